@@ -1,6 +1,6 @@
 //! Floor 9: the command line of the program. Each command is a file of this module.
 //!
-//! [`main`] parses the arguments, runs a command of the table [`COMMANDS`], and returns the exit status.
+//! [`main`] parses the arguments, runs a command of the table `COMMANDS`, and returns the exit status.
 
 pub mod bundled;
 mod check;

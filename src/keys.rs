@@ -91,7 +91,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["B"], Action::ToggleBreakpoint, "breakpoint here, and away again: at the entry under the cursor or of this step, in larger units at its op", "").named("breakpoint"),
     row(Focus::Normal, &["c"], Action::RunToBreakpoint(1), "continue: run to the next breakpoint, through samples and iterations", "").named("continue"),
     row(Focus::Normal, &["C"], Action::RunToBreakpoint(-1), "run back to the last breakpoint", "").named("continue back"),
-    row(Focus::Normal, &["D"], Action::Say("comparing with your own gradients is not in this version yet"), "the first difference from your own gradients", "").named("first difference"),
+    row(Focus::Normal, &["D"], Action::Say("comparing with your own gradients is not in this version yet"), "the first difference from your own gradients: not in this version yet", "").named("first difference"),
     row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", "").named("open"),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", "").named("stop"),
@@ -115,7 +115,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::List, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten rows up", ""),
     row(Focus::List, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first row", ""),
     row(Focus::List, &["G", "<End>"], Action::Scroll(i16::MAX), "the last row", ""),
-    row(Focus::List, &["<Enter>"], Action::Accept, "go there", "go"),
+    row(Focus::List, &["<Enter>"], Action::Accept, "choose the row: go there, or copy it", "choose"),
     row(Focus::List, &["<Esc>"], Action::Close, "close", "close"),
     row(Focus::List, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 
@@ -233,7 +233,7 @@ pub fn shown(text: &str) -> String {
         _ => match text.strip_prefix("<C-").and_then(|rest| rest.strip_suffix('>')) {
             Some(letter) => format!("Ctrl-{letter}"),
             // longer than one character, so it is a name in angle brackets
-            None if text.len() > 2 => text.trim_matches(['<', '>']).replace("S-", "Shift-"),
+            None if text.len() > 2 => text.trim_matches(['<', '>']).replace("S-", "Shift-").replace("M-", "Alt-"),
             None => text.to_owned(),
         },
     }

@@ -12,6 +12,7 @@ mod blocks;
 mod forms;
 mod grid;
 mod known;
+mod origin;
 mod reads;
 mod symbols;
 

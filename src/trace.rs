@@ -459,6 +459,8 @@ impl Trace {
         // compares (op, entry) of the entry with that of the step
         match producer.cmp(&now.op).then(entry.cmp(&now.entry)) {
             std::cmp::Ordering::Less => Progress::Done(value),
+            // an entry without terms is 0 as soon as all terms before it are added
+            std::cmp::Ordering::Greater if producer == now.op && self.is_done_without_terms(now, entry) => Progress::Done(0.0),
             std::cmp::Ordering::Greater => Progress::Pending,
             std::cmp::Ordering::Equal if now.term + 1 == now.terms => Progress::Done(value),
             std::cmp::Ordering::Equal => Progress::Partial(self.step(now).sum),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Document, List, ListRow};
-use crate::gradcheck::{DerivativeCheck, TOLERANCE, Verdict, check_batch_entry, check_entry};
+use crate::gradcheck::{DerivativeCheck, FLOOR, TOLERANCE, Verdict, check_batch_entry, check_entry};
 use crate::network::{Id, Role};
 use crate::number::{exact, with_digits};
 use crate::scene::Scene;
@@ -95,7 +95,9 @@ impl Check {
         } else if check.difference.is_finite() {
             rows.push(row("central difference", exact(check.difference)));
             rows.push(row("their difference", exact(check.derivative - check.difference)));
-            rows.push(row("relative error", format!("{}, at most {} is allowed", with_digits(check.error, 3), exact(TOLERANCE))));
+            // a small derivative is compared as if it were this large
+            let floor = if check.derivative.abs() < FLOOR { format!("; relative to {}", exact(FLOOR)) } else { String::new() };
+            rows.push(row("relative error", format!("{}, at most {} is allowed{floor}", with_digits(check.error, 3), exact(TOLERANCE))));
         }
         rows.push(row("verdict", verdict(check.verdict, sides.is_some()).to_owned()));
         let mut list = List::new(format!("gradient check of {name}"), rows);

@@ -103,7 +103,7 @@ impl Document {
     }
 
     /// Returns whether gradient descent updates the tensor of this name: a learned parameter, or the velocity of one.
-    fn is_updated(&self, name: &str) -> bool {
+    pub(super) fn is_updated(&self, name: &str) -> bool {
         let parameter = self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name));
         self.descent.train().is_some_and(|train| parameter.is_some_and(|id| train.learned.contains(&id)))
     }

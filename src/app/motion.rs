@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::return_point::MoveBack;
 use super::{Action, Cursor, Dialect, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
 use crate::network::Id;
-use crate::scene::{EntryState, Grid};
+use crate::scene::{EntryState, Grid, Scene};
 use crate::step::{Address, Place, TensorEntry, Unit};
 
 /// The largest number of units that one key moves by. A larger count is probably a typing error.
@@ -165,11 +165,25 @@ impl Motion<'_> {
         if let Some(sentence) = scene.zero_sentence(tensor, at) {
             return Err(sentence);
         }
+        if let Some(steps) = scene.steps_in_sample(tensor, at) {
+            return Ok(steps.start);
+        }
         match scene.state_of(tensor, at) {
-            EntryState::Given(_) => Err(format!("{} is given, no step computes it; r lists what reads it", scene.name(tensor, at))),
+            EntryState::Given(_) => Err(self.origin_of_given(&scene, tensor, at)),
             EntryState::Unreached(why) => Err(why.to_owned()),
             EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => Ok(steps.start),
         }
+    }
+
+    /// Returns a sentence about the origin of a number that no step of this iteration computes.
+    fn origin_of_given(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> String {
+        let (name, document) = (scene.name(tensor, at), &self.stepper.document);
+        let before = document.trace.iteration() - 1;
+        if before > 0 && document.is_updated(&scene.network().tensor(tensor).name) {
+            return format!("{name} was computed by the update of the iteration before: {before}/update:{name}");
+        }
+        let hint = if self.stepper.cursor.is_some() { "; r lists what reads it" } else { "" };
+        format!("{name} is given, no step computes it{hint}")
     }
 
     /// Watches the entry that questions are about, or ends its watch.
@@ -304,10 +318,12 @@ impl Motion<'_> {
     /// Returns the first step that computes an entry. No step computes an input or a parameter: for their entries, returns the first step that reads the entry.
     fn first_step_with(&self, tensor: usize, entry: usize) -> Option<u64> {
         let (trace, at) = self.stepper.trace_and_position()?;
-        match trace.entry_steps(at.sample_run, tensor, entry) {
-            Some(steps) => (!steps.is_empty()).then_some(steps.start),
-            None => trace.uses(at.sample_run, tensor, entry).first().map(|reader| reader.step),
+        if let Some(steps) = trace.entry_steps(at.sample_run, tensor, entry) {
+            return (!steps.is_empty()).then_some(steps.start);
         }
+        let in_sample = self.stepper.scene().and_then(|scene| scene.steps_in_sample(tensor, entry));
+        let reader = || trace.uses(at.sample_run, tensor, entry).first().map(|reader| reader.step);
+        in_sample.map(|steps| steps.start).or_else(reader)
     }
 
     /// Returns a sentence about an entry that no step computes or reads.

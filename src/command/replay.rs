@@ -1,6 +1,6 @@
 //! `gradstep replay`: plays a recorded session in the terminal, or prints its frames as text.
 //!
-//! [`ReplayCursor`] decides what happens next. [`Player`] shows it in the terminal, [`frames`] without a terminal.
+//! `ReplayCursor` decides what happens next. [`Player`] shows it in the terminal, [`frames`] without a terminal.
 
 mod cursor;
 mod player;

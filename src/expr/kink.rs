@@ -72,7 +72,7 @@ impl SmoothPieces {
     /// The number of the piece that the arguments are on. `argument(i)` returns argument i, for i from 0 to `count` − 1.
     ///
     /// Two points are on the same piece if their numbers are equal; the numbers have no other use. For comparisons, the boundary of two pieces is a piece of
-    /// its own, and the number for two comparisons is 4 · first order + second order ([`order`]). For a winner, the number is the index of the first of the
+    /// its own, and the number for two comparisons is 4 · first order + second order (`order`). For a winner, the number is the index of the first of the
     /// largest arguments.
     #[must_use]
     #[inline]

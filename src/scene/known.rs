@@ -116,6 +116,9 @@ impl Scene<'_> {
     /// A sentence if no step of the entry is done.
     pub fn last_step_of(&self, tensor: Id, entry: usize) -> Result<Scene<'_>, String> {
         let name = || self.name(tensor, entry);
+        if let Some(steps) = self.steps_in_sample(tensor, entry) {
+            return Err(format!("{} was computed by its sample, in step {}: m goes there", name(), steps.start));
+        }
         match self.state_of(tensor, entry) {
             EntryState::Given(_) => Err(format!("{} is given: it has no terms; r lists what reads it", name())),
             EntryState::Unreached(why) => Err(zero_sentence(&name(), why)),

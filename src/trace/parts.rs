@@ -44,6 +44,12 @@ impl Trace {
         self.segments[segment].steps_before + 1..self.last_step(segment) + 1
     }
 
+    /// Returns whether an entry of the op at a position has no terms, and all terms before it are added.
+    pub(super) fn is_done_without_terms(&self, now: &Position, entry: usize) -> bool {
+        let segment = self.segment(now.sample_run, now.op);
+        self.segments[segment].steps_before + self.terms_before(segment, entry + 1) <= now.step
+    }
+
     /// Returns sentences about the layer's own sizes that matter to a part of the op at a position, such as its stride; empty if none do.
     #[must_use]
     pub fn size_words(&self, at: &Position, part: usize) -> String {

@@ -103,7 +103,9 @@ fn number_of(trace: &Trace, now: u64, tensor: usize, entry: usize) -> Option<f64
         Some(steps) if steps.is_empty() => {
             let first = trace.network_of(run).producer(tensor).unwrap();
             let at = trace.position(now).unwrap();
-            ((first, entry) < (at.op, at.entry)).then_some(value)
+            // an entry without terms is 0 once all terms before it are added
+            let is_next = first == at.op && steps.start <= now + 1;
+            ((first, entry) < (at.op, at.entry) || is_next).then_some(value)
         }
         Some(steps) => (steps.end <= now).then_some(value),
     }
@@ -262,6 +264,12 @@ fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
                 let steps = steps_of_subject(&driver);
                 press(&mut driver, "m");
                 match steps {
+                    None if step(&driver) != now => {
+                        // a number that the batch reads and a sample has computed
+                        let [run, before] = [step(&driver), now].map(|step| document.trace.position(step).unwrap().sample_run);
+                        assert!(run < before, "{name}");
+                        press(&mut driver, "<C-o>");
+                    }
                     None => assert!(message(&driver).contains("is given"), "{name}: {}", message(&driver)),
                     Some(steps) if steps.is_empty() => assert!(message(&driver).contains(" is 0: "), "{name}: {}", message(&driver)),
                     Some(steps) => {
@@ -350,4 +358,30 @@ fn the_leaves_have_the_shares_of_their_terms() {
             }
         }
     }
+}
+
+#[test]
+fn what_the_batch_reads_was_computed_by_a_sample() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
+    let step = document.trace.resolve(&"reduce:grad.fc2.weight[0,0]#2".parse().unwrap()).unwrap();
+    let mut driver = driver_at(&document, step);
+    press(&mut driver, "m");
+    let wanted = document.trace.resolve(&"2:grad.fc2.weight[0,0]".parse().unwrap()).unwrap();
+    assert_eq!(driver.state.stepper().unwrap().step, wanted);
+    // the terms are those of the sample
+    let mut driver = driver_at(&document, step);
+    press(&mut driver, "i<Tab><Tab><Tab>t");
+    assert!(message(&driver).ends_with("m goes there"), "{}", message(&driver));
+}
+
+#[test]
+fn an_entry_without_terms_is_0_once_all_terms_before_it_are_added() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "figure-07").unwrap();
+    let trace = &document.trace;
+    let scene = document.scene(trace.len()).unwrap();
+    let op = scene.output;
+    let entries: usize = scene.network().tensor(op).shape.iter().product();
+    assert!((0..entries).all(|entry| scene.number(op, entry).is_some()), "all entries are known after the last step");
+    let first = document.scene(scene.span(gradstep::step::Unit::Op).start).unwrap();
+    assert!((0..entries).any(|entry| first.number(op, entry).is_none()));
 }

@@ -9,7 +9,7 @@ use crate::text::{width, wrap};
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The width of the column of keys.
-const KEYS_WIDTH: usize = 15;
+const KEYS_WIDTH: usize = 26;
 
 /// What the mouse does, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
