@@ -41,7 +41,7 @@ pub struct Target {
 pub struct Breakpoint {
     /// Its number, from 1. The number of a breakpoint that was removed is not used again.
     pub number: u32,
-    /// Where it stops.
+    /// The place at which it stops.
     pub target: Target,
 }
 

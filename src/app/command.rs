@@ -63,7 +63,7 @@ pub enum WordKind {
     Compare,
 }
 
-/// What follows the name of a command.
+/// The words that follow the name of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
     /// None.
@@ -83,7 +83,7 @@ pub enum Argument {
 pub struct WordCommand {
     /// The name, which is one word unless the command takes no argument.
     pub name: &'static str,
-    /// What follows the name.
+    /// The words that follow the name.
     pub argument: Argument,
     /// A sentence about its effect.
     pub words: &'static str,

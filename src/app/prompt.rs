@@ -11,7 +11,7 @@ use crate::step::Pass;
 pub use candidates::Candidate;
 pub(super) use meaning::Meaning;
 
-/// What a line takes.
+/// The kind of text that a line takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum PromptKind {
     /// Addresses.
@@ -26,7 +26,7 @@ pub enum PromptKind {
 /// The line.
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
-    /// What it takes.
+    /// The kind of text that it takes.
     pub kind: PromptKind,
     /// The text and its cursor.
     pub input: Input,

@@ -11,7 +11,7 @@ use crate::ui::theme::{StyleRole, Theme};
 /// The width of the column of keys.
 const KEYS_WIDTH: usize = 26;
 
-/// What the mouse does, and the option that turns it off.
+/// The actions of the mouse, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
     ("click", "on an entry of a matrix, an op or the timeline: goes there"),
     ("wheel", "scrolls the matrices"),

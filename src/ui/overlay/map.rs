@@ -177,7 +177,7 @@ struct BlockPen<'a> {
     columns: Columns,
 }
 
-/// How much of a block's pass is done.
+/// The progress of a pass through a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Done {
     None,
