@@ -143,8 +143,16 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     }
     text.push_str(&"]".repeat(depth));
     text.push(')');
+    let mut remarks = Vec::new();
     if numbers.iter().any(Option::is_none) {
-        text.push_str("  # np.nan: not computed yet");
+        remarks.push("np.nan: not computed yet".to_owned());
+    }
+    if tensor == scene.output && !scene.is_complete() {
+        remarks.push(format!("{}: the sum so far", scene.name(tensor, scene.at.entry)));
+    }
+    if !remarks.is_empty() {
+        text.push_str("  # ");
+        text.push_str(&remarks.join("; "));
     }
     Ok(text)
 }

@@ -20,7 +20,7 @@ fn what_is_copied_is_what_is_known() {
     assert_eq!(
         copy(&mut driver, "n").as_deref(),
         Some(
-            "np.array([[[-4, -4],\n           [4, np.nan]],\n          [[np.nan, np.nan],\n           [np.nan, np.nan]]])  # np.nan: not computed yet"
+            "np.array([[[-4, -4],\n           [4, np.nan]],\n          [[np.nan, np.nan],\n           [np.nan, np.nan]]])  # np.nan: not computed yet; conv1.z[0,1,0]: the sum so far"
         )
     );
     let equation = copy(&mut driver, "e").unwrap();

@@ -327,7 +327,11 @@ fn the_leaves_have_the_shares_of_their_terms() {
                 above.truncate(indent(&cells[0]) / unit);
                 let share: f64 = cells[4].trim_end_matches(" %").trim().parse().unwrap();
                 let expected = match above.last() {
-                    None => 100.0,
+                    None => {
+                        let steps = trace.entry_steps(run, id, at).unwrap();
+                        let is_zero = (steps.start..steps.end.min(now + 1)).all(|k| trace.get(k).unwrap().value == 0.0);
+                        if is_zero && rows.len() > 1 { 0.0 } else { 100.0 }
+                    }
                     Some(&(reader, entry, share)) => {
                         // independent of the list: the reader's steps, one by one
                         let steps = trace.entry_steps(run, reader, entry).unwrap();

@@ -149,6 +149,8 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let Search { rows, has_repeats, has_small, is_cut } = search(scene, entry);
     let indent = if rows.iter().any(|reached| reached.depth > DEEP) { " " } else { "  " };
+    // where all terms are 0, nothing has a share
+    let is_zero = rows.len() > 1 && rows.iter().all(|reached| reached.depth != 1 || reached.share == 0.0);
     let row = |number: usize| {
         let Reached { entry: TensorEntry { tensor, at }, share, reader, depth, .. } = rows[number];
         let name = format!("{}{}", indent.repeat(depth), scene.name(tensor, at));
@@ -164,7 +166,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
             [there.in_symbols(&term), there.in_numbers(&term).unwrap_or_default()]
         });
         let [symbols, numbers] = term.unwrap_or_default();
-        let cells = [name, format!("= {value}"), symbols, numbers, format!("{:>5.1} %", 100.0 * share)];
+        let cells = [name, format!("= {value}"), symbols, numbers, format!("{:>5.1} %", if is_zero { 0.0 } else { 100.0 * share })];
         ListRow { key: None, cells: cells.into(), action: step.map(Action::GoToStep) }
     };
     let list_rows = ordered(&rows).into_iter().map(row).collect();
