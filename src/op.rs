@@ -1,7 +1,7 @@
 //! The differentiable functions: layers, activations and losses.
 //!
-//! The file of a function has its shapes, its equations in symbols and in words, and its computation in two forms: fast kernels for whole tensors, and the
-//! terms of a single entry one by one, for the steps of the debugger ([`rule`] explains the two forms).
+//! Each function has a file with its shapes, and with its equations in symbols and in words. The file describes the computation in two forms ([`rule`] has an
+//! example): as a fast kernel, which computes a whole tensor, and as the terms of a single entry, from which the debugger makes its steps.
 //!
 //! - A new layer needs a file and a row of [`LAYERS`].
 //! - A new activation needs a row of [`activation::ACTIVATIONS`].

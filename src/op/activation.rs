@@ -25,7 +25,7 @@ use crate::expr::{Expr, Join, Primitive, whole};
 use crate::sums::Init;
 use crate::threads::chunks;
 
-/// The row of `activation` in the registry of layers.
+/// The row of `activation` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "activation",
     default_name: "act",
@@ -39,7 +39,7 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     if !args.has("function") {
-        return Err(args.fail_alone("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
+        return Err(args.fail_always("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
     args.claim(&shape)?; // the memory of a
     let a = Stage::new(A).with_part(args.activation("function", &shape), [StageSource::Input(0)]);
@@ -193,7 +193,7 @@ struct ActivationForward(ActivationFunction);
 const COST_OF_ENTRY: u64 = 8;
 
 impl ActivationForward {
-    /// Adds g(z) to `sums`, or overwrites them with it. The entries are divided among the threads.
+    /// Adds g(z) to `sums`, or overwrites `sums` with g(z). The entries are divided among the threads.
     fn compute(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let ActivationFunction { curve, keys } = &self.0;
         let chunk_unit = 1; // a chunk may have any number of entries
@@ -242,7 +242,7 @@ impl Rule for ActivationForward {
 struct ActivationBackward(ActivationFunction);
 
 impl ActivationBackward {
-    /// Adds ∂C/∂a ∘ g′(z) to `sums`, or overwrites them with it. The entries are divided among the threads.
+    /// Adds ∂C/∂a ∘ g′(z) to `sums`, or overwrites `sums` with this product. The entries are divided among the threads.
     fn compute(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let ActivationFunction { curve, keys } = &self.0;
         let chunk_unit = 1; // a chunk may have any number of entries
@@ -272,10 +272,10 @@ impl Rule for ActivationBackward {
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let ActivationFunction { curve, keys } = &self.0;
-        let (slope, is_shut) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
+        let (slope, is_closed_gate) = curve.derivative(x.get(Input(0), at), x.get(Output, at), keys);
         let (error, slope) = (entry(x, Upstream, at), derived(&curve.prime, Input(0), at, slope));
-        // `is_shut` is true where g′(z) is 0 by definition, as that of relu for z ≤ 0. The term is then 0, even for an infinite or NaN error
-        if is_shut { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
+        // a closed gate is a g′(z) that is 0 by definition, such as relu′(z) for z ≤ 0. Its term is 0, even for an infinite or NaN error
+        if is_closed_gate { Term::gated(error, slope) } else { Term::product(smallvec![error, slope]) }
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {

@@ -13,7 +13,7 @@ use super::rule::{Equation, Gist};
 use crate::expr::whole;
 use crate::tensor::shape_words;
 
-/// The entry of the layer registry.
+/// The row of `add` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind =
     LayerKind { name: "add", default_name: "add", keys: &[], rank: None, has_several_inputs: true, activation: None, build };
 

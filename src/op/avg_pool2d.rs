@@ -23,7 +23,7 @@ use super::rule::{Equation, Gist};
 use crate::expr::{Expr, MEAN, whole};
 use crate::tensor::len;
 
-/// The entry of the layer registry.
+/// The row of `avg_pool2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "avg_pool2d",
     default_name: "pool",
@@ -66,7 +66,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         let unpadded = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
         Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(unpadded(output)).unwrap_or(usize::MAX))).collect())
     };
-    let is_padded = args.pair("padding", 0)?.is_some_and(|padding| padding != [0, 0]);
+    let least_padding = 0;
+    let is_padded = args.pair("padding", least_padding)?.is_some_and(|padding| padding != [0, 0]);
     let (words, words_back) = WORDS[match (is_padded, count_include_pad) {
         (false, _) => 0,
         (true, true) => 1,

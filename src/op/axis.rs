@@ -1,13 +1,13 @@
-//! One axis of a sliding window, its rows or its columns: the positions of input, kernel and output that are multiplied with each other.
+//! One axis of a sliding window, either its rows or its columns: which kernel position is over which input position, for which output position.
 //!
 //! When the window computes output position o, its kernel position k is over input position `i = o · stride + k · dilation − padding`. If i is inside
-//! the input, the three positions (i, k, o) are a *tap*. If i is outside, it is padding, and there is no tap.
+//! the input, the three positions (i, k, o) are a *tap*. If i is outside, i is padding, and there is no tap.
 //!
 //! For an input of 3 positions, a kernel of 3, stride 1 and padding 1, output 0 has the taps (0, 1, 0) and (1, 2, 0), because kernel position 0 is over
 //! padding.
 //!
 //! Each pass looks taps up by the position that it computes: the forward pass by o, the weight gradient by k, the input gradient by i. The taps of one
-//! such position are evenly spaced, so [`Taps`] has only the first of them, a step and a count.
+//! such position are evenly spaced, so [`Taps`] has only the first tap, a step and a count.
 
 use std::ops::Range;
 
@@ -59,11 +59,11 @@ pub struct Axis {
 /// The reason why no window has a kernel position over an input position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// It is between two windows: the stride is longer than the window.
+    /// The input position is between two windows, because the stride is longer than the window.
     Stride,
-    /// It is inside of windows, but between their kernel positions: the windows are dilated.
+    /// The input position is inside a window, but between two of its kernel positions, because the window is dilated.
     Dilation,
-    /// It is behind the last window: a further one would not fit.
+    /// The input position is behind the last window, and one more window would not fit.
     BehindLast,
 }
 
@@ -118,8 +118,8 @@ impl Axis {
 
     /// Creates the axis for a transposed convolution that reads `read` positions.
     ///
-    /// A transposed convolution is a convolution with input and output swapped, and the axis describes that convolution: the axis's `output` is the length
-    /// that the transposed convolution reads, and the axis's `input` the length that it computes, which is
+    /// A transposed convolution is a convolution with input and output swapped, and the axis describes that convolution. So the axis's `output` is `read`, the
+    /// length that the transposed convolution reads. The axis's `input` is the length that the transposed convolution computes:
     /// (read − 1) · stride − 2 · padding + (kernel − 1) · dilation + 1 + `output_padding`.
     ///
     /// # Errors
@@ -242,7 +242,7 @@ impl Axis {
         let extent = (self.kernel - 1) * self.dilation + 1;
         Some(match padded_at {
             _ if padded_at >= last_window + extent => Gap::BehindLast,
-            // the last window that begins at or before the position reaches over it
+            // the position is inside the last window that begins at or before the position
             _ if padded_at - (padded_at / self.stride).min(self.output - 1) * self.stride < extent => Gap::Dilation,
             _ => Gap::Stride,
         })
@@ -265,9 +265,13 @@ impl Axis {
         output * self.stride + kernel * self.dilation - self.padding
     }
 
-    /// Returns the distance on the image between neighbouring entries of the filter, for the drawing. The image is the tensor that the filter slides over:
-    /// the input, or for the input gradient the errors of the outputs. In the weight gradient the errors are the filter. 0 for an input gradient with a
-    /// stride, where the filter does not slide over neighbouring errors.
+    /// Returns the distance on the image between neighbouring entries of the filter, for the drawing. Each view has its own image and filter:
+    ///
+    /// | view | image | filter | distance |
+    /// | --- | --- | --- | --- |
+    /// | `Output` | the input | the kernel | `dilation` |
+    /// | `Weight` | the input | the errors of the outputs | `stride` |
+    /// | `Input` | the errors of the outputs | the kernel | `dilation`; 0 with a stride, because the kernel is then not over neighbouring errors |
     #[must_use]
     pub fn spacing(&self, view: View) -> usize {
         match view {

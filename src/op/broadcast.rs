@@ -20,7 +20,7 @@ pub struct Broadcast {
     operands: SmallVec<[BroadcastOperand; 2]>,
 }
 
-/// An operand: the axes of the result, split into those that the operand has and those along which it is repeated. Axes of size 1 are left out.
+/// An operand: the axes of the result, split into the axes that the operand has and the axes along which the operand is repeated. Axes of size 1 are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BroadcastOperand {
     /// The axes that the operand has.
@@ -65,7 +65,7 @@ pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismat
             if *size_so_far == 1 {
                 *size_so_far = *size;
             } else if *size != 1 && size != size_so_far {
-                // find the earlier operand from which this axis has its size; the axis is counted from the end, where shapes are aligned
+                // find the earlier operand that gave this axis its size; the axis is counted from the end, where shapes are aligned
                 let from_end = own_shape.len() - axis;
                 let has_that_size = |(_, other): &&(&str, &[usize])| {
                     let axis = other.len().checked_sub(from_end);
@@ -127,7 +127,8 @@ impl Broadcast {
         result
     }
 
-    /// Returns n such that the entry `result` of the result is reader n of the operand's entry that it reads. This is the inverse of [`Broadcast::reader`].
+    /// Returns the number of the entry `result` of the result among the readers of the same operand entry. This is the inverse of [`Broadcast::reader`]: with
+    /// `n = reader_rank(operand, result)`, `reader(operand, operand_entry(operand, result), n)` is `result`.
     #[must_use]
     pub fn reader_rank(&self, operand: usize, result: usize) -> usize {
         self.operands[operand].repeated.iter().fold(0, |rank, axis| rank * axis.size + result / axis.result_stride % axis.size)

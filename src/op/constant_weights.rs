@@ -20,7 +20,7 @@ use crate::sums::Init;
 /// The constant weights of the edges.
 #[derive(Clone, Debug)]
 pub enum Weights {
-    /// Each entry has one edge, without a weight: it is a copy of the entry at the other end. Its step is shown as a copy, not as a sum.
+    /// Each entry has one edge, without a weight: the entry is a copy of the entry at the other end of the edge. Its step is shown as a copy, not as a sum.
     Copy,
     /// Edges without weights: each entry is a plain sum.
     Unweighted,

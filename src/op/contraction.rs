@@ -3,8 +3,8 @@
 //! An einsum such as `oi,i->o` (a linear layer: weight, input, output) names each axis of its tensors by a *label*. Each combination of values of all
 //! labels is one edge: o = 2 and i = 1 give the edge of `w[2, 1]`, `x[1]` and `y[2]`, its three *ends* ([`super::edges`]).
 //!
-//! A label is stored as its size and its stride in each end: the distance, in row-major order, by which the end moves if the value grows by 1. The
-//! stride is 0 in a tensor without that label. For 4 inputs and 3 outputs:
+//! A label is stored as its size and its strides, one for each end. If the label's value grows by 1, the row-major index of the end grows by the stride.
+//! The stride is 0 in a tensor without the label. For 4 inputs and 3 outputs:
 //!
 //! | label | size | stride in input | in weight | in output |
 //! | --- | --- | --- | --- | --- |
@@ -49,7 +49,7 @@ pub struct Label {
 /// The set of edges of an einsum: one for each combination of the values of its labels.
 #[derive(Clone, Debug)]
 pub struct Contraction {
-    /// All labels, three times: split for the entries of the input, of the weight and of the output.
+    /// All labels, split in three ways: for an entry of the input, for an entry of the weight, and for an entry of the output.
     ends: Arc<[EndLabels; 3]>,
     /// The shapes of input, weight and output; `None` for [`Contraction::elementwise`], which fits any shape.
     shapes: Option<Box<[Vec<usize>; 3]>>,
@@ -59,7 +59,7 @@ pub struct Contraction {
     is_on_image: bool,
 }
 
-/// All labels, split for the entries of one end into the labels that this end has and those that it sums over.
+/// All labels, split into the labels that the tensor of one end has, and the labels that an entry of this tensor sums over.
 #[derive(Clone, Debug)]
 struct EndLabels {
     /// The labels of this end, from the largest stride to the smallest.
@@ -137,9 +137,11 @@ impl EndLabels {
 const MIN_BLOCK: usize = 8;
 
 impl Contraction {
-    /// Creates the contraction over these labels. Their order is the order of the loops over the terms. `None` if the entries of an end are not
-    /// contiguous in row-major order, or if more than three loops remain for an entry. In both cases an operand must first be copied into another order
-    /// of axes. `None` also if a label has the stride 0 in all three ends.
+    /// Creates the contraction over these labels. The order of the labels is the order of the loops over the terms. Returns `None` in three cases:
+    ///
+    /// - The entries of an end are not contiguous in row-major order.
+    /// - More than three loops remain for an entry. As in the first case, an operand must first be copied into another order of axes.
+    /// - A label has the stride 0 in all three ends.
     #[must_use]
     pub fn new(labels: &[Label]) -> Option<Self> {
         if labels.iter().any(|label| label.strides == [0; 3]) {

@@ -33,7 +33,7 @@ use crate::sums::{Init, LANES};
 use crate::tensor::len;
 use kernels::Plans;
 
-/// The entry of the layer registry.
+/// The row of `conv2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "conv2d",
     default_name: "conv",
@@ -96,8 +96,8 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`. If that is an error, it is returned only
-    /// after the other keys are read, so that their errors are reported too. `weight_shape` is the shape of the weight, if the file contains the weight.
+    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`. If `outputs` is an error, it is returned
+    /// only after the other keys are read, so that the faults of those keys are reported too. `weight_shape` is the shape of the weight, if it is known.
     ///
     /// # Errors
     /// If a key is faulty, a size is missing, or the groups do not divide the channels.
@@ -217,8 +217,10 @@ impl Conv2d {
         self.rows.gap(y).or_else(|| self.columns.gap(x))
     }
 
-    /// Returns the output channel of some edges, and their input channel within its group. They are the edges of an entry whose channel in this view is
-    /// `channel`. Such an entry sums over several channels; the edges are those of summed channel number `summed`, from 0.
+    /// Returns the two channels of some edges: the output channel, and the input channel within its group.
+    ///
+    /// One of the two is `channel`, the channel of an entry of this view. The entry sums over several channels, and the other channel is number `summed`, from
+    /// 0, among the summed channels. In the weight gradient, `channel` is the number of the pair, and nothing is summed.
     fn channel_pair(&self, view: View, channel: usize, summed: usize) -> (usize, usize) {
         match view {
             View::Output => (channel, summed),
@@ -280,7 +282,7 @@ impl Edges for Conv2d {
         let (rows, columns) = (self.rows.taps(view, y), self.columns.taps(view, x));
         let first_summed = 0;
         let (o, i) = self.channel_pair(view, channel, first_summed);
-        // of input, weight and output: the length of a row, and of a channel
+        // the length of a row and the length of a channel, both of the input, the weight and the output
         let widths = [self.columns.input, self.columns.kernel, self.columns.output].map(usize::cast_signed);
         let [input_area, kernel_area, output_area] =
             [View::Input, View::Weight, View::Output].map(|view| self.channel_len(view).cast_signed());

@@ -5,9 +5,14 @@
 //! value and adds the result to one window of the output. In one dimension, with stride 1, the input (1, 2) and the filter (3, 4) give
 //! y = 1 · (3, 4, 0) + 2 · (0, 3, 4) = (3, 10, 8).
 //!
-//! There is a convolution in the other direction: it reads a tensor of y's shape and computes a tensor of x's shape. Both have the same edges
-//! ([`super::edges`]), with input and output swapped. So the forward pass of the transposed convolution is the input gradient of that convolution, and
-//! the input gradient of the transposed convolution is the forward pass of that convolution.
+//! Each transposed convolution belongs to a plain convolution, which reads a tensor of y's shape and computes a tensor of x's shape. Both have the same
+//! edges ([`super::edges`]), with input and output swapped. So each forward pass is the input gradient of the other convolution:
+//!
+//! | pass of the transposed convolution | pass of the plain convolution |
+//! | --- | --- |
+//! | forward | input gradient |
+//! | weight gradient | weight gradient |
+//! | input gradient | forward |
 //!
 //! Source: PyTorch's `torch.nn.ConvTranspose2d`.
 
@@ -23,7 +28,7 @@ use super::rule::{Equation, Gist, Window};
 use super::slot::Slot::Upstream;
 use crate::expr::{Expr, Join, whole};
 
-/// The entry of the layer registry.
+/// The row of `conv_transpose2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "conv_transpose2d",
     default_name: "convt",
@@ -38,7 +43,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let weight_rank = 4;
     let weight_shape = args.shape("weight", weight_rank)?;
-    // the second argument, 1, is the smallest value that is allowed
+    // the second argument of `integer` and of `pair` is the smallest value that is allowed
     let groups = args.integer("groups", 1)?.unwrap_or(1);
     let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[1].saturating_mul(groups)));
     let Filters { outputs, kernel, stride, padding, dilation, .. } = Filters::read(args, channels, outputs, weight_shape.as_deref())?;
@@ -63,19 +68,20 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         )
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
-    // the axes are those of the convolution in the other direction: the input of that convolution is the output here
+    // the axes are the axes of the plain convolution, whose input is the output here
     let shape = [outputs, rows.input, columns.input];
     let weight_shape = [channels, outputs / groups, kernel[0], kernel[1]];
     args.claim(&shape)?; // the memory of z
     args.claim(&weight_shape)?;
     let kernel_area = kernel[0] * kernel[1];
-    // as in PyTorch, which takes axis 0 of every weight for the outputs and axis 1 for the inputs, although axis 0 of this weight is that of the inputs
+    // As in PyTorch, the fan-out is computed from axis 0, and the fan-in from axis 1, as for every other weight. In this layer, though, axis 0 has the inputs
+    // and axis 1 the outputs, so the two fans are exchanged.
     let fan = Fan { inputs: outputs / groups * kernel_area, outputs: channels * kernel_area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
     weighted_layer(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weight_shape, outputs, fan)
 }
 
-/// The edges of a transposed convolution: those of a convolution with inputs and outputs swapped.
+/// The edges of a transposed convolution: the edges of the plain convolution, with inputs and outputs swapped.
 #[derive(Debug)]
 struct Transposed(Conv2d);
 

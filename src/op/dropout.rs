@@ -20,7 +20,7 @@ use super::slot::{
 use crate::expr::{Expr, Join, whole};
 use crate::tensor::flat;
 
-/// The entry of the layer registry.
+/// The row of `dropout` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
     name: "dropout",
     default_name: "drop",
@@ -38,18 +38,18 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let p_in_range = if (0.0..1.0).contains(&p) {
         Ok(())
     } else {
-        Err(args.fail_alone("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"))
+        Err(args.fail_always("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"))
     };
     if !args.has("mask") {
         let help = "add mask = …, of the input's shape: 0 drops a neuron, 1 keeps it";
-        return Err(args.fail_alone("mask", "the mask is missing".to_owned(), help));
+        return Err(args.fail_always("mask", "the mask is missing".to_owned(), help));
     }
     args.claim(&shape)?; // the output
     args.claim(&shape)?; // the mask
     // the fan matters only for random values, and a mask has none
     let mask = Leaf::read(args, TensorSymbols::named("mask").with_letter("m"), &shape, Fan::of(&shape));
     if let Some(other) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
-        return Err(args.fail_alone(
+        return Err(args.fail_always(
             "mask",
             format!("the mask holds {other}, but only 0 and 1 are possible"),
             "0 drops a neuron, 1 keeps it",
@@ -60,7 +60,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-// in both equations argument 0 is p
+// in both equations `Expr::Arg(0)` is p, and `whole::W`, the tensor in the second slot, is the mask
 const FORWARD: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::X, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
     name: "dropout",
@@ -115,7 +115,7 @@ impl MaskedScale {
 
 impl Rule for MaskedScale {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        // for each entry, the number of kept entries up to and with this entry
+        // for each entry, the number of kept entries up to this entry, including it
         let kept_through = tensors[Input(1)].iter().scan(0_u64, |kept, mask| {
             *kept += u64::from(*mask != 0.0);
             Some(*kept)

@@ -29,7 +29,7 @@ use super::slot::{
 };
 use crate::sums::Init;
 
-/// The end of the edges whose tensor a pass computes. An *entry* in a view is an entry of that tensor.
+/// One of the three passes, named by the end of the edges that it computes. An *entry* of a view is an entry of the tensor that the pass computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// The forward pass: entries are outputs.
@@ -63,7 +63,7 @@ impl View {
 }
 
 impl Edge {
-    /// Returns the index of the entry that this edge is a term of in a view: its input, weight or output.
+    /// Returns the end of this edge in a view: the index of the entry whose sum has this edge as a term.
     #[must_use]
     pub fn index_in(&self, view: View) -> usize {
         self.ends()[view.own_end()]
@@ -104,9 +104,9 @@ pub trait Edges: Debug + Send + Sync + 'static {
     /// Returns the term number of an edge within its entry of this view: the inverse of [`Edges::edge`].
     fn rank(&self, view: View, edge: Edge) -> u64;
 
-    /// Visits all edges of the `count` entries of this view, in runs of evenly spaced edges. Each call `visit(first, step, len)` is the run of the edges
-    /// `first`, `first + step`, …, `first + (len - 1) · step`, where `step` has a number for each end. Edges of different entries may be mixed, but the
-    /// edges of each entry are visited in order. Implementations must support the views `Output` and `Input`.
+    /// Visits all edges of the `count` entries of this view, in runs of evenly spaced edges. Each call `visit(first, step, len)` visits the edges `first`,
+    /// `first + step`, …, `first + (len - 1) · step`, where `step` has a number for each end. A run may mix edges of different entries, but the edges of each
+    /// entry are visited in order. Implementations must support the views `Output` and `Input`.
     fn sweep(&self, view: View, count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize))
     where
         Self: Sized,
@@ -120,9 +120,16 @@ pub trait Edges: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Computes `sums[entry] += Σ weight · read[end]` with a fast kernel, or `=` instead of `+=` for [`Init::Overwrite`]. The sum has a term for each
-    /// edge of the entry, in order. For the view `Output`, `read` is x and `end` the edge's input; for `Input`, `read` is ∂C/∂y and `end` the edge's
-    /// output. If `weight` is `None`, the terms are `read[end]` alone. Returns `false`, and leaves `sums` unchanged, if there is no such kernel.
+    /// Sums with a fast kernel over edges that all have the same `weight`; `None` is the weight 1. Returns `false`, and leaves `sums` unchanged, if there is no
+    /// such kernel.
+    ///
+    /// For [`Init::Accumulate`], the kernel adds to `sums[entry]` one term for each edge of the entry, in order. For [`Init::Overwrite`], it replaces
+    /// `sums[entry]` by the sum of these terms:
+    ///
+    /// | view | `read` | term of an edge |
+    /// | --- | --- | --- |
+    /// | `Output` | x | `weight · read[edge.input]` |
+    /// | `Input` | ∂C/∂y | `weight · read[edge.output]` |
     fn sum_by_kernel(&self, _view: View, _weight: Option<f64>, _read: &[f64], _sums: &mut [f64], _init: Init) -> bool {
         false
     }
@@ -175,7 +182,7 @@ pub trait Weighted: Edges {
     }
 }
 
-/// Infers the shape of the output from the tensors that the forward pass reads. Each is given as its view, its name for messages and its shape.
+/// Infers the shape of the output from the tensors that the forward pass reads. Each tensor is given as its view, its name for messages and its shape.
 ///
 /// # Errors
 /// Returns the first tensor whose shape does not fit the edges.
@@ -325,7 +332,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         if slot != a && slot != b {
             return Vec::new();
         }
-        // the view that computes entries like those of the operand, so that the edges of the entry `at` can be listed
+        // the view whose entries are the entries of the operand: in this view, the edges of the entry `at` can be listed
         let operand_view = match slot {
             X => View::Input,
             W => View::Weight,

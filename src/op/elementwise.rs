@@ -6,7 +6,7 @@
 //! Example: y = a · b, where a has the shape 2 and b the shape 3 x 2. Three entries of y read each entry of a, so each entry of ∂C/∂a has three terms.
 //!
 //! At kinks the derivatives are PyTorch's: abs′(0) = relu′(0) = 0. In a tie of min or max each argument gets half of the derivative. If an argument of min or
-//! max is NaN, each gets all of it.
+//! max is NaN, each argument gets the whole derivative.
 
 use std::sync::Arc;
 
@@ -77,12 +77,12 @@ impl Elementwise {
         self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at))
     }
 
-    /// The number of entries of y that read the same entry of the input `slot`.
+    /// The number of entries of y that read one entry of the input `slot`. It is the same for every entry of the input.
     fn readers(&self, slot: usize) -> usize {
         self.broadcast.as_ref().map_or(1, |broadcast| broadcast.reader_count(slot))
     }
 
-    /// Among the entries of y that read the entry `entry` of the input `slot`, the one with number `n`, counted from 0.
+    /// The entry of y that is number `n`, from 0, among the entries of y that read the entry `entry` of the input `slot`.
     fn reader(&self, slot: usize, entry: usize, n: usize) -> usize {
         self.broadcast.as_ref().map_or(entry, |broadcast| broadcast.reader(slot, entry, n))
     }
@@ -349,7 +349,7 @@ impl Rule for ElementwiseBackward {
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        // each term belongs to one entry of y; here are the entries of y whose term may read the entry `at`
+        // each term belongs to one entry of y; `outputs` are the entries of y whose terms may read the entry `at`
         let outputs: Vec<usize> = match slot {
             Input(input) => (0..self.operation.readers(input)).map(|n| self.operation.reader(input, at, n)).collect(),
             _ => vec![at],

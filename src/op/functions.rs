@@ -31,7 +31,8 @@ pub const EXPM1: &Primitive =
 pub const SIN: &Primitive = &computed("sin", |x| libm::sin(x[0]), &[Expr::Of(&COS_VALUE, &[X])]);
 /// cos x; its derivative is −sin x.
 pub const COS: &Primitive = &Primitive { derivatives: &[Expr::Neg(&Expr::Of(SIN, &[X]))], ..COS_VALUE };
-/// cos x without its derivative. `SIN` refers to it as its derivative: if `SIN` and `COS` referred to each other, the constants would be cyclic.
+/// cos x without its derivative. The derivative of `SIN` refers to this constant and not to `COS`, because `COS` refers to `SIN`, and a cycle of constants is
+/// not possible.
 const COS_VALUE: Primitive = computed("cos", |x| libm::cos(x[0]), &[]);
 /// tan x; its derivative is 1 + tan² x.
 pub const TAN: &Primitive = &computed("tan", |x| libm::tan(x[0]), &[Expr::Add(&[ONE, Expr::Mul(&[Y, Y])])]);
@@ -109,8 +110,8 @@ pub const VEC: &Primitive = &Primitive::new("vec");
 /// The inverse of `vec`.
 pub const UNVEC: &Primitive = &Primitive::new("unvec");
 
-/// The cases of the derivative of min or max with respect to the argument `own`: ½ at a tie, and a closed gate if `own loses_if other` is true. The function
-/// then has the value of the other argument. In all other cases the derivative is 1, also if an argument is NaN.
+/// The cases of the derivative of min or max with respect to the argument `own`. At a tie it is ½. If `own` and `other` are in the relation `loses_if`, the
+/// function has the value of `other`, and the derivative is a closed gate. The derivative is 1 in all other cases, also if an argument is NaN.
 const fn tie_cases(own: Expr, other: Expr, loses_if: Relation) -> [Case; 2] {
     [
         Case { left: own, is: Relation::Equal, right: other, value: HALF },
@@ -197,7 +198,7 @@ mod tests {
                     function.derivative(0, &arguments, function.value(&arguments).unwrap_or(f64::NAN)).expect("a derivative")
                 };
                 let jumps = (slope(x - 1e-9) - slope(x + 1e-9)).abs() > 1e-3;
-                // near their poles the derivatives of tan and log and 1/√x change as much without a kink
+                // near a pole the derivative of tan, log or √x changes as much without a kink
                 let is_near_pole = slope(x - 1e-9).abs() >= 1e3 || slope(x + 1e-9).abs() >= 1e3;
                 let is_tie = function.pieces().is_some_and(|pieces| pieces.is_tie(&arguments_at(x)));
                 assert!(!jumps || is_near_pole || is_tie, "{function:?} has a kink at {x}, but no two pieces meet there");

@@ -1,7 +1,7 @@
 //! `group_norm`: PyTorch's `GroupNorm` (Wu and He, "Group Normalization", 2018).
 //!
-//! a = (x − mean) / √(var + ε) · weight + bias. The channels are divided into `num_groups` groups of neighbouring channels; mean and variance are those of the
-//! group. Weight and bias have one entry for each channel; both are optional.
+//! a = (x − mean) / √(var + ε) · weight + bias. The channels are divided into `num_groups` groups of neighbouring channels, and each group has its own mean and
+//! variance. Weight and bias have one entry for each channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
 use super::norm::{NormGroups, OVER_GROUPS, norm_layer};
@@ -17,7 +17,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let channels = shape.first().copied().unwrap_or(1); // a single number counts as one channel
     let least_groups = 1;
     let Some(groups) = args.integer("num_groups", least_groups)? else {
-        return Err(args.fail_alone("num_groups", "num_groups is missing".to_owned(), "add num_groups = 2, or another number of groups"));
+        return Err(args.fail_always("num_groups", "num_groups is missing".to_owned(), "add num_groups = 2, or another number of groups"));
     };
     if !channels.is_multiple_of(groups) {
         let message = format!("{groups} groups do not divide {channels} channels evenly");

@@ -1,6 +1,6 @@
 //! `instance_norm2d`: PyTorch's `InstanceNorm2d` (Ulyanov, Vedaldi and Lempitsky, "Instance Normalization", 2016).
 //!
-//! a = (x − mean) / √(var + ε) · weight + bias, for a C x H x W image x. Mean and variance are those of the channel. Weight and bias have one entry for each
+//! a = (x − mean) / √(var + ε) · weight + bias, for a C x H x W image x. Each channel has its own mean and variance. Weight and bias have one entry for each
 //! channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};

@@ -24,8 +24,10 @@ pub struct Fan {
 }
 
 impl Fan {
-    /// The fans of a weight of the shape outputs x inputs x (size of the kernel), as PyTorch derives them; 1 and 1 for fewer than two dimensions. A
-    /// convolution with 4 filters on 2 channels, of 3 x 3 weights each:
+    /// The fans of a weight, as in PyTorch. The first dimension of `shape` is the number of outputs, the second the number of inputs, and the others are the
+    /// size of the kernel. With fewer than two dimensions, both fans are 1.
+    ///
+    /// A convolution from 2 channels to 4 channels, with a kernel of 3 x 3:
     ///
     /// ```
     /// let fan = gradstep::op::layer::Fan::of(&[4, 2, 3, 3]);
@@ -48,12 +50,12 @@ pub trait Args {
     /// The shapes of the layer's inputs. A layer has one input, or one for each name in the key `from`.
     fn inputs(&self) -> &[&[usize]];
 
-    /// Reports a fault that depends on sizes, such as a kernel that is larger than the image. It is reported at the key, or at the layer if the key is absent.
-    /// If one of the sizes is itself the result of a reported fault, nothing is reported.
+    /// Reports a fault that depends on sizes, such as a kernel that is larger than the image. The message points at the key, or at the layer if the key is
+    /// absent. If one of the sizes is unknown because of an earlier fault, nothing is reported.
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Reports a fault that does not depend on sizes, such as a missing key. It is always reported.
-    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Reported;
+    fn fail_always(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Returns whether the key is present, with or without a fault.
     fn has(&self, key: &str) -> bool;
@@ -88,8 +90,8 @@ pub trait Args {
     /// If the value is something else.
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported>;
 
-    /// Reads the shape of a tensor that the file contains, or that it names in another file. Leading dimensions of size 1 are added up to `rank`. `None` if the
-    /// key is absent, or if its value has no shape of its own, such as `{ init = "zeros" }`.
+    /// Reads the shape of a tensor, whose numbers are in the scenario file or in a tensor file. Leading dimensions of size 1 are added up to `rank`. `None` if
+    /// the key is absent, or if its value has no shape of its own, such as `{ init = "zeros" }`.
     ///
     /// # Errors
     /// If the tensor's rank is higher than `rank`, or the value is not a tensor.
@@ -99,7 +101,7 @@ pub trait Args {
     /// the rest of the file is checked too.
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
-    /// Reads a tensor like [`Args::tensor`]. The file may also contain it as a vector with the same number of entries.
+    /// Reads a tensor like [`Args::tensor`]. In the file, the tensor may also be a vector with the same number of entries.
     fn tensor_or_flat(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
     /// Counts the memory of a tensor of this shape and of its gradient towards the limit. This must come before the tensor is allocated.
@@ -176,17 +178,17 @@ impl dyn Args + '_ {
             return Reported; // the key is present with a fault, which is already reported
         }
         if self.has("weight") {
-            return self.fail_alone(
+            return self.fail_always(
                 "weight",
                 format!("the shape of this weight is not known: {key} is missing"),
                 &format!("add {key} = …"),
             );
         }
-        self.fail_alone(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape gives it"))
+        self.fail_always(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape gives it"))
     }
 }
 
-/// A tensor that a part of a stage reads, named by its number, from 0, among the tensors of its kind.
+/// A tensor that a part of a stage reads. The number counts the tensors of its variant from 0: `Input(1)` is the second input of the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageSource {
     /// An input of the layer.
@@ -208,7 +210,7 @@ pub struct TensorSymbols {
     pub letter: &'static str,
     /// The letter of the whole tensor, such as W.
     pub whole: &'static str,
-    /// The letter of its derivative, if that is not written with ∂: δ for z.
+    /// The letter of the derivative, such as δ for z; `None` if the derivative is written with ∂, as ∂C/∂W is.
     pub derivative: Option<&'static str>,
 }
 

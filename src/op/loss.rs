@@ -93,7 +93,7 @@ pub struct NetworkOutput<'a> {
 const A: Slot = Slot::Input(0);
 /// The slot of the target t.
 const T: Slot = Slot::Input(1);
-/// The slot of z, the input of the output's activation, in a loss with [`Loss::reads_z`]. Without a tensor in this slot, the loss takes logarithms of a itself.
+/// The slot of z, the input of the output's activation, in a loss with [`Loss::reads_z`]. If no tensor is in this slot, the loss computes log a from a.
 const Z: Slot = Slot::Input(2);
 
 /// The whole output a.
@@ -156,8 +156,8 @@ impl Loss {
         Self { function, reads_z: false, shortcut: None, target: None }
     }
 
-    /// Creates a loss that replaces an unknown one, so that the rest of the file can be checked. Any loss will do, because the network has the same tensors
-    /// with each of them.
+    /// Creates a loss that replaces an unknown loss, so that the rest of the file can be checked. The choice does not matter, because the network has the same
+    /// tensors with every loss.
     #[must_use]
     pub fn placeholder() -> Self {
         upstream::loss(None)
@@ -174,7 +174,7 @@ trait Pointwise: Debug + Send + Sync + Clone + 'static {
     const LOSS_TERMS: usize = 1;
     /// The number of terms of ∂C/∂aᵢ.
     const GRADIENT_TERMS: usize = 1;
-    /// The factors of a term of C. It is the term of entry i with the number `term`, from 0.
+    /// The factors of the term of C that belongs to entry i and has the number `term`, from 0.
     fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors;
     /// The term of C that belongs to entry i and has the number `term`, from 0.
     fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
@@ -247,7 +247,7 @@ impl<P: Pointwise> Rule for LossForward<P> {
     }
 
     fn terms_at(&self, x: &Operands<'_>, _entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        // no term belongs to an entry that a does not have
+        // every term belongs to an entry of a, so a place past the end of a has no term
         if at >= x.tensors[A].len() {
             return TermNumbers::new();
         }

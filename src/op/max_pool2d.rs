@@ -67,7 +67,7 @@ struct PoolWindows {
     row_taps: Vec<Taps>,
     /// The taps of each column of outputs.
     column_taps: Vec<Taps>,
-    /// The offsets of the places of a full window from its first place, in row-major order.
+    /// For each place of a full window, in row-major order, its offset from the window's first place. A full window contains no padding.
     full_window: Vec<usize>,
     /// The plan for finding the winners by running maxima. `None` if the windows are so small that comparing all places is faster.
     running: Option<RunningMaxima>,
@@ -106,7 +106,7 @@ impl PoolWindows {
             None => (self.row_taps.len(), self.full_window.len()),
         };
         let multiplications = (out.len() * cost) as u64;
-        // groups of `rows` rows of outputs of a channel; each group is given by the channel, its first row and its outputs
+        // a group is `rows` rows of the outputs of one channel. It is given by the channel, its first row, and its outputs
         let groups = out.chunks_mut(channel_len).enumerate().flat_map(|(channel, out)| {
             let groups = out.chunks_mut(rows * width).enumerate();
             groups.map(move |(group, out)| (channel, group * rows, out))
@@ -261,7 +261,7 @@ impl Rule for MaxPoolForward {
         let steps = [rows.dilation * columns.input, columns.dilation];
         let all = Places { first: window.first, counts: [window.rows.count, window.columns.count], steps };
         let winner = self.0.winner(x.tensors[Input(0)], &window);
-        // the arguments are all entries of the window; of a large window they are the winner and then all entries as one slice
+        // the arguments are all entries of the window; for a large window, the arguments are the winner and a slice of all entries
         Term {
             kind: Kind::Select,
             function: Some(MAX),
@@ -310,8 +310,8 @@ struct Winners {
 impl Winners {
     fn sorted_pairs(&self) -> &[(usize, usize)] {
         self.sorted_pairs.get_or_init(|| {
-            // a counting sort by winner, in linear time; next[w] is the position of the next pair with the winner w; pairs with the winner w are first
-            // counted in next[w + 1], so that the running sums are the positions at which the pairs of each winner begin
+            // A counting sort by winner, in linear time. At first, next[w + 1] is the number of pairs with the winner w. Then, as a running sum, next[w] is the
+            // position of the first pair with the winner w. While pairs are stored, next[w] is the position of the next pair with the winner w.
             let mut next = vec![0; self.by_output.iter().max().map_or(0, |last| last + 2)];
             self.by_output.iter().for_each(|winner| next[winner + 1] += 1);
             for n in 1..next.len() {
@@ -342,7 +342,7 @@ impl MaxPoolBackward {
         x.memo::<Winners>().map_or(&[], Winners::sorted_pairs)
     }
 
-    /// Returns the index of the first pair whose winner is `input`; if there is none, the index at which it would be.
+    /// Returns the index of the first pair whose winner is `input`. If no pair has this winner, returns the index at which such a pair would be.
     fn first_pair(pairs: &[(usize, usize)], input: usize) -> usize {
         pairs.partition_point(|&(winner, _)| winner < input)
     }

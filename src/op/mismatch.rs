@@ -1,4 +1,4 @@
-//! Shape errors, such as that of a 3x4 weight with an input of 5 numbers. They name both tensors and the wrong axis of each.
+//! Shape errors, such as a 3x4 weight with an input of 5 numbers. The message names both tensors and the wrong axis of each.
 
 use std::fmt;
 
@@ -74,11 +74,11 @@ pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str
     })
 }
 
-/// Infers the shape of a sum of tensors from the inferred shapes of the summands. These must be equal apart from leading axes of size 1. The result is the
-/// longest of these shapes.
+/// Infers the shape of a sum of tensors from the inferred shapes of the summands. The shapes must be equal apart from leading axes of size 1. The result is the
+/// shape with the most axes.
 ///
 /// # Errors
-/// The error of the first summand whose shape could not be inferred, or whose shape differs from that of the summands before it.
+/// The error of the first summand whose shape could not be inferred, or whose shape differs from the shape of the summands before it.
 pub fn shape_of_sum(summands: impl Iterator<Item = Result<Vec<usize>, Mismatch>>) -> Result<Vec<usize>, Mismatch> {
     let mut sum: Option<Vec<usize>> = None;
     for shape in summands {

@@ -79,8 +79,8 @@ impl Nest {
 
     /// Returns the numbers of the edges whose input (`end` = 0), weight (1) or output (2) has the index `at`, in order.
     ///
-    /// In each loop, an iteration is tried only if the inner loops can reach `at` from there. These are one or two iterations, unless the ranges
-    /// that the iterations reach overlap.
+    /// In each loop, an iteration is tried only if the inner loops can reach `at` from there. Usually one or two iterations of a loop are tried. There are more
+    /// only if the iterations of the loop reach overlapping ranges of indices.
     #[must_use]
     pub fn edge_numbers_at(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
         let mut found = SmallVec::new();
@@ -138,8 +138,8 @@ impl Nest {
         })
     }
 
-    /// Adds the products of the first `terms` edges to `sum`, in order, and returns the new sum. Each factor is given by its tensor and by the end of the edge
-    /// that is the index in this tensor (0 input, 1 weight, 2 output). For Σ w · x these are (weights, 1) and (inputs, 0).
+    /// Adds the products of the first `terms` edges to `sum`, in order, and returns the new sum. Each factor is a pair of a tensor and the number of an end
+    /// (0 input, 1 weight, 2 output). The value of this end is the index in the tensor. For Σ w · x the factors are (weights, 1) and (inputs, 0).
     #[must_use]
     pub fn products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: usize, mut sum: f64) -> f64 {
         let [_, rows, columns] = self.counts;
@@ -190,8 +190,8 @@ impl Nest {
         sum
     }
 
-    /// Returns the offsets of the edges of a plane from the first one, for two of the ends. `row` and `column` are the steps of these ends. A negative offset
-    /// is stored as a wrapped `usize`.
+    /// Returns the offset of each edge of a plane from the plane's first edge, for two of the ends. `row` and `column` are the steps of these ends. A negative
+    /// offset is stored as a wrapped `usize`.
     fn plane_offsets([rows, columns]: [usize; 2], [row, column]: [[isize; 2]; 2]) -> SmallVec<[[usize; 2]; 32]> {
         let mut offsets = SmallVec::with_capacity(rows * columns);
         let mut row_begin = [0; 2];
@@ -285,11 +285,12 @@ mod tests {
         let b: Vec<f64> = (0..5000).map(|n| f64::from(n).cos()).collect();
         let first = Edge { input: 7, weight: 40, output: 2000 };
         let steps = [[60, 300, -150], [12, 25, -20], [1, 2, -1]];
-        // one loop; short rows; a plane larger than the table; one short row a plane; planes of one edge; no edges
+        // a single loop; planes of short rows; planes larger than the table; planes of one short row; planes of one edge; no edges
         for counts in [[1, 1, 9], [5, 3, 3], [3, 12, 11], [4, 1, 2], [6, 1, 1], [3, 0, 2]] {
-            let nests =
-                [Nest { first, steps, counts }, Nest { steps: [[60, 60, 60], [12, 12, 12], [1, 1, 1]], ..Nest { first, steps, counts } }];
-            for nest in nests {
+            // in the second nest all ends move by 1 from column to column, so the factors of a row are neighbours in memory
+            let steps_of_neighbours = [[60, 60, 60], [12, 12, 12], [1, 1, 1]];
+            for steps in [steps, steps_of_neighbours] {
+                let nest = Nest { first, steps, counts };
                 let edges = edges_by_loops(nest);
                 for (term, edge) in edges.iter().enumerate() {
                     assert_eq!(nest.edge(term), *edge, "{counts:?}");

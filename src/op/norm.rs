@@ -37,7 +37,7 @@ use crate::tensor::{len, shape_words};
 /// The groups of entries that a norm normalises, and the equations that name them.
 #[derive(Clone, Copy, Debug)]
 pub struct NormGroups<'a> {
-    /// The shape of mean and variance, which have one entry for each group. A group is a range of neighbouring entries in row-major order.
+    /// The shape of the mean and of the variance: both have one entry for each group. A group is a range of neighbouring entries in row-major order.
     pub statistics_shape: &'a [usize],
     /// The shape of weight and bias: the shape of the tensor, or the size of its first axis.
     pub parameters_shape: &'a [usize],
@@ -74,7 +74,7 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
     }
     let eps = args.number("eps")?.unwrap_or(1e-5);
     if eps < 0.0 {
-        return Err(args.fail_alone("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
+        return Err(args.fail_always("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
     }
     // mean, var and rstd have one entry for each group; centred and the result have the shape of the input
     for tensor in [shape, groups.statistics_shape, groups.statistics_shape, groups.statistics_shape, shape] {

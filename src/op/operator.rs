@@ -40,7 +40,7 @@ pub struct NamedFunction {
     pub(super) prime: Expr,
     /// Explanation of the derivative.
     pub(super) words: &'static str,
-    /// For each operand u, ∂C/∂v · ∂v/∂u as a single quotient. `None` if this product is not a quotient; an empty list if that is so for all operands.
+    /// For each operand u, ∂C/∂v · ∂v/∂u as a single quotient; `None` if this product is not a quotient. The list is empty if no product is a quotient.
     pub(super) quotients: &'static [Option<Quotient>],
 }
 
@@ -49,10 +49,10 @@ pub struct NamedFunction {
 /// For v = a / b with b = 1e−310 and ∂C/∂v = 1e−20, ∂v/∂a = 1/b is infinite, but the quotient 1e−20 / b is 1e290.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quotient {
-    /// The dividend: ∂C/∂v, or a product of ∂C/∂v with v and operands. In it, `Input` has the number of an operand.
+    /// The dividend: ∂C/∂v, or a product of ∂C/∂v with v and operands. In this expression, `Input(n)` is operand n.
     pub dividend: Expr,
-    /// The dividend as it is printed if the second operand is a constant in the formula, such as the 3 in x^3. A constant has no slot, so the dividend calls
-    /// it b.
+    /// The dividend as it is printed if the second operand is a constant in the formula, such as the 3 in x^3. A constant has no slot, so this expression
+    /// calls the constant b.
     pub with_constant: Expr,
     /// The number of the operand that is the divisor, from 0.
     pub divisor: usize,

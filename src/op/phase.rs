@@ -15,8 +15,9 @@
 //! Output n is the sum of three products: kernel place 0 times number n of component 0, kernel place 1 times number n of component 1, and kernel place 2
 //! times number n + 1 of component 0.
 //!
-//! In the backward pass the derivative of an input reads the derivatives of the outputs. With stride s, inputs meet the same kernel places only if they are
-//! a multiple of s apart. So the inputs are split into s *phases*. The outputs stay in a single component, and each phase slides along this component.
+//! In the backward pass the derivative of an input reads the derivatives of the outputs. With stride s, two inputs meet the same kernel places only if the
+//! distance between the inputs is a multiple of s. So the inputs are split into s *phases*: with stride 2, the even inputs and the odd inputs. The outputs
+//! stay in a single component, and each phase slides along this component.
 
 use std::ops::Range;
 
@@ -63,7 +64,7 @@ pub struct PhaseTap {
     pub offset: usize,
 }
 
-/// An [`EntryPhase`] before the components are cut to what is read.
+/// An [`EntryPhase`] before the components are cut to the places that taps read.
 struct RawPhase {
     first: usize,
     step: usize,
@@ -71,7 +72,7 @@ struct RawPhase {
     taps: Vec<RawTap>,
 }
 
-/// A [`PhaseTap`] before the components are cut to what is read. Its offset may be negative.
+/// A [`PhaseTap`] before the components are cut to the places that taps read. Its offset may be negative.
 #[derive(Clone, Copy)]
 struct RawTap {
     kernel: usize,
@@ -114,7 +115,7 @@ pub fn polyphase(axis: &Axis, view: View) -> Polyphase {
 }
 
 impl Polyphase {
-    /// Builds the layout. The given `components` are cut to what is read: in the layout, each component begins at the lowest offset of all taps.
+    /// Builds the layout. The given `components` are cut to the places that taps read: in the layout, each component begins at the lowest offset of all taps.
     fn new(components: Vec<isize>, pitch: usize, phases: Vec<RawPhase>) -> Self {
         // each tap of a phase reads a range of its component
         let read_ranges = || {
@@ -133,7 +134,7 @@ impl Polyphase {
         }
     }
 
-    /// Returns the range of the taps of a phase's entry `n` that read a place of the axis, and not padding. The axis has `len` places. These taps are
+    /// Returns the range of the taps that read no padding when entry `n` of a phase is computed. The axis has `len` places. The taps of this range are
     /// consecutive, because their places grow evenly with the kernel place.
     #[must_use]
     pub fn unpadded_taps(&self, phase: &EntryPhase, n: usize, len: usize) -> Range<usize> {
@@ -158,8 +159,8 @@ impl Polyphase {
         }
     }
 
-    /// Returns the range of a component that is not padding, and the place on the axis that the range begins at. The component begins at the place `begin`
-    /// of an axis with `n` places.
+    /// Returns the range of a component that is not padding, and the place on the axis at which this range begins. The component itself begins at the place
+    /// `begin`, which may be in the padding. The axis has `n` places.
     ///
     /// The component from −1 in the example above has the range 1..4, which begins at place 1.
     fn inside(&self, begin: isize, n: usize) -> (Range<usize>, usize) {
@@ -174,9 +175,9 @@ impl Polyphase {
 const COPY_COST: u64 = 8;
 
 /// Copies `height` x `width` images into their components, with 0 for padding. Each image becomes one plane for each pair of a component of the rows and a
-/// component of the columns. `more` zeros follow the last image, so that a vector register may read past its end.
+/// component of the columns. The last image is followed by `zeros_after_end` zeros, so that a vector register may read past its end.
 #[must_use]
-pub fn lay_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Polyphase; 2], more: usize) -> Scratch {
+pub fn lay_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Polyphase; 2], zeros_after_end: usize) -> Scratch {
     let plane_area = rows.len * columns.len;
     if plane_area == 0 {
         return Scratch::new(0);
@@ -184,7 +185,7 @@ pub fn lay_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[P
     let image_area = height * width;
     let len_per_image = rows.components.len() * columns.components.len() * plane_area;
     let count = images.len() / image_area;
-    let mut all = Scratch::new(count * len_per_image + more);
+    let mut all = Scratch::new(count * len_per_image + zeros_after_end);
     let (all_planes, zeros) = all.split_at_mut(count * len_per_image);
     zeros.fill(0.0);
     chunks(all_planes, len_per_image, COPY_COST, |at, some_planes| {

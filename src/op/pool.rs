@@ -20,7 +20,7 @@ pub fn read_windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
     let (stride, padding) = (stride?, padding?.unwrap_or([0, 0]));
     let Some(kernel) = kernel? else {
-        return Err(args.fail_alone("kernel_size", "kernel_size is missing".to_owned(), "add kernel_size = 2, or another size"));
+        return Err(args.fail_always("kernel_size", "kernel_size is missing".to_owned(), "add kernel_size = 2, or another size"));
     };
     let stride = stride.unwrap_or(kernel);
     if let Some(i) = (0..2).find(|&i| padding[i] > kernel[i] / 2) {

@@ -20,7 +20,7 @@ use crate::tally;
 use crate::tensor::{Index, Places};
 use smallvec::{SmallVec, smallvec};
 
-/// Values that a rule computes once per run and stores for its own later use, such as the winners of a max-pool; `None` if it needs none.
+/// Values that a rule computes once per run and stores for its own later use, such as the winners of a max-pool; `None` for a rule without such values.
 pub type Memo = Option<Arc<dyn Any + Send + Sync>>;
 
 /// The input of a rule: the tensors of its operands, by slot, and its memo.
@@ -60,14 +60,14 @@ pub enum Origin {
     Derived {
         /// The expression that gives the value.
         expr: &'static Expr,
-        /// The operand that the value is shown beside in the picture and in traces.
+        /// The operand next to which the picture and the traces show the value.
         slot: Slot,
-        /// A place in this operand. The expression reads its operands at this place.
+        /// A place in this operand. The expression reads all its operands at this place.
         at: usize,
-        /// The second index of an entry of a Jacobian, also a place in this operand.
+        /// A second place in this operand, for an entry of a Jacobian: j in ∂a\[j\]/∂z\[i\], where i is `at`. `None` for other values.
         by: Option<usize>,
     },
-    /// Many entries of the operand in `slot`, as one argument. It has no single value.
+    /// Many entries of the operand in `slot`, as one argument, which has no single value.
     Slice {
         /// The operand.
         slot: Slot,
@@ -88,7 +88,7 @@ pub struct Arg {
 }
 
 impl Arg {
-    /// The same derived factor with a second place: the entry of a Jacobian, ∂a\[second\]/∂z\[first\].
+    /// The same derived factor with a second place. Its first place i and `second` are the indices of an entry of a Jacobian: ∂a\[second\]/∂z\[i\].
     #[must_use]
     pub fn with_second_place(mut self, second: usize) -> Self {
         if let Origin::Derived { by, .. } = &mut self.origin {
@@ -109,7 +109,7 @@ impl Arg {
         }
     }
 
-    /// The slots whose single entries the argument reads. The slot of its origin is first, then come the others that its expression names.
+    /// The slots whose single entries the argument reads: first the slot of its origin, then the other slots that its expression names.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
         let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
         match self.origin {
@@ -211,13 +211,13 @@ pub fn entry(x: &Operands<'_>, slot: Slot, at: usize) -> Arg {
     Arg { origin: Origin::Entry { slot, at }, value: x.get(slot, at) }
 }
 
-/// The largest number of arguments that a term names one by one.
+/// The largest number of entries that a term has as separate arguments.
 pub const MAX_NAMED: usize = 16;
 
 /// The arguments of a function of many entries of the operand in `slot`, such as a softmax.
 ///
-/// Up to [`MAX_NAMED`] entries are named one by one, in the order `named`. With more, the arguments are the most relevant entry `main` and then all entries
-/// as one slice; otherwise the size of a step would grow with the operand.
+/// Up to [`MAX_NAMED`] entries are separate arguments, in the order of `named`. For more entries there are only two arguments: the most relevant entry `main`,
+/// and a slice of all entries. So the size of a step does not grow with the operand.
 #[must_use]
 pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, named: impl Iterator<Item = usize>) -> Factors {
     if places.len() <= MAX_NAMED {
@@ -260,9 +260,9 @@ pub fn evaluated(x: &Operands<'_>, expr: &'static Expr, slot: Slot, at: usize) -
 pub struct Equation {
     /// The right-hand side. [`Rule::arguments`] returns the expressions for its arguments ([`Expr::Arg`]).
     pub right: Expr,
-    /// The name of the step: `weight gradient`.
+    /// The name of the computation, such as `weight gradient`.
     pub name: &'static str,
-    /// The text after the name and a colon.
+    /// The summary that is printed after the name.
     pub gist: Gist,
     /// The explanation, in one or two sentences.
     pub words: &'static str,
@@ -318,7 +318,7 @@ pub type Arguments = SmallVec<[Expr; 2]>;
 /// One term that reads a given operand entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Use {
-    /// The place of the entry, in the result, that the term is part of.
+    /// The place of the entry of the result that has the term.
     pub entry: usize,
     /// The number of the term among the rule's terms of this entry, from 0.
     pub term: u64,
@@ -333,8 +333,8 @@ pub trait Rule: Debug + Send + Sync {
         None
     }
 
-    /// The approximate cost of the kernel for `entries` entries of the result, in multiplications. `operands` are the numbers of entries of the operands. Large
-    /// ops are found by this estimate before they run.
+    /// Estimates the cost of the kernel for `entries` entries of the result, in multiplications. `operands` has the number of entries of each operand. The
+    /// estimate shows before an op runs whether the op is a large one.
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
         // an elementary function takes as long as about ten multiplications
         10 * (operands.iter().sum::<usize>() + entries) as u64
@@ -361,7 +361,7 @@ pub trait Rule: Debug + Send + Sync {
         None
     }
 
-    /// For each of the `count` entries of the result, `true` if it has a term; `None` if all have one. The value of an entry without terms is 0.
+    /// For each of the `count` entries of the result, `true` if the entry has a term; `None` if every entry has one. The value of an entry without terms is 0.
     fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
         Some((0..count).map(|entry| self.prefix_terms(x, entry) < self.prefix_terms(x, entry + 1)).collect())
     }
@@ -397,10 +397,10 @@ pub trait Rule: Debug + Send + Sync {
     /// Lists all terms that read the entry `at` of the operand in `slot`, in the sense of [`Arg::reads`].
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use>;
 
-    /// Lists the terms of one entry that have a factor of the entry `at` of the operand in `slot`, in the sense of [`Arg::belongs_to`], in order.
+    /// Lists, in order, the terms of `entry` that have an argument of the entry `at` of the operand in `slot`, in the sense of [`Arg::belongs_to`].
     ///
-    /// The picture calls this method for each pair of neurons on the screen. A rule with many terms, or with many arguments in a term, overrides it by a method
-    /// that takes constant time.
+    /// The picture calls this method for each pair of neurons on the screen. So a rule with many terms, or with many arguments in a term, overrides this method
+    /// with one that takes constant time.
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let mut terms: TermNumbers =
             self.uses(x, slot, at).into_iter().filter(|found| found.entry == entry).map(|found| found.term).collect();
@@ -431,8 +431,8 @@ pub trait Rule: Debug + Send + Sync {
         Arguments::new()
     }
 
-    /// A closed formula for this entry and its value; it is shown beside the terms. `None` if there is no such formula. For a sigmoid with binary
-    /// cross-entropy it is a − t.
+    /// A closed formula for this entry, and the value of the formula. Both are shown beside the terms. For example, for a sigmoid with binary cross-entropy,
+    /// the formula of ∂C/∂z is a − t. `None` for an entry without a closed formula.
     fn shortcut(&self, _x: &Operands<'_>, _entry: usize) -> Option<(Expr, f64)> {
         None
     }
@@ -456,8 +456,8 @@ pub trait Function: Debug + Send + Sync {
     /// The rule of y; it reads the inputs.
     fn forward(&self) -> Arc<dyn Rule>;
 
-    /// The rule of what this function contributes to ∂C/∂xᵢ, for i = `input`. The rule reads the inputs, y and ∂C/∂y. `None` for an input without a gradient,
-    /// such as a target.
+    /// The rule of ∂C/∂xᵢ, for i = `input`, as far as C depends on xᵢ through this function. The rule reads the inputs, y and ∂C/∂y. `None` for an input
+    /// without a gradient, such as a target.
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>>;
 }
 

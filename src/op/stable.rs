@@ -1,7 +1,7 @@
 //! A gradient of the output activation that stays finite if an output is rounded to 0 or 1.
 //!
 //! If a sigmoid's output a is rounded to 0 while the target t is 1, then ∂C/∂a = −1/a is −∞, and ∂C/∂z = ∂C/∂a · a (1 − a) = −∞ · 0 is NaN. The closed
-//! formula ∂C/∂z = a − t is −1. [`StableBackward`] uses the chain rule if it gives finite numbers for all entries, and the closed formula otherwise.
+//! formula ∂C/∂z = a − t is −1. If the chain rule gives finite numbers for all entries, [`StableBackward`] uses the chain rule, otherwise the closed formula.
 
 use std::ops::Range;
 use std::sync::Arc;

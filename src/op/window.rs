@@ -13,6 +13,7 @@ pub struct Window {
     pub turned: bool,
     /// The rows and columns of padding around the image.
     pub padding: [usize; 2],
-    /// The distance in rows and columns of the image between neighbouring weights: the dilation. It is 0 if a step places only a part of the filter.
+    /// The distance on the image between neighbouring rows of the filter, and between its neighbouring columns. 0 if the filter has no fixed position for an
+    /// entry, but another position for each term of the entry. This is so in the input gradient of a convolution with a stride. 0 for a pool too.
     pub pitch: [usize; 2],
 }

@@ -266,12 +266,12 @@ impl Args for TableArgs<'_, '_, '_> {
         self.inputs
     }
 
-    // `fail` is for errors that depend on sizes, which may be assumed; `fail_alone` is for all others
+    // `fail` is for errors that depend on sizes, which may be assumed; `fail_always` is for all others
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported {
-        if self.has_sizes { self.fail_alone(key, message, help) } else { Reported }
+        if self.has_sizes { self.fail_always(key, message, help) } else { Reported }
     }
 
-    fn fail_alone(&mut self, key: &str, message: String, help: &str) -> Reported {
+    fn fail_always(&mut self, key: &str, message: String, help: &str) -> Reported {
         if self.is_suppressed(key) {
             return Reported;
         }

@@ -65,11 +65,11 @@ impl Curve {
     /// back, not even ∞ or NaN.
     pub fn derivative(&self, z: f64, a: f64, keys: &[f64]) -> (f64, bool) {
         let arguments = arguments(z, keys);
-        let is_shut = self.function.derivatives.first().is_some_and(|derivative| derivative.is_closed_gate(&arguments, a));
-        (self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN), is_shut)
+        let is_closed_gate = self.function.derivatives.first().is_some_and(|derivative| derivative.is_closed_gate(&arguments, a));
+        (self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN), is_closed_gate)
     }
 
-    /// Adds g(z) to `sums`, or overwrites them with it.
+    /// Adds g(z) to `sums`, or overwrites `sums` with g(z).
     pub fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         match self.kernel {
             Some((value, _)) => value.compute(z, keys, sums, init),
@@ -77,12 +77,12 @@ impl Curve {
         }
     }
 
-    /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites them with it.
+    /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites `sums` with this product.
     pub fn compute_backward(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |((z, a), da): ((&f64, &f64), &f64)| {
-            let (slope, is_shut) = self.derivative(*z, *a, keys);
+            let (slope, is_closed_gate) = self.derivative(*z, *a, keys);
             // the slope of a closed gate is 0, but the product ∞ · 0 would be NaN
-            if is_shut && !da.is_finite() { slope } else { da * slope }
+            if is_closed_gate && !da.is_finite() { slope } else { da * slope }
         };
         match self.kernel {
             Some((_, derivative)) => derivative.compute(z, a, da, keys, sums, init),
@@ -91,10 +91,10 @@ impl Curve {
     }
 }
 
-/// A kernel for a = g(z). Each closure that returns g(z) for one entry implements it. The compiler makes a loop of its own for each closure, so that the loop
-/// and the formula are optimised together.
+/// A kernel for a = g(z). Each closure that returns g(z) for one entry implements this trait. The compiler makes a loop of its own for each closure, so that
+/// the loop and the formula are optimised together.
 pub(super) trait ValueKernel: Sync {
-    /// Adds g(z) to `sums`, or overwrites them with it.
+    /// Adds g(z) to `sums`, or overwrites `sums` with g(z).
     fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 
@@ -104,9 +104,9 @@ impl<F: Fn(f64, &[f64]) -> f64 + Sync> ValueKernel for F {
     }
 }
 
-/// A kernel for ∂C/∂a · g′(z). Each closure that computes g′(z) for one entry from z and a = g(z) implements it.
+/// A kernel for ∂C/∂a · g′(z). Each closure that returns g′(z) for one entry, from z and a = g(z), implements this trait.
 pub(super) trait DerivativeKernel: Sync {
-    /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites them with it.
+    /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites `sums` with this product.
     fn compute(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init);
 }
 

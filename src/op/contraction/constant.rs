@@ -57,7 +57,7 @@ fn sum_runs(n: usize, weighted: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64],
     let sums_at_once = 8;
     chunks(sums, sums_at_once, ADDITION_COST * n as u64, |first_sum, sums| {
         if init == Init::Overwrite {
-            // to overwrite, a sum starts with −0, and the argument is ignored: −0 + x is x also for x = −0, which 0 + x is not
+            // to overwrite, each sum starts with −0, because −0 + x is x for every x, whereas 0 + −0 is 0; `start` ignores its argument
             let ignored = 0.0;
             sums.fill(init.start(ignored));
         }

@@ -68,7 +68,7 @@ impl MatrixShape {
 /// The computation of some neighbouring sums of a view, compiled for each width of vector registers.
 struct MatrixKernel<'a> {
     view: View,
-    /// The two factors: `a` and `b` of [`MatrixShape::accumulate`] from the first entry on that these sums read.
+    /// The two factors of [`MatrixShape::accumulate`]. `a` and `b` begin at the first entry that these sums read.
     a: &'a [f64],
     b: &'a [f64],
     /// The length of a row of the matrix.

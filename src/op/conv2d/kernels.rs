@@ -8,9 +8,9 @@
 //!
 //! # Padding
 //!
-//! The kernels read a *laid-out image*: a copy in which padding is 0 and the entries that are read together are neighbours ([`crate::op::phase`]). So
-//! they also add products with padding, which are not terms of the sum. Such a product is usually ±0, and adding it changes nothing. There are two
-//! exceptions, for which an entry is computed again from its terms alone ([`KernelOperands::exact`]):
+//! The kernels read a *laid-out image*: a copy in which padding is 0 and the entries that are read together are neighbours ([`crate::op::phase`]). So the
+//! kernels also add products with padding, which are not terms of the sum. Such a product is usually ±0, and adding it changes nothing. There are two
+//! exceptions. In both, the entry is computed again from its terms alone ([`KernelOperands::exact`]):
 //!
 //! - The sum is 0. Adding 0 turns a sum of −0 into 0.
 //! - The sum is not finite. If a weight is ∞ or NaN, its product with padding is NaN. For example, if the filter (∞, 1) is over one padding position and
@@ -83,8 +83,11 @@ impl KernelOperands<'_> {
     fn exact(&self, entry: usize, taps: usize, before: f64, sum: f64) -> f64 {
         let KernelOperands { conv, view, .. } = *self;
         let start = self.init.start(before);
-        // If the sum is finite, all products with padding were ±0. They can only have turned a running sum of −0 into 0. This has not happened if the
-        // result is not 0 or is still −0. Nor has it happened if the sum did not start at −0: no other running sum becomes −0 by an addition.
+        // If the sum is finite, all products with padding were ±0. Such a product changes only a running sum of −0, to 0. So a finite sum is exact in three
+        // cases:
+        // - The sum is not 0. A later term x made no difference between 0 and −0: 0 + x = −0 + x.
+        // - The sum is −0, so it was not changed to 0.
+        // - The sum did not start at −0. Then no running sum was −0, because only −0 + −0 is −0.
         let negative_zero = (-0.0_f64).to_bits();
         if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative_zero || start.to_bits() != negative_zero) {
             return sum;

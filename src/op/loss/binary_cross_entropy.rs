@@ -33,7 +33,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
             _ => "give the last layer activation = \"sigmoid\"",
         };
         let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {}", output.layer, output.activation_words());
-        return Err(args.fail_alone("type", message, help));
+        return Err(args.fail_always("type", message, help));
     }
     let reduction = reduction?;
     Ok(Loss {

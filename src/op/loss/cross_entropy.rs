@@ -31,7 +31,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
         };
         let message =
             format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {}", output.layer, output.activation_words());
-        return Err(args.fail_alone("type", message, help));
+        return Err(args.fail_always("type", message, help));
     };
     let is_softmax = probabilities == Probabilities::Exclusive;
     let shortcut: (Arc<dyn Rule>, _) = if is_softmax {
@@ -42,8 +42,8 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     Ok(Loss { function: Arc::new(PointwiseLoss(CrossEntropy { is_softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
 }
 
-/// ∂C/∂z = a Σt − t of a softmax; Σt is 1 if the targets are probabilities. a is the output of the softmax, so its slot is `Output`. `Join::Matrix` prints
-/// two factors side by side, without a sign.
+/// ∂C/∂z = a Σt − t of a softmax. If the targets are probabilities, Σt is 1, and ∂C/∂z is a − t. a is the output of the softmax, so its slot is `Output`.
+/// `Join::Matrix` prints two factors side by side, without a sign.
 const SOFTMAX_ERROR: Expr = Expr::Sub(&[
     Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Output), Expr::Of(SUM, &[Expr::All(Slot::Target)])]),
     Expr::Entry(Slot::Target),

@@ -1,4 +1,4 @@
-//! `cross_entropy_with_logits`: PyTorch's `CrossEntropyLoss` of one sample whose target is a tensor of class probabilities. C = −Σ t log softmax(a). The outputs
+//! `cross_entropy_with_logits`: PyTorch's `CrossEntropyLoss` of one sample, C = −Σ t log softmax(a). The target t has a probability for each class. The outputs
 //! a of the network are logits: numbers from which the softmax makes probabilities.
 //!
 //! The loss is finite for all finite logits. For a = (0, log 3) and t = (0, 1), softmax(a) = (0.25, 0.75), C = −log 0.75 = 0.2877 and

@@ -37,8 +37,8 @@ impl Distance {
         Self { function, value: Expr::Of(function, &[ERROR]), derivative: Expr::Prime(function, &[ERROR]), words, derivative_words }
     }
 
-    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`. `key` is the name of a second key and its default; the value of a
-    /// second key is a positive number.
+    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`. `key` is the name and the default of a second key, whose value must
+    /// be more than 0; `None` if there is no second key.
     ///
     /// # Errors
     /// If the value of a key is not allowed.
@@ -49,7 +49,7 @@ impl Distance {
             let value = args.number(key)?.unwrap_or(default);
             if value <= 0.0 {
                 let help = format!("PyTorch's default is {default}");
-                return Err(args.fail_alone(key, format!("{key} must be more than 0, not {value}"), &help));
+                return Err(args.fail_always(key, format!("{key} must be more than 0, not {value}"), &help));
             }
             keys.push(value);
         }
@@ -82,7 +82,7 @@ impl Pointwise for DistanceLoss {
 
     fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let Distance { function, derivative, .. } = self.distance;
-        // f′ does not use the value of f, so NaN may stand for it
+        // f′ does not use the value of f, so NaN is passed as this value
         let value = function.derivative(0, &self.function_arguments(x, i), f64::NAN).unwrap_or(f64::NAN);
         Term::product(self.reduction.scaled(derived(derivative, A, i, value)))
     }

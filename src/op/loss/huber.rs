@@ -1,5 +1,5 @@
-//! `huber`: PyTorch's `HuberLoss`. C = Σ f(a − t), or the mean over the outputs, where f(d) = ½ d² if |d| ≤ δ, and f(d) = δ (|d| − ½ δ) otherwise. δ is the
-//! key `delta`.
+//! `huber`: PyTorch's `HuberLoss`. C is the sum Σ f(a − t), or the mean over the outputs. Here f(d) = ½ d² if |d| ≤ δ, and f(d) = δ (|d| − ½ δ) otherwise. δ is
+//! the value of the key `delta`.
 //!
 //! For δ = 1, f(0.5) = 0.125 with the derivative 0.5, and f(−3) = 2.5 with the derivative −1.
 

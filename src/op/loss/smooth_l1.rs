@@ -1,5 +1,5 @@
-//! `smooth_l1`: PyTorch's `SmoothL1Loss`. C = Σ f(a − t), or the mean over the outputs, where f(d) = ½ d² / β if |d| < β, and f(d) = |d| − ½ β otherwise. β is
-//! the key `beta`.
+//! `smooth_l1`: PyTorch's `SmoothL1Loss`. C is the sum Σ f(a − t), or the mean over the outputs. Here f(d) = ½ d² / β if |d| < β, and f(d) = |d| − ½ β
+//! otherwise. β is the value of the key `beta`.
 //!
 //! For β = 0.5, f(0.25) = 0.0625 with the derivative 0.5, and f(−3) = 2.75 with the derivative −1.
 

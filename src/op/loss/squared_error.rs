@@ -1,5 +1,4 @@
-//! `squared_error`: C = ½ Σ (a − t)², or, with the key `reduction`, the sum Σ (a − t)² or the mean of the squares. Sum and mean are those of PyTorch's
-//! `MSELoss`.
+//! `squared_error`: C = ½ Σ (a − t)². With the key `reduction`, C is the sum Σ (a − t)² or the mean of the squares, as in PyTorch's `MSELoss`.
 //!
 //! For a = (1, 3) and t = (0, 1), C = ½ (1 + 4) = 2.5 and ∂C/∂a = a − t = (1, 2).
 

@@ -1,8 +1,8 @@
 //! Max pooling over large windows of n places with O(log n) comparisons per output, by running maxima of 1, 2, 4, 8, … neighbours.
 //!
-//! Let m₀ = x and mⱼ₊₁\[i\] = max(mⱼ\[i\], mⱼ\[i + 2ʲ\]). Then entry i of mⱼ is the maximum of the 2ʲ neighbours that begin at i. For a window of n places, let j
-//! be the *level* with 2ʲ ≤ n < 2ʲ⁺¹. Two such groups of 2ʲ neighbours, which may overlap, cover the window: its maximum is
-//! max(mⱼ\[first\], mⱼ\[first + n − 2ʲ\]). With dilation d the neighbours are d places apart.
+//! Let m₀ = x and mⱼ₊₁\[i\] = max(mⱼ\[i\], mⱼ\[i + 2ʲ\]). Then entry i of mⱼ is the maximum of the 2ʲ neighbours that begin at i. For a window of n places,
+//! let j be the *level* with 2ʲ ≤ n < 2ʲ⁺¹. Two groups of 2ʲ neighbours, which may overlap, cover the window: one begins at the window's first place, and
+//! one ends at its last place. So the maximum of the window is max(mⱼ\[first\], mⱼ\[first + n − 2ʲ\]). With dilation d the neighbours are d places apart.
 //!
 //! For a window of 3 places over `5 1 4 2` the level is 1:
 //!
@@ -16,7 +16,7 @@
 //! instead of h · w: 10 instead of 961 for 31 x 31.
 //!
 //! Each maximum is stored with the place that it comes from. Of two equal maxima the left or upper one wins, so the winner is the first maximum of its window
-//! in row-major order. If there are NaNs, the last of them wins. Both results do not depend on the order of the comparisons.
+//! in row-major order. If a window contains NaNs, its last NaN wins. Neither result depends on the order of the comparisons.
 
 #![allow(clippy::inline_always)] // a function uses wide vector registers only if it is inlined into `with_simd`
 
@@ -50,7 +50,8 @@ impl WindowRun {
         self.count.ilog2()
     }
 
-    /// Returns the part of the run within a range of outputs. Its outputs are counted from the beginning of the range. `None` if there is no such part.
+    /// Returns the windows of the run whose outputs are in a range. In the result, outputs are counted from the beginning of the range. `None` if no output of
+    /// the run is in the range.
     fn within(self, range: &Range<usize>) -> Option<Self> {
         let (begin, end) = (self.output.max(range.start), (self.output + self.outputs).min(range.end));
         (begin < end).then(|| Self {
@@ -65,7 +66,7 @@ impl WindowRun {
 /// All windows along one axis.
 #[derive(Debug)]
 struct WindowAxis {
-    /// The windows, in order.
+    /// The windows, in order, as runs that are evenly spaced.
     runs: Vec<WindowRun>,
     /// The distance between neighbouring places of a window.
     dilation: usize,
@@ -91,8 +92,8 @@ fn extent(axis: &Axis) -> usize {
     (axis.kernel - 1) * axis.dilation + 1
 }
 
-/// Returns the number of outputs that are computed at once. Two neighbouring groups of outputs overlap on the input by about one window, and both compute the
-/// maxima there. So that this is a small part of the work, a group covers four times the extent of a window.
+/// Returns the number of outputs that are computed at once, as a group. Two neighbouring groups overlap on the input by about one window, and both compute the
+/// maxima there. A group covers four times the extent of a window, so only a small part of the work is done twice.
 fn outputs_at_once(axis: &Axis) -> usize {
     (4 * extent(axis) / axis.stride).max(MIN_OUTPUTS).min(axis.output)
 }
@@ -286,8 +287,8 @@ fn pairwise(line: &Maxima, [first, second]: [usize; 2], values: &mut [f64], plac
     }
 }
 
-/// Computes the winners of the windows down the columns. `maxima` are the maxima along the rows, `width` in each row; they are overwritten. Calls `put` with
-/// the row and the column of each output and the place of its winner.
+/// Computes the winners of the windows down the columns. For each output, calls `put` with the output's row, its column, and the place of its winner. `maxima`
+/// has the maxima along the rows, `width` in each row, and is overwritten.
 #[inline(always)]
 fn down_columns(tile: &AxisTile, dilation: usize, maxima: &mut Maxima, width: usize, mut put: impl FnMut(usize, usize, usize)) {
     let top_level = tile.runs.iter().map(|run| run.level()).max().unwrap_or(0);

@@ -1,8 +1,8 @@
 //! The weight gradient of a convolution: each weight sums image · error over all outputs.
 //!
 //! In one dimension, with one input channel and stride 1, `∂C/∂w[o, k] = Σₙ x[n + k] · e[o, n]`. Here o is the output channel, k the kernel position, n the
-//! output position, and e = ∂C/∂y the error. The sum over n must stay in order, so the lanes of a register cannot be terms of it: they are sums of
-//! different weights. There are two choices. The plan takes the one with fewer register operations for each output:
+//! output position, and e = ∂C/∂y the error. The terms of each sum must be added in order, so the lanes of a register do not hold several terms of one sum:
+//! each lane holds the sum of another weight. There are two choices. The plan takes the choice with fewer register operations for each output:
 //!
 //! - Lanes are output channels o ([`LaneAxis::Channels`]): the register (e\[0, n\], …, e\[7, n\]) is multiplied by x\[n + k\]. The errors of 8 channels
 //!   at one position must be neighbours in memory, so the errors are transposed first, 256 positions at a time.
@@ -26,9 +26,10 @@ use crate::scratch::Scratch;
 use crate::sums::{FactorSource, Init, LANES, Products, add};
 use crate::threads;
 
-/// The number of weights that are computed together, and the number of places whose products are added to them at once. With these numbers the sums and the
-/// errors fit into the first-level cache.
+/// The number of weights that are computed together. With [`BLOCK_WEIGHTS`] and [`BLOCK_PLACES`], the sums and the errors fit into the first-level cache.
 const BLOCK_WEIGHTS: usize = 64;
+
+/// The number of places whose products are added to these weights before the next weights are computed.
 const BLOCK_PLACES: usize = 128;
 
 /// The number of places whose errors are transposed at once.
@@ -52,16 +53,16 @@ enum LaneAxis {
     Weights(WeightRuns),
 }
 
-/// Weights of an output channel that are summed over the same outputs ([`SharedWindow::all`]).
+/// Weights of an output channel whose gradients are sums over the same outputs ([`SharedWindow::all`]).
 #[derive(Debug)]
 struct SharedWindow {
     /// The index of each weight in the filter of the output channel.
     weights: Vec<usize>,
-    /// For each weight, the index of the entry of the laid-out image that it is multiplied with for output 0.
+    /// For each weight, the index in the laid-out image of the entry that is under the weight when the filter computes output 0.
     image_firsts: Vec<usize>,
-    /// The rows and the columns of the outputs that are summed over.
+    /// The rows and the columns of the outputs that each gradient sums over.
     window: [Range<usize>; 2],
-    /// `true` if no weight reads padding for any of these outputs.
+    /// `true` if no weight is over padding for any of these outputs.
     is_unpadded: bool,
 }
 
@@ -70,7 +71,7 @@ struct SharedWindow {
 struct WeightRuns {
     /// The indices of the weights of each run in the filter of the output channel.
     runs: Vec<Vec<usize>>,
-    /// For each run, the index of the entry of the laid-out image that its first weight is multiplied with for output 0.
+    /// For each run, the index in the laid-out image of the entry that is under the run's first weight when the filter computes output 0.
     image_firsts: Vec<usize>,
 }
 
@@ -102,13 +103,13 @@ impl Gathering {
     pub(super) fn new(conv: &Conv2d) -> Self {
         let layout = PolyphaseLayout { axes: [polyphase(&conv.rows, View::Output), polyphase(&conv.columns, View::Output)] };
         let phases = layout.phases().map(|phase| {
-            // sorted by the image entries that they read, so that neighbours form a run
+            // the taps are sorted by their image entries; taps of neighbouring entries then form a run
             let mut taps = layout.taps(phase, conv.columns.kernel);
             taps.sort_unstable_by_key(|tap| tap.image);
             let runs: Vec<_> = taps.chunk_by(|a, b| a.image + 1 == b.image).flat_map(|run| run.chunks(LANES)).collect();
             let (outputs, inputs) = (conv.group_outputs(), conv.group_inputs());
-            // register operations for one place: one for each run and output channel, or one for each weight and 8 output channels, plus the
-            // transposition of the errors
+            // The cost of one place, in register operations. If lanes are weights: one operation for each run of an output channel. If lanes are channels: one
+            // for each weight of 8 output channels, and one for each output channel to transpose the errors.
             let cost_of_weight_lanes = runs.len() * outputs * inputs;
             let cost_of_channel_lanes = taps.len() * outputs.div_ceil(LANES) * inputs + outputs;
             if cost_of_weight_lanes < cost_of_channel_lanes {
@@ -215,7 +216,7 @@ fn sums_by_window<'a>(
 
 /// Calls `visit` with each sum of `channels` channels and with the index of the sum's weight. Indices are counted from the first weight of the first channel.
 fn for_each_sum(conv: &Conv2d, windows: &[SharedWindow], sums: &mut [f64], channels: usize, mut visit: impl FnMut(&mut f64, usize)) {
-    /// Input channels that are visited together, so that reads and writes stay in the cache.
+    /// The number of input channels that are visited together. It is small, so that reads and writes stay in the cache.
     const INPUTS_AT_ONCE: usize = 4;
     let (lane_count, filter_len, inputs) = (channels.next_multiple_of(LANES), conv.filter_len(), conv.group_inputs());
     for first_input in (0..inputs).step_by(INPUTS_AT_ONCE) {
@@ -245,11 +246,11 @@ fn taps_of_input<'a>(
 }
 
 impl SharedWindow {
-    /// Splits the weights of an output channel by the outputs for which they have terms, so that no weight reads padding. `taps` are those of input
-    /// channel 0.
+    /// Splits the weights of an output channel by the outputs at which they are not over padding. `taps` are the taps of input channel 0.
     ///
-    /// With a 3x3 kernel and padding 1, the corner weights, the edges and the center have nine different windows. With fewer than 4 input channels each
-    /// window would have too few weights, so all weights share the window of all outputs, and may read padding.
+    /// With a 3x3 kernel and padding 1, each of the nine weights has a window of its own: the upper left weight, for example, is over padding in the first row
+    /// and the first column of the outputs. With fewer than 4 input channels each window would have too few weights. Then all weights share the window of all
+    /// outputs, and may be over padding.
     fn all(conv: &Conv2d, layout: &PolyphaseLayout, taps: &[KernelTap]) -> Vec<Self> {
         let Conv2d { rows, columns, .. } = conv;
         let own_window =

@@ -61,8 +61,8 @@ struct Band {
 /// The kernel for the entries of one phase in a band.
 #[derive(Debug)]
 struct PhaseKernel {
-    /// For each product of the first entry, in the order of the terms, the index of its weight and its index in the laid-out image. The products of all
-    /// summed channels follow one another.
+    /// The products of the phase's first entry, in the order of the terms: each has the index of its weight, and the index of its other factor in the laid-out
+    /// image. The products of all summed channels follow one another.
     taps: Vec<(usize, usize)>,
     /// The number of `taps` of one summed channel.
     channel_taps: usize,
@@ -85,7 +85,8 @@ struct RowTile {
     row_len: usize,
     /// The distance in lanes between the sums of neighbouring rows.
     row_pitch: usize,
-    /// For each block of [`LANES`] sums, an index in the laid-out image: the block's first sum reads the entry at this index plus the image index of the tap.
+    /// For each register's worth of [`LANES`] neighbouring sums, an index `first` in the laid-out image. Sum n of the register reads, for each tap, the entry
+    /// `first + n + (the tap's image index)`.
     image_firsts: Vec<usize>,
     /// The range of the taps of each summed channel that these rows use.
     used_taps: Range<usize>,
@@ -102,7 +103,7 @@ struct OutputBlock<'a> {
 }
 
 impl Sliding {
-    /// Plans the computation of a view. There are as many bands as threads that make the computation faster.
+    /// Plans the computation of a view. There is a band for each thread that makes the computation faster, or fewer if the bands would be too small.
     pub(super) fn new(conv: &Conv2d, view: View) -> Self {
         let [rows, columns] = [polyphase(&conv.rows, view), polyphase(&conv.columns, view)];
         // Bands are planned in rows of a phase. In the input gradient with stride 2, for example, the even rows are one phase and the odd rows another:
@@ -254,7 +255,7 @@ impl RowTile {
     ) -> Self {
         let row_len = columns.count;
         let row_first = |y: usize| (rows.first + y * rows.step) * conv.columns.len(view) + columns.first;
-        // one run of registers over all rows and the gaps between them, or a run for each row, whichever has fewer registers
+        // the registers cover either all rows and the gaps between the rows in one run, or each row in a run of its own: the choice with fewer registers
         let lanes_of_one_run = (tile_rows.len() - 1) * image_row_len + row_len;
         if tile_rows.len() * row_len.div_ceil(LANES) > lanes_of_one_run.div_ceil(LANES) {
             let image_firsts = (0..lanes_of_one_run).step_by(LANES).map(|x| tile_rows.start * image_row_len + x).collect();
@@ -271,7 +272,7 @@ impl RowTile {
         Self { row_firsts, row_len, row_pitch: row_len.next_multiple_of(LANES), image_firsts, used_taps }
     }
 
-    /// Loads the previous numbers of the entries into `sums`, for each channel of `out`. `step` is that of the phase.
+    /// Loads the previous numbers of the entries into `sums`, for each channel of `out`. `step` is the step of the phase.
     fn load(&self, step: usize, sums: &mut [f64], out: &[&mut [f64]]) {
         for (sums, out) in sums.chunks_exact_mut(self.image_firsts.len() * LANES).zip(out) {
             for (row, &first) in sums.chunks_mut(self.row_pitch).zip(&self.row_firsts) {
