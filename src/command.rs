@@ -56,6 +56,7 @@ use read::display_name;
 /// Step through every multiplication of backpropagation.
 ///
 /// `gradstep SCENARIO` opens the stepper, which shows one step at a time: `gradstep figure-14`. `gradstep` alone opens a list of scenarios.
+/// `gradstep SCENARIO --help` describes the options of the stepper: --at, --record and --index.
 #[derive(Debug, Parser)]
 #[command(name = "gradstep", version, max_term_width = 100)]
 #[command(override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]\n       gradstep [OPTIONS] COMMAND")]
@@ -75,8 +76,8 @@ gradstep lists the tensors.
 ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.conv1.weight), an entry of that tensor, counted from 0 \
 (grad.conv1.weight[0,0,1,1]), a term of that entry, counted from 1 (grad.conv1.weight[0,0,1,1]#3), or one of the words first, last, loss and backward. The \
 name of an op can have a prefix: 2:loss is the loss of the second sample, reduce:loss the sum or mean of the losses of all samples, and update:fc1.weight the \
-new value of the parameter fc1.weight. Before all of this, 12/ selects iteration 12: 12/loss is its loss. If there are several samples, 12/loss is the loss of \
-the first one, and 12/reduce:loss the loss of the batch.
+new value of the parameter fc1.weight. An address can begin with an iteration: 12/loss is the loss of iteration 12. If there are several samples, \
+12/loss is the loss of the first one, and 12/reduce:loss the loss of the batch.
 
 Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 
@@ -148,7 +149,7 @@ fn typed_program() -> clap::Command {
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // a usage error has no parsed arguments, so `--ascii` is looked up in the text
+    // if the arguments cannot be parsed, the message about this must still be in ASCII, so `--ascii` is looked up in the unparsed arguments
     let ascii = options::is_ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
     let result = with_open_command(arguments).and_then(|arguments| match parse(arguments) {
         Ok((global, arguments)) => run(&arguments, &global).or_else(|error| match error.downcast::<Faults>() {
@@ -168,7 +169,7 @@ fn parse(arguments: Vec<OsString>) -> Result<(GlobalOptions, ArgMatches), clap::
     Ok((Cli::from_arg_matches(&arguments)?.global, arguments))
 }
 
-/// Runs the command of the arguments; without a command, the picker.
+/// Runs the command that the arguments name. If they name no command, opens the picker.
 fn run(arguments: &ArgMatches, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     global.threads.into_iter().for_each(threads::set_limit);
     let Some((name, arguments)) = arguments.subcommand() else {

@@ -78,7 +78,7 @@ impl Folder {
     }
 }
 
-/// The number of attempts to open a path, if another program changes the path between its resolution and its opening.
+/// The largest number of attempts to open a path. A second attempt is made if another program has changed the path after it was resolved.
 const ATTEMPTS: u32 = 8;
 
 /// Returns whether opening a resolved path failed because the path has changed since: it now contains a link, one of its folders is now a file, or a part of

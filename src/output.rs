@@ -141,8 +141,8 @@ impl Error for OutputError {
     }
 }
 
-/// Returns the exit status of the program for the result of a command. After an error it is 0 if the reader of a pipe has closed the pipe, else 2, and the
-/// error is printed on stderr.
+/// Returns the exit status of the program for the result of a command. For an error, prints the error on stderr and returns 2. If the error is that the reader
+/// of a pipe has closed it, prints nothing and returns 0.
 #[must_use]
 pub fn exit_status(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {

@@ -191,19 +191,19 @@ fn sample_tensors(network: &Network, sample: &Sample) -> Vec<(Id, Arc<Tensor>)> 
     input.chain(target).collect()
 }
 
-/// Reads a scenario that may not name weight files.
+/// Reads a scenario that has no folder. If it names a weight file, this is an error.
 ///
 /// # Errors
-/// All errors of the file, except errors that are only consequences of another one.
+/// All errors of the file, except errors that are only consequences of other errors.
 pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
-    read_beside(source, limits, Arc::new(NoFiles { why: "it has no folder", help: "" }))
+    read_with_files(source, limits, Arc::new(NoFiles { why: "it has no folder", help: "" }))
 }
 
-/// Reads a scenario that may name weight files, which are read from `files`.
+/// Reads a scenario, and reads the weight files that it names from `files`.
 ///
 /// # Errors
-/// All errors of the scenario and of its weight files, except errors that are only consequences of another one.
-pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
+/// All errors of the scenario and of its weight files, except errors that are only consequences of other errors.
+pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
     let text = Arc::new(source.text);
     let may_extract = true;
     let (mut reader, mut parsed) = parse(&text, limits, Arc::clone(&files), may_extract);
@@ -221,9 +221,10 @@ pub fn read_beside(source: Source, limits: Limits, files: Arc<dyn Files>) -> Res
     }
 }
 
-/// Parses the text of a scenario. The returned reader has the errors. If `may_extract` is set, large arrays of numbers are first taken out of the text.
+/// Parses the text of a scenario. The errors are in the returned reader. If `may_extract` is `true`, large arrays of numbers are first taken out of the text.
 ///
-/// The first pass leaves out the numbers of large tensors. If it has found no errors, a second pass makes the numbers of all tensors ([`ScenarioReader`]).
+/// The first pass leaves out the numbers of large tensors. If it has left out numbers and found no errors, a second pass makes the numbers of all tensors
+/// ([`ScenarioReader`]).
 fn parse(text: &str, limits: Limits, files: Arc<dyn Files>, may_extract: bool) -> (ScenarioReader, Result<ParsedScenario, Reported>) {
     let pass = |mut reader: ScenarioReader| {
         let extracted = if may_extract { extract::extract(text) } else { None };
@@ -260,7 +261,7 @@ struct ParsedScenario {
     batch_reduction: BatchReduction,
     remarks: Vec<Remark>,
     expectations: Vec<Expectation>,
-    /// The bytes that the scenario takes for as long as it is open.
+    /// The bytes of memory that the scenario's own tensors take while it is open, without those of an iteration.
     own_bytes: u64,
 }
 
@@ -310,7 +311,8 @@ fn parse_document(reader: &mut ScenarioReader, text: &str) -> Result<ParsedScena
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let faults_before = reader.faults.len();
     let BuiltNetwork { network, sample_count, samples, reduction } = built::build(reader, table, text);
-    // the steps are counted in a run of the first sample, because their number can depend on the numbers of the file: so all numbers must be known
+    // Steps are counted in a run of the first sample, which needs the values of all tensors. Shapes are not enough: a softmax whose output is rounded to 0, for
+    // example, has another number of steps in the backward pass
     let has_all_numbers = reader.faults.len() == faults_before && !reader.has_deferred;
     let first_sample = network.complete().zip(samples.as_ref().ok()).filter(|_| has_all_numbers);
     let first_sample = first_sample.map(|(network, samples)| sample_tensors(network, &samples[0]));

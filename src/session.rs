@@ -17,9 +17,9 @@
 //! The header also contains the files that the scenario reads, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if
 //! its scenario has changed or is gone.
 //!
-//! The stepper can *play*: it moves by one unit, such as a step or an entry, at regular times. A long computation is done in slices, which consist of
-//! *pieces*. An `exact` session has a `play` event for each of these moves and a `pieces` event for each slice. In other sessions a replay computes the times
-//! of the moves itself, and `work` events count the computed iterations.
+//! The stepper can *play*: it moves by one unit, such as a step or an entry, at regular times. Each of these moves is a *play move*. A long computation is done
+//! in slices, which consist of *pieces*. An `exact` session has a `play` event for each play move, and a `pieces` event for each slice with the number of its
+//! pieces. Other sessions have no `play` events, so a replay computes the times of the play moves itself; their `work` events count computed iterations.
 //!
 //! A session file cannot ask for unlimited time or work. A gap between two events counts as at most 60 s. The work of an event is limited to what can be done
 //! until the next event (`command/replay/cursor.rs`). If the last line is incomplete, it is dropped.
@@ -58,7 +58,7 @@ pub struct Header {
     /// The bytes of each file that the scenario reads, by the path in the scenario.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
     pub files: BTreeMap<String, Vec<u8>>,
-    /// `true` if each unit of play and each slice of work is recorded as an event.
+    /// `true` if each play move and each slice of work is recorded as an event.
     #[serde(default)]
     pub exact: bool,
     /// The iteration at which the stepper opened.
@@ -67,9 +67,10 @@ pub struct Header {
     /// The step at which the stepper opened.
     pub at: u64,
     /// The number from which subscripts, headings and channels count at the start: 1 or 0.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "default_index", skip_serializing_if = "is_default_index")]
     pub index: usize,
-    /// The address to which the stepper was still going when the recording began: that of `--at`, or the scenario's start. `None` if it was already there.
+    /// The address to which the stepper was still going when the recording began: the address of `--at`, or the scenario's start. `None` if the stepper was
+    /// already there.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<String>,
 }
@@ -79,14 +80,14 @@ fn first_iteration() -> u64 {
     1
 }
 
-/// Returns the index of the first entry in a session without the key `index`.
-fn one() -> usize {
+/// The number from which subscripts count in a session without the key `index`.
+fn default_index() -> usize {
     1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `skip_serializing_if` needs")]
-fn is_one(index: &usize) -> bool {
-    *index == 1
+fn is_default_index(index: &usize) -> bool {
+    *index == default_index()
 }
 
 impl Header {
@@ -104,12 +105,12 @@ impl Header {
             exact: true,
             iteration: at.iteration,
             at: at.step,
-            index: one(),
+            index: default_index(),
             goal: None,
         }
     }
 
-    /// Returns the dialect of the session: the meaning of the pressed keys depends on the file format.
+    /// Returns the dialect of the session: the meaning of the keys, which depends on the version of the file format.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         if self.format < 2 { Dialect::One } else { Dialect::Two }

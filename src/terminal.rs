@@ -44,7 +44,7 @@ const MAX_WAIT: Duration = Duration::from_secs(3600);
 /// An input of a program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// A key press or repeat, including Ctrl-C. Ctrl-Z is no input: it suspends the program.
+    /// A key press or repeat, including Ctrl-C, but not Ctrl-Z, which suspends the program.
     Key(KeyEvent),
     /// A mouse button, a drag or the wheel; column and row count from 0.
     Mouse(MouseEvent),

@@ -81,7 +81,7 @@ pub fn normalized(word: &str) -> Option<String> {
     (!normalized.is_empty()).then_some(normalized)
 }
 
-/// Returns the first row of the table that contains a word. A row with a translation is skipped if `is_allowed` is `false` for the translation.
+/// Returns the first row of the table that contains a word. A row is skipped if it has a translation for which `is_allowed` returns `false`.
 fn find_row(vocabulary: Vocabulary, word: &str, is_allowed: impl Fn(&str) -> bool) -> Option<&'static Translation> {
     let word = normalized(word)?;
     TRANSLATIONS.iter().find(|row| {
@@ -109,7 +109,7 @@ pub fn translation<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str
     candidates.iter().copied().find(|candidate| *candidate == row.format_word)
 }
 
-/// Does the same as [`best_match`], but ignores translations for which `is_allowed` is `false`.
+/// Does the same as [`best_match`], but ignores translations for which `is_allowed` returns `false`. The equal name and the most similar name are not checked.
 pub fn best_match_where<'a>(
     vocabulary: Vocabulary,
     word: &str,

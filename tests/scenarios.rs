@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gradstep::app::Document;
 use gradstep::files::Folder;
 use gradstep::network::Run;
-use gradstep::scenario::{Faults, Limits, Scenario, Source, read, read_beside};
+use gradstep::scenario::{Faults, Limits, Scenario, Source, read, read_with_files};
 use gradstep::tensor::flat;
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn stem(path: &Path) -> String {
 fn read_bytes(path: &Path, bytes: Vec<u8>) -> Result<Scenario, Faults> {
     let name = stem(path);
     let source = Source::from_bytes(name.clone(), format!("{name}.toml"), bytes)?;
-    read_beside(source, Limits::default(), Arc::new(Folder::of(path).unwrap()))
+    read_with_files(source, Limits::default(), Arc::new(Folder::of(path).unwrap()))
 }
 
 #[test]

@@ -111,7 +111,7 @@ impl World {
         }
     }
 
-    /// Wakes the stepper if it asks for it, and checks that it does one piece of work or one unit of play. Returns the number of ops that it computes.
+    /// Wakes the stepper if it asks for it, and checks that it does one piece of work or one play move. Returns the number of ops that it computes.
     fn wake(&mut self) -> u64 {
         let (way, before) = (self.state().job().is_some(), self.place());
         let done = self.send(Input::Wake);

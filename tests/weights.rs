@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gradstep::files::Folder;
-use gradstep::scenario::{Files as _, Limits, Source, read, read_beside};
+use gradstep::scenario::{Files as _, Limits, Source, read, read_with_files};
 use gradstep::weights::{Archive, WeightsError, npz, opener};
 use proptest::prelude::*;
 
@@ -360,8 +360,8 @@ fn a_header_larger_than_the_memory_limit_is_refused() {
     let text = "title = \"t\"\ninput = { file = \"a.npy\" }\ntarget = 0\nloss = \"squared_error\"\n[[layer]]\ntype = \"flatten\"\n";
     let source = Source { name: "t".into(), path_shown: "t.toml".into(), text: text.into() };
     let files = Arc::new(Folder::of(&here.path().join("t.toml")).unwrap());
-    assert!(read_beside(source.clone(), Limits { memory: 10 << 20 }, Arc::clone(&files) as _).is_ok());
-    let faults = read_beside(source.clone(), Limits { memory: 1 << 20 }, files).unwrap_err().to_string();
+    assert!(read_with_files(source.clone(), Limits { memory: 10 << 20 }, Arc::clone(&files) as _).is_ok());
+    let faults = read_with_files(source.clone(), Limits { memory: 1 << 20 }, files).unwrap_err().to_string();
     assert!(faults.contains("the limit is 1.0 MiB"), "{faults}");
     // no file is read for a scenario without a folder
     let faults = read(source, Limits::default()).unwrap_err().to_string();
@@ -379,7 +379,7 @@ fn the_scenario_of_the_page_about_pytorch_is_valid() {
     fs::write(here.path().join("image.npy"), npy(&[1, 3, 3], &[0.5; 9], false, false)).unwrap();
     let source = Source { name: "model".into(), path_shown: "model.toml".into(), text: text.into() };
     let files = Arc::new(Folder::of(&here.path().join("model.toml")).unwrap());
-    let scenario = read_beside(source, Limits::default(), files).unwrap_or_else(|faults| panic!("{faults}"));
+    let scenario = read_with_files(source, Limits::default(), files).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(scenario.files, ["image.npy", "model.npz"]);
 }
 

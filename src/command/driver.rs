@@ -1,7 +1,8 @@
 //! The driver of the stepper: it applies keys, clicks and the clock to the state. The terminal, `show --keys`, replays and tests all use it.
 //!
 //! A long computation is a *job* of the state. The driver does the job in slices of at most [`SLICE`], so that the keyboard is read in between. A slice
-//! consists of *pieces*, the smallest parts of a job: an iteration is computed in one or more pieces. *Play* moves the stepper by a unit at regular times.
+//! consists of *pieces*, the smallest parts of a job: an iteration is computed in one or more pieces. *Play* moves the stepper by one
+//! unit, such as a step or an entry, at regular times. Each of these moves is a *play move*.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -96,7 +97,7 @@ impl Driver {
         self.screen = Some(Rect::new(0, 0, columns, rows));
     }
 
-    /// Does the work of one pass of the event loop: a unit of play if it is due, otherwise a slice of the job. Returns the event to record.
+    /// Does the work of one pass of the event loop: a play move if it is due, otherwise a slice of the job. Returns the event to record.
     pub fn tick(&mut self, now: Duration) -> Option<Event> {
         // a job uses the whole slice below, so there is no time to wait here
         self.finish_opening(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
@@ -137,20 +138,26 @@ impl Driver {
     /// Shows a scenario, or the reason why it cannot be opened.
     fn show(&mut self, document: Result<Document, String>) {
         match document {
-            Ok(document) => self.state.open(Arc::new(document), None),
-            Err(why) => self.state.say(why, true),
+            Ok(document) => {
+                let at = None; // the start that the scenario file names
+                self.state.open(Arc::new(document), at);
+            }
+            Err(why) => {
+                let is_error = true;
+                self.state.say(why, is_error);
+            }
         }
     }
 
-    /// `true` if a unit of play is due.
+    /// `true` if a play move is due.
     #[must_use]
     pub fn is_play_due(&self, now: Duration) -> bool {
         self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
     }
 
-    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of pieces done.
+    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of pieces that were done.
     ///
-    /// When the job is done, `limit` becomes 0: no work is left.
+    /// When the job is done, both numbers of `limit` become 0: the caller has no more work to do.
     pub fn work_slice(&mut self, limit: &mut WorkLimit) -> u64 {
         let slice_end = self.slice_time() + SLICE;
         let mut done = 0;
@@ -176,7 +183,7 @@ impl Driver {
         done
     }
 
-    /// Finishes opening a file and the job, with progress on stderr.
+    /// Waits for the file that is being opened, and works until the job is done, with progress on stderr.
     ///
     /// # Errors
     /// If Ctrl-C stops the work.
@@ -204,8 +211,8 @@ impl Driver {
         })
     }
 
-    /// The time at which [`Self::tick`] has something to do; `None` without play, job or file. It is 0, so at once, for a job or a file that is being opened,
-    /// and otherwise the time of the next unit of play.
+    /// The time at which [`Self::tick`] next has something to do. With a job, or a file that is being opened, it is 0: at once. Otherwise it is the time of the
+    /// next play move; `None` if play is off.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
@@ -231,25 +238,26 @@ impl Driver {
             Event::Wheel(lines) => Some(Action::Scroll(*lines)),
             Event::Work(iterations) => Some(Action::JobIterations(*iterations)),
             Event::Pieces(pieces) => Some(Action::JobPieces(*pieces)),
-            Event::Play => return Effect::Changed,
+            Event::Play => return Effect::Changed, // `advance_clock` has done the play move
             Event::Resize(columns, rows) => {
                 self.set_screen_size((*columns, *rows));
                 return Effect::Changed;
             }
             Event::Quit => return Effect::Quit,
         };
+        let is_error = false; // of the messages below
         if *event == Event::Key(Code::Esc.into()) && self.opening.take().is_some() {
-            self.state.say("not opened", false);
+            self.state.say("not opened", is_error);
             return Effect::Changed;
         }
         let Some(action) = action else {
             let Event::Key(key) = event else { return Effect::Nothing };
-            self.state.say(format!("{} does nothing here: ? lists the keys", keys::shown(&key.to_string())), false);
+            self.state.say(format!("{} does nothing here: ? lists the keys", keys::shown(&key.to_string())), is_error);
             return Effect::Changed;
         };
         let effect = self.update(action);
         if let Some((name, _)) = &self.opening {
-            self.state.say(format!("opening {name}: Esc leaves it"), false);
+            self.state.say(format!("opening {name}: Esc leaves it"), is_error);
         }
         effect
     }
@@ -258,6 +266,7 @@ impl Driver {
     fn update(&mut self, action: Action) -> Effect {
         match app::update(&mut self.state, action) {
             None => {
+                // an overlay that was scrolled too far stops at its last line
                 if let Some(end) = self.screen.and_then(|screen| ui::overlay::max_scroll(&self.state, screen)) {
                     app::update(&mut self.state, Action::ScrollAtMost(end));
                 }

@@ -97,7 +97,8 @@ impl Report for GradcheckReport<'_> {
     }
 }
 
-/// The counts of the derivatives of a loss with respect to the entries of one tensor: the losses of all samples, or the loss of the batch.
+/// A row of the report: counts of the checked derivatives with respect to the entries of one tensor. The derivatives are those of the losses of all samples
+/// together, or those of the loss of the batch.
 #[derive(Serialize)]
 struct TensorRow {
     /// The name of the gradient: `grad.conv1.weight`; with `reduce:` before it for the batch.
@@ -163,7 +164,7 @@ impl<'a> GradcheckReport<'a> {
         let batch_run = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
         let mut batch_check = batch_run.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
         let mut tensors: Vec<TensorRow> = Vec::new();
-        // the number of derivatives of the samples before, and whether `go_on` has returned `false`
+        // the number of derivatives of the earlier samples, and whether `go_on` has returned `false`
         let (mut done_before, mut stopped) = (0, false);
         let samples = trace.sample_runs().iter().filter_map(|sample_run| Some((sample_run, sample_run.sample? + 1)));
         for (position, (sample_run, sample)) in samples.enumerate() {
@@ -327,7 +328,7 @@ mod tests {
 
     /// Checks a layer y = 3 x + 3 w on two samples. Returns the table, and whether the check passed.
     ///
-    /// The backward pass uses `derivative` instead of 3, and the gradients of the batch are `factor` times too large.
+    /// The backward pass uses `derivative` instead of 3. The gradients of the batch are multiplied by `factor`, so `table(3.0, 1.0)` has no error.
     fn table(derivative: f64, factor: f64) -> (String, bool) {
         let mut chain = Chain::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
@@ -344,8 +345,8 @@ mod tests {
         let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, update, is_first);
         let reads = batch.reads.iter().map(|(id, from)| {
             let BatchSource::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
-            let by = if network.loss() == of { 1.0 } else { factor };
-            (*id, Arc::new(runs[sample].tensor(&network, of).as_ref() * by))
+            let factor = if network.loss() == of { 1.0 } else { factor };
+            (*id, Arc::new(runs[sample].tensor(&network, of).as_ref() * factor))
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();
@@ -359,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_wrong_derivative_is_named_with_its_numbers() {
-        // 7 derivatives: those by y, x and w for each of the two samples, and that by w for the batch. All but those by y use `derivative`
+        // 7 derivatives: ∂C/∂y, ∂C/∂x and ∂C/∂w for each of the two samples, and ∂C/∂w for the batch. All but the two ∂C/∂y use `derivative`
         let (right, passed) = table(3.0, 1.0);
         assert!(passed && right.contains("7 of 7 derivatives agree"), "{right}");
         let (wrong, passed) = table(4.0, 1.0);
@@ -381,7 +382,7 @@ mod tests {
         let called = Operator::Call(operator::find(function).expect("a function"));
         let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Input(0)]));
         let node = Node { name: "J".to_owned(), function, reads: vec![0] };
-        // J is the second of x, J
+        // inputs and nodes are numbered from 0: x is 0, J is 1
         let output = 1;
         let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], output);
         let network = Arc::new(graph.expect("numbers fit each other"));

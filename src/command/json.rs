@@ -59,8 +59,8 @@ pub(super) enum JsonPiece<'a> {
 /// A text that is formatted by the first thread that needs it.
 type CachedText = Arc<OnceLock<Vec<u8>>>;
 
-/// The number of entries in a piece, and the least number in a group. Formatting them takes a fraction of a millisecond, and the text fits into the
-/// processor's cache.
+/// The number of entries in a piece of a large tensor. A group has at least as many numbers. Formatting a group takes a fraction of a millisecond, and its text
+/// fits into the processor's cache.
 const GROUP_NUMBERS: usize = 1 << 12;
 
 /// The largest length of a number with the comma before it, in bytes: `,-1.7976931348623157e+308`.
@@ -69,7 +69,7 @@ const MAX_NUMBER_BYTES: usize = 25;
 /// The largest number of entries whose texts are cached.
 const MAX_CACHED_ENTRIES: usize = 1 << 17;
 
-/// The tensors that are written more than once. Key: the memory address of the tensor's values. Value: the cached text of each of its pieces.
+/// The tensors that are written more than once: the cached texts of the pieces of each tensor, by the memory address of the tensor's values.
 #[derive(Default)]
 pub(super) struct RepeatedTensors(HashMap<usize, Vec<CachedText>>);
 
@@ -132,10 +132,10 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                 locked(free_buffers).push(text);
                 written += 1;
             }
-            // finished texts take memory while they wait for an earlier text of the helper: if several wait, format no more
+            // a text of this thread waits in `ready` until the helper has sent all earlier texts: if several wait, format no more, to limit the memory
             let group = if ready.len() < MAX_WAITING { locked(groups).next() } else { None };
             if let Some((number, group)) = group {
-                // a second group shows that the helper has something to do
+                // the helper is started at the second group: a single group needs no helper
                 if number == 1
                     && threads::limit() > 1
                     && let Some(sender) = sender.take()

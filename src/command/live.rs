@@ -17,7 +17,7 @@ use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// The largest number of characters that are used of a pasted text. No address is longer.
+/// The largest number of characters that a pasted text adds to the address line; the rest is dropped. No address is longer.
 const MAX_PASTED_CHARS: usize = 200;
 
 /// The stepper as a [`Program`] in the terminal.
@@ -72,9 +72,9 @@ impl Program for TerminalStepper {
         self.driver.set_screen_size((screen.width, screen.height));
         for event in to_events(input, &self.driver, &self.options, screen) {
             flow = Flow::Changed;
-            // if the next move of the automatic play is due, it comes before the event, also in the recording
+            // a play move that is due comes before the event, also in the recording
             if self.driver.is_play_due(now) {
-                self.driver.advance_clock(now); // plays the move
+                self.driver.advance_clock(now); // does the play move
                 self.record(now, &Event::Play)?;
             }
             self.record(now, &event)?;

@@ -74,7 +74,7 @@ impl Invocation for OpenCommand {
         let mut state = State::picker(if loader.opens_files { picker_entries::all() } else { picker_entries::bundled() });
         state.settings.count_from(self.index.index);
         // move the document into the state: its only owner can free the iteration when another one is computed
-        // with --at: at step 1 at first, then `go_to` goes to the address
+        // with --at, it opens at step 1, and `go_to` below goes to the address
         state.open(document, at.is_some().then_some(1));
         // the address at which the stepper opens; the recording needs it if a job is still on the way there
         let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());

@@ -65,12 +65,11 @@ fn file_entry(name: &str, path: &Path, bytes_left: &mut usize) -> Option<Scenari
 /// whole text is parsed.
 fn text_entry(name: &str, text: &str, bundled: bool) -> Option<ScenarioEntry> {
     let (head, tables) = split_before_tables(text);
-    let is_scenario = tables.lines().any(begins_scenario_table);
-    DeTable::parse(head)
-        .ok()
-        .and_then(|head| table_entry(head.get_ref(), is_scenario, name, bundled))
-        // `false`: the whole table itself shows whether it is a scenario
-        .or_else(|| table_entry(DeTable::parse(text).ok()?.get_ref(), false, name, bundled))
+    let has_scenario_table = tables.lines().any(begins_scenario_table);
+    DeTable::parse(head).ok().and_then(|head| table_entry(head.get_ref(), has_scenario_table, name, bundled)).or_else(|| {
+        let is_known_scenario = false; // the whole table itself shows whether it is a scenario
+        table_entry(DeTable::parse(text).ok()?.get_ref(), is_known_scenario, name, bundled)
+    })
 }
 
 /// Splits a text before the first line that begins a table.
@@ -85,13 +84,14 @@ fn begins_scenario_table(line: &str) -> bool {
     line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.starts_with(table))
 }
 
-/// The entry of a parsed text; `None` if the text is not a scenario or has no title. `is_scenario` is `true` if this is already known.
-fn table_entry(table: &DeTable<'_>, is_scenario: bool, name: &str, bundled: bool) -> Option<ScenarioEntry> {
+/// The entry of a parsed text; `None` if the text is not a scenario or has no title. If `is_known_scenario` is `false`, the text counts as a scenario only if
+/// `table` has the key `layer` or `graph`.
+fn table_entry(table: &DeTable<'_>, is_known_scenario: bool, name: &str, bundled: bool) -> Option<ScenarioEntry> {
     let text_of = |key: &str| match table.get(key)?.get_ref() {
         DeValue::String(text) => Some(sentence(text)),
         _ => None,
     };
-    if !is_scenario && !table.contains_key("layer") && !table.contains_key("graph") {
+    if !is_known_scenario && !table.contains_key("layer") && !table.contains_key("graph") {
         return None;
     }
     Some(ScenarioEntry {
@@ -111,14 +111,15 @@ mod tests {
     fn the_first_lines_of_a_bundled_scenario_are_enough() {
         for bundled in bundled::ALL {
             let (head, tables) = split_before_tables(bundled.text);
-            let entry = |text: &str, is_scenario: bool| {
+            let entry = |text: &str, is_known_scenario: bool| {
                 let is_bundled = true;
-                table_entry(DeTable::parse(text).expect("TOML").get_ref(), is_scenario, bundled.name, is_bundled).expect("a title")
+                table_entry(DeTable::parse(text).expect("TOML").get_ref(), is_known_scenario, bundled.name, is_bundled).expect("a title")
             };
             assert!(tables.lines().any(begins_scenario_table), "{}", bundled.name);
             assert!(head.len() < bundled.text.len());
-            // the head has no table that shows that it is a scenario
-            assert_eq!(format!("{:?}", entry(head, true)), format!("{:?}", entry(bundled.text, false)));
+            // the whole text has tables that show that it is a scenario, the head has none
+            let (of_head, of_text) = (entry(head, /* is_known_scenario */ true), entry(bundled.text, /* is_known_scenario */ false));
+            assert_eq!(format!("{of_head:?}"), format!("{of_text:?}"));
         }
     }
 

@@ -34,7 +34,7 @@ use cursor::{ReplayCursor, ReplayItem};
 
 /// The size of the largest session file that is read, in bytes: enough for a scenario with its files and a million keys.
 const MAX_SESSION_BYTES: usize = 64 << 20;
-/// The largest number of frames of play that are printed between two events: the first 998 and the last.
+/// The largest number of play moves whose frames are printed between two events: the first 998 and the last.
 const MAX_PLAY_FRAMES: u64 = 999;
 /// The largest number of columns and of rows of a printed frame.
 const MAX_SIDE: u16 = 1000;
@@ -125,11 +125,11 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
-    let scenario = scenario::read_beside(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
+    let scenario = scenario::read_with_files(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
     let mut state = State::picker(picker_entries::bundled());
     state.settings.dialect = header.dialect();
     state.settings.count_from(header.index);
-    // at step 1 at first; `go_to` goes to the step at which the session begins
+    // opens at step 1, the cheapest; `go_to` then goes to the step at which the session begins
     state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {
         bail!("the session begins at step 0, but steps count from 1");
@@ -191,9 +191,9 @@ pub fn frames(
     check_opening(&driver.state)?;
     let none_left_out = 0;
     show(&driver, size, Duration::ZERO, "open".to_owned(), none_left_out)?;
-    // the number of units of play since the last event
+    // the number of play moves since the last event
     let mut played = 0;
-    // the time of the last unit of play, if its frame is not printed yet
+    // the time of the last play move, if its frame is not printed yet
     let mut hidden = None;
     while let Some((time, next)) = cursor.next(&driver) {
         if let (ReplayItem::Event(_), Some(last)) = (next, hidden.take()) {

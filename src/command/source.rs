@@ -62,7 +62,7 @@ const BUNDLED: NoFiles = NoFiles { why: "it is inside the program, so it has no 
 /// The largest total size of the files in a recording, in bytes.
 const MAX_RECORDED_BYTES: usize = 32 << 20;
 
-/// The files of a scenario that is being recorded. It keeps a copy of each file that is read, for the recording.
+/// A source of a scenario's files that keeps a copy of each file that it reads. The copies become part of the recording.
 #[derive(Debug)]
 struct RecordedFiles {
     files: Arc<dyn Files>,
@@ -100,7 +100,7 @@ impl Files for SessionFiles {
 pub(super) fn read_for_recording(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
     let (source, files) = read_source(typed)?;
     let recorded = Arc::new(RecordedFiles { files, read: Mutex::default() });
-    let scenario = scenario::read_beside(source, limits, Arc::clone(&recorded) as Arc<dyn Files>)?;
+    let scenario = scenario::read_with_files(source, limits, Arc::clone(&recorded) as Arc<dyn Files>)?;
     let read = std::mem::take(&mut *recorded.read.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((scenario, read))
 }
@@ -174,7 +174,7 @@ impl ScenarioLoader {
     /// [`Faults`] if it is not valid, otherwise one sentence.
     pub(super) fn load(&self, typed: &OsStr) -> anyhow::Result<Scenario> {
         let (source, files) = read_source(typed)?;
-        Ok(scenario::read_beside(source, self.limits, files)?)
+        Ok(scenario::read_with_files(source, self.limits, files)?)
     }
 
     /// Opens an entry of the picker.

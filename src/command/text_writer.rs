@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::number::ColumnFormat as Numbers;
+use crate::number::ColumnFormat;
 use crate::tensor::{index_text, len, unravel};
 
 /// A writer of text for people. It calls its function with one part of the text after another.
@@ -25,7 +25,7 @@ impl TextWriter<'_> {
 
     /// Writes the rows of a tensor, aligned at the decimal points. If the tensor has several matrices, a line before each of them has its index.
     pub fn matrix(&mut self, shape: &[usize], values: &[f64]) -> io::Result<()> {
-        let numbers = Numbers::of(values.iter().copied());
+        let format = ColumnFormat::of(values.iter().copied());
         let columns = shape.last().copied().unwrap_or(1);
         let rows = if shape.len() > 1 { shape[shape.len() - 2] } else { 1 };
         let outer = &shape[..shape.len().saturating_sub(2)];
@@ -40,7 +40,7 @@ impl TextWriter<'_> {
                     text.clear();
                     for &value in part {
                         text.push_str("  ");
-                        text.push_str(&numbers.cell(value));
+                        text.push_str(&format.cell(value));
                     }
                     self.text(if n + 1 == parts { text.trim_end() } else { &text })?;
                 }

@@ -93,8 +93,8 @@ impl Invocation for TraceCommand {
         let trace = &document.trace;
         let steps = selected_steps(self, trace)?;
         // if the update does not fit into the memory limit, its steps are missing: this is an error, unless the options exclude these steps
-        if let Some(lack) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
-            bail!("{lack}; or write --to {} to end before the update", trace.len());
+        if let Some(shortage) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
+            bail!("{shortage}; or write --to {} to end before the update", trace.len());
         }
         let mut to = open_output(self.output(), &self.scenario, &document.scenario.files)?;
         let writer = &self.format.writer;
@@ -108,7 +108,7 @@ impl Invocation for TraceCommand {
     }
 }
 
-/// Writes a header, and the lines that `for_each_line` gives to its argument.
+/// Writes a header and then lines. `for_each_line` calls its argument once with each line.
 fn write_lines(
     writer: &StepWriter,
     columns: &[TraceColumn],

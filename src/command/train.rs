@@ -175,7 +175,7 @@ impl Report for TrainReport<'_> {
         out.line(self.scenario)?;
         out.line("")?;
         let why = if self.stopped == "tolerance" { ", stopped by the tolerance" } else { "" };
-        // every n-th loss is printed
+        // the losses of the iterations 1, 1 + every, 1 + 2 · every, … are printed
         let every = self.losses.len().div_ceil(MAX_ROWS).max(1);
         let thinned = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
         out.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;

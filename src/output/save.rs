@@ -114,7 +114,7 @@ impl PendingSave {
             created = Some(file);
             Ok(())
         })?;
-        let file = created.ok_or(io::ErrorKind::NotFound)?; // always there: `create` has succeeded
+        let file = created.ok_or(io::ErrorKind::NotFound)?; // never an error: the closure has succeeded, and so has set `created`
         Ok(Self { file, temporary: Some(temporary), target: path })
     }
 
@@ -187,7 +187,7 @@ fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) 
 
 /// Removes the temporary files that killed processes have left in a folder.
 fn remove_abandoned(folder: &Path) {
-    // the names are checked up to the first unused name, but at least names 0 to 8: an early name may be unused while a later one is in use
+    // The names are checked up to the first unused name, but names 0 to 8 are always checked: name 0 may be unused while name 1 is in use
     const MIN_CHECKED: u32 = 8;
     for n in 0..MAX_NAMES {
         let name = temporary_name(folder, n);

@@ -1,7 +1,8 @@
 //! Checks the addresses in a scenario file against its network: the key `start`, and the key `at` of notes and expectations.
 //!
 //! An address names a step or a tensor: `57` is step 57, `grad.fc1.weight[0,1]` is the entry at row 0 and column 1 of a gradient, and `2/3:fc1.z` is a tensor
-//! of sample 3 in iteration 2. If the file has errors, an address is reported only if it is wrong in any case.
+//! of sample 3 in iteration 2. If the file has errors, an address is reported only if it stays wrong after any correction
+//! of them.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(super) const NOTE_KEYS: &[&str] = &["at", "text"];
 /// The keys of `[[expect]]`.
 pub(super) const EXPECT_KEYS: &[&str] = &["at", "value", "tolerance", "source"];
 
-/// The things that an address may refer to, as far as they are known: the network, its steps, the samples, the iterations and the updates.
+/// The facts with which an address is checked, as far as they are known: the network, and the numbers of its steps, samples and iterations.
 #[derive(Debug)]
 pub(super) struct AddressResolver<'a> {
     network: &'a KnownNetwork,
@@ -40,8 +41,10 @@ pub(super) struct AddressResolver<'a> {
     batch_size: Option<usize>,
     /// The largest number of iterations; `None` if unknown.
     iterations: Option<u64>,
-    /// The settings of the update and the updated parameters; `None` without `[train]`. If the settings have an error, all of them are assumed to be 1. If the
-    /// momentum were assumed to be 0, for example, the update would have no op for the velocity, and an address of this op would be reported.
+    /// The settings of the update, and the parameters that it changes; `None` without `[train]`.
+    ///
+    /// If a setting has an error, all settings are assumed to be 1, so that the update has all ops that it can have. With a momentum of 0 it would have no op
+    /// for the velocity, and a correct address of this op would be reported.
     updates: Option<(SgdOptions, Vec<Id>)>,
     /// The network of a batch, which reduces the samples' gradients and updates the parameters. It is made when an address first needs it.
     batch: OnceCell<Arc<Network>>,
@@ -118,7 +121,7 @@ impl<'a> AddressResolver<'a> {
         let entries = crate::tensor::len(&network.tensor(network_op.output).shape);
         Some(match entry {
             Some(entry) => run.terms(network_op, op, entry),
-            // the terms of all entries before the one after the last
+            // `prefix_terms` counts the terms of the entries with a position below `entries`, which are all entries
             None => run.prefix_terms(network_op, op, entries),
         })
     }
@@ -176,7 +179,7 @@ fn step_address(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: 
     Ok(address)
 }
 
-/// Checks that the step exists in its iteration. `text` is the address as written, and `place` its part without the iteration.
+/// Checks that the step exists in its iteration. `text` is the address as written, and `place` is the address without its iteration.
 fn check_place(
     reader: &mut ScenarioReader,
     text: &str,
@@ -328,8 +331,8 @@ fn find_in_sample(reader: &mut ScenarioReader, name: &str, span: &Span, network:
     Err(reader.report(span.clone(), format!("no op is called {}", quoted(name)), help))
 }
 
-/// Returns the help text for a tensor that is given, not computed, such as a weight. The text suggests the gradient, and follows the tensor's name. `None` if
-/// the tensor has no gradient.
+/// Returns the help text for a tensor that is given, not computed, such as a weight. The text suggests the gradient: `is given, not computed; its gradient is
+/// "grad.fc1.weight"`. The caller writes the tensor's name before it. Returns `None` if the tensor has no gradient.
 fn given_help(network: &Network, name: &str) -> Option<String> {
     let gradient = network.gradient_of(network.find(name)?)?;
     Some(format!("is given, not computed; its gradient is \"{}\"", network.tensor(gradient).name))
@@ -413,7 +416,7 @@ fn expectation(
         return Err(reader.report(value_span, message, help));
     }
     reader.claim(&value_span, &shape)?; // counts the memory of the value
-    // the value may be written as any initializer, even as one for weights, which needs fans
+    // the value may be any initializer, even one for weights (`he_normal`), which needs a fan-in and a fan-out
     let fan = Fan::of(&shape);
     let value = Arc::new(value.fill(reader, "value", &shape, fan)?);
     Ok(Expectation { at: address, value, entry, tolerance: tolerance?, source, line })
@@ -442,7 +445,8 @@ fn expected_tensor(
     // a node of a graph may have a name that would otherwise be the address of a step, such as `loss`
     let address: Address =
         if exists(text) { whole_tensor(text).into() } else { text.parse().map_err(|error| report_syntax(reader, span, &error))? };
-    let _ = check_iteration(reader, &address, span, resolver); // only reported: the rest of the address is checked too
+    // an error of the iteration is reported but not returned, so that the rest of the address is checked too
+    let _ = check_iteration(reader, &address, span, resolver);
     let place = match address.place {
         // `loss` as the address of a step is the first step of the loss; here it means the tensor `loss`, or a node of a graph with this name
         Place::Loss if resolver.network.help_if_missing("loss").is_none() => whole_tensor("loss"),

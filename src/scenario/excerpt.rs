@@ -10,7 +10,7 @@ use crate::text::{escape, line};
 
 /// The largest width in terminal cells of an excerpt. A longer line is cut.
 const MAX_WIDTH: usize = 110;
-/// The width in cells of the text that a cut line has before the error.
+/// If a line is cut, the width in cells of the text that is kept before the error.
 const WIDTH_BEFORE: usize = 40;
 /// The text that replaces a tab.
 const TAB: &str = "    ";

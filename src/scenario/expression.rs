@@ -165,7 +165,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Converts the number that has this length at the beginning of `rest`, which begins at byte `start` of the text.
+    /// Converts the first `length` bytes of `rest` to a number. `rest` is the text from byte `start` on.
     fn number(rest: &str, start: usize, length: usize) -> Result<f64, ExpressionError> {
         let text = &rest[..length];
         // the length with the characters that directly follow, such as `.3` in 1.2.3
@@ -191,8 +191,8 @@ impl<'a> Parser<'a> {
         fail(span.clone(), format!("{} has no meaning in an expression", quoted(&self.text[span])), help)
     }
 
-    /// Parses an operand and the operators after it with their operands, up to the first operator whose left binding power is less than `min_power`. `depth`
-    /// is the depth of nesting.
+    /// Parses an operand, and then pairs of an operator and an operand. Stops before the first operator whose left binding power is less than `min_power`.
+    /// `depth` is the depth of nesting.
     fn expression(&mut self, min_power: u8, depth: usize) -> Result<(), ExpressionError> {
         if depth > MAX_DEPTH {
             let help = "split it: define parts of it as nodes before this one";

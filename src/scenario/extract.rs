@@ -29,7 +29,8 @@ pub(super) struct Extracted {
     pub arrays: HashMap<usize, Array>,
 }
 
-/// Extracts the large arrays of numbers; `None` if there are none or the text is too long. If the text is not valid TOML, the result is not valid TOML either.
+/// Extracts the large arrays of numbers. Returns `None` if the text has no such array or is too long. If the text is not valid TOML, the text of the result is
+/// not valid TOML either.
 pub(super) fn extract(text: &str) -> Option<Extracted> {
     let bytes = Some(text.as_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES)?;
     let mut extracted = Extracted { text: String::new(), arrays: HashMap::new() };
@@ -87,8 +88,8 @@ pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// Returns the end of the string that begins at `at`. If the string is not closed, the error is the position of the line break after it, or the end of the
-/// text if no line break ends it (a `"""` string may contain line breaks).
+/// Returns the end of the string that begins at `at`. If the string is not closed, the error is the position at which the search for its quote stops: the next
+/// line break, or the end of the text for a `"""` string, which may contain line breaks.
 fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let quote = bytes[at];
     let is_multiline = bytes[at..].starts_with(&[quote; 3]);
@@ -117,7 +118,7 @@ fn parse_array(text: &str, mut at: usize) -> Option<(Array, usize)> {
     let mut shape: Vec<Option<usize>> = Vec::new();
     // for each array that is open, from the outermost to the innermost: the number of its items so far
     let mut open_counts: Vec<usize> = Vec::new();
-    // true if an item is expected next, false if a comma
+    // true if an item may come next, false directly after an item
     let mut expects_item = true;
     loop {
         match *bytes.get(at)? {
@@ -163,10 +164,10 @@ fn parse_array(text: &str, mut at: usize) -> Option<(Array, usize)> {
     Some(((shape?, data), at)).filter(|((_, data), _)| is_delimited && data.len() >= MIN_ENTRIES)
 }
 
-/// Returns the end and the type of the decimal number that begins at `at`. `None` if it is not a valid number, or has underscores or another radix, which are
-/// rare and left to the TOML parser.
+/// Returns the end and the type of the decimal number that begins at `at`. Returns `None` for a text that is not a valid number, and for the rare numbers that
+/// are left to the TOML parser, such as `1_000` and `0xff`.
 fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
-    // each returns the position after the sign or the digits; there must be at least one digit
+    // both return the position after the thing that they skip; `after_digits` needs at least one digit
     let after_sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
     let after_digits = |at: usize| Some(at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()).filter(|&end| end > at);
     let start = after_sign(at);

@@ -229,7 +229,8 @@ impl<'t> Graph<'t> {
         let inputs = inputs.iter().map(|(name, _)| name.as_str());
         let node_names = || lines.iter().map(|line| line.name().map_or("", |(name, _)| name));
         let all_names: HashSet<&str> = inputs.clone().chain(node_names()).collect();
-        let forbidden = all_names.iter().copied().filter(|name| check_name(name, 0..0).is_err()).collect();
+        let unused_span = || 0..0; // the error itself is dropped here, and reported at the definition
+        let forbidden = all_names.iter().copied().filter(|name| check_name(name, unused_span()).is_err()).collect();
         let has_all_names = is_complete && node_names().all(is_name);
         let defined: HashMap<&str, usize> = inputs.enumerate().map(|(number, name)| (name, number)).collect();
         Self {
@@ -356,8 +357,9 @@ impl<'t> Graph<'t> {
         } else {
             let names: Vec<&str> = self.defined.keys().copied().collect();
             let near = suggest::nearest(name, names.iter().copied()).map(suggest::did_you_mean);
-            // the table has no translations of variables, only help texts: so there are no candidates, and none is allowed
-            let help = near.or_else(|| words::table_help(Vocabulary::Variable, name, &[], |_| false));
+            // for variables the table has only help texts and no translations, so there is no candidate to choose from
+            let (candidates, is_allowed) = (&[], |_: &str| false);
+            let help = near.or_else(|| words::table_help(Vocabulary::Variable, name, candidates, is_allowed));
             let help = help.unwrap_or_else(|| "add it to inputs, or define it before this node".to_owned());
             (format!("{} is not defined", quoted(name)), help)
         };

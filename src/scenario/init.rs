@@ -98,10 +98,11 @@ fn find_rule(name: &str) -> Option<&'static InitRule> {
 }
 
 impl<'t, 'i> Initializer<'t, 'i> {
-    /// Reads the table `{ init = … }` under `key` and reports its errors. `span` is the position of the table.
-    pub fn read(reader: &mut ScenarioReader, key: &str, table: &'t TomlTable<'i>, span: Span) -> Result<Self, Reported> {
+    /// Reads the table `{ init = … }` and reports its errors. `label` is the tensor's name in messages, such as `weight of fc1`. `span` is the position of the
+    /// table.
+    pub fn read(reader: &mut ScenarioReader, label: &str, table: &'t TomlTable<'i>, span: Span) -> Result<Self, Reported> {
         let Some((name, name_span)) = reader.string(table, "init")? else {
-            return Err(reader.report(span, format!("{key} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
+            return Err(reader.report(span, format!("{label} needs init = …"), "for example { init = \"normal\", seed = 1 }"));
         };
         let Some(rule) = find_rule(name) else {
             let names: Vec<&str> = names().collect();
@@ -142,14 +143,16 @@ impl<'t, 'i> Initializer<'t, 'i> {
         self.table.get(key).map_or(self.span.clone(), toml::Spanned::span)
     }
 
-    /// Makes the numbers of a tensor of this shape in row-major order. `fan` is the fan-in and fan-out, for rules that use them. `key` names the tensor in
-    /// messages.
+    /// Makes the numbers of a tensor of this shape in row-major order. `fan` is the fan-in and fan-out, for rules that use them. `label` is the
+    /// tensor's name in messages.
     ///
     /// The scenario file is read in up to two passes. If there are too many numbers, the first pass returns zeros instead.
-    pub fn fill(&self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
+    pub fn fill(&self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         if self.rule.uses_fans && shape.len() < 2 {
-            let message =
-                format!("init \"{}\" is for weights: {key} has fewer than two dimensions, so it has no fan-in and fan-out", self.rule.name);
+            let message = format!(
+                "init \"{}\" is for weights: {label} has fewer than two dimensions, so it has no fan-in and fan-out",
+                self.rule.name
+            );
             return Err(reader.report(self.span_of("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
         }
         // low and high, or mean and std
@@ -167,7 +170,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
         }
         let data = self.numbers(len(shape), fan);
         if data.iter().any(|x| !x.is_finite()) {
-            return Err(reader.report(self.span.clone(), format!("this makes numbers for {key} that are too large for f64"), ""));
+            return Err(reader.report(self.span.clone(), format!("this makes numbers for {label} that are too large for f64"), ""));
         }
         Ok(data)
     }

@@ -144,10 +144,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// Reads the activation under `key`, with its own keys; `None` if there is none or it was read before.
+    /// Reads the activation under `key`, with its own keys. Returns `None` if the layer has no activation, or if it was read before.
     fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Reported> {
         let Some(table) = self.table.filter(|_| self.mark_seen(key)) else { return Ok(None) };
-        // stays unknown if this function returns early with an error
+        // set to unknown first: if this function returns an error before the end, the activation stays unknown
         let previous = std::mem::replace(&mut self.activation, Err(Reported));
         let Some((name, name_span)) = self.reader.string(table, key)? else {
             // the layer has no activation, unless the key has an error that was already reported: then the activation stays unknown
@@ -170,10 +170,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         };
         self.activation = Ok(Some(found));
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
-        // collected before the first error is returned, so that all errors are reported
+        // all keys are read before the first error is returned, so that the errors of all keys are reported
         let read: Vec<Result<f64, Reported>> = found.keys.iter().map(number).collect();
         let values: Vec<f64> = read.into_iter().collect::<Result<_, _>>()?;
-        // some activations have keys whose values must increase, such as a lower and an upper bound: find the first pair that does not
+        // The values of some activations must increase from key to key, such as a lower and an upper bound. Find the first pair that does not increase
         if let Some(n) = (1..values.len()).find(|&n| found.has_ascending_keys && values[n - 1] >= values[n]) {
             let [(lower, _), (upper, _)] = [found.keys[n - 1], found.keys[n]];
             let span = [upper, lower].into_iter().find_map(|key| table.get(key)).map_or(name_span, toml::Spanned::span);
@@ -310,12 +310,12 @@ impl Args for TableArgs<'_, '_, '_> {
                 }
             },
             other => {
-                // the format has no words for `padding`, only help texts for words of other libraries
-                let is_allowed = |_: &str| false;
+                // for `padding` the table has only help texts and no translations, so there is no candidate to choose from
+                let (candidates, is_allowed) = (&[], |_: &str| false);
                 let help = other
                     .as_str()
                     .filter(|_| key == "padding")
-                    .and_then(|word| words::table_help(Vocabulary::Padding, word, &[], is_allowed));
+                    .and_then(|word| words::table_help(Vocabulary::Padding, word, candidates, is_allowed));
                 Err(self.reader.wrong_type(key, value, "an integer, or [vertical, horizontal]", &help.unwrap_or_default()))
             }
         };

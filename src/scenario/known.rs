@@ -55,7 +55,7 @@ impl KnownNetwork {
     pub fn help_if_missing(&self, name: &str) -> Option<String> {
         // the name of a gradient, `grad.fc1.weight`, has the prefix `grad.` and the base `fc1.weight`; a velocity (of the momentum) is `velocity.fc1.weight`
         let (prefix, base) = name.strip_prefix("grad.").map_or(("", name), |base| ("grad.", base));
-        // suggests the unknown name with `near` in place of its wrong part; `rest` is the text after that part
+        // suggests `near` in place of the wrong part of the name: for `grad.fc9.weight` and the near layer `fc1`, `rest` is `.weight`
         let suggestion =
             |near: Option<&str>, rest: &str| near.map_or_else(String::new, |near| suggest::did_you_mean(&format!("{prefix}{near}{rest}")));
         match self {
@@ -68,7 +68,7 @@ impl KnownNetwork {
                 Some(tensors::help(name, &tensor_names.iter().map(String::as_str).collect::<Vec<_>>()))
             }
             Self::Layers(layers, _) if !["input", "target", "loss"].contains(&base) => {
-                // a name without a dot is not that of a layer's tensor
+                // a name without a dot is not the name of a layer's tensor
                 let is_missing = |base: &str| base.split_once('.').is_none_or(|(layer, _)| layers.certainly_lacks(layer));
                 let (layer, suffix_with_dot) = base.split_at(base.find('.').unwrap_or(base.len()));
                 // `velocity.fc1.weight` may be the velocity of `fc1.weight`, or a tensor of a layer called `velocity`

@@ -32,7 +32,7 @@ pub(super) struct Layers<'t, 'i> {
 /// Reads the types and names of the layers, and reports unknown types and duplicate names. `is_complete` is `false` if the file has more layers that could
 /// not be read.
 pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, is_complete: bool) -> Layers<'t, 'i> {
-    // the number of layers so far with each base of a default name, such as `fc`
+    // for each base of a default name, such as `fc`: the number of layers so far that have it
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut taken_names: HashMap<String, TakenName> = HashMap::new();
     let mut entries = Vec::with_capacity(tables.len());
@@ -96,7 +96,8 @@ fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Resul
     (Err(reader.report(span, format!("there is no layer of type {}", quoted(name)), unknown_type_help(name, table))), "")
 }
 
-/// Returns the help text for a layer of unknown type: the type that the name probably means, and the right names of keys that this type calls differently.
+/// Returns the help text for a layer of unknown type. It suggests the type that the name probably means, and for each unknown key the name that this type gives
+/// to the key: `did you mean "linear"?; "units" is called "out_features"`.
 fn unknown_type_help(name: &str, table: &TomlTable<'_>) -> String {
     let activations: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
     let activation = words::best_match(Vocabulary::Activation, name, &activations);
@@ -256,7 +257,7 @@ fn claim_name(
     })
 }
 
-/// The properties of the last layer that the loss and the target depend on.
+/// The last layer, with the properties on which the loss and the target depend.
 #[derive(Debug)]
 pub(super) struct LastLayer {
     pub name: String,
@@ -266,8 +267,8 @@ pub(super) struct LastLayer {
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// Returns the number of dimensions that the network's input needs: the largest rank that its readers require. `None` if no layer that reads the input requires
-/// a rank.
+/// Returns the number of dimensions that the network's input needs: the largest rank that the layers which read the input require. Returns `None` if they
+/// require no rank.
 pub(super) fn input_rank(entries: &[LayerEntry<'_, '_>]) -> Option<usize> {
     let readers = entries.iter().filter(|entry| entry.from.as_ref().is_ok_and(|from| from.contains(&None)));
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
@@ -333,10 +334,9 @@ fn output_shape(stage_shapes: &Result<Vec<Vec<usize>>, Reported>) -> Result<Opti
     stage_shapes.as_ref().map(|shapes| shapes.last())
 }
 
-/// Returns two alternative lists of input shapes for a layer whose inputs are unknown. In the first list every input has the first of the two `shapes`, in the
-/// second list the second one.
+/// Returns two alternative lists of input shapes for a layer whose inputs are unknown. In list n, every input has the shape `shapes[n]`.
 ///
-/// If the layer's output has the same shape with both lists, that shape does not depend on the input, and is certain.
+/// If the output of a layer has the same shape with both lists, the shape does not depend on the input. So it is certain.
 fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
     let input_count = kind.map_or(1, |kind| if kind.has_several_inputs { 2 } else { 1 });
     shapes.iter().map(|shape| vec![shape.as_slice(); input_count]).collect()
@@ -390,7 +390,7 @@ fn build(
     let is_output_certain = if has_known_inputs {
         keys.has_sizes && !keys.is_output_uncertain
     } else {
-        // only for vectors: images of the sizes 1x1x1 and 2x2x2 can give the same output although its shape depends on the input
+        // only for vectors: two images of the sizes 1x1x1 and 2x2x2 can give outputs of one shape, although other images give another shape
         kind.rank == Some(1) && output_shape(&stage_shapes[0]) == output_shape(&stage_shapes[1])
     };
     if has_known_inputs && layer.is_err() {

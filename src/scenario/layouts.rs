@@ -10,8 +10,8 @@ pub(super) fn is_vector(shape: &[usize], entries: usize) -> bool {
     len(shape) == entries && shape.iter().filter(|&&n| n != 1).count() <= 1
 }
 
-/// Returns the help text for an input that seems to be height x width x channels, where channels x height x width is expected. It seems so if the last
-/// dimension is 1 or 3, the usual numbers of channels, and the first is not.
+/// Returns the help text for an input that seems to be height x width x channels, where channels x height x width is expected. An input seems to be
+/// so if its last dimension is 1 or 3 (the usual numbers of channels), its first dimension is neither, and its second dimension is more than 1.
 pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
     match *shape {
         [h, w, c @ (1 | 3)] if !matches!(h, 1 | 3) && w > 1 => Some(format!(
@@ -35,8 +35,8 @@ pub(super) fn weight(expected: &[usize], actual: &[usize], input: Option<&[usize
     }
 }
 
-/// Returns the help text for the filters of a convolution with the wrong shape `actual`. They should read `channels` input channels (per group). `input` is
-/// the same as in [`weight`].
+/// Returns the help text for the filters of a convolution with the wrong shape `actual`. The filters should read `channels` input channels (per
+/// group). `input` is the same as in [`weight`].
 fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option<String> {
     const EXPECTED: &str = "out x in x height x width";
     let transpose = |shape: [usize; 4], axes: &str| format!("{EXPECTED} is {}, w.transpose({axes}) in NumPy", shape_text(&shape));

@@ -1,4 +1,6 @@
 //! Estimates the memory that a scenario needs for its parsed text, its tensors and one iteration of training, and compares it with the limit.
+//!
+//! To *claim* memory is to add its bytes to the sum of all claims, and to compare the sum with the limit. Memory is claimed before it is allocated.
 
 use super::budget::Budget;
 use super::reader::{ScenarioReader, Span, TomlTable};
@@ -53,10 +55,10 @@ impl ScenarioReader {
     fn claim_bytes(&mut self, span: &Span, shape: &[usize], count: usize, [entry, overhead]: [u128; 2]) -> Result<(), Reported> {
         let entry_bytes = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
         let each = entry_bytes.and_then(|bytes| bytes.checked_add(overhead));
-        // after an overflow: a number above every limit, to which others can still be added
+        // after an overflow: half of the largest u128, which is above every limit, but small enough that the sums below do not overflow
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
         let total = all.saturating_add(u128::from(self.budget.claimed));
-        // while the parsed text is in memory, the gradients, about half of the total, are not
+        // while the parsed text is in memory, the gradients do not exist yet: they are about half of the total
         let while_parsing = total / 2 + u128::from(self.budget.parsed_text);
         let limit = u128::from(self.budget.limit);
         if total > limit || while_parsing > limit {

@@ -47,7 +47,7 @@ pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
     }
     for (home, (key, value)) in removed {
         if let Some(table) = home_table(file, home, &key) {
-            table.entry(key).or_insert(value); // if the key is in the right place too, that value wins
+            table.entry(key).or_insert(value); // if the home already has the key, it keeps its value
         }
     }
 }
@@ -75,7 +75,7 @@ fn home_table<'f, 'i>(
     }
 }
 
-/// Returns the keys of a table that should be in the table `home`. Each key is paired with the name that it has in `home`: a top-level `lr` should be the
+/// Returns the keys of `table` that belong in the table `home` instead. Each key is paired with its name in `home`: a top-level `lr` should be the
 /// `learning_rate` of `[train]`.
 fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) -> Vec<(String, &'static str)> {
     let own_keys: &[&str] = match vocabulary {

@@ -1,5 +1,4 @@
-//! Converts the numbers of a scenario file to f64. A number that f64 cannot hold is an error: it is infinite, underflows to 0, or is an integer that would be
-//! rounded.
+//! Converts the numbers of a scenario file to f64. An integer that f64 would round is an error. A decimal number may be rounded, but not to 0 or infinity.
 
 use toml::de::{DeFloat, DeInteger};
 
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_exact_or_an_error() {
+    fn integers_that_would_be_rounded_and_decimals_out_of_range_are_errors() {
         for (text, value) in
             [("0.1", 0.1), ("0", 0.0), ("-0.0", 0.0), ("0e-999", 0.0), ("5e-324", 5e-324), ("9007199254740992", 9_007_199_254_740_992.0)]
         {

@@ -66,7 +66,7 @@ pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
 const EAGER_ENTRIES: usize = 1 << 20;
 
 impl ScenarioReader {
-    /// Makes the state of a pass without a limit on the numbers that it makes.
+    /// Makes the state of a pass that makes the numbers of all tensors.
     fn with_archives(limit: u64, archives: Archives) -> Self {
         Self {
             faults: Vec::new(),
@@ -89,8 +89,8 @@ impl ScenarioReader {
         Self::with_archives(self.budget.limit, self.archives.for_second_pass())
     }
 
-    /// Counts a tensor with `entries` entries. Returns whether its numbers are left to the second pass: those of the first tensor that exceeds
-    /// [`EAGER_ENTRIES`], and of all tensors after it.
+    /// Counts a tensor with `entries` entries. Returns whether the second pass makes its numbers, not the first: this is so if the tensors up to this one have
+    /// more than [`EAGER_ENTRIES`] entries together.
     pub fn defer(&mut self, entries: usize) -> bool {
         let Some(left) = self.eager_entries else { return false };
         self.eager_entries = Some(left.saturating_sub(entries));
@@ -129,8 +129,8 @@ impl ScenarioReader {
     }
 
     /// Reports a value of the wrong type.
-    pub fn wrong_type(&mut self, key: &str, value: &TomlValue<'_>, wanted: &str, help: &str) -> Reported {
-        self.report(value.span(), format!("{key} must be {wanted}, not {}", type_name(value.get_ref())), help)
+    pub fn wrong_type(&mut self, label: &str, value: &TomlValue<'_>, wanted: &str, help: &str) -> Reported {
+        self.report(value.span(), format!("{label} must be {wanted}, not {}", type_name(value.get_ref())), help)
     }
 
     /// Reads the string under a key, as written, with its position; `None` if the key is missing.
@@ -176,38 +176,38 @@ impl ScenarioReader {
         (found, all_are_tables)
     }
 
-    /// Reads a finite number. `key` names the value in messages.
-    pub fn number(&mut self, key: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
+    /// Reads a finite number. `label` names the value in messages.
+    pub fn number(&mut self, label: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
         let read = match value.get_ref() {
             DeValue::Integer(integer) => number::from_integer(integer),
             DeValue::Float(float) => number::from_float(float),
-            _ => return Err(self.wrong_type(key, value, "a number", "")),
+            _ => return Err(self.wrong_type(label, value, "a number", "")),
         };
         read.map_err(|(message, help)| self.report(value.span(), message, help))
     }
 
     /// Reads an integer that is at least `min`.
-    pub fn integer(&mut self, key: &str, value: &TomlValue<'_>, min: u64) -> Result<u64, Reported> {
+    pub fn integer(&mut self, label: &str, value: &TomlValue<'_>, min: u64) -> Result<u64, Reported> {
         let DeValue::Integer(integer) = value.get_ref() else {
-            return Err(self.wrong_type(key, value, "an integer", ""));
+            return Err(self.wrong_type(label, value, "an integer", ""));
         };
         match i64::from_str_radix(integer.as_str(), integer.radix()) {
             Ok(n) => match u64::try_from(n) {
                 Ok(n) if n >= min => Ok(n),
-                _ => Err(self.report(value.span(), format!("{key} must be at least {min}, not {n}"), "")),
+                _ => Err(self.report(value.span(), format!("{label} must be at least {min}, not {n}"), "")),
             },
-            Err(_) => Err(self.report(value.span(), format!("{key} is too large"), "integers have at most 64 bits")),
+            Err(_) => Err(self.report(value.span(), format!("{label} is too large"), "integers have at most 64 bits")),
         }
     }
 
     /// Reads an integer that is at least `min` and fits into `usize`.
-    pub fn size(&mut self, key: &str, value: &TomlValue<'_>, min: usize) -> Result<usize, Reported> {
-        let n = self.integer(key, value, min as u64)?;
-        usize::try_from(n).map_err(|_| self.report(value.span(), format!("{key} is too large"), ""))
+    pub fn size(&mut self, label: &str, value: &TomlValue<'_>, min: usize) -> Result<usize, Reported> {
+        let n = self.integer(label, value, min as u64)?;
+        usize::try_from(n).map_err(|_| self.report(value.span(), format!("{label} is too large"), ""))
     }
 
-    /// Counts the entries of a tensor in a layer that is built with assumed inputs. If too many were counted, the error is not reported to the user, because it
-    /// may be due to the assumption.
+    /// Counts the entries of a tensor in a layer that is built with assumed inputs. Too many entries are an error, but the user does not see it, because the
+    /// assumption may be the reason.
     pub fn claim_assumed(&mut self, shape: &[usize]) -> Result<(), Reported> {
         let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Reported)?;
         self.assumed_entries = self.assumed_entries.checked_sub(entries).ok_or(Reported)?;

@@ -52,7 +52,7 @@ pub(super) fn input(
     }
     let shape = rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec());
     reader.claim_for_sample(&value.span(), &shape)?;
-    // the input may be written as any initializer, even as one for weights, which needs fans
+    // the input may be any initializer, even one for weights (`he_normal`), which needs a fan-in and a fan-out
     let fan = Fan::of(&shape);
     // after an error in the numbers the shape is still known: continue with zeros
     Ok(found.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
@@ -155,7 +155,7 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
         return one_hot_target(reader, value, shape, &shape_help);
     }
     let found = read_tensor(reader, "target", value)?;
-    // allowed are also a flat vector, and a number for an output of one entry
+    // a flat vector is allowed too, and so is a single number if the output has one entry
     if let Some(written) = found.shape()
         && with_rank(written, shape.len()).as_ref() != Some(shape)
         && written != [entries]

@@ -93,7 +93,7 @@ pub(super) fn targets(
     last: Option<&LastLayer>,
     objective: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
-    // if the kind of the loss is unknown, a missing target is not reported, because the loss may contain the target, unless the file has [[sample]]
+    // a loss of unknown kind may itself contain the target, so a missing target is then reported only if the file has [[sample]]
     let needs_target = objective.is_kind_known || file.contains_key("sample");
     // the position for the error: the [[sample]], or the loss
     let missing_at =

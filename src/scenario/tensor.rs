@@ -29,17 +29,17 @@ pub(super) fn with_rank(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
 }
 
-/// Reads the tensor `value` and reports its errors. `key` is the tensor's name in messages, such as `weight of fc1`. A number with an error becomes 0, so that
-/// the shape is still returned.
+/// Reads the tensor `value` and reports its errors. `label` is the tensor's name in messages, such as `weight of fc1`. A number with an error becomes 0, so
+/// that the shape is still returned.
 pub(super) fn read_tensor<'t, 'i>(
     reader: &mut ScenarioReader,
-    key: &str,
+    label: &str,
     value: &'t TomlValue<'i>,
 ) -> Result<TensorSource<'t, 'i>, Reported> {
     match value.get_ref() {
-        DeValue::Table(table) => from_table(reader, key, table, value.span()),
+        DeValue::Table(table) => from_table(reader, label, table, value.span()),
         DeValue::Integer(_) | DeValue::Float(_) => {
-            Ok(TensorSource::Inline { shape: Vec::new(), data: vec![reader.number(key, value).unwrap_or(0.0)] })
+            Ok(TensorSource::Inline { shape: Vec::new(), data: vec![reader.number(label, value).unwrap_or(0.0)] })
         }
         DeValue::Array(_) => {
             let mut shape = Vec::new();
@@ -48,23 +48,23 @@ pub(super) fn read_tensor<'t, 'i>(
                 shape.push(items.len());
                 // the first item of each depth decides the shape
                 let Some(first) = items.first() else {
-                    return Err(reader.report(inner.span(), format!("{key} holds an empty array"), "write at least one number"));
+                    return Err(reader.report(inner.span(), format!("{label} holds an empty array"), "write at least one number"));
                 };
                 inner = first;
             }
             let mut data = Vec::new();
-            collect(reader, key, value, &shape, &mut data);
-            // a part that is ragged was reported and left out, so numbers are missing
+            collect(reader, label, value, &shape, &mut data);
+            // if an array has another length than its neighbours, it was reported and left out, so numbers are missing
             if data.len() == len(&shape) { Ok(TensorSource::Inline { shape, data }) } else { Err(Reported) }
         }
         // any other value may be the placeholder by which `extract` has replaced a large array: look the array up by the placeholder's position
         _ => match reader.arrays.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(TensorSource::Inline { shape, data }),
             None => Err(reader.wrong_type(
-                key,
+                label,
                 value,
                 "a number, nested arrays of numbers, { init = … } or { file = … }",
-                &help_for_word(key, value),
+                &help_for_word(label, value),
             )),
         },
     }
@@ -75,8 +75,11 @@ fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
     let init_names: Vec<&str> = init::names().collect();
     let key = label.split(' ').next().unwrap_or(label);
     let help_for_key = |word: &str| match key {
-        // the format has no words for `bias`, only help texts for words of other libraries: so there are no candidates, and none is allowed
-        "bias" => words::table_help(Vocabulary::Bias, word, &[], |_| false).unwrap_or_default(),
+        "bias" => {
+            // for `bias` the table has only help texts and no translations, so there is no candidate to choose from
+            let (candidates, is_allowed) = (&[], |_: &str| false);
+            words::table_help(Vocabulary::Bias, word, candidates, is_allowed).unwrap_or_default()
+        }
         "target" => "write its numbers; a class is a number too, counted from 0".to_owned(),
         "input" => "write its numbers, such as input = [0.5, 1]".to_owned(),
         "weight" => "write the numbers, or weight = { init = \"he_normal\", seed = 1 }".to_owned(),
@@ -95,50 +98,50 @@ fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
     }
 }
 
-/// Reads `{ init = … }` or `{ file = … }`.
+/// Reads the tensor of a table: `{ init = … }` or `{ file = … }`.
 fn from_table<'t, 'i>(
     reader: &mut ScenarioReader,
-    key: &str,
+    label: &str,
     table: &'t TomlTable<'i>,
     span: Span,
 ) -> Result<TensorSource<'t, 'i>, Reported> {
     if table.contains_key("file") {
-        return StoredTensor::read(reader, key, table, &span).map(TensorSource::File);
+        return StoredTensor::read(reader, label, table, &span).map(TensorSource::File);
     }
-    Initializer::read(reader, key, table, span).map(TensorSource::Init)
+    Initializer::read(reader, label, table, span).map(TensorSource::Init)
 }
 
-/// Appends the numbers of `value`, which should be nested arrays of this shape, to `data`. A part of another shape is reported and left out. A value of the
-/// wrong type is reported; where a number is expected, it is replaced by 0. The recursion is bounded, because the TOML parser limits nesting.
-fn collect(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, shape: &[usize], data: &mut Vec<f64>) {
+/// Appends the numbers of `value`, which should be nested arrays of this shape, to `data`. An inner array of another shape is reported and left out. A value of
+/// the wrong type is reported too, and becomes 0 if it is in the place of a number. The recursion is bounded, because the TOML parser limits nesting.
+fn collect(reader: &mut ScenarioReader, label: &str, value: &TomlValue<'_>, shape: &[usize], data: &mut Vec<f64>) {
     match (value.get_ref(), shape) {
         (DeValue::Array(items), [length, inner_shape @ ..]) => {
             if items.len() != *length {
-                let message = format!("{key} is ragged: this array has length {}, the first has length {length}", items.len());
+                let message = format!("{label} is ragged: this array has length {}, the first has length {length}", items.len());
                 reader.report(value.span(), message, "all arrays of one depth must be equally long");
                 return;
             }
             for item in &items[..] {
-                collect(reader, key, item, inner_shape, data);
+                collect(reader, label, item, inner_shape, data);
             }
         }
         (DeValue::Array(_), []) => {
             reader.report(
                 value.span(),
-                format!("{key} is ragged: an array where the entries before are numbers"),
+                format!("{label} is ragged: an array where the entries before are numbers"),
                 "nest all entries equally deep",
             );
         }
         (DeValue::Integer(_) | DeValue::Float(_), [_, ..]) => {
             reader.report(
                 value.span(),
-                format!("{key} is ragged: a number where the entries before are arrays"),
+                format!("{label} is ragged: a number where the entries before are arrays"),
                 "nest all entries equally deep",
             );
         }
-        (DeValue::Integer(_) | DeValue::Float(_), []) => data.push(reader.number(key, value).unwrap_or(0.0)),
+        (DeValue::Integer(_) | DeValue::Float(_), []) => data.push(reader.number(label, value).unwrap_or(0.0)),
         (other, _) => {
-            reader.report(value.span(), format!("{key} may hold only numbers, not {}", type_name(other)), "");
+            reader.report(value.span(), format!("{label} may hold only numbers, not {}", type_name(other)), "");
             if shape.is_empty() {
                 data.push(0.0);
             }
@@ -156,12 +159,12 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// Makes the tensor with this shape. The caller must have claimed its memory and compared the shape with [`Self::shape`]. `fan` is used by some
-    /// initializers.
-    pub fn fill(self, reader: &mut ScenarioReader, key: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
+    /// Makes the tensor with this shape. The caller must have claimed its memory and compared the shape with [`Self::shape`]. `label` is the tensor's name in
+    /// messages. Some initializers use `fan`.
+    pub fn fill(self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = match self {
             Self::Inline { data, .. } => data,
-            Self::Init(init) => init.fill(reader, key, shape, fan)?,
+            Self::Init(init) => init.fill(reader, label, shape, fan)?,
             Self::File(stored) => stored.fill(reader)?,
         };
         debug_assert_eq!(data.len(), len(shape));

@@ -254,9 +254,9 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
     // returns the contents of a scenario as text, and whether arrays were extracted; `None` for a scenario with errors
     let contents = |text: &str, may_extract: bool| {
-        let (reader, parts) = parse(text, limits, Arc::clone(&files), may_extract);
-        let parts = parts.ok().filter(|_| reader.faults.is_empty())?;
-        let shown = format!("{:?} {:?} {:?} {:?}", parts.network.fixed(), parts.samples, parts.remarks, parts.expectations);
+        let (reader, parsed) = parse(text, limits, Arc::clone(&files), may_extract);
+        let parsed = parsed.ok().filter(|_| reader.faults.is_empty())?;
+        let shown = format!("{:?} {:?} {:?} {:?}", parsed.network.fixed(), parsed.samples, parsed.remarks, parsed.expectations);
         Some((shown, reader.arrays.is_some()))
     };
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -42,8 +42,9 @@ fn report(reader: &mut ScenarioReader, span: Span, error: &WeightsError) -> Repo
 }
 
 impl StoredTensor {
-    /// Finds the tensor that the table `{ file = … }` under `key` names, and reports the table's errors. `span` is the position of the table.
-    pub fn read(reader: &mut ScenarioReader, key: &str, table: &TomlTable<'_>, span: &Span) -> Result<Self, Reported> {
+    /// Finds the tensor that a table `{ file = … }` names, and reports the table's errors. `owner` is the name of the scenario's tensor in messages, such as
+    /// `weight of fc1`. `span` is the position of the table.
+    pub fn read(reader: &mut ScenarioReader, owner: &str, table: &TomlTable<'_>, span: &Span) -> Result<Self, Reported> {
         if reader.is_full() {
             return Err(Reported);
         }
@@ -61,7 +62,7 @@ impl StoredTensor {
                 return Err(reader.report(span, format!("{} is one tensor and has no keys", quoted(path)), "leave key out"));
             }
             (Some(names), None) => {
-                let message = format!("{key} needs key = …: {} holds tensors by name", quoted(path));
+                let message = format!("{owner} needs key = …: {} holds tensors by name", quoted(path));
                 return Err(reader.report(span.clone(), message, listed(names)));
             }
             (Some(names), Some((name, span))) => match names.find(name) {
@@ -119,7 +120,7 @@ mod tests {
 
     use super::*;
     use crate::scenario::archives::Files;
-    use crate::scenario::{Limits, Source, read_beside};
+    use crate::scenario::{Limits, Source, read_with_files};
 
     /// A file with two tensors `a` and `b`. The last number of `b` is `last`, the others are 0. The two tensors together are too large for the first pass
     /// over the scenario, so the numbers of `b` are read in the second pass.
@@ -154,7 +155,7 @@ mod tests {
             let layers = "[[layer]]\ntype = \"activation\"\nfunction = \"relu\"\n[[layer]]\ntype = \"flatten\"\n";
             let text = format!("title = \"t\"\nloss = \"squared_error\"\n{}{}{layers}", sample("a"), sample("b"));
             let source = Source { name: "t".into(), path_shown: "t".into(), text };
-            let scenario = read_beside(source, Limits { memory }, files.clone());
+            let scenario = read_with_files(source, Limits { memory }, files.clone());
             let last = scenario.map(|scenario| scenario.samples[1].input.as_ref().and_then(|input| input.last().copied()));
             let faults = |faults: crate::scenario::Faults| faults.faults().iter().map(|fault| fault.message.clone()).collect::<Vec<_>>();
             (last.map_err(faults), files.reads.load(Ordering::Relaxed))

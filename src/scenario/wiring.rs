@@ -91,7 +91,7 @@ fn read_from(
                 DeValue::String(name) => layer_before(reader, names, index, name, item.span()),
                 _ => Err(reader.wrong_type("each entry of from", item, "the name of a layer", help)),
             };
-            // collected before the first error is returned, so that all errors are reported
+            // all items are read before the first error is returned, so that the errors of all items are reported
             let found: Vec<Result<Option<usize>, Reported>> = items.iter().map(read).collect();
             found.into_iter().collect()
         }

@@ -11,15 +11,21 @@ use std::time::{Duration, Instant};
 use super::{TerminalOptions, tty};
 
 /// A terminal mode: the escape sequence that switches it on, and the sequence that switches it off.
-struct TerminalMode(&'static str, &'static str);
+struct TerminalMode {
+    on: &'static str,
+    off: &'static str,
+}
 
 /// The modes, in the order in which they are switched on.
 const MODES: [TerminalMode; 4] = [
-    TerminalMode("\x1b[?1049h", "\x1b[?1049l"), // alternate screen
-    TerminalMode("\x1b[?25l", "\x1b[?25h"),     // cursor hidden
-    TerminalMode("\x1b[?2004h", "\x1b[?2004l"), // bracketed paste
+    // alternate screen
+    TerminalMode { on: "\x1b[?1049h", off: "\x1b[?1049l" },
+    // cursor hidden
+    TerminalMode { on: "\x1b[?25l", off: "\x1b[?25h" },
+    // bracketed paste
+    TerminalMode { on: "\x1b[?2004h", off: "\x1b[?2004l" },
     // reports of mouse buttons, drags and the wheel, but not of every motion
-    TerminalMode("\x1b[?1000h\x1b[?1002h\x1b[?1006h", "\x1b[?1006l\x1b[?1002l\x1b[?1000l"),
+    TerminalMode { on: "\x1b[?1000h\x1b[?1002h\x1b[?1006h", off: "\x1b[?1006l\x1b[?1002l\x1b[?1000l" },
 ];
 /// The modes that are always needed: the first three of [`MODES`]. In a set of modes, bit n is the mode `MODES[n]`.
 const ALWAYS: u8 = 0b0111;
@@ -35,7 +41,7 @@ const RESET: &str = "\x1b[0m";
 static WANTED: AtomicU8 = AtomicU8::new(0);
 /// The modes that are on, as bits; 0 if no program runs, or if it is suspended.
 static ON: AtomicU8 = AtomicU8::new(0);
-/// The lock of all writes to the terminal. With it no write interrupts a frame, and no frame is drawn after [`leave`].
+/// The lock of all writes to the terminal. Because of the lock, no other write interrupts a frame, and no frame is drawn after [`leave`].
 static WRITING: Mutex<()> = Mutex::new(());
 
 /// A guard of the full screen, which is on until the guard is dropped.
@@ -71,14 +77,14 @@ pub(super) fn enter() -> io::Result<()> {
     }
     // set `ON` before the modes are switched on: if a signal interrupts this function, `leave` then switches them off
     if ON.swap(wanted, SeqCst) != 0 {
-        // the process was stopped and continued without `leave`, and the shell may have ended the raw mode. Crossterm still assumes the raw mode, and
-        // `enable_raw_mode` would do nothing without this call
+        // The process was stopped and continued without `leave`, and the shell may have ended the raw mode. Crossterm does not know this: `enable_raw_mode`
+        // below would do nothing without this call
         crossterm::terminal::disable_raw_mode()?;
     }
     crossterm::terminal::enable_raw_mode()?;
     tty::set_reads_without_waiting()?;
     let is_reversed = false;
-    tty::write(sequences(wanted, |mode| mode.0, is_reversed).as_bytes())
+    tty::write(sequences(wanted, |mode| mode.on, is_reversed).as_bytes())
 }
 
 /// Restores the terminal. Errors are ignored, because they mean that the terminal is closed or does not take output.
@@ -93,7 +99,7 @@ pub(super) fn leave() {
     let _ = crossterm::terminal::disable_raw_mode();
     if tty::accepts_output() {
         let is_reversed = true;
-        let _ = tty::write((RESET.to_string() + &sequences(on, |mode| mode.1, is_reversed)).as_bytes());
+        let _ = tty::write((RESET.to_string() + &sequences(on, |mode| mode.off, is_reversed)).as_bytes());
     }
 }
 
@@ -138,8 +144,8 @@ mod tests {
 
     #[test]
     fn modes_are_switched_off_in_reverse_order() {
-        let on = |modes| sequences(modes, |mode| mode.0, false);
-        let off = |modes| sequences(modes, |mode| mode.1, true);
+        let on = |modes| sequences(modes, |mode| mode.on, /* is_reversed */ false);
+        let off = |modes| sequences(modes, |mode| mode.off, /* is_reversed */ true);
         assert_eq!(on(ALWAYS), "\x1b[?1049h\x1b[?25l\x1b[?2004h");
         assert_eq!(off(ALWAYS | RAW), "\x1b[?2004l\x1b[?25h\x1b[?1049l");
         assert_eq!(off(MOUSE), "\x1b[?1006l\x1b[?1002l\x1b[?1000l");

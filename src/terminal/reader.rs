@@ -67,7 +67,7 @@ mod unix {
                 let left = wait.saturating_sub(start.elapsed());
                 let silence_left = self.parser.is_incomplete().then(|| MAX_SILENCE.saturating_sub(self.last_byte.elapsed()));
                 let has_read = self.read_input(silence_left.map_or(left, |silence_left| silence_left.min(left)))?;
-                // only if nothing was read: this thread may read bytes late that arrived in time
+                // if bytes were just read, the sequence is not dropped: they may have arrived in time, and only this thread was late
                 if !has_read && self.parser.is_incomplete() && self.last_byte.elapsed() >= MAX_SILENCE {
                     self.parser.drop_incomplete();
                 }

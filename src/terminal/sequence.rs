@@ -22,7 +22,7 @@ const MAX_SEQUENCE: usize = 64;
 /// The longest pasted text, in bytes. A longer text is cut, because the program uses only a short line.
 const MAX_PASTE: usize = 1 << 16;
 
-/// The state of the parser: the beginning of the sequence that has been read so far.
+/// The state of the parser: the bytes of the current key or sequence that have been read so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ParserState {
     /// Nothing: the next byte begins a key or a sequence.
@@ -34,7 +34,7 @@ enum ParserState {
     Csi,
     /// ESC O: a key follows.
     Ss3,
-    /// The beginning of a UTF-8 character, an old mouse report, or a function key of the Linux console. This number of bytes is missing.
+    /// The beginning of a UTF-8 character, an old mouse report, or a function key of the Linux console: this number of further bytes belongs to it.
     Missing(usize),
     /// A pasted text. The last n bytes that were read are the first n bytes of [`PASTE_END`].
     Paste(usize),
@@ -125,7 +125,7 @@ impl SequenceParser {
                 self.end_sequence(b"", byte);
             }
             ParserState::Csi => match byte {
-                // here the second `[` of `ESC [ [ A`, and the `M` of `ESC [ M` with three more bytes, do not end the sequence
+                // two sequences go on after a letter or bracket: `ESC [ [ A` with one more byte, and `ESC [ M` with three more bytes
                 b'[' if self.bytes.is_empty() => self.begin_with(byte, 1),
                 b'M' if self.bytes.is_empty() => self.begin_with(byte, 3),
                 0x40..0x7f => {
@@ -293,8 +293,8 @@ impl SequenceParser {
         self.events.push_back(Event::Key(KeyEvent::new_with_kind(code, modifiers, kind)));
     }
 
-    /// Handles the text `buttons;column;row` of a mouse report. Column and row count from 1. `offset` was added to the buttons; `is_press` is `false` for a
-    /// release.
+    /// Handles the text `buttons;column;row` of a mouse report. Column and row count from 1. The terminal has added `offset` to the buttons. `is_press` is
+    /// `false` for a release.
     fn mouse_report(&mut self, text: &str, offset: u8, is_press: bool) {
         let mut numbers = text.split(';');
         let buttons = numbers.next().and_then(|text| text.parse::<u8>().ok()).and_then(|buttons| buttons.checked_sub(offset));
@@ -304,8 +304,8 @@ impl SequenceParser {
         }
     }
 
-    /// Adds a mouse event; nothing if `buttons` is `None`, because the report is wrong. The bits of `buttons` are, from the lowest: two of the button's number,
-    /// Shift, Alt, Ctrl, motion, two more of the number.
+    /// Adds a mouse event. If `buttons` is `None`, the report is wrong, and nothing is added. The bits of `buttons` are, from the lowest: the low two bits of
+    /// the button's number, Shift, Alt, Ctrl, motion, the high two bits of the button's number.
     fn add_mouse(&mut self, buttons: Option<u8>, column: u16, row: u16, is_press: bool) {
         const BUTTONS: [MouseButton; 3] = [MouseButton::Left, MouseButton::Middle, MouseButton::Right];
         let (Some(buttons), Some(column), Some(row)) = (buttons, column.checked_sub(1), row.checked_sub(1)) else { return };

@@ -1,5 +1,5 @@
-//! Finds entries of a list by a few letters of their words: `stp ot` finds "step out". Each typed word must match a word of the entry: its letters in this order, the
-//! first at the beginning.
+//! Finds entries of a list by a few letters of their words: `stp ot` finds "step out". Each typed word must match a word of the entry: this word
+//! begins with the first typed letter, and contains the other typed letters in their order.
 //!
 //! ```text
 //! typed    stp                ot
@@ -9,18 +9,21 @@
 use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// The number by which a match in the name counts more than one in the description.
+/// The factor of the score of a match in the name. A match in the description has the factor 1.
 const NAME_WEIGHT: u32 = 4;
+/// The factor of the matcher's score. The length of the matched word is then subtracted, and so decides between words of about the same score.
+const SCORE_WEIGHT: u32 = 8;
 /// The largest number of typed words; further ones are ignored.
 const MAX_WORDS: usize = 8;
 /// The largest length of a typed word. A longer one matches nothing.
 const MAX_BYTES: usize = 60;
 
-/// A typed text that entries are compared with.
+/// A typed text with which entries are compared.
 pub struct FuzzyText {
     words: Vec<Atom>,
     is_too_long: bool,
     matcher: Matcher,
+    /// A buffer of the matcher.
     characters: Vec<char>,
 }
 
@@ -28,14 +31,15 @@ impl FuzzyText {
     /// Returns the text, split into words.
     #[must_use]
     pub fn new(typed: &str) -> Self {
-        let atom = |word| Atom::new(word, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy, false);
+        let escapes_whitespace = false;
+        let atom = |word| Atom::new(word, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy, escapes_whitespace);
         let words = || typed.split_whitespace().take(MAX_WORDS);
         let is_too_long = words().any(|word| word.len() > MAX_BYTES);
         let words = if is_too_long { Vec::new() } else { words().map(atom).collect() };
         Self { words, is_too_long, matcher: Matcher::new(Config::DEFAULT), characters: Vec::new() }
     }
 
-    /// Returns how well an entry matches; `None` if a typed word matches none of its words.
+    /// Returns the score of an entry, which is higher for a better match; `None` if a typed word matches no word of the entry.
     #[must_use]
     pub fn score(&mut self, name: &str, description: &str) -> Option<u32> {
         if self.is_too_long {
@@ -46,10 +50,10 @@ impl FuzzyText {
             let mut best = |text: &str| {
                 let begins = |word: &&str| word.chars().next().is_some_and(|first| starts_with(atom, first));
                 let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).filter(begins);
-                // a match with fewer further letters is better
+                // of two words that match equally well, the shorter one is better
                 let score = |word: &str| {
                     let found = atom.score(Utf32Str::new(word, &mut self.characters), &mut self.matcher)?;
-                    Some((u32::from(found) * 8).saturating_sub(u32::try_from(word.len()).unwrap_or(u32::MAX)))
+                    Some((u32::from(found) * SCORE_WEIGHT).saturating_sub(u32::try_from(word.len()).unwrap_or(u32::MAX)))
                 };
                 words.filter_map(score).max()
             };
@@ -60,7 +64,7 @@ impl FuzzyText {
     }
 }
 
-/// Returns whether a typed word begins with a letter.
+/// Returns whether the typed word `atom` begins with the letter `first`, in lower or upper case.
 fn starts_with(atom: &Atom, first: char) -> bool {
     atom.needle_text().chars().next().is_some_and(|letter| letter.to_lowercase().eq(first.to_lowercase()))
 }

@@ -21,7 +21,7 @@ const fn unsupported(vocabulary: Vocabulary, words: &'static str, help: &'static
     Translation { vocabulary, words, format_word: "", help }
 }
 
-/// All rows. If two rows of a vocabulary have the same word, the first one whose translation is a possible name wins.
+/// All rows. If two rows of a vocabulary have the same word, the first row with a translation that is allowed in the place of the word is used.
 #[rustfmt::skip]
 pub const TRANSLATIONS: &[Translation] = &[
     // top-level keys of the file

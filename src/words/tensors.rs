@@ -14,7 +14,7 @@ pub fn best_match(name: &str, names: &[&str]) -> Option<String> {
         (Some(base), _) | (None, Some(base)) => (base, GRADIENT),
         (None, None) => (name, ""),
     };
-    // the names with this prefix, without it
+    // the names that begin with this prefix; the prefix is removed from them
     let existing: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(prefix)).collect();
     let found = if existing.contains(&base) {
         Some(base.to_owned())
@@ -39,11 +39,11 @@ fn names_of_layer<'a>(base: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a st
     names.iter().copied().filter(|name| is_of_layer(name)).collect()
 }
 
-/// Up to this number of names, a help line lists the names of all layers. If there are more, it lists only those of one layer.
+/// The largest number of names that a help line lists for all layers together. If there are more names, it lists only those of one layer.
 const MAX_LISTED: usize = 12;
 
-/// Returns a help line for an unknown name: the tensor that the name most likely means. If there is none: all names if they are few, otherwise the tensors
-/// of the name's layer.
+/// Returns a help line for an unknown name. It suggests the tensor that the name most likely means. If there is no such tensor, it lists all names if they are
+/// few, and otherwise the tensors of the layer in the name.
 pub fn help(name: &str, names: &[&str]) -> String {
     match best_match(name, names) {
         Some(near) => suggest::did_you_mean(&near),

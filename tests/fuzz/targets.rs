@@ -46,7 +46,7 @@ impl Files for Memory {
 
 fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
     let source = Source::from_bytes("fuzz".to_owned(), "fuzz.toml".to_owned(), text.to_vec());
-    match source.and_then(|source| scenario::read_beside(source, LIMITS, Arc::clone(files) as _)) {
+    match source.and_then(|source| scenario::read_with_files(source, LIMITS, Arc::clone(files) as _)) {
         Ok(scenario) => Some(scenario),
         Err(faults) => {
             assert!(!faults.faults().is_empty(), "a refused file without a fault");

@@ -16,7 +16,8 @@ impl GradcheckReport<'_> {
         columns.retain(|column| match column.when {
             Visibility::Always => true,
             Visibility::NonZero(count) => total(count) > 0,
-            Visibility::Sampled(sampled) => sampled == (checked < entries),
+            Visibility::AllChecked => checked == entries,
+            Visibility::SomeChecked => checked < entries,
         });
         let mut rows = vec![columns.iter().map(|column| column.title.to_owned()).collect::<Vec<_>>()];
         rows.extend(self.tensors.iter().map(|row| columns.iter().map(|column| (column.cell)(row)).collect()));
@@ -100,10 +101,12 @@ enum Alignment {
 #[derive(Clone, Copy)]
 enum Visibility {
     Always,
-    /// The sum of these counts is not 0.
+    /// The sum of this count over all rows is not 0.
     NonZero(fn(&TensorRow) -> usize),
-    /// Only some entries were checked (`true`), or all were (`false`).
-    Sampled(bool),
+    /// All entries were checked.
+    AllChecked,
+    /// Only some entries were checked (`--entries`).
+    SomeChecked,
 }
 
 impl ReportColumn {
@@ -117,8 +120,8 @@ impl ReportColumn {
 #[rustfmt::skip]
 const COLUMNS: [ReportColumn; 11] = [
     ReportColumn { title: "tensor", align: Alignment::Left, when: Visibility::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
-    ReportColumn { title: "entries", align: Alignment::Right, when: Visibility::Sampled(false), cell: |row| row.entries.to_string() },
-    ReportColumn { title: "looked at", align: Alignment::Right, when: Visibility::Sampled(true), cell: TensorRow::checked_of_all },
+    ReportColumn { title: "entries", align: Alignment::Right, when: Visibility::AllChecked, cell: |row| row.entries.to_string() },
+    ReportColumn { title: "looked at", align: Alignment::Right, when: Visibility::SomeChecked, cell: TensorRow::checked_of_all },
     ReportColumn::count("off", |row| row.off, |row| text_unless_0(row.off)),
     ReportColumn::count("kinks", |row| row.kinks, |row| text_unless_0(row.kinks)),
     ReportColumn::count("near kinks", |row| row.near_kinks, |row| text_unless_0(row.near_kinks)),

@@ -1,11 +1,11 @@
 //! A cursor over the events of a session: it decides what a replay does next, and how much work it may do.
 //!
-//! - An *exact* session records each unit of play and each slice of work. Its replay only follows the events.
-//! - Any other session does not record play, and may have a `work` event for some of the work or for none. Its replay computes the times of play itself, and
-//!   plays between two events.
+//! - An *exact* session records each play move and each slice of work. Its replay only follows the events.
+//! - Any other session records no play moves, and has `work` events for only a part of the work, or has none. Its replay computes the times of the play moves
+//!   itself, and does them between two events.
 //!
 //! An event may ask for work on a job, which is done before the next event. A damaged session file could ask for any amount of work. So the work is limited
-//! to what a machine can do until the next event, and to 20 ms: 10,000 pieces for each millisecond.
+//! to 10,000 pieces for each millisecond until the next event, and to those of 20 ms. No machine does more pieces in this time.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use crate::session::{Event, Session};
 
 /// The largest number of pieces of work in a millisecond. No piece takes less than 100 ns.
 const PIECES_PER_MS: u128 = 10_000;
-/// The work before an event is limited to what a machine can do in this time, even if the event is later. A recorded slice of work takes longer only if a
-/// single piece is slow.
+/// The longest time whose pieces of work may be done before an event, even if the event is later. A recorded slice of work takes longer only if a single piece
+/// is slow.
 const MAX_SLICE: Duration = Duration::from_millis(20);
 
 /// The next thing to do in a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReplayItem {
-    /// A unit of play that the session does not record.
+    /// A play move that the session does not record.
     Play,
     /// The event with this number, from 0.
     Event(usize),
@@ -31,7 +31,7 @@ pub(super) enum ReplayItem {
 #[derive(Debug)]
 pub(super) struct ReplayCursor {
     events: Vec<(Duration, Event)>,
-    /// `true` if each unit of play and each slice of work is an event.
+    /// `true` if each play move and each slice of work is an event.
     is_exact: bool,
     /// The number of events done.
     pub done: usize,
@@ -66,7 +66,7 @@ impl ReplayCursor {
         self.events.get(number).map(|(_, event)| event)
     }
 
-    /// Applies the next event or unit of play. Returns its effect, and the work to do before the event after it.
+    /// Applies the next event or play move. Returns its effect, and the work to do before the event after it.
     pub fn apply_next(&mut self, driver: &mut Driver) -> (Effect, WorkLimit) {
         let Some((time, next)) = self.next(driver) else { return (Effect::Nothing, WorkLimit::default()) };
         let ReplayItem::Event(number) = next else {

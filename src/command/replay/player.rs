@@ -80,8 +80,7 @@ impl Player {
         self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
     }
 
-    /// Does a slice of the work that the last event asks for. Without such work, applies the events and units of play that are due, for at most a slice of
-    /// time.
+    /// Does a slice of the work that the last event asks for. Without such work, applies the events and play moves that are due, for at most a slice of time.
     fn advance(&mut self, now: Duration) {
         if self.work_left != WorkLimit::default() {
             self.driver.work_slice(&mut self.work_left);

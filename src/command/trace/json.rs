@@ -1,6 +1,6 @@
-//! The trace as lines of JSON, with the bytes of a serialized [`Step`](crate::step::Step).
+//! The trace as lines of JSON. A line has exactly the bytes that `serde_json` makes of the [`Step`](crate::step::Step).
 //!
-//! For speed no `Step` is made. A part of a line that is the same for all steps of an op or an entry is formatted once.
+//! For speed, the lines are made without `Step`s and without `serde_json`. The text that all lines of an op or an entry share is formatted once.
 
 use serde::Serialize;
 
@@ -31,10 +31,10 @@ const ENTRY_SYNTAXES: [EntrySyntax; 2] = [
     EntrySyntax { before: |name, _, to| append_string(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], slice },
 ];
 
-/// Appends a factor that is a slice of `of` entries.
-fn slice(name: &str, of: usize, to: &mut Vec<u8>) {
+/// Appends a factor that is a slice of `count` entries.
+fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
     append_string(b"{\"name\":", name, b",\"index\":null,\"value\":null,\"of\":", to);
-    append_number(of, to);
+    append_number(count, to);
     to.push(b'}');
 }
 

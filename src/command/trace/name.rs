@@ -22,8 +22,8 @@ pub(super) struct EntrySyntax {
     pub(super) before: fn(name: &str, is_scalar: bool, to: &mut Vec<u8>),
     /// The text after the index. The second one is for a scalar, which has no index.
     pub(super) after: [&'static [u8]; 2],
-    /// Writes a slice of `of` entries.
-    pub(super) slice: fn(name: &str, of: usize, to: &mut Vec<u8>),
+    /// Writes a slice of `count` entries, such as the window of a max-pool.
+    pub(super) slice: fn(name: &str, count: usize, to: &mut Vec<u8>),
 }
 
 /// The name of a tensor, and the index of the current row: `input[0,2,`.

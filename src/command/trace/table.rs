@@ -94,7 +94,7 @@ fn append_value(value: f64, to: &mut Vec<u8>) {
     }
 }
 
-/// The syntax of the op's own entry, which is only an index because the op has a cell of its own, and of the factors.
+/// The syntax of the op's own entry, and of the factors. The op's own entry is written as an index alone, because the op has a cell of its own.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before: |_, _, _| {}, after: [b""; 2], slice }, EntrySyntax { before, after: [b"]=", b"="], slice }];
 
@@ -104,9 +104,9 @@ fn before(name: &str, is_scalar: bool, to: &mut Vec<u8>) {
     to.extend_from_slice(if is_scalar { b"" } else { b"[" });
 }
 
-/// Appends a factor that is a slice of `of` entries.
-fn slice(name: &str, of: usize, to: &mut Vec<u8>) {
-    append_number(of, to);
+/// Appends a factor that is a slice of `count` entries.
+fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
+    append_number(count, to);
     to.extend_from_slice(b" of ");
     to.extend_from_slice(text::line(name).as_bytes());
 }

@@ -28,13 +28,13 @@ pub(super) const TEXT: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the op's own entry, which the number of the term follows, and of the factors, which a value follows.
+/// The syntax of the op's own entry, and of the factors. The number of the term follows the op's entry: `fc1.z[0]#2`. A value follows a factor: `input[1] -2`.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before, after: [b"]#", b"#"], slice }, EntrySyntax { before, after: [b"] ", b" "], slice }];
 
-/// Appends a factor that is a slice of `of` entries.
-fn slice(name: &str, of: usize, to: &mut Vec<u8>) {
-    put!(to, "{of} of {}", escape(name));
+/// Appends a factor that is a slice of `count` entries.
+fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
+    put!(to, "{count} of {}", escape(name));
 }
 
 /// Appends the name of a tensor, and the bracket before an index.
@@ -66,7 +66,7 @@ impl StepVisitor for TextLines<'_> {
 
     fn entry(&mut self, at: &Position) {
         self.entry.clear();
-        // with several samples, the name alone does not say which one it is
+        // with several samples, the number of the sample comes before the name: `2:fc1.z`
         if let Some(sample) = self.trace.sample_runs()[at.sample_run].sample.filter(|_| self.trace.samples() > 1) {
             put!(self.entry, "{}:", sample + 1);
         }

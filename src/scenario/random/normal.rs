@@ -106,7 +106,7 @@ struct Cosine {
     is_near: bool,
 }
 
-/// Returns cos x for 0 ≤ x ≤ 2π. x = n π/2 + y + tail, where y and tail are two floats, of which tail is the rounding error of y.
+/// Returns cos x for 0 ≤ x ≤ 2π. It is computed from x = n π/2 + y + tail, where `tail` is the rounding error of the float `y`.
 #[inline(always)]
 fn cos(x: f64) -> Cosine {
     /// π/2 as the sum of its first 33 bits and the rest.
