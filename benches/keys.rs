@@ -23,7 +23,7 @@ use ratatui::layout::Rect;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-/// The number of times that each key is pressed from the same step. The shortest time counts, because longer ones include other programs.
+/// The number of times that each key is pressed from the same step. The shortest time counts, because longer times include work of other programs.
 const ROUNDS: usize = 3;
 
 /// The keys at each step: forward by steps, back, and the same by entries and ops.
@@ -53,35 +53,36 @@ fn open(text: &str) -> Arc<Document> {
 }
 
 /// Returns the steps at which keys are pressed: at both ends, in the middle, and in the middle of many ops of each kind.
-fn places(document: &Document) -> Vec<u64> {
+fn measured_steps(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let len = trace.len();
-    let mut places = vec![1, len / 2, len.saturating_sub(3)];
+    let mut steps_to_measure = vec![1, len / 2, len.saturating_sub(3)];
     let mut seen = 0;
     for (sample_run, id, steps) in trace.ops() {
         let network = trace.network_of(sample_run);
         let pass = network.producer(id).map(|op| network.ops()[op].pass);
-        let weight = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
-        // the middle entry; its middle step is measured
+        let is_weight_gradient = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
+        // the middle step of the middle entry is measured
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
+        // the ops of the first sample; of the last sample and the batch, those after the forward pass
         if sample_run == 0 || pass != Some(Pass::Forward) && sample_run + 2 >= trace.sample_runs().len() {
             seen += 1;
-            if seen <= 40 || weight || pass != Some(Pass::Forward) && seen <= 80 {
-                places.push(entry.start + (entry.end - entry.start) / 2);
+            if seen <= 40 || is_weight_gradient || pass != Some(Pass::Forward) && seen <= 80 {
+                steps_to_measure.push(entry.start + (entry.end - entry.start) / 2);
             }
         }
-        if places.len() > 60 {
+        if steps_to_measure.len() > 60 {
             break;
         }
     }
-    places.retain(|k| (1..=len).contains(k));
-    places.sort_unstable();
-    places.dedup();
-    places
+    steps_to_measure.retain(|k| (1..=len).contains(k));
+    steps_to_measure.sort_unstable();
+    steps_to_measure.dedup();
+    steps_to_measure
 }
 
-/// Presses the keys at a step.
-fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> Vec<Pressed> {
+/// Jumps to a step and presses the keys there. Returns the cost of the jump and of each key.
+fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Vec<Pressed> {
     let screen = Rect::new(0, 0, width, height);
     let (mut shown, mut next) = (Buffer::empty(screen), Buffer::empty(screen));
     let mut state = State::picker(Vec::new());
@@ -89,7 +90,7 @@ fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> V
     ui::render(&state, &RenderOptions::default(), screen, &mut shown);
     let mut pen = Pen::default();
     let mut frame = |state: &mut State, what: &str, act: &mut dyn FnMut(&mut State)| {
-        let step = state.stepper().expect("open").step;
+        let before = state.stepper().expect("open").step;
         let begin = Instant::now();
         act(state);
         next.reset();
@@ -98,16 +99,16 @@ fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> V
         let time = begin.elapsed();
         let bytes = pen.take().len();
         std::mem::swap(&mut shown, &mut next);
-        let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.stepper().expect("open").step } else { step });
+        let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.stepper().expect("open").step } else { before });
         Pressed { what, is_step: false, time, bytes }
     };
     let mut pressed = vec![frame(&mut state, "jump", &mut |state| {
-        update(state, Action::GoToStep(place));
+        update(state, Action::GoToStep(step));
     })];
     for (name, key) in KEYS.chars().zip(keys::parse(KEYS).expect("keys")) {
         // at the last step, `l` would compute the next iteration
         if state.stepper().expect("open").step >= document.trace.len() {
-            update(&mut state, Action::GoToStep(place.saturating_sub(1).max(1)));
+            update(&mut state, Action::GoToStep(step.saturating_sub(1).max(1)));
         }
         let unit = state.stepper().expect("open").unit;
         let name = name.to_string();
@@ -122,16 +123,16 @@ fn press(document: &Arc<Document>, place: u64, (width, height): (u16, u16)) -> V
     pressed
 }
 
-fn quantile<T: Copy + Ord + Default>(of: impl Iterator<Item = T>, part: usize) -> T {
-    let mut all: Vec<T> = of.collect();
+fn quantile<T: Copy + Ord + Default>(values: impl Iterator<Item = T>, percent: usize) -> T {
+    let mut all: Vec<T> = values.collect();
     all.sort_unstable();
-    all.get(((all.len().saturating_sub(1)) * part).div_ceil(100)).copied().unwrap_or_default()
+    all.get(((all.len().saturating_sub(1)) * percent).div_ceil(100)).copied().unwrap_or_default()
 }
 
 /// Measures all keys at all steps, each with its shortest time.
 fn measure(document: &Arc<Document>, size: (u16, u16)) -> Vec<Pressed> {
-    let all = places(document).into_iter().flat_map(|place| {
-        let mut rounds = (0..ROUNDS).map(|_| press(document, place, size));
+    let all = measured_steps(document).into_iter().flat_map(|step| {
+        let mut rounds = (0..ROUNDS).map(|_| press(document, step, size));
         let mut keys = rounds.next().unwrap_or_default();
         for round in rounds {
             for (key, again) in keys.iter_mut().zip(round) {

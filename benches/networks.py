@@ -1,5 +1,5 @@
 """Measures PyTorch's forward and backward pass of the networks in `networks/`, for `networks.rs`. Each line of standard input is a name and a number of
-calls; the answer is a line with the times of the calls in nanoseconds, shortest first."""
+calls. The answer to it is a line with the times of the calls in nanoseconds, shortest first."""
 
 import sys
 import time
@@ -13,15 +13,17 @@ torch.set_num_threads(int(sys.argv[1]))
 
 
 def convolutions(*layers):
+    """A list of layers from tuples (convolution, pool...): a ReLU follows each convolution."""
     return [part for conv, *pools in layers for part in (conv, nn.ReLU(), *pools)]
 
 
-def half(logits, target):
+def half_squared_error(logits, target):
     return 0.5 * ((logits - target) ** 2).sum()
 
 
+# the layers, the shape of the input, and the loss: a function, or the true class of a cross-entropy
 NETWORKS = {
-    "n1": (lambda: [nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 2), nn.Sigmoid()], [2], lambda a: half(a, torch.tensor([[0.01, 0.99]]))),
+    "n1": (lambda: [nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 2), nn.Sigmoid()], [2], lambda a: half_squared_error(a, torch.tensor([[0.01, 0.99]]))),
     "n2": (lambda: [nn.Conv2d(1, 1, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2)], [1, 3, 3], 0),
     "n3": (
         lambda: [

@@ -1,7 +1,7 @@
 //! Measures the forward and backward pass of networks from tiny to large, and compares it with PyTorch: `cargo bench --bench networks`.
 //!
-//! Both reuse their memory from call to call, as in training. Environment variables: `PYTHON` is an interpreter with PyTorch; if it is set, both programs take
-//! turns and the table has the ratio of their times. `THREADS` is the number of threads of each (default 1).
+//! gradstep and PyTorch reuse their memory from call to call, as in training. Environment variables: `PYTHON` is an interpreter with PyTorch; if it is set,
+//! both programs take turns, and the table has the ratio of their times. `THREADS` is the number of threads of each program (default 1).
 
 use std::env;
 use std::hint::black_box;
@@ -14,6 +14,7 @@ use gradstep::network::Run;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::threads;
 
+/// The name of a network, its scenario, and the number of calls in a turn.
 const NETWORKS: [(&str, &str, usize); 7] = [
     ("n1", include_str!("networks/n1.toml"), 1000),
     ("n2", include_str!("networks/n2.toml"), 1000),
@@ -27,9 +28,10 @@ const NETWORKS: [(&str, &str, usize); 7] = [
 /// The number of turns of each program.
 const ROUNDS: usize = 9;
 
+/// PyTorch in another process, which runs `networks.py`.
 struct Torch {
     _child: Child,
-    ask: ChildStdin,
+    questions: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
@@ -38,12 +40,13 @@ impl Torch {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/networks.py");
         let mut command = Command::new(env::var_os("PYTHON")?);
         let mut child = command.arg(script).arg(threads.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("PYTHON");
-        let (ask, answers) = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
-        Some(Self { _child: child, ask, answers })
+        let (questions, answers) = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
+        Some(Self { _child: child, questions, answers })
     }
 
+    /// Returns the times of calls in nanoseconds, shortest first.
     fn times(&mut self, name: &str, calls: usize) -> Vec<u64> {
-        writeln!(self.ask, "{name} {calls}").expect("PyTorch listens");
+        writeln!(self.questions, "{name} {calls}").expect("PyTorch listens");
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("PyTorch answers");
         line.split_whitespace().map(|time| time.parse().expect("nanoseconds")).collect()

@@ -1,5 +1,5 @@
-//! Measures a key in the line of commands and addresses, with its candidates, for many samples, nodes or layers: `cargo bench --bench prompt`. A key should take the same time for
-//! each number of them.
+//! Measures a key in the line of commands and addresses, with its candidates: `cargo bench --bench prompt`. A key should take the same time for any number of
+//! samples, nodes or layers.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -52,14 +52,14 @@ fn types(bencher: Bencher<'_, '_>, state: &State) {
     let keys = keys::parse(":gra<BS><BS><BS>n9<Tab>").expect("keys");
     bencher.bench_local(|| {
         let mut state = state.clone();
-        let mut offered = 0;
+        let mut candidates = 0;
         for key in &keys {
             if let Some(action) = keys::action(&state, *key) {
                 update(&mut state, action);
             }
-            offered += state.prompt().map_or(0, |prompt| prompt.candidates(state.document().expect("open")).len());
+            candidates += state.prompt().map_or(0, |prompt| prompt.candidates(state.document().expect("open")).len());
         }
-        offered
+        candidates
     });
 }
 

@@ -62,8 +62,8 @@ fn trace(text: &str) -> Trace {
     Trace::new(scenario.network, vec![run])
 }
 
-static TRACE: LazyLock<Trace> = LazyLock::new(|| trace(LARGE));
-static ALEXNETS: LazyLock<Trace> = LazyLock::new(|| trace(ALEXNET));
+static LARGE_TRACE: LazyLock<Trace> = LazyLock::new(|| trace(LARGE));
+static ALEXNET_TRACE: LazyLock<Trace> = LazyLock::new(|| trace(ALEXNET));
 
 /// From the text to the network, the run, the trace and the first frame.
 #[divan::bench(sample_size = 1)]
@@ -104,33 +104,33 @@ fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
     });
 }
 
-/// An endless sequence of steps in `from..to`, with neighbours far apart.
+/// An endless sequence of steps in `from..to`, in which each step is far from the one before.
 fn spread(from: u64, to: u64) -> impl Iterator<Item = u64> {
     (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
 
 #[divan::bench(args = ["two-convolutions", "alexnet"], sample_size = 100)]
 fn any_step_of_a_billion(bencher: Bencher<'_, '_>, of: &str) {
-    let trace = if of == "alexnet" { &*ALEXNETS } else { &*TRACE };
-    let mut places = spread(1, trace.len() + 1);
-    bencher.with_inputs(|| places.next().expect("endless")).bench_local_values(|k| trace.get(k));
+    let trace = if of == "alexnet" { &*ALEXNET_TRACE } else { &*LARGE_TRACE };
+    let mut steps = spread(1, trace.len() + 1);
+    bencher.with_inputs(|| steps.next().expect("endless")).bench_local_values(|k| trace.get(k));
 }
 
 #[divan::bench(args = ["conv2.z", "grad.conv2.weight", "grad.conv1.a"], sample_size = 20)]
 fn step_of(bencher: Bencher<'_, '_>, op: &str) {
-    let trace = &*TRACE;
+    let trace = &*LARGE_TRACE;
     let tensor = trace.network().find(op).expect("an op");
     let (.., span) = trace.ops().find(|(_, id, _)| *id == tensor).expect("an op with steps");
-    let mut places = spread(span.start, span.end);
-    bencher.with_inputs(|| places.next().expect("endless")).bench_local_values(|k| trace.get(k));
+    let mut steps = spread(span.start, span.end);
+    bencher.with_inputs(|| steps.next().expect("endless")).bench_local_values(|k| trace.get(k));
 }
 
 /// Prints the median, the 99 % quantile and the maximum of single calls, which the table of the other benchmarks lacks.
 fn quantiles(trace: &Trace) {
     println!("\none step of {}, µs   median    99 %   worst", trace.len());
-    let mut sample_runs = vec![("all".to_owned(), 1..trace.len() + 1)];
-    sample_runs.extend(trace.ops().map(|(_, id, span)| (trace.network().tensor(id).name.to_string(), span)));
-    for (name, span) in sample_runs {
+    let mut spans = vec![("all".to_owned(), 1..trace.len() + 1)];
+    spans.extend(trace.ops().map(|(_, id, span)| (trace.network().tensor(id).name.to_string(), span)));
+    for (name, span) in spans {
         let mut times: Vec<Duration> = spread(span.start, span.end)
             .take(20_000)
             .map(|k| {
@@ -147,9 +147,9 @@ fn quantiles(trace: &Trace) {
 
 fn main() {
     divan::main();
-    // not if the arguments select some benchmarks
+    // skipped if the arguments select some of the benchmarks
     if std::env::args().skip(1).all(|arg| arg == "--bench") {
-        quantiles(&TRACE);
-        quantiles(&ALEXNETS);
+        quantiles(&LARGE_TRACE);
+        quantiles(&ALEXNET_TRACE);
     }
 }

@@ -1,5 +1,5 @@
-//! Measures `gradstep trace` with one and two threads, for figure 1 (a million lines) and for scenarios with many samples or nodes: `cargo bench --bench trace`.
-//! For comparison, the same lines are also written by `serde_json` and merely copied.
+//! Measures `gradstep trace` with one and two threads: `cargo bench --bench trace`. The scenarios are figure 1 (a million lines) and others with many samples
+//! or nodes. For comparison, other benchmarks write the same lines with `serde_json`, or only copy them.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -23,7 +23,9 @@ fn program_of(scenario: &str, threads: &str) -> Command {
     command
 }
 
+/// The number of samples or nodes.
 const MANY: usize = 10_000;
+/// A scenario of [`many`] and a number of threads.
 const OF_MANY: [(&str, &str); 6] = [("samples", "1"), ("samples", "2"), ("chain", "1"), ("chain", "2"), ("fan", "1"), ("fan", "2")];
 
 /// Writes a scenario with many samples or nodes to a file.

@@ -95,8 +95,8 @@ fn the_steps_of_every_pass_add_up_to_the_tensors() {
     assert_eq!(samples, [Some(0), Some(2), None]);
 }
 
-/// The bits of the parameters after an iteration.
-fn parameter_bits(document: &Document) -> Vec<u64> {
+/// Returns the bits of all tensors that the update of an iteration computes: parameters and velocities.
+fn update_bits(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let batch = trace.sample_runs().len() - 1;
     let ops = trace.network_of(batch).ops().iter().filter(|op| op.pass == Pass::Update);
@@ -109,11 +109,11 @@ fn an_iteration_has_the_same_bits_however_it_is_reached() {
     let walked = document();
     let mut in_order = Vec::new();
     for n in 1..=700 {
-        in_order.push(parameter_bits(&walked.iteration(n)));
+        in_order.push(update_bits(&walked.iteration(n)));
     }
     for n in [1_u16, 2, 63, 64, 65, 129, 350, 699, 700] {
-        assert_eq!(parameter_bits(&document().iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached directly");
-        assert_eq!(parameter_bits(&walked.iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached backwards");
+        assert_eq!(update_bits(&document().iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached directly");
+        assert_eq!(update_bits(&walked.iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached backwards");
     }
 }
 
@@ -128,7 +128,7 @@ fn the_tolerance_ends_the_descent_without_an_update() {
     assert!((last.loss - document.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
 }
 
-/// The parameters after `train`, by name.
+/// Returns the bits of the parameters after `train`, by name.
 fn trained(text: &str) -> BTreeMap<String, Vec<u64>> {
     let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: text.to_owned() };
     let scenario = read(source, Limits::default()).expect("a valid scenario");
@@ -171,7 +171,7 @@ fn train_gives_the_same_bits_as_the_steps() {
 }
 
 #[test]
-fn a_gradient_is_found_in_every_pass() {
+fn gradient_of_finds_the_tensor_whose_name_begins_with_grad() {
     let document = document();
     let mut found = 0;
     for sample_run in document.trace.sample_runs() {

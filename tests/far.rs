@@ -38,6 +38,7 @@ fn press(state: &mut State, text: &str) {
     }
 }
 
+/// Returns the iteration and the step on the screen.
 fn place(state: &State) -> (u64, u64) {
     (state.document().unwrap().trace.iteration(), state.stepper().expect("open").step)
 }
@@ -69,8 +70,8 @@ fn a_far_iteration_is_computed_in_slices_and_can_be_stopped() {
         update(&mut state, Action::JobIterations(777));
     }
     assert_eq!(place(&state), (5_000, 2));
-    let there = Document::iteration(open("iterations = 6000").document().unwrap(), 5_000);
-    assert_eq!(state.document().unwrap().loss.to_bits(), there.loss.to_bits());
+    let direct = Document::iteration(open("iterations = 6000").document().unwrap(), 5_000);
+    assert_eq!(state.document().unwrap().loss.to_bits(), direct.loss.to_bits());
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn an_impossible_address_is_refused_at_once() {
 }
 
 #[test]
-fn an_update_address_is_refused_in_an_iteration_without_update() {
+fn an_earlier_update_is_reached_from_an_iteration_without_update() {
     // the tolerance ends the descent at the second iteration
     let mut state = open("iterations = 6000\ntolerance = 100");
     press(&mut state, ":2/loss<Enter>");
@@ -124,7 +125,7 @@ fn a_descent_that_ends_early_is_reported() {
     update(&mut state, Action::JobIterations(u64::MAX));
     assert_eq!(place(&state), (1, 1));
     assert!(said(&state).starts_with("there is no iteration 5900: the tolerance ends the descent at "), "{}", said(&state));
-    // a count past the end stops at the last iteration, and keeps the step
+    // `kkkkk` chooses the unit iteration; a count past the end stops at the last iteration, and keeps the step
     press(&mut state, "kkkkk5900l");
     update(&mut state, Action::JobIterations(u64::MAX));
     let document = state.document().unwrap();
@@ -178,8 +179,8 @@ fn drawn(live: &TerminalStepper) -> String {
 
 /// A clock that advances by 5 µs at each reading, so that slices are the same on every machine.
 fn steady() -> Duration {
-    static LOOKS: AtomicU64 = AtomicU64::new(0);
-    Duration::from_micros(5 * LOOKS.fetch_add(1, Ordering::Relaxed))
+    static READINGS: AtomicU64 = AtomicU64::new(0);
+    Duration::from_micros(5 * READINGS.fetch_add(1, Ordering::Relaxed))
 }
 
 #[test]
@@ -191,7 +192,7 @@ fn a_replay_shows_the_same_seek() {
     let driver = Driver::new(state, ScenarioLoader::bundled(Limits::default())).with_slice_clock(steady);
     let mut live = TerminalStepper::new(driver, RenderOptions::default(), Some(recorder));
     let mut seen = drawn(&live);
-    // a slice takes time, and a replay does no more work than fits between two events
+    // time passes between two events, because a replay does at most the work that fits into this time
     let mut now = Duration::from_secs(1);
     let mut give = |live: &mut TerminalStepper, input: Input| {
         now += Duration::from_millis(20);
@@ -200,13 +201,13 @@ fn a_replay_shows_the_same_seek() {
     };
     let key = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
     // the first seek is stopped, the second finishes
-    let mut pieces = 0;
+    let mut slices = 0;
     for (address, most) in [(":9000/1", 3), (":4000/3", u64::MAX)] {
         address.chars().for_each(|c| give(&mut live, key(KeyCode::Char(c))));
         give(&mut live, key(KeyCode::Enter));
-        let before = pieces;
-        while live.wake() == Some(Duration::ZERO) && pieces - before < most {
-            pieces += 1;
+        let before = slices;
+        while live.wake() == Some(Duration::ZERO) && slices - before < most {
+            slices += 1;
             give(&mut live, Input::Wake);
         }
         give(&mut live, key(KeyCode::Esc));
@@ -214,8 +215,8 @@ fn a_replay_shows_the_same_seek() {
     drop(live);
     let bytes = file.0.lock().unwrap().clone();
     let session = Session::read(&bytes).unwrap();
-    assert_eq!(session.events.iter().filter(|(_, event)| matches!(event, Event::Pieces(_))).count() as u64, pieces);
-    assert!((4..100).contains(&pieces), "{pieces} slices");
+    assert_eq!(session.events.iter().filter(|(_, event)| matches!(event, Event::Pieces(_))).count() as u64, slices);
+    assert!((4..100).contains(&slices), "{slices} slices");
     let driver = replay::begin(&session, Limits::default()).unwrap();
     let mut again = String::new();
     replay::frames(&session, driver, &RenderOptions::default(), |frame| {

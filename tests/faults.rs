@@ -178,11 +178,11 @@ const GRAPH_FAULTS: Edits = &[
     ("value = 1", "value = [1]"),
 ];
 
-/// The same for the graph. If the name of a node cannot be read, any unknown name could be the name of this node.
+/// Faults of the graph that another fault may hide. If the name of a node cannot be read, any unknown name could be the name of this node.
 const FROM_NODES: &[(&str, &[&str])] = &[("x : w", &["u + d", "output = \"z\"", "5/grad.y", "\"grad.k\""])];
 
-/// Checks that any two faults of a file are reported together, each at its line, and nothing else.
-fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
+/// Checks each pair of faults: both are reported, each at its line, unless one may hide the other. Nothing else is reported.
+fn check_pairs(text: &str, edits: Edits, hidden: &[(&str, &[&str])]) {
     let lines = |text: &str| {
         let line = |fault: Diagnostic| text[..fault.span.map_or(0, |span| span.start)].matches('\n').count() + 1;
         faults(text).into_iter().map(line).collect::<Vec<usize>>()
@@ -191,17 +191,17 @@ fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text.replacen(from, to, 1)
     };
-    let follows = |one: &str, other: &str| follow.iter().any(|(from, all)| *from == one && all.contains(&other));
+    let may_hide = |one: &str, other: &str| hidden.iter().any(|(from, all)| *from == one && all.contains(&other));
     assert_eq!(reported(text), <[&str; 0]>::default());
     for (n, one) in edits.iter().enumerate() {
         let alone = lines(&edited(text, *one));
         assert_eq!(alone.len(), 1, "{one:?}: {:?}", reported(&edited(text, *one)));
         for other in edits[n + 1..].iter().filter(|other| edited(text, *one).contains(other.0)) {
             let mut expected = Vec::new();
-            if !follows(other.1, one.1) {
+            if !may_hide(other.1, one.1) {
                 expected.extend(&alone);
             }
-            if !follows(one.1, other.1) {
+            if !may_hide(one.1, other.1) {
                 expected.extend(lines(&edited(text, *other)));
             }
             expected.sort_unstable();
@@ -213,12 +213,12 @@ fn pairs(text: &str, edits: Edits, follow: &[(&str, &[&str])]) {
 
 #[test]
 fn any_two_faults_of_a_network_are_reported_together() {
-    pairs(LAYERS, LAYER_FAULTS, FROM_LAYERS);
+    check_pairs(LAYERS, LAYER_FAULTS, FROM_LAYERS);
 }
 
 #[test]
 fn any_two_faults_of_a_graph_are_reported_together() {
-    pairs(GRAPH, GRAPH_FAULTS, FROM_NODES);
+    check_pairs(GRAPH, GRAPH_FAULTS, FROM_NODES);
 }
 
 const CHAIN: &str = "title = \"t\"\nloss = \"squared_error\"\ninput = [1]\ntarget = [0]\n";
@@ -230,7 +230,7 @@ fn references_into_a_faulty_network_are_checked() {
     let target = format!("{}{LINEAR}[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n", CHAIN.replace("[0]", "[0, 1]"));
     let output = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a * a\"]\noutput = \"v\"\n\
         [train]\nlearning_rate = 1\nlearn = [\"q\", \"u\"]\n[[note]]\nat = \"zz\"\ntext = \"x\"\n";
-    // of the tensors only the names of their layers are known
+    // the input is ragged, so no shape is known, but the names of the layers are
     let input = format!(
         "{}{LINEAR}[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n",
         CHAIN.replace("[1]", "[[1], [1, 2]]")

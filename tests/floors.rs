@@ -157,7 +157,7 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
         &["ratatui", "crossterm", "fs", "Instant", "SystemTime"],
     ),
     (&["app"], &["ratatui"]),
-    // panes get numbers from the scene, which has those computed so far
+    // panes get numbers only from the scene, which has no number of a later step
     (&["ui"], &["trace", "Trace", "descent", "document.is_last", "document.loss", ".values(", "network::Run"]),
     (&["scene"], NUMBERS),
     // `--threads` limits the number of threads
@@ -176,6 +176,7 @@ const NUMBERS: &[&str] = &[
     "trace.paths(",
     "trace.run(",
 ];
+/// The only file of the scene that reads numbers from the trace.
 const KNOWN: &str = "scene/known.rs";
 
 /// Macros that print without escaping, and macros for unfinished code.
@@ -183,7 +184,7 @@ const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg", "todo
 
 fn forbidden(path: &Path, text: &str) -> Vec<String> {
     if path.ends_with("tests.rs") {
-        return Vec::new(); // tests may measure and say
+        return Vec::new(); // tests may measure time and print
     }
     let code = code(text);
     let mut found = Vec::new();
@@ -216,6 +217,7 @@ fn no_module_imports_from_a_higher_floor() {
 
 /// The paths in a use-tree, each as a list of names: `a::b` and `a::c` in `a::{b, c}`.
 fn paths(tree: &str) -> Vec<Vec<&str>> {
+    // reads one path or group that follows the names `before`, appends its paths, and returns the rest of the text
     fn item<'c>(rest: &'c str, before: &[&'c str], to: &mut Vec<Vec<&'c str>>) -> &'c str {
         let mut path = before.to_vec();
         let mut rest = rest.trim_start();
@@ -255,7 +257,7 @@ fn names(path: &Path) -> Vec<String> {
     path.with_extension("").iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
-/// The numbers of the modules that a file names, except modules that contain the file and modules inside it.
+/// The modules that a file names, as indices in `all`, except modules that contain the file and modules inside it.
 fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     let code = code(text);
     let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
@@ -280,7 +282,7 @@ fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     found
 }
 
-/// Returns the modules of a cycle of imports by number; `None` if there is no cycle.
+/// Returns the modules of a cycle of imports, as indices; `None` if there is no cycle.
 fn find_cycle(imports: &[Vec<usize>]) -> Option<Vec<usize>> {
     fn visit(at: usize, imports: &[Vec<usize>], done: &mut [bool], way: &mut Vec<usize>) -> Option<Vec<usize>> {
         if let Some(begin) = way.iter().position(|other| *other == at) {

@@ -37,7 +37,7 @@ struct Ended {
     error: String,
 }
 
-/// Runs the binary and returns its peak resident size.
+/// Runs the binary. Returns its output and its peak resident size.
 fn run(folder: &Path, arguments: &[&str]) -> Ended {
     // the size cannot be read after the process has ended, so it is polled
     let mut child = Command::new(env!("CARGO_BIN_EXE_gradstep"))
@@ -69,7 +69,8 @@ fn run(folder: &Path, arguments: &[&str]) -> Ended {
     Ended { largest, status: status.code(), out: reads.join().expect("no panic").expect("text"), error: stderr }
 }
 
-fn in_folder(n: usize) -> tempfile::TempDir {
+/// Returns a folder with the file `square.toml`.
+fn folder_with_square(n: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("square.toml"), square(n)).expect("a file");
     folder
@@ -78,7 +79,7 @@ fn in_folder(n: usize) -> tempfile::TempDir {
 #[test]
 fn every_command_stays_near_the_limit() {
     // 15 MiB of weights: 40 checkpoints would take 600 MiB
-    let folder = in_folder(1400);
+    let folder = folder_with_square(1400);
     for limit in [96_u64, 128] {
         let text = format!("{limit}MiB");
         for arguments in [
@@ -99,7 +100,7 @@ fn every_command_stays_near_the_limit() {
 #[test]
 fn an_update_that_does_not_fit_is_refused_when_it_is_reached() {
     // weights and their gradient take 15.3 MiB each: there is no room for a third
-    let folder = in_folder(1415);
+    let folder = folder_with_square(1415);
     let limited = |arguments: &[&str]| run(folder.path(), &[arguments, &["--memory-limit", "36MiB"]].concat());
     for arguments in [&["show", "square.toml"][..], &["show", "square.toml", "--at", "last"], &["grads", "square.toml", "-o", "out"]] {
         let Ended { status, error, .. } = limited(arguments);
@@ -117,7 +118,7 @@ fn an_update_that_does_not_fit_is_refused_when_it_is_reached() {
         assert_eq!(status, Some(2), "{arguments:?}: {error}");
         assert!(error.contains("--memory-limit 64MiB"), "{error}");
     }
-    // in the place of the weights
+    // `train` writes the new weights in the place of the old ones
     let Ended { status, error, .. } = limited(&["train", "square.toml", "-o", "out"]);
     assert_eq!(status, Some(0), "{error}");
 }

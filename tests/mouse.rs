@@ -73,10 +73,10 @@ fn a_click_on_a_term_goes_to_that_term() {
             let mut there = driver.clone();
             assert_eq!(there.apply(&event, Duration::ZERO), Effect::Changed);
             // the word under the click is in the brackets now
-            let is_part = |c: &char| !c.is_whitespace() && !matches!(c, '[' | ']');
-            let begin = (0..=usize::from(x)).rev().take_while(|&at| is_part(&line[at])).last();
+            let is_in_word = |c: &char| !c.is_whitespace() && !matches!(c, '[' | ']');
+            let begin = (0..=usize::from(x)).rev().take_while(|&at| is_in_word(&line[at])).last();
             let Some(begin) = begin else { continue };
-            let word: String = line[begin..].iter().take_while(|c| is_part(c)).collect();
+            let word: String = line[begin..].iter().take_while(|c| is_in_word(c)).collect();
             let term = bracketed(&lines(&there)[row]).unwrap();
             assert!(term.contains(&word), "{name}: {word} at column {x}, but {term}");
             let [before, after] = [&driver, &there].map(|driver| driver.state.trace_and_position().unwrap().1);
@@ -159,8 +159,10 @@ fn the_wheel_with_shift_scrolls_sideways() {
 fn every_bundled_scenario_has_a_clickable_equation() {
     for scenario in bundled::ALL {
         let driver = open(scenario.name, "backward");
-        let hits =
-            (0..SIZE.0).filter(|&x| matches!(driver.click_event(&RenderOptions::default(), SCREEN, x, 5), Some(Event::Click(_)))).count();
+        let equation_row = 5;
+        let hits = (0..SIZE.0)
+            .filter(|&x| matches!(driver.click_event(&RenderOptions::default(), SCREEN, x, equation_row), Some(Event::Click(_))))
+            .count();
         assert!(hits > 2, "{}", scenario.name);
     }
 }

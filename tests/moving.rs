@@ -10,7 +10,7 @@ use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::Event;
 use gradstep::step::{Kind, Unit};
 
-/// Returns all bundled scenarios, open at their first step.
+/// Returns all bundled scenarios.
 fn scenarios() -> Vec<(String, Arc<Document>)> {
     let loader = ScenarioLoader::bundled(Limits::default());
     bundled::ALL.iter().map(|scenario| (scenario.name.to_owned(), Arc::new(loader.open(scenario.name).unwrap()))).collect()
@@ -21,7 +21,7 @@ fn small(text: &str) -> Arc<Document> {
     Arc::new(Document::new(read(source, Limits::default()).unwrap()))
 }
 
-/// Two samples in batches of one, which train for some iterations.
+/// Two samples, one in each batch, and four iterations.
 const TRAINED: &str = r#"title = "trained"
 loss = "squared_error"
 [[layer]]
@@ -50,7 +50,7 @@ fn at(document: &Arc<Document>, step: u64, unit: Unit) -> State {
     state
 }
 
-/// Does an action and finishes its work.
+/// Types a count if it is not 1, does an action and finishes its work.
 fn act(state: &mut State, count: u64, action: Action) {
     for digit in count.to_string().bytes().filter(|_| count > 1) {
         update(state, Action::Digit(digit - b'0'));
@@ -70,16 +70,17 @@ fn units(document: &Document) -> Vec<Unit> {
     Unit::ALL.into_iter().filter(|unit| !matches!((unit, all), (Unit::Sample, [false, _]) | (Unit::Iteration, [_, false]))).collect()
 }
 
-/// At most this many steps of a scenario are tried, evenly spread.
+/// The largest number of steps at which a scenario is tested.
 const TRIED: u64 = 12;
 
+/// Returns the steps at which a scenario is tested, evenly spread from the first to the last.
 fn tried(document: &Document) -> impl Iterator<Item = u64> {
     let len = document.trace.len();
     (0..TRIED.min(len)).map(move |n| n * (len - 1) / (TRIED.min(len) - 1).max(1) + 1)
 }
 
 #[test]
-fn l_ends_the_unit_and_h_ends_the_one_before() {
+fn l_goes_to_the_end_of_the_unit_and_h_to_the_end_of_the_unit_before() {
     for (name, document) in scenarios().into_iter().chain([("trained".to_owned(), small(TRAINED))]) {
         let trace = &document.trace;
         for unit in units(&document).into_iter().filter(|unit| *unit != Unit::Iteration) {
@@ -105,7 +106,7 @@ fn l_ends_the_unit_and_h_ends_the_one_before() {
 }
 
 #[test]
-fn h_directly_after_l_is_where_one_was() {
+fn h_directly_after_l_undoes_it() {
     for (name, document) in scenarios().into_iter().chain([("trained".to_owned(), small(TRAINED))]) {
         for unit in units(&document) {
             for (step, count) in tried(&document).flat_map(|step| [(step, 1), (step, 3), (step, 50)]) {
@@ -128,7 +129,7 @@ fn h_directly_after_l_is_where_one_was() {
 }
 
 #[test]
-fn single_moves_back_lead_through_the_ends_of_units_to_where_one_was() {
+fn three_single_h_undo_3l_and_stop_at_the_ends_of_units() {
     let document = small(TRAINED);
     let trace = &document.trace;
     let begin = trace.resolve(&"fc1.z[1]#2".parse().unwrap()).unwrap();
@@ -200,8 +201,8 @@ fn skipping_zeros_stops_at_no_product_of_value_zero() {
         let mut state = at(&document, 1, Unit::Step);
         act(&mut state, 1, Action::CycleSetting(gradstep::app::Setting::SkipZeros, 1));
         let last = document.trace.len().min(2000);
-        let skipped = (2..=last).filter(|k| document.trace.get(*k).is_some_and(|step| step.kind != Kind::Product || step.value != 0.0));
-        for wanted in skipped {
+        let kept = (2..=last).filter(|k| document.trace.get(*k).is_some_and(|step| step.kind != Kind::Product || step.value != 0.0));
+        for wanted in kept {
             act(&mut state, 1, Action::Forward);
             assert_eq!(place(&state), Visit { iteration: 1, step: wanted }, "{name}");
         }
@@ -253,6 +254,7 @@ fn keys_of_the_first_format_keep_their_meaning() {
         }
         driver.state
     };
+    // in a session of the first format, l goes to the first step of the next unit, not to the last step of this unit
     let mut old = at(&document, 2, Unit::Op);
     old.settings.dialect = Dialect::One;
     let ops: Vec<u64> = document.trace.ops().map(|(.., span)| span.start).collect();

@@ -13,8 +13,8 @@ const VALUES: f64 = 1e-12;
 const GRADIENTS: f64 = 1e-10;
 const FLOOR: f64 = 1e-3;
 
-/// Derivatives that are wrong in the files from PyTorch: case, node, right number. For PyTorch the nodes of `n3 = n0` are one tensor, so it gave the derivative
-/// with respect to n0 instead of n3 (see `tests/oracle/README.md`).
+/// Derivatives that are wrong in the files from PyTorch: case, node, right number. If a node is a copy, such as `n3 = n0`, both nodes are one tensor in
+/// PyTorch. So it gave the derivative with respect to n0 instead of n3 (see `tests/oracle/README.md`).
 const COPIES: [(&str, &str, f64); 2] = [("graph-075", "n3", 1.682), ("graph-100", "n1", 1.0)];
 
 fn close(a: f64, b: f64, tolerance: f64) -> bool {
@@ -29,9 +29,9 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn see(&mut self, place: &str, expected: &Value, is: &Value, tolerance: f64) {
-        match (expected, is) {
-            (Value::Object(expected), Value::Object(is)) => {
+    fn compare(&mut self, place: &str, expected: &Value, actual: &Value, tolerance: f64) {
+        match (expected, actual) {
+            (Value::Object(expected), Value::Object(actual)) => {
                 for (key, value) in expected.iter().filter(|(key, _)| *key != "train") {
                     let inside = format!("{place}.{key}");
                     let tolerance = match key.as_str() {
@@ -40,26 +40,26 @@ impl Comparison<'_> {
                         _ => tolerance,
                     };
                     let copy = COPIES.iter().find(|(case, node, _)| *case == self.case && inside.ends_with(&format!("gradients.{node}")));
-                    match (is.get(key), copy) {
-                        (Some(is), Some((.., right))) => self.see(&inside, &Value::from(*right), is, tolerance),
-                        (Some(is), None) => self.see(&inside, value, is, tolerance),
+                    match (actual.get(key), copy) {
+                        (Some(actual), Some((.., right))) => self.compare(&inside, &Value::from(*right), actual, tolerance),
+                        (Some(actual), None) => self.compare(&inside, value, actual, tolerance),
                         (None, _) => self.wrong.push(format!("{}: {inside} is missing", self.case)),
                     }
                 }
             }
-            (Value::Array(expected), Value::Array(is)) if expected.len() == is.len() => {
-                for (n, (expected, is)) in expected.iter().zip(is).enumerate() {
-                    self.see(&format!("{place}[{n}]"), expected, is, tolerance);
+            (Value::Array(expected), Value::Array(actual)) if expected.len() == actual.len() => {
+                for (n, (expected, actual)) in expected.iter().zip(actual).enumerate() {
+                    self.compare(&format!("{place}[{n}]"), expected, actual, tolerance);
                 }
             }
             _ => {
                 self.compared += 1;
-                let same = match (number(expected), number(is)) {
-                    (Some(expected), Some(is)) => close(is, expected, tolerance),
-                    _ => expected == is,
+                let same = match (number(expected), number(actual)) {
+                    (Some(expected), Some(actual)) => close(actual, expected, tolerance),
+                    _ => expected == actual,
                 };
                 if !same {
-                    self.wrong.push(format!("{}: {place} is {is}, expected {expected}", self.case));
+                    self.wrong.push(format!("{}: {place} is {actual}, expected {expected}", self.case));
                 }
             }
         }
@@ -79,13 +79,13 @@ fn every_case_agrees_with_pytorch() {
         let expected: Value = serde_json::from_str(&fs::read_to_string(path.with_extension("expected.json")).unwrap()).unwrap();
         let mut comparison = Comparison { case, compared: 0, wrong: Vec::new() };
         match printed("grads", &path) {
-            Ok(is) => comparison.see("", &expected, &is, VALUES),
+            Ok(actual) => comparison.compare("", &expected, &actual, VALUES),
             Err(error) => comparison.wrong.push(format!("{case}: {error}")),
         }
         if let Some(expected) = expected.get("train") {
             trained += 1;
             match printed("train", &path) {
-                Ok(is) => comparison.see(".train", expected, &is, GRADIENTS),
+                Ok(actual) => comparison.compare(".train", expected, &actual, GRADIENTS),
                 Err(error) => comparison.wrong.push(format!("{case}: {error}")),
             }
         }

@@ -17,8 +17,9 @@ fn shell(folder: &Path, line: &str) -> Output {
     command.output().expect("a shell")
 }
 
+/// Runs a line that must succeed, and returns its output.
 #[track_caller]
-fn done(folder: &Path, line: &str) -> String {
+fn succeeds(folder: &Path, line: &str) -> String {
     let output = shell(folder, line);
     assert!(output.status.success(), "{line}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
@@ -51,16 +52,16 @@ fn the_mode_of_a_file_and_a_link_to_it_are_kept() {
     let folder = tempdir().unwrap();
     let (out, link) = (folder.path().join("out"), folder.path().join("link"));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-    let wanted = done(folder.path(), "umask 027; gradstep grads figure-14 -o out; gradstep grads figure-14");
+    let wanted = succeeds(folder.path(), "umask 027; gradstep grads figure-14 -o out; gradstep grads figure-14");
     assert_eq!((fs::read_to_string(&out).unwrap(), mode(&out)), (wanted.clone(), 0o640));
     fs::write(&out, "old").unwrap();
     fs::set_permissions(&out, fs::Permissions::from_mode(0o604)).unwrap();
     symlink("out", &link).unwrap();
-    done(folder.path(), "gradstep grads figure-14 -o link");
+    succeeds(folder.path(), "gradstep grads figure-14 -o link");
     assert_eq!((fs::read_to_string(&out).unwrap(), mode(&out)), (wanted.clone(), 0o604));
     assert!(link.is_symlink());
     fs::remove_file(&out).unwrap();
-    done(folder.path(), "gradstep grads figure-14 -o link");
+    succeeds(folder.path(), "gradstep grads figure-14 -o link");
     assert_eq!(fs::read_to_string(&out).unwrap(), wanted, "a dangling link");
     assert_eq!(names(folder.path()), ["link", "out"]);
 }
@@ -68,12 +69,12 @@ fn the_mode_of_a_file_and_a_link_to_it_are_kept() {
 #[test]
 fn devices_and_pipes_are_written_directly() {
     let folder = tempdir().unwrap();
-    let wanted = done(folder.path(), "gradstep grads figure-14");
-    assert_eq!(done(folder.path(), "gradstep grads figure-14 -o /dev/null"), "");
+    let wanted = succeeds(folder.path(), "gradstep grads figure-14");
+    assert_eq!(succeeds(folder.path(), "gradstep grads figure-14 -o /dev/null"), "");
     assert!(!Path::new("/dev/null").is_file());
-    assert_eq!(done(folder.path(), "gradstep grads figure-14 -o /dev/stdout"), wanted);
-    assert_eq!(done(folder.path(), "gradstep grads figure-14 -o /dev/stdout > out; cat out"), wanted);
-    assert_eq!(done(folder.path(), "mkfifo pipe; gradstep grads figure-14 -o pipe & cat pipe; wait"), wanted);
+    assert_eq!(succeeds(folder.path(), "gradstep grads figure-14 -o /dev/stdout"), wanted);
+    assert_eq!(succeeds(folder.path(), "gradstep grads figure-14 -o /dev/stdout > out; cat out"), wanted);
+    assert_eq!(succeeds(folder.path(), "mkfifo pipe; gradstep grads figure-14 -o pipe & cat pipe; wait"), wanted);
     assert_eq!(names(folder.path()), ["out", "pipe"]);
 }
 
@@ -156,8 +157,8 @@ fn a_null_device_is_not_a_closed_stdout() {
 fn a_file_is_written_even_if_the_standard_streams_are_closed() {
     let folder = folder_with_session();
     for command in ["grads figure-14", "trace figure-14", "train xor", "show figure-14", "replay --format text s.session"] {
-        let wanted = done(folder.path(), &format!("gradstep {command}"));
-        done(folder.path(), &format!("gradstep {command} -o out 0<&- >&- 2>&-"));
+        let wanted = succeeds(folder.path(), &format!("gradstep {command}"));
+        succeeds(folder.path(), &format!("gradstep {command} -o out 0<&- >&- 2>&-"));
         assert_eq!(fs::read_to_string(folder.path().join("out")).unwrap(), wanted, "{command}");
     }
 }
@@ -172,23 +173,23 @@ fn a_closed_stdin_is_not_an_empty_scenario() {
         assert!(said.contains("the standard input is closed"), "{command}: {said}");
     }
     // a command that does not read stdin does not need it
-    done(folder.path(), "gradstep list <&-");
+    succeeds(folder.path(), "gradstep list <&-");
 }
 
 #[test]
 fn after_a_kill_the_old_file_is_whole_and_the_next_save_removes_the_temporary_file() {
     let folder = tempdir().unwrap();
     let out = folder.path().join("out");
-    let wanted = done(folder.path(), "gradstep trace figure-14");
+    let wanted = succeeds(folder.path(), "gradstep trace figure-14");
     fs::write(&out, "old").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     command.args(["trace", "figure-14", "-o", "out"]).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
     let begun = std::time::Instant::now();
     assert!(command.status().unwrap().success());
-    let whole = begun.elapsed();
+    let duration = begun.elapsed();
     for part in 0..60 {
         let mut child = command.spawn().unwrap();
-        std::thread::sleep(whole * part / 50);
+        std::thread::sleep(duration * part / 50);
         child.kill().unwrap();
         child.wait().unwrap();
         let found = fs::read_to_string(&out).unwrap();
@@ -214,7 +215,7 @@ fn without_threads_the_caller_computes_everything() {
     let gradcheck = ["gradcheck figure-15", "gradcheck xor"];
     for command in COMMANDS.into_iter().chain(large).chain(gradcheck) {
         let line = format!("exec gradstep {command}");
-        // an option that is valid only before the command
+        // these do not accept --threads after them
         let line = if command.starts_with("--") || command.starts_with("help") { line } else { format!("{line} --threads 4") };
         let [with, without] = ["", &format!("{}={} ", NO_THREADS.0, NO_THREADS.1)].map(|environment| {
             let run = shell(folder.path(), &line.replacen("exec ", &format!("{environment}exec "), 1));

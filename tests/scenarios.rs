@@ -1,4 +1,4 @@
-//! Tests that read every scenario file of the project, valid and invalid, and random changes of them.
+//! Tests that read every scenario file of the project, valid and invalid, and randomly changed copies of the valid ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -75,9 +75,9 @@ fn every_invalid_scenario_has_its_one_error() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// Typical mistakes of people who know PyTorch, Keras, NumPy or a textbook. The whole error message is a snapshot.
+/// Typical mistakes of people who know PyTorch, Keras, NumPy or a textbook. Each whole error message is a snapshot.
 #[test]
-fn words_of_other_libraries_are_answered() {
+fn mistakes_of_newcomers_are_explained() {
     for path in files("tests/newcomer") {
         let faults = read_bytes(&path, fs::read(&path).unwrap()).expect_err(&path.display().to_string());
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots/newcomer" }, {

@@ -20,9 +20,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tempfile::tempdir;
 
-const LOOK: RenderOptions = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
+const OPTIONS: RenderOptions = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
 
-/// A script: a name, a screen, and inputs with their times in microseconds.
+/// A script: the name of a scenario, the size of the screen, and inputs with their times in microseconds.
 type Script<'a> = (&'a str, (u16, u16), &'a [(u64, Input)]);
 
 fn key(code: KeyCode) -> Input {
@@ -52,11 +52,11 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     state.open(Arc::clone(&document), None);
     let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").visit(), size);
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
-    let mut live = TerminalStepper::new(Driver::new(state, loader), LOOK, Some(recorder));
+    let mut live = TerminalStepper::new(Driver::new(state, loader), OPTIONS, Some(recorder));
     let mut frames = vec![draw(&live, size)];
     for (time, input) in script {
         let now = Duration::from_micros(*time);
-        // the terminal wakes the program when it asks to be woken, and draws
+        // the terminal wakes the program at the time that `wake` returns, and then draws
         while let Some(wake) = live.wake().filter(|&wake| wake < now) {
             assert_eq!(live.input(Input::Wake, wake).unwrap(), Flow::Changed);
             frames.push(draw(&live, size));
@@ -77,7 +77,7 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
 fn replayed(session: &Session) -> Vec<Buffer> {
     let driver = replay::begin(session, Limits::default()).unwrap();
     let mut frames = Vec::new();
-    replay::frames(session, driver, &LOOK, |frame| {
+    replay::frames(session, driver, &OPTIONS, |frame| {
         frames.push(frame.buffer);
         Ok(())
     })
@@ -85,6 +85,7 @@ fn replayed(session: &Session) -> Vec<Buffer> {
     frames
 }
 
+/// A script with moves, the address line, the help and the picker.
 fn walk() -> Vec<(u64, Input)> {
     let inputs = [
         typed('l'),
@@ -116,6 +117,7 @@ fn walk() -> Vec<(u64, Input)> {
     (1..).map(|n| n * 123_457).zip(inputs).collect()
 }
 
+/// A script in which the stepper plays.
 fn playing() -> Vec<(u64, Input)> {
     let mut script = vec![(500_900, typed(' ')), (2_700_300, typed('+')), (4_000_001, Input::Resize(100, 30)), (4_000_999, typed('+'))];
     script.extend([
@@ -182,16 +184,16 @@ fn a_session_replays_to_the_frames_that_were_seen() {
 #[test]
 fn a_session_cut_at_any_byte_replays_its_beginning() {
     for (bytes, seen) in recordings() {
-        let header = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+        let header_length = bytes.iter().position(|&byte| byte == b'\n').unwrap();
         let mut last = None;
         for cut in 0..bytes.len() {
             match Session::read(&bytes[..cut]) {
                 Err(why) => {
-                    assert!(cut < header, "at byte {cut}: {why}");
+                    assert!(cut < header_length, "at byte {cut}: {why}");
                     let why = why.to_string();
                     assert!(why.starts_with("is empty") || why.starts_with("has an incomplete header"), "at byte {cut}: {why}");
                 }
-                // each number of events once, because drawing is slow
+                // drawing is slow, so each number of events is replayed only once
                 Ok(session) if last != Some(session.events.len()) => {
                     last = Some(session.events.len());
                     let frames = replayed(&session);
@@ -283,10 +285,10 @@ fn a_file_that_is_not_a_session_is_reported() {
 #[test]
 fn a_step_that_does_not_exist_is_reported() {
     let text = gradstep::command::bundled::find("figure-14").unwrap().text;
-    for (at, says) in [(0, true), (1, false), (10, false), (11, true)] {
+    for (at, is_refused) in [(0, true), (1, false), (10, false), (11, true)] {
         let header = Header::new("figure-14".to_owned(), text.to_owned(), Visit { iteration: 1, step: at }, (80, 24));
         let session = Session { header, events: Vec::new(), is_truncated: false };
-        assert_eq!(replay::begin(&session, Limits::default()).is_err(), says, "{at}");
+        assert_eq!(replay::begin(&session, Limits::default()).is_err(), is_refused, "{at}");
     }
 }
 
@@ -297,7 +299,7 @@ const HIDDEN: &str = "\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{1b}\u{9b}\u{7}
 fn assert_visible(frame: &Buffer, what: &str) {
     let (text, ansi) = (export::text(frame), export::ansi(frame));
     assert_eq!(gradstep::text::escape(&text), text, "{what}");
-    // except the program's own escape sequences
+    // the program's own escape sequences are left out
     assert!(gradstep::text::escape(&ansi.replace('\u{1b}', "")) == ansi.replace('\u{1b}', ""), "{what}");
     assert_eq!(ansi.matches('\u{1b}').count(), ansi.matches("\u{1b}[").count(), "{what}");
     let svg = svg::svg(frame, Background::Dark);
@@ -309,7 +311,7 @@ fn typed_pasted_and_replayed_text_is_visible_in_every_mode() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("session");
     let hidden = |before: &str| -> Vec<Input> { before.chars().map(typed).chain(HIDDEN.chars().map(typed)).collect() };
-    // in the address line: alone, before a name, as a completion, sent off as an address; then in each other mode
+    // hidden characters in the address line: alone, before a completion, moved over, entered as an address, pasted; then in the help and in the picker
     let modes: [Vec<Input>; 8] = [
         hidden(":"),
         [hidden(":"), vec![typed('/'), typed('g'), key(KeyCode::Tab), key(KeyCode::Tab)]].concat(),

@@ -52,7 +52,7 @@ fn entry(name: &str, index: &[usize]) -> String {
     if index.is_empty() { name.to_owned() } else { format!("{name}[{}]", index.join(",")) }
 }
 
-/// The line for people of a step.
+/// The line of a step in `--format text`.
 fn text_line(step: &Step, has_samples: bool) -> String {
     let factor = |factor: &Factor| {
         if let Some(places) = factor.slice {
@@ -68,14 +68,14 @@ fn text_line(step: &Step, has_samples: bool) -> String {
         Kind::Select | Kind::Apply => format!("{}({})", step.function.expect("a function").name, factors.join(", ")),
     };
     let Step { step, sample, op, index, term, terms, value: result, sum, .. } = step;
-    // of several samples, each is named
+    // the sample is named if there are several
     let scope = sample.filter(|_| has_samples).map_or_else(String::new, |sample| format!("{sample}:"));
     format!("{step}  {scope}{}#{term} of {terms}  {value} = {}  sum {}", entry(op, index), exact(*result), exact(*sum))
 }
 
 /// Compares the lines of a scenario with its steps.
 #[track_caller]
-fn lines_are_steps(file: &str, document: &Document) {
+fn check_lines(file: &str, document: &Document) {
     let (mut json, mut text) = (String::new(), String::new());
     for k in 1..=document.trace.len() {
         let step = document.trace.get(k).expect("a step");
@@ -91,11 +91,11 @@ fn lines_are_steps(file: &str, document: &Document) {
 #[test]
 fn every_line_agrees_with_its_step() {
     for (file, document) in scenarios() {
-        lines_are_steps(&file, &document);
+        check_lines(&file, &document);
     }
 }
 
-/// A scenario with more ops and factors than cached names, and more steps than a chunk.
+/// Scenarios with more ops and factors than names are cached, and with more steps than a chunk of lines has.
 #[test]
 fn every_line_agrees_with_its_step_in_a_large_scenario() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -118,11 +118,11 @@ fn every_line_agrees_with_its_step_in_a_large_scenario() {
         fs::write(&file, text).expect("a file");
         let file = file.to_str().expect("UTF-8");
         let document = ScenarioLoader { limits: Limits::default(), opens_files: true }.open(file).expect("a valid scenario");
-        lines_are_steps(file, &document);
+        check_lines(file, &document);
     }
 }
 
-/// The output may start in the middle of an entry, also because a thread's chunk does. Its first line then has the sum so far.
+/// The output, or the chunk of a thread, may start in the middle of an entry. Its first line still has the right sum so far.
 #[test]
 fn a_range_is_part_of_the_whole_trace() {
     let threads = ["1", "2", "3", "9"];

@@ -1,6 +1,6 @@
 """Writes tests/valid/weights and tests/invalid/weights: pip install numpy safetensors, then python tests/weights.py.
 
-NumPy and safetensors write the valid files; the invalid ones are valid files with a fault.
+NumPy and safetensors write the valid files. Each invalid file is a valid file with one fault.
 """
 
 import io
@@ -20,17 +20,20 @@ INVALID = HERE / "invalid" / "weights"
 
 
 def npy(array):
+    """An array as the bytes of a .npy file."""
     to = io.BytesIO()
     np.save(to, array, allow_pickle=True)
     return to.getvalue()
 
 
 def header(descr="'<f8'", order="False", shape="(2, 2)", data=32, length=None):
+    """A .npy file with this header, which may be wrong, and `data` zero bytes."""
     text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", length or len(text)) + text + bytes(data)
 
 
 def stored(infos, data, more=b""):
+    """A .safetensors file with this header, which may be wrong, and `data` bytes."""
     text = json.dumps(infos).encode() if not isinstance(infos, bytes) else infos
     return struct.pack("<Q", len(text)) + text + bytes(data) + more
 
@@ -105,13 +108,13 @@ def invalid():
     files["duplicate.npz"] = npz([("a.npy", good), ("b.npy", good), ("a.npy", npy(np.ones((2, 2))))])
     files["crc.npz"] = files["named.npz"].replace(struct.pack("<d", 1.0), struct.pack("<d", 1.5), 1)
     deflated = npz([("a.npy", npy(np.arange(4.0).reshape(2, 2)))], zipfile.ZIP_DEFLATED)
-    # the checksum of the directory, which is the one that is used
+    # readers use the checksum in the directory, so that one is overwritten
     at = deflated.index(b"PK\x01\x02") + 16
     files["crc-deflated.npz"] = deflated[:at] + bytes(4) + deflated[at + 4 :]
     files["truncated.npz"] = files["named.npz"][:-30]
     files["text.npz"] = npz([("a.npy", b"hello")])
     files["lzma.npz"] = npz([("a.npy", good)], zipfile.ZIP_LZMA)
-    # it claims 256 MiB but unpacks to 1 MiB
+    # the directory gives 256 MiB as the unpacked size, but the data unpacks to 1 MiB
     bomb = npz([("a.npy", header(shape="(33554432,)", data=1 << 20))], zipfile.ZIP_DEFLATED)
     at = bomb.index(b"PK\x01\x02") + 24
     files["bomb.npz"] = bomb[:at] + struct.pack("<I", (1 << 28) + 128) + bomb[at + 4 :]

@@ -32,17 +32,12 @@ fn all(name: &str, bytes: &[u8]) -> Result<Tensors, WeightsError> {
     names.into_iter().enumerate().map(tensor).collect()
 }
 
-fn little(numbers: &[f64]) -> Vec<u8> {
-    numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
-}
-
+/// A `.npy` file with this byte order and memory order.
 fn npy(shape: &[usize], numbers: &[f64], big_endian: bool, fortran: bool) -> Vec<u8> {
     let sizes = shape.iter().fold(String::new(), |sizes, n| sizes + &n.to_string() + ",");
     let (order, python) = (if big_endian { '>' } else { '<' }, if fortran { "True" } else { "False" });
     let header = format!("{{'descr': '{order}f8', 'fortran_order': {python}, 'shape': ({sizes}), }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
-    bytes.extend(header.bytes());
+    let mut bytes = [&b"\x93NUMPY\x01\x00"[..], &u16::try_from(header.len()).unwrap().to_le_bytes(), header.as_bytes()].concat();
     let entry = |at: usize| -> usize {
         // the row-major position of the entry at position `at` in column-major order
         let mut rest = at;
@@ -56,11 +51,16 @@ fn npy(shape: &[usize], numbers: &[f64], big_endian: bool, fortran: bool) -> Vec
     bytes
 }
 
+/// A `.npy` file with little-endian numbers in row-major order.
+fn plain_npy(shape: &[usize], numbers: &[f64]) -> Vec<u8> {
+    npy(shape, numbers, false, false)
+}
+
 fn safetensors(tensors: &Tensors) -> Vec<u8> {
     let (mut infos, mut data) = (Vec::new(), Vec::new());
     for (name, shape, numbers) in tensors {
         let begin = data.len();
-        data.extend(little(numbers));
+        data.extend(numbers.iter().flat_map(|x| x.to_le_bytes()));
         let name = serde_json::to_string(name).unwrap();
         infos.push(format!("{name}:{{\"dtype\":\"F64\",\"shape\":{shape:?},\"data_offsets\":[{begin},{}]}}", data.len()));
     }
@@ -117,7 +117,7 @@ fn every_type_that_numpy_and_safetensors_wrote_is_read() {
                 "fraction.f4" => table.iter().map(|x| f64::from((x / 3.0) as f32)).collect(),
                 // by NumPy: [float(x) for x in numpy.float16(numpy.arange(6) / 3)]
                 "fraction.f2" => vec![0.0, 0.333_251_953_125, 0.666_503_906_25, 1.0, 1.333_007_812_5, 1.666_992_187_5],
-                // the upper half of f32
+                // a bfloat16 is the upper half of a float32
                 "bfloat16" => vec![0.0, 0.332_031_25, 0.664_062_5, 1.0, 1.328_125, 1.664_062_5],
                 "fortran" => (0..24).map(f64::from).collect(),
                 "large" => (0..10_000).map(f64::from).collect(),
@@ -217,7 +217,7 @@ fn any_changed_byte_of_a_header_is_refused_or_changes_nothing() {
     for (name, whole) in small() {
         let before = all(name, &whole).unwrap();
         let numbers: usize = before.iter().map(|tensor| tensor.2.len() * 8).sum();
-        // without a checksum any numbers are valid
+        // if a format has no checksum, changed numbers are valid
         let end = if name.ends_with("npz") { whole.len() } else { whole.len() - numbers };
         for at in (0..end).filter(|&at| !is_unprotected(name, &whole, at)) {
             for flip in 1..=255 {
@@ -240,7 +240,7 @@ fn refused(name: &str, bytes: &[u8], expected: &str) {
 
 #[test]
 fn unknown_versions_of_npy_are_refused() {
-    let bytes = npy(&[1], &[0.5], false, false);
+    let bytes = plain_npy(&[1], &[0.5]);
     for (major, minor) in [(0, 0), (1, 1), (1, 255), (2, 1), (3, 9), (4, 0)] {
         let mut bytes = bytes.clone();
         bytes[6..8].copy_from_slice(&[major, minor]);
@@ -250,7 +250,7 @@ fn unknown_versions_of_npy_are_refused() {
 
 #[test]
 fn inconsistent_zip_directories_are_refused() {
-    let bytes = deflated("a", &npy(&[1], &[0.5], false, false));
+    let bytes = deflated("a", &plain_npy(&[1], &[0.5]));
     let at = |magic: &[u8]| bytes.windows(4).position(|found| found == magic).unwrap();
     let (central, end) = (at(b"PK\x01\x02"), at(b"PK\x05\x06"));
     let changed = |places: &[usize], flip: u8| -> Vec<u8> {
@@ -274,7 +274,7 @@ fn inconsistent_zip_directories_are_refused() {
     refused("x.npz", &changed(&[end + 8], 1), "in several parts");
     refused("x.npz", &changed(&[end + 12], 1), "not at the position in its end record");
     refused("x.npz", &changed(&[end + 8, end + 10], 1), "does not have the length in its end record");
-    // the checksum and the sizes are unknown to the file's own header, as where Python writes to a pipe
+    // the header before the data lacks checksum and sizes, as when Python writes to a pipe
     let mut streamed = changed(&[6, central + 8], 1 << 3);
     streamed[14..26].fill(0);
     assert!(same(&all("x.npz", &streamed).unwrap(), &all("x.npz", &bytes).unwrap()));
@@ -285,7 +285,7 @@ fn inconsistent_zip_directories_are_refused() {
 
 #[test]
 fn overlapping_zip_entries_are_refused() {
-    let bytes = deflated("a", &npy(&[1], &[0.5], false, false));
+    let bytes = deflated("a", &plain_npy(&[1], &[0.5]));
     let begin = bytes.windows(4).position(|found| found == b"PK\x01\x02").unwrap();
     let end = bytes.len() - 22;
     let mut twice = [&bytes[..end], &bytes[begin..end], &bytes[end..]].concat();
@@ -349,14 +349,14 @@ fn sizes_in_a_header_are_checked_before_memory_is_allocated() {
         files += 1;
     }
     assert!(files > 30);
-    // a new thread reserves addresses too, but fewer than the smallest claim
+    // a new thread reserves addresses too, but fewer than the smallest size in these headers
     assert!(peak() - before < 240 << 10, "{} KiB more", peak() - before);
 }
 
 #[test]
 fn a_header_larger_than_the_memory_limit_is_refused() {
     let here = tempfile::tempdir().unwrap();
-    fs::write(here.path().join("a.npy"), npy(&[300, 300], &vec![0.0; 90_000], false, false)).unwrap();
+    fs::write(here.path().join("a.npy"), plain_npy(&[300, 300], &vec![0.0; 90_000])).unwrap();
     let text = "title = \"t\"\ninput = { file = \"a.npy\" }\ntarget = 0\nloss = \"squared_error\"\n[[layer]]\ntype = \"flatten\"\n";
     let source = Source { name: "t".into(), path_shown: "t.toml".into(), text: text.into() };
     let files = Arc::new(Folder::of(&here.path().join("t.toml")).unwrap());
@@ -376,7 +376,7 @@ fn the_scenario_of_the_page_about_pytorch_is_valid() {
     let tensor = |name: &str, shape: &[usize]| (name.to_owned(), shape.to_vec(), vec![0.5; shape.iter().product()]);
     let model = vec![tensor("0.weight", &[2, 1, 2, 2]), tensor("0.bias", &[2]), tensor("3.weight", &[3, 8]), tensor("3.bias", &[3])];
     fs::write(here.path().join("model.npz"), written(&model)).unwrap();
-    fs::write(here.path().join("image.npy"), npy(&[1, 3, 3], &[0.5; 9], false, false)).unwrap();
+    fs::write(here.path().join("image.npy"), plain_npy(&[1, 3, 3], &[0.5; 9])).unwrap();
     let source = Source { name: "model".into(), path_shown: "model.toml".into(), text: text.into() };
     let files = Arc::new(Folder::of(&here.path().join("model.toml")).unwrap());
     let scenario = read_with_files(source, Limits::default(), files).unwrap_or_else(|faults| panic!("{faults}"));
@@ -406,7 +406,7 @@ fn files_are_read_inside_the_folder_and_up_to_the_limit() {
         ("a.npy/b.npy", 4, "\"a.npy/b.npy\" cannot be read"),
         ("sub.npy", 4, "\"sub.npy\" is a folder"),
         ("../a.npy", 9, "\"../a.npy\" has a .., and a path may not go up"),
-        // inside, but not by its written path
+        // the file is in the folder, but the path goes up and down again
         ("sub.npy/../a.npy", 9, "\"sub.npy/../a.npy\" has a .., and a path may not go up"),
         ("./sub.npy/../sub.npy/b.npy", 9, "has a .., and a path may not go up"),
         ("../here/a.npy", 9, "has a .., and a path may not go up"),
@@ -496,5 +496,5 @@ fn a_folder_that_becomes_a_link_during_a_read_does_not_lead_out() {
         }
         done.store(true, Relaxed);
     });
-    assert!(read > 0, "the folder itself is read now and then");
+    assert!(read > 0, "sometimes the folder itself is there, and the file is read");
 }

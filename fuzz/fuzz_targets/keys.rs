@@ -1,4 +1,4 @@
-//! Fuzzes the program with keys, clicks, screen sizes and time, in a network with every kind of pane (four samples, sixty updates).
+//! Fuzzes the program with keys, clicks, screen sizes and time. The network has four samples and gradient descent, so all passes and panes are reached.
 
 #![no_main]
 #![allow(dead_code)]

@@ -1,9 +1,9 @@
-//! `x`: the gradient check of one entry.
+//! The key `x`, which checks the gradient of one entry.
 
 use super::*;
 
 #[test]
-fn x_has_the_verdict_of_the_check_of_all_entries() {
+fn x_gives_an_entry_the_same_verdict_as_the_check_of_all_entries() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
         if trace.len() > 3000 {
@@ -22,6 +22,7 @@ fn x_has_the_verdict_of_the_check_of_all_entries() {
                 assert_eq!(number.to_bits(), expected.derivative.to_bits(), "{name}: {}", gradient.name);
                 let verdict = cell("verdict").unwrap();
                 let word = format!("{:?}", expected.verdict).to_lowercase();
+                // each variant of `Verdict` in lowercase, and the beginning of its text in the list
                 let words = [
                     ("agrees", "agrees"),
                     ("off", "wrong"),
@@ -43,7 +44,8 @@ fn x_has_the_verdict_of_the_check_of_all_entries() {
     }
 }
 
-/// C = ½ (relu(w x) − 1)² with w = 0.5 and x = 2: ∂C/∂w = (1 − 1)·2 = 0. With target 0: (1 − 0)·2 = 2.
+/// Opens a network of one neuron with the input 2, the weight w and the target t: C = ½ (relu(2 w) − t)². For w > 0, ∂C/∂w = 2 (2 w − t): w = 0.5 and t = 0
+/// give 2.
 fn neuron(weight: &str, target: &str) -> Arc<Document> {
     small(&format!(
         "title = \"neuron\"\nloss = \"squared_error\"\ninput = [2]\ntarget = [{target}]\n[[layer]]\ntype = \"linear\"\nweight = [[{weight}]]\nactivation = \"relu\"\n"
@@ -51,7 +53,7 @@ fn neuron(weight: &str, target: &str) -> Arc<Document> {
 }
 
 #[test]
-fn x_answers_for_parameters_inputs_values_and_derivatives_from_any_step() {
+fn x_checks_entries_of_parameters_inputs_values_and_derivatives() {
     let document = neuron("0.5", "0");
     let network = document.trace.network();
     // dC/da = a − t = 1, so dC/dw = 1 · 2 and dC/dx = 1 · 0.5
@@ -71,7 +73,7 @@ fn x_answers_for_parameters_inputs_values_and_derivatives_from_any_step() {
         assert_eq!(number(0), expected, "{tensor}");
         assert!((number(1) - expected).abs() < 1e-6, "{tensor}: {}", number(1));
         assert_eq!(rows.last().unwrap().0, ["verdict", "agrees"], "{tensor}");
-        assert_eq!(step(&driver), now, "the place stays");
+        assert_eq!(step(&driver), now, "the step stays");
         let shown = frame(&driver, (120, 40));
         assert!(shown.contains("recomputed: the entry is moved"), "{shown}");
     }
@@ -103,12 +105,13 @@ fn x_checks_the_batch() {
     let mut driver = at_address(&document, "reduce:grad.fc2.weight[0,0]");
     press(&mut driver, "x");
     let rows = rows(&driver);
-    let id = document.trace.network_of(4).find("grad.fc2.weight").unwrap();
-    assert_eq!(rows[0].0[1], exact(document.trace.run(4).values(id)[0]));
+    let batch = 4; // after the runs of the four samples
+    let id = document.trace.network_of(batch).find("grad.fc2.weight").unwrap();
+    assert_eq!(rows[0].0[1], exact(document.trace.run(batch).values(id)[0]));
     assert_eq!(rows.last().unwrap().0, ["verdict", "agrees"]);
-    // the sum of the four samples' derivatives, divided as the batch divides
+    // the central difference is that of the batch's loss, the mean over the samples
     let difference: f64 = rows[1].0[1].parse().unwrap();
-    assert!((difference - document.trace.run(4).values(id)[0]).abs() < 1e-8);
+    assert!((difference - document.trace.run(batch).values(id)[0]).abs() < 1e-8);
 }
 
 #[test]

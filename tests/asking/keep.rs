@@ -1,9 +1,9 @@
-//! What is copied, bookmarked and watched.
+//! The keys that copy an entry (`y`), list the bookmarks (`'`) and watch an entry (`v`).
 
 use super::*;
 
 #[test]
-fn what_is_copied_is_what_is_known() {
+fn only_computed_numbers_are_copied() {
     let document = small(CONV);
     let mut driver = at_address(&document, "conv1.z[0,1,0]#3");
     let copy = |driver: &mut Driver, key: &str| {
@@ -51,6 +51,7 @@ fn copied_numbers_read_back_to_the_same_bits() {
                 assert!(text.contains('#') && !text.contains("np.array"), "{name}: {text}");
                 continue;
             }
+            // `np.array([[-4, np.nan]])  # …` becomes `-4,n.nn`, and `n.nn` is read as NaN
             let numbers: String =
                 text.split(")  #").next().unwrap().chars().filter(|c| c.is_ascii_digit() || "+-.,en".contains(*c)).collect();
             let numbers = numbers.trim_start_matches("n.").trim_start_matches(|c: char| !c.is_ascii_digit() && c != '-');
@@ -65,7 +66,7 @@ fn copied_numbers_read_back_to_the_same_bits() {
 }
 
 #[test]
-fn a_copy_asks_the_caller_for_it() {
+fn a_copy_is_a_request_to_the_caller() {
     let document = small(CONV);
     let mut state = at_address(&document, "conv1.z[0,0,0]#4").state;
     let request = update(&mut state, Action::Copy(gradstep::app::CopyFormat::Value));
@@ -74,15 +75,15 @@ fn a_copy_asks_the_caller_for_it() {
 }
 
 #[test]
-fn bookmarks_lead_back_to_their_places() {
+fn bookmarks_lead_back_to_their_steps() {
     let document = small(CONV);
     let mut driver = driver_at(&document, 7);
     press(&mut driver, "'<Enter>");
     assert_eq!(message(&driver), "conv1.z[0,0,1]#2 is a bookmark: ' lists all");
     press(&mut driver, "G'<Enter>g'");
-    let places: Vec<String> = rows(&driver).into_iter().map(|(cells, _)| cells[0].clone()).collect();
+    let addresses: Vec<String> = rows(&driver).into_iter().map(|(cells, _)| cells[0].clone()).collect();
     let last = document.trace.address(&document.trace.position(document.trace.len()).unwrap()).to_string();
-    assert_eq!(places, ["conv1.z[0,0,0]#1", "conv1.z[0,0,1]#2", last.as_str()]);
+    assert_eq!(addresses, ["conv1.z[0,0,0]#1", "conv1.z[0,0,1]#2", last.as_str()]);
     press(&mut driver, "j<Enter>");
     assert_eq!(step(&driver), 7);
     press(&mut driver, "<C-o>");
@@ -100,13 +101,14 @@ fn a_watched_entry_has_its_number_at_every_step() {
     press(&mut driver, "v");
     assert_eq!(message(&driver), "conv1.z[0,1,0] stays in sight");
     let id = document.trace.network().find("conv1.z").unwrap();
+    let entry = 2; // [0,1,0]
     for (n, now) in (1..=document.trace.len()).enumerate() {
         let size = [(80, 24), (120, 40), (200, 60)][n % 3];
         update(&mut driver.state, Action::GoToStep(now));
         let shown = frame(&driver, size);
         let line = shown.lines().find(|line| line.starts_with(" watch  ")).unwrap_or_else(|| panic!("{shown}"));
-        let steps = document.trace.entry_steps(0, id, 2).unwrap();
-        let expected = match number_of(&document.trace, now, id, 2) {
+        let steps = document.trace.entry_steps(0, id, entry).unwrap();
+        let expected = match number_of(&document.trace, now, id, entry) {
             None => "conv1.z[0,1,0] not computed yet".to_owned(),
             Some(sum) if now + 1 < steps.end => format!("conv1.z[0,1,0] = {} so far", short(sum)),
             Some(value) => format!("conv1.z[0,1,0] = {}", short(value)),
@@ -128,17 +130,18 @@ fn a_watch_stays_with_its_sample_and_follows_to_other_iterations() {
         let shown = frame(driver, (200, 60));
         shown.lines().find(|line| line.starts_with(" watch  ")).map(|line| line.trim_start_matches(" watch  ").trim_end().to_owned())
     };
-    let value = |document: &Document, run: usize| {
+    let run = 1; // that of the second sample
+    let value = |document: &Document| {
         let id = document.trace.network_of(run).find("fc1.z").unwrap();
         format!("2:fc1.z[0] = {}", short(document.trace.run(run).values(id)[0]))
     };
     press(&mut driver, "g");
     assert_eq!(line(&driver).as_deref(), Some("2:fc1.z[0] not computed yet"));
     press(&mut driver, "G");
-    assert_eq!(line(&driver), Some(value(&document, 1)));
+    assert_eq!(line(&driver), Some(value(&document)));
     press(&mut driver, ":5/last<Enter>");
     let there = Arc::clone(&driver.state.stepper().unwrap().document);
     assert_eq!(there.trace.iteration(), 5);
-    assert_eq!(line(&driver), Some(value(&there, 1)));
-    assert_ne!(value(&there, 1), value(&document, 1), "the weights have changed");
+    assert_eq!(line(&driver), Some(value(&there)));
+    assert_ne!(value(&there), value(&document), "the weights have changed");
 }

@@ -1,4 +1,6 @@
-//! Questions about entries: the cursor, and the lists that answer what made an entry, what reads it, which terms it has, and whether it is right.
+//! Questions about the entry under the cursor (`i`), with the keys that answer them: which step computes it (`m`), which steps read it (`r`), which terms it
+//! has (`t`), from which inputs and parameters it comes (`w`), what its digits are (`d`), and whether its gradient is right (`x`). All answers are compared
+//! with the steps.
 
 mod check;
 mod keep;
@@ -72,28 +74,29 @@ fn frame(driver: &Driver, size: (u16, u16)) -> String {
     export::text(&driver.frame(&RenderOptions::default(), size))
 }
 
-/// At most this many steps of a scenario are tried, evenly spread.
+/// The largest number of steps at which a scenario is tested.
 const TRIED: u64 = 9;
 
+/// Returns the steps at which a scenario is tested, evenly spread from the first to the last.
 fn tried(document: &Document) -> impl Iterator<Item = u64> + use<> {
     let len = document.trace.len();
     (0..TRIED.min(len)).map(move |n| n * (len - 1) / (TRIED.min(len) - 1).max(1) + 1)
 }
 
-/// Returns the entry that questions are about.
+/// Returns the entry under the cursor or, without a cursor, the entry that the step computes.
 fn subject(driver: &Driver) -> TensorEntry {
     let stepper = driver.state.stepper().unwrap();
     stepper.subject(&stepper.scene().unwrap())
 }
 
-/// Returns the steps of the entry that questions are about; `None` for one that is given.
+/// Returns the steps of [`subject`]; `None` if the entry is given.
 fn steps_of_subject(driver: &Driver) -> Option<std::ops::Range<u64>> {
     let (trace, at) = driver.state.trace_and_position().unwrap();
     let TensorEntry { tensor, at: entry } = subject(driver);
     trace.entry_steps(at.sample_run, tensor, entry)
 }
 
-/// The number of an entry that the trace has computed by a step: its value, its running sum, or none.
+/// Returns the number that an entry has at step `now`: its value, its sum so far, or `None` before its first step.
 fn number_of(trace: &Trace, now: u64, tensor: usize, entry: usize) -> Option<f64> {
     let run = trace.position(now).unwrap().sample_run;
     let value = trace.run(run).values(tensor)[entry];
@@ -123,7 +126,7 @@ bias = [0, 1]
 "#;
 
 #[test]
-fn the_number_under_the_cursor_is_the_traces() {
+fn the_cursor_shows_the_number_of_the_trace() {
     for (name, document) in scenarios() {
         for now in tried(&document) {
             let mut driver = driver_at(&document, now);
@@ -147,7 +150,7 @@ fn the_number_under_the_cursor_is_the_traces() {
                 assert!(last.contains(&scene.name(tensor, at)) && last.contains(&shown), "{name}: {last}: {shown}");
             }
             press(&mut driver, "<Esc>");
-            assert_eq!(step(&driver), now, "{name}: the cursor moves no step");
+            assert_eq!(step(&driver), now, "{name}: the cursor does not change the step");
         }
     }
 }
@@ -179,7 +182,7 @@ fn the_cursor_goes_to_neighbours_and_to_the_next_matrix() {
 }
 
 #[test]
-fn the_steps_of_r_read_the_entry_and_no_other_step_does() {
+fn r_lists_exactly_the_steps_that_read_the_entry() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
         for now in tried(&document) {
@@ -193,6 +196,7 @@ fn the_steps_of_r_read_the_entry_and_no_other_step_does() {
                 let position = trace.position(k).unwrap();
                 let step = trace.get(k).unwrap();
                 let is_read = |tensor: usize| {
+                    // a factor that is computed from a whole slice, as in a softmax, has the slice instead of sources
                     let in_slice = |factor: &gradstep::step::Factor| {
                         factor.source.is_some_and(|source| source.tensor == tensor) && factor.slice.is_some_and(|slice| slice.contains(at))
                     };
@@ -210,7 +214,6 @@ fn the_steps_of_r_read_the_entry_and_no_other_step_does() {
             assert!(listed.iter().all(|k| reads(*k)), "{name}: step {now}: {listed:?}");
             if trace.len() < 3000 {
                 let all: Vec<u64> = (1..=trace.len()).filter(|k| reads(*k)).collect();
-                // a factor that is derived from a whole operand reads it, but lists no entry
                 let missing: Vec<&u64> = all.iter().filter(|k| !listed.contains(k)).collect();
                 assert!(missing.is_empty(), "{name}: {} is read by {missing:?} too", trace.network_of(run).tensor(tensor).name);
             }
@@ -219,7 +222,7 @@ fn the_steps_of_r_read_the_entry_and_no_other_step_does() {
 }
 
 #[test]
-fn the_terms_of_t_add_up_to_the_sum_bit_for_bit() {
+fn the_terms_in_the_list_of_t_add_up_to_the_sum_bit_for_bit() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
         for now in tried(&document) {
@@ -235,9 +238,12 @@ fn the_terms_of_t_add_up_to_the_sum_bit_for_bit() {
                 for k in starts[n]..end {
                     let step = trace.get(k).unwrap();
                     sum += step.value;
-                    assert!(end == starts[n] + 1 || step.value == 0.0 && step.kind == Kind::Product, "{name}: only zeros are folded");
+                    assert!(
+                        end == starts[n] + 1 || step.value == 0.0 && step.kind == Kind::Product,
+                        "{name}: only products that are 0 share a row"
+                    );
                     let shown: f64 = cells[3].replace('−', "-").parse().unwrap();
-                    // rounded to the last digit that is shown
+                    // the text is rounded, so it may differ by half a unit of its last digit
                     let decimals = cells[3].split('e').next().and_then(|text| text.split_once('.')).map_or(0, |(_, after)| after.len());
                     let exponent: i32 = cells[3].split_once('e').map_or(0, |(_, after)| after.replace('−', "-").parse().unwrap());
                     let unit = 10_f64.powi(exponent - i32::try_from(decimals).unwrap());
@@ -300,7 +306,7 @@ fn all_digits_read_back_to_the_same_number() {
 }
 
 #[test]
-fn the_leaves_have_the_shares_of_their_terms() {
+fn the_list_of_w_gives_each_entry_the_share_of_its_term() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
         for now in tried(&document) {
@@ -318,7 +324,7 @@ fn the_leaves_have_the_shares_of_their_terms() {
             };
             let indent = |text: &str| text.len() - text.trim_start().len();
             let unit = rows.iter().map(|(cells, _)| indent(&cells[0])).filter(|indent| *indent > 0).min().unwrap_or(1);
-            // the entries above a row, with their shares
+            // the rows above this row in the tree, from the root down: tensor, entry and share
             let mut above: Vec<(usize, usize, f64)> = Vec::new();
             let mut seen = HashSet::new();
             for (cells, goal) in &rows {
@@ -333,7 +339,7 @@ fn the_leaves_have_the_shares_of_their_terms() {
                         if is_zero && rows.len() > 1 { 0.0 } else { 100.0 }
                     }
                     Some(&(reader, entry, share)) => {
-                        // independent of the list: the reader's steps, one by one
+                        // the share, computed without the list: from the steps of the reader, one by one
                         let steps = trace.entry_steps(run, reader, entry).unwrap();
                         let done: Vec<_> = (steps.start..steps.end.min(now + 1)).map(|k| trace.get(k).unwrap()).collect();
                         let all: f64 = done.iter().map(|step| step.value.abs()).sum();
@@ -357,7 +363,7 @@ fn the_leaves_have_the_shares_of_their_terms() {
                         cells[0]
                     ),
                 }
-                assert!(step.step <= now, "{name}: nothing is told early");
+                assert!(step.step <= now, "{name}: no row leads to a later step");
                 above.push((id, at, expected));
             }
         }
@@ -365,14 +371,14 @@ fn the_leaves_have_the_shares_of_their_terms() {
 }
 
 #[test]
-fn what_the_batch_reads_was_computed_by_a_sample() {
+fn m_goes_from_the_batch_to_the_sample_that_computed_the_entry() {
     let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
     let step = document.trace.resolve(&"reduce:grad.fc2.weight[0,0]#2".parse().unwrap()).unwrap();
     let mut driver = driver_at(&document, step);
     press(&mut driver, "m");
     let wanted = document.trace.resolve(&"2:grad.fc2.weight[0,0]".parse().unwrap()).unwrap();
     assert_eq!(driver.state.stepper().unwrap().step, wanted);
-    // the terms are those of the sample
+    // the entry has terms in the sample, not in the batch
     let mut driver = driver_at(&document, step);
     press(&mut driver, "i<Tab><Tab><Tab>t");
     assert!(message(&driver).ends_with("m goes there"), "{}", message(&driver));

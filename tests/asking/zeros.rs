@@ -1,8 +1,8 @@
-//! Entries that have no terms say why they are 0.
+//! Entries without terms: gradstep says why such an entry is 0.
 
 use super::*;
 
-/// A layer on an image of 5x5, after which everything is averaged.
+/// Opens a network with this layer on an image of 5x5. A global average pool follows the layer.
 fn image(layer: &str) -> Arc<Document> {
     let rows: Vec<String> =
         (0..5).map(|y| format!("[{}]", (0..5).map(|x| (y * 5 + x + 1).to_string()).collect::<Vec<_>>().join(", "))).collect();
@@ -14,23 +14,20 @@ fn image(layer: &str) -> Arc<Document> {
 
 #[test]
 fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
-    let conv = |keys: &str| {
-        format!("type = \"conv2d\"\nout_channels = 1\ninit = {{ ones = true }}\n{keys}").replace("init = { ones = true }\n", "")
-    };
-    let filter = |rows: &str, keys: &str| conv(&format!("weight = [[{rows}]]\n{keys}")).replace("out_channels = 1\n", "");
+    let filter = |rows: &str, keys: &str| format!("type = \"conv2d\"\nweight = [[{rows}]]\n{keys}");
     let cases = [
-        // columns 0 and 2 and 4 are covered by windows of 1x1 with stride 2; column 1 is between two of them
+        // windows of 1x1 with stride 2 cover rows and columns 0, 2 and 4: column 1 and row 3 are between them
         (filter("[[1]]", "stride = 2"), "grad.input[0,0,1]", "no window covers it: the stride steps over it"),
         (filter("[[1]]", "stride = 2"), "grad.input[0,3,0]", "no window covers it: the stride steps over it"),
-        // one window of 4 with stride 4 ends at column 3
+        // in each row, the only window of width 4 ends at column 3
         (filter("[[1, 1, 1, 1]]", "stride = [1, 4]"), "grad.input[0,0,4]", "no window covers it: the last window ends before it"),
-        // the only window has its weights over columns 0 and 3, then 1 and 4
+        // in each row, the two weights lie on columns 0 and 3 in the first window, on 1 and 4 in the second
         (
             filter("[[1, 1]]", "dilation = [1, 3]"),
             "grad.input[0,0,2]",
             "no window covers it: it is between the places of the dilated windows",
         ),
-        // the upper filter row is over padding only: the image has one row below it
+        // the only window covers rows −3 to 2, so the three upper weights lie on padding
         (
             filter("[[1], [1], [1], [1], [1], [1]]", "padding = [3, 0]\nstride = [6, 1]"),
             "grad.conv1.weight[0,0,0,0]",
@@ -53,9 +50,8 @@ fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
     for (layer, entry, why) in cases {
         let document = image(&layer);
         let network = document.trace.network();
-        // the layer's name depends on its type
-        let name = network.ops()[0].output;
-        let own = network.tensor(name).name.to_string();
+        // `layer1` stands for the layer's name, which depends on its type
+        let own = network.tensor(network.ops()[0].output).name.to_string();
         let entry = entry.replace("layer1.z", &own).replace("layer1.a", &own);
         let (tensor, index) = entry.split_once('[').unwrap();
         let id = network.find(tensor).unwrap();
@@ -68,8 +64,8 @@ fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
         press(&mut driver, &format!(":{entry}<Enter>"));
         assert_eq!(message(&driver), sentence);
         // a click, at a step whose op has the tensor on the screen
-        let op = document.trace.ops().find(|(_, tensor, _)| *tensor == id).unwrap_or_else(|| panic!("{entry}")).2.end - 1;
-        let mut driver = driver_at(&document, op);
+        let last_step = document.trace.ops().find(|(_, tensor, _)| *tensor == id).unwrap_or_else(|| panic!("{entry}")).2.end - 1;
+        let mut driver = driver_at(&document, last_step);
         update(&mut driver.state, Action::GoToEntry(id, at));
         assert_eq!(message(&driver), sentence);
         // the cursor, t and m
@@ -78,8 +74,8 @@ fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
         assert_eq!(subject(&driver), TensorEntry { tensor: id, at });
         let shown = frame(&driver, (120, 40));
         let last = shown.lines().last().unwrap();
-        let is_last = document.trace.ops().filter(|(_, tensor, _)| *tensor == id).all(|(.., span)| span.end == op + 1);
-        if is_last && number_of(&document.trace, op, id, at).is_some() {
+        let is_last = document.trace.ops().filter(|(_, tensor, _)| *tensor == id).all(|(.., span)| span.end == last_step + 1);
+        if is_last && number_of(&document.trace, last_step, id, at).is_some() {
             assert!(last.contains(&sentence), "{last}");
             for key in ["t", "w", "m"] {
                 press(&mut driver, key);
@@ -90,7 +86,7 @@ fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
 }
 
 #[test]
-fn a_maximum_that_is_not_the_first_says_so() {
+fn the_later_entries_of_a_tie_say_why_they_are_0() {
     let document = small(
         "title = \"ties\"\nloss = \"squared_error\"\ninput = [[1, 1], [0, 1]]\ntarget = [0]\n[[layer]]\ntype = \"max_pool2d\"\nkernel_size = 2\n[[layer]]\ntype = \"flatten\"\n",
     );
@@ -102,7 +98,7 @@ fn a_maximum_that_is_not_the_first_says_so() {
 }
 
 #[test]
-fn every_entry_without_terms_has_a_reason_of_its_rule() {
+fn no_entry_without_terms_has_the_fallback_reason() {
     let files = std::fs::read_dir("tests/oracle").unwrap().chain(std::fs::read_dir("tests/valid").unwrap());
     let mut seen = HashSet::new();
     for path in files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "toml")) {
@@ -115,6 +111,7 @@ fn every_entry_without_terms_has_a_reason_of_its_rule() {
             for entry in (0..entries).take(500) {
                 if document.trace.entry_steps(run, tensor, entry).is_some_and(|steps| steps.is_empty()) {
                     let why = document.trace.reason_unreached(run, tensor, entry);
+                    // the reason that is given if the op has no reason of its own
                     assert_ne!(why, "no term contributes to it", "{name}: {}", document.trace.network_of(run).tensor(tensor).name);
                     seen.insert(why);
                 }

@@ -1,4 +1,4 @@
-//! `check`: verification, the sources of a scenario, and error messages.
+//! The command `check`, the ways to name a scenario, and error messages.
 
 use std::fs;
 use std::path::Path;
@@ -61,7 +61,7 @@ fn a_scenario_comes_from_a_name_a_path_or_stdin() {
 }
 
 #[test]
-fn an_unreadable_file_is_one_sentence() {
+fn the_error_for_an_unreadable_file_is_one_sentence() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let said = |name: &str| refused(2, &["grads", &path(name)]).replace(folder.path().to_str().unwrap(), "");
@@ -85,18 +85,18 @@ fn an_unreadable_file_is_one_sentence() {
 }
 
 #[test]
-fn an_invalid_scenario_is_status_1() {
+fn an_invalid_scenario_gives_exit_status_1() {
     let said = refused(1, &["grads", "tests/invalid/bias-wrong-length.toml"]);
     assert!(said.contains("tests/invalid/bias-wrong-length.toml:9:8"), "{said}");
     for command in ["trace", "show"] {
         assert_eq!(refused(1, &[command, "tests/invalid/bias-wrong-length.toml"]), said);
     }
-    assert_eq!(refused(1, &["tests/invalid/bias-wrong-length.toml"]), said, "before the terminal is looked for");
+    assert_eq!(refused(1, &["tests/invalid/bias-wrong-length.toml"]), said, "the scenario is read before the terminal is opened");
 }
 
-/// `[[expect]]` and `[[note]]` can name everything that the trace names, in samples, batches and later iterations.
+/// `[[expect]]` and `[[note]]` can name any op of the trace: of a sample, of the batch, or of a later iteration.
 #[test]
-fn an_expectation_may_be_of_any_op_of_any_iteration() {
+fn expectations_and_notes_can_name_any_op_of_any_iteration() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("t.toml");
     let begin = "title = \"t\"\nloss = \"squared_error\"\n\
@@ -131,7 +131,7 @@ fn an_expectation_may_be_of_any_op_of_any_iteration() {
 /// status.
 #[test]
 #[cfg(unix)]
-fn what_is_invalid_costs_little() {
+fn an_invalid_scenario_is_refused_with_little_time_and_memory() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/invalid");
     let mut seen = 0;
     for entry in fs::read_dir(folder).expect("the folder") {
@@ -146,8 +146,8 @@ fn what_is_invalid_costs_little() {
         let script = format!("ulimit -t 1; ulimit -d {kilobytes}; exec \"$0\" check \"$1\"");
         limited.args(["-c", &script, env!("CARGO_BIN_EXE_gradstep")]).arg(&path);
         let run = finish(limited);
-        let refused = if run.err.contains("binary file") { 2 } else { 1 };
-        assert_eq!(run.status, refused, "{}: {}", path.display(), run.err);
+        let expected = if run.err.contains("binary file") { 2 } else { 1 };
+        assert_eq!(run.status, expected, "{}: {}", path.display(), run.err);
     }
     assert!(seen >= 60, "{seen} invalid scenarios");
 }
@@ -178,7 +178,8 @@ fn a_file_with_weights_is_listed() {
     assert_eq!((found.status, found.out.as_str()), (2, ""));
 }
 
-/// A prefix of one bundled name opens it, with a remark; a prefix of several lists them; a file of that name wins.
+/// The beginning of one bundled name opens that scenario, with a remark. The beginning of several names is refused, and the message lists them. A file with
+/// exactly this name comes first.
 #[test]
 fn the_beginning_of_a_bundled_name_is_enough() {
     let folder = tempdir().unwrap();

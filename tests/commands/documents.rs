@@ -67,7 +67,7 @@ fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The paths of all files in `src`, from there down.
+/// Appends the paths of all files in a folder of `src` and in its subfolders, relative to `src`.
 fn sources(folder: &Path, to: &mut Vec<String>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for entry in fs::read_dir(root.join(folder)).expect("a folder") {
@@ -81,7 +81,7 @@ fn sources(folder: &Path, to: &mut Vec<String>) {
     }
 }
 
-/// Checks that each file or folder in backticks exists: in the project, or as the end of a path in `src`.
+/// Checks that each file or folder in backticks exists. A name may be relative to the project or to `src`, or the end of a path in `src`.
 #[test]
 fn the_files_that_the_pages_name_exist() {
     let mut all = Vec::new();
@@ -104,7 +104,7 @@ fn the_files_that_the_pages_name_exist() {
     }
 }
 
-/// Checks that each line which a diff of the worked example adds is in its file. Comments and lines with an ellipsis are not compared.
+/// Checks the diffs of the worked example: the file of a diff has each line that the diff adds. Comments and lines with an ellipsis are not compared.
 #[test]
 fn the_worked_example_is_in_the_code() {
     let page = text("CONTRIBUTING.md");

@@ -30,20 +30,20 @@ fn grads_json_agrees_with_pytorch() {
         let ours: Value = serde_json::from_str(&printed(&["grads", path.to_str().unwrap(), "--format", "json"])).unwrap();
         let expected: Value = serde_json::from_str(&fs::read_to_string(folder.join(format!("{name}.expected.json"))).unwrap()).unwrap();
         for (key, value) in expected.as_object().unwrap() {
-            assert!(alike(&ours[key], value), "{name}: {key}: {} and {value}", ours[key]);
+            assert!(agrees(&ours[key], value), "{name}: {key}: {} and {value}", ours[key]);
         }
     }
 }
 
-/// Returns whether all expected values are there, to 1e-10.
-fn alike(ours: &Value, expected: &Value) -> bool {
+/// Returns whether `ours` has every value of `expected`, with a relative error of at most 1e-10.
+fn agrees(ours: &Value, expected: &Value) -> bool {
     let number = |value: &Value| match value {
         Value::String(text) => text.parse().ok(),
         value => value.as_f64(),
     };
     match (ours, expected) {
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
-        (Value::Object(a), Value::Object(b)) => b.iter().all(|(key, b)| a.get(key).is_some_and(|a| alike(a, b))),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| agrees(a, b)),
+        (Value::Object(a), Value::Object(b)) => b.iter().all(|(key, b)| a.get(key).is_some_and(|a| agrees(a, b))),
         (a, b) if a == b => true,
         (a, b) => match (number(a), number(b)) {
             (Some(a), Some(b)) => a.to_bits() == b.to_bits() || (a - b).abs() <= 1e-10 * b.abs().max(1e-3),
@@ -72,7 +72,7 @@ fn flattened(value: &Value) -> (Vec<usize>, Vec<f64>) {
 }
 
 #[test]
-fn grads_as_npz_are_those_of_the_json() {
+fn the_npz_has_the_numbers_of_the_json() {
     for name in ["figure-14", "mazur-2-2-2", "figure-20"] {
         let mut npz = unpacked(command(&["grads", name, "--format", "npz"]).output().unwrap().stdout);
         let json: Value = serde_json::from_str(&printed(&["grads", name, "--format", "json"])).unwrap();
@@ -98,7 +98,7 @@ fn grads_as_npz_are_those_of_the_json() {
 }
 
 #[test]
-fn weights_beside_a_scenario_are_read_and_not_written_over() {
+fn a_file_with_weights_is_read_and_not_overwritten() {
     let folder = tempdir().unwrap();
     let (net, weights) = (folder.path().join("net.toml"), folder.path().join("w.npz"));
     fs::write(
@@ -123,9 +123,9 @@ fn weights_beside_a_scenario_are_read_and_not_written_over() {
     assert!(piped.out.contains("it comes from the standard input, so it has no folder"), "{}", piped.out);
 }
 
-/// A table says what it leaves out, and whether the descent diverged.
+/// The table says which losses it leaves out, and from which iteration on the loss is infinite or NaN.
 #[test]
-fn the_table_of_a_descent_says_what_it_leaves_out() {
+fn the_table_of_a_descent_says_which_losses_it_leaves_out() {
     let folder = tempdir().expect("a folder");
     let train = |rate: &str, iterations: u32| {
         let file = folder.path().join("line.toml");
@@ -136,15 +136,16 @@ fn the_table_of_a_descent_says_what_it_leaves_out() {
         fs::write(&file, text).expect("a file");
         printed(&["train", file.to_str().expect("a name")])
     };
-    let (one, many, away) = (train("0.1", 1), train("0.1", 50), train("1e9", 50));
+    let (one, many, diverging) = (train("0.1", 1), train("0.1", 50), train("1e9", 50));
     assert!(one.contains("\n1 iteration\n"), "{one}");
     assert!(many.contains("\n50 iterations; one loss in 3 is shown, and the last\n") && !many.contains("finite"), "{many}");
     assert_eq!(many.lines().filter(|line| line.contains("  loss  ") && !line.contains("after")).count(), 18, "{many}");
-    let first = away.lines().find_map(|line| line.strip_prefix("from iteration ")?.split(' ').next()?.parse().ok());
+    let first = diverging.lines().find_map(|line| line.strip_prefix("from iteration ")?.split(' ').next()?.parse().ok());
+    // the iteration of a row, and whether its loss is infinite or NaN
     let shown = |line: &str| Some((line.trim().split(' ').next()?.parse::<usize>().ok()?, line.contains("inf") || line.contains("nan")));
     let first: usize = first.expect("a warning");
-    let rows: Vec<(usize, bool)> = away.lines().filter(|line| line.contains("  loss  ")).filter_map(shown).collect();
-    assert!(rows.len() > 10 && rows.iter().all(|(n, lost)| *lost == (*n >= first)), "{first}: {away}");
+    let rows: Vec<(usize, bool)> = diverging.lines().filter(|line| line.contains("  loss  ")).filter_map(shown).collect();
+    assert!(rows.len() > 10 && rows.iter().all(|(n, is_lost)| *is_lost == (*n >= first)), "{first}: {diverging}");
 }
 
 #[test]

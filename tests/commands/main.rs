@@ -107,7 +107,7 @@ fn output_to_a_file_is_the_same() {
 }
 
 #[test]
-fn wrong_usage_is_status_2() {
+fn wrong_usage_gives_exit_status_2() {
     let cases: &[&[&str]] = &[
         &["trcae", "figure-14"],
         &["figure-41"],
@@ -183,7 +183,7 @@ fn a_closed_pipe_is_not_an_error() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_an_error() {
-    // a failure at the end, and output too large for the pipe
+    // short outputs, which fail only when the program flushes them at its end, and outputs so large that an earlier write fails
     for arguments in [
         &["list"][..],
         &["check", "figure-14"],

@@ -9,17 +9,17 @@ use super::{command, finish, gradstep, printed, with_input};
 #[test]
 fn show_prints_a_frame() {
     // a surprising number is explained at its step only
-    let left_out = |step: &str| {
+    let is_explained = |step: &str| {
         printed(&["show", "tests/corners/cross-entropy-minus-inf-midway-logits.toml", "--at", step, "--size", "120x40"])
             .contains("0 · −∞ has no value, so the loss leaves")
     };
-    assert!(left_out("loss#1") && !left_out("loss#2"));
+    assert!(is_explained("loss#1") && !is_explained("loss#2"));
     assert!(printed(&["show", "figure-14", "--at", "grad.a", "--size", "80x24"]).contains("step 9/10"));
     let frame = printed(&["show", "figure-14", "--at", "8", "--keys", "l", "--size", "80x24"]);
     assert_eq!(frame.lines().count(), 24);
     assert!(frame.contains("step 9/10") && frame.contains("grad.a"), "{frame}");
     assert_eq!(frame, printed(&["show", "figure-14", "--keys", ":grad.a<Enter>", "--size", "80x24"]));
-    assert_eq!(frame, printed(&["show", "figure-14", "--keys", "<End>hqll", "--size", "80x24"]), "what follows q is not played");
+    assert_eq!(frame, printed(&["show", "figure-14", "--keys", "<End>hqll", "--size", "80x24"]), "keys after q are ignored");
     assert_eq!(printed(&["show", "figure-14", "--size", "1x1"]).lines().count(), 1);
     assert_eq!(printed(&["show", "figure-14", "--size", "1000x1000"]).lines().count(), 1000);
     assert!(printed(&["show", "figure-14", "--format", "ansi"]).contains("\u{1b}[0;"));
@@ -57,9 +57,9 @@ fn a_truncated_session_is_replayed_with_a_remark() {
     assert_eq!(run.out, printed(&["replay", "tests/sessions/figure-14.session", "--format", "text"]), "only the end was torn off");
 }
 
-/// In a locale that is not UTF-8, and with `--ascii`, there is no byte above 0x7F.
+/// With `--ascii`, and in a locale that is not UTF-8, the output has no byte above 0x7F.
 #[test]
-fn ascii_is_ascii() {
+fn ascii_output_is_ascii() {
     let cases: &[&[&str]] = &[
         &["list"],
         &["grads", "figure-15"],
@@ -74,16 +74,16 @@ fn ascii_is_ascii() {
         &["∂"],
     ];
     for case in cases {
-        let mut latin = command(case);
-        latin.env("LC_ALL", "C");
-        for run in [finish(latin), gradstep(&[case, &["--ascii"][..]].concat())] {
+        let mut in_c_locale = command(case);
+        in_c_locale.env("LC_ALL", "C");
+        for run in [finish(in_c_locale), gradstep(&[case, &["--ascii"][..]].concat())] {
             assert!(run.out.is_ascii() && run.err.is_ascii(), "{case:?}: {run:?}");
             assert!(!run.out.is_empty() || !run.err.is_empty(), "{case:?}");
         }
     }
 }
 
-/// A name can be as long as the file, wider than any column.
+/// A name can be as long as the file, and so wider than any column.
 #[test]
 fn a_very_long_name_is_printed() {
     let name = "a".repeat(65_536);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{printed, with_input};
 
-/// The printed steps add up to the values that `grads` prints, with nothing but multiplication and addition.
+/// Multiplies and adds the printed steps, and gets the values that `grads` prints.
 #[test]
 #[allow(clippy::float_cmp)] // bit for bit is the point
 fn the_printed_trace_adds_up_to_the_printed_gradients() {
@@ -42,7 +42,7 @@ fn the_printed_trace_adds_up_to_the_printed_gradients() {
     assert_eq!(printed(&["trace", "figure-15", "--from", &last.to_string()]).lines().count(), 1);
 }
 
-/// The same for every bundled scenario, without the printing.
+/// The steps of every bundled scenario add up to its tensors. Nothing is printed, so this is fast enough for all of them.
 #[test]
 fn every_bundled_trace_adds_up_to_its_tensors() {
     for bundled in bundled::ALL {
@@ -89,6 +89,7 @@ fn trace_by_level_and_range() {
     insta::assert_snapshot!("jsonl", printed(&["trace", "figure-14", "--from", "2", "--to", "3"]));
     insta::assert_snapshot!("op", printed(&["trace", "figure-18", "--level", "op"]));
     let entries = printed(&["trace", "figure-07", "--level", "element", "--op", "grad.input"]);
+    // four of the sixteen pixels are the maximum of their window; the other twelve have no terms
     assert_eq!(entries.lines().count(), 16);
     assert_eq!(entries.lines().filter(|line| line.contains("\"first\":null,\"terms\":0,\"value\":0.0")).count(), 12);
     let entry = printed(&["trace", "figure-20", "--format", "text", "--op", "grad.input[0,1,1]"]);

@@ -1,5 +1,8 @@
-//! Dual numbers v + v′ ε with ε² = 0: an expression of them gives its value and its derivative, by the rules for sums, products, quotients and elementary
-//! functions. At a kink the slope is that of the case that applies; that of |x| at 0 is 0, and in a tie of min or max each argument gets half.
+//! Automatic differentiation with dual numbers v + v′ ε, where ε² = 0. The value of an expression of dual numbers has the derivative beside the value:
+//! (3 + ε)² = 9 + 6 ε, so x² has the slope 6 at x = 3.
+//!
+//! At a kink the slope is a convention: a distinction of cases has the slope of the case that applies, |x| has the slope 0 at 0, and in a tie of min or max
+//! each argument gets half.
 
 use gradstep::expr::{Case, Definition, Expr, Primitive, Relation};
 
@@ -11,25 +14,25 @@ pub struct Dual {
 }
 
 /// A constant.
-pub fn still(value: f64) -> Dual {
+pub fn constant(value: f64) -> Dual {
     Dual { value, slope: 0.0 }
 }
 
-/// The variable of the derivative.
-pub fn moving(value: f64) -> Dual {
+/// The variable by which expressions are differentiated.
+pub fn variable(value: f64) -> Dual {
     Dual { value, slope: 1.0 }
 }
 
 /// The values of the names in an expression.
 pub struct Scope<'a> {
-    /// Entries, whole numbers, letters with indices, and names.
+    /// Evaluates an expression of type `Entry`, `All`, `Indexed` or `Name`.
     pub named: &'a dyn Fn(&Expr) -> Result<Dual, String>,
-    /// The arguments of the function, or of the rule.
+    /// The values of `Arg(0)`, `Arg(1)`, ….
     pub arguments: &'a [Dual],
 }
 
-fn holds(is: Relation, a: f64, b: f64) -> bool {
-    match is {
+fn holds(relation: Relation, a: f64, b: f64) -> bool {
+    match relation {
         Relation::Less => a < b,
         Relation::AtMost => a <= b,
         Relation::Equal => a == b,
@@ -46,15 +49,15 @@ fn quotient(a: Dual, b: Dual) -> Dual {
     Dual { value: a.value / b.value, slope: (a.slope - a.value / b.value * b.slope) / b.value }
 }
 
-/// Evaluates an expression of numbers.
+/// Evaluates an expression whose names are numbers, not larger tensors.
 pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
     let of = |expr: &Expr| evaluate(expr, scope);
     Ok(match *expr {
         Expr::Entry(_) | Expr::All(_) | Expr::Indexed(..) | Expr::Name(_) => (scope.named)(expr)?,
         Expr::Arg(n) => *scope.arguments.get(n).ok_or_else(|| format!("there is no argument {n}"))?,
-        Expr::Number(number) => still(number),
-        Expr::ClosedGate => still(0.0),
-        Expr::Neg(a) => product(still(-1.0), of(a)?),
+        Expr::Number(number) => constant(number),
+        Expr::ClosedGate => constant(0.0),
+        Expr::Neg(a) => product(constant(-1.0), of(a)?),
         Expr::Add([a, b]) => {
             let (a, b) = (of(a)?, of(b)?);
             Dual { value: a.value + b.value, slope: a.slope + b.slope }
@@ -63,7 +66,7 @@ pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
             let (a, b) = (of(a)?, of(b)?);
             Dual { value: a.value - b.value, slope: a.slope - b.slope }
         }
-        // letters side by side are a product of numbers
+        // here the letters of a matrix product, such as W a, are numbers
         Expr::Mul([a, b]) | Expr::Product(gradstep::expr::Join::Matrix, [a, b]) => product(of(a)?, of(b)?),
         Expr::Div([a, b]) => quotient(of(a)?, of(b)?),
         Expr::Square(a) => product(of(a)?, of(a)?),
@@ -94,6 +97,7 @@ pub fn apply(function: &Primitive, arguments: &[Dual]) -> Result<Dual, String> {
 }
 
 fn elementary(name: &str, arguments: &[Dual]) -> Result<Dual, String> {
+    // the chain rule; the slope of a constant stays 0 even if the function's slope is infinite
     let with = |value: f64, slope: f64, x: Dual| Dual { value, slope: if x.slope == 0.0 { 0.0 } else { slope * x.slope } };
     Ok(match (name, arguments) {
         ("exp", &[x]) => with(x.value.exp(), x.value.exp(), x),
@@ -107,8 +111,8 @@ fn elementary(name: &str, arguments: &[Dual]) -> Result<Dual, String> {
         ("normal_cdf", &[x]) => with(normal_cdf(x.value), normal_density(x.value), x),
         ("^", &[a, b]) => {
             let by_base = with(0.0, b.value * a.value.powf(b.value - 1.0), a).slope;
-            let by_power = with(0.0, a.value.powf(b.value) * a.value.ln(), b).slope;
-            Dual { value: a.value.powf(b.value), slope: by_base + by_power }
+            let by_exponent = with(0.0, a.value.powf(b.value) * a.value.ln(), b).slope;
+            Dual { value: a.value.powf(b.value), slope: by_base + by_exponent }
         }
         ("min" | "max", &[a, b]) if a.value == b.value => Dual { value: a.value, slope: f64::midpoint(a.slope, b.slope) },
         ("min", &[a, b]) => {
@@ -145,7 +149,7 @@ fn normal_cdf(x: f64) -> f64 {
     0.5 + normal_density(x) * sum
 }
 
-/// The slope of every elementary function is its central difference.
+/// The slope of every elementary function agrees with a central difference.
 #[test]
 fn slopes_are_central_differences() {
     let names = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "normal_cdf", "^", "min", "max"];

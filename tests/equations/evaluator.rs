@@ -1,20 +1,20 @@
 //! Evaluates the right-hand side of an equation from the whole operands, without the arithmetic of `src/op`.
 //!
-//! The notation leaves some things out. Its meaning:
+//! The notation leaves some things out. Each form is read as follows:
 //!
 //! | written | meant |
 //! | --- | --- |
-//! | `W a` | the product of a number and a tensor; of two tensors of one shape, or of a number for each group and a tensor, entry by entry (`t log a` in a sum, `r c` of a norm); else of two matrices, where a vector is a column and aᵀ a row |
-//! | `W ∘ n` | entry by entry; a vector of channels counts for all entries of its channel |
-//! | `W * a` | the cross-correlation of filters and an image: the stride, padding, dilation and groups are the layer's keys; with `rot180` its way back; of two images the one that gives filters ([`Lie`]) |
-//! | `Σ`, `mean` | over what the result lacks: everything, or each channel or group; the `mean` and `max` of a pool over each window, where padding counts if the keys say so. A `Σ` that is a factor beside a tensor is a number, as in `softmax(a) Σ t` |
-//! | `n` | the entries of x for each entry of y = f(x), with a pool those of the window, in one step from C to z those of the target; in a batch its samples |
-//! | `ε`, `η`, `λ`, `μ` | keys of the file, with their defaults; so are the numbers of `elu`, `huber` and others that stand in a definition alone |
-//! | `a` in a sum of tensors that are larger | each entry in all places of its channel or group: a bias, the mean that is taken away |
-//! | `Jᵀ δ, Jⱼᵢ = …` | all entries as one vector; each of the expressions that Jⱼᵢ equals is evaluated |
-//! | `f′(z)`, `∂v/∂u` | the slope of f, or of the right-hand side of v, by u in this place alone ([`super::dual`]) |
-//! | `at the winners, else 0` | at the first largest pixel of each window, summed over the windows that it wins |
-//! | `all over each window`, `all over the channel` | at each pixel, summed over the windows that it lies in |
+//! | `W a` | if one operand is a number or both have the same shape, the product entry by entry, such as `t log a`; else the product of two matrices, where the vector a is a column and aᵀ is a row; if there is no such product, the product entry by entry with one number for each group, such as `r c` of a norm |
+//! | `W ∘ n` | the product entry by entry; a vector with one number for each channel is repeated over the channels |
+//! | `W * a` | the cross-correlation of filters and an image, with the stride, padding, dilation and groups of the layer. With `rot180` it goes from the output back to the input. The cross-correlation of two images gives filters ([`Placement`]) |
+//! | `Σ`, `mean` | the shape of the result decides: over all entries, over each channel or over each group. The `mean` and `max` of a pool are over each window; the key `count_include_pad` says whether the mean counts padding. A `Σ` beside a tensor is a number, as in `softmax(a) Σ t` |
+//! | `n` | a number of entries: those of x for each entry of y = f(x); those of the window if f is a pool; those of the target if the rule reads it. In a batch, the number of samples |
+//! | `ε`, `η`, `λ`, `μ` | keys of the file, or their defaults. Functions such as `elu` and `huber` have arguments that are only in their definitions; these are keys too |
+//! | `a` in a sum of larger tensors | each entry is repeated over its channel or group, such as a bias, or a mean that is subtracted |
+//! | `Jᵀ δ, Jⱼᵢ = … = …` | all tensors are vectors. Each expression after Jⱼᵢ is evaluated, and they must agree |
+//! | `f′(z)`, `∂v/∂u` | the slope of f at z, or of the right-hand side of v with respect to this one operand, even if v reads u twice ([`super::dual`]) |
+//! | `at the winners, else 0` | the number of each window is added to its winner: the first of its largest pixels |
+//! | `all over each window`, `all over the channel` | the number of each window is added to all its pixels; the number of a channel is repeated over the channel |
 //!
 //! Anything else is an error, so that no op is skipped.
 
@@ -24,24 +24,25 @@ use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::rule::Arguments;
 use gradstep::step::Pass;
 
-use super::dual::{self, Dual, Scope, moving, still};
+use super::dual::{self, Dual, Scope, constant, variable};
 use super::keys::{Keys, Table};
 use super::tensor::{Tensor, len};
-use super::windows::{Lie, rot180};
+use super::windows::{Placement, rot180};
 
 /// The reason why something cannot be evaluated.
 type Why = String;
 
-/// A part of an op, with the tensors of its run.
+/// A part of an op, with the numbers of a run.
 #[derive(Clone)]
 pub struct Part<'a> {
     pub network: &'a Network,
     pub run: &'a Run,
     pub keys: &'a Keys,
     pub op: &'a Op,
+    /// The index of the part in `op.parts`.
     pub number: usize,
     pub arguments: Arguments,
-    /// The Jacobian, if an expression names it; then all operands are vectors.
+    /// The Jacobian J while an expression with J is evaluated. All operands are then vectors.
     pub jacobian: Option<Tensor>,
 }
 
@@ -63,7 +64,7 @@ impl Part<'_> {
         if self.jacobian.is_some() { tensor.shaped(&entries) } else { Ok(tensor) }
     }
 
-    /// The function y = f(x) of this forward or backward rule.
+    /// The id of y, if this part is a rule of the function y = f(x): its forward rule or one of its derivatives.
     fn y(&self) -> usize {
         self.op.parts[self.number].operands.get(Slot::Output).unwrap_or(self.op.output)
     }
@@ -74,9 +75,9 @@ impl Part<'_> {
     }
 
     /// The windows, if y is the output of a pool.
-    fn pool(&self) -> Option<Lie> {
+    fn pool(&self) -> Option<Placement> {
         let kind = self.network.layers()[self.network.tensor(self.y()).layer?].kind;
-        matches!(kind, "max_pool2d" | "avg_pool2d").then(|| Lie::of_pool(&self.own_keys()))
+        matches!(kind, "max_pool2d" | "avg_pool2d").then(|| Placement::of_pool(&self.own_keys()))
     }
 
     fn value(&self, expr: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
@@ -121,26 +122,27 @@ impl Part<'_> {
         value.map(Tensor::number).ok_or_else(|| format!("the name {name} is not evaluated"))
     }
 
+    /// The `n` of an equation.
     fn n(&self) -> Result<Tensor, Why> {
         if self.op.pass == Pass::Reduce {
             return Ok(Tensor::number(count(self.op.parts.len())));
         }
         let x = self.operand(Slot::Input(0))?;
-        // a step that reads the target is the loss's, together with the activation before it
+        // a rule that reads the target belongs to the loss, or to the loss and the activation before it
         if let Ok(target) = self.operand(Slot::Target) {
             return Ok(Tensor::number(count(target.values.len())));
         }
-        if let Some(lie) = self.pool() {
-            return self.window_sizes(&lie, &x);
+        if let Some(placement) = self.pool() {
+            return self.window_sizes(&placement, &x);
         }
         Ok(Tensor::number(count(x.values.len() / len(&self.network.tensor(self.y()).shape))))
     }
 
     /// The divisor of an average pool.
-    fn window_sizes(&self, lie: &Lie, x: &Tensor) -> Result<Tensor, Why> {
+    fn window_sizes(&self, placement: &Placement, x: &Tensor) -> Result<Tensor, Why> {
         let padding_counts = self.own_keys().flag("count_include_pad").unwrap_or(true);
-        let (windows, shape) = lie.each_window(x)?;
-        let size = |window: &Vec<usize>| if padding_counts { lie.kernel[0] * lie.kernel[1] } else { window.len() };
+        let (windows, shape) = placement.each_window(x)?;
+        let size = |window: &Vec<usize>| if padding_counts { placement.kernel[0] * placement.kernel[1] } else { window.len() };
         Ok(Tensor::new(&shape, windows.iter().map(|window| count(size(window))).collect()))
     }
 
@@ -152,24 +154,24 @@ impl Part<'_> {
         if first.is_number() || second.is_number() || first.shape == second.shape {
             first.zip(second, |a, b| a * b)
         } else {
-            both_matrices.or_else(|no| first.hadamard(second).map_err(|_| no))
+            both_matrices.or_else(|why| first.hadamard(second).map_err(|_| why))
         }
     }
 
     fn convolution(&self, a: &Expr, b: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
         let is_turned = |expr: &Expr| matches!(expr, Expr::Of(function, _) if function.name == "rot180");
         let (first, second) = (self.value(a, wanted)?, self.value(b, wanted)?);
-        let lie = |filter: &[usize]| Lie::of_filter(&self.own_keys(), [filter[2], filter[3]]);
+        let placement = |filter: &[usize]| Placement::of_filter(&self.own_keys(), [filter[2], filter[3]]);
         match (first.shape.len(), second.shape.len()) {
             (3, 4) if is_turned(b) => {
                 let shape = wanted.try_into().map_err(|_| format!("{wanted:?} is no image"))?;
-                lie(&second.shape).slide_back(&first, &second, shape)
+                placement(&second.shape).slide_back(&first, &second, shape)
             }
-            (4, 3) if !is_turned(a) => lie(&first.shape).slide(&second, &first),
-            (3, 4) => lie(&second.shape).slide(&first, &second),
+            (4, 3) if !is_turned(a) => placement(&first.shape).slide(&second, &first),
+            (3, 4) => placement(&second.shape).slide(&first, &second),
             (3, 3) => {
                 let shape: [usize; 4] = wanted.try_into().map_err(|_| format!("{wanted:?} are no filters"))?;
-                lie(&shape).slide_image(&first, &second, shape)
+                placement(&shape).slide_image(&first, &second, shape)
             }
             _ => Err(format!("{:?} and {:?} have no convolution", first.shape, second.shape)),
         }
@@ -178,27 +180,27 @@ impl Part<'_> {
     fn function(&self, function: &'static Primitive, arguments: &[Expr], wanted: &[usize]) -> Result<Tensor, Why> {
         match (function.name, function.definition, arguments) {
             (_, Definition::Largest, [x]) => {
-                let (lie, x) = (self.pool().ok_or("a maximum without windows")?, self.value(x, wanted)?);
-                let (windows, shape) = lie.each_window(&x)?;
+                let (placement, x) = (self.pool().ok_or("a maximum without windows")?, self.value(x, wanted)?);
+                let (windows, shape) = placement.each_window(&x)?;
                 Ok(Tensor::new(&shape, windows.iter().map(|window| x.values[winner(&x, window)]).collect()))
             }
             ("sum", Definition::Rule, [x]) => self.value(x, wanted)?.sum(wanted),
             ("mean", Definition::Rule, [x]) => {
                 let x = self.value(x, wanted)?;
-                let Some(lie) = self.pool() else {
+                let Some(placement) = self.pool() else {
                     let n = count(x.values.len() / len(wanted));
                     return Ok(x.sum(wanted)?.map(|sum| sum / n));
                 };
-                let (windows, shape) = lie.each_window(&x)?;
+                let (windows, shape) = placement.each_window(&x)?;
                 let sums = windows.iter().map(|window| window.iter().map(|at| x.values[*at]).sum()).collect();
-                Tensor::new(&shape, sums).zip(self.window_sizes(&lie, &x)?, |sum, n| sum / n)
+                Tensor::new(&shape, sums).zip(self.window_sizes(&placement, &x)?, |sum, n| sum / n)
             }
             ("softmax" | "log_softmax", Definition::Rule, [z]) => {
                 let z = self.value(z, wanted)?;
                 let values = softmax(&z.values, function.name == "log_softmax");
                 Ok(Tensor { values, ..z })
             }
-            // `slide_back` spreads the error itself
+            // `slide_back` puts the zeros of the stride between the pixels of the error
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
             ("vec", Definition::Rule, [x]) => {
@@ -214,7 +216,8 @@ impl Part<'_> {
         }
     }
 
-    /// A function of numbers, entry by entry. Arguments that only its definition names are keys.
+    /// Applies a function of numbers to each entry. `of` takes the value or the slope of each result. Arguments that are only in the function's definition are
+    /// keys.
     fn entries(&self, function: &'static Primitive, arguments: &[Expr], wanted: &[usize], of: impl Fn(Dual) -> f64) -> Result<Tensor, Why> {
         let mut tensors = arguments.iter().map(|argument| self.value(argument, wanted)).collect::<Result<Vec<_>, _>>()?;
         for number in tensors.len()..function.arguments.len() {
@@ -225,7 +228,7 @@ impl Part<'_> {
         for at in 0..len(&shape) {
             let number = |(n, tensor): (usize, &Tensor)| {
                 let value = tensor.values[if tensor.is_number() { 0 } else { at }];
-                if n == 0 { moving(value) } else { still(value) }
+                if n == 0 { variable(value) } else { constant(value) }
             };
             let numbers: Vec<Dual> = tensors.iter().enumerate().map(number).collect();
             values.push(of(dual::apply(function, &numbers)?));
@@ -233,7 +236,7 @@ impl Part<'_> {
         Ok(Tensor::new(&shape, values))
     }
 
-    /// The key that is a function's argument.
+    /// The value of an argument that is only in the function's definition, such as `alpha` of `elu`: a key of the layer, or its default.
     fn key(&self, function: &Primitive, argument: usize) -> Result<f64, Why> {
         let row = ACTIVATIONS.iter().find(|row| row.primitive.is_some_and(|own| own == function));
         let (key, default) = match (row, function.arguments[argument]) {
@@ -245,7 +248,7 @@ impl Part<'_> {
         Ok(self.own_keys().number(key).unwrap_or(default))
     }
 
-    /// ∂y/∂x of numbers, from the right-hand side of y.
+    /// ∂y/∂x for the operand x in the slot `by`, from the right-hand side of y. Both are numbers, as in a scalar graph.
     fn partial(&self, by: Slot) -> Result<f64, Why> {
         let number = self.network.producer(self.y()).ok_or("y is not computed")?;
         let [forward] = &self.network.ops()[number].parts[..] else { return Err("y has several parts".to_owned()) };
@@ -254,7 +257,7 @@ impl Part<'_> {
             Expr::All(slot) | Expr::Entry(slot) => {
                 let id = forward.operands.get(slot).ok_or_else(|| format!("{slot:?} is not read"))?;
                 let value = self.run.values(id)[0];
-                Ok(if slot == by { moving(value) } else { still(value) })
+                Ok(if slot == by { variable(value) } else { constant(value) })
             }
             ref other => Err(format!("{other:?} in a graph")),
         };
@@ -269,15 +272,15 @@ impl Part<'_> {
         let mut out = Tensor::zeros(wanted);
         match (words, self.pool()) {
             ("all over the channel", None) => return value.spread(wanted),
-            ("all over each window", Some(lie)) => {
-                for (window, value) in lie.each_window(&x)?.0.iter().zip(&value.values) {
+            ("all over each window", Some(placement)) => {
+                for (window, value) in placement.each_window(&x)?.0.iter().zip(&value.values) {
                     for at in window {
                         out.values[*at] += value;
                     }
                 }
             }
-            ("at the winners, else 0", Some(lie)) => {
-                for (window, value) in lie.each_window(&x)?.0.iter().zip(&value.values) {
+            ("at the winners, else 0", Some(placement)) => {
+                for (window, value) in placement.each_window(&x)?.0.iter().zip(&value.values) {
                     out.values[winner(&x, window)] += value;
                 }
             }
@@ -306,15 +309,15 @@ impl Part<'_> {
         Part { jacobian: found, ..self.clone() }.value(body, &[n])?.shaped(wanted)
     }
 
-    /// Jⱼᵢ as one of the expressions that it equals. ∂yⱼ/∂xᵢ is a central difference.
+    /// Evaluates one of the expressions that define Jⱼᵢ. The expression ∂yⱼ/∂xᵢ is evaluated as a central difference.
     fn entry_of_jacobian(&self, expr: &Expr, j: usize, i: usize) -> Result<f64, Why> {
-        let place = |index: &str| match index {
+        let number_of = |index: &str| match index {
             "i" => Ok(i),
             "j" => Ok(j),
             other => Err(format!("the index {other}")),
         };
         if let Expr::PartialOf([Expr::Indexed(Expr::Entry(Slot::Output), y), Expr::Indexed(Expr::Entry(Slot::Input(0)), x)]) = expr {
-            let (y, x) = (place(y)?, place(x)?);
+            let (y, x) = (number_of(y)?, number_of(x)?);
             let is_log = self.forward_name()? == "log_softmax";
             let moved = |h: f64| {
                 let mut z = self.operand(Slot::Input(0))?.values;
@@ -324,14 +327,14 @@ impl Part<'_> {
             return Ok((moved(1e-5)? - moved(-1e-5)?) / 2e-5);
         }
         let named = |expr: &Expr| match expr {
-            Expr::Indexed(Expr::Entry(slot), index) => Ok(still(self.operand(*slot)?.values[place(index)?])),
-            Expr::Name("[i=j]") => Ok(still(if i == j { 1.0 } else { 0.0 })),
+            Expr::Indexed(Expr::Entry(slot), index) => Ok(constant(self.operand(*slot)?.values[number_of(index)?])),
+            Expr::Name("[i=j]") => Ok(constant(if i == j { 1.0 } else { 0.0 })),
             other => Err(format!("{other:?} in a Jacobian")),
         };
         Ok(dual::evaluate(expr, &Scope { named: &named, arguments: &[] })?.value)
     }
 
-    /// The function that computes y.
+    /// The name of the function that computes y.
     fn forward_name(&self) -> Result<&'static str, Why> {
         let number = self.network.producer(self.y()).ok_or("y is not computed")?;
         match self.network.ops()[number].parts[0].rule.equation().right {
@@ -346,13 +349,13 @@ fn count(n: usize) -> f64 {
     n as f64
 }
 
-/// The first largest of some entries.
+/// The first of the largest entries of a window.
 fn winner(of: &Tensor, window: &[usize]) -> usize {
     let first = |best: usize, at: &usize| if of.values[*at] > of.values[best] { *at } else { best };
     window.iter().fold(window[0], first)
 }
 
-/// aᵢ = exp zᵢ / Σⱼ exp zⱼ, or the logarithm of it.
+/// aᵢ = exp zᵢ / Σⱼ exp zⱼ, or log aᵢ.
 fn softmax(z: &[f64], is_log: bool) -> Vec<f64> {
     let sum: f64 = z.iter().map(|z| z.exp()).sum();
     z.iter().map(|z| if is_log { z - sum.ln() } else { z.exp() / sum }).collect()

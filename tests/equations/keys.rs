@@ -42,7 +42,7 @@ impl Keys {
         Self(table(DeTable::parse(text).expect("TOML").get_ref()))
     }
 
-    /// The keys of a layer, from 0.
+    /// The keys of layer `number`, counted from 0.
     pub fn layer(&self, number: usize) -> Table {
         match self.0.0.get("layer") {
             Some(Value::List(layers)) => match &layers[number] {
@@ -53,7 +53,7 @@ impl Keys {
         }
     }
 
-    /// The keys below one of the file: `loss` or `train`.
+    /// The keys of a table of the file: `loss` or `train`.
     pub fn below(&self, key: &str) -> Table {
         match self.0.0.get(key) {
             Some(Value::Table(own)) => own.clone(),
@@ -85,11 +85,11 @@ impl Table {
         }
     }
 
-    /// Two sizes, for rows and columns; one that is written alone counts for both.
+    /// The sizes for rows and columns. A single integer is both.
     pub fn pair(&self, key: &str) -> Option<[usize; 2]> {
         match self.0.get(key)? {
             Value::List(both) => Some([size(&both[0]), size(&both[1])]),
-            both => Some([size(both); 2]),
+            single => Some([size(single); 2]),
         }
     }
 }

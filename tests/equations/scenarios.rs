@@ -14,17 +14,18 @@ const TARGET: &str = "target = [1, 0.25, 0.5]\n";
 const IMAGE: &str = "input = [[[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, -2, 3], [-4, 5, -6], [7, -8, 9]]]\n";
 const UPSTREAM: &str = "loss = { type = \"upstream\", gradient = { init = \"uniform\", seed = 2 } }\n";
 
-/// A scenario's lines: its head, and its layers after them.
-fn layers(head: &str, layers: &str) -> String {
+/// A scenario: the title, then the lines before the layers (`head`), then the layers.
+fn scenario(head: &str, layers: &str) -> String {
     format!("title = \"equations\"\n{head}{layers}")
 }
 
-fn one(kind: &str, keys: &str) -> String {
+/// The table of a layer.
+fn layer_table(kind: &str, keys: &str) -> String {
     format!("[[layer]]\ntype = \"{kind}\"\n{keys}")
 }
 
 /// A scenario for each kind of layer.
-fn layer(kind: &LayerKind) -> String {
+fn layer_scenario(kind: &LayerKind) -> String {
     let random = "{ init = \"uniform\", seed = 1 }";
     let (head, keys) = match kind.name {
         "linear" => (VECTOR, format!("out_features = 2\nweight = {random}\nbias = [0.5, -0.75]\n")),
@@ -38,11 +39,11 @@ fn layer(kind: &LayerKind) -> String {
         "instance_norm2d" => (IMAGE, "weight = [2, -0.5]\nbias = [0.5, -1]\n".to_owned()),
         _ => (IMAGE, String::new()),
     };
-    layers(&format!("{head}{UPSTREAM}"), &one(kind.name, &keys))
+    scenario(&format!("{head}{UPSTREAM}"), &layer_table(kind.name, &keys))
 }
 
 /// A scenario for each loss: some need the output of a softmax or sigmoid.
-fn loss(name: &str, keys: &str) -> String {
+fn loss_scenario(name: &str, keys: &str) -> String {
     let last = match name {
         "cross_entropy" => "softmax",
         "binary_cross_entropy" => "sigmoid",
@@ -51,55 +52,55 @@ fn loss(name: &str, keys: &str) -> String {
     let gradient = if name == "upstream" { ", gradient = [1, 2, 3]" } else { "" };
     let target = if name == "upstream" { "" } else { TARGET };
     let head = format!("{VECTOR}{target}loss = {{ type = \"{name}\"{keys}{gradient} }}\n");
-    layers(&head, &one("activation", &format!("function = \"{last}\"\n")))
+    scenario(&head, &layer_table("activation", &format!("function = \"{last}\"\n")))
 }
 
-fn graph(nodes: &str) -> String {
+fn graph_scenario(nodes: &str) -> String {
     format!("title = \"equations\"\n[graph]\ninputs = {{ x = 0.5, y = 2 }}\nnodes = [{nodes}]\n")
 }
 
 /// Gradient descent over two samples.
-fn descent(loss: &str, rates: &str) -> String {
+fn descent_scenario(loss: &str, rates: &str) -> String {
     let samples = "[[sample]]\ninput = [1]\ntarget = [1]\n[[sample]]\ninput = [2]\ntarget = [3]\n";
     let fc1 = "[[layer]]\ntype = \"linear\"\nname = \"fc1\"\nweight = [[0.5]]\n";
-    layers(&format!("loss = {loss}\n"), &format!("{fc1}[train]\nlearning_rate = 0.1\niterations = 2\n{rates}{samples}"))
+    scenario(&format!("loss = {loss}\n"), &format!("{fc1}[train]\nlearning_rate = 0.1\niterations = 2\n{rates}{samples}"))
 }
 
 /// A scenario for each kind of op, in the order of the registries.
 pub fn kinds() -> Vec<Headed> {
-    let mut all: Vec<Headed> = LAYERS.iter().map(|kind| (format!("layer {}", kind.name), layer(kind))).collect();
+    let mut all: Vec<Headed> = LAYERS.iter().map(|kind| (format!("layer {}", kind.name), layer_scenario(kind))).collect();
     for activation in ACTIVATIONS {
         let keys = format!("function = \"{}\"\n", activation.name);
-        let scenario = layers(&format!("{VECTOR}{TARGET}{LOSS}"), &one("activation", &keys));
+        let scenario = scenario(&format!("{VECTOR}{TARGET}{LOSS}"), &layer_table("activation", &keys));
         all.push((format!("activation {}", activation.name), scenario));
     }
     for kind in LOSSES {
         for reduction in ["", ", reduction = \"mean\""] {
             if reduction.is_empty() || kind.keys.contains(&"reduction") {
-                all.push((format!("loss {}{reduction}", kind.name), loss(kind.name, reduction)));
+                all.push((format!("loss {}{reduction}", kind.name), loss_scenario(kind.name, reduction)));
             }
         }
     }
     for operator in ["x + y", "x - y", "x * y", "x / y", "x ^ y", "x - 3", "2 ^ x", "-x"] {
-        all.push((format!("graph {operator}"), graph(&format!("\"u = {operator}\""))));
+        all.push((format!("graph {operator}"), graph_scenario(&format!("\"u = {operator}\""))));
     }
     for function in FUNCTIONS {
         let node = format!("{}({})", function.name(), ["x", "x, y"][function.arity() - 1]);
-        all.push((format!("graph {node}"), graph(&format!("\"u = {node}\""))));
+        all.push((format!("graph {node}"), graph_scenario(&format!("\"u = {node}\""))));
     }
-    all.push(("gradient descent".to_owned(), descent("\"squared_error\"", "momentum = 0.9\nweight_decay = 0.01\n")));
+    all.push(("gradient descent".to_owned(), descent_scenario("\"squared_error\"", "momentum = 0.9\nweight_decay = 0.01\n")));
     all
 }
 
-/// Random numbers in this shape.
+/// The value of a key: a tensor of random numbers.
 fn random(shape: &str, seed: u8) -> String {
     format!("{{ init = \"uniform\", shape = {shape}, seed = {seed} }}")
 }
 
-/// One layer that reads a random image of this shape, and a random error.
+/// A scenario with one layer that reads a random image of this shape. Its error is random too.
 fn on_image(shape: &str, kind: &str, keys: &str) -> Headed {
     let head = format!("input = {}\n{UPSTREAM}", random(shape, 3));
-    (format!("{kind} on {shape}: {}", keys.trim().replace('\n', ", ")), layers(&head, &one(kind, keys)))
+    (format!("{kind} on {shape}: {}", keys.trim().replace('\n', ", ")), scenario(&head, &layer_table(kind, keys)))
 }
 
 /// Filters and windows with all their keys.
@@ -125,7 +126,7 @@ fn windows() -> Vec<Headed> {
     ] {
         all.push(on_image("[2, 5, 7]", kind, keys));
     }
-    all.push(("ties".to_owned(), layers(&format!("{ties}{UPSTREAM}"), &one("max_pool2d", "kernel_size = 2\nstride = 1\n"))));
+    all.push(("ties".to_owned(), scenario(&format!("{ties}{UPSTREAM}"), &layer_table("max_pool2d", "kernel_size = 2\nstride = 1\n"))));
     all
 }
 
@@ -144,15 +145,18 @@ fn others_of_layers() -> Vec<Headed> {
     for function in names.chain(keys.map(str::to_owned)) {
         all.push(on_image("[2, 3, 2]", "activation", &format!("function = \"{function}\n")));
     }
-    let skip =
-        format!("{}{}", one("activation", "name = \"act\"\nfunction = \"tanh\"\n"), one("add", "from = [\"input\", \"act\", \"act\"]\n"));
-    all.push(("skip".to_owned(), layers(&format!("{VECTOR}{UPSTREAM}"), &skip)));
+    let skip = format!(
+        "{}{}",
+        layer_table("activation", "name = \"act\"\nfunction = \"tanh\"\n"),
+        layer_table("add", "from = [\"input\", \"act\", \"act\"]\n")
+    );
+    all.push(("skip".to_owned(), scenario(&format!("{VECTOR}{UPSTREAM}"), &skip)));
     let dropped = "p = 0.5\nmask = [[[1, 0], [0, 1]]]\n";
     all.push(on_image("[1, 2, 2]", "dropout", dropped));
     all
 }
 
-/// Losses with all their keys, on a vector and on an image; and outputs so close to 0 that their error is taken in one step.
+/// Losses with all their keys, on a vector and on an image; and outputs that are rounded to 0, for which one rule computes ∂C/∂z directly.
 fn others_of_losses() -> Vec<Headed> {
     let mut all = Vec::new();
     for kind in LOSSES {
@@ -161,7 +165,7 @@ fn others_of_losses() -> Vec<Headed> {
                 for key in ["", ", delta = 0.4", ", beta = 0.4"] {
                     if key.is_empty() || kind.keys.iter().any(|own| key.contains(own)) {
                         let keys = format!(", reduction = \"{reduction}\"{key}");
-                        all.push((format!("loss {}{keys}", kind.name), loss(kind.name, &keys)));
+                        all.push((format!("loss {}{keys}", kind.name), loss_scenario(kind.name, &keys)));
                     }
                 }
             }
@@ -170,7 +174,10 @@ fn others_of_losses() -> Vec<Headed> {
             let last = if kind.name.ends_with("cross_entropy") { "sigmoid" } else { "tanh" };
             let target = "target = [[[0.25, 0.5]], [[0.75, 1]]]\n";
             let head = format!("input = {}\n{target}loss = \"{}\"\n", random("[2, 1, 2]", 8), kind.name);
-            all.push((format!("loss {} on an image", kind.name), layers(&head, &one("activation", &format!("function = \"{last}\"\n")))));
+            all.push((
+                format!("loss {} on an image", kind.name),
+                scenario(&head, &layer_table("activation", &format!("function = \"{last}\"\n"))),
+            ));
         }
     }
     // ∂C/∂a is infinite, C is not
@@ -181,12 +188,15 @@ fn others_of_losses() -> Vec<Headed> {
         ("sigmoid", "{ type = \"binary_cross_entropy\", reduction = \"mean\" }", "[0.5, 1]"),
     ] {
         let head = format!("input = [0.5, -713]\ntarget = {target}\nloss = {loss}\n");
-        all.push((format!("{last} and {loss} in one step"), layers(&head, &one("activation", &format!("function = \"{last}\"\n")))));
+        all.push((
+            format!("{last} and {loss} in one step"),
+            scenario(&head, &layer_table("activation", &format!("function = \"{last}\"\n"))),
+        ));
     }
     all
 }
 
-/// Graphs of several nodes, with constants, repeated operands and ties; and all ways of gradient descent.
+/// Graphs of several nodes, with constants, repeated operands and ties; and gradient descent with and without momentum, weight decay and batches.
 fn others_of_graphs() -> Vec<Headed> {
     let mut all = Vec::new();
     for nodes in [
@@ -195,13 +205,14 @@ fn others_of_graphs() -> Vec<Headed> {
         "\"v = y\", \"w = -(v + x)\", \"u = abs(w) * relu(w) + relu(-w) - 1\"",
         "\"v = x / x\", \"u = sin(v) - v - v + log(y) ^ v\"",
     ] {
-        all.push((format!("graph {nodes}"), graph(nodes)));
+        all.push((format!("graph {nodes}"), graph_scenario(nodes)));
     }
-    let learned = format!("{}[train]\nlearn = [\"x\"]\nlearning_rate = 0.25\nmomentum = 0.5\niterations = 2\n", graph("\"u = x * y\""));
+    let learned =
+        format!("{}[train]\nlearn = [\"x\"]\nlearning_rate = 0.25\nmomentum = 0.5\niterations = 2\n", graph_scenario("\"u = x * y\""));
     all.push(("a graph learns".to_owned(), learned));
     for loss in ["\"squared_error\"", "{ type = \"squared_error\", batch_reduction = \"sum\" }"] {
         for rates in ["", "momentum = 0.5\n", "weight_decay = 0.25\n", "momentum = 0.5\nbatch_size = 1\n"] {
-            all.push((format!("gradient descent, {loss}: {}", rates.trim().replace('\n', ", ")), descent(loss, rates)));
+            all.push((format!("gradient descent, {loss}: {}", rates.trim().replace('\n', ", ")), descent_scenario(loss, rates)));
         }
     }
     all

@@ -11,16 +11,16 @@ pub fn len(shape: &[usize]) -> usize {
     shape.iter().product()
 }
 
-/// The shape without the axes of one entry at either end.
+/// The shape without axes of length 1 at either end: [1, 3, 2, 1] becomes [3, 2].
 fn bare(shape: &[usize]) -> &[usize] {
     let from = shape.iter().position(|n| *n != 1).unwrap_or(shape.len());
     let to = shape.iter().rposition(|n| *n != 1).map_or(from, |last| last + 1);
     &shape[from..to]
 }
 
-/// The number of neighbouring entries of the larger shape for each entry of the smaller: a shape of one axis has a number for each channel, or for each group
-/// of channels; a shape without axes has one number for all.
-fn run(small: &[usize], large: &[usize]) -> Result<usize, String> {
+/// The number of neighbouring entries of `large` that share one entry of `small`. `small` has one entry for each channel, for each group of channels, or for
+/// all: [2] in [4, 3, 3] gives 18.
+fn entries_per_number(small: &[usize], large: &[usize]) -> Result<usize, String> {
     let fits = match (bare(small), bare(large)) {
         ([], _) => true,
         (same, other) if same == other => true,
@@ -54,10 +54,10 @@ impl Tensor {
     }
 
     pub fn get(&self, index: &[usize]) -> f64 {
-        self.values[self.place(index)]
+        self.values[self.offset(index)]
     }
 
-    pub fn place(&self, index: &[usize]) -> usize {
+    pub fn offset(&self, index: &[usize]) -> usize {
         assert!(index.len() == self.shape.len() && index.iter().zip(&self.shape).all(|(i, n)| i < n), "{index:?} in {:?}", self.shape);
         index.iter().zip(&self.shape).fold(0, |at, (i, n)| at * n + i)
     }
@@ -66,7 +66,7 @@ impl Tensor {
         Self { values: self.values.into_iter().map(of).collect(), ..self }
     }
 
-    /// Entry by entry; a number counts for every entry.
+    /// Applies a function to the pairs of entries with the same index. A number is paired with every entry.
     pub fn zip(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Result<Self, String> {
         match (self.is_number(), other.is_number()) {
             (true, false) => Ok(other.map(|b| of(self.values[0], b))),
@@ -88,21 +88,21 @@ impl Tensor {
 
     /// Repeats each entry over its channel or group.
     pub fn spread(self, shape: &[usize]) -> Result<Self, String> {
-        let run = run(&self.shape, shape)?;
-        Ok(Self::new(shape, (0..len(shape)).map(|at| self.values[at / run]).collect()))
+        let per_number = entries_per_number(&self.shape, shape)?;
+        Ok(Self::new(shape, (0..len(shape)).map(|at| self.values[at / per_number]).collect()))
     }
 
     /// Sums over each channel or group, or over all entries, as the target shape requires.
     pub fn sum(&self, shape: &[usize]) -> Result<Self, String> {
-        let run = run(shape, &self.shape)?;
+        let per_number = entries_per_number(shape, &self.shape)?;
         let mut sums = Self::zeros(shape);
         for (at, value) in self.values.iter().enumerate() {
-            sums.values[at / run] += value;
+            sums.values[at / per_number] += value;
         }
         Ok(sums)
     }
 
-    /// A matrix with its axes swapped; a vector as a row.
+    /// Swaps the axes of a matrix, or makes a row of a vector.
     pub fn transposed(&self) -> Result<Self, String> {
         match self.shape[..] {
             [n] => Ok(Self::new(&[1, n], self.values.clone())),
@@ -116,15 +116,15 @@ impl Tensor {
 
     /// The product of two matrices; a vector is a column.
     pub fn matrix_product(&self, other: &Self) -> Result<Self, String> {
-        let columns = |shape: &[usize]| match *shape {
+        let as_matrix = |shape: &[usize]| match *shape {
             [m] => Some([m, 1]),
             [m, n] => Some([m, n]),
             _ => None,
         };
-        let no = || format!("{:?} and {:?} have no matrix product", self.shape, other.shape);
-        let (Some([m, k]), Some([rows, n])) = (columns(&self.shape), columns(&other.shape)) else { return Err(no()) };
+        let error = || format!("{:?} and {:?} have no matrix product", self.shape, other.shape);
+        let (Some([m, k]), Some([rows, n])) = (as_matrix(&self.shape), as_matrix(&other.shape)) else { return Err(error()) };
         if k != rows {
-            return Err(no());
+            return Err(error());
         }
         let mut values = vec![0.0; m * n];
         for (at, value) in values.iter_mut().enumerate() {

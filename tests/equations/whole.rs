@@ -6,7 +6,7 @@ use std::iter;
 use std::path::Path;
 
 use gradstep::app::Document;
-use gradstep::expr::{Notation, OperandPart as Named};
+use gradstep::expr::{Notation, OperandPart};
 use gradstep::op::slot::Slot;
 use gradstep::trace::{Position, Trace};
 
@@ -18,23 +18,23 @@ use super::tensor::Tensor;
 /// The largest allowed difference, relative to the number, or to 1 if that is larger.
 const TOLERANCE: f64 = 1e-12;
 
-/// The text of each evaluated equation and the largest number that it gave.
+/// For each evaluated right-hand side, by its debug text: its printed text, and the largest absolute value of its result.
 type Tally = BTreeMap<String, (String, f64)>;
 
-fn near(is: f64, right: f64) -> bool {
-    is == right || (is.is_nan() && right.is_nan()) || (is - right).abs() <= TOLERANCE * right.abs().max(1.0)
+fn is_near(value: f64, expected: f64) -> bool {
+    value == expected || (value.is_nan() && expected.is_nan()) || (value - expected).abs() <= TOLERANCE * expected.abs().max(1.0)
 }
 
-/// Compares all entries.
-fn same(says: &Tensor, holds: &[f64]) -> Result<(), String> {
-    match says.values.iter().zip(holds).position(|(says, holds)| !near(*says, *holds)) {
-        Some(at) => Err(format!("says {:e} for entry {at}, which is {:e}", says.values[at], holds[at])),
+/// Compares the entries of an evaluated equation with those of the run.
+fn compare(evaluated: &Tensor, expected: &[f64]) -> Result<(), String> {
+    match evaluated.values.iter().zip(expected).position(|(value, expected)| !is_near(*value, *expected)) {
+        Some(at) => Err(format!("gives {:e} for entry {at}, which is {:e}", evaluated.values[at], expected[at])),
         None => Ok(()),
     }
 }
 
 /// Checks one op: each part, and their sum.
-fn op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<(), String> {
+fn check_op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<(), String> {
     let (network, run, op) = (trace.network_of(at.sample_run), trace.run(at.sample_run), trace.op_at(at));
     let shape = &network.tensor(op.output).shape;
     let mut sum = Tensor::zeros(shape);
@@ -43,39 +43,39 @@ fn op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<()
         let (right, arguments) = (trace.equation(at, number).right, rule.arguments());
         let written = format!("{right:?} of {arguments:?}");
         let part = Part { network, run, keys, op, number, arguments, jacobian: None };
-        let says = part.right_hand_side(&right).map_err(|why| format!("part {number}: {why}"))?;
-        let mut holds = vec![0.0; says.values.len()];
-        rule.begin(&x, &mut holds);
-        same(&says, &holds).map_err(|why| format!("part {number} {why}"))?;
-        let largest = says.values.iter().map(|value| value.abs()).fold(0.0, f64::max);
+        let evaluated = part.right_hand_side(&right).map_err(|why| format!("part {number}: {why}"))?;
+        let mut expected = vec![0.0; evaluated.values.len()];
+        rule.begin(&x, &mut expected);
+        compare(&evaluated, &expected).map_err(|why| format!("part {number} {why}"))?;
+        let largest = evaluated.values.iter().map(|value| value.abs()).fold(0.0, f64::max);
         let known = tally.entry(written).or_insert_with(|| (trace.right_hand_side(at, number, Notation::Unicode), 0.0));
         known.1 = known.1.max(largest);
-        sum = sum.zip(says, |a, b| a + b)?;
+        sum = sum.zip(evaluated, |a, b| a + b)?;
     }
-    same(&sum, run.values(op.output))
+    compare(&sum, run.values(op.output))
 }
 
-/// Checks all ops of an iteration that have steps, and returns the faults.
-fn all(heading: &str, document: &Document, keys: &Keys, tally: &mut Tally) -> Vec<String> {
+/// Checks all ops of an iteration that have steps. Returns a message for each wrong equation.
+fn check_iteration(heading: &str, document: &Document, keys: &Keys, tally: &mut Tally) -> Vec<String> {
     let trace = &document.trace;
     let mut wrong = Vec::new();
     for (.., steps) in trace.ops() {
         let at = trace.position(steps.start).expect("a step");
-        if let Err(why) = op(trace, &at, keys, tally) {
+        if let Err(why) = check_op(trace, &at, keys, tally) {
             wrong.push(format!("{heading}: {}: {why}", trace.equation_text(&at, Notation::Unicode)));
         }
     }
     wrong
 }
 
-/// Checks the first two iterations of scenarios; the second one has a velocity.
-fn hold(scenarios: &[Headed], tally: &mut Tally) {
+/// Checks the first two iterations of each scenario. The velocity is not 0 from the second iteration on.
+fn check_scenarios(scenarios: &[Headed], tally: &mut Tally) {
     let mut wrong = Vec::new();
     for (heading, text) in scenarios {
         let (document, keys) = (super::document(heading, text), Keys::of(text));
-        wrong.extend(all(heading, &document, &keys, tally));
+        wrong.extend(check_iteration(heading, &document, &keys, tally));
         if document.descent.iterations() > 1 {
-            wrong.extend(all(heading, &document.iteration(2), &keys, tally));
+            wrong.extend(check_iteration(heading, &document.iteration(2), &keys, tally));
         }
     }
     assert!(wrong.is_empty(), "{} equations are not true:\n{}", wrong.len(), wrong.join("\n"));
@@ -95,15 +95,15 @@ fn bundled() -> Vec<Headed> {
 #[test]
 fn every_equation_is_true_of_its_tensors() {
     let mut tally = Tally::new();
-    hold(&[scenarios::kinds(), scenarios::others()].concat(), &mut tally);
+    check_scenarios(&[scenarios::kinds(), scenarios::others()].concat(), &mut tally);
     // 0 = 0 would prove nothing
     let empty: Vec<&String> = tally.values().filter(|(_, largest)| *largest < 1e-3).map(|(text, _)| text).collect();
-    assert!(empty.is_empty(), "all numbers of these are 0: {empty:?}");
+    assert!(empty.is_empty(), "all numbers of these equations are 0: {empty:?}");
 }
 
 #[test]
 fn equations_of_bundled_scenarios_are_true() {
-    hold(&bundled(), &mut Tally::new());
+    check_scenarios(&bundled(), &mut Tally::new());
 }
 
 #[test]
@@ -120,13 +120,13 @@ fn a_name_in_an_equation_means_one_tensor() {
                 let equation = trace.equation(&at, number);
                 let mut see = |slot: Slot, whole: bool| {
                     let id = part.operands[slot];
-                    let named = if whole { Named::Whole } else { Named::Letter };
+                    let named = if whole { OperandPart::Whole } else { OperandPart::Letter };
                     let text = trace.operand_text(&at, number, slot, named, Notation::Unicode);
                     if *tensors.entry(text).or_insert(id) != id {
                         found.insert(equation.name);
                     }
                 };
-                // the letters ∂y/∂x of a graph are names of nodes, which are all different
+                // the letters in ∂y/∂x are not visited: they are names of a graph's nodes, which are all different
                 let exprs = iter::once(equation.right).chain(part.rule.arguments());
                 exprs.for_each(|expr| expr.visit(&mut see));
             }

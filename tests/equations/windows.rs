@@ -1,11 +1,11 @@
-//! Filters and windows on images, place by place, from the keys of their layer.
+//! Filters and pooling windows that slide over images, computed pixel by pixel from the keys of their layer.
 
 use super::keys::Table;
 use super::tensor::Tensor;
 
-/// The placement of a filter or window on an image, for rows and for columns.
+/// The size of a filter or window and the positions at which it lies on an image: each number for rows and for columns.
 #[derive(Clone, Copy, Debug)]
-pub struct Lie {
+pub struct Placement {
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub padding: [usize; 2],
@@ -29,19 +29,19 @@ fn groups(channels: usize, depth: usize, filters: usize) -> Result<usize, String
     if fits { Ok(groups) } else { Err(format!("{filters} filters of {depth} channels do not fit {channels}")) }
 }
 
-/// All rows and columns.
-fn places([rows, columns]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+/// All pairs [row, column] in row-major order.
+fn grid([rows, columns]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
     (0..rows).flat_map(move |row| (0..columns).map(move |column| [row, column]))
 }
 
-impl Lie {
-    /// A convolution's.
+impl Placement {
+    /// The placement of a convolution's filters.
     pub fn of_filter(keys: &Table, kernel: [usize; 2]) -> Self {
         let pair = |key: &str, default: usize| keys.pair(key).unwrap_or([default; 2]);
         Self { kernel, stride: pair("stride", 1), padding: pair("padding", 0), dilation: pair("dilation", 1) }
     }
 
-    /// Those of a pool, whose windows are adjacent by default.
+    /// The placement of a pool's windows, which are adjacent by default.
     pub fn of_pool(keys: &Table) -> Self {
         let kernel = keys.pair("kernel_size").expect("a pool's window");
         Self { stride: keys.pair("stride").unwrap_or(kernel), ..Self::of_filter(keys, kernel) }
@@ -53,7 +53,7 @@ impl Lie {
         [0, 1].map(|n| (size[n] + 2 * padding[n]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1) / stride[n] + 1)
     }
 
-    /// The pixel under a place of the kernel in one window; `None` in the padding.
+    /// The pixel under the entry `place` of the kernel in a window; `None` if it is padding.
     fn pixel(&self, window: [usize; 2], place: [usize; 2], size: [usize; 2]) -> Option<[usize; 2]> {
         let on = |n: usize| {
             let at = (window[n] * self.stride[n] + place[n] * self.dilation[n]).checked_sub(self.padding[n])?;
@@ -64,7 +64,7 @@ impl Lie {
 
     /// The pixels of a window in row-major order.
     fn pixels(&self, window: [usize; 2], size: [usize; 2]) -> Vec<[usize; 2]> {
-        places(self.kernel).filter_map(|place| self.pixel(window, place, size)).collect()
+        grid(self.kernel).filter_map(|place| self.pixel(window, place, size)).collect()
     }
 
     /// Cross-correlation: the filter slides over the image, and each position gives the sum of the products. A filter reads the channels of its group.
@@ -72,22 +72,22 @@ impl Lie {
         let ([channels, height, width], [count, depth, ..]) = (image(over)?, filters(filter)?);
         let (groups, windows) = (groups(channels, depth, count)?, self.windows([height, width]));
         let mut out = Tensor::zeros(&[count, windows[0], windows[1]]);
-        for (f, [y, x]) in (0..count).flat_map(|f| places(windows).map(move |window| (f, window))) {
+        for (f, [y, x]) in (0..count).flat_map(|f| grid(windows).map(move |window| (f, window))) {
             let first = f / (count / groups) * depth;
             let mut sum = 0.0;
-            for (c, place) in (0..depth).flat_map(|c| places(self.kernel).map(move |place| (c, place))) {
+            for (c, place) in (0..depth).flat_map(|c| grid(self.kernel).map(move |place| (c, place))) {
                 if let Some([row, column]) = self.pixel([y, x], place, [height, width]) {
                     sum += over.get(&[first + c, row, column]) * filter.get(&[f, c, place[0], place[1]]);
                 }
             }
-            let at = out.place(&[f, y, x]);
+            let at = out.offset(&[f, y, x]);
             out.values[at] = sum;
         }
         Ok(out)
     }
 
-    /// Cross-correlation of two images, which gives filters of this shape: one slides over the other, channel by channel, in steps of the dilation and with the
-    /// stride between its pixels.
+    /// Cross-correlation of two images, which gives filters of this shape. `by` slides over `over`, channel by channel, in steps of the dilation; the pixels of
+    /// `by` lie one stride apart.
     pub fn slide_image(&self, over: &Tensor, by: &Tensor, shape: [usize; 4]) -> Result<Tensor, String> {
         let ([channels, height, width], [count, rows, columns]) = (image(over)?, image(by)?);
         let [filters, depth, ..] = shape;
@@ -98,9 +98,9 @@ impl Lie {
         let mut out = Tensor::zeros(&shape);
         for (f, c) in (0..filters).flat_map(|f| (0..depth).map(move |c| (f, c))) {
             let channel = f / (filters / groups) * depth + c;
-            for place in places(self.kernel) {
-                let at = out.place(&[f, c, place[0], place[1]]);
-                for [y, x] in places([rows, columns]) {
+            for place in grid(self.kernel) {
+                let at = out.offset(&[f, c, place[0], place[1]]);
+                for [y, x] in grid([rows, columns]) {
                     if let Some([row, column]) = self.pixel([y, x], place, [height, width]) {
                         out.values[at] += over.get(&[channel, row, column]) * by.get(&[f, y, x]);
                     }
@@ -110,12 +110,12 @@ impl Lie {
         Ok(out)
     }
 
-    /// The transpose of [`Lie::slide`]: the turned filter slides over an image with the stride between its pixels, as far as it overlaps the image. A filter reaches
-    /// all channels of its group.
+    /// The transpose of [`Placement::slide`]: the turned filter slides over an image whose pixels lie one stride apart, as far as the two overlap. A filter
+    /// reaches all channels of its group.
     pub fn slide_back(&self, over: &Tensor, turned: &Tensor, shape: [usize; 3]) -> Result<Tensor, String> {
         let ([count, rows, columns], [own, depth, ..]) = (image(over)?, filters(turned)?);
         let [channels, height, width] = shape;
-        // some rows and columns may be in no window
+        // images of several sizes have the same windows, because the last rows and columns may be in no window
         if count != own || self.windows([height, width]) != [rows, columns] {
             return Err(format!("{:?} by {:?} does not give {shape:?}", over.shape, turned.shape));
         }
@@ -123,9 +123,9 @@ impl Lie {
         let mut out = Tensor::zeros(&shape);
         for (f, c) in (0..count).flat_map(|f| (0..depth).map(move |c| (f, c))) {
             let channel = f / (count / groups) * depth + c;
-            for [y, x] in places([height, width]) {
-                let at = out.place(&[channel, y, x]);
-                for place in places(self.kernel) {
+            for [y, x] in grid([height, width]) {
+                let at = out.offset(&[channel, y, x]);
+                for place in grid(self.kernel) {
                     let on = |n: usize, to: usize, size: usize| {
                         let reach = self.dilation[n] * (self.kernel[n] - 1);
                         let from = (to + self.padding[n] + place[n] * self.dilation[n]).checked_sub(reach)?;
@@ -140,14 +140,14 @@ impl Lie {
         Ok(out)
     }
 
-    /// The windows of every channel, each as the places of its pixels in the image's entries; and the shape that one number for each has.
+    /// Returns the windows of every channel, each as the offsets of its pixels in the image, and the shape of a tensor with one number for each window.
     pub fn each_window(&self, over: &Tensor) -> Result<(Vec<Vec<usize>>, Vec<usize>), String> {
         let [channels, height, width] = image(over)?;
         let windows = self.windows([height, width]);
         let pixels = |channel: usize, window: [usize; 2]| {
-            self.pixels(window, [height, width]).into_iter().map(|[row, column]| over.place(&[channel, row, column])).collect()
+            self.pixels(window, [height, width]).into_iter().map(|[row, column]| over.offset(&[channel, row, column])).collect()
         };
-        let all = (0..channels).flat_map(|channel| places(windows).map(move |window| (channel, window)));
+        let all = (0..channels).flat_map(|channel| grid(windows).map(move |window| (channel, window)));
         Ok((all.map(|(channel, window)| pixels(channel, window)).collect(), vec![channels, windows[0], windows[1]]))
     }
 }
@@ -157,8 +157,8 @@ pub fn rot180(of: &Tensor) -> Result<Tensor, String> {
     let [count, depth, rows, columns] = filters(of)?;
     let mut out = Tensor::zeros(&of.shape);
     for (f, c) in (0..count).flat_map(|f| (0..depth).map(move |c| (f, c))) {
-        for [y, x] in places([rows, columns]) {
-            let at = out.place(&[f, c, y, x]);
+        for [y, x] in grid([rows, columns]) {
+            let at = out.offset(&[f, c, y, x]);
             out.values[at] = of.get(&[f, c, rows - 1 - y, columns - 1 - x]);
         }
     }

@@ -1,12 +1,12 @@
-//! Breakpoints: runs to them, compared with a scan of all steps of all iterations; setting, listing and removing them.
+//! Breakpoints are set, listed and removed, and runs to breakpoints stop where a scan of all steps of all iterations stops.
 
 use gradstep::app::{Document, ListKind, OverlayKind, State, Visit};
 use gradstep::step::Unit;
 
 use super::{TRAINED, address, at, enter, message, place, press, small};
 
-/// All steps of all iterations at which a breakpoint stops.
-fn naive(document: &Document, stops: impl Fn(&Document, u64) -> bool) -> Vec<Visit> {
+/// Tests every step of every iteration, and returns those at which a breakpoint stops.
+fn scan(document: &Document, stops: impl Fn(&Document, u64) -> bool) -> Vec<Visit> {
     (1..=document.iterations())
         .flat_map(|iteration| {
             let there = document.iteration(iteration);
@@ -36,7 +36,7 @@ fn cases() -> Vec<(&'static str, Vec<(&'static str, Stops)>)> {
     let op = |name: &'static str| -> Stops {
         Box::new(move |d, k| d.trace.span(k, Unit::Op).start == k && entry_of(d, k).split('[').next() == Some(name))
     };
-    // the first entry of the op for which it holds
+    // stops at the first entry of the op whose value passes the test
     let condition = |name: &'static str, test: fn(f64) -> bool| -> Stops {
         Box::new(move |d, k| {
             let holds = |k: u64| is_last_term(d, k) && test(d.trace.get(k).unwrap().sum);
@@ -84,11 +84,11 @@ fn a_run_stops_where_a_scan_of_all_steps_stops() {
     for one_at_a_time in [false, true] {
         let document = small(&if one_at_a_time { format!("{TRAINED}batch_size = 1\n") } else { TRAINED.to_owned() });
         for (what, breakpoints) in &cases() {
-            // a batch of one sample has nothing to reduce, and another sample in each iteration
+            // with one sample in each batch there is no reduce pass, and not every iteration has the sample 2
             if one_at_a_time && matches!(*what, "reduced" | "one sample") {
                 continue;
             }
-            let wanted = naive(&document, |d, k| breakpoints.iter().any(|(_, stops)| stops(d, k)));
+            let wanted = scan(&document, |d, k| breakpoints.iter().any(|(_, stops)| stops(d, k)));
             assert!(!wanted.is_empty(), "{what}");
             let mut state = at(&document, 1);
             for (text, _) in breakpoints {
@@ -101,7 +101,7 @@ fn a_run_stops_where_a_scan_of_all_steps_stops() {
                 assert!(message(&state).starts_with("breakpoint "), "{what}: {}", message(&state));
             }
             press(&mut state, "c");
-            let last = Visit { iteration: document.iterations(), step: document.iteration(99).trace.len() };
+            let last = Visit { iteration: document.iterations(), step: document.iteration(document.iterations()).trace.len() };
             assert_eq!((place(&state), message(&state).as_str()), (last, "no breakpoint from there on: this is the last step"), "{what}");
             for visit in wanted.iter().rev().filter(|visit| **visit != last) {
                 press(&mut state, "C");

@@ -1,4 +1,4 @@
-//! The palette: every command by its name, by letters of its words, and with its words.
+//! The palette finds each command by its name, by letters of its name and by a word of its description. Some commands take words after their name.
 
 use gradstep::app::{Focus, PromptKind, Request, State, WORD_COMMANDS};
 use gradstep::keys::{self, COMMANDS};
@@ -26,18 +26,17 @@ fn every_key_has_words_and_every_command_a_key_and_a_name() {
     }
 }
 
-/// A command does by its name what its key does.
 #[test]
 fn a_command_does_by_its_name_what_its_key_does() {
     let document = small(TRAINED);
     let shown = |state: &State| format!("{:?} {:?} {:?} {:?}", state.stepper(), state.overlay, state.settings, state.message);
     for row in keys::rows(Focus::Normal) {
         let (mut by_key, mut by_name, mut chosen) = (at(&document, 7), at(&document, 7), at(&document, 7));
-        let first = press(&mut by_key, row.keys[0]);
-        assert_eq!(enter(&mut by_name, &format!(":{}", row.name)), first, "{}", row.name);
+        let request = press(&mut by_key, row.keys[0]);
+        assert_eq!(enter(&mut by_name, &format!(":{}", row.name)), request, "{}", row.name);
         assert_eq!(shown(&by_name), shown(&by_key), "{}", row.name);
-        // and with `!`
-        assert_eq!(enter(&mut chosen, &format!(":!{}", row.name)), first);
+        // after `!` the text is always a command, even if an op has the same name
+        assert_eq!(enter(&mut chosen, &format!(":!{}", row.name)), request);
         assert_eq!(shown(&chosen), shown(&by_key), "!{}", row.name);
     }
 }
@@ -77,7 +76,7 @@ fn enter_runs_only_what_is_written_in_full_or_was_chosen() {
     let document = small(TRAINED);
     let mut state = at(&document, 7);
     enter(&mut state, ":stp ot");
-    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().asks, "it asks");
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().asks, "an abbreviation is not run, the line asks");
     assert_eq!(place(&state).step, 7);
     // the first candidate is the answer
     press(&mut state, "<Tab><Enter>");
@@ -99,7 +98,7 @@ fn enter_runs_only_what_is_written_in_full_or_was_chosen() {
 }
 
 #[test]
-fn what_is_an_address_is_an_address() {
+fn a_text_that_names_an_op_and_a_command_means_the_op() {
     let graph =
         "title = \"names\"\n[graph]\ninputs = { a = 0.5, b = 0.25 }\nnodes = [\"quit = a * b\", \"terms = quit + b\", \"w = terms * a\"]\n";
     let document = small(graph);
@@ -148,7 +147,7 @@ fn commands_take_words() {
 }
 
 #[test]
-fn a_session_of_the_first_format_has_a_line_of_addresses() {
+fn in_a_session_of_the_first_format_the_line_takes_only_addresses() {
     let mut state = at(&small(TRAINED), 1);
     state.settings.dialect = gradstep::app::Dialect::One;
     press(&mut state, ":");

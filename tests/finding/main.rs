@@ -12,7 +12,7 @@ use gradstep::command::picker_entries;
 use gradstep::keys;
 use gradstep::scenario::{Limits, Source, read};
 
-/// Two samples in batches of one, which train for some iterations.
+/// Two samples in one batch, and four iterations.
 const TRAINED: &str = r#"title = "trained"
 loss = "squared_error"
 [[layer]]

@@ -22,7 +22,7 @@ fn entries(document: &Document) -> Vec<(u64, f64)> {
     steps.filter(|step| step.term == step.terms).map(|step| (step.step, step.sum)).collect()
 }
 
-/// The match after a step and the one before it; after the last comes the first.
+/// Returns the matches after and before a step. The search wraps around at both ends.
 fn neighbours(matches: &[u64], step: u64) -> [Option<u64>; 2] {
     let next = matches.iter().find(|at| **at > step).or(matches.first());
     let previous = matches.iter().rev().find(|at| **at < step).or(matches.last());
@@ -54,7 +54,7 @@ fn a_search_for_values_agrees_with_a_scan_of_all_steps() {
                     Some(next) if next == step => assert_eq!(message(&state), "this is the only match"),
                     Some(next) => assert_eq!(message(&state).starts_with("found ahead: "), next > step, "{}", message(&state)),
                 }
-                // the next one but two
+                // three matches further
                 let mut there = next;
                 for _ in 0..3 {
                     there = there.and_then(|there| neighbours(&matches, there)[0]);

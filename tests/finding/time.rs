@@ -1,18 +1,18 @@
-//! Long searches and runs are done in pieces, and Esc stops them.
+//! Long searches and runs to breakpoints are done in pieces of work, and Esc stops them.
 
 use gradstep::app::{Action, State, Visit, update};
 use gradstep::keys;
 
 use super::{TRAINED, at, enter, message, place, press, small};
 
-/// Ops of many entries: more than a key looks at.
+/// A layer with more than 11 million weights: one key press does not search all of them.
 const WIDE: &str = r#"title = "wide"
-input = { init = "normal", seed = 1, shape = [3000] }
+input = { init = "normal", seed = 1, shape = [4500] }
 target = { init = "zeros" }
 loss = "squared_error"
 [[layer]]
 type = "linear"
-out_features = 3000
+out_features = 2500
 weight = { init = "he_normal", seed = 2 }
 bias = { init = "zeros" }
 activation = "identity"
@@ -21,8 +21,7 @@ activation = "identity"
 /// A search over millions of entries is done in pieces, and Esc stops it.
 #[test]
 fn a_long_search_is_done_in_pieces() {
-    let text = WIDE.replace("shape = [3000]", "shape = [4500]").replace("out_features = 3000", "out_features = 2500");
-    let document = small(&text);
+    let document = small(WIDE);
     let entries: usize =
         document.trace.network().ops().iter().map(|op| document.trace.network().tensor(op.output).shape.iter().product::<usize>()).sum();
     assert!(entries > 11_000_000, "{entries}");
@@ -41,7 +40,7 @@ fn a_long_search_is_done_in_pieces() {
         update(&mut state, Action::JobPieces(1));
         pieces += 1;
     }
-    // a piece looks at a million entries, and ten of them are done at once
+    // a piece searches about a million entries, and the key press has done ten pieces already
     assert!(pieces > 0 && pieces < entries / 500_000, "{pieces} pieces for {entries} entries");
     assert_eq!((message(&state).as_str(), place(&state).step), ("no value in this scenario is nan", 1));
     keys(&mut state, "n");

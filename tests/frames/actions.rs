@@ -1,5 +1,5 @@
-//! Random actions over every bundled scenario, with changing sizes: the status line is the state's, the numbers are the trace's, and what can be undone is
-//! undone. `ACTIONS` is their number for each scenario.
+//! Random keys in every bundled scenario, on screens of changing size. After each key the status line shows the address and the step of the state. After some
+//! keys the digits are compared with the trace, or a move is made and undone. The environment variable `ACTIONS` is the number of keys for each scenario.
 
 use std::env;
 use std::sync::Arc;
@@ -26,12 +26,12 @@ impl Random {
     }
 }
 
-/// All keys of the table, and lines that need several keys.
+/// All keys of the table, except those that leave the stepper, and some sequences of keys.
 fn keys_of_the_table() -> Vec<String> {
     let focuses = [Focus::Normal, Focus::Cursor, Focus::List, Focus::Overlay, Focus::Prompt];
     let keys = focuses.into_iter().flat_map(keys::rows).flat_map(|row| row.keys.iter().map(|key| (*key).to_owned()));
     let quits = ["q", "<C-c>", "o"];
-    let lines = [
+    let sequences = [
         ":backward<Enter>",
         ":loss<Enter>",
         ":last<Enter>",
@@ -48,7 +48,7 @@ fn keys_of_the_table() -> Vec<String> {
         "c",
         "C",
     ];
-    keys.filter(|key| !quits.contains(&key.as_str())).chain(lines.map(str::to_owned)).collect()
+    keys.filter(|key| !quits.contains(&key.as_str())).chain(sequences.map(str::to_owned)).collect()
 }
 
 fn press(driver: &mut Driver, text: &str) {
@@ -62,7 +62,7 @@ fn visit(driver: &Driver) -> Visit {
     driver.state.stepper().unwrap().visit()
 }
 
-/// Returns a copy without anything open over the stepper.
+/// Returns a copy in which nothing is open over the stepper and nothing is played.
 fn bare(driver: &Driver) -> Driver {
     let mut bare = driver.clone();
     for _ in 0..5 {
@@ -78,7 +78,7 @@ fn bare(driver: &Driver) -> Driver {
 }
 
 /// The status line has the address and the step of the state.
-fn the_status_line_is_the_states(driver: &Driver, size: (u16, u16)) {
+fn check_status_line(driver: &Driver, size: (u16, u16)) {
     let text = export::text(&driver.frame(&RenderOptions::default(), size));
     if size.0 < 60 || size.1 < 16 {
         return;
@@ -91,8 +91,8 @@ fn the_status_line_is_the_states(driver: &Driver, size: (u16, u16)) {
     assert!(status.starts_with(&shown), "{shown:?} instead of {status:?}\n{text}");
 }
 
-/// The digits of `d` are those of the trace.
-fn the_digits_are_the_traces(driver: &Driver) {
+/// The key `d` shows all digits of the numbers in the trace.
+fn check_digits(driver: &Driver) {
     let mut driver = bare(driver);
     press(&mut driver, "d");
     let list = driver.state.overlay.as_ref().unwrap().list.clone().unwrap();
@@ -102,8 +102,8 @@ fn the_digits_are_the_traces(driver: &Driver) {
     assert_eq!(list.rows[1].cells[1], exact(step.sum));
 }
 
-/// `h` after `l` is where one was, in the unit of the state.
-fn l_and_h_return(driver: &Driver) {
+/// `h` undoes `l`, in the unit of the state.
+fn check_forward_and_back(driver: &Driver) {
     let mut driver = bare(driver);
     let before = visit(&driver);
     press(&mut driver, "l");
@@ -113,8 +113,8 @@ fn l_and_h_return(driver: &Driver) {
     }
 }
 
-/// Forward after back is where one was.
-fn jumps_return(driver: &Driver, to: u64) {
+/// After a jump, Ctrl-O goes back, and Ctrl-N repeats the jump.
+fn check_jump(driver: &Driver, to: u64) {
     let mut driver = bare(driver);
     let before = visit(&driver);
     press(&mut driver, &format!(":{to}<Enter>"));
@@ -128,7 +128,7 @@ fn jumps_return(driver: &Driver, to: u64) {
 }
 
 #[test]
-fn random_actions_keep_the_screen_true() {
+fn after_random_keys_the_screen_shows_the_state() {
     let count: usize = env::var("ACTIONS").map_or(250, |text| text.parse().unwrap());
     let (keys, loader) = (keys_of_the_table(), ScenarioLoader::bundled(Limits::default()));
     for (seed, scenario) in bundled::ALL.iter().enumerate() {
@@ -147,11 +147,12 @@ fn random_actions_keep_the_screen_true() {
             let key = &keys[random.below(keys.len())];
             trail.push(key.as_str());
             press(&mut driver, key);
-            the_status_line_is_the_states(&driver, size);
+            check_status_line(&driver, size);
+            // one more check after a quarter of the keys
             match random.below(12) {
-                0 => the_digits_are_the_traces(&driver),
-                1 => l_and_h_return(&driver),
-                2 => jumps_return(&driver, 1 + random.below(100_000) as u64 % driver.state.trace_and_position().unwrap().0.len()),
+                0 => check_digits(&driver),
+                1 => check_forward_and_back(&driver),
+                2 => check_jump(&driver, 1 + random.below(100_000) as u64 % driver.state.trace_and_position().unwrap().0.len()),
                 _ => {}
             }
         }

@@ -9,7 +9,7 @@ const SMALL: &str = include_str!("../valid/batch-of-two.toml");
 const TRANSPOSED: &str = include_str!("../valid/batch-of-transposed.toml");
 const LAYERS: &str = include_str!("layers.toml");
 
-/// The first step of every op of the batch can be drawn, with every pane in front.
+/// The frame at the first step of every op of the batch has the name of the op, and its matrices.
 #[test]
 fn every_op_of_a_batch_is_drawn() {
     for text in [SMALL, TRANSPOSED, LAYERS] {

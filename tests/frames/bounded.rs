@@ -1,4 +1,5 @@
-//! The cost of a frame depends on what is on the screen: a larger scenario of the same kind asks the rules for no more.
+//! The cost of a frame depends on the screen, not on the size of the scenario: a frame of a larger scenario of the same kind makes no more requests to the
+//! rules.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use gradstep::step::Unit;
 use gradstep::tally;
 use gradstep::ui::RenderOptions;
 
-/// The most that a frame may ask for: factors of terms, parts of ops, ops and passes.
+/// The largest number of requests of a frame. A request is for the factors of a term, a part of an op, an op or a pass.
 const MOST: u64 = 40_000;
 
 const UP: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"upstream\"\n";
@@ -49,7 +50,8 @@ fn document(text: &str) -> Arc<Document> {
     Arc::new(Document::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}"))))
 }
 
-/// The requests of a frame in the middle of an entry, by the name of its op: the first ops, the last ones and some between.
+/// Returns the number of requests of a frame and its step, by pass and op, for the first and last ops and some between. The step is in the middle of the op's
+/// middle entry.
 fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)> {
     let document = document(text);
     let (trace, mut state) = (&document.trace, State::picker(Vec::new()));
@@ -78,9 +80,9 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
 
 #[test]
 fn a_frame_of_a_larger_scenario_costs_no_more() {
-    // both sizes are larger than a pane, and their sums longer than the distance of two checkpoints
-    type Larger = (&'static str, [usize; 2], fn(usize) -> String);
-    let families: [Larger; 10] = [
+    // a kind of scenario in two sizes: both do not fit into a pane, and have sums that are longer than the distance between two stored running sums
+    type Family = (&'static str, [usize; 2], fn(usize) -> String);
+    let families: [Family; 10] = [
         ("images", [72, 200], |n| head(&[1, n, n]) + SQUARED + &conv(1, "")),
         ("filters", [72, 144], |n| head(&[2, 10, 10]) + UP + &conv(n, "") + &conv(n, "stride = 2\n")),
         ("pools", [33, 39], |n| head(&[2, 40, 40]) + UP + &format!("[[layer]]\ntype = \"max_pool2d\"\nkernel_size = {n}\nstride = 1\n")),
@@ -102,7 +104,7 @@ fn a_frame_of_a_larger_scenario_costs_no_more() {
         pairs.extend(more.iter().filter_map(|(op, more)| Some((op.as_str(), *some.get(op)?, *more))));
         assert!(pairs.len() > 1, "{name}: no op has one name in both");
         for (op, some, more) in pairs {
-            // the drawing differs a little, and so does the distance of a sum from its last checkpoint
+            // the drawing differs a little, and so does the distance from the last stored running sum
             if more.0 > MOST || more.0 > some.0 + some.0 / 4 + 1200 {
                 grown.push(format!("{name}, {op}: {some:?}, then {more:?}"));
             }

@@ -51,7 +51,7 @@ fn others() -> Scenarios {
     OTHERS.map(open).into()
 }
 
-/// All steps of a short trace; of a long one the first, middle and last steps of ops, and others that are the same in every run.
+/// Returns all steps of a short trace. For a longer one: the first, middle and last steps of some ops, and pseudo-random steps, the same in every run.
 fn steps(document: &Document, most: u64) -> Vec<u64> {
     let len = document.trace.len();
     if len <= most {
@@ -76,7 +76,7 @@ fn steps(document: &Document, most: u64) -> Vec<u64> {
     steps
 }
 
-/// The variants in which a step is drawn: sizes, panes of the shared place, overlays.
+/// The variants in which a step is drawn: a size, the pane in the area that panes of a small screen share, and keys that open an overlay.
 fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
     let mut screens = Vec::new();
     for size in SIZES {
@@ -140,12 +140,13 @@ fn no_frame_of_another_scenario_depends_on_later_numbers() {
 /// The comparison itself works: if the replaced future includes the step itself, the frames differ.
 #[test]
 fn a_frame_depends_on_the_number_of_its_step() {
+    let (_, to_nan) = FUTURES[3];
     for (name, document) in bundled().into_iter().chain(others()) {
         for step in steps(&document, 12).into_iter().filter(|step| *step > 1) {
-            let altered = Arc::new(document.with_future(step - 1, FUTURES[3].1));
+            let altered = Arc::new(document.with_future(step - 1, to_nan));
             let screen = ((120, 40), 0, "");
             let [shown, other] = [&document, &altered].map(|document| draw(document, step, screen));
-            assert!(difference(&shown, &other).is_some(), "{name} at step {step}: no number is seen");
+            assert!(difference(&shown, &other).is_some(), "{name} at step {step}: no replaced number is on the screen");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{bundled_documents, entries, frame, press};
 
 /// A scenario with notes, and with an iteration so far away that a seek to it is a job.
 const FAR: &str = r#"title = "far"
-notes = "RenderOptions here."
+notes = "Look here."
 input = [1, 2]
 target = [1]
 loss = "squared_error"
@@ -68,8 +68,8 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Handles an event as the driver does, and counts how often the shared place is turned over.
-fn act(state: &mut State, event: Event, turned: &mut i64) {
+/// Handles an event as the driver does. Counts how often another pane was brought to the area that panes of a small screen share.
+fn act(state: &mut State, event: Event, pane_switches: &mut i64) {
     match event {
         Event::Keys(keys) => {
             if state.focus() == Focus::Normal {
@@ -78,7 +78,7 @@ fn act(state: &mut State, event: Event, turned: &mut i64) {
         }
         Event::Do(action) => {
             if let Action::CycleSetting(Setting::Pane, by) = action {
-                *turned += by;
+                *pane_switches += by;
             }
             if let Some(Request::Open(name)) = update(state, action) {
                 state.open(Arc::clone(&bundled_documents()[&name]), None);
@@ -95,9 +95,9 @@ proptest! {
         let mut state = State::picker(entries());
         let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: FAR.to_owned() };
         state.open(Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"))), None);
-        let mut turned = 0;
+        let mut pane_switches = 0;
         for event in events {
-            act(&mut state, event, &mut turned);
+            act(&mut state, event, &mut pane_switches);
             let shown = |width, height| export::text(&frame(&state, &RenderOptions::default(), width, height));
             let wide = shown(200, 60);
             let lines: Vec<&str> = wide.lines().collect();
@@ -127,14 +127,14 @@ proptest! {
 
             if !picker {
                 prop_assert_eq!(status.contains("computing: "), stepper.job.is_some(), "{}", wide);
-                let facts = stepper.job.is_none() && state.message.is_none();
-                prop_assert_eq!(status.contains("playing "), facts && stepper.play.is_some(), "{}", wide);
+                let has_room_for_facts = stepper.job.is_none() && state.message.is_none();
+                prop_assert_eq!(status.contains("playing "), has_room_for_facts && stepper.play.is_some(), "{}", wide);
                 prop_assert!(status.contains(&format!("step {}/", stepper.step)), "{}", wide);
             }
             // the list above the line covers other panes
             if !picker && overlay.is_none() && state.focus() != Focus::Prompt {
                 let small = shown(80, 24);
-                let in_front = [("─ picture", 0), ("─ why", 1)].map(|(title, turn)| (small.contains(title), turned.rem_euclid(3) == turn));
+                let in_front = [("─ picture", 0), ("─ why", 1)].map(|(title, pane)| (small.contains(title), pane_switches.rem_euclid(3) == pane));
                 prop_assert!(in_front.iter().all(|(is, wanted)| is == wanted), "{}", small);
             }
         }

@@ -6,7 +6,7 @@ use gradstep::ui::{RenderOptions, export};
 
 use super::{bundled_documents, layers};
 
-/// Returns the lines of a frame of a bundled scenario at an address.
+/// Returns the lines of a frame of a bundled scenario after these keys.
 fn lines(scenario: &str, keys: &str) -> Vec<String> {
     text_of(&super::open(scenario, keys))
 }
@@ -83,12 +83,12 @@ fn graph(text: &str, keys: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_only_rounding_leaves_of_a_sum_is_marked() {
+fn a_sum_that_is_only_a_rounding_error_is_marked() {
     // 0.1 + 0.2 − 0.3 is 5.551e−17 in binary
     let scenario = "inputs = { a = 0.1, b = 0.2, c = -0.3 }\nnodes = [\"J = a + b + c\"]";
     let frame = graph(scenario, ":J#2<Enter>");
     assert!(line(&frame, "all =").contains("= 5.551e−17 ≈ 0, rounding"), "{}", frame.join("\n"));
-    // a small sum of small numbers is none
+    // a small sum of small numbers is not a rounding error
     let frame = graph("inputs = { a = 1e-17, b = 4e-17 }\nnodes = [\"J = a + b\"]", ":J#2<Enter>");
     assert!(!line(&frame, "all =").contains("rounding"), "{}", frame.join("\n"));
 }
@@ -103,14 +103,14 @@ fn several_paths_have_their_factors() {
 }
 
 #[test]
-fn the_first_derivative_is_not_explained_by_itself() {
+fn the_equation_of_the_first_derivative_does_not_repeat_its_left_side() {
     let frame = lines("figure-14", ":grad.v<Enter>");
     assert!(line(&frame, "∂J/∂v = ∂J/∂J").contains("∂J/∂v = ∂J/∂J · ∂(2 · v)/∂v"), "{}", frame.join("\n"));
     assert!(line(&lines("figure-14", ":grad.a<Enter>"), "∂J/∂a = ∂J/∂u").contains("∂J/∂u · ∂u/∂a"));
 }
 
 #[test]
-fn words_explain_a_derivative_by_what_is_shown() {
+fn the_derivative_of_a_sigmoid_is_explained_with_z_as_in_the_equation() {
     let frame = lines("mazur-2-2-2", ":grad.fc2.z[1]<Enter>").join("\n");
     assert!(frame.contains("σ′(z) = σ(z) (1 − σ(z))") && !frame.contains("a (1 − a)"), "{frame}");
 }
@@ -149,7 +149,7 @@ fn the_most_specific_note_is_shown_and_never_one_of_another_iteration() {
 }
 
 #[test]
-fn no_note_tells_a_sum_before_it_is_complete() {
+fn no_note_gives_the_result_of_a_sum_before_its_last_term() {
     for (name, document) in bundled_documents() {
         for step in 1..=document.trace.len().min(3000) {
             let at = document.trace.position(step).expect("a step");
@@ -161,8 +161,8 @@ fn no_note_tells_a_sum_before_it_is_complete() {
             let text = &shown.expect("a note").1;
             let last = document.scene(step + at.terms - 1 - at.term).expect("the last term");
             let total = last.value_text(last.step.sum);
-            let told = [format!("= {total}"), format!(": {total}"), format!("is {total}"), format!("gives {total}")];
-            assert!(!told.iter().any(|told| text.contains(told.as_str())), "{name} step {step}: {text}");
+            let early = [format!("= {total}"), format!(": {total}"), format!("is {total}"), format!("gives {total}")];
+            assert!(!early.iter().any(|words| text.contains(words.as_str())), "{name} step {step}: {text}");
         }
     }
 }

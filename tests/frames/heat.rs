@@ -23,17 +23,19 @@ fn number(state: &State, tensor: usize, entry: usize) -> f64 {
     trace.run(at.sample_run).values(tensor)[entry]
 }
 
-/// In every cell the upper half has the colour of the entry under it: red below 0, purple above, and stronger for larger magnitudes.
+/// In every cell of a heat map, the upper half has the colour of the entry to which a click on the cell goes: red below 0, purple above 0, and stronger for
+/// larger magnitudes.
 #[test]
 fn colours_are_those_of_the_numbers() {
     let state = at("conv2.z[3,4,4]#20", "H");
     for background in [Background::Dark, Background::Light] {
-        let look = RenderOptions { theme: Theme::new(Colours::True, background), ascii: false };
-        let buffer = frame(&state, &look, SIZE.width, SIZE.height);
+        let options = RenderOptions { theme: Theme::new(Colours::True, background), ascii: false };
+        let buffer = frame(&state, &options, SIZE.width, SIZE.height);
         let (mut seen, mut marked) = (Vec::new(), 0);
         for place in SIZE.positions() {
             let cell = &buffer[(place.x, place.y)];
-            let (Some(Action::GoToEntry(tensor, entry)), "▀") = (ui::click(&state, &look, SIZE, place.x, place.y), cell.symbol()) else {
+            let (Some(Action::GoToEntry(tensor, entry)), "▀") = (ui::click(&state, &options, SIZE, place.x, place.y), cell.symbol())
+            else {
                 continue;
             };
             let Color::Rgb(r, g, b) = cell.fg else { panic!("{cell:?}") };
@@ -53,6 +55,7 @@ fn colours_are_those_of_the_numbers() {
         // of one tensor, a larger magnitude is never drawn nearer to the colour of 0
         let zero = seen.iter().min_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).expect("cells").2;
         let distance = |rgb: &[u8; 3]| rgb.iter().zip(&zero).map(|(a, b)| a.abs_diff(*b)).map(u32::from).sum::<u32>();
+        // the mean distance from the colour of 0
         let strength = |range: &dyn Fn(f64) -> bool| {
             let strengths: Vec<u32> = seen.iter().filter(|(_, value, _)| range(value.abs())).map(|(_, _, rgb)| distance(rgb)).collect();
             f64::from(strengths.iter().sum::<u32>()) / f64::from(u32::try_from(strengths.len().max(1)).unwrap())
@@ -62,20 +65,20 @@ fn colours_are_those_of_the_numbers() {
     }
 }
 
-/// Without colours, a minus sign and four shades tell sign and magnitude; the window and the step have marks.
+/// Without colours, a minus sign and four shades show sign and magnitude; the window and the step have marks.
 #[test]
-fn shades_tell_without_colours() {
+fn shades_and_marks_replace_colours() {
     for (ascii, signs) in [(false, ['−', '‹', '[', '=']), (true, ['-', '(', '[', '='])] {
-        let look = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii };
+        let options = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii };
         let state = at("grad.conv2.weight[3,2,1,1]#5", "H");
-        let buffer = frame(&state, &look, SIZE.width, SIZE.height);
+        let buffer = frame(&state, &options, SIZE.width, SIZE.height);
         assert!(buffer.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
         let text = export::text(&buffer);
         assert!(!ascii || text.is_ascii());
         let mut counts = [0; 4];
         let mut negative = 0;
         for place in SIZE.positions() {
-            let Some(Action::GoToEntry(tensor, entry)) = ui::click(&state, &look, SIZE, place.x, place.y) else { continue };
+            let Some(Action::GoToEntry(tensor, entry)) = ui::click(&state, &options, SIZE, place.x, place.y) else { continue };
             let symbol = buffer[(place.x, place.y)].symbol().chars().next().expect("a character");
             if let Some(n) = signs.iter().position(|sign| *sign == symbol) {
                 counts[n] += 1;
@@ -86,24 +89,24 @@ fn shades_tell_without_colours() {
             }
         }
         let [_, window, step, result] = counts;
-        // each operand reads a window of 100 entries, of which some are in view; one entry of each is this step's
+        // the result reads a window of 100 entries in each operand, of which some are in view; one entry of each operand is that of this step
         assert!(window >= 50 && step == 2 && result == 1 && negative > 20, "{counts:?}\n{text}");
         assert!(text.contains(if ascii { "vv" } else { "▼▼" }), "{text}");
     }
 }
 
 #[test]
-fn the_cursor_is_on_the_image() {
+fn the_cursor_is_drawn_on_a_heat_map() {
     let mut state = at("conv2.z[3,4,4]#20", "Hi");
-    let look = RenderOptions::default();
-    assert!(export::text(&frame(&state, &look, 120, 40)).contains('◆'));
+    let options = RenderOptions::default();
+    assert!(export::text(&frame(&state, &options, 120, 40)).contains('◆'));
     press(&mut state, "<Tab>");
-    assert!(export::text(&frame(&state, &look, 120, 40)).contains('◆'));
+    assert!(export::text(&frame(&state, &options, 120, 40)).contains('◆'));
     let plain = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
     assert!(export::text(&frame(&state, &plain, 120, 40)).contains('{'));
 }
 
-/// Matrices that fit stay numbers.
+/// The key `H` does not change matrices that fit: they stay numbers.
 #[test]
 fn small_matrices_stay_numbers() {
     for name in ["figure-14", "figure-17", "figure-19", "figure-07"] {
@@ -117,7 +120,7 @@ fn small_matrices_stay_numbers() {
     }
 }
 
-/// Every step of a large layer can be drawn, on every screen, with images.
+/// The middle step of every op of a large network can be drawn on every screen, with heat maps.
 #[test]
 fn any_size_can_be_drawn() {
     let document = screen_document("lenet5");

@@ -1,11 +1,11 @@
-//! The layers that no bundled scenario has, as pictures.
+//! Snapshots of the layers that no bundled scenario has.
 
 use std::sync::Arc;
 
 use gradstep::app::{Document, State};
 use gradstep::scenario::{self, Limits, Source};
 
-use super::{picture, press};
+use super::{press, snapshot};
 
 pub const DROPOUT: &str = r#"
 title = "Dropout"
@@ -28,12 +28,12 @@ pub fn open(text: &str, keys: &str) -> State {
     state
 }
 
-/// All the others, over two samples, with momentum.
+/// The other layers that no bundled scenario has, with two samples and momentum.
 const OTHERS: &str = include_str!("layers.toml");
 
 #[test]
-fn layers_are_pictures() {
-    let walks = [
+fn frames_of_layers() {
+    let cases = [
         (DROPOUT, ":drop1.a[2]<Enter>", "dropout"),
         (DROPOUT, ":grad.fc1.a<Enter>", "dropout-back"),
         (OTHERS, ":pool1.a[0,1,1]#2<Enter>", "avg-pool"),
@@ -45,8 +45,8 @@ fn layers_are_pictures() {
         (OTHERS, ":reduce:grad.fc1.weight[1,0]<Enter>", "reduce"),
         (OTHERS, ":2/update:velocity.fc1.weight[1,0]<Enter>", "velocity"),
     ];
-    for (text, keys, what) in walks {
-        let shown = picture(&open(text, keys), 80, 24);
+    for (text, keys, what) in cases {
+        let shown = snapshot(&open(text, keys), 80, 24);
         let neurons = shown.lines().skip(10).take(12).filter(|line| line.contains('●'));
         assert!(neurons.clone().all(|line| !line.ends_with('…') && !line.contains("… ●")), "a number must not be cut:\n{shown}");
         insta::assert_snapshot!(format!("layer-{what}"), shown);

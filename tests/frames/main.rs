@@ -30,8 +30,8 @@ use ratatui::layout::Rect;
 
 /// Every bundled scenario, by its name.
 fn bundled_documents() -> &'static HashMap<String, Arc<Document>> {
-    static LESSONS: OnceLock<HashMap<String, Arc<Document>>> = OnceLock::new();
-    LESSONS.get_or_init(|| {
+    static DOCUMENTS: OnceLock<HashMap<String, Arc<Document>>> = OnceLock::new();
+    DOCUMENTS.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
         let files = fs::read_dir(folder).expect("the scenarios").map(|entry| entry.expect("an entry").path());
         files
@@ -70,7 +70,7 @@ fn open(name: &str, keys: &str) -> State {
 fn entries() -> Vec<ScenarioEntry> {
     let mut names: Vec<&String> = bundled_documents().keys().collect();
     names.sort();
-    let offer = |name: &String| {
+    let entry = |name: &String| {
         let scenario = &bundled_documents()[name].scenario;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         ScenarioEntry {
@@ -81,7 +81,7 @@ fn entries() -> Vec<ScenarioEntry> {
             bundled: true,
         }
     };
-    names.into_iter().map(offer).collect()
+    names.into_iter().map(entry).collect()
 }
 
 fn press(state: &mut State, text: &str) {
@@ -92,15 +92,15 @@ fn press(state: &mut State, text: &str) {
     }
 }
 
-fn frame(state: &State, look: &RenderOptions, width: u16, height: u16) -> Buffer {
+fn frame(state: &State, options: &RenderOptions, width: u16, height: u16) -> Buffer {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
-    ui::render(state, look, area, &mut buffer);
+    ui::render(state, options, area, &mut buffer);
     buffer
 }
 
 /// The frame as text, and a hash of its styles.
-fn picture(state: &State, width: u16, height: u16) -> String {
+fn snapshot(state: &State, width: u16, height: u16) -> String {
     let buffer = frame(state, &RenderOptions::default(), width, height);
     let mut hasher = DefaultHasher::new();
     for cell in buffer.content() {
@@ -112,15 +112,15 @@ fn picture(state: &State, width: u16, height: u16) -> String {
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 #[test]
-fn every_scenario_opens_on_a_picture_at_each_size() {
+fn first_frames_of_all_scenarios() {
     for name in bundled_documents().keys() {
         for (width, height) in SIZES {
-            insta::assert_snapshot!(format!("{name}-{width}x{height}"), picture(&open(name, ""), width, height));
+            insta::assert_snapshot!(format!("{name}-{width}x{height}"), snapshot(&open(name, ""), width, height));
         }
     }
 }
 
-/// A message that does not fit beside the position uses the last line for a time.
+/// A message that does not fit beside the position uses the last line. Esc brings back the keys on this line.
 #[test]
 fn a_long_message_is_not_cut() {
     let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &RenderOptions::default(), 80, 24));
@@ -133,8 +133,8 @@ fn a_long_message_is_not_cut() {
 }
 
 #[test]
-fn keys_lead_to_pictures() {
-    let walks = [
+fn frames_after_keys() {
+    let cases = [
         ("figure-14", "g", "first"),
         ("figure-14", "b", "backward"),
         ("figure-14", "G", "last"),
@@ -161,32 +161,33 @@ fn keys_lead_to_pictures() {
         ("figure-01", ":grad.pool1.a[2,5,5]#17<Enter>", "error-back"),
         ("figure-01", ":fc1.z[100]#200<Enter>", "linear"),
     ];
-    for (name, keys, what) in walks {
-        insta::assert_snapshot!(format!("keys-{name}-{what}"), picture(&open(name, keys), 100, 30));
+    for (name, keys, what) in cases {
+        insta::assert_snapshot!(format!("keys-{name}-{what}"), snapshot(&open(name, keys), 100, 30));
     }
 }
 
 /// The terms of a batch's sum are drawn as bars, negative ones to the left of the axis.
 #[test]
 fn terms_without_neurons_are_bars() {
-    let shown = picture(&open("xor", ":reduce:grad.fc2.weight[0,0]#4<Enter>"), 120, 40);
+    let shown = snapshot(&open("xor", ":reduce:grad.fc2.weight[0,0]#4<Enter>"), 120, 40);
     let rows = shown.lines().filter_map(|line| line.rsplit_once('│').filter(|(left, _)| left.contains("/∂w₁₁ ")));
     let bar = |side: &str| side.chars().filter(|c| *c == '━').count();
     let bars: Vec<(usize, usize)> = rows.map(|(left, right)| (bar(left), bar(right))).collect();
+    // the lengths to the left and to the right of the axis, for 0.013, −0.055, −0.067, 0.109 and their mean, −0.0008
     let [(0, a), (b, 0), (c, 0), (0, d), (1, 0)] = bars[..] else { panic!("{bars:?}\n{shown}") };
     assert!(0 < a && a < b && b < c && c < d, "{bars:?}\n{shown}");
 }
 
 #[test]
-fn the_picker_is_a_picture() {
+fn frames_of_the_picker() {
     let mut state = State::picker(entries());
-    insta::assert_snapshot!("picker", picture(&state, 80, 24));
+    insta::assert_snapshot!("picker", snapshot(&state, 80, 24));
     press(&mut state, "jj?");
-    insta::assert_snapshot!("picker-help", picture(&state, 80, 24));
+    insta::assert_snapshot!("picker-help", snapshot(&state, 80, 24));
 }
 
 #[test]
-fn the_facts_of_the_status_line_keep_their_places() {
+fn the_status_line_always_has_the_entry_and_the_step() {
     for name in bundled_documents().keys() {
         for (width, height) in SIZES {
             for keys in ["", "l", "b", "G", "<Space>", "5", "?", ":", "n"] {
@@ -224,10 +225,10 @@ fn ascii_frames_are_ascii_and_keep_the_layout() {
 /// Two steps of one entry look different in plain text, without colours.
 #[test]
 fn steps_differ_without_colours() {
-    let look = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
-    let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &look, 120, 40));
+    let options = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
+    let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &options, 120, 40));
     let matrices = |text: String| text.lines().skip(11).take(12).map(|line| line.chars().take(70).collect::<String>()).collect::<Vec<_>>();
     assert_ne!(matrices(text("")), matrices(text("l")));
-    let coloured = frame(&open("figure-19", ""), &look, 120, 40);
-    assert!(coloured.content().iter().all(|cell| cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset));
+    let plain = frame(&open("figure-19", ""), &options, 120, 40);
+    assert!(plain.content().iter().all(|cell| cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset));
 }

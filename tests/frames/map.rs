@@ -1,4 +1,4 @@
-//! The map of the network: its blocks, their lines, what is computed, and the ways from it.
+//! The map of the network (key `M`): its blocks, the lines between them, how many steps of each block are done, and moves from the map to steps.
 
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ fn the_counts_are_those_of_the_steps() {
                     let line = rows[usize::from(pass == Pass::Backward)];
                     let count = format!(" {done}/{all} ");
                     assert!(line.contains(&count), "{} {pass:?} at {now}: {count}\n{map}", info.name);
-                    // the bar tells the same without the count: full, empty or between
+                    // the bar shows the same: full, empty or partly filled
                     let bar = [line.contains('━'), line.contains('┄')];
                     assert_eq!(bar, [done > 0, done < usize::try_from(all).unwrap()], "{}\n{map}", info.name);
                 }
@@ -98,7 +98,7 @@ fn the_counts_are_those_of_the_steps() {
     }
 }
 
-/// Enter goes to the first step of each layer in the pass that one is in.
+/// Enter on the block of a layer goes to the first step of this layer in the pass of the step on the screen.
 #[test]
 fn enter_goes_to_the_layer_in_this_pass() {
     for (name, document) in bundled_documents().iter().map(|(name, document)| (name.as_str(), document)) {
@@ -180,7 +180,7 @@ fn arrows_follow_lines() {
     assert!(state.overlay.is_none());
 }
 
-/// A graph's nodes have their values and derivatives, as far as they are computed.
+/// The map of a graph shows the values and derivatives of its nodes, as far as they are computed.
 #[test]
 fn a_graph_has_its_nodes() {
     let document = &bundled_documents()["figure-14"];
@@ -194,10 +194,10 @@ fn a_graph_has_its_nodes() {
 }
 
 #[test]
-fn marks_tell_without_colours_and_in_ascii() {
+fn marks_replace_colours_also_in_ascii() {
     let state = at(&screen_document("resnet-block"), "grad.c2.z", "Mk");
-    let look = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: true };
-    let map = export::text(&frame(&state, &look, 80, 24));
+    let options = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: true };
+    let map = export::text(&frame(&state, &options, 80, 24));
     assert!(map.is_ascii(), "{map}");
     let row = |name: &str| map.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}\n{map}")).to_owned();
     assert!(row(" c2 ").contains("> | %"), "{map}");
@@ -210,9 +210,9 @@ fn document(text: &str) -> Arc<Document> {
     Arc::new(Document::new(scenario::read(source, Limits::default()).expect("valid")))
 }
 
-/// A frame of the map asks for what is on the screen, not for all blocks.
+/// A frame of the map asks only for the blocks on the screen.
 #[test]
-fn a_large_network_costs_what_is_in_view() {
+fn the_cost_of_the_map_depends_on_the_blocks_in_view() {
     let layer = "[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\nactivation = \"relu\"\n";
     let chain = |count: usize| {
         let head = "title = \"chain\"\ninput = [1, 2]\ntarget = [1, 2]\nloss = \"squared_error\"\n";

@@ -1,4 +1,4 @@
-//! Texts and panes that are not cut, hidden or moved at any size.
+//! Room on the screen: at each size, texts are not cut, panes are not hidden, and panes do not move during an op.
 
 use gradstep::app::{Action, update};
 use gradstep::expr::Notation;
@@ -18,7 +18,7 @@ fn ops(name: &str) -> Vec<u64> {
     bundled_documents()[name].trace.ops().map(|(_, _, steps)| steps.start).collect()
 }
 
-/// Shows the first step of every op of every scenario at 80x24, with the words of its equation.
+/// Draws the first step of every op of every scenario at 80x24. Calls `look_at` with its view, its equation and its frame.
 fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
     for name in bundled_documents().keys() {
         for step in ops(name) {
@@ -37,7 +37,7 @@ fn at_80x24_the_equation_and_its_title_are_not_cut() {
     each_op_at_80x24("", |view, equation, shown| {
         let line = shown.lines().skip(2).find(|line| line.contains(['=', '←'])).expect("an equation");
         let title = &view.document.scenario.title;
-        // a sum of many may be written with its ends
+        // a long sum may be written with its first and last terms only
         let cut = line.replacen(" + … + ", "", 1).contains('…');
         let names = [equation.title(Notation::Unicode), equation.gist.text(Notation::Unicode), equation.name.into()];
         let is_named = names.iter().any(|name| !name.is_empty() && line.ends_with(name.as_ref()));
@@ -61,8 +61,8 @@ fn nothing_moves_within_an_op() {
         for (width, height) in SIZES {
             for (_, _, steps) in bundled_documents()[name].trace.ops() {
                 let mut places = Vec::new();
-                let some = (steps.end - steps.start).div_ceil(5).max(1);
-                for step in steps.step_by(usize::try_from(some).expect("small")) {
+                let distance = (steps.end - steps.start).div_ceil(5).max(1);
+                for step in steps.step_by(usize::try_from(distance).expect("small")) {
                     let mut state = open(name, "");
                     update(&mut state, Action::GoToStep(step));
                     let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
@@ -88,7 +88,7 @@ fn the_key_of_the_help_is_always_shown() {
 }
 
 #[test]
-fn a_shared_place_names_the_next_pane() {
+fn an_area_that_panes_share_names_the_next_pane() {
     assert!(text("figure-17", "", (80, 24)).contains("Tab why"));
     assert!(text("figure-17", "<Tab>", (80, 24)).contains("Tab matrices alone"));
     assert!(text("figure-17", "<Tab><Tab>", (80, 24)).contains("Tab picture"));
@@ -96,7 +96,7 @@ fn a_shared_place_names_the_next_pane() {
 }
 
 #[test]
-fn the_picker_opens_on_what_is_open() {
+fn the_picker_opens_at_the_open_scenario() {
     let shown = text("figure-17", "o", (80, 24));
     assert!(shown.contains("▸ figure-17"), "{shown}");
     let shown = text("figure-17", "ojo<Esc>o", (80, 24));
@@ -162,7 +162,7 @@ stride = 2000000000
     }
 }
 
-/// Names are as long as their file allows.
+/// Names can be as long as their file.
 #[test]
 fn very_long_names_do_not_panic() {
     for length in [300, 60_000, 65_530, 65_536, 70_000] {

@@ -62,7 +62,7 @@ fn the_split_is_the_same_at_all_steps_of_an_op() {
     assert!(hops.is_empty(), "{hops:#?}");
 }
 
-/// In 70 steps of a walk, the split changes only when the matrices need another of three widths.
+/// Over all steps of a scenario, the split changes at most three times: only when the matrices need another one of three widths.
 #[test]
 fn the_split_seldom_changes_from_op_to_op() {
     let document = &bundled_documents()["figure-15"];
@@ -82,7 +82,7 @@ fn small_matrices_leave_the_room_to_the_picture() {
     }
 }
 
-/// Returns the rows of each tensor that are on the screen, as many as in the matrix of which the most are.
+/// Returns the number of rows of each tensor that are on the screen. If the tensor has several matrices, the matrix with the most rows on the screen counts.
 fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usize> {
     let screen = Rect::new(0, 0, width, height);
     let (trace, at) = state.trace_and_position().expect("a step");
@@ -107,7 +107,7 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
                 [] => [1, 1],
             };
             let (block, row) = (entry / (rows_of_matrix * columns), entry / columns % rows_of_matrix);
-            // a vector may lie: then its rows are side by side
+            // a vector may be drawn as one row
             let row = if shape.len() == 1 { usize::from(place.y) } else { row };
             rows.entry((tensor, block)).or_default().insert(row);
         }
@@ -120,21 +120,21 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
     most
 }
 
-/// The result shows at least as many rows as each operand, where it has them; on a small screen at most one row fewer.
+/// The result shows as many rows as any operand, or all rows that it has. On a small screen it may show one row fewer.
 #[test]
 fn the_result_has_as_many_rows_as_the_operands() {
     let mut short = BTreeMap::new();
     for (name, document) in documents() {
         for (run, output, span) in document.trace.ops() {
             let shape = &document.trace.network_of(run).tensor(output).shape;
-            let [.., all, _] = shape[..] else { continue };
+            let [.., height, _] = shape[..] else { continue };
             for size in [(80, 24), (120, 40)] {
                 let rows = rows_shown(&open_at(&document, span.start), size);
                 let most = rows.iter().filter(|(tensor, _)| **tensor != output).map(|(_, rows)| *rows).max().unwrap_or(0);
                 let result = rows.get(&output).copied().unwrap_or(0);
                 // on a small screen, three matrices below each other have room for two rows each, and one of them for a third
                 let tolerated = usize::from(size.1 < 40);
-                if result + tolerated < most.min(all) {
+                if result + tolerated < most.min(height) {
                     short.insert((name.clone(), document.trace.network_of(run).tensor(output).name.clone(), size), (result, most));
                 }
             }
@@ -155,7 +155,7 @@ fn neuron_labels(text: &str) -> Vec<String> {
             let after: String = cells[dot + 1..].iter().collect();
             let is_line = |c: char| ('\u{2800}'..='\u{28ff}').contains(&c) || c == '●';
             let label = |text: &str| text.trim().to_owned();
-            // the right column has its labels behind the neurons
+            // in the right column a label is to the right of its neuron
             let is_left = !before.chars().any(is_line) && !before.trim().is_empty();
             labels.push(if is_left { label(&before) } else { label(&after) });
         }

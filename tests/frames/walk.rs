@@ -88,7 +88,7 @@ proptest! {
     #[test]
     fn no_walk_leaves_the_bounds(name in proptest::sample::select(NAMES), events in proptest::collection::vec(event(), 1..60)) {
         let mut state = open(name, "");
-        let look = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: false };
+        let options = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: false };
         let (mut size, mut now) = ((80, 24), std::time::Duration::ZERO);
         for event in events {
             match event {
@@ -103,19 +103,19 @@ proptest! {
             prop_assert!((1..=trace.len()).contains(&state.stepper().expect("open").step));
             prop_assert!(state.stepper().expect("open").unit <= Unit::Pass);
             prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some());
-            frame(&state, &look, size.0, size.1);
+            frame(&state, &options, size.0, size.1);
         }
     }
 }
 
-/// Every pane by itself, below the size at which the stepper gives up.
+/// Every pane is drawn alone, also on areas that are smaller than the stepper's smallest screen. It draws nothing outside its area.
 #[test]
 fn every_pane_draws_on_any_area() {
-    let look = RenderOptions::default();
+    let options = RenderOptions::default();
     for name in NAMES {
         for keys in ["", "b", "G", ":loss<Enter>"] {
             let state = open(name, keys);
-            let view = View::of(&state, look).expect("a step");
+            let view = View::of(&state, options).expect("a step");
             for pane in PANES {
                 for (width, height) in [(0, 0), (1, 1), (20, 6), (6, 20), (1, 40), (200, 1)] {
                     let screen = Rect::new(0, 0, width + 4, height + 4);
@@ -132,7 +132,7 @@ fn every_pane_draws_on_any_area() {
 }
 
 #[test]
-fn clicks_lead_to_what_lies_under_them() {
+fn a_click_on_any_cell_leads_to_a_step_of_the_trace() {
     for name in NAMES {
         for (width, height) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
             let state = open(name, "b");
@@ -184,17 +184,21 @@ fn late_play_makes_one_unit_and_does_not_catch_up() {
     update(&mut state, Action::Clock(period * 1000));
     assert_eq!((state.stepper().expect("open").step, state.wake()), (2, Some(period * 1001)));
     update(&mut state, Action::Clock(period * 1001 + period / 2));
-    assert_eq!((state.stepper().expect("open").step, state.wake()), (3, Some(period * 1002)), "a little late is no reason to be slower");
+    assert_eq!(
+        (state.stepper().expect("open").step, state.wake()),
+        (3, Some(period * 1002)),
+        "after a small delay the next unit is still on time"
+    );
 }
 
 #[test]
 fn a_move_can_be_undone() {
     for name in NAMES {
-        let trace = &open(name, "").document().expect("open").trace.len().to_owned();
+        let len = open(name, "").document().expect("open").trace.len();
         for unit in ["", "k", "kk", "kkk"] {
             let mut state = open(name, &format!("g{unit}"));
             let mut seen = vec![state.stepper().expect("open").step];
-            while state.stepper().expect("open").step < *trace {
+            while state.stepper().expect("open").step < len {
                 let before = state.stepper().expect("open").step;
                 press(&mut state, "l");
                 if state.stepper().expect("open").step == before {

@@ -1,4 +1,4 @@
-//! Fuzzing as a test: files of the project with random damage, and random keys. `PROPTEST_CASES` is their number, `PROPTEST_RNG_SEED` makes a run
+//! Fuzzing as a test: files of the project with random damage, and random keys. `PROPTEST_CASES` is the number of cases, and `PROPTEST_RNG_SEED` makes a run
 //! repeatable; CONTRIBUTING explains how to run for hours. A case that fails is shrunk and printed.
 
 mod mutation;
@@ -35,7 +35,7 @@ fn files(folders: &[&str], ends: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// The seeds of a target, read once.
+/// The seeds of a target, which are undamaged files of the project. They are read once.
 fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
     static SCENARIOS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static WEIGHTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
@@ -66,8 +66,8 @@ fn memory() -> &'static Arc<targets::Memory> {
 
 /// The bundled scenarios, open.
 fn bundled_documents() -> &'static [Arc<Document>] {
-    static LESSONS: OnceLock<Vec<Arc<Document>>> = OnceLock::new();
-    LESSONS.get_or_init(|| {
+    static DOCUMENTS: OnceLock<Vec<Arc<Document>>> = OnceLock::new();
+    DOCUMENTS.get_or_init(|| {
         let open = |(path, bytes): &(PathBuf, Vec<u8>)| {
             let name = path.file_stem()?.to_str()?.to_owned();
             let source = Source { path_shown: name.clone(), name, text: String::from_utf8(bytes.clone()).ok()? };
@@ -82,7 +82,7 @@ fn damaged() -> impl Strategy<Value = (Index, Vec<Mutation>)> {
     (any::<Index>(), mutations())
 }
 
-/// `cases`, unless `PROPTEST_CASES` is set.
+/// A configuration with this number of cases, unless `PROPTEST_CASES` gives another number.
 fn config(cases: u32) -> ProptestConfig {
     let usual = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     if std::env::var_os("PROPTEST_CASES").is_some() { usual } else { ProptestConfig { cases, ..usual } }
@@ -119,9 +119,9 @@ fn random_keys() {
     });
 }
 
-/// Undamaged seeds pass their target, so the targets do not see faulty files only.
+/// Undamaged seeds pass their target. So the targets are also tested with files that are valid.
 #[test]
-fn the_seeds_themselves() {
+fn undamaged_seeds_pass() {
     for (_, bytes) in seeds("scenarios") {
         targets::scenario(bytes, memory());
     }

@@ -10,18 +10,18 @@ pub enum Mutation {
     Flip(Index, u8),
     /// Removes bytes.
     Remove(Index, usize),
-    /// Cuts off the rest.
+    /// Removes all bytes from this position on.
     Cut(Index),
-    /// Copies bytes to another place.
+    /// Copies bytes to another position.
     Copy(Index, usize, Index),
     /// Inserts a token.
     Insert(Index, &'static [u8]),
     /// Replaces a number.
-    Number(Index, &'static [u8]),
+    ReplaceNumber(Index, &'static [u8]),
     /// Exchanges two lines.
-    Lines(Index, Index),
+    SwapLines(Index, Index),
     /// Removes a line.
-    Line(Index),
+    RemoveLine(Index),
 }
 
 /// Tokens that are usual in the files, or hostile.
@@ -67,7 +67,7 @@ const NUMBERS: &[&[u8]] = &[
     b"18446744073709551615", b"0x7f", b"1_0", b"99999999999999999999999",
 ];
 
-/// From one to six changes.
+/// From one to five changes.
 pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     let one = prop_oneof![
         3 => (any::<Index>(), 1..=255_u8).prop_map(|(at, bits)| Mutation::Flip(at, bits)),
@@ -75,48 +75,48 @@ pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
         1 => any::<Index>().prop_map(Mutation::Cut),
         2 => (any::<Index>(), 1..60_usize, any::<Index>()).prop_map(|(from, length, to)| Mutation::Copy(from, length, to)),
         3 => (any::<Index>(), prop::sample::select(TOKENS)).prop_map(|(at, token)| Mutation::Insert(at, token)),
-        5 => (any::<Index>(), prop::sample::select(NUMBERS)).prop_map(|(at, number)| Mutation::Number(at, number)),
-        2 => (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Mutation::Lines(a, b)),
-        2 => any::<Index>().prop_map(Mutation::Line),
+        5 => (any::<Index>(), prop::sample::select(NUMBERS)).prop_map(|(at, number)| Mutation::ReplaceNumber(at, number)),
+        2 => (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Mutation::SwapLines(a, b)),
+        2 => any::<Index>().prop_map(Mutation::RemoveLine),
     ];
     prop::collection::vec(one, 1..6)
 }
 
-/// The bytes with the changes made one after another.
+/// Returns the bytes after all changes, made one after another.
 pub fn apply(bytes: &[u8], changes: &[Mutation]) -> Vec<u8> {
-    changes.iter().fold(bytes.to_vec(), applied)
+    changes.iter().fold(bytes.to_vec(), apply_one)
 }
 
-fn applied(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {
-    let place = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
+fn apply_one(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {
+    let position = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
     match change {
         Mutation::Flip(at, bits) => {
-            let at = place(at, &bytes);
+            let at = position(at, &bytes);
             if let Some(byte) = bytes.get_mut(at) {
                 *byte ^= bits;
             }
         }
         Mutation::Remove(at, length) => {
-            let at = place(at, &bytes);
+            let at = position(at, &bytes);
             bytes.drain(at..(at + length).min(bytes.len()));
         }
-        Mutation::Cut(at) => bytes.truncate(place(at, &bytes)),
+        Mutation::Cut(at) => bytes.truncate(position(at, &bytes)),
         Mutation::Copy(from, length, to) => {
-            let (from, to) = (place(from, &bytes), place(to, &bytes));
+            let (from, to) = (position(from, &bytes), position(to, &bytes));
             let copy = bytes[from..(from + length).min(bytes.len())].to_vec();
             bytes.splice(to..to, copy);
         }
         Mutation::Insert(at, token) => {
-            let at = place(at, &bytes);
+            let at = position(at, &bytes);
             bytes.splice(at..at, token.iter().copied());
         }
-        Mutation::Number(at, number) => {
+        Mutation::ReplaceNumber(at, number) => {
             let numbers = numbers(&bytes);
             if !numbers.is_empty() {
                 bytes.splice(at.get(&numbers).clone(), number.iter().copied());
             }
         }
-        Mutation::Lines(a, b) => {
+        Mutation::SwapLines(a, b) => {
             let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
             if !lines.is_empty() {
                 let (a, b) = (a.index(lines.len()), b.index(lines.len()));
@@ -124,7 +124,7 @@ fn applied(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {
                 bytes = lines.concat();
             }
         }
-        Mutation::Line(at) => {
+        Mutation::RemoveLine(at) => {
             let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
             if !lines.is_empty() {
                 lines.remove(at.index(lines.len()));
@@ -135,7 +135,7 @@ fn applied(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {
     bytes
 }
 
-/// The places of the numbers of a text: runs of digits.
+/// The ranges of all runs of digits.
 fn numbers(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     let mut begin = None;

@@ -28,8 +28,8 @@ const NEAR: u64 = 1000;
 /// The longest error message of any file: excerpts are cut around the fault.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
-/// Checks that a text has no control characters and no invisible ones.
-fn visible(text: &str) {
+/// Checks that a text has no control characters and no invisible characters.
+fn check_visible(text: &str) {
     assert_eq!(escape(text), text, "a character reaches the screen without being escaped");
 }
 
@@ -51,7 +51,7 @@ fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
         Err(faults) => {
             assert!(!faults.faults().is_empty(), "a refused file without a fault");
             let message = faults.render(false);
-            visible(&message);
+            check_visible(&message);
             assert!(message.len() < LONGEST_MESSAGE, "{} bytes of message", message.len());
             None
         }
@@ -64,19 +64,19 @@ pub fn scenario(text: &[u8], files: &Arc<Memory>) {
     let document = Arc::new(Document::new(scenario));
     let count = document.trace.len();
     for k in [1, 2, count / 3, count / 2, count.saturating_sub(1), count] {
-        law(&document.trace, k);
+        check_step(&document.trace, k);
     }
     let mut state = State::picker(Vec::new());
     for step in [1, count.div_ceil(2), count] {
         state.open(Arc::clone(&document), Some(step));
         for (width, height) in [(80, 24), (130, 45)] {
-            visible(&export::text(&frame(&state, width, height)));
+            check_visible(&export::text(&frame(&state, width, height)));
         }
     }
 }
 
-/// Checks a step and the one before it: product, running sum, address.
-fn law(trace: &Trace, k: u64) {
+/// Checks step k: its value is the product of its factors, its sum is that of the step before plus the value, and its address leads back to it.
+fn check_step(trace: &Trace, k: u64) {
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
     let (Some(step), Some(at)) = (trace.get(k), trace.position(k)) else {
         assert!(k == 0 || k > trace.len(), "there is no step {k} of {}", trace.len());
@@ -126,46 +126,47 @@ fn tensors(name: &str, bytes: &[u8]) -> Result<(), WeightsError> {
 pub fn session(bytes: &[u8]) {
     let session = match Session::read(bytes) {
         Ok(session) => session,
-        Err(why) => return visible(&escape(&why.to_string())),
+        Err(why) => return check_visible(&escape(&why.to_string())),
     };
     if session.header.iteration > NEAR || session.header.goal.is_some() {
-        return; // a recording that began far away is travelled to, with progress, however long that takes
+        return; // a replay would first compute the far iteration, which can take long
     }
     let Ok(driver) = replay::begin(&session, LIMITS) else { return };
-    let look = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
+    let options = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
     let mut drawn = 0;
-    let _ = replay::frames(&session, driver, &look, |frame| {
-        visible(&export::text(&frame.buffer));
+    let _ = replay::frames(&session, driver, &options, |frame| {
+        check_visible(&export::text(&frame.buffer));
         drawn += 1;
         anyhow::ensure!(drawn < 100, "these are enough");
         Ok(())
     });
 }
 
-/// Target: inputs decoded from bytes, for a stepper with an open scenario. Every byte string is valid.
+/// Target: inputs for a stepper with an open scenario. Each two bytes are one input: another size of the screen, a time, a slice of work, a click or a key.
+/// Every byte string is valid.
 pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
     let mut state = State::picker(picker_entries::bundled());
     state.open(Arc::clone(document), None);
     let (mut size, mut now) = ((80, 24), Duration::ZERO);
     for input in bytes.chunks(2) {
-        let (what, with) = (input[0], input.get(1).copied().unwrap_or(0));
-        match what {
-            0..=15 => size = (u16::from(what) * 16 + u16::from(with) % 16, u16::from(with) % 70),
+        let (kind, value) = (input[0], input.get(1).copied().unwrap_or(0));
+        match kind {
+            0..=15 => size = (u16::from(kind) * 16 + u16::from(value) % 16, u16::from(value) % 70),
             16..=31 => {
-                now += Duration::from_millis(u64::from(with) << (what - 16));
+                now += Duration::from_millis(u64::from(value) << (kind - 16));
                 update(&mut state, Action::Clock(now));
             }
             32..=47 => {
-                update(&mut state, Action::JobIterations(u64::from(with)));
+                update(&mut state, Action::JobIterations(u64::from(value)));
             }
             48..=79 => {
                 let screen = Rect::new(0, 0, size.0, size.1);
-                let (x, y) = (u16::from(what - 48) * size.0 / 32, u16::from(with) * size.1 / 256);
+                let (x, y) = (u16::from(kind - 48) * size.0 / 32, u16::from(value) * size.1 / 256);
                 if let Some(action) = ui::click(&state, &RenderOptions::default(), screen, x, y) {
                     update(&mut state, action);
                 }
             }
-            _ => press(&mut state, with),
+            _ => press(&mut state, value),
         }
         let trace = &state.document().expect("a document stays open").trace;
         assert!(
@@ -175,11 +176,11 @@ pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
             trace.len()
         );
         assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some());
-        visible(&export::text(&frame(&state, size.0, size.1)));
+        check_visible(&export::text(&frame(&state, size.0, size.1)));
     }
 }
 
-/// A key of the table, or a character, by a byte.
+/// Presses the key of a byte: an ASCII character, one of four other characters, or a key from `NAMED`.
 fn press(state: &mut State, byte: u8) {
     const NAMED: &str = "<Esc> <Enter> <Tab> <S-Tab> <Left> <Right> <Up> <Down> <Home> <End> <PgUp> <PgDn> <BS> <Del> <Space> <C-u> <C-w> <C-d> \
         <C-f> <C-b> <M-l> <S-Left> <S-Right> <F5>";

@@ -1,4 +1,4 @@
-//! Kinks: entries on one, entries near one, and smooth functions that only look like one.
+//! Kinks: entries on a kink, entries near a kink, and smooth functions that only look as if they had a kink.
 
 use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::tensor::from_flat;
@@ -22,16 +22,16 @@ fn smooth_functions_have_no_kinks() {
 }
 
 #[test]
-fn kinks_are_named_as_such() {
+fn kinks_are_reported_as_kinks() {
     for (inputs, nodes, kinks) in [
         ("x = 0", "\"J = relu(x)\"", &["grad.x"][..]),
         ("x = 0", "\"J = abs(x)\"", &["grad.x"]),
         ("x = 2, y = 2", "\"J = max(x, y)\"", &["grad.x", "grad.y"]),
         ("x = 2, y = 2", "\"J = min(x, y)\"", &["grad.x", "grad.y"]),
-        // both move together, so there is no kink
+        // both arguments move together, so there is no kink
         ("x = 2", "\"J = max(x, x)\"", &[]),
         ("x = 1e-7", "\"J = relu(x)\"", &[]),
-        // without a name: |x|
+        // J is |x|, although neither function has a kink in its definition
         ("x = 0", "\"u = x * x\", \"J = sqrt(u)\"", &["grad.x"]),
         ("x = 3", "\"J = relu(x)\"", &[]),
     ] {
@@ -42,7 +42,7 @@ fn kinks_are_named_as_such() {
     }
 }
 
-/// Cases whose derivatives are right, or those of PyTorch: none is reported.
+/// No derivative of the corner cases is reported as wrong, because each is right, or is PyTorch's.
 #[test]
 fn corners_pass() {
     let mut wrong = Vec::new();
@@ -50,7 +50,7 @@ fn corners_pass() {
         tally(&path.to_string_lossy(), &document(path.as_os_str()), CheckOptions::ALL, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // 1/b and 1/x overflow, or b · b: the derivative does not
+    // 1/b, 1/x or b · b overflows, but the derivative does not
     for name in ["over", "under", "zero", "n-over-n", "denormal", "log-denormal", "power"] {
         let path = format!("tests/corners/quotient-{name}.toml");
         let [agree, rest @ ..] = tally(name, &document(OsStr::new(&path)), CheckOptions::ALL, &mut wrong);
@@ -58,28 +58,29 @@ fn corners_pass() {
     }
 }
 
-/// A step longer than a curve of the loss jumps over it, to where the loss is flat. These derivatives are accepted if right and reported if wrong.
+/// If an entry is moved too far, it jumps over the curve of the loss to a place where the loss is flat. Even so, these derivatives are accepted if they are
+/// right, and reported if they are wrong.
 #[test]
-fn a_step_does_not_jump_over_a_curve() {
+fn narrow_curves_are_resolved() {
     for (inputs, nodes, right) in [
         ("x = 1000", "\"J = tanh(1e6 * (x - 1000))\"", 1e6),
         ("x = 1e5", "\"J = tanh(300 * (x - 1e5))\"", 300.0),
         ("x = 0", "\"J = tanh(1e20 * x)\"", 1e20),
-        // a bump, 0 at every other step: −2 · 10¹² · 5 · 10⁻⁷ e^(−¼)
+        // a bump that is 0 except near x; its slope is −2 · 10¹² · 5 · 10⁻⁷ e^(−¼)
         ("x = 1000", "\"J = exp(-(1e6 * (x - 1000 + 5e-7))^2)\"", -1e6 * (-0.25_f64).exp()),
         ("x = 1e-170, a = 1e-200", "\"J = a / x\"", -1e140),
     ] {
         assert_eq!(claimed(inputs, nodes, right), Verdict::Agrees, "{nodes}");
         for wrong in [0.0, -right, 2.0 * right, 0.99 * right, (1.0 + 1e-4) * right, f64::NAN, f64::INFINITY] {
             let verdict = claimed(inputs, nodes, wrong);
-            // neither x nor the derivative suggests steps of 1e-22
-            let lost = inputs == "x = 0" && wrong == 0.0 && verdict == Verdict::Unsettled;
-            assert!(verdict == Verdict::Off || lost, "{nodes}: {wrong:e}: {verdict:?}");
+            // neither x = 0 nor the derivative 0 suggests moves as short as 1e-22
+            let is_undecided = inputs == "x = 0" && wrong == 0.0 && verdict == Verdict::Unsettled;
+            assert!(verdict == Verdict::Off || is_undecided, "{nodes}: {wrong:e}: {verdict:?}");
         }
     }
 }
 
-/// An entry within 10⁻⁶ of a kink is judged on its own side; only exactly on it is it at a kink.
+/// An entry within 10⁻⁶ of a kink is compared with the slope on its own side of the kink. Only an entry exactly on the kink has the verdict `Kink`.
 #[test]
 fn an_entry_near_a_kink_is_judged_on_its_own_side() {
     let compared = |x: &str, derivative: Option<f64>| {
@@ -136,8 +137,8 @@ fn a_wrong_derivative_is_found_on_a_kink() {
             assert_eq!(claimed(inputs, nodes, wrong), Verdict::Off, "{nodes}: {wrong}");
         }
     }
-    // two kinks at one place, each with its own convention: x here, and PyTorch says 0
+    // two kinks at one point, each with its own convention: J is x with the slope 1, but PyTorch gives 0
     assert_eq!(claimed("x = 0", "\"J = relu(x) - relu(-x)\"", 0.0), Verdict::Kink);
-    // no slope to the right
+    // the slope to the right is infinite
     assert_eq!(claimed("x = 0", "\"J = sqrt(relu(x))\"", f64::NAN), Verdict::Kink);
 }

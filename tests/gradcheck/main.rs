@@ -16,7 +16,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The number of entries of one tensor and sample that are checked in tests with many scenarios.
+/// Options of tests with many scenarios: at most 12 entries of each tensor of a sample are checked.
 const SOME: CheckOptions = CheckOptions { entries: 12, threads: NonZero::<usize>::MIN };
 
 fn document(scenario: &OsStr) -> Document {
@@ -24,14 +24,14 @@ fn document(scenario: &OsStr) -> Document {
     loader.open(&scenario.to_string_lossy()).unwrap_or_else(|error| panic!("{}: {error}", scenario.display()))
 }
 
-/// The derivatives of the samples, each with its network and run, then those of the batch.
-fn all(trace: &Trace, extent: CheckOptions) -> Vec<(&SampleRun, TensorCheck)> {
+/// Checks the derivatives of all samples, then those of the batch. Returns each result with the network and the run to which it belongs.
+fn all(trace: &Trace, options: CheckOptions) -> Vec<(&SampleRun, TensorCheck)> {
     let mut all = Vec::new();
     let batch = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
     let mut reduced = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
     assert_eq!(reduced.is_some(), trace.samples() > 1);
     for (n, sample_run) in trace.sample_runs().iter().filter(|sample_run| sample_run.sample.is_some()).enumerate() {
-        let checked = check(&sample_run.network, &sample_run.run, extent, |_| true);
+        let checked = check(&sample_run.network, &sample_run.run, options, |_| true);
         if let Some(reduced) = &mut reduced {
             reduced.add(n, &checked);
         }
@@ -43,10 +43,10 @@ fn all(trace: &Trace, extent: CheckOptions) -> Vec<(&SampleRun, TensorCheck)> {
     all
 }
 
-/// Counts verdicts (agrees, off, kink, not finite, unsettled), and adds those that are off to `wrong`.
-fn tally(name: &str, document: &Document, extent: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
+/// Counts the verdicts: agrees, off, kink, not finite, unsettled or undefined. Adds a line to `wrong` for each derivative that is off.
+fn tally(name: &str, document: &Document, options: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
-    for (sample_run, checked) in all(&document.trace, extent) {
+    for (sample_run, checked) in all(&document.trace, options) {
         for compared in &checked.checks {
             counts[match compared.verdict {
                 Verdict::Agrees => 0,
@@ -71,8 +71,8 @@ fn scenarios(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Checks that no derivative is off, and nearly all can be compared.
-fn all_agree(scenarios: &[PathBuf], kinks_in_100: usize) {
+/// Checks that no derivative is wrong, and that at most this percentage of them cannot be compared.
+fn all_agree(scenarios: &[PathBuf], percent_not_compared: usize) {
     let (mut wrong, mut counts) = (Vec::new(), [0; 5]);
     for path in scenarios {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -83,7 +83,7 @@ fn all_agree(scenarios: &[PathBuf], kinks_in_100: usize) {
     }
     assert!(wrong.is_empty(), "{} off:\n{}", wrong.len(), wrong.join("\n"));
     let all: usize = counts.iter().sum();
-    assert!((counts[2] + counts[3] + counts[4]) * 100 <= kinks_in_100 * all, "{counts:?} of {all}");
+    assert!((counts[2] + counts[3] + counts[4]) * 100 <= percent_not_compared * all, "{counts:?} of {all}");
 }
 
 #[test]
@@ -119,8 +119,7 @@ fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
     checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.checks[0].verdict)).collect()
 }
 
-/// If the loss is NaN, its differences prove nothing.
-/// The verdict on ∂/∂x of a graph, if the backward pass had computed this number.
+/// The verdict on ∂J/∂x of a graph, if the backward pass had computed this derivative.
 fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
     let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = document.trace.network();
@@ -130,6 +129,7 @@ fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
     checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
 }
 
+/// If the loss is NaN, its differences prove nothing.
 #[test]
 fn a_nan_loss_gives_no_verdict() {
     let found = graph("x = 0, y = 1", "\"u = x / x\", \"J = u + y\"");
@@ -154,7 +154,8 @@ fn layer_norm_of_a_constant_tensor_is_resolved() {
             assert!(checked.iter().filter(|checked| checked.gradient != id).all(|checked| checked.count(Verdict::Off) == 0), "{text}");
             checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
         };
-        // in the first two the rounding of the mean is more than a millionth of the distance within which the function is nearly linear
+        // in the first two cases the rounding error of the mean is more than a millionth of the distance within which the function is nearly linear, so no
+        // difference is exact enough
         assert!(matches!(verdict(right), Verdict::Agrees | Verdict::Unsettled), "{text}");
         assert_eq!(verdict(right) == Verdict::Agrees, eps > 1e-12 && !input.contains("1e5"), "{text}");
         for wrong in [0.0, -right, 1.5 * right, 1.001 * right] {
@@ -165,7 +166,7 @@ fn layer_norm_of_a_constant_tensor_is_resolved() {
 
 /// A derivative that is NaN in PyTorch too cannot be compared; any other NaN is off.
 #[test]
-fn a_derivative_that_is_not_finite_is_off_unless_the_chain_meets_infinity() {
+fn a_derivative_that_is_not_finite_is_off_unless_the_chain_rule_has_an_infinite_factor() {
     let verdict = |inputs: &str, nodes: &str| {
         let found = graph(inputs, nodes);
         found.iter().find(|(name, _)| name == "grad.x").unwrap().1
@@ -192,7 +193,7 @@ fn steep_and_flat_functions_are_resolved() {
     }
 }
 
-/// The verdicts on a layer's derivatives, except that of its output, if the backward pass had added a number to one of them.
+/// The verdicts on all derivatives except ∂C/∂a of the layer `fc1`. If `wrong` names a derivative, its number is added to that derivative first.
 fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Verdict>)> {
     let document = read(&format!("title = \"t\"\n{scenario}"));
     let network = document.trace.network();
@@ -207,8 +208,8 @@ fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Ver
     named.filter(|(name, _)| name != "grad.fc1.a").collect()
 }
 
-/// An output within rounding of 0 or 1 has a huge ∂C/∂a, but the loss is computed from its z. So right and wrong derivatives before it, and those of other
-/// outputs, are still told apart.
+/// An output that is rounded to 0 or 1 has a huge ∂C/∂a, but the loss is computed from z. So all other derivatives are still checked: right ones are accepted,
+/// wrong ones are reported.
 #[test]
 fn a_saturated_output_hides_no_derivative() {
     for (loss, function) in [
@@ -236,7 +237,8 @@ fn a_saturated_output_hides_no_derivative() {
     }
 }
 
-/// Two samples of a small network with everything that has kinks or is computed in part: padding, strides, pools, a softmax.
+/// A small network with two samples. It has kinks, and layers in which one entry changes only some of the outputs: padding, strides, pools. It ends with a
+/// softmax.
 const SMALL: &str = r#"
 title = "small"
 loss = { type = "cross_entropy", batch_reduction = "mean" }
@@ -293,7 +295,7 @@ fn every_entry_is_checked() {
         assert_eq!((checked.entries, checked.wanted), (places.len(), places.len()));
         assert_eq!(checked.count(Verdict::Off), 0, "{}", info.name);
     }
-    // every parameter, input and value of either sample, and every parameter of the batch
+    // of each sample 8 parameters, 1 input and 10 values; of the batch 8 parameters
     assert_eq!(found.len(), 2 * (8 + 1 + 10) + 8);
     let network = document.trace.network();
     let of_a_run = found.iter().filter(|(sample_run, _)| sample_run.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
@@ -303,7 +305,8 @@ fn every_entry_is_checked() {
     assert!(agree * 20 > all * 19, "{agree} of {all}");
 }
 
-/// Only the entries that depend on the moved one are computed again, on several threads, with the bits of the whole forward pass.
+/// After an entry is moved, `gradcheck` computes only the entries that depend on it, on several threads. The differences still have the bits of a whole forward
+/// pass.
 #[test]
 fn the_differences_are_those_of_the_whole_forward_pass() {
     let names = ["figure-01", "figure-14", "figure-19", "tests/valid/every-layer.toml", "tests/oracle/made-graph-functions.toml"];
@@ -312,25 +315,26 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
         let (network, run) = (document.trace.network(), document.trace.run(0));
         for checked in check(network, run, CheckOptions { entries: 5, threads: NonZero::new(3).unwrap() }, |_| true) {
             let name = &network.tensor(checked.gradient).name;
-            let of = network.find(name.strip_prefix("grad.").unwrap()).unwrap();
+            let tensor = network.find(name.strip_prefix("grad.").unwrap()).unwrap();
             for compared in checked.checks.iter().filter(|compared| compared.verdict == Verdict::Agrees) {
-                let w = run.values(of)[compared.at];
+                let w = run.values(tensor)[compared.at];
                 let moved = |by: f64| {
-                    let mut entries = run.values(of).to_vec();
+                    let mut entries = run.values(tensor).to_vec();
                     entries[compared.at] = w + by;
-                    let run = run.with_tensor(network, of, from_flat(&network.tensor(of).shape, entries));
+                    let run = run.with_tensor(network, tensor, from_flat(&network.tensor(tensor).shape, entries));
                     run.values(network.loss())[0]
                 };
                 let is = |slope: f64| slope.to_bits() == compared.difference.to_bits();
+                // the difference is the central one of fourth order, or one of the two sides
                 let found = |h: f64| {
-                    let [far, left, right, further] = [-2.0, -1.0, 1.0, 2.0].map(|steps| moved(steps * h));
+                    let [far, left, right, further] = [-2.0, -1.0, 1.0, 2.0].map(|factor| moved(factor * h));
                     let here = moved(0.0);
                     let sided = |near: f64, far: f64, h: f64| 2.0 * ((near - here) / h) - (far - here) / (2.0 * h);
                     is((4.0 * ((right - left) / (2.0 * h)) - (further - far) / (4.0 * h)) / 3.0)
                         || is(sided(right, further, h))
                         || is(sided(left, far, -h))
                 };
-                // every step is a power of two; the first is nearly always enough
+                // every distance h is a power of two, and nearly always this first one
                 let first = (1e-5 * w.abs().max(1.0)).log2().floor();
                 let others = (-60..10).map(f64::from);
                 assert!(std::iter::once(first).chain(others).any(|power| found(power.exp2())), "{name} {compared:?}");
@@ -358,7 +362,7 @@ fn the_verdicts_do_not_depend_on_threads() {
 }
 
 #[test]
-fn it_can_be_stopped() {
+fn a_check_can_be_stopped() {
     let document = read(SMALL);
     let (network, run) = (document.trace.network(), document.trace.run(0));
     let mut asked = 0;
@@ -367,12 +371,13 @@ fn it_can_be_stopped() {
         false
     });
     assert!(asked > 0);
-    let looked: usize = checked.iter().map(|checked| checked.checks.len()).sum();
+    let compared: usize = checked.iter().map(|checked| checked.checks.len()).sum();
     let wanted: usize = checked.iter().map(|checked| checked.wanted).sum();
-    assert!(looked < wanted, "{looked} of {wanted}");
+    assert!(compared < wanted, "{compared} of {wanted}");
 }
 
-/// A batch that reduces other numbers than its samples' gradients, and the tensors that are reported.
+/// Checks a batch that reduces spoiled gradients, and returns the tensors that are reported. For the gradient NAME of sample n, `spoil(n, NAME)` gives another
+/// sample and a factor.
 fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize, f64)>) -> Vec<String> {
     let document = read(SMALL);
     let trace = &document.trace;
@@ -414,9 +419,8 @@ fn a_wrong_reduce_is_found() {
     }
 }
 
-/// A kink of a sample is a kink of the batch.
 #[test]
-fn a_sample_that_cannot_be_compared_makes_the_batch_so() {
+fn a_kink_of_a_sample_is_a_kink_of_the_batch() {
     let text = "title = \"t\"\nloss = { type = \"squared_error\", batch_reduction = \"mean\" }\n\
         [[sample]]\ninput = [0]\ntarget = [1]\n[[sample]]\ninput = [1]\ntarget = [1]\n\
         [[layer]]\ntype = \"linear\"\nweight = [[2]]\nbias = [0]\nactivation = \"relu\"\n";

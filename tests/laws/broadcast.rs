@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::kernels::{numbers, same, views};
 
-/// Every operation, with how many operands it has.
+/// Every operation, with its number of operands.
 fn operations() -> Vec<(Operator, usize)> {
     let arithmetic = [Operator::Add, Operator::Sub, Operator::Mul, Operator::DIV, Operator::POW].map(|operator| (operator, 2));
     let alone = [Operator::Neg, Operator::Copy].map(|operator| (operator, 1));
@@ -27,7 +27,7 @@ fn shapes() -> impl Strategy<Value = [Vec<usize>; 2]> {
     })
 }
 
-/// The sums of a rule's terms, from its inputs and, for a backward rule, from y and ∂C/∂y.
+/// Returns the tensor that a rule computes from its inputs; a backward rule also reads y and ∂C/∂y (`more`).
 fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> Vec<f64> {
     let tensors = Reads::inputs(inputs.iter().copied()).with_backward(more.iter().copied());
     let memo = rule.memo(&tensors);
@@ -37,15 +37,16 @@ fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> 
     sums
 }
 
-/// The entry of an operand that the result's entry at this index reads.
+/// Returns the offset of the operand's entry that the result's entry at this index reads. `own` is the shape of the operand.
 fn read(own: &[usize], index: &[usize]) -> usize {
     let aligned = &index[index.len() - own.len()..];
     let own_index: Vec<usize> = aligned.iter().zip(own).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
     ravel(&own_index, own).expect("an entry")
 }
 
-/// Compares an operation on tensors with the same one on the numbers of each entry: values and sums of derivatives.
-fn is_that_of_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
+/// Compares an operation on tensors with the same operation on the numbers of each entry: the values, and the derivatives, which are added up for an entry that
+/// is read several times.
+fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
     let operands: Vec<ElementwiseOperand> = (0..shapes.len()).map(ElementwiseOperand::Input).collect();
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     let on_numbers = Elementwise::new(operator, &operands);
@@ -84,7 +85,7 @@ proptest! {
     #[test]
     fn operations_on_tensors_agree_with_those_on_numbers(shapes in shapes(), seed in any::<u64>(), odd in 1..=9_u64) {
         for (operator, count) in operations() {
-            is_that_of_numbers(operator, &shapes[..count], seed, odd)?;
+            agrees_with_numbers(operator, &shapes[..count], seed, odd)?;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `gradcheck` on random networks and graphs reports no right derivative, and finds a wrong one.
+//! `gradcheck` on random networks and graphs: it reports no derivative that is right, and finds one that is made wrong.
 
 use gradstep::app::Document;
 use gradstep::gradcheck::{CheckOptions, Verdict, check};
@@ -12,11 +12,11 @@ use crate::scenario;
 /// A few entries of each tensor.
 const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero::<usize>::MIN };
 
-/// Checks that no derivative is off, and that one which agreed is off after it is changed by `by`, relative to its value.
+/// Checks that no derivative is reported as off. Then multiplies one of the derivatives that agree by 1 + `by`, and checks that it is reported.
 ///
 /// # Errors
 /// The first verdict that is wrong.
-pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
+pub fn check_verdicts(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     let document = Document::new(scenario(text)?);
     // 0^x jumps at 0, and PyTorch's convention there is not a slope
     let zero_power = |step: Step| step.function.is_some_and(|function| function.name == "^") && step.factors[0].value == 0.0;
@@ -51,7 +51,7 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
             let found = match compared.verdict {
                 // on a kink any value between the slopes on both sides is right
                 Verdict::Off | Verdict::Kink => true,
-                // an entry of 0 does not suggest a step size
+                // an entry of 0 does not suggest how far to move it
                 Verdict::Unsettled => of.is_some_and(|of| run.values(of)[at] == 0.0),
                 _ => false,
             };
@@ -61,19 +61,19 @@ pub fn judges(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Two of 2001 logits read one entry, so the softmax curves equally on both sides at every step size. A missing derivative is found there.
+/// Two logits are 2001. Near this tie the loss curves equally on both sides, however short the move. A missing derivative is found even there.
 #[test]
 fn a_missing_derivative_at_a_softmax_tie_is_off() {
     let text =
         "title = \"tie\"\ninput = [1, 2001, 2001]\ntarget = 1\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n";
     for by in [-1.0, -0.5, 0.01] {
-        judges(text, 0, by).expect("found");
-        judges(text, 1, by).expect("found");
-        judges(text, 2, by).expect("found");
+        check_verdicts(text, 0, by).expect("found");
+        check_verdicts(text, 1, by).expect("found");
+        check_verdicts(text, 2, by).expect("found");
     }
 }
 
-/// A loss near 0 that is a sum of large terms has their rounding error. A derivative that is wrong by a thousandth is still found.
+/// A loss near 0 that is a sum of large terms has the rounding errors of these terms. A derivative that is wrong by a thousandth is still found.
 #[test]
 fn a_loss_near_0_is_rounded_as_its_terms_are() {
     for n in 0..300_u32 {
@@ -84,14 +84,14 @@ fn a_loss_near_0_is_rounded_as_its_terms_are() {
         target.push(1.0);
         let text =
             format!("title = \"near 0\"\ninput = {input:?}\ntarget = {target:?}\nloss = \"upstream\"\n[[layer]]\ntype = \"flatten\"\n");
-        judges(&text, u64::from(n), 0.001).expect("found");
+        check_verdicts(&text, u64::from(n), 0.001).expect("found");
         let (low, high) = (number(90), 1000.0 + number(91));
         let far = high + 2.0_f64.ln();
         let text = format!(
             "title = \"near 0\"\ninput = [{low}, {high}, 0.5, {high}]\ntarget = [{}, 0.2, 1000, 0.3]\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n",
             -(1000.0 * (far - 0.5) - 3.0) / (far - low)
         );
-        judges(&text, u64::from(n), -1.0).expect("found");
+        check_verdicts(&text, u64::from(n), -1.0).expect("found");
     }
 }
 
@@ -118,16 +118,16 @@ fn a_stride_or_dilation_without_effect_can_be_any_number() {
         let near = document(1);
         for number in [3, 1 << 32, (1 << 32) + 1, 1 << 61, i64::MAX.unsigned_abs()] {
             let far = document(number);
-            crate::law::whole(&far.trace).expect("the law");
+            crate::law::check_trace(&far.trace).expect("the law");
             assert_eq!((far.trace.len(), far.loss.to_bits()), (near.trace.len(), near.loss.to_bits()), "{kind} {keys}{number}");
         }
     }
 }
 
-/// A layer norm of two numbers is nearly saturated: small steps are below the rounding of the loss, and large ones reach where it is flat. No derivative is
-/// reported.
+/// A layer norm of two numbers is nearly saturated: short moves change the loss by less than its rounding error, and long moves reach a region where the loss
+/// is flat. No derivative is reported.
 #[test]
-fn a_step_into_a_flat_region_reports_nothing() {
+fn a_move_into_a_flat_region_reports_nothing() {
     let text = r#"
 title = "random"
 input = [0.6536865234375, 0.770751953125]
@@ -163,5 +163,5 @@ type = "linear"
 name = "l5"
 weight = [[0.30029296875, 1000.0], [0.622314453125, -0.2393798828125], [-40.0, -0.41845703125]]
 "#;
-    judges(text, 1, 0.5).expect("not accused");
+    check_verdicts(text, 1, 0.5).expect("no derivative is reported");
 }

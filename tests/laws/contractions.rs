@@ -91,8 +91,8 @@ fn end(view: View) -> usize {
     [View::Input, View::Weight, View::Output].iter().position(|own| *own == view).expect("a view")
 }
 
-/// The edges of each entry, in closed form and one by one.
-fn sees_its_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseError> {
+/// Compares the edges of each entry, which a contraction gives in closed form, with those found by a search through all edges.
+fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseError> {
     let (contraction, all) = (&einsum.contraction, einsum.edges());
     let entries = len(&einsum.shape(end(view)));
     let of = |entry: usize| all.iter().filter(move |edge| edge.ends()[end(view)] == entry).copied().collect::<Vec<Edge>>();
@@ -125,22 +125,22 @@ fn sees_its_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCas
     Ok(())
 }
 
-/// Compares the kernels of all views with plain sums in the order of the edges.
-fn adds_in_order(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseError> {
+/// Compares the kernels of all views with plain sums in the order of the edges. `accumulate` adds to the earlier numbers, `begin` overwrites them.
+fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseError> {
     let tensors: Vec<Vec<f64>> = (0..3).map(|n| numbers(seed.wrapping_add(n as u64), len(&einsum.shape(n)), 6, true)).collect();
     for (view, [a, b]) in [(View::Output, [1, 0]), (View::Weight, [0, 2]), (View::Input, [1, 2])] {
         let own = end(view);
         let start = numbers(seed.wrapping_add(9), tensors[own].len(), 6, false);
-        let (mut plain, mut alone) = (start.clone(), vec![-0.0; start.len()]);
+        let (mut accumulated, mut overwritten) = (start.clone(), vec![-0.0; start.len()]);
         for edge in einsum.edges().into_iter().map(Edge::ends) {
             let product = tensors[a][edge[a]] * tensors[b][edge[b]];
-            plain[edge[own]] += product;
-            alone[edge[own]] += product;
+            accumulated[edge[own]] += product;
+            overwritten[edge[own]] += product;
         }
         let (mut sums, mut begun) = (start.clone(), start);
         einsum.contraction.accumulate(view, &tensors[a], &tensors[b], &mut sums);
         einsum.contraction.begin(view, &tensors[a], &tensors[b], &mut begun);
-        for (is, right) in [(&sums, &plain), (&begun, &alone)] {
+        for (is, right) in [(&sums, &accumulated), (&begun, &overwritten)] {
             prop_assert!(is.iter().zip(right).all(|(is, right)| same(*is, *right)), "{text} with {:?}, {view:?}", einsum.sizes);
         }
     }
@@ -159,13 +159,13 @@ proptest! {
         for text in OF_TWO {
             let einsum = Einsum::new(text, &sizes);
             for view in [View::Output, View::Weight, View::Input] {
-                sees_its_edges(&einsum, text, view)?;
+                check_edges(&einsum, text, view)?;
             }
         }
         for text in OF_ONE {
             let einsum = Einsum::new(text, &sizes);
             for view in [View::Output, View::Input] {
-                sees_its_edges(&einsum, text, view)?;
+                check_edges(&einsum, text, view)?;
             }
         }
     }
@@ -174,7 +174,7 @@ proptest! {
     fn einsums_of_two_operands_add_in_order(sizes in sizes(), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
         for text in OF_TWO {
             let einsum = Einsum::new(text, &sizes);
-            adds_in_order(&einsum, text, seed)?;
+            check_sums(&einsum, text, seed)?;
             let [x, w, y] = std::array::from_fn(|end| einsum.shape(end));
             views(&Bilinear::new(einsum.contraction, [Equation::default(); 3]), &x, Some(&w), &y, seed, odd, infinite)?;
         }
@@ -232,7 +232,7 @@ fn other_einsums_are_refused() {
     assert!(contraction("abcd,dcba->").is_none(), "four loops are left");
     assert!(contraction("abcd,abcd->").is_some_and(|one| one.nest(View::Output, 0).counts == [1, 1, 16]));
     assert!(contraction("abc,cba->").is_some());
-    // the entries of the input lie two places apart
+    // an input stride of 2 skips every second entry of the input
     assert!(Contraction::new(&[Label { size: 3, strides: [2, 0, 1] }]).is_none());
     // edges that differ only in such a label cannot be told apart
     assert!(Contraction::new(&[Label { size: 3, strides: [0; 3] }]).is_none());

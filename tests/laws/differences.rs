@@ -1,4 +1,4 @@
-//! Every derivative against central differences of the loss.
+//! Compares derivatives with central differences of the loss.
 
 use std::sync::Arc;
 
@@ -10,12 +10,14 @@ use gradstep::tensor::{Tensor, from_flat, len};
 /// The tolerance relative to the derivative, or to [`FLOOR`] if that is larger.
 const TOLERANCE: f64 = 1e-6;
 const FLOOR: f64 = 1e-3;
-const STEP: f64 = 1e-5;
 
-/// The number of entries checked in one tensor.
+/// The distance by which an entry is moved, relative to the entry, or to 1 if that is larger.
+const DISTANCE: f64 = 1e-5;
+
+/// The largest number of entries that are checked in one tensor.
 const MOST: usize = 24;
 
-/// The numbers of derivatives that were compared, and that are too close to a kink or a pole.
+/// The number of derivatives that were compared, and of those skipped because a kink or a pole is too close.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     pub compared: usize,
@@ -54,11 +56,11 @@ pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, St
     Ok(tally)
 }
 
-/// (C(x + h) − C(x − h)) / 2h, and the largest value times the largest derivative of the network, which its rounding error is proportional to. `None` near a
-/// kink, where the differences of h and 2h disagree, or if C is NaN.
+/// Returns (C(x + h) − C(x − h)) / 2h, and the scale of its rounding error: the largest value times the largest derivative of the network. Returns `None` near
+/// a kink, where the differences for h and 2h disagree, or if C is NaN.
 fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id, at: usize) -> Option<(f64, f64)> {
     let value = run.values(id)[at];
-    let h = STEP * value.abs().max(1.0);
+    let h = DISTANCE * value.abs().max(1.0);
     let near = |by: f64| {
         let mut entries = run.values(id).to_vec();
         entries[at] = value + by;
@@ -84,9 +86,9 @@ fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id,
     if turns(network, &runs[1], &runs[2]) {
         return None;
     }
-    // 4 times the error of `one`, for a smooth loss
+    // for a smooth loss, `two` has four times the error of `one`
     let bent = (two - one).abs() > TOLERANCE * one.abs().max(FLOOR * scale);
-    // a tie of large logits curves within the step: its slopes on both sides differ equally at h and 2h; those of a smooth loss differ twice as much at 2h
+    // near a tie of large logits, the slopes to the left and right differ by the same amount at h and 2h; for a smooth loss they differ by twice as much at 2h
     let here = run.values(network.loss())[0];
     let jump = |left: f64, right: f64, h: f64| (right - here) / h + (left - here) / h;
     let cornered = (jump(far, further, 2.0 * h) - 2.0 * jump(left, right, h)).abs() > 0.01 * one.abs() + TOLERANCE * FLOOR * scale;

@@ -24,7 +24,7 @@ pub fn graph(tape: &mut Tape, flavour: Flavour) -> String {
     let inputs: Vec<String> = names.iter().map(|name| format!("{name} = {:?}", tape.number(flavour))).collect();
     let mut nodes = Vec::new();
     for n in 0..=tape.pick(5) {
-        // the second is the name that the first intermediate node would have
+        // the second node has the name that gradstep would give to its first intermediate node
         let name = if n == 1 { "t1".to_owned() } else { format!("n{n}") };
         let expression = expression(tape, &names, flavour, 3);
         nodes.push(format!("\"{name} = {expression}\""));

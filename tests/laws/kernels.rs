@@ -15,7 +15,7 @@ use gradstep::op::slot::{Reads, Slot};
 use gradstep::tensor::len;
 use proptest::prelude::*;
 
-/// Numbers from a seed; one in `odd` of them is 0, −0 or, if wanted, not finite.
+/// Pseudo-random numbers between −1 and 1. One in `odd` of them is 0, −0 or, if `infinite` is true, ∞ or NaN.
 pub fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
     let mut state = seed;
     let mut next = || {
@@ -37,31 +37,31 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// One rule, on operands in the slots that it reads.
-fn agrees(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, begun: &[f64]) -> Result<(), TestCaseError> {
+/// Compares the kernel of a rule with the sums of its terms. `slots` are the operands that it reads, `start` the sums to which it adds.
+fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Result<(), TestCaseError> {
     let tensors = slots.map(|slot| &slot[..]);
     let memo = rule.memo(&tensors);
     let x = Operands { tensors, memo: &memo };
-    let mut sums = begun.to_vec();
+    let mut sums = start.to_vec();
     rule.accumulate(&x, &mut sums);
-    let reached = rule.has_terms(&x, sums.len());
-    // a sum that begins with its own terms, whatever stood there
-    let mut fresh = numbers(7, begun.len(), 3, true);
+    let has_terms = rule.has_terms(&x, sums.len());
+    // `begin` overwrites any earlier numbers
+    let mut fresh = numbers(7, start.len(), 3, true);
     rule.begin(&x, &mut fresh);
     for (entry, &sum) in fresh.iter().enumerate() {
         let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
         let plain = (0..terms).fold(if terms == 0 { 0.0 } else { -0.0 }, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} begins as {sum:e}, its {terms} terms add up to {plain:e}");
     }
-    for (entry, (&sum, &start)) in sums.iter().zip(begun).enumerate() {
+    for (entry, (&sum, &start)) in sums.iter().zip(start).enumerate() {
         let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
         let plain = (0..terms).fold(start, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} of {terms} terms is {sum:e}, its terms add up to {plain:e}");
         prop_assert!(same(rule.add_first_terms(&x, entry, terms, start), plain), "{rule:?}: the partial sum of entry {entry}");
         let halves = rule.add_terms(&x, entry, terms / 2..terms, rule.add_terms(&x, entry, 0..terms / 2, start));
         prop_assert!(same(halves, plain), "{rule:?}: the partial sum of entry {entry} in two halves");
-        let said = reached.as_ref().is_none_or(|reached| reached[entry]);
-        prop_assert_eq!(said, terms > 0, "{:?}: entry {}", rule, entry);
+        let has_terms = has_terms.as_ref().is_none_or(|has_terms| has_terms[entry]);
+        prop_assert_eq!(has_terms, terms > 0, "{:?}: entry {}", rule, entry);
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub fn forward(function: &dyn Function, x: &[f64], y: &mut [f64]) {
     rule.begin(&x, y);
 }
 
-/// All three views of a function of x and w, or the two of one of x alone.
+/// Checks the rules of a function y = f(x, w) or y = f(x), for these shapes: the forward rule, and the derivatives by x and w.
 pub fn views(
     function: &dyn Function,
     x: &[usize],
@@ -85,16 +85,16 @@ pub fn views(
     infinite: bool,
 ) -> Result<(), TestCaseError> {
     let make = |n: u64, shape: &[usize]| numbers(seed.wrapping_add(n), len(shape), odd, infinite);
-    // a first use of a tensor begins with −0, a second one with a sum
-    let begun = |shape: &[usize]| if seed.is_multiple_of(2) { vec![-0.0; len(shape)] } else { make(3, shape) };
+    // the first part of an op starts from −0, a second part from the sum of the first
+    let start = |shape: &[usize]| if seed.is_multiple_of(2) { vec![-0.0; len(shape)] } else { make(3, shape) };
     let mut inputs = vec![make(0, x)];
     inputs.extend(w.map(|w| make(1, w)));
     let slots = Reads::inputs(&inputs);
-    agrees(function.forward().as_ref(), &slots, &begun(y))?;
+    check_rule(function.forward().as_ref(), &slots, &start(y))?;
     let more = [make(4, y), make(2, y)];
     let slots = slots.with_backward(&more);
     for (slot, shape) in [Some(x), w].into_iter().flatten().enumerate() {
-        agrees(function.backward(slot).expect("a derivative").as_ref(), &slots, &begun(shape))?;
+        check_rule(function.backward(slot).expect("a derivative").as_ref(), &slots, &start(shape))?;
     }
     Ok(())
 }
@@ -104,6 +104,7 @@ struct Shape {
     groups: usize,
     inputs: usize,
     outputs: usize,
+    /// Length, kernel, stride, padding and dilation, for rows and for columns.
     axes: [[usize; 5]; 2],
 }
 
@@ -180,8 +181,8 @@ fn winner(image: &[f64], places: impl Iterator<Item = usize>) -> usize {
     places.reduce(|best, at| if image[at] > image[best] || image[at].is_nan() { at } else { best }).expect("a window")
 }
 
-/// Max pooling of windows of one channel each.
-fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), TestCaseError> {
+/// Checks max pooling: compares the maxima and the gradient with a linear search of each window.
+fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), TestCaseError> {
     let windows = conv(shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
     let channels = windows.outputs;
     let plane = windows.rows.output * windows.columns.output;
@@ -198,7 +199,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, plane]);
     let mut image: Vec<f64> = numbers(seed, len(&x), odd, infinite);
     if seed.is_multiple_of(3) {
-        // many equals, of which only the first wins
+        // rounded, many numbers are equal: only the first wins
         for value in &mut image {
             *value = (*value * 1.5).trunc();
         }
@@ -213,7 +214,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     for (largest, winner) in largest.iter().zip(&winners) {
         prop_assert!(same(*largest, image[*winner]), "{largest:e} is not {:e}", image[*winner]);
     }
-    // every output's error is its number from 1
+    // the error of output n is n + 1, so all errors differ
     #[allow(clippy::cast_precision_loss)] // some thousands
     let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
     let backward = max.backward(0).expect("a derivative");
@@ -235,7 +236,7 @@ fn maxima(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), Test
     views(&max, &x, None, &y, seed, odd, infinite)
 }
 
-/// An axis of a window, padded so that no window covers nothing but padding.
+/// An axis whose padding is at most half of the kernel, so that nearly every window covers a pixel.
 fn wide(places: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 5]> {
     let sizes = (places, kernels, 1..=3_usize, 1..=3_usize);
     sizes.prop_flat_map(|(n, kernel, stride, dilation)| (0..=kernel / 2).prop_map(move |padding| [n, kernel, stride, padding, dilation]))
@@ -246,7 +247,7 @@ proptest! {
 
     #[test]
     fn maxima_are_the_first_of_the_largest(channels in 1..=3_usize, rows in axis(1..=14), columns in axis(1..=40), seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
-        maxima(&Shape { groups: channels, inputs: 1, outputs: 1, axes: [rows, columns] }, seed, odd, infinite)?;
+        check_max_pool(&Shape { groups: channels, inputs: 1, outputs: 1, axes: [rows, columns] }, seed, odd, infinite)?;
     }
 }
 
@@ -265,17 +266,18 @@ proptest! {
         odd in 1..=9_u64,
         infinite in any::<bool>(),
     ) {
-        maxima(&Shape { groups: channels, inputs: 1, outputs: 1, axes: [axes.0, axes.1] }, seed, odd, infinite)?;
+        check_max_pool(&Shape { groups: channels, inputs: 1, outputs: 1, axes: [axes.0, axes.1] }, seed, odd, infinite)?;
     }
 }
 
 #[test]
-fn shared_work_adds_in_order() {
+fn work_on_several_threads_adds_in_order() {
+    let (seed, odd, infinite) = (5, 7, true);
     let axis = [14, 3, 1, 1, 1];
     let strided = [27, 3, 2, 1, 1];
     for axes in [[axis, axis], [strided, axis]] {
         for (groups, inputs, outputs) in [(1, 32, 90), (2, 32, 45)] {
-            convolution(&Shape { groups, inputs, outputs, axes }, 5, 7, true).expect("the same sums");
+            convolution(&Shape { groups, inputs, outputs, axes }, seed, odd, infinite).expect("the same sums");
         }
     }
 }

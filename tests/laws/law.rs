@@ -1,4 +1,4 @@
-//! The law of the trace: steps add up to the tensors bit for bit, with nothing but multiplication and addition.
+//! The law of the trace: multiplications and additions alone, done in the order of the steps, give the bits of the tensors.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,10 +14,10 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Returns whether a number is about the logarithm of an output. It is computed from the input of the sigmoid or softmax, so it has digits that the output has
-/// lost; it is 0 if the loss does not need it.
-fn near(of_output: f64, logarithm: f64) -> bool {
-    logarithm == 0.0 || (of_output - logarithm).abs() < 1e-7 || (of_output < -14.0 && logarithm < -13.0) || of_output.is_nan()
+/// Returns whether `logarithm` is about log a for the output a of a sigmoid or softmax. gradstep computes it from the input z, so it has digits that a has
+/// lost. It is 0 if the loss does not need it.
+fn is_near(log_of_output: f64, logarithm: f64) -> bool {
+    logarithm == 0.0 || (log_of_output - logarithm).abs() < 1e-7 || (log_of_output < -14.0 && logarithm < -13.0) || log_of_output.is_nan()
 }
 
 macro_rules! ensure {
@@ -32,14 +32,14 @@ macro_rules! ensure {
 ///
 /// # Errors
 /// The first violation and its place.
-pub fn whole(trace: &Trace) -> Result<(), String> {
+pub fn check_trace(trace: &Trace) -> Result<(), String> {
     let mut reads: HashMap<(Id, usize), BTreeSet<u64>> = HashMap::new();
     let mut made: HashMap<(Id, usize), u64> = HashMap::new();
     let mut previous: Option<(Step, Position)> = None;
     for k in 1..=trace.len() {
-        let (step, at) = alone(trace, k)?;
-        after(trace, &step, &at, previous.as_ref())?;
-        for place in named(trace, &step, &at) {
+        let (step, at) = check_alone(trace, k)?;
+        check_order(trace, &step, &at, previous.as_ref())?;
+        for place in entries_read(trace, &step, &at) {
             reads.entry(place).or_default().insert(k);
         }
         *made.entry((trace.op_at(&at).output, at.entry)).or_default() += 1;
@@ -56,29 +56,29 @@ pub fn whole(trace: &Trace) -> Result<(), String> {
             ensure!(uses == expected, "{}[{entry}] is read by steps {expected:?}, not {uses:?}", info.name);
             for found in trace.uses(0, id, entry) {
                 let span = trace.entry_steps(0, found.tensor, found.entry).unwrap_or(0..0);
-                ensure!(span.contains(&found.step), "step {} does not make what it is said to make", found.step);
+                ensure!(span.contains(&found.step), "step {} does not compute the entry that uses() gives for it", found.step);
             }
             let Some(span) = trace.entry_steps(0, id, entry) else { continue };
             let count = made.get(&(id, entry)).copied().unwrap_or(0);
             ensure!(span.end - span.start == count, "{}[{entry}] has {count} steps, not {span:?}", info.name);
             let value = trace.run(0).values(id)[entry];
-            ensure!(count > 0 || same(value, 0.0), "nothing reaches {}[{entry}], but it is {value:?}", info.name);
+            ensure!(count > 0 || same(value, 0.0), "{}[{entry}] has no steps, but it is {value:?}", info.name);
         }
     }
-    counts(trace)?;
-    works(trace)?;
-    edges(trace)
+    check_counts(trace)?;
+    check_work(trace)?;
+    check_edges(trace)
 }
 
-/// The estimated work of an op is at least its number of terms, so that no long op is taken for a short one.
-fn works(trace: &Trace) -> Result<(), String> {
+/// Checks that the estimated work of an op is at least its number of terms. Otherwise a long op would be taken for a short one.
+fn check_work(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for (number, op) in network.ops().iter().enumerate() {
         let entries = len(&network.tensor(op.output).shape);
         for (part, (rule, x)) in op.parts.iter().zip(run.parts(op, number)) {
             let operands = part.operands.map(|id| run.values(id).len());
             let (work, terms) = (rule.work(&operands, entries), rule.prefix_terms(&x, entries));
-            ensure!(work >= terms, "{} has {terms} terms, but is said to take {work} multiplications", network.tensor(op.output).name);
+            ensure!(work >= terms, "{} has {terms} terms, but its estimated work is {work}", network.tensor(op.output).name);
         }
     }
     Ok(())
@@ -88,24 +88,24 @@ fn works(trace: &Trace) -> Result<(), String> {
 ///
 /// # Errors
 /// The first violation and its place.
-pub fn some(trace: &Trace, k: u64) -> Result<(), String> {
-    let (step, at) = alone(trace, k)?;
-    let previous = if k > 1 { Some(alone(trace, k - 1)?) } else { None };
-    after(trace, &step, &at, previous.as_ref())?;
-    for (tensor, entry) in named(trace, &step, &at) {
+pub fn check_step(trace: &Trace, k: u64) -> Result<(), String> {
+    let (step, at) = check_alone(trace, k)?;
+    let previous = if k > 1 { Some(check_alone(trace, k - 1)?) } else { None };
+    check_order(trace, &step, &at, previous.as_ref())?;
+    for (tensor, entry) in entries_read(trace, &step, &at) {
         ensure!(
             trace.uses(0, tensor, entry).iter().any(|found| found.step == k),
-            "step {k} reads {tensor}[{entry}], which does not know it"
+            "step {k} reads {tensor}[{entry}], but is not among the uses of this entry"
         );
     }
     let output = trace.op_at(&at).output;
     let span = trace.entry_steps(0, output, at.entry);
-    ensure!(span.as_ref().is_some_and(|span| span.contains(&k)), "step {k} is not among those that made its entry");
+    ensure!(span.as_ref().is_some_and(|span| span.contains(&k)), "step {k} is not among the steps of its entry");
     Ok(())
 }
 
 /// Checks a step by itself: number, value, factors, address.
-fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
+fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let at = trace.position(k).ok_or_else(|| format!("there is no step {k} of {}", trace.len()))?;
     let step = trace.get(k).ok_or_else(|| format!("there is no step {k}"))?;
     let (network, run) = (trace.network(), trace.run(0));
@@ -116,7 +116,7 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     ensure!(step.op == output.name && step.index == unravel(at.entry, &output.shape), "{name} says {}{:?}", step.op, step.index);
     ensure!((1..=step.terms).contains(&step.term), "{name} is not one of {} terms", step.terms);
 
-    // a slice has the entries of its tensor, and the argument before it is one of them
+    // a factor with a slice stands for all entries of the slice; the factor before it is one of them
     let each = |factor: &Factor| match (factor.slice, factor.source) {
         (Some(places), Some(source)) => places.each().map(|at| run.values(source.tensor)[at]).collect(),
         _ => vec![factor.value],
@@ -152,18 +152,18 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     for factor in &step.factors {
         let (Some(source), Some(expr)) = (factor.source, factor.derived) else { continue };
         let Some(value) = expr.value(&|slot| run.values(operands[slot])[source.at]) else { continue };
-        let through_z = matches!(expr, Expr::Of(function, _) if *function == LOG) && near(value, factor.value);
+        let through_z = matches!(expr, Expr::Of(function, _) if *function == LOG) && is_near(value, factor.value);
         ensure!(same(value, factor.value) || through_z, "{name}: {expr:?} is {value:?}, not {:?}", factor.value);
     }
     ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
 
     for (tensor, place) in trace.sources(&at, at.term) {
-        // found through the terms, and from the positions
+        // looked up for one position and for all positions, which are two ways in `term_reads`
         let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
         for places in [&places[place..=place], &places] {
             let own = |found: &&TermRead| found.term == at.term && found.place == place;
-            let met = trace.term_reads(&at, tensor, places);
-            ensure!(met.iter().filter(own).count() == 1, "{name} reads {tensor}[{place}] among {}, which is not known", places.len());
+            let found = trace.term_reads(&at, tensor, places);
+            ensure!(found.iter().filter(own).count() == 1, "{name} reads {tensor}[{place}] among {}, which is not known", places.len());
         }
     }
     let address = trace.address(&at).to_string();
@@ -182,8 +182,8 @@ fn alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     Ok((step, at))
 }
 
-/// Checks a step and the one before it: the running sum, the order, the units.
-fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
+/// Checks a step against the step before it: the running sum, the order, the units.
+fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
     let k = step.step;
     let place = |at: &Position| (at.sample_run, at.op, at.entry);
     let Some((before, was)) = previous else {
@@ -206,7 +206,7 @@ fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Pos
     let mut finer = k..k + 1;
     for unit in Unit::ALL {
         let (span, last) = (trace.span(k, unit), trace.span(k - 1, unit));
-        let together = match unit {
+        let is_same_unit = match unit {
             Unit::Step => false,
             Unit::Entry => place(was) == place(at),
             Unit::Op => (was.sample_run, was.op) == (at.sample_run, at.op),
@@ -214,8 +214,12 @@ fn after(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Pos
             Unit::Sample => was.sample_run == at.sample_run,
             Unit::Iteration => true,
         };
-        ensure!(span.start <= finer.start && finer.end <= span.end, "step {k}: its {} {span:?} does not hold {finer:?}", unit.name());
-        ensure!(if together { last == span } else { last.end == span.start }, "step {k}: its {} is {span:?} after {last:?}", unit.name());
+        ensure!(span.start <= finer.start && finer.end <= span.end, "step {k}: its {} {span:?} does not contain {finer:?}", unit.name());
+        ensure!(
+            if is_same_unit { last == span } else { last.end == span.start },
+            "step {k}: its {} is {span:?} after {last:?}",
+            unit.name()
+        );
         finer = span;
     }
     ensure!(finer == (1..trace.len() + 1), "the iteration is {finer:?}");
@@ -245,8 +249,8 @@ fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     sources
 }
 
-/// The entries that the factors of a step are or name: `relu′(z)` names an entry of z, `sum(t)` all of t.
-fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
+/// The entries that a step reads. A factor is an entry, or it is computed from entries: `relu′(z)` from an entry of z, `sum(t)` from all entries of t.
+fn entries_read(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
     let mut places = BTreeSet::new();
     for factor in &step.factors {
@@ -269,7 +273,7 @@ fn named(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
 ///
 /// # Errors
 /// The first tensor with another number.
-pub fn counts(trace: &Trace) -> Result<(), String> {
+pub fn check_counts(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for (number, op) in network.ops().iter().enumerate() {
         let info = network.tensor(op.output);
@@ -282,11 +286,12 @@ pub fn counts(trace: &Trace) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that a linear or convolutional layer has as many products in the forward pass as in the derivatives of its weights and of its inputs: one for each edge.
+/// Checks that a linear or convolutional layer has as many products in the forward pass as in the derivatives of its weights and of its inputs: one for each
+/// edge.
 ///
 /// # Errors
 /// The first tensor with too many or too few terms.
-pub fn edges(trace: &Trace) -> Result<(), String> {
+pub fn check_edges(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for layer in network.layers().iter().filter(|layer| matches!(layer.kind, "linear" | "conv2d" | "conv_transpose2d")) {
         let missing = || format!("{} has no z", layer.name);

@@ -42,7 +42,7 @@ pub const ACTIVATIONS: &[&str] = &[
     "log_softmax",
 ];
 
-/// The losses, each with the activations that it requires before it; none means any.
+/// The losses, each with the activations that it accepts before it. An empty list means any activation.
 pub const LOSSES: &[(&str, &[&str])] = &[
     ("squared_error", &[]),
     ("upstream", &[]),
@@ -79,7 +79,7 @@ pub fn network(tape: &mut Tape, flavour: Flavour) -> String {
     let count = 1 + writer.tape.pick(4);
     for number in 0..count {
         let image = shape.len() > 1;
-        // each kind, and more of the usual ones
+        // every kind, and the usual kinds more often
         let make = match writer.tape.pick(LAYERS.len() + 4).checked_sub(LAYERS.len()) {
             Some(0 | 1) if image => conv2d,
             Some(_) if image => max_pool2d,
@@ -140,11 +140,13 @@ impl Writer<'_> {
         self.line(key, &text);
     }
 
+    /// Returns two sizes in `from..from + choices`, which are equal half of the time.
     fn two(&mut self, from: usize, choices: usize) -> [usize; 2] {
         let a = from + self.tape.pick(choices);
         if self.tape.pick(2) == 0 { [a, a] } else { [a, from + self.tape.pick(choices)] }
     }
 
+    /// Writes the activation of a layer, or none.
     fn activate(&mut self) {
         self.last = Some("identity");
         if self.tape.pick(6) != 0 {
@@ -179,8 +181,8 @@ impl Writer<'_> {
     /// The lines of the loss and the target.
     fn loss(&mut self, output: &[usize]) -> String {
         let outputs: usize = output.iter().product();
-        let stands = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
-        let own: Vec<&str> = LOSSES.iter().filter(|(_, after)| stands(after)).map(|(name, _)| *name).collect();
+        let is_accepted_by = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
+        let own: Vec<&str> = LOSSES.iter().filter(|(_, after)| is_accepted_by(after)).map(|(name, _)| *name).collect();
         let any: Vec<&str> = LOSSES.iter().filter(|(_, after)| after.is_empty()).map(|(name, _)| *name).collect();
         let choices = if !own.is_empty() && self.tape.pick(2) == 1 { own } else { any };
         let name = self.tape.of(&choices);
@@ -261,7 +263,7 @@ fn conv2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     Some(vec![outputs, out(0), out(1)])
 }
 
-/// The keys of a pool, and its output's shape.
+/// Writes a pool, and returns the shape of its output.
 fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> Option<Vec<usize>> {
     let [channels, height, width] = image(shape)?;
     let sizes = [height, width];
@@ -273,10 +275,10 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
     for i in 0..2 {
         kernel[i] = kernel[i].min(sizes[i]);
         padding[i] = padding[i].min(kernel[i] / 2);
-        let real = |o: usize| {
+        let covers_a_pixel = |o: usize| {
             (0..kernel[i]).any(|k| (o * stride[i] + k * dilation[i]).checked_sub(padding[i]).is_some_and(|place| place < sizes[i]))
         };
-        if !out(i, kernel, padding, dilation).is_some_and(|n| (0..n).all(real)) {
+        if !out(i, kernel, padding, dilation).is_some_and(|n| (0..n).all(covers_a_pixel)) {
             dilation[i] = 1;
         }
     }
@@ -311,14 +313,15 @@ fn global_avg_pool2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usi
     Some(vec![channels, 1, 1])
 }
 
-/// This layer and earlier ones of its shape, some of them through an activation of their own.
+/// Adds the output so far and earlier tensors of the same shape. Some of the earlier tensors pass through an activation first.
 fn add(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
-    let one = |shape: &[usize]| shape.iter().copied().skip_while(|n| *n == 1).collect::<Vec<_>>();
-    let alike: Vec<(String, Vec<usize>)> = writer.known.iter().filter(|(_, other)| one(other) == one(shape)).cloned().collect();
+    let without_ones = |shape: &[usize]| shape.iter().copied().skip_while(|n| *n == 1).collect::<Vec<_>>();
+    let of_same_shape: Vec<(String, Vec<usize>)> =
+        writer.known.iter().filter(|(_, other)| without_ones(other) == without_ones(shape)).cloned().collect();
     let mut summands = vec![writer.known.last()?.0.clone()];
     let mut rank = shape.len();
     for _ in 0..=writer.tape.pick(2) {
-        let (name, other) = alike[writer.tape.pick(alike.len())].clone();
+        let (name, other) = of_same_shape[writer.tape.pick(of_same_shape.len())].clone();
         rank = rank.max(other.len());
         if writer.tape.pick(2) == 0 {
             summands.push(name);
@@ -326,8 +329,8 @@ fn add(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
         }
         activation(writer, &other)?;
         writer.line("from", &format!("\"{name}\""));
-        let (branch, its) = writer.known.last_mut()?;
-        *its = other;
+        let (branch, branch_shape) = writer.known.last_mut()?;
+        *branch_shape = other;
         summands.push(branch.clone());
     }
     let order = writer.tape.pick(summands.len());
@@ -346,11 +349,12 @@ fn conv_transpose2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usiz
         return None;
     }
     let (kernel, stride, mut padding, dilation) = (writer.two(1, 3), writer.two(1, 3), writer.two(0, 2), writer.two(1, 2));
-    let mut more = writer.two(0, 3);
-    let spread = |i: usize, more: [usize; 2]| (sizes[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 + more[i];
+    let mut output_padding = writer.two(0, 3);
+    // the size of the output before `padding` is cut off at both ends
+    let uncut = |i: usize, output_padding: [usize; 2]| (sizes[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 + output_padding[i];
     for i in 0..2 {
-        more[i] = more[i].min(stride[i].max(dilation[i]) - 1);
-        padding[i] = padding[i].min((spread(i, more) - 1) / 2);
+        output_padding[i] = output_padding[i].min(stride[i].max(dilation[i]) - 1);
+        padding[i] = padding[i].min((uncut(i, output_padding) - 1) / 2);
     }
     let groups = writer.tape.of(&divisors(channels));
     let outputs = groups * (1 + writer.tape.pick(2));
@@ -358,17 +362,17 @@ fn conv_transpose2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usiz
     writer.tensor("weight", &[channels, outputs / groups, kernel[0], kernel[1]]);
     writer.pair("stride", stride);
     writer.pair("padding", padding);
-    writer.pair("output_padding", more);
+    writer.pair("output_padding", output_padding);
     writer.pair("dilation", dilation);
     writer.line("groups", &groups.to_string());
     if writer.tape.pick(3) > 0 {
         writer.tensor("bias", &[outputs]);
     }
     writer.activate();
-    Some(vec![outputs, spread(0, more) - 2 * padding[0], spread(1, more) - 2 * padding[1]])
+    Some(vec![outputs, uncut(0, output_padding) - 2 * padding[0], uncut(1, output_padding) - 2 * padding[1]])
 }
 
-#[allow(clippy::unnecessary_wraps)] // a row of the table
+#[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 fn dropout(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("dropout");
     let mask = tensor(writer.tape, Flavour::Mask, shape);
@@ -381,7 +385,7 @@ fn dropout(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     Some(shape.to_vec())
 }
 
-#[allow(clippy::unnecessary_wraps)] // a row of the table
+#[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("layer_norm");
     for key in ["weight", "bias"] {
@@ -396,7 +400,7 @@ fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     Some(shape.to_vec())
 }
 
-/// The keys of a norm with a weight and a bias for each channel.
+/// Writes the keys of a norm with a weight and a bias for each channel.
 fn channel_norm(writer: &mut Writer<'_>, channels: usize) {
     for key in ["weight", "bias"] {
         if writer.tape.pick(3) > 0 {
@@ -432,14 +436,14 @@ fn instance_norm2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize
     Some(vec![channels, height, width])
 }
 
-#[allow(clippy::unnecessary_wraps)] // a row of the table
+#[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 fn flatten(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("flatten");
     writer.last = None;
     Some(vec![shape.iter().product()])
 }
 
-#[allow(clippy::unnecessary_wraps)] // a row of the table
+#[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 fn activation(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("activation");
     writer.function("function");

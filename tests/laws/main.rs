@@ -1,5 +1,5 @@
 //! Properties of random networks and graphs: an entry is the sum of its terms, bit for bit; derivatives agree with central differences; addresses lead back to
-//! their steps; the users of an entry are complete. Planted faults show that these checks find what is wrong.
+//! their steps; each entry lists all terms that read it. Planted faults show that these checks find what is wrong.
 
 mod broadcast;
 mod checked;
@@ -26,23 +26,28 @@ use proptest::test_runner::TestRunner;
 
 use tape::{Flavour, Tape, tape};
 
-/// The longest trace that is checked whole; of longer ones some steps are checked.
-const WHOLE: u64 = 6_000;
+/// The length of the longest trace of which every step is checked. Of longer traces, some steps are checked.
+const LONGEST_FULLY_CHECKED: u64 = 6_000;
 
 fn scenario(text: &str) -> Result<Scenario, TestCaseError> {
     let source = Source { name: "random".into(), path_shown: "random.toml".into(), text: text.into() };
     read(source, Limits::default()).map_err(|faults| TestCaseError::fail(format!("{faults}\n{text}")))
 }
 
-fn holds(text: &str, seed: u64) -> Result<(), TestCaseError> {
+/// Checks the law of the trace.
+fn check_law(text: &str, seed: u64) -> Result<(), TestCaseError> {
     let document = Document::new(scenario(text)?);
     let trace = &document.trace;
-    let checked =
-        if trace.len() <= WHOLE { law::whole(trace) } else { places(seed, 150, trace.len()).try_for_each(|k| law::some(trace, k)) };
+    let checked = if trace.len() <= LONGEST_FULLY_CHECKED {
+        law::check_trace(trace)
+    } else {
+        some_steps(seed, 150, trace.len()).try_for_each(|k| law::check_step(trace, k))
+    };
     checked.map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
 }
 
-fn slopes(text: &str) -> Result<differences::Tally, TestCaseError> {
+/// Compares the derivatives with central differences.
+fn check_slopes(text: &str) -> Result<differences::Tally, TestCaseError> {
     let scenario = scenario(text)?;
     differences::check(&scenario.network, &scenario.sample_tensors(0)).map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
 }
@@ -51,8 +56,8 @@ fn flavours() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large), Just(Flavour::Extreme)]
 }
 
-/// The flavours whose differences can be computed.
-fn tame() -> impl Strategy<Value = Flavour> {
+/// The flavours with numbers whose differences can be computed.
+fn flavours_with_differences() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large)]
 }
 
@@ -62,7 +67,7 @@ fn faults() -> impl Strategy<Value = f64> {
 }
 
 /// Steps from all over the trace, including its ends.
-fn places(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
+fn some_steps(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
     (1..=count).map(move |n| 1 + n.wrapping_mul(seed | 1) % len).chain([1, len])
 }
 
@@ -71,34 +76,34 @@ proptest! {
 
     #[test]
     fn networks_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
-        holds(&layers::network(&mut tape, flavour), seed)?;
+        check_law(&layers::network(&mut tape, flavour), seed)?;
     }
 
     #[test]
     fn graphs_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
-        holds(&graphs::graph(&mut tape, flavour), seed)?;
+        check_law(&graphs::graph(&mut tape, flavour), seed)?;
     }
 
     #[test]
-    fn derivatives_of_networks_are_central_differences(mut tape in tape(), flavour in tame()) {
-        slopes(&layers::network(&mut tape, flavour))?;
+    fn derivatives_of_networks_are_central_differences(mut tape in tape(), flavour in flavours_with_differences()) {
+        check_slopes(&layers::network(&mut tape, flavour))?;
     }
 
     #[test]
     fn derivatives_of_graphs_are_central_differences(mut tape in tape(), sharp in any::<bool>()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
-        slopes(&graphs::graph(&mut tape, flavour))?;
+        check_slopes(&graphs::graph(&mut tape, flavour))?;
     }
 
     #[test]
-    fn gradcheck_is_right_about_networks(mut tape in tape(), flavour in tame(), seed in any::<u64>(), by in faults()) {
-        checked::judges(&layers::network(&mut tape, flavour), seed, by)?;
+    fn gradcheck_is_right_about_networks(mut tape in tape(), flavour in flavours_with_differences(), seed in any::<u64>(), by in faults()) {
+        checked::check_verdicts(&layers::network(&mut tape, flavour), seed, by)?;
     }
 
     #[test]
     fn gradcheck_is_right_about_graphs(mut tape in tape(), sharp in any::<bool>(), seed in any::<u64>(), by in faults()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
-        checked::judges(&graphs::graph(&mut tape, flavour), seed, by)?;
+        checked::check_verdicts(&graphs::graph(&mut tape, flavour), seed, by)?;
     }
 
     #[test]
@@ -109,22 +114,22 @@ proptest! {
             let bits = |document: &Document| document.trace.run(0).values(id).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&one), bits(&two));
         }
-        for k in places(seed, 30, one.trace.len()) {
+        for k in some_steps(seed, 30, one.trace.len()) {
             let json = |document: &Document| serde_json::to_string(&document.trace.get(k)).unwrap();
             prop_assert_eq!(json(&one), json(&two));
         }
     }
 }
 
-/// The derivative of a node with many readers has many parts, and a part is found without a search through them.
+/// The derivative of a node that many nodes read has many parts. The part of a step is found without a search through all parts.
 #[test]
 fn a_node_with_many_readers_obeys_the_law() {
     for readers in [3, 4, 5, 40] {
-        let ways = ["a * b", "a + b", "b - a", "sin(a)", "a / b"];
-        let nodes: Vec<String> = (0..readers).map(|n| format!("\"n{n} = {}\"", ways[n % ways.len()])).collect();
+        let expressions = ["a * b", "a + b", "b - a", "sin(a)", "a / b"];
+        let nodes: Vec<String> = (0..readers).map(|n| format!("\"n{n} = {}\"", expressions[n % expressions.len()])).collect();
         let sum = (0..readers).map(|n| format!("n{n}")).collect::<Vec<_>>().join(" + ");
         let text = format!("title = \"fan\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [{}, \"J = {sum}\"]\n", nodes.join(", "));
-        holds(&text, 1).unwrap();
+        check_law(&text, 1).unwrap();
     }
 }
 
@@ -139,7 +144,7 @@ fn most_derivatives_are_compared() {
     for (make, least) in [(layers::network as fn(&mut Tape, Flavour) -> String, 0.9), (graphs::graph, 0.6)] {
         let mut all = differences::Tally::default();
         for mut tape in tapes(150) {
-            let tally = slopes(&make(&mut tape, Flavour::Smooth)).unwrap();
+            let tally = check_slopes(&make(&mut tape, Flavour::Smooth)).unwrap();
             all.compared += tally.compared;
             all.skipped += tally.skipped;
         }

@@ -24,11 +24,11 @@ use crate::{differences, law};
 
 /// A planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Diagnostic {
+enum Fault {
     Nothing,
-    /// Twice the derivative, in the kernel and in the terms.
+    /// The derivative is doubled, in the kernel and in the terms.
     Doubled,
-    /// The same, in one entry only.
+    /// The derivative is doubled in the entry [`DOUBLED_ENTRY`] only.
     DoubledOnce,
     /// The kernel adds from the last term to the first.
     Reversed,
@@ -40,28 +40,29 @@ enum Diagnostic {
     RightToLeft,
     /// A factor differs from the entry that it names.
     Misnamed,
-    /// The users of an entry are incomplete.
+    /// No entry lists the terms that read it.
     Unread,
-    /// Every entry lacks a term, in the kernel too.
+    /// Every entry lacks its last term, in the kernel too.
     Short,
 }
 
-/// The entry of [`Diagnostic::DoubledOnce`].
-const ONE: usize = 77;
+/// The entry of [`Fault::DoubledOnce`].
+const DOUBLED_ENTRY: usize = 77;
 
+/// A rule with a fault.
 #[derive(Debug)]
-struct Crooked {
+struct FaultyRule {
     rule: Arc<dyn Rule>,
-    fault: Diagnostic,
+    fault: Fault,
 }
 
-impl Crooked {
+impl FaultyRule {
     fn count(&self, x: &Operands<'_>, entry: usize) -> u64 {
         self.prefix_terms(x, entry + 1) - self.prefix_terms(x, entry)
     }
 }
 
-impl Rule for Crooked {
+impl Rule for FaultyRule {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.rule.memo(tensors)
     }
@@ -74,8 +75,8 @@ impl Rule for Crooked {
         for (at, sum) in out.iter_mut().enumerate() {
             let terms = self.count(x, at);
             match self.fault {
-                Diagnostic::Reversed => (0..terms).rev().for_each(|t| *sum += self.term(x, at, t).value),
-                Diagnostic::Fused => (0..terms).for_each(|t| {
+                Fault::Reversed => (0..terms).rev().for_each(|t| *sum += self.term(x, at, t).value),
+                Fault::Fused => (0..terms).for_each(|t| {
                     let args = self.term(x, at, t).args;
                     let first = args[..args.len() - 1].iter().fold(1.0, |product, arg| product * arg.value);
                     *sum = first.mul_add(args[args.len() - 1].value, *sum);
@@ -86,22 +87,22 @@ impl Rule for Crooked {
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        self.rule.prefix_terms(x, entry) - if self.fault == Diagnostic::Short { entry as u64 } else { 0 }
+        self.rule.prefix_terms(x, entry) - if self.fault == Fault::Short { entry as u64 } else { 0 }
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let mut found = self.rule.term(x, at, term);
         match self.fault {
-            Diagnostic::DoubledOnce if at != ONE => found,
-            Diagnostic::Doubled | Diagnostic::DoubledOnce => {
+            Fault::DoubledOnce if at != DOUBLED_ENTRY => found,
+            Fault::Doubled | Fault::DoubledOnce => {
                 found.args.push(constant(2.0));
                 Term::product(found.args)
             }
-            Diagnostic::RightToLeft => {
+            Fault::RightToLeft => {
                 found.value = found.args.iter().rev().map(|arg| arg.value).reduce(|product, x| product * x).expect("a factor");
                 found
             }
-            Diagnostic::Misnamed => {
+            Fault::Misnamed => {
                 found.args[0].value += 1.0;
                 Term::product(found.args)
             }
@@ -110,17 +111,17 @@ impl Rule for Crooked {
     }
 
     fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
-        let first = u64::from(self.fault == Diagnostic::Forgotten && terms > 1);
+        let first = u64::from(self.fault == Fault::Forgotten && terms > 1);
         (first..terms).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
     fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
-        let first = terms.start + u64::from(self.fault == Diagnostic::Forgotten && terms.end > terms.start + 1);
+        let first = terms.start + u64::from(self.fault == Fault::Forgotten && terms.end > terms.start + 1);
         (first..terms.end).fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if self.fault == Diagnostic::Unread { Vec::new() } else { self.rule.uses(x, slot, at) }
+        if self.fault == Fault::Unread { Vec::new() } else { self.rule.uses(x, slot, at) }
     }
 
     fn equation(&self) -> Equation {
@@ -128,52 +129,57 @@ impl Rule for Crooked {
     }
 }
 
-/// A function whose rules have faults: forwards, and backwards by slot.
+/// A function with a fault in its forward rule, or in the backward rule of a slot.
 #[derive(Debug)]
-struct Planted {
+struct FaultyFunction {
     function: Arc<dyn Function>,
-    forward: Diagnostic,
-    backward: [Diagnostic; 2],
+    forward: Fault,
+    backward: [Fault; 2],
 }
 
-impl Function for Planted {
+impl Function for FaultyFunction {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
         self.function.shape(inputs)
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Crooked { rule: self.function.forward(), fault: self.forward })
+        Arc::new(FaultyRule { rule: self.function.forward(), fault: self.forward })
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
         let rule = self.function.backward(slot)?;
-        Some(Arc::new(Crooked { rule, fault: self.backward[slot] }))
+        Some(Arc::new(FaultyRule { rule, fault: self.backward[slot] }))
     }
 }
 
 /// C = Σ a t.
 #[derive(Debug)]
-struct Weighed;
+struct WeightedSum;
 
-/// Its derivative t, or (`true`) the terms of C itself.
-#[derive(Debug)]
-struct Weights(bool);
+/// The rules of [`WeightedSum`].
+#[derive(Debug, PartialEq, Eq)]
+enum WeightedSumRule {
+    /// C, with a term a t for each entry of a.
+    Forward,
+    /// ∂C/∂a = t.
+    Backward,
+}
 
-impl Function for Weighed {
+impl Function for WeightedSum {
     fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
         Ok(Vec::new())
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Weights(true))
+        Arc::new(WeightedSumRule::Forward)
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        (slot == 0).then(|| Arc::new(Weights(false)) as Arc<dyn Rule>)
+        (slot == 0).then(|| Arc::new(WeightedSumRule::Backward) as Arc<dyn Rule>)
     }
 }
 
-impl Rule for Weights {
+impl Rule for WeightedSumRule {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
             *sum = self.add_first_terms(x, at, self.prefix_terms(x, at + 1) - self.prefix_terms(x, at), *sum);
@@ -181,21 +187,24 @@ impl Rule for Weights {
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        (entry * if self.0 { x.tensors[Input(0)].len() } else { 1 }) as u64
+        (entry * if *self == Self::Forward { x.tensors[Input(0)].len() } else { 1 }) as u64
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let i = usize::try_from(term).expect("a term of an entry");
-        let args: Factors =
-            if self.0 { smallvec![entry(x, Input(0), i), entry(x, Input(1), i)] } else { smallvec![entry(x, Input(1), at)] };
+        let args: Factors = if *self == Self::Forward {
+            smallvec![entry(x, Input(0), i), entry(x, Input(1), i)]
+        } else {
+            smallvec![entry(x, Input(1), at)]
+        };
         Term::product(args)
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        match (self.0, slot) {
-            (true, _) => vec![Use { entry: 0, term: at as u64 }],
-            (false, Input(1)) => vec![Use { entry: at, term: 0 }],
-            (false, _) => Vec::new(),
+        match (self, slot) {
+            (Self::Forward, _) => vec![Use { entry: 0, term: at as u64 }],
+            (Self::Backward, Input(1)) => vec![Use { entry: at, term: 0 }],
+            (Self::Backward, _) => Vec::new(),
         }
     }
 
@@ -206,34 +215,34 @@ impl Rule for Weights {
 
 /// The place of a planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Where {
+enum Site {
     Forward,
     WeightGradient,
     InputGradient,
     Softmax,
 }
 
-/// 20 inputs, linear to 6 with a bias, softmax.
-fn network(fault: Diagnostic, place: Where) -> (Network, Vec<(Id, Arc<Tensor>)>) {
-    let at = |here: Where| if here == place { fault } else { Diagnostic::Nothing };
+/// A network with 20 inputs, a linear layer to 6 outputs with a bias, and a softmax. It has a fault at this place.
+fn network(fault: Fault, place: Site) -> (Network, Vec<(Id, Arc<Tensor>)>) {
+    let at = |here: Site| if here == place { fault } else { Fault::Nothing };
     let number = |n: usize| (f64::from(u32::try_from(n * 7_919 % 1_009).expect("small")) - 500.0) / 700.0;
     let tensor = |shape: &[usize], from: usize| from_flat(shape, (from..from + shape.iter().product::<usize>()).map(number).collect());
-    let edges = Planted {
+    let edges = FaultyFunction {
         function: Arc::new(Bilinear::new(dense(20, 6), EQUATIONS)),
-        forward: at(Where::Forward),
-        backward: [at(Where::InputGradient), at(Where::WeightGradient)],
+        forward: at(Site::Forward),
+        backward: [at(Site::InputGradient), at(Site::WeightGradient)],
     };
     let z = Stage::new(Z)
         .with_part(Arc::new(edges), [StageSource::Input(0), StageSource::Parameter(0)])
         .with_part(Arc::new(bias(&[6], &[6])), [StageSource::Parameter(1)]);
     let function = activation::find("softmax").expect("an activation").function(&[]);
-    let softmax = Planted { function, forward: Diagnostic::Nothing, backward: [at(Where::Softmax), Diagnostic::Nothing] };
+    let softmax = FaultyFunction { function, forward: Fault::Nothing, backward: [at(Site::Softmax), Fault::Nothing] };
     let a = Stage::new(A).with_part(Arc::new(softmax), [StageSource::Stage(0)]);
     let mut chain = Chain::new(&[20]);
     let leaf = |symbols, value: Tensor| Leaf { symbols, shape: value.shape().to_vec(), value };
     let parameters = vec![leaf(WEIGHT, tensor(&[6, 20], 0)), leaf(BIAS, tensor(&[6], 300))];
     chain.layer("fc1", "linear", Layer { parameters, stages: vec![z, a] }, &[None]).expect("shapes that fit");
-    let network = chain.finish(Loss { function: Arc::new(Weighed), reads_z: false, shortcut: None, target: None });
+    let network = chain.finish(Loss { function: Arc::new(WeightedSum), reads_z: false, shortcut: None, target: None });
     let given = |role, value: Tensor| (network.with_role(role).next().expect("of this role"), Arc::new(value));
     let given = vec![given(Role::Input { learns: false }, tensor(&[20], 400)), given(Role::Target, tensor(&[6], 500))];
     (network, given)
@@ -244,22 +253,22 @@ fn trace(network: Network, given: &[(Id, Arc<Tensor>)]) -> Trace {
     Trace::new(Arc::new(network), vec![run])
 }
 
-/// The results of the checks: the law, and the differences.
-fn verdicts(fault: Diagnostic, place: Where) -> (Result<(), String>, Result<(), String>) {
+/// The results of the two checks: of the law of the trace, and of the differences.
+fn verdicts(fault: Fault, place: Site) -> (Result<(), String>, Result<(), String>) {
     let (network, given) = network(fault, place);
     let slopes = differences::check(&network, &given).map(|_| ());
-    (law::whole(&trace(network, &given)), slopes)
+    (law::check_trace(&trace(network, &given)), slopes)
 }
 
 #[test]
 fn without_a_fault_nothing_is_found() {
-    assert_eq!(verdicts(Diagnostic::Nothing, Where::Forward), (Ok(()), Ok(())));
+    assert_eq!(verdicts(Fault::Nothing, Site::Forward), (Ok(()), Ok(())));
 }
 
 #[test]
 fn a_wrong_derivative_is_found_by_differences_alone() {
-    for place in [Where::WeightGradient, Where::InputGradient, Where::Softmax] {
-        let (law, slopes) = verdicts(Diagnostic::Doubled, place);
+    for place in [Site::WeightGradient, Site::InputGradient, Site::Softmax] {
+        let (law, slopes) = verdicts(Fault::Doubled, place);
         assert_eq!(law, Ok(()), "{place:?}");
         let said = slopes.expect_err("twice the derivative");
         assert!(said.contains("by differences"), "{said}");
@@ -269,16 +278,16 @@ fn a_wrong_derivative_is_found_by_differences_alone() {
 #[test]
 fn a_broken_law_is_found() {
     for (fault, place, words) in [
-        (Diagnostic::Reversed, Where::Forward, "the last sum is"),
-        (Diagnostic::Reversed, Where::InputGradient, "the last sum is"),
-        (Diagnostic::Reversed, Where::Softmax, "the last sum is"),
-        (Diagnostic::Fused, Where::Forward, "the last sum is"),
-        (Diagnostic::Forgotten, Where::Forward, "is"),
-        (Diagnostic::RightToLeft, Where::Softmax, "but Product of"),
-        (Diagnostic::Misnamed, Where::Forward, "fc1.weight[0] is"),
-        (Diagnostic::Unread, Where::WeightGradient, "is read by steps"),
-        (Diagnostic::Unread, Where::Forward, "is not known"),
-        (Diagnostic::Short, Where::InputGradient, "is read by steps"),
+        (Fault::Reversed, Site::Forward, "the last sum is"),
+        (Fault::Reversed, Site::InputGradient, "the last sum is"),
+        (Fault::Reversed, Site::Softmax, "the last sum is"),
+        (Fault::Fused, Site::Forward, "the last sum is"),
+        (Fault::Forgotten, Site::Forward, "is"),
+        (Fault::RightToLeft, Site::Softmax, "but Product of"),
+        (Fault::Misnamed, Site::Forward, "fc1.weight[0] is"),
+        (Fault::Unread, Site::WeightGradient, "is read by steps"),
+        (Fault::Unread, Site::Forward, "is not known"),
+        (Fault::Short, Site::InputGradient, "is read by steps"),
     ] {
         let said = verdicts(fault, place).0.expect_err(&format!("{fault:?} in {place:?}"));
         assert!(said.contains(words), "{fault:?} in {place:?}: {said}");
@@ -287,21 +296,21 @@ fn a_broken_law_is_found() {
 
 #[test]
 fn missing_edges_are_found() {
-    for (place, words) in [(Where::InputGradient, "for grad.input"), (Where::WeightGradient, "for grad.fc1.weight")] {
-        let (network, given) = network(Diagnostic::Short, place);
-        let said = law::edges(&trace(network, &given)).expect_err("an edge less");
+    for (place, words) in [(Site::InputGradient, "for grad.input"), (Site::WeightGradient, "for grad.fc1.weight")] {
+        let (network, given) = network(Fault::Short, place);
+        let said = law::check_edges(&trace(network, &given)).expect_err("an edge is missing");
         assert!(said.contains(words), "{said}");
     }
 }
 
 #[test]
-fn differences_find_what_the_law_cannot_know() {
-    let (_, slopes) = verdicts(Diagnostic::Short, Where::InputGradient);
-    assert!(slopes.expect_err("a sum with a term less").contains("grad.input"));
+fn differences_find_a_missing_term() {
+    let (_, slopes) = verdicts(Fault::Short, Site::InputGradient);
+    assert!(slopes.expect_err("a term is missing").contains("grad.input"));
 }
 
-/// Every derivative of the network with a fault, checked.
-fn checked(fault: Diagnostic, place: Where) -> (Network, Vec<TensorCheck>) {
+/// Checks every derivative of the network with a fault.
+fn checked(fault: Fault, place: Site) -> (Network, Vec<TensorCheck>) {
     let (network, given) = network(fault, place);
     let checked = check(&network, &Run::new(&network, &given), CheckOptions::ALL, |_| true);
     assert!(checked.iter().all(|checked| checked.checks.len() == checked.entries && checked.wanted == checked.entries));
@@ -317,12 +326,12 @@ fn off<'a>(network: &'a Network, checked: &[TensorCheck]) -> Vec<&'a str> {
 #[test]
 fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
     for (place, first) in [
-        (Where::WeightGradient, Some("grad.fc1.weight")),
-        (Where::InputGradient, Some("grad.input")),
-        (Where::Softmax, Some("grad.fc1.z")),
-        (Where::Forward, None),
+        (Site::WeightGradient, Some("grad.fc1.weight")),
+        (Site::InputGradient, Some("grad.input")),
+        (Site::Softmax, Some("grad.fc1.z")),
+        (Site::Forward, None),
     ] {
-        let fault = if place == Where::Forward { Diagnostic::Nothing } else { Diagnostic::Doubled };
+        let fault = if place == Site::Forward { Fault::Nothing } else { Fault::Doubled };
         let (network, checked) = checked(fault, place);
         assert_eq!(off(&network, &checked).first().copied(), first, "{place:?}");
         for worst in checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).map(TensorCheck::worst) {
@@ -334,28 +343,28 @@ fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
 
 #[test]
 fn gradcheck_finds_one_wrong_entry_among_many() {
-    let (network, checked) = checked(Diagnostic::DoubledOnce, Where::WeightGradient);
+    let (network, checked) = checked(Fault::DoubledOnce, Site::WeightGradient);
     assert_eq!(off(&network, &checked), ["grad.fc1.weight"]);
     let wrong: Vec<usize> = checked
         .iter()
         .flat_map(|checked| &checked.checks)
         .filter_map(|compared| (compared.verdict == Verdict::Off).then_some(compared.at))
         .collect();
-    assert_eq!(wrong, [ONE]);
+    assert_eq!(wrong, [DOUBLED_ENTRY]);
 }
 
-/// `gradcheck` does not ask the checked rules for dependencies: a rule that lacks an edge would lack it there too.
+/// `gradcheck` does not ask the rules that it checks which entries depend on others: a rule that lacks an edge would lack it in its answer too.
 #[test]
 fn gradcheck_finds_a_missing_edge() {
-    let (network, checked) = checked(Diagnostic::Short, Where::InputGradient);
+    let (network, checked) = checked(Fault::Short, Site::InputGradient);
     assert_eq!(off(&network, &checked), ["grad.input"]);
 }
 
 /// A fault in the steps of the forward pass is not a fault of the derivatives.
 #[test]
 fn gradcheck_uses_the_values_of_the_forward_pass() {
-    for fault in [Diagnostic::Reversed, Diagnostic::Fused, Diagnostic::Forgotten, Diagnostic::Unread] {
-        let (network, checked) = checked(fault, Where::Forward);
+    for fault in [Fault::Reversed, Fault::Fused, Fault::Forgotten, Fault::Unread] {
+        let (network, checked) = checked(fault, Site::Forward);
         assert_eq!(off(&network, &checked), <[&str; 0]>::default(), "{fault:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Saturated outputs: the loss and the error of a sigmoid or softmax that is rounded to 0 or 1 are those that follow from its logits.
+//! Saturated outputs: even if a sigmoid or softmax is rounded to 0 or 1, the loss and the error are as exact as formulas of the logits.
 
 use gradstep::network::Run;
 
@@ -30,8 +30,8 @@ fn softplus(z: f64) -> f64 {
 }
 
 #[allow(clippy::float_cmp)] // zeros too
-fn near(ours: f64, theirs: f64, what: &str) {
-    assert!(ours == theirs || (ours - theirs).abs() <= 1e-10 * theirs.abs(), "{what}: {ours:e}, not {theirs:e}");
+fn check_near(value: f64, expected: f64, what: &str) {
+    assert!(value == expected || (value - expected).abs() <= 1e-10 * expected.abs(), "{what}: {value:e}, not {expected:e}");
 }
 
 #[test]
@@ -45,8 +45,8 @@ fn binary_cross_entropy_is_exact_at_all_logits() {
                 for (loss, function) in [("binary_cross_entropy", "sigmoid"), ("binary_cross_entropy_with_logits", "identity")] {
                     let what = format!("{loss} {reduction}, z = {z}, t = {t}");
                     let (c, error) = outcome(&format!("{{ type = \"{loss}\", reduction = \"{reduction}\" }}"), function, &logits, &target);
-                    near(c, (rest + t * softplus(-z) + (1.0 - t) * softplus(z)) / n, &what);
-                    near(error[1], (sigmoid(z) - t) / n, &what);
+                    check_near(c, (rest + t * softplus(-z) + (1.0 - t) * softplus(z)) / n, &what);
+                    check_near(error[1], (sigmoid(z) - t) / n, &what);
                     assert!(error[0].abs() < 1e-16 && error[2].abs() < 1e-16, "{what}: {error:?}");
                 }
             }
@@ -60,8 +60,8 @@ fn sigmoid_with_cross_entropy_is_exact_at_all_logits() {
         for t in TARGETS {
             let (c, error) = outcome("\"cross_entropy\"", "sigmoid", &[z], &[t]);
             let what = format!("z = {z}, t = {t}");
-            near(c, t * softplus(-z), &what);
-            near(error[0], t * (sigmoid(z) - 1.0), &what);
+            check_near(c, t * softplus(-z), &what);
+            check_near(error[0], t * (sigmoid(z) - 1.0), &what);
         }
     }
 }
@@ -73,8 +73,8 @@ fn softmax_with_cross_entropy_is_exact_at_all_logits() {
             for (loss, function) in [("cross_entropy", "softmax"), ("cross_entropy_with_logits", "identity")] {
                 let what = format!("{loss}, z = {z}, t = {t}, {u}");
                 let (c, error) = outcome(&format!("\"{loss}\""), function, &[z, 0.0], &[t, u]);
-                near(c, t * softplus(-z) + u * softplus(z), &what);
-                // outputs and targets are rounded to 2⁻⁵³ of what adds up to 1
+                check_near(c, t * softplus(-z) + u * softplus(z), &what);
+                // each output and each target is rounded, by about 2⁻⁵³
                 let right = u * sigmoid(z) - t * sigmoid(-z);
                 let allowed = 1e-10 * right.abs() + 4e-16 * (t + u);
                 assert!((error[0] - right).abs() <= allowed && (error[1] + right).abs() <= allowed, "{what}: {error:?}, not {right:e}");

@@ -8,17 +8,17 @@ use proptest::prelude::*;
 
 use crate::kernels::{forward, numbers, views};
 
-/// The rule on operands in the slots that it reads.
-fn with<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, see: impl FnOnce(&Operands<'_>) -> R) -> R {
+/// Calls `see` with the operands of a rule.
+fn with_operands<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, see: impl FnOnce(&Operands<'_>) -> R) -> R {
     let tensors = slots.map(|slot| slot);
     let memo = rule.memo(&tensors);
     let x = Operands { tensors, memo: &memo };
     see(&x)
 }
 
-/// Checks that the users of each entry, and of each pair of entries, are the terms that read them.
-fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result<(), TestCaseError> {
-    with(rule, slots, |x| {
+/// Compares two lists of a rule with a search through all terms: the terms that read an entry of an operand, and the terms of one entry that read it.
+fn check_reads(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result<(), TestCaseError> {
+    with_operands(rule, slots, |x| {
         let terms = |entry: usize| (0..rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry)).map(move |term| (entry, term));
         for (slot, tensor) in slots.each() {
             for at in 0..tensor.len() {
@@ -29,7 +29,7 @@ fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> 
                 uses.dedup();
                 prop_assert_eq!(uses, expected, "{:?}: uses of {} in {:?}", rule, at, slot);
                 for entry in 0..entries {
-                    // those in a slice too
+                    // an argument that is read as part of a slice counts too
                     let args = |entry, term| expand_slice(x, rule.term(x, entry, term).args);
                     let lies = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.belongs_to(slot, at));
                     let expected: Vec<u64> = terms(entry).filter(lies).map(|(_, term)| term).collect();
@@ -41,7 +41,7 @@ fn knows_its_readers(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> 
     })
 }
 
-/// The slices of a tensor, entry by entry.
+/// The slices of a tensor, each as the offsets of its entries.
 fn slices(shape: &[usize], axis: Option<usize>) -> Vec<Vec<usize>> {
     let Some(axis) = axis else { return vec![(0..len(shape)).collect()] };
     let inner = len(&shape[axis + 1..]);
@@ -74,19 +74,19 @@ proptest! {
             let backward = function.backward(0).expect("a derivative");
             let slots = Reads::inputs([&z[..]]).with_backward([&a[..], &da[..]]);
             let mut dz = vec![7.0; z.len()];
-            with(&*backward, &slots, |x| backward.begin(x, &mut dz));
+            with_operands(&*backward, &slots, |x| backward.begin(x, &mut dz));
             for slice in slices(&shape, axis) {
                 let total: f64 = slice.iter().map(|at| z[*at].exp()).sum();
-                let arrives: f64 = slice.iter().map(|at| da[*at] * if is_log { 1.0 } else { z[*at].exp() / total }).sum();
+                let weighted_sum: f64 = slice.iter().map(|at| da[*at] * if is_log { 1.0 } else { z[*at].exp() / total }).sum();
                 for &at in &slice {
                     let p = z[at].exp() / total;
-                    let (right_a, right_dz) = if is_log { (p.ln(), da[at] - p * arrives) } else { (p, p * (da[at] - arrives)) };
+                    let (right_a, right_dz) = if is_log { (p.ln(), da[at] - p * weighted_sum) } else { (p, p * (da[at] - weighted_sum)) };
                     prop_assert!((a[at] - right_a).abs() < 1e-14, "{function:?}: {} is not {right_a}", a[at]);
                     prop_assert!((dz[at] - right_dz).abs() < 1e-14, "{function:?}: {} is not {right_dz}", dz[at]);
                 }
             }
-            knows_its_readers(&*function.forward(), &Reads::inputs([&z[..]]), z.len())?;
-            knows_its_readers(&*backward, &slots, z.len())?;
+            check_reads(&*function.forward(), &Reads::inputs([&z[..]]), z.len())?;
+            check_reads(&*backward, &slots, z.len())?;
             views(&function, &shape, None, &shape, seed, odd, false)?;
         }
     }
@@ -102,7 +102,7 @@ proptest! {
     }
 }
 
-/// By hand: softmax of [0, ln 3] is [1/4, 3/4], and the logarithm of that is taken without the exponentials of 1000 and more.
+/// By hand: the softmax of [0, ln 3] is [1/4, 3/4]. Adding 1000 to both entries does not change it, although exp 1000 overflows.
 #[test]
 fn large_entries_do_not_overflow() {
     let z = [1000.0, 1000.0, 0.0, 1000.0 + 3f64.ln()];

@@ -1,4 +1,4 @@
-//! Random choices that shrink: a generator reads numbers from a tape, and 0 is always the simplest choice.
+//! Random choices that shrink. A generator reads numbers from a tape, and 0 is always the simplest choice: a tape of zeros gives the simplest network.
 
 use proptest::prelude::*;
 
@@ -17,9 +17,9 @@ pub enum Flavour {
     Smooth,
     /// Small whole numbers and halves, with zeros of both signs and many ties.
     Sharp,
-    /// The first kind, with some numbers that saturate every activation.
+    /// Numbers as in `Smooth`, and some that saturate every activation.
     Large,
-    /// The second kind, with some numbers whose products overflow or underflow.
+    /// Numbers as in `Sharp`, and some whose products overflow or underflow.
     Extreme,
     /// 0 and 1.
     Mask,
@@ -38,6 +38,7 @@ impl Tape {
         self.pick(n) == n - 1
     }
 
+    /// One of the choices.
     pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.pick(choices.len())]
     }

@@ -8,9 +8,9 @@
 
 A new case is a new file made-NAME.toml and one run.
 
-The tests read the files and need no Python. All derivatives are computed by autograd, except those of the loss with respect to the output, which autograd
-does not keep: -t/a and (1-t)/(1-a). Random tensors come from an independent implementation of the published generators
-(SplitMix64, xoshiro256++), so that those of the program are checked too.
+The tests read the files and need no Python. Autograd computes all derivatives except dC/da for a cross-entropy: PyTorch computes this loss from z, not from
+the output a, so autograd has no dC/da, and run_loss returns -t/a or (1-t)/(1-a) - t/a. Random tensors come from an independent implementation of the
+published generators (SplitMix64, xoshiro256++), so the random numbers of gradstep are checked too.
 
 Supported: all layers, activations and losses, and [graph]; one sample, no [train].
 """
@@ -61,6 +61,7 @@ def uniforms(seed):
 
 
 def normals(seed):
+    """Normal numbers of mean 0 and variance 1, by the Box-Muller transform."""
     stream = uniforms(seed)
     while True:
         u, v = next(stream), next(stream)
@@ -68,6 +69,7 @@ def normals(seed):
 
 
 def initialised(spec, shape):
+    """The tensor of `{ init = … }`. Its own key `shape` comes before the argument."""
     shape = list(spec.get("shape", shape))
     n, kind = math.prod(shape), spec["init"]
     receptive = math.prod(shape[2:])
@@ -101,7 +103,7 @@ def initialised(spec, shape):
 
 
 def tensor(value, shape=None, rank=0):
-    """A tensor of the file: inline or an init; leading dimensions of size 1 are added up to `rank`."""
+    """A tensor of the file, written as an array or as `{ init = … }`. An array of lower rank than `rank` gets leading dimensions of size 1."""
     if isinstance(value, dict):
         return initialised(value, shape)
     t = torch.tensor(value, dtype=torch.float64)
@@ -133,8 +135,8 @@ ACTIVATIONS = {
     "hardswish": lambda z, keys: F.hardswish(z),
     "log_softmax": lambda z, keys: torch.log_softmax(z.flatten(), 0).reshape(z.shape),
     "softmax": lambda z, keys: torch.softmax(z.flatten(), 0).reshape(z.shape),
-    "log_softmax": lambda z, keys: torch.log_softmax(z.flatten(), 0).reshape(z.shape),
 }
+# the beginning of the default name of a layer: conv1, conv2, ...
 BASE = {
     "activation": "act",
     "add": "add",
@@ -150,6 +152,7 @@ BASE = {
     "linear": "fc",
     "max_pool2d": "pool",
 }
+# the layers that read an image
 IMAGES = ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "instance_norm2d")
 
 
@@ -160,6 +163,7 @@ def run_network(scenario):
     values, parameters, counts = {}, {}, {}
 
     def keep(where, name, t):
+        """Stores a tensor by its name, and makes autograd keep its gradient."""
         if not t.requires_grad:
             t.requires_grad_(True)
         t.retain_grad()
@@ -185,11 +189,11 @@ def run_network(scenario):
             b = None
             if "bias" in layer:
                 b = keep(parameters, f"{name}.bias", tensor(layer["bias"], [w.shape[1] * groups], 1))
-            stride, padding, more, dilation = (
+            stride, padding, output_padding, dilation = (
                 pair(layer.get(k, d))
                 for k, d in (("stride", 1), ("padding", 0), ("output_padding", 0), ("dilation", 1))
             )
-            z = F.conv_transpose2d(a.unsqueeze(0), w, b, stride, padding, more, groups, dilation).squeeze(0)
+            z = F.conv_transpose2d(a.unsqueeze(0), w, b, stride, padding, output_padding, groups, dilation).squeeze(0)
             z = keep(values, f"{name}.z", z)
             function = layer.get("activation", "identity")
             a, last = ACTIVATIONS[function](z, layer), (function, z)
@@ -290,7 +294,7 @@ def run_network(scenario):
 
 
 def run_loss(scenario, a, function, z):
-    """The loss, and its derivative with respect to the output if the stable form does not go through the output."""
+    """The loss for the output a = function(z). The second result is dC/da if PyTorch computes the loss from z, else None."""
     loss = scenario["loss"]
     loss = {"type": loss} if isinstance(loss, str) else loss
     if loss["type"] == "upstream" and "gradient" in loss:
@@ -355,6 +359,7 @@ def run_graph(scenario):
         return t
 
     def fresh():
+        """The next unused name t1, t2, ... for an operation inside an expression."""
         nonlocal counter
         counter += 1
         while f"t{counter}" in used:
@@ -362,7 +367,7 @@ def run_graph(scenario):
         return f"t{counter}"
 
     def evaluate(e, name):
-        """`name` is the name of the node, or None for an operation inside it."""
+        """Computes an expression. `name` is the name of its node, or None for an operation inside the expression of a node."""
         if isinstance(e, ast.Constant):
             return torch.tensor(float(e.value))
         if isinstance(e, ast.UnaryOp) and isinstance(e.operand, ast.Constant):
@@ -387,7 +392,7 @@ def run_graph(scenario):
         evaluate(ast.parse(expression, mode="eval").body, name)
     output = values[graph.get("output", nodes[-1][0])]
     output.backward()
-    # a tensor without a gradient has no influence on the output
+    # if the output does not depend on a tensor, autograd gives None instead of 0
     gradients = {name: number(v.grad.item() if v.grad is not None else 0.0) for name, v in values.items()}
     loss = number(output.item())
     return {
@@ -410,12 +415,14 @@ def run_graph(scenario):
 
 
 def number(x):
+    """A number for JSON: NaN and infinities are strings."""
     if math.isnan(x):
         return "nan"
     return x if math.isfinite(x) else ("inf" if x > 0 else "-inf")
 
 
 def plain(t):
+    """A tensor as nested lists."""
     def walk(x):
         return [walk(y) for y in x] if isinstance(x, list) else number(x)
 
@@ -427,6 +434,7 @@ def run(scenario):
 
 
 def check(path):
+    """Compares the [[expect]] numbers of a scenario with PyTorch's, and returns the number of faults."""
     scenario = tomllib.loads(path.read_text().removeprefix("\ufeff"))
     result = run(scenario)
     sample, faults = result["samples"][0], 0

@@ -29,7 +29,7 @@ const SILENCE: Duration = Duration::from_millis(1500);
 #[test]
 fn keys_work_again_a_second_after_an_incomplete_sequence() {
     let mut runs: Vec<(&[u8], Run)> = HALVES.iter().map(|half| (*half, opened())).collect();
-    // the effect of Esc is that something closes
+    // Esc closes the help, so its effect is visible
     for (half, run) in &mut runs {
         run.press("?");
         run.wait_for("Esc: close");
@@ -83,7 +83,7 @@ fn a_paste_without_an_end_is_kept() {
     assert_eq!(run.end().code(), Some(0));
 }
 
-/// The colours that a screen is drawn with: the numbers of each sequence that ends in m, colours with their kind.
+/// The kinds of colours in the output: `30` for 8 colours, `90` for 8 bright colours, `38;5` for 256 colours, `38;2` for true colour.
 fn colours(raw: &[u8]) -> BTreeSet<String> {
     let text = String::from_utf8_lossy(raw);
     let mut found = BTreeSet::new();

@@ -142,7 +142,7 @@ fn closing_the_terminal_ends_the_process() {
     assert_eq!(status.signal(), Some(Signal::HUP.as_raw()));
 }
 
-/// Without a session on this terminal there is no signal at a hang-up.
+/// If the process is not in a session of this terminal, it gets no signal when the terminal is closed.
 #[test]
 fn closing_the_terminal_leaves_no_process_when_no_signal_comes() {
     let mut run = Run::start_with(|slave| gradstep().stdin(terminal(slave)).stdout(terminal(slave)).spawn().unwrap());

@@ -15,14 +15,15 @@ use rustix::termios::tcgetattr;
 /// A generous time limit, which only a failing test reaches.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A lock for starting programs one at a time. A program that starts between the opening of another's pseudo-terminal and its close-on-exec mark would inherit it,
-/// and the hang-up would not happen.
+/// A lock, so that programs are started one at a time. Otherwise a second program could start after the first pseudo-terminal is opened and before it is marked
+/// close-on-exec. The second program would inherit this pseudo-terminal, and closing it would not hang up the first program.
 static STARTING: Mutex<()> = Mutex::new(());
 
 pub struct Run {
     child: Child,
     master: Pty,
     slave: Pts,
+    /// The line modes before the program started.
     before: String,
     screen: vt100::Parser,
     /// Everything that the program wrote to the terminal.
@@ -35,7 +36,7 @@ impl Run {
         Self::start_with(|slave| PtyCommand::from(command).spawn_borrowed(slave).unwrap())
     }
 
-    /// Starts a child with its part of the terminal.
+    /// Starts a child that `spawn` connects to the terminal.
     pub fn start_with(spawn: impl FnOnce(&Pts) -> Child) -> Self {
         let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let (master, slave) = open().unwrap();
@@ -71,7 +72,7 @@ impl Run {
         self.wait_until(text, |run| run.screen().contents().contains(text));
     }
 
-    /// Reads until `reached` holds; `what` is for the message.
+    /// Reads until `reached` returns `true`. A message after a time-out names `what` was waited for.
     pub fn wait_until(&mut self, what: &str, reached: impl Fn(&Self) -> bool) {
         let end = Instant::now() + LIMIT;
         while !reached(self) {
@@ -81,7 +82,7 @@ impl Run {
         }
     }
 
-    /// Reads until the program has ended, and all that it wrote.
+    /// Reads all output of the program until it has ended.
     pub fn end(&mut self) -> ExitStatus {
         let status = self.wait(|run| {
             run.read();

@@ -15,7 +15,7 @@ fn gradstep(arguments: &[&str]) -> Command {
 }
 
 #[track_caller]
-fn quits(mut run: Run) {
+fn assert_quits(mut run: Run) {
     run.press("q");
     assert_eq!(run.end().code(), Some(0));
     run.assert_restored();
@@ -51,7 +51,7 @@ fn the_picker_lists_bundled_scenarios_and_those_of_the_folder() {
     }
     run.press("k\r");
     run.wait_for("broken.toml is not valid");
-    quits(run);
+    assert_quits(run);
 }
 
 #[test]
@@ -61,11 +61,11 @@ fn a_click_goes_to_the_entry_under_it() {
     // the first cell of the timeline
     run.press("\x1b[<0;10;2M\x1b[<0;10;2m");
     run.wait_for("step 1/10");
-    quits(run);
+    assert_quits(run);
     let mut run = Run::start(gradstep(&["figure-14", "--no-mouse"]));
     run.wait_for("step 1/10");
     assert_eq!(run.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
-    quits(run);
+    assert_quits(run);
 }
 
 #[test]
@@ -80,22 +80,22 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     assert_eq!(fs::read_to_string(&path).unwrap().matches("\"key\",\"l\"").count(), 2, "written at once");
     run.press("\x1b[F");
     run.wait_for("step 10/10");
-    quits(run);
+    assert_quits(run);
 
     let mut run = Run::start(gradstep(&["figure-14", "--record", file]));
     assert_eq!(run.end().code(), Some(2));
     assert!(run.screen().contents().contains("--record overwrites no file"));
     run.assert_restored();
 
-    // to the end, after which keys work again
+    // at the end of the replay, keys work again
     let mut run = Run::start(gradstep(&["replay", file, "--speed", "50"]));
     run.wait_for("the end of the session");
     run.wait_for("step 10/10");
     run.press("h");
     run.wait_for("step 9/10");
-    quits(run);
+    assert_quits(run);
 
-    // stopped by a key that does nothing else
+    // a key stops the replay, and has no other effect
     let recorded = fs::read_to_string(&path).unwrap();
     let header = recorded.lines().next().unwrap();
     fs::write(&path, format!("{header}\n[0,\"key\",\"l\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
@@ -106,11 +106,11 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     run.wait_for("step 2/10");
     run.press("l");
     run.wait_for("step 3/10");
-    quits(run);
+    assert_quits(run);
 
     let mut run = Run::start(gradstep(&["replay", file]));
     run.wait_for("step 2/10");
-    quits(run);
+    assert_quits(run);
 
     // in the address line that the recording has opened, `q` is a letter
     fs::write(&path, format!("{header}\n[0,\"key\",\":\"]\n[1,\"key\",\"5\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
@@ -121,7 +121,7 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     run.press("\x1b");
     // wait for the stepper's keys: a `q` right after Esc would be read as Alt-q
     run.wait_for("Space");
-    quits(run);
+    assert_quits(run);
 }
 
 #[test]
@@ -138,16 +138,16 @@ fn a_recording_contains_its_weights() {
     run.wait_for("step 1/");
     run.press("l");
     run.wait_for("step 2/");
-    quits(run);
+    assert_quits(run);
 
-    // neither file is needed any longer
+    // a replay needs neither the scenario nor the file with weights
     fs::remove_file(&net).unwrap();
     fs::remove_file(&weights).unwrap();
     let played = gradstep(&["replay", &session, "--format", "text"]).output().unwrap();
     let frames = String::from_utf8(played.stdout).expect("UTF-8");
     assert!(played.status.success() && frames.contains("(−0.8125)·2"), "{frames}");
 
-    // a session without them
+    // a session without its files is refused
     let recorded = fs::read_to_string(&session).unwrap();
     let (before, rest) = recorded.split_once(",\"files\":{").unwrap();
     fs::write(&session, format!("{before}{}", rest.split_once('}').unwrap().1)).unwrap();
@@ -173,5 +173,5 @@ fn keys_work_while_a_far_iteration_is_computed() {
     run.wait_for("stopped at iteration ");
     run.press("l");
     run.wait_for("step 2/");
-    quits(run);
+    assert_quits(run);
 }
