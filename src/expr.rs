@@ -1,4 +1,4 @@
-//! Floor 1: mathematical expressions as constant trees.
+//! Mathematical expressions as constant trees.
 //!
 //! An expression is written down once. Everything else is derived from its tree: the value, the operands that it reads, the kinks (points where a derivative
 //! jumps), and the text in Unicode, ASCII and LaTeX. Expressions name their operands by [`Slot`]. Here the tree of a − t gives a value and a text:
@@ -76,8 +76,8 @@ pub struct Primitive {
 /// The computation of a function's value.
 #[derive(Clone, Copy)]
 pub enum Definition {
-    /// The rule that applies the function computes its value. This is for functions of many entries, such as softmax, and for functions that are only
-    /// notation, such as `vec`.
+    /// No formula is given here: the rule that applies the function (`op::rule`) computes the value. This is for functions of many entries, such as softmax,
+    /// and for functions that are only notation, such as `vec`.
     Rule,
     /// The value is the largest argument.
     Largest,
@@ -136,7 +136,7 @@ impl PartialEq for Primitive {
 impl Eq for Primitive {}
 
 impl Primitive {
-    /// Creates a function in the notation [`Form::Given`]. The rule that applies the function computes its value.
+    /// Creates a function in the notation [`Form::Given`], with [`Definition::Rule`].
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let (form, definition) = (Form::Given, Definition::Rule);

@@ -7,7 +7,7 @@ pub const UNKNOWN: char = '?';
 /// `*`, and this sign becomes `_`, like a blank to fill in.
 pub const TO_COME: &str = "∙";
 
-/// The separator between two facts in a line, such as `step 3/57 │ forward`. A dot would not do: in ASCII it would become a product sign.
+/// The separator between two facts in a line, such as `step 3/57 │ forward`. It is not a dot, because a dot becomes a product sign in ASCII.
 pub const SEPARATOR: &str = " │ ";
 
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
@@ -238,28 +238,28 @@ pub fn spelled_out(text: &str) -> String {
     out
 }
 
-/// Returns a text with the minus sign `−` in place of a hyphen that is one: in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens of words, as in `2-2-1` and
-/// `row-major`, and dashes between words stay.
+/// Replaces each hyphen that means a minus by the minus sign `−`, as in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens within words, as in `2-2-1`
+/// and `row-major`, and dashes between words stay.
 #[must_use]
 pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains('-') {
         return text.into();
     }
     let chars: Vec<char> = text.chars().collect();
-    // the nearest character before or after that is not a blank, and whether a blank is between
+    // the nearest character before or after position `at` that is not a blank
     let before = |at: usize| chars[..at].iter().rev().find(|c| **c != ' ').copied();
     let after = |at: usize| chars[at + 1..].iter().find(|c| **c != ' ').copied();
     let is_number = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || "∞½¼.".contains(c));
     let is_minus = |at: usize| {
         let [blank_before, blank_after] = [at.checked_sub(1), Some(at + 1)].map(|n| n.and_then(|n| chars.get(n)).is_none_or(|c| *c == ' '));
-        let exponent = at.checked_sub(2).is_some_and(|n| chars[n].is_ascii_digit() && "eE".contains(chars[n + 1]));
+        let follows_exponent_letter = at.checked_sub(2).is_some_and(|n| chars[n].is_ascii_digit() && "eE".contains(chars[n + 1]));
         match (blank_before, blank_after) {
             // `1 - a`, `a(x) - b`, but not `word - word`
             (true, true) => is_number(before(at)) || is_number(after(at)) || before(at) == Some(')') || after(at) == Some('('),
             (true, false) => is_number(after(at)),
             (false, false) => {
                 let follows_sign = before(at).is_some_and(|c| !c.is_alphanumeric() && !")]}'’".contains(c));
-                is_number(after(at)) && (follows_sign || exponent)
+                is_number(after(at)) && (follows_sign || follows_exponent_letter)
             }
             (false, true) => false,
         }

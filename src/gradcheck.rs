@@ -21,8 +21,8 @@
 //! | `batch` | the derivatives of the batch's loss |
 //! | `single` | one derivative, for a question about one entry |
 //!
-//! The check uses nothing of the backward pass except the derivatives that it tests. If the backward pass misses an edge of the graph, a check that used the
-//! same edges would miss the error.
+//! The check uses nothing of the backward pass except the derivatives that it tests. Otherwise it could not find all errors: if the backward pass misses an
+//! edge of the graph, a check with the same edges misses this edge too.
 
 mod batch;
 mod dependents;
@@ -40,7 +40,7 @@ pub use single::{DerivativeCheck, check_batch_entry, check_entry};
 
 use std::cmp::Ordering;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering as Memory};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering as MemoryOrdering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::scope;
 use std::time::Duration;
@@ -205,7 +205,8 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
         let workers = options.threads.get().min(queue.blocks.len());
         let worker_sender = sender.clone();
         if !try_spawn(threads, move || queue.start(network, run, workers, worker_sender)) {
-            queue.start(network, run, 1, sender.clone());
+            let workers = 1;
+            queue.start(network, run, workers, sender.clone());
         }
         drop(sender);
         loop {
@@ -214,8 +215,8 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if !progress(done.load(Memory::Relaxed)) {
-                stop.store(true, Memory::Relaxed);
+            if !progress(done.load(MemoryOrdering::Relaxed)) {
+                stop.store(true, MemoryOrdering::Relaxed);
             }
         }
     });
@@ -248,7 +249,7 @@ struct Queue<'a> {
 type BlockResult = (usize, Vec<EntryCheck>);
 
 impl Queue<'_> {
-    /// Prepares the data that all threads share, then works on the queue with this number of threads.
+    /// Prepares the data that all threads share, then works on the queue with this number of threads, including the calling thread.
     fn start(self, network: &Network, run: &Run, threads: usize, to: Sender<BlockResult>) {
         let forward = ForwardPass::new(network, run, self.stop);
         let noises: Vec<f64> = self.targets.iter().map(|target| rounding_noise(&forward, target.of)).collect();
@@ -267,7 +268,7 @@ impl Queue<'_> {
     fn work(self, forward: &ForwardPass<'_>, noises: &[f64], to: &Sender<BlockResult>) {
         let mut workspace = Workspace::new(forward);
         loop {
-            let block = self.next.fetch_add(1, Memory::Relaxed);
+            let block = self.next.fetch_add(1, MemoryOrdering::Relaxed);
             let Some(&(number, from)) = self.blocks.get(block) else { return };
             let target = &self.targets[number];
             let derivatives = forward.run.values(target.gradient);
@@ -280,12 +281,12 @@ impl Queue<'_> {
             };
             let mut checks = Vec::with_capacity(BLOCK);
             for k in from..target.wanted.min(from + BLOCK) {
-                if self.stop.load(Memory::Relaxed) {
+                if self.stop.load(MemoryOrdering::Relaxed) {
                     break;
                 }
-                let at = sampled(k, target.entries, target.wanted);
+                let at = checked_place(k, target.entries, target.wanted);
                 checks.push(judge.check(at, derivatives[at]));
-                self.done.fetch_add(1, Memory::Relaxed);
+                self.done.fetch_add(1, MemoryOrdering::Relaxed);
             }
             if to.send((block, checks)).is_err() {
                 return; // the receiver was dropped, so nobody needs more results
@@ -294,11 +295,11 @@ impl Queue<'_> {
     }
 }
 
-/// Returns the place of sample k, from 0, if `count` of `entries` entries are sampled.
+/// Returns the place of the entry that is checked as number k, from 0, if `count` of a tensor's `entries` entries are checked.
 ///
-/// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses one entry of range k. Samples at a fixed distance would miss whole
+/// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses one entry of range k. Entries at a fixed distance would miss whole
 /// columns of a matrix: every 20th entry of a matrix with 20 columns is in the same column.
-fn sampled(k: usize, entries: usize, count: usize) -> usize {
+fn checked_place(k: usize, entries: usize, count: usize) -> usize {
     // the start of range k
     let border = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
     // a number of 32 bits, from the fractional part of k times the golden ratio

@@ -13,7 +13,6 @@ mod checkpoints;
 mod descent;
 mod learn;
 mod numbers;
-
 mod run;
 mod sample_runs;
 mod size;
@@ -57,15 +56,15 @@ pub enum Role {
     Target,
     /// A weight or bias.
     Parameter,
-    /// A tensor of a layer that is not learned: a dropout mask.
+    /// A layer's tensor that gradient descent does not change: a dropout mask.
     Constant,
     /// A result of the forward pass.
     Value,
     /// The loss.
     Loss,
-    /// The derivative ∂C/∂x of the loss by another tensor x.
+    /// The derivative ∂C/∂x of the loss C. The `Id` is that of x.
     Gradient(Id),
-    /// A tensor of a batch: the sum or mean of a sample's tensor over all samples. The number is that of the sample's tensor in the network of the samples.
+    /// A tensor of a batch: the sum or mean of one tensor over all samples. The `Id` is that of the summed tensor in the samples' network.
     Reduced(Id),
 }
 
@@ -119,8 +118,8 @@ pub struct Op {
 const MAX_FIRST_PARTS: usize = 16;
 
 impl Op {
-    /// The first 16 parts, or all if there are fewer. A reduction over the samples of a batch often has more: one part for each sample. So has the sum of more
-    /// than 16 layers, or the gradient of a tensor that more than 16 parts read.
+    /// The first 16 parts, or all if there are fewer. Three kinds of ops can have more: a reduction, which has one part for each sample of the batch; a sum of
+    /// layers; and the gradient of a tensor that many parts read.
     #[must_use]
     pub fn first_parts(&self) -> &[Part] {
         &self.parts[..self.parts.len().min(MAX_FIRST_PARTS)]
@@ -196,7 +195,7 @@ pub struct Network {
     part_offsets: HashMap<usize, Vec<u64>>,
     /// The locations of the tensors in the memory of a run.
     layout: Arc<MemoryLayout>,
-    /// For each tensor, the tensor of the derivatives of the loss by it.
+    /// For each tensor x, the tensor ∂C/∂x.
     gradients: Vec<Option<Id>>,
     /// See [`Network::reads_samples`].
     reads_samples: bool,
@@ -207,7 +206,7 @@ pub struct Network {
 /// The largest number of parts for which a linear search is faster than a binary search in [`Network::part_offsets`].
 const FEW_PARTS: usize = 4;
 
-/// See [`Network::part_offsets`].
+/// Returns the list that [`Network::part_offsets`] describes.
 fn part_offsets(op: &Op) -> Option<Vec<u64>> {
     if op.parts.len() <= FEW_PARTS {
         return None;
@@ -224,13 +223,13 @@ fn part_offsets(op: &Op) -> Option<Vec<u64>> {
 
 /// Returns the approximate number of multiplications of an op.
 fn work(op: &Op, entries: impl Fn(Id) -> usize) -> u64 {
-    let part = |part: &Part| part.rule.work(&part.operands.map(&entries), entries(op.output));
-    op.parts.iter().map(part).sum()
+    let work_of_part = |part: &Part| part.rule.work(&part.operands.map(&entries), entries(op.output));
+    op.parts.iter().map(work_of_part).sum()
 }
 
 impl Network {
-    /// Creates a network. If two tensors have the same name, [`Network::find`] returns the later one. `derivatives` are pairs of a
-    /// tensor x and the tensor ∂C/∂x, for tensors ∂C/∂x that do not have [`Role::Gradient`].
+    /// Creates a network. If two tensors have the same name, [`Network::find`] returns the later one. `derivatives` are pairs of a tensor x and its tensor
+    /// ∂C/∂x, in addition to the tensors with [`Role::Gradient`].
     fn new(
         tensors: Vec<TensorInfo>,
         ops: Vec<Op>,
@@ -321,7 +320,7 @@ impl Network {
         self.work[op]
     }
 
-    /// For each part of an op, the number of terms that the earlier parts add to an entry. The last number of the list is the number of all terms of an entry.
+    /// For each part of an op, the number of terms that the earlier parts add to each entry. At the end of the list is the number of all terms of an entry.
     /// A mean over 5 samples has 5 parts with one term each, so its list is [0, 1, 2, 3, 4, 5]. A binary search in this list finds the part that has a given
     /// term.
     ///
@@ -331,7 +330,7 @@ impl Network {
         self.part_offsets.get(&op).map(Vec::as_slice)
     }
 
-    /// The tensor of the derivatives ∂C/∂x of the loss C by a tensor x.
+    /// The tensor ∂C/∂x, for a tensor x and the loss C; `None` if the network does not compute it.
     #[must_use]
     pub fn gradient_of(&self, id: Id) -> Option<Id> {
         self.gradients[id]

@@ -1,4 +1,4 @@
-//! Floor 0: the memory budget of a scenario, so that a large network is refused instead of filling the machine's memory.
+//! The memory budget of a scenario. A network that needs more is refused, instead of filling the machine's memory.
 //!
 //! Code that allocates data whose size depends on the scenario (iterations, checkpoints, kept tensors) first reserves the bytes in the [`MemoryBudget`].
 //! A [`Reservation`] gives its bytes back to the budget when it is dropped.
@@ -61,7 +61,7 @@ impl MemoryBudget {
         }
     }
 
-    /// Reserves `bytes` even if fewer are free: for memory that is needed in any case.
+    /// Reserves `bytes` even if fewer are free. This is for data that is allocated in any case.
     #[must_use]
     pub fn insist(self: &Arc<Self>, bytes: u64) -> Reservation {
         // the sum of all reservations must fit into a u64
@@ -90,7 +90,7 @@ impl fmt::Display for OverBudget {
         const MIB: u64 = 1 << 20;
         // suggest a round number: a multiple of 64 MiB
         const ROUND_MIB: u64 = 64;
-        // the limit, and the bytes that are missing
+        // a limit that is high enough: the present limit plus the missing bytes
         let enough_bytes = self.limit.saturating_add(self.requested.saturating_sub(self.free));
         let enough_mib = enough_bytes.div_ceil(ROUND_MIB * MIB).saturating_mul(ROUND_MIB);
         let [requested, free, limit] = [self.requested, self.free, self.limit].map(|bytes| text(bytes.into()));

@@ -1,5 +1,5 @@
-//! Reusable scratch memory for kernels, one pool per thread. If each call of a kernel allocated and cleared its memory, small calls would spend more time on
-//! that than on their computation.
+//! Reusable scratch memory for kernels, one pool per thread. Without it, each call of a kernel would allocate and clear memory. For small tensors this takes
+//! longer than the computation.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A slice of numbers for temporary results. Its first values are arbitrary: whatever the last user of the memory wrote.
+/// A slice of numbers for temporary results. Its initial contents are arbitrary: the numbers that the last user of the memory left there.
 ///
 /// The slice begins at a cache line, because loading a vector register across two lines takes twice as long.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! One step of the computation, as a value: one term of one entry, such as the product `weight[0,1] · input[1]` in an output of a linear layer.
 //!
-//! Ops make steps, panes of the screen draw them, and commands print them. These three know of each other only through [`Step`].
+//! Ops make steps, panes of the screen draw steps, and commands print steps. Ops, panes and commands know nothing of each other except [`Step`].
 
 mod address;
 
@@ -100,7 +100,8 @@ pub enum Kind {
     Product,
     /// The value is a function of the arguments.
     Apply,
-    /// The value is the maximum of the arguments. Also used for a term t · log a of a loss that would be 0 · −∞: the loss leaves it out, and its value is 0.
+    /// The value is the maximum of the arguments. A loss also uses this kind for a term such as t · log a with t = 0 and a = 0. The product would be 0 · −∞,
+    /// so the loss leaves the term out: its value is 0.
     Select,
     /// The value is the argument.
     Copy,
@@ -137,7 +138,7 @@ pub struct Factor {
     pub index: Index,
     /// The factor's value; meaningless for a slice.
     pub value: f64,
-    /// The entry that the factor is, or from which it is computed. For a slice, its first entry. `None` for a constant.
+    /// The entry that the factor is or that the factor is computed from. For a slice, the first entry of the slice. `None` for a constant.
     pub source: Option<TensorEntry>,
     /// The expression of a factor that is computed from an entry, such as the derivative of a relu; `None` for an entry itself.
     pub derived: Option<&'static Expr>,
@@ -193,7 +194,7 @@ pub struct Step {
     pub kind: Kind,
     /// The factors or arguments.
     pub factors: Vec<Factor>,
-    /// The function that is applied; `None` if the kind alone says what is computed, as for products and copies.
+    /// The function that is applied; `None` for products and copies, whose kind alone gives the computation.
     pub function: Option<&'static Primitive>,
     /// The term's value, which is added to the entry.
     #[serde(serialize_with = "number::json")]

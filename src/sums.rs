@@ -4,8 +4,8 @@
 //! its terms in the order of a plain loop. Multiplication and addition stay separate (no fused multiply-add). The result therefore does not depend on
 //! the width of the registers.
 //!
-//! The sums form a matrix, with one product per tap in each sum. A tap is a pair of offsets (i, j) into two arrays of factors: i into the factors of the
-//! rows, j into the factors of the lanes. For every tap, in order, the sum of row r and lane n grows by one product:
+//! The sums form a matrix of rows and lanes. Each sum adds one product for each tap. A tap is a pair of offsets (i, j): i in the array of the rows' factors, j
+//! in the array of the lanes' factors. For every tap, in order, the sum of row r and lane n grows by one product:
 //!
 //! ```text
 //! sums[r][n] += rows.numbers[rows.firsts[r] + i] · lanes.numbers[lanes.firsts[n / 8] + n % 8 + j]
@@ -38,7 +38,7 @@ pub struct Products<'a> {
     /// The number of taps in a chunk, such as the weights of one input channel. `taps` consists of whole chunks.
     pub chunk: usize,
     /// The range of taps that are added, the same in each chunk. With 3 for `chunk` and 1..3 here, taps 1, 2, 4, 5, … are added.
-    pub part: Range<usize>,
+    pub used_taps: Range<usize>,
 }
 
 /// The factors of all rows, or of all lanes.
@@ -181,6 +181,7 @@ impl AddProducts<'_> {
     }
 }
 
+/// Loads one register from `from[at..]`.
 #[inline(always)]
 fn load<S: Simd>(from: &[f64], at: usize) -> S::f64s {
     S::as_simd_f64s(&from[at..][..S::F64_LANES]).0[0]
@@ -194,7 +195,7 @@ impl Products<'_> {
         let mut tile = *sums;
         let mut rest = self.taps;
         while let Some((taps, after)) = rest.split_at_checked(self.chunk) {
-            for (i, j) in &taps[self.part.clone()] {
+            for (i, j) in &taps[self.used_taps.clone()] {
                 // a loop, because `map` on a large array is not inlined and would pass the registers through memory
                 let mut factors = [simd.splat_f64s(0.0); V];
                 for (factor, lanes) in factors.iter_mut().zip(&lanes) {

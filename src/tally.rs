@@ -1,5 +1,4 @@
-//! A counter of work, per thread. Tests use it to check that the cost of drawing a frame does not grow with the size of the network. Release builds count
-//! nothing.
+//! A counter of work, one per thread. Tests use the counter to check that drawing a frame costs no more in a large network. Release builds count nothing.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;

@@ -102,7 +102,7 @@ impl Places {
 
     /// The number of places.
     #[must_use]
-    #[allow(clippy::len_without_is_empty)] // it is never empty
+    #[allow(clippy::len_without_is_empty)] // a window or a tensor is never empty
     pub fn len(self) -> usize {
         self.counts[0] * self.counts[1]
     }
@@ -118,8 +118,8 @@ impl Places {
     pub fn contains(self, at: usize) -> bool {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
         let Some(distance) = at.checked_sub(first) else { return false };
-        // in a dilated window a row may end after the next row has begun, so several rows can contain the place: the division gives the last of them, and the
-        // search goes back from there to the first
+        // In a dilated window a row may end after the next row has begun, so the place can be between the ends of several rows. The division gives the last of
+        // these rows. The search begins there, and goes back to earlier rows until a row ends before the place.
         let last_row = distance.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
         let row_width = columns.saturating_sub(1) * across;
         (0..=last_row).rev().take_while(|row| distance - row * down <= row_width).any(|row| {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn contains_is_true_for_exactly_the_places_of_each() {
+    fn contains_is_true_for_exactly_the_places_that_each_iterates_over() {
         let all = Places::all(7);
         let window = Places { first: 12, counts: [3, 2], steps: [10, 3] };
         let overlapping = Places { first: 2, counts: [3, 4], steps: [5, 4] };

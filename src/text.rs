@@ -25,10 +25,11 @@ pub fn escape(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
+    // the position up to which `text` is copied to `out`
     let mut copied_to = 0;
-    let mut marks = CombiningMarks::default();
+    let mut state = EscapeState::default();
     for (at, c) in text.char_indices() {
-        if !marks.allow(c) {
+        if !state.shows(c) {
             out.push_str(&text[copied_to..at]);
             let _ = write!(out, "<U+{:04X}>", u32::from(c)); // writing to a String cannot fail
             copied_to = at + c.len_utf8();
@@ -43,9 +44,9 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 
 /// Iterates over the characters of `text`, each escaped if [`escape`] would escape it. Newlines are escaped too.
 pub fn characters(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let mut marks = CombiningMarks::default();
+    let mut state = EscapeState::default();
     text.char_indices().map(move |(at, c)| {
-        if marks.allow(c) && c != '\n' { text[at..at + c.len_utf8()].into() } else { format!("<U+{:04X}>", u32::from(c)).into() }
+        if state.shows(c) && c != '\n' { text[at..at + c.len_utf8()].into() } else { format!("<U+{:04X}>", u32::from(c)).into() }
     })
 }
 
@@ -127,7 +128,7 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
 
 /// Pads `text` with blanks on the right to `cells` cells; a longer text is unchanged.
 ///
-/// `format!` would not do: it panics at a width above 65,535, and the name of a layer may be longer.
+/// The padding is not done by `format!`, which panics at a width above 65,535: the name of a layer may be longer.
 #[must_use]
 pub fn align_left(text: &str, cells: usize) -> String {
     text.to_owned() + &blanks(text, cells)
@@ -145,30 +146,30 @@ fn blanks(text: &str, cells: usize) -> String {
 
 /// The state of [`escape`] between two characters. It decides which characters are shown and which are escaped.
 #[derive(Default)]
-struct CombiningMarks {
+struct EscapeState {
     /// The number of combining marks on the last letter.
-    count: usize,
+    mark_count: usize,
     /// `true` if the previous character is visible and not a combining mark. Only then a variation selector may follow.
     is_after_letter: bool,
 }
 
-impl CombiningMarks {
+impl EscapeState {
     /// Returns whether `c`, the next character of the text, is shown unescaped.
-    fn allow(&mut self, c: char) -> bool {
+    fn shows(&mut self, c: char) -> bool {
         let is_after_letter = std::mem::take(&mut self.is_after_letter); // set again below if `c` is visible
         let is_variation_selector = matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180d}' | '\u{180f}');
         if c == '\n' {
-            self.count = 0;
+            self.mark_count = 0;
             true
         } else if is_hidden(c) {
             false
         } else if is_variation_selector {
             is_after_letter
         } else if c.width() == Some(0) {
-            self.count += 1;
-            self.count <= MAX_MARKS
+            self.mark_count += 1;
+            self.mark_count <= MAX_MARKS
         } else {
-            self.count = 0;
+            self.mark_count = 0;
             self.is_after_letter = true;
             true
         }

@@ -53,7 +53,7 @@ fn cores() -> usize {
     *CORES.get_or_init(|| if cfg!(test) { TEST_CORES } else { available_parallelism().map_or(1, NonZeroUsize::get) })
 }
 
-/// Returns the number of threads of a computation, including the calling thread: the limit, but at most the number of cores, or 8 if there are fewer cores.
+/// Returns the number of threads of a computation, including the calling thread: min(limit, max(cores, 8)).
 ///
 /// More threads than cores slow each other down, because helpers spin. On a small machine a limit of up to 8 is allowed nevertheless, to reproduce the
 /// behaviour of a larger machine.
@@ -61,7 +61,8 @@ fn team_size() -> usize {
     limit().min(cores().max(8))
 }
 
-/// Returns the pool of helpers: all threads of a computation except the calling one. `None` if there are no others, or if the system refuses to start them.
+/// Returns the pool of helpers: all threads of a computation except the calling thread. `None` if a computation has only the calling thread, or if the system
+/// refuses to start helpers.
 fn helpers() -> Option<&'static ThreadPool> {
     static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let build = || ThreadPoolBuilder::new().num_threads(team_size() - 1).build().ok();
@@ -94,7 +95,7 @@ fn stay_awake() {
     thread_local! {
         static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
     }
-    // the work that arrives may itself be a call of this function, for another computation. Nested calls would keep each other from returning
+    // the work that arrives may itself be a call of this function, for another computation. The inner call would then keep the outer call from returning
     if IS_RUNNING.replace(true) {
         return;
     }
@@ -196,7 +197,7 @@ pub fn threads_for(multiplications: u64) -> usize {
 ///
 /// The length of a chunk is a multiple of `unit`. An entry costs about `entry_cost` multiplications.
 pub fn chunks(entries: &mut [f64], unit: usize, entry_cost: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
-    // a chunk has so many entries that one more thread pays off for it
+    // a chunk is just large enough that one more thread pays off for it
     let chunk_len = usize::try_from(HELPER_COST / entry_cost.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
     let multiplications = entries.len() as u64 * entry_cost;
     if entries.len() <= chunk_len || threads_for(multiplications) == 1 {
@@ -287,8 +288,8 @@ pub fn wait_until_idle() -> bool {
 /// One piece of work for the background thread.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Returns the queue of the background thread. The first call starts the thread. `None` if the system refuses to start it, and for a call from the background
-/// thread itself: if it waited for its own queue, it would wait forever.
+/// Returns the queue of the background thread. The first call starts the thread. `None` if the system refuses to start the thread, and `None` for a call from
+/// the background thread itself: a thread that waits for work in its own queue waits forever.
 fn worker() -> Option<mpsc::Sender<Work>> {
     thread_local! {
         static IS_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -321,7 +322,8 @@ impl<T: Send + 'static> BackgroundTask<T> {
         let completion = Arc::new(Completion { result: Mutex::new(Outcome::Pending), changed: Condvar::new() });
         let (weak, pending) = (Arc::downgrade(&completion), PendingWork::new());
         let work = move || {
-            // dropped at the end of this closure, after `result`: if the task was dropped, the result's memory is freed before the work counts as done
+            // `_pending` is dropped at the end of this closure, after `result`. So if the task was dropped, the result's memory is freed before the work counts
+            // as done
             let _pending = pending;
             let result = catch_unwind(AssertUnwindSafe(|| run(input)));
             if let Some(completion) = weak.upgrade() {
@@ -367,8 +369,8 @@ pub fn drop_in_background(large: impl Send + 'static) {
     });
 }
 
-/// Calls `run` on several threads, or on the calling thread alone if more do not pay off. All of them take their work from one queue, and `share` returns
-/// when the queue is empty and each `run` has returned. `multiplications` is an estimate of the total work.
+/// Calls `run` on several threads, or on the calling thread alone if more threads do not pay off. All threads take their work from one queue. `share` returns
+/// when the queue is empty and each call of `run` has returned. `multiplications` is an estimate of the total work.
 pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(WorkQueue<'_, T>) + Sync) {
     let threads = if work.len() > 1 { threads_for(multiplications).min(work.len()) } else { 1 };
     let work = &Mutex::new(work.into_iter());
@@ -385,7 +387,7 @@ pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(WorkQueue
         }
         // inside `run`, calls of `share` use no helpers
         Team::None.during(|| run(WorkQueue { work, takes_from_back: false }));
-        // spins until the helpers are done; the end of the scope would wait too, but by going to sleep
+        // spins until the helpers are done: at the end of the scope this thread would go to sleep while it waits
         let mut spins = 0;
         while Arc::strong_count(&busy) > 1 {
             spin(&mut spins);

@@ -1,9 +1,10 @@
 //! One iteration of gradient descent as a sequence of steps: one step for each term of each entry of each op. The sequence is not stored. A step is computed
 //! from the tensors when it is requested.
 //!
-//! The steps of one op of one sample are a segment. Step k is found by two binary searches: for its segment, and for its entry by the number of terms before
-//! each entry. So the time hardly depends on k and on the number of steps. For `z = W a + b` with 3 outputs and 2 inputs, each entry of z has 3 terms: two
-//! products and the bias. If 10 steps precede this op, step 15 is the op's fifth term, with 4 terms of the op before it:
+//! The steps of one op of one sample are a segment. Step k is found by two binary searches. The first finds the segment, by the number of steps before each
+//! segment; the second finds the entry, by the number of terms before each entry. So the time hardly depends on k and on the number of steps. For `z = W a + b`
+//! with 3 outputs and 2 inputs, each entry of z has 3 terms: two products and the bias. If 10 steps precede this op, step 15 is the op's fifth term, with 4
+//! terms of the op before it:
 //!
 //! ```text
 //! segment   z                 the last segment with fewer than 15 steps before it
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-// `Named` says how an equation names an operand: as a whole tensor, as an entry, or by its letter alone
+// `Named`: an equation names an operand as a whole tensor, as an entry, or by the letter of an entry alone
 use crate::expr::{Expr, Notation, OperandPart as Named, Sign};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
@@ -67,7 +68,7 @@ struct Segment {
 pub struct Position {
     /// The number of the step, from 1.
     pub step: u64,
-    /// The number of the sample run, from 0: one for each sample of the batch, and last one for the batch itself.
+    /// The number of the sample run, from 0. Each sample of the batch has a run; the last run can be that of the batch itself.
     pub sample_run: usize,
     /// The number of the op in its network.
     pub op: usize,
@@ -336,7 +337,7 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
         let name = |slot, named| match (slot, named) {
-            // the output of the graph by its own operand: ∂(2 · v)/∂v, since ∂J/∂v is what the equation explains
+            // the equation of ∂J/∂v for J = 2 · v has ∂(2 · v)/∂v on its right-hand side: ∂J/∂v would only repeat the left-hand side
             (Slot::Output, Named::Entry) => self.output_text(at, part, notation),
             _ => self.operand_text(at, part, slot, named, notation),
         };
@@ -344,22 +345,21 @@ impl Trace {
         if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
     }
 
-    /// Returns the name of the operand y in ∂y/∂x: its symbol or, if y is the output of the graph, its right-hand side in brackets.
+    /// Returns the text of the operand y in ∂y/∂x: the symbol of y. If y is the output of the graph, such as y = 2 · v, the text is `(2 · v)`.
     fn output_text(&self, at: &Position, part: usize, notation: Notation) -> String {
         let network = self.network_of(at.sample_run);
         let y = self.op_at(at).parts[part].operands[Slot::Output];
         let symbol = self.operand_text(at, part, Slot::Output, Named::Entry, notation);
         let Some(op) = network.producer(y).filter(|_| y == network.output()) else { return symbol };
-        let computed = self.segment(at.sample_run, op);
-        let Some(computed) = self.position(self.segments[computed].steps_before + 1).filter(|computed| computed.op == op) else {
-            return symbol;
-        };
-        let parts: Vec<String> = (0..network.ops()[op].parts.len()).map(|part| self.right_hand_side(&computed, part, notation)).collect();
+        let first_step = self.segments[self.segment(at.sample_run, op)].steps_before + 1;
+        // if the op has no steps, this is a step of a later op
+        let Some(in_op) = self.position(first_step).filter(|position| position.op == op) else { return symbol };
+        let parts: Vec<String> = (0..network.ops()[op].parts.len()).map(|part| self.right_hand_side(&in_op, part, notation)).collect();
         format!("{}{}{}", Sign::Open.text(notation), parts.join(" "), Sign::Close.text(notation))
     }
 
-    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾, or only the letter a, if `named` asks for the letter and no other operand
-    /// has the same letter.
+    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾. If `named` is [`Named::Letter`] and no other operand has the same letter,
+    /// the name is only the letter, such as a.
     #[must_use]
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
@@ -398,7 +398,7 @@ impl Trace {
                 if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index, first) }
             };
             let last_step_of_entry = at.step - at.term + at.terms - 1;
-            // for tests: the value is replaced if the entry is not complete at the current step
+            // for tests: the value is replaced if the last step of the entry is a later step
             let value = self.future.as_ref().map_or(value, |future| future.number(last_step_of_entry, value));
             Some((expr.equation(Notation::Unicode, &[], symbol), value))
         })
@@ -418,7 +418,7 @@ impl Trace {
         }
     }
 
-    /// Returns the steps of unit `number`, from 0. `starts` are the indices of the first segments of all units: `pass_starts` or `sample_run_starts`.
+    /// Returns the steps of one pass or one sample run. `starts` is `pass_starts` or `sample_run_starts`, and `number` is an index in this list.
     fn unit_span(&self, starts: &[usize], number: usize) -> Range<u64> {
         let steps_before = |number: usize| {
             let segment = starts.get(number).and_then(|start| self.segments.get(*start));
@@ -427,7 +427,7 @@ impl Trace {
         steps_before(number) + 1..steps_before(number + 1) + 1
     }
 
-    /// Iterates over the passes that have steps, in order: the sample run, the pass, and its steps.
+    /// Iterates over the passes that have steps, in order. Each item is the number of the sample run, the pass, and the steps of the pass.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
         self.pass_starts.iter().enumerate().filter_map(|(number, first)| {
             let span = self.unit_span(&self.pass_starts, number);
@@ -435,13 +435,13 @@ impl Trace {
         })
     }
 
-    /// Iterates over the steps of each op of a sample run, in order.
+    /// Iterates over the ops of a sample run, in order. Each item is the range of the op's steps; it is empty for an op without steps.
     pub fn spans_of(&self, sample_run: usize) -> impl Iterator<Item = Range<u64>> + '_ {
         let first = self.sample_run_starts[sample_run];
         (first..first + self.network_of(sample_run).ops().len()).map(|segment| self.steps_of(segment))
     }
 
-    /// Iterates over the ops that have steps, in order: the sample run, the tensor that the op computes, and its steps.
+    /// Iterates over the ops that have steps, in order. Each item is the number of the sample run, the tensor that the op computes, and the steps of the op.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(number, segment)| {
             let span = self.steps_of(number);
@@ -456,7 +456,7 @@ impl Trace {
         let SampleRun { network, run, .. } = &self.sample_runs[now.sample_run];
         let value = run.values(tensor)[entry];
         let Some(producer) = network.producer(tensor) else { return Progress::Done(value) };
-        // compares (op, entry) of the entry with that of the step
+        // compares the pair (op, entry) of the given entry with the pair of the current step
         match producer.cmp(&now.op).then(entry.cmp(&now.entry)) {
             std::cmp::Ordering::Less => Progress::Done(value),
             // an entry without terms is 0 as soon as all terms before it are added

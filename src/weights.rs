@@ -1,7 +1,7 @@
 //! Reads tensors from the bytes of `.npy`, `.npz` and `.safetensors` files, and writes `.npz`.
 //!
-//! No header is trusted: the sizes in it are compared with the size of the file before memory is allocated. Otherwise a small damaged file could ask for
-//! all memory of the machine.
+//! No header is trusted: before memory is allocated, the sizes in the header are compared with the size of the file. Otherwise a small damaged file could ask
+//! for all memory of the machine.
 
 mod dtype;
 mod layout;
@@ -22,7 +22,7 @@ pub const MAX_BYTES: usize = 256 << 20;
 /// The largest number of tensors in a file.
 const MAX_TENSORS: usize = 65_535;
 
-/// An error in a weight file. Its texts may contain control characters of the file: whoever shows them must escape them.
+/// An error in a weight file. The texts may contain control characters from the file, so the caller must escape the texts before it shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightsError {
     /// The message.
@@ -75,7 +75,7 @@ impl TensorNames {
 
 /// An opened file with tensors. Tensors are numbered from 0 in the order of [`TensorNames::list`]. The values of a tensor are read only when `bytes` is called.
 pub trait Archive: Debug + Send + Sync {
-    /// Returns the names of the tensors; `None` if the file is a single tensor without a name, which then has the number 0.
+    /// Returns the names of the tensors; `None` if the file is a single tensor without a name. The number of such a tensor is 0.
     fn names(&self) -> Option<&TensorNames>;
 
     /// Returns the shape, the number type and the order of a tensor. Checks that they agree with the number of the tensor's bytes.
@@ -87,7 +87,7 @@ pub trait Archive: Debug + Send + Sync {
     /// If there is no such tensor.
     fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError>;
 
-    /// Returns the bytes of the tensor's values. Their number is [`TensorLayout::size`].
+    /// Returns the bytes of the tensor's values, [`TensorLayout::size`] bytes.
     ///
     /// # Errors
     /// If the bytes are damaged.
@@ -106,7 +106,7 @@ const KINDS: [(&str, Open); 3] = [(".npy", npy::open), (".npz", npz::open), (".s
 /// Returns the function that opens a file with this name.
 ///
 /// # Errors
-/// If the extension is not that of a format of tensors.
+/// If no format of tensor files has this extension.
 pub fn opener(path: &str) -> Result<Open, WeightsError> {
     let has_extension =
         |end: &str| path.len() >= end.len() && path.as_bytes()[path.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes());
@@ -122,7 +122,7 @@ pub fn opener(path: &str) -> Result<Open, WeightsError> {
     Err(WeightsError::new(format!("\"{path}\" is not a file of tensors that gradstep reads"), help))
 }
 
-/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`; `None` if the bytes end before it does.
+/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`; `None` if there are fewer than `N` bytes from `at` on.
 fn read_le<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes: [u8; N] = bytes.get(at..at.checked_add(N)?)?.try_into().ok()?;
     let mut wide = [0; 8];

@@ -1,7 +1,7 @@
 //! The smooth pieces of a function with kinks (points where a derivative jumps).
 //!
-//! The derivative of relu compares z with 0, so relu has three pieces: z < 0, z = 0 and z > 0. Pieces are numbered. Finite differences compare the numbers of
-//! their two points: a difference quotient across a kink does not approximate a derivative.
+//! The derivative of relu compares z with 0, so relu has three pieces: z < 0, z = 0 and z > 0. Each piece has a number. Before a finite difference of two
+//! points is used, the piece numbers at the two points are compared: a difference quotient across a kink does not approximate a derivative.
 
 use std::cmp::Ordering;
 
@@ -24,12 +24,13 @@ enum Comparand {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SmoothPieces(PieceTest);
 
-/// The way in which the piece of given arguments is found.
+/// The method that finds the piece of given arguments.
 #[derive(Clone, Debug, PartialEq)]
 enum PieceTest {
-    /// By the comparisons in the derivatives: the two sides of each. A piece is a combination of results: less, equal or greater.
+    /// The comparisons in the derivatives, each with its two sides. Each comparison has a result: less, equal or greater. A piece is one combination of
+    /// results.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
-    /// By the index of the largest argument.
+    /// The index of the largest argument is the piece.
     Winner,
 }
 
@@ -72,8 +73,8 @@ impl SmoothPieces {
     /// The number of the piece that the arguments are on. `argument(i)` returns argument i, for i from 0 to `count` − 1.
     ///
     /// Two points are on the same piece if their numbers are equal; the numbers have no other use. For comparisons, the boundary of two pieces is a piece of
-    /// its own, and the number for two comparisons is 4 · first order + second order (`order`). For a winner, the number is the index of the first of the
-    /// largest arguments.
+    /// its own. Each comparison has one of four results, numbered by `order`, so the number for two comparisons is 4 · first result + second result. For a
+    /// winner, the number is the index of the largest argument, or of the first of them if several are equally large.
     #[must_use]
     #[inline]
     pub fn piece_at(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
@@ -122,7 +123,7 @@ fn value(side: Comparand, count: usize, argument: &impl Fn(usize) -> f64) -> f64
     }
 }
 
-// rare, so this code is kept apart from its caller, which runs often
+/// The value of an expression of the arguments. This rare case is a function of its own, to keep the frequent cases of [`value`] short.
 #[cold]
 fn evaluated(expr: &Expr, arguments: &[f64]) -> f64 {
     expr.value_at(arguments).unwrap_or(f64::NAN)
@@ -157,19 +158,19 @@ mod tests {
 
     const X: Expr = Expr::Arg(0);
     const MINUS_Y: Expr = Expr::Neg(&Expr::Arg(1));
-    const SHUT: Expr = Expr::ClosedGate;
+    const CLOSED: Expr = Expr::ClosedGate;
     /// Cases with two comparisons: x ≤ 0 and x < −y.
-    const STEP: Expr = Expr::Cases(
+    const TWO_COMPARISONS: Expr = Expr::Cases(
         &[
-            Case { left: X, is: Relation::AtMost, right: Expr::Number(0.0), value: SHUT },
-            Case { left: X, is: Relation::Less, right: MINUS_Y, value: SHUT },
+            Case { left: X, is: Relation::AtMost, right: Expr::Number(0.0), value: CLOSED },
+            Case { left: X, is: Relation::Less, right: MINUS_Y, value: CLOSED },
         ],
         &X,
     );
 
     #[test]
     fn a_piece_ends_where_a_comparison_changes_its_result() {
-        let pieces = Kink::Comparisons(&[STEP]).pieces();
+        let pieces = Kink::Comparisons(&[TWO_COMPARISONS]).pieces();
         // with y = −3 the kinks are at x = 0 and x = 3
         let piece = |x: f64| pieces.piece_at(2, |i| [x, -3.0][i]);
         assert!(piece(-1e-9) != piece(0.0) && piece(0.0) != piece(1e-9) && piece(-1e-9) != piece(1e-9));

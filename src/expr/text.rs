@@ -9,14 +9,14 @@ use super::notation::{LATEX_COMMANDS, Notation, Sign, letter, number};
 use super::{Case, Definition, Expr, Form, Join, Primitive, Slot};
 use crate::glyph;
 
-/// The part of an operand that an expression names.
+/// The extent of an operand that an expression names: one entry, the whole tensor, or only the letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperandPart {
     /// The current entry, with its index.
     Entry,
     /// The whole operand.
     Whole,
-    /// The letter of an entry alone, because the expression writes indices such as ᵢⱼ after it.
+    /// The letter of an entry, without an index: the expression itself writes indices such as ᵢⱼ after the letter.
     Letter,
 }
 
@@ -53,7 +53,7 @@ impl Primitive {
         }
     }
 
-    /// The definition: `relu(z) = 0 if z ≤ 0, else z`. A function without a printable definition gives its name and argument only: `tanh(z)`.
+    /// The definition: `relu(z) = 0 if z ≤ 0, else z`. For a function without a printable definition, only its name and argument: `tanh(z)`.
     #[must_use]
     pub fn definition_text(&self, notation: Notation) -> String {
         let arguments: Vec<Expr> = self.arguments.iter().map(|name| Expr::Name(name)).collect();
@@ -142,14 +142,14 @@ impl Printer<'_> {
         self.to.push_str(if self.is_equation { text } else { text.trim() });
     }
 
-    /// Appends what `write` appends, in brackets.
+    /// Appends an opening bracket, then the text that `write` appends, then a closing bracket.
     fn bracketed(&mut self, write: impl FnOnce(&mut Self)) {
         self.sign(Sign::Open);
         write(self);
         self.sign(Sign::Close);
     }
 
-    /// The precedence of the outermost operator that is printed.
+    /// The precedence of the expression's outermost operator, as it is printed.
     fn precedence(&self, expr: &Expr) -> Precedence {
         match expr {
             Expr::Remark(..) | Expr::Where(_) | Expr::Equal(_) | Expr::Cases(..) => Precedence::Clause,
@@ -167,7 +167,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Returns whether a division is printed as a tight fraction: one of two constants, such as 1/n, and in LaTeX every division.
+    /// Returns whether a division is printed as a tight fraction. In LaTeX every division is; otherwise only a division of two constants, such as 1/n.
     fn is_fraction(&self, expr: &Expr) -> bool {
         let is_constant = |expr: &Expr| matches!(expr, Expr::Number(_) | Expr::Name(_));
         matches!(expr, Expr::Div([a, b]) if self.notation == Notation::Latex || (is_constant(a) && is_constant(b)))
@@ -245,7 +245,7 @@ impl Printer<'_> {
         self.to.push_str(&text);
     }
 
-    /// Appends two expressions with a sign between them; `least` is as in [`Printer::write`], for each side.
+    /// Appends two expressions with a sign between them. `least` has the lowest precedence that needs no brackets, for the left and for the right side.
     fn infix(&mut self, both: &[Expr; 2], sign: Sign, least: [Precedence; 2]) {
         self.write(&both[0], least[0]);
         self.sign(sign);
@@ -386,8 +386,8 @@ impl Printer<'_> {
         }
     }
 
-    /// Prepares an argument of a function that is printed as its meaning. An argument that is an [`Expr::Arg`] is replaced by the expression that it stands
-    /// for, because inside the meaning its number would refer to the function's own arguments.
+    /// Prepares an argument of a function that is printed as its meaning. In the equation, `Expr::Arg(0)` is the first expression of `self.arguments`; inside
+    /// the meaning, it would be the first argument of the function. So an argument that is an [`Expr::Arg`] is replaced by the expression of the equation.
     fn resolved(&self, argument: &Expr) -> Expr {
         match argument {
             Expr::Arg(n) => self.arguments.get(*n).copied().unwrap_or(*argument),
@@ -411,7 +411,7 @@ impl Printer<'_> {
         self.to.push_str(if is_latex { r" & \text{else} \end{cases}" } else { "" });
     }
 
-    /// Appends words, which are not mathematics.
+    /// Appends words. LaTeX sets them as text, not as mathematics.
     fn words(&mut self, words: &str) {
         match self.notation {
             Notation::Latex => self.to.extend([r"\text{", words, "}"]),

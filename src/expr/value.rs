@@ -29,7 +29,7 @@ struct EvaluationContext<'a> {
 const MAX_ARGUMENTS: usize = 8;
 
 impl Expr {
-    /// Evaluates the expression; `entry` returns the entry in a slot. `None` if a part of the expression has no number, such as a whole operand or a name.
+    /// Evaluates the expression; `entry` returns the entry in a slot. `None` if a subexpression is not a number, such as a whole operand or a name.
     pub fn value(&self, entry: &dyn Fn(Slot) -> f64) -> Option<f64> {
         self.evaluate(EvaluationContext { entry, arguments: &[] })
     }
@@ -74,7 +74,7 @@ impl Expr {
         function(values)
     }
 
-    /// The value of the first case whose comparison is true, as an expression; `other` if none is.
+    /// The value of the first case whose comparison is true, as an expression; `other` if no comparison is true.
     fn matching_case<'e>(cases: &'e [Case], other: &'e Self, context: EvaluationContext<'_>) -> Option<&'e Self> {
         for Case { left, is, right, value } in cases {
             if is.is_true(left.evaluate(context)?, right.evaluate(context)?) {
@@ -100,7 +100,7 @@ impl Expr {
 }
 
 impl Primitive {
-    /// The value of the function. `None` for [`Definition::Rule`] and [`Definition::Largest`], whose values the rule that applies the function computes.
+    /// The value of the function. `None` for [`Definition::Rule`] and [`Definition::Largest`]: there the rule that applies the function computes the value.
     #[must_use]
     pub fn value(&self, arguments: &[f64]) -> Option<f64> {
         match self.definition {
@@ -145,12 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_gate_is_a_case_and_not_a_number() {
+    fn a_derivative_is_a_closed_gate_if_the_case_that_holds_is_one() {
         assert!(
             RELU_DERIVATIVE.is_closed_gate(&[-1.0], 0.0)
                 && RELU_DERIVATIVE.is_closed_gate(&[0.0], 0.0)
                 && !RELU_DERIVATIVE.is_closed_gate(&[1.0], 1.0)
         );
+        // no comparison holds for NaN, and the number 0 is not a gate
         assert!(!RELU_DERIVATIVE.is_closed_gate(&[f64::NAN], 0.0) && !ZERO.is_closed_gate(&[1.0], 0.0));
     }
 }

@@ -18,7 +18,7 @@ struct DifferenceSum {
     /// The place of the entry.
     at: usize,
     difference: f64,
-    /// A bound on the error of `difference`, from the errors of the samples' derivatives that agree and from rounding.
+    /// A bound on the error of `difference`. It grows by the error of each sample's derivative that agrees, and by rounding errors.
     uncertainty: f64,
     /// The verdict of the first sample that has no difference.
     missing: Option<Verdict>,
@@ -52,8 +52,9 @@ impl<'a> BatchCheck<'a> {
     #[must_use]
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
         let loss = network.producer(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
-        let largest = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
-        // each sample has one part of the loss; the other parts do not change and would cancel in the difference
+        // C is linear in Cₛ, so a long step is exact and has the smallest rounding error: the step is as large as the largest Cₛ, and at least 1
+        let step = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
+        // each sample has one part of the loss. Only this part is computed: the other parts do not change, and would cancel in the difference
         let share = |part: &Part| {
             let sample_loss = run.values(part.operands[Slot::Input(0)])[0];
             let part_with = |moved: f64| {
@@ -61,8 +62,7 @@ impl<'a> BatchCheck<'a> {
                 part.rule.accumulate(&Operands { tensors: Reads::inputs([&moved[..]]), memo: &None }, &mut sum);
                 sum[0]
             };
-            // C is linear in Cₛ, so a long step is exact and has the smallest rounding error
-            (part_with(sample_loss + largest) - part_with(sample_loss - largest)) / (2.0 * largest)
+            (part_with(sample_loss + step) - part_with(sample_loss - step)) / (2.0 * step)
         };
         let shares = loss.parts.iter().map(share).collect();
         let others = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());

@@ -1,8 +1,8 @@
 //! The dependents of an entry x: those entries of an op's output that are computed from x. When the gradient check moves x, only its dependents are computed
 //! again.
 //!
-//! The dependents are collected from the terms of the forward pass. `Rule::uses` lists the same edges, but belongs to the backward pass: an edge that is
-//! missing there would be missing from the check too, which could then not find the error.
+//! The dependents are collected from the terms of the forward pass. `Rule::uses` lists the same edges, but belongs to the backward pass, which the check tests.
+//! If an edge were missing there, a check that used the list could not find the error.
 //!
 //! The dependents of an entry are a linked list, stored from its last node back. Lists share their common beginnings. In a linear layer with 2 outputs all
 //! inputs have the same dependents, so all have one list:
@@ -60,14 +60,14 @@ impl RoundedMagnitude {
     }
 }
 
-/// The dependent of the empty list: no entry has this place.
+/// A place that no entry has. It stands for the dependent of the empty list.
 const NONE: u32 = u32::MAX;
 
 impl Dependents {
     /// Collects the dependents of a forward op.
     ///
-    /// Returns `None` for an op that can only be computed as a whole, because its terms do not list every entry that they depend on, or because their sum has
-    /// other bits than the result of its kernel. Also returns `None` if `stop` becomes `true`.
+    /// Returns `None` for an op that can only be computed as a whole. There are two reasons: a term depends on entries that it does not list, or the sum of the
+    /// terms has other bits than the result of the kernel. Also returns `None` if `stop` becomes `true`.
     pub fn of(network: &Network, run: &Run, op: &Op, number: usize, stop: &AtomicBool) -> Option<Self> {
         let values = run.values(op.output);
         // places and nodes are stored as `u32`
@@ -90,8 +90,9 @@ impl Dependents {
             parts.push((rule, x, lists));
         }
         let mut nodes = vec![(0, NONE)];
-        // for each node n: the last dependent that was appended to a list that ends with n, and its node; all lists that end with n get the same new node
-        let mut next = vec![(NONE, 0)];
+        // For each node n: the dependent that was last appended to a list that ends with n, and the new node of this dependent. Further lists that end with n
+        // get the same new node.
+        let mut appended = vec![(NONE, 0)];
         // the number of terms of all entries, and the total size of the windows that are searched for a maximum
         let (mut all_terms, mut windows) = (0, 0);
         let mut magnitudes = Vec::with_capacity(values.len());
@@ -119,12 +120,12 @@ impl Dependents {
                         if nodes[node].1 == dependent {
                             continue; // another term has already read the same entry
                         }
-                        if next[node].0 != dependent {
-                            next[node] = (dependent, u32::try_from(nodes.len()).ok()?);
+                        if appended[node].0 != dependent {
+                            appended[node] = (dependent, u32::try_from(nodes.len()).ok()?);
                             nodes.push((*last_node, dependent));
-                            next.push((NONE, 0));
+                            appended.push((NONE, 0));
                         }
-                        *last_node = next[node].1;
+                        *last_node = appended[node].1;
                     }
                 }
                 sum = rule.add_first_terms(x, at, part_terms, sum);
@@ -148,7 +149,7 @@ impl Dependents {
     /// Returns the entries that depend on changed entries, unordered, or `None` if computing the whole tensor is faster. `changed` has the places of the
     /// changed entries of each tensor of the network.
     pub fn of_changed<'m>(&self, changed: &[Vec<usize>], visited: &'m mut Visited) -> Option<&'m [usize]> {
-        let Visited { seen_nodes, seen, nodes, dependents } = visited;
+        let Visited { seen_nodes, seen_dependents, nodes, dependents } = visited;
         seen_nodes.resize(self.nodes.len(), false);
         nodes.clear();
         dependents.clear();
@@ -156,17 +157,17 @@ impl Dependents {
         'all: for (id, last_nodes) in &self.last_nodes {
             for &at in &changed[*id] {
                 let mut node = last_nodes[at] as usize;
-                // if a node was visited, all nodes before it were visited too
+                // the loop ends at a visited node, because all nodes before it were visited too
                 while node != 0 && !seen_nodes[node] {
                     seen_nodes[node] = true;
                     nodes.push(node);
                     let (before, dependent) = self.nodes[node];
                     let dependent = dependent as usize;
-                    if seen.len() <= dependent {
-                        seen.resize(dependent + 1, false);
+                    if seen_dependents.len() <= dependent {
+                        seen_dependents.resize(dependent + 1, false);
                     }
-                    if !seen[dependent] {
-                        seen[dependent] = true;
+                    if !seen_dependents[dependent] {
+                        seen_dependents[dependent] = true;
                         dependents.push(dependent);
                         if dependents.len() > self.limit {
                             is_over_limit = true;
@@ -181,7 +182,7 @@ impl Dependents {
             seen_nodes[node] = false;
         }
         for &dependent in &*dependents {
-            seen[dependent] = false;
+            seen_dependents[dependent] = false;
         }
         (!is_over_limit).then_some(dependents.as_slice())
     }
@@ -193,7 +194,7 @@ pub(super) struct Visited {
     /// For each node, `true` if it is in `nodes`.
     seen_nodes: Vec<bool>,
     /// For each entry of the op's output, `true` if it is in `dependents`.
-    seen: Vec<bool>,
+    seen_dependents: Vec<bool>,
     /// The visited nodes.
     nodes: Vec<usize>,
     /// The dependents that were found.
@@ -205,7 +206,7 @@ pub(super) fn entry_sum(sum: f64, terms: u64) -> f64 {
     if terms == 0 { 0.0 } else { sum }
 }
 
-/// Returns the number of entries whose computation one by one takes as long as that of the whole tensor.
+/// Returns the number of entries at which two methods take the same time: computing these entries one by one, and computing the whole tensor.
 ///
 /// Computing all entries of a tensor takes, in measured nanoseconds, 40·entries + terms + 6·windows one by one, but only entries + terms/4 + 6·windows with the
 /// kernel. `windows` is the total size of the windows that are searched for a maximum.

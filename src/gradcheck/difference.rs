@@ -24,7 +24,7 @@ impl StepSlope {
             return Self::CrossesKink;
         }
         // the five-point difference, from two three-point differences
-        let [narrow, wide] = central(moves, h);
+        let [narrow, wide] = three_point(moves, h);
         Self::of((4.0 * narrow - wide) / 3.0)
     }
 
@@ -39,23 +39,23 @@ impl StepSlope {
 }
 
 /// The three-point differences (C(h) − C(−h)) / 2h, for the step sizes h and 2h.
-fn central([far_left, left, right, far_right]: &[Perturbed; 4], h: f64) -> [f64; 2] {
+fn three_point([far_left, left, right, far_right]: &[Perturbed; 4], h: f64) -> [f64; 2] {
     [(right.loss - left.loss) / (2.0 * h), (far_right.loss - far_left.loss) / (4.0 * h)]
 }
 
 /// Returns whether the loss is smooth at this step size: the slopes and the curvatures at h and at 2h are equal, up to `error`.
 pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -> bool {
-    let [narrow, wide] = central(moves, h);
+    let [narrow, wide] = three_point(moves, h);
     let [far_left, left, right, far_right] = moves;
-    // (C(s) + C(−s) − 2 C(0)) / h ≈ s² C″ / h for a step s: h C″ for s = h, and four times as much for s = 2h
+    // (C(s) + C(−s) − 2 C(0)) / h for a step s, which is about s² C″ / h: h C″ for s = h, and four times as much for s = 2h
     let bend = |left: &Perturbed, right: &Perturbed| (right.loss - loss) / h + (left.loss - loss) / h;
     let (inner, outer) = (bend(left, right), bend(far_left, far_right));
     let allowed = 0.01 * (narrow.abs().max(wide.abs()) + inner.abs()) + error;
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
-/// The largest ratio of a step longer than max(1, |w|) to the next shorter step. A longer step proves nothing about the slope at the entry w: far from w the
-/// loss may be saturated, with the slope 0.
+/// The largest ratio of two neighbouring step sizes, if the longer step is longer than max(1, |w|). With a larger ratio the longer step is not used: it proves
+/// nothing about the slope at the entry w, because far from w the loss may be saturated, with the slope 0.
 const LARGEST_RATIO: f64 = 64.0;
 
 /// The estimated slope of the loss.

@@ -1,7 +1,8 @@
 //! The verdict on one derivative.
 //!
-//! Most derivatives agree with the difference at the first step size, and need no other. Otherwise the differences at eight step sizes are compared (coarse),
-//! and if they do not confirm the derivative, at many more (fine). A step that crosses a kink is not used. An entry on a kink has its own rules.
+//! Most derivatives agree with the difference at the first step size, and then no other step size is tried. Otherwise the differences at eight step sizes are
+//! compared (the coarse steps). If these do not confirm the derivative, the differences at many more step sizes are compared (the fine steps). A step that
+//! crosses a kink is not used. An entry on a kink has its own rules.
 
 use std::cmp::Ordering;
 
@@ -44,13 +45,13 @@ fn allowed(derivative: f64, difference: f64) -> f64 {
 }
 
 impl Estimate {
-    /// Returns whether the derivative agrees with the slope, and the slope is precise enough to tell.
+    /// Returns whether the derivative agrees with the slope. `false` also if the slope is too uncertain to decide.
     fn agrees(&self, derivative: f64) -> bool {
         let allowed = allowed(derivative, self.slope);
         (derivative - self.slope).abs() <= allowed && self.uncertainty <= allowed
     }
 
-    /// Returns whether the derivative is certainly wrong.
+    /// Returns whether the derivative is certainly wrong. An uncertain slope neither agrees with a finite derivative nor contradicts it.
     fn contradicts(&self, derivative: f64) -> bool {
         // no three neighbouring steps have slopes that agree: only an infinite or NaN derivative is certainly wrong
         if self.step.is_none() {
@@ -92,7 +93,7 @@ impl Judge<'_, '_> {
         steps.iter().map(|&h| (h, self.slope(at, h, direction, kink))).collect()
     }
 
-    /// Estimates the slopes to the left and to the right of a kink. Returns them, the smaller one first, and their uncertainty.
+    /// Estimates the slopes to the left and to the right of a kink. Returns the two slopes, the smaller slope first, and the larger of their uncertainties.
     fn slopes_beside(&mut self, at: usize, kink: KinkSite) -> Option<([f64; 2], f64)> {
         let steps = coarse_steps(self.values[at]);
         let [left, right] = [Direction::Left, Direction::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
@@ -101,7 +102,7 @@ impl Judge<'_, '_> {
         Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.uncertainty.max(right.uncertainty)))
     }
 
-    /// The slopes of the loss to the left and to the right of an entry on a kink, or on a corner that no op's kink explains.
+    /// The slopes of the loss to the left and to the right of an entry. The entry is on a kink of an op, or on a corner of the loss that no kink explains.
     pub fn sides(&mut self, at: usize) -> Option<[f64; 2]> {
         let kinks = self.kinks(at);
         let (size, noise) = (self.size(at), self.noise);
@@ -121,8 +122,8 @@ impl Judge<'_, '_> {
     /// Judges a derivative at an entry on these kinks. `first` are the results of the moves by −2h, −h, h and 2h, for the first step size h. Returns the
     /// difference and the verdict.
     ///
-    /// If there is one kink, the derivative must be the slope to the left, the slope to the right, or a number between them: which of these is a convention. If
-    /// several kinks meet, each may have another convention, so every derivative is accepted.
+    /// If there is one kink, every derivative from the slope to the left to the slope to the right is accepted, because the derivative at a kink is a
+    /// convention. If several kinks meet, each may have another convention, so every derivative is accepted.
     fn judge_on_kink(&mut self, at: usize, h: f64, derivative: f64, first: [Perturbed; 4], kinks: &[KinkSite]) -> (f64, Verdict) {
         let accepted = (f64::NAN, Verdict::Kink);
         let &[kink] = kinks else { return accepted };
@@ -179,7 +180,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// Returns the kinks that the entry is exactly on. The shortest step crosses them, and perhaps others.
+    /// Returns the kinks that the entry is exactly on. Every step crosses these kinks, so they are among the kinks that the shortest step crosses.
     fn kinks(&mut self, at: usize) -> Vec<KinkSite> {
         let shortest = coarse_steps(self.values[at])[COARSE_STEPS.len() - 1];
         let moves = self.moves(at, shortest);
@@ -190,8 +191,8 @@ impl Judge<'_, '_> {
         kinks
     }
 
-    /// Estimates the slope in each of these directions, and returns the estimate with the smallest uncertainty. An estimate on which three step sizes agree is
-    /// preferred.
+    /// Estimates the slope in each of these directions. Returns the best estimate: first come the estimates on which three step sizes agree, and of these the
+    /// estimate with the smallest uncertainty.
     fn estimate(&mut self, at: usize, steps: &[f64], directions: &[Direction]) -> Option<Estimate> {
         let estimates = directions.iter().filter_map(|&direction| {
             let slopes = self.slopes(at, steps, direction, None);

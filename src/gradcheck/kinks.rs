@@ -27,8 +27,7 @@ struct EntryPiece {
 struct PartKinks {
     pieces: SmoothPieces,
     entries: Vec<EntryPiece>,
-    /// Each argument as an index into `operands` and the place of an entry of this operand. `operands.len()` as the first number means that the second number
-    /// is an index into `constants`.
+    /// The arguments, as pairs (n, place). If n < `operands.len()`, the argument is the entry at `place` of operand n; otherwise it is `constants[place]`.
     arguments: Vec<(u32, u32)>,
     operands: Reads<Id>,
     constants: Vec<f64>,

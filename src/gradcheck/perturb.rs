@@ -22,7 +22,7 @@ pub(super) struct ForwardPass<'a> {
 }
 
 impl<'a> ForwardPass<'a> {
-    /// Prepares a run. If `stop` becomes `true`, the preparation ends early. The result is then valid, but moves are slow.
+    /// Prepares a run. If `stop` becomes `true`, the preparation ends early: the result is valid, but each move computes whole tensors, which is slow.
     pub fn new(network: &'a Network, run: &'a Run, stop: &AtomicBool) -> Self {
         let ops = || forward_ops(network).enumerate();
         let dependents = ops().map(|(number, op)| Dependents::of(network, run, op, number, stop)).collect();
@@ -70,7 +70,7 @@ pub(super) struct Perturbed {
     pub crossings: Vec<Crossing>,
 }
 
-/// The tensors of one thread, in which it moves entries. Between two moves they are equal to those of the run.
+/// A thread's copy of the tensors, in which the thread moves entries. Between two moves the copy is equal to the run.
 pub(super) struct Workspace<'a> {
     forward: &'a ForwardPass<'a>,
     /// The tensors by id. A tensor is borrowed from the run until a move changes it.
@@ -81,7 +81,7 @@ pub(super) struct Workspace<'a> {
     visited: Vec<Visited>,
     /// Memory for the new entries of an op's output.
     sums: Vec<f64>,
-    /// A flag that ends every move early. Its result then means nothing.
+    /// A flag that ends every move early. The result of such a move means nothing.
     stop: Option<&'a AtomicBool>,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Workspace<'a> {
     /// moved entry.
     fn compute(&mut self, number: usize, op: &Op, moved: Id, crossings: &mut Vec<Crossing>) {
         let dependents = self.forward.dependents[number].as_ref();
-        // `None` means all entries of the output
+        // the places of the entries to compute; `None` for all entries of the output
         let affected = dependents.and_then(|dependents| dependents.of_changed(&self.changed, &mut self.visited[number]));
         let tensor = |id: Id| -> &[f64] { &self.tensors[id] };
         if let Some(entries) = affected {
@@ -158,8 +158,8 @@ impl<'a> Workspace<'a> {
                 entry_sum(sum, term_count)
             }));
         } else {
-            // the operands of some losses are the network's output and its pre-activation z; they are computed from z, but if the output itself is moved, they
-            // must be computed from the output
+            // some losses read both the network's output and its pre-activation z, and are computed from z. If the output itself is moved, such a loss must be
+            // computed from the output
             let reads_moved_output = op.output_and_z().is_some_and(|[output, _]| output == moved);
             let op = if reads_moved_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
             self.sums.resize(len(&self.forward.network.tensor(op.output).shape), 0.0);

@@ -8,7 +8,7 @@ use crate::network::{Id, Network, Run};
 /// Estimates the change of the loss that rounding alone causes while an entry of the tensor `of` moves.
 ///
 /// To first order the change is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L). Here ε is the machine epsilon, the vᵢ are the rounded numbers on all paths from the moved tensor to
-/// the loss C, and L is the largest term of the loss. The output of a sigmoid is not on such a path if the loss is computed from the pre-activation z instead.
+/// the loss C, and L is the largest term of the loss. If the loss is computed from the pre-activation z, no path goes through the output of the network.
 pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     let ForwardPass { network, run, .. } = forward;
     // for each tensor, whether it depends on `of`, and whether a later op on a path to the loss reads it
@@ -16,7 +16,7 @@ pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     depends[of] = true;
     is_read[network.loss()] = true;
     for op in forward_ops(network).filter(|op| op.output != of) {
-        // a loss that has both the output and z as operands is computed from z; if `of` is the output, it is computed from the output
+        // a loss that has both the output and z as operands uses only one of them: the output if `of` is the output, otherwise z
         let unread = op.output_and_z().map(|[output, z]| if output == of { z } else { output });
         let reads = op.parts.iter().flat_map(|part| part.operands.iter()).filter(|&&id| depends[id] && Some(id) != unread);
         let reads: SmallVec<[Id; 4]> = reads.copied().collect();

@@ -1,6 +1,7 @@
 //! The check of a single derivative.
 //!
-//! [`check`](super::check) prepares lists that pay off only for many entries. For one entry of a large network, each move computes the whole forward pass.
+//! [`check`](super::check) prepares lists of dependents, which pay off only for many entries. For one entry of a large network these lists are left out, and
+//! each move computes the whole forward pass.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
@@ -16,8 +17,9 @@ use crate::tensor::len;
 
 /// The largest number of forward terms for which the lists of dependents are prepared, as for a check of all entries.
 const LISTED_TERMS: u64 = 4_000_000;
-/// The largest number of other derivatives that are checked to find out whether one that is not finite is undefined or wrong.
-const UPSTREAM: u32 = 64;
+/// A derivative that is not finite is undefined or wrong. To find out which, the derivatives from which it is computed are checked too. This is the largest
+/// number of such further checks.
+const MAX_FURTHER_CHECKS: u32 = 64;
 
 /// The check of one derivative.
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +38,10 @@ pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: 
         run.parts(op, number).map(|(rule, x)| rule.prefix_terms(&x, entries)).sum::<u64>()
     };
     let all: u64 = forward_ops(network).enumerate().map(terms).sum();
-    // a preparation that is stopped at once leaves the lists out
+    // a stop flag that is `true` from the start, so that the preparation leaves the lists out
     let no_lists = AtomicBool::new(true);
     let forward = ForwardPass::new(network, run, if all <= LISTED_TERMS { stop } else { &no_lists });
-    let single = SingleCheck { forward: &forward, stop, upstream: Cell::new(UPSTREAM) };
+    let single = SingleCheck { forward: &forward, stop, further_checks: Cell::new(MAX_FURTHER_CHECKS) };
     let check = single.check(gradient, at);
     let sides = if check.verdict == Verdict::Kink { single.sides(gradient, at) } else { None };
     DerivativeCheck { check, sides }
@@ -49,7 +51,7 @@ pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: 
 /// means nothing.
 #[must_use]
 pub fn check_batch_entry(samples: &[SampleRun], batch: &SampleRun, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
-    let none = EntryCheck::new(at, batch.run.values(gradient)[at], f64::NAN, Verdict::Unsettled);
+    let undecided = EntryCheck::new(at, batch.run.values(gradient)[at], f64::NAN, Verdict::Unsettled);
     let found = match (BatchCheck::new(&batch.network, &batch.run), batch.network.tensor(gradient).role) {
         (Some(mut check), Role::Reduced(of_sample)) => {
             for (number, SampleRun { network, run, .. }) in samples.iter().enumerate() {
@@ -61,24 +63,24 @@ pub fn check_batch_entry(samples: &[SampleRun], batch: &SampleRun, gradient: Id,
         }
         _ => None,
     };
-    DerivativeCheck { check: found.unwrap_or(none), sides: None }
+    DerivativeCheck { check: found.unwrap_or(undecided), sides: None }
 }
 
 /// Checks single derivatives of one run.
 struct SingleCheck<'a> {
     forward: &'a ForwardPass<'a>,
     stop: &'a AtomicBool,
-    /// The number of other derivatives that may still be checked.
-    upstream: Cell<u32>,
+    /// The number of further derivatives that may still be checked.
+    further_checks: Cell<u32>,
 }
 
 impl SingleCheck<'_> {
-    /// Calls `judge` with a judge of the derivatives by the entries of the tensor `of`.
-    fn judge<T>(&self, of: Id, judge: impl FnOnce(&mut Judge<'_, '_>) -> T) -> T {
+    /// Calls `call` with a judge of the derivatives by the entries of the tensor `of`.
+    fn with_judge<T>(&self, of: Id, call: impl FnOnce(&mut Judge<'_, '_>) -> T) -> T {
         let ForwardPass { network, run, .. } = self.forward;
         let mut workspace = Workspace::new(self.forward).with_stop(self.stop);
         let noise = rounding_noise(self.forward, of);
-        judge(&mut Judge { workspace: &mut workspace, of, values: run.values(of), loss: run.values(network.loss())[0], noise })
+        call(&mut Judge { workspace: &mut workspace, of, values: run.values(of), loss: run.values(network.loss())[0], noise })
     }
 
     /// Returns the tensor x of a gradient ∂C/∂x.
@@ -92,11 +94,11 @@ impl SingleCheck<'_> {
     fn check(&self, gradient: Id, at: usize) -> EntryCheck {
         let ForwardPass { network, run, .. } = self.forward;
         let derivative = run.values(gradient)[at];
-        let mut check = self.judge(self.differentiated(gradient), |judge| judge.check(at, derivative));
+        let mut check = self.with_judge(self.differentiated(gradient), |judge| judge.check(at, derivative));
         if check.verdict == Verdict::Off && !derivative.is_finite() {
             let is_off = |gradient: Id, at: usize| {
-                let left = self.upstream.get();
-                self.upstream.set(left.saturating_sub(1));
+                let left = self.further_checks.get();
+                self.further_checks.set(left.saturating_sub(1));
                 left > 0 && self.check(gradient, at).verdict == Verdict::Off
             };
             if is_undefined(network, run, gradient, at, is_off) {
@@ -107,6 +109,6 @@ impl SingleCheck<'_> {
     }
 
     fn sides(&self, gradient: Id, at: usize) -> Option<[f64; 2]> {
-        self.judge(self.differentiated(gradient), |judge| judge.sides(at))
+        self.with_judge(self.differentiated(gradient), |judge| judge.sides(at))
     }
 }

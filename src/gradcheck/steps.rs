@@ -22,7 +22,7 @@ pub(super) fn coarse_steps(value: f64) -> [f64; COARSE_STEPS.len()] {
 /// The scales are max(1, |w|), |w|, |C| / |∂C/∂w| and max(1, |C|) / |∂C/∂w|. For each scale the first step is 1/32 of it, and each further step is a quarter
 /// of the step before. Steps for which rounding changes w ± h or w ± 2h by more than 10⁻⁸ h are left out.
 pub(super) fn fine_steps(value: f64, loss: f64, derivative: f64) -> Vec<f64> {
-    // each scale with its number of steps
+    // Each scale with its number of steps. The shortest of 21 steps is 2⁻⁴⁵ of the scale, the shortest of 12 steps is 2⁻²⁷.
     let scales =
         [(value.abs().max(1.0), 21), (value.abs(), 21), (loss.abs() / derivative.abs(), 12), (loss.abs().max(1.0) / derivative.abs(), 12)];
     let mut steps: Vec<f64> = coarse_steps(value).to_vec();
@@ -42,9 +42,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_move_an_entry_by_exactly_their_size() {
+    fn rounding_hardly_changes_the_size_of_a_step() {
         for value in [0.0, 1.0, -1.0, 0.3, 1000.0, -1e5, 1e-170, 1e-310, 1.7e308] {
-            let steps = fine_steps(value, 0.5, 1e6);
+            let (loss, derivative) = (0.5, 1e6);
+            let steps = fine_steps(value, loss, derivative);
             assert!(steps.len() >= 8 && steps.is_sorted_by(|a, b| a > b), "{value}: {steps:?}");
             for h in steps {
                 assert!(((value + h) - value - h).abs() <= 1e-8 * h, "{value} + {h:e}");

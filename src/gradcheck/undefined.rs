@@ -1,7 +1,7 @@
 //! Derivatives that are infinite or NaN, but not wrong.
 //!
 //! For √x − √x at 0 the chain rule computes ∞ − ∞ = NaN, although the function is constantly 0 and has the slope 0. PyTorch computes NaN too. Such a derivative
-//! is undefined, not wrong. A derivative that is infinite or NaN for no such reason is still wrong.
+//! is undefined, not wrong. If the chain rule gives no reason for an infinite or NaN derivative, the derivative is wrong.
 
 use std::collections::HashMap;
 
@@ -83,7 +83,7 @@ impl NonFiniteDerivative<'_> {
         let is_forward = |slot: Slot| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
         let reads_infinite = |arg: &Arg| match arg.origin {
             Origin::Entry { slot, .. } => is_forward(slot),
-            // the expression of a factor need not name every operand that the factor depends on: the derivative of 2^∞ is computed from 2 and ∞
+            // every operand is looked at, because a factor can depend on operands that its expression does not name: the derivative of 2^∞ depends on 2 and ∞
             Origin::Derived { at, .. } => {
                 x.tensors.each().any(|(slot, values)| is_forward(slot) && values.get(at).is_some_and(|value| !value.is_finite()))
             }
@@ -126,6 +126,7 @@ fn is_steep(network: &Network, run: &Run, (output, output_at): (Id, usize), (of,
     let y = y_after_move(0.0);
     let scale = if x == 0.0 { 1.0 } else { x.abs() };
     [-scale, scale].iter().any(|direction| {
+        // each slope must be a fifth larger than the slope at the step before, which is 100 times as long
         let slopes = [1e-6, 1e-8, 1e-10].map(|step| ((y_after_move(step * direction) - y) / (step * direction)).abs());
         slopes.iter().any(|slope| !slope.is_finite()) || slopes.windows(2).all(|pair| pair[1] > 1.2 * pair[0])
     })

@@ -95,22 +95,23 @@ const STEP_BY_VELOCITY: Equation = Equation {
 /// `waits_for_previous` is `true` in the first iteration with momentum, which has no previous velocity yet.
 fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
     let words = match (has_decay, has_previous) {
-        (false, false) => "This is the first iteration: there is no velocity before it, so it is the gradient itself.",
+        (false, false) => "This is the first iteration. It has no previous velocity, so the velocity is the gradient itself.",
         (false, true) => {
-            "The step is not taken along the gradient alone: momentum μ keeps a part of the velocity of the iteration before, and with it of the way that was taken before."
+            "The step does not follow the gradient alone: momentum μ keeps a part of the velocity of the previous iteration, and so a part of its direction."
         }
         (true, false) if waits_for_previous => {
-            "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0. There is no velocity before the first iteration."
+            "The step does not follow the gradient alone: weight decay λ pulls the parameter towards 0. The first iteration has no previous velocity."
         }
-        (true, false) => "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0.",
+        (true, false) => "The step does not follow the gradient alone: weight decay λ pulls the parameter towards 0.",
         (true, true) => {
-            "The step is not taken along the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the way that was taken before."
+            "The step does not follow the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the previous velocity."
         }
     };
     Equation { right: whole::X, name: "the velocity of gradient descent", gist: Gist::None, words }
 }
 
-/// Returns the coefficient of each sample in the reduction of a batch of n samples: 1/n for a mean, `None` for the coefficient 1 of a sum.
+/// Returns the coefficient of each sample in the reduction of a batch of n samples: 1/n for a mean. `None` means the coefficient 1, for a sum or a single
+/// sample.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub(super) fn coefficient(reduction: BatchReduction, samples: usize) -> Option<f64> {
     (samples > 1 && reduction == BatchReduction::Mean).then(|| 1.0 / samples as f64)
@@ -137,7 +138,7 @@ struct BatchBuilder<'a> {
 /// One term of a linear combination: the coefficient (`None` for 1), the expression of the term, and the tensor.
 type Summand = (Option<f64>, Expr, Id);
 
-/// Returns the rule that multiplies a tensor by a coefficient. `right` is the right-hand side of its equation.
+/// Returns the rule that multiplies a tensor by a coefficient. The rule has `equation`, with `right` as the right-hand side.
 fn scaled(coefficient: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
     let equation = Equation { right, ..equation };
     ConstantWeights::new(Contraction::elementwise(), coefficient.map_or(Weights::Unweighted, Weights::Uniform), equation, equation)
@@ -166,7 +167,7 @@ impl BatchBuilder<'_> {
     }
 
     /// Adds the op that reduces a tensor of the samples' network over all samples, and returns the tensor that the op computes. A batch of one sample needs no
-    /// such op: it gets an input with the sample's tensor, which is returned.
+    /// such op: then the sample's tensor becomes an input, and this input is returned.
     fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
         let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
         if let [_] = self.samples {
@@ -226,7 +227,7 @@ impl Batch {
             }
         }
         let BatchBuilder { tensors, ops, reads, derivatives, .. } = builder;
-        // a batch of one sample has no loss of its own; its network then needs some tensor in the place of output and loss
+        // a batch of one sample has no loss of its own, but every network must name a tensor as its output and its loss: any tensor will do
         let output = loss.unwrap_or(0);
         // each run is given all tensors that the ops read
         let fixed = Vec::new();

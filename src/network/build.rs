@@ -10,7 +10,7 @@
 //! grad.x   because z reads x     Wᵀ ∂C/∂z
 //! ```
 //!
-//! If several ops read a tensor, the op of the tensor's gradient has one part for each of these ops. It comes after the gradients of the outputs of these ops.
+//! If two ops read x and compute p and q, the op `grad.x` has two parts, and comes after `grad.p` and `grad.q`.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use crate::op::stable::StableBackward;
 use crate::step::Pass;
 use crate::tensor::Tensor;
 
-/// A forward op under construction. Its functions will create the rules of the forward op and of the backward ops.
+/// A forward op under construction. Its functions create the rules, both of the forward op and of the backward ops, when the network is finished.
 #[derive(Debug)]
 struct ForwardOp {
     output: Id,
@@ -53,6 +53,9 @@ pub struct Chain {
     /// The output of each layer.
     outputs: Vec<Id>,
 }
+
+/// The layer of a tensor that belongs to no layer.
+const NO_LAYER: Option<usize> = None;
 
 /// A node of a graph.
 #[derive(Clone, Debug)]
@@ -103,7 +106,7 @@ impl Chain {
     #[must_use]
     pub fn new(input: &[usize]) -> Self {
         let mut builder = Builder::default();
-        let input = builder.tensor("input", input, Symbol::of("a", Some(0)), Role::Input { learns: false }, None);
+        let input = builder.tensor("input", input, Symbol::of("a", Some(0)), Role::Input { learns: false }, NO_LAYER);
         Self { builder, input, outputs: Vec::new() }
     }
 
@@ -156,7 +159,7 @@ impl Chain {
     pub fn finish(mut self, loss: Loss) -> Network {
         let output = *self.outputs.last().expect("a network has a layer");
         let shape = self.builder.tensors[output].shape.clone();
-        let target = self.builder.tensor("target", &shape, Symbol::of("t", None), Role::Target, None);
+        let target = self.builder.tensor("target", &shape, Symbol::of("t", NO_LAYER), Role::Target, NO_LAYER);
         let last = self.builder.forward.last().expect("a layer has a stage");
         let mut reads = vec![output, target];
         if loss.reads_z {
@@ -165,7 +168,8 @@ impl Chain {
             reads.push(z);
         }
         let parts = vec![(loss.function, reads)];
-        let loss_id = self.builder.op("loss", Symbol::of("C", None), Role::Loss, None, parts).expect("the loss fits the output's shape");
+        let loss_id =
+            self.builder.op("loss", Symbol::of("C", NO_LAYER), Role::Loss, NO_LAYER, parts).expect("the loss fits the output's shape");
         let shortcut = loss.shortcut.map(|(rule, expr)| Shortcut { output, target, rule, expr });
         self.builder.network(output, loss_id, shortcut.as_ref())
     }
@@ -180,7 +184,7 @@ struct Shortcut {
     expr: Expr,
 }
 
-/// The number of a forward op, the index of a part of it, and the index of an operand of this part.
+/// One use of a tensor as an operand: the number of the forward op, the index of the op's part, and the index of the part's operand.
 type Use = (usize, usize, usize);
 
 impl Builder {
@@ -191,13 +195,14 @@ impl Builder {
     pub fn graph(inputs: Vec<(String, Tensor)>, nodes: Vec<Node>, output: usize) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
         for (name, value) in inputs {
-            builder.leaf(name.as_str(), value, Symbol::of(name.clone(), None), Role::Input { learns: true }, None);
+            builder.leaf(name.as_str(), value, Symbol::of(name.clone(), NO_LAYER), Role::Input { learns: true }, NO_LAYER);
         }
         for (n, Node { name, function, reads }) in nodes.into_iter().enumerate() {
-            let added = builder.op(name.as_str(), Symbol::of(name.clone(), None), Role::Value, None, vec![(function, reads)]);
+            let added = builder.op(name.as_str(), Symbol::of(name.clone(), NO_LAYER), Role::Value, NO_LAYER, vec![(function, reads)]);
             added.map_err(|mismatch| (n, mismatch))?;
         }
-        Ok(builder.network(output, output, None))
+        let (loss, shortcut) = (output, None);
+        Ok(builder.network(output, loss, shortcut))
     }
 
     /// Creates the rules of the forward ops, adds the backward ops, and returns the network.
@@ -223,11 +228,12 @@ impl Builder {
         }
         let backward = self.backward(loss, shortcut);
         ops.extend(backward);
-        Network::new(self.tensors, ops, self.layers, self.fixed, output, loss, &[])
+        let further_derivatives = &[];
+        Network::new(self.tensors, ops, self.layers, self.fixed, output, loss, further_derivatives)
     }
 
-    /// Returns the backward ops. The op of a tensor's gradient reads the gradients of the outputs of all ops that read the tensor. It comes as soon as these
-    /// gradients are computed. The parameters of a layer come before its input.
+    /// Returns the backward ops, in the order that the top of this file describes: the op of ∂C/∂x comes as soon as ∂C/∂y is computed for every output y that
+    /// is computed from x. Of the gradients that can come at the same time, those of parameters are first.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
@@ -296,7 +302,7 @@ impl Builder {
         loss_depends_on
     }
 
-    /// Adds the tensor of the derivatives by the tensor `of`, with its shape.
+    /// Adds the tensor ∂C/∂x, where x is the tensor `of`. Both have the same shape.
     fn gradient(&mut self, of: Id, loss_symbol: &str) -> Id {
         let tensor = self.tensors[of].clone();
         let symbol = tensor.symbol.derivative(loss_symbol);

@@ -99,7 +99,7 @@ impl Checkpoints {
             }
             let Ok(memory) = room.claim(bytes) else {
                 drop(all);
-                // this checkpoint is not stored, but later ones find more memory, and are farther apart
+                // this checkpoint is not stored, but later checkpoints find more memory, and are farther apart
                 self.thin();
                 return;
             };

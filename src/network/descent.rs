@@ -1,5 +1,5 @@
-//! Gradient descent with access to any iteration. An iteration is recomputed from the nearest earlier checkpoint of the parameters, and always has the same
-//! bits.
+//! Gradient descent with access to any iteration. Iterations are not stored. A requested iteration is recomputed from the nearest earlier checkpoint of the
+//! parameters, and its numbers have the same bits each time.
 //!
 //! The computation of iteration 100 from a checkpoint at 90 is a [`DescentWalk`]: it computes iterations 90 to 100 op by op. The program can pause it between
 //! two ops to answer a key.
@@ -26,8 +26,8 @@ use crate::threads::{parallel, wait_until_idle};
 /// An unfinished computation of all iterations from a checkpoint up to a wanted iteration.
 #[derive(Clone, Debug)]
 pub struct DescentWalk {
-    /// The reserved memory of one iteration. The iterations of the walk use it one after the other. It returns to the budget when the last iteration is
-    /// dropped.
+    /// The reserved memory of one iteration. The iterations of the walk use this memory one after the other. It returns to the budget when the walk and its
+    /// last iteration are dropped.
     memory: Arc<Reservation>,
     /// The state before the current iteration.
     checkpoint: Checkpoint,
@@ -43,7 +43,7 @@ impl DescentWalk {
         self.checkpoint.iteration
     }
 
-    /// Returns whether allocating and freeing an iteration takes milliseconds.
+    /// Returns whether an iteration is so large that allocating and freeing its memory takes milliseconds.
     #[must_use]
     pub fn is_large(&self) -> bool {
         self.memory.bytes() >= LARGE_BYTES
@@ -251,7 +251,7 @@ impl Descent {
         if !batch.network.ops().is_empty() {
             sample_runs.push(SampleRun { network: Arc::clone(&batch.network), run, sample: None });
         }
-        // the last iteration has no update, so it needs no memory for one
+        // an iteration that ends the descent has no update, so it does not lack the memory of an update
         let shortage = shortage.filter(|_| !stopped);
         Some((Iteration { number: checkpoint.iteration, sample_runs, loss, stopped, shortage }, next))
     }
@@ -259,7 +259,8 @@ impl Descent {
     /// Starts the next run of an iteration: of its next sample, or of its batch. `may_update` is `true` if there is enough memory for an update.
     fn begin_run(&self, checkpoint: &Checkpoint, partial: &mut PartialIteration, may_update: bool) {
         if let Some(&sample) = partial.samples.get(partial.sample_runs.len()) {
-            let mut run = PartialRun::new(&self.network, None);
+            let spare = None;
+            let mut run = PartialRun::new(&self.network, spare);
             run.give(&given(&checkpoint.parameters, &self.samples[sample]));
             partial.run = Some(run);
             return;
@@ -269,7 +270,8 @@ impl Descent {
             has_update: may_update && !partial.stopped,
             is_first: checkpoint.velocities.is_empty(),
         });
-        let mut run = PartialRun::new(&batch.network, None);
+        let spare = None;
+        let mut run = PartialRun::new(&batch.network, spare);
         for (id, from) in &batch.reads {
             match from {
                 BatchSource::Sample(n, of) => run.share(&batch.network, *id, &partial.sample_runs[*n].run, *of),
@@ -314,28 +316,28 @@ impl Descent {
         }
     }
 
-    /// Claims the memory of an iteration. Drops checkpoints if memory is short. Also returns the memory that is still missing, if any.
+    /// Claims the memory of an iteration, and drops checkpoints if memory is short. Returns the claim and, if memory is still missing, the shortage.
     fn claim(&self, number: u64) -> (Reservation, Option<Shortage>) {
-        let Sizes { pass, .. } = self.sizes;
+        let Sizes { without_update, .. } = self.sizes;
         // before the first iteration the descent has no parameters of its own: it uses those of the network
         let old_parameters = if number > 1 { self.sizes.update() } else { 0 };
-        let whole = pass.saturating_add(self.sizes.update()).saturating_add(old_parameters);
+        let whole = without_update.saturating_add(self.sizes.update()).saturating_add(old_parameters);
         let short = loop {
             match self.room.claim(whole) {
                 Ok(claim) => return (claim, None),
-                // if the background thread was freeing memory, or a checkpoint could be dropped, the claim is tried again
+                // gives up if the background thread was not freeing memory and no checkpoint can be dropped
                 Err(short) if !wait_until_idle() && !self.checkpoints.thin() => break short,
+                // otherwise the claim is tried again
                 Err(_) => {}
             }
         };
         if number == 1 {
             // the first iteration can be shown without its update
-            let without_update = self.room.claim(pass);
-            if let Ok(claim) = without_update {
+            if let Ok(claim) = self.room.claim(without_update) {
                 return (claim, Some(Shortage::Update(number, short)));
             }
         }
-        // the memory is counted even so, because `Descent::iteration` computes the iteration in any case
+        // the memory is counted although it exceeds the budget, because `Descent::iteration` computes the iteration in any case
         (self.room.insist(whole), Some(Shortage::Iteration(number, short)))
     }
 
@@ -448,8 +450,8 @@ impl Descent {
         }
     }
 
-    /// As [`Descent::new`], but moves the parameters out of the network if nothing else refers to the network. [`Descent::run`] then updates them without a
-    /// copy.
+    /// As [`Descent::new`], but moves the parameters out of the network if nothing else refers to the network. [`Descent::run`] then updates the parameters in
+    /// place instead of in a copy.
     #[must_use]
     pub fn with_own_parameters(
         mut network: Arc<Network>,

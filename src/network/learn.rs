@@ -35,7 +35,7 @@ pub(super) struct Learner<'a> {
     runs: Vec<Run>,
 }
 
-/// The number of entries that are updated together. It is small, so that they stay in the cache until all terms are added.
+/// The number of entries that are updated together: few enough to stay in the cache until all terms are added.
 const CHUNK: usize = 1024;
 
 impl<'a> Learner<'a> {
@@ -111,7 +111,7 @@ impl<'a> Learner<'a> {
     }
 }
 
-/// Returns a map from each tensor to the tensor of the derivatives of the loss by it.
+/// Returns a map from each tensor x to its tensor ∂C/∂x.
 fn gradients(network: &Network) -> HashMap<Id, Id> {
     let gradient = |id: Id| match network.tensor(id).role {
         Role::Gradient(of) => Some((of, id)),

@@ -79,7 +79,7 @@ impl MemoryLayout {
 pub(super) struct Numbers {
     layout: Arc<MemoryLayout>,
     packed: Vec<f64>,
-    /// The allocated tensors. The first is an extra one, which is empty. A tensor that is not computed yet is a reference to this empty tensor.
+    /// The allocated tensors. Index 0 is no tensor of the network, but an empty tensor. A tensor that is not computed yet is a reference to this empty tensor.
     allocated: Vec<Arc<Tensor>>,
 }
 
@@ -110,7 +110,7 @@ impl Numbers {
         }
     }
 
-    /// Sets a tensor to these values. They are copied for a packed tensor and shared for an allocated tensor.
+    /// Sets a tensor to these values. The values are copied for a packed tensor, and shared for an allocated tensor.
     pub fn give(&mut self, id: Id, tensor: &Arc<Tensor>) {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(flat(tensor)),
@@ -118,7 +118,7 @@ impl Numbers {
         }
     }
 
-    /// Sets the tensor `id`, which has this shape, to the tensor `source_id` of another run. `source` has the values of that run. They are copied if one of the
+    /// Sets the tensor `id`, which has this shape, to the tensor `source_id` of another run, whose numbers are `source`. The values are copied if one of the
     /// two tensors is packed, and shared otherwise.
     pub fn share(&mut self, id: Id, source: &Self, source_id: Id, shape: &[usize]) {
         match self.layout.locations[id] {
@@ -134,8 +134,8 @@ impl Numbers {
         }
     }
 
-    /// Computes a tensor of this shape. `compute` gets read access to the tensors that precede this one, and the memory to write to, with arbitrary contents.
-    /// Returns the result of `compute`.
+    /// Computes a tensor of this shape. `compute` gets read access to the tensors that precede this tensor, and the memory of this tensor, whose contents are
+    /// arbitrary before `compute` overwrites them. Returns the result of `compute`.
     pub fn compute<T>(&mut self, id: Id, shape: &[usize], compute: impl FnOnce(ReadAccess<'_>, &mut [f64]) -> T) -> T {
         let Self { layout, packed, allocated } = self;
         match layout.locations[id] {
@@ -149,7 +149,7 @@ impl Numbers {
                 let old = Arc::into_inner(mem::replace(&mut allocated[index], empty));
                 let mut memory = old.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
                 if memory.capacity() == 0 {
-                    // faster than `resize`: `vec![0.0; n]` takes pages that the system has already zeroed
+                    // `vec![0.0; n]` is faster than `resize`, because the system provides memory that is already zeroed
                     memory = vec![0.0; len(shape)];
                 }
                 memory.resize(len(shape), 0.0);

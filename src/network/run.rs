@@ -21,7 +21,8 @@ pub struct Run {
     memos: Memos,
 }
 
-/// The memos of all rules that have one: the number of an op, the index of a part of the op, and the memo of the part's rule, sorted by op and part.
+/// The memos of all rules that have one, sorted by op and part. Each element is the number of an op, the index of a part of the op, and the memo of the part's
+/// rule.
 #[derive(Clone, Debug, Default)]
 struct Memos(Vec<(usize, usize, Memo)>);
 
@@ -80,7 +81,8 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn forward(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let mut partial = PartialRun::new(network, None);
+        let spare = None;
+        let mut partial = PartialRun::new(network, spare);
         partial.give(network.fixed());
         partial.give(given);
         let ops = network.ops().iter().take_while(|op| op.pass != Pass::Backward).count();
@@ -88,8 +90,8 @@ impl Run {
         partial.run
     }
 
-    /// Returns a copy of the run with one tensor replaced. The tensors of the forward pass and the loss that depend on it are computed again; the derivatives
-    /// are not. A loss that is usually computed from the pre-activation z is computed from the output if the output changes but z does not.
+    /// Returns a copy of the run with one tensor replaced. The tensors of the forward pass and the loss that depend on the replaced tensor are computed again;
+    /// the derivatives are not. A loss that is usually computed from the pre-activation z is computed from the output if the output changes but z does not.
     #[must_use]
     pub fn with_tensor(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
         let mut run = self.clone();
@@ -157,30 +159,30 @@ impl Run {
         self.numbers.of(id)
     }
 
-    /// The rule and the operands of a part of an op. `index` is the number of the op.
+    /// The rule and the operands of a part of an op. `number` is the number of the op in its network.
     #[must_use]
-    pub fn part<'a>(&'a self, op: &'a Op, index: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
+    pub fn part<'a>(&'a self, op: &'a Op, number: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
         // for tests, which count the work
         tally::count(1);
         let tensors = op.parts[part].operands.map(|id| self.values(id));
-        (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(index, part) })
+        (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(number, part) })
     }
 
-    /// The rules and operands of all parts of an op. `index` is the number of the op.
-    pub fn parts<'a>(&'a self, op: &'a Op, index: usize) -> impl Iterator<Item = (&'a dyn Rule, Operands<'a>)> {
-        (0..op.parts.len()).map(move |part| self.part(op, index, part))
+    /// The rules and operands of all parts of an op. `number` is the number of the op in its network.
+    pub fn parts<'a>(&'a self, op: &'a Op, number: usize) -> impl Iterator<Item = (&'a dyn Rule, Operands<'a>)> {
+        (0..op.parts.len()).map(move |part| self.part(op, number, part))
     }
 
     /// Returns the total number of terms, over all parts, of the entries before `entry`. For an op with many parts [`Network::part_offsets`] is faster.
     #[must_use]
-    pub fn prefix_terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
-        self.parts(op, index).map(|(rule, x)| rule.prefix_terms(&x, entry)).sum()
+    pub fn prefix_terms(&self, op: &Op, number: usize, entry: usize) -> u64 {
+        self.parts(op, number).map(|(rule, x)| rule.prefix_terms(&x, entry)).sum()
     }
 
     /// Returns the number of terms of an entry.
     #[must_use]
-    pub fn terms(&self, op: &Op, index: usize, entry: usize) -> u64 {
-        self.prefix_terms(op, index, entry + 1) - self.prefix_terms(op, index, entry)
+    pub fn terms(&self, op: &Op, number: usize, entry: usize) -> u64 {
+        self.prefix_terms(op, number, entry + 1) - self.prefix_terms(op, number, entry)
     }
 }
 
@@ -188,7 +190,7 @@ impl Run {
 #[derive(Clone, Debug)]
 pub struct PartialRun {
     run: Run,
-    /// The number of ops that are computed.
+    /// The number of ops that are computed already.
     done: usize,
 }
 
@@ -208,9 +210,9 @@ impl PartialRun {
         }
     }
 
-    /// Sets the tensor `id` to the tensor `other` of the run `from`, without a copy if the tensor is large.
-    pub fn share(&mut self, network: &Network, id: Id, from: &Run, other: Id) {
-        self.run.numbers.share(id, &from.numbers, other, &network.tensor(id).shape);
+    /// Sets the tensor `id` to the tensor `source_id` of the run `source`, without a copy if the tensor is large.
+    pub fn share(&mut self, network: &Network, id: Id, source: &Run, source_id: Id) {
+        self.run.numbers.share(id, &source.numbers, source_id, &network.tensor(id).shape);
     }
 
     /// The number of the op that is computed next; the number of all ops if all are computed.
@@ -244,7 +246,7 @@ type OpMemos = SmallVec<[Memo; 1]>;
 /// terms.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> OpMemos {
     let mut memos = OpMemos::with_capacity(op.parts.len());
-    // one `bool` per entry: `true` if a part so far adds a term to it; `None` if no entry must become 0 at the end
+    // one `bool` per entry: `true` if a part so far adds a term to the entry. `None` if all entries have terms, or if those without are 0 already
     let mut has_terms = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
         #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
@@ -272,7 +274,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
     memos
 }
 
-/// Returns the elementwise `||` of two lists of equal length.
+/// Returns `first[i] || second[i]` for each i. Both lists have the same length.
 fn either((mut first, second): (Vec<bool>, Vec<bool>)) -> Vec<bool> {
     for (first, second) in first.iter_mut().zip(second) {
         *first |= second;

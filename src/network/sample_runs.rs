@@ -11,7 +11,7 @@ use crate::threads;
 /// A run with its network: the run of a sample, or that of the batch's own ops, which reduce the gradients and update the parameters.
 #[derive(Clone, Debug)]
 pub struct SampleRun {
-    /// The network: all samples have the same, the batch has another.
+    /// The network. All samples have one network; the batch has another network.
     pub network: Arc<Network>,
     /// The values of the network's tensors.
     pub run: Run,
@@ -58,9 +58,9 @@ impl FromIterator<SampleRun> for SampleRuns {
 }
 
 impl Drop for SampleRuns {
-    /// Frees a large iteration on another thread, because a key may be waiting. Its memory counts against the budget until it is free.
+    /// Frees a large iteration on another thread, because a key may be waiting. The memory counts against the budget until it is free.
     ///
-    /// If a walk has the same reservation, the memory is freed at once, on this thread: the walk's next iteration needs it.
+    /// If a walk has the same reservation, the memory is freed at once, on this thread, because the walk's next iteration needs the memory.
     fn drop(&mut self) {
         let is_large_and_last = |memory: &Arc<Reservation>| memory.bytes() >= LARGE_BYTES && Arc::strong_count(memory) == 1;
         if self.memory.as_ref().is_some_and(is_large_and_last) {

@@ -12,8 +12,8 @@ use crate::tensor::len;
 pub struct Sizes {
     /// Parameters and constants, which all samples share.
     pub fixed: u64,
-    /// The runs of all samples of a batch, and their reduction.
-    pub pass: u64,
+    /// An iteration without its update: the runs of all samples of a batch, and their reduction.
+    pub without_update: u64,
     /// The run of one sample.
     pub run: u64,
     /// The new parameters of an update.
@@ -30,10 +30,10 @@ const ENTRY_BYTES: u64 = 8;
 const RUN_BYTES: u64 = 256;
 /// The size of an allocated tensor without its entries (measured).
 const TENSOR_BYTES: u64 = 256;
-/// The size of the part that one sample has in the op of a reduction (measured).
-const TERM_BYTES: u64 = 640;
-/// The size that one window takes in the memo of a max pool, which has the index of each window's maximum twice: in the order of the
-/// windows, and in a sorted list with the window's own index.
+/// The size of one part in the op of a reduction, which has one part for each sample (measured).
+const PART_BYTES: u64 = 640;
+/// The size that one window takes in the memo of a max pool. The memo has two lists: the index of each window's maximum, in the order of the windows; and the
+/// same indices, each paired with the index of its window, in sorted order.
 const WINNER_BYTES: u64 = 32;
 
 impl Sizes {
@@ -50,12 +50,12 @@ impl Sizes {
                 && matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter)
         });
         // the reduced gradients, and last the reduced loss
-        let reduction = parameter_gradients.map(|op| bytes(op.output) + batch as u64 * TERM_BYTES).sum::<u64>() + batch as u64 * TERM_BYTES;
-        let pass = run.saturating_mul(batch as u64).saturating_add(if batch > 1 { reduction } else { 0 });
-        let Some(train) = train else { return Self { fixed, pass, run, ..Self::default() } };
+        let reduction = parameter_gradients.map(|op| bytes(op.output) + batch as u64 * PART_BYTES).sum::<u64>() + batch as u64 * PART_BYTES;
+        let without_update = run.saturating_mul(batch as u64).saturating_add(if batch > 1 { reduction } else { 0 });
+        let Some(train) = train else { return Self { fixed, without_update, run, ..Self::default() } };
         let parameters = train.learned.iter().map(|id| bytes(*id) + TENSOR_BYTES).sum::<u64>();
         let has_velocities = train.sgd.momentum != 0.0 || train.sgd.weight_decay != 0.0;
-        Self { fixed, pass, run, parameters, velocities: if has_velocities { parameters } else { 0 } }
+        Self { fixed, without_update, run, parameters, velocities: if has_velocities { parameters } else { 0 } }
     }
 
     /// The size of all new tensors of an update.

@@ -5,7 +5,7 @@ use compact_str::{CompactString, format_compact};
 use crate::expr::{Notation, letter};
 use crate::glyph;
 
-/// The symbol of a tensor. Subscripts count from 1, as in mathematics, or from 0.
+/// The symbol of a tensor. The caller decides whether subscripts count from 1, as in mathematics, or from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// The relation of the tensor to the letter.
@@ -48,8 +48,8 @@ impl Symbol {
         }
     }
 
-    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for its derivative ∂C/∂w. `loss` is the letter C. Only for these two kinds of symbols, not
-    /// for a derivative with a letter of its own, such as δ.
+    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for a derivative ∂C/∂w. `loss` is the letter C. The caller has a symbol of one of these two
+    /// kinds, never a derivative with a letter of its own, such as δ.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
         let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number]));
@@ -69,25 +69,28 @@ impl Symbol {
     /// Returns the symbol of the whole tensor.
     #[must_use]
     pub fn whole_in(&self, notation: Notation) -> String {
-        self.with_prefix(&self.whole, self.layer, &[], notation)
+        let no_subscripts = &[];
+        self.with_prefix(&self.whole, self.layer, no_subscripts, notation)
     }
 
     /// Returns the symbol of one entry, in Unicode. `index` counts from 0, and the subscripts count from `first`.
     #[must_use]
     pub fn entry(&self, index: &[usize], first: usize) -> String {
-        self.with_prefix(&self.letter, self.layer, &counted(index, first), Notation::Unicode)
+        self.with_prefix(&self.letter, self.layer, &subscripts(index, first), Notation::Unicode)
     }
 
     /// Returns the symbol of one entry without its layer, in Unicode, for narrow equations. The arguments are those of [`Symbol::entry`].
     #[must_use]
     pub fn short_entry(&self, index: &[usize], first: usize) -> String {
-        self.with_prefix(&self.letter, None, &counted(index, first), Notation::Unicode)
+        let no_layer = None;
+        self.with_prefix(&self.letter, no_layer, &subscripts(index, first), Notation::Unicode)
     }
 
     /// Returns the letter of an entry, without layer and index.
     #[must_use]
     pub fn letter_in(&self, notation: Notation) -> String {
-        self.with_prefix(&self.letter, None, &[], notation)
+        let (no_layer, no_subscripts) = (None, &[]);
+        self.with_prefix(&self.letter, no_layer, no_subscripts, notation)
     }
 
     /// Returns the symbol with this letter, layer and subscripts, and with the ∂C/∂ of a derivative or the v of a velocity before it.
@@ -117,7 +120,7 @@ impl Symbol {
     }
 }
 
-/// Returns an index as subscripts, which count from `first`.
-fn counted(index: &[usize], first: usize) -> Vec<usize> {
+/// Returns the subscripts of an index: `index[i] + first` for each i.
+fn subscripts(index: &[usize], first: usize) -> Vec<usize> {
     index.iter().map(|i| i + first).collect()
 }

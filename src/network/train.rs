@@ -15,7 +15,7 @@ pub struct Train {
     pub iterations: u64,
     /// The number of samples of a batch.
     pub batch_size: usize,
-    /// The descent ends when the loss differs from the loss of the previous iteration by less than this; `None` for no such end.
+    /// The descent ends early when |loss − previous loss| < tolerance; `None` if it never ends early.
     pub tolerance: Option<f64>,
     /// The parameters that are updated.
     pub learned: Vec<Id>,

@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use super::short::{SIGNIFICANT_DIGITS, fixed, integer_digits, scientific, short, whole_or_word};
+use super::short::{FIXED_LIMIT, SIGNIFICANT_DIGITS, fixed, integer_digits, scientific, short, whole_or_word};
 
 /// The largest width of a column in cells, unless the caller asks for another.
 pub const DEFAULT_MAX_WIDTH: usize = 8;
@@ -106,7 +106,7 @@ impl ColumnFormat {
         Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
-    /// Returns whether the column is one of whole numbers: all numbers that the format was made for are whole, and none needs an exponent.
+    /// Returns whether this is a column of whole numbers: all numbers that the format was made for are whole, and no number needs an exponent.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.style == Style::Fixed(0)
@@ -158,13 +158,14 @@ impl ColumnFormat {
         self.fitting_text(value).unwrap_or_else(|| "#".repeat(self.width()))
     }
 
-    /// Returns a number without padding, as in the column if it fits there.
+    /// Returns the text of a number without padding: the text of the column if the number fits, otherwise that of [`short`].
     #[must_use]
     pub fn text_or_short(&self, value: f64) -> String {
         self.fitting_text(value).unwrap_or_else(|| short(value))
     }
 
-    /// Returns a number as in the column, if the column has no exponents and shows about three significant digits of it; else as [`short`].
+    /// Returns the text of a number without padding: the text of the column if the column has no exponents and shows about three significant digits of the
+    /// number, otherwise that of [`short`].
     #[must_use]
     pub fn precise_text(&self, value: f64) -> String {
         let is_precise = |text: &String| {
@@ -197,7 +198,7 @@ impl ColumnFormat {
 
     /// Returns the possible texts of a number, the best first.
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
-        // the first text, and the most decimals of a mantissa in the texts after it
+        // the first candidate; the later candidates have exponents, and mantissas with at most `max_decimals` decimals
         let (first, max_decimals) = match self.style {
             Style::Fixed(decimals) => (fixed(value, decimals), 2),
             Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
@@ -232,8 +233,9 @@ impl QuickFit {
         Some(Self { least: 2.0 * unit, must_be_whole: decimals == 0 })
     }
 
+    /// Returns whether a number surely fits. If the result is `false`, the number may still fit.
     fn surely_fits(self, value: f64) -> bool {
-        value == 0.0 || (value.abs() >= self.least && value.abs() < 1e15 && (!self.must_be_whole || value.fract() == 0.0))
+        value == 0.0 || (value.abs() >= self.least && value.abs() < FIXED_LIMIT && (!self.must_be_whole || value.fract() == 0.0))
     }
 }
 
@@ -265,7 +267,8 @@ pub(super) fn choose_style(cap: usize, values: impl Iterator<Item = f64>) -> Sty
     if all_whole {
         return Style::Fixed(0);
     }
-    // three limits: the decimals that the numbers have, those that fit, and those after which the largest number has enough significant digits
+    // the number of decimals has three limits: the decimals that the numbers have (`decimals`), the decimals that fit (`room`), and the decimals after which
+    // the largest number has enough significant digits (`useful`)
     let room = cap.saturating_sub(before_point + 1);
     // numbers of 1 and more get one decimal more than four significant digits need: 12.375 may have three decimals
     let useful = (SIGNIFICANT_DIGITS.cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();

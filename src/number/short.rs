@@ -6,6 +6,11 @@ use super::not_finite;
 /// The number of significant digits on the screen.
 pub(super) const SIGNIFICANT_DIGITS: usize = 4;
 
+/// The largest number of digits before the point in fixed point: an f64 keeps 15 decimal digits.
+const FIXED_DIGITS: i32 = 15;
+/// 10 to the power of [`FIXED_DIGITS`]. A number of at least this magnitude needs an exponent.
+pub(super) const FIXED_LIMIT: f64 = 1e15;
+
 /// Returns the number of digits before the point, ⌊log₁₀ magnitude⌋ + 1: 3 for 123.4, and 0 for 0.5. It is −2 for 0.00123, which has two zeros after the
 /// point. For 0 it is 1.
 #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is small")]
@@ -33,11 +38,11 @@ fn signed(value: f64, magnitude: &str) -> String {
 
 /// Returns a number in fixed point: with `decimals` decimals, or with fewer if the shorter text is exact. `None` if this text would break the law.
 pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
-    if let Some(whole) = whole_or_word(value, 15) {
+    if let Some(whole) = whole_or_word(value, FIXED_DIGITS) {
         return Some(whole);
     }
     let magnitude = value.abs();
-    if magnitude >= 1e15 {
+    if magnitude >= FIXED_LIMIT {
         return None;
     }
     let mut text = format!("{magnitude:.decimals$}");
@@ -67,13 +72,14 @@ pub(super) fn scientific(value: f64, decimals: usize) -> String {
     }
     let exact = format!("{magnitude:e}");
     let (mantissa, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
-    if mantissa.len() <= 2 + decimals && (decimals > 0 || mantissa.len() == 1) {
+    // the length of a mantissa with `decimals` decimals: the digit before the point, the point, and the decimals
+    let mantissa_len = if decimals == 0 { 1 } else { 2 + decimals };
+    if mantissa.len() <= mantissa_len {
         return signed(value, &exact.replace("e-", "e−"));
     }
     let mut text = format!("{magnitude:.decimals$e}");
     if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
         // the number was rounded up to a power of ten, such as 9.9996e5 to 1.000e6, or to infinity: cut off the exact mantissa instead of rounding it
-        let mantissa_len = if decimals == 0 { 1 } else { 2 + decimals };
         text = format!("{}e{exponent}", &mantissa[..mantissa_len]);
     }
     signed(value, &text.replace("e-", "e−"))

@@ -1,4 +1,4 @@
-//! Tests of the three forms of numbers and of the law of short numbers.
+//! Tests of the three text forms of a number, and of the law of short numbers.
 
 use super::column::{Style, choose_style};
 use super::short::scientific;
@@ -14,11 +14,12 @@ fn column(values: &[f64]) -> Vec<String> {
 #[test]
 fn a_wide_column_keeps_its_point_while_typical_numbers_are_added() {
     let known = [0.5, -0.25, 12.375, 99.99, -0.1];
+    let (before_point, from_point) = (3, 5);
     for n in 1..=known.len() {
-        let format = ColumnFormat::of(known[..n].iter().copied()).with_room(3, 5);
+        let format = ColumnFormat::of(known[..n].iter().copied()).with_room(before_point, from_point);
         assert_eq!((format.width(), format.units()), (8, 2), "{n} numbers");
     }
-    let wide = ColumnFormat::of([-123.456, 0.5]).with_room(3, 5);
+    let wide = ColumnFormat::of([-123.456, 0.5]).with_room(before_point, from_point);
     assert_eq!([-123.456, 0.5].map(|v| wide.cell(v)), ["−123.46 ", "   0.5  "]);
 }
 

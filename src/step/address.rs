@@ -1,6 +1,6 @@
 //! Addresses: texts that name a position in the trace, such as `57`, `loss` or `12/2:grad.conv1.weight[0,0,1,1]#3`. Users type them after `:` or `--at`.
 //!
-//! The full form is `iteration/sample:op[index]#term`. The last example means sample 2 of iteration 12, and there term 3 of the entry `[0,0,1,1]` of
+//! The full form is `iteration/sample:op[index]#term`. The last example names a step of sample 2 in iteration 12: term 3 of the entry `[0,0,1,1]` of
 //! `grad.conv1.weight`. Iterations, samples and terms count from 1, indices from 0.
 
 use std::fmt;

@@ -83,7 +83,7 @@ impl Trace {
         let sample_run = self.sample_run(scope)?;
         let network = self.network_of(sample_run);
         let Some((tensor, producer)) = self.find_computed(sample_run, scope, name)? else {
-            // no op of the sample computes it, but the update does
+            // no op of the sample computes this tensor, but the update does
             return self.resolve_op(Scope::Update, name, index, term);
         };
         let pass = network.ops()[producer].pass;
@@ -101,23 +101,25 @@ impl Trace {
                 (before_op + before_entry, self.terms_before(segment, entry + 1) - before_entry)
             }
         };
+        let entry_address = || {
+            let term = None;
+            Address::from(Place::Op { scope, name: name.to_owned(), index: index.map(SmallVec::from_slice), term })
+        };
         match term.unwrap_or(1) {
             _ if steps == 0 => {
                 let why = self.reason_unreached(sample_run, tensor, entry.unwrap_or(0));
-                Err(zero_sentence(&Address::from(op_place(scope, name, index, None)), why))
+                Err(zero_sentence(&entry_address(), why))
             }
             _ if term.is_some() && entry.is_none() && !shape.is_empty() => {
                 Err(format!("a term belongs to an entry: write {name}[…]#{}", term.unwrap_or(1)))
             }
-            term if term > steps => {
-                Err(format!("there is no term {term}: {} has {steps}", Address::from(op_place(scope, name, index, None))))
-            }
+            term if term > steps => Err(format!("there is no term {term}: {} has {steps}", entry_address())),
             term => Ok(steps_before + term),
         }
     }
 
-    /// Finds an op of a sample run by name. Returns its tensor and its number, or `None` if only the update computes a
-    /// tensor with this name.
+    /// Finds an op of a sample run by name. Returns the tensor that the op computes and the number of the op, or `None` if only the update computes a tensor
+    /// with this name.
     fn find_computed(&self, sample_run: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
         let network = self.network_of(sample_run);
         let tensor = network.find(name);
@@ -140,25 +142,27 @@ impl Trace {
         Err(format!("there is no op {name}{}", suggest::clause(tensors::best_match(name, &ops).as_deref())))
     }
 
-    /// Checks whether a position can exist in another iteration, whose batch has these samples (from 0). `Ok` if it exists or might exist.
+    /// Checks whether a position can exist in another iteration, whose batch has these samples (from 0). `Ok` if the position exists or might exist.
     ///
-    /// All iterations have the same number of samples and the same ops, with two exceptions: the first iteration has no previous velocity, and the last may
-    /// have no update.
+    /// All iterations have the same number of samples and the same ops, with two exceptions: the first iteration has no previous velocity, and the last
+    /// iteration may have no update.
     ///
     /// # Errors
     /// As [`Trace::resolve`].
     pub fn may_exist(&self, place: &Place, samples: &[usize]) -> Result<(), String> {
         let Place::Op { scope, name, index, .. } = place else { return Ok(()) };
+        let first_sample = 0;
         let sample_run = match (scope, self.sample_run(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
-            // if this batch has one sample, so have all batches
+            // this batch has one sample, so all batches have one sample
             (Scope::Reduce, Err(message)) => return Err(message),
             // the other iteration may have an update
             (Scope::Update, Err(_)) => return Ok(()),
-            // it may be a tensor of that update
-            (Scope::Any, _) if !self.computes(0, name) && self.sample_run(Scope::Update).is_err() => return Ok(()),
+            // this iteration has no update, but the other iteration may have one, and `name` may be a tensor of that update
+            (Scope::Any, _) if !self.computes(first_sample, name) && self.sample_run(Scope::Update).is_err() => return Ok(()),
             (Scope::Reduce | Scope::Update, Ok(sample_run)) => sample_run,
-            (Scope::Any | Scope::Sample(_), _) => 0,
+            // all samples have the same network
+            (Scope::Any | Scope::Sample(_), _) => first_sample,
         };
         if let Some(((tensor, _), index)) = self.find_computed(sample_run, *scope, name)?.zip(index.as_deref()) {
             entry(name, index, &self.network_of(sample_run).tensor(tensor).shape)?;
@@ -293,10 +297,6 @@ fn entry(name: &str, index: &[usize], shape: &[usize]) -> Result<usize, String> 
     ravel(index, shape).ok_or_else(|| wrong_index(name, index, shape))
 }
 
-fn op_place(scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Place {
-    Place::Op { scope, name: name.to_owned(), index: index.map(SmallVec::from_slice), term }
-}
-
 /// The message for an index that does not fit the shape of the tensor `name`.
 fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
     if shape.is_empty() {
@@ -312,7 +312,7 @@ fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
 /// Returns the entries that an argument reads.
 ///
 /// The expression of a derived argument (an argument that is computed from operands) may name several operands. The argument reads the entry `at` of each of
-/// them. Operands with another shape than the operand in `slot` are left out.
+/// these operands, so an operand whose shape differs from that of the operand in `slot` is left out.
 fn sources_of_argument(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
     let (own, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
@@ -328,7 +328,7 @@ pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sour
     let mut sources = Sources::new();
     for arg in term.args.iter().take(MAX_ARGUMENTS) {
         match arg.origin {
-            // a shortcut for the common case: a picture has thousands of such arguments
+            // a shortcut for the most frequent case: a picture of the network reads thousands of such arguments
             Origin::Entry { slot, at } => sources.push((operands[slot], at)),
             _ => sources.extend(sources_of_argument(network, operands, arg)),
         }
@@ -343,12 +343,13 @@ impl Trace {
         self.sources_of(at, term..term + 1).next().unwrap_or_default()
     }
 
-    /// Iterates over these terms (from 0) of the entry at a position, and returns the entries that each term reads.
+    /// Iterates over these terms (from 0) of the entry at a position. Each item has the entries that the term reads.
     pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
         self.each_term(at, terms, read)
     }
 
-    /// For each of these terms of the entry at a position, its value and the entries that it reads; for a maximum, only the selected entry.
+    /// Iterates over these terms (from 0) of the entry at a position. Each item is the value of the term and the entries that the term reads. For a maximum it
+    /// is the value and the largest entry only.
     pub fn contributions<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = (f64, Sources)> + use<'a> {
         self.each_term(at, terms, |network, operands, term| {
             let is_selected = |arg: &Arg| arg.value.to_bits() == term.value.to_bits();
@@ -358,7 +359,8 @@ impl Trace {
         })
     }
 
-    /// Calls `see` for each of these terms of the entry at a position, with the tensors that its part reads.
+    /// Iterates over these terms (from 0) of the entry at a position. Each item is the result of `see(network, operands, term)`; `operands` are those of the
+    /// term's part.
     fn each_term<'a, T, F>(&'a self, at: &Position, terms: Range<u64>, see: F) -> impl Iterator<Item = T> + use<'a, T, F>
     where
         F: Fn(&Network, &Reads<Id>, &Term) -> T,
@@ -380,7 +382,7 @@ impl Trace {
         })
     }
 
-    /// Iterates over the parts that have terms for the entry at a position, and returns the number (from 0) of the first term of each.
+    /// Iterates over the parts that have terms for the entry at a position. Each item is the number (from 0) of the part's first term.
     pub fn first_terms(&self, at: &Position) -> impl Iterator<Item = u64> {
         let (run, op, number) = self.op(at.segment);
         let mut next = 0;
@@ -391,7 +393,7 @@ impl Trace {
         })
     }
 
-    /// Returns the padding of the image that the filter of the op at a position slides over: the number of rows above it and of columns to its left.
+    /// Returns the padding of the image that the op at a position slides a window over: the number of rows above the image, and of columns to its left.
     #[must_use]
     pub fn padding_before(&self, at: &Position) -> [usize; 2] {
         self.op_at(at).window().map_or([0, 0], |(_, window)| window.padding)

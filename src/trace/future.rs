@@ -1,5 +1,5 @@
-//! For tests: a copy of a trace in which every number that is computed after step k is replaced. The screen at step k must be the same for both, because it
-//! must not show a number that is computed later.
+//! For tests: a copy of a trace in which every number that is computed after step k is replaced. The screen at step k must not show a later number, so it must
+//! be the same for the trace and for the copy.
 
 use super::{Position, Trace};
 use crate::network::{Id, Run, SampleRun};
@@ -49,7 +49,7 @@ impl Trace {
     fn replaced(&self, sample_run: usize, now: &Position, replacement: Replacement) -> Run {
         let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
         let first_replaced = |id: Id| match network.producer(id) {
-            // given tensors are not replaced; but the inputs of the batch are not given: they are results of its samples
+            // given tensors are not replaced. But the inputs of the batch's run are not given: they are results of the samples
             None => (sample_run > now.sample_run && sample.is_none()).then_some(0),
             Some(op) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
                 std::cmp::Ordering::Less => None,

@@ -50,7 +50,7 @@ impl Trace {
         self.segments[segment].steps_before + self.terms_before(segment, entry + 1) <= now.step
     }
 
-    /// Returns sentences about the layer's own sizes that matter to a part of the op at a position, such as its stride; empty if none do.
+    /// Returns sentences about the sizes of the layer, such as the stride, that the equation of a part depends on; empty if there are no such sizes.
     #[must_use]
     pub fn size_words(&self, at: &Position, part: usize) -> String {
         let (run, op, number) = self.op(at.segment);
@@ -64,7 +64,7 @@ impl Trace {
         self.steps_of(self.segment(sample_run, op))
     }
 
-    /// Iterates over the passes of a sample run that have steps, in order, each with its steps.
+    /// Iterates over the passes of a sample run that have steps, in order. Each item is the pass and its steps.
     pub fn passes_of(&self, sample_run: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
         let segments = self.segments_of(sample_run);
         let [first, end] = [segments.start, segments.end].map(|segment| self.pass_starts.partition_point(|start| *start < segment));
@@ -76,8 +76,8 @@ impl Trace {
         })
     }
 
-    /// Iterates over the ops that have steps, from `op` on: the tensor that each computes, and its steps. `op` must have steps. Each op is found only when the
-    /// iterator reaches it.
+    /// Iterates over the ops that have steps, from `op` on. Each item is the tensor that the op computes, and the steps of the op. `op` must have steps. The
+    /// next op is searched only when the iterator is advanced.
     pub fn ops_from(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         let segments = self.segments_of(sample_run);
         let mut next = Some(self.segment(sample_run, op));
@@ -90,7 +90,7 @@ impl Trace {
         })
     }
 
-    /// Iterates over the ops that have steps and precede `op`, in reverse order: the tensor that each computes, and its steps.
+    /// Iterates over the ops that have steps and precede `op`, in reverse order. The items are those of [`Trace::ops_from`].
     pub fn ops_before(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         let segments = self.segments_of(sample_run);
         let mut last_step = self.segments[self.segment(sample_run, op)].steps_before;

@@ -1,6 +1,6 @@
 //! The chain rule along the paths of a scalar graph, as in figure 14 of V. Petersen's series.
 //!
-//! The derivative of the output by a node is a sum over all paths from the output to the node. Each path adds the product of the local derivatives along it.
+//! The derivative of the output by a node is a sum over all paths from the output to the node. Each path adds the product of its local derivatives.
 //! For J = 2 v, v = u + c, u = a b, the only path to a is J → v → u → a, with the product 2 · 1 · b.
 
 use super::Trace;
@@ -19,7 +19,7 @@ pub struct Path {
     pub product: f64,
 }
 
-/// The largest number of other paths, complete or not, while a path is extended. So at most 7 paths are shown.
+/// The largest number of other paths, complete or incomplete, while one path is extended. With that path, at most 7 paths are shown.
 const MAX_PATHS: usize = 6;
 /// The largest number of nodes of a path that is shown.
 const MAX_NODES: usize = 24;
@@ -56,6 +56,7 @@ impl Trace {
                 open.push(next);
             }
         }
+        // the output itself has no path
         complete.retain(|path| path.nodes.len() > 1);
         let steps = self.network_of(sample_run).gradient_of(node).and_then(|gradient| self.entry_steps(sample_run, gradient, 0));
         // for tests: replaces the numbers of the paths if the node's derivative is not computed yet
@@ -80,7 +81,7 @@ impl Trace {
         }
         let mut found = Vec::new();
         for (part, (rule, x)) in self.run(sample_run).parts(op, number).enumerate() {
-            // each reader is on a path of its own, so these are too many paths, and `paths` returns nothing
+            // each reader is on another path. There are too many paths already, so `paths` returns nothing, and further readers do not matter
             if found.len() > MAX_PATHS + 1 {
                 break;
             }

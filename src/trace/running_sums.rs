@@ -1,7 +1,7 @@
 //! Checkpoints of the running sum of one entry, so that a step of a long sum takes no more time than a step of a short sum.
 //!
-//! In a layer norm over 10⁶ numbers an entry can have 10⁶ terms. The step of term 500,000 shows the running sum. The next step must not add all terms again. So
-//! the running sum is stored after every 1024 terms (the checkpoints), and before the last requested term:
+//! In a layer norm over 10⁶ numbers an entry can have 10⁶ terms. The step of term 500,000 shows the running sum, and the next step must not add 500,000 terms
+//! again. So two kinds of running sums are stored: those before every 1024th term (the checkpoints), and the sum before the last requested term:
 //!
 //! ```text
 //! checkpoints before the terms 0, 1024, 2048, …
@@ -69,7 +69,7 @@ impl RunningSums {
 impl Trace {
     /// Returns the state of an entry's sum before the term at a position.
     pub(super) fn sum_before(&self, at: &Position) -> PartialSum {
-        // this sum needs no checkpoints, so those of the last requested entry are not replaced
+        // this sum needs no checkpoints, so the checkpoints of the last requested entry are kept
         if at.terms <= SHORT_SUM || at.term == 0 {
             return self.continue_sum(at, START, 0..at.term);
         }
@@ -90,7 +90,7 @@ impl Trace {
             term += interval;
             checkpoints.push(partial);
         }
-        // the nearest earlier state: that before the last requested term, or a checkpoint
+        // the nearest earlier state: the state before the last requested term, or a checkpoint
         let number = at.term / interval;
         let checkpoint = usize::try_from(number).map_or(partial, |number| checkpoints[number]);
         let checkpoint_term = number * interval;
@@ -99,7 +99,7 @@ impl Trace {
         last.1
     }
 
-    /// Adds these terms (from 0) of the entry at a position to a partial sum, which has all terms before them.
+    /// Adds these terms (from 0) of the entry at a position to `partial`, which is the sum of all earlier terms.
     fn continue_sum(&self, at: &Position, mut partial: PartialSum, terms: Range<u64>) -> PartialSum {
         let (run, op, number) = self.op(at.segment);
         let mut term = terms.start;

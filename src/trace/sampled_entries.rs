@@ -1,5 +1,5 @@
-//! A cache of samples of large tensors. A sample is a list of entries at equal distances, from which the screen chooses the number format of the tensor. The
-//! entries are far apart in memory, so reading them again for each frame would take a good part of the frame's time.
+//! A cache of some entries of each large tensor. The screen chooses the number format of a tensor from an *entry sample*: entries at equal distances, not to be
+//! confused with the samples of a batch. The entries are far apart in memory, so reading them again for each frame would take much of the frame's time.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use super::Trace;
 use crate::network::Id;
 
-/// The largest number of entries in a sample.
+/// The largest number of entries in an entry sample.
 const MAX_ENTRIES: usize = 2048;
-/// The number of last computed entries that are added to the sample of an incomplete tensor, because the screen shows some of them.
+/// The number of the most recently computed entries that are added to the entry sample of an incomplete tensor, because the screen shows some of them.
 const RECENT: usize = 512;
-/// The largest number of samples in the cache. They take half a megabyte.
+/// The largest number of entry samples in the cache. They take half a megabyte.
 const MAX_SAMPLES: usize = 32;
 
 /// Entries of a tensor at equal distances.
@@ -23,7 +23,7 @@ struct EntrySample {
     values: Vec<f64>,
 }
 
-/// The cache: the samples that were made last, with the newest first.
+/// The cache: the last entry samples that were made, the newest first.
 #[derive(Debug, Default)]
 pub(super) struct EntrySamples(Mutex<VecDeque<EntrySample>>);
 

@@ -1,8 +1,8 @@
-//! A scan of the steps of one iteration, forward or back, for the nearest stop: the first step of an op, the last term of an entry, or the last term of an entry whose
-//! value meets a condition.
+//! A scan of the steps of one iteration, forward or back, for the nearest stop. A stop is the first step of an op, the last term of an entry, or the last term
+//! of an entry whose value meets a condition.
 //!
-//! A scan visits op after op and computes no step: the values of an op are complete in its run. It is done in parts, each within a budget, so that the keyboard can be
-//! read between two parts.
+//! A scan visits op after op. It computes no step, because the run already has all values of an op. The scan is done in slices, each within a budget, so that
+//! the keyboard can be read between two slices.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::{Trace, ValueTest};
 use crate::network::Id;
 
-/// The cost of a look at one op; that of a look at one value is 1.
+/// The cost of a look at one op. The unit of costs and budgets is the cost of a look at one value.
 const OP_COST: u64 = 50;
 /// The cost of finding the steps of an entry.
 const ENTRY_COST: u64 = 200;
@@ -31,7 +31,7 @@ pub enum Stop {
     Value(usize, ValueTest),
 }
 
-/// The stops in one op, each with the number that its owner gives it.
+/// The stops in one op, each with a number by which the caller knows it, such as the number of a breakpoint.
 pub type Stops = SmallVec<[(u32, Stop); 2]>;
 
 /// A stop that a scan has found.
@@ -43,7 +43,7 @@ pub struct Hit {
     pub number: u32,
 }
 
-/// The result of a part of a scan.
+/// The result of a slice of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scanned {
     /// The budget is used up.
@@ -80,14 +80,14 @@ impl StepScan {
         Self { goes_back, within, segment, stop: 0, entry: None, best: None }
     }
 
-    /// Returns the first step of the op to look at next.
+    /// Returns the first step of the op to look at next, to show the progress.
     #[must_use]
     pub fn step(&self, trace: &Trace) -> u64 {
         self.segment.map_or(self.within.end, |segment| trace.steps_of(segment).start).min(trace.len())
     }
 
-    /// Continues the scan until it finds the nearest stop or uses up the budget, which it reduces by the cost. `stops` returns the stops in the op that computes a
-    /// tensor of a sample run.
+    /// Continues the scan until it finds the nearest stop or uses up the budget, and subtracts the cost from the budget. `stops(sample_run, tensor)` returns
+    /// the stops in the op that computes the tensor.
     pub fn advance(&mut self, trace: &Trace, stops: &dyn Fn(usize, Id) -> Stops, budget: &mut u64) -> Scanned {
         while let Some(segment) = self.segment {
             if *budget == 0 {
@@ -95,8 +95,8 @@ impl StepScan {
             }
             *budget = budget.saturating_sub(OP_COST);
             let own = trace.steps_of(segment);
-            let begins_beyond = if self.goes_back { own.end <= self.within.start } else { own.start >= self.within.end };
-            if begins_beyond {
+            let is_beyond_end = if self.goes_back { own.end <= self.within.start } else { own.start >= self.within.end };
+            if is_beyond_end {
                 break;
             }
             if !own.is_empty() {
@@ -132,13 +132,20 @@ impl StepScan {
                 self.offer_entry(trace, segment, *entry, number);
             }
             Stop::Value(..) => {}
-            Stop::Values(test) => return self.look_at_values(trace, segment, number, (test, true), budget),
-            Stop::FirstValue(test) => return self.look_at_values(trace, segment, number, (test, false), budget),
+            Stop::Values(test) => {
+                let all = true;
+                return self.look_at_values(trace, segment, number, (test, all), budget);
+            }
+            Stop::FirstValue(test) => {
+                let all = false;
+                return self.look_at_values(trace, segment, number, (test, all), budget);
+            }
         }
         true
     }
 
-    /// Looks for an entry whose value meets the condition: the nearest of all, or only the first of the op. Returns `false` if the budget is used up first.
+    /// Looks in an op for an entry whose value meets the condition: if `all` is `true`, for the nearest such entry in the direction of the scan; otherwise only
+    /// at the first such entry of the op. Returns `false` if the budget is used up first.
     fn look_at_values(&mut self, trace: &Trace, segment: usize, number: u32, (test, all): (&ValueTest, bool), budget: &mut u64) -> bool {
         let (run, op, _) = trace.op(segment);
         let values = run.values(op.output);
@@ -166,7 +173,7 @@ impl StepScan {
                     self.offer(hit);
                     return true;
                 }
-                // beyond the end of the scan in its direction, or another entry than the first
+                // the search ends if only the first entry counts, or if this entry, and so every further entry, is beyond the end of the scan
                 if !all || (hit.step < self.within.start) == goes_back {
                     return true;
                 }
@@ -189,7 +196,7 @@ impl StepScan {
         }
     }
 
-    /// Keeps a stop if it is within the scan and nearer than the best so far. Of two stops at one step, the one with the smaller number is kept.
+    /// Keeps a stop if it is within the scan and nearer than the best so far. If two stops are at one step, the stop with the smaller number is kept.
     fn offer(&mut self, hit: Hit) {
         let is_nearer = |best: Hit| match hit.step.cmp(&best.step) {
             std::cmp::Ordering::Equal => hit.number < best.number,

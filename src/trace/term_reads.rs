@@ -34,7 +34,8 @@ impl Trace {
             let before = self.terms_before_part(at.segment, at.entry, part);
             let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
-            // with few terms, visiting each term is faster than asking for the terms at each place; but not with a gather, whose single term reads many entries
+            // If the part has few terms, visiting each term is faster than searching the terms at each place. This does not hold for a gather: it has one term,
+            // but the term reads many entries.
             if !rule.is_gather() && terms <= places.len() as u64 {
                 for term in 0..terms {
                     let reads = reads(term);

@@ -105,7 +105,9 @@ fn names_of_other_frameworks_are_corrected() {
 fn the_uses_of_an_entry_are_the_steps_that_read_it() {
     let trace = figure_14();
     let b = trace.network().find("b").expect("b");
-    let ops: Vec<String> = trace.uses(0, b, 0).iter().map(|found| trace.network().tensor(found.tensor).name.to_string()).collect();
+    let (sample_run, entry) = (0, 0);
+    let ops: Vec<String> =
+        trace.uses(sample_run, b, entry).iter().map(|found| trace.network().tensor(found.tensor).name.to_string()).collect();
     assert_eq!(ops, ["u", "grad.a"]);
 }
 
@@ -191,7 +193,7 @@ fn stored_running_sums_do_not_change_a_step() {
     let steps = (1..=trace.len()).map(|k| trace.get(k).expect("a step"));
     // a new trace has no stored sums
     let from_new_trace = |k: u64| trace_of(text).get(k).expect("a step");
-    // requests steps from the start and from the end by turns, so that the stored sums are of one entry and then of another
+    // requests a step near the start and a step near the end by turns, so that each request finds stored sums of another entry
     for step in steps.step_by(233) {
         let from_end = trace.len() + 1 - step.step;
         assert_eq!(trace.get(from_end), Some(from_new_trace(from_end)));

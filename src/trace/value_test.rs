@@ -17,7 +17,7 @@ enum Relation {
     NotFinite,
 }
 
-/// The relations as they are typed. A longer sign is before its beginning.
+/// The relations as they are typed. The first match counts, so `<=` comes before `<`.
 const RELATIONS: [(&str, Relation); 9] = [
     ("<=", Relation::AtMost),
     (">=", Relation::AtLeast),
@@ -43,7 +43,7 @@ impl ValueTest {
     /// The condition that a number is NaN or infinite.
     pub const NOT_FINITE: Self = Self { is_on_magnitude: false, relation: Relation::NotFinite, bound: 0.0 };
 
-    /// Returns whether a number meets the condition. NaN meets no comparison but `!=`.
+    /// Returns whether a number meets the condition. NaN meets no comparison except `!=`.
     #[must_use]
     pub fn holds(&self, number: f64) -> bool {
         let number = if self.is_on_magnitude { number.abs() } else { number };
@@ -60,7 +60,7 @@ impl ValueTest {
         }
     }
 
-    /// Returns whether a text begins as a condition does.
+    /// Returns whether a text looks like a condition, such as `> 1`, `|x| > 1` or `nan`, and not like the name of an op.
     #[must_use]
     pub fn is_begun_by(text: &str) -> bool {
         let text = text.trim_start();

@@ -13,11 +13,11 @@ pub trait StepVisitor {
     /// Called before the first visited step of an entry.
     fn entry(&mut self, at: &Position);
 
-    /// Called for each step: its position, the index of the part of the op that has its term, the term, and the running sum after the step.
+    /// Called for each step. `part` is the index of the op's part that has the term, and `sum` is the running sum after the step.
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64);
 }
 
-/// A part of the current op, with its numbers of terms at one entry.
+/// A part of the current op at one entry, with the number of the part's terms there.
 struct PartCursor<'a> {
     rule: &'a dyn Rule,
     x: Operands<'a>,
@@ -47,8 +47,8 @@ pub struct Walk<'a> {
     trace: &'a Trace,
     /// The position of the next step; `None` after the last step.
     at: Option<Position>,
-    /// The parts of the current op from `first_part` on, as far as they were needed. They are created one by one, because a reduction has a part for each
-    /// sample.
+    /// The parts of the current op from `first_part` on. A part is created when it is first needed, because a reduction has a part for each sample, and a walk
+    /// may visit only some of them.
     parts: Vec<PartCursor<'a>>,
     /// The index in the op of the first of `parts`.
     first_part: usize,

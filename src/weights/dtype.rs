@@ -69,7 +69,8 @@ impl Dtype {
         }
     }
 
-    /// Converts bytes to numbers. Fails if a number is not finite or f64 cannot hold it: the error has the position of the first such number, and the reason.
+    /// Converts bytes to numbers. It is an error if a number is not finite, or if f64 cannot hold the number exactly. The error has the position of the first
+    /// such number, and the reason.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         let bytes = (bytes, big_endian);
         match self {
@@ -137,7 +138,7 @@ fn half(bits: u16) -> f64 {
         0 => f64::from(bits & 0x3ff) / f64::from(1 << 24),
         0x1f if mantissa == 0 => f64::INFINITY,
         0x1f => f64::NAN,
-        // f64 has a bias of 1023, and a mantissa of 52 bits below the exponent: 42 more than 10
+        // f64 has a bias of 1023 instead of 15, and a mantissa of 52 bits instead of 10, so the mantissa moves up by 42 bits
         _ => f64::from_bits((exponent + 1023 - 15) << 52 | mantissa << 42),
     };
     if bits >> 15 == 1 { -magnitude } else { magnitude }

@@ -20,7 +20,7 @@ pub struct TensorLayout {
 }
 
 impl TensorLayout {
-    /// Makes a layout. It is an error if the numbers of this shape and type do not take exactly `bytes` bytes.
+    /// Makes a layout, or an error if a tensor of this shape and type does not take exactly `bytes` bytes.
     pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, WeightsError> {
         if shape.len() > MAX_RANK {
             return Err(WeightsError::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));

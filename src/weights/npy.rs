@@ -10,7 +10,7 @@ use super::{Archive, TensorLayout, TensorNames, WeightsError, read_le};
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// The largest length in bytes of a header that is read. NumPy writes 118 bytes for arrays of plain numbers.
 const MAX_HEADER: usize = 4096;
-/// The number of bytes from the beginning of a file to the end of the longest header: magic number, version, length, header.
+/// The number of bytes from the beginning of a file to the end of the longest header that is read: magic number, version (2), length (4), header.
 pub(super) const BEGINNING: usize = MAGIC.len() + 2 + 4 + MAX_HEADER;
 
 /// An opened `.npy` file.
@@ -151,7 +151,7 @@ impl<'a> HeaderParser<'a> {
 }
 
 impl NpyHeader {
-    /// Parses a header; `None` if it is not that of an array of plain numbers. Each of the three keys must occur exactly once, and no other key.
+    /// Parses a header; `None` if it does not describe an array of plain numbers. The header must have each of the three keys exactly once, and no other key.
     fn parse(text: &str) -> Option<Self> {
         let mut rest = HeaderParser(text);
         let (mut descr, mut fortran, mut shape) = (None, None, None);

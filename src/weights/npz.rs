@@ -61,7 +61,7 @@ pub type NamedTensor<'a> = (String, &'a [usize], &'a [f64]);
 /// If writing fails, or if there are more than 65,534 tensors, or 4 GiB of numbers or more.
 pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> {
     let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; use --format json"));
-    // the largest value of a count or size is not allowed: in a zip archive it means that the real value is elsewhere, in 64 bits
+    // the largest 16-bit count and the largest 32-bit size are not allowed: in a zip archive they mean that the real value is in another field, of 64 bits
     let count = u16::try_from(tensors.len()).ok().filter(|&n| usize::from(n) < MAX_TENSORS);
     let count = count.ok_or_else(|| too_much(&format!("{} tensors", tensors.len())))?;
     let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < u32::MAX).ok_or_else(|| too_much("more than 4 GiB"));

@@ -35,8 +35,8 @@ struct TensorInfo {
     data_offsets: [usize; 2],
 }
 
-/// The names and descriptions of all tensors in a header, including duplicate names. A map would not do: it would keep only one of two equal names, but
-/// duplicates must be reported.
+/// The names and descriptions of all tensors in a header. They are in a list, not in a map: a map would keep only one of two equal names, but duplicate names
+/// must be reported.
 struct TensorInfos(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for TensorInfos {
@@ -92,9 +92,10 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
 /// Checks the descriptions of all tensors, even of tensors that the scenario does not use, because one wrong description means that the file is damaged.
 /// Together they must cover all `data_len` bytes after the header, without overlaps and gaps.
 fn check_infos(names: &TensorNames, infos: &[TensorInfo], data_len: usize) -> Result<(), WeightsError> {
-    // the tensors in the order of their bytes, and the number of bytes that those before the current one cover
+    // the tensors in the order of their bytes
     let mut by_offset: Vec<usize> = (0..infos.len()).collect();
     by_offset.sort_unstable_by_key(|&tensor| infos[tensor].data_offsets);
+    // the number of bytes that the tensors before the current tensor cover
     let mut covered = 0;
     for tensor in by_offset {
         let TensorInfo { dtype, shape, data_offsets: [from, to] } = &infos[tensor];

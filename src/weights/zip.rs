@@ -3,7 +3,7 @@
 //! An archive has, in this order: each entry as a local header and its data, the central directory with one record per entry, and an end record, which
 //! has the position of the directory. Sizes of 64 bits are read too, because some writers use them for small files.
 //!
-//! No zip crate is used, because they keep only one of two entries with the same name, but here duplicates must be reported.
+//! This file does not use a zip crate: such crates keep only one of two entries with the same name, but here duplicate names must be reported.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -54,7 +54,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     let cut = || damaged("its zip directory is cut off");
     let two_bytes = |offset: usize| read_le::<2>(bytes, end + offset).ok_or_else(cut);
     let four_bytes = |offset: usize| read_le::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
-    // of the directory: its number of records, its length in bytes, its position
+    // the directory's number of records, length in bytes, and position
     let (count, length, start) = (two_bytes(10)?, four_bytes(12)?, four_bytes(16)?);
     // 65,535 records would mean that the real number is elsewhere, in 64 bits
     if count >= MAX_TENSORS as u64 {
@@ -123,8 +123,8 @@ struct HeaderAndEnd<'a> {
 
 /// Reads the fields that a local header and a directory record share. They begin at `at`; the name and the extra field are at `name_at`.
 ///
-/// A directory record also has the position of the local header: `offset` is its 32-bit field for this position; `None` for a local header. If the extra
-/// field has values of 64 bits, they replace the 32-bit values.
+/// `offset` is the 32-bit position of the local header, which only a directory record has; `None` when a local header is read. Values of 64 bits in the extra
+/// field replace the 32-bit values.
 fn read_header(bytes: &[u8], at: usize, name_at: usize, offset: Option<u64>) -> Option<HeaderAndEnd<'_>> {
     let two_bytes = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
     let four_bytes = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
@@ -197,8 +197,8 @@ fn is_deflated(header: &EntryHeader<'_>, name: &str) -> Result<bool, WeightsErro
     }
 }
 
-/// Returns the fields: the unpacked size, the packed size and the offset. If a field is `0xffff_ffff`, its real value has 64 bits and is taken from the extra
-/// field. `None` if the extra field is cut off.
+/// Returns `fields` (the unpacked size, the packed size and the offset) with their real values. If a field is `0xffff_ffff`, its real value has 64 bits and is
+/// in the extra field. `None` if the extra field is cut off.
 fn widen(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     /// The kind of extra field that has values of 64 bits.
     const ZIP64: u64 = 1;

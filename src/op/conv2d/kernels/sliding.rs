@@ -237,7 +237,7 @@ impl PhaseKernel {
                 tile.load(self.step, sums, out);
             }
             let lanes = FactorSource { numbers: images, firsts: &tile.image_firsts };
-            add(&Products { rows, lanes, taps: &self.taps, chunk: self.channel_taps, part: tile.used_taps.clone() }, sums, init);
+            add(&Products { rows, lanes, taps: &self.taps, chunk: self.channel_taps, used_taps: tile.used_taps.clone() }, sums, init);
             tile.store(self, operands, first_entry, sums, out);
         }
     }
