@@ -23,7 +23,7 @@ mod value;
 use std::fmt;
 
 pub use kink::SmoothPieces;
-pub use notation::{Notation, Sign, letter};
+pub use notation::{Notation, Sign, latex_number, letter};
 pub use text::OperandPart;
 
 /// The role of an operand in the function y = f(x₀, x₁, …) or in its derivatives. C is the network's loss. A forward rule computes y, a backward rule ∂C/∂xᵢ.

@@ -193,12 +193,7 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
             list.and_then(|list| list.row_of_key(c)).map(Action::Choose)
         }
         (Focus::Prompt, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(Action::Edit(InputRequest::InsertChar(c))),
-        (Focus::Normal, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => {
-            let digit = c as u8 - b'0';
-            // a count does not begin with 0
-            let has_count = state.stepper().is_some_and(|stepper| stepper.count.is_some());
-            (digit > 0 || has_count).then_some(Action::Digit(digit))
-        }
+        (Focus::Normal, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => Some(Action::Digit(c as u8 - b'0')),
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ mod size;
 mod symbol;
 mod train;
 
-pub use batch::{Batch, BatchSource, SgdOptions};
+pub use batch::{Batch, SgdOptions};
 pub use build::{Builder, Chain, Node};
 pub use descent::{Descent, DescentResult, DescentWalk, Iteration, SampleLosses};
 pub use run::Run;
@@ -76,6 +76,17 @@ impl Role {
     }
 }
 
+/// The source of an input of a batch's network. Each `Id` is the number of a tensor in the samples' network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BatchSource {
+    /// A tensor of one sample. The first number counts the samples of the batch from 0.
+    Sample(usize, Id),
+    /// A parameter before the update.
+    Parameter(Id),
+    /// The velocity of a parameter in the previous iteration.
+    Velocity(Id),
+}
+
 /// A tensor without its numbers.
 #[derive(Clone, Debug)]
 pub struct TensorInfo {
@@ -92,6 +103,8 @@ pub struct TensorInfo {
     /// `true` for a filter with the shape [in, out, …], as in a transposed convolution, and for the gradient of such a filter. Other filters have the shape
     /// [out, in, …].
     pub inputs_first: bool,
+    /// For an input of a batch's network, the tensor of the samples' network that has its numbers.
+    pub source: Option<BatchSource>,
 }
 
 /// A part of an op: a rule with its operands.
@@ -197,6 +210,8 @@ pub struct Network {
     layout: Arc<MemoryLayout>,
     /// For each tensor x, the tensor ∂C/∂x.
     gradients: Vec<Option<Id>>,
+    /// See [`Network::input_from`]. Of the inputs for several samples, only that of the first sample.
+    inputs: HashMap<BatchSource, Id>,
     /// See [`Network::reads_samples`].
     reads_samples: bool,
     output: Id,
@@ -263,8 +278,27 @@ impl Network {
             gradients[*of] = Some(*id);
         }
         let reads_samples = tensors.iter().any(|tensor| tensor.role == Role::Input { learns: false });
+        let is_first = |source: &BatchSource| !matches!(source, BatchSource::Sample(1.., _));
+        let sourced = tensors.iter().enumerate().filter_map(|(id, tensor)| Some((tensor.source?, id)));
+        let inputs = sourced.filter(|(source, _)| is_first(source)).collect();
         let layout = Arc::new(MemoryLayout::of(&tensors, &ops, &fixed));
-        Self { tensors, ops, layers, by_name, fixed, producer, readers, work, part_offsets, layout, gradients, reads_samples, output, loss }
+        Self {
+            tensors,
+            ops,
+            layers,
+            by_name,
+            fixed,
+            producer,
+            readers,
+            work,
+            part_offsets,
+            layout,
+            gradients,
+            inputs,
+            reads_samples,
+            output,
+            loss,
+        }
     }
 
     /// All tensors.
@@ -334,6 +368,22 @@ impl Network {
     #[must_use]
     pub fn gradient_of(&self, id: Id) -> Option<Id> {
         self.gradients[id]
+    }
+
+    /// The inputs of a batch's network, with their sources.
+    pub fn sources(&self) -> impl Iterator<Item = (Id, BatchSource)> + '_ {
+        self.tensors.iter().enumerate().filter_map(|(id, tensor)| Some((id, tensor.source?)))
+    }
+
+    /// Returns the input of a batch's network that has this source; `None` if the batch does not read it.
+    #[must_use]
+    pub fn input_from(&self, source: BatchSource) -> Option<Id> {
+        let id = match source {
+            // the inputs for the samples follow one another
+            BatchSource::Sample(sample, of) => self.inputs.get(&BatchSource::Sample(0, of))? + sample,
+            BatchSource::Parameter(_) | BatchSource::Velocity(_) => *self.inputs.get(&source)?,
+        };
+        self.tensors.get(id).filter(|tensor| tensor.source == Some(source)).map(|_| id)
     }
 
     /// The output of the last layer, or of a graph.

@@ -21,7 +21,7 @@ use std::ops::Range;
 
 pub use crate::trace::{MAX_ARGUMENTS, Path, Position, Sources, TermRead};
 pub use blocks::{Block, Blocks, MAX_LANES};
-pub use forms::after_sign;
+pub use forms::{after_sign, after_sign_in};
 pub use grid::{Grid, ShownTensor};
 pub use known::{EntryState, EntryTerm};
 pub use reads::EntryUse;
@@ -46,6 +46,8 @@ pub struct Scene<'a> {
     pub output: Id,
     /// The number from which subscripts, headings and channels count: 1 as in mathematics, or 0.
     pub first_index: usize,
+    /// The notation of entries and terms: Unicode on the screen.
+    term_notation: Notation,
     /// The formats of tensors' numbers, found when they are first needed.
     formats: RefCell<Vec<(Id, ColumnFormat)>>,
     /// The entries that this step reads, found when they are first needed.
@@ -66,6 +68,7 @@ impl<'a> Scene<'a> {
             step: known::step(trace, &at),
             output,
             first_index: 1,
+            term_notation: Notation::Unicode,
             formats: RefCell::default(),
             sources_now: OnceCell::new(),
             first_read: OnceCell::new(),
@@ -78,11 +81,17 @@ impl<'a> Scene<'a> {
         Self { first_index: first, ..self }
     }
 
+    /// Returns the same scene with entries and terms in a notation.
+    #[must_use]
+    pub fn with_terms_in(self, term_notation: Notation) -> Self {
+        Self { term_notation, ..self }
+    }
+
     /// Returns the scene of another step of this iteration; `None` if there is no such step or if it comes later than this one.
     #[must_use]
     pub fn at_step(&self, number: u64) -> Option<Scene<'a>> {
         let scene = (number <= self.at.step).then(|| Scene::of(self.trace, number)).flatten();
-        scene.map(|scene| scene.counting_from(self.first_index))
+        scene.map(|scene| scene.counting_from(self.first_index).with_terms_in(self.term_notation))
     }
 
     /// Returns the network whose tensors are shown: the network of the samples, or the network of the batch.
@@ -134,10 +143,10 @@ impl<'a> Scene<'a> {
         self.trace.right_hand_side(&self.at, part, notation)
     }
 
-    /// Returns the sign between the sides of the equation: `←` in the update, which replaces a parameter or a velocity, and `=` in all other passes.
+    /// Returns whether the step belongs to the update, which replaces a parameter or a velocity.
     #[must_use]
-    pub fn equals(&self) -> &'static str {
-        if self.step.pass == Pass::Update { "←" } else { "=" }
+    pub fn is_update(&self) -> bool {
+        self.step.pass == Pass::Update
     }
 
     /// Returns the tensor z if the given tensor is the gradient ∂C/∂z, else the given tensor.

@@ -32,7 +32,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{Dialect, Visit};
-use crate::keys::{self, Key};
+use crate::keys::{self, Code, Key};
 use crate::step::Address;
 
 /// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`Dialect`]).
@@ -290,6 +290,18 @@ enum EventLine {
 }
 
 impl Session {
+    /// Returns whether the recording breaks off: its last event is not the end of the program.
+    #[must_use]
+    pub fn breaks_off(&self) -> bool {
+        let ends = |event: &Event| match event {
+            Event::Quit => true,
+            // recordings of the first format end with the key
+            Event::Key(key) => !self.header.exact && matches!((key.code, key.ctrl), (Code::Char('q'), false) | (Code::Char('c'), true)),
+            _ => false,
+        };
+        self.is_truncated || !self.events.last().is_some_and(|(_, event)| ends(event))
+    }
+
     /// Reads a session from the bytes of its file.
     ///
     /// # Errors

@@ -395,7 +395,7 @@ impl Trace {
             let (expr, value) = rule.shortcut(&x, at.entry)?;
             let symbol = |slot: Slot, named: Named| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
-                if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index, first) }
+                if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index, first, Notation::Unicode) }
             };
             let last_step_of_entry = at.step - at.term + at.terms - 1;
             // for tests: the value is replaced if the last step of the entry is a later step
@@ -494,5 +494,5 @@ fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
 
 /// Returns the text of an expression with the names of the operands: `relu'(conv1.z)`.
 fn derived_name(network: &Network, operands: &Reads<Id>, expr: &Expr) -> String {
-    glyph::ascii_text(&expr.text(&mut |slot, _| network.tensor(operands[slot]).name.to_string()))
+    glyph::ascii_text(&expr.text(Notation::Unicode, &mut |slot, _| network.tensor(operands[slot]).name.to_string()))
 }

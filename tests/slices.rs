@@ -380,7 +380,7 @@ fn a_replay_does_one_event_or_one_slice_at_each_wake() {
     let mut player = Player::new(&session, driver, 1000.0, RenderOptions::default());
     let mut now = Duration::ZERO;
     let mut turns = 0;
-    while player.driver().state.message.as_ref().is_none_or(|message| !message.text.starts_with("the end of the session")) {
+    while player.driver().state.message.as_ref().is_none_or(|message| !message.text.starts_with("the recording breaks off here")) {
         let before = computed(player.driver());
         now += LATE;
         player.input(Input::Wake, now).unwrap();

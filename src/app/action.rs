@@ -126,6 +126,36 @@ pub enum Action {
     JobPieces(u64),
 }
 
+impl Action {
+    /// Returns whether a number before the key has a meaning for this action.
+    #[must_use]
+    pub fn takes_count(&self) -> bool {
+        match self {
+            Self::Forward
+            | Self::Back
+            | Self::StepForward
+            | Self::StepBack
+            | Self::JumpBack
+            | Self::JumpForward
+            | Self::Last
+            | Self::Finer
+            | Self::Coarser
+            | Self::Faster
+            | Self::Slower
+            | Self::Digit(_)
+            | Self::NextMatch(_)
+            | Self::RunToBreakpoint(_)
+            | Self::MoveCursor(_)
+            | Self::NextMatrix(_)
+            | Self::Channel(_)
+            // clears the number
+            | Self::Close
+            | Self::Quit => true,
+            _ => false,
+        }
+    }
+}
+
 /// A request that only the caller of `update` can fulfil.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {

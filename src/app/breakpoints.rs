@@ -66,6 +66,12 @@ impl Target {
         Self { iteration: None, scope, name: info.name.to_string(), index, test: None }
     }
 
+    /// Returns the same target in one sample only, given by its number in the file from 0.
+    #[must_use]
+    pub fn only_in(self, sample: usize) -> Self {
+        Self { scope: Scope::Sample(sample + 1), ..self }
+    }
+
     /// Parses a target, and checks that it exists.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use crate::gradcheck::{DerivativeCheck, FLOOR, TOLERANCE, Verdict, check_batch_e
 use crate::network::{Id, Role};
 use crate::number::{exact, with_digits};
 use crate::scene::Scene;
-use crate::step::{Pass, TensorEntry};
+use crate::step::TensorEntry;
 use crate::threads::BackgroundTask;
 
 /// A gradient check of one entry, with the background thread that does it once it has begun.
@@ -99,12 +99,19 @@ impl Check {
             let floor = if check.derivative.abs() < FLOOR { format!("; relative to {}", exact(FLOOR)) } else { String::new() };
             rows.push(row("relative error", format!("{}, at most {} is allowed{floor}", with_digits(check.error, 3), exact(TOLERANCE))));
         }
-        rows.push(row("verdict", verdict(check.verdict, sides.is_some()).to_owned()));
+        let own = &document.trace.sample_runs()[derivative.sample_run];
+        let loss = if own.sample.is_some() { own.run.values(own.network.loss())[0] } else { document.loss };
+        rows.push(row("verdict", verdict(check.verdict, sides.is_some(), loss.is_finite()).to_owned()));
         let mut list = List::new(format!("gradient check of {name}"), rows);
         list.selected = list.rows.len() - 1;
         let mut note = "recomputed: the entry is moved a little to both sides, and the loss is computed again each time.".to_owned();
         if check.is_near_kink {
             note.push_str(" A kink of the loss is within 1e-6 of the entry, so all moves stay on one side of it.");
+        }
+        if document.trace.samples() > 1 {
+            let runs = document.trace.sample_runs();
+            let whose = runs[derivative.sample_run].sample.map_or("the batch".to_owned(), |sample| format!("sample {} alone", sample + 1));
+            note = format!("of the loss of {whose}; {note}");
         }
         if let Some(step) = pending {
             note = format!("{note} Step {step} computes this derivative, which is later than the step on the screen.");
@@ -115,47 +122,37 @@ impl Check {
 }
 
 /// Returns a sentence about a verdict.
-fn verdict(verdict: Verdict, has_sides: bool) -> &'static str {
+fn verdict(verdict: Verdict, has_sides: bool, has_loss: bool) -> &'static str {
     match verdict {
         Verdict::Agrees => "agrees",
         Verdict::Off => "wrong",
         Verdict::Kink if has_sides => "at a kink: any number between both slopes",
         Verdict::Kink => "at a kink: there is no single slope",
+        Verdict::NotFinite if has_loss => "nothing to compare: the loss is finite here, but no difference of it is",
         Verdict::NotFinite => "nothing to compare: the loss is not finite there",
         Verdict::Unsettled => "open: rounding hides the slope",
         Verdict::Undefined => "undefined: the chain rule meets a derivative that is infinite or NaN",
     }
 }
 
-/// Returns the derivative of the loss by an entry: the entry itself if it belongs to a gradient.
+/// Returns the derivative of the loss by an entry: the entry itself if it belongs to a gradient. What a sample gives to the batch is a derivative of the sample's loss.
 fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<Derivative, String> {
     let (network, own) = (scene.network(), scene.at.sample_run);
     let info = network.tensor(tensor);
     let none = || format!("{} has no derivative in this scenario", scene.name(tensor, at));
-    let here = |gradient: Id| Derivative { sample_run: own, gradient, at };
-    if scene.sample().is_some() {
-        return match info.role {
-            Role::Gradient(_) => Ok(here(tensor)),
-            _ => network.gradient_of(tensor).map(here).ok_or_else(none),
-        };
+    if let Some((there, of)) = scene.origin(tensor) {
+        return derivative(&there, TensorEntry { tensor: of, at }).map_err(|_| none());
     }
-    let reduced = |id: Id| matches!(network.tensor(id).role, Role::Reduced(_)) && id != network.loss();
-    if scene.is_computed(own, tensor) && reduced(tensor) {
-        return Ok(here(tensor));
+    let is_gradient = match info.role {
+        Role::Gradient(_) => true,
+        Role::Reduced(_) => tensor != network.loss(),
+        _ => false,
+    };
+    if is_gradient {
+        return Ok(Derivative { sample_run: own, gradient: tensor, at });
     }
-    // a parameter, or what a sample gives to the batch
-    if info.name.starts_with("velocity.") || tensor == network.loss() {
-        return Err(none());
-    }
-    let (sample, name) = info.name.split_once(':').unwrap_or(("", &info.name));
-    let sample = sample.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).or_else(|| scene.samples().next());
-    let gradient = if name.starts_with("grad.") { name.to_owned() } else { format!("grad.{name}") };
-    let of_batch = scene.tensor_in(None, &gradient).filter(|(run, id)| scene.is_computed(*run, *id) && reduced(*id));
-    let found = of_batch.or_else(|| scene.tensor_in(sample, &gradient)).ok_or_else(none)?;
-    let (sample_run, gradient) = found;
-    if scene.pass_in(sample_run, gradient).is_some_and(|pass| matches!(pass, Pass::Backward | Pass::Reduce)) {
-        Ok(Derivative { sample_run, gradient, at })
-    } else {
-        Err(none())
-    }
+    let gradient = network.gradient_of(tensor).ok_or_else(none)?;
+    // a batch of one sample has the sample's gradients
+    let (sample_run, gradient) = scene.home(gradient);
+    Ok(Derivative { sample_run, gradient, at })
 }

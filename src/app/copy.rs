@@ -1,9 +1,9 @@
 //! The texts about an entry that can be copied to the clipboard.
 
 use super::Stepper;
-use crate::expr::Notation;
+use crate::expr::{Notation, Sign, latex_number};
 use crate::number::{exact, not_finite};
-use crate::scene::{EntryState, Scene};
+use crate::scene::{EntryState, Scene, after_sign_in};
 use crate::step::{Kind, TensorEntry};
 use crate::tensor::len;
 
@@ -25,7 +25,7 @@ pub enum CopyFormat {
     Equation,
     /// The tensor, or else the entry, as an expression of `NumPy`.
     NumPy,
-    /// The equation of the op in LaTeX.
+    /// The same as the equation, in LaTeX.
     Latex,
 }
 
@@ -69,10 +69,10 @@ impl CopyFormat {
                 let iteration = if iteration { format!("{}/", stepper.visit().iteration) } else { String::new() };
                 Ok(format!("{iteration}{}", scene.address_of(tensor, at)))
             }
-            Self::Equation => Ok(equation(&scene.last_step_of(tensor, at)?)),
+            Self::Equation => Ok(equation(&scene.last_step_of(tensor, at)?, Notation::Unicode)),
             Self::NumPy if len(&scene.network().tensor(tensor).shape) <= LARGEST => array(scene, tensor),
             Self::NumPy => expression(scene, tensor, at),
-            Self::Latex => Ok(scene.last_step_of(tensor, at)?.equation_text(Notation::Latex)),
+            Self::Latex => Ok(equation(&scene.last_step_of(tensor, at)?.with_terms_in(Notation::Latex), Notation::Latex)),
         }
     }
 }
@@ -86,28 +86,45 @@ fn value(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<f64, String> {
     }
 }
 
-/// Returns the equation of the step's op, and of its entry: in symbols, then in the numbers that are known, then its value.
-fn equation(there: &Scene<'_>) -> String {
+/// Returns the equation of the step's op, and of its entry: in symbols, then in the numbers that are known, then its value. The lines of LaTeX are aligned at their
+/// signs.
+fn equation(there: &Scene<'_>, notation: Notation) -> String {
     let (known, all) = ((there.at.term + 1).min(MOST_IN_EQUATION), there.at.terms.min(MOST_IN_EQUATION));
+    let is_latex = notation == Notation::Latex;
     let left = there.disambiguated(there.output, there.at.entry);
-    let blanks = " ".repeat(crate::text::width(&left));
     let symbols: Vec<String> = (0..all).map(|term| there.in_symbols(&there.term(term))).collect();
     let numbers: Vec<String> = (0..known).filter_map(|term| there.in_numbers(&there.term(term))).collect();
     // a negative number after a plus has brackets
     let sum = |terms: &[String]| {
-        let term = |(n, term): (usize, &String)| if n > 0 && term.starts_with('−') { format!("({term})") } else { term.clone() };
+        let term = |(n, term): (usize, &String)| if n > 0 { after_sign_in(term.clone(), notation) } else { term.clone() };
         terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + ")
     };
-    let rest = |shown: u64| if shown < there.at.terms { " + …" } else { "" };
-    let mut lines = vec![
-        there.equation_text(Notation::Unicode),
-        format!("{left} {} {}{}", there.equals(), sum(&symbols), rest(all)),
-        format!("{blanks} = {}{}", sum(&numbers), rest(known)),
-    ];
+    let rest = |shown: u64| match shown < there.at.terms {
+        false => "",
+        true if is_latex => r" + \dots",
+        true => " + …",
+    };
+    let of_entry = if there.is_update() { Sign::Becomes } else { Sign::Equals };
+    let mut lines = vec![(left, of_entry, format!("{}{}", sum(&symbols), rest(all)))];
+    lines.push((String::new(), Sign::Equals, format!("{}{}", sum(&numbers), rest(known))));
     if there.is_complete() {
-        lines.push(format!("{blanks} = {}", exact(there.step.sum)));
+        let value = exact(there.step.sum);
+        lines.push((String::new(), Sign::Equals, if is_latex { latex_number(&value) } else { value }));
     }
-    lines.join("\n")
+    if is_latex {
+        // the equation of the op, aligned as the others
+        let parts: Vec<String> = (0..there.op().parts.len()).map(|part| there.right_hand_side(part, notation)).collect();
+        let whole = there.network().tensor(there.output).symbol.whole_in(notation);
+        lines.insert(0, (whole, of_entry, parts.join(" ")));
+        let line = |(left, sign, right): &(String, Sign, String)| format!("{left} &{}{right}", sign.text(notation).trim_start());
+        let lines: Vec<String> = lines.iter().map(line).collect();
+        return format!("\\begin{{aligned}}\n{}\n\\end{{aligned}}", lines.join(" \\\\\n"));
+    }
+    let whole = there.equation_text(notation);
+    let wide = crate::text::width(&lines[0].0);
+    let line =
+        |(left, sign, right): &(String, Sign, String)| format!("{}{}{right}", crate::text::align_left(left, wide), sign.text(notation));
+    std::iter::once(whole).chain(lines.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns a number as Python reads it.

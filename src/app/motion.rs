@@ -66,6 +66,7 @@ impl Motion<'_> {
             Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
             Action::ToggleWatch => return self.toggle_watch(),
             Action::ToggleBookmark => return self.toggle_bookmark(),
+            Action::CheckGradient => return self.check_gradient(),
             Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() => return self.put_cursor(*tensor, *at),
             _ => {}
         }
@@ -78,17 +79,19 @@ impl Motion<'_> {
             Action::StepBack => (self.move_by(Unit::Step, -signed), false),
             Action::StepOut => (self.go(trace.span(before.step, Unit::Op).end - 1), false),
             Action::First => (self.go(1), true),
-            Action::Last => (self.go(count.unwrap_or(trace.len()).clamp(1, trace.len())), true),
+            Action::Last => (self.go_to_number(count.unwrap_or(trace.len())), true),
             Action::GoToStep(k) => (self.go((*k).clamp(1, trace.len())), true),
             Action::GoToEntry(tensor, entry) => match self.first_step_with(*tensor, *entry) {
-                Some(k) => (self.go(k), true),
+                Some(k) => {
+                    self.explain_jump(*tensor, *entry, k);
+                    (self.go(k), true)
+                }
                 None => return self.say(self.reason_without_steps(*tensor, *entry), false),
             },
             Action::Maker => match self.maker() {
                 Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, false),
             },
-            Action::CheckGradient => return self.check_gradient(),
             Action::GoToAddress(address) => {
                 return if let Err(why) = self.jump_to(address.clone()) {
                     self.say(why, true);
@@ -114,7 +117,8 @@ impl Motion<'_> {
         match action {
             _ if moved || self.message.is_some() => {}
             Action::StepOut => self.say("this is the last step of the op", false),
-            _ if is_jump && before.step > 1 && before.step < trace.len() => self.say("this is already the step", false),
+            Action::First | Action::Last if before.step == 1 || before.step >= trace.len() => self.report_end(before.step > 1),
+            _ if is_jump => self.say("this is already the step", false),
             _ => self.report_end(before.step > 1),
         }
     }
@@ -303,6 +307,18 @@ impl Motion<'_> {
         trace.samples() > 1 && trace.sample_runs()[at.sample_run].sample.is_some() && network.ops()[at.op].output == network.loss()
     }
 
+    /// Goes to the step of a typed number, or to the nearest one. Returns whether the step changed.
+    fn go_to_number(&mut self, step: u64) -> bool {
+        let len = self.stepper.document.trace.len();
+        if step == 0 {
+            self.say("steps count from 1: this is the first", false);
+        } else if step > len {
+            let whole = if self.stepper.document.iterations() > 1 { "this iteration" } else { "the trace" };
+            self.say(format!("{whole} has {len} {}: this is the last", if len == 1 { "step" } else { "steps" }), false);
+        }
+        self.go(step.clamp(1, len))
+    }
+
     /// Goes to a step of this iteration. Returns whether the step changed.
     pub fn go(&mut self, step: u64) -> bool {
         self.stepper.scroll = [0, 0];
@@ -324,6 +340,17 @@ impl Motion<'_> {
         let in_sample = self.stepper.scene().and_then(|scene| scene.steps_in_sample(tensor, entry));
         let reader = || trace.uses(at.sample_run, tensor, entry).first().map(|reader| reader.step);
         in_sample.map(|steps| steps.start).or_else(reader)
+    }
+
+    /// Says where a jump to an entry ends if no step of this run computes the entry: at the first step that reads it, or in the sample that computes it.
+    fn explain_jump(&mut self, tensor: Id, entry: usize, step: u64) {
+        let Some(scene) = self.stepper.scene() else { return };
+        if !matches!(scene.state_of(tensor, entry), EntryState::Given(_)) || step == scene.at.step {
+            return;
+        }
+        let name = scene.name(tensor, entry);
+        let what = if scene.origin(tensor).is_some() { "computed by its sample here" } else { "given, and first read here" };
+        self.say(format!("{name} is {what}; Backspace goes back"), false);
     }
 
     /// Returns a sentence about an entry that no step computes or reads.

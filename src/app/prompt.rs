@@ -2,6 +2,9 @@
 
 mod candidates;
 mod meaning;
+mod topics;
+
+use std::borrow::Cow;
 
 use tui_input::{Input, InputRequest};
 
@@ -109,6 +112,25 @@ impl Prompt {
     }
 }
 
+/// Returns the scope of an address, such as `3/2:`, with an iteration and a sample that exist: the nearest iteration, and the first sample.
+fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
+    let (iteration, rest) = scope.split_once('/').map_or((None, scope), |(iteration, rest)| (iteration.parse::<u64>().ok(), rest));
+    let sample = rest.strip_suffix(':').and_then(|number| number.parse::<usize>().ok());
+    let number = iteration.unwrap_or(document.trace.iteration());
+    let nearest = number.clamp(1, document.iterations().max(1));
+    // only for a scope with a sample, because there may be many samples
+    let samples = sample.map(|_| document.descent.samples(nearest)).unwrap_or_default();
+    let first = samples.first();
+    let has_sample = sample.is_none_or(|sample| samples.iter().any(|other| other + 1 == sample));
+    if nearest == number && has_sample {
+        return scope.into();
+    }
+    let iteration = iteration.filter(|_| document.iterations() > 1).map(|_| format!("{nearest}/")).unwrap_or_default();
+    let sample = sample.zip(first).map(|(_, first)| format!("{}:", first + 1)).unwrap_or_default();
+    let other = if sample.is_empty() { rest } else { "" };
+    format!("{iteration}{sample}{other}").into()
+}
+
 /// Returns the addresses that complete a text: names that begin with it, and names that contain it. A prefix of the address, such as the iteration in `3/fc1` or the
 /// sample in `2:fc1`, is kept in front of each name.
 ///
@@ -116,6 +138,7 @@ impl Prompt {
 fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>) {
     // `3/2:fc1` is the scope `3/2:` and the beginning of a name
     let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
+    let scope = &*existing_scope(document, scope);
     let after_iteration = &scope[scope.rfind('/').map_or(0, |end| end + 1)..];
     let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
     // the pass `reduce` computes tensors with the same names as a sample's, so its names are offered only after `reduce:`

@@ -145,8 +145,8 @@ impl Motion<'_> {
         let is_at_end = if goal.goes_back { iteration == 1 } else { document.is_last };
         if is_at_end {
             self.go(if goal.goes_back { 1 } else { document.trace.len() });
-            let end = if goal.goes_back { "before this: this is the first step" } else { "from there on: this is the last step" };
-            return self.say(format!("no breakpoint {end}"), false);
+            let (further, end) = if goal.goes_back { ("earlier", "first") } else { ("further", "last") };
+            return self.say(format!("no {further} breakpoint: ran to the {end} step; Backspace goes back"), false);
         }
         let to = if goal.goes_back { iteration - 1 } else { iteration + 1 };
         let walk = document.descent.walk(to);
@@ -168,13 +168,18 @@ impl Motion<'_> {
         let Some(scene) = self.stepper.scene() else { return };
         let subject = self.stepper.subject(&scene);
         let is_op = self.stepper.cursor.is_none() && !matches!(self.stepper.unit, Unit::Step | Unit::Entry);
-        let name = scene.name(subject.tensor, subject.at);
-        match scene.state_of(subject.tensor, subject.at) {
+        // what a sample gives to the batch is computed in that sample
+        let origin = scene.origin(subject.tensor);
+        let sample = origin.as_ref().and_then(|(there, _)| there.sample()).filter(|_| scene.samples().len() > 1);
+        let (scene, tensor) = origin.unwrap_or((scene, subject.tensor));
+        let name = scene.name(tensor, subject.at);
+        match scene.state_of(tensor, subject.at) {
             EntryState::Given(_) => return self.say(format!("{name} is given: no step computes it, so nothing can stop there"), false),
             EntryState::Unreached(why) => return self.say(format!("no step computes {name}, it is 0: {why}"), false),
             EntryState::Complete { .. } | EntryState::Partial { .. } | EntryState::Pending { .. } => {}
         }
-        let target = Target::at(&scene, subject.tensor, (!is_op).then_some(subject.at));
+        let target = Target::at(&scene, tensor, (!is_op).then_some(subject.at));
+        let target = sample.map_or(target.clone(), |sample| target.only_in(sample));
         if let Some(removed) = self.stepper.breakpoints.remove_at(&target) {
             return self.say(format!("breakpoint {} is removed: {target}", removed.number), false);
         }

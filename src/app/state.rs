@@ -78,7 +78,6 @@ impl State {
     /// Opens a scenario at step `at`. If `at` is `None`, goes to the start that the scenario file names; a job may do this.
     pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
-        let has_notes = document.scenario.notes.is_some();
         // sorts the names now; otherwise the first key in the address line would be slow
         let _ = document.names();
         self.screen = Screen::Stepper(Box::new(Stepper::new(document, at.unwrap_or(1))));
@@ -86,9 +85,22 @@ impl State {
         self.message = None;
         if let Some(Err(why)) = start.map(|start| self.go_to(start)) {
             self.say(why, true);
-        } else if has_notes && self.message.is_none() {
-            self.message = Some(Message::hint("a: what to look for in this scenario"));
         }
+        self.greet();
+    }
+
+    /// Shows a hint for someone who has just opened the scenario: whether this is the start that its file names, and where its notes are. A message stays.
+    pub fn greet(&mut self) {
+        let Some(stepper) = self.stepper().filter(|_| self.message.as_ref().is_none_or(|message| message.is_hint)) else { return };
+        let scenario = &stepper.document.scenario;
+        let start = scenario.start.as_ref().and_then(|start| stepper.document.trace.resolve(start).ok());
+        let hint = match (start.is_some_and(|start| start == stepper.step && start > 1), scenario.notes.is_some()) {
+            (true, true) => "the file's start; g: step 1, a: notes",
+            (true, false) => "the file's start; g: step 1",
+            (false, true) => "a: what to look for in this scenario",
+            (false, false) => "",
+        };
+        self.message = (!hint.is_empty()).then(|| Message::hint(hint));
     }
 
     /// Returns the part of the screen that gets the keys: the overlay if one is open, else the picker if it is open, else the stepper in its mode.

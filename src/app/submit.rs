@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::command::{Argument, WordCommand, WordKind};
 use super::motion::Motion;
 use super::prompt::Meaning;
-use super::{ListKind, Mode, OverlayKind, Request, SPEEDS, State};
-use crate::step::Address;
+use super::{Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State};
+use crate::step::{Address, Place};
+use crate::tensor::ravel;
 
 impl State {
     /// Does what the line says, and closes it. A line that says nothing stays open and asks.
@@ -111,8 +112,39 @@ impl Motion<'_> {
     /// Goes to a typed address.
     fn go_to_typed(&mut self, text: &str) {
         self.stepper.play = None;
-        if let Err(why) = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.jump_to(address)) {
+        let jumped = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| match self.jump_to(address.clone()) {
+            Err(why) if !self.inspect_given(&address) => Err(why),
+            _ => Ok(()),
+        });
+        if let Err(why) = jumped {
             self.say(why, true);
         }
+    }
+
+    /// Puts the cursor on an entry that no step computes, such as a weight, at the first step that reads it. Returns `false` if the address names no such entry.
+    fn inspect_given(&mut self, address: &Address) -> bool {
+        let document = Arc::clone(&self.stepper.document);
+        let trace = &document.trace;
+        let Address { iteration: None, place: Place::Op { index, term: None, .. } } = address else { return false };
+        let Ok((run, tensor)) = trace.tensor(address) else { return false };
+        let network = trace.network_of(run);
+        let shape = &network.tensor(tensor).shape;
+        let entry = match index {
+            Some(index) => ravel(index, shape),
+            None => Some(0),
+        };
+        let Some(entry) = entry.filter(|_| network.producer(tensor).is_none()) else { return false };
+        let Some(step) = trace.uses(run, tensor, entry).first().map(|reader| reader.step) else { return false };
+        let here = self.stepper.visit();
+        self.stepper.job = None;
+        if self.go(step) {
+            self.stepper.visits.leave(here);
+        }
+        if let Some(scene) = document.scene(step) {
+            self.stepper.cursor = Some(Cursor::on(&scene, tensor, entry));
+            let name = scene.name(tensor, entry);
+            self.say(format!("{name} is given: the cursor is on it where it is first read; r lists all uses, Esc ends"), false);
+        }
+        true
     }
 }

@@ -71,6 +71,20 @@ impl State {
     pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
+        let takes_count = action.takes_count();
+        if count == Some(0) && takes_count && !matches!(action, Action::Last | Action::Digit(_) | Action::Close | Action::Quit) {
+            self.say("a number before a key is how often it acts: from 1 on", false);
+            return None;
+        }
+        let request = self.act(action, count);
+        if let Some(count) = count.filter(|_| !takes_count && self.message.is_none()) {
+            self.say(format!("the number {count} before this key does nothing"), false);
+        }
+        request
+    }
+
+    /// Does an action of a key, a click or the wheel, with the number that was typed before it.
+    fn act(&mut self, action: Action, count: Option<u64>) -> Option<Request> {
         match action {
             Action::Digit(digit) => {
                 if let Some(stepper) = self.stepper_mut() {

@@ -31,6 +31,9 @@ pub struct Watch {
 impl Watch {
     /// Returns a watch of an entry of the scene.
     fn of(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Self {
+        let (run, tensor) = scene.home(tensor);
+        let there = scene.in_run(run);
+        let scene = there.as_ref().unwrap_or(scene);
         let info = scene.network().tensor(tensor);
         let scope = match scene.sample() {
             None => WatchScope::Batch,
@@ -51,12 +54,7 @@ impl Watch {
         match self.scope {
             WatchScope::Shared => scene.tensor_in(Some(scene.samples().next()?), &self.tensor),
             WatchScope::Sample(sample) => scene.tensor_in(Some(sample), &self.tensor),
-            // what is given to the batch is a sample's tensor: `2:loss` is the loss of sample 2
-            WatchScope::Batch => scene.tensor_in(None, &self.tensor).filter(|(run, id)| scene.is_computed(*run, *id)).or_else(|| {
-                let (sample, tensor) = self.tensor.split_once(':').unwrap_or(("", &self.tensor));
-                let sample = sample.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).or_else(|| scene.samples().next());
-                scene.tensor_in(sample, tensor)
-            }),
+            WatchScope::Batch => scene.tensor_in(None, &self.tensor),
         }
     }
 }

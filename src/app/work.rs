@@ -106,7 +106,14 @@ impl Motion<'_> {
     }
 
     /// Begins the gradient check of the entry that questions are about.
+    ///
+    /// A job in progress goes on instead: a question does not end what was asked before.
     pub fn check_gradient(&mut self) {
+        if let Some(job) = self.stepper.job.as_ref().filter(|job| !job.is_move()) {
+            let sentence = format!("still computing, {}: ask x when it is done, or stop it with Esc", job.describe());
+            return self.say(sentence, false);
+        }
+        self.halt();
         let check = self.stepper.scene().map(|scene| Check::of(&scene, self.stepper.subject(&scene)));
         match check {
             Some(Ok(check)) => self.begin(Job::Check(check)),

@@ -343,10 +343,10 @@ mod tests {
         let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input { learns: false }, x), given(Role::Target, 0.0)]));
         let (update, is_first) = (None, true);
         let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, update, is_first);
-        let reads = batch.reads.iter().map(|(id, from)| {
-            let BatchSource::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
-            let factor = if network.loss() == of { 1.0 } else { factor };
-            (*id, Arc::new(runs[sample].tensor(&network, of).as_ref() * factor))
+        let reads = batch.network.sources().map(|(id, from)| {
+            let BatchSource::Sample(sample, of) = from else { unreachable!("nothing is updated") };
+            let by = if network.loss() == of { 1.0 } else { factor };
+            (id, Arc::new(runs[sample].tensor(&network, of).as_ref() * by))
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();

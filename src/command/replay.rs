@@ -76,11 +76,6 @@ impl Invocation for ReplayCommand {
         let name = display_name(&self.session);
         let session = Session::read(&read_session(&self.session)?).map_err(|why| anyhow!("{name} {why}"))?;
         let driver = begin(&session, global.limits())?;
-        if session.is_truncated {
-            let mut to = output::stderr();
-            writeln!(to, "{}", global.in_charset(&format!("note: the last line of {name} is incomplete and is left out")))?;
-            to.finish()?;
-        }
         match self.format {
             Some(format) => {
                 let mut to = open_output(self.output(), self.session.as_os_str(), &[])?;
@@ -91,6 +86,18 @@ impl Invocation for ReplayCommand {
                 &mut Player::new(&session, driver, self.speed, global.for_stepper()),
                 &TerminalOptions { mouse: !global.no_mouse },
             )?,
+        }
+        if session.breaks_off() {
+            let what = match (session.is_truncated, session.events.len()) {
+                (true, _) => "its last line is incomplete and is left out".to_owned(),
+                (false, 0) => "it has no events".to_owned(),
+                (false, events) => {
+                    format!("it has {events} {}, and the last does not end the program", if events == 1 { "event" } else { "events" })
+                }
+            };
+            let mut to = output::stderr();
+            writeln!(to, "{}", global.in_charset(&format!("note: the recording {name} breaks off: {what}")))?;
+            to.finish()?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -141,6 +148,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
         found.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
     }
     check_opening(&state)?;
+    state.greet();
     let mut driver = Driver::new(state, ScenarioLoader::bundled(limits));
     driver.set_screen_size(header.size);
     Ok(driver)

@@ -146,9 +146,16 @@ pub(super) fn number(value: f64, notation: Notation) -> String {
     match notation {
         Notation::Unicode => text.replace('-', "−"),
         Notation::Ascii => text,
-        Notation::Latex => match text.split_once('e') {
-            Some((digits, exponent)) => format!(r"{digits} \cdot 10^{{{exponent}}}"),
-            None => text.replace("inf", r"\infty").replace("nan", r"\mathrm{NaN}"),
-        },
+        Notation::Latex => latex_number(&text),
+    }
+}
+
+/// The text of a number in LaTeX, from its text in Unicode or ASCII: `−2e−7` becomes `-2 \cdot 10^{-7}`.
+#[must_use]
+pub fn latex_number(text: &str) -> String {
+    let text = text.replace('−', "-");
+    match text.split_once('e') {
+        Some((digits, exponent)) => format!(r"{digits} \cdot 10^{{{exponent}}}"),
+        None => text.replace("inf", r"\infty").replace('∞', r"\infty").replace("nan", r"\mathrm{NaN}").replace("NaN", r"\mathrm{NaN}"),
     }
 }

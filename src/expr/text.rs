@@ -40,10 +40,21 @@ enum Precedence {
 }
 
 impl Primitive {
-    /// The function with the texts of its arguments, as in a step of a trace: `max(a, b)`.
+    /// The function with the texts of its arguments, as in a step of a trace: `max(a, b)`. In ASCII it has the same text as in Unicode.
     #[must_use]
-    pub fn text(&self, arguments: &[String]) -> String {
+    pub fn text(&self, arguments: &[String], notation: Notation) -> String {
+        let [open, close] = [Sign::Open, Sign::Close].map(|sign| sign.text(notation));
         match (self.form, arguments) {
+            (Form::Product, _) if notation == Notation::Latex => arguments.join(Sign::Times.text(notation)),
+            (Form::Power, [base, exponent]) if notation == Notation::Latex => {
+                let base = if base.starts_with('-') { format!("{open}{base}{close}") } else { base.clone() };
+                format!("{{{base}}}^{{{exponent}}}")
+            }
+            (Form::Infix, _) if notation == Notation::Latex => arguments.join(&format!(" {} ", letter(self.name, notation))),
+            (Form::Given, [first, rest @ ..]) if notation == Notation::Latex && !rest.is_empty() => {
+                format!("{}{open}{first}{}{}{close}", self.name_in(notation), Sign::Given.text(notation), rest.join(", "))
+            }
+            _ if notation == Notation::Latex => format!("{}{open}{}{close}", self.name_in(notation), arguments.join(", ")),
             (Form::Product, _) => arguments.join("·"),
             // without brackets −2 ^ 2 would mean −(2 ^ 2)
             (Form::Power, [base, exponent]) if base.starts_with(['−', '-']) => format!("({base}) {} {exponent}", self.name),
@@ -88,10 +99,11 @@ impl Primitive {
 }
 
 impl Expr {
-    /// Text of the expression as one factor of a product. `name(slot, is_whole)` returns the name of the operand in a slot, or of its current entry.
-    pub fn text(&self, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
+    /// Text of the expression as one factor of a product. `name(slot, is_whole)` returns the name of the operand in a slot, or of its current entry. In LaTeX, the
+    /// signs have their spaces, as in an equation.
+    pub fn text(&self, notation: Notation, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
         let name = &mut |slot, part| name(slot, part == OperandPart::Whole);
-        let mut printer = Printer { notation: Notation::Unicode, is_equation: false, name, arguments: &[], to: String::new() };
+        let mut printer = Printer { notation, is_equation: notation == Notation::Latex, name, arguments: &[], to: String::new() };
         // as a factor, a sum or a product gets brackets
         printer.write(self, Precedence::Quotient);
         printer.to
@@ -435,7 +447,8 @@ mod tests {
     fn only_necessary_brackets_are_printed() {
         const SOFTMAX: &Primitive = &Primitive::new("softmax");
         // the operands are named by their slots: 0 and 1 for the inputs, and [0] for the whole input 0
-        let text = |expr: Expr| expr.text(&mut |slot, is_whole| if is_whole { format!("[{slot}]") } else { slot.to_string() });
+        let text =
+            |expr: Expr| expr.text(Notation::Unicode, &mut |slot, is_whole| if is_whole { format!("[{slot}]") } else { slot.to_string() });
         assert_eq!(text(Expr::Sub(&[A, T])), "(0−1)");
         assert_eq!(text(Expr::Div(&[T, A])), "1/0");
         assert_eq!(text(Expr::Div(&[Expr::Sub(&[ONE, T]), Expr::Sub(&[ONE, A])])), "(1−1)/(1−0)");
@@ -446,7 +459,7 @@ mod tests {
         assert_eq!(text(Expr::Mul(&[T, DY_TIMES_Y])), "(1·(dy·y))");
         assert_eq!(text(Expr::Partial(Input(1))), "∂y/∂1");
         assert_eq!(text(Expr::Prime(LOG, &[A])), "log′(0)");
-        let power = |base: &str| Primitive::new("^").form(Form::Power).text(&[base.to_owned(), "−2".to_owned()]);
+        let power = |base: &str| Primitive::new("^").form(Form::Power).text(&[base.to_owned(), "−2".to_owned()], Notation::Unicode);
         assert_eq!((power("3"), power("−3")), ("3 ^ −2".to_owned(), "(−3) ^ −2".to_owned()));
     }
 

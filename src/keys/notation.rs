@@ -126,7 +126,7 @@ fn key_named(name: &str) -> Result<Key, String> {
 /// Returns the error about an unknown name.
 fn unknown(name: &str) -> String {
     format!(
-        "there is no key <{name}>; there are <Enter>, <Esc>, <Tab>, <Space>, <Left>, <Right>, <Up>, <Down>, <Home>, <End>, <PgUp>, <PgDn>, <BS>, <Del>, <F1>, <C-c> and others"
+        "there is no key <{name}>; there are <Enter>, <Esc>, <Tab>, <Space>, <Left>, <Right>, <Up>, <Down>, <Home>, <End>, <PgUp>, <PgDn>, <BS>, <Del>, <Insert>, <lt> for a <, <Bar>, <Bslash>, <F1>, <C-c>, <M-x>, <S-Tab> and <U+202E>"
     )
 }
 

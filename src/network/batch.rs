@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Id, Network, Op, Part, Role, Symbol, TensorInfo};
+use super::{BatchSource, Id, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::expr::{Expr, Join, whole};
 use crate::op::constant_weights::{ConstantWeights, Weights};
 use crate::op::contraction::Contraction;
@@ -30,17 +30,6 @@ pub struct SgdOptions {
     pub weight_decay: f64,
 }
 
-/// The source of an input of the batch's network. Each `Id` is the number of a tensor in the samples' network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchSource {
-    /// A tensor of one sample. The first number counts the samples of the batch from 0.
-    Sample(usize, Id),
-    /// A parameter before the update.
-    Parameter(Id),
-    /// The velocity of a parameter in the previous iteration.
-    Velocity(Id),
-}
-
 /// The tensors of one updated parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpdatedParameter {
@@ -57,8 +46,6 @@ pub struct UpdatedParameter {
 pub struct Batch {
     /// The ops of the reduce pass, then those of the update pass.
     pub network: Arc<Network>,
-    /// The inputs of this network, with their sources.
-    pub reads: Vec<(Id, BatchSource)>,
     /// The updated parameters; empty if the batch has no update.
     pub updated: Vec<UpdatedParameter>,
     /// The loss of the batch, a tensor of the batch's network; `None` for a batch with one sample.
@@ -130,7 +117,6 @@ struct BatchBuilder<'a> {
     samples: &'a [usize],
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
-    reads: Vec<(Id, BatchSource)>,
     /// Pairs of a parameter (before or after the update) and its gradient.
     derivatives: Vec<(Id, Id)>,
 }
@@ -149,14 +135,14 @@ impl BatchBuilder<'_> {
     /// Adds a tensor with the shape of the tensor `like` of the samples' network.
     fn tensor(&mut self, like: Id, name: String, symbol: Symbol, role: Role) -> Id {
         let like = self.network.tensor(like).clone();
-        self.tensors.push(TensorInfo { name: name.into(), symbol, role, ..like });
+        self.tensors.push(TensorInfo { name: name.into(), symbol, role, source: None, ..like });
         self.tensors.len() - 1
     }
 
     /// Adds an input with the shape of the tensor `like` of the samples' network.
     fn input(&mut self, like: Id, name: String, symbol: Symbol, from: BatchSource) -> Id {
         let id = self.tensor(like, name, symbol, Role::Input { learns: false });
-        self.reads.push((id, from));
+        self.tensors[id].source = Some(from);
         id
     }
 
@@ -182,7 +168,6 @@ impl BatchBuilder<'_> {
         let rule = scaled(coefficient, right, equation);
         let mut parts = Vec::with_capacity(self.samples.len());
         self.tensors.reserve(self.samples.len());
-        self.reads.reserve(self.samples.len());
         // the number of the sample goes to the letter of the loss, also in a gradient: ∂C₂/∂w
         let loss_letter = &self.network.tensor(self.network.loss()).symbol.letter;
         for (n, sample) in self.samples.iter().enumerate() {
@@ -207,8 +192,7 @@ impl Batch {
         update: Option<(&SgdOptions, &[Id])>,
         is_first: bool,
     ) -> Self {
-        let mut builder =
-            BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), reads: Vec::new(), derivatives: Vec::new() };
+        let mut builder = BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), derivatives: Vec::new() };
         let loss = (samples.len() > 1).then(|| builder.reduced(network.loss(), reduction));
         let mut gradients = HashMap::new();
         let is_updated = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
@@ -226,13 +210,13 @@ impl Batch {
                 updated.push(builder.update(parameter, gradients[&parameter], sgd, is_first));
             }
         }
-        let BatchBuilder { tensors, ops, reads, derivatives, .. } = builder;
+        let BatchBuilder { tensors, ops, derivatives, .. } = builder;
         // a batch of one sample has no loss of its own, but every network must name a tensor as its output and its loss: any tensor will do
         let output = loss.unwrap_or(0);
         // each run is given all tensors that the ops read
         let fixed = Vec::new();
         let network = Network::new(tensors, ops, network.layers().to_vec(), fixed, output, output, &derivatives);
-        Self { network: Arc::new(network), reads, updated, loss }
+        Self { network: Arc::new(network), updated, loss }
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Node {
 impl Builder {
     /// Adds a tensor without values.
     fn tensor(&mut self, name: impl Into<CompactString>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
-        self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer, inputs_first: false });
+        self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer, inputs_first: false, source: None });
         self.tensors.len() - 1
     }
 

@@ -11,13 +11,13 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::{Batch, BatchSource, UpdatedParameter, reduced_loss};
+use super::batch::{Batch, UpdatedParameter, reduced_loss};
 use super::checkpoints::{Checkpoint, Checkpoints};
 use super::learn::Learner;
 use super::run::PartialRun;
 use super::sample_runs::LARGE_BYTES;
 use super::train::{Given, Train};
-use super::{Id, Network, Run, SampleRun, SampleRuns, Shortage, Sizes};
+use super::{BatchSource, Id, Network, Run, SampleRun, SampleRuns, Shortage, Sizes};
 use crate::op::loss::BatchReduction;
 use crate::room::{MemoryBudget, OverBudget, Reservation};
 use crate::tensor::Tensor;
@@ -272,11 +272,11 @@ impl Descent {
         });
         let spare = None;
         let mut run = PartialRun::new(&batch.network, spare);
-        for (id, from) in &batch.reads {
+        for (id, from) in batch.network.sources() {
             match from {
-                BatchSource::Sample(n, of) => run.share(&batch.network, *id, &partial.sample_runs[*n].run, *of),
-                BatchSource::Parameter(of) => run.give(&[(*id, Arc::clone(&checkpoint.parameters[of]))]),
-                BatchSource::Velocity(of) => run.give(&[(*id, Arc::clone(&checkpoint.velocities[of]))]),
+                BatchSource::Sample(n, of) => run.share(&batch.network, id, &partial.sample_runs[n].run, of),
+                BatchSource::Parameter(of) => run.give(&[(id, Arc::clone(&checkpoint.parameters[&of]))]),
+                BatchSource::Velocity(of) => run.give(&[(id, Arc::clone(&checkpoint.velocities[&of]))]),
             }
         }
         partial.run = Some(run);

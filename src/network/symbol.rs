@@ -73,17 +73,17 @@ impl Symbol {
         self.with_prefix(&self.whole, self.layer, no_subscripts, notation)
     }
 
-    /// Returns the symbol of one entry, in Unicode. `index` counts from 0, and the subscripts count from `first`.
+    /// Returns the symbol of one entry. `index` counts from 0, and the subscripts count from `first`.
     #[must_use]
-    pub fn entry(&self, index: &[usize], first: usize) -> String {
-        self.with_prefix(&self.letter, self.layer, &subscripts(index, first), Notation::Unicode)
+    pub fn entry(&self, index: &[usize], first: usize, notation: Notation) -> String {
+        self.with_prefix(&self.letter, self.layer, &subscripts(index, first), notation)
     }
 
-    /// Returns the symbol of one entry without its layer, in Unicode, for narrow equations. The arguments are those of [`Symbol::entry`].
+    /// Returns the symbol of one entry without its layer, for narrow equations. The arguments are those of [`Symbol::entry`].
     #[must_use]
-    pub fn short_entry(&self, index: &[usize], first: usize) -> String {
+    pub fn short_entry(&self, index: &[usize], first: usize, notation: Notation) -> String {
         let no_layer = None;
-        self.with_prefix(&self.letter, no_layer, &subscripts(index, first), Notation::Unicode)
+        self.with_prefix(&self.letter, no_layer, &subscripts(index, first), notation)
     }
 
     /// Returns the letter of an entry, without layer and index.

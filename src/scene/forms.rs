@@ -1,6 +1,7 @@
 //! The text of numbers in a frame. A number has the same digits in the equation, in the matrices and in the picture: the format of its tensor decides.
 
 use super::{EntryTerm, Scene};
+use crate::expr::{Notation, Sign};
 use crate::network::Id;
 use crate::number::ColumnFormat;
 use crate::step::Factor;
@@ -92,5 +93,12 @@ impl Scene<'_> {
 /// Returns a text in brackets if it begins with a minus: a negative number after a sign, as in `1 + (−3)` and `2·(−3)`.
 #[must_use]
 pub fn after_sign(text: String) -> String {
-    if text.starts_with('−') { format!("({text})") } else { text }
+    after_sign_in(text, Notation::Unicode)
+}
+
+/// As [`after_sign`], in a notation.
+#[must_use]
+pub fn after_sign_in(text: String, notation: Notation) -> String {
+    let [open, close] = [Sign::Open, Sign::Close].map(|sign| sign.text(notation));
+    if text.starts_with(['−', '-']) { format!("{open}{text}{close}") } else { text }
 }

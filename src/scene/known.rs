@@ -6,6 +6,9 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::Scene;
+use super::forms::after_sign_in;
+use super::symbols::{joined, number_in};
+use crate::expr::Notation;
 use crate::network::Id;
 use crate::number::short;
 use crate::step::{Factor, Kind, Step, TensorEntry, Unit};
@@ -78,7 +81,7 @@ pub enum EntryState {
     Unreached(&'static str),
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
     /// Returns the state of an entry of a tensor of this network.
     #[must_use]
     pub fn state_of(&self, tensor: Id, entry: usize) -> EntryState {
@@ -110,15 +113,15 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns the scene of the last step of an entry that is done at this step.
+    /// Returns the scene of the last step of an entry that is done at this step. An entry that a sample gives to the batch is computed in the sample.
     ///
     /// # Errors
     /// A sentence if no step of the entry is done.
-    pub fn last_step_of(&self, tensor: Id, entry: usize) -> Result<Scene<'_>, String> {
-        let name = || self.name(tensor, entry);
-        if let Some(steps) = self.steps_in_sample(tensor, entry) {
-            return Err(format!("{} was computed by its sample, in step {}: m goes there", name(), steps.start));
+    pub fn last_step_of(&self, tensor: Id, entry: usize) -> Result<Scene<'a>, String> {
+        if let Some((there, of)) = self.origin(tensor) {
+            return there.last_step_of(of, entry);
         }
+        let name = || self.name(tensor, entry);
         match self.state_of(tensor, entry) {
             EntryState::Given(_) => Err(format!("{} is given: it has no terms; r lists what reads it", name())),
             EntryState::Unreached(why) => Err(zero_sentence(&name(), why)),
@@ -138,6 +141,9 @@ impl Scene<'_> {
     /// Returns the sentence about a computed entry that has no terms: its name, that it is 0, and why; `None` for every other entry.
     #[must_use]
     pub fn zero_sentence(&self, tensor: Id, entry: usize) -> Option<String> {
+        if let Some((there, of)) = self.origin(tensor) {
+            return there.zero_sentence(of, entry);
+        }
         let steps = self.trace.entry_steps(self.at.sample_run, tensor, entry)?;
         let why = || self.trace.reason_unreached(self.at.sample_run, tensor, entry);
         steps.is_empty().then(|| zero_sentence(&self.name(tensor, entry), why()))
@@ -207,14 +213,16 @@ impl Scene<'_> {
         let has_one_source = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
         let text = |factor: &Factor| {
             if let Some(slice) = factor.slice {
-                return format!("{} numbers", slice.len());
+                let numbers = if self.term_notation == Notation::Latex { r"\text{ numbers}" } else { " numbers" };
+                return format!("{}{numbers}", slice.len());
             }
             let entry = factor.source.filter(|_| factor.derived.is_none());
             let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
+            let text = text.map(|text| number_in(text, self.term_notation));
             let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source));
-            text.unwrap_or_else(|| short(factor.value))
+            text.unwrap_or_else(|| number_in(short(factor.value), self.term_notation))
         };
-        is_known.then(|| super::symbols::joined(step, step.factors.iter().map(text).collect()))
+        is_known.then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))
     }
 
     /// Returns a factor with the numbers of its operands, if it is derived by arithmetic alone, such as a − t.
@@ -224,14 +232,14 @@ impl Scene<'_> {
         let shape = &self.network().tensor(source.tensor).shape;
         let mut operand_count = 0;
         let mut all_known = true;
-        let text = expr.text(&mut |slot, _| {
+        let text = expr.text(self.term_notation, &mut |slot, _| {
             let same_shape = self.network().tensor(operands[slot]).shape == *shape;
             let number = self.entry_text(operands[slot], source.at).filter(|_| same_shape);
             all_known &= number.is_some();
             operand_count += 1;
-            let number = number.unwrap_or_default();
+            let number = number_in(number.unwrap_or_default(), self.term_notation);
             // a negative number after an operator has brackets: `0.7 − (−1)`
-            if operand_count > 1 && number.starts_with('−') { format!("({number})") } else { number }
+            if operand_count > 1 { after_sign_in(number, self.term_notation) } else { number }
         });
         all_known.then_some(text)
     }

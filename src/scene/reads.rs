@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::{Position, Scene, ShownTensor, Sources};
-use crate::network::{Id, Role};
+use crate::network::{BatchSource, Id, Role};
 use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
 use crate::step::{Kind, Pass, TensorEntry};
@@ -27,14 +27,12 @@ impl Scene<'_> {
     #[must_use]
     pub fn uses_of(&self, tensor: Id, entry: usize) -> Vec<EntryUse> {
         let (own, batch) = (self.at.sample_run, self.trace.sample_runs().len() - 1);
-        let name = &self.network().tensor(tensor).name;
         let mut uses = self.trace.uses(own, tensor, entry);
         let here = uses.len();
-        if let Some(sample) = self.sample() {
-            // in the batch's network, a sample's tensor has the sample's number before its name
-            let network = self.trace.network_of(batch);
-            let there = (batch != own).then(|| network.find(&format!("{}:{name}", sample + 1)).or_else(|| network.find(name))).flatten();
-            uses.extend(there.into_iter().flat_map(|id| self.trace.uses(batch, id, entry)));
+        if self.sample().is_some() && batch != own {
+            let in_batch = [BatchSource::Sample(own, tensor), BatchSource::Parameter(tensor)];
+            let ids = in_batch.into_iter().filter_map(|source| self.trace.network_of(batch).input_from(source));
+            uses.extend(ids.flat_map(|id| self.trace.uses(batch, id, entry)));
         }
         let read = |(number, found): (usize, &ReadingStep)| {
             let run = if number < here { own } else { batch };

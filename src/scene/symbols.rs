@@ -3,8 +3,9 @@
 //! The symbol of an entry is a letter with the layer above and the index below: row 1, column 2 of the weights of layer 1 is `w₁₂⁽¹⁾`. Where the layer is clear, the
 //! symbol is shorter: `w₁₂`. A factor is an entry or derived from entries, as `a₁ − t₁`, and a term is a product of factors, as `a₂·w₁₂`, or a function of them.
 
-use super::{EntryTerm, Scene, after_sign};
-use crate::expr::Form;
+use super::forms::after_sign_in;
+use super::{EntryTerm, Scene};
+use crate::expr::{Form, Notation, Sign, latex_number};
 use crate::network::Id;
 use crate::number::short;
 use crate::step::{Factor, Step};
@@ -14,13 +15,13 @@ impl Scene<'_> {
     /// Returns the symbol of an entry without its layer: `w₁₂`.
     #[must_use]
     pub fn entry_symbol(&self, tensor: Id, at: usize) -> String {
-        self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at), self.first_index)
+        self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at), self.first_index, self.term_notation)
     }
 
     /// Returns the symbol of an entry with its layer: `w₁₂⁽¹⁾`.
     #[must_use]
     pub fn entry_symbol_with_layer(&self, tensor: Id, at: usize) -> String {
-        self.network().tensor(tensor).symbol.entry(&self.index(tensor, at), self.first_index)
+        self.network().tensor(tensor).symbol.entry(&self.index(tensor, at), self.first_index, self.term_notation)
     }
 
     /// Returns the symbol of an entry, with its layer only if the op also has a tensor with the same letter from another layer. A pool has: it computes `a⁽²⁾` from
@@ -59,25 +60,30 @@ impl Scene<'_> {
     /// Returns a term in symbols, such as `a₂·w₁₂`.
     #[must_use]
     pub fn in_symbols(&self, term: &EntryTerm) -> String {
-        joined(&term.step, term.step.factors.iter().map(|factor| self.factor(factor, term.part)).collect())
+        joined(&term.step, term.step.factors.iter().map(|factor| self.factor(factor, term.part)).collect(), self.term_notation)
     }
 
     /// Returns a factor of a part of the op in symbols.
     fn factor(&self, factor: &Factor, part: usize) -> String {
         if let (Some(slice), Some(source)) = (factor.slice, factor.source) {
             let info = self.network().tensor(source.tensor);
-            let symbol = info.symbol.text();
-            return if slice.len() == len(&info.shape) { symbol } else { format!("{} of {symbol}", slice.len()) };
+            let symbol = info.symbol.whole_in(self.term_notation);
+            let of = if self.term_notation == Notation::Latex { r"\text{ of }" } else { " of " };
+            return if slice.len() == len(&info.shape) { symbol } else { format!("{}{of}{symbol}", slice.len()) };
         }
         match (factor.source, factor.derived) {
-            (None, _) => short(factor.value),
+            (None, _) => number_in(short(factor.value), self.term_notation),
             (Some(source), None) => self.disambiguated(source.tensor, source.at),
             (Some(source), Some(expr)) => {
                 let operands = &self.op().parts[part].operands;
                 let shape = &self.network().tensor(source.tensor).shape;
-                expr.text(&mut |slot, is_whole| {
+                expr.text(self.term_notation, &mut |slot, is_whole| {
                     let info = self.network().tensor(operands[slot]);
-                    if is_whole || info.shape != *shape { info.symbol.text() } else { self.entry_symbol(operands[slot], source.at) }
+                    if is_whole || info.shape != *shape {
+                        info.symbol.whole_in(self.term_notation)
+                    } else {
+                        self.entry_symbol(operands[slot], source.at)
+                    }
                 })
             }
         }
@@ -86,16 +92,23 @@ impl Scene<'_> {
 
 /// Joins the texts of a step's factors: as a product, or as a call if the step applies a function to them. Negative factors of a product have brackets, and so have
 /// negative operands after a sign.
-pub(super) fn joined(step: &Step, texts: Vec<String>) -> String {
+pub(super) fn joined(step: &Step, texts: Vec<String>, notation: Notation) -> String {
+    let after_sign = |text: String| after_sign_in(text, notation);
     let Some(function) = step.function else {
-        return if texts.len() > 1 { texts.into_iter().map(after_sign).collect::<Vec<_>>().join("·") } else { texts.concat() };
+        let sign = if notation == Notation::Latex { Sign::Times.text(notation) } else { "·" };
+        return if texts.len() > 1 { texts.into_iter().map(after_sign).collect::<Vec<_>>().join(sign) } else { texts.concat() };
     };
     match function.form {
-        Form::Product => function.text(&texts.into_iter().map(after_sign).collect::<Vec<_>>()),
+        Form::Product => function.text(&texts.into_iter().map(after_sign).collect::<Vec<_>>(), notation),
         Form::Infix | Form::Power => {
             let operand = |(n, text): (usize, String)| if n > 0 { after_sign(text) } else { text };
-            function.text(&texts.into_iter().enumerate().map(operand).collect::<Vec<_>>())
+            function.text(&texts.into_iter().enumerate().map(operand).collect::<Vec<_>>(), notation)
         }
-        _ => function.text(&texts),
+        _ => function.text(&texts, notation),
     }
+}
+
+/// Returns a text of a number, which is in Unicode, in another notation. In ASCII it stays in Unicode, as all terms.
+pub(super) fn number_in(text: String, notation: Notation) -> String {
+    if notation == Notation::Latex { latex_number(&text) } else { text }
 }

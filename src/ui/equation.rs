@@ -19,7 +19,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::expr::Notation;
+use crate::expr::{Notation, Sign};
 use crate::glyph;
 use crate::op::rule::{Equation, Gist};
 use crate::scene::{Path, after_sign};
@@ -90,7 +90,7 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     let columns = columns(view, room.saturating_sub(margin + 3));
     for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
         let mut spans = vec![Span::styled(
-            format!("{} {} ", align_right(left_side, margin), if n == 0 { view.equals() } else { "=" }),
+            if n == 0 { left_and_sign(view, left_side, margin) } else { format!("{} = ", " ".repeat(margin)) },
             if n == 0 { plain.bold() } else { plain },
         )];
         spans.extend(row(view, &columns, n));
@@ -127,8 +127,20 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
 fn margin(view: &View<'_>) -> usize {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let entry = view.disambiguated(view.output, view.at.entry);
-    // `so far` is 6 cells wide
-    width(&tensor).max(width(&entry)).max(6)
+    // `so far` is 6 cells wide; a wider sign reaches into the margin
+    (width(&tensor).max(width(&entry)) + width(sign(view)) - 1).max(6)
+}
+
+/// Returns the sign between the sides of the equation: `=`, or the arrow of the update, which has two characters in ASCII.
+fn sign(view: &View<'_>) -> &'static str {
+    let sign = if view.is_update() { Sign::Becomes } else { Sign::Equals };
+    sign.text(view.notation).trim()
+}
+
+/// Returns a left-hand side with the sign, which end with the margin and its three cells.
+fn left_and_sign(view: &View<'_>, left: &str, margin: usize) -> String {
+    let sign = sign(view);
+    format!("{} {sign} ", align_right(left, margin + 1 - width(sign)))
 }
 
 /// Builds the first line: the op's equation on the left, its name on the right. If the line is too narrow, first the name is shortened, then the equation: to its
@@ -146,7 +158,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
         few => few.join(" "),
     };
     let texts = [all.join(" "), first_and_last, format!("{before}{}{after}", right_side(part))]
-        .map(|right_side| format!("{} {} {right_side}", align_right(left, margin), view.equals()));
+        .map(|right_side| format!("{}{right_side}", left_and_sign(view, left, margin)));
     let titles = titles(&view.equation(part), view.notation);
     let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |name| (text, name.as_ref()))).find(fits);

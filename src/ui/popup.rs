@@ -70,7 +70,9 @@ fn title(prompt: &Prompt, best: Option<&Candidate>) -> String {
         (_, Some(best)) if prompt.asks && best.text.trim_end() == prompt.input.value().trim() => {
             format!(" write {} ", text::line(&best.label))
         }
-        (_, Some(best)) if prompt.asks => format!(" did you mean {}? Tab chooses, Enter takes it ", text::line(&best.label)),
+        (_, Some(best)) if prompt.asks => {
+            format!(" did you mean {}? Tab or ↓ writes it into the line, Enter then runs it ", text::line(&best.label))
+        }
         (PromptKind::Search, _) => " search ".to_owned(),
         (PromptKind::Palette(_), _) => " commands and places ".to_owned(),
         (PromptKind::Addresses, _) => " places ".to_owned(),

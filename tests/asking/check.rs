@@ -115,6 +115,63 @@ fn x_checks_the_batch() {
 }
 
 #[test]
+fn x_on_what_a_sample_gives_to_the_batch_checks_the_loss_of_the_sample() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
+    let id = document.trace.network().find("grad.fc2.weight").unwrap();
+    for sample in 0..4 {
+        let mut driver = at_address(&document, "reduce:grad.fc2.weight[0,0]");
+        press(&mut driver, &format!("i{}x", "<Tab>".repeat(sample + 1)));
+        let rows = rows(&driver);
+        assert_eq!(rows[0].0[1], exact(document.trace.run(sample).values(id)[0]), "sample {sample}");
+        assert_eq!(rows.last().unwrap().0, ["verdict", "agrees"]);
+        let list = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap();
+        assert!(list.title.ends_with(&format!(" {}:grad.fc2.weight[0,0]", sample + 1)), "{}", list.title);
+        assert!(list.note.starts_with(&format!("of the loss of sample {} alone;", sample + 1)), "{}", list.note);
+    }
+    // the same question in the sample itself, and in the batch
+    for (address, whose) in [("2:grad.fc2.weight[0,0]", "sample 2 alone"), ("reduce:grad.fc2.weight[0,0]", "the batch")] {
+        let mut driver = at_address(&document, address);
+        press(&mut driver, "x");
+        let note = &driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap().note;
+        assert!(note.starts_with(&format!("of the loss of {whose};")), "{note}");
+    }
+}
+
+#[test]
+fn x_does_not_end_a_computation_in_progress() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "figure-01").unwrap();
+    let mut driver = driver_at(&document, 1);
+    let key = |driver: &mut Driver, text: &str| {
+        for key in keys::parse(text).unwrap() {
+            driver.apply(&Event::Key(key), Duration::ZERO);
+        }
+    };
+    key(&mut driver, ":grad.conv1.weight[0,0,0,0]<Enter>x");
+    assert!(driver.state.job().is_some(), "the check is a job");
+    let before = driver.state.job().unwrap().describe();
+    key(&mut driver, "lx");
+    // the move has ended the check and says so; the second check is another one
+    assert!(driver.state.job().is_some());
+    key(&mut driver, "x");
+    assert!(message(&driver).starts_with("still computing, the check of "), "{}", message(&driver));
+    assert!(driver.state.job().is_some() && before.starts_with("the check of"));
+    // a far iteration goes on too
+    let trained = ScenarioLoader::bundled(Limits::default()).open("xor").unwrap();
+    let mut driver = driver_at(&Arc::new(trained), 20);
+    update(&mut driver.state, Action::OpenPrompt);
+    for c in "60/first".chars() {
+        update(&mut driver.state, Action::Edit(tui_input::InputRequest::InsertChar(c)));
+    }
+    update(&mut driver.state, Action::Accept);
+    if driver.state.job().is_some() {
+        key(&mut driver, "x");
+        assert!(message(&driver).starts_with("still computing, iteration "), "{}", message(&driver));
+    }
+    driver.finish_all().unwrap();
+    assert_eq!(driver.state.stepper().unwrap().document.trace.iteration(), 60);
+}
+
+#[test]
 fn x_on_a_large_network_is_a_job_that_esc_stops() {
     let (_, document) = scenarios().into_iter().find(|(name, _)| name == "figure-01").unwrap();
     let mut driver = at_address(&document, "grad.conv1.weight[0,0,0,0]");
@@ -126,4 +183,20 @@ fn x_on_a_large_network_is_a_job_that_esc_stops() {
     assert_eq!(message(&driver), "stopped at the check of grad.conv1.weight[0,0,0,0]");
     driver.finish_all().unwrap();
     assert!(driver.state.overlay.is_none());
+}
+
+#[test]
+fn x_says_whether_the_loss_or_only_its_differences_are_not_finite() {
+    for (node, x, verdict) in [
+        ("1 / x", "0", "nothing to compare: the loss is not finite there"),
+        // the loss is 0 at 0, and NaN to the left
+        ("x ^ 0.5", "0", "nothing to compare: the loss is finite here, but no difference of it is"),
+        // the loss overflows a little to the right
+        ("exp(x)", "709.7827", "nothing to compare: the loss is finite here, but no difference of it is"),
+    ] {
+        let document = small(&format!("title = \"x\"\n[graph]\ninputs = {{ x = {x} }}\nnodes = [\"J = {node}\"]\n"));
+        let mut driver = at_address(&document, "grad.x");
+        press(&mut driver, "x");
+        assert_eq!(rows(&driver).last().unwrap().0[1], verdict, "{node}");
+    }
 }

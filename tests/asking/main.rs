@@ -4,6 +4,9 @@
 
 mod check;
 mod keep;
+mod leaves;
+mod questions;
+mod said;
 mod zeros;
 
 use std::collections::HashSet;
@@ -205,10 +208,15 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
                 if position.sample_run == run {
                     return is_read(tensor);
                 }
-                // in the batch, the tensor has the sample's number before its name
+                // in the batch, the tensor has the sample's number before its name; a parameter, or the tensor of the only sample, has not
                 let (network, sample) = (trace.network_of(position.sample_run), trace.sample_runs()[run].sample);
                 let own = &trace.network_of(run).tensor(tensor).name;
-                let found = sample.and_then(|sample| network.find(&format!("{}:{own}", sample + 1)).or_else(|| network.find(own)));
+                let is_given = |id: &usize| network.producer(*id).is_none();
+                let is_own = |id: &usize| {
+                    let name = &network.tensor(*id).name;
+                    name == own || sample.is_some_and(|sample| *name == format!("{}:{own}", sample + 1))
+                };
+                let found = (0..network.tensors().len()).filter(is_given).find(is_own).filter(|_| sample.is_some());
                 trace.sample_runs()[position.sample_run].sample.is_none() && found.is_some_and(is_read)
             };
             assert!(listed.iter().all(|k| reads(*k)), "{name}: step {now}: {listed:?}");
@@ -303,85 +311,6 @@ fn all_digits_read_back_to_the_same_number() {
             assert_eq!(rows.len(), if step.term == step.terms { 3 } else { 2 }, "{name}: step {now}");
         }
     }
-}
-
-#[test]
-fn the_list_of_w_gives_each_entry_the_share_of_its_term() {
-    for (name, document) in scenarios() {
-        let trace = &document.trace;
-        for now in tried(&document) {
-            let mut driver = driver_at(&document, now);
-            press(&mut driver, "w");
-            let rows = rows(&driver);
-            assert!(rows.len() <= 200 && !rows.is_empty(), "{name}: {}", rows.len());
-            let run = trace.position(now).unwrap().sample_run;
-            let network = trace.network_of(run);
-            let find = |text: &str| {
-                let (tensor, index) = text.split_once('[').unwrap_or((text, ""));
-                let id = network.find(tensor).unwrap();
-                let index: Vec<usize> = index.trim_end_matches(']').split(',').filter_map(|n| n.parse().ok()).collect();
-                (id, tensor::ravel(&index, &network.tensor(id).shape).unwrap())
-            };
-            let indent = |text: &str| text.len() - text.trim_start().len();
-            let unit = rows.iter().map(|(cells, _)| indent(&cells[0])).filter(|indent| *indent > 0).min().unwrap_or(1);
-            // the rows above this row in the tree, from the root down: tensor, entry and share
-            let mut above: Vec<(usize, usize, f64)> = Vec::new();
-            let mut seen = HashSet::new();
-            for (cells, goal) in &rows {
-                let (id, at) = find(cells[0].trim_start());
-                assert!(seen.insert((id, at)), "{name}: {} twice", cells[0]);
-                above.truncate(indent(&cells[0]) / unit);
-                let share: f64 = cells[4].trim_end_matches(" %").trim().parse().unwrap();
-                let expected = match above.last() {
-                    None => {
-                        let steps = trace.entry_steps(run, id, at).unwrap();
-                        let is_zero = (steps.start..steps.end.min(now + 1)).all(|k| trace.get(k).unwrap().value == 0.0);
-                        if is_zero && rows.len() > 1 { 0.0 } else { 100.0 }
-                    }
-                    Some(&(reader, entry, share)) => {
-                        // the share, computed without the list: from the steps of the reader, one by one
-                        let steps = trace.entry_steps(run, reader, entry).unwrap();
-                        let done: Vec<_> = (steps.start..steps.end.min(now + 1)).map(|k| trace.get(k).unwrap()).collect();
-                        let all: f64 = done.iter().map(|step| step.value.abs()).sum();
-                        let reads = |k: u64| {
-                            let position = trace.position(k).unwrap();
-                            trace.sources(&position, position.term).contains(&(id, at))
-                        };
-                        let own = done.iter().filter(|step| reads(step.step)).map(|step| step.value.abs()).fold(f64::NAN, f64::max);
-                        assert!(!own.is_nan(), "{name}: {} does not read {}", network.tensor(reader).name, cells[0]);
-                        if all == 0.0 { 0.0 } else { share * own / all }
-                    }
-                };
-                assert!((share - expected).abs() <= 0.051, "{name}: step {now}: {} has {share}, not {expected}", cells[0]);
-                // the step computes the entry, or reads it if it is given
-                let step = trace.get(goal.unwrap()).unwrap();
-                match trace.entry_steps(run, id, at) {
-                    Some(steps) if !steps.is_empty() => assert_eq!(steps.start, step.step, "{name}: {}", cells[0]),
-                    _ => assert!(
-                        trace.sources(&trace.position(step.step).unwrap(), step.term - 1).contains(&(id, at)),
-                        "{name}: {}",
-                        cells[0]
-                    ),
-                }
-                assert!(step.step <= now, "{name}: no row leads to a later step");
-                above.push((id, at, expected));
-            }
-        }
-    }
-}
-
-#[test]
-fn m_goes_from_the_batch_to_the_sample_that_computed_the_entry() {
-    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
-    let step = document.trace.resolve(&"reduce:grad.fc2.weight[0,0]#2".parse().unwrap()).unwrap();
-    let mut driver = driver_at(&document, step);
-    press(&mut driver, "m");
-    let wanted = document.trace.resolve(&"2:grad.fc2.weight[0,0]".parse().unwrap()).unwrap();
-    assert_eq!(driver.state.stepper().unwrap().step, wanted);
-    // the entry has terms in the sample, not in the batch
-    let mut driver = driver_at(&document, step);
-    press(&mut driver, "i<Tab><Tab><Tab>t");
-    assert!(message(&driver).ends_with("m goes there"), "{}", message(&driver));
 }
 
 #[test]

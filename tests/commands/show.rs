@@ -53,8 +53,23 @@ fn a_truncated_session_is_replayed_with_a_remark() {
     fs::write(&path, &whole[..whole.len() - 3]).unwrap();
     let run = gradstep(&["replay", path.to_str().unwrap(), "--format", "text"]);
     assert_eq!(run.status, 0);
-    assert!(run.err.starts_with("note: the last line of "), "{}", run.err);
+    let wanted = format!("note: the recording {} breaks off: its last line is incomplete and is left out\n", path.display());
+    assert_eq!(run.err, wanted);
     assert_eq!(run.out, printed(&["replay", "tests/sessions/figure-14.session", "--format", "text"]), "only the end was torn off");
+}
+
+#[test]
+fn a_session_without_its_end_is_replayed_with_a_remark() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("session");
+    let header = fs::read_to_string("tests/sessions/figure-14.session").unwrap().lines().next().unwrap().to_owned();
+    let note = |events: &str| {
+        fs::write(&path, format!("{header}\n{events}")).unwrap();
+        gradstep(&["replay", path.to_str().unwrap(), "--format", "text"]).err
+    };
+    assert_eq!(note("[1,\"key\",\"l\"]\n[2,\"quit\"]\n"), "");
+    let torn = note("[1,\"key\",\"l\"]\n");
+    assert!(torn.ends_with("breaks off: it has 1 event, and the last does not end the program\n"), "{torn}");
 }
 
 /// With `--ascii`, and in a locale that is not UTF-8, the output has no byte above 0x7F.

@@ -102,7 +102,11 @@ fn a_run_stops_where_a_scan_of_all_steps_stops() {
             }
             press(&mut state, "c");
             let last = Visit { iteration: document.iterations(), step: document.iteration(document.iterations()).trace.len() };
-            assert_eq!((place(&state), message(&state).as_str()), (last, "no breakpoint from there on: this is the last step"), "{what}");
+            assert_eq!(
+                (place(&state), message(&state).as_str()),
+                (last, "no further breakpoint: ran to the last step; Backspace goes back"),
+                "{what}"
+            );
             for visit in wanted.iter().rev().filter(|visit| **visit != last) {
                 press(&mut state, "C");
                 assert_eq!(place(&state), *visit, "{what}: C");

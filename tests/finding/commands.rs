@@ -155,3 +155,64 @@ fn in_a_session_of_the_first_format_the_line_takes_only_addresses() {
     press(&mut state, "quit<Enter>");
     assert!(state.focus() == Focus::Normal && message(&state).contains("quit"));
 }
+
+#[test]
+fn a_word_of_a_learner_finds_what_answers_it() {
+    let conv = small(
+        r#"title = "conv"
+loss = "squared_error"
+input = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+target = [[0, 0], [0, 0]]
+[[layer]]
+type = "conv2d"
+weight = [[1, 0], [0, -1]]
+stride = 2
+padding = 1
+activation = "softmax"
+"#,
+    );
+    // written in full, the word is a command; its beginning is offered
+    for (word, beginning, wanted) in [
+        ("stride", "stri", "conv1.z[0,0,0]#1"),
+        ("padding", "padd", "conv1.z[0,0,0]#1"),
+        ("turned", "turn", "grad.input[0,0,0]#1"),
+        ("flipped", "flipp", "grad.input[0,0,0]#1"),
+        ("error", "erro", "grad.conv1.z[0,0,0]#1"),
+        ("shared", "shar", "grad.conv1.weight[0,0,0,0]#1"),
+        ("softmax", "softm", "conv1.a[0,0,0]#1"),
+        ("chain rule", "chain r", "grad.conv1.a[0,0,0]#1"),
+    ] {
+        let mut state = at(&conv, 3);
+        assert_eq!(enter(&mut state, &format!(":{word}")), None);
+        assert_eq!((address(&state).as_str(), state.focus()), (wanted, Focus::Normal), "{word}");
+        let offered = candidates(&mut state, beginning);
+        let op = wanted.split('[').next().unwrap();
+        assert!(offered.iter().any(|text| text == op || text == "backward"), "{beginning}: {offered:?}");
+    }
+    // a word may also be answered by a command
+    let mut state = at(&conv, 3);
+    enter(&mut state, ":architecture");
+    assert_eq!(state.focus(), Focus::Map);
+    assert!(candidates(&mut at(&conv, 3), "verif").contains(&"gradient check".to_owned()));
+    // a scenario that has nothing of the kind says so
+    let mut state = at(&small(TRAINED), 7);
+    enter(&mut state, ":stride");
+    assert_eq!(message(&state), "this scenario has nothing of the kind; the key M maps what it has");
+    assert_eq!(state.focus(), Focus::Normal);
+}
+
+#[test]
+fn what_is_offered_for_an_address_exists() {
+    let document = small(TRAINED);
+    let mut state = at(&document, 7);
+    for (typed, first) in
+        [("0/lo", "1/reduce:loss"), ("99/lo", "4/reduce:loss"), ("2/lo", "2/reduce:loss"), ("9:fc", "1:fc1.z"), ("3/9:fc", "3/1:fc1.z")]
+    {
+        assert_eq!(candidates(&mut state, typed).first().map(String::as_str), Some(first), "{typed}");
+    }
+    // the question leads on: the line asks, and Tab takes the answer
+    enter(&mut state, ":0/loss");
+    assert!(state.prompt().unwrap().asks);
+    press(&mut state, "<Tab><Enter>");
+    assert_eq!((state.focus(), address(&state).as_str()), (Focus::Normal, "reduce:loss#1"));
+}

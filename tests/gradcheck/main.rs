@@ -384,12 +384,12 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
     let network = trace.network();
     let batch = Batch::new(network, &[1, 2], reduction, None, true);
     let given: Vec<_> = batch
-        .reads
-        .iter()
+        .network
+        .sources()
         .map(|(id, from)| {
-            let BatchSource::Sample(sample, of) = *from else { unreachable!("nothing is updated") };
+            let BatchSource::Sample(sample, of) = from else { unreachable!("nothing is updated") };
             let (sample, by) = spoil(sample, &network.tensor(of).name).unwrap_or((sample, 1.0));
-            (*id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * by))
+            (id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * by))
         })
         .collect();
     let run = Run::new(&batch.network, &given);

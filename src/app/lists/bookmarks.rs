@@ -8,8 +8,11 @@ use crate::step::TensorEntry;
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let here = stepper.address_here().ok_or("there is no step")?;
     let verb = if stepper.bookmarks.contains(&here) { "remove this place" } else { "add this place" };
-    let first = ListRow::action([here.to_string(), verb.to_owned()], Action::ToggleBookmark);
-    let rows = stepper.bookmarks.iter().map(|bookmark| {
+    // the first row is the place on the screen: it has its name there, and no second row
+    let own = stepper.bookmarks.iter().find(|bookmark| bookmark.address == here).and_then(|bookmark| bookmark.name.as_ref());
+    let verb = own.map_or_else(|| verb.to_owned(), |name| format!("{name}: {verb}"));
+    let first = ListRow::action([here.to_string(), verb], Action::ToggleBookmark);
+    let rows = stepper.bookmarks.iter().filter(|bookmark| bookmark.address != here).map(|bookmark| {
         let cells = [bookmark.address.to_string(), bookmark.name.clone().unwrap_or_default()];
         ListRow::action(cells, Action::GoToAddress(bookmark.address.clone()))
     });

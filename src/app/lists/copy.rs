@@ -19,7 +19,8 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
         let cells = vec![format.key().to_string(), format.name().to_owned(), cut(&text, SHOWN)];
         ListRow { key: Some(format.key()), cells, action }
     };
-    let mut list = List::new(format!("copy of {}", scene.name(entry.tensor, entry.at)), CopyFormat::ALL.into_iter().map(row).collect());
+    let mut list =
+        List::new(format!("copy of {}", scene.address_of(entry.tensor, entry.at)), CopyFormat::ALL.into_iter().map(row).collect());
     list.verb = "copy";
     Ok(list)
 }

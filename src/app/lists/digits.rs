@@ -9,7 +9,7 @@ use crate::step::TensorEntry;
 #[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |name: &str, number: String| ListRow::text([name.to_owned(), number]);
-    let name = scene.name(entry.tensor, entry.at);
+    let name = scene.address_of(entry.tensor, entry.at);
     let state = scene.state_of(entry.tensor, entry.at);
     let mut rows = Vec::new();
     if stepper.cursor.is_none() {

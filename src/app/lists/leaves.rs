@@ -9,12 +9,14 @@
 //!   b[0]  = −0.2  b    −0.2     25 %
 //! ```
 //!
-//! The entry with the largest share is always followed next, so the list has the largest shares, wherever they are.
+//! The entry with the largest share is always followed next, so the list has the largest shares, wherever they are. From an entry of the batch the way goes on into
+//! its samples.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
 
 use crate::app::{Action, List, ListRow, Stepper};
+use crate::network::Id;
 use crate::number::short;
 use crate::scene::{EntryState, Scene};
 use crate::step::TensorEntry;
@@ -31,10 +33,46 @@ const DEEP: usize = 8;
 /// The largest number of terms that are followed if all of them are 0.
 const ZEROS: u64 = 20;
 
+/// An entry of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RunEntry {
+    run: usize,
+    tensor: Id,
+    at: usize,
+}
+
+/// The scene of the step on the screen, and those of the samples that are reached from it.
+struct Scenes<'a> {
+    here: &'a Scene<'a>,
+    samples: Vec<(usize, Scene<'a>)>,
+}
+
+impl<'a> Scenes<'a> {
+    /// Returns the scene of a run.
+    fn of(&mut self, run: usize) -> &Scene<'a> {
+        if run == self.here.at.sample_run {
+            return self.here;
+        }
+        let known = self.samples.iter().position(|(other, _)| *other == run);
+        let at = known.or_else(|| {
+            self.samples.push((run, self.here.in_run(run)?));
+            Some(self.samples.len() - 1)
+        });
+        at.map_or(self.here, |at| &self.samples[at].1)
+    }
+
+    /// Returns the name of an entry in the list: with the sample or the pass in front if the list begins in the batch.
+    fn name(&mut self, RunEntry { run, tensor, at }: RunEntry) -> String {
+        let is_of_batch = self.here.sample().is_none();
+        let there = self.of(run);
+        if is_of_batch { there.address_of(tensor, at) } else { there.name(tensor, at) }
+    }
+}
+
 /// An entry that is reached from the first one.
 #[derive(Clone, Copy, Debug)]
 struct Reached {
-    entry: TensorEntry,
+    entry: RunEntry,
     /// Its share of the first entry: the product of the shares along the way.
     share: f64,
     /// The order in which it was found.
@@ -77,14 +115,20 @@ struct Search {
     is_cut: bool,
 }
 
+/// Returns the entry of the run that a number of a scene comes from.
+fn home(scene: &Scene<'_>, tensor: Id, at: usize) -> RunEntry {
+    let (run, tensor) = scene.home(tensor);
+    RunEntry { run, tensor, at }
+}
+
 /// Finds the entries with the largest shares.
-fn search(scene: &Scene<'_>, first: TensorEntry) -> Search {
+fn search(scenes: &mut Scenes<'_>, first: RunEntry) -> Search {
     let mut search = Search::default();
     let mut next = BinaryHeap::from([Reached { entry: first, share: 1.0, order: 0, reader: None, depth: 0 }]);
     let (mut seen, mut found, mut examined) = (HashSet::new(), 1, 0);
     while let Some(reached) = next.pop() {
         let Reached { entry, share, depth, .. } = reached;
-        if !seen.insert((entry.tensor, entry.at)) {
+        if !seen.insert(entry) {
             search.has_repeats = true;
             continue;
         }
@@ -94,7 +138,7 @@ fn search(scene: &Scene<'_>, first: TensorEntry) -> Search {
         }
         let row = search.rows.len();
         search.rows.push(reached);
-        let Ok(there) = scene.last_step_of(entry.tensor, entry.at) else { continue };
+        let Ok(there) = scenes.of(entry.run).last_step_of(entry.tensor, entry.at) else { continue };
         let room = EXAMINED - examined;
         search.is_cut |= there.at.term >= room;
         let terms: Vec<_> = there.done_terms(room).collect();
@@ -116,7 +160,8 @@ fn search(scene: &Scene<'_>, first: TensorEntry) -> Search {
             }
             for (tensor, at) in sources {
                 let reader = Some((row, step));
-                next.push(Reached { entry: TensorEntry { tensor, at }, share: share * part, order: found, reader, depth: depth + 1 });
+                let entry = home(&there, tensor, at);
+                next.push(Reached { entry, share: share * part, order: found, reader, depth: depth + 1 });
                 found += 1;
             }
         }
@@ -147,14 +192,16 @@ fn ordered(rows: &[Reached]) -> Vec<usize> {
 /// input or a parameter, to the step that reads it.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let there = scene.last_step_of(entry.tensor, entry.at)?;
-    let Search { rows, has_repeats, has_small, is_cut } = search(scene, entry);
+    let mut scenes = Scenes { here: scene, samples: Vec::new() };
+    let first = home(scene, entry.tensor, entry.at);
+    let Search { rows, has_repeats, has_small, is_cut } = search(&mut scenes, first);
     let indent = if rows.iter().any(|reached| reached.depth > DEEP) { " " } else { "  " };
     // where all terms are 0, nothing has a share
     let is_zero = rows.len() > 1 && rows.iter().all(|reached| reached.depth != 1 || reached.share == 0.0);
-    let row = |number: usize| {
-        let Reached { entry: TensorEntry { tensor, at }, share, reader, depth, .. } = rows[number];
-        let name = format!("{}{}", indent.repeat(depth), scene.name(tensor, at));
-        let (value, step) = match scene.state_of(tensor, at) {
+    let mut row = |number: usize| {
+        let Reached { entry, share, reader, depth, .. } = rows[number];
+        let name = format!("{}{}", indent.repeat(depth), scenes.name(entry));
+        let (value, step) = match scenes.of(entry.run).state_of(entry.tensor, entry.at) {
             EntryState::Given(value) => (short(value), reader.map(|(_, step)| step)),
             EntryState::Complete { value, steps } => (short(value), Some(steps.start)),
             EntryState::Partial { sum, steps } => (format!("{} so far", short(sum)), Some(steps.start)),
@@ -169,8 +216,8 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         let cells = [name, format!("= {value}"), symbols, numbers, format!("{:>5.1} %", if is_zero { 0.0 } else { 100.0 * share })];
         ListRow { key: None, cells: cells.into(), action: step.map(Action::GoToStep) }
     };
-    let list_rows = ordered(&rows).into_iter().map(row).collect();
-    let mut list = List::new(format!("{}: down to the leaves", scene.name(entry.tensor, entry.at)), list_rows);
+    let list_rows = ordered(&rows).into_iter().map(&mut row).collect();
+    let mut list = List::new(format!("{}: down to the leaves", there.address_of(there.output, entry.at)), list_rows);
     let mut note = "shares are of Σ|terms|, multiplied along the way".to_owned();
     if !there.is_complete() {
         note = format!("the terms so far; {note}");

@@ -9,7 +9,7 @@ const LISTED: usize = 2000;
 
 /// Lists the entries that are computed from an entry, each with the step that reads it. Enter goes to that step.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
-    let name = scene.name(entry.tensor, entry.at);
+    let name = scene.address_of(entry.tensor, entry.at);
     let reads = scene.uses_of(entry.tensor, entry.at);
     if reads.is_empty() {
         return Err(format!("nothing reads {name} in this iteration"));

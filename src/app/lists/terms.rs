@@ -16,7 +16,7 @@ enum TermRow {
 
 /// Lists the terms of an entry up to this step. Each has its value and its share of Σ|terms|, in percent; products that are 0 are folded. Enter goes to a term.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
-    let name = scene.name(entry.tensor, entry.at);
+    let name = scene.address_of(entry.tensor, entry.at);
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let (steps, last_known) = (there.span(Unit::Entry), there.at.step);
     let known = last_known - steps.start + 1;

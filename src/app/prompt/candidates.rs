@@ -1,5 +1,6 @@
 //! The candidates of a line: what the typed text may mean, in the order in which Tab chooses.
 
+use super::topics::{self, Found};
 use super::{Document, Prompt, PromptKind, completions_of};
 use crate::app::command::{Argument, Command, WORD_COMMANDS, WordCommand};
 use crate::words::fuzzy::FuzzyText;
@@ -130,8 +131,27 @@ impl Prompt {
             beginning.truncate(MAX_BEFORE_COMMANDS);
         }
         let addresses = |texts: Vec<String>| texts.into_iter().map(Candidate::address);
-        addresses(beginning).chain(matched).chain(addresses(containing)).collect()
+        let mut all: Vec<Candidate> = addresses(beginning).collect();
+        let others = of_topics(commands, document, typed).into_iter().chain(matched).chain(addresses(containing));
+        for candidate in others {
+            if !all.iter().any(|other| other.text == candidate.text) {
+                all.push(candidate);
+            }
+        }
+        all
     }
+}
+
+/// Returns the candidates that answer a word of a learner.
+fn of_topics(commands: &[Command], document: &Document, typed: &str) -> Vec<Candidate> {
+    let candidate = |(found, words): (Found, &'static str)| match found {
+        Found::Address(address) => Some(Candidate { label: address.clone(), text: address, words, keys: String::new() }),
+        Found::Command(action) => {
+            commands.iter().find(|command| command.action == action).map(|command| Candidate::command(command, document, false))
+        }
+    };
+    let is_whole = false;
+    topics::find(document, typed, is_whole).into_iter().filter_map(candidate).collect()
 }
 
 /// Returns the addresses that complete the argument of a command; `None` if the text is no command with an address.

@@ -1,5 +1,6 @@
 //! The meaning of a line when Enter is pressed: an address, a command, or neither.
 
+use super::topics::{self, Found};
 use super::{Document, Prompt, PromptKind};
 use crate::app::Action;
 use crate::app::command::{WORD_COMMANDS, WordCommand};
@@ -46,6 +47,15 @@ impl Prompt {
         }
         if let Some((command, argument)) = WORD_COMMANDS.iter().find_map(|command| Some((command, command.argument_in(name)?))) {
             return Meaning::Words(command, argument.to_owned());
+        }
+        let is_whole = true;
+        match topics::find(document, name, is_whole).into_iter().next() {
+            Some((Found::Command(action), _)) => return Meaning::Action(action),
+            Some((Found::Address(address), _)) => return Meaning::Address(address),
+            None if topics::is_topic(name) => {
+                return Meaning::Action(Action::Say("this scenario has nothing of the kind; the key M maps what it has"));
+            }
+            None => {}
         }
         match (self.candidates(document).is_empty(), is_command) {
             (false, _) => Meaning::Unknown,

@@ -67,7 +67,7 @@ impl GradcheckReport<'_> {
             ));
         }
         for (count, why) in [
-            (infinite, "the loss is not finite there"),
+            (infinite, "the loss or its differences are not finite there"),
             (undefined, "an intermediate derivative is infinite, or overflows"),
             (unsettled, "rounding errors hide the slope"),
         ] {

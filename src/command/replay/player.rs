@@ -17,6 +17,9 @@ use crate::session::{Event, Session};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
+/// A clause about the end of a whole session.
+const WHOLE: &str = "the end of the session";
+
 /// A replay in the terminal. Any key stops it. After that, the user goes on by hand.
 #[derive(Debug)]
 pub struct Player {
@@ -25,6 +28,8 @@ pub struct Player {
     options: RenderOptions,
     /// `true` if the replay has stopped, and the user drives the stepper.
     is_stopped: bool,
+    /// A clause about the end of the session.
+    end: &'static str,
     /// The work that the last event still asks for; `WorkLimit::default()` for none. The session's clock stops until this work is done.
     work_left: WorkLimit,
     speed: f64,
@@ -50,7 +55,8 @@ impl Player {
         let cursor = ReplayCursor::new(session);
         let work_left = if driver.state.job().is_some() { cursor.opening_work() } else { WorkLimit::default() };
         let sync = ClockSync { session: Duration::ZERO, terminal: Duration::ZERO };
-        let mut player = Self { cursor, driver, options, is_stopped: false, work_left, speed, sync, screen: Cell::default() };
+        let end = if session.breaks_off() { "the recording breaks off here" } else { WHOLE };
+        let mut player = Self { cursor, driver, options, is_stopped: false, end, work_left, speed, sync, screen: Cell::default() };
         if player.cursor.len() == 0 {
             player.stop(Duration::ZERO, "the session has no events");
         }
@@ -95,7 +101,7 @@ impl Player {
                 self.work_left = work;
             }
             if effect == Effect::Quit || self.cursor.done == self.cursor.len() && self.work_left == WorkLimit::default() {
-                return self.stop(now, "the end of the session");
+                return self.stop(now, if effect == Effect::Quit { WHOLE } else { self.end });
             }
             if self.work_left != WorkLimit::default() || self.driver.slice_time() >= slice_end {
                 self.sync = ClockSync { session: at, terminal: now };
@@ -103,7 +109,7 @@ impl Player {
             }
         }
         if self.cursor.done == self.cursor.len() {
-            self.stop(now, "the end of the session");
+            self.stop(now, self.end);
         }
     }
 }

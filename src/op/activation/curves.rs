@@ -226,7 +226,7 @@ pub(super) const GELU: Curve = Curve::new(
         &[Expr::Add(&[Expr::Of(NORMAL_CDF, &[Z]), Expr::Mul(&[Z, Expr::Of(NORMAL_PDF, &[Z])])])],
     ),
     Some((&|z: f64, _: &[f64]| z * normal_cdf(z), &|z: f64, _: f64, _: &[f64]| normal_cdf(z) + z * normal_pdf(z))),
-    "Every number is multiplied by Φ(z), the probability that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
+    "Every number is multiplied by Φ(z) = ½ (1 + erf(z / √2)), the probability that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
 );
 

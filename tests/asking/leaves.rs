@@ -1,0 +1,142 @@
+//! The way down to the leaves: each share is compared with the steps of the entry that reads the row.
+
+use super::*;
+
+/// An entry of a run.
+type RunEntry = (usize, usize, usize);
+
+/// Returns the entry that the first cell of a row names. A row without a sample or pass belongs to the run of the step.
+fn entry_of(trace: &Trace, own: usize, cell: &str) -> RunEntry {
+    let address: gradstep::step::Address = cell.parse().unwrap();
+    let has_scope = cell.split('[').next().unwrap().contains(':');
+    let is_batch = trace.sample_runs()[own].sample.is_none();
+    let (run, id) = if has_scope || is_batch {
+        let name = cell.split('[').next().unwrap();
+        // a velocity that is given belongs to the batch
+        let given = trace.network_of(own).find(name).filter(|_| name.starts_with("velocity."));
+        given.map_or_else(|| trace.tensor(&address).unwrap(), |id| (own, id))
+    } else {
+        (own, trace.network_of(own).find(cell.split('[').next().unwrap()).unwrap())
+    };
+    let index: Vec<usize> = cell.split('[').nth(1).unwrap_or("").trim_end_matches(']').split(',').filter_map(|n| n.parse().ok()).collect();
+    (run, id, tensor::ravel(&index, &trace.network_of(run).tensor(id).shape).unwrap())
+}
+
+/// Returns whether a step reads the entry that a cell names. In the batch, the tensor of a sample has the sample's number before its name.
+fn reads(trace: &Trace, k: u64, cell: &str, at: usize) -> bool {
+    let position = trace.position(k).unwrap();
+    let is_batch = trace.sample_runs()[position.sample_run].sample.is_none();
+    let name = cell.split('[').next().unwrap();
+    let name = match name.split_once(':') {
+        Some(("reduce" | "update", rest)) => rest,
+        Some((_, rest)) if !is_batch || trace.samples() == 1 => rest,
+        _ => name,
+    };
+    let network = trace.network_of(position.sample_run);
+    trace.sources(&position, position.term).iter().any(|(tensor, entry)| *network.tensor(*tensor).name == *name && *entry == at)
+}
+
+#[test]
+fn the_leaves_have_the_shares_of_their_terms() {
+    for (name, document) in scenarios() {
+        let trace = &document.trace;
+        // the last step belongs to the batch, if there is one
+        for now in tried(&document).chain([trace.len()]) {
+            let mut driver = driver_at(&document, now);
+            press(&mut driver, "w");
+            let rows = rows(&driver);
+            assert!(rows.len() <= 200 && !rows.is_empty(), "{name}: {}", rows.len());
+            let own = trace.position(now).unwrap().sample_run;
+            let indent = |text: &str| text.len() - text.trim_start().len();
+            let unit = rows.iter().map(|(cells, _)| indent(&cells[0])).filter(|indent| *indent > 0).min().unwrap_or(1);
+            // the entries above a row, with their shares
+            let mut above: Vec<(RunEntry, f64)> = Vec::new();
+            let mut seen = HashSet::new();
+            for (cells, goal) in &rows {
+                let cell = cells[0].trim_start();
+                let entry = entry_of(trace, own, cell);
+                assert!(seen.insert(cell), "{name}: {cell} twice");
+                above.truncate(indent(&cells[0]) / unit);
+                let share: f64 = cells[4].trim_end_matches(" %").trim().parse().unwrap();
+                let steps_of = |(run, id, at): RunEntry| trace.entry_steps(run, id, at).unwrap();
+                let expected = match above.last() {
+                    None => {
+                        let steps = steps_of(entry);
+                        let is_zero = (steps.start..steps.end.min(now + 1)).all(|k| trace.get(k).unwrap().value == 0.0);
+                        if is_zero && rows.len() > 1 { 0.0 } else { 100.0 }
+                    }
+                    Some(&(reader, share)) => {
+                        // independent of the list: the reader's steps, one by one
+                        let steps = steps_of(reader);
+                        let done: Vec<_> = (steps.start..steps.end.min(now + 1)).map(|k| trace.get(k).unwrap()).collect();
+                        let all: f64 = done.iter().map(|step| step.value.abs()).sum();
+                        let readers = done.iter().filter(|step| reads(trace, step.step, cell, entry.2));
+                        let largest = readers.map(|step| step.value.abs()).fold(f64::NAN, f64::max);
+                        assert!(!largest.is_nan(), "{name}: step {now}: the row above does not read {cell}");
+                        if all == 0.0 { 0.0 } else { share * largest / all }
+                    }
+                };
+                assert!((share - expected).abs() <= 0.051, "{name}: step {now}: {cell} has {share}, not {expected}");
+                // the step computes the entry, or reads it if it is given
+                let step = trace.get(goal.unwrap()).unwrap();
+                match trace.entry_steps(entry.0, entry.1, entry.2) {
+                    Some(steps) if !steps.is_empty() => assert_eq!(steps.start, step.step, "{name}: {cell}"),
+                    _ => assert!(reads(trace, step.step, cell, entry.2), "{name}: {cell}"),
+                }
+                assert!(step.step <= now, "{name}: nothing is told early");
+                above.push((entry, expected));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_way_down_goes_from_the_batch_into_its_samples() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
+    let names = |address: &str| {
+        let mut driver = at_address(&document, address);
+        press(&mut driver, "w");
+        rows(&driver).into_iter().map(|(cells, _)| cells[0].trim_start().to_owned()).collect::<Vec<_>>()
+    };
+    let reduced = names("reduce:grad.fc2.weight[0,0]#4");
+    for wanted in ["2:grad.fc2.weight[0,0]", "3:fc1.a[0]", "fc1.bias[0]", "4:input[1]"] {
+        assert!(reduced.iter().any(|name| name == wanted), "{wanted}: {reduced:?}");
+    }
+    let updated = names("update:fc2.weight[0,0]#2");
+    assert_eq!(updated[..2], ["update:fc2.weight[0,0]", "fc2.weight[0,0]"]);
+    let updated = names("update:fc2.bias[0]#2");
+    assert!(updated.contains(&"reduce:grad.fc2.bias[0]".to_owned()) && updated.contains(&"2:grad.fc2.bias[0]".to_owned()), "{updated:?}");
+}
+
+#[test]
+fn what_the_batch_reads_was_computed_by_a_sample() {
+    let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
+    let resolve = |address: &str| document.trace.resolve(&address.parse().unwrap()).unwrap();
+    let step_of_batch = resolve("reduce:grad.fc2.weight[0,0]#2");
+    let mut driver = driver_at(&document, step_of_batch);
+    press(&mut driver, "m");
+    let wanted = resolve("2:grad.fc2.weight[0,0]");
+    assert_eq!(step(&driver), wanted);
+    // the terms, the breakpoint and the watch are those of the sample: the cursor is on 2:grad.fc2.weight
+    let on_sample = |keys: &str| {
+        let mut driver = driver_at(&document, step_of_batch);
+        press(&mut driver, &format!("i<Tab><Tab>{keys}"));
+        driver
+    };
+    assert_eq!(rows(&on_sample("t")).first().unwrap().1, Some(wanted));
+    let mut driver = on_sample("B");
+    assert!(message(&driver).ends_with("2:grad.fc2.weight[0,0], at the last term"), "{}", message(&driver));
+    press(&mut driver, "<Esc>gc");
+    assert_eq!(step(&driver), document.trace.span(wanted, gradstep::step::Unit::Entry).end - 1, "only sample 2 stops");
+    assert_eq!(message(&on_sample("v")), "2:grad.fc2.weight[0,0] stays in sight");
+    // `r` leads from a sample's gradient to the batch, and from a parameter to the update
+    let mut driver = at_address(&document, "2:grad.fc2.weight[0,0]");
+    press(&mut driver, "r");
+    assert!(rows(&driver).iter().any(|(_, step)| *step == Some(step_of_batch)), "{:?}", rows(&driver));
+    let mut driver = at_address(&document, "1:fc2.z[0]#1");
+    let weight = document.trace.network().find("fc2.weight").unwrap();
+    press(&mut driver, "i");
+    update(&mut driver.state, Action::GoToEntry(weight, 0));
+    press(&mut driver, "r");
+    assert!(rows(&driver).iter().any(|(_, step)| *step == Some(resolve("update:fc2.weight[0,0]#1"))), "{:?}", rows(&driver));
+}
