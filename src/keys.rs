@@ -146,8 +146,10 @@ static TABLE: &[KeyBinding] = &[
 
     row(Focus::Overlay, &["j", "<Down>"], Action::Scroll(1), "down", "down"),
     row(Focus::Overlay, &["k", "<Up>"], Action::Scroll(-1), "up", "up"),
-    row(Focus::Overlay, &["<PgDn>", "<Space>"], Action::Page(1), "a page down", ""),
-    row(Focus::Overlay, &["<PgUp>"], Action::Page(-1), "a page up", ""),
+    row(Focus::Overlay, &["<PgDn>", "<Space>", "<C-f>", "<C-d>"], Action::Page(1), "a page down", "page"),
+    row(Focus::Overlay, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "a page up", ""),
+    row(Focus::Overlay, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first line", ""),
+    row(Focus::Overlay, &["G", "<End>"], Action::Scroll(i16::MAX), "the last line", "last"),
     row(Focus::Overlay, &["<Esc>", "<Enter>", "?", "a"], Action::Close, "close", "close"),
     row(Focus::Overlay, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
 

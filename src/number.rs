@@ -1,9 +1,10 @@
-//! The text of a number, in the three forms that the program writes.
+//! The text of a number, in the forms that the program writes.
 //!
 //! | form | for | 0.1 + 0.2 | −1.5·10⁻⁹ | −0 | −∞ |
 //! | --- | --- | --- | --- | --- | --- |
 //! | [`exact`], [`Exact`], [`write_exact`] | text that can be read back | `0.30000000000000004` | `-1.5e-9` | `-0` | `-inf` |
 //! | [`json`], [`Json`], [`write_json`] | JSON | `0.30000000000000004` | `-1.5e-9` | `-0.0` | `"-inf"` |
+//! | [`exact_on_screen`] | the screen, all digits | `0.30000000000000004` | `−1.5e−9` | `−0` | `−inf` |
 //! | [`short`], [`with_digits`], [`ColumnFormat`] | the screen | `0.3000` | `−1.5e−9` | `0` | `−inf` |
 //!
 //! The exact and the JSON form have the fewest digits that read back to the same bits. Both write `nan` for every NaN.
@@ -54,6 +55,16 @@ impl fmt::Display for Exact {
 #[must_use]
 pub fn exact(value: f64) -> String {
     Exact(value).to_string()
+}
+
+/// Returns a number with all its digits for the screen: as [`exact`], but with the minus sign of all other numbers of the screen.
+///
+/// ```
+/// assert_eq!(gradstep::number::exact_on_screen(-1e-9), "−1e−9");
+/// ```
+#[must_use]
+pub fn exact_on_screen(value: f64) -> String {
+    exact(value).replace('-', "−")
 }
 
 /// Appends a number as [`Exact`] displays it.

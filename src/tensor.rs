@@ -138,6 +138,12 @@ pub fn shape_text(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("x")
 }
 
+/// Formats a shape for the screen: `1×32×32`; `scalar` for rank 0.
+#[must_use]
+pub fn shape_on_screen(shape: &[usize]) -> String {
+    if shape.is_empty() { shape_text(shape) } else { shape_text(shape).replace('x', "×") }
+}
+
 /// Describes a shape in words: `a single number`, `a vector of 3 numbers`, `1x32x32`.
 #[must_use]
 pub fn shape_words(shape: &[usize]) -> String {

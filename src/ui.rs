@@ -5,7 +5,7 @@
 //! forward ━━━━━━━━ 112/112  loss ━━ 1/1  backward ━━━━┄┄┄┄ 57/224             timeline
 //!
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                weight gradient: the input convolved with the error
-//!    ∂C/∂w₁₂ =  a₁₂·δ₁₁ + a₁₃·δ₁₂ +[a₂₂·δ₂₁]+ a₂₃·δ₂₂                        equation
+//!    ∂C/∂w₁₂ =  a₁₂·δ₁₁  +  a₁₃·δ₁₂  + [a₂₂·δ₂₁] +  a₂₃·δ₂₂                  equation
 //!            =  …
 //! ─ matrices ──────────────────────  ─ picture ─────────────────────
 //!   the operands and the result        neurons and their edges
@@ -16,6 +16,7 @@
 //! ```
 
 pub mod ascii;
+mod backdrop;
 pub mod equation;
 pub mod export;
 pub mod header;
@@ -31,6 +32,7 @@ pub mod picture;
 mod popup;
 pub mod status;
 pub mod svg;
+mod tensors;
 pub mod theme;
 pub mod timeline;
 pub mod view;

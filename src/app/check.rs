@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Document, List, ListRow};
 use crate::gradcheck::{DerivativeCheck, FLOOR, TOLERANCE, Verdict, check_batch_entry, check_entry};
 use crate::network::{Id, Role};
-use crate::number::{exact, with_digits};
+use crate::number::{exact_on_screen, with_digits};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::threads::BackgroundTask;
@@ -88,16 +88,19 @@ impl Check {
         let done = task.and_then(|task| task.take()).unwrap_or_else(|| Self::run(derivative, document, &stop.0));
         let DerivativeCheck { check, sides } = done;
         let row = |what: &str, number: String| ListRow::text([what.to_owned(), number]);
-        let mut rows = vec![row("the backward pass", exact(check.derivative))];
+        let mut rows = vec![row("the backward pass", exact_on_screen(check.derivative))];
         if let Some([left, right]) = sides {
-            rows.push(row("slope to the left", exact(left)));
-            rows.push(row("slope to the right", exact(right)));
+            rows.push(row("slope to the left", exact_on_screen(left)));
+            rows.push(row("slope to the right", exact_on_screen(right)));
         } else if check.difference.is_finite() {
-            rows.push(row("central difference", exact(check.difference)));
-            rows.push(row("their difference", exact(check.derivative - check.difference)));
+            rows.push(row("central difference", exact_on_screen(check.difference)));
+            rows.push(row("their difference", exact_on_screen(check.derivative - check.difference)));
             // a small derivative is compared as if it were this large
-            let floor = if check.derivative.abs() < FLOOR { format!("; relative to {}", exact(FLOOR)) } else { String::new() };
-            rows.push(row("relative error", format!("{}, at most {} is allowed{floor}", with_digits(check.error, 3), exact(TOLERANCE))));
+            let floor = if check.derivative.abs() < FLOOR { format!("; relative to {}", exact_on_screen(FLOOR)) } else { String::new() };
+            rows.push(row(
+                "relative error",
+                format!("{}, at most {} is allowed{floor}", with_digits(check.error, 3), exact_on_screen(TOLERANCE)),
+            ));
         }
         let own = &document.trace.sample_runs()[derivative.sample_run];
         let loss = if own.sample.is_some() { own.run.values(own.network.loss())[0] } else { document.loss };

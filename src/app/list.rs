@@ -24,6 +24,8 @@ pub struct ListRow {
     pub key: Option<char>,
     /// The texts of its columns.
     pub cells: Vec<String>,
+    /// The whole of a text that a column shows in part, in view while the row is selected; empty for none.
+    pub whole: String,
     /// The action of Enter; `None` if the row only informs.
     pub action: Option<Action>,
 }
@@ -32,13 +34,13 @@ impl ListRow {
     /// Returns a row that only informs.
     #[must_use]
     pub fn text(cells: impl IntoIterator<Item = String>) -> Self {
-        Self { key: None, cells: cells.into_iter().collect(), action: None }
+        Self { cells: cells.into_iter().collect(), ..Self::default() }
     }
 
     /// Returns a row with an action.
     #[must_use]
     pub fn action(cells: impl IntoIterator<Item = String>, action: Action) -> Self {
-        Self { key: None, cells: cells.into_iter().collect(), action: Some(action) }
+        Self { cells: cells.into_iter().collect(), action: Some(action), ..Self::default() }
     }
 }
 

@@ -84,6 +84,13 @@ impl Scene<'_> {
         operands.into_iter().map(|id| (id, false)).chain([(self.output, true)]).map(shown).collect()
     }
 
+    /// Returns whether the op adds up several tensors, as in the mean of the samples' gradients: it has several parts, and each reads one tensor.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        let parts = self.op().first_parts();
+        parts.len() > 1 && parts.iter().all(|part| part.operands.iter().count() == 1)
+    }
+
     /// Returns the tensors that the op reads, in the order of its equation.
     fn operands(&self) -> Vec<Id> {
         // all terms of a part read the same tensors, except for the last term of some ops

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
-//! ∂C/∂w₁₂  =  a₁₂·δ₁₁ + a₁₃·δ₁₂   +[a₂₂·δ₂₁]+ a₂₃·δ₂₂
-//!          =  2·0.31  + 0·(−0.12) +[1·0.05 ]+    ·
-//!          =  0.62    + 0         +[0.05   ]+    ·
+//! ∂C/∂w₁₂  =  a₁₂·δ₁₁  +  a₁₃·δ₁₂    + [a₂₂·δ₂₁] +  a₂₃·δ₂₂
+//!          =  2·0.31   +  0·(−0.12)  + [1·0.05 ] +  ∙
+//!          =  0.62     +  0          + [0.05   ] +  ∙
 //!   so far =  0.62 + 0.05 = 0.67                                                  term 3 of 4
 //! ```
 
@@ -41,14 +41,19 @@ const MAX_PARTS: usize = 256;
 /// The largest number of terms that are shown. No screen has room for more.
 const MAX_TERMS: u64 = 64;
 
-/// The number of cells around a term: two brackets or blanks, and the sign before it.
-const AROUND_TERM: usize = 3;
+/// The sign between two terms.
+const PLUS: &str = " + ";
 
-/// The number of cells reserved for the ellipses `… +` and `+ …`.
+/// The number of cells around a term: two brackets or blanks, and the sign before it.
+const AROUND_TERM: usize = 2 + PLUS.len();
+
+/// The number of cells reserved for the ellipses before and after the terms.
 const ELLIPSES: usize = 8;
 
 /// The sign of earlier terms that do not fit.
-const EARLIER: &str = "… +";
+const EARLIER: &str = "… + ";
+/// The sign of later terms that do not fit.
+const LATER: &str = " + …";
 /// The line with the values of the terms, from 0.
 const VALUES_LINE: usize = 3;
 
@@ -116,7 +121,7 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     // after the left-hand side, the sign with its blanks, and the ellipsis
     let mut left = usize::from(area.x) + margin + 3 + if columns.first()?.term > 0 { width(EARLIER) } else { 0 };
     columns.iter().enumerate().filter(|_| term_rows.contains(&y)).find_map(|(n, column)| {
-        left += usize::from(n > 0); // the plus before it
+        left += if n > 0 { PLUS.len() } else { 0 };
         let cells = left..left + column.width() + 2;
         left = cells.end;
         cells.contains(&usize::from(x)).then_some(ClickTarget::Step(view.at.with_term(column.term).step))
@@ -192,14 +197,15 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     };
     let now = view.at.term;
     let mut columns = vec![column(now)];
-    if columns[0].width() + 6 > room {
+    let around = 2 + if view.at.terms > 1 { ELLIPSES } else { 0 };
+    if columns[0].width() + around > room {
         for text in &mut columns[0].texts {
-            *text = cut(text, room.saturating_sub(6));
+            *text = cut(text, room.saturating_sub(around));
         }
         return columns;
     }
     // the first term has no sign before it
-    let mut used = columns[0].width() + AROUND_TERM - 1 + ELLIPSES;
+    let mut used = columns[0].width() + 2 + ELLIPSES;
     let (mut before, mut after) = (now, now + 1);
     while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
         let has_later = after < view.at.terms;
@@ -237,7 +243,7 @@ fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> 
     }
     for (i, column) in columns.iter().enumerate() {
         if i > 0 {
-            spans.push(Span::styled("+", dim));
+            spans.push(Span::styled(PLUS, dim));
         }
         let text = &column.texts[n];
         let style = term_style(view, column.term);
@@ -245,7 +251,7 @@ fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> 
         spans.push(Span::styled(format!("{open}{}{close}", align_left(text, column.width())), style));
     }
     if columns.last().is_some_and(|column| column.term + 1 < view.at.terms) {
-        spans.push(Span::styled("+ …", dim));
+        spans.push(Span::styled(LATER, dim));
     }
     spans
 }

@@ -82,7 +82,7 @@ fn sample(view: &View<'_>) -> Option<Fact> {
     let mut text = format!("sample {}/{}", number + 1, samples.len());
     let shorter = Some(if samples.len() > 1 { text.clone() } else { String::new() });
     if let Some(name) = &samples[number].name {
-        text = format!("{text} {name}");
+        text = format!("{text}: {name}");
     }
     if !has_all_samples {
         text = format!("{text}, {} of {batch_size} in the batch", view.at.sample_run + 1);

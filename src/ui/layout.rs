@@ -2,8 +2,9 @@
 //! of the area that remains. The area that remains at the end is the *body*, which the panes `Main`, `Beside` and `Below` share ([`Dock`]):
 //!
 //! ```text
-//! roomy:  Main │ Beside      small:  Main │ Beside or Below (Tab switches); then Main alone
-//!         ─────┴───────
+//! roomy:  Main  │ Beside      small:  Main │ Beside or Below (Tab switches); then Main alone
+//!         Under │
+//!         ──────┴───────
 //!         Below
 //! ```
 
@@ -28,6 +29,8 @@ pub enum Dock {
     /// The left of the body: two fifths, half or three fifths of its width, the first that has the columns that the pane requests. So the pane seldom changes
     /// its width from op to op.
     Main,
+    /// The bottom of the pane `Main`; the pane requests lines.
+    Under,
     /// The rest of the body. Panes with this dock share it: one is shown at a time.
     Beside,
     /// The bottom of the body; the pane requests lines. On a small screen, the pane shares the area of `Beside` instead.
@@ -88,7 +91,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
             Dock::Top => cut_top(&mut rest, wants(n, screen)),
             Dock::Bottom => cut_bottom(&mut rest, wants(n, screen)),
             Dock::Left => cut_left(&mut rest, wants(n, screen)),
-            Dock::Main | Dock::Beside | Dock::Below => continue,
+            Dock::Main | Dock::Under | Dock::Beside | Dock::Below => continue,
         };
     }
     let panes_at = |wanted: Dock| docks.iter().enumerate().filter(move |(_, dock)| **dock == wanted).map(|(n, _)| n);
@@ -112,6 +115,10 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
         let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;
         let width = choices[..=widest].iter().rev().find(leaves_enough).copied().unwrap_or(choices[0]);
         areas[main] = cut_left(&mut rest, width);
+        for n in panes_at(Dock::Under) {
+            let lines = wants(n, areas[main]);
+            areas[n] = cut_bottom(&mut areas[main], lines);
+        }
     }
     areas[front] = rest;
     PaneLayout { areas, front, next }
@@ -130,6 +137,7 @@ mod tests {
             Dock::Left => 20,
             Dock::Main => 70,
             Dock::Beside => 0,
+            Dock::Under => u16::from(is_roomy(screen)) * 4,
             Dock::Below => 1 + 300 / room.width.max(1),
         };
         layout(&docks, screen, &|count| tabs % count, &wants)

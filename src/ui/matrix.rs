@@ -27,6 +27,7 @@ use self::layout::{LayoutRequest, MatrixLayout};
 use super::theme::{StyleRole, Theme};
 use crate::glyph;
 use crate::number::ColumnFormat;
+use crate::tensor::shape_on_screen;
 use crate::text::align_right;
 
 /// The relation of an entry to the current step.
@@ -83,6 +84,9 @@ pub struct Matrix<'a> {
     pub image: Option<ImageKind>,
     /// The number from which rows, columns and channels count: 1 or 0.
     pub first_index: usize,
+    /// The smallest width of the row indices with their blank, in cells, if there is room for it. Matrices below each other have the same, so their numbers
+    /// begin at the same column.
+    pub margin: usize,
 }
 
 /// The largest width or height that [`Matrix::size`] returns. It is larger than any terminal, and so small that a sum of several does not overflow.
@@ -117,6 +121,7 @@ impl<'a> Matrix<'a> {
             scroll: [0, 0],
             image: None,
             first_index: 1,
+            margin: 0,
         }
     }
 
@@ -140,6 +145,18 @@ impl<'a> Matrix<'a> {
         MatrixLayout::new(&self.request(), area).map_or(0, |layout| layout.rows.len)
     }
 
+    /// Returns the width of the row indices with a blank; 0 if there is only one row.
+    #[must_use]
+    pub fn row_indices_width(&self) -> u16 {
+        u16::try_from(layout::row_indices_width(&self.request())).unwrap_or(MAX_SIZE)
+    }
+
+    /// Returns the number of lines that `rows` rows of a matrix fill, with the title and the column indices.
+    #[must_use]
+    pub fn lines_of(&self, rows: usize) -> u16 {
+        u16::try_from(layout::lines_of(&self.request(), rows)).unwrap_or(MAX_SIZE).min(MAX_SIZE)
+    }
+
     /// Returns the row-major index of the entry that is drawn in column `x` and row `y` of the screen, if the tensor is drawn into `area`.
     #[must_use]
     pub fn entry_at(&self, area: Rect, x: u16, y: u16) -> Option<usize> {
@@ -156,6 +173,8 @@ impl<'a> Matrix<'a> {
         };
         if layout.has_title {
             self.draw_title(Some(&layout), &mut pen);
+        } else if layout.symbol_cells > 0 {
+            pen.text(area.x.into(), area.y.into(), self.title, theme.style(self.role).patch(theme.style(StyleRole::Heading)));
         }
         for (block, x, y) in layout.blocks() {
             match self.image {
@@ -180,6 +199,8 @@ impl<'a> Matrix<'a> {
             padding: self.padding,
             turned: self.turned,
             has_title: !self.title.is_empty(),
+            symbol: self.title.width(),
+            margin: self.margin,
             focus: self.focus,
             around: self.around.clone(),
             scroll: self.scroll,
@@ -189,7 +210,7 @@ impl<'a> Matrix<'a> {
 
     /// Returns the shape as `3×32×32`; empty for a scalar.
     fn dimensions(&self) -> String {
-        self.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
+        if self.shape.is_empty() { String::new() } else { shape_on_screen(self.shape) }
     }
 
     /// Returns the symbol and the name.
@@ -227,15 +248,17 @@ impl<'a> Matrix<'a> {
         let mark_at = |row, col| layout.entry(block, row, col).map_or(Mark::None, |i| (self.mark)(i));
         let width = layout.cols.len * layout.pitch;
         if layout.heading_lines > 0 {
-            pen.text(x + 1, y, &self.heading(layout.leading_indices(block), width), dim);
+            let heading = self.heading(layout.leading_indices(block), width);
+            // the heading is above the numbers, after the cell of a mark, unless it is as wide as the whole matrix
+            pen.text(x + usize::from(heading.width() < width), y, &heading, dim);
         }
         if layout.header_lines > 0 {
             self.draw_column_indices(layout, x, y + layout.heading_lines, pen);
         }
         // only the leftmost matrices have row indices
-        let is_leftmost = x == usize::from(pen.area.x) + layout.gutter;
+        let is_leftmost = x == layout.left();
         for (row, y) in layout.rows.range().zip(y + layout.lines_above()..) {
-            if is_leftmost && layout.gutter > 0 {
+            if is_leftmost && layout.has_row_indices() {
                 let arrow = match () {
                     () if row == layout.rows.start && layout.rows.has_before() => "↑",
                     () if row + 1 == layout.rows.start + layout.rows.len && layout.rows.has_after() => "↓",

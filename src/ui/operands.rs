@@ -2,6 +2,7 @@
 //! result read are marked more lightly.
 
 mod arrange;
+mod legend;
 
 use std::ops::Range;
 
@@ -11,6 +12,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, Size};
+use self::legend::Scale;
 use crate::app::Setting;
 use crate::expr::Notation;
 use crate::network::{Id, Role};
@@ -28,6 +30,9 @@ use crate::ui::view::View;
 const MIN_TITLE: u16 = 16;
 /// The largest number of terms whose entries are marked. In a longer sum, these are the terms around this step.
 const MAX_MARKED: u64 = 1024;
+
+/// The largest number of entries of a matrix that stays numbers beside a heat map.
+const MOST_NUMBERS: usize = 64;
 
 /// The largest number of terms of an entry that decide which region of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
@@ -73,7 +78,7 @@ impl ReadEntries {
 pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
     let most = room.width * 3 / 5;
-    let pane = Pane { area: Rect { width: most, height: room.height.saturating_sub(1), ..room }, is_fixed: false };
+    let pane = Pane { area: Rect { width: most, height: room.height.saturating_sub(1), ..room }, is_fixed: false, has_images: false };
     let sizes: Vec<Size> = view.matrices(|| all(view)).iter().map(|operand| size(view, operand, &none, pane)).collect();
     arrange::narrowest(&sizes, pane.area)
 }
@@ -81,9 +86,16 @@ pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let marks = marks(view);
-    let pane = Pane { area, is_fixed: true };
-    for (operand, matrix_area, sign) in arrange(view, view.matrices(|| all(view)), pane) {
-        with_matrix(view, operand, (operand.format, pane), &marks, |matrix| matrix.render(matrix_area, buf, &view.theme));
+    let (pane, scales) = fixed_pane(view, area);
+    if let [(kind, _), ..] = scales[..] {
+        let scales: Vec<Scale<'_>> = scales.into_iter().map(|(_, scale)| scale).collect();
+        let line = Rect { x: area.x + GAP.min(area.width), y: pane.area.bottom(), width: area.width.saturating_sub(GAP), height: 1 };
+        legend::render(kind, &scales, &view.theme, line.intersection(area), buf);
+    }
+    for Placed { operand, area, margin, sign } in arrange(view, view.matrices(|| all(view)), pane) {
+        with_matrix(view, operand, (operand.format, pane), &marks, |matrix| {
+            Matrix { margin, ..matrix.clone() }.render(area, buf, &view.theme);
+        });
         if let Some((sign, cell)) = sign {
             Line::styled(sign, view.theme.style(StyleRole::Dim)).render(cell, buf);
         }
@@ -94,11 +106,41 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
-    let pane = Pane { area, is_fixed: true };
-    arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|(operand, matrix_area, _)| {
-        let entry = with_matrix(view, operand, (operand.format, pane), &marks, |matrix| matrix.entry_at(matrix_area, x, y))?;
-        matrix_area.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, entry))
+    let (pane, _) = fixed_pane(view, area);
+    arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|Placed { operand, area, margin, .. }| {
+        let find = |matrix: &Matrix<'_>| Matrix { margin, ..matrix.clone() }.entry_at(area, x, y);
+        let entry = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
+        area.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, entry))
     })
+}
+
+/// Returns the number of lines that the pane fills in an area, with its title.
+#[must_use]
+pub fn filled_lines(view: &View<'_>, area: Rect) -> u16 {
+    let area = super::below_title(area);
+    let (pane, scales) = fixed_pane(view, area);
+    let none = MarkedEntries::default();
+    let bottom = |Placed { operand, area, .. }: Placed<'_>| {
+        area.y + with_matrix(view, operand, (operand.reserved, pane), &none, |matrix| matrix.height_within(area)).min(area.height)
+    };
+    let bottom = arrange(view, view.matrices(|| all(view)), pane).into_iter().map(bottom).max().unwrap_or(area.y);
+    1 + bottom.saturating_sub(area.y) + u16::from(!scales.is_empty())
+}
+
+/// Returns the pane, and the kind and the scale of each heat map in it. If there are heat maps, the last line of the area is for their legend.
+fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (Pane, Vec<(ImageKind, Scale<'a>)>) {
+    let pane = Pane { area, is_fixed: true, has_images: false };
+    let scales = |pane: Pane| -> Vec<(ImageKind, Scale<'a>)> {
+        let operands = view.matrices(|| all(view)).iter();
+        let kind = |operand| with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| matrix.image);
+        operands.filter_map(|operand| Some((kind(operand)?, Scale { title: &operand.title, largest: operand.largest }))).collect()
+    };
+    if scales(pane).is_empty() {
+        return (pane, Vec::new());
+    }
+    // a lower pane has at least as many heat maps
+    let pane = Pane { area: Rect { height: area.height.saturating_sub(1), ..area }, has_images: true, ..pane };
+    (pane, scales(pane))
 }
 
 /// Returns all matrices of the pane, the result last.
@@ -117,9 +159,18 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
             return OperandMatrix { shown, title, name, format, reserved: format, largest };
         }
         let [before, after] = view.reserved_cells();
-        OperandMatrix { shown, title, name, format, reserved: ColumnFormat::default().with_room(before, after), largest: round_up(largest) }
+        let reserved = ColumnFormat::default().with_room(before, after);
+        OperandMatrix { shown, title, name, format, reserved, largest: round_up(largest) }
     };
-    shown.into_iter().map(operand).collect()
+    let mut operands: Vec<OperandMatrix> = shown.into_iter().map(operand).collect();
+    // matrices that are added up are compared, so they have one scale
+    if view.adds_up() {
+        let largest = operands.iter().map(|operand| operand.largest).fold(0.0, f64::max);
+        for operand in &mut operands {
+            operand.largest = largest;
+        }
+    }
+    operands
 }
 
 /// Returns the entries to mark.
@@ -131,8 +182,8 @@ fn marks(view: &View<'_>) -> MarkedEntries {
     MarkedEntries { by_entry: ReadEntries::by_tensor(by_entry), by_step: ReadEntries::by_tensor(by_step()) }
 }
 
-/// Returns the kind of image in which an operand is drawn; `None` for numbers. Images are chosen for matrices of which not all numbers fit into the pane. The
-/// choice is the same at every step of an op.
+/// Returns the kind of image in which an operand is drawn; `None` for numbers. Images are chosen for matrices of which not all numbers fit into the pane, and
+/// then for the large ones beside them, which would take their room. The choice is the same at every step of an op.
 fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: Pane) -> Option<ImageKind> {
     let grid = Grid::of(matrix.shape);
     if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
@@ -145,7 +196,8 @@ fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pan
         _ => ImageKind::Shades,
     };
     // one line for the title
-    (wide > pane.area.width.saturating_sub(GAP) || high >= pane.area.height).then_some(kind)
+    let does_not_fit = wide > pane.area.width.saturating_sub(GAP) || high >= pane.area.height;
+    (does_not_fit || pane.has_images && len(matrix.shape) > MOST_NUMBERS).then_some(kind)
 }
 
 /// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
@@ -267,12 +319,12 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     let region = |rows: usize, columns: usize| {
         let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
         let part_size = |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [0, 0]) } else { untitled_size(&[rows], [0, 0]) };
-        // the width has room for the row indices of all rows; the height has one more line for the title
-        [part_size(all_rows).0.max(symbol).min(wide), part_size(rows).1.saturating_add(1).min(high)]
+        // the width has room for the row indices of all rows; the height for the title and the column indices
+        [part_size(all_rows).0.max(symbol).min(wide), matrix.lines_of(rows).min(high)]
     };
     Size {
         // the middle tier is the region that is read, and about as much again around it
-        tiers: [region(rows, columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
+        tiers: [region(rows.max(2), columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
         margin,
         cell,
         named: if operand.name.is_empty() { symbol } else { symbol.saturating_add(1).saturating_add(cells(&operand.name)) },
@@ -286,13 +338,39 @@ struct Pane {
     area: Rect,
     /// `false` while the width of the pane is not chosen yet.
     is_fixed: bool,
+    /// `true` if some matrix does not fit and is drawn as an image.
+    has_images: bool,
 }
 
-/// A matrix, its area, and the sign before the matrix with the cell of the sign.
-type Placed<'a> = (&'a OperandMatrix, Rect, Option<(&'static str, Rect)>);
+/// A matrix with its place.
+struct Placed<'a> {
+    operand: &'a OperandMatrix,
+    area: Rect,
+    /// The width of the row indices, the same for all matrices that begin at the same column of the screen.
+    margin: usize,
+    /// The sign before the matrix, with its cell.
+    sign: Option<(&'static str, Rect)>,
+}
 
-/// Returns the area of each matrix, and the sign before the result.
+/// Returns the place of each matrix, with a sign before the result.
 fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Vec<Placed<'a>> {
+    let areas = view.places(pane.area, || best_areas(view, operands, pane));
+    let indices = |i: usize| {
+        with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| {
+            usize::from(matrix.row_indices_width())
+        })
+    };
+    let margin = |x: u16| (0..operands.len()).filter(|i| areas[*i].x == x).map(indices).max().unwrap_or(0);
+    let place = |(i, (operand, area)): (usize, (&'a OperandMatrix, &Rect))| {
+        let cell = Rect::new(area.x.saturating_sub(2), area.y, 1, 1).intersection(pane.area);
+        let sign = (operand.shown.is_result && i > 0).then_some(("→", cell));
+        Placed { operand, area: *area, margin: margin(area.x), sign }
+    };
+    operands.iter().zip(&areas).enumerate().map(place).collect()
+}
+
+/// Returns the areas in which most of the matrices is visible, so that the result has as many rows as the operands.
+fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Rect> {
     // computed from values that are the same at every step of the op, so that nothing moves from step to step
     let needs = ReadEntries::by_tensor(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
@@ -310,27 +388,33 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Ve
     };
     let mut fewest = missing(&areas);
     let first = areas.get(result).map_or(0, |area| area.height) + 1;
-    // if that is not enough, the operands request fewer and fewer lines
-    let limits = (first..=pane.area.height).map(|high| [high, u16::MAX]).chain((3..pane.area.height).rev().map(|high| [high, high]));
-    for [least, most] in limits {
+    // if that is not enough, all operands show fewer and fewer rows
+    let most_rows = (0..result).map(|i| rows_in(i, &areas)).max().unwrap_or(0);
+    let lines = |i: usize, rows: usize| {
+        with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.lines_of(rows))
+    };
+    let more = (first..=pane.area.height).map(|high| (high, None));
+    let fewer = (1..most_rows).rev().map(|rows| (lines(result, rows), Some(rows)));
+    for (least, rows) in more.chain(fewer) {
         if fewest == 0 {
             break;
         }
+        let most = |i: usize| rows.map_or(u16::MAX, |rows| lines(i, rows));
         let mut limited = sizes.clone();
         for (i, size) in limited.iter_mut().enumerate() {
-            size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(least) } else { high.min(most) }]);
+            size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(least) } else { high.min(most(i)) }]);
         }
-        let next = self::areas(view, operands, limited, pane);
+        let mut next = self::areas(view, operands, limited, pane);
+        // a matrix beside a higher one does not use all lines of its row
+        for (i, area) in next.iter_mut().enumerate().take(result) {
+            area.height = area.height.min(most(i));
+        }
         if missing(&next) < fewest {
             fewest = missing(&next);
             areas = next;
         }
     }
-    let sign = |i: usize, matrix_area: Rect| {
-        let cell = Rect::new(matrix_area.x.saturating_sub(2), matrix_area.y, 1, 1).intersection(pane.area);
-        (operands[i].shown.is_result && i > 0).then_some(("→", cell))
-    };
-    operands.iter().zip(areas).enumerate().map(|(i, (operand, matrix_area))| (operand, matrix_area, sign(i, matrix_area))).collect()
+    areas
 }
 
 /// Returns the areas of matrices that request these sizes.

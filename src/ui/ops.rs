@@ -10,7 +10,7 @@ use ratatui::widgets::Widget;
 
 use crate::network::Id;
 use crate::step::Pass;
-use crate::tensor::shape_text;
+use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::layout::is_roomy;
@@ -135,11 +135,11 @@ pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (ops, current) = listed(view, area.height as usize);
     for (row, (i, (id, _))) in area.rows().zip(ops.iter().enumerate()) {
         let info = view.network().tensor(*id);
-        let shape = shape_text(&info.shape);
+        let shape = shape_on_screen(&info.shape);
         let room = row.width as usize;
-        let name = cut(&marked_name(view, *id), room.saturating_sub(shape.len() + 4));
+        let name = cut(&marked_name(view, *id), room.saturating_sub(width(&shape) + 4));
         let mark = if i == current { "▸ " } else { "  " };
-        let gap = room.saturating_sub(width(&name) + shape.len() + 2);
+        let gap = room.saturating_sub(width(&name) + width(&shape) + 2);
         let style = match i.cmp(&current) {
             std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
             std::cmp::Ordering::Less if view.pass_of(*id) == Some(Pass::Backward) => view.theme.style(StyleRole::Backward),

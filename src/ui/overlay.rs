@@ -8,12 +8,12 @@ mod notes;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Block, BorderType, Clear, Padding, Paragraph, Widget, Wrap};
+use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Widget, Wrap};
 
 use crate::app::{OverlayKind, State};
-use crate::ui::RenderOptions;
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::View;
+use crate::ui::{RenderOptions, backdrop};
 
 /// The largest width of an overlay. Longer lines would be hard to read.
 const MAX_WIDTH: u16 = 78;
@@ -24,7 +24,7 @@ type Content = fn(&State, &Theme, usize) -> Text<'static>;
 /// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list and the map.
 fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
-        OverlayKind::Help => Some((" keys ", help::text)),
+        OverlayKind::Help => Some((" help: keys, mouse, marks and colours ", help::text)),
         OverlayKind::Notes => Some((" notes ", notes::text)),
         OverlayKind::List(_) | OverlayKind::Check | OverlayKind::Map => None,
     }
@@ -73,8 +73,12 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     }
     let Some(OverlayLayout { title, text, area, max_scroll }) = overlay_layout(overlay.kind, state, theme, screen) else { return };
     let scroll = overlay.scroll.min(max_scroll);
-    let more = if scroll < max_scroll { " j: more, Esc: close " } else { " Esc: close " };
-    Clear.render(area, buf);
+    let height = area.height.saturating_sub(4);
+    let more = match max_scroll {
+        0 => " Esc: close ".to_owned(),
+        _ => format!(" lines {}–{} of {} │ j k PgDn PgUp g G: scroll, Esc: close ", scroll + 1, scroll + height, max_scroll + height),
+    };
+    backdrop::clear(area, screen, buf);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
@@ -93,7 +97,8 @@ pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
 /// Returns the block of the open map under a cell of the screen.
 #[must_use]
 pub fn block_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
-    map::block_at(state.overlay.as_ref()?.map.as_ref()?, screen, x, y)
+    let view = View::of(state, RenderOptions::default())?;
+    map::block_at(&view, state.overlay.as_ref()?.map.as_ref()?, screen, x, y)
 }
 
 /// Returns the number of lines of a wrapped text, at most 400. Draws the text to count its lines, because only the drawing code of `ratatui` knows where it wraps.

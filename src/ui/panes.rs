@@ -8,7 +8,7 @@ use ratatui::widgets::Widget;
 use super::layout::{Dock, PaneLayout, layout};
 use super::theme::StyleRole;
 use super::view::View;
-use super::{ClickTarget, below_title, draw_title, equation, header, operands, ops, picture, status, timeline, watch, words};
+use super::{ClickTarget, below_title, draw_title, equation, header, operands, ops, picture, status, tensors, timeline, watch, words};
 use crate::app::Setting;
 use crate::text::width;
 
@@ -46,6 +46,7 @@ pub static PANES: &[Pane] = &[
     gap(|_, screen, _| u16::from(screen.height >= 30)),
     Pane { title: "picture",  dock: Dock::Beside, wants: |_, _, _| 0,                       draw: picture::render,   hit: None },
     Pane { title: "why",      dock: Dock::Below,  wants: words::height,                     draw: words::render,     hit: None },
+    Pane { title: "other tensors", dock: Dock::Under, wants: |view, screen, room| tensors::height(view, screen, room, operands::filled_lines(view, room)), draw: tensors::render, hit: Some(tensors::hit) },
     Pane { title: "matrices", dock: Dock::Main,   wants: operands::width, draw: operands::render,  hit: Some(operands::hit) },
 ];
 

@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Clear, Widget};
+use ratatui::widgets::{Block, BorderType, Widget};
 
 use crate::app::{Candidate, Focus, Prompt, PromptKind, State};
-use crate::text::{self, align_left, cut, width};
+use crate::text::{self, align_left, cut, width, wrap};
+use crate::ui::backdrop;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The largest width.
@@ -15,6 +16,8 @@ const WIDEST: usize = 140;
 const KEYS: usize = 16;
 /// The gap between two columns.
 const GAP: usize = 2;
+/// The largest number of lines for the whole of the chosen row, if words are cut.
+const WHOLE: usize = 2;
 /// The lines at the bottom of the screen that stay in view: the status line and the line itself.
 const BELOW: u16 = 2;
 
@@ -22,30 +25,31 @@ const BELOW: u16 = 2;
 pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     let (Focus::Prompt, Some(prompt), Some(document)) = (state.focus(), state.prompt(), state.document()) else { return };
     let candidates = prompt.candidates(document);
-    // the equation stays in view
-    let most = usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5).max(1);
-    let high = candidates.len().min(most);
     if candidates.is_empty() || screen.height < BELOW + 3 || screen.width < 20 {
         return;
     }
-    let chosen = prompt.chosen();
-    let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(high));
-    let rows: Vec<[String; 3]> = candidates.iter().skip(first).take(high).map(cells).collect();
     // the widths of all rows, so that the columns hold still while Tab chooses
     let column = |of: fn(&Candidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
     let columns =
         [column(|one| &one.label, usize::from(screen.width) * 3 / 10), column(|one| &one.keys, KEYS), column(|one| one.words, WIDEST)];
-    let inside = columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP) + 2;
+    let wanted = columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP) + 2;
     let title = title(prompt, candidates.first());
-    let inside = inside.max(width(&title) + 2).min(WIDEST).min(usize::from(screen.width) - 2);
+    let inside = wanted.max(width(&title) + 2).min(WIDEST).min(usize::from(screen.width) - 2);
+    // if words are cut, the whole of the chosen row is below the rows, with as many lines as the longest row needs
+    let lines_of = |one: &Candidate| whole(one, inside.saturating_sub(2)).len();
+    let whole_lines = if wanted > inside { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
+    // the equation stays in view
+    let most = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(whole_lines).max(1);
+    let high = candidates.len().min(most);
+    let chosen = prompt.chosen();
+    let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(high));
+    let rows: Vec<[String; 3]> = candidates.iter().skip(first).take(high).map(cells).collect();
     let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let area = Rect {
-        x: screen.x,
-        y: screen.bottom() - BELOW - size(high) - 2,
-        width: size(inside + 2).min(screen.width),
-        height: size(high) + 2,
-    };
-    Clear.render(area, buf);
+    let lines = size(high + whole_lines) + 2;
+    let area =
+        Rect { x: screen.x, y: (screen.bottom() - BELOW).saturating_sub(lines), width: size(inside + 2).min(screen.width), height: lines };
+    let area = area.intersection(screen);
+    backdrop::clear(area, screen, buf);
     let count = format!(" {}/{} ", chosen.map_or("–".to_owned(), |chosen| (chosen + 1).to_string()), candidates.len());
     Block::bordered()
         .border_type(BorderType::Rounded)
@@ -57,6 +61,25 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     for (n, (row, place)) in (first..).zip(rows.iter().zip(places.rows())) {
         draw_row(row, &columns, chosen == Some(n), theme, place, buf);
     }
+    if let Some(chosen) = candidates.get(chosen.unwrap_or(first)).filter(|_| whole_lines > 0) {
+        let whole = whole(chosen, usize::from(places.width).saturating_sub(2));
+        for (line, place) in whole.iter().zip(places.rows().skip(high)) {
+            Line::styled(format!(" {line}"), theme.style(StyleRole::Heading)).render(place, buf);
+        }
+    }
+}
+
+/// Returns the lines with the whole of a row: its name and its words.
+fn whole(candidate: &Candidate, wide: usize) -> Vec<String> {
+    let label = text::line(&candidate.label);
+    let text = if candidate.words.is_empty() { label } else { format!("{label}: {}", candidate.words) };
+    let mut lines = wrap(&text, wide);
+    if lines.len() > WHOLE {
+        let rest = lines[WHOLE - 1..].join(" ");
+        lines.truncate(WHOLE - 1);
+        lines.push(cut(&rest, wide));
+    }
+    lines
 }
 
 /// Returns the texts of a row, escaped, because they contain the typed text.

@@ -8,7 +8,7 @@ use ratatui::widgets::Widget;
 use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
-use crate::number::exact;
+use crate::number::exact_on_screen;
 use crate::scene::EntryState;
 use crate::step::{TensorEntry, Unit};
 use crate::text;
@@ -88,8 +88,8 @@ pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 fn under_cursor(view: &View<'_>) -> Option<String> {
     let TensorEntry { tensor, at } = view.cursor()?;
     let state = match view.state_of(tensor, at) {
-        EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact(value)),
-        EntryState::Partial { sum, .. } => format!("= {} so far", exact(sum)),
+        EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact_on_screen(value)),
+        EntryState::Partial { sum, .. } => format!("= {} so far", exact_on_screen(sum)),
         EntryState::Pending { steps } if steps.is_empty() => "is not computed yet".to_owned(),
         EntryState::Pending { steps } => format!("is not computed yet: step {}", steps.start),
         EntryState::Unreached(why) => format!("is 0: {why}"),

@@ -1,7 +1,9 @@
 //! The input of every pane: the scene of the step on the screen, the state of the program, and the theme.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Deref;
+
+use ratatui::layout::Rect;
 
 use crate::app::{Document, State, Stepper};
 use crate::expr::Notation;
@@ -28,6 +30,8 @@ pub struct View<'a> {
     pub notation: Notation,
     /// The matrices of the matrices pane, built when they are first needed.
     matrices: OnceCell<Vec<OperandMatrix>>,
+    /// The places of the matrices in areas of the pane, computed when they are first needed.
+    places: RefCell<Vec<(Rect, Vec<Rect>)>>,
 }
 
 impl<'a> View<'a> {
@@ -44,12 +48,23 @@ impl<'a> View<'a> {
             theme: options.theme,
             notation: options.notation(),
             matrices: OnceCell::new(),
+            places: RefCell::default(),
         })
     }
 
     /// Returns the matrices of the step: its operands and its result. Only the first call in a frame builds them, with `make`.
     pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<OperandMatrix>) -> &[OperandMatrix] {
         self.matrices.get_or_init(make)
+    }
+
+    /// Returns the places of the matrices in an area of the matrices pane. Only the first call in a frame for an area computes them, with `make`.
+    pub(super) fn places(&self, area: Rect, make: impl FnOnce() -> Vec<Rect>) -> Vec<Rect> {
+        if let Some((_, places)) = self.places.borrow().iter().find(|(other, _)| *other == area) {
+            return places.clone();
+        }
+        let places = make();
+        self.places.borrow_mut().push((area, places.clone()));
+        places
     }
 
     /// Returns the entry under the cursor, if the cursor is open.

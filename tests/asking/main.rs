@@ -18,7 +18,7 @@ use gradstep::command::driver::Driver;
 use gradstep::command::{ScenarioLoader, bundled, picker_entries};
 use gradstep::gradcheck::{CheckOptions, check};
 use gradstep::network::Role;
-use gradstep::number::{exact, short};
+use gradstep::number::{exact_on_screen, short};
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::scene::{EntryState, Grid};
 use gradstep::session::Event;
@@ -149,7 +149,7 @@ fn the_cursor_shows_the_number_of_the_trace() {
                 };
                 assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "{name}: {} at step {now}", scene.name(tensor, at));
                 let last = frame(&driver, (120, 40)).lines().last().unwrap().to_owned();
-                let shown = expected.map_or("not computed yet".to_owned(), exact);
+                let shown = expected.map_or("not computed yet".to_owned(), exact_on_screen);
                 assert!(last.contains(&scene.name(tensor, at)) && last.contains(&shown), "{name}: {last}: {shown}");
             }
             press(&mut driver, "<Esc>");
@@ -299,6 +299,11 @@ fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
     }
 }
 
+/// Returns the number that a text of the screen has.
+fn number_in(text: &str) -> f64 {
+    text.replace('−', "-").parse().unwrap_or_else(|_| panic!("{text}"))
+}
+
 #[test]
 fn all_digits_read_back_to_the_same_number() {
     for (name, document) in scenarios() {
@@ -306,7 +311,7 @@ fn all_digits_read_back_to_the_same_number() {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "d");
             let (rows, step) = (rows(&driver), document.trace.get(now).unwrap());
-            let number = |row: usize| rows[row].0[1].parse::<f64>().unwrap().to_bits();
+            let number = |row: usize| number_in(&rows[row].0[1]).to_bits();
             assert_eq!([number(0), number(1)], [step.value.to_bits(), step.sum.to_bits()], "{name}: step {now}");
             assert_eq!(rows.len(), if step.term == step.terms { 3 } else { 2 }, "{name}: step {now}");
         }

@@ -9,7 +9,7 @@ use gradstep::app::{Focus, State, Visit};
 use gradstep::command::driver::{Driver, Effect};
 use gradstep::command::{ScenarioLoader, bundled, picker_entries};
 use gradstep::keys;
-use gradstep::number::exact;
+use gradstep::number::exact_on_screen;
 use gradstep::scenario::Limits;
 use gradstep::session::Event;
 use gradstep::ui::{RenderOptions, export};
@@ -98,8 +98,8 @@ fn check_digits(driver: &Driver) {
     let list = driver.state.overlay.as_ref().unwrap().list.clone().unwrap();
     let (trace, at) = driver.state.trace_and_position().unwrap();
     let step = trace.step(&at);
-    assert_eq!(list.rows[0].cells[1], exact(step.value));
-    assert_eq!(list.rows[1].cells[1], exact(step.sum));
+    assert_eq!(list.rows[0].cells[1], exact_on_screen(step.value));
+    assert_eq!(list.rows[1].cells[1], exact_on_screen(step.sum));
 }
 
 /// `h` undoes `l`, in the unit of the state.

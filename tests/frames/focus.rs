@@ -109,7 +109,7 @@ proptest! {
             prop_assert_eq!(first.starts_with(&stepper.document.scenario.title), !picker, "{}", wide);
 
             let overlay = state.overlay.as_ref().map(|overlay| overlay.kind);
-            prop_assert_eq!(wide.contains("╭ keys ─"), overlay == Some(OverlayKind::Help), "{}", wide);
+            prop_assert_eq!(wide.contains("╭ help: keys, mouse, marks and colours ─"), overlay == Some(OverlayKind::Help), "{}", wide);
             prop_assert_eq!(wide.contains("╭ notes ─"), overlay == Some(OverlayKind::Notes), "{}", wide);
 
             let has = |word: &str| last.split("  ").any(|key| key.trim_end().ends_with(word));

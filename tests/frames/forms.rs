@@ -54,12 +54,12 @@ fn headings_and_subscripts_count_from_one_or_from_zero() {
 fn a_negative_number_after_a_sign_has_brackets() {
     let frame = lines("figure-18", ":conv1.z[0,1,1]#4<Enter>");
     // 2 · 3 + (−1)(−3) + 3 · (−2) + 1 · 6 = 9
-    assert!(frame.iter().any(|line| line.contains("2·3     + (−1)·(−3) + 3·(−2)  +[1·6    ]")), "{}", frame.join("\n"));
-    assert!(frame.iter().any(|line| line.contains("6       + 3         + (−6)    +[6      ]")), "{}", frame.join("\n"));
+    assert!(frame.iter().any(|line| line.contains("2·3      +  (−1)·(−3)  +  3·(−2)   + [1·6    ]")), "{}", frame.join("\n"));
+    assert!(frame.iter().any(|line| line.contains("6        +  3          +  (−6)     + [6      ]")), "{}", frame.join("\n"));
     let frame = lines("figure-18", ":conv1.z[0,1,1]#3<Enter>");
     assert!(line(&frame, "so far =").contains("9 + (−6) = 3"), "{}", frame.join("\n"));
     let frame = lines("xor", ":update:fc1.weight[0,1]#2<Enter>");
-    assert!(line(&frame, "w₁₂ ←").contains("w₁₂ +[(−0.5)·v of w₁₂") || line(&frame, "w₁₂ ←").contains("w₁₂    +[(−0.5)·v of w₁₂"));
+    assert!(line(&frame, "w₁₂ ←").contains("w₁₂  + [(−0.5)·v of w₁₂") || line(&frame, "w₁₂ ←").contains("w₁₂     + [(−0.5)·v of w₁₂"));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn no_sign_of_an_equation_meets_a_bare_minus() {
             let frame = text_of(&state);
             // the equation is above the first title
             for line in frame.iter().take_while(|line| !line.starts_with('─')) {
-                assert!(!["+ −", "+[−", "·−", "+ -", "*-"].iter().any(|bare| line.contains(bare)), "{name} {step}: {line}");
+                assert!(!["+ −", "+ [−", "+  −", "·−", "+ -", "*-"].iter().any(|bare| line.contains(bare)), "{name} {step}: {line}");
             }
         }
     }

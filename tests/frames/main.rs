@@ -4,6 +4,7 @@ mod actions;
 mod ascii;
 mod batch;
 mod bounded;
+mod boxes;
 mod early;
 mod focus;
 mod forms;

@@ -132,8 +132,12 @@ fn the_block_of_the_step_is_selected_and_marked() {
             let mut state = open_at(document, span.start);
             press(&mut state, "M");
             let map = text(&state, (120, 40));
-            let here = map.lines().find(|line| line.contains('▶') && line.contains('▸')).unwrap_or_else(|| panic!("{map}"));
+            let here = map.lines().find(|line| line.contains('▸')).unwrap_or_else(|| panic!("{map}"));
             let network = trace.network_of(run);
+            // a step of the batch is in the line of the batch, and its layer is selected
+            let is_of_batch = matches!(network.ops()[network.producer(output).expect("an op")].pass, Pass::Reduce | Pass::Update);
+            assert_eq!(here.contains('◉'), !is_of_batch, "{map}");
+            assert_eq!(map.lines().any(|line| line.contains("◉ batch   reduce ")), is_of_batch, "{map}");
             let info = network.tensor(output);
             let of = if let Role::Gradient(of) | Role::Reduced(of) = info.role { of } else { output };
             let layer = info.layer.map(|layer| network.layers()[layer].name.to_string());
@@ -200,7 +204,7 @@ fn marks_replace_colours_also_in_ascii() {
     let map = export::text(&frame(&state, &options, 80, 24));
     assert!(map.is_ascii(), "{map}");
     let row = |name: &str| map.lines().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{name}\n{map}")).to_owned();
-    assert!(row(" c2 ").contains("> | %"), "{map}");
+    assert!(row(" c2 ").contains("@ | %"), "{map}");
     assert!(row(">c1 ").contains("+>*"), "{map}");
     assert!(row(">c1 ").contains("====") && row(" fc ").contains("===="), "{map}");
 }

@@ -120,7 +120,7 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
     most
 }
 
-/// The result shows as many rows as any operand, or all rows that it has. On a small screen it may show one row fewer.
+/// The result shows as many rows as any operand, or all rows that it has.
 #[test]
 fn the_result_has_as_many_rows_as_the_operands() {
     let mut short = BTreeMap::new();
@@ -132,9 +132,7 @@ fn the_result_has_as_many_rows_as_the_operands() {
                 let rows = rows_shown(&open_at(&document, span.start), size);
                 let most = rows.iter().filter(|(tensor, _)| **tensor != output).map(|(_, rows)| *rows).max().unwrap_or(0);
                 let result = rows.get(&output).copied().unwrap_or(0);
-                // on a small screen, three matrices below each other have room for two rows each, and one of them for a third
-                let tolerated = usize::from(size.1 < 40);
-                if result + tolerated < most.min(height) {
+                if result < most.min(height) {
                     short.insert((name.clone(), document.trace.network_of(run).tensor(output).name.clone(), size), (result, most));
                 }
             }

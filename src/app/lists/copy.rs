@@ -3,21 +3,28 @@
 use crate::app::{Action, CopyFormat, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
-use crate::text::cut;
 
-/// The width of the beginning of a text that is shown.
-const SHOWN: usize = 60;
+/// The largest number of characters of a text that are shown while its row is selected.
+const SHOWN: usize = 4000;
 
-/// Lists the texts that can be copied, each with its key and its beginning. A text that does not exist has the reason instead.
+/// Lists the texts that can be copied, each with its key and its first line. The whole text is shown while its row is selected. A text that does not exist has
+/// the reason instead.
 #[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |format: CopyFormat| {
         let (text, action) = match format.text(stepper, scene, entry) {
-            Ok(text) => (text.split_whitespace().collect::<Vec<_>>().join(" "), Some(Action::Copy(format))),
+            Ok(text) => (text, Some(Action::Copy(format))),
             Err(why) => (why, None),
         };
-        let cells = vec![format.key().to_string(), format.name().to_owned(), cut(&text, SHOWN)];
-        ListRow { key: Some(format.key()), cells, action }
+        let mut whole: String = text.chars().take(SHOWN).collect();
+        if whole.len() < text.len() {
+            whole.push('…');
+        }
+        let mut lines = whole.lines();
+        let first = lines.next().unwrap_or_default().trim();
+        let more = if lines.next().is_some() { " …" } else { "" };
+        let cells = vec![format.key().to_string(), format.name().to_owned(), format!("{first}{more}")];
+        ListRow { key: Some(format.key()), cells, whole, action }
     };
     let mut list =
         List::new(format!("copy of {}", scene.address_of(entry.tensor, entry.at)), CopyFormat::ALL.into_iter().map(row).collect());

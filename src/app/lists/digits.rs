@@ -1,7 +1,7 @@
 //! All digits of the numbers of this step, or of the entry under the cursor.
 
 use crate::app::{List, ListRow, Stepper};
-use crate::number::exact;
+use crate::number::exact_on_screen;
 use crate::scene::{EntryState, Scene};
 use crate::step::TensorEntry;
 
@@ -13,13 +13,13 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
     let state = scene.state_of(entry.tensor, entry.at);
     let mut rows = Vec::new();
     if stepper.cursor.is_none() {
-        rows.push(row("value of this step", exact(scene.step.value)));
-        rows.push(row("sum so far", exact(scene.step.sum)));
+        rows.push(row("value of this step", exact_on_screen(scene.step.value)));
+        rows.push(row("sum so far", exact_on_screen(scene.step.sum)));
     }
     match state {
-        EntryState::Given(value) => rows.push(row("given", exact(value))),
-        EntryState::Complete { value, .. } => rows.push(row("complete", exact(value))),
-        EntryState::Partial { sum, .. } if stepper.cursor.is_some() => rows.push(row("sum so far", exact(sum))),
+        EntryState::Given(value) => rows.push(row("given", exact_on_screen(value))),
+        EntryState::Complete { value, .. } => rows.push(row("complete", exact_on_screen(value))),
+        EntryState::Partial { sum, .. } if stepper.cursor.is_some() => rows.push(row("sum so far", exact_on_screen(sum))),
         EntryState::Partial { .. } => {}
         EntryState::Pending { steps } if steps.is_empty() => rows.push(row("not computed yet", String::new())),
         EntryState::Pending { steps } => rows.push(row("not computed yet", format!("step {}", steps.start))),

@@ -17,7 +17,6 @@ use std::collections::{BinaryHeap, HashSet};
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::network::Id;
-use crate::number::short;
 use crate::scene::{EntryState, Scene};
 use crate::step::TensorEntry;
 
@@ -201,10 +200,13 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let mut row = |number: usize| {
         let Reached { entry, share, reader, depth, .. } = rows[number];
         let name = format!("{}{}", indent.repeat(depth), scenes.name(entry));
-        let (value, step) = match scenes.of(entry.run).state_of(entry.tensor, entry.at) {
-            EntryState::Given(value) => (short(value), reader.map(|(_, step)| step)),
-            EntryState::Complete { value, steps } => (short(value), Some(steps.start)),
-            EntryState::Partial { sum, steps } => (format!("{} so far", short(sum)), Some(steps.start)),
+        let own = scenes.of(entry.run);
+        // as in the matrix of the tensor, so that the rows of a tensor have the same number of decimals
+        let form = |value: f64| own.format(entry.tensor).text_or_short(value);
+        let (value, step) = match own.state_of(entry.tensor, entry.at) {
+            EntryState::Given(value) => (form(value), reader.map(|(_, step)| step)),
+            EntryState::Complete { value, steps } => (form(value), Some(steps.start)),
+            EntryState::Partial { sum, steps } => (format!("{} so far", form(sum)), Some(steps.start)),
             EntryState::Unreached(_) => ("0".to_owned(), reader.map(|(_, step)| step)),
             EntryState::Pending { .. } => (String::new(), None),
         };
@@ -214,7 +216,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         });
         let [symbols, numbers] = term.unwrap_or_default();
         let cells = [name, format!("= {value}"), symbols, numbers, format!("{:>5.1} %", if is_zero { 0.0 } else { 100.0 * share })];
-        ListRow { key: None, cells: cells.into(), action: step.map(Action::GoToStep) }
+        ListRow { cells: cells.into(), action: step.map(Action::GoToStep), ..ListRow::default() }
     };
     let list_rows = ordered(&rows).into_iter().map(&mut row).collect();
     let mut list = List::new(format!("{}: down to the leaves", there.address_of(there.output, entry.at)), list_rows);

@@ -52,8 +52,8 @@ const SUM_OF_LOGS: Expr = Expr::Of(
         Expr::Product(Join::Matrix, &[ONE_MINUS_ALL_T, Expr::Of(LOG, &[ONE_MINUS_ALL_A])]),
     ])],
 );
-/// (1 − t) / (1 − a) − t / a
-const RATIOS: Expr = Expr::Sub(&[Expr::Div(&[ONE_MINUS_ALL_T, ONE_MINUS_ALL_A]), Expr::Div(&[ALL_T, ALL_A])]);
+/// −t / a + (1 − t) / (1 − a), in the order of the terms
+const RATIOS: Expr = Expr::Add(&[Expr::Neg(&Expr::Div(&[ALL_T, ALL_A])), Expr::Div(&[ONE_MINUS_ALL_T, ONE_MINUS_ALL_A])]);
 const ONE_MINUS_ALL_A: Expr = Expr::Sub(&[whole::ONE, ALL_A]);
 const ONE_MINUS_ALL_T: Expr = Expr::Sub(&[whole::ONE, ALL_T]);
 /// a − t in [`SigmoidBinaryCrossEntropyBackward`], where a is the activation's output

@@ -2,18 +2,19 @@
 //!
 //! ```text
 //!    ▾▾▼          the columns of the window, and of this step's entry
-//!  ▸ ▀▀▀▀▀▀▀▀     half blocks: the upper half of a cell is one number, the lower half the next
-//!  ▶ ▀▀▀▀▀▀▀▀
+//! 1–2▸▀▀▀▀▀▀▀▀    half blocks: the upper half of a cell is one number, the lower half the next
+//! 3–4▶▀▀▀▀▀▀▀▀
 //! ```
 //!
 //! Without enough colours, a number is two cells wide: its sign or its mark, and a shade for its magnitude.
 
 use ratatui::style::{Color, Style};
+use ratatui::text::Span;
 
 use super::layout::{self, MatrixLayout};
 use super::{Mark, Matrix, MatrixPen};
 use crate::glyph;
-use crate::ui::theme::StyleRole;
+use crate::ui::theme::{StyleRole, Theme};
 
 /// The kind of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum ImageKind {
 
 /// The shades of magnitudes from 0 to the largest, in Unicode and in ASCII.
 const SHADES: [[char; 5]; 2] = [[' ', '░', '▒', '▓', '█'], [' ', '.', ':', '*', '#']];
+/// The number of samples of the colours of positive numbers.
+const SAMPLES: i32 = 6;
 /// The distance between two column indices.
 const EVERY: usize = 5;
 
@@ -35,6 +38,21 @@ impl ImageKind {
     /// Returns the width of an entry, in cells.
     pub(super) fn pitch(self) -> usize {
         if self == Self::HalfBlocks { 1 } else { 2 }
+    }
+
+    /// Returns samples of the colours or shades, from those of the largest negative numbers to those of the largest positive ones.
+    #[must_use]
+    pub fn samples(self, theme: &Theme) -> Vec<Span<'static>> {
+        if self == Self::HalfBlocks {
+            let sample =
+                |n: i32| theme.heat_colour(f64::from(n), f64::from(SAMPLES)).map_or(Style::new(), |colour| Style::new().fg(colour));
+            return (-SAMPLES..=SAMPLES).map(|n| Span::styled("█", sample(n))).collect();
+        }
+        let [_, shades @ ..] = SHADES[usize::from(self == Self::AsciiShades)];
+        let negative = shades.iter().rev().map(|shade| format!("−{shade} "));
+        let positive = shades.iter().map(|shade| format!(" {shade}{shade}"));
+        let text: String = negative.chain(["0".to_owned()]).chain(positive).collect();
+        vec![Span::styled(text, theme.style(StyleRole::Plain))]
     }
 
     /// Returns the number of rows that are drawn in one line.
@@ -81,7 +99,7 @@ impl Matrix<'_> {
         if layout.heading_lines > 0 {
             pen.text(x, y, &self.heading(layout.leading_indices(block), layout.cols.len * layout.pitch), dim);
         }
-        let is_leftmost = x == usize::from(pen.area.x) + layout.gutter;
+        let is_leftmost = x == layout.left();
         let mut marked_columns = vec![Mark::None; layout.cols.len];
         let top = y + layout.lines_above();
         for (line, first) in layout.rows.range().step_by(layout.per_line).enumerate() {
@@ -179,11 +197,12 @@ fn shade_of(value: f64, largest: f64) -> usize {
     if value == 0.0 { 0 } else { ((value.abs() / largest * 4.0).ceil()).clamp(1.0, 4.0) as usize }
 }
 
-/// Draws the row index, which counts from `first_index`, beside every line, and a mark if the step reads the row.
+/// Draws the row indices, which count from `first_index`, beside every line, and a mark if the step reads a row of the line.
 fn draw_row_margin(layout: &MatrixLayout, (row, first_index): (usize, usize), mark: Mark, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
     let dim = pen.theme.style(StyleRole::Dim);
-    let index = layout.row_index(row).map_or(String::new(), |r| (r + first_index).to_string());
-    pen.text(x, y, &crate::text::align_right(&index, layout.gutter - 1), dim);
+    let rows = (row..row + layout.per_line).take_while(|row| *row < layout.rows.start + layout.rows.len);
+    let indices: Vec<String> = rows.filter_map(|row| layout.row_index(row)).map(|index| (index + first_index).to_string()).collect();
+    pen.text(x, y, &crate::text::align_right(&indices.join("–"), layout.gutter - 1), dim);
     let is_first = row == layout.rows.start && layout.rows.has_before();
     let is_last = row + layout.per_line >= layout.rows.start + layout.rows.len && layout.rows.has_after();
     let (text, style) = match mark {

@@ -27,6 +27,9 @@ pub(super) struct LayoutRequest<'a> {
     pub padding: [usize; 2],
     pub turned: bool,
     pub has_title: bool,
+    /// The width of the symbol in the title, in cells.
+    pub symbol: usize,
+    pub margin: usize,
     pub focus: Option<usize>,
     pub around: Option<[Range<usize>; 2]>,
     pub scroll: [isize; 2],
@@ -86,6 +89,8 @@ pub(super) struct MatrixLayout {
     turned: bool,
     area: Rect,
     pub has_title: bool,
+    /// The cells on the left in which the symbol stands if the area is one line high, so that a matrix always has its name.
+    pub symbol_cells: usize,
     /// The number of lines above each matrix for its leading indices: 0 or 1.
     pub heading_lines: usize,
     /// The number of lines of column indices: 0 or 1.
@@ -112,10 +117,16 @@ pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     let across = dims.inner.unwrap_or(dims.blocks);
     let down = dims.blocks.checked_div(across).unwrap_or(0);
     let heading = usize::from(dims.blocks > 1);
-    let width = gutter(&dims, request.first_index) + across.saturating_mul(w.saturating_mul(request.pitch) + GAP).saturating_sub(GAP);
+    let width = gutter(&dims, request) + across.saturating_mul(w.saturating_mul(request.pitch) + GAP).saturating_sub(GAP);
     let lines = h.div_ceil(request.per_line);
     let height = down.saturating_mul(heading + usize::from(dims.columns > 1) + lines + 1).saturating_sub(1);
     (width, height + usize::from(request.has_title))
+}
+
+/// Returns the number of lines that `rows` rows of a matrix fill, with the title and the column indices.
+pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize) -> usize {
+    let (dims, _) = dims(request, false);
+    usize::from(request.has_title) + usize::from(dims.columns > 1) + rows.div_ceil(request.per_line)
 }
 
 /// Returns the matrices as they are drawn, and their padding. A vector is drawn as a row if `is_lying`, else as a column.
@@ -125,9 +136,21 @@ fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [usize; 2]) {
     (grid, if request.shape.len() > 1 { request.padding } else { [0, 0] })
 }
 
+/// Returns the width of the row indices with a blank; 0 if there is only one row. A line of two rows has two indices and a dash.
+fn gutter(dims: &Grid, request: &LayoutRequest<'_>) -> usize {
+    let digits = digits((dims.rows + request.first_index).saturating_sub(1));
+    if dims.rows > 1 { digits * request.per_line + request.per_line } else { 0 }
+}
+
 /// Returns the width of the row indices with a blank; 0 if there is only one row.
-fn gutter(dims: &Grid, first_index: usize) -> usize {
-    if dims.rows > 1 { digits(dims.rows - 1 + first_index) + 1 } else { 0 }
+pub(super) fn row_indices_width(request: &LayoutRequest<'_>) -> usize {
+    gutter(&dims(request, false).0, request)
+}
+
+/// Returns the number of matrices side by side and of columns of each that fit into a width.
+fn columns_within(width: usize, columns: usize, pitch: usize) -> (usize, usize) {
+    let all = columns * pitch;
+    if all > width { (1, width / pitch) } else { ((width + GAP) / (all + GAP), columns) }
 }
 
 /// Returns the number of decimal digits.
@@ -150,12 +173,18 @@ impl MatrixLayout {
         let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
 
         let h_lines = h.div_ceil(per_line);
-        let gutter = Some(gutter(&dims, request.first_index)).filter(|gutter| width >= gutter + pitch).unwrap_or(0);
-        let width = width - gutter;
-        let per_row = if w * pitch > width { 1 } else { ((width + GAP) / (w * pitch + GAP)).min(dims.inner.unwrap_or(dims.blocks)) };
+        let gutter = Some(gutter(&dims, request)).filter(|gutter| width >= gutter + pitch).unwrap_or(0);
+        let symbol_cells = if request.has_title && !has_title { request.symbol + 1 } else { 0 };
+        let symbol_cells = Some(symbol_cells).filter(|cells| width >= cells + gutter + pitch).unwrap_or(0);
+        // the margin moves the numbers to the right only if it hides none
+        let fitting = |gutter: usize| columns_within(width.saturating_sub(gutter + symbol_cells), w, pitch);
+        let hides_none = |wide: &usize| width >= wide + symbol_cells + pitch && fitting(*wide) == fitting(gutter);
+        let gutter = Some(gutter.max(request.margin)).filter(hides_none).unwrap_or(gutter);
+        let width = width - gutter - symbol_cells;
+        let per_row = columns_within(width, w, pitch).0.min(dims.inner.unwrap_or(dims.blocks));
         // for a number of heading lines: the header lines, the lines for rows of a matrix, and how many matrices fit below each other
         let vertical = |heading_lines: usize| {
-            let header_lines = usize::from(dims.columns > 1 && height > heading_lines + h_lines.min(2));
+            let header_lines = usize::from(dims.columns > 1 && height > heading_lines + 1);
             let row_lines = height - heading_lines - header_lines;
             let block_rows = if h_lines > row_lines { 1 } else { (height + 1) / (heading_lines + header_lines + h_lines + 1) };
             (header_lines, row_lines, block_rows)
@@ -197,6 +226,7 @@ impl MatrixLayout {
             padding,
             area,
             has_title,
+            symbol_cells,
             heading_lines,
             header_lines,
             gutter,
@@ -218,8 +248,8 @@ impl MatrixLayout {
     }
 
     /// Returns the first column of the screen to the right of the row indices.
-    fn left(&self) -> usize {
-        usize::from(self.area.x) + self.gutter
+    pub fn left(&self) -> usize {
+        usize::from(self.area.x) + self.symbol_cells + self.gutter
     }
 
     /// Returns the first row of the screen below the title.
@@ -244,7 +274,12 @@ impl MatrixLayout {
 
     /// Returns whether the area is wide enough for one number.
     pub fn fits_number(&self) -> bool {
-        self.gutter + self.pitch <= usize::from(self.area.width)
+        self.symbol_cells + self.gutter + self.pitch <= usize::from(self.area.width)
+    }
+
+    /// Returns whether rows have indices: a single row needs none.
+    pub fn has_row_indices(&self) -> bool {
+        self.gutter > 0 && self.dims.rows > 1
     }
 
     /// Returns the index of a drawn row in the tensor; `None` in the padding.

@@ -98,6 +98,38 @@ fn filters_are_drawn_in_a_grid() {
 }
 
 #[test]
+fn the_heading_of_the_last_channel_is_not_cut() {
+    let matrix = Matrix::new("t", &[2, 2, 3], ColumnFormat::of([1.0]), &|_| Some(1.0), &no_mark);
+    let (width, height) = matrix.size();
+    let shown = drawn(&matrix, width, height);
+    assert!(shown.contains("channel 1  channel 2\n"), "{shown}");
+}
+
+#[test]
+fn two_rows_leave_room_for_the_column_indices() {
+    let matrix = Matrix { focus: Some(0), ..Matrix::new("W", &[9, 3], ColumnFormat::of([1.0]), &|_| Some(1.0), &no_mark) };
+    assert_eq!(drawn(&matrix, 12, 4), "W  9×3\n   1  2  3\n1  1  1  1\n2↓ 1  1  1\n");
+    assert_eq!(drawn(&matrix, 12, 3), "W  9×3\n   1  2  3\n1↓ 1  1  1\n");
+}
+
+#[test]
+fn a_matrix_in_one_line_has_its_symbol() {
+    let matrix = Matrix { focus: Some(3), ..Matrix::new("b⁽³⁾", &[4], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
+    let area = Rect::new(0, 0, 14, 1);
+    assert_eq!(drawn(&matrix, 14, 1), "b⁽³⁾  1  2  3\n");
+    assert_eq!(matrix.entry_at(area, 6, 0), Some(1));
+    assert_eq!(matrix.entry_at(area, 2, 0), None);
+}
+
+#[test]
+fn a_margin_moves_the_numbers_unless_it_hides_some() {
+    let matrix = Matrix { margin: 4, ..Matrix::new("a", &[2, 2], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
+    assert_eq!(drawn(&matrix, 12, 4), "a  2×2\n     1  2\n  1  0  1\n  2  2  3\n");
+    assert_eq!(matrix.entry_at(Rect::new(0, 0, 12, 4), 8, 2), Some(1));
+    assert_eq!(drawn(&matrix, 8, 4), "a  2×2\n   1  2\n1  0  1\n2  2  3\n");
+}
+
+#[test]
 fn arrows_show_that_there_is_more() {
     let matrix = Matrix { focus: Some(55), ..Matrix::new("x", &[10, 10], ColumnFormat::of([99.0]), &index_as_value, &no_mark) };
     let shown = drawn(&matrix, 14, 6);

@@ -42,6 +42,9 @@ pub struct Size {
 /// The score of an arrangement, in thousandths. For each tier, the visible fraction of the least visible matrix; last, the visible fraction of the least visible name.
 type Visibility = ([u32; TIERS], u32);
 
+/// The smallest tier, as [`Visibility`] has it, and the sum of its visible fractions over all matrices.
+type Needed = (u32, u32);
+
 /// A function that divides a length among requests. It returns one share for each request.
 type Share = fn(u16, &[u16]) -> Vec<u16>;
 
@@ -67,12 +70,14 @@ pub fn best(sizes: &[Size], area: Rect) -> Arrangement {
         scored.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
     };
     let ((spaced_tiers, _), spaced) = best(1);
-    if spaced_tiers[0] == FULL {
+    if spaced_tiers == [FULL; TIERS] {
         return spaced;
     }
-    // the blank line between rows is dropped if that shows more of the entries that the current entry reads
+    // the blank line between rows is dropped if all matrices are whole without it, or if that shows more of the entries that the current entry reads
     let ((dense_tiers, _), dense) = best(0);
-    if dense_tiers[0] > spaced_tiers[0] { dense } else { spaced }
+    let needed = |arrangement: &Arrangement| needed(&arrangement.areas(sizes, area), sizes);
+    let shows_more = spaced_tiers[0] < FULL && needed(&dense) > needed(&spaced);
+    if shows_more || dense_tiers == [FULL; TIERS] { dense } else { spaced }
 }
 
 /// Returns the smallest width at which all matrices are completely visible in an area, with their titles; if they never are, the width at which all are side by
@@ -158,20 +163,32 @@ impl Arrangement {
     }
 }
 
+/// Returns the visible part of `wanted` cells, in thousandths.
+fn fraction(room: u16, wanted: u16) -> u32 {
+    u32::from(room.min(wanted)) * FULL / u32::from(wanted.max(1))
+}
+
+/// Returns the visible fraction of a tier of a matrix.
+fn visible_fraction(area: &Rect, size: &Size, tier: usize) -> u32 {
+    let [wide, high] = size.tiers[tier];
+    // a number that is cut does not count
+    let whole_numbers = area.width.saturating_sub(size.margin) / size.cell.max(1);
+    let width = if area.width < wide { size.margin + whole_numbers * size.cell } else { wide };
+    fraction(width, wide).min(fraction(area.height, high))
+}
+
 /// Returns the score of an arrangement with these areas of the matrices.
 fn visibility(areas: &[Rect], sizes: &[Size]) -> Visibility {
-    let fraction = |room: u16, wanted: u16| u32::from(room.min(wanted)) * FULL / u32::from(wanted.max(1));
-    let visible_fraction = |area: &Rect, size: &Size, tier: usize| {
-        let [wide, high] = size.tiers[tier];
-        // a number that is cut does not count
-        let whole_numbers = area.width.saturating_sub(size.margin) / size.cell.max(1);
-        let width = if area.width < wide { size.margin + whole_numbers * size.cell } else { wide };
-        fraction(width, wide).min(fraction(area.height, high))
-    };
     let matrices = || areas.iter().zip(sizes);
     let tier_score = |tier: usize| matrices().map(|(area, size)| visible_fraction(area, size, tier)).min().unwrap_or(0);
     let name_score = matrices().map(|(area, size)| fraction(area.width, size.named)).min().unwrap_or(0);
     (std::array::from_fn(tier_score), name_score)
+}
+
+/// Returns how much is visible of the entries that the current entry reads.
+fn needed(areas: &[Rect], sizes: &[Size]) -> Needed {
+    let fractions = || areas.iter().zip(sizes).map(|(area, size)| visible_fraction(area, size, 0));
+    (fractions().min().unwrap_or(0), fractions().sum())
 }
 
 /// Divides `room` among requests, tier by tier.

@@ -11,6 +11,9 @@ use crate::ui::theme::{StyleRole, Theme};
 /// The width of the column of keys.
 const KEYS_WIDTH: usize = 26;
 
+/// The first line, which says where the legend is.
+const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ░ and the colours mean";
+
 /// The actions of the mouse, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
     ("click", "on an entry of a matrix, an op or the timeline: goes there"),
@@ -77,6 +80,10 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     };
     let address_line = state.stepper().map(|_| (Focus::Prompt, Some("in the line of : and /")));
     let mut text = Text::default();
+    if screen_focus == Focus::Normal {
+        text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));
+        text.push_line("");
+    }
     for (focus, title) in [(screen_focus, None)].into_iter().chain(address_line) {
         if let Some(title) = title {
             text.push_line("");

@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Clear, Widget};
+use ratatui::widgets::{Block, BorderType, Widget};
 
-use crate::app::List;
+use crate::app::{List, ListRow};
 use crate::text::{align_left, cut, width, wrap};
+use crate::ui::backdrop;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The widest list.
@@ -26,8 +27,27 @@ struct ListLayout {
     first: usize,
     /// The width of each column.
     columns: Vec<usize>,
-    /// The lines of the note.
-    note: Vec<String>,
+    /// The lines below the rows: the whole text of the selected row, and the note.
+    below: Vec<(String, StyleRole)>,
+}
+
+/// The largest number of lines of a whole text, and of the cells of a row that do not fit into their columns.
+const MOST: [usize; 2] = [8, 2];
+
+/// Returns the lines of a row's whole text, or of its cells if a column is too narrow, at most `most`. A line that is too long is wrapped, and the blanks at its
+/// left edge stay.
+fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
+    let wrapped = |line: &str| if width(line) <= inside { vec![line.to_owned()] } else { wrap(line, inside) };
+    let cells = || row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ");
+    let text = if row.whole.is_empty() { cells() } else { row.whole.clone() };
+    let mut lines: Vec<String> = text.lines().flat_map(wrapped).take(most + 1).collect();
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            *last = format!("{} …", cut(last, inside.saturating_sub(2)));
+        }
+    }
+    lines
 }
 
 fn list_layout(list: &List, screen: Rect) -> ListLayout {
@@ -37,6 +57,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let count = list.rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
+    let wanted = columns.iter().sum::<usize>() + GAP * count.saturating_sub(1);
     // the widest columns give way, the first one last: it has the names
     while columns.iter().sum::<usize>() + GAP * count.saturating_sub(1) > most {
         let (first, others) = columns.split_at_mut(1.min(count));
@@ -46,8 +67,26 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     }
     let inside = (columns.iter().sum::<usize>() + GAP * count.saturating_sub(1)).max(width(&list.title) + 2).min(most);
     let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
-    let inside = note.iter().map(|line| width(line)).fold(inside, usize::max);
+    // whole texts use the full width
+    let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
+    let inside = note.iter().map(|line| width(line)).fold(if has_whole { most } else { inside }, usize::max);
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
+    // the lines for the longest text, with a blank one before them: the box keeps its size while the selection moves
+    let free = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
+    let most_lines = match () {
+        () if has_whole => list.rows.iter().map(|row| whole(row, inside, free.min(MOST[0])).len()).max().unwrap_or(0),
+        () if wanted > most => MOST[1],
+        () => 0,
+    };
+    let extra = extra + if most_lines > 0 { most_lines + 1 } else { 0 };
+    let mut below: Vec<(String, StyleRole)> = Vec::new();
+    if most_lines > 0 {
+        let shown = list.rows.get(list.selected).map(|row| whole(row, inside, most_lines)).unwrap_or_default();
+        let blanks = most_lines - shown.len();
+        below.extend(shown.into_iter().chain(std::iter::repeat_n(String::new(), blanks)).map(|line| (line, StyleRole::Plain)));
+        below.extend((!note.is_empty()).then(|| (String::new(), StyleRole::Dim)));
+    }
+    below.extend(note.into_iter().map(|line| (line, StyleRole::Dim)));
     let lines = list.rows.len().min(usize::from(room).saturating_sub(extra)).max(1);
     let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let (wide, high) = (cells(inside + 4).min(screen.width), cells(lines + extra).min(room));
@@ -55,16 +94,16 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);
     let high = usize::from(rows.height);
     let first = list.selected.saturating_sub(high / 2).min(list.rows.len().saturating_sub(high));
-    ListLayout { area, rows, first, columns, note }
+    ListLayout { area, rows, first, columns, below }
 }
 
 /// Draws a list in the middle of the screen.
 pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer) {
-    let ListLayout { area, rows, first, columns, note } = list_layout(list, screen);
+    let ListLayout { area, rows, first, columns, below } = list_layout(list, screen);
     if area.width < 4 || area.height < 3 {
         return;
     }
-    Clear.render(area, buf);
+    backdrop::clear(area, screen, buf);
     let enter = if list.rows.iter().any(|row| row.action.is_some()) { format!(" Enter: {},", list.verb) } else { String::new() };
     let more = format!(" {}/{}{enter} Esc: close ", list.selected + 1, list.rows.len());
     Block::bordered()
@@ -83,14 +122,14 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         let text = format!("{mark}{text}");
         Line::styled(align_left(&cut(&text, usize::from(place.width)), usize::from(place.width)), style).render(place, buf);
     }
-    let below = Rect {
+    let place_below = Rect {
         x: rows.x + 1,
         y: rows.bottom() + 1,
         width: rows.width.saturating_sub(1),
         height: area.bottom().saturating_sub(rows.bottom() + 2),
     };
-    for (line, place) in note.iter().zip(below.rows()) {
-        Line::styled(cut(line, usize::from(place.width)), theme.style(StyleRole::Dim)).render(place, buf);
+    for ((line, role), place) in below.iter().zip(place_below.rows()) {
+        Line::styled(cut(line, usize::from(place.width)), theme.style(*role)).render(place, buf);
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   ■      input  input              2×6×6   forward  given
-//! ▶ ├→▣    c1     conv2d             4×3×3   forward  ━━━━━━━━┄┄┄┄  312/548
+//! ◉ ├→▣    c1     conv2d             4×3×3   forward  ━━━━━━━━┄┄┄┄  312/548
 //!   │ │      weight 4×2×3×3                  backward ┄┄┄┄┄┄┄┄┄┄┄┄    0/1680
 //! ```
 //!
 //! Each block has the same number of lines, as many as fit for all blocks. If not all fit, the selected block is in the middle. Only blocks in view cost time.
+
+use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,10 +22,16 @@ use crate::glyph;
 use crate::network::{Id, Role};
 use crate::number::short;
 use crate::scene::{Block, Blocks, MAX_LANES, Scene};
+use crate::step::Pass;
+use crate::tensor::shape_on_screen;
 use crate::text::{align_left, align_right, cut, width};
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::View;
 
+/// The mark of the block with the step on the screen.
+const HERE: &str = "◉";
+/// The mark of the selected block, as in lists.
+const SELECTED: &str = "▸";
 /// The smallest and the largest number of lines of a block. From four lines on, a block has a frame.
 const LINES: (u16, u16) = (2, 5);
 /// The number of lines from which on a block has a frame.
@@ -37,6 +45,8 @@ const MAX_KIND: usize = 20;
 const MAX_NAMED: usize = 12;
 /// The largest width of a bar.
 const MAX_BAR: usize = 48;
+/// The width of the bar of a pass of the batch.
+const BATCH_BAR: usize = 10;
 /// The cells on the left of the lanes, for the mark of the current block.
 const MARGIN: u16 = 2;
 
@@ -46,6 +56,8 @@ struct MapLayout {
     area: Rect,
     /// The blocks.
     inner: Rect,
+    /// The line with the progress of the steps of the batch; empty without such steps.
+    batch: Rect,
     /// The number of lines of a block.
     lines: u16,
     /// The number of the first block in view.
@@ -54,18 +66,21 @@ struct MapLayout {
     count: usize,
 }
 
-fn map_layout(map: &NetworkMap, screen: Rect) -> MapLayout {
+/// Lays out the map on a screen. With steps of the batch, the last line is for their progress, below a blank one.
+fn map_layout(view: &View<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
     // the status line and the key bar stay in view
     let area = Rect { height: screen.height.saturating_sub(2), ..screen };
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
-    let inner = inner.intersection(area);
+    let batch_lines = if batch_passes(view).next().is_some() && inner.height > 2 * LINES.0 { 2 } else { 0 };
+    let inner = Rect { height: inner.height.saturating_sub(batch_lines), ..inner }.intersection(area);
+    let batch = Rect { y: inner.bottom() + 1, height: batch_lines / 2, ..inner };
     let (rows, blocks) = (usize::from(inner.height), map.blocks.len());
     // a block of 5 lines has a blank last line, which the last block in view does not need: hence one row more
     let lines = (LINES.0..=LINES.1).rev().find(|lines| usize::from(*lines) * blocks <= rows + usize::from(*lines == LINES.1));
     let lines = lines.unwrap_or(LINES.0);
     let count = ((rows + usize::from(lines == LINES.1)) / usize::from(lines)).min(blocks);
     let first = map.selected.saturating_sub(count / 2).min(blocks - count);
-    MapLayout { area, inner, lines, first, count }
+    MapLayout { area, inner, batch, lines, first, count }
 }
 
 impl MapLayout {
@@ -77,28 +92,60 @@ impl MapLayout {
 }
 
 /// Returns the block under a cell of the screen.
-pub(super) fn block_at(map: &NetworkMap, screen: Rect, x: u16, y: u16) -> Option<usize> {
-    let layout = map_layout(map, screen);
+pub(super) fn block_at(view: &View<'_>, map: &NetworkMap, screen: Rect, x: u16, y: u16) -> Option<usize> {
+    let layout = map_layout(view, map, screen);
     (0..layout.count).find(|place| layout.rows(*place).contains((x, y).into())).map(|place| layout.first + place)
 }
 
 /// Draws the map.
 pub(super) fn render(view: &View<'_>, map: &NetworkMap, screen: Rect, buf: &mut Buffer) {
-    let layout = map_layout(map, screen);
+    let layout = map_layout(view, map, screen);
     if layout.area.height < 4 || layout.area.width < 24 {
         return;
     }
     Clear.render(layout.area, buf);
     draw_frame(view, map, &layout, buf);
+    draw_batch(view, layout.batch, buf);
     // a step of the batch belongs to no sample: the blocks then show the progress of the last sample at its last step
     let end_of_last_sample = view.last_of_samples();
     let scene = end_of_last_sample.as_ref().unwrap_or(&view.scene);
+    // a step of the batch is in the line of the batch
     let here = view.block(&map.blocks);
+    let is_in_block = !is_of_batch(view.step.pass);
     let shown = layout.first..layout.first + layout.count;
     let pen = BlockPen { view, scene, blocks: &map.blocks, columns: Columns::of(view, scene, map, &layout) };
     for (place, number) in shown.enumerate() {
-        pen.draw(number, [number == here, number == map.selected], layout.rows(place), buf);
+        pen.draw(number, [is_in_block && number == here, number == map.selected], layout.rows(place), buf);
     }
+}
+
+/// Returns whether the steps of a pass belong to the batch, not to a sample.
+fn is_of_batch(pass: Pass) -> bool {
+    matches!(pass, Pass::Reduce | Pass::Update)
+}
+
+/// Returns the passes of the batch: the gradients are added up over the samples, then the parameters change.
+fn batch_passes<'a>(view: &'a View<'_>) -> impl Iterator<Item = (Pass, Range<u64>)> + 'a {
+    view.passes().filter(|(pass, _)| is_of_batch(*pass))
+}
+
+/// Draws the progress of the passes of the batch in a line.
+fn draw_batch(view: &View<'_>, line: Rect, buf: &mut Buffer) {
+    let (dim, style) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Forward));
+    let here = if is_of_batch(view.step.pass) { HERE } else { " " };
+    let mut spans = vec![
+        Span::styled(align_left(here, MARGIN.into()), view.theme.style(StyleRole::Result).not_underlined()),
+        Span::styled("batch", view.theme.style(StyleRole::Heading)),
+    ];
+    for (pass, steps) in batch_passes(view) {
+        let all = steps.end - steps.start;
+        let done = (view.at.step + 1).saturating_sub(steps.start).min(all);
+        let filled = filled_cells(done, all, BATCH_BAR);
+        spans.push(Span::styled(format!("   {} ", pass.name()), style));
+        spans.push(Span::styled("━".repeat(filled), style.bold()));
+        spans.push(Span::styled(format!("{} {done}/{all}", "┄".repeat(BATCH_BAR - filled)), dim));
+    }
+    Line::from(spans).render(line, buf);
 }
 
 /// Draws the border with its titles.
@@ -112,9 +159,9 @@ fn draw_frame(view: &View<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut B
         String::new()
     };
     let legends = [
-        " ▶ here │ ■ computed  ▣ in progress  □ not yet │ Enter: go there, Esc: close ",
-        " ▶ here  ■ computed  ▣ in progress  □ not yet │ Enter: go, Esc: close ",
-        " Enter: go, Esc: close ",
+        format!(" {HERE} here  {SELECTED} chosen │ ■ computed  ▣ in progress  □ not yet │ Enter: go there, Esc: close "),
+        format!(" {HERE} here  ■ computed  ▣ in progress  □ not yet │ Enter: go, Esc: close "),
+        " Enter: go, Esc: close ".to_owned(),
     ];
     let legend = legends.into_iter().find(|legend| width(legend) <= room).unwrap_or_default();
     Frame::bordered()
@@ -165,7 +212,8 @@ impl Columns {
 
 /// Returns a shape as `6×28×28`; empty for a scalar.
 fn shape(scene: &Scene<'_>, tensor: Id) -> String {
-    scene.network().tensor(tensor).shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×")
+    let shape = &scene.network().tensor(tensor).shape;
+    if shape.is_empty() { String::new() } else { shape_on_screen(shape) }
 }
 
 /// Draws blocks.
@@ -216,7 +264,7 @@ impl BlockPen<'_> {
         let progress = self.scene.block_progress(block);
         self.draw_lanes(number, progress, rows, top, buf);
         if is_here {
-            buf.set_string(rows.x, rows.y + top, "▶", self.theme().style(StyleRole::Result).not_underlined());
+            buf.set_string(rows.x, rows.y + top, HERE, self.theme().style(StyleRole::Result).not_underlined());
         }
         let left = MARGIN + self.columns.lanes;
         let card = Rect { x: rows.x + left, width: rows.width.min(WIDEST).saturating_sub(left), ..rows };
@@ -234,7 +282,7 @@ impl BlockPen<'_> {
             let name = cut(&name, name_width);
             let gap = " ".repeat(name_width - width(&name) + 2);
             let spans = vec![
-                Span::styled(if is_selected { "▸" } else { " " }, style),
+                Span::styled(if is_selected { SELECTED } else { " " }, style),
                 Span::styled(name, style),
                 Span::raw(gap),
                 Span::raw(align_left(&cut(&kind, kind_width), kind_width)),
@@ -245,7 +293,9 @@ impl BlockPen<'_> {
             self.draw_progress(block, 0, progress[0], line, buf);
         }
         if let Some(line) = lines.next() {
-            let room = usize::from(line.width).saturating_sub(self.columns.progress + 3);
+            // without steps in the backward pass, as of the loss, the whole line is free
+            let is_free = progress[1].1 == 0 && self.scene.network().reads_samples();
+            let room = usize::from(line.width).saturating_sub(if is_free { 2 } else { self.columns.progress + 3 });
             Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).render(line, buf);
             self.draw_progress(block, 1, progress[1], line, buf);
         }

@@ -1,0 +1,49 @@
+//! The line below heat maps: samples of the colours, and the number at the end of the scale of each matrix.
+//!
+//! ```text
+//! −max ███████ 0 ███████ max   max = 1 in a⁽⁰⁾, 0.7 in W⁽¹⁾
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
+
+use crate::number::short;
+use crate::text::width;
+use crate::ui::matrix::ImageKind;
+use crate::ui::theme::{StyleRole, Theme};
+
+/// A heat map: its symbol, and the magnitude at which its scale ends.
+pub struct Scale<'a> {
+    /// The symbol of the tensor.
+    pub title: &'a str,
+    /// The magnitude.
+    pub largest: f64,
+}
+
+/// Draws the line. Matrices for which it has no room are left out.
+pub fn render(kind: ImageKind, scales: &[Scale<'_>], theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let dim = theme.style(StyleRole::Dim);
+    let mut spans = vec![Span::styled("−max ", dim)];
+    spans.extend(kind.samples(theme));
+    spans.push(Span::styled(" max", dim));
+    let mut left = usize::from(area.width).saturating_sub(spans.iter().map(Span::width).sum());
+    // nothing is known yet of a matrix whose scale ends at 0
+    let scales: Vec<&Scale<'_>> = scales.iter().filter(|scale| scale.largest > 0.0).collect();
+    // matrices that are compared have one scale
+    let is_shared = scales.windows(2).all(|pair| pair[0].largest.to_bits() == pair[1].largest.to_bits());
+    let shown = if is_shared { &scales[..1.min(scales.len())] } else { &scales[..] };
+    for (n, scale) in shown.iter().enumerate() {
+        let end = short(scale.largest);
+        let text = match (is_shared && scales.len() > 1, n) {
+            (true, _) => format!(" = {end} in all"),
+            (false, 0) => format!(" = {end} in {}", scale.title),
+            (false, _) => format!(", {end} in {}", scale.title),
+        };
+        let Some(rest) = left.checked_sub(width(&text)) else { break };
+        left = rest;
+        spans.push(Span::styled(text, dim));
+    }
+    Line::from(spans).render(area, buf);
+}

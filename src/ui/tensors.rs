@@ -1,0 +1,156 @@
+//! The pane with the other tensors of the sample: those of the ops before and after the current one, where the matrices of a small op leave room.
+//!
+//! ```text
+//! ─ other tensors ─────────────────────────
+//!    a⁽⁰⁾ input  2     W⁽¹⁾ fc1.weight  2×2
+//!    1  0.05              1     2
+//!    2  0.1            1  0.15  0.2
+//!                      2  0.25  0.3
+//! ```
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::ClickTarget;
+use super::layout::is_roomy;
+use super::matrix::{Mark, Matrix};
+use super::theme::StyleRole;
+use super::view::View;
+use crate::network::Id;
+use crate::number::ColumnFormat;
+use crate::step::Pass;
+use crate::tensor::len;
+
+/// The fewest lines for which the pane is shown, without its title.
+const FEWEST_LINES: u16 = 5;
+/// The largest number of ops before the current one, and after it, whose tensors are shown.
+const MOST_OPS: usize = 40;
+/// The largest number of entries of a tensor in the pane.
+const MOST_ENTRIES: usize = 200;
+/// The columns between two tensors, and on the left of the first.
+const GAP: u16 = 3;
+/// The cells of a number that is not computed yet, before the decimal point and from it on.
+const TO_COME: [usize; 2] = [2, 5];
+
+/// Returns the number of lines that the pane takes from an area of which the matrices fill some lines; 0 if too few are left.
+#[must_use]
+pub fn height(view: &View<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
+    // a blank line below the matrices, and the title of the pane
+    let left = room.height.saturating_sub(filled + 2);
+    if !is_roomy(screen) || left < FEWEST_LINES || placed(view, Rect { height: left, ..room }).is_empty() { 0 } else { left }
+}
+
+/// Draws the pane.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    for (id, place) in placed(view, area) {
+        with_matrix(view, id, |matrix| matrix.render(place, buf, &view.theme));
+    }
+}
+
+/// Returns the entry under a cell of the screen.
+#[must_use]
+pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let (id, place) = placed(view, area).into_iter().find(|(_, place)| place.contains((x, y).into()))?;
+    with_matrix(view, id, |matrix| matrix.entry_at(place, x, y)).map(|entry| ClickTarget::Entry(id, entry))
+}
+
+/// Returns the tensors of the pane, in the order of the ops, and the number of them that are before the current op. The inputs and parameters of an op are before
+/// its result.
+fn others(view: &View<'_>) -> (Vec<Id>, usize) {
+    let own: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
+    let network = view.network();
+    let mut ids: Vec<Id> = Vec::new();
+    let add = |ids: &mut Vec<Id>, id: Id| {
+        if len(&network.tensor(id).shape) <= MOST_ENTRIES && !own.contains(&id) && !ids.contains(&id) {
+            ids.push(id);
+        }
+    };
+    let is_given = |id: &Id| network.producer(*id).is_none();
+    let add_op = |ids: &mut Vec<Id>, (id, _): (Id, Range<u64>)| {
+        let parts = network.producer(id).map_or(&[][..], |op| network.ops()[op].first_parts());
+        parts.iter().flat_map(|part| part.operands.iter().copied()).filter(is_given).for_each(|operand| add(ids, operand));
+        add(ids, id);
+    };
+    let mut before: Vec<_> = view.ops_before().take(MOST_OPS).collect();
+    before.reverse();
+    for op in before {
+        add_op(&mut ids, op);
+    }
+    let count = ids.len();
+    for op in view.ops_from().skip(1).take(MOST_OPS) {
+        add_op(&mut ids, op);
+    }
+    (ids, count)
+}
+
+/// Returns the tensors for which the area has room, each with its place. If it has not room for all, those of the ops nearest to the current one are shown.
+fn placed(view: &View<'_>, area: Rect) -> Vec<(Id, Rect)> {
+    let (ids, before) = others(view);
+    let mut sized: Vec<(Id, [u16; 2], usize)> = Vec::new();
+    for (n, id) in ids.into_iter().enumerate() {
+        let [wide, high]: [u16; 2] = with_matrix(view, id, |matrix| matrix.size().into());
+        if wide + GAP <= area.width && high <= area.height {
+            sized.push((id, [wide, high], if n < before { before - n } else { n + 1 - before }));
+        }
+    }
+    loop {
+        let requests: Vec<[u16; 2]> = sized.iter().map(|(_, size, _)| *size).collect();
+        if let Some(places) = flow(&requests, area) {
+            return sized.iter().map(|(id, ..)| *id).zip(places).collect();
+        }
+        let farthest = sized.iter().enumerate().max_by_key(|(_, (_, _, distance))| *distance).map_or(0, |(n, _)| n);
+        sized.remove(farthest);
+    }
+}
+
+/// Places rectangles side by side, in as many rows as they need; `None` if the area is too low for all.
+fn flow(sizes: &[[u16; 2]], area: Rect) -> Option<Vec<Rect>> {
+    let (mut x, mut y, mut row_height) = (area.x + GAP, area.y, 0);
+    let mut places = Vec::with_capacity(sizes.len());
+    for [width, height] in sizes {
+        if x + width > area.right() {
+            (x, y, row_height) = (area.x + GAP, y + row_height + 1, 0);
+        }
+        if y + height > area.bottom() {
+            return None;
+        }
+        places.push(Rect { x, y, width: *width, height: *height });
+        x += width + GAP;
+        row_height = row_height.max(*height);
+    }
+    Some(places)
+}
+
+/// Builds the widget of a tensor and calls `f` with it.
+fn with_matrix<T>(view: &View<'_>, id: Id, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
+    let info = view.network().tensor(id);
+    let symbol = info.symbol.text();
+    let numbers = view.numbers(id);
+    let largest = numbers.iter().filter(|value| value.is_finite()).fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let format = if numbers.is_empty() { ColumnFormat::default().with_room(TO_COME[0], TO_COME[1]) } else { view.format(id) };
+    let value = |at: usize| view.number(id, at);
+    let no_mark = |_: usize| Mark::None;
+    f(&Matrix {
+        name: if symbol == *info.name { "" } else { &info.name },
+        role: if view.pass_of(id) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
+        leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
+        first_index: view.first_index,
+        heat: (len(&info.shape) > 1).then_some(largest),
+        ..Matrix::new(&symbol, &info.shape, format, &value, &no_mark)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_flow_into_rows() {
+        let area = Rect::new(0, 0, 20, 7);
+        let places = flow(&[[5, 3], [5, 2], [10, 3]], area).expect("room");
+        assert_eq!(places, [Rect::new(3, 0, 5, 3), Rect::new(11, 0, 5, 2), Rect::new(3, 4, 10, 3)]);
+        assert_eq!(flow(&[[5, 3], [5, 2], [10, 4]], area), None);
+    }
+}

@@ -1,0 +1,167 @@
+//! Boxes over the screen, and the panes that use the room of a large screen.
+
+use gradstep::app::{Action, State};
+use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::{self, RenderOptions, export};
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
+use super::{bundled_documents, frame, open, open_at, press, screen_document};
+
+fn text(state: &State, (width, height): (u16, u16)) -> String {
+    export::text(&frame(state, &RenderOptions::default(), width, height))
+}
+
+/// Beside a box is either a blank margin with much of the screen, or nothing.
+#[test]
+fn a_box_leaves_no_scraps_beside_it() {
+    let boxes = ["?", "a", "y", "d", "t", "w", "r", "'", ":", "/", "B:breaks<Enter>"];
+    for (name, keys) in [("figure-01", "l"), ("xor", "b"), ("figure-17", "bll"), ("figure-07", "G")] {
+        for keys in boxes.map(|more| format!("{keys}{more}")) {
+            for size in [(60, 16), (80, 24), (120, 40), (200, 60)] {
+                let text = text(&open(name, &keys), size);
+                for line in text.lines() {
+                    let edges = ['│', '╭', '╰'].map(|edge| line.find(edge));
+                    let (Some(left), true) = (edges.into_iter().flatten().min(), line.ends_with(['│', '╮', '╯'])) else { continue };
+                    let before = &line[..left];
+                    assert!(before.trim().is_empty() || before.chars().count() >= 24 && before.ends_with("  "), "{name} {keys}\n{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_copy_list_shows_the_whole_of_its_selected_row() {
+    let text = text(&open("figure-01", "yjj"), (80, 24));
+    // the last of 26 terms, and the line with the numbers, which begins a line of its own
+    assert!(text.contains("+ b₁") && text.lines().any(|line| line.trim_start_matches(['│', ' ']).starts_with("= 0.1356·0")), "{text}");
+    let other = self::text(&open("figure-01", "y"), (80, 24));
+    let rows = |text: &str| text.lines().position(|line| line.contains("╰─"));
+    assert_eq!(rows(&text), rows(&other), "the box keeps its size");
+}
+
+#[test]
+fn the_palette_shows_all_words_of_its_chosen_row() {
+    let text = text(&open("xor", ":finer"), (80, 24));
+    assert!(text.contains("smaller unit: iteration → sample → pass → op → entry → step"), "{text}");
+    let wide = self::text(&open("xor", ":finer"), (200, 60));
+    assert_eq!(wide.matches("smaller unit: iteration").count(), 1, "where no words are cut, none are repeated\n{wide}");
+}
+
+#[test]
+fn a_column_of_the_leaves_has_one_precision_for_each_tensor() {
+    let text = text(&open("mazur-2-2-2", "Gw"), (120, 40));
+    let decimals = |name: &str| -> Vec<usize> {
+        let numbers = text.lines().filter(|line| line.contains(name)).filter_map(|line| line.split("= ").nth(1)?.split_whitespace().next());
+        numbers.map(|number| number.split('.').nth(1).map_or(0, str::len)).collect()
+    };
+    let all = decimals(" grad.fc2.z[");
+    assert!(all.len() >= 2 && all.windows(2).all(|pair| pair[0] == pair[1]), "{all:?}\n{text}");
+}
+
+#[test]
+fn boxes_with_all_digits_have_the_minus_sign_of_the_screen() {
+    // ∂C/∂a₂ of Mazur's network is −0.2171
+    let text = text(&open("mazur-2-2-2", ":grad.fc2.a[1]<Enter>d"), (120, 40));
+    assert!(text.contains("complete            −0.21707"), "{text}");
+    let cursor = self::text(&open("mazur-2-2-2", ":grad.fc2.a[1]<Enter>i"), (120, 40));
+    assert!(cursor.contains("grad.fc2.a[1] = −0.21707"), "{cursor}");
+}
+
+#[test]
+fn the_help_scrolls_to_both_ends_and_says_how_it_is_closed() {
+    let mut state = open("figure-14", "?");
+    let first = text(&state, (80, 24));
+    assert!(first.contains("Esc: close ╯") && first.contains("lines 1–") && first.contains("what the marks"), "{first}");
+    press(&mut state, "G");
+    let last = text(&state, (80, 24));
+    assert!(last.contains("one colour for each shared weight"), "{last}");
+    for key in ["g", "<Home>"] {
+        press(&mut state, key);
+        assert_eq!(text(&state, (80, 24)), first, "{key}");
+        press(&mut state, "<End>");
+        assert_eq!(text(&state, (80, 24)), last);
+    }
+}
+
+/// The loss is not cut, and the map has the steps of the batch.
+#[test]
+fn the_map_has_room_for_the_loss_and_the_batch() {
+    let text = text(&open("xor", "bM"), (80, 24));
+    assert!(text.contains("C = −Σ (t log a⁽²⁾ + (1 − t) log(1 − a⁽²⁾))"), "{text}");
+    assert!(text.contains("batch   reduce") && text.contains("0/40   update") && text.contains("0/27"), "{text}");
+}
+
+#[test]
+fn shapes_have_one_form() {
+    for (name, keys) in [("figure-01", ""), ("figure-02", "M"), ("figure-19", "b")] {
+        let text = text(&open(name, keys), (200, 60));
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        let crosses =
+            text.match_indices('x').filter(|(at, _)| is_digit(text[..*at].chars().last()) && is_digit(text[at + 1..].chars().next()));
+        assert_eq!(crosses.count(), 0, "{name}\n{text}");
+        assert!(text.contains('×'));
+    }
+}
+
+/// A large screen shows the other tensors of a small network, and a click on one of their entries goes there.
+#[test]
+fn a_large_screen_has_the_other_tensors() {
+    let state = open("mazur-2-2-2", "");
+    let screen = Rect::new(0, 0, 200, 60);
+    let frame = text(&state, (200, 60));
+    assert!(frame.contains("─ other tensors ─"), "{frame}");
+    let row = frame.lines().position(|line| line.contains("W⁽²⁾ fc2.weight  2×2")).unwrap_or_else(|| panic!("{frame}"));
+    let line = frame.lines().nth(row + 2).expect("a row of the matrix");
+    let column = line[..line.find("0.4 ").expect("an entry")].chars().count();
+    let at = [column, row + 2].map(|at| u16::try_from(at).expect("on the screen"));
+    let tensor = state.document().expect("open").trace.network().tensors().iter().position(|info| &*info.name == "fc2.weight");
+    assert_eq!(ui::click(&state, &RenderOptions::default(), screen, at[0], at[1]), tensor.map(|id| Action::GoToEntry(id, 0)));
+    assert!(!text(&state, (80, 24)).contains("other tensors"));
+    // matrices that need the room keep it
+    assert!(!text(&open("figure-01", ""), (200, 60)).contains("other tensors"));
+}
+
+/// The line below heat maps has the largest number of each matrix, from the run itself.
+#[test]
+fn heat_maps_have_a_scale() {
+    let document = screen_document("lenet5");
+    let mut state = open_at(&document, document.trace.resolve(&"conv2.z[3,4,4]#20".parse().unwrap()).unwrap());
+    assert!(!text(&state, (120, 40)).contains("−max"));
+    press(&mut state, "H");
+    let frame = text(&state, (120, 40));
+    let (trace, at) = state.trace_and_position().expect("a step");
+    let weight = trace.network().tensors().iter().position(|info| &*info.name == "conv2.weight").expect("W");
+    let largest = trace.run(at.sample_run).values(weight).iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let line = frame.lines().find(|line| line.contains("−max ")).unwrap_or_else(|| panic!("{frame}"));
+    assert!(line.contains(&format!("{} in W⁽³⁾", gradstep::number::short(largest))), "{frame}");
+    assert!(frame.contains("1–2") && frame.contains("3–4"), "a line of two rows names both\n{frame}");
+}
+
+/// The gradients that a batch adds up have one scale: equal numbers have equal colours, and larger ones stronger colours.
+#[test]
+fn what_is_added_up_has_one_scale() {
+    let document = &bundled_documents()["xor"];
+    let step = document.trace.resolve(&"reduce:grad.fc1.weight[1,1]".parse().unwrap()).unwrap();
+    let state = open_at(document, step);
+    let look = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
+    let screen = Rect::new(0, 0, 200, 60);
+    let buffer = frame(&state, &look, 200, 60);
+    let (trace, at) = state.trace_and_position().expect("a step");
+    let own: Vec<usize> = document.scene(step).expect("a step").tensors().iter().map(|shown| shown.tensor).collect();
+    let mut seen: Vec<(f64, [u8; 3], usize)> = Vec::new();
+    for place in screen.positions() {
+        let Color::Rgb(red, green, blue) = buffer[(place.x, place.y)].bg else { continue };
+        let Some(Action::GoToEntry(tensor, entry)) = ui::click(&state, &look, screen, place.x, place.y) else { continue };
+        let value = trace.run(at.sample_run).values(tensor)[entry];
+        // not the yellow of marks
+        if own.contains(&tensor) && value > 0.0 && blue > red {
+            seen.push((value, [red, green, blue], tensor));
+        }
+    }
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let tensors: std::collections::BTreeSet<usize> = seen.iter().map(|(.., tensor)| *tensor).collect();
+    assert!(tensors.len() >= 2, "{seen:?}");
+    assert!(seen.windows(2).all(|pair| pair[0].1[2] <= pair[1].1[2]), "{seen:?}");
+}
