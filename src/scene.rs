@@ -15,6 +15,7 @@ mod known;
 mod origin;
 mod reads;
 mod symbols;
+mod weights;
 
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
@@ -54,6 +55,8 @@ pub struct Scene<'a> {
     sources_now: OnceCell<Vec<TensorEntry>>,
     /// The tensors that the op's first parts read, found when they are first needed.
     first_read: OnceCell<Vec<Id>>,
+    /// The weights that have a colour if not all have one, found when they are first needed.
+    coloured_weights: OnceCell<Vec<weights::ColouredWeight>>,
 }
 
 impl<'a> Scene<'a> {
@@ -72,6 +75,7 @@ impl<'a> Scene<'a> {
             formats: RefCell::default(),
             sources_now: OnceCell::new(),
             first_read: OnceCell::new(),
+            coloured_weights: OnceCell::new(),
         })
     }
 

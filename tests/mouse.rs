@@ -166,3 +166,116 @@ fn every_bundled_scenario_has_a_clickable_equation() {
         assert!(hits > 2, "{}", scenario.name);
     }
 }
+
+/// Returns the column at which the picture begins.
+fn left_edge(lines: &[Vec<char>]) -> usize {
+    lines.iter().find_map(|line| line.windows(9).position(|cells| cells.iter().collect::<String>() == "─ picture")).unwrap()
+}
+
+/// Returns the events of clicks on the cells of the picture that show one of some characters.
+fn clicks_on(driver: &Driver, is_shown: impl Fn(char) -> bool) -> Vec<((u16, u16), Option<Event>)> {
+    let lines = lines(driver);
+    let left = left_edge(&lines);
+    let mut clicks = Vec::new();
+    for (y, line) in lines.iter().enumerate() {
+        for (x, _) in line.iter().enumerate().skip(left).filter(|(_, c)| is_shown(**c)) {
+            let at = (u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
+            clicks.push((at, driver.click_event(&RenderOptions::default(), SCREEN, at.0, at.1)));
+        }
+    }
+    clicks
+}
+
+/// Returns the address of the step after an event, without its term, and the message.
+fn address_after(driver: &Driver, event: &Event) -> (String, String) {
+    let mut there = driver.clone();
+    there.apply(event, Duration::ZERO);
+    let (trace, at) = there.state.trace_and_position().unwrap();
+    let address = trace.address(&at.with_term(0)).to_string();
+    let message = there.state.message.as_ref().map(|message| message.text.clone()).unwrap_or_default();
+    (address.trim_end_matches("#1").to_owned(), message)
+}
+
+/// Returns where a click on a text of the picture leads.
+fn after_click_on(driver: &Driver, text: &str) -> (String, String) {
+    let lines = lines(driver);
+    let wanted: Vec<char> = text.chars().collect();
+    let left = left_edge(&lines);
+    let find = |line: &Vec<char>| (left..line.len()).rev().find(|&x| line[x..].starts_with(&wanted));
+    let (y, x) = lines.iter().enumerate().find_map(|(y, line)| Some((y, find(line)?))).unwrap_or_else(|| panic!("{text} is not shown"));
+    let event = driver.click_event(&RenderOptions::default(), SCREEN, u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
+    address_after(driver, &event.unwrap_or_else(|| panic!("{text} is no target")))
+}
+
+#[test]
+fn a_click_on_a_node_goes_to_what_made_it() {
+    for (name, at, node, wanted) in [
+        ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "δ₂₂ 0.5", "grad.conv1.z[0,1,1]"),
+        // an input is given: its first reader
+        ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "a₁₂ 2", "conv1.z[0,0,0]"),
+        ("figure-17", "grad.fc1.bias[1]", "∂C/∂b₁", "grad.fc1.bias[0]"),
+        // a scalar graph: the name and the derivative in the backward pass, the value, the name in the forward pass
+        ("figure-14", "grad.a", "[v]", "grad.v"),
+        ("figure-14", "grad.a", "10", "v"),
+        ("figure-14", "v", "[u]", "u"),
+    ] {
+        assert_eq!(after_click_on(&open(name, at), node).0, wanted, "{name} {node}");
+    }
+    // an entry without steps says why, as elsewhere
+    let driver = open("figure-07", "grad.input");
+    let (address, message) = after_click_on(&driver, "∂C/∂a⁽⁰⁾₁₂");
+    assert_eq!(address, "grad.input[0,0,0]");
+    assert!(message.starts_with("grad.input[0,0,1] is 0: "), "{message}");
+}
+
+/// The lines of a convolution stand for all terms of its gradients: clicks on them lead to each term.
+#[test]
+fn a_click_on_a_line_goes_to_its_term() {
+    let is_line = |c: char| ('\u{2801}'..='\u{28ff}').contains(&c);
+    for (name, at, op, count) in [
+        ("figure-19", "conv1.z[0,1,0]", "conv1.z", 16),
+        ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "grad.conv1.weight", 16),
+        ("figure-19", "grad.input[0,1,1]#2", "grad.input", 16),
+        ("xor", "fc1.z[1]", "fc1.z", 4),
+        ("xor", "grad.fc1.weight[0,1]", "grad.fc1.weight", 4),
+        ("mazur-2-2-2", "grad.fc1.a[0]", "grad.fc1.a", 4),
+        ("figure-14", "grad.a", "", 5),
+    ] {
+        let driver = open(name, at);
+        let mut reached = std::collections::BTreeSet::new();
+        for (cell, event) in clicks_on(&driver, is_line) {
+            let event = event.unwrap_or_else(|| panic!("{name} {at}: the line at {cell:?} is no target"));
+            assert!(matches!(event, Event::Click(_)));
+            let mut there = driver.clone();
+            there.apply(&event, Duration::ZERO);
+            let (trace, position) = there.state.trace_and_position().unwrap();
+            let address = trace.address(&position).to_string();
+            assert!(address.split(':').next_back().unwrap().starts_with(op), "{name} {at}: {address}");
+            reached.insert(address);
+        }
+        // some lines of a convolution are hidden by others
+        assert!(reached.len() <= count && reached.len() * 4 >= count * 3, "{name} {at}: {reached:?}");
+    }
+    // the name of the weight is on the line of this step
+    let driver = open("figure-19", "conv1.z[0,1,0]#2");
+    assert_eq!(after_click_on(&driver, " w₁₂ ").0, "conv1.z[0,1,0]");
+}
+
+#[test]
+fn a_click_on_the_inset_goes_to_its_entry() {
+    let driver = open("figure-19", "grad.conv1.weight[0,0,0,1]#3");
+    assert_eq!(after_click_on(&driver, "δ₁₂ ").0, "grad.conv1.z[0,0,1]");
+    // the number below is that of the pixel
+    assert_eq!(after_click_on(&driver, "−2     6").0, "conv1.z[0,1,0]");
+}
+
+/// With an open cursor, a click puts the cursor on an entry of a matrix. A node that no matrix shows is gone to.
+#[test]
+fn a_click_on_a_node_outside_the_matrices_goes_there_with_a_cursor_too() {
+    let mut driver = open("figure-17", "grad.fc1.weight[0,1]");
+    press(&mut driver, "i");
+    assert_eq!(after_click_on(&driver, "δ₂").0, "grad.fc1.weight[0,1]");
+    let mut driver = open("figure-14", "grad.a");
+    press(&mut driver, "i");
+    assert_eq!(after_click_on(&driver, "[v]").0, "grad.v");
+}

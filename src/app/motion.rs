@@ -67,7 +67,9 @@ impl Motion<'_> {
             Action::ToggleWatch => return self.toggle_watch(),
             Action::ToggleBookmark => return self.toggle_bookmark(),
             Action::CheckGradient => return self.check_gradient(),
-            Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() => return self.put_cursor(*tensor, *at),
+            Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() && self.is_in_a_matrix(*tensor) => {
+                return self.put_cursor(*tensor, *at);
+            }
             _ => {}
         }
         self.halt();
@@ -154,6 +156,11 @@ impl Motion<'_> {
         if let Some(cursor) = self.stepper.scene().map(|scene| Cursor::on(&scene, tensor, at)) {
             self.stepper.cursor = Some(cursor);
         }
+    }
+
+    /// Returns whether a matrix of this step shows a tensor, so that the cursor can be on it.
+    fn is_in_a_matrix(&self, tensor: Id) -> bool {
+        self.stepper.scene().is_some_and(|scene| scene.tensors().iter().any(|shown| shown.tensor == tensor))
     }
 
     /// Returns the first step of the entry under the cursor; without a cursor, of the step's largest factor.

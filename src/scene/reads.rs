@@ -162,6 +162,22 @@ impl Scene<'_> {
         self.trace.position(steps.start)
     }
 
+    /// Returns the step of the term of an entry that reads another entry, and `with` too if it is given; `None` if no term does.
+    #[must_use]
+    pub fn term_reading(&self, of: TensorEntry, reads: TensorEntry, with: Option<TensorEntry>) -> Option<u64> {
+        let first = self.first_position(of.tensor, of.at)?;
+        let terms = self.term_reads(&first, reads.tensor, &[reads.at]);
+        let reads_both = |term: &&TermRead| with.is_none_or(|with| term.reads.contains(&(with.tensor, with.at)));
+        terms.iter().find(reads_both).map(|term| first.with_term(term.term).step)
+    }
+
+    /// Returns the entry that the step of another entry selects, as a maximum does; `None` before that step, and for an entry that selects nothing.
+    #[must_use]
+    pub fn selected_by(&self, tensor: Id, entry: usize) -> Option<TensorEntry> {
+        let then = self.at_step(self.first_position(tensor, entry)?.step)?;
+        (then.step.kind == Kind::Select && then.step.function != Some(LEFT_OUT)).then(|| then.sources_now().first().copied())?
+    }
+
     /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `entries` has to be ascending.
     #[must_use]
     pub fn term_reads(&self, at: &Position, tensor: Id, entries: &[usize]) -> Vec<TermRead> {

@@ -223,7 +223,7 @@ fn with_matrix<T>(
         () => Mark::Entry,
     };
     let is_shared = info.role == Role::Parameter && has_shared_weights(view, tensor);
-    let tint = |at: usize| Some(view.theme.shared(at));
+    let tint = |at: usize| view.weight_style(tensor, at);
     let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| entry.at);
     let focus = if cursor.is_some() {
         cursor

@@ -44,7 +44,7 @@ pub static PANES: &[Pane] = &[
     Pane { title: "ops",      dock: Dock::Left,   wants: ops::list_width,                   draw: ops::list,         hit: Some(ops::list_hit) },
     Pane { title: "",         dock: Dock::Top,    wants: equation::height,                draw: equation::render,  hit: Some(equation::hit) },
     gap(|_, screen, _| u16::from(screen.height >= 30)),
-    Pane { title: "picture",  dock: Dock::Beside, wants: |_, _, _| 0,                       draw: picture::render,   hit: None },
+    Pane { title: "picture",  dock: Dock::Beside, wants: |_, _, _| 0,                       draw: picture::render,   hit: Some(picture::hit) },
     Pane { title: "why",      dock: Dock::Below,  wants: words::height,                     draw: words::render,     hit: None },
     Pane { title: "other tensors", dock: Dock::Under, wants: |view, screen, room| tensors::height(view, screen, room, operands::filled_lines(view, room)), draw: tensors::render, hit: Some(tensors::hit) },
     Pane { title: "matrices", dock: Dock::Main,   wants: operands::width, draw: operands::render,  hit: Some(operands::hit) },

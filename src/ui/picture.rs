@@ -4,13 +4,18 @@
 
 mod bars;
 mod canvas;
+mod columns;
 mod graph;
 mod inset;
 mod neurons;
+mod target;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use self::inset::Inset;
+use self::target::Spots;
+use crate::ui::ClickTarget;
 use crate::ui::view::View;
 
 /// The smallest width and height that the neurons need beside or above the inset.
@@ -18,25 +23,42 @@ const NEURONS: (u16, u16) = (32, 11);
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, inner: Rect, buf: &mut Buffer) {
+    draw(view, inner, buf);
+}
+
+/// Returns the target of a click on a node, on a line or on a cell of the filter's image.
+#[must_use]
+pub fn hit(view: &View<'_>, inner: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    draw(view, inner, &mut Buffer::empty(inner)).at(x, y).map(|spot| spot.target(view))
+}
+
+/// Draws the pane, and returns what is drawn where.
+fn draw(view: &View<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
+    let mut spots = Spots::default();
     if !view.network().reads_samples() {
-        return graph::render(view, inner, buf);
+        graph::render(view, inner, buf, &mut spots);
+        return spots;
     }
-    let Some(inset) = inset::Inset::of(view, inner.width) else {
-        return neurons::render(view, inner, buf);
-    };
     // the inset is beside the neurons if there is room, else below them, else left out; a gap separates it from them
+    let beside = (inner.width.saturating_sub(2 + NEURONS.0), inner.height);
+    let below = (inner.width, inner.height.saturating_sub(1 + NEURONS.1));
+    let Some(inset) = Inset::of(view, [beside, below]) else {
+        neurons::render(view, inner, buf, &mut spots);
+        return spots;
+    };
     let (width, height) = inset.size();
-    if inner.width >= width + 2 + NEURONS.0 {
+    if width <= beside.0 {
         let left = Rect { width: inner.width - width - 2, ..inner };
-        let right = Rect { x: left.right() + 2, width, ..inner };
-        neurons::render(view, left, buf);
-        inset.render(view, right, buf);
-    } else if inner.height >= height + 1 + NEURONS.1 {
+        // the inset is in the middle of its side, or at the top if it nearly fills it
+        let down = (inner.height.saturating_sub(height)) / 2;
+        let right = Rect { x: left.right() + 2, width, y: inner.y + down, height: inner.height - down };
+        neurons::render(view, left, buf, &mut spots);
+        inset.render(view, right, buf, &mut spots);
+    } else {
         let upper = Rect { height: inner.height - height - 1, ..inner };
         let lower = Rect { y: upper.bottom() + 1, height, ..inner };
-        neurons::render(view, upper, buf);
-        inset.render(view, lower, buf);
-    } else {
-        neurons::render(view, inner, buf);
+        neurons::render(view, upper, buf, &mut spots);
+        inset.render(view, lower, buf, &mut spots);
     }
+    spots
 }

@@ -72,8 +72,11 @@ pub struct Theme {
 /// Red, green and blue.
 pub(super) type Rgb = [u8; 3];
 
+/// The number of colours of shared weights.
+pub const SHARED_COLOURS: usize = 9;
+
 /// The colours of shared weights, each for a dark and for a light background: Paul Tol's *muted* scheme, which colour-blind people can distinguish, and one more colour.
-const SHARED: [(Rgb, Rgb); 9] = [
+const SHARED: [(Rgb, Rgb); SHARED_COLOURS] = [
     ([0x88, 0xcc, 0xee], [0x0b, 0x6f, 0xa4]),
     ([0xcc, 0x66, 0x77], [0xb0, 0x3a, 0x50]),
     ([0xdd, 0xcc, 0x77], [0x80, 0x6a, 0x00]),
@@ -85,7 +88,7 @@ const SHARED: [(Rgb, Rgb); 9] = [
     ([0xc8, 0xc8, 0xc8], [0x50, 0x50, 0x50]),
 ];
 /// As [`SHARED`], for terminals with sixteen colours.
-const SHARED_SIXTEEN: [(Color, Color); 9] = [
+const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
     (Color::LightCyan, Color::Blue),
     (Color::LightRed, Color::Red),
     (Color::LightYellow, Color::Black),
@@ -96,7 +99,7 @@ const SHARED_SIXTEEN: [(Color, Color); 9] = [
     (Color::Yellow, Color::LightRed),
     (Color::White, Color::DarkGray),
 ];
-/// The modifiers that distinguish weights of the same colour: none for the first nine weights, bold for the next nine, and so on.
+/// The modifiers that distinguish shared weights without colours.
 const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
 /// The colours of negative numbers, from zero outwards, for a dark and for a light background: the reds of Cynthia Brewer's scheme `RdBu`.
@@ -154,14 +157,23 @@ impl Theme {
         }
     }
 
-    /// Returns the style of the `i`-th shared weight. After nine colours, the same colours follow in bold, then underlined, then in both.
+    /// Returns the style of the shared weights with the colour `i`, counted from 0. Without colours, the styles of only four are different.
     #[must_use]
     pub fn shared(&self, i: usize) -> Style {
-        let n = SHARED.len();
-        if self.colours == Colours::None {
-            return Style::new().add_modifier(ROUNDS[i % ROUNDS.len()]);
+        match self.colours {
+            Colours::None => Style::new().add_modifier(ROUNDS[i % ROUNDS.len()]),
+            _ => self.fg(SHARED[i % SHARED_COLOURS], SHARED_SIXTEEN[i % SHARED_COLOURS]),
         }
-        self.fg(SHARED[i % n], SHARED_SIXTEEN[i % n]).add_modifier(ROUNDS[i / n % ROUNDS.len()])
+    }
+
+    /// Returns the style of the lines of a shared weight that this entry does not use: its colour, nearer to the background.
+    #[must_use]
+    pub fn shared_faint(&self, i: usize) -> Style {
+        let (dark, light) = SHARED[i % SHARED_COLOURS];
+        match self.colours {
+            Colours::True | Colours::Indexed => self.fg((faint(dark, 0x16), faint(light, 0xff)), (Color::Reset, Color::Reset)),
+            _ => self.shared(i).dim(),
+        }
     }
 
     /// Returns the style of a value on a scale up to the magnitude `max`: red below zero, purple above, stronger for larger magnitudes. With sixteen colours,
@@ -249,6 +261,11 @@ fn interpolated(scale: &[Rgb; 4], part: f64) -> Rgb {
     })
 }
 
+/// Returns a colour that is a fifth nearer to the grey of a background.
+fn faint(colour: Rgb, ground: u8) -> Rgb {
+    colour.map(|c| u8::try_from((4 * u16::from(c) + u16::from(ground)) / 5).unwrap_or(ground))
+}
+
 /// Returns a dark or a light foreground, whichever is readable on a background.
 fn readable_on(back: Rgb) -> Rgb {
     // an approximate relative luminance: the light of a channel is about the square of its value; dark text above 20 %
@@ -332,6 +349,10 @@ mod tests {
             for i in 0..9 {
                 let fg = rgb(theme.shared(i).fg.unwrap());
                 assert!(contrast(fg, ground) >= 3.8, "{theme:?} shared {i}");
+                let faint = rgb(theme.shared_faint(i).fg.unwrap());
+                assert!(contrast(faint, ground) >= 3.0, "{theme:?} faint {i}: {}", contrast(faint, ground));
+                // two near colours can be one of the 256
+                assert!(faint != fg || theme.colours == Colours::Indexed, "{theme:?} faint {i}");
             }
             for role in [
                 StyleRole::Forward,
@@ -364,11 +385,10 @@ mod tests {
     #[test]
     fn shared_weights_have_different_styles() {
         for theme in DEPTHS[..3].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
-            let styles: Vec<Style> = (0..36).map(|i| theme.shared(i)).collect();
+            let styles: Vec<Style> = (0..SHARED_COLOURS).map(|i| theme.shared(i)).collect();
             for (i, a) in styles.iter().enumerate() {
                 assert!(styles[..i].iter().all(|b| a != b), "{theme:?} {i}");
             }
-            assert_eq!(theme.shared(36), theme.shared(0));
         }
     }
 

@@ -4,14 +4,16 @@ use std::cell::{OnceCell, RefCell};
 use std::ops::Deref;
 
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 use crate::app::{Document, State, Stepper};
 use crate::expr::Notation;
+use crate::network::Id;
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::ui::RenderOptions;
 use crate::ui::operand::OperandMatrix;
-use crate::ui::theme::{self, Theme};
+use crate::ui::theme::{self, SHARED_COLOURS, Theme};
 
 /// The step on the screen with its context. A view dereferences to its scene, from which panes get all numbers.
 #[derive(Debug)]
@@ -71,6 +73,12 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn cursor(&self) -> Option<TensorEntry> {
         self.stepper.cursor.map(|cursor| cursor.entry(&self.scene))
+    }
+
+    /// Returns the style of a shared weight; `None` if it has no colour.
+    #[must_use]
+    pub fn weight_style(&self, filter: Id, weight: usize) -> Option<Style> {
+        self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared(colour))
     }
 
     /// Returns the role that decides the style of the current pass.

@@ -77,7 +77,10 @@ fn shades_and_marks_replace_colours() {
         assert!(!ascii || text.is_ascii());
         let mut counts = [0; 4];
         let mut negative = 0;
-        for place in SIZE.positions() {
+        // the picture can be clicked too
+        let title = text.lines().find_map(|line| line.split_once(if ascii { "- picture" } else { "─ picture" })).expect("the picture").0;
+        let end = u16::try_from(title.chars().count()).expect("a column");
+        for place in SIZE.positions().filter(|place| place.x < end) {
             let Some(Action::GoToEntry(tensor, entry)) = ui::click(&state, &options, SIZE, place.x, place.y) else { continue };
             let symbol = buffer[(place.x, place.y)].symbol().chars().next().expect("a character");
             if let Some(n) = signs.iter().position(|sign| *sign == symbol) {

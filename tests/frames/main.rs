@@ -12,6 +12,7 @@ mod graphs;
 mod heat;
 mod layers;
 mod map;
+mod picture;
 mod room;
 mod still;
 mod walk;

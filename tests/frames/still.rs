@@ -142,11 +142,11 @@ fn the_result_has_as_many_rows_as_the_operands() {
 }
 
 /// Returns the texts beside the neurons of a frame.
-fn neuron_labels(text: &str) -> Vec<String> {
+pub fn neuron_labels(text: &str) -> Vec<String> {
     let mut labels = Vec::new();
     let Some(from) = text.lines().find_map(|line| line.find("─ picture ─").map(|at| line[..at].chars().count())) else { return labels };
-    for line in text.lines() {
-        let cells: Vec<char> = line.chars().skip(from).collect();
+    let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().skip(from).collect()).collect();
+    for (y, cells) in rows.iter().enumerate() {
         let dots: Vec<usize> = cells.iter().enumerate().filter(|(_, c)| **c == '●').map(|(n, _)| n).collect();
         for dot in dots {
             let before: String = cells[..dot].iter().collect();
@@ -155,7 +155,13 @@ fn neuron_labels(text: &str) -> Vec<String> {
             let label = |text: &str| text.trim().to_owned();
             // in the right column a label is to the right of its neuron
             let is_left = !before.chars().any(is_line) && !before.trim().is_empty();
-            labels.push(if is_left { label(&before) } else { label(&after) });
+            let beside = if is_left { label(&before) } else { label(&after) };
+            // if space is short, the label is above the neuron
+            let above: String = rows[y - 1].iter().collect();
+            let mut words = above.split(|c: char| c.is_whitespace() || is_line(c)).filter(|word| !word.is_empty());
+            let above = if dot == 0 { words.next() } else { words.next_back() };
+            let is_above = dot == 0 || beside.is_empty();
+            labels.push(if is_above { above.unwrap_or_default().to_owned() } else { beside });
         }
     }
     labels

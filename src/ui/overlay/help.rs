@@ -16,7 +16,7 @@ const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ░ and the colours me
 
 /// The actions of the mouse, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
-    ("click", "on an entry of a matrix, an op or the timeline: goes there"),
+    ("click", "on an entry, a term, a node or line of the picture, an op: goes there"),
     ("wheel", "scrolls the matrices"),
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
 ];

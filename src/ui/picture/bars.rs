@@ -12,6 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::canvas::{text_at, text_ending_at};
+use super::target::{Spot, Spots};
 use crate::glyph;
 use crate::number::{TYPICAL_WIDTH, round_up};
 use crate::text::{cut, width};
@@ -32,8 +33,8 @@ struct Bar {
     role: StyleRole,
 }
 
-/// Draws the picture.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+/// Draws the picture. A click on the line of a term goes to its step.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     // the other three lines are a blank line above, the sum, and the number of terms
     let Some(rows) = area.height.checked_sub(3).filter(|rows| *rows > 0 && area.width >= 24) else { return };
     let (current, count) = (view.at.term, view.at.terms);
@@ -66,6 +67,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         [-1.0, 1.0].map(|sign| round_up(values().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
     let scale = Scale { largest: negative + positive, cells: room + 1 - left };
     let axis = left + scale.bar_cells(negative);
+    for ((number, _), y) in terms.iter().zip(1..) {
+        spots.add(Rect { y: area.y + y, height: 1, ..area }, Spot::Step(view.at.with_term(*number).step));
+    }
     for (y, bar) in (1..).zip(&bars) {
         let style = view.theme.style(bar.role);
         text_at(buf, area, 1, y, &cut(&bar.name, names), style);

@@ -1,14 +1,32 @@
-//! Draws lines between cells with the dots of braille patterns. Each cell of the screen has 2 columns and 4 rows of dots. Also writes texts into an area.
+//! Draws lines between cells with the dots of braille patterns. Each cell of the screen has 2 columns and 4 rows of dots. Also writes texts into an area, and
+//! collects what is drawn where, for clicks.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+
+use super::target::{Spot, Spots};
 
 /// A canvas for lines, which are drawn to the screen at the end.
 #[derive(Debug)]
 pub struct Canvas {
     area: Rect,
     cells: Vec<CanvasCell>,
+}
+
+/// The look of a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Stroke {
+    /// The style of its dots.
+    pub style: Style,
+    /// The rank, from 1. Where lines cross, the line of the highest rank gives the cell its colour.
+    pub rank: u8,
+    /// `true` for a line that is two dots wide.
+    pub is_thick: bool,
+    /// `true` for a line with gaps.
+    pub is_dashed: bool,
+    /// The target of a click on the line.
+    pub spot: Option<Spot>,
 }
 
 /// A cell of the canvas.
@@ -20,61 +38,67 @@ struct CanvasCell {
     rank: u8,
     /// The style of that line.
     style: Style,
+    /// The target of a click on that line.
+    spot: Option<Spot>,
 }
 
 /// The bit of each dot in its braille pattern, by column and row. Unicode numbers the dots in this order.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
+/// The number of dots in a dash of a dashed line, and in a gap.
+const DASH: i32 = 4;
+
 impl Canvas {
     /// Returns an empty canvas over an area.
     #[must_use]
     pub fn new(area: Rect) -> Self {
-        let empty = CanvasCell { dots: 0, rank: 0, style: Style::new() };
+        let empty = CanvasCell { dots: 0, rank: 0, style: Style::new(), spot: None };
         Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
     }
 
     /// Adds a line from the middle of one cell to the middle of another. Cells are columns and rows from the upper left corner of the area, and the line is clipped at the
-    /// edges of the area. If several lines cross a cell, only the lines of the highest rank are shown there. Ranks begin with 1. A thick line is two dots wide.
-    pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), style: Style, rank: u8, is_thick: bool) {
+    /// edges of the area. Where lines cross, the dots of all lines are shown, so that no line is broken. The cell has the colour of the line of the highest rank.
+    pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
         let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
-        for i in 0..=steps {
+        for i in (0..=steps).filter(|i| !stroke.is_dashed || i / DASH % 2 == 0) {
             // a + (b − a)·i / steps, rounded to the nearest integer
             let interpolated = |a: i32, b: i32| a + ((b - a) * i * 2 + steps * (b - a).signum()) / (2 * steps);
             let (x, y) = (interpolated(x0, x1), interpolated(y0, y1));
-            self.set_dot(x, y, style, rank);
-            if is_thick {
-                self.set_dot(x, y + 1, style, rank);
+            self.set_dot(x, y, stroke);
+            if stroke.is_thick {
+                self.set_dot(x, y + 1, stroke);
             }
         }
     }
 
-    /// Sets a dot, unless a line of a higher rank crosses its cell.
-    fn set_dot(&mut self, x: i32, y: i32, style: Style, rank: u8) {
+    /// Sets a dot.
+    fn set_dot(&mut self, x: i32, y: i32, stroke: Stroke) {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
         let (column, row) = (x / 2, y / 4);
         if column >= usize::from(self.area.width) || row >= usize::from(self.area.height) {
             return;
         }
         let cell = &mut self.cells[row * usize::from(self.area.width) + column];
-        if rank > cell.rank {
-            // erases the dots of lower-ranked lines
-            *cell = CanvasCell { dots: 0, rank, style };
+        if stroke.rank > cell.rank {
+            *cell = CanvasCell { rank: stroke.rank, style: stroke.style, spot: stroke.spot, ..*cell };
         }
-        if rank >= cell.rank {
-            cell.dots |= DOTS[x % 2][y % 4];
-        }
+        cell.dots |= DOTS[x % 2][y % 4];
     }
 
-    /// Draws the lines to the screen.
-    pub fn render(&self, buf: &mut Buffer) {
+    /// Draws the lines to the screen, and adds the places of their cells to the spots.
+    pub fn render(&self, buf: &mut Buffer, spots: &mut Spots) {
         let width = usize::from(self.area.width);
-        for (i, CanvasCell { dots, style, .. }) in self.cells.iter().enumerate().filter(|(_, cell)| cell.dots != 0) {
+        for (i, CanvasCell { dots, style, spot, .. }) in self.cells.iter().enumerate().filter(|(_, cell)| cell.dots != 0) {
             let (x, y) = (u16::try_from(i % width).unwrap_or(0), u16::try_from(i / width).unwrap_or(0));
-            if let Some(cell) = buf.cell_mut((self.area.x + x, self.area.y + y)) {
+            let at = (self.area.x + x, self.area.y + y);
+            if let Some(cell) = buf.cell_mut(at) {
                 // U+2800 is the empty braille pattern
                 cell.set_char(char::from_u32(0x2800 + u32::from(*dots)).unwrap_or(' ')).set_style(*style);
+            }
+            if let Some(spot) = *spot {
+                spots.add(Rect::new(at.0, at.1, 1, 1), spot);
             }
         }
     }

@@ -12,14 +12,16 @@ use ratatui::style::Style;
 use self::edges::HiddenItems;
 use self::layout::Plan;
 use self::nodes::{GraphNode, nodes};
-use super::canvas::{Canvas, text_at};
+use super::canvas::{Canvas, Stroke, text_at};
+use super::target::{Spot, Spots, Term};
 use crate::network::Id;
+use crate::step::TensorEntry;
 use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
 /// Draws the picture.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     if area.height < 3 || area.width < 12 {
         return;
     }
@@ -45,8 +47,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
                 _ => (view.theme.style(StyleRole::Dim), 1),
             };
             let (lines, cuts) = plan.edge(&nodes, f, t);
+            let spot = Some(edge_spot(view, from.id, to.id));
             for (start, end) in lines {
-                canvas.line(start, end, style, rank, is_now);
+                canvas.line(start, end, Stroke { style, rank, is_thick: is_now, is_dashed: false, spot });
             }
             marks.extend(cuts.into_iter().map(|(cell, mark)| (rank, cell, mark.to_owned(), style)));
             for node in [f, t] {
@@ -59,7 +62,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         let (rank, style) = hidden.nodes.iter().map(|node| strongest[*node]).max_by_key(|(rank, _)| *rank).unwrap_or(dim);
         marks.push((rank, hidden.cell, hidden_label(&hidden, has_all_nodes), style));
     }
-    canvas.render(buf);
+    canvas.render(buf, spots);
     let on_screen = |(x, y): (i32, i32)| Some((u16::try_from(x).ok()?, u16::try_from(y).ok().filter(|y| *y < area.height)?));
     // the marks of the highest rank are drawn last, on top of the others
     marks.sort_by_key(|(rank, ..)| *rank);
@@ -70,7 +73,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
     for item in plan.items.iter().filter(|item| item.is_node && plan.rows.contains(&item.row())) {
         if let Some(cell) = on_screen((plan.columns.places[item.column].0, item.row())) {
-            draw_node(view, &nodes[item.source], cell, plan.is_roomy, area, buf);
+            draw_node(view, &nodes[item.source], cell, plan.is_roomy, area, buf, spots);
         }
     }
 }
@@ -86,6 +89,14 @@ fn hidden_label(hidden: &HiddenItems, has_all_nodes: bool) -> String {
             .filter(|text| width(text) <= hidden.room)
             .unwrap_or_else(|| format!("{mark}{count}{plus} ")),
     }
+}
+
+/// Returns the target of a click on an edge: in the backward pass the term of the derivative that follows the edge back, else the term that reads the node `from`.
+fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
+    let scalar = |tensor: Id| TensorEntry { tensor, at: 0 };
+    let gradients = view.network().gradient_of(from).zip(view.network().gradient_of(to)).filter(|_| view.is_backward());
+    let (of, reads) = gradients.unwrap_or((to, from));
+    Spot::Term(Term { of: scalar(of), reads: scalar(reads), with: None })
 }
 
 /// Returns the number of a scalar tensor, if it is known.
@@ -118,8 +129,9 @@ fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
     output == to && read_now(view).any(|id| id == from)
 }
 
-/// Draws a node and its numbers, from a cell on. In a roomy picture the numbers are above and below the node, else beside it.
-fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bool, area: Rect, buf: &mut Buffer) {
+/// Draws a node and its numbers, from a cell on. In a roomy picture the numbers are above and below the node, else beside it. A click on a number goes to what computes it,
+/// and a click on the name to what computes the number of this pass.
+fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bool, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     let theme = &view.theme;
     let style = if node.id == view.neuron(view.output) {
         theme.style(StyleRole::Step)
@@ -131,29 +143,42 @@ fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bo
     let value = number_text(view, node.id).unwrap_or_default();
     let derivative = if view.is_backward() { derivative_text(view, node.id).unwrap_or_default() } else { String::new() };
     let (forward, backward) = (theme.style(StyleRole::Forward), theme.style(StyleRole::Backward).bold());
+    let gradient = view.network().gradient_of(node.id);
+    let spot_of_pass = Spot::entry(gradient.filter(|_| view.is_backward()).unwrap_or(node.id), 0);
+    let mut mark = |x: u16, y: u16, text: &str, spot: Spot| {
+        let wide = u16::try_from(width(text)).unwrap_or(0).min(area.width.saturating_sub(x));
+        spots.add(Rect { x: area.x + x, y: area.y + y, width: wide, height: 1 }, spot);
+    };
     if is_roomy {
-        text_at(buf, area, x, y, &format!("[{}]", node.name), style);
+        let name = format!("[{}]", node.name);
+        text_at(buf, area, x, y, &name, style);
+        mark(x, y, &name, spot_of_pass);
         if let Some(above) = y.checked_sub(1) {
             text_at(buf, area, x + 1, above, &value, forward);
+            mark(x + 1, above, &value, Spot::entry(node.id, 0));
         }
         text_at(buf, area, x + 1, y + 1, &derivative, backward);
+        if let Some(gradient) = gradient {
+            mark(x + 1, y + 1, &derivative, Spot::entry(gradient, 0));
+        }
         return;
     }
     // blanks around each text separate numbers from lines
     let mut next = x.saturating_sub(1);
-    let mut write = |text: &str, style: Style| {
+    let mut write = |text: &str, style: Style, spot: Spot| {
         text_at(buf, area, next, y, text, style);
+        mark(next, y, text, spot);
         next += u16::try_from(width(text)).unwrap_or(0);
     };
-    write(" ", Style::new());
-    write(&node.name, style);
+    write(" ", Style::new(), spot_of_pass);
+    write(&node.name, style, spot_of_pass);
     if !value.is_empty() {
-        write("=", Style::new());
-        write(&value, forward);
+        write("=", Style::new(), spot_of_pass);
+        write(&value, forward, Spot::entry(node.id, 0));
     }
     if !derivative.is_empty() {
-        write(" ", Style::new());
-        write(&derivative, backward);
+        write(" ", Style::new(), spot_of_pass);
+        write(&derivative, backward, Spot::entry(gradient.unwrap_or(node.id), 0));
     }
-    write(" ", Style::new());
+    write(" ", Style::new(), spot_of_pass);
 }

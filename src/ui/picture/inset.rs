@@ -8,43 +8,48 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::canvas::text_at;
+use super::target::{Spot, Spots};
 use crate::network::{Id, Role};
 use crate::op::rule::Window;
 use crate::scene::{Sources, TermRead};
 use crate::tensor::{len, unravel};
 use crate::text::width;
-use crate::ui::theme;
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The largest number of rows, and of columns, of the image that are drawn.
-const MAX_SIDE: usize = 12;
-
-/// A weight of the filter over a pixel of the image.
-struct CoveringWeight {
-    /// The row-major index of the weight in the filter.
-    weight: usize,
-    /// The symbol of the weight.
-    symbol: String,
-}
+/// The smallest number of rows and of columns of an image that is drawn in part.
+const MIN_SIDE: usize = 6;
 
 /// The filter on one channel of its image.
 pub struct Inset {
     title: String,
-    /// The width of a column of the image, in cells of the screen.
-    column_width: usize,
+    look: Look,
     /// The rows and columns that are drawn, counted with the padding.
     rows: Range<usize>,
     columns: Range<usize>,
     /// The rows and columns of padding on each side.
     padding: [usize; 2],
-    /// The rows and columns of the image without padding.
-    image: [usize; 2],
-    /// The weights over the image, by row and column, counted with the padding.
-    covered: HashMap<(usize, usize), CoveringWeight>,
-    /// The row and column that this step reads, counted with the padding.
-    now: (usize, usize),
+    /// The channels, rows and columns of the image without padding.
+    image: [usize; 3],
+    image_tensor: Id,
+    filter: Id,
+    /// The weights over the image, by row and column, counted with the padding. A weight is its row-major index in the filter.
+    covered: HashMap<(usize, usize), usize>,
+    /// The place that this step reads, counted with the padding.
+    now: WeightAndPixel,
     /// `true` if the filter's entries are shared weights, each with its own colour.
     is_shared: bool,
+}
+
+/// The size of a pixel, in cells of the screen, and what it shows.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    width: usize,
+    height: usize,
+    /// `true` if the weights over the pixels have symbols; otherwise they are blocks.
+    has_symbols: bool,
+    /// `true` if the numbers of the pixels are below the symbols.
+    has_numbers: bool,
 }
 
 /// The weight and the pixel that a term multiplies: the index of the weight in the filter, and channel, row and column of the pixel in the image.
@@ -56,30 +61,59 @@ struct WeightAndPixel {
     x: usize,
 }
 
+/// Returns the looks that are tried in this order, from large to small.
+fn looks(view: &View<'_>, image: Id, filter: Id) -> [Look; 3] {
+    // the symbol of the last weight is the widest, because its index has the most digits; brackets are around the symbol
+    let last = len(&view.network().tensor(filter).shape).saturating_sub(1);
+    let symbol = width(&view.disambiguated(filter, last)) + 2;
+    let number = view.format(image).width() + 2;
+    [
+        Look { width: symbol.max(number) + 1, height: 3, has_symbols: true, has_numbers: true },
+        Look { width: symbol, height: 1, has_symbols: true, has_numbers: false },
+        Look { width: 3, height: 1, has_symbols: false, has_numbers: false },
+    ]
+}
+
 impl Inset {
-    /// Returns the inset of this step, at most `max_width` cells wide; `None` for an op without a filter.
-    pub fn of(view: &View<'_>, max_width: u16) -> Option<Self> {
+    /// Returns the inset of this step in the first of some rooms that is large enough, given as columns and rows of the screen; `None` for an op without a filter, and if
+    /// no room is large enough.
+    pub fn of(view: &View<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
         let (image_shape, filter_shape) = (&view.network().tensor(image).shape, &view.network().tensor(filter).shape);
-        let &[.., height, width_of_image] = image_shape.as_slice() else { return None };
+        let &[ref channels @ .., height, width_of_image] = image_shape.as_slice() else { return None };
         let [py, px] = window.padding;
         let now = weight_and_pixel(view, &view.sources(), image, filter)?;
         let now = WeightAndPixel { y: now.y + py, x: now.x + px, ..now };
-        // the symbol of the last weight is the widest, because its index has the most digits; brackets are around the symbol
-        let last = len(filter_shape).saturating_sub(1);
-        let column_width = width(&view.entry_symbol(filter, last)) + 2;
+        let padded = [height + 2 * py, width_of_image + 2 * px];
         let symbol = |id: Id| view.network().tensor(id).symbol.text();
         let title = format!("{}{} on {}", symbol(filter), if window.turned { ", turned by 180°," } else { "" }, symbol(image));
+        let title_width = width(&title) + width(", in part");
+        let looks = looks(view, image, filter);
+        // one line for the title
+        let fits = |look: &Look, (wide, high): (u16, u16), [rows, columns]: [usize; 2]| {
+            (columns * look.width).max(title_width) <= usize::from(wide) && rows * look.height < usize::from(high)
+        };
+        let whole = looks.iter().find(|look| rooms.iter().any(|room| fits(look, *room, padded)));
+        // the columns and rows that fit into a room
+        let part_of = |(wide, high): (u16, u16), look: &Look| {
+            [(usize::from(high).saturating_sub(1) / look.height).min(padded[0]), (usize::from(wide) / look.width).min(padded[1])]
+        };
+        let (look, [rows, columns]) = if let Some(look) = whole {
+            (*look, padded)
+        } else {
+            let look = looks[2];
+            let large_enough = |side: &[usize; 2]| side.iter().zip(padded).all(|(side, all)| *side >= MIN_SIDE.min(all));
+            let parts = rooms.iter().filter(|(wide, _)| usize::from(*wide) >= title_width).map(|room| part_of(*room, &look));
+            (look, parts.filter(large_enough).max_by_key(|[rows, columns]| rows * columns)?)
+        };
         // `side` of `n` rows or columns, with `at` in the middle unless the image ends
         let range_around = |at: usize, n: usize, side: usize| {
             let first = at.saturating_sub(side / 2).min(n.saturating_sub(side));
             first..n.min(first + side)
         };
-        let side = MAX_SIDE.min(usize::from(max_width) / column_width).max(1);
-        let padded_width = width_of_image + 2 * px;
-        let title = if side < padded_width { format!("{title}, in part") } else { title };
-        let (rows, columns) = (range_around(now.y, height + 2 * py, MAX_SIDE), range_around(now.x, padded_width, side));
+        let title = if [rows, columns] == padded { title } else { format!("{title}, in part") };
+        let (rows, columns) = (range_around(now.y, padded[0], rows), range_around(now.x, padded[1], columns));
         let pixels = rows.clone().flat_map(|y| columns.clone().map(move |x| (y, x)));
         // a pitch of 0 means that the filter moves from term to term: then the pixel of each weight is found from the terms
         let covered = if window.pitch.contains(&0) {
@@ -87,50 +121,90 @@ impl Inset {
         } else {
             pixels.filter_map(|pixel| Some((pixel, weight_over(filter_shape, window, now, pixel)?))).collect()
         };
-        let with_symbol =
-            |(pixel, weight): ((usize, usize), usize)| (pixel, CoveringWeight { weight, symbol: view.entry_symbol(filter, weight) });
         Some(Self {
             title,
-            column_width,
-            covered: covered.into_iter().map(with_symbol).collect(),
-            now: (now.y, now.x),
+            look,
+            covered: covered.into_iter().collect(),
+            now,
             rows,
             columns,
             is_shared: view.network().tensor(filter).role == Role::Parameter,
             padding: [py, px],
-            image: [height, width_of_image],
+            image: [channels.iter().product(), height, width_of_image],
+            image_tensor: image,
+            filter,
         })
     }
 
     /// Returns width and height, in cells of the screen.
     pub fn size(&self) -> (u16, u16) {
-        let wide = (self.columns.len() * self.column_width).max(width(&self.title));
-        // one line for the title, and a blank line below
-        (u16::try_from(wide).unwrap_or(u16::MAX), u16::try_from(self.rows.len() + 2).unwrap_or(u16::MAX))
+        let wide = (self.columns.len() * self.look.width).max(width(&self.title));
+        // one line for the title
+        (u16::try_from(wide).unwrap_or(u16::MAX), u16::try_from(self.rows.len() * self.look.height + 1).unwrap_or(u16::MAX))
     }
 
-    /// Draws the inset.
-    pub fn render(&self, view: &View<'_>, area: Rect, buf: &mut Buffer) {
-        let (dim, entry) = (view.theme.style(theme::StyleRole::Dim), view.theme.style(theme::StyleRole::Entry));
-        text_at(buf, area, 0, 0, &self.title, dim);
+    /// Returns the entry of the image at a row and a column, which are counted with the padding; `None` on the padding.
+    fn pixel(&self, (y, x): (usize, usize)) -> Option<usize> {
+        let [_, height, width] = self.image;
+        let y = y.checked_sub(self.padding[0]).filter(|y| *y < height)?;
+        let x = x.checked_sub(self.padding[1]).filter(|x| *x < width)?;
+        Some((self.now.channel * height + y) * width + x)
+    }
+
+    /// Draws the inset. A click on a symbol goes to the weight, and a click on another cell to the pixel.
+    pub fn render(&self, view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+        text_at(buf, area, 0, 0, &self.title, view.theme.style(StyleRole::Dim));
         for (row, y) in self.rows.clone().enumerate() {
             for (column, x) in self.columns.clone().enumerate() {
-                let on_image = y.checked_sub(self.padding[0]).is_some_and(|y| y < self.image[0])
-                    && x.checked_sub(self.padding[1]).is_some_and(|x| x < self.image[1]);
-                let (text, style) = match self.covered.get(&(y, x)) {
-                    Some(covered) if (y, x) == self.now => (format!("[{}]", covered.symbol), view.theme.style(theme::StyleRole::Step)),
-                    Some(covered) if on_image && self.is_shared => {
-                        (format!(" {} ", covered.symbol), entry.patch(view.theme.shared(covered.weight)))
-                    }
-                    Some(covered) if on_image => (format!(" {} ", covered.symbol), entry),
-                    Some(covered) => (format!(" {} ", covered.symbol), dim),
-                    None if on_image => (" · ".to_owned(), view.theme.style(theme::StyleRole::Plain)),
-                    None => (" ░ ".to_owned(), dim),
-                };
-                if let (Ok(x), Ok(y)) = (u16::try_from(column * self.column_width), u16::try_from(row + 1)) {
-                    text_at(buf, area, x, y, &text, style);
+                let at = (column * self.look.width, row * self.look.height + 1);
+                if let (Ok(x_cell), Ok(y_cell)) = (u16::try_from(at.0), u16::try_from(at.1)) {
+                    self.draw_pixel(view, (y, x), (x_cell, y_cell), area, buf, spots);
                 }
             }
+        }
+    }
+
+    /// Draws a pixel and the weight over it, from a cell on.
+    fn draw_pixel(&self, view: &View<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+        let Look { width: wide, height, has_symbols, has_numbers } = self.look;
+        let (pixel, weight) = (self.pixel(at), self.covered.get(&at).copied());
+        let (dim, entry) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Entry));
+        let is_now = at == (self.now.y, self.now.x);
+        let colour = weight.filter(|_| self.is_shared).and_then(|weight| view.weight_style(self.filter, weight));
+        let style = match (weight, pixel) {
+            (Some(_), _) if is_now => view.theme.style(StyleRole::Step),
+            (Some(_), Some(_)) => entry.patch(colour.unwrap_or_default()),
+            (None, Some(_)) => view.theme.style(StyleRole::Plain),
+            _ => dim,
+        };
+        let text = match (weight, pixel) {
+            (Some(weight), _) if has_symbols => view.disambiguated(self.filter, weight),
+            (Some(_), Some(_)) => "■".to_owned(),
+            (None, Some(_)) if has_numbers => String::new(),
+            (None, Some(_)) => "·".to_owned(),
+            _ => "░".to_owned(),
+        };
+        let text = if is_now && weight.is_some() { format!("[{text}]") } else { format!(" {text} ") };
+        let centred = |text: &str, wide: usize| format!("{text:^wide$}");
+        let number = pixel.filter(|_| has_numbers).and_then(|pixel| view.entry_text(self.image_tensor, pixel)).unwrap_or_default();
+        // the last column of a large pixel is a gap
+        let solid = if has_numbers { wide - 1 } else { wide };
+        text_at(buf, area, x, y, &centred(&text, solid), style);
+        if has_numbers {
+            let style = if weight.is_some() && pixel.is_some() && !is_now { entry } else { style };
+            text_at(buf, area, x, y + 1, &centred(&number, solid), style);
+        }
+        let cells = |down: u16, high: usize| Rect {
+            x: area.x + x,
+            y: area.y + y + down,
+            width: u16::try_from(wide).unwrap_or(1),
+            height: u16::try_from(high).unwrap_or(1),
+        };
+        if let Some(pixel) = pixel {
+            spots.add(cells(0, height), Spot::entry(self.image_tensor, pixel));
+        }
+        if let Some(weight) = weight {
+            spots.add(cells(0, 1), Spot::entry(self.filter, weight));
         }
     }
 }

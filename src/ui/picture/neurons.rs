@@ -1,19 +1,34 @@
 //! Draws two columns of neurons and the edges between them: on the right the neurons that an op computes, on the left those that it reads. An edge is a term of the forward
-//! op, such as a₁·w₁. In a convolution, many edges share a weight; such edges have the colour of their weight.
+//! op, such as a₁·w₁. In a convolution, many edges share a weight; such edges have the colour of their weight. The edges to the losers of a maximum are dashed.
+
+use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::bars;
-use super::canvas::{Canvas, text_at, text_ending_at};
+use super::canvas::{Canvas, Stroke, text_at};
+use super::columns::{NeuronColumns, NeuronEdge, ShownNeurons, is_shared};
+use super::target::{Spot, Spots};
 use crate::glyph;
-use crate::network::{Id, Network, Role};
-use crate::scene::{MAX_ARGUMENTS, TermRead};
+use crate::network::Id;
 use crate::tensor::len;
 use crate::text::{cut, width};
-use crate::ui::theme::StyleRole;
+use crate::ui::theme::{SHARED_COLOURS, StyleRole};
 use crate::ui::view::View;
+
+/// The smallest number of cells of an edge that stay visible beside the name of its weight.
+const VISIBLE_EDGE: usize = 6;
+
+/// A column: the tensor whose numbers it shows, and its neurons.
+struct Column {
+    shown: Id,
+    neurons: Vec<Neuron>,
+    /// The neuron that this step reads or computes, and the one that is being computed.
+    now: Option<usize>,
+    entry: Option<usize>,
+}
 
 /// A neuron of a column.
 struct Neuron {
@@ -21,211 +36,212 @@ struct Neuron {
     at: usize,
     /// The row in the area.
     row: u16,
-}
-
-/// An edge, or the known parts of an edge: the indices of its left neuron, its right neuron and its weight in their tensors.
-#[derive(Clone, Copy)]
-struct NeuronEdge {
-    left: Option<usize>,
-    right: Option<usize>,
-    weight: Option<usize>,
-}
-
-impl NeuronEdge {
-    /// Returns whether two edges can be the same: all parts that are known of both are equal.
-    fn matches(self, other: Self) -> bool {
-        let can_equal = |a: Option<usize>, b: Option<usize>| a.is_none() || b.is_none() || a == b;
-        can_equal(self.left, other.left) && can_equal(self.right, other.right) && can_equal(self.weight, other.weight)
-    }
-
-    /// Returns whether any part is known.
-    fn is_known(self) -> bool {
-        self.left.is_some() || self.right.is_some() || self.weight.is_some()
-    }
-}
-
-/// The two columns, as tensors of the forward pass.
-struct NeuronColumns {
-    left: Id,
-    right: Id,
-    /// The edge of this step. Its known parts are those that the step reads or computes.
-    now: NeuronEdge,
-    /// As `now`, but only the entry that is being computed is known.
-    entry: NeuronEdge,
-}
-
-/// Returns whether a tensor's entries are neurons.
-fn is_neuron(network: &Network, id: Id) -> bool {
-    !matches!(network.tensor(id).role, Role::Parameter | Role::Constant | Role::Target)
-}
-
-/// Returns whether a tensor is a weight: a parameter that is not a bias.
-fn is_weight(network: &Network, id: Id) -> bool {
-    let info = network.tensor(id);
-    info.role == Role::Parameter && info.shape.len() > 1
-}
-
-/// Returns the tensor of neurons from which a tensor is computed. If there are several, prefers one that is among the entries of this step.
-fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<Id> {
-    let op = &network.ops()[network.producer(id)?];
-    let mut neurons =
-        op.first_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
-    let first = *neurons.peek()?;
-    let is_used = |id: Id| entries.iter().any(|(used, _)| *used == id);
-    if is_used(first) { Some(first) } else { neurons.find(|id| is_used(*id)).or(Some(first)) }
-}
-
-impl NeuronColumns {
-    /// Returns the columns of this step; `None` for a step of the batch, which connects no neurons.
-    fn of(view: &View<'_>) -> Option<Self> {
-        let network = view.network();
-        view.step.sample?;
-        let result = (view.neuron(view.output), view.at.entry);
-        // the entries that this step reads or computes; a gradient stands for its neurons
-        let mut entries: Vec<(Id, usize)> = view.sources_now().iter().map(|source| (view.neuron(source.tensor), source.at)).collect();
-        entries.push(result);
-        let neurons = entries.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
-        // the tensor that is computed last
-        let last = neurons.max_by_key(|id| network.producer(*id).map_or(0, |n| n + 1))?;
-        let (left, right) =
-            if view.is_backward() && last == network.output() && entries.iter().all(|(id, _)| *id == last || !is_neuron(network, *id)) {
-                (last, network.loss())
-            } else {
-                let other = entries.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id));
-                (other.or_else(|| source_tensor(network, last, &entries))?, last)
-            };
-        let used_entry = |id: Id| entries.iter().find(|(used, _)| *used == id).map(|(_, at)| *at);
-        let computed_entry = |id: Id| (id == result.0).then_some(result.1);
-        let weight = |entries: &[(Id, usize)]| entries.iter().find(|(id, _)| is_weight(network, *id)).map(|(_, at)| *at);
-        Some(Self {
-            left,
-            right,
-            now: NeuronEdge { left: used_entry(left), right: used_entry(right), weight: weight(&entries) },
-            entry: NeuronEdge { left: computed_entry(left), right: computed_entry(right), weight: weight(&[result]) },
-        })
-    }
-
-    /// Returns the edges from some neurons of the left column to one neuron of the right column. `lefts` has to be ascending.
-    fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
-        // an entry without steps has no edges
-        let Some(at) = view.first_position(self.right, right) else { return Vec::new() };
-        let edge = |TermRead { place, reads, .. }: TermRead| {
-            let weight = reads.iter().find(|(id, _)| is_weight(view.network(), *id)).map(|(_, at)| *at);
-            NeuronEdge { left: Some(place), right: Some(right), weight }
-        };
-        view.term_reads(&at, self.left, lefts).into_iter().map(edge).collect()
-    }
-
-    /// Returns the neurons of the left column that the first `most` terms of a neuron of the right column read, at most `most` for each term.
-    fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
-        let at = view.first_position(self.right, right);
-        let sources = at.into_iter().flat_map(move |at| view.sources_of(&at, 0..at.terms.min(most as u64)));
-        sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
-    }
-
-    /// Returns whether this step determines an edge: both neurons are known, or the left neuron if the right column is the loss.
-    fn has_edge_now(&self, view: &View<'_>) -> bool {
-        self.now.left.is_some() && (self.now.right.is_some() || self.right == view.network().loss())
-    }
+    symbol: String,
 }
 
 /// Draws the picture.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let Some(columns) = NeuronColumns::of(view) else { return bars::render(view, area, buf) };
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+    let Some(columns) = NeuronColumns::of(view) else { return bars::render(view, area, buf, spots) };
     if area.height < 2 || area.width < 16 {
         return;
     }
     let count = |id: Id| len(&view.network().tensor(id).shape);
-    let (near_left, near_right) = involved_neurons(view, &columns, usize::from(area.height));
-    let left = column(count(columns.left), near_left, columns.now.left, area.height);
-    let right = column(count(columns.right), near_right, columns.now.right, area.height);
-    let (left_shown, right_shown) = (shown_tensor(view, columns.left), shown_tensor(view, columns.right));
-    let (left_symbols, right_symbols) = (symbols(view, left_shown, right_shown, &left), symbols(view, right_shown, left_shown, &right));
-    let rooms = label_rooms(view, [(left_shown, &left, &left_symbols), (right_shown, &right, &right_symbols)], usize::from(area.width));
-    let left_labels = labels(view, left_shown, &left, &left_symbols, rooms[0]);
-    let right_labels = labels(view, right_shown, &right, &right_symbols, rooms[1]);
-    let widest = |labels: &[String], room: usize| labels.iter().map(|label| width(label)).max().unwrap_or(0).min(room);
+    let is_stacked = !has_room_beside(view, &columns, usize::from(area.width));
+    // a label above its neuron takes a row
+    let row_height = if is_stacked { 2 } else { 1 };
+    let shown = columns.shown(view, usize::from(area.height / row_height));
+    // below the neurons are their counts; above and below them are the counts of the terms that are not shown
+    let has_all = shown.left.len() == count(columns.left) && shown.right.len() == count(columns.right);
+    let inner = if has_all { area.height } else { area.height - 1 };
+    let is_folded = shown.folded.is_some() && inner >= 5;
+    let rows = if is_folded { 1..inner - 1 } else { 0..inner };
+    let [left, right] = both_columns(view, &columns, &shown, &rows, row_height);
+    let all = usize::from(area.width) + if is_stacked { UNLABELLED[0] - 1 } else { 0 };
+    let rooms = label_rooms(view, [&left, &right], all);
+    let labels = [labels(view, &left, rooms[0]), labels(view, &right, rooms[1])];
+    let widest = |n: usize| u16::try_from(labels[n].iter().map(|label| width(label)).max().unwrap_or(0).min(rooms[n])).unwrap_or(0);
     // the cells of the neurons, left and right
-    let from = u16::try_from(widest(&left_labels, rooms[0]) + 2).unwrap_or(2);
-    let to = area.width.saturating_sub(u16::try_from(widest(&right_labels, rooms[1]) + 3).unwrap_or(3));
-    let shared = is_shared(view.network(), columns.right);
-    let mut canvas = Canvas::new(area);
-    let lefts: Vec<usize> = left.iter().map(|neuron| neuron.at).collect();
-    for end in &right {
-        for edge in columns.edges(view, &lefts, end.at) {
-            let Some(start) = edge.left.and_then(|at| lefts.binary_search(&at).ok()).map(|n| &left[n]) else { continue };
-            let is_now = columns.has_edge_now(view) && edge.matches(columns.now);
-            let colour = edge.weight.filter(|_| shared).map(|weight| view.theme.shared(weight).not_underlined());
-            let is_of_entry = columns.entry.is_known() && edge.matches(columns.entry);
-            let (style, rank) = edge_style(view, colour, is_now, is_of_entry);
-            canvas.line((from + 1, start.row), (to - 1, end.row), style, rank, is_now);
+    let (from, to) = if is_stacked { (0, area.width - 1) } else { (widest(0) + 2, area.width.saturating_sub(widest(1) + 3)) };
+    draw_edges(view, &columns, &shown, [(&left, from), (&right, to)], area, buf, spots);
+    for (column, labels, x) in [(&left, &labels[0], from), (&right, &labels[1], to)] {
+        let is_left = x == from;
+        let room = if is_stacked {
+            area.width
+        } else if is_left {
+            from - 1
+        } else {
+            area.width.saturating_sub(to + 2)
+        };
+        for (neuron, label) in column.neurons.iter().zip(labels) {
+            let (style, text) = (column.style(view, neuron), cut(label, usize::from(room)));
+            let row = if is_stacked { neuron.row - 1 } else { neuron.row };
+            let start = match (is_left, is_stacked) {
+                (true, true) => 0,
+                (true, false) => (from - 1).saturating_sub(u16::try_from(width(&text)).unwrap_or(0)),
+                (false, true) => area.width.saturating_sub(u16::try_from(width(&text)).unwrap_or(0)),
+                (false, false) => to + 2,
+            };
+            text_at(buf, area, start, row, &text, style);
+            text_at(buf, area, x, neuron.row, "●", style);
+            let spot = Spot::entry(column.shown, neuron.at);
+            spots.add(Rect { x: area.x + x, y: area.y + neuron.row, width: 1, height: 1 }, spot);
+            let wide = u16::try_from(width(&text)).unwrap_or(0);
+            spots.add(Rect { x: area.x + start, y: area.y + row, width: wide, height: 1 }, spot);
         }
     }
-    canvas.render(buf);
-    for (neuron, label) in left.iter().zip(&left_labels) {
-        let style = neuron_style(view, neuron.at, columns.now.left, columns.entry.left);
-        let text = cut(label, usize::from(from) - 1);
-        text_ending_at(buf, area, from - 1, neuron.row, &text, style);
-        text_at(buf, area, from, neuron.row, "●", style);
+    draw_count(view, area, (0, left.neurons.len(), count(columns.left)), buf);
+    draw_count(view, area, (to, right.neurons.len(), count(columns.right)), buf);
+    if let Some(folded) = shown.folded.filter(|_| is_folded) {
+        for (terms, row) in folded.into_iter().zip([0, inner - 1]).filter(|(terms, _)| *terms > 0) {
+            let texts = [format!("… {terms} more terms"), format!("… {terms} more"), format!("… {terms}")];
+            let fitting = texts.iter().find(|text| width(text) + 2 < usize::from(to - from));
+            draw_between(view, area, (from, to, row), fitting.unwrap_or(&texts[2]), StyleRole::Dim, buf);
+        }
     }
-    for (neuron, label) in right.iter().zip(&right_labels) {
-        let style = neuron_style(view, neuron.at, columns.now.right, columns.entry.right);
-        text_at(buf, area, to, neuron.row, "●", style);
-        let text = cut(label, usize::from(area.width.saturating_sub(to + 2)));
-        text_at(buf, area, to + 2, neuron.row, &text, style);
+}
+
+/// Returns both columns with the rows of their neurons.
+fn both_columns(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons, rows: &Range<u16>, row_height: u16) -> [Column; 2] {
+    let tensors = [columns.left, columns.right].map(|id| shown_tensor(view, id));
+    let column = |n: usize, chosen: &[usize], now: Option<usize>, entry: Option<usize>| {
+        let (id, other) = (tensors[n], tensors[1 - n]);
+        // the distances between neighbours are equal, and the column is in the middle; a neuron is in the last of its rows
+        let (all, height) = (rows.len(), usize::from(row_height));
+        let distance = (all / chosen.len().max(1)).max(height);
+        let above = all.saturating_sub(chosen.len().saturating_sub(1) * distance + height) / 2 + height - 1;
+        let row = |i: usize| rows.start + u16::try_from(above + i * distance).unwrap_or(0);
+        let neuron = |(i, &at): (usize, &usize)| Neuron { at, row: row(i), symbol: symbol(view, id, other, at) };
+        Column { shown: id, neurons: chosen.iter().enumerate().map(neuron).collect(), now, entry }
+    };
+    [column(0, &shown.left, columns.now.left, columns.entry.left), column(1, &shown.right, columns.now.right, columns.entry.right)]
+}
+
+/// Returns the symbol of a neuron: with its layer, if the other column or a tensor of the op has the same letter.
+fn symbol(view: &View<'_>, id: Id, other: Id, at: usize) -> String {
+    if view.same_letter(id, other) { view.entry_symbol_with_layer(id, at) } else { view.disambiguated(id, at) }
+}
+
+/// Returns whether the labels of both columns fit beside their neurons. The last neurons have the longest symbols, so the answer is the same at every step of an op.
+fn has_room_beside(view: &View<'_>, columns: &NeuronColumns, all: usize) -> bool {
+    let [left, right] = [columns.left, columns.right].map(|id| shown_tensor(view, id));
+    let widest = |id: Id, other: Id| width(&symbol(view, id, other, len(&view.network().tensor(id).shape).saturating_sub(1)));
+    widest(left, right) + widest(right, left) + UNLABELLED[1] <= all
+}
+
+/// Draws the edges, and the weight of this step's edge on it.
+fn draw_edges(
+    view: &View<'_>,
+    columns: &NeuronColumns,
+    shown: &ShownNeurons,
+    [(left, from), (right, to)]: [(&Column, u16); 2],
+    area: Rect,
+    buf: &mut Buffer,
+    spots: &mut Spots,
+) {
+    let shared = is_shared(view.network(), columns.right);
+    let mut canvas = Canvas::new(area);
+    let mut named = None;
+    // for each neuron on the right, the neuron that it selects, as a maximum does
+    let selected: Vec<Option<usize>> = right
+        .neurons
+        .iter()
+        .map(|end| view.selected_by(columns.right, end.at).filter(|entry| entry.tensor == columns.left).map(|entry| entry.at))
+        .collect();
+    for edge in &shown.edges {
+        let ends = [(edge.left, left), (edge.right, right)]
+            .map(|(at, column)| at.and_then(|at| column.neurons.binary_search_by_key(&at, |neuron| neuron.at).ok()));
+        let [Some(start), Some(end)] = ends else { continue };
+        let is_now = columns.is_now(view, *edge);
+        let is_dashed = selected[end].is_some_and(|at| Some(at) != edge.left);
+        let kind = if is_now {
+            EdgeKind::Now
+        } else if columns.is_of_entry(*edge) && !is_dashed {
+            EdgeKind::OfEntry
+        } else {
+            EdgeKind::Other
+        };
+        let (style, rank) = edge_style(view, edge, shared, kind);
+        let (start, end) = ((from + 1, left.neurons[start].row), (to - 1, right.neurons[end].row));
+        canvas.line(start, end, Stroke { style, rank, is_thick: is_now, is_dashed, spot: columns.spot(view, *edge) });
+        if let Some(weight) = edge.weight.filter(|_| is_now) {
+            let name = view.disambiguated(shown_tensor(view, weight.tensor), weight.at);
+            let has_room = width(&name) + 2 + VISIBLE_EDGE < usize::from(to - from);
+            named = has_room.then(|| (name, u16::midpoint(start.1, end.1), columns.spot(view, *edge)));
+        }
     }
-    draw_count(view, area, (0, left.len(), count(columns.left)), buf);
-    draw_count(view, area, (to, right.len(), count(columns.right)), buf);
+    canvas.render(buf, spots);
+    if let Some((name, row, spot)) = named {
+        let cells = draw_between(view, area, (from, to, row), &name, StyleRole::Result, buf);
+        if let (Some(cells), Some(spot)) = (cells, spot) {
+            spots.add(cells, spot);
+        }
+    }
+}
+
+/// Draws a text in the middle between two columns, if it fits there, and returns its cells.
+fn draw_between(
+    view: &View<'_>,
+    area: Rect,
+    (from, to, row): (u16, u16, u16),
+    text: &str,
+    role: StyleRole,
+    buf: &mut Buffer,
+) -> Option<Rect> {
+    let wide = u16::try_from(width(text) + 2).ok()?;
+    let room = to.checked_sub(from + 1)?;
+    let x = from + 1 + room.checked_sub(wide)? / 2;
+    text_at(buf, area, x, row, " ", Style::new());
+    text_at(buf, area, x + 1, row, text, view.theme.style(role).not_underlined());
+    text_at(buf, area, x + wide - 1, row, " ", Style::new());
+    Some(Rect { x: area.x + x, y: area.y + row, width: wide, height: 1 })
+}
+
+/// The relation of an edge to this step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EdgeKind {
+    /// It is this step's edge.
+    Now,
+    /// It is another term of the current entry.
+    OfEntry,
+    Other,
 }
 
 /// Returns the style and the rank of an edge: the edge of this step is above the edges of the current entry, and these are above all others.
-fn edge_style(view: &View<'_>, colour: Option<Style>, is_now: bool, is_of_entry: bool) -> (Style, u8) {
-    match (is_now, is_of_entry) {
-        (true, _) => (colour.unwrap_or(view.theme.style(StyleRole::Result).not_underlined()).bold(), 3),
-        (_, true) => (colour.unwrap_or(view.theme.style(view.pass_role())), 2),
-        _ => (colour.map_or(view.theme.style(StyleRole::Dim), Style::dim), 1),
+fn edge_style(view: &View<'_>, edge: &NeuronEdge, shared: bool, kind: EdgeKind) -> (Style, u8) {
+    let weight = edge.weight.filter(|_| shared);
+    let colour = weight.and_then(|weight| view.weight_colour(weight.tensor, weight.at, SHARED_COLOURS));
+    let (theme, style) = (&view.theme, colour.map(|colour| view.theme.shared(colour).not_underlined()));
+    match kind {
+        EdgeKind::Now => (style.unwrap_or(theme.style(StyleRole::Result).not_underlined()).bold(), 3),
+        EdgeKind::OfEntry => (style.unwrap_or(theme.style(view.pass_role())), 2),
+        EdgeKind::Other => (colour.map_or(theme.style(StyleRole::Dim), |colour| theme.shared_faint(colour).not_underlined()), 1),
     }
 }
 
-/// Returns the style of the neuron `at`, if the neuron `now` is read in this step and the neuron `entry` is being computed.
-fn neuron_style(view: &View<'_>, at: usize, now: Option<usize>, entry: Option<usize>) -> Style {
-    if entry == Some(at) {
-        view.theme.style(StyleRole::Result)
-    } else if now == Some(at) {
-        view.theme.style(StyleRole::Step)
-    } else {
-        view.theme.style(StyleRole::Plain)
+impl Column {
+    /// Returns the style of a neuron.
+    fn style(&self, view: &View<'_>, neuron: &Neuron) -> Style {
+        view.theme.style(match Some(neuron.at) {
+            at if at == self.entry => StyleRole::Result,
+            at if at == self.now => StyleRole::Step,
+            _ => StyleRole::Plain,
+        })
     }
 }
 
 /// The cells of a row without labels: the neurons with their blanks and the edges, which are shorter if space is short.
 const UNLABELLED: [usize; 2] = [11, 7];
 
-/// Returns the symbols of a column's neurons in two lengths. The longer one includes the layer if the `other` column has the same letter.
-fn symbols(view: &View<'_>, id: Id, other: Id, neurons: &[Neuron]) -> Vec<[String; 2]> {
-    let is_ambiguous = view.same_letter(id, other);
-    let symbols = |neuron: &Neuron| {
-        let short = view.entry_symbol(id, neuron.at);
-        [if is_ambiguous { view.entry_symbol_with_layer(id, neuron.at) } else { short.clone() }, short]
-    };
-    neurons.iter().map(symbols).collect()
-}
-
-/// A column with the tensor that its labels show, and the symbols of its neurons in two lengths.
-type LabelledColumn<'a> = (Id, &'a [Neuron], &'a [[String; 2]]);
-
 /// Returns the cells for the labels of the left and of the right column. Both get room for their symbols first; then they share what is left for numbers.
-fn label_rooms(view: &View<'_>, columns: [LabelledColumn<'_>; 2], all: usize) -> [usize; 2] {
-    let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
-    let [long, short] =
-        [0, 1].map(|form: usize| columns.each_ref().map(|(_, _, symbols)| widest(&mut symbols.iter().map(|forms| width(&forms[form])))));
-    let full = columns.each_ref().map(|(id, neurons, symbols)| {
-        let number = |at: usize| view.entry_text(*id, at).map_or(1, |text| width(&text));
-        widest(&mut neurons.iter().zip(*symbols).map(|(neuron, [long, _])| width(long) + 1 + number(neuron.at)))
+fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize) -> [usize; 2] {
+    let symbols = columns.map(|column| column.neurons.iter().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
+    let number = |id: Id, at: usize| view.entry_text(id, at).map_or(1, |text| width(&text));
+    let full = columns.map(|Column { shown, neurons, .. }| {
+        neurons.iter().map(|neuron| width(&neuron.symbol) + 1 + number(*shown, neuron.at)).max().unwrap_or(0)
     });
     let [roomy, dense] = UNLABELLED.map(|cells| all.saturating_sub(cells));
-    let forms = [(long, roomy), (long, dense), (short, dense)];
-    let (mut given, room) = forms.into_iter().find(|(named, room)| named[0] + named[1] <= *room).unwrap_or((short, dense));
+    let mut given = symbols;
+    let room = if given[0] + given[1] <= roomy { roomy } else { dense };
     if given[0] + given[1] > room {
         given = [given[0].min(room / 2), given[1].min(room / 2)];
     }
@@ -235,15 +251,14 @@ fn label_rooms(view: &View<'_>, columns: [LabelledColumn<'_>; 2], all: usize) ->
     [given[0] + left, given[1] + more[1].min(spare - left)]
 }
 
-/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, the number is left out, then the layer of the symbol: a node
-/// always has its name.
-fn labels(view: &View<'_>, id: Id, neurons: &[Neuron], symbols: &[[String; 2]], room: usize) -> Vec<String> {
-    let label = |(neuron, [long, short]): (&Neuron, &[String; 2])| {
-        let number = view.entry_text(id, neuron.at).unwrap_or_else(|| glyph::TO_COME.to_owned());
-        let texts = [format!("{long} {number}"), long.clone(), short.clone()];
-        texts.into_iter().find(|text| width(text) <= room).unwrap_or_else(|| short.clone())
+/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, the number is left out: a node always has its name.
+fn labels(view: &View<'_>, column: &Column, room: usize) -> Vec<String> {
+    let label = |neuron: &Neuron| {
+        let number = view.entry_text(column.shown, neuron.at).unwrap_or_else(|| glyph::TO_COME.to_owned());
+        let full = format!("{} {number}", neuron.symbol);
+        if width(&full) <= room { full } else { neuron.symbol.clone() }
     };
-    neurons.iter().zip(symbols).map(label).collect()
+    column.neurons.iter().map(label).collect()
 }
 
 /// Writes `drawn of all` below a column that does not show all its neurons.
@@ -253,67 +268,6 @@ fn draw_count(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize),
         let x = x.min(area.width.saturating_sub(u16::try_from(text.len()).unwrap_or(0)));
         text_at(buf, area, x, area.height - 1, &text, view.theme.style(StyleRole::Dim));
     }
-}
-
-/// Returns whether the weights of the edges to a tensor are shared, as in a filter.
-fn is_shared(network: &Network, right: Id) -> bool {
-    network.producer(right).is_some_and(|n| network.ops()[n].window().is_some())
-}
-
-/// Returns the neurons of the left and of the right column that the current entry involves. If there are many, these are the neurons around this step.
-fn involved_neurons(view: &View<'_>, columns: &NeuronColumns, rows: usize) -> (Vec<usize>, Vec<usize>) {
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    // as many terms as there are rows, with this step's term in the middle
-    let count = rows as u64;
-    let first = view.at.term.saturating_sub(count / 2).min(view.at.terms.saturating_sub(count));
-    for (id, at) in view.sources_of(&view.at, first..(first + count).min(view.at.terms)).flatten() {
-        let id = view.neuron(id);
-        if id == columns.left {
-            left.push(at);
-        } else if id == columns.right {
-            right.push(at);
-        }
-    }
-    // a step that reads a long slice lists only one entry of it: adds the neurons of the slice around that one
-    for (id, slice) in view.slices().filter(|(_, slice)| slice.len() > MAX_ARGUMENTS) {
-        let (neurons, now) = match view.neuron(id) {
-            id if id == columns.left => (&mut left, columns.now.left),
-            id if id == columns.right => (&mut right, columns.now.right),
-            _ => continue,
-        };
-        let middle = now.unwrap_or(slice.first);
-        neurons.extend((middle.saturating_sub(rows)..=middle + rows).filter(|at| slice.contains(*at)));
-    }
-    left.extend(columns.entry.left);
-    right.extend(columns.entry.right);
-    if left.is_empty() {
-        left = right.iter().take(rows).flat_map(|right| columns.first_lefts(view, *right, rows)).take(rows).collect();
-    }
-    (left, right)
-}
-
-/// Returns the neurons of a column: all if they fit, else the `near` neurons, with the neuron `now` of this step among them.
-fn column(count: usize, mut near: Vec<usize>, now: Option<usize>, height: u16) -> Vec<Neuron> {
-    let mut rows = usize::from(height);
-    let chosen: Vec<usize> = if count <= rows {
-        (0..count).collect()
-    } else {
-        // one row is for the count
-        rows -= 1;
-        near.extend(now);
-        near.sort_unstable();
-        near.dedup();
-        if near.is_empty() {
-            near = (0..rows).collect();
-        }
-        let current = now.and_then(|now| near.iter().position(|at| *at == now)).unwrap_or(0);
-        let first = current.saturating_sub(rows / 2).min(near.len().saturating_sub(rows));
-        near.into_iter().skip(first).take(rows).collect()
-    };
-    let n = chosen.len();
-    // the neurons divide the height evenly: the i-th of n is at the fraction (i + ½) / n
-    let row = |i: usize| u16::try_from((2 * i + 1) * rows / (2 * n)).unwrap_or(0);
-    chosen.into_iter().enumerate().map(|(i, at)| Neuron { at, row: row(i) }).collect()
 }
 
 /// Returns the tensor whose numbers a column shows: the gradient by the neurons if this step reads or computes it, else the neurons' values.

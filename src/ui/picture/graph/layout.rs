@@ -22,10 +22,10 @@ use std::ops::Range;
 use super::nodes::{GraphNode, cells};
 
 /// The spacings that are tried: the distance from node to node in rows, and whether value and derivative are above and below the node (`true`) or beside it (`false`).
-const SPACINGS: [(i32, bool); 6] = [(6, true), (5, true), (4, true), (3, true), (2, false), (1, false)];
+const SPACINGS: [(i32, bool); 8] = [(12, true), (9, true), (6, true), (5, true), (4, true), (3, true), (2, false), (1, false)];
 
 /// The smallest and largest gap between two columns, in cells.
-const GAP: (i32, i32) = (4, 18);
+const GAP: (i32, i32) = (4, 30);
 
 /// The smallest height that has room for a node, numbers above and below it, and marks above and below the numbers.
 const MIN_ROOMY_HEIGHT: i32 = 5;

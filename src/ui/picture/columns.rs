@@ -1,0 +1,278 @@
+//! Chooses what the picture of neurons shows of a step: two columns of neurons, and the edges between them. If the columns or the edges do not fit, only those around
+//! this step are shown.
+
+use std::ops::Range;
+
+use super::target::{Spot, Term};
+use crate::network::{Id, Network, Role};
+use crate::scene::{MAX_ARGUMENTS, TermRead};
+use crate::step::TensorEntry;
+use crate::tensor::len;
+use crate::ui::theme::SHARED_COLOURS;
+use crate::ui::view::View;
+
+/// The smallest and largest number of edges that a picture shows.
+const EDGES: [usize; 2] = [16, 64];
+
+/// An edge, or the known parts of an edge: the indices of its left neuron and its right neuron in their tensors, and its weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeuronEdge {
+    pub left: Option<usize>,
+    pub right: Option<usize>,
+    pub weight: Option<TensorEntry>,
+}
+
+impl NeuronEdge {
+    /// Returns whether two edges can be the same: all parts that are known of both are equal.
+    pub fn matches(self, other: Self) -> bool {
+        fn can_equal<T: PartialEq + Copy>(a: Option<T>, b: Option<T>) -> bool {
+            a.is_none() || b.is_none() || a == b
+        }
+        can_equal(self.left, other.left) && can_equal(self.right, other.right) && can_equal(self.weight, other.weight)
+    }
+
+    /// Returns whether any part is known.
+    fn is_known(self) -> bool {
+        self.left.is_some() || self.right.is_some() || self.weight.is_some()
+    }
+
+    /// Returns whether an edge leads to or from a neuron of another one.
+    fn touches(self, other: Self) -> bool {
+        self.left.is_some_and(|left| other.left == Some(left)) || self.right.is_some_and(|right| other.right == Some(right))
+    }
+}
+
+/// The two columns, as tensors of the forward pass.
+pub struct NeuronColumns {
+    pub left: Id,
+    pub right: Id,
+    /// The edge of this step. Its known parts are those that the step reads or computes.
+    pub now: NeuronEdge,
+    /// As `now`, but only the entry that is being computed is known.
+    pub entry: NeuronEdge,
+}
+
+/// The neurons of both columns that are shown, ascending, and the edges between them.
+pub struct ShownNeurons {
+    pub left: Vec<usize>,
+    pub right: Vec<usize>,
+    pub edges: Vec<NeuronEdge>,
+    /// The numbers of the terms before and after those that are shown; `None` if the picture is not folded to some terms.
+    pub folded: Option<[u64; 2]>,
+}
+
+/// Returns whether a tensor's entries are neurons.
+fn is_neuron(network: &Network, id: Id) -> bool {
+    !matches!(network.tensor(id).role, Role::Parameter | Role::Constant | Role::Target)
+}
+
+/// Returns whether a tensor is a weight: a parameter that is not a bias.
+fn is_weight(network: &Network, id: Id) -> bool {
+    let info = network.tensor(id);
+    info.role == Role::Parameter && info.shape.len() > 1
+}
+
+/// Returns whether a tensor is a bias or another parameter with one entry for each neuron or channel.
+fn is_bias(network: &Network, id: Id) -> bool {
+    network.tensor(id).role == Role::Parameter && !is_weight(network, id)
+}
+
+/// Returns the tensor of neurons from which a tensor is computed. If there are several, prefers one that is among the entries of this step.
+fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<Id> {
+    let op = &network.ops()[network.producer(id)?];
+    let mut neurons =
+        op.first_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
+    let first = *neurons.peek()?;
+    let is_used = |id: Id| entries.iter().any(|(used, _)| *used == id);
+    if is_used(first) { Some(first) } else { neurons.find(|id| is_used(*id)).or(Some(first)) }
+}
+
+impl NeuronColumns {
+    /// Returns the columns of this step; `None` for a step of the batch, which connects no neurons.
+    pub fn of(view: &View<'_>) -> Option<Self> {
+        let network = view.network();
+        view.step.sample?;
+        let result = (view.neuron(view.output), view.at.entry);
+        // the entries that this step reads or computes; a gradient stands for its neurons
+        let mut entries: Vec<(Id, usize)> = view.sources_now().iter().map(|source| (view.neuron(source.tensor), source.at)).collect();
+        entries.push(result);
+        let neurons = entries.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
+        // the tensor that is computed last
+        let last = neurons.max_by_key(|id| network.producer(*id).map_or(0, |n| n + 1))?;
+        let (left, right) = if view.is_backward()
+            && last == network.output()
+            && entries.iter().all(|(id, _)| *id == last || !is_neuron(network, *id))
+            && !is_bias(network, result.0)
+        {
+            (last, network.loss())
+        } else {
+            let bias = Some(result.0).filter(|id| is_bias(network, *id));
+            let other = bias.or_else(|| entries.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id)));
+            (other.or_else(|| source_tensor(network, last, &entries))?, last)
+        };
+        let used_entry = |id: Id| entries.iter().find(|(used, _)| *used == id).map(|(_, at)| *at);
+        let computed_entry = |id: Id| (id == result.0).then_some(result.1);
+        let weight = |entries: &[(Id, usize)]| weight_among(network, entries.iter().copied());
+        Some(Self {
+            left,
+            right,
+            now: NeuronEdge { left: used_entry(left), right: used_entry(right), weight: weight(&entries) },
+            entry: NeuronEdge { left: computed_entry(left), right: computed_entry(right), weight: weight(&[result]) },
+        })
+    }
+
+    /// Returns the edges from some neurons of the left column to one neuron of the right column. `lefts` has to be ascending.
+    fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
+        // an entry without steps has no edges
+        let Some(at) = view.first_position(self.right, right) else { return Vec::new() };
+        let edge = |TermRead { place, reads, .. }: TermRead| NeuronEdge {
+            left: Some(place),
+            right: Some(right),
+            weight: weight_among(view.network(), reads.into_iter()),
+        };
+        view.term_reads(&at, self.left, lefts).into_iter().map(edge).collect()
+    }
+
+    /// Returns the neurons of the left column that the first `most` terms of a neuron of the right column read, at most `most` for each term.
+    fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
+        let at = view.first_position(self.right, right);
+        let sources = at.into_iter().flat_map(move |at| view.sources_of(&at, 0..at.terms.min(most as u64)));
+        sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
+    }
+
+    /// Returns whether an edge is that of this step: both neurons are known, or the left neuron if the right column is the loss.
+    pub fn is_now(&self, view: &View<'_>, edge: NeuronEdge) -> bool {
+        self.now.left.is_some() && (self.now.right.is_some() || self.right == view.network().loss()) && edge.matches(self.now)
+    }
+
+    /// Returns whether an edge is a term of the current entry.
+    pub fn is_of_entry(&self, edge: NeuronEdge) -> bool {
+        self.entry.is_known() && edge.matches(self.entry)
+    }
+
+    /// Returns the target of a click on an edge: the term of this step's op that the edge stands for, or else the term of the forward op.
+    pub fn spot(&self, view: &View<'_>, edge: NeuronEdge) -> Option<Spot> {
+        let (left, right) = (edge.left?, edge.right?);
+        let gradient = |id: Id| view.network().gradient_of(id);
+        let [left_value, right_value] = [(self.left, left), (self.right, right)].map(|(tensor, at)| TensorEntry { tensor, at });
+        // the entry of a gradient, or of the tensor itself if it has none
+        let error = |entry: TensorEntry| TensorEntry { tensor: gradient(entry.tensor).unwrap_or(entry.tensor), ..entry };
+        let output = Some(view.output);
+        let term = match edge.weight {
+            Some(weight) if gradient(weight.tensor) == output => {
+                Term { of: error(weight), reads: left_value, with: Some(error(right_value)) }
+            }
+            _ if gradient(self.left) == output => Term { of: error(left_value), reads: error(right_value), with: edge.weight },
+            weight => Term { of: right_value, reads: left_value, with: weight },
+        };
+        Some(Spot::Term(term))
+    }
+
+    /// Returns the neurons and edges to show in a number of rows.
+    pub fn shown(&self, view: &View<'_>, rows: usize) -> ShownNeurons {
+        let count = |id: Id| len(&view.network().tensor(id).shape);
+        let (lefts, rights) = (count(self.left), count(self.right));
+        if lefts.max(rights) <= rows {
+            let (left, right): (Vec<usize>, Vec<usize>) = ((0..lefts).collect(), (0..rights).collect());
+            let most = (2 * rows).clamp(EDGES[0], EDGES[1]);
+            let mut edges: Vec<NeuronEdge> = Vec::new();
+            for right in &right {
+                edges.extend(self.edges(view, &left, *right));
+            }
+            let has_more_edges = edges.len() > most;
+            if has_more_edges {
+                edges.retain(|edge| self.is_of_entry(*edge) || edge.touches(self.entry));
+            }
+            // without the other edges, the picture is clear if the neurons are not too close
+            if !has_more_edges || 2 * lefts.max(rights) <= rows && edges.len() <= most {
+                return ShownNeurons { left, right, edges, folded: None };
+            }
+        }
+        self.folded(view, rows, [lefts, rights])
+    }
+
+    /// Returns the neurons that some terms around this step read, and the edges of these terms.
+    fn folded(&self, view: &View<'_>, rows: usize, counts: [usize; 2]) -> ShownNeurons {
+        let most = ((rows / 2) | 1).min(SHARED_COLOURS);
+        let terms = view.terms_around(most);
+        let [mut left, mut right] = self.involved(view, terms.clone(), most);
+        if left.is_empty() {
+            left = right.iter().take(most).flat_map(|right| self.first_lefts(view, *right, most)).take(most).collect();
+        }
+        let has_one_term = view.at.terms == 1;
+        if has_one_term && right.len() <= 1 && left.len() <= 1 {
+            // a single edge says little: adds the other neurons that its right neuron reads in one term, or else the neurons beside both
+            let window: Vec<usize> = match self.now.right {
+                Some(now) if view.first_position(self.right, now).is_some_and(|at| at.terms == 1) => {
+                    self.first_lefts(view, now, MAX_ARGUMENTS).collect()
+                }
+                _ => Vec::new(),
+            };
+            if window.len() > 1 {
+                left.extend(window);
+            } else {
+                let beside = |now: Option<usize>, count: usize| now.into_iter().flat_map(move |now| around(now, count, most));
+                left.extend(beside(self.now.left, counts[0]));
+                right.extend(beside(self.now.right, counts[1]));
+            }
+        }
+        let near = |mut neurons: Vec<usize>, now: Option<usize>, count: usize| {
+            neurons.extend(now);
+            if neurons.is_empty() {
+                neurons.extend(0..count.min(most));
+            }
+            neurons.sort_unstable();
+            neurons.dedup();
+            let current = now.and_then(|now| neurons.binary_search(&now).ok()).unwrap_or(0);
+            let range = around(current, neurons.len(), most);
+            neurons[range].to_vec()
+        };
+        let (left, right) = (near(left, self.now.left, counts[0]), near(right, self.now.right, counts[1]));
+        let mut edges: Vec<NeuronEdge> = right.iter().flat_map(|right| self.edges(view, &left, *right)).collect();
+        edges.retain(|edge| self.is_of_entry(*edge) || has_one_term && edge.touches(self.now));
+        let folded = (view.at.terms > most as u64).then(|| [terms.start, view.at.terms - terms.end]);
+        ShownNeurons { left, right, edges, folded }
+    }
+
+    /// Returns the neurons of the left and of the right column that some terms of the current entry involve.
+    fn involved(&self, view: &View<'_>, terms: Range<u64>, most: usize) -> [Vec<usize>; 2] {
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        for (id, at) in view.sources_of(&view.at, terms).flatten() {
+            let id = view.neuron(id);
+            if id == self.left {
+                left.push(at);
+            } else if id == self.right {
+                right.push(at);
+            }
+        }
+        // a step that reads a long slice lists only one entry of it: adds the neurons of the slice around that one
+        for (id, slice) in view.slices().filter(|(_, slice)| slice.len() > MAX_ARGUMENTS) {
+            let (neurons, now) = match view.neuron(id) {
+                id if id == self.left => (&mut left, self.now.left),
+                id if id == self.right => (&mut right, self.now.right),
+                _ => continue,
+            };
+            let middle = now.unwrap_or(slice.first);
+            neurons.extend((middle.saturating_sub(most)..=middle + most).filter(|at| slice.contains(*at)));
+        }
+        left.extend(self.entry.left);
+        right.extend(self.entry.right);
+        [left, right]
+    }
+}
+
+/// Returns the weight among the entries that a term reads.
+fn weight_among(network: &Network, mut entries: impl Iterator<Item = (Id, usize)>) -> Option<TensorEntry> {
+    entries.find(|(id, _)| is_weight(network, *id)).map(|(tensor, at)| TensorEntry { tensor, at })
+}
+
+/// Returns the range of `most` numbers around `now`, below `count`.
+fn around(now: usize, count: usize, most: usize) -> Range<usize> {
+    let first = now.saturating_sub(most / 2).min(count.saturating_sub(most));
+    first..count.min(first + most)
+}
+
+/// Returns whether the weights of the edges to a tensor are shared, as in a filter.
+pub fn is_shared(network: &Network, right: Id) -> bool {
+    network.producer(right).is_some_and(|n| network.ops()[n].window().is_some())
+}
