@@ -28,6 +28,7 @@ mod text_writer;
 mod trace;
 mod train;
 mod weights_listing;
+mod write;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};

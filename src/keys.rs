@@ -82,6 +82,10 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "down to the leaves: from the entry along its largest terms to inputs and parameters", "").named("leaves"),
     row(Focus::Normal, &["x"], Action::CheckGradient, "the gradient check of the entry: its derivative, and the differences of the loss", "").named("gradient check"),
     row(Focus::Normal, &["y"], Action::Toggle(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", "").named("copy"),
+    row(Focus::Normal, &["e"], Action::EditNumber, "edit the number under the cursor: an input, a parameter or a target; opens the cursor first", "").named("edit"),
+    row(Focus::Normal, &["u"], Action::Undo, "undo the last edit", "").named("undo"),
+    row(Focus::Normal, &["<C-r>", "U"], Action::Redo, "redo the edit that was undone last", "").named("redo"),
+    row(Focus::Normal, &["W"], Action::WriteEdits, "write the edits to the scenario file; a bundled scenario to the current folder", "").named("write edits"),
     row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("toggle watch"),
     row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", "").named("bookmarks"),
     row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network: its blocks, and what is computed already", "map"),
@@ -106,6 +110,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Cursor, &["m"], Action::Maker, "what made this entry", "made by"),
     row(Focus::Cursor, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this entry", "read by"),
     row(Focus::Cursor, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of this entry", "terms"),
+    row(Focus::Cursor, &["e"], Action::EditNumber, "edit this number", "edit"),
     row(Focus::Cursor, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits of this entry", "digits"),
     row(Focus::Cursor, &["<Esc>"], Action::Close, "end the inspection", "end"),
 

@@ -11,6 +11,7 @@ mod batch;
 mod build;
 mod checkpoints;
 mod descent;
+mod descent_result;
 mod learn;
 mod numbers;
 mod run;
@@ -21,7 +22,8 @@ mod train;
 
 pub use batch::{Batch, SgdOptions};
 pub use build::{Builder, Chain, Node};
-pub use descent::{Descent, DescentResult, DescentWalk, Iteration, SampleLosses};
+pub use descent::{Descent, DescentWalk, Iteration};
+pub use descent_result::{DescentResult, SampleLosses};
 pub use run::Run;
 pub use sample_runs::{SampleRun, SampleRuns};
 pub use size::{Shortage, Sizes};

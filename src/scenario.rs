@@ -17,6 +17,7 @@ mod addresses;
 mod archives;
 mod budget;
 mod built;
+mod edit;
 mod excerpt;
 mod expression;
 mod extract;
@@ -44,11 +45,15 @@ mod tensor;
 mod train;
 mod weight_file;
 mod wiring;
+mod write_back;
 
 pub use archives::{Files, NoFiles};
+pub use edit::{GivenNumber, typed_number};
 pub use fault::{Diagnostic, Faults};
 pub use source::Source;
+pub use write_back::{WrittenScenario, write_back};
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -65,6 +70,7 @@ mod tests;
 
 use addresses::AddressResolver;
 use built::BuiltNetwork;
+use edit::ChangedTensor;
 use extract::Extracted;
 use known::KnownNetwork;
 use reader::{ScenarioReader, TomlTable};
@@ -130,6 +136,8 @@ pub struct Expectation {
 pub struct Scenario {
     /// The file's name without its extension, a bundled scenario's name, or `-` for standard input; escaped.
     pub name: String,
+    /// The path of the file; `None` for a bundled scenario, and for one from the standard input. The caller of [`read`] sets it.
+    pub path: Option<PathBuf>,
     /// The text of the file.
     pub text: Arc<String>,
     /// The title, one line, escaped.
@@ -158,6 +166,8 @@ pub struct Scenario {
     pub files: Vec<String>,
     /// The memory budget. The bytes of the scenario's own tensors are already in use.
     pub budget: Arc<MemoryBudget>,
+    /// The tensors whose numbers the user has changed.
+    changed: Vec<ChangedTensor>,
 }
 
 impl Scenario {
@@ -166,13 +176,15 @@ impl Scenario {
     pub fn descent(&self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
         Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone(), Arc::clone(&self.budget))
+            .starting_from(&self.changed_fixed())
     }
 
     /// Starts gradient descent like [`Self::descent`], but consumes the scenario. So the parameters need not be copied: they are updated in place.
     #[must_use]
     pub fn into_descent(self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
-        Descent::with_own_parameters(self.network, samples, self.batch_reduction, self.train, self.budget)
+        let changed = self.changed_fixed();
+        Descent::with_own_parameters(self.network, samples, self.batch_reduction, self.train, self.budget).starting_from(&changed)
     }
 
     /// Returns the tensors of a sample that a run of the network reads, input and target, each with its id in the network. `sample` counts from 0.
@@ -269,6 +281,7 @@ impl ParsedScenario {
     fn into_scenario(self, name: &str, text: Arc<String>, files: Vec<String>, budget: Arc<MemoryBudget>) -> Scenario {
         Scenario {
             name: name.to_owned(),
+            path: None,
             text,
             title: self.title,
             summary: self.summary,
@@ -283,6 +296,7 @@ impl ParsedScenario {
             expectations: self.expectations,
             files,
             budget,
+            changed: Vec::new(),
         }
     }
 }

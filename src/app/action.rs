@@ -59,6 +59,18 @@ pub enum Action {
     RunToBreakpoint(i64),
     /// Goes to the place of the breakpoint of this number.
     GoToBreakpoint(u32),
+    /// Opens the line for a new value of the number under the cursor.
+    EditNumber,
+    /// Undoes the last edit of a number.
+    Undo,
+    /// Redoes the edit that was undone last.
+    Redo,
+    /// Writes the edits to the scenario file.
+    WriteEdits,
+    /// Ends the program without writing the edits.
+    QuitUnsaved,
+    /// Writes the edits, then ends the program.
+    WriteAndQuit,
     /// Edits the address line.
     Edit(InputRequest),
     /// Puts the next completion into the address line.
@@ -163,6 +175,13 @@ pub enum Request {
     Open(String),
     /// Copy a text to the clipboard.
     Copy(String),
+    /// Write the scenario with its edits.
+    Write {
+        /// The path; `None` for the scenario's own file.
+        path: Option<String>,
+        /// `true` to end the program if the file is written.
+        quits: bool,
+    },
     /// End the program.
     Quit,
 }

@@ -57,8 +57,14 @@ pub enum WordKind {
     Open,
     /// Ends the program.
     Quit,
-    /// Edits a value: not in this version.
-    Edit,
+    /// Ends the program without writing the edits.
+    QuitUnsaved,
+    /// Edits a number.
+    Set,
+    /// Writes the edits to a file.
+    Write,
+    /// Writes the edits, then ends the program.
+    WriteAndQuit,
     /// Compares with other gradients: not in this version.
     Compare,
 }
@@ -108,11 +114,11 @@ pub static WORD_COMMANDS: &[WordCommand] = &[
     row("speed", Argument::Words("UNITS"), WordKind::Speed, "play this many units a second"),
     row("e", Argument::Words("FILE"), WordKind::Open, "open a scenario: a file or a bundled name"),
     row("q", Argument::Nothing, WordKind::Quit, "quit"),
-    row("q!", Argument::Nothing, WordKind::Quit, "quit without asking"),
-    row("set", Argument::Words("ENTRY VALUE"), WordKind::Edit, "edit a number (not in this version yet)"),
-    row("write", Argument::OptionalWords("FILE"), WordKind::Edit, "write the edits to a file (not in this version yet)"),
-    row("w", Argument::OptionalWords("FILE"), WordKind::Edit, "as write"),
-    row("wq", Argument::OptionalWords("FILE"), WordKind::Edit, "write and quit (not in this version yet)"),
+    row("q!", Argument::Nothing, WordKind::QuitUnsaved, "quit without writing the edits"),
+    row("set", Argument::Words("ENTRY VALUE"), WordKind::Set, "edit a number: fc1.weight[0,1] 1/3, 2:input[0] 5, target 2, learning_rate 0.1"),
+    row("write", Argument::OptionalWords("FILE"), WordKind::Write, "write the edits to the scenario file, or to another one"),
+    row("w", Argument::OptionalWords("FILE"), WordKind::Write, "as write"),
+    row("wq", Argument::OptionalWords("FILE"), WordKind::WriteAndQuit, "write the edits and quit"),
     row("mine", Argument::Words("FILE"), WordKind::Compare, "compare with your own gradients (not in this version yet)"),
 ];
 

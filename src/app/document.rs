@@ -1,6 +1,6 @@
 //! An open scenario with one of its iterations, and the lookup of a step by its address.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 
 use super::{OpNames, SLICE};
@@ -11,15 +11,23 @@ use crate::step::{Address, Pass, Place, Scope};
 use crate::threads::BackgroundTask;
 use crate::trace::{Replacement, Trace};
 
-/// A scenario that is open, with its computation.
-#[derive(Debug)]
-pub struct Document {
-    /// The scenario as read from its file.
+/// A scenario with the gradient descent that computes its iterations: all that is the same in all iterations. Copies share it.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// The scenario, with the changes of the user.
     pub scenario: Arc<Scenario>,
-    /// The trace of one iteration.
-    pub trace: Trace,
     /// The gradient descent, which can compute any iteration.
     pub descent: Arc<Descent>,
+    /// The names of a sample's ops. They are computed once, because they are the same in all iterations.
+    names: Arc<OnceLock<OpNames>>,
+}
+
+/// A scenario that is open, with one computed iteration.
+#[derive(Debug)]
+pub struct Document {
+    experiment: Experiment,
+    /// The trace of one iteration.
+    pub trace: Trace,
     /// The loss of the batch in this iteration.
     pub loss: f64,
     /// `true` if the descent ends with this iteration.
@@ -29,19 +37,55 @@ pub struct Document {
     /// The scenario's remarks on this iteration, the more specific ones first. Each has the range of steps at which it is shown: the steps of an op, the steps of
     /// an entry, or one step.
     pub remarks: Vec<(Range<u64>, String)>,
-    /// The names of a sample's ops. They are computed once, because they are the same in all iterations.
-    names: Arc<OnceLock<OpNames>>,
     /// The names of the batch's ops: first in the pass `reduce`, then in the pass `update`.
     batch_names: [OnceLock<OpNames>; 2],
+}
+
+impl Deref for Document {
+    type Target = Experiment;
+
+    fn deref(&self) -> &Experiment {
+        &self.experiment
+    }
+}
+
+impl Experiment {
+    /// Returns the experiment with a scenario, before its first iteration.
+    fn new(scenario: Scenario) -> Self {
+        let descent = Arc::new(scenario.descent());
+        Self { scenario: Arc::new(scenario), descent, names: Arc::default() }
+    }
+
+    /// Returns the same experiment with other numbers in its scenario, which has the same network.
+    #[must_use]
+    pub fn with_scenario(&self, scenario: Scenario) -> Self {
+        Self { names: Arc::clone(&self.names), ..Self::new(scenario) }
+    }
+
+    /// Returns the document of a computed iteration, and the step of an address in it.
+    ///
+    /// # Errors
+    /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.
+    pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Document>, u64), String> {
+        let (document, step) = document_at(self.clone(), number, iteration, address)?;
+        Ok((Some(document), step))
+    }
+
+    /// Returns the document at this iteration, and the step at the first of these places that exists there.
+    pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Place]) -> (Option<Document>, u64) {
+        let document = Document::with_parts(self.clone(), iteration);
+        let step = places.iter().find_map(|place| document.resolve(&place.clone().into()).ok()).unwrap_or(1);
+        (Some(document), step)
+    }
 }
 
 impl Document {
     /// Opens a scenario and computes its first iteration.
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
-        let descent = Arc::new(scenario.descent());
-        let iteration = compute_whole(&descent, 1);
-        Self::with_parts(Arc::new(scenario), descent, Arc::default(), iteration)
+        let experiment = Experiment::new(scenario);
+        let iteration = compute_whole(&experiment.descent, 1);
+        Self::with_parts(experiment, iteration)
     }
 
     /// Opens a scenario at an address, and returns the document and the step of the address. Only one iteration is in memory at a time. `go_on` is called
@@ -56,10 +100,10 @@ impl Document {
             return Ok(Some((first, step)));
         };
         first.may_exist(number, address)?;
-        let (scenario, descent, names) = (Arc::clone(&first.scenario), Arc::clone(&first.descent), Arc::clone(&first.names));
+        let experiment = first.experiment.clone();
         drop(first);
-        let Some(iteration) = compute(&descent, number, go_on)? else { return Ok(None) };
-        document_at(scenario, descent, names, number, iteration, address).map(Some)
+        let Some(iteration) = compute(&experiment.descent, number, go_on)? else { return Ok(None) };
+        document_at(experiment, number, iteration, address).map(Some)
     }
 
     /// Returns the same scenario at iteration `number`, or at the last iteration if the descent ends earlier.
@@ -143,23 +187,6 @@ impl Document {
         Ok(number)
     }
 
-    /// Returns the document of a computed iteration, and the step of an address in it.
-    ///
-    /// # Errors
-    /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.
-    pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Self>, u64), String> {
-        let (document, step) =
-            document_at(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), number, iteration, address)?;
-        Ok((Some(document), step))
-    }
-
-    /// Returns the document at this iteration, and the step at the first of these places that exists there.
-    pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Place]) -> (Option<Self>, u64) {
-        let document = self.with_iteration(iteration);
-        let step = places.iter().find_map(|place| document.resolve(&place.clone().into()).ok()).unwrap_or(1);
-        (Some(document), step)
-    }
-
     /// Returns the names of a sample's ops that have steps.
     #[must_use]
     pub fn names(&self) -> &OpNames {
@@ -218,29 +245,32 @@ impl Document {
     pub fn with_future(&self, after: u64, other: Replacement) -> Self {
         let knows_loss = after >= self.trace.loss_step();
         Self {
-            scenario: Arc::clone(&self.scenario),
+            experiment: self.experiment.clone(),
             trace: self.trace.with_future(after, other),
-            descent: Arc::clone(&self.descent),
             loss: if knows_loss { self.loss } else { other(self.loss) },
             is_last: self.is_last == knows_loss,
             shortage: self.shortage,
             remarks: self.remarks.clone(),
-            names: Arc::clone(&self.names),
             batch_names: Default::default(),
         }
     }
 
     /// Returns the same scenario at a computed iteration.
     fn with_iteration(&self, iteration: Iteration) -> Self {
-        Self::with_parts(Arc::clone(&self.scenario), Arc::clone(&self.descent), Arc::clone(&self.names), iteration)
+        Self::with_parts(self.experiment.clone(), iteration)
     }
 
-    fn with_parts(scenario: Arc<Scenario>, descent: Arc<Descent>, names: Arc<OnceLock<OpNames>>, iteration: Iteration) -> Self {
-        let is_last = iteration.ends_descent() || iteration.number >= descent.iterations();
+    /// Returns the scenario and its descent, which a job can use without this iteration.
+    pub(super) fn experiment(&self) -> &Experiment {
+        &self.experiment
+    }
+
+    fn with_parts(experiment: Experiment, iteration: Iteration) -> Self {
+        let is_last = iteration.ends_descent() || iteration.number >= experiment.descent.iterations();
         let Iteration { number, sample_runs, loss, shortage, .. } = iteration;
         let trace = Trace::of_iteration(number, sample_runs);
-        let remarks = remarks(&scenario, &trace);
-        Self { scenario, trace, descent, loss, is_last, shortage, remarks, names, batch_names: Default::default() }
+        let remarks = remarks(&experiment.scenario, &trace);
+        Self { experiment, trace, loss, is_last, shortage, remarks, batch_names: Default::default() }
     }
 }
 
@@ -307,21 +337,14 @@ fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on
 /// Returns the document of a computed iteration, and the step of an address in it.
 ///
 /// # Errors
-/// As [`Document::arrive`].
-fn document_at(
-    scenario: Arc<Scenario>,
-    descent: Arc<Descent>,
-    names: Arc<OnceLock<OpNames>>,
-    number: u64,
-    iteration: Iteration,
-    address: &Address,
-) -> Result<(Document, u64), String> {
+/// As [`Experiment::arrive`].
+fn document_at(experiment: Experiment, number: u64, iteration: Iteration, address: &Address) -> Result<(Document, u64), String> {
     let (reached, shortage) = (iteration.number, iteration.shortage);
     if reached != number {
         let why = format!("there is no iteration {number}: the tolerance ends the descent at {reached}");
         return Err(shortage.map_or(why, |shortage| shortage.to_string()));
     }
-    let document = Document::with_parts(scenario, descent, names, iteration);
+    let document = Document::with_parts(experiment, iteration);
     let step = document.resolve(address)?;
     Ok((document, step))
 }

@@ -8,6 +8,8 @@
 //! A seek uses a [`DescentWalk`]: the computation of all iterations from a checkpoint to the wanted one.
 
 use super::check::Check;
+use super::document::Experiment;
+use super::edits::PendingEdit;
 use super::scan_job::ScanGoal;
 use super::{Document, ScanJob};
 use crate::network::DescentWalk;
@@ -73,6 +75,8 @@ pub(super) enum SeekGoal {
     /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. Then the seek goes on by `more` iterations, back
     /// if negative, because the key was pressed again while the seek was in progress.
     Iteration { places: Vec<Place>, more: i64 },
+    /// The first of these places that exists, after an edit of the scenario's numbers.
+    Edited(Box<PendingEdit>),
     /// The first step of the iteration, or the last one if the run goes back. A scan for breakpoints follows.
     Run(ScanGoal),
     /// The first step of the iteration, or the last one if the move goes back. The rest of the move follows.
@@ -111,9 +115,18 @@ impl WalkState {
 }
 
 impl SeekGoal {
+    /// Returns the scenario whose iterations the seek computes: that of the document, or an edited one.
+    pub fn experiment<'a>(&'a self, document: &'a Document) -> &'a Experiment {
+        match self {
+            Self::Edited(edit) => &edit.experiment,
+            _ => document.experiment(),
+        }
+    }
+
     /// Does at most `pieces` pieces of the walk to iteration `to`, but not more than one iteration. Subtracts the number of pieces done from `pieces`.
     pub fn advance(&self, document: &Document, to: u64, mut walk: Box<DescentWalk>, pieces: &mut u64) -> SeekProgress {
-        let Some(iteration) = document.descent.advance(&mut walk, pieces) else {
+        let experiment = self.experiment(document);
+        let Some(iteration) = experiment.descent.advance(&mut walk, pieces) else {
             return SeekProgress::Unfinished { walk, completed_iteration: false };
         };
         let number = iteration.number;
@@ -121,15 +134,16 @@ impl SeekGoal {
             return SeekProgress::Unfinished { walk, completed_iteration: true };
         }
         let found = match self {
-            Self::Address(address) => document.arrive(to, iteration, address),
+            Self::Address(address) => experiment.arrive(to, iteration, address),
             // sessions of the first format go to first steps, and to the last step at the end of the descent
             Self::Iteration { places, .. } if number < to && **places == [Place::First] => {
-                document.arrive(number, iteration, &Place::Last.into())
+                experiment.arrive(number, iteration, &Place::Last.into())
             }
-            Self::Iteration { places, .. } => Ok(document.arrive_at_any(iteration, places)),
-            Self::Run(goal) if goal.goes_back => document.arrive(number, iteration, &Place::Last.into()),
-            Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => document.arrive(number, iteration, &Place::Last.into()),
-            Self::Run(_) | Self::Units(_) => document.arrive(number, iteration, &Place::First.into()),
+            Self::Edited(edit) => Ok(experiment.arrive_at_any(iteration, &edit.places)),
+            Self::Iteration { places, .. } => Ok(experiment.arrive_at_any(iteration, places)),
+            Self::Run(goal) if goal.goes_back => experiment.arrive(number, iteration, &Place::Last.into()),
+            Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.arrive(number, iteration, &Place::Last.into()),
+            Self::Run(_) | Self::Units(_) => experiment.arrive(number, iteration, &Place::First.into()),
         };
         SeekProgress::Arrived(Box::new(found))
     }

@@ -7,6 +7,7 @@ mod digits;
 mod leaves;
 mod reads;
 mod terms;
+mod unsaved;
 
 use super::{List, ListKind, Stepper};
 use crate::scene::Scene;
@@ -27,6 +28,7 @@ fn builder(kind: ListKind) -> Builder {
         ListKind::Leaves => leaves::list,
         ListKind::Copy => copy::list,
         ListKind::Bookmarks => bookmarks::list,
+        ListKind::Unsaved => unsaved::list,
     }
 }
 

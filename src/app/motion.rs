@@ -65,6 +65,9 @@ impl Motion<'_> {
             Action::Back => return self.back(times),
             Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
             Action::ToggleWatch => return self.toggle_watch(),
+            Action::EditNumber => return self.begin_edit(),
+            Action::Undo => return self.undo(),
+            Action::Redo => return self.redo(),
             Action::ToggleBookmark => return self.toggle_bookmark(),
             Action::CheckGradient => return self.check_gradient(),
             Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() && self.is_in_a_matrix(*tensor) => {
@@ -330,6 +333,7 @@ impl Motion<'_> {
     pub fn go(&mut self, step: u64) -> bool {
         self.stepper.scroll = [0, 0];
         self.stepper.channels = 0;
+        self.stepper.effect = None;
         std::mem::replace(&mut self.stepper.step, step) != step
     }
 

@@ -32,4 +32,6 @@ pub enum ListKind {
     Copy,
     /// The bookmarks.
     Bookmarks,
+    /// The question before the program ends with unsaved edits.
+    Unsaved,
 }

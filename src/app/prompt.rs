@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use tui_input::{Input, InputRequest};
 
 use super::{Commands, Document};
+use crate::scenario::GivenNumber;
 use crate::step::Pass;
 
 pub use candidates::Candidate;
@@ -24,6 +25,8 @@ pub enum PromptKind {
     Palette(Commands),
     /// A search.
     Search,
+    /// A new value of a number.
+    Value(GivenNumber),
 }
 
 /// The line.

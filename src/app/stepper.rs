@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bookmarks, Breakpoints, Cursor, Document, Job, List, Mode, ReturnPoint, Search, Visit, Visits, Watches};
+use super::{Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, Job, List, Mode, ReturnPoint, Search, Visit, Visits, Watches};
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
 use crate::trace::{Position, Trace};
@@ -45,6 +45,12 @@ pub struct Stepper {
     pub breakpoints: Breakpoints,
     /// The last moves forward, which `h` undoes; `None` after any other move.
     pub return_point: Option<ReturnPoint>,
+    /// The edits of the scenario's numbers.
+    pub edits: Edits,
+    /// The effect of the last edit.
+    pub(super) effect: Option<EditEffect>,
+    /// The document before the last edit, for the old values.
+    pub(super) before_edit: Option<Arc<Document>>,
 }
 
 impl Stepper {
@@ -70,6 +76,9 @@ impl Stepper {
             search: None,
             breakpoints: Breakpoints::default(),
             return_point: None,
+            edits: Edits::default(),
+            effect: None,
+            before_edit: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::command::{Argument, WordCommand, WordKind};
 use super::motion::Motion;
 use super::prompt::Meaning;
-use super::{Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State};
+use super::{Action, Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State};
 use crate::step::{Address, Place};
 use crate::tensor::ravel;
 
@@ -24,9 +24,17 @@ impl State {
             prompt.asks = true;
             return None;
         }
+        if let Meaning::Value(place, text) = meaning {
+            match self.motion()?.set_typed(place, &text) {
+                Ok(()) => self.stepper_mut()?.mode = Mode::Normal,
+                // the line stays open, with the reason above it
+                Err(why) => self.say(why, true),
+            }
+            return None;
+        }
         stepper.mode = Mode::Normal;
         match meaning {
-            Meaning::Nothing | Meaning::Unknown => {}
+            Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) => {}
             Meaning::Address(text) => self.motion().iter_mut().for_each(|motion| motion.go_to_typed(&text)),
             Meaning::Search(text) => self.motion().iter_mut().for_each(|motion| motion.search(&text)),
             Meaning::Action(action) => return self.user_action(action),
@@ -42,14 +50,17 @@ impl State {
             return None;
         }
         match command.kind {
-            WordKind::Quit => return Some(Request::Quit),
+            WordKind::Quit => return self.user_action(Action::Quit),
+            WordKind::QuitUnsaved => return Some(Request::Quit),
+            WordKind::Set => self.with_motion(|motion| motion.set_number(argument)),
+            WordKind::Write => return self.write_edits(path_in(argument), false),
+            WordKind::WriteAndQuit => return self.write_edits(path_in(argument), true),
             WordKind::Open => return Some(Request::Open(argument.to_owned())),
             WordKind::Breaks => self.toggle(OverlayKind::List(ListKind::Breaks)),
             WordKind::Speed => self.set_speed(argument),
             WordKind::Watch => self.with_motion(|motion| motion.watch(argument)),
             WordKind::Mark => self.with_motion(|motion| motion.mark(argument)),
             WordKind::Index => self.set_first_index(argument),
-            WordKind::Edit => self.say("editing is not in this version yet", false),
             WordKind::Compare => self.say("comparing with your own gradients is not in this version yet", false),
             WordKind::Break => self.with_motion(|motion| motion.set_breakpoint(argument)),
             WordKind::Delete => self.with_motion(|motion| motion.delete_breakpoint(argument)),
@@ -85,6 +96,11 @@ impl State {
         self.settings.speed = speed;
         self.say(format!("play speed: {text} units a second"), false);
     }
+}
+
+/// Returns the path in the argument of a command; `None` for an empty argument.
+fn path_in(argument: &str) -> Option<String> {
+    (!argument.is_empty()).then(|| argument.to_owned())
 }
 
 impl Motion<'_> {

@@ -2,7 +2,9 @@
 //! `work.rs` the jobs.
 
 use super::motion::Motion;
-use super::{Action, CopyFormat, Focus, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen, Setting, State};
+use super::{
+    Action, CopyFormat, Focus, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen, Setting, State,
+};
 use crate::text::cut;
 
 /// The largest count. Typing more digits gives this count.
@@ -91,7 +93,10 @@ impl State {
                     stepper.count = Some((count.unwrap_or(0) * 10 + u64::from(digit)).min(MAX_COUNT));
                 }
             }
-            Action::Quit => return Some(Request::Quit),
+            Action::Quit if self.has_unsaved_edits() && !self.asks_about_edits() => self.toggle(OverlayKind::List(ListKind::Unsaved)),
+            Action::Quit | Action::QuitUnsaved => return Some(Request::Quit),
+            Action::WriteEdits => return self.write_edits(None, false),
+            Action::WriteAndQuit => return self.write_edits(None, true),
             Action::Toggle(kind) => self.toggle(kind),
             Action::Scroll(lines) => self.scroll(lines),
             Action::Page(pages) => {
@@ -140,6 +145,37 @@ impl State {
             }
         }
         None
+    }
+
+    /// Returns whether the open scenario has edits that its file lacks.
+    fn has_unsaved_edits(&self) -> bool {
+        self.stepper().is_some_and(|stepper| stepper.edits.are_unsaved())
+    }
+
+    /// Returns whether the question about unsaved edits is on the screen.
+    fn asks_about_edits(&self) -> bool {
+        self.overlay.as_ref().is_some_and(|overlay| overlay.kind == OverlayKind::List(ListKind::Unsaved))
+    }
+
+    /// Asks the caller to write the edits to a file: at `path`, or to the scenario's own file.
+    pub(super) fn write_edits(&mut self, path: Option<String>, quits: bool) -> Option<Request> {
+        let stepper = self.stepper()?;
+        if stepper.edits.done().is_empty() && !stepper.edits.are_unsaved() && path.is_none() {
+            if quits {
+                return Some(Request::Quit);
+            }
+            self.say("there is no edit to write: e edits the number under the cursor", false);
+            return None;
+        }
+        Some(Request::Write { path, quits })
+    }
+
+    /// Records that the edits are written to a file, and says it.
+    pub fn edits_are_written(&mut self, sentence: &str) {
+        if let Some(stepper) = self.stepper_mut() {
+            stepper.edits.mark_written();
+        }
+        self.say(sentence, false);
     }
 
     /// Moves a setting on, and says what it is now if the screen does not show it.

@@ -167,7 +167,7 @@ impl Motion<'_> {
                             pieces -= 1;
                             // if a clone of this state has taken the result, the walk begins again
                             task.take().unwrap_or_else(|| SeekProgress::Unfinished {
-                                walk: Box::new(document.descent.walk(to)),
+                                walk: Box::new(goal.experiment(&document).descent.walk(to)),
                                 completed_iteration: false,
                             })
                         }
@@ -190,6 +190,7 @@ impl Motion<'_> {
     /// Goes to the step that a seek has found. Then continues with the rest of a move by units, or with the iterations that were added meanwhile.
     fn arrive(&mut self, goal: &SeekGoal, found: SeekResult) {
         let before = self.stepper.visit().iteration;
+        let old = Arc::clone(&self.stepper.document);
         match found {
             Ok((other, step)) => {
                 if let Some(other) = other {
@@ -212,6 +213,7 @@ impl Motion<'_> {
                     self.by_iterations(more);
                 }
             }
+            SeekGoal::Edited(ref edit) => self.complete_edit(edit, old),
             SeekGoal::Run(ref goal) => self.scan_iteration(goal.clone()),
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
@@ -335,7 +337,7 @@ impl Motion<'_> {
 impl Stepper {
     /// Returns the places in another iteration that are nearest to the step on the screen: its entry and term, its entry, its op, and the first step, which
     /// always exists. In a batch of other samples it takes the sample at the same position.
-    fn same_place_in(&self, iteration: u64) -> Vec<Place> {
+    pub(super) fn same_place_in(&self, iteration: u64) -> Vec<Place> {
         let mut places = vec![Place::First];
         if let Some((trace, at)) = self.trace_and_position()
             && let Place::Op { scope, name, index, term } = trace.address(&at).place
@@ -356,7 +358,9 @@ impl Stepper {
     /// whether the piece is ready to be completed; a short piece always is.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
-            Some(Job::Seek(Seek { goal, to, walk: WalkState::Ready(walk) })) if self.document.descent.is_next_long(&walk) => {
+            Some(Job::Seek(Seek { goal, to, walk: WalkState::Ready(walk) }))
+                if goal.experiment(&self.document).descent.is_next_long(&walk) =>
+            {
                 let (next, document, task_goal) = (walk.next(), Arc::clone(&self.document), goal.clone());
                 let task = BackgroundTask::begin(walk, move |walk| task_goal.advance(&document, to, walk, &mut { 1 }));
                 // without a background thread, `begin` returns the walk, and this thread does the piece

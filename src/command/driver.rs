@@ -4,21 +4,25 @@
 //! consists of *pieces*, the smallest parts of a job: an iteration is computed in one or more pieces. *Play* moves the stepper by one
 //! unit, such as a step or an entry, at regular times. Each of these moves is a *play move*.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
 use super::progress::with_progress;
 use super::source::ScenarioLoader;
+use super::write::{WrittenFile, write_edits};
 use crate::app::{self, Action, Document, Focus, Job, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::session::{Event, as_recorded};
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
+use crate::text::sentence;
 use crate::threads::BackgroundTask;
 use crate::ui::{self, RenderOptions};
 
@@ -47,6 +51,10 @@ pub struct Driver {
     screen: Option<Rect>,
     /// The text to copy to the clipboard.
     copied: Option<String>,
+    /// `true` if the user's edits are written to files. A replay and `show --keys` write no files.
+    writes_files: bool,
+    /// The file to which the edits of the open scenario were written last, with its text.
+    written: Option<(PathBuf, String)>,
 }
 
 /// The time since the first call of this function.
@@ -73,13 +81,41 @@ impl Driver {
     /// A driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self { state, loader, opening: None, slice_clock: elapsed, screen: None, copied: None }
+        Self { state, loader, opening: None, slice_clock: elapsed, screen: None, copied: None, writes_files: false, written: None }
     }
 
     /// Replaces the clock that measures slices of work.
     #[must_use]
     pub fn with_slice_clock(self, slice_clock: fn() -> Duration) -> Self {
         Self { slice_clock, ..self }
+    }
+
+    /// Lets the user write edits to files.
+    #[must_use]
+    pub fn writing_files(self) -> Self {
+        Self { writes_files: true, ..self }
+    }
+
+    /// Writes the open scenario with its edits: to `path`, or to the scenario's own file. Returns whether it is written.
+    fn write(&mut self, path: Option<&str>) -> bool {
+        let Some(document) = self.state.document().map(Arc::clone) else { return false };
+        let result = if self.writes_files {
+            write_edits(&document.scenario, path, self.written.as_ref())
+        } else {
+            Err(anyhow!("a replay writes no files"))
+        };
+        match result {
+            Ok(WrittenFile { path, text, sentence }) => {
+                self.state.edits_are_written(&sentence);
+                self.written = Some((path, text));
+                true
+            }
+            Err(error) => {
+                let is_error = true;
+                self.state.say(sentence(&format!("{error:#}")), is_error);
+                false
+            }
+        }
     }
 
     /// The time of the clock that measures slices of work.
@@ -139,6 +175,7 @@ impl Driver {
     fn show(&mut self, document: Result<Document, String>) {
         match document {
             Ok(document) => {
+                self.written = None;
                 let at = None; // the start that the scenario file names
                 self.state.open(Arc::new(document), at);
             }
@@ -274,6 +311,11 @@ impl Driver {
             Some(Request::Quit) => return Effect::Quit,
             Some(Request::Open(name)) => self.open(name),
             Some(Request::Copy(text)) => self.copied = Some(text),
+            Some(Request::Write { path, quits }) => {
+                if self.write(path.as_deref()) && quits {
+                    return Effect::Quit;
+                }
+            }
         }
         Effect::Changed
     }

@@ -126,6 +126,9 @@ fn begin_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<
 
 /// Runs the stepper in the terminal.
 fn run_stepper(driver: Driver, global: &GlobalOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
-    terminal::run(&mut TerminalStepper::new(driver, global.for_stepper(), recorder), &TerminalOptions { mouse: !global.no_mouse })?;
+    terminal::run(
+        &mut TerminalStepper::new(driver.writing_files(), global.for_stepper(), recorder),
+        &TerminalOptions { mouse: !global.no_mouse },
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::{Path, is_separator};
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
@@ -100,7 +100,8 @@ impl Files for SessionFiles {
 pub(super) fn read_for_recording(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
     let (source, files) = read_source(typed)?;
     let recorded = Arc::new(RecordedFiles { files, read: Mutex::default() });
-    let scenario = scenario::read_with_files(source, limits, Arc::clone(&recorded) as Arc<dyn Files>)?;
+    let mut scenario = scenario::read_with_files(source, limits, Arc::clone(&recorded) as Arc<dyn Files>)?;
+    scenario.path = path_of(typed);
     let read = std::mem::take(&mut *recorded.read.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((scenario, read))
 }
@@ -145,6 +146,13 @@ fn read_source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     Ok((Source::from_bytes(name, path.to_string_lossy().into_owned(), bytes)?, Arc::new(folder)))
 }
 
+/// Returns the path of a scenario's file; `None` for a bundled scenario, and for one from the standard input.
+fn path_of(typed: &OsStr) -> Option<PathBuf> {
+    let is_inside =
+        typed == "-" || !is_path(typed) && (bundled::find(&typed.to_string_lossy()).is_some() || find_by_prefix(typed).is_some());
+    (!is_inside).then(|| PathBuf::from(typed))
+}
+
 /// The error for an argument that is neither a bundled scenario nor a file.
 fn unknown_scenario(typed: &OsStr) -> anyhow::Error {
     let typed_text = typed.to_string_lossy();
@@ -174,7 +182,9 @@ impl ScenarioLoader {
     /// [`Faults`] if it is not valid, otherwise one sentence.
     pub(super) fn load(&self, typed: &OsStr) -> anyhow::Result<Scenario> {
         let (source, files) = read_source(typed)?;
-        Ok(scenario::read_with_files(source, self.limits, files)?)
+        let mut scenario = scenario::read_with_files(source, self.limits, files)?;
+        scenario.path = path_of(typed);
+        Ok(scenario)
     }
 
     /// Opens an entry of the picker.

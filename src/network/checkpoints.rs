@@ -73,6 +73,12 @@ impl Checkpoints {
         mem::take(&mut all[0].parameters)
     }
 
+    /// Replaces parameters of the first checkpoint. No other checkpoint may have been stored.
+    pub fn replace_in_first(&mut self, parameters: impl IntoIterator<Item = (Id, Arc<Tensor>)>) {
+        let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        all[0].parameters.extend(parameters);
+    }
+
     /// Drops every second checkpoint. Returns `false` if there was only one, which is never dropped.
     pub fn thin(&self) -> bool {
         let mut all = self.all();

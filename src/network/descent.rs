@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::batch::{Batch, UpdatedParameter, reduced_loss};
 use super::checkpoints::{Checkpoint, Checkpoints};
+use super::descent_result::{DescentResult, SampleLosses};
 use super::learn::Learner;
 use super::run::PartialRun;
 use super::sample_runs::LARGE_BYTES;
@@ -145,6 +146,13 @@ impl Descent {
     ) -> Self {
         let parameters = network.fixed().to_vec();
         Self::with_parameters(parameters, network, samples, reduction, train, room)
+    }
+
+    /// Returns the descent with other values of some parameters, constants or inputs of a graph. No iteration may have been computed.
+    #[must_use]
+    pub fn starting_from(mut self, changed: &[(Id, Arc<Tensor>)]) -> Self {
+        self.checkpoints.replace_in_first(changed.iter().cloned());
+        self
     }
 
     /// Creates a descent that starts from these parameters.
@@ -426,7 +434,8 @@ impl Descent {
         let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
         let velocities = train.filter(|train| train.sgd.momentum != 0.0).map_or(0, |_| velocities);
         let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(velocities))?;
-        let start = if copied == 0 { self.checkpoints.take_first().into_iter().collect() } else { self.network.fixed().to_vec() };
+        let start = if copied == 0 { self.checkpoints.take_first() } else { self.checkpoints.nearest(1).parameters };
+        let start = start.into_iter().collect();
         let mut learner = Learner::new(&self.network, self.reduction, train, start);
         let tolerance = train.and_then(|train| train.tolerance);
         let (mut losses, mut memory): (Vec<f64>, Vec<Reservation>) = (Vec::new(), Vec::new());
@@ -475,24 +484,4 @@ fn given(parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Given {
 /// Returns whether the tolerance ends a descent: |loss − previous| < tolerance.
 fn is_within_tolerance(tolerance: Option<f64>, previous: Option<f64>, loss: f64) -> bool {
     matches!((tolerance, previous), (Some(tolerance), Some(previous)) if (loss - previous).abs() < tolerance)
-}
-
-/// The losses of all samples.
-#[derive(Debug)]
-pub struct SampleLosses {
-    /// The loss of each sample, in file order.
-    pub losses: Vec<f64>,
-    /// The sum or mean of these losses.
-    pub loss: f64,
-}
-
-/// The result of a descent.
-#[derive(Debug)]
-pub struct DescentResult {
-    /// The loss of each iteration's batch, before the update.
-    pub losses: Vec<f64>,
-    /// `true` if the tolerance ended the descent.
-    pub stopped: bool,
-    /// The final parameters.
-    pub parameters: HashMap<Id, Arc<Tensor>>,
 }

@@ -12,6 +12,13 @@ use crate::step::{Factor, Step};
 use crate::tensor::{len, unravel};
 
 impl Scene<'_> {
+    /// Returns the symbol of the loss, or of the output of a graph: `C`.
+    #[must_use]
+    pub fn loss_symbol(&self, notation: Notation) -> String {
+        let network = self.trace.network();
+        network.tensor(network.loss()).symbol.letter_in(notation)
+    }
+
     /// Returns the symbol of an entry without its layer: `w₁₂`.
     #[must_use]
     pub fn entry_symbol(&self, tensor: Id, at: usize) -> String {

@@ -16,7 +16,9 @@ const MAX_LISTED: usize = 512;
 /// Draws the title on the left; iteration, sample, pass and layer on the right.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width as usize;
-    let title = &view.document.scenario.title;
+    // as in an editor, a star marks a text that is not saved
+    let is_edited = view.stepper.edits.are_unsaved();
+    let title = &format!("{}{}", if is_edited { "* " } else { "" }, view.document.scenario.title);
     let mut facts = facts(view);
     // the title has priority: facts are shortened or dropped from the left, until the line has room for it
     while width(title) + 3 + width(&joined(&facts)) > room

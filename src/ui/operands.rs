@@ -223,7 +223,13 @@ fn with_matrix<T>(
         () => Mark::Entry,
     };
     let is_shared = info.role == Role::Parameter && has_shared_weights(view, tensor);
-    let tint = |at: usize| view.weight_style(tensor, at);
+    let has_edit = view.stepper.has_old_values();
+    // a number that the last edit has changed is underlined
+    let tint = |at: usize| {
+        let shared = if is_shared { view.weight_style(tensor, at) } else { None };
+        let is_changed = has_edit && value(at).is_some() && view.stepper.value_before_edit(view, tensor, at).is_some();
+        if is_changed { Some(shared.unwrap_or_default().underlined()) } else { shared }
+    };
     let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| entry.at);
     let focus = if cursor.is_some() {
         cursor
@@ -252,7 +258,7 @@ fn with_matrix<T>(
         leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
         scroll: view.stepper.scroll,
         first_index: view.first_index,
-        tint: if is_shared { Some(&tint) } else { None },
+        tint: if is_shared || has_edit { Some(&tint) } else { None },
         heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
         ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
     };

@@ -72,7 +72,10 @@ impl Pane {
 /// Returns the areas of all panes.
 fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
     let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
-    let front = |count| view.state.settings.choice(Setting::Pane, count);
+    // the words show the effect of an edit, so they are in front until the next move
+    let mut shared = PANES.iter().filter(|pane| matches!(pane.dock, Dock::Beside | Dock::Below));
+    let words = shared.position(|pane| pane.dock == Dock::Below).filter(|_| view.stepper.shown_effect().is_some());
+    let front = |count: usize| words.filter(|words| *words < count).unwrap_or_else(|| view.state.settings.choice(Setting::Pane, count));
     layout(&docks, screen, &front, &|n, room| PANES[n].wants(view, screen, room))
 }
 

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State};
+use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State, number_name};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;
@@ -103,7 +103,7 @@ fn under_cursor(view: &View<'_>) -> Option<String> {
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
     if let (Focus::Prompt, Some(prompt)) = (focus, state.prompt()) {
-        return address_line(prompt, theme, area, buf);
+        return address_line(prompt, &line_sign(state, prompt), theme, area, buf);
     }
     let mut spans = vec![Span::raw(" ")];
     for row in bar_rows(state, area.width) {
@@ -168,29 +168,39 @@ fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
     (text, Rect { x: area.x + wide, width: area.width - wide, ..area })
 }
 
-/// Draws the line in which the user types: a colon or a slash, the typed text with its cursor, and its keys.
-fn address_line(prompt: &Prompt, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Returns the beginning of the line in which the user types: a colon, a slash, or the number that gets a new value.
+fn line_sign(state: &State, prompt: &Prompt) -> String {
+    match (prompt.kind, state.document()) {
+        (PromptKind::Search, _) => "/".to_owned(),
+        (PromptKind::Value(place), Some(document)) => {
+            format!(" {} = {} → ", number_name(&document.scenario, place), exact_on_screen(document.scenario.number(place)))
+        }
+        _ => ":".to_owned(),
+    }
+}
+
+/// Draws the line in which the user types: its sign, the typed text with its cursor, and its keys.
+fn address_line(prompt: &Prompt, sign: &str, theme: &Theme, area: Rect, buf: &mut Buffer) {
     // escaped, because pasted or replayed text may have control characters
     let mut typed = text::characters(prompt.input.value());
     let before: String = typed.by_ref().take(prompt.input.cursor()).collect();
     let under = typed.next().unwrap_or_default().into_owned();
     let after: String = typed.collect();
     let under = if under.is_empty() { " ".to_owned() } else { under };
-    let sign = if prompt.kind == PromptKind::Search { "/" } else { ":" };
     let line = Line::from(vec![
         Span::styled(sign, theme.style(StyleRole::Key)),
         Span::raw(before),
         Span::styled(under, theme.style(StyleRole::Plain).reversed()),
         Span::raw(after),
     ]);
-    let keys = Line::from(vec![
-        Span::styled("Tab", theme.style(StyleRole::Key)),
-        Span::styled(" choose  ", theme.style(StyleRole::KeyBar)),
-        Span::styled("Enter", theme.style(StyleRole::Key)),
-        Span::styled(" go  ", theme.style(StyleRole::KeyBar)),
-        Span::styled("Esc", theme.style(StyleRole::Key)),
-        Span::styled(" close ", theme.style(StyleRole::KeyBar)),
-    ]);
+    let keys: &[(&str, &str)] = match prompt.kind {
+        PromptKind::Value(_) => &[("Enter", " set  "), ("Esc", " leave ")],
+        _ => &[("Tab", " choose  "), ("Enter", " go  "), ("Esc", " close ")],
+    };
+    let keys = keys
+        .iter()
+        .flat_map(|(key, word)| [Span::styled(*key, theme.style(StyleRole::Key)), Span::styled(*word, theme.style(StyleRole::KeyBar))]);
+    let keys: Line<'_> = keys.collect();
     if line.width() + keys.width() + 3 <= usize::from(area.width) {
         keys.right_aligned().render(area, buf);
     }

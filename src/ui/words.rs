@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::app::EditEffect;
 use crate::glyph::with_minus_signs;
+use crate::number::short;
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::text::{width, wrap};
 use crate::ui::theme::StyleRole;
@@ -21,7 +23,10 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let part = view.part();
     let left_out = (view.step.function == Some(LEFT_OUT)).then(|| LEFT_OUT_WORDS.to_owned());
     let words = left_out.unwrap_or_else(|| view.words(part));
-    let text = lines(view, part, &words, remark(view), usize::from(area.width));
+    let text = match view.stepper.shown_effect() {
+        Some(effect) => effect_lines(view, effect, usize::from(area.width)),
+        None => lines(view, part, &words, remark(view), usize::from(area.width)),
+    };
     let is_cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
         line.render(row, buf);
@@ -59,6 +64,36 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
         );
     }
     lines.extend(wrap(&view.notation.words(words), wide).into_iter().map(Line::raw));
+    lines
+}
+
+/// Returns the lines about the last edit: the change of the number and of the loss, and the change of the loss that the derivative foretold.
+fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
+    let [before, after] = effect.loss;
+    let symbol = view.loss_symbol(view.notation);
+    let mut facts = vec![format!("{symbol} {} → {}", short(before), short(after)), format!("Δ{symbol} = {}", short(after - before))];
+    if let Some(foretold) = effect.foretold {
+        let derivative = match effect.edit.changes.as_slice() {
+            [_] => format!("∂{symbol}/∂w·Δw"),
+            _ => format!("Σ ∂{symbol}/∂w·Δw"),
+        };
+        facts.push(format!("{derivative} = {}", short(foretold)));
+    }
+    // a fact stays on one line
+    let mut rows: Vec<String> = Vec::new();
+    for fact in facts {
+        let fact = view.notation.words(&with_minus_signs(&fact)).into_owned();
+        match rows.last_mut().filter(|row| width(row) + 3 + width(&fact) + width(BAR) <= wide) {
+            Some(row) => *row = format!("{row}   {fact}"),
+            None => rows.push(fact),
+        }
+    }
+    let note = view.theme.style(StyleRole::Note);
+    let mut lines = vec![Line::styled(
+        view.notation.words(&with_minus_signs(&effect.edit.summary())).into_owned(),
+        view.theme.style(StyleRole::Heading),
+    )];
+    lines.extend(rows.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])));
     lines
 }
 

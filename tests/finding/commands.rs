@@ -113,7 +113,7 @@ fn a_text_that_names_an_op_and_a_command_means_the_op() {
     assert_eq!(enter(&mut state, ":!quit"), Some(Request::Quit));
     let mut state = at(&document, 1);
     enter(&mut state, ":!w");
-    assert_eq!((message(&state).as_str(), place(&state).step), ("editing is not in this version yet", 1));
+    assert_eq!((message(&state).as_str(), place(&state).step), ("there is no edit to write: e edits the number under the cursor", 1));
     assert!(candidates(&mut state, "quit").contains(&"!quit".to_owned()));
     assert!(candidates(&mut state, "quit").contains(&"quit".to_owned()));
 }
@@ -130,10 +130,9 @@ fn commands_take_words() {
     enter(&mut state, ":speed 9");
     assert!(message(&state).contains("0.25, 0.5, 1, 2, 4, 8, 16, 32, 64"), "{}", message(&state));
     for (typed, said) in [
-        (":set fc1.weight[0,0] 1/3", "editing is not in this version yet"),
-        (":write", "editing is not in this version yet"),
-        (":w file.toml", "editing is not in this version yet"),
-        (":wq", "editing is not in this version yet"),
+        (":set fc1.weight[0,0]", "write the new value after the entry: set fc1.weight[0,0] 1/3"),
+        (":write", "there is no edit to write: e edits the number under the cursor"),
+        (":w", "there is no edit to write: e edits the number under the cursor"),
         (":mine grads.npz", "comparing with your own gradients is not in this version yet"),
     ] {
         enter(&mut state, typed);

@@ -4,6 +4,7 @@ use super::topics::{self, Found};
 use super::{Document, Prompt, PromptKind};
 use crate::app::Action;
 use crate::app::command::{WORD_COMMANDS, WordCommand};
+use crate::scenario::GivenNumber;
 use crate::step::{Address, Place, Scope};
 
 /// The meaning of a line.
@@ -19,6 +20,8 @@ pub(in crate::app) enum Meaning {
     Words(&'static WordCommand, String),
     /// A search.
     Search(String),
+    /// A new value of a number.
+    Value(GivenNumber, String),
     /// Neither an address nor a command, but there are candidates.
     Unknown,
 }
@@ -30,7 +33,8 @@ impl Prompt {
         let text = line.trim_end();
         let commands = match self.kind {
             PromptKind::Search => return if text.is_empty() { Meaning::Nothing } else { Meaning::Search(text.to_owned()) },
-            PromptKind::Addresses if text.is_empty() => return Meaning::Nothing,
+            PromptKind::Value(_) | PromptKind::Addresses if text.is_empty() => return Meaning::Nothing,
+            PromptKind::Value(place) => return Meaning::Value(place, text.to_owned()),
             PromptKind::Addresses => return Meaning::Address(text.to_owned()),
             PromptKind::Palette(commands) => commands,
         };

@@ -1,0 +1,229 @@
+//! Changes of the numbers that a scenario file gives. A changed scenario is a new [`Scenario`] that shares all other tensors with the old one, so the old
+//! one can still be computed: undo is a change back.
+//!
+//! The network stays as it is. It has the numbers of the file, and [`Scenario::descent`] replaces those that have changed.
+
+use std::sync::Arc;
+
+use super::expression::{self, Instruction};
+use super::{Sample, Scenario};
+use crate::network::{Id, Role};
+use crate::op::operator::Operator;
+use crate::room::{OverBudget, Reservation};
+use crate::tensor::{Tensor, flat, flat_mut};
+
+/// A number that a scenario file gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenNumber {
+    /// An entry of a parameter, of a constant, or of an input of a graph.
+    Fixed {
+        /// The tensor, as its number in the network.
+        tensor: Id,
+        /// The place of the entry.
+        at: usize,
+    },
+    /// An entry of a sample's input or target.
+    Sample {
+        /// The number of the sample, from 0.
+        sample: usize,
+        /// The tensor, as its number in the network: the input or the target.
+        tensor: Id,
+        /// The place of the entry.
+        at: usize,
+    },
+    /// The learning rate of gradient descent.
+    LearningRate,
+}
+
+impl GivenNumber {
+    /// The tensor and the sample of the number; the learning rate has none.
+    #[must_use]
+    pub fn tensor(self) -> Option<(Option<usize>, Id)> {
+        match self {
+            Self::Fixed { tensor, .. } => Some((None, tensor)),
+            Self::Sample { sample, tensor, .. } => Some((Some(sample), tensor)),
+            Self::LearningRate => None,
+        }
+    }
+}
+
+/// A tensor of a scenario that differs from the file.
+#[derive(Clone, Debug)]
+pub(super) struct ChangedTensor {
+    /// The number of the sample, from 0; `None` for a tensor that is the same for all samples.
+    pub sample: Option<usize>,
+    /// The number of the tensor in the network.
+    pub id: Id,
+    pub tensor: Arc<Tensor>,
+    /// The memory of the copy.
+    _memory: Arc<Reservation>,
+}
+
+impl Scenario {
+    /// Returns a number that the scenario gives.
+    ///
+    /// # Panics
+    /// If the scenario has no such number.
+    #[must_use]
+    pub fn number(&self, place: GivenNumber) -> f64 {
+        match place {
+            GivenNumber::LearningRate => self.train.as_ref().expect("only a scenario with [train] has a learning rate").sgd.learning_rate,
+            GivenNumber::Fixed { at, .. } | GivenNumber::Sample { at, .. } => {
+                flat(&self.given_tensor(place).expect("the tensor is given"))[at]
+            }
+        }
+    }
+
+    /// Returns the tensor that has a number; `None` for the learning rate.
+    #[must_use]
+    pub fn given_tensor(&self, place: GivenNumber) -> Option<Arc<Tensor>> {
+        let (sample, id) = place.tensor()?;
+        if let Some(changed) = self.changed.iter().find(|changed| (changed.sample, changed.id) == (sample, id)) {
+            return Some(Arc::clone(&changed.tensor));
+        }
+        match sample {
+            None => self.network.fixed().iter().find(|(fixed, _)| *fixed == id).map(|(_, tensor)| Arc::clone(tensor)),
+            Some(sample) => tensor_of(&mut self.samples[sample].clone(), self.network.tensor(id).role).map(|tensor| Arc::clone(tensor)),
+        }
+    }
+
+    /// Returns the scenario with other numbers. If a tensor is the target of several samples, because the loss gives it, it changes for all of them.
+    ///
+    /// # Errors
+    /// [`OverBudget`] if there is no memory for a copy of a tensor.
+    pub fn with_numbers(&self, numbers: &[(GivenNumber, f64)]) -> Result<Self, OverBudget> {
+        let mut scenario = self.clone();
+        for &(place, value) in numbers {
+            scenario.set(place, value)?;
+        }
+        Ok(scenario)
+    }
+
+    fn set(&mut self, place: GivenNumber, value: f64) -> Result<(), OverBudget> {
+        let (GivenNumber::Fixed { at, .. } | GivenNumber::Sample { at, .. }) = place else {
+            if let Some(train) = &mut self.train {
+                train.sgd.learning_rate = value;
+            }
+            return Ok(());
+        };
+        let (Some((sample, id)), Some(mut tensor)) = (place.tensor(), self.given_tensor(place)) else { return Ok(()) };
+        let memory = Arc::new(self.budget.claim(tensor.len() as u64 * 8)?);
+        let old = Arc::clone(&tensor);
+        flat_mut(Arc::make_mut(&mut tensor))[at] = value;
+        self.changed.retain(|changed| (changed.sample, changed.id) != (sample, id));
+        if sample.is_some() {
+            let role = self.network.tensor(id).role;
+            for sample in &mut self.samples {
+                if let Some(shared) = tensor_of(sample, role).filter(|shared| Arc::ptr_eq(shared, &old)) {
+                    *shared = Arc::clone(&tensor);
+                }
+            }
+        }
+        self.changed.push(ChangedTensor { sample, id, tensor, _memory: memory });
+        Ok(())
+    }
+
+    /// Returns the tensors of the network that differ from the file.
+    pub(super) fn changed_fixed(&self) -> Vec<(Id, Arc<Tensor>)> {
+        self.changed.iter().filter(|changed| changed.sample.is_none()).map(|changed| (changed.id, Arc::clone(&changed.tensor))).collect()
+    }
+}
+
+/// Returns the input or the target of a sample.
+fn tensor_of(sample: &mut Sample, role: Role) -> Option<&mut Arc<Tensor>> {
+    match role {
+        Role::Target => sample.target.as_mut(),
+        _ => sample.input.as_mut(),
+    }
+}
+
+/// Returns the number that a typed text means: `0.5`, `-2`, `1/3`, `sqrt(2)`.
+///
+/// # Errors
+/// A sentence if the text is no number, or the number is not finite.
+pub fn typed_number(text: &str) -> Result<f64, String> {
+    let instructions = expression::parse(text, 0..text.len())
+        .map_err(|error| if error.help.is_empty() { error.message } else { format!("{}: {}", error.message, error.help) })?;
+    let mut stack: Vec<f64> = Vec::new();
+    for instruction in instructions {
+        let value = match instruction {
+            Instruction::Constant(value) => value,
+            Instruction::Variable(span) => return Err(format!("{} is no number: write numbers only, such as 1/3", &text[span])),
+            Instruction::Apply(operator, count) => {
+                let arguments = stack.split_off(stack.len() - count);
+                value_of(operator, &arguments)
+            }
+        };
+        stack.push(value);
+    }
+    match stack.pop() {
+        Some(value) if value.is_finite() => Ok(value),
+        _ => Err("the number is not finite".to_owned()),
+    }
+}
+
+/// Returns the value of an operator.
+fn value_of(operator: Operator, arguments: &[f64]) -> f64 {
+    match (operator, arguments) {
+        (Operator::Add, [a, b]) => a + b,
+        (Operator::Sub, [a, b]) => a - b,
+        (Operator::Mul, [a, b]) => a * b,
+        (Operator::Neg, [a]) => -a,
+        (Operator::Call(called), arguments) => called.function.value(arguments).unwrap_or(f64::NAN),
+        (_, arguments) => arguments[0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, Source, read};
+    use super::*;
+
+    fn scenario() -> Scenario {
+        let text = "title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nweight = [[3, 4]]\n\
+                    [train]\nlearning_rate = 0.1\niterations = 3\n";
+        read(Source { name: "t".to_owned(), path_shown: "t".to_owned(), text: text.to_owned() }, Limits::default())
+            .expect("a valid scenario")
+    }
+
+    #[test]
+    fn a_changed_scenario_has_the_new_numbers_and_leaves_the_old_one_alone() {
+        let old = scenario();
+        let weight = GivenNumber::Fixed { tensor: old.network.find("fc1.weight").unwrap(), at: 1 };
+        let input = GivenNumber::Sample { sample: 0, tensor: old.network.find("input").unwrap(), at: 0 };
+        let changes = [(weight, 0.5), (input, -1.0), (GivenNumber::LearningRate, 2.0)];
+        let new = old.with_numbers(&changes).unwrap();
+        for (place, value) in changes {
+            assert_eq!(new.number(place), value);
+        }
+        assert_eq!([weight, input, GivenNumber::LearningRate].map(|place| old.number(place)), [4.0, 1.0, 0.1]);
+        // z = 3 · (−1) + 0.5 · 2
+        let run =
+            |scenario: &Scenario| scenario.descent().iteration(1).sample_runs[0].run.values(scenario.network.find("fc1.z").unwrap())[0];
+        assert_eq!((run(&new), run(&old)), (-2.0, 11.0));
+        let back = new.with_numbers(&changes.map(|(place, _)| (place, old.number(place)))).unwrap();
+        assert_eq!(run(&back), 11.0);
+    }
+
+    #[test]
+    fn the_memory_of_replaced_copies_is_free_again() {
+        let old = scenario();
+        let weight = GivenNumber::Fixed { tensor: old.network.find("fc1.weight").unwrap(), at: 1 };
+        let before = old.budget.taken();
+        let mut new = old.clone();
+        for n in 0..10 {
+            new = new.with_numbers(&[(weight, f64::from(n))]).unwrap();
+        }
+        assert_eq!(new.budget.taken() - before, 16);
+    }
+
+    #[test]
+    fn a_typed_number_may_be_an_expression() {
+        for (text, value) in [("0.5", 0.5), ("-2", -2.0), ("1/3", 1.0 / 3.0), (" 2^-1 ", 0.5), ("-(1 + 2) * 3", -9.0), ("sqrt(4)", 2.0)] {
+            assert_eq!(typed_number(text), Ok(value), "{text}");
+        }
+        for text in ["", "x", "1/0", "0/0", "1 2", "1,5", "--", "nan", "1e999", "exp(1000)"] {
+            assert!(typed_number(text).is_err(), "{text}");
+        }
+    }
+}

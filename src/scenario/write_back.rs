@@ -1,0 +1,247 @@
+//! Writes changed numbers into the text of a scenario. Comments, order and layout stay, and only the changed numbers are other ones.
+//!
+//! `weight = [[1, 2], [3, 4]]` with weight[1,0] = 5 becomes `weight = [[1, 2], [5, 4]]`. A tensor that comes from a file or from an `init` has no numbers in the
+//! text: it is written to a file of its own, and the text names this file.
+
+use std::sync::Arc;
+
+use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value};
+
+use super::Scenario;
+use super::edit::ChangedTensor;
+use crate::network::Role;
+use crate::tensor::{Tensor, flat};
+
+/// The changed text of a scenario.
+#[derive(Debug)]
+pub struct WrittenScenario {
+    /// The text.
+    pub text: String,
+    /// The tensors that the text takes from new files beside it, each with the name of its `.npz` file and of the tensor in it.
+    pub files: Vec<(String, String, Arc<Tensor>)>,
+}
+
+/// Returns the text of a scenario with its changed numbers. The names of new files begin with `stem`. No name is used for which `is_taken` is true: until the
+/// text is written, the old text may name that file.
+///
+/// # Errors
+/// A sentence if a number has no place in the text.
+pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bool) -> Result<WrittenScenario, String> {
+    let mut document: DocumentMut = scenario.text.parse().map_err(|_| "the text of the scenario cannot be parsed".to_owned())?;
+    let mut files = Vec::new();
+    for changed in &scenario.changed {
+        let name = changed_name(scenario, changed);
+        let item = find(&mut document, scenario, changed).ok_or_else(|| format!("{name} has no place in the text"))?;
+        if is_made_elsewhere(item) {
+            let key = name.replace(':', "-");
+            let file = free_name(&format!("{stem}-{key}"), is_taken);
+            let mut table = InlineTable::new();
+            table.insert("file", file.as_str().into());
+            table.insert("key", key.as_str().into());
+            replace(item, Value::InlineTable(table));
+            files.push((file, key, Arc::clone(&changed.tensor)));
+        } else {
+            set_numbers(item, &changed.tensor);
+        }
+    }
+    if let Some(train) = &scenario.train
+        && let Some(value) = document.get_mut("train").and_then(Item::as_table_like_mut).and_then(|table| table.get_mut("learning_rate"))
+        && let Some(value) = value.as_value_mut()
+    {
+        set_number(value, train.sgd.learning_rate);
+    }
+    Ok(WrittenScenario { text: document.to_string(), files })
+}
+
+/// Returns the first of the names `base.npz`, `base-2.npz`, `base-3.npz`, … that is not taken.
+fn free_name(base: &str, is_taken: &dyn Fn(&str) -> bool) -> String {
+    let first = format!("{base}.npz");
+    let further = (2..).map(|number: u64| format!("{base}-{number}.npz"));
+    std::iter::once(first).chain(further).find(|name| !is_taken(name)).unwrap_or_default()
+}
+
+/// Returns the name of a changed tensor, with the number of its sample if there are several: `2:input`.
+fn changed_name(scenario: &Scenario, changed: &ChangedTensor) -> String {
+    let name = &scenario.network.tensor(changed.id).name;
+    match changed.sample {
+        Some(sample) if scenario.samples.len() > 1 => format!("{}:{name}", sample + 1),
+        _ => name.to_string(),
+    }
+}
+
+/// Returns the value of a tensor in the text.
+fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, changed: &ChangedTensor) -> Option<&'a mut Item> {
+    let info = scenario.network.tensor(changed.id);
+    let Some(sample) = changed.sample else {
+        return match info.layer {
+            // the name of a layer's tensor is the layer's name, a dot and the key: `conv1.weight`
+            Some(layer) => {
+                let key = info.name.get(scenario.network.layers()[layer].name.len() + 1..)?;
+                table_number(document.get_mut("layer")?, layer)?.get_mut(key)
+            }
+            None => document.get_mut("graph")?.as_table_like_mut()?.get_mut("inputs")?.as_table_like_mut()?.get_mut(&info.name),
+        };
+    };
+    let key = if info.role == Role::Target { "target" } else { "input" };
+    let has_samples = document.get("sample").is_some();
+    let has_key = match document.get_mut("sample") {
+        Some(samples) => table_number(samples, sample)?.contains_key(key),
+        None => document.contains_key(key),
+    };
+    match (has_key, has_samples) {
+        (true, true) => table_number(document.get_mut("sample")?, sample)?.get_mut(key),
+        (true, false) => document.get_mut(key),
+        // the loss has the target of all samples
+        (false, _) => document.get_mut("loss")?.as_table_like_mut()?.get_mut("gradient"),
+    }
+}
+
+/// Returns table `number`, from 0, of an array of tables: `[[layer]]`, or `layer = [{ … }]`.
+fn table_number(item: &mut Item, number: usize) -> Option<&mut dyn TableLike> {
+    match item {
+        Item::ArrayOfTables(tables) => tables.get_mut(number).map(|table| table as &mut dyn TableLike),
+        Item::Value(Value::Array(array)) => array.get_mut(number)?.as_inline_table_mut().map(|table| table as &mut dyn TableLike),
+        _ => None,
+    }
+}
+
+/// Returns whether a tensor's numbers are not in the text: it is a table such as `{ init = … }` or `{ file = … }`.
+fn is_made_elsewhere(item: &Item) -> bool {
+    item.is_table_like()
+}
+
+/// Replaces a value, and keeps the blanks and comments around it.
+fn replace(item: &mut Item, value: Value) {
+    match item.as_value_mut() {
+        Some(old) => replace_value(old, value),
+        None => *item = Item::Value(value),
+    }
+}
+
+fn replace_value(old: &mut Value, mut value: Value) {
+    *value.decor_mut() = old.decor().clone();
+    *old = value;
+}
+
+/// Writes the numbers of a tensor into a value that has numbers.
+fn set_numbers(item: &mut Item, tensor: &Tensor) {
+    let Some(value) = item.as_value_mut() else { return };
+    let mut leaves = Vec::new();
+    collect_leaves(value, &mut leaves);
+    // missing leading dimensions have the size 1, so the numbers of text and tensor have the same order
+    if leaves.len() == tensor.len() {
+        for (leaf, number) in leaves.into_iter().zip(flat(tensor)) {
+            set_number(leaf, *number);
+        }
+        return;
+    }
+    // the text has a class instead of the target's numbers
+    let new = class_of(tensor).map_or_else(|| nested(tensor.shape(), flat(tensor)), Value::from);
+    replace_value(value, new);
+}
+
+/// Collects the numbers of a nested array, in row-major order.
+fn collect_leaves<'a>(value: &'a mut Value, leaves: &mut Vec<&'a mut Value>) {
+    match value {
+        Value::Array(array) => array.iter_mut().for_each(|inner| collect_leaves(inner, leaves)),
+        leaf => leaves.push(leaf),
+    }
+}
+
+/// Writes a number, unless the text has it already.
+#[allow(clippy::cast_precision_loss)] // the scenario's integers are at most 2⁵³
+fn set_number(leaf: &mut Value, number: f64) {
+    let old = leaf.as_float().or_else(|| leaf.as_integer().map(|integer| integer as f64));
+    if old.is_some_and(|old| old == number) {
+        return;
+    }
+    let is_integer = leaf.is_integer();
+    replace_value(leaf, number_value(number, is_integer));
+}
+
+/// Returns the shortest value that reads back as the number. An integer is written if one is preferred and the number is one.
+#[allow(clippy::cast_possible_truncation)] // checked: an integer below 2⁵³
+fn number_value(number: f64, prefers_integer: bool) -> Value {
+    if prefers_integer && number.fract() == 0.0 && number.abs() < 2f64.powi(53) {
+        return Value::from(number as i64);
+    }
+    // `toml_edit` writes 1e300 with 301 digits
+    let text = format!("{number:?}");
+    text.parse().unwrap_or_else(|_| Value::from(number))
+}
+
+/// Returns the class whose target is this tensor: 1 for the class, and 0 for all others.
+fn class_of(target: &Tensor) -> Option<i64> {
+    let is_class = flat(target).iter().all(|entry| *entry == 0.0 || *entry == 1.0) && flat(target).iter().sum::<f64>() == 1.0;
+    let class = flat(target).iter().position(|entry| *entry == 1.0).filter(|_| is_class)?;
+    i64::try_from(class).ok()
+}
+
+/// Returns the nested array of a tensor.
+fn nested(shape: &[usize], numbers: &[f64]) -> Value {
+    let Some((_, inner)) = shape.split_first() else { return number_value(numbers[0], true) };
+    let size = inner.iter().product::<usize>().max(1);
+    Value::Array(numbers.chunks(size).map(|chunk| nested(inner, chunk)).collect::<Array>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{GivenNumber, Limits, Source, read};
+    use super::*;
+
+    fn scenario(text: &str) -> Scenario {
+        read(Source { name: "t".to_owned(), path_shown: "t".to_owned(), text: text.to_owned() }, Limits::default())
+            .expect("a valid scenario")
+    }
+
+    const TEXT: &str = "# a comment\ntitle = \"t\" # the title\n\ninput = [[1, 2, 3], # first row\n         [4, 5.0, 6]]\ntarget = 1\n\
+                        loss = \"cross_entropy\"\n\n[[layer]]\ntype = \"flatten\"\n\n[[layer]]\n  type   = \"linear\"\n  \
+                        weight = { init = \"normal\", seed = 1 } # drawn\n  out_features = 3\n  bias = [0, 0,   0.5]\nactivation = \"softmax\"\n\
+                        [train]\nlearning_rate = 0.5 # high\n";
+
+    #[test]
+    fn only_the_changed_numbers_are_other_ones() {
+        let old = scenario(TEXT);
+        let id = |name: &str| old.network.find(name).unwrap();
+        let new = old
+            .with_numbers(&[
+                (GivenNumber::Sample { sample: 0, tensor: id("input"), at: 1 }, 7.0),
+                (GivenNumber::Sample { sample: 0, tensor: id("input"), at: 5 }, 0.25),
+                (GivenNumber::Fixed { tensor: id("fc1.bias"), at: 2 }, 1e300),
+                (GivenNumber::LearningRate, 2.0),
+            ])
+            .unwrap();
+        let written = write_back(&new, "t", &|_| false).unwrap();
+        let expected =
+            TEXT.replace("[[1, 2,", "[[1, 7,").replace("5.0, 6]", "5.0, 0.25]").replace("  0.5]", "  1e300]").replace("= 0.5 #", "= 2.0 #");
+        assert_eq!(written.text, expected);
+        assert!(written.files.is_empty());
+        assert_eq!(scenario(&written.text).sample_tensors(0), new.sample_tensors(0));
+    }
+
+    #[test]
+    fn a_target_that_is_a_class_stays_one_if_it_can() {
+        let old = scenario(TEXT);
+        let target = old.network.find("target").unwrap();
+        let set = |values: [f64; 3]| {
+            let changes: Vec<_> =
+                values.into_iter().enumerate().map(|(at, value)| (GivenNumber::Sample { sample: 0, tensor: target, at }, value)).collect();
+            write_back(&old.with_numbers(&changes).unwrap(), "t", &|_| false).unwrap().text
+        };
+        assert_eq!(set([0.0, 0.0, 1.0]), TEXT.replace("target = 1", "target = 2"));
+        assert_eq!(set([0.5, 0.5, 0.0]), TEXT.replace("target = 1", "target = [0.5, 0.5, 0]"));
+    }
+
+    #[test]
+    fn a_tensor_that_is_not_in_the_text_gets_a_file() {
+        let old = scenario(TEXT);
+        let weight = GivenNumber::Fixed { tensor: old.network.find("fc1.weight").unwrap(), at: 0 };
+        let written = write_back(&old.with_numbers(&[(weight, 2.0)]).unwrap(), "t", &|name| name == "t-fc1.weight.npz").unwrap();
+        assert_eq!(
+            written.text,
+            TEXT.replace("{ init = \"normal\", seed = 1 } #", "{ file = \"t-fc1.weight-2.npz\", key = \"fc1.weight\" } #")
+        );
+        let [(name, _, tensor)] = written.files.as_slice() else { panic!("one file") };
+        assert_eq!((name.as_str(), tensor.shape(), flat(tensor)[0]), ("t-fc1.weight-2.npz", &[3, 6][..], 2.0));
+    }
+}
