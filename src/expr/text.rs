@@ -92,6 +92,10 @@ impl Primitive {
             Notation::Ascii => self.name.into(),
             Notation::Latex if LATEX_COMMANDS.contains(&self.symbol) => format!(r"\{}", self.symbol).into(),
             Notation::Latex if self.symbol == "Σ" => r"\sum".into(),
+            // the index of a sum is below its sign: Σⱼ
+            Notation::Latex if self.symbol.starts_with('Σ') => {
+                format!(r"\sum_{{{}}}", glyph::ascii_text(self.symbol.trim_start_matches('Σ'))).into()
+            }
             Notation::Latex if self.symbol == self.name => format!(r"\operatorname{{{}}}", self.name.replace('_', r"\_")).into(),
             Notation::Latex => letter(self.symbol, notation),
         }

@@ -17,7 +17,7 @@ use super::slot::{
     Reads,
     Slot::{self, Input, Output, Upstream},
 };
-use crate::expr::{Expr, Join, Primitive, whole};
+use crate::expr::{Expr, Form, Join, LOG, Primitive, whole};
 use crate::tensor::{Places, len};
 
 /// Softmax of one entry. The first argument is the entry; then come the other entries of its slice, or all entries of the slice as one argument.
@@ -32,6 +32,17 @@ const A_J: Expr = Expr::Indexed(&A, "j");
 const DELTA_IJ: Expr = Expr::Name("[i=j]");
 /// The Jacobian, with the entries Jⱼᵢ = ∂aⱼ/∂zᵢ.
 const J: Expr = Expr::Name("J");
+/// zᵢ of the definition.
+const Z_I: Expr = Expr::Indexed(&Expr::Name("z"), "i");
+/// The sum over j of the definition.
+const SUM_OVER_J: &Primitive = &Primitive::new("sum_j").symbol("Σⱼ").form(Form::Sum);
+/// Σⱼ exp zⱼ
+const SUM_OF_EXP: Expr = Expr::Of(SUM_OVER_J, &[Expr::Of(EXP, &[Expr::Indexed(&Expr::Name("z"), "j")])]);
+/// aᵢ = exp zᵢ / Σⱼ exp zⱼ
+const SOFTMAX_DEFINITION: Expr = Expr::Equal(&[Expr::Indexed(&Expr::Name("a"), "i"), Expr::Div(&[Expr::Of(EXP, &[Z_I]), SUM_OF_EXP])]);
+/// aᵢ = zᵢ − log Σⱼ exp zⱼ
+const LOG_SOFTMAX_DEFINITION: Expr =
+    Expr::Equal(&[Expr::Indexed(&Expr::Name("a"), "i"), Expr::Sub(&[Z_I, Expr::Of(LOG, &[SUM_OF_EXP])])]);
 /// Jᵀ ∂C/∂a
 const J_TRANSPOSED_DY: Expr = Expr::Product(Join::Matrix, &[Expr::Transposed(&J), whole::DY]);
 const J_JI: Expr = Expr::Indexed(&J, "ji");
@@ -201,7 +212,7 @@ static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     forward: Equation {
         right: Expr::Of(SOFTMAX, &[whole::X]),
         name: "softmax",
-        gist: Gist::Words("aᵢ = exp zᵢ / Σⱼ exp zⱼ"),
+        gist: Gist::Formula(SOFTMAX_DEFINITION),
         words: "The exponentials make all numbers positive, and the division by their sum makes them add up to 1: a probability for each class.",
     },
     backward: Equation {
@@ -225,7 +236,7 @@ static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     forward: Equation {
         right: Expr::Of(LOG_SOFTMAX, &[whole::X]),
         name: "log-softmax",
-        gist: Gist::Words("aᵢ = zᵢ − log Σⱼ exp zⱼ"),
+        gist: Gist::Formula(LOG_SOFTMAX_DEFINITION),
         words: "The logarithm of the softmax, without the division: the same number is subtracted from every zᵢ, so that the exponentials of all aᵢ add up to 1.",
     },
     backward: Equation {

@@ -35,8 +35,9 @@ fn write(to: &mut String, seen: &mut BTreeSet<String>, heading: &str, text: &str
         assert!(!ascii.contains('?'), "{heading}: {ascii}");
         if seen.insert(unicode.clone()) {
             writeln!(lines, "{unicode}\n  {}\n  {ascii}\n  {latex}", equation.title(Notation::Unicode)).expect("a string");
-            if let Gist::Definition(function) = equation.gist {
-                let [ascii, latex] = [Notation::Ascii, Notation::Latex].map(|notation| function.definition_text(notation));
+            // a definition or a formula is an expression too, so it is printed in all notations
+            if matches!(equation.gist, Gist::Definition(_) | Gist::Formula(_)) {
+                let [ascii, latex] = [Notation::Ascii, Notation::Latex].map(|notation| equation.gist.text(notation));
                 assert!(ascii.is_ascii() && latex.is_ascii(), "{ascii}\n{latex}");
                 writeln!(lines, "  {ascii}\n  {latex}").expect("a string");
             }
