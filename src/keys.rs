@@ -99,7 +99,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", "").named("open"),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", "").named("stop"),
-    row(Focus::Normal, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::Normal, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
+    row(Focus::Normal, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", "").named("quit at once"),
 
     row(Focus::Cursor, &["l", "<Right>"], Action::MoveCursor([0, 1]), "the cursor to the right", ""),
     row(Focus::Cursor, &["h", "<Left>"], Action::MoveCursor([0, -1]), "the cursor to the left", ""),
@@ -122,7 +123,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::List, &["G", "<End>"], Action::Scroll(i16::MAX), "the last row", ""),
     row(Focus::List, &["<Enter>"], Action::Accept, "choose the row: go there, or copy it", "choose"),
     row(Focus::List, &["<Esc>"], Action::Close, "close", "close"),
-    row(Focus::List, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::List, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
+    row(Focus::List, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
 
     row(Focus::Map, &["j", "<Down>"], Action::Scroll(1), "the next block", "next"),
     row(Focus::Map, &["k", "<Up>"], Action::Scroll(-1), "the block before", "before"),
@@ -134,7 +136,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Map, &["G", "<End>"], Action::Scroll(i16::MAX), "the last block", ""),
     row(Focus::Map, &["<Enter>"], Action::Accept, "go to its first step in this pass", "go"),
     row(Focus::Map, &["<Esc>", "M"], Action::Close, "close", "close"),
-    row(Focus::Map, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::Map, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
+    row(Focus::Map, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
 
     row(Focus::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
     row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
@@ -156,7 +159,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Overlay, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first line", ""),
     row(Focus::Overlay, &["G", "<End>"], Action::Scroll(i16::MAX), "the last line", "last"),
     row(Focus::Overlay, &["<Esc>", "<Enter>", "?", "a"], Action::Close, "close", "close"),
-    row(Focus::Overlay, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::Overlay, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
+    row(Focus::Overlay, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
 
     row(Focus::Picker, &["j", "<Down>"], Action::Scroll(1), "the next scenario", "down"),
     row(Focus::Picker, &["k", "<Up>"], Action::Scroll(-1), "the previous scenario", "up"),
@@ -165,7 +169,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
     row(Focus::Picker, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),
-    row(Focus::Picker, &["q", "<C-c>"], Action::Quit, "quit", "quit"),
+    row(Focus::Picker, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
+    row(Focus::Picker, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
 ];
 
 /// The commands of the palette: the rows of the stepper's normal mode.

@@ -299,8 +299,14 @@ fn q_asks_about_unsaved_edits() {
     assert_eq!(driver.state.focus(), Focus::List);
     press(&mut driver, "<Esc>");
     assert_eq!(driver.state.focus(), Focus::Normal);
-    assert_eq!(press(&mut driver, "qd"), Effect::Quit);
-    assert_eq!(press(&mut driver, ":q!<Enter>"), Effect::Quit);
+    // a copy of the state, because these give up the edits
+    for keys in ["qd", ":q!<Enter>"] {
+        let mut copy = driver.clone();
+        assert_eq!(press(&mut copy, keys), Effect::Quit);
+        assert!(copy.state.stepper().unwrap().edits.done().is_empty());
+    }
+    // Ctrl-C asks nothing
+    assert_eq!(press(&mut driver.clone(), "<C-c>"), Effect::Quit);
     // a replay writes no files, and so does not quit
     assert_eq!(press(&mut driver, "qw"), Effect::Changed);
     assert_eq!(message(&driver), "a replay writes no files");

@@ -67,8 +67,14 @@ pub enum Action {
     Redo,
     /// Writes the edits to the scenario file.
     WriteEdits,
-    /// Ends the program without writing the edits.
-    QuitUnsaved,
+    /// Ends the program at once. Unsaved edits stay in the state folder.
+    QuitAtOnce,
+    /// Ends the program, and gives up the edits that are not written.
+    DiscardAndQuit,
+    /// Takes back the unsaved edits of an earlier session.
+    TakeBackEdits,
+    /// Gives up the unsaved edits of an earlier session.
+    DiscardOldEdits,
     /// Writes the edits, then ends the program.
     WriteAndQuit,
     /// Edits the address line.

@@ -57,8 +57,8 @@ pub enum WordKind {
     Open,
     /// Ends the program.
     Quit,
-    /// Ends the program without writing the edits.
-    QuitUnsaved,
+    /// Ends the program, and gives up the edits that are not written.
+    DiscardAndQuit,
     /// Edits a number.
     Set,
     /// Writes the edits to a file.
@@ -114,7 +114,7 @@ pub static WORD_COMMANDS: &[WordCommand] = &[
     row("speed", Argument::Words("UNITS"), WordKind::Speed, "play this many units a second"),
     row("e", Argument::Words("FILE"), WordKind::Open, "open a scenario: a file or a bundled name"),
     row("q", Argument::Nothing, WordKind::Quit, "quit"),
-    row("q!", Argument::Nothing, WordKind::QuitUnsaved, "quit without writing the edits"),
+    row("q!", Argument::Nothing, WordKind::DiscardAndQuit, "quit, and give up the unsaved edits"),
     row("set", Argument::Words("ENTRY VALUE"), WordKind::Set, "edit a number: fc1.weight[0,1] 1/3, 2:input[0] 5, target 2, learning_rate 0.1"),
     row("write", Argument::OptionalWords("FILE"), WordKind::Write, "write the edits to the scenario file, or to another one"),
     row("w", Argument::OptionalWords("FILE"), WordKind::Write, "as write"),

@@ -70,6 +70,32 @@ impl Motion<'_> {
         Ok(())
     }
 
+    /// Does the unsaved edits of an earlier session again, as one edit. Those that no longer fit are left out.
+    pub(super) fn take_back(&mut self, numbers: &[(String, f64)]) {
+        let document = Arc::clone(&self.stepper.document);
+        let Some(scene) = document.scene(self.stepper.step) else { return };
+        let mut changes: Vec<Change> = Vec::new();
+        let mut left_out = 0;
+        for (name, value) in numbers {
+            match edit_of(&document, &scene, name, *value) {
+                Ok(edit) => {
+                    changes.retain(|change| edit.changes.iter().all(|new| new.place != change.place));
+                    changes.extend(edit.changes);
+                }
+                Err(_) => left_out += 1,
+            }
+        }
+        if changes.is_empty() {
+            return self.say("none of these edits fits the scenario any more", true);
+        }
+        let name = if left_out == 0 {
+            "edits of an earlier session".to_owned()
+        } else {
+            format!("edits of an earlier session without {left_out}")
+        };
+        self.apply(Edit { name, changes }, EditKind::New);
+    }
+
     /// Undoes the last edit.
     pub(super) fn undo(&mut self) {
         match self.stepper.edits.done().last().cloned() {

@@ -92,6 +92,17 @@ impl Edits {
         self.undone.last()
     }
 
+    /// Gives up all edits: nothing remains to be written.
+    pub(super) fn give_up(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns the numbers that the file lacks, each with its value, in the order of the edits. A number that was edited twice is in the list twice.
+    pub fn unsaved(&self) -> impl Iterator<Item = (GivenNumber, f64)> + '_ {
+        let edits = if self.are_unsaved() { self.done.as_slice() } else { &[] };
+        edits.iter().flat_map(|edit| &edit.changes).map(|change| (change.place, change.new))
+    }
+
     /// Records that the file has all edits.
     pub(super) fn mark_written(&mut self) {
         self.written = Some(self.done.len());

@@ -5,6 +5,7 @@ mod breaks;
 mod copy;
 mod digits;
 mod leaves;
+mod old_edits;
 mod reads;
 mod terms;
 mod unsaved;
@@ -29,6 +30,7 @@ fn builder(kind: ListKind) -> Builder {
         ListKind::Copy => copy::list,
         ListKind::Bookmarks => bookmarks::list,
         ListKind::Unsaved => unsaved::list,
+        ListKind::OldEdits => old_edits::list,
     }
 }
 

@@ -34,4 +34,6 @@ pub enum ListKind {
     Bookmarks,
     /// The question before the program ends with unsaved edits.
     Unsaved,
+    /// The unsaved edits of an earlier session.
+    OldEdits,
 }

@@ -47,6 +47,8 @@ pub struct Stepper {
     pub return_point: Option<ReturnPoint>,
     /// The edits of the scenario's numbers.
     pub edits: Edits,
+    /// The unsaved edits of an earlier session, until the user has taken them back or given them up.
+    pub old_edits: Option<Vec<(String, f64)>>,
     /// The effect of the last edit.
     pub(super) effect: Option<EditEffect>,
     /// The document before the last edit, for the old values.
@@ -77,6 +79,7 @@ impl Stepper {
             breakpoints: Breakpoints::default(),
             return_point: None,
             edits: Edits::default(),
+            old_edits: None,
             effect: None,
             before_edit: None,
         }

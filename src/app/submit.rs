@@ -51,7 +51,7 @@ impl State {
         }
         match command.kind {
             WordKind::Quit => return self.user_action(Action::Quit),
-            WordKind::QuitUnsaved => return Some(Request::Quit),
+            WordKind::DiscardAndQuit => return self.user_action(Action::DiscardAndQuit),
             WordKind::Set => self.with_motion(|motion| motion.set_number(argument)),
             WordKind::Write => return self.write_edits(path_in(argument), false),
             WordKind::WriteAndQuit => return self.write_edits(path_in(argument), true),

@@ -94,7 +94,16 @@ impl State {
                 }
             }
             Action::Quit if self.has_unsaved_edits() && !self.asks_about_edits() => self.toggle(OverlayKind::List(ListKind::Unsaved)),
-            Action::Quit | Action::QuitUnsaved => return Some(Request::Quit),
+            Action::Quit | Action::QuitAtOnce => return Some(Request::Quit),
+            Action::DiscardAndQuit => {
+                self.stepper_mut().into_iter().for_each(|stepper| stepper.edits.give_up());
+                return Some(Request::Quit);
+            }
+            Action::TakeBackEdits => {
+                let old = self.stepper_mut().and_then(|stepper| stepper.old_edits.take());
+                self.motion().iter_mut().zip(old).for_each(|(motion, old)| motion.take_back(&old));
+            }
+            Action::DiscardOldEdits => self.stepper_mut().into_iter().for_each(|stepper| stepper.old_edits = None),
             Action::WriteEdits => return self.write_edits(None, false),
             Action::WriteAndQuit => return self.write_edits(None, true),
             Action::Toggle(kind) => self.toggle(kind),
@@ -155,6 +164,14 @@ impl State {
     /// Returns whether the question about unsaved edits is on the screen.
     fn asks_about_edits(&self) -> bool {
         self.overlay.as_ref().is_some_and(|overlay| overlay.kind == OverlayKind::List(ListKind::Unsaved))
+    }
+
+    /// Offers the unsaved edits of an earlier session.
+    pub fn offer_edits(&mut self, numbers: Vec<(String, f64)>) {
+        if let Some(stepper) = self.stepper_mut() {
+            stepper.old_edits = Some(numbers);
+            self.toggle(OverlayKind::List(ListKind::OldEdits));
+        }
     }
 
     /// Asks the caller to write the edits to a file: at `path`, or to the scenario's own file.

@@ -5,7 +5,7 @@
 //! unit, such as a step or an entry, at regular times. Each of these moves is a *play move*.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -13,6 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
+use super::kept_edits::KeptEdits;
 use super::progress::with_progress;
 use super::source::ScenarioLoader;
 use super::write::{WrittenFile, write_edits};
@@ -55,6 +56,8 @@ pub struct Driver {
     writes_files: bool,
     /// The file to which the edits of the open scenario were written last, with its text.
     written: Option<(PathBuf, String)>,
+    /// The unsaved edits on disk, which copies of the driver share; `None` if the driver writes no files.
+    kept: Option<Arc<Mutex<KeptEdits>>>,
 }
 
 /// The time since the first call of this function.
@@ -81,7 +84,17 @@ impl Driver {
     /// A driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self { state, loader, opening: None, slice_clock: elapsed, screen: None, copied: None, writes_files: false, written: None }
+        Self {
+            state,
+            loader,
+            opening: None,
+            slice_clock: elapsed,
+            screen: None,
+            copied: None,
+            writes_files: false,
+            written: None,
+            kept: None,
+        }
     }
 
     /// Replaces the clock that measures slices of work.
@@ -93,7 +106,28 @@ impl Driver {
     /// Lets the user write edits to files.
     #[must_use]
     pub fn writing_files(self) -> Self {
-        Self { writes_files: true, ..self }
+        let mut driver = Self { writes_files: true, kept: KeptEdits::new().map(Mutex::new).map(Arc::new), ..self };
+        driver.offer_kept_edits();
+        driver
+    }
+
+    /// Offers the unsaved edits that an earlier session of the open scenario has left.
+    fn offer_kept_edits(&mut self) {
+        let (Some(kept), Some(document)) = (&self.kept, self.state.document()) else { return };
+        let numbers = kept.lock().unwrap_or_else(PoisonError::into_inner).begin(&document.scenario);
+        if let Some(numbers) = numbers {
+            self.state.offer_edits(numbers);
+        }
+    }
+
+    /// Keeps the unsaved edits on disk.
+    fn keep_edits(&mut self) {
+        let (Some(kept), Some(stepper)) = (&self.kept, self.state.stepper()) else { return };
+        let result = kept.lock().unwrap_or_else(PoisonError::into_inner).keep(stepper);
+        if let Err(error) = result {
+            let is_error = true;
+            self.state.say(format!("unsaved edits cannot be kept: {error}"), is_error);
+        }
     }
 
     /// Writes the open scenario with its edits: to `path`, or to the scenario's own file. Returns whether it is written.
@@ -178,6 +212,7 @@ impl Driver {
                 self.written = None;
                 let at = None; // the start that the scenario file names
                 self.state.open(Arc::new(document), at);
+                self.offer_kept_edits();
             }
             Err(why) => {
                 let is_error = true;
@@ -216,6 +251,8 @@ impl Driver {
         }
         if self.state.job().is_none() {
             *limit = WorkLimit::default();
+            // the job may have been an edit
+            self.keep_edits();
         }
         done
     }
@@ -301,6 +338,12 @@ impl Driver {
 
     /// Applies an action to the state, and does what the state then requests.
     fn update(&mut self, action: Action) -> Effect {
+        let effect = self.do_action(action);
+        self.keep_edits();
+        effect
+    }
+
+    fn do_action(&mut self, action: Action) -> Effect {
         match app::update(&mut self.state, action) {
             None => {
                 // an overlay that was scrolled too far stops at its last line

@@ -41,8 +41,7 @@ const SUM_OF_EXP: Expr = Expr::Of(SUM_OVER_J, &[Expr::Of(EXP, &[Expr::Indexed(&E
 /// aᵢ = exp zᵢ / Σⱼ exp zⱼ
 const SOFTMAX_DEFINITION: Expr = Expr::Equal(&[Expr::Indexed(&Expr::Name("a"), "i"), Expr::Div(&[Expr::Of(EXP, &[Z_I]), SUM_OF_EXP])]);
 /// aᵢ = zᵢ − log Σⱼ exp zⱼ
-const LOG_SOFTMAX_DEFINITION: Expr =
-    Expr::Equal(&[Expr::Indexed(&Expr::Name("a"), "i"), Expr::Sub(&[Z_I, Expr::Of(LOG, &[SUM_OF_EXP])])]);
+const LOG_SOFTMAX_DEFINITION: Expr = Expr::Equal(&[Expr::Indexed(&Expr::Name("a"), "i"), Expr::Sub(&[Z_I, Expr::Of(LOG, &[SUM_OF_EXP])])]);
 /// Jᵀ ∂C/∂a
 const J_TRANSPOSED_DY: Expr = Expr::Product(Join::Matrix, &[Expr::Transposed(&J), whole::DY]);
 const J_JI: Expr = Expr::Indexed(&J, "ji");

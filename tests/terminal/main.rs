@@ -5,6 +5,7 @@
 mod faults;
 mod keys;
 mod pty;
+mod saving;
 mod stepper;
 mod work;
 

@@ -13,7 +13,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         action: Some(action),
         ..ListRow::default()
     };
-    let rows = vec![row('w', "write them and quit", Action::WriteAndQuit), row('d', "quit without them", Action::QuitUnsaved)];
+    let rows = vec![row('w', "write them and quit", Action::WriteAndQuit), row('d', "quit without them", Action::DiscardAndQuit)];
     let count = stepper.edits.done().len();
     let title = if count == 1 { "there is an unsaved edit".to_owned() } else { format!("there are {count} unsaved edits") };
     Ok(List { verb: "do it", note: "Esc stays here".to_owned(), ..List::new(title, rows) })

@@ -1,0 +1,178 @@
+//! Keeps unsaved edits in the state folder, so that a crash or Ctrl-C loses none.
+//!
+//! A journal is a file for one scenario in `$XDG_STATE_HOME/gradstep/edits`, or in `~/.local/state/gradstep/edits`. Each change of the edits appends a line of
+//! JSON with all edits: `[["fc1.weight[0,1]",0.5]]`. The last whole line counts, so a line that was cut by a crash loses only itself. An open journal is
+//! locked. A journal that nobody locks is left over from a program that ended with unsaved edits.
+
+use std::env;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The names of edited numbers, as a user types them, with their values.
+pub type EditedNumbers = Vec<(String, f64)>;
+
+/// The largest number of journals of one scenario that are looked at.
+const MAX_JOURNALS: usize = 20;
+/// The largest size of a journal that is read, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+/// The longest part of a path in the name of a file, in bytes. File names have at most 255.
+const MAX_NAME_BYTES: usize = 180;
+
+/// The journal of the open scenario.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    /// The locked file; `None` while there are no unsaved edits.
+    file: Option<File>,
+}
+
+/// A journal that an earlier run has left.
+#[derive(Debug)]
+pub struct Leftover {
+    /// The path of the journal.
+    pub path: PathBuf,
+    /// The edits in it.
+    pub numbers: EditedNumbers,
+    /// The lock, so that no other program offers the same edits.
+    _file: File,
+}
+
+/// Returns the folder of the journals; `None` if there is no home.
+pub(super) fn folder() -> Option<PathBuf> {
+    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    // the specification of base directories ignores a relative path
+    let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(variable("HOME")?.join(".local/state")))?;
+    Some(state.join("gradstep").join("edits"))
+}
+
+/// Returns the name of a scenario's journals: its absolute path with `%` for each separator, or the name of a bundled scenario.
+pub(super) fn key(path: Option<&Path>, name: &str) -> String {
+    let text = match path {
+        Some(path) => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().replace(['/', '\\'], "%"),
+        None => name.to_owned(),
+    };
+    let hash = crc32fast::hash(text.as_bytes());
+    let mut start = text.len().saturating_sub(MAX_NAME_BYTES);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    format!("{}-{hash:08x}", &text[start..])
+}
+
+/// The paths at which a scenario's journals are.
+fn paths(folder: &Path, key: &str) -> impl Iterator<Item = PathBuf> {
+    let (folder, key) = (folder.to_owned(), key.to_owned());
+    (0..MAX_JOURNALS).map(move |number| folder.join(format!("{key}.{number}.jsonl")))
+}
+
+/// Locks a file. Returns `false` if another program has locked it.
+#[cfg(unix)]
+fn lock(file: &File) -> bool {
+    rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+#[cfg(not(unix))]
+fn lock(_: &File) -> bool {
+    true
+}
+
+/// Returns the first journal of a scenario that is left over.
+pub(super) fn leftover(folder: &Path, key: &str) -> Option<Leftover> {
+    paths(folder, key).find_map(|path| {
+        let file = OpenOptions::new().read(true).write(true).open(&path).ok().filter(lock)?;
+        let text = (file.metadata().ok()?.len() <= MAX_BYTES).then(|| fs::read_to_string(&path).ok()).flatten()?;
+        // the last line may be cut
+        let numbers: EditedNumbers = text.lines().rev().find_map(|line| serde_json::from_str(line).ok())?;
+        (!numbers.is_empty()).then_some(Leftover { path, numbers, _file: file })
+    })
+}
+
+impl Leftover {
+    /// Removes the journal.
+    pub fn remove(self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Journal {
+    /// Returns a journal that has no file yet.
+    pub fn new() -> Self {
+        Self { path: PathBuf::new(), file: None }
+    }
+
+    /// Appends the edits that the scenario's file lacks. Without any, the journal's file is removed.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn record(&mut self, folder: &Path, key: &str, numbers: &EditedNumbers) -> io::Result<()> {
+        if numbers.is_empty() {
+            if self.file.take().is_some() {
+                fs::remove_file(&self.path)?;
+            }
+            return Ok(());
+        }
+        if self.file.is_none() {
+            fs::create_dir_all(folder)?;
+            (self.path, self.file) = create(folder, key)?;
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let mut line = serde_json::to_vec(numbers)?;
+        line.push(b'\n');
+        file.write_all(&line)?;
+        file.sync_data()
+    }
+}
+
+/// Creates and locks the first journal that does not exist.
+fn create(folder: &Path, key: &str) -> io::Result<(PathBuf, Option<File>)> {
+    for path in paths(folder, key) {
+        match OpenOptions::new().append(true).create_new(true).open(&path) {
+            Ok(file) => {
+                lock(&file);
+                return Ok((path, Some(file)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("there are too many journals of unsaved edits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_whole_line_of_an_unlocked_journal_is_offered() {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, key) = (folder.path().join("edits"), key(None, "xor"));
+        let numbers = |value: f64| vec![("fc1.weight[0,1]".to_owned(), value)];
+        let mut journal = Journal::new();
+        journal.record(&folder, &key, &numbers(0.1)).unwrap();
+        journal.record(&folder, &key, &numbers(1.0 / 3.0)).unwrap();
+        assert!(leftover(&folder, &key).is_none(), "the journal is in use");
+        let path = journal.path.clone();
+        // a crash in the middle of a line
+        journal.file.as_mut().unwrap().write_all(b"[[\"fc1.wei").unwrap();
+        drop(journal);
+        let left = leftover(&folder, &key).unwrap();
+        assert_eq!(left.numbers, numbers(1.0 / 3.0));
+        assert!(leftover(&folder, &key).is_none(), "it is offered once at a time");
+        // a second journal does not overwrite the first
+        let mut second = Journal::new();
+        second.record(&folder, &key, &numbers(5.0)).unwrap();
+        assert_ne!(second.path, path);
+        second.record(&folder, &key, &Vec::new()).unwrap();
+        assert!(!second.path.exists());
+        left.remove();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn long_paths_have_short_names() {
+        let long = PathBuf::from(format!("/{}/net.toml", "é".repeat(300)));
+        assert!(key(Some(&long), "net").len() < 200);
+        assert_ne!(key(Some(&long), "net"), key(Some(&PathBuf::from(format!("/x{}/net.toml", "é".repeat(300)))), "net"));
+    }
+}

@@ -1,0 +1,57 @@
+//! The unsaved edits of the open scenario on disk: offered when it is opened, and kept up to date while it is edited.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::journal::{self, EditedNumbers, Journal, Leftover};
+use crate::app::{Stepper, number_name};
+use crate::scenario::Scenario;
+
+/// The journal of the open scenario, and the journal that an earlier session has left.
+#[derive(Debug)]
+pub struct KeptEdits {
+    folder: PathBuf,
+    /// The name of the scenario's journals.
+    key: String,
+    journal: Journal,
+    /// The journal of an earlier session, until the user has decided about it.
+    leftover: Option<Leftover>,
+    /// The numbers in the journal.
+    kept: EditedNumbers,
+}
+
+impl KeptEdits {
+    /// Returns the kept edits before a scenario is open; `None` if there is no folder for them.
+    pub fn new() -> Option<Self> {
+        Some(Self { folder: journal::folder()?, key: String::new(), journal: Journal::new(), leftover: None, kept: Vec::new() })
+    }
+
+    /// Begins with another scenario. Returns the unsaved edits that an earlier session has left.
+    pub fn begin(&mut self, scenario: &Scenario) -> Option<EditedNumbers> {
+        // the journal of the scenario before stays on disk if it has unsaved edits
+        (self.journal, self.kept) = (Journal::new(), Vec::new());
+        self.key = journal::key(scenario.path.as_deref(), &scenario.name);
+        self.leftover = journal::leftover(&self.folder, &self.key);
+        self.leftover.as_ref().map(|leftover| leftover.numbers.clone())
+    }
+
+    /// Keeps the unsaved edits of the stepper, and removes the journal of an earlier session once its edits are taken back or given up.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn keep(&mut self, stepper: &Stepper) -> io::Result<()> {
+        let scenario = &stepper.document.scenario;
+        let numbers: EditedNumbers = stepper.edits.unsaved().map(|(place, value)| (number_name(scenario, place), value)).collect();
+        if numbers != self.kept {
+            let result = self.journal.record(&self.folder, &self.key, &numbers);
+            // after an error too: it is reported once for each change
+            self.kept = numbers;
+            result?;
+        }
+        // after the new journal has the edits that were taken back
+        if stepper.old_edits.is_none() && stepper.job.is_none() {
+            self.leftover.take().into_iter().for_each(Leftover::remove);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! Edits in the real program: they are written with comments kept, and a crash loses none.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use tempfile::{TempDir, tempdir};
+
+use super::pty::Run;
+
+const TEXT: &str = "# my network\ntitle = \"mine\"  # a title\ninput = [1, 2]\ntarget = 1\nloss = \"squared_error\"\n\n[[layer]]\n\
+                    type = \"linear\"\nweight = [[3, 4]]  # two weights\n";
+
+/// A folder with a scenario, and the folder of the state.
+struct Folder {
+    folder: TempDir,
+}
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempdir().unwrap();
+        fs::write(folder.path().join("net.toml"), TEXT).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.path("net.toml")).unwrap()
+    }
+
+    fn environment(&self) -> [(&'static str, std::ffi::OsString); 3] {
+        [("TERM", "xterm-256color".into()), ("LC_ALL", "C.UTF-8".into()), ("XDG_STATE_HOME", self.path("state").into())]
+    }
+
+    /// Opens the scenario in a pseudo-terminal, and waits for `text`.
+    fn open(&self, text: &str) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+        command.arg("net.toml").current_dir(self.folder.path()).envs(self.environment());
+        let mut run = Run::start(command);
+        run.wait_for(text);
+        run
+    }
+
+    /// The files with unsaved edits.
+    fn journals(&self) -> usize {
+        fs::read_dir(self.path("state/gradstep/edits")).map_or(0, Iterator::count)
+    }
+}
+
+const OPENED: &str = "step 1/";
+const EDIT: &str = ":set fc1.weight[0,1] 0.5\r";
+const EDITED: &str = "4 → 0.5";
+
+#[test]
+fn edits_are_written_with_comments_kept() {
+    let folder = Folder::new();
+    let mut run = folder.open(OPENED);
+    run.press(EDIT);
+    run.wait_for(EDITED);
+    assert_eq!((folder.journals(), folder.text().as_str()), (1, TEXT));
+    run.press("W");
+    run.wait_for("written to net.toml");
+    assert_eq!(folder.text(), TEXT.replace("[[3, 4]]", "[[3, 0.5]]"));
+    assert_eq!(folder.journals(), 0);
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+    let left: Vec<_> = fs::read_dir(folder.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the scenario and the state: {left:?}");
+}
+
+#[test]
+fn a_crash_loses_no_edit() {
+    let folder = Folder::new();
+    for end in ["kill", "ctrl-c", "term"] {
+        let mut run = folder.open(OPENED);
+        run.press(EDIT);
+        run.wait_for(EDITED);
+        match end {
+            "kill" => run.signal(Signal::KILL),
+            "term" => run.signal(Signal::TERM),
+            _ => run.press("\x03"),
+        }
+        run.end_unread();
+        assert_eq!((folder.journals(), folder.text().as_str()), (1, TEXT), "{end}");
+        // Esc leaves the edits for the next time
+        let mut run = folder.open("unsaved edits of an earlier session");
+        run.wait_for("fc1.weight[0,1] = 0.5");
+        run.press("\x1b");
+        run.wait_until("closed", |run| !run.screen().contents().contains("earlier session"));
+        run.press("q");
+        assert_eq!(run.end().code(), Some(0));
+        assert_eq!(folder.journals(), 1, "{end}");
+        let mut run = folder.open("unsaved edits of an earlier session");
+        run.press("t");
+        run.wait_for("u undoes it");
+        assert_eq!(folder.journals(), 1, "{end}: the new session has them");
+        // undone, nothing is left to keep
+        run.press("u");
+        run.wait_for("undone");
+        assert_eq!(folder.journals(), 0, "{end}");
+        run.press("q");
+        assert_eq!(run.end().code(), Some(0));
+    }
+    // given up
+    let mut run = folder.open(OPENED);
+    run.press(EDIT);
+    run.wait_for(EDITED);
+    run.press("q");
+    run.wait_for("there is an unsaved edit");
+    run.press("d");
+    assert_eq!(run.end().code(), Some(0));
+    assert_eq!((folder.journals(), folder.text().as_str()), (0, TEXT));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_edits() {
+    let folder = Folder::new();
+    let mut run = folder.open(OPENED);
+    run.press(EDIT);
+    run.wait_for(EDITED);
+    // the file has changed meanwhile
+    let other = TEXT.replace("mine", "another");
+    fs::write(folder.path("net.toml"), &other).unwrap();
+    run.press("W");
+    run.wait_for("has changed since it was read");
+    assert_eq!((folder.text(), folder.journals()), (other, 1));
+    run.press(":w copy.toml\r");
+    run.wait_for("written to copy.toml");
+    assert_eq!(fs::read_to_string(folder.path("copy.toml")).unwrap(), TEXT.replace("[[3, 4]]", "[[3, 0.5]]"));
+    // another file that exists is not overwritten
+    fs::write(folder.path("third.toml"), "mine").unwrap();
+    run.press(":set fc1.weight[0,1] 7\r");
+    run.wait_for("0.5 → 7");
+    run.press(":w third.toml\r");
+    run.wait_for("third.toml exists already");
+    assert_eq!(fs::read_to_string(folder.path("third.toml")).unwrap(), "mine");
+    run.press(":w missing/net.toml\r");
+    run.wait_for("cannot write missing/net.toml");
+    // the copy is now the scenario's file; a folder without the right to write keeps it as it was
+    if make_read_only(folder.folder.path()) {
+        run.press(":w new.toml\r");
+        run.wait_for("cannot write new.toml");
+        fs::set_permissions(folder.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    run.press(":wq\r");
+    assert_eq!(run.end().code(), Some(0));
+    assert_eq!(fs::read_to_string(folder.path("copy.toml")).unwrap(), TEXT.replace("[[3, 4]]", "[[3, 7]]"));
+    assert_eq!(folder.journals(), 0);
+}
+
+/// The limit on the size of files makes every write fail, as a full disk does.
+#[test]
+fn a_full_disk_loses_nothing_and_says_so() {
+    let folder = Folder::new();
+    let mut command = Command::new("sh");
+    let line = format!("trap '' XFSZ; ulimit -f 0; exec '{}' net.toml", env!("CARGO_BIN_EXE_gradstep"));
+    command.args(["-c", &line]).current_dir(folder.folder.path()).envs(folder.environment());
+    let mut run = Run::start(command);
+    run.wait_for(OPENED);
+    run.press(EDIT);
+    run.wait_for("unsaved edits cannot be kept");
+    run.press("W");
+    run.wait_for("cannot write net.toml");
+    assert_eq!(folder.text(), TEXT);
+    // the edit is still there
+    run.press("q");
+    run.wait_for("there is an unsaved edit");
+    run.press("d");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+    assert_eq!(folder.text(), TEXT);
+    let left: Vec<_> = fs::read_dir(folder.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the scenario and the state: {left:?}");
+}
+
+/// Takes the right to write from a folder. Returns `false` for a user who may write everywhere, such as root.
+fn make_read_only(folder: &Path) -> bool {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let may_write = fs::write(folder.join("probe"), "").is_ok();
+    if may_write {
+        fs::remove_file(folder.join("probe")).unwrap();
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    !may_write
+}
