@@ -309,9 +309,15 @@ fn q_asks_about_unsaved_edits() {
     assert_eq!(press(&mut driver.clone(), "<C-c>"), Effect::Quit);
     // a replay writes no files, and so does not quit
     assert_eq!(press(&mut driver, "qw"), Effect::Changed);
-    assert_eq!(message(&driver), "a replay writes no files");
+    assert_eq!(message(&driver), "show and replay write no files");
     let mut state = driver.state.clone();
-    assert_eq!(gradstep::app::update(&mut state, Action::WriteAndQuit), Some(Request::Write { path: None, quits: true }));
+    assert_eq!(
+        {
+            gradstep::app::update(&mut state, Action::Quit);
+            gradstep::app::update(&mut state, Action::WriteAndLeave)
+        },
+        Some(Request::Write { path: None, then: Some(Box::new(Request::Quit)) })
+    );
     // without edits there is nothing to ask
     press(&mut driver, "u");
     assert_eq!(press(&mut driver, "q"), Effect::Quit);
@@ -344,5 +350,60 @@ fn the_effect_of_an_edit_is_in_sight_until_the_next_move() {
     press(&mut driver, "l");
     for size in [(80, 24), (120, 40), (200, 60)] {
         assert!(!frame(&driver, size).contains("ΔC"));
+    }
+}
+
+#[test]
+fn a_count_undoes_and_redoes_several_edits() {
+    let mut driver = open(TRAINED);
+    let mut states = vec![bits(document(&driver))];
+    for command in ["set fc1.weight[0,0] 2", "set fc1.weight[0,0] 3", "set fc1.bias[0] 1"] {
+        enter(&mut driver, command);
+        states.push(bits(document(&driver)));
+    }
+    press(&mut driver, "2u");
+    assert!(bits(document(&driver)) == states[1]);
+    assert_eq!(driver.state.stepper().unwrap().edits.done().len(), 1);
+    press(&mut driver, "9u");
+    assert!(bits(document(&driver)) == states[0] && !driver.state.stepper().unwrap().edits.are_unsaved());
+    press(&mut driver, "3U");
+    assert!(bits(document(&driver)) == states[3]);
+    press(&mut driver, "u");
+    assert!(bits(document(&driver)) == states[2]);
+}
+
+#[test]
+fn another_scenario_is_opened_only_after_a_question() {
+    for keys in [":e xor<Enter>", "o<Enter>"] {
+        let mut driver = open(TRAINED);
+        enter(&mut driver, "set fc1.weight[0,0] 2");
+        press(&mut driver, keys);
+        assert_eq!((driver.state.focus(), document(&driver).scenario.title.as_str()), (Focus::List, "trained"), "{keys}");
+        // Esc stays here, and the edits with it
+        press(&mut driver, "<Esc>");
+        assert!(driver.state.stepper().unwrap().edits.are_unsaved());
+        press(&mut driver, if keys.starts_with('o') { "<Enter>d" } else { ":e xor<Enter>d" });
+        assert_ne!(document(&driver).scenario.title, "trained", "{keys}");
+        assert!(!driver.state.stepper().unwrap().edits.are_unsaved());
+    }
+    let mut driver = open(TRAINED);
+    enter(&mut driver, "set fc1.weight[0,0] 2");
+    enter(&mut driver, "e! xor");
+    assert_ne!(document(&driver).scenario.title, "trained");
+    // q in the picker asks too
+    let mut driver = open(TRAINED);
+    enter(&mut driver, "set fc1.weight[0,0] 2");
+    assert_eq!(press(&mut driver, "oq"), Effect::Changed);
+    assert_eq!(press(&mut driver, "d"), Effect::Quit);
+}
+
+#[test]
+fn play_stops_while_a_line_is_open() {
+    for keys in ["<Esc>", ":", "/", "e"] {
+        let mut driver = open(TRAINED);
+        press(&mut driver, "<Space>");
+        assert!(driver.state.wake().is_some());
+        press(&mut driver, keys);
+        assert!(driver.state.wake().is_none(), "{keys}");
     }
 }

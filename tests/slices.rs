@@ -134,7 +134,7 @@ fn play_makes_one_unit_or_slice_at_each_wake() {
     for (coarser, opens, mode) in [
         ("", "", Focus::Normal),
         ("k", "?", Focus::Overlay),
-        ("kk", ":", Focus::Prompt),
+        ("kk", "M", Focus::Map),
         ("kkk", "o", Focus::Picker),
         ("kkkk", "", Focus::Normal),
     ] {

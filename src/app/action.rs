@@ -69,14 +69,14 @@ pub enum Action {
     WriteEdits,
     /// Ends the program at once. Unsaved edits stay in the state folder.
     QuitAtOnce,
-    /// Ends the program, and gives up the edits that are not written.
-    DiscardAndQuit,
+    /// Gives up the edits that are not written, and does what they have held up.
+    DiscardAndLeave,
     /// Takes back the unsaved edits of an earlier session.
     TakeBackEdits,
     /// Gives up the unsaved edits of an earlier session.
     DiscardOldEdits,
-    /// Writes the edits, then ends the program.
-    WriteAndQuit,
+    /// Writes the edits, then does what they have held up.
+    WriteAndLeave,
     /// Edits the address line.
     Edit(InputRequest),
     /// Puts the next completion into the address line.
@@ -185,8 +185,8 @@ pub enum Request {
     Write {
         /// The path; `None` for the scenario's own file.
         path: Option<String>,
-        /// `true` to end the program if the file is written.
-        quits: bool,
+        /// The request to fulfil if the file is written.
+        then: Option<Box<Request>>,
     },
     /// End the program.
     Quit,

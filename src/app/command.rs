@@ -59,6 +59,8 @@ pub enum WordKind {
     Quit,
     /// Ends the program, and gives up the edits that are not written.
     DiscardAndQuit,
+    /// Opens a scenario, and gives up the edits that are not written.
+    DiscardAndOpen,
     /// Edits a number.
     Set,
     /// Writes the edits to a file.
@@ -113,6 +115,7 @@ pub static WORD_COMMANDS: &[WordCommand] = &[
     row("index", Argument::Words("0 or 1"), WordKind::Index, "count subscripts and headings from 0 or from 1"),
     row("speed", Argument::Words("UNITS"), WordKind::Speed, "play this many units a second"),
     row("e", Argument::Words("FILE"), WordKind::Open, "open a scenario: a file or a bundled name"),
+    row("e!", Argument::Words("FILE"), WordKind::DiscardAndOpen, "open a scenario, and give up the unsaved edits"),
     row("q", Argument::Nothing, WordKind::Quit, "quit"),
     row("q!", Argument::Nothing, WordKind::DiscardAndQuit, "quit, and give up the unsaved edits"),
     row("set", Argument::Words("ENTRY VALUE"), WordKind::Set, "edit a number: fc1.weight[0,1] 1/3, 2:input[0] 5, target 2, learning_rate 0.1"),

@@ -67,7 +67,11 @@ impl CopyFormat {
             Self::Address => {
                 let iteration = stepper.document.iterations() > 1;
                 let iteration = if iteration { format!("{}/", stepper.visit().iteration) } else { String::new() };
-                Ok(format!("{iteration}{}", scene.address_of(tensor, at)))
+                // without a cursor, the address leads to this step, not only to its entry
+                match stepper.address_here().filter(|_| stepper.cursor.is_none() && scene.at.terms > 1) {
+                    Some(address) => Ok(address.to_string()),
+                    None => Ok(format!("{iteration}{}", scene.address_of(tensor, at))),
+                }
             }
             Self::Equation => Ok(equation(&scene.last_step_of(tensor, at)?, Notation::Unicode)),
             Self::NumPy if len(&scene.network().tensor(tensor).shape) <= LARGEST => array(scene, tensor),

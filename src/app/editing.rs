@@ -21,6 +21,7 @@ use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 impl Motion<'_> {
     /// Opens the line for a new value of the entry under the cursor. Without a cursor, opens the cursor first.
     pub(super) fn begin_edit(&mut self) {
+        self.stepper.play = None;
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
         if self.stepper.cursor.is_none() {
@@ -41,7 +42,13 @@ impl Motion<'_> {
         let given = scene.sources_now().iter().find(is_given).copied();
         self.stepper.scroll = [0, 0];
         self.stepper.cursor = Some(given.map_or(Cursor::on_result(scene), |entry| Cursor::on(scene, entry.tensor, entry.at)));
-        self.say("e edits the number under the cursor; arrows move it, Tab goes to the next matrix", false);
+        self.say(
+            match given {
+                Some(_) => "e edits the number under the cursor; arrows move it, Tab goes to the next matrix",
+                None => "this step reads only computed numbers: Tab goes to the next matrix, :set edits any number of the file",
+            },
+            false,
+        );
     }
 
     /// Sets a number: the argument of `set` is the number's address and its new value.
@@ -54,7 +61,7 @@ impl Motion<'_> {
         let Some(scene) = document.scene(self.stepper.step) else { return };
         let edit = typed_number(value).and_then(|value| edit_of(&document, &scene, name, value));
         match edit {
-            Ok(edit) => self.apply(edit, EditKind::New),
+            Ok(edit) => self.apply(edit, EditKind::New, 1),
             Err(why) => self.say(why, true),
         }
     }
@@ -66,7 +73,7 @@ impl Motion<'_> {
     pub(super) fn set_typed(&mut self, place: GivenNumber, text: &str) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
         let edit = edit_to(&document, &[(place, typed_number(text)?)])?;
-        self.apply(edit, EditKind::New);
+        self.apply(edit, EditKind::New, 1);
         Ok(())
     }
 
@@ -93,33 +100,47 @@ impl Motion<'_> {
         } else {
             format!("edits of an earlier session without {left_out}")
         };
-        self.apply(Edit { name, changes }, EditKind::New);
+        self.apply(Edit { name, changes }, EditKind::New, 1);
     }
 
-    /// Undoes the last edit.
-    pub(super) fn undo(&mut self) {
-        match self.stepper.edits.done().last().cloned() {
-            Some(edit) => self.apply(edit, EditKind::Undo),
-            None => self.say("there is no edit to undo", false),
+    /// Undoes the last `count` edits.
+    pub(super) fn undo(&mut self, count: u64) {
+        let edits: Vec<Edit> = self.stepper.edits.done().iter().rev().take(usize::try_from(count).unwrap_or(usize::MAX)).cloned().collect();
+        self.apply_in_turn(edits, EditKind::Undo, "there is no edit to undo");
+    }
+
+    /// Redoes the `count` edits that were undone last.
+    pub(super) fn redo(&mut self, count: u64) {
+        let edits: Vec<Edit> =
+            self.stepper.edits.undone().iter().rev().take(usize::try_from(count).unwrap_or(usize::MAX)).cloned().collect();
+        self.apply_in_turn(edits, EditKind::Redo, "there is no edit to redo");
+    }
+
+    /// Undoes or redoes several edits: as one computation, because only the last numbers are shown.
+    fn apply_in_turn(&mut self, edits: Vec<Edit>, kind: EditKind, none: &str) {
+        let count = edits.len();
+        let mut changes: Vec<Change> = Vec::new();
+        for change in edits.iter().flat_map(|edit| &edit.changes) {
+            let change = if kind == EditKind::Undo { change.reversed() } else { *change };
+            match changes.iter_mut().find(|earlier| earlier.place == change.place) {
+                Some(earlier) => earlier.new = change.new,
+                None => changes.push(change),
+            }
         }
-    }
-
-    /// Redoes the edit that was undone last.
-    pub(super) fn redo(&mut self) {
-        match self.stepper.edits.undone_last().cloned() {
-            Some(edit) => self.apply(edit, EditKind::Redo),
-            None => self.say("there is no edit to redo", false),
+        match edits.into_iter().next() {
+            None => self.say(none, false),
+            Some(edit) if count == 1 => self.apply(Edit { name: edit.name, changes }, kind, count),
+            Some(_) => self.apply(Edit { name: format!("{count} edits"), changes }, kind, count),
         }
     }
 
     /// Computes the experiment with an edit up to the iteration on the screen.
-    fn apply(&mut self, edit: Edit, kind: EditKind) {
+    fn apply(&mut self, edit: Edit, kind: EditKind, count: usize) {
         self.stop();
         let document = Arc::clone(&self.stepper.document);
         // the numbers before the last edit are no longer needed, and their memory is
         self.stepper.before_edit = None;
-        let numbers: Vec<_> =
-            edit.changes.iter().map(|change| (change.place, if kind == EditKind::Undo { change.old } else { change.new })).collect();
+        let numbers: Vec<_> = edit.changes.iter().map(|change| (change.place, change.new)).collect();
         let scenario = match document.scenario.with_numbers(&numbers) {
             Ok(scenario) => scenario,
             Err(why) => return self.say(format!("the edit {why}"), true),
@@ -131,21 +152,20 @@ impl Motion<'_> {
             return self.say(shortage.to_string(), true);
         }
         let places = self.stepper.same_place_in(to);
-        self.begin(Job::Seek(Seek::new(SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, places })), to, walk)));
+        self.begin(Job::Seek(Seek::new(SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, count, places })), to, walk)));
     }
 
     /// Records an edit whose numbers are computed and on the screen. `old` is the document before the edit.
     pub(super) fn complete_edit(&mut self, pending: &PendingEdit, old: Arc<Document>) {
-        let PendingEdit { edit, kind, .. } = pending;
-        self.stepper.edits.record(edit, *kind);
+        let PendingEdit { edit, kind, count, .. } = pending;
+        self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
-        let changes = edit.changes.iter().map(|change| if *kind == EditKind::Undo { change.reversed() } else { *change });
-        let edit = Edit { name: edit.name.clone(), changes: changes.collect() };
-        let message = match (kind, edit.changes.as_slice()) {
-            (EditKind::Undo, _) => format!("undone: {}", edit.summary()),
-            (EditKind::Redo, _) => format!("redone: {}", edit.summary()),
-            (EditKind::New, _) => format!("{}; u undoes it, W writes it", edit.summary()),
+        let edit = edit.clone();
+        let message = match kind {
+            EditKind::Undo => format!("undone: {}", edit.summary()),
+            EditKind::Redo => format!("redone: {}", edit.summary()),
+            EditKind::New => format!("{}; u undoes it, W writes it", edit.summary()),
         };
         self.say(message, false);
         let foretold = has_same_iteration.then(|| foretold(&old, &edit)).flatten();
@@ -271,6 +291,9 @@ fn edit_of(document: &Document, scene: &Scene<'_>, name: &str, value: f64) -> Re
     let Place::Op { scope, name: tensor_name, index, term: None } = &address.place else {
         return Err(format!("{name} is computed: edit an input, a weight, a bias or a target"));
     };
+    if address.iteration.is_some() {
+        return Err("the file gives the numbers of iteration 1: write the entry without an iteration".to_owned());
+    }
     let network = document.trace.network();
     let here = scene.sample().or_else(|| scene.samples().next()).unwrap_or(0);
     let sample = match scope {

@@ -51,6 +51,8 @@ pub(super) struct PendingEdit {
     pub experiment: Experiment,
     pub edit: Edit,
     pub kind: EditKind,
+    /// The number of edits that are undone or redone together; 1 for a new edit.
+    pub count: usize,
     /// The places to go to: the place on the screen, and others near it.
     pub places: Vec<Place>,
 }
@@ -87,9 +89,9 @@ impl Edits {
         &self.done
     }
 
-    /// The edit that was undone last.
-    pub(super) fn undone_last(&self) -> Option<&Edit> {
-        self.undone.last()
+    /// The edits that were undone, the last one at the end.
+    pub(super) fn undone(&self) -> &[Edit] {
+        &self.undone
     }
 
     /// Gives up all edits: nothing remains to be written.
@@ -108,7 +110,7 @@ impl Edits {
         self.written = Some(self.done.len());
     }
 
-    pub(super) fn record(&mut self, edit: &Edit, kind: EditKind) {
+    pub(super) fn record(&mut self, edit: &Edit, kind: EditKind, count: usize) {
         match kind {
             EditKind::New => {
                 self.written = self.written_count().filter(|written| *written <= self.done.len());
@@ -117,9 +119,9 @@ impl Edits {
             }
             EditKind::Undo => {
                 self.written = self.written_count();
-                self.undone.extend(self.done.pop());
+                self.undone.extend((0..count).map_while(|_| self.done.pop()));
             }
-            EditKind::Redo => self.done.extend(self.undone.pop()),
+            EditKind::Redo => self.done.extend((0..count).map_while(|_| self.undone.pop())),
         }
     }
 }

@@ -66,8 +66,8 @@ impl Motion<'_> {
             Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
             Action::ToggleWatch => return self.toggle_watch(),
             Action::EditNumber => return self.begin_edit(),
-            Action::Undo => return self.undo(),
-            Action::Redo => return self.redo(),
+            Action::Undo => return self.undo(times),
+            Action::Redo => return self.redo(times),
             Action::ToggleBookmark => return self.toggle_bookmark(),
             Action::CheckGradient => return self.check_gradient(),
             Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() && self.is_in_a_matrix(*tensor) => {

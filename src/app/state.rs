@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lists;
 use super::motion::Motion;
-use super::{Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, ScenarioEntry, Settings, Stepper};
+use super::{Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, Request, ScenarioEntry, Settings, Stepper};
 use crate::step::Address;
 use crate::trace::{Position, Trace};
 
@@ -59,6 +59,8 @@ pub struct State {
     pub message: Option<Message>,
     /// The time of the last event, since the start of the program.
     pub now: Duration,
+    /// The request that waits until the user has decided about unsaved edits: to end the program, or to open another scenario.
+    pub(super) leaving: Option<Request>,
 }
 
 impl State {
@@ -72,6 +74,7 @@ impl State {
             settings: Settings::default(),
             message: None,
             now: Duration::ZERO,
+            leaving: None,
         }
     }
 

@@ -51,11 +51,18 @@ impl State {
         }
         match command.kind {
             WordKind::Quit => return self.user_action(Action::Quit),
-            WordKind::DiscardAndQuit => return self.user_action(Action::DiscardAndQuit),
+            WordKind::DiscardAndQuit => {
+                self.leaving = Some(Request::Quit);
+                return self.user_action(Action::DiscardAndLeave);
+            }
+            WordKind::DiscardAndOpen => {
+                self.leaving = Some(Request::Open(argument.to_owned()));
+                return self.user_action(Action::DiscardAndLeave);
+            }
             WordKind::Set => self.with_motion(|motion| motion.set_number(argument)),
-            WordKind::Write => return self.write_edits(path_in(argument), false),
-            WordKind::WriteAndQuit => return self.write_edits(path_in(argument), true),
-            WordKind::Open => return Some(Request::Open(argument.to_owned())),
+            WordKind::Write => return self.write_edits(path_in(argument), None),
+            WordKind::WriteAndQuit => return self.write_edits(path_in(argument), Some(Request::Quit)),
+            WordKind::Open => return self.leave(Request::Open(argument.to_owned())),
             WordKind::Breaks => self.toggle(OverlayKind::List(ListKind::Breaks)),
             WordKind::Speed => self.set_speed(argument),
             WordKind::Watch => self.with_motion(|motion| motion.watch(argument)),

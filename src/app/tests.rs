@@ -199,7 +199,7 @@ fn job_and_play_continue_under_an_overlay_or_the_picker() {
         update(&mut state, Action::Halt);
         assert_eq!(layers(&state), before[..before.len() - 1], "a job is below the other layers");
     }
-    for cover in [HELP, NOTES, Action::OpenPicker, Action::OpenPrompt] {
+    for cover in [HELP, NOTES, Action::OpenPicker] {
         let mut state = stepper();
         act(&mut state, &[Action::TogglePlay, cover.clone()]);
         let due = state.wake().expect("play is on");

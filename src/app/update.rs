@@ -93,19 +93,22 @@ impl State {
                     stepper.count = Some((count.unwrap_or(0) * 10 + u64::from(digit)).min(MAX_COUNT));
                 }
             }
-            Action::Quit if self.has_unsaved_edits() && !self.asks_about_edits() => self.toggle(OverlayKind::List(ListKind::Unsaved)),
-            Action::Quit | Action::QuitAtOnce => return Some(Request::Quit),
-            Action::DiscardAndQuit => {
+            Action::Quit => return self.leave(Request::Quit),
+            Action::QuitAtOnce => return Some(Request::Quit),
+            Action::DiscardAndLeave => {
                 self.stepper_mut().into_iter().for_each(|stepper| stepper.edits.give_up());
-                return Some(Request::Quit);
+                return self.leaving.take();
             }
             Action::TakeBackEdits => {
                 let old = self.stepper_mut().and_then(|stepper| stepper.old_edits.take());
                 self.motion().iter_mut().zip(old).for_each(|(motion, old)| motion.take_back(&old));
             }
             Action::DiscardOldEdits => self.stepper_mut().into_iter().for_each(|stepper| stepper.old_edits = None),
-            Action::WriteEdits => return self.write_edits(None, false),
-            Action::WriteAndQuit => return self.write_edits(None, true),
+            Action::WriteEdits => return self.write_edits(None, None),
+            Action::WriteAndLeave => {
+                let then = self.leaving.take();
+                return self.write_edits(None, then);
+            }
             Action::Toggle(kind) => self.toggle(kind),
             Action::Scroll(lines) => self.scroll(lines),
             Action::Page(pages) => {
@@ -161,9 +164,18 @@ impl State {
         self.stepper().is_some_and(|stepper| stepper.edits.are_unsaved())
     }
 
-    /// Returns whether the question about unsaved edits is on the screen.
-    fn asks_about_edits(&self) -> bool {
-        self.overlay.as_ref().is_some_and(|overlay| overlay.kind == OverlayKind::List(ListKind::Unsaved))
+    /// Returns a request that leaves the open scenario. If it has unsaved edits, asks about them first, and keeps the request until the answer.
+    pub(super) fn leave(&mut self, request: Request) -> Option<Request> {
+        if !self.has_unsaved_edits() {
+            return Some(request);
+        }
+        self.leaving = Some(request);
+        let question = OverlayKind::List(ListKind::Unsaved);
+        if self.overlay.as_ref().is_none_or(|overlay| overlay.kind != question) {
+            self.overlay = None;
+            self.toggle(question);
+        }
+        None
     }
 
     /// Offers the unsaved edits of an earlier session.
@@ -174,17 +186,17 @@ impl State {
         }
     }
 
-    /// Asks the caller to write the edits to a file: at `path`, or to the scenario's own file.
-    pub(super) fn write_edits(&mut self, path: Option<String>, quits: bool) -> Option<Request> {
+    /// Asks the caller to write the edits to a file, at `path` or to the scenario's own file, and to fulfil the request `then`.
+    pub(super) fn write_edits(&mut self, path: Option<String>, then: Option<Request>) -> Option<Request> {
         let stepper = self.stepper()?;
         if stepper.edits.done().is_empty() && !stepper.edits.are_unsaved() && path.is_none() {
-            if quits {
-                return Some(Request::Quit);
+            if then.is_some() {
+                return then;
             }
             self.say("there is no edit to write: e edits the number under the cursor", false);
             return None;
         }
-        Some(Request::Write { path, quits })
+        Some(Request::Write { path, then: then.map(Box::new) })
     }
 
     /// Records that the edits are written to a file, and says it.
@@ -212,6 +224,8 @@ impl State {
     /// Opens a line at the bottom of the stepper.
     fn open_line(&mut self, kind: PromptKind) {
         if let Screen::Stepper(stepper) = &mut self.screen {
+            // what the user types about stays on the screen
+            stepper.play = None;
             stepper.mode = Mode::Prompt(Prompt::new(kind));
         }
     }
@@ -233,7 +247,10 @@ impl State {
             Focus::Overlay => self.overlay = None,
             Focus::List => return self.choose(),
             Focus::Map => return self.choose_block(),
-            Focus::Picker => return self.selected().map(|entry| Request::Open(entry.name.clone())),
+            Focus::Picker => {
+                let open = Request::Open(self.selected()?.name.clone());
+                return self.leave(open);
+            }
             Focus::Prompt => return self.submit(),
             Focus::Normal | Focus::Cursor => {}
         }

@@ -321,9 +321,11 @@ impl Motion<'_> {
 
     /// Stops the job and play, and shows how far the job was. Does nothing without a job.
     pub fn stop(&mut self) {
+        let was_playing = self.stepper.play.take().is_some();
         if let Some(job) = self.stepper.job.take() {
-            self.stepper.play = None;
             self.say(format!("stopped at {}", job.describe()), false);
+        } else if was_playing {
+            self.say("paused: Space plays on", false);
         }
     }
 

@@ -136,7 +136,7 @@ impl Driver {
         let result = if self.writes_files {
             write_edits(&document.scenario, path, self.written.as_ref())
         } else {
-            Err(anyhow!("a replay writes no files"))
+            Err(anyhow!("show and replay write no files"))
         };
         match result {
             Ok(WrittenFile { path, text, sentence }) => {
@@ -351,12 +351,21 @@ impl Driver {
                     app::update(&mut self.state, Action::ScrollAtMost(end));
                 }
             }
-            Some(Request::Quit) => return Effect::Quit,
-            Some(Request::Open(name)) => self.open(name),
-            Some(Request::Copy(text)) => self.copied = Some(text),
-            Some(Request::Write { path, quits }) => {
-                if self.write(path.as_deref()) && quits {
-                    return Effect::Quit;
+            Some(request) => return self.fulfil(request),
+        }
+        Effect::Changed
+    }
+
+    fn fulfil(&mut self, request: Request) -> Effect {
+        match request {
+            Request::Quit => return Effect::Quit,
+            Request::Open(name) => self.open(name),
+            Request::Copy(text) => self.copied = Some(text),
+            Request::Write { path, then } => {
+                if self.write(path.as_deref())
+                    && let Some(then) = then
+                {
+                    return self.fulfil(*then);
                 }
             }
         }

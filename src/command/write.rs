@@ -47,8 +47,12 @@ pub(super) fn write_edits(scenario: &Scenario, path: Option<&str>, written: Opti
         if fs::read(&path).is_ok_and(|bytes| bytes != own_text.as_bytes()) {
             bail!("{} has changed since it was read: :write FILE writes to another file", display_name(&path));
         }
-    } else if !path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        bail!("{} exists already: :write FILE writes to another file", display_name(&path));
+    } else {
+        match path.symlink_metadata() {
+            Ok(_) => bail!("{} exists already: :write FILE writes to another file", display_name(&path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot write {}", display_name(&path))),
+        }
     }
     write_scenario(scenario, &path)
 }
@@ -73,7 +77,11 @@ fn write_scenario(scenario: &Scenario, path: &Path) -> anyhow::Result<WrittenFil
     }
     let names: Vec<&str> = written.files.iter().map(|(name, ..)| name.as_str()).collect();
     let beside = if names.is_empty() { String::new() } else { format!(", with {} beside it", names.join(", ")) };
-    let sentence = format!("written to {}{beside}", display_name(path));
+    // the authors of notes and expectations had the old numbers in mind
+    let tables = [(!scenario.remarks.is_empty(), "[[note]]"), (!scenario.expectations.is_empty(), "[[expect]]")];
+    let old: Vec<&str> = tables.iter().filter(|(exists, _)| *exists).map(|(_, table)| *table).collect();
+    let warning = if old.is_empty() { String::new() } else { format!("; its {} are about the old numbers", old.join(" and ")) };
+    let sentence = format!("written to {}{beside}{warning}", display_name(path));
     Ok(WrittenFile { path: path.to_owned(), text: written.text, sentence })
 }
 

@@ -142,6 +142,8 @@ fn tensor_of(sample: &mut Sample, role: Role) -> Option<&mut Arc<Tensor>> {
 /// # Errors
 /// A sentence if the text is no number, or the number is not finite.
 pub fn typed_number(text: &str) -> Result<f64, String> {
+    // the screen writes − for a minus
+    let text = &text.replace('−', "-");
     let instructions = expression::parse(text, 0..text.len())
         .map_err(|error| if error.help.is_empty() { error.message } else { format!("{}: {}", error.message, error.help) })?;
     let mut stack: Vec<f64> = Vec::new();
@@ -219,7 +221,9 @@ mod tests {
 
     #[test]
     fn a_typed_number_may_be_an_expression() {
-        for (text, value) in [("0.5", 0.5), ("-2", -2.0), ("1/3", 1.0 / 3.0), (" 2^-1 ", 0.5), ("-(1 + 2) * 3", -9.0), ("sqrt(4)", 2.0)] {
+        for (text, value) in
+            [("0.5", 0.5), ("-2", -2.0), ("1/3", 1.0 / 3.0), ("−3", -3.0), (" 2^-1 ", 0.5), ("-(1 + 2) * 3", -9.0), ("sqrt(4)", 2.0)]
+        {
             assert_eq!(typed_number(text), Ok(value), "{text}");
         }
         for text in ["", "x", "1/0", "0/0", "1 2", "1,5", "--", "nan", "1e999", "exp(1000)"] {

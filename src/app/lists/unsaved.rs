@@ -1,10 +1,10 @@
-//! The question before the program ends with edits that the file lacks.
+//! The question before the open scenario is left with edits that its file lacks.
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// Lists the ways to end the program. The first one writes the edits.
+/// Lists the ways to leave the scenario. The first one writes the edits.
 #[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let row = |key: char, words: &str, action: Action| ListRow {
@@ -13,8 +13,12 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         action: Some(action),
         ..ListRow::default()
     };
-    let rows = vec![row('w', "write them and quit", Action::WriteAndQuit), row('d', "quit without them", Action::DiscardAndQuit)];
-    let count = stepper.edits.done().len();
-    let title = if count == 1 { "there is an unsaved edit".to_owned() } else { format!("there are {count} unsaved edits") };
-    Ok(List { verb: "do it", note: "Esc stays here".to_owned(), ..List::new(title, rows) })
+    let rows =
+        vec![row('w', "write them, then leave", Action::WriteAndLeave), row('d', "give them up, and leave", Action::DiscardAndLeave)];
+    let title = match stepper.edits.done().len() {
+        0 => "the edits in the file are undone here".to_owned(),
+        1 => "there is an unsaved edit".to_owned(),
+        count => format!("there are {count} unsaved edits"),
+    };
+    Ok(List { verb: "do it", note: "Esc stays here; Ctrl-C quits and keeps them for the next time".to_owned(), ..List::new(title, rows) })
 }
