@@ -11,11 +11,12 @@
 //!
 //! The short form never misleads about zero, signs and whole numbers. It keeps the **law of short numbers**. For every finite number:
 //!
-//! - the text has the sign of the number, and is `0` only for zero;
+//! - the text of 0 and of −0 is `0`; every other text has the sign of its number, and a digit from 1 to 9;
 //! - a text without a point and without an exponent is exact;
+//! - a text that ends with a 0 after the point is rounded: an exact text has no such zeros, so exactly one is `1`;
 //! - a number is never rounded up to a whole number (0.99996 is `0.9999`) or, with an exponent, to a power of ten.
 //!
-//! So `1` is exactly one, and `1.0000` is slightly more than one.
+//! So `1.0000` is slightly more than one: exactly one would be `1`, and a number below one would not be rounded up.
 
 mod column;
 mod short;

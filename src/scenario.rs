@@ -176,14 +176,14 @@ impl Scenario {
     pub fn descent(&self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
         Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone(), Arc::clone(&self.budget))
-            .starting_from(&self.changed_fixed())
+            .starting_from(&self.changed_shared())
     }
 
     /// Starts gradient descent like [`Self::descent`], but consumes the scenario. So the parameters need not be copied: they are updated in place.
     #[must_use]
     pub fn into_descent(self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
-        let changed = self.changed_fixed();
+        let changed = self.changed_shared();
         Descent::with_own_parameters(self.network, samples, self.batch_reduction, self.train, self.budget).starting_from(&changed)
     }
 

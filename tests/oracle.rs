@@ -5,7 +5,7 @@ mod numbers;
 use std::fs;
 use std::path::Path;
 
-use numbers::{number, printed};
+use numbers::{json_printed_by_gradstep, number};
 use serde_json::Value;
 
 /// Tolerances relative to the expected number, or to [`FLOOR`] if that is larger.
@@ -78,13 +78,13 @@ fn every_case_agrees_with_pytorch() {
         let case = path.file_stem().unwrap().to_str().unwrap();
         let expected: Value = serde_json::from_str(&fs::read_to_string(path.with_extension("expected.json")).unwrap()).unwrap();
         let mut comparison = Comparison { case, compared: 0, wrong: Vec::new() };
-        match printed("grads", &path) {
+        match json_printed_by_gradstep("grads", &path) {
             Ok(actual) => comparison.compare("", &expected, &actual, VALUES),
             Err(error) => comparison.wrong.push(format!("{case}: {error}")),
         }
         if let Some(expected) = expected.get("train") {
             trained += 1;
-            match printed("train", &path) {
+            match json_printed_by_gradstep("train", &path) {
                 Ok(actual) => comparison.compare(".train", expected, &actual, GRADIENTS),
                 Err(error) => comparison.wrong.push(format!("{case}: {error}")),
             }

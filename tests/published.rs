@@ -6,7 +6,7 @@ mod numbers;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use numbers::{number, printed};
+use numbers::{json_printed_by_gradstep, number};
 use serde_json::Value;
 
 fn scenarios() -> Vec<PathBuf> {
@@ -36,23 +36,23 @@ fn compare(expected: &Value, actual: &Value, tolerance: f64) -> Result<usize, St
         return expected.iter().zip(actual).map(|(expected, actual)| compare(expected, actual, tolerance)).sum();
     }
     match (number(expected), number(actual)) {
-        (Some(wanted), Some(is)) if (wanted - is).abs() <= tolerance => Ok(1),
+        (Some(expected), Some(actual)) if (expected - actual).abs() <= tolerance => Ok(1),
         _ => Err(format!("{actual} instead of {expected}")),
     }
 }
 
 #[test]
-fn every_published_number_is_found() {
+fn gradstep_computes_every_published_number() {
     let (mut wrong, mut compared) = (Vec::new(), 0);
     let scenarios = scenarios();
     for path in &scenarios {
         let name = path.file_stem().unwrap().to_string_lossy();
         let published: Value = serde_json::from_str(&fs::read_to_string(path.with_extension("published.json")).unwrap()).unwrap();
-        let printed = printed("grads", path).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let computed = json_printed_by_gradstep("grads", path).unwrap_or_else(|error| panic!("{name}: {error}"));
         for check in published["checks"].as_array().unwrap() {
             let (place, tolerance) = (&check["path"], check["tolerance"].as_f64().unwrap());
-            let result = at(&printed, place).ok_or("is missing".to_owned());
-            match result.and_then(|actual| compare(&check["value"], actual, tolerance)) {
+            let found = at(&computed, place).ok_or("is missing".to_owned());
+            match found.and_then(|actual| compare(&check["value"], actual, tolerance)) {
                 Ok(count) => compared += count,
                 Err(error) => wrong.push(format!("{name}: {place}: {error} ({})", published["source"])),
             }
@@ -66,7 +66,7 @@ fn every_published_number_is_found() {
 #[test]
 fn every_published_example_passes_gradcheck() {
     for path in scenarios() {
-        if let Err(error) = printed("gradcheck", &path) {
+        if let Err(error) = json_printed_by_gradstep("gradcheck", &path) {
             panic!("{}: {error}", path.display());
         }
     }

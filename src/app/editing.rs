@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::edits::{Change, Edit, EditEffect, EditKind, PendingEdit};
 use super::job::{Job, Seek, SeekGoal};
 use super::motion::Motion;
-use super::number_name::{number_name, scope_name};
+use super::number_name::{name_without_index, number_name};
 use super::{Cursor, Document, Mode, Prompt, PromptKind, Stepper};
 use crate::network::{Id, Role};
 use crate::number::short;
@@ -220,7 +220,7 @@ fn derivative(document: &Document, place: GivenNumber) -> Option<f64> {
     let samples = document.trace.samples();
     match place {
         GivenNumber::LearningRate => None,
-        GivenNumber::Fixed { tensor, at } => {
+        GivenNumber::Shared { tensor, at } => {
             let gradient = document.trace.network().gradient_of(tensor)?;
             if samples == 1 {
                 return runs[0].run.values(gradient).get(at).copied();
@@ -275,7 +275,7 @@ fn number_of_file(document: &Document, sample: usize, tensor: Id, at: usize) -> 
     }
     Ok(match info.role {
         Role::Input { learns: false } | Role::Target => GivenNumber::Sample { sample, tensor, at },
-        _ => GivenNumber::Fixed { tensor, at },
+        _ => GivenNumber::Shared { tensor, at },
     })
 }
 
@@ -340,7 +340,7 @@ fn edit_to(document: &Document, values: &[(GivenNumber, f64)]) -> Result<Edit, S
     }
     let name = match values {
         [(place, _)] => number_name(scenario, *place),
-        [(place, _), ..] => scope_name(scenario, *place),
+        [(place, _), ..] => name_without_index(scenario, *place),
         [] => String::new(),
     };
     match (changes.is_empty(), values) {
@@ -358,7 +358,7 @@ fn check_value(scenario: &Scenario, place: GivenNumber, value: f64) -> Result<()
     match place {
         GivenNumber::LearningRate if scenario.train.is_none() => Err("there is no learning rate: the scenario has no [train]".to_owned()),
         GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),
-        GivenNumber::Fixed { tensor, .. } if scenario.network.tensor(tensor).role == Role::Constant && value != 0.0 && value != 1.0 => {
+        GivenNumber::Shared { tensor, .. } if scenario.network.tensor(tensor).role == Role::Constant && value != 0.0 && value != 1.0 => {
             Err("the entries of a mask are 0 or 1".to_owned())
         }
         _ => Ok(()),

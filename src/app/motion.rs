@@ -123,7 +123,7 @@ impl Motion<'_> {
             _ if moved || self.message.is_some() => {}
             Action::StepOut => self.say("this is the last step of the op", false),
             Action::First | Action::Last if before.step == 1 || before.step >= trace.len() => self.report_end(before.step > 1),
-            _ if is_jump => self.say("this is already the step", false),
+            _ if is_jump => self.say("this step is already on the screen", false),
             _ => self.report_end(before.step > 1),
         }
     }

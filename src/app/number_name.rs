@@ -6,21 +6,21 @@ use crate::tensor::{index_text, unravel};
 
 /// Returns the name of a number, as a user types it: `2:input[0]`.
 #[must_use]
-pub fn number_name(scenario: &Scenario, place: GivenNumber) -> String {
+pub fn number_name(scenario: &Scenario, number: GivenNumber) -> String {
     let index = |tensor: Id, at: usize| index_text(&unravel(at, &scenario.network.tensor(tensor).shape));
-    match place {
-        GivenNumber::LearningRate => scope_name(scenario, place),
-        GivenNumber::Fixed { tensor, at } | GivenNumber::Sample { tensor, at, .. } => {
-            format!("{}{}", scope_name(scenario, place), index(tensor, at))
+    match number {
+        GivenNumber::LearningRate => name_without_index(scenario, number),
+        GivenNumber::Shared { tensor, at } | GivenNumber::Sample { tensor, at, .. } => {
+            format!("{}{}", name_without_index(scenario, number), index(tensor, at))
         }
     }
 }
 
-/// Returns the name of the tensor of a number: `2:input`.
-pub(super) fn scope_name(scenario: &Scenario, place: GivenNumber) -> String {
-    match place {
+/// Returns the name of a number without the index of its entry: `2:input`, or `learning_rate`.
+pub(super) fn name_without_index(scenario: &Scenario, number: GivenNumber) -> String {
+    match number {
         GivenNumber::LearningRate => "learning_rate".to_owned(),
-        GivenNumber::Fixed { tensor, .. } => scenario.network.tensor(tensor).name.to_string(),
+        GivenNumber::Shared { tensor, .. } => scenario.network.tensor(tensor).name.to_string(),
         GivenNumber::Sample { sample, tensor, .. } => {
             let name = &scenario.network.tensor(tensor).name;
             if scenario.samples.len() > 1 { format!("{}:{name}", sample + 1) } else { name.to_string() }

@@ -1,4 +1,5 @@
-//! The line in which the user types an address such as `conv1.z`, a command, or a search: editing and completion.
+//! The prompt, which the docs of the screen call the *address line*: the user types an address such as `conv1.z`, a command, or a search. This module edits and
+//! completes the text.
 
 mod candidates;
 mod meaning;
@@ -134,8 +135,8 @@ fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
     format!("{iteration}{sample}{other}").into()
 }
 
-/// Returns the addresses that complete a text: names that begin with it, and names that contain it. A prefix of the address, such as the iteration in `3/fc1` or the
-/// sample in `2:fc1`, is kept in front of each name.
+/// Returns the addresses that complete a text: names that begin with it, and names that contain it. A prefix of the address, such as the iteration in `3/fc1`
+/// or the sample in `2:fc1`, is kept in front of each name.
 ///
 /// Each list of names is limited before duplicates are removed, so a key takes the same time for any number of ops.
 fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>) {

@@ -54,7 +54,7 @@ fn act(state: &mut State, actions: &[Action]) -> Option<Request> {
     actions.iter().fold(None, |_, action| update(state, action.clone()))
 }
 
-/// Returns the actions that type a text into the address line.
+/// Returns the actions that type a text into the prompt, which is the address line of the screen.
 fn typing(text: &str) -> Vec<Action> {
     text.chars().map(|c| Action::Edit(InputRequest::InsertChar(c))).collect()
 }
@@ -64,6 +64,7 @@ fn typing(text: &str) -> Vec<Action> {
 enum ScreenLayer {
     Overlay(OverlayKind),
     Picker,
+    /// The address line.
     Prompt,
     Job,
 }
@@ -84,15 +85,15 @@ fn layers(state: &State) -> Vec<ScreenLayer> {
 fn combinations() -> Vec<State> {
     let mut all = Vec::new();
     for overlay in [None, Some(HELP), Some(NOTES)] {
-        for covered in [false, true] {
-            for prompt in [false, true] {
-                for job in [false, true] {
+        for has_picker in [false, true] {
+            for has_prompt in [false, true] {
+                for has_job in [false, true] {
                     let mut state = stepper();
-                    if job {
+                    if has_job {
                         state.go_to("90000/last".parse().expect("an address")).expect("the iteration exists");
                         assert!(state.job().is_some(), "an iteration this far takes a job");
                     }
-                    let actions = [prompt.then_some(Action::OpenPrompt), covered.then_some(Action::OpenPicker), overlay.clone()];
+                    let actions = [has_prompt.then_some(Action::OpenPrompt), has_picker.then_some(Action::OpenPicker), overlay.clone()];
                     act(&mut state, &actions.into_iter().flatten().collect::<Vec<_>>());
                     all.push(state);
                 }
@@ -226,10 +227,10 @@ fn time_and_work_keep_the_count_and_the_message() {
 #[test]
 fn a_setting_cycles_through_its_choices_both_ways() {
     let mut state = stepper();
-    // moves the setting, and returns its choice if it has two choices and if it has three
+    // changes the setting, and returns the choice that it means among two choices, and the choice that it means among three
     let mut choices_after = |by| {
         update(&mut state, Action::CycleSetting(Setting::Pane, by));
-        [2, 3].map(|count| state.settings.choice(Setting::Pane, count))
+        [2, 3].map(|number_of_choices| state.settings.choice(Setting::Pane, number_of_choices))
     };
     assert_eq!([0, 1, 1, 1, -4, -3].map(&mut choices_after), [[0, 0], [1, 1], [0, 2], [1, 0], [1, 2], [0, 2]]);
 }
@@ -256,7 +257,7 @@ fn a_step_in_the_middle_is_not_called_the_last() {
     let mut state = stepper();
     act(&mut state, &[Action::BackwardPass, Action::BackwardPass]);
     let message = |state: &State| state.message.as_ref().map_or_else(String::new, |message| message.text.clone());
-    assert_eq!(message(&state), "this is already the step");
+    assert_eq!(message(&state), "this step is already on the screen");
     act(&mut state, &[Action::Last, Action::Last]);
     assert!(message(&state).starts_with("this is the last step"), "{}", message(&state));
     act(&mut state, &[Action::First, Action::First]);

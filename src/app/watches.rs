@@ -7,14 +7,14 @@ use crate::step::TensorEntry;
 /// The largest number of watches; the oldest is dropped first.
 const MOST: usize = 20;
 
-/// The run of the network to which a watched entry belongs.
+/// The run in which a watched entry is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchScope {
-    /// The only sample, or the first one for a parameter, which all samples share.
+    /// The run of the first sample: for a parameter, because all samples share it, and for every entry of a scenario with a single sample.
     Shared,
-    /// The sample with this number in the file, from 0.
+    /// The run of the sample with this number in the file, from 0.
     Sample(usize),
-    /// The batch.
+    /// The run of the batch.
     Batch,
 }
 
@@ -31,9 +31,10 @@ pub struct Watch {
 impl Watch {
     /// Returns a watch of an entry of the scene.
     fn of(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Self {
+        // the batch shows numbers that come from the samples: the watch is on the entry of the sample
         let (run, tensor) = scene.home(tensor);
-        let there = scene.in_run(run);
-        let scene = there.as_ref().unwrap_or(scene);
+        let scene_of_run = scene.in_run(run);
+        let scene = scene_of_run.as_ref().unwrap_or(scene);
         let info = scene.network().tensor(tensor);
         let scope = match scene.sample() {
             None => WatchScope::Batch,
@@ -43,7 +44,8 @@ impl Watch {
         Self { address: scene.address_of(tensor, at), scope, tensor: info.name.to_string(), at }
     }
 
-    /// Returns the state of the entry at a step; `None` if its sample is not in this iteration, or its op is not.
+    /// Returns the state of the entry at a step. `None` if this iteration does not have the entry: its sample is not in the batch, or the batch has no tensor
+    /// of this name.
     #[must_use]
     pub fn state(&self, scene: &Scene<'_>) -> Option<EntryState> {
         let (sample_run, tensor) = self.find(scene)?;

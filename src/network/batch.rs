@@ -57,7 +57,7 @@ const MEAN_OF_SAMPLES: Equation = Equation {
     right: whole::X,
     name: "over the samples of the batch",
     gist: Gist::None,
-    words: "Every sample has its own loss and its own gradient. The batch takes their mean, so that its size does not change how far a step goes.",
+    words: "Every sample has its own loss and its own gradient. The batch takes their mean, so that its size does not change how far a parameter moves.",
 };
 const SUM_OF_SAMPLES: Equation = Equation {
     right: whole::X,
@@ -65,33 +65,33 @@ const SUM_OF_SAMPLES: Equation = Equation {
     gist: Gist::None,
     words: "Every sample has its own loss and its own gradient. The batch adds them up.",
 };
-const STEP: Equation = Equation {
+const MOVE_BY_GRADIENT: Equation = Equation {
     right: whole::X,
     name: "gradient descent",
-    gist: Gist::Words("a step against the gradient"),
+    gist: Gist::Words("a move against the gradient"),
     words: "The gradient points to where the loss grows fastest. So the parameter goes a little way, the learning rate η, in the opposite direction.",
 };
-const STEP_BY_VELOCITY: Equation = Equation {
+const MOVE_BY_VELOCITY: Equation = Equation {
     right: whole::X,
     name: "gradient descent",
-    gist: Gist::Words("a step against the velocity"),
-    words: "The velocity v stands for the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
+    gist: Gist::Words("a move against the velocity"),
+    words: "The velocity v takes the place of the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
 };
 
 /// Returns the equation of a velocity. It has a term for weight decay if `has_decay`, and a term for the previous velocity if `has_previous`.
-/// `waits_for_previous` is `true` in the first iteration with momentum, which has no previous velocity yet.
+/// `waits_for_previous` is `true` if there is momentum, but no previous velocity yet: in the first iteration.
 fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
     let words = match (has_decay, has_previous) {
         (false, false) => "This is the first iteration. It has no previous velocity, so the velocity is the gradient itself.",
         (false, true) => {
-            "The step does not follow the gradient alone: momentum μ keeps a part of the velocity of the previous iteration, and so a part of its direction."
+            "The parameter does not follow the gradient alone: momentum μ keeps a part of the velocity of the previous iteration, and so a part of its direction."
         }
         (true, false) if waits_for_previous => {
-            "The step does not follow the gradient alone: weight decay λ pulls the parameter towards 0. The first iteration has no previous velocity."
+            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0. The first iteration has no previous velocity."
         }
-        (true, false) => "The step does not follow the gradient alone: weight decay λ pulls the parameter towards 0.",
+        (true, false) => "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0.",
         (true, true) => {
-            "The step does not follow the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the previous velocity."
+            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the previous velocity."
         }
     };
     Equation { right: whole::X, name: "the velocity of gradient descent", gist: Gist::None, words }
@@ -213,9 +213,9 @@ impl Batch {
         let BatchBuilder { tensors, ops, derivatives, .. } = builder;
         // a batch of one sample has no loss of its own, but every network must name a tensor as its output and its loss: any tensor will do
         let output = loss.unwrap_or(0);
-        // each run is given all tensors that the ops read
-        let fixed = Vec::new();
-        let network = Network::new(tensors, ops, network.layers().to_vec(), fixed, output, output, &derivatives);
+        // no tensor has numbers that are the same in every run: even the parameters change, so each run is given all tensors that the ops read
+        let fixed_tensors = Vec::new();
+        let network = Network::new(tensors, ops, network.layers().to_vec(), fixed_tensors, output, output, &derivatives);
         Self { network: Arc::new(network), updated, loss }
     }
 }
@@ -233,22 +233,24 @@ impl BatchBuilder<'_> {
                 summands.push((Some(sgd.weight_decay), Expr::Product(Join::Matrix, &[Expr::Name("λ"), whole::X]), old));
             }
             let velocity_name = format!("velocity.{name}");
-            if has_momentum && !is_first {
+            let has_previous = has_momentum && !is_first;
+            if has_previous {
                 let previous = self.input(parameter, velocity_name.clone(), velocity_symbol.clone(), BatchSource::Velocity(parameter));
                 summands.push((Some(sgd.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), previous));
             }
             let velocity = self.tensor(parameter, velocity_name, velocity_symbol, Role::Value);
-            let equation = velocity_equation(has_decay, has_momentum && !is_first, has_momentum && is_first);
+            let waits_for_previous = has_momentum && is_first;
+            let equation = velocity_equation(has_decay, has_previous, waits_for_previous);
             self.combine(velocity, Pass::Update, equation, &summands);
             velocity
         });
         let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
-        let step: [Summand; 2] = [
+        let summands: [Summand; 2] = [
             (None, whole::X, old),
             // −η v, or −η g without a velocity
             (Some(-sgd.learning_rate), Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Name("η"), whole::X])), velocity.unwrap_or(gradient)),
         ];
-        self.combine(new, Pass::Update, if velocity.is_some() { STEP_BY_VELOCITY } else { STEP }, &step);
+        self.combine(new, Pass::Update, if velocity.is_some() { MOVE_BY_VELOCITY } else { MOVE_BY_GRADIENT }, &summands);
         self.derivatives.extend([(old, gradient), (new, gradient)]);
         UpdatedParameter { parameter, new, velocity }
     }

@@ -257,7 +257,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
             has_terms = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
             if has_terms.is_none() {
                 // writes the sums of this part, and 0 to entries without terms
-                part.rule.begin(&x, sums);
+                part.rule.overwrite(&x, sums);
                 continue;
             }
             // a later part may add the first term to an entry, and −0 + x has the bits of x

@@ -209,7 +209,7 @@ impl Rule for ActivationForward {
         self.compute(x, out, Init::Accumulate);
     }
 
-    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         self.compute(x, sums, Init::Overwrite);
     }
 
@@ -258,7 +258,7 @@ impl Rule for ActivationBackward {
         self.compute(x, out, Init::Accumulate);
     }
 
-    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         self.compute(x, sums, Init::Overwrite);
     }
 

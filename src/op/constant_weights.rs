@@ -148,7 +148,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         });
     }
 
-    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         if self.compute_by_kernel(x, sums, Init::Overwrite) {
             return;
         }

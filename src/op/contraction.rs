@@ -328,10 +328,10 @@ impl Weighted for Contraction {
         });
     }
 
-    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+    fn overwrite(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         match self.matrix {
             Some(matrix) if view == View::Weight => matrix.set_outer_product(a, b, sums),
-            _ => self.begin_by_accumulate(view, a, b, sums),
+            _ => self.overwrite_by_accumulate(view, a, b, sums),
         }
     }
 }

@@ -347,7 +347,7 @@ impl Edges for Conv2d {
         let filter = vec![weight; len(&filter_shape)];
         match init {
             Init::Accumulate => self.accumulate(view, &filter, read, sums),
-            Init::Overwrite => self.begin(view, &filter, read, sums),
+            Init::Overwrite => self.overwrite(view, &filter, read, sums),
         }
         true
     }
@@ -368,10 +368,10 @@ impl Weighted for Conv2d {
         self.run_kernel(view, a, b, out, Init::Accumulate);
     }
 
-    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+    fn overwrite(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         if self.has_terms(view, sums.len()).is_some() {
             // some entries have no terms, so the kernel would not overwrite them
-            return self.begin_by_accumulate(view, a, b, sums);
+            return self.overwrite_by_accumulate(view, a, b, sums);
         }
         self.run_kernel(view, a, b, sums, Init::Overwrite);
     }

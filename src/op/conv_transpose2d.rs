@@ -151,10 +151,10 @@ impl Weighted for Transposed {
         }
     }
 
-    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+    fn overwrite(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         match view {
-            View::Weight => self.0.begin(View::Weight, b, a, sums),
-            view => self.0.begin(swapped(view), a, b, sums),
+            View::Weight => self.0.overwrite(View::Weight, b, a, sums),
+            view => self.0.overwrite(swapped(view), a, b, sums),
         }
     }
 }

@@ -156,14 +156,14 @@ pub trait Weighted: Edges {
     /// | `Input` | weight | error |
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]);
 
-    /// Overwrites `sums` with the sums of the products `a · b`, as [`Rule::begin`] does. `a` and `b` are as in [`Weighted::accumulate`].
-    fn begin(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
-        self.begin_by_accumulate(view, a, b, sums);
+    /// Overwrites `sums` with the sums of the products `a · b`, as [`Rule::overwrite`] does. `a` and `b` are as in [`Weighted::accumulate`].
+    fn overwrite(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+        self.overwrite_by_accumulate(view, a, b, sums);
     }
 
-    /// Implements [`Weighted::begin`] by [`Weighted::accumulate`]. The sums start at −0, because −0 + x has the bits of x for every x, whereas 0 + −0
+    /// Implements [`Weighted::overwrite`] by [`Weighted::accumulate`]. The sums start at −0, because −0 + x has the bits of x for every x, whereas 0 + −0
     /// is 0. Entries without edges become 0.
-    fn begin_by_accumulate(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
+    fn overwrite_by_accumulate(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         sums.fill(-0.0);
         self.accumulate(view, a, b, sums);
         if let Some(has_terms) = self.has_terms(view, sums.len()) {
@@ -264,9 +264,9 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         self.edges.accumulate(self.view, x.tensors[a], x.tensors[b], out);
     }
 
-    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         let (a, b) = self.slots();
-        self.edges.begin(self.view, x.tensors[a], x.tensors[b], sums);
+        self.edges.overwrite(self.view, x.tensors[a], x.tensors[b], sums);
     }
 
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {

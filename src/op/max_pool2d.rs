@@ -362,7 +362,7 @@ impl Rule for MaxPoolBackward {
         }
     }
 
-    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         sums.fill(0.0);
         // an entry that wins no window has no terms and stays 0; the sum of a winner starts at −0, because −0 + x has the bits of x for every x
         for winner in Self::winners(x) {

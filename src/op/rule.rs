@@ -344,7 +344,7 @@ pub trait Rule: Debug + Send + Sync {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]);
 
     /// Overwrites each entry of `sums` with the sum of its terms; an entry without terms becomes 0.
-    fn begin(&self, x: &Operands<'_>, sums: &mut [f64]) {
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         // a sum starts at −0, because −0 + x has the bits of x for every x; 0 + −0 would be 0
         sums.fill(-0.0);
         self.accumulate(x, sums);

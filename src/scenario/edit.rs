@@ -15,11 +15,11 @@ use crate::tensor::{Tensor, flat, flat_mut};
 /// A number that a scenario file gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GivenNumber {
-    /// An entry of a parameter, of a constant, or of an input of a graph.
-    Fixed {
+    /// An entry that all samples share: of a parameter, of a constant, or of an input of a graph.
+    Shared {
         /// The tensor, as its number in the network.
         tensor: Id,
-        /// The place of the entry.
+        /// The number of the entry in the tensor, from 0.
         at: usize,
     },
     /// An entry of a sample's input or target.
@@ -28,7 +28,7 @@ pub enum GivenNumber {
         sample: usize,
         /// The tensor, as its number in the network: the input or the target.
         tensor: Id,
-        /// The place of the entry.
+        /// The number of the entry in the tensor, from 0.
         at: usize,
     },
     /// The learning rate of gradient descent.
@@ -40,7 +40,7 @@ impl GivenNumber {
     #[must_use]
     pub fn tensor(self) -> Option<(Option<usize>, Id)> {
         match self {
-            Self::Fixed { tensor, .. } => Some((None, tensor)),
+            Self::Shared { tensor, .. } => Some((None, tensor)),
             Self::Sample { sample, tensor, .. } => Some((Some(sample), tensor)),
             Self::LearningRate => None,
         }
@@ -68,7 +68,7 @@ impl Scenario {
     pub fn number(&self, place: GivenNumber) -> f64 {
         match place {
             GivenNumber::LearningRate => self.train.as_ref().expect("only a scenario with [train] has a learning rate").sgd.learning_rate,
-            GivenNumber::Fixed { at, .. } | GivenNumber::Sample { at, .. } => {
+            GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. } => {
                 flat(&self.given_tensor(place).expect("the tensor is given"))[at]
             }
         }
@@ -100,7 +100,7 @@ impl Scenario {
     }
 
     fn set(&mut self, place: GivenNumber, value: f64) -> Result<(), OverBudget> {
-        let (GivenNumber::Fixed { at, .. } | GivenNumber::Sample { at, .. }) = place else {
+        let (GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. }) = place else {
             if let Some(train) = &mut self.train {
                 train.sgd.learning_rate = value;
             }
@@ -123,8 +123,8 @@ impl Scenario {
         Ok(())
     }
 
-    /// Returns the tensors of the network that differ from the file.
-    pub(super) fn changed_fixed(&self) -> Vec<(Id, Arc<Tensor>)> {
+    /// Returns the tensors that all samples share and that differ from the file.
+    pub(super) fn changed_shared(&self) -> Vec<(Id, Arc<Tensor>)> {
         self.changed.iter().filter(|changed| changed.sample.is_none()).map(|changed| (changed.id, Arc::clone(&changed.tensor))).collect()
     }
 }
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_changed_scenario_has_the_new_numbers_and_leaves_the_old_one_alone() {
         let old = scenario();
-        let weight = GivenNumber::Fixed { tensor: old.network.find("fc1.weight").unwrap(), at: 1 };
+        let weight = GivenNumber::Shared { tensor: old.network.find("fc1.weight").unwrap(), at: 1 };
         let input = GivenNumber::Sample { sample: 0, tensor: old.network.find("input").unwrap(), at: 0 };
         let changes = [(weight, 0.5), (input, -1.0), (GivenNumber::LearningRate, 2.0)];
         let new = old.with_numbers(&changes).unwrap();
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn the_memory_of_replaced_copies_is_free_again() {
         let old = scenario();
-        let weight = GivenNumber::Fixed { tensor: old.network.find("fc1.weight").unwrap(), at: 1 };
+        let weight = GivenNumber::Shared { tensor: old.network.find("fc1.weight").unwrap(), at: 1 };
         let before = old.budget.taken();
         let mut new = old.clone();
         for n in 0..10 {

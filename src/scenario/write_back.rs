@@ -1,7 +1,7 @@
 //! Writes changed numbers into the text of a scenario. Comments, order and layout stay, and only the changed numbers are other ones.
 //!
-//! `weight = [[1, 2], [3, 4]]` with weight[1,0] = 5 becomes `weight = [[1, 2], [5, 4]]`. A tensor that comes from a file or from an `init` has no numbers in the
-//! text: it is written to a file of its own, and the text names this file.
+//! `weight = [[1, 2], [3, 4]]` with weight[1,0] = 5 becomes `weight = [[1, 2], [5, 4]]`. A tensor that comes from a file or from an `init` has no numbers in
+//! the text: it is written to a file of its own, and the text names this file.
 
 use std::sync::Arc;
 
@@ -207,7 +207,7 @@ mod tests {
             .with_numbers(&[
                 (GivenNumber::Sample { sample: 0, tensor: id("input"), at: 1 }, 7.0),
                 (GivenNumber::Sample { sample: 0, tensor: id("input"), at: 5 }, 0.25),
-                (GivenNumber::Fixed { tensor: id("fc1.bias"), at: 2 }, 1e300),
+                (GivenNumber::Shared { tensor: id("fc1.bias"), at: 2 }, 1e300),
                 (GivenNumber::LearningRate, 2.0),
             ])
             .unwrap();
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn a_tensor_that_is_not_in_the_text_gets_a_file() {
         let old = scenario(TEXT);
-        let weight = GivenNumber::Fixed { tensor: old.network.find("fc1.weight").unwrap(), at: 0 };
+        let weight = GivenNumber::Shared { tensor: old.network.find("fc1.weight").unwrap(), at: 0 };
         let written = write_back(&old.with_numbers(&[(weight, 2.0)]).unwrap(), "t", &|name| name == "t-fc1.weight.npz").unwrap();
         assert_eq!(
             written.text,

@@ -13,16 +13,19 @@ impl<'a> Scene<'a> {
         Some((self.in_run(run)?, of))
     }
 
-    /// Returns the steps of a sample that compute an entry which the batch reads. `None` for an entry of a sample, and for one that this iteration does not
-    /// compute, such as an input or a parameter.
+    /// Returns the steps of a sample that compute an entry which the batch reads. `None` for an entry of a sample, and for an entry that this iteration does
+    /// not compute, such as an input or a parameter.
     #[must_use]
     pub fn steps_in_sample(&self, tensor: Id, entry: usize) -> Option<Range<u64>> {
         let Some(BatchSource::Sample(run, of)) = self.network().tensor(tensor).source else { return None };
         self.trace.entry_steps(run, of, entry).filter(|steps| !steps.is_empty())
     }
 
-    /// Returns the run and the tensor that a number of this scene comes from: for a tensor that a sample gives to the batch, that sample's; for a parameter, that
-    /// of the first sample, because all samples share it; for every other tensor, this run's.
+    /// Returns the run and the tensor from which the numbers of a tensor of this scene come:
+    ///
+    /// - for a tensor that a sample gives to the batch, the run of this sample;
+    /// - for a parameter, the run of the first sample, because all samples share the parameter;
+    /// - for every other tensor, the run of this scene.
     #[must_use]
     pub fn home(&self, tensor: Id) -> (usize, Id) {
         let info = self.network().tensor(tensor);

@@ -1,5 +1,5 @@
-//! The equation pane. Its lines show the op in symbols; then the current entry in symbols, in numbers, and as the values of its terms; then the running sum. The
-//! current term is in brackets.
+//! The equation pane. Its lines show the op in symbols; then the current entry in symbols, in numbers, and as the values of its terms; then the running sum.
+//! The current term is in brackets.
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
@@ -29,11 +29,11 @@ use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The number of lines of the pane, if the second way to compute an entry is one line.
+/// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line of [`alternative`].
 const HEIGHT: u16 = 6;
 
-/// The height of a screen from which on the pane may have another line.
-const ROOMY: u16 = 30;
+/// The smallest height of a tall screen. There the pane of a scalar graph has one more line.
+const TALL_SCREEN: u16 = 30;
 
 /// The largest number of parts of an op that the heading joins. No line has room for more.
 const MAX_PARTS: usize = 256;
@@ -54,7 +54,7 @@ const ELLIPSES: usize = 8;
 const EARLIER: &str = "… + ";
 /// The sign of later terms that do not fit.
 const LATER: &str = " + …";
-/// The line with the values of the terms, from 0.
+/// The index of the line that shows the values of the terms: the pane's lines 1, 2 and 3 show the terms in symbols, in numbers, and as values.
 const VALUES_LINE: usize = 3;
 
 /// A column of the pane, which shows one term.
@@ -71,10 +71,13 @@ impl TermColumn {
     }
 }
 
-/// Returns the number of lines that the pane requests. In a scalar graph the sum over the paths to a node may be longer than a line.
+/// Returns the number of lines that the pane requests. In a scalar graph, [`alternative`] is the sum over all paths from a node to the output, and this sum may
+/// need a second line.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
-    HEIGHT + u16::from(screen.height >= ROOMY && !view.document.scenario.network.reads_samples())
+    // the inputs of a scalar graph are part of the network, so a graph reads no samples
+    let is_scalar_graph = !view.document.scenario.network.reads_samples();
+    HEIGHT + u16::from(screen.height >= TALL_SCREEN && is_scalar_graph)
 }
 
 /// Draws the pane.
@@ -103,7 +106,7 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     }
     lines.push(running_sum(view, margin, room));
     let paths = view.paths();
-    // the value of a single term is also the sum: on a low screen its line is left out for several paths
+    // The sum of a single term is the value of the term. So the line with the value can be left out if the lines of several paths would not fit otherwise.
     if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
         lines.remove(VALUES_LINE);
     }
@@ -128,7 +131,7 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     })
 }
 
-/// Returns the width of the left-hand sides, which end at the same column.
+/// Returns the width of the left-hand sides. They are aligned at the right, so that the signs after them are at the same column.
 fn margin(view: &View<'_>) -> usize {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let entry = view.disambiguated(view.output, view.at.entry);
@@ -142,14 +145,14 @@ fn sign(view: &View<'_>) -> &'static str {
     sign.text(view.notation).trim()
 }
 
-/// Returns a left-hand side with the sign, which end with the margin and its three cells.
+/// Returns the beginning of a line, `margin + 3` cells wide: the left-hand side, aligned at the right, and the sign between two blanks.
 fn left_and_sign(view: &View<'_>, left: &str, margin: usize) -> String {
     let sign = sign(view);
     format!("{} {sign} ", align_right(left, margin + 1 - width(sign)))
 }
 
-/// Builds the first line: the op's equation on the left, its name on the right. If the line is too narrow, first the name is shortened, then the equation: to its
-/// first and last part, then to the part of this step.
+/// Builds the first line: the op's equation on the left, the equation's title on the right. If the line is too narrow, a shorter title is used ([`titles`]). If
+/// no title fits, the equation is shortened: to its first and its last part, or else to the part of this step.
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
     let parts = view.op().parts.len();
     let part = view.part();
@@ -165,15 +168,15 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     let texts = [all.join(" "), first_and_last, format!("{before}{}{after}", right_side(part))]
         .map(|right_side| format!("{}{right_side}", left_and_sign(view, left, margin)));
     let titles = titles(&view.equation(part), view.notation);
-    let fits = |(text, name): &(&String, &str)| width(text) + 3 + width(name) <= room;
-    let fitting = texts.iter().flat_map(|text| titles.iter().map(move |name| (text, name.as_ref()))).find(fits);
-    let (text, name) = fitting.unwrap_or((&texts[2], ""));
+    let fits = |(text, title): &(&String, &str)| width(text) + 3 + width(title) <= room;
+    let fitting = texts.iter().flat_map(|text| titles.iter().map(move |title| (text, title.as_ref()))).find(fits);
+    let (text, title) = fitting.unwrap_or((&texts[2], ""));
     let text = cut(text, room);
-    let gap = room.saturating_sub(width(&text) + width(name));
+    let gap = room.saturating_sub(width(&text) + width(title));
     Line::from(vec![
         Span::styled(text, view.theme.style(view.pass_role()).bold()),
         Span::raw(" ".repeat(gap)),
-        Span::styled(name.to_owned(), view.theme.style(StyleRole::Heading)),
+        Span::styled(title.to_owned(), view.theme.style(StyleRole::Heading)),
     ])
 }
 
@@ -188,12 +191,12 @@ fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
 
 /// Returns the columns of the current term and of as many terms around it as fit into `room` cells.
 fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
-    let column = |term: u64| {
-        let own = view.term(term);
+    let column = |number: u64| {
+        let term = view.term(number);
         let or_dot = |text: Option<String>| text.unwrap_or_else(|| glyph::TO_COME.to_owned());
-        let texts = [view.in_symbols(&own), or_dot(view.in_numbers(&own)), or_dot(view.term_text(&own))];
+        let texts = [view.in_symbols(&term), or_dot(view.in_numbers(&term)), or_dot(view.term_text(&term))];
         // every term but the first follows a plus
-        TermColumn { term, texts: if term > 0 { texts.map(after_sign) } else { texts } }
+        TermColumn { term: number, texts: if number > 0 { texts.map(after_sign) } else { texts } }
     };
     let now = view.at.term;
     let mut columns = vec![column(now)];
@@ -290,10 +293,12 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     ])
 }
 
-/// Returns the lines with a second way to compute the entry, at the last term of the entry: a shortcut in one step, or in a scalar graph the sum over all paths from the
-/// node to the output. There are no lines if there is no second way.
+/// Returns the lines that show another way to compute the entry, besides the sum of its terms. They are shown only at the last term of the entry:
 ///
-/// `room` is the number of cells of a line, `height` the largest number of lines.
+/// - a shorter formula for the entry, if there is one, such as a − t for the derivative of softmax and cross-entropy;
+/// - in the backward pass of a scalar graph, the sum over all paths from the node to the output.
+///
+/// There are no lines if there is no other way. `room` is the number of cells of a line, `height` the largest number of lines.
 fn alternative(view: &View<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
     let room = room.saturating_sub(margin + 3);
     let texts = match view.shortcut() {

@@ -121,10 +121,12 @@ fn the_address_of_a_given_number_puts_the_cursor_on_it() {
 }
 
 #[test]
-fn a_jump_to_where_one_is_does_not_speak_of_the_last_step() {
+fn a_jump_to_the_step_on_the_screen_does_not_report_the_last_step() {
     let document = small("title = \"x\"\n[graph]\ninputs = { x = 2 }\nnodes = [\"J = exp(x)\"]\n");
     let mut driver = at_address(&document, "backward");
-    for (keys, said) in [("b", "this is already the step"), ("G", ""), ("G", "this is the last step"), ("gg", "this is the first step")] {
+    for (keys, said) in
+        [("b", "this step is already on the screen"), ("G", ""), ("G", "this is the last step"), ("gg", "this is the first step")]
+    {
         press(&mut driver, keys);
         assert_eq!(message(&driver), said, "{keys}");
     }
@@ -132,5 +134,5 @@ fn a_jump_to_where_one_is_does_not_speak_of_the_last_step() {
     let document = small("title = \"x\"\n[graph]\ninputs = { x = 2 }\nnodes = [\"J = x + 1\"]\n");
     let mut driver = at_address(&document, "backward");
     press(&mut driver, "bb");
-    assert_eq!(message(&driver), "this is already the step");
+    assert_eq!(message(&driver), "this step is already on the screen");
 }

@@ -18,7 +18,7 @@ enum Value {
 #[derive(Clone, Debug, Default)]
 pub struct Table(HashMap<String, Value>);
 
-/// A scenario file.
+/// The keys of a scenario file, with their values.
 #[derive(Debug)]
 pub struct Keys(Table);
 

@@ -67,7 +67,7 @@ fn descent_scenario(loss: &str, rates: &str) -> String {
 }
 
 /// A scenario for each kind of op, in the order of the registries.
-pub fn kinds() -> Vec<Headed> {
+pub fn one_per_kind() -> Vec<Headed> {
     let mut all: Vec<Headed> = LAYERS.iter().map(|kind| (format!("layer {}", kind.name), layer_scenario(kind))).collect();
     for activation in ACTIVATIONS {
         let keys = format!("function = \"{}\"\n", activation.name);
@@ -104,7 +104,7 @@ fn on_image(shape: &str, kind: &str, keys: &str) -> Headed {
 }
 
 /// Filters and windows with all their keys.
-fn windows() -> Vec<Headed> {
+fn window_variations() -> Vec<Headed> {
     let weights = "weight = { init = \"uniform\", seed = 4 }\nbias = { init = \"uniform\", seed = 5 }\n";
     let filters = |keys: &str| format!("{keys}{weights}");
     let ties = "input = [[[1, 2, 2, 0], [2, 2, -1, 0], [3, 3, 3, 3]]]\n";
@@ -131,7 +131,7 @@ fn windows() -> Vec<Headed> {
 }
 
 /// Norms with and without their parameters, over one group and several; sums of layers; activations with keys and on images.
-fn others_of_layers() -> Vec<Headed> {
+fn layer_variations() -> Vec<Headed> {
     let mut all = Vec::new();
     for keys in ["", "eps = 0.25\nbias = { init = \"uniform\", seed = 6 }\n", "weight = { init = \"uniform\", seed = 7 }\n"] {
         all.push(on_image("[4, 2, 3]", "layer_norm", keys));
@@ -157,7 +157,7 @@ fn others_of_layers() -> Vec<Headed> {
 }
 
 /// Losses with all their keys, on a vector and on an image; and outputs that are rounded to 0, for which one rule computes ∂C/∂z directly.
-fn others_of_losses() -> Vec<Headed> {
+fn loss_variations() -> Vec<Headed> {
     let mut all = Vec::new();
     for kind in LOSSES {
         for reduction in ["half_sum", "sum", "mean"] {
@@ -197,7 +197,7 @@ fn others_of_losses() -> Vec<Headed> {
 }
 
 /// Graphs of several nodes, with constants, repeated operands and ties; and gradient descent with and without momentum, weight decay and batches.
-fn others_of_graphs() -> Vec<Headed> {
+fn graph_variations() -> Vec<Headed> {
     let mut all = Vec::new();
     for nodes in [
         "\"v = x * x + 3 / y\", \"w = v ^ 2 - 2 ^ v\", \"u = (w - x) * exp(v) / (y - 0.25)\"",
@@ -218,7 +218,7 @@ fn others_of_graphs() -> Vec<Headed> {
     all
 }
 
-/// More scenarios for kinds of ops whose keys, shapes or numbers matter.
-pub fn others() -> Vec<Headed> {
-    [windows(), others_of_layers(), others_of_losses(), others_of_graphs()].concat()
+/// More scenarios, for ops whose equation means something else with other keys, shapes or numbers.
+pub fn variations() -> Vec<Headed> {
+    [window_variations(), layer_variations(), loss_variations(), graph_variations()].concat()
 }

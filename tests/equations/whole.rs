@@ -18,8 +18,16 @@ use super::tensor::Tensor;
 /// The largest allowed difference, relative to the number, or to 1 if that is larger.
 const TOLERANCE: f64 = 1e-12;
 
-/// For each evaluated right-hand side, by its debug text: its printed text, and the largest absolute value of its result.
-type Tally = BTreeMap<String, (String, f64)>;
+/// A right-hand side that was evaluated.
+struct RightHandSide {
+    /// The right-hand side as the program prints it.
+    printed: String,
+    /// The largest magnitude of an entry of all its results.
+    largest: f64,
+}
+
+/// The right-hand sides that were evaluated, by the debug text of the expression and its arguments.
+type RightHandSides = BTreeMap<String, RightHandSide>;
 
 fn is_near(value: f64, expected: f64) -> bool {
     value == expected || (value.is_nan() && expected.is_nan()) || (value - expected).abs() <= TOLERANCE * expected.abs().max(1.0)
@@ -33,49 +41,51 @@ fn compare(evaluated: &Tensor, expected: &[f64]) -> Result<(), String> {
     }
 }
 
-/// Checks one op: each part, and their sum.
-fn check_op(trace: &Trace, at: &Position, keys: &Keys, tally: &mut Tally) -> Result<(), String> {
+/// Checks one op: each part, and their sum. The evaluator looks up the stride, ε and other numbers in `keys`, the keys of the scenario file. The right-hand side
+/// of each part is added to `evaluated`.
+fn check_op(trace: &Trace, at: &Position, keys: &Keys, evaluated: &mut RightHandSides) -> Result<(), String> {
     let (network, run, op) = (trace.network_of(at.sample_run), trace.run(at.sample_run), trace.op_at(at));
     let shape = &network.tensor(op.output).shape;
     let mut sum = Tensor::zeros(shape);
     for number in 0..op.parts.len() {
         let (rule, x) = run.part(op, at.op, number);
         let (right, arguments) = (trace.equation(at, number).right, rule.arguments());
-        let written = format!("{right:?} of {arguments:?}");
+        let debug_text = format!("{right:?} of {arguments:?}");
         let part = Part { network, run, keys, op, number, arguments, jacobian: None };
-        let evaluated = part.right_hand_side(&right).map_err(|why| format!("part {number}: {why}"))?;
-        let mut expected = vec![0.0; evaluated.values.len()];
-        rule.begin(&x, &mut expected);
-        compare(&evaluated, &expected).map_err(|why| format!("part {number} {why}"))?;
-        let largest = evaluated.values.iter().map(|value| value.abs()).fold(0.0, f64::max);
-        let known = tally.entry(written).or_insert_with(|| (trace.right_hand_side(at, number, Notation::Unicode), 0.0));
-        known.1 = known.1.max(largest);
-        sum = sum.zip(evaluated, |a, b| a + b)?;
+        let result = part.right_hand_side(&right).map_err(|why| format!("part {number}: {why}"))?;
+        let mut expected = vec![0.0; result.values.len()];
+        rule.overwrite(&x, &mut expected);
+        compare(&result, &expected).map_err(|why| format!("part {number} {why}"))?;
+        let largest = result.values.iter().map(|value| value.abs()).fold(0.0, f64::max);
+        let printed = || trace.right_hand_side(at, number, Notation::Unicode);
+        let known = evaluated.entry(debug_text).or_insert_with(|| RightHandSide { printed: printed(), largest: 0.0 });
+        known.largest = known.largest.max(largest);
+        sum = sum.zip(result, |a, b| a + b)?;
     }
     compare(&sum, run.values(op.output))
 }
 
 /// Checks all ops of an iteration that have steps. Returns a message for each wrong equation.
-fn check_iteration(heading: &str, document: &Document, keys: &Keys, tally: &mut Tally) -> Vec<String> {
+fn check_iteration(heading: &str, document: &Document, keys: &Keys, evaluated: &mut RightHandSides) -> Vec<String> {
     let trace = &document.trace;
     let mut wrong = Vec::new();
     for (.., steps) in trace.ops() {
         let at = trace.position(steps.start).expect("a step");
-        if let Err(why) = check_op(trace, &at, keys, tally) {
+        if let Err(why) = check_op(trace, &at, keys, evaluated) {
             wrong.push(format!("{heading}: {}: {why}", trace.equation_text(&at, Notation::Unicode)));
         }
     }
     wrong
 }
 
-/// Checks the first two iterations of each scenario. The velocity is not 0 from the second iteration on.
-fn check_scenarios(scenarios: &[Headed], tally: &mut Tally) {
+/// Checks the first two iterations of each scenario. The first iteration has no previous velocity, so only the second checks the term μ v of the momentum.
+fn check_scenarios(scenarios: &[Headed], evaluated: &mut RightHandSides) {
     let mut wrong = Vec::new();
     for (heading, text) in scenarios {
         let (document, keys) = (super::document(heading, text), Keys::of(text));
-        wrong.extend(check_iteration(heading, &document, &keys, tally));
+        wrong.extend(check_iteration(heading, &document, &keys, evaluated));
         if document.descent.iterations() > 1 {
-            wrong.extend(check_iteration(heading, &document.iteration(2), &keys, tally));
+            wrong.extend(check_iteration(heading, &document.iteration(2), &keys, evaluated));
         }
     }
     assert!(wrong.is_empty(), "{} equations are not true:\n{}", wrong.len(), wrong.join("\n"));
@@ -94,22 +104,22 @@ fn bundled() -> Vec<Headed> {
 
 #[test]
 fn every_equation_is_true_of_its_tensors() {
-    let mut tally = Tally::new();
-    check_scenarios(&[scenarios::kinds(), scenarios::others()].concat(), &mut tally);
-    // 0 = 0 would prove nothing
-    let empty: Vec<&String> = tally.values().filter(|(_, largest)| *largest < 1e-3).map(|(text, _)| text).collect();
-    assert!(empty.is_empty(), "all numbers of these equations are 0: {empty:?}");
+    let mut evaluated = RightHandSides::new();
+    check_scenarios(&[scenarios::one_per_kind(), scenarios::variations()].concat(), &mut evaluated);
+    // an equation such as 0 = 0 would prove nothing
+    let zeros: Vec<&String> = evaluated.values().filter(|right| right.largest < 1e-3).map(|right| &right.printed).collect();
+    assert!(zeros.is_empty(), "all numbers of these equations are 0: {zeros:?}");
 }
 
 #[test]
 fn equations_of_bundled_scenarios_are_true() {
-    check_scenarios(&bundled(), &mut Tally::new());
+    check_scenarios(&bundled(), &mut RightHandSides::new());
 }
 
 #[test]
 fn a_name_in_an_equation_means_one_tensor() {
     let mut found = BTreeSet::new();
-    for (heading, text) in [scenarios::kinds(), scenarios::others()].concat() {
+    for (heading, text) in [scenarios::one_per_kind(), scenarios::variations()].concat() {
         let document = super::document(&heading, &text);
         let trace = &document.trace;
         for (.., steps) in trace.ops() {
@@ -118,11 +128,12 @@ fn a_name_in_an_equation_means_one_tensor() {
             let mut tensors: BTreeMap<String, usize> = BTreeMap::new();
             for (number, part) in op.parts.iter().enumerate() {
                 let equation = trace.equation(&at, number);
-                let mut see = |slot: Slot, whole: bool| {
+                let mut see = |slot: Slot, is_whole: bool| {
                     let id = part.operands[slot];
-                    let named = if whole { OperandPart::Whole } else { OperandPart::Letter };
-                    let text = trace.operand_text(&at, number, slot, named, Notation::Unicode);
-                    if *tensors.entry(text).or_insert(id) != id {
+                    // an equation names an operand as a whole tensor, such as a⁽¹⁾, or by a letter to which it adds indices, such as aᵢ
+                    let form = if is_whole { OperandPart::Whole } else { OperandPart::Letter };
+                    let name = trace.operand_text(&at, number, slot, form, Notation::Unicode);
+                    if *tensors.entry(name).or_insert(id) != id {
                         found.insert(equation.name);
                     }
                 };

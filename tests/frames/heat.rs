@@ -17,14 +17,14 @@ fn at(address: &str, keys: &str) -> State {
     state
 }
 
-/// Returns the number of an entry, from the run itself.
-fn number(state: &State, tensor: usize, entry: usize) -> f64 {
+/// Returns the value of an entry in the run of the step on the screen.
+fn value_of(state: &State, tensor: usize, entry: usize) -> f64 {
     let (trace, at) = state.trace_and_position().expect("a step");
     trace.run(at.sample_run).values(tensor)[entry]
 }
 
-/// In every cell of a heat map, the upper half has the colour of the entry to which a click on the cell goes: red below 0, purple above 0, and stronger for
-/// larger magnitudes.
+/// In every cell of a heat map, the upper half has the colour of the entry to which a click on the cell goes: red below 0, purple above 0. Large
+/// magnitudes are on average farther from the colour of 0 than small ones.
 #[test]
 fn colours_are_those_of_the_numbers() {
     let state = at("conv2.z[3,4,4]#20", "H");
@@ -44,7 +44,7 @@ fn colours_are_those_of_the_numbers() {
                 marked += 1;
                 continue;
             }
-            seen.push((tensor, number(&state, tensor, entry), [r, g, b]));
+            seen.push((tensor, value_of(&state, tensor, entry), [r, g, b]));
         }
         assert!(seen.len() > 150, "{}", seen.len());
         for (_, value, [r, _, b]) in &seen {
@@ -52,10 +52,9 @@ fn colours_are_those_of_the_numbers() {
             assert!(is_near_zero || (*value < 0.0) == (r > b), "{value} is {r}, {b}");
         }
         assert!((1..=3).contains(&marked), "{marked} cells are marked");
-        // of one tensor, a larger magnitude is never drawn nearer to the colour of 0
         let zero = seen.iter().min_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).expect("cells").2;
         let distance = |rgb: &[u8; 3]| rgb.iter().zip(&zero).map(|(a, b)| a.abs_diff(*b)).map(u32::from).sum::<u32>();
-        // the mean distance from the colour of 0
+        // the mean distance from the colour of 0, over all values whose magnitude is in a range
         let strength = |range: &dyn Fn(f64) -> bool| {
             let strengths: Vec<u32> = seen.iter().filter(|(_, value, _)| range(value.abs())).map(|(_, _, rgb)| distance(rgb)).collect();
             f64::from(strengths.iter().sum::<u32>()) / f64::from(u32::try_from(strengths.len().max(1)).unwrap())
@@ -77,7 +76,7 @@ fn shades_and_marks_replace_colours() {
         assert!(!ascii || text.is_ascii());
         let mut counts = [0; 4];
         let mut negative = 0;
-        // the picture can be clicked too
+        // only cells left of the picture of the network are visited: a click on a neuron of the picture goes to an entry too
         let title = text.lines().find_map(|line| line.split_once(if ascii { "- picture" } else { "─ picture" })).expect("the picture").0;
         let end = u16::try_from(title.chars().count()).expect("a column");
         for place in SIZE.positions().filter(|place| place.x < end) {
@@ -87,12 +86,13 @@ fn shades_and_marks_replace_colours() {
                 counts[n] += 1;
                 if n == 0 {
                     negative += 1;
-                    assert!(number(&state, tensor, entry) < 0.0, "{text}");
+                    assert!(value_of(&state, tensor, entry) < 0.0, "{text}");
                 }
             }
         }
         let [_, window, step, result] = counts;
-        // the result reads a window of 100 entries in each operand, of which some are in view; one entry of each operand is that of this step
+        // The current entry of the result reads a window of 100 entries in each of the two operands. At least 50 of these 200 entries are on the screen. This
+        // step reads one entry of each operand.
         assert!(window >= 50 && step == 2 && result == 1 && negative > 20, "{counts:?}\n{text}");
         assert!(text.contains(if ascii { "vv" } else { "▼▼" }), "{text}");
     }

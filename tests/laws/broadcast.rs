@@ -33,7 +33,7 @@ fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> 
     let memo = rule.memo(&tensors);
     let mut sums = vec![0.0; entries];
     let x = Operands { tensors, memo: &memo };
-    rule.begin(&x, &mut sums);
+    rule.overwrite(&x, &mut sums);
     sums
 }
 

@@ -125,7 +125,7 @@ fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Compares the kernels of all views with plain sums in the order of the edges. `accumulate` adds to the earlier numbers, `begin` overwrites them.
+/// Compares the kernels of all views with plain sums in the order of the edges. `accumulate` adds to the earlier numbers, `overwrite` replaces them.
 fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseError> {
     let tensors: Vec<Vec<f64>> = (0..3).map(|n| numbers(seed.wrapping_add(n as u64), len(&einsum.shape(n)), 6, true)).collect();
     for (view, [a, b]) in [(View::Output, [1, 0]), (View::Weight, [0, 2]), (View::Input, [1, 2])] {
@@ -137,10 +137,10 @@ fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseErro
             accumulated[edge[own]] += product;
             overwritten[edge[own]] += product;
         }
-        let (mut sums, mut begun) = (start.clone(), start);
+        let (mut sums, mut replaced) = (start.clone(), start);
         einsum.contraction.accumulate(view, &tensors[a], &tensors[b], &mut sums);
-        einsum.contraction.begin(view, &tensors[a], &tensors[b], &mut begun);
-        for (is, right) in [(&sums, &accumulated), (&begun, &overwritten)] {
+        einsum.contraction.overwrite(view, &tensors[a], &tensors[b], &mut replaced);
+        for (is, right) in [(&sums, &accumulated), (&replaced, &overwritten)] {
             prop_assert!(is.iter().zip(right).all(|(is, right)| same(*is, *right)), "{text} with {:?}, {view:?}", einsum.sizes);
         }
     }

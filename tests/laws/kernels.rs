@@ -45,13 +45,13 @@ fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Resul
     let mut sums = start.to_vec();
     rule.accumulate(&x, &mut sums);
     let has_terms = rule.has_terms(&x, sums.len());
-    // `begin` overwrites any earlier numbers
+    // `overwrite` replaces any earlier numbers
     let mut fresh = numbers(7, start.len(), 3, true);
-    rule.begin(&x, &mut fresh);
+    rule.overwrite(&x, &mut fresh);
     for (entry, &sum) in fresh.iter().enumerate() {
         let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
         let plain = (0..terms).fold(if terms == 0 { 0.0 } else { -0.0 }, |sum, term| sum + rule.term(&x, entry, term).value);
-        prop_assert!(same(sum, plain), "{rule:?}: entry {entry} begins as {sum:e}, its {terms} terms add up to {plain:e}");
+        prop_assert!(same(sum, plain), "{rule:?}: entry {entry} is overwritten with {sum:e}, its {terms} terms add up to {plain:e}");
     }
     for (entry, (&sum, &start)) in sums.iter().zip(start).enumerate() {
         let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
@@ -71,7 +71,7 @@ pub fn forward(function: &dyn Function, x: &[f64], y: &mut [f64]) {
     let (rule, tensors) = (function.forward(), Reads::inputs([x]));
     let memo = rule.memo(&tensors);
     let x = Operands { tensors, memo: &memo };
-    rule.begin(&x, y);
+    rule.overwrite(&x, y);
 }
 
 /// Checks the rules of a function y = f(x, w) or y = f(x), for these shapes: the forward rule, and the derivatives by x and w.
@@ -210,7 +210,7 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
     let max = MaxPool2d::new(conv(shape).expect("as above"));
     let mut largest = vec![7.0; channels * plane];
     let slots = Operands { tensors: Reads::inputs([&image[..]]), memo: &None };
-    max.forward().begin(&slots, &mut largest);
+    max.forward().overwrite(&slots, &mut largest);
     for (largest, winner) in largest.iter().zip(&winners) {
         prop_assert!(same(*largest, image[*winner]), "{largest:e} is not {:e}", image[*winner]);
     }
@@ -222,7 +222,7 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
     let memo = backward.memo(&tensors);
     let x_back = Operands { tensors, memo: &memo };
     let mut gradient = vec![7.0; image.len()];
-    backward.begin(&x_back, &mut gradient);
+    backward.overwrite(&x_back, &mut gradient);
     let mut right = vec![0.0; image.len()];
     for (winner, error) in winners.iter().zip(&errors) {
         right[*winner] += error;

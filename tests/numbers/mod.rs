@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The JSON that a command prints for a scenario, or its error messages.
-pub fn printed(command: &str, scenario: &Path) -> Result<Value, String> {
+/// The JSON that a command of gradstep prints for a scenario, or its error messages.
+pub fn json_printed_by_gradstep(command: &str, scenario: &Path) -> Result<Value, String> {
     let run = Command::new(env!("CARGO_BIN_EXE_gradstep")).arg(command).arg(scenario).args(["--format", "json"]).output();
     let output = run.map_err(|error| error.to_string())?;
     if !output.status.success() {

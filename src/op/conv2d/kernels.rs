@@ -35,7 +35,7 @@ use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{EntryPhase, PhaseTap, Polyphase};
 use crate::sums::Init;
 
-/// The plans for computing the three views of a convolution, each built at its first use.
+/// The plans of the three passes of a convolution, named after the tensor that the pass computes. Each plan is built at its first use.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
     output: OnceLock<Sliding>,
@@ -44,8 +44,10 @@ pub(super) struct Plans {
 }
 
 impl Conv2d {
-    /// Computes the sums of a view; the factors `a` and `b` are as in [`Weighted::accumulate`]. With [`Init::Overwrite`] every entry must have a term,
-    /// because the kernels write only entries with terms.
+    /// Computes one of the three passes. `view` names the tensor that is computed: the output, the weight gradient or the input gradient. Its entries are added
+    /// to `sums`, or replace the numbers in `sums`, as `init` says. The factors `a` and `b` are as in [`Weighted::accumulate`].
+    ///
+    /// With [`Init::Overwrite`] every entry must have a term, because the kernels write only entries with terms.
     pub(super) fn run_kernel(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], init: Init) {
         let Plans { output, weight, input } = &self.plans;
         match view {
@@ -60,7 +62,7 @@ impl Conv2d {
         self.group_inputs() * self.channel_len(View::Weight)
     }
 
-    /// Returns the number of edges, which is also the number of multiplications of each view.
+    /// Returns the number of edges, which is also the number of multiplications of each of the three passes.
     fn edge_count(&self) -> u64 {
         self.prefix_terms(View::Weight, self.outputs * self.filter_len())
     }
@@ -85,7 +87,7 @@ impl KernelOperands<'_> {
         let start = self.init.start(before);
         // If the sum is finite, all products with padding were ±0. Such a product changes only a running sum of −0, to 0. So a finite sum is exact in three
         // cases:
-        // - The sum is not 0. A later term x made no difference between 0 and −0: 0 + x = −0 + x.
+        // - The sum is not 0. If padding changed a running sum from −0 to 0, a later term x was not zero, and 0 + x = −0 + x.
         // - The sum is −0, so it was not changed to 0.
         // - The sum did not start at −0. Then no running sum was −0, because only −0 + −0 is −0.
         let negative_zero = (-0.0_f64).to_bits();
@@ -94,7 +96,7 @@ impl KernelOperands<'_> {
         }
         let terms = usize::try_from(conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry))
             .expect("the terms of an entry fit in memory");
-        // with as many terms as products there was no padding
+        // if each of the `taps` products is a term, no product is with padding
         if terms == taps { sum } else { conv.add_terms(view, self.a, self.b, entry, terms, start) }
     }
 }
@@ -120,7 +122,12 @@ struct KernelTap {
     image: usize,
 }
 
-/// The layout of a laid-out image: polyphase along both axes. A channel has a plane for each pair of a row component and a column component.
+/// The layout of a laid-out image: polyphase along both axes ([`crate::op::phase`]).
+///
+/// *Components* divide the image that the kernel reads. In a forward pass with stride 2, one component along the rows has the even rows, and another has the
+/// odd rows. A channel has a plane for each pair of a row component and a column component.
+///
+/// *Phases* divide the entries that the kernel computes. In an input gradient with stride 2, the even rows are one phase and the odd rows another.
 #[derive(Debug)]
 struct PolyphaseLayout {
     /// The layouts along the rows and along the columns.
@@ -139,7 +146,7 @@ impl PolyphaseLayout {
         self.axes[1].len
     }
 
-    /// Iterates over all pairs of a row phase and a column phase.
+    /// Iterates over the phases of the computed entries: all pairs of a row phase and a column phase.
     fn phases(&self) -> impl Iterator<Item = [&EntryPhase; 2]> {
         let [rows, columns] = &self.axes;
         rows.phases.iter().flat_map(|rows| columns.phases.iter().map(move |columns| [rows, columns]))
@@ -214,7 +221,7 @@ mod tests {
                 let by_kernel = || {
                     let (mut accumulated, mut overwritten) = (before.clone(), before.clone());
                     conv.accumulate(view, a, b, &mut accumulated);
-                    conv.begin(view, a, b, &mut overwritten);
+                    conv.overwrite(view, a, b, &mut overwritten);
                     [accumulated, overwritten].map(bits)
                 };
                 let plain = |entry: usize, start: f64, without_terms: f64| {

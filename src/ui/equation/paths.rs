@@ -1,4 +1,4 @@
-//! The derivative of a graph's output by a node as the sum over all paths from the output to the node. Each path is a product of local derivatives.
+//! The derivative of a graph's output by a node as the sum over all paths from the node to the output. Each path is a product of local derivatives.
 //!
 //! ```text
 //! J←v←u←a: 2·1·3 + J←w←a: 2·(−1) = 4        the names of all nodes and all factors
@@ -37,8 +37,8 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
         };
         let is_common = |node: &usize| paths.iter().all(|path| path.nodes.contains(node));
         let via = |path: &Path| {
-            let own: Vec<usize> = path.nodes.iter().filter(|node| !is_common(node)).copied().collect();
-            if own.is_empty() { "direct".to_owned() } else { format!("via {}", names(&own, "←")) }
+            let differing: Vec<usize> = path.nodes.iter().filter(|node| !is_common(node)).copied().collect();
+            if differing.is_empty() { "direct".to_owned() } else { format!("via {}", names(&differing, "←")) }
         };
         vec![
             sum("", &|path| format!("{}: {}", names(&path.nodes, "←"), product(path, "·"))),

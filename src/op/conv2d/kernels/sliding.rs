@@ -40,7 +40,7 @@ const MAX_TILE_LANES: usize = 64 * LANES;
 /// Tests have small tensors, and split them into bands of any size.
 const MIN_BAND_ENTRIES: usize = if cfg!(test) { 1 } else { 16 * LANES };
 
-/// The plan for one of the two views, [`View::Output`] or [`View::Input`].
+/// The plan for the forward pass ([`View::Output`]) or the input gradient ([`View::Input`]).
 #[derive(Debug)]
 pub(super) struct Sliding {
     view: View,
@@ -103,7 +103,8 @@ struct OutputBlock<'a> {
 }
 
 impl Sliding {
-    /// Plans the computation of a view. There is a band for each thread that makes the computation faster, or fewer if the bands would be too small.
+    /// Plans the computation of the tensor that `view` names. There is a band for each thread that makes the computation faster, or fewer
+    /// bands if they would be too small.
     pub(super) fn new(conv: &Conv2d, view: View) -> Self {
         let [rows, columns] = [polyphase(&conv.rows, view), polyphase(&conv.columns, view)];
         // Bands are planned in rows of a phase. In the input gradient with stride 2, for example, the even rows are one phase and the odd rows another:
@@ -127,7 +128,7 @@ impl Sliding {
         Self { view, bands }
     }
 
-    /// Computes all entries of the view.
+    /// Computes all entries of the tensor.
     pub(super) fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], init: Init) {
         let operands = KernelOperands { conv, view: self.view, a: filters, b: images, init };
         threads::share(self.blocks(conv, out), conv.edge_count(), |blocks| blocks.for_each(|block| block.compute(operands)));
