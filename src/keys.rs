@@ -89,6 +89,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("toggle watch"),
     row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", "").named("bookmarks"),
     row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network: its blocks, and what is computed already", "map"),
+    row(Focus::Normal, &["L"], Action::Toggle(OverlayKind::Curve), "the loss over the iterations, and a parameter's path: runs the descent, looks ahead", "").named("loss curve"),
     row(Focus::Normal, &["a"], Action::Toggle(OverlayKind::Notes), "about: the scenario's notes", "about"),
     row(Focus::Normal, &["n"], Action::NextMatch(1), "next match of the search", "").named("next match"),
     row(Focus::Normal, &["N"], Action::NextMatch(-1), "previous match of the search", "").named("previous match"),
@@ -138,6 +139,20 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Map, &["<Esc>", "M"], Action::Close, "close", "close"),
     row(Focus::Map, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
     row(Focus::Map, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
+
+    row(Focus::Curve, &["l", "<Right>"], Action::MoveMarker(1), "the marker to the next iteration; 5l: five on", "next"),
+    row(Focus::Curve, &["h", "<Left>"], Action::MoveMarker(-1), "the marker to the iteration before", "before"),
+    row(Focus::Curve, &["<PgDn>", "<C-f>", "<C-d>"], Action::Page(1), "ten iterations on", ""),
+    row(Focus::Curve, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten iterations back", ""),
+    row(Focus::Curve, &["g", "<Home>"], Action::First, "the first iteration", ""),
+    row(Focus::Curve, &["G", "<End>"], Action::Last, "the last iteration so far; 57G: iteration 57", ""),
+    row(Focus::Curve, &["<Enter>"], Action::Accept, "go to the iteration of the marker", "go"),
+    row(Focus::Curve, &["<Space>"], Action::ToggleRun, "run the descent on, or pause it", "run"),
+    row(Focus::Curve, &["s"], Action::CycleSetting(Setting::LogScale, 1), "a logarithmic or a linear scale", "scale"),
+    row(Focus::Curve, &["p"], Action::CycleSetting(Setting::ParameterPath, 1), "the path of a parameter, or the loss", "path"),
+    row(Focus::Curve, &["<Esc>", "L"], Action::Close, "close, and pause", "close"),
+    row(Focus::Curve, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
+    row(Focus::Curve, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
 
     row(Focus::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
     row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
@@ -205,7 +220,9 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
             list.and_then(|list| list.row_of_key(c)).map(Action::Choose)
         }
         (Focus::Prompt, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(Action::Edit(InputRequest::InsertChar(c))),
-        (Focus::Normal, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => Some(Action::Digit(c as u8 - b'0')),
+        (Focus::Normal | Focus::Curve, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => {
+            Some(Action::Digit(c as u8 - b'0'))
+        }
         _ => None,
     }
 }

@@ -17,10 +17,12 @@
 
 pub mod ascii;
 mod backdrop;
+mod chart;
 pub mod equation;
 pub mod export;
 pub mod header;
 pub mod layout;
+mod losses;
 pub mod matrix;
 mod operand;
 pub mod operands;

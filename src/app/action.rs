@@ -122,6 +122,10 @@ pub enum Action {
     GoToBlock(usize),
     /// In the map, selects the farthest block that reads the selected one; with `true`, the farthest one that it reads.
     FollowLine(bool),
+    /// Runs the gradient descent of the open curve, or pauses it.
+    ToggleRun,
+    /// Moves the marker of the open curve by this number of iterations, back if negative.
+    MoveMarker(i64),
     /// Opens an overlay, or closes it if it is open.
     Toggle(OverlayKind),
     /// Limits the overlay's scroll offset to this number of lines. The caller knows the screen, and so the offset at which the last line is visible.
@@ -164,6 +168,7 @@ impl Action {
             | Self::NextMatch(_)
             | Self::RunToBreakpoint(_)
             | Self::MoveCursor(_)
+            | Self::MoveMarker(_)
             | Self::NextMatrix(_)
             | Self::Channel(_)
             // clears the number

@@ -4,7 +4,7 @@ use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 
 use super::{OpNames, SLICE};
-use crate::network::{Descent, DescentWalk, Iteration, Op, Shortage};
+use crate::network::{Descent, DescentWalk, Id, Iteration, Op, Shortage};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Address, Pass, Place, Scope};
@@ -148,8 +148,13 @@ impl Document {
 
     /// Returns whether gradient descent updates the tensor of this name: a learned parameter, or the velocity of one.
     pub(super) fn is_updated(&self, name: &str) -> bool {
-        let parameter = self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name));
-        self.descent.train().is_some_and(|train| parameter.is_some_and(|id| train.learned.contains(&id)))
+        self.updated(name).is_some()
+    }
+
+    /// Returns the learned parameter of this name, or whose velocity has this name.
+    pub(super) fn updated(&self, name: &str) -> Option<Id> {
+        let parameter = self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name))?;
+        self.descent.train()?.learned.contains(&parameter).then_some(parameter)
     }
 
     /// Checks that there is enough memory for all iterations of a walk.

@@ -160,6 +160,9 @@ impl Motion<'_> {
         let PendingEdit { edit, kind, count, .. } = pending;
         self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
+        let done = self.stepper.edits.done().to_vec();
+        // the old iteration was computed, whatever its step on the screen was
+        self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();
         let message = match kind {

@@ -11,10 +11,10 @@ use super::check::Check;
 use super::document::Experiment;
 use super::edits::PendingEdit;
 use super::scan_job::ScanGoal;
-use super::{Document, ScanJob};
+use super::walk_state::WalkState;
+use super::{Document, ScanJob, TrainJob};
 use crate::network::DescentWalk;
 use crate::step::{Address, Place, Unit};
-use crate::threads::BackgroundTask;
 
 /// The smallest cost of an iteration. All costs are counted in computed steps.
 const MIN_ITERATION_COST: u64 = 10_000;
@@ -47,6 +47,8 @@ pub enum Job {
     Check(Check),
     /// A search, or a run to a breakpoint, within the iteration on the screen.
     Scan(Box<ScanJob>),
+    /// A run of gradient descent, for the curve of the loss.
+    Train(Box<TrainJob>),
 }
 
 /// A seek: computes another iteration and goes there.
@@ -56,7 +58,7 @@ pub struct Seek {
     pub(super) goal: SeekGoal,
     /// The number of the iteration that has this step.
     pub(super) to: u64,
-    pub(super) walk: WalkState,
+    pub(super) walk: WalkState<SeekProgress>,
 }
 
 /// A move by a number of units.
@@ -83,15 +85,6 @@ pub(super) enum SeekGoal {
     Units(UnitMove),
 }
 
-/// The computation of the iterations up to the wanted one, and the thread that does its next piece.
-#[derive(Clone, Debug)]
-pub(super) enum WalkState {
-    /// This thread does the next piece.
-    Ready(Box<DescentWalk>),
-    /// The background thread does the next piece. The number is the iteration in progress.
-    InBackground(u64, BackgroundTask<SeekProgress>),
-}
-
 /// The result of a seek: a new document, if the step is in another iteration, and the step. An error is a sentence that says why there is no such step.
 pub(super) type SeekResult = Result<(Option<Document>, u64), String>;
 
@@ -102,16 +95,6 @@ pub(super) enum SeekProgress {
     Unfinished { walk: Box<DescentWalk>, completed_iteration: bool },
     /// The wanted iteration is computed.
     Arrived(Box<SeekResult>),
-}
-
-impl WalkState {
-    /// Returns the iteration in progress.
-    fn next(&self) -> u64 {
-        match self {
-            Self::Ready(walk) => walk.next(),
-            Self::InBackground(next, _) => *next,
-        }
-    }
 }
 
 impl SeekGoal {
@@ -162,7 +145,7 @@ impl Seek {
 
     /// Returns whether an iteration is so large that allocating its memory takes milliseconds. A key does not wait for such an iteration.
     pub fn is_large(&self) -> bool {
-        matches!(&self.walk, WalkState::Ready(walk) if walk.is_large())
+        self.walk.is_large()
     }
 }
 
@@ -191,6 +174,7 @@ impl Job {
             Self::Move { iteration, .. } => (*iteration, *iteration),
             Self::Check(check) => (check.iteration, check.iteration),
             Self::Scan(scan) => (scan.progress.0, scan.progress.0),
+            Self::Train(train) => (train.walk.next().min(train.iterations), train.iterations),
         }
     }
 
@@ -198,7 +182,7 @@ impl Job {
     pub(super) fn unit_move(&self) -> Option<UnitMove> {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => Some(*units),
-            Self::Seek(_) | Self::Scan(_) | Self::Check(_) => None,
+            Self::Seek(_) | Self::Scan(_) | Self::Check(_) | Self::Train(_) => None,
         }
     }
 
@@ -212,7 +196,7 @@ impl Job {
         match self {
             Self::Scan(scan) => Some(&mut scan.goal),
             Self::Seek(Seek { goal: SeekGoal::Run(goal), .. }) => Some(goal),
-            Self::Seek(_) | Self::Move { .. } | Self::Check(_) => None,
+            Self::Seek(_) | Self::Move { .. } | Self::Check(_) | Self::Train(_) => None,
         }
     }
 
@@ -243,18 +227,17 @@ impl Job {
                 *more = more.saturating_add(by);
                 true
             }
-            Self::Seek(_) | Self::Scan(_) | Self::Check(_) => false,
+            Self::Seek(_) | Self::Scan(_) | Self::Check(_) | Self::Train(_) => false,
         }
     }
 
-    /// Returns the cost of the whole rest of a seek, or of the next unit of a move.
+    /// Returns the cost of the whole rest of a seek, of the next unit of a move, or of the next iteration of a run.
     pub(super) fn cost(&self, document: &Document) -> u64 {
         let ops = document.trace.op_count() as u64;
+        let iteration_cost = document.trace.len().max(MIN_ITERATION_COST).max(ops.saturating_mul(MIN_OP_COST));
         match self {
-            Self::Seek(seek) => {
-                let iteration_cost = document.trace.len().max(MIN_ITERATION_COST).max(ops.saturating_mul(MIN_OP_COST));
-                seek.remaining_iterations().saturating_mul(iteration_cost)
-            }
+            Self::Seek(seek) => seek.remaining_iterations().saturating_mul(iteration_cost),
+            Self::Train(_) => iteration_cost,
             // a move by one of these units scans all ops
             Self::Move { units: UnitMove { unit: Unit::Pass | Unit::Sample, .. }, .. } => ops.max(MIN_MOVE_COST),
             Self::Move { .. } => MIN_MOVE_COST,

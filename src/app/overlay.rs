@@ -1,6 +1,6 @@
 //! Overlays: texts and lists over the screen.
 
-use super::{List, NetworkMap, OverlayKind};
+use super::{CurveMarker, List, NetworkMap, OverlayKind};
 
 /// An open overlay.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,25 +13,33 @@ pub struct Overlay {
     pub list: Option<List>,
     /// The map of the network; `None` for other overlays.
     pub map: Option<NetworkMap>,
+    /// The marker on the curve; `None` for other overlays.
+    pub curve: Option<CurveMarker>,
 }
 
 impl Overlay {
     /// Returns a text at its first line.
     #[must_use]
     pub fn text(kind: OverlayKind) -> Self {
-        Self { kind, scroll: 0, list: None, map: None }
+        Self { kind, scroll: 0, list: None, map: None, curve: None }
     }
 
     /// Returns a list.
     #[must_use]
     pub fn list(kind: OverlayKind, list: List) -> Self {
-        Self { kind, scroll: 0, list: Some(list), map: None }
+        Self { kind, scroll: 0, list: Some(list), map: None, curve: None }
     }
 
     /// Returns the map of the network.
     #[must_use]
     pub fn map(map: NetworkMap) -> Self {
-        Self { kind: OverlayKind::Map, scroll: 0, list: None, map: Some(map) }
+        Self { kind: OverlayKind::Map, scroll: 0, list: None, map: Some(map), curve: None }
+    }
+
+    /// Returns the curve with its marker.
+    #[must_use]
+    pub fn curve(marker: CurveMarker) -> Self {
+        Self { kind: OverlayKind::Curve, scroll: 0, list: None, map: None, curve: Some(marker) }
     }
 
     /// Scrolls a text by this number of lines, up if negative, or moves the selection of a list or a map by this number of rows. The offset of a text can become too large,

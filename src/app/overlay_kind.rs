@@ -9,6 +9,8 @@ pub enum OverlayKind {
     Notes,
     /// The map of the network.
     Map,
+    /// The loss over the iterations, or the path of a parameter.
+    Curve,
     /// A list of rows to choose from.
     List(ListKind),
     /// The gradient check of an entry, a list that a job makes.

@@ -17,6 +17,10 @@ pub enum Setting {
     HeatMap,
     /// Whether subscripts, headings and channels count from 0 instead of 1.
     Index,
+    /// Whether the curve has a logarithmic scale.
+    LogScale,
+    /// Whether the curve is the path of a parameter instead of the loss.
+    ParameterPath,
 }
 
 /// The meaning of the keys that changed with the second format of sessions. A session of the first format is replayed with the keys of its time.

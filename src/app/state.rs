@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::lists;
 use super::motion::Motion;
-use super::{Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, Request, ScenarioEntry, Settings, Stepper};
+use super::{
+    CurveMarker, Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, Request, ScenarioEntry, Settings, Stepper,
+};
 use crate::step::Address;
 use crate::trace::{Position, Trace};
 
@@ -42,6 +44,8 @@ pub enum Focus {
     List,
     /// The overlay, if it is the map.
     Map,
+    /// The overlay, if it is the curve of the loss.
+    Curve,
 }
 
 /// The state of the program. [`super::update`] changes it, and the `ui` draws it.
@@ -112,6 +116,7 @@ impl State {
         match (&self.overlay, &self.screen) {
             (Some(overlay), _) if overlay.list.is_some() => Focus::List,
             (Some(overlay), _) if overlay.map.is_some() => Focus::Map,
+            (Some(overlay), _) if overlay.curve.is_some() => Focus::Curve,
             (Some(_), _) => Focus::Overlay,
             (None, Screen::Picker(_)) => Focus::Picker,
             (None, Screen::Stepper(stepper)) => match stepper.mode {
@@ -246,7 +251,7 @@ impl State {
     pub(super) fn toggle(&mut self, kind: OverlayKind) {
         let is_open = self.overlay.as_ref().is_some_and(|open| open.kind == kind);
         let opened = match kind {
-            _ if is_open => return self.overlay = None,
+            _ if is_open => return self.close(),
             OverlayKind::Help => Ok(Overlay::text(kind)),
             OverlayKind::Notes if self.document().is_some_and(|document| document.scenario.notes.is_some()) => Ok(Overlay::text(kind)),
             OverlayKind::Notes => Err("this scenario has no notes".to_owned()),
@@ -254,6 +259,10 @@ impl State {
             OverlayKind::Check => return,
             OverlayKind::Map => match self.stepper() {
                 Some(stepper) => NetworkMap::of(stepper).map(Overlay::map).ok_or_else(|| "there is no step".to_owned()),
+                None => return,
+            },
+            OverlayKind::Curve => match self.stepper().map(|stepper| stepper.visit().iteration) {
+                Some(iteration) => self.ask_for_curve().map(|()| Overlay::curve(CurveMarker { iteration })),
                 None => return,
             },
             OverlayKind::List(list) => match self.stepper() {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, Job, List, Mode, ReturnPoint, Search, Visit, Visits, Watches};
+use super::{
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, Job, List, Mode, ReturnPoint, Search, Training, Visit, Visits, Watches,
+};
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
 use crate::trace::{Position, Trace};
@@ -49,6 +51,8 @@ pub struct Stepper {
     pub edits: Edits,
     /// The unsaved edits of an earlier session, until the user has taken them back or given them up.
     pub old_edits: Option<Vec<(String, f64)>>,
+    /// The runs of gradient descent whose curves are drawn.
+    pub(super) training: Training,
     /// The effect of the last edit.
     pub(super) effect: Option<EditEffect>,
     /// The document before the last edit, for the old values.
@@ -60,6 +64,7 @@ impl Stepper {
     #[must_use]
     pub fn new(document: Arc<Document>, at: u64) -> Self {
         let step = at.clamp(1, document.trace.len());
+        let training = Training::new(document.descent.losses());
         Self {
             document,
             step,
@@ -80,6 +85,7 @@ impl Stepper {
             return_point: None,
             edits: Edits::default(),
             old_edits: None,
+            training,
             effect: None,
             before_edit: None,
         }

@@ -3,7 +3,7 @@
 
 use super::motion::Motion;
 use super::{
-    Action, CopyFormat, Focus, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen, Setting, State,
+    Action, CopyFormat, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen, Setting, State,
 };
 use crate::text::cut;
 
@@ -150,6 +150,13 @@ impl State {
                     stepper.mode.edit(&action, &stepper.document);
                 }
             }
+            Action::MoveMarker(by) => {
+                let times = count.map_or(1, |count| i64::try_from(count).unwrap_or(i64::MAX));
+                self.move_marker(by.saturating_mul(times));
+            }
+            Action::First if self.focus() == Focus::Curve => self.move_marker(i64::MIN),
+            Action::Last if self.focus() == Focus::Curve => self.put_marker(count.unwrap_or(u64::MAX)),
+            Action::ToggleRun => self.motion().iter_mut().for_each(Motion::toggle_run),
             move_action => {
                 if let Some(mut motion) = self.motion() {
                     motion.do_move(&move_action, count);
@@ -211,7 +218,8 @@ impl State {
     fn cycle(&mut self, setting: Setting, by: i64) {
         self.settings.cycle(setting, by);
         match setting {
-            Setting::Pane => {}
+            // the screen shows these
+            Setting::Pane | Setting::LogScale | Setting::ParameterPath => {}
             Setting::HeatMap if self.settings.is_on(setting) => self.say("matrices that do not fit are drawn as heat maps", false),
             Setting::HeatMap => self.say("matrices are drawn as numbers", false),
             Setting::SkipZeros if self.settings.is_on(setting) => self.say("l, h, s and S skip products that are 0", false),
@@ -231,8 +239,14 @@ impl State {
     }
 
     /// Closes what has the focus: [`Action::Close`].
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         match self.focus() {
+            Focus::Curve => {
+                self.overlay = None;
+                if let Some(stepper) = self.stepper_mut() {
+                    stepper.job.take_if(|job| matches!(job, Job::Train(_)));
+                }
+            }
             Focus::Overlay | Focus::List | Focus::Map => self.overlay = None,
             Focus::Picker => self.close_picker(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
@@ -251,6 +265,7 @@ impl State {
                 let open = Request::Open(self.selected()?.name.clone());
                 return self.leave(open);
             }
+            Focus::Curve => self.go_to_marker(),
             Focus::Prompt => return self.submit(),
             Focus::Normal | Focus::Cursor => {}
         }
@@ -274,6 +289,31 @@ impl State {
         None
     }
 
+    /// Moves the marker of the open curve by a number of its points, back if negative.
+    fn move_marker(&mut self, points: i64) {
+        let curves = self.curves();
+        if let (Some(curves), Some(marker)) = (curves, self.overlay.as_mut().and_then(|overlay| overlay.curve.as_mut())) {
+            marker.move_by(points, &curves);
+        }
+    }
+
+    /// Puts the marker of the open curve on the point that is nearest to an iteration.
+    fn put_marker(&mut self, iteration: u64) {
+        let nearest = self.curves().and_then(|curves| curves.nearest(iteration));
+        if let (Some((iteration, _)), Some(marker)) = (nearest, self.overlay.as_mut().and_then(|overlay| overlay.curve.as_mut())) {
+            marker.iteration = iteration;
+        }
+    }
+
+    /// Closes the curve, and goes to the iteration of its marker.
+    fn go_to_marker(&mut self) {
+        let marker = self.overlay.as_ref().and_then(|overlay| overlay.curve);
+        self.close();
+        if let (Some(marker), Some(mut motion)) = (marker, self.motion()) {
+            motion.jump_to_iteration(marker.iteration);
+        }
+    }
+
     /// Returns the open map.
     fn map_mut(&mut self) -> Option<&mut NetworkMap> {
         self.overlay.as_mut()?.map.as_mut()
@@ -283,6 +323,7 @@ impl State {
     fn scroll(&mut self, lines: i16) {
         match self.focus() {
             Focus::Overlay | Focus::List | Focus::Map => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
+            Focus::Curve => self.move_marker(lines.into()),
             Focus::Picker => self.move_selection(lines),
             Focus::Prompt => {}
             Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
-use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove, WalkState};
+use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove};
 use super::motion::Motion;
-use super::{Dialect, Setting, Stepper};
+use super::walk_state::WalkState;
+use super::{Dialect, Setting, Stepper, TrainJob};
 use crate::step::{Address, Kind, Place, Scope, Unit};
-use crate::threads::BackgroundTask;
 
 /// The largest cost of the work that is done at once when a job begins, counted in computed steps: about ten milliseconds. Later time slices do the rest.
 const AT_ONCE: u64 = 10_000_000;
@@ -89,6 +89,20 @@ impl Motion<'_> {
         self.seek_iteration(to, vec![place]);
     }
 
+    /// Jumps to an iteration, to the place there that is nearest to the step on the screen.
+    pub fn jump_to_iteration(&mut self, to: u64) {
+        let here = self.stepper.visit();
+        if to == here.iteration {
+            return self.say("this is already the iteration", false);
+        }
+        self.halt();
+        let places = self.stepper.same_place_in(to);
+        self.seek_iteration(to, places);
+        if self.has_moved(here) {
+            self.stepper.visits.leave(here);
+        }
+    }
+
     /// Begins a seek to the first of some places that exists in another iteration.
     fn seek_iteration(&mut self, to: u64, places: Vec<Place>) {
         let document = Arc::clone(&self.stepper.document);
@@ -131,7 +145,9 @@ impl Motion<'_> {
             // the work whose cost this is: a whole seek, or a move by one unit
             let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.is_large() => return,
+                Job::Train(train) if train.walk.is_large() => return,
                 Job::Seek(seek) => (seek.remaining_iterations(), u64::MAX),
+                Job::Train(_) => (1, u64::MAX),
                 Job::Move { .. } | Job::Check(_) | Job::Scan(_) => (1, 1),
             };
             if cost > budget {
@@ -159,6 +175,7 @@ impl Motion<'_> {
                     pieces -= 1;
                     self.scan_piece(*scan);
                 }
+                Some(Job::Train(train)) => iterations -= u64::from(self.train_piece(*train, &mut pieces)),
                 Some(Job::Seek(Seek { goal, to, walk })) => {
                     let document = Arc::clone(&self.stepper.document);
                     let progress = match walk {
@@ -360,21 +377,25 @@ impl Stepper {
     /// whether the piece is ready to be completed; a short piece always is.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
-            Some(Job::Seek(Seek { goal, to, walk: WalkState::Ready(walk) }))
-                if goal.experiment(&self.document).descent.is_next_long(&walk) =>
-            {
-                let (next, document, task_goal) = (walk.next(), Arc::clone(&self.document), goal.clone());
-                let task = BackgroundTask::begin(walk, move |walk| task_goal.advance(&document, to, walk, &mut { 1 }));
-                // without a background thread, `begin` returns the walk, and this thread does the piece
-                let walk = task.map_or_else(WalkState::Ready, |task| WalkState::InBackground(next, task));
+            Some(Job::Seek(Seek { goal, to, walk })) => {
+                let (document, task_goal) = (Arc::clone(&self.document), goal.clone());
+                let descent = Arc::clone(&goal.experiment(&document).descent);
+                let walk = walk.in_background(&descent, move |walk| task_goal.advance(&document, to, walk, &mut { 1 }));
                 Some(Job::Seek(Seek { goal, to, walk }))
+            }
+            Some(Job::Train(train)) => {
+                let TrainJob { entry, iterations, walk } = *train;
+                let experiment = self.document.experiment().clone();
+                let walk = walk.in_background(&self.document.descent, move |walk| TrainJob::advance(entry, &experiment, walk, &mut { 1 }));
+                Some(Job::Train(Box::new(TrainJob { entry, iterations, walk })))
             }
             Some(Job::Check(check)) => Some(Job::Check(check.in_background(&self.document))),
             job => job,
         };
         match &self.job {
             Some(Job::Check(check)) => check.is_done_within(wait),
-            Some(Job::Seek(Seek { walk: WalkState::InBackground(_, task), .. })) => task.is_done_within(wait),
+            Some(Job::Seek(seek)) => seek.walk.is_ready_within(wait),
+            Some(Job::Train(train)) => train.walk.is_ready_within(wait),
             _ => true,
         }
     }

@@ -17,7 +17,8 @@ use super::descent_result::{DescentResult, SampleLosses};
 use super::learn::Learner;
 use super::run::PartialRun;
 use super::sample_runs::LARGE_BYTES;
-use super::train::{Given, Train};
+use super::series::Losses;
+use super::train::{Given, Train, given};
 use super::{BatchSource, Id, Network, Run, SampleRun, SampleRuns, Shortage, Sizes};
 use crate::op::loss::BatchReduction;
 use crate::room::{MemoryBudget, OverBudget, Reservation};
@@ -104,6 +105,7 @@ pub struct Descent {
     reduction: BatchReduction,
     train: Option<Train>,
     checkpoints: Checkpoints,
+    losses: Arc<Losses>,
     /// See [`Descent::computed`].
     computed: AtomicU64,
     /// The memory budget.
@@ -173,6 +175,7 @@ impl Descent {
             reduction,
             train,
             checkpoints: Checkpoints::new(Checkpoint::first(parameters)),
+            losses: Arc::new(Losses::new(Arc::clone(&room))),
             room,
             sizes,
             batches: Mutex::default(),
@@ -184,6 +187,12 @@ impl Descent {
     #[must_use]
     pub fn iterations(&self) -> u64 {
         self.train.as_ref().map_or(1, |train| train.iterations)
+    }
+
+    /// The losses of the iterations that are computed already.
+    #[must_use]
+    pub fn losses(&self) -> &Arc<Losses> {
+        &self.losses
     }
 
     /// The settings of the descent.
@@ -315,9 +324,15 @@ impl Descent {
     /// Starts the computation of iteration `number` at the nearest checkpoint. [`DescentWalk::refused`] reports missing memory.
     #[must_use]
     pub fn walk(&self, number: u64) -> DescentWalk {
-        let (memory, shortage) = self.claim(number);
+        self.walk_from(number, number)
+    }
+
+    /// Starts the computation of the iterations `first` to `last` at the nearest checkpoint before `first`, as [`Descent::walk`].
+    #[must_use]
+    pub fn walk_from(&self, first: u64, last: u64) -> DescentWalk {
+        let (memory, shortage) = self.claim(last);
         DescentWalk {
-            checkpoint: self.checkpoints.nearest(number),
+            checkpoint: self.checkpoints.nearest(first),
             partial: PartialIteration::default(),
             memory: Arc::new(memory),
             shortage,
@@ -366,6 +381,7 @@ impl Descent {
             while *pieces > 0 && may_proceed(walk) {
                 *pieces -= 1;
                 if let Some((iteration, next)) = self.proceed(walk) {
+                    self.losses.push(iteration.number, iteration.loss);
                     if !iteration.ends_descent() {
                         self.checkpoints.store(&next, &self.room, self.sizes.update());
                     }
@@ -474,11 +490,6 @@ impl Descent {
             None => Self::new(network, samples, reduction, train, room),
         }
     }
-}
-
-/// Returns the tensors that a sample's run starts from: the parameters, and the input and target of the sample.
-fn given(parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Given {
-    parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect()
 }
 
 /// Returns whether the tolerance ends a descent: |loss − previous| < tolerance.

@@ -1,5 +1,6 @@
 //! The settings of gradient descent, and the tensors of a sample.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Id;
@@ -23,3 +24,8 @@ pub struct Train {
 
 /// Tensors that a run starts from, with their values: the input and the target of a sample, or the parameters.
 pub type Given = Vec<(Id, Arc<Tensor>)>;
+
+/// Returns the tensors that a sample's run starts from: the parameters, and the input and target of the sample.
+pub(super) fn given(parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Given {
+    parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect()
+}

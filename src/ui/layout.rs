@@ -1,9 +1,9 @@
 //! Computes the area of each pane on a screen of any size. The panes of the edges are cut from the screen one after the other: each gets the top, the bottom or the left
-//! of the area that remains. The area that remains at the end is the *body*, which the panes `Main`, `Beside` and `Below` share ([`Dock`]):
+//! of the area that remains. The area that remains at the end is the *body*, which the other panes share ([`Dock`]):
 //!
 //! ```text
-//! roomy:  Main  │ Beside      small:  Main │ Beside or Below (Tab switches); then Main alone
-//!         Under │
+//! roomy:  Main  │ Beside        small:  Main │ Beside or Below (Tab switches); then Main alone
+//!         Under │ UnderBeside
 //!         ──────┴───────
 //!         Below
 //! ```
@@ -33,6 +33,8 @@ pub enum Dock {
     Under,
     /// The rest of the body. Panes with this dock share it: one is shown at a time.
     Beside,
+    /// The bottom of the area that the panes `Beside` share; the pane requests lines.
+    UnderBeside,
     /// The bottom of the body; the pane requests lines. On a small screen, the pane shares the area of `Beside` instead.
     Below,
 }
@@ -91,7 +93,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
             Dock::Top => cut_top(&mut rest, wants(n, screen)),
             Dock::Bottom => cut_bottom(&mut rest, wants(n, screen)),
             Dock::Left => cut_left(&mut rest, wants(n, screen)),
-            Dock::Main | Dock::Under | Dock::Beside | Dock::Below => continue,
+            Dock::Main | Dock::Under | Dock::Beside | Dock::UnderBeside | Dock::Below => continue,
         };
     }
     let panes_at = |wanted: Dock| docks.iter().enumerate().filter(move |(_, dock)| **dock == wanted).map(|(n, _)| n);
@@ -120,6 +122,10 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
             areas[n] = cut_bottom(&mut areas[main], lines);
         }
     }
+    for n in panes_at(Dock::UnderBeside) {
+        let lines = wants(n, rest);
+        areas[n] = cut_bottom(&mut rest, lines);
+    }
     areas[front] = rest;
     PaneLayout { areas, front, next }
 }
@@ -137,7 +143,7 @@ mod tests {
             Dock::Left => 20,
             Dock::Main => 70,
             Dock::Beside => 0,
-            Dock::Under => u16::from(is_roomy(screen)) * 4,
+            Dock::Under | Dock::UnderBeside => u16::from(is_roomy(screen)) * 4,
             Dock::Below => 1 + 300 / room.width.max(1),
         };
         layout(&docks, screen, &|count| tabs % count, &wants)

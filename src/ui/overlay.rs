@@ -1,5 +1,6 @@
 //! Draws the open overlay: a framed text or a list over the screen. Each text is a file that builds it, and a row in this file.
 
+mod curve;
 mod help;
 mod list;
 mod map;
@@ -21,12 +22,12 @@ const MAX_WIDTH: u16 = 78;
 /// A function that returns the text of an overlay for a number of columns.
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
-/// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list and the map.
+/// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list, the map and the curve.
 fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
         OverlayKind::Help => Some((" help: keys, mouse, marks and colours ", help::text)),
         OverlayKind::Notes => Some((" notes ", notes::text)),
-        OverlayKind::List(_) | OverlayKind::Check | OverlayKind::Map => None,
+        OverlayKind::List(_) | OverlayKind::Check | OverlayKind::Map | OverlayKind::Curve => None,
     }
 }
 
@@ -67,6 +68,9 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     let theme = &options.theme;
     if let (Some(map), Some(view)) = (&overlay.map, View::of(state, *options)) {
         return map::render(&view, map, screen, buf);
+    }
+    if let (Some(marker), Some(view)) = (overlay.curve, View::of(state, *options)) {
+        return curve::render(&view, marker, screen, buf);
     }
     if let Some(list) = &overlay.list {
         return list::render(list, theme, screen, buf);

@@ -3,12 +3,12 @@
 //! pictures are derived from the steps; no op has drawing code.
 
 mod bars;
-mod canvas;
+pub(super) mod canvas;
 mod columns;
 mod graph;
 mod inset;
 mod neurons;
-mod target;
+pub(super) mod target;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

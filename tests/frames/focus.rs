@@ -118,7 +118,7 @@ proptest! {
                 Focus::Prompt => [true, false, false, true],
                 Focus::Normal | Focus::Cursor => [false, true, false, false],
                 Focus::Picker => [false, false, true, false],
-                Focus::Overlay | Focus::List | Focus::Map => [false, false, false, true],
+                Focus::Overlay | Focus::List | Focus::Map | Focus::Curve => [false, false, false, true],
             };
             // in the normal mode the last line may be a long message
             if state.focus() != Focus::Normal || state.message.is_none() {

@@ -5,6 +5,7 @@ mod ascii;
 mod batch;
 mod bounded;
 mod boxes;
+mod curve;
 mod early;
 mod focus;
 mod forms;

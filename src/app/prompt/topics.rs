@@ -72,6 +72,7 @@ const TOPICS: &[Topic] = &[
     row("precision,exact,decimals", list(ListKind::Digits), ""),
     row("latex,clipboard,numpy", list(ListKind::Copy), ""),
     row("architecture,layers,structure,overview,shapes", Answer::Command(Action::Toggle(OverlayKind::Map)), ""),
+    row("training,learning curve,convergence,plot", Answer::Command(Action::Toggle(OverlayKind::Curve)), ""),
     row("note,explanation,story", Answer::Command(Action::Toggle(OverlayKind::Notes)), ""),
     row("legend,colours,colors,symbols,keys", Answer::Command(Action::Toggle(OverlayKind::Help)), ""),
 ];

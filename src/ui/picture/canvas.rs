@@ -61,11 +61,20 @@ impl Canvas {
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
+        self.dot_line([x0, y0], [x1, y1], stroke, |i, _| !stroke.is_dashed || i / DASH % 2 == 0);
+    }
+
+    /// Adds a line from one dot to another, clipped at the edges of the area. Only the dots are set for which `has` returns `true`, by their number in the line
+    /// and their column.
+    pub fn dot_line(&mut self, [x0, y0]: [i32; 2], [x1, y1]: [i32; 2], stroke: Stroke, has: impl Fn(i32, i32) -> bool) {
         let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
-        for i in (0..=steps).filter(|i| !stroke.is_dashed || i / DASH % 2 == 0) {
+        for i in 0..=steps {
             // a + (b − a)·i / steps, rounded to the nearest integer
             let interpolated = |a: i32, b: i32| a + ((b - a) * i * 2 + steps * (b - a).signum()) / (2 * steps);
             let (x, y) = (interpolated(x0, x1), interpolated(y0, y1));
+            if !has(i, x) {
+                continue;
+            }
             self.set_dot(x, y, stroke);
             if stroke.is_thick {
                 self.set_dot(x, y + 1, stroke);

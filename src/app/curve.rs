@@ -1,0 +1,21 @@
+//! The overlay with the loss over the iterations, or the path of a parameter, and a marker that moves along it.
+
+use super::Curves;
+
+/// The marker on the curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CurveMarker {
+    /// The iteration of the marker.
+    pub iteration: u64,
+}
+
+impl CurveMarker {
+    /// Moves the marker by a number of points of the curve, back if negative; at most to its ends.
+    pub(super) fn move_by(&mut self, points: i64, curves: &Curves) {
+        let points_there = &curves.current.points;
+        let now = points_there.partition_point(|(iteration, _)| *iteration < self.iteration);
+        let by = isize::try_from(points).unwrap_or(if points < 0 { isize::MIN } else { isize::MAX });
+        let wanted = now.saturating_add_signed(by).min(points_there.len().saturating_sub(1));
+        self.iteration = points_there.get(wanted).map_or(self.iteration, |(iteration, _)| *iteration);
+    }
+}

@@ -1,0 +1,197 @@
+//! Gradient descent as a question (`L`): runs and pauses it, and returns the curves of the loss and of a parameter.
+
+use std::sync::Arc;
+
+use super::job::Job;
+use super::motion::Motion;
+use super::train_job::{TrainJob, TrainProgress};
+use super::walk_state::WalkState;
+use super::{Curves, Setting, State, Stepper};
+use crate::network::{Id, Role};
+use crate::scene::Scene;
+use crate::step::TensorEntry;
+use crate::tensor::{index_text, unravel};
+
+impl Motion<'_> {
+    /// Opens the question: chooses the parameter whose path is drawn, and runs the descent on. A job in progress goes on instead.
+    ///
+    /// # Errors
+    /// A sentence if there is no curve.
+    pub(super) fn ask_for_curve(&mut self) -> Result<(), String> {
+        let document = Arc::clone(&self.stepper.document);
+        if document.descent.train().is_none() {
+            return Err("the scenario has no [train]: it has one iteration, and no curve".to_owned());
+        }
+        if document.iterations() == 1 {
+            return Err("the descent has one iteration, and no curve: iterations in [train] says how many".to_owned());
+        }
+        let entry = self.stepper.parameter_in_question().ok_or("the descent learns no parameter")?;
+        self.stepper.training.current.follow(entry, &document.scenario.budget);
+        let is_free = self.stepper.job.as_ref().is_none_or(Job::is_move);
+        if is_free && !self.stepper.is_training_complete() {
+            self.halt();
+            self.run_descent();
+        }
+        Ok(())
+    }
+
+    /// Runs the descent on, or pauses it.
+    pub(super) fn toggle_run(&mut self) {
+        match &self.stepper.job {
+            Some(Job::Train(_)) => self.stepper.job = None,
+            Some(job) => {
+                let sentence = format!("still computing, {}: Space runs the descent when it is done", job.describe());
+                self.say(sentence, false);
+            }
+            None if self.stepper.is_training_complete() => self.say("this is the last iteration: there is nothing more to compute", false),
+            None => self.run_descent(),
+        }
+    }
+
+    /// Runs the descent on from the iteration after the last one that is drawn.
+    fn run_descent(&mut self) {
+        let document = Arc::clone(&self.stepper.document);
+        let Some(path) = &self.stepper.training.current.path else { return };
+        let (entry, iterations) = (path.entry, document.iterations());
+        let walk = document.descent.walk_from(path.values.last() + 1, iterations);
+        match document.check_memory(&walk) {
+            Ok(()) => self.begin(Job::Train(Box::new(TrainJob::new(entry, iterations, walk)))),
+            Err(why) => self.say(why, true),
+        }
+    }
+
+    /// Continues a run by at most `pieces` pieces, but not more than one iteration. Subtracts the number of pieces done from `pieces`. Returns whether an
+    /// iteration was completed.
+    pub(super) fn train_piece(&mut self, job: TrainJob, pieces: &mut u64) -> bool {
+        let TrainJob { entry, iterations, walk } = job;
+        let document = Arc::clone(&self.stepper.document);
+        let progress = match walk {
+            WalkState::Ready(walk) => Some(TrainJob::advance(entry, document.experiment(), walk, pieces)),
+            WalkState::InBackground(_, task) => {
+                *pieces -= 1;
+                task.take()
+            }
+        };
+        let run = &mut self.stepper.training.current;
+        let (walk, completed) = match (progress, &mut run.path) {
+            (Some(TrainProgress { walk, completed }), Some(path)) => {
+                if let Some(iteration) = completed {
+                    path.values.push(iteration.number, iteration.value);
+                    run.reached = run.reached.max(iteration.number);
+                    run.end = iteration.is_last.then_some(iteration.number).or(run.end);
+                }
+                (walk, completed)
+            }
+            // a clone of this state has taken the result: the walk begins again
+            (_, path) => {
+                let next = path.as_ref().map_or(0, |path| path.values.last()) + 1;
+                (Box::new(document.descent.walk_from(next, iterations)), None)
+            }
+        };
+        if completed.is_none_or(|iteration| !iteration.is_last) {
+            self.stepper.job = Some(Job::Train(Box::new(TrainJob { entry, iterations, walk: WalkState::Ready(walk) })));
+        }
+        completed.is_some()
+    }
+}
+
+impl State {
+    /// Opens the curve of the loss, and runs the descent.
+    ///
+    /// # Errors
+    /// A sentence if there is no curve.
+    pub(super) fn ask_for_curve(&mut self) -> Result<(), String> {
+        self.motion().map_or(Ok(()), |mut motion| motion.ask_for_curve())
+    }
+
+    /// Returns the curves of the open overlay: of the loss, or of a parameter.
+    #[must_use]
+    pub fn curves(&self) -> Option<Curves> {
+        self.stepper()?.curves(self.settings.is_on(Setting::ParameterPath))
+    }
+}
+
+impl Stepper {
+    /// Returns the last iteration whose loss is known at the step on the screen; 0 if there is none.
+    fn known_losses(&self) -> u64 {
+        let trace = &self.document.trace;
+        trace.iteration() - u64::from(self.step < trace.loss_step())
+    }
+
+    /// Returns whether no further iteration can be computed.
+    fn is_training_complete(&self) -> bool {
+        let run = &self.training.current;
+        run.end.is_some_and(|end| run.path.as_ref().is_some_and(|path| path.values.last() >= end))
+    }
+
+    /// Returns the curve of the loss up to the step on the screen; `None` if the descent has one iteration.
+    #[must_use]
+    pub fn curve_so_far(&self) -> Option<Curves> {
+        let document = &self.document;
+        let known = self.known_losses();
+        (document.iterations() > 1).then(|| Curves {
+            name: "loss".to_owned(),
+            current: self.training.current.loss(known),
+            earlier: Vec::new(),
+            here: document.trace.iteration(),
+            known,
+            iterations: document.iterations(),
+            is_complete: false,
+        })
+    }
+
+    /// Returns the curves of all runs: of the loss, or with `is_path` of the chosen parameter. The current run is drawn as far as it is computed, by the question
+    /// or by moves.
+    fn curves(&self, is_path: bool) -> Option<Curves> {
+        let so_far = self.curve_so_far()?;
+        let run = &self.training.current;
+        let earlier = &self.training.earlier;
+        let common = Curves {
+            iterations: run.end.unwrap_or(so_far.iterations),
+            is_complete: self.is_training_complete(),
+            current: run.loss(run.reached.max(so_far.known)),
+            earlier: earlier.iter().map(|run| run.loss(run.reached)).collect(),
+            ..so_far
+        };
+        let Some(entry) = run.path.as_ref().map(|path| path.entry).filter(|_| is_path) else { return Some(common) };
+        let info = self.document.trace.network().tensor(entry.tensor);
+        Some(Curves {
+            name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
+            current: run.path_of(entry)?,
+            earlier: earlier.iter().filter_map(|run| run.path_of(entry)).collect(),
+            // no step of this iteration changes what the iteration begins with
+            known: common.here,
+            ..common
+        })
+    }
+
+    /// Returns the entry whose path is drawn: that under the cursor, or else the last one; at first that of the step, or else the first entry that learns. What
+    /// does not learn has no path.
+    fn parameter_in_question(&self) -> Option<TensorEntry> {
+        let train = self.document.descent.train()?;
+        let scene = self.scene()?;
+        let under_cursor = || self.cursor.and_then(|cursor| self.learned_entry(&scene, cursor.entry(&scene)));
+        let last = || self.training.current.path.as_ref().map(|path| path.entry);
+        let of_step = || self.learned_entry(&scene, TensorEntry { tensor: scene.output, at: scene.at.entry });
+        let first = || train.learned.first().map(|tensor| TensorEntry { tensor: *tensor, at: 0 });
+        under_cursor().or_else(last).or_else(of_step).or_else(first)
+    }
+
+    /// Returns the entry of a learned parameter that an entry is, or that it is the gradient, the velocity or the new value of.
+    fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
+        let samples = self.document.trace.network();
+        let (run, home) = scene.home(tensor);
+        let run = &self.document.trace.sample_runs()[run];
+        let of_gradient = |id: Id| match samples.tensor(id).role {
+            Role::Gradient(of) => of,
+            _ => id,
+        };
+        let parameter = match (run.sample, run.network.tensor(home).role) {
+            (Some(_), _) => of_gradient(home),
+            (None, Role::Reduced(of)) => of_gradient(of),
+            (None, _) => self.document.updated(&run.network.tensor(home).name)?,
+        };
+        let learns = self.document.descent.train()?.learned.contains(&parameter);
+        learns.then_some(TensorEntry { tensor: parameter, at })
+    }
+}

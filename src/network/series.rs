@@ -1,0 +1,158 @@
+//! The values of a number in the iterations of a descent, such as the loss, for a curve.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::room::{MemoryBudget, Reservation};
+
+/// The largest number of points of a series.
+const MAX_POINTS: usize = 4096;
+/// The number of points that a series keeps without memory from the budget.
+const FREE_POINTS: usize = 256;
+/// The memory of a point, in bytes.
+const POINT_BYTES: u64 = 16;
+
+/// The values of a number in the iterations 1, 2, 3, …. When there are too many, every second one is dropped, as often as necessary. The last one always stays.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The kept iterations with their values: 1, 1 + gap, 1 + 2 gap, …
+    points: Vec<(u64, f64)>,
+    /// The distance between two kept iterations.
+    gap: u64,
+    /// The last iteration with its value.
+    last: Option<(u64, f64)>,
+    /// The memory budget.
+    room: Arc<MemoryBudget>,
+    /// The memory of the points. Copies share it.
+    memory: Option<Arc<Reservation>>,
+}
+
+impl Series {
+    /// Creates an empty series.
+    #[must_use]
+    pub fn new(room: Arc<MemoryBudget>) -> Self {
+        Self { points: Vec::new(), gap: 1, last: None, room, memory: None }
+    }
+
+    /// The last iteration; 0 if there is none.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.last.map_or(0, |(iteration, _)| iteration)
+    }
+
+    /// Appends the value of an iteration. Does nothing if the iteration is not the next one: an iteration that is computed again has the same value again.
+    pub fn push(&mut self, iteration: u64, value: f64) {
+        if iteration != self.last() + 1 {
+            return;
+        }
+        self.last = Some((iteration, value));
+        if (iteration - 1).is_multiple_of(self.gap) {
+            self.points.push((iteration, value));
+            if self.points.len() > self.most() {
+                let mut n = 0;
+                self.points.retain(|_| {
+                    n += 1;
+                    n % 2 == 1
+                });
+                self.gap *= 2;
+            }
+        }
+    }
+
+    /// Returns the largest number of points that there is memory for. Claims the memory of the next points when there are as many.
+    fn most(&mut self) -> usize {
+        let claimed =
+            self.memory.as_ref().map_or(FREE_POINTS, |memory| usize::try_from(memory.bytes() / POINT_BYTES).unwrap_or(MAX_POINTS));
+        if self.points.len() <= claimed || claimed >= MAX_POINTS {
+            return claimed;
+        }
+        match self.room.claim(claimed as u64 * 2 * POINT_BYTES) {
+            Ok(memory) => {
+                self.memory = Some(Arc::new(memory));
+                claimed * 2
+            }
+            Err(_) => claimed,
+        }
+    }
+
+    /// Returns the kept iterations up to `iteration` with their values, and the last one if it is not later.
+    #[must_use]
+    pub fn up_to(&self, iteration: u64) -> Vec<(u64, f64)> {
+        let count = self.points.partition_point(|(number, _)| *number <= iteration);
+        let mut points = self.points[..count].to_vec();
+        let last = self.last.filter(|(number, _)| *number <= iteration && points.last().is_none_or(|(kept, _)| kept < number));
+        points.extend(last);
+        points
+    }
+}
+
+/// The losses of the iterations that a descent has computed. Every walk of the descent begins at a checkpoint of an earlier walk, so none is missing.
+#[derive(Debug)]
+pub struct Losses(Mutex<Series>);
+
+impl Losses {
+    /// Creates an empty list.
+    pub(super) fn new(room: Arc<MemoryBudget>) -> Self {
+        Self(Mutex::new(Series::new(room)))
+    }
+
+    fn series(&self) -> MutexGuard<'_, Series> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends the loss of an iteration: [`Series::push`].
+    pub(super) fn push(&self, iteration: u64, loss: f64) {
+        self.series().push(iteration, loss);
+    }
+
+    /// Returns the losses of the kept iterations up to `iteration`: [`Series::up_to`].
+    #[must_use]
+    pub fn up_to(&self, iteration: u64) -> Vec<(u64, f64)> {
+        self.series().up_to(iteration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(iteration: u64) -> f64 {
+        1.0 / f64::from(u32::try_from(iteration).expect("small"))
+    }
+
+    /// Returns a series of `count` values within a budget.
+    fn series(count: u64, bytes: u64) -> Series {
+        let mut series = Series::new(Arc::new(MemoryBudget::new(bytes, 0)));
+        (1..=count).for_each(|iteration| series.push(iteration, value(iteration)));
+        series
+    }
+
+    #[test]
+    fn a_long_series_is_thinned_evenly_and_keeps_its_ends() {
+        for (count, bytes, most) in [(100, 0, 100), (1000, 1 << 20, 1000), (100_000, 1 << 20, MAX_POINTS), (100_000, 0, FREE_POINTS)] {
+            let all = series(count, bytes).up_to(u64::MAX);
+            assert!(all.len() <= most + 1 && all.len() >= most / 2, "{} of {most}", all.len());
+            assert!(all.iter().all(|(iteration, kept)| kept.to_bits() == value(*iteration).to_bits()));
+            assert_eq!((all[0].0, all[all.len() - 1].0), (1, count));
+            let gaps: Vec<u64> = all.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+            assert!(gaps[..gaps.len() - 1].iter().all(|gap| *gap == gaps[0]), "{gaps:?}");
+        }
+    }
+
+    #[test]
+    fn the_memory_of_a_long_series_is_counted() {
+        let long = series(100_000, 1 << 20);
+        assert_eq!(long.room.taken(), MAX_POINTS as u64 * POINT_BYTES);
+        let room = Arc::clone(&long.room);
+        drop(long);
+        assert_eq!(room.taken(), 0);
+    }
+
+    #[test]
+    fn an_iteration_that_is_computed_again_is_not_added_again() {
+        let mut again = series(10, 0);
+        (3..=12).for_each(|iteration| again.push(iteration, value(iteration)));
+        assert_eq!(again.up_to(u64::MAX), series(12, 0).up_to(u64::MAX));
+        assert_eq!(again.up_to(5), series(5, 0).up_to(u64::MAX));
+        assert_eq!(again.up_to(0), []);
+    }
+}

@@ -1,0 +1,244 @@
+//! Draws curves over the iterations with braille dots, between two axes.
+//!
+//! ```text
+//!  0.8 ┤⠒⠒⠤⢄⡀
+//!  0.4 ┤     ◉⠢ ⡀        what is known is solid, what is computed ahead is dashed, and earlier runs are dotted
+//!    0 ┤         ⠈ ⠒ ⠒
+//!      └┬────┬────┬────
+//!       1    10   20
+//! ```
+
+mod scale;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::picture::canvas::{Canvas, Stroke, text_at, text_ending_at};
+use super::picture::target::Spots;
+use super::theme::{StyleRole, Theme};
+use crate::app::Curves;
+use crate::number::{round_up, short};
+use crate::text::width;
+use scale::Scale;
+
+/// The mark of the iteration on the screen.
+pub(super) const HERE: &str = "◉";
+/// The mark of the marker.
+pub(super) const MARKER: &str = "◆";
+/// The largest number of iterations that have room from the start, whether they are computed or not.
+const MAX_WHOLE: u64 = 200;
+/// The lines of a chart per label of the vertical axis.
+const LINES_PER_LABEL: u16 = 4;
+/// The number of dots of a dash. A gap has half as many.
+const DASH: i32 = 6;
+/// The distance between two dots of a dotted curve.
+const DOTTED: i32 = 4;
+
+/// A chart of curves.
+#[derive(Debug)]
+pub(super) struct Chart<'a> {
+    pub curves: &'a Curves,
+    pub is_log: bool,
+    /// Whether 0 is on the vertical axis, so that the axis changes seldom while a curve grows.
+    pub begins_at_zero: bool,
+    /// The iteration of the marker; `None` without one.
+    pub marker: Option<u64>,
+    pub theme: &'a Theme,
+}
+
+/// The places of a chart's dots.
+struct Plot {
+    /// The area of the curves.
+    area: Rect,
+    scale: Scale,
+    /// The last iteration of the horizontal axis.
+    last: u64,
+}
+
+/// The look of a curve.
+#[derive(Clone, Copy)]
+struct Look {
+    stroke: Stroke,
+    /// The last iteration that is drawn solid.
+    solid_until: u64,
+    /// The distance between two dots beyond it: dashes if 0.
+    gap: i32,
+}
+
+impl Chart<'_> {
+    /// Draws the chart.
+    pub fn render(&self, area: Rect, buf: &mut Buffer) {
+        let lines = area.height.saturating_sub(2);
+        let zero = self.begins_at_zero.then_some(0.0);
+        let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
+        let Some(scale) = Scale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8)) else {
+            return text_at(buf, area, 2, 0, "no value here has a place on this scale", self.theme.style(StyleRole::Dim));
+        };
+        let labels = scale.labels();
+        let left = labels.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+        let left = u16::try_from(left).unwrap_or(0) + 2;
+        if lines < 2 || area.width < left + 10 {
+            return;
+        }
+        let inside = Rect { x: area.x + left, width: area.width - left, height: lines, ..area };
+        let plot = Plot { area: inside, scale, last: last_shown(self.curves) };
+        self.draw_axes(&plot, area, &labels, buf);
+        self.draw_curves(&plot, buf);
+        self.draw_marks(&plot, buf);
+    }
+
+    /// Draws the axes with their labels.
+    fn draw_axes(&self, plot: &Plot, area: Rect, labels: &[(String, f64)], buf: &mut Buffer) {
+        let dim = self.theme.style(StyleRole::Dim);
+        let axis = plot.area.x - area.x - 1;
+        for y in 0..plot.area.height {
+            text_at(buf, area, axis, y, "│", dim);
+        }
+        let mut free = plot.area.height;
+        for (label, position) in labels {
+            let y = plot.row(*position);
+            if y < free {
+                text_ending_at(buf, area, axis - 1, y, label, dim);
+                text_at(buf, area, axis, y, "┤", dim);
+                free = y;
+            }
+        }
+        text_at(buf, area, axis, plot.area.height, &format!("└{}", "─".repeat(plot.area.width.into())), dim);
+        let mut free = 0;
+        for (iteration, label) in plot.iteration_labels() {
+            let x = plot.column(iteration);
+            let start = x.saturating_sub(u16::try_from(width(&label) / 2).unwrap_or(0));
+            let end = start + u16::try_from(width(&label)).unwrap_or(0);
+            if start >= free && end <= plot.area.width {
+                text_at(buf, area, axis + 1 + x, plot.area.height, "┬", dim);
+                text_at(buf, area, axis + 1 + start, plot.area.height + 1, &label, dim);
+                free = end + 1;
+            }
+        }
+    }
+
+    /// Draws all curves. Earlier runs have a letter at their end.
+    fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
+        let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_dashed: false, spot: None };
+        let mut canvas = Canvas::new(plot.area);
+        let faint = self.theme.style(StyleRole::Forward);
+        for curve in &self.curves.earlier {
+            plot.draw(&curve.points, Look { stroke: stroke(faint, 1), solid_until: 0, gap: DOTTED }, &mut canvas);
+        }
+        let own = self.theme.style(StyleRole::Backward);
+        plot.draw(&self.curves.current.points, Look { stroke: stroke(own, 2), solid_until: self.curves.known, gap: 0 }, &mut canvas);
+        canvas.render(buf, &mut Spots::default());
+        for (curve, letter) in self.curves.earlier.iter().zip('a'..) {
+            if let Some([x, y]) = curve.points.last().and_then(|point| plot.cell(*point)) {
+                text_at(buf, plot.area, x.min(plot.area.width - 1), y, &letter.to_string(), faint.bold());
+            }
+        }
+    }
+
+    /// Draws the mark of the iteration on the screen, and the marker with a line to the axis.
+    fn draw_marks(&self, plot: &Plot, buf: &mut Buffer) {
+        let at = |iteration: u64| self.curves.nearest(iteration).and_then(|point| plot.cell(point));
+        let is_known = self.curves.current.points.last().is_some_and(|(last, _)| *last >= self.curves.here);
+        // without a value, the iteration on the screen is marked on the axis
+        let here = if is_known { at(self.curves.here) } else { Some([plot.column(self.curves.here), plot.area.height]) };
+        let marker = self.marker.and_then(at);
+        if let Some([x, _]) = marker {
+            for y in 0..plot.area.height {
+                let cell = &mut buf[(plot.area.x + x, plot.area.y + y)];
+                if cell.symbol() == " " {
+                    cell.set_symbol("┊").set_style(self.theme.style(StyleRole::Dim));
+                }
+            }
+        }
+        if let Some([x, y]) = marker {
+            text_at(buf, plot.area, x, y, MARKER, self.theme.style(StyleRole::Step));
+        }
+        if let Some([x, y]) = here {
+            let role = if here == marker { StyleRole::Step } else { StyleRole::Result };
+            let with_axis = Rect { height: plot.area.height + 1, ..plot.area };
+            text_at(buf, with_axis, x, y, HERE, self.theme.style(role).not_underlined());
+        }
+    }
+}
+
+/// Returns the last iteration of the axis. Few iterations all have room from the start. Of many, those that are computed have it, rounded up.
+fn last_shown(curves: &Curves) -> u64 {
+    let computed = curves.points().map(|(iteration, _)| iteration).max().unwrap_or(1);
+    if curves.iterations <= MAX_WHOLE || curves.is_complete {
+        return curves.iterations.max(computed).max(2);
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the end of an axis is approximate"
+    )]
+    let rounded = round_up(computed as f64).ceil() as u64;
+    rounded.max(MAX_WHOLE).min(curves.iterations).max(computed)
+}
+
+impl Plot {
+    /// Returns the column of dots of an iteration.
+    fn dot_column(&self, iteration: u64) -> i32 {
+        let dots = u64::from(self.area.width) * 2 - 1;
+        // rounded to the nearest dot
+        let column = (u128::from(iteration - 1) * u128::from(dots) * 2 + u128::from(self.last - 1)) / (u128::from(self.last - 1) * 2);
+        i32::try_from(column).unwrap_or(i32::MAX)
+    }
+
+    /// Returns the row of dots at a position of the vertical axis, from 0 at the bottom to 1.
+    fn dot_row(&self, position: f64) -> i32 {
+        let dots = f64::from(self.area.height) * 4.0 - 1.0;
+        #[expect(clippy::cast_possible_truncation, reason = "a position is at most 1")]
+        let row = libm::round((1.0 - position) * dots) as i32;
+        row
+    }
+
+    fn column(&self, iteration: u64) -> u16 {
+        u16::try_from(self.dot_column(iteration) / 2).unwrap_or(u16::MAX)
+    }
+
+    fn row(&self, position: f64) -> u16 {
+        u16::try_from(self.dot_row(position) / 4).unwrap_or(0)
+    }
+
+    /// Returns the column and the row of a point's cell; `None` if the scale has no place for its value.
+    fn cell(&self, (iteration, value): (u64, f64)) -> Option<[u16; 2]> {
+        Some([self.column(iteration), self.row(self.scale.position(value)?)])
+    }
+
+    /// Draws a curve. It has a gap where the scale has no place for a value.
+    fn draw(&self, points: &[(u64, f64)], look: Look, canvas: &mut Canvas) {
+        let dot = |(iteration, value): (u64, f64)| Some([self.dot_column(iteration), self.dot_row(self.scale.position(value)?)]);
+        for (n, point) in points.iter().enumerate() {
+            let Some(to) = dot(*point) else { continue };
+            let from = n.checked_sub(1).and_then(|before| dot(points[before])).unwrap_or(to);
+            canvas.dot_line(from, to, look.stroke, |_, x| match look.gap {
+                _ if point.0 <= look.solid_until => true,
+                0 => x % (DASH + DASH / 2) < DASH,
+                gap => x % gap == 0,
+            });
+        }
+    }
+
+    /// Returns the iterations with a label: the first, and multiples of a round number that leave room for the labels.
+    fn iteration_labels(&self) -> Vec<(u64, String)> {
+        #[expect(clippy::cast_precision_loss, reason = "a label is short")]
+        let label = |iteration: u64| (iteration, short(iteration as f64));
+        let room = u64::from(self.area.width) / (width(&label(self.last).1) as u64 + 4);
+        let mut step = 1;
+        for factor in [2, 5, 10].into_iter().cycle().scan(1_u64, |power, factor| {
+            let step = power.saturating_mul(factor);
+            *power = if factor == 10 { step } else { *power };
+            Some(step)
+        }) {
+            if self.last / step <= room.max(1) || step > self.last {
+                break;
+            }
+            step = factor;
+        }
+        let multiples = (1..=self.last / step).map(|n| n * step).filter(|iteration| *iteration > 1);
+        [1].into_iter().chain(multiples).map(label).collect()
+    }
+}

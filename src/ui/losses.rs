@@ -1,0 +1,30 @@
+//! The pane with the loss over the iterations, up to the step on the screen. A large screen has room for it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::chart::Chart;
+use super::picture::canvas::text_at;
+use super::theme::StyleRole;
+use super::view::View;
+
+/// The width and height of the smallest screen with the pane.
+const LARGE: (u16, u16) = (160, 50);
+/// The lines of the pane, without its title.
+const LINES: u16 = 13;
+
+/// Returns the number of lines of the pane; 0 without several iterations, or if it has no room.
+#[must_use]
+pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
+    let has_room = screen.width >= LARGE.0 && screen.height >= LARGE.1 && room.height > 2 * LINES;
+    if has_room && view.document.iterations() > 1 { LINES } else { 0 }
+}
+
+/// Draws the pane.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let Some(curves) = view.stepper.curve_so_far() else { return };
+    if curves.current.points.is_empty() {
+        return text_at(buf, area, 2, 1, "no loss is computed yet", view.theme.style(StyleRole::Dim));
+    }
+    Chart { curves: &curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }.render(area, buf);
+}

@@ -1,0 +1,93 @@
+//! The loss over the iterations, or the path of a parameter, over the body of the screen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
+
+use crate::app::{Curve, CurveMarker, Curves, Job, Setting};
+use crate::glyph::SEPARATOR;
+use crate::number::short;
+use crate::text::{cut, width};
+use crate::ui::chart::{Chart, HERE, MARKER};
+use crate::ui::theme::StyleRole;
+use crate::ui::view::View;
+
+/// Draws the curves.
+pub(super) fn render(view: &View<'_>, marker: CurveMarker, screen: Rect, buf: &mut Buffer) {
+    // the status line and the key bar stay in view
+    let area = Rect { height: screen.height.saturating_sub(2), ..screen };
+    let Some(curves) = view.state.curves().filter(|_| area.height >= 4 && area.width >= 24) else { return };
+    Clear.render(area, buf);
+    let is_log = view.state.settings.is_on(Setting::LogScale);
+    draw_frame(view, &curves, marker, is_log, area, buf);
+    let mut inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width - 4, height: area.height - 2 };
+    let legend = legend(&curves);
+    if !legend.is_empty() && inside.height > 6 {
+        let line = Rect { height: 1, ..inside };
+        Line::styled(cut(&legend, line.width.into()), view.theme.style(StyleRole::Forward)).render(line, buf);
+        inside = Rect { y: inside.y + 1, height: inside.height - 1, ..inside };
+    }
+    Chart { curves: &curves, is_log, begins_at_zero: false, marker: Some(marker.iteration), theme: &view.theme }.render(inside, buf);
+}
+
+/// Draws the border: what is drawn and how far the descent is computed above, the marks with their iterations and values below.
+fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: bool, area: Rect, buf: &mut Buffer) {
+    let dim = view.theme.style(StyleRole::Dim);
+    let room = usize::from(area.width.saturating_sub(6));
+    let scale = if is_log { ", logarithmic" } else { "" };
+    let progress = format!(" {} ", progress(view, curves));
+    let title = format!(" {} over the iterations{scale} ─ {} ", curves.name, view.document.scenario.title);
+    Frame::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(dim)
+        .title(Span::styled(cut(&title, room.saturating_sub(width(&progress))), view.theme.style(StyleRole::Heading)))
+        .title(Line::from(Span::styled(progress, dim)).right_aligned())
+        .title_bottom(Line::from(Span::styled(marks(curves, marker, room), view.theme.style(StyleRole::Heading))))
+        .render(area, buf);
+}
+
+/// Returns a text about how far the descent is computed.
+fn progress(view: &View<'_>, curves: &Curves) -> String {
+    let computed = curves.current.points.last().map_or(0, |(iteration, _)| *iteration);
+    let of = format!("{computed} of {} iterations", curves.iterations);
+    match &view.stepper.job {
+        Some(Job::Train(_)) => format!("running: {of}"),
+        _ if curves.is_complete && computed < view.document.iterations() => {
+            format!("{computed} iterations: the tolerance ends the descent")
+        }
+        _ if curves.is_complete => format!("{computed} iterations"),
+        _ => format!("paused: {of}, Space runs on"),
+    }
+}
+
+/// Returns the text about the marks, for a number of columns: the value at the marker, and the iteration on the screen. What has no room is left out.
+fn marks(curves: &Curves, marker: CurveMarker, room: usize) -> String {
+    let Curves { name, here, known, .. } = curves;
+    let Some((iteration, value)) = curves.nearest(marker.iteration) else { return format!(" {HERE} here: {here} ") };
+    let ahead = if iteration > *known { ", computed ahead" } else { "" };
+    let mut parts = vec![format!("{MARKER} iteration {iteration}: {name} {}{ahead}", short(value))];
+    if iteration != *here {
+        parts.push(format!("{HERE} here: {here}"));
+    } else if let Some(first) = parts.first_mut() {
+        *first = format!("{HERE} here, iteration {iteration}: {name} {}{ahead}", short(value));
+    }
+    if curves.current.points.last().is_some_and(|(last, _)| last > known) {
+        parts.push("dashed: ahead of this step".to_owned());
+    }
+    while parts.len() > 1 && width(&parts.join(SEPARATOR)) + 2 > room {
+        parts.pop();
+    }
+    cut(&format!(" {} ", parts.join(SEPARATOR)), room)
+}
+
+/// Returns the text about the runs before edits; empty if there are none.
+fn legend(curves: &Curves) -> String {
+    if curves.earlier.is_empty() {
+        return String::new();
+    }
+    let what = |curve: &Curve| if curve.edit.is_empty() { "as in the file".to_owned() } else { curve.edit.clone() };
+    let earlier = curves.earlier.iter().zip('a'..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
+    let all: Vec<String> = [format!("now: {}", what(&curves.current))].into_iter().chain(earlier).collect();
+    all.join(SEPARATOR)
+}

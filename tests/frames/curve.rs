@@ -1,0 +1,229 @@
+//! The loss over the iterations and the path of a parameter (key `L`): the numbers of the curve, what its keys do, and what a frame tells of later iterations.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use gradstep::app::{Curves, Document, Focus, Job, OverlayKind, State};
+use gradstep::scenario::{self, Limits, Source};
+use gradstep::ui::theme::{Background, Colours, Theme};
+
+use super::{RenderOptions, SIZES, bundled_documents, export, frame, open, press, snapshot};
+
+fn text(state: &State, (width, height): (u16, u16)) -> String {
+    export::text(&frame(state, &RenderOptions::default(), width, height))
+}
+
+fn curves(state: &State) -> Curves {
+    state.curves().expect("several iterations")
+}
+
+fn place(state: &State) -> String {
+    state.stepper().and_then(gradstep::app::Stepper::address_here).expect("a step").to_string()
+}
+
+fn message(state: &State) -> &str {
+    state.message.as_ref().map_or("", |message| &message.text)
+}
+
+fn bits(points: &[(u64, f64)]) -> Vec<(u64, u64)> {
+    points.iter().map(|(iteration, value)| (*iteration, value.to_bits())).collect()
+}
+
+/// A graph that learns for some iterations, and has so many nodes that the iterations do not all fit into the time of a key.
+fn graph(train: &str, nodes: usize) -> State {
+    let mut text = "title = \"descent\"\n[graph]\ninputs = { a = 0.5, b = 0.25 }\nnodes = [\n\"n0 = a * b\",\n".to_owned();
+    for n in 1..nodes {
+        writeln!(text, "\"n{n} = n{} + b\",", n - 1).expect("a text");
+    }
+    text += "]\n";
+    text += train;
+    let source = Source { name: "descent".to_owned(), path_shown: "descent".to_owned(), text };
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::new(Document::new(scenario::read(source, Limits::default()).expect("valid"))), Some(1));
+    state
+}
+
+#[test]
+fn the_losses_of_the_curve_have_the_bits_of_the_iterations() {
+    let state = open("xor", "L");
+    let Curves { current, iterations, is_complete, .. } = curves(&state);
+    assert_eq!((current.points.len(), iterations, is_complete), (60, 60, true));
+    for n in [1, 2, 3, 7, 20, 31, 59, 60] {
+        let document = bundled_documents()["xor"].iteration(n);
+        assert_eq!(bits(&current.points)[usize::try_from(n).expect("small") - 1], (n, document.loss.to_bits()));
+    }
+}
+
+#[test]
+fn the_path_of_a_parameter_has_the_values_of_the_iterations() {
+    // the cursor is on the second matrix of the first step: the input, and then on a weight
+    for (at, keys, name) in [(":1:fc1.z[1]#2<Enter>", "i<Tab>Lp", "fc1.weight"), (":update:fc2.bias<Enter>", "iLp", "fc2.bias")] {
+        let state = open("xor", &format!("{at}{keys}"));
+        let Curves { name: entry, current, .. } = curves(&state);
+        let (tensor, index) = entry.split_once('[').expect("an entry");
+        assert_eq!(tensor, name);
+        assert_eq!(current.points.len(), 60);
+        for n in [1, 2, 17, 60] {
+            let document = bundled_documents()["xor"].iteration(n);
+            let network = document.trace.network();
+            let info = network.find(tensor).expect("a tensor");
+            let index: Vec<usize> = index.trim_end_matches(']').split(',').map(|n| n.parse().expect("a number")).collect();
+            let at = gradstep::tensor::ravel(&index, &network.tensor(info).shape).expect("an entry");
+            let value = document.trace.sample_runs()[0].run.values(info)[at];
+            assert_eq!(bits(&current.points)[usize::try_from(n).expect("small") - 1], (n, value.to_bits()), "{entry} in {n}");
+        }
+    }
+    // what does not learn has no path: the first entry that learns has
+    let other = open("xor", ":1:fc1.a<Enter>iLp");
+    assert_eq!(curves(&other).name, "fc1.weight[0,0]");
+}
+
+#[test]
+fn enter_goes_to_the_iteration_of_the_marker_and_keeps_the_entry() {
+    let mut state = open("xor", ":3/2:fc1.z[1]#2<Enter>L5l");
+    assert!(text(&state, (80, 24)).contains("◆ iteration 8: loss 0.6"), "{}", text(&state, (80, 24)));
+    press(&mut state, "hh<Enter>");
+    assert_eq!((place(&state).as_str(), state.focus()), ("6/2:fc1.z[1]#2", Focus::Normal));
+    let document = state.document().expect("open");
+    assert_eq!(document.loss.to_bits(), bundled_documents()["xor"].iteration(6).loss.to_bits());
+    press(&mut state, "<C-o>");
+    assert_eq!(place(&state), "3/2:fc1.z[1]#2");
+    for (keys, marker) in [("g", 1), ("G", 60), ("57G", 57), ("99G", 60), ("g<PgDn>", 11), ("G<PgUp>", 50), ("ghhh", 1), ("100l", 60)] {
+        let mut state = open("xor", "L");
+        press(&mut state, keys);
+        let at = state.overlay.as_ref().and_then(|overlay| overlay.curve).expect("the curve").iteration;
+        assert_eq!(at, marker, "{keys}");
+    }
+    let mut state = open("xor", "L<Enter>");
+    assert_eq!((message(&state), state.focus()), ("this is already the iteration", Focus::Normal));
+    press(&mut state, "LL");
+    assert!(state.overlay.is_none(), "L closes too");
+}
+
+/// A step before the loss of its iteration does not know it.
+#[test]
+fn what_is_computed_ahead_is_marked() {
+    for (address, known) in
+        [("1", 0), ("reduce:loss#4", 1), ("7/1", 6), ("7/reduce:loss#3", 6), ("7/reduce:loss#4", 7), ("60/update:fc2.bias[0]", 60)]
+    {
+        let state = open("xor", &format!(":{address}<Enter>L"));
+        assert_eq!(curves(&state).known, known, "{address}");
+        let frame = text(&state, (120, 40));
+        assert_eq!(frame.contains("dashed: ahead of this step"), known < 60, "{frame}");
+        assert_eq!(frame.contains(", computed ahead │"), curves(&state).here > known, "{frame}");
+    }
+}
+
+#[test]
+fn after_an_edit_both_curves_are_drawn() {
+    let mut state = open("xor", "L<Esc>");
+    let before = curves(&state).current;
+    press(&mut state, ":set learning_rate 1<Enter>L");
+    let Curves { current, earlier, .. } = curves(&state);
+    assert_eq!((current.points.len(), earlier.len()), (60, 1));
+    assert_eq!((bits(&earlier[0].points), earlier[0].edit.as_str()), (bits(&before.points), ""));
+    assert!(current.points[0] == before.points[0] && current.points[59] != before.points[59], "the rate acts from the second iteration on");
+    let drawn = text(&state, (120, 40));
+    assert!(drawn.contains("now: learning_rate 0.5 → 1 │ a (dotted): as in the file"), "{drawn}");
+    let plot: Vec<&str> = drawn.lines().skip(2).take(33).collect();
+    assert!(plot.iter().any(|line| line.contains('a')), "the letter at the end of the curve\n{drawn}");
+    // undo returns to the numbers of the file
+    press(&mut state, "<Esc>uL");
+    let Curves { current, earlier, .. } = curves(&state);
+    assert_eq!((bits(&current.points), earlier.len()), (bits(&before.points), 1));
+    assert_eq!(earlier[0].edit, "learning_rate 0.5 → 1");
+    // many edits: the oldest runs are dropped
+    for n in 0..9 {
+        press(&mut state, &format!("<Esc>:set learning_rate 0.{}<Enter>L", 10 + n));
+    }
+    assert_eq!(curves(&state).earlier.len(), 5);
+}
+
+#[test]
+fn a_long_run_can_be_paused_and_goes_on_where_it_was() {
+    let train = "[train]\nlearn = [\"a\"]\nlearning_rate = 1e-3\niterations = 100000\n";
+    let mut state = graph(train, 400);
+    press(&mut state, "L");
+    let reached = |state: &State| curves(state).current.points.len();
+    assert!(matches!(state.job(), Some(Job::Train(_))) && reached(&state) < 1000, "a key computes only a few iterations");
+    let at_first = reached(&state);
+    gradstep::app::update(&mut state, gradstep::app::Action::JobIterations(5));
+    assert_eq!(reached(&state), at_first + 5);
+    assert!(text(&state, (120, 40)).contains(&format!("running: {} of 100000 iterations", at_first + 5)));
+    press(&mut state, "<Space>");
+    assert!(state.job().is_none());
+    assert!(text(&state, (120, 40)).contains("paused: "));
+    press(&mut state, "<Space>");
+    assert!(reached(&state) > at_first + 5 && state.job().is_some());
+    press(&mut state, "<Esc>");
+    assert!(state.job().is_none() && state.overlay.is_none(), "Esc closes and pauses");
+    let all = curves(&state).current.points;
+    assert!(all.iter().zip(1..).all(|((iteration, _), n)| *iteration == n), "no iteration is missing or twice");
+    for n in [1, 20, all.len()] {
+        let document = state.document().expect("open").iteration(n as u64);
+        assert_eq!(all[n - 1].1.to_bits(), document.loss.to_bits());
+    }
+}
+
+#[test]
+fn the_tolerance_ends_the_curve() {
+    let train = "[train]\nlearn = [\"b\"]\nlearning_rate = 0.01\niterations = 1000\ntolerance = 0.0001\n";
+    let mut state = graph(&train.replace("0.01\n", "1e-5\n"), 3);
+    press(&mut state, "L");
+    let Curves { current, iterations, is_complete, .. } = curves(&state);
+    assert!(is_complete && iterations < 1000 && current.points.len() as u64 == iterations, "{iterations}");
+    assert!(text(&state, (120, 40)).contains("iterations: the tolerance ends the descent"));
+    press(&mut state, "<Space>");
+    assert!(message(&state).contains("nothing more to compute"));
+}
+
+#[test]
+fn a_scenario_with_one_iteration_has_no_curve() {
+    let state = open("figure-19", "L");
+    assert!(state.overlay.is_none());
+    assert_eq!(message(&state), "the scenario has no [train]: it has one iteration, and no curve");
+    let mut once = graph("[train]\nlearn = [\"a\"]\nlearning_rate = 1\niterations = 1\n", 3);
+    press(&mut once, "L");
+    assert!(once.overlay.is_none() && message(&once).starts_with("the descent has one iteration"), "{}", message(&once));
+}
+
+/// The pane with the loss beside the matrices ends at the step on the screen, even when the question has computed more.
+#[test]
+fn the_pane_does_not_tell_what_the_question_has_computed() {
+    for at in ["1", "7/1", "7/reduce:loss#4", "20/update:fc2.bias[0]"] {
+        let before = open("xor", &format!(":{at}<Enter>"));
+        let mut after = open("xor", &format!(":{at}<Enter>"));
+        press(&mut after, "L<Esc>");
+        assert_eq!(text(&before, (200, 60)), text(&after, (200, 60)), "{at}");
+    }
+    let pane = |state: &State| text(state, (200, 60)).contains(" loss so far ");
+    assert!(pane(&open("xor", "")) && !pane(&open("figure-19", "")));
+}
+
+#[test]
+fn the_curve_is_readable_without_colours_and_in_ascii() {
+    let state = open("xor", ":9/1<Enter>L20G");
+    let theme = Theme::new(Colours::None, Background::Dark);
+    let plain = export::text(&frame(&state, &RenderOptions { theme, ascii: false }, 80, 24));
+    assert_eq!(plain.matches('◉').count(), 2, "in the curve and in its explanation\n{plain}");
+    assert_eq!(plain.matches('◆').count(), 2, "{plain}");
+    let ascii = export::text(&frame(&state, &RenderOptions { theme, ascii: true }, 80, 24));
+    assert!(ascii.is_ascii() && ascii.contains('@') && ascii.contains('*'), "{ascii}");
+}
+
+#[test]
+fn frames_of_the_curve() {
+    for (width, height) in SIZES {
+        let state = open("xor", ":9/1<Enter>L20G");
+        insta::assert_snapshot!(format!("curve-loss-{width}x{height}"), snapshot(&state, width, height));
+        let state = open("xor", ":9/reduce:loss#4<Enter>L20Gs");
+        insta::assert_snapshot!(format!("curve-log-{width}x{height}"), snapshot(&state, width, height));
+    }
+    let state = open("xor", ":set fc1.weight[0,0] 2<Enter>L<Esc>:set learning_rate 1<Enter>Lp");
+    assert_eq!(state.overlay.as_ref().map(|overlay| overlay.kind), Some(OverlayKind::Curve));
+    insta::assert_snapshot!("curve-path-120x40", snapshot(&state, 120, 40));
+    // the smallest screens, and smaller ones
+    for (width, height) in [(60, 16), (30, 8), (24, 5), (10, 3), (1, 1)] {
+        let _ = text(&state, (width, height));
+    }
+}
