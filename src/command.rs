@@ -72,8 +72,9 @@ struct Cli {
 /// The last part of `gradstep --help` and of the manual page.
 const AFTER_HELP: &str = "\
 SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. An argument that contains a path separator or ends in .toml \
-is always a path. Any other argument can be a bundled name or a file in the current folder; the bundled name comes first. The beginning of a bundled name \
-is enough if no other bundled name begins like this and no file has this name. If the file contains tensors (.npy, .npz, .safetensors) instead of a scenario, \
+is always a path. Any other argument can be a bundled name or a file in the current folder; the bundled name comes first. A bundled name can be \
+shortened to its beginning, unless another bundled name begins in the same way, or a file has the shortened name. \
+If the file contains tensors (.npy, .npz, .safetensors) instead of a scenario, \
 gradstep lists the tensors.
 
 ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.conv1.weight), an entry of that tensor, counted from 0 \

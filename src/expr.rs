@@ -4,14 +4,14 @@
 //! jumps), and the text in Unicode, ASCII and LaTeX. Expressions name their operands by [`Slot`]. Here the tree of a − t gives a value and a text:
 //!
 //! ```
-//! use gradstep::expr::{Expr, Notation, OperandPart, Slot};
+//! use gradstep::expr::{Expr, Notation, OperandForm, Slot};
 //!
 //! const A: Expr = Expr::Entry(Slot::Input(0));
 //! const T: Expr = Expr::Entry(Slot::Input(1));
 //! const ERROR: Expr = Expr::Sub(&[A, T]);
 //! let entry = |slot| if slot == Slot::Input(0) { 0.7 } else { 1.0 };
 //! assert_eq!(ERROR.value(&entry), Some(0.7 - 1.0));
-//! let name = |slot, _: OperandPart| if slot == Slot::Input(0) { "a".to_owned() } else { "t".to_owned() };
+//! let name = |slot, _: OperandForm| if slot == Slot::Input(0) { "a".to_owned() } else { "t".to_owned() };
 //! assert_eq!(ERROR.equation(Notation::Unicode, &[], name), "a − t");
 //! ```
 
@@ -24,7 +24,7 @@ use std::fmt;
 
 pub use kink::SmoothPieces;
 pub use notation::{Notation, Sign, latex_number, letter};
-pub use text::OperandPart;
+pub use text::OperandForm;
 
 /// The role of an operand in the function y = f(x₀, x₁, …) or in its derivatives. C is the network's loss. A forward rule computes y, a backward rule ∂C/∂xᵢ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

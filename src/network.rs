@@ -131,21 +131,18 @@ pub struct Op {
     pub parts: Vec<Part>,
 }
 
-/// The largest number of parts that [`Op::first_parts`] returns. Only few ops have more, and no screen has room for the operands of more parts.
-const MAX_FIRST_PARTS: usize = 16;
-
 impl Op {
-    /// The first 16 parts, or all if there are fewer. Three kinds of ops can have more: a reduction, which has one part for each sample of the batch; a sum of
-    /// layers; and the gradient of a tensor that many parts read.
+    /// The first 16 parts, or all if there are fewer. No screen has room for the operands of more parts. Three kinds of ops can have more: a reduction, which
+    /// has one part for each sample of the batch; a sum of layers; and the gradient of a tensor that many parts read.
     #[must_use]
-    pub fn first_parts(&self) -> &[Part] {
-        &self.parts[..self.parts.len().min(MAX_FIRST_PARTS)]
+    pub fn first_16_parts(&self) -> &[Part] {
+        &self.parts[..self.parts.len().min(16)]
     }
 
     /// The first part that slides a window over an image, with its window; `None` if no part does.
     #[must_use]
     pub fn window(&self) -> Option<(&Part, Window)> {
-        self.first_parts().iter().find_map(|part| Some((part, part.rule.window()?)))
+        self.first_16_parts().iter().find_map(|part| Some((part, part.rule.window()?)))
     }
 
     /// Computes the op's tensor and writes it to `sums`. `tensor` returns the entries of an operand.
@@ -214,7 +211,7 @@ pub struct Network {
     layout: Arc<MemoryLayout>,
     /// For each tensor x, the tensor ∂C/∂x.
     gradients: Vec<Option<Id>>,
-    /// See [`Network::input_from`]. Of the inputs for several samples, only that of the first sample.
+    /// See [`Network::input_from`]. If several samples have such an input, the map has only the input of the first sample.
     inputs: HashMap<BatchSource, Id>,
     /// See [`Network::reads_samples`].
     reads_samples: bool,

@@ -53,7 +53,7 @@ pub struct Scene<'a> {
     formats: RefCell<Vec<(Id, ColumnFormat)>>,
     /// The entries that this step reads, found when they are first needed.
     sources_now: OnceCell<Vec<TensorEntry>>,
-    /// The tensors that the op's first parts read, found when they are first needed.
+    /// The tensors that the op's first 16 parts read, found when they are first needed.
     first_read: OnceCell<Vec<Id>>,
     /// The weights that have a colour if not all have one, found when they are first needed.
     coloured_weights: OnceCell<Vec<weights::ColouredWeight>>,
@@ -284,7 +284,7 @@ impl<'a> Scene<'a> {
 
     /// Returns the passes of this step's sample and of the batch, each with its range of steps. For a step of the batch, the passes of the last sample are returned.
     pub fn passes(&self) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        // the runs are first those of the samples, then the batch
+        // first come the runs of the samples, then the run of the batch
         let samples = self.trace.samples();
         let sample = self.at.sample_run.min(samples.saturating_sub(1));
         let sample_runs = std::iter::once(sample).chain(samples..self.trace.sample_runs().len());

@@ -1,10 +1,10 @@
 //! One iteration of gradient descent as a sequence of steps: one step for each term of each entry of each op. The sequence is not stored. A step is computed
 //! from the tensors when it is requested.
 //!
-//! The steps of one op of one sample are a segment. Step k is found by two binary searches. The first finds the segment, by the number of steps before each
-//! segment; the second finds the entry, by the number of terms before each entry. So the time hardly depends on k and on the number of steps. For `z = W a + b`
-//! with 3 outputs and 2 inputs, each entry of z has 3 terms: two products and the bias. If 10 steps precede this op, step 15 is the op's fifth term, with 4
-//! terms of the op before it:
+//! The steps of one op of one sample, or of one op of the batch, are a segment. Step k is found by two binary searches. The first finds the segment, by the
+//! number of steps before each segment; the second finds the entry, by the number of terms before each entry. So the time hardly depends on k and on the number
+//! of steps. For `z = W a + b` with 3 outputs and 2 inputs, each entry of z has 3 terms: two products and the bias. If 10 steps precede this op, step 15 is the
+//! op's fifth term, with 4 terms of the op before it:
 //!
 //! ```text
 //! segment   z                 the last segment with fewer than 15 steps before it
@@ -31,8 +31,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-// `Named`: an equation names an operand as a whole tensor, as an entry, or by the letter of an entry alone
-use crate::expr::{Expr, Notation, OperandPart as Named, Sign};
+use crate::expr::{Expr, Notation, OperandForm, Sign};
 use crate::glyph;
 use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
 use crate::op::rule::{Arg, Equation, Origin, Term, joined_index};
@@ -52,10 +51,10 @@ pub use term_reads::TermRead;
 pub use value_test::ValueTest;
 pub use walk::{StepVisitor, Walk};
 
-/// The steps of one op of one sample run. An op without terms has an empty segment.
+/// The steps of one op of one sample run (the run of a sample, or the run of the batch). An op without terms has an empty segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
-    /// The number of the sample run, from 0.
+    /// The index of the sample run in [`Trace::sample_runs`].
     sample_run: usize,
     /// The number of the op in its network.
     op: usize,
@@ -68,7 +67,7 @@ struct Segment {
 pub struct Position {
     /// The number of the step, from 1.
     pub step: u64,
-    /// The number of the sample run, from 0. Each sample of the batch has a run; the last run can be that of the batch itself.
+    /// The index in [`Trace::sample_runs`]: first the runs of the samples, then the run of the batch, if the batch has ops.
     pub sample_run: usize,
     /// The number of the op in its network.
     pub op: usize,
@@ -245,7 +244,7 @@ impl Trace {
         let (run, op, _) = self.op(segment);
         // the number of the term among all terms of the op, from 0
         let term_of_op = k - steps_before - 1;
-        // an op with `part_offsets` has the same number of terms in each entry: the last offset
+        // an op with `part_offsets` has the same number of terms in each entry. The last number of the list is this number of terms
         if let Some([.., terms]) = self.network_of(sample_run).part_offsets(number) {
             let entry = usize::try_from(term_of_op / terms).ok()?;
             return Some(Position { step: k, sample_run, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
@@ -304,8 +303,8 @@ impl Trace {
         }
     }
 
-    /// Returns the name of a derived factor (a factor that is computed from operands), such as `relu'(conv1.z)`. `expr` is its expression, in a part of the op
-    /// at a position.
+    /// Returns the name of a derived factor (a factor that is computed from operands), such as `relu'(conv1.z)`. The factor has the expression `expr` and
+    /// belongs to a part of the op at a position; `part` is the index of this part.
     #[must_use]
     pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
         derived_name(self.network_of(at.sample_run), &self.op_at(at).parts[part].operands, expr)
@@ -336,20 +335,20 @@ impl Trace {
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
-        let name = |slot, named| match (slot, named) {
-            // the equation of ∂J/∂v for J = 2 · v has ∂(2 · v)/∂v on its right-hand side: ∂J/∂v would only repeat the left-hand side
-            (Slot::Output, Named::Entry) => self.output_text(at, part, notation),
-            _ => self.operand_text(at, part, slot, named, notation),
+        let name = |slot, form| match (slot, form) {
+            // in a graph with the output J = 2 · v, this gives ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would say nothing
+            (Slot::Output, OperandForm::Entry) => self.output_text(at, part, notation),
+            _ => self.operand_text(at, part, slot, form, notation),
         };
         let (right, arguments) = (rule.equation_for(&x).right, rule.arguments());
         if part == 0 { right.equation(notation, &arguments, name) } else { right.further_term(notation, &arguments, name) }
     }
 
-    /// Returns the text of the operand y in ∂y/∂x: the symbol of y. If y is the output of the graph, such as y = 2 · v, the text is `(2 · v)`.
+    /// Returns the text of the operand y in ∂y/∂x. It is the symbol of y, or `(2 · v)` if y = 2 · v is the output of the graph.
     fn output_text(&self, at: &Position, part: usize, notation: Notation) -> String {
         let network = self.network_of(at.sample_run);
         let y = self.op_at(at).parts[part].operands[Slot::Output];
-        let symbol = self.operand_text(at, part, Slot::Output, Named::Entry, notation);
+        let symbol = self.operand_text(at, part, Slot::Output, OperandForm::Entry, notation);
         let Some(op) = network.producer(y).filter(|_| y == network.output()) else { return symbol };
         let first_step = self.segments[self.segment(at.sample_run, op)].steps_before + 1;
         // if the op has no steps, this is a step of a later op
@@ -358,18 +357,18 @@ impl Trace {
         format!("{}{}{}", Sign::Open.text(notation), parts.join(" "), Sign::Close.text(notation))
     }
 
-    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾. If `named` is [`Named::Letter`] and no other operand has the same letter,
-    /// the name is only the letter, such as a.
+    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾. If the form is [`OperandForm::Letter`] and no other operand has the same
+    /// letter, the name is only the letter, such as a.
     #[must_use]
-    pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, named: Named, notation: Notation) -> String {
+    pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, form: OperandForm, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
         let symbol = |slot: Slot| &self.network_of(at.sample_run).tensor(operands[slot]).symbol;
         let letter = |slot: Slot| symbol(slot).letter_in(notation);
         // the letter of both a⁽¹⁾ and a⁽⁰⁾ is a
         let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
-        match named {
-            Named::Letter if !is_shared() => letter(slot),
-            Named::Whole | Named::Entry | Named::Letter => symbol(slot).whole_in(notation),
+        match form {
+            OperandForm::Letter if !is_shared() => letter(slot),
+            OperandForm::Whole | OperandForm::Entry | OperandForm::Letter => symbol(slot).whole_in(notation),
         }
     }
 
@@ -390,12 +389,13 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
         let index = unravel(at.entry, &network.tensor(op.output).shape);
-        (0..op.first_parts().len()).find_map(|part| {
+        // an op can have very many parts, but drawing a frame must not take longer for it
+        (0..op.first_16_parts().len()).find_map(|part| {
             let (rule, x) = run.part(op, number, part);
             let (expr, value) = rule.shortcut(&x, at.entry)?;
-            let symbol = |slot: Slot, named: Named| {
+            let symbol = |slot: Slot, form: OperandForm| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
-                if named == Named::Whole { symbol.text() } else { symbol.short_entry(&index, first, Notation::Unicode) }
+                if form == OperandForm::Whole { symbol.text() } else { symbol.short_entry(&index, first, Notation::Unicode) }
             };
             let last_step_of_entry = at.step - at.term + at.terms - 1;
             // for tests: the value is replaced if the last step of the entry is a later step
@@ -483,9 +483,9 @@ fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
             let source = Some(TensorEntry { tensor: operands[slot], at });
             Factor { name: Some(info.name.clone()), index: unravel(at, &info.shape), value, source, derived: None, slice: None }
         }
-        &Origin::Derived { expr, slot, at, by } => {
+        &Origin::Derived { expr, slot, at, second } => {
             let info = network.tensor(operands[slot]);
-            let index = joined_index(unravel(at, &info.shape), by.map(|by| unravel(by, &info.shape)));
+            let index = joined_index(unravel(at, &info.shape), second.map(|second| unravel(second, &info.shape)));
             let source = Some(TensorEntry { tensor: operands[slot], at });
             Factor { name: Some(derived_name(network, operands, expr).into()), index, value, source, derived: Some(expr), slice: None }
         }

@@ -144,19 +144,19 @@ fn the_derivative_foretells_the_change_of_the_loss() {
     for (name, original) in bundled_documents() {
         for (address, value) in given_numbers(&original) {
             let change = 1e-6 * value.abs().max(1.0);
-            let to = |moved: f64| {
+            let effect_of_setting = |new_value: f64| {
                 let mut driver = driver(Arc::clone(&original), 1);
-                enter(&mut driver, &format!("set {address} {moved:?}"));
+                enter(&mut driver, &format!("set {address} {new_value:?}"));
                 driver.state.stepper().unwrap().shown_effect().unwrap_or_else(|| panic!("{name}: {address}: {}", message(&driver))).clone()
             };
-            let effect = to(value + change);
+            let effect = effect_of_setting(value + change);
             let [before, after] = effect.loss;
             let Some(foretold) = effect.foretold else { continue };
             // the loss has an absolute error of some units of its last digit
             if foretold.abs() <= 1e-9 * before.abs().max(1.0) {
                 continue;
             }
-            let other = to(value - change);
+            let other = effect_of_setting(value - change);
             let slopes = [after - before, other.loss[0] - other.loss[1]];
             if (slopes[0] / slopes[1] - 1.0).abs() > 1e-2 {
                 at_kinks.push(format!("{name} {address}"));

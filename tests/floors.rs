@@ -306,8 +306,8 @@ fn imports_have_no_cycles() {
     let sources = sources();
     let all: Vec<Vec<String>> = sources.iter().map(|(path, _)| names(path)).collect();
     let is_test = |path: &Path| names(path).iter().any(|name| name == "tests");
-    let of = |(path, text): &(PathBuf, String)| if is_test(path) { Vec::new() } else { cousins(&all, &names(path), text) };
-    let imports: Vec<Vec<usize>> = sources.iter().map(of).collect();
+    let imports_of = |(path, text): &(PathBuf, String)| if is_test(path) { Vec::new() } else { cousins(&all, &names(path), text) };
+    let imports: Vec<Vec<usize>> = sources.iter().map(imports_of).collect();
     let counted: usize = imports.iter().map(Vec::len).sum();
     assert!(counted > 500, "only {counted} imports were found");
     let cycle = find_cycle(&imports).map(|cycle| cycle.into_iter().map(|n| all[n].join("/")).collect::<Vec<_>>());

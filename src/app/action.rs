@@ -55,8 +55,8 @@ pub enum Action {
     NextMatch(i64),
     /// Sets or removes the breakpoint at the entry under the cursor, or at this step's entry or op.
     ToggleBreakpoint,
-    /// Runs to the next breakpoint, or back to the last one if negative.
-    RunToBreakpoint(i64),
+    /// Continues to the next breakpoint; to the previous one if the number is negative.
+    ContinueToBreakpoint(i64),
     /// Goes to the place of the breakpoint of this number.
     GoToBreakpoint(u32),
     /// Opens the line for a new value of the number under the cursor.
@@ -100,9 +100,9 @@ pub enum Action {
     Inspect,
     /// Moves the cursor by this number of rows down and columns to the right.
     MoveCursor([isize; 2]),
-    /// Moves the cursor to another matrix, this number further.
+    /// Moves the cursor to another matrix, this number of matrices later; earlier if negative.
     NextMatrix(isize),
-    /// Shows another channel or filter, this number further.
+    /// Shows another channel or filter, this number of channels later; earlier if negative.
     Channel(isize),
     /// Goes to the steps that compute the entry under the cursor; without a cursor, the largest factor of the step.
     Maker,
@@ -166,7 +166,7 @@ impl Action {
             | Self::Slower
             | Self::Digit(_)
             | Self::NextMatch(_)
-            | Self::RunToBreakpoint(_)
+            | Self::ContinueToBreakpoint(_)
             | Self::MoveCursor(_)
             | Self::MoveMarker(_)
             | Self::NextMatrix(_)

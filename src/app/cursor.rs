@@ -1,4 +1,4 @@
-//! The cursor on the matrices, with which one asks about any entry on the screen.
+//! The cursor on the matrices. The user moves it to an entry, and then asks what made this entry or what reads it.
 
 use crate::network::Id;
 use crate::scene::{Grid, Scene};
@@ -32,16 +32,16 @@ impl Cursor {
         if is_shown { self.entry } else { TensorEntry { tensor: scene.output, at: scene.at.entry } }
     }
 
-    /// Returns the cursor `down` rows below and `right` columns to the right, as far as the matrix reaches; over the edge of a channel, it goes on in the
-    /// neighbouring one.
+    /// Returns the cursor `down` rows below and `right` columns to the right. At the edge of a channel it goes on in the neighbouring channel, and at the edge
+    /// of the tensor it stops.
     #[must_use]
     pub fn moved(&self, scene: &Scene<'_>, [down, right]: [isize; 2]) -> Self {
         let TensorEntry { tensor, mut at } = self.entry(scene);
         let Some(shown) = scene.tensors().into_iter().find(|shown| shown.tensor == tensor) else { return *self };
         let grid = Grid::of(&scene.network().tensor(tensor).shape);
         for _ in 0..down.unsigned_abs() + right.unsigned_abs() {
-            let by = [down.signum(), right.signum()];
-            match shown.neighbour(&grid, at, by).or_else(|| grid.over_the_edge(at, by, shown.turned)) {
+            let direction = [down.signum(), right.signum()];
+            match shown.neighbour(&grid, at, direction).or_else(|| grid.over_the_edge(at, direction, shown.turned)) {
                 Some(next) => at = next,
                 None => break,
             }
@@ -49,13 +49,14 @@ impl Cursor {
         Self::on(scene, tensor, at)
     }
 
-    /// Returns the cursor in another matrix on the screen, `by` further in their order: at the entry that this step reads there, or the one that it computes.
+    /// Returns the cursor in another matrix on the screen: `shift` matrices later, or earlier if it is negative. The cursor is on the entry that this step
+    /// reads or computes there.
     #[must_use]
-    pub fn in_matrix(&self, scene: &Scene<'_>, by: isize) -> Self {
+    pub fn in_matrix(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let shown = scene.tensors();
         let now = shown.iter().position(|shown| shown.tensor == self.entry(scene).tensor).unwrap_or(0);
         let count = isize::try_from(shown.len()).unwrap_or(1);
-        let next = isize::try_from(now).unwrap_or(0).saturating_add(by).rem_euclid(count);
+        let next = isize::try_from(now).unwrap_or(0).saturating_add(shift).rem_euclid(count);
         let next = shown[usize::try_from(next).unwrap_or(0)];
         if next.is_result {
             return Self::on_result(scene);
@@ -64,13 +65,13 @@ impl Cursor {
         Self::on(scene, next.tensor, read.map_or(0, |source| source.at))
     }
 
-    /// Returns the cursor at the same row and column of another channel or filter, `by` further.
+    /// Returns the cursor at the same row and column of another channel or filter: `shift` channels later, or earlier if it is negative.
     #[must_use]
-    pub fn in_channel(&self, scene: &Scene<'_>, by: isize) -> Self {
+    pub fn in_channel(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let TensorEntry { tensor, at } = self.entry(scene);
         let grid = Grid::of(&scene.network().tensor(tensor).shape);
         let [block, row, column] = grid.coordinates(at);
-        let block = block.saturating_add_signed(by).min(grid.blocks.saturating_sub(1));
+        let block = block.saturating_add_signed(shift).min(grid.blocks.saturating_sub(1));
         Self::on(scene, tensor, grid.entry([block, row, column]))
     }
 }

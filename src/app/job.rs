@@ -1,6 +1,6 @@
 //! Jobs: long computations that are done in time slices. A job is a seek to a far iteration, or a move by many units.
 //!
-//! A search or a run to a breakpoint is a *scan* (`scan_job.rs`).
+//! A search, and a move to the next breakpoint, is a *scan* of the steps (`scan_job.rs`).
 //!
 //! A job is data. [`super::motion::Motion`] begins a job, does it in *pieces* (`work.rs`), and ends it. A piece of a seek is one op, or the start or the end
 //! of a run of the network. A piece of a move is a move by one unit. Between two pieces the program can draw the screen and answer keys; Esc stops the job.
@@ -45,7 +45,7 @@ pub enum Job {
     },
     /// A gradient check of one entry.
     Check(Check),
-    /// A search, or a run to a breakpoint, within the iteration on the screen.
+    /// A search, or a move to a breakpoint, within the iteration on the screen.
     Scan(Box<ScanJob>),
     /// A run of gradient descent, for the curve of the loss.
     Train(Box<TrainJob>),
@@ -79,8 +79,8 @@ pub(super) enum SeekGoal {
     Iteration { places: Vec<Place>, more: i64 },
     /// The first of these places that exists, after an edit of the scenario's numbers.
     Edited(Box<PendingEdit>),
-    /// The first step of the iteration, or the last one if the run goes back. A scan for breakpoints follows.
-    Run(ScanGoal),
+    /// The first step of the iteration, or the last one if the scan goes back. A scan for breakpoints follows.
+    Scan(ScanGoal),
     /// The first step of the iteration, or the last one if the move goes back. The rest of the move follows.
     Units(UnitMove),
 }
@@ -98,7 +98,7 @@ pub(super) enum SeekProgress {
 }
 
 impl SeekGoal {
-    /// Returns the scenario whose iterations the seek computes: that of the document, or an edited one.
+    /// Returns the scenario whose iterations the seek computes: the scenario of the document, or an edited scenario.
     pub fn experiment<'a>(&'a self, document: &'a Document) -> &'a Experiment {
         match self {
             Self::Edited(edit) => &edit.experiment,
@@ -124,9 +124,9 @@ impl SeekGoal {
             }
             Self::Edited(edit) => Ok(experiment.arrive_at_any(iteration, &edit.places)),
             Self::Iteration { places, .. } => Ok(experiment.arrive_at_any(iteration, places)),
-            Self::Run(goal) if goal.goes_back => experiment.arrive(number, iteration, &Place::Last.into()),
+            Self::Scan(goal) if goal.goes_back => experiment.arrive(number, iteration, &Place::Last.into()),
             Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.arrive(number, iteration, &Place::Last.into()),
-            Self::Run(_) | Self::Units(_) => experiment.arrive(number, iteration, &Place::First.into()),
+            Self::Scan(_) | Self::Units(_) => experiment.arrive(number, iteration, &Place::First.into()),
         };
         SeekProgress::Arrived(Box::new(found))
     }
@@ -155,11 +155,11 @@ impl UnitMove {
         Self { remaining, ..self }
     }
 
-    /// Adds `by` units to the move, if its unit and its direction are the same. Returns whether the units were added.
-    fn extend(&mut self, unit: Unit, by: i64) -> bool {
-        let is_same = self.unit == unit && self.remaining.signum() == by.signum();
+    /// Adds `count` units to the move (a negative count means back), if its unit and its direction are the same. Returns whether the units were added.
+    fn extend(&mut self, unit: Unit, count: i64) -> bool {
+        let is_same = self.unit == unit && self.remaining.signum() == count.signum();
         if is_same {
-            self.remaining = self.remaining.saturating_add(by);
+            self.remaining = self.remaining.saturating_add(count);
         }
         is_same
     }
@@ -191,11 +191,11 @@ impl Job {
         self.unit_move().is_some() || matches!(self, Self::Seek(Seek { goal: SeekGoal::Iteration { .. }, .. }))
     }
 
-    /// Returns the goal of a search or of a run to a breakpoint, for a change.
+    /// Returns the goal of a search or of a move to a breakpoint, for a change.
     pub(super) fn scan_goal(&mut self) -> Option<&mut ScanGoal> {
         match self {
             Self::Scan(scan) => Some(&mut scan.goal),
-            Self::Seek(Seek { goal: SeekGoal::Run(goal), .. }) => Some(goal),
+            Self::Seek(Seek { goal: SeekGoal::Scan(goal), .. }) => Some(goal),
             Self::Seek(_) | Self::Move { .. } | Self::Check(_) | Self::Train(_) => None,
         }
     }
@@ -218,13 +218,13 @@ impl Job {
         }
     }
 
-    /// Adds `by` units to the job, if it is a move by the same unit in the same direction, or if both are moves by iterations. Returns whether the units were
-    /// added.
-    pub(super) fn extend(&mut self, unit: Unit, by: i64) -> bool {
+    /// Adds `count` units to the job (a negative count means back), if it is a move by the same unit in the same direction, or if both are moves by iterations.
+    /// Returns whether the units were added.
+    pub(super) fn extend(&mut self, unit: Unit, count: i64) -> bool {
         match self {
-            Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => units.extend(unit, by),
+            Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => units.extend(unit, count),
             Self::Seek(Seek { goal: SeekGoal::Iteration { more, .. }, .. }) if unit == Unit::Iteration => {
-                *more = more.saturating_add(by);
+                *more = more.saturating_add(count);
                 true
             }
             Self::Seek(_) | Self::Scan(_) | Self::Check(_) | Self::Train(_) => false,

@@ -135,13 +135,13 @@ impl Motion<'_> {
         let cursor = match (action, self.stepper.cursor) {
             (Action::Inspect, Some(_)) => None,
             (Action::Inspect, None) => Some(Cursor::on_result(&scene)),
-            (Action::MoveCursor(by), Some(cursor)) => Some(cursor.moved(&scene, by.map(|by| by.saturating_mul(times)))),
-            (Action::NextMatrix(by), Some(cursor)) => Some(cursor.in_matrix(&scene, by.saturating_mul(times))),
-            (Action::Channel(by), Some(cursor)) => Some(cursor.in_channel(&scene, by.saturating_mul(times))),
-            (Action::Channel(by), None) => {
+            (Action::MoveCursor(distance), Some(cursor)) => Some(cursor.moved(&scene, distance.map(|cells| cells.saturating_mul(times)))),
+            (Action::NextMatrix(count), Some(cursor)) => Some(cursor.in_matrix(&scene, count.saturating_mul(times))),
+            (Action::Channel(count), Some(cursor)) => Some(cursor.in_channel(&scene, count.saturating_mul(times))),
+            (Action::Channel(count), None) => {
                 let most = scene.tensors().iter().map(|shown| Grid::of(&scene.network().tensor(shown.tensor).shape).blocks).max();
                 let most = isize::try_from(most.unwrap_or(1)).unwrap_or(1) - 1;
-                let channels = self.stepper.channels.saturating_add(by.saturating_mul(times)).clamp(-most, most);
+                let channels = self.stepper.channels.saturating_add(count.saturating_mul(times)).clamp(-most, most);
                 if channels == self.stepper.channels {
                     self.say("there is no further channel", false);
                 }
@@ -383,8 +383,9 @@ impl Motion<'_> {
         self.has_moved(before)
     }
 
-    /// Chooses the unit that is coarser by this number, finer if negative. Skips the sample and the iteration if there is only one.
-    fn change_unit(&mut self, by: i64) {
+    /// Chooses a coarser unit, `levels` units further in the order step, entry, op, pass, sample, iteration; a finer one if `levels` is negative. Skips the
+    /// sample and the iteration if there is only one.
+    fn change_unit(&mut self, levels: i64) {
         let document = &self.stepper.document;
         let (samples, iterations) = (document.trace.samples(), document.descent.iterations());
         let is_offered = |unit: &Unit| match unit {
@@ -394,18 +395,18 @@ impl Motion<'_> {
         };
         let units: Vec<Unit> = Unit::ALL.into_iter().filter(is_offered).collect();
         let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
-        let wanted = current.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(units.len() - 1);
+        let wanted = current.saturating_add_signed(isize::try_from(levels).unwrap_or(0)).min(units.len() - 1);
         if wanted == current {
-            let extreme = if by < 0 { "finest" } else { "coarsest" };
+            let extreme = if levels < 0 { "finest" } else { "coarsest" };
             return self.say(format!("{} is the {extreme} unit", self.stepper.unit.name()), false);
         }
         self.stepper.unit = units[wanted];
     }
 
-    /// Chooses the speed of play that is faster by this number of choices, slower if negative.
-    fn change_speed(&mut self, by: i64) {
+    /// Chooses a faster speed of play, `levels` further in [`SPEEDS`]; a slower one if `levels` is negative.
+    fn change_speed(&mut self, levels: i64) {
         let speed = &mut self.settings.speed;
-        *speed = speed.saturating_add_signed(isize::try_from(by).unwrap_or(0)).min(SPEEDS.len() - 1);
+        *speed = speed.saturating_add_signed(isize::try_from(levels).unwrap_or(0)).min(SPEEDS.len() - 1);
         let units = format!("{} {}", SPEEDS[*speed], self.stepper.unit.plural());
         if self.stepper.play.is_some() {
             self.stepper.play = Some(self.next_play_time());

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use compact_str::CompactString;
 
-/// The number of names that are searched for a text at any position, one by one. In all further names, a text is found only at the start of a part.
+/// The number of names in which a text is found at any position. In all later names, a text is found only at the start of a part, such as `conv1` or `z`.
 const SEARCHED: usize = 2000;
 
 /// The names of ops, in the order of the ops. The number of a name is its index in this order.

@@ -92,14 +92,14 @@ impl Prompt {
         self.input.handle(request);
     }
 
-    /// Puts the next completion into the line, or the previous one if `by` is negative. After the last completion comes the first.
-    pub(super) fn complete(&mut self, document: &Document, by: isize) {
+    /// Puts the next completion into the line, or the previous one if `count` is negative. After the last completion comes the first.
+    pub(super) fn complete(&mut self, document: &Document, count: isize) {
         let mut found = self.candidates(document);
         let Some(last) = found.len().checked_sub(1) else { return };
         let chosen = match &self.completion {
-            None if by > 0 => 0,
+            None if count > 0 => 0,
             None => last,
-            Some(ChosenCompletion { chosen, .. }) if by > 0 => {
+            Some(ChosenCompletion { chosen, .. }) if count > 0 => {
                 if *chosen == last {
                     0
                 } else {

@@ -1,4 +1,4 @@
-//! Searches, breakpoints and runs to them: the actions, and the pieces of their jobs.
+//! Searches, breakpoints, and moves to the next breakpoint: the actions, and the pieces of their jobs.
 
 use std::sync::Arc;
 
@@ -20,9 +20,9 @@ impl Motion<'_> {
     pub fn find(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).clamp(1, MOST);
         match action {
-            Action::NextMatch(by) => self.next_match(*by < 0, times),
+            Action::NextMatch(count) => self.next_match(*count < 0, times),
             Action::ToggleBreakpoint => self.toggle_breakpoint(),
-            Action::RunToBreakpoint(by) => self.run_to_breakpoint(*by < 0, times),
+            Action::ContinueToBreakpoint(count) => self.continue_to_breakpoint(*count < 0, times),
             Action::GoToBreakpoint(number) => self.go_to_breakpoint(*number),
             _ => {}
         }
@@ -55,8 +55,8 @@ impl Motion<'_> {
         self.begin_scan(Sought::Matches(search), goes_back, times, step);
     }
 
-    /// Runs to the next breakpoint, or back to the last one.
-    fn run_to_breakpoint(&mut self, goes_back: bool, times: u64) {
+    /// Continues to the next breakpoint, or goes back to the previous one.
+    fn continue_to_breakpoint(&mut self, goes_back: bool, times: u64) {
         if self.stepper.breakpoints.all().is_empty() {
             return self.say("there is no breakpoint: B sets one here, :break ENTRY elsewhere", false);
         }
@@ -151,7 +151,7 @@ impl Motion<'_> {
         let to = if goal.goes_back { iteration - 1 } else { iteration + 1 };
         let walk = document.descent.walk(to);
         match document.check_memory(&walk) {
-            Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Run(goal), to, walk))),
+            Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Scan(goal), to, walk))),
             Err(why) => self.say(why, true),
         }
     }

@@ -1,4 +1,4 @@
-//! The job of a search or of a run to a breakpoint: a scan of the steps, with what it looks for.
+//! The job of a search or of a move to a breakpoint: a scan of the steps, and its goal.
 
 use super::{Search, Visit};
 use crate::trace::{StepScan, Trace};
@@ -12,7 +12,7 @@ pub(super) enum Sought {
     Breakpoints,
 }
 
-/// A run to a breakpoint, or a search, with what remains of its count.
+/// The goal of a move to a breakpoint, or of a search: what to find, and how many times.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ScanGoal {
     pub sought: Sought,

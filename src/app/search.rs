@@ -1,4 +1,4 @@
-//! A search: for ops by a part of their names, or for complete entries whose values meet a condition.
+//! A search: for ops whose names contain a text, or for complete entries whose values meet a condition.
 
 use super::Document;
 use crate::network::Id;
@@ -14,7 +14,7 @@ pub enum Search {
 }
 
 impl Search {
-    /// Parses a search: a condition such as `> 1` or `nan`, or else a part of a name.
+    /// Parses a search: a condition such as `> 1` or `nan`, or else a text in the names of ops.
     ///
     /// # Errors
     /// A sentence about a condition that is incomplete.
@@ -23,12 +23,14 @@ impl Search {
         if ValueTest::is_begun_by(text) { text.parse().map(Self::Value) } else { Ok(Self::Name(text.to_owned())) }
     }
 
-    /// Returns the stops in the op that computes a tensor.
+    /// Returns where this search stops in the op that computes a tensor: at the op itself, at each entry that meets the condition, or nowhere.
     pub(super) fn stops(&self, trace: &Trace, sample_run: usize, tensor: Id) -> Stops {
+        // `Stops` numbers breakpoints; a search is a single stop, so its number has no meaning
+        let number = 0;
         match self {
-            Self::Value(test) => Stops::from_iter([(0, Stop::Values(*test))]),
-            Self::Name(part) if trace.network_of(sample_run).tensor(tensor).name.contains(part.as_str()) => {
-                Stops::from_iter([(0, Stop::Op)])
+            Self::Value(test) => Stops::from_iter([(number, Stop::Values(*test))]),
+            Self::Name(text) if trace.network_of(sample_run).tensor(tensor).name.contains(text.as_str()) => {
+                Stops::from_iter([(number, Stop::Op)])
             }
             Self::Name(_) => Stops::new(),
         }
@@ -41,7 +43,7 @@ impl Search {
         match self {
             Self::Value(test) if test.is_on_magnitude => format!("no value x in {iteration} has |x| {test}"),
             Self::Value(test) => format!("no value in {iteration} is {test}"),
-            Self::Name(part) => format!("no op has {part} in its name; values: / > 1, / == 0, / nan"),
+            Self::Name(text) => format!("no op has {text} in its name; to search for values, type > 1, == 0 or nan after /"),
         }
     }
 }

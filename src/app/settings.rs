@@ -87,9 +87,9 @@ impl Settings {
         self.moved.insert(Setting::Index, i64::from(first == 0));
     }
 
-    /// Moves a setting on by this number of choices, back if negative.
-    pub(super) fn cycle(&mut self, setting: Setting, by: i64) {
+    /// Moves a setting on by `count` choices; back if `count` is negative.
+    pub(super) fn cycle(&mut self, setting: Setting, count: i64) {
         let moved = self.moved.entry(setting).or_default();
-        *moved = moved.saturating_add(by);
+        *moved = moved.saturating_add(count);
     }
 }

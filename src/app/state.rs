@@ -34,7 +34,7 @@ pub enum Focus {
     Picker,
     /// The stepper in its normal mode.
     Normal,
-    /// The cursor on the matrices. Keys without a meaning for the cursor have that of the normal mode.
+    /// The cursor on the matrices. A key without a meaning for the cursor has its meaning of the normal mode.
     Cursor,
     /// The address line of the stepper.
     Prompt,

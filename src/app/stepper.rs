@@ -29,7 +29,7 @@ pub struct Stepper {
     pub play: Option<Duration>,
     /// The number of rows and of columns by which the user has scrolled the matrices away from the entries of this step.
     pub scroll: [isize; 2],
-    /// The number of channels or filters by which the matrices show other ones than those that this step reads.
+    /// The matrices show channel or filter n + `channels`, where n is the channel or filter that this step reads.
     pub channels: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
@@ -124,11 +124,11 @@ impl Stepper {
         Some(Address { iteration, ..trace.address(&at) })
     }
 
-    /// Scrolls the matrices by rows and columns, at most by the size of the largest one.
-    pub(super) fn scroll_by(&mut self, by: [i16; 2]) {
+    /// Scrolls the matrices by `distance`, a number of rows and a number of columns, at most by the size of the largest matrix.
+    pub(super) fn scroll_by(&mut self, distance: [i16; 2]) {
         let most = self.largest();
         for axis in 0..2 {
-            self.scroll[axis] = (self.scroll[axis] + isize::from(by[axis])).clamp(-most[axis], most[axis]);
+            self.scroll[axis] = (self.scroll[axis] + isize::from(distance[axis])).clamp(-most[axis], most[axis]);
         }
     }
 
@@ -136,7 +136,7 @@ impl Stepper {
     fn largest(&self) -> [isize; 2] {
         let Some((trace, at)) = self.trace_and_position() else { return [0, 0] };
         let op = trace.op_at(&at);
-        let read = op.first_parts().iter().flat_map(|part| part.operands.iter().copied());
+        let read = op.first_16_parts().iter().flat_map(|part| part.operands.iter().copied());
         let size = |id| Grid::of(&trace.network_of(at.sample_run).tensor(id).shape);
         let sizes = read.chain([op.output]).map(size).map(|grid| [grid.rows, grid.columns]);
         sizes.fold([0, 0], |most: [usize; 2], size| [most[0].max(size[0]), most[1].max(size[1])]).map(|n| isize::try_from(n).unwrap_or(0))

@@ -118,7 +118,7 @@ impl State {
             Action::Close => self.close(),
             Action::OpenPicker => self.open_picker(),
             Action::Accept => return self.accept(),
-            Action::ScrollMatrices(by) => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by(by)),
+            Action::ScrollMatrices(distance) => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by(distance)),
             Action::Choose(row) => {
                 if let Some(list) = self.overlay.as_mut().and_then(|overlay| overlay.list.as_mut()) {
                     list.selected = row.min(list.rows.len().saturating_sub(1));
@@ -136,13 +136,13 @@ impl State {
                     self.say(if back { "this block reads no other" } else { "no other block reads this one" }, false);
                 }
             }
-            Action::CycleSetting(setting, by) => self.cycle(setting, by),
+            Action::CycleSetting(setting, count) => self.cycle(setting, count),
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
             Action::OpenPrompt => self.open_line(PromptKind::Addresses),
             Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_line(PromptKind::Search),
-            Action::NextMatch(_) | Action::ToggleBreakpoint | Action::RunToBreakpoint(_) | Action::GoToBreakpoint(_) => {
+            Action::NextMatch(_) | Action::ToggleBreakpoint | Action::ContinueToBreakpoint(_) | Action::GoToBreakpoint(_) => {
                 self.motion().iter_mut().for_each(|motion| motion.find(&action, count));
             }
             Action::Edit(_) | Action::Complete | Action::CompleteBack => {
@@ -215,8 +215,8 @@ impl State {
     }
 
     /// Moves a setting on, and says what it is now if the screen does not show it.
-    fn cycle(&mut self, setting: Setting, by: i64) {
-        self.settings.cycle(setting, by);
+    fn cycle(&mut self, setting: Setting, count: i64) {
+        self.settings.cycle(setting, count);
         match setting {
             // the screen shows these
             Setting::Pane | Setting::LogScale | Setting::ParameterPath => {}

@@ -231,7 +231,7 @@ impl Motion<'_> {
                 }
             }
             SeekGoal::Edited(ref edit) => self.complete_edit(edit, old),
-            SeekGoal::Run(ref goal) => self.scan_iteration(goal.clone()),
+            SeekGoal::Scan(ref goal) => self.scan_iteration(goal.clone()),
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
                 match (self.settings.dialect, units.remaining < 0) {
@@ -257,11 +257,11 @@ impl Motion<'_> {
                 }
             } else {
                 let room = if remaining > 0 { trace.len() - step } else { step - 1 };
-                let by = i64::try_from(room).unwrap_or(i64::MAX).min(remaining.abs()) * remaining.signum();
-                if by != 0 {
-                    self.go(step.saturating_add_signed(by));
-                    self.count_forward(remaining, by.unsigned_abs());
-                    return self.set_rest_of_move(units.with_remaining(remaining - by));
+                let count = i64::try_from(room).unwrap_or(i64::MAX).min(remaining.abs()) * remaining.signum();
+                if count != 0 {
+                    self.go(step.saturating_add_signed(count));
+                    self.count_forward(remaining, count.unsigned_abs());
+                    return self.set_rest_of_move(units.with_remaining(remaining - count));
                 }
             }
         }
@@ -307,11 +307,11 @@ impl Motion<'_> {
     /// are no further steps in this iteration.
     fn next_nonzero(&mut self, units: UnitMove) -> bool {
         let document = Arc::clone(&self.stepper.document);
-        let (trace, by) = (&document.trace, units.remaining.signum());
+        let (trace, direction) = (&document.trace, units.remaining.signum());
         let is_zero = |k: u64| trace.get(k).is_some_and(|step| step.kind == Kind::Product && step.value == 0.0);
         let mut step = self.stepper.step;
         for _ in 0..SKIPPED {
-            let next = step.saturating_add_signed(by);
+            let next = step.saturating_add_signed(direction);
             if next == 0 || next > trace.len() {
                 break;
             }
@@ -319,7 +319,7 @@ impl Motion<'_> {
             if !is_zero(step) {
                 self.go(step);
                 self.count_forward(units.remaining, 1);
-                self.set_rest_of_move(units.with_remaining(units.remaining - by));
+                self.set_rest_of_move(units.with_remaining(units.remaining - direction));
                 return true;
             }
         }

@@ -97,8 +97,8 @@ impl Report for GradcheckReport<'_> {
     }
 }
 
-/// A row of the report: counts of the checked derivatives with respect to the entries of one tensor. The derivatives are those of the losses of all samples
-/// together, or those of the loss of the batch.
+/// A row of the report: counts of the checked derivatives with respect to the entries of one tensor. They are derivatives of the losses of the samples, which
+/// are counted together, or of the loss of the batch.
 #[derive(Serialize)]
 struct TensorRow {
     /// The name of the gradient: `grad.conv1.weight`; with `reduce:` before it for the batch.
@@ -345,8 +345,8 @@ mod tests {
         let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, update, is_first);
         let reads = batch.network.sources().map(|(id, from)| {
             let BatchSource::Sample(sample, of) = from else { unreachable!("nothing is updated") };
-            let by = if network.loss() == of { 1.0 } else { factor };
-            (id, Arc::new(runs[sample].tensor(&network, of).as_ref() * by))
+            let factor = if network.loss() == of { 1.0 } else { factor };
+            (id, Arc::new(runs[sample].tensor(&network, of).as_ref() * factor))
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();

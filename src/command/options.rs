@@ -32,7 +32,7 @@ enum BackgroundChoice {
 /// The option of the commands that draw the stepper.
 #[derive(Debug, Args)]
 pub(super) struct IndexOption {
-    /// Count subscripts, row and column headings and channels from this number, 0 or 1
+    /// Number rows, columns, channels and subscripts from N: 0 or 1
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_index)]
     pub(super) index: usize,
 }

@@ -61,7 +61,7 @@ static FORMATS: &[OutputFormat<FrameWriter>] = &[
 pub(super) struct ShowCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
-    /// The address to show [default: the start of the scenario]
+    /// The address to show [default: the scenario's key `start`, or else the first step]
     #[arg(long, value_name = "ADDRESS", allow_negative_numbers = true)]
     at: Option<String>,
     /// Columns and rows of the frame, from 1x1 to 1000x1000

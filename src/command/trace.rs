@@ -42,14 +42,14 @@ struct StepWriter {
 /// The formats, in the order of the help.
 static FORMATS: &[OutputFormat<StepWriter>] = &[json::JSONL, csv::CSV, markdown::MARKDOWN, text::TEXT];
 
-/// The value of `--level`: the thing that a line describes.
+/// The value of `--level`: each step, element or op is described by one line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Level {
     /// One multiplication, function application, selection or copy
     Step,
-    /// One entry of a tensor
+    /// One entry of a tensor: the result of its steps
     Element,
-    /// One tensor
+    /// One op: the computation of one tensor
     Op,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct TraceCommand {
     /// Last step to print (inclusive)
     #[arg(long, value_name = "K")]
     to: Option<u64>,
-    /// The content of one line: a step, an entry or an op
+    /// Print a line for each step, each element (an entry of a tensor) or each op
     #[arg(long, default_value = "step")]
     level: Level,
     /// The iteration of gradient descent, from 1

@@ -9,9 +9,9 @@ use super::notation::{LATEX_COMMANDS, Notation, Sign, letter, number};
 use super::{Case, Definition, Expr, Form, Join, Primitive, Slot};
 use crate::glyph;
 
-/// The extent of an operand that an expression names: one entry, the whole tensor, or only the letter.
+/// The form in which an expression names an operand: as one entry, as the whole tensor, or by its letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OperandPart {
+pub enum OperandForm {
     /// The current entry, with its index.
     Entry,
     /// The whole operand.
@@ -106,7 +106,7 @@ impl Expr {
     /// Text of the expression as one factor of a product. `name(slot, is_whole)` returns the name of the operand in a slot, or of its current entry. In LaTeX, the
     /// signs have their spaces, as in an equation.
     pub fn text(&self, notation: Notation, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
-        let name = &mut |slot, part| name(slot, part == OperandPart::Whole);
+        let name = &mut |slot, form| name(slot, form == OperandForm::Whole);
         let mut printer = Printer { notation, is_equation: notation == Notation::Latex, name, arguments: &[], to: String::new() };
         // as a factor, a sum or a product gets brackets
         printer.write(self, Precedence::Quotient);
@@ -115,12 +115,12 @@ impl Expr {
 
     /// Text of the expression as the right-hand side of an equation. `arguments` replace [`Expr::Arg`]. `name` returns the name of the operand in a slot, in
     /// `notation`.
-    pub fn equation(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandPart) -> String) -> String {
+    pub fn equation(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandForm) -> String) -> String {
         Printer { notation, is_equation: true, name: &mut name, arguments, to: String::new() }.finish(self)
     }
 
     /// Text of the expression as a term of a sum, but not the first, with its sign: `+ b` or `− b`. The arguments are those of [`Expr::equation`].
-    pub fn further_term(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandPart) -> String) -> String {
+    pub fn further_term(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandForm) -> String) -> String {
         let (sign, term) = match self {
             Self::Neg(term) => (Sign::Minus, *term),
             term => (Sign::Plus, term),
@@ -139,7 +139,7 @@ struct Printer<'p> {
     /// `true` for an equation, whose signs have spaces around them; `false` for a factor.
     is_equation: bool,
     /// Returns the name of the operand in a slot.
-    name: &'p mut dyn FnMut(Slot, OperandPart) -> String,
+    name: &'p mut dyn FnMut(Slot, OperandForm) -> String,
     /// The expressions that replace [`Expr::Arg`].
     arguments: &'p [Expr],
     /// The text so far.
@@ -202,8 +202,8 @@ impl Printer<'_> {
     fn write_bare(&mut self, expr: &Expr) {
         use Precedence::{Clause, Juxtaposed, Product, Quotient, Sum};
         match *expr {
-            Expr::Entry(slot) => self.operand(slot, OperandPart::Entry),
-            Expr::All(slot) => self.operand(slot, OperandPart::Whole),
+            Expr::Entry(slot) => self.operand(slot, OperandForm::Entry),
+            Expr::All(slot) => self.operand(slot, OperandForm::Whole),
             Expr::Arg(n) => match self.arguments.get(n) {
                 Some(argument) => self.write_bare(&argument.clone()),
                 None => self.to.push('?'),
@@ -256,8 +256,8 @@ impl Printer<'_> {
         }
     }
 
-    fn operand(&mut self, slot: Slot, part: OperandPart) {
-        let text = (self.name)(slot, part);
+    fn operand(&mut self, slot: Slot, form: OperandForm) {
+        let text = (self.name)(slot, form);
         self.to.push_str(&text);
     }
 
@@ -326,7 +326,7 @@ impl Printer<'_> {
 
     fn indexed(&mut self, a: &Expr, indices: &str) {
         match *a {
-            Expr::Entry(slot) => self.operand(slot, OperandPart::Letter),
+            Expr::Entry(slot) => self.operand(slot, OperandForm::Letter),
             ref other => self.write(other, Precedence::Single),
         }
         match self.notation {

@@ -110,10 +110,11 @@ impl Primitive {
         }
     }
 
-    /// The derivative with respect to argument number `by`, from the arguments and the value of the function. `None` if the function has no such derivative.
+    /// The derivative with respect to argument number `argument`, from the arguments and the value of the function. `None` if the function has no such
+    /// derivative.
     #[must_use]
-    pub fn derivative(&self, by: usize, arguments: &[f64], value: f64) -> Option<f64> {
-        self.derivatives.get(by)?.evaluate(EvaluationContext { entry: &|_| value, arguments })
+    pub fn derivative(&self, argument: usize, arguments: &[f64], value: f64) -> Option<f64> {
+        self.derivatives.get(argument)?.evaluate(EvaluationContext { entry: &|_| value, arguments })
     }
 }
 

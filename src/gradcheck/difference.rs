@@ -47,15 +47,16 @@ fn three_point([far_left, left, right, far_right]: &[Perturbed; 4], h: f64) -> [
 pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -> bool {
     let [narrow, wide] = three_point(moves, h);
     let [far_left, left, right, far_right] = moves;
-    // (C(s) + C(−s) − 2 C(0)) / h for a step s, which is about s² C″ / h: h C″ for s = h, and four times as much for s = 2h
-    let bend = |left: &Perturbed, right: &Perturbed| (right.loss - loss) / h + (left.loss - loss) / h;
-    let (inner, outer) = (bend(left, right), bend(far_left, far_right));
+    // the second difference C(s) + C(−s) − 2 C(0) is about s² C″: h² C″ for s = h, and 4 h² C″ for s = 2h. Both are divided by h, so that they can be compared
+    // with slopes
+    let second_difference = |left: &Perturbed, right: &Perturbed| (right.loss - loss) / h + (left.loss - loss) / h;
+    let (inner, outer) = (second_difference(left, right), second_difference(far_left, far_right));
     let allowed = 0.01 * (narrow.abs().max(wide.abs()) + inner.abs()) + error;
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
-/// The largest ratio of two neighbouring step sizes, if the longer step is longer than max(1, |w|). With a larger ratio the longer step is not used: it proves
-/// nothing about the slope at the entry w, because far from w the loss may be saturated, with the slope 0.
+/// The largest usable ratio of a step size to the next shorter one. It limits only steps that are longer than max(1, |w|), where w is the value of the entry.
+/// Such a long step is not used if its ratio is larger: far from w the loss may be saturated and have the slope 0, which proves nothing about the slope at w.
 const LARGEST_RATIO: f64 = 64.0;
 
 /// The estimated slope of the loss.
@@ -64,7 +65,7 @@ pub(super) struct Estimate {
     pub slope: f64,
     /// A bound on the error of the slope.
     pub uncertainty: f64,
-    /// The step size of the slope; `None` if the differences at no three neighbouring step sizes agree.
+    /// The step size of the slope; `None` if no three neighbouring step sizes have slopes that agree.
     pub step: Option<f64>,
 }
 

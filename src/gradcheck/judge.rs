@@ -69,8 +69,8 @@ impl Judge<'_, '_> {
     }
 
     /// Returns the loss after an entry was moved by `by`.
-    fn moved(&mut self, at: usize, by: f64) -> Perturbed {
-        self.workspace.perturb(self.of, at, self.values[at] + by)
+    fn moved(&mut self, at: usize, distance: f64) -> Perturbed {
+        self.workspace.perturb(self.of, at, self.values[at] + distance)
     }
 
     /// Returns the losses after moves of an entry by −2h, −h, h and 2h.
@@ -85,7 +85,7 @@ impl Judge<'_, '_> {
             Direction::Left => -h,
             Direction::Right => h,
         };
-        StepSlope::one_sided(&[h, 2.0 * h].map(|by| self.moved(at, by)), self.loss, h, kink)
+        StepSlope::one_sided(&[h, 2.0 * h].map(|distance| self.moved(at, distance)), self.loss, h, kink)
     }
 
     /// Returns each step size with its slope.
@@ -113,7 +113,7 @@ impl Judge<'_, '_> {
         }
         let h = power_of_two(FIRST_STEP * size);
         let slopes = [-h, h].map(|h| {
-            let [near, far] = [h, 2.0 * h].map(|by| self.moved(at, by).loss);
+            let [near, far] = [h, 2.0 * h].map(|distance| self.moved(at, distance).loss);
             2.0 * ((near - self.loss) / h) - (far - self.loss) / (2.0 * h)
         });
         slopes.iter().all(|slope| slope.is_finite()).then_some(slopes)
@@ -230,7 +230,7 @@ impl Judge<'_, '_> {
                 let (difference, verdict) = self.judge_on_kink(at, h, derivative, moves, &kinks);
                 return result(difference, verdict);
             }
-            is_near_kink = [-NEAR, NEAR].iter().any(|&by| !self.moved(at, by).crossings.is_empty());
+            is_near_kink = [-NEAR, NEAR].iter().any(|&distance| !self.moved(at, distance).crossings.is_empty());
         }
         // if the kink is to the left of the entry, steps to the right do not cross it
         let directions: &[Direction] =

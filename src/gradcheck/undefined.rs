@@ -116,9 +116,9 @@ fn is_steep(network: &Network, run: &Run, (output, output_at): (Id, usize), (of,
         return false;
     };
     let x = run.values(of)[at];
-    let y_after_move = |by: f64| {
+    let y_after_move = |distance: f64| {
         let mut entries = run.values(of).to_vec();
-        entries[at] = x + by;
+        entries[at] = x + distance;
         let mut sums = vec![0.0; len(&network.tensor(output).shape)];
         op.compute(|id| if id == of { &entries } else { run.values(id) }, &mut sums);
         sums[output_at]

@@ -61,7 +61,7 @@ impl Checkpoints {
         self.all().len()
     }
 
-    /// Returns the checkpoint from which an iteration is computed: that of the iteration itself or else of the nearest earlier iteration.
+    /// Returns the checkpoint from which an iteration is computed: the checkpoint of the iteration itself, or else of the nearest earlier iteration.
     pub fn nearest(&self, iteration: u64) -> Checkpoint {
         let all = self.all();
         all[all.partition_point(|checkpoint| checkpoint.iteration <= iteration).max(1) - 1].clone()

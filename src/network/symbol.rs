@@ -112,8 +112,8 @@ impl Symbol {
         bare.push_str(&if latex { glyph::latex(&subscript) } else { subscript });
         match &self.kind {
             SymbolKind::Itself => bare,
-            SymbolKind::Derivative(by) if latex => format!(r"\frac{{\partial {}}}{{\partial {bare}}}", letter(by, notation)),
-            SymbolKind::Derivative(by) => format!("∂{by}/∂{bare}"),
+            SymbolKind::Derivative(loss) if latex => format!(r"\frac{{\partial {}}}{{\partial {bare}}}", letter(loss, notation)),
+            SymbolKind::Derivative(loss) => format!("∂{loss}/∂{bare}"),
             SymbolKind::Velocity if latex => format!("v_{{{bare}}}"),
             SymbolKind::Velocity => format!("v of {bare}"),
         }

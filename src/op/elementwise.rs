@@ -82,7 +82,7 @@ impl Elementwise {
         self.broadcast.as_ref().map_or(1, |broadcast| broadcast.reader_count(slot))
     }
 
-    /// The entry of y that is number `n`, from 0, among the entries of y that read the entry `entry` of the input `slot`.
+    /// The n-th entry of y, from 0, that reads the entry `entry` of the input `slot`.
     fn reader(&self, slot: usize, entry: usize, n: usize) -> usize {
         self.broadcast.as_ref().map_or(entry, |broadcast| broadcast.reader(slot, entry, n))
     }
@@ -253,8 +253,8 @@ impl ElementwiseBackward {
         TermPlace { input, output: self.operation.reader(self.slot, input, n) }
     }
 
-    /// A factor whose value `expr` gives, such as `exp′(u)`. The picture shows it beside the entry of y if the inputs are broadcast, else beside the entry
-    /// of u.
+    /// A factor such as `exp′(u)`: `expr` is its text, and `value` its value. The picture shows the factor beside the entry of y if the inputs are broadcast,
+    /// else beside the entry of u.
     fn derived(&self, expr: &'static Expr, at: TermPlace, value: f64) -> Arg {
         if self.operation.broadcast.is_some() {
             derived(expr, Output, at.output, value)
@@ -287,11 +287,11 @@ impl ElementwiseBackward {
         // `with_constant` is the dividend as it is printed if an operand is a constant, such as the 3 in x^3
         let Quotient { dividend, with_constant, divisor } = called.quotients.get(self.operand)?.as_ref()?;
         let number = |slot| match slot {
-            // in the expression of a dividend, `Input` has the number of an operand
+            // in a dividend, `Input(n)` means operand n, which can be a constant; everywhere else it means the n-th input tensor
             Input(operand) => self.operation.value(x, operand, at.output),
             slot => x.get(slot, at.output),
         };
-        // if the dividend has a factor of 0, besides the upstream, then ∂y/∂u is exactly 0 and has not underflowed
+        // if a factor of the dividend other than the upstream is 0, then ∂y/∂u is exactly 0 and has not underflowed
         let mut is_exactly_zero = false;
         dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
         let has_constant = self.operation.operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
@@ -374,7 +374,7 @@ impl Rule for ElementwiseBackward {
         let words = match self.operation.operator {
             Operator::Add => "A sum passes the derivative on unchanged: the local derivative is 1.",
             Operator::Sub => "A difference passes the derivative on: unchanged to the first operand, with a minus to the second.",
-            Operator::Mul => "A product passes the derivative on times the other factor.",
+            Operator::Mul => "A product passes the derivative on, multiplied by the other factor.",
             Operator::Neg => "A minus reverses the sign of the derivative.",
             Operator::Copy => "A copy passes the derivative on unchanged.",
             Operator::Call(called) => called.words,

@@ -171,17 +171,17 @@ mod tests {
                 arguments.extend(&rest);
                 let value = |arguments: &[f64]| function.value(arguments).expect("a function of numbers");
                 let y = value(&arguments);
-                for by in 0..function.derivatives.len() {
+                for argument in 0..function.derivatives.len() {
                     let value_moved_by = |h: f64| {
                         let mut moved = arguments.clone();
-                        moved[by] += h;
+                        moved[argument] += h;
                         value(&moved)
                     };
                     let slope = (value_moved_by(1e-6) - value_moved_by(-1e-6)) / 2e-6;
-                    let derivative = function.derivative(by, &arguments, y).expect("a derivative");
+                    let derivative = function.derivative(argument, &arguments, y).expect("a derivative");
                     // log, √ and some powers have no value for x < 0
                     let agrees = y.is_nan() || (slope - derivative).abs() <= 1e-7 * derivative.abs().max(1.0);
-                    assert!(agrees, "{function:?}{arguments:?} by {by}: {derivative}, but the slope is {slope}");
+                    assert!(agrees, "{function:?}{arguments:?} by argument {argument}: {derivative}, but the slope is {slope}");
                 }
             }
         }

@@ -93,7 +93,7 @@ impl Nest {
         // the lowest and the highest offset within a row, and within a plane
         let row_range = [last(2).min(0), last(2).max(0)];
         let plane_range = [row_range[0] + last(1).min(0), row_range[1] + last(1).max(0)];
-        // the offset from the first edge that the three loops must add up to
+        // the index `at` minus the index of the first edge: p · steps[0] + r · steps[1] + c · steps[2] must be equal to this offset
         let offset = at.cast_signed().wrapping_sub(self.first.ends()[end].cast_signed());
         for p in iterations_within(offset, steps[0], self.counts[0], plane_range) {
             let offset = offset - p * steps[0];
@@ -151,7 +151,7 @@ impl Nest {
         if area == 1 {
             return add_line(a, b, at, plane, terms, sum);
         }
-        // several small planes: with a table, first the whole planes and then the rest of the last one
+        // several small planes: a table has the offsets of the edges of a plane. First the whole planes are added, then the first edges of the last plane
         if terms > area && area <= MAX_TABLE {
             let (planes, rest) = (terms / area, terms % area);
             let offsets = Self::plane_offsets([rows, columns], [row, column]);
@@ -226,8 +226,8 @@ fn advance([i, j]: [usize; 2], [di, dj]: [isize; 2]) -> [usize; 2] {
     [i.wrapping_add_signed(di), j.wrapping_add_signed(dj)]
 }
 
-/// Adds the products of a single loop: `a[i] · b[j]`, `count` times, where i and j move by `di` and `dj`. The function is not inlined, because the compiler
-/// does not keep the sum in a register of a larger function.
+/// Adds the products of a single loop: `a[i] · b[j]`, `count` times, where i and j move by `di` and `dj`. The function is not inlined: in a larger function
+/// the compiler does not keep the sum in a register.
 #[inline(never)]
 fn add_line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 2], count: usize, mut sum: f64) -> f64 {
     if (di, dj) == (1, 1) {

@@ -7,13 +7,15 @@ use super::layer::{Args, Reported};
 
 /// Reads the windows of a pool over a C x H x W image, and claims the memory of the output.
 ///
-/// The windows are the edges of a convolution with C groups: each channel of the output reads only the same channel of the image.
+/// The result is the geometry of a convolution with C groups, one for each channel, because channel c of the output reads only channel c of the image. Each
+/// pixel of a window is an edge of this convolution.
 ///
 /// # Errors
 /// If a key is faulty, no window fits into the image, or a window covers only padding.
 pub fn read_windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     let [channels, height, width] = args.image()?;
-    // all keys are read before the first fault returns, so that the faults of all keys are reported; the second argument is the least value allowed
+    // All keys are read before the first fault returns, so that the faults of all keys are reported. The second argument is the least value allowed. `fail`
+    // reports a fault only if the sizes of the inputs are known, `fail_always` even if they are unknown
     let kernel = args.pair("kernel_size", 1);
     let stride = args.pair("stride", 1);
     let padding = args.pair("padding", 0);
@@ -34,7 +36,7 @@ pub fn read_windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
     args.claim(&[channels, rows.output, columns.output])?;
-    // each axis stores a count for each kernel place, and with padding a kernel may be longer than the image
+    // each axis stores a number for each row or column of the kernel; with padding the kernel may be longer than the image, so its memory is claimed too
     args.claim(&[kernel[0]])?;
     args.claim(&[kernel[1]])?;
     for (name, axis) in [("height", &rows), ("width", &columns)] {

@@ -65,7 +65,7 @@ pub enum Origin {
         /// A place in this operand. The expression reads all its operands at this place.
         at: usize,
         /// A second place in this operand, for an entry of a Jacobian: j in ∂a\[j\]/∂z\[i\], where i is `at`. `None` for other values.
-        by: Option<usize>,
+        second: Option<usize>,
     },
     /// Many entries of the operand in `slot`, as one argument, which has no single value.
     Slice {
@@ -91,8 +91,8 @@ impl Arg {
     /// The same derived factor with a second place. Its first place i and `second` are the indices of an entry of a Jacobian: ∂a\[second\]/∂z\[i\].
     #[must_use]
     pub fn with_second_place(mut self, second: usize) -> Self {
-        if let Origin::Derived { by, .. } = &mut self.origin {
-            *by = Some(second);
+        if let Origin::Derived { second: place, .. } = &mut self.origin {
+            *place = Some(second);
         }
         self
     }
@@ -246,7 +246,7 @@ pub fn constant(value: f64) -> Arg {
 #[must_use]
 pub fn derived(expr: &'static Expr, slot: Slot, at: usize, value: f64) -> Arg {
     tally::count(1);
-    Arg { origin: Origin::Derived { expr, slot, at, by: None }, value }
+    Arg { origin: Origin::Derived { expr, slot, at, second: None }, value }
 }
 
 /// Evaluates an expression of operand entries, all at the place `at`, and returns the value as a factor that is shown at the operand in `slot`.

@@ -25,7 +25,7 @@ pub(super) enum UnknownNames {
 pub(super) struct LayerNames {
     /// The names in file order.
     pub list: Vec<String>,
-    /// The index in file order of the layer with each name. If two layers have the same name, it is the index of the last one.
+    /// For each name, the index in file order of the layer with this name. If two layers have the same name, it is the index of the last one.
     pub indices: HashMap<String, usize>,
     /// The names that may exist although they are not in `list`.
     pub unknown: UnknownNames,
@@ -64,7 +64,7 @@ impl LayerNames {
         }
     }
 
-    /// Returns whether it is certain that no layer has this name, and this was not reported yet.
+    /// Returns `true` if it is certain that no layer has this name, and no fault was reported for this name yet.
     pub fn certainly_lacks(&self, name: &str) -> bool {
         !self.indices.contains_key(name) && !self.missing.contains(name) && !self.may_have(name)
     }

@@ -42,8 +42,8 @@ pub(super) fn unknown_keys(table: &TomlTable<'_>, known: &[&str]) -> Vec<(String
     unknown.map(|key| (key.get_ref().to_string(), key.span())).collect()
 }
 
-/// Reports one key that is not among `known`, and mends it if it is a likely misspelling or a word of another library. `vocabulary` is that of the table's
-/// keys.
+/// Reports one key that is not among `known`, and mends it if it is a likely misspelling or a word of another library. `vocabulary`
+/// is the vocabulary of the table's keys.
 pub(super) fn mend_key(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'_>,

@@ -189,7 +189,7 @@ fn assign_lanes(all: &mut [Block]) -> usize {
 }
 
 impl<'a> Scene<'a> {
-    /// Returns the scene of a sample for a step of the batch: that of the last step of the last sample. For a step of a sample, returns `None`.
+    /// For a step of the batch, returns the scene of the last step of the last sample. For a step of a sample, returns `None`.
     #[must_use]
     pub fn last_of_samples(&self) -> Option<Scene<'a>> {
         let last = self.trace.samples().checked_sub(1).filter(|_| self.sample().is_none())?;

@@ -65,15 +65,15 @@ impl Grid {
         [entry / block_len, entry % block_len / self.columns.max(1), entry % self.columns.max(1)]
     }
 
-    /// Returns the entry that follows over the edge of a matrix: sideways in the matrix before or after it, up or down in the row of matrices above or below;
-    /// `None` at the edge of the tensor. `by` is one row or one column.
+    /// Returns the entry beyond the edge of a matrix, one row or one column from `entry`: sideways in the matrix before or after it, up or down in the row of
+    /// matrices above or below; `None` at the edge of the tensor.
     #[must_use]
     pub fn over_the_edge(&self, entry: usize, [down, right]: [isize; 2], turned: bool) -> Option<usize> {
         let [block, row, column] = self.coordinates(entry);
         let blocks = if right != 0 { right } else { down * isize::try_from(self.inner?).ok()? };
         let block = block.checked_add_signed(blocks).filter(|block| *block < self.blocks)?;
-        let far = |by: isize, count: usize| if (by < 0) == turned { 0 } else { count - 1 };
-        let place = if right != 0 { [block, row, far(right, self.columns)] } else { [block, far(down, self.rows), column] };
+        let far_edge = |direction: isize, count: usize| if (direction < 0) == turned { 0 } else { count - 1 };
+        let place = if right != 0 { [block, row, far_edge(right, self.columns)] } else { [block, far_edge(down, self.rows), column] };
         Some(self.entry(place))
     }
 

@@ -1,5 +1,5 @@
-//! The numbers that are known at a step: those that are given, or that this step or an earlier one has computed. No other file of the scene reads numbers of a
-//! trace.
+//! The numbers that are known at a step: given numbers, and numbers that this step or an earlier step has computed. No other file of the scene reads numbers
+//! of a trace.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

@@ -87,7 +87,7 @@ impl Scene<'_> {
     /// Returns whether the op adds up several tensors, as in the mean of the samples' gradients: it has several parts, and each reads one tensor.
     #[must_use]
     pub fn adds_up(&self) -> bool {
-        let parts = self.op().first_parts();
+        let parts = self.op().first_16_parts();
         parts.len() > 1 && parts.iter().all(|part| part.operands.iter().count() == 1)
     }
 
@@ -101,9 +101,9 @@ impl Scene<'_> {
         operands
     }
 
-    /// Returns the tensors that the op's first parts read ([`Op::first_parts`](crate::network::Op::first_parts)), found from the first term of each.
+    /// Returns the tensors that the op's first 16 parts read. They are found from the first term of each part.
     pub(super) fn first_read(&self) -> &[Id] {
-        self.first_read.get_or_init(|| self.read_by(self.trace.first_terms(&self.at).take(self.op().first_parts().len())))
+        self.first_read.get_or_init(|| self.read_by(self.trace.first_terms(&self.at).take(self.op().first_16_parts().len())))
     }
 
     /// Returns the tensors that some terms read, each once, in the order of the terms.

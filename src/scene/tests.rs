@@ -61,9 +61,9 @@ fn neighbours_follow_the_rotation_of_the_matrix_on_the_screen() {
     let plain = ShownTensor { tensor: 0, padding: [0, 0], turned: false, is_result: false };
     let turned = ShownTensor { turned: true, ..plain };
     let [right, down, left] = [[0, 1], [1, 0], [0, -1]];
-    assert_eq!([right, down, left].map(|by| plain.neighbour(&grid, 7, by)), [Some(8), Some(10), Some(6)]);
-    assert_eq!([right, down, left].map(|by| turned.neighbour(&grid, 7, by)), [Some(6), None, Some(8)]);
-    assert_eq!([right, [0, 2], down].map(|by| plain.neighbour(&grid, 11, by)), [None; 3]);
+    assert_eq!([right, down, left].map(|direction| plain.neighbour(&grid, 7, direction)), [Some(8), Some(10), Some(6)]);
+    assert_eq!([right, down, left].map(|direction| turned.neighbour(&grid, 7, direction)), [Some(6), None, Some(8)]);
+    assert_eq!([right, [0, 2], down].map(|direction| plain.neighbour(&grid, 11, direction)), [None; 3]);
     assert_eq!(plain.neighbour(&Grid::of(&[4]), 2, down), Some(3));
     for entry in 0..12 {
         assert_eq!(grid.entry(grid.coordinates(entry)), entry);

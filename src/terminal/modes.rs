@@ -37,9 +37,9 @@ const RAW: u8 = 1 << 7;
 /// The escape sequence for the terminal's default colours and attributes.
 const RESET: &str = "\x1b[0m";
 
-/// The modes that the program needs, as bits; 0 if no program runs.
+/// The modes that the full screen needs, as bits; 0 if there is no full screen.
 static WANTED: AtomicU8 = AtomicU8::new(0);
-/// The modes that are on, as bits; 0 if no program runs, or if it is suspended.
+/// The modes that are on, as bits; 0 if there is no full screen, or while the process is suspended.
 static ON: AtomicU8 = AtomicU8::new(0);
 /// The lock of all writes to the terminal. Because of the lock, no other write interrupts a frame, and no frame is drawn after [`leave`].
 static WRITING: Mutex<()> = Mutex::new(());
@@ -63,12 +63,13 @@ impl Drop for Guard {
     }
 }
 
-/// `true` if a program runs in the full screen, or is suspended.
+/// `true` from the start of the full screen to its end, also while the process is suspended.
 pub(super) fn is_running() -> bool {
     WANTED.load(SeqCst) != 0
 }
 
-/// Switches on the modes that the program needs. Modes that are on are switched on again, because another program may have changed the terminal.
+/// Switches on the modes that the full screen needs. Modes that are on are switched on again, because other programs may have changed the terminal while this
+/// process was suspended.
 pub(super) fn enter() -> io::Result<()> {
     let _writing = lock();
     let wanted = WANTED.load(SeqCst);
@@ -103,7 +104,7 @@ pub(super) fn leave() {
     }
 }
 
-/// Writes a frame. Outside the full screen, as while the program is suspended, the frame is dropped.
+/// Writes a frame. Outside the full screen, as while the process is suspended, the frame is dropped.
 pub(super) fn write_frame(frame: &[u8]) -> io::Result<()> {
     let _writing = lock();
     if ON.load(SeqCst) == 0 {

@@ -264,10 +264,10 @@ fn append_code(text: &mut SequenceBytes, code: u8) {
 }
 
 /// The sequence that moves the cursor in a direction: `ESC[3B` is 3 rows down, `ESC[B` is 1.
-fn move_by(by: u16, letter: u8) -> SequenceBytes {
+fn move_by(count: u16, letter: u8) -> SequenceBytes {
     let mut text = SequenceBytes::from_slice(b"\x1b[");
-    if by > 1 {
-        append_digits(&mut text, by);
+    if count > 1 {
+        append_digits(&mut text, count);
     }
     text.push(letter);
     text

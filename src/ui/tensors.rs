@@ -69,7 +69,7 @@ fn others(view: &View<'_>) -> (Vec<Id>, usize) {
     };
     let is_given = |id: &Id| network.producer(*id).is_none();
     let add_op = |ids: &mut Vec<Id>, (id, _): (Id, Range<u64>)| {
-        let parts = network.producer(id).map_or(&[][..], |op| network.ops()[op].first_parts());
+        let parts = network.producer(id).map_or(&[][..], |op| network.ops()[op].first_16_parts());
         parts.iter().flat_map(|part| part.operands.iter().copied()).filter(is_given).for_each(|operand| add(ids, operand));
         add(ids, id);
     };
@@ -85,7 +85,7 @@ fn others(view: &View<'_>) -> (Vec<Id>, usize) {
     (ids, count)
 }
 
-/// Returns the tensors for which the area has room, each with its place. If it has not room for all, those of the ops nearest to the current one are shown.
+/// Returns the tensors for which the area has room, each with its place. If some do not fit, the tensors of the ops nearest to the current op are shown.
 fn placed(view: &View<'_>, area: Rect) -> Vec<(Id, Rect)> {
     let (ids, before) = others(view);
     let mut sized: Vec<(Id, [u16; 2], usize)> = Vec::new();

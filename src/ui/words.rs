@@ -42,7 +42,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 /// Returns the number of lines that the pane requests at a width. This is the largest number that any step of this op needs, so nothing moves from step to step.
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
-    let parts = 0..view.op().first_parts().len();
+    let parts = 0..view.op().first_16_parts().len();
     let line_count = |remark| parts.clone().map(|part| lines(view, part, &view.words(part), remark, usize::from(room.width)).len()).max();
     let op = view.span(crate::step::Unit::Op);
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
@@ -97,7 +97,8 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
     lines
 }
 
-/// Returns the remark for this step. If several remarks cover the step, returns the one that covers the fewest steps, and of these the first.
+/// Returns the remark for this step. If several remarks cover the step, returns the remark that covers the fewest steps. If several cover equally few, returns
+/// the first of them.
 fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
     let covering = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
     covering.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())

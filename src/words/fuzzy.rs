@@ -48,8 +48,7 @@ impl FuzzyText {
         let mut total = 0;
         for atom in &self.words {
             let mut best = |text: &str| {
-                let begins = |word: &&str| word.chars().next().is_some_and(|first| starts_with(atom, first));
-                let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).filter(begins);
+                let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| have_same_first_letter(word, atom));
                 // of two words that match equally well, the shorter one is better
                 let score = |word: &str| {
                     let found = atom.score(Utf32Str::new(word, &mut self.characters), &mut self.matcher)?;
@@ -64,9 +63,10 @@ impl FuzzyText {
     }
 }
 
-/// Returns whether the typed word `atom` begins with the letter `first`, in lower or upper case.
-fn starts_with(atom: &Atom, first: char) -> bool {
-    atom.needle_text().chars().next().is_some_and(|letter| letter.to_lowercase().eq(first.to_lowercase()))
+/// Returns whether a word of an entry and the typed word `atom` begin with the same letter, in lower or upper case. An empty word has no first letter.
+fn have_same_first_letter(word: &str, atom: &Atom) -> bool {
+    let first_letters = word.chars().next().zip(atom.needle_text().chars().next());
+    first_letters.is_some_and(|(of_word, typed)| of_word.to_lowercase().eq(typed.to_lowercase()))
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(best("fwd"), Some("step forward"));
         assert_eq!(best("SHARES"), Some("terms"));
         assert_eq!(best("whatever"), Some("step forward"));
-        assert_eq!(best("tep"), None, "the first letter is the first of a word");
+        assert_eq!(best("tep"), None, "the typed word and the found word must begin with the same letter");
         assert_eq!(best("conv1.z"), None);
         assert_eq!(best(&"s".repeat(1000)), None);
     }

@@ -102,7 +102,7 @@ fn a_text_names_the_sample_if_there_are_several() {
     for (level, expected) in [("op", "  2:fc1.z  "), ("element", "  2:fc1.z[0]  "), ("step", "  2:fc1.z[0]#1 of 3  ")] {
         let lines = printed(&["trace", "xor", "--format", "text", "--level", level]);
         assert_eq!(lines.lines().filter(|line| line.contains(expected)).count(), 1, "{level}: {lines}");
-        // the batch belongs to no sample, and a single sample needs no name
+        // an op of the batch, such as the loss of the batch, has no sample's number; if there is a single sample, no op has a number
         assert!(lines.contains("  loss") && !lines.contains("5:"), "{level}");
         assert!(!printed(&["trace", "figure-09", "--format", "text", "--level", level]).contains("1:"), "{level}");
     }

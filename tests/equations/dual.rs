@@ -51,33 +51,33 @@ fn quotient(a: Dual, b: Dual) -> Dual {
 
 /// Evaluates an expression whose names are numbers, not larger tensors.
 pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
-    let of = |expr: &Expr| evaluate(expr, scope);
+    let value_of = |expr: &Expr| evaluate(expr, scope);
     Ok(match *expr {
         Expr::Entry(_) | Expr::All(_) | Expr::Indexed(..) | Expr::Name(_) => (scope.named)(expr)?,
         Expr::Arg(n) => *scope.arguments.get(n).ok_or_else(|| format!("there is no argument {n}"))?,
         Expr::Number(number) => constant(number),
         Expr::ClosedGate => constant(0.0),
-        Expr::Neg(a) => product(constant(-1.0), of(a)?),
+        Expr::Neg(a) => product(constant(-1.0), value_of(a)?),
         Expr::Add([a, b]) => {
-            let (a, b) = (of(a)?, of(b)?);
+            let (a, b) = (value_of(a)?, value_of(b)?);
             Dual { value: a.value + b.value, slope: a.slope + b.slope }
         }
         Expr::Sub([a, b]) => {
-            let (a, b) = (of(a)?, of(b)?);
+            let (a, b) = (value_of(a)?, value_of(b)?);
             Dual { value: a.value - b.value, slope: a.slope - b.slope }
         }
         // here the letters of a matrix product, such as W a, are numbers
-        Expr::Mul([a, b]) | Expr::Product(gradstep::expr::Join::Matrix, [a, b]) => product(of(a)?, of(b)?),
-        Expr::Div([a, b]) => quotient(of(a)?, of(b)?),
-        Expr::Square(a) => product(of(a)?, of(a)?),
-        Expr::Of(function, arguments) => apply(function, &arguments.iter().map(of).collect::<Result<Vec<_>, _>>()?)?,
+        Expr::Mul([a, b]) | Expr::Product(gradstep::expr::Join::Matrix, [a, b]) => product(value_of(a)?, value_of(b)?),
+        Expr::Div([a, b]) => quotient(value_of(a)?, value_of(b)?),
+        Expr::Square(a) => product(value_of(a)?, value_of(a)?),
+        Expr::Of(function, arguments) => apply(function, &arguments.iter().map(value_of).collect::<Result<Vec<_>, _>>()?)?,
         Expr::Cases(cases, other) => {
             for Case { left, is, right, value } in cases {
-                if holds(*is, of(left)?.value, of(right)?.value) {
-                    return of(value);
+                if holds(*is, value_of(left)?.value, value_of(right)?.value) {
+                    return value_of(value);
                 }
             }
-            of(other)?
+            value_of(other)?
         }
         ref other => return Err(format!("{other:?} is no expression of numbers")),
     })
@@ -155,16 +155,21 @@ fn slopes_are_central_differences() {
     let names = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "normal_cdf", "^", "min", "max"];
     for name in names {
         let arity = if ["^", "min", "max"].contains(&name) { 2 } else { 1 };
-        for by in 0..arity {
+        for argument in 0..arity {
             for point in [[0.31, 1.7], [0.9, 0.6], [2.2, -1.3]] {
                 let at = |h: f64, slope: f64| {
-                    let moved =
-                        |n: usize| Dual { value: point[n] + if n == by { h } else { 0.0 }, slope: if n == by { slope } else { 0.0 } };
+                    let moved = |n: usize| Dual {
+                        value: point[n] + if n == argument { h } else { 0.0 },
+                        slope: if n == argument { slope } else { 0.0 },
+                    };
                     elementary(name, &[moved(0), moved(1)][..arity]).expect("a function of numbers")
                 };
                 let difference = (at(1e-6, 0.0).value - at(-1e-6, 0.0).value) / 2e-6;
                 let slope = at(0.0, 1.0).slope;
-                assert!((difference - slope).abs() <= 1e-8 * slope.abs().max(1.0), "{name} by {by}: {slope}, not {difference}");
+                assert!(
+                    (difference - slope).abs() <= 1e-8 * slope.abs().max(1.0),
+                    "{name} by argument {argument}: {slope}, not {difference}"
+                );
             }
         }
     }

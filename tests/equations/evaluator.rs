@@ -81,23 +81,23 @@ impl Part<'_> {
     }
 
     fn value(&self, expr: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
-        let of = |expr: &Expr| self.value(expr, wanted);
+        let value_of = |expr: &Expr| self.value(expr, wanted);
         match *expr {
             Expr::All(slot) | Expr::Entry(slot) => self.operand(slot),
-            Expr::Arg(n) => of(self.arguments.get(n).ok_or_else(|| format!("there is no argument {n}"))?),
+            Expr::Arg(n) => value_of(self.arguments.get(n).ok_or_else(|| format!("there is no argument {n}"))?),
             Expr::Number(number) => Ok(Tensor::number(number)),
             Expr::Name(name) => self.name(name),
-            Expr::Neg(a) => Ok(of(a)?.map(|a| -a)),
-            Expr::Add([a, b]) => of(a)?.zip(of(b)?, |a, b| a + b),
-            Expr::Sub([a, b]) => of(a)?.zip(of(b)?, |a, b| a - b),
-            Expr::Mul([a, b]) => of(a)?.zip(of(b)?, |a, b| a * b),
-            Expr::Div([a, b]) => of(a)?.zip(of(b)?, |a, b| a / b),
-            Expr::Square(a) => Ok(of(a)?.map(|a| a * a)),
-            Expr::Product(Join::Hadamard, [a, b]) => of(a)?.hadamard(of(b)?),
+            Expr::Neg(a) => Ok(value_of(a)?.map(|a| -a)),
+            Expr::Add([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a + b),
+            Expr::Sub([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a - b),
+            Expr::Mul([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a * b),
+            Expr::Div([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a / b),
+            Expr::Square(a) => Ok(value_of(a)?.map(|a| a * a)),
+            Expr::Product(Join::Hadamard, [a, b]) => value_of(a)?.hadamard(value_of(b)?),
             Expr::Product(Join::Matrix, [a, b]) => self.product(a, b, wanted),
             Expr::Product(Join::Convolution, [a, b]) => self.convolution(a, b, wanted),
-            Expr::Inner([a, b]) => of(a)?.zip(of(b)?, |a, b| a * b)?.sum(&[]),
-            Expr::Transposed(a) => of(a)?.transposed(),
+            Expr::Inner([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a * b)?.sum(&[]),
+            Expr::Transposed(a) => value_of(a)?.transposed(),
             Expr::Of(function, arguments) => self.function(function, arguments, wanted),
             Expr::Prime(function, arguments) => self.entries(function, arguments, wanted, |dual| dual.slope),
             Expr::Partial(slot) => Ok(Tensor::number(self.partial(slot)?)),
@@ -216,9 +216,15 @@ impl Part<'_> {
         }
     }
 
-    /// Applies a function of numbers to each entry. `of` takes the value or the slope of each result. Arguments that are only in the function's definition are
-    /// keys.
-    fn entries(&self, function: &'static Primitive, arguments: &[Expr], wanted: &[usize], of: impl Fn(Dual) -> f64) -> Result<Tensor, Why> {
+    /// Applies a function of numbers to each entry. `number_of` returns the value or the slope of each result. Arguments that are only in the function's
+    /// definition are keys.
+    fn entries(
+        &self,
+        function: &'static Primitive,
+        arguments: &[Expr],
+        wanted: &[usize],
+        number_of: impl Fn(Dual) -> f64,
+    ) -> Result<Tensor, Why> {
         let mut tensors = arguments.iter().map(|argument| self.value(argument, wanted)).collect::<Result<Vec<_>, _>>()?;
         for number in tensors.len()..function.arguments.len() {
             tensors.push(Tensor::number(self.key(function, number)?));
@@ -231,7 +237,7 @@ impl Part<'_> {
                 if n == 0 { variable(value) } else { constant(value) }
             };
             let numbers: Vec<Dual> = tensors.iter().enumerate().map(number).collect();
-            values.push(of(dual::apply(function, &numbers)?));
+            values.push(number_of(dual::apply(function, &numbers)?));
         }
         Ok(Tensor::new(&shape, values))
     }
@@ -248,8 +254,8 @@ impl Part<'_> {
         Ok(self.own_keys().number(key).unwrap_or(default))
     }
 
-    /// ∂y/∂x for the operand x in the slot `by`, from the right-hand side of y. Both are numbers, as in a scalar graph.
-    fn partial(&self, by: Slot) -> Result<f64, Why> {
+    /// ∂y/∂x for the operand x in the slot `operand`, from the right-hand side of y. Both are numbers, as in a scalar graph.
+    fn partial(&self, operand: Slot) -> Result<f64, Why> {
         let number = self.network.producer(self.y()).ok_or("y is not computed")?;
         let [forward] = &self.network.ops()[number].parts[..] else { return Err("y has several parts".to_owned()) };
         let (rule, x) = self.run.part(&self.network.ops()[number], number, 0);
@@ -257,7 +263,7 @@ impl Part<'_> {
             Expr::All(slot) | Expr::Entry(slot) => {
                 let id = forward.operands.get(slot).ok_or_else(|| format!("{slot:?} is not read"))?;
                 let value = self.run.values(id)[0];
-                Ok(if slot == by { variable(value) } else { constant(value) })
+                Ok(if slot == operand { variable(value) } else { constant(value) })
             }
             ref other => Err(format!("{other:?} in a graph")),
         };

@@ -6,7 +6,7 @@ use std::iter;
 use std::path::Path;
 
 use gradstep::app::Document;
-use gradstep::expr::{Notation, OperandPart};
+use gradstep::expr::{Notation, OperandForm};
 use gradstep::op::slot::Slot;
 use gradstep::trace::{Position, Trace};
 
@@ -131,7 +131,7 @@ fn a_name_in_an_equation_means_one_tensor() {
                 let mut see = |slot: Slot, is_whole: bool| {
                     let id = part.operands[slot];
                     // an equation names an operand as a whole tensor, such as a⁽¹⁾, or by a letter to which it adds indices, such as aᵢ
-                    let form = if is_whole { OperandPart::Whole } else { OperandPart::Letter };
+                    let form = if is_whole { OperandForm::Whole } else { OperandForm::Letter };
                     let name = trace.operand_text(&at, number, slot, form, Notation::Unicode);
                     if *tensors.entry(name).or_insert(id) != id {
                         found.insert(equation.name);

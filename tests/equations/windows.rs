@@ -3,9 +3,10 @@
 use super::keys::Table;
 use super::tensor::Tensor;
 
-/// The size of a filter or window and the positions at which it lies on an image: each number for rows and for columns.
+/// The size of a filter or window, and its positions on an image. Each pair has a number for rows and a number for columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Placement {
+    /// The numbers of rows and columns of the filter or window.
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub padding: [usize; 2],
@@ -53,13 +54,13 @@ impl Placement {
         [0, 1].map(|n| (size[n] + 2 * padding[n]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1) / stride[n] + 1)
     }
 
-    /// The pixel under the entry `place` of the kernel in a window; `None` if it is padding.
+    /// The pixel under the filter's row and column `place`, when the filter is at the position `window`; `None` if it is padding.
     fn pixel(&self, window: [usize; 2], place: [usize; 2], size: [usize; 2]) -> Option<[usize; 2]> {
-        let on = |n: usize| {
-            let at = (window[n] * self.stride[n] + place[n] * self.dilation[n]).checked_sub(self.padding[n])?;
-            (at < size[n]).then_some(at)
+        let coordinate = |axis: usize| {
+            let at = (window[axis] * self.stride[axis] + place[axis] * self.dilation[axis]).checked_sub(self.padding[axis])?;
+            (at < size[axis]).then_some(at)
         };
-        Some([on(0)?, on(1)?])
+        Some([coordinate(0)?, coordinate(1)?])
     }
 
     /// The pixels of a window in row-major order.
@@ -86,13 +87,13 @@ impl Placement {
         Ok(out)
     }
 
-    /// Cross-correlation of two images, which gives filters of this shape. `by` slides over `over`, channel by channel, in steps of the dilation; the pixels of
-    /// `by` lie one stride apart.
-    pub fn slide_image(&self, over: &Tensor, by: &Tensor, shape: [usize; 4]) -> Result<Tensor, String> {
-        let ([channels, height, width], [count, rows, columns]) = (image(over)?, image(by)?);
+    /// Cross-correlation of two images, which gives filters of this shape, such as the gradient of a convolution's filters. The image `sliding` slides over
+    /// the image `over`, channel by channel. It moves by the dilation, and its pixels are one stride apart.
+    pub fn slide_image(&self, over: &Tensor, sliding: &Tensor, shape: [usize; 4]) -> Result<Tensor, String> {
+        let ([channels, height, width], [count, rows, columns]) = (image(over)?, image(sliding)?);
         let [filters, depth, ..] = shape;
         if count != filters || [rows, columns] != self.windows([height, width]) {
-            return Err(format!("{:?} does not slide over {:?}", by.shape, over.shape));
+            return Err(format!("{:?} does not slide over {:?}", sliding.shape, over.shape));
         }
         let groups = groups(channels, depth, filters)?;
         let mut out = Tensor::zeros(&shape);
@@ -102,7 +103,7 @@ impl Placement {
                 let at = out.offset(&[f, c, place[0], place[1]]);
                 for [y, x] in grid([rows, columns]) {
                     if let Some([row, column]) = self.pixel([y, x], place, [height, width]) {
-                        out.values[at] += over.get(&[channel, row, column]) * by.get(&[f, y, x]);
+                        out.values[at] += over.get(&[channel, row, column]) * sliding.get(&[f, y, x]);
                     }
                 }
             }
@@ -110,13 +111,14 @@ impl Placement {
         Ok(out)
     }
 
-    /// The transpose of [`Placement::slide`]: the turned filter slides over an image whose pixels lie one stride apart, as far as the two overlap. A filter
-    /// reaches all channels of its group.
+    /// The transpose of [`Placement::slide`], which gives an image of this shape: the filters, turned by 180°, slide over the image `over`, whose pixels are
+    /// one stride apart. A filter and the image need only overlap. Each filter adds to all channels of its group.
+    ///
+    /// The shape is an argument because images of different sizes can have the same windows: with stride 2 the last row and column may be in no window.
     pub fn slide_back(&self, over: &Tensor, turned: &Tensor, shape: [usize; 3]) -> Result<Tensor, String> {
-        let ([count, rows, columns], [own, depth, ..]) = (image(over)?, filters(turned)?);
+        let ([count, rows, columns], [filter_count, depth, ..]) = (image(over)?, filters(turned)?);
         let [channels, height, width] = shape;
-        // images of several sizes have the same windows, because the last rows and columns may be in no window
-        if count != own || self.windows([height, width]) != [rows, columns] {
+        if count != filter_count || self.windows([height, width]) != [rows, columns] {
             return Err(format!("{:?} by {:?} does not give {shape:?}", over.shape, turned.shape));
         }
         let groups = groups(channels, depth, count)?;
@@ -126,12 +128,13 @@ impl Placement {
             for [y, x] in grid([height, width]) {
                 let at = out.offset(&[channel, y, x]);
                 for place in grid(self.kernel) {
-                    let on = |n: usize, to: usize, size: usize| {
-                        let reach = self.dilation[n] * (self.kernel[n] - 1);
-                        let from = (to + self.padding[n] + place[n] * self.dilation[n]).checked_sub(reach)?;
-                        (from % self.stride[n] == 0 && from / self.stride[n] < size).then_some(from / self.stride[n])
+                    // the row (axis 0) or column (axis 1) of `over` from which the filter's `place` adds to the row or column `to` of the result
+                    let source = |axis: usize, to: usize, size: usize| {
+                        let reach = self.dilation[axis] * (self.kernel[axis] - 1);
+                        let from = (to + self.padding[axis] + place[axis] * self.dilation[axis]).checked_sub(reach)?;
+                        (from % self.stride[axis] == 0 && from / self.stride[axis] < size).then_some(from / self.stride[axis])
                     };
-                    if let (Some(row), Some(column)) = (on(0, y, rows), on(1, x, columns)) {
+                    if let (Some(row), Some(column)) = (source(0, y, rows), source(1, x, columns)) {
                         out.values[at] += over.get(&[f, row, column]) * turned.get(&[f, c, place[0], place[1]]);
                     }
                 }

@@ -1,4 +1,4 @@
-//! Breakpoints are set, listed and removed, and runs to breakpoints stop where a scan of all steps of all iterations stops.
+//! Breakpoints are set, listed and removed. The keys `c` and `C` stop at the same steps as a plain scan of all steps of all iterations.
 
 use gradstep::app::{Document, ListKind, OverlayKind, State, Visit};
 use gradstep::step::Unit;

@@ -1,4 +1,4 @@
-//! Finding: commands by their words, searches, and breakpoints. Searches and runs are compared with a scan of all steps, one after another.
+//! Finding: commands by their words, searches, and breakpoints. Searches and moves to breakpoints are compared with a plain scan of all steps.
 
 mod breakpoints;
 mod commands;

@@ -46,8 +46,8 @@ fn event() -> impl Strategy<Value = Event> {
         Action::OpenPrompt,
         Action::OpenPalette(gradstep::keys::COMMANDS),
         Action::ToggleBreakpoint,
-        Action::RunToBreakpoint(1),
-        Action::RunToBreakpoint(-1),
+        Action::ContinueToBreakpoint(1),
+        Action::ContinueToBreakpoint(-1),
         Action::Edit(InputRequest::InsertChar('b')),
         Action::Edit(InputRequest::DeletePrevChar),
         Action::Complete,
@@ -77,8 +77,8 @@ fn act(state: &mut State, event: Event, pane_switches: &mut i64) {
             }
         }
         Event::Do(action) => {
-            if let Action::CycleSetting(Setting::Pane, by) = action {
-                *pane_switches += by;
+            if let Action::CycleSetting(Setting::Pane, count) = action {
+                *pane_switches += count;
             }
             if let Some(Request::Open(name)) = update(state, action) {
                 state.open(Arc::clone(&bundled_documents()[&name]), None);

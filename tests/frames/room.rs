@@ -66,10 +66,10 @@ fn nothing_moves_within_an_op() {
                     let mut state = open(name, "");
                     update(&mut state, Action::GoToStep(step));
                     let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
-                    let of = |(y, line): (usize, &str)| {
+                    let titles_in = |(y, line): (usize, &str)| {
                         ["─ why", "─ picture", "─ matrices"].map(|title| (y, line.find(title).map(|at| line[..at].chars().count())))
                     };
-                    places.push((step, shown.lines().enumerate().flat_map(of).filter(|(_, at)| at.is_some()).collect::<Vec<_>>()));
+                    places.push((step, shown.lines().enumerate().flat_map(titles_in).filter(|(_, at)| at.is_some()).collect::<Vec<_>>()));
                 }
                 assert!(places.windows(2).all(|pair| pair[0].1 == pair[1].1), "{name} at {width}x{height}: {places:?}");
             }

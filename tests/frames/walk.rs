@@ -166,7 +166,7 @@ fn every_small_screen_can_be_drawn() {
 }
 
 #[test]
-fn play_steps_by_the_clock_and_stops_at_the_end() {
+fn play_makes_one_step_per_period_and_stops_at_the_last_step() {
     let mut state = open("figure-14", "g<Space>");
     let period = state.settings.period();
     let len = state.document().expect("open").trace.len();
@@ -178,7 +178,7 @@ fn play_steps_by_the_clock_and_stops_at_the_end() {
 }
 
 #[test]
-fn late_play_makes_one_unit_and_does_not_catch_up() {
+fn a_delayed_play_moves_by_one_unit_and_does_not_make_up_for_missed_moves() {
     let mut state = open("figure-14", "g<Space>");
     let period = state.settings.period();
     update(&mut state, Action::Clock(period * 1000));

@@ -198,13 +198,13 @@ fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Ver
     let document = read(&format!("title = \"t\"\n{scenario}"));
     let network = document.trace.network();
     let run = document.trace.run(0);
-    let planted = wrong.map(|(name, by)| {
+    let planted = wrong.map(|(name, error)| {
         let id = network.find(name).unwrap();
-        run.with_tensor(network, id, run.tensor(network, id).as_ref() + by)
+        run.with_tensor(network, id, run.tensor(network, id).as_ref() + error)
     });
     let checked = check(network, planted.as_ref().unwrap_or(run), CheckOptions::ALL, |_| true);
-    let of = |checked: &TensorCheck| checked.checks.iter().map(|compared| compared.verdict).collect();
-    let named = checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), of(checked)));
+    let verdicts = |checked: &TensorCheck| checked.checks.iter().map(|compared| compared.verdict).collect();
+    let named = checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), verdicts(checked)));
     named.filter(|(name, _)| name != "grad.fc1.a").collect()
 }
 
@@ -318,21 +318,21 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
             let tensor = network.find(name.strip_prefix("grad.").unwrap()).unwrap();
             for compared in checked.checks.iter().filter(|compared| compared.verdict == Verdict::Agrees) {
                 let w = run.values(tensor)[compared.at];
-                let moved = |by: f64| {
+                let moved = |distance: f64| {
                     let mut entries = run.values(tensor).to_vec();
-                    entries[compared.at] = w + by;
+                    entries[compared.at] = w + distance;
                     let run = run.with_tensor(network, tensor, from_flat(&network.tensor(tensor).shape, entries));
                     run.values(network.loss())[0]
                 };
-                let is = |slope: f64| slope.to_bits() == compared.difference.to_bits();
+                let is_reported = |slope: f64| slope.to_bits() == compared.difference.to_bits();
                 // the difference is the central one of fourth order, or one of the two sides
                 let found = |h: f64| {
                     let [far, left, right, further] = [-2.0, -1.0, 1.0, 2.0].map(|factor| moved(factor * h));
                     let here = moved(0.0);
                     let sided = |near: f64, far: f64, h: f64| 2.0 * ((near - here) / h) - (far - here) / (2.0 * h);
-                    is((4.0 * ((right - left) / (2.0 * h)) - (further - far) / (4.0 * h)) / 3.0)
-                        || is(sided(right, further, h))
-                        || is(sided(left, far, -h))
+                    is_reported((4.0 * ((right - left) / (2.0 * h)) - (further - far) / (4.0 * h)) / 3.0)
+                        || is_reported(sided(right, further, h))
+                        || is_reported(sided(left, far, -h))
                 };
                 // every distance h is a power of two, and nearly always this first one
                 let first = (1e-5 * w.abs().max(1.0)).log2().floor();
@@ -388,8 +388,8 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
         .sources()
         .map(|(id, from)| {
             let BatchSource::Sample(sample, of) = from else { unreachable!("nothing is updated") };
-            let (sample, by) = spoil(sample, &network.tensor(of).name).unwrap_or((sample, 1.0));
-            (id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * by))
+            let (sample, factor) = spoil(sample, &network.tensor(of).name).unwrap_or((sample, 1.0));
+            (id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * factor))
         })
         .collect();
     let run = Run::new(&batch.network, &given);

@@ -12,11 +12,11 @@ use crate::scenario;
 /// A few entries of each tensor.
 const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero::<usize>::MIN };
 
-/// Checks that no derivative is reported as off. Then multiplies one of the derivatives that agree by 1 + `by`, and checks that it is reported.
+/// Checks that no derivative is reported as off. Then multiplies one of the derivatives that agree by 1 + `relative_error`, and checks that it is reported.
 ///
 /// # Errors
 /// The first verdict that is wrong.
-pub fn check_verdicts(text: &str, seed: u64, by: f64) -> Result<(), TestCaseError> {
+pub fn check_verdicts(text: &str, seed: u64, relative_error: f64) -> Result<(), TestCaseError> {
     let document = Document::new(scenario(text)?);
     // 0^x jumps at 0, and PyTorch's convention there is not a slope
     let zero_power = |step: Step| step.function.is_some_and(|function| function.name == "^") && step.factors[0].value == 0.0;
@@ -40,7 +40,7 @@ pub fn check_verdicts(text: &str, seed: u64, by: f64) -> Result<(), TestCaseErro
     }
     let (gradient, at) = agree[usize::try_from(seed % agree.len() as u64).expect("a place")];
     let mut entries = run.values(gradient).to_vec();
-    entries[at] *= 1.0 + by;
+    entries[at] *= 1.0 + relative_error;
     let planted = run.with_tensor(network, gradient, from_flat(&network.tensor(gradient).shape, entries));
     for checked in check(network, &planted, FEW, |_| true) {
         for compared in checked.checks.iter().filter(|compared| (checked.gradient, compared.at) == (gradient, at)) {
@@ -66,10 +66,10 @@ pub fn check_verdicts(text: &str, seed: u64, by: f64) -> Result<(), TestCaseErro
 fn a_missing_derivative_at_a_softmax_tie_is_off() {
     let text =
         "title = \"tie\"\ninput = [1, 2001, 2001]\ntarget = 1\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n";
-    for by in [-1.0, -0.5, 0.01] {
-        check_verdicts(text, 0, by).expect("found");
-        check_verdicts(text, 1, by).expect("found");
-        check_verdicts(text, 2, by).expect("found");
+    for relative_error in [-1.0, -0.5, 0.01] {
+        check_verdicts(text, 0, relative_error).expect("found");
+        check_verdicts(text, 1, relative_error).expect("found");
+        check_verdicts(text, 2, relative_error).expect("found");
     }
 }
 

@@ -95,11 +95,11 @@ fn end(view: View) -> usize {
 fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseError> {
     let (contraction, all) = (&einsum.contraction, einsum.edges());
     let entries = len(&einsum.shape(end(view)));
-    let of = |entry: usize| all.iter().filter(move |edge| edge.ends()[end(view)] == entry).copied().collect::<Vec<Edge>>();
+    let edges_of = |entry: usize| all.iter().filter(move |edge| edge.ends()[end(view)] == entry).copied().collect::<Vec<Edge>>();
     prop_assert!(contraction.has_terms(view, entries).is_none());
     let mut before = 0;
     for entry in 0..entries {
-        let plain = of(entry);
+        let plain = edges_of(entry);
         let what = format!("{text} with {:?}: entry {entry} of {view:?}", einsum.sizes);
         prop_assert_eq!(contraction.prefix_terms(view, entry), before, "{}", what);
         before += plain.len() as u64;
@@ -120,7 +120,7 @@ fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseEr
         }
     });
     for (entry, swept) in swept.iter().enumerate() {
-        prop_assert_eq!(swept, &of(entry), "{} with {:?}: sweep over entry {} of {:?}", text, einsum.sizes, entry, view);
+        prop_assert_eq!(swept, &edges_of(entry), "{} with {:?}: sweep over entry {} of {:?}", text, einsum.sizes, entry, view);
     }
     Ok(())
 }

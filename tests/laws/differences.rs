@@ -61,9 +61,9 @@ pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, St
 fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id, at: usize) -> Option<(f64, f64)> {
     let value = run.values(id)[at];
     let h = DISTANCE * value.abs().max(1.0);
-    let near = |by: f64| {
+    let near = |distance: f64| {
         let mut entries = run.values(id).to_vec();
-        entries[at] = value + by;
+        entries[at] = value + distance;
         let shape = &network.tensor(id).shape;
         let changed = given.iter().cloned().chain([(id, Arc::new(from_flat(shape, entries)))]).collect::<Vec<_>>();
         Run::new(network, &changed)

@@ -161,9 +161,13 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         // looked up for one position and for all positions, which are two ways in `term_reads`
         let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
         for places in [&places[place..=place], &places] {
-            let own = |found: &&TermRead| found.term == at.term && found.place == place;
+            let is_this_term = |found: &&TermRead| found.term == at.term && found.place == place;
             let found = trace.term_reads(&at, tensor, places);
-            ensure!(found.iter().filter(own).count() == 1, "{name} reads {tensor}[{place}] among {}, which is not known", places.len());
+            ensure!(
+                found.iter().filter(is_this_term).count() == 1,
+                "{name} reads {tensor}[{place}] among {}, which is not known",
+                places.len()
+            );
         }
     }
     let address = trace.address(&at).to_string();

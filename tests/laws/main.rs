@@ -96,14 +96,14 @@ proptest! {
     }
 
     #[test]
-    fn gradcheck_is_right_about_networks(mut tape in tape(), flavour in flavours_with_differences(), seed in any::<u64>(), by in faults()) {
-        checked::check_verdicts(&layers::network(&mut tape, flavour), seed, by)?;
+    fn gradcheck_is_right_about_networks(mut tape in tape(), flavour in flavours_with_differences(), seed in any::<u64>(), relative_error in faults()) {
+        checked::check_verdicts(&layers::network(&mut tape, flavour), seed, relative_error)?;
     }
 
     #[test]
-    fn gradcheck_is_right_about_graphs(mut tape in tape(), sharp in any::<bool>(), seed in any::<u64>(), by in faults()) {
+    fn gradcheck_is_right_about_graphs(mut tape in tape(), sharp in any::<bool>(), seed in any::<u64>(), relative_error in faults()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
-        checked::check_verdicts(&graphs::graph(&mut tape, flavour), seed, by)?;
+        checked::check_verdicts(&graphs::graph(&mut tape, flavour), seed, relative_error)?;
     }
 
     #[test]

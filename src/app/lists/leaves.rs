@@ -96,7 +96,7 @@ impl PartialOrd for Reached {
 }
 
 impl Ord for Reached {
-    /// The larger share is first; of equal shares, the one that was found first.
+    /// The larger share is first; of two equal shares, the share that was found first.
     fn cmp(&self, other: &Self) -> Ordering {
         self.share.total_cmp(&other.share).then(other.order.cmp(&self.order))
     }
@@ -168,7 +168,7 @@ fn search(scenes: &mut Scenes<'_>, first: RunEntry) -> Search {
     search
 }
 
-/// Returns the rows in display order: each below the one that reads it, the larger shares first.
+/// Returns the rows in display order: each row is below the row that reads its entry. Of the rows below one row, larger shares come first.
 fn ordered(rows: &[Reached]) -> Vec<usize> {
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
     for (row, reached) in rows.iter().enumerate() {

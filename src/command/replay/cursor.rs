@@ -1,11 +1,14 @@
 //! A cursor over the events of a session: it decides what a replay does next, and how much work it may do.
 //!
-//! - An *exact* session records each play move and each slice of work. Its replay only follows the events.
-//! - Any other session records no play moves, and has `work` events for only a part of the work, or has none. Its replay computes the times of the play moves
-//!   itself, and does them between two events.
+//! Three words of the stepper: while it *plays*, it moves by one unit, such as a step, at regular times; each such move is a *play move*. A long computation is
+//! a *job*. A job is done in *slices* of a few milliseconds, and a slice consists of *pieces*, such as one op.
 //!
-//! An event may ask for work on a job, which is done before the next event. A damaged session file could ask for any amount of work. So the work is limited
-//! to 10,000 pieces for each millisecond until the next event, and to those of 20 ms. No machine does more pieces in this time.
+//! - An *exact* session has an event for each play move and for each slice, with the number of its pieces. Its replay only follows the events.
+//! - Any other session has no events for play moves, and may have `work` events for some of the slices. Its replay computes the times of the play moves itself,
+//!   and makes them between two events.
+//!
+//! An event may ask for work on a job, which is done before the next event. A damaged session file could ask for any amount of work. So at most 10,000 pieces
+//! are done for each millisecond until the next event, and at most 20 ms of this time count. No machine does more pieces in this time.
 
 use std::time::Duration;
 
@@ -14,8 +17,8 @@ use crate::session::{Event, Session};
 
 /// The largest number of pieces of work in a millisecond. No piece takes less than 100 ns.
 const PIECES_PER_MS: u128 = 10_000;
-/// The longest time whose pieces of work may be done before an event, even if the event is later. A recorded slice of work takes longer only if a single piece
-/// is slow.
+/// The longest time for which pieces of work are counted: if the next event is later than this, no more pieces are done. A recorded slice takes longer only if
+/// a single piece is slow.
 const MAX_SLICE: Duration = Duration::from_millis(20);
 
 /// The next thing to do in a replay.
@@ -87,8 +90,8 @@ impl ReplayCursor {
             }
             ref event => {
                 let effect = driver.apply(event, time);
-                // in a session that is not exact, the work of an event is due right after the event, unless the next event is a `work` event, which has
-                // the amount
+                // in a session that is not exact, the work of an event is due right after the event, unless the next event is a `work` event, which
+                // contains the number of iterations to compute
                 let work_is_due = !self.is_exact && !matches!(self.event(self.done), Some(Event::Work(_)));
                 (effect, if work_is_due { WorkLimit { pieces: max_pieces, ..WorkLimit::UNLIMITED } } else { WorkLimit::default() })
             }

@@ -52,8 +52,8 @@ impl EntryName {
     }
 
     /// Writes the name of the entry at a row-major position. The derivative of one entry with respect to another, as in a softmax, also has the index of
-    /// the entry at `by`: `(0-fc2.a)[0,1]` for the entries 0 and 1.
-    fn write(&mut self, at: usize, by: Option<usize>, to: &mut Vec<u8>) {
+    /// the entry at `second`: `(0-fc2.a)[0,1]` for the entries 0 and 1.
+    fn write(&mut self, at: usize, second: Option<usize>, to: &mut Vec<u8>) {
         if !self.row.contains(&at) {
             self.set_row(at);
         }
@@ -61,7 +61,7 @@ impl EntryName {
         if !self.shape.is_empty() {
             append_number(at - self.row.start, to);
         }
-        for i in by.into_iter().flat_map(|by| unravel(by, &self.shape)) {
+        for i in second.into_iter().flat_map(|second| unravel(second, &self.shape)) {
             to.push(b',');
             append_number(i, to);
         }
@@ -170,8 +170,8 @@ impl<'a> StepNames<'a> {
 
     /// Writes the name of an entry of the op's own tensor.
     pub(super) fn entry(&mut self, entry: usize, to: &mut Vec<u8>) {
-        let by = None;
-        self.op.own.write(entry, by, to);
+        let second = None;
+        self.op.own.write(entry, second, to);
     }
 
     /// Writes the name of a factor, and returns the kind of the factor. A constant has no name. A slice has no value, so its text is then complete.
@@ -179,20 +179,20 @@ impl<'a> StepNames<'a> {
         let Self { trace, syntaxes: [_, syntax], .. } = *self;
         let position = self.at.as_ref().expect("`op` is called before `factor`");
         let operand = |slot: Slot| trace.network_of(position.sample_run).tensor(trace.op_at(position).parts[part].operands[slot]);
-        let (slot, expr, at, by) = match arg.origin {
+        let (slot, expr, at, second) = match arg.origin {
             Origin::Constant => return FactorText::Constant,
             Origin::Slice { slot, places } => {
                 (syntax.slice)(&operand(slot).name, places.len(), to);
                 return FactorText::Slice;
             }
             Origin::Entry { slot, at } => (slot, None, at, None),
-            Origin::Derived { expr, slot, at, by } => (slot, Some(expr), at, by),
+            Origin::Derived { expr, slot, at, second } => (slot, Some(expr), at, second),
         };
         let i = self.op.find_or_make((part, slot, expr), |name| match expr {
             None => name.set(syntax, &operand(slot).name, &operand(slot).shape),
             Some(expr) => name.set(syntax, &trace.derived_name(position, part, expr), &operand(slot).shape),
         });
-        self.op.factors[i].1.write(at, by, to);
+        self.op.factors[i].1.write(at, second, to);
         FactorText::Entry
     }
 }

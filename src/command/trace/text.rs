@@ -1,4 +1,9 @@
-//! The trace as lines for people: `2  fc1.z[0]#2 of 4  fc1.weight[0,1] -1 * input[1] -2 = 2  sum 2.5`.
+//! The trace as lines for people. A name or an entry is followed by its value: `fc1.weight[0,1] -1` is the entry `fc1.weight[0,1]`, which has the value −1.
+//! The line of step 2, the second of the four terms of `fc1.z[0]`, is (−1) · (−2) = 2:
+//!
+//! ```text
+//! 2  fc1.z[0]#2 of 4  fc1.weight[0,1] -1 * input[1] -2 = 2  sum 2.5
+//! ```
 
 use std::io::Write as _;
 

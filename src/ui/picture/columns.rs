@@ -57,7 +57,7 @@ pub struct ShownNeurons {
     pub left: Vec<usize>,
     pub right: Vec<usize>,
     pub edges: Vec<NeuronEdge>,
-    /// The numbers of the terms before and after those that are shown; `None` if the picture is not folded to some terms.
+    /// The numbers of hidden terms before and after the terms that are shown; `None` if the picture is not folded to some terms.
     pub folded: Option<[u64; 2]>,
 }
 
@@ -81,7 +81,7 @@ fn is_bias(network: &Network, id: Id) -> bool {
 fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.producer(id)?];
     let mut neurons =
-        op.first_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
+        op.first_16_parts().iter().flat_map(|part| part.operands.iter().copied()).filter(|id| is_neuron(network, *id)).peekable();
     let first = *neurons.peek()?;
     let is_used = |id: Id| entries.iter().any(|(used, _)| *used == id);
     if is_used(first) { Some(first) } else { neurons.find(|id| is_used(*id)).or(Some(first)) }

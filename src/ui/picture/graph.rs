@@ -26,13 +26,13 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
         return;
     }
     let nodes = nodes(view);
-    // each node has at most two tensors: its value and its derivative
+    // a node has at most two tensors, its value and its derivative. So with half as many nodes as the network has tensors, no node is missing
     let has_all_nodes = nodes.len() * 2 >= view.network().tensors().len();
     let Some(current) = nodes.iter().position(|node| node.id == view.neuron(view.output)) else { return };
-    // the current node, then the nodes to which this step's edges lead
+    // the nodes that should be in view: the current node, then the nodes at the other ends of this step's edges
     let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
-    let focus: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
-    let plan = Plan::best(&nodes, &focus, (i32::from(area.width), i32::from(area.height)));
+    let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
+    let plan = Plan::best(&nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
     let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
     // for each node, the highest rank of its edges, and the style of such an edge
@@ -40,18 +40,19 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     for (t, to) in nodes.iter().enumerate() {
         for (f, from) in to.reads.iter().map(|&f| (f, &nodes[f])) {
             let is_now = is_step_edge(view, from.id, to.id);
-            let is_passed = view.is_backward() && has_derivative(view, from.id);
-            let (style, rank) = match (is_now, is_passed) {
+            // the backward pass has followed the edge back, because it has computed the derivative by `from`
+            let is_done_backward = view.is_backward() && has_derivative(view, from.id);
+            let (style, rank) = match (is_now, is_done_backward) {
                 (true, _) => (view.theme.style(StyleRole::Result).not_underlined(), 3),
                 (_, true) => (view.theme.style(StyleRole::Backward), 2),
                 _ => (view.theme.style(StyleRole::Dim), 1),
             };
-            let (lines, cuts) = plan.edge(&nodes, f, t);
+            let (lines, exit_marks) = plan.edge(&nodes, f, t);
             let spot = Some(edge_spot(view, from.id, to.id));
             for (start, end) in lines {
                 canvas.line(start, end, Stroke { style, rank, is_thick: is_now, is_dashed: false, spot });
             }
-            marks.extend(cuts.into_iter().map(|(cell, mark)| (rank, cell, mark.to_owned(), style)));
+            marks.extend(exit_marks.into_iter().map(|(cell, mark)| (rank, cell, mark.to_owned(), style)));
             for node in [f, t] {
                 strongest[node] = if rank > strongest[node].0 { (rank, style) } else { strongest[node] };
             }
@@ -71,6 +72,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
             text_at(buf, area, x, y, &mark, style);
         }
     }
+    // an item of the plan is a node, or a line that passes through a column. The `source` of a node's item is the node's index
     for item in plan.items.iter().filter(|item| item.is_node && plan.rows.contains(&item.row())) {
         if let Some(cell) = on_screen((plan.columns.places[item.column].0, item.row())) {
             draw_node(view, &nodes[item.source], cell, plan.is_roomy, area, buf, spots);
@@ -91,7 +93,8 @@ fn hidden_label(hidden: &HiddenItems, has_all_nodes: bool) -> String {
     }
 }
 
-/// Returns the target of a click on an edge: in the backward pass the term of the derivative that follows the edge back, else the term that reads the node `from`.
+/// Returns the target of a click on an edge. In the forward pass it is the term of `to` that reads `from`. In the backward pass it is the term of the
+/// derivative by `from` that reads the derivative by `to`.
 fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
     let scalar = |tensor: Id| TensorEntry { tensor, at: 0 };
     let gradients = view.network().gradient_of(from).zip(view.network().gradient_of(to)).filter(|_| view.is_backward());
@@ -123,14 +126,14 @@ fn read_now<'a>(view: &'a View<'_>) -> impl Iterator<Item = Id> + 'a {
 fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
     let output = view.neuron(view.output);
     if view.is_backward() {
-        // the first factor is the upstream derivative, by the node `to`
+        // the first factor is the upstream derivative: the derivative by the node `to`
         return output == from && read_now(view).next() == Some(to);
     }
     output == to && read_now(view).any(|id| id == from)
 }
 
-/// Draws a node and its numbers, from a cell on. In a roomy picture the numbers are above and below the node, else beside it. A click on a number goes to what computes it,
-/// and a click on the name to what computes the number of this pass.
+/// Draws a node and its numbers. The cell (x, y) is the left end of the node. In a roomy picture the numbers are above and below the node, else beside it. A
+/// click on a number goes to the step that computes it. A click on the name does the same for the value, or for the derivative in the backward pass.
 fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bool, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     let theme = &view.theme;
     let style = if node.id == view.neuron(view.output) {
@@ -145,21 +148,21 @@ fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bo
     let (forward, backward) = (theme.style(StyleRole::Forward), theme.style(StyleRole::Backward).bold());
     let gradient = view.network().gradient_of(node.id);
     let spot_of_pass = Spot::entry(gradient.filter(|_| view.is_backward()).unwrap_or(node.id), 0);
-    let mut mark = |x: u16, y: u16, text: &str, spot: Spot| {
+    let mut add_spot = |x: u16, y: u16, text: &str, spot: Spot| {
         let wide = u16::try_from(width(text)).unwrap_or(0).min(area.width.saturating_sub(x));
         spots.add(Rect { x: area.x + x, y: area.y + y, width: wide, height: 1 }, spot);
     };
     if is_roomy {
         let name = format!("[{}]", node.name);
         text_at(buf, area, x, y, &name, style);
-        mark(x, y, &name, spot_of_pass);
+        add_spot(x, y, &name, spot_of_pass);
         if let Some(above) = y.checked_sub(1) {
             text_at(buf, area, x + 1, above, &value, forward);
-            mark(x + 1, above, &value, Spot::entry(node.id, 0));
+            add_spot(x + 1, above, &value, Spot::entry(node.id, 0));
         }
         text_at(buf, area, x + 1, y + 1, &derivative, backward);
         if let Some(gradient) = gradient {
-            mark(x + 1, y + 1, &derivative, Spot::entry(gradient, 0));
+            add_spot(x + 1, y + 1, &derivative, Spot::entry(gradient, 0));
         }
         return;
     }
@@ -167,7 +170,7 @@ fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bo
     let mut next = x.saturating_sub(1);
     let mut write = |text: &str, style: Style, spot: Spot| {
         text_at(buf, area, next, y, text, style);
-        mark(next, y, text, spot);
+        add_spot(next, y, text, spot);
         next += u16::try_from(width(text)).unwrap_or(0);
     };
     write(" ", Style::new(), spot_of_pass);

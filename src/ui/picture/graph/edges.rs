@@ -10,7 +10,7 @@ use crate::text::width;
 pub type LineSegment = ((i32, i32), (i32, i32));
 
 /// A mark where an edge leads out of the picture: its cell and its text.
-pub type CutMark = ((i32, i32), &'static str);
+pub type ExitMark = ((i32, i32), &'static str);
 
 /// The items of a column that are above the visible rows, or those that are below.
 pub struct HiddenItems {
@@ -46,8 +46,8 @@ impl Plan {
     /// Returns the lines of the edge between two nodes, and the marks where the edge leads out of the picture.
     ///
     /// Within a column, lines are horizontal. They slope only between columns, where there are no numbers. Only sloping lines lead to hidden rows.
-    pub fn edge(&self, nodes: &[GraphNode], from: usize, to: usize) -> (Vec<LineSegment>, Vec<CutMark>) {
-        let (mut lines, mut cuts) = (Vec::new(), Vec::new());
+    pub fn edge(&self, nodes: &[GraphNode], from: usize, to: usize) -> (Vec<LineSegment>, Vec<ExitMark>) {
+        let (mut lines, mut exit_marks) = (Vec::new(), Vec::new());
         let GraphColumns { first, places } = &self.columns;
         let (start, end) = (nodes[from].depth, nodes[to].depth);
         let row = |node: usize, column: usize| self.item_at.get(&(node, column)).map(|item| self.items[*item].row());
@@ -58,7 +58,7 @@ impl Plan {
             && let (Some(y), true) = (edge_row(0).filter(is_visible), self.columns.column_of(end).is_some())
         {
             let (first_x, _) = places[0];
-            cuts.push(((first_x - 3, y), "←"));
+            exit_marks.push(((first_x - 3, y), "←"));
             lines.push(((first_x - 2, y), (first_x - 1, y)));
         }
         for (column, &(x, column_width)) in places.iter().enumerate().filter(|(column, _)| (start..end).contains(&(column + first))) {
@@ -73,10 +73,10 @@ impl Plan {
                 (Some((next_x, _)), Some(next_y)) if is_visible(&y) || is_visible(&next_y) => {
                     lines.push(((x + column_width, y), (next_x - 1, next_y)));
                 }
-                (None, _) if is_visible(&y) => cuts.push(((x + column_width + 1, y), "→")),
+                (None, _) if is_visible(&y) => exit_marks.push(((x + column_width + 1, y), "→")),
                 _ => {}
             }
         }
-        (lines, cuts)
+        (lines, exit_marks)
     }
 }

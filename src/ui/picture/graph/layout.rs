@@ -44,9 +44,11 @@ pub struct GraphColumns {
     pub places: Vec<(i32, i32)>,
 }
 
-/// An item in a row of a column: a node, or the line from the node `source` to a later column.
+/// An item in a row of a column: a node, or a line that passes through the column to a later column.
 pub struct LayoutItem {
+    /// The index of the node, or of the node at which the line begins.
     pub source: usize,
+    /// `true` for a node, `false` for a line.
     pub is_node: bool,
     /// The column in the picture, from 0.
     pub column: usize,
@@ -94,10 +96,10 @@ fn column_widths(nodes: &[GraphNode], deepest: usize, is_roomy: bool) -> Vec<i32
 }
 
 impl GraphColumns {
-    /// Returns the columns around the first node of `focus` that fit, at most `most`, spread over the width. Columns towards the second node of `focus` are added first.
-    /// `widths` are the widths of all columns of the graph.
-    fn new(nodes: &[GraphNode], focus: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
-        let depth = |n: usize| focus.get(n).map(|node| nodes[*node].depth);
+    /// Returns the columns around the first node of `to_show` that fit, at most `most`, spread over the width. Columns towards the second node of `to_show` are
+    /// added first. `widths` are the widths of all columns of the graph.
+    fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
+        let depth = |n: usize| to_show.get(n).map(|node| nodes[*node].depth);
         let current = depth(0).unwrap_or(0);
         let other = depth(1).unwrap_or(current);
         let deepest = widths.len() - 1;
@@ -139,12 +141,12 @@ impl GraphColumns {
 }
 
 impl Plan {
-    /// Returns the plan with the most columns; of several, the plan with the widest spacing. If not all nodes fit, the first node of `focus` is in view, and as many of the
-    /// others as possible.
-    pub fn best(nodes: &[GraphNode], focus: &[usize], (width, height): (i32, i32)) -> Self {
+    /// Returns the plan with the most columns; of several, the plan with the widest spacing. If not all nodes fit, the first node of `to_show` is in view, and
+    /// as many of its other nodes as possible.
+    pub fn best(nodes: &[GraphNode], to_show: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
         let widths = [false, true].map(|is_roomy| column_widths(nodes, deepest, is_roomy));
-        let columns = |is_roomy: bool, most: usize| GraphColumns::new(nodes, focus, &widths[usize::from(is_roomy)], width, most);
+        let columns = |is_roomy: bool, most: usize| GraphColumns::new(nodes, to_show, &widths[usize::from(is_roomy)], width, most);
         // the largest numbers of columns that fit, with numbers beside the nodes, and with numbers above and below
         let fitting = [false, true].map(|is_roomy| columns(is_roomy, deepest + 1).places.len());
         for most in (2.min(deepest + 1)..=fitting[0].max(fitting[1])).rev() {
@@ -164,7 +166,7 @@ impl Plan {
         let (spacing, is_roomy) = if height < MIN_ROOMY_HEIGHT { (1, false) } else { (3, true) };
         let mut plan = Self::new(nodes, is_roomy, columns(is_roomy, 2), (1, height - 1));
         if !plan.place_items(nodes, spacing) {
-            plan.scroll(focus);
+            plan.scroll(to_show);
         }
         plan
     }
@@ -264,8 +266,8 @@ impl Plan {
         }
     }
 
-    /// Scrolls each column that does not fit to its middle, and then until the column's first node of `focus` is in view.
-    fn scroll(&mut self, focus: &[usize]) {
+    /// Scrolls each column that does not fit to its middle, and then until the column's first node of `to_show` is in view.
+    fn scroll(&mut self, to_show: &[usize]) {
         let (first, last) = (self.rows.start, self.rows.end - 1);
         for column in 0..self.columns.places.len() {
             let items = || self.items.iter().filter(|item| item.column == column);
@@ -274,8 +276,9 @@ impl Plan {
                 continue;
             }
             let middle = (first + last - upper - lower) / 2;
-            let focused = focus.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(LayoutItem::row);
-            let shift = focused.map_or(middle, |row| (row + middle).min(last).max(first) - row);
+            let row_to_show =
+                to_show.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(LayoutItem::row);
+            let shift = row_to_show.map_or(middle, |row| (row + middle).min(last).max(first) - row);
             for item in self.items.iter_mut().filter(|item| item.column == column) {
                 item.row += shift * PART;
             }
