@@ -113,6 +113,7 @@ impl Serialize for Json {
 }
 
 /// Appends the same bytes as `serde_json` for [`Json`], without a serializer.
+#[inline] // the loop over the entries of a tensor is in another module
 pub fn write_json(value: f64, to: &mut Vec<u8>) {
     if let Some(word) = not_finite(value) {
         for part in ["\"", word, "\""] {
