@@ -7,6 +7,9 @@ pub const UNKNOWN: char = '?';
 /// `*`, and this sign becomes `_`, like a blank to fill in.
 pub const TO_COME: &str = "∙";
 
+/// The sign for a number that the user is asked for.
+pub const ASKED: &str = "?";
+
 /// The separator between two facts in a line, such as `step 3/57 │ forward`. It is not a dot, because a dot becomes a product sign in ASCII.
 pub const SEPARATOR: &str = " │ ";
 

@@ -86,6 +86,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["u"], Action::Undo, "undo the last edit", "").named("undo"),
     row(Focus::Normal, &["<C-r>", "U"], Action::Redo, "redo the edit that was undone last", "").named("redo"),
     row(Focus::Normal, &["W"], Action::WriteEdits, "write the edits to the scenario file; a bundled scenario to the current folder", "").named("write edits"),
+    row(Focus::Normal, &["p"], Action::TogglePrediction, "predict: numbers are hidden and asked for, by term in the unit step, else by entry; p again ends it with the score", "").named("predict"),
+    row(Focus::Normal, &["<Enter>"], Action::NextQuestion, "in prediction, write the number that is asked for, or go on to the next one", "").named("next question"),
     row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("toggle watch"),
     row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", "").named("bookmarks"),
     row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network: its blocks, and what is computed already", "map"),
@@ -167,6 +169,10 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Prompt, &["<C-u>"], Action::Edit(InputRequest::DeleteLine), "delete the line", ""),
     row(Focus::Prompt, &["<Esc>", "<C-c>"], Action::Close, "close the line", "close"),
 
+    row(Focus::Answer, &["<Enter>"], Action::Accept, "judge the number: two digits are enough, 1/3 is a number too", "judge"),
+    row(Focus::Answer, &["<Tab>"], Action::ShowAnswer, "show the number", "show"),
+    row(Focus::Answer, &["<Esc>", "<C-c>"], Action::Close, "leave the line: the number stays hidden, Enter opens the line again, p ends prediction", "leave"),
+
     row(Focus::Overlay, &["j", "<Down>"], Action::Scroll(1), "down", "down"),
     row(Focus::Overlay, &["k", "<Up>"], Action::Scroll(-1), "up", "up"),
     row(Focus::Overlay, &["<PgDn>", "<Space>", "<C-f>", "<C-d>"], Action::Page(1), "a page down", "page"),
@@ -215,6 +221,8 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     match (focus, key) {
         // keys without a meaning for the cursor have their usual one
         (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
+        // and those without one for the number, that of the address line
+        (Focus::Answer, _) => action_in(state, Focus::Prompt, key),
         (Focus::List, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => {
             let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
             list.and_then(|list| list.row_of_key(c)).map(Action::Choose)

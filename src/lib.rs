@@ -32,6 +32,7 @@ pub mod trace;
 
 // floor 5
 pub mod gradcheck;
+pub mod mistakes;
 pub mod scene;
 
 // floor 6

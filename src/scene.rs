@@ -7,6 +7,8 @@
 //! A number is known if it is given (an input, a parameter of this iteration, a target, a constant) or if this step or an earlier one has computed it. The
 //! known number of the entry in progress is its running sum. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from the scene. So no
 //! width, colour or picture can depend on a number that is not computed yet.
+//!
+//! A scene may *ask*: then the numbers of this step, or of its whole entry, are not known either, and the user predicts them.
 
 mod blocks;
 mod forms;
@@ -24,7 +26,7 @@ pub use crate::trace::{MAX_ARGUMENTS, Path, Position, Sources, TermRead};
 pub use blocks::{Block, Blocks, MAX_LANES};
 pub use forms::{after_sign, after_sign_in};
 pub use grid::{Grid, ShownTensor};
-pub use known::{EntryState, EntryTerm};
+pub use known::{Asked, EntryState, EntryTerm};
 pub use reads::EntryUse;
 
 use crate::expr::Notation;
@@ -41,8 +43,12 @@ pub struct Scene<'a> {
     trace: &'a Trace,
     /// The position of the step in its trace.
     pub at: Position,
-    /// The step: its factors, value and running sum.
+    /// The step: its factors, value and running sum. Numbers that are asked for are NaN in it.
     pub step: Step,
+    /// The numbers of this step that are asked for, if any are.
+    pub asked: Option<Asked>,
+    /// The number of the last step whose numbers are known; 0 for none. It is this step, or an earlier one where the scene asks.
+    pub last_known: u64,
     /// The tensor that the step's op computes.
     pub output: Id,
     /// The number from which subscripts, headings and channels count: 1 as in mathematics, or 0.
@@ -69,6 +75,8 @@ impl<'a> Scene<'a> {
             trace,
             at,
             step: known::step(trace, &at),
+            asked: None,
+            last_known: number,
             output,
             first_index: 1,
             term_notation: Notation::Unicode,
@@ -94,8 +102,13 @@ impl<'a> Scene<'a> {
     /// Returns the scene of another step of this iteration; `None` if there is no such step or if it comes later than this one.
     #[must_use]
     pub fn at_step(&self, number: u64) -> Option<Scene<'a>> {
-        let scene = (number <= self.at.step).then(|| Scene::of(self.trace, number)).flatten();
-        scene.map(|scene| scene.counting_from(self.first_index).with_terms_in(self.term_notation))
+        let scene = if number <= self.last_known {
+            Scene::of(self.trace, number)?
+        } else {
+            // a step that is asked for is seen only from itself
+            Scene::of(self.trace, number).filter(|_| number == self.at.step)?.asking(self.asked)
+        };
+        Some(scene.counting_from(self.first_index).with_terms_in(self.term_notation))
     }
 
     /// Returns the network whose tensors are shown: the network of the samples, or the network of the batch.

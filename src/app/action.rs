@@ -77,6 +77,12 @@ pub enum Action {
     DiscardOldEdits,
     /// Writes the edits, then does what they have held up.
     WriteAndLeave,
+    /// Turns prediction on or off.
+    TogglePrediction,
+    /// In prediction, opens the line for the number that is asked for, or goes on to the next one.
+    NextQuestion,
+    /// Shows the number that is asked for.
+    ShowAnswer,
     /// Edits the address line.
     Edit(InputRequest),
     /// Puts the next completion into the address line.

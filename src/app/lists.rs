@@ -7,6 +7,7 @@ mod digits;
 mod leaves;
 mod old_edits;
 mod reads;
+mod score;
 mod terms;
 mod unsaved;
 
@@ -29,6 +30,7 @@ fn builder(kind: ListKind) -> Builder {
         ListKind::Leaves => leaves::list,
         ListKind::Copy => copy::list,
         ListKind::Bookmarks => bookmarks::list,
+        ListKind::Score => score::list,
         ListKind::Unsaved => unsaved::list,
         ListKind::OldEdits => old_edits::list,
     }

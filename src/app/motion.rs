@@ -66,6 +66,7 @@ impl Motion<'_> {
             Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
             Action::ToggleWatch => return self.toggle_watch(),
             Action::EditNumber => return self.begin_edit(),
+            Action::NextQuestion => return self.next_question(),
             Action::Undo => return self.undo(times),
             Action::Redo => return self.redo(times),
             Action::ToggleBookmark => return self.toggle_bookmark(),

@@ -34,6 +34,8 @@ pub enum ListKind {
     Copy,
     /// The bookmarks.
     Bookmarks,
+    /// The score of prediction.
+    Score,
     /// The question before the program ends with unsaved edits.
     Unsaved,
     /// The unsaved edits of an earlier session.

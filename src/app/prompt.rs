@@ -11,6 +11,7 @@ use tui_input::{Input, InputRequest};
 
 use super::{Commands, Document};
 use crate::scenario::GivenNumber;
+use crate::scene::Asked;
 use crate::step::Pass;
 
 pub use candidates::Candidate;
@@ -28,6 +29,8 @@ pub enum PromptKind {
     Search,
     /// A new value of a number.
     Value(GivenNumber),
+    /// A number that is predicted.
+    Answer(Asked),
 }
 
 /// The line.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::lists;
 use super::motion::Motion;
 use super::{
-    CurveMarker, Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, Request, ScenarioEntry, Settings, Stepper,
+    CurveMarker, Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, PromptKind, Request, ScenarioEntry,
+    Settings, Stepper,
 };
 use crate::step::Address;
 use crate::trace::{Position, Trace};
@@ -38,6 +39,8 @@ pub enum Focus {
     Cursor,
     /// The address line of the stepper.
     Prompt,
+    /// The line for a number that is asked for. Keys without a meaning for it have that of the address line.
+    Answer,
     /// The overlay.
     Overlay,
     /// The overlay, if it is a list.
@@ -122,6 +125,7 @@ impl State {
             (None, Screen::Stepper(stepper)) => match stepper.mode {
                 Mode::Normal if stepper.cursor.is_some() => Focus::Cursor,
                 Mode::Normal => Focus::Normal,
+                Mode::Prompt(ref prompt) if matches!(prompt.kind, PromptKind::Answer(_)) => Focus::Answer,
                 Mode::Prompt(_) => Focus::Prompt,
             },
         }

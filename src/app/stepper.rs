@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, Job, List, Mode, ReturnPoint, Search, Training, Visit, Visits, Watches,
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, Job, List, Mode, Prediction, ReturnPoint, Search, Training, Visit, Visits,
+    Watches,
 };
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
@@ -57,6 +58,8 @@ pub struct Stepper {
     pub(super) effect: Option<EditEffect>,
     /// The document before the last edit, for the old values.
     pub(super) before_edit: Option<Arc<Document>>,
+    /// The prediction of numbers.
+    pub prediction: Prediction,
 }
 
 impl Stepper {
@@ -88,6 +91,7 @@ impl Stepper {
             training,
             effect: None,
             before_edit: None,
+            prediction: Prediction::default(),
         }
     }
 
@@ -98,10 +102,10 @@ impl Stepper {
         Some((trace, trace.position(self.step)?))
     }
 
-    /// Returns the scene of the step on the screen.
+    /// Returns the scene of the step on the screen, without the numbers that are asked for.
     #[must_use]
     pub fn scene(&self) -> Option<Scene<'_>> {
-        self.document.scene(self.step)
+        Some(self.document.scene(self.step)?.asking(self.asked()))
     }
 
     /// Returns the entry that questions are about: the one under the cursor, or else the one that the step computes.

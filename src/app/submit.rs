@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::command::{Argument, WordCommand, WordKind};
 use super::motion::Motion;
+use super::prediction::LooksAhead;
 use super::prompt::Meaning;
 use super::{Action, Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State};
 use crate::step::{Address, Place};
@@ -32,9 +33,13 @@ impl State {
             }
             return None;
         }
+        if let Meaning::Answer(text) = meaning {
+            self.with_motion(|motion| motion.judge(&text));
+            return None;
+        }
         stepper.mode = Mode::Normal;
         match meaning {
-            Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) => {}
+            Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
             Meaning::Address(text) => self.motion().iter_mut().for_each(|motion| motion.go_to_typed(&text)),
             Meaning::Search(text) => self.motion().iter_mut().for_each(|motion| motion.search(&text)),
             Meaning::Action(action) => return self.user_action(action),
@@ -47,6 +52,10 @@ impl State {
     fn do_words(&mut self, command: &WordCommand, argument: &str) -> Option<Request> {
         if command.argument == Argument::Nothing && !argument.is_empty() {
             self.say(format!("{} takes no words", command.name), true);
+            return None;
+        }
+        let looks_ahead = matches!(command.kind, WordKind::Set | WordKind::NotFinite);
+        if looks_ahead && self.warns_of(LooksAhead::Line(format!("{} {argument}", command.name))) {
             return None;
         }
         match command.kind {

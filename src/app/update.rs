@@ -2,6 +2,8 @@
 //! `work.rs` the jobs.
 
 use super::motion::Motion;
+use super::predicting::looks_ahead;
+use super::prediction::LooksAhead;
 use super::{
     Action, CopyFormat, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen, Setting, State,
 };
@@ -16,6 +18,7 @@ const COPIED_SHOWN: usize = 60;
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
     let request = state.apply(action);
     state.show_answer();
+    state.ask_at_a_new_place();
     request
 }
 
@@ -87,6 +90,9 @@ impl State {
 
     /// Does an action of a key, a click or the wheel, with the number that was typed before it.
     fn act(&mut self, action: Action, count: Option<u64>) -> Option<Request> {
+        if looks_ahead(&action) && self.warns_of(LooksAhead::Action(action.clone())) {
+            return None;
+        }
         match action {
             Action::Digit(digit) => {
                 if let Some(stepper) = self.stepper_mut() {
@@ -145,6 +151,8 @@ impl State {
             Action::NextMatch(_) | Action::ToggleBreakpoint | Action::ContinueToBreakpoint(_) | Action::GoToBreakpoint(_) => {
                 self.motion().iter_mut().for_each(|motion| motion.find(&action, count));
             }
+            Action::TogglePrediction => self.toggle_prediction(),
+            Action::ShowAnswer => self.motion().iter_mut().for_each(Motion::show_the_answer),
             Action::Edit(_) | Action::Complete | Action::CompleteBack => {
                 if let Some(stepper) = self.stepper_mut() {
                     stepper.mode.edit(&action, &stepper.document);
@@ -250,7 +258,7 @@ impl State {
             Focus::Overlay | Focus::List | Focus::Map => self.overlay = None,
             Focus::Picker => self.close_picker(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
-            Focus::Prompt => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
+            Focus::Prompt | Focus::Answer => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
             Focus::Normal => self.motion().iter_mut().for_each(Motion::stop),
         }
     }
@@ -266,7 +274,7 @@ impl State {
                 return self.leave(open);
             }
             Focus::Curve => self.go_to_marker(),
-            Focus::Prompt => return self.submit(),
+            Focus::Prompt | Focus::Answer => return self.submit(),
             Focus::Normal | Focus::Cursor => {}
         }
         None
@@ -325,7 +333,7 @@ impl State {
             Focus::Overlay | Focus::List | Focus::Map => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
             Focus::Curve => self.move_marker(lines.into()),
             Focus::Picker => self.move_selection(lines),
-            Focus::Prompt => {}
+            Focus::Prompt | Focus::Answer => {}
             Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),
         }
     }

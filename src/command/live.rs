@@ -117,7 +117,7 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             _ => Vec::new(),
         },
         // a text is pasted only into the address line; elsewhere each of its characters would act as a command
-        Input::Paste(text) if focus == Focus::Prompt => {
+        Input::Paste(text) if matches!(focus, Focus::Prompt | Focus::Answer) => {
             text.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS).map(|c| Event::Key(Code::Char(c).into())).collect()
         }
         Input::Resize(columns, rows) => vec![Event::Resize(columns, rows)],

@@ -28,7 +28,7 @@ impl Scene<'_> {
         let numbers = || numbers.iter().copied();
         let format = if tensor == self.output {
             // `numbers` is without the running sum, which has to fit too
-            let format = ColumnFormat::of(numbers().chain([self.step.sum]));
+            let format = ColumnFormat::of(numbers().chain(self.number(tensor, self.at.entry)));
             let [before, after] = if format.is_whole() { self.reserved_cells() } else { REAL };
             format.with_room(before, after)
         } else {
@@ -78,7 +78,7 @@ impl Scene<'_> {
     #[must_use]
     pub fn is_rounding_error(&self) -> bool {
         let sum = self.step.sum;
-        if self.at.term == 0 || sum == 0.0 || !sum.is_finite() {
+        if self.at.term == 0 || sum == 0.0 || !sum.is_finite() || self.asks() {
             return false;
         }
         let first = (self.at.term + 1).saturating_sub(MAX_ROUNDED);

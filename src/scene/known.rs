@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::Scene;
 use super::forms::after_sign_in;
 use super::symbols::{joined, number_in};
-use crate::expr::Notation;
+use crate::expr::{Expr, Notation};
 use crate::network::Id;
 use crate::number::short;
 use crate::step::{Factor, Kind, Step, TensorEntry, Unit};
@@ -19,13 +19,33 @@ pub(super) fn step(trace: &Trace, at: &Position) -> Step {
     trace.step(at)
 }
 
+/// The numbers that the user predicts at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The value of the step's term.
+    Term,
+    /// The value of the step's entry.
+    Entry,
+}
+
+/// The knowledge about a term of the entry in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TermState {
+    /// Its numbers are known.
+    Known,
+    /// Its value is asked for: its factors are known, except for those that its step computes.
+    Asked,
+    /// It is computed later.
+    ToCome,
+}
+
 /// One term of the entry in progress. Its symbols are always known. Its numbers are known from the step on that computes the term.
 #[derive(Debug)]
 pub struct EntryTerm {
     pub(super) step: Step,
     /// The part of the op to which the term belongs, counted from 0.
     pub(super) part: usize,
-    is_known: bool,
+    state: TermState,
 }
 
 impl EntryTerm {
@@ -37,19 +57,29 @@ impl EntryTerm {
 
     /// Returns the values of its factors, if they are known; none for a slice.
     pub fn factors(&self) -> impl Iterator<Item = f64> + '_ {
-        self.step.factors.iter().filter(|factor| self.is_known && factor.slice.is_none()).map(|factor| factor.value)
+        self.step.factors.iter().filter(|factor| self.is_known() && factor.slice.is_none()).map(|factor| factor.value)
     }
 
     /// Returns the value of the term, if it is known.
     #[must_use]
     pub fn value(&self) -> Option<f64> {
-        self.is_known.then_some(self.step.value)
+        self.is_known().then_some(self.step.value)
     }
 
     /// Returns the running sum after the term, if it is known.
     #[must_use]
     pub fn sum(&self) -> Option<f64> {
-        self.is_known.then_some(self.step.sum)
+        self.is_known().then_some(self.step.sum)
+    }
+
+    /// Returns whether its value is asked for.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.state == TermState::Asked
+    }
+
+    fn is_known(&self) -> bool {
+        self.state == TermState::Known
     }
 }
 
@@ -82,6 +112,50 @@ pub enum EntryState {
 }
 
 impl<'a> Scene<'a> {
+    /// Returns the same scene without the numbers that are asked for: those of this step, or those of all steps of its entry.
+    #[must_use]
+    pub fn asking(mut self, asked: Option<Asked>) -> Self {
+        self.asked = asked;
+        self.last_known = match asked {
+            None => return self,
+            Some(Asked::Term) => self.at.step - 1,
+            Some(Asked::Entry) => self.at.step - self.at.term - 1,
+        };
+        hide(&mut self.step);
+        // what was found with the numbers
+        self.formats.take();
+        self.sources_now.take();
+        self
+    }
+
+    /// Returns whether the numbers of a step are asked for.
+    #[must_use]
+    pub fn asks_for(&self, step: u64) -> bool {
+        let steps = match self.asked {
+            None => 0..0,
+            Some(Asked::Term) => self.at.step..self.at.step + 1,
+            Some(Asked::Entry) => self.span(Unit::Entry),
+        };
+        steps.contains(&step)
+    }
+
+    /// Returns whether the numbers of this step are asked for.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Returns the running sum after this step; `None` if it is asked for.
+    #[must_use]
+    pub fn running_sum(&self) -> Option<f64> {
+        (!self.asks()).then_some(self.step.sum)
+    }
+
+    /// Returns the position of the last step whose numbers are known; `None` before the first step.
+    fn known_position(&self) -> Option<Position> {
+        if self.asks() { self.trace.position(self.last_known) } else { Some(self.at) }
+    }
+
     /// Returns the state of an entry of a tensor of this network.
     #[must_use]
     pub fn state_of(&self, tensor: Id, entry: usize) -> EntryState {
@@ -92,7 +166,7 @@ impl<'a> Scene<'a> {
         match known {
             None => EntryState::Pending { steps },
             Some(_) if steps.is_empty() => EntryState::Unreached(self.trace.reason_unreached(self.at.sample_run, tensor, entry)),
-            Some(value) if steps.end <= self.at.step + 1 => EntryState::Complete { value, steps },
+            Some(value) if steps.end <= self.last_known + 1 => EntryState::Complete { value, steps },
             Some(sum) => EntryState::Partial { sum, steps },
         }
     }
@@ -126,9 +200,10 @@ impl<'a> Scene<'a> {
             EntryState::Given(_) => Err(format!("{} is given: it has no terms; r lists what reads it", name())),
             EntryState::Unreached(why) => Err(zero_sentence(&name(), why)),
             EntryState::Pending { steps } if steps.is_empty() => Err(format!("{} is not computed yet", name())),
+            EntryState::Pending { steps } if self.asks_for(steps.start) => Err(format!("{} is asked for", name())),
             EntryState::Pending { steps } => Err(format!("{} is not computed yet: step {}", name(), steps.start)),
             EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } => {
-                self.at_step((steps.end - 1).min(self.at.step)).ok_or_else(|| "there is no step".to_owned())
+                self.at_step((steps.end - 1).min(self.last_known)).ok_or_else(|| "there is no step".to_owned())
             }
         }
     }
@@ -161,10 +236,18 @@ impl<'a> Scene<'a> {
     /// Returns the number of an entry, if it is known. The number of the entry in progress is its running sum.
     #[must_use]
     pub fn number(&self, tensor: Id, entry: usize) -> Option<f64> {
-        if (tensor, entry) == (self.output, self.at.entry) {
+        if (tensor, entry) == (self.output, self.at.entry) && !self.asks() {
             return Some(self.step.sum);
         }
-        match self.trace.progress(&self.at, tensor, entry) {
+        let is_given = || self.network().producer(tensor).is_none();
+        let known = self.known_position();
+        let progress = match known {
+            Some(known) if known.sample_run == self.at.sample_run => self.trace.progress(&known, tensor, entry),
+            // nothing of this run is computed yet
+            _ if is_given() => self.trace.progress(&self.at, tensor, entry),
+            _ => Progress::Pending,
+        };
+        match progress {
             Progress::Done(value) | Progress::Partial(value) => Some(value),
             Progress::Pending => None,
         }
@@ -174,60 +257,78 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
         // entries are computed in order, so the known ones are the first
-        let known_count = match self.network().producer(tensor).map_or(Ordering::Less, |op| op.cmp(&self.at.op)) {
-            Ordering::Less => usize::MAX,
-            Ordering::Equal => self.at.entry + usize::from(self.is_complete()),
-            Ordering::Greater => 0,
+        let known = self.known_position().filter(|known| known.sample_run == self.at.sample_run);
+        let known_count = match (self.network().producer(tensor), known) {
+            (None, _) => usize::MAX,
+            (Some(_), None) => 0,
+            (Some(op), Some(known)) => match op.cmp(&known.op) {
+                Ordering::Less => usize::MAX,
+                Ordering::Equal => known.entry + usize::from(known.term + 1 == known.terms),
+                Ordering::Greater => 0,
+            },
         };
         self.trace.sampled_entries(self.at.sample_run, tensor, known_count)
     }
 
     /// Returns whether the results of the op are probably whole numbers. They are if the operands are whole, and the factors and the value of the op's first step
-    /// are whole too. The answer is the same at every step of the op.
+    /// are whole too. The answer is the same at every step of the op; where the first step is asked for, it counts as whole.
     #[must_use]
     pub fn expects_whole(&self) -> bool {
         let is_whole = |number: &f64| number.fract() == 0.0 || !number.is_finite();
         let mut operands = self.tensors().into_iter().filter(|shown| !shown.is_result);
         let has_whole_operands = operands.all(|shown| self.numbers(shown.tensor).iter().all(is_whole));
-        let first_step = || self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at));
+        let first = self.span(Unit::Op).start;
+        let first_step = || self.trace.position(first).map(|at| self.trace.step(&at));
         has_whole_operands
-            && first_step().is_some_and(|step| step.factors.iter().map(|factor| &factor.value).chain([&step.value]).all(is_whole))
+            && (first > self.last_known
+                || first_step().is_some_and(|step| step.factors.iter().map(|factor| &factor.value).chain([&step.value]).all(is_whole)))
     }
 
     /// Returns a term of the entry in progress. The terms count from 0.
     #[must_use]
     pub fn term(&self, term: u64) -> EntryTerm {
-        let is_known = term <= self.at.term;
-        if term == self.at.term {
-            return EntryTerm { step: self.step.clone(), part: self.part(), is_known };
-        }
         let at = self.at.with_term(term);
-        EntryTerm { step: self.trace.step(&at), part: self.trace.part_at(&at), is_known }
+        let state = match () {
+            () if at.step <= self.last_known => TermState::Known,
+            () if self.asks_for(at.step) => TermState::Asked,
+            () => TermState::ToCome,
+        };
+        if term == self.at.term {
+            return EntryTerm { step: self.step.clone(), part: self.part(), state };
+        }
+        let mut step = self.trace.step(&at);
+        if state != TermState::Known {
+            hide(&mut step);
+        }
+        EntryTerm { step, part: self.trace.part_at(&at), state }
     }
 
     /// Returns a term in numbers, such as `0.5·2`, if its numbers are known. If only one factor reads a tensor and this factor is derived by arithmetic, such as a − t,
-    /// the numbers of its operands are shown: `0.7 − 1`.
+    /// the numbers of its operands are shown: `0.7 − 1`. So are they where the derived factor is a part of what is asked for.
     #[must_use]
     pub fn in_numbers(&self, term: &EntryTerm) -> Option<String> {
-        let EntryTerm { step, part, is_known } = term;
+        let EntryTerm { step, part, state } = term;
         let has_one_source = step.factors.iter().filter(|factor| factor.source.is_some()).count() == 1;
         let text = |factor: &Factor| {
             if let Some(slice) = factor.slice {
                 let numbers = if self.term_notation == Notation::Latex { r"\text{ numbers}" } else { " numbers" };
                 return format!("{}{numbers}", slice.len());
             }
+            if *state == TermState::Asked && factor.derived.is_some() {
+                return self.expanded(factor, *part).unwrap_or_else(|| self.factor(factor, *part));
+            }
             let entry = factor.source.filter(|_| factor.derived.is_none());
             let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
             let text = text.map(|text| number_in(text, self.term_notation));
-            let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source));
+            let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
             text.unwrap_or_else(|| number_in(short(factor.value), self.term_notation))
         };
-        is_known.then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))
+        (*state != TermState::ToCome).then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))
     }
 
-    /// Returns a factor with the numbers of its operands, if it is derived by arithmetic alone, such as a − t.
+    /// Returns a derived factor with the numbers of its operands, such as a − t, if they are known.
     fn expanded(&self, factor: &Factor, part: usize) -> Option<String> {
-        let (source, expr) = (factor.source?, factor.derived.filter(|expr| expr.is_arithmetic())?);
+        let (source, expr) = (factor.source?, factor.derived?);
         let operands = &self.op().parts[part].operands;
         let shape = &self.network().tensor(source.tensor).shape;
         let mut operand_count = 0;
@@ -247,13 +348,26 @@ impl<'a> Scene<'a> {
     /// Returns a shorter expression for the completed entry of the step, as its symbols and its value. `None` before the entry is complete, or if there is none.
     #[must_use]
     pub fn shortcut(&self) -> Option<(String, f64)> {
-        self.is_complete().then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
+        (self.is_complete() && !self.asks()).then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
     }
 
     /// Returns the paths from the output of a scalar graph back to the step's node. Empty before the node's derivative is complete, and for other networks.
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
-        let is_complete = self.is_backward() && self.is_complete() && !self.network().reads_samples();
+        let is_complete = self.is_backward() && self.is_complete() && !self.asks() && !self.network().reads_samples();
         if is_complete { self.trace.paths(self.at.sample_run, self.neuron(self.output)) } else { Vec::new() }
+    }
+}
+
+/// Returns whether a factor is derived by arithmetic alone, such as a − t.
+fn is_arithmetic(factor: &Factor) -> bool {
+    factor.derived.is_some_and(Expr::is_arithmetic)
+}
+
+/// Replaces the numbers that a step computes by NaN.
+fn hide(step: &mut Step) {
+    (step.value, step.sum) = (f64::NAN, f64::NAN);
+    for factor in step.factors.iter_mut().filter(|factor| factor.derived.is_some()) {
+        factor.value = f64::NAN;
     }
 }

@@ -7,7 +7,7 @@ use super::{Position, Scene, ShownTensor, Sources};
 use crate::network::{BatchSource, Id, Role};
 use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
-use crate::step::{Kind, Pass, TensorEntry};
+use crate::step::{Factor, Kind, Pass, TensorEntry};
 use crate::tensor::{Places, index_text, unravel};
 use crate::trace::{ReadingStep, TermRead};
 
@@ -118,12 +118,14 @@ impl Scene<'_> {
     }
 
     /// Returns the entries that this step reads. A step that selects one of its arguments, such as a maximum, reads only the selected one. A term that the loss
-    /// leaves out, because its target is 0, still reads its factors.
+    /// leaves out, because its target is 0, still reads its factors. While a maximum is asked for, there is none.
     #[must_use]
     pub fn sources_now(&self) -> &[TensorEntry] {
         self.sources_now.get_or_init(|| {
             if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
-                let selected = self.step.factors.iter().find(|factor| factor.value.to_bits() == self.step.value.to_bits());
+                // the selected entry would tell the value that is asked for
+                let is_selected = |factor: &&Factor| !self.asks() && factor.value.to_bits() == self.step.value.to_bits();
+                let selected = self.step.factors.iter().find(is_selected);
                 return selected.and_then(|factor| factor.source).into_iter().collect();
             }
             self.sources().into_iter().map(|(tensor, at)| TensorEntry { tensor, at }).collect()
@@ -175,7 +177,8 @@ impl Scene<'_> {
     #[must_use]
     pub fn selected_by(&self, tensor: Id, entry: usize) -> Option<TensorEntry> {
         let then = self.at_step(self.first_position(tensor, entry)?.step)?;
-        (then.step.kind == Kind::Select && then.step.function != Some(LEFT_OUT)).then(|| then.sources_now().first().copied())?
+        (then.step.kind == Kind::Select && !then.asks() && then.step.function != Some(LEFT_OUT))
+            .then(|| then.sources_now().first().copied())?
     }
 
     /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `entries` has to be ascending.

@@ -71,7 +71,7 @@ impl Scene<'_> {
     }
 
     /// Returns a factor of a part of the op in symbols.
-    fn factor(&self, factor: &Factor, part: usize) -> String {
+    pub(crate) fn factor(&self, factor: &Factor, part: usize) -> String {
         if let (Some(slice), Some(source)) = (factor.slice, factor.source) {
             let info = self.network().tensor(source.tensor);
             let symbol = info.symbol.whole_in(self.term_notation);

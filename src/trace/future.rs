@@ -35,23 +35,30 @@ impl LaterNumbers {
 
 impl Trace {
     /// Returns a copy of this trace in which every number computed after step `after` is replaced: later terms of the same entry, later entries of the same op,
-    /// later ops and samples, and the batch. If there is no step `after`, nothing is replaced.
+    /// later ops and samples, and the batch. After step 0 come all steps; if there is no other step `after`, nothing is replaced.
     #[must_use]
     pub fn with_future(&self, after: u64, replacement: Replacement) -> Self {
-        let Some(now) = self.position(after) else { return Self::of_iteration(self.iteration, self.sample_runs.iter().cloned().collect()) };
-        let altered =
-            |(number, sample_run): (usize, &SampleRun)| SampleRun { run: self.replaced(number, &now, replacement), ..sample_run.clone() };
+        let now = self.position(after);
+        if now.is_none() && after > 0 {
+            return Self::of_iteration(self.iteration, self.sample_runs.iter().cloned().collect());
+        }
+        let altered = |(number, sample_run): (usize, &SampleRun)| SampleRun {
+            run: self.replaced(number, now.as_ref(), replacement),
+            ..sample_run.clone()
+        };
         let sample_runs = self.sample_runs.iter().enumerate().map(altered).collect();
         Self { future: Some(LaterNumbers { after, replacement }), ..Self::of_iteration(self.iteration, sample_runs) }
     }
 
-    /// Returns the values of a sample run with replacements for all numbers that are computed after position `now`.
-    fn replaced(&self, sample_run: usize, now: &Position, replacement: Replacement) -> Run {
+    /// Returns the values of a sample run with replacements for all numbers that are computed after position `now`, or for all without one.
+    fn replaced(&self, sample_run: usize, now: Option<&Position>, replacement: Replacement) -> Run {
         let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
-        let first_replaced = |id: Id| match network.producer(id) {
+        let first_step = self.sample_run_starts.get(sample_run).map_or(self.len, |start| self.segments[*start].steps_before) + 1;
+        let first_replaced = |id: Id| match (network.producer(id), now) {
             // given tensors are not replaced. But the inputs of the batch's run are not given: they are results of the samples
-            None => (sample_run > now.sample_run && sample.is_none()).then_some(0),
-            Some(op) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
+            (None, now) => (now.is_none_or(|now| now.step < first_step - 1) && sample.is_none()).then_some(0),
+            (Some(_), None) => Some(0),
+            (Some(op), Some(now)) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
                 std::cmp::Ordering::Less => None,
                 // the entry in progress is replaced too, unless this is its last term
                 std::cmp::Ordering::Equal => Some(now.entry + usize::from(now.term + 1 == now.terms)),

@@ -22,7 +22,7 @@ use ratatui::widgets::Widget;
 use crate::expr::{Notation, Sign};
 use crate::glyph;
 use crate::op::rule::{Equation, Gist};
-use crate::scene::{Path, after_sign};
+use crate::scene::{Asked, Path, after_sign};
 use crate::text::{align_left, align_right};
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
@@ -193,7 +193,8 @@ fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
 fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     let column = |number: u64| {
         let term = view.term(number);
-        let or_dot = |text: Option<String>| text.unwrap_or_else(|| glyph::TO_COME.to_owned());
+        let unknown = if term.is_asked() { glyph::ASKED } else { glyph::TO_COME };
+        let or_dot = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
         let texts = [view.in_symbols(&term), or_dot(view.in_numbers(&term)), or_dot(view.term_text(&term))];
         // every term but the first follows a plus
         TermColumn { term: number, texts: if number > 0 { texts.map(after_sign) } else { texts } }
@@ -271,11 +272,12 @@ fn term_style(view: &View<'_>, term: u64) -> Style {
 /// Builds the line with the running sum before and after this step.
 fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let step = &view.step;
-    let result = view.value_text(step.sum);
-    let last = step.term == step.terms;
+    let asked = || glyph::ASKED.to_owned();
+    let result = view.running_sum().map_or_else(asked, |sum| view.value_text(sum));
+    let last = step.term == step.terms || view.asked == Some(Asked::Entry);
     let left = if last { "all" } else { "so far" };
     let before = step.term.checked_sub(2).and_then(|before| view.sum_text(before));
-    let value = || view.term_text(&view.term(view.at.term)).unwrap_or_default();
+    let value = || view.term_text(&view.term(view.at.term)).unwrap_or_else(asked);
     let mut text = before.map_or_else(|| result.clone(), |before| format!("{before} + {} = {result}", after_sign(value())));
     if view.is_rounding_error() {
         text.push_str(" ≈ 0, rounding");

@@ -52,7 +52,7 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
     let iteration = step.iteration;
     let mut facts = vec![match view.document.iterations() {
         1 => fact("iteration 1".to_owned(), dropped.clone()),
-        _ if view.document.ends_early(step.step) => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
+        _ if view.document.ends_early(view.last_known) => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
         iterations => fact(format!("iteration {iteration}/{iterations}"), None),
     }];
     facts.extend(sample(view));

@@ -357,7 +357,8 @@ impl<'a> Matrix<'a> {
             number_style = number_style.reversed();
         }
         let (marks, mark_style) = if is_under_cursor { (['{', '}'], mark_style.reversed()) } else { (marks, mark_style) };
-        let text = value.map_or_else(|| self.format.align(glyph::TO_COME), |v| self.format.cell(v));
+        let unknown = if mark == Mark::Result { glyph::ASKED } else { glyph::TO_COME };
+        let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let number = text.chars().map(|c| (c, if c == ' ' { mark_style } else { number_style }));
         pen.cells(x, y, std::iter::once((marks[0], mark_style)).chain(number).chain([(marks[1], mark_style)]));
     }

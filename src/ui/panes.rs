@@ -11,7 +11,7 @@ use super::view::View;
 use super::{
     ClickTarget, below_title, draw_title, equation, header, losses, operands, ops, picture, status, tensors, timeline, watch, words,
 };
-use crate::app::Setting;
+use crate::app::{Focus, Setting};
 use crate::text::width;
 
 /// A function that returns the click target under a cell of a pane's area, if there is one.
@@ -75,9 +75,10 @@ impl Pane {
 /// Returns the areas of all panes.
 fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
     let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
-    // the words show the effect of an edit, so they are in front until the next move
+    // the words show the effect of an edit, so they are in front until the next move; and the question while its line is open
+    let is_answering = view.state.focus() == Focus::Answer;
     let mut shared = PANES.iter().filter(|pane| matches!(pane.dock, Dock::Beside | Dock::Below));
-    let words = shared.position(|pane| pane.dock == Dock::Below).filter(|_| view.stepper.shown_effect().is_some());
+    let words = shared.position(|pane| pane.dock == Dock::Below).filter(|_| is_answering || view.stepper.shown_effect().is_some());
     let front = |count: usize| words.filter(|words| *words < count).unwrap_or_else(|| view.state.settings.choice(Setting::Pane, count));
     layout(&docks, screen, &front, &|n, room| PANES[n].wants(view, screen, room))
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State, number_name};
+use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State, Stepper, asked_symbol, number_name};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;
@@ -43,6 +43,10 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (op_step, op_steps) = view.progress(Unit::Op);
     if op_steps > 1 {
         facts.push(format!("step {op_step} of {op_steps} in this op"));
+    }
+    if view.stepper.prediction.is_on {
+        let (right, all) = view.stepper.prediction.totals();
+        facts.push(format!("predicted {right}/{all}"));
     }
     facts.push(format!("unit: {}", view.stepper.unit.name()));
     if view.stepper.play.is_some() {
@@ -90,6 +94,7 @@ fn under_cursor(view: &View<'_>) -> Option<String> {
     let state = match view.state_of(tensor, at) {
         EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact_on_screen(value)),
         EntryState::Partial { sum, .. } => format!("= {} so far", exact_on_screen(sum)),
+        EntryState::Pending { steps } if view.asks_for(steps.start) => "is asked for".to_owned(),
         EntryState::Pending { steps } if steps.is_empty() => "is not computed yet".to_owned(),
         EntryState::Pending { steps } => format!("is not computed yet: step {}", steps.start),
         EntryState::Unreached(why) => format!("is 0: {why}"),
@@ -102,7 +107,7 @@ fn under_cursor(view: &View<'_>) -> Option<String> {
 /// Draws the address line if it has the focus, else the key bar: the keys of the current focus, from the table of keys.
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
-    if let (Focus::Prompt, Some(prompt)) = (focus, state.prompt()) {
+    if let (Focus::Prompt | Focus::Answer, Some(prompt)) = (focus, state.prompt()) {
         return address_line(prompt, &line_sign(state, prompt), theme, area, buf);
     }
     let mut spans = vec![Span::raw(" ")];
@@ -147,7 +152,7 @@ pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
     let focus = view.state.focus();
     let (_, remaining) = position(view, usize::from(area.width));
     let shows_message = matches!(message(view, remaining), Some((_, false))) && view.stepper.job.is_none();
-    if focus == Focus::Prompt || shows_message && matches!(focus, Focus::Normal | Focus::Cursor) {
+    if matches!(focus, Focus::Prompt | Focus::Answer) || shows_message && matches!(focus, Focus::Normal | Focus::Cursor) {
         return None;
     }
     let area = beside_cursor(view, area).1;
@@ -172,6 +177,10 @@ fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
 fn line_sign(state: &State, prompt: &Prompt) -> String {
     match (prompt.kind, state.document()) {
         (PromptKind::Search, _) => "/".to_owned(),
+        (PromptKind::Answer(asked), _) => {
+            let scene = state.stepper().and_then(Stepper::scene).map(|scene| scene.counting_from(state.settings.first_index()));
+            scene.map_or_else(String::new, |scene| format!(" {} = ", asked_symbol(&scene, asked)))
+        }
         (PromptKind::Value(place), Some(document)) => {
             format!(" {} = {} → ", number_name(&document.scenario, place), exact_on_screen(document.scenario.number(place)))
         }
@@ -195,6 +204,7 @@ fn address_line(prompt: &Prompt, sign: &str, theme: &Theme, area: Rect, buf: &mu
     ]);
     let keys: &[(&str, &str)] = match prompt.kind {
         PromptKind::Value(_) => &[("Enter", " set  "), ("Esc", " leave ")],
+        PromptKind::Answer(_) => &[("Enter", " judge  "), ("Tab", " show  "), ("Esc", " leave ")],
         _ => &[("Tab", " choose  "), ("Enter", " go  "), ("Esc", " close ")],
     };
     let keys = keys

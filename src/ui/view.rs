@@ -46,7 +46,7 @@ impl<'a> View<'a> {
             state,
             stepper,
             document,
-            scene: document.scene(stepper.step)?.counting_from(state.settings.first_index()),
+            scene: stepper.scene()?.counting_from(state.settings.first_index()),
             theme: options.theme,
             notation: options.notation(),
             matrices: OnceCell::new(),

@@ -71,6 +71,7 @@ fn cell(view: &View<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
         Some(EntryState::Given(value) | EntryState::Complete { value, .. }) => (format!("= {}", short(value)), true),
         Some(EntryState::Partial { sum, .. }) => (format!("= {} so far", short(sum)), true),
         Some(EntryState::Unreached(_)) => ("= 0".to_owned(), true),
+        Some(EntryState::Pending { steps }) if view.asks_for(steps.start) => ("asked for".to_owned(), false),
         Some(EntryState::Pending { .. }) => ("not computed yet".to_owned(), false),
     };
     let number = cut(&number, NUMBER);

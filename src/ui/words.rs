@@ -5,11 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::EditEffect;
+use crate::app::{EditEffect, PredictionQuestion, asked_symbol};
 use crate::glyph::with_minus_signs;
 use crate::number::short;
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
-use crate::text::{width, wrap};
+use crate::scene::Asked;
+use crate::text::{self, width, wrap};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -17,15 +18,22 @@ use crate::ui::view::View;
 const BAR: &str = "▌ ";
 /// The width below which the pane shows the op's title, because the equation pane may not have room for it on a narrow screen.
 const NARROW: usize = 60;
+/// The number of lines that are kept for a question of prediction and a hint.
+const QUESTION_LINES: usize = 3;
 
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let part = view.part();
     let left_out = (view.step.function == Some(LEFT_OUT)).then(|| LEFT_OUT_WORDS.to_owned());
     let words = left_out.unwrap_or_else(|| view.words(part));
-    let text = match view.stepper.shown_effect() {
-        Some(effect) => effect_lines(view, effect, usize::from(area.width)),
-        None => lines(view, part, &words, remark(view), usize::from(area.width)),
+    let wide = usize::from(area.width);
+    let text = match (view.stepper.shown_effect(), view.stepper.open_question()) {
+        (Some(effect), _) => effect_lines(view, effect, wide),
+        (None, Some(question)) => {
+            // a remark may tell the number
+            question_lines(view, question, wide).into_iter().chain(lines(view, part, &words, None, wide)).collect()
+        }
+        (None, None) => lines(view, part, &words, remark(view).filter(|_| !view.asks()), wide),
     };
     let is_cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
@@ -47,7 +55,27 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let op = view.span(crate::step::Unit::Op);
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
-    u16::try_from(most).unwrap_or(u16::MAX)
+    let question = if view.stepper.prediction.is_on { QUESTION_LINES } else { 0 };
+    u16::try_from(most + question).unwrap_or(u16::MAX)
+}
+
+/// Returns the lines about the number that is asked for: the question, and the hint about the last wrong number.
+fn question_lines(view: &View<'_>, question: &PredictionQuestion, wide: usize) -> Vec<Line<'static>> {
+    let what = match question.asked {
+        Asked::Term => "this term",
+        Asked::Entry => "this entry",
+    };
+    let asks = format!("What is {what}, {}? Two digits are enough; 1/3 is a number too.", asked_symbol(view, question.asked));
+    let heading = view.theme.style(StyleRole::Heading);
+    let mut lines: Vec<Line<'static>> =
+        wrap(&view.notation.words(&asks), wide).into_iter().map(|text| Line::styled(text, heading)).collect();
+    if let Some([typed, words]) = &question.hint {
+        let note = view.theme.style(StyleRole::Note);
+        let hint = with_minus_signs(&text::line(&format!("{typed}: {words}"))).into_owned();
+        let shown = wrap(&view.notation.words(&hint), wide.saturating_sub(width(BAR)));
+        lines.extend(shown.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])));
+    }
+    lines
 }
 
 /// Returns the lines of the pane: the remark, the op's title if the pane is narrow, and the words.

@@ -5,6 +5,7 @@
 mod check;
 mod keep;
 mod leaves;
+mod predict;
 mod questions;
 mod said;
 mod zeros;

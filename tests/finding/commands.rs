@@ -7,7 +7,7 @@ use super::{TRAINED, address, at, enter, message, place, press, small};
 
 #[test]
 fn every_key_has_words_and_every_command_a_key_and_a_name() {
-    for focus in [Focus::Normal, Focus::Cursor, Focus::List, Focus::Prompt, Focus::Overlay, Focus::Picker] {
+    for focus in [Focus::Normal, Focus::Cursor, Focus::List, Focus::Prompt, Focus::Answer, Focus::Overlay, Focus::Picker] {
         for row in keys::rows(focus) {
             assert!(!row.words.is_empty() && !row.keys.is_empty(), "{row:?}");
         }

@@ -28,7 +28,7 @@ impl Random {
 
 /// All keys of the table, except those that leave the stepper, and some sequences of keys.
 fn keys_of_the_table() -> Vec<String> {
-    let focuses = [Focus::Normal, Focus::Cursor, Focus::List, Focus::Overlay, Focus::Prompt];
+    let focuses = [Focus::Normal, Focus::Cursor, Focus::List, Focus::Overlay, Focus::Prompt, Focus::Answer];
     let keys = focuses.into_iter().flat_map(keys::rows).flat_map(|row| row.keys.iter().map(|key| (*key).to_owned()));
     let quits = ["q", "<C-c>", "o"];
     let sequences = [
@@ -62,7 +62,7 @@ fn visit(driver: &Driver) -> Visit {
     driver.state.stepper().unwrap().visit()
 }
 
-/// Returns a copy in which nothing is open over the stepper and nothing is played.
+/// Returns a copy in which nothing is open over the stepper, nothing is played and nothing is asked for.
 fn bare(driver: &Driver) -> Driver {
     let mut bare = driver.clone();
     for _ in 0..5 {
@@ -71,6 +71,10 @@ fn bare(driver: &Driver) -> Driver {
         }
     }
     assert_eq!(bare.state.focus(), Focus::Normal);
+    if bare.state.stepper().unwrap().prediction.is_on {
+        // ends with the score, if there is one
+        press(&mut bare, "p<Esc>");
+    }
     if bare.state.wake().is_some() {
         press(&mut bare, "<Space>");
     }

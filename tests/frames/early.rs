@@ -11,10 +11,10 @@ use ratatui::buffer::Buffer;
 
 use super::{bundled_documents, frame, layers, press};
 
-const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
+pub const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
 
 /// Replacements of all later numbers.
-const FUTURES: [(&str, Replacement); 4] = [
+pub const FUTURES: [(&str, Replacement); 4] = [
     ("other signs", |x| if x == 0.0 { -0.375 } else { -x }),
     ("100,000 times as large", |x| if x == 0.0 { 43_210.5 } else { 1e5 * x }),
     ("a millionth", |x| if x == 0.0 { 1.25e-7 } else { 1e-6 * x }),
@@ -38,21 +38,21 @@ const OTHERS: [(&str, &str, &str); 7] = [
     ("dropout", layers::DROPOUT, ""),
 ];
 
-type Scenarios = Vec<(String, Arc<Document>)>;
+pub type Scenarios = Vec<(String, Arc<Document>)>;
 
-fn bundled() -> Scenarios {
+pub fn bundled() -> Scenarios {
     let mut all: Scenarios = bundled_documents().iter().map(|(name, document)| (name.clone(), Arc::clone(document))).collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
     all
 }
 
-fn others() -> Scenarios {
+pub fn others() -> Scenarios {
     let open = |(name, text, keys): (&str, &str, &str)| (name.to_owned(), layers::open(text, keys).document().cloned().expect("open"));
     OTHERS.map(open).into()
 }
 
 /// Returns all steps of a short trace. For a longer one: the first, middle and last steps of some ops, and pseudo-random steps, the same in every run.
-fn steps(document: &Document, most: u64) -> Vec<u64> {
+pub fn steps(document: &Document, most: u64) -> Vec<u64> {
     let len = document.trace.len();
     if len <= most {
         return (1..=len).collect();
@@ -97,7 +97,7 @@ fn draw(document: &Arc<Document>, step: u64, (size, pane, keys): ((u16, u16), i6
 }
 
 /// The first row in which two frames differ, from both frames; the two rows look equal if only a colour differs.
-fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
+pub fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
     let width = usize::from(one.area.width);
     let at = one.content().iter().zip(other.content()).position(|(a, b)| a != b)?;
     let row = |buffer: &Buffer| export::text(buffer).lines().nth(at / width).unwrap_or_default().to_owned();

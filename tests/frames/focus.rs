@@ -116,6 +116,7 @@ proptest! {
             let keys = [last.starts_with(':'), has(" forward"), has(" open"), has(" close")];
             let wanted = match state.focus() {
                 Focus::Prompt => [true, false, false, true],
+                Focus::Answer => [false; 4],
                 Focus::Normal | Focus::Cursor => [false, true, false, false],
                 Focus::Picker => [false, false, true, false],
                 Focus::Overlay | Focus::List | Focus::Map | Focus::Curve => [false, false, false, true],

@@ -14,6 +14,7 @@ mod heat;
 mod layers;
 mod map;
 mod picture;
+mod predict;
 mod room;
 mod still;
 mod walk;

@@ -6,12 +6,14 @@ use crate::scene::{EntryState, Scene};
 use crate::step::TensorEntry;
 
 /// Lists the step's value, the sum so far and, if it is complete, the entry; with a cursor, the entry under it.
-#[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |name: &str, number: String| ListRow::text([name.to_owned(), number]);
     let name = scene.address_of(entry.tensor, entry.at);
     let state = scene.state_of(entry.tensor, entry.at);
     let mut rows = Vec::new();
+    if stepper.cursor.is_none() && scene.asks() {
+        return Err(format!("{name} is asked for: answer first"));
+    }
     if stepper.cursor.is_none() {
         rows.push(row("value of this step", exact_on_screen(scene.step.value)));
         rows.push(row("sum so far", exact_on_screen(scene.step.sum)));
@@ -22,6 +24,7 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
         EntryState::Complete { value, .. } => rows.push(row("complete", exact_on_screen(value))),
         EntryState::Partial { sum, .. } if stepper.cursor.is_some() => rows.push(row("sum so far", exact_on_screen(sum))),
         EntryState::Partial { .. } => {}
+        EntryState::Pending { steps } if scene.asks_for(steps.start) => rows.push(row("asked for", String::new())),
         EntryState::Pending { steps } if steps.is_empty() => rows.push(row("not computed yet", String::new())),
         EntryState::Pending { steps } => rows.push(row("not computed yet", format!("step {}", steps.start))),
         EntryState::Unreached(why) => rows.push(row("0", why.to_owned())),

@@ -22,6 +22,8 @@ pub(in crate::app) enum Meaning {
     Search(String),
     /// A new value of a number.
     Value(GivenNumber, String),
+    /// A predicted number.
+    Answer(String),
     /// Neither an address nor a command, but there are candidates.
     Unknown,
 }
@@ -33,6 +35,7 @@ impl Prompt {
         let text = line.trim_end();
         let commands = match self.kind {
             PromptKind::Search => return if text.is_empty() { Meaning::Nothing } else { Meaning::Search(text.to_owned()) },
+            PromptKind::Answer(_) => return Meaning::Answer(text.to_owned()),
             PromptKind::Value(_) | PromptKind::Addresses if text.is_empty() => return Meaning::Nothing,
             PromptKind::Value(place) => return Meaning::Value(place, text.to_owned()),
             PromptKind::Addresses => return Meaning::Address(text.to_owned()),

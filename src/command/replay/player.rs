@@ -81,7 +81,7 @@ impl Player {
         (self.is_stopped, self.work_left) = (true, WorkLimit::default());
         app::update(&mut self.driver.state, Action::Halt);
         // here `q` does not quit: the address line takes it as text, and an overlay must be closed first
-        let needs_esc = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Overlay);
+        let needs_esc = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer | Focus::Overlay);
         let is_error = false;
         self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
     }

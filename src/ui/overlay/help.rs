@@ -28,6 +28,7 @@ const MARKS: &[(&str, &str)] = &[
     ("=", "the entry that is being computed"),
     ("{ }", "the cursor of i"), // `i` is the key that begins the inspection of entries
     (glyph::TO_COME, "not computed yet"),
+    (glyph::ASKED, "asked for: see the key p"),
     ("░", "padding: it counts 0 and has no steps"),
     ("← → ↑ ↓", "at the edge of a matrix: there is more in this direction"),
     ("⟲180°", "the filter is drawn turned by 180°"),
@@ -78,13 +79,14 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         Screen::Picker(_) => Focus::Picker,
         Screen::Stepper(_) => Focus::Normal,
     };
-    let address_line = state.stepper().map(|_| (Focus::Prompt, Some("in the line of : and /")));
+    let lines = [(Focus::Prompt, Some("in the line of : and /")), (Focus::Answer, Some("in the line of p"))];
+    let lines = lines.into_iter().filter(|_| state.stepper().is_some());
     let mut text = Text::default();
     if screen_focus == Focus::Normal {
         text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));
         text.push_line("");
     }
-    for (focus, title) in [(screen_focus, None)].into_iter().chain(address_line) {
+    for (focus, title) in [(screen_focus, None)].into_iter().chain(lines) {
         if let Some(title) = title {
             text.push_line("");
             text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));

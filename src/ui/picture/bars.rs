@@ -52,7 +52,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     // 6 cells for `so far`
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
     let (name, role) = if current + 1 == count { (result, StyleRole::Result) } else { ("so far".to_owned(), StyleRole::Plain) };
-    bars.push(Bar { name, value: Some(view.step.sum), text: view.value_text(view.step.sum), role });
+    let sum = view.running_sum();
+    bars.push(Bar { name, value: sum, text: sum.map(|sum| view.value_text(sum)).unwrap_or_default(), role });
 
     let values = || terms.iter().flat_map(|(_, term)| [term.value(), term.sum()]).flatten();
     let room = usize::from(area.width) - 2;

@@ -1,0 +1,41 @@
+//! The score of prediction: for each rule the questions that were right at once, right after a hint, and shown; and what to practise.
+
+use std::cmp::Reverse;
+
+use crate::app::{Action, List, ListRow, RuleScore, Stepper};
+use crate::scene::Scene;
+use crate::step::TensorEntry;
+
+/// The largest number of rules that are named as practice.
+const NAMED: usize = 3;
+
+/// Lists the rules, those with the most to practise first. Enter goes to the last place that was not right at once.
+pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
+    let prediction = &stepper.prediction;
+    if prediction.score.is_empty() {
+        return Err("no number was asked for yet: p asks".to_owned());
+    }
+    let missed = |score: &RuleScore| score.all() - score.at_once();
+    let mut rules: Vec<&RuleScore> = prediction.score.iter().collect();
+    // of equally many, the order of their first questions
+    rules.sort_by_key(|score| Reverse(missed(score)));
+    let row = |score: &&RuleScore| {
+        let [at_once, after_hint, shown] = score.counts;
+        let cells = [
+            score.rule.to_owned(),
+            format!("{at_once} right at once"),
+            format!("{after_hint} right after a hint"),
+            format!("{shown} shown"),
+        ];
+        ListRow { cells: cells.into(), action: score.missed.clone().map(Action::GoToAddress), ..ListRow::default() }
+    };
+    let practise: Vec<&str> = rules.iter().filter(|score| missed(score) > 0).take(NAMED).map(|score| score.rule).collect();
+    let (right, all) = prediction.totals();
+    let mut list = List::new(format!("prediction: {right} of {all} right at once"), rules.iter().map(row).collect());
+    list.note = if practise.is_empty() {
+        "nothing to practise; p goes on".to_owned()
+    } else {
+        format!("practise: {}; Enter goes to the last place; p goes on", practise.join(", "))
+    };
+    Ok(list)
+}

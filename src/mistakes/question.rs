@@ -1,0 +1,146 @@
+//! A question: the number that is asked for, the terms from which it is computed, and the form of a mistake about it.
+
+use crate::network::Id;
+use crate::op::rule::Equation;
+use crate::scene::Asked;
+use crate::step::{Factor, Step, TensorEntry};
+use crate::trace::{Position, Trace};
+
+/// The largest number of terms of an entry whose terms are looked at. Of a longer entry only its value is.
+const MAX_TERMS: u64 = 4096;
+
+/// A known mistake.
+#[derive(Debug)]
+pub struct Mistake {
+    /// The name of the mistake in data: `sign-flipped`.
+    pub id: &'static str,
+    /// The hint: one clause, in which `{}` stands for what the mistake is about.
+    pub words: &'static str,
+    /// Computes the numbers that the wrong rule gives.
+    pub(super) wrong: fn(&Question<'_>) -> Vec<Wrong>,
+}
+
+/// A number that a wrong rule gives.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wrong {
+    pub value: f64,
+    pub about: About,
+}
+
+/// The object of a mistake.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum About {
+    Nothing,
+    /// The factor at a place of a term. The terms are counted from the first one of the question.
+    Factor {
+        term: usize,
+        at: usize,
+    },
+    /// A term of the entry, from 0.
+    Term(u64),
+    Entry(TensorEntry),
+}
+
+/// A question: the value of a term or of an entry, with the terms that the answer is computed from.
+#[derive(Debug)]
+pub struct Question<'a> {
+    pub(super) trace: &'a Trace,
+    pub(super) at: Position,
+    pub(super) asked: Asked,
+    /// The term that is asked for, or all terms of the entry; none if there are too many.
+    pub(super) terms: Vec<Step>,
+    pub(super) answer: f64,
+}
+
+impl<'a> Question<'a> {
+    /// Returns the question at a position.
+    #[must_use]
+    pub fn of(trace: &'a Trace, at: &Position, asked: Asked) -> Self {
+        let terms = match asked {
+            Asked::Term => vec![trace.step(at)],
+            Asked::Entry if at.terms <= MAX_TERMS => (0..at.terms).map(|term| trace.step(&at.with_term(term))).collect(),
+            Asked::Entry => Vec::new(),
+        };
+        let mut question = Self { trace, at: *at, asked, terms, answer: 0.0 };
+        question.answer = match asked {
+            Asked::Term => question.terms[0].value,
+            Asked::Entry => trace.step(&at.with_term(at.terms - 1)).sum,
+        };
+        question
+    }
+
+    /// The right number.
+    #[must_use]
+    pub fn answer(&self) -> f64 {
+        self.answer
+    }
+
+    /// The number that is asked for.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
+        self.asked
+    }
+
+    /// The last step of the entry.
+    #[must_use]
+    pub fn last_step(&self) -> u64 {
+        self.at.with_term(self.at.terms - 1).step
+    }
+
+    /// The name of the rule: that of the term, or that of the entry's first term.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        self.equation().name
+    }
+
+    fn equation(&self) -> Equation {
+        let part = match self.asked {
+            Asked::Term => self.trace.part_at(&self.at),
+            Asked::Entry => 0,
+        };
+        self.trace.equation(&self.at, part)
+    }
+
+    /// Returns the largest number that only rounding leaves of a sum which would be 0.
+    pub(super) fn rounding_error(&self) -> f64 {
+        let largest = self.terms.iter().fold(0.0_f64, |largest, term| largest.max(term.value.abs()));
+        if self.terms.len() < 2 { 0.0 } else { 1e-12 * largest }
+    }
+
+    /// Returns the answer with another value for some terms; `None` if `other` changes none.
+    pub(super) fn with_terms(&self, other: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
+        let mut is_changed = false;
+        let mut sum = -0.0;
+        for term in &self.terms {
+            let changed = other(term);
+            is_changed |= changed.is_some();
+            sum += changed.unwrap_or(term.value);
+        }
+        is_changed.then_some(sum)
+    }
+
+    /// Returns the answer with another number for some factors; `None` if `other` changes none.
+    pub(super) fn with_factors(&self, other: impl Fn(&Factor) -> Option<f64>) -> Option<f64> {
+        self.with_terms(|term| {
+            let is_product = term.function.is_none() && term.factors.iter().all(|factor| factor.slice.is_none());
+            let changed: Vec<Option<f64>> = term.factors.iter().map(&other).collect();
+            let value = || term.factors.iter().zip(&changed).map(|(factor, changed)| changed.unwrap_or(factor.value)).product();
+            (is_product && changed.iter().any(Option::is_some)).then(value)
+        })
+    }
+
+    /// Returns the values of a tensor of this run.
+    pub(super) fn values(&self, tensor: Id) -> &'a [f64] {
+        self.trace.run(self.at.sample_run).values(tensor)
+    }
+
+    /// Returns the shape of a tensor of this run.
+    pub(super) fn shape(&self, tensor: Id) -> &'a [usize] {
+        &self.trace.network_of(self.at.sample_run).tensor(tensor).shape
+    }
+
+    /// Returns the tensor that the op computes.
+    pub(super) fn output(&self) -> Id {
+        self.trace.op_at(&self.at).output
+    }
+}

@@ -1,0 +1,253 @@
+//! The table of mistakes, and the numbers that their rules give.
+
+use super::question::{About, Mistake, Question, Wrong};
+use crate::expr::Expr;
+use crate::network::{Id, Op, Role};
+use crate::scene::Asked;
+use crate::step::{Factor, Kind, Pass, Step, TensorEntry};
+use crate::tensor::{ravel, unravel};
+
+/// The largest number of terms of an entry that are left out or turned round one by one.
+const MAX_SINGLE_TERMS: usize = 64;
+
+/// The known mistakes, the simplest first.
+#[rustfmt::skip]
+pub static MISTAKES: &[Mistake] = &[
+    Mistake { id: "sign-flipped", words: "the size is right, the sign is not", wrong: |q| plain(Some(-q.answer)) },
+    Mistake { id: "activation-derivative-missing", words: "the activation's derivative {} is missing", wrong: |q| without_factors(q, is_derivative) },
+    Mistake { id: "learning-rate-missing", words: "the learning rate is missing: the factor {}", wrong: learning_rate_missing },
+    Mistake { id: "constant-missing", words: "the constant factor {} is missing", wrong: constant_missing },
+    Mistake { id: "factor-missing", words: "the factor {} is missing", wrong: |q| without_factors(q, |factor| factor.source.is_some() && !is_derivative(factor)) },
+    Mistake { id: "kernel-not-flipped", words: "that is right for a filter that is not turned: here it is turned by 180°", wrong: |q| turned_filter(q, true) },
+    Mistake { id: "kernel-flipped", words: "that is right for a turned filter: here the filter is not turned", wrong: |q| turned_filter(q, false) },
+    Mistake { id: "kernel-transposed-instead-of-rotated", words: "that is right for the transposed filter: its rows and columns are not exchanged", wrong: transposed_filter },
+    Mistake { id: "weight-transpose-missing", words: "that is right for the transpose: row and column of {} are exchanged", wrong: transposed_factor },
+    Mistake { id: "outer-product-transposed", words: "that is {}: row and column are exchanged", wrong: transposed_entry },
+    Mistake { id: "weight-gradient-rotated", words: "that is {}: the gradient of a filter is not turned by 180°", wrong: rotated_entry },
+    Mistake { id: "function-not-applied", words: "that is {} itself: the function is not applied yet", wrong: |q| arguments(q, Kind::Apply) },
+    Mistake { id: "not-the-maximum", words: "that is {}, which is not the largest", wrong: |q| arguments(q, Kind::Select) },
+    Mistake { id: "derivative-at-a-instead-of-z", words: "that is right for the derivative at a: it is taken at z, before the activation", wrong: derivative_at_a },
+    Mistake { id: "sum-instead-of-term", words: "that is the sum so far: the term alone is asked for", wrong: sum_so_far },
+    Mistake { id: "term-left-out", words: "the term {} is left out", wrong: term_left_out },
+    Mistake { id: "term-instead-of-sum", words: "that is only the term {}: all terms are added up", wrong: single_terms },
+    Mistake { id: "sum-not-finished", words: "that is the sum up to {}: more terms follow", wrong: partial_sums },
+    Mistake { id: "term-sign-flipped", words: "the sign of the term {} is not right", wrong: term_sign_flipped },
+    Mistake { id: "mean-instead-of-sum", words: "that is the mean of the terms: here they are only added up", wrong: mean_instead_of_sum },
+    Mistake { id: "added-instead-of-multiplied", words: "that is the sum of the factors: they are multiplied", wrong: factors_added },
+    Mistake { id: "factor-two-extra", words: "that is twice the number", wrong: |q| plain(Some(2.0 * q.answer)) },
+    Mistake { id: "factor-two-missing", words: "that is half of the number", wrong: |q| plain(Some(0.5 * q.answer)) },
+    Mistake { id: "neighbour-term", words: "that is the term {}, beside this one", wrong: neighbour_terms },
+    Mistake { id: "neighbour-entry", words: "that is {}, the entry beside this one", wrong: neighbour_entries },
+];
+
+/// Returns a number that is about nothing in particular.
+fn plain(value: Option<f64>) -> Vec<Wrong> {
+    value.map(|value| Wrong { value, about: About::Nothing }).into_iter().collect()
+}
+
+/// Returns whether a factor is the derivative of a function.
+fn is_derivative(factor: &Factor) -> bool {
+    matches!(factor.derived, Some(Expr::Prime(..) | Expr::Partial(_)))
+}
+
+/// Returns the answer without the factors at one place of all products, for each place whose factor is of a kind.
+fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<Wrong> {
+    let places = question.terms.iter().map(|term| term.factors.len()).max().unwrap_or(0);
+    let is_there =
+        |term: &Step, at: usize| term.function.is_none() && term.factors.len() > 1 && term.factors.get(at).is_some_and(&is_left_out);
+    let without = |at: usize| {
+        let term = question.terms.iter().position(|term| is_there(term, at))?;
+        let value = question.with_terms(|term| {
+            let others = || term.factors.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, factor)| factor.value);
+            is_there(term, at).then(|| others().product())
+        })?;
+        Some(Wrong { value, about: About::Factor { term, at } })
+    };
+    (0..places).filter_map(without).collect()
+}
+
+/// Returns whether the op updates a parameter.
+fn is_update(question: &Question<'_>) -> bool {
+    question.trace.op_at(&question.at).pass == Pass::Update
+}
+
+/// Returns the answer without a constant factor, in all passes but the update.
+fn constant_missing(question: &Question<'_>) -> Vec<Wrong> {
+    let is_constant = |factor: &Factor| factor.source.is_none() && factor.value.abs() != 1.0;
+    if is_update(question) { Vec::new() } else { without_factors(question, is_constant) }
+}
+
+/// Returns the update without the learning rate η: w − g for w − η·g, and w + g, which forgets the sign too.
+fn learning_rate_missing(question: &Question<'_>) -> Vec<Wrong> {
+    let without = if is_update(question) { without_factors(question, |factor| factor.source.is_none()) } else { Vec::new() };
+    let signed = question.with_factors(|factor| factor.source.is_none().then(|| factor.value.signum()));
+    without.into_iter().flat_map(|wrong| [signed.map(|value| Wrong { value, ..wrong }), Some(wrong)]).flatten().collect()
+}
+
+/// Returns the entry whose last two indices are those that `other` makes from the indices and the sizes; `None` if there is no other entry.
+fn at_other_index(shape: &[usize], at: usize, other: OtherIndex) -> Option<usize> {
+    let mut index = unravel(at, shape);
+    let last = index.len().checked_sub(2)?;
+    let changed = other([index[last], index[last + 1]], [shape[last], shape[last + 1]]);
+    (index[last], index[last + 1]) = (changed[0], changed[1]);
+    ravel(&index, shape).filter(|other| *other != at)
+}
+
+/// A function from a row and a column, and the numbers of rows and columns, to another row and column.
+type OtherIndex = fn([usize; 2], [usize; 2]) -> [usize; 2];
+
+fn turned([row, column]: [usize; 2], [rows, columns]: [usize; 2]) -> [usize; 2] {
+    [rows - 1 - row, columns - 1 - column]
+}
+
+fn transposed([row, column]: [usize; 2], _: [usize; 2]) -> [usize; 2] {
+    [column, row]
+}
+
+/// Returns the answer with the entries of one tensor read at another index.
+fn read_elsewhere(question: &Question<'_>, tensor: Id, other: OtherIndex) -> Option<f64> {
+    let (shape, values) = (question.shape(tensor), question.values(tensor));
+    question.with_factors(|factor| {
+        let source = factor.source.filter(|source| source.tensor == tensor && factor.derived.is_none())?;
+        values.get(at_other_index(shape, source.at, other)?).copied()
+    })
+}
+
+/// Returns the filter of the op, and whether the op turns it.
+fn filter(question: &Question<'_>) -> Option<(Id, bool)> {
+    let (part, window) = question.trace.op_at(&question.at).window()?;
+    let filter = part.operands.get(window.filter?)?;
+    let is_parameter = question.trace.network_of(question.at.sample_run).tensor(filter).role == Role::Parameter;
+    is_parameter.then_some((filter, window.turned))
+}
+
+/// Returns the answer with the filter turned where the op does not turn it, or not turned where it does: `is_turned`.
+fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<Wrong> {
+    let filter = filter(question).filter(|(_, turned)| *turned == is_turned);
+    plain(filter.and_then(|(filter, _)| read_elsewhere(question, filter, turned)))
+}
+
+/// Returns the answer with a transposed filter. Where the filter is turned, the transpose takes the place of the turn.
+fn transposed_filter(question: &Question<'_>) -> Vec<Wrong> {
+    plain(filter(question).and_then(|(filter, _)| read_elsewhere(question, filter, transposed)))
+}
+
+/// Returns the answer with the transpose of a matrix in its place.
+fn transposed_factor(question: &Question<'_>) -> Vec<Wrong> {
+    let Some(first) = question.terms.first() else { return Vec::new() };
+    let of_matrix = |(at, factor): (usize, &Factor)| {
+        let tensor = factor.source.filter(|source| question.shape(source.tensor).len() == 2)?.tensor;
+        Some(Wrong { value: read_elsewhere(question, tensor, transposed)?, about: About::Factor { term: 0, at } })
+    };
+    first.factors.iter().enumerate().filter_map(of_matrix).collect()
+}
+
+/// Returns another entry of the tensor that the op computes, where the whole entry is asked for.
+fn other_entry(question: &Question<'_>, at: Option<usize>) -> Option<Wrong> {
+    let tensor = question.output();
+    let is_whole = question.asked == Asked::Entry || question.at.terms == 1;
+    let wrong = |at: usize| Wrong { value: question.values(tensor)[at], about: About::Entry(TensorEntry { tensor, at }) };
+    at.filter(|_| is_whole).map(wrong)
+}
+
+fn transposed_entry(question: &Question<'_>) -> Vec<Wrong> {
+    let shape = question.shape(question.output());
+    let other = if shape.len() == 2 { at_other_index(shape, question.at.entry, transposed) } else { None };
+    other_entry(question, other).into_iter().collect()
+}
+
+/// Returns the entry of a filter's gradient at the place that is turned by 180°.
+fn rotated_entry(question: &Question<'_>) -> Vec<Wrong> {
+    let shape = question.shape(question.output());
+    let network = question.trace.network_of(question.at.sample_run);
+    let is_gradient_of_parameter =
+        matches!(network.tensor(question.output()).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
+    let is_filter = shape.len() == 4 && is_gradient_of_parameter;
+    let other = if is_filter { at_other_index(shape, question.at.entry, turned) } else { None };
+    other_entry(question, other).into_iter().collect()
+}
+
+/// Returns the arguments of a function of a kind.
+fn arguments(question: &Question<'_>, kind: Kind) -> Vec<Wrong> {
+    let [term] = question.terms.as_slice() else { return Vec::new() };
+    let factors = term.factors.iter().enumerate().filter(|(_, factor)| term.kind == kind && factor.slice.is_none());
+    factors.map(|(at, factor)| Wrong { value: factor.value, about: About::Factor { term: 0, at } }).collect()
+}
+
+/// Returns the answer with the activation's derivative at its output a, where it belongs at z.
+fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
+    let network = question.trace.network_of(question.at.sample_run);
+    let activation = |z: Id| {
+        let reads_z = |op: &&Op| op.pass == Pass::Forward && op.parts.iter().any(|part| part.operands.each().any(|(_, id)| id == z));
+        network.ops().iter().find(reads_z).map(|op| op.output).filter(|a| question.shape(*a) == question.shape(z))
+    };
+    plain(question.with_factors(|factor| {
+        let expr = factor.derived.filter(|_| is_derivative(factor))?;
+        let source = factor.source?;
+        let a = *question.values(activation(source.tensor)?).get(source.at)?;
+        expr.value(&|_| a)
+    }))
+}
+
+/// Returns the running sum, where the term is asked for.
+fn sum_so_far(question: &Question<'_>) -> Vec<Wrong> {
+    plain(question.terms.first().filter(|_| question.asked == Asked::Term && question.at.term > 0).map(|term| term.sum))
+}
+
+/// Returns the terms of an entry of several, each with its number; none where a term is asked for.
+fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q Step)> {
+    let has_several = question.asked == Asked::Entry && question.terms.len() > 1;
+    (0..).zip(&question.terms).filter(move |_| has_several).take(MAX_SINGLE_TERMS)
+}
+
+fn term_left_out(question: &Question<'_>) -> Vec<Wrong> {
+    let without = |(n, term): (u64, &Step)| Wrong { value: question.answer - term.value, about: About::Term(n) };
+    let mut all: Vec<Wrong> = each_term(question).map(without).collect();
+    // the last terms, such as a bias, are forgotten most
+    all.reverse();
+    all
+}
+
+fn single_terms(question: &Question<'_>) -> Vec<Wrong> {
+    each_term(question).map(|(n, term)| Wrong { value: term.value, about: About::Term(n) }).collect()
+}
+
+fn partial_sums(question: &Question<'_>) -> Vec<Wrong> {
+    let last = question.at.terms - 1;
+    each_term(question).filter(|(n, _)| *n < last).map(|(n, term)| Wrong { value: term.sum, about: About::Term(n) }).collect()
+}
+
+fn term_sign_flipped(question: &Question<'_>) -> Vec<Wrong> {
+    each_term(question).map(|(n, term)| Wrong { value: question.answer - 2.0 * term.value, about: About::Term(n) }).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ terms")]
+fn mean_instead_of_sum(question: &Question<'_>) -> Vec<Wrong> {
+    let has_several = question.asked == Asked::Entry && question.at.terms > 1;
+    plain(has_several.then(|| question.answer / question.at.terms as f64))
+}
+
+fn factors_added(question: &Question<'_>) -> Vec<Wrong> {
+    let is_product = |term: &Step| term.kind == Kind::Product && term.factors.len() > 1;
+    plain(question.with_terms(|term| is_product(term).then(|| term.factors.iter().map(|factor| factor.value).sum())))
+}
+
+fn neighbour_terms(question: &Question<'_>) -> Vec<Wrong> {
+    let at = &question.at;
+    let beside = [at.term.checked_sub(1), Some(at.term + 1).filter(|next| *next < at.terms)];
+    let beside = beside.into_iter().flatten().filter(|_| question.asked == Asked::Term);
+    beside.map(|n| Wrong { value: question.trace.step(&at.with_term(n)).value, about: About::Term(n) }).collect()
+}
+
+/// Returns the entries beside the one that is asked for, along each axis.
+fn neighbour_entries(question: &Question<'_>) -> Vec<Wrong> {
+    let shape = question.shape(question.output());
+    let index = unravel(question.at.entry, shape);
+    let beside = |axis: usize, by: isize| {
+        let mut index = index.clone();
+        index[axis] = index[axis].checked_add_signed(by)?;
+        ravel(&index, shape)
+    };
+    let all = (0..shape.len()).flat_map(|axis| [beside(axis, -1), beside(axis, 1)]);
+    all.filter_map(|at| other_entry(question, at)).collect()
+}

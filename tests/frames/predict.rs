@@ -1,0 +1,97 @@
+//! While a number is asked for, nothing on the screen depends on it: each frame is drawn from the real run and from runs in which the asked number and all later
+//! numbers are replaced, and the frames must be equal, cell by cell.
+
+use std::env;
+use std::sync::Arc;
+
+use gradstep::app::{Action, Document, Setting, State, update};
+use gradstep::scene::Asked;
+use gradstep::step::Unit;
+use gradstep::ui::{RenderOptions, export};
+use ratatui::buffer::Buffer;
+
+use super::early::{FUTURES, SIZES, Scenarios, bundled, difference, others, steps};
+use super::{frame, press};
+
+/// The number of steps that are checked of a scenario, unless `EARLY_STEPS` is set.
+const STEPS: u64 = 24;
+
+/// Keys that ask about the step on the screen: by term, by entry, and by entry in a larger unit.
+const ASKED: [(&str, Unit); 3] = [("p", Unit::Step), ("kp", Unit::Entry), ("kkp", Unit::Entry)];
+
+/// Keys that leave the line and look at something: the cursor, lists, the map, texts to copy, watches.
+const LOOKS: [&str; 12] = ["", "i", "it", "d", "t", "w", "y", "r", "m", "M", "v", "iv<Esc>"];
+
+fn draw(document: &Arc<Document>, step: u64, (size, pane): ((u16, u16), i64), keys: &str) -> Buffer {
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::clone(document), Some(step));
+    update(&mut state, Action::CycleSetting(Setting::Pane, pane));
+    press(&mut state, keys);
+    frame(&state, &RenderOptions::default(), size.0, size.1)
+}
+
+/// Draws questions with the real numbers and with others, and returns the differences.
+fn told(scenarios: Scenarios) -> Vec<String> {
+    let most = env::var("EARLY_STEPS").ok().map_or(STEPS, |number| number.parse().expect("EARLY_STEPS is a number"));
+    let mut found = Vec::new();
+    for (name, document) in scenarios {
+        for (n, step) in steps(&document, most).into_iter().enumerate() {
+            let (asks, unit) = ASKED[n % ASKED.len()];
+            let last_known = document.trace.span(step, unit).start - 1;
+            let (what, other) = FUTURES[n / ASKED.len() % FUTURES.len()];
+            let altered = Arc::new(document.with_future(last_known, other));
+            let look = LOOKS[n % LOOKS.len()];
+            let looks = [asks.to_owned(), format!("{asks}<Esc>{look}")];
+            for (size, pane) in SIZES.into_iter().flat_map(|size| (0..if size.0 < 120 { 3 } else { 1 }).map(move |pane| (size, pane))) {
+                for keys in &looks {
+                    let [shown, other] = [&document, &altered].map(|document| draw(document, step, (size, pane), keys));
+                    if let Some(rows) = difference(&shown, &other) {
+                        found.push(format!("{name} at step {step}, {size:?}, pane {pane}, keys {keys}, {what}, {rows}\n"));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_frame_of_a_bundled_scenario_tells_what_is_asked() {
+    let found = told(bundled());
+    assert!(found.is_empty(), "{} frames tell:\n{}", found.len(), found[..found.len().min(20)].concat());
+}
+
+#[test]
+fn no_frame_of_another_scenario_tells_what_is_asked() {
+    let found = told(others());
+    assert!(found.is_empty(), "{} frames tell:\n{}", found.len(), found[..found.len().min(20)].concat());
+}
+
+/// The inputs of a maximum are known before it is asked for, so the comparison cannot find a frame that marks the largest one.
+#[test]
+fn no_frame_marks_the_maximum_that_is_asked_for() {
+    let document = &bundled().into_iter().find(|(name, _)| name == "figure-07").expect("a max pool").1;
+    for step in 1..=4 {
+        let at = |keys: &str| draw(document, step, ((120, 40), 0), keys);
+        // `[` and `]` stand around each number that the step reads
+        let marked =
+            |frame: &Buffer| export::text(frame).lines().skip(12).filter(|line| line.contains('[') && !line.contains("[0,")).count();
+        assert_eq!((marked(&at("p")), marked(&at("p<Tab>"))), (0, 1), "step {step}");
+        let scene = document.scene(step).expect("a step");
+        assert_eq!((scene.sources_now().len(), scene.asking(Some(Asked::Term)).sources_now().len()), (1, 0));
+    }
+}
+
+/// The comparison itself works: after the answer is shown, the frames differ.
+#[test]
+fn a_frame_with_the_answer_depends_on_it() {
+    for (name, document) in bundled() {
+        for (n, step) in steps(&document, 12).into_iter().enumerate() {
+            let (asks, unit) = ASKED[n % ASKED.len()];
+            let altered = Arc::new(document.with_future(document.trace.span(step, unit).start - 1, FUTURES[3].1));
+            let keys = format!("{asks}<Tab>");
+            let [shown, other] = [&document, &altered].map(|document| draw(document, step, ((120, 40), 0), &keys));
+            assert!(difference(&shown, &other).is_some(), "{name} at step {step}: the answer is not on the screen");
+        }
+    }
+}
