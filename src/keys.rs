@@ -87,7 +87,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["<C-r>", "U"], Action::Redo, "redo the edit that was undone last", "").named("redo"),
     row(Focus::Normal, &["W"], Action::WriteEdits, "write the edits to the scenario file; a bundled scenario to the current folder", "").named("write edits"),
     row(Focus::Normal, &["p"], Action::TogglePrediction, "predict: numbers are hidden and asked for, by term in the unit step, else by entry; p again ends it with the score", "").named("predict"),
-    row(Focus::Normal, &["<Enter>"], Action::NextQuestion, "in prediction, write the number that is asked for, or go on to the next one", "").named("next question"),
+    row(Focus::Normal, &["<Enter>"], Action::NextQuestion, "in prediction, write the number that is asked for, or go on to the next one", "").named("next prediction"),
     row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("toggle watch"),
     row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", "").named("bookmarks"),
     row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network: its blocks, and what is computed already", "map"),

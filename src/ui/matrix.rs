@@ -357,6 +357,7 @@ impl<'a> Matrix<'a> {
             number_style = number_style.reversed();
         }
         let (marks, mark_style) = if is_under_cursor { (['{', '}'], mark_style.reversed()) } else { (marks, mark_style) };
+        // the entry in progress has a number, unless the user is asked for it
         let unknown = if mark == Mark::Result { glyph::ASKED } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let number = text.chars().map(|c| (c, if c == ' ' { mark_style } else { number_style }));

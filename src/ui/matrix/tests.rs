@@ -37,7 +37,7 @@ fn marks_are_visible_without_colour() {
     };
     let value = |i: usize| (i != 8).then(|| values[i]);
     let matrix = Matrix::new("a⁽⁰⁾", &[3, 3], ColumnFormat::of(values), &value, &mark);
-    assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   1  2  3\n1 ‹1 [2] 0\n2 ‹0  1› 3\n3  2  1 =∙\n\n");
+    assert_eq!(drawn(&matrix, 30, 6), "a⁽⁰⁾  3×3\n   1  2  3\n1 ‹1 [2] 0\n2 ‹0  1› 3\n3  2  1 =?\n\n");
     assert_eq!(matrix.size(), (11, 5));
 }
 
