@@ -7,6 +7,7 @@ pub(super) mod canvas;
 mod columns;
 mod graph;
 mod inset;
+mod labels;
 mod neurons;
 pub(super) mod target;
 

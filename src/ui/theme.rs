@@ -75,28 +75,29 @@ pub(super) type Rgb = [u8; 3];
 /// The number of colours of shared weights.
 pub const SHARED_COLOURS: usize = 9;
 
-/// The colours of shared weights, each for a dark and for a light background: Paul Tol's *muted* scheme, which colour-blind people can distinguish, and one more colour.
+/// The colours of shared weights, each for a dark and for a light background: Paul Tol's *muted* scheme, which colour-blind people can distinguish, and more colours. None
+/// is near the accent colour of the current step, as the scheme's sand would be.
 const SHARED: [(Rgb, Rgb); SHARED_COLOURS] = [
     ([0x88, 0xcc, 0xee], [0x0b, 0x6f, 0xa4]),
     ([0xcc, 0x66, 0x77], [0xb0, 0x3a, 0x50]),
-    ([0xdd, 0xcc, 0x77], [0x80, 0x6a, 0x00]),
+    ([0xb8, 0xe0, 0x7a], [0x5a, 0x6e, 0x00]),
     ([0x2f, 0xa8, 0x64], [0x11, 0x77, 0x33]),
     ([0x8f, 0x84, 0xe8], [0x33, 0x22, 0x88]),
     ([0x44, 0xaa, 0x99], [0x00, 0x6b, 0x63]),
     ([0xc4, 0x64, 0xb4], [0x88, 0x22, 0x77]),
-    ([0xf0, 0x9a, 0x50], [0xa3, 0x4d, 0x00]),
+    ([0xf0, 0xa8, 0xc8], [0xd0, 0x10, 0x7a]),
     ([0xc8, 0xc8, 0xc8], [0x50, 0x50, 0x50]),
 ];
 /// As [`SHARED`], for terminals with sixteen colours.
 const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
     (Color::LightCyan, Color::Blue),
     (Color::LightRed, Color::Red),
-    (Color::LightYellow, Color::Black),
+    (Color::Green, Color::Black),
     (Color::LightGreen, Color::Green),
     (Color::LightBlue, Color::LightBlue),
     (Color::Cyan, Color::Cyan),
     (Color::LightMagenta, Color::Magenta),
-    (Color::Yellow, Color::LightRed),
+    (Color::Magenta, Color::LightRed),
     (Color::White, Color::DarkGray),
 ];
 /// The modifiers that distinguish shared weights without colours.
@@ -129,7 +130,7 @@ impl Theme {
         let has_colours = !matches!(self.colours, Colours::None);
         match role {
             StyleRole::Plain => plain,
-            StyleRole::Forward => self.fg(([0xa8, 0xa8, 0xa8], [0x6c, 0x6c, 0x6c]), (Color::Gray, Color::DarkGray)),
+            StyleRole::Forward => self.fg(([0xa8, 0xa8, 0xa8], [0x58, 0x58, 0x58]), (Color::Gray, Color::DarkGray)),
             StyleRole::Backward => self.fg(([0x6c, 0xa8, 0xf0], [0x1f, 0x5f, 0xbf]), (Color::LightBlue, Color::Blue)),
             StyleRole::Step if !has_colours => plain.reversed().bold(),
             StyleRole::Step => self
@@ -146,7 +147,7 @@ impl Theme {
             StyleRole::Result => self.fg(([0xff, 0xc2, 0x2e], [0x8f, 0x55, 0x00]), (Color::Yellow, Color::Reset)).bold().underlined(),
             StyleRole::Dim => match self.colours {
                 Colours::None => plain.dim(),
-                _ => self.fg(([0x78, 0x7c, 0x84], [0x8a, 0x8d, 0x93]), (Color::DarkGray, Color::DarkGray)),
+                _ => self.fg(([0x88, 0x8c, 0x94], [0x70, 0x73, 0x79]), (Color::DarkGray, Color::DarkGray)),
             },
             StyleRole::Heading | StyleRole::Key => plain.bold(),
             StyleRole::Status => plain.reversed(),
@@ -345,12 +346,12 @@ mod tests {
     #[test]
     fn roles_and_shared_weights_are_readable_on_their_background() {
         for theme in DEPTHS[..2].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
-            let ground = if theme.background == Background::Dark { [0x16; 3] } else { [0xff; 3] };
+            let ground = if theme.background == Background::Dark { [0x18; 3] } else { [0xff; 3] };
             for i in 0..9 {
                 let fg = rgb(theme.shared(i).fg.unwrap());
-                assert!(contrast(fg, ground) >= 3.8, "{theme:?} shared {i}");
+                assert!(contrast(fg, ground) >= 4.5, "{theme:?} shared {i}");
                 let faint = rgb(theme.shared_faint(i).fg.unwrap());
-                assert!(contrast(faint, ground) >= 3.0, "{theme:?} faint {i}: {}", contrast(faint, ground));
+                assert!(contrast(faint, ground) >= 3.5, "{theme:?} faint {i}: {}", contrast(faint, ground));
                 // two near colours can be one of the 256
                 assert!(faint != fg || theme.colours == Colours::Indexed, "{theme:?} faint {i}");
             }
@@ -360,12 +361,13 @@ mod tests {
                 StyleRole::Step,
                 StyleRole::Entry,
                 StyleRole::Result,
+                StyleRole::Dim,
                 StyleRole::Error,
                 StyleRole::Note,
             ] {
                 let style = theme.style(role);
                 let back = style.bg.map_or(ground, rgb);
-                assert!(contrast(rgb(style.fg.unwrap()), back) >= 4.0, "{theme:?} {role:?}");
+                assert!(contrast(rgb(style.fg.unwrap()), back) >= 4.5, "{theme:?} {role:?}");
             }
         }
     }
@@ -390,6 +392,21 @@ mod tests {
                 assert!(styles[..i].iter().all(|b| a != b), "{theme:?} {i}");
             }
         }
+    }
+
+    /// The lines of shared weights are not mistaken for the line of the current step.
+    #[test]
+    fn no_shared_weight_has_nearly_the_accent_colour() {
+        for theme in GROUNDS.map(|background| Theme::new(Colours::True, background)) {
+            let accent = rgb(theme.style(StyleRole::Result).fg.unwrap());
+            for i in 0..SHARED_COLOURS {
+                let colour = rgb(theme.shared(i).fg.unwrap());
+                let distance: u32 = (0..3).map(|c| u32::from(accent[c].abs_diff(colour[c])).pow(2)).sum();
+                assert!(distance >= 55 * 55, "{theme:?} {i}");
+            }
+        }
+        let sixteen = Theme::new(Colours::Sixteen, Background::Dark);
+        assert!((0..SHARED_COLOURS).all(|i| sixteen.shared(i).fg != sixteen.style(StyleRole::Result).fg));
     }
 
     #[test]

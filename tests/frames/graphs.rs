@@ -4,6 +4,13 @@ use super::layers::open;
 use super::{frame, snapshot};
 use gradstep::ui::{RenderOptions, export};
 
+/// Returns whether a node is in the picture: with a mark around its name, or with its numbers beside it.
+fn has_node(picture: &str, node: &str) -> bool {
+    let texts =
+        [format!("[{node}]"), format!("({node})"), format!("={node} "), format!(" {node}="), format!("[{node}="), format!("={node}=")];
+    texts.iter().any(|text| picture.contains(text))
+}
+
 /// One input that `n` nodes read, and their sum.
 fn star(n: usize) -> String {
     let nodes: Vec<String> = (0..n).map(|i| format!("\"h{i} = x * {}\"", i + 1)).collect();
@@ -20,7 +27,7 @@ fn nodes_without_room_are_counted_above_and_below() {
             let state = open(&text, &format!(":grad.x#{}<Enter>", term + 1));
             let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
             let picture = &shown[shown.find("─ picture").expect("the picture")..];
-            let has = |node: &str| picture.contains(&format!("[{node}]")) || picture.contains(&format!(" {node}="));
+            let has = |node: &str| has_node(picture, node);
             assert!(has("x") && has(&format!("h{term}")), "the edge of this step, term {term}:\n{shown}");
             let seen = (0..20).filter(|i| has(&format!("h{i}"))).count();
             // the number after the mark; 0 if there is no mark
@@ -45,7 +52,7 @@ fn both_ends_of_a_steps_edge_are_in_the_picture() {
         for (width, height) in [(80, 24), (100, 30)] {
             let shown = export::text(&frame(&open(LOGISTIC, keys), &RenderOptions::default(), width, height));
             let picture = &shown[shown.find("─ picture").expect("the picture")..];
-            let has = |node: &str| picture.contains(&format!("[{node}]")) || picture.contains(&format!(" {node}="));
+            let has = |node: &str| has_node(picture, node);
             assert!(ends.iter().all(|node| has(node)), "{keys} at {width}x{height}:\n{shown}");
         }
     }

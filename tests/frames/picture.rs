@@ -1,10 +1,10 @@
-//! The picture: names of nodes, colours of weights, folded columns and the lines of a maximum's losers.
+//! The picture: names of nodes, colours of weights, folded columns, and the lines of this step and of a maximum's losers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gradstep::app::Document;
-use gradstep::ui::theme::SHARED_COLOURS;
+use gradstep::ui::theme::{SHARED_COLOURS, StyleRole};
 use gradstep::ui::view::View;
 use gradstep::ui::{RenderOptions, export};
 
@@ -109,24 +109,129 @@ fn a_large_op_is_folded() {
             });
             let (folded, terms): (u64, u64) = (folded.sum(), view.at.terms);
             let shown = terms - folded;
-            assert!(shown <= SHARED_COLOURS as u64 && (folded > 0) == (terms > shown), "{name} {at} {size:?}: {folded} of {terms}\n{text}");
+            // one more for a bias below the column
+            assert!(
+                shown <= SHARED_COLOURS as u64 + 1 && (folded > 0) == (terms > shown),
+                "{name} {at} {size:?}: {folded} of {terms}\n{text}"
+            );
         }
     }
 }
 
-/// The line of a loser has gaps as soon as the maximum is known, and not before; the line of the winner has none.
+/// Returns whether a cell has a part of a line.
+fn is_line(symbol: &str) -> bool {
+    symbol.chars().all(|c| ('\u{2801}'..='\u{28ff}').contains(&c))
+}
+
+/// Returns the picture at an entry, without what is on its left.
+fn picture(name: &str, at: &str, (width, height): (u16, u16)) -> String {
+    let text = export::text(&frame(&open(name, &format!(":{at}<Enter>")), &RenderOptions::default(), width, height));
+    let left = left_edge(&text).expect("the picture");
+    text.lines().skip_while(|line| !line.contains("─ picture ─")).map(|line| line.chars().skip(left).collect::<String>() + "\n").collect()
+}
+
+/// Going forward, the lines of losers are whole; going back, only the winner has a line. Before the maximum is known, no line is different.
 #[test]
-fn the_lines_of_losers_are_dashed() {
-    let row = |keys: &str, node: &str| {
-        let text = export::text(&frame(&open("figure-07", keys), &RenderOptions::default(), 120, 40));
-        let line = text.lines().find(|line| line.contains(node) && line.contains('●')).unwrap_or_else(|| panic!("{node}\n{text}"));
-        line.split('●').nth(1).expect("a line").to_owned()
+fn a_loser_has_a_whole_line_or_none() {
+    let begins = |at: &str, node: &str| {
+        let picture = picture("figure-07", at, (120, 40));
+        let line = picture.lines().find(|line| line.contains(node)).unwrap_or_else(|| panic!("{node}\n{picture}"));
+        line.split('●').nth(1).expect("a line").chars().take(6).collect::<String>()
     };
-    // the beginning of a line, before others cross it
-    let has_gaps = |line: &str| line.chars().take(6).any(char::is_whitespace);
-    assert!(has_gaps(&row(":grad.input<Enter>", "∂C/∂a⁽⁰⁾₂₃ ")), "a loser");
-    assert!(!has_gaps(&row(":grad.input<Enter>", "∂C/∂a⁽⁰⁾₃₂ ")), "a winner");
-    assert!(!has_gaps(&row("g", "a⁽⁰⁾₂₃ ")), "not computed yet");
+    let is_whole = |line: &str| line.chars().all(|c| is_line(&c.to_string()));
+    for at in ["1", "pool1.a[0,1,1]"] {
+        assert!(is_whole(&begins(at, "a⁽⁰⁾₂₃ ")) && is_whole(&begins(at, "a⁽⁰⁾₃₂ ")), "{at}");
+    }
+    assert!(begins("grad.input", "∂C/∂a⁽⁰⁾₂₃ ").trim().is_empty(), "a loser");
+    assert!(is_whole(&begins("grad.input", "∂C/∂a⁽⁰⁾₃₂ ")), "a winner");
+    // the line of a winner is two dots high
+    assert_ne!(begins("pool1.a[0,1,1]", "a⁽⁰⁾₁₃ "), begins("1", "a⁽⁰⁾₁₃ "));
+}
+
+/// The line of this step has the accent colour from end to end, and no other line has it: it is the only one that begins at its left node.
+#[test]
+fn the_line_of_this_step_has_the_accent_colour_alone() {
+    let options = RenderOptions::default();
+    let accent = options.theme.style(StyleRole::Result).fg.expect("a colour");
+    for (name, at, lines) in [
+        ("figure-18", "conv1.z[0,1,0]#3", 1),
+        ("figure-19", "grad.conv1.weight[0,0,1,0]#2", 1),
+        ("figure-07", "grad.input", 1),
+        ("xor", "fc2.z[0]#3", 1),
+        ("figure-15", "fc2.a[1]", 2),
+    ] {
+        for (width, height) in SIZES {
+            let buf = frame(&open(name, &format!(":{at}<Enter>")), &options, width, height);
+            let is_accent = |x: u16, y: u16| is_line(buf[(x, y)].symbol()) && buf[(x, y)].fg == accent;
+            let columns: Vec<usize> = (0..width).map(|x| (0..height).filter(|y| is_accent(x, *y)).count()).filter(|n| *n > 0).collect();
+            // a thick line has at most two cells in a column, or four where it is steep
+            assert!(columns.len() >= 3 && columns.iter().all(|n| *n <= 4 * lines), "{name} {at} {width}: {columns:?}");
+            let ends = (0..height).filter(|y| (0..width - 1).any(|x| buf[(x, *y)].symbol() == "●" && is_accent(x + 1, *y))).count();
+            assert_eq!(ends, lines, "{name} {at} {width}x{height}");
+        }
+    }
+}
+
+/// Every entry that the step reads is a node: a bias, and a target instead of the loss that the step does not read.
+#[test]
+fn a_bias_and_a_target_are_nodes() {
+    for (name, at, nodes) in
+        [("xor", "30/1:fc2.z[0]#3", "b₁ −1.7603 ●"), ("xor", "2:loss", "t₁ 1 ●"), ("figure-07", "grad.pool1.a[0,1,0]", "● t₂₁ 3")]
+    {
+        for size in SIZES {
+            let picture = picture(name, at, size);
+            assert!(picture.contains(nodes), "{nodes}:\n{picture}");
+            assert!(name == "xor" || !picture.contains("● C"), "{picture}");
+        }
+    }
+}
+
+#[test]
+fn active_nodes_keep_their_values_where_room_is_short() {
+    for (name, at, values) in [
+        ("figure-17", "grad.input[1]#2", ["0.0914", "0.4568"]),
+        ("figure-01", "pool2.a[5,2,2]", ["a⁽³⁾₆₆₅", "0.0417"]),
+        ("figure-02", "grad.input[0,2,2]", ["∂C/∂a₃₃ 1", "δ₁₃₃ 1"]),
+    ] {
+        let picture = picture(name, at, (80, 24));
+        assert!(values.iter().all(|value| picture.contains(value)), "{picture}");
+    }
+    assert_eq!(picture("figure-01", "pool2.a[5,2,2]", (80, 24)).matches("0.0417").count(), 2);
+}
+
+#[test]
+fn every_pair_of_an_activation_has_a_line() {
+    let picture = picture("figure-02", "conv1.a[2,1,1]", (120, 40));
+    let pairs: Vec<&str> = picture.lines().filter(|line| line.matches('●').count() == 2).collect();
+    assert_eq!(pairs.len(), 9, "{picture}");
+    for pair in pairs {
+        assert!(pair.split('●').nth(1).is_some_and(|line| line.chars().all(|c| is_line(&c.to_string()))), "{pair}");
+    }
+}
+
+#[test]
+fn a_count_of_hidden_terms_says_what_it_counts() {
+    for (name, at) in [("figure-02", "grad.input[0,2,2]"), ("figure-01", "1"), ("figure-01", "conv2.z[3,2,2]#40")] {
+        let picture = picture(name, at, (80, 24));
+        let counts: Vec<&str> = picture.lines().filter(|line| line.contains('…') && !line.contains('●')).collect();
+        assert!(!counts.is_empty() && counts.iter().all(|line| line.contains(" more terms")), "{picture}");
+    }
+}
+
+/// The nodes of a graph have the marks of the matrices.
+#[test]
+fn only_the_factors_of_a_step_are_in_square_brackets() {
+    let picture = picture("figure-14", "u", (120, 40));
+    assert!(["[a]", "[b]", "=u", "(c)", "(v)", "(J)"].iter().all(|node| picture.contains(node)), "{picture}");
+}
+
+/// A few bars are in the middle of a high picture.
+#[test]
+fn bars_are_spread_over_the_picture() {
+    let picture = picture("xor", "update:fc1.weight[0,1]", (200, 60));
+    let rows = picture.lines().skip(1).position(|line| line.starts_with('─')).expect("the next pane");
+    let bars: Vec<usize> = picture.lines().skip(1).take(rows).enumerate().filter(|(_, line)| line.contains('│')).map(|(n, _)| n).collect();
+    assert!(bars.len() == 3 && bars[0].abs_diff(rows - 1 - bars[2]) <= 2 && bars[1] - bars[0] > 1, "{bars:?} of {rows}\n{picture}");
 }
 
 #[test]
@@ -141,11 +246,8 @@ fn the_gradient_of_a_bias_has_a_node() {
 /// Lines that cross are whole: between the two ends of a line, each column of the screen has dots.
 #[test]
 fn a_line_is_not_broken_where_others_cross_it() {
-    let text = export::text(&frame(&open("xor", ":fc1.z[1]<Enter>"), &RenderOptions::default(), 200, 60));
-    let lines: Vec<&str> = text.lines().filter(|line| line.matches('●').count() == 2).collect();
-    assert_eq!(lines.len(), 2, "{text}");
-    for line in lines {
-        let between = line.split('●').nth(1).expect("between the neurons");
-        assert!(!between.contains(' '), "{line}");
-    }
+    let picture = picture("figure-18", "conv1.z[0,1,0]#3", (120, 40));
+    let line = picture.lines().find(|line| line.contains("a₁₁ ")).expect("the first neuron");
+    let between = line.split('●').nth(1).expect("between the neurons");
+    assert!(between.chars().all(|c| is_line(&c.to_string())), "{picture}");
 }

@@ -146,20 +146,23 @@ pub fn neuron_labels(text: &str) -> Vec<String> {
     let mut labels = Vec::new();
     let Some(from) = text.lines().find_map(|line| line.find("─ picture ─").map(|at| line[..at].chars().count())) else { return labels };
     let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().skip(from).collect()).collect();
+    let dots = |cells: &[char]| -> Vec<usize> { cells.iter().enumerate().filter(|(_, c)| **c == '●').map(|(n, _)| n).collect() };
+    let left = rows.iter().flat_map(|cells| dots(cells)).min().unwrap_or(0);
     for (y, cells) in rows.iter().enumerate() {
-        let dots: Vec<usize> = cells.iter().enumerate().filter(|(_, c)| **c == '●').map(|(n, _)| n).collect();
-        for dot in dots {
+        for dot in dots(cells) {
             let before: String = cells[..dot].iter().collect();
             let after: String = cells[dot + 1..].iter().collect();
             let is_line = |c: char| ('\u{2800}'..='\u{28ff}').contains(&c) || c == '●';
             let label = |text: &str| text.trim().to_owned();
             // in the right column a label is to the right of its neuron
-            let is_left = !before.chars().any(is_line) && !before.trim().is_empty();
+            let is_left = dot == left && !before.trim().is_empty();
             let beside = if is_left { label(&before) } else { label(&after) };
             // if space is short, the label is above the neuron
             let above: String = rows[y - 1].iter().collect();
             let mut words = above.split(|c: char| c.is_whitespace() || is_line(c)).filter(|word| !word.is_empty());
-            let above = if dot == 0 { words.next() } else { words.next_back() };
+            // the number of the right neuron is after its name
+            let is_number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '−' | '∙'));
+            let above = if dot == 0 { words.next() } else { words.rfind(|word| !is_number(word)) };
             let is_above = dot == 0 || beside.is_empty();
             labels.push(if is_above { above.unwrap_or_default().to_owned() } else { beside });
         }

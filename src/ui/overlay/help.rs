@@ -34,6 +34,8 @@ const MARKS: &[(&str, &str)] = &[
     ("⟲180°", "the filter is drawn turned by 180°"),
     ("≈ 0", "only rounding errors are left of a sum that would be 0"),
     ("▌", "a note of the scenario on this step"),
+    ("thick and thin lines", "of a maximum: from the winner, and from the losers; going back, only the winner has a line"),
+    ("[a] =b (c)", "nodes of a graph: read by this step, being computed, neither"),
     ("━ ┄", "in the timeline: steps that are done, and steps to come"),
 ];
 
@@ -49,7 +51,11 @@ const COLOURS: &[(&str, StyleRole, &str)] = &[
         StyleRole::Plain,
         "the sign and the size of a number: red is negative, purple is positive (cyan with 16 colours), stronger is larger",
     ),
-    ("filters", StyleRole::Plain, "one colour for each shared weight, in the matrix and in the picture"),
+    (
+        "filters",
+        StyleRole::Plain,
+        "one colour for each shared weight, in the matrix and in the picture; this step's line has the accent colour",
+    ),
 ];
 
 /// Appends a heading and rows of two columns.

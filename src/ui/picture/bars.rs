@@ -23,6 +23,9 @@ use crate::ui::view::View;
 const MIN_BARS: usize = 12;
 const MIN_BARS_BESIDE_NUMBERS: usize = 6;
 
+/// The largest number of rows from one line to the next.
+const MAX_DISTANCE: u16 = 4;
+
 /// A line of the picture: a term, or the sum.
 struct Bar {
     name: String,
@@ -68,10 +71,16 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
         [-1.0, 1.0].map(|sign| round_up(values().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
     let scale = Scale { largest: negative + positive, cells: room + 1 - left };
     let axis = left + scale.bar_cells(negative);
-    for ((number, _), y) in terms.iter().zip(1..) {
-        spots.add(Rect { y: area.y + y, height: 1, ..area }, Spot::Step(view.at.with_term(*number).step));
+    // few lines are spread over a high area, in its middle
+    let count_of_lines = cell(bars.len());
+    let free = area.height.saturating_sub(2);
+    let distance = (free / count_of_lines).clamp(1, MAX_DISTANCE);
+    let top = 1 + free.saturating_sub((count_of_lines - 1) * distance + 1) / 2;
+    let row_of = |n: u16| top + n * distance;
+    for ((number, _), n) in terms.iter().zip(0..) {
+        spots.add(Rect { y: area.y + row_of(n), height: 1, ..area }, Spot::Step(view.at.with_term(*number).step));
     }
-    for (y, bar) in (1..).zip(&bars) {
+    for (y, bar) in (0..).map(row_of).zip(&bars) {
         let style = view.theme.style(bar.role);
         text_at(buf, area, 1, y, &cut(&bar.name, names), style);
         if numbers > 0 {

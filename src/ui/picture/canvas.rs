@@ -11,6 +11,8 @@ use super::target::{Spot, Spots};
 #[derive(Debug)]
 pub struct Canvas {
     area: Rect,
+    /// The style of a cell in which lines of one rank and of different styles meet.
+    mixed: Style,
     cells: Vec<CanvasCell>,
 }
 
@@ -19,12 +21,10 @@ pub struct Canvas {
 pub struct Stroke {
     /// The style of its dots.
     pub style: Style,
-    /// The rank, from 1. Where lines cross, the line of the highest rank gives the cell its colour.
+    /// The rank, from 1. A cell has only the lines of the highest rank that go through it, and other lines in the style of those.
     pub rank: u8,
     /// `true` for a line that is two dots wide.
     pub is_thick: bool,
-    /// `true` for a line with gaps.
-    pub is_dashed: bool,
     /// The target of a click on the line.
     pub spot: Option<Spot>,
 }
@@ -45,23 +45,21 @@ struct CanvasCell {
 /// The bit of each dot in its braille pattern, by column and row. Unicode numbers the dots in this order.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
-/// The number of dots in a dash of a dashed line, and in a gap.
-const DASH: i32 = 4;
-
 impl Canvas {
-    /// Returns an empty canvas over an area.
+    /// Returns an empty canvas over an area. `mixed` is the style of a cell in which lines of one rank and of different styles meet.
     #[must_use]
-    pub fn new(area: Rect) -> Self {
+    pub fn new(area: Rect, mixed: Style) -> Self {
         let empty = CanvasCell { dots: 0, rank: 0, style: Style::new(), spot: None };
-        Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
+        Self { area, mixed, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
     }
 
     /// Adds a line from the middle of one cell to the middle of another. Cells are columns and rows from the upper left corner of the area, and the line is clipped at the
-    /// edges of the area. Where lines cross, the dots of all lines are shown, so that no line is broken. The cell has the colour of the line of the highest rank.
+    /// edges of the area. Where two lines of one style or of one rank cross, the dots of both are shown; else the line of the higher rank hides the other one. So no line
+    /// has the colour of another.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
-        self.dot_line([x0, y0], [x1, y1], stroke, |i, _| !stroke.is_dashed || i / DASH % 2 == 0);
+        self.dot_line([x0, y0], [x1, y1], stroke, |_, _| true);
     }
 
     /// Adds a line from one dot to another, clipped at the edges of the area. Only the dots are set for which `has` returns `true`, by their number in the line
@@ -90,10 +88,24 @@ impl Canvas {
             return;
         }
         let cell = &mut self.cells[row * usize::from(self.area.width) + column];
+        let is_other = cell.rank > 0 && cell.style != stroke.style;
+        if is_other && stroke.rank < cell.rank {
+            return;
+        }
+        if is_other && stroke.rank == cell.rank {
+            cell.style = self.mixed;
+        }
         if stroke.rank > cell.rank {
-            *cell = CanvasCell { rank: stroke.rank, style: stroke.style, spot: stroke.spot, ..*cell };
+            let dots = if is_other { 0 } else { cell.dots };
+            *cell = CanvasCell { dots, rank: stroke.rank, style: stroke.style, spot: stroke.spot };
         }
         cell.dots |= DOTS[x % 2][y % 4];
+    }
+
+    /// Returns the highest rank of the lines through a cell; 0 if there is none.
+    pub fn rank(&self, x: u16, y: u16) -> u8 {
+        let is_inside = x < self.area.width && y < self.area.height;
+        if is_inside { self.cells[usize::from(y) * usize::from(self.area.width) + usize::from(x)].rank } else { 0 }
     }
 
     /// Draws the lines to the screen, and adds the places of their cells to the spots.

@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::target::{Spot, Term};
 use crate::network::{Id, Network, Role};
 use crate::scene::{MAX_ARGUMENTS, TermRead};
-use crate::step::TensorEntry;
-use crate::tensor::len;
+use crate::step::{Kind, TensorEntry};
+use crate::tensor::{Places, len};
 use crate::ui::theme::SHARED_COLOURS;
 use crate::ui::view::View;
 
@@ -50,6 +50,38 @@ pub struct NeuronColumns {
     pub now: NeuronEdge,
     /// As `now`, but only the entry that is being computed is known.
     pub entry: NeuronEdge,
+    /// The neurons of the left and of the right column that this step reads or computes. A softmax reads several.
+    ends: [Ends; 2],
+    /// The bias or the target that a term of the entry reads, which is drawn below the left column: that of this step, else that of the last term.
+    pub side: Option<TensorEntry>,
+}
+
+/// The neurons of a column that a step reads or computes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Ends {
+    entries: Vec<usize>,
+    /// The slice that the step reads as a whole.
+    slice: Option<Places>,
+}
+
+impl Ends {
+    /// Returns the ends of a step in a column: the entry that it computes, else the derivatives that it reads, else the values that it reads.
+    fn of(view: &View<'_>, column: Id) -> Self {
+        if view.neuron(view.output) == column {
+            return Self { entries: vec![view.at.entry], slice: None };
+        }
+        let sources = view.sources_now().iter().filter(|source| view.neuron(source.tensor) == column);
+        let reads_derivative = sources.clone().any(|source| source.tensor != column);
+        let is_end = |tensor: Id| !reads_derivative || tensor != column;
+        let entries = sources.filter(|source| is_end(source.tensor)).map(|source| source.at).collect();
+        // a maximum reads one entry of its slice
+        let mut slices = view.slices().filter(|(id, _)| view.neuron(*id) == column && is_end(*id) && view.step.kind != Kind::Select);
+        Self { entries, slice: slices.next().map(|(_, slice)| slice) }
+    }
+
+    fn contains(&self, at: usize) -> bool {
+        self.entries.contains(&at) || self.slice.is_some_and(|slice| slice.contains(at))
+    }
 }
 
 /// The neurons of both columns that are shown, ascending, and the edges between them.
@@ -104,7 +136,8 @@ impl NeuronColumns {
             && entries.iter().all(|(id, _)| *id == last || !is_neuron(network, *id))
             && !is_bias(network, result.0)
         {
-            (last, network.loss())
+            let target = entries.iter().map(|(id, _)| *id).find(|id| network.tensor(*id).role == Role::Target);
+            (last, target.unwrap_or_else(|| network.loss()))
         } else {
             let bias = Some(result.0).filter(|id| is_bias(network, *id));
             let other = bias.or_else(|| entries.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id)));
@@ -118,7 +151,23 @@ impl NeuronColumns {
             right,
             now: NeuronEdge { left: used_entry(left), right: used_entry(right), weight: weight(&entries) },
             entry: NeuronEdge { left: computed_entry(left), right: computed_entry(right), weight: weight(&[result]) },
+            ends: [left, right].map(|column| Ends::of(view, column)),
+            side: if view.is_backward() { None } else { side(view) },
         })
+    }
+
+    /// Returns the edges between some neurons of both columns. Both lists have to be ascending.
+    fn all_edges(&self, view: &View<'_>, lefts: &[usize], rights: &[usize]) -> Vec<NeuronEdge> {
+        if view.network().tensor(self.right).role != Role::Target {
+            return rights.iter().flat_map(|right| self.edges(view, lefts, *right)).collect();
+        }
+        // no op computes a target: the edges are terms of the derivatives on the left
+        let edges_of = |left: usize| {
+            let at = view.network().gradient_of(self.left).and_then(|gradient| view.first_position(gradient, left));
+            let terms = at.map(|at| view.term_reads(&at, self.right, rights)).unwrap_or_default();
+            terms.into_iter().map(move |term| NeuronEdge { left: Some(left), right: Some(term.place), weight: None })
+        };
+        lefts.iter().flat_map(|left| edges_of(*left)).collect()
     }
 
     /// Returns the edges from some neurons of the left column to one neuron of the right column. `lefts` has to be ascending.
@@ -140,9 +189,16 @@ impl NeuronColumns {
         sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
-    /// Returns whether an edge is that of this step: both neurons are known, or the left neuron if the right column is the loss.
+    /// Returns whether an edge is one of this step: the step reads or computes both neurons, or the left neuron if the right column is the loss.
     pub fn is_now(&self, view: &View<'_>, edge: NeuronEdge) -> bool {
-        self.now.left.is_some() && (self.now.right.is_some() || self.right == view.network().loss()) && edge.matches(self.now)
+        let is_end = |n: usize, at: Option<usize>| at.is_some_and(|at| self.ends[n].contains(at));
+        let has_weight = edge.weight.is_none() || self.now.weight.is_none() || edge.weight == self.now.weight;
+        has_weight && is_end(0, edge.left) && (is_end(1, edge.right) || self.now.right.is_none() && self.right == view.network().loss())
+    }
+
+    /// Returns whether this step reads or computes a neuron of the left column (0) or of the right one (1).
+    pub fn is_end(&self, column: usize, at: usize) -> bool {
+        self.ends[column].contains(at)
     }
 
     /// Returns whether an edge is a term of the current entry.
@@ -174,11 +230,9 @@ impl NeuronColumns {
         let (lefts, rights) = (count(self.left), count(self.right));
         if lefts.max(rights) <= rows {
             let (left, right): (Vec<usize>, Vec<usize>) = ((0..lefts).collect(), (0..rights).collect());
-            let most = (2 * rows).clamp(EDGES[0], EDGES[1]);
-            let mut edges: Vec<NeuronEdge> = Vec::new();
-            for right in &right {
-                edges.extend(self.edges(view, &left, *right));
-            }
+            // lines of different colours that cross have gaps, so fewer of them can be followed
+            let most = if is_shared(view.network(), self.right) { rows } else { (2 * rows).clamp(EDGES[0], EDGES[1]) };
+            let mut edges = self.all_edges(view, &left, &right);
             let has_more_edges = edges.len() > most;
             if has_more_edges {
                 edges.retain(|edge| self.is_of_entry(*edge) || edge.touches(self.entry));
@@ -200,6 +254,7 @@ impl NeuronColumns {
             left = right.iter().take(most).flat_map(|right| self.first_lefts(view, *right, most)).take(most).collect();
         }
         let has_one_term = view.at.terms == 1;
+        let mut has_neighbours = false;
         if has_one_term && right.len() <= 1 && left.len() <= 1 {
             // a single edge says little: adds the other neurons that its right neuron reads in one term, or else the neurons beside both
             let window: Vec<usize> = match self.now.right {
@@ -211,6 +266,7 @@ impl NeuronColumns {
             if window.len() > 1 {
                 left.extend(window);
             } else {
+                has_neighbours = true;
                 let beside = |now: Option<usize>, count: usize| now.into_iter().flat_map(move |now| around(now, count, most));
                 left.extend(beside(self.now.left, counts[0]));
                 right.extend(beside(self.now.right, counts[1]));
@@ -228,9 +284,13 @@ impl NeuronColumns {
             neurons[range].to_vec()
         };
         let (left, right) = (near(left, self.now.left, counts[0]), near(right, self.now.right, counts[1]));
-        let mut edges: Vec<NeuronEdge> = right.iter().flat_map(|right| self.edges(view, &left, *right)).collect();
-        edges.retain(|edge| self.is_of_entry(*edge) || has_one_term && edge.touches(self.now));
-        let folded = (view.at.terms > most as u64).then(|| [terms.start, view.at.terms - terms.end]);
+        let mut edges = self.all_edges(view, &left, &right);
+        if !has_neighbours || edges.len() > rows {
+            edges.retain(|edge| self.is_of_entry(*edge) || has_one_term && edge.touches(self.now));
+        }
+        // a bias that is drawn below the column is the last term, and is not counted again
+        let has_last = terms.end < view.at.terms && self.side.is_some_and(|side| is_bias(view.network(), side.tensor));
+        let folded = (view.at.terms > most as u64).then(|| [terms.start, view.at.terms - terms.end - u64::from(has_last)]);
         ShownNeurons { left, right, edges, folded }
     }
 
@@ -259,6 +319,16 @@ impl NeuronColumns {
         right.extend(self.entry.right);
         [left, right]
     }
+}
+
+/// Returns the bias or the target that this step reads, or else the bias that the last term of the entry reads.
+fn side(view: &View<'_>) -> Option<TensorEntry> {
+    let network = view.network();
+    let is_side = |id: Id| network.tensor(id).role == Role::Target || is_bias(network, id);
+    let last = view.at.terms.saturating_sub(1);
+    let bias = || view.sources_of(&view.at, last..view.at.terms).flatten().find(|(id, _)| is_bias(network, *id));
+    let now = view.sources_now().iter().find(|source| is_side(source.tensor)).copied();
+    now.or_else(|| bias().map(|(tensor, at)| TensorEntry { tensor, at }))
 }
 
 /// Returns the weight among the entries that a term reads.

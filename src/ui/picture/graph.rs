@@ -33,7 +33,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
     let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
     let plan = Plan::best(&nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
-    let mut canvas = Canvas::new(area);
+    let mut canvas = Canvas::new(area, view.theme.style(StyleRole::Dim));
     let mut marks = Vec::new();
     // for each node, the highest rank of its edges, and the style of such an edge
     let mut strongest = vec![(0, view.theme.style(StyleRole::Dim)); nodes.len()];
@@ -50,7 +50,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
             let (lines, exit_marks) = plan.edge(&nodes, f, t);
             let spot = Some(edge_spot(view, from.id, to.id));
             for (start, end) in lines {
-                canvas.line(start, end, Stroke { style, rank, is_thick: is_now, is_dashed: false, spot });
+                canvas.line(start, end, Stroke { style, rank, is_thick: is_now, spot });
             }
             marks.extend(exit_marks.into_iter().map(|(cell, mark)| (rank, cell, mark.to_owned(), style)));
             for node in [f, t] {
@@ -133,16 +133,18 @@ fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
 }
 
 /// Draws a node and its numbers. The cell (x, y) is the left end of the node. In a roomy picture the numbers are above and below the node, else beside it. A
-/// click on a number goes to the step that computes it. A click on the name does the same for the value, or for the derivative in the backward pass.
+/// click on a number goes to the step that computes it. A click on the name does the same for the value, or for the derivative in the backward pass. The marks
+/// around the name are those of the matrices: `[a]` is read by this step, `=b` is computed; `(c)` is neither.
 fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bool, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     let theme = &view.theme;
-    let style = if node.id == view.neuron(view.output) {
-        theme.style(StyleRole::Step)
+    let (role, [before, after]) = if node.id == view.neuron(view.output) {
+        (StyleRole::Result, ["=", ""])
     } else if read_now(view).any(|id| id == node.id) {
-        theme.style(StyleRole::Entry).bold()
+        (StyleRole::Step, ["[", "]"])
     } else {
-        theme.style(StyleRole::Plain)
+        (StyleRole::Plain, ["(", ")"])
     };
+    let style = theme.style(role);
     let value = number_text(view, node.id).unwrap_or_default();
     let derivative = if view.is_backward() { derivative_text(view, node.id).unwrap_or_default() } else { String::new() };
     let (forward, backward) = (theme.style(StyleRole::Forward), theme.style(StyleRole::Backward).bold());
@@ -153,7 +155,7 @@ fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bo
         spots.add(Rect { x: area.x + x, y: area.y + y, width: wide, height: 1 }, spot);
     };
     if is_roomy {
-        let name = format!("[{}]", node.name);
+        let name = format!("{before}{}{after}", node.name);
         text_at(buf, area, x, y, &name, style);
         add_spot(x, y, &name, spot_of_pass);
         if let Some(above) = y.checked_sub(1) {
@@ -173,7 +175,9 @@ fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bo
         add_spot(next, y, text, spot);
         next += u16::try_from(width(text)).unwrap_or(0);
     };
-    write(" ", Style::new(), spot_of_pass);
+    // `[a=3` has no closing bracket, because the number is beside the name
+    let is_marked = role != StyleRole::Plain;
+    write(if is_marked { before } else { " " }, if is_marked { style } else { Style::new() }, spot_of_pass);
     write(&node.name, style, spot_of_pass);
     if !value.is_empty() {
         write("=", Style::new(), spot_of_pass);

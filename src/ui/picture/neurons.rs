@@ -1,5 +1,6 @@
 //! Draws two columns of neurons and the edges between them: on the right the neurons that an op computes, on the left those that it reads. An edge is a term of the forward
-//! op, such as a₁·w₁. In a convolution, many edges share a weight; such edges have the colour of their weight. The edges to the losers of a maximum are dashed.
+//! op, such as a₁·w₁. In a convolution, many edges share a weight; such edges have the colour of their weight. The edges of this step have the accent colour. The edges to
+//! the winners of a maximum are thick; the edges to the losers are faint, and in the backward pass they are left out.
 
 use std::ops::Range;
 
@@ -10,9 +11,10 @@ use ratatui::style::Style;
 use super::bars;
 use super::canvas::{Canvas, Stroke, text_at};
 use super::columns::{NeuronColumns, NeuronEdge, ShownNeurons, is_shared};
-use super::target::{Spot, Spots};
-use crate::glyph;
+use super::labels::{Label, UNLABELLED, label_rooms, labels, place_on_line};
+use super::target::{Spot, Spots, Term};
 use crate::network::Id;
+use crate::step::TensorEntry;
 use crate::tensor::len;
 use crate::text::{cut, width};
 use crate::ui::theme::{SHARED_COLOURS, StyleRole};
@@ -21,22 +23,36 @@ use crate::ui::view::View;
 /// The smallest number of cells of an edge that stay visible beside the name of its weight.
 const VISIBLE_EDGE: usize = 6;
 
-/// A column: the tensor whose numbers it shows, and its neurons.
-struct Column {
-    shown: Id,
-    neurons: Vec<Neuron>,
-    /// The neuron that this step reads or computes, and the one that is being computed.
-    now: Option<usize>,
-    entry: Option<usize>,
+/// A column of neurons.
+pub struct Column {
+    pub neurons: Vec<Neuron>,
+    /// A bias or a target below the neurons.
+    side: Option<Neuron>,
+    /// The rows from one neuron to the next.
+    pub distance: u16,
 }
 
 /// A neuron of a column.
-struct Neuron {
-    /// The row-major index in the tensor.
-    at: usize,
+#[derive(Clone)]
+pub struct Neuron {
+    /// The entry whose number is shown.
+    pub entry: TensorEntry,
     /// The row in the area.
-    row: u16,
-    symbol: String,
+    pub row: u16,
+    pub symbol: String,
+    pub role: StyleRole,
+}
+
+impl Column {
+    /// Iterates over the neurons, and the bias or target below them.
+    pub fn all(&self) -> impl Iterator<Item = &Neuron> + Clone {
+        self.neurons.iter().chain(&self.side)
+    }
+
+    /// Returns the row of a neuron; `None` if it is not shown.
+    fn row(&self, at: usize) -> Option<u16> {
+        self.neurons.binary_search_by_key(&at, |neuron| neuron.entry.at).ok().map(|n| self.neurons[n].row)
+    }
 }
 
 /// Draws the picture.
@@ -49,20 +65,22 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let is_stacked = !has_room_beside(view, &columns, usize::from(area.width));
     // a label above its neuron takes a row
     let row_height = if is_stacked { 2 } else { 1 };
-    let shown = columns.shown(view, usize::from(area.height / row_height));
+    let side_rows = usize::from(columns.side.is_some());
+    let shown = columns.shown(view, usize::from(area.height / row_height).saturating_sub(side_rows).max(1));
     // below the neurons are their counts; above and below them are the counts of the terms that are not shown
     let has_all = shown.left.len() == count(columns.left) && shown.right.len() == count(columns.right);
     let inner = if has_all { area.height } else { area.height - 1 };
     let is_folded = shown.folded.is_some() && inner >= 5;
     let rows = if is_folded { 1..inner - 1 } else { 0..inner };
-    let [left, right] = both_columns(view, &columns, &shown, &rows, row_height);
+    let kinds = edge_kinds(view, &columns, &shown);
+    let [left, right] = both_columns(view, &columns, (&shown, &kinds), &rows, row_height);
     let all = usize::from(area.width) + if is_stacked { UNLABELLED[0] - 1 } else { 0 };
-    let rooms = label_rooms(view, [&left, &right], all);
+    let rooms = label_rooms(view, [&left, &right], all, !is_stacked);
     let labels = [labels(view, &left, rooms[0]), labels(view, &right, rooms[1])];
-    let widest = |n: usize| u16::try_from(labels[n].iter().map(|label| width(label)).max().unwrap_or(0).min(rooms[n])).unwrap_or(0);
+    let widest = |n: usize| u16::try_from(labels[n].iter().map(Label::width).max().unwrap_or(0).min(rooms[n].cells)).unwrap_or(0);
     // the cells of the neurons, left and right
     let (from, to) = if is_stacked { (0, area.width - 1) } else { (widest(0) + 2, area.width.saturating_sub(widest(1) + 3)) };
-    draw_edges(view, &columns, &shown, [(&left, from), (&right, to)], area, buf, spots);
+    let name = draw_edges(view, &columns, (&shown, &kinds), [(&left, from), (&right, to)], area, buf, spots);
     for (column, labels, x) in [(&left, &labels[0], from), (&right, &labels[1], to)] {
         let is_left = x == from;
         let room = if is_stacked {
@@ -72,48 +90,95 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
         } else {
             area.width.saturating_sub(to + 2)
         };
-        for (neuron, label) in column.neurons.iter().zip(labels) {
-            let (style, text) = (column.style(view, neuron), cut(label, usize::from(room)));
-            let row = if is_stacked { neuron.row - 1 } else { neuron.row };
-            let start = match (is_left, is_stacked) {
-                (true, true) => 0,
-                (true, false) => (from - 1).saturating_sub(u16::try_from(width(&text)).unwrap_or(0)),
-                (false, true) => area.width.saturating_sub(u16::try_from(width(&text)).unwrap_or(0)),
-                (false, false) => to + 2,
-            };
-            text_at(buf, area, start, row, &text, style);
+        for (neuron, label) in column.all().zip(labels) {
+            let style = view.theme.style(neuron.role);
+            let spot = Spot::Entry(neuron.entry);
             text_at(buf, area, x, neuron.row, "●", style);
-            let spot = Spot::entry(column.shown, neuron.at);
             spots.add(Rect { x: area.x + x, y: area.y + neuron.row, width: 1, height: 1 }, spot);
-            let wide = u16::try_from(width(&text)).unwrap_or(0);
-            spots.add(Rect { x: area.x + start, y: area.y + row, width: wide, height: 1 }, spot);
+            let first = if is_stacked { neuron.row - 1 } else { neuron.row };
+            for (row, text) in (first..).zip(std::iter::once(&label.beside).chain(&label.below)) {
+                let text = cut(text, usize::from(room));
+                let wide = u16::try_from(width(&text)).unwrap_or(0);
+                let start = match (is_left, is_stacked) {
+                    (true, true) => 0,
+                    (true, false) => (from - 1).saturating_sub(wide),
+                    (false, true) => area.width.saturating_sub(wide),
+                    (false, false) => to + 2,
+                };
+                text_at(buf, area, start, row, &text, style);
+                spots.add(Rect { x: area.x + start, y: area.y + row, width: wide, height: 1 }, spot);
+            }
         }
     }
     draw_count(view, area, (0, left.neurons.len(), count(columns.left)), buf);
     draw_count(view, area, (to, right.neurons.len(), count(columns.right)), buf);
     if let Some(folded) = shown.folded.filter(|_| is_folded) {
         for (terms, row) in folded.into_iter().zip([0, inner - 1]).filter(|(terms, _)| *terms > 0) {
-            let texts = [format!("… {terms} more terms"), format!("… {terms} more"), format!("… {terms}")];
-            let fitting = texts.iter().find(|text| width(text) + 2 < usize::from(to - from));
-            draw_between(view, area, (from, to, row), fitting.unwrap_or(&texts[2]), StyleRole::Dim, buf);
+            draw_more(view, area, (from, to, row), terms, buf);
         }
+    }
+    if let Some((name, place, style)) = name {
+        text_at(buf, area, place.0, place.1, &name, style);
+    }
+}
+
+/// Writes the number of terms that are not shown, in the middle between two columns, or in the middle of the area if there is not enough room.
+fn draw_more(view: &View<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
+    let texts = [format!("… {terms} more terms"), format!("… {terms} more")];
+    let fits = |text: &&String, cells: u16| width(text) <= usize::from(cells);
+    let (start, end) = if fits(&&texts[0], to.saturating_sub(from + 1)) { (from + 1, to) } else { (0, area.width) };
+    if let Some(text) = texts.iter().find(|text| fits(text, end - start)) {
+        let x = start + (end - start - u16::try_from(width(text)).unwrap_or(0)) / 2;
+        text_at(buf, area, x, row, text, view.theme.style(StyleRole::Dim));
     }
 }
 
 /// Returns both columns with the rows of their neurons.
-fn both_columns(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons, rows: &Range<u16>, row_height: u16) -> [Column; 2] {
+fn both_columns(
+    view: &View<'_>,
+    columns: &NeuronColumns,
+    (shown, kinds): (&ShownNeurons, &[EdgeKind]),
+    rows: &Range<u16>,
+    row_height: u16,
+) -> [Column; 2] {
     let tensors = [columns.left, columns.right].map(|id| shown_tensor(view, id));
-    let column = |n: usize, chosen: &[usize], now: Option<usize>, entry: Option<usize>| {
+    // in the backward pass, no line leads to a loser
+    let is_loser = |at: usize| {
+        let mut edges = shown.edges.iter().zip(kinds).filter(|(edge, _)| edge.left == Some(at)).peekable();
+        view.is_backward() && edges.peek().is_some() && edges.all(|(_, kind)| *kind == EdgeKind::Loser)
+    };
+    let column = |n: usize, chosen: &[usize], entry: Option<usize>, side: Option<TensorEntry>| {
         let (id, other) = (tensors[n], tensors[1 - n]);
         // the distances between neighbours are equal, and the column is in the middle; a neuron is in the last of its rows
         let (all, height) = (rows.len(), usize::from(row_height));
-        let distance = (all / chosen.len().max(1)).max(height);
-        let above = all.saturating_sub(chosen.len().saturating_sub(1) * distance + height) / 2 + height - 1;
+        let neurons = chosen.len() + usize::from(side.is_some());
+        let distance = (all / neurons.max(1)).max(height);
+        let above = all.saturating_sub(neurons.saturating_sub(1) * distance + height) / 2 + height - 1;
         let row = |i: usize| rows.start + u16::try_from(above + i * distance).unwrap_or(0);
-        let neuron = |(i, &at): (usize, &usize)| Neuron { at, row: row(i), symbol: symbol(view, id, other, at) };
-        Column { shown: id, neurons: chosen.iter().enumerate().map(neuron).collect(), now, entry }
+        let role = |at: usize| match () {
+            () if entry == Some(at) => StyleRole::Result,
+            () if columns.is_end(n, at) => StyleRole::Step,
+            () if n == 0 && is_loser(at) => StyleRole::Dim,
+            () => StyleRole::Plain,
+        };
+        let neuron = |(i, &at): (usize, &usize)| Neuron {
+            entry: TensorEntry { tensor: id, at },
+            row: row(i),
+            symbol: symbol(view, id, other, at),
+            role: role(at),
+        };
+        Column {
+            neurons: chosen.iter().enumerate().map(neuron).collect(),
+            side: side.map(|entry| Neuron {
+                entry,
+                row: row(chosen.len()),
+                symbol: view.disambiguated(entry.tensor, entry.at),
+                role: if view.sources_now().contains(&entry) { StyleRole::Step } else { StyleRole::Plain },
+            }),
+            distance: u16::try_from(distance).unwrap_or(u16::MAX),
+        }
     };
-    [column(0, &shown.left, columns.now.left, columns.entry.left), column(1, &shown.right, columns.now.right, columns.entry.right)]
+    [column(0, &shown.left, columns.entry.left, columns.side), column(1, &shown.right, columns.entry.right, None)]
 }
 
 /// Returns the symbol of a neuron: with its layer, if the other column or a tensor of the op has the same letter.
@@ -128,137 +193,99 @@ fn has_room_beside(view: &View<'_>, columns: &NeuronColumns, all: usize) -> bool
     widest(left, right) + widest(right, left) + UNLABELLED[1] <= all
 }
 
-/// Draws the edges, and the weight of this step's edge on it.
+/// Draws the edges. Returns the name of the weight of this step's edge with its place and style, if there is room for it.
 fn draw_edges(
     view: &View<'_>,
     columns: &NeuronColumns,
-    shown: &ShownNeurons,
+    (shown, kinds): (&ShownNeurons, &[EdgeKind]),
     [(left, from), (right, to)]: [(&Column, u16); 2],
     area: Rect,
     buf: &mut Buffer,
     spots: &mut Spots,
-) {
+) -> Option<(String, (u16, u16), Style)> {
     let shared = is_shared(view.network(), columns.right);
-    let mut canvas = Canvas::new(area);
+    let mut canvas = Canvas::new(area, view.theme.style(StyleRole::Dim));
     let mut named = None;
-    // for each neuron on the right, the neuron that it selects, as a maximum does
-    let selected: Vec<Option<usize>> = right
-        .neurons
-        .iter()
-        .map(|end| view.selected_by(columns.right, end.at).filter(|entry| entry.tensor == columns.left).map(|entry| entry.at))
-        .collect();
-    for edge in &shown.edges {
-        let ends = [(edge.left, left), (edge.right, right)]
-            .map(|(at, column)| at.and_then(|at| column.neurons.binary_search_by_key(&at, |neuron| neuron.at).ok()));
-        let [Some(start), Some(end)] = ends else { continue };
-        let is_now = columns.is_now(view, *edge);
-        let is_dashed = selected[end].is_some_and(|at| Some(at) != edge.left);
-        let kind = if is_now {
-            EdgeKind::Now
-        } else if columns.is_of_entry(*edge) && !is_dashed {
-            EdgeKind::OfEntry
-        } else {
-            EdgeKind::Other
-        };
-        let (style, rank) = edge_style(view, edge, shared, kind);
-        let (start, end) = ((from + 1, left.neurons[start].row), (to - 1, right.neurons[end].row));
-        canvas.line(start, end, Stroke { style, rank, is_thick: is_now, is_dashed, spot: columns.spot(view, *edge) });
-        if let Some(weight) = edge.weight.filter(|_| is_now) {
-            let name = view.disambiguated(shown_tensor(view, weight.tensor), weight.at);
-            let has_room = width(&name) + 2 + VISIBLE_EDGE < usize::from(to - from);
-            named = has_room.then(|| (name, u16::midpoint(start.1, end.1), columns.spot(view, *edge)));
+    for (edge, kind) in shown.edges.iter().zip(kinds) {
+        let (Some(start), Some(end)) = (edge.left.and_then(|at| left.row(at)), edge.right.and_then(|at| right.row(at))) else { continue };
+        if *kind == EdgeKind::Loser && view.is_backward() {
+            continue;
         }
+        let (style, rank) = edge_style(view, edge.weight.filter(|_| shared), *kind);
+        let is_thick = matches!(kind, EdgeKind::Now | EdgeKind::Winner);
+        let (start, end) = ((from + 1, start), (to - 1, end));
+        canvas.line(start, end, Stroke { style, rank, is_thick, spot: columns.spot(view, *edge) });
+        if let Some(weight) = edge.weight.filter(|_| *kind == EdgeKind::Now) {
+            named = Some((weight, start, end));
+        }
+    }
+    if let (Some(side), Some(at)) = (&left.side, columns.entry.right)
+        && let Some(end) = right.row(at)
+    {
+        let is_now = side.role == StyleRole::Step;
+        let (style, rank) = edge_style(view, None, if is_now { EdgeKind::Now } else { EdgeKind::OfEntry });
+        let of = TensorEntry { tensor: columns.right, at };
+        let spot = Some(Spot::Term(Term { of, reads: side.entry, with: None }));
+        canvas.line((from + 1, side.row), (to - 1, end), Stroke { style, rank, is_thick: is_now, spot });
     }
     canvas.render(buf, spots);
-    if let Some((name, row, spot)) = named {
-        let cells = draw_between(view, area, (from, to, row), &name, StyleRole::Result, buf);
-        if let (Some(cells), Some(spot)) = (cells, spot) {
-            spots.add(cells, spot);
-        }
+    let (weight, start, end) = named?;
+    let name = view.disambiguated(shown_tensor(view, weight.tensor), weight.at);
+    if width(&name) + 2 + VISIBLE_EDGE >= usize::from(to - from) {
+        return None;
     }
-}
-
-/// Draws a text in the middle between two columns, if it fits there, and returns its cells.
-fn draw_between(
-    view: &View<'_>,
-    area: Rect,
-    (from, to, row): (u16, u16, u16),
-    text: &str,
-    role: StyleRole,
-    buf: &mut Buffer,
-) -> Option<Rect> {
-    let wide = u16::try_from(width(text) + 2).ok()?;
-    let room = to.checked_sub(from + 1)?;
-    let x = from + 1 + room.checked_sub(wide)? / 2;
-    text_at(buf, area, x, row, " ", Style::new());
-    text_at(buf, area, x + 1, row, text, view.theme.style(role).not_underlined());
-    text_at(buf, area, x + wide - 1, row, " ", Style::new());
-    Some(Rect { x: area.x + x, y: area.y + row, width: wide, height: 1 })
+    let result = view.theme.style(StyleRole::Result).not_underlined();
+    let colour = if shared { view.weight_style(weight.tensor, weight.at) } else { None };
+    let place = place_on_line(&canvas, (start, end), width(&name) + 2)?;
+    Some((format!(" {name} "), place, colour.map_or(result, Style::bold)))
 }
 
 /// The relation of an edge to this step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EdgeKind {
-    /// It is this step's edge.
+    /// It is an edge of this step.
     Now,
+    /// It leads from the winner of a maximum.
+    Winner,
+    /// It leads from a loser of a maximum.
+    Loser,
     /// It is another term of the current entry.
     OfEntry,
     Other,
 }
 
-/// Returns the style and the rank of an edge: the edge of this step is above the edges of the current entry, and these are above all others.
-fn edge_style(view: &View<'_>, edge: &NeuronEdge, shared: bool, kind: EdgeKind) -> (Style, u8) {
-    let weight = edge.weight.filter(|_| shared);
-    let colour = weight.and_then(|weight| view.weight_colour(weight.tensor, weight.at, SHARED_COLOURS));
-    let (theme, style) = (&view.theme, colour.map(|colour| view.theme.shared(colour).not_underlined()));
-    match kind {
-        EdgeKind::Now => (style.unwrap_or(theme.style(StyleRole::Result).not_underlined()).bold(), 3),
-        EdgeKind::OfEntry => (style.unwrap_or(theme.style(view.pass_role())), 2),
-        EdgeKind::Other => (colour.map_or(theme.style(StyleRole::Dim), |colour| theme.shared_faint(colour).not_underlined()), 1),
-    }
-}
-
-impl Column {
-    /// Returns the style of a neuron.
-    fn style(&self, view: &View<'_>, neuron: &Neuron) -> Style {
-        view.theme.style(match Some(neuron.at) {
-            at if at == self.entry => StyleRole::Result,
-            at if at == self.now => StyleRole::Step,
-            _ => StyleRole::Plain,
-        })
-    }
-}
-
-/// The cells of a row without labels: the neurons with their blanks and the edges, which are shorter if space is short.
-const UNLABELLED: [usize; 2] = [11, 7];
-
-/// Returns the cells for the labels of the left and of the right column. Both get room for their symbols first; then they share what is left for numbers.
-fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize) -> [usize; 2] {
-    let symbols = columns.map(|column| column.neurons.iter().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
-    let number = |id: Id, at: usize| view.entry_text(id, at).map_or(1, |text| width(&text));
-    let full = columns.map(|Column { shown, neurons, .. }| {
-        neurons.iter().map(|neuron| width(&neuron.symbol) + 1 + number(*shown, neuron.at)).max().unwrap_or(0)
-    });
-    let [roomy, dense] = UNLABELLED.map(|cells| all.saturating_sub(cells));
-    let mut given = symbols;
-    let room = if given[0] + given[1] <= roomy { roomy } else { dense };
-    if given[0] + given[1] > room {
-        given = [given[0].min(room / 2), given[1].min(room / 2)];
-    }
-    let spare = room.saturating_sub(given[0] + given[1]);
-    let more = [full[0].saturating_sub(given[0]), full[1].saturating_sub(given[1])];
-    let left = more[0].min((spare / 2).max(spare.saturating_sub(more[1])));
-    [given[0] + left, given[1] + more[1].min(spare - left)]
-}
-
-/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, the number is left out: a node always has its name.
-fn labels(view: &View<'_>, column: &Column, room: usize) -> Vec<String> {
-    let label = |neuron: &Neuron| {
-        let number = view.entry_text(column.shown, neuron.at).unwrap_or_else(|| glyph::TO_COME.to_owned());
-        let full = format!("{} {number}", neuron.symbol);
-        if width(&full) <= room { full } else { neuron.symbol.clone() }
+/// Returns the kind of each edge.
+fn edge_kinds(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons) -> Vec<EdgeKind> {
+    // for each neuron on the right, the neuron that it selects, as a maximum does
+    let select = |at: usize| view.selected_by(columns.right, at).filter(|entry| entry.tensor == columns.left).map(|entry| entry.at);
+    let selected: Vec<Option<usize>> = shown.right.iter().map(|at| select(*at)).collect();
+    let kind = |edge: &NeuronEdge| {
+        let winner = edge.right.and_then(|at| shown.right.binary_search(&at).ok()).and_then(|n| selected[n]);
+        match winner {
+            _ if columns.is_now(view, *edge) => EdgeKind::Now,
+            Some(at) if edge.left == Some(at) => EdgeKind::Winner,
+            Some(_) => EdgeKind::Loser,
+            None if columns.is_of_entry(*edge) => EdgeKind::OfEntry,
+            None => EdgeKind::Other,
+        }
     };
-    column.neurons.iter().map(label).collect()
+    shown.edges.iter().map(kind).collect()
+}
+
+/// Returns the style and the rank of an edge: the edge of this step is above the edges of the current entry, and these are above all others. `weight` is the edge's shared
+/// weight.
+fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (Style, u8) {
+    let colour = weight.and_then(|weight| view.weight_colour(weight.tensor, weight.at, SHARED_COLOURS));
+    let theme = &view.theme;
+    match kind {
+        EdgeKind::Now => (theme.style(StyleRole::Result).not_underlined(), 3),
+        EdgeKind::OfEntry | EdgeKind::Winner => {
+            (colour.map_or(theme.style(view.pass_role()), |colour| theme.shared(colour).not_underlined()), 2)
+        }
+        EdgeKind::Other | EdgeKind::Loser => {
+            (colour.map_or(theme.style(StyleRole::Dim), |colour| theme.shared_faint(colour).not_underlined()), 1)
+        }
+    }
 }
 
 /// Writes `drawn of all` below a column that does not show all its neurons.

@@ -1,0 +1,120 @@
+//! Places the labels of neurons, and the name of a weight on its line.
+
+use super::canvas::Canvas;
+use super::neurons::{Column, Neuron};
+use crate::glyph;
+use crate::number::TYPICAL_WIDTH;
+use crate::text::width;
+use crate::ui::theme::StyleRole;
+use crate::ui::view::View;
+
+/// The cells of a row without labels: the neurons with their blanks and the edges, which are shorter if space is short.
+pub const UNLABELLED: [usize; 2] = [11, 7];
+
+/// The room for the labels of a column.
+#[derive(Clone, Copy)]
+pub struct LabelRoom {
+    /// The width in cells.
+    pub cells: usize,
+    /// `true` if the numbers are in the row below the symbols.
+    is_below: bool,
+}
+
+/// The label of a neuron: its symbol with its number, or with its number below.
+pub struct Label {
+    pub beside: String,
+    pub below: Option<String>,
+}
+
+impl Label {
+    /// Returns the width in cells.
+    pub fn width(&self) -> usize {
+        width(&self.beside).max(self.below.as_deref().map_or(0, width))
+    }
+}
+
+/// Returns the number of a neuron as text, if it is known.
+fn number(view: &View<'_>, neuron: &Neuron) -> Option<String> {
+    view.entry_text(neuron.entry.tensor, neuron.entry.at)
+}
+
+/// Returns whether this step reads or computes a neuron.
+fn is_active(neuron: &&Neuron) -> bool {
+    matches!(neuron.role, StyleRole::Step | StyleRole::Result)
+}
+
+/// Returns the rooms for the labels of the left and of the right column. Both get cells for their symbols first, then for the numbers of the active neurons, and then they
+/// share what is left for other numbers. If the numbers do not fit beside the symbols, they are below them if `can_be_below` and a row is free.
+pub fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize, can_be_below: bool) -> [LabelRoom; 2] {
+    let symbols = columns.map(|column| column.all().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
+    // a number that is not computed yet needs one cell; if no number of the column is computed yet, the usual width is kept free
+    let numbers = columns
+        .map(|column| column.all().filter_map(|neuron| number(view, neuron)).map(|text| width(&text)).max().unwrap_or(TYPICAL_WIDTH));
+    let beside = |neuron: &Neuron| width(&neuron.symbol) + 1 + number(view, neuron).map_or(1, |text| width(&text));
+    let mut full = [0, 1].map(|n| columns[n].all().map(beside).max().unwrap_or(0).max(symbols[n] + 1));
+    let mut active = columns.map(|column| column.all().filter(is_active).map(beside).max().unwrap_or(0));
+    let [roomy, dense] = UNLABELLED.map(|cells| all.saturating_sub(cells));
+    // labels above the neurons need no shorter edges
+    let dense = if can_be_below { dense } else { roomy };
+    let is_tight = symbols[0] + numbers[0] + symbols[1] + numbers[1] + 2 > roomy;
+    let below = columns.map(|column| can_be_below && is_tight && column.distance >= 2);
+    for n in [0, 1] {
+        if below[n] {
+            full[n] = symbols[n].max(numbers[n]);
+            active[n] = full[n];
+        }
+    }
+    let mut given = symbols;
+    for n in [0, 1] {
+        let wanted = active[n].max(given[n]);
+        if wanted + given[1 - n] <= dense {
+            given[n] = wanted;
+        }
+    }
+    let room = if given[0] + given[1] <= roomy { roomy } else { dense };
+    if given[0] + given[1] > room {
+        given = [given[0].min(room / 2), given[1].min(room / 2)];
+    }
+    let spare = room.saturating_sub(given[0] + given[1]);
+    let more = [full[0].saturating_sub(given[0]), full[1].saturating_sub(given[1])];
+    let left = more[0].min((spare / 2).max(spare.saturating_sub(more[1])));
+    let cells = [given[0] + left, given[1] + more[1].min(spare - left)];
+    [0, 1].map(|n| LabelRoom { cells: cells[n], is_below: below[n] && cells[n] >= numbers[n] })
+}
+
+/// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, the number is left out: a node always has its name.
+pub fn labels(view: &View<'_>, column: &Column, room: LabelRoom) -> Vec<Label> {
+    let label = |neuron: &Neuron| {
+        let number = number(view, neuron).unwrap_or_else(|| glyph::TO_COME.to_owned());
+        if room.is_below {
+            return Label { beside: neuron.symbol.clone(), below: Some(number) };
+        }
+        let full = format!("{} {number}", neuron.symbol);
+        Label { beside: if width(&full) <= room.cells { full } else { neuron.symbol.clone() }, below: None }
+    };
+    column.all().map(label).collect()
+}
+
+/// Returns the place of a text of some cells on a line or directly beside it, as near to the middle as possible; `None` if the text would cover other lines or be far from
+/// its own.
+pub fn place_on_line(canvas: &Canvas, ((x0, y0), (x1, y1)): ((u16, u16), (u16, u16)), cells: usize) -> Option<(u16, u16)> {
+    const OWN: u8 = 3;
+    let cells = u16::try_from(cells).ok()?;
+    let last = x1.checked_sub(cells)?;
+    let middle = x0.midpoint(last);
+    let mut starts: Vec<u16> = (x0 + 1..last).collect();
+    starts.sort_by_key(|x| x.abs_diff(middle));
+    let row_at = |x: u16| {
+        let (dx, dy) = (i32::from(x1) - i32::from(x0), i32::from(y1) - i32::from(y0));
+        u16::try_from(i32::from(y0) + (dy * (i32::from(x) - i32::from(x0)) * 2 + dx * dy.signum()) / (2 * dx.max(1))).ok()
+    };
+    let all_in_row = |x: u16, y: Option<u16>, wanted: &[u8]| y.is_some_and(|y| (x..x + cells).all(|x| wanted.contains(&canvas.rank(x, y))));
+    let is_alone = |x: u16, y: u16| all_in_row(x, y.checked_sub(1), &[0, OWN]) && all_in_row(x, y.checked_add(1), &[0, OWN]);
+    let on_line = |x: u16| row_at(x + cells / 2).filter(|y| all_in_row(x, Some(*y), &[OWN]));
+    let clear = starts.iter().find_map(|x| on_line(*x).filter(|y| is_alone(*x, *y)).map(|y| (*x, y)));
+    let beside = || {
+        let rows = |x: u16| row_at(x + cells / 2).into_iter().flat_map(|y| [y.checked_sub(1), y.checked_add(1)]).flatten();
+        starts.iter().find_map(|x| rows(*x).find(|y| all_in_row(*x, Some(*y), &[0])).map(|y| (*x, y)))
+    };
+    clear.or_else(beside).or_else(|| starts.iter().find_map(|x| on_line(*x).map(|y| (*x, y))))
+}
