@@ -494,5 +494,5 @@ fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
 
 /// Returns the text of an expression with the names of the operands: `relu'(conv1.z)`.
 fn derived_name(network: &Network, operands: &Reads<Id>, expr: &Expr) -> String {
-    glyph::ascii_text(&expr.text(Notation::Unicode, &mut |slot, _| network.tensor(operands[slot]).name.to_string()))
+    glyph::ascii_text(&expr.text(Notation::Ascii, &mut |slot, _| network.tensor(operands[slot]).name.to_string()))
 }

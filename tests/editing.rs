@@ -343,8 +343,8 @@ fn the_effect_of_an_edit_is_in_sight_until_the_next_move() {
     let [before, after] = effect.loss;
     for size in [(80, 24), (120, 40), (200, 60)] {
         let text = frame(&driver, size);
-        assert!(text.contains("ΔC = −28.80") && text.contains("∂C/∂w·Δw = −28.80"), "{text}");
-        assert!(text.lines().next().unwrap().starts_with("* "), "a star marks unsaved edits");
+        assert!(text.contains("ΔC = −28.80") && text.contains("∂C/∂w₂₁·Δw₂₁ = −28.80"), "{text}");
+        assert!(text.lines().next().unwrap().trim_end().ends_with("│ edited"), "the header has a word for unsaved edits\n{text}");
     }
     assert!((after - before + 28.8).abs() < 1e-12);
     press(&mut driver, "l");

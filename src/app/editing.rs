@@ -165,10 +165,11 @@ impl Motion<'_> {
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();
+        // the pane with the words says what changed
         let message = match kind {
-            EditKind::Undo => format!("undone: {}", edit.summary()),
-            EditKind::Redo => format!("redone: {}", edit.summary()),
-            EditKind::New => format!("{}; u undoes it, W writes it", edit.summary()),
+            EditKind::Undo => "undone; U redoes it",
+            EditKind::Redo => "redone; u undoes it",
+            EditKind::New => "u undoes it, W writes it",
         };
         self.say(message, false);
         let foretold = has_same_iteration.then(|| foretold(&old, &edit)).flatten();

@@ -60,7 +60,7 @@ impl Primitive {
             (Form::Power, [base, exponent]) if base.starts_with(['−', '-']) => format!("({base}) {} {exponent}", self.name),
             (Form::Infix | Form::Power, _) => arguments.join(&format!(" {} ", self.name)),
             (Form::Given, [first, rest @ ..]) if !rest.is_empty() => format!("{}({first} | {})", self.name, rest.join(", ")),
-            _ => format!("{}({})", self.name, arguments.join(", ")),
+            _ => format!("{}({})", self.name_in_step(), arguments.join(", ")),
         }
     }
 
@@ -85,6 +85,10 @@ impl Primitive {
         }
     }
 
+    /// The name in a step, in Unicode: that in equations if it is called there too. `Σ a b` is `sum(…)` in a step.
+    fn name_in_step(&self) -> &'static str {
+        if matches!(self.form, Form::Call | Form::Given) { self.symbol } else { self.name }
+    }
     /// The name of the function in equations.
     fn name_in(&self, notation: Notation) -> Cow<'static, str> {
         match notation {
@@ -338,7 +342,8 @@ impl Printer<'_> {
 
     /// Appends the name of a function; in equations its symbol.
     fn function_name(&mut self, function: &Primitive) {
-        let name = if self.is_equation { function.name_in(self.notation) } else { function.name.into() };
+        let is_step = !self.is_equation && self.notation == Notation::Unicode;
+        let name = if is_step { function.name_in_step().into() } else { function.name_in(self.notation) };
         self.to.push_str(&name);
     }
 

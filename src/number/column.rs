@@ -106,10 +106,10 @@ impl ColumnFormat {
         Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
-    /// Returns whether this is a column of whole numbers: all numbers that the format was made for are whole, and no number needs an exponent.
+    /// Returns the number of decimals for which the column has room.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.style == Style::Fixed(0)
+    pub fn decimals(&self) -> usize {
+        self.from_point.saturating_sub(1)
     }
 
     /// Returns the largest possible `before_point` and `from_point` for these numbers.

@@ -29,7 +29,7 @@ impl Scene<'_> {
         let format = if tensor == self.output {
             // `numbers` is without the running sum, which has to fit too
             let format = ColumnFormat::of(numbers().chain(self.number(tensor, self.at.entry)));
-            let [before, after] = if format.is_whole() { self.reserved_cells() } else { REAL };
+            let [before, after] = if format.decimals() < REAL[1] - 1 { self.reserved_cells() } else { REAL };
             format.with_room(before, after)
         } else {
             ColumnFormat::of(numbers())
@@ -41,7 +41,11 @@ impl Scene<'_> {
     /// Returns the cells that a number of the result probably needs, before the decimal point and from it on.
     #[must_use]
     pub fn reserved_cells(&self) -> [usize; 2] {
-        if self.expects_whole() { WHOLE } else { REAL }
+        match self.expected_decimals() {
+            Some(0) => WHOLE,
+            Some(decimals) => [REAL[0], REAL[1].min(1 + decimals)],
+            None => REAL,
+        }
     }
 
     /// Returns the number of an entry as text, if it is known.

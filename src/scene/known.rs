@@ -270,18 +270,36 @@ impl<'a> Scene<'a> {
         self.trace.sampled_entries(self.at.sample_run, tensor, known_count)
     }
 
-    /// Returns whether the results of the op are probably whole numbers. They are if the operands are whole, and the factors and the value of the op's first step
-    /// are whole too. The answer is the same at every step of the op; where the first step is asked for, it counts as whole.
+    /// Returns the number of decimals that the results of the op probably have; `None` if nothing limits it. The answer is the same at every step of the op.
+    ///
+    /// The results are probably whole if the operands are whole, and the factors and the value of the op's first step are whole too. Products and sums of halves,
+    /// quarters and so on have no rounding errors, so a product has at most the decimals of all its factors.
     #[must_use]
-    pub fn expects_whole(&self) -> bool {
-        let is_whole = |number: &f64| number.fract() == 0.0 || !number.is_finite();
-        let mut operands = self.tensors().into_iter().filter(|shown| !shown.is_result);
-        let has_whole_operands = operands.all(|shown| self.numbers(shown.tensor).iter().all(is_whole));
-        let first = self.span(Unit::Op).start;
-        let first_step = || self.trace.position(first).map(|at| self.trace.step(&at));
-        has_whole_operands
-            && (first > self.last_known
-                || first_step().is_some_and(|step| step.factors.iter().map(|factor| &factor.value).chain([&step.value]).all(is_whole)))
+    pub fn expected_decimals(&self) -> Option<usize> {
+        let decimals_of = |tensor: Id| all_decimals(&self.numbers(tensor));
+        let operands: Vec<(Id, usize)> = self
+            .tensors()
+            .into_iter()
+            .filter(|shown| !shown.is_result)
+            .map(|shown| decimals_of(shown.tensor).map(|n| (shown.tensor, n)))
+            .collect::<Option<_>>()?;
+        let most = operands.iter().map(|(_, decimals)| *decimals).max().unwrap_or(0);
+        let first = self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at))?;
+        if most == 0 {
+            // where the first step is asked for, it counts as whole
+            if self.span(Unit::Op).start > self.last_known {
+                return Some(0);
+            }
+            let factors: Vec<f64> = first.factors.iter().map(|factor| factor.value).chain([first.value]).collect();
+            return all_decimals(&factors).filter(|decimals| *decimals == 0);
+        }
+        let is_product = first.function.is_none() && !self.is_update() && first.factors.iter().all(|factor| factor.derived.is_none());
+        let factor = |factor: &Factor| match factor.source {
+            Some(source) => operands.iter().find(|(id, _)| *id == source.tensor).map(|(_, decimals)| *decimals),
+            None => all_decimals(&[factor.value]),
+        };
+        let product = first.factors.iter().map(factor).sum::<Option<usize>>()?;
+        is_product.then_some(most.max(product))
     }
 
     /// Returns a term of the entry in progress. The terms count from 0.
@@ -321,7 +339,10 @@ impl<'a> Scene<'a> {
             let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
             let text = text.map(|text| number_in(text, self.term_notation));
             let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
-            text.unwrap_or_else(|| number_in(short(factor.value), self.term_notation))
+            // a factor that is also the term, but for its sign, has the digits of the term
+            let is_term = factor.source.is_some() && factor.value.abs().to_bits() == step.value.abs().to_bits();
+            let own = || if is_term { self.value_text(factor.value) } else { short(factor.value) };
+            text.unwrap_or_else(|| number_in(own(), self.term_notation))
         };
         (*state != TermState::ToCome).then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))
     }
@@ -370,4 +391,15 @@ fn hide(step: &mut Step) {
     for factor in step.factors.iter_mut().filter(|factor| factor.derived.is_some()) {
         factor.value = f64::NAN;
     }
+}
+
+/// The powers of two that make numbers of 0, 1, 2, … binary digits after the point whole.
+const SCALES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
+
+/// Returns the largest number of decimals of these numbers, which are exact: 2 for 0.75. `None` for numbers with more than 4 decimals, and for those with rounding errors, such as
+/// 0.1.
+fn all_decimals(numbers: &[f64]) -> Option<usize> {
+    // a half has one binary digit after the point and one decimal, a quarter two, and so on
+    let decimals = |number: &f64| SCALES.iter().position(|scale| !number.is_finite() || (number * scale).fract() == 0.0);
+    numbers.iter().try_fold(0, |most: usize, number| decimals(number).map(|decimals| decimals.max(most)))
 }

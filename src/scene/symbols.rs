@@ -6,9 +6,9 @@
 use super::forms::after_sign_in;
 use super::{EntryTerm, Scene};
 use crate::expr::{Form, Notation, Sign, latex_number};
-use crate::network::Id;
+use crate::network::{BatchSource, Id, Role};
 use crate::number::short;
-use crate::step::{Factor, Step};
+use crate::step::{Factor, Pass, Step};
 use crate::tensor::{len, unravel};
 
 impl Scene<'_> {
@@ -17,6 +17,29 @@ impl Scene<'_> {
     pub fn loss_symbol(&self, notation: Notation) -> String {
         let network = self.trace.network();
         network.tensor(network.loss()).symbol.letter_in(notation)
+    }
+
+    /// Returns the symbol of an entry that is given to a sample, or the letter of its tensor for `None`. `tensor` is a tensor of the samples' network.
+    #[must_use]
+    pub fn given_symbol(&self, tensor: Id, entry: Option<usize>, notation: Notation) -> String {
+        let info = self.trace.network().tensor(tensor);
+        match entry {
+            Some(at) => info.symbol.short_entry(&index_shown(at, &info.shape), self.first_index, notation),
+            None => info.symbol.letter_in(notation),
+        }
+    }
+
+    /// Returns the name of a tensor above its matrix: its symbol. An update has two tensors of one symbol, so a word says which is `old` and which is `new`.
+    #[must_use]
+    pub fn title(&self, tensor: Id) -> String {
+        let info = self.network().tensor(tensor);
+        let is_new = info.role == Role::Parameter && self.pass_of(tensor) == Some(Pass::Update);
+        let word = match info.source {
+            Some(BatchSource::Parameter(_) | BatchSource::Velocity(_)) => "old ",
+            _ if is_new => "new ",
+            _ => "",
+        };
+        format!("{word}{}", info.symbol.text())
     }
 
     /// Returns the symbol of an entry without its layer: `w₁₂`.
@@ -50,18 +73,9 @@ impl Scene<'_> {
         one != other && a.letter == b.letter && a.kind == b.kind && a.layer != b.layer
     }
 
-    /// Returns the index of an entry. If the tensor has three dimensions or more, an index is dropped if its dimension has size 1 and is not one of the last two.
+    /// Returns the index of an entry as its symbol has it.
     fn index(&self, tensor: Id, at: usize) -> Vec<usize> {
-        let info = self.network().tensor(tensor);
-        let index = unravel(at, &info.shape);
-        let leading = info.shape.len().saturating_sub(2);
-        index
-            .iter()
-            .zip(&info.shape)
-            .enumerate()
-            .filter(|(dimension, (_, size))| *dimension >= leading || info.shape.len() < 3 || **size > 1)
-            .map(|(_, (index, _))| *index)
-            .collect()
+        index_shown(at, &self.network().tensor(tensor).shape)
     }
 
     /// Returns a term in symbols, such as `a₂·w₁₂`.
@@ -95,6 +109,14 @@ impl Scene<'_> {
             }
         }
     }
+}
+
+/// Returns the index of an entry of a shape. If the shape has three dimensions or more, an index is dropped if its dimension has size 1 and is not one of the last two.
+fn index_shown(at: usize, shape: &[usize]) -> Vec<usize> {
+    let leading = shape.len().saturating_sub(2);
+    let indices = unravel(at, shape);
+    let is_shown = |(dimension, (_, size)): &(usize, (&usize, &usize))| *dimension >= leading || shape.len() < 3 || **size > 1;
+    indices.iter().zip(shape).enumerate().filter(is_shown).map(|(_, (index, _))| *index).collect()
 }
 
 /// Joins the texts of a step's factors: as a product, or as a call if the step applies a function to them. Negative factors of a product have brackets, and so have

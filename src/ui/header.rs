@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
 use crate::glyph::SEPARATOR;
+use crate::network::{Id, Role};
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -13,12 +14,10 @@ use crate::ui::view::View;
 /// The largest number of sample numbers that are listed. No line has room for more.
 const MAX_LISTED: usize = 512;
 
-/// Draws the title on the left; iteration, sample, pass and layer on the right.
+/// Draws the title on the left; iteration, sample, pass and layer on the right, and whether there are unsaved edits.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let room = area.width as usize;
-    // as in an editor, a star marks a text that is not saved
-    let is_edited = view.stepper.edits.are_unsaved();
-    let title = &format!("{}{}", if is_edited { "* " } else { "" }, view.document.scenario.title);
+    let title = &view.document.scenario.title;
     let mut facts = facts(view);
     // the title has priority: facts are shortened or dropped from the left, until the line has room for it
     while width(title) + 3 + width(&joined(&facts)) > room
@@ -44,7 +43,7 @@ struct Fact {
     shorter: Option<String>,
 }
 
-/// Returns the facts: iteration, sample, pass and layer. A fact can be dropped if it has only one possible value, as can the pass, which the timeline shows too.
+/// Returns the facts: iteration, sample, pass and layer, and whether there are unsaved edits. A fact can be dropped if it has only one possible value, as can the pass, which the timeline shows too.
 fn facts(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
@@ -57,15 +56,34 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
     }];
     facts.extend(sample(view));
     facts.push(fact(step.pass.name().to_owned(), dropped));
-    if let Some(layer) = view.network().tensor(view.output).layer {
+    if let Some((layer, into)) = layer(view) {
         let layers = view.network().layers();
         let info = &layers[layer];
         let number = format!("layer {}/{}", layer + 1, layers.len());
-        facts.push(fact(format!("{number} {} {}", info.kind, info.name), Some(format!("{number} {}", info.name))));
+        facts.push(fact(format!("{number} {} {}{into}", info.kind, info.name), Some(format!("{number} {}{into}", info.name))));
     } else if !view.network().reads_samples() {
         facts.push(fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None));
     }
+    // the last fact is the last to be dropped
+    if view.stepper.edits.are_unsaved() {
+        facts.push(fact("edited".to_owned(), Some(String::new())));
+    }
     facts
+}
+
+/// Returns the layer whose rule the step applies, and the place into which the rule takes the derivative, if that is not in the same layer: the derivative of the output of
+/// `pool1` comes from the layer `conv2` after it, `into pool1`.
+fn layer(view: &View<'_>) -> Option<(usize, String)> {
+    let network = view.network();
+    let output = network.tensor(view.output);
+    let is_gradient = |id: &Id| matches!(network.tensor(*id).role, Role::Gradient(_));
+    let from = view.op().parts[view.part()].operands.iter().copied().filter(is_gradient).filter_map(|id| network.tensor(id).layer).max();
+    match (from.filter(|_| view.is_backward()), output.layer) {
+        (Some(from), Some(layer)) if from == layer => Some((from, String::new())),
+        (Some(from), Some(layer)) => Some((from, format!(" into {}", network.layers()[layer].name))),
+        (Some(from), None) => Some((from, format!(" into {}", network.tensor(view.neuron(view.output)).name))),
+        (None, layer) => layer.map(|layer| (layer, String::new())),
+    }
 }
 
 /// Returns the fact about the sample: its number and name, and its position in the batch if the batch is only a part of the samples. For a step of such a batch

@@ -5,7 +5,7 @@
 //!    1  2  3
 //! 1 ‹1 [2] 0        [ ] a factor of this step
 //! 2 ‹0  1› 3        ‹ › read by other terms of the same entry
-//! 3  2  1 =1         =  the entry being computed;  ∙ not computed yet;  ░ padding
+//! 3  2  1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding
 //! ```
 //!
 //! A vector is drawn as a column, or as a row if only the height is too small. Channels are drawn side by side, and the filters of a layer in a
@@ -361,7 +361,13 @@ impl<'a> Matrix<'a> {
         let unknown = if mark == Mark::Result { glyph::ASKED } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let number = text.chars().map(|c| (c, if c == ' ' { mark_style } else { number_style }));
-        pen.cells(x, y, std::iter::once((marks[0], mark_style)).chain(number).chain([(marks[1], mark_style)]));
+        let mut cells: Vec<(char, Style)> = std::iter::once((marks[0], mark_style)).chain(number).chain([(marks[1], mark_style)]).collect();
+        if marks[0] == '=' {
+            // the sign is directly before the number: `9   =−8` would be read as an equation if the sign were after the 9
+            let blanks = text.chars().take_while(|c| *c == ' ').count();
+            cells[..=blanks].rotate_left(1);
+        }
+        pen.cells(x, y, cells.into_iter());
     }
 }
 

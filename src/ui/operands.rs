@@ -150,9 +150,9 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
         let info = view.network().tensor(shown.tensor);
         let numbers = view.numbers(shown.tensor);
         let numbers = || numbers.iter().copied();
-        let symbol = info.symbol.text();
-        let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
-        let title = if shown.turned { format!("⟲180° {symbol}") } else { symbol };
+        let title = view.title(shown.tensor);
+        let name = if title == *info.name { String::new() } else { info.name.to_string() };
+        let title = if shown.turned { format!("rot180({title})") } else { title };
         let largest = numbers().filter(|value| value.is_finite()).fold(0.0, |largest, value| value.abs().max(largest));
         let format = view.format(shown.tensor);
         if !shown.is_result {

@@ -135,8 +135,16 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
     let focus = state.focus();
     // without an open scenario, the picker cannot be closed
     let can_close = focus != Focus::Picker || state.stepper().is_some();
+    // a list that only informs has nothing to choose
+    let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
+    let can_choose = list.is_none_or(|list| list.rows.iter().any(|row| row.action.is_some()));
+    let is_possible = |row: &KeyBinding| match row.action {
+        Action::Close => can_close,
+        Action::Accept => focus != Focus::List || can_choose,
+        _ => true,
+    };
     let is_help = |row: &KeyBinding| row.action == Action::Toggle(OverlayKind::Help);
-    let rows: Vec<_> = keys::rows(focus).filter(|row| !row.bar.is_empty() && (can_close || row.action != Action::Close)).collect();
+    let rows: Vec<_> = keys::rows(focus).filter(|row| !row.bar.is_empty() && is_possible(row)).collect();
     let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(row)).sum::<usize>();
     // the two blanks after the last word need not fit
     let mut fits = |row: &&KeyBinding| {

@@ -126,19 +126,19 @@ fn flow(sizes: &[[u16; 2]], area: Rect) -> Option<Vec<Rect>> {
 /// Builds the widget of a tensor and calls `f` with it.
 fn with_matrix<T>(view: &View<'_>, id: Id, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
     let info = view.network().tensor(id);
-    let symbol = info.symbol.text();
+    let title = view.title(id);
     let numbers = view.numbers(id);
     let largest = numbers.iter().filter(|value| value.is_finite()).fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let format = if numbers.is_empty() { ColumnFormat::default().with_room(TO_COME[0], TO_COME[1]) } else { view.format(id) };
     let value = |at: usize| view.number(id, at);
     let no_mark = |_: usize| Mark::None;
     f(&Matrix {
-        name: if symbol == *info.name { "" } else { &info.name },
+        name: if title == *info.name { "" } else { &info.name },
         role: if view.pass_of(id) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
         leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
         first_index: view.first_index,
         heat: (len(&info.shape) > 1).then_some(largest),
-        ..Matrix::new(&symbol, &info.shape, format, &value, &no_mark)
+        ..Matrix::new(&title, &info.shape, format, &value, &no_mark)
     })
 }
 

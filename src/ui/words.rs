@@ -5,10 +5,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{EditEffect, PredictionQuestion, asked_symbol};
+use crate::app::{Change, EditEffect, PredictionQuestion, asked_symbol};
 use crate::glyph::with_minus_signs;
-use crate::number::short;
+use crate::number::{ColumnFormat, short};
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
+use crate::scenario::GivenNumber;
 use crate::scene::Asked;
 use crate::text::{self, width, wrap};
 use crate::ui::theme::StyleRole;
@@ -47,7 +48,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the number of lines that the pane requests at a width. This is the largest number that any step of this op needs, so nothing moves from step to step.
+/// Returns the number of lines that the pane requests at a width. This is the largest number that any step of this op needs, so nothing moves from step to step. The
+/// lines about an edit have room until the next move.
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_16_parts().len();
@@ -56,7 +58,8 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
     let question = if view.stepper.prediction.is_on { QUESTION_LINES } else { 0 };
-    u16::try_from(most + question).unwrap_or(u16::MAX)
+    let of_effect = view.stepper.shown_effect().map_or(0, |effect| effect_lines(view, effect, usize::from(room.width)).len());
+    u16::try_from(most.max(of_effect) + question).unwrap_or(u16::MAX)
 }
 
 /// Returns the lines about the number that is asked for: the question, and the hint about the last wrong number.
@@ -99,11 +102,14 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
 fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
     let [before, after] = effect.loss;
     let symbol = view.loss_symbol(view.notation);
-    let mut facts = vec![format!("{symbol} {} → {}", short(before), short(after)), format!("Δ{symbol} = {}", short(after - before))];
+    // the loss has the digits that it has in its matrix
+    let [old, new] = effect.loss.map(|loss| ColumnFormat::of([loss]).text_or_short(loss));
+    let mut facts = vec![format!("{symbol} {old} → {new}"), format!("Δ{symbol} = {}", short(after - before))];
     if let Some(foretold) = effect.foretold {
-        let derivative = match effect.edit.changes.as_slice() {
-            [_] => format!("∂{symbol}/∂w·Δw"),
-            _ => format!("Σ ∂{symbol}/∂w·Δw"),
+        let derivative = match edited_symbol(view, effect).as_deref() {
+            Some(edited) if effect.edit.changes.len() > 1 => format!("Σ ∂{symbol}/∂{edited}·Δ{edited}"),
+            Some(edited) => format!("∂{symbol}/∂{edited}·Δ{edited}"),
+            None => "by the derivatives".to_owned(),
         };
         facts.push(format!("{derivative} = {}", short(foretold)));
     }
@@ -123,6 +129,18 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
     )];
     lines.extend(rows.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])));
     lines
+}
+
+/// Returns the symbol of the number that an edit changes, or the letter of the tensor if the edit changes several entries of it; `None` for entries of several tensors.
+fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
+    let tensor = |change: &Change| change.place.tensor().map(|(_, tensor)| tensor);
+    let changes = effect.edit.changes.as_slice();
+    let first = tensor(changes.first()?)?;
+    let entry = match changes {
+        [Change { place: GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. }, .. }] => Some(*at),
+        _ => None,
+    };
+    changes.iter().all(|change| tensor(change) == Some(first)).then(|| view.given_symbol(first, entry, view.notation))
 }
 
 /// Returns the remark for this step. If several remarks cover the step, returns the remark that covers the fewest steps. If several cover equally few, returns

@@ -13,6 +13,7 @@ mod graphs;
 mod heat;
 mod layers;
 mod map;
+mod names;
 mod picture;
 mod predict;
 mod room;

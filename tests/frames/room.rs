@@ -118,7 +118,7 @@ fn the_chosen_completion_is_in_view() {
 /// In ASCII a product is a star, and facts are separated by bars.
 #[test]
 fn ascii_separates_facts_with_bars() {
-    let state = open("figure-20", "l");
+    let state = open("figure-18", "l");
     let shown = export::text(&frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 80, 24));
     let line = |n: usize| shown.lines().nth(n).expect("a line").to_owned();
     assert!(line(0).contains(" | ") && line(22).contains(" | unit:"), "{shown}");

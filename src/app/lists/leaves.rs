@@ -154,7 +154,7 @@ fn search(scenes: &mut Scenes<'_>, first: RunEntry) -> Search {
             // of a first entry that is 0, the terms show why
             let is_shown_zero = row == 0 && magnitude == 0.0 && step < start + ZEROS;
             if share * part < SMALLEST && !is_shown_zero {
-                search.has_small = true;
+                search.has_small |= share * part > 0.0;
                 continue;
             }
             for (tensor, at) in sources {

@@ -8,6 +8,8 @@
 //!
 //! Without enough colours, a number is two cells wide: its sign or its mark, and a shade for its magnitude.
 
+use std::ops::Range;
+
 use ratatui::style::{Color, Style};
 use ratatui::text::Span;
 
@@ -221,15 +223,24 @@ fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark]
     let (plain, step) = (pen.theme.style(StyleRole::Plain), pen.theme.style(StyleRole::Result).not_underlined());
     let end = left + layout.cols.len * layout.pitch;
     let mut labelled = Vec::new();
-    for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
-        let Some(index) = layout.col_index(col).map(|index| index + first_index).filter(|index| index % EVERY == 0) else { continue };
-        let index = index.to_string();
-        // the mark of the step would hide a part of the index
-        let columns = col - layout.cols.start..(col - layout.cols.start + index.len().div_ceil(layout.pitch)).min(marked.len());
-        let is_free = marked[columns].iter().all(|mark| matches!(mark, Mark::None | Mark::Entry));
-        if is_free && x + index.len() <= end && layout::digits(layout.cols.of) < EVERY * layout.pitch {
-            pen.text(x, y, &index, dim);
-            labelled.push(x..x + index.len());
+    // without the cells of the arrows
+    let room = left + usize::from(layout.cols.has_before())..end.saturating_sub(usize::from(layout.cols.has_after()));
+    // no mark touches an index: `15▾▼▾20` cannot be read. If marks hide every fifth index, others are drawn; if marks are everywhere, blanks around the indices cut them
+    for (every, may_cut) in [(EVERY, false), (1, false), (EVERY, true)] {
+        if !labelled.is_empty() || layout::digits(layout.cols.of) >= EVERY * layout.pitch {
+            break;
+        }
+        for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
+            let Some(index) = layout.col_index(col).map(|index| index + first_index).filter(|index| index % every == 0) else { continue };
+            let index = index.to_string();
+            let first = col - layout.cols.start;
+            let touched = first.saturating_sub(1)..(first + index.len().div_ceil(layout.pitch) + 1).min(marked.len());
+            let is_free = marked[touched].iter().all(|mark| *mark == Mark::None || may_cut && *mark == Mark::Entry);
+            let is_apart = labelled.last().is_none_or(|last: &Range<usize>| last.end + layout.pitch <= x);
+            if is_free && is_apart && room.start <= x && x + index.len() <= room.end {
+                pen.text(x, y, &index, dim);
+                labelled.push(x.saturating_sub(layout.pitch)..x + index.len() + 1);
+            }
         }
     }
     if layout.cols.has_before() {

@@ -97,6 +97,8 @@ pub(super) struct MatrixLayout {
     pub header_lines: usize,
     /// The width of the row indices, in cells.
     pub gutter: usize,
+    /// `true` if rows have indices.
+    has_indices: bool,
     /// The width of an entry, in cells.
     pub pitch: usize,
     /// The number of rows that are drawn in one line.
@@ -114,7 +116,7 @@ pub(super) struct MatrixLayout {
 pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     let (dims, padding) = dims(request, false);
     let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
-    let across = dims.inner.unwrap_or(dims.blocks);
+    let across = per_row(&dims).unwrap_or(dims.blocks);
     let down = dims.blocks.checked_div(across).unwrap_or(0);
     let heading = usize::from(dims.blocks > 1);
     let width = gutter(&dims, request) + across.saturating_mul(w.saturating_mul(request.pitch) + GAP).saturating_sub(GAP);
@@ -136,13 +138,23 @@ fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [usize; 2]) {
     (grid, if request.shape.len() > 1 { request.padding } else { [0, 0] })
 }
 
-/// Returns the width of the row indices with a blank; 0 if there is only one row. A line of two rows has two indices and a dash.
-fn gutter(dims: &Grid, request: &LayoutRequest<'_>) -> usize {
-    let digits = digits((dims.rows + request.first_index).saturating_sub(1));
-    if dims.rows > 1 { digits * request.per_line + request.per_line } else { 0 }
+/// Returns the number of matrices in a row of matrices, if the shape decides it: filters of one channel are side by side, as channels are.
+fn per_row(dims: &Grid) -> Option<usize> {
+    dims.inner.filter(|inner| *inner > 1)
 }
 
-/// Returns the width of the row indices with a blank; 0 if there is only one row.
+/// Returns the width of the row indices with a blank; 0 if the rows have no indices. A line of two rows has two indices and a dash.
+fn gutter(dims: &Grid, request: &LayoutRequest<'_>) -> usize {
+    let digits = digits((dims.rows + request.first_index).saturating_sub(1));
+    if has_row_indices(dims, request.shape) { digits * request.per_line + request.per_line } else { 0 }
+}
+
+/// Returns whether rows have indices. The only row of a vector or of a scalar needs none.
+fn has_row_indices(dims: &Grid, shape: &[usize]) -> bool {
+    dims.rows > 1 || shape.len() > 1
+}
+
+/// Returns the width of the row indices with a blank; 0 if the rows have no indices.
 pub(super) fn row_indices_width(request: &LayoutRequest<'_>) -> usize {
     gutter(&dims(request, false).0, request)
 }
@@ -173,7 +185,12 @@ impl MatrixLayout {
         let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
 
         let h_lines = h.div_ceil(per_line);
-        let gutter = Some(gutter(&dims, request)).filter(|gutter| width >= gutter + pitch).unwrap_or(0);
+        let has_indices = has_row_indices(&dims, request.shape);
+        // the index of an only row hides no number
+        let has_room = |gutter: &usize| {
+            width >= gutter + pitch && (dims.rows > 1 || columns_within(width - gutter, w, pitch) == columns_within(width, w, pitch))
+        };
+        let gutter = Some(gutter(&dims, request)).filter(has_room).unwrap_or(0);
         let symbol_cells = if request.has_title && !has_title { request.symbol + 1 } else { 0 };
         let symbol_cells = Some(symbol_cells).filter(|cells| width >= cells + gutter + pitch).unwrap_or(0);
         // the margin moves the numbers to the right only if it hides none
@@ -181,7 +198,7 @@ impl MatrixLayout {
         let hides_none = |wide: &usize| width >= wide + symbol_cells + pitch && fitting(*wide) == fitting(gutter);
         let gutter = Some(gutter.max(request.margin)).filter(hides_none).unwrap_or(gutter);
         let width = width - gutter - symbol_cells;
-        let per_row = columns_within(width, w, pitch).0.min(dims.inner.unwrap_or(dims.blocks));
+        let fitting_matrices = columns_within(width, w, pitch).0.min(per_row(&dims).unwrap_or(dims.blocks));
         // for a number of heading lines: the header lines, the lines for rows of a matrix, and how many matrices fit below each other
         let vertical = |heading_lines: usize| {
             let header_lines = usize::from(dims.columns > 1 && height > heading_lines + 1);
@@ -191,11 +208,11 @@ impl MatrixLayout {
         };
         let heading_lines = usize::from(dims.blocks > 1 && height > 2);
         // if a single matrix of several is in view, the title names it, and no heading is needed
-        let is_alone = has_title && per_row == 1 && vertical(heading_lines).2 == 1;
+        let is_alone = has_title && fitting_matrices == 1 && vertical(heading_lines).2 == 1;
         let heading_lines = if is_alone { 0 } else { heading_lines };
         let (header_lines, row_lines, block_rows) = vertical(heading_lines);
         let block_rows = if is_alone { 1 } else { block_rows };
-        let across = dims.inner.unwrap_or(per_row);
+        let across = per_row(&dims).unwrap_or(fitting_matrices);
         let down = dims.blocks.div_ceil(across);
 
         let focus = request.focus.unwrap_or(0).min(dims.blocks * dims.rows * dims.columns - 1);
@@ -218,7 +235,7 @@ impl MatrixLayout {
             cols: view(w, (width / pitch).max(1), around_cols, col, dims.columns, padding[1], request.scroll[1]),
             grid: [
                 VisibleRange::over(down, block_rows, None, block / across, 0),
-                VisibleRange::over(across, per_row, None, block % across, 0),
+                VisibleRange::over(across, fitting_matrices, None, block % across, 0),
             ],
             per_row: across,
             turned: request.turned,
@@ -230,6 +247,7 @@ impl MatrixLayout {
             heading_lines,
             header_lines,
             gutter,
+            has_indices,
             pitch,
             per_line,
         })
@@ -277,9 +295,9 @@ impl MatrixLayout {
         self.symbol_cells + self.gutter + self.pitch <= usize::from(self.area.width)
     }
 
-    /// Returns whether rows have indices: a single row needs none.
+    /// Returns whether rows have indices.
     pub fn has_row_indices(&self) -> bool {
-        self.gutter > 0 && self.dims.rows > 1
+        self.gutter > 0 && self.has_indices
     }
 
     /// Returns the index of a drawn row in the tensor; `None` in the padding.
@@ -316,7 +334,7 @@ impl MatrixLayout {
             let from = from + first_index;
             if len > 1 { format!("{from}–{}", from + len - 1) } else { from.to_string() }
         };
-        if self.dims.inner.is_some() {
+        if self.dims.inner.is_some_and(|inner| inner > 1) {
             let [outer, inner] = [down, across].map(|window| range(window.start, window.len));
             let long = format!("{first} {outer}, {second} {inner}");
             return Some([long.clone(), long, format!("({outer},{inner})")]);
@@ -325,7 +343,11 @@ impl MatrixLayout {
         let from = down.start * self.per_row;
         let to = ((down.start + down.len) * self.per_row).min(n);
         let shown = range(from, to - from);
-        let short = if to - from > 1 { format!("channels {shown}") } else { format!("channel {shown}") };
+        let short = match (self.dims.inner, to - from) {
+            (Some(_), _) => format!("{first} {shown}"),
+            (None, 1) => format!("channel {shown}"),
+            (None, _) => format!("channels {shown}"),
+        };
         let all = if first_index == 0 { range(0, n) } else { n.to_string() };
         Some([format!("{short} of {all}"), short, format!("({shown})")])
     }

@@ -14,6 +14,8 @@ use crate::ui::theme::{StyleRole, Theme};
 const WIDEST: usize = 110;
 /// The width to which a column gives way before the first column does.
 const NARROWEST: usize = 9;
+/// The lines of the screen from the first one to the last line of the equation.
+const EQUATION: u16 = 10;
 /// The gap between two columns.
 const GAP: usize = 2;
 
@@ -37,6 +39,10 @@ const MOST: [usize; 2] = [8, 2];
 /// Returns the lines of a row's whole text, or of its cells if a column is too narrow, at most `most`. A line that is too long is wrapped, and the blanks at its
 /// left edge stay.
 fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
+    // a column already has the whole text
+    if !row.whole.is_empty() && row.cells.contains(&row.whole) {
+        return Vec::new();
+    }
     let wrapped = |line: &str| if width(line) <= inside { vec![line.to_owned()] } else { wrap(line, inside) };
     let cells = || row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ");
     let text = if row.whole.is_empty() { cells() } else { row.whole.clone() };
@@ -90,14 +96,16 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let lines = list.rows.len().min(usize::from(room).saturating_sub(extra)).max(1);
     let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let (wide, high) = (cells(inside + 4).min(screen.width), cells(lines + extra).min(room));
-    let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + (room - high) / 2, width: wide, height: high };
+    // in the middle, but below the equation if there is room
+    let y = ((room - high) / 2).max(EQUATION.min(room - high));
+    let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);
     let high = usize::from(rows.height);
     let first = list.selected.saturating_sub(high / 2).min(list.rows.len().saturating_sub(high));
     ListLayout { area, rows, first, columns, below }
 }
 
-/// Draws a list in the middle of the screen.
+/// Draws a list.
 pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     let ListLayout { area, rows, first, columns, below } = list_layout(list, screen);
     if area.width < 4 || area.height < 3 {

@@ -18,7 +18,7 @@ use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
 
 use super::super::timeline::filled_cells;
 use crate::app::NetworkMap;
-use crate::glyph;
+use crate::glyph::{self, SEPARATOR};
 use crate::network::{Id, Role};
 use crate::number::short;
 use crate::scene::{Block, Blocks, MAX_LANES, Scene};
@@ -148,11 +148,20 @@ fn draw_batch(view: &View<'_>, line: Rect, buf: &mut Buffer) {
     Line::from(spans).render(line, buf);
 }
 
+/// Returns the iteration and the sample that the blocks show, if there are several. A step of the batch shows the last sample.
+fn facts(view: &View<'_>) -> Vec<String> {
+    let (iterations, samples) = (view.document.iterations(), view.document.scenario.samples.len());
+    let iteration = (iterations > 1).then(|| format!("iteration {}/{iterations}", view.step.iteration));
+    let shown = view.sample().or_else(|| view.samples().last()).filter(|_| samples > 1);
+    iteration.into_iter().chain(shown.map(|sample| format!("sample {}/{samples}", sample + 1))).collect()
+}
+
 /// Draws the border with its titles.
 fn draw_frame(view: &View<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let room = usize::from(layout.area.width.saturating_sub(6));
-    let title = format!(" map ─ {} ", view.document.scenario.title);
+    let title =
+        format!(" map ─ {} ", std::iter::once(view.document.scenario.title.clone()).chain(facts(view)).collect::<Vec<_>>().join(SEPARATOR));
     let range = if layout.count < map.blocks.len() {
         format!(" {}–{} of {} blocks ", layout.first + 1, layout.first + layout.count, map.blocks.len())
     } else {
@@ -160,7 +169,7 @@ fn draw_frame(view: &View<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut B
     };
     let legends = [
         format!(" {HERE} here  {SELECTED} chosen │ ■ computed  ▣ in progress  □ not yet │ Enter: go there, Esc: close "),
-        format!(" {HERE} here  ■ computed  ▣ in progress  □ not yet │ Enter: go, Esc: close "),
+        format!(" {HERE} here  {SELECTED} chosen │ ■ done  ▣ begun  □ not yet │ Enter: go, Esc: close "),
         " Enter: go, Esc: close ".to_owned(),
     ];
     let legend = legends.into_iter().find(|legend| width(legend) <= room).unwrap_or_default();
@@ -344,7 +353,8 @@ impl BlockPen<'_> {
         let dim = theme.style(StyleRole::Dim);
         let network = self.scene.network();
         let is_graph = !network.reads_samples();
-        let label = if is_graph { ["value", "∂"][pass] } else { ["forward", "backward"][pass] };
+        let is_loss = network.tensor(block.tensor).role == Role::Loss;
+        let label = if is_graph { ["value", "∂"][pass] } else { [if is_loss { "loss" } else { "forward" }, "backward"][pass] };
         if is_graph {
             let tensor = if pass == 0 { Some(block.tensor) } else { network.gradient_of(block.tensor) };
             let value = tensor.map_or_else(String::new, |id| self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), short));
