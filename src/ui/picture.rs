@@ -4,6 +4,7 @@
 
 mod bars;
 pub(super) mod canvas;
+mod column;
 mod columns;
 mod graph;
 mod inset;

@@ -1,7 +1,7 @@
 //! Places the labels of neurons, and the name of a weight on its line.
 
 use super::canvas::Canvas;
-use super::neurons::{Column, Neuron};
+use super::column::{Column, Neuron};
 use crate::glyph;
 use crate::number::TYPICAL_WIDTH;
 use crate::text::width;

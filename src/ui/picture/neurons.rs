@@ -10,6 +10,7 @@ use ratatui::style::Style;
 
 use super::bars;
 use super::canvas::{Canvas, Stroke, text_at};
+use super::column::{Column, Neuron};
 use super::columns::{NeuronColumns, NeuronEdge, ShownNeurons, is_shared};
 use super::labels::{Label, UNLABELLED, label_rooms, labels, place_on_line};
 use super::target::{Spot, Spots, Term};
@@ -22,38 +23,6 @@ use crate::ui::view::View;
 
 /// The smallest number of cells of an edge that stay visible beside the name of its weight.
 const VISIBLE_EDGE: usize = 6;
-
-/// A column of neurons.
-pub struct Column {
-    pub neurons: Vec<Neuron>,
-    /// A bias or a target below the neurons.
-    side: Option<Neuron>,
-    /// The rows from one neuron to the next.
-    pub distance: u16,
-}
-
-/// A neuron of a column.
-#[derive(Clone)]
-pub struct Neuron {
-    /// The entry whose number is shown.
-    pub entry: TensorEntry,
-    /// The row in the area.
-    pub row: u16,
-    pub symbol: String,
-    pub role: StyleRole,
-}
-
-impl Column {
-    /// Iterates over the neurons, and the bias or target below them.
-    pub fn all(&self) -> impl Iterator<Item = &Neuron> + Clone {
-        self.neurons.iter().chain(&self.side)
-    }
-
-    /// Returns the row of a neuron; `None` if it is not shown.
-    fn row(&self, at: usize) -> Option<u16> {
-        self.neurons.binary_search_by_key(&at, |neuron| neuron.entry.at).ok().map(|n| self.neurons[n].row)
-    }
-}
 
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
