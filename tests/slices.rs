@@ -182,7 +182,8 @@ fn a_long_unit_of_play_is_done_in_slices_and_the_next_is_a_period_later() {
 #[test]
 fn a_key_leaves_long_work_to_slices() {
     let mut world = World::new(&chain(""));
-    for keys in ["3G", "kkk99999l", "<Esc>", "99999h", ":1000000/loss<Enter>", "<Esc>", "kkkk5l", "<Esc>", "h", "jjjjG", "l", "<Esc>"] {
+    let all = "3G kkk99999l <Esc> 99999h :1000000/loss<Enter> <Esc> kkkk5l <Esc> h jjjjG l <Esc> L lhspsp <Space> <Space> <Esc>";
+    for keys in all.split(' ') {
         world.press(keys);
         for _ in 0..20 {
             world.wake();
@@ -190,36 +191,6 @@ fn a_key_leaves_long_work_to_slices() {
     }
     world.press("g5l");
     assert!(world.place() == (1, 6) && world.state().job().is_none(), "a near step is reached at once");
-}
-
-/// The run of the curve is done in slices, which pause at once and go on where they were. Keys of the curve work in between.
-#[test]
-fn the_run_of_the_curve_is_done_in_slices() {
-    let mut world = World::new(&chain(""));
-    world.press("L");
-    assert!(matches!(world.state().job(), Some(Job::Train(_))) && world.state().focus() == Focus::Curve);
-    let reached = |world: &World| world.state().curves().map_or(0, |curves| curves.current.points.len());
-    let mut pieces = 0;
-    while reached(&world) < 3 {
-        pieces += world.wake();
-        if pieces % 1000 == 0 {
-            world.press("lhspsp");
-        }
-    }
-    assert!(pieces > 2 * NODES as u64, "{pieces}");
-    world.press("<Space>");
-    let before = computed(world.live.driver());
-    assert!(world.state().job().is_none() && world.live.wake().is_none(), "a pause ends the work");
-    world.press("<Space>");
-    while reached(&world) < 4 {
-        world.wake();
-    }
-    let again = computed(world.live.driver()) - before;
-    assert!(again <= 6 * NODES as u64, "the run goes on where it was: {again} ops for an iteration");
-    world.press("<Esc>");
-    assert!(world.state().job().is_none() && world.state().focus() == Focus::Normal && world.place() == (1, 1));
-    // a run that a slice has begun on another thread is recorded and replayed as other jobs
-    world.press("Lq");
 }
 
 /// A move by several passes and iterations that is done in slices ends at the right step.

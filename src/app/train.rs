@@ -112,10 +112,11 @@ impl State {
 }
 
 impl Stepper {
-    /// Returns the last iteration whose loss is known at the step on the screen; 0 if there is none.
+    /// Returns the last iteration whose loss is known at the step on the screen; 0 if there is none. A loss that is asked for is not known.
     fn known_losses(&self) -> u64 {
         let trace = &self.document.trace;
-        trace.iteration() - u64::from(self.step < trace.loss_step())
+        let known_steps = if self.asked().is_some() { self.step - 1 } else { self.step };
+        trace.iteration() - u64::from(known_steps < trace.loss_step())
     }
 
     /// Returns whether no further iteration can be computed.

@@ -158,13 +158,8 @@ impl State {
                     stepper.mode.edit(&action, &stepper.document);
                 }
             }
-            Action::MoveMarker(by) => {
-                let times = count.map_or(1, |count| i64::try_from(count).unwrap_or(i64::MAX));
-                self.move_marker(by.saturating_mul(times));
-            }
-            Action::First if self.focus() == Focus::Curve => self.move_marker(i64::MIN),
-            Action::Last if self.focus() == Focus::Curve => self.put_marker(count.unwrap_or(u64::MAX)),
-            Action::ToggleRun => self.motion().iter_mut().for_each(Motion::toggle_run),
+            Action::MoveMarker(_) | Action::ToggleRun => self.act_on_curve(&action, count),
+            Action::First | Action::Last if self.focus() == Focus::Curve => self.act_on_curve(&action, count),
             move_action => {
                 if let Some(mut motion) = self.motion() {
                     motion.do_move(&move_action, count);
@@ -295,6 +290,20 @@ impl State {
             None => self.say("no step computes or reads this block", false),
         }
         None
+    }
+
+    /// Does an action on the open curve, with the number that was typed before it.
+    fn act_on_curve(&mut self, action: &Action, count: Option<u64>) {
+        match action {
+            Action::MoveMarker(by) => {
+                let times = count.map_or(1, |count| i64::try_from(count).unwrap_or(i64::MAX));
+                self.move_marker(by.saturating_mul(times));
+            }
+            Action::First => self.move_marker(i64::MIN),
+            Action::Last => self.put_marker(count.unwrap_or(u64::MAX)),
+            Action::ToggleRun => self.motion().iter_mut().for_each(Motion::toggle_run),
+            _ => {}
+        }
     }
 
     /// Moves the marker of the open curve by a number of its points, back if negative.

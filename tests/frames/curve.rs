@@ -172,7 +172,7 @@ fn the_tolerance_ends_the_curve() {
     press(&mut state, "L");
     let Curves { current, iterations, is_complete, .. } = curves(&state);
     assert!(is_complete && iterations < 1000 && current.points.len() as u64 == iterations, "{iterations}");
-    assert!(text(&state, (120, 40)).contains("iterations: the tolerance ends the descent"));
+    assert!(text(&state, (120, 40)).contains("iterations, ended by the tolerance"));
     press(&mut state, "<Space>");
     assert!(message(&state).contains("nothing more to compute"));
 }
@@ -195,6 +195,11 @@ fn the_pane_does_not_tell_what_the_question_has_computed() {
         let mut after = open("xor", &format!(":{at}<Enter>"));
         press(&mut after, "L<Esc>");
         assert_eq!(text(&before, (200, 60)), text(&after, (200, 60)), "{at}");
+    }
+    // a loss that is asked for is not drawn
+    for (keys, known) in [("", 7), ("p<Esc>", 6)] {
+        let state = open("xor", &format!(":7/reduce:loss#4<Enter>{keys}"));
+        assert_eq!(state.stepper().and_then(gradstep::app::Stepper::curve_so_far).map(|curves| curves.known), Some(known), "{keys}");
     }
     let pane = |state: &State| text(state, (200, 60)).contains(" loss so far ");
     assert!(pane(&open("xor", "")) && !pane(&open("figure-19", "")));

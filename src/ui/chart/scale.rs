@@ -4,8 +4,8 @@ use crate::number::short;
 
 /// A part of the range of values that is too small to be divided.
 const SMALLEST_PART: f64 = 1e-12;
-/// The smallest value of a logarithmic scale.
-const SMALLEST_LOG: f64 = 1e-300;
+/// The smallest magnitude that a scale distinguishes from 0.
+const SMALLEST: f64 = 1e-300;
 
 /// A scale between two round numbers.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Scale {
 impl Scale {
     /// Returns a scale for these values, with about `labels` distances between labels. `None` if it has no place for any of the values.
     pub fn of(values: &[f64], is_log: bool, labels: u16) -> Option<Self> {
-        let has_place = |value: &f64| value.is_finite() && (!is_log || *value >= SMALLEST_LOG);
+        let has_place = |value: &f64| value.is_finite() && (!is_log || *value >= SMALLEST);
         let ends = values.iter().copied().filter(has_place).fold(None, |ends: Option<[f64; 2]>, value| {
             let [low, high] = ends.unwrap_or([value, value]);
             Some([low.min(value), high.max(value)])
@@ -31,7 +31,7 @@ impl Scale {
 
     /// Returns the position of a value, from 0 at the bottom to 1; `None` if the scale has no place for it.
     pub fn position(&self, value: f64) -> Option<f64> {
-        if !value.is_finite() || self.is_log && value < SMALLEST_LOG {
+        if !value.is_finite() || self.is_log && value < SMALLEST {
             return None;
         }
         // halves, because the difference of two large numbers can overflow
@@ -61,17 +61,18 @@ fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
     let largest = low.abs().max(high.abs());
     let is_flat = high / 2.0 - low / 2.0 <= largest * SMALLEST_PART;
     let [low, high] = match () {
-        () if largest == 0.0 => [-1.0, 1.0],
-        () if is_flat => [low - largest / 10.0, high + largest / 10.0],
+        () if largest < SMALLEST => [-1.0, 1.0],
+        () if is_flat => [low - largest / 10.0, high + largest / 10.0].map(|end| end.clamp(f64::MIN, f64::MAX)),
         // a range that begins near 0 begins at 0
         () if low > 0.0 && low < high / 2.0 => [0.0, high],
         () if high < 0.0 && high > low / 2.0 => [low, 0.0],
         () => [low, high],
     };
-    let least = (high / 2.0 - low / 2.0) / f64::from(labels) * 2.0;
-    let exponent = exponent_of(least);
+    let smallest_step = (high / 2.0 - low / 2.0) / f64::from(labels) * 2.0;
+    let exponent = exponent_of(smallest_step);
     let steps = [(1, exponent), (2, exponent), (5, exponent), (1, exponent + 1)];
-    let (digits, exponent) = steps.into_iter().find(|(digits, exponent)| decimal(*digits, *exponent) >= least).unwrap_or((2, exponent + 1));
+    let (digits, exponent) =
+        steps.into_iter().find(|(digits, exponent)| decimal(*digits, *exponent) >= smallest_step).unwrap_or((2, exponent + 1));
     let step = decimal(digits, exponent);
     #[expect(clippy::cast_possible_truncation, reason = "the range is at least a small part of its numbers")]
     let [first, last] = [libm::floor(low / step) as i64, libm::ceil(high / step) as i64];
@@ -82,15 +83,15 @@ fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
 
 /// Returns numbers such as 0.1, 0.2, 0.5 and 1 that enclose the range from `low` to `high`. If there are more than `labels`, returns only some, with both ends.
 fn log_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
-    let mark = |n: i32| decimal([1, 2, 5][usize::try_from(n.rem_euclid(3)).unwrap_or(0)], n.div_euclid(3)).min(f64::MAX);
+    let mark = |n: i32| decimal([1, 2, 5][usize::try_from(n.rem_euclid(3)).unwrap_or(0)], n.div_euclid(3));
     let near = |value: f64| 3 * exponent_of(value);
     // the rounded logarithm can be one too large or too small
     let first = (near(low) - 3..=near(low) + 5).rev().find(|n| mark(*n) <= low).unwrap_or(near(low));
     let last = (near(high) - 3..=near(high) + 5).find(|n| mark(*n) >= high).unwrap_or(near(high) + 3).max(first + 1);
     let most = i32::from(labels).max(1);
     // all marks, or every power of ten, or every second one, …
-    let every = [1, 3].into_iter().chain((2..).map(|n| 3 * n)).find(|every| (last - first) / every <= most).unwrap_or(1);
-    (first..=last).filter(|n| n % every == 0 || *n == first || *n == last).map(mark).collect()
+    let every = [1, 3].into_iter().chain((2..=i32::from(u8::MAX)).map(|n| 3 * n)).find(|every| (last - first) / every <= most).unwrap_or(1);
+    (first..=last).filter(|n| n % every == 0 || *n == first || *n == last).map(|n| mark(n).min(f64::MAX)).collect()
 }
 
 #[cfg(test)]
@@ -109,9 +110,9 @@ mod tests {
     #[test]
     fn labels_are_round_and_enclose_the_values() {
         assert_eq!(labels(&[0.73, 0.0097], false, 4), ["0", "0.2", "0.4", "0.6", "0.8"]);
-        assert_eq!(labels(&[2.31, 2.2], false, 5), ["2.2", "2.22", "2.24", "2.26", "2.28", "2.3", "2.32"]);
+        assert_eq!(labels(&[2.31, 2.2], false, 5), ["2.2", "2.25", "2.3", "2.35"]);
         assert_eq!(labels(&[-0.3, 0.9], false, 4), ["−0.5", "0", "0.5", "1"]);
-        assert_eq!(labels(&[0.25, 0.25], false, 2), ["0.22", "0.24", "0.26", "0.28"]);
+        assert_eq!(labels(&[0.25, 0.25], false, 2), ["0.2", "0.25", "0.3"]);
         assert_eq!(labels(&[0.0], false, 2), ["−1", "0", "1"]);
         assert_eq!(labels(&[0.73, 0.0097], true, 8), ["0.005", "0.01", "0.02", "0.05", "0.1", "0.2", "0.5", "1"]);
         assert_eq!(labels(&[0.73, 0.0097], true, 3), ["0.005", "0.01", "0.1", "1"]);

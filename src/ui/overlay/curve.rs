@@ -54,7 +54,7 @@ fn progress(view: &View<'_>, curves: &Curves) -> String {
     match &view.stepper.job {
         Some(Job::Train(_)) => format!("running: {of}"),
         _ if curves.is_complete && computed < view.document.iterations() => {
-            format!("{computed} iterations: the tolerance ends the descent")
+            format!("{computed} iterations, ended by the tolerance")
         }
         _ if curves.is_complete => format!("{computed} iterations"),
         _ => format!("paused: {of}, Space runs on"),
