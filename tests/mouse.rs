@@ -215,7 +215,7 @@ fn a_click_on_a_node_goes_to_what_made_it() {
         ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "a₁₂ 2", "conv1.z[0,0,0]"),
         ("figure-17", "grad.fc1.bias[1]", "∂C/∂b₁", "grad.fc1.bias[0]"),
         // a scalar graph: the name and the derivative in the backward pass, the value, the name in the forward pass
-        ("figure-14", "grad.a", "[v]", "grad.v"),
+        ("figure-14", "grad.a", "(v)", "grad.v"),
         ("figure-14", "grad.a", "10", "v"),
         ("figure-14", "v", "[u]", "u"),
     ] {
@@ -236,7 +236,7 @@ fn a_click_on_a_line_goes_to_its_term() {
         ("figure-19", "conv1.z[0,1,0]", "conv1.z", 16),
         ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "grad.conv1.weight", 16),
         ("figure-19", "grad.input[0,1,1]#2", "grad.input", 16),
-        ("xor", "fc1.z[1]", "fc1.z", 4),
+        ("xor", "fc1.z[1]", "fc1.z", 6),
         ("xor", "grad.fc1.weight[0,1]", "grad.fc1.weight", 4),
         ("mazur-2-2-2", "grad.fc1.a[0]", "grad.fc1.a", 4),
         ("figure-14", "grad.a", "", 5),
@@ -277,5 +277,5 @@ fn a_click_on_a_node_outside_the_matrices_goes_there_with_a_cursor_too() {
     assert_eq!(after_click_on(&driver, "δ₂").0, "grad.fc1.weight[0,1]");
     let mut driver = open("figure-14", "grad.a");
     press(&mut driver, "i");
-    assert_eq!(after_click_on(&driver, "[v]").0, "grad.v");
+    assert_eq!(after_click_on(&driver, "(v)").0, "grad.v");
 }

@@ -38,7 +38,7 @@ fn a_question_is_answered_within_three_keys() {
         ("figure-18", "x", "gradient check of grad.conv1.z[0,1,1]"),
         ("xor", "x", "of the loss of the batch;"),
         // the error vector of a layer, whole, of a chosen sample
-        ("xor", ":3:grad.fc1.z<Enter>f", "2 =  0.1226"),
+        ("xor", ":3:grad.fc1.z<Enter>f", "2   =0.1226"),
         ("figure-18", ":error<Enter>f", "grad.conv1.z[0,1,1]  step 32/64"),
         // the stride's part
         ("figure-07", ":stride<Enter>", "Stride 2, so no two windows share a pixel."),
