@@ -398,6 +398,28 @@ fn another_scenario_is_opened_only_after_a_question() {
 }
 
 #[test]
+fn a_note_of_the_file_is_marked_once_numbers_are_edited() {
+    use gradstep::ui::{self, RenderOptions, export};
+    use ratatui::buffer::Buffer;
+    use ratatui::layout::Rect;
+
+    let frame = |driver: &Driver| {
+        let area = Rect::new(0, 0, 120, 40);
+        let mut buffer = Buffer::empty(area);
+        ui::render(&driver.state, &RenderOptions::default(), area, &mut buffer);
+        export::text(&buffer)
+    };
+    let mut driver = open(&format!("{TRAINED}[[note]]\nat = \"1:fc1.z\"\ntext = \"The first weight is one half.\"\n"));
+    assert!(frame(&driver).contains("▌ The first weight"));
+    enter(&mut driver, "set fc1.weight[0,0] 2");
+    press(&mut driver, "s");
+    assert!(frame(&driver).contains("▌ before the edits: The first weight"), "{}", frame(&driver));
+    press(&mut driver, "u<Esc>");
+    press(&mut driver, "s");
+    assert!(frame(&driver).contains("▌ The first weight"));
+}
+
+#[test]
 fn play_stops_while_a_line_is_open() {
     for keys in ["<Esc>", ":", "/", "e"] {
         let mut driver = open(TRAINED);

@@ -34,7 +34,7 @@ struct Derivative {
     at: usize,
 }
 
-/// A flag that stops the background thread when nobody waits for its result.
+/// A flag that stops the background thread as soon as the result is no longer needed.
 #[derive(Debug, Default)]
 struct StopOnDrop(Arc<AtomicBool>);
 

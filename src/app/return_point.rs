@@ -33,11 +33,11 @@ struct ForwardMove {
 /// The meaning of a move back after moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveBack {
-    /// It undoes whole moves forward, and goes to the place where the first of them began.
+    /// The move back undoes whole moves forward, and goes to the place where the first of these moves began.
     To(Visit),
-    /// It undoes a part of the last move forward, and goes by units.
+    /// The move back undoes a part of the last move forward, and goes by units.
     Part,
-    /// It undoes none of them.
+    /// The move back undoes no move forward.
     Other,
 }
 

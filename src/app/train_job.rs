@@ -23,7 +23,7 @@ pub(super) struct TrainProgress {
     pub completed: Option<TrainedIteration>,
 }
 
-/// What the run keeps of an iteration.
+/// The numbers of an iteration that the run keeps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TrainedIteration {
     pub number: u64,

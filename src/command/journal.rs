@@ -2,7 +2,7 @@
 //!
 //! A journal is a file for one scenario in `$XDG_STATE_HOME/gradstep/edits`, or in `~/.local/state/gradstep/edits`. Each change of the edits appends a line of
 //! JSON with all edits: `[["fc1.weight[0,1]",0.5]]`. The last whole line counts, so a line that was cut by a crash loses only itself. An open journal is
-//! locked. A journal that nobody locks is left over from a program that ended with unsaved edits.
+//! locked. A journal without a lock is left over from a program that ended with unsaved edits.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};

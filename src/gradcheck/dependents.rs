@@ -60,7 +60,7 @@ impl RoundedMagnitude {
     }
 }
 
-/// A place that no entry has. It stands for the dependent of the empty list.
+/// A place that no entry has, in the place of a dependent where the list is empty.
 const NONE: u32 = u32::MAX;
 
 impl Dependents {

@@ -14,7 +14,7 @@ const MAX_TERMS: u64 = 4096;
 pub struct Mistake {
     /// The name of the mistake in data: `sign-flipped`.
     pub id: &'static str,
-    /// The hint: one clause, in which `{}` stands for what the mistake is about.
+    /// The hint: one clause. The subject of the mistake replaces `{}`.
     pub words: &'static str,
     /// Computes the numbers that the wrong rule gives.
     pub(super) wrong: fn(&Question<'_>) -> Vec<Wrong>,

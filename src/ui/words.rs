@@ -86,7 +86,9 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     let equation = view.equation(part);
     let note = view.theme.style(StyleRole::Note);
     let shown = |text: &str| wrap(&view.notation.words(&with_minus_signs(&text.replace('\n', " "))), wide.saturating_sub(width(BAR)));
-    let remark = remark.map(shown).unwrap_or_default();
+    // the author of a remark had the numbers of the file in mind
+    let about = if view.stepper.edits.done().is_empty() { "" } else { "before the edits: " };
+    let remark = remark.map(|text| shown(&format!("{about}{text}"))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {

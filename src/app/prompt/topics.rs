@@ -14,7 +14,7 @@ const MOST_OPS: usize = 3;
 /// The largest number of ops that are looked at.
 const EXAMINED: usize = 2000;
 
-/// What answers a word.
+/// The answer to a word of the palette: an address or a command.
 #[derive(Clone, Debug)]
 enum Answer {
     /// A command with a key.
@@ -35,7 +35,7 @@ struct Topic {
     says: &'static str,
 }
 
-/// What a text may mean, as one row of the list.
+/// A row of the list of meanings of a typed text.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
     /// The action of a command with a key.
