@@ -71,7 +71,7 @@ impl TermColumn {
     }
 }
 
-/// Returns the number of lines that the pane requests. In a scalar graph, [`alternative`] is the sum over all paths from a node to the output, and this sum may
+/// Returns the number of lines that the pane requests. In a scalar graph, `alternative` is the sum over all paths from a node to the output, and this sum may
 /// need a second line.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
