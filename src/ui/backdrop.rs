@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
-/// The smallest width of a part of the screen that stays in view beside a box. Less would be scraps that nobody can read.
+/// The smallest width of a part of the screen that stays in view beside a box. A narrower part is cleared, because it would show only cut words.
 const SMALLEST_REST: u16 = 24;
 /// The blank columns between a box and the screen beside it.
 const MARGIN: u16 = 2;

@@ -125,7 +125,7 @@ impl NeuronColumns {
         let network = view.network();
         view.step.sample?;
         let result = (view.neuron(view.output), view.at.entry);
-        // the entries that this step reads or computes; a gradient stands for its neurons
+        // the entries that this step reads or computes; for an entry of a gradient, the neuron by which it is the derivative
         let mut entries: Vec<(Id, usize)> = view.sources_now().iter().map(|source| (view.neuron(source.tensor), source.at)).collect();
         entries.push(result);
         let neurons = entries.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
@@ -206,7 +206,7 @@ impl NeuronColumns {
         self.entry.is_known() && edge.matches(self.entry)
     }
 
-    /// Returns the target of a click on an edge: the term of this step's op that the edge stands for, or else the term of the forward op.
+    /// Returns the target of a click on an edge: the edge's term in this step's op, or else its term in the forward op.
     pub fn spot(&self, view: &View<'_>, edge: NeuronEdge) -> Option<Spot> {
         let (left, right) = (edge.left?, edge.right?);
         let gradient = |id: Id| view.network().gradient_of(id);

@@ -7,7 +7,7 @@ use crate::step::TensorEntry;
 use crate::ui::ClickTarget;
 use crate::ui::view::View;
 
-/// What is drawn at a place of the picture.
+/// The object that is drawn at a place of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spot {
     /// An entry of a tensor.
