@@ -165,3 +165,17 @@ fn what_is_added_up_has_one_scale() {
     assert!(tensors.len() >= 2, "{seen:?}");
     assert!(seen.windows(2).all(|pair| pair[0].1[2] <= pair[1].1[2]), "{seen:?}");
 }
+
+/// The lower border of a list names the selected row and the keys in full, however short its rows are.
+#[test]
+fn the_lower_border_of_a_list_is_not_cut() {
+    let document = &bundled_documents()["figure-18"];
+    for (keys, wanted) in [(":set conv1.weight[0,0,1,0] 0.6<Enter>q", "1/2 Enter: do it, Esc: close ╯"), ("d", "Esc: close ╯")] {
+        for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+            let mut state = open_at(document, 1);
+            press(&mut state, keys);
+            let text = export::text(&frame(&state, &RenderOptions::default(), width, height));
+            assert!(text.contains(wanted), "{keys}\n{text}");
+        }
+    }
+}

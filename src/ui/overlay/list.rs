@@ -56,6 +56,12 @@ fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
     lines
 }
 
+/// Returns the text in the lower border: the number of the selected row, and the keys.
+fn bottom_text(list: &List) -> String {
+    let enter = if list.rows.iter().any(|row| row.action.is_some()) { format!(" Enter: {},", list.verb) } else { String::new() };
+    format!(" {}/{}{enter} Esc: close ", list.selected + 1, list.rows.len())
+}
+
 fn list_layout(list: &List, screen: Rect) -> ListLayout {
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
@@ -71,7 +77,10 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
         let Some(widest) = widest.or_else(|| first.first_mut().filter(|wide| **wide > 1)) else { break };
         *widest -= 1;
     }
-    let inside = (columns.iter().sum::<usize>() + GAP * count.saturating_sub(1)).max(width(&list.title) + 2).min(most);
+    let inside = (columns.iter().sum::<usize>() + GAP * count.saturating_sub(1))
+        .max(width(&list.title) + 2)
+        .max(width(&bottom_text(list)))
+        .min(most);
     let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
     // whole texts use the full width
     let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
@@ -112,8 +121,7 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         return;
     }
     backdrop::clear(area, screen, buf);
-    let enter = if list.rows.iter().any(|row| row.action.is_some()) { format!(" Enter: {},", list.verb) } else { String::new() };
-    let more = format!(" {}/{}{enter} Esc: close ", list.selected + 1, list.rows.len());
+    let more = bottom_text(list);
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
