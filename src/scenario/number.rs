@@ -69,15 +69,19 @@ fn from_decimal(text: &str) -> Result<f64, NumberError> {
     if value.is_infinite() {
         return Err(("this number is too large for f64".to_owned(), "the largest is about 1.8e308"));
     }
-    // a result of 0 is right for 0e-999, but for 1e-999 it is an underflow: check whether the mantissa is 0
-    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
-    if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+    if value == 0.0 && !mantissa_is_zero(text) {
         return Err((
             "this number is too small for f64, it would become 0".to_owned(),
             "the smallest is about 5e-324; write 0 if you mean it",
         ));
     }
     Ok(value)
+}
+
+/// Returns whether the digits before the exponent are all 0: 0e-999 is 0, but 1e-999 underflows to 0.
+fn mantissa_is_zero(text: &str) -> bool {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
+    !mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b))
 }
 
 #[cfg(test)]
