@@ -433,5 +433,5 @@ fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<Size>, pane
         let used = with_matrix(view, operand, (operand.reserved, pane), &no_marks, |matrix| matrix.height_within(first_area));
         size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
     }
-    arrangement.areas(&sizes, pane.area)
+    arrangement.areas(&sizes, pane.area).into_vec()
 }

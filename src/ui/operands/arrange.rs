@@ -13,6 +13,7 @@
 use std::ops::Range;
 
 use ratatui::layout::Rect;
+use smallvec::SmallVec;
 
 /// The number of columns between two matrices: a sign with a blank on both sides.
 pub const GAP: u16 = 3;
@@ -45,11 +46,14 @@ type Visibility = ([u32; TIERS], u32);
 /// The smallest tier, as [`Visibility`] has it, and the sum of its visible fractions over all matrices.
 type Needed = (u32, u32);
 
+/// One value for each matrix or row. A step seldom has more than eight matrices, and a frame tries hundreds of arrangements: so few values need no memory of the heap.
+type PerMatrix<T> = SmallVec<[T; 8]>;
+
 /// A function that divides a length among requests. It returns one share for each request.
-type Share = fn(u16, &[u16]) -> Vec<u16>;
+type Share = fn(u16, &[u16]) -> PerMatrix<u16>;
 
 /// The rows of an arrangement. Each is a range of matrices that are side by side.
-type MatrixRows = Vec<Range<usize>>;
+type MatrixRows = PerMatrix<Range<usize>>;
 
 /// A way to arrange the matrices: their rows, and the function that divides height and width among them.
 #[derive(Clone, Default)]
@@ -114,13 +118,16 @@ fn candidates(sizes: &[Size], width: u16) -> Vec<MatrixRows> {
         used += more;
     }
     fitting.push(first..sizes.len());
-    let mut all = vec![std::iter::once(0..sizes.len()).collect(), fitting];
-    all.push(vec![0..sizes.len() - 1, sizes.len() - 1..sizes.len()]);
-    all.push((0..sizes.len()).map(|i| i..i + 1).collect());
-    if sizes.len() <= MAX_TRIED {
-        all.extend((0..1_u32 << (sizes.len() - 1)).map(|breaks| broken(sizes.len(), breaks)));
+    let side_by_side = std::iter::once(0..sizes.len()).collect();
+    let result_below = [0..sizes.len() - 1, sizes.len() - 1..sizes.len()].into_iter().filter(|row| !row.is_empty()).collect();
+    let each_alone = (0..sizes.len()).map(|i| i..i + 1).collect();
+    let tried = if sizes.len() <= MAX_TRIED { 1_u32 << (sizes.len() - 1) } else { 0 };
+    let mut all: Vec<MatrixRows> = Vec::new();
+    for rows in [side_by_side, fitting, result_below, each_alone].into_iter().chain((0..tried).map(|breaks| broken(sizes.len(), breaks))) {
+        if !all.contains(&rows) {
+            all.push(rows);
+        }
     }
-    all.retain(|rows: &MatrixRows| rows.iter().all(|row| !row.is_empty()));
     all
 }
 
@@ -133,16 +140,16 @@ fn broken(matrices: usize, breaks: u32) -> MatrixRows {
 
 impl Arrangement {
     /// Returns the area of each matrix. If a matrix gets a smaller area than it requests, it is scrolled.
-    pub fn areas(&self, sizes: &[Size], area: Rect) -> Vec<Rect> {
+    pub fn areas(&self, sizes: &[Size], area: Rect) -> PerMatrix<Rect> {
         let share = self.share.unwrap_or(equal_shares);
         let row_height = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
-        let wanted: Vec<[u16; TIERS]> = self.rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
+        let wanted: PerMatrix<[u16; TIERS]> = self.rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
         let blanks = self.blank_lines * u16::try_from(self.rows.len().saturating_sub(1)).unwrap_or(1);
         let heights = in_tiers(area.height.saturating_sub(blanks), &wanted, share);
-        let mut areas = Vec::with_capacity(sizes.len());
+        let mut areas = PerMatrix::with_capacity(sizes.len());
         let mut y = area.y;
         for (row, height) in self.rows.iter().zip(heights) {
-            let wanted: Vec<[u16; TIERS]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
+            let wanted: PerMatrix<[u16; TIERS]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
             let gaps = GAP * u16::try_from(row.len()).unwrap_or(1);
             let mut x = area.x;
             let room = area.width.saturating_sub(gaps);
@@ -192,11 +199,11 @@ fn needed(areas: &[Rect], sizes: &[Size]) -> Needed {
 }
 
 /// Divides `room` among requests, tier by tier.
-fn in_tiers(room: u16, wanted: &[[u16; TIERS]], share: Share) -> Vec<u16> {
-    let mut given = vec![0; wanted.len()];
+fn in_tiers(room: u16, wanted: &[[u16; TIERS]], share: Share) -> PerMatrix<u16> {
+    let mut given = PerMatrix::from_elem(0, wanted.len());
     let mut remaining = room;
     for tier in 0..TIERS {
-        let more: Vec<u16> = wanted.iter().zip(&given).map(|(wanted, given)| wanted[tier].saturating_sub(*given)).collect();
+        let more: PerMatrix<u16> = wanted.iter().zip(&given).map(|(wanted, given)| wanted[tier].saturating_sub(*given)).collect();
         for (given, more) in given.iter_mut().zip(share(remaining, &more)) {
             *given += more;
             remaining -= more;
@@ -206,10 +213,10 @@ fn in_tiers(room: u16, wanted: &[[u16; TIERS]], share: Share) -> Vec<u16> {
 }
 
 /// Divides `room`: the smallest requests are met in full, in ascending order, while there is enough room. The others share the rest.
-fn smallest_first(room: u16, wanted: &[u16]) -> Vec<u16> {
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
+fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
+    let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
-    let mut shares = vec![0; wanted.len()];
+    let mut shares = PerMatrix::from_elem(0, wanted.len());
     let mut remaining = room;
     let mut rest = order.as_slice();
     while let [first, others @ ..] = rest
@@ -219,7 +226,7 @@ fn smallest_first(room: u16, wanted: &[u16]) -> Vec<u16> {
         remaining -= wanted[*first];
         rest = others;
     }
-    let rest_wanted: Vec<u16> = rest.iter().map(|i| wanted[*i]).collect();
+    let rest_wanted: PerMatrix<u16> = rest.iter().map(|i| wanted[*i]).collect();
     for (i, share) in rest.iter().zip(equal_shares(remaining, &rest_wanted)) {
         shares[*i] = share;
     }
@@ -227,10 +234,10 @@ fn smallest_first(room: u16, wanted: &[u16]) -> Vec<u16> {
 }
 
 /// Divides `room` in equal shares: a share never exceeds its request, and the larger requests share what the smaller ones leave.
-fn equal_shares(room: u16, wanted: &[u16]) -> Vec<u16> {
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
+fn equal_shares(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
+    let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
-    let mut shares = vec![0; wanted.len()];
+    let mut shares = PerMatrix::from_elem(0, wanted.len());
     let (mut remaining, mut takers) = (room, u16::try_from(wanted.len()).unwrap_or(u16::MAX));
     for i in order {
         shares[i] = wanted[i].min(remaining / takers.max(1));
@@ -246,29 +253,29 @@ mod tests {
 
     #[test]
     fn small_requests_are_met_and_large_ones_share_the_rest() {
-        assert_eq!(equal_shares(100, &[10, 200, 20]), [10, 70, 20]);
-        assert_eq!(equal_shares(100, &[200, 200]), [50, 50]);
-        assert_eq!(equal_shares(0, &[1, 2]), [0, 0]);
+        assert_eq!(equal_shares(100, &[10, 200, 20])[..], [10, 70, 20]);
+        assert_eq!(equal_shares(100, &[200, 200])[..], [50, 50]);
+        assert_eq!(equal_shares(0, &[1, 2])[..], [0, 0]);
     }
 
     #[test]
     fn the_smallest_requests_are_met_in_full_first() {
-        assert_eq!(smallest_first(9, &[30, 6, 40]), [1, 6, 2]);
-        assert_eq!(smallest_first(100, &[30, 6, 40]), [30, 6, 40]);
-        assert_eq!(smallest_first(0, &[1, 2]), [0, 0]);
+        assert_eq!(smallest_first(9, &[30, 6, 40])[..], [1, 6, 2]);
+        assert_eq!(smallest_first(100, &[30, 6, 40])[..], [30, 6, 40]);
+        assert_eq!(smallest_first(0, &[1, 2])[..], [0, 0]);
     }
 
     #[test]
     fn a_lower_tier_comes_before_a_higher_one() {
-        assert_eq!(in_tiers(20, &[[10, 10, 200], [2, 2, 200]], equal_shares), [14, 6]);
-        assert_eq!(in_tiers(20, &[[10, 17, 200], [2, 2, 200]], equal_shares), [17, 3]);
-        assert_eq!(in_tiers(8, &[[10, 20, 200], [2, 2, 2]], equal_shares), [6, 2]);
+        assert_eq!(in_tiers(20, &[[10, 10, 200], [2, 2, 200]], equal_shares)[..], [14, 6]);
+        assert_eq!(in_tiers(20, &[[10, 17, 200], [2, 2, 200]], equal_shares)[..], [17, 3]);
+        assert_eq!(in_tiers(8, &[[10, 20, 200], [2, 2, 2]], equal_shares)[..], [6, 2]);
     }
 
     #[test]
     fn a_bit_breaks_the_matrices_into_rows() {
         assert_eq!(broken(3, 0).len(), 1);
-        assert_eq!(broken(3, 0b01), [0..1, 1..3]);
-        assert_eq!(broken(3, 0b11), [0..1, 1..2, 2..3]);
+        assert_eq!(broken(3, 0b01)[..], [0..1, 1..3]);
+        assert_eq!(broken(3, 0b11)[..], [0..1, 1..2, 2..3]);
     }
 }
