@@ -107,8 +107,12 @@ pub struct TensorInfo {
     /// `true` for a filter with the shape [in, out, …], as in a transposed convolution, and for the gradient of such a filter. Other filters have the shape
     /// [out, in, …].
     pub inputs_first: bool,
+    /// The name without the layer, such as `weight` or `z`; for a gradient ∂C/∂x, that of x. Empty for a tensor of no layer.
+    pub suffix: &'static str,
     /// For an input of a batch's network, the tensor of the samples' network that has its numbers.
     pub source: Option<BatchSource>,
+    /// For the old value, the new value or the velocity of a parameter in a batch's network: the parameter, a tensor of the samples' network.
+    pub parameter: Option<Id>,
 }
 
 /// A part of an op: a rule with its operands.

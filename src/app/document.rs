@@ -141,20 +141,19 @@ impl Document {
     /// As [`Document::find`].
     pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
         self.trace.resolve(address).map_err(|why| match (self.shortage, &address.place) {
-            (Some(shortage), Place::Op { scope, name, .. }) if *scope == Scope::Update || self.is_updated(name) => shortage.to_string(),
+            (Some(shortage), Place::Op { scope, name, .. }) if *scope == Scope::Update || self.names_update(name) => shortage.to_string(),
             _ => why,
         })
     }
 
-    /// Returns whether gradient descent updates the tensor of this name: a learned parameter, or the velocity of one.
-    pub(super) fn is_updated(&self, name: &str) -> bool {
-        self.updated(name).is_some()
+    /// Returns whether gradient descent updates a tensor of the samples' network.
+    pub(super) fn is_updated(&self, tensor: Id) -> bool {
+        self.descent.train().is_some_and(|train| train.learned.contains(&tensor))
     }
 
-    /// Returns the learned parameter of this name, or whose velocity has this name.
-    pub(super) fn updated(&self, name: &str) -> Option<Id> {
-        let parameter = self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name))?;
-        self.descent.train()?.learned.contains(&parameter).then_some(parameter)
+    /// Returns whether an address names an op of the update: a learned parameter, or the velocity of one.
+    fn names_update(&self, name: &str) -> bool {
+        self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name)).is_some_and(|parameter| self.is_updated(parameter))
     }
 
     /// Checks that there is enough memory for all iterations of a walk.

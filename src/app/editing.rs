@@ -274,7 +274,7 @@ fn number_of_file(document: &Document, sample: usize, tensor: Id, at: usize) -> 
         return Err(format!("{name} is computed: edit an input, a weight, a bias or a target"));
     }
     let before = document.trace.iteration() - 1;
-    if before > 0 && document.is_updated(&info.name) {
+    if before > 0 && document.is_updated(tensor) {
         return Err(format!("in this iteration {name} was computed by the update of iteration {before}: edit it in iteration 1"));
     }
     Ok(match info.role {

@@ -194,7 +194,8 @@ impl Motion<'_> {
     fn origin_of_given(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> String {
         let (name, document) = (scene.name(tensor, at), &self.stepper.document);
         let before = document.trace.iteration() - 1;
-        if before > 0 && document.is_updated(&scene.network().tensor(tensor).name) {
+        let parameter = if scene.sample().is_some() { Some(tensor) } else { scene.network().tensor(tensor).parameter };
+        if before > 0 && parameter.is_some_and(|parameter| document.is_updated(parameter)) {
             return format!("{name} was computed by the update of the iteration before: {before}/update:{name}");
         }
         let hint = if self.stepper.cursor.is_some() { "; r lists what reads it" } else { "" };

@@ -190,9 +190,8 @@ impl Stepper {
         let parameter = match (run.sample, run.network.tensor(home).role) {
             (Some(_), _) => of_gradient(home),
             (None, Role::Reduced(of)) => of_gradient(of),
-            (None, _) => self.document.updated(&run.network.tensor(home).name)?,
+            (None, _) => run.network.tensor(home).parameter?,
         };
-        let learns = self.document.descent.train()?.learned.contains(&parameter);
-        learns.then_some(TensorEntry { tensor: parameter, at })
+        self.document.is_updated(parameter).then_some(TensorEntry { tensor: parameter, at })
     }
 }

@@ -139,10 +139,22 @@ impl BatchBuilder<'_> {
         self.tensors.len() - 1
     }
 
+    /// Adds a tensor that the update computes: the velocity or the new value of a parameter.
+    fn updated(&mut self, parameter: Id, name: String, symbol: Symbol, role: Role) -> Id {
+        let id = self.tensor(parameter, name, symbol, role);
+        self.tensors[id].parameter = Some(parameter);
+        id
+    }
+
     /// Adds an input with the shape of the tensor `like` of the samples' network.
     fn input(&mut self, like: Id, name: String, symbol: Symbol, from: BatchSource) -> Id {
         let id = self.tensor(like, name, symbol, Role::Input { learns: false });
+        let parameter = match from {
+            BatchSource::Sample(..) => None,
+            BatchSource::Parameter(parameter) | BatchSource::Velocity(parameter) => Some(parameter),
+        };
         self.tensors[id].source = Some(from);
+        self.tensors[id].parameter = parameter;
         id
     }
 
@@ -238,13 +250,13 @@ impl BatchBuilder<'_> {
                 let previous = self.input(parameter, velocity_name.clone(), velocity_symbol.clone(), BatchSource::Velocity(parameter));
                 summands.push((Some(sgd.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), previous));
             }
-            let velocity = self.tensor(parameter, velocity_name, velocity_symbol, Role::Value);
+            let velocity = self.updated(parameter, velocity_name, velocity_symbol, Role::Value);
             let waits_for_previous = has_momentum && is_first;
             let equation = velocity_equation(has_decay, has_previous, waits_for_previous);
             self.combine(velocity, Pass::Update, equation, &summands);
             velocity
         });
-        let new = self.tensor(parameter, name.to_string(), symbol, Role::Parameter);
+        let new = self.updated(parameter, name.to_string(), symbol, Role::Parameter);
         let summands: [Summand; 2] = [
             (None, whole::X, old),
             // −η v, or −η g without a velocity

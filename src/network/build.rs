@@ -71,7 +71,17 @@ pub struct Node {
 impl Builder {
     /// Adds a tensor without values.
     fn tensor(&mut self, name: impl Into<CompactString>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
-        self.tensors.push(TensorInfo { name: name.into(), shape: shape.to_vec(), symbol, role, layer, inputs_first: false, source: None });
+        self.tensors.push(TensorInfo {
+            name: name.into(),
+            shape: shape.to_vec(),
+            symbol,
+            role,
+            layer,
+            inputs_first: false,
+            suffix: "",
+            source: None,
+            parameter: None,
+        });
         self.tensors.len() - 1
     }
 
@@ -130,7 +140,9 @@ impl Chain {
             ..Symbol::of(symbols.letter, Some(number + 1))
         };
         let add_leaf = |builder: &mut Builder, role: Role, Leaf { symbols, value, .. }: Leaf| {
-            builder.leaf(format!("{name}.{}", symbols.suffix), value, symbol(symbols), role, Some(number))
+            let id = builder.leaf(format!("{name}.{}", symbols.suffix), value, symbol(symbols), role, Some(number));
+            builder.tensors[id].suffix = symbols.suffix;
+            id
         };
         let parameters: Vec<Id> = layer.parameters.into_iter().map(|parameter| add_leaf(builder, Role::Parameter, parameter)).collect();
         let inputs: Vec<Id> = from.iter().map(|from| from.map_or(self.input, |n| self.outputs[n])).collect();
@@ -145,7 +157,9 @@ impl Chain {
             };
             let parts = stage.parts.into_iter().map(|(function, sources)| (function, sources.iter().map(read).collect())).collect();
             let symbols = stage.symbols;
-            stages.push(builder.op(format!("{name}.{}", symbols.suffix), symbol(symbols), Role::Value, Some(number), parts)?);
+            let id = builder.op(format!("{name}.{}", symbols.suffix), symbol(symbols), Role::Value, Some(number), parts)?;
+            builder.tensors[id].suffix = symbols.suffix;
+            stages.push(id);
         }
         self.outputs.push(*stages.last().expect("a layer has a stage"));
         Ok(())

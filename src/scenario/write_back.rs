@@ -74,11 +74,7 @@ fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, changed: &Change
     let info = scenario.network.tensor(changed.id);
     let Some(sample) = changed.sample else {
         return match info.layer {
-            // the name of a layer's tensor is the layer's name, a dot and the key: `conv1.weight`
-            Some(layer) => {
-                let key = info.name.get(scenario.network.layers()[layer].name.len() + 1..)?;
-                table_number(document.get_mut("layer")?, layer)?.get_mut(key)
-            }
+            Some(layer) => table_number(document.get_mut("layer")?, layer)?.get_mut(info.suffix),
             None => document.get_mut("graph")?.as_table_like_mut()?.get_mut("inputs")?.as_table_like_mut()?.get_mut(&info.name),
         };
     };

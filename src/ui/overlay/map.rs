@@ -323,11 +323,10 @@ impl BlockPen<'_> {
     /// Returns the shapes of a layer's parameters, and the blocks that it reads if the block above is not the only one.
     fn details(&self, number: usize, block: &Block) -> String {
         let network = self.scene.network();
-        let layer = block.layer.map(|layer| network.layers()[layer].name.as_str());
         let parameter = |id: &Id| {
             let info = network.tensor(*id);
-            // the name without the layer, which the block has
-            let name = layer.and_then(|layer| info.name.strip_prefix(layer)?.strip_prefix('.')).unwrap_or(&info.name);
+            // the block has the name of the layer
+            let name = if block.layer.is_some() { info.suffix } else { &info.name };
             format!("{name} {}", shape(self.scene, *id))
         };
         let mut parts: Vec<String> = block.parameters.iter().map(parameter).collect();
