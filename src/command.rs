@@ -18,6 +18,7 @@ mod man;
 mod open;
 mod options;
 pub mod picker_entries;
+mod plain;
 mod planned;
 mod progress;
 mod read;

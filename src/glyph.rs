@@ -1,4 +1,8 @@
-//! Characters of mathematical notation: subscripts (`₁₂`), layer superscripts (`⁽²⁾`), and the ASCII and LaTeX forms of a text.
+//! Characters of mathematical notation: subscripts (`₁₂`), layer superscripts (`⁽²⁾`), and the ASCII and LaTeX forms of a text, and texts read out.
+
+mod spoken;
+
+pub use spoken::spoken;
 
 /// The replacement for a character without an ASCII counterpart.
 pub const UNKNOWN: char = '?';

@@ -187,6 +187,8 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Picker, &["k", "<Up>"], Action::Scroll(-1), "the previous scenario", "up"),
     row(Focus::Picker, &["<PgDn>"], Action::Page(1), "ten scenarios down", ""),
     row(Focus::Picker, &["<PgUp>"], Action::Page(-1), "ten scenarios up", ""),
+    row(Focus::Picker, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first scenario", ""),
+    row(Focus::Picker, &["G", "<End>"], Action::Scroll(i16::MAX), "the last scenario", ""),
     row(Focus::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
     row(Focus::Picker, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),

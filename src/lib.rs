@@ -42,6 +42,7 @@ pub mod app;
 pub mod keys;
 
 // floor 8
+pub mod plain;
 pub mod ui;
 
 // floor 9

@@ -15,7 +15,7 @@ use crate::scene::Asked;
 use crate::step::Pass;
 
 pub use candidates::Candidate;
-pub(super) use meaning::Meaning;
+pub(super) use meaning::{Meaning, is_written_in_full};
 
 /// The kind of text that a line takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

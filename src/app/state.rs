@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::lists;
 use super::motion::Motion;
+use super::prompt::is_written_in_full;
 use super::{
-    CurveMarker, Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, PromptKind, Request, ScenarioEntry,
-    Settings, Stepper,
+    Commands, CurveMarker, Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, PromptKind, Request,
+    ScenarioEntry, Settings, Stepper,
 };
 use crate::step::Address;
 use crate::trace::{Position, Trace};
@@ -164,6 +165,12 @@ impl State {
             Mode::Prompt(prompt) => Some(prompt),
             Mode::Normal => None,
         }
+    }
+
+    /// Returns whether the palette runs a text as it is: an address, a command or a word of a topic.
+    #[must_use]
+    pub fn is_palette_line(&self, commands: Commands, text: &str) -> bool {
+        self.document().is_some_and(|document| is_written_in_full(document, commands, text))
     }
 
     /// Returns the open scenario.

@@ -16,6 +16,7 @@ use super::driver::Driver;
 use super::live::TerminalStepper;
 use super::options::{GlobalOptions, IndexOption};
 use super::picker_entries;
+use super::plain;
 use super::read::display_name;
 use super::source::{self, ScenarioLoader, read_for_recording};
 use super::weights_listing;
@@ -27,7 +28,7 @@ use crate::terminal::{self, TerminalOptions};
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
-#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N]")]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N] [--plain]")]
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
@@ -39,6 +40,9 @@ pub(super) struct OpenCommand {
     record: Option<PathBuf>,
     #[command(flatten)]
     index: IndexOption,
+    /// Read lines of keys and commands, and answer in sentences: for screen readers, dumb terminals and scripts
+    #[arg(long, conflicts_with = "record")]
+    plain: bool,
 }
 
 /// The name of the hidden command that is inserted before a scenario.
@@ -54,6 +58,11 @@ pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
 impl Invocation for OpenCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let Some(scenario) = &self.scenario else {
+            if self.plain && self.at.is_none() {
+                let mut state = State::picker(picker_entries::all());
+                state.settings.count_from(self.index.index);
+                return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global);
+            }
             bail!("--at and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
         };
         if weights_listing::is_weights_path(Path::new(scenario)) && Path::new(scenario).exists() {
@@ -87,6 +96,9 @@ impl Invocation for OpenCommand {
         if let Some((_, note)) = self.scenario.as_deref().and_then(source::find_by_prefix).and_then(Result::ok) {
             let is_error = false;
             state.say(note, is_error);
+        }
+        if self.plain {
+            return plain::run(Driver::new(state, loader), global);
         }
         let recorder = match &self.record {
             Some(path) => {

@@ -295,6 +295,23 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     ])
 }
 
+/// Returns the texts of [`alternative`], each at most `room` cells wide.
+fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]) -> Vec<String> {
+    match view.shortcut() {
+        Some((symbols, value)) => vec![cut(&format!("in one step: {symbols} = {}", view.value_text(value)), room)],
+        None => paths::lines(view, paths, room, height.min(paths::LINES)),
+    }
+}
+
+/// Returns the other ways to compute the entry, for a reader who has no limit of width: one step, or the sum over all paths.
+#[must_use]
+pub fn other_ways(view: &View<'_>) -> Vec<String> {
+    alternative_texts(view, &view.paths(), [WHOLE_LINE, 1])
+}
+
+/// A width that cuts no line.
+const WHOLE_LINE: usize = 10_000;
+
 /// Returns the lines that show another way to compute the entry, besides the sum of its terms. They are shown only at the last term of the entry:
 ///
 /// - a shorter formula for the entry, if there is one, such as a − t for the derivative of softmax and cross-entropy;
@@ -302,11 +319,7 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
 ///
 /// There are no lines if there is no other way. `room` is the number of cells of a line, `height` the largest number of lines.
 fn alternative(view: &View<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
-    let room = room.saturating_sub(margin + 3);
-    let texts = match view.shortcut() {
-        Some((symbols, value)) => vec![cut(&format!("in one step: {symbols} = {}", view.value_text(value)), room)],
-        None => paths::lines(view, paths, room, height.min(paths::LINES)),
-    };
+    let texts = alternative_texts(view, paths, [room.saturating_sub(margin + 3), height]);
     let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]);
     texts.into_iter().map(line).collect()
 }

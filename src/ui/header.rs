@@ -36,6 +36,12 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     .render(area, buf);
 }
 
+/// Returns the facts about the step, such as `iteration 3/40`.
+#[must_use]
+pub fn fact_texts(view: &View<'_>) -> Vec<String> {
+    facts(view).into_iter().map(|fact| fact.text).collect()
+}
+
 /// A fact about the step, such as `sample 2/4`.
 struct Fact {
     text: String,

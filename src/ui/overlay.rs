@@ -31,6 +31,13 @@ fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     }
 }
 
+/// Returns the lines of a text for a number of columns, without colours; none for a list, the map and the curve.
+#[must_use]
+pub fn text_lines(state: &State, kind: OverlayKind, columns: usize) -> Vec<String> {
+    let text = row(kind).map(|(_, content)| content(state, &Theme::default(), columns)).unwrap_or_default();
+    text.lines.iter().map(|line| line.spans.iter().map(|span| span.content.as_ref()).collect()).collect()
+}
+
 /// The open overlay, laid out on a screen.
 struct OverlayLayout {
     title: &'static str,

@@ -89,7 +89,8 @@ pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// Returns the entry under the cursor with all its digits, or the reason why it has none.
-fn under_cursor(view: &View<'_>) -> Option<String> {
+#[must_use]
+pub fn under_cursor(view: &View<'_>) -> Option<String> {
     let TensorEntry { tensor, at } = view.cursor()?;
     let state = match view.state_of(tensor, at) {
         EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact_on_screen(value)),
@@ -182,7 +183,7 @@ fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
 }
 
 /// Returns the beginning of the line in which the user types: a colon, a slash, or the number that gets a new value.
-fn line_sign(state: &State, prompt: &Prompt) -> String {
+pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     match (prompt.kind, state.document()) {
         (PromptKind::Search, _) => "/".to_owned(),
         (PromptKind::Answer(asked), _) => {

@@ -25,8 +25,7 @@ const QUESTION_LINES: usize = 3;
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let part = view.part();
-    let left_out = (view.step.function == Some(LEFT_OUT)).then(|| LEFT_OUT_WORDS.to_owned());
-    let words = left_out.unwrap_or_else(|| view.words(part));
+    let words = rule_text(view);
     let wide = usize::from(area.width);
     let text = match (view.stepper.shown_effect(), view.stepper.open_question()) {
         (Some(effect), _) => effect_lines(view, effect, wide),
@@ -62,19 +61,31 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     u16::try_from(most.max(of_effect) + question).unwrap_or(u16::MAX)
 }
 
-/// Returns the lines about the number that is asked for: the question, and the hint about the last wrong number.
-fn question_lines(view: &View<'_>, question: &PredictionQuestion, wide: usize) -> Vec<Line<'static>> {
+/// Returns the question about the number that is asked for.
+#[must_use]
+pub fn question_text(view: &View<'_>, question: &PredictionQuestion) -> String {
     let what = match question.asked {
         Asked::Term => "this term",
         Asked::Entry => "this entry",
     };
-    let asks = format!("What is {what}, {}? Two digits are enough; 1/3 is a number too.", asked_symbol(view, question.asked));
+    format!("What is {what}, {}? Two digits are enough; 1/3 is a number too.", asked_symbol(view, question.asked))
+}
+
+/// Returns the hint about the last wrong number, if there is one.
+#[must_use]
+pub fn hint_text(question: &PredictionQuestion) -> Option<String> {
+    let [typed, words] = question.hint.as_ref()?;
+    Some(with_minus_signs(&text::line(&format!("{typed}: {words}"))).into_owned())
+}
+
+/// Returns the lines about the number that is asked for: the question, and the hint about the last wrong number.
+fn question_lines(view: &View<'_>, question: &PredictionQuestion, wide: usize) -> Vec<Line<'static>> {
+    let asks = question_text(view, question);
     let heading = view.theme.style(StyleRole::Heading);
     let mut lines: Vec<Line<'static>> =
         wrap(&view.notation.words(&asks), wide).into_iter().map(|text| Line::styled(text, heading)).collect();
-    if let Some([typed, words]) = &question.hint {
+    if let Some(hint) = hint_text(question) {
         let note = view.theme.style(StyleRole::Note);
-        let hint = with_minus_signs(&text::line(&format!("{typed}: {words}"))).into_owned();
         let shown = wrap(&view.notation.words(&hint), wide.saturating_sub(width(BAR)));
         lines.extend(shown.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])));
     }
@@ -86,9 +97,7 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     let equation = view.equation(part);
     let note = view.theme.style(StyleRole::Note);
     let shown = |text: &str| wrap(&view.notation.words(&with_minus_signs(&text.replace('\n', " "))), wide.saturating_sub(width(BAR)));
-    // the author of a remark had the numbers of the file in mind
-    let about = if view.stepper.edits.done().is_empty() { "" } else { "before the edits: " };
-    let remark = remark.map(|text| shown(&format!("{about}{text}"))).unwrap_or_default();
+    let remark = remark.map(|text| shown(&dated(view, text))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {
@@ -100,8 +109,27 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     lines
 }
 
-/// Returns the lines about the last edit: the change of the number and of the loss, and the change of the loss that the derivative foretold.
-fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
+/// Returns a remark, with a word if numbers have changed since: its author had the numbers of the file in mind.
+fn dated(view: &View<'_>, remark: &str) -> String {
+    let about = if view.stepper.edits.done().is_empty() { "" } else { "before the edits: " };
+    format!("{about}{remark}")
+}
+
+/// Returns the rule of the step's part in words.
+#[must_use]
+pub fn rule_text(view: &View<'_>) -> String {
+    if view.step.function == Some(LEFT_OUT) { LEFT_OUT_WORDS.to_owned() } else { view.words(view.part()) }
+}
+
+/// Returns the remark for this step; `None` while a number is asked for, because a remark may tell it.
+#[must_use]
+pub fn remark_text(view: &View<'_>) -> Option<String> {
+    remark(view).filter(|_| !view.asks()).map(|text| dated(view, text))
+}
+
+/// Returns the facts about the last edit: the change of the loss, and the change of the loss that the derivative foretold.
+#[must_use]
+pub fn effect_facts(view: &View<'_>, effect: &EditEffect) -> Vec<String> {
     let [before, after] = effect.loss;
     let symbol = view.loss_symbol(view.notation);
     // the loss has the digits that it has in its matrix
@@ -115,9 +143,14 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
         };
         facts.push(format!("{derivative} = {}", short(foretold)));
     }
+    facts
+}
+
+/// Returns the lines about the last edit: the change of the number, and the facts about it.
+fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
     // a fact stays on one line
     let mut rows: Vec<String> = Vec::new();
-    for fact in facts {
+    for fact in effect_facts(view, effect) {
         let fact = view.notation.words(&with_minus_signs(&fact)).into_owned();
         match rows.last_mut().filter(|row| width(row) + 3 + width(&fact) + width(BAR) <= wide) {
             Some(row) => *row = format!("{row}   {fact}"),

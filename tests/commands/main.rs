@@ -3,6 +3,7 @@
 mod check;
 mod documents;
 mod grads;
+mod plain;
 mod show;
 mod trace;
 

@@ -15,6 +15,7 @@ mod layers;
 mod map;
 mod names;
 mod picture;
+mod plain;
 mod predict;
 mod room;
 mod still;

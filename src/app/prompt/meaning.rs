@@ -1,7 +1,7 @@
 //! The meaning of a line when Enter is pressed: an address, a command, or neither.
 
 use super::topics::{self, Found};
-use super::{Document, Prompt, PromptKind};
+use super::{Commands, Document, Prompt, PromptKind};
 use crate::app::Action;
 use crate::app::command::{WORD_COMMANDS, WordCommand};
 use crate::scenario::GivenNumber;
@@ -45,24 +45,8 @@ impl Prompt {
         if name.is_empty() {
             return if is_command { Meaning::Unknown } else { Meaning::Nothing };
         }
-        if !is_command && is_address(document, text) {
-            return Meaning::Address(text.to_owned());
-        }
-        let words: Vec<&str> = name.split_whitespace().collect();
-        if let Some(command) = commands.0.iter().find(|command| command.name.split(' ').eq(words.iter().copied())) {
-            return Meaning::Action(command.action.clone());
-        }
-        if let Some((command, argument)) = WORD_COMMANDS.iter().find_map(|command| Some((command, command.argument_in(name)?))) {
-            return Meaning::Words(command, argument.to_owned());
-        }
-        let is_whole = true;
-        match topics::find(document, name, is_whole).into_iter().next() {
-            Some((Found::Command(action), _)) => return Meaning::Action(action),
-            Some((Found::Address(address), _)) => return Meaning::Address(address),
-            None if topics::is_topic(name) => {
-                return Meaning::Action(Action::Say("this scenario has nothing of the kind; the key M maps what it has"));
-            }
-            None => {}
+        if let Some(meaning) = written_in_full(document, commands, (name, is_command)) {
+            return meaning;
         }
         match (self.candidates(document).is_empty(), is_command) {
             (false, _) => Meaning::Unknown,
@@ -70,6 +54,35 @@ impl Prompt {
             (true, false) => Meaning::Address(text.to_owned()),
         }
     }
+}
+
+/// Returns the meaning of a text that is an address, a command or a word of a topic as it is written; `None` if it is none.
+fn written_in_full(document: &Document, commands: Commands, (text, is_command): (&str, bool)) -> Option<Meaning> {
+    if !is_command && is_address(document, text) {
+        return Some(Meaning::Address(text.to_owned()));
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if let Some(command) = commands.0.iter().find(|command| command.name.split(' ').eq(words.iter().copied())) {
+        return Some(Meaning::Action(command.action.clone()));
+    }
+    if let Some((command, argument)) = WORD_COMMANDS.iter().find_map(|command| Some((command, command.argument_in(text)?))) {
+        return Some(Meaning::Words(command, argument.to_owned()));
+    }
+    let is_whole = true;
+    match topics::find(document, text, is_whole).into_iter().next() {
+        Some((Found::Command(action), _)) => Some(Meaning::Action(action)),
+        Some((Found::Address(address), _)) => Some(Meaning::Address(address)),
+        None if topics::is_topic(text) => {
+            Some(Meaning::Action(Action::Say("this scenario has nothing of the kind; the key M maps what it has")))
+        }
+        None => None,
+    }
+}
+
+/// Returns whether the palette runs a text as it is: an address, a command or a word of a topic.
+pub(in crate::app) fn is_written_in_full(document: &Document, commands: Commands, text: &str) -> bool {
+    let is_command = false;
+    !text.trim().is_empty() && written_in_full(document, commands, (text.trim(), is_command)).is_some()
 }
 
 /// Returns whether a text is an address: it has an iteration, a sample, a pass, an index or a term, or it is a place or the name of an op.

@@ -1,0 +1,265 @@
+//! `gradstep --plain`: the stepper without a screen. It reads lines and answers each in sentences ([`crate::plain`]).
+//!
+//! A line is a string of keys, as of `show --keys`, or what follows `:`, with or without the colon. An empty line reads the step again.
+
+use std::io::{self, BufRead, IsTerminal as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::driver::{Driver, Effect};
+use super::options::GlobalOptions;
+use crate::app::{Action, Focus, State, update};
+use crate::glyph;
+use crate::keys::{self, COMMANDS, Code, Key};
+use crate::output;
+use crate::plain::{self, Reader};
+use crate::session::Event;
+use crate::text;
+use crate::ui::RenderOptions;
+use crate::ui::view::View;
+
+/// The longest line that is read, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// A word that only this mode has, because the screen shows what it reads out.
+struct PlainWord {
+    /// The word; one that ends in a blank is followed by an argument.
+    name: &'static str,
+    /// A sentence about its effect.
+    words: &'static str,
+    /// Returns the answer.
+    answer: fn(&View<'_>, &str) -> Vec<String>,
+}
+
+/// The words of this mode.
+const WORDS: &[PlainWord] = &[
+    PlainWord { name: "matrices", words: "read the matrices of this step by rows", answer: |view, _| plain::matrices(view) },
+    PlainWord { name: "matrix ", words: "read one tensor by rows: matrix fc1.weight", answer: matrix },
+    PlainWord { name: "help", words: "this list", answer: |_, _| help() },
+];
+
+/// The meaning of a line.
+enum Line {
+    /// Keys to press.
+    Keys(Vec<Key>),
+    /// A row of the open list, from 0.
+    Row(usize),
+    /// A word of this mode, and its argument.
+    Word(&'static PlainWord, String),
+    /// The step is read again.
+    Again,
+}
+
+/// Answers lines from stdin until it ends.
+pub(super) fn run(driver: Driver, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+    let mut options = global.for_plain_text();
+    // letters of equations become words
+    options.ascii = false;
+    let is_terminal = io::stdin().is_terminal();
+    let mut mode = PlainMode { driver: driver.writing_files(), reader: Reader::default(), options, in_ascii: global.is_ascii() };
+    mode.driver.finish_all()?;
+    mode.answer(true)?;
+    loop {
+        if is_terminal {
+            mode.print(&["> ".to_owned()], "")?;
+        }
+        let Some(line) = read_line(&mut io::stdin().lock())? else { break };
+        if mode.take(&line)? == Effect::Quit {
+            break;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a line without its line break; `None` at the end of the input.
+///
+/// # Errors
+/// If the input cannot be read, or a line is too long.
+fn read_line(from: &mut impl BufRead) -> anyhow::Result<Option<String>> {
+    let mut bytes = Vec::new();
+    io::Read::take(from, LONGEST).read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    anyhow::ensure!(bytes.ends_with(b"\n") || (bytes.len() as u64) < LONGEST, "a line of the input is longer than {LONGEST} bytes");
+    Ok(Some(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned()))
+}
+
+/// The stepper with the reader that answers.
+struct PlainMode {
+    driver: Driver,
+    reader: Reader,
+    options: RenderOptions,
+    /// `true` if only ASCII characters are printed.
+    in_ascii: bool,
+}
+
+impl PlainMode {
+    /// Does what a line says, and answers.
+    fn take(&mut self, line: &str) -> anyhow::Result<Effect> {
+        let mut again = false;
+        match meaning(&self.driver.state, line) {
+            Err(why) => self.driver.state.say(why, true),
+            Ok(Line::Again) => again = true,
+            Ok(Line::Word(word, argument)) => return self.answer_word(word, &argument),
+            Ok(Line::Row(row)) => {
+                if self.choose(row)? == Effect::Quit {
+                    return Ok(Effect::Quit);
+                }
+            }
+            Ok(Line::Keys(keys)) => {
+                self.driver.state.message = None;
+                self.close_for(keys.first().copied())?;
+                for key in keys {
+                    // a key without a meaning ends the line: what follows it may be meant otherwise
+                    let has_meaning = keys::action(&self.driver.state, key).is_some();
+                    if self.press(key)? == Effect::Quit {
+                        return Ok(Effect::Quit);
+                    }
+                    if !has_meaning {
+                        break;
+                    }
+                }
+            }
+        }
+        self.pause();
+        self.answer(again)?;
+        // a line that asks has been read out: the next line begins anew
+        if self.driver.state.focus() == Focus::Prompt && self.driver.state.prompt().is_some_and(|prompt| prompt.asks) {
+            self.press(Code::Esc.into())?;
+        }
+        Ok(Effect::Changed)
+    }
+
+    /// Closes what is open over the step if a key has no meaning there: it is meant for the step.
+    fn close_for(&mut self, key: Option<Key>) -> anyhow::Result<()> {
+        let is_over = |state: &State| matches!(state.focus(), Focus::Overlay | Focus::List | Focus::Map | Focus::Curve);
+        if is_over(&self.driver.state) && key.is_some_and(|key| keys::action(&self.driver.state, key).is_none()) {
+            self.press(Code::Esc.into())?;
+            self.driver.state.message = None;
+        }
+        Ok(())
+    }
+
+    fn press(&mut self, key: Key) -> anyhow::Result<Effect> {
+        let effect = self.driver.apply(&Event::Key(key), Duration::ZERO);
+        self.driver.finish_all()?;
+        if let Some(copied) = self.driver.take_copied() {
+            // the text itself, in place of the message about it
+            self.driver.state.message = None;
+            self.print(&copied.lines().map(str::to_owned).collect::<Vec<_>>(), "\n")?;
+        }
+        Ok(effect)
+    }
+
+    /// Chooses a row of what is open: a list, the map or the picker.
+    fn choose(&mut self, row: usize) -> anyhow::Result<Effect> {
+        if self.driver.state.focus() == Focus::List {
+            let effect = self.driver.apply(&Event::Row(row as u64), Duration::ZERO);
+            self.driver.finish_all()?;
+            return Ok(effect);
+        }
+        for key in [vec![Key::from(Code::Home)], vec![Key::from(Code::Down); row], vec![Code::Enter.into()]].concat() {
+            if self.press(key)? == Effect::Quit {
+                return Ok(Effect::Quit);
+            }
+        }
+        Ok(Effect::Changed)
+    }
+
+    /// Ends play: without a screen, nothing moves by itself.
+    fn pause(&mut self) {
+        if self.driver.state.wake().is_some() {
+            update(&mut self.driver.state, Action::TogglePlay);
+            self.driver.state.say("nothing plays without a screen: l goes on, 10l by ten units", false);
+        }
+    }
+
+    /// Prints the answer of a word of this mode.
+    fn answer_word(&mut self, word: &PlainWord, argument: &str) -> anyhow::Result<Effect> {
+        let Some(view) = View::of(&self.driver.state, self.options) else {
+            self.driver.state.say("open a scenario first", true);
+            self.answer(false)?;
+            return Ok(Effect::Changed);
+        };
+        let mut lines = vec![plain::status(&view)];
+        lines.extend((word.answer)(&view, argument));
+        self.print(&lines, "\n")?;
+        Ok(Effect::Changed)
+    }
+
+    /// Prints the answer to the last line.
+    fn answer(&mut self, again: bool) -> anyhow::Result<()> {
+        let lines = self.reader.answer(&self.driver.state, self.options, again);
+        self.print(&lines, "\n")
+    }
+
+    /// Prints lines, each with `end` after it.
+    fn print(&self, lines: &[String], end: &str) -> anyhow::Result<()> {
+        let mut to = output::stdout();
+        for line in lines {
+            let line = if self.in_ascii { glyph::ascii_text(line) } else { line.clone() };
+            write!(to, "{line}{end}")?;
+        }
+        to.finish()
+    }
+}
+
+/// Returns the meaning of a line.
+///
+/// # Errors
+/// A sentence if the line is no keys.
+fn meaning(state: &State, line: &str) -> Result<Line, String> {
+    let text = line.trim();
+    let focus = state.focus();
+    if matches!(focus, Focus::Prompt | Focus::Answer) {
+        // the line that is open takes it
+        let mut keys = keys::parse(line)?;
+        if !keys.iter().any(|key| matches!(key.code, Code::Enter | Code::Esc | Code::Tab)) {
+            keys.push(Code::Enter.into());
+        }
+        return Ok(Line::Keys(keys));
+    }
+    if text.is_empty() {
+        return Ok(Line::Again);
+    }
+    let (is_command, rest) = text.strip_prefix(':').map_or((false, text), |rest| (true, rest.trim_start()));
+    let of_word = |word: &'static PlainWord| {
+        let argument = if word.name.ends_with(' ') { rest.strip_prefix(word.name)? } else { (rest == word.name).then_some("")? };
+        Some(Line::Word(word, argument.trim().to_owned()))
+    };
+    if let Some(word) = WORDS.iter().find_map(of_word) {
+        return Ok(word);
+    }
+    if let (Focus::List | Focus::Map | Focus::Picker, Some(row)) =
+        (focus, text.parse::<usize>().ok().and_then(|number| number.checked_sub(1)))
+    {
+        return Ok(Line::Row(row));
+    }
+    // a single character is a key, even if a node has it as its name
+    let is_palette_line = is_command || text.chars().nth(1).is_some() && state.is_palette_line(COMMANDS, text);
+    if is_palette_line && focus != Focus::Picker {
+        let typed = std::iter::once(':').chain(rest.chars()).map(|c| Key::from(Code::Char(c)));
+        return Ok(Line::Keys(typed.chain([Code::Enter.into()]).collect()));
+    }
+    keys::parse(line).map(Line::Keys)
+}
+
+/// Returns the rows of a tensor of the step's run, by its name.
+fn matrix(view: &View<'_>, name: &str) -> Vec<String> {
+    match view.network().find(name) {
+        Some(tensor) => plain::matrix(view, tensor),
+        None => vec![format!("there is no tensor {} here; the key M lists the blocks of the network", text::line(name))],
+    }
+}
+
+/// Returns how to use this mode, and the keys.
+fn help() -> Vec<String> {
+    let mut lines = vec![
+        "A line is a string of keys, such as 3l, or an address, such as loss, or a command, such as set fc1.bias[0] 0.5.".to_owned(),
+        "A single character is a key; a colon before it makes it an address. An empty line reads the step again. The end of the input ends the program.".to_owned(),
+    ];
+    lines.extend(WORDS.iter().map(|word| format!("{}: {}", word.name.trim(), word.words)));
+    lines.extend(plain::help());
+    lines
+}

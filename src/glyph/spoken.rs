@@ -1,0 +1,165 @@
+//! Equations read out: `∂C/∂w₁₂ = a₂·δ₁` becomes `d C by d w 1 2 equals a 2 times delta 1`.
+
+use super::{SUBSCRIPTS, ascii, is_in_exponent};
+
+/// Returns a text as one says it. Mathematical signs and Greek letters become words, and subscripts become numbers. Signs of ASCII change only in an equation,
+/// where a blank is on both sides: `*` is a convolution there, `-` a minus. Line breaks stay.
+#[must_use]
+pub fn spoken(text: &str) -> String {
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// As [`spoken`], for a text of one line.
+fn line(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    // words with a blank on both sides; what is too much is removed at the end
+    let mut said = String::with_capacity(2 * text.len());
+    let mut at = 0;
+    while let Some(&c) = chars.get(at) {
+        let is_operator = at > 0 && chars[at - 1] == ' ' && chars.get(at + 1) == Some(&' ');
+        at += 1;
+        let is_in_exponent_of_ten = c == '−' && at > 2 && chars[at - 2] == 'e' && chars[at - 3].is_ascii_digit();
+        if is_in_exponent_of_ten {
+            said.push('-');
+        } else if let Some(word) = word(c).or_else(|| operator(c).filter(|_| is_operator)) {
+            said.extend([" ", word, " "]);
+        } else if c == '/' && chars.get(at) == Some(&'∂') {
+            said.push_str(" by ");
+        } else if c == '⁽' {
+            let end = chars[at..].iter().position(|c| *c == '⁾').map_or(chars.len(), |end| at + end);
+            said.extend([" of layer ", &chars[at..end].iter().copied().map(ascii).collect::<String>(), " "]);
+            at = (end + 1).min(chars.len());
+        } else if is_in_subscript(c) {
+            let end = at - 1 + run(&chars[at - 1..], |c| is_in_subscript(c) || c == ',');
+            said.extend([" ", &subscripts(&chars[at - 1..end]), " "]);
+            at = end;
+        } else if is_in_exponent(c) {
+            let end = at - 1 + run(&chars[at - 1..], is_in_exponent);
+            let exponent: String =
+                chars[at - 1..end].iter().map(|c| if *c == '⁻' { "minus ".to_owned() } else { ascii(*c).to_string() }).collect();
+            said.extend([" to the ", &exponent, " "]);
+            at = end;
+        } else {
+            said.push(if c.is_alphanumeric() { c } else { ascii(c) });
+        }
+    }
+    tidy(&said)
+}
+
+/// Returns the number of characters at the beginning for which a function returns `true`.
+fn run(chars: &[char], is_in: impl Fn(char) -> bool) -> usize {
+    chars.iter().position(|c| !is_in(*c)).unwrap_or(chars.len())
+}
+
+/// Returns whether a character is a subscript.
+fn is_in_subscript(c: char) -> bool {
+    SUBSCRIPTS.contains(&c) || "ᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₐₑₕₓ₊₋".contains(c)
+}
+
+/// Returns subscripts as words: `1 2` for `₁₂`, `10 2` for `₁₀,₂`.
+fn subscripts(chars: &[char]) -> String {
+    let between = if chars.contains(&',') { "" } else { " " };
+    let word = |c: &char| match c {
+        ',' => " ".to_owned(),
+        '₊' => "plus".to_owned(),
+        '₋' => "minus".to_owned(),
+        c => ascii(*c).to_string(),
+    };
+    chars.iter().map(word).collect::<Vec<_>>().join(between)
+}
+
+/// Returns a text without doubled blanks, and without blanks inside brackets and before a full stop, a comma or a question mark that ends a sentence.
+fn tidy(text: &str) -> String {
+    let mut words = text.split_whitespace().peekable();
+    let mut tidy = String::with_capacity(text.len());
+    while let Some(word) = words.next() {
+        let ends_question = word == "?" && words.peek().is_none_or(|next| next.starts_with(char::is_uppercase));
+        if !ends_question && !tidy.is_empty() && !tidy.ends_with(['(', '[']) && !word.starts_with([')', ']', ',', '.', ';', ':']) {
+            tidy.push(' ');
+        }
+        tidy.push_str(word);
+    }
+    tidy
+}
+
+/// Returns the word for a sign that is one everywhere.
+fn word(c: char) -> Option<&'static str> {
+    Some(match c {
+        '·' | '⋅' => "times",
+        '∘' => "elementwise times",
+        '−' => "minus",
+        '×' => "by",
+        '÷' => "divided by",
+        '←' => "becomes",
+        '→' => "to",
+        '≈' => "about",
+        '≠' => "is not",
+        '≤' => "at most",
+        '≥' => "at least",
+        '±' => "plus or minus",
+        '∂' => "d",
+        'Σ' | '∑' => "sum of",
+        'Δ' => "change of",
+        '⟨' => "inner product of",
+        '⟩' => "",
+        '√' => "square root of",
+        '∞' => "infinity",
+        '½' => "one half",
+        '′' => "prime",
+        'ᵀ' => "transposed",
+        '°' => "degrees",
+        '²' => "squared",
+        '³' => "cubed",
+        '∙' => "not computed yet",
+        '…' => "and so on",
+        'α' => "alpha",
+        'β' => "beta",
+        'δ' => "delta",
+        'ε' => "epsilon",
+        'η' => "eta",
+        'λ' => "lambda",
+        'μ' => "mu",
+        'π' => "pi",
+        'σ' => "sigma",
+        'φ' => "phi",
+        'Φ' => "capital phi",
+        _ => return None,
+    })
+}
+
+/// Returns the word for an operator of an equation.
+fn operator(c: char) -> Option<&'static str> {
+    Some(match c {
+        '=' => "equals",
+        '+' => "plus",
+        '-' => "minus",
+        '*' => "convolved with",
+        '/' => "divided by",
+        '<' => "is less than",
+        '>' => "is greater than",
+        '|' => "given",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equations_are_read_out() {
+        for (text, said) in [
+            ("∂C/∂w₁₂ = a₂·δ₁", "d C by d w 1 2 equals a 2 times delta 1"),
+            ("∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾", "d C by d W of layer 1 equals a of layer 0 convolved with delta of layer 1"),
+            ("0.62 + (−0.12) = 0.5", "0.62 plus (minus 0.12) equals 0.5"),
+            ("w₁₀,₂ ← w₁₀,₂ − η ∂C/∂w₁₀,₂", "w 10 2 becomes w 10 2 minus eta d C by d w 10 2"),
+            ("σ′(z) = σ(z)·(1 − σ(z))", "sigma prime (z) equals sigma (z) times (1 minus sigma (z))"),
+            ("1.2e−6 and ⟨a, t⟩", "1.2e-6 and inner product of a, t"),
+            ("e⁻ᶻ, x²", "e to the minus z, x squared"),
+            ("a fully-connected layer, 1/3 of it. It is 0.", "a fully-connected layer, 1/3 of it. It is 0."),
+            ("one\ntwo", "one\ntwo"),
+        ] {
+            assert_eq!(spoken(text), said);
+        }
+    }
+}

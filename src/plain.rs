@@ -1,0 +1,133 @@
+//! Floor 8: the stepper without a screen, for screen readers, dumb terminals and scripts. Pure functions turn a [`State`] into lines of words: no boxes, no
+//! colours. They take all numbers from the scene of the step and compute none.
+//!
+//! ```text
+//! grad.conv1.weight[0,0,0,1]  step 59/112, backward, layer 1/2 conv2d conv1, unit step
+//! weight gradient: the input convolved with the error. d C by d W of layer 1 equals a of layer 0 convolved with delta of layer 1.
+//! Term 3 of 4 of d C by d w 1 2: a 2 2 times delta 2 1 equals 1 times 0.05 equals 0.05.
+//! a 2 2 is input[0,1,1], given: 1.
+//! delta 2 1 is grad.conv1.z[0,1,0], from step 43: 0.05.
+//! So far: 0.62 plus 0.05 equals 0.67.
+//! Why: …
+//! ```
+
+mod matrix;
+mod overlay;
+mod step;
+
+pub use matrix::{matrices, matrix};
+
+use crate::app::{Focus, ListRow, PromptKind, State, Visit};
+use crate::glyph::spoken;
+use crate::text::line;
+use crate::ui::RenderOptions;
+use crate::ui::status::{line_sign, under_cursor};
+use crate::ui::view::View;
+use crate::ui::{header, words};
+
+/// The answers so far: what need not be said again.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// The step that was read out last.
+    read: Option<Visit>,
+    /// The list that was read out last, if it is still open.
+    list: Option<Vec<ListRow>>,
+}
+
+impl Reader {
+    /// Returns the answer to a line of input. It begins with the status line. Then come the message, if there is one, and what is open: a line, a list, the map.
+    /// Without one of these, the step is read out if it is another one than before, or if `again` is set.
+    pub fn answer(&mut self, state: &State, options: RenderOptions, again: bool) -> Vec<String> {
+        let Some(view) = View::of(state, options) else {
+            let mut lines = vec!["gradstep: no scenario is open".to_owned()];
+            lines.extend(message(state));
+            lines.extend(overlay::picker(state));
+            return lines;
+        };
+        let mut lines = vec![status(&view)];
+        lines.extend(message(state));
+        let focus = state.focus();
+        match focus {
+            Focus::Picker => lines.extend(overlay::picker(state)),
+            Focus::List => lines.extend(self.list(state)),
+            Focus::Overlay | Focus::Map | Focus::Curve => lines.extend(overlay::open(&view)),
+            Focus::Normal | Focus::Cursor | Focus::Prompt | Focus::Answer => {}
+        }
+        if focus != Focus::List {
+            self.list = None;
+        }
+        let here = view.stepper.visit();
+        let is_new = self.read != Some(here);
+        if matches!(focus, Focus::Normal | Focus::Answer) && (is_new || again || view.stepper.shown_effect().is_some()) {
+            self.read = Some(here);
+            lines.extend(step::sentences(&view));
+        }
+        match focus {
+            Focus::Cursor => lines.extend(under_cursor(&view).map(|text| format!("the cursor: {}", spoken(&text.replace("  ", ", "))))),
+            Focus::Prompt | Focus::Answer => lines.extend(open_line(&view)),
+            _ => {}
+        }
+        lines
+    }
+}
+
+impl Reader {
+    /// Returns the rows of the open list, or its selected row if the others were read out before.
+    fn list(&mut self, state: &State) -> Vec<String> {
+        let Some(list) = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref()) else { return Vec::new() };
+        if self.list.as_ref() == Some(&list.rows) {
+            return list.rows.get(list.selected).map(|row| overlay::row(list.selected, row)).into_iter().collect();
+        }
+        self.list = Some(list.rows.clone());
+        overlay::list(list)
+    }
+}
+
+/// Returns the keys, with what they do.
+#[must_use]
+pub fn help() -> Vec<String> {
+    overlay::keys_in_words()
+}
+
+/// Returns the status line: the address of the step, its number, and the facts that the screen has in its first and last lines.
+#[must_use]
+pub fn status(view: &View<'_>) -> String {
+    let mut facts = header::fact_texts(view);
+    facts.push(format!("unit {}", view.stepper.unit.name()));
+    let prediction = &view.stepper.prediction;
+    if prediction.is_on {
+        let (right, all) = prediction.totals();
+        facts.push(format!("predicted {right}/{all}"));
+    }
+    line(&format!("{}  step {}/{}, {}", view.address(), view.at.step, view.step_count(), facts.join(", ")))
+}
+
+/// Returns the message, as a sentence of its own.
+fn message(state: &State) -> Option<String> {
+    state.message.as_ref().map(|message| spoken(&message.text))
+}
+
+/// Returns the text of the line that is open: the question, and the candidates if it asks.
+fn open_line(view: &View<'_>) -> Vec<String> {
+    let Some(prompt) = view.state.prompt() else { return Vec::new() };
+    match prompt.kind {
+        PromptKind::Answer(_) => {
+            // the hint is the message, until it is closed
+            let hint = |question| words::hint_text(question).filter(|_| view.state.message.is_none());
+            let texts =
+                view.stepper.open_question().map(|question| hint(question).into_iter().chain([words::question_text(view, question)]));
+            texts.into_iter().flatten().map(|text| spoken(&text)).collect()
+        }
+        PromptKind::Value(_) => vec![format!("type the new value of {}", spoken(line_sign(view.state, prompt).trim()))],
+        _ => {
+            let candidates = prompt.candidates(view.document);
+            let question =
+                if prompt.asks { "there is no such place or command; did you mean:" } else { "type an address, a command or a word:" };
+            let row = |candidate: &crate::app::Candidate| match candidate.words {
+                "" => line(&candidate.label),
+                words => format!("{}: {words}", line(&candidate.label)),
+            };
+            std::iter::once(question.to_owned()).chain(candidates.iter().map(row)).collect()
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Matrices by row.
+
+use std::ops::Range;
+
+use super::step::number;
+use crate::network::Id;
+use crate::scene::Grid;
+use crate::tensor::shape_text;
+use crate::text::line;
+use crate::ui::view::View;
+
+/// The largest number of rows, and of columns, that are read out.
+const MOST: usize = 32;
+
+/// Returns the rows of all matrices of the step: its operands, then its result.
+#[must_use]
+pub fn matrices(view: &View<'_>) -> Vec<String> {
+    let mut ids: Vec<Id> = Vec::new();
+    for shown in view.tensors() {
+        if !ids.contains(&shown.tensor) {
+            ids.push(shown.tensor);
+        }
+    }
+    ids.into_iter().flat_map(|id| matrix(view, id)).collect()
+}
+
+/// Returns the rows of a tensor of this step's network, one matrix after the other if it has several. Of a large matrix, these are the rows and columns
+/// around the entry that this step reads or computes.
+#[must_use]
+pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
+    let info = view.network().tensor(tensor);
+    let grid = Grid::of(&info.shape);
+    let focus = if tensor == view.output {
+        Some(view.at.entry)
+    } else {
+        view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at)
+    };
+    let [block, row, column] = focus.map_or([0; 3], |at| grid.coordinates(at));
+    let first = view.first_index;
+    let [blocks, rows, columns] = [(block, grid.blocks), (row, grid.rows), (column, grid.columns)].map(|(at, all)| window(at, all));
+    let mut lines = vec![format!("{}, {}:", line(&info.name), shape_text(&info.shape).replace('x', " by "))];
+    let cut = [(&blocks, grid.blocks, "matrices"), (&rows, grid.rows, "rows"), (&columns, grid.columns, "columns")];
+    let cut = cut.iter().filter(|(range, all, _)| range.len() < *all);
+    lines.extend(cut.map(|(range, all, what)| format!("{what} {} to {} of {all}", range.start + first, range.end - 1 + first)));
+    for block in blocks.clone() {
+        if grid.blocks > 1 {
+            let index = crate::tensor::unravel(grid.entry([block, 0, 0]), &info.shape);
+            let leading: Vec<String> = index[..index.len() - 2].iter().map(|n| (n + first).to_string()).collect();
+            lines.push(format!("matrix {}:", leading.join(" ")));
+        }
+        for row in rows.clone() {
+            let numbers: Vec<String> =
+                columns.clone().map(|column| marked(view, tensor, grid.entry([block, row, column]), focus)).collect();
+            let head = if grid.rows > 1 { format!("row {}: ", row + first) } else { String::new() };
+            lines.push(format!("{head}{}", numbers.join(", ")));
+        }
+    }
+    lines
+}
+
+/// Returns the number of an entry; that of this step is in brackets.
+fn marked(view: &View<'_>, tensor: Id, at: usize, focus: Option<usize>) -> String {
+    let number = number(view, tensor, at);
+    if focus == Some(at) { format!("[{number}]") } else { number }
+}
+
+/// Returns at most [`MOST`] of `all` indices, with `at` among them.
+fn window(at: usize, all: usize) -> Range<usize> {
+    let start = at.saturating_sub(MOST / 2).min(all.saturating_sub(MOST));
+    start..(start + MOST).min(all)
+}

@@ -1,0 +1,117 @@
+//! The words of what is open over the step: lists, texts, the map, the curve and the picker.
+
+use crate::app::{Curves, Focus, List, ListRow, NetworkMap, Overlay, OverlayKind, State};
+use crate::glyph::spoken;
+use crate::keys;
+use crate::network::Id;
+use crate::number::short;
+use crate::tensor::shape_text;
+use crate::text::line;
+use crate::ui::overlay::text_lines;
+use crate::ui::view::View;
+
+/// The width of texts that are made for the screen.
+const WIDTH: usize = 100;
+/// The largest number of points of a curve that are read out.
+const MOST_POINTS: usize = 12;
+
+/// Returns the words of the open overlay; those of a list are [`list`]'s.
+pub(super) fn open(view: &View<'_>) -> Vec<String> {
+    let Some(overlay) = &view.state.overlay else { return Vec::new() };
+    match overlay {
+        Overlay { map: Some(open), .. } => map(view, open),
+        Overlay { kind: OverlayKind::Curve, .. } => view.state.curves().map(|curves| curve(&curves)).unwrap_or_default(),
+        Overlay { kind: OverlayKind::Help, .. } => keys_in_words(),
+        _ => {
+            text_lines(view.state, overlay.kind, WIDTH).iter().map(|text| spoken(text.trim_end())).filter(|text| !text.is_empty()).collect()
+        }
+    }
+}
+
+/// Returns the rows of a list, with their numbers.
+pub(super) fn list(list: &List) -> Vec<String> {
+    let mut lines = vec![spoken(list.title.trim())];
+    lines.extend(list.rows.iter().enumerate().map(|(number, one)| row(number, one)));
+    if !list.note.is_empty() {
+        lines.push(spoken(&list.note));
+    }
+    let can_choose = list.rows.iter().any(|row| row.action.is_some());
+    lines.push(if can_choose { "A number chooses its row, <Esc> leaves the list." } else { "<Esc> leaves the list." }.to_owned());
+    lines
+}
+
+/// Returns the keys of the step and of the cursor, with what they do.
+pub(super) fn keys_in_words() -> Vec<String> {
+    let words = |row: &keys::KeyBinding| {
+        let keys: Vec<String> = row.keys.iter().map(|key| keys::shown(key)).collect();
+        format!("{}: {}", keys.join(" or "), row.words)
+    };
+    let of = |focus: Focus, title: &str| std::iter::once(title.to_owned()).chain(keys::rows(focus).map(words)).collect::<Vec<_>>();
+    [of(Focus::Normal, "The keys:"), of(Focus::Cursor, "The keys of the cursor:")].concat()
+}
+
+/// Returns a row of a list with its number, which counts from 0 here.
+pub(super) fn row(number: usize, row: &ListRow) -> String {
+    let cells: Vec<String> = row.cells.iter().map(|cell| spoken(cell.trim())).filter(|cell| !cell.is_empty()).collect();
+    let key = row.key.map_or_else(String::new, |key| format!("{key}, "));
+    format!("{}: {key}{}", number + 1, cells.join(", "))
+}
+
+/// Returns the blocks of the map: name, kind, shape, parameters, and the steps that are done.
+fn map(view: &View<'_>, map: &NetworkMap) -> Vec<String> {
+    let end_of_last_sample = view.last_of_samples();
+    let scene = end_of_last_sample.as_ref().unwrap_or(&view.scene);
+    let here = view.block(&map.blocks);
+    let mut lines = vec!["the map of the network".to_owned()];
+    let shape = |id: Id| shape_text(&scene.network().tensor(id).shape).replace('x', " by ");
+    for number in 0..map.blocks.len() {
+        let Some(block) = map.blocks.get(number) else { continue };
+        let (name, kind) = scene.block_texts(block, view.notation);
+        let mut facts = vec![line(&name), spoken(&line(&kind)), shape(block.tensor)];
+        facts.extend(block.parameters.iter().map(|id| {
+            let info = scene.network().tensor(*id);
+            let name = if block.layer.is_some() { info.suffix } else { &info.name };
+            format!("{} {}", line(name), shape(*id))
+        }));
+        for (pass, (done, all)) in ["forward", "backward"].into_iter().zip(scene.block_progress(block)) {
+            facts.extend((all > 0).then(|| format!("{pass} {done} of {all} steps")));
+        }
+        facts.retain(|fact| !fact.is_empty());
+        let mark = if number == here { ", here" } else { "" };
+        lines.push(format!("{}: {}{mark}", number + 1, facts.join(", ")));
+    }
+    lines.push("A number goes to its block, <Esc> leaves the map.".to_owned());
+    lines
+}
+
+/// Returns points of the curve: the first, the last, and some between them at equal distances.
+fn curve(curves: &Curves) -> Vec<String> {
+    let Curves { name, current, known, here, .. } = curves;
+    let points = &current.points;
+    let mut lines = vec![format!("{} over the iterations: {} points, here is iteration {here}", line(name), points.len())];
+    let last = points.len().saturating_sub(1);
+    let mut picked: Vec<usize> = (0..MOST_POINTS).map(|n| n * last / (MOST_POINTS - 1)).collect();
+    picked.dedup();
+    for (iteration, value) in picked.into_iter().filter_map(|at| points.get(at)) {
+        let ahead = if iteration > known { ", computed ahead" } else { "" };
+        lines.push(format!("iteration {iteration}: {}{ahead}", short(*value).replace('−', "-")));
+    }
+    for earlier in &curves.earlier {
+        if let (Some((_, first)), Some((iteration, value))) = (earlier.points.first(), earlier.points.last()) {
+            let what = if earlier.edit.is_empty() { "as in the file".to_owned() } else { spoken(&earlier.edit) };
+            lines.push(format!("before, {what}: from {} to {} in iteration {iteration}", short(*first), short(*value)).replace('−', "-"));
+        }
+    }
+    lines.push("<Esc> leaves the curve.".to_owned());
+    lines
+}
+
+/// Returns the rows of the picker.
+pub(super) fn picker(state: &State) -> Vec<String> {
+    let mut lines = vec!["the scenarios:".to_owned()];
+    let rows =
+        state.scenarios.iter().zip(1..).map(|(scenario, number)| format!("{number}: {}: {}", line(&scenario.name), line(&scenario.title)));
+    lines.extend(rows);
+    lines.push("A number opens its scenario.".to_owned());
+    lines
+}

@@ -1,0 +1,123 @@
+//! The sentences about a step.
+
+use crate::glyph::spoken;
+use crate::network::Id;
+use crate::scene::{EntryState, after_sign};
+use crate::step::Factor;
+use crate::text::line;
+use crate::ui::view::View;
+use crate::ui::{equation, words};
+
+/// The largest number of terms that are read out in symbols.
+const MOST_TERMS: u64 = 8;
+
+/// Returns the sentences: the last edit, the equation, the term with the sources of its factors, the sum so far, other ways to compute the entry, and the reason.
+pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(effect) = view.stepper.shown_effect() {
+        lines.push(sentence(&effect.edit.summary()));
+        lines.extend(words::effect_facts(view, effect).iter().map(|fact| sentence(fact)));
+    }
+    let op = view.equation(view.part());
+    lines.push(sentence(&format!("{}. {}", op.title(view.notation), view.equation_text(view.notation))));
+    lines.extend(all_terms(view));
+    lines.push(term(view));
+    lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));
+    if !view.asks() {
+        lines.push(sum(view));
+        lines.extend(equation::other_ways(view).iter().map(|way| sentence(way)));
+    }
+    lines.push(format!("Why: {}", sentence(&words::rule_text(view))));
+    lines.extend(words::remark_text(view).map(|remark| format!("Note: {}", sentence(&remark.replace('\n', " ")))));
+    lines
+}
+
+/// Returns a text read out, with a full stop.
+fn sentence(text: &str) -> String {
+    let said = spoken(&line(text));
+    if said.ends_with(['.', '?', '!', ':']) { said } else { format!("{said}.") }
+}
+
+/// Returns the symbol of the entry that the step computes.
+fn entry(view: &View<'_>) -> String {
+    view.disambiguated(view.output, view.at.entry)
+}
+
+/// Returns the sum of all terms in symbols; `None` for a single term, which the sentence about the term has.
+fn all_terms(view: &View<'_>) -> Option<String> {
+    let count = view.at.terms;
+    if count < 2 {
+        return None;
+    }
+    let symbols = |term: u64| view.in_symbols(&view.term(term));
+    let shown: Vec<String> = (0..count.min(MOST_TERMS)).map(symbols).collect();
+    let rest = count - count.min(MOST_TERMS);
+    let more = if rest > 0 { format!(" + {rest} more") } else { String::new() };
+    Some(sentence(&format!("{} = {}{more}", entry(view), shown.join(" + "))))
+}
+
+/// Returns the sentence about the term: in symbols, in numbers, and its value.
+fn term(view: &View<'_>) -> String {
+    let term = view.term(view.at.term);
+    let symbols = view.in_symbols(&term);
+    let mut forms = vec![symbols];
+    match (view.in_numbers(&term), view.term_text(&term)) {
+        (Some(numbers), Some(value)) => {
+            for form in [numbers, value] {
+                if forms.last() != Some(&form) {
+                    forms.push(form);
+                }
+            }
+        }
+        (Some(numbers), None) => forms.extend([numbers, "?".to_owned()]),
+        (None, _) => forms.push("?".to_owned()),
+    }
+    let head = match view.at.terms {
+        1 => entry(view),
+        terms => format!("Term {} of {terms} of {}", view.at.term + 1, entry(view)),
+    };
+    let joint = if view.at.terms == 1 { " = " } else { ": " };
+    sentence(&format!("{head}{joint}{}", forms.join(" = ")))
+}
+
+/// Returns the sentence about the entry that a factor is or is computed from: its address, the step that computed it, and its value.
+fn source(view: &View<'_>, factor: &Factor) -> Option<String> {
+    let entry = factor.source?;
+    let symbol = spoken(&view.factor(factor, view.part()));
+    let info = view.network().tensor(entry.tensor);
+    if factor.slice.is_some() {
+        return Some(format!("{symbol} is of {}.", line(&info.name)));
+    }
+    let address = line(&view.address_of(entry.tensor, entry.at));
+    let value = number(view, entry.tensor, entry.at);
+    let origin = match view.state_of(entry.tensor, entry.at) {
+        EntryState::Given(_) => "given".to_owned(),
+        EntryState::Complete { steps, .. } if steps.is_empty() => "of no steps".to_owned(),
+        EntryState::Complete { steps, .. } => format!("from step {}", steps.end - 1),
+        EntryState::Partial { .. } => "the sum so far".to_owned(),
+        EntryState::Pending { .. } => "not computed yet".to_owned(),
+        EntryState::Unreached(why) => why.to_owned(),
+    };
+    let verb = if factor.derived.is_some() { "is computed from" } else { "is" };
+    Some(format!("{symbol} {verb} {address}, {origin}: {value}."))
+}
+
+/// Returns an entry's number with the digits that it has on the screen.
+pub(super) fn number(view: &View<'_>, tensor: Id, at: usize) -> String {
+    view.entry_text(tensor, at).map_or_else(|| "not computed yet".to_owned(), |text| text.replace('−', "-"))
+}
+
+/// Returns the sentence about the sum so far, or the value of the complete entry. Only for a step whose numbers are not asked for.
+fn sum(view: &View<'_>) -> String {
+    let result = view.value_text(view.step.sum);
+    let is_last = view.is_complete();
+    let rounding = if view.is_rounding_error() { ", which is 0 but for rounding" } else { "" };
+    let before = view.at.term.checked_sub(1).and_then(|before| view.sum_text(before));
+    let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(|| result.clone());
+    let sum = before.map_or_else(|| result.clone(), |before| format!("{before} + {} = {result}", after_sign(value)));
+    match (is_last, view.at.terms) {
+        (true, 1) => sentence(&format!("The entry is complete: {result}{rounding}")),
+        (true, terms) => sentence(&format!("All {terms} terms: {sum}{rounding}. The entry is complete")),
+        (false, _) => sentence(&format!("So far: {sum}{rounding}")),
+    }
+}

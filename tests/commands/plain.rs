@@ -1,0 +1,102 @@
+//! `--plain`: lines in, sentences out.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use tempfile::tempdir;
+
+use super::{Run, command};
+
+/// Runs the plain mode on a scenario, with these bytes as its input.
+fn plain_bytes(arguments: &[&str], input: &[u8]) -> Run {
+    let state = tempdir().expect("a folder");
+    let mut command = command(arguments);
+    command.env("XDG_STATE_HOME", state.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    // the program may end before it has read everything
+    let _ = child.stdin.take().expect("a pipe").write_all(input);
+    let output = child.wait_with_output().expect("an end");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Run { status: output.status.code().expect("a status"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// The answers to lines, without that to the opening.
+fn answers(scenario: &str, lines: &[&str]) -> String {
+    let opening = plain_bytes(&[scenario, "--plain"], b"").out;
+    let run = plain_bytes(&[scenario, "--plain"], (lines.join("\n") + "\n").as_bytes());
+    assert_eq!((run.status, run.err.as_str()), (0, ""), "{lines:?}");
+    run.out.strip_prefix(&opening).expect("the opening is the same").to_owned()
+}
+
+#[test]
+fn a_line_is_keys_an_address_or_a_command() {
+    let by_keys = answers("figure-19", &[":loss<Enter>"]);
+    // a colon begins an address, whose `<` is text
+    assert!(by_keys.contains("there is no"), "{by_keys}");
+    let all = ["loss", ":loss", "21G", "21", ":21"].map(|line| answers("figure-19", &[line]));
+    assert!(all[0].starts_with("loss  step 21/64"), "{}", all[0]);
+    for other in &all {
+        assert_eq!(other, &all[0]);
+    }
+    // a single character is a key, even where a node has it as its name
+    assert!(answers("figure-14", &["b"]).starts_with("grad.J  step 5/10"));
+    assert!(answers("figure-14", &["quit", "l"]).is_empty());
+    assert!(answers("figure-14", &["q", "l"]).is_empty());
+    assert!(answers("figure-14", &["lll", "", "ll"]).matches("step 4/").count() == 2);
+}
+
+#[test]
+fn a_line_without_a_meaning_says_so() {
+    // the keys end at the first one without a meaning
+    let said = answers("figure-19", &["lllQlll"]);
+    assert!(said.contains("step 36/64") && said.contains("Q does nothing here"), "{said}");
+    for line in [":frobnicate", "<Nonsense>", "Q", "matrix frobnicate", ":loos"] {
+        let said = answers("figure-19", &[line]);
+        assert!(said.lines().count() > 1 && said.starts_with("grad.conv1.weight[0,0,0,0]  step 33/64"), "{line:?}: {said}");
+    }
+    // after a question the next line begins anew
+    let said = answers("figure-19", &[":loos", "l"]);
+    assert!(said.contains("did you mean") && said.contains("step 34/64"), "{said}");
+    let said = plain_bytes(&["figure-19", "--plain"], b"\xff\xfe\x00\x1b[2J\nl\n");
+    assert!(said.status == 0 && said.out.contains("step 34/64") && !said.out.contains('\u{1b}'), "{}", said.out);
+    let long = plain_bytes(&["figure-19", "--plain"], &vec![b'l'; 100_000]);
+    assert!(long.status == 2 && long.err.contains("longer than"), "{}", long.err);
+}
+
+#[test]
+fn lists_the_map_and_the_picker_take_numbers() {
+    let said = answers("figure-19", &["grad.conv1.weight[0,0,0,1]#4", "t", "2"]);
+    assert!(said.lines().any(|line| line.starts_with("2: ")) && said.contains("step 38/64"), "{said}");
+    let said = answers("figure-19", &["M", "3"]);
+    assert!(said.contains("1: input, given, 1 by 3 by 3") && said.contains("\nloss  step 21/64"), "{said}");
+    let run = plain_bytes(&["--plain"], b"G\n1\nl\nq\n");
+    assert!(run.status == 0 && run.out.contains("1: figure-01") && run.out.contains("\nconv1.z[0,13,8]  step 9674/"), "{}", run.out);
+}
+
+#[test]
+fn a_number_is_predicted_edited_and_written() {
+    let said = answers("figure-19", &["grad.conv1.weight[0,0,0,1]#1", "p", "17", "2"]);
+    assert!(said.contains("What is this term, a 1 2 times delta 1 1? Two digits are enough"), "{said}");
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("net.toml");
+    fs::write(&file, "title = \"net\"\n# the point\ninput = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n\n[[layer]]\ntype = \"linear\"\nweight = [[0.5, 0.25]]\nbias = [0]\n")
+        .expect("a file");
+    let path = file.to_str().expect("UTF-8");
+    let run = plain_bytes(&[path, "--plain"], b"set fc1.weight[0,1] 1/2\nW\nq\n");
+    assert!(run.out.contains("change of C equals 0.125"), "{}", run.out);
+    let written = fs::read_to_string(&file).expect("a file");
+    assert!(written.contains("weight = [[0.5, 0.5]]") && written.contains("# the point"), "{written}");
+}
+
+#[test]
+fn in_ascii_every_byte_is_ascii() {
+    let run = plain_bytes(&["figure-17", "--plain", "--ascii"], b"?\n<Esc>\nlll\nt\n<Esc>\nmatrices\nye\n");
+    assert!(run.status == 0 && run.out.is_ascii() && run.out.lines().count() > 60, "{}", run.out);
+}
+
+#[test]
+fn plain_excludes_a_recording() {
+    let run = plain_bytes(&["figure-17", "--plain", "--record", "x.session"], b"");
+    assert!(run.status == 2 && run.err.contains("--record"), "{}", run.err);
+}

@@ -1,0 +1,189 @@
+//! The plain mode: answers in sentences, with the numbers of the trace, and without numbers that are computed later.
+
+use std::sync::Arc;
+
+use gradstep::app::{Document, State};
+use gradstep::plain::{self, Reader};
+use gradstep::tensor::len;
+use gradstep::ui::RenderOptions;
+use gradstep::ui::view::View;
+use proptest::prelude::*;
+
+use super::early::{FUTURES, Scenarios, bundled, others, steps};
+use super::{open, press};
+
+/// Keys that open what the plain mode reads out.
+const OPENED: [&str; 9] = ["", "t", "w", "r", "d", "M", "y", "i", "?"];
+
+fn at(document: &Arc<Document>, step: u64) -> State {
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::clone(document), Some(step));
+    state
+}
+
+/// The answer at a step after keys, and the matrices of the step.
+fn answers(document: &Arc<Document>, step: u64, keys: &str) -> Vec<String> {
+    let mut state = at(document, step);
+    press(&mut state, keys);
+    let mut lines = Reader::default().answer(&state, RenderOptions::default(), true);
+    lines.extend(plain::matrices(&View::of(&state, RenderOptions::default()).expect("a step")));
+    lines
+}
+
+fn early_numbers(scenarios: Scenarios, most: u64) {
+    for (name, document) in scenarios {
+        for (n, step) in steps(&document, most).into_iter().enumerate() {
+            let (what, future) = FUTURES[n % FUTURES.len()];
+            let altered = Arc::new(document.with_future(step, future));
+            for keys in OPENED {
+                // where the chain rule gives NaN, the gradient of the output's activation has other steps, and reads other numbers
+                if keys == "r" && what == "not a number" {
+                    continue;
+                }
+                let [said, other] = [&document, &altered].map(|document| answers(document, step, keys));
+                assert_eq!(said, other, "{name} at step {step} after {keys:?}, {what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_said_that_is_computed_later() {
+    early_numbers(bundled(), 24);
+    early_numbers(others(), 12);
+}
+
+/// The comparison itself works: if the replaced future includes the step itself, the answers differ.
+#[test]
+fn an_answer_depends_on_the_number_of_its_step() {
+    let (_, to_nan) = FUTURES[3];
+    for (name, document) in bundled() {
+        for step in steps(&document, 6).into_iter().filter(|step| *step > 1) {
+            let altered = Arc::new(document.with_future(step - 1, to_nan));
+            assert_ne!(answers(&document, step, ""), answers(&altered, step, ""), "{name} at step {step}");
+        }
+    }
+}
+
+/// The numbers in rows such as `row 2: 0.1, [-0.25], not computed yet`.
+fn numbers(line: &str) -> Vec<Option<f64>> {
+    let row = line.split_once(": ").map_or(line, |(head, row)| if head.starts_with("row ") { row } else { line });
+    row.split(", ").map(|number| number.trim_matches(['[', ']']).parse().ok()).collect()
+}
+
+#[test]
+fn rows_have_the_numbers_of_the_trace() {
+    for (name, document) in bundled() {
+        let step = document.trace.len() / 2;
+        let state = at(&document, step.max(1));
+        let view = View::of(&state, RenderOptions::default()).expect("a step");
+        for shown in view.tensors() {
+            let shape = &view.network().tensor(shown.tensor).shape;
+            // larger ones are read in part
+            if shape.iter().any(|size| *size > 32) || shape.len() > 2 {
+                continue;
+            }
+            let rows: Vec<Option<f64>> = plain::matrix(&view, shown.tensor)[1..].iter().flat_map(|line| numbers(line)).collect();
+            assert_eq!(rows.len(), len(shape), "{name}: {:?}", plain::matrix(&view, shown.tensor));
+            for (at, row) in rows.into_iter().enumerate() {
+                match (row, view.number(shown.tensor, at)) {
+                    (Some(read), Some(number)) => {
+                        assert!((read - number).abs() <= 5e-4 * number.abs().max(0.1), "{name}: {read} for {number}");
+                    }
+                    (read, number) => assert_eq!(read, number, "{name}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_is_sentences() {
+    let state = open("figure-19", ":grad.conv1.weight[0,0,0,1]#3<Enter>");
+    let lines = Reader::default().answer(&state, RenderOptions::default(), false);
+    assert_eq!(
+        lines,
+        [
+            "grad.conv1.weight[0,0,0,1]  step 39/64, iteration 1, sample 1/1, backward, layer 1/1 conv2d conv1, unit step",
+            "weight gradient: the input convolved with the error. d C by d W of layer 1 equals a of layer 0 convolved with delta of layer 1.",
+            "d C by d w 1 2 equals a 1 2 times delta 1 1 plus a 1 3 times delta 1 2 plus a 2 2 times delta 2 1 plus a 2 3 times delta 2 2.",
+            "Term 3 of 4 of d C by d w 1 2: a 2 2 times delta 2 1 equals 3 times 3 equals 9.",
+            "a 2 2 is input[0,1,1], given: 3.",
+            "delta 2 1 is grad.conv1.z[0,1,0], from step 31: 3.",
+            "So far: 2 plus 9 equals 11.",
+            "Why: A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the \
+             edge's beginning times the error at its end.",
+        ]
+    );
+}
+
+/// Keys that reach every mode.
+const KEYS: [&str; 44] = [
+    "l",
+    "h",
+    "j",
+    "k",
+    "s",
+    "S",
+    "f",
+    "z",
+    "g",
+    "G",
+    "b",
+    "m",
+    "r",
+    "t",
+    "w",
+    "x",
+    "d",
+    "y",
+    "v",
+    "'",
+    "M",
+    "H",
+    "I",
+    "i",
+    "[",
+    "]",
+    "<Tab>",
+    "<Enter>",
+    "<Esc>",
+    "<Down>",
+    "<Up>",
+    "?",
+    "a",
+    "o",
+    "L",
+    "p",
+    "0.5<Enter>",
+    "e",
+    "u",
+    "B",
+    "c",
+    "n",
+    ":loss<Enter>",
+    "/> 0<Enter>",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn after_any_keys_the_answer_begins_with_the_status(
+        name in prop::sample::select(vec!["figure-14", "figure-17", "figure-07", "xor", "figure-02"]),
+        keys in prop::collection::vec(prop::sample::select(KEYS.to_vec()), 1..24),
+    ) {
+        let mut state = open(name, "");
+        let mut reader = Reader::default();
+        for key in keys {
+            press(&mut state, key);
+            let lines = reader.answer(&state, RenderOptions::default(), false);
+            let view = View::of(&state, RenderOptions::default()).expect("a step");
+            prop_assert!(lines[0].starts_with(&format!("{}  step {}/{}", view.address(), view.at.step, view.step_count())), "{}", lines[0]);
+            for line in &lines {
+                prop_assert!(!line.chars().any(|c| c.is_control() || ('\u{2500}'..='\u{259f}').contains(&c)), "{line:?}");
+                prop_assert!(!line.ends_with(' ') && !line.is_empty(), "{line:?}");
+            }
+        }
+    }
+}
