@@ -15,6 +15,7 @@ mod kept_edits;
 mod list;
 mod live;
 mod man;
+mod new;
 mod open;
 mod options;
 pub mod picker_entries;
@@ -124,6 +125,7 @@ const fn row<C: Invocation>() -> CommandRow {
 static COMMANDS: &[CommandRow] = &[
     row::<open::OpenCommand>(),
     row::<list::ListCommand>(),
+    row::<new::NewCommand>(),
     row::<check::CheckCommand>(),
     row::<grads::GradsCommand>(),
     row::<gradcheck::GradcheckCommand>(),

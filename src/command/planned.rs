@@ -3,7 +3,7 @@
 use anyhow::bail;
 
 /// The names of the planned commands.
-const COMMANDS: [&str; 2] = ["diff", "new"];
+const COMMANDS: [&str; 1] = ["diff"];
 
 /// Returns an error if a command is planned.
 pub(super) fn refuse(name: &str) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal as _};
 use super::capability::can_be_drawn_on;
 
 /// The last part of the messages: an alternative that needs no terminal.
-const HINT: &str = "`gradstep show` prints a frame as text";
+const HINT: &str = "`gradstep show` prints a frame as text, and --plain answers lines without a screen";
 
 /// Checks that there is a terminal to draw on, and a terminal to read keys from.
 ///

@@ -212,3 +212,23 @@ fn a_full_disk_is_an_error() {
         assert_eq!(said, "error: cannot write the output: No space left on device (os error 28)\n", "{arguments:?}");
     }
 }
+
+#[test]
+fn a_template_is_printed_and_no_file_is_overwritten() {
+    let text = printed(&["new", "convolution"]);
+    assert!(text.starts_with("# A convolution") && text.contains("[[layer]]"));
+    assert_eq!(printed(&["new", "xor"]), include_str!("../../scenarios/xor.toml"));
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("mine.toml");
+    let path = file.to_str().expect("UTF-8");
+    for kind in ["graph", "fully-connected", "convolution", "classifier", "training"] {
+        assert_eq!(printed(&["new", kind, "-o", path]), "");
+        // every expected number was computed by hand
+        assert!(printed(&["check", path]).starts_with(&format!("ok  {path}")), "{kind}");
+        fs::remove_file(&file).expect("a file");
+    }
+    fs::write(&file, "mine").expect("a file");
+    let said = refused(2, &["new", "training", "-o", path]);
+    assert!(said.contains("overwrites no file") && fs::read_to_string(&file).expect("a file") == "mine", "{said}");
+    assert!(refused(2, &["new", "clasifier"]).contains("classifier?"), "{}", refused(2, &["new", "clasifier"]));
+}

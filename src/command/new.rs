@@ -1,0 +1,103 @@
+//! `gradstep new`: prints a commented scenario to start from, a template or a bundled one.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail};
+use clap::Parser;
+
+use super::options::GlobalOptions;
+use super::read::display_name;
+use super::{Invocation, bundled, open_output, source};
+use crate::words::suggest;
+
+/// A commented scenario that teaches the format.
+struct Template {
+    /// The kind of scenario.
+    kind: &'static str,
+    /// The text of the file.
+    text: &'static str,
+}
+
+/// Makes a [`Template`] of each kind, with the text of the file `new/KIND.toml`.
+macro_rules! templates {
+    ($($kind:literal)*) => {
+        &[$(Template { kind: $kind, text: include_str!(concat!("new/", $kind, ".toml")) }),*]
+    };
+}
+
+/// All templates, from the simplest on.
+const TEMPLATES: &[Template] = templates!["graph" "fully-connected" "convolution" "classifier" "training"];
+
+/// Print a commented scenario to start from: `gradstep new classifier > mine.toml`.
+///
+/// A template teaches the format of scenario files. The name of a bundled scenario prints that one.
+#[derive(Debug, Parser)]
+#[command(name = "new")]
+pub(super) struct NewCommand {
+    /// graph, fully-connected, convolution, classifier or training; or the name of a bundled scenario
+    kind: String,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Invocation for NewCommand {
+    fn output(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+
+    fn run(&self, _: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let text = text(&self.kind)?;
+        if let Some(file) = self.output().filter(|file| file.exists()) {
+            bail!("{} exists, and `new` overwrites no file; write another name", display_name(file));
+        }
+        let mut to = open_output(self.output(), self.kind.as_ref(), &[])?;
+        // the text is of the program itself: nothing in it needs escaping
+        std::io::Write::write_all(to.raw(), text.as_bytes())?;
+        to.finish()?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Returns the text of a template, or of a bundled scenario, whose name can be shortened.
+fn text(kind: &str) -> anyhow::Result<&'static str> {
+    if let Some(template) = TEMPLATES.iter().find(|template| template.kind == kind) {
+        return Ok(template.text);
+    }
+    if let Some(bundled) = bundled::find(kind) {
+        return Ok(bundled.text);
+    }
+    if let Some(found) = source::find_by_prefix(kind.as_ref()) {
+        return Ok(found?.0.text);
+    }
+    let kinds = || TEMPLATES.iter().map(|template| template.kind);
+    let near = suggest::clause(suggest::nearest(kind, kinds().chain(bundled::ALL.iter().map(|bundled| bundled.name))));
+    let all = kinds().collect::<Vec<_>>().join(", ");
+    Err(anyhow!("there is no template and no bundled scenario {}{near}; the templates are {all}", display_name(kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Document;
+    use crate::scenario::{Limits, Source, read};
+
+    #[test]
+    fn every_template_is_valid_and_teaches_with_comments() {
+        for Template { kind, text } in TEMPLATES {
+            let source = Source { name: (*kind).into(), path_shown: format!("{kind}.toml"), text: (*text).into() };
+            let scenario = read(source, Limits::default()).unwrap_or_else(|faults| panic!("{kind}: {}", faults.render(false)));
+            let start = scenario.start.clone().unwrap_or_else(|| panic!("{kind} has no start"));
+            assert!(scenario.summary.is_some() && text.lines().filter(|line| line.starts_with('#')).count() >= 5, "{kind}");
+            assert!(Document::open(scenario, &start, &mut |_, _| true).expect("computed").is_ok(), "{kind}: no step {start}");
+        }
+    }
+
+    #[test]
+    fn a_bundled_name_can_be_shortened() {
+        assert_eq!(text("mazur").expect("a scenario"), bundled::find("mazur-2-2-2").expect("bundled").text);
+        assert!(text("clasifier").is_err_and(|error| error.to_string().contains("classifier")));
+        assert!(text("figure").is_err());
+    }
+}
