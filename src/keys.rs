@@ -78,6 +78,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of the entry, with values and shares", "").named("terms"),
     row(Focus::Normal, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits", "").named("all digits"),
     row(Focus::Normal, &["I"], Action::CycleSetting(Setting::Index, 1), "count subscripts, headings and channels from 0, or from 1", "").named("count from zero"),
+    row(Focus::Normal, &["Z"], Action::CycleSetting(Setting::Zoom, 1), "zoom: the equation and the operands alone, as large as fits", "").named("zoom"),
     row(Focus::Normal, &["H"], Action::CycleSetting(Setting::HeatMap, 1), "large matrices as heat maps, or as numbers", "").named("heat map"),
     row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "down to the leaves: from the entry along its largest terms to inputs and parameters", "").named("leaves"),
     row(Focus::Normal, &["x"], Action::CheckGradient, "the gradient check of the entry: its derivative, and the differences of the loss", "").named("gradient check"),

@@ -40,6 +40,7 @@ pub mod timeline;
 pub mod view;
 pub mod watch;
 pub mod words;
+mod zoom;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -15,6 +15,8 @@ pub enum Setting {
     SkipZeros,
     /// Whether large matrices are drawn as images.
     HeatMap,
+    /// Whether the equation and the operands are drawn alone, in large characters.
+    Zoom,
     /// Whether subscripts, headings and channels count from 0 instead of 1.
     Index,
     /// Whether the curve has a logarithmic scale.
@@ -80,6 +82,11 @@ impl Settings {
     #[must_use]
     pub fn first_index(&self) -> usize {
         usize::from(!self.is_on(Setting::Index))
+    }
+
+    /// Sets a setting that is on or off.
+    pub fn set(&mut self, setting: Setting, is_on: bool) {
+        self.moved.insert(setting, i64::from(is_on));
     }
 
     /// Sets the number from which subscripts, headings and channels count: 0 or 1.

@@ -222,7 +222,7 @@ impl State {
         self.settings.cycle(setting, count);
         match setting {
             // the screen shows these
-            Setting::Pane | Setting::LogScale | Setting::ParameterPath => {}
+            Setting::Pane | Setting::Zoom | Setting::LogScale | Setting::ParameterPath => {}
             Setting::HeatMap if self.settings.is_on(setting) => self.say("matrices that do not fit are drawn as heat maps", false),
             Setting::HeatMap => self.say("matrices are drawn as numbers", false),
             Setting::SkipZeros if self.settings.is_on(setting) => self.say("l, h, s and S skip products that are 0", false),

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Parser;
@@ -14,21 +15,22 @@ use clap::Parser;
 use super::Invocation;
 use super::driver::Driver;
 use super::live::TerminalStepper;
-use super::options::{GlobalOptions, IndexOption};
+use super::options::{DrawOptions, GlobalOptions};
 use super::picker_entries;
 use super::plain;
 use super::read::display_name;
 use super::source::{self, ScenarioLoader, read_for_recording};
 use super::weights_listing;
 use crate::app::{Document, State, Stepper, Visit};
+use crate::keys::{Code, Key};
 use crate::output;
-use crate::session::{Header, Recorder};
+use crate::session::{Event, Header, Recorder};
 use crate::step::{Address, AddressError};
 use crate::terminal::{self, TerminalOptions};
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
-#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N] [--plain]")]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N] [--zoom] [--plain]")]
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
@@ -39,7 +41,7 @@ pub(super) struct OpenCommand {
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     #[command(flatten)]
-    index: IndexOption,
+    draw: DrawOptions,
     /// Read lines of keys and commands, and answer in sentences: for screen readers, dumb terminals and scripts
     #[arg(long, conflicts_with = "record")]
     plain: bool,
@@ -60,7 +62,7 @@ impl Invocation for OpenCommand {
         let Some(scenario) = &self.scenario else {
             if self.plain && self.at.is_none() {
                 let mut state = State::picker(picker_entries::all());
-                state.settings.count_from(self.index.index);
+                self.draw.apply(&mut state.settings);
                 return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global);
             }
             bail!("--at and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
@@ -81,7 +83,7 @@ impl Invocation for OpenCommand {
         let document = Arc::new(Document::new(scenario));
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(if loader.opens_files { picker_entries::all() } else { picker_entries::bundled() });
-        state.settings.count_from(self.index.index);
+        self.draw.apply(&mut state.settings);
         // move the document into the state: its only owner can free the iteration when another one is computed
         // with --at, it opens at step 1, and `go_to` below goes to the address
         state.open(document, at.is_some().then_some(1));
@@ -106,8 +108,13 @@ impl Invocation for OpenCommand {
                 let place = state.stepper().map_or(Visit { iteration: 1, step: 1 }, Stepper::visit);
                 let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
                 let header =
-                    header.with_files(recorded_files).with_goal(goal.filter(|_| state.job().is_some())).with_index(self.index.index);
-                Some(begin_recording(path, &header)?)
+                    header.with_files(recorded_files).with_goal(goal.filter(|_| state.job().is_some())).with_index(self.draw.index);
+                let mut recorder = begin_recording(path, &header)?;
+                if self.draw.zoom {
+                    // a session has no setting for it, so the key is recorded
+                    recorder.add(Duration::ZERO, &Event::Key(Key::from(Code::Char('Z'))))?;
+                }
+                Some(recorder)
             }
             None => None,
         };

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
+use crate::app::{Setting, Settings};
 use crate::glyph;
 use crate::scenario::Limits;
 use crate::terminal::capability;
@@ -29,12 +30,23 @@ enum BackgroundChoice {
     Light,
 }
 
-/// The option of the commands that draw the stepper.
+/// The options of the commands that draw the stepper.
 #[derive(Debug, Args)]
-pub(super) struct IndexOption {
+pub(super) struct DrawOptions {
     /// Number rows, columns, channels and subscripts from N: 0 or 1
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_index)]
     pub(super) index: usize,
+    /// Draw the equation and the operands alone, as large as fits, for a projector
+    #[arg(long)]
+    pub(super) zoom: bool,
+}
+
+impl DrawOptions {
+    /// Applies the options to the settings of a stepper.
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.count_from(self.index);
+        settings.set(Setting::Zoom, self.zoom);
+    }
 }
 
 /// Parses the value of `--index`.

@@ -14,7 +14,7 @@ use ratatui::buffer::Buffer;
 use super::driver::{Driver, Effect};
 use super::format::{self, CommandOutput, OutputFormat};
 use super::open::{address_error, parse_address};
-use super::options::{GlobalOptions, IndexOption};
+use super::options::{DrawOptions, GlobalOptions};
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at, open_output, picker_entries};
 use crate::app::{Document, State};
@@ -74,7 +74,7 @@ pub(super) struct ShowCommand {
     #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]
     keys: Option<String>,
     #[command(flatten)]
-    index: IndexOption,
+    draw: DrawOptions,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -105,7 +105,7 @@ impl Invocation for ShowCommand {
         };
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(picker_entries::all());
-        state.settings.count_from(self.index.index);
+        self.draw.apply(&mut state.settings);
         // move the document into the state: its only owner can free the iteration when another one is computed
         state.open(Arc::new(document), at);
         let mut driver = Driver::new(state, loader);

@@ -87,6 +87,13 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// Draws the first line of the pane: the op's equation and its title.
+pub(super) fn head(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
+    let margin = width(&tensor) + width(sign(view)) - 1;
+    heading(view, &tensor, margin, area.width.into()).render(area, buf);
+}
+
 /// Returns the lines of the pane, `room` cells wide and at most `height` of them.
 fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     let theme = &view.theme;

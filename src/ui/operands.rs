@@ -1,7 +1,7 @@
 //! The matrices pane: every operand of the op as a matrix, then the result so far. The factors of this step are marked. The entries that other terms of the same
 //! result read are marked more lightly.
 
-mod arrange;
+pub(super) mod arrange;
 mod legend;
 
 use std::ops::Range;
@@ -43,9 +43,26 @@ struct ReadEntries(Vec<(Id, Vec<usize>)>);
 
 /// The entries that all terms of the current entry read, and those that this step reads.
 #[derive(Default)]
-struct MarkedEntries {
+pub(super) struct MarkedEntries {
     by_entry: ReadEntries,
     by_step: ReadEntries,
+}
+
+impl MarkedEntries {
+    /// Returns the mark of an entry of a tensor.
+    pub(super) fn mark(&self, view: &View<'_>, shown: &ShownTensor, at: usize) -> Mark {
+        let ShownTensor { tensor, is_result, .. } = *shown;
+        let (read_by_entry, read_by_step) = (self.by_entry.of(tensor), self.by_step.of(tensor));
+        // a factor can be a whole slice of the tensor, such as all arguments of a softmax. The marks have only some entries of a long slice, so the slice itself is
+        // asked too. A maximum (`Select`) is a single entry of its slice, so there the other entries are not marked as read by this step
+        let in_slice = || view.slices().any(|(other, slice)| other == tensor && slice.contains(at));
+        match () {
+            () if is_result && at == view.at.entry => Mark::Result,
+            () if read_by_entry.binary_search(&at).is_err() && !in_slice() => Mark::None,
+            () if read_by_step.binary_search(&at).is_ok() || view.step.kind != Kind::Select && in_slice() => Mark::Step,
+            () => Mark::Entry,
+        }
+    }
 }
 
 impl ReadEntries {
@@ -174,7 +191,7 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
 }
 
 /// Returns the entries to mark.
-fn marks(view: &View<'_>) -> MarkedEntries {
+pub(super) fn marks(view: &View<'_>) -> MarkedEntries {
     let first = view.at.term.saturating_sub(MAX_MARKED / 2);
     let end = (first + MAX_MARKED).min(view.at.terms);
     let by_step = || view.sources_now().iter().map(|source| (source.tensor, source.at));
@@ -211,17 +228,7 @@ fn with_matrix<T>(
     let ShownTensor { tensor, padding, turned, is_result } = operand.shown;
     let info = view.network().tensor(tensor);
     let value = |at: usize| view.number(tensor, at);
-    let (read_by_entry, read_by_step) = (marks.by_entry.of(tensor), marks.by_step.of(tensor));
-    // a factor can be a whole slice of the tensor, such as all arguments of a softmax. The marks have only some entries of a long slice, so the slice itself is
-    // asked too. A maximum (`Select`) is a single entry of its slice, so there the other entries are not marked as read by this step
-    let slice = view.slices().find(|(other, _)| *other == tensor).map(|(_, slice)| slice);
-    let in_slice = |at: usize| slice.is_some_and(|slice| slice.contains(at));
-    let mark = |at: usize| match () {
-        () if is_result && at == view.at.entry => Mark::Result,
-        () if read_by_entry.binary_search(&at).is_err() && !in_slice(at) => Mark::None,
-        () if read_by_step.binary_search(&at).is_ok() || view.step.kind != Kind::Select && in_slice(at) => Mark::Step,
-        () => Mark::Entry,
-    };
+    let mark = |at: usize| marks.mark(view, &operand.shown, at);
     let is_shared = info.role == Role::Parameter && has_shared_weights(view, tensor);
     let has_edit = view.stepper.has_old_values();
     // a number that the last edit has changed is underlined
@@ -238,7 +245,7 @@ fn with_matrix<T>(
     } else {
         let read_now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
         // if this step does not read the operand, the focus is on an entry that another term reads
-        read_now.or_else(|| read_by_entry.first().copied())
+        read_now.or_else(|| marks.by_entry.of(tensor).first().copied())
     };
     // the channel that [ and ] have chosen
     let grid = Grid::of(&info.shape);

@@ -9,7 +9,7 @@ use super::layout::{Dock, PaneLayout, layout};
 use super::theme::StyleRole;
 use super::view::View;
 use super::{
-    ClickTarget, below_title, draw_title, equation, header, losses, operands, ops, picture, status, tensors, timeline, watch, words,
+    ClickTarget, below_title, draw_title, equation, header, losses, operands, ops, picture, status, tensors, timeline, watch, words, zoom,
 };
 use crate::app::{Focus, Setting};
 use crate::text::width;
@@ -53,6 +53,22 @@ pub static PANES: &[Pane] = &[
     Pane { title: "matrices", dock: Dock::Main,   wants: operands::width, draw: operands::render,  hit: Some(operands::hit) },
 ];
 
+/// The panes of a zoomed step.
+#[rustfmt::skip]
+static ZOOMED: &[Pane] = &[
+    Pane { title: "", dock: Dock::Top,    wants: one_line,     draw: header::render,      hit: None },
+    Pane { title: "", dock: Dock::Bottom, wants: one_line,     draw: status::last_line,   hit: None },
+    Pane { title: "", dock: Dock::Bottom, wants: one_line,     draw: status::status_line, hit: None },
+    gap(|_, _, _| 1),
+    Pane { title: "", dock: Dock::Top,    wants: zoom::height, draw: zoom::equation,      hit: None },
+    Pane { title: "", dock: Dock::Beside, wants: |_, _, _| 0,  draw: zoom::matrices,      hit: None },
+];
+
+/// Returns the panes that are drawn now.
+fn table(view: &View<'_>) -> &'static [Pane] {
+    if view.state.settings.is_on(Setting::Zoom) { ZOOMED } else { PANES }
+}
+
 /// Returns an empty pane, which separates two others.
 const fn gap(wants: fn(&View<'_>, Rect, Rect) -> u16) -> Pane {
     Pane { title: "", dock: Dock::Top, wants, draw: |_, _, _| {}, hit: None }
@@ -74,19 +90,20 @@ impl Pane {
 
 /// Returns the areas of all panes.
 fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
-    let docks: Vec<Dock> = PANES.iter().map(|pane| pane.dock).collect();
+    let panes = table(view);
+    let docks: Vec<Dock> = panes.iter().map(|pane| pane.dock).collect();
     // the words show the effect of an edit, so they are in front until the next move; and the question while its line is open
     let is_answering = view.state.focus() == Focus::Answer;
-    let mut shared = PANES.iter().filter(|pane| matches!(pane.dock, Dock::Beside | Dock::Below));
+    let mut shared = panes.iter().filter(|pane| matches!(pane.dock, Dock::Beside | Dock::Below));
     let words = shared.position(|pane| pane.dock == Dock::Below).filter(|_| is_answering || view.stepper.shown_effect().is_some());
     let front = |count: usize| words.filter(|words| *words < count).unwrap_or_else(|| view.state.settings.choice(Setting::Pane, count));
-    layout(&docks, screen, &front, &|n, room| PANES[n].wants(view, screen, room))
+    layout(&docks, screen, &front, &|n, room| panes[n].wants(view, screen, room))
 }
 
 /// Draws all panes.
 pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let layout = pane_layout(view, screen);
-    for (pane, area) in PANES.iter().zip(&layout.areas).filter(|(_, area)| !area.is_empty()) {
+    for (pane, area) in table(view).iter().zip(&layout.areas).filter(|(_, area)| !area.is_empty()) {
         let inner = if pane.title.is_empty() { *area } else { draw_title(pane.title, &view.theme, *area, buf) };
         (pane.draw)(view, inner, buf);
     }
@@ -98,14 +115,14 @@ pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
 pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let cell = (x, y).into();
     let areas = pane_layout(view, screen).areas;
-    let (pane, area) = PANES.iter().zip(areas).find(|(_, area)| area.contains(cell))?;
+    let (pane, area) = table(view).iter().zip(areas).find(|(_, area)| area.contains(cell))?;
     let inner = if pane.title.is_empty() { area } else { below_title(area) };
     pane.hit.filter(|_| inner.contains(cell)).and_then(|hit| hit(view, inner, x, y))
 }
 
 /// Writes the name of the pane that Tab shows next, at the right end of the title in the shared area.
 fn draw_next_pane(view: &View<'_>, layout: &PaneLayout, buf: &mut Buffer) {
-    let (shared_area, next) = (layout.areas[layout.front], &PANES[layout.next]);
+    let (shared_area, next) = (layout.areas[layout.front], &table(view)[layout.next]);
     if layout.front == layout.next {
         return;
     }

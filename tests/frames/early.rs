@@ -22,7 +22,7 @@ pub const FUTURES: [(&str, Replacement); 4] = [
 ];
 
 /// Keys that put something over the panes.
-const OVERLAYS: [&str; 6] = ["?", "n", ":", ":grad<Tab>", "M", "H"];
+const OVERLAYS: [&str; 7] = ["?", "n", ":", ":grad<Tab>", "M", "H", "Z"];
 
 /// The number of steps that are checked of a bundled scenario and of another one, unless `EARLY_STEPS` is set.
 const STEPS: [u64; 2] = [72, 32];

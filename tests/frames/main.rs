@@ -20,6 +20,7 @@ mod predict;
 mod room;
 mod still;
 mod walk;
+mod zoom;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;

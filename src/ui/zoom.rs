@@ -1,0 +1,106 @@
+//! The step in large characters, for the last row of a lecture hall: the equation and the operands alone.
+//!
+//! ```text
+//! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾               the op
+//! a₂₂·δ₂₁                              the term of this step: in symbols,
+//! 3·3 = 9                              and in numbers, in large characters
+//! so far, term 3 of 4                  the running sum
+//! 2 + 9 = 11                           in large characters
+//!
+//! a⁽⁰⁾          δ⁽¹⁾          ∂C/∂W    the operands and the result
+//! ```
+
+mod block_text;
+mod matrices;
+
+pub use matrices::render as matrices;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+
+use self::block_text::{Size, draw};
+use super::equation;
+use super::theme::StyleRole;
+use super::view::View;
+use crate::expr::Notation;
+use crate::glyph;
+use crate::scene::after_sign;
+
+/// The smallest screen on which the largest characters are used.
+const LARGE: (u16, u16) = (190, 55);
+/// The smallest screen on which characters of three lines are used.
+const MEDIUM: (u16, u16) = (60, 20);
+/// The smallest screen on which characters of ASCII are used, which have five lines.
+const TALL: (u16, u16) = (60, 28);
+
+/// Returns the size of the characters, which depends on the screen alone, so that it holds still.
+fn size(view: &View<'_>, screen: Rect) -> Size {
+    let fits = |(columns, lines): (u16, u16)| screen.width >= columns && screen.height >= lines;
+    let sizes: &[(Size, (u16, u16))] = match view.notation {
+        Notation::Ascii => &[(Size::Large, LARGE), (Size::Tall, TALL)],
+        Notation::Unicode | Notation::Latex => &[(Size::Large, LARGE), (Size::Medium, MEDIUM)],
+    };
+    sizes.iter().find(|(_, smallest)| fits(*smallest)).map_or(Size::Plain, |(size, _)| *size)
+}
+
+/// Returns the number of lines of the equation: the op, the term and the running sum, each with a blank line.
+#[must_use]
+pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
+    2 + 2 * (1 + size(view, screen).lines() + 1)
+}
+
+/// Draws the equation.
+pub fn equation(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let line = |y: u16, height: u16| Rect { y: area.y + y, height, ..area }.intersection(area);
+    equation::head(view, line(0, 1), buf);
+    let size = size(view, buf.area);
+    let (symbols, term) = term_texts(view);
+    let (what, sum) = sum_texts(view);
+    let plain = view.theme.style(StyleRole::Plain).bold();
+    let result = ink(view, if view.is_complete() { StyleRole::Result } else { StyleRole::Plain });
+    let step = ink(view, StyleRole::Step);
+    let second = 3 + size.lines() + 1;
+    for (y, label, texts, style) in [(2, symbols, term.as_slice(), step), (second, what, sum.as_slice(), result)] {
+        Line::styled(label, plain).render(line(y, 1), buf);
+        let fitting = texts.iter().find(|text| size.width(text) <= area.width.into());
+        if let Some(text) = fitting.or(texts.first()) {
+            draw(text, size.fitting(text, area.width.into()), style, line(y + 1, size.lines()), buf);
+        }
+    }
+}
+
+/// Returns the style of large characters, which have no background. What has the accent colour behind it in a text has the colour of the result here.
+fn ink(view: &View<'_>, role: StyleRole) -> Style {
+    let role = if role == StyleRole::Step { StyleRole::Result } else { role };
+    Style { bg: None, ..view.theme.style(role).not_underlined().remove_modifier(Modifier::REVERSED) }
+}
+
+/// Returns the term of this step: its symbols, and its numbers with its value. The second form is without the value, which the sum has too.
+fn term_texts(view: &View<'_>) -> (String, Vec<String>) {
+    let term = view.term(view.at.term);
+    let unknown = if term.is_asked() { glyph::ASKED } else { glyph::TO_COME };
+    let or_unknown = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
+    let [numbers, value] = [or_unknown(view.in_numbers(&term)), or_unknown(view.term_text(&term))];
+    let numbers = if numbers == value { vec![value] } else { vec![format!("{numbers} = {value}"), numbers] };
+    (view.in_symbols(&term), numbers)
+}
+
+/// Returns the running sum: what it is, and the sum before this step, the term and the sum after it. The second form is the sum after it.
+fn sum_texts(view: &View<'_>) -> (String, Vec<String>) {
+    let entry = view.disambiguated(view.output, view.at.entry);
+    let (term, terms) = (view.at.term + 1, view.at.terms);
+    let what = match (view.is_complete(), terms) {
+        (true, 1) => entry,
+        (true, _) => format!("{entry}, all {terms} terms"),
+        (false, _) => format!("{entry} so far, term {term} of {terms}"),
+    };
+    let asked = || glyph::ASKED.to_owned();
+    let result = view.running_sum().map_or_else(asked, |sum| view.value_text(sum));
+    let before = view.at.term.checked_sub(1).and_then(|before| view.sum_text(before));
+    let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(asked);
+    let sum = before.map(|before| format!("{before} + {} = {result}", after_sign(value)));
+    (what, sum.into_iter().chain([result]).collect())
+}

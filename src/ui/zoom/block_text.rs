@@ -1,0 +1,239 @@
+//! Text in large characters, drawn with half blocks: each character is 3 dots wide and 5 dots high.
+//!
+//! ```text
+//! ▀▀█   █▀█ ▄█  ▀▀█         dots   a cell of the screen is one dot wide and two dots high;
+//! ▄▀▀ ▪ █ █  █   ▀▄         lines  so a character takes 3 columns and 3 lines, and one column separates two
+//! ▀▀▀   ▀▀▀ ▀▀▀ ▀▀
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// A blank as wide as a digit.
+pub const BLANK: char = '\u{2007}';
+
+/// The height of a character, in dots.
+const DOTS: usize = 5;
+
+/// The sizes of the characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// A dot is two columns wide and a line high.
+    Large,
+    /// A dot is a column wide and half a line high.
+    Medium,
+    /// A dot is a column wide and a line high, for ASCII, which has no half blocks.
+    Tall,
+    /// The text of the terminal.
+    Plain,
+}
+
+impl Size {
+    /// Returns the number of lines of a text.
+    #[must_use]
+    pub fn lines(self) -> u16 {
+        match self {
+            Self::Large | Self::Tall => 5,
+            Self::Medium => 3,
+            Self::Plain => 1,
+        }
+    }
+
+    /// Returns the number of columns of a text.
+    #[must_use]
+    pub fn width(self, text: &str) -> usize {
+        match self {
+            Self::Plain => crate::text::width(text),
+            Self::Medium | Self::Tall => dots(text),
+            Self::Large => 2 * dots(text),
+        }
+    }
+
+    /// Returns the number of columns between two characters.
+    #[must_use]
+    pub fn gap(self) -> usize {
+        match self {
+            Self::Large => 2,
+            Self::Medium | Self::Tall => 1,
+            Self::Plain => 0,
+        }
+    }
+
+    /// Returns this size and the smaller ones.
+    #[must_use]
+    pub fn and_smaller(self) -> &'static [Self] {
+        match self {
+            Self::Large => &[Self::Large, Self::Medium, Self::Plain],
+            Self::Medium => &[Self::Medium, Self::Plain],
+            Self::Tall => &[Self::Tall, Self::Plain],
+            Self::Plain => &[Self::Plain],
+        }
+    }
+
+    /// Returns the largest of these sizes, from this one on, in which a text fits into a width.
+    #[must_use]
+    pub fn fitting(self, text: &str, width: usize) -> Self {
+        self.and_smaller().iter().copied().find(|size| size.width(text) <= width).unwrap_or(Self::Plain)
+    }
+}
+
+/// Returns the width of a text in dots: its characters, and a column of dots between two.
+fn dots(text: &str) -> usize {
+    let glyphs = text.chars().map(|c| glyph(c)[0].chars().count());
+    (glyphs.map(|dots| dots + 1).sum::<usize>()).saturating_sub(1)
+}
+
+/// Draws a text at the upper left of an area, cut at its right edge.
+pub fn draw(text: &str, size: Size, style: Style, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    if size == Size::Plain {
+        buf.set_stringn(area.x, area.y, text.replace(BLANK, " "), area.width.into(), style);
+        return;
+    }
+    let mut column = 0_usize;
+    for c in text.chars() {
+        let rows = glyph(c);
+        let wide = rows[0].chars().count();
+        for dot in 0..wide {
+            let is_set = |row: usize| rows.get(row).is_some_and(|row| row.as_bytes().get(dot) == Some(&b'#'));
+            match size {
+                Size::Large => (0..DOTS).filter(|row| is_set(*row)).for_each(|row| {
+                    put(area, [2 * (column + dot), row], "█", style, buf);
+                    put(area, [2 * (column + dot) + 1, row], "█", style, buf);
+                }),
+                Size::Tall => (0..DOTS).filter(|row| is_set(*row)).for_each(|row| put(area, [column + dot, row], "█", style, buf)),
+                Size::Medium | Size::Plain => (0..DOTS.div_ceil(2)).for_each(|line| match [is_set(2 * line), is_set(2 * line + 1)] {
+                    [true, true] => put(area, [column + dot, line], "█", style, buf),
+                    [true, false] => put(area, [column + dot, line], "▀", style, buf),
+                    [false, true] => put(area, [column + dot, line], "▄", style, buf),
+                    [false, false] => {}
+                }),
+            }
+        }
+        column += wide + 1;
+    }
+}
+
+/// Sets a cell of an area, if it is inside.
+fn put(area: Rect, [column, line]: [usize; 2], symbol: &str, style: Style, buf: &mut Buffer) {
+    let [Ok(column), Ok(line)] = [u16::try_from(column), u16::try_from(line)] else { return };
+    if column < area.width
+        && line < area.height
+        && let Some(cell) = buf.cell_mut((area.x + column, area.y + line))
+    {
+        cell.set_symbol(symbol).set_style(style);
+    }
+}
+
+/// Returns the rows of dots of a character. A character that is not in the table is a box.
+#[rustfmt::skip]
+const fn glyph(c: char) -> [&'static str; DOTS] {
+    match c {
+        '0' => ["###", "#.#", "#.#", "#.#", "###"],
+        '1' => [".#.", "##.", ".#.", ".#.", "###"],
+        '2' => ["###", "..#", "###", "#..", "###"],
+        '3' => ["###", "..#", ".##", "..#", "###"],
+        '4' => ["#.#", "#.#", "###", "..#", "..#"],
+        '5' => ["###", "#..", "###", "..#", "###"],
+        '6' => ["###", "#..", "###", "#.#", "###"],
+        '7' => ["###", "..#", ".#.", ".#.", ".#."],
+        '8' => ["###", "#.#", "###", "#.#", "###"],
+        '9' => ["###", "#.#", "###", "..#", "###"],
+        ' ' => [".", ".", ".", ".", "."],
+        BLANK => ["...", "...", "...", "...", "..."],
+        '.' => [".", ".", ".", ".", "#"],
+        ',' => [".", ".", ".", "#", "#"],
+        '·' | '⋅' | '*' => [".", ".", "#", ".", "."],
+        '∙' => ["...", "...", ".#.", "...", "..."],
+        ':' => [".", "#", ".", "#", "."],
+        '-' | '−' => ["...", "...", "###", "...", "..."],
+        '+' => ["...", ".#.", "###", ".#.", "..."],
+        '=' => ["...", "###", "...", "###", "..."],
+        '≈' => [".#.#", "#.#.", "....", ".#.#", "#.#."],
+        '(' => [".#", "#.", "#.", "#.", ".#"],
+        ')' => ["#.", ".#", ".#", ".#", "#."],
+        '[' => ["##", "#.", "#.", "#.", "##"],
+        ']' => ["##", ".#", ".#", ".#", "##"],
+        '/' => ["..#", "..#", ".#.", "#..", "#.."],
+        '^' => [".#.", "#.#", "...", "...", "..."],
+        '|' => ["#", "#", "#", "#", "#"],
+        '?' => ["###", "..#", ".#.", "...", ".#."],
+        '…' => [".....", ".....", ".....", ".....", "#.#.#"],
+        '∞' => [".....", "##.##", "#.#.#", "##.##", "....."],
+        '′' | '\'' => ["#", "#", ".", ".", "."],
+        '²' => ["##", ".#", "#.", "##", ".."],
+        '½' => ["#...", "#.#.", "..##", ".#.#", "#..."],
+        '√' => ["..##", "..#.", "..#.", "#.#.", ".#.."],
+        'a' => ["...", "##.", ".##", "#.#", "###"],
+        'b' => ["#..", "##.", "#.#", "#.#", "##."],
+        'c' => ["...", ".##", "#..", "#..", ".##"],
+        'd' => ["..#", ".##", "#.#", "#.#", ".##"],
+        'e' => ["...", ".##", "#.#", "##.", ".##"],
+        'f' => [".##", "#..", "##.", "#..", "#.."],
+        'g' => [".##", "#.#", ".##", "..#", "##."],
+        'h' => ["#..", "##.", "#.#", "#.#", "#.#"],
+        'i' => ["#", ".", "#", "#", "#"],
+        'j' => ["..#", "...", "..#", "#.#", ".#."],
+        'k' => ["#..", "#.#", "##.", "##.", "#.#"],
+        'l' => ["##.", ".#.", ".#.", ".#.", ".##"],
+        'm' => [".....", "##.#.", "#.#.#", "#.#.#", "#.#.#"],
+        'n' => ["...", "##.", "#.#", "#.#", "#.#"],
+        'o' => ["...", ".#.", "#.#", "#.#", ".#."],
+        'p' => ["...", "##.", "#.#", "##.", "#.."],
+        'q' => ["...", ".##", "#.#", ".##", "..#"],
+        'r' => ["...", ".##", "#..", "#..", "#.."],
+        's' => ["...", ".##", "##.", ".##", "##."],
+        't' => [".#.", "###", ".#.", ".#.", ".##"],
+        'u' => ["...", "#.#", "#.#", "#.#", ".##"],
+        'v' => ["...", "#.#", "#.#", "#.#", ".#."],
+        'w' => [".....", "#.#.#", "#.#.#", "#.#.#", ".#.#."],
+        'x' => ["...", "#.#", ".#.", "#.#", "#.#"],
+        'y' => ["#.#", "#.#", ".##", "..#", "##."],
+        'z' => ["...", "###", ".##", "#..", "###"],
+        'N' => ["#..#", "##.#", "#.##", "#..#", "#..#"],
+        'σ' => ["....", ".###", "#.#.", "#.#.", ".#.."],
+        'Σ' => ["###", "#..", ".#.", "#..", "###"],
+        _ => ["###", "###", "###", "###", "###"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(text: &str, size: Size) -> String {
+        let area = Rect::new(0, 0, u16::try_from(size.width(text)).expect("small"), size.lines());
+        let mut buf = Buffer::empty(area);
+        draw(text, size, Style::default(), area, &mut buf);
+        crate::ui::export::text(&buf)
+    }
+
+    #[test]
+    fn characters_are_rectangles_of_dots() {
+        let characters = "0123456789 .,·∙:-+=≈()[]/^|?…∞′²½√abcdefghijklmnopqrstuvwxyzNσΣ\u{1f600}";
+        for c in characters.chars() {
+            let rows = glyph(c);
+            assert!(rows.iter().all(|row| row.len() == rows[0].len() && row.bytes().all(|dot| b"#.".contains(&dot))), "{c}");
+        }
+        // no two characters look the same, but those with the same meaning
+        let distinct: std::collections::HashSet<_> = characters.chars().map(glyph).collect();
+        assert_eq!(distinct.len(), characters.chars().count());
+    }
+
+    #[test]
+    fn a_text_is_drawn_in_each_size() {
+        assert_eq!(drawn("-1.5", Size::Medium), "    ▄█    █▀▀\n▀▀▀  █    ▀▀█\n    ▀▀▀ ▀ ▀▀▀\n");
+        assert_eq!(drawn("7", Size::Large), "██████\n    ██\n  ██\n  ██\n  ██\n");
+        assert_eq!(drawn("∂C", Size::Plain), "∂C\n");
+    }
+
+    #[test]
+    fn the_largest_size_that_fits_is_taken() {
+        let size = |width| Size::Large.fitting("0.25", width);
+        assert_eq!([26, 25, 13, 12].map(size), [Size::Large, Size::Medium, Size::Medium, Size::Plain]);
+        assert_eq!(Size::Medium.fitting("0.25", 100), Size::Medium);
+    }
+}

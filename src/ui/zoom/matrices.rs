@@ -1,0 +1,184 @@
+//! The operands and the result in large characters, side by side.
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+
+use super::block_text::{self, Size, draw};
+use super::{ink, size};
+use crate::glyph;
+use crate::network::Id;
+use crate::scene::{Grid, ShownTensor};
+use crate::text::{cut, width};
+use crate::ui::matrix::Mark;
+use crate::ui::operands::arrange;
+use crate::ui::operands::{self, MarkedEntries};
+use crate::ui::theme::StyleRole;
+use crate::ui::view::View;
+
+/// The number of rows and columns of a matrix that are wanted in view, if smaller characters can show them.
+const WANTED: usize = 3;
+
+/// Draws the operands and the result. A matrix that does not fit is drawn around the entry that this step reads or computes.
+pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let tensors = view.tensors();
+    let marks = operands::marks(view);
+    let sizes = size(view, buf.area);
+    let fitting = sizes.and_smaller().iter().map(|size| (*size, areas(view, &tensors, *size, area)));
+    // the largest characters of which all matrices show enough
+    let shows_enough = |(size, areas): &(Size, Vec<Rect>)| {
+        tensors.iter().zip(areas).all(|(shown, area)| Panel::new(view, shown, *size, *area).shows_enough())
+    };
+    let Some((size, areas)) = fitting.clone().find(shows_enough).or_else(|| fitting.last()) else { return };
+    for (shown, area) in tensors.iter().zip(areas).filter(|(_, area)| area.width > 0 && area.height > 1) {
+        Panel::new(view, shown, size, area).draw(view, &marks, area, buf);
+    }
+}
+
+/// Returns the areas of the matrices with characters of this size.
+fn areas(view: &View<'_>, tensors: &[ShownTensor], size: Size, area: Rect) -> Vec<Rect> {
+    let requested = |shown: &ShownTensor| {
+        let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
+        let cell = Cell::of(view, shown.tensor, size);
+        let of = |most: usize| {
+            let (columns, rows) = (grid.columns.min(most) * cell.width, grid.rows.min(most) * cell.height + 1);
+            [columns, rows].map(|cells| u16::try_from(cells).unwrap_or(u16::MAX))
+        };
+        let title = u16::try_from(width(&title(view, shown))).unwrap_or(u16::MAX);
+        let cell = u16::try_from(cell.width).unwrap_or(u16::MAX);
+        arrange::Size { tiers: [of(WANTED), of(2 * WANTED), of(usize::MAX)], margin: 0, cell, named: title, titled: title }
+    };
+    let requested: Vec<arrange::Size> = tensors.iter().map(requested).collect();
+    arrange::best(&requested, area).areas(&requested, area).into_vec()
+}
+
+/// The size of a number with its brackets and the blank around it, on the screen.
+#[derive(Clone, Copy)]
+struct Cell {
+    width: usize,
+    height: usize,
+    /// The column of the number, behind the opening bracket.
+    number: usize,
+    /// The column of the closing bracket.
+    close: usize,
+}
+
+impl Cell {
+    fn of(view: &View<'_>, tensor: Id, size: Size) -> Self {
+        let bracket = size.width("[") + size.gap();
+        let number = size.width(&"0".repeat(view.format(tensor).width())) + size.gap();
+        Self {
+            number: bracket,
+            close: bracket + number,
+            width: bracket + number + bracket + size.gap().max(1),
+            // plain rows need no blank line
+            height: usize::from(size.lines() + u16::from(size != Size::Plain)),
+        }
+    }
+}
+
+/// Returns the symbol of a tensor as it is drawn.
+fn title(view: &View<'_>, shown: &ShownTensor) -> String {
+    let title = view.title(shown.tensor);
+    if shown.turned { format!("rot180({title})") } else { title }
+}
+
+/// A matrix of a tensor: the size of its characters, and the part of it that is drawn.
+struct Panel<'a> {
+    shown: &'a ShownTensor,
+    grid: Grid,
+    size: Size,
+    cell: Cell,
+    block: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl<'a> Panel<'a> {
+    fn new(view: &View<'_>, shown: &'a ShownTensor, size: Size, area: Rect) -> Self {
+        let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
+        let cell = Cell::of(view, shown.tensor, size);
+        let columns = usize::from(area.width) / cell.width;
+        // one line for the title; the last row needs no blank line
+        let blank = cell.height - usize::from(size.lines());
+        let rows = (usize::from(area.height) + blank).saturating_sub(1) / cell.height;
+        let focus = if shown.is_result {
+            view.at.entry
+        } else {
+            view.sources_now().iter().find(|source| source.tensor == shown.tensor).map_or(0, |source| source.at)
+        };
+        let [block, row, column] = grid.coordinates(focus);
+        Self { shown, size, cell, block, rows: window(row, rows, grid.rows), columns: window(column, columns, grid.columns), grid }
+    }
+
+    /// Returns whether as much is in view as is wanted.
+    fn shows_enough(&self) -> bool {
+        self.rows.len() >= self.grid.rows.min(WANTED) && self.columns.len() >= self.grid.columns.min(WANTED)
+    }
+
+    fn draw(&self, view: &View<'_>, marks: &MarkedEntries, area: Rect, buf: &mut Buffer) {
+        let heading = view.theme.style(StyleRole::Heading);
+        Line::styled(cut(&self.title(view), area.width.into()), heading).render(Rect { height: 1, ..area }, buf);
+        let order = |range: &Range<usize>| -> Vec<usize> {
+            if self.shown.turned { range.clone().rev().collect() } else { range.clone().collect() }
+        };
+        for (down, row) in order(&self.rows).into_iter().enumerate() {
+            for (right, column) in order(&self.columns).into_iter().enumerate() {
+                let at = self.grid.entry([self.block, row, column]);
+                let cell = inside(area, right * self.cell.width, 1 + down * self.cell.height);
+                self.draw_entry(view, marks.mark(view, self.shown, at), at, cell, buf);
+            }
+        }
+    }
+
+    /// Draws a number with its mark: `[3]` is read by this step, `=3` is being computed.
+    fn draw_entry(&self, view: &View<'_>, mark: Mark, at: usize, cell: Rect, buf: &mut Buffer) {
+        let format = view.format(self.shown.tensor);
+        let unknown = if self.shown.is_result && at == view.at.entry && view.asks() { glyph::ASKED } else { glyph::TO_COME };
+        let text = view.number(self.shown.tensor, at).map_or_else(|| format.align(unknown), |number| format.cell(number));
+        let (brackets, role) = match mark {
+            Mark::Step => (["[", "]"], StyleRole::Step),
+            Mark::Result => (["=", ""], StyleRole::Result),
+            Mark::Entry => (["", ""], StyleRole::Plain),
+            Mark::None => (["", ""], StyleRole::Dim),
+        };
+        let style = ink(view, role);
+        // a blank of the column is as wide as a digit
+        let text: String = text.chars().map(|c| if c == ' ' { block_text::BLANK } else { c }).collect();
+        for (column, text) in [(0, brackets[0]), (self.cell.number, &text), (self.cell.close, brackets[1])] {
+            draw(text, self.size, style, inside(cell, column, 0), buf);
+        }
+    }
+
+    /// Returns the title: the symbol, and the part of the tensor that is in view.
+    fn title(&self, view: &View<'_>) -> String {
+        let title = title(view, self.shown);
+        let first = view.first_index;
+        let part = |range: &Range<usize>, all: usize, what: &str| {
+            let (from, to) = (range.start + first, range.end - 1 + first);
+            match (range.len() == all, from == to) {
+                (true, _) => String::new(),
+                (false, true) => format!("  {what} {from} of {all}"),
+                (false, false) => format!("  {what}s {from}–{to} of {all}"),
+            }
+        };
+        let block = part(&(self.block..self.block + 1), self.grid.blocks, "matrix");
+        format!("{title}{block}{}{}", part(&self.rows, self.grid.rows, "row"), part(&self.columns, self.grid.columns, "column"))
+    }
+}
+
+/// Returns the part of an area from a column and a line on.
+fn inside(area: Rect, column: usize, line: usize) -> Rect {
+    let [column, line] = [(column, area.width), (line, area.height)].map(|(n, most)| u16::try_from(n).unwrap_or(u16::MAX).min(most));
+    Rect { x: area.x + column, y: area.y + line, width: area.width - column, height: area.height - line }
+}
+
+/// Returns `count` of `all` indices, with `at` near their middle.
+fn window(at: usize, count: usize, all: usize) -> Range<usize> {
+    let count = count.min(all);
+    let start = at.saturating_sub(count / 2).min(all - count);
+    start..start + count
+}

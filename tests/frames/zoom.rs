@@ -1,0 +1,45 @@
+//! `Z`: the equation and the operands alone, in large characters.
+
+use gradstep::app::State;
+use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::{RenderOptions, export};
+
+use super::{frame, open, press};
+
+/// The frame as text.
+fn shown(state: &State, width: u16, height: u16) -> String {
+    export::text(&frame(state, &RenderOptions::default(), width, height))
+}
+
+#[test]
+fn a_zoomed_step_in_large_characters() {
+    let state = open("figure-19", ":grad.conv1.weight[0,0,0,1]#3<Enter>Z");
+    insta::assert_snapshot!("zoom", shown(&state, 120, 40));
+    let theme = Theme::new(Colours::None, Background::Dark);
+    let ascii = export::text(&frame(&state, &RenderOptions { theme, ascii: true }, 120, 40));
+    insta::assert_snapshot!("zoom_ascii", ascii);
+}
+
+#[test]
+fn z_again_shows_all_panes() {
+    let mut state = open("figure-17", "");
+    // without the status line, which has a message at first
+    let panes = |state: &State| shown(state, 120, 40).lines().take(38).map(str::to_owned).collect::<Vec<_>>();
+    let before = panes(&state);
+    press(&mut state, "Z");
+    assert_ne!(panes(&state), before);
+    press(&mut state, "Z");
+    assert_eq!(panes(&state), before);
+}
+
+/// A number in view is that of the trace: the lines of a plain zoomed frame have it as text.
+#[test]
+fn a_zoomed_step_has_the_numbers_of_the_step() {
+    for (name, address, texts) in [
+        ("mazur-2-2-2", "grad.fc1.weight[0,0]", ["0.05·0.008771", "=", "0.000439"]),
+        ("figure-20", "grad.input[0,1,1]#2", ["(−1)·3 = −3", "1 + (−3) = −2", "term 2 of 4"]),
+    ] {
+        let text = shown(&open(name, &format!(":{address}<Enter>Z")), 70, 19);
+        assert!(texts.iter().all(|part| text.contains(part)), "{name}:\n{text}");
+    }
+}
