@@ -23,6 +23,7 @@ pub mod export;
 pub mod header;
 pub mod layout;
 mod losses;
+pub mod marker;
 pub mod matrix;
 mod operand;
 pub mod operands;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use gradstep::app::{Action, State, Visit, update};
 use gradstep::command::driver::{Driver, Effect};
+use gradstep::command::replay::Player;
 use gradstep::command::{ScenarioLoader, TerminalStepper, bundled, picker_entries, replay};
 use gradstep::scenario::Limits;
 use gradstep::session::{Event, Header, Recorder, Session};
@@ -347,4 +348,32 @@ fn typed_pasted_and_replayed_text_is_visible_in_every_mode() {
         assert_visible(frame, "an older recording");
     }
     assert!(export::text(&frames[3]).contains(":<U+202E><U+200B>"), "{}", export::text(&frames[3]));
+}
+
+#[test]
+fn a_replay_that_goes_back_shows_the_same_frames() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions/figure-14.session");
+    let session = Session::read(&fs::read(path).unwrap()).unwrap();
+    let events = session.events.len();
+    assert!(events > 4);
+    let mut player = Player::new(&session, replay::begin(&session, Limits::default()).unwrap(), 1.0, RenderOptions::default());
+    let mut now = Duration::ZERO;
+    let mut frame = |player: &mut Player, keys: &str| {
+        for c in keys.chars() {
+            player.input(if c == '\r' { key(KeyCode::Enter) } else { typed(c) }, now).unwrap();
+            while player.wake() == Some(Duration::ZERO) {
+                now += Duration::from_millis(1);
+                player.input(Input::Wake, now).unwrap();
+            }
+        }
+        player.driver().frame(&RenderOptions::default(), (100, 30))
+    };
+    let forward: Vec<_> = (0..events).map(|n| frame(&mut player, if n == 0 { " " } else { "." })).collect();
+    for (n, before) in forward.iter().enumerate().rev() {
+        assert_eq!(&frame(&mut player, &format!(":{n}\r")), before, "event {n}");
+    }
+    // taken over and given back, it is where it was
+    let here = frame(&mut player, ":2\r");
+    assert_ne!(frame(&mut player, "x\rG"), here);
+    assert_eq!(frame(&mut player, "T"), here);
 }

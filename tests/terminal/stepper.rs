@@ -95,17 +95,34 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     run.wait_for("step 9/10");
     assert_quits(run);
 
-    // a key stops the replay, and has no other effect
+    // a key asks whether to take over, and has no other effect; T gives back
     let recorded = fs::read_to_string(&path).unwrap();
     let header = recorded.lines().next().unwrap();
     fs::write(&path, format!("{header}\n[0,\"key\",\"l\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
     let mut run = Run::start(gradstep(&["replay", file]));
     run.wait_for("step 2/10");
+    run.wait_for("replay 1/2");
     run.press("G");
-    run.wait_for("stopped after 1 of 2");
+    run.wait_for("take over here?");
     run.wait_for("step 2/10");
-    run.press("l");
+    run.press("\r");
+    run.wait_for("by hand, replay 1/2");
+    run.press("lll");
+    run.wait_for("step 5/10");
+    run.press("T");
+    run.wait_for("step 2/10");
+    // pause, one event on and back, and to an event by its number
+    run.press(" ");
+    run.wait_for("replay 1/2, paused");
+    run.press(",");
+    run.wait_for("replay 0/2, paused");
+    run.wait_for("step 1/10");
+    run.press("..");
+    run.wait_for("replay 2/2, paused");
     run.wait_for("step 3/10");
+    run.press(":1\r");
+    run.wait_for("replay 1/2, paused");
+    run.wait_for("step 2/10");
     assert_quits(run);
 
     let mut run = Run::start(gradstep(&["replay", file]));
@@ -116,8 +133,10 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     fs::write(&path, format!("{header}\n[0,\"key\",\":\"]\n[1,\"key\",\"5\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
     let mut run = Run::start(gradstep(&["replay", file]));
     run.wait_for(":5");
-    run.press("x");
-    run.wait_for("stopped after 2 of 3: go on by hand, Esc, then q, quits");
+    run.press("x\r");
+    run.wait_for("by hand, replay 2/3");
+    run.press("q");
+    run.wait_for(":5q");
     run.press("\x1b");
     // wait for the stepper's keys: a `q` right after Esc would be read as Alt-q
     run.wait_for("Space");

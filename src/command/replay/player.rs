@@ -1,6 +1,8 @@
 //! The replay of a session in the terminal.
 //!
-//! A replay has two clocks: the terminal's, and the session's, which runs `speed` times as fast.
+//! A replay has two clocks: the terminal's, and the session's, which runs `speed` times as fast. A marker on the first line says that a replay runs, how far it
+//! is, and its keys. The replay can pause, go on and back by an event, and go to an event by its number. The user can take over: then the keys are those of the
+//! stepper, until `T` gives the screen back to the replay.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -19,15 +21,20 @@ use crate::ui::{self, RenderOptions};
 
 /// A clause about the end of a whole session.
 const WHOLE: &str = "the end of the session";
+/// The largest number of digits of an event's number.
+const MAX_DIGITS: usize = 9;
 
-/// A replay in the terminal. Any key stops it. After that, the user goes on by hand.
+/// A replay in the terminal.
 #[derive(Debug)]
 pub struct Player {
     cursor: ReplayCursor,
     driver: Driver,
+    /// The state in which the session begins. To go back, the replay begins there again, and does the events at once.
+    opening: Driver,
     options: RenderOptions,
-    /// `true` if the replay has stopped, and the user drives the stepper.
-    is_stopped: bool,
+    mode: Mode,
+    /// The state of the replay while the user drives the stepper.
+    interrupted: Option<Box<Driver>>,
     /// A clause about the end of the session.
     end: &'static str,
     /// The work that the last event still asks for; `WorkLimit::default()` for none. The session's clock stops until this work is done.
@@ -37,6 +44,23 @@ pub struct Player {
     sync: ClockSync,
     /// The area of the last frame. A `Cell`, because `draw` only borrows the program.
     screen: Cell<Rect>,
+}
+
+/// The mode of a replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Events are applied when they are due.
+    Playing,
+    /// The session's clock stands still.
+    Paused,
+    /// A key without a meaning was pressed: the replay asks whether the user takes over. The field is the mode before.
+    Asking(Box<Mode>),
+    /// The number of an event is typed. The second field is the mode before.
+    Typing(String, Box<Mode>),
+    /// Events are applied at once until this number of them is done.
+    Seeking(usize),
+    /// The user drives the stepper.
+    ByHand,
 }
 
 /// One moment on both clocks.
@@ -49,16 +73,16 @@ struct ClockSync {
 impl Player {
     /// A replay of a session at `speed` times its recorded speed. The driver is in the state in which the session begins.
     #[must_use]
-    pub fn new(session: &Session, mut driver: Driver, speed: f64, options: RenderOptions) -> Self {
-        let is_error = false;
-        driver.state.say("a recorded session: any key stops it, q quits", is_error);
+    pub fn new(session: &Session, driver: Driver, speed: f64, options: RenderOptions) -> Self {
         let cursor = ReplayCursor::new(session);
         let work_left = if driver.state.job().is_some() { cursor.opening_work() } else { WorkLimit::default() };
         let sync = ClockSync { session: Duration::ZERO, terminal: Duration::ZERO };
         let end = if session.breaks_off() { "the recording breaks off here" } else { WHOLE };
-        let mut player = Self { cursor, driver, options, is_stopped: false, end, work_left, speed, sync, screen: Cell::default() };
+        let opening = driver.clone();
+        let (mode, interrupted, screen) = (Mode::Playing, None, Cell::default());
+        let mut player = Self { cursor, driver, opening, options, mode, interrupted, end, work_left, speed, sync, screen };
         if player.cursor.len() == 0 {
-            player.stop(Duration::ZERO, "the session has no events");
+            player.finish(Duration::ZERO, "the session has no events");
         }
         player
     }
@@ -72,18 +96,60 @@ impl Player {
     /// Converts a time of the terminal to the session's clock.
     fn session_time(&self, now: Duration) -> Duration {
         let passed = now.saturating_sub(self.sync.terminal);
-        self.sync.session + if self.is_stopped { passed } else { passed.mul_f64(self.speed) }
+        match self.mode {
+            Mode::Playing => self.sync.session + passed.mul_f64(self.speed),
+            Mode::ByHand => self.sync.session + passed,
+            Mode::Paused | Mode::Asking(_) | Mode::Typing(..) | Mode::Seeking(_) => self.sync.session,
+        }
     }
 
-    /// Stops the replay, and shows the reason.
-    fn stop(&mut self, now: Duration, why: &str) {
+    /// Changes the mode. The session's clock goes on from where it is.
+    fn set_mode(&mut self, mode: Mode, now: Duration) {
         self.sync = ClockSync { session: self.session_time(now), terminal: now };
-        (self.is_stopped, self.work_left) = (true, WorkLimit::default());
+        self.mode = mode;
+    }
+
+    /// Lets the user drive the stepper.
+    fn take_over(&mut self, now: Duration) {
+        self.interrupted = Some(Box::new(self.driver.clone()));
+        self.set_mode(Mode::ByHand, now);
+        self.work_left = WorkLimit::default();
         app::update(&mut self.driver.state, Action::Halt);
+    }
+
+    /// Lets the user drive the stepper at the end of the session, and shows the reason.
+    fn finish(&mut self, now: Duration, why: &str) {
+        self.take_over(now);
         // here `q` does not quit: the address line takes it as text, and an overlay must be closed first
         let needs_esc = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer | Focus::Overlay);
         let is_error = false;
         self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
+    }
+
+    /// Gives the screen back to the replay, at the event at which the user took over.
+    fn give_back(&mut self, now: Duration) {
+        if let Some(driver) = self.interrupted.take() {
+            self.driver = *driver;
+            let is_at_end = self.cursor.done == self.cursor.len();
+            self.mode = if is_at_end { Mode::Paused } else { Mode::Playing };
+            self.sync.terminal = now;
+        }
+    }
+
+    /// The number of events that are done, or that will be done soon.
+    fn place(&self) -> usize {
+        if let Mode::Seeking(target) = self.mode { target } else { self.cursor.done }
+    }
+
+    /// Begins to apply events at once until this number of them is done; from the beginning, if it is less than now.
+    fn seek(&mut self, target: usize, now: Duration) {
+        self.set_mode(Mode::Seeking(target.min(self.cursor.len())), now);
+        if target < self.cursor.done {
+            self.driver = self.opening.clone();
+            self.cursor.done = 0;
+            self.sync.session = Duration::ZERO;
+            self.work_left = if self.driver.state.job().is_some() { self.cursor.opening_work() } else { WorkLimit::default() };
+        }
     }
 
     /// Does a slice of the work that the last event asks for. Without such work, applies the events and play moves that are due, for at most a slice of time.
@@ -95,21 +161,76 @@ impl Player {
             return;
         }
         let (time, slice_end) = (self.session_time(now), self.driver.slice_time() + SLICE);
-        while let Some((at, _)) = self.cursor.next(&self.driver).filter(|(at, _)| *at <= time) {
+        let target = if let Mode::Seeking(target) = self.mode { Some(target) } else { None };
+        let is_due = |cursor: &ReplayCursor, at: Duration| target.map_or(at <= time, |target| cursor.done < target);
+        while let Some((at, _)) = self.cursor.next(&self.driver).filter(|(at, _)| is_due(&self.cursor, *at)) {
             let (effect, work) = self.cursor.apply_next(&mut self.driver);
             if self.driver.state.job().is_some() {
                 self.work_left = work;
             }
-            if effect == Effect::Quit || self.cursor.done == self.cursor.len() && self.work_left == WorkLimit::default() {
-                return self.stop(now, if effect == Effect::Quit { WHOLE } else { self.end });
+            if target.is_some() {
+                self.sync.session = at;
+            } else if effect == Effect::Quit || self.cursor.done == self.cursor.len() && self.work_left == WorkLimit::default() {
+                return self.finish(now, if effect == Effect::Quit { WHOLE } else { self.end });
             }
             if self.work_left != WorkLimit::default() || self.driver.slice_time() >= slice_end {
                 self.sync = ClockSync { session: at, terminal: now };
                 return;
             }
         }
-        if self.cursor.done == self.cursor.len() {
-            self.stop(now, self.end);
+        match target {
+            Some(target) if self.cursor.done >= target => self.set_mode(Mode::Paused, now),
+            None if self.cursor.done == self.cursor.len() => self.finish(now, self.end),
+            _ => {}
+        }
+    }
+
+    /// Does what a key asks of the replay.
+    fn key(&mut self, key: Key, now: Duration) -> Flow {
+        let is_ctrl_c = key.ctrl && key.code == Code::Char('c');
+        match (self.mode.clone(), key.code) {
+            _ if is_ctrl_c => return Flow::Quit,
+            (Mode::Typing(text, before), code) => self.type_number(&text, *before, code, now),
+            (_, Code::Char('q')) if !key.ctrl && !key.alt => return Flow::Quit,
+            (Mode::Asking(_), Code::Enter) => self.take_over(now),
+            (Mode::Asking(before), _) => self.set_mode(*before, now),
+            (Mode::Playing, Code::Char(' ')) => self.set_mode(Mode::Paused, now),
+            (Mode::Paused, Code::Char(' ')) => self.set_mode(Mode::Playing, now),
+            (_, Code::Char('.')) => self.seek(self.place() + 1, now),
+            (_, Code::Char(',')) => self.seek(self.place().saturating_sub(1), now),
+            (mode, Code::Char(':')) => self.set_mode(Mode::Typing(String::new(), Box::new(mode)), now),
+            (mode @ (Mode::Playing | Mode::Paused), _) => self.set_mode(Mode::Asking(Box::new(mode)), now),
+            (Mode::Seeking(_) | Mode::ByHand, _) => {}
+        }
+        Flow::Changed
+    }
+
+    /// Edits the number of an event. Enter goes there, Esc leaves the replay as it was.
+    fn type_number(&mut self, text: &str, before: Mode, code: Code, now: Duration) {
+        match code {
+            Code::Char(digit @ '0'..='9') if text.len() < MAX_DIGITS => {
+                self.mode = Mode::Typing(format!("{text}{digit}"), Box::new(before))
+            }
+            Code::Backspace if !text.is_empty() => self.mode = Mode::Typing(text[..text.len() - 1].to_owned(), Box::new(before)),
+            Code::Enter => match text.parse() {
+                Ok(number) => self.seek(number, now),
+                Err(_) => self.set_mode(before, now),
+            },
+            Code::Esc | Code::Backspace => self.set_mode(before, now),
+            _ => {}
+        }
+    }
+
+    /// The text of the marker: what is going on, and the keys.
+    fn marker(&self) -> (String, &'static str) {
+        let place = format!("{}/{}", self.cursor.done, self.cursor.len());
+        match &self.mode {
+            Mode::Playing => (format!("▶ replay {place}"), "Space pauses, . and , go one event on and back, : to an event, q quits"),
+            Mode::Paused => (format!("replay {place}, paused"), "Space goes on, . and , one event on and back, : to an event, q quits"),
+            Mode::Asking(_) => (format!("replay {place}: take over here?"), "Enter takes over, another key goes on with the replay"),
+            Mode::Typing(text, _) => (format!("replay {place}: to event {text}_"), "Enter goes there, Esc leaves it"),
+            Mode::Seeking(target) => (format!("replay {place}, on the way to {target}"), "q quits"),
+            Mode::ByHand => (format!("by hand, replay {place}"), "T gives back"),
         }
     }
 }
@@ -117,7 +238,7 @@ impl Player {
 impl Program for Player {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
         if input == Input::Wake {
-            if self.is_stopped {
+            if self.mode == Mode::ByHand {
                 self.driver.tick(self.session_time(now));
             } else {
                 self.advance(now);
@@ -128,33 +249,38 @@ impl Program for Player {
         let screen = self.screen.get();
         for event in to_events(input, &self.driver, &self.options, screen) {
             flow = Flow::Changed;
-            if self.is_stopped {
-                self.driver.set_screen_size((screen.width, screen.height));
-                if self.driver.apply(&event, self.session_time(now)) == Effect::Quit {
+            let key = if let Event::Key(key) = event { Some(key) } else { None };
+            if self.mode != Mode::ByHand {
+                if let Some(key) = key
+                    && self.key(key, now) == Flow::Quit
+                {
                     return Ok(Flow::Quit);
                 }
                 continue;
             }
-            match event {
-                Event::Key(Key { code: Code::Char('q'), ctrl: false, .. } | Key { code: Code::Char('c'), ctrl: true, .. }) => {
-                    return Ok(Flow::Quit);
-                }
-                Event::Key(_) => {
-                    let (done, all) = (self.cursor.done, self.cursor.len());
-                    self.stop(now, &format!("stopped after {done} of {all}"));
-                }
-                _ => {}
+            // in a line, T is text
+            let is_text = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer);
+            if key.is_some_and(|key| key == Code::Char('T').into()) && !is_text {
+                self.give_back(now);
+                continue;
+            }
+            self.driver.set_screen_size((screen.width, screen.height));
+            if self.driver.apply(&event, self.session_time(now)) == Effect::Quit {
+                return Ok(Flow::Quit);
             }
         }
         Ok(flow)
     }
 
     fn wake(&self) -> Option<Duration> {
-        if self.is_stopped {
+        if self.mode == Mode::ByHand {
             return self.driver.wake().map(|at| self.sync.terminal + at.saturating_sub(self.sync.session));
         }
-        if self.work_left != WorkLimit::default() {
+        if self.work_left != WorkLimit::default() || matches!(self.mode, Mode::Seeking(_)) {
             return Some(Duration::ZERO);
+        }
+        if self.mode != Mode::Playing {
+            return None;
         }
         // after the last event: stop at once
         let Some((at, _)) = self.cursor.next(&self.driver) else { return Some(Duration::ZERO) };
@@ -165,5 +291,7 @@ impl Program for Player {
     fn draw(&self, area: Rect, buffer: &mut Buffer) {
         self.screen.set(area);
         ui::render(&self.driver.state, &self.options, area, buffer);
+        let (what, keys) = self.marker();
+        ui::marker::render(&what, keys, &self.options, area, buffer);
     }
 }
