@@ -162,8 +162,10 @@ pub enum Event {
     Key(Key),
     /// A click on a step or on an entry of a tensor, recorded as the address of the step or entry.
     Click(Address),
-    /// A click on a row of the open list, counted from 0.
+    /// A click on a row of the open list or on a block of the open map, counted from 0.
     Row(u64),
+    /// A click on an iteration of a curve.
+    Iteration(u64),
     /// The mouse wheel scrolled by this number of lines; positive is down.
     Wheel(i16),
     /// A turn of the wheel with Shift, in columns; positive is to the right.
@@ -186,6 +188,7 @@ impl fmt::Display for Event {
             Self::Key(key) => key.fmt(f),
             Self::Click(at) => write!(f, "click {at}"),
             Self::Row(row) => write!(f, "row {row}"),
+            Self::Iteration(iteration) => write!(f, "iteration {iteration}"),
             Self::WheelSideways(columns) => write!(f, "wheel sideways {columns}"),
             Self::Wheel(lines) => write!(f, "wheel {lines}"),
             Self::Resize(columns, rows) => write!(f, "resize {columns}x{rows}"),
@@ -235,6 +238,7 @@ impl<W: Write> Recorder<W> {
         let mut line = match event {
             Event::Key(key) => serde_json::to_vec(&(time, "key", key.to_string()))?,
             Event::Row(row) => serde_json::to_vec(&(time, "row", row))?,
+            Event::Iteration(iteration) => serde_json::to_vec(&(time, "iteration", iteration))?,
             Event::WheelSideways(columns) => serde_json::to_vec(&(time, "wheel sideways", columns))?,
             Event::Click(at) => serde_json::to_vec(&(time, "click", at.to_string()))?,
             Event::Wheel(lines) => serde_json::to_vec(&(time, "wheel", lines))?,
@@ -358,6 +362,7 @@ fn parse_event(line: &[u8]) -> Option<(Duration, Event)> {
         },
         EventLine::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
         EventLine::Number(time, what, row) if what == "row" => (time, Event::Row(row.try_into().ok()?)),
+        EventLine::Number(time, what, iteration) if what == "iteration" => (time, Event::Iteration(iteration.try_into().ok()?)),
         EventLine::Number(time, what, columns) if what == "wheel sideways" => (time, Event::WheelSideways(columns.try_into().ok()?)),
         EventLine::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
         EventLine::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),

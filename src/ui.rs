@@ -108,6 +108,8 @@ pub enum ClickTarget {
     Step(u64),
     /// An entry of a tensor: the tensor and the entry's row-major index.
     Entry(Id, usize),
+    /// An iteration.
+    Iteration(u64),
 }
 
 /// Returns the key of the key bar that is drawn at a cell of the screen.
@@ -127,13 +129,17 @@ pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u1
     if state.focus() == Focus::Map {
         return overlay::block_at(state, screen, x, y).map(Action::GoToBlock);
     }
-    if !matches!(state.focus(), Focus::Normal | Focus::Cursor) || is_too_small(screen) {
+    if state.focus() == Focus::Curve {
+        return overlay::iteration_at(state, screen, x, y).map(Action::GoToIteration);
+    }
+    if !matches!(state.focus(), Focus::Normal | Focus::Cursor | Focus::Answer) || is_too_small(screen) {
         return None;
     }
     let view = View::of(state, *options)?;
     panes::hit(&view, screen, x, y).map(|target| match target {
         ClickTarget::Step(step) => Action::GoToStep(step),
         ClickTarget::Entry(tensor, entry) => Action::GoToEntry(tensor, entry),
+        ClickTarget::Iteration(iteration) => Action::GoToIteration(iteration),
     })
 }
 

@@ -42,6 +42,77 @@ fn step(driver: &Driver) -> u64 {
     driver.state.stepper().unwrap().step
 }
 
+/// Clicks on the first cell with a character, and does what the click's event does.
+fn click_on(driver: &mut Driver, character: char) {
+    let (y, x) = lines(driver).iter().enumerate().find_map(|(y, line)| Some((y, line.iter().position(|c| *c == character)?))).unwrap();
+    let event = driver.click_event(&RenderOptions::default(), SCREEN, x.try_into().unwrap(), y.try_into().unwrap()).expect("a click");
+    driver.apply(&event, Duration::ZERO);
+    driver.finish_all().unwrap();
+}
+
+#[test]
+fn a_click_on_the_curve_goes_to_the_iteration_and_keeps_the_entry() {
+    let place = |driver: &Driver| driver.state.stepper().unwrap().address_here().unwrap().to_string();
+    for (keys, wanted) in [("LG", "60"), ("L20G", "20"), ("Ls20G", "20"), ("Lp33G", "33")] {
+        let mut driver = open("xor", "3/2:fc1.z[1]#2");
+        press(&mut driver, keys);
+        // the mark of the marker
+        click_on(&mut driver, '◆');
+        assert_eq!((place(&driver), driver.state.focus()), (format!("{wanted}/2:fc1.z[1]#2"), Focus::Normal), "{keys}");
+    }
+    let mut driver = open("xor", "3/2:fc1.z[1]#2");
+    press(&mut driver, "L");
+    // the border, the title and the vertical axis are no iteration
+    let click = |driver: &Driver, x: u16, y: u16| driver.click_event(&RenderOptions::default(), SCREEN, x, y);
+    assert_eq!((click(&driver, 0, 20), click(&driver, 60, 0), click(&driver, 3, 20)), (None, None, None));
+    // to the left of the first and the right of the last one
+    assert!(matches!(click(&driver, 117, 20), Some(Event::Iteration(60))), "{:?}", click(&driver, 117, 20));
+}
+
+/// The line of a question takes no clicks, so the screen does.
+#[test]
+fn a_click_leaves_the_question_for_that_of_its_term() {
+    let mut driver = open("figure-19", "grad.conv1.weight[0,0,0,0]#3");
+    press(&mut driver, "p1");
+    let terms: Vec<Event> = (0..60).filter_map(|x| driver.click_event(&RenderOptions::default(), SCREEN, x, 5)).collect();
+    driver.apply(terms.first().expect("a term"), Duration::ZERO);
+    let stepper = driver.state.stepper().unwrap();
+    assert_eq!(stepper.address_here().unwrap().to_string(), "grad.conv1.weight[0,0,0,0]#1");
+    assert!(stepper.open_question().is_some_and(|question| question.wrong == 0));
+    assert_eq!((driver.state.focus(), driver.state.prompt().unwrap().input.value()), (Focus::Answer, ""));
+}
+
+/// A large screen has the loss so far beside the matrices.
+#[test]
+fn a_click_on_the_loss_so_far_goes_back_to_the_iteration() {
+    let large = Rect::new(0, 0, 200, 60);
+    let mut driver = open("xor", "40/2:fc1.z[1]#2");
+    let frame = export::text(&driver.frame(&RenderOptions::default(), (200, 60)));
+    let title = frame.lines().position(|line| line.contains(" loss so far ")).expect("the pane");
+    let row = u16::try_from(title).unwrap() + 5;
+    let clicks = (0..200).filter_map(|x| driver.click_event(&RenderOptions::default(), large, x, row));
+    let iterations: Vec<Event> = clicks.filter(|event| matches!(event, Event::Iteration(_))).collect();
+    // the loss of iteration 40 is not computed yet
+    assert_eq!((iterations.first(), iterations.last()), (Some(&Event::Iteration(1)), Some(&Event::Iteration(39))));
+    driver.apply(&Event::Iteration(17), Duration::ZERO);
+    driver.finish_all().unwrap();
+    assert_eq!(driver.state.stepper().unwrap().address_here().unwrap().to_string(), "17/2:fc1.z[1]#2");
+}
+
+#[test]
+fn a_click_on_the_map_goes_to_the_block() {
+    let mut driver = open("figure-16", "fc1.z[0]");
+    press(&mut driver, "M");
+    let at: Vec<_> = (0..SIZE.1)
+        .flat_map(|y| (0..SIZE.0).map(move |x| (x, y)))
+        .filter_map(|(x, y)| driver.click_event(&RenderOptions::default(), SCREEN, x, y))
+        .filter(|event| matches!(event, Event::Row(_)))
+        .collect();
+    driver.apply(at.last().expect("a block"), Duration::ZERO);
+    let there = driver.state.stepper().unwrap().address_here().unwrap().to_string();
+    assert!(driver.state.overlay.is_none() && there != "fc1.z[0]", "{there}");
+}
+
 /// Returns the text between the brackets of a line: the term of this step.
 fn bracketed(line: &[char]) -> Option<String> {
     let line: String = line.iter().collect();

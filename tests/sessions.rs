@@ -377,3 +377,18 @@ fn a_replay_that_goes_back_shows_the_same_frames() {
     assert_ne!(frame(&mut player, "x\rG"), here);
     assert_eq!(frame(&mut player, "T"), here);
 }
+
+/// Clicks on the curve and on a block of the map.
+#[test]
+fn clicks_on_overlays_are_replayed() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("clicks.session");
+    let click = |x, y| mouse(MouseEventKind::Down(MouseButton::Left), x, y);
+    let inputs = [typed('L'), click(60, 20), typed('M'), click(40, 12)];
+    let script: Vec<(u64, Input)> = (1..).map(|n| n * 100_000).zip(inputs).collect();
+    let shown = play(("xor", (120, 40), &script), &path);
+    let bytes = fs::read(&path).unwrap();
+    assert_eq!(replayed(&Session::read(&bytes).unwrap()).last(), shown.last());
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.contains(r#""iteration",29]"#) && text.contains(r#""row",2]"#), "{}", text.lines().skip(1).collect::<String>());
+}

@@ -126,6 +126,8 @@ pub enum Action {
     Choose(usize),
     /// Chooses a block of the open map, and goes there.
     GoToBlock(usize),
+    /// Goes to an iteration of the open curve, and closes it, or of the pane with the loss.
+    GoToIteration(u64),
     /// In the map, selects the farthest block that reads the selected one; with `true`, the farthest one that it reads.
     FollowLine(bool),
     /// Runs the gradient descent of the open curve, or pauses it.

@@ -67,6 +67,8 @@ pub enum WordKind {
     Write,
     /// Writes the edits, then ends the program.
     WriteAndQuit,
+    /// Shows the score of prediction, or begins another one.
+    Score,
     /// Compares with other gradients: not in this version.
     Compare,
 }
@@ -122,6 +124,7 @@ pub static WORD_COMMANDS: &[WordCommand] = &[
     row("write", Argument::OptionalWords("FILE"), WordKind::Write, "write the edits to the scenario file, or to another one"),
     row("w", Argument::OptionalWords("FILE"), WordKind::Write, "as write"),
     row("wq", Argument::OptionalWords("FILE"), WordKind::WriteAndQuit, "write the edits and quit"),
+    row("score", Argument::OptionalWords("new"), WordKind::Score, "the score of prediction by rule, and what to practise; score new begins at 0"),
     row("mine", Argument::Words("FILE"), WordKind::Compare, "compare with your own gradients (not in this version yet)"),
 ];
 

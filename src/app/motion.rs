@@ -416,11 +416,16 @@ impl Motion<'_> {
         self.say(format!("play speed: {units} a second"), false);
     }
 
-    fn toggle_play(&mut self) {
+    /// Returns whether no step follows, in no iteration.
+    pub(super) fn is_at_the_end(&self) -> bool {
         let document = &self.stepper.document;
+        document.is_last && self.stepper.step >= document.trace.len()
+    }
+
+    fn toggle_play(&mut self) {
         if self.stepper.play.is_some() {
             self.pause();
-        } else if document.is_last && self.stepper.step >= document.trace.len() {
+        } else if self.is_at_the_end() {
             self.say("this is the last step: g goes to the first", false);
         } else {
             self.stepper.return_point = None;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::motion::Motion;
 use super::prediction::{Closed, LooksAhead, PredictionQuestion};
 use super::{Action, Document, Mode, OverlayKind, Prompt, PromptKind, State, Stepper};
+use crate::glyph::with_minus_signs;
 use crate::mistakes::{Question, TypedNumber, Verdict};
 use crate::scene::{Asked, Scene};
 use crate::step::Unit;
@@ -80,6 +81,18 @@ impl State {
         }
     }
 
+    /// Shows the score, or begins at 0.
+    pub(super) fn score(&mut self, argument: &str) {
+        match argument {
+            "" => self.toggle(OverlayKind::List(super::ListKind::Score)),
+            "new" => {
+                self.stepper_mut().into_iter().for_each(|stepper| stepper.prediction.score.clear());
+                self.say("the score begins at 0", false);
+            }
+            _ => self.say("write score or score new", true),
+        }
+    }
+
     /// Warns of a command that looks ahead, where numbers are asked for. Returns `false` if the command was given again after the warning.
     pub(super) fn warns_of(&mut self, command: LooksAhead) -> bool {
         let Some(stepper) = self.stepper_mut().filter(|stepper| stepper.prediction.is_on) else { return false };
@@ -131,7 +144,7 @@ impl Motion<'_> {
         let Some((question, scene)) = self.asked_question(&document) else { return };
         let hint = match question.judge(typed, &scene) {
             Verdict::Right => None,
-            Verdict::Wrong(hint) => Some(hint.map_or_else(|| question.nudge(&scene), |hint| hint.words)),
+            Verdict::Wrong(hint) => Some(hint.map_or_else(|| question.nudge(typed, &scene), |hint| hint.words)),
         };
         let Some(open) = &mut self.stepper.prediction.question else { return };
         match hint {
@@ -143,7 +156,7 @@ impl Motion<'_> {
                 open.wrong += 1;
                 open.hint = Some([text.to_owned(), words.clone()]);
                 self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(question.asked())));
-                self.say(format!("{text}: {words}"), false);
+                self.say(with_minus_signs(&format!("{text}: {words}")), false);
             }
         }
     }
@@ -179,11 +192,13 @@ impl Motion<'_> {
             Asked::Entry => scene.entry_text(scene.output, scene.at.entry),
         });
         let value = value.unwrap_or_default();
-        let sentence = match closed {
-            Closed::AtOnce => format!("right: {value}; Enter goes on"),
-            Closed::AfterHint => format!("right now: {value}; Enter goes on"),
-            Closed::Shown => format!("the answer is {value}; Enter goes on"),
+        let judged = match closed {
+            Closed::AtOnce => "right",
+            Closed::AfterHint => "right now",
+            Closed::Shown => "the answer is",
         };
-        self.say(sentence, false);
+        let colon = if closed == Closed::Shown { "" } else { ":" };
+        let next = if self.is_at_the_end() { "this was the last step, p shows the score" } else { "Enter goes on" };
+        self.say(format!("{judged}{colon} {value}; {next}"), false);
     }
 }

@@ -77,6 +77,7 @@ impl State {
             WordKind::Watch => self.with_motion(|motion| motion.watch(argument)),
             WordKind::Mark => self.with_motion(|motion| motion.mark(argument)),
             WordKind::Index => self.set_first_index(argument),
+            WordKind::Score => self.score(argument),
             WordKind::Compare => self.say("comparing with your own gradients is not in this version yet", false),
             WordKind::Break => self.with_motion(|motion| motion.set_breakpoint(argument)),
             WordKind::Delete => self.with_motion(|motion| motion.delete_breakpoint(argument)),

@@ -158,6 +158,7 @@ impl State {
                     stepper.mode.edit(&action, &stepper.document);
                 }
             }
+            Action::GoToIteration(iteration) => self.go_to_iteration(iteration),
             Action::MoveMarker(_) | Action::ToggleRun => self.act_on_curve(&action, count),
             Action::First | Action::Last if self.focus() == Focus::Curve => self.act_on_curve(&action, count),
             move_action => {
@@ -325,10 +326,20 @@ impl State {
     /// Closes the curve, and goes to the iteration of its marker.
     fn go_to_marker(&mut self) {
         let marker = self.overlay.as_ref().and_then(|overlay| overlay.curve);
-        self.close();
-        if let (Some(marker), Some(mut motion)) = (marker, self.motion()) {
-            motion.jump_to_iteration(marker.iteration);
+        if let Some(marker) = marker {
+            self.go_to_iteration(marker.iteration);
         }
+    }
+
+    /// Goes to an iteration of a curve: of the open one, which is closed, or of the pane with the loss.
+    fn go_to_iteration(&mut self, iteration: u64) {
+        match self.focus() {
+            Focus::Curve => self.close(),
+            Focus::Normal | Focus::Cursor | Focus::Answer => {}
+            _ => return,
+        }
+        let last = self.stepper().map_or(1, |stepper| stepper.document.iterations());
+        self.motion().iter_mut().for_each(|motion| motion.jump_to_iteration(iteration.clamp(1, last)));
     }
 
     /// Returns the open map.

@@ -306,8 +306,13 @@ impl Driver {
             Event::Click(at) => self.click_action(at),
             Event::Row(row) => {
                 let row = usize::try_from(*row).unwrap_or(usize::MAX);
-                (self.state.focus() == Focus::List).then_some(Action::Choose(row))
+                match self.state.focus() {
+                    Focus::List => Some(Action::Choose(row)),
+                    Focus::Map => Some(Action::GoToBlock(row)),
+                    _ => None,
+                }
             }
+            Event::Iteration(iteration) => Some(Action::GoToIteration(*iteration)),
             Event::WheelSideways(columns) => Some(Action::ScrollMatrices([0, *columns])),
             Event::Wheel(lines) => Some(Action::Scroll(*lines)),
             Event::Work(iterations) => Some(Action::JobIterations(*iterations)),
@@ -379,7 +384,7 @@ impl Driver {
 
     /// The action of a recorded click; `None` if its target is not on the screen now.
     fn click_action(&self, at: &Address) -> Option<Action> {
-        let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor))?;
+        let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor | Focus::Answer))?;
         let (name, index) = match &at.place {
             Place::Step(k) => return Some(Action::GoToStep(*k)),
             // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`
@@ -393,14 +398,16 @@ impl Driver {
         Some(Action::GoToEntry(tensor, entry))
     }
 
-    /// Returns the event of a click on a cell of the screen: a key of the key bar, a row of a list, or a step or an entry.
+    /// Returns the event of a click on a cell of the screen: a key of the key bar, a row of a list, a block of the map, an iteration of the curve, or a step or an
+    /// entry.
     #[must_use]
     pub fn click_event(&self, options: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Event> {
         if let Some(key) = ui::key_at(&self.state, options, screen, column, row) {
             return Some(Event::Key(key));
         }
         match ui::click(&self.state, options, screen, column, row)? {
-            Action::Choose(row) => Some(Event::Row(row as u64)),
+            Action::Choose(row) | Action::GoToBlock(row) => Some(Event::Row(row as u64)),
+            Action::GoToIteration(iteration) => Some(Event::Iteration(iteration)),
             _ => self.address_at(options, screen, column, row).map(Event::Click),
         }
     }

@@ -1,6 +1,6 @@
 //! The judgement of a typed number, and the hint about a wrong one.
 
-use super::question::{About, Question};
+use super::question::{About, Mistake, Question, Wrong};
 use super::rows::MISTAKES;
 use super::typed::TypedNumber;
 use crate::expr::Notation;
@@ -16,14 +16,20 @@ pub enum Verdict {
     Wrong(Option<Hint>),
 }
 
-/// A hint about a wrong number.
+/// A hint about a wrong number: the mistakes that give it, at most three.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hint {
-    /// The name of the mistake.
-    pub id: &'static str,
-    /// One clause about it.
+    /// The names of the mistakes, the likeliest first.
+    pub ids: Vec<&'static str>,
+    /// One sentence about them.
     pub words: String,
 }
+
+/// The largest number of mistakes that a hint names, and of subjects of one of them.
+const MAX_NAMED: usize = 3;
+
+/// A mistake that gives the typed number, and the numbers of its rule that do.
+type Fit = (&'static Mistake, Vec<Wrong>);
 
 impl Question<'_> {
     /// Judges a number. The scene gives the symbols of the hint.
@@ -32,16 +38,52 @@ impl Question<'_> {
         if typed.is_right(self.answer, self.rounding_error()) {
             return Verdict::Right;
         }
-        let hint = MISTAKES.iter().find_map(|mistake| {
-            let wrong = (mistake.wrong)(self).into_iter().find(|wrong| typed.is_number(wrong.value))?;
-            Some(Hint { id: mistake.id, words: mistake.words.replace("{}", &self.name(wrong.about, scene)) })
-        });
-        Verdict::Wrong(hint)
+        let fits = self.mistakes_of(typed, |count| count);
+        let clauses: Vec<String> = fits.iter().map(|fit| self.clause(fit, scene)).collect();
+        let words = match (fits.as_slice(), clauses.as_slice()) {
+            ([], _) => return Verdict::Wrong(None),
+            ([(Mistake { instead, .. }, _)], [clause]) if !instead.is_empty() => format!("{clause}: {instead}"),
+            _ => clauses.join(", or "),
+        };
+        Verdict::Wrong(Some(Hint { ids: fits.iter().map(|(mistake, _)| mistake.id).collect(), words }))
     }
 
-    /// Returns the clause about a wrong number that no known mistake gives: where to look, without a number.
+    /// Returns the mistakes that give a number, the likeliest first. A pattern is one of them only if there is no cause. A rule that gives n numbers counts as one
+    /// that gives `counted(n)`.
+    fn mistakes_of(&self, typed: TypedNumber, counted: impl Fn(usize) -> usize) -> Vec<Fit> {
+        let all = MISTAKES.iter().map(|mistake| {
+            let mut wrong = (mistake.wrong)(self);
+            let count = counted(wrong.len());
+            wrong.retain(|wrong| typed.is_number(wrong.value, count));
+            (mistake, wrong)
+        });
+        let mut fits: Vec<Fit> = all.filter(|(_, wrong)| !wrong.is_empty()).collect();
+        let has_cause = fits.iter().any(|(mistake, _)| !mistake.is_pattern);
+        fits.retain(|(mistake, _)| !(mistake.is_pattern && has_cause));
+        fits.truncate(MAX_NAMED);
+        fits
+    }
+
+    /// Returns the clause about a mistake with all its subjects: `the term w₁₁·x₁ or w₁₂·x₂ is left out`.
+    fn clause(&self, (mistake, wrong): &Fit, scene: &Scene<'_>) -> String {
+        let mut subjects: Vec<String> = Vec::new();
+        for name in wrong.iter().map(|wrong| self.name(wrong.about, scene)) {
+            if !subjects.contains(&name) {
+                subjects.push(name);
+            }
+        }
+        subjects.truncate(MAX_NAMED);
+        mistake.words.replace("{}", &subjects.join(" or "))
+    }
+
+    /// Returns the clause about a wrong number that no known mistake gives: where to look, without a number. It asks for another digit if a mistake may give it.
     #[must_use]
-    pub fn nudge(&self, scene: &Scene<'_>) -> String {
+    pub fn nudge(&self, typed: TypedNumber, scene: &Scene<'_>) -> String {
+        let place = self.place_to_look(scene);
+        if self.mistakes_of(typed, |_| 1).is_empty() { place } else { format!("{place}; one more digit may bring a hint") }
+    }
+
+    fn place_to_look(&self, scene: &Scene<'_>) -> String {
         match self.asked {
             Asked::Term => format!("not yet: compute {} from the numbers in its line", scene.in_symbols(&scene.term(self.at.term))),
             Asked::Entry if self.at.terms == 1 => format!("not yet: look at the {} once more", self.rule()),

@@ -1,7 +1,7 @@
 //! The table of mistakes, and the numbers that their rules give.
 
 use super::question::{About, Mistake, Question, Wrong};
-use crate::expr::Expr;
+use crate::expr::{Expr, Slot};
 use crate::network::{Id, Op, Role};
 use crate::scene::Asked;
 use crate::step::{Factor, Kind, Pass, Step, TensorEntry};
@@ -10,35 +10,46 @@ use crate::tensor::{ravel, unravel};
 /// The largest number of terms of an entry that are left out or turned round one by one.
 const MAX_SINGLE_TERMS: usize = 64;
 
-/// The known mistakes, the simplest first.
+/// The known mistakes, the likeliest first. What would fit by construction wherever an earlier one does is left out: one mistake is named once.
 #[rustfmt::skip]
 pub static MISTAKES: &[Mistake] = &[
-    Mistake { id: "sign-flipped", words: "the size is right, the sign is not", wrong: |q| plain(Some(-q.answer)) },
-    Mistake { id: "activation-derivative-missing", words: "the activation's derivative {} is missing", wrong: |q| without_factors(q, is_derivative) },
-    Mistake { id: "learning-rate-missing", words: "the learning rate is missing: the factor {}", wrong: learning_rate_missing },
-    Mistake { id: "constant-missing", words: "the constant factor {} is missing", wrong: constant_missing },
-    Mistake { id: "factor-missing", words: "the factor {} is missing", wrong: |q| without_factors(q, |factor| factor.source.is_some() && !is_derivative(factor)) },
-    Mistake { id: "kernel-not-flipped", words: "that is right for a filter that is not turned: here it is turned by 180°", wrong: |q| turned_filter(q, true) },
-    Mistake { id: "kernel-flipped", words: "that is right for a turned filter: here the filter is not turned", wrong: |q| turned_filter(q, false) },
-    Mistake { id: "kernel-transposed-instead-of-rotated", words: "that is right for the transposed filter: its rows and columns are not exchanged", wrong: transposed_filter },
-    Mistake { id: "weight-transpose-missing", words: "that is right for the transpose: row and column of {} are exchanged", wrong: transposed_factor },
-    Mistake { id: "outer-product-transposed", words: "that is {}: row and column are exchanged", wrong: transposed_entry },
-    Mistake { id: "weight-gradient-rotated", words: "that is {}: the gradient of a filter is not turned by 180°", wrong: rotated_entry },
-    Mistake { id: "function-not-applied", words: "that is {} itself: the function is not applied yet", wrong: |q| arguments(q, Kind::Apply) },
-    Mistake { id: "not-the-maximum", words: "that is {}, which is not the largest", wrong: |q| arguments(q, Kind::Select) },
-    Mistake { id: "derivative-at-a-instead-of-z", words: "that is right for the derivative at a: it is taken at z, before the activation", wrong: derivative_at_a },
-    Mistake { id: "sum-instead-of-term", words: "that is the sum so far: the term alone is asked for", wrong: sum_so_far },
-    Mistake { id: "term-left-out", words: "the term {} is left out", wrong: term_left_out },
-    Mistake { id: "term-instead-of-sum", words: "that is only the term {}: all terms are added up", wrong: single_terms },
-    Mistake { id: "sum-not-finished", words: "that is the sum up to {}: more terms follow", wrong: partial_sums },
-    Mistake { id: "term-sign-flipped", words: "the sign of the term {} is not right", wrong: term_sign_flipped },
-    Mistake { id: "mean-instead-of-sum", words: "that is the mean of the terms: here they are only added up", wrong: mean_instead_of_sum },
-    Mistake { id: "added-instead-of-multiplied", words: "that is the sum of the factors: they are multiplied", wrong: factors_added },
-    Mistake { id: "factor-two-extra", words: "that is twice the number", wrong: |q| plain(Some(2.0 * q.answer)) },
-    Mistake { id: "factor-two-missing", words: "that is half of the number", wrong: |q| plain(Some(0.5 * q.answer)) },
-    Mistake { id: "neighbour-term", words: "that is the term {}, beside this one", wrong: neighbour_terms },
-    Mistake { id: "neighbour-entry", words: "that is {}, the entry beside this one", wrong: neighbour_entries },
+    cause("sign-flipped", "only the sign is wrong", "", |q| plain(Some(-q.answer))),
+    cause("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| without_factors(q, is_derivative)),
+    cause("learning-rate-missing", "the learning rate {} is missing", "", learning_rate_missing),
+    cause("constant-missing", "the constant factor {} is missing", "", constant_missing),
+    cause("factor-missing", "the factor {} is missing", "", |q| without_factors(q, |factor| factor.source.is_some() && !is_derivative(factor))),
+    cause("kernel-not-flipped", "the filter was not turned", "here it is turned by 180°", |q| turned_filter(q, true)),
+    cause("kernel-flipped", "the filter was turned", "here it is not turned", |q| turned_filter(q, false)),
+    cause("kernel-transposed-instead-of-rotated", "the filter was transposed", "its rows and columns are not exchanged", transposed_filter),
+    cause("weight-transpose-missing", "row and column of {} were exchanged", "", transposed_factor),
+    cause("outer-product-transposed", "that is {}, with row and column exchanged", "", transposed_entry),
+    cause("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", rotated_entry),
+    cause("function-not-applied", "that is {} itself", "the function is not applied yet", |q| arguments(q, Kind::Apply)),
+    cause("not-the-maximum", "that is {}, which is not the largest", "", |q| arguments(q, Kind::Select)),
+    cause("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", derivative_at_a),
+    cause("sum-instead-of-term", "that is the sum so far", "the term alone is asked for", sum_so_far),
+    cause("term-left-out", "the term {} is left out", "", term_left_out),
+    cause("term-instead-of-sum", "that is only the term {}", "all terms are added up", single_terms),
+    cause("sum-not-finished", "that is the sum up to {}", "more terms follow", partial_sums),
+    cause("term-sign-flipped", "the sign of the term {} is wrong", "", term_sign_flipped),
+    cause("mean-instead-of-sum", "that is the mean of the terms", "here they are only added up", mean_instead_of_sum),
+    cause("added-instead-of-multiplied", "that is the sum of the factors", "they are multiplied", factors_added),
+    cause("neighbour-term", "that is the term {}, beside this one", "", neighbour_terms),
+    cause("neighbour-entry", "that is {}, the entry beside this one", "", neighbour_entries),
+    pattern("factor-two-extra", "that is twice the number", |q| plain(Some(2.0 * q.answer))),
+    pattern("factor-two-missing", "that is half of the number", |q| plain(Some(0.5 * q.answer))),
 ];
+
+/// The form of a function that computes the numbers of a wrong rule.
+type WrongRule = fn(&Question<'_>) -> Vec<Wrong>;
+
+const fn cause(id: &'static str, words: &'static str, instead: &'static str, wrong: WrongRule) -> Mistake {
+    Mistake { id, words, instead, is_pattern: false, wrong }
+}
+
+const fn pattern(id: &'static str, words: &'static str, wrong: WrongRule) -> Mistake {
+    Mistake { id, words, instead: "", is_pattern: true, wrong }
+}
 
 /// Returns a number that is about nothing in particular.
 fn plain(value: Option<f64>) -> Vec<Wrong> {
@@ -104,6 +115,11 @@ fn transposed([row, column]: [usize; 2], _: [usize; 2]) -> [usize; 2] {
     [column, row]
 }
 
+/// Returns the index in a turned matrix at which the transpose of the matrix, laid in its place, has its entry.
+fn transposed_not_turned(index: [usize; 2], sizes: [usize; 2]) -> [usize; 2] {
+    transposed(turned(index, sizes), sizes)
+}
+
 /// Returns the answer with the entries of one tensor read at another index.
 fn read_elsewhere(question: &Question<'_>, tensor: Id, other: OtherIndex) -> Option<f64> {
     let (shape, values) = (question.shape(tensor), question.values(tensor));
@@ -129,15 +145,24 @@ fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<Wrong> {
 
 /// Returns the answer with a transposed filter. Where the filter is turned, the transpose takes the place of the turn.
 fn transposed_filter(question: &Question<'_>) -> Vec<Wrong> {
-    plain(filter(question).and_then(|(filter, _)| read_elsewhere(question, filter, transposed)))
+    let square = filter(question).filter(|(filter, _)| is_square(question, *filter));
+    let other = |is_turned| if is_turned { transposed_not_turned } else { transposed };
+    plain(square.and_then(|(filter, is_turned)| read_elsewhere(question, filter, other(is_turned))))
+}
+
+/// Returns whether the last two sizes of a tensor are equal, so that it has the shape of its transpose.
+fn is_square(question: &Question<'_>, tensor: Id) -> bool {
+    matches!(question.shape(tensor), [.., rows, columns] if rows == columns)
 }
 
 /// Returns the answer with the transpose of a matrix in its place.
 fn transposed_factor(question: &Question<'_>) -> Vec<Wrong> {
     let Some(first) = question.terms.first() else { return Vec::new() };
     let of_matrix = |(at, factor): (usize, &Factor)| {
-        let tensor = factor.source.filter(|source| question.shape(source.tensor).len() == 2)?.tensor;
-        Some(Wrong { value: read_elsewhere(question, tensor, transposed)?, about: About::Factor { term: 0, at } })
+        let tensor = factor.source?.tensor;
+        let is_matrix = question.shape(tensor).len() == 2 && is_square(question, tensor);
+        let value = read_elsewhere(question, tensor, transposed).filter(|_| is_matrix)?;
+        Some(Wrong { value, about: About::Factor { term: 0, at } })
     };
     first.factors.iter().enumerate().filter_map(of_matrix).collect()
 }
@@ -185,7 +210,9 @@ fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
         let expr = factor.derived.filter(|_| is_derivative(factor))?;
         let source = factor.source?;
         let a = *question.values(activation(source.tensor)?).get(source.at)?;
-        expr.value(&|_| a)
+        // a derivative may be written with the output of its function, as a·(1 − a) for the sigmoid: here the output for the input a
+        let output = if let Expr::Prime(function, _) = expr { function.value(&[a])? } else { return None };
+        expr.value(&|slot| if slot == Slot::Output { output } else { a })
     }))
 }
 
@@ -208,13 +235,16 @@ fn term_left_out(question: &Question<'_>) -> Vec<Wrong> {
     all
 }
 
+/// Returns the terms. Of two terms one is the other one left out.
 fn single_terms(question: &Question<'_>) -> Vec<Wrong> {
-    each_term(question).map(|(n, term)| Wrong { value: term.value, about: About::Term(n) }).collect()
+    let terms = each_term(question).filter(|_| question.at.terms > 2);
+    terms.map(|(n, term)| Wrong { value: term.value, about: About::Term(n) }).collect()
 }
 
+/// Returns the sums of at least two terms, without at least two. The others are a single term, or the entry without its last one.
 fn partial_sums(question: &Question<'_>) -> Vec<Wrong> {
-    let last = question.at.terms - 1;
-    each_term(question).filter(|(n, _)| *n < last).map(|(n, term)| Wrong { value: term.sum, about: About::Term(n) }).collect()
+    let unfinished = each_term(question).filter(|(n, _)| *n > 0 && n + 2 < question.at.terms);
+    unfinished.map(|(n, term)| Wrong { value: term.sum, about: About::Term(n) }).collect()
 }
 
 fn term_sign_flipped(question: &Question<'_>) -> Vec<Wrong> {

@@ -29,9 +29,11 @@ impl TypedNumber {
         self.is_within(answer, two_digits(answer))
     }
 
-    /// Returns whether this is a number, in all digits that were typed, and to two significant digits.
-    pub(super) fn is_number(self, number: f64) -> bool {
-        let tolerance = two_digits(number);
+    /// Returns whether this is one of `count` numbers of a rule, in all digits that were typed, and to two significant digits. The more numbers, the more often one
+    /// of them is hit by chance, so that of more than two numbers more digits must agree.
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ numbers")]
+    pub(super) fn is_number(self, number: f64, count: usize) -> bool {
+        let tolerance = two_digits(number) * (2.0 / count as f64).min(1.0);
         self.is_within(number, self.half_unit.map_or(tolerance, |half| half.min(tolerance)))
     }
 
@@ -87,8 +89,15 @@ mod tests {
 
     #[test]
     fn a_wrong_rule_must_give_all_typed_digits() {
-        let is_number = |text: &str, number: f64| TypedNumber::parse(text).expect("a number").is_number(number);
+        let is_number = |text: &str, number: f64| TypedNumber::parse(text).expect("a number").is_number(number, 1);
         assert!(is_number("0.62", 0.6243) && is_number("0.624", 0.6243));
         assert!(!is_number("0.623", 0.6243) && !is_number("0.61", 0.6243));
+    }
+
+    #[test]
+    fn of_many_numbers_more_digits_must_agree() {
+        let is_number = |text: &str, count| TypedNumber::parse(text).expect("a number").is_number(0.6243, count);
+        assert!(is_number("0.62", 2) && !is_number("0.62", 4) && is_number("0.624", 4) && is_number("0.624", 20));
+        assert!(!is_number("0.624", 100) && is_number("0.6243", 100));
     }
 }

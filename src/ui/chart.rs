@@ -69,23 +69,40 @@ struct Look {
 impl Chart<'_> {
     /// Draws the chart.
     pub fn render(&self, area: Rect, buf: &mut Buffer) {
-        let lines = area.height.saturating_sub(2);
-        let zero = self.begins_at_zero.then_some(0.0);
-        let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
-        let Some(scale) = Scale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8)) else {
+        let Some(scale) = self.scale(area) else {
             return text_at(buf, area, 2, 0, "no value here has a place on this scale", self.theme.style(StyleRole::Dim));
         };
         let labels = scale.labels();
-        let left = labels.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
-        let left = u16::try_from(left).unwrap_or(0) + 2;
-        if lines < 2 || area.width < left + 10 {
-            return;
-        }
-        let inside = Rect { x: area.x + left, width: area.width - left, height: lines, ..area };
-        let plot = Plot { area: inside, scale, last: last_shown(self.curves) };
+        let Some(plot) = self.plot(scale, area) else { return };
         self.draw_axes(&plot, area, &labels, buf);
         self.draw_curves(&plot, buf);
         self.draw_marks(&plot, buf);
+    }
+
+    /// Returns the iteration of the current curve whose column is nearest to a cell; `None` if the cell is not between the axes or on the iterations below.
+    pub fn iteration_at(&self, area: Rect, x: u16, y: u16) -> Option<u64> {
+        let plot = self.plot(self.scale(area)?, area)?;
+        let is_inside = x >= plot.area.x && area.contains((x, y).into());
+        let points = self.curves.current.points.iter().filter(|_| is_inside);
+        points.map(|(iteration, _)| *iteration).min_by_key(|iteration| plot.column(*iteration).abs_diff(x - plot.area.x))
+    }
+
+    /// Returns the vertical scale; `None` if no value has a place on it.
+    fn scale(&self, area: Rect) -> Option<Scale> {
+        let lines = area.height.saturating_sub(2);
+        let zero = self.begins_at_zero.then_some(0.0);
+        let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
+        Scale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))
+    }
+
+    /// Lays the curves out between the axes; `None` if the area is too small.
+    fn plot(&self, scale: Scale, area: Rect) -> Option<Plot> {
+        let lines = area.height.saturating_sub(2);
+        let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+        let left = u16::try_from(left).unwrap_or(0) + 2;
+        let has_room = lines >= 2 && area.width >= left + 10;
+        let inside = Rect { x: area.x + left, width: area.width.saturating_sub(left), height: lines, ..area };
+        has_room.then(|| Plot { area: inside, scale, last: last_shown(self.curves) })
     }
 
     /// Draws the axes with their labels.

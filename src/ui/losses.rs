@@ -3,10 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::ClickTarget;
 use super::chart::Chart;
 use super::picture::canvas::text_at;
 use super::theme::StyleRole;
 use super::view::View;
+use crate::app::Curves;
 
 /// The width and height of the smallest screen with the pane.
 const LARGE: (u16, u16) = (160, 50);
@@ -26,5 +28,15 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if curves.current.points.is_empty() {
         return text_at(buf, area, 2, 1, "no loss is computed yet", view.theme.style(StyleRole::Dim));
     }
-    Chart { curves: &curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }.render(area, buf);
+    chart(view, &curves).render(area, buf);
+}
+
+/// Returns the iteration whose loss is nearest to a cell.
+pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let curves = view.stepper.curve_so_far()?;
+    chart(view, &curves).iteration_at(area, x, y).map(ClickTarget::Iteration)
+}
+
+fn chart<'a>(view: &'a View<'_>, curves: &'a Curves) -> Chart<'a> {
+    Chart { curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }
 }

@@ -112,6 +112,13 @@ pub fn block_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
     map::block_at(&view, state.overlay.as_ref()?.map.as_ref()?, screen, x, y)
 }
 
+/// Returns the iteration of the open curve at a cell of the screen.
+#[must_use]
+pub fn iteration_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<u64> {
+    let view = View::of(state, RenderOptions::default())?;
+    curve::iteration_at(&view, state.overlay.as_ref()?.curve?, screen, x, y)
+}
+
 /// Returns the number of lines of a wrapped text, at most 400. Draws the text to count its lines, because only the drawing code of `ratatui` knows where it wraps.
 fn wrapped_height(paragraph: &Paragraph<'_>, width: u16) -> usize {
     const MAX_LINES: u16 = 400;

@@ -49,7 +49,7 @@ pub static PANES: &[Pane] = &[
     Pane { title: "picture",  dock: Dock::Beside, wants: |_, _, _| 0,                       draw: picture::render,   hit: Some(picture::hit) },
     Pane { title: "why",      dock: Dock::Below,  wants: words::height,                     draw: words::render,     hit: None },
     Pane { title: "other tensors", dock: Dock::Under, wants: |view, screen, room| tensors::height(view, screen, room, operands::filled_lines(view, room)), draw: tensors::render, hit: Some(tensors::hit) },
-    Pane { title: "loss so far", dock: Dock::UnderBeside, wants: losses::height,            draw: losses::render,    hit: None },
+    Pane { title: "loss so far", dock: Dock::UnderBeside, wants: losses::height,            draw: losses::render,    hit: Some(losses::hit) },
     Pane { title: "matrices", dock: Dock::Main,   wants: operands::width, draw: operands::render,  hit: Some(operands::hit) },
 ];
 

@@ -11,6 +11,7 @@ use crate::number::{ColumnFormat, short};
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::scenario::GivenNumber;
 use crate::scene::Asked;
+use crate::step::Unit;
 use crate::text::{self, width, wrap};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -53,7 +54,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_16_parts().len();
     let line_count = |remark| parts.clone().map(|part| lines(view, part, &view.words(part), remark, usize::from(room.width)).len()).max();
-    let op = view.span(crate::step::Unit::Op);
+    let op = view.span(Unit::Op);
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
     let question = if view.stepper.prediction.is_on { QUESTION_LINES } else { 0 };
@@ -64,11 +65,14 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
 /// Returns the question about the number that is asked for.
 #[must_use]
 pub fn question_text(view: &View<'_>, question: &PredictionQuestion) -> String {
-    let what = match question.asked {
-        Asked::Term => "this term",
-        Asked::Entry => "this entry",
+    // an entry of one term is asked for in the same way in both units
+    let (what, other) = match question.asked {
+        Asked::Term if view.at.terms > 1 => ("this term", " Esc k: the whole entry."),
+        Asked::Entry if view.at.terms > 1 && view.stepper.unit == Unit::Entry => ("this entry", " Esc j: term by term."),
+        Asked::Entry if view.at.terms > 1 => ("this entry", ""),
+        Asked::Term | Asked::Entry => ("this number", ""),
     };
-    format!("What is {what}, {}? Two digits are enough; 1/3 is a number too.", asked_symbol(view, question.asked))
+    format!("What is {what}, {}? Two significant digits are enough; 1/3 works too.{other}", asked_symbol(view, question.asked))
 }
 
 /// Returns the hint about the last wrong number, if there is one.

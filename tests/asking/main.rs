@@ -5,9 +5,11 @@
 mod check;
 mod keep;
 mod leaves;
+mod mistakes;
 mod predict;
 mod questions;
 mod said;
+mod worked;
 mod zeros;
 
 use std::collections::HashSet;

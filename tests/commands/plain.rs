@@ -77,7 +77,7 @@ fn lists_the_map_and_the_picker_take_numbers() {
 #[test]
 fn a_number_is_predicted_edited_and_written() {
     let said = answers("figure-19", &["grad.conv1.weight[0,0,0,1]#1", "p", "17", "2"]);
-    assert!(said.contains("What is this term, a 1 2 times delta 1 1? Two digits are enough"), "{said}");
+    assert!(said.contains("What is this term, a 1 2 times delta 1 1? Two significant digits are enough"), "{said}");
     let folder = tempdir().expect("a folder");
     let file = folder.path().join("net.toml");
     fs::write(&file, "title = \"net\"\n# the point\ninput = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n\n[[layer]]\ntype = \"linear\"\nweight = [[0.5, 0.25]]\nbias = [0]\n")

@@ -14,13 +14,44 @@ use super::early::{FUTURES, SIZES, Scenarios, bundled, difference, others, steps
 use super::{frame, press};
 
 /// The number of steps that are checked of a scenario, unless `EARLY_STEPS` is set.
-const STEPS: u64 = 24;
+const STEPS: u64 = LOOKS.len() as u64;
 
 /// Keys that ask about the step on the screen: by term, by entry, and by entry in a larger unit.
 const ASKED: [(&str, Unit); 3] = [("p", Unit::Step), ("kp", Unit::Entry), ("kkp", Unit::Entry)];
 
-/// Keys that leave the line and look at something: the cursor, lists, the map, texts to copy, watches.
-const LOOKS: [&str; 12] = ["", "i", "it", "d", "t", "w", "y", "r", "m", "M", "v", "iv<Esc>"];
+/// Keys that leave the line and look at something: the cursor, lists, the map, texts to copy, watches, breakpoints, settings, the palette, the score; and what looks
+/// ahead, which asks first.
+const LOOKS: [&str; 29] = [
+    "",
+    "i",
+    "it",
+    "d",
+    "t",
+    "w",
+    "y",
+    "r",
+    "m",
+    "M",
+    "v",
+    "iv<Esc>",
+    "x",
+    "L",
+    "/",
+    "n",
+    "c",
+    "a",
+    "e",
+    "u",
+    "H",
+    "I",
+    "'",
+    "?",
+    "B:breaks<Enter>",
+    ":",
+    ":grad",
+    ":score<Enter>",
+    "id",
+];
 
 fn draw(document: &Arc<Document>, step: u64, (size, pane): ((u16, u16), i64), keys: &str) -> Buffer {
     let mut state = State::picker(Vec::new());

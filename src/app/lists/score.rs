@@ -32,10 +32,16 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     let practise: Vec<&str> = rules.iter().filter(|score| missed(score) > 0).take(NAMED).map(|score| score.rule).collect();
     let (right, all) = prediction.totals();
     let mut list = List::new(format!("prediction: {right} of {all} right at once"), rules.iter().map(row).collect());
-    list.note = if practise.is_empty() {
-        "nothing to practise; p goes on".to_owned()
-    } else {
-        format!("practise: {}; Enter goes to the last place; p goes on", practise.join(", "))
-    };
+    let mut note = vec![match practise.as_slice() {
+        [] => "nothing to practise".to_owned(),
+        rules => format!("practise: {}", rules.join(", ")),
+    }];
+    if !practise.is_empty() {
+        note.push("Enter goes to the last one missed".to_owned());
+    }
+    if !prediction.is_on {
+        note.push("p goes on, :score new begins at 0".to_owned());
+    }
+    list.note = note.join("; ");
     Ok(list)
 }

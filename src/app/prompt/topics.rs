@@ -74,6 +74,8 @@ const TOPICS: &[Topic] = &[
     row("architecture,layers,structure,overview,shapes", Answer::Command(Action::Toggle(OverlayKind::Map)), ""),
     row("training,learning curve,convergence,plot", Answer::Command(Action::Toggle(OverlayKind::Curve)), ""),
     row("note,explanation,story", Answer::Command(Action::Toggle(OverlayKind::Notes)), ""),
+    row("practise,practice,result,results,marks,grade,points", list(ListKind::Score), "the score of prediction, and what to practise"),
+    row("quiz,exercise,exercises,guess,test,exam,train myself", Answer::Command(Action::TogglePrediction), ""),
     row("legend,colours,colors,symbols,keys", Answer::Command(Action::Toggle(OverlayKind::Help)), ""),
 ];
 

@@ -16,7 +16,7 @@ const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ░ and the colours me
 
 /// The actions of the mouse, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
-    ("click", "on an entry, a term, a node or line of the picture, an op: goes there"),
+    ("click", "on an entry, a term, a node or line of the picture, an op: goes there; so do a block of the map and a curve of the loss"),
     ("wheel", "scrolls the matrices"),
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
 ];
@@ -87,8 +87,13 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         Screen::Picker(_) => Focus::Picker,
         Screen::Stepper(_) => Focus::Normal,
     };
-    let lines = [(Focus::Prompt, Some("in the line of : and /")), (Focus::Answer, Some("in the line of p"))];
-    let lines = lines.into_iter().filter(|_| state.stepper().is_some());
+    let has_curve = state.document().is_some_and(|document| document.iterations() > 1);
+    let lines = [
+        (Focus::Prompt, "in the line of : and /", state.stepper().is_some()),
+        (Focus::Answer, "in the line of p", state.stepper().is_some()),
+        (Focus::Curve, "in the curve of L", has_curve),
+    ];
+    let lines = lines.into_iter().filter(|(.., is_there)| *is_there).map(|(focus, title, _)| (focus, Some(title)));
     let mut text = Text::default();
     if screen_focus == Focus::Normal {
         text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));

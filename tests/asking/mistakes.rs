@@ -1,0 +1,147 @@
+//! The judgement of numbers in prediction, and the hints about wrong ones.
+
+use gradstep::mistakes::{Hint, MISTAKES, Question, TypedNumber, Verdict};
+use gradstep::scene::Asked;
+
+use super::worked::{WORKED_BY_HAND, open};
+use super::*;
+
+/// Judges a number at an address: of the term if the address names one, else of the entry.
+fn judge(document: &Document, address: &str, typed: &str) -> Verdict {
+    let asked = if address.contains('#') { Asked::Term } else { Asked::Entry };
+    let step = document.trace.resolve(&address.parse().unwrap()).unwrap();
+    let scene = document.scene(step).unwrap().asking(Some(asked));
+    Question::of(&document.trace, &scene.at, asked).judge(TypedNumber::parse(typed).unwrap(), &scene)
+}
+
+#[test]
+fn a_number_worked_by_hand_with_a_mistake_gets_the_hint_that_names_it() {
+    let mut missing = Vec::new();
+    for &(id, numbers) in WORKED_BY_HAND {
+        for (name, address, typed) in numbers {
+            match judge(&open(name), address, typed) {
+                Verdict::Wrong(Some(hint)) if hint.ids.contains(&id) => {}
+                other => missing.push(format!("{id}: {name} {address} {typed}: {other:?}")),
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_mistake_has_ten_numbers_worked_by_hand() {
+    let worked: Vec<&str> = WORKED_BY_HAND.iter().map(|(id, _)| *id).collect();
+    let known: Vec<&str> = MISTAKES.iter().map(|mistake| mistake.id).collect();
+    assert_eq!(worked, known);
+    for (id, numbers) in WORKED_BY_HAND {
+        let different: HashSet<_> = numbers.iter().collect();
+        assert_eq!(different.len(), 10, "{id}");
+    }
+}
+
+/// The hint about a wrong number.
+fn hint(name: &str, address: &str, typed: &str) -> Hint {
+    match judge(&open(name), address, typed) {
+        Verdict::Wrong(Some(hint)) => hint,
+        other => panic!("{name} {address} {typed}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_hint_names_all_mistakes_that_give_the_number() {
+    // w₂₂·δ₁₁ = 1.1·0.3: in the corner w₂₂ takes the place of w₁₁ both in the unturned and in the transposed filter
+    let both = hint("filter", "grad.input[0,0,0]", "0.33");
+    assert_eq!(both.ids, ["kernel-not-flipped", "kernel-transposed-instead-of-rotated"]);
+    assert_eq!(both.words, "the filter was not turned, or the filter was transposed");
+    // one mistake has room for the right rule
+    let alone = hint("filter", "grad.input[0,0,1]", "-0.78");
+    assert_eq!(alone.words, "the filter was not turned: here it is turned by 180°");
+    // w₁₂·a₁₂ = −1·2: 2 has the wrong sign, lacks the factor −1, and is w₁₁·a₁₁ = 2·1
+    let sign = hint("figure-18", "conv1.z[0,0,0]#2", "2");
+    assert_eq!(sign.ids, ["sign-flipped", "factor-missing", "neighbour-term"]);
+    assert_eq!(sign.words, "only the sign is wrong, or the factor w₁₂ is missing, or that is the term w₁₁·a₁₁, beside this one");
+    // twice 0.298 is a pattern only, and a cause is known: the ½ of the squared error
+    assert_eq!(hint("mazur-2-2-2", "loss", "0.597").ids, ["constant-missing"]);
+}
+
+/// Without the bias, z₁ = 0.4·0.5933 + 0.45·0.5969 = 0.5059: two of its digits are too few, since each of the three terms can be left out.
+#[test]
+fn two_digits_that_may_be_a_mistake_ask_for_a_third() {
+    let document = open("mazur-2-2-2");
+    assert_eq!(hint("mazur-2-2-2", "fc2.z[0]", "0.506").ids, ["term-left-out"]);
+    let step = document.trace.resolve(&"fc2.z[0]".parse().unwrap()).unwrap();
+    let scene = document.scene(step).unwrap().asking(Some(Asked::Entry));
+    let question = Question::of(&document.trace, &scene.at, Asked::Entry);
+    for (text, asks) in [("0.51", true), ("0.52", false), ("0.517", false)] {
+        let typed = TypedNumber::parse(text).unwrap();
+        assert_eq!(question.judge(typed, &scene), Verdict::Wrong(None), "{text}");
+        assert_eq!(question.nudge(typed, &scene).ends_with("; one more digit may bring a hint"), asks, "{text}");
+    }
+}
+
+/// One mistake that several subjects explain is named once, with all of them.
+#[test]
+fn a_mistake_is_named_once_with_all_its_subjects() {
+    // 2 + 2 + 1 − 3 = 2 without the first or the second term
+    let equal = small(
+        "title = \"equal\"\ninput = [1, 2, 1, 1]\ntarget = [1]\nloss = \"upstream\"\n[[layer]]\ntype = \"linear\"\nweight = [[2, 1, 5, -3]]\n",
+    );
+    let Verdict::Wrong(Some(hint)) = judge(&equal, "fc1.z[0]", "4") else { panic!("a hint") };
+    assert_eq!(hint.words, "the term w₁₂·a₂ or w₁₁·a₁ is left out, or that is the sum up to w₁₂·a₂");
+}
+
+/// A pseudo-random number from 0 to 1: Knuth's linear congruential generator.
+fn random(seed: &mut u64) -> f64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    f64::from(u32::try_from(*seed >> 32).unwrap()) / f64::from(u32::MAX)
+}
+
+/// Random numbers up to twice the answer, with some significant digits. Two digits are hit by chance, and small whole numbers are the more often exactly what some mistake
+/// gives. With each further digit a tenth of that is left. In a long sum there are hundreds of mistakes, so that the net has to be narrower.
+#[test]
+fn a_random_number_gets_no_hint() {
+    let scenarios: Vec<Arc<Document>> =
+        ["square", "filter", "mazur-2-2-2", "figure-16", "figure-18", "figure-07", "figure-02", "xor", "figure-01"].map(open).into();
+    for (digits, most, most_of_long_sums) in [(2_usize, 0.06, 0.08), (3, 0.008, 0.02), (4, 0.002, 0.01)] {
+        let mut seed = 20_261_129;
+        // numbers that were judged wrong, and those of them with a hint: of all entries, and of those with more than 16 terms
+        let (mut wrong, mut hinted) = ([0_u32; 2], [0_u32; 2]);
+        for document in &scenarios {
+            for k in 0..100 {
+                let step = 1 + (document.trace.len() - 1) * k / 99;
+                for asked in [Asked::Term, Asked::Entry] {
+                    let scene = document.scene(step).unwrap().asking(Some(asked));
+                    let question = Question::of(&document.trace, &scene.at, asked);
+                    let is_long = asked == Asked::Entry && scene.at.terms > 16;
+                    let scale = if question.answer() == 0.0 { 1.0 } else { question.answer().abs() };
+                    for _ in 0..6 {
+                        let typed = format!("{:.*e}", digits - 1, scale * (4.0 * random(&mut seed) - 2.0));
+                        // a random number may be the answer
+                        let Verdict::Wrong(hint) = question.judge(TypedNumber::parse(&typed).unwrap(), &scene) else { continue };
+                        for of in 0..=usize::from(is_long) {
+                            wrong[of] += 1;
+                            hinted[of] += u32::from(hint.is_some());
+                        }
+                    }
+                }
+            }
+        }
+        let [all, long] = [0, 1].map(|of| f64::from(hinted[of]) / f64::from(wrong[of]));
+        let measured = format!(
+            "of {wrong:?} random numbers with {digits} digits, {:.2} % get a hint, and {:.2} % in a long sum",
+            100.0 * all,
+            100.0 * long
+        );
+        assert!(wrong[0] > 10_000 && wrong[1] > 500 && all < most && long < most_of_long_sums, "{measured}");
+        println!("{measured}");
+    }
+}
+
+#[test]
+fn every_mistake_has_an_id_and_a_clause_of_its_own() {
+    let (mut ids, mut words) = (HashSet::new(), HashSet::new());
+    for mistake in MISTAKES {
+        assert!(ids.insert(mistake.id) && words.insert(mistake.words), "{}", mistake.id);
+        assert!(!mistake.words.ends_with('.'), "{}", mistake.id);
+    }
+}
