@@ -15,6 +15,8 @@ pub struct List {
     pub note: String,
     /// The verb that says what Enter does.
     pub verb: &'static str,
+    /// The columns that are left out, the first one first, if the screen is too narrow for all; other columns are then cut.
+    pub spare: &'static [usize],
 }
 
 /// A row of a list.
@@ -48,7 +50,7 @@ impl List {
     /// Returns a list whose first row is selected.
     #[must_use]
     pub fn new(title: String, rows: Vec<ListRow>) -> Self {
-        Self { title, rows, selected: 0, note: String::new(), verb: "go" }
+        Self { title, rows, selected: 0, note: String::new(), verb: "go", spare: &[] }
     }
 
     /// Moves the selection by a number of rows, at most to the first or the last one.

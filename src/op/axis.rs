@@ -265,24 +265,32 @@ impl Axis {
         output * self.stride + kernel * self.dilation - self.padding
     }
 
-    /// Returns the distance on the image between neighbouring entries of the filter, for the drawing. Each view has its own image and filter:
+    /// Returns the distance on the spread image ([`Axis::spread`]) between neighbouring entries of the filter, for the drawing. Each view has its own image and filter:
     ///
     /// | view | image | filter | distance |
     /// | --- | --- | --- | --- |
     /// | `Output` | the input | the kernel | `dilation` |
     /// | `Weight` | the input | the errors of the outputs | `stride` |
-    /// | `Input` | the errors of the outputs | the kernel | `dilation`; 0 with a stride, because the kernel is then not over neighbouring errors |
+    /// | `Input` | the errors of the outputs | the kernel | `dilation` |
     #[must_use]
     pub fn spacing(&self, view: View) -> usize {
         match view {
-            View::Output => self.dilation,
+            View::Output | View::Input => self.dilation,
             View::Weight => self.stride,
-            View::Input if self.stride == 1 => self.dilation,
-            View::Input => 0,
         }
     }
 
-    /// Returns the number of positions by which the filter extends beyond each end of the image, for the drawing. The image is as in [`Axis::spacing`].
+    /// Returns the distance between neighbouring entries of the image, for the drawing: a stride spreads the errors out before they meet the kernel. The image is as in
+    /// [`Axis::spacing`].
+    #[must_use]
+    pub fn spread(&self, view: View) -> usize {
+        match view {
+            View::Output | View::Weight => 1,
+            View::Input => self.stride,
+        }
+    }
+
+    /// Returns the number of positions by which the filter extends beyond each end of the spread image, for the drawing. The image is as in [`Axis::spacing`].
     #[must_use]
     pub fn overhang(&self, view: View) -> usize {
         match view {
@@ -290,9 +298,7 @@ impl Axis {
             // the filter does not slide over a single error
             View::Input if self.output == 1 => 0,
             // a full convolution would extend by kernel − 1 positions, but the padding of the forward pass takes some of them away
-            View::Input if self.stride == 1 => ((self.kernel - 1) * self.dilation).saturating_sub(self.padding),
-            // a stride spreads the errors out, so no picture of a filter on neighbouring errors exists
-            View::Input => 0,
+            View::Input => ((self.kernel - 1) * self.dilation).saturating_sub(self.padding),
         }
     }
 

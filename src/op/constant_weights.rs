@@ -227,6 +227,6 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
     fn window(&self) -> Option<Window> {
         // a pool has no filter with weights, so only the image and its padding are drawn
         let Window { image, padding, .. } = self.inner.edges.window(self.view)?;
-        Some(Window { image, filter: None, turned: false, padding, pitch: [0, 0] })
+        Some(Window { image, filter: None, turned: false, padding, spread: [1, 1], pitch: [0, 0] })
     }
 }

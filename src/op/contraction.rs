@@ -307,7 +307,14 @@ impl Edges for Contraction {
             View::Weight => (X, Upstream),
             View::Input => (Upstream, W),
         };
-        self.is_on_image.then_some(Window { image, filter: Some(filter), turned: view == View::Input, padding: [0, 0], pitch: [1, 1] })
+        self.is_on_image.then_some(Window {
+            image,
+            filter: Some(filter),
+            turned: view == View::Input,
+            padding: [0, 0],
+            spread: [1, 1],
+            pitch: [1, 1],
+        })
     }
 }
 

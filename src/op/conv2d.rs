@@ -355,10 +355,11 @@ impl Edges for Conv2d {
     fn window(&self, view: View) -> Option<Window> {
         let padding = [self.rows.overhang(view), self.columns.overhang(view)];
         let pitch = [self.rows.spacing(view), self.columns.spacing(view)];
+        let spread = [self.rows.spread(view), self.columns.spread(view)];
         Some(match view {
-            View::Output => Window { image: X, filter: Some(W), turned: false, padding, pitch },
-            View::Weight => Window { image: X, filter: Some(Upstream), turned: false, padding, pitch },
-            View::Input => Window { image: Upstream, filter: Some(W), turned: true, padding, pitch },
+            View::Output => Window { image: X, filter: Some(W), turned: false, padding, spread, pitch },
+            View::Weight => Window { image: X, filter: Some(Upstream), turned: false, padding, spread, pitch },
+            View::Input => Window { image: Upstream, filter: Some(W), turned: true, padding, spread, pitch },
         })
     }
 }

@@ -157,6 +157,7 @@ impl PoolWindows {
             filter: None,
             turned: false,
             padding: [rows.overhang(View::Output), columns.overhang(View::Output)],
+            spread: [1, 1],
             pitch: [0, 0],
         }
     }

@@ -13,7 +13,9 @@ pub struct Window {
     pub turned: bool,
     /// The rows and columns of padding around the image.
     pub padding: [usize; 2],
-    /// The distance on the image between neighbouring rows of the filter, and between its neighbouring columns. 0 if the filter has no fixed position for an
-    /// entry, but another position for each term of the entry. This is so in the input gradient of a convolution with a stride. 0 for a pool too.
+    /// The distance between neighbouring rows of the image, and between its neighbouring columns, after the image is spread by the stride. It is more than 1
+    /// only for the input gradient of a convolution with a stride. The places between are no entries.
+    pub spread: [usize; 2],
+    /// The distance on the spread image between neighbouring rows of the filter, and between its neighbouring columns. 0 for a pool.
     pub pitch: [usize; 2],
 }

@@ -4,7 +4,7 @@ use super::{EntryTerm, Scene};
 use crate::expr::{Notation, Sign};
 use crate::network::Id;
 use crate::number::ColumnFormat;
-use crate::step::Factor;
+use crate::step::{Factor, Kind};
 
 /// The cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
 ///
@@ -28,7 +28,8 @@ impl Scene<'_> {
         let numbers = || numbers.iter().copied();
         let format = if tensor == self.output {
             // `numbers` is without the running sum, which has to fit too
-            let format = ColumnFormat::of(numbers().chain(self.number(tensor, self.at.entry)));
+            let handed_on = self.handed_on().map(|source| self.numbers(source)).unwrap_or_default();
+            let format = ColumnFormat::of(numbers().chain(self.number(tensor, self.at.entry)).chain(handed_on.iter().copied()));
             let [before, after] = if format.decimals() < REAL[1] - 1 { self.reserved_cells() } else { REAL };
             format.with_room(before, after)
         } else {
@@ -36,6 +37,23 @@ impl Scene<'_> {
         };
         self.formats.borrow_mut().push((tensor, format));
         format
+    }
+
+    /// Returns the tensor whose numbers the op hands on or adds up, without other factors than 0 and 1, as a copy, a maximum, the gradient of a relu and that of a bias do.
+    /// The result then has the decimals of this tensor. The first term of the entry decides, so the form is the same at all of its steps.
+    fn handed_on(&self) -> Option<Id> {
+        let EntryTerm { step, .. } = self.term(0);
+        let is_gate = |factor: &&Factor| factor.derived.is_some() && [0.0, 1.0].contains(&factor.value);
+        let mut others = step.factors.iter().filter(|factor| !is_gate(factor));
+        let source = others.next().filter(|factor| factor.derived.is_none())?.source?;
+        let is_handed_on = match step.kind {
+            Kind::Copy | Kind::Select => true,
+            Kind::Product => others.next().is_none(),
+            Kind::Apply => false,
+        };
+        // terms of several tensors, as in a + b + c, have no form in common
+        let last = || self.trace.sources(&self.at, self.at.terms - 1);
+        (is_handed_on && last().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
     }
 
     /// Returns the cells that a number of the result probably needs, before the decimal point and from it on.

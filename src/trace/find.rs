@@ -393,9 +393,11 @@ impl Trace {
         })
     }
 
-    /// Returns the padding of the image that the op at a position slides a window over: the number of rows above the image, and of columns to its left.
+    /// Returns the padding of the image that the op at a position slides a window over: the number of rows above the image, and of columns to its left. An image that
+    /// is spread by a stride has none, because its entries are not neighbours.
     #[must_use]
     pub fn padding_before(&self, at: &Position) -> [usize; 2] {
-        self.op_at(at).window().map_or([0, 0], |(_, window)| window.padding)
+        let window = self.op_at(at).window().map(|(_, window)| window);
+        window.filter(|window| window.spread == [1, 1]).map_or([0, 0], |window| window.padding)
     }
 }

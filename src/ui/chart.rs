@@ -138,7 +138,7 @@ impl Chart<'_> {
     /// Draws all curves. Earlier runs have a letter at their end.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
         let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, spot: None };
-        let mut canvas = Canvas::new(plot.area, self.theme.style(StyleRole::Dim));
+        let mut canvas = Canvas::new(plot.area);
         let faint = self.theme.style(StyleRole::Forward);
         for curve in &self.curves.earlier {
             plot.draw(&curve.points, Look { stroke: stroke(faint, 1), solid_until: 0, gap: DOTTED }, &mut canvas);

@@ -14,6 +14,8 @@ use ratatui::layout::Rect;
 pub const SMALLEST: (u16, u16) = (60, 16);
 /// The width and height of the smallest screen that shows all panes at once.
 const ROOMY: (u16, u16) = (110, 34);
+/// The columns between a pane with the dock `Left` and its neighbours, which have no border there.
+const LEFT_GAP: u16 = 3;
 /// The largest height of a pane with the dock `Below`, including its title.
 const MAX_BELOW: u16 = 9;
 
@@ -71,11 +73,11 @@ fn cut_bottom(area: &mut Rect, n: u16) -> Rect {
     Rect { y: area.y + area.height, height: n, ..*area }
 }
 
-/// Cuts `n` columns from the left of the area, and returns them. Also cuts one column as a gap, unless `n` is 0.
-fn cut_left(area: &mut Rect, n: u16) -> Rect {
+/// Cuts `n` columns from the left of the area, and returns them. Also cuts a gap, unless `n` is 0.
+fn cut_left(area: &mut Rect, n: u16, gap: u16) -> Rect {
     let n = n.min(area.width);
     let taken = Rect { width: n, ..*area };
-    let gap = if n == 0 { 0 } else { (n + 1).min(area.width) };
+    let gap = if n == 0 { 0 } else { n.saturating_add(gap).min(area.width) };
     *area = Rect { x: area.x + gap, width: area.width - gap, ..*area };
     taken
 }
@@ -92,7 +94,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
         areas[n] = match dock {
             Dock::Top => cut_top(&mut rest, wants(n, screen)),
             Dock::Bottom => cut_bottom(&mut rest, wants(n, screen)),
-            Dock::Left => cut_left(&mut rest, wants(n, screen)),
+            Dock::Left => cut_left(&mut rest, wants(n, screen), LEFT_GAP),
             Dock::Main | Dock::Under | Dock::Beside | Dock::UnderBeside | Dock::Below => continue,
         };
     }
@@ -116,7 +118,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
         // the main pane is narrowed until the pane in front is wide enough for its lines to fit
         let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;
         let width = choices[..=widest].iter().rev().find(leaves_enough).copied().unwrap_or(choices[0]);
-        areas[main] = cut_left(&mut rest, width);
+        areas[main] = cut_left(&mut rest, width, 1);
         for n in panes_at(Dock::Under) {
             let lines = wants(n, areas[main]);
             areas[n] = cut_bottom(&mut areas[main], lines);

@@ -151,10 +151,10 @@ impl<'a> Matrix<'a> {
         u16::try_from(layout::row_indices_width(&self.request())).unwrap_or(MAX_SIZE)
     }
 
-    /// Returns the number of lines that `rows` rows of a matrix fill, with the title and the column indices.
+    /// Returns the number of lines that `rows` rows of a matrix fill in an area of this width, with the title and the indices.
     #[must_use]
-    pub fn lines_of(&self, rows: usize) -> u16 {
-        u16::try_from(layout::lines_of(&self.request(), rows)).unwrap_or(MAX_SIZE).min(MAX_SIZE)
+    pub fn lines_of(&self, rows: usize, width: u16) -> u16 {
+        u16::try_from(layout::lines_of(&self.request(), rows, width)).unwrap_or(MAX_SIZE).min(MAX_SIZE)
     }
 
     /// Returns the row-major index of the entry that is drawn in column `x` and row `y` of the screen, if the tensor is drawn into `area`.
@@ -224,7 +224,7 @@ impl<'a> Matrix<'a> {
         let room = usize::from(pen.area.width);
         let (name, shape) = (self.full_name(), self.dimensions());
         let title = self.title.to_owned();
-        let forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading, self.first_index)) {
+        let mut forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading, self.first_index)) {
             Some([long, short, shortest]) => vec![
                 (&name, format!("{shape}  {long}")),
                 (&name, format!("{shape}  {short}")),
@@ -236,6 +236,12 @@ impl<'a> Matrix<'a> {
             ],
             None => vec![(&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
         };
+        // the indices beside an image are few, so its title has the part in view
+        let part = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.part_in_view(self.first_index));
+        if let (Some(part), [(_, first), ..]) = (part, &forms[..]) {
+            let more = format!("{first}  {part}");
+            forms.splice(0..0, [(&*name, more.clone()), (&*title, more), (&*name, part.clone()), (&*title, part)]);
+        }
         let form_width = |(name, more): &(&str, String)| name.width() + if more.is_empty() { 0 } else { 2 + more.width() };
         let (name, more) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((&title, String::new()));
         pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(StyleRole::Heading)));
@@ -329,16 +335,17 @@ impl<'a> Matrix<'a> {
             Some(_) => tint,
             None => theme.style(StyleRole::Dim),
         };
+        let heat = value.zip(self.heat).map_or(Style::new(), |(v, max)| theme.heat(v, max));
         // the marks on either side and their style
         let (marks, mark_style) = match mark {
             Mark::None => {
-                let heat = value.zip(self.heat).map_or(Style::new(), |(v, max)| theme.heat(v, max));
                 number_style = number_style.patch(heat);
                 ([' ', ' '], if value.is_some_and(f64::is_finite) { heat } else { Style::new() })
             }
             Mark::Entry => {
+                // the sign and the magnitude stay visible between the marks
                 let entry_style = theme.style(StyleRole::Entry);
-                number_style = entry_style.patch(number_style);
+                number_style = entry_style.patch(number_style).patch(heat);
                 // a row of such entries has one pair of marks around all of them
                 let [is_first, is_last] = neighbours.map(|neighbour| neighbour == Mark::None);
                 ([if is_first { '‹' } else { ' ' }, if is_last { '›' } else { ' ' }], entry_style.not_underlined())
@@ -360,7 +367,8 @@ impl<'a> Matrix<'a> {
         // the entry in progress has a number, unless the user is asked for it
         let unknown = if mark == Mark::Result { glyph::ASKED } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
-        let number = text.chars().map(|c| (c, if c == ' ' { mark_style } else { number_style }));
+        let blank_style = if mark == Mark::Entry && !is_under_cursor { number_style.not_underlined() } else { mark_style };
+        let number = text.chars().map(|c| (c, if c == ' ' { blank_style } else { number_style }));
         let mut cells: Vec<(char, Style)> = std::iter::once((marks[0], mark_style)).chain(number).chain([(marks[1], mark_style)]).collect();
         if marks[0] == '=' {
             // the sign is directly before the number: `9   =−8` would be read as an equation if the sign were after the 9

@@ -34,6 +34,9 @@ const MAX_MARKED: u64 = 1024;
 /// The largest number of entries of a matrix that stays numbers beside a heat map.
 const MOST_NUMBERS: usize = 64;
 
+/// The smallest number of rows and of columns that a heat map requests.
+const LEAST_IMAGE: usize = 10;
+
 /// The largest number of terms of an entry that decide which region of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
 
@@ -329,11 +332,14 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     let cells = |text: &str| u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX);
     let symbol = cells(&operand.title);
     let wide = titled.min(wide.max(MIN_TITLE));
+    // a few pixels show nothing
+    let least = if matrix.image.is_some() { LEAST_IMAGE } else { 1 };
     let region = |rows: usize, columns: usize| {
+        let [rows, columns] = [rows.max(least), columns.max(least)];
         let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
         let part_size = |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [0, 0]) } else { untitled_size(&[rows], [0, 0]) };
         // the width has room for the row indices of all rows; the height for the title and the column indices
-        [part_size(all_rows).0.max(symbol).min(wide), matrix.lines_of(rows).min(high)]
+        [part_size(all_rows).0.max(symbol).min(wide), matrix.lines_of(rows, wide).min(high)]
     };
     Size {
         // the middle tier is the region that is read, and about as much again around it
@@ -403,8 +409,9 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Re
     let first = areas.get(result).map_or(0, |area| area.height) + 1;
     // if that is not enough, all operands show fewer and fewer rows
     let most_rows = (0..result).map(|i| rows_in(i, &areas)).max().unwrap_or(0);
+    let widths: Vec<u16> = areas.iter().map(|area| area.width).collect();
     let lines = |i: usize, rows: usize| {
-        with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.lines_of(rows))
+        with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.lines_of(rows, widths[i]))
     };
     let more = (first..=pane.area.height).map(|high| (high, None));
     let fewer = (1..most_rows).rev().map(|rows| (lines(result, rows), Some(rows)));

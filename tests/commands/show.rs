@@ -31,9 +31,9 @@ fn show_prints_a_frame() {
 #[test]
 fn scrolling_stops_at_the_end_of_the_help() {
     let help = |keys: &str| printed(&["show", "figure-14", "--size", "80x24", "--keys", &format!("?{keys}")]);
-    let end = help(&"j".repeat(300));
-    assert_eq!(end, help(&"j".repeat(400)));
-    assert_ne!(end, help(&format!("{}k", "j".repeat(400))));
+    let end = help("G");
+    assert_eq!(end, help(&"j".repeat(300)));
+    assert_ne!(end, help(&format!("{}k", "j".repeat(300))));
 }
 
 #[test]

@@ -37,8 +37,14 @@ fn the_copy_list_shows_the_whole_of_its_selected_row() {
     // the last of 26 terms, and the line with the numbers, which begins a line of its own
     assert!(text.contains("+ b₁") && text.lines().any(|line| line.trim_start_matches(['│', ' ']).starts_with("= 0.1356·0")), "{text}");
     let other = self::text(&open("figure-01", "y"), (80, 24));
-    let rows = |text: &str| text.lines().position(|line| line.contains("╰─"));
-    assert_eq!(rows(&text), rows(&other), "the box keeps its size");
+    let top = |text: &str| text.lines().position(|line| line.contains("╭ copy"));
+    assert_eq!(top(&text), top(&other), "the rows keep their places");
+    // a row whose text is whole has no blank lines below
+    assert!(
+        other.lines().any(|line| line.contains(" l  LaTeX"))
+            && !other.lines().any(|line| line.trim_matches(['│', ' ']).is_empty() && line.contains('│')),
+        "{other}"
+    );
 }
 
 #[test]
@@ -177,5 +183,16 @@ fn the_lower_border_of_a_list_is_not_cut() {
             let text = export::text(&frame(&state, &RenderOptions::default(), width, height));
             assert!(text.contains(wanted), "{keys}\n{text}");
         }
+    }
+}
+
+/// On a narrow screen, the list of the leaves leaves out columns instead of cutting all; the selected row has them below the list.
+#[test]
+fn no_column_of_the_leaves_is_cut() {
+    for (name, keys) in [("mazur-2-2-2", "Gwj"), ("figure-01", ":grad.conv1.weight[0,0,1,1]#300<Enter>wjj"), ("figure-18", "Gwj")] {
+        let text = text(&open(name, keys), (80, 24));
+        let rows: Vec<&str> = text.lines().filter(|line| line.contains('%') && line.contains(" = ")).collect();
+        assert!(rows.len() >= 5 && rows.iter().all(|row| !row.contains('…')), "{name}\n{text}");
+        assert!(text.lines().any(|line| line.contains('·') && line.contains(" = ")), "{name}\n{text}");
     }
 }

@@ -4,7 +4,7 @@ use gradstep::app::{Document, State};
 
 use gradstep::ui::{RenderOptions, export};
 
-use super::{bundled_documents, layers};
+use super::{SIZES, bundled_documents, frame, layers, open_at};
 
 /// Returns the lines of a frame of a bundled scenario after these keys.
 fn lines(scenario: &str, keys: &str) -> Vec<String> {
@@ -12,7 +12,7 @@ fn lines(scenario: &str, keys: &str) -> Vec<String> {
 }
 
 fn text_of(state: &State) -> Vec<String> {
-    export::text(&super::frame(state, &RenderOptions::default(), 120, 40)).lines().map(str::to_owned).collect()
+    text_of_size(state, 120, 40).lines().map(str::to_owned).collect()
 }
 
 /// Returns the line that begins with these words, after blanks.
@@ -179,4 +179,66 @@ fn the_help_explains_the_mouse_the_marks_and_the_colours() {
     {
         assert!(shown.contains(words), "{words}");
     }
+}
+
+/// A number of a frame: its text, its value, and the value of its last digit.
+struct Shown<'a> {
+    text: &'a str,
+    value: f64,
+    unit: f64,
+}
+
+/// Returns the number that a word is, with at least three significant digits or an exponent; `None` for any other word.
+fn shown(text: &str) -> Option<Shown<'_>> {
+    let plain = text.replace('−', "-");
+    let value: f64 = plain.parse().ok()?;
+    let (mantissa, exponent) = plain.split_once('e').unwrap_or((&plain, "0"));
+    let (_, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = mantissa.chars().filter(char::is_ascii_digit).skip_while(|c| *c == '0').count();
+    let unit = 10_f64.powi(exponent.parse::<i32>().ok()? - i32::try_from(decimals.len()).ok()?);
+    (plain.contains('e') || digits >= 3 && !decimals.is_empty()).then_some(Shown { text, value, unit })
+}
+
+/// Returns the numbers of the equation, the matrices and the picture.
+fn shown_numbers(text: &str) -> Vec<Shown<'_>> {
+    let count = text.lines().count();
+    // without the header, the notes, and the last two lines
+    let lines = text.lines().take(count - 2).skip(3).filter(|line| !line.trim_start().starts_with('▌'));
+    let is_part = |c: char| c.is_ascii_digit() || "−.e".contains(c);
+    lines.flat_map(|line| line.split(|c| !is_part(c))).filter_map(shown).collect()
+}
+
+/// A number that is rounded in two ways in one frame would be two numbers for a reader.
+#[test]
+fn no_number_is_rounded_in_two_ways_in_a_frame() {
+    let mut numbers = 0;
+    for (name, document) in bundled_documents() {
+        for (.., span) in document.trace.ops() {
+            for step in [span.start, span.start + (span.end - span.start) / 2] {
+                for (width, height) in SIZES {
+                    let text = text_of_size(&open_at(document, step), width, height);
+                    let shown = shown_numbers(&text);
+                    numbers += shown.len();
+                    for (n, one) in shown.iter().enumerate() {
+                        let is_same = |other: &&Shown<'_>| (one.value - other.value).abs() <= 0.501 * one.unit.max(other.unit);
+                        let is_equal = |other: &&Shown<'_>| {
+                            (one.unit - other.unit).abs() <= 1e-9 * one.unit && one.text.contains('e') == other.text.contains('e')
+                        };
+                        let other = shown[..n].iter().find(|other| one.text != other.text && is_same(other) && !is_equal(other));
+                        assert!(
+                            other.is_none(),
+                            "{name} at step {step}: {} and {}\n{text}",
+                            one.text,
+                            other.map_or("", |other| other.text)
+                        );
+                    }
+                }
+            }
+        }
+    }
+    assert!(numbers > 10_000, "{numbers}");
+}
+
+fn text_of_size(state: &State, width: u16, height: u16) -> String {
+    export::text(&frame(state, &RenderOptions::default(), width, height))
 }

@@ -251,3 +251,60 @@ fn a_line_is_not_broken_where_others_cross_it() {
     let between = line.split('●').nth(1).expect("between the neurons");
     assert!(between.chars().all(|c| is_line(&c.to_string())), "{picture}");
 }
+
+/// Every line of the picture has the colour of its weight up to its ends, also where lines of several colours meet.
+#[test]
+fn no_line_ends_before_its_node_or_in_a_mixed_colour() {
+    let options = RenderOptions::default();
+    let dim = options.theme.style(StyleRole::Dim).fg;
+    for size in SIZES {
+        let buf = frame(&open("figure-18", ":conv1.z[0,1,1]<Enter>"), &options, size.0, size.1);
+        let cells = |symbol: fn(&str) -> bool| {
+            // the timeline is above the picture
+            let all = (0..size.0).flat_map(|x| (3..size.1).map(move |y| (x, y)));
+            all.filter(|at| symbol(buf[*at].symbol())).collect::<Vec<(u16, u16)>>()
+        };
+        let lines = cells(is_line);
+        assert!(lines.len() > 20 && lines.iter().all(|at| Some(buf[*at].fg) != dim), "{size:?}");
+        for (x, y) in cells(|symbol| symbol == "●") {
+            assert!(is_line(buf[(x + 1, y)].symbol()) || is_line(buf[(x - 1, y)].symbol()), "{size:?}: the node at {x},{y}");
+        }
+    }
+}
+
+/// Returns the words of each line of the inset below its title, without blank lines.
+fn inset_rows(text: &str, title: &str) -> Vec<Vec<String>> {
+    let at = text.lines().position(|line| line.contains(title)).unwrap_or_else(|| panic!("{title}\n{text}"));
+    let lines: Vec<&str> = text.lines().collect();
+    let left = lines[at].split(title).next().unwrap_or_default().chars().count();
+    let words = |line: &&str| line.chars().skip(left).collect::<String>().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    lines[at + 1..].iter().take_while(|line| !line.contains("─ why ─")).map(words).filter(|words| !words.is_empty()).collect()
+}
+
+/// In the backward pass, the filter is turned by 180° and lies on the errors with their padding. A stride spreads the errors: no neuron is between them.
+#[test]
+fn a_turned_filter_lies_on_the_errors_with_their_numbers() {
+    // δ = 1 −2; 3 0.5, and each error is below its weight
+    let text = export::text(&frame(&open("figure-20", ":grad.input[0,1,1]<Enter>"), &RenderOptions::default(), 120, 40));
+    let rows = inset_rows(&text, "W⁽¹⁾, turned by 180°, on δ⁽¹⁾");
+    let expected = ["░ ░ ░ ░", "w₂₂ w₂₁", "░ 1 −2 ░", "w₁₂ [w₁₁]", "░ 3 0.5 ░", "░ ░ ░ ░"];
+    assert_eq!(rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>(), expected, "{text}");
+
+    let document = screen_document("stride-2-padding-1");
+    let step = document.trace.resolve(&"grad.input[0,2,1]".parse().expect("an address")).expect("a step");
+    let text = export::text(&frame(&open_at(&document, step), &RenderOptions::default(), 200, 60));
+    let rows = inset_rows(&text, "W⁽¹⁾, turned by 180°, on spread(δ⁽¹⁾)");
+    let expected = [
+        "░ ░ ░ ░ ░ ░ ░",
+        "░ 0 ░ 0 ░ 0 ░",
+        "w₁₃₃ w₁₃₂ w₁₃₁",
+        "░ ░ ░ ░ ░ ░ ░",
+        "w₁₂₃ w₁₂₂ [w₁₂₁]",
+        "░ 0 ░ 0 ░ 0 ░",
+        "w₁₁₃ w₁₁₂ w₁₁₁",
+        "░ ░ ░ ░ ░ ░ ░",
+        "░ 0 ░ 0 ░ 0 ░",
+        "░ ░ ░ ░ ░ ░ ░",
+    ];
+    assert_eq!(rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>(), expected, "{text}");
+}

@@ -233,5 +233,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         note.push_str("; shares below 0.05 % are left out");
     }
     list.note = note;
+    // the numbers of the term, then its symbols: the selected row shows all below the list
+    list.spare = &[3, 2];
     Ok(list)
 }

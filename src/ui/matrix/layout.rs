@@ -125,10 +125,13 @@ pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     (width, height + usize::from(request.has_title))
 }
 
-/// Returns the number of lines that `rows` rows of a matrix fill, with the title and the column indices.
-pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize) -> usize {
+/// Returns the number of lines that `rows` rows of a matrix fill, with the title, the column indices, and the heading if several matrices fit into a width.
+pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize, width: u16) -> usize {
     let (dims, _) = dims(request, false);
-    usize::from(request.has_title) + usize::from(dims.columns > 1) + rows.div_ceil(request.per_line)
+    let lines = usize::from(request.has_title) + usize::from(dims.columns > 1) + rows.div_ceil(request.per_line);
+    let area = Rect { width, height: u16::try_from(lines + 1).unwrap_or(u16::MAX), ..Rect::default() };
+    let heading = MatrixLayout::new(request, area).filter(|layout| layout.grid[1].len > 1).map_or(0, |layout| layout.heading_lines);
+    lines + heading
 }
 
 /// Returns the matrices as they are drawn, and their padding. A vector is drawn as a row if `is_lying`, else as a column.
@@ -350,6 +353,20 @@ impl MatrixLayout {
         };
         let all = if first_index == 0 { range(0, n) } else { n.to_string() };
         Some([format!("{short} of {all}"), short, format!("({shown})")])
+    }
+
+    /// Returns the rows and columns in view as a text, `rows 2–7, columns 1–9`; `None` if all are in view. They count from `first_index`.
+    pub fn part_in_view(&self, first_index: usize) -> Option<String> {
+        if !self.rows.is_partial() && !self.cols.is_partial() {
+            return None;
+        }
+        let range = |indices: &mut dyn Iterator<Item = usize>| {
+            let (first, last) = indices.fold((usize::MAX, 0), |(first, last), i| (first.min(i), last.max(i)));
+            (first <= last).then(|| format!("{}–{}", first + first_index, last + first_index))
+        };
+        let rows = range(&mut self.rows.range().filter_map(|row| self.row_index(row)))?;
+        let columns = range(&mut self.cols.range().filter_map(|col| self.col_index(col)))?;
+        Some(format!("rows {rows}, columns {columns}"))
     }
 
     /// Returns the row-major index of the entry in column `x` and row `y` of the screen; `None` if there is no entry.

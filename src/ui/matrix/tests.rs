@@ -189,6 +189,49 @@ fn tint_sets_the_foreground_and_heat_the_background() {
     assert!(buf[(4, 0)].modifier.contains(Modifier::UNDERLINED));
 }
 
+#[test]
+fn sign_and_magnitude_are_visible_inside_the_window() {
+    let value = |i: usize| Some([1.0, -1.0, 0.25, 0.0][i]);
+    let mark = |_: usize| Mark::Entry;
+    let matrix = Matrix { heat: Some(1.0), ..Matrix::new("", &[1, 4], ColumnFormat::of([1.0, -1.0, 0.25, 0.0]), &value, &mark) };
+    let mut buf = Buffer::empty(Rect::new(0, 0, 40, 2));
+    let theme = Theme::default();
+    matrix.render(buf.area, &mut buf, &theme);
+    let entry = theme.style(StyleRole::Entry).bg;
+    let backgrounds: Vec<_> = (0..4)
+        .map(|i| (0..40).find(|x| matrix.entry_at(buf.area, *x, 1) == Some(i)).map(|x| [buf[(x, 1)].bg, buf[(x + 1, 1)].bg]))
+        .collect();
+    for (i, cells) in backgrounds.iter().enumerate() {
+        let [mark, number] = cells.expect("a cell").map(Some);
+        // the marks have the colour of the window, and a number the colour of its sign and magnitude; 0 has none
+        assert_eq!(mark, entry, "{i}");
+        let expected = theme.heat([1.0, -1.0, 0.25, 0.0][i], 1.0).bg.or(entry);
+        assert_eq!(number, expected, "{i}");
+    }
+}
+
+/// The lines that a number of rows needs include the headings of several matrices side by side.
+#[test]
+fn headings_have_a_line() {
+    let matrix = Matrix::new("W", &[4, 1, 5, 5], ColumnFormat::of([-0.25]), &index_as_value, &no_mark);
+    for width in [30, 60, 90] {
+        let area = Rect::new(0, 0, width, matrix.lines_of(5, width));
+        assert_eq!(matrix.rows_within(area), 5, "{width}");
+        assert_eq!(matrix.rows_within(Rect { height: area.height - 1, ..area }), 4, "{width}");
+    }
+}
+
+#[test]
+fn the_title_of_an_image_has_the_part_in_view() {
+    let image = Matrix {
+        image: Some(ImageKind::HalfBlocks),
+        focus: Some(0),
+        ..Matrix::new("a", &[32, 32], ColumnFormat::of([1.0]), &index_as_value, &no_mark)
+    };
+    assert!(drawn(&image, 45, 10).starts_with("a  32×32  rows 1–16, columns 1–"), "{}", drawn(&image, 45, 10));
+    assert!(!drawn(&image, 60, 30).contains("rows"), "{}", drawn(&image, 60, 30));
+}
+
 proptest! {
     #[test]
     fn a_matrix_of_any_shape_stays_inside_its_area(

@@ -29,7 +29,8 @@ const MARKS: &[(&str, &str)] = &[
     ("{ }", "the cursor of i"), // `i` is the key that begins the inspection of entries
     (glyph::TO_COME, "not computed yet"),
     (glyph::ASKED, "asked for: see the key p"),
-    ("░", "padding: it counts 0 and has no steps"),
+    ("░", "padding, or a place between errors that a stride spreads: it counts 0 and has no steps"),
+    ("■ □", "a filter on a large image: a pixel under a weight, and any other pixel"),
     ("← → ↑ ↓", "at the edge of a matrix: there is more in this direction"),
     ("rot180", "the filter is drawn turned by 180°"),
     ("→", "before a matrix: the result"),

@@ -12,6 +12,8 @@ use crate::ui::theme::{StyleRole, Theme};
 
 /// The widest list.
 const WIDEST: usize = 110;
+/// The columns of a narrow screen that the texts of a list leave free: the border with its blanks, and a column on both sides.
+const MARGINS: u16 = 6;
 /// The width to which a column gives way before the first column does.
 const NARROWEST: usize = 9;
 /// The lines of the screen from the first one to the last line of the equation.
@@ -62,51 +64,60 @@ fn bottom_text(list: &List) -> String {
     format!(" {}/{}{enter} Esc: close ", list.selected + 1, list.rows.len())
 }
 
+/// Returns the width of columns with the gaps between them. A column without a width is left out.
+fn total(columns: &[usize]) -> usize {
+    columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP)
+}
+
 fn list_layout(list: &List, screen: Rect) -> ListLayout {
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
-    let most = WIDEST.min(usize::from(screen.width.saturating_sub(8)));
+    let most = WIDEST.min(usize::from(screen.width.saturating_sub(MARGINS)));
     let count = list.rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
-    let wanted = columns.iter().sum::<usize>() + GAP * count.saturating_sub(1);
+    let wanted = total(&columns);
+    for spare in list.spare {
+        if total(&columns) > most
+            && let Some(column) = columns.get_mut(*spare)
+        {
+            *column = 0;
+        }
+    }
     // the widest columns give way, the first one last: it has the names
-    while columns.iter().sum::<usize>() + GAP * count.saturating_sub(1) > most {
+    while total(&columns) > most {
         let (first, others) = columns.split_at_mut(1.min(count));
         let widest = others.iter_mut().max().filter(|widest| **widest > NARROWEST);
         let Some(widest) = widest.or_else(|| first.first_mut().filter(|wide| **wide > 1)) else { break };
         *widest -= 1;
     }
-    let inside = (columns.iter().sum::<usize>() + GAP * count.saturating_sub(1))
-        .max(width(&list.title) + 2)
-        .max(width(&bottom_text(list)))
-        .min(most);
+    let inside = total(&columns).max(width(&list.title) + 2).max(width(&bottom_text(list))).min(most);
     let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
     // whole texts use the full width
     let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
     let inside = note.iter().map(|line| width(line)).fold(if has_whole { most } else { inside }, usize::max);
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
-    // the lines for the longest text, with a blank one before them: the box keeps its size while the selection moves
+    // the lines for the longest text
     let free = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
     let most_lines = match () {
         () if has_whole => list.rows.iter().map(|row| whole(row, inside, free.min(MOST[0])).len()).max().unwrap_or(0),
         () if wanted > most => MOST[1],
         () => 0,
     };
-    let extra = extra + if most_lines > 0 { most_lines + 1 } else { 0 };
-    let mut below: Vec<(String, StyleRole)> = Vec::new();
-    if most_lines > 0 {
-        let shown = list.rows.get(list.selected).map(|row| whole(row, inside, most_lines)).unwrap_or_default();
-        let blanks = most_lines - shown.len();
-        below.extend(shown.into_iter().chain(std::iter::repeat_n(String::new(), blanks)).map(|line| (line, StyleRole::Plain)));
-        below.extend((!note.is_empty()).then(|| (String::new(), StyleRole::Dim)));
+    let shown = list.rows.get(list.selected).map(|row| whole(row, inside, most_lines)).unwrap_or_default();
+    // with the blank line before the text
+    let [text_lines, most_lines] = [shown.len(), most_lines].map(|lines| if lines > 0 { lines + 1 } else { 0 });
+    let mut below: Vec<(String, StyleRole)> = shown.into_iter().map(|line| (line, StyleRole::Plain)).collect();
+    if text_lines > 0 && !note.is_empty() {
+        below.push((String::new(), StyleRole::Dim));
     }
     below.extend(note.into_iter().map(|line| (line, StyleRole::Dim)));
-    let lines = list.rows.len().min(usize::from(room).saturating_sub(extra)).max(1);
+    let lines = list.rows.len().min(usize::from(room).saturating_sub(extra + most_lines)).max(1);
     let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let (wide, high) = (cells(inside + 4).min(screen.width), cells(lines + extra).min(room));
-    // in the middle, but below the equation if there is room
-    let y = ((room - high) / 2).max(EQUATION.min(room - high));
+    let (wide, high, highest) =
+        (cells(inside + 4).min(screen.width), cells(lines + extra + text_lines).min(room), cells(lines + extra + most_lines).min(room));
+    // in the middle, but below the equation if there is room for the longest text: so the rows keep their places while the selection moves
+    let y = ((room - highest) / 2).max(EQUATION.min(room - highest));
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);
     let high = usize::from(rows.height);
@@ -132,7 +143,11 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         let is_selected = n == list.selected;
         let row = &list.rows[n];
         let cells = columns.iter().zip(row.cells.iter().map(String::as_str).chain(std::iter::repeat("")));
-        let text = cells.map(|(wide, cell)| align_left(&cut(cell, *wide), *wide)).collect::<Vec<_>>().join(&" ".repeat(GAP));
+        let text = cells
+            .filter(|(wide, _)| **wide > 0)
+            .map(|(wide, cell)| align_left(&cut(cell, *wide), *wide))
+            .collect::<Vec<_>>()
+            .join(&" ".repeat(GAP));
         let mark = if is_selected { "▸" } else { " " };
         let style = theme.style(if is_selected { StyleRole::Step } else { StyleRole::Plain });
         let text = format!("{mark}{text}");

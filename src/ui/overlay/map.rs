@@ -45,6 +45,8 @@ const MAX_KIND: usize = 20;
 const MAX_NAMED: usize = 12;
 /// The largest width of a bar.
 const MAX_BAR: usize = 48;
+/// The number of lines of the card of the batch.
+const BATCH_CARD: u16 = 3;
 /// The width of the bar of a pass of the batch.
 const BATCH_BAR: usize = 10;
 /// The cells on the left of the lanes, for the mark of the current block.
@@ -56,7 +58,7 @@ struct MapLayout {
     area: Rect,
     /// The blocks.
     inner: Rect,
-    /// The line with the progress of the steps of the batch; empty without such steps.
+    /// The card or the line with the progress of the steps of the batch; empty without such steps.
     batch: Rect,
     /// The number of lines of a block.
     lines: u16,
@@ -73,14 +75,17 @@ fn map_layout(view: &View<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
     let batch_lines = if batch_passes(view).next().is_some() && inner.height > 2 * LINES.0 { 2 } else { 0 };
     let inner = Rect { height: inner.height.saturating_sub(batch_lines), ..inner }.intersection(area);
-    let batch = Rect { y: inner.bottom() + 1, height: batch_lines / 2, ..inner };
     let (rows, blocks) = (usize::from(inner.height), map.blocks.len());
     // a block of 5 lines has a blank last line, which the last block in view does not need: hence one row more
     let lines = (LINES.0..=LINES.1).rev().find(|lines| usize::from(*lines) * blocks <= rows + usize::from(*lines == LINES.1));
     let lines = lines.unwrap_or(LINES.0);
     let count = ((rows + usize::from(lines == LINES.1)) / usize::from(lines)).min(blocks);
     let first = map.selected.saturating_sub(count / 2).min(blocks - count);
-    MapLayout { area, inner, batch, lines, first, count }
+    let end = inner.bottom().min(inner.y + u16::try_from(count).unwrap_or(u16::MAX).saturating_mul(lines));
+    // a card below framed blocks, if there is room, else the last line
+    let has_card = batch_lines > 0 && lines >= FRAMED && end + BATCH_CARD <= inner.bottom() + batch_lines;
+    let (y, height) = if has_card { (end, BATCH_CARD) } else { (inner.bottom() + 1, batch_lines / 2) };
+    MapLayout { area, inner, batch: Rect { y, height, ..inner }, lines, first, count }
 }
 
 impl MapLayout {
@@ -105,7 +110,6 @@ pub(super) fn render(view: &View<'_>, map: &NetworkMap, screen: Rect, buf: &mut 
     }
     Clear.render(layout.area, buf);
     draw_frame(view, map, &layout, buf);
-    draw_batch(view, layout.batch, buf);
     // a step of the batch belongs to no sample: the blocks then show the progress of the last sample at its last step
     let end_of_last_sample = view.last_of_samples();
     let scene = end_of_last_sample.as_ref().unwrap_or(&view.scene);
@@ -114,6 +118,7 @@ pub(super) fn render(view: &View<'_>, map: &NetworkMap, screen: Rect, buf: &mut 
     let is_in_block = !is_of_batch(view.step.pass);
     let shown = layout.first..layout.first + layout.count;
     let pen = BlockPen { view, scene, blocks: &map.blocks, columns: Columns::of(view, scene, map, &layout) };
+    pen.draw_batch(layout.batch, buf);
     for (place, number) in shown.enumerate() {
         pen.draw(number, [is_in_block && number == here, number == map.selected], layout.rows(place), buf);
     }
@@ -127,25 +132,6 @@ fn is_of_batch(pass: Pass) -> bool {
 /// Returns the passes of the batch: the gradients are added up over the samples, then the parameters change.
 fn batch_passes<'a>(view: &'a View<'_>) -> impl Iterator<Item = (Pass, Range<u64>)> + 'a {
     view.passes().filter(|(pass, _)| is_of_batch(*pass))
-}
-
-/// Draws the progress of the passes of the batch in a line.
-fn draw_batch(view: &View<'_>, line: Rect, buf: &mut Buffer) {
-    let (dim, style) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Forward));
-    let here = if is_of_batch(view.step.pass) { HERE } else { " " };
-    let mut spans = vec![
-        Span::styled(align_left(here, MARGIN.into()), view.theme.style(StyleRole::Result).not_underlined()),
-        Span::styled("batch", view.theme.style(StyleRole::Heading)),
-    ];
-    for (pass, steps) in batch_passes(view) {
-        let all = steps.end - steps.start;
-        let done = (view.at.step + 1).saturating_sub(steps.start).min(all);
-        let filled = filled_cells(done, all, BATCH_BAR);
-        spans.push(Span::styled(format!("   {} ", pass.name()), style));
-        spans.push(Span::styled("━".repeat(filled), style.bold()));
-        spans.push(Span::styled(format!("{} {done}/{all}", "┄".repeat(BATCH_BAR - filled)), dim));
-    }
-    Line::from(spans).render(line, buf);
 }
 
 /// Returns the iteration and the sample that the blocks show, if there are several. A step of the batch shows the last sample.
@@ -308,6 +294,29 @@ impl BlockPen<'_> {
             Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).render(line, buf);
             self.draw_progress(block, 1, progress[1], line, buf);
         }
+    }
+
+    /// Draws the progress of the passes of the batch in a card or in a line.
+    fn draw_batch(&self, rows: Rect, buf: &mut Buffer) {
+        let (dim, style) = (self.theme().style(StyleRole::Dim), self.theme().style(StyleRole::Forward));
+        let top = rows.height / 2;
+        if is_of_batch(self.view.step.pass) {
+            buf.set_string(rows.x, rows.y + top, HERE, self.theme().style(StyleRole::Result).not_underlined());
+        }
+        let left = MARGIN + if rows.height == BATCH_CARD { self.columns.lanes } else { 0 };
+        let card = Rect { x: rows.x + left, width: rows.width.min(WIDEST).saturating_sub(left), ..rows };
+        let line = if rows.height == BATCH_CARD { self.draw_card(card, false, buf) } else { card };
+        // the cell of the mark of a selected block
+        let mut spans = vec![Span::styled(" batch", self.theme().style(StyleRole::Heading))];
+        for (pass, steps) in batch_passes(self.view) {
+            let all = steps.end - steps.start;
+            let done = (self.view.at.step + 1).saturating_sub(steps.start).min(all);
+            let filled = filled_cells(done, all, BATCH_BAR);
+            spans.push(Span::styled(format!("   {} ", pass.name()), style));
+            spans.push(Span::styled("━".repeat(filled), style.bold()));
+            spans.push(Span::styled(format!("{} {done}/{all}", "┄".repeat(BATCH_BAR - filled)), dim));
+        }
+        Line::from(spans).render(line, buf);
     }
 
     /// Draws the frame of a block. Returns the area inside.

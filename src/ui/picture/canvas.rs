@@ -11,8 +11,6 @@ use super::target::{Spot, Spots};
 #[derive(Debug)]
 pub struct Canvas {
     area: Rect,
-    /// The style of a cell in which lines of one rank and of different styles meet.
-    mixed: Style,
     cells: Vec<CanvasCell>,
 }
 
@@ -21,7 +19,7 @@ pub struct Canvas {
 pub struct Stroke {
     /// The style of its dots.
     pub style: Style,
-    /// The rank, from 1. A cell has only the lines of the highest rank that go through it, and other lines in the style of those.
+    /// The rank, from 1. A cell has the style of the line of the highest rank that goes through it.
     pub rank: u8,
     /// `true` for a line that is two dots wide.
     pub is_thick: bool,
@@ -38,24 +36,29 @@ struct CanvasCell {
     rank: u8,
     /// The style of that line.
     style: Style,
+    /// `true` if the line ends near the cell.
+    is_end: bool,
     /// The target of a click on that line.
     spot: Option<Spot>,
 }
+
+/// The part of a line, at each end, in which it does not hide others: a quarter.
+const END: i32 = 4;
 
 /// The bit of each dot in its braille pattern, by column and row. Unicode numbers the dots in this order.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
 impl Canvas {
-    /// Returns an empty canvas over an area. `mixed` is the style of a cell in which lines of one rank and of different styles meet.
+    /// Returns an empty canvas over an area.
     #[must_use]
-    pub fn new(area: Rect, mixed: Style) -> Self {
-        let empty = CanvasCell { dots: 0, rank: 0, style: Style::new(), spot: None };
-        Self { area, mixed, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
+    pub fn new(area: Rect) -> Self {
+        let empty = CanvasCell { dots: 0, rank: 0, style: Style::new(), is_end: false, spot: None };
+        Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
     }
 
     /// Adds a line from the middle of one cell to the middle of another. Cells are columns and rows from the upper left corner of the area, and the line is clipped at the
-    /// edges of the area. Where two lines of one style or of one rank cross, the dots of both are shown; else the line of the higher rank hides the other one. So no line
-    /// has the colour of another.
+    /// edges of the area. A cell that several lines go through has the style of the line of the highest rank; of lines of one rank, that of the first. It has the dots of all
+    /// lines of this rank. Near the ends of the line it has the dots of the others too, so that these reach the node at which they meet; else the line is above them.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
@@ -73,31 +76,28 @@ impl Canvas {
             if !has(i, x) {
                 continue;
             }
-            self.set_dot(x, y, stroke);
+            let is_end = i.min(steps - i) <= steps / END;
+            self.set_dot(x, y, stroke, is_end);
             if stroke.is_thick {
-                self.set_dot(x, y + 1, stroke);
+                self.set_dot(x, y + 1, stroke, is_end);
             }
         }
     }
 
     /// Sets a dot.
-    fn set_dot(&mut self, x: i32, y: i32, stroke: Stroke) {
+    fn set_dot(&mut self, x: i32, y: i32, stroke: Stroke, is_end: bool) {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
         let (column, row) = (x / 2, y / 4);
         if column >= usize::from(self.area.width) || row >= usize::from(self.area.height) {
             return;
         }
         let cell = &mut self.cells[row * usize::from(self.area.width) + column];
-        let is_other = cell.rank > 0 && cell.style != stroke.style;
-        if is_other && stroke.rank < cell.rank {
+        if stroke.rank < cell.rank && cell.style != stroke.style && !cell.is_end {
             return;
         }
-        if is_other && stroke.rank == cell.rank {
-            cell.style = self.mixed;
-        }
         if stroke.rank > cell.rank {
-            let dots = if is_other { 0 } else { cell.dots };
-            *cell = CanvasCell { dots, rank: stroke.rank, style: stroke.style, spot: stroke.spot };
+            let dots = if is_end || cell.style == stroke.style { cell.dots } else { 0 };
+            *cell = CanvasCell { dots, rank: stroke.rank, style: stroke.style, is_end, spot: stroke.spot };
         }
         cell.dots |= DOTS[x % 2][y % 4];
     }

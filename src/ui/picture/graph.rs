@@ -33,7 +33,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
     let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
     let plan = Plan::best(&nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
-    let mut canvas = Canvas::new(area, view.theme.style(StyleRole::Dim));
+    let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
     // for each node, the highest rank of its edges, and the style of such an edge
     let mut strongest = vec![(0, view.theme.style(StyleRole::Dim)); nodes.len()];

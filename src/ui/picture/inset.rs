@@ -1,7 +1,8 @@
 //! The inset beside the neurons: the filter of a convolution over its padded image, as in figures 19 and 20 of part 4 of the series. In the backward pass to the input, the
-//! filter is rotated by 180°.
+//! filter is rotated by 180°, and a stride spreads the image.
+//!
+//! A place is a row and a column of the spread image with its padding. A place of the padding, or between the pixels of a spread image, has no pixel.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
@@ -9,9 +10,10 @@ use ratatui::layout::Rect;
 
 use super::canvas::text_at;
 use super::target::{Spot, Spots};
+use crate::glyph;
 use crate::network::{Id, Role};
 use crate::op::rule::Window;
-use crate::scene::{Sources, TermRead};
+use crate::scene::Sources;
 use crate::tensor::{len, unravel};
 use crate::text::width;
 use crate::ui::theme::StyleRole;
@@ -19,24 +21,28 @@ use crate::ui::view::View;
 
 /// The smallest number of rows and of columns of an image that is drawn in part.
 const MIN_SIDE: usize = 6;
+/// The number of rows and of columns around the filter in such a part.
+const AROUND: usize = 2;
+
+/// The sign for a place without a pixel.
+const NO_PIXEL: &str = "░";
 
 /// The filter on one channel of its image.
 pub struct Inset {
     title: String,
     look: Look,
-    /// The rows and columns that are drawn, counted with the padding.
+    /// The rows and columns of places that are drawn.
     rows: Range<usize>,
     columns: Range<usize>,
-    /// The rows and columns of padding on each side.
-    padding: [usize; 2],
-    /// The channels, rows and columns of the image without padding.
-    image: [usize; 3],
+    window: Window,
+    /// The rows and columns of the image without padding.
+    image: [usize; 2],
     image_tensor: Id,
     filter: Id,
-    /// The weights over the image, by row and column, counted with the padding. A weight is its row-major index in the filter.
-    covered: HashMap<(usize, usize), usize>,
-    /// The place that this step reads, counted with the padding.
-    now: WeightAndPixel,
+    /// The shape of the filter.
+    filter_shape: Vec<usize>,
+    /// The weight and the place that this step reads.
+    now: WeightAndPlace,
     /// `true` if the filter's entries are shared weights, each with its own colour.
     is_shared: bool,
 }
@@ -52,26 +58,70 @@ struct Look {
     has_numbers: bool,
 }
 
-/// The weight and the pixel that a term multiplies: the index of the weight in the filter, and channel, row and column of the pixel in the image.
+/// The weight and the pixel that a term multiplies: the index of the weight in the filter, and the channel and the place of the pixel.
 #[derive(Clone, Copy)]
-struct WeightAndPixel {
+struct WeightAndPlace {
     weight: usize,
     channel: usize,
     y: usize,
     x: usize,
 }
 
+impl WeightAndPlace {
+    /// Returns the row of the place for axis 0, and its column for axis 1.
+    fn on_axis(self, axis: usize) -> usize {
+        [self.y, self.x][axis]
+    }
+}
+
 /// Returns the looks that are tried in this order, from large to small.
-fn looks(view: &View<'_>, image: Id, filter: Id) -> [Look; 3] {
+fn looks(view: &View<'_>, image: Id, filter: Id) -> [Look; 4] {
     // the symbol of the last weight is the widest, because its index has the most digits; brackets are around the symbol
     let last = len(&view.network().tensor(filter).shape).saturating_sub(1);
     let symbol = width(&view.disambiguated(filter, last)) + 2;
     let number = view.format(image).width() + 2;
     [
         Look { width: symbol.max(number) + 1, height: 3, has_symbols: true, has_numbers: true },
+        Look { width: symbol.max(number), height: 2, has_symbols: true, has_numbers: true },
         Look { width: symbol, height: 1, has_symbols: true, has_numbers: false },
         Look { width: 3, height: 1, has_symbols: false, has_numbers: false },
     ]
+}
+
+/// The sizes of an inset, from which its look is chosen.
+struct Sizes {
+    /// The rows and columns of all places.
+    whole: [usize; 2],
+    /// The rows and columns that the filter covers.
+    filter: [usize; 2],
+    /// The widths of the titles of a whole image and of a part, in cells.
+    titles: [usize; 2],
+}
+
+impl Sizes {
+    /// Returns the first look with which the whole image fits into a room, or a part with the filter; else the last look with a part of the filter. Also returns the
+    /// number of rows and of columns.
+    fn choose(&self, looks: &[Look], rooms: [(u16, u16); 2]) -> Option<(Look, [usize; 2])> {
+        // the rows and columns of a look that fit into a room below a title
+        let places =
+            |look: &Look, (wide, high): (u16, u16)| [usize::from(high).saturating_sub(1) / look.height, usize::from(wide) / look.width];
+        let fitting = |look: &Look, title: usize| {
+            let rooms = rooms.into_iter().filter(move |(wide, _)| usize::from(*wide) >= title);
+            rooms.map(|room| places(look, room)).collect::<Vec<_>>()
+        };
+        let holds = |places: &[usize; 2], least: [usize; 2]| (0..2).all(|axis| places[axis] >= least[axis].min(self.whole[axis]));
+        let whole = |look: &Look| fitting(look, self.titles[0]).iter().any(|places| holds(places, self.whole)).then_some(self.whole);
+        let part = |look: &Look, least: [usize; 2]| {
+            // symbols take the room of the neurons, so only a few places around the filter have them
+            let around = |axis: usize| if look.has_symbols { (self.filter[axis] + 2 * AROUND).max(MIN_SIDE) } else { usize::MAX };
+            let most = [0, 1].map(|axis| around(axis).min(self.whole[axis]));
+            let parts = fitting(look, self.titles[1]).into_iter().filter(|places| holds(places, least));
+            parts.map(|places| [0, 1].map(|axis| places[axis].min(most[axis]))).max_by_key(|[rows, columns]| rows * columns)
+        };
+        let with_filter = self.filter.map(|side| side.max(MIN_SIDE));
+        let best = looks.iter().find_map(|look| Some((*look, whole(look).or_else(|| part(look, with_filter))?)));
+        best.or_else(|| looks.last().and_then(|look| Some((*look, part(look, [MIN_SIDE; 2])?))))
+    }
 }
 
 impl Inset {
@@ -80,57 +130,38 @@ impl Inset {
     pub fn of(view: &View<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
-        let (image_shape, filter_shape) = (&view.network().tensor(image).shape, &view.network().tensor(filter).shape);
-        let &[ref channels @ .., height, width_of_image] = image_shape.as_slice() else { return None };
-        let [py, px] = window.padding;
-        let now = weight_and_pixel(view, &view.sources(), image, filter)?;
-        let now = WeightAndPixel { y: now.y + py, x: now.x + px, ..now };
-        let padded = [height + 2 * py, width_of_image + 2 * px];
+        let &[.., height, width_of_image] = view.network().tensor(image).shape.as_slice() else { return None };
+        let now = weight_and_place(view, &view.sources(), (image, filter), window)?;
+        let places = |n: usize, axis: usize| n.saturating_sub(1) * window.spread[axis] + 1 + 2 * window.padding[axis];
+        let padded = [places(height, 0), places(width_of_image, 1)];
         let symbol = |id: Id| view.network().tensor(id).symbol.text();
-        let title = format!("{}{} on {}", symbol(filter), if window.turned { ", turned by 180°," } else { "" }, symbol(image));
-        let title_width = width(&title) + width(", in part");
-        let looks = looks(view, image, filter);
-        // one line for the title
-        let fits = |look: &Look, (wide, high): (u16, u16), [rows, columns]: [usize; 2]| {
-            (columns * look.width).max(title_width) <= usize::from(wide) && rows * look.height < usize::from(high)
+        let on = if window.spread == [1, 1] { symbol(image) } else { format!("spread({})", symbol(image)) };
+        let titles = ["", ", in part"].map(|part| title(&symbol(filter), window.turned, &on, part));
+        let filter_shape = view.network().tensor(filter).shape.clone();
+        let footprint = |axis: usize| footprint(&filter_shape, window, now, axis);
+        let sizes =
+            Sizes { whole: padded, filter: [0, 1].map(|axis| footprint(axis).len()), titles: titles.each_ref().map(|title| width(title)) };
+        let (look, [rows, columns]) = sizes.choose(&looks(view, image, filter), rooms)?;
+        // `side` places of an axis, with the filter in the middle unless the image ends
+        let range_around = |axis: usize, side: usize| {
+            let Range { start, end } = footprint(axis);
+            let middle = if end - start <= side { start.midpoint(end) } else { now.on_axis(axis) };
+            let first = middle.saturating_sub(side / 2).min(padded[axis].saturating_sub(side));
+            first..padded[axis].min(first + side)
         };
-        let whole = looks.iter().find(|look| rooms.iter().any(|room| fits(look, *room, padded)));
-        // the columns and rows that fit into a room
-        let part_of = |(wide, high): (u16, u16), look: &Look| {
-            [(usize::from(high).saturating_sub(1) / look.height).min(padded[0]), (usize::from(wide) / look.width).min(padded[1])]
-        };
-        let (look, [rows, columns]) = if let Some(look) = whole {
-            (*look, padded)
-        } else {
-            let look = looks[2];
-            let large_enough = |side: &[usize; 2]| side.iter().zip(padded).all(|(side, all)| *side >= MIN_SIDE.min(all));
-            let parts = rooms.iter().filter(|(wide, _)| usize::from(*wide) >= title_width).map(|room| part_of(*room, &look));
-            (look, parts.filter(large_enough).max_by_key(|[rows, columns]| rows * columns)?)
-        };
-        // `side` of `n` rows or columns, with `at` in the middle unless the image ends
-        let range_around = |at: usize, n: usize, side: usize| {
-            let first = at.saturating_sub(side / 2).min(n.saturating_sub(side));
-            first..n.min(first + side)
-        };
-        let title = if [rows, columns] == padded { title } else { format!("{title}, in part") };
-        let (rows, columns) = (range_around(now.y, padded[0], rows), range_around(now.x, padded[1], columns));
-        let pixels = rows.clone().flat_map(|y| columns.clone().map(move |x| (y, x)));
-        // a pitch of 0 means that the filter moves from term to term: then the pixel of each weight is found from the terms
-        let covered = if window.pitch.contains(&0) {
-            moving_weights(view, (image, filter), now, window.padding, pixels)
-        } else {
-            pixels.filter_map(|pixel| Some((pixel, weight_over(filter_shape, window, now, pixel)?))).collect()
-        };
+        let [whole, part] = titles;
+        let is_whole = [rows, columns] == padded;
+        let (rows, columns) = (range_around(0, rows), range_around(1, columns));
         Some(Self {
-            title,
+            title: if is_whole { whole } else { part },
             look,
-            covered: covered.into_iter().collect(),
+            filter_shape,
             now,
             rows,
             columns,
             is_shared: view.network().tensor(filter).role == Role::Parameter,
-            padding: [py, px],
-            image: [channels.iter().product(), height, width_of_image],
+            window,
+            image: [height, width_of_image],
             image_tensor: image,
             filter,
         })
@@ -143,12 +174,15 @@ impl Inset {
         (u16::try_from(wide).unwrap_or(u16::MAX), u16::try_from(self.rows.len() * self.look.height + 1).unwrap_or(u16::MAX))
     }
 
-    /// Returns the entry of the image at a row and a column, which are counted with the padding; `None` on the padding.
+    /// Returns the entry of the image at a place; `None` on the padding and between the entries of a spread image.
     fn pixel(&self, (y, x): (usize, usize)) -> Option<usize> {
-        let [_, height, width] = self.image;
-        let y = y.checked_sub(self.padding[0]).filter(|y| *y < height)?;
-        let x = x.checked_sub(self.padding[1]).filter(|x| *x < width)?;
-        Some((self.now.channel * height + y) * width + x)
+        let on_axis = |place: usize, axis: usize| {
+            let place = place.checked_sub(self.window.padding[axis])?;
+            let spread = self.window.spread[axis];
+            (place % spread == 0 && place / spread < self.image[axis]).then_some(place / spread)
+        };
+        let (y, x) = (on_axis(y, 0)?, on_axis(x, 1)?);
+        Some((self.now.channel * self.image[0] + y) * self.image[1] + x)
     }
 
     /// Draws the inset. A click on a symbol goes to the weight, and a click on another cell to the pixel.
@@ -167,7 +201,7 @@ impl Inset {
     /// Draws a pixel and the weight over it, from a cell on.
     fn draw_pixel(&self, view: &View<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
         let Look { width: wide, height, has_symbols, has_numbers } = self.look;
-        let (pixel, weight) = (self.pixel(at), self.covered.get(&at).copied());
+        let (pixel, weight) = (self.pixel(at), weight_over(&self.filter_shape, self.window, self.now, at));
         let (dim, entry) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Entry));
         let is_now = at == (self.now.y, self.now.x);
         let colour = weight.filter(|_| self.is_shared).and_then(|weight| view.weight_style(self.filter, weight));
@@ -180,19 +214,20 @@ impl Inset {
         let text = match (weight, pixel) {
             (Some(weight), _) if has_symbols => view.disambiguated(self.filter, weight),
             (Some(_), Some(_)) => "■".to_owned(),
-            (None, Some(_)) if has_numbers => String::new(),
-            (None, Some(_)) => "·".to_owned(),
-            _ => "░".to_owned(),
+            (None, _) if has_numbers => String::new(),
+            (None, Some(_)) => "□".to_owned(),
+            _ => NO_PIXEL.to_owned(),
         };
         let text = if is_now && weight.is_some() { format!("[{text}]") } else { format!(" {text} ") };
         let centred = |text: &str, wide: usize| format!("{text:^wide$}");
-        let number = pixel.filter(|_| has_numbers).and_then(|pixel| view.entry_text(self.image_tensor, pixel)).unwrap_or_default();
+        let known = |pixel| view.entry_text(self.image_tensor, pixel);
+        let number = || pixel.map_or(NO_PIXEL.to_owned(), |pixel| known(pixel).unwrap_or_else(|| glyph::TO_COME.to_owned()));
         // the last column of a large pixel is a gap
-        let solid = if has_numbers { wide - 1 } else { wide };
+        let solid = if height > 2 { wide - 1 } else { wide };
         text_at(buf, area, x, y, &centred(&text, solid), style);
         if has_numbers {
             let style = if weight.is_some() && pixel.is_some() && !is_now { entry } else { style };
-            text_at(buf, area, x, y + 1, &centred(&number, solid), style);
+            text_at(buf, area, x, y + 1, &centred(&number(), solid), style);
         }
         let cells = |down: u16, high: usize| Rect {
             x: area.x + x,
@@ -209,19 +244,34 @@ impl Inset {
     }
 }
 
-/// Returns the weight and the pixel of a term that reads these entries, counted without padding.
-fn weight_and_pixel(view: &View<'_>, reads: &Sources, image: Id, filter: Id) -> Option<WeightAndPixel> {
+/// Returns the title of the inset.
+fn title(filter: &str, turned: bool, image: &str, part: &str) -> String {
+    format!("{filter}{} on {image}{part}", if turned { ", turned by 180°," } else { "" })
+}
+
+/// Returns the weight and the place of a term that reads these entries.
+fn weight_and_place(view: &View<'_>, reads: &Sources, (image, filter): (Id, Id), window: Window) -> Option<WeightAndPlace> {
     let entry_of = |id: Id| reads.iter().find(|(source, _)| *source == id).map(|(_, at)| *at);
     let (at, weight) = (entry_of(image)?, entry_of(filter)?);
     let index = unravel(at, &view.network().tensor(image).shape);
     let &[.., y, x] = index.as_slice() else { return None };
-    Some(WeightAndPixel { weight, channel: if index.len() > 2 { index[0] } else { 0 }, y, x })
+    let place = |n: usize, axis: usize| n * window.spread[axis] + window.padding[axis];
+    Some(WeightAndPlace { weight, channel: if index.len() > 2 { index[0] } else { 0 }, y: place(y, 0), x: place(x, 1) })
 }
 
-/// Returns the weight over a pixel of the padded image; `None` if the filter does not cover the pixel. The weight and pixel of this step give the position of the filter.
+/// Returns the rows, or the columns, from the first to the last weight of the filter on the image, without those before the image begins.
+fn footprint(filter: &[usize], window: Window, now: WeightAndPlace, axis: usize) -> Range<usize> {
+    let &[.., height, wide] = filter else { return 0..0 };
+    let (n, weight) = [(height, now.weight / wide % height), (wide, now.weight % wide)][axis];
+    let before = if window.turned { n - 1 - weight } else { weight };
+    let start = now.on_axis(axis).saturating_sub(before * window.pitch[axis]);
+    start..start + n.saturating_sub(1) * window.pitch[axis] + 1
+}
+
+/// Returns the weight over a place; `None` if the filter does not cover it. The weight and the place of this step give the position of the filter.
 ///
 /// If weight 4 of a row is over column 7 at pitch 1, weight 5 is over column 8, or over column 6 if the filter is rotated.
-fn weight_over(filter: &[usize], window: Window, now: WeightAndPixel, (y, x): (usize, usize)) -> Option<usize> {
+fn weight_over(filter: &[usize], window: Window, now: WeightAndPlace, (y, x): (usize, usize)) -> Option<usize> {
     let &[.., height, wide] = filter else { return None };
     // along one axis of `n` weights: weight `weight_now` is over pixel `pixel_now`; returns the weight over `pixel`
     let weight_on_axis = |pixel: usize, pixel_now: usize, weight_now: usize, pitch: usize, n: usize| {
@@ -233,23 +283,4 @@ fn weight_over(filter: &[usize], window: Window, now: WeightAndPixel, (y, x): (u
     let row = weight_on_axis(y, now.y, now.weight / wide % height, window.pitch[0], height)?;
     let column = weight_on_axis(x, now.x, now.weight % wide, window.pitch[1], wide)?;
     Some(now.weight - now.weight % (height * wide) + row * wide + column)
-}
-
-/// Returns the weights over some pixels of the padded image, for a filter that moves from term to term. The terms that read these pixels also read the weights.
-fn moving_weights(
-    view: &View<'_>,
-    (image, filter): (Id, Id),
-    now: WeightAndPixel,
-    [py, px]: [usize; 2],
-    pixels: impl Iterator<Item = (usize, usize)>,
-) -> Vec<((usize, usize), usize)> {
-    let &[.., height, wide] = view.network().tensor(image).shape.as_slice() else { return Vec::new() };
-    let entry_at = |(y, x): (usize, usize)| {
-        let (y, x) = (y.checked_sub(py)?, x.checked_sub(px)?);
-        (y < height && x < wide).then_some((now.channel * height + y) * wide + x)
-    };
-    let entries: Vec<usize> = pixels.filter_map(entry_at).collect();
-    let pixel_and_weight =
-        |term: TermRead| weight_and_pixel(view, &term.reads, image, filter).map(|found| ((found.y + py, found.x + px), found.weight));
-    view.term_reads(&view.at, image, &entries).into_iter().filter_map(pixel_and_weight).collect()
 }

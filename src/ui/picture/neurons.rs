@@ -173,7 +173,7 @@ fn draw_edges(
     spots: &mut Spots,
 ) -> Option<(String, (u16, u16), Style)> {
     let shared = is_shared(view.network(), columns.right);
-    let mut canvas = Canvas::new(area, view.theme.style(StyleRole::Dim));
+    let mut canvas = Canvas::new(area);
     let mut named = None;
     for (edge, kind) in shown.edges.iter().zip(kinds) {
         let (Some(start), Some(end)) = (edge.left.and_then(|at| left.row(at)), edge.right.and_then(|at| right.row(at))) else { continue };
