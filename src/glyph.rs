@@ -41,8 +41,9 @@ pub const fn ascii(c: char) -> char {
         '≤' | '⟨' | '«' => '<',
         '≥' | '⟩' | '»' => '>',
         // Brackets of a matrix entry. `<` and `>` would look like arrows.
-        '‹' => '(',
-        '›' => ')',
+        // parentheses are those of negative numbers
+        '‹' => '/',
+        '›' => '\\',
         '√' | '✓' | '✔' => 'v',
         '∞' => '8',
         // Letters.

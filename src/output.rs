@@ -3,6 +3,7 @@
 //! Control characters in text are escaped, so that no text of a file can send commands to the terminal. Every write and the last flush are checked. If the
 //! reader of a pipe closes it (`trace | head`), the program ends without an error; a full disk is an error.
 
+pub(crate) mod disk;
 mod save;
 pub mod standard;
 
@@ -16,7 +17,9 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use self::save::{PendingSave, SaveTarget};
+use self::disk::DiskFile;
+pub(crate) use self::disk::remove;
+use self::save::{Existing, PendingSave, SaveTarget};
 use crate::text::escape;
 
 /// A buffered output stream. `write!` and `writeln!` escape their text, [`Output::raw`] does not.
@@ -56,11 +59,31 @@ pub fn stderr() -> Output<io::StderrLock<'static>> {
 /// # Errors
 /// If the file cannot be written.
 pub fn file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
-    let (file, save) = match SaveTarget::open(path)? {
+    open(path, Existing::Overwritten)
+}
+
+/// An output file that replaces an existing one at [`Output::finish`], and leaves it as it is after any error.
+///
+/// # Errors
+/// If the file cannot be replaced.
+pub fn replacement(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
+    open(path, Existing::Replaced)
+}
+
+/// An output file that does not exist. [`Output::finish`] fails if it exists by then.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn new_file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
+    open(path, Existing::Kept)
+}
+
+fn open(path: &Path, existing: Existing) -> io::Result<Output<Box<dyn Write>>> {
+    let (file, save) = match SaveTarget::open(path, existing)? {
         SaveTarget::Direct(file) => (file, None),
         SaveTarget::Temporary(file, save) => (file, Some(save)),
     };
-    Ok(Output { save, ..Output::new(Box::new(file)) })
+    Ok(Output { save, ..Output::new(Box::new(DiskFile(file))) })
 }
 
 impl<W: Write> Output<W> {

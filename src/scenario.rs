@@ -48,10 +48,10 @@ mod wiring;
 mod write_back;
 
 pub use archives::{Files, NoFiles};
-pub use edit::{GivenNumber, typed_number};
+pub use edit::{GivenNumber, TypedValue, typed_number};
 pub use fault::{Diagnostic, Faults};
 pub use source::Source;
-pub use write_back::{WrittenScenario, write_back};
+pub use write_back::{WrittenScenario, reads_files, write_back};
 
 use std::path::PathBuf;
 use std::sync::Arc;

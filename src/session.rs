@@ -162,10 +162,11 @@ pub enum Event {
     Key(Key),
     /// A click on a step or on an entry of a tensor, recorded as the address of the step or entry.
     Click(Address),
-    /// A click on a row of the open list or on a block of the open map, counted from 0.
+    /// A click on a row of what has the focus, counted from 0: of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above
+    /// the address line.
     Row(u64),
-    /// A click on an iteration of a curve.
-    Iteration(u64),
+    /// A click on a cell that shows nothing to click.
+    Miss,
     /// The mouse wheel scrolled by this number of lines; positive is down.
     Wheel(i16),
     /// A turn of the wheel with Shift, in columns; positive is to the right.
@@ -188,7 +189,7 @@ impl fmt::Display for Event {
             Self::Key(key) => key.fmt(f),
             Self::Click(at) => write!(f, "click {at}"),
             Self::Row(row) => write!(f, "row {row}"),
-            Self::Iteration(iteration) => write!(f, "iteration {iteration}"),
+            Self::Miss => f.write_str("miss"),
             Self::WheelSideways(columns) => write!(f, "wheel sideways {columns}"),
             Self::Wheel(lines) => write!(f, "wheel {lines}"),
             Self::Resize(columns, rows) => write!(f, "resize {columns}x{rows}"),
@@ -238,13 +239,13 @@ impl<W: Write> Recorder<W> {
         let mut line = match event {
             Event::Key(key) => serde_json::to_vec(&(time, "key", key.to_string()))?,
             Event::Row(row) => serde_json::to_vec(&(time, "row", row))?,
-            Event::Iteration(iteration) => serde_json::to_vec(&(time, "iteration", iteration))?,
             Event::WheelSideways(columns) => serde_json::to_vec(&(time, "wheel sideways", columns))?,
             Event::Click(at) => serde_json::to_vec(&(time, "click", at.to_string()))?,
             Event::Wheel(lines) => serde_json::to_vec(&(time, "wheel", lines))?,
             Event::Resize(columns, rows) => serde_json::to_vec(&(time, "resize", (columns, rows)))?,
             Event::Work(iterations) => serde_json::to_vec(&(time, "work", iterations))?,
             Event::Pieces(pieces) => serde_json::to_vec(&(time, "pieces", pieces))?,
+            Event::Miss => serde_json::to_vec(&(time, "miss"))?,
             Event::Play => serde_json::to_vec(&(time, "play"))?,
             Event::Quit => serde_json::to_vec(&(time, "quit"))?,
         };
@@ -362,11 +363,11 @@ fn parse_event(line: &[u8]) -> Option<(Duration, Event)> {
         },
         EventLine::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
         EventLine::Number(time, what, row) if what == "row" => (time, Event::Row(row.try_into().ok()?)),
-        EventLine::Number(time, what, iteration) if what == "iteration" => (time, Event::Iteration(iteration.try_into().ok()?)),
         EventLine::Number(time, what, columns) if what == "wheel sideways" => (time, Event::WheelSideways(columns.try_into().ok()?)),
         EventLine::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
         EventLine::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
         EventLine::Number(time, what, pieces) if what == "pieces" => (time, Event::Pieces(pieces.try_into().ok()?)),
+        EventLine::Bare(time, what) if what == "miss" => (time, Event::Miss),
         EventLine::Bare(time, what) if what == "play" => (time, Event::Play),
         EventLine::Resize(time, what, (columns, rows)) if what == "resize" => (time, Event::Resize(columns, rows)),
         EventLine::Bare(time, what) if what == "quit" => (time, Event::Quit),

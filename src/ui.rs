@@ -21,6 +21,7 @@ mod chart;
 pub mod equation;
 pub mod export;
 pub mod header;
+pub mod hints;
 pub mod layout;
 mod losses;
 pub mod marker;
@@ -50,7 +51,7 @@ use ratatui::widgets::Widget;
 
 use crate::app::{Action, Focus, Screen, State};
 use crate::expr::Notation;
-use crate::keys::Key;
+use crate::keys::{self, Key};
 use crate::network::Id;
 use layout::SMALLEST;
 use theme::{StyleRole, Theme};
@@ -85,7 +86,7 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
         (Screen::Stepper(_), Some(view)) => panes::render(&view, screen, buf),
         _ => {
             let last_line = Rect { y: screen.bottom() - 1, height: 1, ..screen };
-            picker::render(state, theme, Rect { height: screen.height - 1, ..screen }, buf);
+            picker::render(state, theme, above_last_line(screen), buf);
             status::key_bar(state, theme, last_line, buf);
         }
     }
@@ -108,50 +109,69 @@ pub enum ClickTarget {
     Step(u64),
     /// An entry of a tensor: the tensor and the entry's row-major index.
     Entry(Id, usize),
-    /// An iteration.
-    Iteration(u64),
+    /// A row of what has the focus: of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above the address line.
+    Row(usize),
+    /// A text that names a key.
+    Key(Key),
 }
 
-/// Returns the key of the key bar that is drawn at a cell of the screen.
+impl ClickTarget {
+    /// Returns the action of a click on the target.
+    #[must_use]
+    pub fn action(self, state: &State) -> Option<Action> {
+        match self {
+            Self::Step(step) => Some(Action::GoToStep(step)),
+            Self::Entry(tensor, entry) => Some(Action::GoToEntry(tensor, entry)),
+            Self::Row(row) => Some(Action::Choose(row)),
+            Self::Key(key) => keys::action(state, key),
+        }
+    }
+}
+
+/// Returns the target of a click on the cell in column `x` and row `y` of the screen; `None` if the cell shows nothing to click.
 #[must_use]
-pub fn key_at(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Key> {
-    let is_last_line = y + 1 == screen.bottom() && x < screen.right();
-    let view = View::of(state, *options).filter(|_| is_last_line && !is_too_small(screen) && matches!(state.screen, Screen::Stepper(_)))?;
-    status::key_at(&view, Rect { y, height: 1, ..screen }, x)
+pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let last_line = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen }.intersection(screen);
+    let view = View::of(state, *options);
+    let stepper = view.as_ref().filter(|_| matches!(state.screen, Screen::Stepper(_)));
+    if last_line.contains((x, y).into()) {
+        return match stepper {
+            Some(view) if !is_too_small(screen) => status::key_at(view, last_line, x),
+            _ => status::bar_key_at(state, last_line, x),
+        }
+        .map(ClickTarget::Key);
+    }
+    match state.focus() {
+        Focus::List | Focus::Map | Focus::Curve | Focus::Overlay => overlay::hit(state, screen, x, y),
+        Focus::Prompt => popup::row_at(state, screen, x, y).map(ClickTarget::Row),
+        Focus::Picker => picker::scenario_at(state, above_last_line(screen), x, y).map(ClickTarget::Row),
+        Focus::Normal | Focus::Cursor | Focus::Answer if is_too_small(screen) => None,
+        // the line of a question takes no clicks, so the screen does
+        Focus::Normal | Focus::Cursor | Focus::Answer => panes::hit(stepper?, screen, x, y),
+    }
 }
 
-/// Returns the action of a click on the cell in column `x` and row `y` of the screen; `None` if the click does nothing.
-#[must_use]
-pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<Action> {
-    if state.focus() == Focus::List {
-        return overlay::row_at(state, screen, x, y).map(Action::Choose);
-    }
-    if state.focus() == Focus::Map {
-        return overlay::block_at(state, screen, x, y).map(Action::GoToBlock);
-    }
-    if state.focus() == Focus::Curve {
-        return overlay::iteration_at(state, screen, x, y).map(Action::GoToIteration);
-    }
-    if !matches!(state.focus(), Focus::Normal | Focus::Cursor | Focus::Answer) || is_too_small(screen) {
-        return None;
-    }
-    let view = View::of(state, *options)?;
-    panes::hit(&view, screen, x, y).map(|target| match target {
-        ClickTarget::Step(step) => Action::GoToStep(step),
-        ClickTarget::Entry(tensor, entry) => Action::GoToEntry(tensor, entry),
-        ClickTarget::Iteration(iteration) => Action::GoToIteration(iteration),
-    })
+/// Returns a screen without its last line.
+fn above_last_line(screen: Rect) -> Rect {
+    Rect { height: screen.height.saturating_sub(1), ..screen }
 }
 
-/// Draws the address and the step, and the size that the screen needs to show the panes.
+/// Draws the message, the address and the step, the size that the screen needs, and the keys or the address line. Each text is wrapped; what has no room is left out at the end.
 fn render_too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
-    let lines = [
+    let message = view.state.message.as_ref().filter(|message| !message.is_hint).map(|message| message.text.clone());
+    let texts = message.into_iter().chain([
         format!("{}  step {}/{}", view.address(), view.at.step, view.step_count()),
-        format!("needs at least {width}x{height}; the terminal is {}x{}", screen.width, screen.height),
-    ];
-    for (line, row) in lines.into_iter().zip(screen.rows()) {
-        Line::raw(crate::text::cut(&line, row.width as usize)).render(row, buf);
+        format!("needs {width}x{height}, has {}x{}", screen.width, screen.height),
+    ]);
+    let last_line = Rect { y: screen.bottom() - 1, height: 1, ..screen };
+    let has_keys = screen.height > 2;
+    let rows = if has_keys { above_last_line(screen) } else { screen };
+    for (line, row) in texts.flat_map(|text| crate::text::wrap(&text, screen.width.into())).zip(rows.rows()) {
+        Line::raw(line).render(row, buf);
+    }
+    if has_keys {
+        status::key_bar(view.state, &view.theme, last_line, buf);
     }
 }
 

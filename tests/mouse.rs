@@ -42,75 +42,18 @@ fn step(driver: &Driver) -> u64 {
     driver.state.stepper().unwrap().step
 }
 
-/// Clicks on the first cell with a character, and does what the click's event does.
-fn click_on(driver: &mut Driver, character: char) {
-    let (y, x) = lines(driver).iter().enumerate().find_map(|(y, line)| Some((y, line.iter().position(|c| *c == character)?))).unwrap();
-    let event = driver.click_event(&RenderOptions::default(), SCREEN, x.try_into().unwrap(), y.try_into().unwrap()).expect("a click");
-    driver.apply(&event, Duration::ZERO);
-    driver.finish_all().unwrap();
-}
-
-#[test]
-fn a_click_on_the_curve_goes_to_the_iteration_and_keeps_the_entry() {
-    let place = |driver: &Driver| driver.state.stepper().unwrap().address_here().unwrap().to_string();
-    for (keys, wanted) in [("LG", "60"), ("L20G", "20"), ("Ls20G", "20"), ("Lp33G", "33")] {
-        let mut driver = open("xor", "3/2:fc1.z[1]#2");
-        press(&mut driver, keys);
-        // the mark of the marker
-        click_on(&mut driver, '◆');
-        assert_eq!((place(&driver), driver.state.focus()), (format!("{wanted}/2:fc1.z[1]#2"), Focus::Normal), "{keys}");
-    }
-    let mut driver = open("xor", "3/2:fc1.z[1]#2");
-    press(&mut driver, "L");
-    // the border, the title and the vertical axis are no iteration
-    let click = |driver: &Driver, x: u16, y: u16| driver.click_event(&RenderOptions::default(), SCREEN, x, y);
-    assert_eq!((click(&driver, 0, 20), click(&driver, 60, 0), click(&driver, 3, 20)), (None, None, None));
-    // to the left of the first and the right of the last one
-    assert!(matches!(click(&driver, 117, 20), Some(Event::Iteration(60))), "{:?}", click(&driver, 117, 20));
-}
-
 /// The line of a question takes no clicks, so the screen does.
 #[test]
 fn a_click_leaves_the_question_for_that_of_its_term() {
     let mut driver = open("figure-19", "grad.conv1.weight[0,0,0,0]#3");
     press(&mut driver, "p1");
-    let terms: Vec<Event> = (0..60).filter_map(|x| driver.click_event(&RenderOptions::default(), SCREEN, x, 5)).collect();
-    driver.apply(terms.first().expect("a term"), Duration::ZERO);
+    let events = (0..60).map(|x| driver.click_event(&RenderOptions::default(), SCREEN, x, 5));
+    let term = events.into_iter().find(|event| *event != Event::Miss).expect("a term");
+    driver.apply(&term, Duration::ZERO);
     let stepper = driver.state.stepper().unwrap();
     assert_eq!(stepper.address_here().unwrap().to_string(), "grad.conv1.weight[0,0,0,0]#1");
     assert!(stepper.open_question().is_some_and(|question| question.wrong == 0));
     assert_eq!((driver.state.focus(), driver.state.prompt().unwrap().input.value()), (Focus::Answer, ""));
-}
-
-/// A large screen has the loss so far beside the matrices.
-#[test]
-fn a_click_on_the_loss_so_far_goes_back_to_the_iteration() {
-    let large = Rect::new(0, 0, 200, 60);
-    let mut driver = open("xor", "40/2:fc1.z[1]#2");
-    let frame = export::text(&driver.frame(&RenderOptions::default(), (200, 60)));
-    let title = frame.lines().position(|line| line.contains(" loss so far ")).expect("the pane");
-    let row = u16::try_from(title).unwrap() + 5;
-    let clicks = (0..200).filter_map(|x| driver.click_event(&RenderOptions::default(), large, x, row));
-    let iterations: Vec<Event> = clicks.filter(|event| matches!(event, Event::Iteration(_))).collect();
-    // the loss of iteration 40 is not computed yet
-    assert_eq!((iterations.first(), iterations.last()), (Some(&Event::Iteration(1)), Some(&Event::Iteration(39))));
-    driver.apply(&Event::Iteration(17), Duration::ZERO);
-    driver.finish_all().unwrap();
-    assert_eq!(driver.state.stepper().unwrap().address_here().unwrap().to_string(), "17/2:fc1.z[1]#2");
-}
-
-#[test]
-fn a_click_on_the_map_goes_to_the_block() {
-    let mut driver = open("figure-16", "fc1.z[0]");
-    press(&mut driver, "M");
-    let at: Vec<_> = (0..SIZE.1)
-        .flat_map(|y| (0..SIZE.0).map(move |x| (x, y)))
-        .filter_map(|(x, y)| driver.click_event(&RenderOptions::default(), SCREEN, x, y))
-        .filter(|event| matches!(event, Event::Row(_)))
-        .collect();
-    driver.apply(at.last().expect("a block"), Duration::ZERO);
-    let there = driver.state.stepper().unwrap().address_here().unwrap().to_string();
-    assert!(driver.state.overlay.is_none() && there != "fc1.z[0]", "{there}");
 }
 
 /// Returns the text between the brackets of a line: the term of this step.
@@ -134,8 +77,7 @@ fn a_click_on_a_term_goes_to_that_term() {
         let line = lines(&driver)[row].clone();
         let mut clicked = 0;
         for x in 0..SIZE.0 {
-            let Some(event @ Event::Click(_)) = driver.click_event(&RenderOptions::default(), SCREEN, x, u16::try_from(row).unwrap())
-            else {
+            let event @ Event::Click(_) = driver.click_event(&RenderOptions::default(), SCREEN, x, u16::try_from(row).unwrap()) else {
                 continue;
             };
             if line.get(usize::from(x)).is_none_or(|c| c.is_whitespace()) {
@@ -174,18 +116,14 @@ fn a_click_on_the_key_bar_presses_the_key() {
         let at = last.find(word).unwrap_or_else(|| panic!("{word} is not in {last}"));
         let at = u16::try_from(last[..at].chars().count()).unwrap();
         for x in at..at + u16::try_from(word.chars().count()).unwrap() {
-            assert_eq!(
-                driver.click_event(&RenderOptions::default(), SCREEN, x, 39),
-                Some(Event::Key(Code::Char(key).into())),
-                "{word} at {x}"
-            );
+            assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, x, 39), Event::Key(Code::Char(key).into()), "{word} at {x}");
         }
     }
-    // between two keys, on a message and in the address line, a click does nothing
+    // between two keys, on a message and in the address line, a click says that there is nothing
     let mut driver = open("figure-19", "conv1.z[0,1,0]");
-    assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 0, 39), None);
+    assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 0, 39), Event::Miss);
     press(&mut driver, ":");
-    assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 3, 39), None);
+    assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 3, 39), Event::Miss);
 }
 
 #[test]
@@ -196,7 +134,7 @@ fn a_click_on_a_row_of_a_list_chooses_it() {
     let rows: Vec<(u16, u16, u64)> = (0..SIZE.1)
         .flat_map(|y| (0..SIZE.0).map(move |x| (x, y)))
         .filter_map(|(x, y)| match driver.click_event(&RenderOptions::default(), SCREEN, x, y) {
-            Some(Event::Row(row)) => Some((x, y, row)),
+            Event::Row(row) => Some((x, y, row)),
             _ => None,
         })
         .collect();
@@ -232,7 +170,7 @@ fn every_bundled_scenario_has_a_clickable_equation() {
         let driver = open(scenario.name, "backward");
         let equation_row = 5;
         let hits = (0..SIZE.0)
-            .filter(|&x| matches!(driver.click_event(&RenderOptions::default(), SCREEN, x, equation_row), Some(Event::Click(_))))
+            .filter(|&x| matches!(driver.click_event(&RenderOptions::default(), SCREEN, x, equation_row), Event::Click(_)))
             .count();
         assert!(hits > 2, "{}", scenario.name);
     }
@@ -244,7 +182,7 @@ fn left_edge(lines: &[Vec<char>]) -> usize {
 }
 
 /// Returns the events of clicks on the cells of the picture that show one of some characters.
-fn clicks_on(driver: &Driver, is_shown: impl Fn(char) -> bool) -> Vec<((u16, u16), Option<Event>)> {
+fn clicks_on(driver: &Driver, is_shown: impl Fn(char) -> bool) -> Vec<((u16, u16), Event)> {
     let lines = lines(driver);
     let left = left_edge(&lines);
     let mut clicks = Vec::new();
@@ -275,15 +213,14 @@ fn after_click_on(driver: &Driver, text: &str) -> (String, String) {
     let find = |line: &Vec<char>| (left..line.len()).rev().find(|&x| line[x..].starts_with(&wanted));
     let (y, x) = lines.iter().enumerate().find_map(|(y, line)| Some((y, find(line)?))).unwrap_or_else(|| panic!("{text} is not shown"));
     let event = driver.click_event(&RenderOptions::default(), SCREEN, u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
-    address_after(driver, &event.unwrap_or_else(|| panic!("{text} is no target")))
+    assert_ne!(event, Event::Miss, "{text} is no target");
+    address_after(driver, &event)
 }
 
 #[test]
 fn a_click_on_a_node_goes_to_what_made_it() {
     for (name, at, node, wanted) in [
         ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "δ₂₂ 0.5", "grad.conv1.z[0,1,1]"),
-        // an input is given: its first reader
-        ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "a₁₂ 2", "conv1.z[0,0,0]"),
         ("figure-17", "grad.fc1.bias[1]", "∂C/∂b₁", "grad.fc1.bias[0]"),
         // a scalar graph: the name and the derivative in the backward pass, the value, the name in the forward pass
         ("figure-14", "grad.a", "(v)", "grad.v"),
@@ -291,6 +228,19 @@ fn a_click_on_a_node_goes_to_what_made_it() {
         ("figure-14", "v", "[u]", "u"),
     ] {
         assert_eq!(after_click_on(&open(name, at), node).0, wanted, "{name} {node}");
+    }
+    // what is given stays where it is, with the cursor on it, and says what the key m says
+    for (name, at, node, given) in
+        [("figure-19", "grad.conv1.weight[0,0,0,1]#3", "a₁₂ 2", "input[0,0,1]"), ("xor", "1:fc1.z[0]", "a₁ 0", "input[0]")]
+    {
+        let mut driver = open(name, at);
+        let (address, message) = after_click_on(&driver, node);
+        assert_eq!(address, at.split('#').next().unwrap(), "{name}");
+        assert_eq!(message, format!("{given} is given, no step computes it: r lists what reads it, e edits it"));
+        driver.apply(&Event::Click(given.parse().unwrap()), Duration::ZERO);
+        assert_eq!(driver.state.focus(), Focus::Cursor);
+        press(&mut driver, "m");
+        assert_eq!(driver.state.message.as_ref().unwrap().text, format!("{given} is given, no step computes it"));
     }
     // an entry without steps says why, as elsewhere
     let driver = open("figure-07", "grad.input");
@@ -315,8 +265,7 @@ fn a_click_on_a_line_goes_to_its_term() {
         let driver = open(name, at);
         let mut reached = std::collections::BTreeSet::new();
         for (cell, event) in clicks_on(&driver, is_line) {
-            let event = event.unwrap_or_else(|| panic!("{name} {at}: the line at {cell:?} is no target"));
-            assert!(matches!(event, Event::Click(_)));
+            assert!(matches!(event, Event::Click(_)), "{name} {at}: the line at {cell:?} is no target");
             let mut there = driver.clone();
             there.apply(&event, Duration::ZERO);
             let (trace, position) = there.state.trace_and_position().unwrap();
@@ -336,8 +285,8 @@ fn a_click_on_a_line_goes_to_its_term() {
 fn a_click_on_the_inset_goes_to_its_entry() {
     let driver = open("figure-19", "grad.conv1.weight[0,0,0,1]#3");
     assert_eq!(after_click_on(&driver, "δ₁₂ ").0, "grad.conv1.z[0,0,1]");
-    // the number below is that of the pixel
-    assert_eq!(after_click_on(&driver, "−2     6").0, "conv1.z[0,1,0]");
+    // the number below is that of the pixel, which is given
+    assert!(after_click_on(&driver, "−2     6").1.starts_with("input[0,2,1] is given"));
 }
 
 /// With an open cursor, a click puts the cursor on an entry of a matrix. A node that no matrix shows is gone to.
@@ -349,4 +298,169 @@ fn a_click_on_a_node_outside_the_matrices_goes_there_with_a_cursor_too() {
     let mut driver = open("figure-14", "grad.a");
     press(&mut driver, "i");
     assert_eq!(after_click_on(&driver, "(v)").0, "grad.v");
+}
+
+/// Clicks on a text of the screen.
+fn click_on(driver: &mut Driver, text: &str) {
+    let (lines, wanted) = (lines(driver), text.chars().collect::<Vec<_>>());
+    let find = |line: &Vec<char>| (0..line.len()).find(|&x| line[x..].starts_with(&wanted));
+    let (y, x) = lines.iter().enumerate().find_map(|(y, line)| Some((y, find(line)?))).unwrap_or_else(|| panic!("{text} is not shown"));
+    let event = driver.click_event(&RenderOptions::default(), SCREEN, u16::try_from(x).unwrap(), u16::try_from(y).unwrap());
+    assert_ne!(event, Event::Miss, "{text} is no target");
+    driver.apply(&event, Duration::ZERO);
+    driver.finish_all().unwrap();
+}
+
+#[test]
+fn a_click_opens_a_scenario_of_the_picker() {
+    let loader = ScenarioLoader::bundled(Limits::default());
+    let mut driver = Driver::new(State::picker(picker_entries::bundled()), loader);
+    assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 3, 2), Event::Miss, "the title of a group");
+    click_on(&mut driver, "figure-14");
+    assert_eq!(driver.state.document().unwrap().scenario.name, "figure-14");
+    // over an open scenario too, and in a scrolled list
+    press(&mut driver, "o");
+    click_on(&mut driver, "xor");
+    assert_eq!(driver.state.document().unwrap().scenario.name, "xor");
+    press(&mut driver, "o");
+    click_on(&mut driver, "Esc back");
+    assert_eq!(driver.state.focus(), Focus::Normal);
+}
+
+#[test]
+fn a_click_on_a_row_of_the_palette_runs_it() {
+    let mut driver = open("figure-19", "conv1.z[0,1,0]");
+    press(&mut driver, ":");
+    click_on(&mut driver, "backward  ");
+    assert_eq!((driver.state.focus(), step(&driver)), (Focus::Normal, 25));
+    press(&mut driver, ":bre");
+    click_on(&mut driver, "breaks");
+    assert_eq!(
+        driver.state.message.as_ref().map(|message| message.text.as_str()),
+        Some("there is no breakpoint: B sets one here, :break ENTRY elsewhere")
+    );
+    // a command without its word waits for it
+    press(&mut driver, ":set");
+    click_on(&mut driver, "set ENTRY");
+    assert_eq!((driver.state.focus(), driver.state.prompt().unwrap().input.value()), (Focus::Prompt, "set "));
+    click_on(&mut driver, "Esc close");
+    assert_eq!(driver.state.focus(), Focus::Normal);
+    // a long text leaves no room for the keys
+    press(&mut driver, &format!(":{}", "a".repeat(110)));
+    assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 117, 39), Event::Miss);
+    press(&mut driver, "<Esc>/");
+    click_on(&mut driver, "< 0");
+    assert!(driver.state.focus() == Focus::Normal && driver.state.stepper().unwrap().search.is_some());
+}
+
+#[test]
+fn the_wheel_moves_through_the_list_that_is_open() {
+    for (keys, moved) in [
+        (":", "the palette"),
+        ("/", "the searches"),
+        ("?", "the help"),
+        ("w", "a list"),
+        ("M", "the map"),
+        ("L", "the curve"),
+        ("okkkk", "the picker"),
+    ] {
+        let mut driver = open("xor", "1:fc2.z[0]");
+        driver.set_screen_size(SIZE);
+        press(&mut driver, keys);
+        let before = lines(&driver);
+        driver.apply(&Event::Wheel(3), Duration::ZERO);
+        assert!(lines(&driver) != before, "{moved}");
+        driver.apply(&Event::Wheel(-3), Duration::ZERO);
+        // of the curve, sideways is along the iterations; the matrices behind an overlay stay
+        driver.apply(&Event::WheelSideways(1), Duration::ZERO);
+        assert_eq!(driver.state.stepper().unwrap().scroll, [0, 0], "{moved}");
+    }
+}
+
+#[test]
+fn a_click_on_a_block_of_the_map_goes_there() {
+    let mut driver = open("figure-19", "conv1.z[0,1,0]");
+    press(&mut driver, "M");
+    click_on(&mut driver, "C = ");
+    let (trace, at) = driver.state.trace_and_position().unwrap();
+    assert_eq!((driver.state.focus(), trace.address(&at).to_string().as_str()), (Focus::Normal, "loss#1"));
+}
+
+#[test]
+fn a_click_on_a_key_in_a_border_presses_it() {
+    for (keys, text) in
+        [("?", "Esc: close"), ("a", "Esc: close"), ("M", "Esc: close"), ("r", "Esc: close"), ("t", "Enter: go"), ("M", "Enter: go")]
+    {
+        let mut driver = open("xor", "fc1.z[0]#2");
+        press(&mut driver, keys);
+        assert_ne!(driver.state.focus(), Focus::Normal, "{keys}");
+        click_on(&mut driver, text);
+        assert_eq!(driver.state.focus(), Focus::Normal, "{keys} {text}");
+    }
+    let mut driver = open("xor", "fc1.z[0]#2");
+    press(&mut driver, "?");
+    driver.set_screen_size(SIZE);
+    for (text, scroll) in [("PgDn PgUp", 10), ("j k PgDn", 11), ("k PgDn", 10), ("PgUp g G", 0)] {
+        click_on(&mut driver, text);
+        assert_eq!(driver.state.overlay.as_ref().unwrap().scroll, scroll, "{text}");
+    }
+}
+
+#[test]
+fn a_click_on_the_header_answers_it() {
+    for (text, focus) in [("Learning", Focus::Overlay), ("iteration 1/60", Focus::Curve), ("layer 1/2", Focus::Map)] {
+        let mut driver = open("xor", "2:fc1.z[1]#2");
+        click_on(&mut driver, text);
+        assert_eq!(driver.state.focus(), focus, "{text}");
+    }
+    for (at, text, wanted) in [
+        ("2:grad.fc1.z[1]", "sample 2/4", "2:fc1.z[0]#1"),
+        ("2:grad.fc1.z[1]", "backward │", "2:grad.fc2.a[0]#1"),
+        ("reduce:grad.fc1.bias[1]", "reduce │", "reduce:loss#1"),
+    ] {
+        let mut driver = open("xor", at);
+        click_on(&mut driver, text);
+        let (trace, position) = driver.state.trace_and_position().unwrap();
+        assert_eq!(trace.address(&position).to_string(), wanted, "{text}");
+    }
+}
+
+#[test]
+fn a_click_on_the_curve_moves_its_marker() {
+    let mut driver = open("xor", "fc1.z[1]");
+    press(&mut driver, "L");
+    let marker = |driver: &Driver| driver.state.overlay.as_ref().unwrap().curve.unwrap().iteration;
+    let mut last = 0;
+    for x in [20, 60, 100, 115] {
+        let event = driver.click_event(&RenderOptions::default(), SCREEN, x, 20);
+        driver.apply(&event, Duration::ZERO);
+        assert!(marker(&driver) > last, "column {x}: {}", marker(&driver));
+        last = marker(&driver);
+    }
+    assert!(last > 55);
+}
+
+#[test]
+fn a_click_on_nothing_says_so() {
+    for keys in ["", "i", "?", "r", "M", ":"] {
+        let mut driver = open("xor", "fc1.z[1]");
+        press(&mut driver, keys);
+        // the right end of the last line
+        let event = driver.click_event(&RenderOptions::default(), SCREEN, 119, 39);
+        assert_eq!(event, Event::Miss, "{keys}");
+        let before = lines(&driver);
+        driver.apply(&event, Duration::ZERO);
+        assert!(lines(&driver) != before, "{keys}");
+    }
+}
+
+#[test]
+fn the_loss_of_the_timeline_is_that_of_the_sample_or_of_the_batch() {
+    for (at, wanted) in [("2:fc1.z", "2:loss#1"), ("reduce:grad.fc2.weight", "reduce:loss#1"), ("update:fc2.weight", "reduce:loss#1")] {
+        let mut driver = open("xor", at);
+        // the first loss on the screen is that of the timeline
+        click_on(&mut driver, "loss ");
+        let (trace, at) = driver.state.trace_and_position().unwrap();
+        assert_eq!(trace.address(&at).to_string(), wanted);
+    }
 }

@@ -225,10 +225,9 @@ fn a_click_goes_to_the_entry_under_it() {
         let driver = Driver::new(state, loader);
         let mut seen = HashSet::new();
         for place in screen.positions() {
-            let Some(action @ Action::GoToEntry(..)) = ui::click(&driver.state, &RenderOptions::default(), screen, place.x, place.y) else {
-                continue;
-            };
-            let at = driver.address_at(&RenderOptions::default(), screen, place.x, place.y).unwrap();
+            let target = ui::click(&driver.state, &RenderOptions::default(), screen, place.x, place.y);
+            let Some(action @ Action::GoToEntry(..)) = target.and_then(|target| target.action(&driver.state)) else { continue };
+            let Event::Click(at) = driver.click_event(&RenderOptions::default(), screen, place.x, place.y) else { panic!("no click") };
             let mut state = driver.state.clone();
             update(&mut state, action);
             for at in [&at, &at.to_string().parse().unwrap()] {
@@ -378,17 +377,23 @@ fn a_replay_that_goes_back_shows_the_same_frames() {
     assert_eq!(frame(&mut player, "T"), here);
 }
 
-/// Clicks on the curve and on a block of the map.
 #[test]
-fn clicks_on_overlays_are_replayed() {
+fn a_pasted_text_puts_its_first_line_into_the_open_line() {
     let folder = tempdir().unwrap();
-    let path = folder.path().join("clicks.session");
-    let click = |x, y| mouse(MouseEventKind::Down(MouseButton::Left), x, y);
-    let inputs = [typed('L'), click(60, 20), typed('M'), click(40, 12)];
-    let script: Vec<(u64, Input)> = (1..).map(|n| n * 100_000).zip(inputs).collect();
-    let shown = play(("xor", (120, 40), &script), &path);
-    let bytes = fs::read(&path).unwrap();
-    assert_eq!(replayed(&Session::read(&bytes).unwrap()).last(), shown.last());
-    let text = String::from_utf8(bytes).unwrap();
-    assert!(text.contains(r#""iteration",29]"#) && text.contains(r#""row",2]"#), "{}", text.lines().skip(1).collect::<String>());
+    let path = folder.path().join("session");
+    let paste = |text: &str| Input::Paste(text.to_owned());
+    for (name, keys, pasted, shown) in [
+        ("figure-14", ":", "\n  grad.v\nsecond\n", ":grad.v "),
+        ("figure-14", "/", "> 1\r\nsecond", "/> 1 "),
+        ("figure-14", ":", "grad.v\rsecond\r", ":grad.v "),
+        ("xor", ":", "set fc1.weight[0,1] 1/3\nset fc1.weight[0,1] 2", ":set fc1.weight[0,1] 1/3 "),
+        ("figure-14", "p", "6\n7", "= 6 "),
+        ("figure-14", "", "q\nq", "step 1/10"), // no line is open
+    ] {
+        let inputs: Vec<Input> = keys.chars().map(typed).chain([paste(pasted)]).collect();
+        let script: Vec<(u64, Input)> = (1..).map(|n| n * 1000).zip(inputs).collect();
+        let last = export::text(play((name, (120, 40), &script), &path).last().unwrap());
+        assert!(last.contains(shown), "{keys} {pasted:?}:\n{last}");
+        assert!(!last.contains("second"), "{last}");
+    }
 }

@@ -93,8 +93,7 @@ pub enum Action {
     Accept,
     /// Goes to a step, counted from 1.
     GoToStep(u64),
-    /// Goes to the first step that computes this entry of a tensor on the screen. No step computes an input or a parameter: for their entries, goes to
-    /// the first step that reads the entry.
+    /// Goes to the first step that computes this entry of a tensor on the screen. No step computes an input or a parameter: their entries get the cursor.
     GoToEntry(Id, usize),
     /// Scrolls by this number of lines, up if negative. The focus decides what moves: the overlay, the picker's selection, or the matrices.
     Scroll(i16),
@@ -122,12 +121,8 @@ pub enum Action {
     Copy(CopyFormat),
     /// Compares the derivative by the entry under the cursor with differences of the loss.
     CheckGradient,
-    /// Chooses a row of the open list.
+    /// Chooses a row of what has the focus: of a list, a block of the map, a scenario of the picker, or a text from the list above the address line.
     Choose(usize),
-    /// Chooses a block of the open map, and goes there.
-    GoToBlock(usize),
-    /// Goes to an iteration of the open curve, and closes it, or of the pane with the loss.
-    GoToIteration(u64),
     /// In the map, selects the farthest block that reads the selected one; with `true`, the farthest one that it reads.
     FollowLine(bool),
     /// Runs the gradient descent of the open curve, or pauses it.
@@ -146,6 +141,8 @@ pub enum Action {
     Halt,
     /// Shows a sentence, which explains a key that does nothing yet.
     Say(&'static str),
+    /// Copies a command line for a shell: gradstep with these arguments, in which `{scenario}` and `{address}` stand for the open scenario and this step.
+    Shell(&'static str),
     /// Ends the program.
     Quit,
     /// Sets the time.
@@ -187,11 +184,40 @@ impl Action {
     }
 }
 
+impl Action {
+    /// Returns the sentence for a key that leaves the screen as it was; `None` if the action always changes the screen or says itself why it does not.
+    #[must_use]
+    pub fn without_effect(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Scroll(lines) if *lines < 0 => "there is nothing further up",
+            Self::Page(pages) if *pages < 0 => "there is nothing further up",
+            Self::ScrollMatrices([lines, columns]) if *lines < 0 || *columns < 0 => "there is nothing further in this direction",
+            Self::Scroll(_) | Self::Page(_) | Self::ScrollMatrices([_, 0]) => "there is nothing further down",
+            Self::ScrollMatrices(_) => "there is nothing further in this direction",
+            Self::CycleSetting(Setting::Pane, _) => "all panes are on the screen",
+            Self::CycleSetting(..) => "this changes nothing on the screen",
+            Self::MoveCursor(_) => "the matrix ends here; Tab goes to the next one",
+            Self::NextMatrix(_) => "there is no other matrix",
+            Self::Channel(_) => "there is no further channel",
+            Self::MoveMarker(_) | Self::First | Self::Last => "there is no further iteration in this direction",
+            Self::Close => "nothing is open, and nothing runs",
+            Self::Edit(_) => "the line ends here",
+            Self::Complete | Self::CompleteBack => "there is nothing to choose",
+            _ => return None,
+        })
+    }
+}
+
 /// A request that only the caller of `update` can fulfil.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Read the scenario with this bundled name or path, and pass it to [`super::State::open`].
     Open(String),
+    /// Read the file of the open scenario again, and pass it to [`super::State::reload`].
+    Reload {
+        /// `false` if the unsaved edits are given up.
+        keeps_edits: bool,
+    },
     /// Copy a text to the clipboard.
     Copy(String),
     /// Write the scenario with its edits.

@@ -53,13 +53,13 @@ pub enum WordKind {
     Index,
     /// Chooses the speed of play.
     Speed,
-    /// Opens a scenario.
+    /// Opens a scenario, or reads the file of the open one again.
     Open,
     /// Ends the program.
     Quit,
     /// Ends the program, and gives up the edits that are not written.
     DiscardAndQuit,
-    /// Opens a scenario, and gives up the edits that are not written.
+    /// As `Open`, and gives up the edits that are not written.
     DiscardAndOpen,
     /// Edits a number.
     Set,
@@ -116,11 +116,12 @@ pub static WORD_COMMANDS: &[WordCommand] = &[
     row("mark", Argument::Words("NAME"), WordKind::Mark, "bookmark this place"),
     row("index", Argument::Words("0 or 1"), WordKind::Index, "count subscripts and headings from 0 or from 1"),
     row("speed", Argument::Words("UNITS"), WordKind::Speed, "play this many units a second"),
-    row("e", Argument::Words("FILE"), WordKind::Open, "open a scenario: a file or a bundled name"),
-    row("e!", Argument::Words("FILE"), WordKind::DiscardAndOpen, "open a scenario, and give up the unsaved edits"),
+    row("e", Argument::OptionalWords("FILE"), WordKind::Open, "read the scenario file again, and keep the unsaved edits; or open a file or a bundled name"),
+    row("e!", Argument::OptionalWords("FILE"), WordKind::DiscardAndOpen, "as e, and give up the unsaved edits"),
+    row("reload", Argument::Nothing, WordKind::Open, "read the scenario file again, and keep the unsaved edits"),
     row("q", Argument::Nothing, WordKind::Quit, "quit"),
     row("q!", Argument::Nothing, WordKind::DiscardAndQuit, "quit, and give up the unsaved edits"),
-    row("set", Argument::Words("ENTRY VALUE"), WordKind::Set, "edit a number: fc1.weight[0,1] 1/3, 2:input[0] 5, target 2, learning_rate 0.1"),
+    row("set", Argument::Words("ENTRY VALUE"), WordKind::Set, "edit a number: fc1.weight[0,1] 1/3, fc1.bias[0] += 0.1, 2:input[0] *= 2, target 2, learning_rate 0.1"),
     row("write", Argument::OptionalWords("FILE"), WordKind::Write, "write the edits to the scenario file, or to another one"),
     row("w", Argument::OptionalWords("FILE"), WordKind::Write, "as write"),
     row("wq", Argument::OptionalWords("FILE"), WordKind::WriteAndQuit, "write the edits and quit"),

@@ -22,6 +22,15 @@ pub struct Experiment {
     names: Arc<OnceLock<OpNames>>,
 }
 
+/// What another program has done with the file of the open scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    /// It has another text.
+    Changed,
+    /// It is gone.
+    Deleted,
+}
+
 /// A scenario that is open, with one computed iteration.
 #[derive(Debug)]
 pub struct Document {
@@ -51,7 +60,7 @@ impl Deref for Document {
 
 impl Experiment {
     /// Returns the experiment with a scenario, before its first iteration.
-    fn new(scenario: Scenario) -> Self {
+    pub(super) fn new(scenario: Scenario) -> Self {
         let descent = Arc::new(scenario.descent());
         Self { scenario: Arc::new(scenario), descent, names: Arc::default() }
     }

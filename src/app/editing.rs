@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use super::edits::{Change, Edit, EditEffect, EditKind, PendingEdit};
+use super::given::{check_iteration, edit_of, edit_to, fitting, given_number};
 use super::job::{Job, Seek, SeekGoal};
 use super::motion::Motion;
-use super::number_name::{name_without_index, number_name};
 use super::{Cursor, Document, Mode, Prompt, PromptKind, Stepper};
 use crate::network::{Id, Role};
-use crate::number::short;
 use crate::op::loss::BatchReduction;
-use crate::scenario::{GivenNumber, Scenario, typed_number};
+use crate::scenario::{GivenNumber, TypedValue};
 use crate::scene::Scene;
-use crate::step::{Address, Place, Scope, TensorEntry};
-use crate::tensor::{index_text, len, ravel, shape_text, unravel};
+use crate::step::TensorEntry;
+use crate::text::list_of_names;
 
 impl Motion<'_> {
     /// Opens the line for a new value of the entry under the cursor. Without a cursor, opens the cursor first.
@@ -58,12 +57,21 @@ impl Motion<'_> {
         if value.trim().is_empty() {
             return self.say(format!("write the new value after the entry: set {name} 1/3"), true);
         }
-        let Some(scene) = document.scene(self.stepper.step) else { return };
-        let edit = typed_number(value).and_then(|value| edit_of(&document, &scene, name, value));
+        let edit = TypedValue::parse(value).and_then(|value| {
+            let edit = edit_of(&document.scenario, self.sample_here(), name, value)?;
+            edit.changes.iter().try_for_each(|change| check_iteration(&document, change.place))?;
+            Ok(edit)
+        });
         match edit {
             Ok(edit) => self.apply(edit, EditKind::New, 1),
             Err(why) => self.say(why, true),
         }
+    }
+
+    /// Returns the sample on the screen, from 0; the first one of the batch for a step of the batch.
+    fn sample_here(&self) -> usize {
+        let scene = self.stepper.document.scene(self.stepper.step);
+        scene.and_then(|scene| scene.sample().or_else(|| scene.samples().next())).unwrap_or(0)
     }
 
     /// Gives a number the value that was typed.
@@ -72,35 +80,33 @@ impl Motion<'_> {
     /// A sentence if the value is not possible.
     pub(super) fn set_typed(&mut self, place: GivenNumber, text: &str) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
-        let edit = edit_to(&document, &[(place, typed_number(text)?)])?;
+        let value = TypedValue::parse(text)?.of(document.scenario.number(place))?;
+        let edit = edit_to(&document.scenario, &[(place, value)])?;
         self.apply(edit, EditKind::New, 1);
         Ok(())
     }
 
     /// Does the unsaved edits of an earlier session again, as one edit. Those that no longer fit are left out.
     pub(super) fn take_back(&mut self, numbers: &[(String, f64)]) {
-        let document = Arc::clone(&self.stepper.document);
-        let Some(scene) = document.scene(self.stepper.step) else { return };
+        let scenario = &Arc::clone(&self.stepper.document).scenario;
         let mut changes: Vec<Change> = Vec::new();
-        let mut left_out = 0;
+        let mut lost: Vec<&str> = Vec::new();
         for (name, value) in numbers {
-            match edit_of(&document, &scene, name, *value) {
-                Ok(edit) => {
-                    changes.retain(|change| edit.changes.iter().all(|new| new.place != change.place));
-                    changes.extend(edit.changes);
-                }
-                Err(_) => left_out += 1,
-            }
+            let Some(place) = fitting(scenario, name, *value) else {
+                lost.push(name);
+                continue;
+            };
+            changes.retain(|change| change.place != place);
+            changes.push(Change { place, old: scenario.number(place), new: *value });
         }
-        if changes.is_empty() {
-            return self.say("none of these edits fits the scenario any more", true);
+        // the file may have got the same number meanwhile
+        changes.retain(|change| change.old.to_bits() != change.new.to_bits());
+        let without = if lost.is_empty() { String::new() } else { format!(" without {}", list_of_names(&lost)) };
+        match changes.is_empty() {
+            true if lost.is_empty() => self.say("the file has these numbers already", false),
+            true => self.say("none of these edits fits the scenario any more", true),
+            false => self.apply(Edit { name: format!("edits of an earlier session{without}"), changes }, EditKind::New, 1),
         }
-        let name = if left_out == 0 {
-            "edits of an earlier session".to_owned()
-        } else {
-            format!("edits of an earlier session without {left_out}")
-        };
-        self.apply(Edit { name, changes }, EditKind::New, 1);
     }
 
     /// Undoes the last `count` edits.
@@ -173,7 +179,11 @@ impl Motion<'_> {
         };
         self.say(message, false);
         let foretold = has_same_iteration.then(|| foretold(&old, &edit)).flatten();
-        self.stepper.effect = Some(EditEffect { edit, loss: [old.loss, new.loss], foretold, visit: self.stepper.visit() });
+        let derivative = match edit.changes.as_slice() {
+            [change] => foretold.and_then(|_| derivative(&old, change.place)),
+            _ => None,
+        };
+        self.stepper.effect = Some(EditEffect { edit, loss: [old.loss, new.loss], foretold, derivative, visit: self.stepper.visit() });
         self.stepper.before_edit = has_same_iteration.then_some(old);
     }
 }
@@ -191,17 +201,15 @@ impl Stepper {
         self.before_edit.as_ref().is_some_and(|before| before.trace.iteration() == self.document.trace.iteration())
     }
 
-    /// Returns the value of an entry before the last edit, if the edit has changed it.
+    /// Returns the value of an entry before the last edit, if the value that the scene knows is another one.
     #[must_use]
     pub fn value_before_edit(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<f64> {
         let before = self.before_edit.as_ref().filter(|before| before.trace.iteration() == scene.step.iteration)?;
-        let value = |document: &Document| -> Option<f64> {
-            let run = document.trace.sample_runs().get(scene.at.sample_run)?;
-            // the batch of the last iteration has no update, so its network can have fewer tensors
-            let is_there = tensor < run.network.tensors().len();
-            is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()
-        };
-        let (old, new) = (value(before)?, value(&self.document)?);
+        let new = scene.complete_number(tensor, at)?;
+        let run = before.trace.sample_runs().get(scene.at.sample_run)?;
+        // the batch of the last iteration has no update, so its network can have fewer tensors
+        let is_there = tensor < run.network.tensors().len();
+        let old = is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()?;
         (old.to_bits() != new.to_bits()).then_some(old)
     }
 }
@@ -243,128 +251,5 @@ fn derivative(document: &Document, place: GivenNumber) -> Option<f64> {
             };
             Some(of_batch)
         }
-    }
-}
-
-/// Returns the number of the file that an entry on the screen shows.
-///
-/// # Errors
-/// A sentence if the entry is computed.
-pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<GivenNumber, String> {
-    let name = scene.name(tensor, at);
-    if scene.pass_of(tensor).is_some() {
-        return Err(format!("{name} is computed: edit an input, a weight, a bias or a target; m goes to its steps"));
-    }
-    let (sample_run, tensor) = scene.home(tensor);
-    let Some(sample) = document.trace.sample_runs()[sample_run].sample else {
-        return Err(format!("{name} is computed by the iteration before"));
-    };
-    number_of_file(document, sample, tensor, at)
-}
-
-/// Returns the number of the file that is an entry of a tensor of a sample.
-///
-/// # Errors
-/// A sentence if the entry is computed.
-fn number_of_file(document: &Document, sample: usize, tensor: Id, at: usize) -> Result<GivenNumber, String> {
-    let network = document.trace.network();
-    let info = network.tensor(tensor);
-    let name = format!("{}{}", info.name, index_text(&unravel(at, &info.shape)));
-    if network.producer(tensor).is_some() {
-        return Err(format!("{name} is computed: edit an input, a weight, a bias or a target"));
-    }
-    let before = document.trace.iteration() - 1;
-    if before > 0 && document.is_updated(tensor) {
-        return Err(format!("in this iteration {name} was computed by the update of iteration {before}: edit it in iteration 1"));
-    }
-    Ok(match info.role {
-        Role::Input { learns: false } | Role::Target => GivenNumber::Sample { sample, tensor, at },
-        _ => GivenNumber::Shared { tensor, at },
-    })
-}
-
-/// Returns the edit that gives a number, or the target's class, a value.
-///
-/// # Errors
-/// A sentence if there is no such number, or if the value is not possible.
-fn edit_of(document: &Document, scene: &Scene<'_>, name: &str, value: f64) -> Result<Edit, String> {
-    if name == "learning_rate" {
-        return edit_to(document, &[(GivenNumber::LearningRate, value)]);
-    }
-    let address: Address = name.parse().map_err(|_| format!("{name} is no entry: write a name with its index, such as fc1.weight[0,1]"))?;
-    let Place::Op { scope, name: tensor_name, index, term: None } = &address.place else {
-        return Err(format!("{name} is computed: edit an input, a weight, a bias or a target"));
-    };
-    if address.iteration.is_some() {
-        return Err("the file gives the numbers of iteration 1: write the entry without an iteration".to_owned());
-    }
-    let network = document.trace.network();
-    let here = scene.sample().or_else(|| scene.samples().next()).unwrap_or(0);
-    let sample = match scope {
-        // addresses count samples from 1
-        Scope::Sample(number) if (1..=document.scenario.samples.len()).contains(number) => number - 1,
-        Scope::Sample(number) => return Err(format!("there is no sample {number}: there are {}", document.scenario.samples.len())),
-        _ => here,
-    };
-    let Some(tensor) = network.find(tensor_name) else { return Err(format!("there is no tensor {tensor_name}")) };
-    let info = network.tensor(tensor);
-    if info.role == Role::Target && index.is_none() && len(&info.shape) > 1 {
-        return class_edit(document, sample, tensor, value);
-    }
-    let index = index.as_deref().unwrap_or_default();
-    // the index of a tensor with one entry may be left out
-    let at = if index.is_empty() && len(&info.shape) == 1 { Some(0) } else { ravel(index, &info.shape) };
-    let at = at.ok_or_else(|| format!("{name} is no entry: {tensor_name} has the shape {}", shape_text(&info.shape)))?;
-    edit_to(document, &[(number_of_file(document, sample, tensor, at)?, value)])
-}
-
-/// Returns the edit that makes a class the target: 1 for the class, 0 for the others.
-fn class_edit(document: &Document, sample: usize, tensor: Id, class: f64) -> Result<Edit, String> {
-    let classes = len(&document.trace.network().tensor(tensor).shape);
-    let Some(class) = (0..classes).find(|number| class == f64::from(u32::try_from(*number).unwrap_or(u32::MAX))) else {
-        return Err(format!("the target has {classes} entries: write a class from 0 to {}, or an entry such as target[0]", classes - 1));
-    };
-    let values: Vec<_> = (0..classes).map(|at| (GivenNumber::Sample { sample, tensor, at }, if at == class { 1.0 } else { 0.0 })).collect();
-    edit_to(document, &values)
-}
-
-/// Returns the edit to these values.
-///
-/// # Errors
-/// A sentence if a value is not possible, or if nothing would change.
-fn edit_to(document: &Document, values: &[(GivenNumber, f64)]) -> Result<Edit, String> {
-    let scenario = &document.scenario;
-    let mut changes = Vec::new();
-    for &(place, new) in values {
-        check_value(scenario, place, new)?;
-        let old = scenario.number(place);
-        if old.to_bits() != new.to_bits() {
-            changes.push(Change { place, old, new });
-        }
-    }
-    let name = match values {
-        [(place, _)] => number_name(scenario, *place),
-        [(place, _), ..] => name_without_index(scenario, *place),
-        [] => String::new(),
-    };
-    match (changes.is_empty(), values) {
-        (true, [(_, value)]) => Err(format!("{name} is already {}", short(*value))),
-        (true, _) => Err(format!("{name} already has these values")),
-        (false, _) => Ok(Edit { name, changes }),
-    }
-}
-
-/// Checks that a number may have a value.
-///
-/// # Errors
-/// A sentence if it may not.
-fn check_value(scenario: &Scenario, place: GivenNumber, value: f64) -> Result<(), String> {
-    match place {
-        GivenNumber::LearningRate if scenario.train.is_none() => Err("there is no learning rate: the scenario has no [train]".to_owned()),
-        GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),
-        GivenNumber::Shared { tensor, .. } if scenario.network.tensor(tensor).role == Role::Constant && value != 0.0 && value != 1.0 => {
-            Err("the entries of a mask are 0 or 1".to_owned())
-        }
-        _ => Ok(()),
     }
 }

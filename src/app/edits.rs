@@ -1,5 +1,7 @@
 //! Edits of a scenario's numbers: their list with undo and redo, and the effect of the last one on the loss. `editing.rs` does them.
 
+use std::collections::BTreeMap;
+
 use super::Visit;
 use super::document::Experiment;
 use crate::number::short;
@@ -33,8 +35,17 @@ pub struct Edits {
     done: Vec<Edit>,
     /// The edits that were undone, the last one first to be redone.
     undone: Vec<Edit>,
-    /// The number of edits that the file has; `None` if undo or redo can no longer reach the state of the file.
-    written: Option<usize>,
+    /// The numbers that an edit has changed.
+    numbers: BTreeMap<GivenNumber, EditedNumber>,
+}
+
+/// A number that an edit has changed.
+#[derive(Clone, Copy, Debug)]
+struct EditedNumber {
+    /// The value in the file.
+    in_file: f64,
+    /// The value with the edits in force.
+    now: f64,
 }
 
 /// The direction of an edit in the list of edits.
@@ -57,6 +68,18 @@ pub(super) struct PendingEdit {
     pub places: Vec<Place>,
 }
 
+/// A file that was read again, and whose numbers are being computed.
+#[derive(Clone, Debug)]
+pub(super) struct PendingReload {
+    pub experiment: Experiment,
+    /// The unsaved edits that fit.
+    pub edits: Edits,
+    /// The names of the edited numbers that the new file does not have.
+    pub lost: Vec<String>,
+    /// The places to go to: the place on the screen, and others near it.
+    pub places: Vec<Place>,
+}
+
 /// The effect of an edit on the loss, which the screen shows until the next move.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditEffect {
@@ -66,21 +89,17 @@ pub struct EditEffect {
     pub loss: [f64; 2],
     /// Σ ∂C/∂w · Δw over the changed numbers w: the change of the loss that the derivatives foretold. `None` if there is no such derivative.
     pub foretold: Option<f64>,
+    /// ∂C/∂w before the edit, if a single number w is changed.
+    pub derivative: Option<f64>,
     /// The place where the effect is shown.
     pub(super) visit: Visit,
 }
 
 impl Edits {
-    /// Returns whether the file lacks an edit.
+    /// Returns whether a number has another value than in the file.
     #[must_use]
     pub fn are_unsaved(&self) -> bool {
-        self.written_count() != Some(self.done.len())
-    }
-
-    /// The number of edits that the file has.
-    fn written_count(&self) -> Option<usize> {
-        // a new list has nothing to write
-        if self.done.is_empty() && self.undone.is_empty() { Some(0) } else { self.written }
+        self.unsaved().next().is_some()
     }
 
     /// The edits in force, in order.
@@ -99,30 +118,51 @@ impl Edits {
         *self = Self::default();
     }
 
-    /// Returns the numbers that the file lacks, each with its value, in the order of the edits. A number that was edited twice is in the list twice.
+    /// Returns the numbers that have another value than in the file, each with its value.
     pub fn unsaved(&self) -> impl Iterator<Item = (GivenNumber, f64)> + '_ {
-        let edits = if self.are_unsaved() { self.done.as_slice() } else { &[] };
-        edits.iter().flat_map(|edit| &edit.changes).map(|change| (change.place, change.new))
+        let differing = self.numbers.iter().filter(|(_, number)| number.in_file.to_bits() != number.now.to_bits());
+        differing.map(|(place, number)| (*place, number.now))
     }
 
     /// Records that the file has all edits.
     pub(super) fn mark_written(&mut self) {
-        self.written = Some(self.done.len());
+        self.numbers.values_mut().for_each(|number| number.in_file = number.now);
     }
 
+    /// Records that `count` edits are done, undone or redone. Together they make the changes of `edit`.
     pub(super) fn record(&mut self, edit: &Edit, kind: EditKind, count: usize) {
+        for change in &edit.changes {
+            self.numbers.entry(change.place).or_insert(EditedNumber { in_file: change.old, now: change.old }).now = change.new;
+        }
         match kind {
             EditKind::New => {
-                self.written = self.written_count().filter(|written| *written <= self.done.len());
                 self.undone.clear();
                 self.done.push(edit.clone());
             }
-            EditKind::Undo => {
-                self.written = self.written_count();
-                self.undone.extend((0..count).map_while(|_| self.done.pop()));
-            }
+            EditKind::Undo => self.undone.extend((0..count).map_while(|_| self.done.pop())),
             EditKind::Redo => self.done.extend((0..count).map_while(|_| self.undone.pop())),
         }
+    }
+
+    /// Returns the unsaved edits for a file with other numbers, each as an edit of its own. `find` returns the number there, and its value in that file.
+    pub(super) fn carried_over(&self, find: impl Fn(GivenNumber, f64) -> Option<(GivenNumber, f64)>) -> Self {
+        let mut carried = Self::default();
+        // the changes of the edits in force, then those that only undo has made: the file has an edit that was undone
+        let unsaved: BTreeMap<GivenNumber, f64> = self.unsaved().collect();
+        let last =
+            unsaved.iter().map(|(place, now)| Edit { name: String::new(), changes: vec![Change { place: *place, old: *now, new: *now }] });
+        for edit in self.done.iter().cloned().chain(last) {
+            let moved = |change: &Change| {
+                let (place, in_file) = find(change.place, change.new).filter(|_| unsaved.contains_key(&change.place))?;
+                let old = carried.numbers.get(&place).map_or(in_file, |number| number.now);
+                (old.to_bits() != change.new.to_bits()).then_some(Change { place, old, new: change.new })
+            };
+            let changes: Vec<Change> = edit.changes.iter().filter_map(moved).collect();
+            if !changes.is_empty() {
+                carried.record(&Edit { name: edit.name, changes }, EditKind::New, 1);
+            }
+        }
+        carried
     }
 }
 

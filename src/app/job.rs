@@ -9,7 +9,7 @@
 
 use super::check::Check;
 use super::document::Experiment;
-use super::edits::PendingEdit;
+use super::edits::{PendingEdit, PendingReload};
 use super::scan_job::ScanGoal;
 use super::walk_state::WalkState;
 use super::{Document, ScanJob, TrainJob};
@@ -79,6 +79,8 @@ pub(super) enum SeekGoal {
     Iteration { places: Vec<Place>, more: i64 },
     /// The first of these places that exists, after an edit of the scenario's numbers.
     Edited(Box<PendingEdit>),
+    /// The first of these places that exists, in a file that was read again.
+    Reloaded(Box<PendingReload>),
     /// The first step of the iteration, or the last one if the scan goes back. A scan for breakpoints follows.
     Scan(ScanGoal),
     /// The first step of the iteration, or the last one if the move goes back. The rest of the move follows.
@@ -98,10 +100,11 @@ pub(super) enum SeekProgress {
 }
 
 impl SeekGoal {
-    /// Returns the scenario whose iterations the seek computes: the scenario of the document, or an edited scenario.
+    /// Returns the scenario whose iterations the seek computes: the scenario of the document, an edited one, or one that was read again.
     pub fn experiment<'a>(&'a self, document: &'a Document) -> &'a Experiment {
         match self {
             Self::Edited(edit) => &edit.experiment,
+            Self::Reloaded(reload) => &reload.experiment,
             _ => document.experiment(),
         }
     }
@@ -123,6 +126,7 @@ impl SeekGoal {
                 experiment.arrive(number, iteration, &Place::Last.into())
             }
             Self::Edited(edit) => Ok(experiment.arrive_at_any(iteration, &edit.places)),
+            Self::Reloaded(reload) => Ok(experiment.arrive_at_any(iteration, &reload.places)),
             Self::Iteration { places, .. } => Ok(experiment.arrive_at_any(iteration, places)),
             Self::Scan(goal) if goal.goes_back => experiment.arrive(number, iteration, &Place::Last.into()),
             Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.arrive(number, iteration, &Place::Last.into()),

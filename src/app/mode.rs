@@ -24,4 +24,12 @@ impl Mode {
             _ => {}
         }
     }
+
+    /// Puts a completion into the address line; `None` if there is none.
+    pub(super) fn choose(&mut self, document: &Document, row: usize) -> Option<()> {
+        match self {
+            Self::Prompt(prompt) => prompt.choose(document, row),
+            Self::Normal => None,
+        }
+    }
 }

@@ -87,13 +87,16 @@ impl Motion<'_> {
             Action::First => (self.go(1), true),
             Action::Last => (self.go_to_number(count.unwrap_or(trace.len())), true),
             Action::GoToStep(k) => (self.go((*k).clamp(1, trace.len())), true),
-            Action::GoToEntry(tensor, entry) => match self.first_step_with(*tensor, *entry) {
-                Some(k) => {
-                    self.explain_jump(*tensor, *entry, k);
-                    (self.go(k), true)
+            Action::GoToEntry(tensor, at) => {
+                let tensor = self.with_its_name(*tensor);
+                match self.maker_of(TensorEntry { tensor, at: *at }) {
+                    Ok(k) => {
+                        self.explain_jump(tensor, *at, k);
+                        (self.go(k), true)
+                    }
+                    Err(why) => return self.stay_at(tensor, *at, &why),
                 }
-                None => return self.say(self.reason_without_steps(*tensor, *entry), false),
-            },
+            }
             Action::Maker => match self.maker() {
                 Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, false),
@@ -162,6 +165,13 @@ impl Motion<'_> {
         }
     }
 
+    /// Returns the tensor that an address with the name of this tensor means: in the update, the old weight has the name of the new one, which a step computes.
+    fn with_its_name(&self, tensor: Id) -> Id {
+        let Some((trace, at)) = self.stepper.trace_and_position() else { return tensor };
+        let network = trace.network_of(at.sample_run);
+        network.find(&network.tensor(tensor).name).unwrap_or(tensor)
+    }
+
     /// Returns whether a matrix of this step shows a tensor, so that the cursor can be on it.
     fn is_in_a_matrix(&self, tensor: Id) -> bool {
         self.stepper.scene().is_some_and(|scene| scene.tensors().iter().any(|shown| shown.tensor == tensor))
@@ -173,10 +183,18 @@ impl Motion<'_> {
     /// A sentence if no step computes that entry.
     fn maker(&self) -> Result<u64, String> {
         let scene = self.stepper.scene().ok_or("there is no step")?;
-        let TensorEntry { tensor, at } = match self.stepper.cursor {
+        self.maker_of(match self.stepper.cursor {
             Some(cursor) => cursor.entry(&scene),
             None => scene.largest_source().ok_or("this step reads only constants")?,
-        };
+        })
+    }
+
+    /// Returns the first step of an entry.
+    ///
+    /// # Errors
+    /// A sentence if no step computes the entry.
+    fn maker_of(&self, TensorEntry { tensor, at }: TensorEntry) -> Result<u64, String> {
+        let scene = self.stepper.scene().ok_or("there is no step")?;
         if let Some(sentence) = scene.zero_sentence(tensor, at) {
             return Err(sentence);
         }
@@ -198,8 +216,18 @@ impl Motion<'_> {
         if before > 0 && parameter.is_some_and(|parameter| document.is_updated(parameter)) {
             return format!("{name} was computed by the update of the iteration before: {before}/update:{name}");
         }
-        let hint = if self.stepper.cursor.is_some() { "; r lists what reads it" } else { "" };
-        format!("{name} is given, no step computes it{hint}")
+        format!("{name} is given, no step computes it")
+    }
+
+    /// Puts the cursor on an entry that no step computes, if a matrix of this step shows it, and says why there is no step.
+    fn stay_at(&mut self, tensor: Id, at: usize, why: &str) {
+        if !self.is_in_a_matrix(tensor) {
+            return self.say(why, false);
+        }
+        self.put_cursor(tensor, at);
+        let is_given = self.stepper.scene().is_some_and(|scene| matches!(scene.state_of(tensor, at), EntryState::Given(_)));
+        let hint = if is_given { ": r lists what reads it, e edits it" } else { "" };
+        self.say(format!("{why}{hint}"), false);
     }
 
     /// Watches the entry that questions are about, or ends its watch.
@@ -344,34 +372,13 @@ impl Motion<'_> {
         self.stepper.job.is_some() || self.stepper.visit() != before
     }
 
-    /// Returns the first step that computes an entry. No step computes an input or a parameter: for their entries, returns the first step that reads the entry.
-    fn first_step_with(&self, tensor: usize, entry: usize) -> Option<u64> {
-        let (trace, at) = self.stepper.trace_and_position()?;
-        if let Some(steps) = trace.entry_steps(at.sample_run, tensor, entry) {
-            return (!steps.is_empty()).then_some(steps.start);
-        }
-        let in_sample = self.stepper.scene().and_then(|scene| scene.steps_in_sample(tensor, entry));
-        let reader = || trace.uses(at.sample_run, tensor, entry).first().map(|reader| reader.step);
-        in_sample.map(|steps| steps.start).or_else(reader)
-    }
-
-    /// Says where a jump to an entry ends if no step of this run computes the entry: at the first step that reads it, or in the sample that computes it.
+    /// Says where a jump to an entry of another run ends: in the sample that computes it.
     fn explain_jump(&mut self, tensor: Id, entry: usize, step: u64) {
         let Some(scene) = self.stepper.scene() else { return };
-        if !matches!(scene.state_of(tensor, entry), EntryState::Given(_)) || step == scene.at.step {
-            return;
+        if scene.origin(tensor).is_some() && step != scene.at.step {
+            let name = scene.name(tensor, entry);
+            self.say(format!("{name} is computed by its sample here; Backspace goes back"), false);
         }
-        let name = scene.name(tensor, entry);
-        let what = if scene.origin(tensor).is_some() { "computed by its sample here" } else { "given, and first read here" };
-        self.say(format!("{name} is {what}; Backspace goes back"), false);
-    }
-
-    /// Returns a sentence about an entry that no step computes or reads.
-    fn reason_without_steps(&self, tensor: Id, entry: usize) -> String {
-        let Some(scene) = self.stepper.scene() else { return String::new() };
-        scene
-            .zero_sentence(tensor, entry)
-            .unwrap_or_else(|| format!("{} is given, and nothing reads it in this iteration", scene.name(tensor, entry)))
     }
 
     /// Moves by a number of units, back if negative. Returns whether the step on the screen changed, or a job will change it.

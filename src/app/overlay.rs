@@ -1,6 +1,6 @@
 //! Overlays: texts and lists over the screen.
 
-use super::{CurveMarker, List, NetworkMap, OverlayKind};
+use super::{CurveMarker, Focus, List, NetworkMap, OverlayKind};
 
 /// An open overlay.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,31 +15,44 @@ pub struct Overlay {
     pub map: Option<NetworkMap>,
     /// The marker on the curve; `None` for other overlays.
     pub curve: Option<CurveMarker>,
+    /// The overlay that comes back when this one is closed: the help explains its keys.
+    pub below: Option<Box<Overlay>>,
 }
 
 impl Overlay {
     /// Returns a text at its first line.
     #[must_use]
     pub fn text(kind: OverlayKind) -> Self {
-        Self { kind, scroll: 0, list: None, map: None, curve: None }
+        Self { kind, scroll: 0, list: None, map: None, curve: None, below: None }
     }
 
     /// Returns a list.
     #[must_use]
     pub fn list(kind: OverlayKind, list: List) -> Self {
-        Self { kind, scroll: 0, list: Some(list), map: None, curve: None }
+        Self { list: Some(list), ..Self::text(kind) }
     }
 
     /// Returns the map of the network.
     #[must_use]
     pub fn map(map: NetworkMap) -> Self {
-        Self { kind: OverlayKind::Map, scroll: 0, list: None, map: Some(map), curve: None }
+        Self { map: Some(map), ..Self::text(OverlayKind::Map) }
     }
 
     /// Returns the curve with its marker.
     #[must_use]
     pub fn curve(marker: CurveMarker) -> Self {
-        Self { kind: OverlayKind::Curve, scroll: 0, list: None, map: None, curve: Some(marker) }
+        Self { curve: Some(marker), ..Self::text(OverlayKind::Curve) }
+    }
+
+    /// Returns the focus while this overlay is open.
+    #[must_use]
+    pub fn focus(&self) -> Focus {
+        match (&self.list, &self.map, &self.curve) {
+            (Some(_), ..) => Focus::List,
+            (_, Some(_), _) => Focus::Map,
+            (.., Some(_)) => Focus::Curve,
+            _ => Focus::Overlay,
+        }
     }
 
     /// Scrolls a text by this number of lines, up if negative, or moves the selection of a list or a map by this number of rows. The offset of a text can become too large,

@@ -97,25 +97,31 @@ impl Prompt {
 
     /// Puts the next completion into the line, or the previous one if `count` is negative. After the last completion comes the first.
     pub(super) fn complete(&mut self, document: &Document, count: isize) {
-        let mut found = self.candidates(document);
-        let Some(last) = found.len().checked_sub(1) else { return };
-        let chosen = match &self.completion {
+        let Some(last) = self.candidates(document).len().checked_sub(1) else { return };
+        let next = match self.chosen() {
             None if count > 0 => 0,
             None => last,
-            Some(ChosenCompletion { chosen, .. }) if count > 0 => {
-                if *chosen == last {
+            Some(chosen) if count > 0 => {
+                if chosen >= last {
                     0
                 } else {
                     chosen + 1
                 }
             }
-            Some(ChosenCompletion { chosen, .. }) => chosen.checked_sub(1).unwrap_or(last),
+            // fewer than before, if a job has changed the iteration
+            Some(chosen) => chosen.checked_sub(1).unwrap_or(last).min(last),
         };
+        self.choose(document, next);
+    }
+
+    /// Puts a completion into the line; `None` if there is no completion.
+    pub(super) fn choose(&mut self, document: &Document, chosen: usize) -> Option<()> {
+        let mut found = self.candidates(document);
+        let chosen = chosen.min(found.len().checked_sub(1)?);
         let typed = self.completion.take().map_or_else(|| self.input.value().to_owned(), |completion| completion.typed);
-        // fewer than before, if a job has changed the iteration
-        let chosen = chosen.min(last);
         self.input = Input::new(found.swap_remove(chosen).text);
         self.completion = Some(ChosenCompletion { typed, chosen });
+        Some(())
     }
 }
 

@@ -8,7 +8,7 @@ use super::lists;
 use super::motion::Motion;
 use super::prompt::is_written_in_full;
 use super::{
-    Commands, CurveMarker, Document, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, PromptKind, Request,
+    Commands, CurveMarker, Document, Focus, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, PromptKind, Request,
     ScenarioEntry, Settings, Stepper,
 };
 use crate::step::Address;
@@ -27,29 +27,6 @@ impl Default for Screen {
     fn default() -> Self {
         Self::Picker(Picker::default())
     }
-}
-
-/// The part of the screen that gets the keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Focus {
-    /// The picker.
-    Picker,
-    /// The stepper in its normal mode.
-    Normal,
-    /// The cursor on the matrices. A key without a meaning for the cursor has its meaning of the normal mode.
-    Cursor,
-    /// The address line of the stepper.
-    Prompt,
-    /// The line for a number that is asked for. Keys without a meaning for it have that of the address line.
-    Answer,
-    /// The overlay.
-    Overlay,
-    /// The overlay, if it is a list.
-    List,
-    /// The overlay, if it is the map.
-    Map,
-    /// The overlay, if it is the curve of the loss.
-    Curve,
 }
 
 /// The state of the program. [`super::update`] changes it, and the `ui` draws it.
@@ -117,19 +94,27 @@ impl State {
     /// Returns the part of the screen that gets the keys: the overlay if one is open, else the picker if it is open, else the stepper in its mode.
     #[must_use]
     pub fn focus(&self) -> Focus {
-        match (&self.overlay, &self.screen) {
-            (Some(overlay), _) if overlay.list.is_some() => Focus::List,
-            (Some(overlay), _) if overlay.map.is_some() => Focus::Map,
-            (Some(overlay), _) if overlay.curve.is_some() => Focus::Curve,
-            (Some(_), _) => Focus::Overlay,
-            (None, Screen::Picker(_)) => Focus::Picker,
-            (None, Screen::Stepper(stepper)) => match stepper.mode {
+        self.overlay.as_ref().map_or_else(|| self.focus_of_screen(), Overlay::focus)
+    }
+
+    /// Returns the part of the screen that would get the keys if no overlay were open.
+    fn focus_of_screen(&self) -> Focus {
+        match &self.screen {
+            Screen::Picker(_) => Focus::Picker,
+            Screen::Stepper(stepper) => match stepper.mode {
                 Mode::Normal if stepper.cursor.is_some() => Focus::Cursor,
                 Mode::Normal => Focus::Normal,
                 Mode::Prompt(ref prompt) if matches!(prompt.kind, PromptKind::Answer(_)) => Focus::Answer,
                 Mode::Prompt(_) => Focus::Prompt,
             },
         }
+    }
+
+    /// Returns the part of the screen that gets the keys when the open overlay is closed.
+    #[must_use]
+    pub fn focus_below(&self) -> Focus {
+        let below = self.overlay.as_ref().and_then(|overlay| overlay.below.as_ref());
+        below.map_or_else(|| self.focus_of_screen(), |overlay| overlay.focus())
     }
 
     /// Returns the stepper, even if the picker covers it; `None` if no scenario is open.
@@ -263,7 +248,7 @@ impl State {
         let is_open = self.overlay.as_ref().is_some_and(|open| open.kind == kind);
         let opened = match kind {
             _ if is_open => return self.close(),
-            OverlayKind::Help => Ok(Overlay::text(kind)),
+            OverlayKind::Help => Ok(Overlay { below: self.overlay.take().map(Box::new), ..Overlay::text(kind) }),
             OverlayKind::Notes if self.document().is_some_and(|document| document.scenario.notes.is_some()) => Ok(Overlay::text(kind)),
             OverlayKind::Notes => Err("this scenario has no notes".to_owned()),
             // a job opens it

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, Job, List, Mode, Prediction, ReturnPoint, Search, Training, Visit, Visits,
-    Watches,
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Job, List, Mode, Prediction, ReturnPoint, Search, Training,
+    Visit, Visits, Watches,
 };
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
@@ -60,6 +60,10 @@ pub struct Stepper {
     pub(super) before_edit: Option<Arc<Document>>,
     /// The prediction of numbers.
     pub prediction: Prediction,
+    /// What another program has done with the scenario's file; `None` if the file is as it was read or written.
+    pub file_change: Option<FileChange>,
+    /// `true` after the file was read again, until overlays about the old network are closed.
+    pub(super) is_reloaded: bool,
 }
 
 impl Stepper {
@@ -92,6 +96,8 @@ impl Stepper {
             effect: None,
             before_edit: None,
             prediction: Prediction::default(),
+            file_change: None,
+            is_reloaded: false,
         }
     }
 

@@ -64,6 +64,8 @@ impl State {
                 self.leaving = Some(Request::Quit);
                 return self.user_action(Action::DiscardAndLeave);
             }
+            WordKind::Open if argument.is_empty() => return Some(Request::Reload { keeps_edits: true }),
+            WordKind::DiscardAndOpen if argument.is_empty() => return Some(Request::Reload { keeps_edits: false }),
             WordKind::DiscardAndOpen => {
                 self.leaving = Some(Request::Open(argument.to_owned()));
                 return self.user_action(Action::DiscardAndLeave);

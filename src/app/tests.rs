@@ -125,7 +125,11 @@ fn actions_lead_to_the_expected_focus() {
         (stepper(), &[Action::OpenPrompt, HELP, Action::Accept], Focus::Prompt),
         (stepper(), &[Action::OpenPrompt, Action::OpenPicker, Action::Close], Focus::Prompt),
         (stepper(), &[NOTES], Focus::Overlay),
-        (stepper(), &[NOTES, HELP, Action::Close], Focus::Normal),
+        // the help explains the keys of what is below it
+        (stepper(), &[NOTES, HELP, Action::Close], Focus::Overlay),
+        (stepper(), &[NOTES, HELP, Action::Close, Action::Close], Focus::Normal),
+        // a line closes what is above the stepper
+        (stepper(), &[NOTES, HELP, Action::OpenPrompt], Focus::Prompt),
         (stepper(), &[Action::OpenPicker], Focus::Picker),
         (stepper(), &[Action::OpenPicker, Action::OpenPicker, Action::Close], Focus::Normal),
         (stepper(), &[Action::OpenPicker, HELP, Action::Close], Focus::Picker),

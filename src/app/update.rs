@@ -5,7 +5,8 @@ use super::motion::Motion;
 use super::predicting::looks_ahead;
 use super::prediction::LooksAhead;
 use super::{
-    Action, CopyFormat, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen, Setting, State,
+    Action, CopyFormat, FileChange, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen,
+    Setting, State,
 };
 use crate::text::cut;
 
@@ -17,6 +18,7 @@ const COPIED_SHOWN: usize = 60;
 /// Changes the state by an action. Returns a request if the caller has to do something: open a scenario, or end the program.
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
     let request = state.apply(action);
+    state.close_old_overlay();
     state.show_answer();
     state.ask_at_a_new_place();
     request
@@ -72,6 +74,19 @@ impl State {
         }
     }
 
+    /// Copies a command line for a shell: [`Action::Shell`].
+    fn copy_command_line(&mut self, arguments: &str) -> Option<Request> {
+        let stepper = self.stepper()?;
+        let name = &stepper.document.scenario.name;
+        let is_bundled = self.scenarios.iter().any(|scenario| scenario.bundled && scenario.name == *name);
+        let scenario = if is_bundled { name.clone() } else { format!("{name}.toml") };
+        let address = stepper.address_here()?.to_string();
+        let arguments = arguments.replace("{scenario}", &quoted(&scenario)).replace("{address}", &quoted(&address));
+        let line = format!("gradstep {arguments}");
+        self.say(format!("copied: {line}"), false);
+        Some(Request::Copy(line))
+    }
+
     /// Does an action of a key, a click or the wheel. Uses up the count, and clears the message of the last action.
     pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
@@ -124,19 +139,12 @@ impl State {
             Action::Close => self.close(),
             Action::OpenPicker => self.open_picker(),
             Action::Accept => return self.accept(),
-            Action::ScrollMatrices(distance) => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by(distance)),
-            Action::Choose(row) => {
-                if let Some(list) = self.overlay.as_mut().and_then(|overlay| overlay.list.as_mut()) {
-                    list.selected = row.min(list.rows.len().saturating_sub(1));
-                    return self.choose();
-                }
-            }
-            Action::GoToBlock(block) => {
-                if let Some(map) = self.map_mut() {
-                    map.selected = block.min(map.blocks.len().saturating_sub(1));
-                    return self.choose_block();
-                }
-            }
+            Action::ScrollMatrices(distance) => match self.focus() {
+                Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by(distance)),
+                Focus::Curve => self.move_marker(distance[1].into()),
+                _ => self.say("this does not scroll sideways", false),
+            },
+            Action::Choose(row) => return self.choose_row(row),
             Action::FollowLine(back) => {
                 if self.map_mut().is_some_and(|map| !map.follow(back)) {
                     self.say(if back { "this block reads no other" } else { "no other block reads this one" }, false);
@@ -145,6 +153,7 @@ impl State {
             Action::CycleSetting(setting, count) => self.cycle(setting, count),
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
+            Action::Shell(arguments) => return self.copy_command_line(arguments),
             Action::OpenPrompt => self.open_line(PromptKind::Addresses),
             Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_line(PromptKind::Search),
@@ -158,7 +167,6 @@ impl State {
                     stepper.mode.edit(&action, &stepper.document);
                 }
             }
-            Action::GoToIteration(iteration) => self.go_to_iteration(iteration),
             Action::MoveMarker(_) | Action::ToggleRun => self.act_on_curve(&action, count),
             Action::First | Action::Last if self.focus() == Focus::Curve => self.act_on_curve(&action, count),
             move_action => {
@@ -182,7 +190,9 @@ impl State {
         }
         self.leaving = Some(request);
         let question = OverlayKind::List(ListKind::Unsaved);
-        if self.overlay.as_ref().is_none_or(|overlay| overlay.kind != question) {
+        if self.overlay.as_ref().is_some_and(|overlay| overlay.kind == question) {
+            self.say("there are unsaved edits: choose a row, or Esc to go on", false);
+        } else {
             self.overlay = None;
             self.toggle(question);
         }
@@ -200,7 +210,8 @@ impl State {
     /// Asks the caller to write the edits to a file, at `path` or to the scenario's own file, and to fulfil the request `then`.
     pub(super) fn write_edits(&mut self, path: Option<String>, then: Option<Request>) -> Option<Request> {
         let stepper = self.stepper()?;
-        if stepper.edits.done().is_empty() && !stepper.edits.are_unsaved() && path.is_none() {
+        let is_deleted = stepper.file_change == Some(FileChange::Deleted);
+        if stepper.edits.done().is_empty() && !stepper.edits.are_unsaved() && path.is_none() && !is_deleted {
             if then.is_some() {
                 return then;
             }
@@ -235,10 +246,16 @@ impl State {
 
     /// Opens a line at the bottom of the stepper.
     fn open_line(&mut self, kind: PromptKind) {
-        if let Screen::Stepper(stepper) = &mut self.screen {
-            // what the user types about stays on the screen
-            stepper.play = None;
-            stepper.mode = Mode::Prompt(Prompt::new(kind));
+        while self.overlay.is_some() {
+            self.close();
+        }
+        match &mut self.screen {
+            Screen::Stepper(stepper) => {
+                // what the user types about stays on the screen
+                stepper.play = None;
+                stepper.mode = Mode::Prompt(Prompt::new(kind));
+            }
+            Screen::Picker(_) => self.say("commands and searches are for an open scenario: Enter opens the selected one", false),
         }
     }
 
@@ -251,7 +268,9 @@ impl State {
                     stepper.job.take_if(|job| matches!(job, Job::Train(_)));
                 }
             }
-            Focus::Overlay | Focus::List | Focus::Map => self.overlay = None,
+            Focus::Overlay | Focus::List | Focus::Map => {
+                self.overlay = self.overlay.take().and_then(|overlay| overlay.below).map(|below| *below);
+            }
             Focus::Picker => self.close_picker(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
             Focus::Prompt | Focus::Answer => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
@@ -262,7 +281,7 @@ impl State {
     /// Confirms what has the focus: [`Action::Accept`].
     fn accept(&mut self) -> Option<Request> {
         match self.focus() {
-            Focus::Overlay => self.overlay = None,
+            Focus::Overlay => self.close(),
             Focus::List => return self.choose(),
             Focus::Map => return self.choose_block(),
             Focus::Picker => {
@@ -274,6 +293,22 @@ impl State {
             Focus::Normal | Focus::Cursor => {}
         }
         None
+    }
+
+    /// Selects a row of what has the focus, and confirms it: [`Action::Choose`].
+    fn choose_row(&mut self, row: usize) -> Option<Request> {
+        let overlay = self.overlay.as_mut().map(|overlay| (&mut overlay.list, &mut overlay.map));
+        match (overlay, &mut self.screen) {
+            (Some((Some(list), _)), _) => list.selected = row.min(list.rows.len().saturating_sub(1)),
+            (Some((None, Some(map))), _) => map.selected = row.min(map.blocks.len().saturating_sub(1)),
+            (Some(_), _) => {
+                self.put_marker(row as u64);
+                return None;
+            }
+            (None, Screen::Picker(picker)) => picker.selected = row.min(self.scenarios.len().saturating_sub(1)),
+            (None, Screen::Stepper(stepper)) => stepper.mode.choose(&stepper.document, row)?,
+        }
+        self.accept()
     }
 
     /// Closes the list, and does the action of its selected row.
@@ -331,13 +366,9 @@ impl State {
         }
     }
 
-    /// Goes to an iteration of a curve: of the open one, which is closed, or of the pane with the loss.
+    /// Goes to an iteration of the open curve, and closes it.
     fn go_to_iteration(&mut self, iteration: u64) {
-        match self.focus() {
-            Focus::Curve => self.close(),
-            Focus::Normal | Focus::Cursor | Focus::Answer => {}
-            _ => return,
-        }
+        self.close();
         let last = self.stepper().map_or(1, |stepper| stepper.document.iterations());
         self.motion().iter_mut().for_each(|motion| motion.jump_to_iteration(iteration.clamp(1, last)));
     }
@@ -353,8 +384,19 @@ impl State {
             Focus::Overlay | Focus::List | Focus::Map => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
             Focus::Curve => self.move_marker(lines.into()),
             Focus::Picker => self.move_selection(lines),
-            Focus::Prompt | Focus::Answer => {}
+            Focus::Prompt | Focus::Answer => {
+                let next = if lines > 0 { Action::Complete } else { Action::CompleteBack };
+                self.stepper_mut().into_iter().for_each(|stepper| stepper.mode.edit(&next, &stepper.document));
+            }
             Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),
         }
     }
+}
+
+/// Returns an argument as a shell reads it: in quotes if it has other characters than letters, digits and a few signs.
+fn quoted(argument: &str) -> String {
+    if argument.chars().all(|c| c.is_alphanumeric() || "._-/:".contains(c)) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
 }

@@ -1,8 +1,10 @@
 //! Watches: entries whose values stay in sight.
 
-use crate::network::{Id, Role};
+use crate::network::{Id, Network, Role};
 use crate::scene::{EntryState, Scene};
 use crate::step::TensorEntry;
+use crate::tensor::len;
+use crate::trace::Trace;
 
 /// The largest number of watches; the oldest is dropped first.
 const MOST: usize = 20;
@@ -79,6 +81,14 @@ impl Watches {
             self.0.drain(..surplus);
         }
         (address, is_new)
+    }
+
+    /// Ends the watches of entries that no network of the iteration has.
+    pub(super) fn keep_entries_of(&mut self, trace: &Trace) {
+        let has = |network: &Network, watch: &Watch| {
+            network.find(&watch.tensor).is_some_and(|tensor| watch.at < len(&network.tensor(tensor).shape))
+        };
+        self.0.retain(|watch| trace.sample_runs().iter().any(|run| has(&run.network, watch)));
     }
 
     /// Returns the watches, in order.

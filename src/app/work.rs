@@ -231,6 +231,7 @@ impl Motion<'_> {
                 }
             }
             SeekGoal::Edited(ref edit) => self.complete_edit(edit, old),
+            SeekGoal::Reloaded(ref reload) => self.complete_reload(reload),
             SeekGoal::Scan(ref goal) => self.scan_iteration(goal.clone()),
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);

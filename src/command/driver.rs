@@ -5,7 +5,7 @@
 //! unit, such as a step or an entry, at regular times. Each of these moves is a *play move*.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -13,19 +13,22 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::kept_edits::KeptEdits;
 use super::progress::with_progress;
+use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
-use super::write::{WrittenFile, write_edits};
 use crate::app::{self, Action, Document, Focus, Job, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
+use crate::scenario::Scenario;
 use crate::session::{Event, as_recorded};
 use crate::step::{Address, Place, Scope};
 use crate::tensor::{ravel, unravel};
 use crate::text::sentence;
 use crate::threads::BackgroundTask;
-use crate::ui::{self, RenderOptions};
+use crate::ui::{self, ClickTarget, RenderOptions};
+
+/// The answer to a click on a cell that shows nothing to click.
+const NOTHING_TO_CLICK: &str = "nothing to click here: click a number, a term, a node, a line, an op, a pass or a key";
 
 /// The effect of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +47,25 @@ pub struct Driver {
     /// The state of the stepper.
     pub state: State,
     loader: ScenarioLoader,
-    /// The name of the file that is being opened, and the task that computes its document on another thread.
-    opening: Option<(String, BackgroundTask<Result<Document, String>>)>,
+    /// The name of the file that is being opened, and the task that reads it on another thread.
+    opening: Option<(String, BackgroundTask<Result<Opened, String>>)>,
     /// The clock that measures slices of work.
     slice_clock: fn() -> Duration,
     /// The area of the screen, which limits scrolling; `None` if unknown.
     screen: Option<Rect>,
     /// The text to copy to the clipboard.
     copied: Option<String>,
-    /// `true` if the user's edits are written to files. A replay and `show --keys` write no files.
-    writes_files: bool,
-    /// The file to which the edits of the open scenario were written last, with its text.
-    written: Option<(PathBuf, String)>,
-    /// The unsaved edits on disk, which copies of the driver share; `None` if the driver writes no files.
-    kept: Option<Arc<Mutex<KeptEdits>>>,
+    /// The file of the open scenario; `None` if the driver writes no files, as in a replay and in `show --keys`.
+    file: Option<ScenarioFile>,
+}
+
+/// A file that another thread has read.
+#[derive(Debug)]
+enum Opened {
+    /// Another scenario.
+    Another(Box<Document>),
+    /// The file of the open scenario, which is shown with the unsaved edits or without them.
+    Again { scenario: Box<Scenario>, keeps_edits: bool },
 }
 
 /// The time since the first call of this function.
@@ -84,17 +92,7 @@ impl Driver {
     /// A driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self {
-            state,
-            loader,
-            opening: None,
-            slice_clock: elapsed,
-            screen: None,
-            copied: None,
-            writes_files: false,
-            written: None,
-            kept: None,
-        }
+        Self { state, loader, opening: None, slice_clock: elapsed, screen: None, copied: None, file: None }
     }
 
     /// Replaces the clock that measures slices of work.
@@ -106,15 +104,15 @@ impl Driver {
     /// Lets the user write edits to files.
     #[must_use]
     pub fn writing_files(self) -> Self {
-        let mut driver = Self { writes_files: true, kept: KeptEdits::new().map(Mutex::new).map(Arc::new), ..self };
-        driver.offer_kept_edits();
+        let mut driver = Self { file: Some(ScenarioFile::new()), ..self };
+        driver.begin_file();
         driver
     }
 
-    /// Offers the unsaved edits that an earlier session of the open scenario has left.
-    fn offer_kept_edits(&mut self) {
-        let (Some(kept), Some(document)) = (&self.kept, self.state.document()) else { return };
-        let numbers = kept.lock().unwrap_or_else(PoisonError::into_inner).begin(&document.scenario);
+    /// Begins with the file of the scenario that is open now. Offers the unsaved edits that an earlier session has left.
+    fn begin_file(&mut self) {
+        let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
+        let numbers = file.begin(&document.scenario);
         if let Some(numbers) = numbers {
             self.state.offer_edits(numbers);
         }
@@ -122,9 +120,8 @@ impl Driver {
 
     /// Keeps the unsaved edits on disk.
     fn keep_edits(&mut self) {
-        let (Some(kept), Some(stepper)) = (&self.kept, self.state.stepper()) else { return };
-        let result = kept.lock().unwrap_or_else(PoisonError::into_inner).keep(stepper);
-        if let Err(error) = result {
+        let (Some(file), Some(stepper)) = (&self.file, self.state.stepper()) else { return };
+        if let Err(error) = file.keep(stepper) {
             let is_error = true;
             self.state.say(format!("unsaved edits cannot be kept: {error}"), is_error);
         }
@@ -133,15 +130,13 @@ impl Driver {
     /// Writes the open scenario with its edits: to `path`, or to the scenario's own file. Returns whether it is written.
     fn write(&mut self, path: Option<&str>) -> bool {
         let Some(document) = self.state.document().map(Arc::clone) else { return false };
-        let result = if self.writes_files {
-            write_edits(&document.scenario, path, self.written.as_ref())
-        } else {
-            Err(anyhow!("show and replay write no files"))
+        let result = match &mut self.file {
+            Some(file) => file.write(&document.scenario, path),
+            None => Err(anyhow!("show and replay write no files")),
         };
         match result {
-            Ok(WrittenFile { path, text, sentence }) => {
+            Ok(sentence) => {
                 self.state.edits_are_written(&sentence);
-                self.written = Some((path, text));
                 true
             }
             Err(error) => {
@@ -150,6 +145,16 @@ impl Driver {
                 false
             }
         }
+    }
+
+    /// Looks once a second, if there is nothing else to do, whether another program has changed the scenario's file. Returns whether the screen has changed.
+    pub fn look_outside(&mut self, now: Duration) -> bool {
+        if self.state.job().is_some() || self.opening.is_some() {
+            return false;
+        }
+        let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return false };
+        let change = file.look(&document.scenario, now);
+        self.state.file_has(change)
     }
 
     /// The time of the clock that measures slices of work.
@@ -187,38 +192,70 @@ impl Driver {
         let started = if !loader.opens_files || bundled::find(&name).is_some() {
             Err(name)
         } else {
-            BackgroundTask::begin(name.clone(), move |name| loader.open(&name)).map(|document| (name, document))
+            BackgroundTask::begin(name.clone(), move |name| loader.open(&name).map(Box::new).map(Opened::Another))
+                .map(|opened| (name, opened))
         };
         match started {
             Ok(opening) => self.opening = Some(opening),
             // a bundled scenario, or a thread that could not be started
-            Err(name) => self.show(loader.open(&name)),
+            Err(name) => self.show(loader.open(&name).map(Box::new).map(Opened::Another)),
         }
     }
 
     /// Waits at most `wait` for the file that is being opened, and shows it if it is ready.
     fn finish_opening(&mut self, wait: Duration) {
-        if let Some((_, document)) = self.opening.take_if(|(_, document)| document.is_done_within(wait))
-            && let Some(document) = document.take()
+        if let Some((_, opened)) = self.opening.take_if(|(_, opened)| opened.is_done_within(wait))
+            && let Some(opened) = opened.take()
         {
-            self.show(document);
+            self.show(opened);
+        }
+    }
+
+    /// Reads the file of the open scenario again, on another thread.
+    fn reload(&mut self, keeps_edits: bool) {
+        let is_error = true;
+        let (Some(file), Some(document)) = (self.file.as_ref().filter(|_| self.loader.opens_files), self.state.document()) else {
+            return self.state.say("show, replay and recordings read no file again", is_error);
+        };
+        let Some(path) = file.path(&document.scenario) else {
+            return self.state.say("this scenario has no file to read again: :e FILE opens one", is_error);
+        };
+        let (loader, name) = (self.loader, path.to_string_lossy().into_owned());
+        let read = move |path: PathBuf| {
+            let scenario = loader.reload(&path).map_err(|why| format!("not read again: {why}"))?;
+            Ok(Opened::Again { scenario: Box::new(scenario), keeps_edits })
+        };
+        match BackgroundTask::begin(path, read) {
+            Ok(opening) => self.opening = Some((name, opening)),
+            // a thread that could not be started
+            Err(path) => self.show(read(path)),
         }
     }
 
     /// Shows a scenario, or the reason why it cannot be opened.
-    fn show(&mut self, document: Result<Document, String>) {
-        match document {
-            Ok(document) => {
-                self.written = None;
+    fn show(&mut self, opened: Result<Opened, String>) {
+        match opened {
+            Ok(Opened::Again { scenario, keeps_edits }) => {
+                self.state.message = None;
+                self.state.reload(&scenario, keeps_edits);
+                self.keep_edits();
+            }
+            Ok(Opened::Another(document)) => {
                 let at = None; // the start that the scenario file names
-                self.state.open(Arc::new(document), at);
-                self.offer_kept_edits();
+                self.state.open(Arc::from(document), at);
+                self.begin_file();
             }
             Err(why) => {
                 let is_error = true;
                 self.state.say(why, is_error);
             }
         }
+    }
+
+    /// Returns whether [`Self::tick`] has something to do now.
+    #[must_use]
+    pub fn has_work(&self, now: Duration) -> bool {
+        self.state.job().is_some() || self.opening.is_some() || self.is_play_due(now)
     }
 
     /// `true` if a play move is due.
@@ -285,12 +322,13 @@ impl Driver {
         })
     }
 
-    /// The time at which [`Self::tick`] next has something to do. With a job, or a file that is being opened, it is 0: at once. Otherwise it is the time of the
-    /// next play move; `None` if play is off.
+    /// The time at which the driver next has something to do. With a job, or a file that is being opened, it is 0: at once. Otherwise it is the time of the
+    /// next play move, or of the next look at the scenario's file; `None` if there is neither.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
-        at_once.or_else(|| self.state.wake().map(round_up))
+        let next_look = self.file.as_ref().and_then(ScenarioFile::next_look);
+        at_once.or_else(|| self.state.wake().map(round_up).into_iter().chain(next_look).min())
     }
 
     /// Advances the clock of the state to the time `now`.
@@ -304,15 +342,8 @@ impl Driver {
         let action = match event {
             Event::Key(key) => keys::action(&self.state, *key),
             Event::Click(at) => self.click_action(at),
-            Event::Row(row) => {
-                let row = usize::try_from(*row).unwrap_or(usize::MAX);
-                match self.state.focus() {
-                    Focus::List => Some(Action::Choose(row)),
-                    Focus::Map => Some(Action::GoToBlock(row)),
-                    _ => None,
-                }
-            }
-            Event::Iteration(iteration) => Some(Action::GoToIteration(*iteration)),
+            Event::Row(row) => Some(Action::Choose(usize::try_from(*row).unwrap_or(usize::MAX))),
+            Event::Miss => Some(Action::Say(NOTHING_TO_CLICK)),
             Event::WheelSideways(columns) => Some(Action::ScrollMatrices([0, *columns])),
             Event::Wheel(lines) => Some(Action::Scroll(*lines)),
             Event::Work(iterations) => Some(Action::JobIterations(*iterations)),
@@ -331,12 +362,29 @@ impl Driver {
         }
         let Some(action) = action else {
             let Event::Key(key) = event else { return Effect::Nothing };
-            self.state.say(format!("{} does nothing here: ? lists the keys", keys::shown(&key.to_string())), is_error);
+            let help = if matches!(self.state.focus(), Focus::Prompt | Focus::Answer) { "Esc closes the line" } else { "? lists the keys" };
+            self.state.say(format!("{} does nothing here: {help}", keys::shown(&key.to_string())), is_error);
             return Effect::Changed;
         };
-        let effect = self.update(action);
+        let effect = match (event, action.without_effect()) {
+            (Event::Key(_), Some(why)) => self.update_or_say(action, why),
+            _ => self.update(action),
+        };
         if let Some((name, _)) = &self.opening {
             self.state.say(format!("opening {name}: Esc leaves it"), is_error);
+        }
+        effect
+    }
+
+    /// As [`Self::update`]. If the screen stays as it was, says why.
+    fn update_or_say(&mut self, action: Action, why: &str) -> Effect {
+        self.state.message = None;
+        let size = self.screen.map(|screen| (screen.width, screen.height));
+        let frame = |driver: &Self| size.map(|size| driver.frame(&RenderOptions::default(), size));
+        let before = frame(self);
+        let effect = self.update(action);
+        if before.is_some() && self.state.message.is_none() && frame(self) == before {
+            self.state.say(why, false);
         }
         effect
     }
@@ -365,6 +413,7 @@ impl Driver {
         match request {
             Request::Quit => return Effect::Quit,
             Request::Open(name) => self.open(name),
+            Request::Reload { keeps_edits } => self.reload(keeps_edits),
             Request::Copy(text) => self.copied = Some(text),
             Request::Write { path, then } => {
                 if self.write(path.as_deref())
@@ -398,34 +447,22 @@ impl Driver {
         Some(Action::GoToEntry(tensor, entry))
     }
 
-    /// Returns the event of a click on a cell of the screen: a key of the key bar, a row of a list, a block of the map, an iteration of the curve, or a step or an
-    /// entry.
+    /// Returns the event of a click on a cell of the screen. A recording stores a click on a step or an entry as its address.
     #[must_use]
-    pub fn click_event(&self, options: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Event> {
-        if let Some(key) = ui::key_at(&self.state, options, screen, column, row) {
-            return Some(Event::Key(key));
-        }
-        match ui::click(&self.state, options, screen, column, row)? {
-            Action::Choose(row) | Action::GoToBlock(row) => Some(Event::Row(row as u64)),
-            Action::GoToIteration(iteration) => Some(Event::Iteration(iteration)),
-            _ => self.address_at(options, screen, column, row).map(Event::Click),
-        }
-    }
-
-    /// The address of the step or entry that is drawn at a cell of the screen. A recording stores a click as this address.
-    #[must_use]
-    pub fn address_at(&self, options: &RenderOptions, screen: Rect, column: u16, row: u16) -> Option<Address> {
-        let place = match ui::click(&self.state, options, screen, column, row)? {
-            Action::GoToStep(step) => Place::Step(step),
-            Action::GoToEntry(tensor, entry) => {
-                let info = self.network()?.tensor(tensor);
+    pub fn click_event(&self, options: &RenderOptions, screen: Rect, column: u16, row: u16) -> Event {
+        let place = match ui::click(&self.state, options, screen, column, row) {
+            None => return Event::Miss,
+            Some(ClickTarget::Key(key)) => return Event::Key(key),
+            Some(ClickTarget::Row(row)) => return Event::Row(row as u64),
+            Some(ClickTarget::Step(step)) => Place::Step(step),
+            Some(ClickTarget::Entry(tensor, entry)) => {
+                let Some(info) = self.network().map(|network| network.tensor(tensor)) else { return Event::Miss };
                 let index = unravel(entry, &info.shape);
                 let index = (!index.is_empty()).then_some(index);
                 Place::Op { scope: Scope::Any, name: info.name.to_string(), index, term: None }
             }
-            _ => return None,
         };
-        Some(place.into())
+        Event::Click(place.into())
     }
 
     /// Draws the state into a frame of the given columns and rows.

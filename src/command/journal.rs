@@ -9,6 +9,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::output::disk::{self, DiskFile};
+
 /// The names of edited numbers, as a user types them, with their values.
 pub type EditedNumbers = Vec<(String, f64)>;
 
@@ -24,7 +26,7 @@ const MAX_NAME_BYTES: usize = 180;
 pub struct Journal {
     path: PathBuf,
     /// The locked file; `None` while there are no unsaved edits.
-    file: Option<File>,
+    file: Option<DiskFile>,
 }
 
 /// A journal that an earlier run has left.
@@ -91,7 +93,7 @@ pub(super) fn leftover(folder: &Path, key: &str) -> Option<Leftover> {
 impl Leftover {
     /// Removes the journal.
     pub fn remove(self) {
-        let _ = fs::remove_file(&self.path);
+        let _ = disk::remove(&self.path);
     }
 }
 
@@ -107,30 +109,40 @@ impl Journal {
     /// If the file cannot be written.
     pub fn record(&mut self, folder: &Path, key: &str, numbers: &EditedNumbers) -> io::Result<()> {
         if numbers.is_empty() {
-            if self.file.take().is_some() {
-                fs::remove_file(&self.path)?;
-            }
-            return Ok(());
+            return self.remove();
         }
         if self.file.is_none() {
-            fs::create_dir_all(folder)?;
+            disk::create_folders(folder)?;
             (self.path, self.file) = create(folder, key)?;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        let mut line = serde_json::to_vec(numbers)?;
+        // the line before may be cut, on a full disk
+        let mut line = vec![b'\n'];
+        serde_json::to_writer(&mut line, numbers)?;
         line.push(b'\n');
         file.write_all(&line)?;
-        file.sync_data()
+        disk::sync(&file.0)
+    }
+
+    /// Removes the file. If that fails, the journal goes on in it, so that no old line is the last one.
+    fn remove(&mut self) -> io::Result<()> {
+        if self.file.is_some() {
+            match disk::remove(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => self.file = None,
+            }
+        }
+        Ok(())
     }
 }
 
 /// Creates and locks the first journal that does not exist.
-fn create(folder: &Path, key: &str) -> io::Result<(PathBuf, Option<File>)> {
+fn create(folder: &Path, key: &str) -> io::Result<(PathBuf, Option<DiskFile>)> {
     for path in paths(folder, key) {
-        match OpenOptions::new().append(true).create_new(true).open(&path) {
+        match disk::create_to_append(&path) {
             Ok(file) => {
                 lock(&file);
-                return Ok((path, Some(file)));
+                return Ok((path, Some(DiskFile(file))));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),

@@ -1,7 +1,7 @@
 //! The unsaved edits of the open scenario on disk: offered when it is opened, and kept up to date while it is edited.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::journal::{self, EditedNumbers, Journal, Leftover};
 use crate::app::{Stepper, number_name};
@@ -11,7 +11,9 @@ use crate::scenario::Scenario;
 #[derive(Debug)]
 pub struct KeptEdits {
     folder: PathBuf,
-    /// The name of the scenario's journals.
+    /// The path of the scenario's file, if it has one.
+    path: Option<PathBuf>,
+    /// The name of its journals.
     key: String,
     journal: Journal,
     /// The journal of an earlier session, until the user has decided about it.
@@ -23,24 +25,30 @@ pub struct KeptEdits {
 impl KeptEdits {
     /// Returns the kept edits before a scenario is open; `None` if there is no folder for them.
     pub fn new() -> Option<Self> {
-        Some(Self { folder: journal::folder()?, key: String::new(), journal: Journal::new(), leftover: None, kept: Vec::new() })
+        Some(Self { folder: journal::folder()?, path: None, key: String::new(), journal: Journal::new(), leftover: None, kept: Vec::new() })
     }
 
     /// Begins with another scenario. Returns the unsaved edits that an earlier session has left.
     pub fn begin(&mut self, scenario: &Scenario) -> Option<EditedNumbers> {
         // the journal of the scenario before stays on disk if it has unsaved edits
         (self.journal, self.kept) = (Journal::new(), Vec::new());
+        self.path.clone_from(&scenario.path);
         self.key = journal::key(scenario.path.as_deref(), &scenario.name);
         self.leftover = journal::leftover(&self.folder, &self.key);
         self.leftover.as_ref().map(|leftover| leftover.numbers.clone())
     }
 
-    /// Keeps the unsaved edits of the stepper, and removes the journal of an earlier session once its edits are taken back or given up.
+    /// Keeps the unsaved edits of the stepper, which the file `path` lacks, and removes the journal of an earlier session once its edits are taken back or given up.
     ///
     /// # Errors
     /// If the journal cannot be written.
-    pub fn keep(&mut self, stepper: &Stepper) -> io::Result<()> {
+    pub fn keep(&mut self, stepper: &Stepper, path: Option<&Path>) -> io::Result<()> {
         let scenario = &stepper.document.scenario;
+        if path != self.path.as_deref() {
+            // the edits were written to another file, which lacks none of them
+            self.path = path.map(Path::to_owned);
+            self.key = journal::key(path, &scenario.name);
+        }
         let numbers: EditedNumbers = stepper.edits.unsaved().map(|(place, value)| (number_name(scenario, place), value)).collect();
         if numbers != self.kept {
             let result = self.journal.record(&self.folder, &self.key, &numbers);

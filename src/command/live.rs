@@ -17,7 +17,7 @@ use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// The largest number of characters that a pasted text adds to the address line; the rest is dropped. No address is longer.
+/// The largest number of characters that the first line of a pasted text adds to the address line; the rest is dropped. No address is longer.
 const MAX_PASTED_CHARS: usize = 200;
 
 /// The stepper as a [`Program`] in the terminal.
@@ -62,12 +62,14 @@ impl Program for TerminalStepper {
         // use the time as the recording rounds it: the replay must see the same time
         let now = as_recorded(now);
         if input == Input::Wake {
+            let has_work = self.driver.has_work(now);
             if let Some(event) = self.driver.tick(now) {
                 self.record(now, &event)?;
             }
-            return Ok(Flow::Changed);
+            let has_news = self.driver.look_outside(now);
+            return Ok(if has_work || has_news { Flow::Changed } else { Flow::Same });
         }
-        let mut flow = Flow::Same;
+        let mut flow = if self.driver.look_outside(now) { Flow::Changed } else { Flow::Same };
         let screen = self.screen.get();
         self.driver.set_screen_size((screen.width, screen.height));
         for event in to_events(input, &self.driver, &self.options, screen) {
@@ -107,7 +109,7 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
     match input {
         Input::Key(event) => to_key(event).into_iter().map(Event::Key).collect(),
         Input::Mouse(event) => match event.kind {
-            MouseEventKind::Down(MouseButton::Left) => driver.click_event(options, screen, event.column, event.row).into_iter().collect(),
+            MouseEventKind::Down(MouseButton::Left) => vec![driver.click_event(options, screen, event.column, event.row)],
             MouseEventKind::ScrollDown if event.modifiers.contains(KeyModifiers::SHIFT) => vec![Event::WheelSideways(1)],
             MouseEventKind::ScrollUp if event.modifiers.contains(KeyModifiers::SHIFT) => vec![Event::WheelSideways(-1)],
             MouseEventKind::ScrollRight => vec![Event::WheelSideways(1)],
@@ -116,9 +118,11 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),
         },
-        // a text is pasted only into the address line; elsewhere each of its characters would act as a command
+        // only the first line of a text, and only into the address line; elsewhere each of its characters would act as a command
         Input::Paste(text) if matches!(focus, Focus::Prompt | Focus::Answer) => {
-            text.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS).map(|c| Event::Key(Code::Char(c).into())).collect()
+            // terminals send a line break as either character
+            let line = text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+            line.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS).map(|c| Event::Key(Code::Char(c).into())).collect()
         }
         Input::Resize(columns, rows) => vec![Event::Resize(columns, rows)],
         Input::Paste(_) | Input::Wake => Vec::new(),

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::bundled;
 use super::read::read_file;
-use super::source::scenario_files_here;
+use super::source::scenario_files_in;
 use crate::app::ScenarioEntry;
 use crate::text::sentence;
 
@@ -26,7 +26,7 @@ pub fn bundled() -> Vec<ScenarioEntry> {
 pub(super) fn all() -> Vec<ScenarioEntry> {
     let mut entries = bundled();
     let mut bytes_left = MAX_TOTAL_BYTES;
-    entries.extend(scenario_files_here().iter().filter_map(|name| file_entry(name, Path::new(name), &mut bytes_left)));
+    entries.extend(scenario_files_in(Path::new(".")).iter().filter_map(|name| file_entry(name, Path::new(name), &mut bytes_left)));
     entries
 }
 

@@ -131,7 +131,11 @@ fn read_source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
             return Err(unknown_scenario(typed));
         }
     }
-    let path = Path::new(typed);
+    read_path(Path::new(typed))
+}
+
+/// Reads the text of a scenario file, and opens the folder of its files.
+fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     if weights_listing::is_weights_path(path) && path.exists() {
         return Err(anyhow!(weights_listing::listing(path)?));
     }
@@ -187,6 +191,20 @@ impl ScenarioLoader {
         Ok(scenario)
     }
 
+    /// Reads the file of an open scenario again.
+    ///
+    /// # Errors
+    /// One sentence for the status line.
+    pub(super) fn reload(&self, path: &Path) -> Result<Scenario, String> {
+        let read = || {
+            let (source, files) = read_path(path)?;
+            let mut scenario = scenario::read_with_files(source, self.limits, files)?;
+            scenario.path = Some(path.to_owned());
+            Ok::<_, anyhow::Error>(scenario)
+        };
+        read().map_err(|error| one_sentence(&display_name(path), &error))
+    }
+
     /// Opens an entry of the picker.
     ///
     /// # Errors
@@ -197,24 +215,23 @@ impl ScenarioLoader {
         }
         match self.load(OsStr::new(name)) {
             Ok(scenario) => Ok(Document::new(scenario)),
-            Err(error) => Err(match error.downcast_ref::<Faults>() {
-                Some(faults) => format!("{} is not valid: {}", display_name(name), first_fault(name, faults)),
-                None => sentence(&format!("{error:#}")),
-            }),
+            Err(error) => Err(one_sentence(&display_name(name), &error)),
         }
     }
 }
 
-/// The first fault of a file, and the command that shows all faults with their lines.
-fn first_fault(name: &str, faults: &Faults) -> String {
+/// The reason why a file cannot be read, in one sentence: its first fault with its line and column, and the command that shows all faults.
+fn one_sentence(name: &str, error: &anyhow::Error) -> String {
+    let Some(faults) = error.downcast_ref::<Faults>() else { return sentence(&format!("{error:#}")) };
+    let place = faults.first_place().map_or_else(String::new, |(line, column)| format!(", line {line}, column {column}"));
     let first = faults.faults().first().map_or("", |fault| &fault.message);
-    format!("{} (`gradstep check {}` shows where)", line(first), display_name(name))
+    format!("{name} is not valid{place}: {} (`gradstep check {name}` shows all)", line(first))
 }
 
-/// The names of the scenario files in the current folder, sorted.
-pub(super) fn scenario_files_here() -> Vec<String> {
+/// The names of the scenario files in a folder, sorted.
+pub(super) fn scenario_files_in(folder: &Path) -> Vec<String> {
     const MAX_FILES: usize = 300;
-    let Ok(folder) = fs::read_dir(".") else { return Vec::new() };
+    let Ok(folder) = fs::read_dir(folder) else { return Vec::new() };
     let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     // the picker opens a file by the text that it shows, so a name must be shown unchanged
     let is_listed = |name: &String| is_path(OsStr::new(name)) && !name.starts_with('.') && display_name(name) == *name;

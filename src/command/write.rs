@@ -9,80 +9,132 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 
-use super::read::display_name;
+use super::outside::{KnownFile, has_text};
+use super::read::{display_name, read_file};
+use super::source::scenario_files_in;
 use crate::output;
-use crate::scenario::{Scenario, write_back};
+use crate::scenario::{MAX_BYTES, Scenario, reads_files, write_back};
 use crate::tensor::{Tensor, flat};
 use crate::weights::npz;
 
 /// A written scenario file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct WrittenFile {
-    /// The path of the scenario file.
-    pub path: PathBuf,
-    /// Its text.
-    pub text: String,
-    /// A sentence for the user.
-    pub sentence: String,
+    /// The scenario file.
+    pub file: KnownFile,
+    /// The files with tensors that were written with it.
+    tensors: Vec<PathBuf>,
 }
 
-/// Writes a scenario with its edits: to `path` if there is one, else to the file that was `written` last, else to the scenario's own file. A scenario without a
-/// file is written to the current folder.
+/// The state of the file that is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// It is the scenario's file as the program knows it.
+    Own,
+    /// It is the scenario's file, which another program has deleted.
+    Deleted,
+    /// There is no file.
+    New,
+}
+
+/// Writes a scenario with its edits: to `path` if there is one, else to its file `own`. A scenario without a file is written to the current folder. `written` is
+/// the last file that was written for the scenario. Returns the file, and a sentence for the user.
 ///
 /// # Errors
 /// If a file cannot be written, if `path` is another file that exists, or if the scenario's file has changed since it was read. The old scenario file is then
 /// unchanged.
-pub(super) fn write_edits(scenario: &Scenario, path: Option<&str>, written: Option<&(PathBuf, String)>) -> anyhow::Result<WrittenFile> {
-    let (own_path, own_text) = match written {
-        Some((path, text)) => (Some(path.as_path()), text.as_str()),
-        None => (scenario.path.as_deref(), scenario.text.as_str()),
-    };
-    let path = match (path, own_path) {
+pub(super) fn write_edits(
+    scenario: &Scenario,
+    path: Option<&str>,
+    own: Option<KnownFile>,
+    written: Option<&WrittenFile>,
+) -> anyhow::Result<(WrittenFile, String)> {
+    let path = match (path, &own) {
         (Some(path), _) => PathBuf::from(path),
-        (None, Some(own)) => own.to_owned(),
+        (None, Some(own)) => own.path.clone(),
         (None, None) => PathBuf::from(format!("{}.toml", if scenario.name == "-" { "scenario" } else { &scenario.name })),
     };
-    if own_path == Some(&path) {
-        // a file that was removed meanwhile is written again
-        if fs::read(&path).is_ok_and(|bytes| bytes != own_text.as_bytes()) {
-            bail!("{} has changed since it was read: :write FILE writes to another file", display_name(&path));
-        }
-    } else {
-        match path.symlink_metadata() {
-            Ok(_) => bail!("{} exists already: :write FILE writes to another file", display_name(&path)),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot write {}", display_name(&path))),
-        }
+    let own = own.filter(|own| is_same_file(&own.path, &path));
+    let target = target(&path, own.as_ref())?;
+    if let Some(home) = scenario.path.as_deref().filter(|home| !is_same_file(folder_of(home), folder_of(&path)) && reads_files(scenario)) {
+        bail!("{} reads tensors from files in its folder: write it to that folder", display_name(home));
     }
-    write_scenario(scenario, &path)
-}
-
-/// Writes a scenario to `path`.
-///
-/// # Errors
-/// If a file cannot be written. The old scenario file is then unchanged.
-fn write_scenario(scenario: &Scenario, path: &Path) -> anyhow::Result<WrittenFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let stem = path.file_stem().map_or_else(|| scenario.name.clone(), |stem| stem.to_string_lossy().into_owned());
-    let is_taken = |name: &str| folder.join(name).symlink_metadata().is_ok();
-    let written = write_back(scenario, &stem, &is_taken).map_err(|why| anyhow!(why))?;
-    let mut new_files = Vec::new();
-    let result = save_tensors(&written.files, folder, &mut new_files).and_then(|()| save(path, written.text.as_bytes()));
-    if let Err(error) = result {
-        // the scenario file does not name them
-        for file in &new_files {
-            let _ = fs::remove_file(file);
-        }
-        return Err(error);
+    let (new, names) = write_scenario(scenario, &path, target)?;
+    if let Some(old) = written.filter(|old| old.file.path == new.file.path) {
+        remove_unused(old, &new);
     }
-    let names: Vec<&str> = written.files.iter().map(|(name, ..)| name.as_str()).collect();
     let beside = if names.is_empty() { String::new() } else { format!(", with {} beside it", names.join(", ")) };
+    let deleted = if target == Target::Deleted { ", which had been deleted" } else { "" };
     // the authors of notes and expectations had the old numbers in mind
     let tables = [(!scenario.remarks.is_empty(), "[[note]]"), (!scenario.expectations.is_empty(), "[[expect]]")];
     let old: Vec<&str> = tables.iter().filter(|(exists, _)| *exists).map(|(_, table)| *table).collect();
     let warning = if old.is_empty() { String::new() } else { format!("; its {} are about the old numbers", old.join(" and ")) };
-    let sentence = format!("written to {}{beside}{warning}", display_name(path));
-    Ok(WrittenFile { path: path.to_owned(), text: written.text, sentence })
+    Ok((new, format!("written to {}{deleted}{beside}{warning}", display_name(&path))))
+}
+
+/// Returns whether two paths name the same file.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Returns the state of the file at a path, which is the scenario's own file if `own` is known.
+///
+/// # Errors
+/// If it must not be overwritten.
+fn target(path: &Path, own: Option<&KnownFile>) -> anyhow::Result<Target> {
+    let name = display_name(path);
+    match (path.symlink_metadata(), own) {
+        (Err(error), own) if error.kind() == ErrorKind::NotFound => Ok(if own.is_some() { Target::Deleted } else { Target::New }),
+        (Err(error), _) => Err(error).with_context(|| format!("cannot write {name}")),
+        (Ok(_), None) => bail!("{name} exists already: :write FILE writes to another file"),
+        (Ok(_), Some(own)) if has_text(path, &own.text) => Ok(Target::Own),
+        (Ok(_), Some(_)) => {
+            bail!("{name} has changed since it was read: :e reads it again and keeps the edits, :write FILE writes to another file")
+        }
+    }
+}
+
+/// Writes a scenario to `path`. Returns the file, and the names of the files with tensors.
+///
+/// # Errors
+/// If a file cannot be written. The old scenario file is then unchanged.
+fn write_scenario(scenario: &Scenario, path: &Path, target: Target) -> anyhow::Result<(WrittenFile, Vec<String>)> {
+    let folder = folder_of(path);
+    let stem = path.file_stem().map_or_else(|| scenario.name.clone(), |stem| stem.to_string_lossy().into_owned());
+    let is_taken = |name: &str| folder.join(name).symlink_metadata().is_ok();
+    let written = write_back(scenario, &stem, &is_taken).map_err(|why| anyhow!(why))?;
+    let mut tensors = Vec::new();
+    let result = save_tensors(&written.files, folder, &mut tensors).and_then(|()| save(path, target, written.text.as_bytes()));
+    // after a fault in the very last call, which syncs the folder, the new file is in its place
+    if let Err(error) = result.or_else(|error| if has_text(path, &written.text) { Ok(()) } else { Err(error) }) {
+        // the scenario file does not name them
+        for file in &tensors {
+            let _ = output::remove(file);
+        }
+        return Err(error);
+    }
+    let file = KnownFile { path: path.to_owned(), text: Arc::new(written.text) };
+    let names = written.files.into_iter().map(|(name, ..)| name).collect();
+    Ok((WrittenFile { file, tensors }, names))
+}
+
+/// The folder of a path; `.` for a name alone.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Removes the files with tensors that were written with the scenario file before, unless the new text or another scenario in the folder names them. Until the
+/// new text is written, the old text needs them. So two names take turns, and a killed program leaves the old or the new tensors.
+fn remove_unused(old: &WrittenFile, new: &WrittenFile) {
+    let folder = folder_of(&new.file.path);
+    let texts: Vec<Vec<u8>> = scenario_files_in(folder).iter().filter_map(|name| read_file(&folder.join(name), MAX_BYTES).ok()).collect();
+    for file in old.tensors.iter().filter(|file| !new.tensors.contains(file)) {
+        let Some(name) = file.file_name().map(std::ffi::OsStr::as_encoded_bytes) else { continue };
+        if !texts.iter().any(|text| text.windows(name.len()).any(|part| part == name)) {
+            // a file that stays does no harm
+            let _ = output::remove(file);
+        }
+    }
 }
 
 /// Saves each tensor in a file of its own, and adds the paths of the files to `saved`.
@@ -90,7 +142,7 @@ fn save_tensors(files: &[(String, String, Arc<Tensor>)], folder: &Path, saved: &
     for (name, key, tensor) in files {
         let path = folder.join(name);
         let context = || format!("cannot write {}", display_name(&path));
-        let mut to = output::file(&path).with_context(context)?;
+        let mut to = output::new_file(&path).with_context(context)?;
         saved.push(path.clone());
         npz::write(to.raw(), &[(key.clone(), tensor.shape(), flat(tensor))]).with_context(context)?;
         to.finish().with_context(context)?;
@@ -99,9 +151,10 @@ fn save_tensors(files: &[(String, String, Arc<Tensor>)], folder: &Path, saved: &
 }
 
 /// Saves a file as a whole or not at all.
-fn save(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+fn save(path: &Path, target: Target, bytes: &[u8]) -> anyhow::Result<()> {
     let context = || format!("cannot write {}", display_name(path));
-    let mut to = output::file(path).with_context(context)?;
+    let open = if target == Target::Own { output::replacement } else { output::new_file };
+    let mut to = open(path).with_context(context)?;
     to.raw().write_all(bytes).with_context(context)?;
     to.finish().with_context(context)
 }

@@ -12,11 +12,14 @@
 //! even a file without a name gets a temporary name for a moment. If the process is killed while the temporary name exists, the temporary file stays. On Unix
 //! the next save in the folder removes it. A locked temporary file is not removed, because another process is still writing it.
 //!
-//! If the target is not a regular file, or if the folder allows no temporary file, the output is written to the target itself.
+//! If the target is not a regular file, or if the user may create no file in the folder, the output is written to the target itself, unless the save must be
+//! safe. A save of a new file never replaces a file, even if another program creates it meanwhile.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+
+use super::disk;
 
 /// The open file for the output.
 #[derive(Debug)]
@@ -27,6 +30,17 @@ pub enum SaveTarget {
     Temporary(File, PendingSave),
 }
 
+/// What may happen to a file at the target's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It is replaced, or overwritten if it cannot be replaced.
+    Overwritten,
+    /// It is replaced.
+    Replaced,
+    /// It stays, and the save fails.
+    Kept,
+}
+
 /// A save in progress. If it is dropped before [`PendingSave::finish`], the temporary file is removed.
 #[derive(Debug)]
 pub struct PendingSave {
@@ -35,6 +49,8 @@ pub struct PendingSave {
     temporary: Option<PathBuf>,
     /// The path of the target.
     target: PathBuf,
+    /// `true` if a file at the target's path is replaced.
+    replaces: bool,
 }
 
 impl SaveTarget {
@@ -43,17 +59,20 @@ impl SaveTarget {
     ///
     /// # Errors
     /// If the path cannot be written.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path, existing: Existing) -> io::Result<Self> {
+        if existing == Existing::Kept {
+            return Self::temporary(PendingSave::begin(path.to_owned(), /* replaces */ false)?);
+        }
         // open the target: for a pipe this waits for the reader, and it fails if the user may not write the file
-        let existing = match OpenOptions::new().write(true).open(path) {
+        let old = match OpenOptions::new().write(true).open(path) {
             Ok(file) => Some(file),
             // a link to a file that does not exist: create that file
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return File::create(path).map(Self::Direct),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let metadata = existing.as_ref().map(File::metadata).transpose()?;
-        if let (Some(file), Some(metadata)) = (&existing, &metadata)
+        let metadata = old.as_ref().map(File::metadata).transpose()?;
+        if let (Some(file), Some(metadata)) = (&old, &metadata)
             && (!metadata.is_file() || is_file_descriptor(path))
         {
             // a pipe or a device has no length
@@ -62,22 +81,31 @@ impl SaveTarget {
             }
             return file.try_clone().map(Self::Direct);
         }
-        let path = if existing.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
-        match (PendingSave::begin(path), existing) {
+        let path = if old.is_some() { fs::canonicalize(path)? } else { path.to_owned() };
+        match (PendingSave::begin(path, /* replaces */ true), old) {
             (Ok(save), _) => {
                 if let Some(metadata) = metadata {
                     copy_mode_and_owner(&metadata, &save.file)?;
                 }
-                Ok(Self::Temporary(save.file.try_clone()?, save))
+                Self::temporary(save)
             }
-            // no temporary file can be created in the folder: write to the target itself
-            (Err(_), Some(file)) => {
+            // the user may create no file in the folder: write to the target itself. On a full disk, this would lose the old file
+            (Err(error), Some(file)) if existing == Existing::Overwritten && is_forbidden(&error) => {
                 file.set_len(0)?;
                 Ok(Self::Direct(file))
             }
-            (Err(error), None) => Err(error),
+            (Err(error), _) => Err(error),
         }
     }
+
+    fn temporary(save: PendingSave) -> io::Result<Self> {
+        Ok(Self::Temporary(save.file.try_clone()?, save))
+    }
+}
+
+/// Returns whether an error means that the user may create no file.
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// Returns whether a path names an open file descriptor, such as `/dev/stdout`. Other processes may write to the same open file, so the file must not be
@@ -100,51 +128,56 @@ fn copy_mode_and_owner(from: &Metadata, to: &File) -> io::Result<()> {
 
 impl PendingSave {
     /// Begins to save to a path.
-    fn begin(path: PathBuf) -> io::Result<Self> {
-        remove_abandoned(folder(&path));
-        if let Some(file) = create_nameless(folder(&path)) {
+    fn begin(target: PathBuf, replaces: bool) -> io::Result<Self> {
+        remove_abandoned(folder(&target));
+        if let Some(file) = disk::create_nameless(folder(&target)) {
             // once the file has a name, the lock keeps other saves from removing it
             lock(&file);
-            return Ok(Self { file, temporary: None, target: path });
+            return Ok(Self { file, temporary: None, target, replaces });
         }
         let mut created = None;
-        let temporary = with_free_name(&path, |name| {
-            let file = OpenOptions::new().write(true).create_new(true).open(name)?;
+        let temporary = with_free_name(&target, |name| {
+            let file = disk::create_new(name)?;
             lock(&file);
             created = Some(file);
             Ok(())
         })?;
         let file = created.ok_or(io::ErrorKind::NotFound)?; // never an error: the closure has succeeded, and so has set `created`
-        Ok(Self { file, temporary: Some(temporary), target: path })
+        Ok(Self { file, temporary: Some(temporary), target, replaces })
     }
 
     /// Replaces the target by the written file.
     ///
     /// # Errors
-    /// If the target cannot be replaced. Then it is unchanged.
+    /// If the target cannot be replaced, or must not be. Then it is unchanged.
     pub fn finish(mut self) -> io::Result<()> {
-        self.file.sync_all()?;
-        if !self.link_to_target()? {
-            if self.temporary.is_none() {
-                self.temporary = Some(with_free_name(&self.target, |name| link(&self.file, name))?);
+        disk::sync(&self.file)?;
+        let linked = match &self.temporary {
+            Some(temporary) if self.replaces => disk::rename(temporary, &self.target).map(|()| self.temporary = None),
+            Some(temporary) => match disk::hard_link(temporary, &self.target) {
+                // the file system has no second names
+                Err(error) if is_forbidden(&error) || error.kind() == io::ErrorKind::Unsupported => self.rename_to_free_target(),
+                linked => linked,
+            },
+            None => disk::link(&self.file, &self.target),
+        };
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.replaces => {
+                let temporary = with_free_name(&self.target, |name| disk::link(&self.file, name))?;
+                disk::rename(self.temporary.insert(temporary), &self.target)?;
+                self.temporary = None; // so that `drop` removes nothing
             }
-            if let Some(temporary) = &self.temporary {
-                fs::rename(temporary, &self.target)?;
-            }
+            linked => linked?,
         }
-        self.temporary = None; // so that `drop` removes nothing
-        sync_folder(folder(&self.target))
+        disk::sync_folder(folder(&self.target))
     }
 
-    /// Links a file without a name to the target's name. Returns `false` if the file has a name, or if the target exists.
-    fn link_to_target(&self) -> io::Result<bool> {
-        if self.temporary.is_some() {
-            return Ok(false);
-        }
-        match link(&self.file, &self.target) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
+    /// Renames the temporary file to the target's name if there is no file of that name.
+    fn rename_to_free_target(&self) -> io::Result<()> {
+        match (&self.temporary, self.target.symlink_metadata()) {
+            (Some(temporary), Err(error)) if error.kind() == io::ErrorKind::NotFound => disk::rename(temporary, &self.target),
+            (_, Err(error)) => Err(error),
+            (_, Ok(_)) => Err(io::ErrorKind::AlreadyExists.into()),
         }
     }
 }
@@ -153,7 +186,7 @@ impl Drop for PendingSave {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
             // a failure cannot be reported from `drop`
-            let _ = fs::remove_file(temporary);
+            let _ = disk::remove(temporary);
         }
     }
 }
@@ -230,54 +263,6 @@ fn remove_if_abandoned(name: &Path) {
 #[cfg(not(unix))]
 fn remove_if_abandoned(_name: &Path) {}
 
-/// Waits until the new name in a folder is on the disk. Does nothing if the file system does not support this, or if the user may not read the folder.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    if let Ok(open) = File::open(folder) {
-        match open.sync_all() {
-            Err(error) if error.kind() != io::ErrorKind::InvalidInput && error.kind() != io::ErrorKind::Unsupported => return Err(error),
-            _ => {}
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = folder;
-    Ok(())
-}
-
-/// Creates a file without a name in a folder; `None` if the system does not support this.
-#[cfg(target_os = "linux")]
-fn create_nameless(folder: &Path) -> Option<File> {
-    use rustix::fs::{Mode, OFlags, open};
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = File::from(open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);
-    // `link` works only if /proc is there
-    fs::metadata(descriptor_path(&file)).is_ok().then_some(file)
-}
-
-/// The path of an open file.
-#[cfg(target_os = "linux")]
-fn descriptor_path(file: &File) -> String {
-    use std::os::fd::AsRawFd as _;
-    format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-/// Gives a file a name.
-#[cfg(target_os = "linux")]
-fn link(file: &File, name: &Path) -> io::Result<()> {
-    use rustix::fs::{AtFlags, CWD, linkat};
-    Ok(linkat(CWD, descriptor_path(file), CWD, name, AtFlags::SYMLINK_FOLLOW)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn create_nameless(_folder: &Path) -> Option<File> {
-    None
-}
-
-#[cfg(not(target_os = "linux"))]
-fn link(_file: &File, _name: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,14 +280,14 @@ mod tests {
         let temporary = with_free_name(path, |name| File::create_new(name).map(|_| ())).unwrap();
         let file = OpenOptions::new().write(true).open(&temporary).unwrap();
         lock(&file);
-        PendingSave { file, temporary: Some(temporary), target: path.to_owned() }
+        PendingSave { file, temporary: Some(temporary), target: path.to_owned(), replaces: true }
     }
 
     #[test]
     fn the_old_file_stays_until_the_new_one_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        for begin in [|path: &Path| PendingSave::begin(path.to_owned()).unwrap(), begin_named] {
+        for begin in [|path: &Path| PendingSave::begin(path.to_owned(), true).unwrap(), begin_named] {
             fs::write(&path, "old").unwrap();
             let mut saved = begin(&path);
             saved.file.write_all(b"half").unwrap();
@@ -320,7 +305,7 @@ mod tests {
     fn kill(saved: PendingSave) {
         let mut saved = saved;
         if saved.temporary.is_none() {
-            with_free_name(&saved.target, |name| link(&saved.file, name)).unwrap();
+            with_free_name(&saved.target, |name| disk::link(&saved.file, name)).unwrap();
         }
         // `drop` must not remove the file
         saved.temporary = None;
@@ -329,11 +314,11 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn the_next_save_removes_only_the_files_of_killed_processes() {
-        for begin in [|path: &Path| PendingSave::begin(path.to_owned()).unwrap(), begin_named] {
+        for begin in [|path: &Path| PendingSave::begin(path.to_owned(), true).unwrap(), begin_named] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("out");
             let save = |bytes: &[u8]| {
-                let mut saved = PendingSave::begin(path.clone()).unwrap();
+                let mut saved = PendingSave::begin(path.clone(), true).unwrap();
                 saved.file.write_all(bytes).unwrap();
                 saved
             };
@@ -350,10 +335,33 @@ mod tests {
     }
 
     #[test]
+    fn a_new_file_replaces_none_that_appears_meanwhile() {
+        let begin_without = |path: &Path| {
+            let mut saved = begin_named(path);
+            saved.replaces = false;
+            saved
+        };
+        for begin in [|path: &Path| PendingSave::begin(path.to_owned(), false).unwrap(), begin_without] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("out");
+            let mut saved = begin(&path);
+            saved.file.write_all(b"mine").unwrap();
+            fs::write(&path, "theirs").unwrap();
+            assert_eq!(saved.finish().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"theirs".to_vec(), vec!["out".to_owned()]));
+            fs::remove_file(&path).unwrap();
+            let mut saved = begin(&path);
+            saved.file.write_all(b"mine").unwrap();
+            saved.finish().unwrap();
+            assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"mine".to_vec(), vec!["out".to_owned()]));
+        }
+    }
+
+    #[test]
     #[cfg(target_os = "linux")]
     fn an_unfinished_file_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = PendingSave::begin(folder.path().join("out")).unwrap();
+        let saved = PendingSave::begin(folder.path().join("out"), true).unwrap();
         // some file systems do not support files without a name
         assert!(saved.temporary.is_some() || names(folder.path()).is_empty());
     }

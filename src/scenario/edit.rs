@@ -13,7 +13,7 @@ use crate::room::{OverBudget, Reservation};
 use crate::tensor::{Tensor, flat, flat_mut};
 
 /// A number that a scenario file gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GivenNumber {
     /// An entry that all samples share: of a parameter, of a constant, or of an input of a graph.
     Shared {
@@ -137,6 +137,49 @@ fn tensor_of(sample: &mut Sample, role: Role) -> Option<&mut Arc<Tensor>> {
     }
 }
 
+/// A typed value: a number, or a change of the number that it replaces.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TypedValue {
+    /// The operator of a change: [`Operator::Add`] in `+= 0.1`.
+    operator: Option<Operator>,
+    number: f64,
+}
+
+impl From<f64> for TypedValue {
+    fn from(number: f64) -> Self {
+        Self { operator: None, number }
+    }
+}
+
+impl TypedValue {
+    /// The operators of changes.
+    const CHANGES: [(&'static str, Operator); 4] =
+        [("+=", Operator::Add), ("-=", Operator::Sub), ("*=", Operator::Mul), ("/=", Operator::DIV)];
+
+    /// Parses a number or a change: `0.5`, `-2`, `1/3`, `sqrt(2)`, `+= 0.1`, `*= 2`.
+    ///
+    /// # Errors
+    /// A sentence if the text is no number, or the number is not finite.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        // the screen writes − for a minus
+        let text = &text.trim().replace('−', "-");
+        let change = Self::CHANGES.into_iter().find_map(|(sign, operator)| Some((operator, text.strip_prefix(sign)?)));
+        match change {
+            Some((operator, rest)) => Ok(Self { operator: Some(operator), number: typed_number(rest)? }),
+            None => Ok(typed_number(text)?.into()),
+        }
+    }
+
+    /// Returns the new value of a number with the value `old`.
+    ///
+    /// # Errors
+    /// A sentence if it is not finite.
+    pub fn of(self, old: f64) -> Result<f64, String> {
+        let value = self.operator.map_or(self.number, |operator| value_of(operator, &[old, self.number]));
+        if value.is_finite() { Ok(value) } else { Err("the number is not finite".to_owned()) }
+    }
+}
+
 /// Returns the number that a typed text means: `0.5`, `-2`, `1/3`, `sqrt(2)`.
 ///
 /// # Errors
@@ -144,6 +187,9 @@ fn tensor_of(sample: &mut Sample, role: Role) -> Option<&mut Arc<Tensor>> {
 pub fn typed_number(text: &str) -> Result<f64, String> {
     // the screen writes − for a minus
     let text = &text.replace('−', "-");
+    if text.trim().is_empty() {
+        return Err("the number is missing: write one, such as 0.1 or 1/3".to_owned());
+    }
     let instructions = expression::parse(text, 0..text.len())
         .map_err(|error| if error.help.is_empty() { error.message } else { format!("{}: {}", error.message, error.help) })?;
     let mut stack: Vec<f64> = Vec::new();
@@ -217,6 +263,17 @@ mod tests {
             new = new.with_numbers(&[(weight, f64::from(n))]).unwrap();
         }
         assert_eq!(new.budget.taken() - before, 16);
+    }
+
+    #[test]
+    fn a_typed_value_may_change_the_old_one() {
+        for (text, value) in [("+= 0.5", 2.5), ("-=1/2", 1.5), (" *= 2 ", 4.0), ("/= −4", -0.5), ("−= 1", 1.0), ("7", 7.0), ("+= -3", -1.0)]
+        {
+            assert_eq!(TypedValue::parse(text).and_then(|typed| typed.of(2.0)), Ok(value), "{text}");
+        }
+        for text in ["+=", "+= x", "/= 0", "= 3", "+ = 1", "*= 1e308"] {
+            assert!(TypedValue::parse(text).and_then(|typed| typed.of(1e10)).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -47,6 +47,13 @@ impl Faults {
         &self.list
     }
 
+    /// Returns the line and the column of the first error, from 1; `None` if it is an error of the whole file.
+    #[must_use]
+    pub fn first_place(&self) -> Option<(usize, usize)> {
+        let excerpt = excerpt(&self.text, self.list.first()?.span.as_ref()?);
+        Some((excerpt.line, excerpt.column))
+    }
+
     /// Formats all errors in the style of rustc, with or without colour. The text has no newline at the end.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {

@@ -9,7 +9,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value};
 
 use super::Scenario;
 use super::edit::ChangedTensor;
-use crate::network::Role;
+use crate::network::{Id, Role};
 use crate::tensor::{Tensor, flat};
 
 /// The changed text of a scenario.
@@ -31,7 +31,7 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
     let mut files = Vec::new();
     for changed in &scenario.changed {
         let name = changed_name(scenario, changed);
-        let item = find(&mut document, scenario, changed).ok_or_else(|| format!("{name} has no place in the text"))?;
+        let item = find(&mut document, scenario, changed.sample, changed.id).ok_or_else(|| format!("{name} has no place in the text"))?;
         if is_made_elsewhere(item) {
             let key = name.replace(':', "-");
             let file = free_name(&format!("{stem}-{key}"), is_taken);
@@ -53,6 +53,20 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
     Ok(WrittenScenario { text: document.to_string(), files })
 }
 
+/// Returns whether a scenario reads tensors from files. Their paths in its text begin in its folder.
+#[must_use]
+pub fn reads_files(scenario: &Scenario) -> bool {
+    let Ok(document) = scenario.text.parse::<DocumentMut>() else { return false };
+    let samples =
+        (0..scenario.samples.len()).flat_map(|sample| [(Some(sample), Role::Input { learns: false }), (Some(sample), Role::Target)]);
+    let shared = scenario.network.fixed().iter().map(|(id, _)| (None, *id));
+    let samples = samples.flat_map(|(sample, role)| scenario.network.with_role(role).map(move |id| (sample, id)));
+    let mut document = document;
+    shared.chain(samples).any(|(sample, id)| {
+        find(&mut document, scenario, sample, id).and_then(|item| item.as_table_like()).is_some_and(|table| table.contains_key("file"))
+    })
+}
+
 /// Returns the first of the names `base.npz`, `base-2.npz`, `base-3.npz`, … that is not taken.
 fn free_name(base: &str, is_taken: &dyn Fn(&str) -> bool) -> String {
     let first = format!("{base}.npz");
@@ -69,10 +83,10 @@ fn changed_name(scenario: &Scenario, changed: &ChangedTensor) -> String {
     }
 }
 
-/// Returns the value of a tensor in the text.
-fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, changed: &ChangedTensor) -> Option<&'a mut Item> {
-    let info = scenario.network.tensor(changed.id);
-    let Some(sample) = changed.sample else {
+/// Returns the value of a tensor in the text; `sample` counts from 0, and is `None` for a tensor that all samples share.
+fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<usize>, tensor: Id) -> Option<&'a mut Item> {
+    let info = scenario.network.tensor(tensor);
+    let Some(sample) = sample else {
         return match info.layer {
             Some(layer) => table_number(document.get_mut("layer")?, layer)?.get_mut(info.suffix),
             None => document.get_mut("graph")?.as_table_like_mut()?.get_mut("inputs")?.as_table_like_mut()?.get_mut(&info.name),
@@ -148,7 +162,8 @@ fn collect_leaves<'a>(value: &'a mut Value, leaves: &mut Vec<&'a mut Value>) {
 #[allow(clippy::cast_precision_loss)] // the scenario's integers are at most 2⁵³
 fn set_number(leaf: &mut Value, number: f64) {
     let old = leaf.as_float().or_else(|| leaf.as_integer().map(|integer| integer as f64));
-    if old.is_some_and(|old| old == number) {
+    // −0 is another number than 0: 1 / −0 = −∞
+    if old.is_some_and(|old| old.to_bits() == number.to_bits()) {
         return;
     }
     let is_integer = leaf.is_integer();
@@ -158,7 +173,8 @@ fn set_number(leaf: &mut Value, number: f64) {
 /// Returns the shortest value that reads back as the number. An integer is written if one is preferred and the number is one.
 #[allow(clippy::cast_possible_truncation)] // checked: an integer below 2⁵³
 fn number_value(number: f64, prefers_integer: bool) -> Value {
-    if prefers_integer && number.fract() == 0.0 && number.abs() < 2f64.powi(53) {
+    let is_minus_zero = number == 0.0 && number.is_sign_negative();
+    if prefers_integer && number.fract() == 0.0 && number.abs() < 2f64.powi(53) && !is_minus_zero {
         return Value::from(number as i64);
     }
     // `toml_edit` writes 1e300 with 301 digits
@@ -168,7 +184,9 @@ fn number_value(number: f64, prefers_integer: bool) -> Value {
 
 /// Returns the class whose target is this tensor: 1 for the class, and 0 for all others.
 fn class_of(target: &Tensor) -> Option<i64> {
-    let is_class = flat(target).iter().all(|entry| *entry == 0.0 || *entry == 1.0) && flat(target).iter().sum::<f64>() == 1.0;
+    // a class has no −0
+    let is = |entry: f64, value: f64| entry.to_bits() == value.to_bits();
+    let is_class = flat(target).iter().all(|entry| is(*entry, 0.0) || is(*entry, 1.0)) && flat(target).iter().sum::<f64>() == 1.0;
     let class = flat(target).iter().position(|entry| *entry == 1.0).filter(|_| is_class)?;
     i64::try_from(class).ok()
 }
@@ -216,6 +234,18 @@ mod tests {
     }
 
     #[test]
+    fn a_zero_keeps_its_sign() {
+        let old = scenario(TEXT);
+        let input = |at| GivenNumber::Sample { sample: 0, tensor: old.network.find("input").unwrap(), at };
+        let bias = GivenNumber::Shared { tensor: old.network.find("fc1.bias").unwrap(), at: 0 };
+        let new = old.with_numbers(&[(input(0), -0.0), (input(4), -0.0), (bias, -0.0)]).unwrap();
+        let reread = scenario(&write_back(&new, "t", &|_| false).unwrap().text);
+        for number in [input(0), input(4), bias] {
+            assert_eq!(reread.number(number).to_bits(), (-0.0_f64).to_bits());
+        }
+    }
+
+    #[test]
     fn a_target_that_is_a_class_stays_one_if_it_can() {
         let old = scenario(TEXT);
         let target = old.network.find("target").unwrap();
@@ -225,6 +255,7 @@ mod tests {
             write_back(&old.with_numbers(&changes).unwrap(), "t", &|_| false).unwrap().text
         };
         assert_eq!(set([0.0, 0.0, 1.0]), TEXT.replace("target = 1", "target = 2"));
+        assert_eq!(set([-0.0, 1.0, 0.0]), TEXT.replace("target = 1", "target = [-0.0, 1, 0]"));
         assert_eq!(set([0.5, 0.5, 0.0]), TEXT.replace("target = 1", "target = [0.5, 0.5, 0]"));
     }
 

@@ -111,6 +111,19 @@ pub enum EntryState {
     Unreached(&'static str),
 }
 
+impl EntryState {
+    /// Returns the first step that computes the entry.
+    #[must_use]
+    pub fn first_step(&self) -> Option<u64> {
+        match self {
+            Self::Complete { steps, .. } | Self::Partial { steps, .. } | Self::Pending { steps } => {
+                (!steps.is_empty()).then_some(steps.start)
+            }
+            Self::Given(_) | Self::Unreached(_) => None,
+        }
+    }
+}
+
 impl<'a> Scene<'a> {
     /// Returns the same scene without the numbers that are asked for: those of this step, or those of all steps of its entry.
     #[must_use]
@@ -251,6 +264,14 @@ impl<'a> Scene<'a> {
             Progress::Done(value) | Progress::Partial(value) => Some(value),
             Progress::Pending => None,
         }
+    }
+
+    /// Returns the number of an entry, if it is known and complete.
+    #[must_use]
+    pub fn complete_number(&self, tensor: Id, entry: usize) -> Option<f64> {
+        let is_current = (tensor, entry) == (self.output, self.at.entry);
+        let is_running = is_current && (self.asks() || self.at.term + 1 < self.at.terms);
+        self.number(tensor, entry).filter(|_| !is_running)
     }
 
     /// Returns the known entries of a tensor without the running sum, or a selection of them if the tensor is large.

@@ -67,56 +67,56 @@ struct Look {
 }
 
 impl Chart<'_> {
+    /// Returns the places of the curves; `None` if no value has a place on the scale.
+    fn plot(&self, area: Rect) -> Option<Plot> {
+        let lines = area.height.saturating_sub(2);
+        let zero = self.begins_at_zero.then_some(0.0);
+        let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
+        let scale = Scale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))?;
+        let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+        let left = (u16::try_from(left).unwrap_or(0) + 2).min(area.width);
+        let inside = Rect { x: area.x + left, width: area.width - left, height: lines, ..area };
+        Some(Plot { area: inside, scale, last: last_shown(self.curves) })
+    }
+
+    /// Returns the iteration that is drawn at a cell of the screen.
+    pub fn iteration_at(&self, area: Rect, x: u16, y: u16) -> Option<u64> {
+        let plot = self.plot(area).filter(|plot| plot.area.contains((x, y).into()))?;
+        // the columns of the iterations grow
+        let column = x - plot.area.x;
+        let (mut first, mut last) = (1, plot.last);
+        while first < last {
+            let middle = first + (last - first) / 2;
+            if plot.column(middle) < column { first = middle + 1 } else { last = middle }
+        }
+        Some(first)
+    }
+
     /// Draws the chart.
     pub fn render(&self, area: Rect, buf: &mut Buffer) {
-        let Some(scale) = self.scale(area) else {
+        let Some(plot) = self.plot(area) else {
             return text_at(buf, area, 2, 0, "no value here has a place on this scale", self.theme.style(StyleRole::Dim));
         };
-        let labels = scale.labels();
-        let Some(plot) = self.plot(scale, area) else { return };
-        self.draw_axes(&plot, area, &labels, buf);
+        if plot.area.height < 2 || plot.area.width < 10 {
+            return;
+        }
+        self.draw_axes(&plot, area, buf);
         self.draw_curves(&plot, buf);
         self.draw_marks(&plot, buf);
     }
 
-    /// Returns the iteration of the current curve whose column is nearest to a cell; `None` if the cell is not between the axes or on the iterations below.
-    pub fn iteration_at(&self, area: Rect, x: u16, y: u16) -> Option<u64> {
-        let plot = self.plot(self.scale(area)?, area)?;
-        let is_inside = x >= plot.area.x && area.contains((x, y).into());
-        let points = self.curves.current.points.iter().filter(|_| is_inside);
-        points.map(|(iteration, _)| *iteration).min_by_key(|iteration| plot.column(*iteration).abs_diff(x - plot.area.x))
-    }
-
-    /// Returns the vertical scale; `None` if no value has a place on it.
-    fn scale(&self, area: Rect) -> Option<Scale> {
-        let lines = area.height.saturating_sub(2);
-        let zero = self.begins_at_zero.then_some(0.0);
-        let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
-        Scale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))
-    }
-
-    /// Lays the curves out between the axes; `None` if the area is too small.
-    fn plot(&self, scale: Scale, area: Rect) -> Option<Plot> {
-        let lines = area.height.saturating_sub(2);
-        let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
-        let left = u16::try_from(left).unwrap_or(0) + 2;
-        let has_room = lines >= 2 && area.width >= left + 10;
-        let inside = Rect { x: area.x + left, width: area.width.saturating_sub(left), height: lines, ..area };
-        has_room.then(|| Plot { area: inside, scale, last: last_shown(self.curves) })
-    }
-
     /// Draws the axes with their labels.
-    fn draw_axes(&self, plot: &Plot, area: Rect, labels: &[(String, f64)], buf: &mut Buffer) {
+    fn draw_axes(&self, plot: &Plot, area: Rect, buf: &mut Buffer) {
         let dim = self.theme.style(StyleRole::Dim);
         let axis = plot.area.x - area.x - 1;
         for y in 0..plot.area.height {
             text_at(buf, area, axis, y, "│", dim);
         }
         let mut free = plot.area.height;
-        for (label, position) in labels {
-            let y = plot.row(*position);
+        for (label, position) in plot.scale.labels() {
+            let y = plot.row(position);
             if y < free {
-                text_ending_at(buf, area, axis - 1, y, label, dim);
+                text_ending_at(buf, area, axis - 1, y, &label, dim);
                 text_at(buf, area, axis, y, "┤", dim);
                 free = y;
             }

@@ -5,9 +5,13 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use crate::app::FileChange;
 use crate::glyph::SEPARATOR;
+use crate::keys::Code;
 use crate::network::{Id, Role};
+use crate::step::Unit;
 use crate::text::{cut, width};
+use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -16,6 +20,41 @@ const MAX_LISTED: usize = 512;
 
 /// Draws the title on the left; iteration, sample, pass and layer on the right, and whether there are unsaved edits.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+    let (title, facts) = texts(view, area);
+    let right = cut(&joined(&facts), area.width.into());
+    let gap = usize::from(area.width).saturating_sub(width(&title) + width(&right));
+    Line::from(vec![
+        Span::styled(title, view.theme.style(StyleRole::Heading).bold()),
+        Span::raw(" ".repeat(gap)),
+        Span::styled(right, view.theme.style(view.pass_role())),
+    ])
+    .render(area, buf);
+}
+
+/// Returns the target of a click: the notes for the title, and for a fact the place where it begins or what shows more of it.
+#[must_use]
+pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
+    let (title, facts) = texts(view, area);
+    let x = usize::from(x - area.x);
+    if x < width(&title) {
+        return Some(key('a'));
+    }
+    let mut left = usize::from(area.width).checked_sub(width(&joined(&facts)))?;
+    for fact in facts.iter().filter(|fact| !fact.text.is_empty()) {
+        if (left..left + width(&fact.text)).contains(&x) {
+            return Some((fact.hit)(view));
+        }
+        left += width(&fact.text) + width(SEPARATOR);
+    }
+    None
+}
+
+fn key(c: char) -> ClickTarget {
+    ClickTarget::Key(Code::Char(c).into())
+}
+
+/// Returns the title and the facts of a line.
+fn texts(view: &View<'_>, area: Rect) -> (String, Vec<Fact>) {
     let room = area.width as usize;
     let title = &view.document.scenario.title;
     let mut facts = facts(view);
@@ -26,14 +65,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         fact.text = fact.shorter.take().unwrap_or_default();
     }
     let right = cut(&joined(&facts), room);
-    let title = cut(title, room.saturating_sub(width(&right) + 3));
-    let gap = room.saturating_sub(width(&title) + width(&right));
-    Line::from(vec![
-        Span::styled(title, view.theme.style(StyleRole::Heading).bold()),
-        Span::raw(" ".repeat(gap)),
-        Span::styled(right, view.theme.style(view.pass_role())),
-    ])
-    .render(area, buf);
+    (cut(title, room.saturating_sub(width(&right) + 3)), facts)
 }
 
 /// Returns the facts about the step, such as `iteration 3/40`.
@@ -47,12 +79,24 @@ struct Fact {
     text: String,
     /// A shorter text for narrow screens, empty if the fact is dropped. `None` if the fact cannot be shortened.
     shorter: Option<String>,
+    /// Returns the target of a click.
+    hit: fn(&View<'_>) -> ClickTarget,
+}
+
+/// Returns the first step of the sample or of the batch.
+fn start_of_sample(view: &View<'_>) -> ClickTarget {
+    ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Sample).0)
+}
+
+/// Returns the first step of the pass.
+fn start_of_pass(view: &View<'_>) -> ClickTarget {
+    ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Pass).0)
 }
 
 /// Returns the facts: iteration, sample, pass and layer, and whether there are unsaved edits. A fact can be dropped if it has only one possible value, as can the pass, which the timeline shows too.
 fn facts(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
-    let fact = |text: String, shorter: Option<String>| Fact { text, shorter };
+    let fact = |text: String, shorter: Option<String>| Fact { text, shorter, hit: |_| key('L') };
     let dropped = Some(String::new());
     let iteration = step.iteration;
     let mut facts = vec![match view.document.iterations() {
@@ -61,18 +105,25 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
         iterations => fact(format!("iteration {iteration}/{iterations}"), None),
     }];
     facts.extend(sample(view));
-    facts.push(fact(step.pass.name().to_owned(), dropped));
+    facts.push(Fact { hit: start_of_pass, ..fact(step.pass.name().to_owned(), dropped) });
     if let Some((layer, into)) = layer(view) {
         let layers = view.network().layers();
         let info = &layers[layer];
         let number = format!("layer {}/{}", layer + 1, layers.len());
-        facts.push(fact(format!("{number} {} {}{into}", info.kind, info.name), Some(format!("{number} {}{into}", info.name))));
+        let layer = fact(format!("{number} {} {}{into}", info.kind, info.name), Some(format!("{number} {}{into}", info.name)));
+        facts.push(Fact { hit: |_| key('M'), ..layer });
     } else if !view.network().reads_samples() {
-        facts.push(fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None));
+        let node = fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None);
+        facts.push(Fact { hit: |_| key('M'), ..node });
     }
-    // the last fact is the last to be dropped
+    // the last facts are the last to be dropped
+    match view.stepper.file_change {
+        Some(FileChange::Changed) => facts.push(fact("file changed".to_owned(), Some(String::new()))),
+        Some(FileChange::Deleted) => facts.push(fact("file deleted".to_owned(), Some(String::new()))),
+        None => {}
+    }
     if view.stepper.edits.are_unsaved() {
-        facts.push(fact("edited".to_owned(), Some(String::new())));
+        facts.push(Fact { hit: |_| key('W'), ..fact("edited".to_owned(), Some(String::new())) });
     }
     facts
 }
@@ -100,7 +151,11 @@ fn sample(view: &View<'_>) -> Option<Fact> {
     let has_all_samples = batch_size == samples.len();
     let Some(number) = view.sample() else {
         let list: Vec<String> = view.samples().take(MAX_LISTED).map(|number| (number + 1).to_string()).collect();
-        return (!has_all_samples).then(|| Fact { text: format!("batch of samples {}", list.join(", ")), shorter: Some(String::new()) });
+        return (!has_all_samples).then(|| Fact {
+            text: format!("batch of samples {}", list.join(", ")),
+            shorter: Some(String::new()),
+            hit: start_of_sample,
+        });
     };
     if !view.network().reads_samples() {
         return None;
@@ -113,7 +168,7 @@ fn sample(view: &View<'_>) -> Option<Fact> {
     if !has_all_samples {
         text = format!("{text}, {} of {batch_size} in the batch", view.at.sample_run + 1);
     }
-    Some(Fact { text, shorter })
+    Some(Fact { text, shorter, hit: start_of_sample })
 }
 
 /// Joins the facts that are not dropped.

@@ -8,7 +8,7 @@ use super::chart::Chart;
 use super::picture::canvas::text_at;
 use super::theme::StyleRole;
 use super::view::View;
-use crate::app::Curves;
+use crate::keys::Code;
 
 /// The width and height of the smallest screen with the pane.
 const LARGE: (u16, u16) = (160, 50);
@@ -22,21 +22,18 @@ pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
     if has_room && view.document.iterations() > 1 { LINES } else { 0 }
 }
 
+/// Returns the target of a click: the key that shows the loss larger.
+#[must_use]
+#[expect(clippy::unnecessary_wraps, reason = "the table of panes asks for an option")]
+pub fn hit(_: &View<'_>, _: Rect, _: u16, _: u16) -> Option<ClickTarget> {
+    Some(ClickTarget::Key(Code::Char('L').into()))
+}
+
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let Some(curves) = view.stepper.curve_so_far() else { return };
     if curves.current.points.is_empty() {
         return text_at(buf, area, 2, 1, "no loss is computed yet", view.theme.style(StyleRole::Dim));
     }
-    chart(view, &curves).render(area, buf);
-}
-
-/// Returns the iteration whose loss is nearest to a cell.
-pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
-    let curves = view.stepper.curve_so_far()?;
-    chart(view, &curves).iteration_at(area, x, y).map(ClickTarget::Iteration)
-}
-
-fn chart<'a>(view: &'a View<'_>, curves: &'a Curves) -> Chart<'a> {
-    Chart { curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }
+    Chart { curves: &curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }.render(area, buf);
 }

@@ -237,7 +237,7 @@ fn with_matrix<T>(
     // a number that the last edit has changed is underlined
     let tint = |at: usize| {
         let shared = if is_shared { view.weight_style(tensor, at) } else { None };
-        let is_changed = has_edit && value(at).is_some() && view.stepper.value_before_edit(view, tensor, at).is_some();
+        let is_changed = has_edit && view.stepper.value_before_edit(view, tensor, at).is_some();
         if is_changed { Some(shared.unwrap_or_default().underlined()) } else { shared }
     };
     let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| entry.at);

@@ -8,13 +8,14 @@ mod notes;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span, Text};
+use ratatui::text::{Span, Text};
 use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Widget, Wrap};
 
 use crate::app::{OverlayKind, State};
+use crate::ui::hints::Hints;
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::View;
-use crate::ui::{RenderOptions, backdrop};
+use crate::ui::{ClickTarget, RenderOptions, backdrop};
 
 /// The largest width of an overlay. Longer lines would be hard to read.
 const MAX_WIDTH: u16 = 78;
@@ -84,39 +85,44 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     }
     let Some(OverlayLayout { title, text, area, max_scroll }) = overlay_layout(overlay.kind, state, theme, screen) else { return };
     let scroll = overlay.scroll.min(max_scroll);
-    let height = area.height.saturating_sub(4);
-    let more = match max_scroll {
-        0 => " Esc: close ".to_owned(),
-        _ => format!(" lines {}–{} of {} │ j k PgDn PgUp g G: scroll, Esc: close ", scroll + 1, scroll + height, max_scroll + height),
-    };
     backdrop::clear(area, screen, buf);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
         .title(Span::styled(title, theme.style(StyleRole::Heading)))
-        .title_bottom(Line::from(Span::styled(more, theme.style(StyleRole::Dim))).right_aligned())
+        .title_bottom(hints(scroll, max_scroll, area).line(theme).right_aligned())
         .padding(Padding::symmetric(2, 1));
     text.scroll((scroll, 0)).block(block).render(area, buf);
 }
 
-/// Returns the row of the open list under a cell of the screen.
-#[must_use]
-pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
-    list::row_at(state.overlay.as_ref()?.list.as_ref()?, screen, x, y)
+/// Returns the texts in the lower border of a framed text: the lines in view, and the keys.
+fn hints(scroll: u16, max_scroll: u16, area: Rect) -> Hints {
+    let hints = Hints::default().text(StyleRole::Dim, " ");
+    let hints = if max_scroll == 0 { hints } else { scroll_hints(hints, scroll, max_scroll, area.height.saturating_sub(4)) };
+    hints.key(StyleRole::Dim, "<Esc>", "Esc: close ")
 }
 
-/// Returns the block of the open map under a cell of the screen.
-#[must_use]
-pub fn block_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
-    let view = View::of(state, RenderOptions::default())?;
-    map::block_at(&view, state.overlay.as_ref()?.map.as_ref()?, screen, x, y)
+fn scroll_hints(hints: Hints, scroll: u16, max_scroll: u16, height: u16) -> Hints {
+    let lines = format!("lines {}–{} of {} │ ", scroll + 1, scroll + height, max_scroll + height);
+    let keys = [("j", "j "), ("k", "k "), ("<PgDn>", "PgDn "), ("<PgUp>", "PgUp "), ("g", "g "), ("G", "G")];
+    let hints = keys.into_iter().fold(hints.text(StyleRole::Dim, lines), |hints, (key, name)| hints.key(StyleRole::Dim, key, name));
+    hints.text(StyleRole::Dim, ": scroll, ")
 }
 
-/// Returns the iteration of the open curve at a cell of the screen.
+/// Returns the target of a click on a cell of the screen: a row, a block or an iteration of the open overlay, or a key that its border names.
 #[must_use]
-pub fn iteration_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<u64> {
-    let view = View::of(state, RenderOptions::default())?;
-    curve::iteration_at(&view, state.overlay.as_ref()?.curve?, screen, x, y)
+pub fn hit(state: &State, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let overlay = state.overlay.as_ref()?;
+    let view = || View::of(state, RenderOptions::default());
+    match (&overlay.list, &overlay.map, overlay.curve) {
+        (Some(list), ..) => list::hit(list, screen, x, y),
+        (_, Some(map), _) => map::hit(&view()?, map, screen, x, y),
+        (.., Some(_)) => curve::hit(&view()?, screen, x, y),
+        _ => {
+            let OverlayLayout { area, max_scroll, .. } = overlay_layout(overlay.kind, state, &Theme::default(), screen)?;
+            hints(overlay.scroll.min(max_scroll), max_scroll, area).key_in_border(area, x, y).map(ClickTarget::Key)
+        }
+    }
 }
 
 /// Returns the number of lines of a wrapped text, at most 400. Draws the text to count its lines, because only the drawing code of `ratatui` knows where it wraps.

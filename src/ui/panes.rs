@@ -2,9 +2,9 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
+use super::hints::Hints;
 use super::layout::{Dock, PaneLayout, layout};
 use super::theme::StyleRole;
 use super::view::View;
@@ -12,7 +12,6 @@ use super::{
     ClickTarget, below_title, draw_title, equation, header, losses, operands, ops, picture, status, tensors, timeline, watch, words, zoom,
 };
 use crate::app::{Focus, Setting};
-use crate::text::width;
 
 /// A function that returns the click target under a cell of a pane's area, if there is one.
 type Hit = fn(&View<'_>, Rect, u16, u16) -> Option<ClickTarget>;
@@ -36,7 +35,7 @@ pub struct Pane {
 /// All panes in the order in which they are cut from the screen. Panes that share an area are in the order of Tab.
 #[rustfmt::skip]
 pub static PANES: &[Pane] = &[
-    Pane { title: "",         dock: Dock::Top,    wants: one_line,                              draw: header::render,    hit: None },
+    Pane { title: "",         dock: Dock::Top,    wants: one_line,                              draw: header::render,    hit: Some(header::hit) },
     Pane { title: "",         dock: Dock::Top,    wants: one_line,                              draw: timeline::render,  hit: Some(timeline::hit) },
     Pane { title: "",         dock: Dock::Bottom, wants: one_line,                              draw: status::last_line,      hit: None },
     Pane { title: "",         dock: Dock::Bottom, wants: one_line,                              draw: status::status_line,  hit: None },
@@ -107,32 +106,33 @@ pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
         let inner = if pane.title.is_empty() { *area } else { draw_title(pane.title, &view.theme, *area, buf) };
         (pane.draw)(view, inner, buf);
     }
-    draw_next_pane(view, &layout, buf);
+    if let Some((place, hints)) = next_pane(view, &layout) {
+        hints.line(&view.theme).render(place, buf);
+    }
 }
 
 /// Returns the click target under a cell of the screen.
 #[must_use]
 pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let cell = (x, y).into();
-    let areas = pane_layout(view, screen).areas;
+    let layout = pane_layout(view, screen);
+    let areas = layout.areas.iter().copied();
     let (pane, area) = table(view).iter().zip(areas).find(|(_, area)| area.contains(cell))?;
+    if let Some(key) = next_pane(view, &layout).and_then(|(place, hints)| hints.key_at(place.x.into(), x).filter(|_| place.contains(cell)))
+    {
+        return Some(ClickTarget::Key(key));
+    }
     let inner = if pane.title.is_empty() { area } else { below_title(area) };
     pane.hit.filter(|_| inner.contains(cell)).and_then(|hit| hit(view, inner, x, y))
 }
 
-/// Writes the name of the pane that Tab shows next, at the right end of the title in the shared area.
-fn draw_next_pane(view: &View<'_>, layout: &PaneLayout, buf: &mut Buffer) {
+/// Returns the name of the pane that Tab shows next, and its place at the right end of the title in the shared area.
+fn next_pane(view: &View<'_>, layout: &PaneLayout) -> Option<(Rect, Hints)> {
     let (shared_area, next) = (layout.areas[layout.front], &table(view)[layout.next]);
-    if layout.front == layout.next {
-        return;
-    }
     let alone = if next.dock == Dock::Main { " alone" } else { "" };
-    let next = format!(" {}{alone} ", next.title);
-    let wide = u16::try_from(width(" Tab") + width(&next)).unwrap_or(u16::MAX);
+    let hints = Hints::default().key(StyleRole::Key, "<Tab>", " Tab").key(StyleRole::KeyBar, "<Tab>", format!(" {}{alone} ", next.title));
+    let wide = u16::try_from(hints.width()).unwrap_or(u16::MAX);
     // 12 columns remain for the title of the pane in front
-    if shared_area.width > wide + 12 {
-        let at = Rect { x: shared_area.right() - wide - 1, width: wide, height: 1, ..shared_area };
-        Line::from(vec![Span::styled(" Tab", view.theme.style(StyleRole::Key)), Span::styled(next, view.theme.style(StyleRole::KeyBar))])
-            .render(at, buf);
-    }
+    let has_room = layout.front != layout.next && shared_area.width > wide.saturating_add(12);
+    has_room.then(|| (Rect { x: shared_area.right() - wide - 1, width: wide, height: 1, ..shared_area }, hints))
 }

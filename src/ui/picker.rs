@@ -21,20 +21,8 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         let role = if message.is_error { StyleRole::Error } else { StyleRole::Plain };
         Line::styled(cut(&message.text, area.width as usize), theme.style(role)).render(hint, buf);
     }
-    let body = Rect { y: area.y + 2.min(area.height), height: area.height.saturating_sub(2), ..area };
-    let selected = match &state.screen {
-        Screen::Picker(picker) => picker.selected,
-        Screen::Stepper(_) => 0,
-    };
-    // the description is left out on a low screen
-    let description_height = if body.height >= 14 { 5 } else { 0 };
-    let list = Rect { height: body.height - description_height, ..body };
+    let PickerLayout { selected, list, description, rows, first } = picker_layout(state, area);
     let name_width = state.scenarios.iter().map(|scenario| width(&scenario.name)).max().unwrap_or(0).min(28);
-    let rows = picker_rows(&state.scenarios);
-    let selected_row = rows.iter().position(|row| *row == PickerRow::ScenarioEntry(selected)).unwrap_or(0);
-    let height = list.height as usize;
-    // the selected row is at most the third from below, unless the list ends
-    let first = selected_row.saturating_sub(height.saturating_sub(3)).min(rows.len().saturating_sub(height));
     for (line, row) in list.rows().zip(rows.iter().skip(first)) {
         match row {
             PickerRow::GroupTitle(title) => Line::styled(*title, theme.style(StyleRole::Dim)).render(line, buf),
@@ -50,12 +38,51 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
             }
         }
     }
-    if let (Some(scenario), true) = (state.scenarios.get(selected), description_height > 0) {
-        let area = Rect { y: list.y + list.height, height: description_height, ..body };
-        let inner = crate::ui::draw_title("", theme, area, buf);
+    if let Some(scenario) = state.scenarios.get(selected).filter(|_| !description.is_empty()) {
+        let inner = crate::ui::draw_title("", theme, description, buf);
         let text =
             Text::from(vec![Line::raw(scenario.summary.clone()), Line::styled(scenario.source.clone(), theme.style(StyleRole::Dim))]);
         Paragraph::new(text).wrap(Wrap { trim: true }).render(inner, buf);
+    }
+}
+
+/// The places of the picker.
+struct PickerLayout {
+    /// The index of the selected scenario.
+    selected: usize,
+    list: Rect,
+    /// The place of the description; empty on a low screen.
+    description: Rect,
+    rows: Vec<PickerRow>,
+    /// The number of the first row in view.
+    first: usize,
+}
+
+fn picker_layout(state: &State, area: Rect) -> PickerLayout {
+    let body = Rect { y: area.y + 2.min(area.height), height: area.height.saturating_sub(2), ..area };
+    let selected = match &state.screen {
+        Screen::Picker(picker) => picker.selected,
+        Screen::Stepper(_) => 0,
+    };
+    let description_height = if body.height >= 14 { 5 } else { 0 };
+    let list = Rect { height: body.height - description_height, ..body };
+    let rows = picker_rows(&state.scenarios);
+    let selected_row = rows.iter().position(|row| *row == PickerRow::ScenarioEntry(selected)).unwrap_or(0);
+    let height = list.height as usize;
+    // the selected row is at most the third from below, unless the list ends
+    let first = selected_row.saturating_sub(height.saturating_sub(3)).min(rows.len().saturating_sub(height));
+    let description = Rect { y: list.bottom(), height: description_height, ..body };
+    PickerLayout { selected, list, description, rows, first }
+}
+
+/// Returns the index of the scenario under a cell of the screen.
+#[must_use]
+pub fn scenario_at(state: &State, area: Rect, x: u16, y: u16) -> Option<usize> {
+    let PickerLayout { list, rows, first, .. } = picker_layout(state, area);
+    let row = first + usize::from(y.checked_sub(list.y)?);
+    match rows.get(row).filter(|_| list.contains((x, y).into()))? {
+        PickerRow::ScenarioEntry(scenario) => Some(*scenario),
+        PickerRow::GroupTitle(_) => None,
     }
 }
 

@@ -21,12 +21,30 @@ const WHOLE: usize = 2;
 /// The lines at the bottom of the screen that stay in view: the status line and the line itself.
 const BELOW: u16 = 2;
 
-/// Draws the candidates of the open line; nothing if no line is open or if there are none.
-pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
-    let (Focus::Prompt, Some(prompt), Some(document)) = (state.focus(), state.prompt(), state.document()) else { return };
+/// The candidates of the open line, laid out on a screen.
+struct PopupLayout {
+    candidates: Vec<Candidate>,
+    title: String,
+    /// The number of the chosen candidate.
+    chosen: Option<usize>,
+    /// The number of the first candidate in view.
+    first: usize,
+    /// The list with its border.
+    area: Rect,
+    /// The lines inside the border: first the rows, then the whole of the chosen row.
+    inside: Rect,
+    /// The number of rows in view.
+    rows: usize,
+    /// The widths of the columns.
+    columns: [usize; 3],
+}
+
+/// Lays out the candidates of the open line; `None` if no line is open, if there are none, or without room.
+fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
+    let (Focus::Prompt, Some(prompt), Some(document)) = (state.focus(), state.prompt(), state.document()) else { return None };
     let candidates = prompt.candidates(document);
     if candidates.is_empty() || screen.height < BELOW + 3 || screen.width < 20 {
-        return;
+        return None;
     }
     // the widths of all rows, so that the columns hold still while Tab chooses
     let column = |of: fn(&Candidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
@@ -38,32 +56,48 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     // if words are cut, the whole of the chosen row is below the rows, with as many lines as the longest row needs
     let lines_of = |one: &Candidate| whole(one, inside.saturating_sub(2)).len();
     let whole_lines = if wanted > inside { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
+    let whole_lines = whole_lines.min(usize::from(screen.height - BELOW - 3));
     // the equation stays in view
     let most = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(whole_lines).max(1);
-    let high = candidates.len().min(most);
+    let rows = candidates.len().min(most);
     let chosen = prompt.chosen();
-    let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(high));
-    let rows: Vec<[String; 3]> = candidates.iter().skip(first).take(high).map(cells).collect();
+    let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(rows));
     let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let lines = size(high + whole_lines) + 2;
+    let lines = size(rows + whole_lines) + 2;
     let area =
         Rect { x: screen.x, y: (screen.bottom() - BELOW).saturating_sub(lines), width: size(inside + 2).min(screen.width), height: lines };
     let area = area.intersection(screen);
+    let inside = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) };
+    Some(PopupLayout { candidates, title, chosen, first, area, inside, rows, columns })
+}
+
+/// Returns the number of the candidate under a cell of the screen.
+#[must_use]
+pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
+    let PopupLayout { candidates, first, inside, rows, .. } = popup_layout(state, screen)?;
+    let row = usize::from(y.checked_sub(inside.y)?);
+    (inside.contains((x, y).into()) && row < rows.min(candidates.len() - first)).then_some(first + row)
+}
+
+/// Draws the candidates of the open line.
+pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
+    let Some(PopupLayout { candidates, title, chosen, first, area, inside, rows, columns }) = popup_layout(state, screen) else { return };
+    let asks = state.prompt().is_some_and(|prompt| prompt.asks);
     backdrop::clear(area, screen, buf);
     let count = format!(" {}/{} ", chosen.map_or("–".to_owned(), |chosen| (chosen + 1).to_string()), candidates.len());
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
-        .title(Span::styled(cut(&title, inside), theme.style(if prompt.asks { StyleRole::Error } else { StyleRole::Heading })))
+        .title(Span::styled(cut(&title, inside.width.into()), theme.style(if asks { StyleRole::Error } else { StyleRole::Heading })))
         .title_bottom(Line::from(Span::styled(count, theme.style(StyleRole::Dim))).right_aligned())
         .render(area, buf);
-    let places = Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 };
-    for (n, (row, place)) in (first..).zip(rows.iter().zip(places.rows())) {
-        draw_row(row, &columns, chosen == Some(n), theme, place, buf);
+    for ((n, row), place) in candidates.iter().enumerate().skip(first).take(rows).zip(inside.rows()) {
+        draw_row(&cells(row), &columns, chosen == Some(n), theme, place, buf);
     }
-    if let Some(chosen) = candidates.get(chosen.unwrap_or(first)).filter(|_| whole_lines > 0) {
-        let whole = whole(chosen, usize::from(places.width).saturating_sub(2));
-        for (line, place) in whole.iter().zip(places.rows().skip(high)) {
+    // no lines remain if no words are cut
+    if let Some(chosen) = candidates.get(chosen.unwrap_or(first)) {
+        let whole = whole(chosen, usize::from(inside.width).saturating_sub(2));
+        for (line, place) in whole.iter().zip(inside.rows().skip(rows)) {
             Line::styled(format!(" {line}"), theme.style(StyleRole::Heading)).render(place, buf);
         }
     }

@@ -13,6 +13,7 @@ use crate::scene::EntryState;
 use crate::step::{TensorEntry, Unit};
 use crate::text;
 use crate::text::{cut, width};
+use crate::ui::hints::Hints;
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::View;
 
@@ -93,8 +94,9 @@ pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn under_cursor(view: &View<'_>) -> Option<String> {
     let TensorEntry { tensor, at } = view.cursor()?;
     let state = match view.state_of(tensor, at) {
-        EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact_on_screen(value)),
-        EntryState::Partial { sum, .. } => format!("= {} so far", exact_on_screen(sum)),
+        // −0 + 0 is 0: only the key d shows the sign of a zero
+        EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact_on_screen(value + 0.0)),
+        EntryState::Partial { sum, .. } => format!("= {} so far", exact_on_screen(sum + 0.0)),
         EntryState::Pending { steps } if view.asks_for(steps.start) => "is asked for".to_owned(),
         EntryState::Pending { steps } if steps.is_empty() => "is not computed yet".to_owned(),
         EntryState::Pending { steps } => format!("is not computed yet: step {}", steps.start),
@@ -109,14 +111,21 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
     if let (Focus::Prompt | Focus::Answer, Some(prompt)) = (focus, state.prompt()) {
-        return address_line(prompt, &line_sign(state, prompt), theme, area, buf);
+        let line = typed_line(prompt, line_sign(state, prompt), theme);
+        if let Some(keys) = prompt_hints(prompt, &line, area) {
+            keys.line(theme).right_aligned().render(area, buf);
+        }
+        return line.render(area, buf);
     }
-    let mut spans = vec![Span::raw(" ")];
-    for row in bar_rows(state, area.width) {
-        spans.push(Span::styled(bar_keys(row), theme.style(StyleRole::Key)));
-        spans.push(Span::styled(format!(" {}  ", row.bar), theme.style(StyleRole::KeyBar)));
-    }
-    Line::from(spans).render(area, buf);
+    bar_hints(state, area.width).line(theme).render(area, buf);
+}
+
+/// Returns the texts of the key bar.
+fn bar_hints(state: &State, wide: u16) -> Hints {
+    bar_rows(state, wide).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, row| {
+        let hints = hints.key(StyleRole::Key, row.keys[0], bar_keys(row)).key(StyleRole::KeyBar, row.keys[0], format!(" {}", row.bar));
+        hints.text(StyleRole::KeyBar, "  ")
+    })
 }
 
 /// Returns the keys of a row as the key bar shows them: the first one, and the second if it is an arrow.
@@ -156,22 +165,26 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
     rows.into_iter().filter(|row| fits(row)).collect()
 }
 
-/// Returns the key that the key bar shows at a column of its line, `area` being that line; `None` between two keys or if the line shows something else.
+/// Returns the key that the last line of the stepper names at a column, `area` being that line.
+#[must_use]
 pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
-    let focus = view.state.focus();
     let (_, remaining) = position(view, usize::from(area.width));
     let shows_message = matches!(message(view, remaining), Some((_, false))) && view.stepper.job.is_none();
-    if matches!(focus, Focus::Prompt | Focus::Answer) || shows_message && matches!(focus, Focus::Normal | Focus::Cursor) {
+    if shows_message && matches!(view.state.focus(), Focus::Normal | Focus::Cursor) {
         return None;
     }
-    let area = beside_cursor(view, area).1;
-    let mut left = usize::from(area.x) + 1;
-    bar_rows(view.state, area.width).into_iter().find_map(|row| {
-        let columns = left..left + bar_width(row) - 2;
-        left += bar_width(row);
-        let key = || keys::parse(row.keys[0]).ok()?.first().copied();
-        if columns.contains(&usize::from(x)) { key() } else { None }
-    })
+    bar_key_at(view.state, beside_cursor(view, area).1, x)
+}
+
+/// Returns the key that the key bar or the address line names at a column, `area` being that line.
+#[must_use]
+pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
+    if let (Focus::Prompt | Focus::Answer, Some(prompt)) = (state.focus(), state.prompt()) {
+        let line = typed_line(prompt, line_sign(state, prompt), &Theme::default());
+        let keys = prompt_hints(prompt, &line, area)?;
+        return keys.key_at(usize::from(area.right()) - keys.width(), x);
+    }
+    bar_hints(state, area.width).key_at(area.x.into(), x)
 }
 
 /// Returns the text about the entry under the cursor, which is empty without a cursor, and the rest of the line.
@@ -197,31 +210,32 @@ pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     }
 }
 
-/// Draws the line in which the user types: its sign, the typed text with its cursor, and its keys.
-fn address_line(prompt: &Prompt, sign: &str, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Returns the line in which the user types: its sign, and the typed text with its cursor.
+fn typed_line(prompt: &Prompt, sign: String, theme: &Theme) -> Line<'static> {
     // escaped, because pasted or replayed text may have control characters
     let mut typed = text::characters(prompt.input.value());
     let before: String = typed.by_ref().take(prompt.input.cursor()).collect();
     let under = typed.next().unwrap_or_default().into_owned();
     let after: String = typed.collect();
     let under = if under.is_empty() { " ".to_owned() } else { under };
-    let line = Line::from(vec![
+    Line::from(vec![
         Span::styled(sign, theme.style(StyleRole::Key)),
         Span::raw(before),
         Span::styled(under, theme.style(StyleRole::Plain).reversed()),
         Span::raw(after),
-    ]);
-    let keys: &[(&str, &str)] = match prompt.kind {
-        PromptKind::Value(_) => &[("Enter", " set  "), ("Esc", " leave ")],
-        PromptKind::Answer(_) => &[("Enter", " judge  "), ("Tab", " show  "), ("Esc", " leave ")],
-        _ => &[("Tab", " choose  "), ("Enter", " go  "), ("Esc", " close ")],
+    ])
+}
+
+/// Returns the keys at the right end of the line in which the user types; `None` if the typed text leaves no room for them.
+fn prompt_hints(prompt: &Prompt, line: &Line<'_>, area: Rect) -> Option<Hints> {
+    let keys: &[(&str, &str, &str)] = match prompt.kind {
+        PromptKind::Value(_) => &[("<Enter>", "Enter", " set"), ("<Esc>", "Esc", " leave")],
+        PromptKind::Answer(_) => &[("<Enter>", "Enter", " judge"), ("<Tab>", "Tab", " show"), ("<Esc>", "Esc", " leave")],
+        _ => &[("<Tab>", "Tab", " choose"), ("<Enter>", "Enter", " go"), ("<Esc>", "Esc", " close")],
     };
-    let keys = keys
-        .iter()
-        .flat_map(|(key, word)| [Span::styled(*key, theme.style(StyleRole::Key)), Span::styled(*word, theme.style(StyleRole::KeyBar))]);
-    let keys: Line<'_> = keys.collect();
-    if line.width() + keys.width() + 3 <= usize::from(area.width) {
-        keys.right_aligned().render(area, buf);
-    }
-    line.render(area, buf);
+    let hints = keys.iter().enumerate().fold(Hints::default(), |hints, (n, (key, name, word))| {
+        let hints = hints.key(StyleRole::Key, key, *name).key(StyleRole::KeyBar, key, *word);
+        hints.text(StyleRole::KeyBar, if n + 1 < keys.len() { "  " } else { " " })
+    });
+    (line.width() + hints.width() + 3 <= usize::from(area.width)).then_some(hints)
 }

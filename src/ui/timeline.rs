@@ -85,6 +85,10 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> 
     let x = usize::from(x - area.x);
     let pass_bars = pass_bars(view, area.width as usize);
     let bar = pass_bars.iter().rev().find(|bar| bar.x - bar.pass.name().len() - 1 <= x)?;
+    // of a batch, the loss is the mean or sum over its samples, not that of the last sample
+    if bar.pass == Pass::Loss && view.sample().is_none() {
+        return view.state_of(view.network().loss(), 0).first_step().map(ClickTarget::Step);
+    }
     let all = bar.steps.end - bar.steps.start;
     // u128, because the product may be larger than u64
     let offset = match x.checked_sub(bar.x) {

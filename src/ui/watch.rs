@@ -89,10 +89,5 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let column = usize::from(x.checked_sub(area.x)?).checked_sub(width(LABEL))? / columns.wide;
     let row = usize::from(y.checked_sub(area.y)?);
     let watch = shown(watches, &columns, area).get(row * columns.count + column).filter(|_| column < columns.count)?;
-    match watch.state(&view.scene)? {
-        EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => {
-            (!steps.is_empty()).then_some(ClickTarget::Step(steps.start))
-        }
-        EntryState::Given(_) | EntryState::Unreached(_) => None,
-    }
+    watch.state(&view.scene)?.first_step().map(ClickTarget::Step)
 }

@@ -139,20 +139,16 @@ pub fn effect_facts(view: &View<'_>, effect: &EditEffect) -> Vec<String> {
     // the loss has the digits that it has in its matrix
     let [old, new] = effect.loss.map(|loss| ColumnFormat::of([loss]).text_or_short(loss));
     let mut facts = vec![format!("{symbol} {old} → {new}"), format!("Δ{symbol} = {}", short(after - before))];
-    if let Some(foretold) = effect.foretold {
-        let derivative = match edited_symbol(view, effect).as_deref() {
-            Some(edited) if effect.edit.changes.len() > 1 => format!("Σ ∂{symbol}/∂{edited}·Δ{edited}"),
-            Some(edited) => format!("∂{symbol}/∂{edited}·Δ{edited}"),
-            None => "by the derivatives".to_owned(),
-        };
-        facts.push(format!("{derivative} = {}", short(foretold)));
-    }
+    facts.push(match effect.foretold {
+        Some(foretold) => format!("{} = {}", foretold_terms(view, effect, &symbol), short(foretold)),
+        None => reason_without_forecast(view, effect),
+    });
     facts
 }
 
 /// Returns the lines about the last edit: the change of the number, and the facts about it.
 fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
-    // a fact stays on one line
+    // a fact stays on one line if it fits
     let mut rows: Vec<String> = Vec::new();
     for fact in effect_facts(view, effect) {
         let fact = view.notation.words(&with_minus_signs(&fact)).into_owned();
@@ -166,8 +162,32 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
         view.notation.words(&with_minus_signs(&effect.edit.summary())).into_owned(),
         view.theme.style(StyleRole::Heading),
     )];
-    lines.extend(rows.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])));
+    let rows = rows.iter().flat_map(|row| wrap(row, wide.saturating_sub(width(BAR))));
+    lines.extend(rows.map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])));
     lines
+}
+
+/// Returns the sum that foretells the change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
+fn foretold_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String {
+    let factor = |number: f64| if number < 0.0 { format!("({})", short(number)) } else { short(number) };
+    match (edited_symbol(view, effect).as_deref(), effect.derivative, effect.edit.changes.as_slice()) {
+        (Some(edited), Some(derivative), [change]) => {
+            format!("∂{symbol}/∂{edited}·Δ{edited} = {}·{}", factor(derivative), factor(change.new - change.old))
+        }
+        (Some(edited), ..) => format!("Σ ∂{symbol}/∂{edited}·Δ{edited}"),
+        (None, ..) => "by the derivatives".to_owned(),
+    }
+}
+
+/// Returns the reason why no derivative foretells the effect of an edit.
+fn reason_without_forecast(view: &View<'_>, effect: &EditEffect) -> String {
+    let is_rate = |change: &Change| change.place == GivenNumber::LearningRate;
+    match view.step.iteration {
+        1 if effect.edit.changes.iter().all(is_rate) => "the loss before the first update does not depend on the learning rate",
+        1 => "the backward pass computes no derivative by this number",
+        _ => "no derivative foretells it: the edit changes the updates before this iteration too",
+    }
+    .to_owned()
 }
 
 /// Returns the symbol of the number that an edit changes, or the letter of the tensor if the edit changes several entries of it; `None` for entries of several tensors.

@@ -3,6 +3,7 @@
 //! with the steps.
 
 mod check;
+mod every_key;
 mod keep;
 mod leaves;
 mod mistakes;
@@ -152,7 +153,7 @@ fn the_cursor_shows_the_number_of_the_trace() {
                 };
                 assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "{name}: {} at step {now}", scene.name(tensor, at));
                 let last = frame(&driver, (120, 40)).lines().last().unwrap().to_owned();
-                let shown = expected.map_or("not computed yet".to_owned(), exact_on_screen);
+                let shown = expected.map_or("not computed yet".to_owned(), |value| exact_on_screen(value + 0.0)); // −0 is 0
                 assert!(last.contains(&scene.name(tensor, at)) && last.contains(&shown), "{name}: {last}: {shown}");
             }
             press(&mut driver, "<Esc>");

@@ -6,7 +6,7 @@ use super::*;
 fn count(text: &str) -> usize {
     match text.split_once(':') {
         None => keys::parse(text).unwrap().len(),
-        Some((before, typed)) => keys::parse(before).unwrap().len() + 1 + count(typed.split_once("<Enter>").unwrap().1),
+        Some((before, typed)) => keys::parse(before).unwrap().len() + 1 + typed.split_once("<Enter>").map_or(0, |(_, rest)| count(rest)),
     }
 }
 
@@ -46,6 +46,21 @@ fn a_question_is_answered_within_three_keys() {
         ("figure-07", ":grad.input[0,0,1]<Enter>", "grad.input[0,0,1] is 0: it was not the maximum of any window that covers it"),
         // all digits
         ("xor", "d", "value of this step  0.013137105465378173"),
+        // what if this weight grows by 0.1
+        ("figure-18", ":set conv1.weight[0,0,0,0] 1.1<Enter>", "ΔC"),
+        ("xor", "e", "W⁽²⁾"),
+        // a slide of this step, the same run twice, this step once more, fail in CI
+        ("xor", ":slide<Enter>", "copied: gradstep show xor --at '1/reduce:grad.fc2.weight[0,0]#1' --format svg -o slide.svg"),
+        ("figure-18", ":record<Enter>", "copied: gradstep figure-18 --record lecture.session"),
+        ("figure-18", ":same run twice", "replay"),
+        ("figure-18", ":open at<Enter>", "copied: gradstep figure-18 --at 'conv1.z[0,1,1]#1'"),
+        ("figure-18", ":ci<Enter>", "copied: gradstep gradcheck figure-18"),
+        // hide the result
+        ("figure-18", ":hide<Enter>", "Enter judge"),
+        // my own note at this step
+        ("figure-18", ":mark look at a₂₂<Enter>", "conv1.z[0,1,1]#1 is the bookmark look at a₂₂"),
+        // my own weights in
+        ("figure-18", ":my own weights<Enter>", "weight = { file = "),
         // down to the leaves
         ("xor", "w", "fc1.bias[0]"),
     ];

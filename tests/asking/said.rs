@@ -27,16 +27,17 @@ fn a_number_that_means_nothing_is_said_so() {
 }
 
 #[test]
-fn a_click_on_a_given_number_says_where_it_leads() {
+fn a_click_on_a_given_number_says_that_it_is_given() {
     let document = small(CONV);
     let network = document.trace.network();
     let mut driver = at_address(&document, "conv1.z[0,1,1]");
     let before = step(&driver);
     update(&mut driver.state, Action::GoToEntry(network.find("conv1.weight").unwrap(), 5));
-    assert_ne!(step(&driver), before);
-    assert_eq!(message(&driver), "conv1.weight[1,0,0,1] is given, and first read here; Backspace goes back");
-    press(&mut driver, "<BS>");
     assert_eq!(step(&driver), before);
+    assert_eq!(message(&driver), "conv1.weight[1,0,0,1] is given, no step computes it: r lists what reads it, e edits it");
+    // the cursor is on it
+    assert_eq!(subject(&driver), TensorEntry { tensor: network.find("conv1.weight").unwrap(), at: 5 });
+    press(&mut driver, "<Esc>");
     // an entry that a step computes needs no word
     update(&mut driver.state, Action::GoToEntry(network.find("conv1.z").unwrap(), 0));
     assert_eq!((step(&driver), message(&driver)), (1, String::new()));

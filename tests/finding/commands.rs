@@ -3,6 +3,11 @@
 use gradstep::app::{Focus, PromptKind, Request, State, WORD_COMMANDS};
 use gradstep::keys::{self, COMMANDS};
 
+use std::sync::Arc;
+
+use gradstep::command::ScenarioLoader;
+use gradstep::scenario::Limits;
+
 use super::{TRAINED, address, at, enter, message, place, press, small};
 
 #[test]
@@ -134,6 +139,7 @@ fn commands_take_words() {
         (":write", "there is no edit to write: e edits the number under the cursor"),
         (":w", "there is no edit to write: e edits the number under the cursor"),
         (":mine grads.npz", "comparing with your own gradients is not in this version yet"),
+        (":mine", "comparing with your own gradients is not in this version yet"),
     ] {
         enter(&mut state, typed);
         assert_eq!(message(&state), said, "{typed}");
@@ -214,4 +220,82 @@ fn what_is_offered_for_an_address_exists() {
     assert!(state.prompt().unwrap().asks);
     press(&mut state, "<Tab><Enter>");
     assert_eq!((state.focus(), address(&state).as_str()), (Focus::Normal, "reduce:loss#1"));
+}
+
+/// The words that someone types who knows neither the keys nor the program's words, with the row that they find among the first three.
+#[rustfmt::skip]
+const NEWCOMERS_WORDS: &[(&str, &str)] = &[
+    ("slide", "slide"), ("svg", "slide"), ("image", "slide"), ("screenshot", "slide"), ("export", "slide"),
+    ("record", "record"), ("same run twice", "record"), ("replay", "replay"), ("lecture", "record"),
+    ("rule", "next pane"), ("why", "what made this"), ("chain rule", "backward"), ("backprop", "backward"),
+    ("weights", "1:fc1.weight"), ("bias", "1:fc1.weight"), ("parameters", "1:fc1.weight"), ("input", "1:input"), ("target", "1:target"), ("output", "1:fc2.a"),
+    ("vector", "1:grad.fc2.z"), ("error vector", "1:grad.fc2.z"), ("error", "1:grad.fc2.z"), ("delta", "1:grad.fc2.z"),
+    ("gradient", "1:grad.fc2.weight"), ("derivative", "1:grad.fc2.weight"),
+    ("note", "about"), ("my note", "mark "), ("comment", "mark "), ("picture", "next pane"), ("size", "next pane"), ("zoom", "next pane"),
+    ("colour", "help"), ("color", "help"), ("legend", "help"), ("mouse", "help"), ("theme", "theme"), ("dark", "theme"),
+    ("exit", "quit"), ("quit", "quit"), ("close", "quit"), ("save", "write edits"), ("write", "write "), ("undo", "undo"),
+    ("back", "back"), ("previous", "jump back"), ("next", "forward"), ("start", "open at"), ("end", "quit"), ("first", "first"), ("last", "last"),
+    ("sum", "terms"), ("products", "terms"), ("terms", "terms"), ("loss", "reduce:loss"), ("cost", "loss"), ("curve", "loss curve"), ("plot", "loss curve"),
+    ("training", "loss curve"), ("learning rate", "update:fc1.weight"), ("batch", "reduce:grad.fc2.weight"),
+    ("practise", "predict"), ("practice", "predict"), ("quiz", "predict"), ("score", "predict"), ("hide", "predict"), ("predict", "predict"),
+    ("check", "gradient check"), ("right", "gradient check"), ("zero", "inspect"), ("inspect", "inspect"), ("change", "edit"), ("what if", "edit"),
+    ("digits", "all digits"), ("latex", "copy"), ("copy", "copy"), ("network", "map"), ("layers", "map"), ("shapes", "map"),
+    ("play", "play"), ("pause", "play"), ("speed", "speed "), ("find", "search"), ("search", "search"), ("breakpoint", "breakpoint"), ("watch", "watch "),
+    ("bookmark", "bookmarks"), ("example", "open"), ("file", "open"), ("pytorch", "pytorch"), ("npz", "pytorch"), ("my own weights", "pytorch"),
+    ("ci", "ci"), ("exit status", "ci"), ("csv", "csv"), ("compare", "mine "), ("heat map", "heat map"), ("matrices", "heat map"), ("sample", "coarser"),
+    ("why is this entry 0", "what made this"), ("which neurons share this weight", "what reads this"),
+];
+
+#[test]
+fn the_words_of_a_newcomer_find_a_sensible_row() {
+    let loader = ScenarioLoader::bundled(Limits::default());
+    let xor = Arc::new(loader.open("xor").unwrap());
+    let mut state = at(&xor, 7);
+    let mut missed = Vec::new();
+    for (word, wanted) in NEWCOMERS_WORDS {
+        let found = candidates(&mut state, word);
+        if !found.iter().take(3).any(|text| text == wanted) {
+            missed.push(format!("{word}: not {wanted}, but {:?}", found.iter().take(4).collect::<Vec<_>>()));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    // the rows without a key do what they say when they are chosen
+    for (word, line) in [
+        ("slide", "gradstep show xor --at '1/1:fc1.a[0]#1' --format svg -o slide.svg"),
+        ("record", "gradstep xor --record lecture.session"),
+        ("replay", "gradstep replay lecture.session"),
+        ("ci", "gradstep gradcheck xor"),
+        ("open at", "gradstep xor --at '1/1:fc1.a[0]#1'"),
+    ] {
+        let request = enter(&mut state, &format!(":{word}"));
+        assert_eq!((request, message(&state)), (Some(Request::Copy(line.to_owned())), format!("copied: {line}")), "{word}");
+    }
+    enter(&mut state, ":pytorch");
+    assert_eq!(message(&state), "in the scenario file: weight = { file = \"model.npz\", key = \"conv1.weight\" }");
+    enter(&mut state, ":weights");
+    assert_eq!((state.focus(), message(&state).starts_with("fc1.weight[0,0] is given")), (Focus::Cursor, true));
+}
+
+/// Words of the descriptions that are about nothing.
+const NO_TOPIC: &[&str] = &["chooses", "does", "enough", "enter", "follow", "know", "letters", "names", "need", "several", "such", "there"];
+
+/// The words of the key table, of the commands and of the help are no dead ends.
+#[test]
+fn every_word_of_the_descriptions_finds_something() {
+    let document = small(TRAINED);
+    let mut state = at(&document, 1);
+    let all = [Focus::Normal, Focus::Cursor].into_iter().flat_map(keys::rows).map(|row| row.words);
+    let readme = include_str!("../../README.md").split_once("\n## Keys").and_then(|(_, rest)| rest.split_once("\n## ")).unwrap().0;
+    let mut words: Vec<String> = all
+        .chain(WORD_COMMANDS.iter().map(|command| command.words))
+        .chain(readme.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).map(|(_, words)| words))
+        .flat_map(|words| words.split(|c: char| !c.is_ascii_alphabetic()))
+        .filter(|word| word.len() > 3)
+        .map(str::to_lowercase)
+        .filter(|word| !NO_TOPIC.contains(&word.as_str()))
+        .collect();
+    words.sort();
+    words.dedup();
+    let dead: Vec<&String> = words.iter().filter(|word| candidates(&mut state, word).is_empty()).collect();
+    assert!(dead.is_empty(), "{dead:?}");
 }

@@ -17,10 +17,10 @@ use gradstep::ui::{RenderOptions, export};
 const SIZES: [(u16, u16); 7] = [(80, 24), (120, 40), (200, 60), (60, 16), (20, 5), (1, 1), (97, 31)];
 
 /// A linear congruential generator, so that a run can be repeated.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % n
     }

@@ -1,8 +1,8 @@
 //! Boxes over the screen, and the panes that use the room of a large screen.
 
-use gradstep::app::{Action, State};
+use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};
-use gradstep::ui::{self, RenderOptions, export};
+use gradstep::ui::{self, ClickTarget, RenderOptions, export};
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
@@ -123,7 +123,7 @@ fn a_large_screen_has_the_other_tensors() {
     let column = line[..line.find("0.4 ").expect("an entry")].chars().count();
     let at = [column, row + 2].map(|at| u16::try_from(at).expect("on the screen"));
     let tensor = state.document().expect("open").trace.network().tensors().iter().position(|info| &*info.name == "fc2.weight");
-    assert_eq!(ui::click(&state, &RenderOptions::default(), screen, at[0], at[1]), tensor.map(|id| Action::GoToEntry(id, 0)));
+    assert_eq!(ui::click(&state, &RenderOptions::default(), screen, at[0], at[1]), tensor.map(|id| ClickTarget::Entry(id, 0)));
     assert!(!text(&state, (80, 24)).contains("other tensors"));
     // matrices that need the room keep it
     assert!(!text(&open("figure-01", ""), (200, 60)).contains("other tensors"));
@@ -159,7 +159,7 @@ fn what_is_added_up_has_one_scale() {
     let mut seen: Vec<(f64, [u8; 3], usize)> = Vec::new();
     for place in screen.positions() {
         let Color::Rgb(red, green, blue) = buffer[(place.x, place.y)].bg else { continue };
-        let Some(Action::GoToEntry(tensor, entry)) = ui::click(&state, &look, screen, place.x, place.y) else { continue };
+        let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &look, screen, place.x, place.y) else { continue };
         let value = trace.run(at.sample_run).values(tensor)[entry];
         // not the yellow of marks
         if own.contains(&tensor) && value > 0.0 && blue > red {

@@ -1,8 +1,8 @@
 //! Large matrices as heat maps.
 
-use gradstep::app::{Action, State};
-use gradstep::ui;
+use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::{self, ClickTarget};
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 
@@ -34,7 +34,7 @@ fn colours_are_those_of_the_numbers() {
         let (mut seen, mut marked) = (Vec::new(), 0);
         for place in SIZE.positions() {
             let cell = &buffer[(place.x, place.y)];
-            let (Some(Action::GoToEntry(tensor, entry)), "▀") = (ui::click(&state, &options, SIZE, place.x, place.y), cell.symbol())
+            let (Some(ClickTarget::Entry(tensor, entry)), "▀") = (ui::click(&state, &options, SIZE, place.x, place.y), cell.symbol())
             else {
                 continue;
             };
@@ -67,7 +67,7 @@ fn colours_are_those_of_the_numbers() {
 /// Without colours, a minus sign and four shades show sign and magnitude; the window and the step have marks.
 #[test]
 fn shades_and_marks_replace_colours() {
-    for (ascii, signs) in [(false, ['−', '‹', '[', '=']), (true, ['-', '(', '[', '='])] {
+    for (ascii, signs) in [(false, ['−', '‹', '[', '=']), (true, ['-', '/', '[', '='])] {
         let options = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii };
         let state = at("grad.conv2.weight[3,2,1,1]#5", "H");
         let buffer = frame(&state, &options, SIZE.width, SIZE.height);
@@ -80,7 +80,7 @@ fn shades_and_marks_replace_colours() {
         let title = text.lines().find_map(|line| line.split_once(if ascii { "- picture" } else { "─ picture" })).expect("the picture").0;
         let end = u16::try_from(title.chars().count()).expect("a column");
         for place in SIZE.positions().filter(|place| place.x < end) {
-            let Some(Action::GoToEntry(tensor, entry)) = ui::click(&state, &options, SIZE, place.x, place.y) else { continue };
+            let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &options, SIZE, place.x, place.y) else { continue };
             let symbol = buffer[(place.x, place.y)].symbol().chars().next().expect("a character");
             if let Some(n) = signs.iter().position(|sign| *sign == symbol) {
                 counts[n] += 1;

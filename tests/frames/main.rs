@@ -7,6 +7,7 @@ mod bounded;
 mod boxes;
 mod curve;
 mod early;
+mod edits;
 mod focus;
 mod forms;
 mod graphs;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gradstep::app::{Action, Document, Setting, State, update};
-use gradstep::ui;
+use gradstep::ui::{self, ClickTarget};
 use ratatui::layout::Rect;
 
 use super::{RenderOptions, bundled_documents, export, frame, open, open_at, screen_document};
@@ -99,7 +99,7 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
         (1..u16::try_from(picture.1).expect("small")).filter(move |x| is_start(*x, y)).map(move |x| (x, y)).collect::<Vec<_>>()
     });
     for place in starts.map(|(x, y)| Rect::new(x, y, 1, 1)) {
-        if let Some(Action::GoToEntry(tensor, entry)) = ui::click(state, &RenderOptions::default(), screen, place.x, place.y) {
+        if let Some(ClickTarget::Entry(tensor, entry)) = ui::click(state, &RenderOptions::default(), screen, place.x, place.y) {
             let shape = &network.tensor(tensor).shape;
             let [rows_of_matrix, columns] = match shape[..] {
                 [.., rows, columns] => [rows, columns],

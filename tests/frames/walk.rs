@@ -5,7 +5,7 @@ use gradstep::step::Unit;
 use gradstep::ui::panes::PANES;
 use gradstep::ui::theme::{Background, Colours, Theme};
 use gradstep::ui::view::View;
-use gradstep::ui::{self, RenderOptions};
+use gradstep::ui::{self, ClickTarget, RenderOptions};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -141,14 +141,14 @@ fn a_click_on_any_cell_leads_to_a_step_of_the_trace() {
             let mut entries = 0;
             for place in screen.positions() {
                 let mut clicked = state.clone();
-                let Some(action) = ui::click(&state, &RenderOptions::default(), screen, place.x, place.y) else { continue };
-                entries += usize::from(matches!(action, Action::GoToEntry(..)));
-                update(&mut clicked, action);
+                let Some(target) = ui::click(&state, &RenderOptions::default(), screen, place.x, place.y) else { continue };
+                entries += usize::from(matches!(target, ClickTarget::Entry(..)));
+                update(&mut clicked, target.action(&state).expect("a target has an action"));
                 assert!((1..=trace.len()).contains(&clicked.stepper().expect("open").step));
             }
             assert!(entries > 0, "{name} at {width}x{height} has no matrix to click");
             // the beginning of the timeline is the first step
-            assert_eq!(ui::click(&state, &RenderOptions::default(), screen, 8, 1), Some(Action::GoToStep(1)), "{name}");
+            assert_eq!(ui::click(&state, &RenderOptions::default(), screen, 8, 1), Some(ClickTarget::Step(1)), "{name}");
         }
     }
 }

@@ -162,7 +162,8 @@ pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
             48..=79 => {
                 let screen = Rect::new(0, 0, size.0, size.1);
                 let (x, y) = (u16::from(kind - 48) * size.0 / 32, u16::from(value) * size.1 / 256);
-                if let Some(action) = ui::click(&state, &RenderOptions::default(), screen, x, y) {
+                let target = ui::click(&state, &RenderOptions::default(), screen, x, y);
+                if let Some(action) = target.and_then(|target| target.action(&state)) {
                     update(&mut state, action);
                 }
             }

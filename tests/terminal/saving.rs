@@ -189,3 +189,136 @@ fn make_read_only(folder: &Path) -> bool {
     }
     !may_write
 }
+
+/// Replaces the scenario as an editor does: by another file of its name.
+fn replace(folder: &Folder, text: &str) {
+    fs::write(folder.path("other"), text).unwrap();
+    fs::rename(folder.path("other"), folder.path("net.toml")).unwrap();
+}
+
+#[test]
+fn a_file_that_another_program_changes_is_noticed_and_read_again() {
+    let folder = Folder::new();
+    let mut run = folder.open(OPENED);
+    // z = 3 · 1 + 4 · 2
+    run.press("ll");
+    run.wait_for("step 3/");
+    run.press(EDIT);
+    run.wait_for(EDITED);
+    run.press("\x1b");
+    let other = TEXT.replace("[1, 2]", "[5, 2]").replace("mine", "another");
+    replace(&folder, &other);
+    run.wait_for("file changed");
+    run.wait_for("the file of net has changed: :e reads it again");
+    // a half-written file keeps the old one
+    fs::write(folder.path("net.toml"), &other[..other.len() - 20]).unwrap();
+    run.press(":e\r");
+    run.wait_for("not read again: net.toml is not valid, line 9, column");
+    run.press("\x1b");
+    run.wait_for("mine");
+    fs::write(folder.path("net.toml"), &other).unwrap();
+    run.press(":e\r");
+    run.wait_for("the file is read again, with 1 edit");
+    run.wait_until("the new title", |run| {
+        let screen = run.screen().contents();
+        screen.contains("another") && screen.contains("step 3/") && !screen.contains("file changed") && screen.contains("edited")
+    });
+    assert_eq!(folder.journals(), 1);
+    run.press("W");
+    run.wait_for("written to net.toml");
+    assert_eq!((folder.text(), folder.journals()), (other.replace("[[3, 4]]", "[[3, 0.5]]"), 0));
+    // the written file is the known one now
+    std::thread::sleep(std::time::Duration::from_millis(2200));
+    run.press("l");
+    run.wait_for("step 4/");
+    assert!(!run.screen().contents().contains("file changed"));
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+}
+
+#[test]
+fn a_file_that_was_deleted_is_written_again_and_said_so() {
+    let folder = Folder::new();
+    let mut run = folder.open(OPENED);
+    run.press(EDIT);
+    run.wait_for(EDITED);
+    fs::remove_file(folder.path("net.toml")).unwrap();
+    run.wait_for("file deleted");
+    run.press(":e\r");
+    run.wait_for("not read again: there is no file net.toml");
+    run.press("W");
+    run.wait_for("written to net.toml, which had been deleted");
+    assert_eq!(folder.text(), TEXT.replace("[[3, 4]]", "[[3, 0.5]]"));
+    // an edit that does not fit is named
+    run.press(":set fc1.weight[0,1] 7\r");
+    run.wait_for("0.5 → 7");
+    replace(&folder, &TEXT.replace("[[3, 4]]", "[[3]]").replace("[1, 2]", "[1]"));
+    run.press(":e\r");
+    run.wait_for("the file is read again; an edit is lost, as it has no fc1.weight[0,1]");
+    assert_eq!(folder.journals(), 0);
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+}
+
+#[test]
+fn a_bundled_scenario_and_a_recording_read_nothing_again() {
+    let folder = Folder::new();
+    for (arguments, said) in [
+        (vec!["figure-14"], "this scenario has no file to read again"),
+        (vec!["net.toml", "--record", "session"], "show, replay and recordings read no file again"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+        command.args(arguments).current_dir(folder.folder.path()).envs(folder.environment());
+        let mut run = Run::start(command);
+        run.wait_for(OPENED);
+        run.press(":e\r");
+        run.wait_for(said);
+        run.press("q");
+        assert_eq!(run.end().code(), Some(0));
+    }
+}
+
+/// Returns the names of the files with tensors, sorted.
+fn tensor_files(folder: &Folder) -> Vec<String> {
+    let names = fs::read_dir(folder.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "npz")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn writing_again_leaves_one_file_for_each_tensor() {
+    let folder = Folder::new();
+    let text = TEXT.replace("[[3, 4]]", "{ init = \"normal\", seed = 1 }").replace("# two", "# of three").replace("\n[[l", "\n\n[[l");
+    fs::write(folder.path("net.toml"), text.replace("weight =", "out_features = 1\nweight =")).unwrap();
+    let mut run = folder.open(OPENED);
+    for (value, names) in [("5", vec!["net-fc1.weight.npz"]), ("6", vec!["net-fc1.weight-2.npz"]), ("7", vec!["net-fc1.weight.npz"])] {
+        run.press(&format!(":set fc1.weight[0,1] {value}\r"));
+        run.wait_for(&format!("→ {value}"));
+        run.press("W");
+        run.wait_for("written to net.toml, with net-fc1.weight");
+        assert_eq!(tensor_files(&folder), names);
+        assert!(folder.text().contains(&format!("file = \"{}\"", names[0])));
+    }
+    // a copy of the scenario keeps its file
+    fs::copy(folder.path("net.toml"), folder.path("copy.toml")).unwrap();
+    run.press(":set fc1.weight[0,1] 8\r");
+    run.wait_for("→ 8");
+    run.press("W");
+    run.wait_for("written to net.toml, with net-fc1.weight-2");
+    assert_eq!(tensor_files(&folder), ["net-fc1.weight-2.npz", "net-fc1.weight.npz"]);
+    run.press(":e\r");
+    run.wait_for("the file is read again");
+    // in another folder the file would be missing
+    fs::create_dir(folder.path("other")).unwrap();
+    run.press(":w other/net.toml\r");
+    run.wait_for("net.toml reads tensors from files in its folder");
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    for name in ["net.toml", "copy.toml"] {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+        assert!(check.arg("check").arg(folder.path(name)).output().unwrap().status.success(), "{name}");
+    }
+}

@@ -18,7 +18,6 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
         rows.push(row("value of this step", exact_on_screen(scene.step.value)));
         rows.push(row("sum so far", exact_on_screen(scene.step.sum)));
     }
-    let is_known = matches!(state, EntryState::Given(_) | EntryState::Complete { .. });
     match state {
         EntryState::Given(value) => rows.push(row("given", exact_on_screen(value))),
         EntryState::Complete { value, .. } => rows.push(row("complete", exact_on_screen(value))),
@@ -29,7 +28,7 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
         EntryState::Pending { steps } => rows.push(row("not computed yet", format!("step {}", steps.start))),
         EntryState::Unreached(why) => rows.push(row("0", why.to_owned())),
     }
-    if let Some(old) = stepper.value_before_edit(scene, entry.tensor, entry.at).filter(|_| is_known) {
+    if let Some(old) = stepper.value_before_edit(scene, entry.tensor, entry.at) {
         rows.push(row("before the last edit", exact_on_screen(old)));
     }
     Ok(List::new(format!("{name}: all digits"), rows))

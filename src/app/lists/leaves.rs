@@ -151,8 +151,8 @@ fn search(scenes: &mut Scenes<'_>, first: RunEntry) -> Search {
                 _ if magnitude.is_finite() => value.abs() / magnitude,
                 _ => f64::from(u8::from(!value.is_finite())),
             };
-            // of a first entry that is 0, the terms show why
-            let is_shown_zero = row == 0 && magnitude == 0.0 && step < start + ZEROS;
+            // of a first entry that is 0, the terms show why, and so do those of its factors that are 0
+            let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < start + ZEROS;
             if share * part < SMALLEST && !is_shown_zero {
                 search.has_small |= share * part > 0.0;
                 continue;
@@ -220,7 +220,9 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     };
     let list_rows = ordered(&rows).into_iter().map(&mut row).collect();
     let mut list = List::new(format!("{}: down to the leaves", there.address_of(there.output, entry.at)), list_rows);
-    let mut note = "shares are of Σ|terms|, multiplied along the way".to_owned();
+    let mut note =
+        if is_zero { "every term is 0: the factors that are 0 say why" } else { "shares are of Σ|terms|, multiplied along the way" }
+            .to_owned();
     if !there.is_complete() {
         note = format!("the terms so far; {note}");
     }

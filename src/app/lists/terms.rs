@@ -14,7 +14,7 @@ enum TermRow {
     Zeros(u64, u64),
 }
 
-/// Lists the terms of an entry up to this step. Each has its value and its share of Σ|terms|, in percent; products that are 0 are folded. Enter goes to a term.
+/// Lists the terms of an entry up to this step, and the number of those to come. Each has its value and its share of Σ|terms|, in percent; products that are 0 are folded. Enter goes to a term.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let name = scene.address_of(entry.tensor, entry.at);
     let there = scene.last_step_of(entry.tensor, entry.at)?;
@@ -68,15 +68,17 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     };
     list.selected = folded.iter().position(contains_step).unwrap_or(0);
     let sum = there.term(known - 1).sum().unwrap_or(0.0);
+    let sum = there.value_text(sum);
+    let to_come = match all - known {
+        0 => String::new(),
+        1 => "; 1 more term: not computed yet".to_owned(),
+        more => format!("; {more} more terms: not computed yet"),
+    };
+    let so_far = if known == all { "" } else { " so far" };
     list.note = if first > 0 {
-        format!("sum so far {}; the last {LISTED} terms, with shares of their own Σ|terms|", there.value_text(sum))
+        format!("sum{so_far} {sum}{to_come}; the last {LISTED} terms, with shares of their own Σ|terms|")
     } else {
-        format!(
-            "{} = {}; shares are of Σ|terms| = {}",
-            if known == all { "sum" } else { "sum so far" },
-            there.value_text(sum),
-            short(magnitude)
-        )
+        format!("sum{so_far} = {sum}{to_come}; shares are of Σ|terms| = {}", short(magnitude))
     };
     Ok(list)
 }

@@ -15,10 +15,9 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     };
     let rows =
         vec![row('w', "write them, then leave", Action::WriteAndLeave), row('d', "give them up, and leave", Action::DiscardAndLeave)];
-    let title = match stepper.edits.done().len() {
-        0 => "the edits in the file are undone here".to_owned(),
+    let title = match stepper.edits.unsaved().count() {
         1 => "there is an unsaved edit".to_owned(),
-        count => format!("there are {count} unsaved edits"),
+        count => format!("{count} edited numbers are not saved"),
     };
     Ok(List { verb: "do it", note: "Esc stays here; Ctrl-C quits and keeps them for the next time".to_owned(), ..List::new(title, rows) })
 }

@@ -56,6 +56,11 @@ impl Candidate {
         Self { label: text.clone(), text, keys: keys.clone(), words }
     }
 
+    /// Replaces the words, unless there are no others.
+    fn with_words(self, words: &'static str) -> Self {
+        if words.is_empty() { self } else { Self { words, ..self } }
+    }
+
     fn word_command(command: &'static WordCommand, document: &Document, is_marked: bool) -> Self {
         let mark = if is_marked || document.has_op(command.name) { "!" } else { "" };
         let end = if command.argument == Argument::Nothing { "" } else { " " };
@@ -102,6 +107,12 @@ fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
     {
         return all.filter(|command| command.name_and_words().0 == nearest).collect();
     }
+    // a verb: `scrolls`
+    if scored.is_empty()
+        && let Some(stem) = typed.strip_suffix('s').filter(|stem| !stem.is_empty() && !stem.ends_with('s'))
+    {
+        return matching(commands, stem);
+    }
     scored.into_iter().map(|(.., command)| command).collect()
 }
 
@@ -133,7 +144,10 @@ impl Prompt {
         }
         let addresses = |texts: Vec<String>| texts.into_iter().map(Candidate::address);
         let mut all: Vec<Candidate> = addresses(beginning).collect();
-        let others = of_topics(commands, document, typed).into_iter().chain(matched).chain(addresses(containing));
+        // a command with this name comes before what a learner may mean by the word
+        let (named, matched): (Vec<Candidate>, Vec<Candidate>) =
+            matched.partition(|candidate| candidate.text.trim_end() == typed.trim_end());
+        let others = named.into_iter().chain(of_topics(commands, document, typed)).chain(matched).chain(addresses(containing));
         for candidate in others {
             if !all.iter().any(|other| other.text == candidate.text) {
                 all.push(candidate);
@@ -147,8 +161,14 @@ impl Prompt {
 fn of_topics(commands: &[Command], document: &Document, typed: &str) -> Vec<Candidate> {
     let candidate = |(found, words): (Found, &'static str)| match found {
         Found::Address(address) => Some(Candidate { label: address.clone(), text: address, words, keys: String::new() }),
+        Found::Unnamed(_, name) => Some(Candidate { label: name.to_owned(), text: name.to_owned(), words, keys: String::new() }),
+        Found::Words(name) => {
+            let command = WORD_COMMANDS.iter().find(|command| command.name == name)?;
+            Some(Candidate::word_command(command, document, false).with_words(words))
+        }
         Found::Command(action) => {
-            commands.iter().find(|command| command.action == action).map(|command| Candidate::command(command, document, false))
+            let command = commands.iter().find(|command| command.action == action)?;
+            Some(Candidate::command(command, document, false).with_words(words))
         }
     };
     let is_whole = false;

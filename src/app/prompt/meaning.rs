@@ -70,7 +70,8 @@ fn written_in_full(document: &Document, commands: Commands, (text, is_command): 
     }
     let is_whole = true;
     match topics::find(document, text, is_whole).into_iter().next() {
-        Some((Found::Command(action), _)) => Some(Meaning::Action(action)),
+        Some((Found::Command(action) | Found::Unnamed(action, _), _)) => Some(Meaning::Action(action)),
+        Some((Found::Words(_), _)) => Some(Meaning::Unknown),
         Some((Found::Address(address), _)) => Some(Meaning::Address(address)),
         None if topics::is_topic(text) => {
             Some(Meaning::Action(Action::Say("this scenario has nothing of the kind; the key M maps what it has")))

@@ -9,59 +9,49 @@ use crate::app::{Curve, CurveMarker, Curves, Job, Setting};
 use crate::glyph::SEPARATOR;
 use crate::number::short;
 use crate::text::{cut, width};
+use crate::ui::ClickTarget;
 use crate::ui::chart::{Chart, HERE, MARKER};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
 /// Draws the curves.
 pub(super) fn render(view: &View<'_>, marker: CurveMarker, screen: Rect, buf: &mut Buffer) {
-    let Some(CurveLayout { curves, legend, area, inside }) = CurveLayout::of(view, screen) else { return };
+    let area = frame(screen);
+    let Some(curves) = view.state.curves().filter(|_| area.height >= 4 && area.width >= 24) else { return };
     Clear.render(area, buf);
-    draw_frame(view, &curves, marker, area, buf);
-    let line = Rect { y: area.y + 1, height: inside.y - area.y - 1, ..inside };
-    Line::styled(cut(&legend, line.width.into()), view.theme.style(StyleRole::Forward)).render(line, buf);
-    chart(view, &curves, marker).render(inside, buf);
-}
-
-/// Returns the iteration of the curve at a cell of the screen.
-pub(super) fn iteration_at(view: &View<'_>, marker: CurveMarker, screen: Rect, x: u16, y: u16) -> Option<u64> {
-    let CurveLayout { curves, inside, .. } = CurveLayout::of(view, screen)?;
-    chart(view, &curves, marker).iteration_at(inside, x, y)
-}
-
-fn chart<'a>(view: &'a View<'_>, curves: &'a Curves, marker: CurveMarker) -> Chart<'a> {
     let is_log = view.state.settings.is_on(Setting::LogScale);
-    Chart { curves, is_log, begins_at_zero: false, marker: Some(marker.iteration), theme: &view.theme }
+    draw_frame(view, &curves, marker, is_log, area, buf);
+    let (line, inside) = places(&curves, area);
+    Line::styled(cut(&legend(&curves), line.width.into()), view.theme.style(StyleRole::Forward)).render(line, buf);
+    Chart { curves: &curves, is_log, begins_at_zero: false, marker: Some(marker.iteration), theme: &view.theme }.render(inside, buf);
 }
 
-/// The overlay, laid out on a screen.
-struct CurveLayout {
-    curves: Curves,
-    legend: String,
-    /// The area with the border.
-    area: Rect,
-    /// The area of the chart. The legend is on the line above it, if the area has such a line.
-    inside: Rect,
+/// Returns the area of the curves with their border. The status line and the key bar stay in view.
+fn frame(screen: Rect) -> Rect {
+    Rect { height: screen.height.saturating_sub(2), ..screen }
 }
 
-impl CurveLayout {
-    /// Lays the overlay out; `None` if the screen is too small.
-    fn of(view: &View<'_>, screen: Rect) -> Option<Self> {
-        // the status line and the key bar stay in view
-        let area = Rect { height: screen.height.saturating_sub(2), ..screen };
-        let curves = view.state.curves().filter(|_| area.height >= 4 && area.width >= 24)?;
-        let legend = legend(&curves);
-        let above = 1 + u16::from(!legend.is_empty() && area.height > 8);
-        let inside = Rect { x: area.x + 2, y: area.y + above, width: area.width - 4, height: area.height - above - 1 };
-        Some(Self { curves, legend, area, inside })
-    }
+/// Returns the line of the legend, which is empty if there is none, and the area of the chart.
+fn places(curves: &Curves, area: Rect) -> (Rect, Rect) {
+    let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
+    let height = u16::from(!legend(curves).is_empty() && inside.height > 6);
+    (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
+}
+
+/// Returns the iteration under a cell of the screen.
+pub(super) fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let curves = view.state.curves()?;
+    let is_log = view.state.settings.is_on(Setting::LogScale);
+    let chart = Chart { curves: &curves, is_log, begins_at_zero: false, marker: None, theme: &view.theme };
+    let iteration = chart.iteration_at(places(&curves, frame(screen)).1, x, y)?;
+    Some(ClickTarget::Row(usize::try_from(iteration).ok()?))
 }
 
 /// Draws the border: what is drawn and how far the descent is computed above, the marks with their iterations and values below.
-fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, area: Rect, buf: &mut Buffer) {
+fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: bool, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let room = usize::from(area.width.saturating_sub(6));
-    let scale = if view.state.settings.is_on(Setting::LogScale) { ", logarithmic" } else { "" };
+    let scale = if is_log { ", logarithmic" } else { "" };
     let progress = format!(" {} ", progress(view, curves));
     let title = format!(" {} over the iterations{scale} ─ {} ", curves.name, view.document.scenario.title);
     Frame::bordered()

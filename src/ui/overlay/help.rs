@@ -16,9 +16,21 @@ const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ░ and the colours me
 
 /// The actions of the mouse, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
-    ("click", "on an entry, a term, a node or line of the picture, an op: goes there; so do a block of the map and a curve of the loss"),
-    ("wheel", "scrolls the matrices"),
+    (
+        "click",
+        "on an entry, a term, a node or line of the picture, an op, the timeline: goes there; on a given number: the cursor; on a row or a block: chooses it; on the title: the notes; on a key: presses it",
+    ),
+    ("wheel", "scrolls the matrices, with Shift sideways, or the list that is open"),
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
+];
+
+/// What can be below the help, with the titles of its keys.
+const BELOW: [(Focus, &str); 5] = [
+    (Focus::Cursor, "with the cursor of i"),
+    (Focus::List, "in the list"),
+    (Focus::Map, "in the map"),
+    (Focus::Curve, "in the curve"),
+    (Focus::Overlay, "in the text"),
 ];
 
 /// The marks in matrices, equations and pictures, with their meaning.
@@ -88,21 +100,19 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         Screen::Picker(_) => Focus::Picker,
         Screen::Stepper(_) => Focus::Normal,
     };
-    let has_curve = state.document().is_some_and(|document| document.iterations() > 1);
-    let lines = [
-        (Focus::Prompt, "in the line of : and /", state.stepper().is_some()),
-        (Focus::Answer, "in the line of p", state.stepper().is_some()),
-        (Focus::Curve, "in the curve of L", has_curve),
-    ];
-    let lines = lines.into_iter().filter(|(.., is_there)| *is_there).map(|(focus, title, _)| (focus, Some(title)));
+    let below = BELOW.iter().find(|(focus, _)| *focus == state.focus_below());
     let mut text = Text::default();
     if screen_focus == Focus::Normal {
         text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));
-        text.push_line("");
     }
-    for (focus, title) in [(screen_focus, None)].into_iter().chain(lines) {
-        if let Some(title) = title {
+    let lines = [(Focus::Prompt, "in the line of : and /"), (Focus::Answer, "in the line of p")];
+    let lines = lines.into_iter().filter(|_| state.stepper().is_some());
+    for (focus, title) in below.copied().into_iter().chain([(screen_focus, "")]).chain(lines) {
+        let title = if title.is_empty() && below.is_some() { "below it" } else { title };
+        if !text.lines.is_empty() {
             text.push_line("");
+        }
+        if !title.is_empty() {
             text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));
         }
         for row in keys::rows(focus) {

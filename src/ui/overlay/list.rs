@@ -7,8 +7,9 @@ use ratatui::widgets::{Block, BorderType, Widget};
 
 use crate::app::{List, ListRow};
 use crate::text::{align_left, cut, width, wrap};
-use crate::ui::backdrop;
+use crate::ui::hints::Hints;
 use crate::ui::theme::{StyleRole, Theme};
+use crate::ui::{ClickTarget, backdrop};
 
 /// The widest list.
 const WIDEST: usize = 110;
@@ -58,10 +59,12 @@ fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
     lines
 }
 
-/// Returns the text in the lower border: the number of the selected row, and the keys.
-fn bottom_text(list: &List) -> String {
-    let enter = if list.rows.iter().any(|row| row.action.is_some()) { format!(" Enter: {},", list.verb) } else { String::new() };
-    format!(" {}/{}{enter} Esc: close ", list.selected + 1, list.rows.len())
+/// Returns the texts in the lower border: the number of the selected row, and the keys.
+fn hints(list: &List) -> Hints {
+    let hints = Hints::default().text(StyleRole::Dim, format!(" {}/{} ", list.selected + 1, list.rows.len()));
+    let can_choose = list.rows.iter().any(|row| row.action.is_some());
+    let hints = if can_choose { hints.key(StyleRole::Dim, "<Enter>", format!("Enter: {}, ", list.verb)) } else { hints };
+    hints.key(StyleRole::Dim, "<Esc>", "Esc: close ")
 }
 
 /// Returns the width of columns with the gaps between them. A column without a width is left out.
@@ -91,7 +94,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
         let Some(widest) = widest.or_else(|| first.first_mut().filter(|wide| **wide > 1)) else { break };
         *widest -= 1;
     }
-    let inside = total(&columns).max(width(&list.title) + 2).max(width(&bottom_text(list))).min(most);
+    let inside = total(&columns).max(width(&list.title) + 2).max(hints(list).width()).min(most);
     let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
     // whole texts use the full width
     let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
@@ -132,12 +135,11 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         return;
     }
     backdrop::clear(area, screen, buf);
-    let more = bottom_text(list);
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
         .title(Span::styled(format!(" {} ", cut(&list.title, usize::from(area.width.saturating_sub(6)))), theme.style(StyleRole::Heading)))
-        .title_bottom(Line::from(Span::styled(more, theme.style(StyleRole::Dim))).right_aligned())
+        .title_bottom(hints(list).line(theme).right_aligned())
         .render(area, buf);
     for (n, place) in (first..list.rows.len()).zip(rows.rows()) {
         let is_selected = n == list.selected;
@@ -164,9 +166,12 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
     }
 }
 
-/// Returns the row under a cell of the screen.
-pub(super) fn row_at(list: &List, screen: Rect, x: u16, y: u16) -> Option<usize> {
-    let ListLayout { rows, first, .. } = list_layout(list, screen);
+/// Returns the row or the key under a cell of the screen.
+pub(super) fn hit(list: &List, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    let ListLayout { area, rows, first, .. } = list_layout(list, screen);
+    if let Some(key) = hints(list).key_in_border(area, x, y) {
+        return Some(ClickTarget::Key(key));
+    }
     let row = first + usize::from(y.checked_sub(rows.y)?);
-    (rows.contains((x, y).into()) && row < list.rows.len()).then_some(row)
+    (rows.contains((x, y).into()) && row < list.rows.len()).then_some(ClickTarget::Row(row))
 }

@@ -25,6 +25,8 @@ use crate::scene::{Block, Blocks, MAX_LANES, Scene};
 use crate::step::Pass;
 use crate::tensor::shape_on_screen;
 use crate::text::{align_left, align_right, cut, width};
+use crate::ui::ClickTarget;
+use crate::ui::hints::Hints;
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::View;
 
@@ -96,10 +98,29 @@ impl MapLayout {
     }
 }
 
-/// Returns the block under a cell of the screen.
-pub(super) fn block_at(view: &View<'_>, map: &NetworkMap, screen: Rect, x: u16, y: u16) -> Option<usize> {
+/// Returns the block or the key under a cell of the screen.
+pub(super) fn hit(view: &View<'_>, map: &NetworkMap, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let layout = map_layout(view, map, screen);
-    (0..layout.count).find(|place| layout.rows(*place).contains((x, y).into())).map(|place| layout.first + place)
+    if let Some(key) = hints(layout.area).key_in_border(layout.area, x, y) {
+        return Some(ClickTarget::Key(key));
+    }
+    let place = (0..layout.count).find(|place| layout.rows(*place).contains((x, y).into()))?;
+    Some(ClickTarget::Row(layout.first + place))
+}
+
+/// Returns the texts in the lower border: the marks and the keys, as far as there is room.
+fn hints(area: Rect) -> Hints {
+    let room = usize::from(area.width.saturating_sub(6));
+    let legends = [
+        (format!(" {HERE} here  {SELECTED} chosen │ ■ computed  ▣ in progress  □ not yet │ "), "Enter: go there, "),
+        (format!(" {HERE} here  {SELECTED} chosen │ ■ done  ▣ begun  □ not yet │ "), "Enter: go, "),
+        (" ".to_owned(), "Enter: go, "),
+    ];
+    let all = legends.map(|(marks, enter)| {
+        let hints = Hints::default().text(StyleRole::Dim, marks).key(StyleRole::Dim, "<Enter>", enter);
+        hints.key(StyleRole::Dim, "<Esc>", "Esc: close ")
+    });
+    all.into_iter().find(|hints| hints.width() <= room).unwrap_or_default()
 }
 
 /// Draws the map.
@@ -153,18 +174,12 @@ fn draw_frame(view: &View<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut B
     } else {
         String::new()
     };
-    let legends = [
-        format!(" {HERE} here  {SELECTED} chosen │ ■ computed  ▣ in progress  □ not yet │ Enter: go there, Esc: close "),
-        format!(" {HERE} here  {SELECTED} chosen │ ■ done  ▣ begun  □ not yet │ Enter: go, Esc: close "),
-        " Enter: go, Esc: close ".to_owned(),
-    ];
-    let legend = legends.into_iter().find(|legend| width(legend) <= room).unwrap_or_default();
     Frame::bordered()
         .border_type(BorderType::Rounded)
         .border_style(dim)
         .title(Span::styled(cut(&title, room.saturating_sub(width(&range))), view.theme.style(StyleRole::Heading)))
         .title(Line::from(Span::styled(range, dim)).right_aligned())
-        .title_bottom(Line::from(Span::styled(legend, dim)).right_aligned())
+        .title_bottom(hints(layout.area).line(&view.theme).right_aligned())
         .render(layout.area, buf);
 }
 

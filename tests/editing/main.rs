@@ -1,5 +1,8 @@
 //! Edits of a scenario's numbers: the numbers after an edit, undo and redo, the loss that the derivative foretells, and the written file.
 
+mod reload;
+mod values;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use gradstep::network::Role;
 use gradstep::scenario::{GivenNumber, Limits, Scenario, Source, read, write_back};
 use gradstep::session::Event;
 use gradstep::tensor::{index_text, unravel};
+use gradstep::ui::{RenderOptions, export};
 
 /// Two samples, and three iterations.
 const TRAINED: &str = r#"title = "trained"  # a title
@@ -325,16 +329,7 @@ fn q_asks_about_unsaved_edits() {
 
 #[test]
 fn the_effect_of_an_edit_is_in_sight_until_the_next_move() {
-    use gradstep::ui::{self, RenderOptions, export};
-    use ratatui::buffer::Buffer;
-    use ratatui::layout::Rect;
-
-    let frame = |driver: &Driver, (width, height): (u16, u16)| {
-        let area = Rect::new(0, 0, width, height);
-        let mut buffer = Buffer::empty(area);
-        ui::render(&driver.state, &RenderOptions::default(), area, &mut buffer);
-        export::text(&buffer)
-    };
+    let frame = |driver: &Driver, size: (u16, u16)| export::text(&driver.frame(&RenderOptions::default(), size));
     let document = ScenarioLoader::bundled(Limits::default()).open("figure-18").unwrap();
     let mut driver = driver(Arc::new(document), 1);
     // ∂C/∂w₂₁ = 12, and C is linear in w₂₁: 3 → 0.6 changes C by 12 · (−2.4)
@@ -343,7 +338,7 @@ fn the_effect_of_an_edit_is_in_sight_until_the_next_move() {
     let [before, after] = effect.loss;
     for size in [(80, 24), (120, 40), (200, 60)] {
         let text = frame(&driver, size);
-        assert!(text.contains("ΔC = −28.80") && text.contains("∂C/∂w₂₁·Δw₂₁ = −28.80"), "{text}");
+        assert!(text.contains("ΔC = −28.80") && text.contains("∂C/∂w₂₁·Δw₂₁ = 12·(−2.4) = −28.80"), "{text}");
         assert!(text.lines().next().unwrap().trim_end().ends_with("│ edited"), "the header has a word for unsaved edits\n{text}");
     }
     assert!((after - before + 28.8).abs() < 1e-12);
@@ -399,16 +394,7 @@ fn another_scenario_is_opened_only_after_a_question() {
 
 #[test]
 fn a_note_of_the_file_is_marked_once_numbers_are_edited() {
-    use gradstep::ui::{self, RenderOptions, export};
-    use ratatui::buffer::Buffer;
-    use ratatui::layout::Rect;
-
-    let frame = |driver: &Driver| {
-        let area = Rect::new(0, 0, 120, 40);
-        let mut buffer = Buffer::empty(area);
-        ui::render(&driver.state, &RenderOptions::default(), area, &mut buffer);
-        export::text(&buffer)
-    };
+    let frame = |driver: &Driver| export::text(&driver.frame(&RenderOptions::default(), (120, 40)));
     let mut driver = open(&format!("{TRAINED}[[note]]\nat = \"1:fc1.z\"\ntext = \"The first weight is one half.\"\n"));
     assert!(frame(&driver).contains("▌ The first weight"));
     enter(&mut driver, "set fc1.weight[0,0] 2");

@@ -1,0 +1,24 @@
+//! The focus.
+
+/// The part of the screen that gets the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Focus {
+    /// The picker.
+    Picker,
+    /// The stepper in its normal mode.
+    Normal,
+    /// The cursor on the matrices. A key without a meaning for the cursor has its meaning of the normal mode.
+    Cursor,
+    /// The address line of the stepper.
+    Prompt,
+    /// The line for a number that is asked for. Keys without a meaning for it have that of the address line.
+    Answer,
+    /// The overlay.
+    Overlay,
+    /// The overlay, if it is a list.
+    List,
+    /// The overlay, if it is the map.
+    Map,
+    /// The overlay, if it is the curve of the loss.
+    Curve,
+}

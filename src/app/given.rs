@@ -1,0 +1,187 @@
+//! The numbers that a scenario file gives: found by their names or by their entries on the screen, and the edits that give them other values.
+
+use super::Document;
+use super::edits::{Change, Edit};
+use super::number_name::{name_without_index, number_name};
+use crate::network::{Id, Role};
+use crate::number::short;
+use crate::scenario::{GivenNumber, Scenario, TypedValue};
+use crate::scene::Scene;
+use crate::step::{Address, Place, Scope, TensorEntry};
+use crate::tensor::{index_text, len, ravel, shape_text, unravel};
+
+/// Returns the number of the file that an entry on the screen shows.
+///
+/// # Errors
+/// A sentence if the entry is computed.
+pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<GivenNumber, String> {
+    let name = scene.name(tensor, at);
+    if scene.pass_of(tensor).is_some() {
+        return Err(format!("{}; m goes to its steps", computed(&document.scenario, &name)));
+    }
+    let (sample_run, tensor) = scene.home(tensor);
+    let Some(sample) = document.trace.sample_runs()[sample_run].sample else {
+        return Err(format!("{name} is computed by the iteration before"));
+    };
+    let number = number_of_file(&document.scenario, sample, tensor, at)?;
+    check_iteration(document, number)?;
+    Ok(number)
+}
+
+/// Checks that the iteration on the screen begins with the number of the file.
+///
+/// # Errors
+/// A sentence if the iterations before have changed it.
+pub(super) fn check_iteration(document: &Document, number: GivenNumber) -> Result<(), String> {
+    let before = document.trace.iteration() - 1;
+    let is_updated = || matches!(number, GivenNumber::Shared { tensor, .. } if document.is_updated(tensor));
+    if before > 0 && is_updated() {
+        let name = number_name(&document.scenario, number);
+        return Err(format!("in this iteration {name} was computed by the update of iteration {before}: edit it in iteration 1"));
+    }
+    Ok(())
+}
+
+/// Returns the number of the file that is an entry of a tensor of a sample.
+///
+/// # Errors
+/// A sentence if the entry is computed.
+fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> Result<GivenNumber, String> {
+    let network = &scenario.network;
+    let info = network.tensor(tensor);
+    if network.producer(tensor).is_some() {
+        let name = format!("{}{}", info.name, index_text(&unravel(at, &info.shape)));
+        return Err(computed(scenario, &name));
+    }
+    Ok(match info.role {
+        Role::Input { learns: false } | Role::Target => GivenNumber::Sample { sample, tensor, at },
+        _ => GivenNumber::Shared { tensor, at },
+    })
+}
+
+/// Returns the sentence about a number that is computed: what to edit instead.
+fn computed(scenario: &Scenario, name: &str) -> String {
+    let is_graph = scenario.samples.iter().all(|sample| sample.input.is_none());
+    let given = if is_graph {
+        "an input. A constant of a node can be edited if the file has it as an input"
+    } else {
+        "an input, a weight, a bias or a target"
+    };
+    format!("{name} is computed: edit {given}")
+}
+
+/// What a typed name refers to.
+enum Named {
+    /// A number.
+    Number(GivenNumber),
+    /// The target of a sample as a whole, which can be given as a class.
+    Target { sample: usize, tensor: Id },
+}
+
+/// Returns what a name refers to. A name without a sample means the sample `here`.
+///
+/// # Errors
+/// A sentence if there is no such number.
+fn find(scenario: &Scenario, here: usize, name: &str) -> Result<Named, String> {
+    if name == "learning_rate" {
+        let exists = scenario.train.is_some();
+        let number = exists.then_some(Named::Number(GivenNumber::LearningRate));
+        return number.ok_or_else(|| "there is no learning rate: the scenario has no [train]".to_owned());
+    }
+    let no_entry = || format!("{name} is no entry: write a name with its index, such as fc1.weight[0,1]");
+    let address: Address = name.parse().map_err(|_| no_entry())?;
+    let (scope, tensor_name, index) = match &address.place {
+        Place::Op { scope, name, index, term: None } => (scope, name, index),
+        Place::Op { .. } | Place::Loss => return Err(computed(scenario, name)),
+        _ => return Err(no_entry()),
+    };
+    if address.iteration.is_some() {
+        return Err("the file gives the numbers of iteration 1: write the entry without an iteration".to_owned());
+    }
+    let network = &scenario.network;
+    let sample = match scope {
+        // addresses count samples from 1
+        Scope::Sample(number) if (1..=scenario.samples.len()).contains(number) => number - 1,
+        Scope::Sample(number) => return Err(format!("there is no sample {number}: there are {}", scenario.samples.len())),
+        _ => here,
+    };
+    let Some(tensor) = network.find(tensor_name) else { return Err(format!("there is no tensor {tensor_name}")) };
+    let info = network.tensor(tensor);
+    if info.role == Role::Target && index.is_none() && len(&info.shape) > 1 {
+        return Ok(Named::Target { sample, tensor });
+    }
+    let index = index.as_deref().unwrap_or_default();
+    // the index of a tensor with one entry may be left out
+    let at = if index.is_empty() && len(&info.shape) == 1 { Some(0) } else { ravel(index, &info.shape) };
+    let at = at.ok_or_else(|| format!("{name} is no entry: {tensor_name} has the shape {}", shape_text(&info.shape)))?;
+    number_of_file(scenario, sample, tensor, at).map(Named::Number)
+}
+
+/// Returns the number of a name, if the scenario has it and it may have this value.
+pub(super) fn fitting(scenario: &Scenario, name: &str, value: f64) -> Option<GivenNumber> {
+    match find(scenario, 0, name) {
+        Ok(Named::Number(number)) => check_value(scenario, number, value).ok().map(|()| number),
+        _ => None,
+    }
+}
+
+/// Returns the edit that gives the number of a name, or the target's class, a value. A name without a sample means the sample `here`.
+///
+/// # Errors
+/// A sentence if there is no such number, or if the value is not possible.
+pub(super) fn edit_of(scenario: &Scenario, here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
+    match find(scenario, here, name)? {
+        Named::Number(number) => edit_to(scenario, &[(number, value.of(scenario.number(number))?)]),
+        Named::Target { sample, tensor } => class_edit(scenario, sample, tensor, value),
+    }
+}
+
+/// Returns the edit that makes a class the target: 1 for the class, 0 for the others.
+fn class_edit(scenario: &Scenario, sample: usize, tensor: Id, class: TypedValue) -> Result<Edit, String> {
+    let classes = len(&scenario.network.tensor(tensor).shape);
+    let class_at = |number: &usize| class == TypedValue::from(f64::from(u32::try_from(*number).unwrap_or(u32::MAX)));
+    let Some(class) = (0..classes).find(class_at) else {
+        return Err(format!("the target has {classes} entries: write a class from 0 to {}, or an entry such as target[0]", classes - 1));
+    };
+    let values: Vec<_> = (0..classes).map(|at| (GivenNumber::Sample { sample, tensor, at }, if at == class { 1.0 } else { 0.0 })).collect();
+    edit_to(scenario, &values)
+}
+
+/// Returns the edit to these values.
+///
+/// # Errors
+/// A sentence if a value is not possible, or if nothing would change.
+pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Result<Edit, String> {
+    let mut changes = Vec::new();
+    for &(place, new) in values {
+        check_value(scenario, place, new)?;
+        let old = scenario.number(place);
+        if old.to_bits() != new.to_bits() {
+            changes.push(Change { place, old, new });
+        }
+    }
+    let name = match values {
+        [(place, _)] => number_name(scenario, *place),
+        [(place, _), ..] => name_without_index(scenario, *place),
+        [] => String::new(),
+    };
+    match (changes.is_empty(), values) {
+        (true, [(_, value)]) => Err(format!("{name} is already {}", short(*value))),
+        (true, _) => Err(format!("{name} already has these values")),
+        (false, _) => Ok(Edit { name, changes }),
+    }
+}
+
+/// Checks that a number may have a value.
+///
+/// # Errors
+/// A sentence if it may not.
+fn check_value(scenario: &Scenario, place: GivenNumber, value: f64) -> Result<(), String> {
+    match place {
+        GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),
+        GivenNumber::Shared { tensor, .. } if scenario.network.tensor(tensor).role == Role::Constant && value != 0.0 && value != 1.0 => {
+            Err("the entries of a mask are 0 or 1".to_owned())
+        }
+        _ => Ok(()),
+    }
+}

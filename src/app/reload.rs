@@ -1,0 +1,105 @@
+//! Shows the file of the open scenario again, after another program has changed it. The place on the screen and the unsaved edits are kept, as far as the new
+//! file has them.
+//!
+//! The network of the new file can be another one. So nothing is kept that refers to tensors or steps by number, such as the cursor, or the places visited.
+
+use std::sync::Arc;
+
+use super::document::Experiment;
+use super::edits::{Edits, PendingReload};
+use super::given::fitting;
+use super::job::{Job, Seek, SeekGoal};
+use super::motion::Motion;
+use super::number_name::number_name;
+use super::{FileChange, Prediction, State, Stepper};
+use crate::scenario::Scenario;
+use crate::text::{counted, list_of_names};
+
+impl State {
+    /// Shows the file of the open scenario again, with the unsaved edits or without them.
+    pub fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
+        self.motion().iter_mut().for_each(|motion| motion.reload(scenario, keeps_edits));
+    }
+
+    /// Closes an overlay about a network that is no longer open.
+    pub(super) fn close_old_overlay(&mut self) {
+        if self.stepper_mut().is_some_and(|stepper| std::mem::take(&mut stepper.is_reloaded)) {
+            self.overlay = None;
+        }
+    }
+
+    /// Shows what another program has done with the file of the scenario. Returns whether this is news.
+    pub fn file_has(&mut self, change: Option<FileChange>) -> bool {
+        let Some(stepper) = self.stepper_mut() else { return false };
+        let name = stepper.document.scenario.name.clone();
+        let is_news = std::mem::replace(&mut stepper.file_change, change) != change;
+        let sentence = match change {
+            Some(FileChange::Changed) => format!("the file of {name} has changed: :e reads it again"),
+            Some(FileChange::Deleted) => format!("the file of {name} was deleted: W writes it again"),
+            None => return is_news,
+        };
+        // an answer to the last key stays; the first line of the screen has a word about the file too
+        if is_news && self.message.as_ref().is_none_or(|message| message.is_hint) {
+            self.say(sentence, false);
+        }
+        is_news
+    }
+}
+
+impl Motion<'_> {
+    /// Begins to compute the numbers of the new file up to the iteration on the screen.
+    fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
+        self.halt();
+        self.stepper.before_edit = None;
+        let document = Arc::clone(&self.stepper.document);
+        let edits = if keeps_edits { self.stepper.edits.clone() } else { Edits::default() };
+        let found = |place, value| fitting(scenario, &number_name(&document.scenario, place), value);
+        let lost = edits.unsaved().filter(|(place, value)| found(*place, *value).is_none());
+        let lost = lost.map(|(place, _)| number_name(&document.scenario, place)).collect();
+        let edits = edits.carried_over(|place, value| found(place, value).map(|place| (place, scenario.number(place))));
+        let numbers: Vec<_> = edits.unsaved().collect();
+        let scenario = match scenario.with_numbers(&numbers) {
+            Ok(scenario) => scenario,
+            Err(why) => return self.say(format!("not read again: an edit {why}"), true),
+        };
+        let experiment = Experiment::new(scenario);
+        let to = document.trace.iteration().min(experiment.descent.iterations());
+        let walk = experiment.descent.walk(to);
+        if let Some(shortage) = walk.refused() {
+            return self.say(format!("not read again: {shortage}"), true);
+        }
+        let places = self.stepper.same_place_in(to);
+        self.begin(Job::Seek(Seek::new(SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, places })), to, walk)));
+    }
+
+    /// Replaces the stepper by one for the new file, whose numbers are computed, and says what is kept.
+    pub(super) fn complete_reload(&mut self, reload: &PendingReload) {
+        let PendingReload { edits, lost, places, .. } = reload;
+        let document = Arc::clone(&self.stepper.document);
+        // sorts the names now; otherwise the first key in the address line would be slow
+        let _ = document.names();
+        let new = Stepper::new(document, self.stepper.step);
+        let old = std::mem::replace(self.stepper, new);
+        let stepper = &mut *self.stepper;
+        (stepper.unit, stepper.search, stepper.old_edits) = (old.unit, old.search, old.old_edits);
+        (stepper.bookmarks, stepper.watches, stepper.breakpoints) = (old.bookmarks, old.watches, old.breakpoints);
+        stepper.watches.keep_entries_of(&stepper.document.trace);
+        stepper.prediction = Prediction { is_on: old.prediction.is_on, score: old.prediction.score, ..Prediction::default() };
+        stepper.edits = edits.clone();
+        stepper.is_reloaded = true;
+        let mut sentence = "the file is read again".to_owned();
+        if !edits.done().is_empty() {
+            sentence = format!("{sentence}, with {}", counted(edits.done().len(), "edit"));
+        }
+        if !lost.is_empty() {
+            let edits = if lost.len() == 1 { "an edit is" } else { "edits are" };
+            sentence = format!("{sentence}; {edits} lost, as it has no {}", list_of_names(lost));
+        }
+        // the first place is the step on the screen
+        if places.first().is_some_and(|place| stepper.document.resolve(&place.clone().into()) != Ok(stepper.step)) {
+            sentence = format!("{sentence}; it does not have the step that was on the screen");
+        }
+        let is_error = !lost.is_empty();
+        self.say(sentence, is_error);
+    }
+}

@@ -1,0 +1,199 @@
+//! Tests that let each call which changes a file fail, and that kill the process in each. The scenario file is then the old or the new one as a whole, with its
+//! files of tensors, and the edits are in it or in the journal.
+//!
+//! Each test starts this test program again as a child, in which [`child`] edits and writes a scenario.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ScenarioLoader;
+use super::driver::Driver;
+use super::journal;
+use crate::app::{Document, State, number_name};
+use crate::keys;
+use crate::output;
+use crate::output::disk::faults::{Fault, calls, plan};
+use crate::scenario::{GivenNumber, Limits, Scenario};
+use crate::session::Event;
+
+/// A scenario with two tensors that are not in its text: writing it writes three files.
+const TEXT: &str = "title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nout_features = 2\n\
+                    weight = { init = \"normal\", seed = 1 }\nbias = [0, 0]\n[[layer]]\ntype = \"linear\"\nout_features = 1\n\
+                    weight = { init = \"normal\", seed = 2 }\n";
+
+/// The commands that the child does, each with the numbers that it changes. `W` writes the file.
+const SCRIPT: &[(&str, &[(&str, f64)])] = &[
+    (":set fc1.weight[0,1] 0.5<Enter>", &[("fc1.weight[0,1]", 0.5)]),
+    (":set fc2.weight[0,0] 9<Enter>", &[("fc2.weight[0,0]", 9.0)]),
+    ("W", &[]),
+    (":set fc1.bias[0] 7<Enter>", &[("fc1.bias[0]", 7.0)]),
+    (":set fc1.weight[0,1] 3<Enter>", &[("fc1.weight[0,1]", 3.0)]),
+    ("W", &[]),
+    (":set fc2.weight[0,0] 4<Enter>", &[("fc2.weight[0,0]", 4.0)]),
+    ("u", &[("fc2.weight[0,0]", 9.0)]),
+    (":set fc1.bias[1] 8<Enter>", &[("fc1.bias[1]", 8.0)]),
+];
+
+/// The values of some numbers, by name.
+type Numbers = BTreeMap<String, f64>;
+
+const VARIABLES: [&str; 2] = ["GRADSTEP_TEST_FAULT", "GRADSTEP_TEST_CALL"];
+
+fn loader() -> ScenarioLoader {
+    ScenarioLoader { limits: Limits::default(), opens_files: true }
+}
+
+/// Returns the numbers that the script edits.
+fn numbers(scenario: &Scenario) -> Numbers {
+    let shared = |name: &str, at| GivenNumber::Shared { tensor: scenario.network.find(name).unwrap(), at };
+    let places = [shared("fc1.weight", 1), shared("fc2.weight", 0), shared("fc1.bias", 0), shared("fc1.bias", 1)];
+    places.map(|place| (number_name(scenario, place), scenario.number(place))).into()
+}
+
+fn press(driver: &mut Driver, text: &str) {
+    for key in keys::parse(text).unwrap() {
+        driver.apply(&Event::Key(key), Duration::ZERO);
+        driver.finish_all().unwrap();
+    }
+}
+
+/// Prints a line on a line of its own, also after the beginning of a line of the test program.
+fn print(line: &str) {
+    let mut to = output::stdout();
+    write!(to, "\n{line}\n").unwrap();
+    to.finish().unwrap();
+}
+
+/// Does the script in the current folder, with the fault that the environment asks for. Prints a line after each command.
+#[test]
+#[ignore = "the child of the tests below"]
+fn child() {
+    let [Ok(fault), Ok(at)] = VARIABLES.map(env::var) else { return };
+    let fault = [Fault::Fail, Fault::FailForGood, Fault::Kill].into_iter().find(|known| format!("{known:?}") == fault).unwrap();
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::new(Document::new(loader().load("net.toml".as_ref()).unwrap())), None);
+    let mut driver = Driver::new(state, loader()).writing_files();
+    plan(fault, at.parse().unwrap());
+    for (command, _) in SCRIPT {
+        let before = calls().len();
+        press(&mut driver, command);
+        let message = driver.state.message.as_ref().unwrap();
+        print(&format!("did {before} {} {} {}", calls().len(), message.is_error, message.text));
+    }
+    print(&format!("calls {}", calls().join(",")));
+    // there is room again
+    plan(fault, usize::MAX);
+    press(&mut driver, "W");
+    print(&format!("last {}", driver.state.message.as_ref().unwrap().text));
+}
+
+/// What a child has printed.
+struct Output {
+    /// For each command that was done: the calls before and after it, whether its message is an error, and the message.
+    did: Vec<(usize, usize, bool, String)>,
+    /// The names of the calls, if the child was not killed.
+    calls: Vec<String>,
+    last: String,
+}
+
+/// Runs the child in a folder with a fault in call number `at`, from 1.
+fn run(folder: &Path, fault: Fault, at: usize) -> Output {
+    fs::write(folder.join("net.toml"), TEXT).unwrap();
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["command::faults::child", "--exact", "--ignored", "--nocapture"]).current_dir(folder);
+    command.env("XDG_STATE_HOME", folder.join("state")).env(VARIABLES[0], format!("{fault:?}")).env(VARIABLES[1], at.to_string());
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let rest = |line: &'static str| text.lines().filter_map(move |found| found.strip_prefix(line));
+    let did = rest("did ").map(|line| {
+        let [before, after, is_error, message] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        (before.parse().unwrap(), after.parse().unwrap(), is_error == "true", message.to_owned())
+    });
+    let calls = rest("calls ").flat_map(|line| line.split(',').map(str::to_owned)).collect();
+    let last = rest("last ").collect();
+    Output { did: did.collect(), calls, last }
+}
+
+/// Returns the numbers of the file in a folder; a mixture of old and new files is no scenario, or has other numbers than any command.
+fn in_file(folder: &Path) -> Numbers {
+    numbers(&loader().reload(&folder.join("net.toml")).unwrap())
+}
+
+/// Returns the numbers of the file with the edits of the journals.
+fn recovered(folder: &Path) -> Numbers {
+    let mut numbers = in_file(folder);
+    let key = journal::key(Some(&folder.join("net.toml")), "net");
+    if let Some(leftover) = journal::leftover(&folder.join("state/gradstep/edits"), &key) {
+        numbers.extend(leftover.numbers.iter().cloned());
+    }
+    numbers
+}
+
+/// Returns the numbers after each command, and before the first.
+fn states(folder: &Path) -> Vec<Numbers> {
+    fs::write(folder.join("net.toml"), TEXT).unwrap();
+    let mut states = vec![in_file(folder)];
+    for (_, changes) in SCRIPT {
+        let mut next = states[states.len() - 1].clone();
+        next.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), *value)));
+        states.push(next);
+    }
+    states
+}
+
+/// Returns the number of the last writing command among the first `done`.
+fn last_write(done: usize) -> usize {
+    SCRIPT[..done].iter().rposition(|(command, _)| *command == "W").map_or(0, |at| at + 1)
+}
+
+#[test]
+fn a_kill_in_any_call_leaves_the_old_or_the_new_file_and_loses_no_edit() {
+    let mut at = 1;
+    loop {
+        let folder = tempfile::tempdir().unwrap();
+        let states = states(folder.path());
+        let output = run(folder.path(), Fault::Kill, at);
+        if !output.calls.is_empty() {
+            assert_eq!(output.did.len(), SCRIPT.len());
+            break;
+        }
+        let done = output.did.len();
+        let context = format!("killed in call {at}, after {:?}", output.did);
+        let allowed = [last_write(done), last_write((done + 1).min(SCRIPT.len()))];
+        assert!(allowed.iter().any(|state| in_file(folder.path()) == states[*state]), "{context}: a mixture: {:?}", in_file(folder.path()));
+        let found = recovered(folder.path());
+        assert!(found == states[done] || states.get(done + 1) == Some(&found), "{context}: an edit is lost: {found:?}");
+        at += 1;
+    }
+    assert!(at > 30, "{at}");
+}
+
+#[test]
+fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
+    for fault in [Fault::Fail, Fault::FailForGood] {
+        let mut at = 1;
+        loop {
+            let folder = tempfile::tempdir().unwrap();
+            let states = states(folder.path());
+            let Output { did, calls, last } = run(folder.path(), fault, at);
+            assert_eq!(did.len(), SCRIPT.len(), "{fault:?} in call {at}: the child has ended early");
+            if calls.len() < at {
+                break;
+            }
+            let context = format!("{fault:?} in call {at} of {calls:?}, after {did:?}");
+            let (number, hit) = did.iter().enumerate().find(|(_, (before, after, ..))| (*before..*after).contains(&(at - 1))).unwrap();
+            // another call takes the place of these, or nothing needs them
+            let is_harmless =
+                fault == Fault::Fail && matches!(calls[at - 1].as_str(), "create without a name" | "remove" | "sync the folder");
+            assert!(hit.2 || is_harmless, "{context}: command {number} reports nothing");
+            assert!(last.starts_with("written to net.toml"), "{context}: {last}");
+            assert_eq!(in_file(folder.path()), states[SCRIPT.len()], "{context}");
+            assert_eq!(recovered(folder.path()), states[SCRIPT.len()], "{context}");
+            at += 1;
+        }
+    }
+}

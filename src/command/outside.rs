@@ -1,0 +1,185 @@
+//! Notices that another program has changed or deleted the file of the open scenario.
+//!
+//! Once a second, while the program waits for keys, the size and the time of the file are compared with those of the last look. The text is read and compared
+//! only if they differ. A look is done on another thread, so a slow disk blocks no key.
+//!
+//! Only the scenario file is watched. The files of its tensors are read again together with it.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::read::read_file;
+use crate::app::FileChange;
+use crate::scenario::MAX_BYTES;
+use crate::threads::BackgroundTask;
+
+/// The time between two looks.
+const PERIOD: Duration = Duration::from_secs(1);
+/// The time for which the program waits for the end of a look. A later look takes the result of a slow one.
+const WAIT: Duration = Duration::from_millis(5);
+/// The age from which the time of a file is trusted. Some file systems count in steps of two seconds, so that a younger file can change without a new time.
+const TRUSTED_AGE: Duration = Duration::from_secs(3);
+
+/// The file of the open scenario as the program knows it: its path and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownFile {
+    pub path: PathBuf,
+    pub text: Arc<String>,
+}
+
+/// The size, the time and the identity of a file. A program that replaces a file changes its identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    time: SystemTime,
+    identity: (u64, u64),
+}
+
+/// The result of a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    change: Option<FileChange>,
+    /// The stamp of the file, if it can be trusted.
+    stamp: Option<Stamp>,
+}
+
+/// The looks at a file.
+#[derive(Clone, Debug)]
+pub struct FileWatch {
+    file: KnownFile,
+    last: Look,
+    /// The look in progress.
+    task: Option<BackgroundTask<Look>>,
+    /// The time of the next look.
+    next: Duration,
+}
+
+impl FileWatch {
+    /// Returns the looks at a file, of which the first is due one period after `now`.
+    pub fn new(file: KnownFile, now: Duration) -> Self {
+        Self { file, last: Look { change: None, stamp: None }, task: None, next: now + PERIOD }
+    }
+
+    /// Returns whether this is the file that is watched.
+    pub fn is_of(&self, file: &KnownFile) -> bool {
+        self.file.path == file.path && Arc::ptr_eq(&self.file.text, &file.text)
+    }
+
+    /// Returns the time of the next look.
+    pub fn next(&self) -> Duration {
+        self.next
+    }
+
+    /// Looks at the file if it is time. Returns what has happened to the file since the program has read or written it.
+    pub fn look(&mut self, now: Duration) -> Option<FileChange> {
+        if now >= self.next {
+            self.next = now + PERIOD;
+            if self.task.is_none() {
+                let begun = BackgroundTask::begin((self.file.clone(), self.last), |(file, last)| look(&file, last));
+                match begun {
+                    Ok(task) => self.task = Some(task),
+                    Err((file, last)) => self.last = look(&file, last),
+                }
+            }
+            if let Some(look) = self.task.take_if(|task| task.is_done_within(WAIT)).and_then(|task| task.take()) {
+                self.last = look;
+            }
+        }
+        self.last.change
+    }
+}
+
+/// Looks at a file after the look `last`.
+fn look(file: &KnownFile, last: Look) -> Look {
+    let metadata = match fs::metadata(&file.path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Look { change: Some(FileChange::Deleted), stamp: None },
+        // no news: the folder cannot be searched, or the disk is away
+        Err(_) => return last,
+    };
+    let stamp = stamp(&metadata);
+    if stamp.is_some() && stamp == last.stamp {
+        return last;
+    }
+    let is_old = metadata.modified().is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age >= TRUSTED_AGE));
+    let change = (!has_text(&file.path, &file.text)).then_some(FileChange::Changed);
+    Look { change, stamp: stamp.filter(|_| is_old) }
+}
+
+/// Returns whether a file has a text.
+pub fn has_text(path: &Path, text: &str) -> bool {
+    read_file(path, MAX_BYTES).is_ok_and(|bytes| bytes == text.as_bytes())
+}
+
+/// Returns the stamp of a file; `None` if the system has no times of files.
+fn stamp(metadata: &Metadata) -> Option<Stamp> {
+    #[cfg(unix)]
+    let identity = {
+        use std::os::unix::fs::MetadataExt as _;
+        (metadata.dev(), metadata.ino())
+    };
+    #[cfg(not(unix))]
+    let identity = (0, 0);
+    Some(Stamp { bytes: metadata.len(), time: metadata.modified().ok()?, identity })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes a file whose time is `age` ago.
+    fn write(path: &Path, text: &str, age: Duration) {
+        fs::write(path, text).unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn a_change_a_replacement_and_a_deletion_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.toml");
+        let old = Duration::from_secs(100);
+        write(&path, "one", old);
+        let mut watch = FileWatch::new(KnownFile { path: path.clone(), text: Arc::new("one".to_owned()) }, Duration::ZERO);
+        let mut now = Duration::ZERO;
+        let mut look = |watch: &mut FileWatch| {
+            now += PERIOD;
+            // a slow machine takes the result one period later
+            watch.look(now);
+            now += PERIOD;
+            watch.look(now)
+        };
+        assert_eq!(look(&mut watch), None);
+        // the same size and the same time, but another file
+        let other = folder.path().join("other");
+        write(&other, "two", old);
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(look(&mut watch), Some(FileChange::Changed));
+        write(&path, "one", Duration::from_secs(50));
+        assert_eq!(look(&mut watch), None, "the text is as it was");
+        // the time of a young file is not trusted
+        write(&path, "one", Duration::from_secs(1));
+        assert_eq!((look(&mut watch), watch.last.stamp), (None, None));
+        write(&path, "longer", Duration::ZERO);
+        assert_eq!(look(&mut watch), Some(FileChange::Changed));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(look(&mut watch), Some(FileChange::Deleted));
+        fs::create_dir(&path).unwrap();
+        assert_eq!(look(&mut watch), Some(FileChange::Changed), "a folder is no scenario");
+    }
+
+    #[test]
+    fn the_text_is_read_only_if_the_stamp_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.toml");
+        write(&path, "one", Duration::from_secs(100));
+        let file = KnownFile { path, text: Arc::new("one".to_owned()) };
+        let first = look(&file, Look { change: None, stamp: None });
+        assert!(first.stamp.is_some());
+        // with another text, only a file that is read would have changed
+        let other = KnownFile { text: Arc::new("two".to_owned()), ..file };
+        assert_eq!(look(&other, first).change, None);
+    }
+}

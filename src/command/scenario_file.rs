@@ -1,0 +1,89 @@
+//! The file of the open scenario: it is written with the edits, looked at for changes by other programs, and its unsaved edits are kept in a journal.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::journal::EditedNumbers;
+use super::kept_edits::KeptEdits;
+use super::outside::{FileWatch, KnownFile};
+use super::write::{WrittenFile, write_edits};
+use crate::app::{FileChange, Stepper};
+use crate::scenario::Scenario;
+
+/// The file of the open scenario.
+#[derive(Clone, Debug)]
+pub struct ScenarioFile {
+    /// The file to which the edits were written last, with the text of the scenario that was open.
+    written: Option<(WrittenFile, Arc<String>)>,
+    /// The looks at the file; `None` if the scenario has no file.
+    watch: Option<FileWatch>,
+    /// The unsaved edits on disk, which copies share; `None` if there is no folder for them.
+    kept: Option<Arc<Mutex<KeptEdits>>>,
+}
+
+impl ScenarioFile {
+    /// Returns the file before a scenario is open.
+    pub fn new() -> Self {
+        Self { written: None, watch: None, kept: KeptEdits::new().map(Mutex::new).map(Arc::new) }
+    }
+
+    /// Begins with another scenario. Returns the unsaved edits that an earlier session of it has left.
+    pub fn begin(&mut self, scenario: &Scenario) -> Option<EditedNumbers> {
+        self.written = None;
+        self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).begin(scenario)
+    }
+
+    /// Returns the file to which the edits of a scenario were written last. A file that was read again is another scenario.
+    fn written(&self, scenario: &Scenario) -> Option<&WrittenFile> {
+        self.written.as_ref().filter(|(_, text)| Arc::ptr_eq(text, &scenario.text)).map(|(written, _)| written)
+    }
+
+    /// Returns the path of the scenario's file: the one that was written last, or else the one that was read.
+    pub fn path(&self, scenario: &Scenario) -> Option<PathBuf> {
+        self.known(scenario).map(|file| file.path)
+    }
+
+    fn known(&self, scenario: &Scenario) -> Option<KnownFile> {
+        match self.written(scenario) {
+            Some(written) => Some(written.file.clone()),
+            None => Some(KnownFile { path: scenario.path.clone()?, text: Arc::clone(&scenario.text) }),
+        }
+    }
+
+    /// Writes a scenario with its edits: to `path`, or to its own file. Returns a sentence for the user.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&mut self, scenario: &Scenario, path: Option<&str>) -> anyhow::Result<String> {
+        let (written, sentence) = write_edits(scenario, path, self.known(scenario), self.written(scenario))?;
+        self.written = Some((written, Arc::clone(&scenario.text)));
+        Ok(sentence)
+    }
+
+    /// Keeps the unsaved edits of the stepper on disk, in the journal of the file that lacks them.
+    ///
+    /// # Errors
+    /// If the journal cannot be written.
+    pub fn keep(&self, stepper: &Stepper) -> io::Result<()> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let path = self.path(&stepper.document.scenario);
+        kept.lock().unwrap_or_else(PoisonError::into_inner).keep(stepper, path.as_deref())
+    }
+
+    /// Looks once a second whether another program has changed the file. Returns what has happened to it.
+    pub fn look(&mut self, scenario: &Scenario, now: Duration) -> Option<FileChange> {
+        let file = self.known(scenario);
+        self.watch.take_if(|watch| file.as_ref().is_none_or(|file| !watch.is_of(file)));
+        if let (None, Some(file)) = (&self.watch, file) {
+            self.watch = Some(FileWatch::new(file, now));
+        }
+        self.watch.as_mut()?.look(now)
+    }
+
+    /// Returns the time of the next look.
+    pub fn next_look(&self) -> Option<Duration> {
+        self.watch.as_ref().map(FileWatch::next)
+    }
+}

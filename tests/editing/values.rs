@@ -1,0 +1,93 @@
+//! Typed values: changes of the old value, refused ones, and the effect of small changes on the loss.
+
+use super::*;
+
+#[test]
+fn a_value_can_change_the_old_one() {
+    let mut driver = open(TRAINED);
+    let weight = |driver: &Driver| {
+        let scenario = &document(driver).scenario;
+        scenario.number(GivenNumber::Shared { tensor: scenario.network.find("fc1.weight").unwrap(), at: 0 })
+    };
+    for (command, value) in [
+        ("set fc1.weight[0,0] += 0.1", 0.6),
+        ("set fc1.weight[0,0] -=0.1", 0.5),
+        ("set fc1.weight[0,0] *= 2", 1.0),
+        ("set fc1.weight[0,0] /= 1/4", 4.0),
+    ] {
+        enter(&mut driver, command);
+        assert_eq!(weight(&driver), value, "{command}");
+    }
+    // in the line of the entry under the cursor, which is the first weight
+    press(&mut driver, "ee+= 1/2<Enter>");
+    assert_eq!(weight(&driver), 4.5);
+    press(&mut driver, "5u");
+    assert_eq!(weight(&driver), 0.5);
+    for (command, said) in [
+        ("set fc1.weight[0,0] /= 0", "the number is not finite"),
+        ("set fc1.weight[0,0] += 0", "fc1.weight[0,0] is already 0.5"),
+        ("set fc1.weight[0,0] +=", "the number is missing"),
+    ] {
+        enter(&mut driver, command);
+        assert!(message(&driver).starts_with(said), "{command}: {}", message(&driver));
+    }
+    let mut driver = open(MASKED);
+    enter(&mut driver, "set target += 1");
+    assert!(message(&driver).starts_with("the target has 3 entries: write a class from 0 to 2"), "{}", message(&driver));
+}
+
+#[test]
+fn a_constant_of_a_node_says_what_to_do() {
+    let loader = ScenarioLoader::bundled(Limits::default());
+    let mut driver = driver(Arc::new(loader.open("figure-14").unwrap()), 1);
+    enter(&mut driver, "set J 3");
+    assert_eq!(message(&driver), "J is computed: edit an input. A constant of a node can be edited if the file has it as an input");
+    enter(&mut driver, "set 2 3");
+    assert_eq!(message(&driver), "2 is no entry: write a name with its index, such as fc1.weight[0,1]");
+}
+
+#[test]
+fn the_learning_rate_says_why_the_first_loss_stays() {
+    let mut driver = open(TRAINED);
+    let said = "the loss before the first update does not depend on the learning rate";
+    let text = |driver: &Driver| export::text(&driver.frame(&RenderOptions::default(), (120, 40)));
+    // as in a file, a negative one climbs
+    enter(&mut driver, "set learning_rate -0.5");
+    assert!(text(&driver).contains("ΔC = 0") && text(&driver).contains(said), "{}", text(&driver));
+    enter(&mut driver, "3/first");
+    enter(&mut driver, "set learning_rate 0.5");
+    assert!(!text(&driver).contains(said) && text(&driver).contains("the edit changes the updates before this iteration too"));
+    enter(&mut driver, "set learning_rate 0");
+    assert_eq!(message(&driver), "the learning rate must not be 0");
+}
+
+/// ΔC / (∂C/∂w · Δw) → 1: where a second derivative is not 0, the error is in proportion to Δw.
+#[test]
+fn the_smaller_the_change_the_better_the_derivative_foretells_it() {
+    let (mut shrinking, mut kinds) = (0, Vec::new());
+    for (name, original) in bundled_documents() {
+        let numbers = given_numbers(&original);
+        for (address, _) in numbers.iter().take(if name == "figure-01" { 6 } else { 100 }) {
+            let error = |change: &str| {
+                let mut driver = driver(Arc::clone(&original), 1);
+                enter(&mut driver, &format!("set {address} += {change}"));
+                let effect = driver.state.stepper().unwrap().shown_effect()?.clone();
+                let actual = effect.loss[1] - effect.loss[0];
+                effect.foretold.map(|foretold| (actual - foretold).abs() / foretold.abs())
+            };
+            let (Some(large), Some(small)) = (error("1e-2"), error("1e-3")) else { continue };
+            // without a second derivative there is only rounding
+            if large > 1e-5 && large < 0.1 {
+                assert!((5.0..20.0).contains(&(large / small)), "{name}: {address}: {large} and {small}");
+                shrinking += 1;
+            }
+            let id = original.trace.network().find(address.split('[').next().unwrap().trim_start_matches("1:")).unwrap();
+            kinds.push(std::mem::discriminant(&original.trace.network().tensor(id).role));
+        }
+    }
+    kinds.dedup();
+    assert!(shrinking > 50, "{shrinking}");
+    // parameters, inputs of samples and inputs of graphs
+    let of = |role: Role| kinds.contains(&std::mem::discriminant(&role));
+    assert!(of(Role::Parameter) && of(Role::Input { learns: false }));
+}
