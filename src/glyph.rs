@@ -366,7 +366,7 @@ mod tests {
         assert_eq!(ascii_text("δ⁽¹⁾ = W⁽²⁾ᵀ δ⁽²⁾ ∘ g′(z⁽¹⁾)"), "e(1) = W(2)T e(2) o g'(z(1))");
         assert_eq!(ascii_text("0·−0.12 …"), "0*-0.12 ~");
         assert_eq!(ascii_text("2·3 + ∙"), "2*3 + _");
-        assert_eq!(ascii_text("1·2 ● ⠁⣿ 3×4 ‹1› ← √(v + ε) δ"), "1*2 o .: 3x4 (1) < v(v + E) e");
+        assert_eq!(ascii_text("1·2 ● ⠁⣿ 3×4 ‹1› ← √(v + ε) δ"), "1*2 o .: 3x4 /1\\ < v(v + E) e");
         assert_eq!(spelled_out("½ of |x| ≤ √2 …"), "1/2 of |x| <= sqrt 2 ...");
         assert_eq!(
             spelled_out("∂v/∂a = b aᵇ⁻¹, α eᶻ, −r³ / 2, e^(−z²/2) / √(2π)"),

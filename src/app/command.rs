@@ -126,7 +126,7 @@ pub static WORD_COMMANDS: &[WordCommand] = &[
     row("w", Argument::OptionalWords("FILE"), WordKind::Write, "as write"),
     row("wq", Argument::OptionalWords("FILE"), WordKind::WriteAndQuit, "write the edits and quit"),
     row("score", Argument::OptionalWords("new"), WordKind::Score, "the score of prediction by rule, and what to practise; score new begins at 0"),
-    row("mine", Argument::Words("FILE"), WordKind::Compare, "compare with your own gradients (not in this version yet)"),
+    row("mine", Argument::OptionalWords("FILE"), WordKind::Compare, "not in this version: compare with your own gradients"),
 ];
 
 impl WordCommand {

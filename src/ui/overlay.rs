@@ -9,7 +9,7 @@ mod notes;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Span, Text};
-use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Widget, Wrap};
+use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Widget};
 
 use crate::app::{OverlayKind, State};
 use crate::ui::hints::Hints;
@@ -20,7 +20,7 @@ use crate::ui::{ClickTarget, RenderOptions, backdrop};
 /// The largest width of an overlay. Longer lines would be hard to read.
 const MAX_WIDTH: u16 = 78;
 
-/// A function that returns the text of an overlay for a number of columns.
+/// A function that returns the text of an overlay, wrapped to a number of columns.
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
 /// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list, the map and the curve.
@@ -54,8 +54,9 @@ fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect)
     let wide = MAX_WIDTH.min(screen.width.saturating_sub(4));
     // the frame and the padding take 3 columns on either side, and 2 lines above and below
     let inside = wide.saturating_sub(6);
-    let text = Paragraph::new(content(state, theme, usize::from(inside))).wrap(Wrap { trim: false });
-    let lines = u16::try_from(wrapped_height(&text, inside)).unwrap_or(u16::MAX);
+    let text = content(state, theme, usize::from(inside));
+    let lines = u16::try_from(text.lines.len()).unwrap_or(u16::MAX);
+    let text = Paragraph::new(text);
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
     let high = lines.saturating_add(4).min(room);
@@ -123,17 +124,4 @@ pub fn hit(state: &State, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
             hints(overlay.scroll.min(max_scroll), max_scroll, area).key_in_border(area, x, y).map(ClickTarget::Key)
         }
     }
-}
-
-/// Returns the number of lines of a wrapped text, at most 400. Draws the text to count its lines, because only the drawing code of `ratatui` knows where it wraps.
-fn wrapped_height(paragraph: &Paragraph<'_>, width: u16) -> usize {
-    const MAX_LINES: u16 = 400;
-    if width == 0 {
-        return 0;
-    }
-    let area = Rect::new(0, 0, width, MAX_LINES);
-    let mut buffer = Buffer::empty(area);
-    paragraph.clone().render(area, &mut buffer);
-    let last = (0..MAX_LINES).rev().find(|y| (0..width).any(|x| buffer[(x, *y)].symbol() != " "));
-    last.map_or(0, |y| y as usize + 1)
 }

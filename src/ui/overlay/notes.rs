@@ -4,21 +4,23 @@ use ratatui::text::{Line, Text};
 
 use crate::app::State;
 use crate::glyph::with_minus_signs;
+use crate::text::wrap;
 use crate::ui::theme::{StyleRole, Theme};
 
-/// Returns the scenario's title, notes and source.
-pub(super) fn text(state: &State, theme: &Theme, _inside: usize) -> Text<'static> {
+/// Returns the scenario's title, notes and source, wrapped.
+pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let mut text = Text::default();
     let Some(document) = state.document() else { return text };
     let scenario = &document.scenario;
-    text.push_line(Line::styled(scenario.title.clone(), theme.style(StyleRole::Heading)));
+    let styled = |line: &str, role: StyleRole| wrap(line, inside).into_iter().map(move |line| Line::styled(line, theme.style(role)));
+    text.extend(styled(&scenario.title, StyleRole::Heading));
     text.push_line("");
     for line in scenario.notes.iter().flat_map(|notes| notes.trim().lines()) {
-        text.push_line(with_minus_signs(line).into_owned());
+        text.extend(wrap(&with_minus_signs(line), inside).into_iter().map(Line::from));
     }
     if let Some(source) = &scenario.source {
         text.push_line("");
-        text.push_line(Line::styled(source.clone(), theme.style(StyleRole::Dim)));
+        text.extend(styled(source, StyleRole::Dim));
     }
     text
 }
