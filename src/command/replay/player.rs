@@ -209,7 +209,7 @@ impl Player {
     fn type_number(&mut self, text: &str, before: Mode, code: Code, now: Duration) {
         match code {
             Code::Char(digit @ '0'..='9') if text.len() < MAX_DIGITS => {
-                self.mode = Mode::Typing(format!("{text}{digit}"), Box::new(before))
+                self.mode = Mode::Typing(format!("{text}{digit}"), Box::new(before));
             }
             Code::Backspace if !text.is_empty() => self.mode = Mode::Typing(text[..text.len() - 1].to_owned(), Box::new(before)),
             Code::Enter => match text.parse() {
