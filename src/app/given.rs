@@ -37,7 +37,7 @@ pub(super) fn check_iteration(document: &Document, number: GivenNumber) -> Resul
     let is_updated = || matches!(number, GivenNumber::Shared { tensor, .. } if document.is_updated(tensor));
     if before > 0 && is_updated() {
         let name = number_name(&document.scenario, number);
-        return Err(format!("in this iteration {name} was computed by the update of iteration {before}: edit it in iteration 1"));
+        return Err(format!("edit {name} in iteration 1: here it was computed by the update of iteration {before}"));
     }
     Ok(())
 }

@@ -75,7 +75,10 @@ impl Chart<'_> {
         let scale = Scale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))?;
         let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
         let left = (u16::try_from(left).unwrap_or(0) + 2).min(area.width);
-        let inside = Rect { x: area.x + left, width: area.width - left, height: lines, ..area };
+        // as many lines as make all distances between labels equal; the others are above
+        let steps = u16::try_from(scale.steps()).unwrap_or(u16::MAX);
+        let height = if lines > steps { (lines - 1) / steps * steps + 1 } else { lines };
+        let inside = Rect { x: area.x + left, y: area.y + lines - height, width: area.width - left, height };
         Some(Plot { area: inside, scale, last: last_shown(self.curves) })
     }
 
@@ -100,7 +103,8 @@ impl Chart<'_> {
         if plot.area.height < 2 || plot.area.width < 10 {
             return;
         }
-        self.draw_axes(&plot, area, buf);
+        let below_blank = Rect { y: plot.area.y, height: area.bottom() - plot.area.y, ..area };
+        self.draw_axes(&plot, below_blank, buf);
         self.draw_curves(&plot, buf);
         self.draw_marks(&plot, buf);
     }
@@ -204,11 +208,11 @@ impl Plot {
         i32::try_from(column).unwrap_or(i32::MAX)
     }
 
-    /// Returns the row of dots at a position of the vertical axis, from 0 at the bottom to 1.
+    /// Returns the row of dots at a position of the vertical axis, from 0 at the bottom to 1. Both ends are in the middle of a cell, as the labels are.
     fn dot_row(&self, position: f64) -> i32 {
-        let dots = f64::from(self.area.height) * 4.0 - 1.0;
+        let dots = f64::from(self.area.height.saturating_sub(1)) * 4.0;
         #[expect(clippy::cast_possible_truncation, reason = "a position is at most 1")]
-        let row = libm::round((1.0 - position) * dots) as i32;
+        let row = libm::round(1.5 + (1.0 - position) * dots) as i32;
         row
     }
 
@@ -217,7 +221,7 @@ impl Plot {
     }
 
     fn row(&self, position: f64) -> u16 {
-        u16::try_from(self.dot_row(position) / 4).unwrap_or(0)
+        u16::try_from(self.dot_row(position) / 4).unwrap_or(0).min(self.area.height.saturating_sub(1))
     }
 
     /// Returns the column and the row of a point's cell; `None` if the scale has no place for its value.

@@ -197,7 +197,7 @@ fn what_is_computed_cannot_be_edited() {
     }
     enter(&mut driver, "2/1:fc1.z[0]");
     enter(&mut driver, "set fc1.weight[0,0] 2");
-    assert_eq!(message(&driver), "in this iteration fc1.weight[0,0] was computed by the update of iteration 1: edit it in iteration 1");
+    assert_eq!(message(&driver), "edit fc1.weight[0,0] in iteration 1: here it was computed by the update of iteration 1");
     let mut masked = open(MASKED);
     enter(&mut masked, "set drop1.mask[1] 0.5");
     assert_eq!(message(&masked), "the entries of a mask are 0 or 1");

@@ -220,9 +220,12 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     };
     let list_rows = ordered(&rows).into_iter().map(&mut row).collect();
     let mut list = List::new(format!("{}: down to the leaves", there.address_of(there.output, entry.at)), list_rows);
-    let mut note =
-        if is_zero { "every term is 0: the factors that are 0 say why" } else { "shares are of Σ|terms|, multiplied along the way" }
-            .to_owned();
+    let mut note = if is_zero {
+        "every term is 0: the factors that are 0 say why"
+    } else {
+        "shares are of Σ|terms|, multiplied along the way; each factor of a term has the share of the whole term"
+    }
+    .to_owned();
     if !there.is_complete() {
         note = format!("the terms so far; {note}");
     }

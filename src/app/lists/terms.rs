@@ -78,7 +78,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     list.note = if first > 0 {
         format!("sum{so_far} {sum}{to_come}; the last {LISTED} terms, with shares of their own Σ|terms|")
     } else {
-        format!("sum{so_far} = {sum}{to_come}; shares are of Σ|terms| = {}", short(magnitude))
+        format!("sum{so_far} = {sum}{to_come}; shares are of Σ|terms| = {}", there.value_text(magnitude))
     };
     Ok(list)
 }

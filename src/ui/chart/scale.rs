@@ -40,6 +40,11 @@ impl Scale {
         Some(((value - low) / (high - low)).clamp(0.0, 1.0))
     }
 
+    /// Returns the number of distances between labels, if they are equal; otherwise 1.
+    pub fn steps(&self) -> usize {
+        if self.is_log { 1 } else { self.marks.len() - 1 }
+    }
+
     /// Returns the labels with their positions, from the lowest on.
     pub fn labels(&self) -> Vec<(String, f64)> {
         self.marks.iter().filter_map(|mark| Some((short(*mark), self.position(*mark)?))).collect()

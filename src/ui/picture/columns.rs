@@ -283,10 +283,15 @@ impl NeuronColumns {
             let range = around(current, neurons.len(), most);
             neurons[range].to_vec()
         };
-        let (left, right) = (near(left, self.now.left, counts[0]), near(right, self.now.right, counts[1]));
+        let (mut left, mut right) = (near(left, self.now.left, counts[0]), near(right, self.now.right, counts[1]));
         let mut edges = self.all_edges(view, &left, &right);
         if !has_neighbours || edges.len() > rows {
             edges.retain(|edge| self.is_of_entry(*edge) || has_one_term && edge.touches(self.now));
+        }
+        if has_neighbours {
+            // a neighbour without a line would look as if it had no connection
+            left.retain(|neuron| Some(*neuron) == self.now.left || edges.iter().any(|edge| edge.left == Some(*neuron)));
+            right.retain(|neuron| Some(*neuron) == self.now.right || edges.iter().any(|edge| edge.right == Some(*neuron)));
         }
         // a bias that is drawn below the column is the last term, and is not counted again
         let has_last = terms.end < view.at.terms && self.side.is_some_and(|side| is_bias(view.network(), side.tensor));

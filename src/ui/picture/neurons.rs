@@ -93,7 +93,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
 
 /// Writes the number of terms that are not shown, in the middle between two columns, or in the middle of the area if there is not enough room.
 fn draw_more(view: &View<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
-    let texts = [format!("… {terms} more terms"), format!("… {terms} more")];
+    let plural = if terms == 1 { "" } else { "s" };
+    let texts = [format!("… {terms} more term{plural}"), format!("… {terms} more")];
     let fits = |text: &&String, cells: u16| width(text) <= usize::from(cells);
     let (start, end) = if fits(&&texts[0], to.saturating_sub(from + 1)) { (from + 1, to) } else { (0, area.width) };
     if let Some(text) = texts.iter().find(|text| fits(text, end - start)) {
