@@ -2,7 +2,7 @@
 
 mod spoken;
 
-pub use spoken::spoken;
+pub use spoken::{spoken, spoken_sentence};
 
 /// The replacement for a character without an ASCII counterpart.
 pub const UNKNOWN: char = '?';

@@ -18,7 +18,7 @@ mod step;
 pub use matrix::{matrices, matrix};
 
 use crate::app::{Focus, ListRow, PromptKind, State, Visit};
-use crate::glyph::spoken;
+use crate::glyph::{spoken, spoken_sentence};
 use crate::text::line;
 use crate::ui::RenderOptions;
 use crate::ui::status::{line_sign, under_cursor};
@@ -104,7 +104,7 @@ pub fn status(view: &View<'_>) -> String {
 
 /// Returns the message, as a sentence of its own.
 fn message(state: &State) -> Option<String> {
-    state.message.as_ref().map(|message| spoken(&message.text))
+    state.message.as_ref().map(|message| spoken_sentence(&message.text))
 }
 
 /// Returns the text of the line that is open: the question, and the candidates if it asks.
@@ -116,7 +116,8 @@ fn open_line(view: &View<'_>) -> Vec<String> {
             let hint = |question| words::hint_text(question).filter(|_| view.state.message.is_none());
             let texts =
                 view.stepper.open_question().map(|question| hint(question).into_iter().chain([words::question_text(view, question)]));
-            texts.into_iter().flatten().map(|text| spoken(&text)).collect()
+            let keys = "<Tab> shows the answer, <Esc> leaves the question.".to_owned();
+            texts.into_iter().flatten().map(|text| spoken(&text)).chain([keys]).collect()
         }
         PromptKind::Value(_) => vec![format!("type the new value of {}", spoken(line_sign(view.state, prompt).trim()))],
         _ => {

@@ -116,7 +116,9 @@ impl PlainMode {
                     if self.press(key)? == Effect::Quit {
                         return Ok(Effect::Quit);
                     }
-                    if !has_meaning {
+                    // so does a line that does not open, because prediction asks first
+                    let is_line = matches!(key.code, Code::Char(':' | '/'));
+                    if !has_meaning || is_line && self.driver.state.focus() == Focus::Normal {
                         break;
                     }
                 }
@@ -133,7 +135,16 @@ impl PlainMode {
 
     /// Closes what is open over the step if a key has no meaning there: it is meant for the step.
     fn close_for(&mut self, key: Option<Key>) -> anyhow::Result<()> {
-        let is_over = |state: &State| matches!(state.focus(), Focus::Overlay | Focus::List | Focus::Map | Focus::Curve);
+        let begins_line = key.is_some_and(|key| matches!(key.code, Code::Char(':' | '/')));
+        if begins_line && matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer) {
+            self.press(Code::Esc.into())?;
+            self.driver.state.message = None;
+        }
+        let is_over = |state: &State| match state.focus() {
+            Focus::Overlay | Focus::List | Focus::Map | Focus::Curve => true,
+            Focus::Picker => state.stepper().is_some(),
+            Focus::Normal | Focus::Cursor | Focus::Prompt | Focus::Answer => false,
+        };
         if is_over(&self.driver.state) && key.is_some_and(|key| keys::action(&self.driver.state, key).is_none()) {
             self.press(Code::Esc.into())?;
             self.driver.state.message = None;
@@ -212,7 +223,9 @@ impl PlainMode {
 fn meaning(state: &State, line: &str) -> Result<Line, String> {
     let text = line.trim();
     let focus = state.focus();
-    if matches!(focus, Focus::Prompt | Focus::Answer) {
+    // a line that begins as an address or a search leaves the one that is open
+    let begins_another = matches!(text.chars().next(), Some(':' | '/'));
+    if matches!(focus, Focus::Prompt | Focus::Answer) && !begins_another {
         // the line that is open takes it
         let mut keys = keys::parse(line)?;
         if !keys.iter().any(|key| matches!(key.code, Code::Enter | Code::Esc | Code::Tab)) {
@@ -221,7 +234,9 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
         return Ok(Line::Keys(keys));
     }
     if text.is_empty() {
-        return Ok(Line::Again);
+        // after an answer, Enter goes on to the next question
+        let goes_on = state.stepper().is_some_and(|stepper| stepper.prediction.is_on) && focus == Focus::Normal;
+        return Ok(if goes_on { Line::Keys(vec![Code::Enter.into()]) } else { Line::Again });
     }
     let (is_command, rest) = text.strip_prefix(':').map_or((false, text), |rest| (true, rest.trim_start()));
     let of_word = |word: &'static PlainWord| {
@@ -237,6 +252,9 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
         return Ok(Line::Row(row));
     }
     // a single character is a key, even if a node has it as its name
+    if text.starts_with('/') && focus != Focus::Picker {
+        return Ok(Line::Keys(text.chars().map(|c| Key::from(Code::Char(c))).chain([Code::Enter.into()]).collect()));
+    }
     let is_palette_line = is_command || text.chars().nth(1).is_some() && state.is_palette_line(COMMANDS, text);
     if is_palette_line && focus != Focus::Picker {
         let typed = std::iter::once(':').chain(rest.chars()).map(|c| Key::from(Code::Char(c)));

@@ -6,17 +6,25 @@ use super::{SUBSCRIPTS, ascii, is_in_exponent};
 /// where a blank is on both sides: `*` is a convolution there, `-` a minus. Line breaks stay.
 #[must_use]
 pub fn spoken(text: &str) -> String {
-    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    let is_equation = true;
+    text.split('\n').map(|text| line(text, is_equation)).collect::<Vec<_>>().join("\n")
+}
+
+/// As [`spoken`], for a sentence that may tell what to type, such as `/ > 1`: signs of ASCII stay as they are.
+#[must_use]
+pub fn spoken_sentence(text: &str) -> String {
+    let is_equation = false;
+    line(text, is_equation)
 }
 
 /// As [`spoken`], for a text of one line.
-fn line(text: &str) -> String {
+fn line(text: &str, is_equation: bool) -> String {
     let chars: Vec<char> = text.chars().collect();
     // words with a blank on both sides; what is too much is removed at the end
     let mut said = String::with_capacity(2 * text.len());
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
-        let is_operator = at > 0 && chars[at - 1] == ' ' && chars.get(at + 1) == Some(&' ');
+        let is_operator = is_equation && at > 0 && chars[at - 1] == ' ' && chars.get(at + 1) == Some(&' ');
         at += 1;
         let is_in_exponent_of_ten = c == '−' && at > 2 && chars[at - 2] == 'e' && chars[at - 3].is_ascii_digit();
         if is_in_exponent_of_ten {
@@ -161,5 +169,6 @@ mod tests {
         ] {
             assert_eq!(spoken(text), said);
         }
+        assert_eq!(spoken_sentence("write > 1, == 0 or ∂C/∂a"), "write > 1, == 0 or d C by d a");
     }
 }

@@ -8,6 +8,8 @@ use crate::text::line;
 use crate::ui::view::View;
 use crate::ui::{equation, words};
 
+/// What stands for a number that the user is asked for.
+const ASKED: &str = "what is asked for";
 /// The largest number of terms that are read out in symbols.
 const MOST_TERMS: u64 = 8;
 
@@ -69,8 +71,8 @@ fn term(view: &View<'_>) -> String {
                 }
             }
         }
-        (Some(numbers), None) => forms.extend([numbers, "?".to_owned()]),
-        (None, _) => forms.push("?".to_owned()),
+        (Some(numbers), None) => forms.extend([numbers, ASKED.to_owned()]),
+        (None, _) => forms.push(ASKED.to_owned()),
     }
     let head = match view.at.terms {
         1 => entry(view),

@@ -18,5 +18,7 @@ pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf
     let what = cut(&format!(" {what} "), room);
     let keys = cut(&format!(" {keys} "), room.saturating_sub(crate::text::width(&what)));
     let line = Rect { height: 1, ..screen }.intersection(buf.area);
+    // nothing of the first line stays beside it
+    Line::styled(" ".repeat(room), style).render(line, buf);
     Line::from(vec![Span::styled(what, style.bold()), Span::styled(keys, style)]).render(line, buf);
 }

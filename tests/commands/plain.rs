@@ -100,3 +100,23 @@ fn plain_excludes_a_recording() {
     let run = plain_bytes(&["figure-17", "--plain", "--record", "x.session"], b"");
     assert!(run.status == 2 && run.err.contains("--record"), "{}", run.err);
 }
+
+#[test]
+fn a_prediction_goes_on_by_lines() {
+    let said = answers("figure-19", &["p", "<Tab>", "", "-4", "", "/conv1"]);
+    assert!(said.contains("<Tab> shows the answer, <Esc> leaves the question."), "{said}");
+    assert!(said.contains("the answer is 1; Enter goes on") && said.contains("equals what is asked for"), "{said}");
+    // an empty line went on after the shown answer, and after the right one
+    assert!(said.contains("step 34/64") && said.contains("step 35/64"), "{said}");
+    // a search asks first, and its letters are no keys
+    assert!(said.trim_end().lines().last().is_some_and(|line| line.contains("this may show what you are asked for later")), "{said}");
+}
+
+#[test]
+fn a_search_is_a_line_of_its_own() {
+    let said = answers("figure-19", &["/conv1", "n", "/> 12", "/zzz", ":loss"]);
+    assert!(said.lines().filter(|line| line.contains("  step ")).count() == 5, "{said}");
+    assert!(said.contains("\nloss  step 21/64"), "{said}");
+    let said = answers("figure-19", &["/[("]);
+    assert!(said.contains("type > 1, == 0 or nan"), "{said}");
+}

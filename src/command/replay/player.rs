@@ -221,15 +221,21 @@ impl Player {
         }
     }
 
+    /// `true` if a line of text is open, in which keys such as `T` are text.
+    fn takes_text(&self) -> bool {
+        matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer)
+    }
+
     /// The text of the marker: what is going on, and the keys.
     fn marker(&self) -> (String, &'static str) {
         let place = format!("{}/{}", self.cursor.done, self.cursor.len());
         match &self.mode {
-            Mode::Playing => (format!("▶ replay {place}"), "Space pauses, . and , go one event on and back, : to an event, q quits"),
-            Mode::Paused => (format!("replay {place}, paused"), "Space goes on, . and , one event on and back, : to an event, q quits"),
+            Mode::Playing => (format!("▶ replay {place}"), "Space pauses, . , go on and back, : to an event, q quits"),
+            Mode::Paused => (format!("replay {place}, paused"), "Space goes on, . , one event, : to an event, q quits"),
             Mode::Asking(_) => (format!("replay {place}: take over here?"), "Enter takes over, another key goes on with the replay"),
             Mode::Typing(text, _) => (format!("replay {place}: to event {text}_"), "Enter goes there, Esc leaves it"),
             Mode::Seeking(target) => (format!("replay {place}, on the way to {target}"), "q quits"),
+            Mode::ByHand if self.takes_text() => (format!("by hand, replay {place}"), "Esc, then T, gives back"),
             Mode::ByHand => (format!("by hand, replay {place}"), "T gives back"),
         }
     }
@@ -258,9 +264,7 @@ impl Program for Player {
                 }
                 continue;
             }
-            // in a line, T is text
-            let is_text = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer);
-            if key.is_some_and(|key| key == Code::Char('T').into()) && !is_text {
+            if key.is_some_and(|key| key == Code::Char('T').into()) && !self.takes_text() {
                 self.give_back(now);
                 continue;
             }
