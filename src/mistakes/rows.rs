@@ -23,6 +23,7 @@ pub static MISTAKES: &[Mistake] = &[
     cause("kernel-transposed-instead-of-rotated", "the filter was transposed", "its rows and columns are not exchanged", transposed_filter),
     cause("weight-transpose-missing", "row and column of {} were exchanged", "", transposed_factor),
     cause("outer-product-transposed", "that is {}, with row and column exchanged", "", transposed_entry),
+    cause("error-turned", "the error was turned", "here nothing is turned", turned_error),
     cause("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", rotated_entry),
     cause("function-not-applied", "that is {} itself", "the function is not applied yet", |q| arguments(q, Kind::Apply)),
     cause("not-the-maximum", "that is {}, which is not the largest", "", |q| arguments(q, Kind::Select)),
@@ -143,6 +144,17 @@ fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<Wrong> {
     plain(filter.and_then(|(filter, _)| read_elsewhere(question, filter, turned)))
 }
 
+/// Returns the gradient of a filter with the error turned by 180°, as the filter is when the error moves back.
+fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
+    if !is_gradient_of_filter(question) {
+        return Vec::new();
+    }
+    let network = question.trace.network_of(question.at.sample_run);
+    let is_error = |source: &TensorEntry| matches!(network.tensor(source.tensor).role, Role::Gradient(_));
+    let error = question.terms.first().and_then(|term| term.factors.iter().filter_map(|factor| factor.source).find(is_error));
+    plain(error.and_then(|error| read_elsewhere(question, error.tensor, turned)))
+}
+
 /// Returns the answer with a transposed filter. Where the filter is turned, the transpose takes the place of the turn.
 fn transposed_filter(question: &Question<'_>) -> Vec<Wrong> {
     let square = filter(question).filter(|(filter, _)| is_square(question, *filter));
@@ -184,12 +196,16 @@ fn transposed_entry(question: &Question<'_>) -> Vec<Wrong> {
 /// Returns the entry of a filter's gradient at the place that is turned by 180°.
 fn rotated_entry(question: &Question<'_>) -> Vec<Wrong> {
     let shape = question.shape(question.output());
+    let other = if is_gradient_of_filter(question) { at_other_index(shape, question.at.entry, turned) } else { None };
+    other_entry(question, other).into_iter().collect()
+}
+
+/// Returns whether the op computes the gradient of a filter.
+fn is_gradient_of_filter(question: &Question<'_>) -> bool {
     let network = question.trace.network_of(question.at.sample_run);
     let is_gradient_of_parameter =
         matches!(network.tensor(question.output()).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
-    let is_filter = shape.len() == 4 && is_gradient_of_parameter;
-    let other = if is_filter { at_other_index(shape, question.at.entry, turned) } else { None };
-    other_entry(question, other).into_iter().collect()
+    question.shape(question.output()).len() == 4 && is_gradient_of_parameter
 }
 
 /// Returns the arguments of a function of a kind.

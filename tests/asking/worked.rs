@@ -226,6 +226,22 @@ pub const WORKED_BY_HAND: &[(&str, WrongNumbers)] = &[
             ("figure-16", "grad.fc1.weight[1,0]", "0.343"),      // 0.5·0.685
         ],
     ),
+    // The error turned by 180° on the window of the input: δ is (1 −2; 3 0.5), turned (0.5 3; −2 1).
+    (
+        "error-turned",
+        [
+            ("figure-19", "grad.conv1.weight[0,0,0,0]", "1.5"),   // 1·0.5 + 2·3 + 4·(−2) + 3·1
+            ("figure-19", "grad.conv1.weight[0,0,0,1]", "-8"),    // 2·0.5 + 0·3 + 3·(−2) − 3·1
+            ("figure-19", "grad.conv1.weight[0,0,1,0]", "-1"),    // 4·0.5 + 3·3 + 5·(−2) − 2·1
+            ("figure-19", "grad.conv1.weight[0,0,1,1]", "2.5"),   // 3·0.5 − 3·3 − 2·(−2) + 6·1
+            ("figure-19", "grad.conv1.weight[0,0,0,0]#2", "6"),   // 2·3 for 2·(−2)
+            ("figure-19", "grad.conv1.weight[0,0,0,0]#3", "-8"),  // 4·(−2) for 4·3
+            ("figure-19", "grad.conv1.weight[0,0,0,1]#4", "-3"),  // −3·1 for −3·0.5
+            ("figure-19", "grad.conv1.weight[0,0,1,0]#1", "2"),   // 4·0.5 for 4·1
+            ("figure-19", "grad.conv1.weight[0,0,1,0]#3", "-10"), // 5·(−2) for 5·3
+            ("figure-19", "grad.conv1.weight[0,0,1,1]#2", "-9"),  // −3·3 for −3·(−2)
+        ],
+    ),
     // a turned gradient of a filter
     // The gradient of a filter, turned by 180° as the filter of the input's gradient is.
     (
