@@ -206,6 +206,7 @@ fn a_file_that_another_program_changes_is_noticed_and_read_again() {
     run.press(EDIT);
     run.wait_for(EDITED);
     run.press("\x1b");
+    run.wait_for("nothing is open");
     let other = TEXT.replace("[1, 2]", "[5, 2]").replace("mine", "another");
     replace(&folder, &other);
     run.wait_for("file changed");
