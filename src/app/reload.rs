@@ -38,8 +38,8 @@ impl State {
             Some(FileChange::Deleted) => format!("the file of {name} was deleted: W writes it again"),
             None => return is_news,
         };
-        // an answer to the last key stays; the first line of the screen has a word about the file too
-        if is_news && self.message.as_ref().is_none_or(|message| message.is_hint) {
+        // an error stays, which may be about this file; the first line of the screen has a word about the file too
+        if is_news && self.message.as_ref().is_none_or(|message| !message.is_error) {
             self.say(sentence, false);
         }
         is_news

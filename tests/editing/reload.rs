@@ -124,9 +124,9 @@ fn a_change_of_the_file_is_said_once_and_stays_in_the_first_line() {
     assert_eq!(message(&driver), "the file of small was deleted: W writes it again");
     // also without an edit
     assert_eq!(update(&mut driver.state.clone(), Action::WriteEdits), Some(Request::Write { path: None, then: None }));
-    // an answer to the last key stays
-    press(&mut driver, "u");
+    // an error stays, which may be about this file
+    driver.state.say("not read again: line 9", true);
     assert!(driver.state.file_has(Some(FileChange::Changed)));
-    assert_eq!(message(&driver), "there is no edit to undo");
+    assert_eq!(message(&driver), "not read again: line 9");
     assert!(driver.state.file_has(None) && !first_line(&driver).contains("file"));
 }
