@@ -162,8 +162,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     // if the arguments cannot be parsed, the message about this must still be in ASCII, so `--ascii` is looked up in the unparsed arguments
     let ascii = options::is_ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
-    let result = with_open_command(arguments).and_then(|arguments| match parse(arguments) {
-        Ok((global, arguments)) => run(&arguments, &global).or_else(|error| match error.downcast::<Faults>() {
+    // the declaration of all commands takes longer than a small command runs: once is enough
+    let program = parsed_program();
+    let result = with_open_command(&program, arguments).and_then(|arguments| match parse(program, arguments) {
+        Ok((global, row, arguments)) => run(row, &arguments, &global).or_else(|error| match error.downcast::<Faults>() {
             Ok(faults) => print_faults(&faults, &global),
             Err(error) => print_interruption(error),
         }),
@@ -174,21 +176,26 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-/// Parses the arguments. Returns the options that every command has, and all arguments.
-fn parse(arguments: Vec<OsString>) -> Result<(GlobalOptions, ArgMatches), clap::Error> {
-    let arguments = parsed_program().try_get_matches_from(arguments)?;
-    Ok((Cli::from_arg_matches(&arguments)?.global, arguments))
+/// Parses the arguments. Returns the options that every command has, the row of the command if one is named, and all arguments.
+fn parse(
+    program: clap::Command,
+    arguments: Vec<OsString>,
+) -> Result<(GlobalOptions, Option<&'static CommandRow>, ArgMatches), clap::Error> {
+    // in the order of the table
+    let names: Vec<String> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let arguments = program.try_get_matches_from(arguments)?;
+    let row = arguments.subcommand_name().and_then(|named| names.iter().position(|name| name == named)).map(|number| &COMMANDS[number]);
+    Ok((Cli::from_arg_matches(&arguments)?.global, row, arguments))
 }
 
-/// Runs the command that the arguments name. If they name no command, opens the picker.
-fn run(arguments: &ArgMatches, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+/// Runs a command with its arguments. Without a command, opens the picker.
+fn run(row: Option<&CommandRow>, arguments: &ArgMatches, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     global.threads.into_iter().for_each(threads::set_limit);
-    let Some((name, arguments)) = arguments.subcommand() else {
-        standard::ensure_stdout_is_open()?;
-        return open::open_picker(global);
-    };
-    let row = COMMANDS.iter().find(|row| (row.declare)().get_name() == name).expect("a command of the table");
-    (row.run)(arguments, global)
+    if let (Some(row), Some((_, arguments))) = (row, arguments.subcommand()) {
+        return (row.run)(arguments, global);
+    }
+    standard::ensure_stdout_is_open()?;
+    open::open_picker(global)
 }
 
 /// Prints the faults of a scenario.
@@ -235,8 +242,7 @@ fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
 /// Inserts the hidden command `open` before a scenario: `gradstep --ascii xor` becomes `gradstep --ascii open xor`.
 ///
 /// Clap alone would take a misspelt command for a scenario, and report a missing file instead of the misspelling.
-fn with_open_command(mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
-    let cli = parsed_program();
+fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     let mut position = 1;
     while let Some(argument) = arguments.get(position) {
         let text = argument.to_string_lossy();

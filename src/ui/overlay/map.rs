@@ -8,20 +8,22 @@
 //!
 //! Each block has the same number of lines, as many as fit for all blocks. If not all fit, the selected block is in the middle. Only blocks in view cost time.
 
+mod lanes;
+
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
 
+use self::lanes::Lanes;
 use super::super::timeline::filled_cells;
 use crate::app::NetworkMap;
 use crate::glyph::{self, SEPARATOR};
 use crate::network::{Id, Role};
 use crate::number::short;
-use crate::scene::{Block, Blocks, MAX_LANES, Scene};
+use crate::scene::{Block, Blocks, Scene};
 use crate::step::Pass;
 use crate::tensor::shape_on_screen;
 use crate::text::{align_left, align_right, cut, width};
@@ -235,33 +237,11 @@ struct BlockPen<'a> {
     columns: Columns,
 }
 
-/// The progress of a pass through a block.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Done {
-    None,
-    Part,
-    All,
-}
-
-impl Done {
-    fn of((done, all): (u64, u64)) -> Self {
-        match done {
-            _ if done == all => Self::All,
-            0 => Self::None,
-            _ => Self::Part,
-        }
-    }
-
-    fn mark(self) -> &'static str {
-        match self {
-            Self::None => "□",
-            Self::Part => "▣",
-            Self::All => "■",
-        }
-    }
-}
-
 impl BlockPen<'_> {
+    fn lanes(&self) -> Lanes<'_> {
+        Lanes { blocks: self.blocks, theme: self.theme(), is_backward: self.scene.is_backward(), left: MARGIN }
+    }
+
     fn theme(&self) -> &Theme {
         &self.view.theme
     }
@@ -272,7 +252,7 @@ impl BlockPen<'_> {
         let is_framed = rows.height >= FRAMED;
         let top = u16::from(is_framed);
         let progress = self.scene.block_progress(block);
-        self.draw_lanes(number, progress, rows, top, buf);
+        self.lanes().draw(number, progress, rows, top, buf);
         if is_here {
             buf.set_string(rows.x, rows.y + top, HERE, self.theme().style(StyleRole::Result).not_underlined());
         }
@@ -401,105 +381,5 @@ impl BlockPen<'_> {
             Span::styled(format!("  {count}"), dim),
         ])
         .render(area, buf);
-    }
-
-    /// Draws the lanes of a block: its mark, the lines that end in it, and the lines that pass. The mark is `top` lines below the first row.
-    fn draw_lanes(&self, number: usize, [forward, backward]: [(u64, u64); 2], rows: Rect, top: u16, buf: &mut Buffer) {
-        let Some(block) = self.blocks.get(number) else { return };
-        let above = number.checked_sub(1).and_then(|number| self.blocks.get(number)).map_or(0, |block| block.below);
-        let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
-        let x_of = |lane: usize| rows.x + MARGIN + u16::try_from(2 * lane).unwrap_or(0);
-        let line_style = self.theme().style(StyleRole::Dim);
-        let mut put = |x: u16, y: u16, text: &str, style: Style| {
-            if y < rows.bottom() && x < rows.right() {
-                buf.set_stringn(x, y, text, 1, style);
-            }
-        };
-        let own = block.lane;
-        for lane in 0..MAX_LANES {
-            for y in rows.y..rows.y + top {
-                if has(above, lane) {
-                    let ends_here = y + 1 == rows.y + top && own == Some(lane) && has(block.joins, lane);
-                    put(x_of(lane), y, if ends_here { "↓" } else { "│" }, line_style);
-                }
-            }
-            let next = self.blocks.get(number + 1).filter(|next| next.lane == Some(lane) && has(next.joins, lane));
-            for y in rows.y + top + 1..rows.bottom() {
-                if has(block.below, lane) {
-                    let ends_here = y + 1 == rows.bottom() && top == 0 && next.is_some();
-                    put(x_of(lane), y, if ends_here { "↓" } else { "│" }, line_style);
-                }
-            }
-        }
-        self.draw_joins(block, above, Rect { y: rows.y + top, height: 1, ..rows }.intersection(rows), buf);
-        let (forward, backward) = (Done::of(forward), Done::of(backward));
-        let role = match (forward, backward) {
-            (Done::None, _) => StyleRole::Dim,
-            (Done::All, Done::All | Done::Part) if self.scene.is_backward() => StyleRole::Backward,
-            _ => StyleRole::Forward,
-        };
-        // a backward pass that has begun is the one in progress
-        let state = if backward == Done::Part { Done::Part } else { forward };
-        let mark = Rect { x: x_of(own.unwrap_or(self.blocks.lanes)), y: rows.y + top, width: 1, height: 1 }.intersection(rows);
-        Line::styled(state.mark(), self.theme().style(role).bold()).render(mark, buf);
-    }
-
-    /// Draws the row of a block's mark: the lines that end in it or branch off to it, and the lines that pass.
-    fn draw_joins(&self, block: &Block, above: u16, row: Rect, buf: &mut Buffer) {
-        let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
-        let line_style = self.theme().style(StyleRole::Dim);
-        let x_of = |lane: usize| row.x + MARGIN + u16::try_from(2 * lane).unwrap_or(0);
-        let mut put = |x: u16, text: &str| {
-            if x < row.right() && !row.is_empty() {
-                buf.set_stringn(x, row.y, text, 1, line_style);
-            }
-        };
-        let own = block.lane.unwrap_or(self.blocks.lanes);
-        let joined = |lane: usize| has(above & block.joins, lane) && lane != own;
-        let (first, last) = ((0..MAX_LANES).find(|lane| joined(*lane)), (0..MAX_LANES).rev().find(|lane| joined(*lane)));
-        let (first, last) = (first.unwrap_or(own).min(own), last.unwrap_or(own).max(own));
-        for lane in (0..self.blocks.lanes).filter(|lane| *lane != own) {
-            let (passes, ends) = (has(above, lane), !has(block.below, lane));
-            let is_crossed = first < lane && lane < last;
-            let text = match (passes, joined(lane)) {
-                (true, true) if lane < own => {
-                    if ends {
-                        if first < lane { "┴" } else { "╰" }
-                    } else if first < lane {
-                        "┼"
-                    } else {
-                        "├"
-                    }
-                }
-                (true, true) => {
-                    if ends {
-                        if lane < last { "┴" } else { "╯" }
-                    } else if lane < last {
-                        "┼"
-                    } else {
-                        "┤"
-                    }
-                }
-                (true, false) => "│",
-                (false, _) => {
-                    if is_crossed {
-                        "─"
-                    } else {
-                        " "
-                    }
-                }
-            };
-            put(x_of(lane), text);
-        }
-        for lane in first..last {
-            let text = if lane + 1 == own {
-                "→"
-            } else if lane == own {
-                "←"
-            } else {
-                "─"
-            };
-            put(x_of(lane) + 1, text);
-        }
     }
 }
