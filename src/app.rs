@@ -82,7 +82,7 @@ pub use names::OpNames;
 pub use number_name::number_name;
 pub use overlay::Overlay;
 pub use overlay_kind::{ListKind, OverlayKind};
-pub use picker::{Picker, ScenarioEntry};
+pub use picker::{Picker, ScenarioEntry, ScenarioGroup};
 pub use predicting::asked_symbol;
 pub use prediction::{Closed, Prediction, PredictionQuestion, RuleScore};
 pub use prompt::{Candidate, Prompt, PromptKind};

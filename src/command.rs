@@ -26,6 +26,7 @@ mod plain;
 mod planned;
 mod progress;
 mod read;
+mod recent;
 pub mod replay;
 mod report;
 mod scenario_file;

@@ -203,11 +203,21 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Picker, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first scenario", ""),
     row(Focus::Picker, &["G", "<End>"], Action::Scroll(i16::MAX), "the last scenario", ""),
     row(Focus::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
-    row(Focus::Picker, &[":", "/"], Action::OpenPalette(COMMANDS), "in an open scenario: commands, addresses and searches", ""),
+    row(Focus::Picker, &["/"], Action::OpenSearch, "lists only the scenarios that have words in name, title or summary", "filter"),
+    row(Focus::Picker, &[":"], Action::OpenPalette(COMMANDS), "in an open scenario: commands, addresses and searches", ""),
     row(Focus::Picker, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),
     row(Focus::Picker, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
     row(Focus::Picker, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
+
+    row(Focus::Filter, &["<Enter>"], Action::Accept, "open the selected scenario", "open"),
+    row(Focus::Filter, &["<Down>", "<Tab>"], Action::Scroll(1), "the next scenario", "down"),
+    row(Focus::Filter, &["<Up>", "<S-Tab>"], Action::Scroll(-1), "the previous scenario", "up"),
+    row(Focus::Filter, &["<PgDn>"], Action::Page(1), "ten scenarios down", ""),
+    row(Focus::Filter, &["<PgUp>"], Action::Page(-1), "ten scenarios up", ""),
+    row(Focus::Filter, &["<Home>"], Action::Scroll(i16::MIN), "the first scenario", ""),
+    row(Focus::Filter, &["<End>"], Action::Scroll(i16::MAX), "the last scenario", ""),
+    row(Focus::Filter, &["<Esc>", "<C-c>"], Action::Close, "end the filter: all scenarios again", "end"),
 ];
 
 /// The commands of the palette: the rows of the stepper's normal mode.
@@ -238,7 +248,7 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
         // keys without a meaning for the cursor have their usual one
         (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
         // and those without one for the number, that of the address line
-        (Focus::Answer, _) => action_in(state, Focus::Prompt, key),
+        (Focus::Answer | Focus::Filter, _) => action_in(state, Focus::Prompt, key),
         (Focus::List, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => {
             let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
             list.and_then(|list| list.row_of_key(c)).map(Action::Choose)
@@ -261,6 +271,7 @@ fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
         (Focus::Overlay, Code::Char('n')) => Some(Action::Close),
         // the line took addresses only
         (Focus::Normal, Code::Char(':')) => Some(Action::OpenPrompt),
+        (Focus::Picker, Code::Char('/')) => Some(Action::OpenPalette(COMMANDS)),
         _ => None,
     }
 }

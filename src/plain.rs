@@ -48,7 +48,7 @@ impl Reader {
         lines.extend(message(state));
         let focus = state.focus();
         match focus {
-            Focus::Picker => lines.extend(overlay::picker(state)),
+            Focus::Picker | Focus::Filter => lines.extend(overlay::picker(state)),
             Focus::List => lines.extend(self.list(state)),
             Focus::Overlay | Focus::Map | Focus::Curve => lines.extend(overlay::open(&view)),
             Focus::Normal | Focus::Cursor | Focus::Prompt | Focus::Answer => {}

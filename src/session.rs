@@ -69,6 +69,9 @@ pub struct Header {
     /// The number from which subscripts, headings and channels count at the start: 1 or 0.
     #[serde(default = "default_index", skip_serializing_if = "is_default_index")]
     pub index: usize,
+    /// The names of the scenarios in the picker, in its order. Sessions without the key were recorded when they were in alphabetical order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenarios: Vec<String>,
     /// The address to which the stepper was still going when the recording began: the address of `--at`, or the scenario's start. `None` if the stepper was
     /// already there.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,7 @@ impl Header {
             iteration: at.iteration,
             at: at.step,
             index: default_index(),
+            scenarios: Vec::new(),
             goal: None,
         }
     }
@@ -126,6 +130,12 @@ impl Header {
     #[must_use]
     pub fn with_index(self, index: usize) -> Self {
         Self { index, ..self }
+    }
+
+    /// Sets the names of the scenarios in the picker.
+    #[must_use]
+    pub fn with_scenarios(self, scenarios: Vec<String>) -> Self {
+        Self { scenarios, ..self }
     }
 
     /// Sets the files that the scenario reads.

@@ -144,7 +144,7 @@ pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u1
     match state.focus() {
         Focus::List | Focus::Map | Focus::Curve | Focus::Overlay => overlay::hit(state, screen, x, y),
         Focus::Prompt => popup::row_at(state, screen, x, y).map(ClickTarget::Row),
-        Focus::Picker => picker::scenario_at(state, above_last_line(screen), x, y).map(ClickTarget::Row),
+        Focus::Picker | Focus::Filter => picker::scenario_at(state, above_last_line(screen), x, y).map(ClickTarget::Row),
         Focus::Normal | Focus::Cursor | Focus::Answer if is_too_small(screen) => None,
         // the line of a question takes no clicks, so the screen does
         Focus::Normal | Focus::Cursor | Focus::Answer => panes::hit(stepper?, screen, x, y),

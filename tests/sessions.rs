@@ -12,6 +12,7 @@ use gradstep::app::{Action, State, Visit, update};
 use gradstep::command::driver::{Driver, Effect};
 use gradstep::command::replay::Player;
 use gradstep::command::{ScenarioLoader, TerminalStepper, bundled, picker_entries, replay};
+use gradstep::keys;
 use gradstep::scenario::Limits;
 use gradstep::session::{Event, Header, Recorder, Session};
 use gradstep::terminal::{Flow, Input, Program};
@@ -52,6 +53,7 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let mut state = State::picker(picker_entries::bundled());
     state.open(Arc::clone(&document), None);
     let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").visit(), size);
+    let header = header.with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
     let mut live = TerminalStepper::new(Driver::new(state, loader), OPTIONS, Some(recorder));
     let mut frames = vec![draw(&live, size)];
@@ -180,6 +182,36 @@ fn a_session_replays_to_the_frames_that_were_seen() {
         let different = seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert!(different > 10, "the frames show something: {different}");
     }
+}
+
+/// The picker of a session has the scenarios of its time, and its keys.
+#[test]
+fn the_picker_of_a_session_has_the_order_of_its_time() {
+    let scenario = bundled::find("figure-14").unwrap();
+    let opened = |format: u64, scenarios: &[&str], keys: &str| {
+        let header = Header::new("figure-14".to_owned(), scenario.text.to_owned(), Visit { iteration: 1, step: 1 }, (80, 24));
+        let header = Header { format, ..header.with_scenarios(scenarios.iter().map(|&name| name.to_owned()).collect()) };
+        let events = keys::parse(keys).unwrap().into_iter().map(|key| (Duration::ZERO, Event::Key(key))).collect();
+        let session = Session { header, events, is_truncated: false };
+        let mut driver = replay::begin(&session, Limits::default()).unwrap();
+        for (time, event) in &session.events {
+            driver.apply(event, *time);
+        }
+        driver.state.document().unwrap().scenario.name.clone()
+    };
+    for format in [1, 2] {
+        // alphabetical, without the key `scenarios`
+        assert_eq!(opened(format, &[], "ok<Enter>"), "figure-09");
+        assert_eq!(opened(format, &[], "o<Home><Enter>"), "figure-01");
+    }
+    assert_eq!(opened(2, bundled::LEARNING, "oj<Enter>"), "figure-15");
+    assert_eq!(opened(2, bundled::LEARNING, "o<End><Enter>"), "figure-01");
+    // a scenario that this program lacks keeps its row
+    assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "ojj<Enter>"), "xor");
+    assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "oj<Enter>"), "figure-14");
+    // the filter is newer than format 1
+    assert_eq!(opened(1, &[], "o/jjx<Enter>"), "figure-16");
+    assert_eq!(opened(2, bundled::LEARNING, "o/xor<Enter>"), "xor");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use gradstep::app::{Document, Focus, Job, ScenarioEntry, State, Visit};
+use gradstep::app::{Document, Focus, Job, ScenarioEntry, ScenarioGroup, State, Visit};
 use gradstep::command::driver::Driver;
 use gradstep::command::replay::{self, Player};
 use gradstep::command::{ScenarioLoader, TerminalStepper};
@@ -51,7 +51,7 @@ fn state(text: &str) -> State {
         title: String::new(),
         summary: String::new(),
         source: String::new(),
-        bundled: true,
+        group: ScenarioGroup::Bundled,
     };
     let mut state = State::picker(vec![entry("figure-14"), entry("xor")]);
     state.open(Arc::new(Document::new(read(source, Limits::default()).unwrap())), None);
@@ -337,7 +337,13 @@ fn no_key_waits_for_a_file_of_the_picker() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("wide.toml"), WIDE).unwrap();
     fs::write(path("wrong.toml"), "title = 1").unwrap();
-    let entry = |name: String| ScenarioEntry { name, title: String::new(), summary: String::new(), source: String::new(), bundled: false };
+    let entry = |name: String| ScenarioEntry {
+        name,
+        title: String::new(),
+        summary: String::new(),
+        source: String::new(),
+        group: ScenarioGroup::Folder,
+    };
     let state = State::picker(["wide.toml", "wrong.toml", "none.toml"].map(|name| entry(path(name))).to_vec());
     let loader = ScenarioLoader { limits: Limits::default(), opens_files: true };
     let mut world = World {

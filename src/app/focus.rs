@@ -5,6 +5,8 @@
 pub enum Focus {
     /// The picker.
     Picker,
+    /// The line of the picker's filter. Keys without a meaning for it have that of the address line.
+    Filter,
     /// The stepper in its normal mode.
     Normal,
     /// The cursor on the matrices. A key without a meaning for the cursor has its meaning of the normal mode.
@@ -21,4 +23,12 @@ pub enum Focus {
     Map,
     /// The overlay, if it is the curve of the loss.
     Curve,
+}
+
+impl Focus {
+    /// Returns whether a line is open, in which a character is text and not a key.
+    #[must_use]
+    pub fn is_line(self) -> bool {
+        matches!(self, Self::Prompt | Self::Answer | Self::Filter)
+    }
 }

@@ -1,6 +1,32 @@
 //! The picker: a list of scenarios, from which the user opens one.
 
-use super::Stepper;
+use super::{Prompt, Stepper};
+
+/// A group of scenarios in the picker. The groups are listed in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScenarioGroup {
+    /// Files that were opened before.
+    Recent,
+    /// Scenarios that are part of the program.
+    Bundled,
+    /// Files in the current folder.
+    Folder,
+}
+
+impl ScenarioGroup {
+    /// All groups, in the order of the list.
+    pub const ALL: [Self; 3] = [Self::Recent, Self::Bundled, Self::Folder];
+
+    /// Returns the title above the group.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Recent => "opened before",
+            Self::Bundled => "bundled",
+            Self::Folder => "in this folder",
+        }
+    }
+}
 
 /// One scenario in the picker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,22 +39,42 @@ pub struct ScenarioEntry {
     pub summary: String,
     /// The figure or the text from which the scenario's numbers are taken.
     pub source: String,
-    /// `true` if the scenario is part of the program, `false` if it is a file in the current folder.
-    pub bundled: bool,
+    /// The group in which it is listed.
+    pub group: ScenarioGroup,
 }
 
 /// The picker. It may cover an open scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Picker {
-    /// The selected row.
+    /// The selected scenario, as an index of all scenarios.
     pub selected: usize,
+    /// The line of the filter, if it is open.
+    pub filter: Option<Prompt>,
     /// The stepper under the picker, if a scenario is open. Its job and its play continue.
     pub over: Option<Box<Stepper>>,
 }
 
 impl Picker {
-    /// Moves the selection down by this number of rows, up if negative, in a list of `count` rows.
-    pub(super) fn scroll(&mut self, rows: i16, count: usize) {
-        self.selected = self.selected.saturating_add_signed(rows.into()).min(count.saturating_sub(1));
+    /// Returns the scenarios that are listed, as indices of all scenarios: those whose name, title and summary contain each word of the filter, in capital or
+    /// small letters.
+    #[must_use]
+    pub fn listed(&self, scenarios: &[ScenarioEntry]) -> Vec<usize> {
+        let typed = self.filter.as_ref().map_or("", |filter| filter.input.value()).to_lowercase();
+        let is_match = |entry: &ScenarioEntry| {
+            let text = format!("{}\n{}\n{}", entry.name, entry.title, entry.summary).to_lowercase();
+            typed.split_whitespace().all(|word| text.contains(word))
+        };
+        let in_group = |group| (0..scenarios.len()).filter(move |&index| scenarios[index].group == group);
+        ScenarioGroup::ALL.into_iter().flat_map(in_group).filter(|&index| is_match(&scenarios[index])).collect()
+    }
+
+    /// Moves the selection down by this number of rows, up if negative. A scenario that is not listed is no longer selected.
+    pub(super) fn scroll(&mut self, rows: i16, scenarios: &[ScenarioEntry]) {
+        let listed = self.listed(scenarios);
+        let Some(last) = listed.len().checked_sub(1) else { return };
+        self.selected = match listed.iter().position(|index| *index == self.selected) {
+            Some(row) => listed[row.saturating_add_signed(rows.into()).min(last)],
+            None => listed[0],
+        };
     }
 }

@@ -31,6 +31,8 @@ pub enum PromptKind {
     Value(GivenNumber),
     /// A number that is predicted.
     Answer(Asked),
+    /// Words of scenarios in the picker.
+    Filter,
 }
 
 /// The line.

@@ -1,8 +1,11 @@
 //! The state of the program: everything on which its frames and the meaning of its keys depend.
 
 use std::mem;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tui_input::InputRequest;
 
 use super::lists;
 use super::motion::Motion;
@@ -100,6 +103,7 @@ impl State {
     /// Returns the part of the screen that would get the keys if no overlay were open.
     fn focus_of_screen(&self) -> Focus {
         match &self.screen {
+            Screen::Picker(Picker { filter: Some(_), .. }) => Focus::Filter,
             Screen::Picker(_) => Focus::Picker,
             Screen::Stepper(stepper) => match stepper.mode {
                 Mode::Normal if stepper.cursor.is_some() => Focus::Cursor,
@@ -143,9 +147,12 @@ impl State {
         Some(Motion { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
     }
 
-    /// Returns the address line, if it is open, even if an overlay or the picker covers it.
+    /// Returns the line that is open: the picker's filter, or else the address line, even if an overlay or the picker covers it.
     #[must_use]
     pub fn prompt(&self) -> Option<&Prompt> {
+        if let Screen::Picker(Picker { filter: Some(filter), .. }) = &self.screen {
+            return Some(filter);
+        }
         match &self.stepper()?.mode {
             Mode::Prompt(prompt) => Some(prompt),
             Mode::Normal => None,
@@ -205,32 +212,53 @@ impl State {
     /// Opens the picker and selects the open scenario.
     pub(super) fn open_picker(&mut self) {
         let open = self.document().map(|document| &document.scenario);
-        // the picker lists files by path, such as `net.toml`; the scenario's name has no suffix
+        // the picker lists files by path, such as `lab/net.toml`; the scenario's name is `net`
         let is_open = |scenario: &ScenarioEntry| {
-            let name = scenario.name.strip_suffix(".toml").unwrap_or(&scenario.name);
-            open.is_some_and(|open| name == open.name && scenario.title == open.title)
+            let name = Path::new(&scenario.name).file_stem().unwrap_or_default();
+            open.is_some_and(|open| name == &*open.name && scenario.title == open.title)
         };
         let selected = self.scenarios.iter().position(is_open).unwrap_or(0);
         let over = match mem::take(&mut self.screen) {
             Screen::Picker(picker) => picker.over,
             Screen::Stepper(stepper) => Some(stepper),
         };
-        self.screen = Screen::Picker(Picker { selected, over });
+        self.screen = Screen::Picker(Picker { selected, filter: None, over });
     }
 
-    /// Returns the scenario that is selected in the picker, if the picker is open.
+    /// Returns the scenario that is selected in the picker, if the picker is open and lists it.
     #[must_use]
     pub fn selected(&self) -> Option<&ScenarioEntry> {
         match &self.screen {
-            Screen::Picker(picker) => self.scenarios.get(picker.selected),
-            Screen::Stepper(_) => None,
+            Screen::Picker(picker) if picker.listed(&self.scenarios).contains(&picker.selected) => self.scenarios.get(picker.selected),
+            _ => None,
+        }
+    }
+
+    /// Edits the line of the picker's filter. If the selected scenario is no longer listed, the first one is selected.
+    pub(super) fn edit_filter(&mut self, request: InputRequest) {
+        if let Screen::Picker(picker) = &mut self.screen
+            && let Some(filter) = &mut picker.filter
+        {
+            if filter.is_closed_by(request) {
+                picker.filter = None;
+            } else {
+                filter.edit(request);
+            }
+            picker.scroll(0, &self.scenarios);
         }
     }
 
     /// Moves the picker's selection down by this number of rows, up if negative.
     pub(super) fn move_selection(&mut self, rows: i16) {
         if let Screen::Picker(picker) = &mut self.screen {
-            picker.scroll(rows, self.scenarios.len());
+            picker.scroll(rows, &self.scenarios);
+        }
+    }
+
+    /// Ends the picker's filter: all scenarios are listed again.
+    pub(super) fn end_filter(&mut self) {
+        if let Screen::Picker(picker) = &mut self.screen {
+            picker.filter = None;
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tui_input::InputRequest;
 
-use super::{Action, Document, Focus, Mode, OverlayKind, Request, ScenarioEntry, Screen, Setting, State, Stepper, Visit, update};
+use super::{
+    Action, Document, Focus, Mode, OverlayKind, Request, ScenarioEntry, ScenarioGroup, Screen, Setting, State, Stepper, Visit, update,
+};
 use crate::scenario::{Limits, Source, read};
 
 const SCENARIO: &str = r#"title = "small"
@@ -37,7 +39,7 @@ fn picker() -> State {
         title: name.to_owned(),
         summary: String::new(),
         source: String::new(),
-        bundled: true,
+        group: ScenarioGroup::Bundled,
     };
     State::picker(vec![entry("large"), entry("small")])
 }

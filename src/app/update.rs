@@ -5,8 +5,8 @@ use super::motion::Motion;
 use super::predicting::looks_ahead;
 use super::prediction::LooksAhead;
 use super::{
-    Action, CopyFormat, FileChange, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen,
-    Setting, State,
+    Action, CopyFormat, FileChange, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request,
+    ScenarioGroup, Screen, Setting, State,
 };
 use crate::text::cut;
 
@@ -78,7 +78,7 @@ impl State {
     fn copy_command_line(&mut self, arguments: &str) -> Option<Request> {
         let stepper = self.stepper()?;
         let name = &stepper.document.scenario.name;
-        let is_bundled = self.scenarios.iter().any(|scenario| scenario.bundled && scenario.name == *name);
+        let is_bundled = self.scenarios.iter().any(|scenario| scenario.group == ScenarioGroup::Bundled && scenario.name == *name);
         let scenario = if is_bundled { name.clone() } else { format!("{name}.toml") };
         let address = stepper.address_here()?.to_string();
         let arguments = arguments.replace("{scenario}", &quoted(&scenario)).replace("{address}", &quoted(&address));
@@ -162,6 +162,7 @@ impl State {
             }
             Action::TogglePrediction => self.toggle_prediction(),
             Action::ShowAnswer => self.motion().iter_mut().for_each(Motion::show_the_answer),
+            Action::Edit(request) if self.focus() == Focus::Filter => self.edit_filter(request),
             Action::Edit(_) | Action::Complete | Action::CompleteBack => {
                 if let Some(stepper) = self.stepper_mut() {
                     stepper.mode.edit(&action, &stepper.document);
@@ -255,6 +256,7 @@ impl State {
                 stepper.play = None;
                 stepper.mode = Mode::Prompt(Prompt::new(kind));
             }
+            Screen::Picker(picker) if kind == PromptKind::Search => picker.filter = Some(Prompt::new(PromptKind::Filter)),
             Screen::Picker(_) => self.say("commands and searches are for an open scenario: Enter opens the selected one", false),
         }
     }
@@ -272,6 +274,7 @@ impl State {
                 self.overlay = self.overlay.take().and_then(|overlay| overlay.below).map(|below| *below);
             }
             Focus::Picker => self.close_picker(),
+            Focus::Filter => self.end_filter(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
             Focus::Prompt | Focus::Answer => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
             Focus::Normal => self.motion().iter_mut().for_each(Motion::stop),
@@ -284,8 +287,12 @@ impl State {
             Focus::Overlay => self.close(),
             Focus::List => return self.choose(),
             Focus::Map => return self.choose_block(),
-            Focus::Picker => {
-                let open = Request::Open(self.selected()?.name.clone());
+            Focus::Picker | Focus::Filter => {
+                let Some(selected) = self.selected() else {
+                    self.say("no scenario has these words", false);
+                    return None;
+                };
+                let open = Request::Open(selected.name.clone());
                 return self.leave(open);
             }
             Focus::Curve => self.go_to_marker(),
@@ -383,7 +390,7 @@ impl State {
         match self.focus() {
             Focus::Overlay | Focus::List | Focus::Map => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),
             Focus::Curve => self.move_marker(lines.into()),
-            Focus::Picker => self.move_selection(lines),
+            Focus::Picker | Focus::Filter => self.move_selection(lines),
             Focus::Prompt | Focus::Answer => {
                 let next = if lines > 0 { Action::Complete } else { Action::CompleteBack };
                 self.stepper_mut().into_iter().for_each(|stepper| stepper.mode.edit(&next, &stepper.document));

@@ -22,6 +22,24 @@ pub const ALL: &[Bundled] = bundled![
     "mazur-2-2-2" "xor"
 ];
 
+/// The names of all bundled scenarios, in the order in which they are best learnt from: one chain rule, a fully-connected network, then convolutions, whole
+/// networks and training.
+pub const LEARNING: &[&str] = &[
+    "figure-14",
+    "figure-15",
+    "figure-16",
+    "figure-17",
+    "figure-09",
+    "figure-18",
+    "figure-19",
+    "figure-20",
+    "figure-02",
+    "figure-07",
+    "mazur-2-2-2",
+    "xor",
+    "figure-01",
+];
+
 /// Returns the bundled scenario of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<Bundled> {
@@ -45,5 +63,8 @@ mod tests {
         files.sort();
         let table: Vec<&str> = ALL.iter().map(|bundled| bundled.name).collect();
         assert_eq!(table, files);
+        let mut learning = LEARNING.to_vec();
+        learning.sort_unstable();
+        assert_eq!(learning, files);
     }
 }

@@ -14,6 +14,7 @@ use ratatui::layout::Rect;
 
 use super::bundled;
 use super::progress::with_progress;
+use super::recent;
 use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
 use crate::app::{self, Action, Document, Focus, Job, Request, SLICE, State};
@@ -113,6 +114,10 @@ impl Driver {
     fn begin_file(&mut self) {
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
         let numbers = file.begin(&document.scenario);
+        // not while a session is recorded: it opens no files
+        if let Some(path) = document.scenario.path.as_deref().filter(|_| self.loader.opens_files) {
+            recent::add(path);
+        }
         if let Some(numbers) = numbers {
             self.state.offer_edits(numbers);
         }
@@ -362,7 +367,7 @@ impl Driver {
         }
         let Some(action) = action else {
             let Event::Key(key) = event else { return Effect::Nothing };
-            let help = if matches!(self.state.focus(), Focus::Prompt | Focus::Answer) { "Esc closes the line" } else { "? lists the keys" };
+            let help = if self.state.focus().is_line() { "Esc closes the line" } else { "? lists the keys" };
             self.state.say(format!("{} does nothing here: {help}", keys::shown(&key.to_string())), is_error);
             return Effect::Changed;
         };

@@ -42,10 +42,15 @@ pub struct Leftover {
 
 /// Returns the folder of the journals; `None` if there is no home.
 pub(super) fn folder() -> Option<PathBuf> {
+    Some(state_folder()?.join("edits"))
+}
+
+/// Returns the folder of what the program remembers from one run to the next; `None` if there is no home.
+pub(super) fn state_folder() -> Option<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // the specification of base directories ignores a relative path
     let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(variable("HOME")?.join(".local/state")))?;
-    Some(state.join("gradstep").join("edits"))
+    Some(state.join("gradstep"))
 }
 
 /// Returns the name of a scenario's journals: its absolute path with `%` for each separator, or the name of a bundled scenario.

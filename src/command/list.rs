@@ -18,7 +18,9 @@ pub(super) struct ListCommand {}
 
 impl Invocation for ListCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
-        let entries = picker_entries::bundled();
+        let mut entries = picker_entries::bundled();
+        // a list to look a name up in, not to learn from
+        entries.sort_by(|one, next| one.name.cmp(&next.name));
         let columns =
             if stdout_is_terminal() { crossterm::terminal::size().map_or(usize::MAX, |(columns, _)| columns.into()) } else { usize::MAX };
         let name_width = entries.iter().map(|entry| width(&entry.name)).max().unwrap_or(0);

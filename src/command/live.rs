@@ -105,7 +105,7 @@ impl Program for TerminalStepper {
 /// Translates a terminal input into events of the stepper. `screen` is the area of the frame that the user sees.
 pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, screen: Rect) -> Vec<Event> {
     let focus = driver.state.focus();
-    let wheel_lines = if focus == Focus::Picker { 1 } else { 3 };
+    let wheel_lines = if matches!(focus, Focus::Picker | Focus::Filter) { 1 } else { 3 };
     match input {
         Input::Key(event) => to_key(event).into_iter().map(Event::Key).collect(),
         Input::Mouse(event) => match event.kind {
@@ -119,7 +119,7 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             _ => Vec::new(),
         },
         // only the first line of a text, and only into the address line; elsewhere each of its characters would act as a command
-        Input::Paste(text) if matches!(focus, Focus::Prompt | Focus::Answer) => {
+        Input::Paste(text) if focus.is_line() => {
             // terminals send a line break as either character
             let line = text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
             line.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS).map(|c| Event::Key(Code::Char(c).into())).collect()

@@ -54,7 +54,7 @@ pub(super) const OPEN: &str = "open";
 pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
     let recorder = None;
-    run_stepper(Driver::new(State::picker(picker_entries::all()), loader), global, recorder)
+    run_stepper(Driver::new(State::picker(picker_entries::all_with_recent()), loader), global, recorder)
 }
 
 impl Invocation for OpenCommand {
@@ -82,7 +82,12 @@ impl Invocation for OpenCommand {
         let at = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, parse_address(text)?))).transpose()?;
         let document = Arc::new(Document::new(scenario));
         let scenario = Arc::clone(&document.scenario);
-        let mut state = State::picker(if loader.opens_files { picker_entries::all() } else { picker_entries::bundled() });
+        let mut state = State::picker(match loader.opens_files {
+            // scripts choose rows by number, so the list must not depend on what was opened before
+            true if self.plain => picker_entries::all(),
+            true => picker_entries::all_with_recent(),
+            false => picker_entries::bundled(),
+        });
         self.draw.apply(&mut state.settings);
         // move the document into the state: its only owner can free the iteration when another one is computed
         // with --at, it opens at step 1, and `go_to` below goes to the address
@@ -109,6 +114,7 @@ impl Invocation for OpenCommand {
                 let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
                 let header =
                     header.with_files(recorded_files).with_goal(goal.filter(|_| state.job().is_some())).with_index(self.draw.index);
+                let header = header.with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
                 let mut recorder = begin_recording(path, &header)?;
                 if self.draw.zoom {
                     // a session has no setting for it, so the key is recorded

@@ -1,4 +1,5 @@
-//! The entries of the picker, the list of scenarios that `gradstep` opens: the bundled scenarios, and the scenario files of the current folder.
+//! The entries of the picker, the list of scenarios that `gradstep` opens: files that were opened before, the bundled scenarios, and the
+//! scenario files of the current folder.
 
 use std::path::Path;
 
@@ -6,56 +7,76 @@ use toml::de::{DeTable, DeValue};
 
 use super::bundled;
 use super::read::read_file;
+use super::recent::{self, RecentFile};
 use super::source::scenario_files_in;
-use crate::app::ScenarioEntry;
-use crate::text::sentence;
+use crate::app::{ScenarioEntry, ScenarioGroup};
+use crate::text::{line, sentence};
 
 /// The size of the largest file that is read for its title, in bytes. Reading a larger file would delay the picker.
 const MAX_FILE_BYTES: usize = 256 << 10;
 /// The largest number of bytes that are read from all files together.
 const MAX_TOTAL_BYTES: usize = 8 << 20;
 
-/// The entries of the bundled scenarios.
+/// The entries of the bundled scenarios, in the order in which they are best learnt from.
 #[must_use]
 pub fn bundled() -> Vec<ScenarioEntry> {
-    let is_bundled = true;
-    bundled::ALL.iter().filter_map(|bundled| text_entry(bundled.name, bundled.text, is_bundled)).collect()
+    named(bundled::LEARNING)
+}
+
+/// The entries of bundled scenarios, by their names. A name that is not bundled has an entry too, so that the others keep their places.
+#[must_use]
+pub fn named(names: &[impl AsRef<str>]) -> Vec<ScenarioEntry> {
+    let entry = |name: &str| {
+        let found = bundled::find(name).and_then(|bundled| text_entry(bundled.name, bundled.text, ScenarioGroup::Bundled));
+        found.unwrap_or_else(|| untitled_entry(&line(name), "this program has no such scenario", ScenarioGroup::Bundled))
+    };
+    names.iter().map(|name| entry(name.as_ref())).collect()
 }
 
 /// The entries of the bundled scenarios, then those of the files in the current folder that are scenarios or cannot be read.
 pub(super) fn all() -> Vec<ScenarioEntry> {
-    let mut entries = bundled();
+    with_files(&[])
+}
+
+/// The entries of the files that were opened before, newest first, then those of [`all`].
+pub(super) fn all_with_recent() -> Vec<ScenarioEntry> {
+    with_files(&recent::files())
+}
+
+fn with_files(recent: &[RecentFile]) -> Vec<ScenarioEntry> {
     let mut bytes_left = MAX_TOTAL_BYTES;
-    entries.extend(scenario_files_in(Path::new(".")).iter().filter_map(|name| file_entry(name, Path::new(name), &mut bytes_left)));
+    let mut entry = |name: &str, path: &Path, group| file_entry(name, path, group, &mut bytes_left);
+    let mut entries: Vec<_> = recent.iter().filter_map(|file| entry(&file.name, &file.path, ScenarioGroup::Recent)).collect();
+    entries.extend(bundled());
+    let is_recent = |name: &String| recent.iter().any(|file| file.name == *name);
+    let here = scenario_files_in(Path::new(".")).into_iter().filter(|name| !is_recent(name));
+    entries.extend(here.filter_map(|name| entry(&name, Path::new(&name), ScenarioGroup::Folder)));
     entries
+}
+
+/// An entry without title; `reason` is in its place.
+fn untitled_entry(name: &str, reason: &str, group: ScenarioGroup) -> ScenarioEntry {
+    ScenarioEntry { name: name.to_owned(), title: sentence(reason), summary: String::new(), source: String::new(), group }
 }
 
 /// The entry of a file; `None` if the file is not a scenario. If the file is too large or cannot be read, the title of the entry is the reason.
 ///
 /// `bytes_left` is the number of bytes that may still be read; the size of the file is subtracted.
-fn file_entry(name: &str, path: &Path, bytes_left: &mut usize) -> Option<ScenarioEntry> {
+fn file_entry(name: &str, path: &Path, group: ScenarioGroup, bytes_left: &mut usize) -> Option<ScenarioEntry> {
     let metadata = path.metadata();
     if metadata.as_ref().is_ok_and(|metadata| !metadata.is_file()) {
         return None;
     }
-    let entry = |title: String| ScenarioEntry {
-        name: name.to_owned(),
-        title: sentence(&title),
-        summary: String::new(),
-        source: String::new(),
-        bundled: false,
-    };
     let max_bytes = MAX_FILE_BYTES.min(*bytes_left);
     if metadata.is_ok_and(|metadata| metadata.len() > max_bytes as u64) {
-        return Some(entry("too large to show its title here".to_owned()));
+        return Some(untitled_entry(name, "too large to show its title here", group));
     }
     match read_file(path, max_bytes) {
         Ok(bytes) => {
             *bytes_left -= bytes.len();
-            let is_bundled = false;
-            String::from_utf8(bytes).ok().and_then(|text| text_entry(name, &text, is_bundled))
+            String::from_utf8(bytes).ok().and_then(|text| text_entry(name, &text, group))
         }
-        Err(error) => Some(entry(format!("{error:#}"))),
+        Err(error) => Some(untitled_entry(name, &format!("{error:#}"), group)),
     }
 }
 
@@ -63,12 +84,12 @@ fn file_entry(name: &str, path: &Path, bytes_left: &mut usize) -> Option<Scenari
 ///
 /// Only the lines before the first table are parsed, because they have the title, the summary and the source. If these lines alone are not valid TOML, the
 /// whole text is parsed.
-fn text_entry(name: &str, text: &str, bundled: bool) -> Option<ScenarioEntry> {
+fn text_entry(name: &str, text: &str, group: ScenarioGroup) -> Option<ScenarioEntry> {
     let (head, tables) = split_before_tables(text);
     let has_scenario_table = tables.lines().any(begins_scenario_table);
-    DeTable::parse(head).ok().and_then(|head| table_entry(head.get_ref(), has_scenario_table, name, bundled)).or_else(|| {
+    DeTable::parse(head).ok().and_then(|head| table_entry(head.get_ref(), has_scenario_table, name, group)).or_else(|| {
         let is_known_scenario = false; // the whole table itself shows whether it is a scenario
-        table_entry(DeTable::parse(text).ok()?.get_ref(), is_known_scenario, name, bundled)
+        table_entry(DeTable::parse(text).ok()?.get_ref(), is_known_scenario, name, group)
     })
 }
 
@@ -86,7 +107,7 @@ fn begins_scenario_table(line: &str) -> bool {
 
 /// The entry of a parsed text; `None` if the text is not a scenario or has no title. If `is_known_scenario` is `false`, the text counts as a scenario only if
 /// `table` has the key `layer` or `graph`.
-fn table_entry(table: &DeTable<'_>, is_known_scenario: bool, name: &str, bundled: bool) -> Option<ScenarioEntry> {
+fn table_entry(table: &DeTable<'_>, is_known_scenario: bool, name: &str, group: ScenarioGroup) -> Option<ScenarioEntry> {
     let text_of = |key: &str| match table.get(key)?.get_ref() {
         DeValue::String(text) => Some(sentence(text)),
         _ => None,
@@ -99,7 +120,7 @@ fn table_entry(table: &DeTable<'_>, is_known_scenario: bool, name: &str, bundled
         title: text_of("title")?,
         summary: text_of("summary").unwrap_or_default(),
         source: text_of("source").unwrap_or_default(),
-        bundled,
+        group,
     })
 }
 
@@ -112,8 +133,8 @@ mod tests {
         for bundled in bundled::ALL {
             let (head, tables) = split_before_tables(bundled.text);
             let entry = |text: &str, is_known_scenario: bool| {
-                let is_bundled = true;
-                table_entry(DeTable::parse(text).expect("TOML").get_ref(), is_known_scenario, bundled.name, is_bundled).expect("a title")
+                let table = DeTable::parse(text).expect("TOML");
+                table_entry(table.get_ref(), is_known_scenario, bundled.name, ScenarioGroup::Bundled).expect("a title")
             };
             assert!(tables.lines().any(begins_scenario_table), "{}", bundled.name);
             assert!(head.len() < bundled.text.len());
@@ -132,7 +153,9 @@ mod tests {
         std::fs::write(path("large.toml"), scenario.to_owned() + &" ".repeat(MAX_FILE_BYTES)).expect("a file");
         std::fs::write(path("other.toml"), "[package]\n").expect("a file");
         std::fs::create_dir(path("folder.toml")).expect("a folder");
-        let title = |name: &str, mut bytes_left: usize| file_entry(name, &path(name), &mut bytes_left).map(|entry| entry.title);
+        let title = |name: &str, mut bytes_left: usize| {
+            file_entry(name, &path(name), ScenarioGroup::Folder, &mut bytes_left).map(|entry| entry.title)
+        };
         assert_eq!(title("right.toml", MAX_TOTAL_BYTES).as_deref(), Some("t"));
         assert_eq!(title("large.toml", MAX_TOTAL_BYTES).as_deref(), Some("too large to show its title here"));
         assert_eq!(title("right.toml", 3).as_deref(), Some("too large to show its title here"));
@@ -143,8 +166,7 @@ mod tests {
 
     #[test]
     fn a_scenario_is_recognized_in_every_layout() {
-        let is_bundled = false;
-        let title = |text: &str| text_entry("a", text, is_bundled).map(|entry| entry.title);
+        let title = |text: &str| text_entry("a", text, ScenarioGroup::Folder).map(|entry| entry.title);
         let known = Some("t".to_owned());
         for text in [
             "title = \"t\"\n[[layer]]\n",

@@ -143,7 +143,7 @@ impl PlainMode {
         let is_over = |state: &State| match state.focus() {
             Focus::Overlay | Focus::List | Focus::Map | Focus::Curve => true,
             Focus::Picker => state.stepper().is_some(),
-            Focus::Normal | Focus::Cursor | Focus::Prompt | Focus::Answer => false,
+            Focus::Normal | Focus::Cursor | Focus::Prompt | Focus::Answer | Focus::Filter => false,
         };
         if is_over(&self.driver.state) && key.is_some_and(|key| keys::action(&self.driver.state, key).is_none()) {
             self.press(Code::Esc.into())?;
@@ -223,9 +223,13 @@ impl PlainMode {
 fn meaning(state: &State, line: &str) -> Result<Line, String> {
     let text = line.trim();
     let focus = state.focus();
+    let row = text.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    if let (Focus::List | Focus::Map | Focus::Picker | Focus::Filter, Some(row)) = (focus, row) {
+        return Ok(Line::Row(row));
+    }
     // a line that begins as an address or a search leaves the one that is open
     let begins_another = matches!(text.chars().next(), Some(':' | '/'));
-    if matches!(focus, Focus::Prompt | Focus::Answer) && !begins_another {
+    if focus.is_line() && !begins_another {
         // the line that is open takes it
         let mut keys = keys::parse(line)?;
         if !keys.iter().any(|key| matches!(key.code, Code::Enter | Code::Esc | Code::Tab)) {
@@ -246,13 +250,8 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     if let Some(word) = WORDS.iter().find_map(of_word) {
         return Ok(word);
     }
-    if let (Focus::List | Focus::Map | Focus::Picker, Some(row)) =
-        (focus, text.parse::<usize>().ok().and_then(|number| number.checked_sub(1)))
-    {
-        return Ok(Line::Row(row));
-    }
     // a single character is a key, even if a node has it as its name
-    if text.starts_with('/') && focus != Focus::Picker {
+    if text.starts_with('/') && !matches!(focus, Focus::Picker | Focus::Filter) {
         return Ok(Line::Keys(text.chars().map(|c| Key::from(Code::Char(c))).chain([Code::Enter.into()]).collect()));
     }
     let is_palette_line = is_command || text.chars().nth(1).is_some() && state.is_palette_line(COMMANDS, text);

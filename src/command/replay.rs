@@ -22,7 +22,7 @@ use super::read::{display_name, read_file};
 use super::source::{ScenarioLoader, SessionFiles};
 
 use super::driver::{Driver, Effect};
-use super::{Invocation, open_output, picker_entries};
+use super::{Invocation, bundled, open_output, picker_entries};
 use crate::app::{Document, State};
 use crate::output;
 use crate::scenario::{self, Limits, Source};
@@ -133,7 +133,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let path_shown = format!("{} (in the session)", header.name);
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
     let scenario = scenario::read_with_files(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
-    let mut state = State::picker(picker_entries::bundled());
+    let alphabetical: Vec<_> = bundled::ALL.iter().map(|bundled| bundled.name).collect();
+    let is_named = !header.scenarios.is_empty();
+    let mut state = State::picker(if is_named { picker_entries::named(&header.scenarios) } else { picker_entries::named(&alphabetical) });
     state.settings.dialect = header.dialect();
     state.settings.count_from(header.index);
     // opens at step 1, the cheapest; `go_to` then goes to the step at which the session begins

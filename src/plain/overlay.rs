@@ -1,6 +1,6 @@
 //! The words of what is open over the step: lists, texts, the map, the curve and the picker.
 
-use crate::app::{Curves, Focus, List, ListRow, NetworkMap, Overlay, OverlayKind, State};
+use crate::app::{Curves, Focus, List, ListRow, NetworkMap, Overlay, OverlayKind, Screen, State};
 use crate::glyph::spoken;
 use crate::keys;
 use crate::network::Id;
@@ -108,10 +108,12 @@ fn curve(curves: &Curves) -> Vec<String> {
 
 /// Returns the rows of the picker.
 pub(super) fn picker(state: &State) -> Vec<String> {
-    let mut lines = vec!["the scenarios:".to_owned()];
-    let rows =
-        state.scenarios.iter().zip(1..).map(|(scenario, number)| format!("{number}: {}: {}", line(&scenario.name), line(&scenario.title)));
-    lines.extend(rows);
+    let Screen::Picker(picker) = &state.screen else { return Vec::new() };
+    let listed = picker.listed(&state.scenarios);
+    let title = if picker.filter.is_none() { "the scenarios:" } else { "the scenarios with these words; Esc lists all:" };
+    let mut lines = vec![title.to_owned()];
+    let rows = listed.iter().map(|&index| &state.scenarios[index]).zip(1..);
+    lines.extend(rows.map(|(scenario, number)| format!("{number}: {}: {}", line(&scenario.name), line(&scenario.title))));
     lines.push("A number opens its scenario.".to_owned());
     lines
 }

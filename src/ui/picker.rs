@@ -5,9 +5,12 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
-use crate::app::{ScenarioEntry, Screen, State};
+use crate::app::{Focus, ScenarioEntry, Screen, State};
 use crate::text::{align_left, cut, width};
 use crate::ui::theme::{StyleRole, Theme};
+
+/// The largest width of the column of names.
+const MAX_NAME_WIDTH: usize = 28;
 
 /// Draws the picker without the key bar at the bottom.
 pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
@@ -22,7 +25,10 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Line::styled(cut(&message.text, area.width as usize), theme.style(role)).render(hint, buf);
     }
     let PickerLayout { selected, list, description, rows, first } = picker_layout(state, area);
-    let name_width = state.scenarios.iter().map(|scenario| width(&scenario.name)).max().unwrap_or(0).min(28);
+    if rows.is_empty() && state.focus() == Focus::Filter {
+        Line::styled("no scenario has these words: Esc lists all", theme.style(StyleRole::Dim)).render(list, buf);
+    }
+    let name_width = state.scenarios.iter().map(|scenario| width(&scenario.name)).max().unwrap_or(0).min(MAX_NAME_WIDTH);
     for (line, row) in list.rows().zip(rows.iter().skip(first)) {
         match row {
             PickerRow::GroupTitle(title) => Line::styled(*title, theme.style(StyleRole::Dim)).render(line, buf),
@@ -30,7 +36,7 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
                 let scenario = &state.scenarios[*i];
                 let is_selected = *i == selected;
                 let mark = if is_selected { "▸ " } else { "  " };
-                let name = cut(&scenario.name, name_width);
+                let name = cut_path(&scenario.name, name_width);
                 let text = format!("{mark}{}  {}", align_left(&name, name_width), scenario.title);
                 let text = cut(&text, line.width as usize);
                 let role = if is_selected { StyleRole::Step } else { StyleRole::Plain };
@@ -38,10 +44,12 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
             }
         }
     }
-    if let Some(scenario) = state.scenarios.get(selected).filter(|_| !description.is_empty()) {
+    if let Some(scenario) = state.selected().filter(|_| !description.is_empty()) {
         let inner = crate::ui::draw_title("", theme, description, buf);
-        let text =
-            Text::from(vec![Line::raw(scenario.summary.clone()), Line::styled(scenario.source.clone(), theme.style(StyleRole::Dim))]);
+        let is_cut = width(&scenario.name) > name_width;
+        let dim = [Some(&scenario.source), is_cut.then_some(&scenario.name)].into_iter().flatten();
+        let dim = dim.filter(|text| !text.is_empty()).map(|text| Line::styled(text.clone(), theme.style(StyleRole::Dim)));
+        let text: Text<'_> = std::iter::once(Line::raw(scenario.summary.clone())).chain(dim).collect();
         Paragraph::new(text).wrap(Wrap { trim: true }).render(inner, buf);
     }
 }
@@ -60,13 +68,13 @@ struct PickerLayout {
 
 fn picker_layout(state: &State, area: Rect) -> PickerLayout {
     let body = Rect { y: area.y + 2.min(area.height), height: area.height.saturating_sub(2), ..area };
-    let selected = match &state.screen {
-        Screen::Picker(picker) => picker.selected,
-        Screen::Stepper(_) => 0,
+    let (selected, listed) = match &state.screen {
+        Screen::Picker(picker) => (picker.selected, picker.listed(&state.scenarios)),
+        Screen::Stepper(_) => (0, Vec::new()),
     };
     let description_height = if body.height >= 14 { 5 } else { 0 };
     let list = Rect { height: body.height - description_height, ..body };
-    let rows = picker_rows(&state.scenarios);
+    let rows = picker_rows(&state.scenarios, &listed);
     let selected_row = rows.iter().position(|row| *row == PickerRow::ScenarioEntry(selected)).unwrap_or(0);
     let height = list.height as usize;
     // the selected row is at most the third from below, unless the list ends
@@ -93,20 +101,34 @@ enum PickerRow {
     ScenarioEntry(usize),
 }
 
-/// Returns the rows of the list: first the bundled scenarios, then the files in this folder.
-fn picker_rows(scenarios: &[ScenarioEntry]) -> Vec<PickerRow> {
+/// Returns the rows of the list: the listed scenarios, with a title above each group.
+fn picker_rows(scenarios: &[ScenarioEntry], listed: &[usize]) -> Vec<PickerRow> {
     let mut rows = Vec::new();
-    for (bundled, title) in [(true, "bundled"), (false, "in this folder")] {
-        let mut group = scenarios
-            .iter()
-            .enumerate()
-            .filter(|(_, scenario)| scenario.bundled == bundled)
-            .map(|(i, _)| PickerRow::ScenarioEntry(i))
-            .peekable();
-        if group.peek().is_some() {
-            rows.push(PickerRow::GroupTitle(title));
-            rows.extend(group);
-        }
+    for group in listed.chunk_by(|&one, &next| scenarios[one].group == scenarios[next].group) {
+        rows.push(PickerRow::GroupTitle(scenarios[group[0]].group.title()));
+        rows.extend(group.iter().copied().map(PickerRow::ScenarioEntry));
     }
     rows
+}
+
+/// Cuts a path at its beginning, since its end tells files apart.
+fn cut_path(path: &str, cells: usize) -> String {
+    if width(path) <= cells {
+        return path.to_owned();
+    }
+    let end = path.char_indices().map(|(at, _)| &path[at..]).find(|end| width(end) < cells);
+    format!("…{}", end.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_is_cut_at_its_beginning() {
+        assert_eq!(cut_path("lab/net.toml", 12), "lab/net.toml");
+        assert_eq!(cut_path("/home/maria/lab/net.toml", 13), "…lab/net.toml");
+        assert_eq!(cut_path("学习/net.toml", 11), "…/net.toml");
+        assert_eq!(cut_path("net.toml", 0), "…");
+    }
 }

@@ -130,7 +130,7 @@ fn title(prompt: &Prompt, best: Option<&Candidate>) -> String {
         (_, Some(best)) if prompt.asks => {
             format!(" did you mean {}? Tab or ↓ writes it into the line, Enter then runs it ", text::line(&best.label))
         }
-        (PromptKind::Value(_) | PromptKind::Answer(_), _) => String::new(),
+        (PromptKind::Value(_) | PromptKind::Answer(_) | PromptKind::Filter, _) => String::new(),
         (PromptKind::Search, _) => " search ".to_owned(),
         (PromptKind::Palette(_), _) => " commands and places ".to_owned(),
         (PromptKind::Addresses, _) => " places ".to_owned(),

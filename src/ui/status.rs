@@ -110,7 +110,7 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
 /// Draws the address line if it has the focus, else the key bar: the keys of the current focus, from the table of keys.
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
-    if let (Focus::Prompt | Focus::Answer, Some(prompt)) = (focus, state.prompt()) {
+    if let (true, Some(prompt)) = (focus.is_line(), state.prompt()) {
         let line = typed_line(prompt, line_sign(state, prompt), theme);
         if let Some(keys) = prompt_hints(prompt, &line, area) {
             keys.line(theme).right_aligned().render(area, buf);
@@ -179,7 +179,7 @@ pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
 /// Returns the key that the key bar or the address line names at a column, `area` being that line.
 #[must_use]
 pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
-    if let (Focus::Prompt | Focus::Answer, Some(prompt)) = (state.focus(), state.prompt()) {
+    if let (true, Some(prompt)) = (state.focus().is_line(), state.prompt()) {
         let line = typed_line(prompt, line_sign(state, prompt), &Theme::default());
         let keys = prompt_hints(prompt, &line, area)?;
         return keys.key_at(usize::from(area.right()) - keys.width(), x);
@@ -198,7 +198,7 @@ fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
 /// Returns the beginning of the line in which the user types: a colon, a slash, or the number that gets a new value.
 pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     match (prompt.kind, state.document()) {
-        (PromptKind::Search, _) => "/".to_owned(),
+        (PromptKind::Search | PromptKind::Filter, _) => "/".to_owned(),
         (PromptKind::Answer(asked), _) => {
             let scene = state.stepper().and_then(Stepper::scene).map(|scene| scene.counting_from(state.settings.first_index()));
             scene.map_or_else(String::new, |scene| format!(" {} = ", asked_symbol(&scene, asked)))
@@ -231,6 +231,7 @@ fn prompt_hints(prompt: &Prompt, line: &Line<'_>, area: Rect) -> Option<Hints> {
     let keys: &[(&str, &str, &str)] = match prompt.kind {
         PromptKind::Value(_) => &[("<Enter>", "Enter", " set"), ("<Esc>", "Esc", " leave")],
         PromptKind::Answer(_) => &[("<Enter>", "Enter", " judge"), ("<Tab>", "Tab", " show"), ("<Esc>", "Esc", " leave")],
+        PromptKind::Filter => &[("<Down>", "↓", " down"), ("<Enter>", "Enter", " open"), ("<Esc>", "Esc", " end")],
         _ => &[("<Tab>", "Tab", " choose"), ("<Enter>", "Enter", " go"), ("<Esc>", "Esc", " close")],
     };
     let hints = keys.iter().enumerate().fold(Hints::default(), |hints, (n, (key, name, word))| {

@@ -42,6 +42,7 @@ fn a_key_changes_the_screen_or_says_why_it_does_nothing() {
         ("xor", "2:fc2.z[0]", "M?"),
         ("xor", "2:fc2.z[0]", "a"),
         ("xor", "2:fc2.z[0]", "o"),
+        ("xor", "2:fc2.z[0]", "o/fig<Left>"),
         ("xor", "2:fc2.z[0]", "p"),
         ("xor", "2:fc2.z[0]", "p1<Left>2<Left>"),
         ("xor", "2:fc2.z[0]", ":grad<Left><Left>"),

@@ -2,6 +2,7 @@
 
 mod breakpoints;
 mod commands;
+mod picker;
 mod searches;
 mod time;
 

@@ -44,6 +44,7 @@ fn event() -> impl Strategy<Value = Event> {
         Action::CycleSetting(Setting::Pane, 1),
         Action::CycleSetting(Setting::Pane, -1),
         Action::OpenPrompt,
+        Action::OpenSearch,
         Action::OpenPalette(gradstep::keys::COMMANDS),
         Action::ToggleBreakpoint,
         Action::ContinueToBreakpoint(1),
@@ -113,12 +114,13 @@ proptest! {
             prop_assert_eq!(wide.contains("╭ notes ─"), overlay == Some(OverlayKind::Notes), "{}", wide);
 
             let has = |word: &str| last.split("  ").any(|key| key.trim_end().ends_with(word));
-            let keys = [last.starts_with(':'), has(" forward"), has(" open"), has(" close")];
+            let keys = [last.starts_with([':', '/']), has(" forward"), has(" open"), has(" close")];
             let wanted = match state.focus() {
                 Focus::Prompt => [true, false, false, true],
                 Focus::Answer => [false; 4],
                 Focus::Normal | Focus::Cursor => [false, true, false, false],
                 Focus::Picker => [false, false, true, false],
+                Focus::Filter => [true, false, true, false],
                 Focus::Overlay | Focus::List | Focus::Map | Focus::Curve => [false, false, false, true],
             };
             // in the normal mode the last line may be a long message

@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::{collections::HashMap, fs};
 
-use gradstep::app::{Document, ScenarioEntry, State, update};
+use gradstep::app::{Document, ScenarioEntry, ScenarioGroup, State, update};
 use gradstep::scenario::{self, Limits, Source};
 use gradstep::ui::theme::{Background, Colours, Theme};
 use gradstep::ui::{self, RenderOptions, export};
@@ -86,7 +86,7 @@ fn entries() -> Vec<ScenarioEntry> {
             title: scenario.title.clone(),
             summary: text(&scenario.summary),
             source: text(&scenario.source),
-            bundled: true,
+            group: ScenarioGroup::Bundled,
         }
     };
     names.into_iter().map(entry).collect()

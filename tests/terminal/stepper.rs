@@ -11,6 +11,7 @@ use crate::pty::Run;
 fn gradstep(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     command.args(arguments).env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
@@ -29,10 +30,10 @@ fn the_picker_lists_bundled_scenarios_and_those_of_the_folder() {
     write("broken.toml", "title = \"Broken\"\n[graph]\n");
     write("Cargo.toml", "[package]\nname = \"other\"\n");
     let mut command = gradstep(&[]);
-    command.current_dir(folder.path());
+    command.current_dir(folder.path()).env("XDG_STATE_HOME", folder.path().join("state"));
     let mut run = Run::start(command);
-    run.wait_for("figure-01");
-    run.press("jjjj\r");
+    run.wait_for("▸ figure-14");
+    run.press("\r");
     run.wait_for("step 1/10");
     run.press("o");
     run.wait_for("figure-01");
@@ -52,6 +53,55 @@ fn the_picker_lists_bundled_scenarios_and_those_of_the_folder() {
     run.press("k\r");
     run.wait_for("broken.toml is not valid");
     assert_quits(run);
+}
+
+#[test]
+fn files_that_were_opened_before_come_first() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let graph = |title: &str| format!("title = \"{title}\"\n[graph]\ninputs = {{ a = 3 }}\nnodes = [\"u = a * a\"]\n");
+    fs::create_dir(path("lab")).unwrap();
+    for (name, title) in [("lab/one.toml", "The first"), ("two.toml", "The second"), ("three.toml", "The third")] {
+        fs::write(path(name), graph(title)).unwrap();
+    }
+    let start = |arguments: &[&str]| {
+        let mut command = gradstep(arguments);
+        command.current_dir(folder.path()).env("XDG_STATE_HOME", path("state"));
+        Run::start(command)
+    };
+    // a recording opens no files, so it remembers none
+    for arguments in [&["lab/one.toml"][..], &["two.toml"], &["figure-14"], &["three.toml", "--record", "session"]] {
+        let mut run = start(arguments);
+        run.wait_for("step 1/");
+        assert_quits(run);
+    }
+    let mut run = start(&[]);
+    run.wait_for("▸ two.toml");
+    let screen = run.screen().contents();
+    let rows: Vec<&str> = screen.lines().skip(2).take(4).map(str::trim_end).collect();
+    assert_eq!(rows[0], "opened before");
+    assert!(rows[1].contains("The second") && rows[2].contains("lab/one.toml") && rows[3] == "bundled", "{screen}");
+    // each file is listed once
+    run.press("\x1b[F");
+    run.wait_for("▸ three.toml");
+    assert_eq!(run.screen().contents().matches("in this folder").count(), 1);
+    // the filter, and a file that is opened again is the newest
+    run.press("/first one");
+    run.wait_for("▸ lab/one.toml");
+    assert!(!run.screen().contents().contains("figure-"), "{}", run.screen().contents());
+    run.press("\r");
+    run.wait_for("The first");
+    run.wait_for("step 1/");
+    assert_quits(run);
+    // a file that is gone is not listed
+    fs::remove_file(path("two.toml")).unwrap();
+    let mut run = start(&["figure-14"]);
+    run.wait_for("step 1/");
+    run.press("o");
+    run.wait_for("▸ figure-14");
+    assert!(run.screen().contents().contains("lab/one.toml") && !run.screen().contents().contains("two.toml"));
+    run.press("q");
+    run.end();
 }
 
 #[test]

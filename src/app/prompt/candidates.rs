@@ -124,7 +124,7 @@ impl Prompt {
         let commands = match self.kind {
             PromptKind::Addresses => return self.completions(document).into_iter().map(Candidate::address).collect(),
             PromptKind::Search => return searches(document, typed),
-            PromptKind::Value(_) | PromptKind::Answer(_) => return Vec::new(),
+            PromptKind::Value(_) | PromptKind::Answer(_) | PromptKind::Filter => return Vec::new(),
             PromptKind::Palette(commands) => &**commands.0,
         };
         let (mark, rest) = typed.strip_prefix('!').map_or(("", typed), |rest| ("!", rest));

@@ -34,6 +34,7 @@ impl Prompt {
         let line = self.input.value().trim_start();
         let text = line.trim_end();
         let commands = match self.kind {
+            PromptKind::Filter => return Meaning::Nothing,
             PromptKind::Search => return if text.is_empty() { Meaning::Nothing } else { Meaning::Search(text.to_owned()) },
             PromptKind::Answer(_) => return Meaning::Answer(text.to_owned()),
             PromptKind::Value(_) | PromptKind::Addresses if text.is_empty() => return Meaning::Nothing,

@@ -121,7 +121,8 @@ impl Player {
     fn finish(&mut self, now: Duration, why: &str) {
         self.take_over(now);
         // here `q` does not quit: the address line takes it as text, and an overlay must be closed first
-        let needs_esc = matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer | Focus::Overlay);
+        let focus = self.driver.state.focus();
+        let needs_esc = focus.is_line() || focus == Focus::Overlay;
         let is_error = false;
         self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
     }
@@ -223,7 +224,7 @@ impl Player {
 
     /// `true` if a line of text is open, in which keys such as `T` are text.
     fn takes_text(&self) -> bool {
-        matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer)
+        self.driver.state.focus().is_line()
     }
 
     /// The text of the marker: what is going on, and the keys.

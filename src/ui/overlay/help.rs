@@ -105,9 +105,11 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     if screen_focus == Focus::Normal {
         text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));
     }
-    let lines = [(Focus::Prompt, "in the line of : and /"), (Focus::Answer, "in the line of p")];
-    let lines = lines.into_iter().filter(|_| state.stepper().is_some());
-    for (focus, title) in below.copied().into_iter().chain([(screen_focus, "")]).chain(lines) {
+    let lines: &[_] = match state.screen {
+        Screen::Picker(_) => &[(Focus::Filter, "in the line of /")],
+        Screen::Stepper(_) => &[(Focus::Prompt, "in the line of : and /"), (Focus::Answer, "in the line of p")],
+    };
+    for (focus, title) in below.copied().into_iter().chain([(screen_focus, "")]).chain(lines.iter().copied()) {
         let title = if title.is_empty() && below.is_some() { "below it" } else { title };
         if !text.lines.is_empty() {
             text.push_line("");
