@@ -30,12 +30,14 @@ mod recent;
 pub mod replay;
 mod report;
 mod scenario_file;
+mod settings;
 mod show;
 mod source;
 mod tensors;
 mod text_writer;
 mod trace;
 mod train;
+mod user_settings;
 mod weights_listing;
 mod write;
 
@@ -138,6 +140,7 @@ static COMMANDS: &[CommandRow] = &[
     row::<train::TrainCommand>(),
     row::<show::ShowCommand>(),
     row::<replay::ReplayCommand>(),
+    row::<settings::SettingsCommand>(),
     row::<completions::CompletionsCommand>(),
     row::<man::ManCommand>(),
 ];

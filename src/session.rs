@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{Dialect, Visit};
 use crate::keys::{self, Code, Key};
-use crate::step::Address;
+use crate::step::{Address, Unit};
 
 /// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`Dialect`]).
 pub const FORMAT: u64 = 2;
@@ -69,6 +69,9 @@ pub struct Header {
     /// The number from which subscripts, headings and channels count at the start: 1 or 0.
     #[serde(default = "default_index", skip_serializing_if = "is_default_index")]
     pub index: usize,
+    /// The name of the unit with which a scenario opens; `None` for a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
     /// The names of the scenarios in the picker, in its order. Sessions without the key were recorded when they were in alphabetical order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scenarios: Vec<String>,
@@ -109,6 +112,7 @@ impl Header {
             iteration: at.iteration,
             at: at.step,
             index: default_index(),
+            unit: None,
             scenarios: Vec::new(),
             goal: None,
         }
@@ -130,6 +134,12 @@ impl Header {
     #[must_use]
     pub fn with_index(self, index: usize) -> Self {
         Self { index, ..self }
+    }
+
+    /// Sets the unit with which a scenario opens.
+    #[must_use]
+    pub fn with_unit(self, unit: Unit) -> Self {
+        Self { unit: (unit != Unit::Step).then(|| unit.name().to_owned()), ..self }
     }
 
     /// Sets the names of the scenarios in the picker.

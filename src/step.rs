@@ -78,6 +78,12 @@ impl Unit {
         }
     }
 
+    /// The unit of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|unit| unit.name() == name)
+    }
+
     /// The unit's name in the plural.
     #[must_use]
     pub fn plural(self) -> &'static str {

@@ -395,14 +395,7 @@ impl Motion<'_> {
     /// Chooses a coarser unit, `levels` units further in the order step, entry, op, pass, sample, iteration; a finer one if `levels` is negative. Skips the
     /// sample and the iteration if there is only one.
     fn change_unit(&mut self, levels: i64) {
-        let document = &self.stepper.document;
-        let (samples, iterations) = (document.trace.samples(), document.descent.iterations());
-        let is_offered = |unit: &Unit| match unit {
-            Unit::Sample => samples > 1,
-            Unit::Iteration => iterations > 1,
-            _ => true,
-        };
-        let units: Vec<Unit> = Unit::ALL.into_iter().filter(is_offered).collect();
+        let units = self.stepper.units();
         let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
         let wanted = current.saturating_add_signed(isize::try_from(levels).unwrap_or(0)).min(units.len() - 1);
         if wanted == current {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::step::Unit;
+
 /// The speeds of play, in units per second.
 pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
@@ -42,6 +44,8 @@ pub struct Settings {
     pub speed: usize,
     /// The meaning of the keys.
     pub dialect: Dialect,
+    /// The unit with which a scenario opens. Without several samples or iterations, it is the coarsest unit below.
+    pub start_unit: Unit,
     /// For each setting, the number of choices by which keys have moved it, back if negative. A setting without an entry has not been moved.
     ///
     /// The number of choices is not known here: the `ui` knows which panes share an area.
@@ -51,7 +55,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // SPEEDS[3]: 2 units per second
-        Self { speed: 3, dialect: Dialect::default(), moved: BTreeMap::new() }
+        Self { speed: 3, dialect: Dialect::default(), start_unit: Unit::Step, moved: BTreeMap::new() }
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
     Commands, CurveMarker, Document, Focus, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, PromptKind, Request,
     ScenarioEntry, Settings, Stepper,
 };
-use crate::step::Address;
+use crate::step::{Address, Unit};
 use crate::trace::{Position, Trace};
 
 /// The screen: the picker or the stepper.
@@ -71,7 +71,9 @@ impl State {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
         // sorts the names now; otherwise the first key in the address line would be slow
         let _ = document.names();
-        self.screen = Screen::Stepper(Box::new(Stepper::new(document, at.unwrap_or(1))));
+        let mut stepper = Stepper::new(document, at.unwrap_or(1));
+        stepper.unit = stepper.units().into_iter().rfind(|unit| *unit <= self.settings.start_unit).unwrap_or(Unit::Step);
+        self.screen = Screen::Stepper(Box::new(stepper));
         self.overlay = None;
         self.message = None;
         if let Some(Err(why)) = start.map(|start| self.go_to(start)) {

@@ -101,6 +101,17 @@ impl Stepper {
         }
     }
 
+    /// Returns the units by which this scenario has moves, from fine to coarse.
+    pub(super) fn units(&self) -> Vec<Unit> {
+        let (samples, iterations) = (self.document.trace.samples(), self.document.descent.iterations());
+        let is_offered = |unit: &Unit| match unit {
+            Unit::Sample => samples > 1,
+            Unit::Iteration => iterations > 1,
+            _ => true,
+        };
+        Unit::ALL.into_iter().filter(is_offered).collect()
+    }
+
     /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the sample run of this position.
     #[must_use]
     pub fn trace_and_position(&self) -> Option<(&Trace, Position)> {

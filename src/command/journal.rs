@@ -47,10 +47,15 @@ pub(super) fn folder() -> Option<PathBuf> {
 
 /// Returns the folder of what the program remembers from one run to the next; `None` if there is no home.
 pub(super) fn state_folder() -> Option<PathBuf> {
+    base_folder("XDG_STATE_HOME", ".local/state")
+}
+
+/// Returns the program's folder in a base folder: in the one of an environment variable, or else in the one below the home.
+pub(super) fn base_folder(name: &str, below_home: &str) -> Option<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     // the specification of base directories ignores a relative path
-    let state = variable("XDG_STATE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(variable("HOME")?.join(".local/state")))?;
-    Some(state.join("gradstep"))
+    let base = variable(name).filter(|path| path.is_absolute()).or_else(|| Some(variable("HOME")?.join(below_home)))?;
+    Some(base.join("gradstep"))
 }
 
 /// Returns the name of a scenario's journals: its absolute path with `%` for each separator, or the name of a bundled scenario.

@@ -25,6 +25,8 @@ pub struct TerminalStepper {
     driver: Driver,
     options: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
+    /// Keys of the stepper, each with the key as which it acts. A recording has the other key, so it replays anywhere.
+    aliases: Vec<(Key, Key)>,
     /// The area of the last frame: a click refers to what this frame shows. A `Cell`, because `draw` only borrows the program.
     screen: Cell<Rect>,
 }
@@ -39,7 +41,22 @@ impl TerminalStepper {
     /// A stepper that shows the state of `driver`, and writes its events to `recorder` if there is one.
     #[must_use]
     pub fn new(driver: Driver, options: RenderOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
-        Self { driver, options, recorder, screen: Cell::default() }
+        Self { driver, options, recorder, aliases: Vec::new(), screen: Cell::default() }
+    }
+
+    /// Lets keys act as other keys where the stepper itself gets the keys.
+    #[must_use]
+    pub fn with_aliases(self, aliases: Vec<(Key, Key)>) -> Self {
+        Self { aliases, ..self }
+    }
+
+    /// Returns the event of an input, with the key as which a key acts.
+    fn acting(&self, event: Event) -> Event {
+        let alias = |key: Key| self.aliases.iter().find(|(alias, _)| *alias == key).map(|(_, acts_as)| *acts_as);
+        match event {
+            Event::Key(key) if self.driver.state.focus() == Focus::Normal => Event::Key(alias(key).unwrap_or(key)),
+            event => event,
+        }
     }
 
     /// The driver of the state on the screen.
@@ -74,6 +91,7 @@ impl Program for TerminalStepper {
         self.driver.set_screen_size((screen.width, screen.height));
         for event in to_events(input, &self.driver, &self.options, screen) {
             flow = Flow::Changed;
+            let event = self.acting(event);
             // a play move that is due comes before the event, also in the recording
             if self.driver.is_play_due(now) {
                 self.driver.advance_clock(now); // does the play move

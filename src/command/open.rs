@@ -20,8 +20,9 @@ use super::picker_entries;
 use super::plain;
 use super::read::display_name;
 use super::source::{self, ScenarioLoader, read_for_recording};
+use super::user_settings::{self, UserSettings};
 use super::weights_listing;
-use crate::app::{Document, State, Stepper, Visit};
+use crate::app::{Document, Setting, State};
 use crate::keys::{Code, Key};
 use crate::output;
 use crate::session::{Event, Header, Recorder};
@@ -53,8 +54,12 @@ pub(super) const OPEN: &str = "open";
 /// Opens the picker.
 pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
+    let (user, fault) = read_settings(global)?;
+    let mut state = State::picker(picker_entries::all_with_recent());
+    DrawOptions::default().apply(&user, &mut state.settings);
+    say_fault(&mut state, fault);
     let recorder = None;
-    run_stepper(Driver::new(State::picker(picker_entries::all_with_recent()), loader), global, recorder)
+    run_stepper(Driver::new(state, loader), &user, global, recorder)
 }
 
 impl Invocation for OpenCommand {
@@ -62,7 +67,7 @@ impl Invocation for OpenCommand {
         let Some(scenario) = &self.scenario else {
             if self.plain && self.at.is_none() {
                 let mut state = State::picker(picker_entries::all());
-                self.draw.apply(&mut state.settings);
+                self.draw.apply(&UserSettings::default(), &mut state.settings);
                 return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global);
             }
             bail!("--at and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
@@ -88,7 +93,8 @@ impl Invocation for OpenCommand {
             true => picker_entries::all_with_recent(),
             false => picker_entries::bundled(),
         });
-        self.draw.apply(&mut state.settings);
+        let (user, fault) = if self.plain { Default::default() } else { read_settings(global)? };
+        self.draw.apply(&user, &mut state.settings);
         // move the document into the state: its only owner can free the iteration when another one is computed
         // with --at, it opens at step 1, and `go_to` below goes to the address
         state.open(document, at.is_some().then_some(1));
@@ -107,24 +113,39 @@ impl Invocation for OpenCommand {
         if self.plain {
             return plain::run(Driver::new(state, loader), global);
         }
-        let recorder = match &self.record {
-            Some(path) => {
-                let size = terminal::size()?;
-                let place = state.stepper().map_or(Visit { iteration: 1, step: 1 }, Stepper::visit);
-                let header = Header::new(scenario.name.clone(), scenario.text.to_string(), place, size);
-                let header =
-                    header.with_files(recorded_files).with_goal(goal.filter(|_| state.job().is_some())).with_index(self.draw.index);
-                let header = header.with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
-                let mut recorder = begin_recording(path, &header)?;
-                if self.draw.zoom {
-                    // a session has no setting for it, so the key is recorded
-                    recorder.add(Duration::ZERO, &Event::Key(Key::from(Code::Char('Z'))))?;
-                }
-                Some(recorder)
+        let recorder = self.begin_recording(&state, recorded_files, goal)?;
+        if recorder.is_none() {
+            // a recording begins with the frame that its replay shows
+            say_fault(&mut state, fault);
+        }
+        run_stepper(Driver::new(state, loader), &user, global, recorder)
+    }
+}
+
+impl OpenCommand {
+    /// Begins the recording of `--record`; `None` without the option.
+    fn begin_recording(
+        &self,
+        state: &State,
+        files: BTreeMap<String, Vec<u8>>,
+        goal: Option<Address>,
+    ) -> anyhow::Result<Option<Recorder<Box<dyn Write>>>> {
+        let (Some(path), Some(stepper)) = (&self.record, state.stepper()) else { return Ok(None) };
+        let scenario = &stepper.document.scenario;
+        let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), terminal::size()?)
+            .with_files(files)
+            .with_goal(goal.filter(|_| state.job().is_some()))
+            .with_index(state.settings.first_index())
+            .with_unit(state.settings.start_unit)
+            .with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
+        let mut recorder = begin_recording(path, &header)?;
+        // a session has no settings for these, so their keys are recorded
+        for (setting, key) in [(Setting::HeatMap, 'H'), (Setting::Zoom, 'Z')] {
+            if state.settings.is_on(setting) {
+                recorder.add(Duration::ZERO, &Event::Key(Key::from(Code::Char(key))))?;
             }
-            None => None,
-        };
-        run_stepper(Driver::new(state, loader), global, recorder)
+        }
+        Ok(Some(recorder))
     }
 }
 
@@ -149,11 +170,31 @@ fn begin_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<
     Recorder::new(Box::new(file) as Box<dyn Write>, header).context("cannot write the recording")
 }
 
+/// Reads the settings file, and prints what is wrong in it on stderr. Returns the first fault too, for the message of the stepper.
+fn read_settings(global: &GlobalOptions) -> anyhow::Result<(UserSettings, Option<String>)> {
+    let (user, faults) = user_settings::read();
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    faults.iter().try_for_each(|fault| global.report(fault))?;
+    Ok((user, faults.into_iter().next()))
+}
+
+/// Shows a fault of the settings file.
+fn say_fault(state: &mut State, fault: Option<String>) {
+    if let Some(fault) = fault {
+        let is_error = true;
+        state.say(fault, is_error);
+    }
+}
+
 /// Runs the stepper in the terminal.
-fn run_stepper(driver: Driver, global: &GlobalOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
-    terminal::run(
-        &mut TerminalStepper::new(driver.writing_files(), global.for_stepper(), recorder),
-        &TerminalOptions { mouse: !global.no_mouse },
-    )?;
+fn run_stepper(
+    driver: Driver,
+    user: &UserSettings,
+    global: &GlobalOptions,
+    recorder: Option<Recorder<Box<dyn Write>>>,
+) -> anyhow::Result<ExitCode> {
+    let global = global.with(user);
+    let stepper = TerminalStepper::new(driver.writing_files(), global.for_stepper(), recorder);
+    terminal::run(&mut stepper.with_aliases(user.aliases.clone()), &TerminalOptions { mouse: !global.no_mouse })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,47 +5,35 @@ use std::env;
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::user_settings::{BackgroundChoice, ColorChoice, UserSettings};
 use crate::app::{Setting, Settings};
 use crate::glyph;
+use crate::output;
 use crate::scenario::Limits;
 use crate::terminal::capability;
 use crate::ui::RenderOptions;
 use crate::ui::theme::{Background, Colours, Theme};
 
-/// The value of `--color`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum ColorChoice {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
-/// The value of `--background`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum BackgroundChoice {
-    Dark,
-    Light,
-}
-
 /// The options of the commands that draw the stepper.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct DrawOptions {
-    /// Number rows, columns, channels and subscripts from N: 0 or 1
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_index)]
-    pub(super) index: usize,
+    /// Number rows, columns, channels and subscripts from N: 0 or 1 [default: 1]
+    #[arg(long, value_name = "N", value_parser = parse_index)]
+    index: Option<usize>,
     /// Draw the equation and the operands alone, as large as fits, for a projector
     #[arg(long)]
-    pub(super) zoom: bool,
+    zoom: bool,
 }
 
 impl DrawOptions {
-    /// Applies the options to the settings of a stepper.
-    pub(super) fn apply(&self, settings: &mut Settings) {
-        settings.count_from(self.index);
-        settings.set(Setting::Zoom, self.zoom);
+    /// Applies the options to the settings of a stepper. What they do not set is as the user has set it.
+    pub(super) fn apply(&self, user: &UserSettings, settings: &mut Settings) {
+        settings.start_unit = user.unit;
+        settings.count_from(self.index.unwrap_or(user.index));
+        settings.set(Setting::Zoom, self.zoom || user.zoom);
+        settings.set(Setting::HeatMap, user.heat_map);
     }
 }
 
@@ -55,12 +43,12 @@ fn parse_index(text: &str) -> Result<usize, String> {
 }
 
 /// The options that every command has.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct GlobalOptions {
-    /// When to use colours; auto: on a terminal, unless `NO_COLOR` is set
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    color: ColorChoice,
+    /// When to use colours; auto: on a terminal, unless `NO_COLOR` is set [default: auto]
+    #[arg(long, global = true, value_name = "WHEN")]
+    color: Option<ColorChoice>,
     /// Draw and print only ASCII characters; the default in a locale that is not UTF-8
     #[arg(long, global = true)]
     ascii: bool,
@@ -84,6 +72,21 @@ impl GlobalOptions {
         Limits { memory: self.memory_limit }
     }
 
+    /// Returns the options of the stepper. What they do not set is as the user has set it.
+    pub(super) fn with(&self, user: &UserSettings) -> Self {
+        let mut options = self.clone();
+        options.color = self.color.or(user.color);
+        options.background = self.background.or(user.background);
+        options.ascii |= user.ascii;
+        options.no_mouse |= !user.mouse;
+        options
+    }
+
+    /// The value of `--color`.
+    fn color(&self) -> ColorChoice {
+        self.color.unwrap_or_default()
+    }
+
     /// `true` if only ASCII characters are printed.
     pub(super) fn is_ascii(&self) -> bool {
         self.ascii || is_ascii_locale()
@@ -99,9 +102,16 @@ impl GlobalOptions {
         Cow::Borrowed(text)
     }
 
+    /// Prints a line for the user on stderr.
+    pub(super) fn report(&self, message: &str) -> anyhow::Result<()> {
+        let mut to = output::stderr();
+        writeln!(to, "{}", self.in_charset(message))?;
+        to.finish()
+    }
+
     /// `true` if output to a stream is coloured.
     pub(super) fn has_colours(&self, stream: &impl IsTerminal) -> bool {
-        match self.color {
+        match self.color() {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => stream.is_terminal() && wants_colours(),
@@ -110,7 +120,7 @@ impl GlobalOptions {
 
     /// The render options of the stepper in the terminal.
     pub(super) fn for_stepper(&self) -> RenderOptions {
-        let colours = match self.color {
+        let colours = match self.color() {
             ColorChoice::Never => Colours::None,
             ColorChoice::Auto if !wants_colours() => Colours::None,
             _ => self.terminal_colours(),
@@ -125,7 +135,7 @@ impl GlobalOptions {
 
     /// The render options of a frame that is printed as text with escape sequences: a terminal gets its own colours, a file or pipe all colours.
     pub(super) fn for_ansi_text(&self, to_stdout: bool) -> RenderOptions {
-        if self.color == ColorChoice::Never || (self.color == ColorChoice::Auto && no_color()) {
+        if self.color() == ColorChoice::Never || (self.color() == ColorChoice::Auto && no_color()) {
             return self.for_plain_text();
         }
         let to_terminal = to_stdout && stdout_is_terminal();
@@ -135,14 +145,14 @@ impl GlobalOptions {
     /// The colours of the terminal. If it has none, `--color always` uses the 16 colours that all terminals with colours have.
     fn terminal_colours(&self) -> Colours {
         match colour_depth(|name| env::var(name).ok()) {
-            Colours::None if self.color == ColorChoice::Always => Colours::Sixteen,
+            Colours::None if self.color() == ColorChoice::Always => Colours::Sixteen,
             colours => colours,
         }
     }
 
     /// The render options of an SVG picture, which has all colours unless `--color never` is given.
     pub(super) fn for_svg(&self) -> RenderOptions {
-        self.render_options(if self.color == ColorChoice::Never { Colours::None } else { Colours::True })
+        self.render_options(if self.color() == ColorChoice::Never { Colours::None } else { Colours::True })
     }
 
     fn render_options(&self, colours: Colours) -> RenderOptions {

@@ -27,7 +27,7 @@ use crate::app::{Document, State};
 use crate::output;
 use crate::scenario::{self, Limits, Source};
 use crate::session::{Event, Session};
-use crate::step::{Address, Place};
+use crate::step::{Address, Place, Unit};
 use crate::terminal::{self, TerminalOptions};
 use crate::ui::{RenderOptions, export};
 use cursor::{ReplayCursor, ReplayItem};
@@ -138,6 +138,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let mut state = State::picker(if is_named { picker_entries::named(&header.scenarios) } else { picker_entries::named(&alphabetical) });
     state.settings.dialect = header.dialect();
     state.settings.count_from(header.index);
+    state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);
     // opens at step 1, the cheapest; `go_to` then goes to the step at which the session begins
     state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {

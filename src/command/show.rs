@@ -16,6 +16,7 @@ use super::format::{self, CommandOutput, OutputFormat};
 use super::open::{address_error, parse_address};
 use super::options::{DrawOptions, GlobalOptions};
 use super::source::ScenarioLoader;
+use super::user_settings::UserSettings;
 use super::{Invocation, document_at, open_output, picker_entries};
 use crate::app::{Document, State};
 use crate::keys;
@@ -105,7 +106,7 @@ impl Invocation for ShowCommand {
         };
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(picker_entries::all());
-        self.draw.apply(&mut state.settings);
+        self.draw.apply(&UserSettings::default(), &mut state.settings);
         // move the document into the state: its only owner can free the iteration when another one is computed
         state.open(Arc::new(document), at);
         let mut driver = Driver::new(state, loader);

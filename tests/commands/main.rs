@@ -4,6 +4,7 @@ mod check;
 mod documents;
 mod grads;
 mod plain;
+mod settings;
 mod show;
 mod trace;
 

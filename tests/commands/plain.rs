@@ -70,8 +70,8 @@ fn lists_the_map_and_the_picker_take_numbers() {
     assert!(said.lines().any(|line| line.starts_with("2: ")) && said.contains("step 38/64"), "{said}");
     let said = answers("figure-19", &["M", "3"]);
     assert!(said.contains("1: input, given, 1 by 3 by 3") && said.contains("\nloss  step 21/64"), "{said}");
-    let run = plain_bytes(&["--plain"], b"G\n1\nl\nq\n");
-    assert!(run.status == 0 && run.out.contains("1: figure-01") && run.out.contains("\nconv1.z[0,13,8]  step 9674/"), "{}", run.out);
+    let run = plain_bytes(&["--plain"], b"G\n13\nl\nq\n");
+    assert!(run.status == 0 && run.out.contains("\n13: figure-01") && run.out.contains("\nconv1.z[0,13,8]  step 9674/"), "{}", run.out);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Random walks: after any keys and sizes nothing panics, and the state stays within its bounds.
 
-use gradstep::app::{Action, Screen, update};
+use gradstep::app::{Action, Focus, Screen, update};
 use gradstep::step::Unit;
 use gradstep::ui::panes::PANES;
 use gradstep::ui::theme::{Background, Colours, Theme};
@@ -102,7 +102,7 @@ proptest! {
             let trace = &state.document().expect("it stays open").trace;
             prop_assert!((1..=trace.len()).contains(&state.stepper().expect("open").step));
             prop_assert!(state.stepper().expect("open").unit <= Unit::Pass);
-            prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some());
+            prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some() || state.focus() == Focus::Filter);
             frame(&state, &options, size.0, size.1);
         }
     }

@@ -6,6 +6,7 @@ mod faults;
 mod keys;
 mod pty;
 mod saving;
+mod settings;
 mod stepper;
 mod work;
 

@@ -1,0 +1,33 @@
+//! `gradstep settings`: prints the settings file with its defaults, and reports what is wrong in the user's file.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::Invocation;
+use super::options::GlobalOptions;
+use super::read::display_name;
+use super::user_settings::{self, SETTINGS};
+use crate::output;
+
+/// Print the settings file with its defaults, and where it is.
+///
+/// The stepper in the terminal reads the file. Options of the command line win over it. Other commands and --plain do not read it.
+#[derive(Debug, Parser)]
+#[command(name = "settings")]
+pub(super) struct SettingsCommand {}
+
+impl Invocation for SettingsCommand {
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let file = user_settings::path().map_or_else(|| "no file: there is no home folder".to_owned(), |path| display_name(&path));
+        let mut to = output::stdout();
+        writeln!(to, "# the settings of gradstep, with their defaults, for the file\n# {}", global.in_charset(&file))?;
+        for row in SETTINGS {
+            writeln!(to, "\n# {}\n{} = {}", row.words, row.name, row.default)?;
+        }
+        writeln!(to, "\n# keys of the stepper that act as other keys of it; a recording has the other key\n[keys]\n# n = \"l\"")?;
+        to.finish()?;
+        user_settings::read().1.iter().try_for_each(|fault| global.report(&fault.to_string()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,83 @@
+//! The settings file of the user.
+
+use std::fs;
+use std::process::Command;
+
+use tempfile::{TempDir, tempdir};
+
+use crate::pty::Run;
+
+/// A folder with a settings file of this text.
+fn home(text: &str) -> TempDir {
+    let folder = tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("config/gradstep")).unwrap();
+    fs::write(folder.path().join("config/gradstep/settings.toml"), text).unwrap();
+    folder
+}
+
+fn gradstep(home: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    command.args(arguments).current_dir(home.path()).env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
+    command.env("XDG_CONFIG_HOME", home.path().join("config")).env("XDG_STATE_HOME", home.path().join("state"));
+    command
+}
+
+#[track_caller]
+fn assert_quits(mut run: Run) -> String {
+    run.press("q");
+    assert_eq!(run.end().code(), Some(0));
+    run.assert_restored();
+    run.screen().contents()
+}
+
+#[test]
+fn an_alias_acts_as_its_key_and_is_recorded_as_it() {
+    let home = home("unit = \"op\"\nmouse = false\nindex = 0\n[keys]\nn = \"l\"\n");
+    let mut run = Run::start(gradstep(&home, &["figure-14", "--record", "session"]));
+    run.wait_for("step 1/10");
+    assert_eq!(run.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    run.press("n");
+    run.wait_for("unit: op");
+    // in a line, n is a letter
+    run.press(":n");
+    run.wait_for(":n");
+    run.press("\x1b");
+    run.wait_until("the line is closed", |run| !run.screen().contents().contains("Esc close"));
+    assert_quits(run);
+    let session = fs::read_to_string(home.path().join("session")).unwrap();
+    assert!(session.contains("\"key\",\"l\"]") && session.matches("\"key\",\"n\"]").count() == 1, "{session}");
+    // without the settings file, the session has its unit and its index
+    fs::remove_dir_all(home.path().join("config")).unwrap();
+    let replayed = gradstep(&home, &["replay", "session", "--format", "text"]).output().unwrap();
+    let frames = String::from_utf8(replayed.stdout).unwrap();
+    assert!(frames.contains("unit: op"), "{frames}");
+}
+
+#[test]
+fn an_option_wins_over_the_settings() {
+    let home = home("index = 0\nascii = true\n");
+    let mut run = Run::start(gradstep(&home, &["figure-16"]));
+    run.wait_for("dC/dw01 =");
+    assert!(run.screen().contents().is_ascii());
+    assert_quits(run);
+    let mut run = Run::start(gradstep(&home, &["figure-16", "--index", "1"]));
+    run.wait_for("dC/dw12 =");
+    assert_quits(run);
+}
+
+#[test]
+fn a_fault_is_a_message_and_never_a_failure() {
+    let home = home("\nzooom = true\n");
+    let fault = "settings.toml, line 2, column 1: there is no setting \"zooom\": did you mean \"zoom\"?";
+    for arguments in [&["figure-14"][..], &[]] {
+        let mut run = Run::start(gradstep(&home, arguments));
+        run.resize(200, 30);
+        run.wait_for("did you mean \"zoom\"?");
+        run.press("\r");
+        let after = assert_quits(run);
+        assert!(after.replace('\n', "").contains(fault), "also on stderr: {after}");
+    }
+    // the output of a command does not depend on the file
+    let shown = gradstep(&home, &["show", "figure-14"]).output().unwrap();
+    assert!(shown.status.success() && shown.stderr.is_empty());
+}
