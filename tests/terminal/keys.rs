@@ -9,6 +9,7 @@ use crate::pty::Run;
 
 fn gradstep(arguments: &[&str], term: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR")).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.args(arguments).env("LC_ALL", "C.UTF-8").env("TERM", term).env_remove("COLORTERM").env_remove("NO_COLOR");
     command
 }

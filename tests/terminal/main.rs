@@ -30,6 +30,8 @@ const QUIT: &str = "q";
 fn gradstep() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     command.args(ARGUMENTS).env("TERM", "xterm-256color");
+    // no settings and no recent files of the user
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR")).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

@@ -33,8 +33,13 @@ impl Folder {
         fs::read_to_string(self.path("net.toml")).unwrap()
     }
 
-    fn environment(&self) -> [(&'static str, std::ffi::OsString); 3] {
-        [("TERM", "xterm-256color".into()), ("LC_ALL", "C.UTF-8".into()), ("XDG_STATE_HOME", self.path("state").into())]
+    fn environment(&self) -> [(&'static str, std::ffi::OsString); 4] {
+        [
+            ("TERM", "xterm-256color".into()),
+            ("LC_ALL", "C.UTF-8".into()),
+            ("XDG_STATE_HOME", self.path("state").into()),
+            ("XDG_CONFIG_HOME", self.path("config").into()),
+        ]
     }
 
     /// Opens the scenario in a pseudo-terminal, and waits for `text`.

@@ -11,7 +11,8 @@ use crate::pty::Run;
 fn gradstep(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     command.args(arguments).env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
-    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    // no settings and no recent files of the user
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR")).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

@@ -113,6 +113,7 @@ fn far() -> (TempDir, PathBuf, PathBuf) {
 fn gradstep(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     command.args(arguments).env("LC_ALL", "C.UTF-8");
+    command.env("XDG_CONFIG_HOME", env!("CARGO_TARGET_TMPDIR")).env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
@@ -160,7 +161,9 @@ fn a_far_start_opens_at_once_and_keys_work_meanwhile() {
     ] {
         for quit in ["q", "\x03"] {
             let mut command = gradstep(&arguments);
-            command.current_dir(folder.path());
+            // nothing was opened before
+            let state = tempdir().unwrap();
+            command.current_dir(folder.path()).env("XDG_STATE_HOME", state.path());
             let mut run = Run::start(command);
             if !keys.is_empty() {
                 run.wait_for("figure-01");
