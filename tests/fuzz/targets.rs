@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gradstep::app::{Action, Document, Screen, State, update};
+use gradstep::app::{Action, Document, Focus, Screen, State, update};
 use gradstep::command::{picker_entries, replay};
 use gradstep::keys;
 use gradstep::scenario::{self, Files, Limits, Scenario, Source};
@@ -176,7 +176,8 @@ pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
             state.stepper().expect("open").step,
             trace.len()
         );
-        assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some());
+        // a filter may leave no scenario
+        assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some() || state.focus() == Focus::Filter);
         check_visible(&export::text(&frame(&state, size.0, size.1)));
     }
 }

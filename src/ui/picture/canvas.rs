@@ -36,13 +36,13 @@ struct CanvasCell {
     rank: u8,
     /// The style of that line.
     style: Style,
-    /// `true` if the line ends near the cell.
-    is_end: bool,
+    /// `true` if the line hides others: it is thick, and does not end near the cell.
+    hides: bool,
     /// The target of a click on that line.
     spot: Option<Spot>,
 }
 
-/// The part of a line, at each end, in which it does not hide others: a quarter.
+/// The part of a thick line, at each end, in which it does not hide others: a quarter.
 const END: i32 = 4;
 
 /// The bit of each dot in its braille pattern, by column and row. Unicode numbers the dots in this order.
@@ -52,13 +52,13 @@ impl Canvas {
     /// Returns an empty canvas over an area.
     #[must_use]
     pub fn new(area: Rect) -> Self {
-        let empty = CanvasCell { dots: 0, rank: 0, style: Style::new(), is_end: false, spot: None };
+        let empty = CanvasCell { dots: 0, rank: 0, style: Style::new(), hides: false, spot: None };
         Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
     }
 
     /// Adds a line from the middle of one cell to the middle of another. Cells are columns and rows from the upper left corner of the area, and the line is clipped at the
     /// edges of the area. A cell that several lines go through has the style of the line of the highest rank; of lines of one rank, that of the first. It has the dots of all
-    /// lines of this rank. Near the ends of the line it has the dots of the others too, so that these reach the node at which they meet; else the line is above them.
+    /// lines, so that each can be followed from end to end. Only a thick line hides the others, except near its ends, where they meet at a node.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
@@ -76,28 +76,28 @@ impl Canvas {
             if !has(i, x) {
                 continue;
             }
-            let is_end = i.min(steps - i) <= steps / END;
-            self.set_dot(x, y, stroke, is_end);
+            let hides = stroke.is_thick && i.min(steps - i) > steps / END;
+            self.set_dot(x, y, stroke, hides);
             if stroke.is_thick {
-                self.set_dot(x, y + 1, stroke, is_end);
+                self.set_dot(x, y + 1, stroke, hides);
             }
         }
     }
 
     /// Sets a dot.
-    fn set_dot(&mut self, x: i32, y: i32, stroke: Stroke, is_end: bool) {
+    fn set_dot(&mut self, x: i32, y: i32, stroke: Stroke, hides: bool) {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
         let (column, row) = (x / 2, y / 4);
         if column >= usize::from(self.area.width) || row >= usize::from(self.area.height) {
             return;
         }
         let cell = &mut self.cells[row * usize::from(self.area.width) + column];
-        if stroke.rank < cell.rank && cell.style != stroke.style && !cell.is_end {
+        if stroke.rank < cell.rank && cell.style != stroke.style && cell.hides {
             return;
         }
         if stroke.rank > cell.rank {
-            let dots = if is_end || cell.style == stroke.style { cell.dots } else { 0 };
-            *cell = CanvasCell { dots, rank: stroke.rank, style: stroke.style, is_end, spot: stroke.spot };
+            let dots = if hides && cell.style != stroke.style { 0 } else { cell.dots };
+            *cell = CanvasCell { dots, rank: stroke.rank, style: stroke.style, hides, spot: stroke.spot };
         }
         cell.dots |= DOTS[x % 2][y % 4];
     }
