@@ -176,7 +176,7 @@ fn what_is_added_up_has_one_scale() {
 #[test]
 fn the_lower_border_of_a_list_is_not_cut() {
     let document = &bundled_documents()["figure-18"];
-    for (keys, wanted) in [(":set conv1.weight[0,0,1,0] 0.6<Enter>q", "1/2 Enter: do it, Esc: close ╯"), ("d", "Esc: close ╯")] {
+    for (keys, wanted) in [(":set conv1.weight[0,0,1,0] 0.6<Enter>q", "1/3 Enter: do it, Esc: close ╯"), ("d", "Esc: close ╯")] {
         for (width, height) in [(80, 24), (120, 40), (200, 60)] {
             let mut state = open_at(document, 1);
             press(&mut state, keys);
