@@ -22,7 +22,7 @@ pub struct Experiment {
     names: Arc<OnceLock<OpNames>>,
 }
 
-/// What another program has done with the file of the open scenario.
+/// A change that another program made to the file of the open scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileChange {
     /// It has another text.

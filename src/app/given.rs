@@ -70,7 +70,7 @@ fn computed(scenario: &Scenario, name: &str) -> String {
     format!("{name} is computed: edit {given}")
 }
 
-/// What a typed name refers to.
+/// The number or target that a typed name refers to.
 enum Named {
     /// A number.
     Number(GivenNumber),

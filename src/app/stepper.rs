@@ -60,7 +60,7 @@ pub struct Stepper {
     pub(super) before_edit: Option<Arc<Document>>,
     /// The prediction of numbers.
     pub prediction: Prediction,
-    /// What another program has done with the scenario's file; `None` if the file is as it was read or written.
+    /// The change that another program made to the scenario's file; `None` if the file is as it was read or written.
     pub file_change: Option<FileChange>,
     /// `true` after the file was read again, until overlays about the old network are closed.
     pub(super) is_reloaded: bool,

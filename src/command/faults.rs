@@ -92,7 +92,7 @@ fn child() {
     print(&format!("last {}", driver.state.message.as_ref().unwrap().text));
 }
 
-/// What a child has printed.
+/// The output of a child process.
 struct Output {
     /// For each command that was done: the calls before and after it, whether its message is an error, and the message.
     did: Vec<(usize, usize, bool, String)>,

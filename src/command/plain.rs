@@ -126,7 +126,7 @@ impl PlainMode {
         }
         self.pause();
         self.answer(again)?;
-        // a line that asks has been read out: the next line begins anew
+        // a line that asks has been read out: the next line is a new one
         if self.driver.state.focus() == Focus::Prompt && self.driver.state.prompt().is_some_and(|prompt| prompt.asks) {
             self.press(Code::Esc.into())?;
         }

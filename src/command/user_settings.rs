@@ -39,7 +39,7 @@ pub(super) enum BackgroundChoice {
     Light,
 }
 
-/// What the user has set.
+/// The settings of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub(super) struct UserSettings {

@@ -8,7 +8,7 @@ use crate::text::line;
 use crate::ui::view::View;
 use crate::ui::{equation, words};
 
-/// What stands for a number that the user is asked for.
+/// The words in place of a number that the user is asked for.
 const ASKED: &str = "what is asked for";
 /// The largest number of terms that are read out in symbols.
 const MOST_TERMS: u64 = 8;
