@@ -197,3 +197,26 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
         }
     }
 }
+
+/// A file that has its name before its bytes are on the disk is empty after a loss of power. No process can lose power here, so the order of the calls is tested.
+#[test]
+fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = run(folder.path(), Fault::Fail, usize::MAX).calls;
+    let (mut is_synced, mut is_name_synced, mut names) = (true, true, 0);
+    for (at, call) in calls.iter().enumerate() {
+        let context = format!("call {at}, {call}, of {calls:?}");
+        match call.as_str() {
+            "write" => is_synced = false,
+            "sync" => is_synced = true,
+            "rename" | "link" | "hard link" => {
+                assert!(is_synced, "{context}: the bytes may be lost");
+                (is_name_synced, names) = (false, names + 1);
+            }
+            "sync the folder" => is_name_synced = true,
+            "create" | "create without a name" => assert!(is_name_synced, "{context}: the name before may be lost"),
+            _ => {}
+        }
+    }
+    assert!(is_synced && is_name_synced && names > 2, "{calls:?}");
+}

@@ -45,7 +45,7 @@ impl KeptEdits {
     pub fn keep(&mut self, stepper: &Stepper, path: Option<&Path>) -> io::Result<()> {
         let scenario = &stepper.document.scenario;
         if path != self.path.as_deref() {
-            // the edits were written to another file, which lacks none of them
+            // the edits were written to another file, which now has all of them
             self.path = path.map(Path::to_owned);
             self.key = journal::key(path, &scenario.name);
         }

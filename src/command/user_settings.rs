@@ -82,7 +82,7 @@ pub(super) struct SettingRow {
     pub words: &'static str,
     /// The values that it takes, for an error message.
     expected: &'static str,
-    /// Sets the value; `None` if it is none of those.
+    /// Sets the value. Returns `None` for a value that is not one of these.
     set: fn(&mut UserSettings, &DeValue<'_>) -> Option<()>,
 }
 

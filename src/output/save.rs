@@ -30,7 +30,7 @@ pub enum SaveTarget {
     Temporary(File, PendingSave),
 }
 
-/// What may happen to a file at the target's path.
+/// The fate of a file that has the target's path already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It is replaced, or overwritten if it cannot be replaced.

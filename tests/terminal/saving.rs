@@ -221,7 +221,7 @@ fn a_file_that_another_program_changes_is_noticed_and_read_again() {
     run.press(":e\r");
     run.wait_for("not read again: net.toml is not valid, line 9, column");
     run.press("\x1b");
-    run.wait_for("mine");
+    run.wait_until("the message is gone", |run| !run.screen().contents().contains("not read again"));
     fs::write(folder.path("net.toml"), &other).unwrap();
     run.press(":e\r");
     run.wait_for("the file is read again, with 1 edit");
