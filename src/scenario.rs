@@ -49,7 +49,7 @@ mod write_back;
 
 pub use archives::{Files, NoFiles};
 pub use edit::{GivenNumber, TypedValue, typed_number};
-pub use fault::{Diagnostic, Faults};
+pub use fault::{Diagnostic, Faults, LocatedFault};
 pub use source::Source;
 pub use write_back::{WrittenScenario, reads_files, write_back};
 

@@ -122,14 +122,15 @@ impl Document {
         self.with_iteration(compute_whole(&self.descent, number))
     }
 
-    /// Returns the same scenario at iteration `number`, or at the last iteration if the descent ends earlier. The computation can be interrupted:
+    /// Returns the same scenario at iteration `number`. The computation can be interrupted:
     /// `go_on(next, number)` is called about every 15 ms, with the iteration in progress and the wanted one. Returns `None` if `go_on` returns `false`.
     ///
     /// # Errors
-    /// Returns a sentence if the iteration needs more memory than is free.
+    /// Returns a sentence if the descent ends earlier, or if the iteration needs more memory than is free.
     pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Self>, String> {
-        let iteration = compute(&self.descent, number, go_on)?;
-        Ok(iteration.map(|iteration| self.with_iteration(iteration)))
+        let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
+        is_reached(number, &iteration)?;
+        Ok(Some(self.with_iteration(iteration)))
     }
 
     /// Returns the step of an address, and a new document if the address is in another iteration. `go_on` is called as in [`Document::reach`]; returns
@@ -352,12 +353,21 @@ fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on
 /// # Errors
 /// As [`Experiment::arrive`].
 fn document_at(experiment: Experiment, number: u64, iteration: Iteration, address: &Address) -> Result<(Document, u64), String> {
-    let (reached, shortage) = (iteration.number, iteration.shortage);
-    if reached != number {
-        let why = format!("there is no iteration {number}: the tolerance ends the descent at {reached}");
-        return Err(shortage.map_or(why, |shortage| shortage.to_string()));
-    }
+    is_reached(number, &iteration)?;
     let document = Document::with_parts(experiment, iteration);
     let step = document.resolve(address)?;
     Ok((document, step))
+}
+
+/// Checks that a computed iteration is the wanted one.
+///
+/// # Errors
+/// Returns a sentence if the descent ended earlier.
+fn is_reached(number: u64, iteration: &Iteration) -> Result<(), String> {
+    let reached = iteration.number;
+    if reached == number {
+        return Ok(());
+    }
+    let why = format!("there is no iteration {number}: the tolerance ends the descent at {reached}");
+    Err(iteration.shortage.as_ref().map_or(why, ToString::to_string))
 }

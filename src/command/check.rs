@@ -1,117 +1,300 @@
 //! `gradstep check`: checks that scenarios are valid, and compares the computed numbers with the expected ones (`[[expect]]`).
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde::Serialize;
 
 use super::Invocation;
+use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
 use super::progress::with_progress;
 use super::read::display_name;
+use super::report::write_json;
 use super::source::ScenarioLoader;
 use crate::app::Document;
-use crate::number::exact;
-use crate::output::{self, Output};
-use crate::scenario::{Expectation, Faults};
-use crate::tensor::{flat, index_text, unravel};
+use crate::number::{Json, exact};
+use crate::output;
+use crate::scenario::{Expectation, Faults, LocatedFault};
+use crate::tensor::{Index, flat, index_text, unravel};
 use crate::text::counted;
 
 /// Check scenario files and their expected numbers.
+///
+/// The exit status is 1 if a scenario is not valid or a number is not as expected, and 2 if a file cannot be read.
 #[derive(Debug, Parser)]
 #[command(name = "check")]
 pub(super) struct CheckCommand {
     /// Scenario files, bundled names, or - for the standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<OsString>,
+    /// The format of the output
+    #[arg(long, default_value = "text", value_parser = format::parser(FORMATS, /* planned */ &[]))]
+    format: &'static OutputFormat<CheckWriter>,
 }
 
-/// The result of checking a file. The exit status is the largest result of all files, as a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum CheckOutcome {
+/// A function that checks files and prints their results.
+type CheckWriter = fn(&CheckCommand, &GlobalOptions) -> anyhow::Result<CheckResult>;
+
+static FORMATS: &[OutputFormat<CheckWriter>] = &[
+    OutputFormat { name: "text", help: "Text for people", writer: text },
+    OutputFormat { name: "json", help: "JSON for programs: docs/json.md", writer: json },
+];
+
+/// The result of checking a file, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum CheckResult {
     /// The scenario is valid, and the numbers are as expected.
     Passed,
-    /// The scenario is not valid, or a number is not as expected.
-    Failed,
+    /// A number is not as expected.
+    Differs,
+    /// The scenario is not valid.
+    Invalid,
     /// The file cannot be read.
     Unreadable,
 }
 
+/// The report on all files. Its fields are the keys of the JSON.
+#[derive(Serialize)]
+struct CheckReport {
+    /// The version of the JSON format.
+    format: u8,
+    passed: bool,
+    files: Vec<FileReport>,
+}
+
+/// The report on a file.
+#[derive(Serialize)]
+struct FileReport {
+    file: String,
+    result: CheckResult,
+    /// The title of the scenario; `None` if it is not valid or cannot be read.
+    title: Option<String>,
+    /// The number of `[[expect]]`; `None` without a valid scenario.
+    expectations: Option<usize>,
+    deviations: Vec<Deviation>,
+    /// The number of all faults, of which `faults` has the first.
+    fault_count: usize,
+    faults: Vec<FaultRow>,
+    /// The reason why the file cannot be read.
+    error: Option<String>,
+    /// The faults for the text.
+    #[serde(skip)]
+    diagnostics: Option<Faults>,
+}
+
+/// An expected number or tensor that the computed one differs from.
+#[derive(Serialize)]
+struct Deviation {
+    /// The line in the file of the key `at`.
+    line: usize,
+    at: String,
+    tolerance: Json,
+    source: Option<String>,
+    /// The first entry that differs; `None` if nothing was computed.
+    first: Option<WrongEntry>,
+    /// The number of further entries that differ.
+    more: usize,
+    /// The reason why nothing was computed.
+    error: Option<String>,
+}
+
+/// An entry that is not as expected.
+#[derive(Serialize)]
+struct WrongEntry {
+    /// The address of the entry.
+    at: String,
+    index: Index,
+    computed: Json,
+    expected: Json,
+}
+
+/// A fault of a scenario file.
+#[derive(Serialize)]
+struct FaultRow {
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+    help: Option<String>,
+    also: Option<SecondPlace>,
+}
+
+/// A second position that a fault concerns.
+#[derive(Serialize)]
+struct SecondPlace {
+    line: usize,
+    column: usize,
+    message: String,
+}
+
 impl Invocation for CheckCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
-        let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
-        let mut to = output::stdout();
-        let mut worst = CheckOutcome::Passed;
-        for file in &self.files {
-            worst = worst.max(check(file, &loader, global, &mut to)?);
-        }
-        to.finish()?;
-        Ok(ExitCode::from(worst as u8))
+        let status = match (self.format.writer)(self, global)? {
+            CheckResult::Passed => 0,
+            CheckResult::Differs | CheckResult::Invalid => 1,
+            CheckResult::Unreadable => 2,
+        };
+        Ok(ExitCode::from(status))
     }
 }
 
-/// Checks a file and prints its result.
-fn check(file: &OsString, loader: &ScenarioLoader, global: &GlobalOptions, to: &mut Output<impl Write>) -> anyhow::Result<CheckOutcome> {
-    let name = display_name(file);
-    let scenario = match loader.load(file) {
-        Ok(scenario) => scenario,
-        Err(error) => {
-            let Some(faults) = error.downcast_ref::<Faults>() else {
-                let mut to = output::stderr();
-                writeln!(to, "error: {}", global.in_charset(&format!("{error:#}")))?;
-                to.finish()?;
-                return Ok(CheckOutcome::Unreadable);
-            };
-            let count = faults.faults().len();
-            writeln!(to, "{}", global.in_charset(&format!("invalid  {name} ({})", counted(count, "fault"))))?;
+impl CheckCommand {
+    /// Checks the files one after the other.
+    fn reports(&self, global: &GlobalOptions) -> impl Iterator<Item = anyhow::Result<FileReport>> {
+        let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
+        self.files.iter().map(move |file| FileReport::new(file, &loader))
+    }
+}
+
+/// Prints the result of each file as soon as it is known.
+fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckResult> {
+    let mut to = output::stdout();
+    let mut worst = CheckResult::Passed;
+    for report in command.reports(global) {
+        let report = report?;
+        worst = worst.max(report.result);
+        if let Some(error) = &report.error {
+            let mut to = output::stderr();
+            writeln!(to, "error: {}", global.in_charset(error))?;
+            to.finish()?;
+            continue;
+        }
+        writeln!(to, "{}", global.in_charset(&report.text()))?;
+        if let Some(faults) = &report.diagnostics {
             // unescaped: `render` escapes the texts itself and adds colours
             writeln!(to.raw(), "{}", global.in_charset(&faults.render(global.has_colours(&std::io::stdout()))))?;
-            return Ok(CheckOutcome::Failed);
         }
-    };
-    let document = Document::new(scenario);
-    let expectations = &document.scenario.expectations;
-    let mut deviations = Vec::new();
-    for expectation in expectations {
-        deviations.extend(deviation(&document, expectation)?);
     }
-    let expected = expectations.len();
-    let line = match (expected, deviations.len()) {
-        (0, _) => format!("ok  {name}"),
-        (1, 0) => format!("ok  {name} (1 expected number holds)"),
-        (_, 0) => format!("ok  {name} ({expected} expected numbers hold)"),
-        (_, wrong) => format!("differs  {name} ({wrong} of {expected} expected numbers)\n{}", deviations.join("\n")),
-    };
-    writeln!(to, "{}", global.in_charset(&line))?;
-    Ok(if deviations.is_empty() { CheckOutcome::Passed } else { CheckOutcome::Failed })
+    to.finish()?;
+    Ok(worst)
 }
 
-/// The difference between a computed number or tensor and the expected one, as text; `None` if they agree within the tolerance.
-fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<Option<String>> {
+/// Prints the results of all files as one line of JSON.
+fn json(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckResult> {
+    let files = command.reports(global).collect::<anyhow::Result<Vec<_>>>()?;
+    let worst = files.iter().map(|file| file.result).max().unwrap_or(CheckResult::Passed);
+    let mut to = output::stdout_without_line_buffer();
+    write_json(&CheckReport { format: 1, passed: worst == CheckResult::Passed, files }, &mut to)?;
+    to.finish()?;
+    Ok(worst)
+}
+
+impl FileReport {
+    /// Checks a file.
+    fn new(file: &OsString, loader: &ScenarioLoader) -> anyhow::Result<Self> {
+        let mut report = Self {
+            file: display_name(file),
+            result: CheckResult::Passed,
+            title: None,
+            expectations: None,
+            deviations: Vec::new(),
+            fault_count: 0,
+            faults: Vec::new(),
+            error: None,
+            diagnostics: None,
+        };
+        let scenario = match loader.load(file) {
+            Ok(scenario) => scenario,
+            Err(error) => {
+                match error.downcast::<Faults>() {
+                    Ok(faults) => {
+                        report.result = CheckResult::Invalid;
+                        report.fault_count = faults.faults().len();
+                        report.faults = faults.located().map(FaultRow::from).collect();
+                        report.diagnostics = Some(faults);
+                    }
+                    Err(error) => {
+                        report.result = CheckResult::Unreadable;
+                        report.error = Some(format!("{error:#}"));
+                    }
+                }
+                return Ok(report);
+            }
+        };
+        let document = Document::new(scenario);
+        let expectations = &document.scenario.expectations;
+        for expectation in expectations {
+            report.deviations.extend(deviation(&document, expectation)?);
+        }
+        report.title = Some(document.scenario.title.clone());
+        report.expectations = Some(expectations.len());
+        if !report.deviations.is_empty() {
+            report.result = CheckResult::Differs;
+        }
+        Ok(report)
+    }
+
+    /// The line for people; several lines if numbers differ.
+    fn text(&self) -> String {
+        let Self { file, deviations, .. } = self;
+        match (self.expectations, deviations.len()) {
+            (None, _) => format!("invalid  {file} ({})", counted(self.fault_count, "fault")),
+            (Some(0), _) => format!("ok  {file}"),
+            (Some(1), 0) => format!("ok  {file} (1 expected number holds)"),
+            (Some(expected), 0) => format!("ok  {file} ({expected} expected numbers hold)"),
+            (Some(expected), wrong) => {
+                let lines: Vec<String> = deviations.iter().map(Deviation::text).collect();
+                format!("differs  {file} ({wrong} of {expected} expected numbers)\n{}", lines.join("\n"))
+            }
+        }
+    }
+}
+
+impl From<LocatedFault> for FaultRow {
+    fn from(fault: LocatedFault) -> Self {
+        let LocatedFault { place, message, help, also } = fault;
+        let also = also.map(|((line, column), message)| SecondPlace { line, column, message });
+        Self { line: place.map(|(line, _)| line), column: place.map(|(_, column)| column), message, help, also }
+    }
+}
+
+impl Deviation {
+    fn text(&self) -> String {
+        let Self { line, tolerance, more, .. } = self;
+        let Some(WrongEntry { at, computed, expected, .. }) = &self.first else {
+            return format!("  line {line}: {}", self.error.as_deref().unwrap_or_default());
+        };
+        let more = if *more > 0 { format!(", and {more} more of its entries") } else { String::new() };
+        let source = self.source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));
+        let [computed, expected, tolerance] = [computed, expected, tolerance].map(|number| exact(number.0));
+        format!("  line {line}: {at} is {computed}, expected {expected} within {tolerance}{source}{more}")
+    }
+}
+
+/// Returns the difference between a computed number or tensor and the expected one; `None` if they agree within the tolerance.
+fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<Option<Deviation>> {
     let Expectation { at, entry, value, tolerance, source, line } = expectation;
+    let nothing = Deviation {
+        line: *line,
+        at: at.to_string(),
+        tolerance: Json(*tolerance),
+        source: source.clone(),
+        first: None,
+        more: 0,
+        error: None,
+    };
     let other_iteration = at.iteration.filter(|n| *n != document.trace.iteration());
     let computed = other_iteration.map(|n| with_progress(|go_on| document.reach(n, go_on).transpose())).transpose()?;
     let other_document = match computed.transpose() {
         Ok(other) => other,
-        Err(why) => return Ok(Some(format!("  line {line}: {why}"))),
+        Err(why) => return Ok(Some(Deviation { error: Some(why), ..nothing })),
     };
     let trace = &other_document.as_ref().unwrap_or(document).trace;
     let (sample_run, tensor) = match trace.tensor(at) {
         Ok(found) => found,
-        Err(why) => return Ok(Some(format!("  line {line}: {why}"))),
+        Err(why) => return Ok(Some(Deviation { error: Some(why), ..nothing })),
     };
     let values = trace.run(sample_run).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
     // a NaN never agrees, because every comparison with NaN is false
-    let agrees = |actual: f64, expected: f64| (actual - expected).abs() <= *tolerance;
-    let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (actual, expected))| !agrees(**actual, **expected));
-    let Some((position, (actual, expected))) = wrong.next() else { return Ok(None) };
-    let more_wrong = wrong.count();
-    let info = trace.network_of(sample_run).tensor(tensor);
-    let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&unravel(position, &info.shape))) };
-    let more = if more_wrong > 0 { format!(", and {more_wrong} more of its entries") } else { String::new() };
-    let source = source.as_ref().map_or_else(String::new, |source| format!(", from {source}"));
-    let (actual, expected, tolerance) = (exact(*actual), exact(*expected), exact(*tolerance));
-    Ok(Some(format!("  line {line}: {name} is {actual}, expected {expected} within {tolerance}{source}{more}")))
+    let agrees = |computed: f64, expected: f64| (computed - expected).abs() <= *tolerance;
+    let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (computed, expected))| !agrees(**computed, **expected));
+    let Some((position, (computed, expected))) = wrong.next() else { return Ok(None) };
+    let index = unravel(entry.unwrap_or(position), &trace.network_of(sample_run).tensor(tensor).shape);
+    let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&index)) };
+    let first = WrongEntry { at: name, index, computed: Json(*computed), expected: Json(*expected) };
+    Ok(Some(Deviation { first: Some(first), more: wrong.count(), ..nothing }))
 }

@@ -326,6 +326,13 @@ mod tests {
         }
     }
 
+    /// Checks that the JSON of a report has the fields of the schema.
+    fn assert_documented(report: &GradcheckReport<'_>) {
+        let schema = serde_json::from_str(include_str!("../../docs/gradcheck.schema.json")).expect("JSON");
+        let report = serde_json::to_value(report).expect("JSON");
+        assert!(jsonschema::is_valid(&schema, &report), "{report:#}");
+    }
+
     /// Checks a layer y = 3 x + 3 w on two samples. Returns the table, and whether the check passed.
     ///
     /// The backward pass uses `derivative` instead of 3. The gradients of the batch are multiplied by `factor`, so `table(3.0, 1.0)` has no error.
@@ -355,6 +362,7 @@ mod tests {
         let trace = Trace::of_iteration(1, sample_runs.collect());
         let never_stop = |_| true;
         let report = GradcheckReport::new("y = 3 x + 3 w", &trace, CheckOptions::ALL, never_stop).expect("the end");
+        assert_documented(&report);
         (report.text(), report.passed)
     }
 

@@ -27,6 +27,19 @@ pub struct Diagnostic {
     pub also: Option<(Range<usize>, String)>,
 }
 
+/// An error with its position, in texts that can be printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocatedFault {
+    /// The line and the column, from 1; `None` for an error of the whole file.
+    pub place: Option<(usize, usize)>,
+    /// The message: what is wrong.
+    pub message: String,
+    /// The help line: what to write instead.
+    pub help: Option<String>,
+    /// The line and the column of a second position, with its own message.
+    pub also: Option<((usize, usize), String)>,
+}
+
 /// All errors of one file, sorted by position. [`fmt::Display`] writes them without colour.
 #[derive(Clone, Debug)]
 pub struct Faults {
@@ -50,8 +63,22 @@ impl Faults {
     /// Returns the line and the column of the first error, from 1; `None` if it is an error of the whole file.
     #[must_use]
     pub fn first_place(&self) -> Option<(usize, usize)> {
-        let excerpt = excerpt(&self.text, self.list.first()?.span.as_ref()?);
-        Some((excerpt.line, excerpt.column))
+        Some(self.place(self.list.first()?.span.as_ref()?))
+    }
+
+    fn place(&self, span: &Range<usize>) -> (usize, usize) {
+        let excerpt = excerpt(&self.text, span);
+        (excerpt.line, excerpt.column)
+    }
+
+    /// Returns the errors that [`Self::render`] shows, with their positions, and with texts that are cut and escaped in the same way.
+    pub fn located(&self) -> impl Iterator<Item = LocatedFault> {
+        self.list.iter().take(MAX_SHOWN).map(|fault| LocatedFault {
+            place: fault.span.as_ref().map(|span| self.place(span)),
+            message: one_line(&cut_at_word(&fault.message, MAX_WIDTH)),
+            help: (!fault.help.is_empty()).then(|| one_line(&cut_at_word(&fault.help, MAX_WIDTH))),
+            also: fault.also.as_ref().map(|(span, message)| (self.place(span), one_line(message))),
+        })
     }
 
     /// Formats all errors in the style of rustc, with or without colour. The text has no newline at the end.

@@ -3,6 +3,7 @@
 mod check;
 mod documents;
 mod grads;
+mod json;
 mod plain;
 mod settings;
 mod show;

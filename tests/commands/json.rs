@@ -1,0 +1,174 @@
+//! The JSON of `check` and `gradcheck` has exactly the fields of the schemas in `docs/`, and `docs/json.md` describes them.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use gradstep::command::bundled;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+use super::{Run, command, finish, gradstep};
+
+const PAGE: &str = include_str!("../../docs/json.md");
+
+/// A graph without a fault; `EXPECTED` is its `∂J/∂a`, which is 4.
+const NET: &str = "title = \"J = 2(ab + c)\"\n\n[graph]\ninputs = { a = 3, b = 2, c = 4 }\nnodes  = [\"u = a * b\", \"v = u + c\", \"J = 2 * v\"]\n\n[[expect]]\nat = \"grad.a\"\nvalue = EXPECTED\n";
+
+fn schema(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{name}.schema.json"));
+    serde_json::from_str(&fs::read_to_string(path).expect("a schema")).expect("JSON")
+}
+
+/// Returns what the schema of a command finds wrong in a report.
+fn mistakes(name: &str, report: &Value) -> Vec<String> {
+    let validator = jsonschema::validator_for(&schema(name)).expect("a valid schema");
+    validator.iter_errors(report).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+/// The report of a run, which the schema accepts.
+#[track_caller]
+fn report(name: &str, run: &Run) -> Value {
+    assert_eq!(run.out.lines().count(), 1, "{}{}", run.out, run.err);
+    let report: Value = serde_json::from_str(&run.out).expect("JSON");
+    assert_eq!(mistakes(name, &report), Vec::<String>::new(), "{report:#}");
+    let passed = report["passed"].as_bool().expect("a boolean");
+    assert_eq!(run.status == 0, passed, "{report:#}");
+    report
+}
+
+/// Runs a command in a folder that has `net.toml`.
+fn with_net(net: &str, arguments: &[&str]) -> Run {
+    let folder = tempdir().expect("a folder");
+    fs::write(folder.path().join("net.toml"), net).expect("a file");
+    let mut command = command(arguments);
+    command.current_dir(folder.path());
+    finish(command)
+}
+
+/// The examples of the page, in their order.
+fn examples() -> Vec<Value> {
+    let blocks = PAGE.split("```json\n").skip(1).map(|after| after.split("```").next().expect("an end"));
+    blocks.map(|block| serde_json::from_str(block).expect("JSON")).collect()
+}
+
+#[test]
+fn check_has_the_fields_of_its_schema() {
+    let names: Vec<&str> = bundled::ALL.iter().map(|bundled| bundled.name).collect();
+    let all = report("check", &gradstep(&[&["check", "--format", "json"], names.as_slice()].concat()));
+    assert_eq!(all["files"].as_array().expect("a list").len(), names.len());
+    assert_eq!(all["files"][0]["expectations"], json!(bundled_expectations(names[0])));
+
+    let run = with_net(&NET.replace("EXPECTED", "5"), &["check", "figure-14", "net.toml", "--format", "json"]);
+    let wrong = report("check", &run);
+    assert_eq!((run.status, &wrong["files"][0]["result"], run.err.as_str()), (1, &json!("passed"), ""));
+    assert_eq!(json!({"format": 1, "passed": false, "files": [wrong["files"][1]]}), examples()[0], "the example of the page");
+
+    // an infinite number, and a whole tensor
+    let run = with_net(
+        "title = \"t\"\nloss = \"squared_error\"\ninput = [1e200, 1]\ntarget = [1, 1]\n[[layer]]\ntype = \"linear\"\nweight = [[1, 0], [0, 1]]\n\
+        [[expect]]\nat = \"loss\"\nvalue = 1\n[[expect]]\nat = \"fc1.z\"\nvalue = [2, 3]\nsource = \"a guess\"\n",
+        &["check", "net.toml", "--format", "json"],
+    );
+    let wrong = report("check", &run);
+    let deviations = &wrong["files"][0]["deviations"];
+    assert_eq!(deviations[0]["first"]["computed"], json!("inf"), "{wrong:#}");
+    assert_eq!(deviations[1]["first"]["at"], json!("fc1.z[0]"));
+    assert_eq!((&deviations[1]["more"], &deviations[1]["source"]), (&json!(1), &json!("a guess")));
+    // an iteration that the descent does not reach
+    let run = with_net(
+        "title = \"t\"\nloss = \"squared_error\"\ninput = [1]\ntarget = [1]\n[[layer]]\ntype = \"linear\"\nweight = [[2]]\n\
+        [train]\nlearning_rate = 0.1\niterations = 9\ntolerance = 1e3\n[[expect]]\nat = \"9/loss\"\nvalue = 0\n",
+        &["check", "net.toml", "--format", "json"],
+    );
+    let unreached = &report("check", &run)["files"][0]["deviations"][0];
+    assert_eq!(unreached["error"], json!("there is no iteration 9: the tolerance ends the descent at 2"), "{unreached:#}");
+}
+
+/// The number of `[[expect]]` in a bundled scenario.
+fn bundled_expectations(name: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scenarios/{name}.toml"));
+    fs::read_to_string(path).expect("a scenario").lines().filter(|line| *line == "[[expect]]").count()
+}
+
+#[test]
+fn check_reports_invalid_and_unreadable_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/invalid");
+    let mut files: Vec<String> = fs::read_dir(folder)
+        .expect("the folder")
+        .map(|entry| format!("tests/invalid/{}", entry.expect("an entry").file_name().to_string_lossy()))
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "toml"))
+        .collect();
+    files.sort();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let all = report("check", &gradstep(&[&["check", "--format", "json"], files.as_slice()].concat()));
+    for file in all["files"].as_array().expect("a list") {
+        let unreadable = file["result"] == json!("unreadable");
+        assert!(unreadable || file["fault_count"].as_u64() >= Some(1), "{file:#}");
+        assert!(unreadable || !file["faults"][0]["message"].as_str().expect("a text").contains(char::is_control), "{file:#}");
+    }
+    let run = with_net("title = \"t\"\nnodse = 1\n", &["check", "net.toml", "none.toml", "--format", "json"]);
+    let found = report("check", &run);
+    assert_eq!((run.status, run.err.as_str()), (2, ""));
+    assert_eq!(found["files"][0]["faults"][0]["line"], json!(2), "{found:#}");
+    assert_eq!(found["files"][1]["error"], json!("there is no file none.toml"));
+}
+
+#[test]
+fn gradcheck_has_the_fields_of_its_schema() {
+    for bundled in bundled::ALL {
+        report("gradcheck", &gradstep(&["gradcheck", bundled.name, "--entries", "3", "--format", "json"]));
+    }
+    let run = with_net(&NET.replace("EXPECTED", "5"), &["gradcheck", "net.toml", "--format", "json"]);
+    let mut right = report("gradcheck", &run);
+    let of_a = right["tensors"].as_array().expect("a list").iter().find(|tensor| tensor["name"] == json!("grad.a")).cloned();
+    right["tensors"] = json!([of_a]);
+    assert_eq!(right, examples()[1], "the example of the page");
+    // nothing can be compared, a kink, and an infinite derivative
+    let graph = |node: &str, x: &str| format!("title = \"t\"\n[graph]\ninputs = {{ x = {x} }}\nnodes = [\"J = {node}\"]\n");
+    let failed = report("gradcheck", &with_net(&graph("log(x)", "0"), &["gradcheck", "net.toml", "--format", "json"]));
+    assert_eq!((&failed["passed"], &failed["tensors"][0]["worst"]), (&json!(false), &Value::Null), "{failed:#}");
+    let kink = report("gradcheck", &with_net(&graph("abs(x)", "0"), &["gradcheck", "net.toml", "--format", "json"]));
+    assert_eq!(kink["tensors"][1]["kinks"], json!(1), "{kink:#}");
+    report("gradcheck", &with_net(&graph("sqrt(x)", "0"), &["gradcheck", "net.toml", "--format", "json"]));
+    let invalid = with_net("title = 1\n", &["gradcheck", "net.toml", "--format", "json"]);
+    assert_eq!((invalid.status, invalid.out.as_str()), (1, ""));
+}
+
+/// Each object of a schema allows only its own fields and requires all of them, and the page names them.
+#[test]
+fn every_field_is_documented() {
+    let words: HashSet<&str> = PAGE.split('`').skip(1).step_by(2).collect();
+    for name in ["check", "gradcheck"] {
+        let schema = schema(name);
+        assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
+        assert!(PAGE.contains(&format!("({name}.schema.json)")));
+        let mut objects = 0;
+        for (title, object) in schema["$defs"].as_object().expect("definitions") {
+            let Some(fields) = object["properties"].as_object() else { continue };
+            objects += 1;
+            assert_eq!(object["additionalProperties"], json!(false), "{name}: {title}");
+            let fields: HashSet<&str> = fields.keys().map(String::as_str).collect();
+            let required: HashSet<&str> = object["required"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+            assert_eq!(fields, required, "{name}: {title}");
+            for field in fields {
+                assert!(words.contains(field), "docs/json.md does not describe {field} of {name}");
+            }
+        }
+        assert!(objects >= 3, "{name}");
+        // a field more or less is a mistake, at the top and inside
+        let list = if name == "check" { "files" } else { "tensors" };
+        let example = examples().swap_remove(usize::from(name == "gradcheck"));
+        assert_eq!(mistakes(name, &example), Vec::<String>::new());
+        for place in ["", &format!("/{list}/0")] {
+            let mut more = example.clone();
+            more.pointer_mut(place).expect("an object")["extra"] = json!(1);
+            assert!(!mistakes(name, &more).is_empty(), "{name}{place}");
+            let mut less = example.clone();
+            let fields = less.pointer_mut(place).and_then(Value::as_object_mut).expect("an object");
+            let first = fields.keys().next().expect("a field").clone();
+            fields.remove(&first);
+            assert!(!mistakes(name, &less).is_empty(), "{name}{place}");
+        }
+    }
+}
