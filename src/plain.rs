@@ -17,7 +17,7 @@ mod step;
 
 pub use matrix::{matrices, matrix};
 
-use crate::app::{Focus, ListRow, PromptKind, State, Visit};
+use crate::app::{Candidate, Focus, ListRow, PromptKind, State, Visit};
 use crate::glyph::{spoken, spoken_sentence};
 use crate::text::line;
 use crate::ui::RenderOptions;
@@ -30,13 +30,15 @@ use crate::ui::{header, words};
 pub struct Reader {
     /// The step that was read out last.
     read: Option<Visit>,
+    /// The effect of the last edit that was read out last.
+    effect: Vec<String>,
     /// The list that was read out last, if it is still open.
     list: Option<Vec<ListRow>>,
 }
 
 impl Reader {
     /// Returns the answer to a line of input. It begins with the status line. Then come the message, if there is one, and what is open: a line, a list, the map.
-    /// Without one of these, the step is read out if it is another one than before, or if `again` is set.
+    /// Without one of these, the step is read out if it or the effect of an edit is another one than before, or if `again` is set.
     pub fn answer(&mut self, state: &State, options: RenderOptions, again: bool) -> Vec<String> {
         let Some(view) = View::of(state, options) else {
             let mut lines = vec!["gradstep: no scenario is open".to_owned()];
@@ -57,10 +59,12 @@ impl Reader {
             self.list = None;
         }
         let here = view.stepper.visit();
-        let is_new = self.read != Some(here);
-        if matches!(focus, Focus::Normal | Focus::Answer) && (is_new || again || view.stepper.shown_effect().is_some()) {
+        let effect = step::effect(&view);
+        let is_new = self.read != Some(here) || !effect.is_empty() && self.effect != effect;
+        if matches!(focus, Focus::Normal | Focus::Cursor | Focus::Answer) && (is_new || again) {
             self.read = Some(here);
-            lines.extend(step::sentences(&view));
+            lines.extend(effect.iter().cloned().chain(step::sentences(&view)));
+            self.effect = effect;
         }
         match focus {
             Focus::Cursor => lines.extend(under_cursor(&view).map(|text| format!("the cursor: {}", spoken(&text.replace("  ", ", "))))),
@@ -122,13 +126,28 @@ fn open_line(view: &View<'_>) -> Vec<String> {
         PromptKind::Value(_) => vec![format!("type the new value of {}", spoken(line_sign(view.state, prompt).trim()))],
         _ => {
             let candidates = prompt.candidates(view.document);
-            let question =
-                if prompt.asks { "there is no such place or command; did you mean:" } else { "type an address, a command or a word:" };
-            let row = |candidate: &crate::app::Candidate| match candidate.words {
-                "" => line(&candidate.label),
-                words => format!("{}: {words}", line(&candidate.label)),
-            };
-            std::iter::once(question.to_owned()).chain(candidates.iter().map(row)).collect()
+            let rows = candidates.iter().map(candidate_text);
+            if let Some(chosen) = prompt.chosen().and_then(|chosen| candidates.get(chosen)).filter(|_| prompt.asks) {
+                return vec![format!("type the whole line, with your own text for the words in capitals: {}", candidate_text(chosen))];
+            }
+            if prompt.asks {
+                let question = "there is no such place or command; did you mean:".to_owned();
+                let rows = rows.zip(1..).map(|(row, number)| format!("{number}: {row}"));
+                let choose = (!candidates.is_empty()).then(|| "A number chooses its row.".to_owned());
+                return std::iter::once(question).chain(rows).chain(choose).collect();
+            }
+            std::iter::once("type an address, a command or a word:".to_owned()).chain(rows).collect()
         }
+    }
+}
+
+/// Returns the name of a candidate and the words about it, which may begin with the name.
+fn candidate_text(candidate: &Candidate) -> String {
+    let Candidate { label, words, .. } = candidate;
+    let name = line(label);
+    match words.strip_prefix(label.as_str()) {
+        _ if words.is_empty() => name,
+        Some(rest) if rest.is_empty() || rest.starts_with(':') => (*words).to_owned(),
+        _ => format!("{name}: {words}"),
     }
 }

@@ -42,6 +42,8 @@ impl State {
             Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
             Meaning::Address(text) => self.motion().iter_mut().for_each(|motion| motion.go_to_typed(&text)),
             Meaning::Search(text) => self.motion().iter_mut().for_each(|motion| motion.search(&text)),
+            // the key i ends the inspection, but the name of the command asks for it
+            Meaning::Action(Action::Inspect) if stepper.cursor.is_some() => self.say("the cursor is here already: Esc ends it", false),
             Meaning::Action(action) => return self.user_action(action),
             Meaning::Words(command, argument) => return self.do_words(command, &argument),
         }

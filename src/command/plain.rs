@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::driver::{Driver, Effect};
 use super::options::GlobalOptions;
-use crate::app::{Action, Focus, State, update};
+use crate::app::{Action, Focus, Setting, Settings, State, update};
 use crate::glyph;
 use crate::keys::{self, COMMANDS, Code, Key};
 use crate::output;
@@ -56,9 +56,10 @@ pub(super) fn run(driver: Driver, global: &GlobalOptions) -> anyhow::Result<Exit
     // letters of equations become words
     options.ascii = false;
     let is_terminal = io::stdin().is_terminal();
-    let mut mode = PlainMode { driver: driver.writing_files(), reader: Reader::default(), options, in_ascii: global.is_ascii() };
+    let mut mode =
+        PlainMode { driver: driver.writing_files(), reader: Reader::default(), options, in_ascii: global.is_ascii(), copied: Vec::new() };
     mode.driver.finish_all()?;
-    mode.answer(true)?;
+    mode.answer(true, false)?;
     loop {
         if is_terminal {
             mode.print(&["> ".to_owned()], "")?;
@@ -92,23 +93,35 @@ struct PlainMode {
     options: RenderOptions,
     /// `true` if only ASCII characters are printed.
     in_ascii: bool,
+    /// What the line has copied, for its answer.
+    copied: Vec<String>,
 }
 
 impl PlainMode {
     /// Does what a line says, and answers.
     fn take(&mut self, line: &str) -> anyhow::Result<Effect> {
         let mut again = false;
+        // a step that was read out before is read again if an address or a question leads to it
+        let mut repeats = false;
+        let settings = self.driver.state.settings.clone();
+        if asked(&self.driver.state) && chosen_candidate(&self.driver.state, line).is_none() {
+            // the line that asks is left, and this line is a new one
+            self.press(Code::Esc.into())?;
+            self.driver.state.message = None;
+        }
         match meaning(&self.driver.state, line) {
             Err(why) => self.driver.state.say(why, true),
             Ok(Line::Again) => again = true,
             Ok(Line::Word(word, argument)) => return self.answer_word(word, &argument),
             Ok(Line::Row(row)) => {
+                repeats = self.driver.state.focus() == Focus::Prompt;
                 if self.choose(row)? == Effect::Quit {
                     return Ok(Effect::Quit);
                 }
             }
             Ok(Line::Keys(keys)) => {
                 self.driver.state.message = None;
+                repeats = keys.len() > 2 && keys[0].code == Code::Char(':');
                 self.close_for(keys.first().copied())?;
                 for key in keys {
                     // a key without a meaning ends the line: what follows it may be meant otherwise
@@ -125,11 +138,8 @@ impl PlainMode {
             }
         }
         self.pause();
-        self.answer(again)?;
-        // a line that asks has been read out: the next line is a new one
-        if self.driver.state.focus() == Focus::Prompt && self.driver.state.prompt().is_some_and(|prompt| prompt.asks) {
-            self.press(Code::Esc.into())?;
-        }
+        again |= self.say_settings(&settings);
+        self.answer(again, repeats)?;
         Ok(Effect::Changed)
     }
 
@@ -153,22 +163,24 @@ impl PlainMode {
     }
 
     fn press(&mut self, key: Key) -> anyhow::Result<Effect> {
-        let effect = self.driver.apply(&Event::Key(key), Duration::ZERO);
+        self.apply(&Event::Key(key))
+    }
+
+    fn apply(&mut self, event: &Event) -> anyhow::Result<Effect> {
+        let effect = self.driver.apply(event, Duration::ZERO);
         self.driver.finish_all()?;
         if let Some(copied) = self.driver.take_copied() {
             // the text itself, in place of the message about it
             self.driver.state.message = None;
-            self.print(&copied.lines().map(str::to_owned).collect::<Vec<_>>(), "\n")?;
+            self.copied.extend(copied.lines().map(str::to_owned));
         }
         Ok(effect)
     }
 
     /// Chooses a row of what is open: a list, the map or the picker.
     fn choose(&mut self, row: usize) -> anyhow::Result<Effect> {
-        if self.driver.state.focus() == Focus::List {
-            let effect = self.driver.apply(&Event::Row(row as u64), Duration::ZERO);
-            self.driver.finish_all()?;
-            return Ok(effect);
+        if matches!(self.driver.state.focus(), Focus::List | Focus::Prompt) {
+            return self.apply(&Event::Row(row as u64));
         }
         for key in [vec![Key::from(Code::Home)], vec![Key::from(Code::Down); row], vec![Code::Enter.into()]].concat() {
             if self.press(key)? == Effect::Quit {
@@ -186,11 +198,26 @@ impl PlainMode {
         }
     }
 
+    /// Says which change of a setting is only for the eye. Returns whether the step reads differently now, or has the answer.
+    fn say_settings(&mut self, before: &Settings) -> bool {
+        let state = &mut self.driver.state;
+        // more choices than any setting has
+        let is_changed = |setting| before.choice(setting, 1000) != state.settings.choice(setting, 1000);
+        let [zoom, heat_map] = [Setting::Zoom, Setting::HeatMap].map(is_changed);
+        let is_read = is_changed(Setting::Index) || is_changed(Setting::Pane);
+        if zoom {
+            state.say("zoom is for the screen, as the option --zoom: the equation and the operands alone, in large characters", false);
+        } else if heat_map {
+            state.say("heat maps are for the screen: matrices reads the numbers", false);
+        }
+        is_read
+    }
+
     /// Prints the answer of a word of this mode.
     fn answer_word(&mut self, word: &PlainWord, argument: &str) -> anyhow::Result<Effect> {
         let Some(view) = View::of(&self.driver.state, self.options) else {
             self.driver.state.say("open a scenario first", true);
-            self.answer(false)?;
+            self.answer(false, false)?;
             return Ok(Effect::Changed);
         };
         let mut lines = vec![plain::status(&view)];
@@ -199,9 +226,13 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Prints the answer to the last line.
-    fn answer(&mut self, again: bool) -> anyhow::Result<()> {
-        let lines = self.reader.answer(&self.driver.state, self.options, again);
+    /// Prints the answer to the last line. If it would be the status line alone, and `repeats` is set, the step is read again.
+    fn answer(&mut self, again: bool, repeats: bool) -> anyhow::Result<()> {
+        let mut lines = self.reader.answer(&self.driver.state, self.options, again);
+        if repeats && lines.len() == 1 && self.copied.is_empty() {
+            lines = self.reader.answer(&self.driver.state, self.options, true);
+        }
+        lines.splice(1..1, self.copied.drain(..));
         self.print(&lines, "\n")
     }
 
@@ -216,6 +247,18 @@ impl PlainMode {
     }
 }
 
+/// Returns whether a line that is neither a place nor a command asks what was meant.
+fn asked(state: &State) -> bool {
+    state.focus() == Focus::Prompt && state.prompt().is_some_and(|prompt| prompt.asks)
+}
+
+/// Returns the candidate, from 0, whose number a line is.
+fn chosen_candidate(state: &State, line: &str) -> Option<usize> {
+    let (prompt, stepper) = (state.prompt()?, state.stepper()?);
+    let row = line.trim().parse::<usize>().ok()?.checked_sub(1)?;
+    (prompt.asks && row < prompt.candidates(&stepper.document).len()).then_some(row)
+}
+
 /// Returns the meaning of a line.
 ///
 /// # Errors
@@ -225,6 +268,9 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     let focus = state.focus();
     let row = text.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
     if let (Focus::List | Focus::Map | Focus::Picker | Focus::Filter, Some(row)) = (focus, row) {
+        return Ok(Line::Row(row));
+    }
+    if let Some(row) = chosen_candidate(state, text).filter(|_| focus == Focus::Prompt) {
         return Ok(Line::Row(row));
     }
     // a line that begins as an address or a search leaves the one that is open

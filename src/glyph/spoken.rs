@@ -38,7 +38,7 @@ fn line(text: &str, is_equation: bool) -> String {
             said.extend([" of layer ", &chars[at..end].iter().copied().map(ascii).collect::<String>(), " "]);
             at = (end + 1).min(chars.len());
         } else if is_in_subscript(c) {
-            let end = at - 1 + run(&chars[at - 1..], |c| is_in_subscript(c) || c == ',');
+            let end = at - 1 + subscript_run(&chars[at - 1..]);
             said.extend([" ", &subscripts(&chars[at - 1..end]), " "]);
             at = end;
         } else if is_in_exponent(c) {
@@ -57,6 +57,12 @@ fn line(text: &str, is_equation: bool) -> String {
 /// Returns the number of characters at the beginning for which a function returns `true`.
 fn run(chars: &[char], is_in: impl Fn(char) -> bool) -> usize {
     chars.iter().position(|c| !is_in(*c)).unwrap_or(chars.len())
+}
+
+/// Returns the number of characters of a subscript at the beginning, as in `₁₀,₂`. A comma after it, as in `a₁, a₂`, separates what follows.
+fn subscript_run(chars: &[char]) -> usize {
+    let is_inside = |at: usize| is_in_subscript(chars[at]) || chars[at] == ',' && chars.get(at + 1).is_some_and(|c| is_in_subscript(*c));
+    (0..chars.len()).find(|at| !is_inside(*at)).unwrap_or(chars.len())
 }
 
 /// Returns whether a character is a subscript.
@@ -161,6 +167,7 @@ mod tests {
             ("∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾", "d C by d W of layer 1 equals a of layer 0 convolved with delta of layer 1"),
             ("0.62 + (−0.12) = 0.5", "0.62 plus (minus 0.12) equals 0.5"),
             ("w₁₀,₂ ← w₁₀,₂ − η ∂C/∂w₁₀,₂", "w 10 2 becomes w 10 2 minus eta d C by d w 10 2"),
+            ("max(a₁₁, a₁₂) of z₁₁, the first", "max(a 1 1, a 1 2) of z 1 1, the first"),
             ("σ′(z) = σ(z)·(1 − σ(z))", "sigma prime (z) equals sigma (z) times (1 minus sigma (z))"),
             ("1.2e−6 and ⟨a, t⟩", "1.2e-6 and inner product of a, t"),
             ("e⁻ᶻ, x²", "e to the minus z, x squared"),

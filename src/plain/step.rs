@@ -13,21 +13,24 @@ const ASKED: &str = "what is asked for";
 /// The largest number of terms that are read out in symbols.
 const MOST_TERMS: u64 = 8;
 
-/// Returns the sentences: the last edit, the equation, the term with the sources of its factors, the sum so far, other ways to compute the entry, and the reason.
+/// Returns the sentences about the effect of the last edit; none if no effect is shown.
+pub(super) fn effect(view: &View<'_>) -> Vec<String> {
+    let Some(effect) = view.stepper.shown_effect() else { return Vec::new() };
+    let facts = words::effect_facts(view, effect);
+    std::iter::once(effect.edit.summary()).chain(facts).map(|fact| sentence(&fact)).collect()
+}
+
+/// Returns the sentences: the equation, the term with the sources of its factors, the sum so far, other ways to compute the entry, and the reason.
 pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(effect) = view.stepper.shown_effect() {
-        lines.push(sentence(&effect.edit.summary()));
-        lines.extend(words::effect_facts(view, effect).iter().map(|fact| sentence(fact)));
-    }
     let op = view.equation(view.part());
-    lines.push(sentence(&format!("{}. {}", op.title(view.notation), view.equation_text(view.notation))));
+    let mut lines = vec![sentence(&format!("{}. {}", op.title(view.notation), view.equation_text(view.notation)))];
     lines.extend(all_terms(view));
     lines.push(term(view));
     lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));
     if !view.asks() {
         lines.push(sum(view));
-        lines.extend(equation::other_ways(view).iter().map(|way| sentence(way)));
+        // in a path from the output back to a node, the arrow is no assignment
+        lines.extend(equation::other_ways(view).iter().map(|way| sentence(&way.replace('←', " from "))));
     }
     lines.push(format!("Why: {}", sentence(&words::rule_text(view))));
     lines.extend(words::remark_text(view).map(|remark| format!("Note: {}", sentence(&remark.replace('\n', " ")))));

@@ -5,6 +5,7 @@ mod documents;
 mod grads;
 mod json;
 mod plain;
+mod questions;
 mod settings;
 mod show;
 mod trace;

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use super::{Run, command};
 
 /// Runs the plain mode on a scenario, with these bytes as its input.
-fn plain_bytes(arguments: &[&str], input: &[u8]) -> Run {
+pub(super) fn plain_bytes(arguments: &[&str], input: &[u8]) -> Run {
     let state = tempdir().expect("a folder");
     let mut command = command(arguments);
     command.env("XDG_STATE_HOME", state.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -83,11 +83,11 @@ const TOPICS: &[Topic] = &[
     row("output,prediction,result,answer", Answer::Ops(is_read_by_loss), "the output of the network"),
     row("check,verify,correct,right,wrong,bug,finite difference,numerical gradient", Answer::Command(Action::CheckGradient), ""),
     row("sum,products,product,summands,shares,addends", list(ListKind::Terms), ""),
-    row("uses,used,users,neurons,consumers", list(ListKind::Reads), ""),
+    row("uses,used,users,neurons,consumers,share this weight,same weight", list(ListKind::Reads), ""),
     row("weights,weight,parameters,biases,bias,filter,coefficients", Answer::Tensors(Role::is_learnable), "the cursor on it where it is first read; e edits it"),
     row("origin,source,whence,comes from,why,where,made", Answer::Command(Action::Maker), ""),
     row("blame,contributions,influence,largest,why,leaves,zero", list(ListKind::Leaves), ""),
-    row("zero,cursor,inspect,hover,value,given", Answer::Command(Action::Inspect), "a cursor on the matrices: it says why an entry is 0"),
+    row("zero,entry 0,is 0,cursor,inspect,hover,value,given", Answer::Command(Action::Inspect), "a cursor on the matrices: it says why an entry is 0"),
     row("rule,why,words,text,sentence,explain", Answer::Command(Action::CycleSetting(Setting::Pane, 1)), "the pane why has the rule in words; on a small screen Tab shows it"),
     row("precision,exact,decimals,digits,rounding", list(ListKind::Digits), ""),
     row("latex,clipboard,numpy,formula", list(ListKind::Copy), ""),
@@ -99,7 +99,7 @@ const TOPICS: &[Topic] = &[
     row("legend,colours,colors,colour,color,symbols,keys,marks,mouse,manual,docs,shortcuts,palette,commands,theme", Answer::Command(Action::Toggle(OverlayKind::Help)), ""),
     row("slide,svg,image,screenshot,png,export,print,figure,picture", Answer::Shell("show {scenario} --at {address} --format svg -o slide.svg"), "this step as a slide: copies the command line for a shell"),
     row("picture,pane,panes,draw,neurons,diagram", Answer::Command(Action::CycleSetting(Setting::Pane, 1)), ""),
-    row("size,zoom,bigger,larger,large,font,characters,projector,fullscreen,lecture hall", Answer::Command(Action::CycleSetting(Setting::Zoom, 1)), ""),
+    row("size,zoom,readable,last row,bigger,larger,large,font,characters,projector,fullscreen,lecture hall", Answer::Command(Action::CycleSetting(Setting::Zoom, 1)), ""),
     row("size,small,layout", Answer::Command(Action::CycleSetting(Setting::Pane, 1)), "a screen of 120x40 shows all panes; on a small one Tab changes the pane"),
     row("record,recording,lecture,same run,same run twice,demo,twice", Answer::Shell("{scenario} --record lecture.session"), "records the keys: copies the command line for a shell"),
     row("replay,same run,same run twice,lecture,twice", Answer::Shell("replay lecture.session"), "plays a recording: copies the command line for a shell"),
@@ -107,7 +107,7 @@ const TOPICS: &[Topic] = &[
     row("ci,fail,exit status,exit code,pipeline,assert", Answer::Shell("gradcheck {scenario}"), "exit status 1 if a derivative is wrong: copies the command line for a shell"),
     row("csv,json,table,save values,all values", Answer::Shell("trace {scenario} --format csv -o steps.csv"), "all steps as a table: copies the command line for a shell"),
     row("pytorch,npz,npy,safetensors,import,load,my weights,own weights,my own weights", Answer::Say("in the scenario file: weight = { file = \"model.npz\", key = \"conv1.weight\" }"), "weights are read from .npz, .npy and .safetensors files"),
-    row("my gradients,own gradients,compare,diff,which gradient is wrong", Answer::Words("mine"), ""),
+    row("my gradients,my gradient,own gradients,compare,diff,which gradient is wrong", Answer::Words("mine"), ""),
     row("exit,close,leave,bye,end", Answer::Command(Action::Quit), ""),
     row("save,store,write", Answer::Command(Action::WriteEdits), ""),
     row("change,what if,modify,nudge,grow,increase,perturb", Answer::Command(Action::EditNumber), ""),
@@ -176,20 +176,34 @@ pub(super) fn is_topic(typed: &str) -> bool {
     TOPICS.iter().any(|topic| topic.words.split(',').any(|word| word == typed))
 }
 
+/// Returns the words of a question with a blank before and after each, without other signs: ` padding part ` for `padding's part?`.
+fn question_words(typed: &str) -> String {
+    let words = typed.replace("'s ", " ").replace("’s ", " ");
+    let is_sign = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '?' | '!' | '"');
+    let words: Vec<&str> = words.split(is_sign).map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty()).collect();
+    format!(" {} ", words.join(" "))
+}
+
 /// Returns what the words that begin with a text may mean, with a few words about each; only the words that are equal to it if `is_whole`.
 pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(Found, &'static str)> {
     let typed = typed.trim().to_lowercase();
     // a question may contain the word: why is the filter turned
-    let question = format!(" {typed} ");
+    let question = question_words(&typed);
     let is_asked = |word: &str| word.len() >= SHORTEST && typed.contains(' ') && question.contains(&format!(" {word} "));
     let singular = typed.strip_suffix('s');
     let is_begun = |word: &str| typed.len() >= SHORTEST && word.starts_with(&typed);
     let is_meant = |word: &str| word == typed || !is_whole && (is_begun(word) || is_asked(word) || Some(word) == singular);
-    let mut topics: Vec<&Topic> = TOPICS.iter().filter(|topic| topic.words.split(',').any(is_meant)).collect();
-    // a word that is written in full comes before one that only begins so
-    topics.sort_by_key(|topic| topic.words.split(',').all(|word| word != typed));
+    // a topic with the number of words of its longest phrase in the question
+    let mut topics: Vec<(usize, &Topic)> = TOPICS
+        .iter()
+        .filter_map(|topic| {
+            Some((topic.words.split(',').filter(|word| is_meant(word)).map(|word| word.matches(' ').count()).max()?, topic))
+        })
+        .collect();
+    // a word that is written in full comes before one that only begins so, and `my gradients` before `gradients`
+    topics.sort_by_key(|(length, topic)| (topic.words.split(',').all(|word| word != typed), std::cmp::Reverse(*length)));
     let mut found = Vec::new();
-    for Topic { words, answer, says } in topics {
+    for (_, Topic { words, answer, says }) in topics {
         let name = || words.split(',').next().unwrap_or(words);
         match answer {
             Answer::Command(action) => found.push((Found::Command(action.clone()), *says)),
