@@ -126,3 +126,41 @@ fn the_manual_page_is_readable() {
         assert!(text.contains(&format!("gradstep {command}")), "{text}");
     }
 }
+
+/// Checks that each file of the Debian package exists, or that `.ci/package` makes it.
+#[test]
+fn the_debian_package_has_files_that_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let manifest: toml_edit::DocumentMut = text("Cargo.toml").parse().expect("TOML");
+    let package = &manifest["package"];
+    assert!(
+        package.get("repository").is_some()
+            || package["metadata"]["binstall"]["pkg-url"].as_str().is_some_and(|url| url.starts_with("{ repo }/"))
+    );
+    let deb = &package["metadata"]["deb"];
+    let script = text(".ci/package");
+    let is_made = |path: &str| {
+        let name = path.strip_prefix("target/package/")?;
+        Some(script.contains(&format!("/{}\"", name.replace("gradstep", "$name"))))
+    };
+    let column = |number: usize| {
+        let assets = deb["assets"].as_array().expect("a list").iter();
+        assets.map(move |asset| asset.as_array().and_then(|asset| asset.get(number)?.as_str()).expect("a text")).collect::<Vec<&str>>()
+    };
+    let mut paths = column(0);
+    paths.extend([deb["changelog"].as_str().expect("a path"), deb["license-file"][0].as_str().expect("a path")]);
+    assert!(paths.len() > 8, "{paths:?}");
+    for path in paths {
+        let exists = root.join(path.trim_end_matches('*')).exists();
+        assert!(exists || path == "target/release/gradstep" || is_made(path) == Some(true), "{path}");
+    }
+    // the shells find completions by these names
+    for place in ["bash-completion/completions/gradstep", "zsh/vendor-completions/", "fish/vendor_completions.d/", "man/man1/"] {
+        assert!(column(1).contains(&format!("usr/share/{place}").as_str()), "{place}");
+    }
+    let licence = text("LICENSE-MIT");
+    let copyright = text(".ci/deb/copyright").replace("\n .\n", "\n\n").replace("\n ", "\n");
+    let (_, permission) = licence.split_once("\n\nPermission").expect("a licence");
+    assert!(copyright.contains(permission.trim()), "{copyright}");
+}
