@@ -120,3 +120,30 @@ fn a_search_is_a_line_of_its_own() {
     let said = answers("figure-19", &["/[("]);
     assert!(said.contains("type > 1, == 0 or nan"), "{said}");
 }
+
+#[test]
+fn an_address_of_this_step_is_read_again() {
+    let said = answers("figure-19", &[":conv1.z", ":conv1.z", "<Esc>"]);
+    assert_eq!(said.matches("\nWhy: ").count(), 2, "{said}");
+    // with a cursor a new step is read too
+    let said = answers("figure-19", &["i", ":conv1.z", "l"]);
+    assert!(said.matches("\nWhy: ").count() == 1 && said.matches("the cursor: ").count() == 3, "{said}");
+}
+
+#[test]
+fn after_a_question_a_number_is_a_row_if_there_is_such_a_row() {
+    let said = answers("figure-19", &[":what is the cost", "1"]);
+    assert!(said.contains("\n1: loss") && said.contains("\nloss  step 21/64"), "{said}");
+    let said = answers("figure-19", &[":loos", "57"]);
+    assert!(said.contains("step 57/64"), "{said}");
+    // a second question takes the place of the first
+    let said = answers("figure-19", &[":which rule is it", ":what is the cost", "1"]);
+    assert!(said.contains("\nloss  step 21/64"), "{said}");
+}
+
+#[test]
+fn a_setting_for_the_eye_says_so_and_the_index_is_read() {
+    let said = answers("figure-19", &["Z", "H", "I"]);
+    assert!(said.contains("zoom is for the screen") && said.contains("heat maps are for the screen"), "{said}");
+    assert!(said.contains("d C by d w 0 0 equals"), "{said}");
+}
