@@ -1,25 +1,18 @@
 //! Moving by units: `l` steps over a unit, `h` goes back, and every jump can be undone.
 
+mod documents;
+
 use std::sync::Arc;
 
 use gradstep::app::{Action, Dialect, Document, State, Stepper, Visit, update};
+use gradstep::command::ScenarioLoader;
 use gradstep::command::driver::Driver;
-use gradstep::command::{ScenarioLoader, bundled, picker_entries};
 use gradstep::keys;
-use gradstep::scenario::{Limits, Source, read};
+use gradstep::scenario::Limits;
 use gradstep::session::Event;
 use gradstep::step::{Kind, Unit};
 
-/// Returns all bundled scenarios.
-fn scenarios() -> Vec<(String, Arc<Document>)> {
-    let loader = ScenarioLoader::bundled(Limits::default());
-    bundled::ALL.iter().map(|scenario| (scenario.name.to_owned(), Arc::new(loader.open(scenario.name).unwrap()))).collect()
-}
-
-fn small(text: &str) -> Arc<Document> {
-    let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: text.to_owned() };
-    Arc::new(Document::new(read(source, Limits::default()).unwrap()))
-}
+use documents::{scenarios, small};
 
 /// Two samples, one in each batch, and four iterations.
 const TRAINED: &str = r#"title = "trained"
@@ -42,8 +35,7 @@ batch_size = 1
 "#;
 
 fn at(document: &Arc<Document>, step: u64, unit: Unit) -> State {
-    let mut state = State::picker(picker_entries::bundled());
-    state.open(Arc::clone(document), Some(step));
+    let mut state = documents::at(document, step);
     while state.stepper().unwrap().unit != unit {
         update(&mut state, Action::Coarser);
     }

@@ -3,6 +3,8 @@
 //! with the steps.
 
 mod check;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod every_key;
 mod keep;
 mod leaves;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 use gradstep::app::{Action, Document, Overlay, Request, State, update};
 use gradstep::command::driver::Driver;
-use gradstep::command::{ScenarioLoader, bundled, picker_entries};
+use gradstep::command::{ScenarioLoader, picker_entries};
 use gradstep::gradcheck::{CheckOptions, check};
 use gradstep::network::Role;
 use gradstep::number::{exact_on_screen, short};
@@ -31,21 +33,10 @@ use gradstep::trace::Trace;
 use gradstep::ui::{RenderOptions, export};
 use gradstep::{keys, tensor};
 
-/// Returns all bundled scenarios, computed once.
-fn scenarios() -> Vec<(String, Arc<Document>)> {
-    let loader = ScenarioLoader::bundled(Limits::default());
-    bundled::ALL.iter().map(|scenario| (scenario.name.to_owned(), Arc::new(loader.open(scenario.name).unwrap()))).collect()
-}
-
-fn small(text: &str) -> Arc<Document> {
-    let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: text.to_owned() };
-    Arc::new(Document::new(read(source, Limits::default()).unwrap_or_else(|faults| panic!("{}", faults.render(false)))))
-}
+use documents::{scenarios, small};
 
 fn driver_at(document: &Arc<Document>, step: u64) -> Driver {
-    let mut state = State::picker(picker_entries::bundled());
-    state.open(Arc::clone(document), Some(step));
-    Driver::new(state, ScenarioLoader::bundled(Limits::default()))
+    Driver::new(documents::at(document, step), ScenarioLoader::bundled(Limits::default()))
 }
 
 fn at_address(document: &Arc<Document>, address: &str) -> Driver {

@@ -1,5 +1,7 @@
 //! Edits of a scenario's numbers: the numbers after an edit, undo and redo, the loss that the derivative foretells, and the written file.
 
+#[path = "../documents/mod.rs"]
+mod documents;
 mod reload;
 mod values;
 
@@ -11,10 +13,12 @@ use gradstep::command::driver::{Driver, Effect};
 use gradstep::command::{ScenarioLoader, bundled, picker_entries};
 use gradstep::keys;
 use gradstep::network::Role;
-use gradstep::scenario::{GivenNumber, Limits, Scenario, Source, read, write_back};
+use gradstep::scenario::{GivenNumber, Limits, write_back};
 use gradstep::session::Event;
 use gradstep::tensor::{index_text, unravel};
 use gradstep::ui::{RenderOptions, export};
+
+use documents::{scenario, small};
 
 /// Two samples, and three iterations.
 const TRAINED: &str = r#"title = "trained"  # a title
@@ -51,11 +55,6 @@ weight = { init = "normal", seed = 1 }
 activation = "softmax"
 "#;
 
-fn scenario(text: &str) -> Scenario {
-    let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: text.to_owned() };
-    read(source, Limits::default()).unwrap()
-}
-
 fn driver(document: Arc<Document>, at: u64) -> Driver {
     let mut state = State::picker(picker_entries::bundled());
     state.open(document, Some(at));
@@ -63,7 +62,7 @@ fn driver(document: Arc<Document>, at: u64) -> Driver {
 }
 
 fn open(text: &str) -> Driver {
-    driver(Arc::new(Document::new(scenario(text))), 1)
+    driver(small(text), 1)
 }
 
 /// Presses keys, and finishes the work that each begins. Returns the effect of the last key.

@@ -2,16 +2,16 @@
 
 mod breakpoints;
 mod commands;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod picker;
 mod searches;
 mod time;
 
-use std::sync::Arc;
-
-use gradstep::app::{Action, Document, Request, State, Stepper, Visit, update};
-use gradstep::command::picker_entries;
+use gradstep::app::{Action, Request, State, Stepper, Visit, update};
 use gradstep::keys;
-use gradstep::scenario::{Limits, Source, read};
+
+use documents::{at, small};
 
 /// Two samples in one batch, and four iterations.
 const TRAINED: &str = r#"title = "trained"
@@ -31,17 +31,6 @@ target = [0, 1]
 learning_rate = 0.1
 iterations = 4
 "#;
-
-fn small(text: &str) -> Arc<Document> {
-    let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: text.to_owned() };
-    Arc::new(Document::new(read(source, Limits::default()).unwrap()))
-}
-
-fn at(document: &Arc<Document>, step: u64) -> State {
-    let mut state = State::picker(picker_entries::bundled());
-    state.open(Arc::clone(document), Some(step));
-    state
-}
 
 fn finish(state: &mut State) {
     while state.job().is_some() {
