@@ -219,4 +219,7 @@ fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
         }
     }
     assert!(is_synced && is_name_synced && names > 2, "{calls:?}");
+    // a journal gets its name before its bytes: its first line counts only once both are on the disk
+    let journals: Vec<&[String]> = (0..calls.len()).filter(|at| calls[*at] == "create to append").map(|at| &calls[at..at + 4]).collect();
+    assert!(journals.len() > 1 && journals.iter().all(|calls| calls[1..] == ["write", "sync", "sync the folder"]), "{calls:?}");
 }

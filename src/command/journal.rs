@@ -27,6 +27,8 @@ pub struct Journal {
     path: PathBuf,
     /// The locked file; `None` while there are no unsaved edits.
     file: Option<DiskFile>,
+    /// `true` once the name of the file is on the disk.
+    is_name_synced: bool,
 }
 
 /// A journal that an earlier run has left.
@@ -110,7 +112,7 @@ impl Leftover {
 impl Journal {
     /// Returns a journal that has no file yet.
     pub fn new() -> Self {
-        Self { path: PathBuf::new(), file: None }
+        Self { path: PathBuf::new(), file: None, is_name_synced: false }
     }
 
     /// Appends the edits that the scenario's file lacks. Without any, the journal's file is removed.
@@ -124,6 +126,7 @@ impl Journal {
         if self.file.is_none() {
             disk::create_folders(folder)?;
             (self.path, self.file) = create(folder, key)?;
+            self.is_name_synced = false;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
         // the line before may be cut, on a full disk
@@ -131,7 +134,12 @@ impl Journal {
         serde_json::to_writer(&mut line, numbers)?;
         line.push(b'\n');
         file.write_all(&line)?;
-        disk::sync(&file.0)
+        disk::sync(&file.0)?;
+        if !self.is_name_synced {
+            disk::sync_folder(folder)?;
+            self.is_name_synced = true;
+        }
+        Ok(())
     }
 
     /// Removes the file. If that fails, the journal goes on in it, so that no old line is the last one.

@@ -45,14 +45,16 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 
 /// Creates a file that does not exist, to which bytes are appended.
 pub fn create_to_append(path: &Path) -> io::Result<File> {
-    about_to("create")?;
+    about_to("create to append")?;
     OpenOptions::new().append(true).create_new(true).open(path)
 }
 
-/// Creates a folder and the folders above it.
+/// Creates a folder and the folders above it, and waits until their names are on the disk.
 pub fn create_folders(path: &Path) -> io::Result<()> {
     about_to("create a folder")?;
-    fs::create_dir_all(path)
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(path)?;
+    missing.iter().rev().filter_map(|folder| folder.parent()).try_for_each(sync_folder)
 }
 
 /// Gives a file another name. A file of that name is replaced.
