@@ -33,6 +33,7 @@ mod scenario_file;
 mod settings;
 mod show;
 mod source;
+mod templates;
 mod tensors;
 mod text_writer;
 mod trace;

@@ -54,6 +54,8 @@ pub enum Vocabulary {
     Variable,
     /// Tensors of a layer: the text after the dot of an address, such as `weight` in `fc1.weight`.
     LayerTensor,
+    /// Templates of `gradstep new` and bundled scenarios.
+    ScenarioKind,
 }
 
 /// One row of the table: words of other libraries, and the format's word with the same meaning.

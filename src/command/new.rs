@@ -8,26 +8,8 @@ use clap::Parser;
 
 use super::options::GlobalOptions;
 use super::read::display_name;
+use super::templates::{self, TEMPLATES};
 use super::{Invocation, bundled, open_output, source};
-use crate::words::suggest;
-
-/// A commented scenario that teaches the format.
-struct Template {
-    /// The kind of scenario.
-    kind: &'static str,
-    /// The text of the file.
-    text: &'static str,
-}
-
-/// Makes a [`Template`] of each kind, with the text of the file `new/KIND.toml`.
-macro_rules! templates {
-    ($($kind:literal)*) => {
-        &[$(Template { kind: $kind, text: include_str!(concat!("new/", $kind, ".toml")) }),*]
-    };
-}
-
-/// All templates, from the simplest on.
-const TEMPLATES: &[Template] = templates!["graph" "fully-connected" "convolution" "classifier" "training"];
 
 /// Print a commented scenario to start from: `gradstep new classifier > mine.toml`.
 ///
@@ -71,33 +53,23 @@ fn text(kind: &str) -> anyhow::Result<&'static str> {
     if let Some(found) = source::find_by_prefix(kind.as_ref()) {
         return Ok(found?.0.text);
     }
-    let kinds = || TEMPLATES.iter().map(|template| template.kind);
-    let near = suggest::clause(suggest::nearest(kind, kinds().chain(bundled::ALL.iter().map(|bundled| bundled.name))));
-    let all = kinds().collect::<Vec<_>>().join(", ");
-    Err(anyhow!("there is no template and no bundled scenario {}{near}; the templates are {all}", display_name(kind)))
+    let (kinds, meant) = (templates::kinds().collect::<Vec<_>>().join(", "), templates::clause(kind));
+    Err(anyhow!("there is no template and no bundled scenario {} (the templates are {kinds}){meant}", display_name(kind)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::Document;
-    use crate::scenario::{Limits, Source, read};
-
-    #[test]
-    fn every_template_is_valid_and_teaches_with_comments() {
-        for Template { kind, text } in TEMPLATES {
-            let source = Source { name: (*kind).into(), path_shown: format!("{kind}.toml"), text: (*text).into() };
-            let scenario = read(source, Limits::default()).unwrap_or_else(|faults| panic!("{kind}: {}", faults.render(false)));
-            let start = scenario.start.clone().unwrap_or_else(|| panic!("{kind} has no start"));
-            assert!(scenario.summary.is_some() && text.lines().filter(|line| line.starts_with('#')).count() >= 5, "{kind}");
-            assert!(Document::open(scenario, &start, &mut |_, _| true).is_ok_and(|opened| opened.is_some()), "{kind}: no step {start}");
-        }
-    }
 
     #[test]
     fn a_bundled_name_can_be_shortened() {
         assert_eq!(text("mazur").expect("a scenario"), bundled::find("mazur-2-2-2").expect("bundled").text);
         assert!(text("clasifier").is_err_and(|error| error.to_string().contains("classifier")));
         assert!(text("figure").is_err());
+        let error = text("cnn").expect_err("no template").to_string();
+        assert!(
+            error.ends_with("(the templates are graph, fully-connected, convolution, classifier, training); did you mean classifier?"),
+            "{error}"
+        );
     }
 }

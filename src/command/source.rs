@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 
 use super::bundled::{self, Bundled};
 use super::read::{display_name, read_file};
+use super::templates;
 use super::weights_listing;
 use crate::app::Document;
 use crate::files::{Folder, read_limited};
@@ -161,7 +162,9 @@ fn path_of(typed: &OsStr) -> Option<PathBuf> {
 fn unknown_scenario(typed: &OsStr) -> anyhow::Error {
     let typed_text = typed.to_string_lossy();
     let near = suggest::clause(suggest::nearest(&typed_text, bundled::ALL.iter().map(|bundled| bundled.name)));
-    anyhow!("{} is neither a bundled scenario nor a file{near} (`gradstep list` shows the bundled ones)", display_name(typed))
+    let new = templates::meant(&typed_text);
+    let new = new.map_or_else(String::new, |kind| format!("; `gradstep new {kind}` prints one to start from"));
+    anyhow!("{} is neither a bundled scenario nor a file{near} (`gradstep list` shows the bundled ones){new}", display_name(typed))
 }
 
 /// A loader of scenarios.

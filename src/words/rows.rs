@@ -281,4 +281,20 @@ pub const TRANSLATIONS: &[Translation] = &[
     means(Vocabulary::LayerTensor, "b biases beta db offset shift", "bias"),
     means(Vocabulary::LayerTensor, "preactivation pre net logit logits linear s u in weightedinput dz delta error", "z"),
     means(Vocabulary::LayerTensor, "out output outputs activation activations act y h post hidden value da", "a"),
+
+    // templates of `gradstep new`, and bundled scenarios
+    means(Vocabulary::ScenarioKind, "computationalgraph computegraph scalar scalargraph chainrule micrograd autograd autodiff expression formula dag backprop backpropagation", "graph"),
+    means(Vocabulary::ScenarioKind, "mlp dense fc fcn linear ffn feedforward affine nn ann net network neuralnetwork neuralnet multilayerperceptron densenetwork layers", "fully-connected"),
+    means(Vocabulary::ScenarioKind, "conv conv2d convolutional conv2 convlayer filter kernel crosscorrelation", "convolution"),
+    means(Vocabulary::ScenarioKind, "cnn convnet convolutionalneuralnetwork convolutionalnetwork lenet lenet5 alexnet vgg mnist fashionmnist cifar cifar10 digits image images vision imageclassifier imageclassification classification classify classes softmax crossentropy", "classifier"),
+    means(Vocabulary::ScenarioKind, "train trainer sgd gradientdescent descent learn learning optimizer optimiser optimization optimisation fit momentum regression linearregression", "training"),
+    means(Vocabulary::ScenarioKind, "exclusiveor logic gate logicgate", "xor"),
+    means(Vocabulary::ScenarioKind, "mazur mattmazur", "mazur-2-2-2"),
+    means(Vocabulary::ScenarioKind, "maxpool maxpool2d maxpooling pool pooling", "figure-07"),
+    means(Vocabulary::ScenarioKind, "neuron singleneuron perceptron", "figure-09"),
+    unsupported(Vocabulary::ScenarioKind, "lstm rnn gru recurrent seq2seq sequence", "gradstep has no recurrent layers: write the cell, step by step in time, as numbers: `gradstep new graph`"),
+    unsupported(Vocabulary::ScenarioKind, "attention selfattention transformer bert gpt llm vit", "gradstep has no attention: write a small one as numbers: `gradstep new graph`"),
+    unsupported(Vocabulary::ScenarioKind, "resnet residual skip skipconnection unet", "a skip connection is a layer of type \"add\": add one to `gradstep new classifier`"),
+    unsupported(Vocabulary::ScenarioKind, "autoencoder vae gan diffusion", "there is no such template: begin with `gradstep new fully-connected`; the target of an autoencoder is its input"),
+    unsupported(Vocabulary::ScenarioKind, "pytorch torch keras tensorflow jax onnx safetensors model weights", "docs/pytorch.md describes how a model from PyTorch becomes a scenario; `gradstep new classifier` has its layers"),
 ];

@@ -28,6 +28,8 @@ fn names(vocabulary: Vocabulary) -> Vec<&'static str> {
         Vocabulary::InitRule => init::names().collect(),
         Vocabulary::InitKey => init::keys().collect(),
         Vocabulary::Function => FUNCTIONS.iter().map(NamedFunction::name).collect(),
+        // the templates are on a higher floor, which has a test of its own
+        Vocabulary::ScenarioKind => TRANSLATIONS.iter().filter(|row| row.vocabulary == vocabulary).map(|row| row.format_word).collect(),
         Vocabulary::LayerTensor => vec!["weight", "bias", "z", "a", "mask", "norm", "mean", "var", "rstd", "centred"],
     }
 }
