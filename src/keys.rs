@@ -175,7 +175,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Prompt, &["<End>", "<C-e>"], Action::Edit(InputRequest::GoToEnd), "to the end of the line", ""),
     row(Focus::Prompt, &["<BS>"], Action::Edit(InputRequest::DeletePrevChar), "delete the character before the cursor", ""),
     row(Focus::Prompt, &["<Del>"], Action::Edit(InputRequest::DeleteNextChar), "delete the character under the cursor", ""),
-    row(Focus::Prompt, &["<C-w>"], Action::Edit(InputRequest::DeletePrevWord), "delete the word before the cursor", ""),
+    row(Focus::Prompt, &["<C-w>", "<M-BS>"], Action::Edit(InputRequest::DeletePrevWord), "delete the word before the cursor", ""),
     row(Focus::Prompt, &["<C-u>"], Action::Edit(InputRequest::DeleteLine), "delete the line", ""),
     row(Focus::Prompt, &["<Esc>", "<C-c>"], Action::Close, "close the line", "close"),
 

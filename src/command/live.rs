@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 
 use super::driver::{Driver, Effect};
 use crate::app::Focus;
-use crate::keys::{Code, Key};
+use crate::keys::{self, Code, Key};
 use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
@@ -89,7 +89,7 @@ impl Program for TerminalStepper {
         let mut flow = if self.driver.look_outside(now) { Flow::Changed } else { Flow::Same };
         let screen = self.screen.get();
         self.driver.set_screen_size((screen.width, screen.height));
-        for event in to_events(input, &self.driver, &self.options, screen) {
+        for event in to_events(input, &self.driver, &self.options, screen, &self.aliases) {
             flow = Flow::Changed;
             let event = self.acting(event);
             // a play move that is due comes before the event, also in the recording
@@ -120,12 +120,17 @@ impl Program for TerminalStepper {
     }
 }
 
-/// Translates a terminal input into events of the stepper. `screen` is the area of the frame that the user sees.
-pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, screen: Rect) -> Vec<Event> {
+/// Translates a terminal input into events of the stepper. `screen` is the area of the frame that the user sees, and `aliases` are keys of the stepper with the keys
+/// as which they act.
+pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, screen: Rect, aliases: &[(Key, Key)]) -> Vec<Event> {
+    let has_alias = |key: Key| aliases.iter().any(|(alias, _)| *alias == key);
     let focus = driver.state.focus();
     let wheel_lines = if matches!(focus, Focus::Picker | Focus::Filter) { 1 } else { 3 };
     match input {
-        Input::Key(event) => to_key(event).into_iter().map(Event::Key).collect(),
+        Input::Key(event) => {
+            let is_bound = |key: Key| has_alias(key) || keys::action(&driver.state, key).is_some();
+            to_key(event).into_iter().flat_map(|key| without_alt(key, is_bound)).map(Event::Key).collect()
+        }
         Input::Mouse(event) => match event.kind {
             MouseEventKind::Down(MouseButton::Left) => vec![driver.click_event(options, screen, event.column, event.row)],
             MouseEventKind::ScrollDown if event.modifiers.contains(KeyModifiers::SHIFT) => vec![Event::WheelSideways(1)],
@@ -136,15 +141,32 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),
         },
-        // only the first line of a text, and only into the address line; elsewhere each of its characters would act as a command
-        Input::Paste(text) if focus.is_line() => {
+        // only the first line of a text, and only into a line, which is opened if none is open; elsewhere each of its characters would act as a command
+        Input::Paste(text) => {
+            let sign = match focus {
+                _ if focus.is_line() => None,
+                Focus::Picker => Some('/'),
+                _ => Some(':'),
+            };
             // terminals send a line break as either character
             let line = text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-            line.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS).map(|c| Event::Key(Code::Char(c).into())).collect()
+            let to_key = |c: char| Key::from(Code::Char(c));
+            if line.is_empty() || sign.is_some_and(|sign| has_alias(to_key(sign))) {
+                return Vec::new();
+            }
+            let typed = line.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS);
+            sign.into_iter().chain(typed).map(|c| Event::Key(to_key(c))).collect()
         }
         Input::Resize(columns, rows) => vec![Event::Resize(columns, rows)],
-        Input::Paste(_) | Input::Wake => Vec::new(),
+        Input::Wake => Vec::new(),
     }
+}
+
+/// Returns Esc and a key for this key with Alt if nothing is bound to it. A terminal sends both in the same way, so a fast Esc before a key would be lost. The arrows
+/// and other keys that a terminal sends as a sequence have an Alt of their own.
+fn without_alt(key: Key, is_bound: impl Fn(Key) -> bool) -> Vec<Key> {
+    let is_ambiguous = key.alt && matches!(key.code, Code::Char(_) | Code::Enter | Code::Tab | Code::Backspace);
+    if is_ambiguous && !is_bound(key) { vec![Code::Esc.into(), Key { alt: false, ..key }] } else { vec![key] }
 }
 
 /// Translates a key of the terminal; `None` for a key that no command uses.

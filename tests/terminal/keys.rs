@@ -48,7 +48,8 @@ fn keys_work_again_a_second_after_an_incomplete_sequence() {
     }
     sleep(SILENCE);
     for (n, (half, run)) in runs.iter_mut().enumerate() {
-        run.press(if n % 2 == 0 { "q" } else { "\x03" });
+        // a paste without an end has opened the line
+        run.press(if n % 2 == 0 { "\x1bq" } else { "\x1b\x03" });
         assert_eq!(run.end().code(), Some(0), "{half:?}");
         run.assert_restored();
     }
@@ -70,6 +71,54 @@ fn a_sequence_that_comes_in_pieces_is_whole() {
     run.press("\x1b");
     // Ctrl-C is part of no sequence, so it has an effect at once
     run.press("\x1b[<0;1\x03");
+    assert_eq!(run.end().code(), Some(0));
+}
+
+/// A terminal sends Alt and a key as Esc and the key. No command has Alt and a letter, so it is a fast Esc.
+#[test]
+fn a_key_right_after_esc_is_a_key_of_its_own() {
+    let mut run = opened();
+    run.press("?");
+    run.wait_for("Esc: close");
+    run.press("\x1b:");
+    run.wait_until("the line instead of the help", |run| {
+        let screen = run.screen().contents();
+        screen.contains("commands and places") && !screen.contains("Esc: close")
+    });
+    run.press("loss\x1bl");
+    run.wait_for("step 2/");
+    // Alt and an arrow is bound
+    run.press(":9\r");
+    run.wait_for("step 9/");
+    run.press("\x1b[1;3D");
+    run.wait_for("step 2/");
+    run.press("\x1b\x03");
+    assert_eq!(run.end().code(), Some(0));
+}
+
+/// Without an open line, a pasted text opens one, so that it is neither lost nor read as keys.
+#[test]
+fn a_paste_opens_a_line() {
+    let mut run = opened();
+    run.press("\x1b[200~grad.u\nq\x1b[201~");
+    run.wait_for(":grad.u");
+    run.press("\r");
+    run.wait_for("step 7/");
+    // also in the help
+    run.press("?");
+    run.wait_for("Esc: close");
+    run.press("\x1b[200~loss\x1b[201~");
+    run.wait_for(":loss");
+    run.press("\x1bq");
+    assert_eq!(run.end().code(), Some(0));
+    let mut run = Run::start(gradstep(&[], "xterm-256color"));
+    run.wait_for("figure-15");
+    run.press("\x1b[200~mazur\x1b[201~");
+    run.wait_until("the filtered list", |run| {
+        let screen = run.screen().contents();
+        screen.contains("/mazur") && !screen.contains("figure-15")
+    });
+    run.press("\x1bq");
     assert_eq!(run.end().code(), Some(0));
 }
 

@@ -189,7 +189,6 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     run.press("q");
     run.wait_for(":5q");
     run.press("\x1b");
-    // wait for the stepper's keys: a `q` right after Esc would be read as Alt-q
     run.wait_for("Space");
     assert_quits(run);
 }

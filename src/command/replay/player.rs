@@ -254,7 +254,12 @@ impl Program for Player {
         }
         let mut flow = Flow::Same;
         let screen = self.screen.get();
-        for event in to_events(input, &self.driver, &self.options, screen) {
+        // a pasted text would act as keys of the replay
+        if matches!(input, Input::Paste(_)) && self.mode != Mode::ByHand {
+            return Ok(Flow::Same);
+        }
+        let no_aliases = &[];
+        for event in to_events(input, &self.driver, &self.options, screen, no_aliases) {
             flow = Flow::Changed;
             let key = if let Event::Key(key) = event { Some(key) } else { None };
             if self.mode != Mode::ByHand {
