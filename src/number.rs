@@ -5,7 +5,7 @@
 //! | [`exact`], [`Exact`], [`write_exact`] | text that can be read back | `0.30000000000000004` | `-1.5e-9` | `-0` | `-inf` |
 //! | [`json`], [`Json`], [`write_json`] | JSON | `0.30000000000000004` | `-1.5e-9` | `-0.0` | `"-inf"` |
 //! | [`exact_on_screen`] | the screen, all digits | `0.30000000000000004` | `−1.5e−9` | `−0` | `−inf` |
-//! | [`short`], [`with_digits`], [`ColumnFormat`] | the screen | `0.3000` | `−1.5e−9` | `0` | `−inf` |
+//! | [`short`], [`with_digits`], [`Digits`], [`ColumnFormat`] | the screen | `0.3000` | `−1.5e−9` | `0` | `−inf` |
 //!
 //! The exact and the JSON form have the fewest digits that read back to the same bits. Both write `nan` for every NaN.
 //!
@@ -21,8 +21,8 @@
 mod column;
 mod short;
 
-pub use column::{ColumnFormat, DEFAULT_MAX_WIDTH};
-pub use short::{TYPICAL_WIDTH, round_up, short, with_digits};
+pub use column::ColumnFormat;
+pub use short::{Digits, round_up, short, with_digits};
 
 use std::fmt;
 use std::io::Write as _;

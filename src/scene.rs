@@ -31,7 +31,7 @@ pub use reads::EntryUse;
 
 use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
-use crate::number::ColumnFormat;
+use crate::number::{ColumnFormat, Digits};
 use crate::op::rule::Equation;
 use crate::step::{Address, Pass, Place, Scope, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, ravel, shape_text, unravel};
@@ -53,6 +53,8 @@ pub struct Scene<'a> {
     pub output: Id,
     /// The number from which subscripts, headings and channels count: 1 as in mathematics, or 0.
     pub first_index: usize,
+    /// The number of significant digits of numbers.
+    pub digits: Digits,
     /// The notation of entries and terms: Unicode on the screen.
     term_notation: Notation,
     /// The formats of tensors' numbers, found when they are first needed.
@@ -79,6 +81,7 @@ impl<'a> Scene<'a> {
             last_known: number,
             output,
             first_index: 1,
+            digits: Digits::default(),
             term_notation: Notation::Unicode,
             formats: RefCell::default(),
             sources_now: OnceCell::new(),
@@ -91,6 +94,12 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn counting_from(self, first: usize) -> Self {
         Self { first_index: first, ..self }
+    }
+
+    /// Returns the same scene with numbers of this number of digits.
+    #[must_use]
+    pub fn with_digits(self, digits: Digits) -> Self {
+        Self { digits, formats: RefCell::default(), ..self }
     }
 
     /// Returns the same scene with entries and terms in a notation.
@@ -108,7 +117,7 @@ impl<'a> Scene<'a> {
             // a step that is asked for is seen only from itself
             Scene::of(self.trace, number).filter(|_| number == self.at.step)?.asking(self.asked)
         };
-        Some(scene.counting_from(self.first_index).with_terms_in(self.term_notation))
+        Some(scene.counting_from(self.first_index).with_digits(self.digits).with_terms_in(self.term_notation))
     }
 
     /// Returns the network whose tensors are shown: the network of the samples, or the network of the batch.

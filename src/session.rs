@@ -24,6 +24,8 @@
 //! A session file cannot ask for unlimited time or work. A gap between two events counts as at most 60 s. The work of an event is limited to what can be done
 //! until the next event (`command/replay/cursor.rs`). If the last line is incomplete, it is dropped.
 
+mod event_line;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
@@ -32,7 +34,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{Dialect, Visit};
-use crate::keys::{self, Code, Key};
+use crate::keys::{Code, Key};
+use crate::number::Digits;
 use crate::step::{Address, Unit};
 
 /// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`Dialect`]).
@@ -40,6 +43,9 @@ pub const FORMAT: u64 = 2;
 
 /// The longest time between two events in a replay. Longer gaps are shortened.
 const MAX_GAP: Duration = Duration::from_secs(60);
+
+/// The largest number of lines that the error about a damaged session names.
+const MAX_FAULTS: usize = 10;
 
 /// The first line of a session: the scenario and the state before the first event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +78,9 @@ pub struct Header {
     /// The name of the unit with which a scenario opens; `None` for a step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// The number of significant digits of numbers; `None` for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digits: Option<usize>,
     /// The names of the scenarios in the picker, in its order. Sessions without the key were recorded when they were in alphabetical order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scenarios: Vec<String>,
@@ -113,6 +122,7 @@ impl Header {
             at: at.step,
             index: default_index(),
             unit: None,
+            digits: None,
             scenarios: Vec::new(),
             goal: None,
         }
@@ -140,6 +150,12 @@ impl Header {
     #[must_use]
     pub fn with_unit(self, unit: Unit) -> Self {
         Self { unit: (unit != Unit::Step).then(|| unit.name().to_owned()), ..self }
+    }
+
+    /// Sets the number of significant digits.
+    #[must_use]
+    pub fn with_digits(self, digits: Digits) -> Self {
+        Self { digits: (digits != Digits::default()).then_some(digits.count()), ..self }
     }
 
     /// Sets the names of the scenarios in the picker.
@@ -304,16 +320,6 @@ struct Version {
     gradstep_session: u64,
 }
 
-/// A line of a session file as JSON: time, kind and value.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum EventLine {
-    Text(u32, String, String),
-    Number(u32, String, i64),
-    Resize(u32, String, (u16, u16)),
-    Bare(u32, String),
-}
-
 impl Session {
     /// Returns whether the recording breaks off: its last event is not the end of the program.
     #[must_use]
@@ -330,27 +336,43 @@ impl Session {
     /// Reads a session from the bytes of its file.
     ///
     /// # Errors
-    /// If the bytes are not a session, if the header is incomplete, if the format is newer, or if a line is not an event.
+    /// If the bytes are not a session, if the header is incomplete, if the format is newer, or if lines are not events: the error names all of them, up to ten.
     pub fn read(bytes: &[u8]) -> Result<Self, SessionError> {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         let header = parse_header(lines.next().unwrap_or_default())?;
         let mut session = Self { header, events: Vec::new(), is_truncated: false };
         // the time of the last event: as in the file, and with shortened gaps
         let (mut last, mut now) = (Duration::ZERO, Duration::ZERO);
-        for (number, line) in lines.enumerate() {
-            match parse_event(line) {
-                Some((time, event)) if time >= last => {
+        let mut faults = Vec::new();
+        // the first event is in line 2
+        for (number, line) in (2..).zip(lines) {
+            let read = event_line::parse(line).and_then(|(time, event)| {
+                let is_in_order = time >= last;
+                is_in_order
+                    .then_some((time, event))
+                    .ok_or_else(|| (2, format!("the time is before the {} ms of an event above it", last.as_millis())))
+            });
+            match read {
+                Ok((time, event)) => {
                     now += time.saturating_sub(last).min(MAX_GAP);
                     session.events.push((now, event));
                     last = time;
                 }
-                // the first event is in line 2
-                _ if line.ends_with(b"\n") => return Err(SessionError(format!("is damaged: its line {} is not an event", number + 2))),
+                Err((column, why)) if line.ends_with(b"\n") => faults.push(format!("line {number}, column {column}: {why}")),
                 // a line without a newline is the last one, and is incomplete
-                _ => session.is_truncated = true,
+                Err(_) => session.is_truncated = true,
             }
         }
-        Ok(session)
+        match faults.as_slice() {
+            [] => Ok(session),
+            [fault] => Err(SessionError(format!("is damaged: {fault}"))),
+            _ => {
+                let more = faults.len().saturating_sub(MAX_FAULTS);
+                let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+                let shown = faults[..faults.len().min(MAX_FAULTS)].join("\n  ");
+                Err(SessionError(format!("is damaged: {} of its lines are not events\n  {shown}{rest}", faults.len())))
+            }
+        }
     }
 }
 
@@ -372,26 +394,4 @@ fn parse_header(line: &[u8]) -> Result<Header, SessionError> {
         }
         Err(_) => error("is not a session; `gradstep SCENARIO --record FILE` records one".to_owned()),
     }
-}
-
-/// Parses an event and its time; `None` if the line is not an event.
-fn parse_event(line: &[u8]) -> Option<(Duration, Event)> {
-    let (time, event) = match serde_json::from_slice(line).ok()? {
-        EventLine::Text(time, what, key) if what == "key" => match keys::parse(&key).ok()?.as_slice() {
-            [key] => (time, Event::Key(*key)),
-            _ => return None,
-        },
-        EventLine::Text(time, what, at) if what == "click" => (time, Event::Click(at.parse().ok()?)),
-        EventLine::Number(time, what, row) if what == "row" => (time, Event::Row(row.try_into().ok()?)),
-        EventLine::Number(time, what, columns) if what == "wheel sideways" => (time, Event::WheelSideways(columns.try_into().ok()?)),
-        EventLine::Number(time, what, lines) if what == "wheel" => (time, Event::Wheel(lines.try_into().ok()?)),
-        EventLine::Number(time, what, iterations) if what == "work" => (time, Event::Work(iterations.try_into().ok()?)),
-        EventLine::Number(time, what, pieces) if what == "pieces" => (time, Event::Pieces(pieces.try_into().ok()?)),
-        EventLine::Bare(time, what) if what == "miss" => (time, Event::Miss),
-        EventLine::Bare(time, what) if what == "play" => (time, Event::Play),
-        EventLine::Resize(time, what, (columns, rows)) if what == "resize" => (time, Event::Resize(columns, rows)),
-        EventLine::Bare(time, what) if what == "quit" => (time, Event::Quit),
-        _ => return None,
-    };
-    Some((Duration::from_millis(time.into()), event))
 }

@@ -291,27 +291,56 @@ fn a_file_that_is_not_a_session_is_reported() {
     assert!(said("{\"gradstep_session\":1}\n").starts_with("has a header that cannot be read: missing field"));
     let damaged = header.replace("\"at\":1", "\"files\":{\"w.npz\":\"!\"},\"at\":1");
     assert!(said(&format!("{damaged}\n")).starts_with("has a header that cannot be read: "));
-    for line in [
-        "",
-        "[1]",
-        "[1,\"key\",\"ll\"]",
-        "[1,\"key\",\"<Nope>\"]",
-        "[-1,\"quit\"]",
-        "[1,\"sing\"]",
-        "[1,\"work\",-1]",
-        "[1,\"wheel\",99999]",
-        "[1,\"resize\",[1]]",
-        "{}",
-        "[1,\"key\",\"l\",1]",
+    for (line, fault) in [
+        ("", "column 1: an event is written as [1250,\"key\",\"l\"]: its time, its kind and its value"),
+        ("{}", "column 1: an event is written as [1250,\"key\",\"l\"]: its time, its kind and its value"),
+        ("[1,\"key\" \"l\"]", "column 10: an event is written as [1250,\"key\",\"l\"]: its time, its kind and its value"),
+        ("[]", "column 2: an event begins with its time, a whole number of milliseconds up to 4294967295"),
+        ("[-1,\"quit\"]", "column 2: an event begins with its time, a whole number of milliseconds up to 4294967295"),
+        ("[1]", "column 3: after the time comes the kind of the event, such as \"key\""),
+        ("[1, \"kye\", \"l\"]", "column 5: there is no event \"kye\": did you mean \"key\"?"),
+        ("[1,\"key\",\"ll\"]", "column 10: \"ll\" is not one key: each key is an event"),
+        ("[1,\"key\"]", "column 9: \"key\" needs a key in vim's notation, such as \"l\" or \"<Right>\""),
+        ("[1,\"work\",-1]", "column 11: \"work\" needs a whole number, at least 0"),
+        ("[1,\"wheel\",99999]", "column 12: \"wheel\" needs a whole number from -32768 to 32767"),
+        ("[1,\"resize\",[1]]", "column 13: \"resize\" needs the columns and the rows of the screen, such as [80,24]"),
+        ("[1,\"quit\",1]", "column 11: \"quit\" has no value"),
+        ("[1,\"key\",\"é\",1]", "column 14: the event has ended before this value"),
+        ("[1,\"click\",\"a[\"]", "column 12: "),
+        ("[1,\"key\",\"<Nope>\"]", "column 10: there is no key <Nope>; there are "),
     ] {
-        assert_eq!(said(&format!("{header}\n[1,\"key\",\"l\"]\n{line}\n")), "is damaged: its line 3 is not an event", "{line}");
+        let found = said(&format!("{header}\n[1,\"key\",\"l\"]\n{line}\n"));
+        let begin = format!("is damaged: line 3, {fault}");
+        assert!(if fault.ends_with(' ') { found.starts_with(&begin) } else { found == begin }, "{line}: {found}");
     }
-    assert_eq!(said(&format!("{header}\n[2,\"quit\"]\n[1,\"quit\"]\n")), "is damaged: its line 3 is not an event", "time goes back");
+    assert_eq!(
+        said(&format!("{header}\n[2,\"quit\"]\n[1,\"quit\"]\n")),
+        "is damaged: line 3, column 2: the time is before the 2 ms of an event above it"
+    );
+    // all faults of a file are reported together
+    let two = said(&format!("{header}\n[1,\"kye\",\"l\"]\n[2,\"key\",\"l\"]\n[3,\"play\",0]\n[4,\"quit\"]\n"));
+    assert_eq!(
+        two,
+        "is damaged: 2 of its lines are not events\n  line 2, column 4: there is no event \"kye\": did you mean \"key\"?\n  line 4, column 11: \"play\" has no value"
+    );
+    let many = said(&format!("{header}\n{}", "[]\n".repeat(100)));
+    assert!(many.lines().count() == 12 && many.ends_with("\n  and 90 more"), "{many}");
     let read = |text: String| Session::read(text.as_bytes()).unwrap();
     assert!(read(format!("{header}\n[1,\"key\",\"l\"]\n[2,\"ke")).is_truncated);
     let session = read(format!("{header}\n"));
     let faults = replay::begin(&session, Limits::default()).unwrap_err().to_string();
     assert!(faults.contains("--> n (in the session):1:9"), "{faults}");
+}
+
+/// A stepper that opened on a number that is given has the cursor there, and so has its replay.
+#[test]
+fn a_session_can_begin_on_a_number_that_is_given() {
+    let text = gradstep::command::bundled::find("figure-19").unwrap().text;
+    let header = Header::new("figure-19".to_owned(), text.to_owned(), Visit { iteration: 1, step: 4 }, (80, 24));
+    let goal = "conv1.weight[0,0,1,1]".parse().unwrap();
+    let session = Session { header: header.with_goal(Some(goal)), events: Vec::new(), is_truncated: false };
+    let driver = replay::begin(&session, Limits::default()).unwrap();
+    assert_eq!(driver.state.focus(), gradstep::app::Focus::Cursor);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use super::{OpNames, SLICE};
 use crate::network::{Descent, DescentWalk, Id, Iteration, Op, Shortage};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
-use crate::step::{Address, Pass, Place, Scope};
+use crate::step::{Address, Pass, Place, Scope, TensorEntry};
+use crate::tensor::ravel;
 use crate::threads::BackgroundTask;
 use crate::trace::{Replacement, Trace};
 
@@ -97,7 +98,7 @@ impl Document {
         Self::with_parts(experiment, iteration)
     }
 
-    /// Opens a scenario at an address, and returns the document and the step of the address. Only one iteration is in memory at a time. `go_on` is called
+    /// Opens a scenario at an address, and returns the document and the step of the address; for an entry that is given, the first step that reads it. Only one iteration is in memory at a time. `go_on` is called
     /// as in [`Document::reach`]; returns `None` if `go_on` returns `false`.
     ///
     /// # Errors
@@ -105,7 +106,7 @@ impl Document {
     pub fn open(scenario: Scenario, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Self, u64)>, String> {
         let first = Self::new(scenario);
         let Some(number) = first.other_iteration(address)? else {
-            let step = first.resolve(address)?;
+            let step = first.resolve(address).or_else(|why| first.given_entry(address).map(|(_, step)| step).ok_or(why))?;
             return Ok(Some((first, step)));
         };
         first.may_exist(number, address)?;
@@ -143,6 +144,19 @@ impl Document {
         self.may_exist(number, address)?;
         let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
         self.arrive(number, iteration, address).map(Some)
+    }
+
+    /// Returns the entry that an address names, and the first step of this iteration that reads it, if no step computes the entry: it is an input, a parameter or a
+    /// target. An address without an index names the first entry.
+    #[must_use]
+    pub fn given_entry(&self, address: &Address) -> Option<(TensorEntry, u64)> {
+        let Address { iteration: None, place: Place::Op { index, term: None, .. } } = address else { return None };
+        let (run, tensor) = self.trace.tensor(address).ok()?;
+        let network = self.trace.network_of(run);
+        let shape = &network.tensor(tensor).shape;
+        let at = index.as_ref().map_or(Some(0), |index| ravel(index, shape)).filter(|_| network.producer(tensor).is_none())?;
+        let step = self.trace.uses(run, tensor, at).first()?.step;
+        Some((TensorEntry { tensor, at }, step))
     }
 
     /// Returns the step of an address in this iteration.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Visit;
 use super::document::Experiment;
-use crate::number::short;
+use crate::number::Digits;
 use crate::scenario::GivenNumber;
 use crate::step::Place;
 
@@ -181,11 +181,11 @@ impl Change {
 }
 
 impl Edit {
-    /// Returns the edit in a few words: `fc1.weight[0,1] 0.4 → 0.5`.
+    /// Returns the edit in a few words, with numbers of a few digits: `fc1.weight[0,1] 0.4 → 0.5`.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub fn summary(&self, digits: Digits) -> String {
         match self.changes.as_slice() {
-            [Change { old, new, .. }] => format!("{} {} → {}", self.name, short(*old), short(*new)),
+            [Change { old, new, .. }] => format!("{} {} → {}", self.name, digits.short(*old), digits.short(*new)),
             changes => format!("{}, {} numbers", self.name, changes.len()),
         }
     }

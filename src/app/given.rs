@@ -4,7 +4,7 @@ use super::Document;
 use super::edits::{Change, Edit};
 use super::number_name::{name_without_index, number_name};
 use crate::network::{Id, Role};
-use crate::number::short;
+use crate::number::exact_on_screen;
 use crate::scenario::{GivenNumber, Scenario, TypedValue};
 use crate::scene::Scene;
 use crate::step::{Address, Place, Scope, TensorEntry};
@@ -166,7 +166,7 @@ pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Res
         [] => String::new(),
     };
     match (changes.is_empty(), values) {
-        (true, [(_, value)]) => Err(format!("{name} is already {}", short(*value))),
+        (true, [(_, value)]) => Err(format!("{name} is already {}", exact_on_screen(*value))),
         (true, _) => Err(format!("{name} already has these values")),
         (false, _) => Ok(Edit { name, changes }),
     }

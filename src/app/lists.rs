@@ -11,7 +11,7 @@ mod score;
 mod terms;
 mod unsaved;
 
-use super::{List, ListKind, Stepper};
+use super::{List, ListKind, Settings, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
@@ -36,11 +36,11 @@ fn builder(kind: ListKind) -> Builder {
     }
 }
 
-/// Builds a list for the step on the screen. Subscripts count from `first_index`.
+/// Builds a list for the step on the screen. The scene has the indices and the digits of `settings`.
 ///
 /// # Errors
 /// As [`Builder`].
-pub(super) fn build(kind: ListKind, stepper: &Stepper, first_index: usize) -> Result<List, String> {
-    let scene = stepper.scene().ok_or("there is no step")?.counting_from(first_index);
+pub(super) fn build(kind: ListKind, stepper: &Stepper, settings: &Settings) -> Result<List, String> {
+    let scene = settings.applied_to(stepper.scene().ok_or("there is no step")?);
     builder(kind)(stepper, &scene, stepper.subject(&scene))
 }

@@ -164,7 +164,7 @@ impl Motion<'_> {
     /// Returns the question of the place on the screen, and its scene.
     fn asked_question<'d>(&self, document: &'d Document) -> Option<(Question<'d>, Scene<'d>)> {
         let asked = self.stepper.asked()?;
-        let scene = document.scene(self.stepper.step)?.asking(Some(asked)).counting_from(self.settings.first_index());
+        let scene = self.settings.applied_to(document.scene(self.stepper.step)?.asking(Some(asked)));
         Some((Question::of(&document.trace, &scene.at, asked), scene))
     }
 

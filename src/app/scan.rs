@@ -7,7 +7,6 @@ use super::job::{Job, SCAN_COST, Seek, SeekGoal};
 use super::motion::Motion;
 use super::scan_job::{ScanGoal, ScanJob, Sought};
 use super::{Action, Search};
-use crate::number::short;
 use crate::scene::EntryState;
 use crate::step::Unit;
 use crate::trace::{Hit, Scanned, ValueTest};
@@ -125,7 +124,7 @@ impl Motion<'_> {
             Sought::Matches(_) if is_same => self.say("this is the only match", false),
             Sought::Matches(Search::Name(part)) => self.say(format!("found {part}{again}"), false),
             Sought::Matches(Search::Value(_)) => {
-                let value = self.stepper.document.trace.get(hit.step).map_or_else(String::new, |step| short(step.sum));
+                let value = self.stepper.document.trace.get(hit.step).map_or_else(String::new, |step| self.settings.digits.short(step.sum));
                 let found = if hit.step > job.goal.start.step { "found ahead" } else { "found" };
                 self.say(format!("{found}: {value}{again}"), false);
             }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::number::Digits;
+use crate::scene::Scene;
 use crate::step::Unit;
 
 /// The speeds of play, in units per second.
@@ -46,6 +48,8 @@ pub struct Settings {
     pub dialect: Dialect,
     /// The unit with which a scenario opens. Without several samples or iterations, it is the coarsest unit below.
     pub start_unit: Unit,
+    /// The number of significant digits of numbers on the screen.
+    pub digits: Digits,
     /// For each setting, the number of choices by which keys have moved it, back if negative. A setting without an entry has not been moved.
     ///
     /// The number of choices is not known here: the `ui` knows which panes share an area.
@@ -55,7 +59,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // SPEEDS[3]: 2 units per second
-        Self { speed: 3, dialect: Dialect::default(), start_unit: Unit::Step, moved: BTreeMap::new() }
+        Self { speed: 3, dialect: Dialect::default(), start_unit: Unit::Step, digits: Digits::default(), moved: BTreeMap::new() }
     }
 }
 
@@ -86,6 +90,12 @@ impl Settings {
     #[must_use]
     pub fn first_index(&self) -> usize {
         usize::from(!self.is_on(Setting::Index))
+    }
+
+    /// Returns a scene with the indices and the digits of these settings.
+    #[must_use]
+    pub fn applied_to<'a>(&self, scene: Scene<'a>) -> Scene<'a> {
+        scene.counting_from(self.first_index()).with_digits(self.digits)
     }
 
     /// Sets a setting that is on or off.

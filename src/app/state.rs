@@ -292,7 +292,7 @@ impl State {
                 None => return,
             },
             OverlayKind::List(list) => match self.stepper() {
-                Some(stepper) => lists::build(list, stepper, self.settings.first_index()).map(|list| Overlay::list(kind, list)),
+                Some(stepper) => lists::build(list, stepper, &self.settings).map(|list| Overlay::list(kind, list)),
                 None => return,
             },
         };

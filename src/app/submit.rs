@@ -7,8 +7,7 @@ use super::motion::Motion;
 use super::prediction::LooksAhead;
 use super::prompt::Meaning;
 use super::{Action, Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State};
-use crate::step::{Address, Place};
-use crate::tensor::ravel;
+use crate::step::{Address, TensorEntry};
 
 impl State {
     /// Does what the line says, and closes it. A line that says nothing stays open and asks.
@@ -124,6 +123,20 @@ fn path_in(argument: &str) -> Option<String> {
     (!argument.is_empty()).then(|| argument.to_owned())
 }
 
+impl State {
+    /// Goes to an address, or puts the cursor on it if it names an entry that is given, as the line of `:` does.
+    ///
+    /// # Errors
+    /// As [`super::Document::find`].
+    pub fn open_at(&mut self, address: &Address) -> Result<(), String> {
+        let Some(mut motion) = self.motion() else { return Ok(()) };
+        match motion.go_to(address.clone()) {
+            Err(why) if !motion.inspect_given(address) => Err(why),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Motion<'_> {
     /// Watches an entry of a tensor of this sample or of the batch, or watches it no longer.
     fn watch(&mut self, text: &str) {
@@ -149,38 +162,35 @@ impl Motion<'_> {
     /// Goes to a typed address.
     fn go_to_typed(&mut self, text: &str) {
         self.stepper.play = None;
-        let jumped = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| match self.jump_to(address.clone()) {
-            Err(why) if !self.inspect_given(&address) => Err(why),
-            _ => Ok(()),
-        });
-        if let Err(why) = jumped {
+        if let Err(why) = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.jump_or_inspect(&address)) {
             self.say(why, true);
         }
+    }
+
+    /// Goes to an address, or puts the cursor on it if it names an entry that is given.
+    ///
+    /// # Errors
+    /// As [`super::Document::find`].
+    fn jump_or_inspect(&mut self, address: &Address) -> Result<(), String> {
+        let here = self.stepper.visit();
+        match self.jump_to(address.clone()) {
+            Err(why) if !self.inspect_given(address) => return Err(why),
+            Err(_) if self.has_moved(here) => self.stepper.visits.leave(here),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Puts the cursor on an entry that no step computes, such as a weight, at the first step that reads it. Returns `false` if the address names no such entry.
     fn inspect_given(&mut self, address: &Address) -> bool {
         let document = Arc::clone(&self.stepper.document);
-        let trace = &document.trace;
-        let Address { iteration: None, place: Place::Op { index, term: None, .. } } = address else { return false };
-        let Ok((run, tensor)) = trace.tensor(address) else { return false };
-        let network = trace.network_of(run);
-        let shape = &network.tensor(tensor).shape;
-        let entry = match index {
-            Some(index) => ravel(index, shape),
-            None => Some(0),
-        };
-        let Some(entry) = entry.filter(|_| network.producer(tensor).is_none()) else { return false };
-        let Some(step) = trace.uses(run, tensor, entry).first().map(|reader| reader.step) else { return false };
-        let here = self.stepper.visit();
+        let Some((TensorEntry { tensor, at }, step)) = document.given_entry(address) else { return false };
         self.stepper.job = None;
-        if self.go(step) {
-            self.stepper.visits.leave(here);
-        }
+        self.go(step);
         if let Some(scene) = document.scene(step) {
-            self.stepper.cursor = Some(Cursor::on(&scene, tensor, entry));
-            let name = scene.name(tensor, entry);
-            self.say(format!("{name} is given: the cursor is on it where it is first read; r lists all uses, Esc ends"), false);
+            self.stepper.cursor = Some(Cursor::on(&scene, tensor, at));
+            let name = scene.name(tensor, at);
+            self.say(format!("{name} is given: here it is first read; r lists all uses, Esc ends"), false);
         }
         true
     }

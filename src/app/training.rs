@@ -45,8 +45,8 @@ pub(super) struct ParameterPath {
 /// A curve: iterations with the value of a number in each of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// The last edit of the run; empty for the run of the file.
-    pub edit: String,
+    /// The last edit of the run; `None` for the run of the file.
+    pub edit: Option<Edit>,
     /// The iterations with the values, in order.
     pub points: Vec<(u64, f64)>,
 }
@@ -94,7 +94,7 @@ impl TrainingRun {
     }
 
     fn curve(&self, points: Vec<(u64, f64)>) -> Curve {
-        Curve { edit: self.edits.last().map_or_else(String::new, Edit::summary), points }
+        Curve { edit: self.edits.last().cloned(), points }
     }
 }
 

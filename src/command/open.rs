@@ -31,7 +31,7 @@ use crate::terminal::{self, TerminalOptions};
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
-#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N] [--zoom] [--plain]")]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N] [--digits N] [--zoom] [--plain]")]
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
@@ -101,7 +101,7 @@ impl Invocation for OpenCommand {
         // the address at which the stepper opens; the recording needs it if a job is still on the way there
         let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
-            state.go_to(at).map_err(|why| address_error(text, &why))?;
+            state.open_at(&at).map_err(|why| address_error(text, &why))?;
             if let Some(message) = state.message.take_if(|message| message.is_error) {
                 return Err(address_error(text, &message.text));
             }
@@ -134,9 +134,11 @@ impl OpenCommand {
         let scenario = &stepper.document.scenario;
         let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), terminal::size()?)
             .with_files(files)
-            .with_goal(goal.filter(|_| state.job().is_some()))
+            // the cursor is on an entry that is given
+            .with_goal(goal.filter(|_| state.job().is_some() || stepper.cursor.is_some()))
             .with_index(state.settings.first_index())
             .with_unit(state.settings.start_unit)
+            .with_digits(state.settings.digits)
             .with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
         let mut recorder = begin_recording(path, &header)?;
         // a session has no settings for these, so their keys are recorded
@@ -170,12 +172,14 @@ fn begin_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<
     Recorder::new(Box::new(file) as Box<dyn Write>, header).context("cannot write the recording")
 }
 
-/// Reads the settings file, and prints what is wrong in it on stderr. Returns the first fault too, for the message of the stepper.
+/// Reads the settings file, and prints what is wrong in it on stderr. Returns a message for the stepper too: the first fault, and the number of the others.
 fn read_settings(global: &GlobalOptions) -> anyhow::Result<(UserSettings, Option<String>)> {
     let (user, faults) = user_settings::read();
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     faults.iter().try_for_each(|fault| global.report(fault))?;
-    Ok((user, faults.into_iter().next()))
+    let more = faults.len().saturating_sub(1);
+    let message = faults.into_iter().next();
+    Ok((user, message.map(|first| if more > 0 { format!("{first}; and {more} more: `gradstep settings`") } else { first })))
 }
 
 /// Shows a fault of the settings file.

@@ -6,15 +6,17 @@ use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::user_settings::{BackgroundChoice, ColorChoice, UserSettings};
 use crate::app::{Setting, Settings};
 use crate::glyph;
+use crate::number::Digits;
 use crate::output;
 use crate::scenario::Limits;
 use crate::terminal::capability;
 use crate::ui::RenderOptions;
-use crate::ui::theme::{Background, Colours, Theme};
+use crate::ui::theme::{Background, Colours, Palette, Theme};
 
 /// The options of the commands that draw the stepper.
 #[derive(Debug, Default, Args)]
@@ -22,6 +24,9 @@ pub(super) struct DrawOptions {
     /// Number rows, columns, channels and subscripts from N: 0 or 1 [default: 1]
     #[arg(long, value_name = "N", value_parser = parse_index)]
     index: Option<usize>,
+    /// The number of significant digits in matrices and equations, from 3 to 8 [default: 4]
+    #[arg(long, value_name = "N", value_parser = parse_digits)]
+    digits: Option<Digits>,
     /// Draw the equation and the operands alone, as large as fits, for a projector
     #[arg(long)]
     zoom: bool,
@@ -31,6 +36,7 @@ impl DrawOptions {
     /// Applies the options to the settings of a stepper. What they do not set is as the user has set it.
     pub(super) fn apply(&self, user: &UserSettings, settings: &mut Settings) {
         settings.start_unit = user.unit;
+        settings.digits = self.digits.unwrap_or(user.digits);
         settings.count_from(self.index.unwrap_or(user.index));
         settings.set(Setting::Zoom, self.zoom || user.zoom);
         settings.set(Setting::HeatMap, user.heat_map);
@@ -40,6 +46,12 @@ impl DrawOptions {
 /// Parses the value of `--index`.
 fn parse_index(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n <= 1).ok_or_else(|| "write 0 or 1".to_owned())
+}
+
+/// Parses the value of `--digits`.
+fn parse_digits(text: &str) -> Result<Digits, String> {
+    let digits = text.parse().ok().and_then(Digits::new);
+    digits.ok_or_else(|| format!("write a whole number from {} to {}", Digits::MIN, Digits::MAX))
 }
 
 /// The options that every command has.
@@ -55,6 +67,10 @@ pub(super) struct GlobalOptions {
     /// The terminal's background [default: from COLORFGBG, otherwise dark]
     #[arg(long, global = true, value_name = "BACKGROUND")]
     background: Option<BackgroundChoice>,
+    /// The colours of negative and of positive numbers [default: red-purple]
+    #[arg(long, global = true, value_name = "PALETTE", value_parser = PossibleValuesParser::new(Palette::ALL.map(Palette::name))
+        .map(|name| Palette::named(&name).unwrap_or_default()))]
+    palette: Option<Palette>,
     /// Do not use the mouse, so that the terminal can select text with it
     #[arg(long, global = true)]
     pub(super) no_mouse: bool,
@@ -77,6 +93,7 @@ impl GlobalOptions {
         let mut options = self.clone();
         options.color = self.color.or(user.color);
         options.background = self.background.or(user.background);
+        options.palette = self.palette.or(Some(user.palette));
         options.ascii |= user.ascii;
         options.no_mouse |= !user.mouse;
         options
@@ -161,7 +178,7 @@ impl GlobalOptions {
             Some(BackgroundChoice::Dark) => Background::Dark,
             None => background(env::var("COLORFGBG").ok().as_deref()),
         };
-        RenderOptions { theme: Theme::new(colours, background), ascii: self.is_ascii() }
+        RenderOptions { theme: Theme::new(colours, background).with_palette(self.palette.unwrap_or_default()), ascii: self.is_ascii() }
     }
 }
 

@@ -24,6 +24,7 @@ use super::source::{ScenarioLoader, SessionFiles};
 use super::driver::{Driver, Effect};
 use super::{Invocation, bundled, open_output, picker_entries};
 use crate::app::{Document, State};
+use crate::number::Digits;
 use crate::output;
 use crate::scenario::{self, Limits, Source};
 use crate::session::{Event, Session};
@@ -139,6 +140,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     state.settings.dialect = header.dialect();
     state.settings.count_from(header.index);
     state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);
+    state.settings.digits = header.digits.and_then(Digits::new).unwrap_or_default();
     // opens at step 1, the cheapest; `go_to` then goes to the step at which the session begins
     state.open(Arc::new(Document::new(scenario)), Some(1));
     if header.at == 0 {
@@ -147,7 +149,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let opening_step = Address { iteration: Some(header.iteration), place: Place::Step(header.at) };
     state.go_to(opening_step).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
     if let Some(goal) = &header.goal {
-        let found = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.go_to(goal));
+        let found = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.open_at(&goal));
         found.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
     }
     check_opening(&state)?;

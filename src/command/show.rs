@@ -97,10 +97,11 @@ impl Invocation for ShowCommand {
         let keys = keys::parse(self.keys.as_deref().unwrap_or("")).map_err(anyhow::Error::msg).context("--keys")?;
         let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
         let scenario = loader.load(&self.scenario)?;
-        let (document, at) = match self.at.as_deref() {
+        let address = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, parse_address(text)?))).transpose()?;
+        let (document, at) = match &address {
             None => (Document::new(scenario), None),
-            Some(text) => {
-                let (document, step) = document_at(scenario, &parse_address(text)?)?.map_err(|why| address_error(text, &why))?;
+            Some((text, address)) => {
+                let (document, step) = document_at(scenario, address)?.map_err(|why| address_error(text, &why))?;
                 (document, Some(step))
             }
         };
@@ -109,6 +110,9 @@ impl Invocation for ShowCommand {
         self.draw.apply(&UserSettings::default(), &mut state.settings);
         // move the document into the state: its only owner can free the iteration when another one is computed
         state.open(Arc::new(document), at);
+        if let Some((text, address)) = address.filter(|(_, address)| state.document().is_some_and(|it| it.given_entry(address).is_some())) {
+            state.open_at(&address).map_err(|why| address_error(text, &why))?;
+        }
         let mut driver = Driver::new(state, loader);
         driver.set_screen_size(self.size);
         driver.finish_all()?;

@@ -14,8 +14,10 @@ use super::journal::base_folder;
 use super::read::{display_name, read_file};
 use crate::app::Focus;
 use crate::keys::{self, Key};
+use crate::number::Digits;
 use crate::step::Unit;
 use crate::text::line;
+use crate::ui::theme::Palette;
 use crate::words::suggest;
 
 /// The size of the largest file that is read, in bytes.
@@ -46,6 +48,8 @@ pub(super) struct UserSettings {
     /// `None`: from the environment.
     pub background: Option<BackgroundChoice>,
     pub color: Option<ColorChoice>,
+    pub palette: Palette,
+    pub digits: Digits,
     pub index: usize,
     pub unit: Unit,
     pub mouse: bool,
@@ -61,6 +65,8 @@ impl Default for UserSettings {
         Self {
             background: None,
             color: None,
+            palette: Palette::default(),
+            digits: Digits::default(),
             index: 1,
             unit: Unit::Step,
             mouse: true,
@@ -93,6 +99,10 @@ pub(super) static SETTINGS: &[SettingRow] = &[
         set: |user, value| { user.background = if value.as_str()? == "auto" { None } else { Some(BackgroundChoice::from_str(value.as_str()?, false).ok()?) }; Some(()) } },
     SettingRow { name: "color", default: "\"auto\"", words: "colours: \"auto\" (on a terminal, unless NO_COLOR is set), \"always\" or \"never\"", expected: "\"auto\", \"always\" or \"never\"",
         set: |user, value| { user.color = Some(ColorChoice::from_str(value.as_str()?, false).ok()?); Some(()) } },
+    SettingRow { name: "palette", default: "\"red-purple\"", words: "the colours of negative and of positive numbers: \"red-purple\", \"red-blue\" or \"purple-green\"", expected: "\"red-purple\", \"red-blue\" or \"purple-green\"",
+        set: |user, value| { user.palette = value.as_str().and_then(Palette::named)?; Some(()) } },
+    SettingRow { name: "digits", default: "4", words: "the number of significant digits in matrices and equations, from 3 to 8; whole numbers have all their digits", expected: "a whole number from 3 to 8",
+        set: |user, value| { user.digits = value.as_integer().and_then(|integer| Digits::new(integer.as_str().parse().ok()?))?; Some(()) } },
     SettingRow { name: "index", default: "1", words: "the number from which subscripts, headings and channels count: 0 or 1", expected: "0 or 1",
         set: |user, value| { user.index = ["0", "1"].iter().position(|digit| value.as_integer().is_some_and(|integer| integer.as_str() == *digit))?; Some(()) } },
     SettingRow { name: "unit", default: "\"step\"", words: "the unit of l and h at the start: \"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"", expected: "\"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"",
@@ -216,12 +226,14 @@ mod tests {
 
     #[test]
     fn every_setting_is_read() {
-        let text = "background = \"light\"\ncolor = \"never\"\nindex = 0\nunit = \"op\"\nmouse = false\nascii = true\nzoom = true\nheat_map = true\n\
+        let text = "background = \"light\"\ncolor = \"never\"\npalette = \"red-blue\"\ndigits = 6\nindex = 0\nunit = \"op\"\nmouse = false\nascii = true\nzoom = true\nheat_map = true\n\
             [keys]\nn = \"l\"\n\"<C-x>\" = \"<Space>\"\n";
         let key = |c: char| Key::from(Code::Char(c));
         let user = UserSettings {
             background: Some(BackgroundChoice::Light),
             color: Some(ColorChoice::Never),
+            palette: Palette::RedBlue,
+            digits: Digits::new(6).unwrap(),
             index: 0,
             unit: Unit::Op,
             mouse: false,
@@ -249,6 +261,10 @@ mod tests {
             ("backgruond = \"dark\"", "line 2, column 1: there is no setting \"backgruond\": did you mean \"background\"?"),
             ("unit = \"ops\"", "line 2, column 8: unit is \"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\""),
             ("index = 2", "line 2, column 9: index is 0 or 1"),
+            ("digits = 2", "line 2, column 10: digits is a whole number from 3 to 8"),
+            ("digits = 4.0", "line 2, column 10: digits is a whole number from 3 to 8"),
+            ("digits = -4", "line 2, column 10: digits is a whole number from 3 to 8"),
+            ("palette = \"red\"", "line 2, column 11: palette is \"red-purple\", \"red-blue\" or \"purple-green\""),
             ("mouse = \"no\"", "line 2, column 9: mouse is true or false"),
             ("keys = 3", "line 2, column 8: [keys] is a table of keys, such as n = \"l\""),
             ("[keys]\nnn = \"l\"", "line 3, column 1: \"nn\" is not one key; write n, or \"<C-x>\" in quotes"),

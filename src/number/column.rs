@@ -12,10 +12,7 @@
 
 use std::fmt::Write as _;
 
-use super::short::{FIXED_LIMIT, SIGNIFICANT_DIGITS, fixed, integer_digits, scientific, short, whole_or_word};
-
-/// The largest width of a column in cells, unless the caller asks for another.
-pub const DEFAULT_MAX_WIDTH: usize = 8;
+use super::short::{Digits, FIXED_LIMIT, fixed, integer_digits, scientific, whole_or_word};
 
 /// The smallest number of significant digits that a fixed-point column must show of its largest number. If fewer fit, the column has exponents, unless it
 /// shows all decimals that its numbers have.
@@ -34,6 +31,8 @@ pub(super) enum Style {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColumnFormat {
     pub(super) style: Style,
+    /// The number of significant digits.
+    pub(super) digits: Digits,
     /// The number of cells before the point, including the sign.
     pub(super) before_point: usize,
     /// The number of cells from the point on, including the point.
@@ -43,15 +42,21 @@ pub struct ColumnFormat {
 impl Default for ColumnFormat {
     /// The format for whole numbers of one digit.
     fn default() -> Self {
-        Self { style: Style::Fixed(0), before_point: 1, from_point: 0 }
+        Self { style: Style::Fixed(0), digits: Digits::default(), before_point: 1, from_point: 0 }
     }
 }
 
 impl ColumnFormat {
-    /// Returns the format for these numbers, at most about [`DEFAULT_MAX_WIDTH`] cells wide.
+    /// Returns the format for these numbers with the digits that are the default.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        Self::within(DEFAULT_MAX_WIDTH, values)
+        Self::with(Digits::default(), values)
+    }
+
+    /// Returns the format for these numbers with this number of digits, at most about [`Digits::column_width`] cells wide.
+    #[must_use]
+    pub fn with(digits: Digits, values: impl IntoIterator<Item = f64>) -> Self {
+        Self::chosen(digits, digits.column_width(), values)
     }
 
     /// Returns the format for these numbers, at most about `cap` cells wide. A column with exponents can be some cells wider.
@@ -59,10 +64,15 @@ impl ColumnFormat {
     /// Each of these numbers fits. A number added later that does not fit is drawn as `#`.
     #[must_use]
     pub fn within(cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
+        Self::chosen(Digits::default(), cap, values)
+    }
+
+    /// Returns the format for these numbers with this number of digits, at most about `cap` cells wide.
+    pub(super) fn chosen(digits: Digits, cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let cap = cap.max(3); // fewer than 3 cells have no room for a decimal, as in `0.5`
         let values: Vec<f64> = values.into_iter().collect();
-        let style = choose_style(cap, values.iter().copied().filter(|v| v.is_finite()));
-        let mut format = Self { style, before_point: 1, from_point: 0 };
+        let style = choose_style(digits, cap, values.iter().copied().filter(|v| v.is_finite()));
+        let mut format = Self { style, digits, before_point: 1, from_point: 0 };
         // a shortcut: no text is formatted after the column has the largest possible width, because formatting is slow
         let max_widths = format.max_widths(&values);
         for &v in &values {
@@ -98,11 +108,11 @@ impl ColumnFormat {
     }
 
     /// Returns a wider column, with room for numbers to come: at least `before_point` cells before the point and `from_point` cells from the point on. Cells
-    /// from the point on are added only as far as the column stays within [`DEFAULT_MAX_WIDTH`].
+    /// from the point on are added only as far as the column stays within [`Digits::column_width`].
     #[must_use]
     pub fn with_room(self, before_point: usize, from_point: usize) -> Self {
         let before_point = self.before_point.max(before_point);
-        let room = DEFAULT_MAX_WIDTH.saturating_sub(before_point);
+        let room = self.digits.column_width().saturating_sub(before_point);
         Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
@@ -158,23 +168,24 @@ impl ColumnFormat {
         self.fitting_text(value).unwrap_or_else(|| "#".repeat(self.width()))
     }
 
-    /// Returns the text of a number without padding: the text of the column if the number fits, otherwise that of [`short`].
+    /// Returns the text of a number without padding: the text of the column if the number fits, otherwise that of [`Digits::short`].
     #[must_use]
     pub fn text_or_short(&self, value: f64) -> String {
-        self.fitting_text(value).unwrap_or_else(|| short(value))
+        self.fitting_text(value).unwrap_or_else(|| self.digits.short(value))
     }
 
-    /// Returns the text of a number without padding: the text of the column if the column has no exponents and shows about three significant digits of the
-    /// number, otherwise that of [`short`].
+    /// Returns the text of a number without padding: the text of the column if the column has no exponents and shows about all but one of the significant digits
+    /// of the number, otherwise that of [`Digits::short`].
     #[must_use]
     pub fn precise_text(&self, value: f64) -> String {
         let is_precise = |text: &String| {
             let read = text.replace('−', "-").parse::<f64>();
-            // half a unit of the third digit is at most 0.5 %
-            !value.is_finite() || read.is_ok_and(|read| (read - value).abs() <= 0.005 * value.abs())
+            // of four digits, half a unit of the third is at most 0.5 %
+            let tolerance = 0.5 * 10_f64.powi(2 - i32::try_from(self.digits.count()).unwrap_or(i32::MAX));
+            !value.is_finite() || read.is_ok_and(|read| (read - value).abs() <= tolerance * value.abs())
         };
         let is_fixed = matches!(self.style, Style::Fixed(_));
-        self.fitting_text(value).filter(|text| is_fixed && is_precise(text)).unwrap_or_else(|| short(value))
+        self.fitting_text(value).filter(|text| is_fixed && is_precise(text)).unwrap_or_else(|| self.digits.short(value))
     }
 
     /// Returns the text of a number, aligned at the point and padded to [`ColumnFormat::width`].
@@ -200,7 +211,7 @@ impl ColumnFormat {
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
         // the first candidate; the later candidates have exponents, and mantissas with at most `max_decimals` decimals
         let (first, max_decimals) = match self.style {
-            Style::Fixed(decimals) => (fixed(value, decimals), 2),
+            Style::Fixed(decimals) => (fixed(value, decimals), self.digits.count() - 2),
             Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
         };
         first.into_iter().chain((0..=max_decimals).rev().map(move |decimals| scientific(value, decimals)))
@@ -242,8 +253,8 @@ impl QuickFit {
 /// The cells of a text in scientific notation without its sign and decimals: a digit, the point, and an exponent such as `e−9`.
 const SCIENTIFIC_CELLS: usize = 5;
 
-/// Chooses the notation for a column of finite numbers, at most `cap` cells wide.
-pub(super) fn choose_style(cap: usize, values: impl Iterator<Item = f64>) -> Style {
+/// Chooses the notation for a column of finite numbers with this number of digits, at most `cap` cells wide.
+pub(super) fn choose_style(digits: Digits, cap: usize, values: impl Iterator<Item = f64>) -> Style {
     let mut max = 0.0_f64;
     let mut has_negative = false;
     let mut decimals = 0;
@@ -262,7 +273,7 @@ pub(super) fn choose_style(cap: usize, values: impl Iterator<Item = f64>) -> Sty
     // a number below 1 has a 0 before its point, so there is at least one digit
     let before_point = sign + integer_digits.max(1).unsigned_abs();
     if before_point > cap {
-        return Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).min(MIN_DIGITS));
+        return Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).min(digits.count() - 1));
     }
     if all_whole {
         return Style::Fixed(0);
@@ -270,14 +281,14 @@ pub(super) fn choose_style(cap: usize, values: impl Iterator<Item = f64>) -> Sty
     // the number of decimals has three limits: the decimals that the numbers have (`decimals`), the decimals that fit (`room`), and the decimals after which
     // the largest number has enough significant digits (`useful`)
     let room = cap.saturating_sub(before_point + 1);
-    // numbers of 1 and more get one decimal more than four significant digits need: 12.375 may have three decimals
-    let useful = (SIGNIFICANT_DIGITS.cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();
+    // numbers of 1 and more get one decimal more than the significant digits need: of four digits, 12.375 may have three decimals
+    let useful = (digits.count().cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();
     let shown = decimals.min(room).min(useful);
     let digits_of_largest = shown.cast_signed() + integer_digits;
     if shown == decimals || digits_of_largest >= MIN_DIGITS.cast_signed() && shown > 0 {
         Style::Fixed(shown)
     } else {
-        Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).clamp(1, MIN_DIGITS))
+        Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).clamp(1, digits.count() - 1))
     }
 }
 

@@ -1,10 +1,55 @@
-//! The short text of one number on the screen. It is rounded to about four digits, but follows the law of short numbers in [`number`](super): rounding never
+//! The short text of one number on the screen. It is rounded to a few digits ([`Digits`]), but follows the law of short numbers in [`number`](super): rounding never
 //! changes the sign, never ends at zero, and never goes up to a whole number.
 
 use super::not_finite;
 
-/// The number of significant digits on the screen.
-pub(super) const SIGNIFICANT_DIGITS: usize = 4;
+/// The number of significant digits of the numbers on the screen. A whole number has all its digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digits(usize);
+
+impl Default for Digits {
+    fn default() -> Self {
+        Self(4)
+    }
+}
+
+impl Digits {
+    /// The fewest digits: with two, most steps of a sum would leave the sum as it is.
+    pub const MIN: usize = 3;
+    /// The most digits: with more, the numbers of an equation do not fit on a narrow screen.
+    pub const MAX: usize = 8;
+
+    /// Returns this number of digits; `None` unless it is from [`Digits::MIN`] to [`Digits::MAX`].
+    #[must_use]
+    pub fn new(count: usize) -> Option<Self> {
+        (Self::MIN..=Self::MAX).contains(&count).then_some(Self(count))
+    }
+
+    /// Returns the number of digits.
+    #[must_use]
+    pub const fn count(self) -> usize {
+        self.0
+    }
+
+    /// Returns a number with about this many digits: `0.05`, `−0.12`, `1.2e−9`, `3`.
+    #[must_use]
+    pub fn short(self, value: f64) -> String {
+        with_digits(value, self.0)
+    }
+
+    /// Returns the width in cells of a typical number in an equation, such as −0.1234. An equation reserves this room for each number that is not computed yet.
+    #[must_use]
+    pub const fn typical_width(self) -> usize {
+        // the sign, a 0 and the point
+        self.0 + 3
+    }
+
+    /// Returns the largest width of a column in cells, unless the caller asks for another: two digits before the point and the sign are within it.
+    #[must_use]
+    pub const fn column_width(self) -> usize {
+        self.0 + 4
+    }
+}
 
 /// The largest number of digits before the point in fixed point: an f64 keeps 15 decimal digits.
 const FIXED_DIGITS: i32 = 15;
@@ -85,10 +130,10 @@ pub(super) fn scientific(value: f64, decimals: usize) -> String {
     signed(value, &text.replace("e-", "e−"))
 }
 
-/// Returns a number with about four significant digits: `0.05`, `−0.12`, `1.2e−9`, `3`.
+/// Returns a number with the digits that are the default, about four: `0.05`, `−0.12`, `1.2e−9`, `3`.
 #[must_use]
 pub fn short(value: f64) -> String {
-    with_digits(value, SIGNIFICANT_DIGITS)
+    Digits::default().short(value)
 }
 
 /// Returns a number with about this many significant digits, at least one. A whole number below 10⁷ has all its digits.
@@ -110,9 +155,6 @@ pub fn with_digits(value: f64, significant_digits: usize) -> String {
     }
     scientific(value, significant_digits.max(1) - 1)
 }
-
-/// The width in cells of a typical number in an equation, such as −0.1234. An equation reserves this room for each number that is not computed yet.
-pub const TYPICAL_WIDTH: usize = 7;
 
 /// Rounds a magnitude up to one of …, 0.8, 1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, …
 ///

@@ -83,6 +83,23 @@ fn short_numbers_have_about_four_digits() {
 }
 
 #[test]
+fn numbers_have_about_as_many_digits_as_the_setting_asks_for() {
+    let texts = |count: usize| {
+        let digits = Digits::new(count).unwrap();
+        let column = ColumnFormat::with(digits, [0.596_884_378, -12.345_678_9, 0.000_031_2]);
+        let short = [0.596_884_378, 1.234_567_891e-9, 0.999_999_96, 3.0].map(|value| digits.short(value));
+        (column.cell(0.596_884_378), column.cell(-12.345_678_9), short)
+    };
+    let (small, large, short) = texts(3);
+    assert_eq!((small.trim(), large.trim()), ("0.60", "−12.35"));
+    assert_eq!(short, ["0.597", "1.23e−9", "0.999", "3"]);
+    let (small, large, short) = texts(7);
+    assert_eq!((small.trim(), large.trim()), ("0.596884", "−12.345679"));
+    assert_eq!(short, ["0.5968844", "1.234568e−9", "0.9999999", "3"]);
+    assert_eq!([0, 2, 9].map(Digits::new), [None; 3]);
+}
+
+#[test]
 fn exact_and_json_texts_have_the_fewest_digits_that_read_back() {
     for (value, text) in [
         (0.1, "0.1"),
@@ -123,6 +140,11 @@ fn number() -> impl Strategy<Value = f64> {
     ]
 }
 
+/// Generates all possible numbers of digits.
+fn digits() -> impl Strategy<Value = Digits> {
+    (Digits::MIN..=Digits::MAX).prop_map(|count| Digits::new(count).unwrap())
+}
+
 /// Checks the law of short numbers, and that the text is accurate to one unit of its last digit.
 #[expect(clippy::float_cmp, reason = "the law requires exact equality")]
 fn check_law(value: f64, text: &str) -> Result<(), TestCaseError> {
@@ -155,10 +177,10 @@ fn check_law(value: f64, text: &str) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_column_follows_the_law(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize) {
-        let format = ColumnFormat::within(cap, values.iter().copied());
+    fn a_column_follows_the_law(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize, digits in digits()) {
+        let format = ColumnFormat::chosen(digits, cap, values.iter().copied());
         // the longest texts have exponents, such as −1.235e−300: they may be wider than the cap
-        prop_assert!(format.width() <= cap.max(14), "{:?}", format);
+        prop_assert!(format.width() <= cap.max(10 + digits.count()), "{:?}", format);
         let mut points = std::collections::BTreeSet::new();
         for &value in &values {
             let cell = format.cell(value);
@@ -170,8 +192,8 @@ proptest! {
     }
 
     #[test]
-    fn a_number_added_to_a_column_later_follows_the_law_or_is_hashes(sample in proptest::collection::vec(number(), 0..4), value in number()) {
-        let format = ColumnFormat::of(sample);
+    fn a_number_added_to_a_column_later_follows_the_law_or_is_hashes(sample in proptest::collection::vec(number(), 0..4), value in number(), digits in digits()) {
+        let format = ColumnFormat::with(digits, sample);
         let cell = format.cell(value);
         prop_assert_eq!(cell.chars().count(), format.width());
         if !cell.contains('#') {
@@ -180,12 +202,13 @@ proptest! {
     }
 
     #[test]
-    fn a_short_number_follows_the_law(value in number()) {
-        let text = short(value);
+    fn a_short_number_follows_the_law(value in number(), digits in digits()) {
+        let text = digits.short(value);
         check_law(value, &text)?;
-        prop_assert!(text.chars().count() <= 12, "{}", text);
+        prop_assert!(text.chars().count() <= 8 + digits.count(), "{}", text);
         if value.is_finite() {
-            prop_assert!((read(&text) - value).abs() <= 1.001e-3 * value.abs());
+            let unit = 10_f64.powi(1 - i32::try_from(digits.count()).unwrap());
+            prop_assert!((read(&text) - value).abs() <= 1.001 * unit * value.abs());
         }
     }
 
@@ -209,8 +232,8 @@ proptest! {
 
 /// [`ColumnFormat::within`] without its shortcuts.
 fn without_shortcuts(cap: usize, values: &[f64]) -> ColumnFormat {
-    let style = choose_style(cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
-    let mut format = ColumnFormat { style, before_point: 1, from_point: 0 };
+    let style = choose_style(Digits::default(), cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
+    let mut format = ColumnFormat { style, digits: Digits::default(), before_point: 1, from_point: 0 };
     for &v in values.iter().filter(|v| v.is_finite()) {
         if let Some(text) = format.candidates(v).next() {
             let ignore_exponents = matches!(style, Style::Fixed(_));

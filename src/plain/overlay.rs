@@ -4,7 +4,7 @@ use crate::app::{Curves, Focus, List, ListRow, NetworkMap, Overlay, OverlayKind,
 use crate::glyph::spoken;
 use crate::keys;
 use crate::network::Id;
-use crate::number::short;
+use crate::number::{Digits, short};
 use crate::tensor::shape_text;
 use crate::text::line;
 use crate::ui::overlay::text_lines;
@@ -98,7 +98,7 @@ fn curve(curves: &Curves) -> Vec<String> {
     }
     for earlier in &curves.earlier {
         if let (Some((_, first)), Some((iteration, value))) = (earlier.points.first(), earlier.points.last()) {
-            let what = if earlier.edit.is_empty() { "as in the file".to_owned() } else { spoken(&earlier.edit) };
+            let what = earlier.edit.as_ref().map_or_else(|| "as in the file".to_owned(), |edit| spoken(&edit.summary(Digits::default())));
             lines.push(format!("before, {what}: from {} to {} in iteration {iteration}", short(*first), short(*value)).replace('−', "-"));
         }
     }

@@ -17,7 +17,7 @@ const MOST_TERMS: u64 = 8;
 pub(super) fn effect(view: &View<'_>) -> Vec<String> {
     let Some(effect) = view.stepper.shown_effect() else { return Vec::new() };
     let facts = words::effect_facts(view, effect);
-    std::iter::once(effect.edit.summary()).chain(facts).map(|fact| sentence(&fact)).collect()
+    std::iter::once(effect.edit.summary(view.digits)).chain(facts).map(|fact| sentence(&fact)).collect()
 }
 
 /// Returns the sentences: the equation, the term with the sources of its factors, the sum so far, other ways to compute the entry, and the reason.

@@ -6,13 +6,8 @@ use crate::network::Id;
 use crate::number::ColumnFormat;
 use crate::step::{Factor, Kind};
 
-/// The cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
-///
-/// A column of the result has at least this width from the first step of the op on. So a result with a sign, two digits and four decimals moves nothing when it is
-/// computed.
-const REAL: [usize; 2] = [3, 5];
-/// As [`REAL`], if whole numbers are expected.
-const WHOLE: [usize; 2] = [3, 0];
+/// The cells reserved for a number of the result before it is computed, from its decimal point to the left: the sign and two digits.
+const BEFORE_POINT: usize = 3;
 
 /// The largest number of terms that decide whether a sum is only a rounding error.
 const MAX_ROUNDED: u64 = 32;
@@ -29,11 +24,12 @@ impl Scene<'_> {
         let format = if tensor == self.output {
             // `numbers` is without the running sum, which has to fit too
             let handed_on = self.handed_on().map(|source| self.numbers(source)).unwrap_or_default();
-            let format = ColumnFormat::of(numbers().chain(self.number(tensor, self.at.entry)).chain(handed_on.iter().copied()));
-            let [before, after] = if format.decimals() < REAL[1] - 1 { self.reserved_cells() } else { REAL };
+            let format =
+                ColumnFormat::with(self.digits, numbers().chain(self.number(tensor, self.at.entry)).chain(handed_on.iter().copied()));
+            let [before, after] = if format.decimals() < self.digits.count() { self.reserved_cells() } else { self.real_cells() };
             format.with_room(before, after)
         } else {
-            ColumnFormat::of(numbers())
+            ColumnFormat::with(self.digits, numbers())
         };
         self.formats.borrow_mut().push((tensor, format));
         format
@@ -56,14 +52,29 @@ impl Scene<'_> {
         (is_handed_on && last().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
     }
 
+    /// Returns the cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
+    ///
+    /// A column of the result has at least this width from the first step of the op on. So with four digits, a result with a sign, two digits and four decimals
+    /// moves nothing when it is computed.
+    fn real_cells(&self) -> [usize; 2] {
+        [BEFORE_POINT, 1 + self.digits.count()]
+    }
+
     /// Returns the cells that a number of the result probably needs, before the decimal point and from it on.
     #[must_use]
     pub fn reserved_cells(&self) -> [usize; 2] {
+        let [before, from] = self.real_cells();
         match self.expected_decimals() {
-            Some(0) => WHOLE,
-            Some(decimals) => [REAL[0], REAL[1].min(1 + decimals)],
-            None => REAL,
+            Some(0) => [before, 0],
+            Some(decimals) => [before, from.min(1 + decimals)],
+            None => [before, from],
         }
+    }
+
+    /// Returns a number that belongs to no tensor as text.
+    #[must_use]
+    pub fn short(&self, value: f64) -> String {
+        self.digits.short(value)
     }
 
     /// Returns the number of an entry as text, if it is known.

@@ -10,7 +10,6 @@ use super::forms::after_sign_in;
 use super::symbols::{joined, number_in};
 use crate::expr::{Expr, Notation};
 use crate::network::Id;
-use crate::number::short;
 use crate::step::{Factor, Kind, Step, TensorEntry, Unit};
 use crate::trace::{Path, Position, Progress, Sources, Trace, zero_sentence};
 
@@ -362,7 +361,7 @@ impl<'a> Scene<'a> {
             let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
             // a factor that is also the term, but for its sign, has the digits of the term
             let is_term = factor.source.is_some() && factor.value.abs().to_bits() == step.value.abs().to_bits();
-            let own = || if is_term { self.value_text(factor.value) } else { short(factor.value) };
+            let own = || if is_term { self.value_text(factor.value) } else { self.short(factor.value) };
             text.unwrap_or_else(|| number_in(own(), self.term_notation))
         };
         (*state != TermState::ToCome).then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))

@@ -7,7 +7,6 @@ use super::forms::after_sign_in;
 use super::{EntryTerm, Scene};
 use crate::expr::{Form, Notation, Sign, latex_number};
 use crate::network::{BatchSource, Id, Role};
-use crate::number::short;
 use crate::step::{Factor, Pass, Step};
 use crate::tensor::{len, unravel};
 
@@ -93,7 +92,7 @@ impl Scene<'_> {
             return if slice.len() == len(&info.shape) { symbol } else { format!("{}{of}{symbol}", slice.len()) };
         }
         match (factor.source, factor.derived) {
-            (None, _) => number_in(short(factor.value), self.term_notation),
+            (None, _) => number_in(self.short(factor.value), self.term_notation),
             (Some(source), None) => self.disambiguated(source.tensor, source.at),
             (Some(source), Some(expr)) => {
                 let operands = &self.op().parts[part].operands;

@@ -110,7 +110,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if let [(kind, _), ..] = scales[..] {
         let scales: Vec<Scale<'_>> = scales.into_iter().map(|(_, scale)| scale).collect();
         let line = Rect { x: area.x + GAP.min(area.width), y: pane.area.bottom(), width: area.width.saturating_sub(GAP), height: 1 };
-        legend::render(kind, &scales, &view.theme, line.intersection(area), buf);
+        legend::render(kind, &scales, view.digits, &view.theme, line.intersection(area), buf);
     }
     for Placed { operand, area, margin, sign } in arrange(view, view.matrices(|| all(view)), pane) {
         with_matrix(view, operand, (operand.format, pane), &marks, |matrix| {

@@ -3,7 +3,11 @@
 //! Plain text keeps the terminal's own colours. A style with a background also sets the foreground, so that text stays readable if dark and light are
 //! detected wrongly. Without colour, bold, underlined and reversed distinguish the roles.
 
+mod palette;
+
 use ratatui::style::{Color, Modifier, Style};
+
+pub use palette::Palette;
 
 /// The colours that the terminal supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +71,8 @@ pub struct Theme {
     pub colours: Colours,
     /// The brightness of the background.
     pub background: Background,
+    /// The colours of signed numbers.
+    pub palette: Palette,
 }
 
 /// Red, green and blue.
@@ -103,16 +109,6 @@ const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
 /// The modifiers that distinguish shared weights without colours.
 const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
-/// The colours of negative numbers, from zero outwards, for a dark and for a light background: the reds of Cynthia Brewer's scheme `RdBu`.
-const RED: [[Rgb; 4]; 2] = [
-    [[0x26, 0x23, 0x22], [0x55, 0x22, 0x1f], [0x9a, 0x32, 0x2a], [0xd6, 0x60, 0x4d]],
-    [[0xf7, 0xf7, 0xf7], [0xfd, 0xdb, 0xc7], [0xf4, 0xa5, 0x82], [0xd6, 0x60, 0x4d]],
-];
-/// The colours of positive numbers: the purples of her scheme `PuOr`. Its oranges, for negative numbers, would be too close to the colour of the current step.
-const PURPLE: [[Rgb; 4]; 2] = [
-    [[0x24, 0x23, 0x28], [0x42, 0x33, 0x66], [0x70, 0x58, 0xa6], [0xb2, 0xab, 0xd2]],
-    [[0xf7, 0xf7, 0xf7], [0xd8, 0xda, 0xeb], [0xb2, 0xab, 0xd2], [0x80, 0x73, 0xac]],
-];
 /// The lowest point of the scale, 0 to 1, for a value other than zero. A lower point would not show the sign.
 const MIN_HEAT: f64 = 0.15;
 
@@ -120,7 +116,13 @@ impl Theme {
     /// Returns the theme for a terminal.
     #[must_use]
     pub const fn new(colours: Colours, background: Background) -> Self {
-        Self { colours, background }
+        Self { colours, background, palette: Palette::RedPurple }
+    }
+
+    /// Returns the same theme with a palette of signed numbers.
+    #[must_use]
+    pub const fn with_palette(self, palette: Palette) -> Self {
+        Self { palette, ..self }
     }
 
     /// Returns the style of a role.
@@ -190,13 +192,10 @@ impl Theme {
         // the point on the scale, 0 to 1
         let part = (value.abs() / max).clamp(MIN_HEAT, 1.0);
         if self.colours == Colours::Sixteen {
-            let style =
-                if value < 0.0 { Style::new().fg(Color::White).bg(Color::Red) } else { Style::new().fg(Color::Black).bg(Color::Cyan) };
-            return if part < 0.5 { Style::new() } else { style };
+            let (fg, bg) = self.palette.scales().sixteen[usize::from(value > 0.0)];
+            return if part < 0.5 { Style::new() } else { Style::new().fg(fg).bg(bg) };
         }
-        let light = usize::from(self.background == Background::Light);
-        let scale = if value < 0.0 { RED[light] } else { PURPLE[light] };
-        let back = self.shown_colour(interpolated(&scale, part));
+        let back = self.shown_colour(interpolated(self.scale(value), part));
         Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
     }
 
@@ -210,10 +209,15 @@ impl Theme {
         if !value.is_finite() {
             return self.style(StyleRole::Error).fg;
         }
-        let light = usize::from(self.background == Background::Light);
         let part = if value == 0.0 || max.is_nan() || max <= 0.0 { 0.0 } else { (value.abs() / max).clamp(MIN_HEAT, 1.0) };
-        let scale = if value < 0.0 { RED[light] } else { PURPLE[light] };
-        Some(self.depth(interpolated(&scale, part)))
+        Some(self.depth(interpolated(self.scale(value), part)))
+    }
+
+    /// Returns the scale of a value: that of its sign, for the background.
+    fn scale(self, value: f64) -> &'static [Rgb; 4] {
+        let scales = self.palette.scales();
+        let of_sign = if value < 0.0 { &scales.negative } else { &scales.positive };
+        &of_sign[usize::from(self.background == Background::Light)]
     }
 
     /// Returns a style with a foreground, given for a dark and for a light background: in RGB, and as one of sixteen colours.
@@ -332,7 +336,8 @@ mod tests {
 
     #[test]
     fn a_number_on_heat_is_readable() {
-        for theme in DEPTHS[..2].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
+        let themes = DEPTHS[..2].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b)));
+        for theme in themes.flat_map(|theme| Palette::ALL.map(|palette| theme.with_palette(palette))) {
             for v in -100..=100 {
                 let style = theme.heat(f64::from(v), 100.0);
                 if let (Some(fg), Some(bg)) = (style.fg, style.bg) {

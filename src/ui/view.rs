@@ -46,7 +46,7 @@ impl<'a> View<'a> {
             state,
             stepper,
             document,
-            scene: stepper.scene()?.counting_from(state.settings.first_index()),
+            scene: state.settings.applied_to(stepper.scene()?),
             theme: options.theme,
             notation: options.notation(),
             matrices: OnceCell::new(),

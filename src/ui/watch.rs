@@ -11,7 +11,6 @@ use ratatui::widgets::Widget;
 
 use super::ClickTarget;
 use crate::app::Watch;
-use crate::number::short;
 use crate::scene::EntryState;
 use crate::text::{align_left, cut, width};
 use crate::ui::theme::StyleRole;
@@ -68,8 +67,8 @@ fn shown<'a>(watches: &'a [Watch], columns: &Columns, area: Rect) -> &'a [Watch]
 fn cell(view: &View<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
     let (number, is_known) = match watch.state(&view.scene) {
         None => ("not in this iteration".to_owned(), false),
-        Some(EntryState::Given(value) | EntryState::Complete { value, .. }) => (format!("= {}", short(value)), true),
-        Some(EntryState::Partial { sum, .. }) => (format!("= {} so far", short(sum)), true),
+        Some(EntryState::Given(value) | EntryState::Complete { value, .. }) => (format!("= {}", view.short(value)), true),
+        Some(EntryState::Partial { sum, .. }) => (format!("= {} so far", view.short(sum)), true),
         Some(EntryState::Unreached(_)) => ("= 0".to_owned(), true),
         Some(EntryState::Pending { steps }) if view.asks_for(steps.start) => ("asked for".to_owned(), false),
         Some(EntryState::Pending { .. }) => ("not computed yet".to_owned(), false),

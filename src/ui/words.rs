@@ -7,7 +7,7 @@ use ratatui::widgets::Widget;
 
 use crate::app::{Change, EditEffect, PredictionQuestion, asked_symbol};
 use crate::glyph::with_minus_signs;
-use crate::number::{ColumnFormat, short};
+use crate::number::ColumnFormat;
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::scenario::GivenNumber;
 use crate::scene::Asked;
@@ -137,10 +137,10 @@ pub fn effect_facts(view: &View<'_>, effect: &EditEffect) -> Vec<String> {
     let [before, after] = effect.loss;
     let symbol = view.loss_symbol(view.notation);
     // the loss has the digits that it has in its matrix
-    let [old, new] = effect.loss.map(|loss| ColumnFormat::of([loss]).text_or_short(loss));
-    let mut facts = vec![format!("{symbol} {old} → {new}"), format!("Δ{symbol} = {}", short(after - before))];
+    let [old, new] = effect.loss.map(|loss| ColumnFormat::with(view.digits, [loss]).text_or_short(loss));
+    let mut facts = vec![format!("{symbol} {old} → {new}"), format!("Δ{symbol} = {}", view.short(after - before))];
     facts.push(match effect.foretold {
-        Some(foretold) => format!("{} = {}", foretold_terms(view, effect, &symbol), short(foretold)),
+        Some(foretold) => format!("{} = {}", foretold_terms(view, effect, &symbol), view.short(foretold)),
         None => reason_without_forecast(view, effect),
     });
     facts
@@ -159,7 +159,7 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
     }
     let note = view.theme.style(StyleRole::Note);
     let mut lines = vec![Line::styled(
-        view.notation.words(&with_minus_signs(&effect.edit.summary())).into_owned(),
+        view.notation.words(&with_minus_signs(&effect.edit.summary(view.digits))).into_owned(),
         view.theme.style(StyleRole::Heading),
     )];
     let rows = rows.iter().flat_map(|row| wrap(row, wide.saturating_sub(width(BAR))));
@@ -169,7 +169,7 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
 
 /// Returns the sum that foretells the change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
 fn foretold_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String {
-    let factor = |number: f64| if number < 0.0 { format!("({})", short(number)) } else { short(number) };
+    let factor = |number: f64| if number < 0.0 { format!("({})", view.short(number)) } else { view.short(number) };
     match (edited_symbol(view, effect).as_deref(), effect.derivative, effect.edit.changes.as_slice()) {
         (Some(edited), Some(derivative), [change]) => {
             format!("∂{symbol}/∂{edited}·Δ{edited} = {}·{}", factor(derivative), factor(change.new - change.old))

@@ -27,6 +27,47 @@ fn show_prints_a_frame() {
     assert!(printed(&["show", "figure-14", "--format", "svg"]).starts_with("<svg"));
 }
 
+/// `--at` does what the address line does, also for a number that no step computes.
+#[test]
+fn an_address_of_a_given_number_puts_the_cursor_on_it() {
+    for (scenario, address) in [
+        ("figure-19", "conv1.weight[0,0,1,1]"),
+        ("figure-19", "input[0,0,1]"),
+        ("xor", "3:input[0]"),
+        ("xor", "2:target"),
+        ("figure-14", "a"),
+    ] {
+        let shown = printed(&["show", scenario, "--at", address]);
+        assert_eq!(shown, printed(&["show", scenario, "--keys", &format!(":{address}<Enter>")]), "{address}");
+        assert!(shown.contains("is given: here it is first read"), "{shown}");
+    }
+    let plain = with_input(&["figure-19", "--plain", "--at", "conv1.weight[0,0,1,1]"], b"q\n");
+    assert!(plain.out.contains("is given: here it is first read"), "{}", plain.out);
+    let run = gradstep(&["show", "figure-19", "--at", "conv1.weight[9,9,9,9]"]);
+    assert!(run.status == 2 && run.err.contains("conv1.weight"), "{}", run.err);
+}
+
+#[test]
+fn digits_and_palette_are_options() {
+    let shown = |options: &[&str]| printed(&[&["show", "figure-19", "--format", "ansi"], options].concat());
+    // 6 is the largest number of the input: it has the last colour of the scale
+    for (options, colour) in [
+        (&[][..], "48;2;178;171;210"),
+        (&["--palette", "red-blue"], "48;2;85;165;214"),
+        (&["--palette", "purple-green", "--background", "light"], "48;2;90;174;97"),
+    ] {
+        assert!(shown(options).contains(colour), "{options:?}");
+    }
+    assert!(printed(&["show", "mazur-2-2-2", "--at", "fc1.a[0]", "--digits", "7"]).contains("0.5932700"));
+    assert!(printed(&["show", "figure-19", "--size", "80x200", "--keys", "?", "--palette", "red-blue"]).contains("blue is positive"));
+    for (option, value, expected) in
+        [("--digits", "9", "write a whole number from 3 to 8"), ("--palette", "red", "red-purple, red-blue, purple-green")]
+    {
+        let run = gradstep(&["show", "figure-19", option, value]);
+        assert!(run.status == 2 && run.err.contains(expected), "{}", run.err);
+    }
+}
+
 /// At the end of the help, scrolling further has no effect, so one key back is one line back.
 #[test]
 fn scrolling_stops_at_the_end_of_the_help() {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use gradstep::app::{Curves, Document, Focus, Job, OverlayKind, State};
+use gradstep::number::Digits;
 use gradstep::scenario::{self, Limits, Source};
 use gradstep::ui::theme::{Background, Colours, Theme};
 
@@ -121,7 +122,7 @@ fn after_an_edit_both_curves_are_drawn() {
     press(&mut state, ":set learning_rate 1<Enter>L");
     let Curves { current, earlier, .. } = curves(&state);
     assert_eq!((current.points.len(), earlier.len()), (60, 1));
-    assert_eq!((bits(&earlier[0].points), earlier[0].edit.as_str()), (bits(&before.points), ""));
+    assert_eq!((bits(&earlier[0].points), earlier[0].edit.is_none()), (bits(&before.points), true));
     assert!(current.points[0] == before.points[0] && current.points[59] != before.points[59], "the rate acts from the second iteration on");
     let drawn = text(&state, (120, 40));
     assert!(drawn.contains("now: learning_rate 0.5 → 1 │ a (dotted): as in the file"), "{drawn}");
@@ -131,7 +132,7 @@ fn after_an_edit_both_curves_are_drawn() {
     press(&mut state, "<Esc>uL");
     let Curves { current, earlier, .. } = curves(&state);
     assert_eq!((bits(&current.points), earlier.len()), (bits(&before.points), 1));
-    assert_eq!(earlier[0].edit, "learning_rate 0.5 → 1");
+    assert_eq!(earlier[0].edit.as_ref().map(|edit| edit.summary(Digits::default())).as_deref(), Some("learning_rate 0.5 → 1"));
     // many edits: the oldest runs are dropped
     for n in 0..9 {
         press(&mut state, &format!("<Esc>:set learning_rate 0.{}<Enter>L", 10 + n));

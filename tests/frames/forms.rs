@@ -1,7 +1,7 @@
 //! The equation's numbers, subscripts and signs: one form of a number, one way of counting, and marks where a sum is only a rounding error.
 
 use gradstep::app::{Document, State};
-
+use gradstep::number::Digits;
 use gradstep::ui::{RenderOptions, export};
 
 use super::{SIZES, bundled_documents, frame, layers, open_at};
@@ -30,6 +30,22 @@ fn a_number_has_one_form_in_a_frame() {
     // every label of the picture has the digits of the matrices
     let picture: Vec<&str> = frame.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.starts_with("0.00")).collect();
     assert!(picture.iter().all(|word| ["0.008771", "0.008771]", "0.009954", "0.000439"].contains(word)), "{picture:?}");
+}
+
+/// With more digits, and with fewer, a number has one form too: in the equation, in its matrix, in the picture and in the lists.
+#[test]
+fn the_setting_digits_changes_all_numbers_of_a_frame() {
+    for (count, factor, product) in [(3, "0.00877", "4.39e−4"), (7, "0.008771355", "0.000438568")] {
+        let mut state = super::open("mazur-2-2-2", ":grad.fc1.weight[0,0]<Enter>");
+        state.settings.digits = Digits::new(count).expect("a possible number of digits");
+        let frame = text_of(&state);
+        assert!(line(&frame, "= ").contains(&format!("0.05·{factor}")), "{}", frame.join("\n"));
+        assert_eq!(frame.iter().filter(|line| line.contains(&format!("[{factor}]"))).count(), 1, "the matrix: {}", frame.join("\n"));
+        assert!(frame.iter().any(|line| line.contains(&format!("δ₁ {factor}"))), "the picture: {}", frame.join("\n"));
+        assert!(frame.iter().any(|line| line.contains(&format!("={product}"))), "the result: {}", frame.join("\n"));
+        super::press(&mut state, "t");
+        assert!(text_of(&state).iter().any(|line| line.contains(&format!("0.05·{factor}")) && line.contains("100.0 %")));
+    }
 }
 
 #[test]

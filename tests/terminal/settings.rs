@@ -55,7 +55,7 @@ fn an_alias_acts_as_its_key_and_is_recorded_as_it() {
 
 #[test]
 fn an_option_wins_over_the_settings() {
-    let home = home("index = 0\nascii = true\n");
+    let home = home("index = 0\nascii = true\ndigits = 6\npalette = \"red-blue\"\n");
     let mut run = Run::start(gradstep(&home, &["figure-16"]));
     run.wait_for("dC/dw01 =");
     assert!(run.screen().contents().is_ascii());
@@ -63,6 +63,22 @@ fn an_option_wins_over_the_settings() {
     let mut run = Run::start(gradstep(&home, &["figure-16", "--index", "1"]));
     run.wait_for("dC/dw12 =");
     assert_quits(run);
+    let contains = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    for (options, number, colour) in [
+        (&[][..], "0.593270", "48;2;85;165;214"),
+        (&["--digits", "3", "--palette", "purple-green", "--record", "session"], "0.593 ", "48;2;90;174;97"),
+    ] {
+        let mut command = gradstep(&home, &[&["mazur-2-2-2", "--at", "fc1.a[0]"], options].concat());
+        command.env("COLORTERM", "truecolor");
+        let mut run = Run::start(command);
+        run.wait_for(number);
+        assert!(contains(&run.raw, colour), "{options:?}");
+        assert_quits(run);
+    }
+    // a recording has the digits of its settings
+    let replayed = gradstep(&home, &["replay", "session", "--format", "text"]).output().unwrap();
+    let frames = String::from_utf8(replayed.stdout).unwrap();
+    assert!(frames.contains("0.593 ") && !frames.contains("0.5932"), "{frames}");
 }
 
 #[test]
@@ -77,6 +93,12 @@ fn a_fault_is_a_message_and_never_a_failure() {
         let after = assert_quits(run);
         assert!(after.replace('\n', "").contains(fault), "also on stderr: {after}");
     }
+    // of several faults, the first is shown, and how to see the others
+    fs::write(home.path().join("config/gradstep/settings.toml"), "zooom = true\nindex = 3\nmouse = 1\n").unwrap();
+    let mut run = Run::start(gradstep(&home, &[]));
+    run.wait_for("; and 2 more:");
+    run.wait_for("`gradstep settings`");
+    assert_quits(run);
     // the output of a command does not depend on the file
     let shown = gradstep(&home, &["show", "figure-14"]).output().unwrap();
     assert!(shown.status.success() && shown.stderr.is_empty());

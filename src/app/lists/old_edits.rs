@@ -1,7 +1,6 @@
 //! The unsaved edits that an earlier session of the scenario has left.
 
 use crate::app::{Action, List, ListRow, Stepper};
-use crate::number::short;
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
@@ -9,7 +8,7 @@ use crate::step::TensorEntry;
 const NAMED: usize = 3;
 
 /// Lists what can be done with the edits of the earlier session.
-pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
+pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let old = stepper.old_edits.as_ref().ok_or("no earlier session has left edits")?;
     let row = |key: char, words: &str, action: Action| ListRow {
         key: Some(key),
@@ -18,7 +17,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         ..ListRow::default()
     };
     let rows = vec![row('t', "take them back", Action::TakeBackEdits), row('d', "give them up", Action::DiscardOldEdits)];
-    let mut named: Vec<String> = old.iter().take(NAMED).map(|(name, value)| format!("{name} = {}", short(*value))).collect();
+    let mut named: Vec<String> = old.iter().take(NAMED).map(|(name, value)| format!("{name} = {}", scene.short(*value))).collect();
     if old.len() > NAMED {
         named.push(format!("{} more", old.len() - NAMED));
     }

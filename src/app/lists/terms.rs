@@ -1,7 +1,6 @@
 //! The terms of an entry, with their values and their shares.
 
 use crate::app::{Action, List, ListRow, Stepper};
-use crate::number::short;
 use crate::scene::{EntryTerm, Scene};
 use crate::step::{Kind, TensorEntry, Unit};
 
@@ -54,7 +53,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
                 format!("{}–{end}", begin + 1),
                 format!("{} products of value 0", end - begin),
                 String::new(),
-                short(0.0),
+                scene.short(0.0),
                 "0 %".to_owned(),
             ];
             ListRow::action(folded, Action::GoToStep(steps.start + begin))

@@ -9,7 +9,7 @@
 //!
 //! The longest form that fits into the lines is used. A form may break before a path.
 
-use crate::number::{ColumnFormat, short};
+use crate::number::ColumnFormat;
 use crate::scene::{Path, after_sign};
 use crate::text::width;
 use crate::ui::view::View;
@@ -26,7 +26,7 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
     let name = |id: &usize| view.network().tensor(*id).name.to_string();
     let names = |nodes: &[usize], arrow: &str| nodes.iter().map(name).collect::<Vec<_>>().join(arrow);
     let forms: Vec<Vec<String>> = if let [path] = paths {
-        let (nodes, product) = (names(&path.nodes, " ← "), product(path, " · "));
+        let (nodes, product) = (names(&path.nodes, " ← "), product(view, path, " · "));
         vec![vec![format!("along the path {nodes}:"), product.clone(), total.clone()], vec!["along the path:".to_owned(), product, total]]
     } else {
         // each path with a text for its nodes, then the sum
@@ -41,11 +41,11 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
             if differing.is_empty() { "direct".to_owned() } else { format!("via {}", names(&differing, "←")) }
         };
         vec![
-            sum("", &|path| format!("{}: {}", names(&path.nodes, "←"), product(path, "·"))),
-            sum("", &|path| format!("{}: {}", via(path), product(path, "·"))),
-            sum("along the paths: ", &|path| product(path, "·")),
-            sum("without factors of 1: ", &|path| product(&without_ones(path), "·")),
-            sum("along the paths: ", &|path| short(path.product)),
+            sum("", &|path| format!("{}: {}", names(&path.nodes, "←"), product(view, path, "·"))),
+            sum("", &|path| format!("{}: {}", via(path), product(view, path, "·"))),
+            sum("along the paths: ", &|path| product(view, path, "·")),
+            sum("without factors of 1: ", &|path| product(view, &without_ones(path), "·")),
+            sum("along the paths: ", &|path| view.short(path.product)),
             vec![format!("sum over {} paths", paths.len()), total.clone()],
         ]
     };
@@ -53,9 +53,9 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
 }
 
 /// Returns the factors of a path as a product.
-fn product(path: &Path, dot: &str) -> String {
+fn product(view: &View<'_>, path: &Path, dot: &str) -> String {
     // a node's number has the same form in the picture
-    let factor = |local: &f64| ColumnFormat::of([*local]).text_or_short(*local);
+    let factor = |local: &f64| ColumnFormat::with(view.digits, [*local]).text_or_short(*local);
     let factors = path.locals.iter().map(factor);
     if path.locals.len() == 1 { factors.collect() } else { factors.map(after_sign).collect::<Vec<_>>().join(dot) }
 }

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::number::short;
+use crate::number::Digits;
 use crate::text::width;
 use crate::ui::matrix::ImageKind;
 use crate::ui::theme::{StyleRole, Theme};
@@ -23,7 +23,7 @@ pub struct Scale<'a> {
 }
 
 /// Draws the line. Matrices for which it has no room are left out.
-pub fn render(kind: ImageKind, scales: &[Scale<'_>], theme: &Theme, area: Rect, buf: &mut Buffer) {
+pub fn render(kind: ImageKind, scales: &[Scale<'_>], digits: Digits, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let dim = theme.style(StyleRole::Dim);
     let mut spans = vec![Span::styled("−max ", dim)];
     spans.extend(kind.samples(theme));
@@ -35,7 +35,7 @@ pub fn render(kind: ImageKind, scales: &[Scale<'_>], theme: &Theme, area: Rect, 
     let is_shared = scales.windows(2).all(|pair| pair[0].largest.to_bits() == pair[1].largest.to_bits());
     let shown = if is_shared { &scales[..1.min(scales.len())] } else { &scales[..] };
     for (n, scale) in shown.iter().enumerate() {
-        let end = short(scale.largest);
+        let end = digits.short(scale.largest);
         let text = match (is_shared && scales.len() > 1, n) {
             (true, _) => format!(" = {end} in all"),
             (false, 0) => format!(" = {end} in {}", scale.title),

@@ -7,7 +7,7 @@ use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
 
 use crate::app::{Curve, CurveMarker, Curves, Job, Setting};
 use crate::glyph::SEPARATOR;
-use crate::number::short;
+use crate::number::Digits;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::chart::{Chart, HERE, MARKER};
@@ -22,7 +22,7 @@ pub(super) fn render(view: &View<'_>, marker: CurveMarker, screen: Rect, buf: &m
     let is_log = view.state.settings.is_on(Setting::LogScale);
     draw_frame(view, &curves, marker, is_log, area, buf);
     let (line, inside) = places(&curves, area);
-    Line::styled(cut(&legend(&curves), line.width.into()), view.theme.style(StyleRole::Forward)).render(line, buf);
+    Line::styled(cut(&legend(&curves, view.digits), line.width.into()), view.theme.style(StyleRole::Forward)).render(line, buf);
     Chart { curves: &curves, is_log, begins_at_zero: false, marker: Some(marker.iteration), theme: &view.theme }.render(inside, buf);
 }
 
@@ -34,7 +34,7 @@ fn frame(screen: Rect) -> Rect {
 /// Returns the line of the legend, which is empty if there is none, and the area of the chart.
 fn places(curves: &Curves, area: Rect) -> (Rect, Rect) {
     let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
-    let height = u16::from(!legend(curves).is_empty() && inside.height > 6);
+    let height = u16::from(!curves.earlier.is_empty() && inside.height > 6);
     (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
 }
 
@@ -59,7 +59,7 @@ fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: boo
         .border_style(dim)
         .title(Span::styled(cut(&title, room.saturating_sub(width(&progress))), view.theme.style(StyleRole::Heading)))
         .title(Line::from(Span::styled(progress, dim)).right_aligned())
-        .title_bottom(Line::from(Span::styled(marks(curves, marker, room), view.theme.style(StyleRole::Heading))))
+        .title_bottom(Line::from(Span::styled(marks(curves, marker, view.digits, room), view.theme.style(StyleRole::Heading))))
         .render(area, buf);
 }
 
@@ -78,15 +78,15 @@ fn progress(view: &View<'_>, curves: &Curves) -> String {
 }
 
 /// Returns the text about the marks, for a number of columns: the value at the marker, and the iteration on the screen. What has no room is left out.
-fn marks(curves: &Curves, marker: CurveMarker, room: usize) -> String {
+fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> String {
     let Curves { name, here, known, .. } = curves;
     let Some((iteration, value)) = curves.nearest(marker.iteration) else { return format!(" {HERE} here: {here} ") };
     let ahead = if iteration > *known { ", computed ahead" } else { "" };
-    let mut parts = vec![format!("{MARKER} iteration {iteration}: {name} {}{ahead}", short(value))];
+    let mut parts = vec![format!("{MARKER} iteration {iteration}: {name} {}{ahead}", digits.short(value))];
     if iteration != *here {
         parts.push(format!("{HERE} here: {here}"));
     } else if let Some(first) = parts.first_mut() {
-        *first = format!("{HERE} here, iteration {iteration}: {name} {}{ahead}", short(value));
+        *first = format!("{HERE} here, iteration {iteration}: {name} {}{ahead}", digits.short(value));
     }
     if curves.current.points.last().is_some_and(|(last, _)| last > known) {
         parts.push("dashed: ahead of this step".to_owned());
@@ -98,11 +98,11 @@ fn marks(curves: &Curves, marker: CurveMarker, room: usize) -> String {
 }
 
 /// Returns the text about the runs before edits; empty if there are none.
-fn legend(curves: &Curves) -> String {
+fn legend(curves: &Curves, digits: Digits) -> String {
     if curves.earlier.is_empty() {
         return String::new();
     }
-    let what = |curve: &Curve| if curve.edit.is_empty() { "as in the file".to_owned() } else { curve.edit.clone() };
+    let what = |curve: &Curve| curve.edit.as_ref().map_or_else(|| "as in the file".to_owned(), |edit| edit.summary(digits));
     let earlier = curves.earlier.iter().zip('a'..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
     let all: Vec<String> = [format!("now: {}", what(&curves.current))].into_iter().chain(earlier).collect();
     all.join(SEPARATOR)

@@ -62,11 +62,6 @@ const COLOURS: &[(&str, StyleRole, &str)] = &[
     ("‹marked›", StyleRole::Entry, "what the other terms of the entry read"),
     ("=marked", StyleRole::Result, "the entry that is being computed"),
     (
-        "background",
-        StyleRole::Plain,
-        "the sign and the size of a number: red is negative, purple is positive (cyan with 16 colours), stronger is larger",
-    ),
-    (
         "filters",
         StyleRole::Plain,
         "one colour for each shared weight, in the matrix and in the picture; this step's line has the accent colour",
@@ -135,6 +130,8 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         for (sample, role, words) in COLOURS {
             text.extend(entry(Span::styled(*sample, theme.style(*role)), words, inside));
         }
+        let words = format!("the sign and the size of a number: {}, stronger is larger", theme.palette.words());
+        text.extend(entry(Span::raw("background"), &words, inside));
     }
     text
 }

@@ -22,7 +22,6 @@ use super::super::timeline::filled_cells;
 use crate::app::NetworkMap;
 use crate::glyph::{self, SEPARATOR};
 use crate::network::{Id, Role};
-use crate::number::short;
 use crate::scene::{Block, Blocks, Scene};
 use crate::step::Pass;
 use crate::tensor::shape_on_screen;
@@ -360,7 +359,9 @@ impl BlockPen<'_> {
         let label = if is_graph { ["value", "∂"][pass] } else { [if is_loss { "loss" } else { "forward" }, "backward"][pass] };
         if is_graph {
             let tensor = if pass == 0 { Some(block.tensor) } else { network.gradient_of(block.tensor) };
-            let value = tensor.map_or_else(String::new, |id| self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), short));
+            let value = tensor.map_or_else(String::new, |id| {
+                self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), |number| self.scene.short(number))
+            });
             let label = if value.is_empty() { "" } else { label };
             Line::from(vec![Span::styled(align_left(label, 6), style), Span::styled(value, style.bold())]).render(area, buf);
             return;

@@ -14,7 +14,7 @@ use ratatui::layout::Rect;
 use super::canvas::{text_at, text_ending_at};
 use super::target::{Spot, Spots};
 use crate::glyph;
-use crate::number::{TYPICAL_WIDTH, round_up};
+use crate::number::round_up;
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -62,7 +62,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let room = usize::from(area.width) - 2;
     // the widths of the names and of the numbers
     let names = widest.min(room - MIN_BARS);
-    let numbers = bars.iter().map(|bar| width(&bar.text)).max().unwrap_or(0).max(TYPICAL_WIDTH);
+    let numbers = bars.iter().map(|bar| width(&bar.text)).max().unwrap_or(0).max(view.digits.typical_width());
     // if space is short, the numbers are dropped rather than the bars, because the equation pane shows the numbers too
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS_BESIDE_NUMBERS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;

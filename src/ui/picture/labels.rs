@@ -3,7 +3,6 @@
 use super::canvas::Canvas;
 use super::column::{Column, Neuron};
 use crate::glyph;
-use crate::number::TYPICAL_WIDTH;
 use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
@@ -48,8 +47,9 @@ fn is_active(neuron: &&Neuron) -> bool {
 pub fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize, can_be_below: bool) -> [LabelRoom; 2] {
     let symbols = columns.map(|column| column.all().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
     // a number that is not computed yet needs one cell; if no number of the column is computed yet, the usual width is kept free
-    let numbers = columns
-        .map(|column| column.all().filter_map(|neuron| number(view, neuron)).map(|text| width(&text)).max().unwrap_or(TYPICAL_WIDTH));
+    let numbers = columns.map(|column| {
+        column.all().filter_map(|neuron| number(view, neuron)).map(|text| width(&text)).max().unwrap_or(view.digits.typical_width())
+    });
     let beside = |neuron: &Neuron| width(&neuron.symbol) + 1 + number(view, neuron).map_or(1, |text| width(&text));
     let mut full = [0, 1].map(|n| columns[n].all().map(beside).max().unwrap_or(0).max(symbols[n] + 1));
     let mut active = columns.map(|column| column.all().filter(is_active).map(beside).max().unwrap_or(0));

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use crate::network::{Id, Role};
-use crate::number::TYPICAL_WIDTH;
 use crate::text::{cut, width};
 use crate::ui::view::View;
 
@@ -73,7 +72,7 @@ pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
     let network = view.network();
     let chosen = chosen_nodes(view);
     let mut inputs = chosen.iter().filter(|id| network.producer(**id).is_none()).filter_map(|id| view.number(*id, 0));
-    let expected_width = if inputs.all(|number| number.fract() == 0.0) { WHOLE } else { TYPICAL_WIDTH };
+    let expected_width = if inputs.all(|number| number.fract() == 0.0) { WHOLE } else { view.digits.typical_width() };
     let mut nodes: Vec<GraphNode> = Vec::new();
     // the index of each tensor's node
     let mut node_of = HashMap::new();
