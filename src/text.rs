@@ -135,6 +135,18 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     lines
 }
 
+/// Wraps a text as [`wrap`] does, into at most `most` lines. The last line is cut, with an ellipsis, if the text is longer.
+#[must_use]
+pub fn wrap_at_most(text: &str, cells: usize, most: usize) -> Vec<String> {
+    let mut lines = wrap(text, cells);
+    if lines.len() > most {
+        let rest = lines[most.saturating_sub(1)..].join(" ");
+        lines.truncate(most.saturating_sub(1));
+        lines.push(cut(&rest, cells));
+    }
+    lines
+}
+
 /// Pads `text` with blanks on the right to `cells` cells; a longer text is unchanged.
 ///
 /// The padding is not done by `format!`, which panics at a width above 65,535: the name of a layer may be longer.

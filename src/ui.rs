@@ -26,6 +26,7 @@ pub mod layout;
 mod losses;
 pub mod marker;
 pub mod matrix;
+mod notice;
 mod operand;
 pub mod operands;
 pub mod ops;
@@ -81,9 +82,11 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     if screen.is_empty() {
         return;
     }
-    match (&state.screen, View::of(state, *options)) {
-        (_, Some(view)) if is_too_small(screen) => render_too_small(&view, screen, buf),
-        (Screen::Stepper(_), Some(view)) => panes::render(&view, screen, buf),
+    let view = View::of(state, *options);
+    let stepper = view.as_ref().filter(|_| matches!(state.screen, Screen::Stepper(_)));
+    match (stepper, &view) {
+        (_, Some(view)) if is_too_small(screen) => render_too_small(view, screen, buf),
+        (Some(view), _) => panes::render(view, screen, buf),
         _ => {
             let last_line = Rect { y: screen.bottom() - 1, height: 1, ..screen };
             picker::render(state, theme, above_last_line(screen), buf);
@@ -92,6 +95,9 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     }
     popup::render(state, theme, screen, buf);
     overlay::render(state, options, screen, buf);
+    if let Some(view) = stepper.filter(|_| !is_too_small(screen)) {
+        notice::render(view, screen, buf);
+    }
     if options.ascii {
         ascii::ascii(buf);
     }
@@ -142,6 +148,7 @@ pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u1
         .map(ClickTarget::Key);
     }
     match state.focus() {
+        _ if stepper.is_some_and(|view| !is_too_small(screen) && notice::contains(view, screen, x, y)) => None,
         Focus::List | Focus::Map | Focus::Curve | Focus::Overlay => overlay::hit(state, screen, x, y),
         Focus::Prompt => popup::row_at(state, screen, x, y).map(ClickTarget::Row),
         Focus::Picker | Focus::Filter => picker::scenario_at(state, above_last_line(screen), x, y).map(ClickTarget::Row),

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use crate::app::{Focus, ScenarioEntry, Screen, State};
-use crate::text::{align_left, cut, width};
+use crate::text::{align_left, cut, width, wrap_at_most};
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The largest width of the column of names.
@@ -14,7 +14,7 @@ const MAX_NAME_WIDTH: usize = 28;
 
 /// Draws the picker without the key bar at the bottom.
 pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
-    let [head, hint] = [area.y, area.y + 1].map(|y| Rect { y, height: 1.min(area.height), ..area }.intersection(area));
+    let head = Rect { height: 1.min(area.height), ..area };
     Line::from(vec![
         Span::styled("gradstep", theme.style(StyleRole::Heading).bold()),
         Span::styled("  step through every multiplication of backpropagation", theme.style(StyleRole::Dim)),
@@ -22,7 +22,10 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     .render(head, buf);
     if let Some(message) = &state.message {
         let role = if message.is_error { StyleRole::Error } else { StyleRole::Plain };
-        Line::styled(cut(&message.text, area.width as usize), theme.style(role)).render(hint, buf);
+        let place = Rect { y: area.y + head.height, height: area.height - head.height, ..area };
+        for (line, row) in message_lines(state, area).into_iter().zip(place.rows()) {
+            Line::styled(line, theme.style(role)).render(row, buf);
+        }
     }
     let PickerLayout { selected, list, description, rows, first } = picker_layout(state, area);
     if rows.is_empty() && state.focus() == Focus::Filter {
@@ -67,7 +70,9 @@ struct PickerLayout {
 }
 
 fn picker_layout(state: &State, area: Rect) -> PickerLayout {
-    let body = Rect { y: area.y + 2.min(area.height), height: area.height.saturating_sub(2), ..area };
+    // the heading, and the message or a blank line
+    let above = u16::try_from(1 + message_lines(state, area).len().max(1)).unwrap_or(u16::MAX).min(area.height);
+    let body = Rect { y: area.y + above, height: area.height - above, ..area };
     let (selected, listed) = match &state.screen {
         Screen::Picker(picker) => (picker.selected, picker.listed(&state.scenarios)),
         Screen::Stepper(_) => (0, Vec::new()),
@@ -81,6 +86,12 @@ fn picker_layout(state: &State, area: Rect) -> PickerLayout {
     let first = selected_row.saturating_sub(height.saturating_sub(3)).min(rows.len().saturating_sub(height));
     let description = Rect { y: list.bottom(), height: description_height, ..body };
     PickerLayout { selected, list, description, rows, first }
+}
+
+/// Returns the lines of the message, at most a third of the screen.
+fn message_lines(state: &State, area: Rect) -> Vec<String> {
+    let (wide, most) = (usize::from(area.width), usize::from(area.height / 3).max(1));
+    state.message.as_ref().map_or_else(Vec::new, |message| wrap_at_most(&message.text, wide, most))
 }
 
 /// Returns the index of the scenario under a cell of the screen.

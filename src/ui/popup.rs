@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Widget};
 
 use crate::app::{Candidate, Focus, Prompt, PromptKind, State};
-use crate::text::{self, align_left, cut, width, wrap};
+use crate::text::{self, align_left, cut, width, wrap_at_most};
 use crate::ui::backdrop;
 use crate::ui::theme::{StyleRole, Theme};
 
@@ -71,6 +71,12 @@ fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
     Some(PopupLayout { candidates, title, chosen, first, area, inside, rows, columns })
 }
 
+/// Returns the area of the list; `None` if it is not shown.
+#[must_use]
+pub fn area(state: &State, screen: Rect) -> Option<Rect> {
+    popup_layout(state, screen).map(|layout| layout.area)
+}
+
 /// Returns the number of the candidate under a cell of the screen.
 #[must_use]
 pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
@@ -107,13 +113,7 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
 fn whole(candidate: &Candidate, wide: usize) -> Vec<String> {
     let label = text::line(&candidate.label);
     let text = if candidate.words.is_empty() { label } else { format!("{label}: {}", candidate.words) };
-    let mut lines = wrap(&text, wide);
-    if lines.len() > WHOLE {
-        let rest = lines[WHOLE - 1..].join(" ");
-        lines.truncate(WHOLE - 1);
-        lines.push(cut(&rest, wide));
-    }
-    lines
+    wrap_at_most(&text, wide, WHOLE)
 }
 
 /// Returns the texts of a row, escaped, because they contain the typed text.

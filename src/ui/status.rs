@@ -27,9 +27,32 @@ fn position(view: &View<'_>, room: usize) -> (String, usize) {
     (position, remaining)
 }
 
-/// Returns the message, and whether it fits into the columns that remain beside the position.
-fn message<'a>(view: &View<'a>, remaining: usize) -> Option<(&'a Message, bool)> {
-    view.state.message.as_ref().map(|message| (message, width(&message.text) <= remaining))
+/// The place of a message on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessagePlace {
+    /// The status line, beside the position.
+    Status,
+    /// The last line, in place of the key bar.
+    LastLine,
+    /// A box above the status line.
+    Box,
+}
+
+/// Returns the message and its place on a screen of `room` columns: the first place into which it fits. `None` if no message is shown: there is none, or a job or
+/// the question of the prediction is shown, or it is a hint that has no room.
+pub fn message_place<'a>(view: &View<'a>, room: usize) -> Option<(&'a Message, MessagePlace)> {
+    let message = view.state.message.as_ref().filter(|_| view.stepper.job.is_none())?;
+    let (_, remaining) = position(view, room);
+    let wide = width(&message.text);
+    let place = match view.state.focus() {
+        _ if wide <= remaining => MessagePlace::Status,
+        // the pane with the words has the question and the hint
+        _ if message.is_hint => return None,
+        Focus::Answer => return None,
+        Focus::Normal | Focus::Cursor if wide + 2 <= room => MessagePlace::LastLine,
+        _ => MessagePlace::Box,
+    };
+    Some((message, place))
 }
 
 /// Draws the status line. The position is at the left edge. At the right edge is the progress of a job or, without a job, the message if it fits, or else facts such as the
@@ -59,7 +82,7 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let job = view.stepper.job.as_ref().map(|job| format!("computing: {}, Esc stops", job.describe()));
     let right = if let Some(job) = job {
         Span::styled(cut(&job, remaining), status)
-    } else if let Some((message, true)) = message(view, remaining) {
+    } else if let Some((message, MessagePlace::Status)) = message_place(view, room) {
         Span::styled(message.text.clone(), if message.is_error { theme.style(StyleRole::Error) } else { status })
     } else {
         while facts.len() > 1 && width(&facts.join(SEPARATOR)) > remaining {
@@ -71,22 +94,15 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
 }
 
-/// Draws the last line: the message, unless it is a hint, if it does not fit into the status line, else the key bar or the address line.
+/// Draws the last line: the message if that is its place, else the key bar or the address line.
 pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let (_, remaining) = position(view, area.width as usize);
-    match message(view, remaining) {
-        Some((message, false))
-            if !message.is_hint && matches!(view.state.focus(), Focus::Normal | Focus::Cursor) && view.stepper.job.is_none() =>
-        {
-            let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
-            Line::styled(format!(" {}", cut(&message.text, (area.width as usize).saturating_sub(2))), style).render(area, buf);
-        }
-        _ => {
-            let (text, rest) = beside_cursor(view, area);
-            Line::styled(text, view.theme.style(StyleRole::Step)).render(Rect { width: rest.x - area.x, ..area }, buf);
-            key_bar(view.state, &view.theme, rest, buf);
-        }
+    if let Some((message, MessagePlace::LastLine)) = message_place(view, area.width.into()) {
+        let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
+        return Line::styled(format!(" {}", message.text), style).render(area, buf);
     }
+    let (text, rest) = beside_cursor(view, area);
+    Line::styled(text, view.theme.style(StyleRole::Step)).render(Rect { width: rest.x - area.x, ..area }, buf);
+    key_bar(view.state, &view.theme, rest, buf);
 }
 
 /// Returns the entry under the cursor with all its digits, or the reason why it has none.
@@ -168,9 +184,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
 /// Returns the key that the last line of the stepper names at a column, `area` being that line.
 #[must_use]
 pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
-    let (_, remaining) = position(view, usize::from(area.width));
-    let shows_message = matches!(message(view, remaining), Some((_, false))) && view.stepper.job.is_none();
-    if shows_message && matches!(view.state.focus(), Focus::Normal | Focus::Cursor) {
+    if matches!(message_place(view, area.width.into()), Some((_, MessagePlace::LastLine))) {
         return None;
     }
     bar_key_at(view.state, beside_cursor(view, area).1, x)
@@ -200,7 +214,7 @@ pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     match (prompt.kind, state.document()) {
         (PromptKind::Search | PromptKind::Filter, _) => "/".to_owned(),
         (PromptKind::Answer(asked), _) => {
-            let scene = state.stepper().and_then(Stepper::scene).map(|scene| scene.counting_from(state.settings.first_index()));
+            let scene = state.stepper().and_then(Stepper::scene).map(|scene| state.settings.applied_to(scene));
             scene.map_or_else(String::new, |scene| format!(" {} = ", asked_symbol(&scene, asked)))
         }
         (PromptKind::Value(place), Some(document)) => {

@@ -14,6 +14,7 @@ mod graphs;
 mod heat;
 mod layers;
 mod map;
+mod messages;
 mod names;
 mod picture;
 mod plain;

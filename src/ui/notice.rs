@@ -1,0 +1,51 @@
+//! A message that is too long for the status line and for the last line: a box above them, until the next key.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Block, BorderType, Widget};
+
+use crate::app::Message;
+use crate::text::{width, wrap_at_most};
+use crate::ui::status::{self, MessagePlace};
+use crate::ui::theme::StyleRole;
+use crate::ui::view::View;
+use crate::ui::{backdrop, popup};
+
+/// The lines at the bottom of the screen that stay in view: the status line and the key bar.
+const BELOW: u16 = 2;
+/// The cells of a line that the border and its blanks need.
+const BORDER: usize = 4;
+
+/// Returns the message with its lines and the area of its box; `None` if no message needs a box.
+fn layout<'a>(view: &View<'a>, screen: Rect) -> Option<(&'a Message, Vec<String>, Rect)> {
+    let (message, MessagePlace::Box) = status::message_place(view, screen.width.into())? else { return None };
+    // above the list of the open line
+    let bottom = popup::area(view.state, screen).map_or(screen.bottom().saturating_sub(BELOW), |popup| popup.y);
+    // the first two lines stay in view, and the border needs two
+    let most = usize::from(bottom - screen.y).saturating_sub(4).max(1);
+    let inside = usize::from(screen.width).saturating_sub(BORDER).max(1);
+    let lines = wrap_at_most(&message.text, inside, most);
+    let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+    let wide = size(lines.iter().map(|line| width(line)).max().unwrap_or(0) + BORDER).min(screen.width);
+    let high = size(lines.len() + 2);
+    let area = Rect { x: screen.x, y: bottom.saturating_sub(high), width: wide, height: high }.intersection(screen);
+    Some((message, lines, area))
+}
+
+/// Returns whether a cell of the screen is in the box.
+pub fn contains(view: &View<'_>, screen: Rect, x: u16, y: u16) -> bool {
+    layout(view, screen).is_some_and(|(_, _, area)| area.contains((x, y).into()))
+}
+
+/// Draws the box.
+pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
+    let Some((message, lines, area)) = layout(view, screen) else { return };
+    backdrop::clear(area, screen, buf);
+    let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
+    Block::bordered().border_type(BorderType::Rounded).border_style(view.theme.style(StyleRole::Dim)).render(area, buf);
+    let rows = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(3), height: area.height.saturating_sub(2) };
+    for (line, row) in lines.into_iter().zip(rows.rows()) {
+        Line::styled(line, style).render(row, buf);
+    }
+}
