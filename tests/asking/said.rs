@@ -97,7 +97,7 @@ fn the_address_of_a_given_number_puts_the_cursor_on_it() {
     let mut driver = at_address(&document, "grad.conv1.z[0,0,0]");
     let before = step(&driver);
     press(&mut driver, ":conv1.weight[1,0,0,1]<Enter>");
-    assert!(message(&driver).starts_with("conv1.weight[1,0,0,1] is given: the cursor is on it"), "{}", message(&driver));
+    assert!(message(&driver).starts_with("conv1.weight[1,0,0,1] is given: here it is first read"), "{}", message(&driver));
     let weight = document.trace.network().find("conv1.weight").unwrap();
     assert_eq!(subject(&driver), TensorEntry { tensor: weight, at: 5 });
     let uses = document.trace.uses(0, weight, 5);
