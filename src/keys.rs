@@ -261,6 +261,18 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     }
 }
 
+/// Returns the name of a key's command in the current focus, or its words if it has no name; `None` for a key without a row, such as a typed character.
+#[must_use]
+pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
+    let focuses = match state.focus() {
+        Focus::Cursor => &[Focus::Cursor, Focus::Normal][..],
+        focus => &[focus],
+    };
+    let is_bound = |row: &&KeyBinding| row.keys.iter().any(|text| parse(text).is_ok_and(|keys| keys == [key]));
+    let row = focuses.iter().find_map(|focus| rows(*focus).find(is_bound))?;
+    Some(if row.name.is_empty() { row.words } else { row.name })
+}
+
 /// Returns the action that a key had in sessions of the first format, if it has another one today.
 fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
     if state.settings.dialect != Dialect::One || key != key.code.into() {

@@ -15,6 +15,7 @@
 //! l → forward  h ← back …                                                     keys
 //! ```
 
+pub mod animation;
 pub mod ascii;
 mod backdrop;
 mod chart;

@@ -94,7 +94,7 @@ fn a_file_without_permission_is_refused() {
 }
 
 /// All commands, each with valid arguments.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 22] = [
     "list",
     "check figure-14",
     "grads figure-14",
@@ -108,6 +108,9 @@ const COMMANDS: [&str; 19] = [
     "show figure-14",
     "show figure-14 --format svg",
     "replay --format text s.session",
+    "replay --format plain s.session",
+    "replay --format svg s.session",
+    "replay --format cast s.session",
     "completions bash",
     "man",
     "--help",

@@ -21,15 +21,8 @@ pub(super) struct OutputFormat<W: 'static> {
     pub writer: W,
 }
 
-/// Returns the parser of `--format`, which accepts the names of `formats`. The error for a name in `planned` says that a later version will have it.
-pub(super) fn parser<W: Debug + Sync>(
-    formats: &'static [OutputFormat<W>],
-    planned: &'static [&'static str],
-) -> impl TypedValueParser<Value = &'static OutputFormat<W>> {
-    let shown = formats.iter().map(|format| PossibleValue::new(format.name).help(format.help));
-    let hidden = planned.iter().map(|name| PossibleValue::new(*name).hide(true));
-    PossibleValuesParser::new(shown.chain(hidden)).try_map(|name| {
-        let found = formats.iter().find(|format| format.name == name);
-        found.ok_or_else(|| format!("{name} comes with a later version"))
-    })
+/// Returns the parser of `--format`, which accepts the names of `formats`.
+pub(super) fn parser<W: Debug + Sync>(formats: &'static [OutputFormat<W>]) -> impl TypedValueParser<Value = &'static OutputFormat<W>> {
+    let names = formats.iter().map(|format| PossibleValue::new(format.name).help(format.help));
+    PossibleValuesParser::new(names).try_map(|name| formats.iter().find(|format| format.name == name).ok_or("no such format"))
 }

@@ -48,7 +48,7 @@ pub(super) struct GradsCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
     /// The format of the output
-    #[arg(long, default_value = "table", value_parser = format::parser(FORMATS, /* planned */ &[]))]
+    #[arg(long, default_value = "table", value_parser = format::parser(FORMATS))]
     format: &'static OutputFormat<GradsWriter>,
     /// The iteration of gradient descent, from 1
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -1,50 +1,39 @@
-//! `gradstep replay`: plays a recorded session in the terminal, or prints its frames as text.
+//! `gradstep replay`: plays a recorded session in the terminal, or writes its frames as text, as a picture or as sentences.
 //!
 //! `ReplayCursor` decides what happens next. [`Player`] shows it in the terminal, [`frames`] without a terminal.
 
 mod cursor;
+mod frames;
 mod player;
+mod writers;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::Parser;
-use ratatui::buffer::Buffer;
 
+pub use frames::{Frame, frames};
 pub use player::Player;
 
-use super::format::{self, CommandOutput, OutputFormat};
+use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
 use super::read::{display_name, read_file};
 use super::source::{ScenarioLoader, SessionFiles};
 
-use super::driver::{Driver, Effect};
+use super::driver::Driver;
 use super::{Invocation, bundled, open_output, picker_entries};
 use crate::app::{Document, State};
 use crate::number::Digits;
-use crate::output;
 use crate::scenario::{self, Limits, Source};
-use crate::session::{Event, Session};
+use crate::session::Session;
 use crate::step::{Address, Place, Unit};
 use crate::terminal::{self, TerminalOptions};
-use crate::ui::{RenderOptions, export};
-use cursor::{ReplayCursor, ReplayItem};
+use writers::{FORMATS, Recording, SessionWriter};
 
 /// The size of the largest session file that is read, in bytes: enough for a scenario with its files and a million keys.
 const MAX_SESSION_BYTES: usize = 64 << 20;
-/// The largest number of play moves whose frames are printed between two events: the first 998 and the last.
-const MAX_PLAY_FRAMES: u64 = 999;
-/// The largest number of columns and of rows of a printed frame.
-const MAX_SIDE: u16 = 1000;
-
-/// A function that writes the frames of a session in one format.
-type SessionWriter = fn(&Session, Driver, &GlobalOptions, &mut CommandOutput) -> anyhow::Result<()>;
-
-static FORMATS: &[OutputFormat<SessionWriter>] = &[OutputFormat { name: "text", help: "Each frame as plain text", writer: write_text }];
-
 /// Play a recorded session.
 #[derive(Debug, Parser)]
 #[command(name = "replay")]
@@ -54,8 +43,11 @@ pub(super) struct ReplayCommand {
     /// The speed; 2 is twice the recorded speed
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
     speed: f64,
-    /// Print the frames instead of playing them
-    #[arg(long, value_parser = format::parser(FORMATS, /* planned */ &["cast", "svg"]))]
+    /// Go to the event with this number, from 0 for the beginning, or to the last: `last`. Then pause, or write only this frame
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_event)]
+    at: Option<usize>,
+    /// Write the frames instead of playing them
+    #[arg(long, value_parser = format::parser(FORMATS))]
     format: Option<&'static OutputFormat<SessionWriter>>,
     /// Write the frames to this file instead of stdout
     #[arg(short, long, value_name = "FILE", requires = "format")]
@@ -68,6 +60,15 @@ fn parse_speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| "write a number from 0.001 to 1000, such as 2".to_owned())
 }
 
+/// The number of the last event, before the session is read.
+const LAST: usize = usize::MAX;
+
+/// Parses the number of an event, or `last`.
+fn parse_event(text: &str) -> Result<usize, String> {
+    let number = if text == "last" { Some(LAST) } else { text.parse().ok() };
+    number.ok_or_else(|| "write the number of an event, such as 12, or last".to_owned())
+}
+
 impl Invocation for ReplayCommand {
     fn output(&self) -> Option<&Path> {
         self.output.as_deref()
@@ -76,17 +77,24 @@ impl Invocation for ReplayCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let name = display_name(&self.session);
         let session = Session::read(&read_session(&self.session)?).map_err(|why| anyhow!("{name} {why}"))?;
+        let events = session.events.len();
+        if let Some(at) = self.at.filter(|at| *at != LAST && *at > events) {
+            bail!("--at {at}: {name} has {events} events; write a number from 0 to {events}, or last");
+        }
         let driver = begin(&session, global.limits())?;
-        match self.format {
-            Some(format) => {
-                let mut to = open_output(self.output(), self.session.as_os_str(), &[])?;
-                (format.writer)(&session, driver, global, &mut to)?;
-                to.finish()?;
-            }
-            None => terminal::run(
-                &mut Player::new(&session, driver, self.speed, global.for_stepper()),
-                &TerminalOptions { mouse: !global.no_mouse },
-            )?,
+        let at = self.at.map(|at| at.min(events));
+        let note = if let Some(format) = self.format {
+            let mut to = open_output(self.output(), self.session.as_os_str(), &[])?;
+            let note = (format.writer)(&Recording { session: &session, speed: self.speed, at }, driver, global, &mut to)?;
+            to.finish()?;
+            note
+        } else {
+            let player = Player::new(&session, driver, self.speed, global.for_stepper());
+            terminal::run(&mut player.starting_at(at), &TerminalOptions { mouse: !global.no_mouse })?;
+            None
+        };
+        if let Some(note) = note {
+            global.report(&format!("note: {note}"))?;
         }
         if session.breaks_off() {
             let what = match (session.is_truncated, session.events.len()) {
@@ -96,25 +104,10 @@ impl Invocation for ReplayCommand {
                     format!("it has {events} {}, and the last does not end the program", if events == 1 { "event" } else { "events" })
                 }
             };
-            let mut to = output::stderr();
-            writeln!(to, "{}", global.in_charset(&format!("note: the recording {name} breaks off: {what}")))?;
-            to.finish()?;
+            global.report(&format!("note: the recording {name} breaks off: {what}"))?;
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Writes each frame as text. A line above the frame has its number, its time and its event.
-fn write_text(session: &Session, driver: Driver, global: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
-    frames(session, driver, &global.for_plain_text(), |frame| {
-        let Frame { number, time, event, left_out, buffer } = frame;
-        if left_out > 0 {
-            let first = number - left_out;
-            writeln!(to, "--- {first} to {}  left out: {left_out} frames of play; at most 1000 frames are shown per event", number - 1)?;
-        }
-        write!(to, "{}", global.in_charset(&format!("--- {number}  {:.3}s  {event}\n", time.as_secs_f64())))?;
-        Ok(to.text(&export::text(&buffer))?)
-    })
 }
 
 /// Reads the file of a session.
@@ -165,73 +158,4 @@ fn check_opening(state: &State) -> anyhow::Result<()> {
         Some(message) if message.is_error => bail!("the session begins at a step that its scenario does not have: {}", message.text),
         _ => Ok(()),
     }
-}
-
-/// A frame of a replay.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Frame {
-    /// The number of the frame, from 0.
-    pub number: u64,
-    /// The time since the start of the session.
-    pub time: Duration,
-    /// The event that led to the frame: `open`, a key, `play`, a new size.
-    pub event: String,
-    /// The number of frames of play that were left out before this frame.
-    pub left_out: u64,
-    /// The screen.
-    pub buffer: Buffer,
-}
-
-/// Calls `emit` with each frame of a session, in order.
-///
-/// # Errors
-/// Those of `emit`.
-pub fn frames(
-    session: &Session,
-    mut driver: Driver,
-    options: &RenderOptions,
-    mut emit: impl FnMut(Frame) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let mut cursor = ReplayCursor::new(session);
-    let mut size = session.header.size;
-    let mut number = 0;
-    let mut show = |driver: &Driver, size: (u16, u16), time: Duration, event: String, left_out: u64| {
-        let buffer = driver.frame(options, (size.0.min(MAX_SIDE), size.1.min(MAX_SIDE)));
-        number += left_out + 1;
-        emit(Frame { number: number - 1, time, event, left_out, buffer }).context("cannot write the frames")
-    };
-    driver.finish_within(cursor.opening_work())?;
-    check_opening(&driver.state)?;
-    let none_left_out = 0;
-    show(&driver, size, Duration::ZERO, "open".to_owned(), none_left_out)?;
-    // the number of play moves since the last event
-    let mut played = 0;
-    // the time of the last play move, if its frame is not printed yet
-    let mut hidden = None;
-    while let Some((time, next)) = cursor.next(&driver) {
-        if let (ReplayItem::Event(_), Some(last)) = (next, hidden.take()) {
-            show(&driver, size, last, "play".to_owned(), played - MAX_PLAY_FRAMES)?;
-        }
-        let (effect, work) = cursor.apply_next(&mut driver);
-        if effect == Effect::Quit {
-            return Ok(());
-        }
-        driver.finish_within(work)?;
-        let ReplayItem::Event(event) = next else {
-            played += 1;
-            if played < MAX_PLAY_FRAMES {
-                show(&driver, size, time, "play".to_owned(), none_left_out)?;
-            } else {
-                hidden = Some(time);
-            }
-            continue;
-        };
-        played = 0;
-        let Some(event) = cursor.event(event) else { continue };
-        if let Event::Resize(columns, rows) = event {
-            size = (*columns, *rows);
-        }
-        show(&driver, size, time, event.to_string(), none_left_out)?;
-    }
-    Ok(())
 }

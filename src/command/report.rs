@@ -44,7 +44,7 @@ pub(super) struct ReportArguments {
     /// A path, a bundled scenario's name, or - for the standard input
     pub scenario: OsString,
     /// The format of the output
-    #[arg(long, default_value = "table", value_parser = format::parser(FORMATS, /* planned */ &[]))]
+    #[arg(long, default_value = "table", value_parser = format::parser(FORMATS))]
     format: &'static OutputFormat<ReportWriter>,
 }
 

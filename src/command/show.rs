@@ -69,7 +69,7 @@ pub(super) struct ShowCommand {
     #[arg(long, value_name = "SIZE", default_value = "120x40", value_parser = parse_size)]
     size: (u16, u16),
     /// The format of the output
-    #[arg(long, default_value = "text", value_parser = format::parser(FORMATS, /* planned */ &[]))]
+    #[arg(long, default_value = "text", value_parser = format::parser(FORMATS))]
     format: &'static OutputFormat<FrameWriter>,
     /// Keys to press first, in vim's notation: ll<End>:57<Enter>
     #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]

@@ -60,7 +60,7 @@ pub(super) struct TraceCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
     /// The format of the output
-    #[arg(long, default_value = "jsonl", value_parser = format::parser(FORMATS, /* planned */ &[]))]
+    #[arg(long, default_value = "jsonl", value_parser = format::parser(FORMATS))]
     format: &'static OutputFormat<StepWriter>,
     /// Print only the steps of this op or entry: grad.conv1.weight, conv1.z[0,1,1]
     #[arg(long, value_name = "NAME")]

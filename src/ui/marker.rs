@@ -1,4 +1,4 @@
-//! A marker over the first line of the screen, such as that of a replay.
+//! Lines about a replay: a marker over the first line of the screen, and a caption below the last one.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,6 +8,7 @@ use ratatui::widgets::Widget;
 use super::RenderOptions;
 use super::theme::StyleRole;
 use crate::glyph;
+use crate::keys::{self, Key};
 use crate::text::cut;
 
 /// Draws the marker at the left of the first line: what is going on in bold, then the keys.
@@ -21,4 +22,18 @@ pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf
     // nothing of the first line stays beside it
     Line::styled(" ".repeat(room), style).render(line, buf);
     Line::from(vec![Span::styled(what, style.bold()), Span::styled(keys, style)]).render(line, buf);
+}
+
+/// Returns a frame with a caption below it: the key that was pressed, and the name of its command. Without a key the caption is empty.
+#[must_use]
+pub fn with_caption(mut frame: Buffer, key: Option<(Key, Option<&str>)>, options: &RenderOptions) -> Buffer {
+    let screen = frame.area;
+    frame.resize(Rect { height: screen.height.saturating_add(2), ..screen });
+    let Some((key, name)) = key else { return frame };
+    let shown = |text: String| if options.ascii { glyph::ascii_text(&text) } else { text };
+    let key = Span::styled(shown(format!(" {} ", keys::shown(&key.to_string()))), options.theme.style(StyleRole::Status).bold());
+    let name = Span::styled(shown(name.map_or_else(String::new, |name| format!(" {name}"))), options.theme.style(StyleRole::KeyBar));
+    let line = Rect { x: screen.x + 1, y: screen.bottom() + 1, width: screen.width.saturating_sub(2), height: 1 }.intersection(frame.area);
+    Line::from(vec![key, name]).render(line, &mut frame);
+    frame
 }

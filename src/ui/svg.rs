@@ -37,25 +37,33 @@ const DEFAULTS: [(Rgb, Rgb); 2] = [([0xd7, 0xdb, 0xe2], [0x16, 0x19, 0x20]), ([0
 /// Returns the frame as a self-contained SVG document, on a dark or a light background.
 #[must_use]
 pub fn svg(buf: &Buffer, background: Background) -> String {
-    let ground = DEFAULTS[usize::from(background == Background::Light)];
-    let (w, h) = (f64::from(buf.area.width) * WIDTH + 2.0 * MARGIN, f64::from(buf.area.height) * HEIGHT + 2.0 * MARGIN);
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
+    let [backgrounds, texts] = layers(buf, background);
+    format!("{}{}{backgrounds}{texts}</svg>\n", start((buf.area.width, buf.area.height)), ground(background))
+}
+
+/// Returns the start tag of a document for a frame of this size, in columns and rows.
+pub(super) fn start((columns, rows): (u16, u16)) -> String {
+    let (w, h) = (f64::from(columns) * WIDTH + 2.0 * MARGIN, f64::from(rows) * HEIGHT + 2.0 * MARGIN);
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w:.1}\" height=\"{h:.1}\" viewBox=\"0 0 {w:.1} {h:.1}\" \
-         font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"{FONT}\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{}\"/>",
-        hex(ground.1)
-    );
-    let rows = buf.area.top()..buf.area.bottom();
-    for (i, y) in (0_u16..).zip(rows.clone()) {
-        backgrounds(&mut out, buf, y, top(i), background);
+         font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"{FONT}\">\n"
+    )
+}
+
+/// Returns the background of the whole document.
+pub(super) fn ground(background: Background) -> String {
+    let colour = DEFAULTS[usize::from(background == Background::Light)].1;
+    format!("<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{}\"/>\n", hex(colour))
+}
+
+/// Returns the elements of a frame, each on a line: first the backgrounds of cells, then what is drawn on them. No two elements of a layer overlap.
+pub(super) fn layers(buf: &Buffer, background: Background) -> [String; 2] {
+    let mut layers = [String::new(), String::new()];
+    for (i, y) in (0_u16..).zip(buf.area.top()..buf.area.bottom()) {
+        backgrounds(&mut layers[0], buf, y, top(i), background);
+        texts(&mut layers[1], buf, y, top(i), background);
     }
-    for (i, y) in (0_u16..).zip(rows) {
-        texts(&mut out, buf, y, top(i), background);
-    }
-    out.push_str("</svg>\n");
-    out
+    layers
 }
 
 /// Returns the top of a row, in pixels.

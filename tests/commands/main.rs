@@ -6,6 +6,7 @@ mod grads;
 mod json;
 mod plain;
 mod questions;
+mod replay;
 mod settings;
 mod show;
 mod trace;
@@ -149,7 +150,7 @@ fn wrong_usage_gives_exit_status_2() {
         &["gradcheck", "figure-14", "--entries", "0"],
         &["replay", "Cargo.toml"],
         &["replay", "none"],
-        &["replay", "none", "--format", "cast"],
+        &["replay", "none", "--format", "gif"],
         &["replay", "none", "--speed", "0"],
         &["replay", "none", "-o", "file"],
     ];

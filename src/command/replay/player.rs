@@ -87,6 +87,15 @@ impl Player {
         player
     }
 
+    /// Goes to the event with this number at once, and pauses there. Without a number, plays from the beginning.
+    #[must_use]
+    pub fn starting_at(mut self, event: Option<usize>) -> Self {
+        if let Some(event) = event {
+            self.seek(event, Duration::ZERO);
+        }
+        self
+    }
+
     /// The driver of the state on the screen.
     #[must_use]
     pub fn driver(&self) -> &Driver {
