@@ -31,7 +31,7 @@ pub(super) struct CheckCommand {
     #[arg(value_name = "FILE", required = true)]
     files: Vec<OsString>,
     /// The format of the output
-    #[arg(long, default_value = "text", value_parser = format::parser(FORMATS, /* planned */ &[]))]
+    #[arg(long, default_value = "text", value_parser = format::parser(FORMATS))]
     format: &'static OutputFormat<CheckWriter>,
 }
 

@@ -4,6 +4,10 @@
 //! consists of *pieces*, the smallest parts of a job: an iteration is computed in one or more pieces. *Play* moves the stepper by one
 //! unit, such as a step or an entry, at regular times. Each of these moves is a *play move*.
 
+mod work;
+
+pub use work::WorkLimit;
+
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -13,11 +17,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::progress::with_progress;
 use super::recent;
 use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
-use crate::app::{self, Action, Document, Focus, Job, Request, SLICE, State};
+use crate::app::{self, Action, Document, Focus, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::scenario::Scenario;
@@ -73,20 +76,6 @@ enum Opened {
 fn elapsed() -> Duration {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed()
-}
-
-/// A limit on the work that may still be done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WorkLimit {
-    /// The largest number of iterations.
-    pub iterations: u64,
-    /// The largest number of pieces of work.
-    pub pieces: u64,
-}
-
-impl WorkLimit {
-    /// The limit that allows all work.
-    pub const UNLIMITED: Self = Self { iterations: u64::MAX, pieces: u64::MAX };
 }
 
 impl Driver {
@@ -267,64 +256,6 @@ impl Driver {
     #[must_use]
     pub fn is_play_due(&self, now: Duration) -> bool {
         self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
-    }
-
-    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of pieces that were done.
-    ///
-    /// When the job is done, both numbers of `limit` become 0: the caller has no more work to do.
-    pub fn work_slice(&mut self, limit: &mut WorkLimit) -> u64 {
-        let slice_end = self.slice_time() + SLICE;
-        let mut done = 0;
-        while limit.iterations > 0 && limit.pieces > 0 {
-            let Some(progress_before) = self.state.job().map(Job::progress) else { break };
-            if !self.state.is_ready_within(slice_end.saturating_sub(self.slice_time())) {
-                break;
-            }
-            app::update(&mut self.state, Action::JobPieces(1));
-            done += 1;
-            limit.pieces -= 1;
-            // the progress is the number of the next iteration, so a change means that an iteration is complete
-            if self.state.job().map(Job::progress) != Some(progress_before) {
-                limit.iterations -= 1;
-            }
-            if self.slice_time() >= slice_end {
-                break;
-            }
-        }
-        if self.state.job().is_none() {
-            *limit = WorkLimit::default();
-            // the job may have been an edit
-            self.keep_edits();
-        }
-        done
-    }
-
-    /// Waits for the file that is being opened, and works until the job is done, with progress on stderr.
-    ///
-    /// # Errors
-    /// If Ctrl-C stops the work.
-    pub fn finish_all(&mut self) -> anyhow::Result<()> {
-        self.finish_within(WorkLimit::UNLIMITED)
-    }
-
-    /// Works until the job is done or `limit` is used up.
-    ///
-    /// # Errors
-    /// If Ctrl-C stops the work.
-    pub(super) fn finish_within(&mut self, mut limit: WorkLimit) -> anyhow::Result<()> {
-        self.finish_opening(Duration::MAX);
-        if self.state.job().is_none() {
-            return Ok(());
-        }
-        with_progress(|go_on| {
-            while let Some((next, last)) = self.state.job().map(Job::progress).filter(|_| limit.iterations > 0 && limit.pieces > 0) {
-                if !go_on(next, last) {
-                    return None;
-                }
-                self.work_slice(&mut limit);
-            }
-            Some(())
-        })
     }
 
     /// The time at which the driver next has something to do. With a job, or a file that is being opened, it is 0: at once. Otherwise it is the time of the

@@ -44,12 +44,15 @@ pub(super) struct OpenCommand {
     #[command(flatten)]
     draw: DrawOptions,
     /// Read lines of keys and commands, and answer in sentences: for screen readers, dumb terminals and scripts
-    #[arg(long, conflicts_with = "record")]
+    #[arg(long)]
     plain: bool,
 }
 
 /// The name of the hidden command that is inserted before a scenario.
 pub(super) const OPEN: &str = "open";
+
+/// The size of the screen in a recording of the plain mode, which has none: that of `show`.
+const SIZE_OF_PLAIN: (u16, u16) = (120, 40);
 
 /// Opens the picker.
 pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
@@ -65,10 +68,10 @@ pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
 impl Invocation for OpenCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let Some(scenario) = &self.scenario else {
-            if self.plain && self.at.is_none() {
+            if self.plain && self.at.is_none() && self.record.is_none() {
                 let mut state = State::picker(picker_entries::all());
                 self.draw.apply(&UserSettings::default(), &mut state.settings);
-                return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global);
+                return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global, None);
             }
             bail!("--at and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
         };
@@ -110,10 +113,10 @@ impl Invocation for OpenCommand {
             let is_error = false;
             state.say(note, is_error);
         }
-        if self.plain {
-            return plain::run(Driver::new(state, loader), global);
-        }
         let recorder = self.begin_recording(&state, recorded_files, goal)?;
+        if self.plain {
+            return plain::run(Driver::new(state, loader), global, recorder);
+        }
         if recorder.is_none() {
             // a recording begins with the frame that its replay shows
             say_fault(&mut state, fault);
@@ -132,7 +135,8 @@ impl OpenCommand {
     ) -> anyhow::Result<Option<Recorder<Box<dyn Write>>>> {
         let (Some(path), Some(stepper)) = (&self.record, state.stepper()) else { return Ok(None) };
         let scenario = &stepper.document.scenario;
-        let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), terminal::size()?)
+        let size = if self.plain { SIZE_OF_PLAIN } else { terminal::size()? };
+        let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), size)
             .with_files(files)
             // the cursor is on an entry that is given
             .with_goal(goal.filter(|_| state.job().is_some() || stepper.cursor.is_some()))

@@ -2,18 +2,20 @@
 //!
 //! A line is a string of keys, as of `show --keys`, or what follows `:`, with or without the colon. An empty line reads the step again.
 
-use std::io::{self, BufRead, IsTerminal as _};
+use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::driver::{Driver, Effect};
+use anyhow::Context as _;
+
+use super::driver::{Driver, Effect, WorkLimit};
 use super::options::GlobalOptions;
-use crate::app::{Action, Focus, Setting, Settings, State, update};
+use crate::app::{Focus, Setting, Settings, State};
 use crate::glyph;
 use crate::keys::{self, COMMANDS, Code, Key};
 use crate::output;
 use crate::plain::{self, Reader};
-use crate::session::Event;
+use crate::session::{Event, Recorder, as_recorded};
 use crate::text;
 use crate::ui::RenderOptions;
 use crate::ui::view::View;
@@ -50,15 +52,23 @@ enum Line {
     Again,
 }
 
-/// Answers lines from stdin until it ends.
-pub(super) fn run(driver: Driver, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+/// Answers lines from stdin until it ends. Writes the events to `recorder` if there is one.
+pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
     let mut options = global.for_plain_text();
     // letters of equations become words
     options.ascii = false;
     let is_terminal = io::stdin().is_terminal();
-    let mut mode =
-        PlainMode { driver: driver.writing_files(), reader: Reader::default(), options, in_ascii: global.is_ascii(), copied: Vec::new() };
-    mode.driver.finish_all()?;
+    let mut mode = PlainMode {
+        driver: driver.writing_files(),
+        reader: Reader::default(),
+        options,
+        in_ascii: global.is_ascii(),
+        recorder,
+        start: Instant::now(),
+        has_paused: false,
+        copied: Vec::new(),
+    };
+    mode.finish_work()?;
     mode.answer(true, false)?;
     loop {
         if is_terminal {
@@ -69,6 +79,7 @@ pub(super) fn run(driver: Driver, global: &GlobalOptions) -> anyhow::Result<Exit
             break;
         }
     }
+    mode.record(&Event::Quit)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,6 +106,11 @@ struct PlainMode {
     in_ascii: bool,
     /// What the line has copied, for its answer.
     copied: Vec<String>,
+    recorder: Option<Recorder<Box<dyn Write>>>,
+    /// The time zero of the recording.
+    start: Instant,
+    /// `true` if play was ended in this line.
+    has_paused: bool,
 }
 
 impl PlainMode {
@@ -137,7 +153,9 @@ impl PlainMode {
                 }
             }
         }
-        self.pause();
+        if std::mem::take(&mut self.has_paused) {
+            self.driver.state.say("nothing plays without a screen: l goes on, 10l by ten units", false);
+        }
         again |= self.say_settings(&settings);
         self.answer(again, repeats)?;
         Ok(Effect::Changed)
@@ -163,18 +181,44 @@ impl PlainMode {
     }
 
     fn press(&mut self, key: Key) -> anyhow::Result<Effect> {
-        self.apply(&Event::Key(key))
-    }
-
-    fn apply(&mut self, event: &Event) -> anyhow::Result<Effect> {
-        let effect = self.driver.apply(event, Duration::ZERO);
-        self.driver.finish_all()?;
+        let effect = self.apply(&Event::Key(key))?;
+        // without a screen, nothing moves by itself
+        if self.driver.state.wake().is_some() {
+            self.apply(&Event::Key(Code::Char(' ').into()))?;
+            self.has_paused = true;
+        }
         if let Some(copied) = self.driver.take_copied() {
             // the text itself, in place of the message about it
             self.driver.state.message = None;
             self.copied.extend(copied.lines().map(str::to_owned));
         }
         Ok(effect)
+    }
+
+    /// Applies an event, does its work, and records both.
+    fn apply(&mut self, event: &Event) -> anyhow::Result<Effect> {
+        self.record(event)?;
+        let now = self.now();
+        let effect = self.driver.apply(event, now);
+        self.finish_work()?;
+        Ok(effect)
+    }
+
+    /// Does the work of the open job, and records each slice.
+    fn finish_work(&mut self) -> anyhow::Result<()> {
+        let Self { driver, recorder, start, .. } = self;
+        driver.finish_in_slices(WorkLimit::UNLIMITED, |pieces| record(recorder, start.elapsed(), &Event::Pieces(pieces)))
+    }
+
+    /// The time of the recording.
+    fn now(&self) -> Duration {
+        as_recorded(self.start.elapsed())
+    }
+
+    /// Writes an event to the recording, if there is one.
+    fn record(&mut self, event: &Event) -> anyhow::Result<()> {
+        let now = self.now();
+        record(&mut self.recorder, now, event)
     }
 
     /// Chooses a row of what is open: a list, the map or the picker.
@@ -188,14 +232,6 @@ impl PlainMode {
             }
         }
         Ok(Effect::Changed)
-    }
-
-    /// Ends play: without a screen, nothing moves by itself.
-    fn pause(&mut self) {
-        if self.driver.state.wake().is_some() {
-            update(&mut self.driver.state, Action::TogglePlay);
-            self.driver.state.say("nothing plays without a screen: l goes on, 10l by ten units", false);
-        }
     }
 
     /// Says which change of a setting is only for the eye. Returns whether the step reads differently now, or has the answer.
@@ -257,6 +293,14 @@ fn chosen_candidate(state: &State, line: &str) -> Option<usize> {
     let (prompt, stepper) = (state.prompt()?, state.stepper()?);
     let row = line.trim().parse::<usize>().ok()?.checked_sub(1)?;
     (prompt.asks && row < prompt.candidates(&stepper.document).len()).then_some(row)
+}
+
+/// Writes an event to a recording, if there is one.
+fn record(recorder: &mut Option<Recorder<Box<dyn Write>>>, time: Duration, event: &Event) -> anyhow::Result<()> {
+    match recorder {
+        Some(recorder) => recorder.add(time, event).context("cannot write the recording"),
+        None => Ok(()),
+    }
 }
 
 /// Returns the meaning of a line.

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use tempfile::tempdir;
 
-use super::{Run, command};
+use super::{Run, command, printed};
 
 /// Runs the plain mode on a scenario, with these bytes as its input.
 pub(super) fn plain_bytes(arguments: &[&str], input: &[u8]) -> Run {
@@ -96,12 +96,6 @@ fn in_ascii_every_byte_is_ascii() {
 }
 
 #[test]
-fn plain_excludes_a_recording() {
-    let run = plain_bytes(&["figure-17", "--plain", "--record", "x.session"], b"");
-    assert!(run.status == 2 && run.err.contains("--record"), "{}", run.err);
-}
-
-#[test]
 fn a_prediction_goes_on_by_lines() {
     let said = answers("figure-19", &["p", "<Tab>", "", "-4", "", "/conv1"]);
     assert!(said.contains("<Tab> shows the answer, <Esc> leaves the question."), "{said}");
@@ -146,4 +140,70 @@ fn a_setting_for_the_eye_says_so_and_the_index_is_read() {
     let said = answers("figure-19", &["Z", "H", "I"]);
     assert!(said.contains("zoom is for the screen") && said.contains("heat maps are for the screen"), "{said}");
     assert!(said.contains("d C by d w 0 0 equals"), "{said}");
+}
+
+/// A session that is recorded in plain mode replays to the same steps.
+#[test]
+fn a_recording_replays_with_the_same_keys() {
+    let folder = tempdir().unwrap();
+    let lines = [
+        "lll",
+        "grad.conv1.weight[0,0,0,1]",
+        "t",
+        "3",
+        "i<Tab>",
+        "m",
+        "<C-o>",
+        "<Esc>",
+        " lll",
+        "M",
+        "1",
+        ":loos",
+        "l",
+        "/ > 5",
+        "n",
+        ":break grad.input",
+        "c",
+        "set input[0,0,0] 3",
+        "matrices",
+        "",
+        "p",
+        "9",
+        "<Tab>",
+        "p",
+        "<Esc>",
+        "o",
+        "figure-14",
+        "2",
+        "5l",
+    ];
+    for (scenario, lines) in
+        [("figure-19", &lines[..]), ("xor", &["40/loss", "L", "<Space>", "<Esc>", "40/update:fc1.weight", "2k", " l", "l"])]
+    {
+        let path = folder.path().join(scenario);
+        let path = path.to_str().unwrap();
+        let input = lines.join("\n") + "\n";
+        let recorded = plain_bytes(&[scenario, "--plain", "--record", path], input.as_bytes());
+        assert_eq!((recorded.status, recorded.err.as_str()), (0, ""));
+        // the places that were read out, without repetitions
+        let places = |text: &str| {
+            let status = |line: &str| line.split_once(", unit").map(|(status, _)| status.to_owned());
+            let mut places: Vec<String> = text.lines().filter_map(status).filter(|status| status.contains("  step ")).collect();
+            places.dedup();
+            places
+        };
+        let replayed = printed(&["replay", path, "--format", "plain"]);
+        let (seen, all) = (places(&recorded.out), places(&replayed));
+        // the replay reads each key out, the recording each line
+        let mut rest = all.iter();
+        for place in &seen {
+            assert!(rest.any(|other| other == place), "{scenario}: {place} is not in {all:#?}");
+        }
+        assert_eq!(seen.last(), all.last(), "{scenario}");
+        assert!(seen.len() > 1 && !replayed.contains("playing"), "{scenario}: {seen:?}");
+        let again = plain_bytes(&[scenario, "--plain", "--record", path], b"");
+        assert!(again.status == 2 && again.err.contains("--record overwrites no file"), "{}", again.err);
+    }
+    let none = plain_bytes(&["--plain", "--record", "no-file"], b"");
+    assert!(none.status == 2 && none.err.contains("--record need a scenario"), "{}", none.err);
 }

@@ -4,6 +4,7 @@
 
 mod faults;
 mod keys;
+mod lecture;
 mod pty;
 mod saving;
 mod settings;

@@ -1,0 +1,95 @@
+//! The work of a driver: slices of the job.
+
+use std::time::Duration;
+
+use super::Driver;
+use crate::app::{self, Action, Job, SLICE};
+use crate::command::progress::with_progress;
+
+/// A limit on the work that may still be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkLimit {
+    /// The largest number of iterations.
+    pub iterations: u64,
+    /// The largest number of pieces of work.
+    pub pieces: u64,
+}
+
+impl WorkLimit {
+    /// The limit that allows all work.
+    pub const UNLIMITED: Self = Self { iterations: u64::MAX, pieces: u64::MAX };
+}
+
+impl Driver {
+    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of pieces that were done.
+    ///
+    /// When the job is done, both numbers of `limit` become 0: the caller has no more work to do.
+    pub fn work_slice(&mut self, limit: &mut WorkLimit) -> u64 {
+        let slice_end = self.slice_time() + SLICE;
+        let mut done = 0;
+        while limit.iterations > 0 && limit.pieces > 0 {
+            let Some(progress_before) = self.state.job().map(Job::progress) else { break };
+            if !self.state.is_ready_within(slice_end.saturating_sub(self.slice_time())) {
+                break;
+            }
+            app::update(&mut self.state, Action::JobPieces(1));
+            done += 1;
+            limit.pieces -= 1;
+            // the progress is the number of the next iteration, so a change means that an iteration is complete
+            if self.state.job().map(Job::progress) != Some(progress_before) {
+                limit.iterations -= 1;
+            }
+            if self.slice_time() >= slice_end {
+                break;
+            }
+        }
+        if self.state.job().is_none() {
+            *limit = WorkLimit::default();
+            // the job may have been an edit
+            self.keep_edits();
+        }
+        done
+    }
+
+    /// Waits for the file that is being opened, and works until the job is done, with progress on stderr.
+    ///
+    /// # Errors
+    /// If Ctrl-C stops the work.
+    pub fn finish_all(&mut self) -> anyhow::Result<()> {
+        self.finish_within(WorkLimit::UNLIMITED)
+    }
+
+    /// Works until the job is done or `limit` is used up.
+    ///
+    /// # Errors
+    /// If Ctrl-C stops the work.
+    pub(in crate::command) fn finish_within(&mut self, limit: WorkLimit) -> anyhow::Result<()> {
+        self.finish_in_slices(limit, |_| Ok(()))
+    }
+
+    /// As [`Self::finish_within`]. Calls `after_slice` with the number of pieces of each slice.
+    ///
+    /// # Errors
+    /// If Ctrl-C stops the work, and those of `after_slice`.
+    pub(in crate::command) fn finish_in_slices(
+        &mut self,
+        mut limit: WorkLimit,
+        mut after_slice: impl FnMut(u64) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        self.finish_opening(Duration::MAX);
+        if self.state.job().is_none() {
+            return Ok(());
+        }
+        with_progress(|go_on| {
+            while let Some((next, last)) = self.state.job().map(Job::progress).filter(|_| limit.iterations > 0 && limit.pieces > 0) {
+                if !go_on(next, last) {
+                    return None;
+                }
+                if let Err(error) = after_slice(self.work_slice(&mut limit)) {
+                    return Some(Err(error));
+                }
+            }
+            Some(Ok(()))
+        })?
+    }
+}
