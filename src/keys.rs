@@ -293,6 +293,17 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
     TABLE.iter().filter(move |row| row.focus == focus)
 }
 
+/// Returns the keys of a row as the user has them, in vim's notation: first the user's own keys that act as one of the row's keys, then the row's keys that do
+/// not act as another key. Empty if all of them do.
+#[must_use]
+pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
+    let aliases = if row.focus == Focus::Normal { state.settings.aliases.as_slice() } else { &[] };
+    let same = |one: &str, other: &str| parse(one).is_ok_and(|keys| Ok(keys) == parse(other));
+    let own = aliases.iter().filter(|(_, acts_as)| row.keys.iter().any(|key| same(key, acts_as))).map(|(alias, _)| alias.as_str());
+    let built_in = row.keys.iter().copied().filter(|key| !aliases.iter().any(|(alias, _)| same(alias, key)));
+    own.chain(built_in).collect()
+}
+
 /// Returns the name of a key on the screen, for its vim notation: `→` for `<Right>`, `Ctrl-c` for `<C-c>`, `Shift-Tab` for `<S-Tab>`.
 #[must_use]
 pub fn shown(text: &str) -> String {

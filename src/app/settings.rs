@@ -50,6 +50,8 @@ pub struct Settings {
     pub start_unit: Unit,
     /// The number of significant digits of numbers on the screen.
     pub digits: Digits,
+    /// The user's own keys in vim's notation, each with the key as which it acts. They are only shown here: the terminal translates them.
+    pub aliases: Vec<(String, String)>,
     /// For each setting, the number of choices by which keys have moved it, back if negative. A setting without an entry has not been moved.
     ///
     /// The number of choices is not known here: the `ui` knows which panes share an area.
@@ -59,7 +61,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // SPEEDS[3]: 2 units per second
-        Self { speed: 3, dialect: Dialect::default(), start_unit: Unit::Step, digits: Digits::default(), moved: BTreeMap::new() }
+        Self {
+            speed: 3,
+            dialect: Dialect::default(),
+            start_unit: Unit::Step,
+            digits: Digits::default(),
+            aliases: Vec::new(),
+            moved: BTreeMap::new(),
+        }
     }
 }
 

@@ -44,9 +44,11 @@ impl TerminalStepper {
         Self { driver, options, recorder, aliases: Vec::new(), screen: Cell::default() }
     }
 
-    /// Lets keys act as other keys where the stepper itself gets the keys.
+    /// Lets keys act as other keys where the stepper itself gets the keys. The help and the key bar show them.
     #[must_use]
-    pub fn with_aliases(self, aliases: Vec<(Key, Key)>) -> Self {
+    pub fn with_aliases(mut self, aliases: Vec<(Key, Key)>) -> Self {
+        let shown = aliases.iter().map(|(alias, acts_as)| (alias.to_string(), acts_as.to_string()));
+        self.driver.state.settings.aliases = shown.collect();
         Self { aliases, ..self }
     }
 
@@ -89,9 +91,11 @@ impl Program for TerminalStepper {
         let mut flow = if self.driver.look_outside(now) { Flow::Changed } else { Flow::Same };
         let screen = self.screen.get();
         self.driver.set_screen_size((screen.width, screen.height));
+        // a click on a text that names a key presses the key of this command
+        let is_key = matches!(input, Input::Key(_));
         for event in to_events(input, &self.driver, &self.options, screen, &self.aliases) {
             flow = Flow::Changed;
-            let event = self.acting(event);
+            let event = if is_key { self.acting(event) } else { event };
             // a play move that is due comes before the event, also in the recording
             if self.driver.is_play_due(now) {
                 self.driver.advance_clock(now); // does the play move

@@ -139,21 +139,23 @@ pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 /// Returns the texts of the key bar.
 fn bar_hints(state: &State, wide: u16) -> Hints {
     bar_rows(state, wide).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, row| {
-        let hints = hints.key(StyleRole::Key, row.keys[0], bar_keys(row)).key(StyleRole::KeyBar, row.keys[0], format!(" {}", row.bar));
+        let hints =
+            hints.key(StyleRole::Key, row.keys[0], bar_keys(state, row)).key(StyleRole::KeyBar, row.keys[0], format!(" {}", row.bar));
         hints.text(StyleRole::KeyBar, "  ")
     })
 }
 
-/// Returns the keys of a row as the key bar shows them: the first one, and the second if it is an arrow.
-fn bar_keys(row: &KeyBinding) -> String {
+/// Returns the keys of a row as the key bar shows them: the user's first one, and the row's second one if it is an arrow.
+fn bar_keys(state: &State, row: &KeyBinding) -> String {
     let is_arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
-    let keys = row.keys.iter().enumerate().filter(|(n, key)| *n == 0 || (*n == 1 && is_arrow(key)));
-    keys.map(|(_, key)| keys::shown(key)).collect::<Vec<_>>().join(" ")
+    let keys = keys::user_keys(state, row);
+    let arrow = row.keys.get(1).copied().filter(|key| is_arrow(key) && keys.iter().skip(1).any(|own| own == key));
+    keys.first().copied().into_iter().chain(arrow).map(keys::shown).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the width of a row in the key bar: its keys, a blank, its word, and two blanks.
-fn bar_width(row: &KeyBinding) -> usize {
-    width(&bar_keys(row)) + width(row.bar) + 3
+fn bar_width(state: &State, row: &KeyBinding) -> usize {
+    width(&bar_keys(state, row)) + width(row.bar) + 3
 }
 
 /// Returns the rows of the table of keys that fit into a key bar of this width. The help is always among them.
@@ -170,12 +172,13 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
         _ => true,
     };
     let is_help = |row: &KeyBinding| row.action == Action::Toggle(OverlayKind::Help);
-    let rows: Vec<_> = keys::rows(focus).filter(|row| !row.bar.is_empty() && is_possible(row)).collect();
-    let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(row)).sum::<usize>();
+    let has_key = |row: &KeyBinding| !row.bar.is_empty() && !keys::user_keys(state, row).is_empty();
+    let rows: Vec<_> = keys::rows(focus).filter(|row| has_key(row) && is_possible(row)).collect();
+    let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(state, row)).sum::<usize>();
     // the two blanks after the last word need not fit
     let mut fits = |row: &&KeyBinding| {
-        let is_shown = is_help(row) || used + bar_width(row) <= usize::from(wide) + 2;
-        used += if is_shown && !is_help(row) { bar_width(row) } else { 0 };
+        let is_shown = is_help(row) || used + bar_width(state, row) <= usize::from(wide) + 2;
+        used += if is_shown && !is_help(row) { bar_width(state, row) } else { 0 };
         is_shown
     };
     rows.into_iter().filter(|row| fits(row)).collect()

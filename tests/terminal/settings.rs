@@ -103,3 +103,30 @@ fn a_fault_is_a_message_and_never_a_failure() {
     let shown = gradstep(&home, &["show", "figure-14"]).output().unwrap();
     assert!(shown.status.success() && shown.stderr.is_empty());
 }
+
+#[test]
+fn the_help_and_the_key_bar_show_the_keys_of_the_user() {
+    let home = home("[keys]\nn = \"l\"\nl = \"h\"\nh = \"l\"\n\"<C-x>\" = \"<Space>\"\n");
+    let mut run = Run::start(gradstep(&home, &["figure-14"]));
+    run.wait_for("step 1/10");
+    run.wait_for(" n → forward  l ← back  j ↓ finer");
+    assert!(run.screen().contents().contains("Ctrl-x play"));
+    run.press("h");
+    run.wait_for("step 2/10");
+    // a click on a text of the key bar presses the key of its command, whatever the keys of the user
+    run.press("\x1b[<0;8;24M\x1b[<0;8;24m");
+    run.wait_for("step 3/10");
+    run.press("l");
+    run.wait_for("step 2/10");
+    run.press("?");
+    run.wait_for("n  h  →");
+    let help = run.screen().contents();
+    assert!(help.contains("l  ←") && !help.contains("l  →"), "{help}");
+    // the next match has no key of its own any more
+    run.resize(120, 60);
+    run.press(&"j".repeat(30));
+    run.wait_for(":next match");
+    run.press("\x1b");
+    run.wait_for("n → forward");
+    assert_quits(run);
+}

@@ -113,7 +113,9 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
             text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));
         }
         for row in keys::rows(focus) {
-            let keys = row.keys.iter().map(|key| keys::shown(key)).collect::<Vec<_>>().join("  ");
+            let keys = keys::user_keys(state, row).into_iter().map(keys::shown).collect::<Vec<_>>().join("  ");
+            // the user has given all its keys another meaning
+            let keys = if keys.is_empty() { format!(":{}", row.name) } else { keys };
             text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.words, inside));
         }
     }
