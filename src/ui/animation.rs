@@ -24,8 +24,8 @@ use super::theme::Background;
 pub const MAX_FRAMES: usize = 1000;
 /// The largest size of the file in MiB, about: styles are estimated.
 pub const MAX_MEBIBYTES: usize = 16;
-/// The number of bytes of a span of frames in a style.
-const SPAN_BYTES: usize = 64;
+/// The number of bytes of a span of an element in the styles, on average: an element shares its style with others.
+const SPAN_BYTES: usize = 8;
 /// Frames that are visible for less time are left out.
 const SHORTEST_MS: u64 = 10;
 /// The shortest time for which the last frame is visible.
@@ -217,7 +217,7 @@ mod tests {
     fn an_animation_has_a_largest_size() {
         let mut animation = Animation { max_bytes: 1000, ..Animation::new(Background::Dark) };
         let added = (0..100).take_while(|number| animation.add(Duration::from_secs(*number), frame(&format!("{number}")))).count();
-        assert!((3..10).contains(&added), "{added}");
+        assert!((5..15).contains(&added), "{added}");
         assert!(animation.finish(Duration::ZERO).len() < 3000);
     }
 }

@@ -103,6 +103,7 @@ const TOPICS: &[Topic] = &[
     row("size,small,layout", Answer::Command(Action::CycleSetting(Setting::Pane, 1)), "a screen of 120x40 shows all panes; on a small one Tab changes the pane"),
     row("record,recording,lecture,same run,same run twice,demo,twice", Answer::Shell("{scenario} --record lecture.session"), "records the keys: copies the command line for a shell"),
     row("replay,same run,same run twice,lecture,twice", Answer::Shell("replay lecture.session"), "plays a recording: copies the command line for a shell"),
+    row("animation,animated,movie,film,gif,video,moving picture", Answer::Shell("replay lecture.session --format svg -o lecture.svg"), "a recording as a moving picture: copies the command line for a shell"),
     row("open at,start,launch,address,addresses,link", Answer::Shell("{scenario} --at {address}"), "opens gradstep at this step: copies the command line for a shell"),
     row("ci,fail,exit status,exit code,pipeline,assert", Answer::Shell("gradcheck {scenario}"), "exit status 1 if a derivative is wrong: copies the command line for a shell"),
     row("csv,json,table,save values,all values", Answer::Shell("trace {scenario} --format csv -o steps.csv"), "all steps as a table: copies the command line for a shell"),
