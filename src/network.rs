@@ -14,6 +14,7 @@ mod descent;
 mod descent_result;
 mod learn;
 mod numbers;
+mod part_sums;
 mod run;
 mod sample_runs;
 mod series;

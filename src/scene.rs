@@ -57,7 +57,7 @@ pub struct Scene<'a> {
     pub digits: Digits,
     /// The notation of entries and terms: Unicode on the screen.
     term_notation: Notation,
-    /// The formats of tensors' numbers, found when they are first needed.
+    /// The formats of tensors' numbers, sorted by tensor, found when they are first needed.
     formats: RefCell<Vec<(Id, ColumnFormat)>>,
     /// The entries that this step reads, found when they are first needed.
     sources_now: OnceCell<Vec<TensorEntry>>,

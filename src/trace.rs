@@ -20,6 +20,7 @@ mod paths;
 mod running_sums;
 mod sampled_entries;
 mod scan;
+mod steps;
 mod term_reads;
 #[cfg(test)]
 mod tests;
@@ -31,16 +32,15 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::expr::{Expr, Notation, OperandForm, Sign};
-use crate::glyph;
+use crate::expr::{Notation, OperandForm, Sign};
 use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
-use crate::op::rule::{Arg, Equation, Origin, Term, joined_index};
-use crate::op::slot::{Reads, Slot};
-use crate::step::{Factor, Pass, Step, TensorEntry, Unit};
-use crate::tensor::{Index, len, unravel};
+use crate::op::rule::Equation;
+use crate::op::slot::Slot;
+use crate::step::{Pass, Unit};
+use crate::tensor::{len, unravel};
 
 use future::LaterNumbers;
-use running_sums::{PartialSum, RunningSums};
+use running_sums::RunningSums;
 use sampled_entries::EntrySamples;
 
 pub use find::{MAX_ARGUMENTS, ReadingStep, Sources, zero_sentence};
@@ -266,60 +266,10 @@ impl Trace {
         Some(Position { step: k, sample_run, op: number, entry: low, term: term_of_op - first, terms, segment })
     }
 
-    /// Returns step k, or `None` if there is no such step.
-    #[must_use]
-    pub fn get(&self, k: u64) -> Option<Step> {
-        self.position(k).map(|position| self.step(&position))
-    }
-
-    /// Returns the step at a position.
-    #[must_use]
-    pub fn step(&self, at: &Position) -> Step {
-        let (run, op, number) = self.op(at.segment);
-        let PartialSum { part, terms_before, sum } = self.sum_before(at);
-        let (rule, x) = run.part(op, number, part);
-        let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - terms_before);
-        let network = self.network_of(at.sample_run);
-        let info = network.tensor(op.output);
-        let step = Step {
-            iteration: self.iteration,
-            sample: self.sample_runs[at.sample_run].sample.map(|sample| sample + 1),
-            step: at.step,
-            pass: op.pass,
-            op: info.name.clone(),
-            index: unravel(at.entry, &info.shape),
-            term: at.term + 1,
-            terms: at.terms,
-            kind,
-            factors: args.iter().map(|arg| factor(network, &op.parts[part].operands, arg)).collect(),
-            function,
-            value,
-            sum: sum + value,
-        };
-        match &self.future {
-            // only in tests
-            Some(future) => future.step(step),
-            None => step,
-        }
-    }
-
-    /// Returns the name of a derived factor (a factor that is computed from operands), such as `relu'(conv1.z)`. The factor has the expression `expr` and
-    /// belongs to a part of the op at a position; `part` is the index of this part.
-    #[must_use]
-    pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
-        derived_name(self.network_of(at.sample_run), &self.op_at(at).parts[part].operands, expr)
-    }
-
     /// The op at a position.
     #[must_use]
     pub fn op_at(&self, at: &Position) -> &Op {
         self.op(at.segment).1
-    }
-
-    /// Returns the index of the part of the op that has the term at a position.
-    #[must_use]
-    pub fn part_at(&self, at: &Position) -> usize {
-        self.sum_before(at).part
     }
 
     /// The equation of a part of the op at a position.
@@ -466,33 +416,4 @@ impl Trace {
             std::cmp::Ordering::Equal => Progress::Partial(self.step(now).sum),
         }
     }
-}
-
-/// Converts an argument of a term to a factor of a step, with the name of its tensor and the index of its entry.
-fn factor(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Factor {
-    let value = arg.value;
-    match &arg.origin {
-        Origin::Constant => Factor { name: None, index: Index::new(), value, source: None, derived: None, slice: None },
-        &Origin::Slice { slot, places } => {
-            let source = Some(TensorEntry { tensor: operands[slot], at: places.first });
-            let name = Some(network.tensor(operands[slot]).name.clone());
-            Factor { name, index: Index::new(), value, source, derived: None, slice: Some(places) }
-        }
-        &Origin::Entry { slot, at } => {
-            let info = network.tensor(operands[slot]);
-            let source = Some(TensorEntry { tensor: operands[slot], at });
-            Factor { name: Some(info.name.clone()), index: unravel(at, &info.shape), value, source, derived: None, slice: None }
-        }
-        &Origin::Derived { expr, slot, at, second } => {
-            let info = network.tensor(operands[slot]);
-            let index = joined_index(unravel(at, &info.shape), second.map(|second| unravel(second, &info.shape)));
-            let source = Some(TensorEntry { tensor: operands[slot], at });
-            Factor { name: Some(derived_name(network, operands, expr).into()), index, value, source, derived: Some(expr), slice: None }
-        }
-    }
-}
-
-/// Returns the text of an expression with the names of the operands: `relu'(conv1.z)`.
-fn derived_name(network: &Network, operands: &Reads<Id>, expr: &Expr) -> String {
-    glyph::ascii_text(&expr.text(Notation::Ascii, &mut |slot, _| network.tensor(operands[slot]).name.to_string()))
 }

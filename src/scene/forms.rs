@@ -16,8 +16,10 @@ impl Scene<'_> {
     /// Returns the format of a tensor's known numbers. That of the result has room for numbers that are not computed yet.
     #[must_use]
     pub fn format(&self, tensor: Id) -> ColumnFormat {
-        if let Some((_, format)) = self.formats.borrow().iter().find(|(id, _)| *id == tensor) {
-            return *format;
+        // a picture of a graph asks for some hundred formats
+        let found = |formats: &[(Id, ColumnFormat)]| formats.binary_search_by_key(&tensor, |(id, _)| *id);
+        if let Ok(place) = found(&self.formats.borrow()) {
+            return self.formats.borrow()[place].1;
         }
         let numbers = self.numbers(tensor);
         let numbers = || numbers.iter().copied();
@@ -31,7 +33,9 @@ impl Scene<'_> {
         } else {
             ColumnFormat::with(self.digits, numbers())
         };
-        self.formats.borrow_mut().push((tensor, format));
+        let mut formats = self.formats.borrow_mut();
+        let (Ok(place) | Err(place)) = found(&formats);
+        formats.insert(place, (tensor, format));
         format
     }
 
@@ -96,8 +100,10 @@ impl Scene<'_> {
     /// Returns the running sum after a term of the entry in progress as text, if it is known.
     #[must_use]
     pub fn sum_text(&self, number: u64) -> Option<String> {
-        let term = self.term(number);
-        if number == 0 && number < self.at.term { self.term_text(&term) } else { term.sum().map(|sum| self.value_text(sum)) }
+        if number == 0 && number < self.at.term {
+            return self.term_text(&self.term(number));
+        }
+        self.sum_after(number).map(|sum| self.value_text(sum))
     }
 
     /// Returns the value of a term of the entry in progress, or a running sum, as text. It has the form of the result, unless that form is too coarse for it.

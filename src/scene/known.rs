@@ -41,6 +41,7 @@ enum TermState {
 /// One term of the entry in progress. Its symbols are always known. Its numbers are known from the step on that computes the term.
 #[derive(Debug)]
 pub struct EntryTerm {
+    /// The step of the term. Only [`Scene::sum_after`] returns its running sum, because that takes additions.
     pub(super) step: Step,
     /// The part of the op to which the term belongs, counted from 0.
     pub(super) part: usize,
@@ -63,12 +64,6 @@ impl EntryTerm {
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         self.is_known().then_some(self.step.value)
-    }
-
-    /// Returns the running sum after the term, if it is known.
-    #[must_use]
-    pub fn sum(&self) -> Option<f64> {
-        self.is_known().then_some(self.step.sum)
     }
 
     /// Returns whether its value is asked for.
@@ -334,11 +329,21 @@ impl<'a> Scene<'a> {
         if term == self.at.term {
             return EntryTerm { step: self.step.clone(), part: self.part(), state };
         }
-        let mut step = self.trace.step(&at);
+        let (mut step, part) = self.trace.step_without_sum(&at);
         if state != TermState::Known {
             hide(&mut step);
         }
-        EntryTerm { step, part: self.trace.part_at(&at), state }
+        EntryTerm { step, part, state }
+    }
+
+    /// Returns the running sum after a term of the entry in progress, if it is known. The terms count from 0.
+    #[must_use]
+    pub fn sum_after(&self, term: u64) -> Option<f64> {
+        if term == self.at.term {
+            return self.running_sum();
+        }
+        let at = self.at.with_term(term);
+        (at.step <= self.last_known).then(|| self.trace.step(&at).sum)
     }
 
     /// Returns a term in numbers, such as `0.5·2`, if its numbers are known. If only one factor reads a tensor and this factor is derived by arithmetic, such as a − t,

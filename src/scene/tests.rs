@@ -47,7 +47,7 @@ fn a_number_is_known_from_its_last_step_on() {
         for term in 0..scene.at.terms {
             let (entry_term, is_later) = (scene.term(term), term > scene.at.term);
             assert_eq!(entry_term.value().is_none(), is_later);
-            assert_eq!(entry_term.sum().is_none(), is_later);
+            assert_eq!(scene.sum_after(term).is_none(), is_later);
             assert_eq!(scene.in_numbers(&entry_term).is_none(), is_later);
             assert!(!scene.in_symbols(&entry_term).is_empty());
         }

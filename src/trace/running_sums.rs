@@ -1,21 +1,25 @@
-//! Checkpoints of the running sum of one entry, so that a step of a long sum takes no more time than a step of a short sum.
+//! Stored running sums of the last requested entries, so that a step of a long sum takes no more time than a step of a short sum.
 //!
 //! In a layer norm over 10⁶ numbers an entry can have 10⁶ terms. The step of term 500,000 shows the running sum, and the next step must not add 500,000 terms
-//! again. So two kinds of running sums are stored: those before every 1024th term (the checkpoints), and the sum before the last requested term:
+//! again. So three kinds of running sums are stored: those before every 1024th term (the checkpoints), those before every 32nd term around the last requests, and
+//! the sum before the last requested term:
 //!
 //! ```text
 //! checkpoints before the terms 0, 1024, 2048, …
-//! request term 2050: add 2 terms to checkpoint 2048, store the sum before 2050
-//! request term 2051: add 1 term to the sum before 2050, store the sum before 2051
-//! request term 2049: add 1 term to checkpoint 2048
+//! request term 2090: add 42 terms to checkpoint 2048, store the sums before 2080 and 2090
+//! request term 2091: add 1 term to the sum before 2090, store the sum before 2091
+//! request term 2085: add 5 terms to the sum before 2080
 //! ```
 //!
+//! If the terms belong to very many parts, as in a mean over 10⁵ samples, the run has some of the sums already ([`Run::sum_before_part`](crate::network::Run::sum_before_part)).
 //! The terms are always added in the order of the entry, so the bits are those of a sum from the first term on.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Position, Trace};
+use crate::tally;
 
 /// The largest number of terms of a sum that has no checkpoints.
 const SHORT_SUM: u64 = 64;
@@ -24,6 +28,12 @@ const SHORT_SUM: u64 = 64;
 pub(super) const INTERVAL: u64 = 1024;
 /// The largest number of checkpoints of an entry. They take half a megabyte.
 const MAX_CHECKPOINTS: u64 = 1 << 14;
+/// The number of fine checkpoints from one checkpoint to the next, around the last requested terms.
+const FINE: u64 = 32;
+/// The largest number of fine checkpoints of an entry: those of two intervals, because a screen can show the terms on both sides of a checkpoint.
+const MAX_FINE: usize = 64;
+/// The largest number of entries whose sums are stored. Moves back and forth between a few long entries, such as the gradients of a reduce pass, need no new sums.
+const MAX_ENTRIES: usize = 8;
 
 /// The state of an entry's sum before one of its terms.
 #[derive(Clone, Copy, Debug)]
@@ -39,74 +49,127 @@ pub(super) struct PartialSum {
 /// The state before the first term. The sum starts with −0: starting with 0 would turn a first term −0 into 0.
 pub(super) const START: PartialSum = PartialSum { part: 0, terms_before: 0, sum: -0.0 };
 
-/// An entry with its checkpoints.
+/// A term of an entry, from 0, and the state before this term.
+type Checkpoint = (u64, PartialSum);
+
+/// An entry with its stored sums.
 #[derive(Debug)]
 struct EntrySums {
     /// The position of the entry's first term.
     first: Position,
     /// The number of terms between two checkpoints.
     interval: u64,
-    /// The states before the terms 0, `interval`, 2 · `interval`, …
-    checkpoints: Vec<PartialSum>,
-    /// The last requested term, and the state before this term.
-    last: (u64, PartialSum),
+    /// The states before the terms 0, `interval`, 2 · `interval`, …, as far as they are computed, in order.
+    checkpoints: Vec<Checkpoint>,
+    /// The states before every `interval` / [`FINE`]th term in the intervals of the last requests.
+    fine: VecDeque<Checkpoint>,
+    /// The state before the last requested term.
+    last: Checkpoint,
 }
 
-/// The checkpoints of the last requested entry.
+impl EntrySums {
+    /// Begins an entry. `first` is the position of its first term.
+    fn new(first: Position) -> Self {
+        let interval = INTERVAL.max(first.terms.div_ceil(MAX_CHECKPOINTS));
+        Self { first, interval, checkpoints: vec![(0, START)], fine: VecDeque::new(), last: (0, START) }
+    }
+
+    /// Returns the last stored state at or before a term.
+    fn nearest(&self, term: u64) -> Checkpoint {
+        let checkpoint = self.checkpoints[self.checkpoints.partition_point(|(before, _)| *before <= term) - 1];
+        let others = self.fine.iter().chain([&self.last]).filter(|(before, _)| *before <= term);
+        others.fold(checkpoint, |nearest, other| if other.0 > nearest.0 { *other } else { nearest })
+    }
+
+    /// Stores the state before a term if the term has a checkpoint. `is_near` is `true` in the interval of a request, where there are fine checkpoints.
+    fn store(&mut self, state: Checkpoint, is_near: bool) {
+        if state.0.is_multiple_of(self.interval) {
+            let place = self.checkpoints.partition_point(|(before, _)| *before < state.0);
+            self.checkpoints.insert(place, state);
+        } else if is_near && state.0.is_multiple_of(self.spacing()) {
+            self.fine.truncate(MAX_FINE - 1);
+            self.fine.push_front(state);
+        }
+    }
+
+    /// The number of terms between two fine checkpoints.
+    fn spacing(&self) -> u64 {
+        self.interval / FINE
+    }
+}
+
+/// The sums of the last requested entries, the newest first.
 #[derive(Debug, Default)]
-pub(super) struct RunningSums(Mutex<Option<EntrySums>>);
+pub(super) struct RunningSums(Mutex<Vec<EntrySums>>);
 
 impl RunningSums {
-    /// Returns the position of step k if it is a step of the last requested entry. This is faster than a search.
+    /// Returns the position of step k if it is a step of one of the last requested entries. This is faster than a search.
     pub(super) fn position(&self, k: u64) -> Option<Position> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = kept.as_ref()?.first;
-        let term = k.checked_sub(first.step).filter(|term| *term < first.terms)?;
-        Some(first.with_term(term))
+        kept.iter().find_map(|EntrySums { first, .. }| {
+            let term = k.checked_sub(first.step).filter(|term| *term < first.terms)?;
+            Some(first.with_term(term))
+        })
     }
 }
 
 impl Trace {
     /// Returns the state of an entry's sum before the term at a position.
     pub(super) fn sum_before(&self, at: &Position) -> PartialSum {
-        // this sum needs no checkpoints, so the checkpoints of the last requested entry are kept
+        // this sum needs no checkpoints, so no stored sums of another entry are dropped for it
         if at.terms <= SHORT_SUM || at.term == 0 {
             return self.continue_sum(at, START, 0..at.term);
         }
         let mut kept = self.running_sums.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = at.with_term(0);
-        let entry = match kept.take() {
-            Some(entry) if entry.first == first => entry,
-            _ => {
-                EntrySums { first, interval: INTERVAL.max(at.terms.div_ceil(MAX_CHECKPOINTS)), checkpoints: vec![START], last: (0, START) }
-            }
-        };
-        let EntrySums { interval, checkpoints, last, .. } = kept.insert(entry);
-        let interval = *interval;
-        // the missing checkpoints up to the requested term
-        let (mut partial, mut term) = (checkpoints[checkpoints.len() - 1], (checkpoints.len() as u64 - 1) * interval);
-        while term + interval <= at.term {
-            partial = self.continue_sum(at, partial, term..term + interval);
-            term += interval;
-            checkpoints.push(partial);
+        if let Some(found) = kept.iter().position(|entry| entry.first == first) {
+            kept[..=found].rotate_right(1);
+        } else {
+            kept.truncate(MAX_ENTRIES - 1);
+            kept.insert(0, EntrySums::new(first));
         }
-        // the nearest earlier state: the state before the last requested term, or a checkpoint
-        let number = at.term / interval;
-        let checkpoint = usize::try_from(number).map_or(partial, |number| checkpoints[number]);
-        let checkpoint_term = number * interval;
-        let (from, nearest) = if (checkpoint_term..=at.term).contains(&last.0) { *last } else { (checkpoint_term, checkpoint) };
-        *last = (at.term, self.continue_sum(at, nearest, from..at.term));
-        last.1
+        let entry = &mut kept[0];
+        let (mut term, mut partial) = entry.nearest(at.term);
+        if at.term - term > entry.spacing() {
+            let of_run = self.sum_of_run(at).filter(|(before, _)| *before > term);
+            (term, partial) = of_run.unwrap_or((term, partial));
+        }
+        while term < at.term {
+            // far from the requested term, only every `interval`th state is stored
+            let is_near = at.term - term < entry.interval;
+            let distance = if is_near { entry.spacing() } else { entry.interval };
+            let end = ((term / distance + 1) * distance).min(at.term);
+            partial = self.continue_sum(at, partial, term..end);
+            term = end;
+            entry.store((term, partial), is_near);
+        }
+        entry.last = (term, partial);
+        partial
+    }
+
+    /// Returns the last state at or before a position that the run has stored, with its term. There are such states only if the op has very many parts.
+    fn sum_of_run(&self, at: &Position) -> Option<Checkpoint> {
+        let (run, op, number) = self.op(at.segment);
+        let offsets = self.network_of(at.sample_run).part_offsets(number)?;
+        let part = offsets.partition_point(|offset| *offset <= at.term) - 1;
+        let (part, sum) = run.sum_before_part(op, number, part, at.entry)?;
+        Some((offsets[part], PartialSum { part, terms_before: offsets[part], sum }))
     }
 
     /// Adds these terms (from 0) of the entry at a position to `partial`, which is the sum of all earlier terms.
     fn continue_sum(&self, at: &Position, mut partial: PartialSum, terms: Range<u64>) -> PartialSum {
         let (run, op, number) = self.op(at.segment);
+        let offsets = self.network_of(at.sample_run).part_offsets(number);
         let mut term = terms.start;
         loop {
             let (rule, x) = run.part(op, number, partial.part);
-            let part_terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
+            let part_terms = match offsets {
+                Some(offsets) => offsets[partial.part + 1] - offsets[partial.part],
+                None => rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry),
+            };
             let end = terms.end.min(partial.terms_before + part_terms);
+            // for tests, which count the work
+            tally::count(end.saturating_sub(term));
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1 + end.saturating_sub(term));
             if term < end {

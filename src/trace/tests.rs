@@ -6,9 +6,10 @@ use super::*;
 use crate::network::{Builder, Node};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::operator::Operator;
-use crate::op::rule::{Operands, Rule};
+use crate::op::rule::{Operands, Rule, Term};
 
 use crate::scenario::{Limits, Source, read};
+use crate::step::Step;
 use crate::tensor::from_flat;
 
 /// Returns the trace of J = 2 (a b + c), figure 14 of V. Petersen's series.
@@ -182,6 +183,88 @@ fn a_step_in_a_long_sum_needs_little_work_after_the_first_step_there() {
         assert!(hundred <= 4 * INTERVAL && again <= 2 * INTERVAL, "{op}: {hundred} and {again} of {terms} terms");
         let (earlier_steps, _) = work_of(trace, first + 100..first + 200);
         assert!(earlier_steps <= 4 * INTERVAL, "{op}: {earlier_steps}");
+    }
+}
+
+#[test]
+fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
+    let trace = many_samples();
+    let first = trace.resolve(&"reduce:loss".parse().expect("an address")).expect("a step");
+    // on both sides of a checkpoint
+    let now = first + 4 * INTERVAL;
+    let ask = |step: u64| trace.get(step).expect("a step").sum;
+    ask(now);
+    ask(now - 20);
+    let before = WORK.get();
+    let mut asked = 0;
+    for step in now..now + 10 {
+        // the step, and then the terms on the screen
+        for around in std::iter::once(step).chain(step - 20..step + 20) {
+            ask(around);
+            asked += 1;
+        }
+    }
+    let work = WORK.get() - before;
+    // one term and the part of the next term for each request, and up to 32 terms for the first of each screen
+    assert!(work <= 4 * asked + 10 * 80, "{work} for {asked} requests");
+}
+
+#[test]
+fn moves_between_long_entries_add_no_sum_again() {
+    let many = many_samples();
+    let last_steps = ["reduce:loss", "reduce:grad.fc1.weight", "reduce:grad.fc1.bias"].map(|op| {
+        let first = many.resolve(&op.parse().expect("an address")).expect(op);
+        first + many.position(first).expect("a step").terms - 1
+    });
+    let long = trace_of(
+        "title = \"long\"\ninput = { init = \"normal\", seed = 1, shape = [20000] }\ntarget = { init = \"normal\", seed = 2 }\nloss = \"squared_error\"\n\
+         [[layer]]\ntype = \"layer_norm\"\n",
+    );
+    let of_long = ["norm1.mean", "norm1.var", "loss"].map(|op| {
+        let first = long.resolve(&op.parse().expect("an address")).expect(op);
+        first + long.position(first).expect("a step").terms - 1
+    });
+    for (trace, steps) in [(&many, last_steps), (&long, of_long)] {
+        let ask = || steps.map(|step| trace.get(step).expect("a step").sum.to_bits());
+        let sums = ask();
+        let before = WORK.get();
+        assert_eq!((ask(), ask()), (sums, sums));
+        let work = WORK.get() - before;
+        // one term for each of the six requests, and the parts around it
+        assert!(work <= 6 * 4, "{work}");
+    }
+}
+
+#[test]
+fn the_sum_of_very_many_parts_is_not_added_up_again() {
+    let trace = many_samples();
+    for op in ["reduce:loss", "reduce:grad.fc1.weight", "reduce:grad.fc1.bias"] {
+        let first = trace.resolve(&op.parse().expect("an address")).expect(op);
+        let last = first + trace.position(first).expect("a step").terms - 1;
+        let before = WORK.get();
+        let step = trace.get(last).expect("a step");
+        let work = WORK.get() - before;
+        assert!(work <= 3 * INTERVAL, "{op}: {work}");
+        // the bits are those of the value, which the kernel has computed
+        let at = trace.position(last).expect("a step");
+        let value = trace.run(at.sample_run).values(trace.op_at(&at).output)[at.entry];
+        assert_eq!(step.sum.to_bits(), value.to_bits(), "{op}");
+    }
+}
+
+#[test]
+fn a_term_without_its_running_sum_adds_nothing() {
+    let trace = many_samples();
+    let first = trace.resolve(&"reduce:loss".parse().expect("an address")).expect("a step");
+    for step in [first + 11_000, first + 3000, first + 7000] {
+        let at = trace.position(step).expect("a step");
+        let before = WORK.get();
+        let (without, part) = trace.step_without_sum(&at);
+        assert_eq!(trace.part_at(&at), part);
+        assert_eq!(WORK.get() - before, 0);
+        let with = trace.step(&at);
+        assert!(without.sum.is_nan());
+        assert_eq!(Step { sum: with.sum, ..without }, with);
     }
 }
 

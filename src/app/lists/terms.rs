@@ -66,7 +66,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         matches!(*row, TermRow::Term(at) if at == now) || matches!(*row, TermRow::Zeros(begin, end) if (begin..end).contains(&now))
     };
     list.selected = folded.iter().position(contains_step).unwrap_or(0);
-    let sum = there.term(known - 1).sum().unwrap_or(0.0);
+    let sum = there.sum_after(known - 1).unwrap_or(0.0);
     let sum = there.value_text(sum);
     let to_come = match all - known {
         0 => String::new(),

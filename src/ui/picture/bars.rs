@@ -58,7 +58,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let sum = view.running_sum();
     bars.push(Bar { name, value: sum, text: sum.map(|sum| view.value_text(sum)).unwrap_or_default(), role });
 
-    let values = || terms.iter().flat_map(|(_, term)| [term.value(), term.sum()]).flatten();
+    let values: Vec<f64> = terms.iter().flat_map(|(number, term)| [term.value(), view.sum_after(*number)]).flatten().collect();
     let room = usize::from(area.width) - 2;
     // the widths of the names and of the numbers
     let names = widest.min(room - MIN_BARS);
@@ -68,7 +68,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let left = 1 + names + numbers + 1;
     // the largest magnitudes to the left and to the right of the axis
     let [negative, positive] =
-        [-1.0, 1.0].map(|sign| round_up(values().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
+        [-1.0, 1.0].map(|sign| round_up(values.iter().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
     let scale = Scale { largest: negative + positive, cells: room + 1 - left };
     let axis = left + scale.bar_cells(negative);
     // few lines are spread over a high area, in its middle
