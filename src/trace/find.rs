@@ -368,16 +368,22 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
         let (entry, segment) = (at.entry, at.segment);
-        // the operands, the rule and the terms of the current part
-        let mut current_part = None;
+        let offsets = self.network_of(at.sample_run).part_offsets(number).unwrap_or_default();
+        // mostly the next part has the next term
+        let next_part = move |part: usize, term: u64| {
+            offsets.get(part + 1..part + 3).is_some_and(|ends| (ends[0]..ends[1]).contains(&term)).then(|| (part + 1, offsets[part + 1]))
+        };
+        // the index of the current part, its operands, its rule and its terms
+        let mut current_part: Option<(usize, _, _, _, Range<u64>)> = None;
         terms.map_while(move |term| {
-            if current_part.as_ref().is_none_or(|(.., part_terms): &(_, _, _, Range<u64>)| !part_terms.contains(&term)) {
-                let (part, first) = self.part_of(segment, entry, term)?;
+            if current_part.as_ref().is_none_or(|(.., part_terms)| !part_terms.contains(&term)) {
+                let next = current_part.as_ref().and_then(|(part, ..)| next_part(*part, term));
+                let (part, first) = next.or_else(|| self.part_of(segment, entry, term))?;
                 let (rule, x) = run.part(op, number, part);
                 let part_terms = first..first + rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
-                current_part = Some((&op.parts[part].operands, rule, x, part_terms));
+                current_part = Some((part, &op.parts[part].operands, rule, x, part_terms));
             }
-            let (operands, rule, x, part_terms) = current_part.as_ref()?;
+            let (_, operands, rule, x, part_terms) = current_part.as_ref()?;
             Some(see(network, operands, &rule.term(x, entry, term - part_terms.start)))
         })
     }

@@ -35,9 +35,6 @@ const HEIGHT: u16 = 6;
 /// The smallest height of a tall screen. There the pane of a scalar graph has one more line.
 const TALL_SCREEN: u16 = 30;
 
-/// The largest number of parts of an op that the heading joins. No line has room for more.
-const MAX_PARTS: usize = 256;
-
 /// The largest number of terms that are shown. No screen has room for more.
 const MAX_TERMS: u64 = 64;
 
@@ -163,21 +160,20 @@ fn left_and_sign(view: &View<'_>, left: &str, margin: usize) -> String {
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
     let parts = view.op().parts.len();
     let part = view.part();
-    // formats only as many parts as can fit, and the last
-    let is_formatted = |part: usize| part < MAX_PARTS || part + 1 == parts;
     let right_side = |part: usize| view.right_hand_side(part, view.notation);
-    let all: Vec<String> = (0..parts).filter(|part| is_formatted(*part)).map(right_side).collect();
     let (before, after) = (if part > 0 { "… " } else { "" }, if part + 1 < parts { " + …" } else { "" });
-    let first_and_last = match all.as_slice() {
-        [first, _, .., last] => format!("{first} + … {last}"),
-        few => few.join(" "),
+    let first_and_last = match parts {
+        0..3 => (0..parts).map(right_side).collect::<Vec<_>>().join(" "),
+        _ => format!("{} + … {}", right_side(0), right_side(parts - 1)),
     };
-    let texts = [all.join(" "), first_and_last, format!("{before}{}{after}", right_side(part))]
-        .map(|right_side| format!("{}{right_side}", left_and_sign(view, left, margin)));
+    let all = joined_within(room, (0..parts).map(right_side));
+    let only_part = format!("{before}{}{after}", right_side(part));
+    let texts: Vec<String> =
+        all.into_iter().chain([first_and_last, only_part]).map(|right| format!("{}{right}", left_and_sign(view, left, margin))).collect();
     let titles = titles(&view.equation(part), view.notation);
     let fits = |(text, title): &(&String, &str)| width(text) + 3 + width(title) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |title| (text, title.as_ref()))).find(fits);
-    let (text, title) = fitting.unwrap_or((&texts[2], ""));
+    let (text, title) = fitting.unwrap_or((&texts[texts.len() - 1], ""));
     let text = cut(text, room);
     let gap = room.saturating_sub(width(&text) + width(title));
     Line::from(vec![
@@ -185,6 +181,21 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
         Span::raw(" ".repeat(gap)),
         Span::styled(title.to_owned(), view.theme.style(StyleRole::Heading)),
     ])
+}
+
+/// Joins texts with blanks; `None` if they are wider than `room` cells. An op can have very many parts, so no text is made after those that do not fit.
+fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<String> {
+    let mut joined = String::new();
+    for text in texts {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(&text);
+        if width(&joined) > room {
+            return None;
+        }
+    }
+    Some(joined)
 }
 
 /// Returns the title of an equation, and two shorter forms for narrow screens: its gist and its name.
@@ -329,4 +340,29 @@ fn alternative(view: &View<'_>, paths: &[Path], margin: usize, [room, height]: [
     let texts = alternative_texts(view, paths, [room.saturating_sub(margin + 3), height]);
     let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]);
     texts.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn only_the_parts_that_fit_are_formatted() {
+        let formatted = Cell::new(0);
+        let parts = |count: usize| {
+            formatted.set(0);
+            let formatted = &formatted;
+            (0..count).map(move |n| {
+                formatted.set(formatted.get() + 1);
+                format!("+ b{n}")
+            })
+        };
+        assert_eq!(joined_within(14, parts(3)).as_deref(), Some("+ b0 + b1 + b2"));
+        assert_eq!(joined_within(13, parts(3)), None);
+        assert_eq!(joined_within(14, parts(100_000)), None);
+        assert_eq!(formatted.get(), 4);
+        assert_eq!(joined_within(0, parts(0)).as_deref(), Some(""));
+    }
 }

@@ -40,9 +40,9 @@ const LEAST_IMAGE: usize = 10;
 /// The largest number of terms of an entry that decide which region of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
 
-/// The entries that some terms read: for each tensor, ascending row-major indices.
+/// The entries that some terms read, as pairs of a tensor and a row-major index, ascending. In a mean over many samples each term reads another tensor.
 #[derive(Default)]
-struct ReadEntries(Vec<(Id, Vec<usize>)>);
+struct ReadEntries(Vec<(Id, usize)>);
 
 /// The entries that all terms of the current entry read, and those that this step reads.
 #[derive(Default)]
@@ -61,35 +61,37 @@ impl MarkedEntries {
         let in_slice = || view.slices().any(|(other, slice)| other == tensor && slice.contains(at));
         match () {
             () if is_result && at == view.at.entry => Mark::Result,
-            () if read_by_entry.binary_search(&at).is_err() && !in_slice() => Mark::None,
-            () if read_by_step.binary_search(&at).is_ok() || view.step.kind != Kind::Select && in_slice() => Mark::Step,
+            () if read_by_entry.binary_search(&(tensor, at)).is_err() && !in_slice() => Mark::None,
+            () if read_by_step.binary_search(&(tensor, at)).is_ok() || view.step.kind != Kind::Select && in_slice() => Mark::Step,
             () => Mark::Entry,
         }
     }
 }
 
 impl ReadEntries {
-    /// Returns the entries of a tensor.
-    fn of(&self, tensor: Id) -> &[usize] {
-        self.0.iter().find(|(id, _)| *id == tensor).map_or(&[], |(_, entries)| entries)
+    /// Sorts the entries.
+    fn new(sources: impl Iterator<Item = (Id, usize)>) -> Self {
+        Self(sorted(sources))
     }
 
-    /// Groups the entries by tensor.
-    fn by_tensor(sources: impl Iterator<Item = (Id, usize)>) -> Self {
-        let mut grouped: Vec<(Id, Vec<usize>)> = Vec::new();
-        for (id, entry) in sources {
-            // few tensors occur, so a linear search is fast
-            match grouped.iter_mut().find(|(other, _)| *other == id) {
-                Some((_, entries)) => entries.push(entry),
-                None => grouped.push((id, vec![entry])),
-            }
-        }
-        for (_, entries) in &mut grouped {
-            entries.sort_unstable();
-            entries.dedup();
-        }
-        Self(grouped)
+    /// Returns the pairs of a tensor.
+    fn of(&self, tensor: Id) -> &[(Id, usize)] {
+        let [first, end] = [tensor, tensor + 1].map(|tensor| self.0.partition_point(|(id, _)| *id < tensor));
+        &self.0[first..end]
     }
+
+    /// Iterates over the entries of a tensor in order.
+    fn entries(&self, tensor: Id) -> impl Iterator<Item = usize> + '_ {
+        self.of(tensor).iter().map(|(_, at)| *at)
+    }
+}
+
+/// Returns items in order, each once.
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = items.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Returns the smallest width of the pane at which all matrices are completely visible. `room` is the area that the pane may use three fifths of; if the matrices
@@ -199,7 +201,7 @@ pub(super) fn marks(view: &View<'_>) -> MarkedEntries {
     let end = (first + MAX_MARKED).min(view.at.terms);
     let by_step = || view.sources_now().iter().map(|source| (source.tensor, source.at));
     let by_entry = view.sources_of(&view.at, first..end).flatten().chain(by_step());
-    MarkedEntries { by_entry: ReadEntries::by_tensor(by_entry), by_step: ReadEntries::by_tensor(by_step()) }
+    MarkedEntries { by_entry: ReadEntries::new(by_entry), by_step: ReadEntries::new(by_step()) }
 }
 
 /// Returns the kind of image in which an operand is drawn; `None` for numbers. Images are chosen for matrices of which not all numbers fit into the pane, and
@@ -248,7 +250,7 @@ fn with_matrix<T>(
     } else {
         let read_now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
         // if this step does not read the operand, the focus is on an entry that another term reads
-        read_now.or_else(|| marks.by_entry.of(tensor).first().copied())
+        read_now.or_else(|| marks.by_entry.entries(tensor).next())
     };
     // the channel that [ and ] have chosen
     let grid = Grid::of(&info.shape);
@@ -284,7 +286,7 @@ fn with_matrix<T>(
 fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
     let grid = Grid::of(&view.network().tensor(operand.shown.tensor).shape);
     let [block, ..] = grid.coordinates(focus?);
-    let in_block = marks.by_entry.of(operand.shown.tensor).iter().copied().filter(|at| grid.coordinates(*at)[0] == block);
+    let in_block = marks.by_entry.entries(operand.shown.tensor).filter(|at| grid.coordinates(*at)[0] == block);
     (!operand.shown.is_result).then(|| region(&grid, in_block))?
 }
 
@@ -305,8 +307,8 @@ fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
 /// consists of several matrices. If not even two of them fit side by side into the pane, the operand requests the size of one.
 fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: Pane) -> Size {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
-    let read = if is_result { &[] } else { needs.of(tensor) };
-    let [rows, columns] = region(&Grid::of(&view.network().tensor(tensor).shape), read.iter().copied()).unwrap_or([0..1, 0..1]);
+    let read = needs.entries(tensor).filter(|_| !is_result);
+    let [rows, columns] = region(&Grid::of(&view.network().tensor(tensor).shape), read).unwrap_or([0..1, 0..1]);
     with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| {
         size_of(matrix, operand, [rows.len(), columns.len()], pane.area.width)
     })
@@ -391,7 +393,7 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Ve
 /// Returns the areas in which most of the matrices is visible, so that the result has as many rows as the operands.
 fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Rect> {
     // computed from values that are the same at every step of the op, so that nothing moves from step to step
-    let needs = ReadEntries::by_tensor(view.typical_reads(MAX_NEEDED));
+    let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
     let mut areas = areas(view, operands, sizes.clone(), pane);
     // the goal: of the result as many rows are visible as of the operand with the most visible rows, or all rows of the result if it has fewer. For this, the
@@ -448,4 +450,47 @@ fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<Size>, pane
         size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
     }
     arrangement.areas(&sizes, pane.area).into_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cmp::Ordering;
+
+    use super::*;
+    use crate::tally;
+
+    /// A pair that counts its comparisons.
+    #[derive(PartialEq, Eq)]
+    struct Counted((Id, usize));
+
+    impl PartialOrd for Counted {
+        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl Ord for Counted {
+        fn cmp(&self, other: &Self) -> Ordering {
+            tally::count(1);
+            self.0.cmp(&other.0)
+        }
+    }
+
+    #[test]
+    fn entries_of_very_many_tensors_are_sorted_with_few_comparisons() {
+        // in no order, each twice
+        let pairs = || (0..2048).map(|n: usize| (n * 1013 % 1024, n % 2));
+        let _ = tally::take();
+        let count = sorted(pairs().map(Counted)).len();
+        // log₂ 2048 = 11
+        let comparisons = tally::take();
+        assert!(comparisons <= 2 * 2048 * 11, "{comparisons}");
+        let read = ReadEntries::new(pairs());
+        assert_eq!(read.0.len(), count);
+        for tensor in [0, 500, 1023] {
+            let entries = sorted(pairs().filter(|(id, _)| *id == tensor).map(|(_, at)| at));
+            assert_eq!(read.entries(tensor).collect::<Vec<_>>(), entries);
+        }
+        assert_eq!(read.entries(1024).next(), None);
+    }
 }
