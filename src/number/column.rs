@@ -12,6 +12,8 @@
 
 use std::fmt::Write as _;
 
+use smallvec::SmallVec;
+
 use super::short::{Digits, FIXED_LIMIT, fixed, integer_digits, scientific, whole_or_word};
 
 /// The smallest number of significant digits that a fixed-point column must show of its largest number. If fewer fit, the column has exponents, unless it
@@ -70,7 +72,8 @@ impl ColumnFormat {
     /// Returns the format for these numbers with this number of digits, at most about `cap` cells wide.
     pub(super) fn chosen(digits: Digits, cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let cap = cap.max(3); // fewer than 3 cells have no room for a decimal, as in `0.5`
-        let values: Vec<f64> = values.into_iter().collect();
+        // a picture of a graph has hundreds of columns of one number
+        let values: SmallVec<[f64; 4]> = values.into_iter().collect();
         let style = choose_style(digits, cap, values.iter().copied().filter(|v| v.is_finite()));
         let mut format = Self { style, digits, before_point: 1, from_point: 0 };
         // a shortcut: no text is formatted after the column has the largest possible width, because formatting is slow

@@ -73,12 +73,12 @@ pub(super) fn whole_or_word(value: f64, digits: i32) -> Option<String> {
     if let Some(word) = word(value) {
         return Some(word.to_owned());
     }
-    (value.fract() == 0.0 && value.abs() < 10_f64.powi(digits)).then(|| signed(value, &format!("{}", value.abs())))
+    (value.fract() == 0.0 && value.abs() < 10_f64.powi(digits)).then(|| signed(value, value.abs().to_string()))
 }
 
 /// Puts the sign of `value` before the text of its magnitude.
-fn signed(value: f64, magnitude: &str) -> String {
-    if value < 0.0 { format!("−{magnitude}") } else { magnitude.to_owned() }
+fn signed(value: f64, magnitude: String) -> String {
+    if value < 0.0 { format!("−{magnitude}") } else { magnitude }
 }
 
 /// Returns a number in fixed point: with `decimals` decimals, or with fewer if the shorter text is exact. `None` if this text would break the law.
@@ -93,7 +93,8 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
     let mut text = format!("{magnitude:.decimals$}");
     let rounded = text.parse::<f64>().ok()?;
     if rounded.total_cmp(&magnitude).is_eq() {
-        return Some(signed(value, text.trim_end_matches('0')));
+        text.truncate(text.trim_end_matches('0').len());
+        return Some(signed(value, text));
     }
     if rounded == 0.0 || decimals == 0 {
         return None;
@@ -103,7 +104,7 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
         text = format!("{}.{:9<decimals$}", magnitude.trunc(), "");
     }
     // a text without a digit from 1 to 9 would show 0
-    text.bytes().any(|b| (b'1'..=b'9').contains(&b)).then(|| signed(value, &text))
+    text.bytes().any(|b| (b'1'..=b'9').contains(&b)).then(|| signed(value, text))
 }
 
 /// Returns a number with an exponent. Its mantissa has `decimals` decimals, or fewer if the shorter text is exact.
@@ -120,14 +121,14 @@ pub(super) fn scientific(value: f64, decimals: usize) -> String {
     // the length of a mantissa with `decimals` decimals: the digit before the point, the point, and the decimals
     let mantissa_len = if decimals == 0 { 1 } else { 2 + decimals };
     if mantissa.len() <= mantissa_len {
-        return signed(value, &exact.replace("e-", "e−"));
+        return signed(value, exact.replace("e-", "e−"));
     }
     let mut text = format!("{magnitude:.decimals$e}");
     if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
         // the number was rounded up to a power of ten, such as 9.9996e5 to 1.000e6, or to infinity: cut off the exact mantissa instead of rounding it
         text = format!("{}e{exponent}", &mantissa[..mantissa_len]);
     }
-    signed(value, &text.replace("e-", "e−"))
+    signed(value, text.replace("e-", "e−"))
 }
 
 /// Returns a number with the digits that are the default, about four: `0.05`, `−0.12`, `1.2e−9`, `3`.

@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::nodes::{GraphNode, cells};
+use super::nodes::{Few, GraphNode, cells};
 
 /// The spacings that are tried: the distance from node to node in rows, and whether value and derivative are above and below the node (`true`) or beside it (`false`).
 const SPACINGS: [(i32, bool); 8] = [(12, true), (9, true), (6, true), (5, true), (4, true), (3, true), (2, false), (1, false)];
@@ -202,8 +202,8 @@ impl Plan {
     }
 
     /// Returns the neighbours of each item: the items to the left that are connected to it, and those to the right.
-    fn links(&self, nodes: &[GraphNode]) -> Vec<[Vec<usize>; 2]> {
-        let mut links = vec![[const { Vec::new() }; 2]; self.items.len()];
+    fn links(&self, nodes: &[GraphNode]) -> Vec<[Few; 2]> {
+        let mut links = vec![<[Few; 2]>::default(); self.items.len()];
         for (&(source, column), &item) in &self.item_at {
             let next_depth = self.columns.first + column + 1;
             let readers = nodes[source].readers.iter().copied().filter(|reader| nodes[*reader].depth == next_depth);
@@ -293,7 +293,7 @@ impl Plan {
     fn settle_column(
         &mut self,
         column: &mut [usize],
-        links: &[[Vec<usize>; 2]],
+        links: &[[Few; 2]],
         uses_both_sides: bool,
         spacing: i32,
         (top, bottom): (i32, i32),
@@ -324,7 +324,7 @@ impl Plan {
 
     /// Returns the row that an item wants, and the weight of this wish: the mean row of its neighbours on both sides, or only on the left. An item without neighbours wants
     /// its own row, with a small weight.
-    fn wanted_row(&self, item: usize, links: &[[Vec<usize>; 2]], uses_both_sides: bool) -> (i32, i32) {
+    fn wanted_row(&self, item: usize, links: &[[Few; 2]], uses_both_sides: bool) -> (i32, i32) {
         let neighbours = links[item].iter().take(if uses_both_sides { 2 } else { 1 }).flatten();
         let (sum, count) = neighbours.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));
         if count == 0 { (self.items[item].row, 1) } else { (sum / count, 16) }

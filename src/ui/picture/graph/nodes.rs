@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use compact_str::CompactString;
+use smallvec::SmallVec;
+
 use crate::network::{Id, Role};
 use crate::text::{cut, width};
 use crate::ui::view::View;
@@ -9,17 +12,20 @@ use crate::ui::view::View;
 /// The largest width of a node's name, in cells.
 const MAX_NAME: usize = 12;
 
+/// Indices of nodes or tensors. Most nodes read and are read by few others, so a picture of a hundred nodes takes no hundreds of allocations.
+pub type Few = SmallVec<[usize; 4]>;
+
 /// A node to draw.
 pub struct GraphNode {
     /// The tensor of the node's value.
     pub id: Id,
-    pub name: String,
+    pub name: CompactString,
     /// The column of the node in the whole graph, from 0.
     pub depth: usize,
     /// The indices of the chosen nodes that this node reads, ascending.
-    pub reads: Vec<usize>,
+    pub reads: Few,
     /// The indices of the chosen nodes that read this node.
-    pub readers: Vec<usize>,
+    pub readers: Few,
     /// `true` if the node reads no node of the graph, because it is an input.
     pub is_given: bool,
     /// The width in cells if the numbers are beside the node, then the width if they are above and below.
@@ -36,7 +42,7 @@ const WHOLE: usize = 3;
 const MAX_NODES: usize = 150;
 
 /// Returns the tensors that a node reads.
-fn reads(view: &View<'_>, id: Id) -> Vec<Id> {
+fn reads(view: &View<'_>, id: Id) -> Few {
     let network = view.network();
     let op = network.producer(id).map(|n| &network.ops()[n]);
     op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied())).collect()
@@ -73,13 +79,13 @@ pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
     let chosen = chosen_nodes(view);
     let mut inputs = chosen.iter().filter(|id| network.producer(**id).is_none()).filter_map(|id| view.number(*id, 0));
     let expected_width = if inputs.all(|number| number.fract() == 0.0) { WHOLE } else { view.digits.typical_width() };
-    let mut nodes: Vec<GraphNode> = Vec::new();
+    let mut nodes: Vec<GraphNode> = Vec::with_capacity(chosen.len());
     // the index of each tensor's node
-    let mut node_of = HashMap::new();
+    let mut node_of = HashMap::with_capacity(chosen.len());
     for (node, id) in chosen.into_iter().enumerate() {
         let info = network.tensor(id);
         let operands = reads(view, id);
-        let mut reads: Vec<usize> = operands.iter().filter_map(|id| node_of.get(id).copied()).collect();
+        let mut reads: Few = operands.iter().filter_map(|id| node_of.get(id).copied()).collect();
         reads.sort_unstable();
         reads.dedup();
         for &read in &reads {
@@ -88,7 +94,7 @@ pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
         }
         node_of.insert(id, node);
         let depth = reads.iter().map(|&read| nodes[read].depth + 1).max().unwrap_or(0);
-        let name = cut(&info.name, MAX_NAME);
+        let name = CompactString::from(cut(&info.name, MAX_NAME));
         let number_width = |id: Id| {
             let known_width = view.entry_text(id, 0).map_or(0, |text| width(&text));
             if network.producer(id).is_some() { known_width.max(expected_width) } else { known_width }
@@ -96,7 +102,7 @@ pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
         let (value, derivative) = (number_width(id), network.gradient_of(id).map_or(0, number_width));
         // beside: blanks and `=` separate name and numbers; above and below: brackets around the name, and a blank on either side
         let widths = [width(&name) + value + derivative + 3, (width(&name) + 4).max(value + 2).max(derivative + 2)];
-        nodes.push(GraphNode { id, name, depth, reads, readers: Vec::new(), is_given: operands.is_empty(), widths: widths.map(cells) });
+        nodes.push(GraphNode { id, name, depth, reads, readers: Few::new(), is_given: operands.is_empty(), widths: widths.map(cells) });
     }
     // an input is in the column before the first node that reads it
     for i in 0..nodes.len() {
