@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::expr::Expr;
 use crate::op::rule::{Arg, Origin};
 use crate::op::slot::Slot;
+use crate::tally;
 use crate::tensor::{Index, unravel};
 use crate::trace::{Position, Trace};
 
@@ -92,6 +93,8 @@ type FactorKey = (usize, Slot, Option<&'static Expr>);
 struct NamesOfOp {
     /// `true` if the names are filled in.
     is_filled: bool,
+    /// `true` if the op has more parts than names are kept, so that the names of a part are not needed again after it.
+    has_many_parts: bool,
     /// The name of the op's own tensor.
     own: EntryName,
     /// The names of the factors so far. Only the first `used` names are valid. The others are kept because their memory is reused.
@@ -102,10 +105,18 @@ struct NamesOfOp {
 impl NamesOfOp {
     /// Returns the index of a factor's name in `factors`, and makes the name if it is new.
     fn find_or_make(&mut self, key: FactorKey, make: impl FnOnce(&mut EntryName)) -> usize {
-        if let Some(i) = self.factors[..self.used].iter().position(|(known, _)| *known == key) {
+        if self.has_many_parts && self.used > 0 && self.factors[0].0.0 != key.0 {
+            self.used = 0;
+        }
+        let is_key = |(known, _): &(FactorKey, EntryName)| {
+            // for tests, which count the work
+            tally::count(1);
+            *known == key
+        };
+        if let Some(i) = self.factors[..self.used].iter().position(is_key) {
             return i;
         }
-        // an op may have thousands of parts: searching all their names would cost more than making names again
+        // searching very many names would cost more than making them again
         if self.used == MAX_FACTOR_NAMES {
             self.used = 0;
         }
@@ -162,10 +173,12 @@ impl<'a> StepNames<'a> {
             self.op = take(cached);
             return;
         }
-        let info = self.trace.network_of(at.sample_run).tensor(self.trace.op_at(at).output);
+        let op = self.trace.op_at(at);
+        let info = self.trace.network_of(at.sample_run).tensor(op.output);
         self.op.own.set(&self.syntaxes[0], &info.name, &info.shape);
         self.op.used = 0;
         self.op.is_filled = true;
+        self.op.has_many_parts = op.parts.len() > MAX_FACTOR_NAMES;
     }
 
     /// Writes the name of an entry of the op's own tensor.
@@ -211,4 +224,24 @@ pub(super) enum FactorText {
 /// Appends a number as JSON.
 pub(super) fn append_number(number: impl Serialize, to: &mut Vec<u8>) {
     serde_json::to_writer(to, &number).expect("writing to a vector cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_very_many_parts_are_not_searched() {
+        for (has_many_parts, most) in [(true, 2 * 1000), (false, 2 * 1000 * MAX_FACTOR_NAMES as u64)] {
+            let mut names = NamesOfOp { has_many_parts, ..NamesOfOp::default() };
+            let mut made = 0;
+            let _ = tally::take();
+            for key in (0..1000).flat_map(|part| [0, 1, 0].map(|input| (part, Slot::Input(input), None))) {
+                names.find_or_make(key, |_| made += 1);
+            }
+            let compared = tally::take();
+            assert_eq!(made, 2000);
+            assert!(compared <= most, "{compared}");
+        }
+    }
 }
