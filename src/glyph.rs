@@ -157,13 +157,12 @@ fn push_digits(out: &mut String, n: usize, table: [char; 10]) {
 const SUBSCRIPTS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
 const SUPERSCRIPTS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 
-/// Returns the subscripts of an entry: `₁₂` for `[1, 2]`. If one of several numbers has more than one digit, commas separate the numbers: `₁₀,₂`.
+/// Returns the subscripts of an entry: `₁₂` for `[1, 2]`, or `₁,₂` with commas.
 #[must_use]
-pub fn subscript(numbers: &[usize]) -> String {
-    let needs_commas = numbers.len() > 1 && numbers.iter().any(|&n| n > 9);
+pub fn subscript(numbers: &[usize], has_commas: bool) -> String {
     let mut out = String::new();
     for (i, &n) in numbers.iter().enumerate() {
-        if needs_commas && i > 0 {
+        if has_commas && i > 0 {
             out.push(',');
         }
         push_digits(&mut out, n, SUBSCRIPTS);
@@ -350,12 +349,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subscripts_have_commas_only_if_a_number_has_two_digits() {
-        assert_eq!(subscript(&[1, 2]), "₁₂");
-        assert_eq!(subscript(&[10, 2]), "₁₀,₂");
-        assert_eq!(subscript(&[1, 10, 3]), "₁,₁₀,₃");
-        assert_eq!(subscript(&[12]), "₁₂");
-        assert_eq!(subscript(&[]), "");
+    fn subscripts_are_digits_with_or_without_commas() {
+        assert_eq!(subscript(&[1, 2], false), "₁₂");
+        assert_eq!(subscript(&[1, 10, 3], true), "₁,₁₀,₃");
+        assert_eq!(subscript(&[12], true), "₁₂");
+        assert_eq!(subscript(&[], true), "");
         assert_eq!(superscript_layer(2), "⁽²⁾");
         assert_eq!(superscript_layer(10), "⁽¹⁰⁾");
     }

@@ -20,9 +20,11 @@
 
 mod column;
 mod short;
+mod shown;
 
 pub use column::ColumnFormat;
 pub use short::{Digits, round_up, short, with_digits};
+pub use shown::result_sign;
 
 use std::fmt;
 use std::io::Write as _;

@@ -11,6 +11,7 @@
 //! A scene may *ask*: then the numbers of this step, or of its whole entry, are not known either, and the user predicts them.
 
 mod blocks;
+mod constants;
 mod forms;
 mod grid;
 mod known;

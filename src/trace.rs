@@ -37,7 +37,7 @@ use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
 use crate::op::rule::Equation;
 use crate::op::slot::Slot;
 use crate::step::{Pass, Unit};
-use crate::tensor::{len, unravel};
+use crate::tensor::len;
 
 use future::LaterNumbers;
 use running_sums::RunningSums;
@@ -338,14 +338,14 @@ impl Trace {
     pub fn shortcut(&self, at: &Position, first: usize) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.sample_run);
-        let index = unravel(at.entry, &network.tensor(op.output).shape);
+        let shape = &network.tensor(op.output).shape;
         // an op can have very many parts, but drawing a frame must not take longer for it
         (0..op.first_16_parts().len()).find_map(|part| {
             let (rule, x) = run.part(op, number, part);
             let (expr, value) = rule.shortcut(&x, at.entry)?;
             let symbol = |slot: Slot, form: OperandForm| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
-                if form == OperandForm::Whole { symbol.text() } else { symbol.short_entry(&index, first, Notation::Unicode) }
+                if form == OperandForm::Whole { symbol.text() } else { symbol.short_entry(at.entry, shape, first, Notation::Unicode) }
             };
             let last_step_of_entry = at.step - at.term + at.terms - 1;
             // for tests: the value is replaced if the last step of the entry is a later step

@@ -106,7 +106,7 @@ fn word(c: char) -> Option<&'static str> {
         '÷' => "divided by",
         '←' => "becomes",
         '→' => "to",
-        '≈' => "about",
+        '≈' => "is about",
         '≠' => "is not",
         '≤' => "at most",
         '≥' => "at least",

@@ -4,6 +4,7 @@ use compact_str::{CompactString, format_compact};
 
 use crate::expr::{Notation, letter};
 use crate::glyph;
+use crate::tensor::unravel;
 
 /// The symbol of a tensor. The caller decides whether subscripts count from 1, as in mathematics, or from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ impl Symbol {
     /// kinds, never a derivative with a letter of its own, such as δ.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
-        let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number]));
+        let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number], false));
         match &self.kind {
             SymbolKind::Derivative(numerator) if numerator == loss => Self { kind: SymbolKind::Derivative(numbered(numerator)), ..self },
             SymbolKind::Derivative(_) | SymbolKind::Velocity => self,
@@ -69,32 +70,32 @@ impl Symbol {
     /// Returns the symbol of the whole tensor.
     #[must_use]
     pub fn whole_in(&self, notation: Notation) -> String {
-        let no_subscripts = &[];
+        let no_subscripts = "";
         self.with_prefix(&self.whole, self.layer, no_subscripts, notation)
     }
 
-    /// Returns the symbol of one entry. `index` counts from 0, and the subscripts count from `first`.
+    /// Returns the symbol of the entry at a row-major place of a tensor of this shape. The subscripts count from `first`.
     #[must_use]
-    pub fn entry(&self, index: &[usize], first: usize, notation: Notation) -> String {
-        self.with_prefix(&self.letter, self.layer, &subscripts(index, first), notation)
+    pub fn entry(&self, place: usize, shape: &[usize], first: usize, notation: Notation) -> String {
+        self.with_prefix(&self.letter, self.layer, &subscripts(place, shape, first), notation)
     }
 
     /// Returns the symbol of one entry without its layer, for narrow equations. The arguments are those of [`Symbol::entry`].
     #[must_use]
-    pub fn short_entry(&self, index: &[usize], first: usize, notation: Notation) -> String {
+    pub fn short_entry(&self, place: usize, shape: &[usize], first: usize, notation: Notation) -> String {
         let no_layer = None;
-        self.with_prefix(&self.letter, no_layer, &subscripts(index, first), notation)
+        self.with_prefix(&self.letter, no_layer, &subscripts(place, shape, first), notation)
     }
 
     /// Returns the letter of an entry, without layer and index.
     #[must_use]
     pub fn letter_in(&self, notation: Notation) -> String {
-        let (no_layer, no_subscripts) = (None, &[]);
+        let (no_layer, no_subscripts) = (None, "");
         self.with_prefix(&self.letter, no_layer, no_subscripts, notation)
     }
 
     /// Returns the symbol with this letter, layer and subscripts, and with the ∂C/∂ of a derivative or the v of a velocity before it.
-    fn with_prefix(&self, name: &str, layer: Option<usize>, subscripts: &[usize], notation: Notation) -> String {
+    fn with_prefix(&self, name: &str, layer: Option<usize>, subscripts: &str, notation: Notation) -> String {
         if notation == Notation::Ascii {
             return glyph::ascii_text(&self.with_prefix(name, layer, subscripts, Notation::Unicode));
         }
@@ -108,8 +109,7 @@ impl Symbol {
                 bare.push_str(&glyph::superscript_layer(layer));
             }
         }
-        let subscript = glyph::subscript(subscripts);
-        bare.push_str(&if latex { glyph::latex(&subscript) } else { subscript });
+        bare.push_str(&if latex { glyph::latex(subscripts) } else { subscripts.to_owned() });
         match &self.kind {
             SymbolKind::Itself => bare,
             SymbolKind::Derivative(loss) if latex => format!(r"\frac{{\partial {}}}{{\partial {bare}}}", letter(loss, notation)),
@@ -120,7 +120,30 @@ impl Symbol {
     }
 }
 
-/// Returns the subscripts of an index: `index[i] + first` for each i.
-fn subscripts(index: &[usize], first: usize) -> Vec<usize> {
-    index.iter().map(|i| i + first).collect()
+/// Returns the subscripts of the entry at a place, from `first`. If the shape has three dimensions or more, a dimension of size 1 has no subscript, unless it is one of the
+/// last two. If a subscript of the tensor can have two digits, commas separate the subscripts of all its entries: with a₁₁,₁₂, a₁₁₁₂ would be hard to read.
+fn subscripts(place: usize, shape: &[usize], first: usize) -> String {
+    let leading = shape.len().saturating_sub(2);
+    let is_shown = |dimension: usize| dimension >= leading || shape.len() < 3 || shape[dimension] > 1;
+    let index = unravel(place, shape);
+    let shown = || (0..shape.len()).filter(|dimension| is_shown(*dimension));
+    let has_commas = shown().any(|dimension| shape[dimension] + first > 10);
+    glyph::subscript(&shown().map(|dimension| index[dimension] + first).collect::<Vec<_>>(), has_commas)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_entries_of_a_tensor_have_commas_or_none() {
+        let entry = |place, shape: &[usize], first| Symbol::of("a", None).short_entry(place, shape, first, Notation::Unicode);
+        assert_eq!([entry(0, &[9, 9], 1), entry(80, &[9, 9], 1)], ["a₁₁", "a₉₉"]);
+        assert_eq!([entry(0, &[10, 2], 1), entry(19, &[10, 2], 1)], ["a₁,₁", "a₁₀,₂"]);
+        // counted from 0, the last of ten has one digit
+        assert_eq!([entry(19, &[10, 2], 0), entry(0, &[11, 2], 0)], ["a₉₁", "a₀,₀"]);
+        // the one channel has no subscript, and needs no comma
+        assert_eq!([entry(0, &[1, 12, 9], 1), entry(8, &[1, 3, 3], 1)], ["a₁,₁", "a₃₃"]);
+        assert_eq!([entry(0, &[400], 1), entry(399, &[400], 1), entry(0, &[], 1)], ["a₁", "a₄₀₀", "a"]);
+    }
 }

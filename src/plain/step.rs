@@ -2,7 +2,8 @@
 
 use crate::glyph::spoken;
 use crate::network::Id;
-use crate::scene::{EntryState, after_sign};
+use crate::number::result_sign;
+use crate::scene::EntryState;
 use crate::step::Factor;
 use crate::text::line;
 use crate::ui::view::View;
@@ -23,7 +24,8 @@ pub(super) fn effect(view: &View<'_>) -> Vec<String> {
 /// Returns the sentences: the equation, the term with the sources of its factors, the sum so far, other ways to compute the entry, and the reason.
 pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
     let op = view.equation(view.part());
-    let mut lines = vec![sentence(&format!("{}. {}", op.title(view.notation), view.equation_text(view.notation)))];
+    let constants = equation::constants(view, ", ");
+    let mut lines = vec![sentence(&format!("{}. {}{constants}", op.title(view.notation), view.equation_text(view.notation)))];
     lines.extend(all_terms(view));
     lines.push(term(view));
     lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));
@@ -66,8 +68,10 @@ fn term(view: &View<'_>) -> String {
     let term = view.term(view.at.term);
     let symbols = view.in_symbols(&term);
     let mut forms = vec![symbols];
+    let mut sign = "=";
     match (view.in_numbers(&term), view.term_text(&term)) {
         (Some(numbers), Some(value)) => {
+            sign = term.value().map_or(sign, |number| result_sign(&[&numbers], &value, number));
             for form in [numbers, value] {
                 if forms.last() != Some(&form) {
                     forms.push(form);
@@ -77,12 +81,14 @@ fn term(view: &View<'_>) -> String {
         (Some(numbers), None) => forms.extend([numbers, ASKED.to_owned()]),
         (None, _) => forms.push(ASKED.to_owned()),
     }
+    let last = forms.pop().unwrap_or_default();
+    let all = if forms.is_empty() { last } else { format!("{} {sign} {last}", forms.join(" = ")) };
     let head = match view.at.terms {
         1 => entry(view),
         terms => format!("Term {} of {terms} of {}", view.at.term + 1, entry(view)),
     };
     let joint = if view.at.terms == 1 { " = " } else { ": " };
-    sentence(&format!("{head}{joint}{}", forms.join(" = ")))
+    sentence(&format!("{head}{joint}{all}"))
 }
 
 /// Returns the sentence about the entry that a factor is or is computed from: its address, the step that computed it, and its value.
@@ -119,7 +125,7 @@ fn sum(view: &View<'_>) -> String {
     let rounding = if view.is_rounding_error() { ", which is 0 but for rounding" } else { "" };
     let before = view.at.term.checked_sub(1).and_then(|before| view.sum_text(before));
     let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(|| result.clone());
-    let sum = before.map_or_else(|| result.clone(), |before| format!("{before} + {} = {result}", after_sign(value)));
+    let sum = before.map_or_else(|| result.clone(), |before| equation::sum_text(view, &before, &value, &result));
     match (is_last, view.at.terms) {
         (true, 1) => sentence(&format!("The entry is complete: {result}{rounding}")),
         (true, terms) => sentence(&format!("All {terms} terms: {sum}{rounding}. The entry is complete")),

@@ -8,7 +8,7 @@ use super::{EntryTerm, Scene};
 use crate::expr::{Form, Notation, Sign, latex_number};
 use crate::network::{BatchSource, Id, Role};
 use crate::step::{Factor, Pass, Step};
-use crate::tensor::{len, unravel};
+use crate::tensor::len;
 
 impl Scene<'_> {
     /// Returns the symbol of the loss, or of the output of a graph: `C`.
@@ -23,7 +23,7 @@ impl Scene<'_> {
     pub fn given_symbol(&self, tensor: Id, entry: Option<usize>, notation: Notation) -> String {
         let info = self.trace.network().tensor(tensor);
         match entry {
-            Some(at) => info.symbol.short_entry(&index_shown(at, &info.shape), self.first_index, notation),
+            Some(at) => info.symbol.short_entry(at, &info.shape, self.first_index, notation),
             None => info.symbol.letter_in(notation),
         }
     }
@@ -44,13 +44,15 @@ impl Scene<'_> {
     /// Returns the symbol of an entry without its layer: `w₁₂`.
     #[must_use]
     pub fn entry_symbol(&self, tensor: Id, at: usize) -> String {
-        self.network().tensor(tensor).symbol.short_entry(&self.index(tensor, at), self.first_index, self.term_notation)
+        let info = self.network().tensor(tensor);
+        info.symbol.short_entry(at, &info.shape, self.first_index, self.term_notation)
     }
 
     /// Returns the symbol of an entry with its layer: `w₁₂⁽¹⁾`.
     #[must_use]
     pub fn entry_symbol_with_layer(&self, tensor: Id, at: usize) -> String {
-        self.network().tensor(tensor).symbol.entry(&self.index(tensor, at), self.first_index, self.term_notation)
+        let info = self.network().tensor(tensor);
+        info.symbol.entry(at, &info.shape, self.first_index, self.term_notation)
     }
 
     /// Returns the symbol of an entry, with its layer only if the op also has a tensor with the same letter from another layer. A pool has: it computes `a⁽²⁾` from
@@ -70,11 +72,6 @@ impl Scene<'_> {
     pub fn same_letter(&self, one: Id, other: Id) -> bool {
         let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
         one != other && a.letter == b.letter && a.kind == b.kind && a.layer != b.layer
-    }
-
-    /// Returns the index of an entry as its symbol has it.
-    fn index(&self, tensor: Id, at: usize) -> Vec<usize> {
-        index_shown(at, &self.network().tensor(tensor).shape)
     }
 
     /// Returns a term in symbols, such as `a₂·w₁₂`.
@@ -108,14 +105,6 @@ impl Scene<'_> {
             }
         }
     }
-}
-
-/// Returns the index of an entry of a shape. If the shape has three dimensions or more, an index is dropped if its dimension has size 1 and is not one of the last two.
-fn index_shown(at: usize, shape: &[usize]) -> Vec<usize> {
-    let leading = shape.len().saturating_sub(2);
-    let indices = unravel(at, shape);
-    let is_shown = |(dimension, (_, size)): &(usize, (&usize, &usize))| *dimension >= leading || shape.len() < 3 || **size > 1;
-    indices.iter().zip(shape).enumerate().filter(is_shown).map(|(_, (index, _))| *index).collect()
 }
 
 /// Joins the texts of a step's factors: as a product, or as a call if the step applies a function to them. Negative factors of a product have brackets, and so have

@@ -141,7 +141,7 @@ impl Chart<'_> {
 
     /// Draws all curves. Earlier runs have a letter at their end.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
-        let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, spot: None };
+        let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_sparse: false, spot: None };
         let mut canvas = Canvas::new(plot.area);
         let faint = self.theme.style(StyleRole::Forward);
         for curve in &self.curves.earlier {

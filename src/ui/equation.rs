@@ -21,6 +21,7 @@ use ratatui::widgets::Widget;
 
 use crate::expr::{Notation, Sign};
 use crate::glyph;
+use crate::number::result_sign;
 use crate::op::rule::{Equation, Gist};
 use crate::scene::{Asked, Path, after_sign};
 use crate::text::{align_left, align_right};
@@ -37,6 +38,9 @@ const TALL_SCREEN: u16 = 30;
 
 /// The largest number of terms that are shown. No screen has room for more.
 const MAX_TERMS: u64 = 64;
+
+/// The sign between two sides.
+const EQUALS: &str = "=";
 
 /// The sign between two terms.
 const PLUS: &str = " + ";
@@ -60,6 +64,8 @@ struct TermColumn {
     term: u64,
     /// The term in symbols, the term in numbers, and its value.
     texts: [String; 3],
+    /// The sign between the numbers and the value: `≈` if a calculation with the shown numbers has other digits.
+    sign: &'static str,
 }
 
 impl TermColumn {
@@ -102,7 +108,7 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     let columns = columns(view, room.saturating_sub(margin + 3));
     for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
         let mut spans = vec![Span::styled(
-            if n == 0 { left_and_sign(view, left_side, margin) } else { format!("{} = ", " ".repeat(margin)) },
+            if n == 0 { left_and_sign(view, left_side, margin) } else { format!("{} {} ", " ".repeat(margin), row_sign(&columns, n)) },
             if n == 0 { plain.bold() } else { plain },
         )];
         spans.extend(row(view, &columns, n));
@@ -167,9 +173,10 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
         _ => format!("{} + … {}", right_side(0), right_side(parts - 1)),
     };
     let all = joined_within(room, (0..parts).map(right_side));
+    let with_constants = all.as_ref().map(|all| format!("{all}{}", constants(view, ",  ")));
     let only_part = format!("{before}{}{after}", right_side(part));
     let texts: Vec<String> =
-        all.into_iter().chain([first_and_last, only_part]).map(|right| format!("{}{right}", left_and_sign(view, left, margin))).collect();
+        with_constants.into_iter().chain(all).chain([first_and_last, only_part]).map(|right| format!("{}{right}", left_and_sign(view, left, margin))).collect();
     let titles = titles(&view.equation(part), view.notation);
     let fits = |(text, title): &(&String, &str)| width(text) + 3 + width(title) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |title| (text, title.as_ref()))).find(fits);
@@ -198,6 +205,13 @@ fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<Str
     Some(joined)
 }
 
+/// Returns the constants that the equation of the op names, each after a separator: `,  η = 0.5`.
+#[must_use]
+pub fn constants(view: &View<'_>, separator: &str) -> String {
+    let text = |(name, value): &(&str, f64)| format!("{separator}{name} = {}", view.short(*value));
+    view.named_constants().iter().map(text).collect::<Vec<_>>().concat()
+}
+
 /// Returns the title of an equation, and two shorter forms for narrow screens: its gist and its name.
 fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
     let title = equation.title(notation);
@@ -214,8 +228,9 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
         let unknown = if term.is_asked() { glyph::ASKED } else { glyph::TO_COME };
         let or_dot = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
         let texts = [view.in_symbols(&term), or_dot(view.in_numbers(&term)), or_dot(view.term_text(&term))];
+        let sign = term.value().map_or(EQUALS, |value| result_sign(&[&texts[1]], &texts[2], value));
         // every term but the first follows a plus
-        TermColumn { term: number, texts: if number > 0 { texts.map(after_sign) } else { texts } }
+        TermColumn { term: number, texts: if number > 0 { texts.map(after_sign) } else { texts }, sign }
     };
     let now = view.at.term;
     let mut columns = vec![column(now)];
@@ -254,6 +269,12 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
         }
     }
     columns
+}
+
+/// Returns the sign before row 1 or 2. Before the values it is `≈` if not all of them are those of the shown numbers.
+fn row_sign(columns: &[TermColumn], n: usize) -> &'static str {
+    let of_values = || columns.iter().map(|column| column.sign).find(|sign| *sign != EQUALS);
+    if n == 2 { of_values().unwrap_or(EQUALS) } else { EQUALS }
 }
 
 /// Builds one of the three rows of terms: row 0 has the symbols, row 1 the numbers, row 2 the values.
@@ -296,7 +317,7 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let left = if last { "all" } else { "so far" };
     let before = step.term.checked_sub(2).and_then(|before| view.sum_text(before));
     let value = || view.term_text(&view.term(view.at.term)).unwrap_or_else(asked);
-    let mut text = before.map_or_else(|| result.clone(), |before| format!("{before} + {} = {result}", after_sign(value())));
+    let mut text = before.map_or_else(|| result.clone(), |before| sum_text(view, &before, &value(), &result));
     if view.is_rounding_error() {
         text.push_str(" ≈ 0, rounding");
     }
@@ -311,6 +332,14 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
         Span::raw(" ".repeat(gap + 1)),
         Span::styled(right, view.theme.style(StyleRole::Dim)),
     ])
+}
+
+/// Returns the addition of this step, such as `0.62 + 0.05 = 0.67`: the sum before it, the value of its term, and the sum after it.
+#[must_use]
+pub fn sum_text(view: &View<'_>, before: &str, value: &str, result: &str) -> String {
+    // a rounding error is what is left of a calculation with all digits
+    let sign = if view.is_rounding_error() { EQUALS } else { result_sign(&[before, value], result, view.step.sum) };
+    format!("{before} + {} {sign} {result}", after_sign(value.to_owned()))
 }
 
 /// Returns the texts of [`alternative`], each at most `room` cells wide.

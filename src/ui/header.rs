@@ -93,17 +93,19 @@ fn start_of_pass(view: &View<'_>) -> ClickTarget {
     ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Pass).0)
 }
 
-/// Returns the facts: iteration, sample, pass and layer, and whether there are unsaved edits. A fact can be dropped if it has only one possible value, as can the pass, which the timeline shows too.
+/// Returns the facts: iteration and sample if there are several, pass and layer, and whether there are unsaved edits. The pass can be dropped, because the timeline shows it
+/// too.
 fn facts(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter, hit: |_| key('L') };
     let dropped = Some(String::new());
     let iteration = step.iteration;
-    let mut facts = vec![match view.document.iterations() {
-        1 => fact("iteration 1".to_owned(), dropped.clone()),
-        _ if view.document.ends_early(view.last_known) => fact(format!("iteration {iteration}/{iteration} (tolerance)"), None),
-        iterations => fact(format!("iteration {iteration}/{iterations}"), None),
-    }];
+    let mut facts = Vec::new();
+    match view.document.iterations() {
+        1 => {}
+        _ if view.document.ends_early(view.last_known) => facts.push(fact(format!("iteration {iteration}/{iteration} (tolerance)"), None)),
+        iterations => facts.push(fact(format!("iteration {iteration}/{iterations}"), None)),
+    }
     facts.extend(sample(view));
     facts.push(Fact { hit: start_of_pass, ..fact(step.pass.name().to_owned(), dropped) });
     if let Some((layer, into)) = layer(view) {
@@ -160,9 +162,14 @@ fn sample(view: &View<'_>) -> Option<Fact> {
     if !view.network().reads_samples() {
         return None;
     }
+    let name = samples[number].name.as_deref();
+    if let [_] = samples.as_slice() {
+        let fact = |name| Fact { text: format!("sample {name}"), shorter: Some(String::new()), hit: start_of_sample };
+        return name.map(fact);
+    }
     let mut text = format!("sample {}/{}", number + 1, samples.len());
-    let shorter = Some(if samples.len() > 1 { text.clone() } else { String::new() });
-    if let Some(name) = &samples[number].name {
+    let shorter = Some(text.clone());
+    if let Some(name) = name {
         text = format!("{text}: {name}");
     }
     if !has_all_samples {

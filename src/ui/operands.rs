@@ -238,7 +238,11 @@ fn with_matrix<T>(
     let has_edit = view.stepper.has_old_values();
     // a number that the last edit has changed is underlined
     let tint = |at: usize| {
-        let shared = if is_shared { view.weight_style(tensor, at) } else { None };
+        let shared = match () {
+            () if !is_shared => None,
+            () if mark(at) == Mark::Entry => view.weight_style_on_entry(tensor, at),
+            () => view.weight_style(tensor, at),
+        };
         let is_changed = has_edit && view.stepper.value_before_edit(view, tensor, at).is_some();
         if is_changed { Some(shared.unwrap_or_default().underlined()) } else { shared }
     };

@@ -94,6 +94,18 @@ const SHARED: [(Rgb, Rgb); SHARED_COLOURS] = [
     ([0xf0, 0xa8, 0xc8], [0xd0, 0x10, 0x7a]),
     ([0xc8, 0xc8, 0xc8], [0x50, 0x50, 0x50]),
 ];
+/// The colours of [`SHARED`] on the dark background of [`StyleRole::Entry`], on which some of those would be hard to read. On the light one all are readable.
+const SHARED_ON_ENTRY: [Rgb; SHARED_COLOURS] = [
+    [0x88, 0xcc, 0xee],
+    [0xe2, 0x8f, 0x95],
+    [0xb8, 0xe0, 0x7a],
+    [0x4c, 0xc0, 0x7a],
+    [0xa0, 0x95, 0xf0],
+    [0x52, 0xb8, 0xbc],
+    [0xd4, 0x88, 0xdc],
+    [0xff, 0xc4, 0xdc],
+    [0xd0, 0xd0, 0xd0],
+];
 /// As [`SHARED`], for terminals with sixteen colours.
 const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
     (Color::LightCyan, Color::Blue),
@@ -166,6 +178,16 @@ impl Theme {
         match self.colours {
             Colours::None => Style::new().add_modifier(ROUNDS[i % ROUNDS.len()]),
             _ => self.fg(SHARED[i % SHARED_COLOURS], SHARED_SIXTEEN[i % SHARED_COLOURS]),
+        }
+    }
+
+    /// Returns the style of a shared weight that the current entry reads: the background of [`StyleRole::Entry`], and the weight's colour as it is readable there.
+    #[must_use]
+    pub fn shared_on_entry(&self, i: usize) -> Style {
+        let entry = self.style(StyleRole::Entry);
+        match (self.colours, self.background) {
+            (Colours::True | Colours::Indexed, Background::Dark) => entry.fg(self.depth(SHARED_ON_ENTRY[i % SHARED_COLOURS])),
+            _ => entry.patch(self.shared(i)),
         }
     }
 
@@ -357,6 +379,9 @@ mod tests {
                 assert!(contrast(fg, ground) >= 4.5, "{theme:?} shared {i}");
                 let faint = rgb(theme.shared_faint(i).fg.unwrap());
                 assert!(contrast(faint, ground) >= 3.5, "{theme:?} faint {i}: {}", contrast(faint, ground));
+                let on_entry = theme.shared_on_entry(i);
+                let [fg_there, back] = [on_entry.fg, on_entry.bg].map(|colour| rgb(colour.unwrap()));
+                assert!(contrast(fg_there, back) >= 4.4, "{theme:?} on an entry {i}: {}", contrast(fg_there, back));
                 // two near colours can be one of the 256
                 assert!(faint != fg || theme.colours == Colours::Indexed, "{theme:?} faint {i}");
             }
@@ -396,6 +421,8 @@ mod tests {
             for (i, a) in styles.iter().enumerate() {
                 assert!(styles[..i].iter().all(|b| a != b), "{theme:?} {i}");
             }
+            let on_entry: Vec<Style> = (0..SHARED_COLOURS).map(|i| theme.shared_on_entry(i)).collect();
+            assert!((0..SHARED_COLOURS).all(|i| !on_entry[..i].contains(&on_entry[i])), "{theme:?}");
         }
     }
 

@@ -42,6 +42,13 @@ fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
         let role = if pass == Pass::Backward { StyleRole::Backward } else { StyleRole::Forward };
         pass_bars.push(PassBar { pass, role, steps, done, x: 0, bar_width: 0, count: format!(" {done}/{all}  ") });
     }
+    // the line ends at the right edge
+    let trim = |pass_bars: &mut [PassBar]| {
+        if let Some(last) = pass_bars.last_mut() {
+            last.count.truncate(last.count.trim_end().len());
+        }
+    };
+    trim(&mut pass_bars);
     // the columns that the names and counts leave for the bars
     let bar_room =
         |pass_bars: &[PassBar]| room.saturating_sub(pass_bars.iter().map(|bar| bar.pass.name().len() + 1 + bar.count.len()).sum());
@@ -50,14 +57,18 @@ fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
         for bar in pass_bars.iter_mut().filter(|bar| bar.pass != view.step.pass) {
             "  ".clone_into(&mut bar.count);
         }
+        trim(&mut pass_bars);
     }
     let bar_room: usize = bar_room(&pass_bars);
     // the bar of the loss is short; the others share the rest
     let long_bars = pass_bars.iter().filter(|bar| bar.pass != Pass::Loss).count().max(1);
+    let loss_bar = if pass_bars.iter().any(|bar| bar.pass == Pass::Loss) { bar_room.min(LOSS_BAR) } else { 0 };
+    let (share, mut rest) = ((bar_room - loss_bar) / long_bars, (bar_room - loss_bar) % long_bars);
     let mut x = 0;
     for bar in &mut pass_bars {
         bar.x = x + bar.pass.name().len() + 1;
-        bar.bar_width = if bar.pass == Pass::Loss { bar_room.min(LOSS_BAR) } else { bar_room.saturating_sub(LOSS_BAR) / long_bars };
+        bar.bar_width = if bar.pass == Pass::Loss { loss_bar } else { share + usize::from(rest > 0) };
+        rest = rest.saturating_sub(usize::from(bar.pass != Pass::Loss));
         x = bar.x + bar.bar_width + bar.count.len();
     }
     pass_bars

@@ -81,6 +81,12 @@ impl<'a> View<'a> {
         self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared(colour))
     }
 
+    /// Returns the style of a shared weight that another term of the entry reads; `None` if it has no colour.
+    #[must_use]
+    pub fn weight_style_on_entry(&self, filter: Id, weight: usize) -> Option<Style> {
+        self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared_on_entry(colour))
+    }
+
     /// Returns the role that decides the style of the current pass.
     #[must_use]
     pub fn pass_role(&self) -> theme::StyleRole {

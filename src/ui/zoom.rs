@@ -2,9 +2,8 @@
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾               the op
-//! a₂₂·δ₂₁                              the term of this step: in symbols,
-//! 3·3 = 9                              and in numbers, in large characters
-//! so far, term 3 of 4                  the running sum
+//! a₂₂·δ₂₁ = 3·3 = 9                    the term of this step, in large characters; if there is no room, the symbols are above it
+//! ∂C/∂w₁₂ so far, term 3 of 4          the running sum
 //! 2 + 9 = 11                           in large characters
 //!
 //! a⁽⁰⁾          δ⁽¹⁾          ∂C/∂W    the operands and the result
@@ -21,13 +20,13 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use self::block_text::{Size, draw};
+use self::block_text::{Size, draw, has_dots};
 use super::equation;
 use super::theme::StyleRole;
 use super::view::View;
 use crate::expr::Notation;
 use crate::glyph;
-use crate::scene::after_sign;
+use crate::number::result_sign;
 
 /// The smallest screen on which the largest characters are used.
 const LARGE: (u16, u16) = (190, 55);
@@ -63,13 +62,27 @@ pub fn equation(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let result = ink(view, if view.is_complete() { StyleRole::Result } else { StyleRole::Plain });
     let step = ink(view, StyleRole::Step);
     let second = 3 + size.lines() + 1;
-    for (y, label, texts, style) in [(2, symbols, term.as_slice(), step), (second, what, sum.as_slice(), result)] {
+    let room = usize::from(area.width);
+    for (y, [symbols, words], texts, style) in [(2, symbols, term.as_slice(), step), (second, what, sum.as_slice(), result)] {
+        let fitting = texts.iter().find(|text| size.width(text) <= room);
+        let Some(text) = fitting.or(texts.first()) else { continue };
+        // the symbols are large too, if there is room for them
+        let whole = format!("{symbols} = {text}");
+        let has_room = size != Size::Plain && !symbols.is_empty() && has_dots(&whole) && size.width(&whole) <= room;
+        let (label, text) = if has_room { (words, whole) } else { (joined(&symbols, &words), text.clone()) };
         Line::styled(label, plain).render(line(y, 1), buf);
-        let fitting = texts.iter().find(|text| size.width(text) <= area.width.into());
-        if let Some(text) = fitting.or(texts.first()) {
-            draw(text, size.fitting(text, area.width.into()), style, line(y + 1, size.lines()), buf);
-        }
+        // a subscript reaches into the blank line
+        draw(&text, size.fitting(&text, room), style, line(y + 1, size.lines() + 1), buf);
     }
+}
+
+/// Joins the symbols and the words of a label.
+fn joined(symbols: &str, words: &str) -> String {
+    let separator = match (symbols.is_empty(), words.is_empty()) {
+        (false, false) => ", ",
+        _ => "",
+    };
+    format!("{symbols}{separator}{words}")
 }
 
 /// Returns the style of large characters, which have no background. What has the accent colour behind it in a text has the colour of the result here.
@@ -78,29 +91,32 @@ fn ink(view: &View<'_>, role: StyleRole) -> Style {
     Style { bg: None, ..view.theme.style(role).not_underlined().remove_modifier(Modifier::REVERSED) }
 }
 
-/// Returns the term of this step: its symbols, and its numbers with its value. The second form is without the value, which the sum has too.
-fn term_texts(view: &View<'_>) -> (String, Vec<String>) {
+/// Returns the term of this step: its label, which is its symbols, and its numbers with its value. The second form is without the value, which the sum has too.
+fn term_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     let term = view.term(view.at.term);
     let unknown = if term.is_asked() { glyph::ASKED } else { glyph::TO_COME };
     let or_unknown = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
     let [numbers, value] = [or_unknown(view.in_numbers(&term)), or_unknown(view.term_text(&term))];
-    let numbers = if numbers == value { vec![value] } else { vec![format!("{numbers} = {value}"), numbers] };
-    (view.in_symbols(&term), numbers)
+    let sign = term.value().map_or("=", |number| result_sign(&[&numbers], &value, number));
+    let numbers = if numbers == value { vec![value] } else { vec![format!("{numbers} {sign} {value}"), numbers] };
+    ([view.in_symbols(&term), String::new()], numbers)
 }
 
-/// Returns the running sum: what it is, and the sum before this step, the term and the sum after it. The second form is the sum after it.
-fn sum_texts(view: &View<'_>) -> (String, Vec<String>) {
+/// Returns the running sum: its label, which is the symbol of the entry and words, and the sum before this step, the term and the sum after it. The second form is the sum
+/// after it.
+fn sum_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     let entry = view.disambiguated(view.output, view.at.entry);
     let (term, terms) = (view.at.term + 1, view.at.terms);
     let what = match (view.is_complete(), terms) {
-        (true, 1) => entry,
-        (true, _) => format!("{entry}, all {terms} terms"),
-        (false, _) => format!("{entry} so far, term {term} of {terms}"),
+        (true, 1) => [entry, String::new()],
+        (true, _) => [entry, format!("all {terms} terms")],
+        // the symbol is not equal to a part of its sum
+        (false, _) => [String::new(), format!("{entry} so far, term {term} of {terms}")],
     };
     let asked = || glyph::ASKED.to_owned();
     let result = view.running_sum().map_or_else(asked, |sum| view.value_text(sum));
     let before = view.at.term.checked_sub(1).and_then(|before| view.sum_text(before));
     let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(asked);
-    let sum = before.map(|before| format!("{before} + {} = {result}", after_sign(value)));
+    let sum = before.map(|before| equation::sum_text(view, &before, &value, &result));
     (what, sum.into_iter().chain([result]).collect())
 }

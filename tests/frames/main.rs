@@ -13,6 +13,7 @@ mod forms;
 mod graphs;
 mod heat;
 mod layers;
+mod looked;
 mod map;
 mod messages;
 mod names;

@@ -104,7 +104,7 @@ fn a_step_is_sentences() {
     assert_eq!(
         lines,
         [
-            "grad.conv1.weight[0,0,0,1]  step 39/64, iteration 1, sample 1/1, backward, layer 1/1 conv2d conv1, unit step",
+            "grad.conv1.weight[0,0,0,1]  step 39/64, backward, layer 1/1 conv2d conv1, unit step",
             "weight gradient: the input convolved with the error. d C by d W of layer 1 equals a of layer 0 convolved with delta of layer 1.",
             "d C by d w 1 2 equals a 1 2 times delta 1 1 plus a 1 3 times delta 1 2 plus a 2 2 times delta 2 1 plus a 2 3 times delta 2 2.",
             "Term 3 of 4 of d C by d w 1 2: a 2 2 times delta 2 1 equals 3 times 3 equals 9.",

@@ -43,3 +43,15 @@ fn a_zoomed_step_has_the_numbers_of_the_step() {
         assert!(texts.iter().all(|part| text.contains(part)), "{name}:\n{text}");
     }
 }
+
+/// The symbols are as large as the numbers if there is room for both; otherwise they are above the numbers.
+#[test]
+fn symbols_are_large_where_they_fit() {
+    let wide = shown(&open("figure-19", ":grad.conv1.weight[0,0,0,1]#4<Enter>Z"), 120, 40);
+    assert!(!wide.contains("a₂₃·δ₂₂") && !wide.contains("∂C/∂w₁₂") && wide.contains("\nall 4 terms\n"), "{wide}");
+    let narrow = shown(&open("figure-19", ":grad.conv1.weight[0,0,0,1]#4<Enter>Z"), 70, 24);
+    assert!(narrow.contains("\na₂₃·δ₂₂\n") && narrow.contains("∂C/∂w₁₂, all 4 terms"), "{narrow}");
+    // a part of a sum is not equal to the entry
+    let part = shown(&open("figure-19", ":grad.conv1.weight[0,0,0,1]#3<Enter>Z"), 120, 40);
+    assert!(part.contains("∂C/∂w₁₂ so far, term 3 of 4"), "{part}");
+}

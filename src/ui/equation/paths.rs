@@ -9,7 +9,7 @@
 //!
 //! The longest form that fits into the lines is used. A form may break before a path.
 
-use crate::number::ColumnFormat;
+use crate::number::{ColumnFormat, result_sign};
 use crate::scene::{Path, after_sign};
 use crate::text::width;
 use crate::ui::view::View;
@@ -22,31 +22,39 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
     if paths.is_empty() {
         return Vec::new();
     }
-    let total = format!("= {}", view.value_text(view.step.sum));
+    let result = view.value_text(view.step.sum);
+    // the sign before the result of these terms
+    let total = |terms: &[String]| {
+        let terms: Vec<&str> = terms.iter().map(String::as_str).collect();
+        format!("{} {result}", result_sign(&terms, &result, view.step.sum))
+    };
     let name = |id: &usize| view.network().tensor(*id).name.to_string();
     let names = |nodes: &[usize], arrow: &str| nodes.iter().map(name).collect::<Vec<_>>().join(arrow);
     let forms: Vec<Vec<String>> = if let [path] = paths {
+        let total = total(&[product(view, path, "·")]);
         let (nodes, product) = (names(&path.nodes, " ← "), product(view, path, " · "));
         vec![vec![format!("along the path {nodes}:"), product.clone(), total.clone()], vec!["along the path:".to_owned(), product, total]]
     } else {
         // each path with a text for its nodes, then the sum
-        let sum = |first: &str, text: &dyn Fn(&Path) -> String| {
+        let sum = |first: &str, total: &str, text: &dyn Fn(&Path) -> String| {
             let path =
                 |(n, path): (usize, &Path)| if n == 0 { format!("{first}{}", text(path)) } else { format!("+ {}", after_sign(text(path))) };
-            paths.iter().enumerate().map(path).chain([total.clone()]).collect::<Vec<_>>()
+            paths.iter().enumerate().map(path).chain([total.to_owned()]).collect::<Vec<_>>()
         };
         let is_common = |node: &usize| paths.iter().all(|path| path.nodes.contains(node));
         let via = |path: &Path| {
             let differing: Vec<usize> = path.nodes.iter().filter(|node| !is_common(node)).copied().collect();
             if differing.is_empty() { "direct".to_owned() } else { format!("via {}", names(&differing, "←")) }
         };
+        let products = total(&paths.iter().map(|path| product(view, path, "·")).collect::<Vec<_>>());
+        let values = total(&paths.iter().map(|path| view.short(path.product)).collect::<Vec<_>>());
         vec![
-            sum("", &|path| format!("{}: {}", names(&path.nodes, "←"), product(view, path, "·"))),
-            sum("", &|path| format!("{}: {}", via(path), product(view, path, "·"))),
-            sum("along the paths: ", &|path| product(view, path, "·")),
-            sum("without factors of 1: ", &|path| product(view, &without_ones(path), "·")),
-            sum("along the paths: ", &|path| view.short(path.product)),
-            vec![format!("sum over {} paths", paths.len()), total.clone()],
+            sum("", &products, &|path| format!("{}: {}", names(&path.nodes, "←"), product(view, path, "·"))),
+            sum("", &products, &|path| format!("{}: {}", via(path), product(view, path, "·"))),
+            sum("along the paths: ", &products, &|path| product(view, path, "·")),
+            sum("without factors of 1: ", &products, &|path| product(view, &without_ones(path), "·")),
+            sum("along the paths: ", &values, &|path| view.short(path.product)),
+            vec![format!("sum over {} paths", paths.len()), format!("= {result}")],
         ]
     };
     forms.iter().find_map(|pieces| wrapped(pieces, room, height)).unwrap_or_default()

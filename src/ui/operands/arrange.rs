@@ -17,6 +17,8 @@ use smallvec::SmallVec;
 
 /// The number of columns between two matrices: a sign with a blank on both sides.
 pub const GAP: u16 = 3;
+/// The number of columns by which the gap before the result is wider, if there is room.
+const APART: u16 = 2;
 /// The largest number of matrices for which every way to break them into rows is tried.
 const MAX_TRIED: usize = 6;
 /// The score of a matrix that is completely visible. Scores are in thousandths.
@@ -160,7 +162,9 @@ impl Arrangement {
                 let more = sizes[i].titled.saturating_sub(width).min(unused);
                 unused -= more;
                 let width = width + more;
-                x += GAP;
+                // the sign before the result is not directly behind the shape of an operand: `2 → C` would look like a formula
+                let apart = if i > row.start && i + 1 == sizes.len() { unused.min(APART) } else { 0 };
+                x += GAP + apart;
                 areas.push(Rect { x, y, width, height }.intersection(area));
                 x += width;
             }

@@ -113,7 +113,7 @@ pub(super) fn hit(view: &View<'_>, map: &NetworkMap, screen: Rect, x: u16, y: u1
 fn hints(area: Rect) -> Hints {
     let room = usize::from(area.width.saturating_sub(6));
     let legends = [
-        (format!(" {HERE} here  {SELECTED} chosen │ ■ computed  ▣ in progress  □ not yet │ "), "Enter: go there, "),
+        (format!(" {HERE} here  {SELECTED} chosen │ ■ done  ▣ begun  □ not yet │ "), "Enter: go there, "),
         (format!(" {HERE} here  {SELECTED} chosen │ ■ done  ▣ begun  □ not yet │ "), "Enter: go, "),
         (" ".to_owned(), "Enter: go, "),
     ];

@@ -23,6 +23,8 @@ pub struct Stroke {
     pub rank: u8,
     /// `true` for a line that is two dots wide.
     pub is_thick: bool,
+    /// `true` for a line with few of its dots.
+    pub is_sparse: bool,
     /// The target of a click on the line.
     pub spot: Option<Spot>,
 }
@@ -45,6 +47,9 @@ struct CanvasCell {
 /// The part of a thick line, at each end, in which it does not hide others: a quarter.
 const END: i32 = 4;
 
+/// A sparse line has one of this number of dots.
+const SPARSE: i32 = 2;
+
 /// The bit of each dot in its braille pattern, by column and row. Unicode numbers the dots in this order.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
@@ -62,7 +67,7 @@ impl Canvas {
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
-        self.dot_line([x0, y0], [x1, y1], stroke, |_, _| true);
+        self.dot_line([x0, y0], [x1, y1], stroke, |n, _| !stroke.is_sparse || n % SPARSE == 0);
     }
 
     /// Adds a line from one dot to another, clipped at the edges of the area. Only the dots are set for which `has` returns `true`, by their number in the line

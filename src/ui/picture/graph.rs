@@ -50,7 +50,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
             let (lines, exit_marks) = plan.edge(&nodes, f, t);
             let spot = Some(edge_spot(view, from.id, to.id));
             for (start, end) in lines {
-                canvas.line(start, end, Stroke { style, rank, is_thick: is_now, spot });
+                canvas.line(start, end, Stroke { style, rank, is_thick: is_now, is_sparse: false, spot });
             }
             marks.extend(exit_marks.into_iter().map(|(cell, mark)| (rank, cell, mark.to_owned(), style)));
             for node in [f, t] {

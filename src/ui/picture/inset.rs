@@ -204,7 +204,7 @@ impl Inset {
         let (pixel, weight) = (self.pixel(at), weight_over(&self.filter_shape, self.window, self.now, at));
         let (dim, entry) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Entry));
         let is_now = at == (self.now.y, self.now.x);
-        let colour = weight.filter(|_| self.is_shared).and_then(|weight| view.weight_style(self.filter, weight));
+        let colour = weight.filter(|_| self.is_shared).and_then(|weight| view.weight_style_on_entry(self.filter, weight));
         let style = match (weight, pixel) {
             (Some(_), _) if is_now => view.theme.style(StyleRole::Step),
             (Some(_), Some(_)) => entry.patch(colour.unwrap_or_default()),

@@ -24,6 +24,12 @@ use crate::ui::view::View;
 /// The smallest number of cells of an edge that stay visible beside the name of its weight.
 const VISIBLE_EDGE: usize = 6;
 
+/// The largest number of lines that are all drawn with all their dots, because few of them cross.
+const MOST_WHOLE: usize = 8;
+
+/// The word after the count of the neurons that are drawn.
+const SHOWN: &str = " shown";
+
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     let Some(columns) = NeuronColumns::of(view) else { return bars::render(view, area, buf, spots) };
@@ -176,6 +182,7 @@ fn draw_edges(
     let shared = is_shared(view.network(), columns.right);
     let mut canvas = Canvas::new(area);
     let mut named = None;
+    let has_own = shown.edges.len() > MOST_WHOLE && kinds.contains(&EdgeKind::Now);
     for (edge, kind) in shown.edges.iter().zip(kinds) {
         let (Some(start), Some(end)) = (edge.left.and_then(|at| left.row(at)), edge.right.and_then(|at| right.row(at))) else { continue };
         if *kind == EdgeKind::Loser && view.is_backward() {
@@ -183,8 +190,10 @@ fn draw_edges(
         }
         let (style, rank) = edge_style(view, edge.weight.filter(|_| shared), *kind);
         let is_thick = matches!(kind, EdgeKind::Now | EdgeKind::Winner);
+        // where lines cross, those of the entry can be followed
+        let is_sparse = *kind == EdgeKind::Other && has_own;
         let (start, end) = ((from + 1, start), (to - 1, end));
-        canvas.line(start, end, Stroke { style, rank, is_thick, spot: columns.spot(view, *edge) });
+        canvas.line(start, end, Stroke { style, rank, is_thick, is_sparse, spot: columns.spot(view, *edge) });
         if let Some(weight) = edge.weight.filter(|_| *kind == EdgeKind::Now) {
             named = Some((weight, start, end));
         }
@@ -196,7 +205,7 @@ fn draw_edges(
         let (style, rank) = edge_style(view, None, if is_now { EdgeKind::Now } else { EdgeKind::OfEntry });
         let of = TensorEntry { tensor: columns.right, at };
         let spot = Some(Spot::Term(Term { of, reads: side.entry, with: None }));
-        canvas.line((from + 1, side.row), (to - 1, end), Stroke { style, rank, is_thick: is_now, spot });
+        canvas.line((from + 1, side.row), (to - 1, end), Stroke { style, rank, is_thick: is_now, is_sparse: false, spot });
     }
     canvas.render(buf, spots);
     let (weight, start, end) = named?;
@@ -258,10 +267,13 @@ fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (
     }
 }
 
-/// Writes `drawn of all` below a column that does not show all its neurons.
+/// Writes `drawn of all shown` below a column that does not show all its neurons. If there is no room for the words of both columns, the last word is left out.
 fn draw_count(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize), buf: &mut Buffer) {
     if drawn < all {
-        let text = format!("{drawn} of {all}");
+        let mut text = format!("{drawn} of {all}");
+        if 2 * (text.len() + SHOWN.len() + 1) <= usize::from(area.width) {
+            text.push_str(SHOWN);
+        }
         let x = x.min(area.width.saturating_sub(u16::try_from(text.len()).unwrap_or(0)));
         text_at(buf, area, x, area.height - 1, &text, view.theme.style(StyleRole::Dim));
     }

@@ -1,4 +1,4 @@
-//! Text in large characters, drawn with half blocks: each character is 3 dots wide and 5 dots high.
+//! Text in large characters, drawn with half blocks: each character is 3 dots wide and 5 dots high. Subscripts are 4 dots high, and one dot lower than the others.
 //!
 //! ```text
 //! ▀▀█   █▀█ ▄█  ▀▀█         dots   a cell of the screen is one dot wide and two dots high;
@@ -15,6 +15,54 @@ pub const BLANK: char = '\u{2007}';
 
 /// The height of a character, in dots.
 const DOTS: usize = 5;
+
+/// The height of a subscript, in dots. It ends one dot below the other characters.
+const SUBSCRIPT_DOTS: usize = 4;
+
+/// The digits of subscripts.
+#[rustfmt::skip]
+const SUBSCRIPTS: [[&str; SUBSCRIPT_DOTS]; 10] = [
+    ["###", "#.#", "#.#", "###"],
+    [".#.", "##.", ".#.", "###"],
+    ["##.", "..#", ".#.", "###"],
+    ["###", ".#.", "..#", "##."],
+    ["#.#", "#.#", "###", "..#"],
+    ["###", "##.", "..#", "##."],
+    ["#..", "###", "#.#", "###"],
+    ["###", "..#", ".#.", ".#."],
+    [".##", "###", "#.#", "###"],
+    ["###", "#.#", "###", "..#"],
+];
+
+/// The dots of a character: its rows, and the number of dots by which it is lower than others.
+struct Dots {
+    rows: &'static [&'static str],
+    below: usize,
+}
+
+impl Dots {
+    fn of(c: char) -> Self {
+        match u32::from(c).checked_sub(u32::from('₀')).and_then(|digit| SUBSCRIPTS.get(digit as usize)) {
+            Some(rows) => Self { rows, below: DOTS + 1 - SUBSCRIPT_DOTS },
+            None => Self { rows: glyph(c), below: 0 },
+        }
+    }
+
+    fn width(&self) -> usize {
+        self.rows[0].len()
+    }
+
+    /// Returns whether a dot is set, in a row of the text.
+    fn is_set(&self, row: usize, column: usize) -> bool {
+        row.checked_sub(self.below).and_then(|row| self.rows.get(row)).is_some_and(|row| row.as_bytes().get(column) == Some(&b'#'))
+    }
+}
+
+/// Returns whether all characters of a text have dots.
+#[must_use]
+pub fn has_dots(text: &str) -> bool {
+    text.chars().all(|c| Dots::of(c).rows != UNKNOWN)
+}
 
 /// The sizes of the characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +128,8 @@ impl Size {
 
 /// Returns the width of a text in dots: its characters, and a column of dots between two.
 fn dots(text: &str) -> usize {
-    let glyphs = text.chars().map(|c| glyph(c)[0].chars().count());
-    (glyphs.map(|dots| dots + 1).sum::<usize>()).saturating_sub(1)
+    let widths = text.chars().map(|c| Dots::of(c).width());
+    (widths.map(|dots| dots + 1).sum::<usize>()).saturating_sub(1)
 }
 
 /// Draws a text at the upper left of an area, cut at its right edge.
@@ -95,17 +143,17 @@ pub fn draw(text: &str, size: Size, style: Style, area: Rect, buf: &mut Buffer) 
     }
     let mut column = 0_usize;
     for c in text.chars() {
-        let rows = glyph(c);
-        let wide = rows[0].chars().count();
+        let dots = Dots::of(c);
+        let wide = dots.width();
         for dot in 0..wide {
-            let is_set = |row: usize| rows.get(row).is_some_and(|row| row.as_bytes().get(dot) == Some(&b'#'));
+            let is_set = |row: usize| dots.is_set(row, dot);
             match size {
-                Size::Large => (0..DOTS).filter(|row| is_set(*row)).for_each(|row| {
+                Size::Large => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| {
                     put(area, [2 * (column + dot), row], "█", style, buf);
                     put(area, [2 * (column + dot) + 1, row], "█", style, buf);
                 }),
-                Size::Tall => (0..DOTS).filter(|row| is_set(*row)).for_each(|row| put(area, [column + dot, row], "█", style, buf)),
-                Size::Medium | Size::Plain => (0..DOTS.div_ceil(2)).for_each(|line| match [is_set(2 * line), is_set(2 * line + 1)] {
+                Size::Tall => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| put(area, [column + dot, row], "█", style, buf)),
+                Size::Medium | Size::Plain => (0..=DOTS / 2).for_each(|line| match [is_set(2 * line), is_set(2 * line + 1)] {
                     [true, true] => put(area, [column + dot, line], "█", style, buf),
                     [true, false] => put(area, [column + dot, line], "▀", style, buf),
                     [false, true] => put(area, [column + dot, line], "▄", style, buf),
@@ -128,75 +176,105 @@ fn put(area: Rect, [column, line]: [usize; 2], symbol: &str, style: Style, buf: 
     }
 }
 
-/// Returns the rows of dots of a character. A character that is not in the table is a box.
+/// The rows of dots of a character that is not in the table: a box.
+const UNKNOWN: &[&str] = &["###"; DOTS];
+
+/// Returns the rows of dots of a character.
 #[rustfmt::skip]
-const fn glyph(c: char) -> [&'static str; DOTS] {
+const fn glyph(c: char) -> &'static [&'static str] {
     match c {
-        '0' => ["###", "#.#", "#.#", "#.#", "###"],
-        '1' => [".#.", "##.", ".#.", ".#.", "###"],
-        '2' => ["###", "..#", "###", "#..", "###"],
-        '3' => ["###", "..#", ".##", "..#", "###"],
-        '4' => ["#.#", "#.#", "###", "..#", "..#"],
-        '5' => ["###", "#..", "###", "..#", "###"],
-        '6' => ["###", "#..", "###", "#.#", "###"],
-        '7' => ["###", "..#", ".#.", ".#.", ".#."],
-        '8' => ["###", "#.#", "###", "#.#", "###"],
-        '9' => ["###", "#.#", "###", "..#", "###"],
-        ' ' => [".", ".", ".", ".", "."],
-        BLANK => ["...", "...", "...", "...", "..."],
-        '.' => [".", ".", ".", ".", "#"],
-        ',' => [".", ".", ".", "#", "#"],
-        '·' | '⋅' | '*' => [".", ".", "#", ".", "."],
-        '∙' => ["...", "...", ".#.", "...", "..."],
-        ':' => [".", "#", ".", "#", "."],
-        '-' | '−' => ["...", "...", "###", "...", "..."],
-        '+' => ["...", ".#.", "###", ".#.", "..."],
-        '=' => ["...", "###", "...", "###", "..."],
-        '≈' => [".#.#", "#.#.", "....", ".#.#", "#.#."],
-        '(' => [".#", "#.", "#.", "#.", ".#"],
-        ')' => ["#.", ".#", ".#", ".#", "#."],
-        '[' => ["##", "#.", "#.", "#.", "##"],
-        ']' => ["##", ".#", ".#", ".#", "##"],
-        '/' => ["..#", "..#", ".#.", "#..", "#.."],
-        '^' => [".#.", "#.#", "...", "...", "..."],
-        '|' => ["#", "#", "#", "#", "#"],
-        '?' => ["###", "..#", ".#.", "...", ".#."],
-        '…' => [".....", ".....", ".....", ".....", "#.#.#"],
-        '∞' => [".....", "##.##", "#.#.#", "##.##", "....."],
-        '′' | '\'' => ["#", "#", ".", ".", "."],
-        '²' => ["##", ".#", "#.", "##", ".."],
-        '½' => ["#...", "#.#.", "..##", ".#.#", "#..."],
-        '√' => ["..##", "..#.", "..#.", "#.#.", ".#.."],
-        'a' => ["...", "##.", ".##", "#.#", "###"],
-        'b' => ["#..", "##.", "#.#", "#.#", "##."],
-        'c' => ["...", ".##", "#..", "#..", ".##"],
-        'd' => ["..#", ".##", "#.#", "#.#", ".##"],
-        'e' => ["...", ".##", "#.#", "##.", ".##"],
-        'f' => [".##", "#..", "##.", "#..", "#.."],
-        'g' => [".##", "#.#", ".##", "..#", "##."],
-        'h' => ["#..", "##.", "#.#", "#.#", "#.#"],
-        'i' => ["#", ".", "#", "#", "#"],
-        'j' => ["..#", "...", "..#", "#.#", ".#."],
-        'k' => ["#..", "#.#", "##.", "##.", "#.#"],
-        'l' => ["##.", ".#.", ".#.", ".#.", ".##"],
-        'm' => [".....", "##.#.", "#.#.#", "#.#.#", "#.#.#"],
-        'n' => ["...", "##.", "#.#", "#.#", "#.#"],
-        'o' => ["...", ".#.", "#.#", "#.#", ".#."],
-        'p' => ["...", "##.", "#.#", "##.", "#.."],
-        'q' => ["...", ".##", "#.#", ".##", "..#"],
-        'r' => ["...", ".##", "#..", "#..", "#.."],
-        's' => ["...", ".##", "##.", ".##", "##."],
-        't' => [".#.", "###", ".#.", ".#.", ".##"],
-        'u' => ["...", "#.#", "#.#", "#.#", ".##"],
-        'v' => ["...", "#.#", "#.#", "#.#", ".#."],
-        'w' => [".....", "#.#.#", "#.#.#", "#.#.#", ".#.#."],
-        'x' => ["...", "#.#", ".#.", "#.#", "#.#"],
-        'y' => ["#.#", "#.#", ".##", "..#", "##."],
-        'z' => ["...", "###", ".##", "#..", "###"],
-        'N' => ["#..#", "##.#", "#.##", "#..#", "#..#"],
-        'σ' => ["....", ".###", "#.#.", "#.#.", ".#.."],
-        'Σ' => ["###", "#..", ".#.", "#..", "###"],
-        _ => ["###", "###", "###", "###", "###"],
+        '0' => &["###", "#.#", "#.#", "#.#", "###"],
+        '1' => &[".#.", "##.", ".#.", ".#.", "###"],
+        '2' => &["###", "..#", "###", "#..", "###"],
+        '3' => &["###", "..#", ".##", "..#", "###"],
+        '4' => &["#.#", "#.#", "###", "..#", "..#"],
+        '5' => &["###", "#..", "###", "..#", "###"],
+        '6' => &["###", "#..", "###", "#.#", "###"],
+        '7' => &["###", "..#", ".#.", ".#.", ".#."],
+        '8' => &["###", "#.#", "###", "#.#", "###"],
+        '9' => &["###", "#.#", "###", "..#", "###"],
+        ' ' => &[".", ".", ".", ".", "."],
+        BLANK => &["...", "...", "...", "...", "..."],
+        '.' => &[".", ".", ".", ".", "#"],
+        ',' => &[".", ".", ".", "#", "#"],
+        '·' | '⋅' | '*' => &[".", ".", "#", ".", "."],
+        '∙' => &["...", "...", ".#.", "...", "..."],
+        ':' => &[".", "#", ".", "#", "."],
+        '-' | '−' => &["...", "...", "###", "...", "..."],
+        '+' => &["...", ".#.", "###", ".#.", "..."],
+        '=' => &["...", "###", "...", "###", "..."],
+        '≈' => &[".#..#", "#.##.", ".....", ".#..#", "#.##."],
+        '(' => &[".#", "#.", "#.", "#.", ".#"],
+        ')' => &["#.", ".#", ".#", ".#", "#."],
+        '[' => &["##", "#.", "#.", "#.", "##"],
+        ']' => &["##", ".#", ".#", ".#", "##"],
+        '/' => &["..#", "..#", ".#.", "#..", "#.."],
+        '^' => &[".#.", "#.#", "...", "...", "..."],
+        '|' => &["#", "#", "#", "#", "#"],
+        '?' => &["###", "..#", ".#.", "...", ".#."],
+        '…' => &[".....", ".....", ".....", ".....", "#.#.#"],
+        '∞' => &[".....", "##.##", "#.#.#", "##.##", "....."],
+        '′' | '\'' => &["#", "#", ".", ".", "."],
+        '²' => &["##", ".#", "#.", "##", ".."],
+        '½' => &["#...", "#.#.", "..##", ".#.#", "#..."],
+        '√' => &["..##", "..#.", "..#.", "#.#.", ".#.."],
+        'a' => &["...", "##.", ".##", "#.#", "###"],
+        'b' => &["#..", "##.", "#.#", "#.#", "##."],
+        'c' => &["...", ".##", "#..", "#..", ".##"],
+        'd' => &["..#", ".##", "#.#", "#.#", ".##"],
+        'e' => &["...", ".##", "#.#", "##.", ".##"],
+        'f' => &[".##", "#..", "##.", "#..", "#.."],
+        'g' => &[".##", "#.#", ".##", "..#", "##."],
+        'h' => &["#..", "##.", "#.#", "#.#", "#.#"],
+        'i' => &["#", ".", "#", "#", "#"],
+        'j' => &["..#", "...", "..#", "#.#", ".#."],
+        'k' => &["#..", "#.#", "##.", "##.", "#.#"],
+        'l' => &["##.", ".#.", ".#.", ".#.", ".##"],
+        'm' => &[".....", "##.#.", "#.#.#", "#.#.#", "#.#.#"],
+        'n' => &["...", "##.", "#.#", "#.#", "#.#"],
+        'o' => &["...", ".#.", "#.#", "#.#", ".#."],
+        'p' => &["...", "##.", "#.#", "##.", "#.."],
+        'q' => &["...", ".##", "#.#", ".##", "..#"],
+        'r' => &["...", ".##", "#..", "#..", "#.."],
+        's' => &["...", ".##", "##.", ".##", "##."],
+        't' => &[".#.", "###", ".#.", ".#.", ".##"],
+        'u' => &["...", "#.#", "#.#", "#.#", ".##"],
+        'v' => &["...", "#.#", "#.#", "#.#", ".#."],
+        'w' => &[".....", "#.#.#", "#.#.#", "#.#.#", ".#.#."],
+        'x' => &["...", "#.#", ".#.", "#.#", "#.#"],
+        'y' => &["#.#", "#.#", ".##", "..#", "##."],
+        'z' => &["...", "###", ".##", "#..", "###"],
+        'σ' => &["....", ".###", "#.#.", "#.#.", ".#.."],
+        'Σ' => &["###", "#..", ".#.", "#..", "###"],
+        'δ' => &[".##", ".#.", ".##", "#.#", "##."],
+        '∂' => &["##.", "..#", ".##", "#.#", "##."],
+        'μ' => &["#.#", "#.#", "#.#", "###", "#.."],
+        _ => capital(c),
+    }
+}
+
+/// Returns the rows of dots of a capital letter.
+#[rustfmt::skip]
+const fn capital(c: char) -> &'static [&'static str] {
+    match c {
+        'A' => &[".#.", "#.#", "###", "#.#", "#.#"],
+        'B' => &["##.", "#.#", "##.", "#.#", "##."],
+        'C' => &[".##", "#..", "#..", "#..", ".##"],
+        'D' => &["##.", "#.#", "#.#", "#.#", "##."],
+        'E' => &["###", "#..", "##.", "#..", "###"],
+        'F' => &["###", "#..", "##.", "#..", "#.."],
+        'J' => &["..#", "..#", "..#", "#.#", "###"],
+        'L' => &["#..", "#..", "#..", "#..", "###"],
+        'P' => &["###", "#.#", "###", "#..", "#.."],
+        'Q' => &["###", "#.#", "#.#", "###", "..#"],
+        'R' => &["##.", "#.#", "##.", "#.#", "#.#"],
+        'S' => &[".##", "#..", ".#.", "..#", "##."],
+        'T' => &["###", ".#.", ".#.", ".#.", ".#."],
+        'W' => &["#...#", "#...#", "#.#.#", "##.##", "#...#"],
+        'X' => &["#.#", "#.#", ".#.", "#.#", "#.#"],
+        'Y' => &["#.#", "#.#", ".#.", ".#.", ".#."],
+        'N' => &["#..#", "##.#", "#.##", "#..#", "#..#"],
+        _ => UNKNOWN,
     }
 }
 
@@ -213,13 +291,13 @@ mod tests {
 
     #[test]
     fn characters_are_rectangles_of_dots() {
-        let characters = "0123456789 .,·∙:-+=≈()[]/^|?…∞′²½√abcdefghijklmnopqrstuvwxyzNσΣ\u{1f600}";
+        let characters = "0123456789 .,·∙:-+=≈()[]/^|?…∞′²½√abcdefghijklmnopqrstuvwxyzABCDEFJLNPQRSTWXYσΣδ∂μ₀₁₂₃₄₅₆₇₈₉\u{1f600}";
         for c in characters.chars() {
-            let rows = glyph(c);
+            let rows = Dots::of(c).rows;
             assert!(rows.iter().all(|row| row.len() == rows[0].len() && row.bytes().all(|dot| b"#.".contains(&dot))), "{c}");
         }
         // no two characters look the same, but those with the same meaning
-        let distinct: std::collections::HashSet<_> = characters.chars().map(glyph).collect();
+        let distinct: std::collections::HashSet<_> = characters.chars().map(|c| Dots::of(c).rows).collect();
         assert_eq!(distinct.len(), characters.chars().count());
     }
 
@@ -227,6 +305,9 @@ mod tests {
     fn a_text_is_drawn_in_each_size() {
         assert_eq!(drawn("-1.5", Size::Medium), "    ▄█    █▀▀\n▀▀▀  █    ▀▀█\n    ▀▀▀ ▀ ▀▀▀\n");
         assert_eq!(drawn("7", Size::Large), "██████\n    ██\n  ██\n  ██\n  ██\n");
+        // a subscript is lower
+        assert_eq!(drawn("a₁", Size::Medium), "▄▄\n▄▀█ ▄█\n▀▀▀ ▄█▄\n");
+        assert!(has_dots("∂C/∂w₁₂ = a₁·δ₂") && !has_dots("a⁽⁰⁾₁"));
         assert_eq!(drawn("∂C", Size::Plain), "∂C\n");
     }
 

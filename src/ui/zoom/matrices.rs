@@ -165,7 +165,14 @@ impl<'a> Panel<'a> {
                 (false, false) => format!("  {what}s {from}–{to} of {all}"),
             }
         };
-        let block = part(&(self.block..self.block + 1), self.grid.blocks, "matrix");
+        let leading = if view.network().tensor(self.shown.tensor).inputs_first { ["in", "out"] } else { ["out", "in"] };
+        let one = |n: usize| n..n + 1;
+        // the words of the matrices pane
+        let block = match self.grid.inner {
+            None => part(&one(self.block), self.grid.blocks, "channel"),
+            Some(1) => part(&one(self.block), self.grid.blocks, leading[0]),
+            Some(inner) => format!("  {} {}, {} {}", leading[0], self.block / inner + first, leading[1], self.block % inner + first),
+        };
         format!("{title}{block}{}{}", part(&self.rows, self.grid.rows, "row"), part(&self.columns, self.grid.columns, "column"))
     }
 }
