@@ -138,3 +138,13 @@ fn the_legend_explains_rounding_and_lines() {
         assert!(help.contains(words), "{words}\n{help}");
     }
 }
+
+/// The counts of both columns have the same words.
+#[test]
+fn a_count_of_neurons_says_what_is_counted() {
+    for (size, has_word) in [((120, 40), true), ((60, 16), false)] {
+        let frame = text(&open("figure-01", ":conv1.z[0,13,8]#4<Enter>"), size);
+        assert!(frame.contains(" of 1024") && frame.contains("1 of 3136"), "{frame}");
+        assert_eq!(frame.matches(" shown").count(), if has_word { 2 } else { 0 }, "{frame}");
+    }
+}

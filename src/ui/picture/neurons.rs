@@ -85,8 +85,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
             }
         }
     }
-    draw_count(view, area, (0, left.neurons.len(), count(columns.left)), buf);
-    draw_count(view, area, (to, right.neurons.len(), count(columns.right)), buf);
+    draw_counts(view, area, [(0, left.neurons.len(), count(columns.left)), (to, right.neurons.len(), count(columns.right))], buf);
     if let Some(folded) = shown.folded.filter(|_| is_folded) {
         for (terms, row) in folded.into_iter().zip([0, inner - 1]).filter(|(terms, _)| *terms > 0) {
             draw_more(view, area, (from, to, row), terms, buf);
@@ -267,14 +266,14 @@ fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (
     }
 }
 
-/// Writes `drawn of all shown` below a column that does not show all its neurons. If there is no room for the words of both columns, the last word is left out.
-fn draw_count(view: &View<'_>, area: Rect, (x, drawn, all): (u16, usize, usize), buf: &mut Buffer) {
-    if drawn < all {
-        let mut text = format!("{drawn} of {all}");
-        if 2 * (text.len() + SHOWN.len() + 1) <= usize::from(area.width) {
-            text.push_str(SHOWN);
-        }
-        let x = x.min(area.width.saturating_sub(u16::try_from(text.len()).unwrap_or(0)));
+/// Writes `drawn of all shown` below each column that does not show all its neurons. If there is no room for the words of both columns, both leave out the last word.
+fn draw_counts(view: &View<'_>, area: Rect, counts: [(u16, usize, usize); 2], buf: &mut Buffer) {
+    let texts = counts.map(|(_, drawn, all)| if drawn < all { format!("{drawn} of {all}") } else { String::new() });
+    let wide: usize = texts.iter().map(|text| text.len() + SHOWN.len() + 1).sum();
+    let word = if wide <= usize::from(area.width) { SHOWN } else { "" };
+    for ((x, ..), text) in counts.iter().zip(&texts).filter(|(_, text)| !text.is_empty()) {
+        let text = format!("{text}{word}");
+        let x = (*x).min(area.width.saturating_sub(u16::try_from(text.len()).unwrap_or(0)));
         text_at(buf, area, x, area.height - 1, &text, view.theme.style(StyleRole::Dim));
     }
 }
