@@ -187,20 +187,20 @@ impl PlainMode {
             self.apply(&Event::Key(Code::Char(' ').into()))?;
             self.has_paused = true;
         }
-        if let Some(copied) = self.driver.take_copied() {
-            // the text itself, in place of the message about it
-            self.driver.state.message = None;
-            self.copied.extend(copied.lines().map(str::to_owned));
-        }
         Ok(effect)
     }
 
-    /// Applies an event, does its work, and records both.
+    /// Applies an event, does its work, and records both. A text that is copied is kept for the answer.
     fn apply(&mut self, event: &Event) -> anyhow::Result<Effect> {
         self.record(event)?;
         let now = self.now();
         let effect = self.driver.apply(event, now);
         self.finish_work()?;
+        if let Some(copied) = self.driver.take_copied() {
+            // the text itself, in place of the message about it
+            self.driver.state.message = None;
+            self.copied.extend(copied.lines().map(str::to_owned));
+        }
         Ok(effect)
     }
 

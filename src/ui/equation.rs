@@ -175,8 +175,12 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     let all = joined_within(room, (0..parts).map(right_side));
     let with_constants = all.as_ref().map(|all| format!("{all}{}", constants(view, ",  ")));
     let only_part = format!("{before}{}{after}", right_side(part));
-    let texts: Vec<String> =
-        with_constants.into_iter().chain(all).chain([first_and_last, only_part]).map(|right| format!("{}{right}", left_and_sign(view, left, margin))).collect();
+    let texts: Vec<String> = with_constants
+        .into_iter()
+        .chain(all)
+        .chain([first_and_last, only_part])
+        .map(|right| format!("{}{right}", left_and_sign(view, left, margin)))
+        .collect();
     let titles = titles(&view.equation(part), view.notation);
     let fits = |(text, title): &(&String, &str)| width(text) + 3 + width(title) <= room;
     let fitting = texts.iter().flat_map(|text| titles.iter().map(move |title| (text, title.as_ref()))).find(fits);
