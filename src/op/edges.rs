@@ -200,14 +200,46 @@ pub fn infer_output_shape(edges: &impl Edges, inputs: &[(View, &'static str, &[u
 #[derive(Debug)]
 pub struct Bilinear<E> {
     edges: Arc<E>,
+    roles: Roles,
     /// The equations of the output, the weight gradient and the input gradient.
     equations: [Equation; 3],
+}
+
+/// The slots of x and w, and the order of the factors in a term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Roles {
+    /// A layer: input 0 is x, input 1 is w. The factors are w · x, x · ∂C/∂y and w · ∂C/∂y.
+    Layer,
+    /// A product of two operands: input 0 is w, input 1 is x. The factors are w · x, ∂C/∂y · x and ∂C/∂y · w.
+    Operands,
+}
+
+impl Roles {
+    /// The slots of input, weight and output, in the order of [`Edge::ends`].
+    fn slots(self) -> [Slot; 3] {
+        match self {
+            Self::Layer => [X, W, Upstream],
+            Self::Operands => [W, X, Upstream],
+        }
+    }
+
+    /// The two factors of a term in the order in which the term has them, as indices in [`Edge::ends`]. The order makes no difference to the product.
+    fn factor_ends(self, view: View) -> [usize; 2] {
+        let [first, second] = view.factor_ends();
+        if self == Self::Layer || view == View::Output { [first, second] } else { [second, first] }
+    }
 }
 
 impl<E: Weighted> Bilinear<E> {
     /// Creates the function, with the equations of the output, the weight gradient and the input gradient.
     pub fn new(edges: E, equations: [Equation; 3]) -> Self {
-        Self { edges: Arc::new(edges), equations }
+        Self { edges: Arc::new(edges), roles: Roles::Layer, equations }
+    }
+
+    /// Creates the product of two operands: the first is w, and the second is x. The equations are those of the output and of the gradients of the first and the
+    /// second operand. In a gradient's term, ∂C/∂y is the first factor.
+    pub fn of_operands(edges: E, equations: [Equation; 3]) -> Self {
+        Self { edges: Arc::new(edges), roles: Roles::Operands, equations }
     }
 
     fn rule(&self, view: View) -> Arc<dyn Rule> {
@@ -216,7 +248,7 @@ impl<E: Weighted> Bilinear<E> {
             View::Weight => self.equations[1],
             View::Input => self.equations[2],
         };
-        Arc::new(BilinearRule { edges: Arc::clone(&self.edges), view, equation })
+        Arc::new(BilinearRule { edges: Arc::clone(&self.edges), roles: self.roles, view, equation })
     }
 }
 
@@ -227,7 +259,12 @@ pub const W: Slot = Input(1);
 
 impl<E: Weighted> Function for Bilinear<E> {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
-        infer_output_shape(&*self.edges, &[(View::Input, "input", inputs[0]), (View::Weight, "weight", inputs[1])])
+        match self.roles {
+            Roles::Layer => infer_output_shape(&*self.edges, &[(View::Input, "input", inputs[0]), (View::Weight, "weight", inputs[1])]),
+            Roles::Operands => {
+                infer_output_shape(&*self.edges, &[(View::Weight, "first operand", inputs[0]), (View::Input, "second operand", inputs[1])])
+            }
+        }
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
@@ -235,7 +272,8 @@ impl<E: Weighted> Function for Bilinear<E> {
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(self.rule(if Input(slot) == W { View::Weight } else { View::Input }))
+        let [_, weight, _] = self.roles.slots();
+        Some(self.rule(if Input(slot) == weight { View::Weight } else { View::Input }))
     }
 }
 
@@ -243,18 +281,21 @@ impl<E: Weighted> Function for Bilinear<E> {
 #[derive(Debug)]
 struct BilinearRule<E> {
     edges: Arc<E>,
+    roles: Roles,
     view: View,
     equation: Equation,
 }
 
 impl<E: Edges> BilinearRule<E> {
-    /// Returns the slots of the two factors, in the order in which the equations write them. They match [`View::factor_ends`].
+    /// Returns the slots of the two factors that the kernels take. They match [`View::factor_ends`].
     fn slots(&self) -> (Slot, Slot) {
-        match self.view {
-            View::Output => (W, X),
-            View::Weight => (X, Upstream),
-            View::Input => (W, Upstream),
-        }
+        let [a, b] = self.view.factor_ends().map(|end| self.roles.slots()[end]);
+        (a, b)
+    }
+
+    /// Returns the two factors in the order in which a term has them, each as its slot and its index in [`Edge::ends`].
+    fn factors(&self) -> [(Slot, usize); 2] {
+        self.roles.factor_ends(self.view).map(|end| (self.roles.slots()[end], end))
     }
 }
 
@@ -290,10 +331,9 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
-        let (a, b) = self.slots();
         let ends = self.edges.edge(self.view, at, term).ends();
-        let [a_index, b_index] = self.view.factor_ends().map(|end| ends[end]);
-        Term::product(smallvec![entry(x, a, a_index), entry(x, b, b_index)])
+        let [a, b] = self.factors().map(|(slot, end)| entry(x, slot, ends[end]));
+        Term::product(smallvec![a, b])
     }
 
     fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
@@ -313,13 +353,14 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     }
 
     fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, see: &mut dyn FnMut(&Term, f64)) -> f64 {
-        let (a, b) = self.slots();
+        let factors = self.factors();
+        let [(a, _), (b, _)] = factors;
         let terms = to_usize(terms.start)..to_usize(terms.end);
         // a single term for all edges; its factors are placeholders at first, and are replaced for each edge
         let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
         self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
-            let [a_index, b_index] = self.view.factor_ends().map(|end| edge.ends()[end]);
-            (term.args[0], term.args[1]) = (entry(x, a, a_index), entry(x, b, b_index));
+            let [a, b] = factors.map(|(slot, end)| entry(x, slot, edge.ends()[end]));
+            (term.args[0], term.args[1]) = (a, b);
             term.value = term.args[0].value * term.args[1].value;
             let sum = sum + term.value;
             see(&term, sum);
@@ -333,9 +374,10 @@ impl<E: Weighted> Rule for BilinearRule<E> {
             return Vec::new();
         }
         // the view whose entries are the entries of the operand: in this view, the edges of the entry `at` can be listed
+        let [input, weight, _] = self.roles.slots();
         let operand_view = match slot {
-            X => View::Input,
-            W => View::Weight,
+            _ if slot == input => View::Input,
+            _ if slot == weight => View::Weight,
             _ => View::Output,
         };
         let edges = self.edges.prefix_terms(operand_view, at + 1) - self.edges.prefix_terms(operand_view, at);
@@ -348,12 +390,9 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        let (a, b) = self.slots();
-        let [a_end, b_end] = self.view.factor_ends();
-        match slot {
-            _ if slot == a => self.edges.nest(self.view, entry).edge_numbers_at(a_end, at),
-            _ if slot == b => self.edges.nest(self.view, entry).edge_numbers_at(b_end, at),
-            _ => TermNumbers::new(),
+        match self.factors().into_iter().find(|(own, _)| *own == slot) {
+            Some((_, end)) => self.edges.nest(self.view, entry).edge_numbers_at(end, at),
+            None => TermNumbers::new(),
         }
     }
 

@@ -1,0 +1,272 @@
+//! Copies: each entry of y is one entry of an input, or 0. Views, slices, transposes, concatenations, padding and repetitions are copies.
+//!
+//! Example: the rows (1, 0, 1) of a 2 x 2 matrix. Each entry of y has one term, the copy. Row 1 is used twice, so each entry of its derivative has two terms,
+//! the derivatives of its two copies.
+
+use std::sync::Arc;
+
+use super::links::{Direction, Linked, Linking, Links};
+use super::mismatch::Mismatch;
+use super::rule::{Equation, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
+use super::slot::Slot::{self, Input};
+use crate::expr::{Expr, Form, Primitive, SUM, whole};
+use crate::tensor::len;
+
+/// The entry of an input that an entry of y copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopySource {
+    /// The number of the input.
+    pub slot: usize,
+    /// The place of the entry in this input.
+    pub place: usize,
+}
+
+/// The name of a copy, which chooses its equations and words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyKind {
+    /// The same entries in another shape: `reshape`, `view`, `flatten`, `squeeze`, `x[None]`.
+    View,
+    /// The axes in another order: `x.T`, `permute`, `swapaxes`.
+    Permute,
+    /// A part of the entries: `x[1:3]`, `split`.
+    Slice,
+    /// The input with zeros around it.
+    Pad,
+    /// Inputs one after another along an axis.
+    Cat,
+    /// Inputs one after another along a new axis.
+    Stack,
+    /// The entries several times: `repeat`, `tile`.
+    Repeat,
+    /// The input along an axis of size 1 or a new axis: `expand`, `broadcast_to`.
+    Expand,
+    /// The entries of an axis in reverse order.
+    Flip,
+    /// The entries on and below a diagonal, zeros above it.
+    Tril,
+    /// The entries on and above a diagonal, zeros below it.
+    Triu,
+    /// A tensor in which some entries are replaced: `x[i] = e`. The first input has the old entries, the second the new ones.
+    Assign,
+}
+
+/// Creates a function whose output has this shape. `sources` has the source of each entry of the output, in row-major order; an entry without a source is 0.
+/// `inputs` has the shape of each input.
+///
+/// ```
+/// use gradstep::op::copies::{CopyKind, CopySource, copies};
+///
+/// // the first and the last entry of a vector
+/// let sources = vec![Some(CopySource { slot: 0, place: 0 }), Some(CopySource { slot: 0, place: 3 })];
+/// let ends = copies(sources, &[&[4]], &[2], CopyKind::Slice);
+/// assert_eq!(ends.shape(&[&[4]]), Ok(vec![2]));
+/// ```
+#[must_use]
+pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[usize], kind: CopyKind) -> Arc<dyn Function> {
+    let is_identity = inputs.len() == 1
+        && len(inputs[0]) == sources.len()
+        && sources.iter().enumerate().all(|(at, source)| *source == Some(CopySource { slot: 0, place: at }));
+    if is_identity {
+        return view(shape, kind);
+    }
+    let of = |slot: usize| move |source: &Option<CopySource>| source.filter(|source| source.slot == slot).map(|source| source.place);
+    let links = inputs.iter().enumerate().map(|(slot, shape)| Arc::new(Links::of_sources(sources.iter().map(of(slot)), len(shape))));
+    let links = links.collect();
+    // with one input the links say everything
+    let sources = if inputs.len() == 1 { None } else { Some(sources.into()) };
+    Arc::new(Copies { shape: shape.to_vec(), kind, links, sources })
+}
+
+/// Creates the function that gives the entries of its input another shape. Unlike [`copies`] it needs no list of entries.
+#[must_use]
+pub fn view(shape: &[usize], kind: CopyKind) -> Arc<dyn Function> {
+    Arc::new(Copies { shape: shape.to_vec(), kind, links: vec![Arc::new(Links::Identity)], sources: None })
+}
+
+/// The function of [`copies`].
+#[derive(Debug)]
+struct Copies {
+    shape: Vec<usize>,
+    kind: CopyKind,
+    /// The links of each input.
+    links: Vec<Arc<Links>>,
+    /// The source of each entry of y, if there are several inputs.
+    sources: Option<Arc<[Option<CopySource>]>>,
+}
+
+impl Copies {
+    fn of_input(&self, input: usize) -> CopiesOfInput {
+        CopiesOfInput { kind: self.kind, inputs: self.links.len(), links: Arc::clone(&self.links[input]) }
+    }
+}
+
+impl Function for Copies {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(self.shape.clone())
+    }
+
+    fn forward(&self) -> Arc<dyn Rule> {
+        match &self.sources {
+            None => Arc::new(Linked::new(self.of_input(0), Direction::Forward, 0)),
+            Some(sources) => Arc::new(CopiesForward { kind: self.kind, links: self.links.clone(), sources: Arc::clone(sources) }),
+        }
+    }
+
+    fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(Linked::new(self.of_input(input), Direction::Backward, input)))
+    }
+}
+
+/// The copies of one input's entries.
+#[derive(Debug)]
+struct CopiesOfInput {
+    kind: CopyKind,
+    /// The number of inputs.
+    inputs: usize,
+    links: Arc<Links>,
+}
+
+impl Linking for CopiesOfInput {
+    fn links<'a>(&'a self, _x: &'a Operands<'_>) -> &'a Links {
+        &self.links
+    }
+
+    fn reason(&self, _x: &Operands<'_>, direction: Direction, _entry: usize) -> &'static str {
+        match direction {
+            Direction::Forward => self.kind.reason_empty(),
+            Direction::Backward => "nothing reads it",
+        }
+    }
+
+    fn equation(&self, direction: Direction) -> Equation {
+        match direction {
+            Direction::Forward => self.kind.equation(self.inputs),
+            Direction::Backward => self.kind.back(),
+        }
+    }
+}
+
+/// The rule of y for several inputs.
+#[derive(Debug)]
+struct CopiesForward {
+    kind: CopyKind,
+    links: Vec<Arc<Links>>,
+    sources: Arc<[Option<CopySource>]>,
+}
+
+impl Rule for CopiesForward {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (sum, source) in out.iter_mut().zip(&*self.sources) {
+            if let Some(CopySource { slot, place }) = *source {
+                *sum += x.get(Input(slot), place);
+            }
+        }
+    }
+
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        // each link is the term of one entry
+        self.links.iter().map(|links| links.prefix(Direction::Forward, entry)).sum()
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        Some(self.sources[..count].iter().map(Option::is_some).collect())
+    }
+
+    fn reason_unreached(&self, _x: &Operands<'_>, _entry: usize) -> &'static str {
+        self.kind.reason_empty()
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        let CopySource { slot, place } = self.sources[at].expect("an entry without a source has no term");
+        Term::copy(entry(x, Input(slot), place))
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        let Input(input) = slot else { return Vec::new() };
+        self.links[input].uses(Direction::Forward, at)
+    }
+
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        let Input(input) = slot else { return TermNumbers::new() };
+        self.links[input].rank(Direction::Forward, entry, at).into_iter().collect()
+    }
+
+    fn equation(&self) -> Equation {
+        self.kind.equation(self.links.len())
+    }
+}
+
+/// The texts of a kind.
+struct CopyTexts {
+    /// The function in the equation of y; it is notation only.
+    function: Primitive,
+    /// The name of the equation of y, and its explanation.
+    name: &'static str,
+    words: &'static str,
+    /// The right-hand side of the equation of ∂C/∂x, and its explanation.
+    back: Expr,
+    back_words: &'static str,
+}
+
+const fn texts(function: &'static str, [name, words]: [&'static str; 2], back: Expr, back_words: &'static str) -> CopyTexts {
+    CopyTexts { function: Primitive::new(function).form(Form::Call), name, words, back, back_words }
+}
+
+const ONCE: &str = "Each entry of the result is a copy, so its derivative goes back to the entry that was copied, unchanged.";
+const SUMMED: &str =
+    "An entry that is used several times changes the loss through each of its copies, so its derivative is the sum of their derivatives.";
+const PIECES: &str = "The derivative is cut into the same pieces: each tensor gets the piece that it filled.";
+const IN_PLACE: Expr = whole::DY;
+const WHERE_COPIED: Expr = Expr::Remark(&whole::DY, "at the copied entries, else 0");
+const OVER_COPIES: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its copies");
+
+/// The texts of all kinds, in the order of [`CopyKind`].
+#[rustfmt::skip]
+static TEXTS: [CopyTexts; 12] = [
+    texts("reshape", ["the same entries in another shape", "Nothing is computed: the entries keep their row-major order, only the shape changes."], IN_PLACE, ONCE),
+    texts("permute", ["the axes in another order", "Nothing is computed: each entry keeps its value, and its indices are written in another order."], IN_PLACE, ONCE),
+    texts("slice", ["a slice", "Each entry of the slice is a copy of one entry."], WHERE_COPIED, "An entry inside the slice gets the derivative of its copy. The entries outside are not used here: their derivative is 0."),
+    texts("pad", ["padding", "The entries are copied, and zeros are put around them."], IN_PLACE, "Each entry gets the derivative of its copy. The padding is constant, so its derivatives go nowhere."),
+    texts("cat", ["concatenation", "The tensors are written one after another along an axis. Every entry is a copy."], IN_PLACE, PIECES),
+    texts("stack", ["stack", "The tensors are put one after another along a new axis. Every entry is a copy."], IN_PLACE, PIECES),
+    texts("repeat", ["repetition", "Every entry is copied several times."], OVER_COPIES, SUMMED),
+    texts("expand", ["broadcast", "The entries are repeated along the axes that the tensor lacks, or in which it has size 1."], OVER_COPIES, SUMMED),
+    texts("flip", ["reversed order", "The entries along an axis are written from the last to the first."], IN_PLACE, ONCE),
+    texts("tril", ["lower triangle", "The entries on and below the diagonal are copied, those above it become 0."], WHERE_COPIED, "The entries on and below the diagonal get the derivative of their copy, unchanged. Those above it are not used here: their derivative is 0."),
+    texts("triu", ["upper triangle", "The entries on and above the diagonal are copied, those below it become 0."], WHERE_COPIED, "The entries on and above the diagonal get the derivative of their copy, unchanged. Those below it are not used here: their derivative is 0."),
+    texts("assign", ["assignment to entries", "A new tensor: the new entries where it is indexed, copies of the old entries elsewhere."], WHERE_COPIED, "The derivative is divided in the same way: the new entries get it where the tensor was indexed, the old entries elsewhere. An old entry that was replaced has no effect any more: its derivative is 0."),
+];
+
+/// The first inputs, as expressions. An equation names at most these.
+const INPUTS: &[Expr; 4] = &[Expr::All(Input(0)), Expr::All(Input(1)), Expr::All(Input(2)), Expr::All(Input(3))];
+/// The inputs of an equation with more inputs.
+const MANY: &[Expr; 3] = &[Expr::All(Input(0)), Expr::All(Input(1)), Expr::Name("…")];
+
+impl CopyKind {
+    fn texts(self) -> &'static CopyTexts {
+        &TEXTS[self as usize]
+    }
+
+    /// The reason why an entry of y has no source.
+    fn reason_empty(self) -> &'static str {
+        match self {
+            Self::Pad => "it is padding",
+            Self::Tril => "it is above the diagonal",
+            Self::Triu => "it is below the diagonal",
+            _ => "it copies no entry",
+        }
+    }
+
+    /// The equation of y for this number of inputs.
+    fn equation(self, inputs: usize) -> Equation {
+        let CopyTexts { function, name, words, .. } = self.texts();
+        let right = Expr::Of(function, INPUTS.get(..inputs).unwrap_or(MANY));
+        Equation { right, name, gist: Gist::None, words }
+    }
+
+    /// The equation of ∂C/∂x.
+    fn back(self) -> Equation {
+        let CopyTexts { back, back_words, .. } = self.texts();
+        Equation { right: *back, name: "the derivative goes back to the copied entries", gist: Gist::None, words: back_words }
+    }
+}

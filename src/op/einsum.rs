@@ -1,0 +1,454 @@
+//! Einsum: sums of products over labelled axes, y\[output\] = Σ x₀ · x₁ · …, in NumPy's sense. Products of matrices, sums over axes and outer products are
+//! einsums.
+//!
+//! In `ik,kj->ij`, the product of matrices, `y[i,j]` has a term for each value of k, the label that the output lacks. In the backward pass ∂C/∂x₀\[i,k\] has a
+//! term ∂C/∂y\[i,j\] · x₁\[k,j\] for each value of j, the label that x₀ lacks. A label may occur twice in an operand: `ii->i` is a diagonal.
+//!
+//! The terms of an entry are nested loops over the labels that its tensor lacks: first the labels of the output, in the order of its axes, then the others, in
+//! the order of their numbers. So the terms of a gradient are in the row-major order of the entries of y that use the operand's entry. The factors of a
+//! term are the operands from left to right; in a gradient ∂C/∂y is the first factor.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::constant_weights::{ConstantWeights, Weights};
+use super::contraction::{Contraction, Label};
+use super::edges::Bilinear;
+use super::mismatch::Mismatch;
+use super::rule::{Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Upstream},
+};
+use crate::expr::{Expr, Join, SUM, whole};
+
+/// The name of an einsum, which chooses its equations and words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EinsumKind {
+    /// The product of two matrices, or of a matrix and a vector, also for each entry of further axes.
+    MatMul,
+    /// The inner product of two vectors.
+    Dot,
+    /// The outer product of two vectors.
+    Outer,
+    /// The sum of one operand over some of its axes.
+    Sum,
+    /// Any other einsum.
+    General,
+}
+
+/// Creates the function y\[output\] = Σ of the products of the operands. Each operand is the list of the labels of its axes. A label is an index of `sizes`,
+/// which has its size.
+///
+/// ```
+/// use gradstep::op::einsum::{EinsumKind, einsum};
+///
+/// // the product of a 2 x 3 and a 3 x 4 matrix
+/// let product = einsum(&[&[0, 2], &[2, 1]], &[0, 1], &[2, 4, 3], EinsumKind::MatMul);
+/// assert_eq!(product.shape(&[&[2, 3], &[3, 4]]), Ok(vec![2, 4]));
+/// ```
+#[must_use]
+pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equations: EinsumKind) -> Arc<dyn Function> {
+    let plan = EinsumPlan::new(operands, output, sizes);
+    let shape = |labels: &[usize]| labels.iter().map(|label| sizes[*label]).collect::<Vec<usize>>();
+    let texts = equations.texts(operands.len());
+    if let [first, rest @ ..] = operands
+        && rest.len() < 2
+        && let Some(edges) = plan.contraction(operands, output, sizes)
+    {
+        return match rest {
+            [] => {
+                let edges = edges.with_shapes(&shape(first), &[], &shape(output));
+                Arc::new(ConstantWeights::new(edges, Weights::Unweighted, texts.forward, texts.back[0]))
+            }
+            [second, ..] => {
+                // the first operand is at the weight's end of each edge, the second at the input's
+                let edges = edges.with_shapes(&shape(second), &shape(first), &shape(output));
+                Arc::new(Bilinear::of_operands(edges, [texts.forward, texts.back[0], texts.back[1]]))
+            }
+        };
+    }
+    Arc::new(Einsum(Arc::new(EinsumShared { plan, shape: shape(output), texts })))
+}
+
+/// The values of all labels, by label.
+type LabelValues = SmallVec<[usize; 8]>;
+
+/// The loops of an einsum. Its *tensors* are the operands in order, and then the output.
+#[derive(Debug)]
+struct EinsumPlan {
+    sizes: Vec<usize>,
+    tensors: Vec<TensorLoops>,
+}
+
+/// The loops for the entries of one tensor.
+#[derive(Debug)]
+struct TensorLoops {
+    /// The label of each axis.
+    axes: Vec<usize>,
+    /// For each label, the distance in the tensor between two of its values; 0 for a label that the tensor lacks.
+    strides: Vec<usize>,
+    /// The labels that the tensor lacks, from the outermost loop to the innermost.
+    summed: Vec<usize>,
+    /// The number of terms of an entry that has any.
+    terms: u64,
+    /// If a label occurs twice, the number of entries before each entry that are on the diagonal, and so have terms; one more number at the end counts all.
+    on_diagonal: Option<Vec<u64>>,
+}
+
+impl EinsumPlan {
+    fn new(operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Self {
+        let order = Self::order(operands, output, sizes);
+        let all = operands.iter().copied().chain([output]);
+        let mut plan = Self { sizes: sizes.to_vec(), tensors: all.map(|axes| TensorLoops::new(axes, &order, sizes)).collect() };
+        for tensor in 0..plan.tensors.len() {
+            let TensorLoops { axes, .. } = &plan.tensors[tensor];
+            let has_twice = axes.iter().enumerate().any(|(n, label)| axes[..n].contains(label));
+            if has_twice {
+                let mut before = 0;
+                let counts = (0..axes.iter().map(|label| sizes[*label]).product()).map(|entry| {
+                    before += u64::from(plan.values(tensor, entry).is_some());
+                    before
+                });
+                plan.tensors[tensor].on_diagonal = Some(std::iter::once(0).chain(counts).collect());
+            }
+        }
+        plan
+    }
+
+    /// All labels in the order of the loops: those of the output, then the others by number.
+    fn order(operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Vec<usize> {
+        let is_summed = |label: &usize| !output.contains(label) && operands.iter().any(|axes| axes.contains(label));
+        output.iter().copied().chain((0..sizes.len()).filter(is_summed)).collect()
+    }
+
+    /// The same einsum of one or two operands as a contraction, which has fast kernels; `None` if there is no such contraction.
+    fn contraction(&self, operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Option<Contraction> {
+        let strides = |tensor: Option<&TensorLoops>, label: usize| tensor.map_or(0, |tensor| tensor.strides[label]);
+        let [first, second] = [0, 1].map(|n| self.tensors[..operands.len()].get(n));
+        let (input, weight) = if second.is_some() { (second, first) } else { (first, None) };
+        let labels: Vec<Label> = Self::order(operands, output, sizes)
+            .into_iter()
+            .map(|label| Label { size: sizes[label], strides: [input, weight, self.tensors.last()].map(|tensor| strides(tensor, label)) })
+            .collect();
+        Contraction::new(&labels)
+    }
+
+    /// The values of the labels of a tensor at one of its entries, and 0 for the other labels. `None` if a label occurs twice, with different values.
+    fn values(&self, tensor: usize, entry: usize) -> Option<LabelValues> {
+        let mut values: LabelValues = SmallVec::from_elem(usize::MAX, self.sizes.len());
+        let mut rest = entry;
+        for &label in self.tensors[tensor].axes.iter().rev() {
+            let (size, value) = (self.sizes[label], &mut values[label]);
+            if *value != usize::MAX && *value != rest % size {
+                return None;
+            }
+            *value = rest % size;
+            rest /= size;
+        }
+        values.iter_mut().filter(|value| **value == usize::MAX).for_each(|value| *value = 0);
+        Some(values)
+    }
+
+    /// Sets the values of the summed labels of a tensor to those of a term.
+    fn set_term(&self, tensor: usize, term: u64, values: &mut LabelValues) {
+        let mut rest = usize::try_from(term).expect("the terms of an entry fit in memory");
+        for &label in self.tensors[tensor].summed.iter().rev() {
+            values[label] = rest % self.sizes[label];
+            rest /= self.sizes[label];
+        }
+    }
+
+    /// The number of the term with these values of the labels among the terms of its entry.
+    fn term_number(&self, tensor: usize, values: &LabelValues) -> u64 {
+        self.tensors[tensor].summed.iter().fold(0, |number, label| number * self.sizes[*label] as u64 + values[*label] as u64)
+    }
+}
+
+impl TensorLoops {
+    fn new(axes: &[usize], order: &[usize], sizes: &[usize]) -> Self {
+        let mut strides = vec![0; sizes.len()];
+        let mut stride = 1;
+        for &label in axes.iter().rev() {
+            // a step along a diagonal is a step along all of its axes
+            strides[label] += stride;
+            stride *= sizes[label];
+        }
+        let summed: Vec<usize> = order.iter().copied().filter(|label| !axes.contains(label)).collect();
+        let terms = summed.iter().map(|label| sizes[*label] as u64).product();
+        Self { axes: axes.to_vec(), strides, summed, terms, on_diagonal: None }
+    }
+
+    /// The place of the entry with these values of the labels.
+    fn place(&self, values: &LabelValues) -> usize {
+        self.strides.iter().zip(values).map(|(stride, value)| stride * value).sum()
+    }
+}
+
+/// An einsum without a contraction: of three operands and more, or with a label twice in one tensor.
+#[derive(Debug)]
+struct Einsum(Arc<EinsumShared>);
+
+/// The data of an einsum, which it shares with its rules.
+#[derive(Debug)]
+struct EinsumShared {
+    plan: EinsumPlan,
+    /// The shape of the output.
+    shape: Vec<usize>,
+    texts: EinsumTexts,
+}
+
+impl Einsum {
+    /// The rule that computes the tensor with this number.
+    fn rule(&self, tensor: usize) -> Arc<dyn Rule> {
+        let output = self.0.plan.tensors.len() - 1;
+        let operands = (0..output).filter(|operand| *operand != tensor).map(|operand| (Input(operand), operand));
+        let upstream = (tensor != output).then_some((Upstream, output));
+        Arc::new(EinsumRule { shared: Arc::clone(&self.0), tensor, factors: upstream.into_iter().chain(operands).collect() })
+    }
+}
+
+impl Function for Einsum {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(self.0.shape.clone())
+    }
+
+    fn forward(&self) -> Arc<dyn Rule> {
+        self.rule(self.0.plan.tensors.len() - 1)
+    }
+
+    fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
+        Some(self.rule(input))
+    }
+}
+
+/// The rule of y or of an operand's gradient.
+#[derive(Debug)]
+struct EinsumRule {
+    shared: Arc<EinsumShared>,
+    /// The number of the computed tensor.
+    tensor: usize,
+    /// The factors of a term, each as its slot and the number of its tensor.
+    factors: SmallVec<[(Slot, usize); 4]>,
+}
+
+impl EinsumRule {
+    fn own(&self) -> &TensorLoops {
+        &self.shared.plan.tensors[self.tensor]
+    }
+}
+
+impl Rule for EinsumRule {
+    fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
+        (entries as u64).saturating_mul(self.own().terms).saturating_mul(self.factors.len() as u64 + 2)
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let terms = self.own().terms;
+        for (at, sum) in out.iter_mut().enumerate() {
+            *sum = self.add_terms(x, at, 0..terms, *sum);
+        }
+    }
+
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        let own = self.own();
+        own.on_diagonal.as_ref().map_or(entry as u64, |before| before[entry]) * own.terms
+    }
+
+    fn terms_per_entry(&self) -> Option<u64> {
+        self.own().on_diagonal.is_none().then(|| self.own().terms)
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        let before = self.own().on_diagonal.as_ref()?;
+        Some((0..count).map(|entry| before[entry] < before[entry + 1]).collect())
+    }
+
+    fn reason_unreached(&self, _x: &Operands<'_>, _entry: usize) -> &'static str {
+        "it is not on the diagonal that is read"
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let plan = &self.shared.plan;
+        let mut values = plan.values(self.tensor, at).expect("an entry off the diagonal has no term");
+        plan.set_term(self.tensor, term, &mut values);
+        let factors: Factors = self.factors.iter().map(|(slot, tensor)| entry(x, *slot, plan.tensors[*tensor].place(&values))).collect();
+        Term::product(factors)
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let plan = &self.shared.plan;
+        let Some(mut values) = plan.values(self.tensor, entry) else { return sum };
+        if terms.is_empty() {
+            return sum;
+        }
+        plan.set_term(self.tensor, terms.start, &mut values);
+        let tensors: SmallVec<[&[f64]; 4]> = self.factors.iter().map(|(slot, _)| x.tensors[*slot]).collect();
+        let strides = |n: usize, label: usize| plan.tensors[self.factors[n].1].strides[label];
+        // the place of each factor, which moves as the innermost labels count up
+        let mut places: SmallVec<[usize; 4]> = self.factors.iter().map(|(_, tensor)| plan.tensors[*tensor].place(&values)).collect();
+        terms.fold(sum, |sum, _| {
+            let value = tensors.iter().zip(&places).map(|(numbers, place)| numbers[*place]).reduce(|product, factor| product * factor);
+            for &label in self.own().summed.iter().rev() {
+                values[label] += 1;
+                if values[label] < plan.sizes[label] {
+                    places.iter_mut().enumerate().for_each(|(n, place)| *place += strides(n, label));
+                    break;
+                }
+                values[label] = 0;
+                places.iter_mut().enumerate().for_each(|(n, place)| *place -= strides(n, label) * (plan.sizes[label] - 1));
+            }
+            sum + value.unwrap_or(1.0)
+        })
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        let plan = &self.shared.plan;
+        let Some((_, read)) = self.factors.iter().find(|(own, _)| *own == slot) else { return Vec::new() };
+        let Some(mut values) = plan.values(*read, at) else { return Vec::new() };
+        let uses = (0..plan.tensors[*read].terms).map(|n| {
+            plan.set_term(*read, n, &mut values);
+            Use { entry: self.own().place(&values), term: plan.term_number(self.tensor, &values) }
+        });
+        let mut uses: Vec<Use> = uses.collect();
+        uses.sort_unstable();
+        uses
+    }
+
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        let plan = &self.shared.plan;
+        let Some((_, read)) = self.factors.iter().find(|(own, _)| *own == slot) else { return TermNumbers::new() };
+        let (Some(own), Some(mut values)) = (plan.values(self.tensor, entry), plan.values(*read, at)) else { return TermNumbers::new() };
+        let [has_own, has_read] = [self.tensor, *read].map(|tensor| move |label: &usize| plan.tensors[tensor].axes.contains(label));
+        let labels = || 0..plan.sizes.len();
+        if labels().any(|label| has_own(&label) && has_read(&label) && own[label] != values[label]) {
+            return TermNumbers::new();
+        }
+        labels().filter(has_own).for_each(|label| values[label] = own[label]);
+        // the summed labels that the operand lacks too may have any values
+        let free: SmallVec<[usize; 4]> = self.own().summed.iter().copied().filter(|label| !has_read(label)).collect();
+        let count: usize = free.iter().map(|label| plan.sizes[*label]).product();
+        let numbers = (0..count).map(|n| {
+            let mut rest = n;
+            for &label in free.iter().rev() {
+                values[label] = rest % plan.sizes[label];
+                rest /= plan.sizes[label];
+            }
+            plan.term_number(self.tensor, &values)
+        });
+        numbers.collect()
+    }
+
+    fn equation(&self) -> Equation {
+        let EinsumTexts { forward, back } = &self.shared.texts;
+        if self.tensor + 1 == self.shared.plan.tensors.len() { *forward } else { back[self.tensor.min(1)] }
+    }
+
+    fn arguments(&self) -> Arguments {
+        self.factors.iter().map(|(slot, _)| Expr::All(*slot)).collect()
+    }
+}
+
+/// The equations of an einsum.
+#[derive(Clone, Copy, Debug)]
+struct EinsumTexts {
+    /// The equation of y.
+    forward: Equation,
+    /// The equations of the gradients of the first operand and of the others.
+    back: [Equation; 2],
+}
+
+const A: Expr = whole::X;
+const B: Expr = whole::W;
+const DY: Expr = whole::DY;
+const A_T: Expr = Expr::Transposed(&A);
+const B_T: Expr = Expr::Transposed(&B);
+/// The factors of a term of a general einsum. A longer term names only these.
+const FACTORS: &[Expr; 6] = &[Expr::Arg(0), Expr::Arg(1), Expr::Arg(2), Expr::Arg(3), Expr::Arg(4), Expr::Arg(5)];
+
+const fn equation(right: Expr, name: &'static str, words: &'static str) -> Equation {
+    Equation { right, name, gist: Gist::None, words }
+}
+
+impl EinsumKind {
+    /// The equations for this number of operands.
+    fn texts(self, operands: usize) -> EinsumTexts {
+        const MATMUL_BACK: &str = "Each entry of this matrix was multiplied by several entries of the other one. Its derivative is the sum over those products: the derivative of the product's entry, times the other factor.";
+        const OTHERS: &str = "Each entry was a factor of several products. Its derivative is the sum over them: the derivative of the result's entry, times the other factors.";
+        match (self, operands) {
+            (Self::MatMul, _) => EinsumTexts {
+                forward: equation(
+                    Expr::Product(Join::Matrix, &[A, B]),
+                    "matrix product",
+                    "Row times column: each entry is the sum of the products along a row of the left matrix and a column of the right one.",
+                ),
+                back: [
+                    equation(Expr::Product(Join::Matrix, &[DY, B_T]), "derivative of the left factor", MATMUL_BACK),
+                    equation(Expr::Product(Join::Matrix, &[A_T, DY]), "derivative of the right factor", MATMUL_BACK),
+                ],
+            },
+            (Self::Dot, _) => EinsumTexts {
+                forward: equation(
+                    Expr::Inner(&[A, B]),
+                    "inner product",
+                    "The vectors are multiplied entry by entry, and the products are added.",
+                ),
+                back: [
+                    equation(
+                        Expr::Product(Join::Matrix, &[DY, B]),
+                        "derivative of the left vector",
+                        "Each entry was multiplied by the entry of the other vector, so that is its local derivative.",
+                    ),
+                    equation(
+                        Expr::Product(Join::Matrix, &[DY, A]),
+                        "derivative of the right vector",
+                        "Each entry was multiplied by the entry of the other vector, so that is its local derivative.",
+                    ),
+                ],
+            },
+            (Self::Outer, _) => EinsumTexts {
+                forward: equation(
+                    Expr::Product(Join::Matrix, &[A, B_T]),
+                    "outer product",
+                    "Every entry of the first vector is multiplied by every entry of the second.",
+                ),
+                back: [
+                    equation(Expr::Product(Join::Matrix, &[DY, B]), "derivative of the first vector", OTHERS),
+                    equation(Expr::Product(Join::Matrix, &[Expr::Transposed(&DY), A]), "derivative of the second vector", OTHERS),
+                ],
+            },
+            (Self::Sum, _) | (Self::General, 1) => EinsumTexts {
+                forward: equation(Expr::Of(SUM, &[A]), "sum", "The entries are added."),
+                back: [equation(
+                    Expr::Remark(&DY, "for every entry of the sum"),
+                    "the derivative goes to every summand",
+                    "A sum passes its derivative on to each of its entries, unchanged: the local derivative is 1.",
+                ); 2],
+            },
+            (Self::General, 2) => EinsumTexts {
+                forward: equation(
+                    Expr::Of(SUM, &[A, B]),
+                    "sum of products",
+                    "The operands are multiplied entry by entry along their common axes, and the products are added over the axes that the result lacks.",
+                ),
+                back: [
+                    equation(Expr::Of(SUM, &[DY, B]), "derivative of the first operand", OTHERS),
+                    equation(Expr::Of(SUM, &[DY, A]), "derivative of the second operand", OTHERS),
+                ],
+            },
+            (Self::General, _) => {
+                let factors = Expr::Of(SUM, FACTORS.get(..operands).unwrap_or(FACTORS));
+                EinsumTexts {
+                    forward: equation(
+                        factors,
+                        "sum of products",
+                        "The operands are multiplied from left to right along their common axes, and the products are added over the axes that the result lacks.",
+                    ),
+                    back: [equation(factors, "derivative of an operand", OTHERS); 2],
+                }
+            }
+        }
+    }
+}

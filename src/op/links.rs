@@ -1,0 +1,256 @@
+//! Links: for each entry of a result the places of an operand whose entries it adds, without a factor or with one.
+//!
+//! Links describe everything that moves entries around. In y = (x₂, x₀, x₂) the forward links are 0 → 2, 1 → 0, 2 → 2. In the backward pass the same links are
+//! followed the other way: ∂C/∂x₂ = ∂C/∂y₀ + ∂C/∂y₂, ∂C/∂x₁ has no term, and is 0.
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::ops::Range;
+
+use smallvec::smallvec;
+
+use super::rule::{Equation, Memo, Operands, Rule, Term, TermNumbers, Use, constant, entry};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Upstream},
+};
+
+/// The links between the entries of x and the entries of y = f(x).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// Entry i of x is linked with entry i of y, for each i.
+    Identity,
+    /// Any links.
+    Lists {
+        /// For each entry of y the linked places in x, ascending.
+        forward: Lists,
+        /// For each entry of x the linked places in y, ascending.
+        backward: Lists,
+    },
+}
+
+/// A list of places for each entry, in one array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lists {
+    /// The index in `places` of each entry's first place. One more number at the end is the length of `places`.
+    starts: Vec<usize>,
+    places: Vec<usize>,
+}
+
+impl Lists {
+    /// The places of one entry.
+    fn of(&self, entry: usize) -> &[usize] {
+        &self.places[self.starts[entry]..self.starts[entry + 1]]
+    }
+
+    /// The lists the other way: for each of the `count` places the entries that have it in their list, ascending.
+    fn reversed(&self, count: usize) -> Self {
+        // A counting sort by place, in linear time. First starts[p + 1] is the number of links of place p, then their running sum.
+        let mut starts = vec![0; count + 1];
+        self.places.iter().for_each(|place| starts[place + 1] += 1);
+        for n in 1..starts.len() {
+            starts[n] += starts[n - 1];
+        }
+        let mut next = starts.clone();
+        let mut places = vec![0; self.places.len()];
+        for entry in 0..self.starts.len() - 1 {
+            for place in self.of(entry) {
+                places[next[*place]] = entry;
+                next[*place] += 1;
+            }
+        }
+        Self { starts, places }
+    }
+}
+
+impl Links {
+    /// Links each entry of y with at most one entry of x: `sources` has its place for each entry of y. x has `count` entries.
+    pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
+        let (mut starts, mut places) = (vec![0], Vec::new());
+        for source in sources {
+            places.extend(source);
+            starts.push(places.len());
+        }
+        let forward = Lists { starts, places };
+        let backward = forward.reversed(count);
+        Self::Lists { forward, backward }
+    }
+
+    /// The lists of a direction; `None` for the identity.
+    fn lists(&self, direction: Direction) -> Option<&Lists> {
+        match (self, direction) {
+            (Self::Identity, _) => None,
+            (Self::Lists { forward, .. }, Direction::Forward) => Some(forward),
+            (Self::Lists { backward, .. }, Direction::Backward) => Some(backward),
+        }
+    }
+
+    /// The places that are linked with an entry: places in x for an entry of y ([`Direction::Forward`]), or the reverse.
+    #[must_use]
+    pub fn of(&self, direction: Direction, entry: usize) -> Cow<'_, [usize]> {
+        self.lists(direction).map_or_else(|| vec![entry].into(), |lists| lists.of(entry).into())
+    }
+
+    /// The n-th place that is linked with an entry.
+    fn get(&self, direction: Direction, entry: usize, n: u64) -> usize {
+        let n = usize::try_from(n).expect("the terms of an entry fit in memory");
+        self.lists(direction).map_or(entry, |lists| lists.of(entry)[n])
+    }
+
+    /// The number of links of all entries before `entry`.
+    #[must_use]
+    pub fn prefix(&self, direction: Direction, entry: usize) -> u64 {
+        self.lists(direction).map_or(entry, |lists| lists.starts[entry]) as u64
+    }
+
+    /// The terms that read the place `at`: one for each entry that is linked with it.
+    #[must_use]
+    pub fn uses(&self, direction: Direction, at: usize) -> Vec<Use> {
+        let uses = |entry: &usize| Use { entry: *entry, term: self.rank(direction, *entry, at).unwrap_or(0) };
+        self.of(direction.reversed(), at).iter().map(uses).collect()
+    }
+
+    /// The number of the link of an entry with the place `at` among the links of the entry; `None` if they are not linked.
+    #[must_use]
+    pub fn rank(&self, direction: Direction, entry: usize, at: usize) -> Option<u64> {
+        self.of(direction, entry).binary_search(&at).ok().map(|n| n as u64)
+    }
+}
+
+/// The direction in which links are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// y is computed from x.
+    Forward,
+    /// ∂C/∂x is computed from ∂C/∂y.
+    Backward,
+}
+
+impl Direction {
+    /// The other direction.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+}
+
+/// The links of one operand, with all that the rules of [`Linked`] need beside them.
+pub trait Linking: Debug + Send + Sync + 'static {
+    /// Computes the links from the operands, once per run; `None` if they are the same for all operands.
+    fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
+        None
+    }
+
+    /// The links.
+    fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links;
+
+    /// The second factor of the term ∂C/∂y\[output\]; `None` if the derivative passes unchanged.
+    fn share(&self, _x: &Operands<'_>, _output: usize) -> Option<f64> {
+        None
+    }
+
+    /// As [`Rule::reason_unreached`].
+    fn reason(&self, x: &Operands<'_>, direction: Direction, entry: usize) -> &'static str;
+
+    /// The equation of a direction.
+    fn equation(&self, direction: Direction) -> Equation;
+}
+
+/// The rule of y, or of ∂C/∂x, that follows links.
+///
+/// A term of y is a copy of the linked entry of x. A term of ∂C/∂x is the linked entry of ∂C/∂y, times a share if there is one.
+#[derive(Debug)]
+pub struct Linked<L> {
+    linking: L,
+    direction: Direction,
+    /// The number of the input slot that x is in.
+    slot: usize,
+}
+
+impl<L: Linking> Linked<L> {
+    /// The rule of a direction; x is the input with the number `slot`.
+    pub fn new(linking: L, direction: Direction, slot: usize) -> Self {
+        Self { linking, direction, slot }
+    }
+
+    /// The slot of the operand whose entries are added.
+    fn read_slot(&self) -> Slot {
+        match self.direction {
+            Direction::Forward => Input(self.slot),
+            Direction::Backward => Upstream,
+        }
+    }
+
+    /// The share of the term that reads the place `at`.
+    fn share(&self, x: &Operands<'_>, at: usize) -> Option<f64> {
+        if self.direction == Direction::Backward { self.linking.share(x, at) } else { None }
+    }
+
+    /// The value of the term that reads the place `at`.
+    fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
+        let value = x.get(self.read_slot(), at);
+        self.share(x, at).map_or(value, |share| value * share)
+    }
+}
+
+impl<L: Linking> Rule for Linked<L> {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        self.linking.memo(tensors)
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let links = self.linking.links(x);
+        for (at, sum) in out.iter_mut().enumerate() {
+            match links.lists(self.direction) {
+                None => *sum += self.value(x, at),
+                Some(lists) => *sum = lists.of(at).iter().fold(*sum, |sum, at| sum + self.value(x, *at)),
+            }
+        }
+    }
+
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        self.linking.links(x).prefix(self.direction, entry)
+    }
+
+    fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        let lists = self.linking.links(x).lists(self.direction)?;
+        Some((0..count).map(|entry| !lists.of(entry).is_empty()).collect())
+    }
+
+    fn reason_unreached(&self, x: &Operands<'_>, entry: usize) -> &'static str {
+        self.linking.reason(x, self.direction, entry)
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let place = self.linking.links(x).get(self.direction, at, term);
+        let read = entry(x, self.read_slot(), place);
+        match (self.direction, self.share(x, place)) {
+            (Direction::Forward, _) => Term::copy(read),
+            (Direction::Backward, None) => Term::product(smallvec![read]),
+            (Direction::Backward, Some(share)) => Term::product(smallvec![read, constant(share)]),
+        }
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let links = self.linking.links(x);
+        terms.fold(sum, |sum, term| sum + self.value(x, links.get(self.direction, entry, term)))
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if slot == self.read_slot() { self.linking.links(x).uses(self.direction, at) } else { Vec::new() }
+    }
+
+    fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        if slot != self.read_slot() {
+            return TermNumbers::new();
+        }
+        self.linking.links(x).rank(self.direction, entry, at).into_iter().collect()
+    }
+
+    fn equation(&self) -> Equation {
+        self.linking.equation(self.direction)
+    }
+}

@@ -1,0 +1,158 @@
+//! Lookup: copies whose places are read from tensors of indices: `table[ix]`, `gather`, `embedding`, `logp[arange(n), y]`.
+//!
+//! For the indices (5, 2, 5), row 5 of the table is read twice. So each entry of row 5 has two terms in its derivative, one for each use.
+//!
+//! The indices have no derivative: they say which entry is read, and moving an index a little means nothing.
+
+use std::sync::Arc;
+
+use super::links::{Direction, Linked, Linking, Links};
+use super::mismatch::Mismatch;
+use super::rule::{Equation, Function, Gist, Memo, Operands, Rule};
+use super::slot::{Reads, Slot::Input};
+use crate::expr::{Expr, Form, Primitive, SUM, whole};
+use crate::tensor::len;
+
+/// A tensor of indices along one axis of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexOperand {
+    /// The shape of the tensor.
+    pub shape: Vec<usize>,
+    /// The distance in the table between neighbours along the axis.
+    pub stride: usize,
+    /// The size of the axis. A negative index counts from its end.
+    pub size: usize,
+    /// For each entry of the output, the place of its index in this tensor.
+    pub places: Vec<usize>,
+}
+
+impl IndexOperand {
+    /// The distance in the table that an index stands for; `None` for an index that is not a whole number of the axis.
+    fn offset(&self, index: f64) -> Option<usize> {
+        #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
+        let from_start = if index < 0.0 { index + self.size as f64 } else { index };
+        #[allow(clippy::cast_precision_loss)]
+        let is_index = from_start >= 0.0 && from_start < self.size as f64 && from_start.fract() == 0.0;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number from 0 to the size
+        is_index.then(|| from_start as usize * self.stride)
+    }
+}
+
+/// The name of a lookup, which chooses its equations and words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupKind {
+    /// Whole rows of a table: `C[ix]`, `embedding`, `index_select`.
+    Rows,
+    /// One entry for each row, as in `logp[arange(n), y]`, `gather`.
+    Entries,
+}
+
+/// Creates the function that reads entries of a table of this shape. The input 0 is the table, and the input 1 + m is the tensor of `indices[m]`. The entry o of
+/// the output is the table's entry at the place `base[o]` plus, for each m, the index of o in tensor m times its stride. An entry with an index that the axis
+/// does not have is 0, and has no term.
+///
+/// ```
+/// use gradstep::op::lookup::{IndexOperand, LookupKind, lookup};
+///
+/// // table[ix] for a table of 5 x 2 entries and 3 indices: the output is 3 x 2
+/// let base = vec![0, 1, 0, 1, 0, 1];
+/// let ix = IndexOperand { shape: vec![3], stride: 2, size: 5, places: vec![0, 0, 1, 1, 2, 2] };
+/// let rows = lookup(&[5, 2], &[3, 2], base, vec![ix], LookupKind::Rows);
+/// assert!(rows.backward(0).is_some() && rows.backward(1).is_none());
+/// ```
+#[must_use]
+pub fn lookup(table: &[usize], output: &[usize], base: Vec<usize>, indices: Vec<IndexOperand>, kind: LookupKind) -> Arc<dyn Function> {
+    Arc::new(Lookup(Arc::new(LookupPlan { entries: len(table), output: output.to_vec(), base, indices, kind })))
+}
+
+/// The function of [`lookup`].
+#[derive(Debug)]
+struct Lookup(Arc<LookupPlan>);
+
+/// All that is known of a lookup before the indices.
+#[derive(Debug)]
+struct LookupPlan {
+    /// The number of entries of the table.
+    entries: usize,
+    /// The shape of the output.
+    output: Vec<usize>,
+    base: Vec<usize>,
+    indices: Vec<IndexOperand>,
+    kind: LookupKind,
+}
+
+impl LookupPlan {
+    /// The place in the table that an entry of the output reads; `None` if an index is not on its axis.
+    fn place(&self, tensors: &Reads<&[f64]>, output: usize) -> Option<usize> {
+        let mut place = self.base[output];
+        for (m, index) in self.indices.iter().enumerate() {
+            place += index.offset(tensors[Input(1 + m)][index.places[output]])?;
+        }
+        (place < self.entries).then_some(place)
+    }
+}
+
+impl Function for Lookup {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(self.0.output.clone())
+    }
+
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(Linked::new(LookupLinks(Arc::clone(&self.0)), Direction::Forward, 0))
+    }
+
+    fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
+        // the indices have no derivative
+        (input == 0).then(|| Arc::new(Linked::new(LookupLinks(Arc::clone(&self.0)), Direction::Backward, 0)) as Arc<dyn Rule>)
+    }
+}
+
+/// The links of a lookup, which follow from the indices.
+#[derive(Debug)]
+struct LookupLinks(Arc<LookupPlan>);
+
+impl Linking for LookupLinks {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let places = (0..self.0.base.len()).map(|output| self.0.place(tensors, output));
+        Some(Arc::new(Links::of_sources(places, self.0.entries)))
+    }
+
+    fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links {
+        x.memo::<Links>().expect("the memo of this rule")
+    }
+
+    fn reason(&self, _x: &Operands<'_>, direction: Direction, _entry: usize) -> &'static str {
+        match direction {
+            Direction::Forward => "its index is not in the table",
+            Direction::Backward => "no index reads it",
+        }
+    }
+
+    fn equation(&self, direction: Direction) -> Equation {
+        let (right, name, words) = match (self.0.kind, direction) {
+            (LookupKind::Rows, Direction::Forward) => {
+                (ROWS, "lookup", "Each index names a row of the table, and the row is copied. Nothing is computed.")
+            }
+            (LookupKind::Entries, Direction::Forward) => (
+                ENTRIES,
+                "lookup",
+                "The indices name one entry for each place of the result, and the entry is copied. Nothing is computed.",
+            ),
+            (LookupKind::Rows, Direction::Backward) => (
+                BACK,
+                "the derivative goes back to the rows that were read",
+                "A row that was read several times changes the loss through each of its copies, so its derivative is the sum of theirs. A row that was not read has no effect: its derivative is 0.",
+            ),
+            (LookupKind::Entries, Direction::Backward) => (
+                BACK,
+                "the derivative goes back to the entries that were read",
+                "Only the entries that were read changed the loss, each through its copies. All others have no effect: their derivative is 0.",
+            ),
+        };
+        Equation { right, name, gist: Gist::None, words }
+    }
+}
+
+const ROWS: Expr = Expr::Of(&Primitive::new("rows").form(Form::Call), &[whole::X, whole::W]);
+const ENTRIES: Expr = Expr::Of(&Primitive::new("entries").form(Form::Call), &[whole::X, whole::W]);
+const BACK: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its uses, else 0");
