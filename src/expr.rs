@@ -81,6 +81,8 @@ pub enum Definition {
     Rule,
     /// The value is the largest argument.
     Largest,
+    /// The value is the smallest argument.
+    Smallest,
     /// A Rust function of the arguments.
     Computed(fn(&[f64]) -> f64),
     /// An expression of the arguments, evaluated in printing order.
@@ -119,6 +121,8 @@ pub enum Kink {
     Comparisons(&'static [Expr]),
     /// The index of the largest argument, such as the winner of a max-pool window.
     Winner,
+    /// The index of the smallest argument.
+    Smallest,
 }
 
 impl fmt::Debug for Primitive {
@@ -184,6 +188,7 @@ impl Primitive {
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {
             Definition::Largest => Some(Kink::Winner),
+            Definition::Smallest => Some(Kink::Smallest),
             _ if self.is_smooth => None,
             _ => self.derivatives.iter().any(Expr::has_cases).then_some(Kink::Comparisons(self.derivatives)),
         }

@@ -30,8 +30,11 @@ enum PieceTest {
     /// The comparisons in the derivatives, each with its two sides. Each comparison has a result: less, equal or greater. A piece is one combination of
     /// results.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
-    /// The index of the largest argument is the piece.
-    Winner,
+    /// The index of the largest argument is the piece, or of the smallest, whose negative is the largest.
+    Winner {
+        /// `true` for the smallest.
+        is_smallest: bool,
+    },
 }
 
 impl Kink {
@@ -39,7 +42,8 @@ impl Kink {
     #[must_use]
     pub fn pieces(self) -> SmoothPieces {
         SmoothPieces(match self {
-            Self::Winner => PieceTest::Winner,
+            Self::Winner => PieceTest::Winner { is_smallest: false },
+            Self::Smallest => PieceTest::Winner { is_smallest: true },
             Self::Comparisons(derivatives) => {
                 let mut orders: SmallVec<[[Comparand; 2]; 2]> = SmallVec::new();
                 for derivative in derivatives {
@@ -84,7 +88,8 @@ impl SmoothPieces {
                 [[Comparand::Argument(n), Comparand::Number(bound)]] => order([argument(n), bound]),
                 _ => orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument)))),
             },
-            PieceTest::Winner => {
+            PieceTest::Winner { is_smallest } => {
+                let argument = |i: usize| if *is_smallest { -argument(i) } else { argument(i) };
                 let (mut winner, mut largest) = (0, argument(0));
                 for i in 1..count {
                     let next = argument(i);
@@ -105,7 +110,7 @@ impl SmoothPieces {
             PieceTest::Orders(orders) => {
                 orders.iter().any(|sides| order(sides.map(|side| value(side, arguments.len(), &argument))) == EQUAL)
             }
-            PieceTest::Winner => {
+            PieceTest::Winner { .. } => {
                 let largest = argument(self.piece_at(arguments.len(), argument));
                 arguments.iter().filter(|argument| **argument == largest).count() > 1
             }
@@ -183,6 +188,7 @@ mod tests {
         let winner = |args: &[f64]| Kink::Winner.pieces().piece_at(args.len(), |i| args[i]);
         assert_ne!(winner(&[1.0, 2.0]), winner(&[2.0, 1.0]));
         assert_eq!(winner(&[1.0, 3.0, 3.0]), 1);
+        assert_eq!(Kink::Smallest.pieces().piece_at(3, |i| [3.0, 1.0, 1.0][i]), 1);
         assert!(Kink::Winner.pieces().is_tie(&[1.0, 3.0, 3.0]) && !Kink::Winner.pieces().is_tie(&[1.0, 1.0, 3.0]));
     }
 }

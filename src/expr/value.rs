@@ -100,13 +100,14 @@ impl Expr {
 }
 
 impl Primitive {
-    /// The value of the function. `None` for [`Definition::Rule`] and [`Definition::Largest`]: there the rule that applies the function computes the value.
+    /// The value of the function. `None` for [`Definition::Rule`], [`Definition::Largest`] and [`Definition::Smallest`]: there the rule that applies the function
+    /// computes the value.
     #[must_use]
     pub fn value(&self, arguments: &[f64]) -> Option<f64> {
         match self.definition {
             Definition::Computed(function) => Some(function(arguments)),
             Definition::Expr(expr) => expr.value_at(arguments),
-            Definition::Largest | Definition::Rule => None,
+            Definition::Largest | Definition::Smallest | Definition::Rule => None,
         }
     }
 

@@ -270,3 +270,48 @@ impl CopyKind {
         Equation { right: *back, name: "the derivative goes back to the copied entries", gist: Gist::None, words: back_words }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::checked::{check, factors, gradient, numbers, value};
+
+    fn from(places: &[(usize, usize)]) -> Vec<Option<CopySource>> {
+        places.iter().map(|&(slot, place)| Some(CopySource { slot, place })).collect()
+    }
+
+    #[test]
+    fn the_rules_agree_with_their_terms_and_with_differences() {
+        let x = numbers(5, 6);
+        check(
+            &*copies(from(&[(0, 0), (0, 3), (0, 1), (0, 4), (0, 2), (0, 5)]), &[&[2, 3]], &[3, 2], CopyKind::Permute),
+            &[&[2, 3]],
+            &[x.clone()],
+        );
+        check(&*copies(from(&[(0, 4), (0, 1), (0, 4), (0, 4)]), &[&[6]], &[2, 2], CopyKind::Slice), &[&[6]], &[x.clone()]);
+        let padded = [vec![None], from(&[(0, 0), (0, 1)]), vec![None; 2]].concat();
+        check(&*copies(padded, &[&[2]], &[5], CopyKind::Pad), &[&[2]], &[numbers(6, 2)]);
+        let cat = from(&[(0, 0), (0, 1), (1, 0), (2, 0), (2, 1), (2, 2)]);
+        check(&*copies(cat, &[&[2], &[1], &[3]], &[6], CopyKind::Cat), &[&[2], &[1], &[3]], &[numbers(1, 2), numbers(2, 1), numbers(3, 3)]);
+        let assigned = from(&[(0, 0), (1, 0), (1, 0), (0, 3)]);
+        check(&*copies(assigned, &[&[4], &[]], &[4], CopyKind::Assign), &[&[4], &[]], &[numbers(1, 4), numbers(2, 1)]);
+        check(&*view(&[3, 2], CopyKind::View), &[&[6]], &[x]);
+    }
+
+    #[test]
+    fn an_entry_that_is_read_several_times_has_a_term_for_each_use() {
+        let rows = copies(from(&[(0, 2), (0, 0), (0, 2)]), &[&[3]], &[3], CopyKind::Slice);
+        let x: &[f64] = &[1.0, 2.0, 3.0];
+        assert_eq!(value(&*rows, &[x], 3), [3.0, 1.0, 3.0]);
+        assert_eq!(gradient(&*rows, &[x], &[10.0, 20.0, 30.0], 0), Some(vec![20.0, 0.0, 40.0]));
+        assert_eq!(factors(&*rows, &[x], &[10.0, 20.0, 30.0], 0, 2), [[10.0], [30.0]]);
+    }
+
+    #[test]
+    fn a_view_keeps_no_list() {
+        let places: Vec<(usize, usize)> = (0..6).map(|at| (0, at)).collect();
+        let text = format!("{:?}", copies(from(&places), &[&[2, 3]], &[3, 2], CopyKind::View));
+        assert!(text.contains("Identity"), "{text}");
+        assert_eq!(TEXTS.len() - 1, CopyKind::Assign as usize);
+    }
+}

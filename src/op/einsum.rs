@@ -452,3 +452,6 @@ impl EinsumKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,15 @@ impl Links {
         Self::Lists { forward, backward }
     }
 
+    /// The same links with x and y exchanged.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::Identity => Self::Identity,
+            Self::Lists { forward, backward } => Self::Lists { forward: backward, backward: forward },
+        }
+    }
+
     /// The lists of a direction; `None` for the identity.
     fn lists(&self, direction: Direction) -> Option<&Lists> {
         match (self, direction) {

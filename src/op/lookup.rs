@@ -156,3 +156,46 @@ impl Linking for LookupLinks {
 const ROWS: Expr = Expr::Of(&Primitive::new("rows").form(Form::Call), &[whole::X, whole::W]);
 const ENTRIES: Expr = Expr::Of(&Primitive::new("entries").form(Form::Call), &[whole::X, whole::W]);
 const BACK: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its uses, else 0");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::checked::{check_rules, factors, gradient, numbers, value};
+
+    /// table\[ix\] for a table of 3 x 2 entries.
+    fn rows(indices: usize) -> Arc<dyn Function> {
+        let entries = || (0..indices).flat_map(|n| [0, 1].map(|column| (n, column)));
+        let places = entries().map(|(n, _)| n).collect();
+        let ix = IndexOperand { shape: vec![indices], stride: 2, size: 3, places };
+        lookup(&[3, 2], &[indices, 2], entries().map(|(_, column)| column).collect(), vec![ix], LookupKind::Rows)
+    }
+
+    #[test]
+    fn a_row_that_is_read_twice_has_two_terms() {
+        let (function, table, ix) = (rows(3), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0][..], &[2.0, 0.0, -1.0][..]);
+        assert_eq!(value(&*function, &[table, ix], 6), [5.0, 6.0, 1.0, 2.0, 5.0, 6.0]);
+        let dy = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert_eq!(gradient(&*function, &[table, ix], &dy, 0), Some(vec![3.0, 4.0, 0.0, 0.0, 6.0, 8.0]));
+        assert_eq!(gradient(&*function, &[table, ix], &dy, 1), None);
+        assert_eq!(factors(&*function, &[table, ix], &dy, 0, 5), [[2.0], [6.0]]);
+        check_rules(&*function, &[&[3, 2], &[3]], &[table.to_vec(), ix.to_vec()]);
+    }
+
+    #[test]
+    fn an_index_that_the_axis_does_not_have_reads_nothing() {
+        let (function, table) = (rows(4), numbers(5, 6));
+        let ix = [3.0, -4.0, 0.5, f64::NAN];
+        assert_eq!(value(&*function, &[&table, &ix], 8), [0.0; 8]);
+        check_rules(&*function, &[&[3, 2], &[4]], &[table, ix.to_vec()]);
+    }
+
+    #[test]
+    fn several_indices_name_one_entry() {
+        // table[rows, columns]
+        let index = |stride, size| IndexOperand { shape: vec![3], stride, size, places: vec![0, 1, 2] };
+        let function = lookup(&[2, 3], &[3], vec![0; 3], vec![index(3, 2), index(1, 3)], LookupKind::Entries);
+        let inputs: [&[f64]; 3] = [&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[0.0, 1.0, 1.0], &[2.0, 0.0, -1.0]];
+        assert_eq!(value(&*function, &inputs, 3), [3.0, 4.0, 6.0]);
+        check_rules(&*function, &[&[2, 3], &[3], &[3]], &inputs.map(<[f64]>::to_vec));
+    }
+}

@@ -1,0 +1,207 @@
+//! The cumulative sum along an axis: yⱼ = x₀ + x₁ + … + xⱼ, PyTorch's `cumsum`.
+//!
+//! The entry xⱼ is part of yⱼ and of all entries of y after it, so ∂C/∂xⱼ = ∂C/∂yⱼ + ∂C/∂yⱼ₊₁ + …. For three entries of y with the derivatives 1, 2 and 3,
+//! the derivatives of x are 6, 5 and 3.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use smallvec::smallvec;
+
+use super::links::Direction;
+use super::rule::{Equation, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
+use super::slot::{
+    Reads,
+    Slot::{self, Input, Upstream},
+};
+use crate::expr::{Expr, Form, Primitive, SUM, whole};
+use crate::tensor::len;
+
+/// Creates the cumulative sum along an axis of a tensor of this shape.
+///
+/// # Panics
+/// If the tensor has no such axis.
+///
+/// ```
+/// use gradstep::op::cumsum::cumsum;
+///
+/// assert_eq!(cumsum(&[2, 3], 1).shape(&[&[2, 3]]), Ok(vec![2, 3]));
+/// ```
+#[must_use]
+pub fn cumsum(shape: &[usize], axis: usize) -> Arc<dyn Function> {
+    Arc::new(CumSum { n: shape[axis], step: len(&shape[axis + 1..]) })
+}
+
+/// The lines of a tensor along an axis.
+#[derive(Clone, Copy, Debug)]
+struct CumSum {
+    /// The number of entries of a line.
+    n: usize,
+    /// The distance in the tensor between neighbours in a line.
+    step: usize,
+}
+
+impl Function for CumSum {
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(CumSumRule { lines: *self, direction: Direction::Forward })
+    }
+
+    fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(CumSumRule { lines: *self, direction: Direction::Backward }))
+    }
+}
+
+/// The rule of y, which adds the entries up to here, or of ∂C/∂x, which adds those from here on.
+#[derive(Debug)]
+struct CumSumRule {
+    lines: CumSum,
+    direction: Direction,
+}
+
+impl CumSumRule {
+    /// The index of an entry in its line.
+    fn index(&self, at: usize) -> usize {
+        at / self.lines.step % self.lines.n
+    }
+
+    /// The place of the entry with index j in the line of the entry `at`.
+    fn place(&self, at: usize, j: usize) -> usize {
+        at - self.index(at) * self.lines.step + j * self.lines.step
+    }
+
+    /// The indices in its line of the entries that an entry adds.
+    fn added(&self, at: usize) -> Range<usize> {
+        match self.direction {
+            Direction::Forward => 0..self.index(at) + 1,
+            Direction::Backward => self.index(at)..self.lines.n,
+        }
+    }
+
+    fn read_slot(&self) -> Slot {
+        if self.direction == Direction::Forward { Input(0) } else { Upstream }
+    }
+
+    /// The place that a term reads.
+    fn term_place(&self, at: usize, term: u64) -> usize {
+        let term = usize::try_from(term).expect("the terms of an entry fit in memory");
+        self.place(at, self.added(at).start + term)
+    }
+}
+
+impl Rule for CumSumRule {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (at, sum) in out.iter_mut().enumerate() {
+            *sum = self.add_terms(x, at, 0..self.added(at).len() as u64, *sum);
+        }
+    }
+
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        if self.direction == Direction::Backward {
+            sums.fill(-0.0);
+            return self.accumulate(x, sums);
+        }
+        // the sum of the entries up to here is the sum before, and one more
+        for at in 0..sums.len() {
+            let before = if self.index(at) == 0 { -0.0 } else { sums[at - self.lines.step] };
+            sums[at] = before + x.get(Input(0), at);
+        }
+    }
+
+    fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
+        entries as u64 * self.lines.n as u64
+    }
+
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        let CumSum { n, step } = self.lines;
+        let [block, j, inner] = [entry / (n * step), self.index(entry), entry % step].map(|n| n as u64);
+        let [n, step] = [n, step].map(|n| n as u64);
+        // the number of terms of a line's entries before index j, and of the entry with index j
+        let (before, own) = match self.direction {
+            Direction::Forward => (j * (j + 1) / 2, j + 1),
+            Direction::Backward => (j * n - j * j.saturating_sub(1) / 2, n - j),
+        };
+        block * step * (n * (n + 1) / 2) + step * before + inner * own
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None // every entry has a term
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        Term::product(smallvec![entry(x, self.read_slot(), self.term_place(at, term))])
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let read = x.tensors[self.read_slot()];
+        if terms.is_empty() {
+            return sum;
+        }
+        let count = usize::try_from(terms.end - terms.start).expect("the terms of an entry fit in memory");
+        read[self.term_place(entry, terms.start)..].iter().step_by(self.lines.step).take(count).fold(sum, |sum, x| sum + x)
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if slot != self.read_slot() {
+            return Vec::new();
+        }
+        let j = self.index(at);
+        let entries = match self.direction {
+            Direction::Forward => j..self.lines.n,
+            Direction::Backward => 0..j + 1,
+        };
+        let of = |i: usize| {
+            let entry = self.place(at, i);
+            Use { entry, term: (j - self.added(entry).start) as u64 }
+        };
+        entries.map(of).collect()
+    }
+
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        let j = self.index(at);
+        let is_read = slot == self.read_slot() && self.place(entry, 0) == self.place(at, 0) && self.added(entry).contains(&j);
+        is_read.then(|| (j - self.added(entry).start) as u64).into_iter().collect()
+    }
+
+    fn equation(&self) -> Equation {
+        match self.direction {
+            Direction::Forward => Equation {
+                right: Expr::Of(CUMSUM, &[whole::X]),
+                name: "cumulative sum",
+                gist: Gist::None,
+                words: "Each entry is the sum of all entries of the axis up to it, itself included.",
+            },
+            Direction::Backward => Equation {
+                right: Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "from here on"),
+                name: "derivative of a cumulative sum",
+                gist: Gist::None,
+                words: "An entry is part of its own sum and of all later ones, so it gets the derivatives of all of them.",
+            },
+        }
+    }
+}
+
+const CUMSUM: &Primitive = &Primitive::new("cumsum").form(Form::Call);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::checked::{check, factors, gradient, numbers, value};
+
+    #[test]
+    fn the_rules_agree_with_their_terms_and_with_differences() {
+        let cases: [(&[usize], usize); 5] = [(&[3, 4], 1), (&[3, 4], 0), (&[2, 3, 2], 1), (&[5], 0), (&[1], 0)];
+        for (shape, axis) in cases {
+            check(&*cumsum(shape, axis), &[shape], &[numbers(5, len(shape))]);
+        }
+    }
+
+    #[test]
+    fn a_sum_is_of_the_entries_up_to_here_and_a_gradient_of_those_from_here_on() {
+        let x: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        assert_eq!(value(&*cumsum(&[2, 3], 1), &[x], 6), [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]);
+        assert_eq!(value(&*cumsum(&[2, 3], 0), &[x], 6), [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]);
+        let dy = [1.0, 2.0, 3.0];
+        assert_eq!(gradient(&*cumsum(&[3], 0), &[&x[..3]], &dy, 0), Some(vec![6.0, 5.0, 3.0]));
+        assert_eq!(factors(&*cumsum(&[3], 0), &[&x[..3]], &dy, 0, 1), [[2.0], [3.0]]);
+    }
+}

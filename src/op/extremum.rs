@@ -1,0 +1,427 @@
+//! The maximum or minimum over axes: PyTorch's `max(dim)`, `amax`, `max()` and `argmax`, and the same for the minimum.
+//!
+//! | function | equal largest entries |
+//! | --- | --- |
+//! | `max(dim)` | the first one gets the whole derivative |
+//! | `amax`, `max()` | the m equal entries get 1/m of the derivative each |
+//!
+//! NaN counts as larger and as smaller than every number: the first NaN of a group is its maximum and its minimum.
+//!
+//! Source: PyTorch's `torch.max`, `torch.amax` and `torch.argmax`.
+
+use std::sync::Arc;
+
+use super::groups::{Groups, reduced_shape};
+use super::links::{Direction, Linked, Linking, Links};
+use super::mismatch::Mismatch;
+use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, one_term_each};
+use super::slot::{
+    Reads,
+    Slot::{self, Input},
+};
+use crate::expr::{Definition, Expr, Form, Primitive, whole};
+use crate::step::Kind;
+
+/// The entry of a group that is selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extreme {
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+/// The entries that get the derivative if several are equally large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ties {
+    /// The first one.
+    First,
+    /// All of them, with equal shares.
+    Shared,
+}
+
+/// Creates the maximum or minimum over some axes of a tensor of this shape. With `keepdim` a reduced axis stays, with size 1.
+///
+/// The axes have to be [`Groups::is_regular`].
+///
+/// ```
+/// use gradstep::op::extremum::{Extreme, Ties, extremum};
+///
+/// let row_maxima = extremum(&[2, 3], &[1], false, Extreme::Max, Ties::First);
+/// assert_eq!(row_maxima.shape(&[&[2, 3]]), Ok(vec![2]));
+/// ```
+#[must_use]
+pub fn extremum(shape: &[usize], axes: &[usize], keepdim: bool, extreme: Extreme, ties: Ties) -> Arc<dyn Function> {
+    let output = reduced_shape(shape, axes, keepdim);
+    Arc::new(Extremum { plan: Arc::new(ExtremumPlan { groups: Groups::along(shape, axes), output, extreme }), ties })
+}
+
+/// Creates the index of the maximum or minimum along an axis, or in the row-major order of all entries. It has no derivative.
+///
+/// ```
+/// use gradstep::op::extremum::{Extreme, argmax};
+///
+/// assert!(argmax(&[2, 3], Some(1), false, Extreme::Max).backward(0).is_none());
+/// ```
+#[must_use]
+pub fn argmax(shape: &[usize], axis: Option<usize>, keepdim: bool, extreme: Extreme) -> Arc<dyn Function> {
+    let reduced: Vec<usize> = axis.map_or_else(|| (0..shape.len()).collect(), |axis| vec![axis]);
+    let output = reduced_shape(shape, &reduced, keepdim);
+    Arc::new(ArgMax(Arc::new(ExtremumPlan { groups: Groups::along(shape, &reduced), output, extreme })))
+}
+
+/// The groups and the entry that is selected from each.
+#[derive(Debug)]
+struct ExtremumPlan {
+    groups: Groups,
+    /// The shape of the output.
+    output: Vec<usize>,
+    extreme: Extreme,
+}
+
+impl ExtremumPlan {
+    /// Returns whether `value` wins over `earlier`, the winner so far of the entries before it.
+    fn beats(&self, value: f64, earlier: f64) -> bool {
+        match self.extreme {
+            _ if earlier.is_nan() => false,
+            _ if value.is_nan() => true,
+            Extreme::Max => value > earlier,
+            Extreme::Min => value < earlier,
+        }
+    }
+
+    /// The number of the selected entry in its group.
+    fn winner(&self, x: &[f64], group: usize) -> usize {
+        let mut winner = (0, x[self.groups.place(group, 0)]);
+        for (n, at) in self.groups.places(group).enumerate() {
+            if self.beats(x[at], winner.1) {
+                winner = (n, x[at]);
+            }
+        }
+        winner.0
+    }
+
+    /// The place of the selected entry.
+    fn winner_place(&self, x: &[f64], group: usize) -> usize {
+        self.groups.place(group, self.winner(x, group))
+    }
+
+    /// The entries that read the entry `at`: the entry of its group.
+    fn uses(&self, slot: Slot, at: usize) -> Vec<Use> {
+        if slot == Input(0) { vec![Use { entry: self.groups.group_of(at).0, term: 0 }] } else { Vec::new() }
+    }
+
+    /// The terms of an entry that read the entry `at`: the only term, if it is in the group.
+    fn terms_at(&self, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        let is_read = slot == Input(0) && self.groups.group_of(at).0 == entry;
+        is_read.then_some(0).into_iter().collect()
+    }
+}
+
+/// The function of [`extremum`].
+#[derive(Debug)]
+struct Extremum {
+    plan: Arc<ExtremumPlan>,
+    ties: Ties,
+}
+
+impl Function for Extremum {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(self.plan.output.clone())
+    }
+
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(ExtremumForward { plan: Arc::clone(&self.plan), ties: self.ties })
+    }
+
+    fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
+        Some(Arc::new(Linked::new(ExtremumLinks { plan: Arc::clone(&self.plan), ties: self.ties }, Direction::Backward, 0)))
+    }
+}
+
+/// The rule of the maximum or minimum.
+#[derive(Debug)]
+struct ExtremumForward {
+    plan: Arc<ExtremumPlan>,
+    ties: Ties,
+}
+
+/// The largest of many numbers.
+const MAX: &Primitive = &Primitive { definition: Definition::Largest, ..Primitive::new("max").form(Form::Operator) };
+/// The smallest of many numbers.
+const MIN: &Primitive = &Primitive { definition: Definition::Smallest, ..Primitive::new("min").form(Form::Operator) };
+
+impl Rule for ExtremumForward {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let read = x.tensors[Input(0)];
+        for (group, sum) in out.iter_mut().enumerate() {
+            *sum += read[self.plan.winner_place(read, group)];
+        }
+    }
+
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_term_each(entry)
+    }
+
+    fn terms_per_entry(&self) -> Option<u64> {
+        Some(1)
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None // every entry has a term
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        let winner = self.plan.winner_place(x.tensors[Input(0)], at);
+        let function = if self.plan.extreme == Extreme::Max { MAX } else { MIN };
+        let args = self.plan.groups.arguments(x, Input(0), at, winner);
+        Term { kind: Kind::Select, function: Some(function), args, value: x.get(Input(0), winner) }
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        self.plan.uses(slot, at)
+    }
+
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        self.plan.terms_at(entry, slot, at)
+    }
+
+    fn is_gather(&self) -> bool {
+        true
+    }
+
+    fn equation(&self) -> Equation {
+        let (right, name) = match self.plan.extreme {
+            Extreme::Max => (Expr::Of(MAX, &[whole::X]), "maximum"),
+            Extreme::Min => (Expr::Of(MIN, &[whole::X]), "minimum"),
+        };
+        let words = match (self.plan.extreme, self.ties) {
+            (Extreme::Max, Ties::First) => {
+                "The largest entry along the axis is kept, the others are forgotten. If several are equal, the first one counts."
+            }
+            (Extreme::Min, Ties::First) => {
+                "The smallest entry along the axis is kept, the others are forgotten. If several are equal, the first one counts."
+            }
+            (Extreme::Max, Ties::Shared) => "The largest entry is kept, the others are forgotten.",
+            (Extreme::Min, Ties::Shared) => "The smallest entry is kept, the others are forgotten.",
+        };
+        Equation { right, name, gist: Gist::None, words }
+    }
+}
+
+/// The links between each output and the entries that share its derivative.
+#[derive(Debug)]
+struct ExtremumLinks {
+    plan: Arc<ExtremumPlan>,
+    ties: Ties,
+}
+
+/// The memo of [`ExtremumLinks`].
+struct Winners {
+    links: Links,
+    /// The number of entries that share the derivative of each output.
+    counts: Vec<usize>,
+}
+
+impl ExtremumLinks {
+    fn winners<'a>(x: &'a Operands<'_>) -> &'a Winners {
+        x.memo::<Winners>().expect("the memo of this rule")
+    }
+}
+
+impl Linking for ExtremumLinks {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let (x, groups) = (tensors[Input(0)], &self.plan.groups);
+        let winners: Vec<usize> = (0..groups.count).map(|group| self.plan.winner_place(x, group)).collect();
+        let mut counts = vec![0; groups.count];
+        // for each entry of x, the output whose derivative it gets
+        let mut outputs = vec![None; x.len()];
+        for (group, winner) in winners.into_iter().enumerate() {
+            let is_equal = |at: &usize| match self.ties {
+                Ties::First => *at == winner,
+                #[allow(clippy::float_cmp)] // a tie
+                Ties::Shared => x[*at] == x[winner] || (x[*at].is_nan() && x[winner].is_nan()),
+            };
+            for at in groups.places(group).filter(is_equal) {
+                outputs[at] = Some(group);
+                counts[group] += 1;
+            }
+        }
+        Some(Arc::new(Winners { links: Links::of_sources(outputs, groups.count).reversed(), counts }))
+    }
+
+    fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links {
+        &Self::winners(x).links
+    }
+
+    fn share(&self, x: &Operands<'_>, output: usize) -> Option<f64> {
+        let count = Self::winners(x).counts[output];
+        #[allow(clippy::cast_precision_loss)] // a tensor has fewer than 2⁵³ entries
+        let share = (count > 1).then(|| 1.0 / count as f64);
+        share
+    }
+
+    fn reason(&self, x: &Operands<'_>, _direction: Direction, entry: usize) -> &'static str {
+        let read = x.tensors[Input(0)];
+        let winner = read[self.plan.winner_place(read, self.plan.groups.group_of(entry).0)];
+        #[allow(clippy::float_cmp)] // a tie
+        let is_tie = winner == read[entry];
+        match self.plan.extreme {
+            Extreme::Max if is_tie => "an equal entry before it counts as the maximum",
+            Extreme::Min if is_tie => "an equal entry before it counts as the minimum",
+            Extreme::Max => "it was not the maximum",
+            Extreme::Min => "it was not the minimum",
+        }
+    }
+
+    fn equation(&self, _direction: Direction) -> Equation {
+        let (right, words) = match self.ties {
+            Ties::First => (
+                Expr::Remark(&whole::DY, "at the selected entry, else 0"),
+                "Only the selected entry made the result, so it alone gets the derivative, unchanged. All others could move a little without any effect: their derivative is 0.",
+            ),
+            Ties::Shared => (
+                Expr::Remark(&whole::DY, "at the selected entry, else 0"),
+                "Only the selected entry made the result, so it gets the derivative. If m entries are equal, each of them gets 1/m of it. All others could move a little without any effect: their derivative is 0.",
+            ),
+        };
+        Equation { right, name: "the derivative goes to the selected entry", gist: Gist::None, words }
+    }
+}
+
+/// The function of [`argmax`].
+#[derive(Debug)]
+struct ArgMax(Arc<ExtremumPlan>);
+
+impl Function for ArgMax {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
+        Ok(self.0.output.clone())
+    }
+
+    fn forward(&self) -> Arc<dyn Rule> {
+        Arc::new(ArgMaxForward(Arc::clone(&self.0)))
+    }
+
+    fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
+        None // an index does not move when an entry moves a little
+    }
+}
+
+/// The rule of the index.
+#[derive(Debug)]
+struct ArgMaxForward(Arc<ExtremumPlan>);
+
+const ARG_MAX: &Primitive = &Primitive::new("argmax").form(Form::Call);
+const ARG_MIN: &Primitive = &Primitive::new("argmin").form(Form::Call);
+
+impl ArgMaxForward {
+    #[allow(clippy::cast_precision_loss)] // a tensor has fewer than 2⁵³ entries
+    fn value(&self, x: &Operands<'_>, group: usize) -> f64 {
+        self.0.winner(x.tensors[Input(0)], group) as f64
+    }
+}
+
+impl Rule for ArgMaxForward {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (group, sum) in out.iter_mut().enumerate() {
+            *sum += self.value(x, group);
+        }
+    }
+
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        one_term_each(entry)
+    }
+
+    fn terms_per_entry(&self) -> Option<u64> {
+        Some(1)
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None // every entry has a term
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+        let winner = self.0.winner_place(x.tensors[Input(0)], at);
+        let function = if self.0.extreme == Extreme::Max { ARG_MAX } else { ARG_MIN };
+        Term::apply(function, self.0.groups.arguments(x, Input(0), at, winner), self.value(x, at))
+    }
+
+    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        self.0.uses(slot, at)
+    }
+
+    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        self.0.terms_at(entry, slot, at)
+    }
+
+    fn is_gather(&self) -> bool {
+        true
+    }
+
+    fn equation(&self) -> Equation {
+        let (right, name, words) = match self.0.extreme {
+            Extreme::Max => (
+                Expr::Of(ARG_MAX, &[whole::X]),
+                "index of the maximum",
+                "The index of the largest entry, from 0. If several are equal, the first one counts.",
+            ),
+            Extreme::Min => (
+                Expr::Of(ARG_MIN, &[whole::X]),
+                "index of the minimum",
+                "The index of the smallest entry, from 0. If several are equal, the first one counts.",
+            ),
+        };
+        Equation { right, name, gist: Gist::None, words }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::checked::{check, check_rules, gradient, numbers, value};
+    use crate::tensor::len;
+
+    fn all() -> impl Iterator<Item = (Extreme, Ties)> {
+        [Extreme::Max, Extreme::Min].into_iter().flat_map(|extreme| [Ties::First, Ties::Shared].map(|ties| (extreme, ties)))
+    }
+
+    #[test]
+    fn the_rules_agree_with_their_terms_and_with_differences() {
+        let cases: [(&[usize], &[usize]); 7] =
+            [(&[3, 4], &[1]), (&[3, 4], &[0]), (&[2, 3, 2], &[0, 2]), (&[2, 3, 2], &[1]), (&[5], &[0]), (&[], &[]), (&[3, 7], &[0, 1])];
+        for (shape, axes) in cases {
+            for (extreme, ties) in all() {
+                let function = extremum(shape, axes, false, extreme, ties);
+                check(&*function, &[shape], &[numbers(5, len(shape))]);
+                // rounded to 0 and ±1, so that there are ties
+                check_rules(&*function, &[shape], &[numbers(6, len(shape)).into_iter().map(f64::round).collect()]);
+            }
+            check_rules(&*argmax(shape, None, true, Extreme::Min), &[shape], &[numbers(5, len(shape))]);
+        }
+    }
+
+    #[test]
+    fn ties_go_to_the_first_or_are_shared() {
+        let x = [1.0, 3.0, 3.0, 2.0, 2.0, 2.0];
+        let of = |extreme, ties| gradient(&*extremum(&[2, 3], &[1], false, extreme, ties), &[&x], &[1.0, 6.0], 0).expect("a gradient");
+        assert_eq!(of(Extreme::Max, Ties::First), [0.0, 1.0, 0.0, 6.0, 0.0, 0.0]);
+        assert_eq!(of(Extreme::Max, Ties::Shared), [0.0, 0.5, 0.5, 2.0, 2.0, 2.0]);
+        assert_eq!(of(Extreme::Min, Ties::First), [1.0, 0.0, 0.0, 6.0, 0.0, 0.0]);
+        let index = |extreme| value(&*argmax(&[2, 3], Some(1), false, extreme), &[&x], 2);
+        assert_eq!((index(Extreme::Max), index(Extreme::Min)), (vec![1.0, 0.0], vec![0.0, 0.0]));
+        assert_eq!(value(&*argmax(&[2, 3], None, false, Extreme::Min), &[&x], 1), [0.0]);
+    }
+
+    #[test]
+    fn the_first_nan_wins() {
+        let x = [1.0, f64::NAN, 5.0, f64::NAN];
+        for (extreme, ties) in all() {
+            let function = extremum(&[4], &[0], false, extreme, ties);
+            assert!(value(&*function, &[&x], 1)[0].is_nan());
+            let share = if ties == Ties::First { [0.0, 1.0, 0.0, 0.0] } else { [0.0, 0.5, 0.0, 0.5] };
+            assert_eq!(gradient(&*function, &[&x], &[1.0], 0).expect("a gradient"), share);
+            assert_eq!(value(&*argmax(&[4], None, false, extreme), &[&x], 1), [1.0]);
+            check_rules(&*function, &[&[4]], &[x.to_vec()]);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Groups: the entries of a tensor, divided along some of its axes. A sum, a maximum or a product over axes makes one number of each group.
+//!
+//! The groups of a 2 x 3 tensor along axis 0 are its three columns. The groups are in the row-major order of the other axes, and the entries of a group are in
+//! row-major order too.
+
+use smallvec::SmallVec;
+
+use super::rule::{Factors, MAX_NAMED, Operands, entries, entry};
+use super::slot::Slot;
+use crate::tensor::{Places, len};
+
+/// The groups of a tensor along some axes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Groups {
+    /// The loops over the groups, from the outermost to the innermost.
+    kept: SmallVec<[GroupLoop; 3]>,
+    /// The loops over the entries of a group.
+    reduced: SmallVec<[GroupLoop; 3]>,
+    /// The number of entries of each group.
+    pub len: usize,
+    /// The number of groups.
+    pub count: usize,
+}
+
+/// A loop over neighbouring axes, which act as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct GroupLoop {
+    size: usize,
+    /// The distance in the tensor between neighbours.
+    stride: usize,
+}
+
+/// The place for a number of a row-major count through the loops.
+fn place(loops: &[GroupLoop], number: usize) -> usize {
+    let mut rest = number;
+    loops.iter().rev().fold(0, |place, GroupLoop { size, stride }| {
+        let value = rest % size;
+        rest /= size;
+        place + value * stride
+    })
+}
+
+/// The number of the count through the loops at which the indices are those of a place: the inverse of [`place`].
+fn number(loops: &[GroupLoop], place: usize) -> usize {
+    loops.iter().fold(0, |number, GroupLoop { size, stride }| number * size + place / stride % size)
+}
+
+impl Groups {
+    /// The groups of a tensor of this shape along some of its axes.
+    #[must_use]
+    pub fn along(shape: &[usize], axes: &[usize]) -> Self {
+        let (mut kept, mut reduced): (SmallVec<[GroupLoop; 3]>, SmallVec<[GroupLoop; 3]>) = Default::default();
+        for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
+            let stride = len(&shape[axis + 1..]);
+            let loops = if axes.contains(&axis) { &mut reduced } else { &mut kept };
+            match loops.last_mut() {
+                Some(outer) if outer.stride == stride * size => *outer = GroupLoop { size: outer.size * size, stride },
+                _ => loops.push(GroupLoop { size, stride }),
+            }
+        }
+        let [len, count] = [&reduced, &kept].map(|loops| loops.iter().map(|one| one.size).product());
+        Self { kept, reduced, len, count }
+    }
+
+    /// Returns whether the entries of a group are at evenly spaced places in evenly spaced rows. If not, the tensor must first be copied into another order of
+    /// axes: a step cannot name such a group in short.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        self.reduced.len() <= 2
+    }
+
+    /// The place in the tensor of the n-th entry of a group.
+    #[must_use]
+    pub fn place(&self, group: usize, n: usize) -> usize {
+        place(&self.kept, group) + place(&self.reduced, n)
+    }
+
+    /// The places of the entries of a group, in order.
+    pub fn places(&self, group: usize) -> impl Iterator<Item = usize> + Clone + '_ {
+        let first = place(&self.kept, group);
+        (0..self.len).map(move |n| first + place(&self.reduced, n))
+    }
+
+    /// The group of the entry at a place, and the number of the entry in the group.
+    #[must_use]
+    pub fn group_of(&self, at: usize) -> (usize, usize) {
+        (number(&self.kept, at), number(&self.reduced, at))
+    }
+
+    /// The entries of a group as the arguments of a function; `main` is the most relevant of them.
+    #[must_use]
+    pub fn arguments(&self, x: &Operands<'_>, slot: Slot, group: usize, main: usize) -> Factors {
+        if self.len <= MAX_NAMED || !self.is_regular() {
+            return self.places(group).map(|at| entry(x, slot, at)).collect();
+        }
+        let one = GroupLoop { size: 1, stride: 0 };
+        let [rows, columns] = match self.reduced[..] {
+            [rows, columns] => [rows, columns],
+            [columns] => [one, columns],
+            _ => [one, one],
+        };
+        let places = Places { first: place(&self.kept, group), counts: [rows.size, columns.size], steps: [rows.stride, columns.stride] };
+        entries(x, slot, main, places, std::iter::empty())
+    }
+}
+
+/// The shape of the result of a reduction over axes. With `keepdim` a reduced axis stays, with size 1.
+#[must_use]
+pub fn reduced_shape(shape: &[usize], axes: &[usize], keepdim: bool) -> Vec<usize> {
+    let sizes = shape.iter().enumerate().map(|(axis, size)| if axes.contains(&axis) { keepdim.then_some(1) } else { Some(*size) });
+    sizes.flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_in_row_major_order_and_so_are_their_entries() {
+        let columns = Groups::along(&[2, 3], &[0]);
+        assert_eq!((columns.count, columns.len), (3, 2));
+        assert_eq!(columns.places(1).collect::<Vec<_>>(), [1, 4]);
+        let planes = Groups::along(&[2, 3, 1, 2], &[0, 3]);
+        assert_eq!(planes.places(2).collect::<Vec<_>>(), [4, 5, 10, 11]);
+        assert!(planes.is_regular() && !Groups::along(&[2, 2, 2, 2, 2], &[0, 2, 4]).is_regular());
+        assert_eq!((reduced_shape(&[2, 3, 4], &[0, 2], false), reduced_shape(&[2, 3, 4], &[0, 2], true)), (vec![3], vec![1, 3, 1]));
+        for groups in [columns, planes, Groups::along(&[], &[]), Groups::along(&[4], &[0]), Groups::along(&[2, 3, 2], &[1])] {
+            for group in 0..groups.count {
+                for n in 0..groups.len {
+                    assert_eq!(groups.group_of(groups.place(group, n)), (group, n), "{groups:?}");
+                }
+            }
+        }
+    }
+}
