@@ -314,6 +314,9 @@ pub enum Expr {
     Prime(&'static Primitive, &'static [Expr]),
     /// The local derivative ∂y/∂x, where y is the output and x the operand in a slot.
     Partial(Slot),
+    /// The local derivative ∂y/∂x of an operand that is repeated along axes of y. It is printed like [`Expr::Partial`], but names only the entry of y, because
+    /// the entry of x is at another place.
+    RepeatedPartial(Slot),
     /// The value of the first case whose comparison holds, or else the last expression.
     Cases(&'static [Case], &'static Expr),
     /// The partial derivative ∂a/∂b.
@@ -333,6 +336,7 @@ impl Expr {
         match *self {
             Self::Entry(slot) => see(slot, false),
             Self::All(slot) => see(slot, true),
+            Self::RepeatedPartial(_) => see(Slot::Output, false),
             Self::Partial(slot) => [Slot::Output, slot].into_iter().for_each(|slot| see(slot, false)),
             _ => self.for_each_child(&mut |child| child.visit(see)),
         }
@@ -341,7 +345,14 @@ impl Expr {
     /// Calls `see` for each direct subexpression, in printing order.
     fn for_each_child(&self, see: &mut dyn FnMut(&'static Self)) {
         match *self {
-            Self::Entry(_) | Self::All(_) | Self::Arg(_) | Self::Number(_) | Self::ClosedGate | Self::Name(_) | Self::Partial(_) => {}
+            Self::Entry(_)
+            | Self::All(_)
+            | Self::Arg(_)
+            | Self::Number(_)
+            | Self::ClosedGate
+            | Self::Name(_)
+            | Self::Partial(_)
+            | Self::RepeatedPartial(_) => {}
             Self::Neg(a) | Self::Square(a) | Self::Transposed(a) | Self::Indexed(a, _) | Self::Remark(a, _) => see(a),
             Self::Add(both)
             | Self::Sub(both)

@@ -172,7 +172,11 @@ impl Printer<'_> {
     /// The precedence of the expression's outermost operator, as it is printed.
     fn precedence(&self, expr: &Expr) -> Precedence {
         match expr {
-            Expr::Remark(..) | Expr::Where(_) | Expr::Equal(_) | Expr::Cases(..) => Precedence::Clause,
+            Expr::Remark(..)
+            | Expr::Where(_)
+            | Expr::Equal(_)
+            | Expr::Cases(..)
+            | Expr::Of(Primitive { form: Form::Infix, meaning: None, .. }, _) => Precedence::Clause,
             Expr::Neg(_) | Expr::Add(_) | Expr::Sub(_) => Precedence::Sum,
             Expr::Number(number) if number.is_sign_negative() => Precedence::Sum,
             Expr::Mul(_) | Expr::Product(Join::Hadamard | Join::Convolution, _) => Precedence::Product,
@@ -180,7 +184,7 @@ impl Printer<'_> {
             Expr::Product(Join::Matrix, _) => Precedence::Juxtaposed,
             Expr::Of(Primitive { form: Form::Operator | Form::Sum, .. }, _) if self.is_equation => Precedence::Juxtaposed,
             Expr::Of(Primitive { form: Form::Meaning | Form::Infix, meaning: Some(meaning), .. }, _) => self.precedence(meaning),
-            Expr::Div(_) | Expr::Partial(_) | Expr::PartialOf(_) => Precedence::Quotient,
+            Expr::Div(_) | Expr::Partial(_) | Expr::RepeatedPartial(_) | Expr::PartialOf(_) => Precedence::Quotient,
             Expr::Square(_) | Expr::Transposed(_) | Expr::Of(Primitive { form: Form::Power, .. }, _) => Precedence::Postfix,
             Expr::Arg(n) => self.arguments.get(*n).map_or(Precedence::Single, |argument| self.precedence(argument)),
             _ => Precedence::Single,
@@ -244,7 +248,7 @@ impl Printer<'_> {
                 self.sign(Sign::Prime);
                 self.bracketed(|printer| printer.listed(arguments, ", "));
             }
-            Expr::Partial(slot) => self.partial_derivative(&Expr::Entry(Slot::Output), &Expr::Entry(slot)),
+            Expr::Partial(slot) | Expr::RepeatedPartial(slot) => self.partial_derivative(&Expr::Entry(Slot::Output), &Expr::Entry(slot)),
             Expr::PartialOf([a, b]) => self.partial_derivative(a, b),
             Expr::Cases(cases, other) => self.cases(cases, other),
             Expr::Remark(a, words) => {
@@ -355,6 +359,14 @@ impl Printer<'_> {
                 let to = std::mem::take(&mut self.to);
                 let printer = Printer { arguments: &arguments, name: &mut *self.name, to, ..*self };
                 self.to = printer.finish(meaning);
+            }
+            (Form::Infix, None, [a, b]) => {
+                self.write(a, Precedence::Sum);
+                match self.notation {
+                    Notation::Latex => self.to.extend([" ", &letter(function.symbol, Notation::Latex), " "]),
+                    _ => self.to.extend([" ", &function.name_in(self.notation), " "]),
+                }
+                self.write(b, Precedence::Sum);
             }
             (Form::Root, _, [a]) if self.is_equation && self.notation == Notation::Latex => {
                 self.to.push_str(r"\sqrt{");

@@ -59,7 +59,7 @@ fn plain(value: Option<f64>) -> Vec<Wrong> {
 
 /// Returns whether a factor is the derivative of a function.
 fn is_derivative(factor: &Factor) -> bool {
-    matches!(factor.derived, Some(Expr::Prime(..) | Expr::Partial(_)))
+    matches!(factor.derived, Some(Expr::Prime(..) | Expr::Partial(_) | Expr::RepeatedPartial(_)))
 }
 
 /// Returns the answer without the factors at one place of all products, for each place whose factor is of a kind.

@@ -1,4 +1,4 @@
-//! Elementwise operations y = f(a, b) on tensors that are broadcast to one shape: arithmetic, and functions of one or two numbers.
+//! Elementwise operations y = f(a, b) on tensors that are broadcast to one shape: arithmetic, and functions of one, two or three numbers.
 //!
 //! The derivative with respect to an operand is ∂C/∂a = Σ ∂C/∂y · ∂y/∂a. The sum is over the entries of y that read the entry of a (part 4, figure 14 of
 //! V. Petersen's series "A guided tour through a convolutional neural network").
@@ -17,7 +17,7 @@ use super::mismatch::Mismatch;
 use super::operator::{NamedFunction, Operator, Quotient};
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
 use super::slot::Slot::{self, Input, Output, Upstream};
-use crate::expr::{Expr, SUM, whole};
+use crate::expr::{Expr, Form, SUM, whole};
 use crate::op::functions::QUOTIENT;
 
 /// One operand of an operation.
@@ -33,8 +33,8 @@ pub enum ElementwiseOperand {
 #[derive(Clone, Debug)]
 pub struct Elementwise {
     operator: Operator,
-    /// The operands, one or two.
-    operands: SmallVec<[ElementwiseOperand; 2]>,
+    /// The operands, one to three.
+    operands: SmallVec<[ElementwiseOperand; 3]>,
     /// The broadcast of the inputs; `None` if all have the same shape.
     broadcast: Option<Arc<Broadcast>>,
     /// The equations of y and of the derivative with respect to the only input, if a layer replaces the general equations. `None` for the general equations,
@@ -54,7 +54,8 @@ impl Elementwise {
     /// # Errors
     /// If the shapes cannot be broadcast to one shape.
     pub fn broadcast(mut self, shapes: &[&[usize]]) -> Result<Self, Mismatch> {
-        let named: SmallVec<[_; 2]> = ["first operand", "second operand"].into_iter().zip(shapes.iter().copied()).collect();
+        let named: SmallVec<[_; 2]> =
+            ["first operand", "second operand", "third operand"].into_iter().zip(shapes.iter().copied()).collect();
         let are_equal = shapes.windows(2).all(|pair| pair[0] == pair[1]);
         self.broadcast = if are_equal { None } else { Some(Arc::new(Broadcast::new(&named)?)) };
         Ok(self)
@@ -104,7 +105,7 @@ impl Elementwise {
     }
 
     /// The values of all operands that the entry `at` of y reads.
-    fn values(&self, x: &Operands<'_>, at: usize) -> SmallVec<[f64; 2]> {
+    fn values(&self, x: &Operands<'_>, at: usize) -> SmallVec<[f64; 3]> {
         (0..self.operands.len()).map(|i| self.value(x, i, at)).collect()
     }
 
@@ -136,7 +137,10 @@ impl Function for Elementwise {
     }
 
     fn backward(&self, slot: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(ElementwiseBackward { operation: self.clone(), operand: self.operand_number(slot), slot }))
+        let operand = self.operand_number(slot);
+        // a comparison has no derivative
+        let has_derivative = !matches!(self.operator, Operator::Call(called) if !called.has_derivative(operand));
+        has_derivative.then(|| Arc::new(ElementwiseBackward { operation: self.clone(), operand, slot }) as Arc<dyn Rule>)
     }
 }
 
@@ -212,7 +216,7 @@ impl Rule for ElementwiseForward {
             Operator::Mul => Expr::Mul(BOTH),
             Operator::Neg => Expr::Neg(&BOTH[0]),
             Operator::Copy => BOTH[0],
-            Operator::Call(called) => Expr::Of(called.function, &BOTH[..called.arity()]),
+            Operator::Call(called) => Expr::Of(called.function, &ALL[..called.arity()]),
         };
         let words = "In the forward pass, every node computes its value from the nodes that it reads.";
         Equation { right, name: "a node of the graph", gist: Gist::None, words }
@@ -225,6 +229,8 @@ impl Rule for ElementwiseForward {
 
 /// Both operands, as expressions.
 const BOTH: &[Expr; 2] = &[Expr::Arg(0), Expr::Arg(1)];
+/// All operands of a function, as expressions.
+const ALL: &[Expr; 3] = &[Expr::Arg(0), Expr::Arg(1), Expr::Arg(2)];
 
 /// The rule of ∂C/∂u = Σ ∂C/∂y · ∂y/∂u for an operand u. The sum is over the entries of y that read the entry of u. It has one term, unless the broadcast
 /// repeats u.
@@ -294,7 +300,11 @@ impl ElementwiseBackward {
         // if a factor of the dividend other than the upstream is 0, then ∂y/∂u is exactly 0 and has not underflowed
         let mut is_exactly_zero = false;
         dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
-        let has_constant = self.operation.operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
+        // an entry of a repeated operand is at another place than the entry of y, so the dividend does not name it either
+        let has_constant = self.operation.operands.iter().any(|operand| match *operand {
+            ElementwiseOperand::Constant(_) => true,
+            ElementwiseOperand::Input(slot) => self.operation.readers(slot) > 1,
+        });
         let dividend = if let Expr::Entry(slot) = dividend {
             entry(x, *slot, at.output)
         } else {
@@ -314,12 +324,14 @@ impl ElementwiseBackward {
         called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, at.output), x.get(Output, at.output))
     }
 
-    /// The expression of ∂y/∂u: f′(u) for a function of one argument.
+    /// The expression of ∂y/∂u: f′(u) for a function of one argument, whose other arguments are parameters.
     fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
+        let are_parameters = || self.operation.operands[1..].iter().all(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
         match self.slot {
-            _ if called.arity() == 1 => &called.prime,
-            0 => &Expr::Partial(Input(0)),
-            _ => &Expr::Partial(Input(1)),
+            0 if called.function.form == Form::Given && self.operand == 0 && are_parameters() => &called.prime,
+            _ if called.function.derivatives.len() == 1 => &called.prime,
+            slot if self.operation.readers(slot) > 1 => &REPEATED_PARTIALS[slot.min(2)],
+            slot => &PARTIALS[slot.min(2)],
         }
     }
 }
@@ -381,15 +393,89 @@ impl Rule for ElementwiseBackward {
         };
         let right = match (self.operation.readers(self.slot), self.slot) {
             (1, 0) => BY_FIRST,
-            (1, _) => BY_SECOND,
+            (1, 1) => BY_SECOND,
+            (1, _) => BY_THIRD,
             (_, 0) => Expr::Of(SUM, &[BY_FIRST]),
-            _ => Expr::Of(SUM, &[BY_SECOND]),
+            (_, 1) => Expr::Of(SUM, &[BY_SECOND]),
+            _ => Expr::Of(SUM, &[BY_THIRD]),
         };
         Equation { right, name: "the chain rule", gist: Gist::Words("upstream times local derivative"), words }
     }
 }
 
+/// ∂y/∂u, for the operand u in each slot.
+const PARTIALS: &[Expr; 3] = &[Expr::Partial(Input(0)), Expr::Partial(Input(1)), Expr::Partial(Input(2))];
+/// ∂y/∂u, for an operand that is repeated.
+const REPEATED_PARTIALS: &[Expr; 3] = &[Expr::RepeatedPartial(Input(0)), Expr::RepeatedPartial(Input(1)), Expr::RepeatedPartial(Input(2))];
+
 /// The expression ∂C/∂y · ∂y/∂a.
 const BY_FIRST: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(0))]);
 /// The expression ∂C/∂y · ∂y/∂b.
 const BY_SECOND: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(1))]);
+/// The expression ∂C/∂y · ∂y/∂c.
+const BY_THIRD: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(2))]);
+
+#[cfg(test)]
+mod tests {
+    use super::ElementwiseOperand::{Constant, Input as In};
+    use super::*;
+    use crate::expr::Notation;
+    use crate::op::checked::{check, check_rules, gradient, numbers, value};
+    use crate::op::operator::named;
+    use crate::tensor::len;
+
+    fn of(name: &str, operands: &[ElementwiseOperand], shapes: &[&[usize]]) -> Elementwise {
+        Elementwise::new(named(name).expect("an operator"), operands).broadcast(shapes).expect("shapes that fit")
+    }
+
+    fn inputs(shapes: &[&[usize]]) -> Vec<Vec<f64>> {
+        shapes.iter().zip(3..).map(|(shape, seed)| numbers(seed, len(shape))).collect()
+    }
+
+    #[test]
+    fn three_operands_and_constants_are_broadcast() {
+        let three: [&[&[usize]]; 3] = [&[&[2, 3], &[3], &[2, 1]], &[&[], &[2, 2], &[2]], &[&[4], &[4], &[4]]];
+        for shapes in three {
+            check(&of("clamp", &[In(0), In(1), In(2)], shapes), shapes, &inputs(shapes));
+        }
+        let two: &[&[usize]] = &[&[2, 3], &[3]];
+        check(&of("clamp", &[In(0), Constant(-0.2), In(1)], two), two, &inputs(two));
+        check(&of("add", &[In(1), In(0)], two), two, &inputs(two));
+        for name in ["mul", "div", "maximum", "leaky_relu"] {
+            check(&of(name, &[In(0), In(1)], two), two, &inputs(two));
+            check(&of(name, &[In(1), In(0)], &[&[3], &[2, 3]]), &[&[3], &[2, 3]], &inputs(&[&[3], &[2, 3]]));
+        }
+        let steep = [vec![1e-310, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, 1.5, 2.5]];
+        check_rules(&of("pow", &[In(0), In(1)], two), two, &steep);
+        let one: &[&[usize]] = &[&[2, 3]];
+        for operands in [[In(0), Constant(0.3)], [Constant(0.3), In(0)]] {
+            for name in ["add", "sub", "mul", "div", "maximum", "minimum", "leaky_relu", "elu", "clamp_min", "clamp_max"] {
+                check(&of(name, &operands, one), one, &inputs(one));
+            }
+        }
+    }
+
+    #[test]
+    fn derivatives_at_kinks_are_those_of_pytorch() {
+        let x: &[f64] = &[-1.0, 0.0, 1.0, 2.0];
+        let slope = |name: &str, parameters: &[f64]| {
+            let operands: Vec<_> = [In(0)].into_iter().chain(parameters.iter().map(|number| Constant(*number))).collect();
+            gradient(&of(name, &operands, &[&[4]]), &[x], &[1.0; 4], 0).expect("a gradient")
+        };
+        assert_eq!(slope("clamp", &[0.0, 1.0]), [0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(slope("clamp", &[-1.0, 2.0]), [0.0, 1.0, 1.0, 0.0]);
+        assert_eq!(slope("clamp_min", &[0.0]), [0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(slope("leaky_relu", &[0.1]), [0.1, 0.1, 1.0, 1.0]);
+        assert_eq!(slope("maximum", &[1.0]), [0.0, 0.0, 0.5, 1.0]);
+    }
+
+    #[test]
+    fn comparisons_have_values_and_no_gradient() {
+        let less = of("<", &[In(0), In(1)], &[&[3], &[2, 1]]);
+        assert_eq!(value(&less, &[&[1.0, 2.0, 3.0], &[2.0, 3.0]], 6), [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
+        assert!(less.backward(0).is_none() && less.backward(1).is_none());
+        check_rules(&less, &[&[3], &[2, 1]], &inputs(&[&[3], &[2, 1]]));
+        let text = less.forward().equation().right.equation(Notation::Unicode, &less.arguments(), |slot, _| format!("x{slot}"));
+        assert_eq!(text, "x0 < x1");
+    }
+}

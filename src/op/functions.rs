@@ -1,7 +1,10 @@
-//! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation.
+//! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation. Functions without a derivative, such as x < y, are
+//! in [`steps`].
 //!
 //! At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0, and in a tie of min or max the derivative with respect to each argument is ½.
 //! The values are computed by libm, which gives the same bits on every processor.
+
+pub mod steps;
 
 use super::math;
 use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, Slot};
@@ -16,6 +19,9 @@ pub const ZERO: Expr = Expr::Number(0.0);
 pub const ONE: Expr = Expr::Number(1.0);
 /// ½
 pub const HALF: Expr = Expr::Number(0.5);
+
+/// 2
+const TWO: Expr = Expr::Number(2.0);
 
 /// A function whose value is computed by a Rust function. There is one derivative for each argument.
 const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivatives: &'static [Expr]) -> Primitive {
@@ -69,6 +75,122 @@ pub const SOFTPLUS: &Primitive = &computed("softplus", |x| math::softplus(x[0]),
 pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(x[0]), &[Expr::Of(NORMAL_PDF, &[X])]).symbol("Φ");
 /// φ(x) = exp(−x²/2) / √(2π), the standard normal density. It has no derivative, because it only occurs in derivatives itself.
 pub const NORMAL_PDF: &Primitive = &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).symbol("φ");
+
+/// x²; its derivative is 2x.
+pub const SQUARE: &Primitive = &Primitive::differentiable("square", Definition::Expr(&Expr::Square(&X)), &[Expr::Mul(&[TWO, X])]);
+/// 1/x; its derivative is −y², where y is the value.
+pub const RECIPROCAL: &Primitive =
+    &Primitive::differentiable("reciprocal", Definition::Expr(&Expr::Div(&[ONE, X])), &[Expr::Neg(&Expr::Mul(&[Y, Y]))]);
+/// 1/√x; its derivative is −½ y³, where y is the value.
+pub const RSQRT: &Primitive = &Primitive::differentiable(
+    "rsqrt",
+    Definition::Expr(&Expr::Div(&[ONE, Expr::Of(crate::expr::SQRT, &[X])])),
+    &[Expr::Mul(&[Expr::Mul(&[Expr::Mul(&[Expr::Number(-0.5), Y]), Y]), Y])],
+);
+/// log(1 + x), accurate near 0; its derivative is 1 / (1 + x).
+pub const LOG1P: &Primitive = &computed("log1p", |x| libm::log1p(x[0]), &[Expr::Div(&[ONE, Expr::Add(&[ONE, X])])])
+    .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, X])]));
+/// The error function; its derivative is 2/√π · exp(−x²).
+pub const ERF: &Primitive = &computed(
+    "erf",
+    |x| libm::erf(x[0]),
+    &[Expr::Mul(&[
+        Expr::Div(&[TWO, Expr::Of(crate::expr::SQRT, &[Expr::Number(std::f64::consts::PI)])]),
+        Expr::Of(EXP, &[Expr::Neg(&Expr::Square(&X))]),
+    ])],
+);
+/// log σ(x) = −softplus(−x); its derivative is σ(−x).
+pub const LOGSIGMOID: &Primitive = &computed("logsigmoid", |x| -math::softplus(-x[0]), &[Expr::Of(SIGMOID, &[Expr::Neg(&X)])])
+    .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Of(SIGMOID, &[X])]));
+/// x σ(x), where σ is the sigmoid; its derivative is σ(x) (1 + x σ(−x)).
+pub const SILU: &Primitive = &Primitive::differentiable(
+    "silu",
+    Definition::Expr(&Expr::Mul(&[X, Expr::Of(SIGMOID, &[X])])),
+    &[Expr::Mul(&[Expr::Of(SIGMOID, &[X]), Expr::Add(&[ONE, Expr::Mul(&[X, Expr::Of(SIGMOID, &[Expr::Neg(&X)])])])])],
+);
+/// x Φ(x); its derivative is Φ(x) + x φ(x).
+pub const GELU: &Primitive = &Primitive::differentiable(
+    "gelu",
+    Definition::Expr(&Expr::Mul(&[X, Expr::Of(NORMAL_CDF, &[X])])),
+    &[Expr::Add(&[Expr::Of(NORMAL_CDF, &[X]), Expr::Mul(&[X, Expr::Of(NORMAL_PDF, &[X])])])],
+);
+/// ½ x (1 + tanh u) with u = √(2/π) (x + 0.044715 x³), which is nearly x Φ(x). Its derivative is ½ (1 + tanh u) + ½ x (1 − tanh² u) u′.
+pub const GELU_TANH: &Primitive = &Primitive::differentiable(
+    "gelu_tanh",
+    Definition::Expr(&Expr::Mul(&[Expr::Mul(&[HALF, X]), Expr::Add(&[ONE, TANH_U])])),
+    &[Expr::Add(&[
+        Expr::Mul(&[HALF, Expr::Add(&[ONE, TANH_U])]),
+        Expr::Mul(&[Expr::Mul(&[Expr::Mul(&[HALF, X]), Expr::Sub(&[ONE, Expr::Square(&TANH_U)])]), U_PRIME]),
+    ])],
+);
+/// √(2/π)
+const ROOT_2_BY_PI: Expr = Expr::Of(crate::expr::SQRT, &[Expr::Div(&[TWO, Expr::Number(std::f64::consts::PI)])]);
+/// 0.044715, the coefficient of x³ in the argument of tanh.
+const CUBIC: Expr = Expr::Number(0.044_715);
+const TANH_U: Expr = Expr::Of(TANH, &[Expr::Mul(&[ROOT_2_BY_PI, Expr::Add(&[X, Expr::Mul(&[Expr::Mul(&[CUBIC, X]), Expr::Square(&X)])])])]);
+const U_PRIME: Expr = Expr::Mul(&[ROOT_2_BY_PI, Expr::Add(&[ONE, Expr::Mul(&[Expr::Number(3.0 * 0.044_715), Expr::Square(&X)])])]);
+/// x if x > 0, else s x; its derivative is 1 or s. The derivative with respect to s is 0 or x.
+pub const LEAKY_RELU: &Primitive = &Primitive::differentiable(
+    "leaky_relu",
+    Definition::Expr(&Expr::Cases(&[positive(X)], &Expr::Mul(&[SECOND, X]))),
+    &[Expr::Cases(&[positive(ONE)], &SECOND), Expr::Cases(&[positive(Expr::ClosedGate)], &X)],
+)
+.arguments(&["z", "s"]);
+/// x if x > 0, else α (eˣ − 1); its derivative is 1 or α eˣ. The derivative with respect to α is 0 or eˣ − 1.
+pub const ELU: &Primitive = &Primitive::differentiable(
+    "elu",
+    Definition::Expr(&Expr::Cases(&[positive(X)], &Expr::Mul(&[SECOND, Expr::Of(EXPM1, &[X])]))),
+    &[
+        Expr::Cases(&[positive(ONE)], &Expr::Mul(&[SECOND, Expr::Of(EXP, &[X])])),
+        Expr::Cases(&[positive(Expr::ClosedGate)], &Expr::Of(EXPM1, &[X])),
+    ],
+)
+.arguments(&["z", "α"]);
+/// The second argument: a parameter of the function.
+const SECOND: Expr = Expr::Arg(1);
+/// The third argument.
+const THIRD: Expr = Expr::Arg(2);
+
+/// A case for two numbers in a relation.
+const fn case(left: Expr, is: Relation, right: Expr, value: Expr) -> Case {
+    Case { left, is, right, value }
+}
+
+/// A case for x > 0.
+const fn positive(value: Expr) -> Case {
+    case(X, Relation::Greater, ZERO, value)
+}
+
+/// A derivative that is 1 in these cases, and else a closed gate.
+const fn open_if(cases: &'static [Case]) -> Expr {
+    Expr::Cases(cases, &Expr::ClosedGate)
+}
+
+/// min(max(x, low), high). Its derivative is 1 between the bounds, and 0 beyond them and on them.
+pub const CLAMP: &Primitive = &Primitive::differentiable(
+    "clamp",
+    Definition::Expr(&Expr::Of(MIN, &[Expr::Of(MAX, &[X, SECOND]), THIRD])),
+    &[
+        open_if(&[case(X, Relation::Greater, SECOND, open_if(&[case(X, Relation::Less, THIRD, ONE)]))]),
+        open_if(&[case(X, Relation::Less, SECOND, open_if(&[case(SECOND, Relation::Less, THIRD, ONE)]))]),
+        open_if(&[case(X, Relation::Greater, THIRD, ONE), case(SECOND, Relation::Greater, THIRD, ONE)]),
+    ],
+)
+.arguments(&["z", "min", "max"]);
+/// max(x, low), with the derivatives of [`CLAMP`]: on the bound they are 0.
+pub const CLAMP_MIN: &Primitive = &Primitive::differentiable(
+    "clamp_min",
+    Definition::Expr(&Expr::Of(MAX, &[X, SECOND])),
+    &[open_if(&[case(X, Relation::Greater, SECOND, ONE)]), open_if(&[case(X, Relation::Less, SECOND, ONE)])],
+)
+.arguments(&["z", "min"]);
+/// min(x, high), with the derivatives of [`CLAMP`]: on the bound they are 0.
+pub const CLAMP_MAX: &Primitive = &Primitive::differentiable(
+    "clamp_max",
+    Definition::Expr(&Expr::Of(MIN, &[X, SECOND])),
+    &[open_if(&[case(X, Relation::Less, SECOND, ONE)]), open_if(&[case(X, Relation::Greater, SECOND, ONE)])],
+)
+.arguments(&["z", "max"]);
 
 /// a / b; its derivatives are 1/b and −(a/b)/b. The second is not computed as −a/(b·b), because b·b can overflow or underflow although the derivative does
 /// not.
@@ -156,7 +278,7 @@ mod tests {
     fn differentiable() -> Vec<(&'static Primitive, Vec<f64>)> {
         let activations =
             ACTIVATIONS.iter().filter_map(|row| Some((row.primitive?, row.keys.iter().map(|(_, default)| *default).collect())));
-        let functions = FUNCTIONS.iter().map(|row| (row.function, vec![0.25; row.function.derivatives.len() - 1]));
+        let functions = FUNCTIONS.iter().map(|row| (row.function, [0.25, 1.75][..row.function.derivatives.len() - 1].to_vec()));
         activations.chain(functions).chain([(EXPM1, vec![]), (NORMAL_CDF, vec![]), (QUOTIENT, vec![0.7]), (POWER, vec![1.5])]).collect()
     }
 
@@ -213,7 +335,11 @@ mod tests {
             for x in [-1.3, -0.4, 0.2, 1.9] {
                 let arguments = [vec![x], rest.clone()].concat();
                 let (value, other) = (function.value(&arguments).expect("a value"), meaning.value_at(&arguments).expect("a value"));
-                assert!((value - other).abs() <= 1e-14 * value.abs().max(1.0), "{function:?}({x}): {value}, but {other}");
+                // log(1 + x) has no value for x < −1
+                assert!(
+                    value.is_nan() && other.is_nan() || (value - other).abs() <= 1e-14 * value.abs().max(1.0),
+                    "{function:?}({x}): {value}, but {other}"
+                );
             }
         }
     }

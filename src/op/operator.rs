@@ -1,10 +1,11 @@
-//! The operators and functions that a formula of a scalar graph may contain, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`].
+//! The operators and functions that a formula of a graph may contain, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`], or of [`STEPS`] if it
+//! has no derivative.
 //!
 //! In the comments v is the value of an operation, u one of its operands, and C the output of the graph.
 
 use std::fmt;
 
-use super::functions::{self, POWER, QUOTIENT};
+use super::functions::{self, POWER, QUOTIENT, steps};
 use super::slot::Slot::{Input, Output, Upstream};
 use crate::expr::{Expr, LOG, Primitive, SQRT};
 
@@ -30,6 +31,16 @@ impl Operator {
     pub const DIV: Self = Self::Call(&DIVIDE);
     /// aᵇ
     pub const POW: Self = Self::Call(&RAISE);
+
+    /// The number of operands.
+    #[must_use]
+    pub fn arity(self) -> usize {
+        match self {
+            Self::Add | Self::Sub | Self::Mul => 2,
+            Self::Neg | Self::Copy => 1,
+            Self::Call(called) => called.arity(),
+        }
+    }
 }
 
 /// A function that formulas may call, with the explanation of its derivative.
@@ -78,7 +89,13 @@ impl NamedFunction {
     /// The number of arguments.
     #[must_use]
     pub fn arity(&self) -> usize {
-        self.function.derivatives.len()
+        self.function.arguments.len()
+    }
+
+    /// Returns whether the function has a derivative with respect to the argument with this number.
+    #[must_use]
+    pub fn has_derivative(&self, argument: usize) -> bool {
+        argument < self.function.derivatives.len()
     }
 }
 
@@ -133,7 +150,82 @@ pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::ABS, "The derivative of |x| is the sign of x, and 0 at 0."),
     NamedFunction::new(functions::MIN, "The smaller argument gets the whole derivative, the other 0. If both are equal, each gets half; if one is NaN, each gets the whole."),
     NamedFunction::new(functions::MAX, "The larger argument gets the whole derivative, the other 0. If both are equal, each gets half; if one is NaN, each gets the whole."),
+    NamedFunction::new(functions::SQUARE, "The derivative of x² is 2x."),
+    // for v = 1/x, ∂C/∂x is the quotient (−∂C/∂v · v) / x
+    NamedFunction::new(functions::RECIPROCAL, "The derivative of 1/x is −1/x².").quotients(&[Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 0))]),
+    NamedFunction::new(functions::RSQRT, "The derivative of 1/√x is −½ y³, where y = 1/√x."),
+    NamedFunction::new(functions::LOG1P, "The derivative of log(1 + x) is 1 / (1 + x)."),
+    NamedFunction::new(functions::EXPM1, "The derivative of exp x − 1 is exp x."),
+    NamedFunction::new(functions::ERF, "The derivative of erf x is 2/√π · exp(−x²), a bell curve."),
+    NamedFunction::new(functions::LOGSIGMOID, "The derivative of log σ(x) is σ(−x) = 1 − σ(x)."),
+    NamedFunction::new(functions::SOFTPLUS, "The derivative of softplus, log(1 + exp x), is the sigmoid σ(x)."),
+    NamedFunction::new(functions::SILU, "The derivative of x σ(x) has a part for each factor: σ(x) + x σ(x) (1 − σ(x))."),
+    NamedFunction::new(functions::GELU, "The derivative of x Φ(x) has a part for each factor: Φ(x) + x φ(x), where Φ is the normal distribution and φ its bell curve."),
+    NamedFunction::new(functions::GELU_TANH, "With t = tanh(√(2/π) (x + 0.044715 x³)), gelu is ½ x (1 + t). Its derivative has a part for each factor: ½ (1 + t), and ½ x times the derivative of t."),
+    NamedFunction::new(functions::LEAKY_RELU, "The derivative of leaky relu is 1 where x is positive, else the slope (also at 0)."),
+    NamedFunction::new(functions::ELU, "The derivative of elu is 1 where x is positive, else α exp x (also at 0)."),
+    NamedFunction::new(functions::CLAMP, "The derivative of clamp is 1 between the bounds. Where x is cut off or exactly on a bound, nothing passes: it is 0."),
+    NamedFunction::new(functions::CLAMP_MIN, "The derivative is 1 above the bound. Where x is cut off or exactly on the bound, nothing passes: it is 0."),
+    NamedFunction::new(functions::CLAMP_MAX, "The derivative is 1 below the bound. Where x is cut off or exactly on the bound, nothing passes: it is 0."),
 ];
+
+/// The explanation of a function without a derivative.
+const STEP_WORDS: &str = "A small change of the argument changes nothing, except at a jump: there is no derivative to pass on.";
+
+/// The functions without a derivative: comparisons, the logic of masks, and rounding.
+pub const STEPS: &[NamedFunction] = &[
+    NamedFunction::new(steps::LESS, STEP_WORDS),
+    NamedFunction::new(steps::AT_MOST, STEP_WORDS),
+    NamedFunction::new(steps::GREATER, STEP_WORDS),
+    NamedFunction::new(steps::AT_LEAST, STEP_WORDS),
+    NamedFunction::new(steps::EQUAL, STEP_WORDS),
+    NamedFunction::new(steps::NOT_EQUAL, STEP_WORDS),
+    NamedFunction::new(steps::AND, STEP_WORDS),
+    NamedFunction::new(steps::OR, STEP_WORDS),
+    NamedFunction::new(steps::NOT, STEP_WORDS),
+    NamedFunction::new(steps::BOOL, STEP_WORDS),
+    NamedFunction::new(steps::FLOOR, STEP_WORDS),
+    NamedFunction::new(steps::CEIL, STEP_WORDS),
+    NamedFunction::new(steps::TRUNC, STEP_WORDS),
+    NamedFunction::new(steps::ROUND, STEP_WORDS),
+    NamedFunction::new(steps::SIGN, STEP_WORDS),
+];
+
+/// The other names of operators and functions, in PyTorch or NumPy.
+const SECOND_NAMES: &[(&str, &str)] = &[
+    ("subtract", "sub"),
+    ("multiply", "mul"),
+    ("divide", "div"),
+    ("true_divide", "div"),
+    ("power", "pow"),
+    ("negative", "neg"),
+    ("absolute", "abs"),
+    ("maximum", "max"),
+    ("minimum", "min"),
+    ("clip", "clamp"),
+];
+
+/// Finds the operator of a name in PyTorch or NumPy, or of a sign: an operation with one result for each entry of its broadcast operands.
+///
+/// ```
+/// use gradstep::op::operator::{Operator, named};
+///
+/// assert_eq!(named("multiply"), Some(Operator::Mul));
+/// assert_eq!(named("<=").map(Operator::arity), Some(2));
+/// ```
+#[must_use]
+pub fn named(name: &str) -> Option<Operator> {
+    let name = SECOND_NAMES.iter().find(|(second, _)| *second == name).map_or(name, |(_, first)| first);
+    match name {
+        "add" | "+" => Some(Operator::Add),
+        "sub" | "-" => Some(Operator::Sub),
+        "mul" | "*" => Some(Operator::Mul),
+        "div" | "/" => Some(Operator::DIV),
+        "pow" | "^" | "**" => Some(Operator::POW),
+        "neg" => Some(Operator::Neg),
+        _ => find(name).or_else(|| STEPS.iter().find(|function| function.name() == name)).map(Operator::Call),
+    }
+}
 
 /// Finds a function by its name in formulas.
 ///

@@ -236,7 +236,7 @@ impl<'a> Parser<'a> {
                 }
                 let name = &self.text[span.clone()];
                 if let Some(function) = operator::find(name) {
-                    let example = if function.arity() == 1 { "(…)" } else { "(…, …)" };
+                    let example = ["(…)", "(…, …)", "(…, …, …)"][function.arity() - 1];
                     return fail(span, format!("{name} is a function, but has no arguments here"), format!("write {name}{example}"));
                 }
                 self.instructions.push(Instruction::Variable(span));
@@ -317,7 +317,7 @@ impl<'a> Parser<'a> {
         let close = self.span.end;
         self.close(open)?;
         if count != function.arity() {
-            let takes = if function.arity() == 1 { "one argument" } else { "two arguments" };
+            let takes = ["one argument", "two arguments", "three arguments"][function.arity() - 1];
             return fail(name.start..close, format!("{function_name} takes {takes}, not {count}"), "");
         }
         self.instructions.push(Instruction::Apply(Operator::Call(function), count));

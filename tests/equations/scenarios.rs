@@ -85,7 +85,7 @@ pub fn one_per_kind() -> Vec<Headed> {
         all.push((format!("graph {operator}"), graph_scenario(&format!("\"u = {operator}\""))));
     }
     for function in FUNCTIONS {
-        let node = format!("{}({})", function.name(), ["x", "x, y"][function.arity() - 1]);
+        let node = format!("{}({})", function.name(), ["x", "x, y", "x, y, 4"][function.arity() - 1]);
         all.push((format!("graph {node}"), graph_scenario(&format!("\"u = {node}\""))));
     }
     all.push(("gradient descent".to_owned(), descent_scenario("\"squared_error\"", "momentum = 0.9\nweight_decay = 0.01\n")));

@@ -16,6 +16,22 @@ pub const FUNCTIONS: &[(&str, usize)] = &[
     ("exp", 1),
     ("sqrt", 1),
     ("log", 1),
+    ("square", 1),
+    ("reciprocal", 1),
+    ("rsqrt", 1),
+    ("log1p", 1),
+    ("expm1", 1),
+    ("erf", 1),
+    ("logsigmoid", 1),
+    ("softplus", 1),
+    ("silu", 1),
+    ("gelu", 1),
+    ("gelu_tanh", 1),
+    ("leaky_relu", 2),
+    ("elu", 2),
+    ("clamp", 3),
+    ("clamp_min", 2),
+    ("clamp_max", 2),
 ];
 
 /// A scenario with a graph.

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use crate::expr::{Case, Definition, Expr, Primitive, Relation, Slot};
 // RELU, SIGMOID, TANH and SOFTPLUS are names of curves in this file, so the functions that they use have other names or the prefix `functions`
-use crate::op::functions::{self, EXP, EXPM1, NORMAL_CDF, NORMAL_PDF, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
+use crate::op::functions::{self, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
 use crate::op::math::{self, normal_cdf, normal_pdf};
 use crate::sums::{Init, put};
 
@@ -145,7 +145,6 @@ const fn case(left: Expr, is: Relation, right: Expr, value: Expr) -> Case {
 const FIRST_KEY: Expr = Expr::Arg(1);
 /// The value of the activation's second key.
 const SECOND_KEY: Expr = Expr::Arg(2);
-const SIGMOID_OF_Z: Expr = Expr::Of(SIGMA, &[Z]);
 const TANH_OF_SOFTPLUS: Expr = Expr::Of(TANH_OF, &[Expr::Of(functions::SOFTPLUS, &[Z])]);
 const HALF: Expr = Expr::Number(0.5);
 const THREE: Expr = Expr::Number(3.0);
@@ -160,12 +159,7 @@ pub(super) const RELU: Curve = Curve::new(
 );
 
 pub(super) const LEAKY_RELU: Curve = Curve::new(
-    &of_z(
-        "leaky_relu",
-        &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST_KEY, Z])),
-        &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &FIRST_KEY)],
-    )
-    .arguments(&["z", "s"]),
+    functions::LEAKY_RELU,
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] }, &|z: f64, _: f64, keys: &[f64]| {
         if z > 0.0 { 1.0 } else { keys[0] }
     })),
@@ -174,12 +168,7 @@ pub(super) const LEAKY_RELU: Curve = Curve::new(
 );
 
 pub(super) const ELU: Curve = Curve::new(
-    &of_z(
-        "elu",
-        &Expr::Cases(&[case(Z, Relation::Greater, ZERO, Z)], &Expr::Mul(&[FIRST_KEY, Expr::Of(EXPM1, &[Z])])),
-        &[Expr::Cases(&[case(Z, Relation::Greater, ZERO, ONE)], &Expr::Mul(&[FIRST_KEY, Expr::Of(EXP, &[Z])]))],
-    )
-    .arguments(&["z", "α"]),
+    functions::ELU,
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { keys[0] * libm::expm1(z) }, &|z: f64, _: f64, keys: &[f64]| {
         if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) }
     })),
@@ -209,22 +198,14 @@ pub(super) const SOFTPLUS: Curve = Curve::new(
 );
 
 pub(super) const SILU: Curve = Curve::new(
-    &of_z(
-        "silu",
-        &Expr::Mul(&[Z, SIGMOID_OF_Z]),
-        &[Expr::Mul(&[SIGMOID_OF_Z, Expr::Add(&[ONE, Expr::Mul(&[Z, Expr::Of(SIGMA, &[Expr::Neg(&Z)])])])])],
-    ),
+    functions::SILU,
     Some((&|z: f64, _: &[f64]| z * math::sigmoid(z), &|z: f64, _: f64, _: &[f64]| math::sigmoid(z) * (1.0 + z * math::sigmoid(-z)))),
     "Every number is multiplied by its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z σ(z) has two parts, one for each factor: silu′(z) = σ(z) + z σ(z) (1 − σ(z)). It is nearly 1 where z is large, nearly 0 where it is very negative, and negative left of the dip.",
 );
 
 pub(super) const GELU: Curve = Curve::new(
-    &of_z(
-        "gelu",
-        &Expr::Mul(&[Z, Expr::Of(NORMAL_CDF, &[Z])]),
-        &[Expr::Add(&[Expr::Of(NORMAL_CDF, &[Z]), Expr::Mul(&[Z, Expr::Of(NORMAL_PDF, &[Z])])])],
-    ),
+    functions::GELU,
     Some((&|z: f64, _: &[f64]| z * normal_cdf(z), &|z: f64, _: f64, _: &[f64]| normal_cdf(z) + z * normal_pdf(z))),
     "Every number is multiplied by Φ(z) = ½ (1 + erf(z / √2)), the probability that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
