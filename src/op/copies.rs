@@ -48,6 +48,8 @@ pub enum CopyKind {
     Triu,
     /// A tensor in which some entries are replaced: `x[i] = e`. The first input has the old entries, the second the new ones.
     Assign,
+    /// A copy without a derivative.
+    Detach,
 }
 
 /// Creates a function whose output has this shape. `sources` has the source of each entry of the output, in row-major order; an entry without a source is 0.
@@ -83,6 +85,12 @@ pub fn view(shape: &[usize], kind: CopyKind) -> Arc<dyn Function> {
     Arc::new(Copies { shape: shape.to_vec(), kind, links: vec![Arc::new(Links::Identity)], sources: None })
 }
 
+/// Creates the copy of a tensor of this shape that passes no derivative back: PyTorch's `detach`.
+#[must_use]
+pub fn detach(shape: &[usize]) -> Arc<dyn Function> {
+    view(shape, CopyKind::Detach)
+}
+
 /// The function of [`copies`].
 #[derive(Debug)]
 struct Copies {
@@ -113,7 +121,8 @@ impl Function for Copies {
     }
 
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Linked::new(self.of_input(input), Direction::Backward, input)))
+        let is_detached = self.kind == CopyKind::Detach;
+        (!is_detached).then(|| Arc::new(Linked::new(self.of_input(input), Direction::Backward, input)) as Arc<dyn Rule>)
     }
 }
 
@@ -222,7 +231,7 @@ const OVER_COPIES: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its c
 
 /// The texts of all kinds, in the order of [`CopyKind`].
 #[rustfmt::skip]
-static TEXTS: [CopyTexts; 12] = [
+static TEXTS: [CopyTexts; 13] = [
     texts("reshape", ["the same entries in another shape", "Nothing is computed: the entries keep their row-major order, only the shape changes."], IN_PLACE, ONCE),
     texts("permute", ["the axes in another order", "Nothing is computed: each entry keeps its value, and its indices are written in another order."], IN_PLACE, ONCE),
     texts("slice", ["a slice", "Each entry of the slice is a copy of one entry."], WHERE_COPIED, "An entry inside the slice gets the derivative of its copy. The entries outside are not used here: their derivative is 0."),
@@ -235,6 +244,7 @@ static TEXTS: [CopyTexts; 12] = [
     texts("tril", ["lower triangle", "The entries on and below the diagonal are copied, those above it become 0."], WHERE_COPIED, "The entries on and below the diagonal get the derivative of their copy, unchanged. Those above it are not used here: their derivative is 0."),
     texts("triu", ["upper triangle", "The entries on and above the diagonal are copied, those below it become 0."], WHERE_COPIED, "The entries on and above the diagonal get the derivative of their copy, unchanged. Those below it are not used here: their derivative is 0."),
     texts("assign", ["assignment to entries", "A new tensor: the new entries where it is indexed, copies of the old entries elsewhere."], WHERE_COPIED, "The derivative is divided in the same way: the new entries get it where the tensor was indexed, the old entries elsewhere. An old entry that was replaced has no effect any more: its derivative is 0."),
+    texts("detach", ["a copy without a derivative", "The entries are copied, and count as constants from here on: the copy passes no derivative back."], IN_PLACE, ""),
 ];
 
 /// The first inputs, as expressions. An equation names at most these.
@@ -286,16 +296,17 @@ mod tests {
         check(
             &*copies(from(&[(0, 0), (0, 3), (0, 1), (0, 4), (0, 2), (0, 5)]), &[&[2, 3]], &[3, 2], CopyKind::Permute),
             &[&[2, 3]],
-            &[x.clone()],
+            std::slice::from_ref(&x),
         );
-        check(&*copies(from(&[(0, 4), (0, 1), (0, 4), (0, 4)]), &[&[6]], &[2, 2], CopyKind::Slice), &[&[6]], &[x.clone()]);
+        check(&*copies(from(&[(0, 4), (0, 1), (0, 4), (0, 4)]), &[&[6]], &[2, 2], CopyKind::Slice), &[&[6]], std::slice::from_ref(&x));
         let padded = [vec![None], from(&[(0, 0), (0, 1)]), vec![None; 2]].concat();
         check(&*copies(padded, &[&[2]], &[5], CopyKind::Pad), &[&[2]], &[numbers(6, 2)]);
         let cat = from(&[(0, 0), (0, 1), (1, 0), (2, 0), (2, 1), (2, 2)]);
         check(&*copies(cat, &[&[2], &[1], &[3]], &[6], CopyKind::Cat), &[&[2], &[1], &[3]], &[numbers(1, 2), numbers(2, 1), numbers(3, 3)]);
         let assigned = from(&[(0, 0), (1, 0), (1, 0), (0, 3)]);
         check(&*copies(assigned, &[&[4], &[]], &[4], CopyKind::Assign), &[&[4], &[]], &[numbers(1, 4), numbers(2, 1)]);
-        check(&*view(&[3, 2], CopyKind::View), &[&[6]], &[x]);
+        check(&*view(&[3, 2], CopyKind::View), &[&[6]], std::slice::from_ref(&x));
+        assert!(detach(&[6]).backward(0).is_none() && value(&*detach(&[6]), &[&x], 6) == x);
     }
 
     #[test]
@@ -312,6 +323,6 @@ mod tests {
         let places: Vec<(usize, usize)> = (0..6).map(|at| (0, at)).collect();
         let text = format!("{:?}", copies(from(&places), &[&[2, 3]], &[3, 2], CopyKind::View));
         assert!(text.contains("Identity"), "{text}");
-        assert_eq!(TEXTS.len() - 1, CopyKind::Assign as usize);
+        assert_eq!(TEXTS.len() - 1, CopyKind::Detach as usize);
     }
 }

@@ -166,29 +166,29 @@ const fn open_if(cases: &'static [Case]) -> Expr {
     Expr::Cases(cases, &Expr::ClosedGate)
 }
 
-/// min(max(x, low), high). Its derivative is 1 between the bounds, and 0 beyond them and on them.
+/// min(max(x, low), high). Its derivative is 1 between the bounds, and 0 beyond them and on them: there the bound has the derivative 1.
 pub const CLAMP: &Primitive = &Primitive::differentiable(
     "clamp",
     Definition::Expr(&Expr::Of(MIN, &[Expr::Of(MAX, &[X, SECOND]), THIRD])),
     &[
         open_if(&[case(X, Relation::Greater, SECOND, open_if(&[case(X, Relation::Less, THIRD, ONE)]))]),
-        open_if(&[case(X, Relation::Less, SECOND, open_if(&[case(SECOND, Relation::Less, THIRD, ONE)]))]),
-        open_if(&[case(X, Relation::Greater, THIRD, ONE), case(SECOND, Relation::Greater, THIRD, ONE)]),
+        open_if(&[case(X, Relation::AtMost, SECOND, open_if(&[case(SECOND, Relation::Less, THIRD, ONE)]))]),
+        open_if(&[case(X, Relation::AtLeast, THIRD, ONE), case(SECOND, Relation::AtLeast, THIRD, ONE)]),
     ],
 )
 .arguments(&["z", "min", "max"]);
-/// max(x, low), with the derivatives of [`CLAMP`]: on the bound they are 0.
+/// max(x, low), with the derivatives of [`CLAMP`].
 pub const CLAMP_MIN: &Primitive = &Primitive::differentiable(
     "clamp_min",
     Definition::Expr(&Expr::Of(MAX, &[X, SECOND])),
-    &[open_if(&[case(X, Relation::Greater, SECOND, ONE)]), open_if(&[case(X, Relation::Less, SECOND, ONE)])],
+    &[open_if(&[case(X, Relation::Greater, SECOND, ONE)]), open_if(&[case(X, Relation::AtMost, SECOND, ONE)])],
 )
 .arguments(&["z", "min"]);
-/// min(x, high), with the derivatives of [`CLAMP`]: on the bound they are 0.
+/// min(x, high), with the derivatives of [`CLAMP`].
 pub const CLAMP_MAX: &Primitive = &Primitive::differentiable(
     "clamp_max",
     Definition::Expr(&Expr::Of(MIN, &[X, SECOND])),
-    &[open_if(&[case(X, Relation::Less, SECOND, ONE)]), open_if(&[case(X, Relation::Greater, SECOND, ONE)])],
+    &[open_if(&[case(X, Relation::Less, SECOND, ONE)]), open_if(&[case(X, Relation::AtLeast, SECOND, ONE)])],
 )
 .arguments(&["z", "max"]);
 

@@ -109,6 +109,10 @@ fn elementary(name: &str, arguments: &[Dual]) -> Result<Dual, String> {
         ("tanh", &[x]) => with(x.value.tanh(), x.value.cosh().powi(-2), x),
         ("abs", &[x]) => with(x.value.abs(), if x.value == 0.0 { 0.0 } else { x.value.signum() }, x),
         ("normal_cdf", &[x]) => with(normal_cdf(x.value), normal_density(x.value), x),
+        ("erf", &[x]) => {
+            let scaled = x.value * 2.0_f64.sqrt();
+            with(2.0 * normal_cdf(scaled) - 1.0, 8.0_f64.sqrt() * normal_density(scaled), x)
+        }
         ("^", &[a, b]) => {
             let by_base = with(0.0, b.value * a.value.powf(b.value - 1.0), a).slope;
             let by_exponent = with(0.0, a.value.powf(b.value) * a.value.ln(), b).slope;
@@ -152,7 +156,7 @@ fn normal_cdf(x: f64) -> f64 {
 /// The slope of every elementary function agrees with a central difference.
 #[test]
 fn slopes_are_central_differences() {
-    let names = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "normal_cdf", "^", "min", "max"];
+    let names = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "normal_cdf", "erf", "^", "min", "max"];
     for name in names {
         let arity = if ["^", "min", "max"].contains(&name) { 2 } else { 1 };
         for argument in 0..arity {

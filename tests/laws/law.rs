@@ -104,6 +104,13 @@ pub fn check_step(trace: &Trace, k: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// The largest or smallest of some values, as the function of a step says. NaN counts as larger and as smaller than every number.
+fn selected(step: &Step, values: &[f64]) -> Option<f64> {
+    let is_minimum = step.function.is_some_and(|function| function.name == "min");
+    let beats = |x: f64, best: f64| if is_minimum { x < best } else { x > best };
+    values.iter().copied().reduce(|best, x| if beats(x, best) || (x.is_nan() && !best.is_nan()) { x } else { best })
+}
+
 /// Checks a step by itself: number, value, factors, address.
 fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let at = trace.position(k).ok_or_else(|| format!("there is no step {k} of {}", trace.len()))?;
@@ -129,7 +136,7 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
         Kind::Copy if values.len() == 1 => values.first().copied(),
         Kind::Select if step.function == Some(LEFT_OUT) => (step.pass == Pass::Loss && values.contains(&0.0)).then_some(0.0),
-        Kind::Select => values.iter().copied().reduce(|best, x| if x > best || (x.is_nan() && !best.is_nan()) { x } else { best }),
+        Kind::Select => selected(&step, &values),
         Kind::Apply => Some(step.value),
         Kind::Copy => None,
     };
