@@ -17,6 +17,7 @@ pub mod weights;
 
 // floor 1
 pub mod expr;
+pub mod python;
 pub mod step;
 mod words;
 

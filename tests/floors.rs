@@ -153,7 +153,7 @@ fn upward(floors: &HashMap<String, usize>, path: &Path, text: &str) -> Vec<Strin
 const FORBIDDEN: &[(&[&str], &[&str])] = &[
     (&["app", "keys", "ui"], &["crossterm", "fs", "Instant", "SystemTime", "stdin", "stdout", "stderr"]),
     (
-        &["tensor", "number", "step", "op", "network", "trace", "scenario", "gradcheck", "scene"],
+        &["tensor", "number", "python", "step", "op", "network", "trace", "scenario", "gradcheck", "scene"],
         &["ratatui", "crossterm", "fs", "Instant", "SystemTime"],
     ),
     (&["app"], &["ratatui"]),

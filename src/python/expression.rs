@@ -1,0 +1,421 @@
+//! Parses expressions.
+//!
+//! The operators from the tightest to the loosest are `**` and `^` (right-associative), the unary `-`, `+` and `~`, then `*`, `/`, `//`, `%` and `@`, then `+` and `-`,
+//! `&`, `|`, and the comparisons. So `-x**2` is `-(x**2)`, `2**-1` is ½, and `a > 0 & b` is `a > (0 & b)`, all as in Python.
+
+use std::collections::HashSet;
+
+use compact_str::CompactString;
+
+use super::cursor::{Cursor, Parsed, fail};
+use super::lexer::{AUGMENTED, Token, TokenKind, closing};
+use super::tree::{Argument, BinaryOperator, Comparison, Expr, ExprKind, Link, Span, UnaryOperator, Word};
+use super::{MAX_DEPTH, messages};
+
+/// An expression with the height of its tree: 1 for a name. It is boxed because the parser calls itself often, and must not need a large stack.
+pub(super) struct Tall {
+    pub expr: Box<Expr>,
+    height: usize,
+}
+
+/// Operators of one precedence, of which the last one has no right operand yet.
+struct Pending {
+    precedence: usize,
+    /// The position of the first operand, with its parentheses.
+    start: usize,
+    first: Box<Expr>,
+    links: Vec<Link>,
+    /// The largest height of the operands.
+    height: usize,
+    last: (BinaryOperator, Span),
+}
+
+/// Returns the precedence of an operator between two operands.
+fn binary(kind: TokenKind) -> Option<(usize, BinaryOperator)> {
+    let TokenKind::Sign(sign) = kind else { return None };
+    Some(match sign {
+        "|" => (0, BinaryOperator::Or),
+        "&" => (1, BinaryOperator::And),
+        "+" => (2, BinaryOperator::Add),
+        "-" => (2, BinaryOperator::Sub),
+        "*" => (3, BinaryOperator::Mul),
+        "/" => (3, BinaryOperator::Div),
+        "//" => (3, BinaryOperator::FloorDiv),
+        "%" => (3, BinaryOperator::Mod),
+        "@" => (3, BinaryOperator::MatMul),
+        _ => return None,
+    })
+}
+
+fn comparison(kind: TokenKind) -> Option<Comparison> {
+    let TokenKind::Sign(sign) = kind else { return None };
+    Some(match sign {
+        "<" => Comparison::Less,
+        "<=" => Comparison::AtMost,
+        ">" => Comparison::Greater,
+        ">=" => Comparison::AtLeast,
+        "==" => Comparison::Equal,
+        "!=" => Comparison::NotEqual,
+        _ => return None,
+    })
+}
+
+impl Cursor<'_> {
+    /// Returns an expression whose parts have at most the height `below`. If it is too high, the error is at the last token.
+    fn above(&self, start: usize, kind: ExprKind, below: usize) -> Parsed<Tall> {
+        let end = self.previous().map_or(start, |token| token.end);
+        if below >= MAX_DEPTH {
+            return Self::too_deep(self.previous().map_or(start..end, |token| token.span()));
+        }
+        Ok(Tall { expr: Box::new(Expr { span: start..end, kind }), height: below + 1 })
+    }
+
+    fn too_deep<T>(span: Span) -> Parsed<T> {
+        fail(span, format!("this expression is nested more than {MAX_DEPTH} deep"), messages::DEPTH_HELP)
+    }
+
+    /// Parses an expression, or several with commas between them.
+    pub fn expression_list(&mut self, depth: usize) -> Parsed<Tall> {
+        let start = self.span().start;
+        let first = self.expression(depth)?;
+        if !self.is(",") {
+            return Ok(first);
+        }
+        let (mut items, mut height) = (vec![*first.expr], first.height);
+        let mut end = start;
+        while self.is(",") {
+            end = self.previous().map_or(start, |token| token.end);
+            self.advance();
+            let is_last =
+                self.is_end() || matches!(self.kind(), TokenKind::Sign(sign) if ")]}=:".contains(sign) || AUGMENTED.contains(&sign));
+            if is_last || self.is_keyword("in") {
+                break;
+            }
+            let item = self.expression(depth)?;
+            height = height.max(item.height);
+            items.push(*item.expr);
+            end = self.previous().map_or(start, |token| token.end);
+        }
+        let mut tuple = self.above(start, ExprKind::Tuple(items), height)?;
+        tuple.expr.span.end = end;
+        Ok(tuple)
+    }
+
+    /// Parses an expression without commas.
+    pub fn expression(&mut self, depth: usize) -> Parsed<Tall> {
+        let start = self.span().start;
+        let left = self.operators(depth)?;
+        let Some(sign) = comparison(self.kind()) else { return Ok(left) };
+        self.advance();
+        let right = self.operators(depth)?;
+        if comparison(self.kind()).is_some() {
+            let help = "compare twice and combine the masks: (a < b) & (b < c)";
+            return fail(self.span(), "a comparison has two sides, not three", help);
+        }
+        let height = left.height.max(right.height);
+        self.above(start, ExprKind::Compare(sign, Box::new([*left.expr, *right.expr])), height)
+    }
+
+    /// Parses operands with operators between them.
+    fn operators(&mut self, depth: usize) -> Parsed<Tall> {
+        // the pending chains have increasing precedences, so there are at most four
+        let mut pending: Vec<Pending> = Vec::new();
+        'operands: loop {
+            let start = self.span().start;
+            let mut operand = self.unary(depth)?;
+            let mut operand_start = start;
+            let next = binary(self.kind());
+            // an operator ends the chains that bind more tightly, and goes on with the chain of its own precedence
+            while let Some(mut chain) = pending.pop_if(|chain| next.is_none_or(|(precedence, _)| chain.precedence >= precedence)) {
+                let (operator, span) = chain.last;
+                chain.height = chain.height.max(operand.height);
+                chain.links.push(Link { operator, span, right: *operand.expr });
+                if let Some((precedence, operator)) = next.filter(|(precedence, _)| *precedence == chain.precedence) {
+                    pending.push(Pending { precedence, last: (operator, self.span()), ..chain });
+                    self.advance();
+                    continue 'operands;
+                }
+                operand = self.above(chain.start, ExprKind::Chain(chain.first, chain.links), chain.height)?;
+                operand_start = chain.start;
+            }
+            let Some((precedence, operator)) = next else { return Ok(operand) };
+            let last = (operator, self.span());
+            pending.push(Pending {
+                precedence,
+                start: operand_start,
+                first: operand.expr,
+                links: Vec::new(),
+                height: operand.height,
+                last,
+            });
+            self.advance();
+        }
+    }
+
+    /// Parses a power, with the signs before it.
+    fn unary(&mut self, depth: usize) -> Parsed<Tall> {
+        if depth > MAX_DEPTH {
+            return Self::too_deep(self.span());
+        }
+        let start = self.span().start;
+        let operator = match self.kind() {
+            TokenKind::Sign("-") => UnaryOperator::Minus,
+            TokenKind::Sign("+") => UnaryOperator::Plus,
+            TokenKind::Sign("~") => UnaryOperator::Invert,
+            _ => {
+                let base = self.postfix(depth)?;
+                if !self.eat("**") && !self.eat("^") {
+                    return Ok(base);
+                }
+                let exponent = self.unary(depth + 1)?;
+                let height = base.height.max(exponent.height);
+                return self.above(start, ExprKind::Power(base.expr, exponent.expr), height);
+            }
+        };
+        self.advance();
+        let operand = self.unary(depth + 1)?;
+        self.above(start, ExprKind::Unary(operator, operand.expr), operand.height)
+    }
+
+    /// Parses an operand with the attributes, calls and indices after it.
+    pub fn postfix(&mut self, depth: usize) -> Parsed<Tall> {
+        let start = self.span().start;
+        let mut base = self.operand(depth)?;
+        loop {
+            let open = self.token();
+            let TokenKind::Sign(sign @ ("." | "(" | "[")) = open.kind else { return Ok(base) };
+            let is_literal = matches!(base.expr.kind, ExprKind::Integer(_) | ExprKind::Float(_) | ExprKind::Bool(_) | ExprKind::None);
+            let is_callable =
+                matches!(base.expr.kind, ExprKind::Name(_) | ExprKind::Attribute(..) | ExprKind::Call(..) | ExprKind::Index(..));
+            if (sign == "[" && is_literal) || (sign == "(" && !is_callable) {
+                return self.stray();
+            }
+            self.advance();
+            let mut height = base.height;
+            let inner = base.expr;
+            let kind = match sign {
+                "." => ExprKind::Attribute(inner, self.attribute(open)?),
+                "(" => ExprKind::Call(inner, self.arguments(open, depth + 1, &mut height)?),
+                _ => ExprKind::Index(inner, self.items(open, depth + 1, &mut height)?),
+            };
+            base = self.above(start, kind, height)?;
+        }
+    }
+
+    /// Reads the name after the point at `point`.
+    fn attribute(&mut self, point: Token) -> Parsed<Word> {
+        match self.kind() {
+            TokenKind::Name => {}
+            TokenKind::Keyword(_) => return Err(Box::new(messages::reserved(self.text, &self.token()))),
+            TokenKind::Fault(_) => return self.stray(),
+            _ => return fail(point.span(), "a name is missing after this point", "write a method or an attribute, as in x.T"),
+        }
+        let word = Word { text: CompactString::from(self.word()), span: self.span() };
+        self.advance();
+        Ok(word)
+    }
+
+    /// Parses the arguments of a call up to the closing parenthesis. Raises `height` to that of the highest argument.
+    fn arguments(&mut self, open: Token, depth: usize, height: &mut usize) -> Parsed<Vec<Argument>> {
+        let mut arguments = Vec::new();
+        let mut keywords = HashSet::new();
+        while !self.is(")") {
+            let keyword = (self.kind() == TokenKind::Name && self.peek(1).kind == TokenKind::Sign("="))
+                .then(|| Word { text: CompactString::from(self.word()), span: self.span() });
+            if let Some(word) = &keyword {
+                if !keywords.insert(self.word()) {
+                    let message = format!("the argument {} is given twice", messages::quoted(self.word()));
+                    return fail(word.span.clone(), message, "leave one of the two out");
+                }
+                self.advance();
+                self.advance();
+            }
+            let start = self.span();
+            let value = self.expression(depth)?;
+            if keyword.is_none() && !keywords.is_empty() && !self.is_keyword("for") {
+                let help = "write it before the arguments with keywords, or with its keyword";
+                return fail(start.start..value.expr.span.end, "an argument without a keyword is after one with a keyword", help);
+            }
+            *height = (*height).max(value.height);
+            arguments.push(Argument { keyword, value: *value.expr });
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.close(open)?;
+        Ok(arguments)
+    }
+
+    /// Parses the items of an index up to the closing bracket. Raises `height` to that of the highest item.
+    fn items(&mut self, open: Token, depth: usize, height: &mut usize) -> Parsed<Vec<Expr>> {
+        if self.is("]") {
+            let help = "write an index, such as x[0]";
+            return fail(open.start..self.token().end, "these brackets are empty", help);
+        }
+        let mut items = Vec::new();
+        let mut has_comma = false;
+        while !self.is("]") {
+            let item = self.item(depth)?;
+            *height = (*height).max(item.height);
+            items.push(*item.expr);
+            if !self.eat(",") {
+                break;
+            }
+            has_comma = true;
+        }
+        self.close(open)?;
+        // x[(i, j)] is x[i, j]
+        if !has_comma && let [Expr { kind: ExprKind::Tuple(inner), .. }] = &mut items[..] {
+            return Ok(std::mem::take(inner));
+        }
+        Ok(items)
+    }
+
+    /// Parses an item of an index: an expression or a slice.
+    fn item(&mut self, depth: usize) -> Parsed<Tall> {
+        let start = self.span().start;
+        let mut parts = [None, None, None];
+        let mut height = 0;
+        let mut at = 0;
+        loop {
+            if !self.is(":") && !self.is(",") && !self.is("]") {
+                let part = self.expression(depth)?;
+                if at == 0 && !self.is(":") {
+                    return Ok(part);
+                }
+                height = height.max(part.height);
+                parts[at] = Some(part.expr);
+            }
+            if at == 2 || !self.eat(":") {
+                break;
+            }
+            at += 1;
+        }
+        if at == 0 {
+            // a comma without an item before it
+            return Err(Box::new(messages::missing_operand(self.text, &self.token(), self.previous_end())));
+        }
+        self.above(start, ExprKind::Slice(parts), height)
+    }
+
+    /// Reads the closing bracket for the opening one at `open`.
+    fn close(&mut self, open: Token) -> Parsed<()> {
+        let sign = &self.text[open.span()];
+        if self.eat(closing(sign)) {
+            return Ok(());
+        }
+        if self.is_end() {
+            return Err(Box::new(messages::open_bracket(self.text, open.span())));
+        }
+        self.stray()
+    }
+
+    /// Parses a number, a string, a name, or an expression in brackets.
+    fn operand(&mut self, depth: usize) -> Parsed<Tall> {
+        let open = self.token();
+        let kind = match open.kind {
+            TokenKind::Integer(value) => ExprKind::Integer(value),
+            TokenKind::Float(value) => ExprKind::Float(value),
+            TokenKind::Name => ExprKind::Name(self.word().into()),
+            TokenKind::Keyword("True") => ExprKind::Bool(true),
+            TokenKind::Keyword("False") => ExprKind::Bool(false),
+            TokenKind::Keyword("None") => ExprKind::None,
+            TokenKind::Sign("...") => ExprKind::Ellipsis,
+            TokenKind::Text => return self.strings(),
+            TokenKind::Sign("(") => return self.parentheses(depth + 1),
+            TokenKind::Sign("[") => {
+                self.advance();
+                let (mut items, mut height) = (Vec::new(), 0);
+                while !self.is("]") {
+                    let item = self.expression(depth + 1)?;
+                    height = height.max(item.height);
+                    items.push(*item.expr);
+                    if !self.eat(",") {
+                        break;
+                    }
+                }
+                self.close(open)?;
+                return self.above(open.start, ExprKind::List(items), height);
+            }
+            _ => return self.no_operand(),
+        };
+        self.advance();
+        self.above(open.start, kind, 0)
+    }
+
+    /// Returns the error for a token that cannot begin an operand.
+    fn no_operand<T>(&self) -> Parsed<T> {
+        let token = self.token();
+        let next = self.peek(1).kind;
+        let previous = self.previous().map(|token| token.kind);
+        Err(Box::new(match token.kind {
+            TokenKind::Fault(fault) => messages::fault(self.text, &token, fault),
+            TokenKind::Keyword("not" | "await" | "yield") => messages::keyword(self.text, &token),
+            TokenKind::Keyword("lambda") if matches!(next, TokenKind::Name | TokenKind::Sign(":")) => messages::keyword(self.text, &token),
+            TokenKind::Keyword(_) => messages::reserved(self.text, &token),
+            TokenKind::Sign("*" | "**") if matches!(previous, None | Some(TokenKind::Sign("(" | "[" | ",") | TokenKind::Newline)) => {
+                return fail(token.span(), "a graph has no starred expressions", "write the items one by one");
+            }
+            _ => messages::missing_operand(self.text, &token, self.previous_end()),
+        }))
+    }
+
+    /// Parses an expression in parentheses. Its position is without them. Empty parentheses are a tuple if they are a whole item or argument.
+    fn parentheses(&mut self, depth: usize) -> Parsed<Tall> {
+        let open = self.token();
+        let before = self.previous().map(|token| token.kind);
+        self.advance();
+        if self.is(")") {
+            let is_item = matches!(before, Some(TokenKind::Sign("(" | "[" | "," | "=")))
+                && matches!(self.peek(1).kind, TokenKind::Sign(")" | "]" | ","));
+            if !is_item {
+                return fail(open.start..self.token().end, "these parentheses are empty", "write a number or a name in them");
+            }
+            self.advance();
+            return self.above(open.start, ExprKind::Tuple(Vec::new()), 0);
+        }
+        let inner = self.expression_list(depth)?;
+        self.close(open)?;
+        Ok(inner)
+    }
+
+    /// Parses one or more strings, which are joined.
+    fn strings(&mut self) -> Parsed<Tall> {
+        let start = self.span().start;
+        let mut joined = String::new();
+        while self.kind() == TokenKind::Text {
+            let (prefix, _) = self.word().split_once(['"', '\'']).unwrap_or_default();
+            if prefix.contains(['f', 'F']) {
+                return fail(self.span(), "a graph has no f-strings", "write the text itself, in quotes without f");
+            }
+            push_string(&mut joined, self.word());
+            self.advance();
+        }
+        self.above(start, ExprKind::Text(joined.into()), 0)
+    }
+}
+
+/// Appends the characters of a string that is written with its prefix and quotes.
+fn push_string(to: &mut String, written: &str) {
+    let quoted = written.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let is_raw = written[..written.len() - quoted.len()].contains(['r', 'R']);
+    let is_long = quoted.len() >= 6 && (quoted.starts_with("\"\"\"") || quoted.starts_with("'''"));
+    let length = if is_long { 3 } else { 1 };
+    let text = &quoted[length..quoted.len() - length];
+    if is_raw || !text.contains('\\') {
+        to.push_str(text);
+        return;
+    }
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match (c, if c == '\\' { rest.next() } else { None }) {
+            ('\\', Some('n')) => to.push('\n'),
+            ('\\', Some('t')) => to.push('\t'),
+            ('\\', Some(c @ ('\\' | '\'' | '"'))) => to.push(c),
+            ('\\', Some('\n')) => {}
+            // other escapes stay as they are written
+            ('\\', Some(other)) => to.extend(['\\', other]),
+            _ => to.push(c),
+        }
+    }
+}

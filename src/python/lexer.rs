@@ -1,0 +1,494 @@
+//! Splits a text into tokens. As in Python, the indentation of lines becomes tokens too: [`TokenKind::Indent`] before the first line of a block,
+//! [`TokenKind::Dedent`] after its last.
+//!
+//! A wrong character, string, number or indentation becomes a [`TokenKind::Fault`], which the parser reports when it arrives there.
+
+use super::tree::Span;
+
+/// A token with its position.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Token {
+    pub kind: TokenKind,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Token {
+    /// Returns the position.
+    pub fn span(&self) -> Span {
+        self.start..self.end
+    }
+}
+
+/// The kinds of tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum TokenKind {
+    Integer(i64),
+    Float(f64),
+    /// A string in quotes, with its prefix.
+    Text,
+    Name,
+    /// A word that cannot be a name.
+    Keyword(&'static str),
+    /// An operator, a bracket or punctuation.
+    Sign(&'static str),
+    /// The end of a line, outside brackets.
+    Newline,
+    /// The beginning of a block. Its position is the blanks before the first line.
+    Indent,
+    /// The end of a block.
+    Dedent,
+    Fault(Fault),
+    /// The end of the text.
+    End,
+}
+
+/// The errors that the lexer finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A character without a meaning.
+    Character,
+    /// A string without its closing quote.
+    OpenString,
+    NotANumber,
+    Complex,
+    IntegerTooLarge,
+    FloatTooLarge,
+    FloatTooSmall,
+    /// A line that ends a block but continues no outer one.
+    Indentation,
+    /// Tabs and spaces whose order depends on the width of a tab.
+    Tabs,
+    /// A backslash before the end of the line.
+    Backslash,
+    /// A bracket that is not closed; the position is its own.
+    OpenBracket,
+    /// A closing bracket of another form than the open one, for which this would be right.
+    WrongBracket(&'static str),
+}
+
+/// Python's keywords.
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except",
+    "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try",
+    "while", "with", "yield",
+];
+
+/// Keywords that begin a statement and appear nowhere else at the beginning of a line.
+const STATEMENTS: &[&str] =
+    &["assert", "break", "class", "continue", "def", "del", "global", "import", "nonlocal", "pass", "raise", "return", "try"];
+
+/// Keywords of statements that end with a colon. Some may begin a line within brackets.
+const HEADERS: &[&str] = &["for", "if", "while", "with", "elif", "else", "except", "finally", "async"];
+
+/// Operators, brackets and punctuation: longer ones before their beginnings.
+const SIGNS: &[&str] = &[
+    "...", "**=", "//=", "<<=", ">>=", "!=", "->", ":=", "**", "//", "<<", ">>", "<=", ">=", "==", "+=", "-=", "*=", "/=", "%=", "@=",
+    "&=", "|=", "^=", "+", "-", "*", "/", "%", "@", "&", "|", "^", "~", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", ";", ".", "=",
+];
+
+/// The operators of augmented assignments.
+pub(super) const AUGMENTED: &[&str] = &["+=", "-=", "*=", "/=", "//=", "%=", "@=", "**=", "^=", "&=", "|=", "<<=", ">>="];
+
+/// The number of open brackets that a wrong closing bracket is compared with.
+const COMPARED_BRACKETS: usize = 4;
+
+/// Returns the tokens of a text. The last one is [`TokenKind::End`].
+pub(super) fn tokens(text: &str) -> Vec<Token> {
+    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), brackets: Vec::new(), indents: Vec::new() };
+    if text.starts_with('\u{feff}') {
+        lexer.at = '\u{feff}'.len_utf8();
+    }
+    while lexer.begin_line() {
+        lexer.line();
+    }
+    while let Some(indent) = lexer.indents.pop() {
+        if indent.is_block {
+            lexer.push(TokenKind::Dedent, text.len());
+        }
+    }
+    lexer.push(TokenKind::End, text.len());
+    lexer.tokens
+}
+
+/// Returns the closing bracket for an opening one.
+pub(super) fn closing(opening: &str) -> &'static str {
+    match opening {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    }
+}
+
+fn begins_name(c: char) -> bool {
+    // ᵀ is a letter, but a learner means the transpose
+    (c.is_alphabetic() || c == '_') && c != 'ᵀ'
+}
+
+/// Returns whether a name may go on with this character. Combining accents such as in x̂ are part of names, superscript digits such as in x² are not.
+fn continues_name(c: char) -> bool {
+    begins_name(c) || c.is_ascii_digit() || ('\u{300}'..='\u{36f}').contains(&c)
+}
+
+/// Returns the length of the name at the beginning of a text; 0 if the text does not begin with a name.
+fn name_length(text: &str) -> usize {
+    if !text.starts_with(begins_name) {
+        return 0;
+    }
+    text.find(|c| !continues_name(c)).unwrap_or(text.len())
+}
+
+fn is_line_end(c: char) -> bool {
+    matches!(c, '\n' | '\r')
+}
+
+/// Returns the length of the blanks at the beginning of a text.
+fn blank_length(text: &str) -> usize {
+    text.find(|c: char| !c.is_whitespace() || is_line_end(c)).unwrap_or(text.len())
+}
+
+/// Returns whether a text begins with an operator of an assignment.
+fn begins_assignment(text: &str) -> bool {
+    (text.starts_with('=') && !text.starts_with("==")) || AUGMENTED.iter().any(|sign| text.starts_with(sign))
+}
+
+/// The indentation of a block, or of a line that is wrong.
+#[derive(Clone, Copy, Debug)]
+struct Indent {
+    /// The column of the first character, with a tab stop at every eighth column.
+    column: usize,
+    /// The column if a tab is as wide as a blank. The order of two indentations must be the same for both widths.
+    characters: usize,
+    /// `true` if an Indent token was written for it.
+    is_block: bool,
+}
+
+struct Lexer<'t> {
+    text: &'t str,
+    /// The position of the next character.
+    at: usize,
+    tokens: Vec<Token>,
+    /// The positions of the open brackets.
+    brackets: Vec<usize>,
+    /// The indentations of the open blocks; the first one is that of the whole text.
+    indents: Vec<Indent>,
+}
+
+impl<'t> Lexer<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    /// Appends a token from the current position up to `end`, and continues after it.
+    fn push(&mut self, kind: TokenKind, end: usize) {
+        self.tokens.push(Token { kind, start: self.at.min(end), end });
+        self.at = end;
+    }
+
+    /// Returns the position of the end of the current line.
+    fn line_end(&self) -> usize {
+        self.rest().find(is_line_end).map_or(self.text.len(), |length| self.at + length)
+    }
+
+    /// Skips the line break at the current position.
+    fn skip_line_end(&mut self) {
+        let rest = self.rest();
+        self.at += if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(is_line_end)) };
+    }
+
+    /// Skips empty lines, and compares the indentation of the next line with that of the open blocks. Returns `false` at the end of the text.
+    fn begin_line(&mut self) -> bool {
+        loop {
+            let start = self.at;
+            self.at += blank_length(self.rest());
+            match self.rest().chars().next() {
+                None => return false,
+                Some('#') => self.at = self.line_end(),
+                Some(c) if is_line_end(c) => {}
+                Some(_) => {
+                    self.indent(start);
+                    return true;
+                }
+            }
+            self.skip_line_end();
+        }
+    }
+
+    /// Writes the tokens for the indentation from `start` up to the current position.
+    fn indent(&mut self, start: usize) {
+        let (mut column, mut characters) = (0, 0);
+        for c in self.text[start..self.at].chars() {
+            column = if c == '\t' { column / 8 * 8 + 8 } else { column + 1 };
+            characters += 1;
+        }
+        let end = self.at;
+        let Some(top) = self.indents.last().copied() else {
+            self.indents.push(Indent { column, characters, is_block: false });
+            return;
+        };
+        let mut is_consistent = true;
+        if column > top.column {
+            is_consistent = characters > top.characters;
+            self.tokens.push(Token { kind: TokenKind::Indent, start, end });
+            self.indents.push(Indent { column, characters, is_block: true });
+        } else {
+            while let Some(indent) = self.indents.pop_if(|indent| indent.column > column) {
+                is_consistent &= indent.characters > characters;
+                if indent.is_block {
+                    self.push(TokenKind::Dedent, end);
+                }
+            }
+            if let Some(outer) = self.indents.last().filter(|indent| indent.column == column) {
+                is_consistent &= outer.characters == characters;
+            } else {
+                self.indents.push(Indent { column, characters, is_block: false });
+                self.tokens.push(Token { kind: TokenKind::Fault(Fault::Indentation), start, end });
+            }
+        }
+        if !is_consistent {
+            self.tokens.push(Token { kind: TokenKind::Fault(Fault::Tabs), start, end });
+        }
+    }
+
+    /// Reads the tokens up to the end of the line. A line with open brackets goes on in the next one.
+    fn line(&mut self) {
+        loop {
+            self.at += blank_length(self.rest());
+            let Some(first) = self.rest().chars().next() else { break };
+            match first {
+                '#' => self.at = self.line_end(),
+                '\n' | '\r' if self.brackets.is_empty() => break,
+                '\n' | '\r' => {
+                    self.skip_line_end();
+                    if self.is_statement() {
+                        break;
+                    }
+                }
+                '\\' => self.backslash(),
+                '"' | '\'' => self.string(0),
+                '0'..='9' => self.number(),
+                '.' if self.rest()[1..].starts_with(|c: char| c.is_ascii_digit()) => self.number(),
+                _ if begins_name(first) => self.word(),
+                _ => self.sign(first),
+            }
+        }
+        if let Some(open) = self.brackets.last().copied() {
+            self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenBracket), start: open, end: open + 1 });
+            self.brackets.clear();
+            // the position is the beginning of the next line
+            let end = self.tokens.iter().rev().nth(1).map_or(self.at, |token| token.end);
+            self.tokens.push(Token { kind: TokenKind::Newline, start: end, end });
+            return;
+        }
+        self.push(TokenKind::Newline, self.at);
+        self.skip_line_end();
+    }
+
+    /// Returns whether the line at the current position begins a new statement although a bracket is open: a closing bracket was forgotten. Python would read
+    /// on to the end of the text. The answer is `false` for every line that Python allows within brackets.
+    fn is_statement(&self) -> bool {
+        let end = self.line_end();
+        let blanks = blank_length(&self.text[self.at..end]);
+        let line = &self.text[self.at + blanks..end];
+        let (word, rest) = line.split_at(name_length(line));
+        if word.is_empty() {
+            return false;
+        }
+        if STATEMENTS.contains(&word) {
+            return true;
+        }
+        if HEADERS.contains(&word) {
+            return line.trim_end().ends_with(':');
+        }
+        if KEYWORDS.contains(&word) {
+            return false;
+        }
+        let previous = self.tokens.last().map(|token| token.kind);
+        let follows_operand =
+            matches!(previous, Some(TokenKind::Name | TokenKind::Integer(_) | TokenKind::Float(_) | TokenKind::Sign(")" | "]" | "}")));
+        let rest = rest.trim_start();
+        if begins_assignment(rest) {
+            // `dim=1` may be an argument
+            let is_in_call = self.brackets.last().is_some_and(|&open| self.text[open..].starts_with('('));
+            let is_argument = is_in_call && rest.starts_with('=') && matches!(previous, Some(TokenKind::Sign("(" | ",")));
+            return !is_argument;
+        }
+        let is_target = |c: char| continues_name(c) || c.is_whitespace() || ".,[]:".contains(c);
+        let has_target = || rest.find(|c| !is_target(c)).is_some_and(|length| begins_assignment(&rest[length..]));
+        let is_outside = || blanks <= self.indents.last().map_or(0, |indent| indent.characters);
+        follows_operand && (is_outside() || has_target())
+    }
+
+    /// Joins the current line with the next one.
+    fn backslash(&mut self) {
+        let after = &self.rest()[1..];
+        let blanks = blank_length(after);
+        if after[blanks..].is_empty() || after[blanks..].starts_with(is_line_end) {
+            self.at += 1 + blanks;
+            self.skip_line_end();
+        } else {
+            self.push(TokenKind::Fault(Fault::Backslash), self.at + 1);
+        }
+    }
+
+    /// Reads a name, a keyword, or a string with a prefix.
+    fn word(&mut self) {
+        let rest = self.rest();
+        let length = name_length(rest);
+        let (word, after) = rest.split_at(length);
+        let is_prefix = || matches!(word.to_ascii_lowercase().as_str(), "r" | "u" | "b" | "f" | "rb" | "br" | "fr" | "rf");
+        if after.starts_with(['"', '\'']) && is_prefix() {
+            return self.string(length);
+        }
+        let kind = KEYWORDS.iter().find(|keyword| **keyword == word).map_or(TokenKind::Name, |keyword| TokenKind::Keyword(keyword));
+        self.push(kind, self.at + length);
+    }
+
+    /// Reads a string with a prefix of `prefix` bytes.
+    fn string(&mut self, prefix: usize) {
+        let rest = &self.rest()[prefix..];
+        let quote = &rest[..1];
+        let triple = quote.repeat(3);
+        let is_long = rest.starts_with(&triple);
+        let ends: &str = if is_long { &triple } else { quote };
+        let bytes = rest.as_bytes();
+        let mut length = ends.len();
+        while length < bytes.len() {
+            if bytes[length..].starts_with(ends.as_bytes()) {
+                let end = self.at + prefix + length + ends.len();
+                return self.push(TokenKind::Text, end);
+            }
+            match bytes[length] {
+                b'\\' if rest[length + 1..].starts_with("\r\n") => length += 3,
+                b'\\' => length += 1 + rest[length + 1..].chars().next().map_or(0, char::len_utf8),
+                b'\n' | b'\r' if !is_long => break,
+                _ => length += 1,
+            }
+        }
+        let end = self.at + prefix + length.min(rest.len());
+        if is_long {
+            // the mark is on the opening quotes, and the rest of the text belongs to the string
+            self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenString), start: self.at, end: self.at + prefix + 3 });
+            self.at = self.text.len();
+        } else {
+            self.push(TokenKind::Fault(Fault::OpenString), end);
+        }
+    }
+
+    /// Reads a number.
+    fn number(&mut self) {
+        let rest = self.rest();
+        let (length, kind) = number(rest);
+        let is_part = |c: char| continues_name(c) || c == '.';
+        let whole = length + rest[length..].find(|c| !is_part(c)).unwrap_or(rest.len() - length);
+        let after = &rest[length..];
+        if after.starts_with(['.', '_']) || kind == TokenKind::Fault(Fault::NotANumber) {
+            return self.push(TokenKind::Fault(Fault::NotANumber), self.at + whole);
+        }
+        if matches!(after, "j" | "J") || (after.starts_with(['j', 'J']) && !after[1..].starts_with(continues_name)) {
+            return self.push(TokenKind::Fault(Fault::Complex), self.at + length + 1);
+        }
+        self.push(kind, self.at + length);
+    }
+
+    /// Reads an operator, a bracket or punctuation.
+    fn sign(&mut self, first: char) {
+        let rest = self.rest();
+        let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) else {
+            return self.push(TokenKind::Fault(Fault::Character), self.at + first.len_utf8());
+        };
+        match *sign {
+            "(" | "[" | "{" => self.brackets.push(self.at),
+            ")" | "]" | "}" => {
+                if self.is_wrong_bracket(sign) {
+                    return;
+                }
+                self.brackets.pop();
+            }
+            _ => {}
+        }
+        self.push(TokenKind::Sign(sign), self.at + sign.len());
+    }
+
+    /// Writes a fault if a closing bracket does not fit the innermost open one. Returns whether it did.
+    fn is_wrong_bracket(&mut self, sign: &'static str) -> bool {
+        let closing_at = |open: usize| closing(&self.text[open..=open]);
+        let Some(&open) = self.brackets.last() else { return false };
+        let expected = closing_at(open);
+        if expected == sign {
+            return false;
+        }
+        // in `(a + [b)` the inner bracket is not closed
+        let closed = self.brackets.iter().rev().take(COMPARED_BRACKETS).position(|&outer| closing_at(outer) == sign);
+        if let Some(closed) = closed {
+            self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenBracket), start: open, end: open + 1 });
+            self.brackets.truncate(self.brackets.len() - closed - 1);
+            self.push(TokenKind::Sign(sign), self.at + sign.len());
+        } else {
+            self.brackets.pop();
+            self.push(TokenKind::Fault(Fault::WrongBracket(expected)), self.at + sign.len());
+        }
+        true
+    }
+}
+
+/// Returns the length of the digits at the beginning of a text. A single `_` may be between two digits.
+fn digits_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut length = 0;
+    while is_digit(length) || (length > 0 && bytes.get(length) == Some(&b'_') && is_digit(length + 1)) {
+        length += 1;
+    }
+    length
+}
+
+/// Returns the length and the value of the number at the beginning of a text.
+fn number(text: &str) -> (usize, TokenKind) {
+    let bytes = text.as_bytes();
+    let radix = match bytes.get(..2) {
+        Some(b"0x" | b"0X") => 16,
+        Some(b"0o" | b"0O") => 8,
+        Some(b"0b" | b"0B") => 2,
+        _ => 10,
+    };
+    if radix != 10 {
+        let length = text.find(|c: char| !continues_name(c)).unwrap_or(text.len());
+        let digits = text[2..length].replace('_', "");
+        let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)) && !text[..length].ends_with('_');
+        let kind = if is_number { integer(&digits, radix) } else { TokenKind::Fault(Fault::NotANumber) };
+        return (length, kind);
+    }
+    let mut length = digits_length(text);
+    let mut is_integer = true;
+    if text[length..].starts_with('.') {
+        is_integer = false;
+        length += 1 + digits_length(&text[length + 1..]);
+    }
+    if text[length..].starts_with(['e', 'E']) {
+        let sign = usize::from(text[length + 1..].starts_with(['+', '-']));
+        let exponent = digits_length(&text[length + 1 + sign..]);
+        if exponent > 0 {
+            is_integer = false;
+            length += 1 + sign + exponent;
+        }
+    }
+    let digits = text[..length].replace('_', "");
+    (length, if is_integer { integer(&digits, radix) } else { float(&digits) })
+}
+
+fn integer(digits: &str, radix: u32) -> TokenKind {
+    i64::from_str_radix(digits, radix).map_or(TokenKind::Fault(Fault::IntegerTooLarge), TokenKind::Integer)
+}
+
+fn float(text: &str) -> TokenKind {
+    let Ok(value) = text.parse::<f64>() else { return TokenKind::Fault(Fault::NotANumber) };
+    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
+    if value.is_infinite() {
+        TokenKind::Fault(Fault::FloatTooLarge)
+    } else if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+        TokenKind::Fault(Fault::FloatTooSmall)
+    } else {
+        TokenKind::Float(value)
+    }
+}
