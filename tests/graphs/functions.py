@@ -265,39 +265,43 @@ KEPT = (
 )
 
 
-def only_numpy(name, args):
+def only_numpy(name, args, keywords):
     """Whether the arguments of a method fit NumPy's function alone."""
     x, rest = args[0], args[1:]
     if name == "transpose":
         return len(rest) != 2
     if name == "dot":
         return x.dim() != 1
-    return name == "flip" and not rest
+    return name == "flip" and not rest and "dims" not in keywords
 
 
 def converted(name, args, keywords):
     """The arguments with their types: indices are integers, masks are booleans, all else is float64."""
 
+    logits = args[0] if args else keywords.get("input")
+    same_shape = name == "cross_entropy" and is_tensor(logits)
+
     def one(place, x):
         if place in (INDICES.get(name) or ()):
-            return x if name == "cross_entropy" and is_tensor(x) and x.shape == args[0].shape else Uses.note(x)
+            return number(x) if same_shape and is_tensor(x) and x.shape == logits.shape else Uses.note(x)
         if place in (MASKS.get(name) or ()):
             return Uses.mask(x)
-        if is_tensor(x) and x.dtype == torch.bool and name not in ("sum", "mean", "any", "all"):
+        if is_tensor(x) and x.dtype == torch.bool and name not in ("sum", "mean"):
             return x
         return number(x) if is_tensor(x) else x
 
     args = [one(i, x) for i, x in enumerate(args)]
     keywords = {k: one(k, x) for k, x in keywords.items() if k not in ("dtype", "device")}
-    if name == "cross_entropy" and is_tensor(args[1]) and args[1].shape == args[0].shape:
-        args[1] = number(args[1])
     return args, keywords
 
 
 def call(style, name, args, keywords):
     if style == "math":
         return getattr(math, name)(*args)
-    numpy = style == "np" or NUMPY_KEYWORDS & set(keywords) or (style == "method" and only_numpy(name, args))
+    if style == "method" and name == "where":
+        # x.where(condition, other)
+        style, args = "torch", [args[1], args[0], *args[2:]]
+    numpy = style == "np" or NUMPY_KEYWORDS & set(keywords) or (style == "method" and only_numpy(name, args, keywords))
     # PyTorch's keyword wins over a prefix that fits both
     assert not (NUMPY_KEYWORDS & set(keywords) and TORCH_KEYWORDS & set(keywords)), "both spellings in one call"
     keywords = {{"axis": "dim", "keepdims": "keepdim"}.get(k, k): v for k, v in keywords.items()}
