@@ -28,6 +28,7 @@ pub mod op;
 pub mod network;
 
 // floor 4
+pub mod graph;
 pub mod scenario;
 pub mod trace;
 

@@ -23,7 +23,7 @@ mod symbol;
 mod train;
 
 pub use batch::{Batch, SgdOptions};
-pub use build::{Builder, Chain, Node};
+pub use build::{Builder, Chain, GraphLeaf, Node};
 pub use descent::{Descent, DescentWalk, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
 pub use run::Run;
@@ -305,6 +305,14 @@ impl Network {
             output,
             loss,
         }
+    }
+
+    /// Gives a tensor, and its derivative, a second name for [`Network::find`].
+    fn add_name(&mut self, name: CompactString, id: Id) {
+        if let Some(gradient) = self.gradients[id] {
+            self.by_name.insert(format!("grad.{name}").into(), gradient);
+        }
+        self.by_name.insert(name, id);
     }
 
     /// All tensors.

@@ -45,10 +45,12 @@ pub mod max_pool2d;
 pub mod mismatch;
 pub mod nest;
 mod norm;
+pub mod numpy;
 pub mod operator;
 mod phase;
 pub mod pool;
 pub mod prod;
+pub mod reading;
 pub mod rule;
 pub mod seed;
 pub mod slot;
@@ -56,6 +58,7 @@ pub mod softmax;
 pub mod stable;
 pub mod window;
 pub mod window_sizes;
+pub mod written;
 
 use layer::LayerKind;
 

@@ -47,6 +47,7 @@ mod weight_file;
 mod wiring;
 mod write_back;
 
+pub use crate::graph::function_names as graph_functions;
 pub use archives::{Files, NoFiles};
 pub use edit::{GivenNumber, TypedValue, typed_number};
 pub use fault::{Diagnostic, Faults, LocatedFault};
@@ -166,6 +167,10 @@ pub struct Scenario {
     pub files: Vec<String>,
     /// The memory budget. The bytes of the scenario's own tensors are already in use.
     pub budget: Arc<MemoryBudget>,
+    /// Warnings about what is valid but perhaps not meant.
+    pub warnings: Arc<Faults>,
+    /// The lines, from 1, of the statements of a graph that mean nothing there, such as `import`.
+    pub left_out: Vec<usize>,
     /// The tensors whose numbers the user has changed.
     changed: Vec<ChangedTensor>,
 }
@@ -227,7 +232,11 @@ pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) ->
     match parsed {
         Ok(parsed) if reader.faults.is_empty() => {
             let budget = Arc::new(MemoryBudget::new(limits.memory, parsed.own_bytes));
-            Ok(parsed.into_scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), budget))
+            let line_of = |span: &reader::Span| excerpt::excerpt(&text, span).line;
+            let left_out = reader.left_out.iter().map(line_of).collect();
+            let warnings = Arc::new(Faults::warnings(source.path_shown, Arc::clone(&text), reader.warnings));
+            let scenario = parsed.into_scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), budget);
+            Ok(Scenario { warnings, left_out, ..scenario })
         }
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
@@ -296,6 +305,8 @@ impl ParsedScenario {
             expectations: self.expectations,
             files,
             budget,
+            warnings: Arc::new(Faults::warnings(String::new(), Arc::default(), Vec::new())),
+            left_out: Vec::new(),
             changed: Vec::new(),
         }
     }

@@ -15,6 +15,7 @@ mod constants;
 mod forms;
 mod grid;
 mod known;
+mod numpy;
 mod origin;
 mod reads;
 mod symbols;
@@ -33,6 +34,7 @@ pub use reads::EntryUse;
 use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
 use crate::number::{ColumnFormat, Digits};
+use crate::op::reading::{ProductBox, Reading};
 use crate::op::rule::Equation;
 use crate::step::{Address, Pass, Place, Scope, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, ravel, shape_text, unravel};
@@ -161,7 +163,39 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn words(&self, part: usize) -> String {
         let (rule, sizes) = (self.equation(part).words, self.trace.size_words(&self.at, part));
-        if sizes.is_empty() { rule.to_owned() } else { format!("{rule} {sizes}") }
+        let sentences = [rule.to_owned(), sizes, self.reading_sentence(part).unwrap_or_default()];
+        sentences.into_iter().filter(|sentence| !sentence.is_empty()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns whether the words about a part of the op are about one entry of a gradient.
+    #[must_use]
+    pub fn has_reading(&self, part: usize) -> bool {
+        self.trace.reading(&self.at, part).is_some()
+    }
+
+    /// Returns a sentence about a gradient that adds up the readings of its entry: `b₇ was used 4 times, so its gradient is the sum of 4.`
+    fn reading_sentence(&self, part: usize) -> Option<String> {
+        let (reading, count) = self.trace.reading(&self.at, part)?;
+        let read = self.neuron(self.output);
+        let info = self.network().tensor(read);
+        let what = match reading {
+            Reading::IndexedRow(row) => format!("Row {} of {}", row + self.first_index, info.symbol.whole_in(self.term_notation)),
+            Reading::Entry | Reading::IndexedEntry => self.entry_symbol(read, self.at.entry),
+        };
+        let verb = if reading == Reading::Entry { "used" } else { "read" };
+        // an op of several parts adds up other uses too
+        let (here, whose) = if self.op().parts.len() > 1 { (" here", "this part of its gradient") } else { ("", "its gradient") };
+        Some(match count {
+            1 => format!("{what} was {verb} once{here}."),
+            2 => format!("{what} was {verb} twice{here}, so {whose} is the sum of 2."),
+            _ => format!("{what} was {verb} {count} times{here}, so {whose} is the sum of {count}."),
+        })
+    }
+
+    /// Returns the three tensors of a matrix product, or of one of its gradients; `None` for another op.
+    #[must_use]
+    pub fn product_box(&self) -> Option<ProductBox<Id>> {
+        self.trace.product_box(&self.at)
     }
 
     /// Returns the right-hand side of a part's equation, with the operands' symbols. Every part but the first begins with a sign: `+ b⁽¹⁾`.

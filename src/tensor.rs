@@ -155,6 +155,14 @@ pub fn shape_words(shape: &[usize]) -> String {
     }
 }
 
+/// The index of a derived factor: the index of its place, followed by the index of its second place, if it has one.
+#[must_use]
+pub fn joined_index(first: Index, second: Option<Index>) -> Index {
+    let mut index = first;
+    index.extend(second.into_iter().flatten());
+    index
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -98,7 +98,8 @@ fn the_manual_page_has_every_command_and_option() {
         let (_, section) = plain.split_once(&format!("\n.SS \"gradstep {command}\"\n")).unwrap_or_else(|| panic!("{command}: {plain}"));
         let section = section.split("\n.S").next().expect("a section");
         for option in options(&command) {
-            let everywhere = ["--color", "--ascii", "--background", "--no-mouse", "--memory-limit", "--threads", "--help"];
+            let everywhere =
+                ["--color", "--ascii", "--background", "--no-mouse", "--memory-limit", "--threads", "--digits", "--palette", "--help"];
             let place = if everywhere.contains(&option.as_str()) { &plain } else { section };
             assert!(place.contains(&format!("{option}\\f")), "{command} {option}: {section}");
         }

@@ -205,7 +205,7 @@ fn the_picker_of_a_session_has_the_order_of_its_time() {
         assert_eq!(opened(format, &[], "o<Home><Enter>"), "figure-01");
     }
     assert_eq!(opened(2, bundled::LEARNING, "oj<Enter>"), "figure-15");
-    assert_eq!(opened(2, bundled::LEARNING, "o<End><Enter>"), "figure-01");
+    assert_eq!(opened(2, bundled::LEARNING, "o<End><Enter>"), "graph-convolution");
     // a scenario that this program lacks keeps its row
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "ojj<Enter>"), "xor");
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "oj<Enter>"), "figure-14");

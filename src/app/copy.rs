@@ -23,7 +23,7 @@ pub enum CopyFormat {
     Address,
     /// The equation of the op, and of the entry in symbols and in numbers.
     Equation,
-    /// The tensor, or else the entry, as an expression of `NumPy`.
+    /// The line that computes a gradient of a graph of tensors; else the tensor, or else the entry, as an expression of `NumPy`.
     NumPy,
     /// The same as the equation, in LaTeX.
     Latex,
@@ -74,8 +74,11 @@ impl CopyFormat {
                 }
             }
             Self::Equation => Ok(equation(&scene.last_step_of(tensor, at)?, Notation::Unicode)),
-            Self::NumPy if len(&scene.network().tensor(tensor).shape) <= LARGEST => array(scene, tensor),
-            Self::NumPy => expression(scene, tensor, at),
+            Self::NumPy => match scene.numpy_line(tensor) {
+                Some(line) => Ok(line),
+                None if len(&scene.network().tensor(tensor).shape) <= LARGEST => array(scene, tensor),
+                None => expression(scene, tensor, at),
+            },
             Self::Latex => Ok(equation(&scene.last_step_of(tensor, at)?.with_terms_in(Notation::Latex), Notation::Latex)),
         }
     }

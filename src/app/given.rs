@@ -172,6 +172,12 @@ pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Res
     }
 }
 
+/// Returns whether a tensor is a constant of a graph: a given one, or one that its text makes.
+fn is_constant_of_graph(scenario: &Scenario, tensor: Id) -> bool {
+    let info = scenario.network.tensor(tensor);
+    info.role == Role::Constant && info.layer.is_none()
+}
+
 /// Checks that a number may have a value.
 ///
 /// # Errors
@@ -179,6 +185,10 @@ pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Res
 fn check_value(scenario: &Scenario, place: GivenNumber, value: f64) -> Result<(), String> {
     match place {
         GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),
+        GivenNumber::Shared { tensor, .. } if is_constant_of_graph(scenario, tensor) => {
+            let name = &scenario.network.tensor(tensor).name;
+            Err(format!("{name} is a constant, on which shapes may depend: change it in the file, which is then read again"))
+        }
         GivenNumber::Shared { tensor, .. } if scenario.network.tensor(tensor).role == Role::Constant && value != 0.0 && value != 1.0 => {
             Err("the entries of a mask are 0 or 1".to_owned())
         }

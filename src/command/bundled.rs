@@ -18,12 +18,13 @@ pub struct Bundled {
 
 /// All bundled scenarios, in the order in which they are listed.
 pub const ALL: &[Bundled] = bundled![
+    "attention" "batch-norm" "batch-norm-lines" "character-model"
     "figure-01" "figure-02" "figure-07" "figure-09" "figure-14" "figure-15" "figure-16" "figure-17" "figure-18" "figure-19" "figure-20"
-    "mazur-2-2-2" "xor"
+    "graph-convolution" "layer-norm" "lstm" "mazur-2-2-2" "rnn" "softmax-cross-entropy" "svm-loss" "word2vec" "xor"
 ];
 
 /// The names of all bundled scenarios, in the order in which they are best learnt from: one chain rule, a fully-connected network, then convolutions, whole
-/// networks and training.
+/// networks, training, and graphs of tensors from a loss to attention.
 pub const LEARNING: &[&str] = &[
     "figure-14",
     "figure-15",
@@ -38,6 +39,34 @@ pub const LEARNING: &[&str] = &[
     "mazur-2-2-2",
     "xor",
     "figure-01",
+    "softmax-cross-entropy",
+    "svm-loss",
+    "batch-norm-lines",
+    "batch-norm",
+    "layer-norm",
+    "word2vec",
+    "character-model",
+    "rnn",
+    "lstm",
+    "attention",
+    "graph-convolution",
+];
+
+/// The list of scenarios of a recording that does not name them: those that were bundled when recordings had no list of their own.
+pub const WITHOUT_LIST: &[&str] = &[
+    "figure-01",
+    "figure-02",
+    "figure-07",
+    "figure-09",
+    "figure-14",
+    "figure-15",
+    "figure-16",
+    "figure-17",
+    "figure-18",
+    "figure-19",
+    "figure-20",
+    "mazur-2-2-2",
+    "xor",
 ];
 
 /// Returns the bundled scenario of this name.

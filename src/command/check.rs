@@ -17,7 +17,7 @@ use super::source::ScenarioLoader;
 use crate::app::Document;
 use crate::number::{Json, exact};
 use crate::output;
-use crate::scenario::{Expectation, Faults, LocatedFault};
+use crate::scenario::{Expectation, Faults, LocatedFault, Scenario};
 use crate::tensor::{Index, flat, index_text, unravel};
 use crate::text::counted;
 
@@ -145,7 +145,7 @@ impl CheckCommand {
     /// Checks the files one after the other.
     fn reports(&self, global: &GlobalOptions) -> impl Iterator<Item = anyhow::Result<FileReport>> {
         let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
-        self.files.iter().map(move |file| FileReport::new(file, &loader))
+        self.files.iter().map(move |file| FileReport::new(file, &loader, global))
     }
 }
 
@@ -172,6 +172,26 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
     Ok(worst)
 }
 
+/// Prints warnings, and the lines of a graph that are left out, to stderr.
+fn remark(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<()> {
+    let mut to = output::stderr();
+    if !scenario.warnings.faults().is_empty() {
+        // unescaped: `render` escapes the texts itself and adds colours
+        writeln!(to.raw(), "{}", global.in_charset(&scenario.warnings.render(global.has_colours(&std::io::stderr()))))?;
+    }
+    if let [first, rest @ ..] = &scenario.left_out[..] {
+        let lines: Vec<String> = std::iter::once(first).chain(rest).map(ToString::to_string).collect();
+        let (lines, verb) = match &lines[..] {
+            [one] => (format!("line {one}"), "has"),
+            [all @ .., last] => (format!("lines {} and {last}", all.join(", ")), "have"),
+            [] => (String::new(), ""),
+        };
+        writeln!(to, "{}", global.in_charset(&format!("note: {lines} of {} {verb} no meaning for the graph: left out", scenario.name)))?;
+    }
+    to.finish()?;
+    Ok(())
+}
+
 /// Prints the results of all files as one line of JSON.
 fn json(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckResult> {
     let files = command.reports(global).collect::<anyhow::Result<Vec<_>>>()?;
@@ -183,8 +203,8 @@ fn json(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
 }
 
 impl FileReport {
-    /// Checks a file.
-    fn new(file: &OsString, loader: &ScenarioLoader) -> anyhow::Result<Self> {
+    /// Checks a file, and prints what is valid but perhaps not meant to stderr.
+    fn new(file: &OsString, loader: &ScenarioLoader, global: &GlobalOptions) -> anyhow::Result<Self> {
         let mut report = Self {
             file: display_name(file),
             result: CheckResult::Passed,
@@ -214,6 +234,7 @@ impl FileReport {
                 return Ok(report);
             }
         };
+        remark(&scenario, global)?;
         let document = Document::new(scenario);
         let expectations = &document.scenario.expectations;
         for expectation in expectations {

@@ -255,7 +255,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Batch, BatchSource, Builder, Chain, Id, Node, Role, Run, SampleRun};
+    use crate::network::{Batch, BatchSource, Builder, Chain, GraphLeaf, Id, Node, Role, Run, SampleRun};
     use crate::op::elementwise::{Elementwise, ElementwiseOperand};
     use crate::op::layer::{A, Layer, Leaf, Stage, StageSource, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
@@ -389,10 +389,11 @@ mod tests {
     fn table_at_0(function: &'static str) -> (String, bool) {
         let called = Operator::Call(operator::find(function).expect("a function"));
         let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Input(0)]));
-        let node = Node { name: "J".to_owned(), function, reads: vec![0] };
+        let node = Node::new("J", function, &[0]);
         // inputs and nodes are numbered from 0: x is 0, J is 1
         let output = 1;
-        let graph = Builder::graph(vec![("x".to_owned(), from_flat(&[], vec![0.0]))], vec![node], output);
+        let x = GraphLeaf { name: "x".to_owned(), value: Arc::new(from_flat(&[], vec![0.0])), is_differentiated: true };
+        let graph = Builder::graph(vec![x], vec![node], output);
         let network = Arc::new(graph.expect("numbers fit each other"));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);

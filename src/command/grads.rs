@@ -217,7 +217,7 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// Writes the text for people. A scalar graph is one table of numbers. A network is a list of tensors, sample by sample.
+/// Writes the text for people. A graph of numbers is one table. Any other graph is a list of tensors, and a network is one for each sample.
 fn table(document: &Document, global: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     Ok(write_table(document, &mut TextWriter(&mut |text| to.text(&global.in_charset(text))))?)
 }
@@ -229,7 +229,18 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
     out.line(&document.scenario.title)?;
     out.line("")?;
     if !network.reads_samples() {
-        return graph_table(network, trace.run(0), &printed.values).iter().try_for_each(|row| out.line(row));
+        let run = trace.run(0);
+        if printed.values.iter().all(|&id| network.tensor(id).shape.is_empty()) {
+            return graph_table(network, run, &printed.values).iter().try_for_each(|row| out.line(row));
+        }
+        for (n, &id) in printed.values.iter().enumerate() {
+            if n > 0 {
+                out.line("")?;
+            }
+            let gradient = network.gradient_of(id).map(|gradient| run.values(gradient));
+            write_tensor(network, id, run.values(id), gradient, out)?;
+        }
+        return Ok(());
     }
     out.line(&format!("loss  {}", table_number(document.loss)))?;
     let parameters: Vec<Id> = printed.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
@@ -248,6 +259,7 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
             ids.sort_by_key(|&id| network.tensor(id).layer);
         }
         for id in ids {
+            out.line("")?;
             let gradient = network.gradient_of(id).map(|gradient| sample_run.run.values(gradient));
             write_tensor(network, id, sample_run.run.values(id), gradient, out)?;
         }
@@ -256,6 +268,7 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
         out.line("")?;
         out.line("all samples")?;
         for id in parameters {
+            out.line("")?;
             let gradient = network.gradient_of(id).map(|gradient| total_gradient(document, gradient).values);
             write_tensor(network, id, trace.run(0).values(id), gradient, out)?;
         }
@@ -266,11 +279,11 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
 /// Writes a tensor, and below it its gradient.
 fn write_tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f64]>, out: &mut TextWriter<'_>) -> io::Result<()> {
     let info = network.tensor(id);
-    out.line("")?;
     out.line(&format!("{}  {}", info.name, shape_text(&info.shape)))?;
     out.matrix(&info.shape, values)?;
     let Some(gradient) = gradient else { return Ok(()) };
-    out.line(&format!("∂C/∂ {}", info.name))?;
+    let loss = if network.reads_samples() { "C" } else { &network.tensor(network.loss()).name };
+    out.line(&format!("∂{loss}/∂ {}", info.name))?;
     out.matrix(&info.shape, gradient)
 }
 

@@ -127,9 +127,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let path_shown = format!("{} (in the session)", header.name);
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
     let scenario = scenario::read_with_files(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
-    let alphabetical: Vec<_> = bundled::ALL.iter().map(|bundled| bundled.name).collect();
     let is_named = !header.scenarios.is_empty();
-    let mut state = State::picker(if is_named { picker_entries::named(&header.scenarios) } else { picker_entries::named(&alphabetical) });
+    let entries = if is_named { picker_entries::named(&header.scenarios) } else { picker_entries::named(bundled::WITHOUT_LIST) };
+    let mut state = State::picker(entries);
     state.settings.dialect = header.dialect();
     state.settings.count_from(header.index);
     state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);

@@ -82,7 +82,7 @@ mod tests {
         ] {
             assert_eq!(clause(word), clause_wanted, "{word}");
         }
-        assert!(clause("lstm").contains("`gradstep new graph`"), "{}", clause("lstm"));
+        assert!(clause("lstm").contains("did you mean lstm?"), "{}", clause("lstm"));
         assert_eq!([meant("cnn"), meant("training"), meant("maxpool"), meant("quux")], [Some("classifier"), Some("training"), None, None]);
     }
 

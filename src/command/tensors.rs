@@ -9,7 +9,7 @@ use crate::network::{Id, Network, Role, Run};
 
 /// The tensors to print, in the order of the forward pass. The parameters of a layer come after its values.
 pub(super) struct TensorIds {
-    /// The inputs and values.
+    /// The inputs and values, and the constants of a graph.
     pub values: Vec<Id>,
     /// The tensors that have a gradient.
     pub gradients: Vec<Id>,
@@ -20,7 +20,10 @@ impl TensorIds {
         let mut ids: Vec<Id> = (0..network.tensors().len()).collect();
         ids.sort_by_key(|&id| (network.tensor(id).layer, network.tensor(id).role == Role::Parameter));
         let role = |id: Id| network.tensor(id).role;
-        let values = ids.iter().copied().filter(|&id| matches!(role(id), Role::Input { .. } | Role::Value)).collect();
+        // the constants of a graph are no tensors of a layer
+        let is_constant_of_graph = |id: Id| role(id) == Role::Constant && network.tensor(id).layer.is_none();
+        let is_value = |id: Id| matches!(role(id), Role::Input { .. } | Role::Value) || is_constant_of_graph(id);
+        let values = ids.iter().copied().filter(|&id| is_value(id)).collect();
         let has_gradient = |id: Id| !matches!(role(id), Role::Loss | Role::Gradient(_)) && network.gradient_of(id).is_some();
         let gradients = ids.into_iter().filter(|&id| has_gradient(id)).collect();
         Self { values, gradients }

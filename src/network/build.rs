@@ -43,6 +43,8 @@ pub struct Builder {
     forward: Vec<ForwardOp>,
     layers: Vec<LayerInfo>,
     fixed: Vec<(Id, Arc<Tensor>)>,
+    /// The computed tensors that have no derivative, in ascending order.
+    without_derivative: Vec<Id>,
 }
 
 /// A network of layers under construction.
@@ -57,15 +59,40 @@ pub struct Chain {
 /// The layer of a tensor that belongs to no layer.
 const NO_LAYER: Option<usize> = None;
 
+/// A given tensor of a graph: an input or a constant.
+#[derive(Clone, Debug)]
+pub struct GraphLeaf {
+    /// The name.
+    pub name: String,
+    /// The numbers.
+    pub value: Arc<Tensor>,
+    /// `true` for an input, which has a derivative; `false` for a constant.
+    pub is_differentiated: bool,
+}
+
 /// A node of a graph.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The name.
     pub name: String,
+    /// A second name: `h@3` for the last of three assignments, whose name is `h`.
+    pub alias: Option<CompactString>,
+    /// The letter in equations, if it is not the name: the piece of the text that the node is, such as `(diff**2)`.
+    pub symbol: Option<CompactString>,
+    /// `true` if the node has a derivative; `false` if no input reaches it, or if it is only an index or a mask.
+    pub is_differentiated: bool,
     /// The function that computes the node.
     pub function: Arc<dyn Function>,
-    /// The operands: indices into a list of the graph's inputs, followed by its nodes.
+    /// The operands: indices into a list of the graph's given tensors, followed by its nodes.
     pub reads: Vec<usize>,
+}
+
+impl Node {
+    /// Creates a node that has a derivative and whose letter is its name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, function: Arc<dyn Function>, reads: &[usize]) -> Self {
+        Self { name: name.into(), alias: None, symbol: None, is_differentiated: true, function, reads: reads.to_vec() }
+    }
 }
 
 impl Builder {
@@ -202,21 +229,33 @@ struct Shortcut {
 type Use = (usize, usize, usize);
 
 impl Builder {
-    /// Builds a scalar graph. `output` is an index into the list of the inputs, followed by the nodes.
+    /// Builds a graph. `output` is an index into the list of the given tensors, followed by the nodes.
     ///
     /// # Errors
     /// The number (from 0) of the first node with operands that do not fit together, and the mismatch.
-    pub fn graph(inputs: Vec<(String, Tensor)>, nodes: Vec<Node>, output: usize) -> Result<Network, (usize, Mismatch)> {
+    pub fn graph(leaves: Vec<GraphLeaf>, nodes: Vec<Node>, output: usize) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
-        for (name, value) in inputs {
-            builder.leaf(name.as_str(), value, Symbol::of(name.clone(), NO_LAYER), Role::Input { learns: true }, NO_LAYER);
+        let mut aliases = Vec::new();
+        for GraphLeaf { name, value, is_differentiated } in leaves {
+            let role = if is_differentiated { Role::Input { learns: true } } else { Role::Constant };
+            let id = builder.tensor(name.as_str(), value.shape(), Symbol::of(name.clone(), NO_LAYER), role, NO_LAYER);
+            builder.fixed.push((id, value));
         }
-        for (n, Node { name, function, reads }) in nodes.into_iter().enumerate() {
-            let added = builder.op(name.as_str(), Symbol::of(name.clone(), NO_LAYER), Role::Value, NO_LAYER, vec![(function, reads)]);
-            added.map_err(|mismatch| (n, mismatch))?;
+        for (n, Node { name, alias, symbol, is_differentiated, function, reads }) in nodes.into_iter().enumerate() {
+            let letter = symbol.unwrap_or_else(|| name.as_str().into());
+            let added = builder.op(name.as_str(), Symbol::of(letter, NO_LAYER), Role::Value, NO_LAYER, vec![(function, reads)]);
+            let id = added.map_err(|mismatch| (n, mismatch))?;
+            if !is_differentiated {
+                builder.without_derivative.push(id);
+            }
+            aliases.extend(alias.map(|alias| (alias, id)));
         }
         let (loss, shortcut) = (output, None);
-        Ok(builder.network(output, loss, shortcut))
+        let mut network = builder.network(output, loss, shortcut);
+        for (alias, id) in aliases {
+            network.add_name(alias, id);
+        }
+        Ok(network)
     }
 
     /// Creates the rules of the forward ops, adds the backward ops, and returns the network.
@@ -273,7 +312,12 @@ impl Builder {
         // for each tensor, the number of its uses in ops that the loop below has not reached yet
         let mut pending: Vec<usize> = uses.iter().map(Vec::len).collect();
         // a tensor that the output of a graph does not depend on has the derivative 0: an op without parts
-        let unread: Vec<Id> = (0..count).filter(|&id| is_graph && pending[id] == 0 && id != loss).collect();
+        let has_derivative: Vec<bool> = (0..count)
+            .map(|id| {
+                !matches!(self.tensors[id].role, Role::Target | Role::Constant) && self.without_derivative.binary_search(&id).is_err()
+            })
+            .collect();
+        let unread: Vec<Id> = (0..count).filter(|&id| is_graph && pending[id] == 0 && id != loss && has_derivative[id]).collect();
         for id in unread {
             let gradient = self.gradient(id, &loss_symbol);
             gradients[id] = Some(gradient);
@@ -290,10 +334,12 @@ impl Builder {
                     ready.push(id);
                 }
             }
-            ready.retain(|&id| !matches!(self.tensors[id].role, Role::Target | Role::Constant));
+            ready.retain(|&id| has_derivative[id]);
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
-                let parts = uses[id].iter().filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, shortcut)).collect();
+                // a use as an index or in a mask passes no derivative
+                let passing = uses[id].iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
+                let parts = passing.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, shortcut)).collect();
                 let gradient = self.gradient(id, &loss_symbol);
                 gradients[id] = Some(gradient);
                 ops.push(Op { output: gradient, pass: Pass::Backward, parts });
@@ -357,11 +403,11 @@ mod tests {
         let ones = |shape: &[usize]| from_flat(shape, vec![1.0; shape.iter().product()]);
         let sum =
             ConstantWeights::new(Contraction::einsum("i->", &[('i', 3)]), Weights::Unweighted, Equation::default(), Equation::default());
-        let node = |name: &str, function, reads: &[usize]| Node { name: name.to_owned(), function, reads: reads.to_vec() };
-        let nodes = vec![node("y", Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), &[0, 1]), node("J", Arc::new(sum), &[2])];
+        let nodes = vec![Node::new("y", Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), &[0, 1]), Node::new("J", Arc::new(sum), &[2])];
         // the list of inputs and nodes is x, W, y, J
         let output = 3;
-        Builder::graph(vec![("x".to_owned(), ones(&[x])), ("W".to_owned(), ones(&[3, 4]))], nodes, output)
+        let leaf = |name: &str, shape: &[usize]| GraphLeaf { name: name.to_owned(), value: Arc::new(ones(shape)), is_differentiated: true };
+        Builder::graph(vec![leaf("x", &[x]), leaf("W", &[3, 4])], nodes, output)
     }
 
     #[test]

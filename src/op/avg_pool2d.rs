@@ -16,10 +16,11 @@
 use std::sync::Arc;
 
 use super::constant_weights::{ConstantWeights, Weights};
+use super::conv2d::Conv2d;
 use super::edges::{Edges, View};
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
 use super::pool::{output_shape, read_windows};
-use super::rule::{Equation, Gist};
+use super::rule::{Equation, Function, Gist};
 use crate::expr::{Expr, MEAN, whole};
 use crate::tensor::len;
 
@@ -53,21 +54,30 @@ const WORDS: [(&str, &str); 3] = [
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let count_include_pad = args.flag("count_include_pad")?.unwrap_or(true);
     let windows = read_windows(args)?;
-    let shape = output_shape(&windows);
-    let weights = if count_include_pad {
+    if count_include_pad {
         // a fast kernel computes the pool as a convolution, with a filter in memory that is 1/n everywhere
         if let Some(filter_shape) = windows.constant_filter_shape() {
             args.claim(&filter_shape)?;
         }
+    } else {
+        args.claim(&output_shape(&windows))?; // the weight 1/n of each output; `read_windows` has claimed the memory of the outputs
+    }
+    let a = Stage::new(A).with_part(pool_function(windows, count_include_pad), [StageSource::Input(0)]);
+    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+}
+
+/// Creates the function of the pool: its input is the image.
+#[must_use]
+pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Function> {
+    let shape = output_shape(&windows);
+    let weights = if count_include_pad {
         Weights::Uniform(reciprocal(windows.rows.kernel * windows.columns.kernel))
     } else {
-        args.claim(&shape)?; // the weight 1/n of each output; `read_windows` has claimed the memory of the outputs
         // the positions of an output's window that are not padding
         let unpadded = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
         Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(unpadded(output)).unwrap_or(usize::MAX))).collect())
     };
-    let least_padding = 0;
-    let is_padded = args.pair("padding", least_padding)?.is_some_and(|padding| padding != [0, 0]);
+    let is_padded = windows.rows.padding > 0 || windows.columns.padding > 0;
     let (words, words_back) = WORDS[match (is_padded, count_include_pad) {
         (false, _) => 0,
         (true, true) => 1,
@@ -81,8 +91,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         gist: Gist::None,
         words: words_back,
     };
-    let a = Stage::new(A).with_part(Arc::new(ConstantWeights::new(windows, weights, equation, back)), [StageSource::Input(0)]);
-    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+    Arc::new(ConstantWeights::new(windows, weights, equation, back))
 }
 
 /// Returns 1/n.

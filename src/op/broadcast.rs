@@ -10,6 +10,8 @@
 use smallvec::SmallVec;
 
 use super::mismatch::{Mismatch, MismatchedTensor};
+use super::slot::Slot;
+use super::written::{IndexForm, broadcast_index, repeated_letters};
 use crate::tensor::len;
 
 /// The broadcast of some operands to a common shape.
@@ -17,6 +19,8 @@ use crate::tensor::len;
 pub struct Broadcast {
     /// The shape of the result.
     shape: Vec<usize>,
+    /// The shape of each operand.
+    operand_shapes: SmallVec<[Vec<usize>; 2]>,
     operands: SmallVec<[BroadcastOperand; 2]>,
 }
 
@@ -89,8 +93,29 @@ impl Broadcast {
     /// As [`shape`].
     pub fn new(operands: &[(&'static str, &[usize])]) -> Result<Self, Mismatch> {
         let shape = shape(operands)?;
+        let operand_shapes = operands.iter().map(|(_, own_shape)| own_shape.to_vec()).collect();
         let operands = operands.iter().map(|(_, own_shape)| BroadcastOperand::new(own_shape, &shape)).collect();
-        Ok(Self { shape, operands })
+        Ok(Self { shape, operand_shapes, operands })
+    }
+
+    /// The index of an operand's entry, with letters for the axes of the result.
+    #[must_use]
+    pub fn index_of(&self, operand: usize) -> Option<String> {
+        broadcast_index(&self.operand_shapes[operand], &self.shape)
+    }
+
+    /// The sum of ∂C/∂y over the readers of an operand's entry, with letters for the indices.
+    #[must_use]
+    pub fn indexed(&self, operand: usize) -> Option<IndexForm> {
+        let summed = repeated_letters(&self.operand_shapes[operand], &self.shape)?;
+        let result = broadcast_index(&self.shape, &self.shape)?;
+        Some(IndexForm { own: self.index_of(operand)?, summed, is_negative: false, factors: vec![(Slot::Upstream, result)] })
+    }
+
+    /// The derivative `term` of each entry of the result, summed for an operand, as [`super::numpy::summed`] writes it.
+    #[must_use]
+    pub fn summed_in_numpy(&self, operand: usize, term: &str) -> String {
+        super::numpy::summed(term, &self.operand_shapes[operand], &self.shape)
     }
 
     /// The shape of the result.

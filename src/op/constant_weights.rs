@@ -15,6 +15,7 @@ use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
+use super::written::Written;
 use crate::sums::Init;
 
 /// The constant weights of the edges.
@@ -43,12 +44,23 @@ struct Inner<E> {
     equation: Equation,
     /// The equation of ∂C/∂x.
     back: Equation,
+    /// The ways to write y and ∂C/∂x.
+    written: [Written; 2],
 }
 
 impl<E: Edges> ConstantWeights<E> {
     /// Creates the function from its edges and weights, with the equations of y and of ∂C/∂x.
     pub fn new(edges: E, weights: Weights, equation: Equation, back: Equation) -> Self {
-        Self(Arc::new(Inner { edges, weights, equation, back }))
+        Self(Arc::new(Inner { edges, weights, equation, back, written: Default::default() }))
+    }
+
+    /// The same function with ways to write y and ∂C/∂x.
+    #[must_use]
+    pub fn with_written(mut self, written: [Written; 2]) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.written = written;
+        }
+        self
     }
 }
 
@@ -218,6 +230,10 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
             return TermNumbers::new();
         }
         self.inner.edges.nest(self.view, entry).edge_numbers_at(self.read_view().own_end(), at)
+    }
+
+    fn written(&self) -> Written {
+        self.inner.written[usize::from(self.view == View::Input)].clone()
     }
 
     fn equation(&self) -> Equation {

@@ -25,7 +25,7 @@ use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::functions::{ROT180, SPREAD};
 use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Gist, Window};
+use super::rule::{Equation, Function, Gist, Window};
 use super::slot::Slot::Upstream;
 use super::window_sizes::WindowSizes;
 use crate::expr::{Expr, Join, whole};
@@ -68,9 +68,15 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let kernel_area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
     let conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    let is_strided = WindowSizes::new(&conv.rows, &conv.columns, groups).is_strided();
+    weighted_layer(args, convolution_function(conv), &weight_shape, outputs, fan)
+}
+
+/// Creates the function of a convolution: its inputs are the image and the weight.
+#[must_use]
+pub fn convolution_function(conv: Conv2d) -> Arc<dyn Function> {
+    let is_strided = WindowSizes::new(&conv.rows, &conv.columns, conv.groups).is_strided();
     let equations = if is_strided { [EQUATIONS[0], EQUATIONS[1], STRIDED_INPUT_GRADIENT] } else { EQUATIONS };
-    weighted_layer(args, Arc::new(Bilinear::new(conv, equations)), &weight_shape, outputs, fan)
+    Arc::new(Bilinear::new(conv, equations))
 }
 
 /// Returns the key at which to report a [`Misfit`]: `weight` instead of `kernel_size` if the kernel's size comes from the shape of the weight.

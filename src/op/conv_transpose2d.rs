@@ -24,7 +24,7 @@ use super::edges::{Bilinear, Edges, View, Weighted, X};
 use super::functions::ROT180;
 use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::nest::{Edge, Nest};
-use super::rule::{Equation, Gist, Window};
+use super::rule::{Equation, Function, Gist, Window};
 use super::slot::Slot::Upstream;
 use crate::expr::{Expr, Join, whole};
 
@@ -78,7 +78,13 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     // and axis 1 the outputs, so the two fans are exchanged.
     let fan = Fan { inputs: outputs / groups * kernel_area, outputs: channels * kernel_area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
-    weighted_layer(args, Arc::new(Bilinear::new(Transposed(conv), EQUATIONS)), &weight_shape, outputs, fan)
+    weighted_layer(args, transposed_function(conv), &weight_shape, outputs, fan)
+}
+
+/// Creates the function of the transpose of a convolution: its inputs are the image and the weight.
+#[must_use]
+pub fn transposed_function(conv: Conv2d) -> Arc<dyn Function> {
+    Arc::new(Bilinear::new(Transposed(conv), EQUATIONS))
 }
 
 /// The edges of a transposed convolution: the edges of the plain convolution, with inputs and outputs swapped.

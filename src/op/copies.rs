@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
+use super::numpy::NumPyForm;
+use super::reading::Reading;
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
 use super::slot::Slot::{self, Input};
 use crate::expr::{Expr, Form, Primitive, SUM, whole};
@@ -104,7 +106,7 @@ struct Copies {
 
 impl Copies {
     fn of_input(&self, input: usize) -> CopiesOfInput {
-        CopiesOfInput { kind: self.kind, inputs: self.links.len(), links: Arc::clone(&self.links[input]) }
+        CopiesOfInput { kind: self.kind, input, inputs: self.links.len(), links: Arc::clone(&self.links[input]) }
     }
 }
 
@@ -130,6 +132,8 @@ impl Function for Copies {
 #[derive(Debug)]
 struct CopiesOfInput {
     kind: CopyKind,
+    /// The number of the input.
+    input: usize,
     /// The number of inputs.
     inputs: usize,
     links: Arc<Links>,
@@ -145,6 +149,15 @@ impl Linking for CopiesOfInput {
             Direction::Forward => self.kind.reason_empty(),
             Direction::Backward => "nothing reads it",
         }
+    }
+
+    fn numpy(&self) -> Option<NumPyForm> {
+        // the entries keep their order
+        matches!(*self.links, Links::Identity).then(|| NumPyForm::new(format!("{{dy}}.reshape({{{}}}.shape)", self.input)))
+    }
+
+    fn reading(&self, _entry: usize) -> Option<Reading> {
+        matches!(self.kind, CopyKind::Repeat | CopyKind::Expand).then_some(Reading::Entry)
     }
 
     fn equation(&self, direction: Direction) -> Equation {

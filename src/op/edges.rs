@@ -22,11 +22,13 @@ use smallvec::smallvec;
 
 use super::mismatch::{Mismatch, check_same_shape};
 use super::nest::{Edge, Nest};
+use super::reading::ProductSlots;
 use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
+use super::written::Written;
 use crate::sums::Init;
 
 /// One of the three passes, named by the end of the edges that it computes. An *entry* of a view is an entry of the tensor that the pass computes.
@@ -203,6 +205,9 @@ pub struct Bilinear<E> {
     roles: Roles,
     /// The equations of the output, the weight gradient and the input gradient.
     equations: [Equation; 3],
+    is_matrix_product: bool,
+    /// The ways to write y and the gradients of the first and the second operand.
+    written: [Written; 3],
 }
 
 /// The slots of x and w, and the order of the factors in a term.
@@ -233,13 +238,25 @@ impl Roles {
 impl<E: Weighted> Bilinear<E> {
     /// Creates the function, with the equations of the output, the weight gradient and the input gradient.
     pub fn new(edges: E, equations: [Equation; 3]) -> Self {
-        Self { edges: Arc::new(edges), roles: Roles::Layer, equations }
+        Self { edges: Arc::new(edges), roles: Roles::Layer, equations, is_matrix_product: false, written: Default::default() }
     }
 
     /// Creates the product of two operands: the first is w, and the second is x. The equations are those of the output and of the gradients of the first and the
     /// second operand. In a gradient's term, ∂C/∂y is the first factor.
     pub fn of_operands(edges: E, equations: [Equation; 3]) -> Self {
-        Self { edges: Arc::new(edges), roles: Roles::Operands, equations }
+        Self { edges: Arc::new(edges), roles: Roles::Operands, equations, is_matrix_product: false, written: Default::default() }
+    }
+
+    /// The same function as a product of two matrices, or of a matrix for each entry of further axes.
+    #[must_use]
+    pub fn as_matrix_product(self) -> Self {
+        Self { is_matrix_product: true, ..self }
+    }
+
+    /// The same function with ways to write y and the gradients of the first and the second operand.
+    #[must_use]
+    pub fn with_written(self, written: [Written; 3]) -> Self {
+        Self { written, ..self }
     }
 
     fn rule(&self, view: View) -> Arc<dyn Rule> {
@@ -248,7 +265,20 @@ impl<E: Weighted> Bilinear<E> {
             View::Weight => self.equations[1],
             View::Input => self.equations[2],
         };
-        Arc::new(BilinearRule { edges: Arc::clone(&self.edges), roles: self.roles, view, equation })
+        let written = match view {
+            View::Output => &self.written[0],
+            View::Weight => &self.written[1],
+            View::Input => &self.written[2],
+        }
+        .clone();
+        Arc::new(BilinearRule {
+            edges: Arc::clone(&self.edges),
+            roles: self.roles,
+            view,
+            equation,
+            is_matrix_product: self.is_matrix_product,
+            written,
+        })
     }
 }
 
@@ -284,6 +314,8 @@ struct BilinearRule<E> {
     roles: Roles,
     view: View,
     equation: Equation,
+    is_matrix_product: bool,
+    written: Written,
 }
 
 impl<E: Edges> BilinearRule<E> {
@@ -402,6 +434,20 @@ impl<E: Weighted> Rule for BilinearRule<E> {
 
     fn equation(&self) -> Equation {
         self.equation
+    }
+
+    fn written(&self) -> Written {
+        self.written.clone()
+    }
+
+    fn product_slots(&self) -> Option<ProductSlots> {
+        let [right, left, result] = self.roles.slots().map(Some);
+        // the first operand is at the weight's end of each edge
+        self.is_matrix_product.then_some(match self.view {
+            View::Output => ProductSlots { left, above: right, corner: None },
+            View::Weight => ProductSlots { left: None, above: right, corner: result },
+            View::Input => ProductSlots { left, above: None, corner: result },
+        })
     }
 
     fn window(&self) -> Option<Window> {

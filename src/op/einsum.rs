@@ -17,11 +17,13 @@ use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::{Contraction, Label};
 use super::edges::Bilinear;
 use super::mismatch::Mismatch;
+use super::numpy::EinsumLabels;
 use super::rule::{Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
+use super::written::Written;
 use crate::expr::{Expr, Join, SUM, whole};
 
 /// The name of an einsum, which chooses its equations and words.
@@ -54,6 +56,8 @@ pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equation
     let plan = EinsumPlan::new(operands, output, sizes);
     let shape = |labels: &[usize]| labels.iter().map(|label| sizes[*label]).collect::<Vec<usize>>();
     let texts = equations.texts(operands.len());
+    let labels = EinsumLabels { operands, output, sizes };
+    let written = |operand: Option<usize>| labels.written(operand, equations == EinsumKind::MatMul);
     if let [first, rest @ ..] = operands
         && rest.len() < 2
         && let Some(edges) = plan.contraction(operands, output, sizes)
@@ -61,16 +65,26 @@ pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equation
         return match rest {
             [] => {
                 let edges = edges.with_shapes(&shape(first), &[], &shape(output));
-                Arc::new(ConstantWeights::new(edges, Weights::Unweighted, texts.forward, texts.back[0]))
+                Arc::new(
+                    ConstantWeights::new(edges, Weights::Unweighted, texts.forward, texts.back[0])
+                        .with_written([written(None), written(Some(0))]),
+                )
             }
             [second, ..] => {
                 // the first operand is at the weight's end of each edge, the second at the input's
                 let edges = edges.with_shapes(&shape(second), &shape(first), &shape(output));
-                Arc::new(Bilinear::of_operands(edges, [texts.forward, texts.back[0], texts.back[1]]))
+                let product = Bilinear::of_operands(edges, [texts.forward, texts.back[0], texts.back[1]]).with_written([
+                    written(None),
+                    written(Some(0)),
+                    written(Some(1)),
+                ]);
+                let are_matrices = equations == EinsumKind::MatMul && first.len() > 1 && second.len() > 1;
+                Arc::new(if are_matrices { product.as_matrix_product() } else { product })
             }
         };
     }
-    Arc::new(Einsum(Arc::new(EinsumShared { plan, shape: shape(output), texts })))
+    let written = (0..operands.len()).map(Some).chain([None]).map(written).collect();
+    Arc::new(Einsum(Arc::new(EinsumShared { plan, shape: shape(output), texts, written })))
 }
 
 /// The values of all labels, by label.
@@ -198,6 +212,8 @@ struct EinsumShared {
     /// The shape of the output.
     shape: Vec<usize>,
     texts: EinsumTexts,
+    /// The ways to write the gradient of each operand, and y.
+    written: Vec<Written>,
 }
 
 impl Einsum {
@@ -344,6 +360,10 @@ impl Rule for EinsumRule {
     fn equation(&self) -> Equation {
         let EinsumTexts { forward, back } = &self.shared.texts;
         if self.tensor + 1 == self.shared.plan.tensors.len() { *forward } else { back[self.tensor.min(1)] }
+    }
+
+    fn written(&self) -> Written {
+        self.shared.written.get(self.tensor).cloned().unwrap_or_default()
     }
 
     fn arguments(&self) -> Arguments {

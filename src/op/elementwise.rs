@@ -14,9 +14,12 @@ use smallvec::{SmallVec, smallvec};
 
 use super::broadcast::Broadcast;
 use super::mismatch::Mismatch;
+use super::numpy::{self, NumPyForm};
 use super::operator::{NamedFunction, Operator, Quotient};
+use super::reading::Reading;
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
 use super::slot::Slot::{self, Input, Output, Upstream};
+use super::written::{IndexForm, Written};
 use crate::expr::{Expr, Form, SUM, whole};
 use crate::op::functions::QUOTIENT;
 
@@ -27,6 +30,16 @@ pub enum ElementwiseOperand {
     Input(usize),
     /// A constant in the formula.
     Constant(f64),
+}
+
+impl ElementwiseOperand {
+    /// The operand in `NumPy`.
+    fn numpy(self) -> String {
+        match self {
+            Self::Input(slot) => format!("{{{slot}}}"),
+            Self::Constant(value) => numpy::number(value),
+        }
+    }
 }
 
 /// One operation y = f(a, b), entry by entry. The shapes of a and b are broadcast to the shape of y: 3 x 2 and 2 give 3 x 2.
@@ -324,6 +337,34 @@ impl ElementwiseBackward {
         called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, at.output), x.get(Output, at.output))
     }
 
+    /// The gradient in `NumPy`.
+    fn in_numpy(&self) -> Option<NumPyForm> {
+        let operands: Vec<String> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
+        let term = match (self.operation.operator, self.operand) {
+            (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => "{dy}".to_owned(),
+            (Operator::Sub | Operator::Neg, _) => "(-{dy})".to_owned(),
+            (Operator::Mul, operand) => format!("{{dy}} * {}", operands[1 - operand]),
+            (Operator::Call(called), operand) => format!("{{dy}} * {}", numpy::derivative(called.function, operand, &operands)?),
+        };
+        Some(NumPyForm::new(match &self.operation.broadcast {
+            Some(broadcast) => broadcast.summed_in_numpy(self.slot, &term),
+            None => term,
+        }))
+    }
+
+    /// The gradient of a repeated operand of a sum or a product, with letters for the indices.
+    fn indexed(&self) -> Option<IndexForm> {
+        let broadcast = self.operation.broadcast.as_ref().filter(|_| self.operation.readers(self.slot) > 1)?;
+        let mut form = broadcast.indexed(self.slot)?;
+        match (self.operation.operator, self.operation.operands.get(1 - self.operand.min(1))) {
+            (Operator::Add, _) => {}
+            (Operator::Sub, _) => form.is_negative = self.operand == 1,
+            (Operator::Mul, Some(ElementwiseOperand::Input(other))) => form.factors.push((Input(*other), broadcast.index_of(*other)?)),
+            _ => return None,
+        }
+        Some(form)
+    }
+
     /// The expression of ∂y/∂u: f′(u) for a function of one argument, whose other arguments are parameters.
     fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
         let are_parameters = || self.operation.operands[1..].iter().all(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
@@ -379,6 +420,14 @@ impl Rule for ElementwiseBackward {
         uses
     }
 
+    fn written(&self) -> Written {
+        Written { numpy: self.in_numpy(), indexed: self.indexed() }
+    }
+
+    fn reading(&self, _entry: usize) -> Option<Reading> {
+        (self.operation.readers(self.slot) > 1).then_some(Reading::Entry)
+    }
+
     fn equation(&self) -> Equation {
         if let Some([_, back]) = self.operation.equations {
             return *back;
@@ -416,66 +465,4 @@ const BY_SECOND: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(1))]);
 const BY_THIRD: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(2))]);
 
 #[cfg(test)]
-mod tests {
-    use super::ElementwiseOperand::{Constant, Input as In};
-    use super::*;
-    use crate::expr::Notation;
-    use crate::op::checked::{check, check_rules, gradient, numbers, value};
-    use crate::op::operator::named;
-    use crate::tensor::len;
-
-    fn of(name: &str, operands: &[ElementwiseOperand], shapes: &[&[usize]]) -> Elementwise {
-        Elementwise::new(named(name).expect("an operator"), operands).broadcast(shapes).expect("shapes that fit")
-    }
-
-    fn inputs(shapes: &[&[usize]]) -> Vec<Vec<f64>> {
-        shapes.iter().zip(3..).map(|(shape, seed)| numbers(seed, len(shape))).collect()
-    }
-
-    #[test]
-    fn three_operands_and_constants_are_broadcast() {
-        let three: [&[&[usize]]; 3] = [&[&[2, 3], &[3], &[2, 1]], &[&[], &[2, 2], &[2]], &[&[4], &[4], &[4]]];
-        for shapes in three {
-            check(&of("clamp", &[In(0), In(1), In(2)], shapes), shapes, &inputs(shapes));
-        }
-        let two: &[&[usize]] = &[&[2, 3], &[3]];
-        check(&of("clamp", &[In(0), Constant(-0.2), In(1)], two), two, &inputs(two));
-        check(&of("add", &[In(1), In(0)], two), two, &inputs(two));
-        for name in ["mul", "div", "maximum", "leaky_relu"] {
-            check(&of(name, &[In(0), In(1)], two), two, &inputs(two));
-            check(&of(name, &[In(1), In(0)], &[&[3], &[2, 3]]), &[&[3], &[2, 3]], &inputs(&[&[3], &[2, 3]]));
-        }
-        let steep = [vec![1e-310, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, 1.5, 2.5]];
-        check_rules(&of("pow", &[In(0), In(1)], two), two, &steep);
-        let one: &[&[usize]] = &[&[2, 3]];
-        for operands in [[In(0), Constant(0.3)], [Constant(0.3), In(0)]] {
-            for name in ["add", "sub", "mul", "div", "maximum", "minimum", "leaky_relu", "elu", "clamp_min", "clamp_max"] {
-                check(&of(name, &operands, one), one, &inputs(one));
-            }
-        }
-    }
-
-    #[test]
-    fn derivatives_at_kinks_are_those_of_pytorch() {
-        let x: &[f64] = &[-1.0, 0.0, 1.0, 2.0];
-        let slope = |name: &str, parameters: &[f64]| {
-            let operands: Vec<_> = [In(0)].into_iter().chain(parameters.iter().map(|number| Constant(*number))).collect();
-            gradient(&of(name, &operands, &[&[4]]), &[x], &[1.0; 4], 0).expect("a gradient")
-        };
-        assert_eq!(slope("clamp", &[0.0, 1.0]), [0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(slope("clamp", &[-1.0, 2.0]), [0.0, 1.0, 1.0, 0.0]);
-        assert_eq!(slope("clamp_min", &[0.0]), [0.0, 0.0, 1.0, 1.0]);
-        assert_eq!(slope("leaky_relu", &[0.1]), [0.1, 0.1, 1.0, 1.0]);
-        assert_eq!(slope("maximum", &[1.0]), [0.0, 0.0, 0.5, 1.0]);
-    }
-
-    #[test]
-    fn comparisons_have_values_and_no_gradient() {
-        let less = of("<", &[In(0), In(1)], &[&[3], &[2, 1]]);
-        assert_eq!(value(&less, &[&[1.0, 2.0, 3.0], &[2.0, 3.0]], 6), [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
-        assert!(less.backward(0).is_none() && less.backward(1).is_none());
-        check_rules(&less, &[&[3], &[2, 1]], &inputs(&[&[3], &[2, 1]]));
-        let text = less.forward().equation().right.equation(Notation::Unicode, &less.arguments(), |slot, _| format!("x{slot}"));
-        assert_eq!(text, "x0 < x1");
-    }
-}
+mod tests;

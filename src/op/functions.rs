@@ -4,6 +4,7 @@
 //! At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0, and in a tie of min or max the derivative with respect to each argument is ½.
 //! The values are computed by libm, which gives the same bits on every processor.
 
+pub mod guarded;
 pub mod steps;
 
 use super::math;

@@ -9,11 +9,14 @@ use std::ops::Range;
 
 use smallvec::smallvec;
 
+use super::numpy::NumPyForm;
+use super::reading::Reading;
 use super::rule::{Equation, Memo, Operands, Rule, Term, TermNumbers, Use, constant, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
+use super::written::Written;
 
 /// The links between the entries of x and the entries of y = f(x).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +167,16 @@ pub trait Linking: Debug + Send + Sync + 'static {
     /// As [`Rule::reason_unreached`].
     fn reason(&self, x: &Operands<'_>, direction: Direction, entry: usize) -> &'static str;
 
+    /// The gradient in `NumPy`, as in [`Rule::written`].
+    fn numpy(&self) -> Option<NumPyForm> {
+        None
+    }
+
+    /// The reading that each term of a gradient's entry belongs to, as in [`Rule::reading`].
+    fn reading(&self, _entry: usize) -> Option<Reading> {
+        None
+    }
+
     /// The equation of a direction.
     fn equation(&self, direction: Direction) -> Equation;
 }
@@ -231,6 +244,14 @@ impl<L: Linking> Rule for Linked<L> {
 
     fn reason_unreached(&self, x: &Operands<'_>, entry: usize) -> &'static str {
         self.linking.reason(x, self.direction, entry)
+    }
+
+    fn written(&self) -> Written {
+        Written { numpy: self.linking.numpy().filter(|_| self.direction == Direction::Backward), indexed: None }
+    }
+
+    fn reading(&self, entry: usize) -> Option<Reading> {
+        self.linking.reading(entry).filter(|_| self.direction == Direction::Backward)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {

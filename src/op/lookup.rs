@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
+use super::reading::Reading;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule};
 use super::slot::{Reads, Slot::Input};
 use crate::expr::{Expr, Form, Primitive, SUM, whole};
@@ -125,6 +126,16 @@ impl Linking for LookupLinks {
         match direction {
             Direction::Forward => "its index is not in the table",
             Direction::Backward => "no index reads it",
+        }
+    }
+
+    fn reading(&self, entry: usize) -> Option<Reading> {
+        match &self.0.indices[..] {
+            // an index along the first axis of the table names a row
+            [index] if self.0.kind == LookupKind::Rows && index.stride * index.size == self.0.entries => {
+                Some(Reading::IndexedRow(entry / index.stride))
+            }
+            _ => Some(Reading::IndexedEntry),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::functions::{self, POWER, QUOTIENT, steps};
+use super::functions::{self, POWER, QUOTIENT, guarded, steps};
 use super::slot::Slot::{Input, Output, Upstream};
 use crate::expr::{Expr, LOG, Primitive, SQRT};
 
@@ -169,6 +169,12 @@ pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::CLAMP_MAX, "The derivative is 1 below the bound. Where x is cut off or exactly on the bound, nothing passes: it is 0."),
 ];
 
+/// Functions that are parts of other functions of graphs, and that a formula cannot call by these names.
+const PARTS: &[NamedFunction] = &[
+    NamedFunction::new(guarded::NORM_ROOT, "The derivative of √x is 1 / (2 √x). At 0 all entries of the norm are 0, and nothing passes."),
+    NamedFunction::new(guarded::BINARY_CROSS_ENTROPY, "The derivative with respect to the probability a is (a − t) / (a (1 − a))."),
+];
+
 /// The explanation of a function without a derivative.
 const STEP_WORDS: &str = "A small change of the argument changes nothing, except at a jump: there is no derivative to pass on.";
 
@@ -223,7 +229,7 @@ pub fn named(name: &str) -> Option<Operator> {
         "div" | "/" => Some(Operator::DIV),
         "pow" | "^" | "**" => Some(Operator::POW),
         "neg" => Some(Operator::Neg),
-        _ => find(name).or_else(|| STEPS.iter().find(|function| function.name() == name)).map(Operator::Call),
+        _ => find(name).or_else(|| STEPS.iter().chain(PARTS).find(|function| function.name() == name)).map(Operator::Call),
     }
 }
 

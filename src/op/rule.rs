@@ -12,12 +12,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::mismatch::Mismatch;
+use super::reading::{ProductSlots, Reading};
 use super::slot::{Reads, Slot};
 pub use super::window::Window;
+use super::written::Written;
 use crate::expr::{Expr, Form, Notation, Primitive};
 use crate::step::Kind;
 use crate::tally;
-use crate::tensor::{Index, Places};
+use crate::tensor::Places;
 use smallvec::{SmallVec, smallvec};
 
 /// Values that a rule computes once per run and stores for its own later use, such as the winners of a max-pool; `None` for a rule without such values.
@@ -426,6 +428,21 @@ pub trait Rule: Debug + Send + Sync {
         String::new()
     }
 
+    /// The reading that each term of a gradient's entry belongs to; `None` for other rules, and where each entry is read once.
+    fn reading(&self, _entry: usize) -> Option<Reading> {
+        None
+    }
+
+    /// The places of the tensors of a matrix product, or of its gradients; `None` for other rules.
+    fn product_slots(&self) -> Option<ProductSlots> {
+        None
+    }
+
+    /// The ways in which a person writes the equation: in `NumPy`, and with letters for the indices.
+    fn written(&self) -> Written {
+        Written::default()
+    }
+
     /// The expressions that replace [`Expr::Arg`] in the equation, such as constants of the op.
     fn arguments(&self) -> Arguments {
         Arguments::new()
@@ -479,12 +496,4 @@ pub fn one_term_each(entry: usize) -> u64 {
 #[must_use]
 pub fn elementwise_use(at: usize) -> Vec<Use> {
     vec![Use { entry: at, term: 0 }]
-}
-
-/// The index of a derived factor: the index of its place, followed by the index of its second place, if it has one.
-#[must_use]
-pub fn joined_index(first: Index, second: Option<Index>) -> Index {
-    let mut index = first;
-    index.extend(second.into_iter().flatten());
-    index
 }

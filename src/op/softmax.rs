@@ -11,12 +11,14 @@ use smallvec::smallvec;
 
 use super::functions::EXP;
 use super::math;
+use super::numpy::NumPyForm;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
 use super::rule::{TermNumbers, one_term_each};
 use super::slot::{
     Reads,
     Slot::{self, Input, Output, Upstream},
 };
+use super::written::Written;
 use crate::expr::{Expr, Form, Join, LOG, Primitive, whole};
 use crate::tensor::{Places, len};
 
@@ -367,6 +369,20 @@ impl SoftmaxBackward {
 }
 
 impl Rule for SoftmaxBackward {
+    fn written(&self) -> Written {
+        // the slices are along the last axis, or the whole tensor is one slice
+        let sum = match self.0.slices {
+            Slices::Whole => ".sum()",
+            Slices::Along { step: 1, .. } => ".sum(-1, keepdims=True)",
+            Slices::Along { .. } => return Written::default(),
+        };
+        Written::in_numpy(NumPyForm::new(if self.0.variant.has_factor_a {
+            format!("{{y}} * ({{dy}} - ({{dy}} * {{y}}){sum})")
+        } else {
+            format!("{{dy}} - np.exp({{y}}) * {{dy}}{sum}")
+        }))
+    }
+
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let variant = self.0.variant;
         for slice in self.0.slices.all(out.len()) {

@@ -466,9 +466,7 @@ fn expected_tensor(
         Some(index) => shape.as_deref().ok().and_then(|shape| entry_at(reader, name, index, span, shape).ok()),
         None => None,
     };
-    // an entry is a single number, and so is a node of a graph
-    let is_number = index.is_some() || resolver.network.notation() == Some(Notation::Graph);
-    let shape = if is_number { Vec::new() } else { shape? };
+    let shape = if index.is_some() { Vec::new() } else { shape? };
     let name = name.clone();
     Ok(ExpectedTensor { address: Address { place, ..address }, name, shape, entry })
 }

@@ -1,5 +1,7 @@
 //! Builds the network and the samples of a scenario file. If the file has errors, the result contains everything that is certain nevertheless.
 
+use std::collections::HashMap;
+
 use toml::de::DeValue;
 
 use super::known::KnownNetwork;
@@ -35,7 +37,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
                 graph::graph(reader, table, value.span(), text)
             } else {
                 reader.wrong_type("graph", value, "a table", "write [graph] on a line of its own, and its keys below");
-                KnownNetwork::Graph { inputs: None, names: None }
+                KnownNetwork::Graph { inputs: None, names: None, shapes: HashMap::new() }
             };
             let samples = vec![Sample { name: None, input: None, target: None }];
             // the file has layers and a graph: which of the two the user meant is unknown

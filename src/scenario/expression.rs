@@ -157,8 +157,10 @@ impl<'a> Parser<'a> {
             if !"+-*/^(),=".contains(first) {
                 return self.unknown_character(first, start);
             }
-            self.token = Token::Sign(first);
-            first.len_utf8()
+            // Python's spelling of a power
+            let is_power = rest.starts_with("**");
+            self.token = Token::Sign(if is_power { '^' } else { first });
+            if is_power { 2 } else { first.len_utf8() }
         };
         self.span = start..start + length;
         self.next = self.span.end;
@@ -211,11 +213,7 @@ impl<'a> Parser<'a> {
             if left < min_power {
                 return Ok(());
             }
-            let operator_span = self.span.clone();
             self.advance()?;
-            if self.token == Token::Sign('*') && operator == Operator::Mul && operator_span.end == self.span.start {
-                return fail(operator_span.start..self.span.end, "** is not an operator", "a power is written with ^");
-            }
             self.expression(right, depth + 1)?;
             self.instructions.push(Instruction::Apply(operator, 2));
         }
@@ -385,12 +383,20 @@ mod tests {
     }
 
     #[test]
+    fn a_power_has_two_spellings() {
+        for (python, text) in [("2**3", "2^3"), ("-2 ** 2", "-2 ^ 2"), ("2**3**2", "2^3^2"), ("a * 2**-1", "a * 2^-1")] {
+            let instructions = |text: &str| format!("{:?}", parse(text, 0..text.len()).unwrap());
+            assert_eq!(instructions(python), instructions(text), "{python}");
+        }
+        assert!(parse("2 * * 3", 0..7).is_err());
+    }
+
+    #[test]
     fn an_error_has_the_position_of_the_wrong_part() {
         for (text, wrong_part) in [
             ("u = a · b", "·"),
             ("u = a b", "b"),
             ("u = (a", "("),
-            ("u = a ** b", "**"),
             ("u = foo(a)", "foo"),
             ("u = max(a)", "max(a)"),
             ("u = 2x", "x"),

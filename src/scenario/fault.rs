@@ -46,12 +46,19 @@ pub struct Faults {
     path: String,
     text: Arc<String>,
     list: Vec<Diagnostic>,
+    /// `true` for warnings: the file is valid.
+    are_warnings: bool,
 }
 
 impl Faults {
     pub(super) fn new(path: String, text: Arc<String>, mut faults: Vec<Diagnostic>) -> Self {
         faults.sort_by_key(|fault| fault.span.as_ref().map(|span| span.start));
-        Self { path, text, list: faults }
+        Self { path, text, list: faults, are_warnings: false }
+    }
+
+    /// Creates warnings about a valid file.
+    pub(super) fn warnings(path: String, text: Arc<String>, warnings: Vec<Diagnostic>) -> Self {
+        Self { are_warnings: true, ..Self::new(path, text, warnings) }
     }
 
     /// Returns the errors.
@@ -88,15 +95,16 @@ impl Faults {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.term_width(1000);
         let mut texts: Vec<String> = self.list.iter().take(MAX_SHOWN).map(|fault| trim(&renderer.render(&self.groups(fault)))).collect();
         if self.list.len() > MAX_SHOWN {
-            texts.push(format!("and {} more faults", self.list.len() - MAX_SHOWN));
+            let what = if self.are_warnings { "warnings" } else { "faults" };
+            texts.push(format!("and {} more {what}", self.list.len() - MAX_SHOWN));
         }
         texts.join("\n\n")
     }
 
     /// Returns one error as the renderer's groups: the error with its help line, and its second position, if it has one, as a note.
     fn groups(&self, fault: &Diagnostic) -> Vec<Group<'static>> {
-        let mut group =
-            Level::ERROR.primary_title(one_line(&cut_at_word(&fault.message, MAX_WIDTH))).elements(std::iter::empty::<Origin<'_>>());
+        let level = if self.are_warnings { Level::WARNING } else { Level::ERROR };
+        let mut group = level.primary_title(one_line(&cut_at_word(&fault.message, MAX_WIDTH))).elements(std::iter::empty::<Origin<'_>>());
         match &fault.span {
             Some(span) => group = self.with_source_line(group, span),
             None => group = group.element(Origin::path(one_line(&self.path))),

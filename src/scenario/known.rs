@@ -3,7 +3,7 @@
 //! The addresses in the file, such as the `at` of a note, are checked against this knowledge. An address is not reported if its tensor may exist once the other
 //! errors are corrected: for example, the weight of a layer whose type is misspelt.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::layers::LayerTensors;
 use super::names::LayerNames;
@@ -17,8 +17,8 @@ pub(super) enum KnownNetwork {
     Complete(Network),
     /// A network of layers, some of which are not known completely: the names of the layers, and the known tensors with their shapes.
     Layers(LayerNames, LayerTensors),
-    /// A graph with errors. `inputs` has the names of its inputs, and `names` the names of its inputs and nodes. A list is `None` if it is not complete.
-    Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>> },
+    /// A graph with errors. `inputs` has the names of its inputs, and `names` the names of its inputs and nodes; a list is `None` if it is not complete. `shapes` has the shapes that are known.
+    Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>>, shapes: HashMap<String, Vec<usize>> },
     /// Nothing: it is unknown whether the network is made of layers or is a graph.
     Nothing,
 }
@@ -59,7 +59,10 @@ impl KnownNetwork {
         let suggestion =
             |near: Option<&str>, rest: &str| near.map_or_else(String::new, |near| suggest::did_you_mean(&format!("{prefix}{near}{rest}")));
         match self {
-            Self::Complete(network) => network.find(name).is_none().then(String::new),
+            Self::Complete(network) if network.find(name).is_some() => None,
+            Self::Complete(network) => {
+                Some(old_part(network, base).map_or_else(String::new, |part| format!("it is called \"{prefix}{part}\" now")))
+            }
             // the layer is known and has no such tensor
             Self::Layers(_, known) if known.get(layer_of(base)).is_some_and(|tensors| !tensors.contains_key(suffix_of(base))) => {
                 let tensor_names =
@@ -77,9 +80,12 @@ impl KnownNetwork {
             }
             Self::Graph { names: Some(names), .. } => {
                 let base = base.strip_prefix("velocity.").unwrap_or(base);
-                // intermediate results of expressions are named t1, t2, …; how many there are is unknown after an error
-                let digits = base.strip_prefix('t').filter(|digits| !digits.is_empty());
-                let may_exist = names.contains(base) || digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+                // parts of statements are named `u.1`, `u.2`, …, and earlier assignments `u@1`; how many there are is unknown after an error
+                let statement = base.split(['.', '@']).next().unwrap_or(base);
+                // the names of parts in earlier versions
+                let is_old_part =
+                    base.strip_prefix('t').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+                let may_exist = is_old_part || names.contains(base) || (statement != base && names.contains(statement));
                 (!may_exist).then(|| suggestion(suggest::nearest(base, names.iter().map(String::as_str)), ""))
             }
             Self::Layers(..) | Self::Graph { .. } | Self::Nothing => None,
@@ -94,10 +100,28 @@ impl KnownNetwork {
                 let base = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
                 known.get(layer_of(base))?.get(suffix_of(base))?.clone()
             }
-            Self::Graph { .. } => Some(Vec::new()), // all tensors of a graph are scalars
+            Self::Graph { shapes, .. } => {
+                let base = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
+                shapes.get(base).cloned()
+            }
             Self::Nothing => None,
         }
     }
+}
+
+/// Returns the part of a statement that earlier versions called `t1`, `t2`, …: they counted the parts of all statements together, without the names that the
+/// graph gives itself.
+fn old_part<'n>(network: &'n Network, name: &str) -> Option<&'n str> {
+    let number: usize = name.strip_prefix('t')?.parse().ok()?;
+    let is_taken = |number: usize| network.find(&format!("t{number}")).is_some();
+    let parts_before = (1..number).filter(|number| !is_taken(*number)).count();
+    let part = |name: &'n str| name.rsplit_once('.').filter(|(_, number)| number.bytes().all(|b| b.is_ascii_digit())).map(|_| name);
+    network
+        .ops()
+        .iter()
+        .filter(|op| op.pass == crate::step::Pass::Forward)
+        .filter_map(|op| part(&network.tensor(op.output).name))
+        .nth(parts_before)
 }
 
 /// Returns the layer's name in the name of a tensor: `fc1` for `fc1.weight`.

@@ -35,6 +35,10 @@ pub(super) const MAX_FAULTS: usize = 100;
 pub(super) struct ScenarioReader {
     /// The errors so far.
     pub faults: Vec<Diagnostic>,
+    /// Remarks about what is valid but perhaps not meant.
+    pub warnings: Vec<Diagnostic>,
+    /// The positions of statements of a graph that mean nothing there, such as `import`.
+    pub left_out: Vec<Span>,
     /// The weight files.
     pub archives: Archives,
     /// The arrays that `extract` took out of the text, by the position of their placeholder; `None` if it took none. An array is removed when it is read.
@@ -70,6 +74,8 @@ impl ScenarioReader {
     fn with_archives(limit: u64, archives: Archives) -> Self {
         Self {
             faults: Vec::new(),
+            warnings: Vec::new(),
+            left_out: Vec::new(),
             archives,
             arrays: None,
             budget: Budget::new(limit),

@@ -380,8 +380,9 @@ impl<'a> Scene<'a> {
         let mut operand_count = 0;
         let mut all_known = true;
         let text = expr.text(self.term_notation, &mut |slot, _| {
-            let same_shape = self.network().tensor(operands[slot]).shape == *shape;
-            let number = self.entry_text(operands[slot], source.at).filter(|_| same_shape);
+            // a repeated operand has no entry at this place
+            let has_entry = self.network().tensor(operands[slot]).shape == *shape;
+            let number = if has_entry { self.entry_text(operands[slot], source.at) } else { None };
             all_known &= number.is_some();
             operand_count += 1;
             let number = number_in(number.unwrap_or_default(), self.term_notation);

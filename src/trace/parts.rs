@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use super::{Position, Segment, Trace};
 use crate::network::{Id, SampleRun};
+use crate::op::reading::{ProductBox, Reading};
+use crate::op::rule::Rule;
+use crate::op::slot::Slot;
 use crate::step::Pass;
 use crate::tally;
 
@@ -55,6 +58,48 @@ impl Trace {
     pub fn size_words(&self, at: &Position, part: usize) -> String {
         let (run, op, number) = self.op(at.segment);
         run.part(op, number, part).0.size_words()
+    }
+
+    /// Returns the reading that each term of the entry at a position belongs to, in a part of the op, and the number of these terms; `None` if the part adds up no
+    /// readings.
+    #[must_use]
+    pub fn reading(&self, at: &Position, part: usize) -> Option<(Reading, u64)> {
+        let (run, op, number) = self.op(at.segment);
+        let (rule, x) = run.part(op, number, part);
+        let reading = rule.reading(at.entry)?;
+        Some((reading, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
+    }
+
+    /// Returns a gradient of a sample run as an expression of `NumPy`, with the operands' names from `name`; `None` if there is no short expression of it.
+    pub fn numpy(&self, sample_run: usize, gradient: Id, name: &mut dyn FnMut(Id) -> String) -> Option<String> {
+        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
+        let number = network.producer(gradient)?;
+        let op = &network.ops()[number];
+        let part =
+            |(part, (rule, _)): (usize, (&dyn Rule, _))| Some(rule.written().numpy?.text(&mut |slot| name(op.parts[part].operands[slot])));
+        let parts: Vec<String> = run.parts(op, number).enumerate().map(part).collect::<Option<_>>()?;
+        (!parts.is_empty()).then(|| parts.join(" + "))
+    }
+
+    /// Returns the equation of an op with letters for the indices, as its left index and its right-hand side; `None` if it is no sum of products.
+    pub fn indexed(&self, at: &Position, name: &dyn Fn(Id) -> String) -> Option<(String, String)> {
+        let (run, op, number) = self.op(at.segment);
+        let [part] = &op.parts[..] else { return None };
+        let form = run.part(op, number, 0).0.written().indexed?;
+        Some((form.own.clone(), form.text(&mut |slot| name(part.operands[slot]))))
+    }
+
+    /// Returns the three tensors of a matrix product, or of one of its gradients; `None` if the op at a position is something else, or a sum of several products.
+    #[must_use]
+    pub fn product_box(&self, at: &Position) -> Option<ProductBox<Id>> {
+        let (run, op, number) = self.op(at.segment);
+        let [part] = &op.parts[..] else { return None };
+        let slots = run.part(op, number, 0).0.product_slots()?;
+        let tensor = |slot: Option<Slot>| slot.map_or(op.output, |slot| part.operands[slot]);
+        let ProductBox { left, above, corner } = slots;
+        let tensors = ProductBox { left: tensor(left), above: tensor(above), corner: tensor(corner) };
+        let are_different = tensors.left != tensors.above && tensors.above != tensors.corner && tensors.left != tensors.corner;
+        are_different.then_some(tensors)
     }
 
     /// Returns the steps of an op of a sample run; empty if it has no steps.

@@ -5,10 +5,10 @@ use super::{Position, Trace};
 use crate::expr::{Expr, Notation};
 use crate::glyph;
 use crate::network::{Id, Network};
-use crate::op::rule::{Arg, Origin, Term, joined_index};
+use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::Reads;
 use crate::step::{Factor, Step, TensorEntry};
-use crate::tensor::{Index, unravel};
+use crate::tensor::{Index, joined_index, unravel};
 
 impl Trace {
     /// Returns step k, or `None` if there is no such step.

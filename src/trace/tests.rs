@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::running_sums::INTERVAL;
 use super::*;
-use crate::network::{Builder, Node};
+use crate::network::{Builder, GraphLeaf, Node};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule, Term};
@@ -16,7 +16,7 @@ use crate::tensor::from_flat;
 fn figure_14() -> Trace {
     let node = |name: &str, operator, operands: [ElementwiseOperand; 2], reads: &[usize]| {
         let function = Arc::new(Elementwise::new(operator, &operands));
-        Node { name: name.into(), function, reads: reads.to_vec() }
+        Node::new(name, function, reads)
     };
     // the operands are indices into the list a, b, c, u, v, J
     let (x, y) = (ElementwiseOperand::Input(0), ElementwiseOperand::Input(1));
@@ -25,7 +25,11 @@ fn figure_14() -> Trace {
         node("v", Operator::Add, [x, y], &[3, 2]),
         node("J", Operator::Mul, [ElementwiseOperand::Constant(2.0), x], &[4]),
     ];
-    let inputs = [("a", 3.0), ("b", 2.0), ("c", 4.0)].map(|(name, value)| (name.to_owned(), from_flat(&[], vec![value])));
+    let inputs = [("a", 3.0), ("b", 2.0), ("c", 4.0)].map(|(name, value)| GraphLeaf {
+        name: name.to_owned(),
+        value: Arc::new(from_flat(&[], vec![value])),
+        is_differentiated: true,
+    });
     let output = 5;
     let network = Arc::new(Builder::graph(inputs.into(), nodes, output).expect("numbers fit each other"));
     let run = Run::new(&network, &[]);

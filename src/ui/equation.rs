@@ -30,7 +30,7 @@ use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line of [`alternative`].
+/// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line of [`alternative`] or of `NumPy`.
 const HEIGHT: u16 = 6;
 
 /// The smallest height of a tall screen. There the pane of a scalar graph has one more line.
@@ -122,6 +122,14 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     }
     let left = height.saturating_sub(lines.len());
     lines.extend(alternative(view, &paths, margin, [room, left]));
+    // with letters, and the line that a person writes for the whole tensor; if there is room for one, then the latter
+    let numpy = view.numpy_line(view.output).map(|line| format!("in NumPy: {line}"));
+    let left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
+    let indexed = view.index_line().filter(|_| left > 0);
+    for text in indexed.into_iter().chain(numpy).take(height.saturating_sub(lines.len())) {
+        let text = cut(&text, room.saturating_sub(margin + 3));
+        lines.push(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, theme.style(StyleRole::Dim))]));
+    }
     lines
 }
 

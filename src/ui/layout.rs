@@ -28,8 +28,8 @@ pub enum Dock {
     Bottom,
     /// The left of the remaining area, followed by a gap; the pane requests columns.
     Left,
-    /// The left of the body: two fifths, half or three fifths of its width, the first that has the columns that the pane requests. So the pane seldom changes
-    /// its width from op to op.
+    /// The left of the body: two fifths, half, three fifths or seven tenths of its width, the first that has the columns that the pane requests; three fifths if
+    /// it requests more. So the pane seldom changes its width from op to op.
     Main,
     /// The bottom of the pane `Main`; the pane requests lines.
     Under,
@@ -112,9 +112,9 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     let chosen = choose(cycle.len());
     let (front, next) = (cycle[chosen], cycle[(chosen + 1) % cycle.len()]);
     for main in panes_at(Dock::Main).filter(|main| *main != front) {
-        let choices = [rest.width * 2 / 5, rest.width / 2, rest.width * 3 / 5];
+        let choices = [rest.width * 2 / 5, rest.width / 2, rest.width * 3 / 5, rest.width * 7 / 10];
         let wanted = wants(main, rest);
-        let widest = choices.iter().position(|width| *width >= wanted).unwrap_or(choices.len() - 1);
+        let widest = choices.iter().position(|width| *width >= wanted).unwrap_or(choices.len() - 2);
         // the main pane is narrowed until the pane in front is wide enough for its lines to fit
         let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;
         let width = choices[..=widest].iter().rev().find(leaves_enough).copied().unwrap_or(choices[0]);

@@ -27,7 +27,7 @@ use self::layout::{LayoutRequest, MatrixLayout};
 use super::theme::{StyleRole, Theme};
 use crate::glyph;
 use crate::number::ColumnFormat;
-use crate::tensor::shape_on_screen;
+use crate::tensor::{shape_on_screen, unravel};
 use crate::text::align_right;
 
 /// The relation of an entry to the current step.
@@ -72,7 +72,7 @@ pub struct Matrix<'a> {
     pub padding: [usize; 2],
     /// `true` if each matrix is drawn rotated by 180°, with the last entry first.
     pub turned: bool,
-    /// The names of the two leading dimensions of a filter, such as `out` and `in`.
+    /// The names of the two leading dimensions of a filter, such as `out` and `in`; empty for a tensor of a graph, whose matrices have no names.
     pub leading: [&'static str; 2],
     /// Returns the style of a single entry, such as the colour of a shared weight.
     pub tint: Option<&'a dyn Fn(usize) -> Option<Style>>,
@@ -291,6 +291,12 @@ impl<'a> Matrix<'a> {
     /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if the width is too small. `outer` and `inner` are the
     /// matrix's indices in the leading dimensions; they count from 0, the heading from `first_index`.
     fn heading(&self, (outer, inner): (Option<usize>, usize), width: usize) -> String {
+        if self.leading[0].is_empty() {
+            let block = outer.map_or(inner, |outer| outer * self.shape[self.shape.len() - 3] + inner);
+            let indices = unravel(block, &self.shape[..self.shape.len() - 2]);
+            let text = indices.iter().map(|index| (index + self.first_index).to_string()).collect::<Vec<_>>().join(",");
+            return format!("({text})");
+        }
         let ([first, second], inner) = (self.leading, inner + self.first_index);
         let (long, short) = match outer.map(|outer| outer + self.first_index) {
             Some(outer) => (format!("{first} {outer}, {second} {inner}"), format!("{outer},{inner}")),

@@ -2,9 +2,9 @@
 //! result read are marked more lightly.
 
 pub(super) mod arrange;
+mod corner;
 mod legend;
-
-use std::ops::Range;
+mod region;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,6 +13,7 @@ use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, Size};
 use self::legend::Scale;
+use self::region::{around, region};
 use crate::app::Setting;
 use crate::expr::Notation;
 use crate::network::{Id, Role};
@@ -94,15 +95,21 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     all
 }
 
-/// Returns the smallest width of the pane at which all matrices are completely visible. `room` is the area that the pane may use three fifths of; if the matrices
-/// do not fit there, returns the width of all matrices side by side.
+/// Returns the smallest width of the pane at which all matrices are completely visible. `room` is the area that the pane may use three fifths of, or seven tenths for
+/// the box of a matrix product; if the matrices do not fit there, returns more than that.
 #[must_use]
 pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
     let most = room.width * 3 / 5;
     let pane = Pane { area: Rect { width: most, height: room.height.saturating_sub(1), ..room }, is_fixed: false, has_images: false };
-    let sizes: Vec<Size> = view.matrices(|| all(view)).iter().map(|operand| size(view, operand, &none, pane)).collect();
-    arrange::narrowest(&sizes, pane.area)
+    let operands = view.matrices(|| all(view));
+    let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
+    let for_box = Rect { width: room.width * 7 / 10, ..pane.area };
+    let of_box = corner::places(view, operands).and_then(|places| corner::width(places, &sizes, for_box, most));
+    of_box.unwrap_or_else(|| {
+        let narrowest = arrange::narrowest(&sizes, pane.area);
+        if narrowest > most { u16::MAX } else { narrowest }
+    })
 }
 
 /// Draws the pane.
@@ -192,6 +199,7 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
             operand.largest = largest;
         }
     }
+    corner::align(view, &mut operands);
     operands
 }
 
@@ -271,7 +279,7 @@ fn with_matrix<T>(
         turned,
         around: around(view, operand, marks, focus),
         name: &operand.name,
-        leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
+        leading: view.leading_names(info),
         scroll: view.stepper.scroll,
         first_index: view.first_index,
         tint: if is_shared || has_edit { Some(&tint) } else { None },
@@ -283,23 +291,6 @@ fn with_matrix<T>(
         Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
         None => f(&matrix),
     }
-}
-
-/// Returns the ranges of rows and columns of an operand that the terms of the current entry read. If the operand consists of several matrices, as a filter does,
-/// the ranges are those in the matrix with the entry `focus`.
-fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
-    let grid = Grid::of(&view.network().tensor(operand.shown.tensor).shape);
-    let [block, ..] = grid.coordinates(focus?);
-    let in_block = marks.by_entry.entries(operand.shown.tensor).filter(|at| grid.coordinates(*at)[0] == block);
-    (!operand.shown.is_result).then(|| region(&grid, in_block))?
-}
-
-/// Returns the ranges of rows and columns that enclose these entries. Only the row and the column of an entry count, not the matrix of the operand that it is in.
-fn region(grid: &Grid, entries: impl Iterator<Item = usize>) -> Option<[Range<usize>; 2]> {
-    entries.map(|at| grid.coordinates(at)).fold(None, |region: Option<[Range<usize>; 2]>, [_, row, column]| {
-        let [rows, columns] = region.unwrap_or([row..row + 1, column..column + 1]);
-        Some([rows.start.min(row)..rows.end.max(row + 1), columns.start.min(column)..columns.end.max(column + 1)])
-    })
 }
 
 /// Returns whether one weight of this tensor is used at many positions, as in a filter.
@@ -399,6 +390,10 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Re
     // computed from values that are the same at every step of the op, so that nothing moves from step to step
     let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
+    let places = corner::places(view, operands).filter(|_| !pane.has_images);
+    if let Some(areas) = places.and_then(|places| corner::areas(places, &sizes, pane.area)) {
+        return areas;
+    }
     let mut areas = areas(view, operands, sizes.clone(), pane);
     // the goal: of the result as many rows are visible as of the operand with the most visible rows, or all rows of the result if it has fewer. For this, the
     // result requests more and more lines

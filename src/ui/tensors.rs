@@ -135,7 +135,7 @@ fn with_matrix<T>(view: &View<'_>, id: Id, f: impl FnOnce(&Matrix<'_>) -> T) -> 
     f(&Matrix {
         name: if title == *info.name { "" } else { &info.name },
         role: if view.pass_of(id) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
-        leading: if info.inputs_first { ["in", "out"] } else { ["out", "in"] },
+        leading: view.leading_names(info),
         first_index: view.first_index,
         heat: (len(&info.shape) > 1).then_some(largest),
         ..Matrix::new(&title, &info.shape, format, &value, &no_mark)

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 
 use crate::app::{Document, State, Stepper};
 use crate::expr::Notation;
-use crate::network::Id;
+use crate::network::{Id, TensorInfo};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::ui::RenderOptions;
@@ -73,6 +73,16 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn cursor(&self) -> Option<TensorEntry> {
         self.stepper.cursor.map(|cursor| cursor.entry(&self.scene))
+    }
+
+    /// Returns the names of the two leading dimensions of a filter; empty for a tensor of a graph.
+    #[must_use]
+    pub fn leading_names(&self, info: &TensorInfo) -> [&'static str; 2] {
+        match info.inputs_first {
+            _ if !self.network().reads_samples() => ["", ""],
+            true => ["in", "out"],
+            false => ["out", "in"],
+        }
     }
 
     /// Returns the style of a shared weight; `None` if it has no colour.

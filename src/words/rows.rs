@@ -61,15 +61,15 @@ pub const TRANSLATIONS: &[Translation] = &[
     means_with_note(Vocabulary::LayerType, "dropout1d dropout2d dropout3d spatialdropout2d alphadropout", "dropout", "its mask is written down, so that every run is the same"),
     means(Vocabulary::LayerType, "act nonlinearity activationfunction transfer", "activation"),
     means_with_note(Vocabulary::LayerType, "depthwise depthwiseconv depthwiseconv2d groupedconv groupconv", "conv2d", "groups = the number of input channels makes it depthwise"),
-    unsupported(Vocabulary::LayerType, "batchnorm batchnorm1d batchnorm2d batchnormalization batchnormalisation bn spatialbatchnorm syncbatchnorm", "gradstep has no batch normalisation: take layer_norm, which needs no batch, or write it with numbers as a [graph]"),
+    unsupported(Vocabulary::LayerType, "batchnorm batchnorm1d batchnorm2d batchnormalization batchnormalisation bn spatialbatchnorm syncbatchnorm", "a layer has one sample, and batch normalisation needs several: write it as a [graph], as in `gradstep new batch-norm`, or take layer_norm"),
     means_with_note(Vocabulary::LayerType, "groupnormalization groupnormalisation gn", "group_norm", "num_groups says how many groups of neighbouring channels there are"),
     means_with_note(Vocabulary::LayerType, "instancenorm instancenormalization instancenormalisation", "instance_norm2d", "it takes mean and variance over each channel of an image"),
     unsupported(Vocabulary::LayerType, "rmsnorm lrn localresponsenorm weightnorm spectralnorm", "gradstep has no such normalisation: it has layer_norm, group_norm and instance_norm2d, which all take a mean away and divide by a standard deviation"),
-    unsupported(Vocabulary::LayerType, "rnn simplernn recurrent lstm lstmcell gru grucell bilstm bidirectional elman", "gradstep has no recurrent layers: write the cell, step by step in time, with numbers as a [graph]"),
-    unsupported(Vocabulary::LayerType, "attention selfattention multiheadattention mha transformer transformerencoder transformerencoderlayer encoder decoder", "gradstep has no attention: write a small one with numbers as a [graph]"),
+    unsupported(Vocabulary::LayerType, "rnn simplernn recurrent lstm lstmcell gru grucell bilstm bidirectional elman", "gradstep has no recurrent layers: write the cell as a [graph], with a loop over time, as in `gradstep new rnn` and `gradstep new lstm`"),
+    unsupported(Vocabulary::LayerType, "attention selfattention multiheadattention mha transformer transformerencoder transformerencoderlayer encoder decoder", "gradstep has no attention layer: write it as a [graph], as in `gradstep new attention`"),
     unsupported(Vocabulary::LayerType, "embedding embed lookup embeddingbag", "gradstep has no embedding: take a linear layer without a bias on a one-hot input, whose weight is the table transposed"),
     unsupported(Vocabulary::LayerType, "concat concatenate cat stack join split slice chunk", "gradstep cannot put layers together or take them apart: the layer that joins several is add, their sum"),
-    unsupported(Vocabulary::LayerType, "mul multiply multiplication product gate subtract sub minus dot bmm", "gradstep joins layers by their sum alone, add; other products are written with numbers as a [graph]"),
+    unsupported(Vocabulary::LayerType, "mul multiply multiplication product gate subtract sub minus dot bmm", "gradstep joins layers by their sum alone, add; products and differences are written as a [graph]"),
     unsupported(Vocabulary::LayerType, "conv1d convolution1d conv1", "gradstep has no conv1d: take conv2d on an image of height 1, an input such as [[1, 2, 3]], with a weight such as [[1, 0]]"),
     unsupported(Vocabulary::LayerType, "conv3d maxpool3d avgpool3d", "gradstep has no layers over volumes: an image is channels x height x width"),
     unsupported(Vocabulary::LayerType, "maxpool1d avgpool1d maxpooling1d averagepooling1d", "gradstep has no pool over a sequence: take max_pool2d or avg_pool2d on an image of height 1, with kernel_size = [1, 2]"),
@@ -133,7 +133,7 @@ pub const TRANSLATIONS: &[Translation] = &[
     means(Vocabulary::Activation, "exponentiallinearunit", "elu"),
     means_with_note(Vocabulary::Activation, "gelutanh geluapprox newgelu", "gelu", "it is the exact one, with erf"),
     means(Vocabulary::Activation, "logsoftargmax logprob logprobs logprobabilities", "log_softmax"),
-    unsupported(Vocabulary::Activation, "selu celu hardsigmoid softsign logsigmoid tanhshrink hardshrink softshrink glu threshold exp exponential sin", "gradstep has no such activation; a [graph] has exp, log, sqrt, sin, cos, tan, abs, min and max"),
+    unsupported(Vocabulary::Activation, "selu celu hardsigmoid softsign logsigmoid tanhshrink hardshrink softshrink glu threshold exp exponential sin", "gradstep has no such activation; a [graph] can hold its formula"),
     unsupported(Vocabulary::Activation, "step heaviside sign signum binarystep", "its derivative is 0 wherever there is one, so nothing would be learned: take \"sigmoid\", or \"tanh\""),
 
     // words instead of numbers
@@ -156,10 +156,10 @@ pub const TRANSLATIONS: &[Translation] = &[
     means(Vocabulary::Loss, "l1loss mae maeloss absolute absoluteerror meanabsoluteerror abs", "l1"),
     means(Vocabulary::Loss, "huberloss", "huber"),
     means(Vocabulary::Loss, "smoothl1loss", "smooth_l1"),
-    unsupported(Vocabulary::Loss, "logcosh", "gradstep has no such loss: take squared_error, or write it with numbers as a [graph], which has abs, min and max"),
-    unsupported(Vocabulary::Loss, "hinge hingeloss svm multimargin multimarginloss margin triplet tripletloss contrastive", "gradstep has no such loss: write it with numbers as a [graph], which has max"),
+    unsupported(Vocabulary::Loss, "logcosh", "gradstep has no such loss: take squared_error, or write its formula as a [graph]"),
+    unsupported(Vocabulary::Loss, "hinge hingeloss svm multimargin multimarginloss margin triplet tripletloss contrastive", "gradstep has no such loss: write it as a [graph], as in `gradstep new svm-loss`"),
     unsupported(Vocabulary::Loss, "kl kld kldiv kldivloss kldivergence kullbackleibler", "gradstep has no such loss: cross_entropy with the same target has the same gradients"),
-    unsupported(Vocabulary::Loss, "focal focalloss dice diceloss iou ctc ctcloss cosine cosinesimilarity poisson gaussiannll", "gradstep has no such loss; a small one can be written with numbers as a [graph]"),
+    unsupported(Vocabulary::Loss, "focal focalloss dice diceloss iou ctc ctcloss cosine cosinesimilarity poisson gaussiannll", "gradstep has no such loss; its formula can be written as a [graph]"),
     means(Vocabulary::LossKey, "name kind function fn", "type"),
     means(Vocabulary::LossKey, "reduce reductionmode average sizeaverage", "reduction"),
     means(Vocabulary::LossKey, "batch batchmean overbatch", "batch_reduction"),
@@ -198,8 +198,10 @@ pub const TRANSLATIONS: &[Translation] = &[
     unsupported(Vocabulary::TrainKey, "earlystopping patience validation validationsplit valsplit metrics verbose callbacks logevery print loginterval", "leave it out; tolerance = 1e-6 stops when the loss no longer changes by more"),
 
     // keys of [graph]
-    means(Vocabulary::GraphKey, "input variables vars values leaves given x constants params parameters", "inputs"),
-    means(Vocabulary::GraphKey, "node expressions exprs ops operations equations steps compute formulas forward", "nodes"),
+    means(Vocabulary::GraphKey, "input variables vars values leaves given x params parameters", "inputs"),
+    means(Vocabulary::GraphKey, "constant const consts data targets buffers", "constants"),
+    means(Vocabulary::GraphKey, "axis dims dim names", "axes"),
+    means(Vocabulary::GraphKey, "node expressions exprs ops operations equations steps compute formulas forward code statements text program body", "nodes"),
     means(Vocabulary::GraphKey, "out outputs result loss target final root cost", "output"),
     unsupported(Vocabulary::GraphKey, "grad gradient backward wrt", "leave it out: gradstep computes the derivative of the output by every input and node"),
 
@@ -243,7 +245,7 @@ pub const TRANSLATIONS: &[Translation] = &[
     unsupported(Vocabulary::InitKey, "data values numbers", "numbers are written without braces: [[1, 2], [3, 4]]"),
     unsupported(Vocabulary::InitKey, "transpose t permute reshape", "gradstep reads a tensor as it is: transpose it when you save it"),
 
-    // functions of expressions
+    // functions of a number that is typed, such as `:set fc1.bias[0] sqrt(2)`; the functions of a graph are in `graph/functions`
     means(Vocabulary::Function, "ln loge", "log"),
     means(Vocabulary::Function, "σ sigma logistic expit sig", "sigmoid"),
     means(Vocabulary::Function, "root squareroot", "sqrt"),
@@ -255,7 +257,7 @@ pub const TRANSLATIONS: &[Translation] = &[
     means(Vocabulary::Function, "inv", "reciprocal"),
     means(Vocabulary::Function, "swish", "silu"),
     means(Vocabulary::Function, "clip", "clamp"),
-    unsupported(Vocabulary::Function, "pow power", "a power is written with ^: x^2"),
+    unsupported(Vocabulary::Function, "pow power", "a power is written with ** or ^: 2**3"),
     means(Vocabulary::Function, "sq sqr", "square"),
     unsupported(Vocabulary::Function, "log2 lb", "write log(x) / log(2)"),
     unsupported(Vocabulary::Function, "log10 lg", "write log(x) / log(10)"),
@@ -264,14 +266,12 @@ pub const TRANSLATIONS: &[Translation] = &[
     unsupported(Vocabulary::Function, "mul multiply prod times dot matmul", "a product is written a * b"),
     unsupported(Vocabulary::Function, "sub minus neg negative", "a difference is written a - b"),
     unsupported(Vocabulary::Function, "div divide", "a quotient is written a / b"),
-    unsupported(Vocabulary::Function, "softmax", "write it out: a = exp(x) / (exp(x) + exp(y))"),
-    unsupported(Vocabulary::Function, "mse squarederror", "write it out: (a - t)^2 / 2"),
-    unsupported(Vocabulary::Function, "asin acos atan arctan arcsin arccos atan2 floor ceil round sign step where", "a [graph] has no such function: its functions are exp, log, sqrt, sin, cos, tan, tanh, sigmoid, relu, abs, min, max and a few more"),
+    unsupported(Vocabulary::Function, "asin acos atan arctan arcsin arccos atan2 floor ceil round sign step where", "a number can be written with exp, log, sqrt, sin, cos, tan, tanh, sigmoid, relu, abs, min, max and a few more"),
 
     // variables in expressions
-    unsupported(Vocabulary::Variable, "e", "e to the power of x is written exp(x)"),
-    unsupported(Vocabulary::Variable, "pi π", "write the number: 3.141592653589793"),
-    unsupported(Vocabulary::Variable, "np numpy math torch tf jnp", "functions are written without a module: exp(x)"),
+    unsupported(Vocabulary::Variable, "e", "write exp(x) for a power of e, or math.e for the number"),
+    unsupported(Vocabulary::Variable, "pi π", "write math.pi"),
+    unsupported(Vocabulary::Variable, "tf jnp jax keras", "functions are PyTorch's or NumPy's, with or without their module: torch.exp(x), np.exp(x), exp(x)"),
 
     // tensors of a layer, in addresses
     means(Vocabulary::LayerTensor, "w weights kernel kernels theta filter filters gamma dw matrix scale", "weight"),

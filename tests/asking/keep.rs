@@ -59,6 +59,9 @@ fn copied_numbers_read_back_to_the_same_bits() {
                 assert!(text.contains('#') && !text.contains("np.array"), "{name}: {text}");
                 continue;
             }
+            if document.trace.network().layers().is_empty() && !text.contains("np.array") {
+                continue; // the line of NumPy that computes a tensor of a graph: `tests/graphs/numpy.rs` runs it
+            }
             // `np.array([[-4, np.nan]])  # …` becomes `-4,n.nn`, and `n.nn` is read as NaN
             let numbers: String =
                 text.split(")  #").next().unwrap().chars().filter(|c| c.is_ascii_digit() || "+-.,en".contains(*c)).collect();

@@ -13,6 +13,7 @@ use super::{command, printed, refused, with_input};
 #[test]
 fn grads_as_tables() {
     insta::assert_snapshot!("tables-graph", printed(&["grads", "figure-14"]));
+    insta::assert_snapshot!("tables-graph-of-tensors", printed(&["grads", "softmax-cross-entropy"]));
     insta::assert_snapshot!("tables-network", printed(&["grads", "figure-18"]));
 }
 

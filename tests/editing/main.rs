@@ -12,7 +12,7 @@ use gradstep::app::{Action, Document, Focus, Request, State};
 use gradstep::command::driver::{Driver, Effect};
 use gradstep::command::{ScenarioLoader, bundled, picker_entries};
 use gradstep::keys;
-use gradstep::network::Role;
+use gradstep::network::{Role, TensorInfo};
 use gradstep::scenario::{GivenNumber, Limits, write_back};
 use gradstep::session::Event;
 use gradstep::tensor::{index_text, unravel};
@@ -100,7 +100,9 @@ fn given_numbers(document: &Document) -> Vec<(String, f64)> {
     let network = document.trace.network();
     let sample = if document.scenario.samples.len() > 1 { "1:" } else { "" };
     let mut numbers = Vec::new();
-    for (id, info) in network.tensors().iter().enumerate().filter(|(id, _)| network.producer(*id).is_none()) {
+    let is_constant_of_graph = |info: &TensorInfo| info.role == Role::Constant && info.layer.is_none();
+    let given = network.tensors().iter().enumerate().filter(|(id, info)| network.producer(*id).is_none() && !is_constant_of_graph(info));
+    for (id, info) in given {
         let values = document.trace.sample_runs()[0].run.values(id);
         let prefix = if matches!(info.role, Role::Input { learns: false } | Role::Target) { sample } else { "" };
         for at in [0, values.len() / 2, values.len() - 1] {

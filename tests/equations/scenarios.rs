@@ -85,7 +85,14 @@ pub fn one_per_kind() -> Vec<Headed> {
         all.push((format!("graph {operator}"), graph_scenario(&format!("\"u = {operator}\""))));
     }
     for function in FUNCTIONS {
-        let node = format!("{}({})", function.name(), ["x", "x, y", "x, y, 4"][function.arity() - 1]);
+        let node = match function.name() {
+            "gelu_tanh" => "gelu(x, approximate='tanh')".to_owned(),
+            // the bounds and slopes are numbers
+            name @ ("clamp" | "clamp_min" | "clamp_max" | "leaky_relu" | "elu") => {
+                format!("{name}({})", ["x", "x, 2", "x, -2, 4"][function.arity() - 1])
+            }
+            name => format!("{name}({})", ["x", "x, y", "x, y, 4"][function.arity() - 1]),
+        };
         all.push((format!("graph {node}"), graph_scenario(&format!("\"u = {node}\""))));
     }
     all.push(("gradient descent".to_owned(), descent_scenario("\"squared_error\"", "momentum = 0.9\nweight_decay = 0.01\n")));

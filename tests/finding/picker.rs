@@ -1,7 +1,7 @@
 //! The picker: its order, its filter and its keys.
 
 use gradstep::app::{Focus, Request, Screen, State};
-use gradstep::command::picker_entries;
+use gradstep::command::{bundled, picker_entries};
 
 use crate::{message, press};
 
@@ -74,11 +74,13 @@ fn the_selection_moves_among_the_listed_scenarios() {
     press(&mut state, "q");
     assert_eq!(selected(&state), None, "in the line, q is a letter");
     press(&mut state, "<Esc>");
-    assert_eq!((state.focus(), selected(&state), listed(&state).len()), (Focus::Picker, Some("xor"), 13));
+    assert_eq!((state.focus(), selected(&state), listed(&state).len()), (Focus::Picker, Some("xor"), bundled::LEARNING.len()));
     // deleting in the empty line ends it too
     press(&mut state, "/<BS>");
     assert_eq!(state.focus(), Focus::Picker);
-    for (key, name) in [("<Home>", "figure-14"), ("<PgDn>", "mazur-2-2-2"), ("<End>", "figure-01"), ("<PgUp>", "figure-16")] {
+    for (key, name) in
+        [("<Home>", "figure-14"), ("<PgDn>", "mazur-2-2-2"), ("<End>", "graph-convolution"), ("<PgUp>", "softmax-cross-entropy")]
+    {
         press(&mut state, key);
         assert_eq!(selected(&state), Some(name), "{key}");
     }

@@ -28,7 +28,7 @@ const OVERLAYS: [&str; 7] = ["?", "n", ":", ":grad<Tab>", "M", "H", "Z"];
 const STEPS: [u64; 2] = [72, 32];
 
 /// Scenarios with features that no bundled one has, and keys that lead to an iteration.
-const OTHERS: [(&str, &str, &str); 7] = [
+const OTHERS: [(&str, &str, &str); 9] = [
     ("logistic", super::graphs::LOGISTIC, ""),
     ("layers", include_str!("layers.toml"), ""),
     ("layers, iteration 2", include_str!("layers.toml"), ":2/1<Enter>"),
@@ -36,6 +36,8 @@ const OTHERS: [(&str, &str, &str); 7] = [
     ("batch-of-two", include_str!("../valid/batch-of-two.toml"), ""),
     ("batch-of-transposed", include_str!("../valid/batch-of-transposed.toml"), ""),
     ("dropout", layers::DROPOUT, ""),
+    ("batch-norm", super::tensors::BATCH_NORM, ""),
+    ("two-layer-net", super::tensors::TWO_LAYERS, ""),
 ];
 
 pub type Scenarios = Vec<(String, Arc<Document>)>;

@@ -48,7 +48,7 @@ pub const LOGISTIC: &str = "title = \"logistic\"\n[graph]\ninputs = { w = 0.5, x
 /// Both nodes that the edge of a step joins are in the picture, even if the edge is deep in the graph.
 #[test]
 fn both_ends_of_a_steps_edge_are_in_the_picture() {
-    for (ends, keys) in [(["z", "p"], ":grad.z<Enter>"), (["p", "t2"], ":grad.p#1<Enter>"), (["p", "t5"], ":grad.p#2<Enter>")] {
+    for (ends, keys) in [(["z", "p"], ":grad.z<Enter>"), (["p", "J.1"], ":grad.p#1<Enter>"), (["p", "J.4"], ":grad.p#2<Enter>")] {
         for (width, height) in [(80, 24), (100, 30)] {
             let shown = export::text(&frame(&open(LOGISTIC, keys), &RenderOptions::default(), width, height));
             let picture = &shown[shown.find("─ picture").expect("the picture")..];

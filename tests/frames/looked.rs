@@ -61,7 +61,7 @@ fn iteration_and_sample_are_named_only_where_there_are_several() {
     for (name, document) in bundled_documents() {
         for size in SIZES {
             let frame = text(&open_at(document, 1), size);
-            let header = frame.lines().next().unwrap_or_default();
+            let header = frame.lines().next().unwrap_or_default().replacen(&document.scenario.title, "", 1);
             assert_eq!(header.contains("iteration"), document.iterations() > 1, "{header}");
             assert_eq!(header.contains("sample"), document.scenario.samples.len() > 1, "{name}: {header}");
         }

@@ -8,7 +8,7 @@ use gradstep::app::{Action, Document, Setting, State, update};
 use gradstep::ui::{self, ClickTarget};
 use ratatui::layout::Rect;
 
-use super::{RenderOptions, bundled_documents, export, frame, open, open_at, screen_document};
+use super::{RenderOptions, bundled_documents, documents_without_tensors, export, frame, layers, open, open_at, screen_document, tensors};
 
 /// The number of steps of an op that are drawn.
 const STEPS: u64 = 4;
@@ -38,16 +38,23 @@ fn some_steps(span: &Range<u64>, most: u64) -> impl Iterator<Item = u64> + use<>
     (0..most).map(move |n| start + n * (count - 1) / (most - 1).max(1))
 }
 
-/// Returns all bundled scenarios and those with large or unusual layers.
+/// Returns the bundled scenarios without the graphs of tensors, and those with large or unusual layers.
 fn documents() -> Vec<(String, Arc<Document>)> {
-    let bundled = bundled_documents().iter().map(|(name, document)| (name.clone(), Arc::clone(document)));
-    bundled.chain(["lenet5", "resnet-block", "overlapping-max-pool"].map(|name| (name.to_owned(), screen_document(name)))).collect()
+    let bundled = documents_without_tensors().map(|(name, document)| (name.clone(), Arc::clone(document)));
+    let screens = ["lenet5", "resnet-block", "overlapping-max-pool"].map(|name| (name.to_owned(), screen_document(name)));
+    bundled.chain(screens).collect()
+}
+
+/// Returns two graphs of tensors.
+fn graphs_of_tensors() -> impl Iterator<Item = (String, Arc<Document>)> {
+    let tensors = [("batch-norm", tensors::BATCH_NORM), ("two-layer-net", tensors::TWO_LAYERS)];
+    tensors.into_iter().map(|(name, text)| (name.to_owned(), layers::open(text, "").document().cloned().expect("open")))
 }
 
 #[test]
 fn the_split_is_the_same_at_all_steps_of_an_op() {
     let mut hops = BTreeMap::new();
-    for (name, document) in documents() {
+    for (name, document) in documents().into_iter().chain(graphs_of_tensors()) {
         for (_, _, span) in document.trace.ops() {
             for (size, pane) in [((80, 24), 0), ((80, 24), 1), ((100, 30), 0), ((120, 40), 0), ((200, 60), 0)] {
                 let first = split(&at(&document, span.start, pane), size);

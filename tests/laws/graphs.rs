@@ -52,24 +52,35 @@ pub fn graph(tape: &mut Tape, flavour: Flavour) -> String {
 
 fn expression(tape: &mut Tape, names: &[String], flavour: Flavour, depth: usize) -> String {
     if depth == 0 {
-        return leaf(tape, names, flavour);
+        return leaf(tape, names);
     }
     match tape.pick(11) {
-        0 => leaf(tape, names, flavour),
+        0 => leaf(tape, names),
         n @ 1..6 => {
-            let (a, b) = (expression(tape, names, flavour, depth - 1), expression(tape, names, flavour, depth - 1));
+            let (mut a, mut b) = (expression(tape, names, flavour, depth - 1), expression(tape, names, flavour, depth - 1));
+            // one operand may be a number; an operation on numbers alone is a number, and no step
+            if tape.rarely(3) {
+                let number = format!("{:?}", tape.number(flavour));
+                *(if tape.rarely(2) { &mut a } else { &mut b }) = number;
+            }
             format!("({a}) {} ({b})", ["*", "+", "-", "/", "^"][n - 1])
         }
         6 => format!("-({})", expression(tape, names, flavour, depth - 1)),
         7 => format!("({})^{}", expression(tape, names, flavour, depth - 1), tape.of(&["2", "3", "-1", "0.5", "0", "1"])),
         _ => {
             let (name, arity) = tape.of(FUNCTIONS);
-            let arguments: Vec<String> = (0..arity).map(|_| expression(tape, names, flavour, depth - 1)).collect();
+            // the bounds and slopes of a function are numbers
+            let numbers = if matches!(name, "clamp" | "clamp_min" | "clamp_max" | "leaky_relu" | "elu") { arity - 1 } else { 0 };
+            let mut arguments: Vec<String> = (0..arity - numbers).map(|_| expression(tape, names, flavour, depth - 1)).collect();
+            arguments.extend((0..numbers).map(|n| format!("{:?}", [-0.5, 0.75][n])));
+            if name == "gelu_tanh" {
+                return format!("gelu({}, approximate='tanh')", arguments[0]);
+            }
             format!("{name}({})", arguments.join(", "))
         }
     }
 }
 
-fn leaf(tape: &mut Tape, names: &[String], flavour: Flavour) -> String {
-    if tape.rarely(5) { format!("{:?}", tape.number(flavour)) } else { names[tape.pick(names.len())].clone() }
+fn leaf(tape: &mut Tape, names: &[String]) -> String {
+    names[tape.pick(names.len())].clone()
 }

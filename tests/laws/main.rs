@@ -196,7 +196,11 @@ fn every_row_of_the_registries_is_tested() {
         assert!(texts.contains(feature), "{feature} is never made");
     }
     let texts: String = tapes(150).iter_mut().map(|tape| graphs::graph(tape, Flavour::Sharp)).collect();
-    for name in functions.iter().map(|row| format!("{}(", row.0)).chain(["+", "-", "*", "/", "^", "output ="].map(str::to_owned)) {
+    for name in functions
+        .iter()
+        .map(|row| if row.0 == "gelu_tanh" { "approximate='tanh'".to_owned() } else { format!("{}(", row.0) })
+        .chain(["+", "-", "*", "/", "^", "output ="].map(str::to_owned))
+    {
         assert!(texts.contains(&name), "{name} is never made");
     }
 }

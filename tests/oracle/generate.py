@@ -350,21 +350,10 @@ def run_graph(scenario):
     values = {}
     # `**` has the precedence and associativity that the format gives to `^`
     nodes = [(n.split("=")[0].strip(), n.split("=")[1].strip().replace("^", "**")) for n in graph["nodes"]]
-    used = set(graph["inputs"]) | {name for name, _ in nodes}
-    counter = 0
-
     def keep(name, t):
         t.retain_grad()
         values[name] = t
         return t
-
-    def fresh():
-        """The next unused name t1, t2, ... for an operation inside an expression."""
-        nonlocal counter
-        counter += 1
-        while f"t{counter}" in used:
-            counter += 1
-        return f"t{counter}"
 
     def evaluate(e, name):
         """Computes an expression. `name` is the name of its node, or None for an operation inside the expression of a node."""
@@ -384,7 +373,7 @@ def run_graph(scenario):
         result = function(*arguments)
         if not result.requires_grad:
             result.requires_grad_(True)
-        return keep(name or fresh(), result)
+        return keep(name, result) if name else result
 
     for name, value in graph["inputs"].items():
         keep(name, torch.tensor(float(value), requires_grad=True))
@@ -393,7 +382,9 @@ def run_graph(scenario):
     output = values[graph.get("output", nodes[-1][0])]
     output.backward()
     # if the output does not depend on a tensor, autograd gives None instead of 0
-    gradients = {name: number(v.grad.item() if v.grad is not None else 0.0) for name, v in values.items()}
+    # a node of numbers alone is a number, and has no derivative
+    numbers = {name for name, e in nodes if not any(isinstance(part, ast.Name) and part.id in values for part in ast.walk(ast.parse(e, mode="eval")))}
+    gradients = {name: number(v.grad.item() if v.grad is not None else 0.0) for name, v in values.items() if name not in numbers}
     loss = number(output.item())
     return {
         "format": 1,

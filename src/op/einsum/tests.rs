@@ -24,6 +24,7 @@ fn general(text: &str) -> Einsum {
     let slices: Vec<&[usize]> = operands.iter().map(Vec::as_slice).collect();
     let shape = output.iter().map(|label| SIZES[*label]).collect();
     Einsum(Arc::new(EinsumShared {
+        written: Vec::new(),
         plan: EinsumPlan::new(&slices, &output, SIZES),
         shape,
         texts: EinsumKind::General.texts(operands.len()),

@@ -13,6 +13,7 @@ use std::ops::Range;
 use ratatui::layout::Rect;
 
 use crate::scene::Grid;
+use crate::tensor::{shape_on_screen, unravel};
 
 /// The number of cells between two matrices that are side by side.
 const GAP: usize = 2;
@@ -110,6 +111,8 @@ pub(super) struct MatrixLayout {
     pub grid: [VisibleRange; 2],
     /// The number of matrices in a row of matrices, visible or not.
     per_row: usize,
+    /// The sizes of all dimensions but the last two.
+    leading: Vec<usize>,
 }
 
 /// Returns the width and height that show the whole tensor, in cells. The title counts for the height only.
@@ -186,7 +189,6 @@ impl MatrixLayout {
         let is_lying = matches!(*request.shape, [n] if n > height && width / pitch > height);
         let (dims, padding) = dims(request, is_lying);
         let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
-
         let h_lines = h.div_ceil(per_line);
         let has_indices = has_row_indices(&dims, request.shape);
         // the index of an only row hides no number
@@ -241,6 +243,7 @@ impl MatrixLayout {
                 VisibleRange::over(across, fitting_matrices, None, block % across, 0),
             ],
             per_row: across,
+            leading: request.shape[..request.shape.len().saturating_sub(2)].to_vec(),
             turned: request.turned,
             dims,
             padding,
@@ -333,6 +336,9 @@ impl MatrixLayout {
         if !down.is_partial() && !across.is_partial() {
             return None;
         }
+        if first.is_empty() {
+            return Some(self.matrices_in_view(first_index));
+        }
         let range = |from: usize, len: usize| {
             let from = from + first_index;
             if len > 1 { format!("{from}–{}", from + len - 1) } else { from.to_string() }
@@ -353,6 +359,19 @@ impl MatrixLayout {
         };
         let all = if first_index == 0 { range(0, n) } else { n.to_string() };
         Some([format!("{short} of {all}"), short, format!("({shown})")])
+    }
+
+    /// Returns the matrices in view of a tensor of a graph, as [`MatrixLayout::range_in_view`] does: `matrix 2,1 of 3×4`.
+    fn matrices_in_view(&self, first_index: usize) -> [String; 3] {
+        let [down, across] = self.grid;
+        let from = down.start * self.per_row + across.start;
+        let to = (down.start + down.len - 1) * self.per_row + across.start + across.len - 1;
+        let index = |block: usize| {
+            let indices = unravel(block, &self.leading);
+            indices.iter().map(|index| (index + first_index).to_string()).collect::<Vec<_>>().join(",")
+        };
+        let (word, shown) = if from == to { ("matrix", index(from)) } else { ("matrices", format!("{}–{}", index(from), index(to))) };
+        [format!("{word} {shown} of {}", shape_on_screen(&self.leading)), format!("{word} {shown}"), format!("({shown})")]
     }
 
     /// Returns the rows and columns in view as a text, `rows 2–7, columns 1–9`; `None` if all are in view. They count from `first_index`.

@@ -1,17 +1,20 @@
-//! Draws a scalar graph as in figure 14 of the series. Each node has its value above and its derivative below, once they are known. If space is short, both numbers are
-//! beside the node.
+//! Draws a graph as in figure 14 of the series. Each node has its value above and its derivative below, once they are known. If space is short, both numbers are
+//! beside the node. A node that is a tensor has its shape after its name, and the numbers of the entries that the step computes and reads; a small tensor has a
+//! heat map of all its numbers too.
 
+mod draw;
 mod edges;
+mod heat;
 mod layout;
 mod nodes;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
+use self::draw::draw_node;
 use self::edges::HiddenItems;
-use self::layout::Plan;
-use self::nodes::{GraphNode, nodes};
+use self::layout::{NodeForm, Plan};
+use self::nodes::{Details, GraphNode, GraphNodes, nodes, shown_entry};
 use super::canvas::{Canvas, Stroke, text_at};
 use super::target::{Spot, Spots, Term};
 use crate::network::Id;
@@ -25,14 +28,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     if area.height < 3 || area.width < 12 {
         return;
     }
-    let nodes = nodes(view);
-    // a node has at most two tensors, its value and its derivative. So with half as many nodes as the network has tensors, no node is missing
-    let has_all_nodes = nodes.len() * 2 >= view.network().tensors().len();
-    let Some(current) = nodes.iter().position(|node| node.id == view.neuron(view.output)) else { return };
-    // the nodes that should be in view: the current node, then the nodes at the other ends of this step's edges
-    let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
-    let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
-    let plan = Plan::best(&nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
+    let Some((GraphNodes { nodes, are_all, .. }, plan)) = laid_out(view, area) else { return };
     let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
     // for each node, the highest rank of its edges, and the style of such an edge
@@ -61,7 +57,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     for hidden in plan.hidden(i32::from(area.height) - 1) {
         let dim = (0, view.theme.style(StyleRole::Dim));
         let (rank, style) = hidden.nodes.iter().map(|node| strongest[*node]).max_by_key(|(rank, _)| *rank).unwrap_or(dim);
-        marks.push((rank, hidden.cell, hidden_label(&hidden, has_all_nodes), style));
+        marks.push((rank, hidden.cell, hidden_label(&hidden, are_all), style));
     }
     canvas.render(buf, spots);
     let on_screen = |(x, y): (i32, i32)| Some((u16::try_from(x).ok()?, u16::try_from(y).ok().filter(|y| *y < area.height)?));
@@ -75,16 +71,53 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     // an item of the plan is a node, or a line that passes through a column. The `source` of a node's item is the node's index
     for item in plan.items.iter().filter(|item| item.is_node && plan.rows.contains(&item.row())) {
         if let Some(cell) = on_screen((plan.columns.places[item.column].0, item.row())) {
-            draw_node(view, &nodes[item.source], cell, plan.is_roomy, area, buf, spots);
+            draw_node(view, &nodes[item.source], cell, plan.form, area, buf, spots);
         }
     }
 }
 
+/// Returns the nodes and their places; `None` if the step's tensor is no node.
+///
+/// The ends of this step's edges should be in view, so details that leave no room for them are dropped: first the heat maps of other ops, then the shapes. The
+/// parts of statements are written at the nodes if that costs no column.
+fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
+    let plan = |details: Details| {
+        let graph = nodes(view, details);
+        let nodes = &graph.nodes;
+        let current = nodes.iter().position(|node| node.id == view.neuron(view.output))?;
+        // the nodes that should be in view: the current node, then the nodes at the other ends of this step's edges
+        let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
+        let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
+        let plan = Plan::best(nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
+        let shown = to_show.iter().filter(|node| plan.columns.column_of(nodes[**node].depth).is_some()).count();
+        let fits = plan.columns.places.iter().all(|(x, wide)| x + wide <= i32::from(area.width));
+        let score = (shown, fits, plan.form == NodeForm::Maps);
+        Some((score, graph, plan))
+    };
+    let mut best = plan(Details { pieces: false, shapes: true, all_maps: true })?;
+    let mut details = Details { pieces: false, shapes: true, all_maps: true };
+    if !best.1.has_tensors {
+        return Some((best.1, best.2));
+    }
+    for (shapes, all_maps) in [(true, false), (false, true), (false, false)] {
+        let fewer = Details { pieces: false, shapes, all_maps };
+        let next = plan(fewer)?;
+        if next.0 > best.0 {
+            (best, details) = (next, fewer);
+        }
+    }
+    let with_pieces = plan(Details { pieces: true, ..details })?;
+    if with_pieces.0 == best.0 && with_pieces.2.columns.places.len() == best.2.columns.places.len() {
+        best = with_pieces;
+    }
+    Some((best.1, best.2))
+}
+
 /// Returns the mark of hidden nodes with their count: `↓ 3 more`, or `↓3` if the longer text is too wide. If only some nodes of the graph are laid out, the count is a
 /// lower bound: `↓ 3+ more`.
-fn hidden_label(hidden: &HiddenItems, has_all_nodes: bool) -> String {
+fn hidden_label(hidden: &HiddenItems, are_all: bool) -> String {
     let mark = hidden.mark;
-    let plus = if has_all_nodes { "" } else { "+" };
+    let plus = if are_all { "" } else { "+" };
     match hidden.nodes.len() {
         0 => format!("{mark} "),
         count => Some(format!("{mark} {count}{plus} more "))
@@ -94,27 +127,17 @@ fn hidden_label(hidden: &HiddenItems, has_all_nodes: bool) -> String {
 }
 
 /// Returns the target of a click on an edge. In the forward pass it is the term of `to` that reads `from`. In the backward pass it is the term of the
-/// derivative by `from` that reads the derivative by `to`.
+/// derivative by `from` that reads the derivative by `to`. Of a tensor that this step does not read it is the first entry.
 fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
-    let scalar = |tensor: Id| TensorEntry { tensor, at: 0 };
+    let entry = |tensor: Id| TensorEntry { tensor, at: shown_entry(view, tensor).unwrap_or(0) };
     let gradients = view.network().gradient_of(from).zip(view.network().gradient_of(to)).filter(|_| view.is_backward());
     let (of, reads) = gradients.unwrap_or((to, from));
-    Spot::Term(Term { of: scalar(of), reads: scalar(reads), with: None })
-}
-
-/// Returns the number of a scalar tensor, if it is known.
-fn number_text(view: &View<'_>, id: Id) -> Option<String> {
-    view.entry_text(id, 0)
+    Spot::Term(Term { of: entry(of), reads: entry(reads), with: None })
 }
 
 /// Returns whether the derivative of the output by a node is known.
 fn has_derivative(view: &View<'_>, id: Id) -> bool {
     view.network().gradient_of(id).is_some_and(|gradient| view.number(gradient, 0).is_some())
-}
-
-/// Returns the derivative of the output by a node, if it is known.
-fn derivative_text(view: &View<'_>, id: Id) -> Option<String> {
-    view.network().gradient_of(id).and_then(|gradient| number_text(view, gradient))
 }
 
 /// Returns the nodes whose values or derivatives this step reads.
@@ -130,62 +153,4 @@ fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
         return output == from && read_now(view).next() == Some(to);
     }
     output == to && read_now(view).any(|id| id == from)
-}
-
-/// Draws a node and its numbers. The cell (x, y) is the left end of the node. In a roomy picture the numbers are above and below the node, else beside it. A
-/// click on a number goes to the step that computes it. A click on the name does the same for the value, or for the derivative in the backward pass. The marks
-/// around the name are those of the matrices: `[a]` is read by this step, `=b` is computed; `(c)` is neither.
-fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), is_roomy: bool, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
-    let theme = &view.theme;
-    let (role, [before, after]) = if node.id == view.neuron(view.output) {
-        (StyleRole::Result, ["=", ""])
-    } else if read_now(view).any(|id| id == node.id) {
-        (StyleRole::Step, ["[", "]"])
-    } else {
-        (StyleRole::Plain, ["(", ")"])
-    };
-    let style = theme.style(role);
-    let value = number_text(view, node.id).unwrap_or_default();
-    let derivative = if view.is_backward() { derivative_text(view, node.id).unwrap_or_default() } else { String::new() };
-    let (forward, backward) = (theme.style(StyleRole::Forward), theme.style(StyleRole::Backward).bold());
-    let gradient = view.network().gradient_of(node.id);
-    let spot_of_pass = Spot::entry(gradient.filter(|_| view.is_backward()).unwrap_or(node.id), 0);
-    let mut add_spot = |x: u16, y: u16, text: &str, spot: Spot| {
-        let wide = u16::try_from(width(text)).unwrap_or(0).min(area.width.saturating_sub(x));
-        spots.add(Rect { x: area.x + x, y: area.y + y, width: wide, height: 1 }, spot);
-    };
-    if is_roomy {
-        let name = format!("{before}{}{after}", node.name);
-        text_at(buf, area, x, y, &name, style);
-        add_spot(x, y, &name, spot_of_pass);
-        if let Some(above) = y.checked_sub(1) {
-            text_at(buf, area, x + 1, above, &value, forward);
-            add_spot(x + 1, above, &value, Spot::entry(node.id, 0));
-        }
-        text_at(buf, area, x + 1, y + 1, &derivative, backward);
-        if let Some(gradient) = gradient {
-            add_spot(x + 1, y + 1, &derivative, Spot::entry(gradient, 0));
-        }
-        return;
-    }
-    // blanks around each text separate numbers from lines
-    let mut next = x.saturating_sub(1);
-    let mut write = |text: &str, style: Style, spot: Spot| {
-        text_at(buf, area, next, y, text, style);
-        add_spot(next, y, text, spot);
-        next += u16::try_from(width(text)).unwrap_or(0);
-    };
-    // `[a=3` has no closing bracket, because the number is beside the name
-    let is_marked = role != StyleRole::Plain;
-    write(if is_marked { before } else { " " }, if is_marked { style } else { Style::new() }, spot_of_pass);
-    write(&node.name, style, spot_of_pass);
-    if !value.is_empty() {
-        write("=", Style::new(), spot_of_pass);
-        write(&value, forward, Spot::entry(node.id, 0));
-    }
-    if !derivative.is_empty() {
-        write(" ", Style::new(), spot_of_pass);
-        write(&derivative, backward, Spot::entry(gradient.unwrap_or(node.id), 0));
-    }
-    write(" ", Style::new(), spot_of_pass);
 }

@@ -2,9 +2,8 @@
 //!
 //! Coordinates are columns and rows of screen cells, from the upper left corner of the picture.
 
-use super::layout::{GraphColumns, Plan};
-use super::nodes::{GraphNode, cells};
-use crate::text::width;
+use super::layout::{GraphColumns, NodeForm, Plan};
+use super::nodes::GraphNode;
 
 /// A line from one cell to another.
 pub type LineSegment = ((i32, i32), (i32, i32));
@@ -64,7 +63,7 @@ impl Plan {
         for (column, &(x, column_width)) in places.iter().enumerate().filter(|(column, _)| (start..end).contains(&(column + first))) {
             let Some(y) = edge_row(column) else { continue };
             // the line begins after the name of the node, its brackets and a blank
-            let name_width = cells(width(&nodes[from].name)) + if self.is_roomy { 3 } else { 1 };
+            let name_width = nodes[from].label_width() + if self.form == NodeForm::Beside { 1 } else { 3 };
             let taken = if column + first == start { name_width } else { 0 };
             if is_visible(&y) {
                 lines.push(((x + taken.min(column_width), y), (x + column_width, y)));

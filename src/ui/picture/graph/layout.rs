@@ -1,4 +1,4 @@
-//! Computes the layout of a scalar graph: the columns that fit, and a row for each node and for each line that passes through a column.
+//! Computes the layout of a graph: the columns that fit, and a row for each node and for each line that passes through a column.
 //!
 //! This is a layered drawing. A node is one column to the right of the rightmost node that it reads; an input is one column to the left of its first reader. The *depth* of a
 //! node is its column in the whole graph. An *item* of a column is a node, or a line that passes through the column. An edge that spans several columns has an item in
@@ -21,8 +21,34 @@ use std::ops::Range;
 
 use super::nodes::{Few, GraphNode, cells};
 
-/// The spacings that are tried: the distance from node to node in rows, and whether value and derivative are above and below the node (`true`) or beside it (`false`).
-const SPACINGS: [(i32, bool); 8] = [(12, true), (9, true), (6, true), (5, true), (4, true), (3, true), (2, false), (1, false)];
+/// The places of a node's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeForm {
+    /// Value and derivative are beside the name.
+    Beside,
+    /// The value is above the name, the derivative below.
+    Around,
+    /// As `Around`, with a heat map of the whole tensor above the value and one below the derivative.
+    Maps,
+}
+
+/// The spacings that are tried: the distance from node to node in rows, and the form of the nodes.
+const SPACINGS: [(i32, NodeForm); 8] = [
+    (12, NodeForm::Around),
+    (9, NodeForm::Around),
+    (6, NodeForm::Around),
+    (5, NodeForm::Around),
+    (4, NodeForm::Around),
+    (3, NodeForm::Around),
+    (2, NodeForm::Beside),
+    (1, NodeForm::Beside),
+];
+
+/// The distances between the lines of two nodes that are tried with heat maps.
+const MAP_SPACINGS: [(i32, NodeForm); 3] = [(5, NodeForm::Maps), (3, NodeForm::Maps), (2, NodeForm::Maps)];
+
+/// The fewest columns of a picture with heat maps. If not even these fit, there are no heat maps.
+const MIN_MAP_COLUMNS: usize = 3;
 
 /// The smallest and largest gap between two columns, in cells.
 const GAP: (i32, i32) = (4, 30);
@@ -52,14 +78,15 @@ pub struct LayoutItem {
     pub is_node: bool,
     /// The column in the picture, from 0.
     pub column: usize,
+    /// The lines above and below the row that the item needs besides those of the form.
+    lines: [i32; 2],
     /// In units of 1 / [`PART`] of a row.
     row: i32,
 }
 
 /// The layout of a graph.
 pub struct Plan {
-    /// `true` if value and derivative are above and below a node, `false` if they are beside it.
-    pub is_roomy: bool,
+    pub form: NodeForm,
     pub columns: GraphColumns,
     pub items: Vec<LayoutItem>,
     /// The index of each item, by its `source` and its column. Empty before [`Plan::place_items`].
@@ -87,10 +114,10 @@ impl LayoutItem {
 }
 
 /// Returns the width of the widest node of each column.
-fn column_widths(nodes: &[GraphNode], deepest: usize, is_roomy: bool) -> Vec<i32> {
+fn column_widths(nodes: &[GraphNode], deepest: usize, form: NodeForm) -> Vec<i32> {
     let mut widths = vec![1; deepest + 1];
     for node in nodes {
-        widths[node.depth] = widths[node.depth].max(node.widths[usize::from(is_roomy)]);
+        widths[node.depth] = widths[node.depth].max(node.widths[form as usize]);
     }
     widths
 }
@@ -145,26 +172,37 @@ impl Plan {
     /// as many of its other nodes as possible.
     pub fn best(nodes: &[GraphNode], to_show: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
-        let widths = [false, true].map(|is_roomy| column_widths(nodes, deepest, is_roomy));
-        let columns = |is_roomy: bool, most: usize| GraphColumns::new(nodes, to_show, &widths[usize::from(is_roomy)], width, most);
-        // the largest numbers of columns that fit, with numbers beside the nodes, and with numbers above and below
-        let fitting = [false, true].map(|is_roomy| columns(is_roomy, deepest + 1).places.len());
-        for most in (2.min(deepest + 1)..=fitting[0].max(fitting[1])).rev() {
-            let mut plans = [None, None];
-            for (spacing, is_roomy) in SPACINGS.into_iter().filter(|(_, is_roomy)| fitting[usize::from(*is_roomy)] >= most) {
-                let slot = &mut plans[usize::from(is_roomy)];
-                let plan = slot.get_or_insert_with(|| Self::new(nodes, is_roomy, columns(is_roomy, most), (0, height)));
+        let widths = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| column_widths(nodes, deepest, form));
+        let columns = |form: NodeForm, most: usize| GraphColumns::new(nodes, to_show, &widths[form as usize], width, most);
+        // the largest numbers of columns that fit in each form
+        let fitting = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| columns(form, deepest + 1).places.len());
+        let planned = |spacings: &[(i32, NodeForm)], most: usize| {
+            let mut plans = [const { None }; 3];
+            for &(spacing, form) in spacings.iter().filter(|(_, form)| fitting[*form as usize] >= most) {
+                let slot = &mut plans[form as usize];
+                let plan = slot.get_or_insert_with(|| Self::new(nodes, form, columns(form, most), (0, height)));
                 if plan.can_fit(spacing)
                     && plan.place_items(nodes, spacing)
                     && let Some(mut plan) = slot.take()
                 {
                     plan.centre();
-                    return plan;
+                    return Some(plan);
                 }
             }
+            None
+        };
+        if nodes.iter().any(|node| node.map.is_some()) {
+            let mut with_maps = (MIN_MAP_COLUMNS.min(fitting[NodeForm::Maps as usize])..=fitting[NodeForm::Maps as usize]).rev();
+            if let Some(plan) = with_maps.find_map(|most| planned(&MAP_SPACINGS, most)) {
+                return plan;
+            }
         }
-        let (spacing, is_roomy) = if height < MIN_ROOMY_HEIGHT { (1, false) } else { (3, true) };
-        let mut plan = Self::new(nodes, is_roomy, columns(is_roomy, 2), (1, height - 1));
+        let most_columns = fitting[NodeForm::Beside as usize].max(fitting[NodeForm::Around as usize]);
+        if let Some(plan) = (2.min(deepest + 1)..=most_columns).rev().find_map(|most| planned(&SPACINGS, most)) {
+            return plan;
+        }
+        let (spacing, form) = if height < MIN_ROOMY_HEIGHT { (1, NodeForm::Beside) } else { (3, NodeForm::Around) };
+        let mut plan = Self::new(nodes, form, columns(form, 2), (1, height - 1));
         if !plan.place_items(nodes, spacing) {
             plan.scroll(to_show);
         }
@@ -184,7 +222,7 @@ impl Plan {
     }
 
     /// Returns a plan with the items of each column, but without the rows of the items. Nodes and their numbers have to fit between the rows `top` and `bottom`.
-    fn new(nodes: &[GraphNode], is_roomy: bool, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
+    fn new(nodes: &[GraphNode], form: NodeForm, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
         let mut items = Vec::new();
         for (source, node) in nodes.iter().enumerate() {
             let reader_depths = node.readers.iter().map(|reader| nodes[*reader].depth);
@@ -193,12 +231,15 @@ impl Plan {
             let farthest = reader_depths.filter(|depth| is_shown || columns.column_of(*depth).is_some()).max().unwrap_or(0);
             for depth in node.depth.max(columns.first)..farthest.max(node.depth + 1) {
                 let Some(column) = columns.column_of(depth) else { break };
-                items.push(LayoutItem { source, is_node: depth == node.depth, column, row: 0 });
+                let is_node = depth == node.depth;
+                let lines = if is_node && form == NodeForm::Maps { node.lines } else { [0, 0] };
+                items.push(LayoutItem { source, is_node, column, lines, row: 0 });
             }
         }
-        // a row for the numbers above, and one for the numbers below
-        let margin = i32::from(is_roomy);
-        Self { is_roomy, columns, items, item_at: BTreeMap::new(), rows: top + margin..bottom - margin }
+        // rows for what is above the names, and for what is below them
+        let most_lines = |side: usize| items.iter().map(|item: &LayoutItem| item.lines[side]).max().unwrap_or(0);
+        let [above, below] = if form == NodeForm::Around { [1, 1] } else { [most_lines(0), most_lines(1)] };
+        Self { form, columns, items, item_at: BTreeMap::new(), rows: top + above..bottom - below }
     }
 
     /// Returns the neighbours of each item: the items to the left that are connected to it, and those to the right.
@@ -216,14 +257,16 @@ impl Plan {
         links
     }
 
-    /// Returns the smallest distance from an item to the next item below, in rows. The distance between two nodes is `spacing`.
+    /// Returns the smallest distance from an item to the next item below, in rows. The distance between two nodes, or between their lines, is `spacing`.
     fn min_distance(&self, upper: usize, lower: usize, spacing: i32) -> i32 {
-        match (self.items[upper].is_node, self.items[lower].is_node) {
+        let lines = self.items[upper].lines[1] + self.items[lower].lines[0];
+        let distance = match (self.items[upper].is_node, self.items[lower].is_node) {
             (true, true) => spacing,
             (false, false) => 1,
-            _ if self.is_roomy => 2,
+            _ if self.form == NodeForm::Around => 2,
             _ => 1,
-        }
+        };
+        lines + distance
     }
 
     /// Gives each item a row near the mean row of its neighbours. Nodes are at least `spacing` rows from each other. Returns whether all items fit.

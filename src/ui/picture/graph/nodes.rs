@@ -1,4 +1,4 @@
-//! Chooses the nodes of a scalar graph that are laid out, and the column of each.
+//! Chooses the nodes of a graph that are laid out, and the column and the texts of each.
 
 use std::collections::HashMap;
 
@@ -6,11 +6,15 @@ use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use crate::network::{Id, Role};
+use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
+use crate::ui::picture::graph::heat::HeatMap;
 use crate::ui::view::View;
 
 /// The largest width of a node's name, in cells.
 const MAX_NAME: usize = 12;
+/// The largest width of the text of a part of a statement, in cells.
+const MAX_PIECE: usize = 22;
 
 /// Indices of nodes or tensors. Most nodes read and are read by few others, so a picture of a hundred nodes takes no hundreds of allocations.
 pub type Few = SmallVec<[usize; 4]>;
@@ -20,6 +24,14 @@ pub struct GraphNode {
     /// The tensor of the node's value.
     pub id: Id,
     pub name: CompactString,
+    /// The text after the name: the part of a statement, and the shape. Empty for a single number.
+    pub note: String,
+    /// `true` if there is a line for a number above the name, and for one below. A tensor has one only if this op computes or reads it.
+    pub has_number: [bool; 2],
+    /// The size of the heat map of the node's tensor; `None` for a single number and for a large tensor.
+    pub map: Option<HeatMap>,
+    /// The lines above and below the name in [`NodeForm::Maps`](super::layout::NodeForm::Maps).
+    pub lines: [i32; 2],
     /// The column of the node in the whole graph, from 0.
     pub depth: usize,
     /// The indices of the chosen nodes that this node reads, ascending.
@@ -28,11 +40,39 @@ pub struct GraphNode {
     pub readers: Few,
     /// `true` if the node reads no node of the graph, because it is an input.
     pub is_given: bool,
-    /// The width in cells if the numbers are beside the node, then the width if they are above and below.
+    /// The width in cells if the numbers are beside the node, then the width if they are above and below, then the width with heat maps.
     ///
     /// A number that is not computed yet reserves the usual width, or the width of a whole number if all inputs are whole. So the picture seldom moves when the number
     /// is computed.
-    pub widths: [i32; 2],
+    pub widths: [i32; 3],
+}
+
+impl GraphNode {
+    /// Returns the width of the name and the note, without brackets.
+    pub fn label_width(&self) -> i32 {
+        let note = if self.note.is_empty() { 0 } else { width(&self.note) + 1 };
+        cells(width(&self.name) + note)
+    }
+}
+
+/// The details of nodes that are tensors. The more details, the fewer nodes have room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// `true` if the part of a statement is written after its name.
+    pub pieces: bool,
+    /// `true` if the shape is written after the name.
+    pub shapes: bool,
+    /// `true` if all small tensors have heat maps, `false` if only those of this op have.
+    pub all_maps: bool,
+}
+
+/// The nodes that are laid out.
+pub struct GraphNodes {
+    pub nodes: Vec<GraphNode>,
+    /// `true` if they are all nodes of the graph.
+    pub are_all: bool,
+    /// `true` if some node is not a single number.
+    pub has_tensors: bool,
 }
 
 /// The cells reserved for a whole number that is not computed yet.
@@ -48,12 +88,23 @@ fn reads(view: &View<'_>, id: Id) -> Few {
     op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied())).collect()
 }
 
-/// Returns the tensors of the chosen nodes, in the order of the graph.
-fn chosen_nodes(view: &View<'_>) -> Vec<Id> {
+/// Returns whether a tensor is not a single number.
+fn is_tensor(view: &View<'_>, id: Id) -> bool {
+    !view.network().tensor(id).shape.is_empty()
+}
+
+/// Returns the tensors of the chosen nodes, in the order of the graph, and whether they are all nodes.
+fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
     let network = view.network();
     let is_node = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_));
     if network.tensors().len() <= 2 * MAX_NODES {
-        return (0..network.tensors().len()).filter(is_node).collect();
+        let mut all: Vec<Id> = (0..network.tensors().len()).filter(is_node).collect();
+        if all.iter().any(|id| is_tensor(view, *id)) {
+            // a size such as `n = x.shape[0]` that no node reads says nothing
+            let is_read = |id: Id| network.readers(id).iter().any(|reader| is_node(&network.ops()[reader.op].output));
+            all.retain(|id| *id == view.neuron(view.output) || network.producer(*id).is_some() || is_read(*id));
+        }
+        return (all, true);
     }
     // breadth-first from the current node, along the edges in both directions
     let mut found = vec![view.neuron(view.output)];
@@ -70,13 +121,38 @@ fn chosen_nodes(view: &View<'_>) -> Vec<Id> {
         }
     }
     found.sort_unstable();
-    found
+    (found, false)
+}
+
+/// Returns the text after the name of a node: the part of a statement that it computes, and its shape.
+fn note(view: &View<'_>, id: Id, details: Details) -> String {
+    let info = view.network().tensor(id);
+    let letter = &info.symbol.letter;
+    let piece = if details.pieces && *letter != *info.name {
+        let inner = letter.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(letter);
+        cut(inner, MAX_PIECE)
+    } else {
+        String::new()
+    };
+    let shape = if details.shapes && is_tensor(view, id) { shape_on_screen(&info.shape) } else { String::new() };
+    [piece, shape].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the entry of a tensor whose number the picture shows: the only one, or the one that this step computes or reads; `None` if there is no such entry.
+pub fn shown_entry(view: &View<'_>, id: Id) -> Option<usize> {
+    if !is_tensor(view, id) {
+        return Some(0);
+    }
+    let read = || view.sources_now().iter().find(|source| source.tensor == id).map(|source| source.at);
+    if id == view.output { Some(view.at.entry) } else { read() }
 }
 
 /// Returns the chosen nodes. Each is after the nodes that it reads.
-pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
+pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
     let network = view.network();
-    let chosen = chosen_nodes(view);
+    let (chosen, are_all) = chosen_nodes(view);
+    let has_tensors = chosen.iter().any(|id| is_tensor(view, *id));
+    let of_op: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let mut inputs = chosen.iter().filter(|id| network.producer(**id).is_none()).filter_map(|id| view.number(*id, 0));
     let expected_width = if inputs.all(|number| number.fract() == 0.0) { WHOLE } else { view.digits.typical_width() };
     let mut nodes: Vec<GraphNode> = Vec::with_capacity(chosen.len());
@@ -96,13 +172,27 @@ pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
         let depth = reads.iter().map(|&read| nodes[read].depth + 1).max().unwrap_or(0);
         let name = CompactString::from(cut(&info.name, MAX_NAME));
         let number_width = |id: Id| {
+            if is_tensor(view, id) {
+                return if of_op.contains(&id) { view.digits.typical_width() } else { 0 };
+            }
             let known_width = view.entry_text(id, 0).map_or(0, |text| width(&text));
             if network.producer(id).is_some() { known_width.max(expected_width) } else { known_width }
         };
-        let (value, derivative) = (number_width(id), network.gradient_of(id).map_or(0, number_width));
+        let gradient = network.gradient_of(id);
+        let (value, derivative) = (number_width(id), gradient.map_or(0, number_width));
+        let note = if has_tensors { note(view, id, details) } else { String::new() };
+        let label = width(&name) + if note.is_empty() { 0 } else { width(&note) + 1 };
         // beside: blanks and `=` separate name and numbers; above and below: brackets around the name, and a blank on either side
-        let widths = [width(&name) + value + derivative + 3, (width(&name) + 4).max(value + 2).max(derivative + 2)];
-        nodes.push(GraphNode { id, name, depth, reads, readers: Few::new(), is_given: operands.is_empty(), widths: widths.map(cells) });
+        let around = (label + 4).max(value + 2).max(derivative + 2);
+        let [is_value_shown, is_derivative_shown] = [Some(id), gradient].map(|id| id.is_some_and(|id| of_op.contains(&id)));
+        let has_map = details.all_maps || is_value_shown || is_derivative_shown;
+        let map = HeatMap::of(view, &info.shape).filter(|_| has_map);
+        let widths = [label + value + derivative + 3, around, around.max(map.map_or(0, |map| map.width + 2))].map(cells);
+        let has_number = [is_value_shown, is_derivative_shown].map(|is_shown| is_shown || !is_tensor(view, id));
+        let lines = has_number.map(|has_number| usize::from(has_number) + map.map_or(0, |map| map.lines));
+        let lines = [lines[0], if view.is_backward() && gradient.is_some() { lines[1] } else { 0 }].map(cells);
+        let is_given = operands.is_empty();
+        nodes.push(GraphNode { id, name, note, has_number, map, lines, depth, reads, readers: Few::new(), is_given, widths });
     }
     // an input is in the column before the first node that reads it
     for i in 0..nodes.len() {
@@ -112,7 +202,7 @@ pub fn nodes(view: &View<'_>) -> Vec<GraphNode> {
             nodes[i].depth = depth - 1;
         }
     }
-    nodes
+    GraphNodes { nodes, are_all, has_tensors }
 }
 
 /// Converts a number of cells to the type of coordinates.

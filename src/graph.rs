@@ -1,0 +1,306 @@
+//! Graphs: reads the text of a forward pass, a subset of Python with the functions of NumPy and PyTorch, into operations on tensors.
+//!
+//! The text is read and never executed. Every shape is known before the first number is computed: [`python`](crate::python) makes a syntax tree,
+//! `statement` carries out the statements on values that are tensors without numbers, numbers that are known, or lists of these, and each operation on a
+//! tensor becomes a node. `loss = ((x @ W - t)**2).mean()` has the nodes
+//!
+//! ```text
+//! loss.1 = x @ W
+//! loss.2 = loss.1 - t
+//! loss.3 = loss.2**2
+//! loss.4 = loss.3.sum()
+//! loss   = loss.4 * (1/n)
+//! ```
+//!
+//! A name that is assigned several times has a tensor for each assignment: `h@1`, `h@2`, …, and the last one is `h`.
+
+#![allow(clippy::similar_names)] // axis and axes, start, stop and step are NumPy's words
+
+mod accidents;
+mod arithmetic;
+mod attribute;
+mod call;
+mod dispatch;
+mod expression;
+mod functions;
+mod index;
+mod masks;
+mod operands;
+mod reader;
+mod statement;
+mod value;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use compact_str::{CompactString, format_compact};
+
+use crate::network::{GraphLeaf, Node};
+use crate::op::layer::Reported;
+use crate::python::{self, tree::Span};
+use crate::tensor::Tensor;
+pub use functions::registry::names as function_names;
+use reader::{Binding, GraphReader, TensorName, TensorOrigin};
+use value::{Number, Scalar, Value};
+
+/// The largest number of statements and operations.
+pub const MAX_OPERATIONS: usize = 100_000;
+/// The largest number of faults that are kept.
+pub const MAX_FAULTS: usize = 50;
+
+/// A fault or a warning, with its position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphFault {
+    /// The number of the text.
+    pub piece: usize,
+    /// The position in this text.
+    pub span: Span,
+    /// The message.
+    pub message: String,
+    /// The help text; may be empty.
+    pub help: String,
+}
+
+/// A tensor that the scenario gives: an input or a constant.
+#[derive(Clone, Debug)]
+pub struct GivenTensor {
+    /// The name.
+    pub name: CompactString,
+    /// The numbers; `None` if the tensor has a fault, which is reported.
+    pub value: Option<Arc<Tensor>>,
+    /// `true` for an input, which has a derivative; `false` for a constant.
+    pub is_input: bool,
+    /// `true` for a constant of `true` and `false`.
+    pub is_mask: bool,
+}
+
+/// Claims the memory of a tensor of a shape, which is made at a position of a text; the error says that a fault is reported.
+pub type Claim<'c> = dyn FnMut(usize, &Span, &[usize]) -> Result<(), Reported> + 'c;
+
+/// The names of the axes of tensors, by tensor.
+pub type AxisNames = HashMap<CompactString, Vec<CompactString>>;
+
+/// The result of reading a graph.
+#[derive(Debug, Default)]
+pub struct GraphResult {
+    /// The given tensors and the constants of the text.
+    pub leaves: Vec<GraphLeaf>,
+    /// The operations, in the order of the forward pass. They read the leaves, numbered from 0, and the nodes after them.
+    pub nodes: Vec<Node>,
+    /// The position of each node.
+    pub positions: Vec<(usize, Span)>,
+    /// The output: the number of a leaf or a node; `None` after a fault.
+    pub output: Option<usize>,
+    /// The faults.
+    pub faults: Vec<GraphFault>,
+    /// The names without a value, each with the position of its first use.
+    pub missing: Vec<(CompactString, usize, Span)>,
+    /// Lines that are valid, but perhaps not meant.
+    pub warnings: Vec<GraphFault>,
+    /// Lines that have no meaning for the graph and are left out.
+    pub left_out: Vec<(usize, Span)>,
+    /// The names of all tensors, also after faults.
+    pub names: BTreeSet<String>,
+    /// `true` if a name has no value because of a fault, which may be one of a given tensor.
+    pub has_unknown: bool,
+    /// The last assignment, if it makes no tensor: its position, and the kind of its value.
+    pub no_tensor: Option<(usize, Span, &'static str)>,
+    /// The shapes of all tensors that a statement assigns or that are given, by name.
+    pub shapes: Vec<(String, Vec<usize>)>,
+}
+
+/// Reads a graph. `pieces` are its texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the tensor that the last statement assigns.
+/// `claim` claims the memory of a tensor of a shape, at a position.
+pub fn read(pieces: &[&str], given: Vec<GivenTensor>, axes: AxisNames, output: Option<&str>, claim: &mut Claim<'_>) -> GraphResult {
+    let mut reader = GraphReader {
+        pieces,
+        piece: 0,
+        names: HashMap::new(),
+        axes,
+        versions: HashMap::new(),
+        list_parts: HashMap::new(),
+        tensors: Vec::new(),
+        leaves: Vec::new(),
+        nodes: Vec::new(),
+        fresh: Vec::new(),
+        copied: Vec::new(),
+        faults: Vec::new(),
+        missing: Vec::new(),
+        missing_names: HashSet::new(),
+        warnings: Vec::new(),
+        left_out: Vec::new(),
+        output: None,
+        has_returned: false,
+        no_tensor: None,
+        operations: 0,
+        claim,
+    };
+    for tensor in given {
+        give(&mut reader, tensor);
+    }
+    for (piece, text) in pieces.iter().enumerate() {
+        reader.piece = piece;
+        let program = python::parse(text);
+        for python::SyntaxError { span, message, help } in program.errors {
+            reader.fail(&span, message, help);
+        }
+        reader.run(&program.statements);
+    }
+    finish(reader, output)
+}
+
+/// Adds a given tensor, and binds its name.
+fn give(reader: &mut GraphReader<'_, '_>, tensor: GivenTensor) {
+    let GivenTensor { name, value, is_input, is_mask } = tensor;
+    let Some(value) = value else {
+        reader.names.insert(name, Binding::Faulty);
+        return;
+    };
+    let number = value.first().copied().filter(|_| !is_input && value.ndim() == 0 && !is_mask);
+    let id = reader.leaf(TensorName { base: name.clone(), version: 0, part: 0 }, value, is_input, is_mask);
+    reader.name_axes(id);
+    let value = match number {
+        Some(x) => {
+            #[allow(clippy::cast_possible_truncation)] // a whole number below 10¹⁵
+            let value = if x.fract() == 0.0 && x.abs() < 1e15 { Scalar::Integer(x as i64) } else { Scalar::Float(x) };
+            Value::Number(Number { value, tensor: Some(id) })
+        }
+        None => Value::Tensor(id),
+    };
+    reader.names.insert(name, Binding::Known(value));
+}
+
+/// Numbers and names everything.
+fn finish(reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
+    let mut reader = reader;
+    let inputs = reader.leaves.len();
+    let number_of = |reader: &GraphReader<'_, '_>, id: usize| match reader.tensors[id].origin {
+        TensorOrigin::Leaf(leaf) => leaf,
+        TensorOrigin::Node(node) => inputs + node,
+    };
+    let has_faults = !reader.faults.is_empty() || !reader.missing.is_empty();
+    let chosen = match output {
+        Some(name) => match reader.names.get(name) {
+            Some(Binding::Known(Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }))) => Some(*id),
+            _ => None,
+        },
+        None => reader.output.as_ref().map(|(id, ..)| *id),
+    };
+    if let Some(id) = chosen.filter(|_| !has_faults) {
+        check_output(&mut reader, id);
+    }
+    let uses = Uses::of(&reader, chosen);
+    let versions = reader.versions.clone();
+    let text_of = |name: &TensorName| name_text(name, versions.get(&name.base).copied().unwrap_or(0));
+    let given: HashSet<&str> = reader.leaves.iter().filter(|leaf| leaf.name.version == 0).map(|leaf| leaf.name.base.as_str()).collect();
+    let alias_of = |name: &TensorName| {
+        let is_last_of_several = name.part == 0 && versions.get(&name.base).is_some_and(|count| *count > 1 && *count == name.version);
+        let is_last_of_input = given.contains(name.base.as_str()) && name.version > 0;
+        (is_last_of_several || is_last_of_input).then(|| format_compact!("{}@{}", name.base, name.version))
+    };
+    let leaves: Vec<GraphLeaf> = reader
+        .leaves
+        .iter()
+        .zip(&uses.leaves)
+        .map(|(leaf, is_wanted)| GraphLeaf {
+            name: text_of(&leaf.name).into(),
+            value: Arc::clone(&leaf.value),
+            is_differentiated: leaf.is_input && *is_wanted,
+        })
+        .collect();
+    // a piece of the text that occurs several times, such as x[t] in a loop, is no name
+    let mut pieces: HashMap<&str, usize> = HashMap::new();
+    for node in &reader.nodes {
+        *pieces.entry(node.symbol.as_str()).or_default() += usize::from(node.name.part > 0);
+    }
+    let is_unique = |symbol: &str| !symbol.is_empty() && pieces.get(symbol).is_none_or(|count| *count < 2);
+    let nodes: Vec<Node> = reader
+        .nodes
+        .iter()
+        .enumerate()
+        .map(|(n, node)| Node {
+            name: text_of(&node.name).into(),
+            alias: alias_of(&node.name),
+            symbol: if node.name.part == 0 { None } else { Some(node.symbol.clone()).filter(|symbol| is_unique(symbol)) },
+            function: Arc::clone(&node.function),
+            reads: node.reads.iter().map(|id| number_of(&reader, *id)).collect(),
+            is_differentiated: reader.tensors[node.tensor].flows && uses.nodes[n],
+        })
+        .collect();
+    let names = leaves.iter().map(|leaf| leaf.name.clone()).chain(nodes.iter().map(|node| node.name.clone()));
+    let names = names.chain(reader.names.keys().map(ToString::to_string)).collect();
+    let named = |name: &TensorName, shape: &[usize]| (name.part == 0).then(|| (text_of(name).to_string(), shape.to_vec()));
+    let shapes = reader.tensors.iter().filter_map(|tensor| match tensor.origin {
+        TensorOrigin::Leaf(leaf) => named(&reader.leaves[leaf].name, &tensor.shape),
+        TensorOrigin::Node(node) => named(&reader.nodes[node].name, &tensor.shape),
+    });
+    let shapes = shapes.collect();
+    GraphResult {
+        has_unknown: reader.names.values().any(|binding| matches!(binding, Binding::Faulty)),
+        no_tensor: reader.no_tensor.clone(),
+        shapes,
+        output: chosen.map(|id| number_of(&reader, id)),
+        positions: reader.nodes.iter().map(|node| node.at.clone()).collect(),
+        leaves,
+        nodes,
+        names,
+        faults: reader.faults,
+        missing: reader.missing,
+        warnings: reader.warnings,
+        left_out: reader.left_out,
+    }
+}
+
+/// Checks that the output is one number.
+fn check_output(reader: &mut GraphReader<'_, '_>, id: usize) {
+    let shape = reader.shape(id).to_vec();
+    if shape.iter().product::<usize>() == 1 {
+        return;
+    }
+    let (piece, span) = match reader.tensors[id].origin {
+        TensorOrigin::Node(node) => reader.nodes[node].at.clone(),
+        TensorOrigin::Leaf(_) => (reader.pieces.len().saturating_sub(1), 0..0),
+    };
+    reader.piece = piece;
+    let (described, name) = (reader.describe(id), reader.name_of(id));
+    let message = format!("the output {described} is not a single number, so it has no gradient");
+    reader.fail(&span, message, format!("add a line J = {name}.sum(), or J = ({name} * G).sum() with an upstream gradient G"));
+}
+
+/// The tensors that are used as values: as the output, by a node that is used as a value, or not at all. A tensor that is only used as an index, a class or a
+/// mask is not one of them, also if it is copied or compared before.
+struct Uses {
+    leaves: Vec<bool>,
+    nodes: Vec<bool>,
+}
+
+impl Uses {
+    fn of(reader: &GraphReader<'_, '_>, output: Option<usize>) -> Self {
+        let mut is_used = vec![false; reader.tensors.len()];
+        let mut is_value = vec![false; reader.tensors.len()];
+        let mut uses = Self { leaves: vec![true; reader.leaves.len()], nodes: vec![true; reader.nodes.len()] };
+        for (n, node) in reader.nodes.iter().enumerate().rev() {
+            let id = node.tensor;
+            uses.nodes[n] = is_value[id] || !is_used[id] || output == Some(id);
+            for (id, is_selector) in node.reads.iter().zip(&node.is_selector) {
+                is_used[*id] = true;
+                // a copy of an index is an index; a comparison of a tensor is no index of it
+                is_value[*id] |= !is_selector && (uses.nodes[n] || !node.is_copy);
+            }
+        }
+        for (id, tensor) in reader.tensors.iter().enumerate() {
+            if let TensorOrigin::Leaf(leaf) = tensor.origin {
+                uses.leaves[leaf] = is_value[id] || !is_used[id];
+            }
+        }
+        uses
+    }
+}
+
+/// Returns the text of a name. `count` is the number of assignments to it.
+fn name_text(name: &TensorName, count: usize) -> CompactString {
+    let TensorName { base, version, part } = name;
+    // the last assignment has the plain name; an input that is assigned again is x@0
+    let versioned = if *version == count { base.clone() } else { format_compact!("{base}@{version}") };
+    if *part == 0 { versioned } else { format_compact!("{versioned}.{part}") }
+}

@@ -1,0 +1,79 @@
+//! Warnings of shapes that are broadcast by accident: a vector against a column, or two axes with different names.
+
+use compact_str::CompactString;
+
+use super::reader::{GraphReader, TensorOrigin};
+use super::value::TensorId;
+use crate::python::tree::Span;
+
+impl GraphReader<'_, '_> {
+    /// Says that the text writes the shape of a tensor, so that it is meant.
+    pub fn mark_written_shape(&mut self, id: TensorId) {
+        self.tensors[id].has_written_shape = true;
+    }
+
+    /// Gives a tensor the names of axes that the scenario has for it.
+    pub fn name_axes(&mut self, id: TensorId) {
+        let name = match self.tensors[id].origin {
+            TensorOrigin::Leaf(leaf) => &self.leaves[leaf].name.base,
+            TensorOrigin::Node(node) => &self.nodes[node].name.base,
+        };
+        if let Some(axes) = self.axes.get(name).filter(|axes| axes.len() == self.tensors[id].shape.len()) {
+            self.tensors[id].axes = axes.iter().cloned().map(Some).collect();
+        }
+    }
+
+    /// Returns the names of the axes of the result of an elementwise operation.
+    pub fn joined_axes(&self, reads: &[TensorId]) -> Vec<Option<CompactString>> {
+        let rank = reads.iter().map(|id| self.shape(*id).len()).max().unwrap_or(0);
+        let mut axes = vec![None; rank];
+        for id in reads {
+            let tensor = &self.tensors[*id];
+            for (n, name) in tensor.axes.iter().enumerate().filter(|(n, _)| tensor.shape[*n] != 1) {
+                let at = rank - tensor.shape.len() + n;
+                axes[at] = axes[at].take().or_else(|| name.clone());
+            }
+        }
+        if axes.iter().all(Option::is_none) { Vec::new() } else { axes }
+    }
+
+    /// Warns of two operands that are perhaps broadcast by accident.
+    pub fn warn_accidental(&mut self, reads: &[TensorId], span: &Span) {
+        let [a, b] = *reads else { return };
+        if !self.warn_of_names(a, b, span) {
+            self.warn_of_column(a, b, span);
+        }
+    }
+
+    /// Warns of an axis that meets an axis with another name. Returns whether it does.
+    fn warn_of_names(&mut self, a: TensorId, b: TensorId, span: &Span) -> bool {
+        let [left, right] = [a, b].map(|id| {
+            let tensor = &self.tensors[id];
+            tensor.axes.iter().zip(&tensor.shape).rev().map(|(name, size)| name.clone().filter(|_| *size != 1)).collect::<Vec<_>>()
+        });
+        let clash = left.into_iter().zip(right).find_map(|(left, right)| left.zip(right).filter(|(left, right)| left != right));
+        let Some((left, right)) = clash else { return false };
+        let message = format!("the axis \"{left}\" of {} meets the axis \"{right}\" of {}", self.describe(a), self.describe(b));
+        self.warn(span, message, "transpose one of them, or write None for an axis that is repeated");
+        true
+    }
+
+    /// Warns of [n] against [n, 1], which gives [n, n].
+    fn warn_of_column(&mut self, a: TensorId, b: TensorId, span: &Span) {
+        for (vector, column) in [(a, b), (b, a)] {
+            if let ([n], [rows, 1]) = (self.shape(vector), self.shape(column))
+                && n == rows
+                && *n > 1
+                && ![vector, column].iter().any(|id| self.tensors[*id].has_written_shape)
+            {
+                let n = *n;
+                let message = format!("{} and {} give {n}x{n}", self.describe(a), self.describe(b));
+                let [vector, column] = [vector, column].map(|id| self.name_of(id));
+                let help = format!(
+                    "if entry by entry is meant, write {column}[:, 0] or {vector}[:, None]; if {n}x{n} is meant, write {vector}[None, :]"
+                );
+                self.warn(span, message, help);
+            }
+        }
+    }
+}

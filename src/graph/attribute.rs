@@ -1,0 +1,86 @@
+//! Attributes such as `x.T` and `x.shape`, and the constants of modules such as `math.pi`.
+
+use std::f64::consts;
+
+use super::functions::{minmax, shape};
+use super::reader::GraphReader;
+use super::value::Value;
+use crate::op::layer::Reported;
+use crate::python::tree::{Span, Word};
+use crate::words::suggest;
+
+/// The modules whose names mean nothing before a function.
+pub const MODULES: &[&str] = &["torch", "nn", "F", "np", "numpy", "math"];
+/// The modules that are parts of these.
+pub const SUBMODULES: &[&str] = &["nn", "functional", "linalg", "special", "random", "init"];
+
+/// Names of modules that mean nothing here, such as data types.
+const MEANINGLESS: &[&str] = &[
+    "float", "float16", "float32", "float64", "double", "half", "bfloat16", "int", "int8", "int16", "int32", "int64", "long", "bool",
+    "bool_", "uint8", "cpu", "cuda", "strided",
+];
+
+/// Returns the constant of this name: `inf`, `nan`, `newaxis`.
+pub fn constant(name: &str) -> Option<Value> {
+    match name {
+        "inf" => Some(Value::float(f64::INFINITY)),
+        "nan" => Some(Value::float(f64::NAN)),
+        "newaxis" => Some(Value::None),
+        _ => None,
+    }
+}
+
+/// Returns the constant of this name in a module: `pi`, `e`, and data types, which mean nothing.
+pub fn of_module(name: &str) -> Option<Value> {
+    match name {
+        "pi" => Some(Value::float(consts::PI)),
+        "e" => Some(Value::float(consts::E)),
+        _ => MEANINGLESS.contains(&name).then_some(Value::None),
+    }
+}
+
+/// Returns an attribute of a value.
+///
+/// # Errors
+/// If there is no such attribute.
+pub fn get(reader: &mut GraphReader<'_, '_>, value: &Value, word: &Word, span: &Span) -> Result<Value, Reported> {
+    const KNOWN: &[&str] = &["T", "mT", "shape", "ndim", "size", "data", "values", "indices", "real", "dtype", "device"];
+    if let Value::Extremum(extremum) = value {
+        match word.text.as_str() {
+            "values" => return Ok(Value::Tensor(extremum.values)),
+            "indices" => return minmax::indices(reader, *extremum, span).map(Value::Tensor),
+            _ => {}
+        }
+    }
+    let name = word.text.as_str();
+    match name {
+        "dtype" | "device" => return Ok(Value::None),
+        "real" => return Ok(value.clone()),
+        _ => {}
+    }
+    if !matches!(value, Value::Tensor(_) | Value::Number(_) | Value::Extremum(_)) {
+        let message = format!("{} has no attribute {name}", value.kind());
+        return Err(reader.fail(&word.span, message, ""));
+    }
+    let dimensions = reader.shape_of(value);
+    match name {
+        "shape" => Ok(Value::tuple(dimensions.iter().map(|n| Value::size(*n)).collect())),
+        "ndim" => Ok(Value::size(dimensions.len())),
+        "size" => Ok(Value::size(dimensions.iter().product())),
+        "T" | "mT" => {
+            let id = reader.tensor(value, span)?;
+            shape::transposed(reader, id, name == "T", span).map(Value::Tensor)
+        }
+        "data" => {
+            let id = reader.tensor(value, span)?;
+            shape::detached(reader, id, span).map(Value::Tensor)
+        }
+        "grad" => {
+            Err(reader.fail(&word.span, "the gradients are computed by gradstep, and are no values of the forward pass", "leave it out"))
+        }
+        _ => {
+            let help = suggest::nearest(name, KNOWN.iter().copied()).map_or_else(String::new, suggest::did_you_mean);
+            Err(reader.fail(&word.span, format!("a tensor has no attribute {name}"), help))
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Evaluates expressions: arithmetic on known numbers at once, everything else as operations on tensors.
+
+use super::arithmetic;
+use super::attribute;
+use super::call::{Bound, Spelling};
+use super::dispatch;
+use super::functions::{products, registry};
+use super::index;
+use super::reader::{Binding, GraphReader, MAX_SOURCE};
+use super::value::Value;
+use crate::op::layer::Reported;
+use crate::op::operator::Operator;
+use crate::python::tree::{Argument, BinaryOperator, Comparison, Expr, ExprKind, Link, Span, UnaryOperator, Word};
+
+impl GraphReader<'_, '_> {
+    /// Evaluates an expression.
+    ///
+    /// # Errors
+    /// If it has a fault, which is reported, or uses a name whose statement has one.
+    pub fn evaluate(&mut self, expr: &Expr) -> Result<Value, Reported> {
+        let span = &expr.span;
+        match &expr.kind {
+            ExprKind::Integer(n) => arithmetic::exact(self, *n, span),
+            ExprKind::Float(x) => Ok(Value::float(*x)),
+            ExprKind::Text(text) => Ok(Value::Text(text.clone())),
+            ExprKind::Bool(flag) => Ok(Value::Bool(*flag)),
+            ExprKind::None => Ok(Value::None),
+            ExprKind::Ellipsis => Ok(Value::Ellipsis),
+            ExprKind::Name(name) => self.name(name, span),
+            ExprKind::Attribute(base, word) => self.attribute(base, word, span),
+            ExprKind::Call(function, arguments) => self.call(function, arguments, span),
+            ExprKind::Index(base, items) => {
+                // both are evaluated, so that the faults and the missing names of both are reported
+                let base_value = self.evaluate(base);
+                let items = self.index_items(items)?;
+                let base_value = base_value?;
+                index::get(self, &base_value, &items, span)
+            }
+            ExprKind::Slice(_) => Err(self.fail(span, "a slice is only possible in an index", "for example x[1:3]")),
+            ExprKind::Unary(operator, operand) => {
+                let value = self.evaluate(operand)?;
+                self.unary(*operator, value, span)
+            }
+            ExprKind::Chain(first, links) => self.chain(first, links),
+            ExprKind::Power(base, exponent) => {
+                let (base_value, exponent_value) = (self.evaluate(base), self.evaluate(exponent));
+                let (base_value, exponent_value) = (base_value?, exponent_value?);
+                if let Some((a, b)) = base_value.number().zip(exponent_value.number()) {
+                    return arithmetic::power(self, a, b, span);
+                }
+                self.elementwise(Operator::POW, &[base_value, exponent_value], span).map(Value::Tensor)
+            }
+            ExprKind::Compare(comparison, both) => {
+                let (left, right) = (self.evaluate(&both[0]), self.evaluate(&both[1]));
+                let (left, right) = (left?, right?);
+                self.compare(*comparison, &left, &right, span)
+            }
+            ExprKind::Tuple(items) => Ok(Value::tuple(self.evaluate_all(items)?)),
+            ExprKind::List(items) => Ok(Value::list(self.evaluate_all(items)?)),
+        }
+    }
+
+    fn evaluate_all(&mut self, items: &[Expr]) -> Result<Vec<Value>, Reported> {
+        // all items are evaluated, so that the faults of all are reported
+        let values: Vec<_> = items.iter().map(|item| self.evaluate(item)).collect();
+        values.into_iter().collect()
+    }
+
+    /// Returns the value of a name.
+    fn name(&mut self, name: &str, span: &Span) -> Result<Value, Reported> {
+        match self.names.get(name) {
+            Some(Binding::Known(value)) => return Ok(value.clone()),
+            Some(Binding::Faulty) => return Err(Reported),
+            None => {}
+        }
+        if let Some(value) = attribute::constant(name) {
+            return Ok(value);
+        }
+        if registry::find(name).is_some() {
+            let help = format!("write {name}(…)");
+            return Err(self.fail(span, format!("{name} is a function, but has no arguments here"), help));
+        }
+        if self.missing_names.insert(name.into()) {
+            self.missing.push((name.into(), self.piece, span.clone()));
+        }
+        Err(Reported)
+    }
+
+    fn attribute(&mut self, base: &Expr, word: &Word, span: &Span) -> Result<Value, Reported> {
+        if self.is_module(base) {
+            if let Some(value) = attribute::constant(&word.text).or_else(|| attribute::of_module(&word.text)) {
+                return Ok(value);
+            }
+            let message = format!("{} is a function, but has no arguments here", self.source(span));
+            return Err(self.fail(span, message, "write its arguments in parentheses"));
+        }
+        if is_self(base) {
+            return self.name(&word.text, span);
+        }
+        let value = self.evaluate(base)?;
+        attribute::get(self, &value, word, span)
+    }
+
+    /// Returns whether the expression is a module that means nothing here: `torch`, `np`, `torch.nn.functional`.
+    fn is_module(&self, expr: &Expr) -> bool {
+        match &expr.kind {
+            ExprKind::Name(name) => attribute::MODULES.contains(&name.as_str()) && !self.names.contains_key(name),
+            ExprKind::Attribute(base, word) => attribute::SUBMODULES.contains(&word.text.as_str()) && self.is_module(base),
+            _ => false,
+        }
+    }
+
+    fn call(&mut self, function: &Expr, arguments: &[Argument], span: &Span) -> Result<Value, Reported> {
+        match &function.kind {
+            ExprKind::Name(name) => match self.names.get(name) {
+                Some(Binding::Faulty) => Err(Reported),
+                Some(Binding::Known(_)) => {
+                    let help = if registry::find(name).is_some() {
+                        format!("choose another name for it, or write torch.{name}(…)")
+                    } else {
+                        "a product is written with *, and an entry with brackets: x[0]".to_owned()
+                    };
+                    Err(self.fail(&function.span, format!("{name} is a value here, not a function"), help))
+                }
+                None => {
+                    dispatch::check_name(self, name, Spelling::Bare, &function.span)?;
+                    let bound = self.arguments(arguments)?;
+                    dispatch::function(self, name, Spelling::Bare, bound, [span, &function.span])
+                }
+            },
+            ExprKind::Attribute(base, word) if self.is_module(base) => {
+                let spelling = if is_numpy(base) { Spelling::NumPy } else { Spelling::Torch };
+                dispatch::check_name(self, &word.text, spelling, &word.span)?;
+                let bound = self.arguments(arguments)?;
+                dispatch::function(self, &word.text, spelling, bound, [span, &function.span])
+            }
+            ExprKind::Attribute(base, word) if is_self(base) => {
+                let help = format!("write out what {} computes, for example x @ W.T + b, with W and b under [graph.inputs]", word.text);
+                Err(self.fail(span, format!("self.{}(…) calls a module, whose parameters are not known here", word.text), help))
+            }
+            ExprKind::Attribute(base, word) => {
+                dispatch::check_name(self, &word.text, Spelling::Method, &word.span)?;
+                // the receiver and the arguments are both evaluated, so that the faults of both are reported
+                let receiver = self.evaluate(base).map(|value| Bound { keyword: None, value, span: base.span.clone() });
+                let mut bound = self.arguments(arguments)?;
+                bound.insert(0, receiver?);
+                dispatch::function(self, &word.text, Spelling::Method, bound, [span, &word.span])
+            }
+            // nn.Softmax(dim=1)(x)
+            ExprKind::Call(..) => {
+                let help = "write the function: softmax(x, dim=-1), or x @ W.T + b with W and b under [graph.inputs]";
+                Err(self.fail(span, "this calls a module, which is not possible in a graph", help))
+            }
+            _ => Err(self.fail(span, "only a function can be called", "for example tanh(x)")),
+        }
+    }
+
+    fn arguments(&mut self, arguments: &[Argument]) -> Result<Vec<Bound>, Reported> {
+        let bound: Vec<_> = arguments
+            .iter()
+            .map(|Argument { keyword, value }| {
+                let evaluated = self.evaluate(value)?;
+                Ok(Bound { keyword: keyword.as_ref().map(|word| word.text.clone()), value: evaluated, span: value.span.clone() })
+            })
+            .collect();
+        bound.into_iter().collect()
+    }
+
+    /// Evaluates the items of an index.
+    ///
+    /// # Errors
+    /// As [`GraphReader::evaluate`].
+    pub fn index_items(&mut self, items: &[Expr]) -> Result<Vec<(Value, Span)>, Reported> {
+        let values: Vec<_> = items
+            .iter()
+            .map(|item| {
+                let ExprKind::Slice(ends) = &item.kind else { return Ok((self.evaluate(item)?, item.span.clone())) };
+                let mut slice = [None; 3];
+                for (end, expr) in slice.iter_mut().zip(ends) {
+                    let Some(expr) = expr else { continue };
+                    let value = self.evaluate(expr)?;
+                    *end = match value {
+                        Value::None => None,
+                        value => Some(arithmetic::integer(self, &value, "the end of a slice", &expr.span)?),
+                    };
+                }
+                Ok((Value::Slice(slice), item.span.clone()))
+            })
+            .collect();
+        values.into_iter().collect()
+    }
+
+    fn unary(&mut self, operator: UnaryOperator, value: Value, span: &Span) -> Result<Value, Reported> {
+        match (operator, value.number()) {
+            (UnaryOperator::Plus, Some(_)) => Ok(value),
+            (UnaryOperator::Plus, None) => self.operand(&value, span).map(|_| value),
+            (UnaryOperator::Minus, Some(number)) => arithmetic::negated(self, number, span),
+            (UnaryOperator::Minus, None) => self.elementwise(Operator::Neg, &[value], span).map(Value::Tensor),
+            (UnaryOperator::Invert, _) => {
+                if let Value::Bool(flag) = value {
+                    return Ok(Value::Bool(!flag));
+                }
+                self.mask("~", &[value], span)
+            }
+        }
+    }
+
+    fn chain(&mut self, first: &Expr, links: &[Link]) -> Result<Value, Reported> {
+        let mut so_far = self.evaluate(first);
+        for link in links {
+            // the right operand is evaluated after a fault of the left one too, so that the faults of both are reported
+            let right = self.evaluate(&link.right);
+            let span = first.span.start..link.right.span.end;
+            let span = self.with_parentheses(&span);
+            so_far = match (so_far, right) {
+                (Ok(left), Ok(right)) => self.binary(link.operator, left, right, &span),
+                _ => Err(Reported),
+            };
+        }
+        so_far
+    }
+
+    /// Widens a position by the parentheses that the first operand begins with or the last one ends with: in `(a + b) * c` the span of a + b has none.
+    fn with_parentheses(&self, span: &Span) -> Span {
+        // a long piece has no symbol, so its parentheses do not matter
+        let Some(text) = self.pieces.get(self.piece).filter(|_| span.len() <= MAX_SOURCE) else { return span.clone() };
+        let (mut start, mut end) = (span.start, span.end);
+        let depth = |start: usize, end: usize| {
+            let inside = text.get(start..end).unwrap_or_default();
+            let mut depth = 0_i64;
+            let mut lowest = 0_i64;
+            for byte in inside.bytes() {
+                depth += i64::from(byte == b'(') - i64::from(byte == b')');
+                lowest = lowest.min(depth);
+            }
+            (lowest, depth)
+        };
+        // parentheses that close before they open have their opening before the span, and the other way round
+        let (lowest, last) = depth(start, end);
+        for _ in 0..-lowest {
+            match text[..start].rfind('(') {
+                Some(at) if text[at + 1..start].trim().is_empty() => start = at,
+                _ => break,
+            }
+        }
+        for _ in 0..last - lowest {
+            match text[end..].find(')') {
+                Some(at) if text[end..end + at].trim().is_empty() => end += at + 1,
+                _ => break,
+            }
+        }
+        start..end
+    }
+
+    /// Applies an operator to two values.
+    ///
+    /// # Errors
+    /// If the values do not fit together.
+    pub fn binary(&mut self, operator: BinaryOperator, left: Value, right: Value, span: &Span) -> Result<Value, Reported> {
+        if let Some((a, b)) = left.number().zip(right.number()) {
+            return arithmetic::binary(self, operator, a, b, span);
+        }
+        if let Some(joined) = arithmetic::lists(self, operator, &left, &right, span)? {
+            return Ok(joined);
+        }
+        let elementwise = match operator {
+            BinaryOperator::Add => Operator::Add,
+            BinaryOperator::Sub => Operator::Sub,
+            BinaryOperator::Mul => Operator::Mul,
+            BinaryOperator::Div => Operator::DIV,
+            BinaryOperator::Pow => Operator::POW,
+            BinaryOperator::MatMul => return products::matmul(self, &left, &right, span),
+            BinaryOperator::And => return self.mask("&", &[left, right], span),
+            BinaryOperator::Or => return self.mask("|", &[left, right], span),
+            BinaryOperator::FloorDiv | BinaryOperator::Mod => {
+                let help = "// and % are for whole numbers that are known, such as sizes";
+                return Err(self.fail(span, "this operator has no derivative, and is not possible with tensors", help));
+            }
+        };
+        self.elementwise(elementwise, &[left, right], span).map(Value::Tensor)
+    }
+
+    /// Compares two values. The result of a comparison with a tensor is a mask of 0 and 1.
+    fn compare(&mut self, comparison: Comparison, left: &Value, right: &Value, span: &Span) -> Result<Value, Reported> {
+        if let Some((a, b)) = left.number().zip(right.number()) {
+            let (a, b) = (a.value.as_f64(), b.value.as_f64());
+            return Ok(Value::Bool(match comparison {
+                Comparison::Less => a < b,
+                Comparison::AtMost => a <= b,
+                Comparison::Greater => a > b,
+                Comparison::AtLeast => a >= b,
+                #[allow(clippy::float_cmp)] // as in Python
+                Comparison::Equal => a == b,
+                #[allow(clippy::float_cmp)] // as in Python
+                Comparison::NotEqual => a != b,
+            }));
+        }
+        let operation = match comparison {
+            Comparison::Less => "<",
+            Comparison::AtMost => "<=",
+            Comparison::Greater => ">",
+            Comparison::AtLeast => ">=",
+            Comparison::Equal => "==",
+            Comparison::NotEqual => "!=",
+        };
+        self.mask(operation, &[left.clone(), right.clone()], span)
+    }
+}
+
+/// Returns whether the expression is the name `self`.
+fn is_self(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Name(name) if name == "self")
+}
+
+/// Returns whether a module is NumPy's.
+fn is_numpy(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Name(name) => name == "np" || name == "numpy",
+        ExprKind::Attribute(base, _) => is_numpy(base),
+        _ => false,
+    }
+}

@@ -1,0 +1,163 @@
+//! Functions of single entries: `exp(x)`, `x.clamp(min=0)`, `maximum(a, b)`.
+
+use crate::graph::call::{Call, Row};
+use crate::graph::reader::GraphReader;
+use crate::graph::value::Value;
+use crate::op::layer::Reported;
+use crate::op::operator::{self, Operator};
+use crate::python::tree::BinaryOperator;
+
+/// The rows of these functions.
+pub const ROWS: &[Row] = &[
+    unary(&["exp"]),
+    unary(&["log", "ln"]),
+    unary(&["log1p"]),
+    unary(&["expm1"]),
+    unary(&["sqrt"]),
+    unary(&["rsqrt"]),
+    unary(&["square"]),
+    unary(&["abs", "absolute", "fabs"]),
+    unary(&["sin"]),
+    unary(&["cos"]),
+    unary(&["tan"]),
+    unary(&["tanh"]),
+    unary(&["sigmoid", "expit"]),
+    unary(&["relu", "relu_"]),
+    unary(&["silu", "swish"]),
+    unary(&["reciprocal"]),
+    unary(&["erf"]),
+    unary(&["logsigmoid"]),
+    unary(&["sign", "sgn"]),
+    unary(&["floor"]),
+    unary(&["ceil"]),
+    unary(&["trunc", "fix"]),
+    Row { names: &["softplus"], parameters: &["input|x", "beta", "threshold"], build: softplus },
+    Row { names: &["leaky_relu"], parameters: &["input|x", "negative_slope"], build: leaky_relu },
+    Row { names: &["elu"], parameters: &["input|x", "alpha"], build: elu },
+    Row { names: &["gelu"], parameters: &["input|x", "approximate"], build: gelu },
+    Row { names: &["clamp", "clip", "clamp_"], parameters: &["input|x|a", "min|a_min", "max|a_max"], build: clamp },
+    Row { names: &["clamp_min"], parameters: &["input|x", "min"], build: clamp },
+    Row { names: &["clamp_max"], parameters: &["input|x", "max"], build: clamp_max },
+    binary(&["add"]),
+    binary(&["sub", "subtract"]),
+    binary(&["mul", "multiply"]),
+    binary(&["div", "divide", "true_divide"]),
+    binary(&["pow", "power", "float_power"]),
+    binary(&["maximum", "fmax"]),
+    binary(&["minimum", "fmin"]),
+    Row { names: &["neg", "negative"], parameters: &["input|x"], build: negative },
+];
+
+const fn unary(names: &'static [&'static str]) -> Row {
+    Row { names, parameters: &["input|x"], build: unary_function }
+}
+
+const fn binary(names: &'static [&'static str]) -> Row {
+    Row { names, parameters: &["input|x1", "other|x2|exponent"], build: binary_function }
+}
+
+/// Applies the function with this name in the table of [`operator`], to the first argument and to numbers.
+fn apply(reader: &mut GraphReader<'_, '_>, call: &Call, name: &str, numbers: &[f64]) -> Result<Value, Reported> {
+    let (value, _) = call.required(reader, 0)?;
+    if let Some(number) = value.number().filter(|number| number.tensor.is_none()) {
+        // a number that is known stays one: `math.sqrt(head_size)`
+        let arguments: Vec<f64> = std::iter::once(number.value.as_f64()).chain(numbers.iter().copied()).collect();
+        if let Some(Operator::Call(function)) = operator::named(name)
+            && let Some(value) = function.function.value(&arguments)
+        {
+            return Ok(Value::float(value));
+        }
+    }
+    let operands: Vec<Value> = std::iter::once(value).chain(numbers.iter().map(|x| Value::float(*x))).collect();
+    reader.named(name, &operands, &call.span)
+}
+
+fn unary_function(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    apply(reader, call, call.canonical, &[])
+}
+
+/// softplus(β x) / β
+fn softplus(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let Some(beta) = call.number(reader, 1)?.filter(|beta| beta.to_bits() != 1.0_f64.to_bits()) else {
+        return apply(reader, call, "softplus", &[]);
+    };
+    let (value, _) = call.required(reader, 0)?;
+    let scaled = reader.elementwise(Operator::Mul, &[value, Value::float(beta)], &call.span)?;
+    let soft = reader.named("softplus", &[Value::Tensor(scaled)], &call.span)?;
+    reader.elementwise(Operator::DIV, &[soft, Value::float(beta)], &call.span).map(Value::Tensor)
+}
+
+fn leaky_relu(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let slope = call.number(reader, 1)?.unwrap_or(0.01);
+    apply(reader, call, "leaky_relu", &[slope])
+}
+
+fn elu(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let alpha = call.number(reader, 1)?.unwrap_or(1.0);
+    apply(reader, call, "elu", &[alpha])
+}
+
+fn gelu(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    match call.text(reader, 1)?.as_deref() {
+        None | Some("none") => apply(reader, call, "gelu", &[]),
+        Some("tanh") => apply(reader, call, "gelu_tanh", &[]),
+        Some(other) => {
+            let message = format!("gelu has no approximation \"{other}\"");
+            Err(reader.fail(&call.span, message, "approximate is \"none\" or \"tanh\""))
+        }
+    }
+}
+
+fn clamp(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let low = call.number(reader, 1)?;
+    let high = if call.canonical == "clamp" { call.number(reader, 2)? } else { None };
+    clamp_between(reader, call, low, high)
+}
+
+fn clamp_max(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let high = call.number(reader, 1)?;
+    clamp_between(reader, call, None, high)
+}
+
+fn clamp_between(reader: &mut GraphReader<'_, '_>, call: &Call, low: Option<f64>, high: Option<f64>) -> Result<Value, Reported> {
+    if low.is_none() && high.is_none() {
+        return Err(reader.fail(&call.span, format!("{} needs a bound", call.name), "for example clamp(x, min=0)"));
+    }
+    match (low, high) {
+        (Some(low), Some(high)) => apply(reader, call, "clamp", &[low, high]),
+        (Some(low), None) => apply(reader, call, "clamp_min", &[low]),
+        (None, high) => apply(reader, call, "clamp_max", &[high.unwrap_or(f64::INFINITY)]),
+    }
+}
+
+fn negative(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (value, _) = call.required(reader, 0)?;
+    reader.elementwise(Operator::Neg, &[value], &call.span).map(Value::Tensor)
+}
+
+fn binary_function(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (left, _) = call.required(reader, 0)?;
+    let (right, _) = call.required(reader, 1)?;
+    let operator = match call.canonical {
+        "add" => BinaryOperator::Add,
+        "sub" => BinaryOperator::Sub,
+        "mul" => BinaryOperator::Mul,
+        "div" => BinaryOperator::Div,
+        "pow" => BinaryOperator::Pow,
+        "maximum" => return extreme(reader, "max", left, right, call),
+        _ => return extreme(reader, "min", left, right, call),
+    };
+    reader.binary(operator, left, right, &call.span)
+}
+
+/// Makes the larger (`max`) or smaller (`min`) of two tensors, entry by entry.
+///
+/// # Errors
+/// If their shapes cannot be broadcast.
+pub fn extreme(reader: &mut GraphReader<'_, '_>, name: &str, left: Value, right: Value, call: &Call) -> Result<Value, Reported> {
+    if let Some((a, b)) = left.number().zip(right.number()) {
+        let (x, y) = (a.value.as_f64(), b.value.as_f64());
+        return Ok(if (x >= y) == (name == "max") { left } else { right });
+    }
+    reader.named(name, &[left, right], &call.span)
+}

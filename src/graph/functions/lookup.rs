@@ -1,0 +1,93 @@
+//! Lookups by index: `gather`, `index_select`, `embedding`.
+
+use crate::graph::call::{Call, Row};
+use crate::graph::index;
+use crate::graph::reader::GraphReader;
+use crate::graph::value::{TensorId, Value};
+use crate::op::layer::Reported;
+use crate::op::lookup::{IndexOperand, LookupKind, lookup};
+use crate::python::tree::Span;
+use crate::tensor::{len, ravel, unravel};
+
+/// The rows of these functions.
+pub const ROWS: &[Row] = &[
+    Row { names: &["gather"], parameters: &["input", "dim", "index"], build: gather },
+    Row { names: &["take_along_axis"], parameters: &["arr", "indices", "axis"], build: take_along_axis },
+    Row { names: &["index_select"], parameters: &["input", "dim", "index"], build: index_select },
+    Row { names: &["take"], parameters: &["a", "indices", "axis"], build: take },
+    Row { names: &["embedding"], parameters: &["input", "weight"], build: embedding },
+];
+
+fn gather(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (table, ix) = (call.tensor(reader, 0)?, call.tensor(reader, 2)?);
+    let rank = reader.shape(table).len();
+    let axis = call.axis(reader, 1, rank)?.unwrap_or(0);
+    gathered(reader, table, axis, ix, call).map(Value::Tensor)
+}
+
+fn take_along_axis(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (table, ix) = (call.tensor(reader, 0)?, call.tensor(reader, 1)?);
+    let rank = reader.shape(table).len();
+    let Some(axis) = call.axis(reader, 2, rank)? else { return Err(reader.fail(&call.span, "take_along_axis needs its axis", "")) };
+    gathered(reader, table, axis, ix, call).map(Value::Tensor)
+}
+
+/// Reads, for each entry of `ix`, the entry of the table at the same place, but at this index along the axis.
+fn gathered(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, ix: TensorId, call: &Call) -> Result<TensorId, Reported> {
+    let span = &call.span;
+    let (own, shape) = (reader.shape(table).to_vec(), reader.shape(ix).to_vec());
+    let fits = own.len() == shape.len() && own.iter().zip(&shape).enumerate().all(|(n, (own, size))| n == axis || size <= own);
+    if !fits {
+        let message = format!("the index {} does not fit {}", reader.describe(ix), reader.describe(table));
+        return Err(reader.fail(span, message, "both have the same number of axes, and the index is not larger on the other axes"));
+    }
+    if call.is_numpy() {
+        index::check_indices(reader, ix, own[axis], span)?;
+    } else {
+        index::check_classes(reader, ix, own[axis], span)?;
+    }
+    reader.claim_tensor(&shape, span)?;
+    let base = (0..len(&shape))
+        .map(|at| {
+            let mut place = unravel(at, &shape);
+            place[axis] = 0;
+            ravel(&place, &own).unwrap_or(0)
+        })
+        .collect();
+    let operand = IndexOperand { shape: shape.clone(), stride: len(&own[axis + 1..]), size: own[axis], places: (0..len(&shape)).collect() };
+    let function = lookup(&own, &shape, base, vec![operand], LookupKind::Entries);
+    reader.emit_selecting(function, &[table, ix], &[1], span)
+}
+
+/// Reads the slices of a table along an axis.
+fn slices(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, ix: Value, span: &Span) -> Result<Value, Reported> {
+    let mut items = vec![(Value::Slice([None; 3]), span.clone()); axis];
+    items.push((ix, span.clone()));
+    index::select(reader, table, &items, span).map(Value::Tensor)
+}
+
+fn index_select(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let table = call.tensor(reader, 0)?;
+    let rank = reader.shape(table).len();
+    let axis = call.axis(reader, 1, rank)?.unwrap_or(0);
+    let (ix, _) = call.required(reader, 2)?;
+    slices(reader, table, axis, ix, &call.span)
+}
+
+fn take(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let table = call.tensor(reader, 0)?;
+    let rank = reader.shape(table).len();
+    let (ix, _) = call.required(reader, 1)?;
+    if let Some(axis) = call.axis(reader, 2, rank)? {
+        slices(reader, table, axis, ix, &call.span)
+    } else {
+        let flat = super::shape::viewed(reader, table, &[len(reader.shape(table))].map(|n| n), &call.span)?;
+        slices(reader, flat, 0, ix, &call.span)
+    }
+}
+
+fn embedding(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (ix, _) = call.required(reader, 0)?;
+    let table = call.tensor(reader, 1)?;
+    slices(reader, table, 0, ix, &call.span)
+}

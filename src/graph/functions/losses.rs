@@ -1,0 +1,363 @@
+//! Losses, each a small graph of its parts. As in PyTorch, `reduction` is `"mean"`, `"sum"` or `"none"`.
+
+use crate::graph::call::{Call, Row};
+use crate::graph::index;
+use crate::graph::reader::GraphReader;
+use crate::graph::value::{TensorId, Value};
+use crate::op::layer::Reported;
+use crate::op::lookup::{IndexOperand, LookupKind, lookup};
+use crate::op::operator::Operator;
+use crate::python::tree::Span;
+use crate::tensor::{flat, len};
+
+use super::choices::chosen;
+use super::reduce::{named, scaled, softmax_along, sum_over};
+
+/// The rows of these functions.
+pub const ROWS: &[Row] = &[
+    Row {
+        names: &["cross_entropy"],
+        parameters: &["input", "target", "weight", "ignore_index", "reduction", "label_smoothing"],
+        build: cross_entropy,
+    },
+    Row { names: &["nll_loss"], parameters: &["input", "target", "weight", "ignore_index", "reduction"], build: nll_loss },
+    Row { names: &["mse_loss"], parameters: &["input", "target", "reduction"], build: mse_loss },
+    Row { names: &["l1_loss"], parameters: &["input", "target", "reduction"], build: l1_loss },
+    Row { names: &["smooth_l1_loss"], parameters: &["input", "target", "reduction", "beta"], build: smooth_l1_loss },
+    Row { names: &["huber_loss"], parameters: &["input", "target", "reduction", "delta"], build: huber_loss },
+    Row { names: &["binary_cross_entropy"], parameters: &["input", "target", "weight", "reduction"], build: binary_cross_entropy },
+    Row {
+        names: &["binary_cross_entropy_with_logits"],
+        parameters: &["input", "target", "weight", "reduction", "pos_weight"],
+        build: with_logits,
+    },
+];
+
+/// The way in which the losses of the entries become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reduction {
+    Mean,
+    Sum,
+    None,
+}
+
+fn reduction(reader: &mut GraphReader<'_, '_>, call: &Call, at: usize) -> Result<Reduction, Reported> {
+    match call.text(reader, at)?.as_deref() {
+        None | Some("mean") => Ok(Reduction::Mean),
+        Some("sum") => Ok(Reduction::Sum),
+        Some("none") => Ok(Reduction::None),
+        Some(other) => {
+            Err(reader.fail(&call.span, format!("there is no reduction \"{other}\""), "reduction is \"mean\", \"sum\" or \"none\""))
+        }
+    }
+}
+
+/// Reduces losses, times a factor: `factor` · Σ, or `factor` · Σ / `count`.
+fn reduced(
+    reader: &mut GraphReader<'_, '_>,
+    id: TensorId,
+    reduction: Reduction,
+    (factor, count): (f64, f64),
+    span: &Span,
+) -> Result<TensorId, Reported> {
+    let axes: Vec<usize> = (0..reader.shape(id).len()).collect();
+    let (id, factor) = match reduction {
+        Reduction::None => (id, factor),
+        Reduction::Sum => (sum_over(reader, id, &axes, false, span)?, factor),
+        Reduction::Mean => (sum_over(reader, id, &axes, false, span)?, factor / count),
+    };
+    if factor.to_bits() == 1.0_f64.to_bits() { Ok(id) } else { scaled(reader, id, factor, span) }
+}
+
+#[allow(clippy::cast_precision_loss)] // a number of entries
+fn entries(reader: &GraphReader<'_, '_>, id: TensorId) -> f64 {
+    len(reader.shape(id)) as f64
+}
+
+/// Returns the axis of the classes: 1, or 0 of a vector.
+fn class_axis(reader: &mut GraphReader<'_, '_>, input: TensorId, span: &Span) -> Result<usize, Reported> {
+    match reader.shape(input).len() {
+        0 => Err(reader.fail(span, "a single number has no classes", "the input has a number for each class")),
+        rank => Ok(usize::from(rank > 1)),
+    }
+}
+
+/// Reads, for each entry of `classes`, the entry of this class along an axis of the table.
+fn picked(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, classes: TensorId, span: &Span) -> Result<TensorId, Reported> {
+    let own = reader.shape(table).to_vec();
+    let mut shape = own.clone();
+    shape.remove(axis);
+    let given = reader.shape(classes).to_vec();
+    if given != shape {
+        let message = format!("the target {} does not fit the input {}", reader.describe(classes), reader.describe(table));
+        let help = "the target has a class for each row, or a probability for each entry of the input";
+        return Err(reader.fail(span, message, help));
+    }
+    reader.claim_tensor(&shape, span)?;
+    let inner = len(&own[axis + 1..]);
+    let base = (0..len(&shape)).map(|at| at / inner * inner * own[axis] + at % inner).collect();
+    let operand = IndexOperand { shape: given, stride: inner, size: own[axis], places: (0..len(&shape)).collect() };
+    reader.emit_selecting(lookup(&own, &shape, base, vec![operand], LookupKind::Entries), &[table, classes], &[1], span)
+}
+
+fn nll_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (logp, target) = (call.tensor(reader, 0)?, call.tensor(reader, 1)?);
+    let reduction = reduction(reader, call, 4)?;
+    negative_log_likelihood(reader, call, logp, target, (reduction, 0.0)).map(Value::Tensor)
+}
+
+fn cross_entropy(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (input, target) = (call.tensor(reader, 0)?, call.tensor(reader, 1)?);
+    let reduction = reduction(reader, call, 4)?;
+    let smoothing = call.number(reader, 5)?.unwrap_or(0.0);
+    let span = &call.span;
+    if !(0.0..=1.0).contains(&smoothing) {
+        return Err(reader.fail(span, format!("label_smoothing is from 0 to 1, not {smoothing}"), ""));
+    }
+    let axis = class_axis(reader, input, span)?;
+    let logp = softmax_along(reader, input, axis, true, span)?;
+    if reader.shape(target) != reader.shape(input) {
+        return negative_log_likelihood(reader, call, logp, target, (reduction, smoothing)).map(Value::Tensor);
+    }
+    // the target has probabilities: a number for each class
+    let classes = reader.shape(input)[axis];
+    let mut probabilities = target;
+    if smoothing > 0.0 {
+        let shrunk = scaled(reader, target, 1.0 - smoothing, span)?;
+        #[allow(clippy::cast_precision_loss)] // a number of classes
+        let share = Value::float(smoothing / classes as f64);
+        probabilities = reader.elementwise(Operator::Add, &[Value::Tensor(shrunk), share], span)?;
+    }
+    let mut products = reader.elementwise(Operator::Mul, &[Value::Tensor(probabilities), Value::Tensor(logp)], span)?;
+    if let Some((weight, _)) = call.get(2).map(|(value, span)| (value.clone(), span.clone())) {
+        let weight = class_weights(reader, &weight, logp, axis, span)?;
+        products = reader.elementwise(Operator::Mul, &[Value::Tensor(products), Value::Tensor(weight)], span)?;
+    }
+    #[allow(clippy::cast_precision_loss)] // a number of classes
+    let rows = entries(reader, input) / classes as f64;
+    if reduction == Reduction::None {
+        products = sum_over(reader, products, &[axis], false, span)?;
+    }
+    reduced(reader, products, reduction, (-1.0, rows), span).map(Value::Tensor)
+}
+
+/// Gives the weights of the classes the shape that is broadcast along the axis of the classes.
+fn class_weights(
+    reader: &mut GraphReader<'_, '_>,
+    weight: &Value,
+    table: TensorId,
+    axis: usize,
+    span: &Span,
+) -> Result<TensorId, Reported> {
+    let id = reader.tensor(weight, span)?;
+    let shape = reader.shape(table).to_vec();
+    if reader.shape(id) != [shape[axis]] {
+        let message = format!("the weight {} must have one number for each of the {} classes", reader.describe(id), shape[axis]);
+        return Err(reader.fail(span, message, ""));
+    }
+    let mut wide = vec![1; shape.len() - axis];
+    wide[0] = shape[axis];
+    super::shape::viewed(reader, id, &wide, span)
+}
+
+/// Checks the classes of a target, if they are known. Returns the class that is ignored; `None` if the target certainly has none.
+fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId, classes: usize) -> Result<Option<f64>, Reported> {
+    #[allow(clippy::cast_precision_loss)] // a class
+    let ignored = call.integer(reader, 3)?.unwrap_or(-100) as f64;
+    #[allow(clippy::float_cmp)] // whole numbers
+    let is_ignored = |class: f64| class == ignored;
+    let Some(data) = reader.tensors[target].data.clone() else { return Ok(Some(ignored)) };
+    // the ignored ones need not be classes
+    if let Some(wrong) = flat(&data).iter().find(|class| !is_ignored(**class) && (class.fract() != 0.0 || **class < 0.0)) {
+        let message = format!("{} holds {wrong}, which is not a class", reader.describe(target));
+        return Err(reader.fail(&call.span, message, "classes are whole numbers from 0"));
+    }
+    if flat(&data).iter().any(|class| is_ignored(*class)) {
+        return Ok(Some(ignored));
+    }
+    index::check_classes(reader, target, classes, &call.span)?;
+    Ok(None)
+}
+
+/// The losses −log p of the classes of the target, given the logarithms of all probabilities.
+fn negative_log_likelihood(
+    reader: &mut GraphReader<'_, '_>,
+    call: &Call,
+    logp: TensorId,
+    target: TensorId,
+    (reduction, smoothing): (Reduction, f64),
+) -> Result<TensorId, Reported> {
+    let span = &call.span;
+    let axis = class_axis(reader, logp, span)?;
+    let classes = reader.shape(logp)[axis];
+    let ignored = ignored_class(reader, call, target, classes)?;
+    let losses = picked(reader, logp, axis, target, span)?;
+    let weight = call.get(2).map(|(value, _)| value.clone());
+    let mask = match ignored {
+        Some(class) => Some(reader.mask("!=", &[Value::Tensor(target), Value::float(class)], span)?),
+        None => None,
+    };
+    let weights = match &weight {
+        Some(weight) => {
+            let vector = reader.tensor(weight, span)?;
+            let items = [(Value::Tensor(target), span.clone())];
+            Some(index::select(reader, vector, &items, span)?)
+        }
+        None => None,
+    };
+    // the weight of each loss: of its class, 0 for an ignored one
+    let mut weighted = losses;
+    let mut factors = weights;
+    if let Some(Value::Tensor(mask)) = mask {
+        factors = Some(match factors {
+            Some(weights) => reader.elementwise(Operator::Mul, &[Value::Tensor(weights), Value::Tensor(mask)], span)?,
+            None => mask,
+        });
+        let Value::Tensor(kept) = chosen(reader, mask, &Value::Tensor(losses), &Value::float(0.0), span)? else { return Err(Reported) };
+        weighted = kept;
+    }
+    if let Some(weights) = weights {
+        weighted = reader.elementwise(Operator::Mul, &[Value::Tensor(weighted), Value::Tensor(weights)], span)?;
+    }
+    let smoothed = if smoothing > 0.0 { Some(of_all_classes(reader, logp, axis, (weight.as_ref(), mask.as_ref()), span)?) } else { None };
+    #[allow(clippy::cast_precision_loss)] // a number of classes
+    let parts = [Some((weighted, 1.0 - smoothing)), smoothed.map(|total| (total, smoothing / classes as f64))];
+    let rows = entries(reader, losses);
+    let axes: Vec<usize> = (0..reader.shape(weighted).len()).collect();
+    let count = match (reduction, factors) {
+        (Reduction::Mean, Some(factors)) => Some(sum_over(reader, factors, &axes, false, span)?),
+        _ => None,
+    };
+    let mut loss: Option<TensorId> = None;
+    for (part, factor) in parts.into_iter().flatten() {
+        let part = match count {
+            Some(count) => {
+                let total = sum_over(reader, part, &axes, false, span)?;
+                let mean = reader.elementwise(Operator::DIV, &[Value::Tensor(total), Value::Tensor(count)], span)?;
+                scaled(reader, mean, -factor, span)?
+            }
+            None => reduced(reader, part, reduction, (-factor, rows), span)?,
+        };
+        loss = Some(match loss {
+            Some(loss) => reader.elementwise(Operator::Add, &[Value::Tensor(loss), Value::Tensor(part)], span)?,
+            None => part,
+        });
+    }
+    loss.ok_or(Reported)
+}
+
+/// The sum of log p over all classes, with the weights of the classes, and 0 where the target is ignored.
+fn of_all_classes(
+    reader: &mut GraphReader<'_, '_>,
+    logp: TensorId,
+    axis: usize,
+    (weight, mask): (Option<&Value>, Option<&Value>),
+    span: &Span,
+) -> Result<TensorId, Reported> {
+    let mut all = logp;
+    if let Some(weight) = weight {
+        let weight = class_weights(reader, weight, logp, axis, span)?;
+        all = reader.elementwise(Operator::Mul, &[Value::Tensor(logp), Value::Tensor(weight)], span)?;
+    }
+    let total = sum_over(reader, all, &[axis], false, span)?;
+    let Some(Value::Tensor(mask)) = mask else { return Ok(total) };
+    let kept = chosen(reader, *mask, &Value::Tensor(total), &Value::float(0.0), span)?;
+    reader.tensor(&kept, span)
+}
+
+/// Reads the input and the target of a loss, and computes their difference.
+fn difference(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<TensorId, Reported> {
+    let ((input, _), (target, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
+    reader.elementwise(Operator::Sub, &[input, target], &call.span)
+}
+
+fn mse_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let difference = difference(reader, call)?;
+    let reduction = reduction(reader, call, 2)?;
+    let squares = named(reader, "square", &[Value::Tensor(difference)], &call.span)?;
+    let n = entries(reader, squares);
+    reduced(reader, squares, reduction, (1.0, n), &call.span).map(Value::Tensor)
+}
+
+fn l1_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let difference = difference(reader, call)?;
+    let reduction = reduction(reader, call, 2)?;
+    let sizes = named(reader, "abs", &[Value::Tensor(difference)], &call.span)?;
+    let n = entries(reader, sizes);
+    reduced(reader, sizes, reduction, (1.0, n), &call.span).map(Value::Tensor)
+}
+
+fn smooth_l1_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let beta = call.number(reader, 3)?.unwrap_or(1.0);
+    if beta == 0.0 {
+        return l1_loss(reader, call);
+    }
+    // |d| < β: d² / (2 β), else |d| − β/2
+    bent(reader, call, beta, [0.5 / beta, 1.0])
+}
+
+fn huber_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let delta = call.number(reader, 3)?.unwrap_or(1.0);
+    // |d| ≤ δ: d²/2, else δ (|d| − δ/2)
+    bent(reader, call, delta, [0.5, delta])
+}
+
+/// A loss that is a parabola up to |d| = `bend` and a line from there on.
+fn bent(reader: &mut GraphReader<'_, '_>, call: &Call, bend: f64, [square, slope]: [f64; 2]) -> Result<Value, Reported> {
+    let span = &call.span;
+    let difference = difference(reader, call)?;
+    let reduction = reduction(reader, call, 2)?;
+    if bend <= 0.0 {
+        return Err(reader.fail(span, format!("the bend of this loss must be greater than 0, not {bend}"), ""));
+    }
+    let size = named(reader, "abs", &[Value::Tensor(difference)], span)?;
+    let is_small = reader.mask("<", &[Value::Tensor(size), Value::float(bend)], span)?;
+    let squares = named(reader, "square", &[Value::Tensor(difference)], span)?;
+    let parabola = scaled(reader, squares, square, span)?;
+    let shifted = reader.elementwise(Operator::Sub, &[Value::Tensor(size), Value::float(bend / 2.0)], span)?;
+    let line = scaled(reader, shifted, slope, span)?;
+    let Value::Tensor(mask) = is_small else { return Err(Reported) };
+    let Value::Tensor(losses) = chosen(reader, mask, &Value::Tensor(parabola), &Value::Tensor(line), span)? else { return Err(Reported) };
+    let n = entries(reader, losses);
+    reduced(reader, losses, reduction, (1.0, n), span).map(Value::Tensor)
+}
+
+/// −(t log a + (1 − t) log(1 − a)), with logarithms of at least −100.
+fn binary_cross_entropy(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let span = &call.span;
+    let ((input, _), (target, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
+    let reduction = reduction(reader, call, 3)?;
+    let mut losses = named(reader, "binary_cross_entropy", &[input, target], span)?;
+    if let Some((weight, _)) = call.get(2) {
+        losses = reader.elementwise(Operator::Mul, &[Value::Tensor(losses), weight.clone()], span)?;
+    }
+    let n = entries(reader, losses);
+    reduced(reader, losses, reduction, (1.0, n), span).map(Value::Tensor)
+}
+
+/// softplus(z) − t z; with `pos_weight` p: (1 − t) z + (1 + (p − 1) t) softplus(−z).
+fn with_logits(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let span = &call.span;
+    let ((input, _), (target, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
+    let reduction = reduction(reader, call, 3)?;
+    let mut losses = if let Some((weight, _)) = call.get(4).map(|(value, span)| (value.clone(), span.clone())) {
+        let rest = reader.elementwise(Operator::Sub, &[Value::float(1.0), target.clone()], span)?;
+        let line = reader.elementwise(Operator::Mul, &[Value::Tensor(rest), input.clone()], span)?;
+        let more = reader.elementwise(Operator::Sub, &[weight, Value::float(1.0)], span)?;
+        let more = reader.elementwise(Operator::Mul, &[Value::Tensor(more), target], span)?;
+        let factor = reader.elementwise(Operator::Add, &[Value::float(1.0), Value::Tensor(more)], span)?;
+        let negative = reader.elementwise(Operator::Neg, &[input], span)?;
+        let soft = named(reader, "softplus", &[Value::Tensor(negative)], span)?;
+        let soft = reader.elementwise(Operator::Mul, &[Value::Tensor(factor), Value::Tensor(soft)], span)?;
+        reader.elementwise(Operator::Add, &[Value::Tensor(line), Value::Tensor(soft)], span)?
+    } else {
+        let soft = named(reader, "softplus", std::slice::from_ref(&input), span)?;
+        let product = reader.elementwise(Operator::Mul, &[target, input], span)?;
+        reader.elementwise(Operator::Sub, &[Value::Tensor(soft), Value::Tensor(product)], span)?
+    };
+    if let Some((weight, _)) = call.get(2) {
+        losses = reader.elementwise(Operator::Mul, &[Value::Tensor(losses), weight.clone()], span)?;
+    }
+    let n = entries(reader, losses);
+    reduced(reader, losses, reduction, (1.0, n), span).map(Value::Tensor)
+}

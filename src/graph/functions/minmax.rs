@@ -1,0 +1,116 @@
+//! The largest and smallest entries over axes, and their indices.
+//!
+//! As in PyTorch, `max(dim)` sends the derivative to the first of equal entries, and `amax`, `x.max()` and NumPy's `max` share it evenly.
+
+use crate::graph::call::{self, Call, Row, Spelling};
+use crate::graph::reader::GraphReader;
+use crate::graph::value::{Extremum, TensorId, Value};
+use crate::op::extremum::{Extreme, Ties, argmax as argmax_function, extremum};
+use crate::op::layer::Reported;
+use crate::python::tree::Span;
+
+use super::elementwise::extreme as elementwise_extreme;
+
+/// The rows of these functions.
+pub const ROWS: &[Row] = &[
+    Row { names: &["max"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: max },
+    Row { names: &["min"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: min },
+    Row { names: &["amax"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: amax },
+    Row { names: &["amin"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: amin },
+    Row { names: &["argmax"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: argmax },
+    Row { names: &["argmin"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: argmin },
+];
+
+fn max(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    over_axes_or_two(reader, call, Extreme::Max)
+}
+
+fn min(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    over_axes_or_two(reader, call, Extreme::Min)
+}
+
+fn amax(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    shared(reader, call, Extreme::Max)
+}
+
+fn amin(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    shared(reader, call, Extreme::Min)
+}
+
+/// `max(a, b)` is elementwise; `x.max(1)` and `torch.max(x, 1)` go over an axis.
+fn over_axes_or_two(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
+    let Some((second, second_span)) = call.get(1).map(|(value, span)| (value.clone(), span.clone())) else {
+        return shared(reader, call, extreme);
+    };
+    let is_axis = second.as_integer().is_some() && (call.spelling != Spelling::Bare || call.has_torch_keyword || call.has_numpy_keyword);
+    let is_axes = matches!(second, Value::Tuple(_)) && call.is_numpy();
+    if is_axes {
+        return shared(reader, call, extreme);
+    }
+    if !is_axis {
+        let (first, _) = call.required(reader, 0)?;
+        let name = if extreme == Extreme::Max { "max" } else { "min" };
+        if matches!(first, Value::Tensor(_)) && second.as_integer().is_some() && call.spelling == Spelling::Bare {
+            let message = format!("{name}(x, {}) compares every entry with {0}", second.as_integer().unwrap_or(0));
+            reader.warn(&call.span, message, format!("if an axis is meant, write x.{name}({})", second.as_integer().unwrap_or(0)));
+        }
+        return elementwise_extreme(reader, name, first, second, call);
+    }
+    let of = call.tensor(reader, 0)?;
+    let rank = reader.shape(of).len();
+    let n = second.as_integer().unwrap_or(0);
+    let axis = call::axis(reader, n, rank, &second_span)?;
+    let keepdim = call.flag(reader, 2, false)?;
+    let function = extremum(reader.shape(of), &[axis], keepdim, extreme, Ties::First);
+    let values = reader.emit(function, &[of], &call.span)?;
+    if call.is_numpy() {
+        return Ok(Value::Tensor(values));
+    }
+    Ok(Value::Extremum(Extremum { values, of, axis, keepdim, extreme }))
+}
+
+/// The extreme entries over some axes, or over all; equal ones share the derivative.
+fn shared(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
+    // Python's own max of a list
+    if let Some((list @ (Value::List(_) | Value::Tuple(_)), _)) = call.get(0)
+        && let Some(numbers) = list.items().map(|items| items.iter().map(super::super::value::Value::number).collect::<Option<Vec<_>>>())
+        && let Some(numbers) = numbers
+        && let Some(best) =
+            numbers.into_iter().reduce(|a, b| if (b.value.as_f64() > a.value.as_f64()) == (extreme == Extreme::Max) { b } else { a })
+    {
+        return Ok(Value::Number(best));
+    }
+    let id = call.tensor(reader, 0)?;
+    let rank = reader.shape(id).len();
+    let axes = call.axes(reader, 1, rank)?.unwrap_or_else(|| (0..rank).collect());
+    let keepdim = call.flag(reader, 2, false)?;
+    let function = extremum(reader.shape(id), &axes, keepdim, extreme, Ties::Shared);
+    reader.emit(function, &[id], &call.span).map(Value::Tensor)
+}
+
+/// Makes the indices of the extreme entries.
+///
+/// # Errors
+/// If there is no room for them.
+pub fn indices(reader: &mut GraphReader<'_, '_>, extremum: Extremum, span: &Span) -> Result<TensorId, Reported> {
+    let Extremum { of, axis, keepdim, extreme, .. } = extremum;
+    let function = argmax_function(reader.shape(of), Some(axis), keepdim, extreme);
+    reader.emit(function, &[of], span)
+}
+
+fn argmax(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    arg(reader, call, Extreme::Max)
+}
+
+fn argmin(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    arg(reader, call, Extreme::Min)
+}
+
+fn arg(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let rank = reader.shape(id).len();
+    let axis = call.axis(reader, 1, rank)?;
+    let keepdim = call.flag(reader, 2, false)?;
+    let function = argmax_function(reader.shape(id), axis, keepdim, extreme);
+    reader.emit(function, &[id], &call.span).map(Value::Tensor)
+}

@@ -1,0 +1,245 @@
+//! Normalisations and attention, each a small graph of its parts.
+
+use crate::graph::call::{Call, Row};
+use crate::graph::reader::GraphReader;
+use crate::graph::value::{TensorId, Value};
+use crate::op::layer::Reported;
+use crate::op::operator::Operator;
+use crate::python::tree::Span;
+use crate::tensor::len;
+
+use super::choices::chosen;
+use super::products::matmul;
+use super::reduce::{mean_over, moments, named, scaled, softmax_along};
+use super::shape::{permuted, viewed};
+
+/// The rows of these functions.
+pub const ROWS: &[Row] = &[
+    Row { names: &["layer_norm"], parameters: &["input", "normalized_shape", "weight", "bias", "eps"], build: layer_norm },
+    Row { names: &["rms_norm"], parameters: &["input", "normalized_shape", "weight", "eps"], build: rms_norm },
+    Row {
+        names: &["batch_norm"],
+        parameters: &["input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"],
+        build: batch_norm,
+    },
+    Row { names: &["group_norm"], parameters: &["input", "num_groups", "weight", "bias", "eps"], build: group_norm },
+    Row { names: &["normalize"], parameters: &["input", "p", "dim", "eps"], build: normalize },
+    Row {
+        names: &["scaled_dot_product_attention"],
+        parameters: &["query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale"],
+        build: attention,
+    },
+    Row { names: &["dropout"], parameters: &["input", "p", "training"], build: dropout },
+];
+
+fn tensor_and_number(
+    reader: &mut GraphReader<'_, '_>,
+    operator: Operator,
+    id: TensorId,
+    number: f64,
+    span: &Span,
+) -> Result<TensorId, Reported> {
+    reader.elementwise(operator, &[Value::Tensor(id), Value::float(number)], span)
+}
+
+/// x · 1/√(v + ε)
+fn divided_by_deviation(
+    reader: &mut GraphReader<'_, '_>,
+    centred: TensorId,
+    variance: TensorId,
+    eps: f64,
+    span: &Span,
+) -> Result<TensorId, Reported> {
+    let shifted = tensor_and_number(reader, Operator::Add, variance, eps, span)?;
+    let inverse = named(reader, "rsqrt", &[Value::Tensor(shifted)], span)?;
+    reader.elementwise(Operator::Mul, &[Value::Tensor(centred), Value::Tensor(inverse)], span)
+}
+
+/// Multiplies by the weight and adds the bias, if they are given. `wide` is the shape that each takes to be broadcast; `None` keeps its own.
+fn affine(
+    reader: &mut GraphReader<'_, '_>,
+    call: &Call,
+    mut id: TensorId,
+    parameters: [Option<usize>; 2],
+    wide: Option<&[usize]>,
+) -> Result<Value, Reported> {
+    for (at, operator) in parameters.into_iter().zip([Operator::Mul, Operator::Add]) {
+        let Some((value, span)) = at.and_then(|at| call.get(at)).map(|(value, span)| (value.clone(), span.clone())) else { continue };
+        let mut parameter = reader.tensor(&value, &span)?;
+        if let Some(wide) = wide {
+            if len(wide) != len(reader.shape(parameter)) {
+                let message = format!("{} must have {} numbers, one for each channel", reader.describe(parameter), len(wide));
+                return Err(reader.fail(&span, message, ""));
+            }
+            if reader.shape(parameter) != wide {
+                parameter = viewed(reader, parameter, wide, &call.span)?;
+            }
+        }
+        id = reader.elementwise(operator, &[Value::Tensor(id), Value::Tensor(parameter)], &call.span)?;
+    }
+    Ok(Value::Tensor(id))
+}
+
+/// Reads `normalized_shape`: the last axes, over which a layer norm goes.
+fn last_axes(reader: &mut GraphReader<'_, '_>, call: &Call, id: TensorId) -> Result<Vec<usize>, Reported> {
+    let (value, span) = call.required(reader, 1)?;
+    let items = value.items().unwrap_or_else(|| vec![value.clone()]);
+    let sizes: Vec<usize> =
+        items.iter().map(|item| crate::graph::arithmetic::size(reader, item, "a size", &span)).collect::<Result<_, _>>()?;
+    let shape = reader.shape(id).to_vec();
+    if sizes.is_empty() || !shape.ends_with(&sizes) {
+        let text: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+        let message = format!("{} does not end with the normalized shape ({})", reader.describe(id), text.join(", "));
+        return Err(reader.fail(&span, message, "normalized_shape is the sizes of the last axes"));
+    }
+    Ok((shape.len() - sizes.len()..shape.len()).collect())
+}
+
+fn layer_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let axes = last_axes(reader, call, id)?;
+    let eps = call.number(reader, 4)?.unwrap_or(1e-5);
+    let moments = moments(reader, id, &axes, (0, true), &call.span)?;
+    let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
+    affine(reader, call, normalised, [Some(2), Some(3)], None)
+}
+
+fn rms_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let axes = last_axes(reader, call, id)?;
+    let eps = call.number(reader, 3)?.unwrap_or(f64::EPSILON);
+    let squares = named(reader, "square", &[Value::Tensor(id)], &call.span)?;
+    let mean = mean_over(reader, squares, &axes, true, &call.span)?;
+    let normalised = divided_by_deviation(reader, id, mean, eps, &call.span)?;
+    affine(reader, call, normalised, [Some(2), None], None)
+}
+
+fn batch_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let shape = reader.shape(id).to_vec();
+    let eps = call.number(reader, 7)?.unwrap_or(1e-5);
+    if shape.len() < 2 {
+        return Err(reader.fail(
+            &call.span,
+            "batch_norm needs a batch: at least two axes",
+            "the axis 0 counts the examples, the axis 1 the channels",
+        ));
+    }
+    let mut wide = vec![1; shape.len() - 1];
+    wide[0] = shape[1];
+    if call.flag(reader, 5, false)? {
+        let axes: Vec<usize> = (0..shape.len()).filter(|axis| *axis != 1).collect();
+        let moments = moments(reader, id, &axes, (0, true), &call.span)?;
+        let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
+        return affine(reader, call, normalised, [Some(3), Some(4)], Some(&wide));
+    }
+    if !call.has(1) || !call.has(2) {
+        let help = "write training=True, or give running_mean and running_var";
+        return Err(reader.fail(&call.span, "batch_norm needs training=True here: it has no statistics of its own", help));
+    }
+    let statistics = [1, 2].map(|at| call.tensor(reader, at));
+    let [mean, variance] = statistics;
+    let (mean, variance) = (mean?, variance?);
+    if [mean, variance].iter().any(|id| reader.tensors[*id].flows) {
+        let help = "give it under [graph.constants], or write the norm out";
+        return Err(reader.fail(&call.span, "running_mean and running_var are statistics, and have no derivative in batch_norm", help));
+    }
+    let (mean, variance) = (viewed(reader, mean, &wide, &call.span)?, viewed(reader, variance, &wide, &call.span)?);
+    let centred = reader.elementwise(Operator::Sub, &[Value::Tensor(id), Value::Tensor(mean)], &call.span)?;
+    let normalised = divided_by_deviation(reader, centred, variance, eps, &call.span)?;
+    affine(reader, call, normalised, [Some(3), Some(4)], Some(&wide))
+}
+
+fn group_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let shape = reader.shape(id).to_vec();
+    call.required(reader, 1)?;
+    let groups = call.integer(reader, 1)?.and_then(|groups| usize::try_from(groups).ok()).unwrap_or(0);
+    let eps = call.number(reader, 4)?.unwrap_or(1e-5);
+    if shape.len() < 2 || groups == 0 || !shape[1].is_multiple_of(groups) {
+        let message = format!("{groups} groups do not divide the channels of {} evenly", reader.describe(id));
+        return Err(reader.fail(&call.span, message, "the axis 1 counts the channels"));
+    }
+    let grouped = [shape[0], groups, len(&shape) / (shape[0] * groups)];
+    let view = viewed(reader, id, &grouped, &call.span)?;
+    let moments = moments(reader, view, &[2], (0, true), &call.span)?;
+    let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
+    let normalised = viewed(reader, normalised, &shape, &call.span)?;
+    let mut wide = vec![1; shape.len() - 1];
+    wide[0] = shape[1];
+    affine(reader, call, normalised, [Some(2), Some(3)], Some(&wide))
+}
+
+/// x / max(‖x‖, ε)
+fn normalize(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let rank = reader.shape(id).len();
+    let axis = call.axis(reader, 2, rank)?.unwrap_or(1);
+    if axis >= rank || call.number(reader, 1)?.is_some_and(|p| p.to_bits() != 2.0_f64.to_bits()) {
+        return Err(reader.fail(&call.span, "normalize divides by the 2-norm along an axis", "write normalize(x, dim=-1)"));
+    }
+    let eps = call.number(reader, 3)?.unwrap_or(1e-12);
+    let squares = named(reader, "square", &[Value::Tensor(id)], &call.span)?;
+    let sum = super::reduce::sum_over(reader, squares, &[axis], true, &call.span)?;
+    let norm = named(reader, "norm_root", &[Value::Tensor(sum)], &call.span)?;
+    let norm = named(reader, "clamp_min", &[Value::Tensor(norm), Value::float(eps)], &call.span)?;
+    reader.elementwise(Operator::DIV, &[Value::Tensor(id), Value::Tensor(norm)], &call.span).map(Value::Tensor)
+}
+
+fn attention(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let span = &call.span;
+    let [query, key, value] = [0, 1, 2].map(|at| call.tensor(reader, at));
+    let (query, key, value) = (query?, key?, value?);
+    let (query_shape, key_shape) = (reader.shape(query).to_vec(), reader.shape(key).to_vec());
+    let ([.., rows, size], [.., columns, _]) = (&query_shape[..], &key_shape[..]) else {
+        return Err(reader.fail(
+            span,
+            "attention needs matrices of queries, keys and values",
+            "the last two axes are positions and features",
+        ));
+    };
+    if call.number(reader, 4)?.is_some_and(|p| p != 0.0) {
+        return Err(reader.fail(span, "attention with dropout is not possible", "leave dropout_p out"));
+    }
+    #[allow(clippy::cast_precision_loss)] // a number of features
+    let scale = call.number(reader, 6)?.unwrap_or(1.0 / (*size as f64).sqrt());
+    let mut order: Vec<usize> = (0..key_shape.len()).collect();
+    order.swap(key_shape.len() - 2, key_shape.len() - 1);
+    let transposed = permuted(reader, key, &order, span)?;
+    let Value::Tensor(scores) = matmul(reader, &Value::Tensor(query), &Value::Tensor(transposed), span)? else { return Err(Reported) };
+    let mut scores = scaled(reader, scores, scale, span)?;
+    let mut mask = None;
+    if call.flag(reader, 5, false)? {
+        if call.has(3) {
+            return Err(reader.fail(span, "attn_mask and is_causal=True exclude each other", "leave one of them out"));
+        }
+        reader.claim_tensor(&[*rows, *columns], span)?;
+        let lower = (0..rows * columns).map(|at| if at % columns <= at / columns { 1.0 } else { 0.0 }).collect();
+        mask = Some(reader.constant(&[*rows, *columns], lower, span)?);
+    } else if call.has(3) {
+        let given = call.tensor(reader, 3)?;
+        if reader.tensors[given].is_mask {
+            mask = Some(given);
+        } else {
+            scores = reader.elementwise(Operator::Add, &[Value::Tensor(scores), Value::Tensor(given)], span)?;
+        }
+    }
+    if let Some(mask) = mask {
+        let Value::Tensor(masked) = chosen(reader, mask, &Value::Tensor(scores), &Value::float(f64::NEG_INFINITY), span)? else {
+            return Err(Reported);
+        };
+        scores = masked;
+    }
+    let axis = reader.shape(scores).len() - 1;
+    let weights = softmax_along(reader, scores, axis, false, span)?;
+    matmul(reader, &Value::Tensor(weights), &Value::Tensor(value), span)
+}
+
+fn dropout(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let p = call.number(reader, 1)?.unwrap_or(0.5);
+    if p != 0.0 && call.flag(reader, 2, true)? {
+        let help = "write x * mask / (1 - p), with a mask of 0 and 1 under constants; or training=False";
+        return Err(reader.fail(&call.span, "dropout is random", help));
+    }
+    call.required(reader, 0).map(|(value, _)| value)
+}

@@ -1,0 +1,323 @@
+//! Products: `@`, `matmul`, `dot`, `outer`, `linear`, `einsum`.
+
+use crate::graph::call::{Call, Row, Spelling};
+use crate::graph::reader::GraphReader;
+use crate::graph::value::{TensorId, Value};
+use crate::op::einsum::{EinsumKind, einsum as einsum_function};
+use crate::op::layer::Reported;
+use crate::op::operator::Operator;
+use crate::python::tree::Span;
+use crate::tensor::len;
+
+use super::shape::viewed;
+
+/// The rows of these functions.
+pub const ROWS: &[Row] = &[
+    Row { names: &["matmul"], parameters: &["input|a|x1", "other|b|x2"], build: matmul_call },
+    Row { names: &["mm"], parameters: &["input", "mat2"], build: matmul_call },
+    Row { names: &["bmm"], parameters: &["input", "mat2"], build: matmul_call },
+    Row { names: &["mv"], parameters: &["input", "vec"], build: matmul_call },
+    Row { names: &["dot"], parameters: &["input|a", "other|b"], build: dot },
+    Row { names: &["inner"], parameters: &["input|a", "other|b"], build: dot },
+    Row { names: &["outer"], parameters: &["input|a", "vec2|b"], build: outer },
+    Row { names: &["linear"], parameters: &["input", "weight", "bias"], build: linear },
+    Row { names: &["einsum"], parameters: &["equation", "*operands"], build: einsum },
+];
+
+fn matmul_call(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
+    let ranks = [&left, &right].map(|value| reader.shape_of(value).len());
+    let wanted = match call.canonical {
+        "mm" => Some(([2, 2], "two matrices")),
+        "bmm" => Some(([3, 3], "two batches of matrices")),
+        "mv" => Some(([2, 1], "a matrix and a vector")),
+        _ => None,
+    };
+    if let Some((wanted, words)) = wanted
+        && ranks != wanted
+    {
+        return Err(reader.fail(&call.span, format!("{} multiplies {words}", call.name), "@ multiplies tensors of any rank"));
+    }
+    matmul(reader, &left, &right, &call.span)
+}
+
+/// Multiplies vectors, matrices, and batches of matrices, as `numpy.matmul` does.
+///
+/// # Errors
+/// If the shapes do not fit together.
+pub fn matmul(reader: &mut GraphReader<'_, '_>, left: &Value, right: &Value, span: &Span) -> Result<Value, Reported> {
+    let (a, b) = (reader.tensor(left, span)?, reader.tensor(right, span)?);
+    let (left_shape, right_shape) = (reader.shape(a).to_vec(), reader.shape(b).to_vec());
+    if left_shape.is_empty() || right_shape.is_empty() {
+        return Err(reader.fail(span, "@ multiplies matrices and vectors, but one operand is a single number", "write *"));
+    }
+    let columns = left_shape[left_shape.len() - 1];
+    let rows = right_shape[right_shape.len().saturating_sub(2)];
+    if columns != rows {
+        let message = format!("{} @ {}: {columns} columns meet {rows} rows", reader.describe(a), reader.describe(b));
+        let is_turned = right_shape.len() >= 2 && right_shape[right_shape.len() - 1] == columns;
+        let help = if is_turned {
+            let name = reader.name_of(b);
+            match name.strip_suffix(".T") {
+                Some(name) => format!("the second one fits if it is not transposed: {name}"),
+                None => format!("the second one fits if it is transposed: {name}.T"),
+            }
+        } else {
+            "the columns of the first operand are the rows of the second one".to_owned()
+        };
+        return Err(reader.fail(span, message, help));
+    }
+    // labels: 0 the rows of a, 1 the columns of b, 2 the summed axis, then the axes of the batch
+    let mut sizes = vec![1, 1, columns];
+    let (mut left_labels, mut right_labels, mut output) = (vec![2], vec![2], Vec::new());
+    if left_shape.len() > 1 {
+        sizes[0] = left_shape[left_shape.len() - 2];
+        left_labels.insert(0, 0);
+        output.push(0);
+    }
+    if right_shape.len() > 1 {
+        sizes[1] = right_shape[right_shape.len() - 1];
+        right_labels.push(1);
+        output.push(1);
+    }
+    let batch_of = |shape: &[usize]| shape[..shape.len().saturating_sub(2)].to_vec();
+    let (left_batch, right_batch) = (batch_of(&left_shape), batch_of(&right_shape));
+    let rank = left_batch.len().max(right_batch.len());
+    for n in 0..rank {
+        // counted from the last axis of the batch
+        let size = |batch: &[usize]| batch.len().checked_sub(n + 1).map(|axis| batch[axis]);
+        let (own, other) = (size(&left_batch), size(&right_batch));
+        let both = own.unwrap_or(1).max(other.unwrap_or(1));
+        if [own, other].into_iter().flatten().any(|size| size != both && size != 1) {
+            let message = format!("{} @ {}: their batches cannot be broadcast", reader.describe(a), reader.describe(b));
+            return Err(reader.fail(span, message, "the axes before the last two must be equal, or 1"));
+        }
+        let label = sizes.len();
+        sizes.push(both);
+        for (size, labels) in [(own, &mut left_labels), (other, &mut right_labels)] {
+            match size {
+                None => {}
+                Some(size) if size == both => labels.insert(0, label),
+                Some(_) => {
+                    // an axis of size 1 that is repeated has a label of its own
+                    labels.insert(0, sizes.len());
+                    sizes.push(1);
+                }
+            }
+        }
+        output.insert(0, label);
+    }
+    let kind = if left_shape.len() == 1 && right_shape.len() == 1 { EinsumKind::Dot } else { EinsumKind::MatMul };
+    let function = einsum_function(&[&left_labels, &right_labels], &output, &sizes, kind);
+    reader.emit(function, &[a, b], span).map(Value::Tensor)
+}
+
+fn dot(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
+    let ranks = [&left, &right].map(|value| reader.shape_of(value).len());
+    match ranks {
+        [0, _] | [_, 0] => reader.elementwise(Operator::Mul, &[left, right], &call.span).map(Value::Tensor),
+        [1, 1] => matmul(reader, &left, &right, &call.span),
+        [1 | 2, 1 | 2] if call.canonical == "dot" && call.spelling != Spelling::Torch => matmul(reader, &left, &right, &call.span),
+        _ => {
+            let help = "torch.dot multiplies two vectors; @ multiplies matrices, as np.dot does";
+            Err(reader.fail(&call.span, format!("{} of tensors with {} and {} axes is not possible", call.name, ranks[0], ranks[1]), help))
+        }
+    }
+}
+
+fn outer(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let [a, b] = [0, 1].map(|at| call.tensor(reader, at));
+    let (mut a, mut b) = (a?, b?);
+    if call.is_numpy() {
+        // NumPy flattens its operands
+        for id in [&mut a, &mut b] {
+            let entries = len(reader.shape(*id));
+            *id = if reader.shape(*id).len() == 1 { *id } else { viewed(reader, *id, &[entries], &call.span)? };
+        }
+    }
+    let ([rows], [columns]) = (reader.shape(a), reader.shape(b)) else {
+        return Err(reader.fail(&call.span, "outer multiplies two vectors", "x[:, None] * y[None, :] does the same"));
+    };
+    let function = einsum_function(&[&[0], &[1]], &[0, 1], &[*rows, *columns], EinsumKind::Outer);
+    reader.emit(function, &[a, b], &call.span).map(Value::Tensor)
+}
+
+fn linear(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (x, weight) = (call.tensor(reader, 0)?, call.tensor(reader, 1)?);
+    let (input, shape) = (reader.shape(x).to_vec(), reader.shape(weight).to_vec());
+    let Some((columns, [outputs, inputs])) = input.last().copied().zip(<[usize; 2]>::try_from(&shape[..]).ok()) else {
+        return Err(reader.fail(&call.span, "linear takes an input and a weight of the shape out x in", ""));
+    };
+    if columns != inputs {
+        let message =
+            format!("{} meets the weight {}: {columns} columns meet {inputs} inputs", reader.describe(x), reader.describe(weight));
+        let help = if columns == outputs {
+            "PyTorch's weight is out x in: yours seems to be in x out, so write x @ W"
+        } else {
+            "PyTorch's weight is out x in"
+        };
+        return Err(reader.fail(&call.span, message, help));
+    }
+    let rank = input.len();
+    let mut sizes = input.clone();
+    sizes.push(outputs);
+    let left: Vec<usize> = (0..rank).collect();
+    let output: Vec<usize> = (0..rank - 1).chain([rank]).collect();
+    let function = einsum_function(&[&left, &[rank, rank - 1]], &output, &sizes, EinsumKind::General);
+    let product = reader.emit(function, &[x, weight], &call.span)?;
+    match call.get(2).map(|(bias, _)| bias.clone()) {
+        Some(bias) => reader.elementwise(Operator::Add, &[Value::Tensor(product), bias], &call.span).map(Value::Tensor),
+        None => Ok(Value::Tensor(product)),
+    }
+}
+
+/// The letters of an einsum. A letter is a label with a size; each axis of an operand has a label.
+#[derive(Debug, Default)]
+struct EinsumAxes {
+    /// The letter of each label; [`UNNAMED`] for a label that no letter names.
+    letters: Vec<char>,
+    /// The size of each label.
+    sizes: Vec<usize>,
+    /// The labels of the axes of each operand.
+    labels: Vec<Vec<usize>>,
+}
+
+/// The letter of an axis of size 1 that is repeated: it has a label of its own.
+const UNNAMED: char = '\0';
+
+impl EinsumAxes {
+    fn label(&mut self, letter: char, size: usize) -> usize {
+        self.letters.push(letter);
+        self.sizes.push(size);
+        self.letters.len() - 1
+    }
+
+    /// Adds an operand. A fault is a message and a help text.
+    fn add(&mut self, reader: &GraphReader<'_, '_>, operand: &str, id: TensorId) -> Result<(), (String, &'static str)> {
+        let shape = reader.shape(id).to_vec();
+        if operand.chars().count() != shape.len() {
+            let message =
+                format!("\"{operand}\" has {} letters, but {} has {} axes", operand.chars().count(), reader.describe(id), shape.len());
+            return Err((message, "write a letter for each axis"));
+        }
+        let mut own = Vec::new();
+        for (letter, size) in operand.chars().zip(shape) {
+            let at = match self.letters.iter().position(|known| *known == letter) {
+                Some(at) => at,
+                None => self.label(letter, size),
+            };
+            match (self.sizes[at], size) {
+                (known, size) if known == size => own.push(at),
+                // an axis of size 1 is repeated, as in PyTorch
+                (_, 1) => own.push(self.label(UNNAMED, 1)),
+                (1, size) => {
+                    let single = self.label(UNNAMED, 1);
+                    for label in self.labels.iter_mut().flatten().filter(|label| **label == at) {
+                        *label = single;
+                    }
+                    self.sizes[at] = size;
+                    own.push(at);
+                }
+                (known, size) => {
+                    let message = format!("the axes \"{letter}\" have the sizes {known} and {size}");
+                    return Err((message, "axes with one letter must have one size"));
+                }
+            }
+        }
+        self.labels.push(own);
+        Ok(())
+    }
+
+    /// Returns the labels of the letters after `->`, or a message.
+    fn named(&self, result: &str) -> Result<Vec<usize>, String> {
+        let mut output = Vec::new();
+        for letter in result.chars() {
+            match self.letters.iter().position(|known| *known == letter) {
+                Some(at) if !output.contains(&at) => output.push(at),
+                _ => return Err(format!("the letter \"{letter}\" after -> must occur once, and before ->")),
+            }
+        }
+        Ok(output)
+    }
+
+    /// Returns the labels of the letters that occur once, in the order of the alphabet: the result of an einsum without `->`.
+    fn once(&self) -> Vec<usize> {
+        let count = |at: usize| self.labels.iter().flatten().filter(|label| **label == at).count();
+        let mut once: Vec<usize> = (0..self.letters.len()).filter(|at| self.letters[*at] != UNNAMED && count(*at) == 1).collect();
+        once.sort_by_key(|at| self.letters[*at]);
+        once
+    }
+}
+
+/// Replaces `...` in the texts of an einsum by letters of their own.
+fn with_ellipsis(
+    reader: &GraphReader<'_, '_>,
+    operands: &[&str],
+    result: Option<&str>,
+    ids: &[TensorId],
+) -> Result<(Vec<String>, Option<String>), String> {
+    if !operands.iter().any(|operand| operand.contains("...")) {
+        return Ok((operands.iter().map(ToString::to_string).collect(), result.map(str::to_owned)));
+    }
+    let mut most = 0;
+    let mut counts = Vec::new();
+    for (operand, id) in operands.iter().zip(ids) {
+        let named = operand.replace("...", "").chars().count();
+        let Some(rest) = reader.shape(*id).len().checked_sub(named) else {
+            return Err(format!("\"{operand}\" has more letters than {} has axes", reader.describe(*id)));
+        };
+        let rest = if operand.contains("...") { rest } else { 0 };
+        counts.push(rest);
+        most = most.max(rest);
+    }
+    // letters that no text of a person has
+    let letters: String = ('\u{1d400}'..='\u{1d433}').take(most).collect();
+    let tail = |count: usize| letters.chars().skip(most - count).collect::<String>();
+    let spelled = operands.iter().zip(&counts).map(|(operand, count)| operand.replace("...", &tail(*count))).collect();
+    Ok((spelled, result.map(|result| result.replace("...", &letters))))
+}
+
+fn einsum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    call.required(reader, 0)?;
+    let Some(text) = call.text(reader, 0)? else { return Err(Reported) };
+    let values = match &call.rest[..] {
+        [(value, span)] if value.items().is_some() => {
+            value.items().unwrap_or_default().into_iter().map(|item| (item, span.clone())).collect()
+        }
+        rest => rest.to_vec(),
+    };
+    let ids: Vec<TensorId> = values.iter().map(|(value, span)| reader.tensor(value, span)).collect::<Result<_, _>>()?;
+    let help = "for example einsum(\"ij,jk->ik\", a, b)";
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let (operands, result) = match text.split_once("->") {
+        Some((operands, result)) => (operands, Some(result)),
+        None => (text.as_str(), None),
+    };
+    let operands: Vec<&str> = operands.split(',').collect();
+    if operands.len() != ids.len() {
+        let message = format!("the text has {} operands, but {} are given", operands.len(), ids.len());
+        return Err(reader.fail(&call.span, message, help));
+    }
+    let (operands, result) = match with_ellipsis(reader, &operands, result, &ids) {
+        Ok(spelled_out) => spelled_out,
+        Err(message) => return Err(reader.fail(&call.span, message, "... takes the axes before the last ones")),
+    };
+    let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
+    let result = result.as_deref();
+    if let Some(wrong) = operands.iter().flat_map(|operand| operand.chars()).find(|c| !c.is_alphabetic()) {
+        let message = format!("\"{wrong}\" is not possible in the text of an einsum");
+        return Err(reader.fail(&call.span, message, "write a letter for each axis"));
+    }
+    let mut axes = EinsumAxes::default();
+    for (operand, id) in operands.iter().zip(&ids) {
+        axes.add(reader, operand, *id).map_err(|(message, help)| reader.fail(&call.span, message, help))?;
+    }
+    let output = match result {
+        Some(result) => axes.named(result).map_err(|message| reader.fail(&call.span, message, help))?,
+        None => axes.once(),
+    };
+    let EinsumAxes { labels, sizes, .. } = axes;
+    let operands: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();
+    reader.emit(einsum_function(&operands, &output, &sizes, EinsumKind::General), &ids, &call.span).map(Value::Tensor)
+}

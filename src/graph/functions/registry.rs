@@ -1,0 +1,57 @@
+//! The table of all functions that the text of a graph may call.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::graph::call::Row;
+
+use super::{choices, create, elementwise, join, lookup, losses, minmax, norms, products, reduce, repeat, shape, unsupported, windows};
+
+/// The tables of the files of this folder.
+const TABLES: &[&[Row]] = &[
+    elementwise::ROWS,
+    reduce::ROWS,
+    minmax::ROWS,
+    shape::ROWS,
+    repeat::ROWS,
+    join::ROWS,
+    lookup::ROWS,
+    choices::ROWS,
+    create::ROWS,
+    products::ROWS,
+    losses::ROWS,
+    norms::ROWS,
+    windows::ROWS,
+];
+
+/// All rows by name. Of rows with one name the first counts.
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
+    let mut rows = HashMap::new();
+    for row in rows_of_tables() {
+        for name in row.names {
+            rows.entry(*name).or_insert(row);
+        }
+    }
+    rows
+});
+
+fn rows_of_tables() -> impl Iterator<Item = &'static Row> {
+    TABLES.iter().flat_map(|rows| rows.iter())
+}
+
+/// Finds a function by its name without a module.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Row> {
+    BY_NAME.get(name).copied()
+}
+
+/// Returns the names of all functions.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    rows_of_tables().flat_map(|row| row.names.iter().copied())
+}
+
+/// Returns what to write instead of a function that a graph cannot have.
+#[must_use]
+pub fn help(name: &str) -> Option<&'static str> {
+    unsupported::help(name)
+}

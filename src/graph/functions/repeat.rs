@@ -1,0 +1,250 @@
+//! Functions that repeat, turn, cut and pad the entries of a tensor.
+
+use crate::graph::arithmetic;
+use crate::graph::call::{self, Call, Row};
+use crate::graph::reader::GraphReader;
+use crate::graph::value::{TensorId, Value};
+use crate::op::copies::CopyKind;
+use crate::op::layer::Reported;
+use crate::op::operator::Operator;
+use crate::python::tree::Span;
+use crate::tensor::{len, ravel, unravel};
+
+use super::shape::{order, rearranged, viewed};
+
+/// The rows of these functions.
+pub const ROWS: &[Row] = &[
+    Row { names: &["expand"], parameters: &["input", "*sizes"], build: expand },
+    Row { names: &["broadcast_to"], parameters: &["input|x|array", "*shape|size"], build: expand },
+    Row { names: &["expand_as"], parameters: &["input", "other"], build: expand_as },
+    Row { names: &["repeat"], parameters: &["input|a", "*repeats|axis"], build: repeat },
+    Row { names: &["tile"], parameters: &["input|A", "*reps|dims"], build: tile },
+    Row { names: &["repeat_interleave"], parameters: &["input", "repeats", "dim"], build: repeat_interleave },
+    Row { names: &["flip"], parameters: &["input|m", "*dims|axis"], build: flip },
+    Row { names: &["roll"], parameters: &["input|a", "shifts|shift", "dims|axis"], build: roll },
+    Row { names: &["tril"], parameters: &["input|m", "diagonal|k"], build: tril },
+    Row { names: &["triu"], parameters: &["input|m", "diagonal|k"], build: tril },
+    Row { names: &["pad"], parameters: &["input|array", "pad|pad_width", "mode", "value|constant_values"], build: pad },
+];
+
+/// Repeats a tensor along axes of size 1, and along new axes, to a shape.
+fn expanded(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span: &Span) -> Result<TensorId, Reported> {
+    let input = reader.shape(id).to_vec();
+    let offset = sizes.len().checked_sub(input.len());
+    let shape: Option<Vec<usize>> = offset.and_then(|offset| {
+        (0..sizes.len())
+            .map(|axis| {
+                let own = axis.checked_sub(offset).map_or(1, |axis| input[axis]);
+                let size = if sizes[axis] == -1 { own } else { usize::try_from(sizes[axis]).ok()? };
+                (own == size || own == 1).then_some(size)
+            })
+            .collect()
+    });
+    let Some((shape, offset)) = shape.zip(offset).filter(|(shape, _)| !shape.contains(&0)) else {
+        let text: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+        let message = format!("{} cannot be expanded to ({})", reader.describe(id), text.join(", "));
+        return Err(reader.fail(span, message, "only axes of size 1 and new axes in front can be repeated"));
+    };
+    rearranged(reader, id, &shape, CopyKind::Expand, span, |index| {
+        let own: Vec<usize> = index[offset..].iter().zip(&input).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
+        ravel(&own, &input)
+    })
+}
+
+fn expand(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let sizes = call.integers(reader, "a size")?;
+    expanded(reader, id, &sizes, &call.span).map(Value::Tensor)
+}
+
+fn expand_as(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let (id, other) = (call.tensor(reader, 0)?, call.tensor(reader, 1)?);
+    let sizes: Vec<i64> = reader.shape(other).iter().map(|n| i64::try_from(*n).unwrap_or(i64::MAX)).collect();
+    expanded(reader, id, &sizes, &call.span).map(Value::Tensor)
+}
+
+/// Repeats a whole tensor along its axes.
+fn tiled(reader: &mut GraphReader<'_, '_>, id: TensorId, counts: &[i64], span: &Span) -> Result<TensorId, Reported> {
+    let mut input = reader.shape(id).to_vec();
+    let mut counts: Vec<usize> = counts.iter().map(|n| usize::try_from(*n).unwrap_or(0)).collect();
+    while input.len() < counts.len() {
+        input.insert(0, 1);
+    }
+    while counts.len() < input.len() {
+        counts.insert(0, 1);
+    }
+    if counts.contains(&0) {
+        return Err(reader.fail(span, "the number of repetitions must be at least 1", "a tensor has at least one entry"));
+    }
+    let shape: Vec<usize> = input.iter().zip(&counts).map(|(size, count)| size.saturating_mul(*count)).collect();
+    rearranged(reader, id, &shape, CopyKind::Repeat, span, |index| {
+        let own: Vec<usize> = index.iter().zip(&input).map(|(at, size)| at % size).collect();
+        ravel(&own, &input)
+    })
+}
+
+/// Repeats each entry along an axis.
+fn interleaved(reader: &mut GraphReader<'_, '_>, id: TensorId, count: i64, axis: usize, span: &Span) -> Result<TensorId, Reported> {
+    let input = reader.shape(id).to_vec();
+    let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) else {
+        return Err(reader.fail(span, "the number of repetitions must be at least 1", ""));
+    };
+    let mut shape = input.clone();
+    shape[axis] = shape[axis].saturating_mul(count);
+    rearranged(reader, id, &shape, CopyKind::Repeat, span, |index| {
+        let mut own = index.to_vec();
+        own[axis] /= count;
+        ravel(&own, &input)
+    })
+}
+
+fn repeat(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    if !call.is_numpy() {
+        let counts = call.integers(reader, "a number of repetitions")?;
+        if counts.len() < reader.shape(id).len() {
+            let message = format!("{} has {} axes, but repeat has {} numbers", reader.describe(id), reader.shape(id).len(), counts.len());
+            return Err(reader.fail(&call.span, message, "PyTorch's repeat takes a number for each axis; np.repeat repeats entries"));
+        }
+        return tiled(reader, id, &counts, &call.span).map(Value::Tensor);
+    }
+    let count = match call.rest.first() {
+        Some((value, span)) => arithmetic::integer(reader, value, "the number of repetitions", span)?,
+        None => return Err(reader.fail(&call.span, "repeat needs a number", "")),
+    };
+    let rank = reader.shape(id).len();
+    let axis = if let Some((value, span)) = call.rest.get(1) {
+        let n = arithmetic::integer(reader, value, "an axis", span)?;
+        call::axis(reader, n, rank, span)?
+    } else {
+        let flat = viewed(reader, id, &[len(reader.shape(id))].map(|n| n), &call.span)?;
+        return interleaved(reader, flat, count, 0, &call.span).map(Value::Tensor);
+    };
+    interleaved(reader, id, count, axis, &call.span).map(Value::Tensor)
+}
+
+fn tile(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let counts = call.integers(reader, "a number of repetitions")?;
+    tiled(reader, id, &counts, &call.span).map(Value::Tensor)
+}
+
+fn repeat_interleave(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let count = call.integer(reader, 1)?.unwrap_or(1);
+    let rank = reader.shape(id).len();
+    if let Some(axis) = call.axis(reader, 2, rank)? {
+        interleaved(reader, id, count, axis, &call.span).map(Value::Tensor)
+    } else {
+        let entries = len(reader.shape(id));
+        let flat = viewed(reader, id, &[entries], &call.span)?;
+        interleaved(reader, flat, count, 0, &call.span).map(Value::Tensor)
+    }
+}
+
+fn flip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let input = reader.shape(id).to_vec();
+    let axes = order(reader, call, input.len())?;
+    let axes = if axes.is_empty() { (0..input.len()).collect() } else { axes };
+    let flipped = rearranged(reader, id, &input, CopyKind::Flip, &call.span, |index| {
+        let own: Vec<usize> =
+            (0..input.len()).map(|axis| if axes.contains(&axis) { input[axis] - 1 - index[axis] } else { index[axis] }).collect();
+        ravel(&own, &input)
+    })?;
+    Ok(Value::Tensor(flipped))
+}
+
+fn roll(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let shape = reader.shape(id).to_vec();
+    let (value, span) = call.required(reader, 1)?;
+    let shift = arithmetic::integer(reader, &value, "the shift", &span)?;
+    let axis = call.axis(reader, 2, shape.len())?;
+    // without an axis, the entries of the flattened tensor move
+    let (source, input, axis) = match axis {
+        Some(axis) => (id, shape.clone(), axis),
+        None => (viewed(reader, id, &[len(&shape)], &call.span)?, vec![len(&shape)], 0),
+    };
+    let size = i64::try_from(input[axis]).unwrap_or(i64::MAX);
+    let rolled = rearranged(reader, source, &input, CopyKind::Permute, &call.span, |index| {
+        let mut own = index.to_vec();
+        let at = i64::try_from(own[axis]).unwrap_or(0);
+        own[axis] = usize::try_from((at - shift % size).rem_euclid(size)).unwrap_or(0);
+        ravel(&own, &input)
+    })?;
+    if input == shape { Ok(Value::Tensor(rolled)) } else { viewed(reader, rolled, &shape, &call.span).map(Value::Tensor) }
+}
+
+fn tril(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let input = reader.shape(id).to_vec();
+    let diagonal = call.integer(reader, 1)?.unwrap_or(0);
+    if input.len() < 2 {
+        return Err(reader.fail(&call.span, format!("{} needs a matrix", call.name), ""));
+    }
+    let is_lower = call.canonical == "tril";
+    let kind = if is_lower { CopyKind::Tril } else { CopyKind::Triu };
+    let part = rearranged(reader, id, &input, kind, &call.span, |index| {
+        let [row, column] = [index[index.len() - 2], index[index.len() - 1]].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+        let is_kept = if is_lower { column - row <= diagonal } else { column - row >= diagonal };
+        is_kept.then(|| ravel(index, &input)).flatten()
+    })?;
+    Ok(Value::Tensor(part))
+}
+
+fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let input = reader.shape(id).to_vec();
+    if let Some(mode) = call.text(reader, 2)?
+        && mode != "constant"
+    {
+        return Err(reader.fail(&call.span, format!("padding in the mode \"{mode}\" is not possible"), "mode is \"constant\""));
+    }
+    let fill = call.number(reader, 3)?.unwrap_or(0.0);
+    let (value, span) = call.required(reader, 1)?;
+    let items = value.items().unwrap_or_else(|| vec![value.clone()]);
+    let mut around = vec![[0; 2]; input.len()];
+    if call.is_numpy() {
+        for (axis, sides) in around.iter_mut().enumerate() {
+            // one number for all sides, one pair for all axes, or a pair for each axis
+            let pair = if items.iter().any(|item| item.items().is_some()) { items.get(axis).cloned() } else { Some(value.clone()) };
+            let pair = pair.and_then(|pair| pair.items().or_else(|| Some(vec![pair.clone(), pair])));
+            let Some([before, after]) = pair.as_deref().map(|pair| [pair[0].clone(), pair[pair.len() - 1].clone()]) else {
+                return Err(reader.fail(&span, "pad_width has a pair for each axis", ""));
+            };
+            *sides = [arithmetic::size(reader, &before, "a padding", &span)?, arithmetic::size(reader, &after, "a padding", &span)?];
+        }
+    } else {
+        let sizes: Vec<usize> = items.iter().map(|item| arithmetic::size(reader, item, "a padding", &span)).collect::<Result<_, _>>()?;
+        if sizes.len() % 2 == 1 || sizes.len() / 2 > input.len() {
+            return Err(reader.fail(
+                &span,
+                "pad has two numbers for each axis, beginning with the last axis",
+                "for example pad(x, (1, 1))",
+            ));
+        }
+        for (n, pair) in sizes.chunks_exact(2).enumerate() {
+            around[input.len() - 1 - n] = [pair[0], pair[1]];
+        }
+    }
+    let shape: Vec<usize> =
+        input.iter().zip(&around).map(|(size, [before, after])| size.saturating_add(*before).saturating_add(*after)).collect();
+    let padded = rearranged(reader, id, &shape, CopyKind::Pad, &call.span, |index| {
+        let own: Option<Vec<usize>> =
+            index.iter().zip(&around).zip(&input).map(|((at, [before, _]), size)| at.checked_sub(*before).filter(|at| at < size)).collect();
+        ravel(&own?, &input)
+    })?;
+    if fill.to_bits() == 0 {
+        return Ok(Value::Tensor(padded));
+    }
+    let edge = (0..len(&shape)).map(|at| {
+        let index = unravel(at, &shape);
+        let is_inside =
+            index.iter().zip(&around).zip(&input).all(|((at, [before, _]), size)| at.checked_sub(*before).is_some_and(|at| at < *size));
+        if is_inside { 0.0 } else { fill }
+    });
+    let edge = edge.collect();
+    let edge = reader.constant(&shape, edge, &call.span)?;
+    reader.elementwise(Operator::Add, &[Value::Tensor(padded), Value::Tensor(edge)], &call.span).map(Value::Tensor)
+}

@@ -1,0 +1,472 @@
+//! Indices: `x[i]`, `x[:, 1:3]`, `x[None]`, `C[ix]`, `logp[range(n), y]`, and the assignment `x[i] = e`.
+//!
+//! The basic items (numbers, slices, `None`, `...`) give a copy of some entries. The *index tensors* that remain must be neighbours: they are broadcast to
+//! one shape, which takes the place of their axes, as in NumPy.
+
+use super::arithmetic;
+use super::reader::GraphReader;
+use super::value::{Range, TensorId, Value};
+use crate::op::broadcast::Broadcast;
+use crate::op::copies::{CopyKind, CopySource, copies, view};
+use crate::op::layer::Reported;
+use crate::op::lookup::{IndexOperand, LookupKind, lookup};
+use crate::python::tree::Span;
+use crate::tensor::{flat, len};
+
+/// One axis of the result of the basic items.
+#[derive(Clone, Debug)]
+enum Axis {
+    /// A new axis of size 1.
+    New,
+    /// Entries of an axis of the tensor: the first one, the distance, and their number.
+    Slice { stride: usize, first: usize, step: i64, count: usize },
+    /// A whole axis, from which an index tensor chooses.
+    Chosen { stride: usize, size: usize, by: Chooser },
+}
+
+/// An index tensor.
+#[derive(Clone, Debug)]
+enum Chooser {
+    /// A tensor.
+    Tensor(TensorId),
+    /// Known whole numbers.
+    Known(Vec<i64>),
+}
+
+/// Reads `base[items]`.
+///
+/// # Errors
+/// If an item does not fit.
+pub fn get(reader: &mut GraphReader<'_, '_>, base: &Value, items: &[(Value, Span)], span: &Span) -> Result<Value, Reported> {
+    match base {
+        Value::List(list) | Value::Tuple(list) => return item_of_list(reader, list, items, matches!(base, Value::List(_)), span),
+        Value::Range(_) => {
+            let list = base.items().unwrap_or_default();
+            return item_of_list(reader, &list, items, true, span);
+        }
+        Value::Extremum(extremum) => {
+            if let [(item, _)] = items {
+                match item.as_integer() {
+                    Some(0) => return Ok(Value::Tensor(extremum.values)),
+                    Some(1) => return super::functions::minmax::indices(reader, *extremum, span).map(Value::Tensor),
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+    let id = reader.tensor(base, span)?;
+    select(reader, id, items, span).map(Value::Tensor)
+}
+
+fn item_of_list(
+    reader: &mut GraphReader<'_, '_>,
+    list: &[Value],
+    items: &[(Value, Span)],
+    is_list: bool,
+    span: &Span,
+) -> Result<Value, Reported> {
+    let [(item, item_span)] = items else { return Err(reader.fail(span, "a list has one index", "")) };
+    let size = i64::try_from(list.len()).unwrap_or(i64::MAX);
+    if let Value::Slice(slice) = item {
+        let (first, step, count) = slice_of(reader, *slice, list.len(), item_span)?;
+        let chosen = (0..count).filter_map(|n| {
+            let at = i64::try_from(first).ok()? + i64::try_from(n).ok()? * step;
+            list.get(usize::try_from(at).ok()?).cloned()
+        });
+        let chosen: Vec<Value> = chosen.collect();
+        return Ok(if is_list { Value::list(chosen) } else { Value::tuple(chosen) });
+    }
+    let n = arithmetic::integer(reader, item, "the index of a list", item_span)?;
+    let at = if n < 0 { n + size } else { n };
+    match usize::try_from(at).ok().and_then(|at| list.get(at)) {
+        Some(value) => Ok(value.clone()),
+        None => Err(reader.fail(item_span, format!("there is no item {n}: there are {size}"), "")),
+    }
+}
+
+/// Returns the first entry, the distance and the number of entries of a slice of an axis.
+fn slice_of(
+    reader: &mut GraphReader<'_, '_>,
+    [start, stop, step]: [Option<i64>; 3],
+    size: usize,
+    span: &Span,
+) -> Result<(usize, i64, usize), Reported> {
+    let step = step.unwrap_or(1);
+    if step == 0 {
+        return Err(reader.fail(span, "the step of a slice cannot be 0", ""));
+    }
+    let n = i64::try_from(size).unwrap_or(i64::MAX);
+    // as in Python, ends outside the axis are moved to its ends
+    let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+    let end = |end: i64| if end < 0 { end.saturating_add(n) } else { end }.clamp(low, high);
+    let start = start.map_or(if step > 0 { 0 } else { n - 1 }, end);
+    let stop = stop.map_or(if step > 0 { n } else { -1 }, end);
+    let count = Range { start, stop, step }.len();
+    Ok((usize::try_from(start.max(0)).unwrap_or(0), step, count))
+}
+
+/// Reads entries of a tensor.
+///
+/// # Errors
+/// If an item does not fit.
+pub fn select(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)], span: &Span) -> Result<TensorId, Reported> {
+    let (axes, base) = axes(reader, id, items, span)?;
+    let is_chosen = |axis: &Axis| matches!(axis, Axis::Chosen { .. });
+    if !axes.iter().any(is_chosen) {
+        let shape = shape_of(&axes);
+        reader.claim_tensor(&shape, span)?;
+        let places = places(&axes, base);
+        let input = reader.shape(id).to_vec();
+        let is_whole = places.len() == len(&input) && places.iter().enumerate().all(|(n, place)| n == *place);
+        let kind = if is_whole { CopyKind::View } else { CopyKind::Slice };
+        let function = if is_whole {
+            view(&shape, kind)
+        } else {
+            copies(places.into_iter().map(|place| Some(CopySource { slot: 0, place })).collect(), &[&input], &shape, kind)
+        };
+        let result = reader.emit_copy(function, &[id], span)?;
+        reader.tensors[result].has_written_shape = axes.iter().any(|axis| matches!(axis, Axis::New));
+        return Ok(result);
+    }
+    choose(reader, id, &axes, base, span)
+}
+
+/// Reads the items of an index: the axes of the result, and the place of the first entry.
+fn axes(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)], span: &Span) -> Result<(Vec<Axis>, usize), Reported> {
+    let shape = reader.shape(id).to_vec();
+    let consumed = items.iter().filter(|(item, _)| !matches!(item, Value::None | Value::Ellipsis)).count();
+    if consumed > shape.len() {
+        let message = format!("{} has {} axes, but the index has {consumed} items", reader.describe(id), shape.len());
+        return Err(reader.fail(span, message, "leave items out, or write None for a new axis"));
+    }
+    if items.iter().filter(|(item, _)| matches!(item, Value::Ellipsis)).count() > 1 {
+        return Err(reader.fail(span, "an index has at most one ...", ""));
+    }
+    let stride = |axis: usize| len(&shape[axis + 1..]);
+    let whole = |axis: usize| Axis::Slice { stride: stride(axis), first: 0, step: 1, count: shape[axis] };
+    let (mut axes, mut base, mut axis) = (Vec::new(), 0, 0);
+    for (item, item_span) in items {
+        match item {
+            Value::None => axes.push(Axis::New),
+            Value::Ellipsis => {
+                for _ in 0..shape.len() - consumed {
+                    axes.push(whole(axis));
+                    axis += 1;
+                }
+            }
+            Value::Slice(slice) => {
+                let (first, step, count) = slice_of(reader, *slice, shape[axis], item_span)?;
+                if count == 0 {
+                    return Err(reader.fail(item_span, "this slice is empty", format!("the axis has {} entries", shape[axis])));
+                }
+                axes.push(Axis::Slice { stride: stride(axis), first, step, count });
+                axis += 1;
+            }
+            _ if item.number().is_some() && !matches!(item, Value::Bool(_)) => {
+                let n = arithmetic::integer(reader, item, "an index", item_span)?;
+                base += entry(reader, n, shape[axis], item_span)? * stride(axis);
+                axis += 1;
+            }
+            _ => {
+                let by = chooser(reader, item, shape[axis], item_span)?;
+                axes.push(Axis::Chosen { stride: stride(axis), size: shape[axis], by });
+                axis += 1;
+            }
+        }
+    }
+    axes.extend((axis..shape.len()).map(whole));
+    check_neighbours(reader, items, span)?;
+    Ok((axes, base))
+}
+
+/// Returns the entry of an axis that an index means: −1 is the last one.
+fn entry(reader: &mut GraphReader<'_, '_>, n: i64, size: usize, span: &Span) -> Result<usize, Reported> {
+    let count = i64::try_from(size).unwrap_or(i64::MAX);
+    let at = if n < 0 { n.saturating_add(count) } else { n };
+    match usize::try_from(at) {
+        Ok(at) if at < size => Ok(at),
+        _ => Err(reader.fail(
+            span,
+            format!("there is no entry {n} on this axis of size {size}"),
+            format!("indices go from 0 to {}, or from -{size} to -1", size - 1),
+        )),
+    }
+}
+
+/// Reads an index tensor for an axis of this size.
+fn chooser(reader: &mut GraphReader<'_, '_>, item: &Value, size: usize, span: &Span) -> Result<Chooser, Reported> {
+    if let Value::Range(range) = item {
+        let known: Vec<i64> = if range.len() <= size { range.each().collect() } else { vec![range.stop - 1] };
+        for n in &known {
+            entry(reader, *n, size, span)?;
+        }
+        return Ok(Chooser::Known(known));
+    }
+    let id = reader.tensor(item, span)?;
+    if reader.tensors[id].is_mask {
+        let help = "how many entries it has is only known when the numbers are: write where(mask, x, 0), or multiply by the mask";
+        return Err(reader.fail(span, "a mask cannot be an index", help));
+    }
+    check_indices(reader, id, size, span)?;
+    Ok(Chooser::Tensor(id))
+}
+
+/// Checks the numbers of an index tensor, if they are known: whole numbers on an axis of this size.
+///
+/// # Errors
+/// The first wrong one.
+pub fn check_indices(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize, span: &Span) -> Result<(), Reported> {
+    check_numbers(reader, id, size, span, true)
+}
+
+/// Checks the numbers of a tensor of classes, or of the index of `gather`, if they are known: as [`check_indices`], but as in PyTorch none may be negative.
+///
+/// # Errors
+/// The first wrong one.
+pub fn check_classes(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize, span: &Span) -> Result<(), Reported> {
+    check_numbers(reader, id, size, span, false)
+}
+
+fn check_numbers(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize, span: &Span, may_be_negative: bool) -> Result<(), Reported> {
+    let Some(data) = reader.tensors[id].data.clone() else { return Ok(()) };
+    for x in flat(&data) {
+        if x.fract() != 0.0 || !x.is_finite() {
+            let message = format!("{} is an index, but holds {x}", reader.describe(id));
+            return Err(reader.fail(span, message, "an index is a whole number"));
+        }
+        if *x < 0.0 && !may_be_negative {
+            let message = format!("{} holds {x}, which is negative", reader.describe(id));
+            return Err(reader.fail(span, message, format!("these indices count from 0 to {}", size.saturating_sub(1))));
+        }
+        #[allow(clippy::cast_possible_truncation)] // a whole number; larger ones saturate and are refused
+        entry(reader, *x as i64, size, span)?;
+    }
+    Ok(())
+}
+
+/// Refuses index tensors that are not neighbours: NumPy and PyTorch order the axes of the result differently then.
+fn check_neighbours(reader: &mut GraphReader<'_, '_>, items: &[(Value, Span)], span: &Span) -> Result<(), Reported> {
+    let kinds: Vec<char> = items
+        .iter()
+        .map(|(item, _)| match item {
+            Value::Slice(_) | Value::Ellipsis | Value::None => ':',
+            _ if item.number().is_some() => '0',
+            _ => 't',
+        })
+        .collect();
+    let chosen: Vec<usize> = (0..kinds.len()).filter(|n| kinds[*n] != ':').collect();
+    let has_tensor = kinds.contains(&'t');
+    let are_neighbours = chosen.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    if has_tensor && !are_neighbours {
+        let help = "NumPy and PyTorch order its axes differently: index in two steps, such as x[0][:, ix]";
+        return Err(reader.fail(span, "this index has a slice between numbers or index tensors", help));
+    }
+    Ok(())
+}
+
+fn shape_of(axes: &[Axis]) -> Vec<usize> {
+    axes.iter()
+        .map(|axis| match axis {
+            Axis::New => 1,
+            Axis::Slice { count, .. } => *count,
+            Axis::Chosen { size, .. } => *size,
+        })
+        .collect()
+}
+
+/// Returns the place of each entry of the result, in row-major order. Chosen axes count from their first entry.
+fn places(axes: &[Axis], base: usize) -> Vec<usize> {
+    let mut places = vec![base];
+    for axis in axes {
+        let Axis::Slice { stride, first, step, count } = axis else { continue };
+        let offsets: Vec<isize> = (0..*count)
+            .map(|n| {
+                let at = first.cast_signed() + n.cast_signed() * isize::try_from(*step).unwrap_or(0);
+                at * stride.cast_signed()
+            })
+            .collect();
+        places = places.iter().flat_map(|place| offsets.iter().map(move |offset| place.wrapping_add_signed(*offset))).collect();
+    }
+    places
+}
+
+/// Reads the entries that index tensors choose.
+fn choose(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: usize, span: &Span) -> Result<TensorId, Reported> {
+    let choosers: Vec<(usize, usize, &Chooser)> = axes
+        .iter()
+        .filter_map(|axis| if let Axis::Chosen { stride, size, by } = axis { Some((*stride, *size, by)) } else { None })
+        .collect();
+    let shapes: Vec<Vec<usize>> = choosers
+        .iter()
+        .map(|(_, _, by)| match by {
+            Chooser::Tensor(id) => reader.shape(*id).to_vec(),
+            Chooser::Known(numbers) => vec![numbers.len()],
+        })
+        .collect();
+    let named: Vec<(&'static str, &[usize])> = shapes.iter().map(|shape| ("index", &shape[..])).collect();
+    let Ok(broadcast) = Broadcast::new(&named) else {
+        let texts: Vec<String> = shapes.iter().map(|shape| crate::tensor::shape_words(shape)).collect();
+        let message = format!("the index tensors are {}, which cannot be broadcast to one shape", texts.join(" and "));
+        return Err(reader.fail(span, message, ""));
+    };
+    let chosen_shape = broadcast.shape().to_vec();
+    let is_chosen = |axis: &Axis| matches!(axis, Axis::Chosen { .. });
+    let first = axes.iter().position(is_chosen).unwrap_or(0);
+    let after = axes.iter().rposition(is_chosen).map_or(0, |last| last + 1);
+    let shape = [shape_of(&axes[..first]), chosen_shape.clone(), shape_of(&axes[after..])].concat();
+    reader.claim_tensor(&shape, span)?;
+    let (outer, inner) = (places(&axes[..first], base), places(&axes[after..], 0));
+    let chosen = len(&chosen_shape);
+    // the places before the choice, and for each index tensor the entry that chooses
+    let mut bases = Vec::with_capacity(len(&shape));
+    let mut rows = Vec::with_capacity(len(&shape));
+    for before in &outer {
+        for row in 0..chosen {
+            for within in &inner {
+                bases.push(before + within);
+                rows.push(row);
+            }
+        }
+    }
+    let (mut reads, mut indices, mut selectors) = (vec![id], Vec::new(), Vec::new());
+    for (n, (stride, size, by)) in choosers.into_iter().enumerate() {
+        match by {
+            Chooser::Tensor(index) => {
+                selectors.push(reads.len());
+                reads.push(*index);
+                let places = rows.iter().map(|row| broadcast.operand_entry(n, *row)).collect();
+                indices.push(IndexOperand { shape: reader.shape(*index).to_vec(), stride, size, places });
+            }
+            Chooser::Known(numbers) => {
+                for (base, row) in bases.iter_mut().zip(&rows) {
+                    let n = numbers[broadcast.operand_entry(n, *row)];
+                    *base += entry(reader, n, size, span)? * stride;
+                }
+            }
+        }
+    }
+    let table = reader.shape(id).to_vec();
+    if indices.is_empty() {
+        let sources = bases.into_iter().map(|place| Some(CopySource { slot: 0, place })).collect();
+        return reader.emit_copy(copies(sources, &[&table], &shape, CopyKind::Slice), &[id], span);
+    }
+    let function = lookup(&table, &shape, bases, indices, if inner.len() == 1 { LookupKind::Entries } else { LookupKind::Rows });
+    reader.emit_selecting(function, &reads, &selectors, span)
+}
+
+/// Makes the tensor that `base[mask] = value` assigns.
+fn set_by_mask(reader: &mut GraphReader<'_, '_>, id: TensorId, mask: TensorId, value: &Value, span: &Span) -> Result<TensorId, Reported> {
+    let (own, shape) = (reader.shape(id).to_vec(), reader.shape(mask).to_vec());
+    if reader.shape_of(value).iter().any(|size| *size != 1) || !own.starts_with(&shape) {
+        let help = "a single number can be assigned under a mask; where(mask, a, b) chooses between tensors";
+        return Err(reader.fail(span, "this assignment under a mask is not possible", help));
+    }
+    // the mask is for the first axes
+    let wide = [&shape[..], &vec![1; own.len() - shape.len()]].concat();
+    let mask = if wide == shape { mask } else { reader.emit_copy(view(&wide, CopyKind::View), &[mask], span)? };
+    let mut value = value.clone();
+    if let Value::Tensor(new) = value
+        && !reader.shape(new).is_empty()
+    {
+        value = Value::Tensor(reader.emit_copy(view(&[], CopyKind::View), &[new], span)?);
+    }
+    super::functions::choices::chosen(reader, mask, &value, &Value::Tensor(id), span).and_then(|value| reader.tensor(&value, span))
+}
+
+/// Makes the tensor that `base[items] = value` assigns: `value` where the index points, the old entries elsewhere.
+///
+/// # Errors
+/// If the index or the value does not fit.
+pub fn set(
+    reader: &mut GraphReader<'_, '_>,
+    id: TensorId,
+    items: &[(Value, Span)],
+    value: &Value,
+    span: &Span,
+) -> Result<TensorId, Reported> {
+    if let [(Value::Tensor(mask), _)] = items
+        && reader.tensors[*mask].is_mask
+    {
+        return set_by_mask(reader, id, *mask, value, span);
+    }
+    let (axes, base) = axes(reader, id, items, span)?;
+    let shape = reader.shape(id).to_vec();
+    reader.claim_tensor(&shape, span)?;
+    let (targets, target_shape) = known_places(reader, &axes, base, span)?;
+    let new = reader.tensor(value, span)?;
+    let new_shape = reader.shape(new).to_vec();
+    let broadcast =
+        Broadcast::new(&[("index", &target_shape), ("value", &new_shape)]).ok().filter(|broadcast| broadcast.shape() == target_shape);
+    let Some(broadcast) = broadcast else {
+        let message =
+            format!("{} does not fit into the index, which is {}", reader.describe(new), crate::tensor::shape_words(&target_shape));
+        return Err(reader.fail(span, message, "the value is broadcast to the shape of the index"));
+    };
+    let mut sources: Vec<Option<CopySource>> = (0..len(&shape)).map(|place| Some(CopySource { slot: 0, place })).collect();
+    for (n, target) in targets.into_iter().enumerate() {
+        sources[target] = Some(CopySource { slot: 1, place: broadcast.operand_entry(1, n) });
+    }
+    let function = copies(sources, &[&shape, &new_shape], &shape, CopyKind::Assign);
+    reader.emit_copy(function, &[id, new], span)
+}
+
+/// Returns the places that an index points at, and their shape. Index tensors must be known.
+fn known_places(reader: &mut GraphReader<'_, '_>, axes: &[Axis], base: usize, span: &Span) -> Result<(Vec<usize>, Vec<usize>), Reported> {
+    if !axes.iter().any(|axis| matches!(axis, Axis::Chosen { .. })) {
+        return Ok((places(axes, base), shape_of(axes)));
+    }
+    let mut places_so_far: Vec<(usize, usize)> = vec![(base, 0)];
+    let mut shape: Vec<usize> = Vec::new();
+    let mut rows: Option<usize> = None;
+    for axis in axes {
+        match axis {
+            Axis::New => shape.push(1),
+            Axis::Slice { count, .. } => {
+                let offsets = places(std::slice::from_ref(axis), 0);
+                // `first` of a slice with a negative step is its largest place, so offsets are never negative
+                places_so_far =
+                    places_so_far.iter().flat_map(|(place, row)| offsets.iter().map(move |offset| (place + offset, *row))).collect();
+                shape.push(*count);
+            }
+            Axis::Chosen { stride, size, by } => {
+                let numbers = match by {
+                    Chooser::Known(numbers) => numbers.clone(),
+                    Chooser::Tensor(id) => {
+                        let data = reader.tensors[*id].data.clone();
+                        let Some(data) = data.filter(|data| data.ndim() == 1) else {
+                            let help = "assign with numbers, slices, or index vectors whose numbers are known; where(mask, a, b) chooses by values";
+                            return Err(reader.fail(span, "an assignment needs an index that is known", help));
+                        };
+                        #[allow(clippy::cast_possible_truncation)] // checked: whole numbers on the axis
+                        flat(&data).iter().map(|x| *x as i64).collect()
+                    }
+                };
+                let mut offsets = Vec::with_capacity(numbers.len());
+                for n in &numbers {
+                    offsets.push(entry(reader, *n, *size, span)? * stride);
+                }
+                match rows {
+                    None => {
+                        rows = Some(offsets.len());
+                        shape.push(offsets.len());
+                        places_so_far = places_so_far
+                            .iter()
+                            .flat_map(|(place, _)| offsets.iter().enumerate().map(move |(row, offset)| (place + offset, row)))
+                            .collect();
+                    }
+                    Some(count) if count == offsets.len() || offsets.len() == 1 => {
+                        for (place, row) in &mut places_so_far {
+                            *place += offsets[if offsets.len() == 1 { 0 } else { *row }];
+                        }
+                    }
+                    Some(count) => {
+                        let message = format!("the index tensors have {count} and {} numbers", offsets.len());
+                        return Err(reader.fail(span, message, "they must be equally long"));
+                    }
+                }
+            }
+        }
+    }
+    Ok((places_so_far.into_iter().map(|(place, _)| place).collect(), shape))
+}

@@ -1,0 +1,76 @@
+//! Turns values into the operands of operations: tensors, numbers, and lists of numbers.
+
+use super::reader::GraphReader;
+use super::value::{Number, TensorId, Value};
+use crate::op::layer::Reported;
+use crate::python::tree::Span;
+
+impl GraphReader<'_, '_> {
+    /// Returns the tensor of a value, or its number if it has no tensor.
+    ///
+    /// # Errors
+    /// If the value is neither a tensor nor a number.
+    pub fn operand(&mut self, value: &Value, span: &Span) -> Result<Result<TensorId, f64>, Reported> {
+        match value {
+            Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Ok(Ok(*id)),
+            Value::Extremum(extremum) => Ok(Ok(extremum.values)),
+            Value::Number(Number { value, .. }) => Ok(Err(value.as_f64())),
+            Value::Bool(flag) => Ok(Err(f64::from(u8::from(*flag)))),
+            Value::List(_) | Value::Tuple(_) => {
+                let tensor = self.tensor(value, span)?;
+                Ok(Ok(tensor))
+            }
+            other => {
+                let message = format!("a tensor or a number is needed here, not {}", other.kind());
+                Err(self.fail(span, message, ""))
+            }
+        }
+    }
+
+    /// Returns the tensor of a value. A number and a list of numbers become constants.
+    ///
+    /// # Errors
+    /// If the value is something else.
+    pub fn tensor(&mut self, value: &Value, span: &Span) -> Result<TensorId, Reported> {
+        match value {
+            Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Ok(*id),
+            Value::Extremum(extremum) => Ok(extremum.values),
+            Value::Number(_) | Value::Bool(_) | Value::List(_) | Value::Tuple(_) | Value::Range(_) => {
+                let mut data = Vec::new();
+                let shape = self.nested_numbers(value, span, &mut data)?;
+                self.constant(&shape, data, span)
+            }
+            other => {
+                let message = format!("a tensor is needed here, not {}", other.kind());
+                Err(self.fail(span, message, ""))
+            }
+        }
+    }
+
+    /// Appends the numbers of nested lists, and returns their shape.
+    ///
+    /// # Errors
+    /// If the lists are ragged, or hold something else.
+    pub fn nested_numbers(&mut self, value: &Value, span: &Span, data: &mut Vec<f64>) -> Result<Vec<usize>, Reported> {
+        if let Some(number) = value.number() {
+            data.push(number.value.as_f64());
+            return Ok(Vec::new());
+        }
+        let Some(items) = value.items() else {
+            let message = format!("a list of numbers cannot hold {}", value.kind());
+            return Err(self.fail(span, message, "stack makes one tensor of several"));
+        };
+        if items.is_empty() {
+            return Err(self.fail(span, "an empty list is no tensor", "write at least one number"));
+        }
+        self.claim_tensor(&[items.len()], span)?;
+        let mut shape: Option<Vec<usize>> = None;
+        for item in &items {
+            let inner = self.nested_numbers(item, span, data)?;
+            if *shape.get_or_insert_with(|| inner.clone()) != inner {
+                return Err(self.fail(span, "these lists are ragged", "all lists of one depth must be equally long"));
+            }
+        }
+        Ok(std::iter::once(items.len()).chain(shape.unwrap_or_default()).collect())
+    }
+}

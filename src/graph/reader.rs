@@ -1,0 +1,465 @@
+//! The state while the text of a graph is read: the names so far, the tensors and operations that the statements made, and the faults.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use compact_str::{CompactString, ToCompactString, format_compact};
+use smallvec::SmallVec;
+
+use super::value::{Number, TensorId, Value};
+use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
+use crate::op::elementwise::{Elementwise, ElementwiseOperand};
+use crate::op::layer::Reported;
+use crate::op::operator::Operator;
+use crate::op::rule::{Function, Operands};
+use crate::op::slot::Reads;
+use crate::python::tree::Span;
+use crate::tensor::{Tensor, from_flat, len, shape_text};
+
+/// The largest number of entries of a constant whose numbers are computed while the text is read.
+const MAX_KNOWN: usize = 1 << 16;
+/// The longest piece of the text, in bytes, that is looked at for a symbol.
+pub const MAX_SOURCE: usize = 200;
+/// The longest text that becomes the symbol of a part, in characters.
+const MAX_SYMBOL: usize = 24;
+
+/// A tensor that the text makes or that is given.
+#[allow(clippy::struct_excessive_bools)] // four independent facts
+#[derive(Debug)]
+pub struct TensorEntry {
+    /// The shape.
+    pub shape: Vec<usize>,
+    /// The origin of the numbers.
+    pub origin: TensorOrigin,
+    /// `true` if the tensor depends on constants alone.
+    pub is_constant: bool,
+    /// `true` if a derivative can flow through the tensor to an input.
+    pub flows: bool,
+    /// The numbers, if they are known now: of given tensors, and of small tensors that depend on constants alone.
+    pub data: Option<Arc<Tensor>>,
+    /// `true` if the text writes the shape: by `None`, `unsqueeze`, `view` or `keepdim`.
+    pub has_written_shape: bool,
+    /// The names of the axes; empty if they have none.
+    pub axes: Vec<Option<CompactString>>,
+    /// `true` for the result of a comparison, or for a constant of `true` and `false`.
+    pub is_mask: bool,
+}
+
+/// The origin of a tensor's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TensorOrigin {
+    /// The given tensor with this number.
+    Leaf(usize),
+    /// The operation with this number.
+    Node(usize),
+}
+
+/// The name of a tensor. Its text is known at the end, because `h` becomes `h@1` if `h` is assigned again later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TensorName {
+    /// The name that a statement assigns.
+    pub base: CompactString,
+    /// The number of the assignment, from 1; 0 for an input.
+    pub version: usize,
+    /// The number of the part within the statement, from 1; 0 for the whole.
+    pub part: usize,
+}
+
+/// A given tensor, or a constant that the text makes.
+#[derive(Debug)]
+pub struct PendingLeaf {
+    /// The name.
+    pub name: TensorName,
+    /// The numbers.
+    pub value: Arc<Tensor>,
+    /// `true` if it may have a derivative: an input of the file.
+    pub is_input: bool,
+}
+
+/// An operation that the text makes.
+#[derive(Debug)]
+pub struct PendingNode {
+    /// The name.
+    pub name: TensorName,
+    /// The piece of the text that the operation is, if it is a part of a statement.
+    pub symbol: CompactString,
+    /// The function.
+    pub function: Arc<dyn Function>,
+    /// The operands.
+    pub reads: Vec<TensorId>,
+    /// For each operand, `true` if it is used as an index, a class or a mask.
+    pub is_selector: SmallVec<[bool; 4]>,
+    /// The tensor.
+    pub tensor: TensorId,
+    /// `true` for a copy or a cast: it is used as what its result is used as, such as an index.
+    pub is_copy: bool,
+    /// The position, for messages.
+    pub at: (usize, Span),
+}
+
+/// The value of a name.
+#[derive(Clone, Debug)]
+pub enum Binding {
+    /// A value.
+    Known(Value),
+    /// The statement that assigns the name has a fault, which is reported.
+    Faulty,
+}
+
+/// The state of reading a graph.
+pub struct GraphReader<'t, 'c> {
+    /// The texts of the statements.
+    pub pieces: &'t [&'t str],
+    /// The number of the text that is read now.
+    pub piece: usize,
+    /// The values of all names.
+    pub names: HashMap<CompactString, Binding>,
+    /// The names of axes that the scenario gives, by tensor.
+    pub axes: HashMap<CompactString, Vec<CompactString>>,
+    /// The number of assignments to each name so far.
+    pub versions: HashMap<CompactString, usize>,
+    /// The number of parts of each list so far.
+    pub list_parts: HashMap<CompactString, usize>,
+    /// All tensors.
+    pub tensors: Vec<TensorEntry>,
+    /// The given tensors and constants.
+    pub leaves: Vec<PendingLeaf>,
+    /// The operations.
+    pub nodes: Vec<PendingNode>,
+    /// The tensors that the current statement made and that have no name yet.
+    pub fresh: Vec<TensorId>,
+    /// The tensors without a name of a statement with several targets.
+    pub copied: Vec<TensorId>,
+    /// The faults.
+    pub faults: Vec<GraphFault>,
+    /// Names without a value, with the position of their first use.
+    pub missing: Vec<(CompactString, usize, Span)>,
+    /// The names in `missing`.
+    pub missing_names: HashSet<CompactString>,
+    /// Remarks about lines that are valid but perhaps not meant.
+    pub warnings: Vec<GraphFault>,
+    /// Lines that have no meaning for the graph.
+    pub left_out: Vec<(usize, Span)>,
+    /// The tensor that the last statement assigned, or that `return` returns.
+    pub output: Option<(TensorId, usize, Span)>,
+    /// The last assignment, if it makes no tensor: its position, and the kind of its value.
+    pub no_tensor: Option<(usize, Span, &'static str)>,
+    /// `true` after `return`.
+    pub has_returned: bool,
+    /// The number of statements and operations so far.
+    pub operations: usize,
+    /// Claims the memory of a tensor.
+    pub claim: &'c mut Claim<'c>,
+}
+
+impl GraphReader<'_, '_> {
+    /// Reports a fault at a position of the current text.
+    pub fn fail(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(GraphFault { piece: self.piece, span: span.clone(), message: message.into(), help: help.into() });
+        }
+        Reported
+    }
+
+    /// Adds a warning at a position of the current text.
+    pub fn warn(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
+        if self.warnings.len() < MAX_FAULTS {
+            self.warnings.push(GraphFault { piece: self.piece, span: span.clone(), message: message.into(), help: help.into() });
+        }
+    }
+
+    /// Counts statements and operations.
+    ///
+    /// # Errors
+    /// If there are too many.
+    pub fn count(&mut self, span: &Span, more: usize) -> Result<(), Reported> {
+        if self.operations.saturating_add(more) > MAX_OPERATIONS {
+            let message = format!("the graph has more than {MAX_OPERATIONS} statements and operations");
+            return Err(self.fail(span, message, "shorten its loops, or use operations on whole tensors"));
+        }
+        self.operations += more;
+        Ok(())
+    }
+
+    /// Returns the text at a position of the current piece, as one line.
+    pub fn source(&self, span: &Span) -> String {
+        let text = self.pieces.get(self.piece).and_then(|text| text.get(span.clone())).unwrap_or_default();
+        text.lines().map(|line| line.split('#').next().unwrap_or_default()).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns the piece of the text that an operation is.
+    fn source_of(&self, node: &PendingNode) -> String {
+        let (piece, span) = &node.at;
+        let text = self.pieces.get(*piece).and_then(|text| text.get(span.clone())).unwrap_or_default();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns the shape of a tensor.
+    pub fn shape(&self, id: TensorId) -> &[usize] {
+        &self.tensors[id].shape
+    }
+
+    /// Returns the shape of a tensor or number.
+    pub fn shape_of(&self, value: &Value) -> Vec<usize> {
+        if let Value::Tensor(id) = value { self.tensors[*id].shape.clone() } else { Vec::new() }
+    }
+
+    /// Describes a tensor in a message: its name, or the piece of the text, and its shape: `W1 (20x64)`.
+    pub fn describe(&self, id: TensorId) -> String {
+        format!("{} ({})", self.name_of(id), shape_text(&self.tensors[id].shape))
+    }
+
+    /// Returns the name of a tensor, or the piece of the text that it is.
+    pub fn name_of(&self, id: TensorId) -> String {
+        match self.tensors[id].origin {
+            TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.base.to_string(),
+            TensorOrigin::Node(node) => {
+                let node = &self.nodes[node];
+                if node.name.part == 0 && !node.name.base.is_empty() { node.name.base.to_string() } else { self.source_of(node) }
+            }
+        }
+    }
+
+    /// Adds a given tensor or a constant.
+    pub fn leaf(&mut self, name: TensorName, value: Arc<Tensor>, is_input: bool, is_mask: bool) -> TensorId {
+        let id = self.tensors.len();
+        self.tensors.push(TensorEntry {
+            shape: value.shape().to_vec(),
+            origin: TensorOrigin::Leaf(self.leaves.len()),
+            is_constant: !is_input,
+            flows: is_input,
+            data: Some(Arc::clone(&value)),
+            has_written_shape: false,
+            axes: Vec::new(),
+            is_mask,
+        });
+        self.leaves.push(PendingLeaf { name, value, is_input });
+        id
+    }
+
+    /// Adds a constant that the current statement makes, such as `arange(3)`.
+    ///
+    /// # Errors
+    /// If its memory is not available.
+    pub fn constant(&mut self, shape: &[usize], data: Vec<f64>, span: &Span) -> Result<TensorId, Reported> {
+        self.claim_tensor(shape, span)?;
+        let id = self.leaf(TensorName::default(), Arc::new(from_flat(shape, data)), false, false);
+        self.fresh.push(id);
+        Ok(id)
+    }
+
+    /// Claims the memory of a tensor before it is made.
+    ///
+    /// # Errors
+    /// If it is not available.
+    pub fn claim_tensor(&mut self, shape: &[usize], span: &Span) -> Result<(), Reported> {
+        (self.claim)(self.piece, span, shape)
+    }
+
+    /// Adds an operation. No operand is a selector.
+    ///
+    /// # Errors
+    /// If the shapes do not fit together, or the graph is too large.
+    pub fn emit(&mut self, function: Arc<dyn Function>, reads: &[TensorId], span: &Span) -> Result<TensorId, Reported> {
+        self.emit_selecting(function, reads, &[], span)
+    }
+
+    /// Adds a copy or a cast of tensors.
+    ///
+    /// # Errors
+    /// If the graph is too large.
+    pub fn emit_copy(&mut self, function: Arc<dyn Function>, reads: &[TensorId], span: &Span) -> Result<TensorId, Reported> {
+        let id = self.emit(function, reads, span)?;
+        self.mark_copy(id);
+        self.tensors[id].is_mask = reads.iter().all(|read| self.tensors[*read].is_mask);
+        Ok(id)
+    }
+
+    /// Marks the operation of a tensor as a copy or a cast.
+    pub fn mark_copy(&mut self, id: TensorId) {
+        if let TensorOrigin::Node(node) = self.tensors[id].origin {
+            self.nodes[node].is_copy = true;
+        }
+    }
+
+    /// Adds an operation, of whose operands those in the slots `selectors` are indices, classes or masks.
+    ///
+    /// # Errors
+    /// If the shapes do not fit together, or the graph is too large.
+    pub fn emit_selecting(
+        &mut self,
+        function: Arc<dyn Function>,
+        reads: &[TensorId],
+        selectors: &[usize],
+        span: &Span,
+    ) -> Result<TensorId, Reported> {
+        let shapes: Vec<&[usize]> = reads.iter().map(|id| self.shape(*id)).collect();
+        let shape = match function.shape(&shapes) {
+            Ok(shape) => shape,
+            Err(mismatch) => return Err(self.fail(span, mismatch.to_string(), "")),
+        };
+        self.count(span, 1)?;
+        self.claim_tensor(&shape, span)?;
+        let is_selector: SmallVec<[bool; 4]> = (0..reads.len()).map(|slot| selectors.contains(&slot)).collect();
+        let flows = reads.iter().enumerate().any(|(slot, id)| self.tensors[*id].flows && function.backward(slot).is_some());
+        let data = if flows { None } else { self.known_numbers(&*function, reads, &shape) };
+        let tensor = self.tensors.len();
+        let is_constant = reads.iter().all(|id| self.tensors[*id].is_constant);
+        let origin = TensorOrigin::Node(self.nodes.len());
+        self.tensors.push(TensorEntry {
+            shape,
+            origin,
+            is_constant,
+            flows,
+            data,
+            has_written_shape: false,
+            axes: Vec::new(),
+            is_mask: false,
+        });
+        self.nodes.push(PendingNode {
+            name: TensorName::default(),
+            symbol: self.symbol(span),
+            function,
+            reads: reads.to_vec(),
+            is_selector,
+            tensor,
+            is_copy: false,
+            at: (self.piece, span.clone()),
+        });
+        self.fresh.push(tensor);
+        Ok(tensor)
+    }
+
+    /// Computes the numbers of an operation on constants; `None` if an operand is not known, or the tensor is large.
+    fn known_numbers(&self, function: &dyn Function, reads: &[TensorId], shape: &[usize]) -> Option<Arc<Tensor>> {
+        let operands: Option<Vec<&Tensor>> = reads.iter().map(|id| self.tensors[*id].data.as_deref()).collect();
+        let operands: Vec<&[f64]> = operands?.iter().filter_map(|tensor| tensor.as_slice()).collect();
+        if len(shape) > MAX_KNOWN || operands.iter().any(|operand| operand.len() > MAX_KNOWN) || operands.len() < reads.len() {
+            return None;
+        }
+        let rule = function.forward();
+        let memo;
+        let tensors = Reads::inputs(operands);
+        let mut numbers = vec![0.0; len(shape)];
+        memo = rule.memo(&tensors);
+        rule.overwrite(&Operands { tensors, memo: &memo }, &mut numbers);
+        Some(Arc::new(from_flat(shape, numbers)))
+    }
+
+    /// Returns the symbol of the operation at this position: the piece of the text, in parentheses if it is no single word.
+    fn symbol(&self, span: &Span) -> CompactString {
+        let text = if span.len() > MAX_SOURCE { String::new() } else { self.source(span) };
+        if text.chars().count() > MAX_SYMBOL {
+            return CompactString::default();
+        }
+        let is_word = text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        if is_word { text.into() } else { format_compact!("({text})") }
+    }
+
+    /// Adds an elementwise operation on tensors and numbers, which are broadcast to one shape.
+    ///
+    /// # Errors
+    /// If the shapes cannot be broadcast, or the graph is too large.
+    pub fn elementwise(&mut self, operator: Operator, values: &[Value], span: &Span) -> Result<TensorId, Reported> {
+        let mut reads: SmallVec<[TensorId; 3]> = SmallVec::new();
+        let mut operands: SmallVec<[ElementwiseOperand; 3]> = SmallVec::new();
+        for value in values {
+            operands.push(match self.operand(value, span)? {
+                Ok(id) => {
+                    reads.push(id);
+                    ElementwiseOperand::Input(reads.len() - 1)
+                }
+                Err(number) => ElementwiseOperand::Constant(number),
+            });
+        }
+        let shapes: Vec<&[usize]> = reads.iter().map(|id| self.shape(*id)).collect();
+        match Elementwise::new(operator, &operands).broadcast(&shapes) {
+            Ok(function) => {
+                self.warn_accidental(&reads, span);
+                let axes = self.joined_axes(&reads);
+                let id = self.emit(Arc::new(function), &reads, span)?;
+                self.tensors[id].axes = axes;
+                Ok(id)
+            }
+            Err(_) => Err(self.fail_broadcast(&reads, span)),
+        }
+    }
+
+    /// Reports tensors that cannot be broadcast to one shape.
+    pub fn fail_broadcast(&mut self, reads: &[TensorId], span: &Span) -> Reported {
+        let names: Vec<String> = reads.iter().map(|id| self.describe(*id)).collect();
+        let message = format!("{} cannot be broadcast to one shape", names.join(" and "));
+        let mut help = "axes are compared from the last one: two sizes must be equal, or one of them 1".to_owned();
+        if let [a, b] = reads {
+            let (a, b) = (self.shape(*a), self.shape(*b));
+            let clash = a.iter().rev().zip(b.iter().rev()).find(|(a, b)| a != b && **a != 1 && **b != 1);
+            if let Some((a, b)) = clash {
+                help = format!("{a} meets {b}; {help}");
+            }
+        }
+        self.fail(span, message, help)
+    }
+
+    /// Names the tensor that a statement assigns, and returns the value of the name. A tensor that the statement did not make is copied.
+    ///
+    /// # Errors
+    /// If the copy does not fit into memory.
+    pub fn assign(&mut self, name: &str, value: Value, span: &Span) -> Result<Value, Reported> {
+        let value = if let Value::Extremum(extremum) = value { Value::Tensor(extremum.values) } else { value };
+        let value = match value {
+            Value::Tensor(id) => {
+                let id = if self.fresh.contains(&id) { id } else { self.elementwise(Operator::Copy, &[Value::Tensor(id)], span)? };
+                let name = self.next_version(name);
+                self.set_name(id, name);
+                self.name_axes(id);
+                self.fresh.retain(|fresh| *fresh != id);
+                self.output = Some((id, self.piece, span.clone()));
+                Value::Tensor(id)
+            }
+            Value::Number(Number { value, .. }) => {
+                self.claim_tensor(&[], span)?;
+                let name = self.next_version(name);
+                let id = self.leaf(name, Arc::new(from_flat(&[], vec![value.as_f64()])), false, false);
+                Value::Number(Number { value, tensor: Some(id) })
+            }
+            other => other,
+        };
+        self.no_tensor = match value {
+            Value::Tensor(_) => None,
+            _ => Some((self.piece, span.clone(), value.kind())),
+        };
+        self.names.insert(name.to_compact_string(), Binding::Known(value.clone()));
+        Ok(value)
+    }
+
+    /// Ends a statement: the tensors that it made and that have no name become parts of `name`.
+    pub fn end_statement(&mut self, name: &str) {
+        let version = self.versions.get(name).copied().unwrap_or(0).max(1);
+        for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
+            self.set_name(id, TensorName { base: name.into(), version, part: n + 1 });
+        }
+    }
+
+    /// Names the tensors that the current statement made and that have no name: they are the parts `part`, `part + 1`, … of `name`.
+    pub fn name_part(&mut self, name: &str, part: usize) {
+        for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
+            // a list has no versions
+            let version = self.versions.get(name).copied().unwrap_or(0);
+            self.set_name(id, TensorName { base: name.into(), version, part: part + n });
+        }
+    }
+
+    /// Returns the name of the next assignment to `name`.
+    fn next_version(&mut self, name: &str) -> TensorName {
+        let version = self.versions.entry(name.into()).or_insert(0);
+        *version += 1;
+        TensorName { base: name.into(), version: *version, part: 0 }
+    }
+
+    fn set_name(&mut self, id: TensorId, name: TensorName) {
+        match self.tensors[id].origin {
+            TensorOrigin::Leaf(leaf) => self.leaves[leaf].name = name,
+            TensorOrigin::Node(node) => self.nodes[node].name = name,
+        }
+    }
+}

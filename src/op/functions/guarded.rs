@@ -1,0 +1,44 @@
+//! Functions whose derivatives have a guard where the formula overflows or has no value. They are parts of other functions of graphs, such as `norm`.
+
+use super::{A, B, MAX, ONE, X, Y, ZERO, computed};
+use crate::expr::{Case, Expr, Form, LOG, Primitive, Relation};
+
+/// √x as the root of a sum of squares. Its derivative is that of √x, and a closed gate at 0, where all entries of the sum are 0. So the derivative of the norm
+/// of zeros is 0, as in PyTorch.
+///
+/// ```
+/// assert_eq!(gradstep::op::functions::guarded::NORM_ROOT.derivative(0, &[0.0], 0.0), Some(0.0));
+/// ```
+pub const NORM_ROOT: &Primitive = &Primitive {
+    derivatives: &[Expr::Cases(
+        &[Case { left: X, is: Relation::Equal, right: ZERO, value: Expr::ClosedGate }],
+        &Expr::Div(&[ONE, Expr::Mul(&[Expr::Number(2.0), Y])]),
+    )],
+    ..ROOT_VALUE
+};
+/// √x without its derivative.
+const ROOT_VALUE: Primitive = computed("norm_root", |x| x[0].sqrt(), &[]).symbol("√").form(Form::Root);
+
+/// PyTorch's smallest denominator in the derivative of the binary cross-entropy: 10⁻¹², rounded to 32 bits.
+const EPSILON: f64 = 1e-12_f32 as f64;
+/// 1 − a
+const REST: Expr = Expr::Sub(&[ONE, A]);
+
+/// A logarithm of at least −100.
+const fn bounded_log(of: &'static [Expr; 1]) -> [Expr; 2] {
+    [Expr::Of(LOG, of), Expr::Number(-100.0)]
+}
+
+/// −(t log a + (1 − t) log(1 − a)), the binary cross-entropy of a probability a and a target t, with logarithms of at least −100. As in PyTorch the derivative
+/// with respect to a is (a − t) / max(a (1 − a), 10⁻¹²).
+pub const BINARY_CROSS_ENTROPY: &Primitive = &computed(
+    "binary_cross_entropy",
+    |x| -(x[1] * libm::log(x[0]).max(-100.0) + (1.0 - x[1]) * libm::log1p(-x[0]).max(-100.0)),
+    &[
+        Expr::Div(&[Expr::Sub(&[A, B]), Expr::Of(MAX, &[Expr::Mul(&[A, REST]), Expr::Number(EPSILON)])]),
+        Expr::Sub(&[Expr::Of(MAX, &bounded_log(&[REST])), Expr::Of(MAX, &bounded_log(&[A]))]),
+    ],
+)
+.form(Form::Call)
+.arguments(&["a", "t"])
+.smooth();

@@ -1,0 +1,34 @@
+//! The readings of an entry: how often an op reads one entry of an operand, and in which part of a matrix product the operand is.
+
+use super::slot::Slot;
+
+/// The reading of an entry that each term of the entry's gradient belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// An entry of y uses the entry, which a broadcast repeats.
+    Entry,
+    /// An index names the entry.
+    IndexedEntry,
+    /// An index names the row of the table with this number, from 0.
+    IndexedRow(usize),
+}
+
+/// The three tensors of a matrix product Z = A B, each as its slot, and the computed tensor as `None`. The row of an entry of Z is the row of A, its column is
+/// the column of B. The two gradients have the same shapes as A and B, so the three products are one box:
+///
+/// ```text
+///      B        Z = A B       ∂C/∂A = ∂C/∂Z Bᵀ       ∂C/∂B = Aᵀ ∂C/∂Z
+///   A  Z
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProductBox<T> {
+    /// The tensor on the left: A, or its gradient.
+    pub left: T,
+    /// The tensor above: B, or its gradient.
+    pub above: T,
+    /// The tensor in the corner: Z, or its gradient.
+    pub corner: T,
+}
+
+/// The operands of a matrix product, by slot. The computed tensor is `None`.
+pub type ProductSlots = ProductBox<Option<Slot>>;

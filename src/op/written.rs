@@ -1,0 +1,150 @@
+//! Equations as a person writes them: in `NumPy`, and with letters for the indices.
+
+use super::numpy::{EinsumLabels, NumPyForm};
+use super::slot::Slot::{self, Input, Upstream};
+
+/// The ways to write what a rule computes; each is `None` if there is no short one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// A gradient in `NumPy`.
+    pub numpy: Option<NumPyForm>,
+    /// A sum of products with letters for the indices.
+    pub indexed: Option<IndexForm>,
+}
+
+impl Written {
+    /// A gradient that is only written in `NumPy`.
+    #[must_use]
+    pub fn in_numpy(form: NumPyForm) -> Self {
+        Self { numpy: Some(form), indexed: None }
+    }
+}
+
+/// A sum of products with letters for the indices: `Σ_i dy[i,k] · x[i,j]` for the entry `[j,k]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexForm {
+    /// The index of the computed entry: `j,k`. Empty for a single number.
+    pub own: String,
+    /// The letters of the sum: `i`. Empty if nothing is summed.
+    pub summed: String,
+    /// `true` if the sum is subtracted.
+    pub is_negative: bool,
+    /// The factors, each with its index.
+    pub factors: Vec<(Slot, String)>,
+}
+
+impl IndexForm {
+    /// The text of the right-hand side, with the names of the operands.
+    #[must_use]
+    pub fn text(&self, name: &mut dyn FnMut(Slot) -> String) -> String {
+        let factors: Vec<String> = self.factors.iter().map(|(slot, index)| with_index(&name(*slot), index)).collect();
+        let sum = if self.summed.is_empty() { String::new() } else { format!("Σ_{} ", self.summed) };
+        format!("{}{sum}{}", if self.is_negative { "−" } else { "" }, factors.join(" · "))
+    }
+}
+
+/// Returns a name with an index in brackets; a single number has none.
+#[must_use]
+pub fn with_index(name: &str, index: &str) -> String {
+    if index.is_empty() { name.to_owned() } else { format!("{name}[{index}]") }
+}
+
+/// The letters of the indices.
+const LETTERS: &str = "ijklmnopqrstuvwxyzabcdefgh";
+
+/// Returns the letter of a label.
+#[must_use]
+pub fn letter(label: usize) -> Option<char> {
+    LETTERS.chars().nth(label)
+}
+
+/// Returns the letters of labels, with commas.
+fn index_of(labels: &[usize]) -> Option<String> {
+    let letters: Vec<String> = labels.iter().map(|label| Some(letter(*label)?.to_string())).collect::<Option<_>>()?;
+    Some(letters.join(","))
+}
+
+impl EinsumLabels<'_> {
+    /// Returns y, or the gradient of an operand, with letters for the indices. The letters are given in the order in which the loops of y have their labels.
+    #[must_use]
+    pub fn indexed(&self, operand: Option<usize>) -> Option<IndexForm> {
+        let mut order: Vec<usize> = self.operands.iter().copied().chain([self.output]).flatten().copied().collect();
+        let mut seen = Vec::new();
+        order.retain(|label| {
+            let is_new = !seen.contains(label);
+            seen.push(*label);
+            is_new
+        });
+        let renamed = |labels: &[usize]| -> Vec<usize> {
+            labels.iter().map(|label| order.iter().position(|other| other == label).unwrap_or(0)).collect()
+        };
+        let target = operand.map_or(self.output, |operand| self.operands[operand]);
+        let others = (0..self.operands.len()).filter(|other| Some(*other) != operand).map(|other| (Input(other), self.operands[other]));
+        let factors: Vec<(Slot, &[usize])> = operand.map(|_| (Upstream, self.output)).into_iter().chain(others).collect();
+        let mut summed: Vec<usize> =
+            factors.iter().flat_map(|(_, labels)| labels.iter().copied()).filter(|label| !target.contains(label)).collect();
+        summed.sort_by_key(|label| order.iter().position(|other| other == label));
+        summed.dedup();
+        Some(IndexForm {
+            own: index_of(&renamed(target))?,
+            summed: index_of(&renamed(&summed))?,
+            is_negative: false,
+            factors: factors.into_iter().map(|(slot, labels)| Some((slot, index_of(&renamed(labels))?))).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Returns all ways to write the gradient of an operand, or y.
+    #[must_use]
+    pub fn written(&self, operand: Option<usize>, is_matrix_product: bool) -> Written {
+        Written { numpy: operand.and_then(|operand| self.gradient(operand, is_matrix_product)), indexed: self.indexed(operand) }
+    }
+}
+
+/// Returns the index of an operand of the shape `own` at an entry of a result of the shape `shape`, which repeats it. An axis of size 1 has the index 0.
+#[must_use]
+pub fn broadcast_index(own: &[usize], shape: &[usize]) -> Option<String> {
+    let lacking = shape.len().checked_sub(own.len())?;
+    let index = |(axis, size): (usize, &usize)| {
+        if *size == 1 && shape[axis + lacking] > 1 { Some("0".to_owned()) } else { letter(axis + lacking).map(String::from) }
+    };
+    Some(own.iter().enumerate().map(index).collect::<Option<Vec<String>>>()?.join(","))
+}
+
+/// Returns the letters of the axes along which an operand of the shape `own` is repeated.
+#[must_use]
+pub fn repeated_letters(own: &[usize], shape: &[usize]) -> Option<String> {
+    let lacking = shape.len().checked_sub(own.len())?;
+    let is_repeated = |axis: &usize| *axis < lacking || own[axis - lacking] == 1 && shape[*axis] > 1;
+    let letters: Vec<String> = (0..shape.len()).filter(is_repeated).map(|axis| letter(axis).map(String::from)).collect::<Option<_>>()?;
+    Some(letters.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_of_matrices_has_letters() {
+        let labels = EinsumLabels { operands: &[&[0, 2], &[2, 1]], output: &[0, 1], sizes: &[2, 4, 3] };
+        let text = |operand: Option<usize>| {
+            let form = labels.indexed(operand).expect("letters");
+            let name = &mut |slot: Slot| match slot {
+                Input(n) => ["A", "B"][n].to_owned(),
+                _ => "dZ".to_owned(),
+            };
+            format!("{} = {}", with_index("x", &form.own), form.text(name))
+        };
+        assert_eq!(text(None), "x[i,k] = Σ_j A[i,j] · B[j,k]");
+        assert_eq!(text(Some(0)), "x[i,j] = Σ_k dZ[i,k] · B[j,k]");
+        assert_eq!(text(Some(1)), "x[j,k] = Σ_i dZ[i,k] · A[i,j]");
+    }
+
+    #[test]
+    fn a_repeated_operand_lacks_letters() {
+        assert_eq!(broadcast_index(&[3], &[4, 3]).as_deref(), Some("j"));
+        assert_eq!(repeated_letters(&[3], &[4, 3]).as_deref(), Some("i"));
+        assert_eq!(broadcast_index(&[4, 1], &[4, 3]).as_deref(), Some("i,0"));
+        assert_eq!(repeated_letters(&[4, 1], &[4, 3]).as_deref(), Some("j"));
+        assert_eq!(broadcast_index(&[], &[4, 3]).as_deref(), Some(""));
+    }
+}

@@ -1,0 +1,70 @@
+//! Writes the equations of a graph of tensors as a person does: gradients as lines of `NumPy`, `dW1 = X.T @ dz`, and sums of products with letters for the indices.
+
+use super::Scene;
+use crate::network::{Id, Role};
+use crate::op::written::with_index;
+
+impl Scene<'_> {
+    /// Returns the line of `NumPy` that computes a gradient of a graph of tensors, with a remark that says what the parts of statements in it are. `None` for other
+    /// tensors, and if there is no short expression.
+    #[must_use]
+    pub fn numpy_line(&self, gradient: Id) -> Option<String> {
+        let network = self.network();
+        let is_gradient = matches!(network.tensor(gradient).role, Role::Gradient(_));
+        // a graph of single numbers is written in numbers
+        let is_number = |id: Id| network.tensor(id).shape.is_empty();
+        let op = &network.ops()[network.producer(gradient)?];
+        let reads_numbers = op.first_16_parts().iter().all(|part| part.operands.iter().all(|id| is_number(*id)));
+        if !is_gradient || network.reads_samples() || is_number(gradient) && reads_numbers {
+            return None;
+        }
+        let mut read = Vec::new();
+        let right = self.trace.numpy(self.at.sample_run, gradient, &mut |id| {
+            read.push(id);
+            self.python_name(id)
+        })?;
+        let mut remarks: Vec<String> = Vec::new();
+        for id in read.into_iter().map(|id| self.neuron(id)) {
+            let info = network.tensor(id);
+            let letter = &info.symbol.letter;
+            let text = letter.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(letter);
+            let remark = format!("{} = {text}", self.python_name(id));
+            if *letter != *info.name && !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
+        }
+        let remark = if remarks.is_empty() { String::new() } else { format!("  # {}", remarks.join("; ")) };
+        Some(format!("{} = {right}{remark}", self.python_name(gradient)))
+    }
+
+    /// Returns the equation of a sum of products in a graph of tensors with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`.
+    #[must_use]
+    pub fn index_line(&self) -> Option<String> {
+        let network = self.network();
+        let name = |id: Id| network.tensor(id).symbol.text();
+        let (own, right) = self.trace.indexed(&self.at, &name).filter(|_| !network.reads_samples())?;
+        Some(format!("{} = {right}", with_index(&name(self.output), &own)))
+    }
+
+    /// Returns the name of a tensor in a line of `NumPy`: `h_2` for the tensor `h@2`, `dh_2` for its gradient. If another tensor would have the same name, the
+    /// tensor's number is behind it.
+    #[must_use]
+    pub fn python_name(&self, tensor: Id) -> String {
+        let network = self.network();
+        let of = self.neuron(tensor);
+        let name = network.tensor(of).name.replace(['.', '@'], "_");
+        let prefixed = if of == tensor { name.clone() } else { format!("d{name}") };
+        // the names of tensors that would be written in this way: `a_1` is a tensor of this name, `a.1` or `a@1`
+        let is_taken = |text: &str| {
+            let mut marks = text.rmatch_indices('_').map(|(at, _)| at);
+            let (last, before) = (marks.next(), marks.next());
+            let with = |at: usize, mark: &str, text: &str| format!("{}{mark}{}", &text[..at], &text[at + 1..]);
+            let part = last.map(|at| with(at, ".", text));
+            let version = last.map(|at| with(at, "@", text));
+            let part_of_version = part.as_ref().zip(before).map(|(part, at)| with(at, "@", part));
+            let mut names = [Some(text.to_owned()), part, version, part_of_version].into_iter().flatten();
+            names.any(|name| network.find(&name).is_some_and(|other| other != of && other != tensor))
+        };
+        if is_taken(&name) || is_taken(&prefixed) { format!("{prefixed}_{tensor}") } else { prefixed }
+    }
+}

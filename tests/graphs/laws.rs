@@ -1,0 +1,63 @@
+//! The law of the steps: for each graph, multiplications and additions in the order of the steps give the bits of the tensors, each step finds its readers, and
+//! the gradients are the slopes of central differences.
+
+#[path = "../laws/differences.rs"]
+mod differences;
+#[path = "../laws/law.rs"]
+mod law;
+
+use std::fs;
+use std::sync::Arc;
+
+use gradstep::trace::Trace;
+
+use crate::numbers::{files, open, run, stem};
+
+/// The largest number of steps of a graph whose steps are all checked.
+const MOST_STEPS: u64 = 1500;
+
+/// Returns the traces of all valid graphs, with their names and texts.
+fn traces() -> impl Iterator<Item = (String, String, Trace)> {
+    let paths = files("oracle").into_iter().chain(files("exercises"));
+    paths.filter(|path| path.with_extension("expected.json").exists()).map(|path| {
+        let scenario = open(&path).unwrap_or_else(|faults| panic!("{faults}"));
+        let (network, run) = run(&scenario);
+        (stem(&path).to_owned(), fs::read_to_string(&path).expect("the file can be read"), Trace::new(network, vec![run]))
+    })
+}
+
+#[test]
+fn the_steps_add_up_to_the_tensors() {
+    let (mut wrong, mut checked) = (Vec::new(), 0);
+    for (name, _, trace) in traces() {
+        checked += 1;
+        if trace.len() > MOST_STEPS {
+            // some of the steps of a larger one
+            let steps = (1..=trace.len()).step_by(97);
+            wrong.extend(steps.filter_map(|k| law::check_step(&trace, k).err()).map(|why| format!("{name}: {why}")));
+            continue;
+        }
+        for result in [law::check_trace(&trace), law::check_counts(&trace), law::check_edges(&trace)] {
+            wrong.extend(result.err().map(|why| format!("{name}: {why}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(checked > 550, "{checked} graphs");
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for (name, text, trace) in traces() {
+        // ties, kinks, detached values and infinities have no slope
+        if text.contains("# no central differences") || text.contains("detach") {
+            continue;
+        }
+        match differences::check(&Arc::clone(trace.network()), &[]) {
+            Ok(tally) => compared += tally.compared,
+            Err(why) => wrong.push(format!("{name}: {why}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(compared > 3000, "{compared} derivatives");
+}

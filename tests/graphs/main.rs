@@ -1,0 +1,11 @@
+//! Tests of graphs of tensors: values and gradients agree with PyTorch, which evaluates the same text; the laws of the steps hold; faults have clear messages.
+
+mod docs;
+mod expectations;
+mod faults;
+mod laws;
+mod limits;
+mod numbers;
+mod numpy;
+mod pytorch;
+mod words;

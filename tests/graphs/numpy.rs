@@ -1,0 +1,84 @@
+//! The lines of `NumPy` that are copied for gradients. `NumPy` runs them, and the results are those of the trace. Without Python with `NumPy` (`PYTHON` names it) the
+//! lines are only counted.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::{env, fs};
+
+use gradstep::app::{Action, CopyFormat, Document, Request, State, update};
+use gradstep::network::Role;
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::scene::Scene;
+
+use crate::numbers::{files, open, stem};
+
+/// Gradients of operands that are broadcast in every way.
+const BROADCAST: &str = "title = \"broadcasts\"\n[graph]\nnodes = '''\ny = a * b + c / d - e ** 2 + f\nz = torch.maximum(y, e) * torch.tanh(b)\n\
+    p = y @ W\nq = v @ W\nr = V @ p.swapaxes(-1, -2)\nJ = z.sum() + (p * p).mean() + q.sum(0) + r.sum() + y.sum((0, 2)).sum() + torch.softmax(y, -1).mean(1).max()\n'''\n\
+    [graph.inputs]\na = { init = \"normal\", seed = 1, shape = [2, 3, 4] }\nb = { init = \"normal\", seed = 2, shape = [4] }\n\
+    c = { init = \"normal\", seed = 3, shape = [3, 1] }\nd = { init = \"normal\", seed = 4, shape = [2, 1, 1] }\ne = { init = \"normal\", seed = 5, shape = [1, 4] }\n\
+    f = 0.5\nW = { init = \"normal\", seed = 6, shape = [4, 5] }\nv = { init = \"normal\", seed = 7, shape = [4] }\nV = { init = \"normal\", seed = 8, shape = [2, 6, 5] }\n";
+
+const PRELUDE: &str = "import numpy as np\nnp.seterr(all='ignore')\nnan, inf = np.nan, np.inf\ndef check(name, line, value, expected):\n    value = np.asarray(value)\n    \
+    if value.shape != expected.shape or not np.allclose(value, expected, rtol=1e-9, atol=1e-11, equal_nan=True):\n        print(name, line, value.shape, expected.shape, value, expected)\n";
+
+/// Appends a scenario to the script. Returns the number of gradients and of those that have a line.
+fn append(script: &mut String, name: &str, document: &Arc<Document>) -> (usize, usize) {
+    let scene = Scene::of(&document.trace, document.trace.len()).expect("a step");
+    let network = scene.network();
+    let array = |id: usize| {
+        let numbers: Vec<String> =
+            (0..network.tensor(id).shape.iter().product()).map(|at| scene.number(id, at).expect("known").to_string()).collect();
+        let numbers = numbers.join(", ").replace("NaN", "nan");
+        format!("np.array([{numbers}]).reshape({:?})", network.tensor(id).shape)
+    };
+    let (mut gradients, mut lines) = (0, 0);
+    let mut checks = String::new();
+    for id in 0..network.tensors().len() {
+        let _ = writeln!(script, "{} = {}", scene.python_name(id), array(id));
+    }
+    for (_, id, steps) in document.trace.ops().filter(|(_, id, _)| matches!(network.tensor(*id).role, Role::Gradient(_))) {
+        gradients += 1;
+        let mut state = State::picker(Vec::new());
+        state.open(Arc::clone(document), Some(steps.start));
+        let Some(Request::Copy(text)) = update(&mut state, Action::Copy(CopyFormat::NumPy)) else { panic!("{name}: nothing is copied") };
+        if text.starts_with("np.array") {
+            continue;
+        }
+        lines += 1;
+        let (left, right) = text.split_once(" = ").expect("an assignment");
+        assert_eq!(left, scene.python_name(id), "{name}");
+        let right = right.split("  # ").next().expect("an expression");
+        let _ = writeln!(checks, "check({name:?}, {text:?}, {right}, {left})");
+    }
+    script.push_str(&checks);
+    (gradients, lines)
+}
+
+#[test]
+fn numpy_computes_the_gradients_by_the_copied_lines() {
+    let mut script = PRELUDE.to_owned();
+    let (mut gradients, mut lines) = (0, 0);
+    let source = Source { path_shown: "broadcasts.toml".into(), name: "broadcasts".into(), text: BROADCAST.into() };
+    let broadcasts = read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}"));
+    let exercises = files("exercises").into_iter().filter(|path| !stem(path).starts_with("large"));
+    let scenarios = std::iter::once(("broadcasts".to_owned(), broadcasts))
+        .chain(exercises.map(|path| (stem(&path).to_owned(), open(&path).expect("valid"))));
+    for (name, scenario) in scenarios {
+        let counts = append(&mut script, &name, &Arc::new(Document::new(scenario)));
+        (gradients, lines) = (gradients + counts.0, lines + counts.1);
+    }
+    assert!(lines * 2 > gradients, "{lines} lines for {gradients} gradients");
+    let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has_numpy = Command::new(&python).args(["-c", "import numpy"]).output().is_ok_and(|output| output.status.success());
+    if !has_numpy {
+        eprintln!("{python} has no NumPy: the {lines} lines are not run");
+        return;
+    }
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("copied_lines.py");
+    fs::write(&path, script).expect("the script is written");
+    let output = Command::new(&python).arg(&path).output().expect("Python runs");
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success() && out.is_empty(), "{out}\n{err}");
+}

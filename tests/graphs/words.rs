@@ -1,0 +1,21 @@
+//! Functions under the names of other libraries: the message says how they are called here.
+
+use gradstep::scenario::{Limits, Source, read};
+
+#[test]
+fn a_function_of_another_library_is_named() {
+    for (call, help) in [
+        ("sigma(x)", "it is called \"sigmoid\" here"),
+        ("x.logistic()", "it is called \"sigmoid\" here"),
+        ("torch.log2(x)", "write log(x) / log(2)"),
+        ("np.sinh(x)", "write it with exp"),
+        ("x.median()", "write mean, max(dim)"),
+        ("torch.Generator()", "leave the line out"),
+        ("softmx(x, 0)", "did you mean \"softmax\"?"),
+    ] {
+        let text = format!("title = \"t\"\n[graph]\ninputs = {{ x = [1, 2] }}\nnodes = \"J = ({call}).sum()\"\n");
+        let source = Source { path_shown: "t.toml".into(), name: "t".into(), text };
+        let message = read(source, Limits::default()).expect_err(call).to_string();
+        assert!(message.contains(help), "{call}: {message}");
+    }
+}
