@@ -1,6 +1,6 @@
 //! Graphs: reads the text of a forward pass, a subset of Python with the functions of NumPy and PyTorch, into operations on tensors.
 //!
-//! The text is read and never executed. Every shape is known before the first number is computed: [`python`](crate::python) makes a syntax tree,
+//! The text is read and never executed. Every shape is known before the first number is computed: [`python`] makes a syntax tree,
 //! `statement` carries out the statements on values that are tensors without numbers, numbers that are known, or lists of these, and each operation on a
 //! tensor becomes a node. `loss = ((x @ W - t)**2).mean()` has the nodes
 //!
