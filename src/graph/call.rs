@@ -120,9 +120,22 @@ impl Call {
             Some((Value::Bool(flag), _)) => Ok(*flag),
             Some((value, span)) => {
                 let (message, span) = (format!("this must be True or False, not {}", value.kind()), span.clone());
-                Err(reader.fail(&span, message, ""))
+                let parameter = self.parameters.get(at).map_or("", |parameter| parameter.split('|').next().unwrap_or_default());
+                let help = match self.two_axes(at) {
+                    Some([first, second]) => {
+                        format!("for two axes write {}(({first}, {second})); to keep the axis write {parameter}=True", self.name)
+                    }
+                    None => format!("write {parameter}=True or {parameter}=False"),
+                };
+                Err(reader.fail(&span, message, help))
             }
         }
+    }
+
+    /// Returns a parameter and the axis before it if both are whole numbers, as in `x.sum(0, 1)`.
+    fn two_axes(&self, at: usize) -> Option<[i64; 2]> {
+        let before = at.checked_sub(1).filter(|before| self.parameters[*before].starts_with("dim"))?;
+        Some([self.get(before)?.0.as_integer()?, self.get(at)?.0.as_integer()?])
     }
 
     /// Returns a parameter as a number; `None` if it is not given.

@@ -157,6 +157,12 @@ fn sum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
         return Ok(total);
     }
     let Reduction { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
+    if call.spelling == Spelling::Bare && reader.shape(id).len() > 1 && !call.has(1) {
+        let written = reader.name_of(id);
+        let name = if written.contains(' ') { format!("({written})") } else { written.clone() };
+        let message = format!("sum({written}) adds all entries here; Python's own sum adds the rows");
+        reader.warn(&call.span, message, format!("write {name}.sum() for all entries, {name}.sum(0) for the sum of the rows"));
+    }
     sum_over(reader, id, &axes, keepdim, &call.span).map(Value::Tensor)
 }
 
