@@ -18,3 +18,24 @@ fn every_fault_has_its_message() {
     assert!(valid.is_empty(), "{} texts have no fault:\n{}", valid.len(), valid.join("\n"));
     insta::assert_snapshot!("faults", all.join("\n"));
 }
+
+/// A text whose first line says "expects warning" has one, "expects no warning" has none, and the messages are a snapshot.
+#[test]
+fn accidents_have_warnings_and_what_is_written_has_none() {
+    let mut all = Vec::new();
+    for path in files("warnings") {
+        let text = fs::read_to_string(&path).expect("the file can be read");
+        let expects = text.lines().next().unwrap_or_default();
+        let scenario = open(&path).unwrap_or_else(|faults| panic!("{}:\n{faults}", stem(&path)));
+        let warnings = &scenario.warnings;
+        if expects.starts_with("# expects warning") {
+            assert_eq!(warnings.faults().len(), 1, "{}: {expects}\n{warnings}", stem(&path));
+        } else if expects.starts_with("# expects no warning") {
+            assert!(warnings.faults().is_empty(), "{}: {expects}\n{warnings}", stem(&path));
+        }
+        if !warnings.faults().is_empty() {
+            all.push(format!("{}\n{expects}\n{warnings}\n", stem(&path)));
+        }
+    }
+    insta::assert_snapshot!("warnings", all.join("\n"));
+}
