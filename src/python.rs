@@ -35,7 +35,7 @@ pub struct SyntaxError {
     pub span: Span,
     /// The message.
     pub message: String,
-    /// What to write instead.
+    /// The help: what the reader of the message can do.
     pub help: String,
 }
 

@@ -104,7 +104,7 @@ struct PlainMode {
     options: RenderOptions,
     /// `true` if only ASCII characters are printed.
     in_ascii: bool,
-    /// What the line has copied, for its answer.
+    /// The texts that the last command copied. They are printed with its answer.
     copied: Vec<String>,
     recorder: Option<Recorder<Box<dyn Write>>>,
     /// The time zero of the recording.

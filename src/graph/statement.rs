@@ -62,7 +62,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Returns whether there are so many faults that reading stops.
+    /// Returns whether reading stops, because the limit of faults or of operations is reached.
     fn is_full(&self) -> bool {
         self.faults.len() >= super::MAX_FAULTS || self.operations >= MAX_OPERATIONS
     }

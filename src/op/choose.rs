@@ -1,7 +1,7 @@
 //! A choice between two tensors, entry by entry: PyTorch's `where(mask, a, b)`.
 //!
-//! Where the mask is not 0 the result is a copy of a, elsewhere of b. The edge to the other operand does not exist: its entry has no term for this result, so
-//! not even an infinite derivative passes. The mask has no derivative.
+//! An entry of the result is a copy of a's entry where the mask is not 0, and of b's entry where it is 0. In the backward pass only the copied entry gets a
+//! term. The other entry gets none, not even a product with 0, which would be NaN for an infinite error. The mask has no derivative.
 
 use std::sync::Arc;
 

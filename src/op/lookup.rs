@@ -28,7 +28,7 @@ pub struct IndexOperand {
 }
 
 impl IndexOperand {
-    /// The distance in the table that an index stands for; `None` for an index that is not a whole number of the axis.
+    /// Returns the offset in the table of the row that an index names. `None` if the index is not a whole number or lies outside the axis.
     fn offset(&self, index: f64) -> Option<usize> {
         #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
         let from_start = if index < 0.0 { index + self.size as f64 } else { index };
