@@ -33,6 +33,7 @@ pub mod scenario;
 pub mod trace;
 
 // floor 5
+pub mod diff;
 pub mod gradcheck;
 pub mod mistakes;
 pub mod scene;

@@ -1,0 +1,15 @@
+//! Floor 5: compares the gradients of a user with those of the trace.
+//!
+//! A user writes a backward pass by hand, saves its gradients, and asks which of them is wrong. A [`UserTensor`] is one of the saved tensors, with the
+//! [`Gradient`] of the trace that it should be. [`Report::new`] compares all of them within a [`Tolerance`], in the order in which the trace computes them.
+//! So the first tensor that differs is the one at which the backward pass went wrong: the later ones are computed from it.
+
+mod gradient;
+mod report;
+mod terms;
+mod tolerance;
+
+pub use gradient::{Gradient, LossOf};
+pub use report::{Comparison, Report, Status, UserTensor, Worst};
+pub use terms::TermSums;
+pub use tolerance::{Tolerance, is_float32, largest};

@@ -1,0 +1,138 @@
+//! The comparison of each tensor of a user with the right numbers.
+
+use super::gradient::Gradient;
+use super::terms::TermSums;
+use super::tolerance::{Tolerance, largest};
+use crate::trace::Trace;
+
+/// A tensor of a user, with the gradient of the trace that it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserTensor {
+    /// The gradient.
+    pub gradient: Gradient,
+    /// The name in the user's file.
+    pub given: String,
+    /// The numbers in row-major order; a message if they cannot be compared, because the tensor has another shape.
+    pub values: Result<Vec<f64>, String>,
+}
+
+/// The result of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All entries are equal within the tolerance.
+    Equal,
+    /// Some entries differ.
+    Different,
+    /// The tensor has another shape.
+    Shape,
+    /// The tensor has NaN or infinite entries where the right ones are finite.
+    NotFinite,
+}
+
+/// The entry with the largest difference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worst {
+    /// The place of the entry.
+    pub at: usize,
+    /// The user's number.
+    pub mine: f64,
+    /// The right number.
+    pub right: f64,
+}
+
+/// The comparison of one tensor.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The gradient.
+    pub gradient: Gradient,
+    /// The result.
+    pub status: Status,
+    /// The places of the entries that differ, in order.
+    pub wrong: Vec<usize>,
+    /// The number of entries.
+    pub of: usize,
+    /// The largest difference; `None` without numbers to compare.
+    pub max_abs: Option<f64>,
+    /// The largest difference divided by the right number, over the entries whose right number is not 0.
+    pub max_rel: Option<f64>,
+    /// The entry with the largest difference; `None` if all entries are equal.
+    pub worst: Option<Worst>,
+}
+
+/// The comparison of all tensors, in the order of the user's tensors.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The comparisons, one for each tensor.
+    pub tensors: Vec<Comparison>,
+}
+
+impl Report {
+    /// Compares tensors with the right numbers. The tensors must be in the order of [`Gradient::order`].
+    #[must_use]
+    pub fn new(trace: &Trace, mine: &[UserTensor], tolerance: Tolerance) -> Self {
+        Self { tensors: mine.iter().map(|tensor| Comparison::of(trace, tensor, tolerance)).collect() }
+    }
+
+    /// Returns the index of the first tensor that is not equal.
+    #[must_use]
+    pub fn first(&self) -> Option<usize> {
+        self.tensors.iter().position(|tensor| tensor.status != Status::Equal)
+    }
+
+    /// Returns whether all tensors are equal.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.first().is_none()
+    }
+}
+
+impl Comparison {
+    fn of(trace: &Trace, tensor: &UserTensor, tolerance: Tolerance) -> Self {
+        let gradient = tensor.gradient;
+        let right = gradient.right(trace);
+        let mut comparison =
+            Self { gradient, status: Status::Equal, wrong: Vec::new(), of: right.len(), max_abs: None, max_rel: None, worst: None };
+        let Ok(mine) = &tensor.values else { return Self { status: Status::Shape, ..comparison } };
+        comparison.wrong = wrong_entries(mine, &right, tolerance, &TermSums::of(trace, gradient));
+        let is_not_finite = |at: &usize| !mine[*at].is_finite() && right[*at].is_finite();
+        if comparison.wrong.iter().any(is_not_finite) {
+            return Self { status: Status::NotFinite, ..comparison };
+        }
+        let (mut max_abs, mut max_rel) = (0.0_f64, None::<f64>);
+        for (mine, right) in mine.iter().zip(&*right).filter(|(mine, right)| mine.to_bits() != right.to_bits()) {
+            let difference = (mine - right).abs();
+            max_abs = max_abs.max(difference);
+            if *right != 0.0 {
+                max_rel = Some(max_rel.unwrap_or(0.0).max(difference / right.abs()));
+            }
+        }
+        let difference = |at: usize| (mine[at] - right[at]).abs();
+        let worst = comparison.wrong.iter().copied().reduce(|worst, at| if difference(at) > difference(worst) { at } else { worst });
+        comparison.status = if comparison.wrong.is_empty() { Status::Equal } else { Status::Different };
+        comparison.worst = worst.map(|at| Worst { at, mine: mine[at], right: right[at] });
+        Self { max_abs: Some(max_abs), max_rel: max_rel.or_else(|| right.iter().any(|right| *right != 0.0).then_some(0.0)), ..comparison }
+    }
+}
+
+/// The number of entries whose Σ|terms| is computed before it is judged whether the sums can matter at all.
+const SAMPLED: usize = 64;
+
+/// Returns the places of the entries that differ.
+///
+/// Σ|terms| takes as long as the computation of the entry. In a tensor that is wrong throughout it decides nothing: if it is far too small at 64 entries, it is
+/// not computed at further entries that differ by more than a thousand times the largest share so far.
+fn wrong_entries(mine: &[f64], right: &[f64], tolerance: Tolerance, terms: &TermSums<'_>) -> Vec<usize> {
+    let largest = largest(right);
+    let (mut computed, mut most) = (0, 0.0_f64);
+    let mut is_equal = |at: usize| {
+        tolerance.is_equal(mine[at], right[at], largest, || {
+            if computed >= SAMPLED && (mine[at] - right[at]).abs() > 1e3 * tolerance.of_terms * most {
+                return 0.0;
+            }
+            let sum = terms.entry(at);
+            (computed, most) = (computed + 1, most.max(sum));
+            sum
+        })
+    };
+    (0..right.len()).filter(|at| !is_equal(*at)).collect()
+}

@@ -1,0 +1,56 @@
+//! The sums of the magnitudes of an entry's terms, which bound its rounding error.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::gradient::{Gradient, reduced_from};
+use crate::network::Id;
+use crate::trace::Trace;
+
+/// Computes Σ|terms| of the entries of one gradient, each at most once.
+#[derive(Debug)]
+pub struct TermSums<'a> {
+    trace: &'a Trace,
+    /// The runs and tensors whose terms are added up, each with its factor: those of the samples for a gradient of the batch.
+    tensors: Vec<(usize, Id)>,
+    /// 1/n for a mean over n samples.
+    factor: f64,
+    sums: RefCell<HashMap<usize, f64>>,
+}
+
+impl<'a> TermSums<'a> {
+    /// Prepares the sums of a gradient; they are 0 for a gradient that is not computed.
+    #[must_use]
+    pub fn of(trace: &'a Trace, gradient: Gradient) -> Self {
+        let found = gradient.find(trace);
+        let reduced = found.and_then(|(run, id)| reduced_from(trace, run, id));
+        let factor = match found {
+            Some((run, id)) if reduced.is_some() => factor(trace, run, id),
+            _ => 1.0,
+        };
+        Self { trace, tensors: reduced.unwrap_or_else(|| found.into_iter().collect()), factor, sums: RefCell::default() }
+    }
+
+    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples.
+    #[must_use]
+    pub fn entry(&self, entry: usize) -> f64 {
+        if let Some(sum) = self.sums.borrow().get(&entry) {
+            return *sum;
+        }
+        let of_tensor = |(run, id): &(usize, Id)| {
+            let steps = self.trace.entry_steps(*run, *id, entry)?;
+            let at = self.trace.position(steps.start).filter(|_| !steps.is_empty())?;
+            Some(self.trace.contributions(&at, 0..at.terms).map(|(value, _)| value.abs()).sum::<f64>())
+        };
+        let sum = self.factor * self.tensors.iter().filter_map(of_tensor).sum::<f64>();
+        self.sums.borrow_mut().insert(entry, sum);
+        sum
+    }
+}
+
+/// The factor of the samples' gradients in a gradient of the batch: 1/n for a mean, 1 for a sum.
+fn factor(trace: &Trace, run: usize, gradient: Id) -> f64 {
+    let first = trace.entry_steps(run, gradient, 0).and_then(|steps| trace.get(steps.start));
+    let constant = |step: crate::step::Step| step.factors.iter().find(|factor| factor.source.is_none()).map(|factor| factor.value);
+    first.and_then(constant).unwrap_or(1.0)
+}

@@ -1,0 +1,83 @@
+//! The largest difference at which two numbers count as equal.
+
+/// A tolerance: |mine − right| ≤ `relative`·|right| + `of_largest`·max|right| + `of_terms`·Σ|terms|.
+///
+/// The maximum is over all entries of the tensor, and the sum is over the terms of the entry: rounding errors are as large as the numbers that were added, not
+/// as what is left of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// The share of the right number.
+    pub relative: f64,
+    /// The share of the largest entry of the tensor.
+    pub of_largest: f64,
+    /// The share of the sum of the magnitudes of the entry's terms.
+    pub of_terms: f64,
+}
+
+impl Tolerance {
+    /// The tolerance for numbers that were computed in double precision.
+    pub const FLOAT64: Self = Self { relative: 1e-6, of_largest: 1e-9, of_terms: 1e-12 };
+    /// The tolerance for numbers that were computed in single precision. PyTorch's float32 gradients stay within 1.1e-5 of the largest entry.
+    pub const FLOAT32: Self = Self { relative: 1e-4, of_largest: 3e-5, of_terms: 1e-5 };
+
+    /// Returns the tolerance with other shares of the right number and of the largest entry, where they are given.
+    #[must_use]
+    pub fn with(self, relative: Option<f64>, of_largest: Option<f64>) -> Self {
+        Self { relative: relative.unwrap_or(self.relative), of_largest: of_largest.unwrap_or(self.of_largest), ..self }
+    }
+
+    /// Returns the tolerance with the smaller one of each two shares.
+    #[must_use]
+    pub fn smaller(self, other: Self) -> Self {
+        Self {
+            relative: self.relative.min(other.relative),
+            of_largest: self.of_largest.min(other.of_largest),
+            of_terms: self.of_terms.min(other.of_terms),
+        }
+    }
+
+    /// Returns whether a number counts as equal to the right one. `largest` is [`largest`] of the right tensor; `terms` returns the sum of the magnitudes of the
+    /// entry's terms, and is called only if the two other shares are not enough. Equal infinities are equal, and so are two NaN.
+    ///
+    /// ```
+    /// use gradstep::diff::Tolerance;
+    ///
+    /// assert!(Tolerance::FLOAT64.is_equal(1.000_000_5, 1.0, 1.0, || 0.0));
+    /// assert!(!Tolerance::FLOAT64.is_equal(1.000_005, 1.0, 1.0, || 0.0));
+    /// // 1e-13 is what rounding leaves of 0.5 − 0.5
+    /// assert!(Tolerance::FLOAT64.is_equal(1e-13, 0.0, 0.0, || 1.0));
+    /// ```
+    #[must_use]
+    pub fn is_equal(self, mine: f64, right: f64, largest: f64, terms: impl FnOnce() -> f64) -> bool {
+        if !mine.is_finite() || !right.is_finite() {
+            return mine.to_bits() == right.to_bits() || mine.is_nan() && right.is_nan();
+        }
+        let difference = (mine - right).abs();
+        let near = self.relative * right.abs() + self.of_largest * largest;
+        difference <= near || difference <= near + self.of_terms * terms()
+    }
+
+    /// Returns whether all entries of a tensor count as equal to the right ones. `terms` returns the sum of the magnitudes of an entry's terms.
+    ///
+    /// # Panics
+    /// If the tensors have different numbers of entries.
+    #[must_use]
+    pub fn are_equal(self, mine: &[f64], right: &[f64], terms: impl Fn(usize) -> f64) -> bool {
+        assert_eq!(mine.len(), right.len(), "tensors of one shape");
+        let largest = largest(right);
+        mine.iter().zip(right).enumerate().all(|(at, (mine, right))| self.is_equal(*mine, *right, largest, || terms(at)))
+    }
+}
+
+/// The largest magnitude of the finite numbers.
+#[must_use]
+pub fn largest(values: &[f64]) -> f64 {
+    values.iter().filter(|value| value.is_finite()).fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+/// Returns whether a number is one of single precision: it was probably computed in float32, whatever the type of its file is. Infinities and NaN are.
+#[must_use]
+#[allow(clippy::cast_possible_truncation)] // the cast back shows whether the cast changed the value
+pub fn is_float32(value: f64) -> bool {
+    !value.is_finite() || f64::from(value as f32).to_bits() == value.to_bits()
+}
