@@ -1,0 +1,47 @@
+"""Reasons why two mistakes have the same numbers."""
+import numpy as np
+
+MULTIPLE = "every number is the same multiple of the right one"
+TWO = "two samples or two outputs: their number is the factor 2"
+COUNT = "the factor is the number of the samples or of the outputs"
+ONE = "the derivative of the identity is 1, so multiplying by it is leaving the derivative out"
+
+WHY = {
+    ("activation-derivative-missing", "derivative-of-another-activation"): ONE,
+    ("output-activation-derivative-missing", "derivative-of-another-activation"): ONE,
+    ("output-activation-derivative-missing", "activation-derivative-missing"): "the same rule, at the output",
+    ("outer-product-transposed", "weight-layout-transposed"): "the outer product of x and dz is the transpose of that of dz and x",
+    ("sum-instead-of-mean", "constant-factor"): MULTIPLE,
+    ("sum-instead-of-mean", "factor-two-extra"): TWO,
+    ("mean-instead-of-sum", "constant-factor"): MULTIPLE,
+    ("mean-instead-of-sum", "factor-two-missing"): TWO,
+    ("sign-flipped", "constant-factor"): MULTIPLE,
+    ("factor-two-extra", "constant-factor"): MULTIPLE,
+    ("factor-two-missing", "constant-factor"): MULTIPLE,
+    ("learning-rate-multiplied-in", "constant-factor"): MULTIPLE,
+}
+
+
+def why(planted, other):
+    """The reason; a pair without one stops the generator."""
+    reason = WHY.get((planted, other)) or WHY.get((other, planted))
+    if reason is None and "constant-factor" in (planted, other):
+        reason = COUNT
+    if reason is None:
+        raise SystemExit(f"{planted} and {other} have the same numbers: why?")
+    return reason
+
+
+def factor(mine, right):
+    """The number c with mine = c · right for every tensor, or None."""
+    ratios = []
+    for name, numbers in mine.items():
+        a, b = np.asarray(numbers, float), np.asarray(right[name], float)
+        if a.shape != b.shape:
+            return None
+        largest = np.abs(b).max()
+        if largest > 1e-13:    # a bias before a norm has the gradient 0, up to rounding
+            large = np.abs(b) > 1e-9 * largest
+            ratios += list(a[large] / b[large])
+    same = ratios and np.ptp(ratios) < 1e-9 * abs(ratios[0]) and abs(ratios[0] - 1) > 1e-9
+    return ratios[0] if same else None
