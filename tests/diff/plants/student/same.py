@@ -45,3 +45,29 @@ def factor(mine, right):
             ratios += list(a[large] / b[large])
     same = ratios and np.ptp(ratios) < 1e-9 * abs(ratios[0]) and abs(ratios[0] - 1) > 1e-9
     return ratios[0] if same else None
+
+
+def multiples(mine, right):
+    """The ids of a multiple that all tensors share."""
+    c = factor(mine, right)
+    if c is None:
+        return []
+    special = (("factor-two-extra", 2), ("factor-two-missing", 0.5), ("sign-flipped", -1))
+    return ["constant-factor"] + [kind for kind, value in special if abs(c / value - 1) < 1e-9]
+
+
+USE = "the term is the gradient through one use of the tensor"
+IN_GRAPHS = {
+    ("norm-mean-path-missing", "batch-norm-lines"): [("path-forgotten", ["h"], USE)],
+    ("norm-mean-path-missing", "layer-norm-lines"): [("path-forgotten", ["x"], USE)],
+    ("norm-variance-path-missing", "batch-norm-lines"): [("path-forgotten", ["diff"], USE)],
+    ("norm-variance-path-missing", "layer-norm-lines"): [("path-forgotten", ["d"], USE)],
+    ("factor-two-missing", "unit-rows"): [("path-forgotten", ["z"], "z * z is two uses of z")],
+    ("factor-two-missing", "bag-of-words"): [("path-forgotten", ["s"], "s * s is two uses of s")],
+    ("operand-gradient-swapped", "difference"): [("sign-flipped", ["d"], "the gradients of a and b are the same up to the sign")],
+}
+
+
+def in_graph(planted, graph):
+    """[(id, at, why)], for mistakes that the graph's backward pass has no switch for."""
+    return IN_GRAPHS.get((planted, graph), [])

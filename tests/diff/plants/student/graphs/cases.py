@@ -1,0 +1,96 @@
+"""Which mistake is planted in which graph: id, graph, switches (`id/how`, of which only `how` is written), at, form."""
+
+ROWS = """
+broadcast-not-summed | affine | | y | inputs
+broadcast-not-summed | batch-norm-lines | | diff | inputs
+broadcast-not-summed | softmax-lines | | p | all
+broadcast-not-summed | powers | | w | inputs
+broadcast-not-summed | edges | | y | all
+broadcast-averaged | affine | | y | inputs
+broadcast-averaged | classifier | | h logits | inputs
+broadcast-averaged | batch-norm-lines | | y | all
+broadcast-averaged | batch-norm-lines | mu | diff | inputs
+broadcast-averaged | unit-rows | | u | inputs
+broadcast-averaged | logistic | | z | all
+repeated-index-overwritten | embedding | | emb | inputs
+repeated-index-overwritten | embedding | added | emb | all
+repeated-index-overwritten | bag-of-words | | rows | inputs
+repeated-index-overwritten | edges | | m | all
+path-forgotten | residual | skip | y | inputs
+path-forgotten | residual | branch | y | all
+path-forgotten | attention | | v | inputs
+path-forgotten | softmax-lines | | s | inputs
+path-forgotten | gate | | g | all
+path-forgotten | rnn-all | | h | inputs
+path-forgotten | hinge | | right | inputs
+path-forgotten | unit-rows | | q | all
+gradient-overwritten-per-turn | rnn-all | | h | inputs
+gradient-overwritten-per-turn | rnn-last | | h | all
+gradient-overwritten-per-turn | repeated-layer | last | y | inputs
+gradient-overwritten-per-turn | rnn-all | U | h | inputs
+gradient-overwritten-per-turn | rnn-last | last | h | inputs
+operand-gradient-swapped | gate | | h | inputs
+operand-gradient-swapped | attention | | s | inputs
+operand-gradient-swapped | square-affine | | z | all
+operand-gradient-swapped | difference | | d | inputs
+transpose-missing | square-affine | W | z | inputs
+transpose-missing | square-affine | x | z | all
+transpose-missing | rnn-last | | h | inputs
+transpose-missing | graph-convolution | | Z | inputs
+transpose-missing | attention | | o | all
+power-rule-wrong | powers | | u | inputs
+power-rule-wrong | powers | exponent | u | all
+power-rule-wrong | inverse-root | | r | inputs
+power-rule-wrong | batch-norm-lines | | inv | inputs
+power-rule-wrong | affine | | J | inputs
+power-rule-wrong | layer-norm-lines | | v | inputs
+max-gradient-to-all | max-over-time | | m | inputs
+max-gradient-to-all | maxout | | m | all
+max-gradient-to-all | max-over-time | | m | all
+keepdim-lost | square-affine | | z | inputs
+keepdim-lost | unit-rows | | u | all
+keepdim-lost | softmax-lines | | p | inputs
+keepdim-lost | inverse-root | | y | inputs
+norm-mean-path-missing | batch-norm-lines | | mu | inputs
+norm-mean-path-missing | layer-norm-lines | | mu | all
+norm-mean-path-missing | batch-norm-call | | y | inputs
+norm-variance-path-missing | batch-norm-lines | | var | all
+norm-variance-path-missing | layer-norm-lines | | v | inputs
+norm-variance-path-missing | batch-norm-call | | y | inputs
+norm-n-for-n-minus-1 | batch-norm-lines | | var | inputs
+norm-n-for-n-minus-1 | batch-norm-call | | y | all
+activation-derivative-missing | classifier | | h | inputs
+activation-derivative-missing | rnn-all | | h | inputs
+activation-derivative-missing | gate | | g | all
+activation-derivative-missing | graph-convolution | | H | inputs
+derivative-at-a-instead-of-z | classifier | | h | inputs
+derivative-of-another-activation | gate | | g | inputs
+relu-mask-from-gradient | residual | | h | inputs
+softmax-diagonal-only | attention | | a | inputs
+softmax-diagonal-only | softmax-call | | p | all
+softmax-diagonal-only | temperature | | p | inputs
+softmax-derivative-twice | classifier | | loss | inputs
+softmax-derivative-twice | softmax-call | | p | all
+sigmoid-derivative-on-top-of-cross-entropy | logistic | | loss | inputs
+scale-missing | attention | | s | inputs
+scale-missing | temperature | | z | all
+scale-missing | bag-of-words | | s | inputs
+scale-missing | batch-norm-lines | | var | inputs
+detached-tensor-differentiated | bootstrap | | target | inputs
+detached-tensor-differentiated | two-views | | goal | inputs
+sum-instead-of-mean | classifier | | loss | inputs
+sum-instead-of-mean | affine | | J | all
+factor-two-missing | batch-norm-call | | J | inputs
+factor-two-missing | bootstrap | | J | all
+factor-two-missing | unit-rows | | q | inputs
+factor-two-missing | bag-of-words | | p | inputs
+sign-flipped | softmax-call | | J | inputs
+wrong-target | classifier | next | loss | inputs
+""".strip().splitlines()
+
+
+def rows():
+    """(id, graph, switch, at, form)."""
+    for line in ROWS:
+        kind, name, how, at, form = (part.strip() for part in line.split("|"))
+        yield kind, name, f"{kind}/{how}" if how else kind, at.split(), form
