@@ -5,6 +5,7 @@
 pub mod bundled;
 mod check;
 mod completions;
+mod diff;
 pub mod driver;
 #[cfg(test)]
 mod faults;
@@ -137,6 +138,7 @@ static COMMANDS: &[CommandRow] = &[
     row::<check::CheckCommand>(),
     row::<grads::GradsCommand>(),
     row::<gradcheck::GradcheckCommand>(),
+    row::<diff::DiffCommand>(),
     row::<trace::TraceCommand>(),
     row::<train::TrainCommand>(),
     row::<show::ShowCommand>(),

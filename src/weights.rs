@@ -20,7 +20,7 @@ pub use layout::TensorLayout;
 /// The largest total size in bytes of all weight files of a scenario, and of the tensors unpacked from them.
 pub const MAX_BYTES: usize = 256 << 20;
 /// The largest number of tensors in a file.
-const MAX_TENSORS: usize = 65_535;
+pub const MAX_TENSORS: usize = 65_535;
 
 /// An error in a weight file. The texts may contain control characters from the file, so the caller must escape the texts before it shows them.
 #[derive(Clone, Debug, PartialEq, Eq)]

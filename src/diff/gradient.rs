@@ -77,9 +77,9 @@ impl Gradient {
         (run, op, self.of)
     }
 
-    /// The address of an entry of the gradient in the stepper: `2:grad.conv1.z[0,1,1]`; `None` if the gradient is not computed.
+    /// The address of an entry of the gradient in the stepper, or of its op: `2:grad.conv1.z[0,1,1]`. `None` if the gradient is not computed.
     #[must_use]
-    pub fn address(&self, trace: &Trace, entry: usize) -> Option<Address> {
+    pub fn address(&self, trace: &Trace, entry: Option<usize>) -> Option<Address> {
         let (run, gradient) = self.find(trace)?;
         let info = trace.network_of(run).tensor(gradient);
         let scope = match trace.sample_runs()[run].sample {
@@ -87,8 +87,7 @@ impl Gradient {
             Some(sample) => Scope::Sample(sample + 1),
             None => Scope::Reduce,
         };
-        let index = unravel(entry, &info.shape);
-        let index = (!index.is_empty()).then_some(index);
+        let index = entry.map(|entry| unravel(entry, &info.shape)).filter(|index| !index.is_empty());
         Some(Place::Op { scope, name: info.name.to_string(), index, term: None }.into())
     }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::gradient::{Gradient, reduced_from};
-use crate::network::Id;
+use crate::network::{Id, Role};
 use crate::trace::Trace;
 
 /// Computes Σ|terms| of the entries of one gradient, each at most once.
@@ -53,4 +53,14 @@ fn factor(trace: &Trace, run: usize, gradient: Id) -> f64 {
     let first = trace.entry_steps(run, gradient, 0).and_then(|steps| trace.get(steps.start));
     let constant = |step: crate::step::Step| step.factors.iter().find(|factor| factor.source.is_none()).map(|factor| factor.value);
     first.and_then(constant).unwrap_or(1.0)
+}
+
+/// The factor of a sample's loss in the loss of the batch: 1/n for a mean over n samples, 1 for a sum or a single sample.
+pub(super) fn mean_factor(trace: &Trace) -> f64 {
+    let batch = trace.samples();
+    let is_reduced = |id: &Id| matches!(trace.network_of(batch).tensor(*id).role, Role::Reduced(_));
+    if batch == 1 {
+        return 1.0;
+    }
+    trace.network_of(batch).ops().iter().map(|op| op.output).find(is_reduced).map_or(1.0, |id| factor(trace, batch, id))
 }

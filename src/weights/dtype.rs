@@ -69,15 +69,14 @@ impl Dtype {
         }
     }
 
-    /// Converts bytes to numbers. It is an error if a number is not finite, or if f64 cannot hold the number exactly. The error has the position of the first
-    /// such number, and the reason.
+    /// Converts bytes to numbers. It is an error if f64 cannot hold a number exactly. The error has the position of the first such number, and the reason.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         let bytes = (bytes, big_endian);
         match self {
-            Self::F64 => each(bytes, |b| finite(f64::from_le_bytes(b))),
-            Self::F32 => each(bytes, |b| finite(f32::from_le_bytes(b).into())),
-            Self::F16 => each(bytes, |b| finite(half(u16::from_le_bytes(b)))),
-            Self::Bf16 => each(bytes, |b| finite(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16).into())),
+            Self::F64 => each(bytes, |b| Ok(f64::from_le_bytes(b))),
+            Self::F32 => each(bytes, |b| Ok(f32::from_le_bytes(b).into())),
+            Self::F16 => each(bytes, |b| Ok(half(u16::from_le_bytes(b)))),
+            Self::Bf16 => each(bytes, |b| Ok(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16).into())),
             Self::I64 => each(bytes, |b| exact(i64::from_le_bytes(b).into())),
             Self::I32 => each(bytes, |b| Ok(i32::from_le_bytes(b).into())),
             Self::I16 => each(bytes, |b| Ok(i16::from_le_bytes(b).into())),
@@ -110,14 +109,11 @@ fn each<const N: usize>(
     Ok(numbers)
 }
 
-/// Returns `value` if it is finite, or an error whose message completes "entry `[0,1]` is …".
-fn finite(value: f64) -> Result<f64, WeightsError> {
-    let what = match value {
-        _ if value.is_finite() => return Ok(value),
-        _ if value.is_nan() => "not a number (NaN)",
-        _ => "infinite",
-    };
-    Err(WeightsError::new(what, "numbers must be finite"))
+/// Returns an error if a number is not finite: the position of the first such number, and a message that completes "entry `[0,1]` is …".
+pub(super) fn finite(values: &[f64]) -> Result<(), (usize, WeightsError)> {
+    let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+    let what = if values[at].is_nan() { "not a number (NaN)" } else { "infinite" };
+    Err((at, WeightsError::new(what, "numbers must be finite")))
 }
 
 /// Converts an integer to f64; an error if f64 would round it.

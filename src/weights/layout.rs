@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 
 use super::WeightsError;
-use super::dtype::Dtype;
+use super::dtype::{Dtype, finite};
 use crate::tensor::{index_text, shape_text, unravel};
 
 /// The largest number of dimensions. No framework has tensors with more.
@@ -67,18 +67,43 @@ impl TensorLayout {
     /// # Panics
     /// If the number of bytes is not [`Self::size`].
     pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
+        let data = self.decode(bytes)?;
+        finite(&data).map_err(|wrong| self.at_entry(wrong))?;
+        Ok(self.row_major(data))
+    }
+
+    /// Converts bytes to numbers in row-major order, as [`Self::numbers`]. Infinities and NaN are numbers here.
+    ///
+    /// # Errors
+    /// If a number is an integer that f64 cannot hold.
+    ///
+    /// # Panics
+    /// As [`Self::numbers`].
+    pub fn numbers_or_nan(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
+        Ok(self.row_major(self.decode(bytes)?))
+    }
+
+    /// Converts bytes to numbers in the order of the file.
+    fn decode(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
         assert_eq!(bytes.len(), self.size(), "as many bytes as the layout has");
-        let data = self.dtype.numbers(bytes, self.big_endian).map_err(|(position, wrong)| {
-            let index = self.index(position);
-            let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
-            WeightsError::new(format!("{which} is {}", wrong.message), wrong.help)
-        })?;
+        self.dtype.numbers(bytes, self.big_endian).map_err(|wrong| self.at_entry(wrong))
+    }
+
+    /// Completes a message about the number at a position in the file with the number's index.
+    fn at_entry(&self, (position, wrong): (usize, WeightsError)) -> WeightsError {
+        let index = self.index(position);
+        let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
+        WeightsError::new(format!("{which} is {}", wrong.message), wrong.help)
+    }
+
+    /// Sorts numbers from the order of the file to row-major order.
+    fn row_major(&self, data: Vec<f64>) -> Vec<f64> {
         if !self.fortran || self.shape.len() < 2 {
-            return Ok(data);
+            return data;
         }
         // `f()` means column-major order; `iter` then yields the entries in row-major order
         let tensor = ArrayD::from_shape_vec(IxDyn(&self.shape).f(), data).expect("as many entries as the shape has");
-        Ok(tensor.iter().copied().collect())
+        tensor.iter().copied().collect()
     }
 
     /// Returns the index of the number at this position among the tensor's numbers in the file.

@@ -49,7 +49,7 @@ fn right_gradients_are_equal_and_a_changed_entry_is_found() {
         let report = Report::new(trace, &mine, Tolerance::FLOAT32);
         let compared = &report.tensors[n];
         assert_eq!((report.first(), compared.status, &compared.wrong[..]), (Some(n), Status::Different, &[at][..]), "{}", bundled.name);
-        let address = compared.gradient.address(trace, at).expect("a gradient that is computed");
+        let address = compared.gradient.address(trace, Some(at)).expect("a gradient that is computed");
         // an entry without terms has no step
         let tensor = trace.tensor(&address).unwrap_or_else(|error| panic!("{}: {address}: {error}", bundled.name));
         assert_eq!(Some(tensor), compared.gradient.find(trace), "{address}");

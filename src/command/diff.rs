@@ -1,0 +1,129 @@
+//! `gradstep diff`: compares the gradients of a file with those of a scenario, and says which is wrong, where first, and why.
+
+mod report;
+mod text;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::Parser;
+
+use super::format::{self, OutputFormat};
+use super::options::GlobalOptions;
+use super::read::{display_name, read_file};
+use super::report::write_json;
+use super::source::ScenarioLoader;
+use super::{Invocation, document_at_iteration, print_faults};
+use crate::app::Document;
+use crate::diff::{self, Pattern, Report, UserGradients, UserTolerance, patterns};
+use crate::output;
+use crate::scenario::Faults;
+use crate::text::sentence;
+use crate::weights::{MAX_BYTES, WeightsError};
+
+/// Compare your own gradients with the right ones: which is wrong, where first, and why.
+///
+/// MINE is a file with gradients of the loss: JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, .npz, .safetensors, or .npy with
+/// --tensor. Names are those of `grads`; PyTorch's names and others are matched by order and shape. What is missing is not compared. docs/diff.md shows it.
+///
+/// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
+#[derive(Debug, Parser)]
+#[command(name = "diff")]
+pub(super) struct DiffCommand {
+    /// A path, a bundled scenario's name, or - for the standard input
+    scenario: OsString,
+    /// A file with gradients: .json, .npz, .safetensors or .npy
+    #[arg(value_name = "MINE")]
+    mine: PathBuf,
+    /// The format of the output
+    #[arg(long, default_value = "text", value_parser = format::parser(FORMATS))]
+    format: &'static OutputFormat<DiffWriter>,
+    /// The allowed difference as a share of the right number [default: 1e-6, or 1e-4 for float32 numbers]
+    #[arg(long, value_name = "X", value_parser = parse_share)]
+    rtol: Option<f64>,
+    /// The allowed difference as a share of the tensor's largest entry [default: 1e-9, or 3e-5 for float32 numbers]
+    #[arg(long, value_name = "X", value_parser = parse_share)]
+    atol: Option<f64>,
+    /// The iteration of gradient descent, from 1
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    iteration: u64,
+    /// Compare only this tensor; the name of the tensor in an .npy file
+    #[arg(long, value_name = "NAME")]
+    tensor: Option<String>,
+    /// The learning rate of your update, for mistakes with it [default: that of [train]]
+    #[arg(long, value_name = "X", value_parser = parse_share)]
+    learning_rate: Option<f64>,
+}
+
+/// A function that prints the result.
+type DiffWriter = fn(&Diagnosis, &Document, &GlobalOptions) -> anyhow::Result<()>;
+
+static FORMATS: &[OutputFormat<DiffWriter>] = &[
+    OutputFormat { name: "text", help: "Text for people", writer: text::print },
+    OutputFormat { name: "json", help: "JSON for programs: docs/json.md", writer: json },
+];
+
+/// Parses a number that is at least 0.
+fn parse_share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share.is_finite() && share >= 0.0 => Ok(share),
+        _ => Err("write a number from 0, such as 1e-6".to_owned()),
+    }
+}
+
+/// The comparison of a file with a scenario.
+struct Diagnosis {
+    user: UserGradients,
+    report: Report,
+    patterns: Vec<Pattern>,
+}
+
+impl Invocation for DiffCommand {
+    fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+        let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
+        let scenario = match loader.load(&self.scenario) {
+            Ok(scenario) => scenario,
+            Err(error) => {
+                // 1 would be a difference
+                print_faults(&error.downcast::<Faults>()?, global)?;
+                return Ok(ExitCode::from(2));
+            }
+        };
+        let document = document_at_iteration(scenario, self.iteration)?;
+        let diagnosis = self.diagnose(&document)?;
+        (self.format.writer)(&diagnosis, &document, global)?;
+        Ok(ExitCode::from(u8::from(!diagnosis.report.is_equal())))
+    }
+}
+
+impl DiffCommand {
+    fn diagnose(&self, document: &Document) -> anyhow::Result<Diagnosis> {
+        let name = display_name(&self.mine);
+        let unusable = |WeightsError { message, help }: WeightsError| {
+            let help = if help.is_empty() { String::new() } else { format!("; {help}") };
+            anyhow!("{name}: {}", sentence(&format!("{message}{help}")))
+        };
+        let bytes = read_file(&self.mine, MAX_BYTES)?;
+        let tensors = diff::read(&self.mine.to_string_lossy(), bytes, self.tensor.as_deref()).map_err(unusable)?;
+        let wanted = UserTolerance { relative: self.rtol, of_largest: self.atol };
+        let trace = &document.trace;
+        let user = UserGradients::new(trace, tensors, wanted).map_err(|why| anyhow!("{name}: {why}"))?;
+        let report = Report::new(trace, &user.tensors, user.tolerance);
+        let patterns = patterns(trace, &user.tensors, &report, user.tolerance);
+        Ok(Diagnosis { user, report, patterns })
+    }
+}
+
+/// Prints one line of JSON. What the text says about names and layouts goes to stderr.
+fn json(diagnosis: &Diagnosis, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+    let mut notes = output::stderr();
+    for note in &diagnosis.user.notes {
+        writeln!(notes, "{}", global.in_charset(&format!("note: {note}")))?;
+    }
+    notes.finish()?;
+    let mut to = output::stdout_without_line_buffer();
+    write_json(&report::JsonReport::of(diagnosis, document), &mut to)?;
+    to.finish()
+}

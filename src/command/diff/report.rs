@@ -1,0 +1,147 @@
+//! The JSON of `gradstep diff`. The fields of these types are its keys.
+
+use serde::Serialize;
+
+use super::Diagnosis;
+use crate::app::Document;
+use crate::diff::{Comparison, Status, Worst};
+use crate::number::Json;
+use crate::tensor::{Index, unravel};
+use crate::trace::Trace;
+
+/// The report.
+#[derive(Serialize)]
+pub(super) struct JsonReport<'a> {
+    /// The version of the JSON format.
+    format: u8,
+    scenario: &'a str,
+    rtol: Json,
+    atol: Json,
+    equal: bool,
+    tensors: Vec<TensorRow<'a>>,
+    first: Option<FirstWrong>,
+    causes: Vec<CauseRow>,
+    patterns: Vec<PatternRow>,
+}
+
+/// A tensor.
+#[derive(Serialize)]
+struct TensorRow<'a> {
+    name: String,
+    /// The name in the file, if it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    given: Option<&'a str>,
+    status: &'static str,
+    wrong: Option<usize>,
+    of: usize,
+    max_abs: Option<Json>,
+    max_rel: Option<Json>,
+    worst: Option<WorstRow>,
+}
+
+/// The entry with the largest difference.
+#[derive(Serialize)]
+struct WorstRow {
+    index: Index,
+    mine: Json,
+    right: Json,
+}
+
+/// The first wrong entry of the first wrong tensor.
+#[derive(Serialize)]
+struct FirstWrong {
+    tensor: String,
+    /// `None` if the tensor has another shape.
+    index: Option<Index>,
+    /// The address that the stepper opens; `None` if no step computes the gradient.
+    address: Option<String>,
+}
+
+/// A mistake that explains tensors.
+#[derive(Serialize)]
+pub(super) struct CauseRow {
+    id: &'static str,
+    variant: Option<String>,
+    at: Vec<String>,
+    group: usize,
+    explains: Vec<String>,
+    words: String,
+}
+
+/// A pattern of a tensor.
+#[derive(Serialize)]
+struct PatternRow {
+    tensor: String,
+    id: &'static str,
+    words: String,
+}
+
+/// The `status` of a comparison.
+pub(super) fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Equal => "equal",
+        Status::Different => "different",
+        Status::Shape => "shape",
+        Status::NotFinite => "not_finite",
+    }
+}
+
+impl<'a> JsonReport<'a> {
+    pub fn of(diagnosis: &'a Diagnosis, document: &'a Document) -> Self {
+        let Diagnosis { user, report, patterns } = diagnosis;
+        let trace = &document.trace;
+        let name = |tensor: usize| user.tensors[tensor].gradient.name(trace);
+        let mut tensors: Vec<TensorRow<'_>> =
+            user.tensors.iter().zip(&report.tensors).map(|(user, compared)| TensorRow::new(trace, &user.given, compared)).collect();
+        tensors.extend(user.missing.iter().map(|gradient| TensorRow {
+            name: gradient.name(trace),
+            given: None,
+            status: "missing",
+            wrong: None,
+            of: gradient.shape(trace).iter().product(),
+            max_abs: None,
+            max_rel: None,
+            worst: None,
+        }));
+        let pattern =
+            |pattern: &crate::diff::Pattern| PatternRow { tensor: name(pattern.tensor), id: pattern.id, words: pattern.words.clone() };
+        Self {
+            format: 1,
+            scenario: &document.scenario.title,
+            rtol: Json(user.tolerance.relative),
+            atol: Json(user.tolerance.of_largest),
+            equal: report.is_equal(),
+            tensors,
+            first: report.first().map(|first| FirstWrong::new(trace, &report.tensors[first])),
+            causes: Vec::new(),
+            patterns: patterns.iter().map(pattern).collect(),
+        }
+    }
+}
+
+impl<'a> TensorRow<'a> {
+    fn new(trace: &Trace, given: &'a str, compared: &Comparison) -> Self {
+        let name = compared.gradient.name(trace);
+        let shape = compared.gradient.shape(trace);
+        let worst = |worst: Worst| WorstRow { index: unravel(worst.at, shape), mine: Json(worst.mine), right: Json(worst.right) };
+        Self {
+            given: Some(given).filter(|given| *given != name),
+            name,
+            status: status_name(compared.status),
+            wrong: compared.max_abs.map(|_| compared.wrong.len()),
+            of: compared.of,
+            max_abs: compared.max_abs.map(Json),
+            max_rel: compared.max_rel.map(Json),
+            worst: compared.worst.map(worst),
+        }
+    }
+}
+
+impl FirstWrong {
+    fn new(trace: &Trace, compared: &Comparison) -> Self {
+        let gradient = compared.gradient;
+        let entry = compared.wrong.first().copied();
+        let index = entry.map(|at| unravel(at, gradient.shape(trace)));
+        Self { tensor: gradient.name(trace), index, address: gradient.address(trace, entry).map(|address| address.to_string()) }
+    }
+}

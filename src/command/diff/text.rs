@@ -1,0 +1,155 @@
+//! The text of `gradstep diff` for people.
+
+use super::Diagnosis;
+use crate::app::Document;
+use crate::command::options::GlobalOptions;
+use crate::diff::{Comparison, Pattern, Status, UserTensor};
+use crate::number::{exact, with_digits};
+use crate::output;
+use crate::tensor::{index_text, len, unravel};
+use crate::text::{align_left, counted, line, width};
+use crate::trace::Trace;
+
+/// Prints the result: the notes on names and layouts, a line for each tensor, then which is wrong first, why, and the patterns.
+pub(super) fn print(diagnosis: &Diagnosis, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+    let mut to = output::stdout();
+    for line in lines(diagnosis, document) {
+        writeln!(to, "{}", global.in_charset(&line))?;
+    }
+    to.finish()?;
+    Ok(())
+}
+
+/// The number of tensors that are equal from which they are not listed one by one.
+const MANY: usize = 40;
+
+fn lines(diagnosis: &Diagnosis, document: &Document) -> Vec<String> {
+    let Diagnosis { user, report, .. } = diagnosis;
+    let trace = &document.trace;
+    let mut lines = vec![format!("{}: {}", line(&document.scenario.title), headline(diagnosis))];
+    if user.is_float32 {
+        let tolerance = user.tolerance;
+        let [relative, of_largest] = [tolerance.relative, tolerance.of_largest].map(exact);
+        lines.push(format!(
+            "note: all numbers are float32 numbers, so they are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry"
+        ));
+    }
+    lines.extend(user.notes.iter().map(|note| format!("note: {note}")));
+    lines.push(String::new());
+    lines.extend(tensor_lines(diagnosis, trace));
+    if let Some(first) = report.first() {
+        lines.push(String::new());
+        lines.push(format!("which   {}", first_words(trace, &user.tensors[first], &report.tensors[first])));
+        lines.extend(pattern_lines(diagnosis, trace));
+    }
+    lines
+}
+
+fn headline(diagnosis: &Diagnosis) -> String {
+    let tensors = &diagnosis.report.tensors;
+    let wrong = tensors.iter().filter(|tensor| tensor.status != Status::Equal).count();
+    match (wrong, tensors.len()) {
+        (0, 1) => "the gradient is equal".to_owned(),
+        (0, n) => format!("all {n} gradients are equal"),
+        (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), if wrong == 1 { "is" } else { "are" }),
+    }
+}
+
+/// The lines of the tensors: status, name and the difference.
+fn tensor_lines(diagnosis: &Diagnosis, trace: &Trace) -> Vec<String> {
+    let Diagnosis { user, report, .. } = diagnosis;
+    let equal = report.tensors.iter().filter(|tensor| tensor.status == Status::Equal).count();
+    let is_listed = |status: Status| equal <= MANY || status != Status::Equal;
+    let rows = user.tensors.iter().zip(&report.tensors).filter(|(_, compared)| is_listed(compared.status));
+    let mut rows: Vec<[String; 3]> = rows.map(|(user, compared)| row(trace, user, compared)).collect();
+    if equal > MANY {
+        rows.push(["equal".to_owned(), format!("{equal} others"), String::new()]);
+    }
+    let missing = |gradient: &crate::diff::Gradient| {
+        ["missing".to_owned(), line(&gradient.name(trace)), "not in the file, so not compared".to_owned()]
+    };
+    rows.extend(user.missing.iter().map(missing));
+    let column = |n: usize| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0);
+    let [statuses, names] = [column(0), column(1)];
+    rows.iter()
+        .map(|[status, name, rest]| {
+            format!("  {}  {}  {rest}", align_left(status, statuses), align_left(name, names)).trim_end().to_owned()
+        })
+        .collect()
+}
+
+fn row(trace: &Trace, user: &UserTensor, compared: &Comparison) -> [String; 3] {
+    let gradient = compared.gradient;
+    let shape = gradient.shape(trace);
+    let entries = if compared.of == 1 { "1 entry".to_owned() } else { format!("{} entries", compared.of) };
+    let (status, rest) = match (compared.status, &user.values) {
+        (Status::Equal, _) => ("equal", entries),
+        (Status::Shape, Err(why)) => ("shape", why.clone()),
+        (Status::NotFinite, Ok(values)) => {
+            let is_wrong = |at: &&usize| !values[**at].is_finite();
+            let count = compared.wrong.iter().filter(is_wrong).count();
+            let at = compared.wrong.iter().find(is_wrong).copied().unwrap_or(0);
+            let index = index_text(&unravel(at, shape));
+            ("not finite", format!("{count} of {entries}, first {index}: yours {}", exact(values[at])))
+        }
+        _ => ("different", difference(compared, shape)),
+    };
+    [status.to_owned(), line(&gradient.name(trace)), rest]
+}
+
+/// Describes how much a tensor differs: `36 of 36 entries; at most by 1.2 (3.4 times the right number); worst [2,0,1,1]: yours 0.1, right -1.1`.
+fn difference(compared: &Comparison, shape: &[usize]) -> String {
+    let most = compared.max_abs.map_or_else(String::new, |most| format!(", at most by {}", ascii(most)));
+    let relative = match compared.max_rel {
+        Some(relative) if relative > 0.0 => format!(" ({} of the right number)", percent(relative)),
+        _ => String::new(),
+    };
+    let worst = compared.worst.map_or_else(String::new, |worst| {
+        let index = if shape.is_empty() { String::new() } else { format!("; worst {}", index_text(&unravel(worst.at, shape))) };
+        let colon = if index.is_empty() { "; " } else { ": " };
+        format!("{index}{colon}yours {}, right {}", exact(worst.mine), exact(worst.right))
+    });
+    format!(
+        "{} of {}{most}{relative}{worst}",
+        compared.wrong.len(),
+        if len(shape) == 1 { "1 entry".to_owned() } else { format!("{} entries", compared.of) }
+    )
+}
+
+/// A number with three digits and the signs of [`exact`].
+fn ascii(value: f64) -> String {
+    with_digits(value, 3).replace('−', "-")
+}
+
+/// A share as a percentage, or as a multiple if it is large: `at most 12 %`, `at most 340 times`.
+fn percent(share: f64) -> String {
+    if share < 10.0 { format!("up to {} %", ascii(share * 100.0)) } else { format!("up to {} times", ascii(share)) }
+}
+
+/// The first wrong entry, with both numbers and the command that opens its step.
+fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> String {
+    let gradient = compared.gradient;
+    let entry = compared.wrong.first().copied();
+    let what = gradient.address(trace, entry).map_or_else(|| line(&gradient.name(trace)), |address| line(&address.to_string()));
+    match (&user.values, entry) {
+        (Ok(values), Some(at)) => {
+            let right = gradient.right(trace)[at];
+            format!("{what} is the first wrong number: yours {}, right {}", exact(values[at]), exact(right))
+        }
+        (Err(why), _) => format!("{what} is the first wrong tensor: {why}"),
+        _ => what,
+    }
+}
+
+/// The patterns: one line for all tensors with the same words.
+fn pattern_lines(diagnosis: &Diagnosis, trace: &Trace) -> Vec<String> {
+    let mut groups: Vec<(&Pattern, Vec<String>)> = Vec::new();
+    for pattern in &diagnosis.patterns {
+        let name = line(&diagnosis.user.tensors[pattern.tensor].gradient.name(trace));
+        match groups.iter_mut().find(|(first, _)| first.words == pattern.words) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((pattern, vec![name])),
+        }
+    }
+    groups.iter().map(|(pattern, names)| format!("pattern {}: {}", crate::text::list_of_names(names), line(&pattern.words))).collect()
+}

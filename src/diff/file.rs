@@ -1,0 +1,197 @@
+//! Reads a user's tensors from the bytes of a file: JSON, `.npz`, `.safetensors` or `.npy`.
+
+use super::json::{self, JsonValue};
+use crate::weights::{self, MAX_BYTES, MAX_TENSORS, WeightsError};
+use crate::words::suggest;
+
+/// A tensor of a file, before it is known which gradient it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileTensor {
+    /// The name in the file.
+    pub name: String,
+    /// The place of its sample in the batch, from 0, where the file has a part for each sample.
+    pub sample: Option<usize>,
+    /// The shape.
+    pub shape: Vec<usize>,
+    /// The numbers in row-major order.
+    pub values: Vec<f64>,
+}
+
+/// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path` decides
+/// the format: anything that is no format of tensor files is JSON. `only` is the name of the one tensor to read; a file that is one tensor without a name needs it.
+///
+/// # Errors
+/// A message for the user. Its texts may contain control characters of the file.
+pub fn read(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTensor>, WeightsError> {
+    let is_json = weights::opener(path).is_err() && (path.to_lowercase().ends_with(".json") || looks_like_json(&bytes));
+    let mut tensors = if is_json { of_json(&bytes, only)? } else { of_archive(path, bytes, only)? };
+    let Some(only) = only else { return Ok(tensors) };
+    if let [tensor] = &mut tensors[..] {
+        only.clone_into(&mut tensor.name);
+        return Ok(tensors);
+    }
+    let names: Vec<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    let found: Vec<FileTensor> = tensors.into_iter().filter(|tensor| tensor.name == only).collect();
+    if found.is_empty() {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        return Err(WeightsError::new(format!("it has no tensor \"{only}\""), suggest::help(only, &names)));
+    }
+    Ok(found)
+}
+
+/// Returns whether a file without a known extension begins as JSON does.
+fn looks_like_json(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
+    bytes.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'['))
+}
+
+fn too_many(count: usize) -> WeightsError {
+    WeightsError::new(format!("it has {count} tensors, but at most {MAX_TENSORS} are read"), "")
+}
+
+fn of_json(bytes: &[u8], only: Option<&str>) -> Result<Vec<FileTensor>, WeightsError> {
+    let mut tensors = Vec::new();
+    match (json::parse(bytes)?, only) {
+        (JsonValue::Object(fields), _) if is_output_of_grads(&fields) => of_grads(fields, &mut tensors)?,
+        (object @ JsonValue::Object(_), _) => collect("", None, object, &mut tensors)?,
+        (value @ (JsonValue::Tensor { .. } | JsonValue::Number(_)), Some(name)) => collect(name, None, value, &mut tensors)?,
+        (JsonValue::Tensor { .. } | JsonValue::Number(_), None) => return Err(nameless()),
+        _ => {
+            let help = "write an object from names to nested arrays: {\"fc1.weight\": [[0.5, -1]]}";
+            return Err(WeightsError::new("it is not an object with tensors", help));
+        }
+    }
+    Ok(tensors)
+}
+
+/// Returns whether an object is what `gradstep grads --format json` prints.
+fn is_output_of_grads(fields: &[(String, JsonValue)]) -> bool {
+    let has = |name: &str, is_kind: fn(&JsonValue) -> bool| fields.iter().any(|(field, value)| field == name && is_kind(value));
+    has("format", |value| matches!(value, JsonValue::Number(_))) && has("gradients", |value| matches!(value, JsonValue::Object(_)))
+}
+
+/// Collects the gradients from the output of `gradstep grads --format json`: those of the total loss, then those of each sample.
+fn of_grads(fields: Vec<(String, JsonValue)>, tensors: &mut Vec<FileTensor>) -> Result<(), WeightsError> {
+    let mut samples = Vec::new();
+    for (name, value) in fields {
+        match (name.as_str(), value) {
+            ("gradients", value) => collect("", None, value, tensors)?,
+            ("samples", JsonValue::List(list)) => samples = list,
+            _ => {}
+        }
+    }
+    for (n, sample) in samples.into_iter().enumerate() {
+        let JsonValue::Object(fields) = sample else { continue };
+        for (_, value) in fields.into_iter().filter(|(name, _)| name == "gradients") {
+            collect("", Some(n), value, tensors)?;
+        }
+    }
+    Ok(())
+}
+
+/// Appends the tensors of a value. The fields of an object inside an object have names with a point, as in `conv1.weight`.
+fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<FileTensor>) -> Result<(), WeightsError> {
+    let (shape, values) = match value {
+        JsonValue::Number(value) => (Vec::new(), vec![value]),
+        JsonValue::Tensor { shape, values } => (shape, values),
+        JsonValue::Object(fields) => {
+            for (field, value) in fields {
+                let whole = if name.is_empty() { field } else { format!("{name}.{field}") };
+                collect(&whole, sample, value, to)?;
+            }
+            return Ok(());
+        }
+        JsonValue::List(_) | JsonValue::Other => {
+            let help = "write its numbers as a nested array, such as [[0.5, -1], [0, 2]]; NaN and Infinity are read too";
+            return Err(WeightsError::new(format!("\"{name}\" is not a nested array of numbers"), help));
+        }
+    };
+    if shape.contains(&0) {
+        return Err(WeightsError::new(format!("\"{name}\" has no numbers"), "leave it out, or write its numbers"));
+    }
+    if to.len() == MAX_TENSORS {
+        return Err(too_many(MAX_TENSORS + 1));
+    }
+    to.push(FileTensor { name: name.to_owned(), sample, shape, values });
+    Ok(())
+}
+
+fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTensor>, WeightsError> {
+    let open = weights::opener(path).map_err(|error| {
+        let help = if error.help.starts_with("tensors") {
+            "gradients are read from .json, .npz, .safetensors and .npy".to_owned()
+        } else {
+            error.help
+        };
+        WeightsError::new("it is not a file of tensors that gradstep reads", help)
+    })?;
+    let archive = open(bytes)?;
+    let names: Vec<String> = match (archive.names(), only) {
+        (Some(names), _) => names.list().to_vec(),
+        (None, Some(name)) => vec![name.to_owned()],
+        (None, None) => return Err(nameless()),
+    };
+    let (mut tensors, mut decodable) = (Vec::new(), MAX_BYTES);
+    for (number, name) in names.into_iter().enumerate() {
+        let of_tensor =
+            |error: WeightsError| WeightsError::new(format!("its tensor \"{name}\" cannot be read: {}", error.message), error.help);
+        let layout = archive.layout(number).map_err(of_tensor)?;
+        let size = layout.shape().iter().product::<usize>() * size_of::<f64>();
+        decodable = decodable.checked_sub(size).ok_or_else(|| {
+            WeightsError::new(format!("its tensors have more than {} MiB in all", MAX_BYTES >> 20), "save the gradients alone")
+        })?;
+        let values = archive.bytes(number).and_then(|bytes| layout.numbers_or_nan(&bytes)).map_err(of_tensor)?;
+        tensors.push(FileTensor { name, sample: None, shape: layout.shape().to_vec(), values });
+    }
+    if path.to_lowercase().ends_with(".safetensors") {
+        tensors.sort_by_cached_key(|tensor| natural_key(&tensor.name));
+    }
+    Ok(tensors)
+}
+
+fn nameless() -> WeightsError {
+    WeightsError::new("it is one tensor without a name", "say which one it is: --tensor fc1.weight")
+}
+
+/// A key that sorts names as people do: `layer.2` before `layer.10`.
+pub(super) fn natural_key(name: &str) -> Vec<(bool, u64, String)> {
+    let mut key: Vec<(bool, u64, String)> = Vec::new();
+    for c in name.chars() {
+        let is_digit = c.is_ascii_digit();
+        match key.last_mut() {
+            Some((_, number, digits)) if is_digit && !digits.is_empty() && digits.ends_with(|c: char| c.is_ascii_digit()) => {
+                *number = number.saturating_mul(10).saturating_add(u64::from(c) - u64::from(b'0'));
+                digits.push(c);
+            }
+            _ if is_digit => key.push((false, u64::from(c) - u64::from(b'0'), c.to_string())),
+            _ => key.push((true, u64::from(c), String::new())),
+        }
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_by_their_numbers() {
+        let mut names = ["layer.10.weight", "layer.2.weight", "layer.2.bias", "a", "layer.1.weight"];
+        names.sort_by_cached_key(|name| natural_key(name));
+        assert_eq!(names, ["a", "layer.1.weight", "layer.2.bias", "layer.2.weight", "layer.10.weight"]);
+    }
+
+    #[test]
+    fn objects_in_objects_and_the_output_of_grads_are_read() {
+        let names = |text: &str| {
+            let tensors = read("mine.json", text.as_bytes().to_vec(), None).unwrap();
+            tensors.into_iter().map(|tensor| (tensor.name, tensor.sample)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names("{\"conv1\": {\"weight\": [1], \"bias\": 2}}"),
+            [("conv1.weight".to_owned(), None), ("conv1.bias".to_owned(), None)]
+        );
+        let grads = "{\"format\":1,\"scenario\":\"t\",\"loss\":3,\"samples\":[{\"name\":null,\"values\":{\"z\":[1]},\"gradients\":{\"z\":[2]}}],\"gradients\":{\"w\":[4]}}";
+        assert_eq!(names(grads), [("w".to_owned(), None), ("z".to_owned(), Some(0))]);
+    }
+}

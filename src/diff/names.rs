@@ -1,0 +1,249 @@
+//! Finds the gradient that each tensor of a file should be.
+//!
+//! A name of the network is taken as it is: `conv1.weight`, `2:conv1.z` for the loss of sample 2, `grad.conv1.weight`. The other names, such as PyTorch's
+//! `0.weight` or `dW1`, are taken in the file's order: each is the next parameter of its shape that no tensor of the file has yet.
+
+use std::collections::{HashMap, HashSet};
+
+use super::file::{FileTensor, natural_key};
+use super::gradient::{Gradient, LossOf};
+use crate::network::{Id, Network, Role};
+use crate::tensor::shape_text;
+use crate::text::{counted, line, list_of_names};
+use crate::trace::Trace;
+use crate::words::suggest;
+
+/// The form of a tensor of a file, compared with the tensor that it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// The same numbers in the same order: the shapes differ at most in sizes of 1.
+    Same,
+    /// A tensor for each sample, one after the other.
+    Stack,
+    /// The transpose of a matrix.
+    Turned,
+    /// Another shape.
+    Other,
+}
+
+/// A tensor of a file with its gradient.
+#[derive(Clone, Debug)]
+pub(super) struct Named {
+    pub tensor: FileTensor,
+    pub gradient: Gradient,
+}
+
+/// The tensors of a file that have a gradient, and sentences about the names.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub named: Vec<Named>,
+    pub notes: Vec<String>,
+}
+
+/// Returns the form of a tensor with the shape `given` as a gradient.
+pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> Fit {
+    let want = gradient.shape(trace);
+    let [given_sizes, want_sizes] = [given, want].map(without_ones);
+    let samples = trace.samples();
+    let is_stack = || {
+        let stacked: Vec<usize> = [samples].into_iter().chain(want.iter().copied()).collect();
+        samples > 1 && gradient.loss == LossOf::Batch && given_sizes == without_ones(&stacked)
+    };
+    if given == want {
+        Fit::Same
+    } else if given_sizes == want_sizes {
+        if given.first() == Some(&samples) && is_stack() { Fit::Stack } else { Fit::Same }
+    } else if is_stack() {
+        Fit::Stack
+    } else if let [rows, columns] = want_sizes[..]
+        && given_sizes == [columns, rows]
+    {
+        Fit::Turned
+    } else {
+        Fit::Other
+    }
+}
+
+fn without_ones(shape: &[usize]) -> Vec<usize> {
+    shape.iter().copied().filter(|n| *n != 1).collect()
+}
+
+/// The end of a parameter's name, if it says what the parameter is.
+fn suffix(name: &str) -> Option<&str> {
+    let last = name.strip_suffix(".grad").unwrap_or(name).rsplit(['.', '/']).next()?;
+    [("weight", "weight"), ("kernel", "weight"), ("bias", "bias")].into_iter().find(|(word, _)| last == *word).map(|(_, suffix)| suffix)
+}
+
+/// The meaning of a name that is one of the network's.
+enum Meaning {
+    Gradient(Gradient),
+    /// A value, a parameter or a loss: no gradient.
+    NotCompared,
+}
+
+/// Finds the gradients of the tensors of a file.
+pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
+    let all: HashSet<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    let mut names = Names::default();
+    // the index in `named` of the tensor that has the gradient
+    let mut taken: HashMap<Gradient, usize> = HashMap::new();
+    let (mut unknown, mut others) = (Vec::new(), 0);
+    for tensor in tensors {
+        match meaning(trace, &tensor, &all) {
+            Some(Meaning::Gradient(gradient)) => match taken.get(&gradient) {
+                None => {
+                    taken.insert(gradient, names.named.len());
+                    names.named.push(Named { tensor, gradient });
+                }
+                // `grads` prints the gradients of its only sample twice
+                Some(first) if is_same(&names.named[*first].tensor, &tensor) => {}
+                Some(first) => {
+                    let first = line(&names.named[*first].tensor.name);
+                    names.notes.push(format!("{} is left out: {first} is the same gradient", line(&tensor.name)));
+                }
+            },
+            Some(Meaning::NotCompared) => others += 1,
+            None => unknown.push(tensor),
+        }
+    }
+    by_order(trace, unknown, &taken, &mut names);
+    if names.named.is_empty() && others > 0 {
+        names.notes.push(format!("{} of the file {} no gradients", counted(others, "tensor"), if others == 1 { "is" } else { "are" }));
+    }
+    names.named.sort_by_key(|named| named.gradient.order(trace));
+    names
+}
+
+/// Returns whether two tensors have the same numbers, bit for bit.
+fn is_same(one: &FileTensor, other: &FileTensor) -> bool {
+    one.shape == other.shape && one.values.iter().zip(&other.values).all(|(one, other)| one.to_bits() == other.to_bits())
+}
+
+/// Returns the meaning of a name that the network has; `None` for another name.
+fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<Meaning> {
+    let network = trace.network();
+    let (sample, name) = match tensor.name.split_once(':') {
+        Some((number, name)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
+            (Some(number.parse::<usize>().ok()?), name)
+        }
+        _ => (None, &*tensor.name),
+    };
+    let run_of = |number: usize| trace.sample_runs().iter().position(|run| number > 0 && run.sample == Some(number - 1));
+    let run = match (sample, tensor.sample) {
+        (Some(number), _) => Some(run_of(number)?),
+        (None, Some(n)) => Some(n).filter(|n| *n < trace.samples()),
+        (None, None) => None,
+    };
+    let loss = run.filter(|_| trace.samples() > 1).map_or(LossOf::Batch, LossOf::Sample);
+    let gradient = |of: Id| Some(Meaning::Gradient(Gradient { of, loss }));
+    if let Some(id) = find(network, name, all) {
+        return match network.tensor(id).role {
+            Role::Gradient(of) => gradient(of),
+            Role::Loss if network.reads_samples() => Some(Meaning::NotCompared),
+            _ => gradient(id),
+        };
+    }
+    if let Some(of) = Some(name).filter(|name| INPUT_NAMES.contains(name)).and_then(|_| input(network)) {
+        return gradient(of);
+    }
+    let (group, rest) = name.split_once('.')?;
+    let id = find(network, rest, all)?;
+    match group {
+        "gradients" | "grad" | "grads" => gradient(id),
+        "values" | "parameters" => Some(Meaning::NotCompared),
+        _ => None,
+    }
+}
+
+/// Names that people give to the gradient of the network's input.
+const INPUT_NAMES: &[&str] = &["x", "X", "dx", "dX", "x.grad", "X.grad", "input.grad", "dinput", "d_input"];
+
+/// The input of a network of layers.
+fn input(network: &Network) -> Option<Id> {
+    network.with_role(Role::Input { learns: false }).next()
+}
+
+/// Finds a tensor by its name. An input x of a graph that is assigned again has the name `x@0`; PyTorch's `x.grad` is the gradient of this input.
+fn find(network: &Network, name: &str, all: &HashSet<String>) -> Option<Id> {
+    let input = format!("{name}@0");
+    let first = if all.contains(&input) { None } else { network.find(&input) };
+    first.or_else(|| network.find(name))
+}
+
+/// Gives each tensor with an unknown name the next parameter of its shape that is not taken yet.
+fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradient, usize>, names: &mut Names) {
+    if counts_down(&unknown) {
+        // a backward pass computes the last layer first
+        unknown.sort_by_cached_key(|tensor| natural_key(&tensor.name));
+    }
+    let network = trace.network();
+    let mut ids: Vec<Id> = network.learnable().collect();
+    ids.sort_by_key(|id| network.tensor(*id).layer);
+    let gradients = ids.into_iter().map(|of| Gradient { of, loss: LossOf::Batch });
+    let mut free: Vec<Gradient> = gradients.filter(|gradient| !taken.contains_key(gradient)).collect();
+    let is_far = |name: &str| name.contains(':');
+    let agrees = |tensor: &FileTensor, gradient: &Gradient| {
+        let [given, ours] = [&*tensor.name, &*network.tensor(gradient.of).name].map(suffix);
+        !is_far(&tensor.name) && (given.is_none() || ours.is_none() || given == ours)
+    };
+    let mut found = Vec::new();
+    // first the tensors that fit as they are; then all, if each is left with one parameter
+    for wanted in [&[Fit::Same][..], &[Fit::Turned, Fit::Stack]] {
+        for tensor in std::mem::take(&mut unknown) {
+            let fits = |gradient: &Gradient| agrees(&tensor, gradient) && wanted.contains(&fit(trace, &tensor.shape, *gradient));
+            match free.iter().position(fits) {
+                Some(at) => found.push(Named { tensor, gradient: free.remove(at) }),
+                None => unknown.push(tensor),
+            }
+        }
+    }
+    if !found.is_empty() && unknown.len() == free.len() && unknown.iter().zip(&free).all(|(tensor, gradient)| agrees(tensor, gradient)) {
+        found.extend(unknown.drain(..).zip(free.drain(..)).map(|(tensor, gradient)| Named { tensor, gradient }));
+    }
+    found.sort_by_key(|named| named.gradient.order(trace));
+    let pairs: Vec<String> =
+        found.iter().map(|named| format!("{} is {}", line(&named.tensor.name), line(&named.gradient.name(trace)))).collect();
+    if !pairs.is_empty() {
+        names.notes.push(format!("matched by order and shape: {}", pairs.join(", ")));
+    }
+    names.named.extend(found);
+    names.notes.extend(left_out(trace, &unknown));
+}
+
+/// Returns whether the numbers in the names go down, as in `dW2`, `dW1`.
+fn counts_down(tensors: &[FileTensor]) -> bool {
+    let number = |tensor: &FileTensor| {
+        let digits: String = tensor.name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().ok()
+    };
+    let Some(numbers) = tensors.iter().map(number).collect::<Option<Vec<u64>>>() else { return false };
+    numbers.is_sorted_by(|a, b| a >= b) && numbers.first() > numbers.last()
+}
+
+/// The largest number of unknown names that are named one by one.
+const SHOWN: usize = 5;
+
+/// Sentences about the tensors that no gradient fits.
+fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
+    let network = trace.network();
+    let candidates: Vec<&str> =
+        network.tensors().iter().filter(|tensor| !matches!(tensor.role, Role::Gradient(_))).map(|tensor| tensor.name.as_str()).collect();
+    let sentence = |tensor: &FileTensor| {
+        let bare = tensor.name.split_once(':').map_or(&*tensor.name, |(_, name)| name);
+        let why = match tensor.name.split_once(':') {
+            Some((number, name)) if network.find(name).is_some() => format!("there is no sample {} in this iteration", line(number)),
+            _ => format!(
+                "there is no tensor of this name, and no free parameter of the shape {}{}",
+                shape_text(&tensor.shape),
+                suggest::clause(suggest::nearest(bare, candidates.iter().copied()))
+            ),
+        };
+        format!("{} is left out: {why}", crate::text::cut(&line(&tensor.name), 60))
+    };
+    let mut notes: Vec<String> = unknown.iter().take(SHOWN).map(sentence).collect();
+    if unknown.len() > SHOWN {
+        let names: Vec<String> = unknown[SHOWN..].iter().map(|tensor| crate::text::cut(&line(&tensor.name), 60)).collect();
+        notes.push(format!("{} are left out too: {}", counted(names.len(), "tensor"), list_of_names(&names)));
+    }
+    notes
+}

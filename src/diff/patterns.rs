@@ -1,0 +1,74 @@
+//! Patterns in wrong numbers, without any knowledge of the mistake: the same multiple everywhere, the transpose, wrong only at the border.
+//!
+//! A pattern of the numbers says how the whole tensor follows from the right one. A pattern of the places says where the wrong entries are; it is looked for
+//! only if the numbers have none.
+
+mod numbers;
+mod places;
+
+use super::report::{Report, Status, UserTensor};
+use super::terms::TermSums;
+use super::tolerance::Tolerance;
+use crate::trace::Trace;
+
+/// A pattern in a wrong tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// The index of the tensor in the user's list.
+    pub tensor: usize,
+    /// The name of the pattern: `multiple`.
+    pub id: &'static str,
+    /// The pattern as a clause about the tensor: `every entry is 3 times the right one`.
+    pub words: String,
+}
+
+/// The id of the pattern of numbers that were only printed with few digits.
+pub const ROUNDED: &str = "rounded";
+
+/// The largest number of tensors in which patterns are looked for.
+const MAX_TENSORS: usize = 100;
+
+/// A wrong tensor beside the right one.
+struct Wrong<'a> {
+    trace: &'a Trace,
+    mine: &'a [f64],
+    right: &'a [f64],
+    shape: &'a [usize],
+    /// The places of the wrong entries.
+    places: &'a [usize],
+    tolerance: Tolerance,
+    terms: TermSums<'a>,
+}
+
+impl Wrong<'_> {
+    /// Returns whether each of my numbers is the right number at the place that `source` returns. `None` for a place without a number to compare.
+    fn is_moved(&self, source: impl Fn(usize) -> Option<usize>) -> bool {
+        let largest = super::tolerance::largest(self.right);
+        let mut compared = 0;
+        let is_equal = |(at, mine): (usize, &f64)| {
+            let Some(from) = source(at) else { return true };
+            // zeros are equal to zeros, wherever they come from
+            compared += usize::from(*mine != 0.0 || self.right[from] != 0.0);
+            self.tolerance.is_equal(*mine, self.right[from], largest, || self.terms.entry(from))
+        };
+        self.mine.iter().enumerate().all(is_equal) && compared > 1
+    }
+}
+
+/// Finds the patterns of the tensors that differ, each at most once.
+#[must_use]
+pub fn patterns(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: Tolerance) -> Vec<Pattern> {
+    let mut found = Vec::new();
+    let different = report.tensors.iter().enumerate().filter(|(_, compared)| compared.status == Status::Different);
+    for (tensor, compared) in different.take(MAX_TENSORS) {
+        let Ok(values) = &mine[tensor].values else { continue };
+        let gradient = compared.gradient;
+        let right = gradient.right(trace);
+        let terms = TermSums::of(trace, gradient);
+        let wrong = Wrong { trace, mine: values, right: &right, shape: gradient.shape(trace), places: &compared.wrong, tolerance, terms };
+        let pattern = numbers::find(&wrong).or_else(|| places::find(&wrong, gradient));
+        found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words }));
+    }
+    found.extend(places::one_sample(trace, report));
+    found
+}

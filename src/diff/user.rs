@@ -1,0 +1,214 @@
+//! A user's gradients in the form in which they are compared: one tensor for each gradient, in our shape and our order.
+
+use super::file::FileTensor;
+use super::gradient::{Gradient, LossOf};
+use super::names::{Fit, Named, fit, match_names};
+use super::report::UserTensor;
+use super::terms::{TermSums, mean_factor};
+use super::tolerance::{Tolerance, is_float32, largest};
+use crate::network::Role;
+use crate::tensor::{len, shape_text};
+use crate::trace::Trace;
+
+/// The gradients of a user.
+#[derive(Clone, Debug)]
+pub struct UserGradients {
+    /// The tensors, in the order of [`Gradient::order`].
+    pub tensors: Vec<UserTensor>,
+    /// The gradients of parameters that the user did not give.
+    pub missing: Vec<Gradient>,
+    /// Sentences about names, shapes and layouts, for the user. They are escaped.
+    pub notes: Vec<String>,
+    /// Whether all numbers are those of single precision.
+    pub is_float32: bool,
+    /// The tolerance.
+    pub tolerance: Tolerance,
+    /// The numbers of matrices that alone are the transpose of ours, turned into our shape; each with the index of its tensor.
+    pub turned_alone: Vec<(usize, Vec<f64>)>,
+}
+
+/// The shares of the tolerance that the user wants to be others.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UserTolerance {
+    /// The share of the right number.
+    pub relative: Option<f64>,
+    /// The share of the largest entry of the tensor.
+    pub of_largest: Option<f64>,
+}
+
+impl UserGradients {
+    /// Finds the gradient of each tensor, and brings the numbers into our order.
+    ///
+    /// # Errors
+    /// A sentence if no tensor has a gradient.
+    pub fn new(trace: &Trace, tensors: Vec<FileTensor>, wanted: UserTolerance) -> Result<Self, String> {
+        let is_float32 = tensors.iter().all(|tensor| tensor.values.iter().copied().all(is_float32));
+        let usual = if is_float32 { Tolerance::FLOAT32 } else { Tolerance::FLOAT64 };
+        let tolerance = usual.with(wanted.relative, wanted.of_largest);
+        let names = match_names(trace, tensors);
+        if names.named.is_empty() {
+            let why = if names.notes.is_empty() { "it has no tensors".to_owned() } else { names.notes.join("; ") };
+            return Err(format!("no tensor of the file can be compared: {why}"));
+        }
+        let mut user =
+            Self { tensors: Vec::new(), missing: Vec::new(), notes: names.notes, is_float32, tolerance, turned_alone: Vec::new() };
+        let is_turned = user.are_turned(trace, &names.named);
+        let mut scaled = Vec::new();
+        for Named { tensor, gradient } in names.named {
+            user.add(trace, tensor, gradient, is_turned, &mut scaled);
+        }
+        user.scale(trace, &scaled);
+        user.sort(trace);
+        let is_missing = |gradient: &Gradient| !user.tensors.iter().any(|tensor| tensor.gradient.of == gradient.of);
+        let learnable = trace.network().learnable().map(|of| Gradient { of, loss: LossOf::Batch });
+        user.missing = learnable.filter(|gradient| gradient.find(trace).is_some() && is_missing(gradient)).collect();
+        Ok(user)
+    }
+
+    /// Appends a tensor of the file: a stack as one tensor for each sample. `scaled` collects the tensors that may be of the mean loss, each with whether it was in
+    /// a stack.
+    fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, is_turned: bool, scaled: &mut Vec<(usize, bool)>) {
+        let FileTensor { name: given, shape, values, .. } = tensor;
+        let want = gradient.shape(trace);
+        let push = |user: &mut Self, gradient: Gradient, values: Result<Vec<f64>, String>| {
+            user.tensors.push(UserTensor { gradient, given: given.clone(), values });
+        };
+        match fit(trace, &shape, gradient) {
+            Fit::Stack => {
+                for (run, values) in values.chunks(len(want).max(1)).enumerate() {
+                    scaled.push((self.tensors.len(), true));
+                    push(self, Gradient { loss: LossOf::Sample(run), ..gradient }, Ok(values.to_vec()));
+                }
+            }
+            Fit::Same if is_of_no_batch(trace, gradient) => {
+                let help = "give it with the number of the sample, as 1:NAME, or those of all samples as a stack N x …";
+                push(self, gradient, Err(format!("it is different for each sample; {help}")));
+            }
+            Fit::Same => {
+                if let LossOf::Sample(_) = gradient.loss {
+                    scaled.push((self.tensors.len(), false));
+                }
+                let is_matrix = is_turned && is_matrix_to_learn(trace, gradient);
+                push(self, gradient, Ok(if is_matrix { transposed(&values, want) } else { values }));
+            }
+            Fit::Turned if is_turned => push(self, gradient, Ok(transposed(&values, want))),
+            Fit::Turned => {
+                self.turned_alone.push((self.tensors.len(), transposed(&values, want)));
+                push(self, gradient, Err(format!("it is {}, the transpose of {}", shape_text(&shape), shape_text(want))));
+            }
+            Fit::Other => push(self, gradient, Err(format!("it is {}, but must be {}", shape_text(&shape), shape_text(want)))),
+        }
+    }
+
+    /// Returns whether all matrices of the file are the transposes of ours, and adds a note about it. A matrix with as many rows as columns shows it by its
+    /// numbers; one such matrix alone is not taken as a layout.
+    fn are_turned(&mut self, trace: &Trace, named: &[Named]) -> bool {
+        let matrices: Vec<&Named> = named.iter().filter(|named| is_matrix_to_learn(trace, named.gradient)).collect();
+        let fits: Vec<Fit> = matrices.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
+        let is_square = |named: &&Named| matches!(named.gradient.shape(trace), [rows, columns] if rows == columns);
+        let has_turned = fits.contains(&Fit::Turned);
+        let is_equal = |named: &Named| self.is_equal(trace, named.gradient, &named.tensor.values);
+        let is_equal_turned =
+            |named: &Named| self.is_equal(trace, named.gradient, &transposed(&named.tensor.values, named.gradient.shape(trace)));
+        let all_turned = matrices.iter().zip(&fits).all(|(named, fit)| match fit {
+            Fit::Turned => true,
+            // a square matrix that is wrong both ways is turned if others are
+            Fit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
+            _ => false,
+        });
+        let is_seen = has_turned || fits.len() > 1;
+        // symmetric matrices are no sign of a layout
+        let is_changed =
+            fits.contains(&Fit::Turned) || matrices.iter().any(|named| !self.is_equal(trace, named.gradient, &named.tensor.values));
+        let is_turned = all_turned && is_seen && is_changed;
+        if is_turned {
+            let what = if matrices.len() == 1 {
+                "the matrix of the file is the transpose of ours"
+            } else {
+                "all matrices of the file are the transposes of ours"
+            };
+            self.notes.push(format!("{what} (inputs x outputs instead of outputs x inputs): compared turned, which is no difference"));
+        }
+        is_turned
+    }
+
+    fn is_equal(&self, trace: &Trace, gradient: Gradient, values: &[f64]) -> bool {
+        let terms = TermSums::of(trace, gradient);
+        self.tolerance.are_equal(values, &gradient.right(trace), |at| terms.entry(at))
+    }
+
+    /// Multiplies the samples' gradients by n if they are those of the mean loss over n samples. `scaled` has the tensors, each with whether it was in a stack.
+    fn scale(&mut self, trace: &Trace, scaled: &[(usize, bool)]) {
+        let factor = mean_factor(trace);
+        if scaled.is_empty() || (factor - 1.0).abs() < f64::EPSILON {
+            return;
+        }
+        let tolerance = self.tolerance;
+        // entries that are 0 are equal both ways
+        let equal = |times: f64| {
+            let of_tensor = |(index, _): &(usize, bool)| {
+                let UserTensor { gradient, values, .. } = &self.tensors[*index];
+                let (right, terms) = (gradient.right(trace), TermSums::of(trace, *gradient));
+                let largest = largest(&right);
+                let Ok(values) = values else { return 0 };
+                let is_equal = |(at, (mine, right)): (usize, (&f64, &f64))| {
+                    *right != 0.0 && tolerance.is_equal(mine * times, *right, largest, || terms.entry(at))
+                };
+                values.iter().zip(&*right).enumerate().filter(|entry| is_equal(*entry)).count()
+            };
+            scaled.iter().map(of_tensor).sum::<usize>()
+        };
+        let (own, mean) = (equal(1.0), equal(1.0 / factor));
+        let is_mean = if own == mean { scaled.iter().all(|(_, is_stack)| *is_stack) } else { mean > own };
+        if !is_mean {
+            return;
+        }
+        for (index, _) in scaled {
+            if let Ok(values) = &mut self.tensors[*index].values {
+                for value in values {
+                    *value /= factor;
+                }
+            }
+        }
+        let n = trace.samples();
+        self.notes.push(format!(
+            "the gradients of the samples are those of the mean loss, 1/{n} of those of each sample's own loss: compared times {n}"
+        ));
+    }
+
+    /// Sorts the tensors in the order of computation.
+    fn sort(&mut self, trace: &Trace) {
+        let mut order: Vec<usize> = (0..self.tensors.len()).collect();
+        order.sort_by_key(|index| self.tensors[*index].gradient.order(trace));
+        let mut place = vec![0; order.len()];
+        for (new, old) in order.iter().enumerate() {
+            place[*old] = new;
+        }
+        for (index, _) in &mut self.turned_alone {
+            *index = place[*index];
+        }
+        let mut tensors: Vec<Option<UserTensor>> = std::mem::take(&mut self.tensors).into_iter().map(Some).collect();
+        self.tensors = order.into_iter().filter_map(|old| tensors[old].take()).collect();
+    }
+}
+
+/// Returns whether a gradient is that of a matrix of weights: a parameter, or an input of a graph that may learn.
+fn is_matrix_to_learn(trace: &Trace, gradient: Gradient) -> bool {
+    let info = trace.network().tensor(gradient.of);
+    matches!(info.role, Role::Parameter | Role::Input { learns: true })
+        && matches!(info.shape[..], [rows, columns] if rows > 1 && columns > 1)
+}
+
+/// Returns the transpose of a matrix with columns x rows entries, which has the shape `want` = rows x columns.
+fn transposed(values: &[f64], want: &[usize]) -> Vec<f64> {
+    let sizes: Vec<usize> = want.iter().copied().filter(|n| *n != 1).collect();
+    let [rows, columns] = sizes[..] else { return values.to_vec() };
+    (0..rows * columns).map(|at| values[at % columns * rows + at / columns]).collect()
+}
+
+/// Returns whether a gradient is that of a value with respect to the loss of several samples, which have one each.
+fn is_of_no_batch(trace: &Trace, gradient: Gradient) -> bool {
+    let network = trace.network();
+    let is_shared = network.tensor(gradient.of).role.is_learnable() || network.gradient_of(gradient.of).is_none();
+    trace.samples() > 1 && gradient.loss == LossOf::Batch && !is_shared
+}
