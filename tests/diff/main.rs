@@ -1,5 +1,7 @@
 //! `gradstep diff` says nothing about right gradients, and finds the tensor and the entry where wrong ones begin.
 
+mod plants;
+
 use gradstep::app::Document;
 use gradstep::command::{ScenarioLoader, bundled};
 use gradstep::diff::{Gradient, LossOf, Report, Status, TermSums, Tolerance, UserTensor};

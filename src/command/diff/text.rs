@@ -101,13 +101,13 @@ fn row(trace: &Trace, user: &UserTensor, compared: &Comparison) -> [String; 3] {
 fn difference(compared: &Comparison, shape: &[usize]) -> String {
     let most = compared.max_abs.map_or_else(String::new, |most| format!(", at most by {}", ascii(most)));
     let relative = match compared.max_rel {
-        Some(relative) if relative > 0.0 => format!(" ({} of the right number)", percent(relative)),
+        Some(relative) if relative > 0.0 => format!(" ({} the right number)", share(relative)),
         _ => String::new(),
     };
     let worst = compared.worst.map_or_else(String::new, |worst| {
         let index = if shape.is_empty() { String::new() } else { format!("; worst {}", index_text(&unravel(worst.at, shape))) };
         let colon = if index.is_empty() { "; " } else { ": " };
-        format!("{index}{colon}yours {}, right {}", exact(worst.mine), exact(worst.right))
+        format!("{index}{colon}{}", both(worst.mine, worst.right))
     });
     format!(
         "{} of {}{most}{relative}{worst}",
@@ -121,9 +121,23 @@ fn ascii(value: f64) -> String {
     with_digits(value, 3).replace('−', "-")
 }
 
-/// A share as a percentage, or as a multiple if it is large: `at most 12 %`, `at most 340 times`.
-fn percent(share: f64) -> String {
-    if share < 10.0 { format!("up to {} %", ascii(share * 100.0)) } else { format!("up to {} times", ascii(share)) }
+/// A share as a percentage, or as a multiple if it is large: `up to 12 % of`, `up to 340 times`.
+fn share(share: f64) -> String {
+    if share < 10.0 { format!("up to {} % of", ascii(share * 100.0)) } else { format!("up to {} times", ascii(share)) }
+}
+
+/// Two numbers beside each other, with the fewest digits that show the difference: `yours 0.1, right -1.1`.
+fn both(mine: f64, right: f64) -> String {
+    let text = |value: f64, digits: usize| {
+        let short = with_digits(value, digits).replace('−', "-");
+        // trailing zeros of a rounded number would be a claim
+        if short.parse() == Ok(value) { exact(value) } else { short }
+    };
+    // two digits more than those that differ
+    let digits =
+        (4..=17).find(|digits| text(mine, digits - 1) != text(right, digits - 1) && text(mine, digits - 2) != text(right, digits - 2));
+    let [mine, right] = [mine, right].map(|value| digits.map_or_else(|| exact(value), |digits| text(value, digits.max(6))));
+    format!("yours {mine}, right {right}")
 }
 
 /// The first wrong entry, with both numbers and the command that opens its step.
@@ -133,8 +147,7 @@ fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> Strin
     let what = gradient.address(trace, entry).map_or_else(|| line(&gradient.name(trace)), |address| line(&address.to_string()));
     match (&user.values, entry) {
         (Ok(values), Some(at)) => {
-            let right = gradient.right(trace)[at];
-            format!("{what} is the first wrong number: yours {}, right {}", exact(values[at]), exact(right))
+            format!("{what} is the first wrong number: {}", both(values[at], gradient.right(trace)[at]))
         }
         (Err(why), _) => format!("{what} is the first wrong tensor: {why}"),
         _ => what,

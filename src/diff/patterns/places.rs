@@ -94,7 +94,9 @@ fn by_sign(wrong: &Wrong<'_>, gradient: Gradient) -> Option<Found> {
             let all_wanted = wrong_rows.iter().all(|row| is_wanted(values[*row]));
             // of few wrong entries, many would be on one side by accident
             let is_sure = wrong_rows.len() >= 5 || wrong_rows.len() == wanted && wanted >= FEW;
-            if all_wanted && wanted < values.len() && is_sure {
+            // elsewhere numbers must be right that are not 0: behind a ReLU, all numbers at z ≤ 0 are
+            let is_right = |(at, right): (usize, &f64)| !is_wanted(values[at / per]) && *right != 0.0;
+            if all_wanted && is_sure && wrong.right.iter().enumerate().any(is_right) {
                 return Some(("only-where", format!("wrong only where {} {words}", network.tensor(z).name)));
             }
         }

@@ -1,0 +1,78 @@
+//! Gradients of passes that students wrote with a mistake in them (`tests/diff/plants`): the first wrong tensor and all wrong ones are found.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gradstep::app::Document;
+use gradstep::diff::{Report, Status, UserGradients, UserTolerance, read};
+use serde_json::Value;
+
+use super::document;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants")
+}
+
+/// The cases of the manifest.
+fn cases() -> Vec<Value> {
+    let manifest = fs::read_to_string(folder().join("manifest.json")).expect("the manifest");
+    let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    manifest["cases"].as_array().expect("a list").clone()
+}
+
+fn text<'a>(case: &'a Value, field: &str) -> &'a str {
+    case[field].as_str().unwrap_or_else(|| panic!("{field} of {case}"))
+}
+
+/// A case: its scenario, the user's gradients and the comparison.
+struct Compared {
+    document: Document,
+    user: UserGradients,
+    report: Report,
+}
+
+impl Compared {
+    fn of(case: &Value) -> Self {
+        let document = document(&folder().join(text(case, "scenario")).to_string_lossy());
+        let mine = text(case, "mine");
+        let bytes = fs::read(folder().join(mine)).expect("the gradients");
+        let name = text(case, "name");
+        let tensors = read(mine, bytes, None).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        let user = UserGradients::new(&document.trace, tensors, UserTolerance::default()).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let report = Report::new(&document.trace, &user.tensors, user.tolerance);
+        Self { document, user, report }
+    }
+
+    /// The names of the tensors that are not equal, as the manifest has them: of a stack, the name of all samples' tensors.
+    fn wrong(&self) -> Vec<String> {
+        let wrong = self.report.tensors.iter().zip(&self.user.tensors).filter(|(compared, _)| compared.status != Status::Equal);
+        let mut names: Vec<String> = Vec::new();
+        for (compared, _) in wrong {
+            let name = compared.gradient.name(&self.document.trace);
+            let bare = name.split_once(':').map_or(name.clone(), |(_, bare)| bare.to_owned());
+            if !names.contains(&bare) {
+                names.push(bare);
+            }
+        }
+        names
+    }
+}
+
+#[test]
+fn the_first_wrong_tensor_is_right_always() {
+    let cases = cases();
+    assert!(cases.len() > 200);
+    for case in &cases {
+        let (name, compared) = (text(case, "name"), Compared::of(case));
+        let found = compared.wrong();
+        let bare = |name: &str| name.split_once(':').map_or(name.to_owned(), |(_, bare)| bare.to_owned());
+        assert_eq!(found.first().map(String::as_str), Some(&*bare(text(case, "first"))), "{name}");
+        let mut planted: Vec<String> = case["wrong"].as_array().expect("a list").iter().filter_map(Value::as_str).map(bare).collect();
+        planted.dedup();
+        let (mut found, mut planted) = (found, planted);
+        found.sort();
+        planted.sort();
+        planted.dedup();
+        assert_eq!(found, planted, "{name}");
+    }
+}
