@@ -15,6 +15,8 @@
 
 mod addresses;
 mod archives;
+mod axes;
+mod axis_keys;
 mod budget;
 mod built;
 mod edit;
@@ -40,6 +42,7 @@ mod sample;
 mod samples;
 mod source;
 mod spelling;
+mod stacked;
 mod syntax;
 mod tensor;
 mod train;
@@ -171,6 +174,8 @@ pub struct Scenario {
     pub warnings: Arc<Faults>,
     /// The lines, from 1, of the statements of a graph that mean nothing there, such as `import`.
     pub left_out: Vec<usize>,
+    /// A sentence that says which tensors the file has in another order of axes than the screen, escaped; `None` if there are none.
+    pub axes: Option<String>,
     /// The tensors whose numbers the user has changed.
     changed: Vec<ChangedTensor>,
 }
@@ -234,9 +239,10 @@ pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) ->
             let budget = Arc::new(MemoryBudget::new(limits.memory, parsed.own_bytes));
             let line_of = |span: &reader::Span| excerpt::excerpt(&text, span).line;
             let left_out = reader.left_out.iter().map(line_of).collect();
+            let axes = axis_keys::remark(&reader).map(|remark| excerpt::one_line(&remark));
             let warnings = Arc::new(Faults::warnings(source.path_shown, Arc::clone(&text), reader.warnings));
             let scenario = parsed.into_scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), budget);
-            Ok(Scenario { warnings, left_out, ..scenario })
+            Ok(Scenario { warnings, left_out, axes, ..scenario })
         }
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
@@ -307,6 +313,7 @@ impl ParsedScenario {
             budget,
             warnings: Arc::new(Faults::warnings(String::new(), Arc::default(), Vec::new())),
             left_out: Vec::new(),
+            axes: None,
             changed: Vec::new(),
         }
     }
@@ -332,6 +339,7 @@ fn parse_document(reader: &mut ScenarioReader, text: &str) -> Result<ParsedScena
     }
     mend::mend(reader, &mut table);
     let table = &table;
+    reader.layout = axis_keys::file_layout(reader, table);
     let title = title(reader, table, text);
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let faults_before = reader.faults.len();

@@ -13,6 +13,7 @@ mod zip;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use layout::TensorLayout;
@@ -35,6 +36,11 @@ impl WeightsError {
     /// Makes an error; `help` may be empty.
     pub fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { message: message.into(), help: help.into() }
+    }
+
+    /// The same error, which counts the rows of a tensor from the first of `rows`.
+    fn of_rows(self, rows: &Range<usize>) -> Self {
+        Self { message: format!("in the rows from {} on, {}", rows.start, self.message), ..self }
     }
 }
 

@@ -172,7 +172,7 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
     Ok(worst)
 }
 
-/// Prints warnings, and the lines of a graph that are left out, to stderr.
+/// Prints warnings, the lines of a graph that are left out, and the tensors in another order of axes, to stderr.
 fn remark(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut to = output::stderr();
     if !scenario.warnings.faults().is_empty() {
@@ -187,6 +187,9 @@ fn remark(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<()> {
             [] => (String::new(), ""),
         };
         writeln!(to, "{}", global.in_charset(&format!("note: {lines} of {} {verb} no meaning for the graph: left out", scenario.name)))?;
+    }
+    if let Some(axes) = &scenario.axes {
+        writeln!(to, "{}", global.in_charset(&format!("note: {}: {axes}", scenario.name)))?;
     }
     to.finish()?;
     Ok(())

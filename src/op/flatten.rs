@@ -1,6 +1,9 @@
 //! `flatten`: the entries of a tensor as one vector, in row-major order: PyTorch's `torch.nn.Flatten` for one sample.
 //!
 //! A 2x3x4 image becomes a vector of 24 numbers. Entry \[1, 0, 2\] of the image becomes entry 1 · 12 + 0 · 4 + 2 = 14 of the vector.
+//!
+//! With the key `order = "hwc"`, the channels of a pixel are neighbours in the vector, as in Keras, whose images have the channels last: `x.permute(1, 2, 0)` and
+//! then a flatten. Entry \[1, 0, 2\] of the image becomes entry 0 · 8 + 2 · 2 + 1 = 5.
 
 use std::sync::Arc;
 
@@ -14,17 +17,18 @@ use crate::tensor::len;
 
 /// The row of `flatten` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind =
-    LayerKind { name: "flatten", default_name: "flat", keys: &[], rank: None, has_several_inputs: false, activation: None, build };
+    LayerKind { name: "flatten", default_name: "flat", keys: &["order"], rank: None, has_several_inputs: false, activation: None, build };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let image = args.input_shape().to_vec();
     let shape = [len(&image)];
+    let is_channels_last = args.choice("order", &["chw", "hwc"])? == Some("hwc");
     args.claim(&shape)?; // the memory of the vector
     let equation = Equation {
         right: Expr::Of(VEC, &[whole::X]),
         name: "flatten",
         gist: Gist::Words("the image as one vector"),
-        words: "Nothing is computed: the entries of all channels are written one after another, row by row.",
+        words: if is_channels_last { PIXEL_BY_PIXEL } else { CHANNEL_BY_CHANNEL },
     };
     let back = Equation {
         right: Expr::Of(UNVEC, &[whole::DY]),
@@ -33,9 +37,21 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
     };
     let no_weight = &[];
-    let vector = Identity { equation, back }.over(Contraction::elementwise().with_shapes(&image, no_weight, &shape));
+    let edges = match *image {
+        [channels, height, width] if is_channels_last => channels_last(channels, height * width),
+        _ => Contraction::elementwise(),
+    };
+    let vector = Identity { equation, back }.over(edges.with_shapes(&image, no_weight, &shape));
     let a = Stage::new(A).with_part(Arc::new(vector), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+}
+
+const CHANNEL_BY_CHANNEL: &str = "Nothing is computed: the entries of all channels are written one after another, row by row.";
+const PIXEL_BY_PIXEL: &str = "Nothing is computed: the pixels are written one after another, row by row, and of each pixel its channels.";
+
+/// Returns the edges that join entry p of channel c with entry p · channels + c of the vector.
+fn channels_last(channels: usize, pixels: usize) -> Contraction {
+    Contraction::einsum("cp->pc", &[('c', channels), ('p', pixels)])
 }
 
 /// The function y = x, entry by entry. Its equations depend on the layer that uses it.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use toml::de::DeValue;
 
+use super::axes::{IMAGE_LAYOUT, LAYOUT};
 use super::known::KnownNetwork;
 use super::reader::{ScenarioReader, TomlTable};
 use super::{Sample, graph, insertion, layers, sample, samples};
@@ -26,7 +27,9 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
     match (table.get_key_value("graph"), table.get_key_value("layer")) {
         (Some((graph, value)), layer) => {
             let has_both = layer.is_some();
-            let other_keys = ["input", "target", "loss", "sample"].into_iter().filter_map(|key| table.get_key_value(key));
+            let other_keys = ["input", "target", "loss", "sample", "samples", IMAGE_LAYOUT, LAYOUT]
+                .into_iter()
+                .filter_map(|key| table.get_key_value(key));
             // if the file has a [[layer]], report that; otherwise report each other key that only a network of layers has
             for (key, _) in layer.map_or_else(|| other_keys.collect(), |layer| vec![layer]) {
                 let message = format!("a graph has no {}", key.get_ref());

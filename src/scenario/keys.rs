@@ -7,6 +7,8 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::axes::{self, AxisOrder, WEIGHT_LAYOUT};
+use super::axis_keys;
 use super::excerpt::quoted;
 use super::layouts;
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
@@ -131,8 +133,36 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
             && self.mark_seen(key)
         {
             let read = read_tensor(self.reader, &self.label(key), value);
+            let read = match self.weight_order(key) {
+                Ok(None) => read,
+                Ok(Some(order)) => {
+                    self.reader.reordered.push((format!("{}.{key}", self.owner), order.words));
+                    read.map(|source| source.with_axes(order.axes))
+                }
+                Err(reported) => Err(reported),
+            };
             self.tensors.insert(key.to_owned(), read);
         }
+    }
+
+    /// Returns the type of the layer; empty for a loss.
+    fn kind(&self) -> &'t str {
+        self.value("type").and_then(|value| value.get_ref().as_str()).unwrap_or_default()
+    }
+
+    /// Returns the order in which the file writes the axes of the tensor under a key, if it is the weight of a layer and not in PyTorch's order.
+    fn weight_order(&mut self, key: &str) -> Result<Option<AxisOrder>, Reported> {
+        let (Some(table), Some(orders)) = (self.table, axes::weight_orders(self.kind()).filter(|_| key == "weight")) else {
+            return Ok(None);
+        };
+        let layout = axis_keys::word(self.reader, table, WEIGHT_LAYOUT, &orders.map(|order| order.name))?;
+        Ok(self.reader.layout.weight(self.kind(), layout))
+    }
+
+    /// Returns the tensor in PyTorch's order of axes, if it is an image that the file writes in another order.
+    fn in_image_layout(&self, source: TensorSource<'t, 'i>, key: &str, shape: &[usize]) -> TensorSource<'t, 'i> {
+        let is_weight = key == "weight" && axes::weight_orders(self.kind()).is_some();
+        if shape.len() == 3 && !is_weight { source.in_image_layout(self.reader) } else { source }
     }
 
     /// Returns the shape of the tensor under a key, as written in the file; `None` for a missing key or an initializer without a shape.
@@ -197,19 +227,21 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     /// Makes the tensor under a key. If `allows_flat` is set, a vector with the same number of entries is accepted too. `fan` is used by some initializers.
     fn try_tensor(&mut self, key: &str, shape: &[usize], fan: Fan, allows_flat: bool) -> Result<Tensor, Reported> {
         let label = self.label(key);
-        let written = self.written_shape(key)?;
+        self.written_shape(key)?;
         let Some(source) = self.tensors.remove(key) else {
             let help = format!("add {key} = …, with numbers or such as {{ init = \"normal\", seed = 1 }}");
             return Err(self.reader.report(self.at.clone(), format!("{label} is missing"), help));
         };
-        if let Some(written) = written
-            && with_rank(&written, shape.len()).as_deref() != Some(shape)
+        let source = self.in_image_layout(source?, key, shape);
+        if let Some(written) = source.shape()
+            && with_rank(written, shape.len()).as_deref() != Some(shape)
             && !(allows_flat && written == [len(shape)])
-            && !(key == "bias" && shape.len() == 1 && layouts::is_vector(&written, shape[0]))
+            && !(key == "bias" && shape.len() == 1 && layouts::is_vector(written, shape[0]))
         {
+            let written = written.to_vec();
             return Err(self.report_wrong_shape(key, shape, &written, allows_flat));
         }
-        source?.fill(self.reader, &label, shape, fan)
+        source.fill(self.reader, &label, shape, fan)
     }
 
     /// Swaps the dimensions of a linear layer's weight that seems to be written as in x out: for a layer with 3 inputs, 3x2 becomes 2x3. Other shapes are
@@ -244,10 +276,16 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
             return Reported; // may be a consequence of an error in the weight
         }
         let input = self.inputs.first().copied().filter(|_| self.reads_input);
-        let is_transposed = self.value("type").and_then(|value| value.get_ref().as_str()) == Some("conv_transpose2d");
-        let help = if is_weight { layouts::weight(shape, written, input, is_transposed) } else { None };
+        let Ok(order) = self.weight_order(key) else { return Reported };
+        let help = if is_weight { layouts::weight(shape, written, input, self.kind(), order) } else { None };
         let or_flat = if allows_flat && shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
-        let message = format!("{} must be {}{or_flat}, not {}", self.label(key), shape_words(shape), shape_words(written));
+        // in the order of the file
+        let in_file = |shape: &[usize]| match order {
+            Some(order) if shape.len() == order.axes.len() => shape_words(&axes::shape(shape, &axes::inverse(order.axes))),
+            _ => shape_words(shape),
+        };
+        let in_words = order.map_or_else(String::new, |order| format!(" ({})", order.words));
+        let message = format!("{} must be {}{in_words}{or_flat}, not {}", self.label(key), in_file(shape), in_file(written));
         self.reader.report(self.span_of(key), message, help.unwrap_or_else(|| self.shape_help.to_owned()))
     }
 
@@ -343,7 +381,7 @@ impl Args for TableArgs<'_, '_, '_> {
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported> {
         let Some(table) = self.table.filter(|_| !self.is_suppressed(key)) else { return Ok(None) };
         let read = match self.reader.string(table, key) {
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(self.reader.layout.word(key, words)),
             Ok(Some((word, span))) => words.iter().find(|known| **known == word).copied().ok_or_else(|| {
                 self.reader.report(span, format!("{key} cannot be {}", quoted(word)), words::help(Vocabulary::Reduction, word, words))
             }),

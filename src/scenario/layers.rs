@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::axes;
 use super::excerpt::quoted;
 use super::keys::{TENSORS, TableArgs};
 use super::names::{LayerNames, UnknownNames};
@@ -131,7 +132,7 @@ const COMMON_KEYS: [&str; 3] = ["type", "name", "from"];
 
 /// Returns the keys of a type of layer, without the keys of its activation, such as `negative_slope`.
 fn known_keys(kind: &LayerKind) -> Vec<&'static str> {
-    COMMON_KEYS.iter().chain(kind.keys).chain(&kind.activation).copied().collect()
+    COMMON_KEYS.iter().chain(kind.keys).chain(&kind.activation).chain(axes::layer_keys(kind.name)).copied().collect()
 }
 
 /// Returns the keys of all layers and activations.

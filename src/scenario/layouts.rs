@@ -1,8 +1,9 @@
 //! Help texts for tensors of the wrong shape. Recognizes the axis orders of other libraries and says how to convert them.
 //!
-//! In a scenario an image is channels x height x width, and the filters of a convolution are out x in x height x width, as in PyTorch. Keras has the filters as
-//! height x width x in x out and the image as height x width x channels.
+//! If a scenario does not say otherwise, an image is channels x height x width, and the filters of a convolution are out x in x height x width, as in PyTorch.
+//! Keras has the filters as height x width x in x out and the image as height x width x channels.
 
+use super::axes::AxisOrder;
 use crate::tensor::{len, shape_text};
 
 /// Returns whether a shape is a row or column of `entries` entries, such as 1 x n, n x 1 or n x 1 x 1.
@@ -15,7 +16,7 @@ pub(super) fn is_vector(shape: &[usize], entries: usize) -> bool {
 pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
     match *shape {
         [h, w, c @ (1 | 3)] if !matches!(h, 1 | 3) && w > 1 => Some(format!(
-            "the input, {h}x{w}x{c}, is read as channels x height x width; if it is height x width x channels, write it as {c}x{h}x{w}"
+            "the input, {h}x{w}x{c}, is read as channels x height x width; if it is height x width x channels, add image_layout = \"hwc\" at the top of the file"
         )),
         _ => None,
     }
@@ -23,14 +24,21 @@ pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
 
 /// Returns the help text for a weight of shape `actual` where the layer needs `expected`.
 ///
-/// `input` is the shape of the network's input if the layer reads it, because the real mistake may be in the input. The filters of a transposed convolution
-/// (`is_transposed`) are in x out x height x width.
-pub(super) fn weight(expected: &[usize], actual: &[usize], input: Option<&[usize]>, is_transposed: bool) -> Option<String> {
+/// `input` is the shape of the network's input if the layer reads it, because the real mistake may be in the input. `kind` is the type of the layer, and
+/// `order` the order of axes that the file has for this weight; `None` for PyTorch's.
+pub(super) fn weight(
+    expected: &[usize],
+    actual: &[usize],
+    input: Option<&[usize]>,
+    kind: &str,
+    order: Option<AxisOrder>,
+) -> Option<String> {
     match (expected, actual) {
-        (&[out, inputs], &[rows, columns]) if (rows, columns) == (inputs, out) => {
-            Some(format!("yours is in x out: write its transpose, out x in, which is {out}x{inputs}"))
-        }
-        (&[_, inputs, ..], actual) if expected.len() == 4 && !is_transposed => filters(inputs, actual, input),
+        (&[out, inputs], &[rows, columns]) if (rows, columns) == (inputs, out) => Some(match order {
+            None => "yours is in x out: add weight_layout = \"in_out\" to this layer".to_owned(),
+            Some(_) => "yours is out x in: write weight_layout = \"out_in\" in this layer".to_owned(),
+        }),
+        (&[_, inputs, ..], actual) if kind == "conv2d" && order.is_none() => filters(inputs, actual, input),
         _ => input.and_then(channels_last),
     }
 }
@@ -43,10 +51,9 @@ fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option
     // kernels are mostly square and larger than 1x1, so two equal neighbours h and w are probably the height and the width
     match *actual {
         [filters, h, w] if channels == 1 => Some(format!("{filters} filters of one channel are {filters}x1x{h}x{w}: write the 1 too")),
-        [h, w, inputs, out] if h == w && h > 1 && inputs == channels => Some(format!(
-            "yours looks like height x width x in x out, as in Keras and JAX: {}",
-            transpose([out, inputs, h, w], "3, 2, 0, 1")
-        )),
+        [h, w, inputs, _] if h == w && h > 1 && inputs == channels => {
+            Some("yours looks like height x width x in x out, as in Keras and JAX: add weight_layout = \"hwio\" to this layer".to_owned())
+        }
         [out, h, w, inputs] if h == w && h > 1 && inputs == channels && inputs > 1 => {
             Some(format!("yours looks like out x height x width x in: {}", transpose([out, inputs, h, w], "0, 3, 1, 2")))
         }
@@ -54,14 +61,10 @@ fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option
             Some(format!("yours looks like in x out: {}", transpose([out, inputs, h, w], "1, 0, 2, 3")))
         }
         // the filters and the input both have their channels last
-        [h, w, inputs, out] if h == w && input.is_some_and(|input| input.len() == 3 && input[2] == inputs && input[0] != inputs) => {
-            let image = input.map(|input| shape_text(&[input[2], input[0], input[1]])).unwrap_or_default();
-            Some(format!(
-                "if yours is height x width x in x out, and the input height x width x channels, write the input as {image}, \
-                 and this as {EXPECTED}, {}",
-                shape_text(&[out, inputs, h, w])
-            ))
-        }
+        [h, w, inputs, _] if h == w && input.is_some_and(|input| input.len() == 3 && input[2] == inputs && input[0] != inputs) => Some(
+            "if yours is height x width x in x out, and the input height x width x channels, add layout = \"keras\" at the top of the file"
+                .to_owned(),
+        ),
         _ => input.and_then(channels_last),
     }
 }
@@ -81,17 +84,16 @@ mod tests {
     fn the_layouts_of_other_libraries_are_recognized() {
         // an empty `begin` means that there is no help text
         let help_begins = |expected: &[usize], actual: &[usize], input: Option<&[usize]>, begin: &str| {
-            let is_transposed = false;
-            let help = weight(expected, actual, input, is_transposed).unwrap_or_default();
+            let help = weight(expected, actual, input, if expected.len() == 2 { "linear" } else { "conv2d" }, None).unwrap_or_default();
             assert!(help.starts_with(begin) && help.is_empty() == begin.is_empty(), "{actual:?}: {help}");
         };
-        help_begins(&[3, 4], &[4, 3], None, "yours is in x out: write its transpose, out x in, which is 3x4");
+        help_begins(&[3, 4], &[4, 3], None, "yours is in x out: add weight_layout");
         help_begins(&[3, 4], &[3, 5], None, "");
         help_begins(
             &[3, 2, 3, 8],
             &[3, 3, 2, 8],
             None,
-            "yours looks like height x width x in x out, as in Keras and JAX: out x in x height x width is 8x2x3x3",
+            "yours looks like height x width x in x out, as in Keras and JAX: add weight_layout = \"hwio\"",
         );
         help_begins(&[8, 2, 3, 2], &[8, 3, 3, 2], None, "yours looks like out x height x width x in");
         help_begins(&[2, 2, 3, 3], &[2, 8, 3, 3], None, "yours looks like in x out: out x in x height x width is 8x2x3x3");

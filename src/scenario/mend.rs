@@ -8,11 +8,12 @@ use toml::de::DeValue;
 use super::keys::TENSORS;
 use super::reader::{ScenarioReader, TomlTable, TomlValue};
 use super::spelling::{KEYS, is_table_array, mend_key, mend_keys, tables, unknown_keys};
-use super::{addresses, graph, init, layers, misplaced, sample, samples, train};
+use super::{addresses, graph, init, layers, misplaced, sample, samples, stacked, train};
 use crate::words::Vocabulary;
 
 /// Reports and mends the unknown keys of a whole file: first the headers, then keys below the wrong header, then misspelt keys of each table.
 pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
+    mend_sample_headers(reader, file);
     let reported_headers = mend_headers(reader, file);
     misplaced::mend(reader, file);
     for (key, span) in unknown_keys(file, KEYS).into_iter().filter(|(key, _)| !reported_headers.contains(key)) {
@@ -25,6 +26,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
             "graph" => (|reader, table| mend_keys(reader, table, graph::KEYS, Vocabulary::GraphKey, "[graph]"), &[]),
             "train" => (|reader, table| mend_keys(reader, table, train::KEYS, Vocabulary::TrainKey, "[train]"), &[]),
             "sample" => (|reader, table| mend_keys(reader, table, samples::KEYS, Vocabulary::SampleKey, "[[sample]]"), samples::TENSORS),
+            "samples" => (|reader, table| mend_keys(reader, table, stacked::KEYS, Vocabulary::SampleKey, "[samples]"), samples::TENSORS),
             "note" => (|reader, table| mend_keys(reader, table, addresses::NOTE_KEYS, Vocabulary::NoteKey, "[[note]]"), &[]),
             "expect" => (|reader, table| mend_keys(reader, table, addresses::EXPECT_KEYS, Vocabulary::ExpectKey, "[[expect]]"), &["value"]),
             "loss" => (sample::mend, &["gradient"]),
@@ -35,6 +37,15 @@ pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
             mend_table(reader, table);
             mend_tensors(reader, table, tensors);
         }
+    }
+}
+
+/// Reports and mends `[[samples]]`, which is `[[sample]]`: `[samples]` is one table.
+fn mend_sample_headers(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
+    let Some((key, value)) = file.get_key_value("samples") else { return };
+    if is_table_array(value) {
+        let span = key.span();
+        mend_key(reader, file, "samples", span, &["sample"], Vocabulary::FileKey, "a scenario");
     }
 }
 

@@ -22,6 +22,7 @@ const TABLES: &[(&str, Vocabulary, &str)] = &[
     ("train", Vocabulary::TrainKey, "[train]"),
     ("graph", Vocabulary::GraphKey, "[graph]"),
     ("sample", Vocabulary::SampleKey, "[[sample]]"),
+    ("samples", Vocabulary::SampleKey, "[samples]"),
     ("note", Vocabulary::NoteKey, "[[note]]"),
     ("expect", Vocabulary::ExpectKey, "[[expect]]"),
 ];

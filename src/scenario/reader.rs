@@ -12,6 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::archives::{Archives, Files};
+use super::axes::FileLayout;
 use super::budget::Budget;
 use super::excerpt::one_line;
 use super::extract::Array;
@@ -39,6 +40,10 @@ pub(super) struct ScenarioReader {
     pub warnings: Vec<Diagnostic>,
     /// The positions of statements of a graph that mean nothing there, such as `import`.
     pub left_out: Vec<Span>,
+    /// The order in which the file writes the axes of its tensors.
+    pub layout: FileLayout,
+    /// The weights whose axes the file writes in another order, each with that order in words.
+    pub reordered: Vec<(String, &'static str)>,
     /// The weight files.
     pub archives: Archives,
     /// The arrays that `extract` took out of the text, by the position of their placeholder; `None` if it took none. An array is removed when it is read.
@@ -76,6 +81,8 @@ impl ScenarioReader {
             faults: Vec::new(),
             warnings: Vec::new(),
             left_out: Vec::new(),
+            layout: FileLayout::default(),
+            reordered: Vec::new(),
             archives,
             arrays: None,
             budget: Budget::new(limit),

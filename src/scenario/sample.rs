@@ -8,54 +8,52 @@ use super::keys::TableArgs;
 use super::layers::LastLayer;
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::spelling::mend_keys;
-use super::tensor::{read_tensor, with_rank};
+use super::tensor::{TensorSource, read_tensor, with_rank, without_batch};
 use crate::op::layer::{Fan, Reported};
 use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, NetworkOutput};
-use crate::tensor::{Tensor, from_flat, len, shape_words};
+use crate::tensor::{Tensor, flat, from_flat, len, shape_words};
 use crate::words::{self, Vocabulary};
 
 /// The largest number of dimensions of an input: channels, height and width.
 const MAX_RANK: usize = 3;
 
-/// Reads the input of the sample in `table`. `rank` is the number of dimensions that the first layer requires, if any. If the input has fewer, leading
-/// dimensions of size 1 are added. `at` is the position of the `[[sample]]`; `None` if the input is a top-level key.
+/// Makes the input of a sample. `rank` is the number of dimensions that the first layer requires, if any. If the input has fewer, leading dimensions of size 1
+/// are added. `span` is the position of the input.
 pub(super) fn input(
     reader: &mut ScenarioReader,
-    table: &TomlTable<'_>,
-    at: Option<&Span>,
+    span: &Span,
+    found: TensorSource<'_, '_>,
     rank: Option<usize>,
 ) -> Result<Tensor, Reported> {
-    let Some(value) = table.get("input") else {
-        let help = "add input = …, with the numbers that the first layer reads";
-        return Err(match at {
-            None => reader.report(insertion::after_top_level_keys(table), "input is missing", help),
-            Some(at) => reader.report(at.clone(), "this sample has no input", help),
-        });
-    };
-    let found = read_tensor(reader, "input", value)?;
-    let Some(shape) = found.shape() else {
-        let help = "add its shape, such as shape = [1, 4, 4]";
-        return Err(reader.report(value.span(), "the shape of the input is not known", help));
-    };
-    if shape.len() > MAX_RANK {
-        let message = format!("input has {} dimensions ({}), but at most {MAX_RANK} are possible", shape.len(), shape_words(shape));
-        let help = match *shape {
-            [1, c, h, w] => {
-                format!("its first dimension seems to count one sample: leave it out, an image is channels x height x width, {c}x{h}x{w}")
-            }
-            [n, c, h, w] => format!(
-                "its first dimension seems to count {n} samples: write each as a [[sample]] of its own, with an input of {c}x{h}x{w} and its target"
-            ),
-            _ => "an image is channels x height x width".to_owned(),
-        };
-        return Err(reader.report(value.span(), message, help));
-    }
-    let shape = rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec());
-    reader.claim_for_sample(&value.span(), &shape)?;
+    let shape = input_shape(reader, span, &found, rank)?;
+    reader.claim_for_sample(span, &shape)?;
     // the input may be any initializer, even one for weights (`he_normal`), which needs a fan-in and a fan-out
     let fan = Fan::of(&shape);
     // after an error in the numbers the shape is still known: continue with zeros
     Ok(found.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
+}
+
+/// Returns the shape of an input with the number of dimensions that the first layer requires. A leading dimension that counts one sample is left out.
+fn input_shape(
+    reader: &mut ScenarioReader,
+    span: &Span,
+    source: &TensorSource<'_, '_>,
+    rank: Option<usize>,
+) -> Result<Vec<usize>, Reported> {
+    let Some(shape) = source.shape() else {
+        let help = "add its shape, such as shape = [1, 4, 4]";
+        return Err(reader.report(span.clone(), "the shape of the input is not known", help));
+    };
+    let shape = without_batch(shape, rank.unwrap_or(MAX_RANK));
+    if shape.len() > MAX_RANK {
+        let message = format!("input has {} dimensions ({}), but at most {MAX_RANK} are possible", shape.len(), shape_words(shape));
+        let help = match *shape {
+            [n, _, _, _] => format!("its first dimension seems to count {n} samples: write it below [samples], with a target for each"),
+            _ => "an image is channels x height x width".to_owned(),
+        };
+        return Err(reader.report(span.clone(), message, help));
+    }
+    Ok(rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec()))
 }
 
 /// Returns the kind of the loss that the file names, and the position of the name.
@@ -149,29 +147,61 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
         // report the errors of the target itself
         return read_tensor(reader, "target", value).and(Err(Reported));
     };
-    reader.claim_for_sample(&value.span(), shape)?;
-    let (entries, shape_help) = (len(shape), last.shape_sentence(shape));
-    if entries > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
-        return one_hot_target(reader, value, shape, &shape_help);
+    if len(shape) > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
+        reader.claim_for_sample(&value.span(), shape)?;
+        return one_hot_target(reader, value, shape, &last.shape_sentence(shape));
     }
     let found = read_tensor(reader, "target", value)?;
-    // a flat vector is allowed too, and so is a single number if the output has one entry
+    fitted_target(reader, &value.span(), found, Some(last))
+}
+
+/// Makes the target of a sample, in the shape of the network's output. `span` is the position of the target.
+pub(super) fn fitted_target(
+    reader: &mut ScenarioReader,
+    span: &Span,
+    found: TensorSource<'_, '_>,
+    last: Option<&LastLayer>,
+) -> Result<Tensor, Reported> {
+    let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else { return Err(Reported) };
+    reader.claim_for_sample(span, shape)?;
+    let (entries, shape_help) = (len(shape), last.shape_sentence(shape));
+    let found = if shape.len() == MAX_RANK { found.in_image_layout(reader) } else { found };
+    if entries > 1 && found.shape().is_some_and(|written| len(written) == 1 && written.len() <= 2) {
+        let written = found.shape().unwrap_or_default().to_vec();
+        let number = found.fill(reader, "target", &written, Fan::of(&written))?;
+        return one_hot(flat(&number)[0], shape).map_err(|message| reader.report(span.clone(), message, class_help(&shape_help, entries)));
+    }
+    // a flat vector is allowed too, and so is a single number if the output has one entry; a batch of one sample may be around the target
     if let Some(written) = found.shape()
-        && with_rank(written, shape.len()).as_ref() != Some(shape)
+        && with_rank(without_batch(written, shape.len()), shape.len()).as_ref() != Some(shape)
         && written != [entries]
         && !(entries == 1 && written.is_empty())
     {
         let or_flat = if shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
         let message = format!("target must be {}{or_flat}, not {}", shape_words(shape), shape_words(written));
-        return Err(reader.report(value.span(), message, shape_help));
+        return Err(reader.report(span.clone(), message, shape_help));
     }
     found.fill(reader, "target", shape, Fan::of(shape))
+}
+
+/// Returns the target of a class that a tensor holds as a number: 1 at the entry with this index, and 0 elsewhere.
+fn one_hot(class: f64, shape: &[usize]) -> Result<Tensor, String> {
+    let mut data = vec![0.0; len(shape)];
+    #[allow(clippy::cast_precision_loss)] // the number of classes is far less than 2⁵³
+    let index = (0..data.len()).find(|&index| index as f64 == class);
+    *index.and_then(|index| data.get_mut(index)).ok_or_else(|| format!("there is no class {class}"))? = 1.0;
+    Ok(from_flat(shape, data))
+}
+
+/// Returns the help text for a number that is no class.
+fn class_help(shape_help: &str, entries: usize) -> String {
+    format!("{shape_help}: write an integer from 0 to {}, or all {entries} numbers", entries - 1)
 }
 
 /// Makes the target for a class index: 1 at the entry with this index, and 0 elsewhere. `shape_help` describes the shape of the output.
 fn one_hot_target(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], shape_help: &str) -> Result<Tensor, Reported> {
     let entries = len(shape);
-    let help = format!("{shape_help}: write an integer from 0 to {}, or all {entries} numbers", entries - 1);
+    let help = class_help(shape_help, entries);
     let index = match value.get_ref() {
         DeValue::Integer(integer) => i128::from_str_radix(integer.as_str(), integer.radix()).ok(),
         _ => return Err(reader.report(value.span(), "a target that is one number is the index of a class, an integer", help)),

@@ -1,11 +1,16 @@
-//! Reads the samples of a scenario file. A file has one sample, in the top-level keys `input` and `target`, or several, in `[[sample]]` tables.
+//! Reads the samples of a scenario file. A file has one sample, in the top-level keys `input` and `target`, or several, in `[[sample]]` tables or in one table
+//! `[samples]`.
 
 use std::sync::Arc;
 
-use super::Sample;
+use toml::de::DeValue;
+
 use super::layers::LastLayer;
-use super::reader::{ScenarioReader, Span, TomlTable};
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::sample::{self, Objective};
+use super::stacked::{self, Stack, StackedSamples};
+use super::tensor::read_tensor;
+use super::{Sample, insertion};
 use crate::op::layer::Reported;
 use crate::tensor::{Tensor, shape_words};
 
@@ -25,6 +30,8 @@ pub(super) struct SampleTable<'t, 'i> {
 /// The tables of all samples.
 pub(super) struct SampleTables<'t, 'i> {
     list: Vec<SampleTable<'t, 'i>>,
+    /// The samples of the table `[samples]`, which are then in the list too; `None` if the file has no such table.
+    stacked: Option<StackedSamples>,
     /// `true` if the list certainly contains all samples.
     is_complete: bool,
 }
@@ -38,16 +45,24 @@ impl SampleTables<'_, '_> {
 
 /// Finds the tables of all samples.
 pub(super) fn find_tables<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> SampleTables<'t, 'i> {
-    let Some((key, _)) = table.get_key_value("sample") else {
-        return SampleTables { list: vec![SampleTable { table, at: None, name: None }], is_complete: true };
+    let stacked = table.get_key_value("samples");
+    let Some((key, _)) = stacked.or_else(|| table.get_key_value("sample")) else {
+        return SampleTables { list: vec![SampleTable { table, at: None, name: None }], stacked: None, is_complete: true };
     };
-    let help = "write each sample as a [[sample]], or leave [[sample]] out";
+    let (header, help) = match stacked {
+        Some(_) => ("[samples]", "write all samples below [samples], or leave it out"),
+        None => ("[[sample]]", "write each sample as a [[sample]], or leave [[sample]] out"),
+    };
     let faults_before = reader.faults.len();
-    for single in ["input", "target"] {
-        if let Some((single_key, _)) = table.get_key_value(single) {
-            let message = format!("a file with [[sample]] has no {single} of its own");
+    let others: &[&str] = if stacked.is_some() { &["input", "target", "sample"] } else { TENSORS };
+    for single in others {
+        if let Some((single_key, _)) = table.get_key_value(*single) {
+            let message = format!("a file with {header} has no {single} of its own");
             reader.report_with_note(single_key.span(), message, help, (key.span(), "the samples are here"));
         }
+    }
+    if let Some((key, value)) = stacked {
+        return stacked_tables(reader, key.span(), value);
     }
     let (tables, all_are_tables) = reader.tables(table, "sample");
     if all_are_tables && tables.is_empty() {
@@ -55,15 +70,47 @@ pub(super) fn find_tables<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTa
     }
     let is_complete = reader.faults.len() == faults_before;
     let sample_table = |(table, at)| SampleTable { table, at: Some(at), name: reader.line(table, "name") };
-    SampleTables { list: tables.into_iter().map(sample_table).collect(), is_complete }
+    SampleTables { list: tables.into_iter().map(sample_table).collect(), stacked: None, is_complete }
+}
+
+/// Reads the table `[samples]`, whose header is at `at`.
+fn stacked_tables<'t, 'i>(reader: &mut ScenarioReader, at: Span, value: &'t TomlValue<'i>) -> SampleTables<'t, 'i> {
+    let DeValue::Table(table) = value.get_ref() else {
+        reader.wrong_type("samples", value, "a table", "write [samples] on a line of its own, and input = … and target = … below");
+        return SampleTables { list: Vec::new(), stacked: None, is_complete: false };
+    };
+    let stacked = stacked::read(reader, table);
+    let is_complete = stacked.is_complete;
+    let has_rows = table.contains_key(stacked::ROWS);
+    let sample = |row: usize| SampleTable { table, at: Some(at.clone()), name: has_rows.then(|| format!("row {row}")) };
+    SampleTables { list: stacked.rows.clone().map(sample).collect(), stacked: Some(stacked), is_complete }
+}
+
+impl SampleTables<'_, '_> {
+    /// Returns the inputs or the targets of `[samples]`; `None` if the file has no such table, or the table no such key.
+    fn stack(&self, select: impl Fn(&StackedSamples) -> &Option<Result<Stack, Reported>>) -> Option<Result<&Stack, Reported>> {
+        let stack = select(self.stacked.as_ref()?).as_ref()?;
+        Some(stack.as_ref().map_err(|&reported| reported))
+    }
 }
 
 /// Reads the inputs of all samples. Reports inputs whose shape differs from the shape of the first. `rank` is the number of dimensions that the first layer
 /// needs, if it is known.
 pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(tables.list.len());
-    for entry in &tables.list {
-        let input = sample::input(reader, entry.table, entry.at.as_ref(), rank);
+    for (number, entry) in tables.list.iter().enumerate() {
+        let input = match (tables.stack(|stacked| &stacked.input), entry.table.get("input")) {
+            (Some(stack), _) => stack.and_then(|stack| sample::input(reader, &stack.span, stack.row(number).in_image_layout(reader), rank)),
+            (None, Some(value)) => {
+                let found = read_tensor(reader, "input", value);
+                found.and_then(|found| sample::input(reader, &value.span(), found.in_image_layout(reader), rank))
+            }
+            (None, None) => Err(missing_input(reader, entry)),
+        };
+        if input.is_err() && tables.stacked.is_some() {
+            // all further samples have the same error
+            return vec![input];
+        }
         if let Ok(input) = &input
             && let Some(first) = inputs.iter().flatten().next()
             && first.shape() != input.shape()
@@ -76,6 +123,15 @@ pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>,
         inputs.push(input);
     }
     inputs
+}
+
+/// Reports that a sample has no input.
+fn missing_input(reader: &mut ScenarioReader, entry: &SampleTable<'_, '_>) -> Reported {
+    let help = "add input = …, with the numbers that the first layer reads";
+    match &entry.at {
+        None => reader.report(insertion::after_top_level_keys(entry.table), "input is missing", help),
+        Some(at) => reader.report(at.clone(), "this sample has no input", help),
+    }
 }
 
 /// Returns the shape of the inputs if all inputs that could be read have the same shape.
@@ -94,15 +150,18 @@ pub(super) fn targets(
     objective: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
     // a loss of unknown kind may itself contain the target, so a missing target is then reported only if the file has [[sample]]
-    let needs_target = objective.is_kind_known || file.contains_key("sample");
+    let needs_target = objective.is_kind_known || file.contains_key("sample") || file.contains_key("samples");
     // the position for the error: the [[sample]], or the loss
     let missing_at =
         |entry: &SampleTable<'_, '_>| entry.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
-    let target = |entry: &SampleTable<'_, '_>| match entry.table.get_key_value("target") {
+    let target = |(number, entry): (usize, &SampleTable<'_, '_>)| match entry.table.get_key_value("target") {
         Some((key, _)) if objective.gives_target => {
             Err(reader.report(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
         }
-        Some((_, value)) => sample::target(reader, value, last),
+        Some((_, value)) => match tables.stack(|stacked| &stacked.target) {
+            Some(stack) => stack.and_then(|stack| sample::fitted_target(reader, &stack.span, stack.row(number), last)),
+            None => sample::target(reader, value, last),
+        },
         None if objective.gives_target => objective.loss.as_ref().ok().and_then(|loss| loss.target.clone()).ok_or(Reported),
         None if needs_target => {
             let needed_shape = last.and_then(|last| Some(format!("; {}", last.shape_sentence(last.shape.as_ref().ok()?))));
@@ -110,7 +169,15 @@ pub(super) fn targets(
         }
         None => Err(Reported),
     };
-    tables.list.iter().map(target).collect()
+    let mut target = target;
+    let mut targets = Vec::with_capacity(tables.list.len());
+    for entry in tables.list.iter().enumerate() {
+        targets.push(target(entry));
+        if targets.last().is_some_and(Result::is_err) && tables.stacked.is_some() {
+            break; // all further samples have the same error
+        }
+    }
+    targets
 }
 
 /// Makes the samples from their tables, inputs and targets.

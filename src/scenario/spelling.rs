@@ -9,8 +9,24 @@ use crate::words::{self, Vocabulary, suggest};
 
 /// The top-level keys of a file.
 pub(super) const KEYS: &[&str] = &[
-    "title", "summary", "source", "notes", "format", "start", "input", "target", "loss", "layer", "graph", "note", "expect", "sample",
+    "title",
+    "summary",
+    "source",
+    "notes",
+    "format",
+    "start",
+    "input",
+    "target",
+    "loss",
+    "layer",
+    "graph",
+    "note",
+    "expect",
+    "sample",
     "train",
+    "samples",
+    "layout",
+    "image_layout",
 ];
 
 /// The top-level keys whose values are arrays of tables, such as `[[layer]]`.

@@ -3,6 +3,7 @@
 
 use toml::de::DeValue;
 
+use super::axes;
 use super::excerpt::quoted;
 use super::init::{self, Initializer};
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue, type_name};
@@ -21,12 +22,32 @@ pub(super) enum TensorSource<'t, 'i> {
     Init(Initializer<'t, 'i>),
     /// A tensor in a weight file.
     File(StoredTensor),
+    /// A tensor that is written with its axes in another order.
+    Permuted(Box<Permuted<'t, 'i>>),
+}
+
+/// A tensor that is written with its axes in another order.
+#[derive(Clone, Debug)]
+pub(super) struct Permuted<'t, 'i> {
+    source: TensorSource<'t, 'i>,
+    /// For each axis of the tensor, the axis that it is where it is written.
+    axes: Vec<usize>,
+    /// The shape of the tensor; `None` for an initializer without the key `shape`.
+    shape: Option<Vec<usize>>,
 }
 
 /// Adds leading dimensions of size 1 until the shape has `rank` dimensions: `[2, 3]` with rank 3 becomes `[1, 2, 3]`. `None` if the shape has more than `rank`.
 pub(super) fn with_rank(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     let missing = rank.checked_sub(shape.len())?;
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
+}
+
+/// Removes leading dimensions of size 1 until the shape has `rank` dimensions: a batch of one sample, `[1, 3, 4, 4]`, with rank 3 becomes `[3, 4, 4]`. If
+/// another dimension would have to go, it stays.
+pub(super) fn without_batch(shape: &[usize], rank: usize) -> &[usize] {
+    let extra = shape.len().saturating_sub(rank);
+    let removed = shape.iter().take(extra).take_while(|&&n| n == 1).count();
+    &shape[removed..]
 }
 
 /// Reads the tensor `value` and reports its errors. `label` is the tensor's name in messages, such as `weight of fc1`. A number with an error becomes 0, so
@@ -106,7 +127,9 @@ fn from_table<'t, 'i>(
     span: Span,
 ) -> Result<TensorSource<'t, 'i>, Reported> {
     if table.contains_key("file") {
-        return StoredTensor::read(reader, label, table, &span).map(TensorSource::File);
+        let (stored, axes) = StoredTensor::read(reader, label, table, &span)?;
+        let source = TensorSource::File(stored);
+        return Ok(if let Some(axes) = axes { source.with_axes(&axes) } else { source });
     }
     Initializer::read(reader, label, table, span).map(TensorSource::Init)
 }
@@ -156,18 +179,56 @@ impl TensorSource<'_, '_> {
             Self::Inline { shape, .. } => Some(shape),
             Self::Init(init) => init.shape.as_deref(),
             Self::File(stored) => Some(stored.shape()),
+            Self::Permuted(permuted) => permuted.shape.as_deref(),
+        }
+    }
+
+    /// Returns the tensor whose axes are written in the order `axes`. Missing leading dimensions have the size 1. A tensor with more dimensions stays as it
+    /// is: the caller reports its shape.
+    pub fn with_axes(self, axes: &[usize]) -> Self {
+        let shape = match self.shape().map(|shape| with_rank(shape, axes.len())) {
+            Some(None) => return self,
+            Some(Some(written)) => Some(axes::shape(&written, axes)),
+            None => None,
+        };
+        Self::Permuted(Box::new(Permuted { source: self, axes: axes.to_vec(), shape }))
+    }
+
+    /// Returns the tensor in PyTorch's order of axes if it may be an image of rank 3 that the file writes in another order. A batch of one sample may be
+    /// around the image.
+    pub fn in_image_layout(self, reader: &ScenarioReader) -> Self {
+        let Some(order) = reader.layout.image() else { return self };
+        let rank = order.axes.len();
+        let Some(shape) = self.shape().map(<[usize]>::to_vec) else { return self.with_axes(order.axes) };
+        match (without_batch(&shape, rank), self) {
+            (image, source) if image.len() != rank => source,
+            (image, Self::Inline { data, .. }) => Self::Inline { shape: image.to_vec(), data }.with_axes(order.axes),
+            (image, Self::File(stored)) => Self::File(stored.with_shape(image.to_vec())).with_axes(order.axes),
+            (_, source) => source.with_axes(order.axes),
         }
     }
 
     /// Makes the tensor with this shape. The caller must have claimed its memory and compared the shape with [`Self::shape`]. `label` is the tensor's name in
     /// messages. Some initializers use `fan`.
     pub fn fill(self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
-        let data = match self {
-            Self::Inline { data, .. } => data,
-            Self::Init(init) => init.fill(reader, label, shape, fan)?,
-            Self::File(stored) => stored.fill(reader)?,
-        };
+        let data = self.numbers(reader, label, shape, fan)?;
         debug_assert_eq!(data.len(), len(shape));
         Ok(from_flat(shape, data))
+    }
+
+    /// Makes the numbers of the tensor in row-major order.
+    fn numbers(self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
+        match self {
+            Self::Inline { data, .. } => Ok(data),
+            Self::Init(init) => init.fill(reader, label, shape, fan),
+            Self::File(stored) => stored.fill(reader),
+            Self::Permuted(permuted) => {
+                let Permuted { source, axes, shape: own } = *permuted;
+                let own = own.unwrap_or_else(|| shape.to_vec());
+                let written = axes::shape(&own, &axes::inverse(&axes));
+                let data = source.numbers(reader, label, &written, fan)?;
+                Ok(axes::permuted(data, &written, &axes))
+            }
+        }
     }
 }

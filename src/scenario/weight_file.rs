@@ -1,12 +1,18 @@
 //! Tensors from weight files: `{ file = "weights.npz", key = "conv1.weight" }`.
+//!
+//! Three keys say how the tensor of the file becomes that of the scenario, in this order: `index` takes one row of the first axis, `reshape` gives it another
+//! shape, and `permute` another order of axes.
 
 use std::fmt::{self, Debug};
+use std::ops::Range;
 use std::sync::Arc;
 
+use toml::de::DeValue;
+
 use super::excerpt::{cut_at_word, quoted};
-use super::reader::{ScenarioReader, Span, TomlTable};
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use crate::op::layer::Reported;
-use crate::tensor::len;
+use crate::tensor::{len, shape_words};
 use crate::weights::{Archive, TensorLayout, TensorNames, WeightsError};
 use crate::words::suggest;
 
@@ -16,7 +22,7 @@ const MAX_WIDTH: usize = 380;
 const MAX_LISTED: usize = 12;
 
 /// The keys of `{ file = … }`.
-pub(super) const KEYS: &[&str] = &["file", "key"];
+pub(super) const KEYS: &[&str] = &["file", "key", "index", "reshape", "permute"];
 
 /// A tensor in a weight file. Its shape is known; its numbers are read by [`Self::fill`].
 #[derive(Clone)]
@@ -25,6 +31,10 @@ pub(super) struct StoredTensor {
     /// The index of the tensor in the file.
     index: usize,
     layout: TensorLayout,
+    /// The rows of the first axis that are read; `None` for the whole tensor.
+    rows: Option<Range<usize>>,
+    /// The shape, of these rows or of the whole tensor.
+    shape: Vec<usize>,
     /// The tensor's name in messages: `"conv1.weight" in "weights.npz"`.
     label: String,
     /// The position for messages: the value of `key`, or of `file` if the file is a single tensor.
@@ -43,8 +53,13 @@ fn report(reader: &mut ScenarioReader, span: Span, error: &WeightsError) -> Repo
 
 impl StoredTensor {
     /// Finds the tensor that a table `{ file = … }` names, and reports the table's errors. `owner` is the name of the scenario's tensor in messages, such as
-    /// `weight of fc1`. `span` is the position of the table.
-    pub fn read(reader: &mut ScenarioReader, owner: &str, table: &TomlTable<'_>, span: &Span) -> Result<Self, Reported> {
+    /// `weight of fc1`. `span` is the position of the table. The second result is the order of axes that the key `permute` gives.
+    pub fn read(
+        reader: &mut ScenarioReader,
+        owner: &str,
+        table: &TomlTable<'_>,
+        span: &Span,
+    ) -> Result<(Self, Option<Vec<usize>>), Reported> {
         if reader.is_full() {
             return Err(Reported);
         }
@@ -71,12 +86,74 @@ impl StoredTensor {
             },
         };
         let layout = archive.layout(index).map_err(|error| report_unreadable(reader, &span, &label, &error))?;
-        Ok(Self { archive, index, layout, label, span })
+        let shape = layout.shape().to_vec();
+        let whole = Self { archive, index, layout, rows: None, shape, label, span };
+        let read = whole.arranged(reader, table);
+        // after an error in one of its keys, the shape of the tensor is not known
+        read.ok_or(Reported)
+    }
+
+    /// Reads the keys `index`, `reshape` and `permute`; `None` after an error.
+    fn arranged(mut self, reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<(Self, Option<Vec<usize>>)> {
+        if let Some(value) = table.get("index") {
+            let row = reader.size("index", value, 0).ok()?;
+            let Some((&count, inner)) = self.shape.split_first() else {
+                reader.report(value.span(), format!("{} is a single number and has no rows", self.label), "leave index out");
+                return None;
+            };
+            if row >= count {
+                let message = format!("{} has {count} rows, so there is no row {row}", self.label);
+                reader.report(value.span(), message, format!("rows count from 0: the last is {}", count - 1));
+                return None;
+            }
+            self.rows = Some(row..row + 1);
+            self.shape = inner.to_vec();
+        }
+        if let Some(value) = table.get("reshape") {
+            let shape = integers(reader, "reshape", value, 1)?;
+            if shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n)) != Some(len(&self.shape)) {
+                let (own, shape) = (shape_words(&self.shape), shape_words(&shape));
+                let message = format!("{} is {own}, which cannot have the shape {shape}", self.label);
+                reader.report(value.span(), message, format!("the sizes must have the product {}", len(&self.shape)));
+                return None;
+            }
+            self.shape = shape;
+        }
+        let Some(value) = table.get("permute") else { return Some((self, None)) };
+        let axes = integers(reader, "permute", value, 0)?;
+        let mut sorted = axes.clone();
+        sorted.sort_unstable();
+        if sorted != (0..self.shape.len()).collect::<Vec<_>>() {
+            let message = format!("{} is {}, and permute does not have each of its axes once", self.label, shape_words(&self.shape));
+            let example: Vec<String> = (0..self.shape.len()).rev().map(|axis| axis.to_string()).collect();
+            let help = format!(
+                "write its {} axes, counted from 0, in the order that you want: permute = [{}]",
+                self.shape.len(),
+                example.join(", ")
+            );
+            reader.report(value.span(), message, help);
+            return None;
+        }
+        Some((self, Some(axes)))
     }
 
     /// Returns the tensor's shape.
     pub fn shape(&self) -> &[usize] {
-        self.layout.shape()
+        &self.shape
+    }
+
+    /// Returns the tensor with another shape that has the same number of entries.
+    pub fn with_shape(self, shape: Vec<usize>) -> Self {
+        debug_assert_eq!(len(&shape), len(&self.shape));
+        Self { shape, ..self }
+    }
+
+    /// Returns some rows of the first axis, each with a shape of its own. `None` if the file has fewer rows, or the tensor is a row already.
+    pub fn rows(&self, rows: Range<usize>) -> Option<Self> {
+        let (count, inner) = self.shape.split_first()?;
+        let is_whole = self.rows.is_none() && self.shape == self.layout.shape();
+        let shape = [&[rows.len()], inner].concat();
+        (is_whole && rows.end <= *count).then(|| Self { rows: Some(rows), shape, ..self.clone() })
     }
 
     /// Reads the numbers in row-major order. The caller must have claimed their memory. The first pass over the file returns zeros if there are too many
@@ -89,9 +166,21 @@ impl StoredTensor {
         if reader.defer(len(self.shape())) {
             return Ok(vec![0.0; len(self.shape())]);
         }
-        let numbers = self.archive.bytes(self.index).and_then(|bytes| self.layout.numbers(&bytes));
+        let numbers = self.archive.bytes(self.index).and_then(|bytes| match &self.rows {
+            Some(rows) => self.layout.row_numbers(&bytes, rows.clone()),
+            None => self.layout.numbers(&bytes),
+        });
         numbers.map_err(|error| report_unreadable(reader, &self.span, &self.label, &error))
     }
+}
+
+/// Reads an array of integers that are at least `min`; `None` after an error.
+fn integers(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, min: usize) -> Option<Vec<usize>> {
+    let DeValue::Array(items) = value.get_ref() else {
+        reader.wrong_type(key, value, "an array of integers", &format!("write it as {key} = [0, 1]"));
+        return None;
+    };
+    items.iter().map(|item| reader.size(&format!("an entry of {key}"), item, min).ok()).collect()
 }
 
 fn report_unreadable(reader: &mut ScenarioReader, span: &Span, label: &str, error: &WeightsError) -> Reported {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value};
 
-use super::Scenario;
+use super::axes::{self, FileLayout, IMAGE_LAYOUT, LAYOUT, WEIGHT_LAYOUT};
 use super::edit::ChangedTensor;
+use super::{Scenario, stacked};
 use crate::network::{Id, Role};
-use crate::tensor::{Tensor, flat};
+use crate::tensor::{Tensor, flat, from_flat};
 
 /// The changed text of a scenario.
 #[derive(Debug)]
@@ -29,19 +30,40 @@ pub struct WrittenScenario {
 pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bool) -> Result<WrittenScenario, String> {
     let mut document: DocumentMut = scenario.text.parse().map_err(|_| "the text of the scenario cannot be parsed".to_owned())?;
     let mut files = Vec::new();
+    let mut new_file = |item: &mut Item, name: &str, tensor: Arc<Tensor>| {
+        let key = name.replace(':', "-");
+        let file = free_name(&format!("{stem}-{key}"), is_taken);
+        let mut table = InlineTable::new();
+        table.insert("file", file.as_str().into());
+        table.insert("key", key.as_str().into());
+        replace(item, Value::InlineTable(table));
+        files.push((file, key, tensor));
+    };
+    // true if a tensor of `[samples]` has changed that is not in the text
+    let mut has_changed_stack = false;
+    let has_stack = document.contains_key("samples");
     for changed in &scenario.changed {
         let name = changed_name(scenario, changed);
-        let item = find(&mut document, scenario, changed.sample, changed.id).ok_or_else(|| format!("{name} has no place in the text"))?;
-        if is_made_elsewhere(item) {
-            let key = name.replace(':', "-");
-            let file = free_name(&format!("{stem}-{key}"), is_taken);
-            let mut table = InlineTable::new();
-            table.insert("file", file.as_str().into());
-            table.insert("key", key.as_str().into());
-            replace(item, Value::InlineTable(table));
-            files.push((file, key, Arc::clone(&changed.tensor)));
-        } else {
-            set_numbers(item, &changed.tensor);
+        let axes = written_axes(&document, scenario, changed.id);
+        let no_place = || format!("{name} has no place in the text");
+        let item = find(&mut document, scenario, changed.sample, changed.id).ok_or_else(no_place)?;
+        match changed.sample {
+            _ if !is_made_elsewhere(item) => set_numbers(item, &changed.tensor, axes),
+            Some(_) if has_stack => has_changed_stack = true,
+            _ => new_file(item, &name, in_file(&changed.tensor, axes)),
+        }
+    }
+    if has_changed_stack {
+        for (key, role) in [("input", Role::Input { learns: false }), ("target", Role::Target)] {
+            let Some(id) = scenario.network.with_role(role).next() else { continue };
+            let axes = written_axes(&document, scenario, id);
+            let Some(table) = document.get_mut("samples").and_then(Item::as_table_like_mut) else { continue };
+            if let (Some(item), Some(tensor)) = (table.get_mut(key), stack(scenario, id, axes)) {
+                new_file(item, key, tensor);
+            }
+            if role == Role::Target {
+                table.remove(stacked::ROWS); // the new files have the rows of the scenario alone
+            }
         }
     }
     if let Some(train) = &scenario.train
@@ -51,6 +73,39 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
         set_number(value, train.sgd.learning_rate);
     }
     Ok(WrittenScenario { text: document.to_string(), files })
+}
+
+/// Returns the order in which the text writes the axes of a tensor; `None` if it is PyTorch's.
+fn written_axes(document: &DocumentMut, scenario: &Scenario, id: Id) -> Option<&'static [usize]> {
+    let info = scenario.network.tensor(id);
+    let word = |key: &str| document.get(key).and_then(Item::as_str);
+    let layout = FileLayout::new(word(LAYOUT), word(IMAGE_LAYOUT));
+    let table = info.layer.and_then(|layer| table_of(document.get("layer")?, layer));
+    let layer_word = |key: &str| table.and_then(|table| table.get(key)?.as_str());
+    let kind = layer_word("type").unwrap_or_default();
+    let order = match axes::weight_orders(kind) {
+        Some(_) if info.suffix == "weight" => layout.weight(kind, layer_word(WEIGHT_LAYOUT)),
+        _ if info.shape.len() == 3 => layout.image(),
+        _ => None,
+    };
+    order.map(|order| order.axes)
+}
+
+/// Returns a tensor with its axes in the order of the file.
+fn in_file(tensor: &Arc<Tensor>, axes: Option<&[usize]>) -> Arc<Tensor> {
+    let Some(axes) = axes.filter(|axes| axes.len() == tensor.ndim()) else { return Arc::clone(tensor) };
+    let inverse = axes::inverse(axes);
+    let data = axes::permuted(flat(tensor).to_vec(), tensor.shape(), &inverse);
+    Arc::new(from_flat(&axes::shape(tensor.shape(), &inverse), data))
+}
+
+/// Returns the inputs or the targets of all samples as one tensor, whose first axis counts the samples.
+fn stack(scenario: &Scenario, id: Id, axes: Option<&[usize]>) -> Option<Arc<Tensor>> {
+    let of_sample = |sample: usize| scenario.sample_tensors(sample).into_iter().find(|(other, _)| *other == id);
+    let tensors: Vec<Arc<Tensor>> =
+        (0..scenario.samples.len()).map(|sample| Some(in_file(&of_sample(sample)?.1, axes))).collect::<Option<_>>()?;
+    let shape = [&[tensors.len()], tensors.first()?.shape()].concat();
+    Some(Arc::new(from_flat(&shape, tensors.iter().flat_map(|tensor| flat(tensor)).copied().collect())))
 }
 
 /// Returns whether a scenario reads tensors from files. Their paths in its text begin in its folder.
@@ -93,6 +148,9 @@ fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<u
         };
     };
     let key = if info.role == Role::Target { "target" } else { "input" };
+    if document.get("samples").is_some_and(|table| table.get(key).is_some()) {
+        return stacked_item(document.get_mut("samples")?, key, sample);
+    }
     let has_samples = document.get("sample").is_some();
     let has_key = match document.get_mut("sample") {
         Some(samples) => table_number(samples, sample)?.contains_key(key),
@@ -106,6 +164,15 @@ fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<u
     }
 }
 
+/// Returns table `number`, from 0, of an array of tables, to be read.
+fn table_of(item: &Item, number: usize) -> Option<&dyn TableLike> {
+    match item {
+        Item::ArrayOfTables(tables) => tables.get(number).map(|table| table as &dyn TableLike),
+        Item::Value(Value::Array(array)) => array.get(number)?.as_inline_table().map(|table| table as &dyn TableLike),
+        _ => None,
+    }
+}
+
 /// Returns table `number`, from 0, of an array of tables: `[[layer]]`, or `layer = [{ … }]`.
 fn table_number(item: &mut Item, number: usize) -> Option<&mut dyn TableLike> {
     match item {
@@ -113,6 +180,14 @@ fn table_number(item: &mut Item, number: usize) -> Option<&mut dyn TableLike> {
         Item::Value(Value::Array(array)) => array.get_mut(number)?.as_inline_table_mut().map(|table| table as &mut dyn TableLike),
         _ => None,
     }
+}
+
+/// Returns the value of a sample in the table `[samples]`: its row if the rows are in the text, otherwise the tensor with all rows.
+fn stacked_item<'a>(samples: &'a mut Item, key: &str, sample: usize) -> Option<&'a mut Item> {
+    let first = samples.get(stacked::ROWS).and_then(|rows| rows.get(0)?.as_integer());
+    let row = usize::try_from(first.unwrap_or(0)).ok()?.checked_add(sample)?;
+    let item = samples.get_mut(key)?;
+    if is_made_elsewhere(item) { Some(item) } else { item.get_mut(row) }
 }
 
 /// Returns whether a tensor's numbers are not in the text: it is a table such as `{ init = … }` or `{ file = … }`.
@@ -133,9 +208,12 @@ fn replace_value(old: &mut Value, mut value: Value) {
     *old = value;
 }
 
-/// Writes the numbers of a tensor into a value that has numbers.
-fn set_numbers(item: &mut Item, tensor: &Tensor) {
+/// Writes the numbers of a tensor into a value that has numbers. `axes` is the order in which the text writes its axes; `None` for PyTorch's.
+fn set_numbers(item: &mut Item, tensor: &Arc<Tensor>, axes: Option<&[usize]>) {
     let Some(value) = item.as_value_mut() else { return };
+    // a flat vector has the numbers in PyTorch's order
+    let is_nested = value.as_array().and_then(|array| array.get(0)).is_none_or(Value::is_array);
+    let tensor = &*in_file(tensor, axes.filter(|_| is_nested));
     let mut leaves = Vec::new();
     collect_leaves(value, &mut leaves);
     // missing leading dimensions have the size 1, so the numbers of text and tensor have the same order
@@ -270,5 +348,52 @@ mod tests {
         );
         let [(name, _, tensor)] = written.files.as_slice() else { panic!("one file") };
         assert_eq!((name.as_str(), tensor.shape(), flat(tensor)[0]), ("t-fc1.weight-2.npz", &[3, 6][..], 2.0));
+    }
+
+    #[test]
+    fn numbers_are_written_in_the_order_of_the_file() {
+        let text = "title = \"t\"\nlayout = \"keras\"\ninput = [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]\ntarget = 0\nloss = \"cross_entropy_with_logits\"\n\
+                    [[layer]]\ntype = \"flatten\"\n[[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10], [11, 12], [13, 14], \
+                    [15, 16]]\n[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"arange\" }\nweight_layout = \"in_out\"\n";
+        let text = &text.replace("\"arange\"", "\"arange\", start = 1, step = 1");
+        let old = scenario(text);
+        let id = |name: &str| old.network.find(name).unwrap();
+        // entry [1,0,1] of the image, channel 1 of the first row and second column, is 4; entry [1,2] of the weight is 6; fc2.weight[0,1] is 3
+        let input = GivenNumber::Sample { sample: 0, tensor: id("input"), at: 5 };
+        let (first, second) =
+            (GivenNumber::Shared { tensor: id("fc1.weight"), at: 10 }, GivenNumber::Shared { tensor: id("fc2.weight"), at: 1 });
+        assert_eq!([input, first, second].map(|number| old.number(number)), [4.0, 6.0, 3.0]);
+        let new = old.with_numbers(&[(input, 40.0), (first, 60.0), (second, 30.0)]).unwrap();
+        let written = write_back(&new, "t", &|_| false).unwrap();
+        let expected = text
+            .replace("[3, 4]], [[5", "[3, 40]], [[5")
+            .replace("[5, 6], [7, 8], [9", "[5, 60], [7, 8], [9")
+            .replace("{ init = \"arange\", start = 1, step = 1 }", "{ file = \"t-fc2.weight.npz\", key = \"fc2.weight\" }");
+        assert_eq!(written.text, expected);
+        let [(_, _, tensor)] = written.files.as_slice() else { panic!("one file") };
+        assert_eq!(flat(tensor), [1.0, 2.0, 30.0, 4.0]);
+    }
+
+    #[test]
+    fn a_sample_of_many_is_written_where_it_is() {
+        let text = "title = \"t\"\nloss = \"squared_error\"\n[samples]\ninput = [[1, 2], [3, 4], [5, 6]]\ntarget = [0, 1, 1]\nrows = [1, 3]\n\
+                    [[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4]]\n";
+        let old = scenario(text);
+        let input = |at| GivenNumber::Sample { sample: 1, tensor: old.network.find("input").unwrap(), at };
+        assert_eq!(old.number(input(1)), 6.0);
+        let new = old.with_numbers(&[(input(1), 60.0)]).unwrap();
+        assert_eq!(write_back(&new, "t", &|_| false).unwrap().text, text.replace("6]]", "60]]"));
+        // the rows of an init are not in the text: both tensors get files with the rows of the scenario
+        let text = &text.replace("[[1, 2], [3, 4], [5, 6]]", "{ init = \"arange\", start = 1, step = 1, shape = [3, 2] }");
+        let old = scenario(text);
+        let new = old.with_numbers(&[(input(1), 60.0)]).unwrap();
+        let written = write_back(&new, "t", &|_| false).unwrap();
+        assert!(
+            !written.text.contains("rows") && written.text.contains("input = { file = \"t-input.npz\", key = \"input\" }"),
+            "{}",
+            written.text
+        );
+        let tensors: Vec<(&[usize], &[f64])> = written.files.iter().map(|(_, _, tensor)| (tensor.shape(), flat(tensor))).collect();
+        assert_eq!(tensors, [(&[2, 2][..], &[3.0, 4.0, 5.0, 60.0][..]), (&[2, 2], &[0.0, 1.0, 0.0, 1.0])]);
     }
 }

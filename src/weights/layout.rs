@@ -1,5 +1,7 @@
 //! The layout of a tensor in a file: its shape, number type, byte order, and row-major or column-major order.
 
+use std::ops::Range;
+
 use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 
 use super::WeightsError;
@@ -104,6 +106,29 @@ impl TensorLayout {
         // `f()` means column-major order; `iter` then yields the entries in row-major order
         let tensor = ArrayD::from_shape_vec(IxDyn(&self.shape).f(), data).expect("as many entries as the shape has");
         tensor.iter().copied().collect()
+    }
+
+    /// Converts the bytes of some rows of the first axis to numbers in row-major order. `bytes` has the whole tensor.
+    ///
+    /// # Errors
+    /// If a number of these rows is not finite, or is an integer that f64 cannot hold.
+    ///
+    /// # Panics
+    /// If the number of bytes is not [`Self::size`], or there are fewer rows.
+    pub fn row_numbers(&self, bytes: &[u8], rows: Range<usize>) -> Result<Vec<f64>, WeightsError> {
+        assert_eq!(bytes.len(), self.size(), "as many bytes as the layout has");
+        let count = self.shape[0];
+        let row = self.size() / count;
+        let shape = [&[rows.len()], &self.shape[1..]].concat();
+        let layout = Self { shape, ..self.clone() };
+        if !self.fortran || self.shape.len() < 2 {
+            return layout.numbers(&bytes[rows.start * row..rows.end * row]).map_err(|error| error.of_rows(&rows));
+        }
+        // in column-major order the rows are the first numbers of each column
+        let size = self.dtype.size();
+        let columns = bytes.chunks_exact(count * size);
+        let bytes: Vec<u8> = columns.flat_map(|column| column[rows.start * size..rows.end * size].iter().copied()).collect();
+        layout.numbers(&bytes).map_err(|error| error.of_rows(&rows))
     }
 
     /// Returns the index of the number at this position among the tensor's numbers in the file.

@@ -43,7 +43,7 @@ fn the_scenario_and_the_error_of_the_readme_are_real() {
 fn the_page_on_scenarios_is_complete() {
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scenarios.md")).expect("the page");
     let examples: Vec<&str> = page.split("```toml\n").skip(1).map(|after| after.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 4);
     for example in examples {
         let run = with_input(&["check", "-"], example.as_bytes());
         assert_eq!(run.status, 0, "{}{}", run.out, run.err);

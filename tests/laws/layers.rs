@@ -439,6 +439,9 @@ fn instance_norm2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize
 #[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 fn flatten(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("flatten");
+    if shape.len() == 3 && writer.tape.pick(3) == 0 {
+        writer.line("order", "\"hwc\"");
+    }
     writer.last = None;
     Some(vec![shape.iter().product()])
 }

@@ -1,4 +1,4 @@
-//! The notes overlay: the scenario's title, the text of the key `notes` in its file, and its source.
+//! The notes overlay: the scenario's title, the text of the key `notes` in its file, the tensors that the file has in another order of axes, and its source.
 
 use ratatui::text::{Line, Text};
 
@@ -17,6 +17,10 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     text.push_line("");
     for line in scenario.notes.iter().flat_map(|notes| notes.trim().lines()) {
         text.extend(wrap(&with_minus_signs(line), inside).into_iter().map(Line::from));
+    }
+    if let Some(axes) = &scenario.axes {
+        text.push_line("");
+        text.extend(styled(axes, StyleRole::Plain));
     }
     if let Some(source) = &scenario.source {
         text.push_line("");

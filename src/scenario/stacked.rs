@@ -1,0 +1,135 @@
+//! Reads the table `[samples]`: many samples in one tensor each for the inputs and the targets. The first axis counts the samples, as in the arrays of a data
+//! set: `input = { file = "mnist.npz", key = "x_test" }` of 10000 x 28 x 28 are 10000 images.
+
+use std::ops::Range;
+
+use toml::de::DeValue;
+
+use super::reader::{ScenarioReader, Span, TomlTable};
+use super::tensor::{TensorSource, read_tensor};
+use crate::op::layer::{Fan, Reported};
+use crate::tensor::{flat, len};
+
+/// The keys of `[samples]`.
+pub(super) const KEYS: &[&str] = &["input", "target", ROWS];
+/// The key of the samples that are read: the first, and the one after the last.
+pub(super) const ROWS: &str = "rows";
+
+/// The inputs or the targets of `[samples]`.
+#[derive(Debug)]
+pub(super) struct Stack {
+    /// The position of the tensor in the file.
+    pub span: Span,
+    /// The shape of one sample.
+    pub shape: Vec<usize>,
+    /// The numbers of all samples, one after the other.
+    data: Vec<f64>,
+}
+
+impl Stack {
+    /// Returns the numbers of a sample, counted from 0.
+    pub fn row<'t, 'i>(&self, sample: usize) -> TensorSource<'t, 'i> {
+        let size = len(&self.shape);
+        TensorSource::Inline { shape: self.shape.clone(), data: self.data[sample * size..][..size].to_vec() }
+    }
+}
+
+/// The table `[samples]`.
+#[derive(Debug)]
+pub(super) struct StackedSamples {
+    /// The inputs, and the targets; `None` for a missing key.
+    pub input: Option<Result<Stack, Reported>>,
+    pub target: Option<Result<Stack, Reported>>,
+    /// The rows that are read. If their number is not certain, they are those of one sample.
+    pub rows: Range<usize>,
+    /// `true` if the number of samples is certain.
+    pub is_complete: bool,
+}
+
+/// Reads the table `[samples]`.
+pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> StackedSamples {
+    let faults_before = reader.faults.len();
+    let wanted = rows(reader, table);
+    let input = stack(reader, table, "input", wanted.as_ref());
+    // rows that the inputs do not have are not reported again for the targets
+    let wanted = wanted.filter(|_| !matches!(input, Some(Err(Reported))));
+    let target = stack(reader, table, "target", wanted.as_ref());
+    let counts = [&input, &target].map(|stack| stack.as_ref().and_then(|stack| stack.as_ref().ok()).map(|(_, count)| *count));
+    if let ([Some(inputs), Some(targets)], None, Some(value)) = (counts, &wanted, table.get("target"))
+        && inputs != targets
+    {
+        let help = "both have a first axis that counts the samples; rows = [0, 10] takes the first ten of both";
+        reader.report(value.span(), format!("there are {inputs} inputs, but {targets} targets"), help);
+    }
+    let is_complete = reader.faults.len() == faults_before && counts.iter().any(Option::is_some);
+    let count = counts.into_iter().flatten().min().filter(|_| is_complete).unwrap_or(1);
+    let first = wanted.map_or(0, |rows| rows.start);
+    let stack_of = |stack: Option<Result<(Stack, usize), Reported>>| {
+        // after an error, not all stacks have the same number of samples
+        stack.map(|stack| stack.and_then(|(stack, _)| if is_complete { Ok(stack) } else { Err(Reported) }))
+    };
+    StackedSamples { input: stack_of(input), target: stack_of(target), rows: first..first + count, is_complete }
+}
+
+/// Reads the key `rows`; `None` if it is missing or faulty.
+fn rows(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<Range<usize>> {
+    let value = table.get(ROWS)?;
+    let help = "write rows = [0, 10] for the first ten samples: the first, counted from 0, and the one after the last";
+    let DeValue::Array(items) = value.get_ref() else {
+        reader.wrong_type(ROWS, value, "two integers, [first, end]", help);
+        return None;
+    };
+    let [first, end] = &items[..] else {
+        reader.report(value.span(), format!("rows has {} entries, not 2", items.len()), help);
+        return None;
+    };
+    let (first, end) = (reader.size("the first of rows", first, 0).ok()?, reader.size("the end of rows", end, 1).ok()?);
+    if first >= end {
+        reader.report(value.span(), format!("rows from {first} to {end} are no rows: the end is excluded"), help);
+        return None;
+    }
+    Some(first..end)
+}
+
+/// Reads the inputs or the targets, with the number of samples; `None` if the key is missing.
+fn stack(
+    reader: &mut ScenarioReader,
+    table: &TomlTable<'_>,
+    key: &str,
+    wanted: Option<&Range<usize>>,
+) -> Option<Result<(Stack, usize), Reported>> {
+    let value = table.get(key)?;
+    let span = value.span();
+    let label = format!("{key} of [samples]");
+    let mut read = || {
+        let source = read_tensor(reader, &label, value)?;
+        let Some(shape) = source.shape().map(<[usize]>::to_vec) else {
+            let help = "add its shape, whose first size is the number of samples, such as shape = [10, 1, 4, 4]";
+            return Err(reader.report(span.clone(), format!("the shape of {label} is not known"), help));
+        };
+        let Some((&all, inner)) = shape.split_first() else {
+            let help = "its first axis counts the samples; a single sample is written as input = … and target = … at the top of the file";
+            return Err(reader.report(span.clone(), format!("{label} is a single number"), help));
+        };
+        let rows = wanted.cloned().unwrap_or(0..all);
+        if rows.end > all {
+            let at = table.get(ROWS).map_or(span.clone(), toml::Spanned::span);
+            return Err(reader.report(at, format!("rows end at {}, but {label} has {all} rows", rows.end), "rows count from 0"));
+        }
+        // only a file can be read in part
+        let stored = match &source {
+            TensorSource::File(stored) => stored.rows(rows.clone()),
+            _ => None,
+        };
+        let is_part = stored.is_some();
+        let source = stored.map_or(source, TensorSource::File);
+        let read_shape = if is_part { [&[rows.len()], inner].concat() } else { shape.clone() };
+        // in the layers' shapes the samples are claimed once more: here, their numbers are copied from the stack
+        reader.claim_for_sample(&span, &read_shape)?;
+        let numbers = source.fill(reader, &label, &read_shape, Fan::of(&read_shape))?;
+        let skipped = if is_part { 0 } else { rows.start * len(inner) };
+        let data = flat(&numbers)[skipped..][..rows.len() * len(inner)].to_vec();
+        Ok((Stack { span: span.clone(), shape: inner.to_vec(), data }, rows.len()))
+    };
+    Some(read())
+}

@@ -1,0 +1,153 @@
+"""Writes tests/valid/layout-*.toml and their numbers in tests/valid/weights/layouts.npz: pip install torch numpy, then python tests/layouts.py.
+
+Each network is computed twice from its definition in Keras' order of axes: with einsum over windows of the image, and with PyTorch's layers. If both agree, the
+gradients become the expected numbers of the scenario.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+VALID = Path(__file__).parent / "valid"
+torch.set_default_dtype(torch.float64)
+rng = np.random.default_rng(19)
+arrays = {}
+
+
+def make(name, *shape):
+    """Draws an array, keeps it for the file, and returns it as a tensor with a gradient."""
+    arrays[name] = rng.normal(size=shape).round(3)
+    return torch.tensor(arrays[name], requires_grad=True)
+
+
+def expect(at, value):
+    return f"\n[[expect]]\nat = \"{at}\"\nvalue = {np.asarray(value.detach()).tolist()}\ntolerance = 1e-10\nsource = \"PyTorch {torch.__version__}\"\n"
+
+
+def conv_hwio(image, kernel):
+    """Keras' Conv2D with padding "valid": image h x w x in, kernel height x width x in x out."""
+    rows, columns, _, _ = kernel.shape
+    windows = image.unfold(0, rows, 1).unfold(1, columns, 1)  # y x x x in x i x j
+    return torch.einsum("yxcij,ijco->yxo", windows, kernel)
+
+
+def conv_transpose_hwoi(image, kernel, stride):
+    """Keras' Conv2DTranspose: each pixel lays the kernel, height x width x out x in, on the output."""
+    (height, width, _), (rows, columns, out, _) = image.shape, kernel.shape
+    result = torch.zeros((height - 1) * stride + rows, (width - 1) * stride + columns, out)
+    for y in range(height):
+        for x in range(width):
+            laid = torch.einsum("ijoc,c->ijo", kernel, image[y, x])
+            result = result + F.pad(laid, (0, 0, x * stride, (width - 1 - x) * stride, y * stride, (height - 1 - y) * stride))
+    return result
+
+
+def file(key, more=""):
+    return f'{{ file = "weights/layouts.npz", key = "{key}"{more} }}'
+
+
+def keras():
+    image, conv, bias = make("image", 1, 5, 5, 2), make("conv", 3, 2, 2, 3), make("conv_bias", 1, 3)
+    dense, dense_bias = make("dense", 36, 4), make("dense_bias", 4, 1)
+    a = torch.relu(conv_hwio(image[0], conv) + bias[0])
+    z = a.reshape(-1) @ dense + dense_bias[:, 0]
+    twin = F.relu(F.conv2d(image.permute(0, 3, 1, 2), conv.permute(3, 2, 0, 1), bias[0]))
+    assert torch.allclose(twin[0].permute(1, 2, 0).reshape(-1) @ dense + dense_bias[:, 0], z, atol=1e-12)
+    loss = F.cross_entropy(z[None], torch.tensor([2]))
+    loss.backward()
+    arrays["label"] = np.array([2])
+    return f"""title = "A small network in Keras' order of axes"
+layout = "keras"
+loss = "cross_entropy_with_logits"
+input = {file("image")}
+target = {file("label")}
+
+[[layer]]
+type = "conv2d"
+weight = {file("conv")}
+bias = {file("conv_bias")}
+activation = "relu"
+
+[[layer]]
+type = "flatten"
+
+[[layer]]
+type = "linear"
+weight = {file("dense")}
+bias = {file("dense_bias")}
+""" + expect("loss", loss) + expect("grad.conv1.weight", conv.grad.permute(3, 2, 0, 1)) + expect("grad.conv1.bias", bias.grad[0]) \
+        + expect("flat1.a", a.reshape(-1)) + expect("grad.fc1.weight", dense.grad.T) + expect("conv1.a", a.permute(2, 0, 1))
+
+
+def transposed():
+    image, kernel, target = make("small", 2, 3, 2), make("kernel", 3, 2, 2, 2), make("picture", 5, 6, 2)
+    y = conv_transpose_hwoi(image, kernel, 2)
+    twin = F.conv_transpose2d(image.permute(2, 0, 1)[None], kernel.permute(3, 2, 0, 1), stride=2)[0].permute(1, 2, 0)
+    assert torch.allclose(twin, y, atol=1e-12)
+    loss = ((y - target) ** 2).mean()
+    loss.backward()
+    return f"""title = "A transposed convolution whose weight and images have their channels last"
+image_layout = "hwc"
+loss = {{ type = "squared_error", reduction = "mean" }}
+input = {file("small")}
+target = {file("picture")}
+
+[[layer]]
+type = "conv_transpose2d"
+weight = {file("kernel")}
+weight_layout = "hwoi"
+stride = 2
+""" + expect("loss", loss) + expect("grad.convt1.weight", kernel.grad.permute(3, 2, 0, 1)) + expect("convt1.a", y.permute(2, 0, 1))
+
+
+def samples():
+    data, weight = make("data", 6, 2, 3), make("columns", 6, 4)
+    labels = rng.integers(0, 4, size=(6, 1))
+    arrays["labels"] = labels
+    loss = torch.stack([F.cross_entropy((data[row].reshape(-1) @ weight)[None], torch.tensor(labels[row])) for row in range(2, 5)]).mean()
+    loss.backward()
+    return f"""title = "Three of six samples of a file"
+loss = "cross_entropy_with_logits"
+
+[samples]
+input = {file("data")}
+target = {file("labels")}
+rows = [2, 5]
+
+[[layer]]
+type = "flatten"
+
+[[layer]]
+type = "linear"
+weight = {file("columns")}
+weight_layout = "in_out"
+
+[train]
+learning_rate = 0.1
+iterations = 1
+""" + expect("reduce:loss", loss) + expect("reduce:grad.fc1.weight", weight.grad.T) + expect("2:flat1.a", data[3].reshape(-1))
+
+
+def arranged():
+    stack, pixels = make("stack", 3, 12), make("pixels", 3, 16)
+    weight = stack[2].reshape(2, 2, 1, 3).permute(3, 2, 0, 1)
+    image = pixels[1].reshape(4, 4)
+    y = F.conv2d(image[None, None], weight)[0]
+    loss = (y ** 2).sum() / 2
+    loss.backward()
+    return f"""title = "Tensors that are one row of a file, with another shape and another order of axes"
+loss = "squared_error"
+input = {file("pixels", ", index = 1, reshape = [4, 4]")}
+target = {{ init = "zeros" }}
+
+[[layer]]
+type = "conv2d"
+weight = {file("stack", ", index = 2, reshape = [2, 2, 1, 3], permute = [3, 2, 0, 1]")}
+""" + expect("loss", loss) + expect("grad.conv1.weight", stack.grad[2].reshape(2, 2, 1, 3).permute(3, 2, 0, 1)) + expect("conv1.a", y)
+
+
+for name, network in {"keras": keras, "transposed": transposed, "samples": samples, "arranged": arranged}.items():
+    (VALID / f"layout-{name}.toml").write_text(network())
+np.savez(VALID / "weights" / "layouts.npz", **arrays)
