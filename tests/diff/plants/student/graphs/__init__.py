@@ -11,6 +11,7 @@ class Graph:
 
     def __init__(self, name, seed, inputs, constants, nodes, student, scale):
         rng = np.random.default_rng(seed)
+        self.seed, self.spec = seed, (inputs, constants, nodes, student, scale)
         self.name, self.title, self.student = name, name.replace("-", " "), student
         self.nodes = nodes.strip("\n")
         self.inputs = {k: self.numbers(v, rng, scale) for k, v in inputs.items()}
