@@ -35,45 +35,57 @@ class Writer:
     def __init__(self):
         self.manifest, self.count = [], collections.Counter()
 
-    def add(self, stem, subject, form, run, mistakes):
-        """A case with one mistake, with two, or with numbers that no mistake explains."""
+    def add(self, stem, subject, words, run, mistakes):
+        """A case: one mistake, two, or numbers that no mistake explains. `words` are the form, and `float32` and `npz` where they hold."""
+        form, *words = words.split()
+        float32 = "float32" in words
         self.count[stem] += 1
         name = f"{stem}-{self.count[stem]}"
-        wrong = subject.wrong(form, run)
+        wrong = subject.wrong(form, run, float32)
         if not wrong:
             sys.exit(f"{name}: nothing is wrong")
-        path = HERE / "mine" / f"{name}.json"
+        tensors = {file: np.asarray(v) for file, v in subject.given(form, run).values()}
+        path = HERE / "mine" / f"{name}.{'npz' if 'npz' in words else 'json'}"
         path.parent.mkdir(exist_ok=True)
-        tensors = {file: short(np.asarray(v).tolist()) for file, v in subject.given(form, run).values()}
-        path.write_text(json.dumps(tensors, separators=(",", ":")) + "\n")
-        kind = ("none", "one", "two")[min(len({(m["id"], m["how"]) for m in mistakes}), 2)] if stem != "two" else "two"
-        self.manifest.append({"name": name, "kind": kind, "scenario": f"scenarios/{subject.name}.toml", "mine": f"mine/{name}.json", "form": form, "planted": mistakes,
-                              "first": wrong[0], "wrong": wrong, "same": self.same(subject, form, run, mistakes) if kind == "one" else []})
+        if "npz" in words:
+            np.savez(path, **tensors)
+        else:
+            numbers = {file: v.tolist() if float32 else short(v.tolist()) for file, v in tensors.items()}
+            path.write_text(json.dumps(numbers, separators=(",", ":")) + "\n")
+        kind = "two" if stem == "two" else "one" if mistakes else "none"
+        self.manifest.append({"name": name, "kind": kind, "scenario": f"scenarios/{subject.name}.toml", "mine": f"mine/{path.name}", "form": form, "type": "float32" if float32 else "float64", "planted": mistakes,
+                              "first": wrong[0], "wrong": wrong, "same": self.same(subject, form, run, mistakes, 1e-4 if float32 else 1e-7) if kind == "one" else []})
 
-    def same(self, subject, form, run, mistakes):
+    def same(self, subject, form, run, mistakes, tolerance):
         ids = {m["id"] for m in mistakes}
         planted_id = next(iter(ids))
-        found = subject.same_numbers(form, run, ids)
+        found = subject.same_numbers(form, run, ids, tolerance)
         mine, right = ({k: v for k, (_, v) in subject.given(form, r).items()} for r in (run, subject.right))
-        for kind in same.multiples(mine, right):
+        for kind in same.multiples(mine, right, tolerance):
             found.setdefault(kind, [])
         rows = [{"id": k, "at": at, "why": same.why(planted_id, k)} for k, at in found.items() if k not in ids]
         known = {row["id"] for row in rows}
         return rows + [{"id": k, "at": at, "why": why} for k, at, why in same.in_graph(planted_id, subject.name) if k not in known]
 
 
+def plant(table, subjects, writer):
+    for kind, name, mistakes, form in cases.rows(table):
+        run = subjects[name].run(mistakes, np.float32 if "float32" in form else float)
+        writer.add(kind, subjects[name], form, run, planted(mistakes))
+
+
 def main():
     if len(sys.argv) > 1:
         Gradstep.program = sys.argv[1]
-    for path in HERE.glob("mine/*.json"):
+    for path in HERE.glob("mine/*"):
         path.unlink()
     subjects = {name: Layered(net, HERE) for name, net in nets.every().items()}
     subjects |= {name: OfTensors(graph, HERE) for name, graph in graphs.every().items()}
     writer = Writer()
-    for kind, name, mistakes, form in cases.rows():
-        writer.add(kind, subjects[name], form, subjects[name].run(mistakes), planted(mistakes))
+    plant(cases.ROWS, subjects, writer)
     for kind, name, switch, at, form in graph_cases.rows():
         writer.add(kind, subjects[name], form, subjects[name].run([switch]), planted([(switch, None)], at))
+    plant(cases.FILES, subjects, writer)
     for name, mistakes, form in others.two():
         subject = subjects[name]
         layered = isinstance(subject, Layered)

@@ -25,7 +25,7 @@ class Net:
         inputs = [self.numbers(shape, 1.0) for _ in range(samples)]
         counts = {}
         student = Student.__new__(Student)
-        student.net, student.mistakes, student.params = self, [], self.params
+        student.net, student.mistakes, student.params, student.dtype = self, [], self.params, float
         for layer in spec:
             self.add(dict(layer), counts, student, inputs[0])
         student.layers, student.last = self.layers, self.layers[-1]["name"]

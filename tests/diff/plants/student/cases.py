@@ -3,6 +3,7 @@
 A place is `layer` or `layer:how`, where how is one of several ways to make the mistake; `:how` and "" are the loss or the batch.
 The forms of a file: `parameters`; `all` (also the errors of every tensor; of each sample's own loss if there are several, as `2:conv1.z`); `stack` (those errors as one
 array, of the loss of the batch); `torch` (the parameters as in nn.Sequential, `0.weight`); `own` (dW1, db1, …).
+With `float32` the pass is in single precision, with `npz` np.savez writes the file.
 """
 
 ROWS = """
@@ -185,10 +186,32 @@ wrong-target | cnn-groups | :previous-class | torch
 wrong-target | mlp-leaky | :next-sample | parameters
 """.strip().splitlines()
 
+# Other kinds of files, and single precision
+FILES = """
+kernel-not-flipped | cnn-padded | conv2 | parameters float32
+activation-derivative-missing | mlp-skip | fc3 | all float32 npz
+softmax-derivative-twice | mlp-tanh | | torch float32 npz
+stride-ignored-in-input-gradient | cnn-stride | conv2 | torch float32
+only-last-filter-in-input-gradient | cnn-square-channels | conv3 | parameters float32 npz
+bias-gradient-divided-by-positions | cnn-average | conv2 | all float32
+sum-instead-of-mean | cnn-depthwise | | torch float32 npz
+norm-variance-path-missing | cnn-norm-batch | norm2 | parameters float32
+norm-mean-path-missing | cnn-norm | norm2 | torch float32
+max-pool-mean-of-window | cnn-overlap-padded | pool1 | parameters float32
+weight-transpose-missing | mlp-square | fc2 | own float32
+z-instead-of-a | mlp-binary-logits | fc2 | parameters npz
+dropout-mask-missing | mlp-dropout | drop2 | stack npz
+padding-not-cropped | cnn-stride-three | conv2 | torch npz
+relu-mask-from-gradient | cnn-dilated-stride | conv2 | parameters npz
+unflatten-channels-last | cnn-flat-deep | flat1 | torch float32
+kernel-not-flipped | cnn-square-channels | conv2 | stack
+max-pool-gradient-to-whole-window | cnn-overlap-padded | pool2 | all npz
+""".strip().splitlines()
 
-def rows():
+
+def rows(table):
     """(id, network, [(switch, layer or None)], form)."""
-    for line in ROWS:
+    for line in table:
         kind, net, places, form = (part.strip() for part in line.split("|"))
         mistakes = []
         for place in places.split() or [""]:

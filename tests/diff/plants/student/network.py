@@ -11,8 +11,10 @@ NORMS = ("layer_norm", "group_norm", "instance_norm2d")
 
 
 class Student:
-    def __init__(self, net, mistakes=()):
-        self.net, self.params = net, {k: np.array(v, float) for k, v in net.params.items()}
+    """With float32 the values and errors are rounded after each layer."""
+
+    def __init__(self, net, mistakes=(), dtype=float):
+        self.net, self.dtype, self.params = net, dtype, {k: np.array(v, dtype) for k, v in net.params.items()}
         self.mistakes = list(mistakes)
         self.layers = net.layers
         self.last = self.layers[-1]["name"]
@@ -35,7 +37,7 @@ class Student:
             x = read[0]
             values[name, "x"] = x
             out = self.layer_forward(layer, x, read, wrong, values)
-            values[self.value_of(name)] = out
+            values[self.value_of(name)] = out.astype(self.dtype)
             before = name
         return values
 
@@ -58,7 +60,7 @@ class Student:
                     z = z + bias * (x.size if "bias-in-every-product/forward" in wrong else 1)
             else:
                 z = conv.forward(x, layer, weight, bias, wrong)
-            values[name + ".z"] = z
+            values[name + ".z"] = z = z.astype(self.dtype)
             return maths.activate(layer["activation"], z)
         if kind == "activation":
             return maths.activate(layer["function"], x)
@@ -149,7 +151,7 @@ class Student:
     def run(self):
         """(gradients of the batch by parameter, a list with the errors of each sample by tensor)."""
         samples = self.net.samples
-        passes = [self.forward(np.array(x, float)) for x, _ in samples]
+        passes = [self.forward(np.array(x, self.dtype)) for x, _ in samples]
         targets = [t for _, t in samples]
         if "wrong-target/next-sample" in self.wrong():
             targets = targets[1:] + targets[:1]
@@ -157,7 +159,7 @@ class Student:
         own = [{} for _ in samples]
         for values, target, error in zip(passes, targets, errors):
             name, start = self.output_error(values, target)
-            error[name] = -start if "sign-flipped" in self.wrong() else start
+            error[name] = (-start if "sign-flipped" in self.wrong() else start).astype(self.dtype)
         batch = {}
         for index in reversed(range(len(self.layers))):
             layer = self.layers[index]
@@ -195,7 +197,8 @@ class Student:
         if kind not in WITH_WEIGHTS:
             return {}
         if name + ".z" not in errors:
-            errors[name + ".z"] = maths.activation_backward(layer["activation"], values[name + ".z"], values[name + ".a"], errors[name + ".a"], wrong)
+            dz = maths.activation_backward(layer["activation"], values[name + ".z"], values[name + ".a"], errors[name + ".a"], wrong)
+            errors[name + ".z"] = dz.astype(self.dtype)
         dz, weight = errors[name + ".z"], self.params[name + ".weight"]
         before = self.source(index)
         if "z-instead-of-a" in wrong:
@@ -262,9 +265,8 @@ class Student:
         for source, dx in parts:
             key = self.value_of(source)
             if key in errors:
-                errors[key] = errors[key] + dx
-            else:
-                errors[key] = dx
+                dx = errors[key] + dx
+            errors[key] = dx.astype(self.dtype)
 
     def linear_input_error(self, x, dz, weight, wrong):
         if "weight-transpose-missing" in wrong:
@@ -303,7 +305,7 @@ class Student:
         for switch in wrong:
             if switch.startswith("constant-factor/"):
                 gradient = gradient * float(switch.partition("/")[2])
-        return gradient
+        return gradient.astype(self.dtype)
 
 
 def flatten(x, wrong):

@@ -32,7 +32,7 @@ def why(planted, other):
     return reason
 
 
-def factor(mine, right):
+def factor(mine, right, tolerance):
     """The number c with mine = c · right for every tensor, or None."""
     ratios = []
     for name, numbers in mine.items():
@@ -43,17 +43,17 @@ def factor(mine, right):
         if largest > 1e-13:    # a bias before a norm has the gradient 0, up to rounding
             large = np.abs(b) > 1e-9 * largest
             ratios += list(a[large] / b[large])
-    same = ratios and np.ptp(ratios) < 1e-9 * abs(ratios[0]) and abs(ratios[0] - 1) > 1e-9
+    same = ratios and np.ptp(ratios) < tolerance * abs(ratios[0]) and abs(ratios[0] - 1) > tolerance
     return ratios[0] if same else None
 
 
-def multiples(mine, right):
+def multiples(mine, right, tolerance=1e-9):
     """The ids of a multiple that all tensors share."""
-    c = factor(mine, right)
+    c = factor(mine, right, tolerance)
     if c is None:
         return []
     special = (("factor-two-extra", 2), ("factor-two-missing", 0.5), ("sign-flipped", -1))
-    return ["constant-factor"] + [kind for kind, value in special if abs(c / value - 1) < 1e-9]
+    return ["constant-factor"] + [kind for kind, value in special if abs(c / value - 1) < tolerance]
 
 
 USE = "the term is the gradient through one use of the tensor"

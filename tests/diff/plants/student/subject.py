@@ -60,25 +60,26 @@ class Subject:
         """The place of a tensor; a stack is where the tensor of its first sample is."""
         return self.order.index(name if name in self.order else "1:" + name)
 
-    def wrong(self, form, run):
+    def wrong(self, form, run, float32=False):
         """The names of the wrong tensors, in order."""
+        rounding, zero = (3e-5, 1e-5) if float32 else (1e-7, 1e-12)
         right, mine = self.given(form, self.right), self.given(form, run)
         wrong = []
         for name in right:
             difference = off(mine[name][1], right[name][1])
-            tiny = difference < np.inf and np.abs(np.asarray(mine[name][1]) - right[name][1]).max() < 1e-12
-            if difference > 1e-7 and not tiny:
-                if difference < 1e-4:
+            tiny = np.abs(right[name][1]).max() < 1e-12 and np.abs(mine[name][1]).max() < zero
+            if difference > rounding and not tiny:
+                if difference < 1e-3 * (1 + 9 * float32) / 10:
                     sys.exit(f"{self.name}: the difference of {name} is so small ({difference:.1e}) that it proves little")
                 wrong.append(name)
         return sorted(wrong, key=self.rank)
 
-    def same_numbers(self, form, run, ids):
+    def same_numbers(self, form, run, ids, tolerance):
         """The other mistakes with the same numbers in every tensor of the file: {id: at}."""
         mine, found = self.given(form, run), {}
         for kind, at, other in self.mistakes():
             theirs = self.given(form, other)
-            if kind not in ids and theirs.keys() == mine.keys() and all(off(theirs[k][1], mine[k][1]) < 1e-7 for k in mine):
+            if kind not in ids and theirs.keys() == mine.keys() and all(off(theirs[k][1], mine[k][1]) < tolerance for k in mine):
                 found.setdefault(kind, at)
         return found
 
@@ -88,8 +89,8 @@ class Layered(Subject):
         self.net = net
         super().__init__(net.name, net.text(), folder, len(net.samples))
 
-    def run(self, mistakes):
-        return Student(self.net, mistakes).run()
+    def run(self, mistakes, dtype=float):
+        return Student(self.net, mistakes, dtype).run()
 
     def pairs(self, computed):
         for key, mine in self.right[0].items():
