@@ -186,7 +186,7 @@ wrong-target | cnn-groups | :previous-class | torch
 wrong-target | mlp-leaky | :next-sample | parameters
 """.strip().splitlines()
 
-# Other kinds of files, and single precision
+# Other kinds of files, single precision, and networks on which two mistakes have the same numbers
 FILES = """
 kernel-not-flipped | cnn-padded | conv2 | parameters float32
 activation-derivative-missing | mlp-skip | fc3 | all float32 npz
@@ -206,6 +206,14 @@ relu-mask-from-gradient | cnn-dilated-stride | conv2 | parameters npz
 unflatten-channels-last | cnn-flat-deep | flat1 | torch float32
 kernel-not-flipped | cnn-square-channels | conv2 | stack
 max-pool-gradient-to-whole-window | cnn-overlap-padded | pool2 | all npz
+kernel-not-flipped | cnn-symmetric-kernel | conv2 | parameters
+kernel-transposed-instead-of-rotated | cnn-symmetric-kernel | conv2 | all
+bias-gradient-first-position-only | cnn-constant-error | conv2 | parameters
+bias-gradient-divided-by-positions | cnn-constant-error | conv2 | all
+only-last-filter-in-input-gradient | cnn-apart | conv2 | parameters
+overwrite-instead-of-accumulate | cnn-apart | conv2 | all
+unflatten-column-major | cnn-narrow | flat1 | all
+flatten-channels-last | cnn-narrow | flat1 | parameters
 """.strip().splitlines()
 
 

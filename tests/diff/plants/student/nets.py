@@ -98,5 +98,18 @@ def every():
         Net("cnn-decay", 56, (1, 5, 6), [conv(2, 2, "relu"), maxpool(2), FLAT, fc(2, "softmax")], "cross_entropy", 2, {"learning_rate": 0.01, "weight_decay": 0.001, "iterations": 5}),
         Net("cnn-three", 57, (3, 9, 8), [conv(4, (2, 3), "relu", padding=1), maxpool(2), conv(5, (3, 2), "relu"), conv(3, 2, "relu"), FLAT, fc(4, "softmax")], "cross_entropy", 2),
         Net("cnn-average-last", 58, (2, 6, 6), [conv(3, (3, 2), "elu"), conv(4, 2, "tanh"), GLOBAL, FLAT, fc(3)], {"type": "squared_error", "reduction": "sum"}, 2),
+
+        # networks on which two mistakes have the same numbers
+        symmetric(Net("cnn-symmetric-kernel", 61, (1, 7, 6), [conv(2, (2, 3), "tanh"), conv(3, 3, "tanh"), FLAT, fc(2)], "squared_error"), "conv2.weight"),
+        Net("cnn-constant-error", 62, (2, 5, 6), [conv(2, 2, "tanh"), conv(3, (2, 3)), GLOBAL, FLAT, fc(3, "softmax")], "cross_entropy"),
+        Net("cnn-apart", 63, (1, 7, 8), [conv(2, (2, 3), "relu"), conv(3, (3, 2), "tanh", stride=[3, 2]), FLAT, fc(2)], "squared_error", 2),
+        Net("cnn-narrow", 64, (1, 6, 4), [conv(3, (2, 4), "tanh"), FLAT, fc(3, "tanh"), fc(2)], "squared_error"),
     ]
     return {net.name: net for net in nets}
+
+
+def symmetric(net, name):
+    """Each kernel is a symmetric matrix, but not the same after half a turn."""
+    kernel = net.params[name]
+    net.params[name] = ((kernel + kernel.transpose(0, 1, 3, 2)) / 2).round(4)
+    return net

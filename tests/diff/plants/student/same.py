@@ -6,7 +6,17 @@ TWO = "two samples or two outputs: their number is the factor 2"
 COUNT = "the factor is the number of the samples or of the outputs"
 ONE = "the derivative of the identity is 1, so multiplying by it is leaving the derivative out"
 
+CONSTANT = "the error of z is the same at all positions"
+NARROW = "the image has one column: its rows and channels change places in both"
+
 WHY = {
+    ("kernel-not-flipped", "kernel-transposed-instead-of-rotated"): "each kernel is a symmetric matrix",
+    ("bias-gradient-first-position-only", "bias-gradient-last-position-only"): CONSTANT,
+    ("bias-gradient-first-position-only", "bias-gradient-divided-by-positions"): CONSTANT,
+    ("bias-gradient-last-position-only", "bias-gradient-divided-by-positions"): CONSTANT,
+    ("only-last-filter-in-input-gradient", "overwrite-instead-of-accumulate"): "the windows do not overlap: what is overwritten are the other filters",
+    ("unflatten-column-major", "unflatten-channels-last"): NARROW,
+    ("flatten-column-major", "flatten-channels-last"): NARROW,
     ("activation-derivative-missing", "derivative-of-another-activation"): ONE,
     ("output-activation-derivative-missing", "derivative-of-another-activation"): ONE,
     ("output-activation-derivative-missing", "activation-derivative-missing"): "the same rule, at the output",
