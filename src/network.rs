@@ -14,11 +14,11 @@ mod descent;
 mod descent_result;
 mod learn;
 mod numbers;
-mod part_sums;
 mod run;
 mod sample_runs;
 mod series;
 mod size;
+mod stored_sums;
 mod symbol;
 mod train;
 

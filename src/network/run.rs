@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::numbers::Numbers;
-use super::part_sums::{self, PartSums};
+use super::stored_sums::{PARTS_INTERVAL, StoredSums, TERMS_INTERVAL, add_long_sum};
 use super::{Id, Network, Op};
 use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
@@ -20,7 +20,7 @@ use crate::threads::parallel;
 pub struct Run {
     numbers: Numbers,
     memos: Memos,
-    part_sums: PartSums,
+    stored_sums: StoredSums,
 }
 
 /// The memos of all rules that have one, sorted by op and part. Each element is the number of an op, the index of a part of the op, and the memo of the part's
@@ -60,7 +60,7 @@ impl Run {
 
     /// Creates a run in which nothing is computed.
     fn empty(network: &Network) -> Self {
-        Self { numbers: Numbers::new(network.layout()), memos: Memos::default(), part_sums: PartSums::default() }
+        Self { numbers: Numbers::new(network.layout()), memos: Memos::default(), stored_sums: StoredSums::default() }
     }
 
     /// Computes the network with other inputs, and reuses the memory of this run. For a large network, allocating new memory would take a good part of the
@@ -128,7 +128,7 @@ impl Run {
             if op.parts.iter().any(|part| part.operands.iter().any(|id| first_replaced(*id).is_some())) {
                 let memos = op.parts.iter().map(|part| part.rule.memo(&part.operands.map(|id| run.values(id)))).collect();
                 run.memos.set(number, memos);
-                run.part_sums.set(number, Vec::new());
+                run.stored_sums.set(number, Vec::new());
             }
         }
         run
@@ -136,16 +136,27 @@ impl Run {
 
     /// Computes the tensor of op `number`, and its memos.
     fn compute(&mut self, op: &Op, number: usize, shape: &[usize]) {
-        let (memos, part_sums) = self.numbers.compute(op.output, shape, |read, sums| add_up(op, |id| read.of(id), sums));
+        let (memos, stored_sums) = self.numbers.compute(op.output, shape, |read, sums| add_up(op, |id| read.of(id), sums));
         self.memos.set(number, memos);
-        self.part_sums.set(number, part_sums);
+        self.stored_sums.set(number, stored_sums);
     }
 
     /// Returns a sum of the first parts of an op for an entry, which the computation of the op has left behind: the number of these parts, at most `part` and at most
     /// 1023 fewer, and their sum. `None` if `part` is among the first 1024 parts.
     #[must_use]
     pub fn sum_before_part(&self, op: &Op, number: usize, part: usize, entry: usize) -> Option<(usize, f64)> {
-        self.part_sums.before(number, part, entry, self.values(op.output).len())
+        self.stored_sums.before(number, part, PARTS_INTERVAL, entry, self.values(op.output).len())
+    }
+
+    /// Returns a sum of the first terms of an op with one part and one entry, which the computation of the op has left behind: the number of these terms, at most
+    /// `term` and at most 8191 fewer, and their sum. `None` if `term` is among the first 8192 terms, or if the op has more parts or entries.
+    #[must_use]
+    pub fn sum_before_term(&self, op: &Op, number: usize, term: u64) -> Option<(u64, f64)> {
+        if op.parts.len() != 1 || self.values(op.output).len() != 1 {
+            return None;
+        }
+        let term = usize::try_from(term).ok()?;
+        self.stored_sums.before(number, term, TERMS_INTERVAL, 0, 1).map(|(before, sum)| (before as u64, sum))
     }
 
     /// Drops this run's reference to a tensor that it shares with other runs, such as a parameter.
@@ -211,7 +222,7 @@ impl PartialRun {
     pub fn new(network: &Network, spare: Option<Run>) -> Self {
         let mut run = spare.unwrap_or_else(|| Run::empty(network));
         run.memos.0.clear();
-        run.part_sums.clear();
+        run.stored_sums.clear();
         Self { run, done: 0 }
     }
 
@@ -254,20 +265,26 @@ impl PartialRun {
 /// The memos of an op, one for each part. Most ops have one part, and their memo needs no allocation.
 type OpMemos = SmallVec<[Memo; 1]>;
 
-/// Computes the tensor of an op, writes it to `sums`, and returns the memos of the op's parts and its [`PartSums`]. Each entry is the sum of the terms of all parts;
+/// Computes the tensor of an op, writes it to `sums`, and returns the memos of the op's parts and its [`StoredSums`]. Each entry is the sum of the terms of all parts;
 /// 0 without terms.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> (OpMemos, Vec<f64>) {
-    let (mut memos, mut part_sums) = (OpMemos::with_capacity(op.parts.len()), Vec::new());
+    let (mut memos, mut stored_sums) = (OpMemos::with_capacity(op.parts.len()), Vec::new());
     // one `bool` per entry: `true` if a part so far adds a term to the entry. `None` if all entries have terms, or if those without are 0 already
     let mut has_terms = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
-        if number > 0 && number.is_multiple_of(part_sums::INTERVAL) {
-            part_sums.extend_from_slice(sums);
+        if number > 0 && number.is_multiple_of(PARTS_INTERVAL) {
+            stored_sums.extend_from_slice(sums);
         }
         #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
         let tensors = part.operands.map(|id| tensor(id));
         memos.push(part.rule.memo(&tensors));
         let x = Operands { tensors, memo: &memos[number] };
+        if let ([_], [entry]) = (op.parts.as_slice(), &mut *sums)
+            && let Some((sum, stored)) = add_long_sum(part.rule.as_ref(), &x)
+        {
+            (*entry, stored_sums) = (sum, stored);
+            break;
+        }
         if number == 0 {
             has_terms = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
             if has_terms.is_none() {
@@ -286,7 +303,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
         // entries without terms become 0
         clear(sums, &has_terms);
     }
-    (memos, part_sums)
+    (memos, stored_sums)
 }
 
 /// Returns `first[i] || second[i]` for each i. Both lists have the same length.

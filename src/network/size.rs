@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Network, Op, Role, Train, part_sums};
+use super::stored_sums::{PARTS_INTERVAL, TERMS_INTERVAL};
+use super::{Network, Op, Role, Train};
 use crate::room::OverBudget;
 use crate::step::Pass;
 use crate::tensor::len;
@@ -51,7 +52,7 @@ impl Sizes {
         });
         // the reduced gradients, and last the reduced loss
         let reduction = parameter_gradients
-            .map(|op| bytes(op.output) * (1 + batch as u64 / part_sums::INTERVAL as u64) + batch as u64 * PART_BYTES)
+            .map(|op| bytes(op.output) * (1 + batch as u64 / PARTS_INTERVAL as u64) + batch as u64 * PART_BYTES)
             .sum::<u64>()
             + batch as u64 * PART_BYTES;
         let without_update = run.saturating_mul(batch as u64).saturating_add(if batch > 1 { reduction } else { 0 });
@@ -68,18 +69,22 @@ impl Sizes {
     }
 }
 
-/// Returns the size of the memos and part sums of an op. The memo of a max pool has the index of each maximum. The memo of a dropout has a number for each entry of the mask.
+/// Returns the size of the memos and stored sums of an op. The memo of a max pool has the index of each maximum. The memo of a dropout has a number for each entry of the mask.
 fn memos(network: &Network, op: &Op) -> u64 {
     let entries = |id: &usize| len(&network.tensor(*id).shape) as u64;
-    // the sums of an op with very many parts
-    let part_sums = op.parts.len() as u64 / part_sums::INTERVAL as u64 * entries(&op.output) * ENTRY_BYTES;
+    let stored = match (op.parts.as_slice(), entries(&op.output)) {
+        // a long sum: one or two terms for each entry of an operand
+        ([part], 1) => 2 * part.operands.iter().map(entries).sum::<u64>() / TERMS_INTERVAL as u64,
+        // the sums of an op with very many parts
+        (parts, entries) => parts.len() as u64 / PARTS_INTERVAL as u64 * entries,
+    };
     let memo = |part: &super::Part| match part.rule.window() {
         // a window without a filter is that of a pool; its last operand, ∂C/∂y, has one entry for each window
         Some(window) if window.filter.is_none() && op.pass == Pass::Backward => part.operands.last().map_or(0, entries) * WINNER_BYTES,
         _ if part.operands.iter().any(|id| network.tensor(*id).role == Role::Constant) => entries(&op.output) * ENTRY_BYTES,
         _ => 0,
     };
-    op.parts.iter().map(memo).sum::<u64>() + part_sums
+    op.parts.iter().map(memo).sum::<u64>() + stored * ENTRY_BYTES
 }
 
 /// A computation for which the memory budget is too small: the number of the iteration, from 1, and the missing memory.

@@ -16,6 +16,7 @@
 //!
 //! For one group x = (1, 3), ε = 0 and no weight and bias: μ = 2, c = (−1, 1), v = 1, r = 1 and a = (−1, 1).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::smallvec;
@@ -336,9 +337,8 @@ struct VarianceForward(Variance);
 
 impl Rule for VarianceForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let share = reciprocal(self.0.n);
-        for (sum, group) in out.iter_mut().zip(x.tensors[Input(0)].chunks_exact(self.0.n)) {
-            *sum = group.iter().fold(*sum, |sum, c| sum + share * c * c);
+        for (at, sum) in out.iter_mut().enumerate() {
+            *sum = self.add_first_terms(x, at, self.0.n as u64, *sum);
         }
     }
 
@@ -349,6 +349,12 @@ impl Rule for VarianceForward {
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let c = entry(x, Input(0), at * self.0.n + usize::try_from(term).expect("the number of a term fits into usize"));
         Term::product(smallvec![constant(reciprocal(self.0.n)), c.clone(), c])
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let [first, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("the number of a term fits into usize"));
+        let share = reciprocal(self.0.n);
+        x.tensors[Input(0)][at * self.0.n..][first..end].iter().fold(sum, |sum, c| sum + share * c * c)
     }
 
     fn uses(&self, _x: &Operands<'_>, _slot: Slot, at: usize) -> Vec<Use> {

@@ -5,6 +5,7 @@
 //! does not change the result. Example: softmax((0, log 3)) = (0.25, 0.75).
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::smallvec;
@@ -415,6 +416,17 @@ impl Rule for SoftmaxBackward {
         args.extend(variant.has_factor_a.then(|| entry(x, Output, j)));
         args.push(delta_minus_p.with_second_place(j));
         Term::product(args)
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, i: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let (slice, variant) = (self.slice(x, i), self.0.variant);
+        let (a, da) = (x.tensors[Output], x.tensors[Upstream]);
+        let p = if variant.has_factor_a { a[i] } else { (variant.probability)(a[i]) };
+        let [first, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("the number of a term fits into usize"));
+        (first..end).map(|term| slice.place(term)).fold(sum, |sum, j| {
+            let factor = if variant.has_factor_a { da[j] * a[j] } else { da[j] };
+            sum + factor * (if i == j { 1.0 } else { 0.0 } - p)
+        })
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {

@@ -11,7 +11,8 @@
 //! request term 2085: add 5 terms to the sum before 2080
 //! ```
 //!
-//! If the terms belong to very many parts, as in a mean over 10⁵ samples, the run has some of the sums already ([`Run::sum_before_part`](crate::network::Run::sum_before_part)).
+//! If the terms belong to very many parts, as in a mean over 10⁵ samples, or if the op has a single entry, as a loss has, the run has some of the sums already
+//! ([`Run::sum_before_part`](crate::network::Run::sum_before_part), [`Run::sum_before_term`](crate::network::Run::sum_before_term)).
 //! The terms are always added in the order of the entry, so the bits are those of a sum from the first term on.
 
 use std::collections::VecDeque;
@@ -103,6 +104,10 @@ impl EntrySums {
 pub(super) struct RunningSums(Mutex<Vec<EntrySums>>);
 
 impl RunningSums {
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Returns the position of step k if it is a step of one of the last requested entries. This is faster than a search.
     pub(super) fn position(&self, k: u64) -> Option<Position> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,10 +152,13 @@ impl Trace {
         partial
     }
 
-    /// Returns the last state at or before a position that the run has stored, with its term. There are such states only if the op has very many parts.
+    /// Returns the last state at or before a position that the run has stored, with its term. There are such states only if the op has very many parts, or a single entry with a long sum.
     fn sum_of_run(&self, at: &Position) -> Option<Checkpoint> {
         let (run, op, number) = self.op(at.segment);
-        let offsets = self.network_of(at.sample_run).part_offsets(number)?;
+        let Some(offsets) = self.network_of(at.sample_run).part_offsets(number) else {
+            let (term, sum) = run.sum_before_term(op, number, at.term)?;
+            return Some((term, PartialSum { sum, ..START }));
+        };
         let part = offsets.partition_point(|offset| *offset <= at.term) - 1;
         let (part, sum) = run.sum_before_part(op, number, part, at.entry)?;
         Some((offsets[part], PartialSum { part, terms_before: offsets[part], sum }))

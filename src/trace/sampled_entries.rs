@@ -27,6 +27,12 @@ struct EntrySample {
 #[derive(Debug, Default)]
 pub(super) struct EntrySamples(Mutex<VecDeque<EntrySample>>);
 
+impl EntrySamples {
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 impl Trace {
     /// Returns enough of the first `known` entries of a tensor to choose a number format for them: all of them if the tensor has at most 2,048 entries,
     /// otherwise entries at equal distances and, of an incomplete tensor, the last 512.

@@ -1,0 +1,61 @@
+//! The sums that the computation of an op with a very long sum leaves behind, so that no one has to add up 10⁵ terms to know the sum before the last one.
+//!
+//! An op with very many parts, such as a mean over 10⁵ samples, stores the sums of its first 1024 parts, of its first 2048 parts, and so on. An op with one part
+//! and one entry, such as a loss over 10⁶ outputs, stores the sums of its first 8192 terms, of its first 16,384 terms, and so on.
+
+use crate::op::rule::{Operands, Rule};
+
+/// The number of parts from one stored sum to the next. So the stored sums take a thousandth of the memory of the parts' operands.
+pub(super) const PARTS_INTERVAL: usize = 1024;
+
+/// The number of terms from one stored sum to the next, in an op with one part and one entry. Adding so many terms takes at most half a millisecond.
+pub(super) const TERMS_INTERVAL: usize = 8192;
+
+/// The stored sums of a run's ops, sorted by the number of the op. The sums of an op are one after another: the entries before part 1024, those before part 2048, ….
+#[derive(Clone, Debug, Default)]
+pub(super) struct StoredSums(Vec<(usize, Vec<f64>)>);
+
+impl StoredSums {
+    /// Replaces the sums of an op. `sums` is empty for an op without a long sum.
+    pub fn set(&mut self, op: usize, sums: Vec<f64>) {
+        let at = self.0.partition_point(|(of, _)| *of < op);
+        let end = at + usize::from(self.0.get(at).is_some_and(|(of, _)| *of == op));
+        self.0.splice(at..end, Some((op, sums)).filter(|(_, sums)| !sums.is_empty()));
+    }
+
+    /// Removes all sums.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Returns the last stored sum of an entry that is at or before a part or a term: the number of the part or term before which it is the sum, and the sum.
+    /// `interval` is the number of parts or terms from one sum to the next, and `entries` the number of entries of the op's tensor. `None` if no sum is stored there.
+    pub fn before(&self, op: usize, number: usize, interval: usize, entry: usize, entries: usize) -> Option<(usize, f64)> {
+        let found = self.0.binary_search_by_key(&op, |(of, _)| *of).ok()?;
+        let sums = &self.0[found].1;
+        let stored = (number / interval).min(sums.len() / entries.max(1));
+        Some((stored * interval, sums[stored.checked_sub(1)? * entries + entry]))
+    }
+}
+
+/// Adds up a single entry with a long sum, and returns the entry and the sums to store. `None` if the sum is short.
+pub(super) fn add_long_sum(rule: &dyn Rule, x: &Operands<'_>) -> Option<(f64, Vec<f64>)> {
+    let terms = rule.prefix_terms(x, 1);
+    let interval = TERMS_INTERVAL as u64;
+    if terms <= interval {
+        return None;
+    }
+    let mut stored = Vec::new();
+    // the sum starts with −0: starting with 0 would turn a first term −0 into 0
+    let mut sum = -0.0;
+    let mut first = 0;
+    while first < terms {
+        if first > 0 {
+            stored.push(sum);
+        }
+        let end = (first + interval).min(terms);
+        sum = rule.add_terms(x, 0, first..end, sum);
+        first = end;
+    }
+    Some((sum, stored))
+}
