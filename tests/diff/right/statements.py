@@ -80,6 +80,7 @@ LEFT_OUT = ("hinge",)
 
 
 class Case:
+    hard = None
     forms = ("json", "npz", "inputs")
 
     def __init__(self, graph):
