@@ -8,17 +8,21 @@
 //! - A new loss needs a file and a row of [`loss::LOSSES`].
 
 pub mod activation;
+pub mod adaptive_avg_pool2d;
 pub mod add;
 pub mod avg_pool2d;
 pub mod axis;
+pub mod batch_norm;
 pub mod bias;
 pub mod broadcast;
+pub mod cat;
 #[cfg(test)]
 mod checked;
 pub mod choose;
 pub mod combination;
 pub mod constant_weights;
 pub mod contraction;
+pub mod conv1d;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod copies;
@@ -47,15 +51,19 @@ pub mod nest;
 mod norm;
 pub mod numpy;
 pub mod operator;
+pub mod padding;
 mod phase;
 pub mod pool;
+pub mod pool1d;
 pub mod prod;
+pub mod ranges;
 pub mod reading;
 pub mod rule;
 pub mod seed;
 pub mod slot;
 pub mod softmax;
 pub mod stable;
+pub mod upsample;
 pub mod window;
 pub mod window_sizes;
 pub mod written;
@@ -65,8 +73,14 @@ use layer::LayerKind;
 /// The kinds of layers that a scenario file can use, in alphabetical order.
 pub const LAYERS: &[LayerKind] = &[
     activation::KIND,
+    adaptive_avg_pool2d::KIND,
     add::KIND,
+    pool1d::AVG,
     avg_pool2d::KIND,
+    batch_norm::KIND_1D,
+    batch_norm::KIND_2D,
+    cat::KIND,
+    conv1d::KIND,
     conv2d::KIND,
     conv_transpose2d::KIND,
     dropout::KIND,
@@ -76,5 +90,7 @@ pub const LAYERS: &[LayerKind] = &[
     instance_norm2d::KIND,
     layer_norm::KIND,
     linear::KIND,
+    pool1d::MAX,
     max_pool2d::KIND,
+    upsample::KIND,
 ];

@@ -36,6 +36,7 @@ mod mend;
 mod misplaced;
 mod names;
 mod number;
+mod padding;
 mod random;
 mod reader;
 mod sample;

@@ -186,6 +186,9 @@ impl Chain {
             let symbols = stage.symbols;
             let id = builder.op(format!("{name}.{}", symbols.suffix), symbol(symbols), Role::Value, Some(number), parts)?;
             builder.tensors[id].suffix = symbols.suffix;
+            if !stage.has_derivative {
+                builder.without_derivative.push(id);
+            }
             stages.push(id);
         }
         self.outputs.push(*stages.last().expect("a layer has a stage"));

@@ -1,14 +1,14 @@
 //! `avg_pool2d`: the mean of each window of a channel. It is a convolution whose filter is 1/n everywhere.
 //!
 //! The input x has C x H x W entries (channels, height, width), and a window has kh x kw positions. The output y has C x H' x W' entries with
-//! H' = ⌊(H + 2 · padding − kh) / stride⌋ + 1, and likewise W'.
+//! H' = ⌊(H + 2 · padding − kh) / stride⌋ + 1, and likewise W'. With `ceil_mode` the number is rounded up.
 //!
 //! | computed | equation |
 //! | --- | --- |
 //! | output | `y[o] = Σ x[i] / n` over the window of o |
 //! | input gradient | `∂C/∂x[i] = Σ ∂C/∂y[o] / n` over the outputs o whose window contains i |
 //!
-//! n is kh · kw. With `count_include_pad = false`, n is the number of positions of the window that are not padding. The window (1 2; 3 6) has the mean
+//! n is kh · kw, without places beyond the padding, which only a window of `ceil_mode` can have. With `count_include_pad = false`, n is the number of positions of the window that are not padding. The window (1 2; 3 6) has the mean
 //! 12/4 = 3. If ∂C/∂y of this window is 8, each of its four entries gets 8/4 = 2.
 //!
 //! Source: PyTorch's `torch.nn.AvgPool2d`.
@@ -28,7 +28,7 @@ use crate::tensor::len;
 pub const KIND: LayerKind = LayerKind {
     name: "avg_pool2d",
     default_name: "pool",
-    keys: &["kernel_size", "stride", "padding", "count_include_pad"],
+    keys: &["kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"],
     rank: Some(3),
     has_several_inputs: false,
     activation: None,
@@ -52,9 +52,17 @@ const WORDS: [(&str, &str); 3] = [
 ];
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
+    pool_layer(args, false)
+}
+
+/// Makes the pool of an image, or along the only axis of channels x length if `is_flat` is set.
+///
+/// # Errors
+/// If a key is faulty, or no window fits.
+pub fn pool_layer(args: &mut dyn Args, is_flat: bool) -> Result<Layer, Reported> {
     let count_include_pad = args.flag("count_include_pad")?.unwrap_or(true);
-    let windows = read_windows(args)?;
-    if count_include_pad {
+    let windows = read_windows(args, is_flat)?;
+    if count_include_pad && !reaches_beyond_padding(&windows) {
         // a fast kernel computes the pool as a convolution, with a filter in memory that is 1/n everywhere
         if let Some(filter_shape) = windows.constant_filter_shape() {
             args.claim(&filter_shape)?;
@@ -70,14 +78,20 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 #[must_use]
 pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Function> {
     let shape = output_shape(&windows);
-    let weights = if count_include_pad {
+    let Conv2d { rows, columns, .. } = &windows;
+    let weights = if count_include_pad && reaches_beyond_padding(&windows) {
+        // the positions of an output's window that are on the input or its padding
+        let n = |y: usize, x: usize| rows.padded_window_len(y) * columns.padded_window_len(x);
+        let channel = || (0..rows.output).flat_map(|y| (0..columns.output).map(move |x| reciprocal(n(y, x))));
+        Weights::ByOutput((0..shape[0]).flat_map(|_| channel()).collect())
+    } else if count_include_pad {
         Weights::Uniform(reciprocal(windows.rows.kernel * windows.columns.kernel))
     } else {
         // the positions of an output's window that are not padding
         let unpadded = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
         Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(unpadded(output)).unwrap_or(usize::MAX))).collect())
     };
-    let is_padded = windows.rows.padding > 0 || windows.columns.padding > 0;
+    let is_padded = [rows, columns].iter().any(|axis| axis.overhang(View::Output) != [0, 0]);
     let (words, words_back) = WORDS[match (is_padded, count_include_pad) {
         (false, _) => 0,
         (true, true) => 1,
@@ -92,6 +106,11 @@ pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Functi
         words: words_back,
     };
     Arc::new(ConstantWeights::new(windows, weights, equation, back))
+}
+
+/// Returns whether some windows have places beyond the input and its padding.
+fn reaches_beyond_padding(windows: &Conv2d) -> bool {
+    [&windows.rows, &windows.columns].into_iter().any(|axis| axis.overhang(View::Output)[1] > axis.padding_after)
 }
 
 /// Returns 1/n.

@@ -48,8 +48,10 @@ pub struct Axis {
     pub output: usize,
     /// The distance on the input between the windows of neighbouring outputs.
     pub stride: usize,
-    /// The number of padding positions at each end of the input.
+    /// The number of padding positions before the input.
     pub padding: usize,
+    /// The number of padding positions after the input. With [`Rounding::Up`] the last window may reach beyond them.
+    pub padding_after: usize,
     /// The distance on the input between neighbouring kernel positions.
     pub dilation: usize,
     /// For each view (output, weight, input): the numbers of [`Axis::prefix_taps`]. Empty until [`Axis::with_prefix_counts`] fills it.
@@ -65,6 +67,15 @@ pub enum Gap {
     Dilation,
     /// The input position is behind the last window, and one more window would not fit.
     BehindLast,
+}
+
+/// The rounding of the number of windows of a pool: PyTorch's `ceil_mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Every window lies within the padded input.
+    Down,
+    /// The last window may reach beyond the padded input, but it begins inside the input or the padding before it.
+    Up,
 }
 
 /// The reason why a window does not fit an axis.
@@ -90,30 +101,59 @@ fn extent(kernel: usize, dilation: usize) -> Result<usize, Misfit> {
 }
 
 impl Axis {
-    /// Creates the axis of a convolution or a pool: a window of `kernel` positions slides over an input of `input` positions.
+    /// Creates the axis of a convolution or a pool: a window of `kernel` positions slides over an input of `input` positions, with `padding` before and after
+    /// it.
     ///
     /// # Errors
     /// If the window is longer than the padded input, or if a size overflows.
-    pub fn new(input: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Result<Self, Misfit> {
-        let padded = padding.checked_mul(2).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
+    pub fn new(input: usize, kernel: usize, stride: usize, padding: [usize; 2], dilation: usize) -> Result<Self, Misfit> {
+        Self::rounded(input, kernel, stride, padding, dilation, Rounding::Down)
+    }
+
+    /// Creates the axis like [`Axis::new`]. With [`Rounding::Up`] the number of outputs is
+    /// ⌈(input + padding − extent) / stride⌉ + 1, or one less if the last window would begin after the input.
+    ///
+    /// ```
+    /// use gradstep::op::axis::{Axis, Rounding};
+    ///
+    /// let outputs = |rounding| Axis::rounded(5, 2, 2, [0, 0], 1, rounding).map(|axis| axis.output);
+    /// assert_eq!((outputs(Rounding::Down), outputs(Rounding::Up)), (Ok(2), Ok(3)));
+    /// ```
+    ///
+    /// # Errors
+    /// If no window fits, or if a size overflows.
+    pub fn rounded(
+        input: usize,
+        kernel: usize,
+        stride: usize,
+        [before, after]: [usize; 2],
+        dilation: usize,
+        rounding: Rounding,
+    ) -> Result<Self, Misfit> {
+        let padded = before.checked_add(after).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
         let extent = extent(kernel, dilation)?;
-        if extent > padded {
-            let with = if padding > 0 { " with its padding" } else { "" };
+        let beyond = if rounding == Rounding::Up { stride - 1 } else { 0 };
+        let room = padded.checked_add(beyond).ok_or_else(|| Misfit::too_large("stride"))?;
+        if extent > room {
+            let with = if before + after > 0 { " with its padding" } else { "" };
             // a kernel that would fit without dilation is not too large
             let key = if kernel <= padded { "dilation" } else { "kernel_size" };
             return Err(Misfit { key, why: format!("it reaches over {extent} places, the input{with} has {padded}") });
         }
-        let output = (padded - extent) / stride + 1;
-        Ok(Self::from_lengths(input, kernel, output, stride, padding, dilation))
+        let output = (room - extent) / stride + 1;
+        let begins_after_input = (output - 1).checked_mul(stride).is_none_or(|begin| begin >= input + before);
+        let output = if rounding == Rounding::Up && begins_after_input { output - 1 } else { output };
+        Ok(Self::from_lengths(input, kernel, output, stride, [before, after], dilation))
     }
 
     /// Creates an axis from three lengths that are known to fit together.
     ///
     /// The stride of a single output and the dilation of a single kernel position make no difference, so they may be of any size. They are set to 1,
     /// because the arithmetic with a huge number could overflow.
-    fn from_lengths(input: usize, kernel: usize, output: usize, stride: usize, padding: usize, dilation: usize) -> Self {
+    fn from_lengths(input: usize, kernel: usize, output: usize, stride: usize, padding: [usize; 2], dilation: usize) -> Self {
         let (stride, dilation) = (if output == 1 { 1 } else { stride }, if kernel == 1 { 1 } else { dilation });
-        Self { input, kernel, output, stride, padding, dilation, prefix_counts: [const { Vec::new() }; 3] }
+        let [padding, padding_after] = padding;
+        Self { input, kernel, output, stride, padding, padding_after, dilation, prefix_counts: [const { Vec::new() }; 3] }
     }
 
     /// Creates the axis for a transposed convolution that reads `read` positions.
@@ -141,7 +181,7 @@ impl Axis {
             let why = format!("the filter spreads the input over {spread} places, but the padding removes {removed} of them");
             return Err(Misfit { key: "padding", why });
         }
-        Ok(Self::from_lengths(spread - removed, kernel, read, stride, padding, dilation))
+        Ok(Self::from_lengths(spread - removed, kernel, read, stride, [padding, padding], dilation))
     }
 
     /// Counts the taps of all views, for [`Axis::prefix_taps`]. This takes memory proportional to the lengths, and time proportional to the number of
@@ -290,16 +330,29 @@ impl Axis {
         }
     }
 
-    /// Returns the number of positions by which the filter extends beyond each end of the spread image, for the drawing. The image is as in [`Axis::spacing`].
+    /// Returns the number of positions by which the filter extends beyond the beginning and the end of the spread image, for the drawing. The image is as in
+    /// [`Axis::spacing`].
     #[must_use]
-    pub fn overhang(&self, view: View) -> usize {
+    pub fn overhang(&self, view: View) -> [usize; 2] {
+        let padding = [self.padding, self.padding_after];
+        let reach = (self.kernel - 1) * self.dilation;
         match view {
-            View::Output | View::Weight => self.padding,
+            View::Output | View::Weight => {
+                let end = (self.output - 1) * self.stride + reach + 1;
+                [self.padding, self.padding_after.max(end.saturating_sub(self.padding + self.input))]
+            }
             // the filter does not slide over a single error
-            View::Input if self.output == 1 => 0,
+            View::Input if self.output == 1 => [0, 0],
             // a full convolution would extend by kernel − 1 positions, but the padding of the forward pass takes some of them away
-            View::Input => ((self.kernel - 1) * self.dilation).saturating_sub(self.padding),
+            View::Input => padding.map(|padding| reach.saturating_sub(padding)),
         }
+    }
+
+    /// Returns the number of positions of the window of an output that lie on the input or its padding, without a dilation. It is less than the kernel only if
+    /// the window reaches beyond the padding.
+    #[must_use]
+    pub fn padded_window_len(&self, output: usize) -> usize {
+        (self.input + self.padding + self.padding_after).saturating_sub(output * self.stride).min(self.kernel)
     }
 
     /// Returns the kernel positions that are over the input, not over padding, when the window computes an output position.

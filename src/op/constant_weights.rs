@@ -29,6 +29,8 @@ pub enum Weights {
     Uniform(f64),
     /// A weight for each output, which all edges of that output share.
     ByOutput(Vec<f64>),
+    /// A weight for each edge: [`Edges::own_weight`].
+    Own,
 }
 
 /// The function y = Σ k · x over the edges of `E`, with constants k. Its only input is x.
@@ -103,6 +105,7 @@ impl<E: Edges> ConstantWeightsRule<E> {
             Weights::Copy | Weights::Unweighted => None,
             Weights::Uniform(k) => Some(*k),
             Weights::ByOutput(weights) => Some(weights[edge.output]),
+            Weights::Own => Some(self.inner.edges.own_weight(edge)),
         }
     }
 
@@ -111,7 +114,7 @@ impl<E: Edges> ConstantWeightsRule<E> {
         let weight = match self.inner.weights {
             Weights::Copy | Weights::Unweighted => None,
             Weights::Uniform(k) => Some(k),
-            Weights::ByOutput(_) => return false,
+            Weights::ByOutput(_) | Weights::Own => return false,
         };
         self.inner.edges.sum_by_kernel(self.view, weight, x.tensors[self.read_slot()], sums, init)
     }
@@ -131,7 +134,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         // each call gets a run of `count` edges, evenly spaced by `step`
         self.inner.edges.sweep(self.view, out.len(), |first, step, count| {
             let second = first.moved(step, 1);
-            if first.output != second.output {
+            if first.output != second.output || (count > 1 && matches!(self.inner.weights, Weights::Own)) {
                 // the edges of the run have different outputs, so their weights may differ too
                 let mut edge = first;
                 for _ in 0..count {
@@ -242,7 +245,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
 
     fn window(&self) -> Option<Window> {
         // a pool has no filter with weights, so only the image and its padding are drawn
-        let Window { image, padding, .. } = self.inner.edges.window(self.view)?;
-        Some(Window { image, filter: None, turned: false, padding, spread: [1, 1], pitch: [0, 0] })
+        let Window { image, is_flat, padding, .. } = self.inner.edges.window(self.view)?;
+        Some(Window { image, filter: None, turned: false, is_flat, padding, spread: [1, 1], pitch: [0, 0] })
     }
 }

@@ -311,7 +311,8 @@ impl Edges for Contraction {
             image,
             filter: Some(filter),
             turned: view == View::Input,
-            padding: [0, 0],
+            is_flat: false,
+            padding: [[0; 2]; 2],
             spread: [1, 1],
             pitch: [1, 1],
         })

@@ -25,6 +25,7 @@ use super::edges::{Bilinear, Edges, View, W, Weighted, X};
 use super::functions::{ROT180, SPREAD};
 use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::nest::{Edge, Nest};
+use super::padding::Padding;
 use super::rule::{Equation, Function, Gist, Window};
 use super::slot::Slot::Upstream;
 use super::window_sizes::WindowSizes;
@@ -45,11 +46,22 @@ pub const KIND: LayerKind = LayerKind {
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    let [channels, height, width] = args.image()?;
-    let weight_rank = 4;
+    convolution_layer(args, false, EQUATIONS)
+}
+
+/// Makes a convolution with these equations. If `is_flat` is set, it is one along the only axis of channels x length, and its weight is out x in x length.
+///
+/// # Errors
+/// If a key is faulty, or the filter does not fit.
+pub fn convolution_layer(args: &mut dyn Args, is_flat: bool, equations: [Equation; 3]) -> Result<Layer, Reported> {
+    let [channels, height, width] = if is_flat { args.sequence()? } else { args.image()? };
+    let weight_rank = if is_flat { 3 } else { 4 };
     let weight_shape = args.shape("weight", weight_rank)?;
     let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[0]));
-    let Filters { outputs, kernel, stride, padding, dilation, groups } = Filters::read(args, channels, outputs, weight_shape.as_deref())?;
+    let axis_count = if is_flat { 1 } else { 2 };
+    let padding = args.padding("padding", axis_count)?.unwrap_or(Padding::Places([[0; 2]; 2]));
+    let Filters { outputs, kernel, stride, dilation, groups } = Filters::read(args, channels, outputs, weight_shape.as_deref(), is_flat)?;
+    let padding = args.padding_places(padding, [height, width], kernel, stride, dilation)?;
     let mut axis = |dimension: &str, i: usize, len: usize| {
         Axis::new(len, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
             let key = kernel_key(&*args, key);
@@ -60,23 +72,28 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
             )
         })
     };
-    let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
-    let shape = [outputs, rows.output, columns.output];
-    let weight_shape = [outputs, channels / groups, kernel[0], kernel[1]];
-    args.claim(&shape)?; // the memory of z
-    args.claim(&weight_shape)?;
+    let (rows, columns) = (axis("height", 0, height)?, axis(if is_flat { "length" } else { "width" }, 1, width)?);
+    args.claim(&[outputs, rows.output, columns.output])?; // the memory of z
+    args.claim(&[outputs, channels / groups, kernel[0], kernel[1]])?;
     let kernel_area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
-    let conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    weighted_layer(args, convolution_function(conv), &weight_shape, outputs, fan)
+    let mut conv = Conv2d::new(channels, outputs, groups, rows, columns);
+    conv.is_flat = is_flat;
+    let weight_shape = conv.shape(View::Weight).unwrap_or_default();
+    weighted_layer(args, function_with(conv, equations), &weight_shape, outputs, fan)
 }
 
 /// Creates the function of a convolution: its inputs are the image and the weight.
 #[must_use]
 pub fn convolution_function(conv: Conv2d) -> Arc<dyn Function> {
-    let is_strided = WindowSizes::new(&conv.rows, &conv.columns, conv.groups).is_strided();
-    let equations = if is_strided { [EQUATIONS[0], EQUATIONS[1], STRIDED_INPUT_GRADIENT] } else { EQUATIONS };
-    Arc::new(Bilinear::new(conv, equations))
+    function_with(conv, EQUATIONS)
+}
+
+/// Creates the function of a convolution with these equations.
+fn function_with(conv: Conv2d, [forward, weight, input]: [Equation; 3]) -> Arc<dyn Function> {
+    let spread = Equation { right: STRIDED_INPUT_GRADIENT.right, gist: STRIDED_INPUT_GRADIENT.gist, ..input };
+    let is_strided = conv.sizes().is_strided();
+    Arc::new(Bilinear::new(conv, [forward, weight, if is_strided { spread } else { input }]))
 }
 
 /// Returns the key at which to report a [`Misfit`]: `weight` instead of `kernel_size` if the kernel's size comes from the shape of the weight.
@@ -93,8 +110,6 @@ pub struct Filters {
     pub kernel: [usize; 2],
     /// The vertical and horizontal distance between neighbouring windows.
     pub stride: [usize; 2],
-    /// The number of rows of padding at the top and at the bottom of the image, and of columns at its left and at its right.
-    pub padding: [usize; 2],
     /// The distance on the image between neighbouring rows of the filter, and between its columns.
     pub dilation: [usize; 2],
     /// The number of groups: each output channel reads only the input channels of its group.
@@ -102,7 +117,7 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Reads the keys of a layer with `channels` input channels. `outputs` is the result of reading `out_channels`. If `outputs` is an error, it is returned
+    /// Reads the keys of a layer with `channels` input channels. If `is_flat` is set, the sizes are those of one axis, and the rows have the size 1. `outputs` is the result of reading `out_channels`. If `outputs` is an error, it is returned
     /// only after the other keys are read, so that the faults of those keys are reported too. `weight_shape` is the shape of the weight, if it is known.
     ///
     /// # Errors
@@ -112,12 +127,16 @@ impl Filters {
         channels: usize,
         outputs: Result<usize, Reported>,
         weight_shape: Option<&[usize]>,
+        is_flat: bool,
     ) -> Result<Self, Reported> {
-        let kernel = args.sizes("kernel_size", weight_shape.map(|shape| [shape[2], shape[3]]));
+        let kernel = if is_flat {
+            args.size("kernel_size", weight_shape.map(|shape| shape[2])).map(|kernel| [1, kernel])
+        } else {
+            args.sizes("kernel_size", weight_shape.map(|shape| [shape[2], shape[3]]))
+        };
         // the second argument is the smallest value that is allowed
-        let stride = args.pair("stride", 1)?.unwrap_or([1, 1]);
-        let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
-        let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
+        let stride = args.pair_or_size("stride", 1, is_flat)?.unwrap_or([1, 1]);
+        let dilation = args.pair_or_size("dilation", 1, is_flat)?.unwrap_or([1, 1]);
         let groups = args.integer("groups", 1)?.unwrap_or(1);
         let (outputs, kernel) = (outputs?, kernel?);
         if !channels.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
@@ -127,7 +146,7 @@ impl Filters {
                 "both numbers of channels must be multiples of groups",
             ));
         }
-        Ok(Self { outputs, kernel, stride, padding, dilation, groups })
+        Ok(Self { outputs, kernel, stride, dilation, groups })
     }
 }
 
@@ -148,6 +167,8 @@ pub struct Conv2d {
     pub rows: Axis,
     /// The horizontal axis, with its prefix counts.
     pub columns: Axis,
+    /// `true` if the rows are no axis of the tensors: input and output are channels x length, and the weight is out x in x length.
+    pub is_flat: bool,
     /// The plans of the fast kernels.
     plans: Plans,
 }
@@ -156,7 +177,13 @@ impl Conv2d {
     /// Creates the edges from the numbers of channels and groups, and from both axes.
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, groups: usize, rows: Axis, columns: Axis) -> Self {
-        Self { inputs, outputs, groups, rows: rows.with_prefix_counts(), columns: columns.with_prefix_counts(), plans: Plans::default() }
+        let (rows, columns) = (rows.with_prefix_counts(), columns.with_prefix_counts());
+        Self { inputs, outputs, groups, rows, columns, is_flat: false, plans: Plans::default() }
+    }
+
+    /// Returns the sizes of the windows.
+    fn sizes(&self) -> WindowSizes {
+        WindowSizes::new(if self.is_flat { None } else { Some(&self.rows) }, &self.columns, self.groups)
     }
 
     /// Returns the shape of a weight tensor that holds the same number everywhere, such as the 1/n of a mean. With such a tensor, the fast kernels of a
@@ -242,11 +269,14 @@ impl Conv2d {
 impl Edges for Conv2d {
     fn shape(&self, view: View) -> Option<Vec<usize>> {
         let (rows, columns) = self.channel_shape(view);
-        Some(match view {
-            View::Output => vec![self.outputs, rows, columns],
-            View::Weight => vec![self.outputs, self.group_inputs(), rows, columns],
-            View::Input => vec![self.inputs, rows, columns],
-        })
+        let mut shape = match view {
+            View::Output => vec![self.outputs],
+            View::Weight => vec![self.outputs, self.group_inputs()],
+            View::Input => vec![self.inputs],
+        };
+        shape.extend((!self.is_flat).then_some(rows));
+        shape.push(columns);
+        Some(shape)
     }
 
     fn prefix_terms(&self, view: View, entry: usize) -> u64 {
@@ -325,7 +355,7 @@ impl Edges for Conv2d {
     }
 
     fn size_words(&self, view: View) -> String {
-        WindowSizes::new(&self.rows, &self.columns, self.groups).words(view)
+        self.sizes().words(view)
     }
 
     fn sweep(&self, _view: View, _count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize)) {
@@ -362,11 +392,12 @@ impl Edges for Conv2d {
         let padding = [self.rows.overhang(view), self.columns.overhang(view)];
         let pitch = [self.rows.spacing(view), self.columns.spacing(view)];
         let spread = [self.rows.spread(view), self.columns.spread(view)];
-        Some(match view {
-            View::Output => Window { image: X, filter: Some(W), turned: false, padding, spread, pitch },
-            View::Weight => Window { image: X, filter: Some(Upstream), turned: false, padding, spread, pitch },
-            View::Input => Window { image: Upstream, filter: Some(W), turned: true, padding, spread, pitch },
-        })
+        let (image, filter) = match view {
+            View::Output => (X, W),
+            View::Weight => (X, Upstream),
+            View::Input => (Upstream, W),
+        };
+        Some(Window { image, filter: Some(filter), turned: view == View::Input, is_flat: self.is_flat, padding, spread, pitch })
     }
 }
 

@@ -46,7 +46,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     // the second argument of `integer` and of `pair` is the smallest value that is allowed
     let groups = args.integer("groups", 1)?.unwrap_or(1);
     let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[1].saturating_mul(groups)));
-    let Filters { outputs, kernel, stride, padding, dilation, .. } = Filters::read(args, channels, outputs, weight_shape.as_deref())?;
+    let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
+    let Filters { outputs, kernel, stride, dilation, .. } = Filters::read(args, channels, outputs, weight_shape.as_deref(), false)?;
     let output_padding = args.pair("output_padding", 0)?.unwrap_or([0, 0]);
     if let Some(i) = (0..2).find(|&i| output_padding[i] >= stride[i].max(dilation[i])) {
         let message = format!(

@@ -122,6 +122,11 @@ pub trait Edges: Debug + Send + Sync + 'static {
         }
     }
 
+    /// Returns the weight of an edge whose weight is neither in a tensor nor the same for all edges of an output.
+    fn own_weight(&self, _edge: Edge) -> f64 {
+        1.0
+    }
+
     /// Sums with a fast kernel over edges that all have the same `weight`; `None` is the weight 1. Returns `false`, and leaves `sums` unchanged, if there is no
     /// such kernel.
     ///

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::bias::bias;
 use super::mismatch::{Mismatch, shape_of_sum};
+use super::padding::Padding;
 use super::rule::Function;
 use crate::tensor::{Tensor, len};
 
@@ -71,6 +72,13 @@ pub trait Args {
     /// # Errors
     /// If the value is something else.
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported>;
+
+    /// Reads a padding, `"same"`, `"valid"` or numbers: one for all sides, or `[vertical, horizontal]`, or `[top, bottom, left, right]`. With one axis instead of
+    /// two the numbers are one for both sides, or `[left, right]`. `None` if the key is absent.
+    ///
+    /// # Errors
+    /// If the value is something else.
+    fn padding(&mut self, key: &str, axes: usize) -> Result<Option<Padding>, Reported>;
 
     /// Reads a finite number; `None` if the key is absent.
     ///
@@ -138,6 +146,45 @@ impl dyn Args + '_ {
                 ))
             }
         }
+    }
+
+    /// The channels, height 1 and length of an input that is channels x length. A vector has one channel.
+    ///
+    /// # Errors
+    /// If the input is an image.
+    pub fn sequence(&mut self) -> Result<[usize; 3], Reported> {
+        match *self.input_shape() {
+            [length] => Ok([1, 1, length]),
+            [channels, length] => Ok([channels, 1, length]),
+            ref shape => {
+                let message = format!("this layer reads channels x length, but its input is {}", crate::tensor::shape_words(shape));
+                Err(self.fail("type", message, "for an image take the layer whose name ends with 2d"))
+            }
+        }
+    }
+
+    /// Returns the padding before and after each axis, as [`Padding::places`].
+    ///
+    /// # Errors
+    /// If `"same"` stands beside a stride.
+    pub fn padding_places(
+        &mut self,
+        padding: Padding,
+        size: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        dilation: [usize; 2],
+    ) -> Result<[[usize; 2]; 2], Reported> {
+        let places = padding.places(size, kernel, stride, dilation);
+        places.map_err(|help| self.fail("padding", "padding = \"same\" needs the stride 1, as in PyTorch".to_owned(), &help))
+    }
+
+    /// Reads a pair like [`Args::pair`], or, if `is_flat` is set, one integer as the second size; the first is 1.
+    ///
+    /// # Errors
+    /// If the value is something else.
+    pub fn pair_or_size(&mut self, key: &str, least: usize, is_flat: bool) -> Result<Option<[usize; 2]>, Reported> {
+        if is_flat { Ok(self.integer(key, least)?.map(|size| [1, size])) } else { self.pair(key, least) }
     }
 
     /// Reads a size, such as a number of outputs, that may be given by its key, by the weight's shape, or by both.
@@ -264,13 +311,22 @@ pub struct Stage {
     pub constants: Vec<Leaf>,
     /// The functions whose values are added, each with the tensors that it reads.
     pub parts: Vec<(Arc<dyn Function>, Vec<StageSource>)>,
+    /// `false` for a stage that depends only on constants. It has no derivative.
+    pub has_derivative: bool,
 }
 
 impl Stage {
     /// A stage without parts.
     #[must_use]
     pub fn new(symbols: TensorSymbols) -> Self {
-        Self { symbols, constants: Vec::new(), parts: Vec::new() }
+        Self { symbols, constants: Vec::new(), parts: Vec::new(), has_derivative: true }
+    }
+
+    /// The same stage without a derivative, because it depends only on constants.
+    #[must_use]
+    pub fn without_derivative(mut self) -> Self {
+        self.has_derivative = false;
+        self
     }
 
     /// The same stage with one more constant.

@@ -41,7 +41,7 @@ use running::RunningMaxima;
 pub const KIND: LayerKind = LayerKind {
     name: "max_pool2d",
     default_name: "pool",
-    keys: &["kernel_size", "stride", "padding", "dilation"],
+    keys: &["kernel_size", "stride", "padding", "dilation", "ceil_mode"],
     rank: Some(3),
     has_several_inputs: false,
     activation: None,
@@ -49,7 +49,15 @@ pub const KIND: LayerKind = LayerKind {
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    let windows = read_windows(args)?;
+    pool_layer(args, false)
+}
+
+/// Makes the pool of an image, or along the only axis of channels x length if `is_flat` is set.
+///
+/// # Errors
+/// If a key is faulty, or no window fits.
+pub fn pool_layer(args: &mut dyn Args, is_flat: bool) -> Result<Layer, Reported> {
+    let windows = read_windows(args, is_flat)?;
     // `read_windows` has claimed the memory of the output; running maxima need memory of their own
     if RunningMaxima::new_if_faster(&windows).is_some() {
         args.claim(&RunningMaxima::scratch_shape(&windows))?;
@@ -156,6 +164,7 @@ impl PoolWindows {
             image: slot,
             filter: None,
             turned: false,
+            is_flat: self.edges.is_flat,
             padding: [rows.overhang(View::Output), columns.overhang(View::Output)],
             spread: [1, 1],
             pitch: [0, 0],
@@ -432,7 +441,7 @@ mod tests {
     use super::*;
 
     fn windows(input: usize, kernel: usize, stride: usize) -> Conv2d {
-        let (padding, dilation, channels) = (0, 1, 2);
+        let (padding, dilation, channels) = ([0, 0], 1, 2);
         let axis = Axis::new(input, kernel, stride, padding, dilation).expect("the window fits");
         // a pool has one group for each channel
         let groups = channels;

@@ -73,69 +73,118 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
             "a single entry equals its mean, so it would become 0 and only the bias would be left; PyTorch rejects this too",
         ));
     }
-    let eps = args.number("eps")?.unwrap_or(1e-5);
-    if eps < 0.0 {
-        return Err(args.fail_always("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
-    }
+    let eps = read_eps(args)?;
     // mean, var and rstd have one entry for each group; centred and the result have the shape of the input
     for tensor in [shape, groups.statistics_shape, groups.statistics_shape, groups.statistics_shape, shape] {
         args.claim(tensor)?;
     }
-    let mut parameters = Vec::new();
-    for symbols in [WEIGHT, BIAS] {
-        if args.has(symbols.suffix) {
-            args.claim(groups.parameters_shape)?;
-            parameters.push(Leaf::read(args, symbols, groups.parameters_shape, Fan::of(groups.parameters_shape)));
-        }
-    }
+    let parameters = read_parameters(args, groups.parameters_shape)?;
     // the axes of the contractions: g is the group, i the entry within the group
     let sizes = [('g', group_count), ('i', n)];
     let no_weight: &[usize] = &[];
     let sum_over_group = Contraction::einsum("gi->g", &sizes).with_shapes(shape, no_weight, groups.statistics_shape);
     let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(groups.statistics_shape, no_weight, shape);
     let multiply = Contraction::einsum("g,gi->gi", &sizes).with_shapes(shape, groups.statistics_shape, shape);
-    let (input, [mean, centred, var, rstd, norm]) = (StageSource::Input(0), std::array::from_fn(StageSource::Stage));
-    let identity = |equation, back| Arc::new(ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back));
-    let reciprocal_root =
-        Elementwise::new(Operator::Call(&RSTD_FUNCTION), &[ElementwiseOperand::Input(0), ElementwiseOperand::Constant(eps)])
-            .with_equations(&RSTD_EQUATIONS);
-    let mut stages = vec![
+    let (input, [mean, centred, var, rstd]) = (StageSource::Input(0), std::array::from_fn(StageSource::Stage));
+    let stages = vec![
         Stage::new(TensorSymbols::named("mean").with_letter("μ")).with_part(
             Arc::new(ConstantWeights::new(sum_over_group, Weights::Uniform(reciprocal(n)), groups.equations.mean, MEAN_BACK)),
             [input],
         ),
         Stage::new(TensorSymbols::named("centred").with_letter("c"))
-            .with_part(identity(MINUEND, MINUEND_BACK), [input])
+            .with_part(Arc::new(copied(MINUEND, MINUEND_BACK)), [input])
             .with_part(Arc::new(ConstantWeights::new(repeat, Weights::Uniform(-1.0), SUBTRAHEND, SUBTRAHEND_BACK)), [mean]),
         Stage::new(TensorSymbols::named("var").with_letter("v"))
             .with_part(Arc::new(Variance { n, groups: groups.statistics_shape.into() }), [centred]),
-        Stage::new(TensorSymbols::named("rstd").with_letter("r")).with_part(Arc::new(reciprocal_root), [var]),
+        Stage::new(TensorSymbols::named("rstd").with_letter("r")).with_part(Arc::new(reciprocal_root(eps)), [var]),
     ];
-    let normalised_stage =
+    let normalised =
         |symbols| Stage::new(symbols).with_part(Arc::new(Bilinear::new(multiply, groups.equations.normalise)), [centred, rstd]);
+    let parameters_shape = groups.parameters_shape;
+    scaled_and_shifted(args, shape, Scaled { parameters_shape, scale: groups.equations.scale }, parameters, stages, normalised)
+}
+
+/// The parameters of a norm, and the equations of the product with the weight.
+#[derive(Debug)]
+pub struct Scaled<'a> {
+    /// The shape of weight and bias.
+    pub parameters_shape: &'a [usize],
+    /// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n.
+    pub scale: [Equation; 3],
+}
+
+/// Reads the optional weight and bias of a norm, and claims their memory.
+///
+/// # Errors
+/// If the network exceeds the memory limit.
+pub fn read_parameters(args: &mut dyn Args, shape: &[usize]) -> Result<Vec<Leaf>, Reported> {
+    let mut parameters = Vec::new();
+    for symbols in [WEIGHT, BIAS] {
+        if args.has(symbols.suffix) {
+            args.claim(shape)?;
+            parameters.push(Leaf::read(args, symbols, shape, Fan::of(shape)));
+        }
+    }
+    Ok(parameters)
+}
+
+/// Makes the layer from its first stages and from the last ones: n, the normalised tensor of this shape, and a = n · w + b. `normalised` makes the stage of n;
+/// without parameters this stage is the last.
+///
+/// # Errors
+/// If the network exceeds the memory limit.
+pub fn scaled_and_shifted(
+    args: &mut dyn Args,
+    shape: &[usize],
+    Scaled { parameters_shape, scale }: Scaled<'_>,
+    parameters: Vec<Leaf>,
+    mut stages: Vec<Stage>,
+    normalised: impl FnOnce(TensorSymbols) -> Stage,
+) -> Result<Layer, Reported> {
     if parameters.is_empty() {
-        stages.push(normalised_stage(A));
+        stages.push(normalised(A));
         return Ok(Layer { parameters, stages });
     }
     args.claim(shape)?;
-    stages.push(normalised_stage(TensorSymbols::named("norm").with_letter("n")));
+    let norm = StageSource::Stage(stages.len());
+    stages.push(normalised(TensorSymbols::named("norm").with_letter("n")));
     let a = Stage::new(A);
-    let channels = len(groups.parameters_shape);
+    let channels = len(parameters_shape);
     let a = if args.has("weight") {
         // c: an entry of the weight; a: the entries that it multiplies
-        let scale = Contraction::einsum("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).with_shapes(
-            shape,
-            groups.parameters_shape,
-            shape,
-        );
-        a.with_part(Arc::new(Bilinear::new(scale, groups.equations.scale)), [norm, StageSource::Parameter(0)])
+        let product =
+            Contraction::einsum("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).with_shapes(shape, parameters_shape, shape);
+        a.with_part(Arc::new(Bilinear::new(product, scale)), [norm, StageSource::Parameter(0)])
     } else {
-        a.with_part(identity(UNSCALED, UNSCALED_BACK), [norm])
+        a.with_part(Arc::new(copied(UNSCALED, UNSCALED_BACK)), [norm])
     };
-    let shift = || Arc::new(bias(groups.parameters_shape, shape));
     // the bias is the last of the parameters
+    let shift = || Arc::new(bias(parameters_shape, shape));
     stages.push(if args.has("bias") { a.with_part(shift(), [StageSource::Parameter(parameters.len() - 1)]) } else { a });
     Ok(Layer { parameters, stages })
+}
+
+/// Creates the function y = x with these equations of y and of ∂C/∂x.
+pub fn copied(equation: Equation, back: Equation) -> ConstantWeights<Contraction> {
+    ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back)
+}
+
+/// Creates the function rstd(v) = 1 / √(v + ε), entry by entry.
+pub fn reciprocal_root(eps: f64) -> Elementwise {
+    Elementwise::new(Operator::Call(&RSTD_FUNCTION), &[ElementwiseOperand::Input(0), ElementwiseOperand::Constant(eps)])
+        .with_equations(&RSTD_EQUATIONS)
+}
+
+/// Reads the key `eps`, which is 1e-5 if it is absent.
+///
+/// # Errors
+/// If it is negative.
+pub fn read_eps(args: &mut dyn Args) -> Result<f64, Reported> {
+    let eps = args.number("eps")?.unwrap_or(1e-5);
+    if eps < 0.0 {
+        return Err(args.fail_always("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
+    }
+    Ok(eps)
 }
 
 /// The equations of a norm over the whole tensor, as in layer norm.
@@ -265,7 +314,7 @@ const NORMALISE_GROUPS: [Equation; 3] = [
 ];
 
 /// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n, with one w for each channel.
-const SCALE_CHANNELS: [Equation; 3] = [
+pub const SCALE_CHANNELS: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::X]),
         name: "scaled and shifted by parameters",

@@ -1,40 +1,44 @@
-//! The keys of the pooling layers `max_pool2d` and `avg_pool2d`, such as `kernel_size` and `stride`, and the windows that these keys describe.
+//! The keys of the pooling layers, such as `kernel_size` and `stride`, and the windows that these keys describe.
 
-use super::axis::{Axis, Misfit};
+use super::axis::{Axis, Misfit, Rounding};
 use super::conv2d::Conv2d;
 use super::edges::View;
 use super::layer::{Args, Reported};
+use super::padding::Padding;
 
-/// Reads the windows of a pool over a C x H x W image, and claims the memory of the output.
+/// Reads the windows of a pool over a C x H x W image, or over C x L if `is_flat` is set, and claims the memory of the output.
 ///
 /// The result is the geometry of a convolution with C groups, one for each channel, because channel c of the output reads only channel c of the image. Each
 /// pixel of a window is an edge of this convolution.
 ///
 /// # Errors
 /// If a key is faulty, no window fits into the image, or a window covers only padding.
-pub fn read_windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
-    let [channels, height, width] = args.image()?;
+pub fn read_windows(args: &mut dyn Args, is_flat: bool) -> Result<Conv2d, Reported> {
+    let [channels, height, width] = if is_flat { args.sequence()? } else { args.image()? };
     // All keys are read before the first fault returns, so that the faults of all keys are reported. The second argument is the least value allowed. `fail`
     // reports a fault only if the sizes of the inputs are known, `fail_always` even if they are unknown
-    let kernel = args.pair("kernel_size", 1);
-    let stride = args.pair("stride", 1);
-    let padding = args.pair("padding", 0);
-    let dilation = args.pair("dilation", 1)?.unwrap_or([1, 1]);
-    let (stride, padding) = (stride?, padding?.unwrap_or([0, 0]));
+    let kernel = args.pair_or_size("kernel_size", 1, is_flat);
+    let stride = args.pair_or_size("stride", 1, is_flat);
+    let padding = args.padding("padding", if is_flat { 1 } else { 2 });
+    let dilation = args.pair_or_size("dilation", 1, is_flat)?.unwrap_or([1, 1]);
+    let rounding = if args.flag("ceil_mode")? == Some(true) { Rounding::Up } else { Rounding::Down };
+    let (stride, padding) = (stride?, padding?.unwrap_or(Padding::Places([[0; 2]; 2])));
     let Some(kernel) = kernel? else {
         return Err(args.fail_always("kernel_size", "kernel_size is missing".to_owned(), "add kernel_size = 2, or another size"));
     };
     let stride = stride.unwrap_or(kernel);
-    if let Some(i) = (0..2).find(|&i| padding[i] > kernel[i] / 2) {
-        let message = format!("padding is {}, but must be at most half of the kernel's size ({})", padding[i], kernel[i]);
+    let padding = args.padding_places(padding, [height, width], kernel, stride, dilation)?;
+    let sides = [0, 1].map(|i| padding[i].into_iter().max().unwrap_or(0));
+    if let Some(i) = (0..2).find(|&i| sides[i] > kernel[i] / 2) {
+        let message = format!("padding is {}, but must be at most half of the kernel's size ({})", sides[i], kernel[i]);
         return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
     }
     let mut axis = |name: &str, i: usize, length: usize| {
-        Axis::new(length, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
+        Axis::rounded(length, kernel[i], stride[i], padding[i], dilation[i], rounding).map_err(|Misfit { key, why }| {
             args.fail(key, format!("the window does not fit the input's {name}: {why}"), &format!("take a smaller {key}"))
         })
     };
-    let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
+    let (rows, columns) = (axis("height", 0, height)?, axis(if is_flat { "length" } else { "width" }, 1, width)?);
     args.claim(&[channels, rows.output, columns.output])?;
     // each axis stores a number for each row or column of the kernel; with padding the kernel may be longer than the image, so its memory is claimed too
     args.claim(&[kernel[0]])?;
@@ -46,7 +50,9 @@ pub fn read_windows(args: &mut dyn Args) -> Result<Conv2d, Reported> {
             return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
         }
     }
-    Ok(Conv2d::new(channels, channels, channels, rows, columns))
+    let mut windows = Conv2d::new(channels, channels, channels, rows, columns);
+    windows.is_flat = is_flat;
+    Ok(windows)
 }
 
 /// Returns the shape of a pool's output: channels x height x width.

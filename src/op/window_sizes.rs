@@ -8,20 +8,25 @@ use super::edges::View;
 pub struct WindowSizes {
     /// The distance between neighbouring windows.
     pub stride: [usize; 2],
-    /// The rows and columns of padding on each side of the image.
-    pub padding: [usize; 2],
+    /// The padding above and below the image, and at its left and at its right.
+    pub padding: [[usize; 2]; 2],
     /// The distance between neighbouring weights.
     pub dilation: [usize; 2],
     /// The number of groups of channels.
     pub groups: usize,
+    /// `true` for a convolution along one axis.
+    pub is_flat: bool,
 }
 
 impl WindowSizes {
-    /// Returns the sizes of a convolution with these axes.
+    /// Returns the sizes of a convolution with these axes. A convolution along one axis has no `rows`; its columns count as both axes.
     #[must_use]
-    pub fn new(rows: &Axis, columns: &Axis, groups: usize) -> Self {
+    pub fn new(rows: Option<&Axis>, columns: &Axis, groups: usize) -> Self {
+        let is_flat = rows.is_none();
+        let rows = rows.unwrap_or(columns);
         let pair = |size: fn(&Axis) -> usize| [size(rows), size(columns)];
-        Self { stride: pair(|axis| axis.stride), padding: pair(|axis| axis.padding), dilation: pair(|axis| axis.dilation), groups }
+        let padding = [rows, columns].map(|axis| [axis.padding, axis.padding_after]);
+        Self { stride: pair(|axis| axis.stride), padding, dilation: pair(|axis| axis.dilation), groups, is_flat }
     }
 
     /// Returns whether windows move by more than one place.
@@ -33,7 +38,7 @@ impl WindowSizes {
     /// Returns a sentence for each size that matters to the output, to the weight gradient or to the input gradient of a convolution.
     #[must_use]
     pub fn words(&self, view: View) -> String {
-        let [stride, padding, dilation] = [self.stride, self.padding, self.dilation].map(pair_text);
+        let [stride, dilation] = [self.stride, self.dilation].map(pair_text);
         let mut sentences = Vec::new();
         if self.is_strided() {
             sentences.push(match view {
@@ -42,9 +47,25 @@ impl WindowSizes {
                 View::Input => format!("Stride {stride}: the error is spread first, so that its entries are {stride} places apart. The places between them are no neurons, so they make no steps."),
             });
         }
-        if self.padding != [0, 0] {
+        if self.padding != [[0; 2]; 2] {
+            let [[top, bottom], [left, right]] = self.padding;
+            let is_even = top == bottom && left == right;
+            let padding = match (is_even, self.is_flat) {
+                (true, _) => pair_text([top, left]),
+                (false, true) => format!("[{left}, {right}]"),
+                (false, false) => format!("[{top}, {bottom}, {left}, {right}]"),
+            };
+            let border = if self.is_flat && left != right {
+                format!("a border of {left} before and {right} after the input")
+            } else if is_even {
+                format!("a border of {padding} around the input")
+            } else {
+                format!("a border of {top} above, {bottom} below, {left} to the left and {right} to the right of the input")
+            };
             sentences.push(match view {
-                View::Output => format!("Padding {padding}: the filter also lies on a border of {padding} around the input. The border is no neuron, so it makes no steps."),
+                View::Output => {
+                    format!("Padding {padding}: the filter also lies on {border}. The border is no neuron, so it makes no steps.")
+                }
                 View::Weight => format!("Padding {padding}: where the filter lay on the border, there is no step."),
                 View::Input => format!("Padding {padding}: what the filter read from the border leads back to no neuron."),
             });
@@ -71,13 +92,18 @@ mod tests {
 
     #[test]
     fn sizes_are_named_only_if_they_matter() {
-        let plain = WindowSizes { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
-        let strided = WindowSizes { stride: [2, 1], padding: [1, 1], ..plain };
+        let plain = WindowSizes { stride: [1, 1], padding: [[0; 2]; 2], dilation: [1, 1], groups: 1, is_flat: false };
+        let strided = WindowSizes { stride: [2, 1], padding: [[1; 2]; 2], ..plain };
         for view in [View::Output, View::Weight, View::Input] {
             assert_eq!(plain.words(view), "");
             let words = strided.words(view);
             assert!(words.starts_with("Stride 2x1: ") && words.contains("Padding 1: ") && !words.contains("Dilation"), "{words}");
         }
+        let uneven = WindowSizes { padding: [[0, 1], [2, 3]], ..plain }.words(View::Output);
+        assert!(
+            uneven.starts_with("Padding [0, 1, 2, 3]: ") && uneven.contains("0 above, 1 below, 2 to the left and 3 to the right"),
+            "{uneven}"
+        );
         assert_eq!(WindowSizes { dilation: [3, 3], ..plain }.words(View::Output), "Dilation 3: neighbouring weights are 3 places apart.");
     }
 }

@@ -11,16 +11,18 @@ use super::axes::{self, AxisOrder, WEIGHT_LAYOUT};
 use super::axis_keys;
 use super::excerpt::quoted;
 use super::layouts;
+use super::padding;
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::tensor::{TensorSource, read_tensor, with_rank};
 use crate::op::activation::{self, ACTIVATIONS, Activation};
 use crate::op::layer::{Args, Fan, Reported};
+use crate::op::padding::Padding;
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
 use crate::words::{self, Vocabulary};
 
 /// The keys whose values are tensors.
-pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask"];
+pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask", "running_mean", "running_var"];
 
 /// The keys of one layer or of the loss. At most one error is reported for each key, even if a layer reads the key several times.
 #[derive(Debug)]
@@ -348,15 +350,17 @@ impl Args for TableArgs<'_, '_, '_> {
                 }
             },
             other => {
-                // for `padding` the table has only help texts and no translations, so there is no candidate to choose from
-                let (candidates, is_allowed) = (&[], |_: &str| false);
-                let help = other
-                    .as_str()
-                    .filter(|_| key == "padding")
-                    .and_then(|word| words::table_help(Vocabulary::Padding, word, candidates, is_allowed));
+                let help = other.as_str().filter(|_| key == "padding").map(padding::word_help);
                 Err(self.reader.wrong_type(key, value, "an integer, or [vertical, horizontal]", &help.unwrap_or_default()))
             }
         };
+        let determines_size = true;
+        Ok(self.checked(key, determines_size, read))
+    }
+
+    fn padding(&mut self, key: &str, axes: usize) -> Result<Option<Padding>, Reported> {
+        let Some(value) = self.unsuppressed_value(key) else { return Ok(None) };
+        let read = padding::read(self.reader, key, value, axes);
         let determines_size = true;
         Ok(self.checked(key, determines_size, read))
     }

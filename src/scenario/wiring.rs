@@ -74,7 +74,7 @@ fn read_from(
     let reads_several = kind.ok().map(|kind| kind.has_several_inputs);
     let help = "write from = [\"A\", \"B\"], with the names of two layers or more";
     let Some(value) = table.get("from") else {
-        let missing = || Err(reader.report(at.clone(), "from is missing: which layers should this one add?", help));
+        let missing = || Err(reader.report(at.clone(), "from is missing: which layers should this one read?", help));
         return (reads_several == Some(true)).then(missing);
     };
     Some(match (value.get_ref(), reads_several) {
@@ -83,7 +83,11 @@ fn read_from(
             if items.len() < 2 && reads_several.is_some() {
                 return Some(Err(reader.report(
                     value.span(),
-                    format!("an add layer reads at least two layers, and from names {}", items.len()),
+                    format!(
+                        "a layer of type {} reads at least two layers, and from names {}",
+                        kind.map_or("add", |kind| kind.name),
+                        items.len()
+                    ),
                     help,
                 )));
             }
@@ -96,7 +100,7 @@ fn read_from(
             found.into_iter().collect()
         }
         (_, Some(true)) => Err(reader.wrong_type("from", value, "a list of layers", help)),
-        _ => Err(reader.wrong_type("from", value, "the name of one layer", "only an add layer reads several")),
+        _ => Err(reader.wrong_type("from", value, "the name of one layer", "only layers of the types add and cat read several")),
     })
 }
 

@@ -9,7 +9,7 @@ pub struct ShownTensor {
     /// The tensor.
     pub tensor: Id,
     /// The padding around each matrix: the number of rows above and of rows below, then the number of columns on the left and of columns on the right.
-    pub padding: [usize; 2],
+    pub padding: [[usize; 2]; 2],
     /// `true` if each matrix is rotated by 180°, so that it begins with its last entry.
     pub turned: bool,
     /// `true` for the tensor that the op computes.

@@ -77,8 +77,8 @@ impl Scene<'_> {
         operands.sort_by_key(|id| rank(*id));
         let shown = |(tensor, is_result)| ShownTensor {
             tensor,
-            padding: if Some(tensor) == image { self.trace.padding_before(&self.at) } else { [0, 0] },
-            turned: Some(tensor) == filter && window.is_some_and(|(_, w)| w.turned),
+            padding: if Some(tensor) == image { self.trace.padding_around(&self.at) } else { [[0; 2]; 2] },
+            turned: Some(tensor) == filter && window.is_some_and(|(_, w)| w.turned && !w.is_flat),
             is_result,
         };
         operands.into_iter().map(|id| (id, false)).chain([(self.output, true)]).map(shown).collect()

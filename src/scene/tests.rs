@@ -58,7 +58,7 @@ fn a_number_is_known_from_its_last_step_on() {
 fn neighbours_follow_the_rotation_of_the_matrix_on_the_screen() {
     let grid = Grid::of(&[2, 2, 3]);
     assert_eq!(grid, Grid { blocks: 2, inner: None, rows: 2, columns: 3 });
-    let plain = ShownTensor { tensor: 0, padding: [0, 0], turned: false, is_result: false };
+    let plain = ShownTensor { tensor: 0, padding: [[0; 2]; 2], turned: false, is_result: false };
     let turned = ShownTensor { turned: true, ..plain };
     let [right, down, left] = [[0, 1], [1, 0], [0, -1]];
     assert_eq!([right, down, left].map(|direction| plain.neighbour(&grid, 7, direction)), [Some(8), Some(10), Some(6)]);

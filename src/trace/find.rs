@@ -399,11 +399,11 @@ impl Trace {
         })
     }
 
-    /// Returns the padding of the image that the op at a position slides a window over: the number of rows above the image, and of columns to its left. An image that
-    /// is spread by a stride has none, because its entries are not neighbours.
+    /// Returns the padding of the image that the op at a position slides a window over, as in [`Window`](crate::op::window::Window). An image that is spread by a
+    /// stride has none, because its entries are not neighbours.
     #[must_use]
-    pub fn padding_before(&self, at: &Position) -> [usize; 2] {
+    pub fn padding_around(&self, at: &Position) -> [[usize; 2]; 2] {
         let window = self.op_at(at).window().map(|(_, window)| window);
-        window.filter(|window| window.spread == [1, 1]).map_or([0, 0], |window| window.padding)
+        window.filter(|window| window.spread == [1, 1]).map_or([[0; 2]; 2], |window| window.padding)
     }
 }

@@ -69,7 +69,7 @@ pub struct Matrix<'a> {
     pub around: Option<[Range<usize>; 2]>,
     /// The padding around each matrix: the number of rows above, which is also the number below, and the number of columns on the left, which is also the number
     /// on the right.
-    pub padding: [usize; 2],
+    pub padding: [[usize; 2]; 2],
     /// `true` if each matrix is drawn rotated by 180°, with the last entry first.
     pub turned: bool,
     /// The names of the two leading dimensions of a filter, such as `out` and `in`; empty for a tensor of a graph, whose matrices have no names.
@@ -113,7 +113,7 @@ impl<'a> Matrix<'a> {
             focus: None,
             cursor: None,
             around: None,
-            padding: [0, 0],
+            padding: [[0; 2]; 2],
             turned: false,
             leading: ["out", "in"],
             tint: None,

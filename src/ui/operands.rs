@@ -313,12 +313,12 @@ fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: Pan
 fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], most: u16) -> Size {
     let shape = matrix.shape;
     // the size of a matrix of this shape without a title
-    let untitled_size = |shape: &[usize], padding: [usize; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
+    let untitled_size = |shape: &[usize], padding: [[usize; 2]; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
     let (titled, mut high) = matrix.size();
     let (mut wide, _) = untitled_size(shape, operand.shown.padding);
     let Grid { rows: all_rows, columns: all_columns, .. } = Grid::of(shape);
     let cell = u16::try_from(matrix.cell_width()).unwrap_or(u16::MAX);
-    let margin = untitled_size(&[all_rows], [0, 0]).0.saturating_sub(cell);
+    let margin = untitled_size(&[all_rows], [[0; 2]; 2]).0.saturating_sub(cell);
     if shape.len() > 2 {
         let (one, _) = untitled_size(&shape[shape.len() - 2..], operand.shown.padding);
         if wide > one && one.saturating_mul(2) > most {
@@ -334,7 +334,8 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     let region = |rows: usize, columns: usize| {
         let [rows, columns] = [rows.max(least), columns.max(least)];
         let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
-        let part_size = |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [0, 0]) } else { untitled_size(&[rows], [0, 0]) };
+        let part_size =
+            |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [[0; 2]; 2]) } else { untitled_size(&[rows], [[0; 2]; 2]) };
         // the width has room for the row indices of all rows; the height for the title and the column indices
         [part_size(all_rows).0.max(symbol).min(wide), matrix.lines_of(rows, wide).min(high)]
     };

@@ -19,7 +19,7 @@
 //! Anything else is an error, so that no op is skipped.
 
 use gradstep::expr::{Definition, Expr, Join, Primitive, Slot};
-use gradstep::network::{Network, Op, Run};
+use gradstep::network::{Network, Op, Role, Run};
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::rule::Arguments;
 use gradstep::step::Pass;
@@ -27,7 +27,7 @@ use gradstep::step::Pass;
 use super::dual::{self, Dual, Scope, constant, variable};
 use super::keys::{Keys, Table};
 use super::tensor::{Tensor, len};
-use super::windows::{Placement, rot180};
+use super::windows::{Placement, enlarged, lifted, lowered, rot180};
 
 /// The reason why something cannot be evaluated.
 type Why = String;
@@ -50,7 +50,39 @@ impl Part<'_> {
     /// The right-hand side, in the shape of the op's tensor.
     pub fn right_hand_side(&self, right: &Expr) -> Result<Tensor, Why> {
         let shape = &self.network.tensor(self.op.output).shape;
-        self.value(right, shape)?.spread(shape)
+        let value = self.value(right, shape)?;
+        if len(shape) < value.values.len() && self.kind() == Some("cat") {
+            return self.piece(&value)?.shaped(shape);
+        }
+        value.spread(shape)
+    }
+
+    /// The type of the layer that computes y.
+    fn kind(&self) -> Option<&'static str> {
+        Some(self.network.layers()[self.network.tensor(self.y()).layer?].kind)
+    }
+
+    /// Whether the layer that computes y is one along a single axis.
+    fn is_flat(&self) -> bool {
+        self.kind().is_some_and(|kind| ["conv1d", "max_pool1d", "avg_pool1d"].contains(&kind))
+    }
+
+    /// The piece of ∂C/∂y that belongs to the input of this part, where y has the inputs one after another.
+    fn piece(&self, of: &Tensor) -> Result<Tensor, Why> {
+        let Role::Gradient(input) = self.network.tensor(self.op.output).role else { return Err("no gradient".to_owned()) };
+        let forward = &self.network.ops()[self.network.producer(self.y()).ok_or("y is not computed")?].parts[0];
+        // the parts before this one that belong to the same y are earlier uses of the input
+        let earlier = self.op.parts[..self.number].iter().filter(|part| part.operands.get(Slot::Output) == Some(self.y())).count();
+        let (mut first, mut uses) = (0, 0);
+        for id in (0..).map_while(|slot| forward.operands.get(Slot::Input(slot))) {
+            let count = len(&self.network.tensor(id).shape);
+            if id == input && uses == earlier {
+                return Ok(Tensor::new(&[count], of.values[first..first + count].to_vec()));
+            }
+            uses += usize::from(id == input);
+            first += count;
+        }
+        Err("y does not read this input".to_owned())
     }
 
     fn tensor(&self, id: usize) -> Tensor {
@@ -76,8 +108,8 @@ impl Part<'_> {
 
     /// The windows, if y is the output of a pool.
     fn pool(&self) -> Option<Placement> {
-        let kind = self.network.layers()[self.network.tensor(self.y()).layer?].kind;
-        matches!(kind, "max_pool2d" | "avg_pool2d").then(|| Placement::of_pool(&self.own_keys()))
+        let pools = ["max_pool2d", "avg_pool2d", "max_pool1d", "avg_pool1d", "adaptive_avg_pool2d"];
+        pools.contains(&self.kind()?).then(|| Placement::of_pool(&self.own_keys(), self.is_flat()))
     }
 
     fn value(&self, expr: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
@@ -141,9 +173,22 @@ impl Part<'_> {
     /// The divisor of an average pool.
     fn window_sizes(&self, placement: &Placement, x: &Tensor) -> Result<Tensor, Why> {
         let padding_counts = self.own_keys().flag("count_include_pad").unwrap_or(true);
-        let (windows, shape) = placement.each_window(x)?;
-        let size = |window: &Vec<usize>| if padding_counts { placement.kernel[0] * placement.kernel[1] } else { window.len() };
-        Ok(Tensor::new(&shape, windows.iter().map(|window| count(size(window))).collect()))
+        let (windows, shape) = self.each_window(placement, x)?;
+        let sizes = if padding_counts && placement.adaptive.is_none() {
+            placement.padded_sizes(&if self.is_flat() { lifted(x.clone()) } else { x.clone() })?
+        } else {
+            windows.iter().map(Vec::len).collect()
+        };
+        Ok(Tensor::new(&shape, sizes.into_iter().map(count).collect()))
+    }
+
+    /// The windows of a pool, and the shape of its output.
+    fn each_window(&self, placement: &Placement, x: &Tensor) -> Result<(Vec<Vec<usize>>, Vec<usize>), Why> {
+        if !self.is_flat() {
+            return placement.each_window(x);
+        }
+        let (windows, shape) = placement.each_window(&lifted(x.clone()))?;
+        Ok((windows, lowered(Tensor::zeros(&shape)).shape))
     }
 
     fn product(&self, a: &Expr, b: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
@@ -160,9 +205,16 @@ impl Part<'_> {
 
     fn convolution(&self, a: &Expr, b: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
         let is_turned = |expr: &Expr| matches!(expr, Expr::Of(function, _) if function.name == "rot180");
-        let (first, second) = (self.value(a, wanted)?, self.value(b, wanted)?);
-        let placement = |filter: &[usize]| Placement::of_filter(&self.own_keys(), [filter[2], filter[3]]);
-        match (first.shape.len(), second.shape.len()) {
+        let (mut first, mut second) = (self.value(a, wanted)?, self.value(b, wanted)?);
+        let is_flat = self.is_flat();
+        let mut lifted_shape = wanted.to_vec();
+        if is_flat {
+            (first, second) = (lifted(first), lifted(second));
+            lifted_shape.insert(wanted.len() - 1, 1);
+        }
+        let wanted = &lifted_shape[..];
+        let placement = |filter: &[usize]| Placement::of_filter(&self.own_keys(), [filter[2], filter[3]], is_flat);
+        let result = match (first.shape.len(), second.shape.len()) {
             (3, 4) if is_turned(b) => {
                 let shape = wanted.try_into().map_err(|_| format!("{wanted:?} is no image"))?;
                 placement(&second.shape).slide_back(&first, &second, shape)
@@ -174,14 +226,15 @@ impl Part<'_> {
                 placement(&shape).slide_image(&first, &second, shape)
             }
             _ => Err(format!("{:?} and {:?} have no convolution", first.shape, second.shape)),
-        }
+        };
+        if is_flat { result.map(lowered) } else { result }
     }
 
     fn function(&self, function: &'static Primitive, arguments: &[Expr], wanted: &[usize]) -> Result<Tensor, Why> {
         match (function.name, function.definition, arguments) {
             (_, Definition::Largest, [x]) => {
                 let (placement, x) = (self.pool().ok_or("a maximum without windows")?, self.value(x, wanted)?);
-                let (windows, shape) = placement.each_window(&x)?;
+                let (windows, shape) = self.each_window(&placement, &x)?;
                 Ok(Tensor::new(&shape, windows.iter().map(|window| x.values[winner(&x, window)]).collect()))
             }
             ("sum", Definition::Rule, [x]) => self.value(x, wanted)?.sum(wanted),
@@ -191,7 +244,7 @@ impl Part<'_> {
                     let n = count(x.values.len() / len(wanted));
                     return Ok(x.sum(wanted)?.map(|sum| sum / n));
                 };
-                let (windows, shape) = placement.each_window(&x)?;
+                let (windows, shape) = self.each_window(&placement, &x)?;
                 let sums = windows.iter().map(|window| window.iter().map(|at| x.values[*at]).sum()).collect();
                 Tensor::new(&shape, sums).zip(self.window_sizes(&placement, &x)?, |sum, n| sum / n)
             }
@@ -202,7 +255,13 @@ impl Part<'_> {
             }
             // `slide_back` puts the zeros of the stride between the pixels of the error
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
+            ("rot180", Definition::Rule, [filter]) if self.is_flat() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
+            ("nearest" | "bilinear", Definition::Rule, [x]) => self.enlarged(&self.value(x, wanted)?),
+            ("cat", Definition::Rule, parts) => {
+                let parts = parts.iter().map(|part| self.value(part, wanted)).collect::<Result<Vec<_>, _>>()?;
+                Tensor::new(&[len(wanted)], parts.into_iter().flat_map(|part| part.values).collect()).shaped(wanted)
+            }
             ("vec", Definition::Rule, [x]) => {
                 let x = self.value(x, wanted)?;
                 let entries = [x.values.len()];
@@ -272,21 +331,34 @@ impl Part<'_> {
         Ok(dual::evaluate(&rule.equation_for(&x).right, &Scope { named: &read, arguments: &arguments })?.slope)
     }
 
+    fn enlarged(&self, x: &Tensor) -> Result<Tensor, Why> {
+        let keys = self.own_keys();
+        enlarged(x, keys.pair("scale_factor").ok_or("there is no scale_factor")?, keys.text("mode") == Some("bilinear"))
+    }
+
     fn remark(&self, expr: &Expr, words: &str, wanted: &[usize]) -> Result<Tensor, Why> {
         let value = self.value(expr, &self.network.tensor(self.y()).shape)?;
         let x = self.operand(Slot::Input(0))?;
         let mut out = Tensor::zeros(wanted);
         match (words, self.pool()) {
             ("all over the channel", None) => return value.spread(wanted),
+            ("over its copies" | "times the weights of the interpolation", None) => {
+                // the transpose of the enlargement: its entry i is the product of the error and of the enlargement of the i-th unit image
+                for at in 0..out.values.len() {
+                    let mut unit = Tensor::zeros(wanted);
+                    unit.values[at] = 1.0;
+                    out.values[at] = self.enlarged(&unit)?.values.iter().zip(&value.values).map(|(a, b)| a * b).sum();
+                }
+            }
             ("all over each window", Some(placement)) => {
-                for (window, value) in placement.each_window(&x)?.0.iter().zip(&value.values) {
+                for (window, value) in self.each_window(&placement, &x)?.0.iter().zip(&value.values) {
                     for at in window {
                         out.values[*at] += value;
                     }
                 }
             }
             ("at the winners, else 0", Some(placement)) => {
-                for (window, value) in placement.each_window(&x)?.0.iter().zip(&value.values) {
+                for (window, value) in self.each_window(&placement, &x)?.0.iter().zip(&value.values) {
                     out.values[winner(&x, window)] += value;
                 }
             }

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 enum Value {
     Number(f64),
     Flag(bool),
-    Text,
+    Text(String),
     List(Vec<Value>),
     Table(Table),
 }
@@ -29,7 +29,8 @@ fn value(value: &DeValue<'_>) -> Value {
         DeValue::Boolean(flag) => Value::Flag(*flag),
         DeValue::Array(list) => Value::List(list.iter().map(|item| self::value(item.get_ref())).collect()),
         DeValue::Table(own) => Value::Table(table(own)),
-        _ => Value::Text,
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Datetime(_) => Value::Text(String::new()),
     }
 }
 
@@ -82,6 +83,31 @@ impl Table {
         match self.0.get(key)? {
             Value::Flag(flag) => Some(*flag),
             _ => None,
+        }
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.0.get(key)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The padding before and after each axis. `reach` is (kernel − 1) · dilation, of which `"same"` takes one half before the image and the rest after it.
+    pub fn padding(&self, reach: [usize; 2], is_flat: bool) -> [[usize; 2]; 2] {
+        let numbers: Vec<usize> = match self.0.get("padding") {
+            Some(Value::Text(word)) if word == "same" => return reach.map(|n| [n / 2, n - n / 2]),
+            None | Some(Value::Text(_)) => vec![0],
+            Some(Value::List(list)) => list.iter().map(size).collect(),
+            Some(single) => vec![size(single)],
+        };
+        match (&numbers[..], is_flat) {
+            (&[n], false) => [[n; 2]; 2],
+            (&[n], true) => [[0; 2], [n; 2]],
+            (&[left, right], true) => [[0; 2], [left, right]],
+            (&[vertical, horizontal], false) => [[vertical; 2], [horizontal; 2]],
+            (&[top, bottom, left, right], _) => [[top, bottom], [left, right]],
+            _ => panic!("{numbers:?} is no padding"),
         }
     }
 

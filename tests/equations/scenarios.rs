@@ -12,6 +12,7 @@ const LOSS: &str = "loss = \"squared_error\"\n";
 const VECTOR: &str = "input = [0.5, -0.25, 2]\n";
 const TARGET: &str = "target = [1, 0.25, 0.5]\n";
 const IMAGE: &str = "input = [[[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, -2, 3], [-4, 5, -6], [7, -8, 9]]]\n";
+const SEQUENCE: &str = "input = [[1, 2, 3, 4], [1, -2, 3, -4]]\n";
 const UPSTREAM: &str = "loss = { type = \"upstream\", gradient = { init = \"uniform\", seed = 2 } }\n";
 
 /// A scenario: the title, then the lines before the layers (`head`), then the layers.
@@ -31,6 +32,15 @@ fn layer_scenario(kind: &LayerKind) -> String {
         "linear" => (VECTOR, format!("out_features = 2\nweight = {random}\nbias = [0.5, -0.75]\n")),
         "conv2d" | "conv_transpose2d" => (IMAGE, format!("kernel_size = 2\nout_channels = 1\nweight = {random}\nbias = [0.25]\n")),
         "max_pool2d" | "avg_pool2d" => (IMAGE, "kernel_size = 2\n".to_owned()),
+        "conv1d" => (SEQUENCE, format!("kernel_size = 2\nout_channels = 1\nweight = {random}\nbias = [0.25]\n")),
+        "max_pool1d" | "avg_pool1d" => (SEQUENCE, "kernel_size = 2\n".to_owned()),
+        "adaptive_avg_pool2d" => (IMAGE, "output_size = 2\n".to_owned()),
+        "upsample" => (IMAGE, "scale_factor = 2\n".to_owned()),
+        "cat" => (IMAGE, "from = [\"input\", \"input\"]\n".to_owned()),
+        "batch_norm1d" => {
+            (VECTOR, format!("running_mean = [0.5, 1, 0]\nrunning_var = [4, 0.25, 1]\nweight = [2, -1, 0.5]\nbias = {random}\n"))
+        }
+        "batch_norm2d" => (IMAGE, "running_mean = [0.5, 1]\nrunning_var = [4, 0.25]\nweight = [2, -0.5]\nbias = [0.5, -1]\n".to_owned()),
         "activation" => (VECTOR, "function = \"relu\"\n".to_owned()),
         "add" => (VECTOR, "from = [\"input\", \"input\"]\n".to_owned()),
         "dropout" => (VECTOR, "p = 0.25\nmask = [1, 0, 1]\n".to_owned()),
@@ -119,6 +129,8 @@ fn window_variations() -> Vec<Headed> {
         ("conv2d", "kernel_size = 3\nout_channels = 3\npadding = 1\n"),
         ("conv2d", "kernel_size = [2, 3]\nout_channels = 4\nstride = [2, 1]\npadding = [1, 0]\ndilation = [1, 2]\ngroups = 2\n"),
         ("conv2d", "kernel_size = 2\nout_channels = 2\nstride = 3\ngroups = 2\nactivation = \"leaky_relu\"\nnegative_slope = 0.3\n"),
+        ("conv2d", "kernel_size = [2, 3]\nout_channels = 2\npadding = \"same\"\n"),
+        ("conv2d", "kernel_size = 2\nout_channels = 1\nstride = 2\npadding = [0, 1, 2, 0]\n"),
         ("conv_transpose2d", "kernel_size = 3\nout_channels = 3\npadding = 1\n"),
         ("conv_transpose2d", "kernel_size = [2, 3]\nout_channels = 4\nstride = [2, 3]\npadding = [1, 0]\noutput_padding = 1\ngroups = 2\n"),
         ("conv_transpose2d", "kernel_size = 2\nout_channels = 1\ndilation = [2, 1]\nactivation = \"tanh\"\n"),
@@ -130,9 +142,19 @@ fn window_variations() -> Vec<Headed> {
         ("max_pool2d", "kernel_size = 2\nstride = [1, 2]\ndilation = [2, 1]\n"),
         ("avg_pool2d", "kernel_size = [3, 2]\nstride = [2, 1]\npadding = [1, 1]\n"),
         ("avg_pool2d", "kernel_size = 3\nstride = 2\npadding = 1\ncount_include_pad = false\n"),
+        ("avg_pool2d", "kernel_size = 2\nceil_mode = true\n"),
+        ("max_pool2d", "kernel_size = 2\nceil_mode = true\n"),
+        ("adaptive_avg_pool2d", "output_size = [2, 4]\n"),
+        ("upsample", "scale_factor = [2, 1]\n"),
+        ("upsample", "scale_factor = [2, 3]\nmode = \"bilinear\"\n"),
     ] {
         all.push(on_image("[2, 5, 7]", kind, keys));
     }
+    for keys in ["padding = 1\n", "stride = 2\npadding = [0, 2]\ndilation = 2\n", "padding = \"same\"\n"] {
+        all.push(on_image("[2, 7]", "conv1d", &filters(&format!("kernel_size = 2\nout_channels = 3\n{keys}"))));
+    }
+    all.push(on_image("[2, 7]", "max_pool1d", "kernel_size = 3\nstride = 2\npadding = 1\n"));
+    all.push(on_image("[2, 7]", "avg_pool1d", "kernel_size = 3\nstride = 2\npadding = 1\nceil_mode = true\n"));
     all.push(("ties".to_owned(), scenario(&format!("{ties}{UPSTREAM}"), &layer_table("max_pool2d", "kernel_size = 2\nstride = 1\n"))));
     all
 }
@@ -143,6 +165,9 @@ fn layer_variations() -> Vec<Headed> {
     for keys in ["", "eps = 0.25\nbias = { init = \"uniform\", seed = 6 }\n", "weight = { init = \"uniform\", seed = 7 }\n"] {
         all.push(on_image("[4, 2, 3]", "layer_norm", keys));
         all.push(on_image("[4, 2, 3]", "instance_norm2d", keys));
+        let statistics = "running_mean = [0.5, 1, 0, -1]\nrunning_var = [4, 0.25, 1, 2]\n";
+        all.push(on_image("[4, 2, 3]", "batch_norm2d", &format!("{statistics}{keys}")));
+        all.push(on_image("[4, 3]", "batch_norm1d", &format!("{statistics}{keys}")));
         for groups in [1, 2] {
             all.push(on_image("[4, 2, 3]", "group_norm", &format!("num_groups = {groups}\n{keys}")));
         }

@@ -9,8 +9,27 @@ pub struct Placement {
     /// The numbers of rows and columns of the filter or window.
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
-    pub padding: [usize; 2],
+    /// The padding before and after each axis.
+    pub padding: [[usize; 2]; 2],
     pub dilation: [usize; 2],
+    /// `true` if the last window may reach beyond the padding.
+    pub rounds_up: bool,
+    /// The rows and columns of windows of an adaptive pool.
+    pub adaptive: Option<[usize; 2]>,
+}
+
+/// The same tensor with an axis for its only row, if it is channels x length, or filters x channels x length.
+pub fn lifted(of: Tensor) -> Tensor {
+    let mut shape = of.shape.clone();
+    shape.insert(shape.len() - 1, 1);
+    Tensor { shape, ..of }
+}
+
+/// The inverse of [`lifted`].
+pub fn lowered(of: Tensor) -> Tensor {
+    let mut shape = of.shape.clone();
+    shape.remove(shape.len() - 2);
+    Tensor { shape, ..of }
 }
 
 /// Channels, rows and columns.
@@ -37,27 +56,49 @@ fn grid([rows, columns]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
 
 impl Placement {
     /// The placement of a convolution's filters.
-    pub fn of_filter(keys: &Table, kernel: [usize; 2]) -> Self {
-        let pair = |key: &str, default: usize| keys.pair(key).unwrap_or([default; 2]);
-        Self { kernel, stride: pair("stride", 1), padding: pair("padding", 0), dilation: pair("dilation", 1) }
+    pub fn of_filter(keys: &Table, kernel: [usize; 2], is_flat: bool) -> Self {
+        let pair = |key: &str| {
+            let pair = keys.pair(key).unwrap_or([1; 2]);
+            if is_flat { [1, pair[1]] } else { pair }
+        };
+        let dilation = pair("dilation");
+        let padding = keys.padding([0, 1].map(|n| dilation[n] * (kernel[n] - 1)), is_flat);
+        Self {
+            kernel,
+            stride: pair("stride"),
+            padding,
+            dilation,
+            rounds_up: keys.flag("ceil_mode") == Some(true),
+            adaptive: keys.pair("output_size"),
+        }
     }
 
     /// The placement of a pool's windows, which are adjacent by default.
-    pub fn of_pool(keys: &Table) -> Self {
-        let kernel = keys.pair("kernel_size").expect("a pool's window");
-        Self { stride: keys.pair("stride").unwrap_or(kernel), ..Self::of_filter(keys, kernel) }
+    pub fn of_pool(keys: &Table, is_flat: bool) -> Self {
+        // an adaptive pool has no kernel
+        let kernel = keys.pair("kernel_size").unwrap_or([1; 2]);
+        let kernel = if is_flat { [1, kernel[1]] } else { kernel };
+        let own = Self::of_filter(keys, kernel, is_flat);
+        if keys.pair("stride").is_some() { own } else { Self { stride: kernel, ..own } }
     }
 
     /// The number of windows on an image of this size.
     fn windows(&self, size: [usize; 2]) -> [usize; 2] {
-        let Self { kernel, stride, padding, dilation } = self;
-        [0, 1].map(|n| (size[n] + 2 * padding[n]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1) / stride[n] + 1)
+        let Self { kernel, stride, padding, dilation, rounds_up, adaptive } = self;
+        adaptive.unwrap_or_else(|| {
+            [0, 1].map(|n| {
+                let rest = (size[n] + padding[n][0] + padding[n][1]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1);
+                let count = if *rounds_up { rest.div_ceil(stride[n]) } else { rest / stride[n] } + 1;
+                // a window that begins after the image is left out
+                if *rounds_up && (count - 1) * stride[n] >= size[n] + padding[n][0] { count - 1 } else { count }
+            })
+        })
     }
 
     /// The pixel under the filter's row and column `place`, when the filter is at the position `window`; `None` if it is padding.
     fn pixel(&self, window: [usize; 2], place: [usize; 2], size: [usize; 2]) -> Option<[usize; 2]> {
         let coordinate = |axis: usize| {
-            let at = (window[axis] * self.stride[axis] + place[axis] * self.dilation[axis]).checked_sub(self.padding[axis])?;
+            let at = (window[axis] * self.stride[axis] + place[axis] * self.dilation[axis]).checked_sub(self.padding[axis][0])?;
             (at < size[axis]).then_some(at)
         };
         Some([coordinate(0)?, coordinate(1)?])
@@ -65,7 +106,25 @@ impl Placement {
 
     /// The pixels of a window in row-major order.
     fn pixels(&self, window: [usize; 2], size: [usize; 2]) -> Vec<[usize; 2]> {
+        if let Some(windows) = self.adaptive {
+            let range = |n: usize| window[n] * size[n] / windows[n]..((window[n] + 1) * size[n]).div_ceil(windows[n]);
+            return range(0).flat_map(|row| range(1).map(move |column| [row, column])).collect();
+        }
         grid(self.kernel).filter_map(|place| self.pixel(window, place, size)).collect()
+    }
+
+    /// The number of places of each window that are on the image or its padding.
+    pub fn padded_sizes(&self, over: &Tensor) -> Result<Vec<usize>, String> {
+        let [channels, height, width] = image(over)?;
+        let windows = self.windows([height, width]);
+        let places = |window: [usize; 2]| {
+            let along = |n: usize, size: usize| {
+                let end = size + self.padding[n][0] + self.padding[n][1];
+                (0..self.kernel[n]).filter(|place| window[n] * self.stride[n] + place < end).count()
+            };
+            along(0, height) * along(1, width)
+        };
+        Ok((0..channels).flat_map(|_| grid(windows)).map(places).collect())
     }
 
     /// Cross-correlation: the filter slides over the image, and each position gives the sum of the products. A filter reads the channels of its group.
@@ -131,7 +190,7 @@ impl Placement {
                     // the row (axis 0) or column (axis 1) of `over` from which the filter's `place` adds to the row or column `to` of the result
                     let source = |axis: usize, to: usize, size: usize| {
                         let reach = self.dilation[axis] * (self.kernel[axis] - 1);
-                        let from = (to + self.padding[axis] + place[axis] * self.dilation[axis]).checked_sub(reach)?;
+                        let from = (to + self.padding[axis][0] + place[axis] * self.dilation[axis]).checked_sub(reach)?;
                         (from % self.stride[axis] == 0 && from / self.stride[axis] < size).then_some(from / self.stride[axis])
                     };
                     if let (Some(row), Some(column)) = (source(0, y, rows), source(1, x, columns)) {
@@ -163,6 +222,37 @@ pub fn rot180(of: &Tensor) -> Result<Tensor, String> {
         for [y, x] in grid([rows, columns]) {
             let at = out.offset(&[f, c, y, x]);
             out.values[at] = of.get(&[f, c, rows - 1 - y, columns - 1 - x]);
+        }
+    }
+    Ok(out)
+}
+
+/// The image enlarged by the factors: each pixel repeated, or the interpolation between the centres of the pixels.
+pub fn enlarged(of: &Tensor, factors: [usize; 2], is_bilinear: bool) -> Result<Tensor, String> {
+    let [channels, height, width] = image(of)?;
+    let size = [height, width];
+    let mut out = Tensor::zeros(&[channels, height * factors[0], width * factors[1]]);
+    // the pixels along an axis that a new one reads, each with its share
+    let reads = |axis: usize, at: usize| {
+        let scale = factors[axis];
+        if !is_bilinear {
+            return vec![(at / scale, 1.0)];
+        }
+        #[allow(clippy::cast_precision_loss)] // sizes of small tensors
+        let centre = ((2 * at + 1) as f64 / (2 * scale) as f64 - 0.5).max(0.0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes of small tensors
+        let first = centre.floor() as usize;
+        let share = centre - centre.floor();
+        vec![(first, 1.0 - share), ((first + 1).min(size[axis] - 1), share)]
+    };
+    for channel in 0..channels {
+        for [y, x] in grid([height * factors[0], width * factors[1]]) {
+            let at = out.offset(&[channel, y, x]);
+            for (row, down) in reads(0, y) {
+                for (column, across) in reads(1, x) {
+                    out.values[at] += down * across * of.get(&[channel, row, column]);
+                }
+            }
         }
     }
     Ok(out)

@@ -104,13 +104,13 @@ struct Shape {
     groups: usize,
     inputs: usize,
     outputs: usize,
-    /// Length, kernel, stride, padding and dilation, for rows and for columns.
-    axes: [[usize; 5]; 2],
+    /// Length, kernel, stride, padding before and after, and dilation, for rows and for columns.
+    axes: [[usize; 6]; 2],
 }
 
-fn axis(places: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 5]> {
-    (places, 1..=6_usize, 1..=4_usize, 0..=4_usize, 1..=3_usize)
-        .prop_map(|(n, kernel, stride, padding, dilation)| [n, kernel, stride, padding, dilation])
+fn axis(places: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 6]> {
+    (places, 1..=6_usize, 1..=4_usize, 0..=4_usize, 0..=4_usize, 1..=3_usize)
+        .prop_map(|(n, kernel, stride, before, after, dilation)| [n, kernel, stride, before, after, dilation])
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -125,7 +125,7 @@ fn shape() -> impl Strategy<Value = Shape> {
 }
 
 fn conv(Shape { groups, inputs, outputs, axes: [rows, columns] }: &Shape) -> Option<Conv2d> {
-    let axis = |&[n, kernel, stride, padding, dilation]: &[usize; 5]| Axis::new(n, kernel, stride, padding, dilation).ok();
+    let axis = |&[n, kernel, stride, before, after, dilation]: &[usize; 6]| Axis::new(n, kernel, stride, [before, after], dilation).ok();
     Some(Conv2d::new(groups * inputs, groups * outputs, *groups, axis(rows)?, axis(columns)?))
 }
 
@@ -237,9 +237,11 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
 }
 
 /// An axis whose padding is at most half of the kernel, so that nearly every window covers a pixel.
-fn wide(places: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 5]> {
+fn wide(places: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 6]> {
     let sizes = (places, kernels, 1..=3_usize, 1..=3_usize);
-    sizes.prop_flat_map(|(n, kernel, stride, dilation)| (0..=kernel / 2).prop_map(move |padding| [n, kernel, stride, padding, dilation]))
+    sizes.prop_flat_map(|(n, kernel, stride, dilation)| {
+        [0..=kernel / 2, 0..=kernel / 2].prop_map(move |[before, after]| [n, kernel, stride, before, after, dilation])
+    })
 }
 
 proptest! {
@@ -273,8 +275,8 @@ proptest! {
 #[test]
 fn work_on_several_threads_adds_in_order() {
     let (seed, odd, infinite) = (5, 7, true);
-    let axis = [14, 3, 1, 1, 1];
-    let strided = [27, 3, 2, 1, 1];
+    let axis = [14, 3, 1, 1, 1, 1];
+    let strided = [27, 3, 2, 1, 1, 1];
     for axes in [[axis, axis], [strided, axis]] {
         for (groups, inputs, outputs) in [(1, 32, 90), (2, 32, 45)] {
             convolution(&Shape { groups, inputs, outputs, axes }, seed, odd, infinite).expect("the same sums");

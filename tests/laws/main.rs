@@ -10,10 +10,14 @@ mod graphs;
 mod kernels;
 mod law;
 mod layers;
+mod norms;
 mod planted;
 mod saturation;
+mod sequences;
 mod softmax;
 mod tape;
+mod windows;
+mod writer;
 
 use std::collections::BTreeSet;
 
@@ -162,8 +166,8 @@ fn every_row_of_the_registries_is_tested() {
     let losses: BTreeSet<&str> = op::loss::LOSSES.iter().map(|row| row.name).collect();
     let functions: BTreeSet<(&str, usize)> = op::operator::FUNCTIONS.iter().map(|row| (row.name(), row.arity())).collect();
     assert_eq!(layers, layers::LAYERS.iter().map(|row| row.0).collect(), "a kind of layer without a law test");
-    assert_eq!(activations, sorted(layers::ACTIVATIONS), "an activation without a law test");
-    assert_eq!(losses, layers::LOSSES.iter().map(|row| row.0).collect(), "a loss without a law test");
+    assert_eq!(activations, sorted(writer::ACTIVATIONS), "an activation without a law test");
+    assert_eq!(losses, writer::LOSSES.iter().map(|row| row.0).collect(), "a loss without a law test");
     assert_eq!(functions, graphs::FUNCTIONS.iter().copied().collect(), "a function without a law test");
 
     let texts: String = tapes(400).iter_mut().map(|tape| layers::network(tape, Flavour::Sharp)).collect();

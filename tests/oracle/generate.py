@@ -116,6 +116,28 @@ def pair(value):
     return list(value) if isinstance(value, list) else [value, value]
 
 
+def padded(a, layer, kernel, value=0.0):
+    """The image with the padding that the key `padding` says, for a layer that pads unevenly: [top, bottom, left, right]."""
+    dilation = pair(layer.get("dilation", 1))
+    padding = layer.get("padding", 0)
+    if padding == "same":
+        both = [d * (k - 1) for d, k in zip(dilation, kernel)]
+        top, left = (n // 2 for n in both)
+        sides = [left, both[1] - left, top, both[0] - top]
+    elif padding == "valid":
+        sides = [0, 0, 0, 0]
+    else:
+        top, bottom, left, right = padding if isinstance(padding, list) and len(padding) == 4 else (n for n in pair(padding) for _ in range(2))
+        sides = [left, right, top, bottom]
+    return F.pad(a, sides, value=value)
+
+
+def is_even(layer):
+    """Whether PyTorch's own keyword `padding` can say the padding."""
+    padding = layer.get("padding", 0)
+    return not isinstance(padding, str) and not (isinstance(padding, list) and len(padding) == 4)
+
+
 # ---- a network -------------------------------------------------------------------------------------------------
 
 ACTIVATIONS = {
@@ -139,8 +161,14 @@ ACTIVATIONS = {
 # the beginning of the default name of a layer: conv1, conv2, ...
 BASE = {
     "activation": "act",
+    "adaptive_avg_pool2d": "pool",
     "add": "add",
+    "avg_pool1d": "pool",
     "avg_pool2d": "pool",
+    "batch_norm1d": "norm",
+    "batch_norm2d": "norm",
+    "cat": "cat",
+    "conv1d": "conv",
     "conv2d": "conv",
     "conv_transpose2d": "convt",
     "dropout": "drop",
@@ -150,16 +178,21 @@ BASE = {
     "instance_norm2d": "norm",
     "layer_norm": "norm",
     "linear": "fc",
+    "max_pool1d": "pool",
     "max_pool2d": "pool",
+    "upsample": "up",
 }
 # the layers that read an image
-IMAGES = ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "instance_norm2d")
+IMAGES = ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "instance_norm2d", "batch_norm2d", "adaptive_avg_pool2d", "upsample")
+# the layers that read channels x length
+SEQUENCES = ("conv1d", "max_pool1d", "avg_pool1d")
 
 
 def run_network(scenario):
     layers = scenario["layer"]
     images = any(i == 0 or layer.get("from") == "input" for i, layer in enumerate(layers) if layer["type"] in IMAGES)
-    rank = 3 if images else 1
+    sequences = any(i == 0 or layer.get("from") == "input" for i, layer in enumerate(layers) if layer["type"] in SEQUENCES)
+    rank = 3 if images else 2 if sequences else 1
     values, parameters, counts = {}, {}, {}
 
     def keep(where, name, t):
@@ -197,6 +230,48 @@ def run_network(scenario):
             z = keep(values, f"{name}.z", z)
             function = layer.get("activation", "identity")
             a, last = ACTIVATIONS[function](z, layer), (function, z)
+        elif kind == "conv1d":
+            groups = layer.get("groups", 1)
+            shape = None
+            if "out_channels" in layer:
+                shape = [layer["out_channels"], a.shape[0] // groups, layer.get("kernel_size", 0)]
+            w = keep(parameters, f"{name}.weight", tensor(layer["weight"], shape, 3))
+            b = keep(parameters, f"{name}.bias", tensor(layer["bias"], [w.shape[0]], 1)) if "bias" in layer else None
+            padding, x = layer.get("padding", 0), a.unsqueeze(0)
+            if isinstance(padding, list):
+                padding, x = 0, F.pad(x, padding)
+            z = F.conv1d(x, w, b, layer.get("stride", 1), padding, layer.get("dilation", 1), groups).squeeze(0)
+            z = keep(values, f"{name}.z", z)
+            function = layer.get("activation", "identity")
+            a, last = ACTIVATIONS[function](z, layer), (function, z)
+        elif kind == "max_pool1d":
+            kernel, ceil = layer["kernel_size"], layer.get("ceil_mode", False)
+            stride, padding, dilation = layer.get("stride", kernel), layer.get("padding", 0), layer.get("dilation", 1)
+            a = F.max_pool1d(a.unsqueeze(0), kernel, stride, padding, dilation, ceil).squeeze(0)
+            last = (None, None)
+        elif kind == "avg_pool1d":
+            kernel, ceil = layer["kernel_size"], layer.get("ceil_mode", False)
+            stride, padding, include = layer.get("stride", kernel), layer.get("padding", 0), layer.get("count_include_pad", True)
+            a = F.avg_pool1d(a.unsqueeze(0), kernel, stride, padding, ceil, include).squeeze(0)
+            last = (None, None)
+        elif kind == "adaptive_avg_pool2d":
+            a = F.adaptive_avg_pool2d(a.unsqueeze(0), pair(layer["output_size"])).squeeze(0)
+            last = (None, None)
+        elif kind == "upsample":
+            mode, scale = layer.get("mode", "nearest"), tuple(float(n) for n in pair(layer["scale_factor"]))
+            a = F.interpolate(a.unsqueeze(0), scale_factor=scale, mode=mode).squeeze(0)
+            last = (None, None)
+        elif kind == "cat":
+            inputs = [outputs[of] for of in layer["from"]]
+            rank_of_all = max(t.dim() for t in inputs)
+            a = torch.cat([t if t.dim() == rank_of_all else t.unsqueeze(0) for t in inputs], 0)
+            last = (None, None)
+        elif kind in ("batch_norm1d", "batch_norm2d"):
+            channels = [a.shape[0]]
+            mean, var = (tensor(layer[k], channels, 1) for k in ("running_mean", "running_var"))
+            w, b = (keep(parameters, f"{name}.{k}", tensor(layer[k], channels, 1)) if k in layer else None for k in ("weight", "bias"))
+            a = F.batch_norm(a.unsqueeze(0), mean, var, w, b, False, 0.1, layer.get("eps", 1e-5)).squeeze(0)
+            last = (None, None)
         elif kind in ("conv2d", "linear"):
             if kind == "conv2d":
                 groups = layer.get("groups", 1)
@@ -212,10 +287,13 @@ def run_network(scenario):
             if "bias" in layer:
                 b = keep(parameters, f"{name}.bias", tensor(layer["bias"], [w.shape[0]], 1))
             if kind == "conv2d":
-                stride, padding, dilation = (
-                    pair(layer.get(k, d)) for k, d in (("stride", 1), ("padding", 0), ("dilation", 1))
-                )
-                z = F.conv2d(a.unsqueeze(0), w, b, stride, padding, dilation, groups).squeeze(0)
+                stride, dilation = (pair(layer.get(k, 1)) for k in ("stride", "dilation"))
+                padding = layer.get("padding", 0)
+                if isinstance(padding, list) and len(padding) == 4:
+                    image, padding = padded(a, layer, w.shape[2:]), 0
+                else:
+                    image, padding = a, padding if isinstance(padding, str) else pair(padding)
+                z = F.conv2d(image.unsqueeze(0), w, b, stride, padding, dilation, groups).squeeze(0)
             else:
                 z = F.linear(a, w, b)
             z = keep(values, f"{name}.z", z)
@@ -223,16 +301,21 @@ def run_network(scenario):
             a, last = ACTIVATIONS[function](z, layer), (function, z)
         elif kind == "max_pool2d":
             kernel = pair(layer["kernel_size"])
-            stride, padding, dilation = (
-                pair(layer.get(k, d)) for k, d in (("stride", kernel), ("padding", 0), ("dilation", 1))
-            )
-            a = F.max_pool2d(a.unsqueeze(0), kernel, stride, padding, dilation).squeeze(0)
+            stride, dilation = (pair(layer.get(k, d)) for k, d in (("stride", kernel), ("dilation", 1)))
+            if is_even(layer):
+                image, padding = a, pair(layer.get("padding", 0))
+            else:
+                image, padding = padded(a, layer, kernel, -math.inf), 0
+            a = F.max_pool2d(image.unsqueeze(0), kernel, stride, padding, dilation, layer.get("ceil_mode", False)).squeeze(0)
             last = (None, None)
         elif kind == "avg_pool2d":
             kernel = pair(layer["kernel_size"])
-            stride, padding = pair(layer.get("stride", kernel)), pair(layer.get("padding", 0))
-            include = layer.get("count_include_pad", True)
-            a = F.avg_pool2d(a.unsqueeze(0), kernel, stride, padding, False, include).squeeze(0)
+            stride, include = pair(layer.get("stride", kernel)), layer.get("count_include_pad", True)
+            if is_even(layer):
+                image, padding = a, pair(layer.get("padding", 0))
+            else:
+                image, padding = padded(a, layer, kernel), 0
+            a = F.avg_pool2d(image.unsqueeze(0), kernel, stride, padding, layer.get("ceil_mode", False), include).squeeze(0)
             last = (None, None)
         elif kind == "global_avg_pool2d":
             a = F.adaptive_avg_pool2d(a.unsqueeze(0), 1).squeeze(0)

@@ -6,7 +6,7 @@ use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::avg_pool2d::pool_function as avg_pool;
-use crate::op::axis::{Axis, Misfit};
+use crate::op::axis::{Axis, Misfit, Rounding};
 use crate::op::conv_transpose2d::transposed_function;
 use crate::op::conv2d::{Conv2d, convolution_function};
 use crate::op::layer::Reported;
@@ -110,29 +110,24 @@ fn padding(
     kernel: [usize; 2],
     dilation: [usize; 2],
     is_flat: bool,
-) -> Result<[usize; 2], Reported> {
+) -> Result<[[usize; 2]; 2], Reported> {
     if let Some((Value::Text(text), span)) = call.get(4) {
         let span = span.clone();
         match text.as_str() {
-            "valid" => return Ok([0, 0]),
+            "valid" => return Ok([[0; 2]; 2]),
             "same" if pair(reader, call, 3, [1, 1], (is_flat, 1))? != [1, 1] => {
                 return Err(reader.fail(&span, "\"same\" padding needs the stride 1, as in PyTorch", "give the padding as a number"));
             }
             "same" => {
-                let around = [0, 1].map(|axis| dilation[axis] * (kernel[axis] - 1));
-                if around.iter().any(|n| n % 2 == 1) {
-                    return Err(reader.fail(
-                        &span,
-                        "\"same\" padding is uneven here, because the kernel's size is even",
-                        "pad the input with pad(x, …)",
-                    ));
-                }
-                return Ok(around.map(|n| n / 2));
+                // if the number of places is odd, the place that is left over is after the input
+                let around = [0, 1].map(|axis| dilation[axis].saturating_mul(kernel[axis] - 1));
+                return Ok(around.map(|n| [n / 2, n - n / 2]));
             }
             _ => return Err(reader.fail(&span, "padding is a number, \"same\" or \"valid\"", "")),
         }
     }
-    pair(reader, call, if call.canonical.contains("pool") { 3 } else { 4 }, [0, 0], (is_flat, 0))
+    let both = pair(reader, call, if call.canonical.contains("pool") { 3 } else { 4 }, [0, 0], (is_flat, 0))?;
+    Ok(both.map(|n| [n, n]))
 }
 
 fn misfit(reader: &mut GraphReader<'_, '_>, call: &Call, Misfit { key, why }: Misfit) -> Reported {
@@ -174,7 +169,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let axis = |i: usize| {
         let (len, kernel) = (images.size[i], [height, width][i]);
         if is_transposed {
-            Axis::transposed_convolution(len, kernel, stride[i], padding[i], dilation[i], output_padding[i])
+            Axis::transposed_convolution(len, kernel, stride[i], padding[i][0], dilation[i], output_padding[i])
         } else {
             Axis::new(len, kernel, stride[i], padding[i], dilation[i])
         }
@@ -226,13 +221,11 @@ fn pool(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let dilation = if is_max { pair(reader, call, 4, [1, 1], flat)? } else { [1, 1] };
     positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", kernel)])?;
     let padding = padding(reader, call, kernel, dilation, images.is_flat)?;
-    if call.flag(reader, if is_max { 5 } else { 4 }, false)? {
-        return Err(reader.fail(span, "ceil_mode is not possible", "pad the input with pad(x, …)"));
-    }
-    if (0..2).any(|i| padding[i] > kernel[i] / 2) {
+    let rounding = if call.flag(reader, if is_max { 5 } else { 4 }, false)? { Rounding::Up } else { Rounding::Down };
+    if (0..2).any(|i| padding[i].iter().any(|side| *side > kernel[i] / 2)) {
         return Err(reader.fail(span, "the padding is larger than half of the kernel", "take a smaller padding"));
     }
-    let axis = |i: usize| Axis::new(images.size[i], kernel[i], stride[i], padding[i], dilation[i]);
+    let axis = |i: usize| Axis::rounded(images.size[i], kernel[i], stride[i], padding[i], dilation[i], rounding);
     let (rows, columns) = (axis(0).map_err(|why| misfit(reader, call, why))?, axis(1).map_err(|why| misfit(reader, call, why))?);
     let is_empty = |axis: &Axis| (0..axis.output).any(|at| axis.kernel_range(at).is_empty());
     if is_empty(&rows) || is_empty(&columns) {

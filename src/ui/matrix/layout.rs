@@ -25,7 +25,7 @@ pub(super) struct LayoutRequest<'a> {
     pub pitch: usize,
     /// The number of rows that are drawn in one line: 2 in an image of half blocks.
     pub per_line: usize,
-    pub padding: [usize; 2],
+    pub padding: [[usize; 2]; 2],
     pub turned: bool,
     pub has_title: bool,
     /// The width of the symbol in the title, in cells.
@@ -86,7 +86,7 @@ impl VisibleRange {
 pub(super) struct MatrixLayout {
     /// The matrices as they are drawn.
     dims: Grid,
-    padding: [usize; 2],
+    padding: [[usize; 2]; 2],
     turned: bool,
     area: Rect,
     pub has_title: bool,
@@ -118,7 +118,7 @@ pub(super) struct MatrixLayout {
 /// Returns the width and height that show the whole tensor, in cells. The title counts for the height only.
 pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     let (dims, padding) = dims(request, false);
-    let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
+    let (h, w) = (dims.rows + padding[0][0] + padding[0][1], dims.columns + padding[1][0] + padding[1][1]);
     let across = per_row(&dims).unwrap_or(dims.blocks);
     let down = dims.blocks.checked_div(across).unwrap_or(0);
     let heading = usize::from(dims.blocks > 1);
@@ -138,10 +138,10 @@ pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize, width: u16) -> 
 }
 
 /// Returns the matrices as they are drawn, and their padding. A vector is drawn as a row if `is_lying`, else as a column.
-fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [usize; 2]) {
+fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [[usize; 2]; 2]) {
     let grid = Grid::of(request.shape);
     let grid = if is_lying { Grid { rows: grid.columns, columns: grid.rows, ..grid } } else { grid };
-    (grid, if request.shape.len() > 1 { request.padding } else { [0, 0] })
+    (grid, if request.shape.len() > 1 { request.padding } else { [[0; 2]; 2] })
 }
 
 /// Returns the number of matrices in a row of matrices, if the shape decides it: filters of one channel are side by side, as channels are.
@@ -188,7 +188,7 @@ impl MatrixLayout {
         let (pitch, per_line) = (request.pitch, request.per_line);
         let is_lying = matches!(*request.shape, [n] if n > height && width / pitch > height);
         let (dims, padding) = dims(request, is_lying);
-        let (h, w) = (dims.rows + 2 * padding[0], dims.columns + 2 * padding[1]);
+        let (h, w) = (dims.rows + padding[0][0] + padding[0][1], dims.columns + padding[1][0] + padding[1][1]);
         let h_lines = h.div_ceil(per_line);
         let has_indices = has_row_indices(&dims, request.shape);
         // the index of an only row hides no number
@@ -236,8 +236,8 @@ impl MatrixLayout {
             VisibleRange::over(of, len, around, i, scroll)
         };
         Some(Self {
-            rows: view(h, row_lines * per_line, around_rows, row, dims.rows, padding[0], request.scroll[0]),
-            cols: view(w, (width / pitch).max(1), around_cols, col, dims.columns, padding[1], request.scroll[1]),
+            rows: view(h, row_lines * per_line, around_rows, row, dims.rows, padding[0][0], request.scroll[0]),
+            cols: view(w, (width / pitch).max(1), around_cols, col, dims.columns, padding[1][0], request.scroll[1]),
             grid: [
                 VisibleRange::over(down, block_rows, None, block / across, 0),
                 VisibleRange::over(across, fitting_matrices, None, block % across, 0),
@@ -308,12 +308,12 @@ impl MatrixLayout {
 
     /// Returns the index of a drawn row in the tensor; `None` in the padding.
     pub fn row_index(&self, drawn: usize) -> Option<usize> {
-        index(drawn, self.padding[0], self.dims.rows, self.turned)
+        index(drawn, self.padding[0][0], self.dims.rows, self.turned)
     }
 
     /// Returns the index of a drawn column in the tensor; `None` in the padding.
     pub fn col_index(&self, drawn: usize) -> Option<usize> {
-        index(drawn, self.padding[1], self.dims.columns, self.turned)
+        index(drawn, self.padding[1][0], self.dims.columns, self.turned)
     }
 
     /// Returns the row-major index of the entry drawn in a row and a column of a matrix; `None` in the padding and outside of the matrix.

@@ -43,7 +43,8 @@ fn marks_are_visible_without_colour() {
 
 #[test]
 fn padding_has_no_entries_and_a_turned_filter_is_rotated() {
-    let matrix = Matrix { padding: [1, 1], turned: true, ..Matrix::new("", &[2, 2], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
+    let matrix =
+        Matrix { padding: [[1; 2]; 2], turned: true, ..Matrix::new("", &[2, 2], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
     assert_eq!(drawn(&matrix, 14, 5), "      2  1\n   ░  ░  ░  ░\n2  ░  3  2  ░\n1  ░  1  0  ░\n   ░  ░  ░  ░\n");
     let area = Rect::new(0, 0, 14, 5);
     assert_eq!(matrix.entry_at(area, 6, 2), Some(3));
@@ -240,7 +241,7 @@ proptest! {
         (x, y) in (0..5_u16, 0..5_u16),
         focus in proptest::option::of(0..9000_usize),
         around in proptest::option::of([0..12_usize, 0..12_usize, 0..12_usize, 0..12_usize]),
-        padding in [0..4_usize, 0..4_usize],
+        padding in [[0..4_usize, 0..4_usize], [0..4_usize, 0..4_usize]],
         scroll in [-20..20_isize, -20..20_isize],
         (turned, titled, heat) in any::<(bool, bool, bool)>(),
         cap in 1..10_usize,
@@ -299,7 +300,7 @@ proptest! {
         shape in proptest::collection::vec(1..20_usize, 1..5),
         (w, h) in (14..60_u16, 4..30_u16),
         at in any::<prop::sample::Index>(),
-        padding in [0..3_usize, 0..3_usize],
+        padding in [[0..3_usize, 0..3_usize], [0..3_usize, 0..3_usize]],
         turned in any::<bool>(),
     ) {
         let focus = at.index(shape.iter().product());

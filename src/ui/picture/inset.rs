@@ -130,14 +130,14 @@ impl Inset {
     pub fn of(view: &View<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
-        let &[.., height, width_of_image] = view.network().tensor(image).shape.as_slice() else { return None };
+        let &[.., height, width_of_image] = with_row(view, image, window).as_slice() else { return None };
         let now = weight_and_place(view, &view.sources(), (image, filter), window)?;
-        let places = |n: usize, axis: usize| n.saturating_sub(1) * window.spread[axis] + 1 + 2 * window.padding[axis];
+        let places = |n: usize, axis: usize| n.saturating_sub(1) * window.spread[axis] + 1 + window.padding[axis].iter().sum::<usize>();
         let padded = [places(height, 0), places(width_of_image, 1)];
         let symbol = |id: Id| view.network().tensor(id).symbol.text();
         let on = if window.spread == [1, 1] { symbol(image) } else { format!("spread({})", symbol(image)) };
         let titles = ["", ", in part"].map(|part| title(&symbol(filter), window.turned, &on, part));
-        let filter_shape = view.network().tensor(filter).shape.clone();
+        let filter_shape = with_row(view, filter, window);
         let footprint = |axis: usize| footprint(&filter_shape, window, now, axis);
         let sizes =
             Sizes { whole: padded, filter: [0, 1].map(|axis| footprint(axis).len()), titles: titles.each_ref().map(|title| width(title)) };
@@ -177,7 +177,7 @@ impl Inset {
     /// Returns the entry of the image at a place; `None` on the padding and between the entries of a spread image.
     fn pixel(&self, (y, x): (usize, usize)) -> Option<usize> {
         let on_axis = |place: usize, axis: usize| {
-            let place = place.checked_sub(self.window.padding[axis])?;
+            let place = place.checked_sub(self.window.padding[axis][0])?;
             let spread = self.window.spread[axis];
             (place % spread == 0 && place / spread < self.image[axis]).then_some(place / spread)
         };
@@ -244,6 +244,15 @@ impl Inset {
     }
 }
 
+/// Returns the shape of an image or a filter, with the axis of its only row if it is flat.
+fn with_row(view: &View<'_>, tensor: Id, window: Window) -> Vec<usize> {
+    let mut shape = view.network().tensor(tensor).shape.clone();
+    if window.is_flat && !shape.is_empty() {
+        shape.insert(shape.len() - 1, 1);
+    }
+    shape
+}
+
 /// Returns the title of the inset.
 fn title(filter: &str, turned: bool, image: &str, part: &str) -> String {
     format!("{filter}{} on {image}{part}", if turned { ", turned by 180°," } else { "" })
@@ -253,9 +262,9 @@ fn title(filter: &str, turned: bool, image: &str, part: &str) -> String {
 fn weight_and_place(view: &View<'_>, reads: &Sources, (image, filter): (Id, Id), window: Window) -> Option<WeightAndPlace> {
     let entry_of = |id: Id| reads.iter().find(|(source, _)| *source == id).map(|(_, at)| *at);
     let (at, weight) = (entry_of(image)?, entry_of(filter)?);
-    let index = unravel(at, &view.network().tensor(image).shape);
+    let index = unravel(at, &with_row(view, image, window));
     let &[.., y, x] = index.as_slice() else { return None };
-    let place = |n: usize, axis: usize| n * window.spread[axis] + window.padding[axis];
+    let place = |n: usize, axis: usize| n * window.spread[axis] + window.padding[axis][0];
     Some(WeightAndPlace { weight, channel: if index.len() > 2 { index[0] } else { 0 }, y: place(y, 0), x: place(x, 1) })
 }
 

@@ -1,0 +1,67 @@
+//! `adaptive_avg_pool2d`: the means of windows that divide a channel into a given number of rows and columns: PyTorch's `torch.nn.AdaptiveAvgPool2d`.
+//!
+//! The input has C x H x W entries, the output C x H' x W' with [H', W'] = `output_size`. Output row o is the mean of the input rows from ⌊o · H / H'⌋ up to and
+//! without ⌈(o + 1) · H / H'⌉, and likewise for columns. If H' does not divide H, neighbouring windows overlap. For 3 inputs and 2 outputs, (1 3 8) has the
+//! means (1 + 3) / 2 = 2 and (3 + 8) / 2 = 5.5. The derivative is ∂C/∂x\[i\] = Σ ∂C/∂y\[o\] / n over the outputs o whose window contains i.
+
+use std::sync::Arc;
+
+use super::avg_pool2d::reciprocal;
+use super::constant_weights::{ConstantWeights, Weights};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
+use super::ranges::{RangeAxis, RangeEdges};
+use super::rule::{Equation, Gist};
+use crate::expr::{Expr, MEAN, whole};
+
+/// The row of `adaptive_avg_pool2d` in [`LAYERS`](super::LAYERS).
+pub const KIND: LayerKind = LayerKind {
+    name: "adaptive_avg_pool2d",
+    default_name: "pool",
+    keys: &["output_size"],
+    rank: Some(3),
+    has_several_inputs: false,
+    activation: None,
+    build,
+};
+
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
+    let [channels, height, width] = args.image()?;
+    let least = 1;
+    let Some([rows, columns]) = args.pair("output_size", least)? else {
+        return Err(args.fail_always("output_size", "output_size is missing".to_owned(), "add output_size = 1, or [rows, columns]"));
+    };
+    args.claim(&[channels, rows, columns])?; // the output
+    args.claim(&[channels, rows, columns])?; // the weight 1/n of each output
+    // the ranges of each row and column
+    args.claim(&[4, rows])?;
+    args.claim(&[4, columns])?;
+    let axes = [axis(height, rows), axis(width, columns)];
+    let n = |y: usize, x: usize| axes[0].inputs_of(y).len() * axes[1].inputs_of(x).len();
+    let channel: Vec<f64> = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))).map(|(y, x)| reciprocal(n(y, x))).collect();
+    let weights = Weights::ByOutput(channel.repeat(channels));
+    let edges = RangeEdges { channels, axes, weights: [Vec::new(), Vec::new()] };
+    let equation = Equation {
+        right: Expr::Of(MEAN, &[whole::X]),
+        name: "adaptive average pooling",
+        gist: Gist::Words("the mean of each window"),
+        words: "The channel is divided into as many windows as the output has entries, and each window keeps the mean of its n entries. If the sizes do not divide evenly, neighbouring windows overlap and n differs.",
+    };
+    let back = Equation {
+        right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over each window"),
+        name: "the error is shared out",
+        gist: Gist::None,
+        words: "All entries of a window have the same part in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
+    };
+    let mean = ConstantWeights::new(edges, weights, equation, back);
+    let a = Stage::new(A).with_part(Arc::new(mean), [StageSource::Input(0)]);
+    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+}
+
+/// The windows of `outputs` outputs along an axis of `inputs` inputs.
+fn axis(inputs: usize, outputs: usize) -> RangeAxis {
+    // o · inputs / outputs may overflow in usize
+    let boundary = |o: usize| o as u128 * inputs as u128;
+    let place = |n: u128| usize::try_from(n).unwrap_or(inputs);
+    let window = |o: usize| place(boundary(o) / outputs as u128)..place(boundary(o + 1).div_ceil(outputs as u128));
+    RangeAxis::new((0..outputs).map(window).collect(), inputs)
+}

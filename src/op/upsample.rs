@@ -1,0 +1,113 @@
+//! `upsample`: an image that is `scale_factor` times as large: PyTorch's `torch.nn.Upsample` with `align_corners=False`.
+//!
+//! The input has C x H x W entries, the output C x sH x sW. With `mode = "nearest"` each entry is repeated: output o copies input ⌊o / s⌋. With
+//! `mode = "bilinear"` output o lies at p = (o + ½) / s − ½ between the inputs, at least at 0, and is (1 − λ) · x\[i\] + λ · x\[i + 1\] with i = ⌊p⌋ and λ = p − i,
+//! along each of both axes; beyond the last input it is x\[i\]. Along one axis with s = 2, (0 4) becomes (0 0 4 4) or (0 1 3 4).
+//!
+//! The derivative of an input is the sum of the errors of the outputs that read it, each times its weight.
+
+use std::sync::Arc;
+
+use super::constant_weights::{ConstantWeights, Weights};
+use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
+use super::ranges::{RangeAxis, RangeEdges};
+use super::rule::{Equation, Gist};
+use crate::expr::{Expr, Form, Primitive, SUM, whole};
+
+/// The row of `upsample` in [`LAYERS`](super::LAYERS).
+pub const KIND: LayerKind = LayerKind {
+    name: "upsample",
+    default_name: "up",
+    keys: &["scale_factor", "mode"],
+    rank: Some(3),
+    has_several_inputs: false,
+    activation: None,
+    build,
+};
+
+/// The image enlarged by repetition; notation only.
+const NEAREST: &Primitive = &Primitive::new("nearest").form(Form::Call);
+/// The image enlarged by interpolation; notation only.
+const BILINEAR: &Primitive = &Primitive::new("bilinear").form(Form::Call);
+
+/// For each mode, the equations of y and of ∂C/∂x.
+const EQUATIONS: [[Equation; 2]; 2] = [
+    [
+        Equation {
+            right: Expr::Of(NEAREST, &[whole::X]),
+            name: "upsampling, nearest",
+            gist: Gist::Words("each entry several times"),
+            words: "Each entry of the image is repeated, scale_factor times down and across. Every output is a copy of one entry.",
+        },
+        Equation {
+            right: Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its copies"),
+            name: "the errors of the copies are added up",
+            gist: Gist::None,
+            words: "An entry changes the loss through each of its copies, so its derivative is the sum of their derivatives.",
+        },
+    ],
+    [
+        Equation {
+            right: Expr::Of(BILINEAR, &[whole::X]),
+            name: "upsampling, bilinear",
+            gist: Gist::Words("a weighted mean of neighbours"),
+            words: "An output lies between the entries of the image: it is the mean of its neighbours, and a nearer neighbour counts more. At the border there are fewer neighbours.",
+        },
+        Equation {
+            right: Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "times the weights of the interpolation"),
+            name: "the errors go back by the same weights",
+            gist: Gist::None,
+            words: "Each output gives its error to the entries that it was interpolated from, times the weights that they had.",
+        },
+    ],
+];
+
+fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
+    let [channels, height, width] = args.image()?;
+    let least = 1;
+    let scale = args.pair("scale_factor", least)?;
+    let is_bilinear = args.choice("mode", &["nearest", "bilinear"])? == Some("bilinear");
+    let Some(scale) = scale else {
+        return Err(args.fail_always(
+            "scale_factor",
+            "scale_factor is missing".to_owned(),
+            "add scale_factor = 2, or [vertical, horizontal]",
+        ));
+    };
+    let (Some(rows), Some(columns)) = (height.checked_mul(scale[0]), width.checked_mul(scale[1])) else {
+        return Err(args.fail("scale_factor", "the output would be too large".to_owned(), "take a smaller scale_factor"));
+    };
+    args.claim(&[channels, rows, columns])?; // the output
+    // the ranges and weights of each row and column
+    args.claim(&[6, rows])?;
+    args.claim(&[6, columns])?;
+    let [rows, columns] = [(height, scale[0]), (width, scale[1])]
+        .map(|(inputs, scale)| if is_bilinear { between(inputs, scale) } else { repeated(inputs, scale) });
+    let edges = RangeEdges { channels, axes: [rows.0, columns.0], weights: [rows.1, columns.1] };
+    let (weights, [equation, back]) = if is_bilinear { (Weights::Own, EQUATIONS[1]) } else { (Weights::Unweighted, EQUATIONS[0]) };
+    let a = Stage::new(A).with_part(Arc::new(ConstantWeights::new(edges, weights, equation, back)), [StageSource::Input(0)]);
+    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+}
+
+/// The reads of the mode `nearest` along an axis, which need no weights.
+fn repeated(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
+    (RangeAxis::new((0..inputs * scale).map(|output| output / scale..output / scale + 1).collect(), inputs), Vec::new())
+}
+
+/// The reads of the mode `bilinear` along an axis, and the weight of each. Where a weight would be 0, there is no read.
+fn between(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
+    let mut weights = Vec::new();
+    let range = |output: usize| {
+        #[allow(clippy::cast_precision_loss)] // no axis has 2⁵³ entries
+        let place = ((output as f64 + 0.5) / scale as f64 - 0.5).max(0.0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at least 0, and less than the number of inputs
+        let (first, share) = (place as usize, place.fract());
+        if share == 0.0 || first + 1 >= inputs {
+            weights.push(1.0);
+            return first..first + 1;
+        }
+        weights.extend([1.0 - share, share]);
+        first..first + 2
+    };
+    (RangeAxis::new((0..inputs * scale).map(range).collect(), inputs), weights)
+}

@@ -1,0 +1,160 @@
+//! Writes random layers and losses as a scenario file.
+
+use std::fmt::Write as _;
+
+use crate::tape::{Flavour, Tape};
+
+pub const ACTIVATIONS: &[&str] = &[
+    "identity",
+    "relu",
+    "sigmoid",
+    "tanh",
+    "softmax",
+    "leaky_relu",
+    "elu",
+    "softplus",
+    "silu",
+    "gelu",
+    "hardtanh",
+    "relu6",
+    "mish",
+    "hardswish",
+    "log_softmax",
+];
+
+/// The losses, each with the activations that it accepts before it. An empty list means any activation.
+pub const LOSSES: &[(&str, &[&str])] = &[
+    ("squared_error", &[]),
+    ("upstream", &[]),
+    ("cross_entropy_with_logits", &[]),
+    ("binary_cross_entropy_with_logits", &[]),
+    ("l1", &[]),
+    ("huber", &[]),
+    ("smooth_l1", &[]),
+    ("cross_entropy", &["softmax", "sigmoid"]),
+    ("binary_cross_entropy", &["sigmoid"]),
+];
+
+/// A scenario file that is being written.
+pub struct Writer<'a> {
+    pub text: String,
+    pub tape: &'a mut Tape,
+    pub flavour: Flavour,
+    /// The activation that computes the output so far.
+    pub last: Option<&'static str>,
+    /// The names and shapes that a layer can read.
+    pub known: Vec<(String, Vec<usize>)>,
+}
+
+/// A tensor of this shape, inline.
+pub fn tensor(tape: &mut Tape, flavour: Flavour, shape: &[usize]) -> String {
+    let Some((&n, inner)) = shape.split_first() else { return format!("{:?}", tape.number(flavour)) };
+    let entries: Vec<String> = (0..n).map(|_| tensor(tape, flavour, inner)).collect();
+    format!("[{}]", entries.join(", "))
+}
+
+pub fn divisors(n: usize) -> Vec<usize> {
+    (1..=n).filter(|d| n.is_multiple_of(*d)).collect()
+}
+
+impl<'a> Writer<'a> {
+    /// Begins a file in which a layer can read the tensors `known`.
+    pub fn new(tape: &'a mut Tape, flavour: Flavour, known: Vec<(String, Vec<usize>)>) -> Self {
+        Self { text: String::new(), tape, flavour, last: None, known }
+    }
+
+    pub fn line(&mut self, key: &str, value: &str) {
+        writeln!(self.text, "{key} = {value}").expect("a string");
+    }
+
+    pub fn begin(&mut self, kind: &str) {
+        let name = format!("l{}", self.known.len());
+        write!(self.text, "\n[[layer]]\ntype = \"{kind}\"\nname = \"{name}\"\n").expect("a string");
+        self.known.push((name, Vec::new()));
+    }
+
+    pub fn tensor(&mut self, key: &str, shape: &[usize]) {
+        let text = tensor(self.tape, self.flavour, shape);
+        self.line(key, &text);
+    }
+
+    /// Writes a pair, as one number if both are equal.
+    pub fn pair(&mut self, key: &str, [a, b]: [usize; 2]) {
+        let text = if a == b { a.to_string() } else { format!("[{a}, {b}]") };
+        self.line(key, &text);
+    }
+
+    /// Returns two sizes in `from..from + choices`, which are equal half of the time.
+    pub fn two(&mut self, from: usize, choices: usize) -> [usize; 2] {
+        let a = from + self.tape.pick(choices);
+        if self.tape.pick(2) == 0 { [a, a] } else { [a, from + self.tape.pick(choices)] }
+    }
+
+    /// Writes the activation of a layer, or none.
+    pub fn activate(&mut self) {
+        self.last = Some("identity");
+        if self.tape.pick(6) != 0 {
+            self.function("activation");
+        }
+    }
+
+    /// Writes an activation under this key, with its own keys.
+    pub fn function(&mut self, key: &str) {
+        let name = self.tape.of(ACTIVATIONS);
+        self.line(key, &format!("\"{name}\""));
+        let own = match name {
+            "leaky_relu" => "negative_slope",
+            "elu" => "alpha",
+            "hardtanh" => {
+                if self.tape.pick(2) == 1 {
+                    let [min, max] = self.tape.of(&[["-0.5", "0.75"], ["0", "3"], ["-2", "-0.25"]]);
+                    self.line("min_val", min);
+                    self.line("max_val", max);
+                }
+                ""
+            }
+            _ => "",
+        };
+        if !own.is_empty() && self.tape.pick(2) == 1 {
+            let value = self.tape.of(&["0.3", "-0.5", "0", "2"]);
+            self.line(own, value);
+        }
+        self.last = Some(name);
+    }
+
+    /// The lines of the loss and the target.
+    pub fn loss(&mut self, output: &[usize]) -> String {
+        let outputs: usize = output.iter().product();
+        let is_accepted_by = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
+        let own: Vec<&str> = LOSSES.iter().filter(|(_, after)| is_accepted_by(after)).map(|(name, _)| *name).collect();
+        let any: Vec<&str> = LOSSES.iter().filter(|(_, after)| after.is_empty()).map(|(name, _)| *name).collect();
+        let choices = if !own.is_empty() && self.tape.pick(2) == 1 { own } else { any };
+        let name = self.tape.of(&choices);
+        let shaped = tensor(self.tape, self.flavour, output);
+        let target = if self.tape.pick(2) == 0 { shaped.clone() } else { format!("[{}]", shaped.replace(['[', ']'], "")) };
+        match name {
+            "squared_error" => {
+                let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\"", ", reduction = \"half_sum\""]);
+                format!("target = {target}\nloss = {{ type = \"squared_error\"{reduction} }}")
+            }
+            "l1" | "huber" | "smooth_l1" => {
+                let key = match name {
+                    "huber" => self.tape.of(&["", ", delta = 0.5", ", delta = 2"]),
+                    "smooth_l1" => self.tape.of(&["", ", beta = 0.5", ", beta = 2"]),
+                    _ => "",
+                };
+                let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\""]);
+                format!("target = {target}\nloss = {{ type = \"{name}\"{reduction}{key} }}")
+            }
+            "upstream" if self.tape.pick(2) == 1 => format!("loss = {{ type = \"upstream\", gradient = {shaped} }}"),
+            "binary_cross_entropy" | "binary_cross_entropy_with_logits" if self.tape.pick(3) > 0 => {
+                let reduction = self.tape.of(&["sum", "mean"]);
+                format!("target = {target}\nloss = {{ type = \"{name}\", reduction = \"{reduction}\" }}")
+            }
+            "cross_entropy" | "cross_entropy_with_logits" if self.tape.pick(3) < 2 && outputs > 1 => {
+                format!("target = {}\nloss = {{ type = \"{name}\", batch_reduction = \"sum\" }}", self.tape.pick(outputs))
+            }
+            _ => format!("target = {target}\nloss = \"{name}\""),
+        }
+    }
+}
