@@ -66,6 +66,7 @@ def multiples(mine, right, tolerance=1e-9):
     return ["constant-factor"] + [kind for kind, value in special if abs(c / value - 1) < tolerance]
 
 
+SQUARE = "the derivative of a square without its 2"
 USE = "the term is the gradient through one use of the tensor"
 IN_GRAPHS = {
     ("norm-mean-path-missing", "batch-norm-lines"): [("path-forgotten", ["h"], USE)],
@@ -74,6 +75,10 @@ IN_GRAPHS = {
     ("norm-variance-path-missing", "layer-norm-lines"): [("path-forgotten", ["d"], USE)],
     ("factor-two-missing", "unit-rows"): [("path-forgotten", ["z"], "z * z is two uses of z")],
     ("factor-two-missing", "bag-of-words"): [("path-forgotten", ["s"], "s * s is two uses of s")],
+    ("power-rule-wrong", "affine"): [("derivative-at-a-instead-of-z", ["J.1"], "the derivative of e² at e² is 2 e²")],
+    ("sum-instead-of-mean", "affine"): [("scale-missing", ["J"], "the 1/n of a mean is a scale")],
+    ("factor-two-missing", "batch-norm-call"): [("power-rule-wrong", ["J.2"], SQUARE)],
+    ("factor-two-missing", "bootstrap"): [("power-rule-wrong", ["J.2"], SQUARE)],
     ("operand-gradient-swapped", "difference"): [("sign-flipped", ["d"], "the gradients of a and b are the same up to the sign")],
 }
 

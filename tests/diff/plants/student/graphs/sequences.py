@@ -123,12 +123,12 @@ def rnn_all(v, wrong):
     return rnn_backward(v, wrong, False)
 
 
-@graph("rnn-last", 152, {"W": (3, 2), "U": (2, 2), "b": (2,)}, {"x": (3, 3), "G": (2,)}, """
+@graph("rnn-last", 153, {"W": (3, 2), "U": (2, 2), "b": (2,)}, {"x": (3, 3), "G": (2,)}, """
 h = torch.zeros(2)
 for t in range(3):
     h = torch.tanh(x[t] @ W + h @ U + b)
 J = (h * G).sum()
-""")
+""", scale=0.4)
 def rnn_last(v, wrong):
     return rnn_backward(v, wrong, True)
 
