@@ -22,6 +22,7 @@ mod new;
 mod open;
 mod options;
 mod outside;
+mod own;
 pub mod picker_entries;
 mod plain;
 mod planned;

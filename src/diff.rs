@@ -4,7 +4,9 @@
 //! [`Gradient`] of the trace that it should be. [`Report::new`] compares all of them within a [`Tolerance`], in the order in which the trace computes them.
 //! So the first tensor that differs is the one at which the backward pass went wrong: the later ones are computed from it.
 
+mod compared;
 mod file;
+mod flips;
 mod gradient;
 mod json;
 mod names;
@@ -14,10 +16,11 @@ mod terms;
 mod tolerance;
 mod user;
 
+pub use compared::Compared;
 pub use file::{FileTensor, read};
 pub use gradient::{Gradient, LossOf};
 pub use patterns::{Pattern, ROUNDED, patterns};
-pub use report::{Comparison, Report, Status, UserTensor, Worst};
+pub use report::{Comparison, Report, Status, UserTensor, Worst, both};
 pub use terms::TermSums;
 pub use tolerance::{Tolerance, is_float32, largest};
 pub use user::{UserGradients, UserTolerance};

@@ -99,7 +99,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["B"], Action::ToggleBreakpoint, "breakpoint here, and away again: at the entry under the cursor or of this step, in larger units at its op", "").named("breakpoint"),
     row(Focus::Normal, &["c"], Action::ContinueToBreakpoint(1), "continue: run to the next breakpoint, through samples and iterations", "").named("continue"),
     row(Focus::Normal, &["C"], Action::ContinueToBreakpoint(-1), "run back to the last breakpoint", "").named("continue back"),
-    row(Focus::Normal, &["D"], Action::Say("comparing with your own gradients is not in this version yet"), "not in this version: the first difference from your own gradients", "").named("first difference"),
+    row(Focus::Normal, &["D"], Action::FirstDifference, "the first difference from your own gradients (--mine, :mine FILE); n and N go on", "").named("first difference"),
     row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", "").named("open"),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", "").named("stop"),

@@ -64,6 +64,9 @@ pub struct Header {
     /// The bytes of each file that the scenario reads, by the path in the scenario.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
     pub files: BTreeMap<String, Vec<u8>>,
+    /// The name and the bytes of the file with the user's own gradients; empty without one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
+    pub mine: BTreeMap<String, Vec<u8>>,
     /// `true` if each play move and each slice of work is recorded as an event.
     #[serde(default)]
     pub exact: bool,
@@ -117,6 +120,7 @@ impl Header {
             name,
             scenario,
             files: BTreeMap::new(),
+            mine: BTreeMap::new(),
             exact: true,
             iteration: at.iteration,
             at: at.step,
@@ -162,6 +166,12 @@ impl Header {
     #[must_use]
     pub fn with_scenarios(self, scenarios: Vec<String>) -> Self {
         Self { scenarios, ..self }
+    }
+
+    /// Sets the file with the user's own gradients.
+    #[must_use]
+    pub fn with_mine(self, mine: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { mine, ..self }
     }
 
     /// Sets the files that the scenario reads.

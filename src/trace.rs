@@ -15,6 +15,7 @@
 
 mod find;
 mod future;
+mod moved;
 mod parts;
 mod paths;
 mod running_sums;
@@ -28,7 +29,7 @@ mod value_test;
 mod walk;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use smallvec::SmallVec;
 
@@ -37,7 +38,7 @@ use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
 use crate::op::rule::Equation;
 use crate::op::slot::Slot;
 use crate::step::{Pass, Unit};
-use crate::tensor::len;
+use crate::tensor::{Tensor, len};
 
 use future::LaterNumbers;
 use running_sums::RunningSums;
@@ -45,6 +46,7 @@ use sampled_entries::EntrySamples;
 
 pub use find::{MAX_ARGUMENTS, ReadingStep, Sources, zero_sentence};
 pub use future::Replacement;
+pub use moved::MOVE;
 pub use paths::Path;
 pub use scan::{Hit, Scanned, StepScan, Stop, Stops};
 pub use term_reads::TermRead;
@@ -114,6 +116,8 @@ pub struct Trace {
     len: u64,
     running_sums: RunningSums,
     entry_samples: EntrySamples,
+    /// See [`Trace::moved_runs`].
+    moved: OnceLock<Vec<Run>>,
     /// For tests, the replacement of all numbers after some step; otherwise `None`.
     future: Option<LaterNumbers>,
 }
@@ -152,6 +156,7 @@ impl Trace {
             len: steps_before,
             running_sums: RunningSums::default(),
             entry_samples: EntrySamples::default(),
+            moved: OnceLock::new(),
             future: None,
         }
     }
@@ -209,6 +214,12 @@ impl Trace {
     #[must_use]
     pub fn run(&self, sample_run: usize) -> &Run {
         &self.sample_runs[sample_run].run
+    }
+
+    /// Returns the runs with one tensor of a run replaced ([`SampleRuns::with_tensor`]).
+    #[must_use]
+    pub fn runs_with_tensor(&self, run: usize, id: Id, tensor: Tensor) -> SampleRuns {
+        self.sample_runs.with_tensor(run, id, tensor)
     }
 
     /// Returns the run, the op and the number of the op of a segment.

@@ -19,6 +19,7 @@ pub mod animation;
 pub mod ascii;
 mod backdrop;
 mod chart;
+pub mod comparison;
 pub mod equation;
 pub mod export;
 pub mod header;

@@ -53,6 +53,8 @@ pub enum Action {
     OpenSearch,
     /// Goes to the next match of the search, or to the previous one if negative.
     NextMatch(i64),
+    /// Goes to the first entry that differs from the user's own gradients.
+    FirstDifference,
     /// Sets or removes the breakpoint at the entry under the cursor, or at this step's entry or op.
     ToggleBreakpoint,
     /// Continues to the next breakpoint; to the previous one if the number is negative.
@@ -218,6 +220,8 @@ pub enum Request {
         /// `false` if the unsaved edits are given up.
         keeps_edits: bool,
     },
+    /// Read a file with the user's own gradients, and pass the comparison to [`super::State::compare`].
+    Compare(String),
     /// Copy a text to the clipboard.
     Copy(String),
     /// Write the scenario with its edits.

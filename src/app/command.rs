@@ -69,7 +69,7 @@ pub enum WordKind {
     WriteAndQuit,
     /// Shows the score of prediction, or begins another one.
     Score,
-    /// Compares with other gradients: not in this version.
+    /// Compares the user's own gradients, or lists them.
     Compare,
 }
 
@@ -126,7 +126,7 @@ pub static WORD_COMMANDS: &[WordCommand] = &[
     row("w", Argument::OptionalWords("FILE"), WordKind::Write, "as write"),
     row("wq", Argument::OptionalWords("FILE"), WordKind::WriteAndQuit, "write the edits and quit"),
     row("score", Argument::OptionalWords("new"), WordKind::Score, "the score of prediction by rule, and what to practise; score new begins at 0"),
-    row("mine", Argument::OptionalWords("FILE"), WordKind::Compare, "not in this version: compare with your own gradients"),
+    row("mine", Argument::OptionalWords("FILE"), WordKind::Compare, "compare your own gradients, a file of JSON, .npz or .safetensors: which is wrong, where first, and why; without a file, list them"),
 ];
 
 impl WordCommand {

@@ -6,6 +6,7 @@ mod copy;
 mod digits;
 mod leaves;
 mod old_edits;
+mod own;
 mod reads;
 mod score;
 mod terms;
@@ -29,6 +30,7 @@ fn builder(kind: ListKind) -> Builder {
         ListKind::Terms => terms::list,
         ListKind::Leaves => leaves::list,
         ListKind::Copy => copy::list,
+        ListKind::Own => own::list,
         ListKind::Bookmarks => bookmarks::list,
         ListKind::Score => score::list,
         ListKind::Unsaved => unsaved::list,

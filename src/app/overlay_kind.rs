@@ -32,6 +32,8 @@ pub enum ListKind {
     Leaves,
     /// The texts that can be copied.
     Copy,
+    /// The user's own gradients beside the right ones.
+    Own,
     /// The bookmarks.
     Bookmarks,
     /// The score of prediction.

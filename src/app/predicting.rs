@@ -112,6 +112,7 @@ pub(super) fn looks_ahead(action: &Action) -> bool {
         Action::CheckGradient
             | Action::OpenSearch
             | Action::NextMatch(_)
+            | Action::FirstDifference
             | Action::ContinueToBreakpoint(_)
             | Action::EditNumber
             | Action::Undo

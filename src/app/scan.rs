@@ -20,6 +20,7 @@ impl Motion<'_> {
         let times = count.unwrap_or(1).clamp(1, MOST);
         match action {
             Action::NextMatch(count) => self.next_match(*count < 0, times),
+            Action::FirstDifference => self.first_difference(),
             Action::ToggleBreakpoint => self.toggle_breakpoint(),
             Action::ContinueToBreakpoint(count) => self.continue_to_breakpoint(*count < 0, times),
             Action::GoToBreakpoint(number) => self.go_to_breakpoint(*number),
@@ -50,6 +51,9 @@ impl Motion<'_> {
         let Some(search) = self.stepper.search.clone() else {
             return self.say("nothing is searched for: / searches; the scenario's notes are on the key a", false);
         };
+        if search == Search::Differences {
+            return self.next_difference(goes_back, times);
+        }
         let step = self.stepper.step;
         self.begin_scan(Sought::Matches(search), goes_back, times, step);
     }
@@ -123,7 +127,7 @@ impl Motion<'_> {
         match &job.goal.sought {
             Sought::Matches(_) if is_same => self.say("this is the only match", false),
             Sought::Matches(Search::Name(part)) => self.say(format!("found {part}{again}"), false),
-            Sought::Matches(Search::Value(_)) => {
+            Sought::Matches(Search::Value(_) | Search::Differences) => {
                 let value = self.stepper.document.trace.get(hit.step).map_or_else(String::new, |step| self.settings.digits.short(step.sum));
                 let found = if hit.step > job.goal.start.step { "found ahead" } else { "found" };
                 self.say(format!("{found}: {value}{again}"), false);

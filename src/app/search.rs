@@ -11,6 +11,8 @@ pub enum Search {
     Name(String),
     /// Entries whose value meets the condition.
     Value(ValueTest),
+    /// Entries that differ from the user's own gradients. No scan looks for them: they are known.
+    Differences,
 }
 
 impl Search {
@@ -32,7 +34,7 @@ impl Search {
             Self::Name(text) if trace.network_of(sample_run).tensor(tensor).name.contains(text.as_str()) => {
                 Stops::from_iter([(number, Stop::Op)])
             }
-            Self::Name(_) => Stops::new(),
+            Self::Name(_) | Self::Differences => Stops::new(),
         }
     }
 
@@ -43,6 +45,7 @@ impl Search {
         match self {
             Self::Value(test) if test.is_on_magnitude => format!("no value x in {iteration} has |x| {test}"),
             Self::Value(test) => format!("no value in {iteration} is {test}"),
+            Self::Differences => "no entry of your gradients differs".to_owned(),
             Self::Name(text) => format!("no op has {text} in its name; to search for values, type > 1, == 0 or nan after /"),
         }
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Job, List, Mode, Prediction, ReturnPoint, Search, Training,
-    Visit, Visits, Watches,
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Job, List, Mode, OwnEntry, OwnGradients, Prediction,
+    ReturnPoint, Search, Training, Visit, Visits, Watches,
 };
+use crate::network::Id;
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
 use crate::trace::{Position, Trace};
@@ -60,6 +61,8 @@ pub struct Stepper {
     pub(super) before_edit: Option<Arc<Document>>,
     /// The prediction of numbers.
     pub prediction: Prediction,
+    /// The user's own gradients; `None` if none are loaded.
+    pub own: Option<Arc<OwnGradients>>,
     /// The change that another program made to the scenario's file; `None` if the file is as it was read or written.
     pub file_change: Option<FileChange>,
     /// `true` after the file was read again, until overlays about the old network are closed.
@@ -96,6 +99,7 @@ impl Stepper {
             effect: None,
             before_edit: None,
             prediction: Prediction::default(),
+            own: None,
             file_change: None,
             is_reloaded: false,
         }
@@ -129,6 +133,24 @@ impl Stepper {
     #[must_use]
     pub fn subject(&self, scene: &Scene<'_>) -> TensorEntry {
         self.cursor.map_or(TensorEntry { tensor: scene.output, at: scene.at.entry }, |cursor| cursor.entry(scene))
+    }
+
+    /// Returns the user's own gradients, if they are compared with the iteration on the screen.
+    #[must_use]
+    pub fn own_here(&self) -> Option<&OwnGradients> {
+        self.own.as_deref().filter(|own| own.is_of(&self.document))
+    }
+
+    /// Returns the user's number for an entry that the scene knows.
+    #[must_use]
+    pub fn own_entry(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
+        self.own_here()?.entry(&self.document.trace, scene, tensor, at)
+    }
+
+    /// Returns the index in the user's list of a tensor of the run on the screen.
+    #[must_use]
+    pub fn own_tensor(&self, scene: &Scene<'_>, tensor: Id) -> Option<usize> {
+        self.own_here()?.tensor(&self.document.trace, scene.at.sample_run, tensor)
     }
 
     /// Returns the iteration and the step on the screen.

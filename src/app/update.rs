@@ -157,7 +157,11 @@ impl State {
             Action::OpenPrompt => self.open_line(PromptKind::Addresses),
             Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_line(PromptKind::Search),
-            Action::NextMatch(_) | Action::ToggleBreakpoint | Action::ContinueToBreakpoint(_) | Action::GoToBreakpoint(_) => {
+            Action::FirstDifference
+            | Action::NextMatch(_)
+            | Action::ToggleBreakpoint
+            | Action::ContinueToBreakpoint(_)
+            | Action::GoToBreakpoint(_) => {
                 self.motion().iter_mut().for_each(|motion| motion.find(&action, count));
             }
             Action::TogglePrediction => self.toggle_prediction(),

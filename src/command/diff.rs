@@ -7,21 +7,18 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::anyhow;
 use clap::Parser;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::read::{display_name, read_file};
+use super::own::compare_file;
 use super::report::write_json;
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at_iteration, print_faults};
-use crate::app::Document;
-use crate::diff::{self, Pattern, Report, UserGradients, UserTolerance, patterns};
+use crate::app::{CompareOptions, Document, OwnGradients};
+use crate::diff::UserTolerance;
 use crate::output;
 use crate::scenario::Faults;
-use crate::text::sentence;
-use crate::weights::{MAX_BYTES, WeightsError};
 
 /// Compare your own gradients with the right ones: which is wrong, where first, and why.
 ///
@@ -58,7 +55,7 @@ pub(super) struct DiffCommand {
 }
 
 /// A function that prints the result.
-type DiffWriter = fn(&Diagnosis, &Document, &GlobalOptions) -> anyhow::Result<()>;
+type DiffWriter = fn(&OwnGradients, &Document, &GlobalOptions) -> anyhow::Result<()>;
 
 static FORMATS: &[OutputFormat<DiffWriter>] = &[
     OutputFormat { name: "text", help: "Text for people", writer: text::print },
@@ -73,13 +70,6 @@ fn parse_share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The comparison of a file with a scenario.
-struct Diagnosis {
-    user: UserGradients,
-    report: Report,
-    patterns: Vec<Pattern>,
-}
-
 impl Invocation for DiffCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
@@ -92,38 +82,21 @@ impl Invocation for DiffCommand {
             }
         };
         let document = document_at_iteration(scenario, self.iteration)?;
-        let diagnosis = self.diagnose(&document)?;
-        (self.format.writer)(&diagnosis, &document, global)?;
-        Ok(ExitCode::from(u8::from(!diagnosis.report.is_equal())))
-    }
-}
-
-impl DiffCommand {
-    fn diagnose(&self, document: &Document) -> anyhow::Result<Diagnosis> {
-        let name = display_name(&self.mine);
-        let unusable = |WeightsError { message, help }: WeightsError| {
-            let help = if help.is_empty() { String::new() } else { format!("; {help}") };
-            anyhow!("{name}: {}", sentence(&format!("{message}{help}")))
-        };
-        let bytes = read_file(&self.mine, MAX_BYTES)?;
-        let tensors = diff::read(&self.mine.to_string_lossy(), bytes, self.tensor.as_deref()).map_err(unusable)?;
-        let wanted = UserTolerance { relative: self.rtol, of_largest: self.atol };
-        let trace = &document.trace;
-        let user = UserGradients::new(trace, tensors, wanted).map_err(|why| anyhow!("{name}: {why}"))?;
-        let report = Report::new(trace, &user.tensors, user.tolerance);
-        let patterns = patterns(trace, &user.tensors, &report, user.tolerance);
-        Ok(Diagnosis { user, report, patterns })
+        let tolerance = UserTolerance { relative: self.rtol, of_largest: self.atol };
+        let own = compare_file(&document, &self.mine, self.tensor.as_deref(), CompareOptions { tolerance })?;
+        (self.format.writer)(&own, &document, global)?;
+        Ok(ExitCode::from(u8::from(!own.report.is_equal())))
     }
 }
 
 /// Prints one line of JSON. What the text says about names and layouts goes to stderr.
-fn json(diagnosis: &Diagnosis, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+fn json(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut notes = output::stderr();
-    for note in &diagnosis.user.notes {
+    for note in &own.user.notes {
         writeln!(notes, "{}", global.in_charset(&format!("note: {note}")))?;
     }
     notes.finish()?;
     let mut to = output::stdout_without_line_buffer();
-    write_json(&report::JsonReport::of(diagnosis, document), &mut to)?;
+    write_json(&report::JsonReport::of(own, document), &mut to)?;
     to.finish()
 }

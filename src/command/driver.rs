@@ -17,10 +17,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
+use super::own::compare_file;
+use super::read::display_name;
 use super::recent;
 use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
-use crate::app::{self, Action, Document, Focus, Request, SLICE, State};
+use crate::app::{self, Action, CompareOptions, Document, Focus, OwnGradients, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::scenario::Scenario;
@@ -70,6 +72,8 @@ enum Opened {
     Another(Box<Document>),
     /// The file of the open scenario, which is shown with the unsaved edits or without them.
     Again { scenario: Box<Scenario>, keeps_edits: bool },
+    /// The user's own gradients.
+    Own(Box<OwnGradients>),
 }
 
 /// The time since the first call of this function.
@@ -226,6 +230,24 @@ impl Driver {
         }
     }
 
+    /// Reads a file with the user's own gradients and compares them, on another thread.
+    fn compare(&mut self, path: &str) {
+        let Some(document) = self.state.document().map(Arc::clone) else { return };
+        if !self.loader.opens_files {
+            let is_error = true;
+            return self.state.say("a recorded session reads no file: open the scenario with --mine FILE", is_error);
+        }
+        let compared = |(path, document): (PathBuf, Arc<Document>)| {
+            let own = compare_file(&document, &path, None, CompareOptions::default());
+            own.map(Box::new).map(Opened::Own).map_err(|error| sentence(&format!("{error:#}")))
+        };
+        match BackgroundTask::begin((PathBuf::from(path), document), compared) {
+            Ok(opening) => self.opening = Some((display_name(path), opening)),
+            // a thread that could not be started
+            Err(given) => self.show(compared(given)),
+        }
+    }
+
     /// Shows a scenario, or the reason why it cannot be opened.
     fn show(&mut self, opened: Result<Opened, String>) {
         match opened {
@@ -234,6 +256,7 @@ impl Driver {
                 self.state.reload(&scenario, keeps_edits);
                 self.keep_edits();
             }
+            Ok(Opened::Own(own)) => self.state.compare(Arc::from(own)),
             Ok(Opened::Another(document)) => {
                 let at = None; // the start that the scenario file names
                 self.state.open(Arc::from(document), at);
@@ -350,6 +373,7 @@ impl Driver {
             Request::Quit => return Effect::Quit,
             Request::Open(name) => self.open(name),
             Request::Reload { keeps_edits } => self.reload(keeps_edits),
+            Request::Compare(path) => self.compare(&path),
             Request::Copy(text) => self.copied = Some(text),
             Request::Write { path, then } => {
                 if self.write(path.as_deref())

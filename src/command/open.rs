@@ -16,22 +16,24 @@ use super::Invocation;
 use super::driver::Driver;
 use super::live::TerminalStepper;
 use super::options::{DrawOptions, GlobalOptions};
+use super::own::compare_bytes;
 use super::picker_entries;
 use super::plain;
-use super::read::display_name;
-use super::source::{self, ScenarioLoader, read_for_recording};
+use super::read::{display_name, read_file};
+use super::source::{self, MAX_RECORDED_BYTES, ScenarioLoader, read_for_recording};
 use super::user_settings::{self, UserSettings};
 use super::weights_listing;
-use crate::app::{Document, Setting, State};
+use crate::app::{CompareOptions, Document, OwnGradients, Setting, State};
 use crate::keys::{Code, Key};
 use crate::output;
 use crate::session::{Event, Header, Recorder};
 use crate::step::{Address, AddressError};
 use crate::terminal::{self, TerminalOptions};
+use crate::weights::MAX_BYTES;
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
-#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE] [--index N] [--digits N] [--zoom] [--plain]")]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--mine MINE] [--record FILE] [--index N] [--digits N] [--zoom] [--plain]")]
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
@@ -41,12 +43,18 @@ pub(super) struct OpenCommand {
     /// Record the session in this file; `gradstep replay` plays it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Compare the gradients of this file with the right ones: .json, .npz or .safetensors
+    #[arg(long, value_name = "MINE")]
+    mine: Option<PathBuf>,
     #[command(flatten)]
     draw: DrawOptions,
     /// Read lines of keys and commands, and answer in sentences: for screen readers, dumb terminals and scripts
     #[arg(long)]
     plain: bool,
 }
+
+/// The bytes of the files in a recording, by their paths.
+type RecordedFiles = BTreeMap<String, Vec<u8>>;
 
 /// The name of the hidden command that is inserted before a scenario.
 pub(super) const OPEN: &str = "open";
@@ -68,12 +76,14 @@ pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
 impl Invocation for OpenCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let Some(scenario) = &self.scenario else {
-            if self.plain && self.at.is_none() && self.record.is_none() {
+            if self.plain && self.at.is_none() && self.record.is_none() && self.mine.is_none() {
                 let mut state = State::picker(picker_entries::all());
                 self.draw.apply(&UserSettings::default(), &mut state.settings);
                 return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global, None);
             }
-            bail!("--at and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
+            bail!(
+                "--at, --mine and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones"
+            );
         };
         if weights_listing::is_weights_path(Path::new(scenario)) && Path::new(scenario).exists() {
             let mut to = output::stdout();
@@ -90,6 +100,7 @@ impl Invocation for OpenCommand {
         let at = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, parse_address(text)?))).transpose()?;
         let document = Arc::new(Document::new(scenario));
         let scenario = Arc::clone(&document.scenario);
+        let (own, mine) = self.compare(&document)?;
         let mut state = State::picker(match loader.opens_files {
             // scripts choose rows by number, so the list must not depend on what was opened before
             true if self.plain => picker_entries::all(),
@@ -113,7 +124,10 @@ impl Invocation for OpenCommand {
             let is_error = false;
             state.say(note, is_error);
         }
-        let recorder = self.begin_recording(&state, recorded_files, goal)?;
+        if let Some(own) = own {
+            state.compare(Arc::new(own));
+        }
+        let recorder = self.begin_recording(&state, (recorded_files, mine), goal)?;
         if self.plain {
             return plain::run(Driver::new(state, loader), global, recorder);
         }
@@ -126,11 +140,29 @@ impl Invocation for OpenCommand {
 }
 
 impl OpenCommand {
+    /// Compares the file of `--mine`. Returns the comparison, and the file for a recording: its name and its bytes.
+    fn compare(&self, document: &Document) -> anyhow::Result<(Option<OwnGradients>, RecordedFiles)> {
+        let Some(path) = &self.mine else { return Ok((None, BTreeMap::new())) };
+        let bytes = read_file(path, MAX_BYTES)?;
+        let mut recorded = BTreeMap::new();
+        if self.record.is_some() {
+            if bytes.len() > MAX_RECORDED_BYTES {
+                bail!(
+                    "a recording contains the file of --mine, and {} is larger than {} MiB",
+                    display_name(path),
+                    MAX_RECORDED_BYTES >> 20
+                );
+            }
+            recorded.insert(path.to_string_lossy().into_owned(), bytes.clone());
+        }
+        Ok((Some(compare_bytes(document, &path.to_string_lossy(), bytes, None, CompareOptions::default())?), recorded))
+    }
+
     /// Begins the recording of `--record`; `None` without the option.
     fn begin_recording(
         &self,
         state: &State,
-        files: BTreeMap<String, Vec<u8>>,
+        (files, mine): (RecordedFiles, RecordedFiles),
         goal: Option<Address>,
     ) -> anyhow::Result<Option<Recorder<Box<dyn Write>>>> {
         let (Some(path), Some(stepper)) = (&self.record, state.stepper()) else { return Ok(None) };
@@ -138,6 +170,7 @@ impl OpenCommand {
         let size = if self.plain { SIZE_OF_PLAIN } else { terminal::size()? };
         let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), size)
             .with_files(files)
+            .with_mine(mine)
             // the cursor is on an entry that is given
             .with_goal(goal.filter(|_| state.job().is_some() || stepper.cursor.is_some()))
             .with_index(state.settings.first_index())

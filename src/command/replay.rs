@@ -19,12 +19,13 @@ pub use player::Player;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
+use super::own::compare_bytes;
 use super::read::{display_name, read_file};
 use super::source::{ScenarioLoader, SessionFiles};
 
 use super::driver::Driver;
 use super::{Invocation, bundled, open_output, picker_entries};
-use crate::app::{Document, State};
+use crate::app::{CompareOptions, Document, State};
 use crate::number::Digits;
 use crate::scenario::{self, Limits, Source};
 use crate::session::Session;
@@ -135,7 +136,10 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);
     state.settings.digits = header.digits.and_then(Digits::new).unwrap_or_default();
     // opens at step 1, the cheapest; `go_to` then goes to the step at which the session begins
-    state.open(Arc::new(Document::new(scenario)), Some(1));
+    let document = Arc::new(Document::new(scenario));
+    let mine = header.mine.iter().next();
+    let own = mine.map(|(path, bytes)| compare_bytes(&document, path, bytes.clone(), None, CompareOptions::default())).transpose()?;
+    state.open(document, Some(1));
     if header.at == 0 {
         bail!("the session begins at step 0, but steps count from 1");
     }
@@ -147,6 +151,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     }
     check_opening(&state)?;
     state.greet();
+    if let Some(own) = own {
+        state.compare(Arc::new(own));
+    }
     let mut driver = Driver::new(state, ScenarioLoader::bundled(limits));
     driver.set_screen_size(header.size);
     Ok(driver)

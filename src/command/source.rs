@@ -61,7 +61,7 @@ const PIPED: NoFiles =
 const BUNDLED: NoFiles = NoFiles { why: "it is inside the program, so it has no folder", help: "" };
 
 /// The largest total size of the files in a recording, in bytes.
-const MAX_RECORDED_BYTES: usize = 32 << 20;
+pub(super) const MAX_RECORDED_BYTES: usize = 32 << 20;
 
 /// A source of a scenario's files that keeps a copy of each file that it reads. The copies become part of the recording.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use super::gradient::Gradient;
 use super::terms::TermSums;
 use super::tolerance::{Tolerance, largest};
+use crate::number::{exact, with_digits};
 use crate::trace::Trace;
 
 /// A tensor of a user, with the gradient of the trace that it should be.
@@ -59,6 +60,24 @@ pub struct Comparison {
     pub worst: Option<Worst>,
 }
 
+/// Two numbers beside each other, with the fewest digits that show the difference.
+///
+/// ```
+/// assert_eq!(gradstep::diff::both(0.1, -1.0 / 3.0), "yours 0.1, right -0.33333");
+/// ```
+#[must_use]
+pub fn both(mine: f64, right: f64) -> String {
+    let text = |value: f64, digits: usize| {
+        let short = with_digits(value, digits).replace('−', "-");
+        if short.parse() == Ok(value) { exact(value) } else { short }
+    };
+    let differ = |digits: usize| text(mine, digits) != text(right, digits);
+    // two digits more than those that differ
+    let digits = (3..=15).find(|digits| differ(*digits)).map(|digits| digits + 2);
+    let [mine, right] = [mine, right].map(|value| digits.map_or_else(|| exact(value), |digits| text(value, digits)));
+    format!("yours {mine}, right {right}")
+}
+
 /// The comparison of all tensors, in the order of the user's tensors.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -87,6 +106,12 @@ impl Report {
 }
 
 impl Comparison {
+    /// Returns whether all entries are equal.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.status == Status::Equal
+    }
+
     fn of(trace: &Trace, tensor: &UserTensor, tolerance: Tolerance) -> Self {
         let gradient = tensor.gradient;
         let right = gradient.right(trace);

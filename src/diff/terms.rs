@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::gradient::{Gradient, reduced_from};
 use crate::network::{Id, Role};
-use crate::trace::Trace;
+use crate::trace::{MOVE, Trace};
 
 /// Computes Σ|terms| of the entries of one gradient, each at most once.
 #[derive(Debug)]
@@ -31,7 +31,8 @@ impl<'a> TermSums<'a> {
         Self { trace, tensors: reduced.unwrap_or_else(|| found.into_iter().collect()), factor, sums: RefCell::default() }
     }
 
-    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples.
+    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples. If the terms themselves are sensitive to rounding, it
+    /// is the sensitivity of the entry: its change for a small relative change of all given numbers, divided by the latter.
     #[must_use]
     pub fn entry(&self, entry: usize) -> f64 {
         if let Some(sum) = self.sums.borrow().get(&entry) {
@@ -40,7 +41,10 @@ impl<'a> TermSums<'a> {
         let of_tensor = |(run, id): &(usize, Id)| {
             let steps = self.trace.entry_steps(*run, *id, entry)?;
             let at = self.trace.position(steps.start).filter(|_| !steps.is_empty())?;
-            Some(self.trace.contributions(&at, 0..at.terms).map(|(value, _)| value.abs()).sum::<f64>())
+            let terms = self.trace.contributions(&at, 0..at.terms).map(|(value, _)| value.abs()).sum::<f64>();
+            // of a term such as δ·(x − mean), the factor in brackets may be all rounding error: then the entry moves by far more than its terms are large
+            let moved = self.trace.moved_runs()[*run].values(*id)[entry] - self.trace.run(*run).values(*id)[entry];
+            Some(if moved.is_finite() { terms.max(moved.abs() / MOVE) } else { terms })
         };
         let sum = self.factor * self.tensors.iter().filter_map(of_tensor).sum::<f64>();
         self.sums.borrow_mut().insert(entry, sum);

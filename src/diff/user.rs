@@ -118,9 +118,8 @@ impl UserGradients {
         });
         let is_seen = has_turned || fits.len() > 1;
         // symmetric matrices are no sign of a layout
-        let is_changed =
-            fits.contains(&Fit::Turned) || matrices.iter().any(|named| !self.is_equal(trace, named.gradient, &named.tensor.values));
-        let is_turned = all_turned && is_seen && is_changed;
+        let is_changed = || has_turned || matrices.iter().any(|named| !is_equal(named));
+        let is_turned = all_turned && is_seen && is_changed();
         if is_turned {
             let what = if matrices.len() == 1 {
                 "the matrix of the file is the transpose of ours"

@@ -96,12 +96,22 @@ impl Run {
     /// the derivatives are not. A loss that is usually computed from the pre-activation z is computed from the output if the output changes but z does not.
     #[must_use]
     pub fn with_tensor(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
+        self.replaced(network, id, tensor, |op| op.pass != Pass::Backward)
+    }
+
+    /// Returns a copy of the run with one tensor replaced. As [`Run::with_tensor`], but the derivatives that depend on it are computed again too.
+    #[must_use]
+    pub fn with_tensor_and_gradients(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
+        self.replaced(network, id, tensor, |_| true)
+    }
+
+    /// Returns a copy of the run with one tensor replaced. The ops up to the first that is not wanted are computed again if they depend on it.
+    fn replaced(&self, network: &Network, id: Id, tensor: Tensor, is_wanted: impl Fn(&Op) -> bool) -> Self {
         let mut run = self.clone();
         run.numbers.give(id, &Arc::new(tensor));
         let mut changed = vec![false; network.tensors().len()];
         changed[id] = true;
-        let forward = network.ops().iter().take_while(|op| op.pass != Pass::Backward);
-        for (number, op) in forward.enumerate() {
+        for (number, op) in network.ops().iter().enumerate().take_while(|(_, op)| is_wanted(op)) {
             if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(|&read| changed[read])) {
                 continue;
             }

@@ -4,8 +4,10 @@ use std::mem;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Network, Run};
+use super::run::PartialRun;
+use super::{BatchSource, Id, Network, Run};
 use crate::room::Reservation;
+use crate::tensor::Tensor;
 use crate::threads;
 
 /// A run with its network: the run of a sample, or that of the batch's own ops, which reduce the gradients and update the parameters.
@@ -35,6 +37,29 @@ impl SampleRuns {
     #[must_use]
     pub fn within(memory: Arc<Reservation>) -> Self {
         Self { all: Vec::new(), memory: Some(memory) }
+    }
+
+    /// Returns the runs with one tensor of a sample's run replaced, and with everything computed again that depends on it, also in the run of the batch.
+    #[must_use]
+    pub fn with_tensor(&self, run: usize, id: Id, tensor: Tensor) -> Self {
+        let mut all = self.all.clone();
+        let changed = &mut all[run];
+        changed.run = changed.run.with_tensor_and_gradients(&changed.network, id, tensor);
+        if let Some((batch, samples)) = all.split_last_mut().filter(|(last, _)| last.sample.is_none()) {
+            let network = Arc::clone(&batch.network);
+            let spare = None;
+            let mut partial = PartialRun::new(&network, spare);
+            partial.give(network.fixed());
+            for (id, source) in network.sources() {
+                match source {
+                    BatchSource::Sample(sample, of) => partial.share(&network, id, &samples[sample].run, of),
+                    BatchSource::Parameter(_) | BatchSource::Velocity(_) => partial.share(&network, id, &batch.run, id),
+                }
+            }
+            while partial.compute_next(&network) {}
+            batch.run = partial.into_run();
+        }
+        Self { all, memory: None }
     }
 
     /// Appends a run.

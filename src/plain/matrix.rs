@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::step::number;
 use crate::network::Id;
+use crate::number::exact;
 use crate::scene::Grid;
 use crate::tensor::shape_text;
 use crate::text::line;
@@ -61,7 +62,8 @@ pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
 /// Returns the number of an entry; that of this step is in brackets.
 fn marked(view: &View<'_>, tensor: Id, at: usize, focus: Option<usize>) -> String {
     let number = number(view, tensor, at);
-    if focus == Some(at) { format!("[{number}]") } else { number }
+    let own = view.own_entry(tensor, at).filter(|own| own.differs).map_or_else(String::new, |own| format!(" (yours {})", exact(own.mine)));
+    if focus == Some(at) { format!("[{number}]{own}") } else { format!("{number}{own}") }
 }
 
 /// Returns at most [`MOST`] of `all` indices, with `at` among them.

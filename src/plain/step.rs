@@ -7,7 +7,7 @@ use crate::scene::EntryState;
 use crate::step::Factor;
 use crate::text::line;
 use crate::ui::view::View;
-use crate::ui::{equation, words};
+use crate::ui::{comparison, equation, words};
 
 /// The words in place of a number that the user is asked for.
 const ASKED: &str = "what is asked for";
@@ -34,6 +34,7 @@ pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
         // in a path from the output back to a node, the arrow is no assignment
         lines.extend(equation::other_ways(view).iter().map(|way| sentence(&way.replace('←', " from "))));
     }
+    lines.extend(comparison::sentences(view).iter().map(|words| sentence(&words.replace('≠', "Different:"))));
     lines.push(format!("Why: {}", sentence(&words::rule_text(view))));
     lines.extend(words::remark_text(view).map(|remark| format!("Note: {}", sentence(&remark.replace('\n', " ")))));
     lines

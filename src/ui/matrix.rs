@@ -5,7 +5,7 @@
 //!    1  2  3
 //! 1 ‹1 [2] 0        [ ] a factor of this step
 //! 2 ‹0  1› 3        ‹ › read by other terms of the same entry
-//! 3  2  1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding
+//! 3  2≠ 1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding;  ≠ the user's own number is another one
 //! ```
 //!
 //! A vector is drawn as a column, or as a row if only the height is too small. Channels are drawn side by side, and the filters of a layer in a
@@ -76,6 +76,8 @@ pub struct Matrix<'a> {
     pub leading: [&'static str; 2],
     /// Returns the style of a single entry, such as the colour of a shared weight.
     pub tint: Option<&'a dyn Fn(usize) -> Option<Style>>,
+    /// Returns whether the entry differs from the user's own number; `None` if there is nothing to compare.
+    pub differs: Option<&'a dyn Fn(usize) -> bool>,
     /// The magnitude at which the colour scale ends; `None` for no colours. Background colours show the sign and the magnitude of each number.
     pub heat: Option<f64>,
     /// The number of rows and of columns by which the user has scrolled the view, down and to the right.
@@ -88,6 +90,9 @@ pub struct Matrix<'a> {
     /// begin at the same column.
     pub margin: usize,
 }
+
+/// The mark after an entry that differs from the user's own number.
+pub const DIFFERENT: char = '≠';
 
 /// The largest width or height that [`Matrix::size`] returns. It is larger than any terminal, and so small that a sum of several does not overflow.
 const MAX_SIZE: u16 = u16::MAX / 16;
@@ -117,6 +122,7 @@ impl<'a> Matrix<'a> {
             turned: false,
             leading: ["out", "in"],
             tint: None,
+            differs: None,
             heat: None,
             scroll: [0, 0],
             image: None,
@@ -370,12 +376,15 @@ impl<'a> Matrix<'a> {
             number_style = number_style.reversed();
         }
         let (marks, mark_style) = if is_under_cursor { (['{', '}'], mark_style.reversed()) } else { (marks, mark_style) };
+        // the mark of a difference is a sign of its own, so that it needs no colour
+        let differs = value.is_some() && self.differs.is_some_and(|differs| differs(entry));
+        let last = if differs { (DIFFERENT, theme.style(StyleRole::Error)) } else { (marks[1], mark_style) };
         // the entry in progress has a number, unless the user is asked for it
         let unknown = if mark == Mark::Result { glyph::ASKED } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let blank_style = if mark == Mark::Entry && !is_under_cursor { number_style.not_underlined() } else { mark_style };
         let number = text.chars().map(|c| (c, if c == ' ' { blank_style } else { number_style }));
-        let mut cells: Vec<(char, Style)> = std::iter::once((marks[0], mark_style)).chain(number).chain([(marks[1], mark_style)]).collect();
+        let mut cells: Vec<(char, Style)> = std::iter::once((marks[0], mark_style)).chain(number).chain([last]).collect();
         if marks[0] == '=' {
             // the sign is directly before the number: `9   =−8` would be read as an equation if the sign were after the 9
             let blanks = text.chars().take_while(|c| *c == ' ').count();

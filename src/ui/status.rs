@@ -120,7 +120,10 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
     };
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
-    Some(format!("{name} {state}{symbol}"))
+    let own = view.own_entry(tensor, at);
+    let own =
+        own.map_or_else(String::new, |own| format!("  {} yours {}", if own.differs { '≠' } else { '=' }, exact_on_screen(own.mine + 0.0)));
+    Some(format!("{name} {state}{own}{symbol}"))
 }
 
 /// Draws the address line if it has the focus, else the key bar: the keys of the current focus, from the table of keys.

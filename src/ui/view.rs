@@ -6,7 +6,7 @@ use std::ops::Deref;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::app::{Document, State, Stepper};
+use crate::app::{Document, OwnEntry, OwnGradients, State, Stepper};
 use crate::expr::Notation;
 use crate::network::{Id, TensorInfo};
 use crate::scene::Scene;
@@ -73,6 +73,24 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn cursor(&self) -> Option<TensorEntry> {
         self.stepper.cursor.map(|cursor| cursor.entry(&self.scene))
+    }
+
+    /// Returns the user's own gradients, if they are compared with this iteration.
+    #[must_use]
+    pub fn own(&self) -> Option<&OwnGradients> {
+        self.stepper.own_here()
+    }
+
+    /// Returns the user's number for an entry, if its right number is known.
+    #[must_use]
+    pub fn own_entry(&self, tensor: Id, at: usize) -> Option<OwnEntry> {
+        self.stepper.own_entry(&self.scene, tensor, at)
+    }
+
+    /// Returns the index in the user's list of a tensor; `None` if the user has no gradient for it.
+    #[must_use]
+    pub fn own_tensor(&self, tensor: Id) -> Option<usize> {
+        self.stepper.own_tensor(&self.scene, tensor)
     }
 
     /// Returns the names of the two leading dimensions of a filter; empty for a tensor of a graph.

@@ -13,6 +13,7 @@ use crate::scenario::GivenNumber;
 use crate::scene::Asked;
 use crate::step::Unit;
 use crate::text::{self, width, wrap};
+use crate::ui::comparison;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -39,6 +40,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         }
         (None, None) => lines(view, part, &words, remark(view).filter(|_| !view.asks()), wide),
     };
+    let text: Vec<Line<'static>> = own_lines(view, wide).into_iter().chain(text).collect();
     let is_cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
         line.render(row, buf);
@@ -65,7 +67,15 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
     let question = if view.stepper.prediction.is_on { QUESTION_LINES } else { 0 };
     let of_effect = view.stepper.shown_effect().map_or(0, |effect| effect_lines(view, effect, usize::from(room.width)).len());
-    u16::try_from(most.max(of_effect) + question).unwrap_or(u16::MAX)
+    let own = comparison::height(view, usize::from(room.width).saturating_sub(width(BAR)));
+    u16::try_from(most.max(of_effect) + question + own).unwrap_or(u16::MAX)
+}
+
+/// Returns the lines about the user's own gradients.
+fn own_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
+    let note = view.theme.style(StyleRole::Note);
+    let rows = comparison::sentences(view).into_iter().flat_map(|text| wrap(&view.notation.words(&text), wide.saturating_sub(width(BAR))));
+    rows.map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])).collect()
 }
 
 /// Returns the question about the number that is asked for.

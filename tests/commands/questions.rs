@@ -118,15 +118,15 @@ const TEACHER: &[Question] = &[
 const ENGINEER: &[Question] = &[
     Question {
         asked: "which of my gradients is wrong?", scenario: "figure-18", context: ENTRY, row: "mine [FILE]", then: &[],
-        facts: &["comparing with your own gradients is not in this version yet"],
+        facts: &["no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)"],
     },
     Question {
         asked: "where is my gradient wrong first?", scenario: "figure-18", context: ENTRY, row: "mine [FILE]", then: &[],
-        facts: &["comparing with your own gradients is not in this version yet"],
+        facts: &["no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)"],
     },
     Question {
         asked: "why is my gradient wrong?", scenario: "figure-18", context: ENTRY, row: "mine [FILE]", then: &[],
-        facts: &["comparing with your own gradients is not in this version yet"],
+        facts: &["no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)"],
     },
     Question {
         asked: "what are all digits of it?", scenario: "figure-16", context: &[":grad.fc2.weight[0,1]"], row: "all digits", then: &[],

@@ -1,6 +1,7 @@
 //! `gradstep diff` says nothing about right gradients, and finds the tensor and the entry where wrong ones begin.
 
 mod plants;
+mod right;
 
 use gradstep::app::Document;
 use gradstep::command::{ScenarioLoader, bundled};

@@ -123,6 +123,8 @@ fn a_text_that_names_an_op_and_a_command_means_the_op() {
     assert!(candidates(&mut state, "quit").contains(&"quit".to_owned()));
 }
 
+const NO_GRADIENTS: &str = "no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)";
+
 #[test]
 fn commands_take_words() {
     let document = small(TRAINED);
@@ -138,14 +140,14 @@ fn commands_take_words() {
         (":set fc1.weight[0,0]", "write the new value after the entry: set fc1.weight[0,0] 1/3"),
         (":write", "there is no edit to write: e edits the number under the cursor"),
         (":w", "there is no edit to write: e edits the number under the cursor"),
-        (":mine grads.npz", "comparing with your own gradients is not in this version yet"),
-        (":mine", "comparing with your own gradients is not in this version yet"),
+        (":mine", NO_GRADIENTS),
     ] {
         enter(&mut state, typed);
         assert_eq!(message(&state), said, "{typed}");
     }
+    assert_eq!(enter(&mut state, ":mine grads.npz"), Some(Request::Compare("grads.npz".to_owned())));
     press(&mut state, "D");
-    assert_eq!(message(&state), "comparing with your own gradients is not in this version yet");
+    assert_eq!(message(&state), NO_GRADIENTS);
     // without its word a command stays in the line
     enter(&mut state, ":delete");
     assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().asks);

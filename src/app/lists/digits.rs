@@ -31,5 +31,8 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
     if let Some(old) = stepper.value_before_edit(scene, entry.tensor, entry.at) {
         rows.push(row("before the last edit", exact_on_screen(old)));
     }
+    if let Some(own) = stepper.own_entry(scene, entry.tensor, entry.at) {
+        rows.push(row(if own.differs { "yours, different" } else { "yours" }, exact_on_screen(own.mine)));
+    }
     Ok(List::new(format!("{name}: all digits"), rows))
 }

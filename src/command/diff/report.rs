@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::Diagnosis;
-use crate::app::Document;
+use crate::app::{Document, OwnGradients};
 use crate::diff::{Comparison, Status, Worst};
 use crate::number::Json;
 use crate::tensor::{Index, unravel};
@@ -87,8 +86,8 @@ pub(super) fn status_name(status: Status) -> &'static str {
 }
 
 impl<'a> JsonReport<'a> {
-    pub fn of(diagnosis: &'a Diagnosis, document: &'a Document) -> Self {
-        let Diagnosis { user, report, patterns } = diagnosis;
+    pub fn of(own: &'a OwnGradients, document: &'a Document) -> Self {
+        let OwnGradients { user, report, patterns, .. } = own;
         let trace = &document.trace;
         let name = |tensor: usize| user.tensors[tensor].gradient.name(trace);
         let mut tensors: Vec<TensorRow<'_>> =

@@ -1,19 +1,18 @@
 //! The text of `gradstep diff` for people.
 
-use super::Diagnosis;
-use crate::app::Document;
+use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, Pattern, Status, UserTensor};
+use crate::diff::{Comparison, Pattern, Status, UserTensor, both};
 use crate::number::{exact, with_digits};
 use crate::output;
 use crate::tensor::{index_text, len, unravel};
-use crate::text::{align_left, counted, line, width};
+use crate::text::{align_left, line, width};
 use crate::trace::Trace;
 
 /// Prints the result: the notes on names and layouts, a line for each tensor, then which is wrong first, why, and the patterns.
-pub(super) fn print(diagnosis: &Diagnosis, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+pub(super) fn print(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut to = output::stdout();
-    for line in lines(diagnosis, document) {
+    for line in lines(own, document) {
         writeln!(to, "{}", global.in_charset(&line))?;
     }
     to.finish()?;
@@ -23,10 +22,10 @@ pub(super) fn print(diagnosis: &Diagnosis, document: &Document, global: &GlobalO
 /// The number of tensors that are equal from which they are not listed one by one.
 const MANY: usize = 40;
 
-fn lines(diagnosis: &Diagnosis, document: &Document) -> Vec<String> {
-    let Diagnosis { user, report, .. } = diagnosis;
+fn lines(own: &OwnGradients, document: &Document) -> Vec<String> {
+    let OwnGradients { user, report, .. } = own;
     let trace = &document.trace;
-    let mut lines = vec![format!("{}: {}", line(&document.scenario.title), headline(diagnosis))];
+    let mut lines = vec![format!("{}: {}", line(&document.scenario.title), own.headline())];
     if user.is_float32 {
         let tolerance = user.tolerance;
         let [relative, of_largest] = [tolerance.relative, tolerance.of_largest].map(exact);
@@ -36,28 +35,18 @@ fn lines(diagnosis: &Diagnosis, document: &Document) -> Vec<String> {
     }
     lines.extend(user.notes.iter().map(|note| format!("note: {note}")));
     lines.push(String::new());
-    lines.extend(tensor_lines(diagnosis, trace));
+    lines.extend(tensor_lines(own, trace));
     if let Some(first) = report.first() {
         lines.push(String::new());
         lines.push(format!("which   {}", first_words(trace, &user.tensors[first], &report.tensors[first])));
-        lines.extend(pattern_lines(diagnosis, trace));
+        lines.extend(pattern_lines(own, trace));
     }
     lines
 }
 
-fn headline(diagnosis: &Diagnosis) -> String {
-    let tensors = &diagnosis.report.tensors;
-    let wrong = tensors.iter().filter(|tensor| tensor.status != Status::Equal).count();
-    match (wrong, tensors.len()) {
-        (0, 1) => "the gradient is equal".to_owned(),
-        (0, n) => format!("all {n} gradients are equal"),
-        (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), if wrong == 1 { "is" } else { "are" }),
-    }
-}
-
 /// The lines of the tensors: status, name and the difference.
-fn tensor_lines(diagnosis: &Diagnosis, trace: &Trace) -> Vec<String> {
-    let Diagnosis { user, report, .. } = diagnosis;
+fn tensor_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
+    let OwnGradients { user, report, .. } = own;
     let equal = report.tensors.iter().filter(|tensor| tensor.status == Status::Equal).count();
     let is_listed = |status: Status| equal <= MANY || status != Status::Equal;
     let rows = user.tensors.iter().zip(&report.tensors).filter(|(_, compared)| is_listed(compared.status));
@@ -126,20 +115,6 @@ fn share(share: f64) -> String {
     if share < 10.0 { format!("up to {} % of", ascii(share * 100.0)) } else { format!("up to {} times", ascii(share)) }
 }
 
-/// Two numbers beside each other, with the fewest digits that show the difference: `yours 0.1, right -1.1`.
-fn both(mine: f64, right: f64) -> String {
-    let text = |value: f64, digits: usize| {
-        let short = with_digits(value, digits).replace('−', "-");
-        // trailing zeros of a rounded number would be a claim
-        if short.parse() == Ok(value) { exact(value) } else { short }
-    };
-    // two digits more than those that differ
-    let digits =
-        (4..=17).find(|digits| text(mine, digits - 1) != text(right, digits - 1) && text(mine, digits - 2) != text(right, digits - 2));
-    let [mine, right] = [mine, right].map(|value| digits.map_or_else(|| exact(value), |digits| text(value, digits.max(6))));
-    format!("yours {mine}, right {right}")
-}
-
 /// The first wrong entry, with both numbers and the command that opens its step.
 fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> String {
     let gradient = compared.gradient;
@@ -155,10 +130,10 @@ fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> Strin
 }
 
 /// The patterns: one line for all tensors with the same words.
-fn pattern_lines(diagnosis: &Diagnosis, trace: &Trace) -> Vec<String> {
+fn pattern_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     let mut groups: Vec<(&Pattern, Vec<String>)> = Vec::new();
-    for pattern in &diagnosis.patterns {
-        let name = line(&diagnosis.user.tensors[pattern.tensor].gradient.name(trace));
+    for pattern in &own.patterns {
+        let name = line(&own.user.tensors[pattern.tensor].gradient.name(trace));
         match groups.iter_mut().find(|(first, _)| first.words == pattern.words) {
             Some((_, names)) => names.push(name),
             None => groups.push((pattern, vec![name])),

@@ -82,10 +82,11 @@ fn multiple(wrong: &Wrong<'_>) -> Option<Found> {
     }
     let is_multiple = wrong.tolerance.are_equal(&scaled, wrong.right, |at| wrong.terms.entry(at));
     is_multiple.then(|| {
+        let (every, one) = if wrong.mine.len() == 1 { ("it", "number") } else { ("every entry", "one") };
         let words = match simple(ratio) {
-            Some(text) if text == "-1" => "every entry has the wrong sign".to_owned(),
-            Some(text) => format!("every entry is {text} times the right one"),
-            None => format!("every entry is {} times the right one", with_digits(ratio, 6)),
+            Some(text) if text == "-1" => format!("{every} has the wrong sign"),
+            Some(text) => format!("{every} is {text} times the right {one}"),
+            None => format!("{every} is {} times the right {one}", with_digits(ratio, 6)),
         };
         ("multiple", words)
     })

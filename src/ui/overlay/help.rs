@@ -38,6 +38,7 @@ const MARKS: &[(&str, &str)] = &[
     ("[ ]", "a factor of this step, and this step's term in the equation"),
     ("‹ ›", "read by another term of the same entry"),
     ("=", "the entry that is being computed"),
+    ("≠", "after a number: your own gradient has another one (D, :mine)"),
     ("{ }", "the cursor of i"), // `i` is the key that begins the inspection of entries
     (glyph::TO_COME, "alone: not computed yet"),
     ("·", "between two numbers: times"),

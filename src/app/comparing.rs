@@ -1,0 +1,271 @@
+//! The user's own gradients beside those of the scenario: `--mine FILE` and `:mine FILE`.
+//!
+//! The comparison belongs to one iteration of the scenario without later edits. In another iteration, and after an edit, the screen shows nothing of it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::motion::Motion;
+use super::{Document, Search, State};
+use crate::diff::{Compared, FileTensor, Gradient, Pattern, Report, Status, UserGradients, UserTolerance, patterns};
+use crate::network::{BatchSource, Id};
+use crate::scenario::Scenario;
+use crate::scene::Scene;
+use crate::step::Address;
+use crate::text::{counted, line};
+use crate::trace::Trace;
+
+/// The options of a comparison.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CompareOptions {
+    /// The tolerance of the user.
+    pub tolerance: UserTolerance,
+}
+
+/// The user's own gradients, and what is wrong with them.
+#[derive(Debug)]
+pub struct OwnGradients {
+    /// The name of their file, escaped.
+    pub file: String,
+    /// The gradients.
+    pub user: UserGradients,
+    /// The comparison of each of them.
+    pub report: Report,
+    /// The patterns of the wrong ones.
+    pub patterns: Vec<Pattern>,
+    /// The iteration.
+    iteration: u64,
+    /// The scenario, to notice edits.
+    scenario: Arc<Scenario>,
+    /// The index of the user's tensor for the right tensor: a run and a tensor of its network.
+    by_tensor: HashMap<(usize, Id), usize>,
+}
+
+/// The user's number for an entry.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OwnEntry {
+    /// The index of the tensor in the user's list.
+    pub tensor: usize,
+    /// The user's number.
+    pub mine: f64,
+    /// Whether it differs from the right number.
+    pub differs: bool,
+}
+
+impl OwnGradients {
+    /// Compares the tensors of a file with the gradients of a document's iteration.
+    ///
+    /// # Errors
+    /// A sentence if no tensor can be compared.
+    pub fn new(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
+        let trace = &document.trace;
+        let mut user = UserGradients::new(trace, tensors, options.tolerance)?;
+        let Compared { report, flipped, notes } = Compared::new(trace, &user);
+        user.notes.extend(notes);
+        let patterns = patterns(flipped.as_ref().unwrap_or(trace), &user.tensors, &report, user.tolerance);
+        let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
+        let by_tensor = user.tensors.iter().enumerate().filter_map(place).collect();
+        let (iteration, scenario) = (trace.iteration(), Arc::clone(&document.scenario));
+        Ok(Self { file, user, report, patterns, iteration, scenario, by_tensor })
+    }
+
+    /// Returns whether the comparison is one with this document: the same iteration, without later edits.
+    #[must_use]
+    pub fn is_of(&self, document: &Document) -> bool {
+        self.iteration == document.trace.iteration() && self.is_of_scenario(document)
+    }
+
+    fn is_of_scenario(&self, document: &Document) -> bool {
+        Arc::ptr_eq(&self.scenario, &document.scenario)
+    }
+
+    /// Returns the index of the user's tensor for a tensor of a run. The batch reads the tensors of its samples: they are those of the samples' runs.
+    #[must_use]
+    pub fn tensor(&self, trace: &Trace, run: usize, tensor: Id) -> Option<usize> {
+        let place = match trace.network_of(run).tensor(tensor).source {
+            Some(BatchSource::Sample(sample, of)) => (sample, of),
+            Some(_) => return None,
+            None => (run, tensor),
+        };
+        self.by_tensor.get(&place).copied()
+    }
+
+    /// Returns the user's number for an entry that the scene knows.
+    #[must_use]
+    pub fn entry(&self, trace: &Trace, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
+        let index = self.tensor(trace, scene.at.sample_run, tensor)?;
+        // before the right number is complete, nothing tells whether it differs
+        scene.complete_number(tensor, at)?;
+        let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
+        Some(OwnEntry { tensor: index, mine, differs: self.report.tensors[index].wrong.binary_search(&at).is_ok() })
+    }
+
+    /// Returns whether a tensor has entries that differ.
+    #[must_use]
+    pub fn has_wrong_entries(&self, index: usize) -> bool {
+        !self.report.tensors[index].wrong.is_empty()
+    }
+
+    /// Returns clauses about a wrong tensor: the patterns of its numbers.
+    #[must_use]
+    pub fn words(&self, index: usize) -> Vec<String> {
+        let patterns = self.patterns.iter().filter(|pattern| pattern.tensor == index);
+        patterns.map(|pattern| format!("your {}", pattern.words)).collect()
+    }
+
+    /// The name of a tensor, escaped.
+    #[must_use]
+    pub fn name(&self, trace: &Trace, index: usize) -> String {
+        line(&self.user.tensors[index].gradient.name(trace))
+    }
+
+    /// Returns the sentence about the number of wrong gradients.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let all = self.report.tensors.len();
+        let wrong = self.report.tensors.iter().filter(|tensor| tensor.status != Status::Equal).count();
+        match (wrong, all) {
+            (0, 1) => "the gradient is equal".to_owned(),
+            (0, n) => format!("all {n} gradients are equal"),
+            (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), if wrong == 1 { "is" } else { "are" }),
+        }
+    }
+
+    /// The address of the first wrong entry of a tensor, or of the tensor.
+    #[must_use]
+    pub fn address(&self, trace: &Trace, index: usize) -> Option<Address> {
+        let compared = &self.report.tensors[index];
+        let address = compared.gradient.address(trace, compared.wrong.first().copied())?;
+        Some(Address { iteration: (self.iteration > 1).then_some(self.iteration), ..address })
+    }
+
+    /// Returns the last steps of the wrong entries around a step: the nearest before it and the nearest after it, and the first and the last of all.
+    fn wrong_steps(&self, trace: &Trace, step: u64) -> Differences {
+        let mut found = Differences::default();
+        for compared in &self.report.tensors {
+            let Some((run, id)) = compared.gradient.find(trace) else { continue };
+            let last = |at: &usize| trace.entry_steps(run, id, *at).filter(|steps| !steps.is_empty()).map(|steps| steps.end - 1);
+            let wrong = &compared.wrong;
+            // the entries are in the order of their steps; those without steps are skipped
+            let end_of = |at: &usize| trace.entry_steps(run, id, *at).map_or(0, |steps| steps.end.saturating_sub(1));
+            let split = wrong.partition_point(|at| end_of(at) < step);
+            let after = wrong.partition_point(|at| end_of(at) <= step);
+            let before = wrong[..split].iter().rev().find_map(last);
+            let next = wrong[after..].iter().find_map(last);
+            found.before = found.before.max(before);
+            found.after = [found.after, next].into_iter().flatten().min();
+            found.first = [found.first, wrong.iter().find_map(last)].into_iter().flatten().min();
+            found.last = found.last.max(wrong.iter().rev().find_map(last));
+        }
+        found
+    }
+}
+
+/// Steps of wrong entries.
+#[derive(Clone, Copy, Debug, Default)]
+struct Differences {
+    before: Option<u64>,
+    after: Option<u64>,
+    first: Option<u64>,
+    last: Option<u64>,
+}
+
+impl State {
+    /// Shows the user's own gradients beside those of the open scenario, and says what is wrong with them.
+    pub fn compare(&mut self, own: Arc<OwnGradients>) {
+        let Some(stepper) = self.stepper_mut() else { return };
+        let go_on = if own.report.is_equal() { "" } else { ": D goes to the first difference" };
+        let sentence = format!("{}: {}{go_on}", own.file, own.headline());
+        stepper.own = Some(own);
+        self.say(sentence, false);
+    }
+}
+
+/// The sentence if there is nothing to compare with.
+pub(super) const NOT_LOADED: &str = "no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)";
+
+impl Motion<'_> {
+    /// Goes to the first wrong entry, and lets `n` and `N` go to the others.
+    pub(super) fn first_difference(&mut self) {
+        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
+        let document = Arc::clone(&self.stepper.document);
+        if !own.is_of_scenario(&document) {
+            return self.say(format!("your gradients were compared before the edits (:mine {} compares them again)", own.file), false);
+        }
+        if own.iteration != document.trace.iteration() {
+            let Some(address) = own.report.first().and_then(|first| own.address(&document.trace, first)) else {
+                return self.say(own.headline(), false);
+            };
+            self.stepper.search = Some(Search::Differences);
+            return self.do_move(&super::Action::GoToAddress(address), None);
+        }
+        let Some(first) = own.report.first() else { return self.say(format!("{} of {}", own.headline(), own.file), false) };
+        self.stepper.search = Some(Search::Differences);
+        let trace = &document.trace;
+        let step = own.wrong_steps(trace, 0).first.or_else(|| own.address(trace, first).and_then(|address| trace.resolve(&address).ok()));
+        if let Some(step) = step {
+            self.jump_to_step(step);
+        }
+        self.say(own.first_words(trace, first), false);
+    }
+
+    /// Goes to the next wrong entry, or to the previous one. After the last comes the first.
+    pub(super) fn next_difference(&mut self, goes_back: bool, times: u64) {
+        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
+        let document = Arc::clone(&self.stepper.document);
+        if !own.is_of(&document) {
+            return self.first_difference();
+        }
+        let (mut step, mut wrapped) = (self.stepper.step, "");
+        for _ in 0..times.min(MOST_MOVES) {
+            let found = own.wrong_steps(&document.trace, step);
+            let (next, other_end) = if goes_back { (found.before, found.last) } else { (found.after, found.first) };
+            let Some(reached) = next.or(other_end) else { return self.say("no entry of your gradients differs", false) };
+            if next.is_none() {
+                wrapped = if goes_back { " (from the last step again)" } else { " (from the first step again)" };
+            }
+            step = reached;
+        }
+        if step == self.stepper.step {
+            return self.say("this is the only difference", false);
+        }
+        self.jump_to_step(step);
+        let words = self.stepper.scene().and_then(|scene| {
+            let entry = own.entry(&document.trace, &scene, scene.output, scene.at.entry)?;
+            let right = scene.complete_number(scene.output, scene.at.entry)?;
+            Some(crate::diff::both(entry.mine, right))
+        });
+        self.say(format!("{}{wrapped}", words.unwrap_or_default()), false);
+    }
+
+    fn jump_to_step(&mut self, step: u64) {
+        self.halt();
+        let before = self.stepper.visit();
+        self.stepper.cursor = None;
+        if self.go(step) {
+            self.stepper.visits.leave(before);
+        }
+    }
+}
+
+/// The largest number of differences that one key goes on by.
+const MOST_MOVES: u64 = 10_000;
+
+impl OwnGradients {
+    /// The sentence about the first wrong tensor: how many are wrong, and the first wrong entry with both numbers.
+    fn first_words(&self, trace: &Trace, first: usize) -> String {
+        let (user, compared) = (&self.user.tensors[first], &self.report.tensors[first]);
+        let name = |gradient: &Gradient, at| {
+            gradient.address(trace, at).map_or_else(|| line(&gradient.name(trace)), |address| line(&address.to_string()))
+        };
+        let first = match (&user.values, compared.wrong.first()) {
+            (Err(why), _) => format!("{}: {why}", name(&compared.gradient, None)),
+            (Ok(values), Some(&at)) => {
+                let numbers = crate::diff::both(values[at], compared.gradient.right(trace)[at]);
+                format!("{}: {numbers}", name(&compared.gradient, Some(at)))
+            }
+            (Ok(_), None) => name(&compared.gradient, None),
+        };
+        format!("{}, first {first}", self.headline())
+    }
+}

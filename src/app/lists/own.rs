@@ -1,0 +1,38 @@
+//! The user's own gradients beside the right ones: a row for each, then the patterns.
+
+use crate::app::comparing::NOT_LOADED;
+use crate::app::{Action, List, ListRow, Stepper};
+use crate::diff::Status;
+use crate::number::with_digits;
+use crate::scene::Scene;
+use crate::step::TensorEntry;
+use crate::text::line;
+
+/// Lists the gradients. Enter on a wrong one goes to its first wrong entry.
+pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
+    let own = stepper.own.as_ref().ok_or(NOT_LOADED)?;
+    let document = &stepper.document;
+    let trace = &document.trace;
+    if !own.is_of(document) {
+        return Err(format!("your gradients were compared in another iteration, or before edits (:mine {} compares again)", own.file));
+    }
+    let mut rows = Vec::new();
+    for (index, (user, compared)) in own.user.tensors.iter().zip(&own.report.tensors).enumerate() {
+        let (status, words) = match (compared.status, &user.values) {
+            (Status::Equal, _) => ("equal", String::new()),
+            (Status::Shape, Err(why)) => ("shape", why.clone()),
+            (Status::NotFinite, _) => ("not finite", format!("{} of {}", compared.wrong.len(), compared.of)),
+            _ => {
+                let most = compared.max_abs.map_or_else(String::new, |most| format!(", at most by {}", with_digits(most, 3)));
+                ("different", format!("{} of {}{most}", compared.wrong.len(), compared.of))
+            }
+        };
+        let mut row = ListRow::text([own.name(trace, index), status.to_owned(), words]);
+        row.action = own.address(trace, index).filter(|_| compared.status != Status::Equal).map(Action::GoToAddress);
+        rows.push(row);
+    }
+    for pattern in &own.patterns {
+        rows.push(ListRow::text([own.name(trace, pattern.tensor), "pattern".to_owned(), line(&pattern.words)]));
+    }
+    Ok(List::new(format!("{}: {}", own.file, own.headline()), rows))
+}

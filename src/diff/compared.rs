@@ -1,0 +1,33 @@
+//! The comparison of all gradients of a user.
+
+use super::flips::{self, Flipped};
+use super::report::Report;
+use super::user::UserGradients;
+use crate::text::line;
+use crate::trace::Trace;
+
+/// The comparison of a user's gradients with the pass that they are most like.
+#[derive(Debug)]
+pub struct Compared {
+    /// The report.
+    pub report: Report,
+    /// The pass with which the gradients are compared, if gates of the right pass are turned round in it.
+    pub flipped: Option<Trace>,
+    /// Sentences about these gates.
+    pub notes: Vec<String>,
+}
+
+impl Compared {
+    /// Compares a user's gradients. In single precision, a gate may be on the other side of its kink.
+    #[must_use]
+    pub fn new(trace: &Trace, user: &UserGradients) -> Self {
+        let report = Report::new(trace, &user.tensors, user.tolerance);
+        let flipped = if user.is_float32 { flips::find(trace, &user.tensors, &report, user.tolerance) } else { None };
+        let Some(Flipped { trace, entries }) = flipped else { return Self { report, flipped: None, notes: Vec::new() } };
+        let report = Report::new(&trace, &user.tensors, user.tolerance);
+        let note = |entry: &String| {
+            format!("{} is so near a kink that float32 and float64 are on different sides of it: counted as equal", line(entry))
+        };
+        Self { report, flipped: Some(trace), notes: entries.iter().map(note).collect() }
+    }
+}

@@ -1,0 +1,136 @@
+//! Gates that flip between double and single precision.
+//!
+//! A relu with z = 1e-9 is open. In single precision the same z may be −1e-8, and the relu is shut. Then gradients differ although nobody made a mistake. So
+//! the reference for numbers in single precision may be the pass in which such a gate is the other way round, if it has the user's numbers.
+
+use super::report::{Report, UserTensor};
+use super::tolerance::{Tolerance, largest};
+use crate::network::{Id, Network};
+use crate::op::rule::{Origin, expand_slice};
+use crate::step::Pass;
+use crate::tensor::{from_flat, index_text, unravel};
+use crate::trace::Trace;
+
+/// The share of a tensor's largest entry within which two numbers may change their order in single precision.
+const NEAR: f64 = 1e-5;
+/// The largest number of gates that are tried.
+const MAX_GATES: usize = 32;
+/// The largest number of gates that are turned round together.
+const MAX_TOGETHER: usize = 8;
+
+/// An entry that is so near a kink that rounding decides on which side it is.
+#[derive(Clone, Debug, PartialEq)]
+struct Gate {
+    run: usize,
+    /// The tensor that the gate reads.
+    tensor: Id,
+    /// The place of the entry.
+    at: usize,
+    /// The number on the other side of the kink.
+    other: f64,
+}
+
+/// The reference pass, if some of its gates are turned round.
+#[derive(Debug)]
+pub(super) struct Flipped {
+    /// The trace with these gates turned round.
+    pub trace: Trace,
+    /// The entries, as in `conv1.z[0,1,2]`.
+    pub entries: Vec<String>,
+}
+
+/// Returns the pass with gates turned round that has the user's numbers in more tensors than the right pass; `None` if there is none.
+pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: Tolerance) -> Option<Flipped> {
+    let count = |report: &Report| report.tensors.iter().filter(|tensor| !tensor.is_equal()).count();
+    let mut fewest = count(report);
+    let mut left = if fewest > 0 { gates(trace) } else { Vec::new() };
+    let mut best: Option<Flipped> = None;
+    for _ in 0..MAX_TOGETHER {
+        let here = best.as_ref().map_or(trace, |flipped| &flipped.trace);
+        let mut turned: Option<(usize, Trace)> = None;
+        for (n, gate) in left.iter().enumerate() {
+            let other = with_gate(here, gate);
+            let wrong = count(&Report::new(&other, mine, tolerance));
+            if wrong < fewest {
+                (fewest, turned) = (wrong, Some((n, other)));
+            }
+        }
+        let Some((n, other)) = turned else { break };
+        let Gate { run, tensor, at, .. } = left.remove(n);
+        let mut entries = best.take().map_or_else(Vec::new, |flipped| flipped.entries);
+        entries.push(name(trace, run, tensor, at));
+        best = Some(Flipped { trace: other, entries });
+        if fewest == 0 {
+            break;
+        }
+    }
+    best
+}
+
+fn name(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
+    let info = trace.network_of(run).tensor(tensor);
+    let sample =
+        trace.sample_runs()[run].sample.filter(|_| trace.samples() > 1).map_or_else(String::new, |sample| format!("{}:", sample + 1));
+    format!("{sample}{}{}", info.name, index_text(&unravel(at, &info.shape)))
+}
+
+/// Returns the trace with a gate turned round: everything that follows from the number on the other side of the kink.
+fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
+    let network = trace.network_of(gate.run);
+    let mut values = trace.run(gate.run).values(gate.tensor).to_vec();
+    values[gate.at] = gate.other;
+    let tensor = from_flat(&network.tensor(gate.tensor).shape, values);
+    Trace::of_iteration(trace.iteration(), trace.runs_with_tensor(gate.run, gate.tensor, tensor))
+}
+
+/// Returns the gates of all samples that are near a kink.
+fn gates(trace: &Trace) -> Vec<Gate> {
+    let mut gates = Vec::new();
+    for run in 0..trace.samples() {
+        let network = trace.network_of(run);
+        for number in 0..network.ops().len() {
+            if gates.len() < MAX_GATES && network.ops()[number].pass == Pass::Forward {
+                gates_of_op(trace, network, (run, number), &mut gates);
+            }
+        }
+    }
+    gates
+}
+
+/// Appends the gates of one op.
+fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), gates: &mut Vec<Gate>) {
+    let op = &network.ops()[number];
+    let entries = trace.run(run).values(op.output).len();
+    for ((rule, x), part) in trace.run(run).parts(op, number).zip(&op.parts) {
+        let has_term = |at: usize| rule.prefix_terms(&x, at) < rule.prefix_terms(&x, at + 1);
+        let first = (0..entries).find(|at| has_term(*at));
+        let Some(pieces) = first.and_then(|at| rule.term(&x, at, 0).function?.pieces()) else { continue };
+        for at in (0..entries).filter(|at| has_term(*at)) {
+            let args = expand_slice(&x, rule.term(&x, at, 0).args);
+            let values: Vec<f64> = args.iter().map(|arg| arg.value).collect();
+            let piece = pieces.piece_at(values.len(), |n| values[n]);
+            for (n, arg) in args.iter().enumerate() {
+                let Origin::Entry { slot, at: place } = arg.origin else { continue };
+                let tensor = part.operands[slot];
+                let near = NEAR * largest(trace.run(run).values(tensor));
+                // exactly on the kink, both precisions agree
+                let is_exact =
+                    |other: usize| values.iter().enumerate().any(|(m, value)| m != other && value.to_bits() == values[other].to_bits());
+                let is_other = |moved: f64| pieces.piece_at(values.len(), |m| if m == n { moved } else { values[m] }) != piece;
+                let moves =
+                    [near, -near].into_iter().flat_map(|step| [1.0 / 1024.0, 1.0 / 32.0, 1.0].map(|share| values[n] + step * share));
+                let other = moves.into_iter().find(|moved| is_other(*moved)).filter(|_| values[n] != 0.0 && !is_exact(n));
+                let gate = other.map(|other| Gate { run, tensor, at: place, other });
+                if let Some(gate) = gate.filter(|gate| gates.len() < MAX_GATES && !gates.iter().any(|known| known.same_entry(gate))) {
+                    gates.push(gate);
+                }
+            }
+        }
+    }
+}
+
+impl Gate {
+    fn same_entry(&self, other: &Self) -> bool {
+        (self.run, self.tensor, self.at) == (other.run, other.tensor, other.at)
+    }
+}

@@ -1,0 +1,43 @@
+//! Right gradients are equal, and nothing else is said: PyTorch's in both precisions (`tests/diff/right`), and those of `grads`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gradstep::app::{CompareOptions, OwnGradients};
+use gradstep::diff::read;
+use serde_json::Value;
+
+use super::document;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/right")
+}
+
+#[test]
+fn gradients_of_pytorch_are_equal() {
+    let manifest = fs::read_to_string(folder().join("manifest.json")).expect("the manifest");
+    let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    let cases = manifest["cases"].as_array().expect("a list");
+    assert!(cases.len() >= 150);
+    let mut wrong = Vec::new();
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for case in cases {
+        let text = |field: &str| case[field].as_str().unwrap_or_else(|| panic!("{field} of {case}"));
+        *counts.entry(text("type")).or_default() += 1;
+        let document = document(&folder().join(text("scenario")).to_string_lossy());
+        let mine = text("mine");
+        let tensors = read(mine, fs::read(folder().join(mine)).expect("a file"), None).unwrap_or_else(|error| panic!("{mine}: {error:?}"));
+        let own =
+            OwnGradients::new(&document, mine.to_owned(), tensors, CompareOptions::default()).unwrap_or_else(|why| panic!("{mine}: {why}"));
+        let is_float32 = text("type") == "float32";
+        if is_float32 && !own.user.is_float32 {
+            wrong.push(format!("{mine}: float32 is not noticed"));
+        }
+        if !own.report.is_equal() || !own.patterns.is_empty() || !own.user.missing.is_empty() && !mine.starts_with("graph") {
+            wrong.push(format!("{mine}: {}; {:?}", own.headline(), own.user.notes));
+        }
+    }
+    assert!(counts["float32"] > 70 && counts["float64"] > 70, "{counts:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
