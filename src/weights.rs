@@ -1,4 +1,4 @@
-//! Reads tensors from the bytes of `.npy`, `.npz` and `.safetensors` files, and writes `.npz`.
+//! Reads tensors from the bytes of `.npy`, `.npz`, `.safetensors` and `.pt` files, and writes `.npz`.
 //!
 //! No header is trusted: before memory is allocated, the sizes in the header are compared with the size of the file. Otherwise a small damaged file could ask
 //! for all memory of the machine.
@@ -7,6 +7,7 @@ mod dtype;
 mod layout;
 mod npy;
 pub mod npz;
+mod pt;
 mod safetensors;
 mod zip;
 
@@ -107,7 +108,8 @@ pub trait Archive: Debug + Send + Sync {
 type Open = fn(Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError>;
 
 /// The file name extensions, each with the function that opens such a file.
-const KINDS: [(&str, Open); 3] = [(".npy", npy::open), (".npz", npz::open), (".safetensors", safetensors::open)];
+const KINDS: [(&str, Open); 5] =
+    [(".npy", npy::open), (".npz", npz::open), (".safetensors", safetensors::open), (".pt", pt::open), (".pth", pt::open)];
 
 /// Returns the function that opens a file with this name.
 ///
@@ -119,11 +121,12 @@ pub fn opener(path: &str) -> Result<Open, WeightsError> {
     if let Some((_, open)) = KINDS.iter().find(|(end, _)| has_extension(end)) {
         return Ok(*open);
     }
-    let is_pickle = [".pt", ".pth", ".bin", ".pkl", ".ckpt"].into_iter().any(has_extension);
-    let help = if is_pickle {
-        "a pickle can run code when it is opened, so gradstep never opens one; save the state_dict with np.savez or safetensors (docs/pytorch.md)"
+    let help = if [".bin", ".ckpt"].into_iter().any(has_extension) {
+        "if torch.save has written it, rename it to .pt; tensors are read from .npy, .npz, .safetensors, .pt and .pth"
+    } else if has_extension(".pkl") {
+        "a pickle of any program may run code, so gradstep reads those of torch.save alone: save the tensors with np.savez or torch.save"
     } else {
-        "tensors are read from .npy, .npz and .safetensors"
+        "tensors are read from .npy, .npz, .safetensors, .pt and .pth"
     };
     Err(WeightsError::new(format!("\"{path}\" is not a file of tensors that gradstep reads"), help))
 }

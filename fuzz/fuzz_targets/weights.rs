@@ -1,4 +1,4 @@
-//! Fuzzes the readers of `.npy`, `.npz` and `.safetensors` files.
+//! Fuzzes the readers of `.npy`, `.npz`, `.safetensors` and `.pt` files.
 
 #![no_main]
 #![allow(dead_code)]
@@ -9,7 +9,7 @@ mod targets;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    for name in ["fuzz.npy", "fuzz.npz", "fuzz.safetensors"] {
+    for name in ["fuzz.npy", "fuzz.npz", "fuzz.safetensors", "fuzz.pt"] {
         targets::weights(name, bytes);
     }
 });

@@ -1,4 +1,4 @@
-//! A list of the tensors in a file (.npy, .npz or .safetensors). It is printed if SCENARIO is such a file.
+//! A list of the tensors in a file (.npy, .npz, .safetensors, .pt or .pth). It is printed if SCENARIO is such a file.
 
 use std::path::Path;
 

@@ -112,7 +112,9 @@ fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
             Some(name) if init::is_random(name) => format!("write {{ init = \"{name}\", seed = 1 }}"),
             Some(name) => format!("write {{ init = \"{name}\" }}"),
             None if word.ends_with(".npy") => format!("write {{ file = {} }}", quoted(word)),
-            None if word.ends_with(".npz") || word.ends_with(".safetensors") => format!("write {{ file = {}, key = \"…\" }}", quoted(word)),
+            None if [".npz", ".safetensors", ".pt", ".pth"].iter().any(|end| word.ends_with(end)) => {
+                format!("write {{ file = {}, key = \"…\" }}", quoted(word))
+            }
             None => help_for_key(word),
         },
         _ => String::new(),

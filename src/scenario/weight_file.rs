@@ -189,7 +189,9 @@ fn report_unreadable(reader: &mut ScenarioReader, span: &Span, label: &str, erro
 }
 
 fn report_missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &str, names: &TensorNames) -> Reported {
-    let nearest = suggest::nearest(name, names.list().iter().map(String::as_str));
+    // a checkpoint has the tensors of the model in a dictionary of its own: `state_dict.fc1.weight`
+    let inner = || names.list().iter().map(String::as_str).find(|own| own.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')));
+    let nearest = suggest::nearest(name, names.list().iter().map(String::as_str)).or_else(inner);
     let nearest = nearest.map_or_else(String::new, |nearest| suggest::did_you_mean(nearest) + " ");
     let message = format!("there is no {} in {}", quoted(name), quoted(path));
     report(reader, span, &WeightsError::new(message, format!("{nearest}{}", listed(names))))

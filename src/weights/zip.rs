@@ -1,4 +1,4 @@
-//! A reader for the zip archives of `.npz` files. It reads entries (the files in the archive) that are stored or deflated.
+//! A reader for the zip archives of `.npz` and `.pt` files. It reads entries (the files in the archive) that are stored or deflated.
 //!
 //! An archive has, in this order: each entry as a local header and its data, the central directory with one record per entry, and an end record, which
 //! has the position of the directory. Sizes of 64 bits are read too, because some writers use them for small files.
@@ -16,6 +16,12 @@ use super::{MAX_BYTES, MAX_TENSORS, WeightsError, read_le};
 const LOCAL_SIGNATURE: u64 = 0x0403_4b50;
 const RECORD_SIGNATURE: u64 = 0x0201_4b50;
 const END_SIGNATURE: u64 = 0x0605_4b50;
+/// The first four bytes of the end record of 64 bits, and of the record that gives its position.
+const WIDE_END_SIGNATURE: u64 = 0x0606_4b50;
+const LOCATOR_SIGNATURE: u64 = 0x0706_4b50;
+/// Their sizes in bytes.
+const WIDE_END_SIZE: usize = 56;
+const LOCATOR_SIZE: usize = 20;
 /// The sizes in bytes of a local header, a directory record and the end record, without their texts of variable length.
 const LOCAL_SIZE: usize = 30;
 const RECORD_SIZE: usize = 46;
@@ -30,7 +36,7 @@ const SIZES_AFTER_DATA: usize = 1 << 3;
 const HARMLESS: usize = 0b110 | SIZES_AFTER_DATA | 1 << 11;
 
 /// One file in the archive.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ZipEntry {
     pub name: String,
     is_deflated: bool,
@@ -45,7 +51,7 @@ pub(super) struct ZipEntry {
 
 /// The error for an archive that is damaged as `what` describes, such as "it has no zip directory".
 fn damaged(what: &str) -> WeightsError {
-    WeightsError::new(format!("{what}, so this is not a complete .npz"), "the file is damaged or incomplete")
+    WeightsError::new(format!("{what}, so this is not a complete zip archive"), "the file is damaged or incomplete")
 }
 
 /// Returns all entries, in the order of the central directory.
@@ -64,21 +70,36 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     if two_bytes(4)? != 0 || two_bytes(6)? != 0 || two_bytes(8)? != count {
         return Err(damaged("it is one part of a zip archive in several parts"));
     }
-    if start.checked_add(length) != Some(end) {
+    let directory_end = wide_end_record(bytes, end, [count, length as u64, start as u64])?;
+    if start.checked_add(length) != Some(directory_end) {
         return Err(damaged("its zip directory is not at the position in its end record"));
     }
     let mut at = start;
     let mut entries = Vec::new();
     for _ in 0..count {
-        let (entry, next) = read_entry(&bytes[..end], at, start)?;
+        let (entry, next) = read_entry(&bytes[..directory_end], at, start)?;
         entries.push(entry);
         at = next;
     }
-    if at != end {
+    if at != directory_end {
         return Err(damaged("its zip directory does not have the length in its end record"));
     }
     refuse_overlaps(&entries)?;
     Ok(entries)
+}
+
+/// Returns the position at which the directory ends: that of the end record of 64 bits, which PyTorch writes in every file, or else `end`, that of the plain end
+/// record. Both records must have the same values: number of records, length and position of the directory.
+fn wide_end_record(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, WeightsError> {
+    let locator = end.checked_sub(LOCATOR_SIZE).filter(|&at| read_le::<4>(bytes, at) == Some(LOCATOR_SIGNATURE));
+    let Some(locator) = locator else { return Ok(end) };
+    let at = read_le::<8>(bytes, locator + 8).and_then(|at| usize::try_from(at).ok());
+    let record = at.filter(|&at| at.checked_add(WIDE_END_SIZE) == Some(locator) && read_le::<4>(bytes, at) == Some(WIDE_END_SIGNATURE));
+    let read = record.and_then(|at| Some([read_le::<8>(bytes, at + 32)?, read_le::<8>(bytes, at + 40)?, read_le::<8>(bytes, at + 48)?]));
+    match (record, read) {
+        (Some(record), Some(read)) if read == values => Ok(record),
+        _ => Err(damaged("its two end records disagree")),
+    }
 }
 
 /// Refuses entries that overlap. No writer makes them, and a small file of such entries can unpack to a huge one (a zip bomb).
@@ -185,8 +206,8 @@ fn is_deflated(header: &EntryHeader<'_>, name: &str) -> Result<bool, WeightsErro
         return Err(WeightsError::new(format!("\"{name}\" is encrypted"), "save it without a password"));
     }
     if header.flags & !HARMLESS != 0 {
-        let message = format!("\"{name}\" has the zip flags {:#06x}, which are not those of an .npz", header.flags);
-        return Err(WeightsError::new(message, "the file is damaged, or not one that NumPy has written"));
+        let message = format!("\"{name}\" has the zip flags {:#06x}, which NumPy and PyTorch do not write", header.flags);
+        return Err(WeightsError::new(message, "the file is damaged, or another program has written it"));
     }
     match header.method {
         0 => Ok(false),
@@ -219,6 +240,11 @@ fn widen(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
 }
 
 impl ZipEntry {
+    /// Returns the range of the entry's data in the archive if it is not compressed.
+    pub fn stored(&self) -> Option<Range<usize>> {
+        (!self.is_deflated).then(|| self.packed.clone())
+    }
+
     /// Unpacks the first `most` bytes of the entry, or all if the entry is shorter. `bytes` is the whole archive. The checksum is not verified.
     pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];

@@ -48,7 +48,7 @@ fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
         }),
         "weights" => WEIGHTS.get_or_init(|| {
             let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
-            files(&["tests/valid", "tests/invalid"], &["npy", "npz", "safetensors"]).into_iter().filter(small).collect()
+            files(&["tests/valid", "tests/invalid"], &["npy", "npz", "safetensors", "pt", "pth"]).into_iter().filter(small).collect()
         }),
         _ => SESSIONS.get_or_init(|| files(&["tests/sessions"], &["session"])),
     }

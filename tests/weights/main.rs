@@ -1,6 +1,9 @@
 //! Tests of files with tensors. Every type is read with the same bits as it was written, damaged files are refused, and no path leads out of the scenario's
 //! folder.
 
+mod safetensors;
+mod torch;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -298,46 +301,6 @@ fn overlapping_zip_entries_are_refused() {
 }
 
 #[test]
-fn a_safetensors_header_is_checked_for_all_tensors() {
-    let file = |header: &[u8], data: usize| [&(header.len() as u64).to_le_bytes()[..], header, &vec![0; data]].concat();
-    let neighbour = |dtype: &str, shape: &str, offsets: &str| {
-        let good = r#""a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#;
-        format!(r#"{{{good},"b":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#)
-    };
-    for (dtype, shape, offsets, expected) in [
-        ("F65", "[1]", "[8,16]", "has the type \"F65\", which safetensors does not have"),
-        ("F64", "[2]", "[8,16]", "has the shape [2] of F64, but 8 bytes of numbers"),
-        ("F4", "[1]", "[8,9]", "has the shape [1] of F4, but 1 bytes of numbers"),
-        ("F64", "[4294967296,4294967296]", "[8,16]", "has the shape [4294967296, 4294967296] of F64"),
-        ("F64", "[1]", "[9,17]", "overlaps another or leaves a gap, at byte 8"),
-        ("F64", "[1]", "[7,15]", "overlaps another or leaves a gap, at byte 8"),
-        ("F64", "[1]", "[16,8]", "overlaps another or leaves a gap, at byte 8"),
-        ("F32", "[1]", "[8,12]", "claims 12 bytes of numbers, but there are 16"),
-        ("F64", "[-1]", "[8,16]", "is not that of safetensors"),
-        ("F64", "[1]", "[8]", "is not that of safetensors"),
-    ] {
-        refused("x.safetensors", &file(neighbour(dtype, shape, offsets).as_bytes(), 16), expected);
-    }
-    // valid tensors that are not read, and blanks at the end, are accepted
-    for (dtype, shape, offsets) in [("F8_E4M3", "[8]", "[8,16]"), ("F4", "[16]", "[8,16]"), ("F64", "[0]", "[8,8]")] {
-        let data = if offsets == "[8,8]" { 8 } else { 16 };
-        let archive = open("x.safetensors", &file((neighbour(dtype, shape, offsets) + "  ").as_bytes(), data)).unwrap();
-        assert!(archive.layout(0).is_ok() && archive.layout(1).is_err(), "{dtype}");
-    }
-    refused("x.safetensors", &file(b"{\"__metadata__\":{\"a\":\"\xff\"}}", 0), "not UTF-8 at byte 30");
-    refused("x.safetensors", &file(b"{\"__metadata__\":{\"a\":1}}", 0), "is not that of safetensors");
-    refused("x.safetensors", &file(b"{\"__metadata__\":{}}x", 0), "is not that of safetensors");
-}
-
-/// The peak address space of this process, in KiB.
-#[cfg(target_os = "linux")]
-fn peak() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmPeak:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-#[test]
 #[cfg(target_os = "linux")]
 fn sizes_in_a_header_are_checked_before_memory_is_allocated() {
     let before = peak();
@@ -497,4 +460,12 @@ fn a_folder_that_becomes_a_link_during_a_read_does_not_lead_out() {
         done.store(true, Relaxed);
     });
     assert!(read > 0, "sometimes the folder itself is there, and the file is read");
+}
+
+/// The peak address space of this process, in KiB.
+#[cfg(target_os = "linux")]
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmPeak:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

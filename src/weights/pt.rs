@@ -1,0 +1,334 @@
+//! `.pt` and `.pth`, the files of `torch.save`. Nothing in such a file is run: [`pickle`] reads the descriptions of tensors and refuses everything else.
+//!
+//! Since PyTorch 1.6 a file is a zip archive. `NAME/data.pkl` is a pickle that describes the tensors, `NAME/data/0` are the numbers of storage 0, and
+//! `NAME/byteorder` is the order of their bytes. Older files are five pickles (a magic number, a version, facts about the machine, the tensors, the keys of
+//! the storages), and then the storages: the count of each in 8 bytes, and its numbers.
+//!
+//! A tensor is a view of a storage: entry `[i, j]` is the number at `offset + i · strides[0] + j · strides[1]`. Several tensors may share a storage, and a
+//! transposed tensor has the strides of the other order. The names of the tensors are the keys of the dictionaries that lead to them: `state_dict.0.weight`.
+
+mod dtypes;
+mod pickle;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use pickle::{Pickle, SAVE_STATE_DICT, StorageInfo, TensorInfo, Value};
+
+use super::dtype::TYPES_READ;
+use super::zip::{ZipEntry, entries};
+use super::{Archive, MAX_BYTES, MAX_TENSORS, TensorLayout, TensorNames, WeightsError, read_le};
+
+/// The beginning of a zip archive.
+const ZIP: &[u8] = b"PK\x03\x04";
+/// The beginning of a file without zip: a pickle of PyTorch's magic number.
+const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+/// The version of the files without zip.
+const PROTOCOL: u64 = 1001;
+/// The deepest nesting of dictionaries and lists.
+const MAX_DEPTH: usize = 32;
+/// The largest length in bytes of a tensor's name.
+const MAX_NAME: usize = 1000;
+/// The number of entries that a tensor may have although its storage has fewer: an expanded tensor reads a number many times.
+const MAX_EXPANDED: u64 = 1 << 20;
+
+/// An opened file.
+#[derive(Debug)]
+struct Pt {
+    bytes: Vec<u8>,
+    /// The names of the tensors; `None` if the file is a single tensor.
+    names: Option<TensorNames>,
+    tensors: Vec<TensorInfo>,
+    /// For each storage of the pickle, where its numbers are.
+    storages: Vec<Arc<Storage>>,
+    is_big_endian: bool,
+}
+
+/// The numbers of a storage.
+#[derive(Debug)]
+struct Storage {
+    /// The range of its bytes in the file.
+    range: Range<usize>,
+    /// The entry of the zip archive, with its checksum; `None` in a file without zip.
+    entry: Option<ZipEntry>,
+    /// The result of comparing the checksum, once it was compared.
+    checked: OnceLock<Result<(), WeightsError>>,
+}
+
+fn damaged(what: impl Into<String>) -> WeightsError {
+    WeightsError::new(what, "the file is damaged or incomplete")
+}
+
+/// Opens a `.pt` or `.pth` file.
+pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
+    if bytes.starts_with(ZIP) {
+        open_zip(bytes)
+    } else if bytes.starts_with(MAGIC) {
+        open_without_zip(bytes)
+    } else {
+        Err(WeightsError::new("it is not a file that torch.save has written", "torch.save(model.state_dict(), \"model.pt\") writes one"))
+    }
+}
+
+fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
+    let entries = entries(&bytes)?;
+    let find = |name: &str| entries.iter().find(|entry| entry.name == name);
+    let folder =
+        |entry: &ZipEntry| Some(entry.name.strip_suffix("data.pkl")?.to_owned()).filter(|name| name.is_empty() || name.ends_with('/'));
+    let Some(prefix) = entries.iter().find_map(folder) else {
+        return Err(WeightsError::new("it has no data.pkl", "the file is not one that torch.save has written"));
+    };
+    if find(&format!("{prefix}constants.pkl")).is_some() {
+        let help = "it holds code: in Python, save its tensors alone, torch.save(torch.jit.load(\"model.pt\").state_dict(), \"state.pt\")";
+        return Err(WeightsError::new("it is a TorchScript module", help));
+    }
+    let is_big_endian = match find(&format!("{prefix}byteorder")) {
+        Some(entry) => match &*entry.whole(&bytes)? {
+            b"little" => false,
+            b"big" => true,
+            _ => return Err(damaged("its order of bytes is neither little nor big")),
+        },
+        None => false,
+    };
+    let data = find(&format!("{prefix}data.pkl")).ok_or_else(|| damaged("it has no data.pkl"))?;
+    let text = data.whole(&bytes)?;
+    let pickle = Pickle::read(&text, 0)?;
+    let by_name: HashMap<&str, &ZipEntry> = entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    if by_name.len() < entries.len() {
+        return Err(damaged("it has two files of the same name"));
+    }
+    let mut places: HashMap<&str, Arc<Storage>> = HashMap::new();
+    let mut storages = Vec::with_capacity(pickle.storages.len());
+    for info in &pickle.storages {
+        let name = format!("{prefix}data/{}", info.key);
+        let Some(entry) = by_name.get(name.as_str()) else {
+            return Err(damaged(format!("it has no file \"{name}\", which its pickle names")));
+        };
+        let Some(range) = entry.stored() else {
+            return Err(WeightsError::new(format!("\"{name}\" is compressed"), "torch.save writes files that are not"));
+        };
+        let place = || Arc::new(Storage { range, entry: Some((*entry).clone()), checked: OnceLock::new() });
+        let storage = places.entry(info.key.as_str()).or_insert_with(place);
+        storages.push(Arc::clone(storage));
+    }
+    let (names, tensors) = tensors(&pickle, &storages)?;
+    Ok(Arc::new(Pt { bytes, names, tensors, storages, is_big_endian }))
+}
+
+fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
+    let version = Pickle::read(&bytes, MAGIC.len())?;
+    if version.root != Value::Integer(PROTOCOL) {
+        return Err(WeightsError::new("it has another version than 1001", "load it in Python and save it again"));
+    }
+    let machine = Pickle::read(&bytes, version.end)?;
+    let is_little = |(key, value): (Value, Value)| (machine.text(key) == Some("little_endian")).then_some(value);
+    let is_big_endian = machine.entries(machine.root).into_iter().find_map(is_little) == Some(Value::Flag(false));
+    let pickle = Pickle::read(&bytes, machine.end)?;
+    let keys = Pickle::read(&bytes, pickle.end)?;
+    let mut infos: HashMap<&str, &StorageInfo> = HashMap::new();
+    for info in &pickle.storages {
+        let first = infos.entry(info.key.as_str()).or_insert(info);
+        if (first.element, first.count) != (info.element, info.count) {
+            return Err(damaged(format!("its storage \"{}\" has two sizes", info.key)));
+        }
+    }
+    let mut places: HashMap<&str, Arc<Storage>> = HashMap::new();
+    let mut at = keys.end;
+    for (_, key) in keys.entries(keys.root) {
+        let info = keys.text(key).and_then(|key| infos.get(key)).ok_or_else(|| damaged("it has a storage that no tensor has"))?;
+        let count = read_le::<8>(&bytes, at).ok_or_else(|| damaged("its storages are cut off"))?;
+        let range = info.element.and_then(|element| {
+            let length = usize::try_from(count).ok()?.checked_mul(element.size)?;
+            (count == info.count).then_some(at + 8..(at + 8).checked_add(length)?)
+        });
+        let Some(range) = range.filter(|range| range.end <= bytes.len()) else {
+            return Err(damaged(format!("its storage \"{}\" claims {count} numbers, which it does not have", info.key)));
+        };
+        at = range.end;
+        if places.insert(&info.key, Arc::new(Storage { range, entry: None, checked: OnceLock::new() })).is_some() {
+            return Err(damaged(format!("its storage \"{}\" is there twice", info.key)));
+        }
+    }
+    if at != bytes.len() {
+        return Err(damaged(format!("its storages end at byte {at}, but it has {} bytes", bytes.len())));
+    }
+    let place = |info: &StorageInfo| places.get(info.key.as_str()).cloned();
+    let storages: Option<Vec<Arc<Storage>>> = pickle.storages.iter().map(place).collect();
+    let storages = storages.ok_or_else(|| damaged("a tensor has a storage that the file does not have"))?;
+    let (names, tensors) = tensors(&pickle, &storages)?;
+    Ok(Arc::new(Pt { bytes, names, tensors, storages, is_big_endian }))
+}
+
+/// Returns the tensors of a pickle and their names; `None` for a single tensor. Checks that every tensor is within its storage.
+fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<TensorNames>, Vec<TensorInfo>), WeightsError> {
+    for (info, storage) in pickle.storages.iter().zip(storages) {
+        let size = info.element.map_or(1, |element| element.size as u64);
+        if info.count.checked_mul(size) != Some(storage.range.len() as u64) {
+            let what = format!(
+                "its storage \"{}\" claims {} numbers of {size} bytes, but has {} bytes",
+                info.key,
+                info.count,
+                storage.range.len()
+            );
+            return Err(damaged(what));
+        }
+    }
+    let named = if matches!(pickle.root, Value::Tensor(_)) { vec![(String::new(), pickle.root)] } else { named(pickle)? };
+    let mut names = Vec::with_capacity(named.len());
+    let mut tensors = Vec::with_capacity(named.len());
+    for (name, value) in named {
+        let Value::Tensor(number) = value else { continue };
+        let info = &pickle.tensors[number as usize];
+        check(info, &name, storages[info.storage].range.len())?;
+        names.push(name);
+        tensors.push(info.clone());
+    }
+    let is_single = matches!(pickle.root, Value::Tensor(_));
+    if names.is_empty() {
+        return Err(WeightsError::new("it has no tensors", SAVE_STATE_DICT));
+    }
+    Ok((if is_single { None } else { Some(TensorNames::new(names)?) }, tensors))
+}
+
+/// Returns the tensors that dictionaries and lists lead to, with their names, in the order of the pickle. A dictionary that occurs twice, or in itself, is
+/// visited once.
+fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, Value)>, WeightsError> {
+    let mut found = Vec::new();
+    let mut visited = std::collections::HashSet::new();
+    // the containers that are open, each with its name, its entries and the number of the next entry
+    let mut open = vec![(String::new(), pickle.entries(pickle.root), 0)];
+    while let Some((name, entries, next)) = open.last_mut() {
+        let Some(&(key, value)) = entries.get(*next) else {
+            open.pop();
+            continue;
+        };
+        *next += 1;
+        let is_container = match value {
+            Value::Tensor(_) => false,
+            Value::Items(number) => visited.insert((0, number)),
+            Value::Dictionary(number) => visited.insert((1, number)),
+            _ => continue,
+        };
+        let key = match key {
+            Value::Integer(number) => number.to_string(),
+            key => match pickle.text(key) {
+                Some(key) => key.to_owned(),
+                None => continue, // no name leads to what is under another key
+            },
+        };
+        let name = if name.is_empty() { key } else { format!("{name}.{key}") };
+        if name.len() > MAX_NAME || found.len() > MAX_TENSORS {
+            return Err(WeightsError::new(format!("it has a name of more than {MAX_NAME} bytes, or more than {MAX_TENSORS} tensors"), ""));
+        }
+        if matches!(value, Value::Tensor(_)) {
+            found.push((name, value));
+        } else if is_container {
+            if open.len() >= MAX_DEPTH {
+                return Err(WeightsError::new(format!("its dictionaries are nested more than {MAX_DEPTH} deep"), SAVE_STATE_DICT));
+            }
+            open.push((name, pickle.entries(value), 0));
+        }
+    }
+    Ok(found)
+}
+
+/// Checks that a tensor is within its storage of `bytes` bytes.
+fn check(info: &TensorInfo, name: &str, bytes: usize) -> Result<(), WeightsError> {
+    let entries = info.shape.iter().try_fold(1_u64, |entries, &n| entries.checked_mul(n));
+    let Some(entries) = entries else { return Err(damaged(format!("its tensor \"{name}\" claims more numbers than any file can hold"))) };
+    if entries == 0 {
+        return Ok(());
+    }
+    let last = info.shape.iter().zip(&info.strides).try_fold(info.offset, |at, (&n, &stride)| at.checked_add((n - 1).checked_mul(stride)?));
+    let end = last.and_then(|last| last.checked_add(1)?.checked_mul(info.element.size as u64));
+    if end.is_none_or(|end| end > bytes as u64) {
+        return Err(damaged(format!("its tensor \"{name}\" reaches beyond its storage of {bytes} bytes")));
+    }
+    if entries > MAX_EXPANDED.max(bytes as u64) || entries.checked_mul(info.element.size as u64).is_none_or(|size| size > MAX_BYTES as u64)
+    {
+        let message = format!("its tensor \"{name}\" has {entries} numbers, but its storage only {bytes} bytes");
+        return Err(WeightsError::new(message, "save a copy of it: tensor.clone()"));
+    }
+    Ok(())
+}
+
+impl Archive for Pt {
+    fn names(&self) -> Option<&TensorNames> {
+        self.names.as_ref()
+    }
+
+    fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError> {
+        let info = &self.tensors[tensor];
+        let Some(dtype) = info.element.dtype else {
+            return Err(WeightsError::new(format!("its numbers have the type {}", info.element.name), format!("bf16, {TYPES_READ}")));
+        };
+        // `check` has compared this product with the size of the storage
+        let size = info.shape.iter().product::<u64>().saturating_mul(dtype.size() as u64);
+        let fortran = false;
+        TensorLayout::new(&info.shape, dtype, self.is_big_endian, fortran, usize::try_from(size).unwrap_or(usize::MAX))
+    }
+
+    fn bytes(&self, tensor: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
+        let info = &self.tensors[tensor];
+        let storage = &self.storages[info.storage];
+        let compare = || storage.entry.as_ref().map_or(Ok(()), |entry| entry.whole(&self.bytes).map(drop));
+        storage.checked.get_or_init(compare).clone()?;
+        let numbers = &self.bytes[storage.range.clone()];
+        let size = info.element.size;
+        // `check` has compared all positions with the size of the storage
+        let (start, places) = (position(info.offset) * size, Strided::new(info));
+        Ok(match places.contiguous() {
+            Some(entries) => Cow::Borrowed(&numbers[start..start + entries * size]),
+            None => Cow::Owned(places.flat_map(|at| numbers[at * size..(at + 1) * size].iter().copied()).collect()),
+        })
+    }
+}
+
+/// A position in a file of at most 256 MiB.
+fn position(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+/// The positions of a tensor's entries in its storage, in row-major order.
+struct Strided {
+    /// The sizes and strides of the axes.
+    axes: Vec<(usize, usize)>,
+    index: Vec<usize>,
+    /// The position of the next entry; `None` after the last.
+    next: Option<usize>,
+}
+
+impl Strided {
+    fn new(info: &TensorInfo) -> Self {
+        let axes: Vec<(usize, usize)> = info.shape.iter().zip(&info.strides).map(|(&n, &stride)| (position(n), position(stride))).collect();
+        let is_empty = axes.iter().any(|(n, _)| *n == 0);
+        Self { index: vec![0; axes.len()], axes, next: (!is_empty).then(|| position(info.offset)) }
+    }
+
+    /// Returns the number of entries if they are neighbours in row-major order.
+    fn contiguous(&self) -> Option<usize> {
+        self.axes.iter().rev().try_fold(1, |inner, &(n, stride)| (n == 1 || stride == inner).then_some(inner * n))
+    }
+}
+
+impl Iterator for Strided {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let current = self.next?;
+        let mut at = current;
+        for (index, &(n, stride)) in self.index.iter_mut().zip(&self.axes).rev() {
+            if *index + 1 < n {
+                *index += 1;
+                self.next = Some(at + stride);
+                return Some(current);
+            }
+            at -= *index * stride;
+            *index = 0;
+        }
+        self.next = None;
+        Some(current)
+    }
+}

@@ -1,0 +1,529 @@
+//! A machine for the pickles that `torch.save` writes. It builds dictionaries, lists, tuples, numbers and descriptions of tensors, and nothing else.
+//!
+//! A pickle is a program for a machine with a stack: `}` pushes an empty dictionary, `X` a text, `s` puts the two topmost values into the dictionary below them.
+//! Two instructions make a pickle dangerous in Python: one names any function or class (GLOBAL), the other calls it (REDUCE). Here a name that is not in
+//! [`Name`] ends the program with an error, and the only calls are those of this file: they describe a tensor.
+//!
+//! Values are indices into lists of the machine ([`Value`]), so a value that a program uses many times is one value, and nothing is copied or visited
+//! recursively. The number of bytes that a program may fill is limited.
+
+use super::super::{WeightsError, read_le};
+use super::dtypes::ElementType;
+
+/// The help for a pickle with other values than tensors.
+pub(super) const SAVE_STATE_DICT: &str = "nothing in the file is run, so it may hold only dictionaries, lists, numbers and tensors: save the tensors alone, torch.save(model.state_dict(), \"model.pt\")";
+
+/// The largest size in bytes of a pickle.
+const MAX_PICKLE: usize = 16 << 20;
+/// The largest number of bytes that a pickle may fill with its values.
+const MAX_FILLED: usize = 30 << 20;
+/// The number of bytes that a value in a list counts.
+const VALUE: usize = 16;
+/// The number of bytes that a list counts, besides its values.
+const CONTAINER: usize = 48;
+
+/// A value. A container is its number in a list of the machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value {
+    /// `None`, a decimal number or a negative one: nothing that describes a tensor.
+    Other,
+    /// A boolean.
+    Flag(bool),
+    /// An integer that is not negative.
+    Integer(u64),
+    /// The range of a text in the pickle.
+    Text(u32, u32),
+    /// A list or a tuple.
+    Items(u32),
+    /// A dictionary.
+    Dictionary(u32),
+    /// The name of a function or class.
+    Name(Name),
+    /// A storage: its number.
+    Storage(u32),
+    /// A tensor: its number.
+    Tensor(u32),
+    /// The mark that begins a list of arguments.
+    Mark,
+}
+
+/// The names that a pickle may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Name {
+    /// A dictionary that keeps its order.
+    OrderedDict,
+    /// A tensor of a typed storage: storage, offset, shape, strides, ….
+    Tensor,
+    /// A tensor of a storage of bytes; the last argument is the type.
+    TypedTensor,
+    /// A parameter: a tensor, ….
+    Parameter,
+    /// A shape: a tuple.
+    Size,
+    /// The type of a tensor's numbers.
+    Type(ElementType),
+    /// A storage of bytes.
+    UntypedStorage,
+}
+
+/// The names of functions and classes, with their modules.
+const NAMES: [(&str, &str, Name); 8] = [
+    ("collections", "OrderedDict", Name::OrderedDict),
+    ("torch._utils", "_rebuild_tensor", Name::Tensor),
+    ("torch._utils", "_rebuild_tensor_v2", Name::Tensor),
+    ("torch._utils", "_rebuild_tensor_v3", Name::TypedTensor),
+    ("torch._utils", "_rebuild_parameter", Name::Parameter),
+    ("torch", "Size", Name::Size),
+    ("torch.storage", "UntypedStorage", Name::UntypedStorage),
+    ("torch", "UntypedStorage", Name::UntypedStorage),
+];
+
+/// A storage: the numbers of one or more tensors.
+#[derive(Clone, Debug)]
+pub(super) struct StorageInfo {
+    /// The type of its numbers; `None` for bytes.
+    pub element: Option<ElementType>,
+    /// Its name in the file.
+    pub key: String,
+    /// The number of its numbers, or of its bytes.
+    pub count: u64,
+}
+
+/// A tensor: a view of a storage.
+#[derive(Clone, Debug)]
+pub(super) struct TensorInfo {
+    /// The number of its storage.
+    pub storage: usize,
+    /// The type of its numbers.
+    pub element: ElementType,
+    /// The position of its first number in the storage.
+    pub offset: u64,
+    pub shape: Vec<u64>,
+    /// For each axis, the distance in the storage of two neighbours.
+    pub strides: Vec<u64>,
+}
+
+/// The values of a pickle.
+#[derive(Debug)]
+pub(super) struct Pickle<'a> {
+    bytes: &'a [u8],
+    /// The position after the last instruction.
+    pub end: usize,
+    pub root: Value,
+    lists: Vec<Vec<Value>>,
+    dictionaries: Vec<Vec<(Value, Value)>>,
+    pub storages: Vec<StorageInfo>,
+    pub tensors: Vec<TensorInfo>,
+    stack: Vec<Value>,
+    memo: Vec<Value>,
+    /// The number of bytes that are filled so far.
+    filled: usize,
+    /// The largest number of values on the stack so far.
+    highest: usize,
+}
+
+fn damaged(what: &str) -> WeightsError {
+    WeightsError::new(format!("its pickle {what}"), "the file is damaged, or not one that torch.save has written")
+}
+
+impl<'a> Pickle<'a> {
+    /// Reads the pickle that begins at `start`.
+    pub fn read(bytes: &'a [u8], start: usize) -> Result<Self, WeightsError> {
+        let bytes = &bytes[..bytes.len().min(start.saturating_add(MAX_PICKLE))];
+        let mut pickle = Self {
+            bytes,
+            end: start,
+            root: Value::Other,
+            lists: Vec::new(),
+            dictionaries: Vec::new(),
+            storages: Vec::new(),
+            tensors: Vec::new(),
+            stack: Vec::new(),
+            memo: Vec::new(),
+            filled: 0,
+            highest: 0,
+        };
+        while pickle.step()? {}
+        pickle.root = pickle.pop()?;
+        (pickle.stack, pickle.memo) = Default::default();
+        Ok(pickle)
+    }
+
+    /// Returns the text of a value; `None` if it is no text.
+    pub fn text(&self, value: Value) -> Option<&'a str> {
+        let Value::Text(start, end) = value else { return None };
+        str::from_utf8(self.bytes.get(start as usize..end as usize)?).ok()
+    }
+
+    /// Returns the entries of a dictionary, and the items of a list with their numbers as keys.
+    pub fn entries(&self, value: Value) -> Vec<(Value, Value)> {
+        let numbered = |items: &[Value]| (0..).map(Value::Integer).zip(items.iter().copied()).collect();
+        match value {
+            Value::Dictionary(number) => self.dictionaries[number as usize].clone(),
+            Value::Items(number) => numbered(&self.lists[number as usize]),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Counts bytes that are filled.
+    fn fill(&mut self, bytes: usize) -> Result<(), WeightsError> {
+        self.filled += bytes;
+        if self.filled <= MAX_FILLED {
+            return Ok(());
+        }
+        Err(WeightsError::new(
+            "its pickle has more values than gradstep reads",
+            "save the tensors that you need: torch.save({\"weight\": tensor}, \"model.pt\")",
+        ))
+    }
+
+    fn push(&mut self, value: Value) -> Result<(), WeightsError> {
+        self.stack.push(value);
+        if self.stack.len() > self.highest {
+            self.highest = self.stack.len();
+            self.fill(VALUE)?;
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Result<Value, WeightsError> {
+        match self.stack.pop() {
+            Some(Value::Mark) | None => Err(damaged("takes a value that is not there")),
+            Some(value) => Ok(value),
+        }
+    }
+
+    /// Takes the values above the last mark, and the mark.
+    fn pop_marked(&mut self) -> Result<Vec<Value>, WeightsError> {
+        let mark = self.stack.iter().rposition(|value| *value == Value::Mark).ok_or_else(|| damaged("has no mark where one must be"))?;
+        let values = self.stack.split_off(mark + 1);
+        self.stack.pop();
+        Ok(values)
+    }
+
+    fn push_list(&mut self, items: Vec<Value>) -> Result<(), WeightsError> {
+        self.fill(CONTAINER + VALUE * items.len())?;
+        self.lists.push(items);
+        self.push(Value::Items(number_of(&self.lists)))
+    }
+
+    fn push_dictionary(&mut self) -> Result<(), WeightsError> {
+        self.fill(CONTAINER)?;
+        self.dictionaries.push(Vec::new());
+        self.push(Value::Dictionary(number_of(&self.dictionaries)))
+    }
+
+    /// Returns the next `count` bytes.
+    fn take(&mut self, count: usize) -> Result<&'a [u8], WeightsError> {
+        let end = self.end.checked_add(count).ok_or_else(|| damaged("is cut off"))?;
+        let taken = self.bytes.get(self.end..end).ok_or_else(|| damaged("is cut off"))?;
+        self.end = end;
+        Ok(taken)
+    }
+
+    /// Returns the integer of the next `N` bytes.
+    fn integer<const N: usize>(&mut self) -> Result<usize, WeightsError> {
+        let read = match N {
+            1 => self.bytes.get(self.end).map(|&byte| u64::from(byte)),
+            _ => read_le::<N>(self.bytes, self.end),
+        };
+        self.end += N;
+        read.and_then(|integer| usize::try_from(integer).ok()).ok_or_else(|| damaged("is cut off"))
+    }
+
+    /// Pushes the text of the next `length` bytes.
+    fn push_text(&mut self, length: usize) -> Result<(), WeightsError> {
+        let start = self.end;
+        self.take(length)?;
+        // a file has at most 256 MiB, so its positions fit
+        let position = |at: usize| u32::try_from(at).map_err(|_| damaged("is too long"));
+        self.push(Value::Text(position(start)?, position(self.end)?))
+    }
+
+    fn store(&mut self, at: usize) -> Result<(), WeightsError> {
+        let value = *self.stack.last().ok_or_else(|| damaged("keeps a value that is not there"))?;
+        if at >= self.memo.len() {
+            self.fill(VALUE.saturating_mul(at + 1 - self.memo.len()))?;
+            self.memo.resize(at + 1, Value::Mark);
+        }
+        self.memo[at] = value;
+        Ok(())
+    }
+
+    fn recall(&mut self, at: usize) -> Result<(), WeightsError> {
+        match self.memo.get(at) {
+            Some(Value::Mark) | None => Err(damaged("asks for a value that it has not kept")),
+            Some(&value) => self.push(value),
+        }
+    }
+
+    /// Carries out one instruction. Returns `false` after the last one.
+    fn step(&mut self) -> Result<bool, WeightsError> {
+        let opcode = self.take(1)?[0];
+        match opcode {
+            b'.' => return Ok(false),
+            0x80 => self.check_protocol()?,
+            0x95 => drop(self.take(8)?), // the length of a frame
+            b'(' => self.push(Value::Mark)?,
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.pop_marked()?),
+            b'N' => self.push(Value::Other)?,
+            0x88 | 0x89 => self.push(Value::Flag(opcode == 0x88))?,
+            b'G' => {
+                self.take(8)?;
+                self.push(Value::Other)?;
+            }
+            b'J' => {
+                let integer = self.integer::<4>()?;
+                // a negative integer has its highest bit
+                let is_negative = integer >> 31 == 1;
+                self.push(if is_negative { Value::Other } else { Value::Integer(integer as u64) })?;
+            }
+            b'K' => self.push_integer::<1>()?,
+            b'M' => self.push_integer::<2>()?,
+            0x8a => self.push_long()?,
+            b'X' | b'T' => {
+                let length = self.integer::<4>()?;
+                self.push_text(length)?;
+            }
+            0x8c | b'U' => {
+                let length = self.integer::<1>()?;
+                self.push_text(length)?;
+            }
+            b'}' => self.push_dictionary()?,
+            b']' | b')' => self.push_list(Vec::new())?,
+            b't' => {
+                let items = self.pop_marked()?;
+                self.push_list(items)?;
+            }
+            0x85..=0x87 => {
+                let count = usize::from(opcode - 0x84);
+                let start = self.stack.len().checked_sub(count).ok_or_else(|| damaged("takes a value that is not there"))?;
+                let items = self.stack.split_off(start);
+                self.push_list(items)?;
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            b'e' => {
+                let items = self.pop_marked()?;
+                self.append(items)?;
+            }
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.insert(&[key, value])?;
+            }
+            b'u' => {
+                let items = self.pop_marked()?;
+                self.insert(&items)?;
+            }
+            b'q' => self.integer::<1>().and_then(|at| self.store(at))?,
+            b'r' => self.integer::<4>().and_then(|at| self.store(at))?,
+            0x94 => self.store(self.memo.len())?,
+            b'h' => self.integer::<1>().and_then(|at| self.recall(at))?,
+            b'j' => self.integer::<4>().and_then(|at| self.recall(at))?,
+            b'c' => self.push_name_of_lines()?,
+            0x93 => self.push_name_of_texts()?,
+            b'R' => self.call()?,
+            b'b' => self.build()?,
+            b'Q' => self.push_storage()?,
+            _ => {
+                return Err(WeightsError::new(
+                    format!("its pickle has the instruction {opcode:#04x}, which builds no tensor"),
+                    SAVE_STATE_DICT,
+                ));
+            }
+        }
+        Ok(true)
+    }
+
+    fn check_protocol(&mut self) -> Result<(), WeightsError> {
+        match self.integer::<1>()? {
+            0..=5 => Ok(()),
+            version => Err(damaged(&format!("has version {version}, which is not known"))),
+        }
+    }
+
+    fn push_integer<const N: usize>(&mut self) -> Result<(), WeightsError> {
+        let integer = self.integer::<N>()?;
+        self.push(Value::Integer(integer as u64))
+    }
+
+    /// Pushes an integer of any length: little-endian, with a sign.
+    fn push_long(&mut self) -> Result<(), WeightsError> {
+        let length = self.integer::<1>()?;
+        let bytes = self.take(length)?;
+        let is_negative = bytes.last().is_some_and(|byte| byte >> 7 == 1);
+        let (low, high) = bytes.split_at(bytes.len().min(8));
+        let mut wide = [0; 8];
+        wide[..low.len()].copy_from_slice(low);
+        let fits = !is_negative && high.iter().all(|&byte| byte == 0);
+        self.push(if fits { Value::Integer(u64::from_le_bytes(wide)) } else { Value::Other })
+    }
+
+    fn append(&mut self, items: Vec<Value>) -> Result<(), WeightsError> {
+        self.fill(VALUE * items.len())?;
+        let Some(&Value::Items(list)) = self.stack.last() else { return Err(damaged("appends to what is no list")) };
+        self.lists[list as usize].extend(items);
+        Ok(())
+    }
+
+    /// Puts pairs of keys and values into the dictionary on the stack.
+    fn insert(&mut self, items: &[Value]) -> Result<(), WeightsError> {
+        self.fill(VALUE * items.len())?;
+        let (pairs, rest) = items.as_chunks::<2>();
+        let Some(&Value::Dictionary(dictionary)) = self.stack.last() else { return Err(damaged("puts items into what is no dictionary")) };
+        if !rest.is_empty() {
+            return Err(damaged("has a key without a value"));
+        }
+        self.dictionaries[dictionary as usize].extend(pairs.iter().map(|&[key, value]| (key, value)));
+        Ok(())
+    }
+
+    /// Pushes the name that the next two lines give: the module and the name in it.
+    fn push_name_of_lines(&mut self) -> Result<(), WeightsError> {
+        let mut line = || {
+            let rest = &self.bytes[self.end..];
+            let length = rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n').ok_or_else(|| damaged("has a name without an end"))?;
+            self.end += length + 1;
+            Ok(String::from_utf8_lossy(&rest[..length]).into_owned())
+        };
+        let (module, name) = (line()?, line()?);
+        self.push_name(&module, &name)
+    }
+
+    /// Pushes the name that the two topmost texts give.
+    fn push_name_of_texts(&mut self) -> Result<(), WeightsError> {
+        let (name, module) = (self.pop()?, self.pop()?);
+        match (self.text(module), self.text(name)) {
+            (Some(module), Some(name)) => self.push_name(module, name),
+            _ => Err(damaged("has a name that is no text")),
+        }
+    }
+
+    fn push_name(&mut self, module: &str, name: &str) -> Result<(), WeightsError> {
+        let known = NAMES.iter().find(|row| (row.0, row.1) == (module, name)).map(|row| row.2);
+        let element = || ElementType::of_torch(name).filter(|_| module == "torch").map(Name::Type);
+        match known.or_else(element) {
+            Some(name) => self.push(Value::Name(name)),
+            None => {
+                let shown: String = format!("{module}.{name}").chars().take(MAX_NAME).collect();
+                let help = if module.starts_with("torch.nn") || module == "__main__" || module.contains("model") {
+                    "the file holds a whole module, which is code: in Python, save its tensors alone, torch.save(model.state_dict(), \"model.pt\")"
+                } else {
+                    SAVE_STATE_DICT
+                };
+                Err(WeightsError::new(format!("its pickle asks for {shown}"), help))
+            }
+        }
+    }
+
+    /// Calls a function that is named on the stack. It makes a description of a tensor, or an empty dictionary.
+    fn call(&mut self) -> Result<(), WeightsError> {
+        let (arguments, function) = (self.pop()?, self.pop()?);
+        let (Value::Items(arguments), Value::Name(function)) = (arguments, function) else {
+            return Err(damaged("calls what is no function"));
+        };
+        let arguments: Vec<Value> = self.lists[arguments as usize].iter().take(8).copied().collect();
+        match (function, &arguments[..]) {
+            (Name::OrderedDict, []) => self.push_dictionary(),
+            (Name::OrderedDict, &[pairs @ Value::Items(_)]) => self.push_pairs(pairs),
+            (Name::Size, &[shape @ Value::Items(_)]) | (Name::Parameter, &[shape @ Value::Tensor(_), ..]) => self.push(shape),
+            (Name::Tensor, &[Value::Storage(storage), Value::Integer(offset), shape, strides, ..]) => {
+                let element = self.storages[storage as usize].element;
+                self.push_tensor(storage, element, offset, [shape, strides])
+            }
+            (
+                Name::TypedTensor,
+                &[Value::Storage(storage), Value::Integer(offset), shape, strides, _, _, Value::Name(Name::Type(element))],
+            ) => self.push_tensor(storage, Some(element), offset, [shape, strides]),
+            _ => Err(WeightsError::new("its pickle makes a value that is no tensor and no dictionary", SAVE_STATE_DICT)),
+        }
+    }
+
+    /// Pushes a dictionary of pairs, as Python 2 wrote it.
+    fn push_pairs(&mut self, pairs: Value) -> Result<(), WeightsError> {
+        self.push_dictionary()?;
+        for (_, pair) in self.entries(pairs) {
+            let items: Vec<Value> = self.entries(pair).into_iter().map(|(_, item)| item).take(3).collect();
+            match (pair, items.len()) {
+                (Value::Items(_), 2) => self.insert(&items)?,
+                _ => return Err(damaged("has a dictionary of what are no pairs")),
+            }
+        }
+        Ok(())
+    }
+
+    fn push_tensor(
+        &mut self,
+        storage: u32,
+        element: Option<ElementType>,
+        offset: u64,
+        [shape, strides]: [Value; 2],
+    ) -> Result<(), WeightsError> {
+        let sizes = |value: Value| match value {
+            Value::Items(list) => {
+                let sizes = self.lists[list as usize].iter().map(|item| match item {
+                    Value::Integer(size) => Some(*size),
+                    _ => None,
+                });
+                sizes.collect::<Option<Vec<u64>>>()
+            }
+            _ => None,
+        };
+        let (Some(shape), Some(strides), Some(element)) = (sizes(shape), sizes(strides), element) else {
+            return Err(damaged("has a tensor without a shape, strides or a type"));
+        };
+        if shape.len() != strides.len() {
+            return Err(damaged(&format!("has a tensor of {} dimensions and {} strides", shape.len(), strides.len())));
+        }
+        self.fill(CONTAINER * 2 + VALUE * shape.len())?;
+        self.tensors.push(TensorInfo { storage: storage as usize, element, offset, shape, strides });
+        self.push(Value::Tensor(number_of(&self.tensors)))
+    }
+
+    /// Gives attributes to the object on the stack. Of a dictionary they are data about the modules, which no tensor needs.
+    fn build(&mut self) -> Result<(), WeightsError> {
+        self.pop()?;
+        match self.stack.last() {
+            Some(Value::Dictionary(_)) => Ok(()),
+            _ => Err(WeightsError::new("its pickle gives attributes to what is no dictionary", SAVE_STATE_DICT)),
+        }
+    }
+
+    /// Replaces the description of a storage by the storage: ("storage", type, key, device, count, …).
+    fn push_storage(&mut self) -> Result<(), WeightsError> {
+        let Value::Items(list) = self.pop()? else { return Err(damaged("has a storage without a description")) };
+        let description: Vec<Value> = self.lists[list as usize].iter().take(6).copied().collect();
+        let &[word, Value::Name(kind), key, _, Value::Integer(count), ref view @ ..] = &description[..] else {
+            return Err(damaged("has a storage without a description"));
+        };
+        let element = match kind {
+            Name::Type(element) => Some(element),
+            Name::UntypedStorage => None,
+            _ => return Err(damaged("has a storage without a type")),
+        };
+        if let [view] = view
+            && *view != Value::Other
+        {
+            return Err(WeightsError::new(
+                "its pickle has views of storages, as PyTorch 0.1 wrote them",
+                "load it in Python and save it again",
+            ));
+        }
+        let (Some("storage"), Some(key)) = (self.text(word), self.text(key)) else { return Err(damaged("has a storage without a key")) };
+        let key = key.to_owned();
+        self.fill(CONTAINER + key.len())?;
+        self.storages.push(StorageInfo { element, key, count });
+        self.push(Value::Storage(number_of(&self.storages)))
+    }
+}
+
+/// The largest length in bytes of a name.
+const MAX_NAME: usize = 200;
+
+/// Returns the number of the last item. There are far fewer than 2³² items, because the size of a pickle is limited.
+fn number_of<T>(items: &[T]) -> u32 {
+    u32::try_from(items.len() - 1).unwrap_or(u32::MAX)
+}
