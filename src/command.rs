@@ -27,6 +27,7 @@ pub mod picker_entries;
 mod plain;
 mod planned;
 mod progress;
+mod proposal;
 mod read;
 mod recent;
 pub mod replay;

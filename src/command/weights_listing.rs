@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 
+use super::proposal::proposal;
 use super::read::{display_name, read_file};
 use crate::tensor::shape_text;
-use crate::text::{align_left, counted, sentence, width};
-use crate::weights::{self, MAX_BYTES};
+use crate::text::{align_left, counted, line, sentence, width};
+use crate::weights::{self, Archive, MAX_BYTES};
 
 /// The largest number of tensors in the list.
 const MAX_LISTED: usize = 1000;
@@ -20,7 +21,8 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::opener(path).is_ok())
 }
 
-/// Lists the names, shapes and types of the tensors in a file, one per line. The last line says how a scenario uses them.
+/// Lists the names, shapes and types of the tensors in a file, one per line. Then comes a scenario that uses them, if their names and shapes tell one, or else a
+/// line that says how a scenario uses them.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -46,8 +48,32 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     if names.len() > MAX_LISTED {
         lines.push(format!("  and {} more", names.len() - MAX_LISTED));
     }
-    lines.push(USAGE_HINT.to_owned());
+    lines.push(String::new());
+    match proposed(path, &*archive) {
+        Ok(text) => {
+            lines.push(
+                "Their names and shapes fit this scenario. Save it beside the file, as a .toml file, and correct what a comment marks:"
+                    .to_owned(),
+            );
+            lines.push(String::new());
+            lines.extend(text.lines().map(line));
+        }
+        Err(why) => {
+            lines.push(format!("Their names and shapes tell no chain of layers: {}", sentence(&why)));
+            lines.push(USAGE_HINT.to_owned());
+        }
+    }
     Ok(lines.join("\n"))
+}
+
+/// Returns a scenario that uses the tensors of a file, or the reason why there is none.
+fn proposed(path: &Path, archive: &dyn Archive) -> Result<String, String> {
+    let Some(names) = archive.names() else { return Err("the tensor has no name".to_owned()) };
+    let shape = |number: usize| archive.layout(number).map(|layout| layout.shape().to_vec()).unwrap_or_default();
+    let tensors: Vec<(String, Vec<usize>)> =
+        names.list().iter().take(MAX_LISTED).enumerate().map(|(n, name)| (name.clone(), shape(n))).collect();
+    let file = path.file_name().and_then(|name| name.to_str()).unwrap_or("…");
+    proposal(file, &tensors)
 }
 
 #[cfg(test)]

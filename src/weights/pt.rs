@@ -175,10 +175,10 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
             return Err(damaged(what));
         }
     }
-    let named = if matches!(pickle.root, Value::Tensor(_)) { vec![(String::new(), pickle.root)] } else { named(pickle)? };
-    let mut names = Vec::with_capacity(named.len());
-    let mut tensors = Vec::with_capacity(named.len());
-    for (name, value) in named {
+    let found = if matches!(pickle.root, Value::Tensor(_)) { vec![(String::new(), pickle.root)] } else { named(pickle)? };
+    let mut names = Vec::with_capacity(found.len());
+    let mut tensors = Vec::with_capacity(found.len());
+    for (name, value) in found {
         let Value::Tensor(number) = value else { continue };
         let info = &pickle.tensors[number as usize];
         check(info, &name, storages[info.storage].range.len())?;

@@ -405,18 +405,16 @@ impl<'a> Pickle<'a> {
     fn push_name(&mut self, module: &str, name: &str) -> Result<(), WeightsError> {
         let known = NAMES.iter().find(|row| (row.0, row.1) == (module, name)).map(|row| row.2);
         let element = || ElementType::of_torch(name).filter(|_| module == "torch").map(Name::Type);
-        match known.or_else(element) {
-            Some(name) => self.push(Value::Name(name)),
-            None => {
-                let shown: String = format!("{module}.{name}").chars().take(MAX_NAME).collect();
-                let help = if module.starts_with("torch.nn") || module == "__main__" || module.contains("model") {
-                    "the file holds a whole module, which is code: in Python, save its tensors alone, torch.save(model.state_dict(), \"model.pt\")"
-                } else {
-                    SAVE_STATE_DICT
-                };
-                Err(WeightsError::new(format!("its pickle asks for {shown}"), help))
-            }
+        if let Some(name) = known.or_else(element) {
+            return self.push(Value::Name(name));
         }
+        let shown: String = format!("{module}.{name}").chars().take(MAX_NAME).collect();
+        let help = if module.starts_with("torch.nn") || module == "__main__" || module.contains("model") {
+            "the file holds a whole module, which is code: in Python, save its tensors alone, torch.save(model.state_dict(), \"model.pt\")"
+        } else {
+            SAVE_STATE_DICT
+        };
+        Err(WeightsError::new(format!("its pickle asks for {shown}"), help))
     }
 
     /// Calls a function that is named on the stack. It makes a description of a tensor, or an empty dictionary.

@@ -1,0 +1,334 @@
+//! A scenario for a file with tensors, if their names and shapes tell a chain of layers: `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and `7.weight` of 2 x 100 are a
+//! convolution, a flatten and a linear layer. What the file does not tell, such as activations and pools, is marked in a comment.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use toml_edit::Value;
+
+use crate::op::LAYERS;
+use crate::tensor::shape_text;
+
+/// The largest number of layers of a proposal.
+const MAX_LAYERS: usize = 40;
+/// The side of an image that no tensor tells.
+const USUAL_SIDE: usize = 28;
+
+/// The part that a tensor has in its layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Weight,
+    Bias,
+    RunningMean,
+    RunningVar,
+    /// A number of PyTorch that no layer needs.
+    Count,
+}
+
+/// The last words of names, with their parts.
+#[rustfmt::skip]
+const PARTS: [(&str, Part); 14] = [
+    ("weight", Part::Weight), ("weights", Part::Weight), ("kernel", Part::Weight), ("w", Part::Weight), ("gamma", Part::Weight), ("scale", Part::Weight),
+    ("bias", Part::Bias), ("biases", Part::Bias), ("b", Part::Bias), ("beta", Part::Bias),
+    ("running_mean", Part::RunningMean), ("running_var", Part::RunningVar), ("num_batches_tracked", Part::Count), ("iterations", Part::Count),
+];
+
+/// The first words of the names of a model's tensors in a checkpoint.
+const MODELS: [&str; 4] = ["state_dict.", "model_state_dict.", "model.", "net."];
+
+/// The tensors of a layer.
+#[derive(Debug, Default)]
+struct Group<'a> {
+    /// The name and shape of each part.
+    parts: BTreeMap<Part, (&'a str, &'a [usize])>,
+}
+
+impl Group<'_> {
+    fn shape(&self, part: Part) -> Option<&[usize]> {
+        self.parts.get(&part).map(|(_, shape)| *shape)
+    }
+}
+
+/// Returns the layer's name and the part that a tensor's name gives: `fc1` and the weight for `fc1.weight`, `1` and the bias for `b1`.
+fn part_of(name: &str) -> Option<(String, Part)> {
+    let find = |word: &str| PARTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, part)| *part);
+    let (layer, word) = name.rsplit_once(['.', '/']).unwrap_or(("", name));
+    if let Some(part) = find(word.trim_end_matches(":0")) {
+        return Some((layer.to_owned(), part));
+    }
+    // W1, b1, w_1, weights1
+    let stem = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    let part = find(stem.trim_end_matches('_')).filter(|_| stem.len() < word.len())?;
+    Some((format!("{layer}{}", &word[stem.len()..]), part))
+}
+
+/// Returns a key by which the names of layers are sorted: numbers in the order of their values.
+fn natural(name: &str) -> Vec<(u64, String)> {
+    let mut parts = Vec::new();
+    for part in name.split(['.', '/', '_']) {
+        let digits = part.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let word = &part[..part.len() - digits.len()];
+        parts.push((digits.parse().unwrap_or(0), word.to_owned()));
+    }
+    parts
+}
+
+/// The layers so far.
+struct Chain {
+    text: String,
+    /// What one layer makes for the next: the channels of an image, or the numbers of a vector.
+    outputs: Option<usize>,
+    /// `true` for a vector.
+    is_vector: bool,
+    /// The rows and columns that the convolutions so far take away.
+    lost: [usize; 2],
+    /// The shape of the input; `None` until a layer tells it.
+    input: Option<Vec<usize>>,
+    /// The channels that the first convolution reads.
+    channels: usize,
+}
+
+/// Returns a scenario that uses these tensors, each with its name and shape, or a sentence that says why there is none. `file` is the name of the file.
+pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
+    let models = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
+    let own = tensors.iter().filter(|(name, _)| models.is_none_or(|model| name.starts_with(model)));
+    let mut groups: BTreeMap<Vec<(u64, String)>, Group<'_>> = BTreeMap::new();
+    for (name, shape) in own {
+        let Some((layer, part)) = part_of(name) else { return Err(format!("{name} is no weight and no bias")) };
+        if groups.entry(natural(&layer)).or_default().parts.insert(part, (name, shape)).is_some() {
+            return Err(format!("{name} is the same part of a layer as another tensor"));
+        }
+    }
+    // names without numbers say nothing of the order, which is then that of the file
+    let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
+    let mut ordered: Vec<&Group<'_>> = groups.values().collect();
+    if !has_numbers {
+        let place = |group: &&Group<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(own, _)| own == name));
+        ordered.sort_by_key(place);
+    }
+    if ordered.is_empty() || ordered.len() > MAX_LAYERS {
+        return Err(format!("a proposal has 1 to {MAX_LAYERS} layers, and these are {}", ordered.len()));
+    }
+    let mut chain = Chain { text: String::new(), outputs: None, is_vector: false, lost: [0, 0], input: None, channels: 1 };
+    for (number, group) in ordered.iter().enumerate() {
+        chain.layer(file, group, number + 1 == ordered.len(), ordered.get(number + 1).copied())?;
+    }
+    Ok(chain.scenario(file))
+}
+
+/// Returns a text as a TOML string.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+impl Chain {
+    fn layer(&mut self, file: &str, group: &Group<'_>, is_last: bool, next: Option<&Group<'_>>) -> Result<(), String> {
+        let Some((name, shape)) = group.parts.get(&Part::Weight) else {
+            let names: Vec<&str> = group.parts.values().map(|(name, _)| *name).collect();
+            return Err(format!("{} has no weight beside it", names.join(", ")));
+        };
+        let bias = group.shape(Part::Bias).map(|shape| shape.iter().product::<usize>());
+        let (kind, layout, comment) = match **shape {
+            [_] => (self.norm(group)?, "", ""),
+            [rows, columns] => {
+                let is_keras = name.to_lowercase().contains("kernel");
+                let layout = self.linear(name, [rows, columns], bias, is_keras, next)?;
+                (
+                    "linear",
+                    layout,
+                    if rows == columns && layout.is_empty() { "   # or weight_layout = \"in_out\": the file does not tell" } else { "" },
+                )
+            }
+            [a, b, c, d] => {
+                let is_hwio = name.to_lowercase().contains("kernel");
+                let [out, inputs, rows, columns] = if is_hwio { [d, c, a, b] } else { [a, b, c, d] };
+                self.convolution(name, [out, inputs, rows, columns], bias)?;
+                ("conv2d", if is_hwio { "hwio" } else { "" }, "   # stride, padding and groups are not in the file")
+            }
+            ref other => return Err(format!("{name} is {}, and no layer of a chain has such a weight", shape_text(other))),
+        };
+        let _ = writeln!(self.text, "\n[[layer]]\ntype = \"{kind}\"{comment}");
+        for (part, key) in
+            [(Part::Weight, "weight"), (Part::Bias, "bias"), (Part::RunningMean, "running_mean"), (Part::RunningVar, "running_var")]
+        {
+            if let Some((name, _)) = group.parts.get(&part) {
+                let _ = writeln!(self.text, "{key} = {{ file = {}, key = {} }}", quoted(file), quoted(name));
+            }
+        }
+        if !layout.is_empty() {
+            let _ = writeln!(self.text, "weight_layout = \"{layout}\"");
+        }
+        let is_norm_next = next.is_some_and(|next| next.shape(Part::Weight).is_some_and(|shape| shape.len() == 1));
+        if kind.contains("norm") {
+            self.text.push_str("# eps = 1e-5, as PyTorch has it\n");
+            if !is_last {
+                self.text
+                    .push_str("\n[[layer]]\ntype = \"activation\"\nfunction = \"relu\"   # a guess: activations are not in the file\n");
+            }
+        } else if !is_last && !is_norm_next {
+            self.text.push_str("activation = \"relu\"   # a guess: activations are not in the file\n");
+        }
+        Ok(())
+    }
+
+    /// Returns the type of a normalisation.
+    fn norm(&self, group: &Group<'_>) -> Result<&'static str, String> {
+        let has_statistics = group.shape(Part::RunningMean).is_some();
+        let kind = match (has_statistics, self.is_vector) {
+            (true, true) => "batch_norm1d",
+            (true, false) => "batch_norm2d",
+            (false, true) => "layer_norm",
+            (false, false) => "instance_norm2d",
+        };
+        let size = group.shape(Part::Weight).unwrap_or_default();
+        match LAYERS.iter().find(|layer| layer.name == kind) {
+            Some(layer) if self.outputs.is_some_and(|outputs| size == [outputs]) => Ok(layer.name),
+            _ => Err(format!("a {kind} of {} does not fit between the layers", shape_text(size))),
+        }
+    }
+
+    /// Adds a convolution.
+    fn convolution(&mut self, name: &str, [out, inputs, rows, columns]: [usize; 4], bias: Option<usize>) -> Result<(), String> {
+        if self.is_vector || self.outputs.is_some_and(|outputs| outputs != inputs) {
+            return Err(format!("{name} reads {inputs} channels, which the layer before does not make"));
+        }
+        if bias.is_some_and(|bias| bias != out) {
+            return Err(format!("{name} makes {out} channels, but its bias has {}", bias.unwrap_or(0)));
+        }
+        if self.outputs.is_none() {
+            self.channels = inputs;
+        }
+        self.lost = [self.lost[0] + rows - 1, self.lost[1] + columns - 1];
+        self.outputs = Some(out);
+        Ok(())
+    }
+
+    /// Adds a linear layer. Returns its `weight_layout`, which is empty for out x in.
+    fn linear(
+        &mut self,
+        name: &str,
+        [rows, columns]: [usize; 2],
+        bias: Option<usize>,
+        is_keras: bool,
+        next: Option<&Group<'_>>,
+    ) -> Result<&'static str, String> {
+        // of a layer that is out x in: does it fit between its neighbours?
+        let fits = |out: usize, inputs: usize| {
+            let before = match (self.outputs, self.is_vector) {
+                (Some(outputs), true) => outputs == inputs,
+                (Some(channels), false) => inputs.is_multiple_of(channels),
+                (None, _) => true,
+            };
+            let after = match next.and_then(|next| next.shape(Part::Weight)) {
+                Some(&[a, b]) => a == out || b == out,
+                Some(&[n]) => n == out,
+                _ => true,
+            };
+            before && after && bias.is_none_or(|bias| bias == out)
+        };
+        let (is_out_in, is_in_out) = (fits(rows, columns), fits(columns, rows));
+        // W1, W2, … are the names of NumPy, where a layer is x @ W
+        let is_numpy = name.chars().last().is_some_and(|c| c.is_ascii_digit());
+        let prefers_in_out = is_keras || is_numpy;
+        let (out, inputs, layout) = match (is_out_in, is_in_out) {
+            (_, true) if prefers_in_out || !is_out_in => (columns, rows, "in_out"),
+            (true, _) => (rows, columns, ""),
+            _ => return Err(format!("{name} of {} does not fit between the layers", shape_text(&[rows, columns]))),
+        };
+        match (self.outputs, self.is_vector) {
+            (None, _) => self.input = Some(vec![inputs]),
+            (Some(channels), false) => {
+                let area = inputs / channels;
+                let height = (1..=area).take_while(|n| n * n <= area).filter(|n| area.is_multiple_of(*n)).last().unwrap_or(1);
+                self.input = Some(vec![self.channels, height + self.lost[0], area / height + self.lost[1]]);
+                let order = if is_keras { "\norder = \"hwc\"" } else { "" };
+                let _ = writeln!(
+                    self.text,
+                    "\n[[layer]]\ntype = \"flatten\"{order}   # pools before it are not in the file: without any, its input is {channels} x {height} x {}",
+                    area / height
+                );
+            }
+            _ => {}
+        }
+        self.outputs = Some(out);
+        self.is_vector = true;
+        Ok(layout)
+    }
+
+    fn scenario(self, file: &str) -> String {
+        let outputs = self.outputs.unwrap_or(1);
+        let (loss, target, target_comment) = match (self.is_vector, outputs) {
+            (true, 1) => ("squared_error", "0".to_owned(), "the number that the output should be"),
+            (true, _) => ("cross_entropy_with_logits", "0".to_owned(), "the class of your sample, from 0"),
+            (false, _) => ("squared_error", "{ init = \"zeros\" }".to_owned(), "an image of the size of the output"),
+        };
+        let side = |lost: usize| USUAL_SIDE.max(lost + 1);
+        let is_known = self.input.is_some();
+        let shape = self.input.unwrap_or_else(|| vec![self.channels, side(self.lost[0]), side(self.lost[1])]);
+        let guess = if is_known { "" } else { ", whose height and width are a guess" };
+        let title = quoted(&format!("The model in {file}"));
+        format!(
+            "title = {title}\nloss = \"{loss}\"   # a guess: the loss is not in the file\n\
+             input = {{ init = \"normal\", shape = {shape:?}, seed = 1 }}   # instead of your sample{guess}\ntarget = {target}   # {target_comment}\n{}",
+            self.text
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(tensors: &[(&str, &[usize])]) -> Result<String, String> {
+        let tensors: Vec<(String, Vec<usize>)> = tensors.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect();
+        proposal("m.pt", &tensors)
+    }
+
+    /// The types and sizes in a proposal.
+    fn lines(text: &str, keys: &[&str]) -> Vec<String> {
+        let wanted = text.lines().filter(|line| keys.iter().any(|key| line.starts_with(&format!("{key} = "))));
+        wanted.map(|line| line.split("   #").next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn a_convolution_and_a_linear_layer_are_told_by_their_shapes() {
+        let text = of(&[("0.weight", &[4, 1, 5, 5]), ("0.bias", &[4]), ("7.weight", &[2, 100])]).unwrap();
+        assert_eq!(
+            lines(&text, &["type", "input"]),
+            ["input = { init = \"normal\", shape = [1, 9, 9], seed = 1 }", "type = \"conv2d\"", "type = \"flatten\"", "type = \"linear\"",]
+        );
+        assert!(text.contains("bias = { file = \"m.pt\", key = \"0.bias\" }") && text.contains("pools before it"), "{text}");
+    }
+
+    #[test]
+    fn the_order_of_axes_follows_from_bias_and_neighbours() {
+        let text = of(&[("W1", &[2, 5]), ("b1", &[1, 5]), ("W2", &[5, 3]), ("b2", &[1, 3])]).unwrap();
+        assert_eq!(lines(&text, &["weight_layout"]).len(), 2, "{text}");
+        let text = of(&[("fc1.weight", &[5, 2]), ("fc1.bias", &[5]), ("fc2.weight", &[3, 5])]).unwrap();
+        assert!(lines(&text, &["weight_layout"]).is_empty() && text.contains("shape = [2]"), "{text}");
+        let text = of(&[("dense/kernel", &[2, 5]), ("dense/bias", &[5])]).unwrap();
+        assert!(text.contains("weight_layout = \"in_out\""), "{text}");
+        assert!(of(&[("w", &[4, 4])]).unwrap().contains("the file does not tell"));
+    }
+
+    #[test]
+    fn layers_are_sorted_by_number_and_a_checkpoint_has_other_tensors() {
+        let text =
+            of(&[("state_dict.10.weight", &[2, 3]), ("state_dict.2.weight", &[3, 4]), ("optimizer.state.0.exp_avg", &[3, 4])]).unwrap();
+        assert!(text.find("2.weight").unwrap() < text.find("10.weight").unwrap() && text.contains("shape = [4]"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_chain_has_a_reason() {
+        for (tensors, reason) in [
+            (&[("a.weight", &[3, 4][..]), ("b.weight", &[2, 7])][..], "a.weight of 3x4 does not fit"),
+            (&[("c.weight", &[2, 1, 3, 3]), ("d.weight", &[2, 5, 3, 3])], "d.weight reads 5 channels"),
+            (&[("a.bias", &[3])], "a.bias has no weight beside it"),
+            (&[("x", &[3])], "x is no weight and no bias"),
+            (&[("e.weight", &[1, 2, 3, 4, 5])], "no layer of a chain"),
+        ] {
+            let why = of(tensors).unwrap_err();
+            assert!(why.contains(reason), "{why}");
+        }
+    }
+}
