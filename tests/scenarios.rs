@@ -36,7 +36,7 @@ fn read_bytes(path: &Path, bytes: Vec<u8>) -> Result<Scenario, Faults> {
 
 #[test]
 fn every_valid_scenario_reads_and_meets_its_expectations() {
-    for path in files("scenarios").into_iter().chain(files("tests/valid")) {
+    for path in files("scenarios").into_iter().chain(files("tests/valid")).chain(files("tests/exported")) {
         let shown = path.display();
         let scenario = read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{shown}:\n{faults}"));
         let document = Document::new(scenario);
@@ -48,6 +48,22 @@ fn every_valid_scenario_reads_and_meets_its_expectations() {
             let close = values.iter().zip(flat(&expectation.value)).all(|(a, b)| (a - b).abs() <= expectation.tolerance);
             assert!(close, "{shown}:{}: {} is {values:?}, not {}", expectation.line, expectation.at, expectation.value);
         }
+    }
+}
+
+/// Checks that the scenarios of `tests/exported` are those of the exporter in `docs`, and that each has PyTorch's gradients.
+#[test]
+fn the_exported_scenarios_are_those_of_the_exporter() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let exporter = fs::read(folder.join("docs/to_gradstep.py")).unwrap();
+    let made_by = fs::read_to_string(folder.join("tests/exported/exporter.crc32")).unwrap();
+    let help = "run python tests/exported/generate.py again, and look at the scenarios that it writes";
+    assert_eq!(made_by.trim(), format!("{:08x}", crc32fast::hash(&exporter)), "{help}");
+    let exported = files("tests/exported");
+    assert!(exported.len() >= 12);
+    for path in exported {
+        let expected = read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{}:\n{faults}", path.display())).expectations;
+        assert!(expected.len() >= 3 && expected.iter().all(|expected| expected.tolerance <= 1e-10), "{}", path.display());
     }
 }
 

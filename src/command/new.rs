@@ -13,11 +13,12 @@ use super::{Invocation, bundled, open_output, source};
 
 /// Print a commented scenario to start from: `gradstep new classifier > mine.toml`.
 ///
-/// A template teaches the format of scenario files. The name of a bundled scenario prints that one.
+/// A template teaches the format of scenario files. The name of a bundled scenario prints that one. `gradstep new pytorch > to_gradstep.py` prints a file of Python
+/// that exports models of PyTorch.
 #[derive(Debug, Parser)]
 #[command(name = "new")]
 pub(super) struct NewCommand {
-    /// graph, fully-connected, convolution, classifier or training; or the name of a bundled scenario
+    /// graph, fully-connected, convolution, classifier or training; the name of a bundled scenario; or pytorch
     kind: String,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
@@ -42,8 +43,14 @@ impl Invocation for NewCommand {
     }
 }
 
-/// Returns the text of a template, or of a bundled scenario, whose name can be shortened.
+/// The file that exports models of PyTorch, by its kind.
+const EXPORTER: (&str, &str) = ("pytorch", include_str!("../../docs/to_gradstep.py"));
+
+/// Returns the text of a template, of the exporter, or of a bundled scenario, whose name can be shortened.
 fn text(kind: &str) -> anyhow::Result<&'static str> {
+    if kind == EXPORTER.0 {
+        return Ok(EXPORTER.1);
+    }
     if let Some(template) = TEMPLATES.iter().find(|template| template.kind == kind) {
         return Ok(template.text);
     }

@@ -9,13 +9,15 @@
 
 mod dtypes;
 mod pickle;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use pickle::{Pickle, SAVE_STATE_DICT, StorageInfo, TensorInfo, Value};
+use pickle::{Pickle, SAVE_STATE_DICT};
+use values::{StorageInfo, TensorInfo, Value};
 
 use super::dtype::TYPES_READ;
 use super::zip::{ZipEntry, entries};

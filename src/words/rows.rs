@@ -308,5 +308,5 @@ pub const TRANSLATIONS: &[Translation] = &[
     unsupported(Vocabulary::ScenarioKind, "attention selfattention transformer bert gpt llm vit", "gradstep has no attention: write a small one as numbers: `gradstep new graph`"),
     unsupported(Vocabulary::ScenarioKind, "resnet residual skip skipconnection unet", "a skip connection is a layer of type \"add\": add one to `gradstep new classifier`"),
     unsupported(Vocabulary::ScenarioKind, "autoencoder vae gan diffusion", "there is no such template: begin with `gradstep new fully-connected`; the target of an autoencoder is its input"),
-    unsupported(Vocabulary::ScenarioKind, "pytorch torch keras tensorflow jax onnx safetensors model weights", "docs/pytorch.md describes how a model from PyTorch becomes a scenario; `gradstep new classifier` has its layers"),
+    unsupported(Vocabulary::ScenarioKind, "torch keras tensorflow jax onnx safetensors model weights export exporter togradstep", "`gradstep new pytorch` prints to_gradstep.py, which writes a model of PyTorch as a scenario; `gradstep new classifier` has the layers of such a model"),
 ];

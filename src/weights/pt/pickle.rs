@@ -2,13 +2,14 @@
 //!
 //! A pickle is a program for a machine with a stack: `}` pushes an empty dictionary, `X` a text, `s` puts the two topmost values into the dictionary below them.
 //! Two instructions make a pickle dangerous in Python: one names any function or class (GLOBAL), the other calls it (REDUCE). Here a name that is not in
-//! [`Name`] ends the program with an error, and the only calls are those of this file: they describe a tensor.
+//! [`NAMES`] ends the program with an error, and the only calls are those of this file: they describe a tensor.
 //!
 //! Values are indices into lists of the machine ([`Value`]), so a value that a program uses many times is one value, and nothing is copied or visited
 //! recursively. The number of bytes that a program may fill is limited.
 
 use super::super::{WeightsError, read_le};
 use super::dtypes::ElementType;
+use super::values::{NAMES, Name, StorageInfo, TensorInfo, Value};
 
 /// The help for a pickle with other values than tensors.
 pub(super) const SAVE_STATE_DICT: &str = "nothing in the file is run, so it may hold only dictionaries, lists, numbers and tensors: save the tensors alone, torch.save(model.state_dict(), \"model.pt\")";
@@ -21,87 +22,6 @@ const MAX_FILLED: usize = 30 << 20;
 const VALUE: usize = 16;
 /// The number of bytes that a list counts, besides its values.
 const CONTAINER: usize = 48;
-
-/// A value. A container is its number in a list of the machine.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value {
-    /// `None`, a decimal number or a negative one: nothing that describes a tensor.
-    Other,
-    /// A boolean.
-    Flag(bool),
-    /// An integer that is not negative.
-    Integer(u64),
-    /// The range of a text in the pickle.
-    Text(u32, u32),
-    /// A list or a tuple.
-    Items(u32),
-    /// A dictionary.
-    Dictionary(u32),
-    /// The name of a function or class.
-    Name(Name),
-    /// A storage: its number.
-    Storage(u32),
-    /// A tensor: its number.
-    Tensor(u32),
-    /// The mark that begins a list of arguments.
-    Mark,
-}
-
-/// The names that a pickle may use.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Name {
-    /// A dictionary that keeps its order.
-    OrderedDict,
-    /// A tensor of a typed storage: storage, offset, shape, strides, ….
-    Tensor,
-    /// A tensor of a storage of bytes; the last argument is the type.
-    TypedTensor,
-    /// A parameter: a tensor, ….
-    Parameter,
-    /// A shape: a tuple.
-    Size,
-    /// The type of a tensor's numbers.
-    Type(ElementType),
-    /// A storage of bytes.
-    UntypedStorage,
-}
-
-/// The names of functions and classes, with their modules.
-const NAMES: [(&str, &str, Name); 8] = [
-    ("collections", "OrderedDict", Name::OrderedDict),
-    ("torch._utils", "_rebuild_tensor", Name::Tensor),
-    ("torch._utils", "_rebuild_tensor_v2", Name::Tensor),
-    ("torch._utils", "_rebuild_tensor_v3", Name::TypedTensor),
-    ("torch._utils", "_rebuild_parameter", Name::Parameter),
-    ("torch", "Size", Name::Size),
-    ("torch.storage", "UntypedStorage", Name::UntypedStorage),
-    ("torch", "UntypedStorage", Name::UntypedStorage),
-];
-
-/// A storage: the numbers of one or more tensors.
-#[derive(Clone, Debug)]
-pub(super) struct StorageInfo {
-    /// The type of its numbers; `None` for bytes.
-    pub element: Option<ElementType>,
-    /// Its name in the file.
-    pub key: String,
-    /// The number of its numbers, or of its bytes.
-    pub count: u64,
-}
-
-/// A tensor: a view of a storage.
-#[derive(Clone, Debug)]
-pub(super) struct TensorInfo {
-    /// The number of its storage.
-    pub storage: usize,
-    /// The type of its numbers.
-    pub element: ElementType,
-    /// The position of its first number in the storage.
-    pub offset: u64,
-    pub shape: Vec<u64>,
-    /// For each axis, the distance in the storage of two neighbours.
-    pub strides: Vec<u64>,
-}
 
 /// The values of a pickle.
 #[derive(Debug)]

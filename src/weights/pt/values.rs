@@ -1,0 +1,84 @@
+//! The values of a pickle, and the names that it may use.
+
+use super::dtypes::ElementType;
+
+/// A value. A container is its number in a list of the machine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value {
+    /// `None`, a decimal number or a negative one: nothing that describes a tensor.
+    Other,
+    /// A boolean.
+    Flag(bool),
+    /// An integer that is not negative.
+    Integer(u64),
+    /// The range of a text in the pickle.
+    Text(u32, u32),
+    /// A list or a tuple.
+    Items(u32),
+    /// A dictionary.
+    Dictionary(u32),
+    /// The name of a function or class.
+    Name(Name),
+    /// A storage: its number.
+    Storage(u32),
+    /// A tensor: its number.
+    Tensor(u32),
+    /// The mark that begins a list of arguments.
+    Mark,
+}
+
+/// The names that a pickle may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Name {
+    /// A dictionary that keeps its order.
+    OrderedDict,
+    /// A tensor of a typed storage: storage, offset, shape, strides, ….
+    Tensor,
+    /// A tensor of a storage of bytes; the last argument is the type.
+    TypedTensor,
+    /// A parameter: a tensor, ….
+    Parameter,
+    /// A shape: a tuple.
+    Size,
+    /// The type of a tensor's numbers.
+    Type(ElementType),
+    /// A storage of bytes.
+    UntypedStorage,
+}
+
+/// The names of functions and classes, with their modules.
+pub(super) const NAMES: [(&str, &str, Name); 8] = [
+    ("collections", "OrderedDict", Name::OrderedDict),
+    ("torch._utils", "_rebuild_tensor", Name::Tensor),
+    ("torch._utils", "_rebuild_tensor_v2", Name::Tensor),
+    ("torch._utils", "_rebuild_tensor_v3", Name::TypedTensor),
+    ("torch._utils", "_rebuild_parameter", Name::Parameter),
+    ("torch", "Size", Name::Size),
+    ("torch.storage", "UntypedStorage", Name::UntypedStorage),
+    ("torch", "UntypedStorage", Name::UntypedStorage),
+];
+
+/// A storage: the numbers of one or more tensors.
+#[derive(Clone, Debug)]
+pub(super) struct StorageInfo {
+    /// The type of its numbers; `None` for bytes.
+    pub element: Option<ElementType>,
+    /// Its name in the file.
+    pub key: String,
+    /// The number of its numbers, or of its bytes.
+    pub count: u64,
+}
+
+/// A tensor: a view of a storage.
+#[derive(Clone, Debug)]
+pub(super) struct TensorInfo {
+    /// The number of its storage.
+    pub storage: usize,
+    /// The type of its numbers.
+    pub element: ElementType,
+    /// The position of its first number in the storage.
+    pub offset: u64,
+    pub shape: Vec<u64>,
+    /// For each axis, the distance in the storage of two neighbours.
+    pub strides: Vec<u64>,
+}
