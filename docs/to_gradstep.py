@@ -84,7 +84,7 @@ def gradients(model, path):
         raise ValueError("no parameter has a gradient: call loss.backward() first")
     with zipfile.ZipFile(path, "w") as archive:
         for name, tensor in found.items():
-            archive.writestr(f"{name}.npy", _npy(tensor))
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), _npy(tensor))
 
 
 def compare(scenario, model, program="gradstep"):
@@ -764,27 +764,80 @@ def _attention(graph, node, a):
     return f"F.scaled_dot_product_attention({', '.join(parts)})"
 
 
-def _lstm_cell(graph, node, a):
-    x, (h, c) = graph.text(a["input"]), [graph.text(state) for state in a["hx"]]
-    gates = f"F.linear({x}, {graph.text(a['w_ih'])}, {graph.text(a['b_ih'])}) + F.linear({h}, {graph.text(a['w_hh'])}, {graph.text(a['b_hh'])})"
-    gates = graph.let("gates", gates)
-    size = _shape(a["w_hh"])[1]
-    parts = [graph.let(name, f"{function}({gates}[:, {n * size}:{(n + 1) * size}])")
-             for n, (name, function) in enumerate([("i", "sigmoid"), ("f", "sigmoid"), ("g", "tanh"), ("o", "sigmoid")])]
-    cell = graph.let("c", f"{parts[1]} * {c} + {parts[0]} * {parts[2]}")
-    return [graph.let("h", f"{parts[3]} * tanh({cell})"), cell]
+def _linear(x, weight, bias):
+    return f"F.linear({x}, {weight}, {bias})" if bias else f"F.linear({x}, {weight})"
 
 
-def _gru_cell(graph, node, a):
-    x, h = graph.text(a["input"]), graph.text(a["hx"])
-    size = _shape(a["w_hh"])[1]
-    own = graph.let("gates_x", f"F.linear({x}, {graph.text(a['w_ih'])}, {graph.text(a['b_ih'])})")
-    old = graph.let("gates_h", f"F.linear({h}, {graph.text(a['w_hh'])}, {graph.text(a['b_hh'])})")
-    part = lambda gates, n: f"{gates}[:, {n * size}:{(n + 1) * size}]"
+def _lstm_step(graph, x, state, weights, size):
+    """The next states of an LSTM. `weights` has w_ih, w_hh, b_ih and b_hh, as PyTorch orders them: the gates i, f, g, o one below the other."""
+    (h, c), (w_ih, w_hh, b_ih, b_hh) = state, weights
+    gates = graph.let("gates", f"{_linear(x, w_ih, b_ih)} + {_linear(h, w_hh, b_hh)}")
+    functions = [("i", "sigmoid"), ("f", "sigmoid"), ("g", "tanh"), ("o", "sigmoid")]
+    i, f, g, o = (graph.let(name, f"{function}({gates}[:, {n * size}:{(n + 1) * size}])") for n, (name, function) in enumerate(functions))
+    c = graph.let("c", f"{f} * {c} + {i} * {g}")
+    return [graph.let("h", f"{o} * tanh({c})"), c]
+
+
+def _gru_step(graph, x, state, weights, size):
+    (h,), (w_ih, w_hh, b_ih, b_hh) = state, weights
+    own, old = graph.let("gates_x", _linear(x, w_ih, b_ih)), graph.let("gates_h", _linear(h, w_hh, b_hh))
+
+    def part(gates, n):
+        return f"{gates}[:, {n * size}:{(n + 1) * size}]"
+
     reset = graph.let("r", f"sigmoid({part(own, 0)} + {part(old, 0)})")
     update = graph.let("z", f"sigmoid({part(own, 1)} + {part(old, 1)})")
     new = graph.let("n", f"tanh({part(own, 2)} + {reset} * {part(old, 2)})")
-    return f"(1 - {update}) * {new} + {update} * {h}"
+    return [graph.let("h", f"(1 - {update}) * {new} + {update} * {h}")]
+
+
+def _plain_step(function):
+    def step(graph, x, state, weights, size):
+        (h,), (w_ih, w_hh, b_ih, b_hh) = state, weights
+        return [graph.let("h", f"{function}({_linear(x, w_ih, b_ih)} + {_linear(h, w_hh, b_hh)})")]
+
+    return step
+
+
+def _cell(step):
+    """A cell: one step."""
+
+    def maker(graph, node, a):
+        states = a["hx"] if isinstance(a["hx"], (list, tuple)) else [a["hx"]]
+        weights = [graph.text(a[key]) if a[key] is not None else None for key in ("w_ih", "w_hh", "b_ih", "b_hh")]
+        found = step(graph, graph.text(a["input"]), [graph.text(state) for state in states], weights, _shape(a["w_hh"])[1])
+        return found if len(found) > 1 else found[0]
+
+    return maker
+
+
+def _sequence(step):
+    """Layers of cells over a sequence, unrolled: a statement for each operation of each turn."""
+
+    def maker(graph, node, a):
+        if a["bidirectional"] or (a["dropout"] and a["train"]):
+            raise NotExportable(f"{graph.trace.where(node)}: both directions, or dropout between its layers")
+        states = list(a["hx"]) if isinstance(a["hx"], (list, tuple)) else [a["hx"]]
+        weights, has_biases = [graph.text(weight) for weight in a["params"]], a["has_biases"]
+        count = 4 if has_biases else 2
+        axis = 1 if a["batch_first"] else 0
+        size = _shape(a["params"][1])[1]
+        turns = [f"{graph.text(a['input'])}[{':, ' * axis}{turn}]" for turn in range(_shape(a["input"])[axis])]
+        last = [[] for _ in states]
+        for layer in range(a["num_layers"]):
+            own = weights[layer * count : (layer + 1) * count] + ([] if has_biases else [None, None])
+            state = [graph.let("h0", f"{graph.text(states[n])}[{layer}]") for n in range(len(states))]
+            outputs = []
+            for x in turns:
+                state = step(graph, x, state, own, size)
+                outputs.append(state[0])
+            turns = outputs
+            for n, value in enumerate(state):
+                last[n].append(value)
+        stacked = graph.let(graph._node_name(node), f"torch.stack([{', '.join(turns)}], {axis})")
+        return [stacked, *(graph.let("state", f"torch.stack([{', '.join(values)}], 0)") for values in last)]
+
+    return maker
 
 
 def _statement_nearest(graph, node, a):
@@ -869,8 +922,14 @@ _STATEMENTS = {
     "aten.batch_norm.default": _statement_batch_norm,
     "aten.dropout.default": _statement_dropout,
     "aten.scaled_dot_product_attention.default": _attention,
-    "aten.lstm_cell.default": _lstm_cell,
-    "aten.gru_cell.default": _gru_cell,
+    "aten.lstm_cell.default": _cell(_lstm_step),
+    "aten.gru_cell.default": _cell(_gru_step),
+    "aten.rnn_tanh_cell.default": _cell(_plain_step("tanh")),
+    "aten.rnn_relu_cell.default": _cell(_plain_step("relu")),
+    "aten.lstm.input": _sequence(_lstm_step),
+    "aten.gru.input": _sequence(_gru_step),
+    "aten.rnn_tanh.input": _sequence(_plain_step("tanh")),
+    "aten.rnn_relu.input": _sequence(_plain_step("relu")),
     "aten.embedding.default": lambda graph, node, a: f"F.embedding({graph.text(a['indices'])}, {graph.text(a['weight'])})",
     "aten.softmax.int": _call("torch.softmax", "self", dim="dim"),
     "aten.log_softmax.int": _call("torch.log_softmax", "self", dim="dim"),

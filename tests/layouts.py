@@ -148,6 +148,26 @@ weight = {file("stack", ", index = 2, reshape = [2, 2, 1, 3], permute = [3, 2, 0
 """ + expect("loss", loss) + expect("grad.conv1.weight", stack.grad[2].reshape(2, 2, 1, 3).permute(3, 2, 0, 1)) + expect("conv1.a", y)
 
 
-for name, network in {"keras": keras, "transposed": transposed, "samples": samples, "arranged": arranged}.items():
+def sequence():
+    """Keras' Conv1D: a sequence length x channels, which gradstep reads as channels x length; kernel width x in x out."""
+    steps, kernel, target = make("steps", 2, 6), make("kernel1d", 3, 2, 4), make("curve", 4, 4)
+    y = torch.einsum("ctk,kco->ot", steps.unfold(1, 3, 1), kernel)
+    twin = F.conv1d(steps[None], kernel.permute(2, 1, 0))[0]
+    assert torch.allclose(twin, y, atol=1e-12)
+    loss = ((y - target) ** 2).sum() / 2
+    loss.backward()
+    return f"""title = "A convolution over a sequence whose weight is width x in x out"
+loss = "squared_error"
+input = {file("steps")}
+target = {file("curve")}
+
+[[layer]]
+type = "conv1d"
+weight = {file("kernel1d")}
+weight_layout = "kio"
+""" + expect("loss", loss) + expect("grad.conv1.weight", kernel.grad.permute(2, 1, 0))
+
+
+for name, network in {"sequence": sequence, "keras": keras, "transposed": transposed, "samples": samples, "arranged": arranged}.items():
     (VALID / f"layout-{name}.toml").write_text(network())
 np.savez(VALID / "weights" / "layouts.npz", **arrays)

@@ -62,7 +62,8 @@ fn the_exported_scenarios_are_those_of_the_exporter() {
     let exported = files("tests/exported");
     assert!(exported.len() >= 12);
     for path in exported {
-        let expected = read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{}:\n{faults}", path.display())).expectations;
+        let expected =
+            read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{}:\n{faults}", path.display())).expectations;
         assert!(expected.len() >= 3 && expected.iter().all(|expected| expected.tolerance <= 1e-10), "{}", path.display());
     }
 }

@@ -69,6 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_exporter_is_the_file_of_the_docs() {
+        let printed = text("pytorch").expect("the exporter");
+        assert!(["save", "gradients", "compare"].iter().all(|name| printed.contains(&format!("\ndef {name}("))));
+        assert!(text("torch").is_err_and(|error| error.to_string().contains("gradstep new pytorch")));
+    }
+
+    #[test]
     fn a_bundled_name_can_be_shortened() {
         assert_eq!(text("mazur").expect("a scenario"), bundled::find("mazur-2-2-2").expect("bundled").text);
         assert!(text("clasifier").is_err_and(|error| error.to_string().contains("classifier")));

@@ -78,7 +78,11 @@ fn proposed(path: &Path, archive: &dyn Archive) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::files::Folder;
+    use crate::scenario::{Limits, Source, read_with_files};
 
     /// The listing of a .safetensors file with tensors of one number each.
     fn listing_of(names: &[&str]) -> String {
@@ -93,6 +97,22 @@ mod tests {
         let path = folder.path().join("weights.safetensors");
         std::fs::write(&path, bytes).expect("a file");
         listing(&path).expect("a listing")
+    }
+
+    /// Every proposal is a valid scenario in the folder of its file.
+    #[test]
+    fn a_proposal_can_be_opened_as_it_is() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        for file in
+            ["invalid/weights/state.pt", "valid/weights/torch-checkpoint.pt", "valid/weights/net.npz", "valid/weights/net.safetensors"]
+        {
+            let path = folder.join(file);
+            let listing = listing(&path).expect("a listing");
+            let (_, text) = listing.split_once("\n\ntitle = ").unwrap_or_else(|| panic!("{file}: {listing}"));
+            let source = Source { name: "proposal".into(), path_shown: "proposal.toml".into(), text: format!("title = {text}") };
+            let scenario = read_with_files(source, Limits::default(), Arc::new(Folder::of(&path).expect("the folder")));
+            assert!(scenario.is_ok(), "{file}: {}\n{text}", scenario.expect_err("faults").render(false));
+        }
     }
 
     #[test]

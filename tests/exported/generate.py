@@ -132,6 +132,7 @@ MODELS = {
     "u-net": (UNet, True, lambda: torch.randn(1, 1, 4, 4), None, "binary_cross_entropy_with_logits"),
     "cnn-1d": (cnn1d, True, lambda: torch.randn(2, 2, 8), [0, 1], "cross_entropy"),
     "lstm-cell": (lambda: nn.LSTMCell(3, 4), True, lambda: torch.randn(2, 3), None, "mse_loss"),
+    "lstm": (lambda: nn.LSTM(2, 3, num_layers=2, batch_first=True), True, lambda: torch.randn(1, 3, 2), None, "mse_loss"),
     "attention-head": (Head, True, lambda: torch.randn(1, 5, 6), None, "mse_loss"),
     "encoder-layer": (lambda: trained(nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True)), True, lambda: torch.randn(1, 4, 8), None, "mse_loss"),
     "language-model": (lambda: trained(LanguageModel()), True, lambda: torch.randint(0, 7, (5, 2)), [0, 3, 6, 2, 2], "cross_entropy"),
