@@ -9,7 +9,10 @@ mod cross_entropy;
 mod cross_entropy_with_logits;
 mod distance;
 mod huber;
+mod kl_div;
 mod l1;
+mod multi_margin;
+mod nll;
 mod smooth_l1;
 mod squared_error;
 mod upstream;
@@ -35,8 +38,17 @@ pub const LOSSES: &[LossKind] = &[
     cross_entropy::KIND,
     cross_entropy_with_logits::KIND,
     huber::KIND,
+    huber::PYTORCH,
+    kl_div::KIND,
     l1::KIND,
+    l1::PYTORCH,
+    squared_error::PYTORCH,
+    multi_margin::KIND,
+    multi_margin::PYTORCH,
+    nll::KIND,
+    nll::PYTORCH,
     smooth_l1::KIND,
+    smooth_l1::PYTORCH,
     squared_error::KIND,
     upstream::KIND,
 ];
@@ -345,7 +357,12 @@ struct Reduction {
 impl Reduction {
     /// Reads the key `reduction`; the sum if it is absent.
     fn read(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Self, Reported> {
-        let is_mean = args.choice("reduction", &["sum", "mean"])? == Some("mean");
+        Self::read_or(args, output, "sum")
+    }
+
+    /// Reads the key `reduction`, whose default is `default`.
+    fn read_or(args: &mut dyn Args, output: &NetworkOutput<'_>, default: &'static str) -> Result<Self, Reported> {
+        let is_mean = args.choice("reduction", &["sum", "mean"])?.unwrap_or(default) == "mean";
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
         let entries = crate::tensor::len(output.shape) as f64;
         Ok(Self { is_mean, scale: if is_mean { 1.0 / entries } else { 1.0 } })

@@ -131,6 +131,7 @@ impl Part<'_> {
             Expr::Inner([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a * b)?.sum(&[]),
             Expr::Transposed(a) => value_of(a)?.transposed(),
             Expr::Of(function, arguments) => self.function(function, arguments, wanted),
+            Expr::Prime(function, [a, t]) if function.name == "hinge" => self.hinge(&value_of(a)?, &value_of(t)?, true),
             Expr::Prime(function, arguments) => self.entries(function, arguments, wanted, |dual| dual.slope),
             Expr::Partial(slot) => Ok(Tensor::number(self.partial(slot)?)),
             Expr::Remark(a, words) => self.remark(a, words, wanted),
@@ -257,6 +258,7 @@ impl Part<'_> {
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
             ("rot180", Definition::Rule, [filter]) if self.is_flat() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
+            ("hinge", Definition::Rule, [a, t]) => self.hinge(&self.value(a, wanted)?, &self.value(t, wanted)?, false),
             ("nearest" | "bilinear", Definition::Rule, [x]) => self.enlarged(&self.value(x, wanted)?),
             ("cat", Definition::Rule, parts) => {
                 let parts = parts.iter().map(|part| self.value(part, wanted)).collect::<Result<Vec<_>, _>>()?;
@@ -329,6 +331,24 @@ impl Part<'_> {
         let given = |argument: &Expr| dual::evaluate(argument, &Scope { named: &read, arguments: &[] });
         let arguments = rule.arguments().iter().map(given).collect::<Result<Vec<_>, _>>()?;
         Ok(dual::evaluate(&rule.equation_for(&x).right, &Scope { named: &read, arguments: &arguments })?.slope)
+    }
+
+    /// The summands max(0, margin − a_y + aᵢ)ᵖ of a hinge loss for all classes but the true one, y, or the derivative of their sum by each output.
+    fn hinge(&self, a: &Tensor, t: &Tensor, is_slope: bool) -> Result<Tensor, Why> {
+        let (margin, p) = (self.own_keys().number("margin").unwrap_or(1.0), self.own_keys().number("p").unwrap_or(1.0));
+        let y = (0..t.values.len()).find(|i| t.values.iter().all(|other| *other <= t.values[*i])).ok_or("no class")?;
+        let missing = |i: usize| (margin - a.values[y] + a.values[i]).max(0.0);
+        let mut out = a.clone().map(|_| 0.0);
+        for i in (0..a.values.len()).filter(|i| *i != y) {
+            if is_slope {
+                let slope = if missing(i) > 0.0 { p * missing(i).powf(p - 1.0) } else { 0.0 };
+                out.values[i] = slope;
+                out.values[y] -= slope;
+            } else {
+                out.values[i] = missing(i).powf(p);
+            }
+        }
+        Ok(out)
     }
 
     fn enlarged(&self, x: &Tensor) -> Result<Tensor, Why> {

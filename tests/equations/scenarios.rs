@@ -202,6 +202,11 @@ fn loss_variations() -> Vec<Headed> {
                 }
             }
         }
+        if kind.name == "multi_margin" {
+            for keys in [", p = 2", ", margin = 0.25, p = 2"] {
+                all.push((format!("loss {}{keys}", kind.name), loss_scenario(kind.name, keys)));
+            }
+        }
         if kind.name != "upstream" {
             let last = if kind.name.ends_with("cross_entropy") { "sigmoid" } else { "tanh" };
             let target = "target = [[[0.25, 0.5]], [[0.75, 1]]]\n";

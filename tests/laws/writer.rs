@@ -31,6 +31,15 @@ pub const LOSSES: &[(&str, &[&str])] = &[
     ("l1", &[]),
     ("huber", &[]),
     ("smooth_l1", &[]),
+    ("l1_loss", &[]),
+    ("huber_loss", &[]),
+    ("smooth_l1_loss", &[]),
+    ("mse_loss", &[]),
+    ("nll", &[]),
+    ("nll_loss", &[]),
+    ("multi_margin", &[]),
+    ("multi_margin_loss", &[]),
+    ("kl_div", &[]),
     ("cross_entropy", &["softmax", "sigmoid"]),
     ("binary_cross_entropy", &["sigmoid"]),
 ];
@@ -133,18 +142,31 @@ impl<'a> Writer<'a> {
         let shaped = tensor(self.tape, self.flavour, output);
         let target = if self.tape.pick(2) == 0 { shaped.clone() } else { format!("[{}]", shaped.replace(['[', ']'], "")) };
         match name {
-            "squared_error" => {
+            "squared_error" | "mse_loss" => {
                 let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\"", ", reduction = \"half_sum\""]);
-                format!("target = {target}\nloss = {{ type = \"squared_error\"{reduction} }}")
+                format!("target = {target}\nloss = {{ type = \"{name}\"{reduction} }}")
             }
-            "l1" | "huber" | "smooth_l1" => {
+            "l1" | "huber" | "smooth_l1" | "l1_loss" | "huber_loss" | "smooth_l1_loss" => {
                 let key = match name {
-                    "huber" => self.tape.of(&["", ", delta = 0.5", ", delta = 2"]),
-                    "smooth_l1" => self.tape.of(&["", ", beta = 0.5", ", beta = 2"]),
+                    "huber" | "huber_loss" => self.tape.of(&["", ", delta = 0.5", ", delta = 2"]),
+                    "smooth_l1" | "smooth_l1_loss" => self.tape.of(&["", ", beta = 0.5", ", beta = 2"]),
                     _ => "",
                 };
                 let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\""]);
                 format!("target = {target}\nloss = {{ type = \"{name}\"{reduction}{key} }}")
+            }
+            "nll" | "nll_loss" if self.tape.pick(2) == 1 && outputs > 1 => {
+                format!("target = {}\nloss = \"{name}\"", self.tape.pick(outputs))
+            }
+            "multi_margin" | "multi_margin_loss" => {
+                let keys = self.tape.of(&["", ", p = 2", ", margin = 0.5", ", p = 2, margin = 2"]);
+                let class = if outputs > 1 { self.tape.pick(outputs) } else { 0 };
+                format!("target = {class}\nloss = {{ type = \"{name}\"{keys} }}")
+            }
+            "kl_div" => {
+                let parts: Vec<&str> = (0..outputs).map(|_| self.tape.of(&["0.5", "0.25", "0", "1"])).collect();
+                let reduction = self.tape.of(&["", ", reduction = \"mean\""]);
+                format!("target = [{}]\nloss = {{ type = \"kl_div\"{reduction} }}", parts.join(", "))
             }
             "upstream" if self.tape.pick(2) == 1 => format!("loss = {{ type = \"upstream\", gradient = {shaped} }}"),
             "binary_cross_entropy" | "binary_cross_entropy_with_logits" if self.tape.pick(3) > 0 => {

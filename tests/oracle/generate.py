@@ -404,6 +404,21 @@ def run_loss(scenario, a, function, z):
         squares = (a - t) ** 2
         reduction = loss.get("reduction", "half_sum")
         return {"half_sum": squares.sum() / 2, "sum": squares.sum(), "mean": squares.mean()}[reduction], None
+    # the names of PyTorch's functions have PyTorch's reductions
+    is_pytorch = loss["type"].endswith("_loss")
+    kind, reduction = loss["type"].removesuffix("_loss"), loss.get("reduction", "mean" if is_pytorch else "sum")
+    if kind == "nll":
+        if isinstance(scenario["target"], int):
+            return F.nll_loss(a.flatten().unsqueeze(0), torch.tensor([scenario["target"]])), None
+        return -(t * a).sum(), None
+    if kind == "multi_margin":
+        y = torch.tensor([int(t.flatten().argmax())])
+        return F.multi_margin_loss(a.flatten().unsqueeze(0), y, loss.get("p", 1), loss.get("margin", 1.0)), None
+    if kind == "kl_div":
+        return F.kl_div(a, t, reduction=reduction), None
+    if kind == "mse":
+        return F.mse_loss(a, t, reduction=reduction), None
+    loss = loss | {"type": kind}
     if loss["type"] == "l1":
         return F.l1_loss(a, t, reduction=reduction), None
     if loss["type"] == "huber":

@@ -37,13 +37,19 @@ impl Distance {
         Self { function, value: Expr::Of(function, &[ERROR]), derivative: Expr::Prime(function, &[ERROR]), words, derivative_words }
     }
 
-    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`. `key` is the name and the default of a second key, whose value must
+    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`, with the default `reduction`. `key` is the name and the default of a second key, whose value must
     /// be more than 0; `None` if there is no second key.
     ///
     /// # Errors
     /// If the value of a key is not allowed.
-    pub fn build(&'static self, args: &mut dyn Args, output: &NetworkOutput<'_>, key: Option<(&str, f64)>) -> Result<Loss, Reported> {
-        let reduction = Reduction::read(args, output);
+    pub fn build(
+        &'static self,
+        args: &mut dyn Args,
+        output: &NetworkOutput<'_>,
+        reduction: &'static str,
+        key: Option<(&str, f64)>,
+    ) -> Result<Loss, Reported> {
+        let reduction = Reduction::read_or(args, output, reduction);
         let mut keys = SmallVec::new();
         if let Some((key, default)) = key {
             let value = args.number(key)?.unwrap_or(default);

@@ -12,9 +12,15 @@ use crate::op::layer::{Args, Reported};
 /// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "huber", keys: &["reduction", "delta"], build };
 
+/// The row of PyTorch's function, whose default is the mean over the outputs.
+pub const PYTORCH: LossKind = LossKind { name: "huber_loss", build: build_mean, ..KIND };
+
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let (key, default) = ("delta", 1.0);
-    HUBER.build(args, output, Some((key, default)))
+    HUBER.build(args, output, "sum", Some(("delta", 1.0)))
+}
+
+fn build_mean(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
+    HUBER.build(args, output, "mean", Some(("delta", 1.0)))
 }
 
 const DELTA: Expr = Expr::Arg(1);

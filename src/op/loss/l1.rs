@@ -11,9 +11,17 @@ use crate::op::layer::{Args, Reported};
 /// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "l1", keys: &["reduction"], build };
 
+/// The row of PyTorch's function, whose default is the mean over the outputs.
+pub const PYTORCH: LossKind = LossKind { name: "l1_loss", build: build_mean, ..KIND };
+
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
     let second_key = None; // the only key is `reduction`
-    L1.build(args, output, second_key)
+    L1.build(args, output, "sum", second_key)
+}
+
+fn build_mean(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
+    let second_key = None;
+    L1.build(args, output, "mean", second_key)
 }
 
 const L1: Distance = Distance::new(

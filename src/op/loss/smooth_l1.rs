@@ -12,9 +12,15 @@ use crate::op::layer::{Args, Reported};
 /// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "smooth_l1", keys: &["reduction", "beta"], build };
 
+/// The row of PyTorch's function, whose default is the mean over the outputs.
+pub const PYTORCH: LossKind = LossKind { name: "smooth_l1_loss", build: build_mean, ..KIND };
+
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let (key, default) = ("beta", 1.0);
-    SMOOTH_L1.build(args, output, Some((key, default)))
+    SMOOTH_L1.build(args, output, "sum", Some(("beta", 1.0)))
+}
+
+fn build_mean(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
+    SMOOTH_L1.build(args, output, "mean", Some(("beta", 1.0)))
 }
 
 const BETA: Expr = Expr::Arg(1);

@@ -14,8 +14,20 @@ use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, evaluat
 /// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "squared_error", keys: &["reduction"], build };
 
+/// The row of PyTorch's function, whose default is the mean over the outputs.
+pub const PYTORCH: LossKind = LossKind { name: "mse_loss", build: build_mean, ..KIND };
+
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let reduction = args.choice("reduction", &["half_sum", "sum", "mean"])?.unwrap_or("half_sum");
+    build_with(args, output, "half_sum")
+}
+
+fn build_mean(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
+    build_with(args, output, "mean")
+}
+
+/// Makes the loss. `default` is the reduction if the key is absent.
+fn build_with(args: &mut dyn Args, output: &NetworkOutput<'_>, default: &'static str) -> Result<Loss, Reported> {
+    let reduction = args.choice("reduction", &["half_sum", "sum", "mean"])?.unwrap_or(default);
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     let scale = match reduction {
         "half_sum" => 0.5,
