@@ -1,17 +1,33 @@
-//! Floor 5: known mistakes, and the judgement of a number that the user predicts.
+//! Floor 5: known mistakes. A mistake is a rule that takes the place of the right one. [`MISTAKES`] is the table of them, the simplest first.
 //!
-//! A mistake is a rule that takes the place of the right one. [`MISTAKES`] is the table of them, the simplest first. Each row computes the number that its wrong
-//! rule gives for a term or an entry: without a factor, with the filter not turned, with the neighbour's numbers. A wrong number gets a hint only if it is the
-//! number of such a rule.
+//! The table answers two questions:
 //!
-//! In z = 0.5·2 + 3·(−1) + 0.1, the answer is −1.9. The number −2 is that of the rule `term-left-out`, which leaves out the last term.
+//! - **Which mistake gives this one number?** The user predicts a number of a step. Each row computes the number that its wrong rule gives for a term or an entry:
+//!   without a factor, with the filter not turned, with the neighbour's numbers. A wrong number gets a hint only if it is the number of such a rule. In
+//!   z = 0.5·2 + 3·(−1) + 0.1, the answer is −1.9. The number −2 is that of the rule `term-left-out`, which leaves out the last term.
+//! - **Which mistake gives all these gradients?** The user has the gradients of a backward pass written by hand. [`causes`] plants each mistake at each place of the
+//!   network where it can be made: it changes the rule of an op, computes everything that follows from it with the same engine, and compares the numbers with
+//!   the user's. So a cause is named only if its numbers are exactly these.
 
+mod cause;
+mod fit;
+mod hints;
 mod judge;
+mod mistake;
+mod plan;
+mod planting;
+mod plants;
 mod question;
-mod rows;
+mod search;
+mod site;
+mod table;
 mod typed;
+mod wrong_rule;
 
+pub use cause::{Cause, WrongEntry, WrongOp, WrongTerm};
 pub use judge::{Hint, Verdict};
-pub use question::{Mistake, Question};
-pub use rows::MISTAKES;
+pub use mistake::{HintRow, Mistake, Says};
+pub use question::Question;
+pub use search::{GoOn, Interrupted, Planting, causes, plantings};
+pub use table::MISTAKES;
 pub use typed::TypedNumber;

@@ -1,7 +1,8 @@
 //! The judgement of a typed number, and the hint about a wrong one.
 
-use super::question::{About, Mistake, Question, Wrong};
-use super::rows::MISTAKES;
+use super::mistake::{HintRow, Mistake};
+use super::question::{About, Question, Wrong};
+use super::table::MISTAKES;
 use super::typed::TypedNumber;
 use crate::expr::Notation;
 use crate::scene::{Asked, Scene};
@@ -29,7 +30,7 @@ pub struct Hint {
 const MAX_NAMED: usize = 3;
 
 /// A mistake that gives the typed number, and the numbers of its rule that do.
-type Fit = (&'static Mistake, Vec<Wrong>);
+type Fit = (&'static Mistake, &'static HintRow, Vec<Wrong>);
 
 impl Question<'_> {
     /// Judges a number. The scene gives the symbols of the hint.
@@ -42,30 +43,31 @@ impl Question<'_> {
         let clauses: Vec<String> = fits.iter().map(|fit| self.clause(fit, scene)).collect();
         let words = match (fits.as_slice(), clauses.as_slice()) {
             ([], _) => return Verdict::Wrong(None),
-            ([(Mistake { instead, .. }, _)], [clause]) if !instead.is_empty() => format!("{clause}: {instead}"),
+            ([(_, HintRow { instead, .. }, _)], [clause]) if !instead.is_empty() => format!("{clause}: {instead}"),
             _ => clauses.join(", or "),
         };
-        Verdict::Wrong(Some(Hint { ids: fits.iter().map(|(mistake, _)| mistake.id).collect(), words }))
+        Verdict::Wrong(Some(Hint { ids: fits.iter().map(|(mistake, ..)| mistake.id).collect(), words }))
     }
 
     /// Returns the mistakes that give a number, the likeliest first. A pattern is one of them only if there is no cause. A rule that gives n numbers counts as one
     /// that gives `counted(n)`.
     fn mistakes_of(&self, typed: TypedNumber, counted: impl Fn(usize) -> usize) -> Vec<Fit> {
-        let all = MISTAKES.iter().map(|mistake| {
-            let mut wrong = (mistake.wrong)(self);
+        let hints = MISTAKES.iter().filter_map(|mistake| Some((mistake, mistake.hint.as_ref()?)));
+        let all = hints.map(|(mistake, hint)| {
+            let mut wrong = (hint.wrong)(self);
             let count = counted(wrong.len());
             wrong.retain(|wrong| typed.is_number(wrong.value, count));
-            (mistake, wrong)
+            (mistake, hint, wrong)
         });
-        let mut fits: Vec<Fit> = all.filter(|(_, wrong)| !wrong.is_empty()).collect();
-        let has_cause = fits.iter().any(|(mistake, _)| !mistake.is_pattern);
-        fits.retain(|(mistake, _)| !(mistake.is_pattern && has_cause));
+        let mut fits: Vec<Fit> = all.filter(|(.., wrong)| !wrong.is_empty()).collect();
+        let has_cause = fits.iter().any(|(_, hint, _)| !hint.is_pattern);
+        fits.retain(|(_, hint, _)| !(hint.is_pattern && has_cause));
         fits.truncate(MAX_NAMED);
         fits
     }
 
     /// Returns the clause about a mistake with all its subjects: `the term w₁₁·x₁ or w₁₂·x₂ is left out`.
-    fn clause(&self, (mistake, wrong): &Fit, scene: &Scene<'_>) -> String {
+    fn clause(&self, (_, hint, wrong): &Fit, scene: &Scene<'_>) -> String {
         let mut subjects: Vec<String> = Vec::new();
         for name in wrong.iter().map(|wrong| self.name(wrong.about, scene)) {
             if !subjects.contains(&name) {
@@ -73,7 +75,7 @@ impl Question<'_> {
             }
         }
         subjects.truncate(MAX_NAMED);
-        mistake.words.replace("{}", &subjects.join(" or "))
+        hint.words.replace("{}", &subjects.join(" or "))
     }
 
     /// Returns the clause about a wrong number that no known mistake gives: where to look, without a number. It asks for another digit if a mistake may give it.

@@ -9,21 +9,6 @@ use crate::trace::{Position, Trace};
 /// The largest number of terms of an entry whose terms are looked at. Of a longer entry only its value is.
 const MAX_TERMS: u64 = 4096;
 
-/// A known mistake.
-#[derive(Debug)]
-pub struct Mistake {
-    /// The name of the mistake in data: `sign-flipped`.
-    pub id: &'static str,
-    /// The mistake as a clause. Its subject replaces `{}`.
-    pub words: &'static str,
-    /// A clause about the right rule; empty if the words say it.
-    pub instead: &'static str,
-    /// Whether this is only a pattern of the number, such as twice the right one. It is named if no cause is known.
-    pub is_pattern: bool,
-    /// Computes the numbers that the wrong rule gives.
-    pub(super) wrong: fn(&Question<'_>) -> Vec<Wrong>,
-}
-
 /// A number that a wrong rule gives.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wrong {

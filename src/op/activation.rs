@@ -187,7 +187,7 @@ impl Function for ActivationFunction {
 
 /// The rule of a = g(z).
 #[derive(Debug)]
-struct ActivationForward(ActivationFunction);
+pub struct ActivationForward(ActivationFunction);
 
 /// The approximate cost of one entry, in multiplications: that of a simple function such as the relu.
 const COST_OF_ENTRY: u64 = 8;
@@ -239,9 +239,21 @@ impl Rule for ActivationForward {
 
 /// The rule of ∂C/∂z = ∂C/∂a ∘ g′(z).
 #[derive(Debug)]
-struct ActivationBackward(ActivationFunction);
+pub struct ActivationBackward(ActivationFunction);
 
 impl ActivationBackward {
+    /// The function g.
+    #[must_use]
+    pub fn function(&self) -> &'static Primitive {
+        self.0.curve.function
+    }
+
+    /// The values of the activation's keys.
+    #[must_use]
+    pub fn keys(&self) -> &[f64] {
+        &self.0.keys
+    }
+
     /// Adds ∂C/∂a ∘ g′(z) to `sums`, or overwrites `sums` with this product. The entries are divided among the threads.
     fn compute(&self, x: &Operands<'_>, sums: &mut [f64], init: Init) {
         let ActivationFunction { curve, keys } = &self.0;

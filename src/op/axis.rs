@@ -156,6 +156,12 @@ impl Axis {
         Self { input, kernel, output, stride, padding, padding_after, dilation, prefix_counts: [const { Vec::new() }; 3] }
     }
 
+    /// Creates an axis of the same three lengths with other steps. It may describe windows that end before the input does, or reach beyond its end.
+    #[must_use]
+    pub fn with_steps(&self, stride: usize, padding: usize, dilation: usize) -> Self {
+        Self::from_lengths(self.input, self.kernel, self.output, stride, padding, dilation)
+    }
+
     /// Creates the axis for a transposed convolution that reads `read` positions.
     ///
     /// A transposed convolution is a convolution with input and output swapped, and the axis describes that convolution. So the axis's `output` is `read`, the

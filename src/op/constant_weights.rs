@@ -82,13 +82,25 @@ impl<E: Edges> Function for ConstantWeights<E> {
 
 /// The rule of y or of ∂C/∂x.
 #[derive(Debug)]
-struct ConstantWeightsRule<E> {
+pub struct ConstantWeightsRule<E> {
     inner: Arc<Inner<E>>,
     /// The tensor that the rule computes: [`View::Output`] for y, [`View::Input`] for ∂C/∂x.
-    view: View,
+    pub view: View,
 }
 
 impl<E: Edges> ConstantWeightsRule<E> {
+    /// The edges.
+    #[must_use]
+    pub fn edges(&self) -> &E {
+        &self.inner.edges
+    }
+
+    /// The constant weights of the edges.
+    #[must_use]
+    pub fn weights(&self) -> &Weights {
+        &self.inner.weights
+    }
+
     /// Returns the slot of the operand that is read: x for y, ∂C/∂y for ∂C/∂x.
     fn read_slot(&self) -> Slot {
         if self.view == View::Output { Input(0) } else { Upstream }

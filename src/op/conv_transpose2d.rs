@@ -90,7 +90,7 @@ pub fn transposed_function(conv: Conv2d) -> Arc<dyn Function> {
 
 /// The edges of a transposed convolution: the edges of the plain convolution, with inputs and outputs swapped.
 #[derive(Debug)]
-struct Transposed(Conv2d);
+pub struct Transposed(pub Conv2d);
 
 /// Translates a view of the transposed convolution into the view of the convolution that computes the same tensor.
 fn swapped(view: View) -> View {

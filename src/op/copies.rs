@@ -130,8 +130,8 @@ impl Function for Copies {
 
 /// The copies of one input's entries.
 #[derive(Debug)]
-struct CopiesOfInput {
-    kind: CopyKind,
+pub(crate) struct CopiesOfInput {
+    pub(crate) kind: CopyKind,
     /// The number of the input.
     input: usize,
     /// The number of inputs.

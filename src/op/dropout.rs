@@ -99,16 +99,17 @@ impl Function for Dropout {
 ///
 /// A dropped entry has no term. The memo has, for each entry, the number of kept entries before it, and then the number of all kept entries.
 #[derive(Clone, Copy, Debug)]
-struct MaskedScale {
+pub struct MaskedScale {
     /// The slot of the operand.
-    operand: Slot,
+    pub operand: Slot,
     p: f64,
     equation: Equation,
 }
 
 impl MaskedScale {
     /// Returns 1 / (1 − p).
-    fn scale(&self) -> f64 {
+    #[must_use]
+    pub fn scale(&self) -> f64 {
         1.0 / (1.0 - self.p)
     }
 }

@@ -217,7 +217,7 @@ pub struct Bilinear<E> {
 
 /// The slots of x and w, and the order of the factors in a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Roles {
+pub enum Roles {
     /// A layer: input 0 is x, input 1 is w. The factors are w · x, x · ∂C/∂y and w · ∂C/∂y.
     Layer,
     /// A product of two operands: input 0 is w, input 1 is x. The factors are w · x, ∂C/∂y · x and ∂C/∂y · w.
@@ -226,7 +226,8 @@ enum Roles {
 
 impl Roles {
     /// The slots of input, weight and output, in the order of [`Edge::ends`].
-    fn slots(self) -> [Slot; 3] {
+    #[must_use]
+    pub fn slots(self) -> [Slot; 3] {
         match self {
             Self::Layer => [X, W, Upstream],
             Self::Operands => [W, X, Upstream],
@@ -314,10 +315,13 @@ impl<E: Weighted> Function for Bilinear<E> {
 
 /// The rule that computes the tensor of one view.
 #[derive(Debug)]
-struct BilinearRule<E> {
-    edges: Arc<E>,
-    roles: Roles,
-    view: View,
+pub struct BilinearRule<E> {
+    /// The edges.
+    pub edges: Arc<E>,
+    /// The slots of x and w.
+    pub roles: Roles,
+    /// The tensor that the rule computes.
+    pub view: View,
     equation: Equation,
     is_matrix_product: bool,
     written: Written,

@@ -45,11 +45,11 @@ impl ElementwiseOperand {
 /// One operation y = f(a, b), entry by entry. The shapes of a and b are broadcast to the shape of y: 3 x 2 and 2 give 3 x 2.
 #[derive(Clone, Debug)]
 pub struct Elementwise {
-    operator: Operator,
+    pub(crate) operator: Operator,
     /// The operands, one to three.
-    operands: SmallVec<[ElementwiseOperand; 3]>,
+    pub(crate) operands: SmallVec<[ElementwiseOperand; 3]>,
     /// The broadcast of the inputs; `None` if all have the same shape.
-    broadcast: Option<Arc<Broadcast>>,
+    pub(crate) broadcast: Option<Arc<Broadcast>>,
     /// The equations of y and of the derivative with respect to the only input, if a layer replaces the general equations. `None` for the general equations,
     /// which a node of a graph has.
     equations: Option<&'static [Equation; 2]>,
@@ -159,7 +159,7 @@ impl Function for Elementwise {
 
 /// The rule of y = f(a, b).
 #[derive(Debug)]
-struct ElementwiseForward(Elementwise);
+pub struct ElementwiseForward(pub Elementwise);
 
 impl ElementwiseForward {
     /// The value of a term of the entry `at`.
@@ -248,12 +248,13 @@ const ALL: &[Expr; 3] = &[Expr::Arg(0), Expr::Arg(1), Expr::Arg(2)];
 /// The rule of ∂C/∂u = Σ ∂C/∂y · ∂y/∂u for an operand u. The sum is over the entries of y that read the entry of u. It has one term, unless the broadcast
 /// repeats u.
 #[derive(Debug)]
-struct ElementwiseBackward {
-    operation: Elementwise,
+pub struct ElementwiseBackward {
+    /// The operation.
+    pub operation: Elementwise,
     /// The number of u among the operands, constants included.
-    operand: usize,
+    pub operand: usize,
     /// The number of u's input slot.
-    slot: usize,
+    pub slot: usize,
 }
 
 /// The places of one term of the sum.

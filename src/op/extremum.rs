@@ -211,7 +211,7 @@ impl Rule for ExtremumForward {
 
 /// The links between each output and the entries that share its derivative.
 #[derive(Debug)]
-struct ExtremumLinks {
+pub(crate) struct ExtremumLinks {
     plan: Arc<ExtremumPlan>,
     ties: Ties,
 }

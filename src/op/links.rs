@@ -186,8 +186,10 @@ pub trait Linking: Debug + Send + Sync + 'static {
 /// A term of y is a copy of the linked entry of x. A term of ∂C/∂x is the linked entry of ∂C/∂y, times a share if there is one.
 #[derive(Debug)]
 pub struct Linked<L> {
-    linking: L,
-    direction: Direction,
+    /// The links.
+    pub linking: L,
+    /// The direction in which the links are followed.
+    pub direction: Direction,
     /// The number of the input slot that x is in.
     slot: usize,
 }

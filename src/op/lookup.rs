@@ -110,7 +110,7 @@ impl Function for Lookup {
 
 /// The links of a lookup, which follow from the indices.
 #[derive(Debug)]
-struct LookupLinks(Arc<LookupPlan>);
+pub(crate) struct LookupLinks(Arc<LookupPlan>);
 
 impl Linking for LookupLinks {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {

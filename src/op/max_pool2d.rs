@@ -339,9 +339,15 @@ impl Winners {
 
 /// The rule of ∂C/∂x.
 #[derive(Debug)]
-struct MaxPoolBackward(Arc<PoolWindows>);
+pub struct MaxPoolBackward(Arc<PoolWindows>);
 
 impl MaxPoolBackward {
+    /// The windows as edges of a convolution.
+    #[must_use]
+    pub fn windows(&self) -> &Conv2d {
+        &self.0.edges
+    }
+
     /// Returns the winner of each output.
     fn winners<'a>(x: &'a Operands<'_>) -> &'a [usize] {
         x.memo::<Winners>().map_or(&[], |winners| &winners.by_output)

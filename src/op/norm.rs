@@ -382,7 +382,15 @@ impl Function for Variance {
 
 /// The rule of v, with the terms 1/n · c · c.
 #[derive(Debug)]
-struct VarianceForward(Variance);
+pub struct VarianceForward(Variance);
+
+impl VarianceForward {
+    /// The number of entries of a group.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.0.n
+    }
+}
 
 impl Rule for VarianceForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
@@ -422,7 +430,7 @@ impl Rule for VarianceForward {
 
 /// The rule of ∂C/∂c = 2/n · c · ∂C/∂v.
 #[derive(Debug)]
-struct VarianceBackward(Variance);
+pub struct VarianceBackward(Variance);
 
 impl Rule for VarianceBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {

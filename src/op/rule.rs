@@ -329,7 +329,7 @@ pub struct Use {
 /// The computation of one tensor, the result. The value of an entry is the sum of its terms, in order.
 ///
 /// In these methods `x` holds the operands, `entry` is a place in the result, and a term has a number from 0 within its entry.
-pub trait Rule: Debug + Send + Sync {
+pub trait Rule: Any + Debug + Send + Sync {
     /// Computes values that the other methods need, once per run. The network passes them to the methods as [`Operands::memo`].
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None

@@ -60,6 +60,16 @@ impl<T: Copy> Reads<T> {
         Reads { all: self.all.iter().copied().map(function).collect(), inputs: self.inputs }
     }
 
+    /// The same operands with another value in a slot that the rule reads.
+    #[must_use]
+    pub fn with(mut self, slot: Slot, value: T) -> Self {
+        let position = self.position(slot);
+        if let Some(old) = self.all.get_mut(position) {
+            *old = value;
+        }
+        self
+    }
+
     /// Removes the last input of a forward rule.
     pub fn forget_last_input(&mut self) {
         self.all.pop();

@@ -24,7 +24,7 @@ use crate::expr::{Expr, Form, Join, LOG, Primitive, whole};
 use crate::tensor::{Places, len};
 
 /// Softmax of one entry. The first argument is the entry; then come the other entries of its slice, or all entries of the slice as one argument.
-pub(super) const SOFTMAX: &Primitive = &Primitive::new("softmax").arguments(&["z"]);
+pub(crate) const SOFTMAX: &Primitive = &Primitive::new("softmax").arguments(&["z"]);
 /// Log-softmax of one entry, with the same arguments.
 const LOG_SOFTMAX: &Primitive = &Primitive::new("log_softmax").arguments(&["z"]);
 /// One entry of the output a.
@@ -360,7 +360,7 @@ impl Rule for SoftmaxForward {
 /// The rule of ∂C/∂zᵢ: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, and Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax. The sums run over the slice: i and j are
 /// indices within the slice. Term j of an entry is the term with ∂C/∂aⱼ.
 #[derive(Debug)]
-struct SoftmaxBackward(Softmax);
+pub struct SoftmaxBackward(Softmax);
 
 impl SoftmaxBackward {
     /// The slice that contains the entry `at`.

@@ -1,6 +1,6 @@
-//! The table of mistakes, and the numbers that their rules give.
+//! The numbers that wrong rules give for the answer to a question.
 
-use super::question::{About, Mistake, Question, Wrong};
+use super::question::{About, Question, Wrong};
 use crate::expr::{Expr, Slot};
 use crate::network::{Id, Op, Role};
 use crate::scene::Asked;
@@ -10,60 +10,18 @@ use crate::tensor::{ravel, unravel};
 /// The largest number of terms of an entry that are left out or turned round one by one.
 const MAX_SINGLE_TERMS: usize = 64;
 
-/// The known mistakes, the likeliest first. What would fit by construction wherever an earlier one does is left out: one mistake is named once.
-#[rustfmt::skip]
-pub static MISTAKES: &[Mistake] = &[
-    cause("sign-flipped", "only the sign is wrong", "", |q| plain(Some(-q.answer))),
-    cause("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| without_factors(q, is_derivative)),
-    cause("learning-rate-missing", "the learning rate {} is missing", "", learning_rate_missing),
-    cause("constant-missing", "the constant factor {} is missing", "", constant_missing),
-    cause("factor-missing", "the factor {} is missing", "", |q| without_factors(q, |factor| factor.source.is_some() && !is_derivative(factor))),
-    cause("kernel-not-flipped", "the filter was not turned", "here it is turned by 180°", |q| turned_filter(q, true)),
-    cause("kernel-flipped", "the filter was turned", "here it is not turned", |q| turned_filter(q, false)),
-    cause("kernel-transposed-instead-of-rotated", "the filter was transposed", "its rows and columns are not exchanged", transposed_filter),
-    cause("weight-transpose-missing", "row and column of {} were exchanged", "", transposed_factor),
-    cause("outer-product-transposed", "that is {}, with row and column exchanged", "", transposed_entry),
-    cause("error-turned", "the error was turned", "here nothing is turned", turned_error),
-    cause("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", rotated_entry),
-    cause("function-not-applied", "that is {} itself", "the function is not applied yet", |q| arguments(q, Kind::Apply)),
-    cause("not-the-maximum", "that is {}, which is not the largest", "", |q| arguments(q, Kind::Select)),
-    cause("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", derivative_at_a),
-    cause("sum-instead-of-term", "that is the sum so far", "the term alone is asked for", sum_so_far),
-    cause("term-left-out", "the term {} is left out", "", term_left_out),
-    cause("term-instead-of-sum", "that is only the term {}", "all terms are added up", single_terms),
-    cause("sum-not-finished", "that is the sum up to {}", "more terms follow", partial_sums),
-    cause("term-sign-flipped", "the sign of the term {} is wrong", "", term_sign_flipped),
-    cause("mean-instead-of-sum", "that is the mean of the terms", "here they are only added up", mean_instead_of_sum),
-    cause("added-instead-of-multiplied", "that is the sum of the factors", "they are multiplied", factors_added),
-    cause("neighbour-term", "that is the term {}, beside this one", "", neighbour_terms),
-    cause("neighbour-entry", "that is {}, the entry beside this one", "", neighbour_entries),
-    pattern("factor-two-extra", "that is twice the number", |q| plain(Some(2.0 * q.answer))),
-    pattern("factor-two-missing", "that is half of the number", |q| plain(Some(0.5 * q.answer))),
-];
-
-/// The form of a function that computes the numbers of a wrong rule.
-type WrongRule = fn(&Question<'_>) -> Vec<Wrong>;
-
-const fn cause(id: &'static str, words: &'static str, instead: &'static str, wrong: WrongRule) -> Mistake {
-    Mistake { id, words, instead, is_pattern: false, wrong }
-}
-
-const fn pattern(id: &'static str, words: &'static str, wrong: WrongRule) -> Mistake {
-    Mistake { id, words, instead: "", is_pattern: true, wrong }
-}
-
 /// Returns a number that is about nothing in particular.
-fn plain(value: Option<f64>) -> Vec<Wrong> {
+pub(super) fn plain(value: Option<f64>) -> Vec<Wrong> {
     value.map(|value| Wrong { value, about: About::Nothing }).into_iter().collect()
 }
 
 /// Returns whether a factor is the derivative of a function.
-fn is_derivative(factor: &Factor) -> bool {
+pub(super) fn is_derivative(factor: &Factor) -> bool {
     matches!(factor.derived, Some(Expr::Prime(..) | Expr::Partial(_) | Expr::RepeatedPartial(_)))
 }
 
 /// Returns the answer without the factors at one place of all products, for each place whose factor is of a kind.
-fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<Wrong> {
+pub(super) fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<Wrong> {
     let places = question.terms.iter().map(|term| term.factors.len()).max().unwrap_or(0);
     let is_there =
         |term: &Step, at: usize| term.function.is_none() && term.factors.len() > 1 && term.factors.get(at).is_some_and(&is_left_out);
@@ -84,13 +42,13 @@ fn is_update(question: &Question<'_>) -> bool {
 }
 
 /// Returns the answer without a constant factor, in all passes but the update.
-fn constant_missing(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn constant_missing(question: &Question<'_>) -> Vec<Wrong> {
     let is_constant = |factor: &Factor| factor.source.is_none() && factor.value.abs() != 1.0;
     if is_update(question) { Vec::new() } else { without_factors(question, is_constant) }
 }
 
 /// Returns the update without the learning rate η: w − g for w − η·g, and w + g, which forgets the sign too.
-fn learning_rate_missing(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<Wrong> {
     let without = if is_update(question) { without_factors(question, |factor| factor.source.is_none()) } else { Vec::new() };
     let signed = question.with_factors(|factor| factor.source.is_none().then(|| factor.value.signum()));
     without.into_iter().flat_map(|wrong| [signed.map(|value| Wrong { value, ..wrong }), Some(wrong)]).flatten().collect()
@@ -139,13 +97,13 @@ fn filter(question: &Question<'_>) -> Option<(Id, bool)> {
 }
 
 /// Returns the answer with the filter turned where the op does not turn it, or not turned where it does: `is_turned`.
-fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<Wrong> {
+pub(super) fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<Wrong> {
     let filter = filter(question).filter(|(_, turned)| *turned == is_turned);
     plain(filter.and_then(|(filter, _)| read_elsewhere(question, filter, turned)))
 }
 
 /// Returns the gradient of a filter with the error turned by 180°, as the filter is when the error moves back.
-fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
     if !is_gradient_of_filter(question) {
         return Vec::new();
     }
@@ -156,7 +114,7 @@ fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
 }
 
 /// Returns the answer with a transposed filter. Where the filter is turned, the transpose takes the place of the turn.
-fn transposed_filter(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn transposed_filter(question: &Question<'_>) -> Vec<Wrong> {
     let square = filter(question).filter(|(filter, _)| is_square(question, *filter));
     let other = |is_turned| if is_turned { transposed_not_turned } else { transposed };
     plain(square.and_then(|(filter, is_turned)| read_elsewhere(question, filter, other(is_turned))))
@@ -168,7 +126,7 @@ fn is_square(question: &Question<'_>, tensor: Id) -> bool {
 }
 
 /// Returns the answer with the transpose of a matrix in its place.
-fn transposed_factor(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn transposed_factor(question: &Question<'_>) -> Vec<Wrong> {
     let Some(first) = question.terms.first() else { return Vec::new() };
     let of_matrix = |(at, factor): (usize, &Factor)| {
         let tensor = factor.source?.tensor;
@@ -187,14 +145,14 @@ fn other_entry(question: &Question<'_>, at: Option<usize>) -> Option<Wrong> {
     at.filter(|_| is_whole).map(wrong)
 }
 
-fn transposed_entry(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn transposed_entry(question: &Question<'_>) -> Vec<Wrong> {
     let shape = question.shape(question.output());
     let other = if shape.len() == 2 { at_other_index(shape, question.at.entry, transposed) } else { None };
     other_entry(question, other).into_iter().collect()
 }
 
 /// Returns the entry of a filter's gradient at the place that is turned by 180°.
-fn rotated_entry(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn rotated_entry(question: &Question<'_>) -> Vec<Wrong> {
     let shape = question.shape(question.output());
     let other = if is_gradient_of_filter(question) { at_other_index(shape, question.at.entry, turned) } else { None };
     other_entry(question, other).into_iter().collect()
@@ -209,14 +167,14 @@ fn is_gradient_of_filter(question: &Question<'_>) -> bool {
 }
 
 /// Returns the arguments of a function of a kind.
-fn arguments(question: &Question<'_>, kind: Kind) -> Vec<Wrong> {
+pub(super) fn arguments(question: &Question<'_>, kind: Kind) -> Vec<Wrong> {
     let [term] = question.terms.as_slice() else { return Vec::new() };
     let factors = term.factors.iter().enumerate().filter(|(_, factor)| term.kind == kind && factor.slice.is_none());
     factors.map(|(at, factor)| Wrong { value: factor.value, about: About::Factor { term: 0, at } }).collect()
 }
 
 /// Returns the answer with the activation's derivative at its output a, where it belongs at z.
-fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
     let network = question.trace.network_of(question.at.sample_run);
     let activation = |z: Id| {
         let reads_z = |op: &&Op| op.pass == Pass::Forward && op.parts.iter().any(|part| part.operands.each().any(|(_, id)| id == z));
@@ -233,7 +191,7 @@ fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
 }
 
 /// Returns the running sum, where the term is asked for.
-fn sum_so_far(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<Wrong> {
     plain(question.terms.first().filter(|_| question.asked == Asked::Term && question.at.term > 0).map(|term| term.sum))
 }
 
@@ -243,7 +201,7 @@ fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q S
     (0..).zip(&question.terms).filter(move |_| has_several).take(MAX_SINGLE_TERMS)
 }
 
-fn term_left_out(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn term_left_out(question: &Question<'_>) -> Vec<Wrong> {
     let without = |(n, term): (u64, &Step)| Wrong { value: question.answer - term.value, about: About::Term(n) };
     let mut all: Vec<Wrong> = each_term(question).map(without).collect();
     // the last terms, such as a bias, are forgotten most
@@ -252,33 +210,33 @@ fn term_left_out(question: &Question<'_>) -> Vec<Wrong> {
 }
 
 /// Returns the terms. Of two terms one is the other one left out.
-fn single_terms(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn single_terms(question: &Question<'_>) -> Vec<Wrong> {
     let terms = each_term(question).filter(|_| question.at.terms > 2);
     terms.map(|(n, term)| Wrong { value: term.value, about: About::Term(n) }).collect()
 }
 
 /// Returns the sums of at least two terms, without at least two. The others are a single term, or the entry without its last one.
-fn partial_sums(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn partial_sums(question: &Question<'_>) -> Vec<Wrong> {
     let unfinished = each_term(question).filter(|(n, _)| *n > 0 && n + 2 < question.at.terms);
     unfinished.map(|(n, term)| Wrong { value: term.sum, about: About::Term(n) }).collect()
 }
 
-fn term_sign_flipped(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn term_sign_flipped(question: &Question<'_>) -> Vec<Wrong> {
     each_term(question).map(|(n, term)| Wrong { value: question.answer - 2.0 * term.value, about: About::Term(n) }).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ terms")]
-fn mean_instead_of_sum(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn mean_instead_of_sum(question: &Question<'_>) -> Vec<Wrong> {
     let has_several = question.asked == Asked::Entry && question.at.terms > 1;
     plain(has_several.then(|| question.answer / question.at.terms as f64))
 }
 
-fn factors_added(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn factors_added(question: &Question<'_>) -> Vec<Wrong> {
     let is_product = |term: &Step| term.kind == Kind::Product && term.factors.len() > 1;
     plain(question.with_terms(|term| is_product(term).then(|| term.factors.iter().map(|factor| factor.value).sum())))
 }
 
-fn neighbour_terms(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn neighbour_terms(question: &Question<'_>) -> Vec<Wrong> {
     let at = &question.at;
     let beside = [at.term.checked_sub(1), Some(at.term + 1).filter(|next| *next < at.terms)];
     let beside = beside.into_iter().flatten().filter(|_| question.asked == Asked::Term);
@@ -286,7 +244,7 @@ fn neighbour_terms(question: &Question<'_>) -> Vec<Wrong> {
 }
 
 /// Returns the entries beside the one that is asked for, along each axis.
-fn neighbour_entries(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn neighbour_entries(question: &Question<'_>) -> Vec<Wrong> {
     let shape = question.shape(question.output());
     let index = unravel(question.at.entry, shape);
     let beside = |axis: usize, by: isize| {

@@ -1,0 +1,184 @@
+//! The causes that a search has found, in words.
+
+use super::fit::{Fit, Mine};
+use super::plan::Plan;
+use super::site::Subject;
+use super::wrong_rule::all_terms;
+use crate::network::Op;
+use crate::op::rule::{Arg, Operands, Origin, Term};
+use crate::op::slot::Slot;
+use crate::step::TensorEntry;
+use crate::trace::Trace;
+
+/// A mistake that explains some of the user's tensors.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// The name of the mistake: `kernel-not-flipped`.
+    pub id: &'static str,
+    /// The name of the rule, if the mistake has several.
+    pub variant: Option<String>,
+    /// The layers, or the tensors of a graph, at which it is made; empty if it concerns the whole pass.
+    pub at: Vec<String>,
+    /// The number of the group, from 1. Causes of one group act together, and groups are alternatives.
+    pub group: usize,
+    /// The indices in the user's list of the tensors that it explains.
+    pub explains: Vec<usize>,
+    /// The mistake as a clause: what the wrong rule does.
+    pub words: String,
+    /// What the right rule does; empty if the words say it.
+    pub right: &'static str,
+    /// For numbers that other mistakes give too, which ones, and what would tell them apart.
+    pub note: Option<String>,
+    /// The ops at which the mistake is made.
+    pub ops: Vec<WrongOp>,
+}
+
+/// An op at which a mistake is made.
+#[derive(Clone, Debug)]
+pub struct WrongOp {
+    /// Whether it is an op of the batch; otherwise it is one of each sample.
+    pub is_of_batch: bool,
+    /// The number of the op in its network.
+    pub op: usize,
+    wrong: Op,
+}
+
+/// An entry as a wrong rule computes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrongEntry {
+    /// The number of the wrong rule.
+    pub value: f64,
+    /// The products or functions that it adds up.
+    pub terms: Vec<WrongTerm>,
+}
+
+/// A term of a wrong rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WrongTerm {
+    /// The term. The origins of its factors name the slots of the part.
+    pub term: Term,
+    /// The entry that each factor is, or is computed from; `None` for a constant.
+    pub sources: Vec<Option<TensorEntry>>,
+}
+
+/// The largest number of terms of a wrong entry that are listed.
+const MAX_TERMS: usize = 4096;
+
+impl WrongOp {
+    /// Computes an entry with the wrong rule from the right operands of a run, as the step where the mistake is made shows it. `None` if the op is not one of the
+    /// run.
+    #[must_use]
+    pub fn entry(&self, trace: &Trace, run: usize, entry: usize) -> Option<WrongEntry> {
+        let is_of_batch = trace.sample_runs().get(run)?.sample.is_none();
+        if is_of_batch != self.is_of_batch {
+            return None;
+        }
+        let values = trace.run(run);
+        let (mut terms, mut value) = (Vec::new(), -0.0);
+        for part in &self.wrong.parts {
+            let tensors = part.operands.map(|id| values.values(id));
+            let memo = part.rule.memo(&tensors);
+            let x = Operands { tensors, memo: &memo };
+            for term in all_terms(part.rule.as_ref(), &x, entry).into_iter().take(MAX_TERMS) {
+                value += term.value;
+                let sources = term.args.iter().map(|arg| place(arg).map(|(slot, at)| TensorEntry { tensor: part.operands[slot], at }));
+                terms.push(WrongTerm { sources: sources.collect(), term });
+            }
+        }
+        Some(WrongEntry { value: value + 0.0, terms })
+    }
+}
+
+/// Returns the slot and the place of the entry that a factor is, or is computed from.
+fn place(arg: &Arg) -> Option<(Slot, usize)> {
+    match arg.origin {
+        Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => Some((slot, at)),
+        Origin::Slice { .. } | Origin::Constant => None,
+    }
+}
+
+/// Returns the causes of alternative fits, the best first.
+pub(super) fn alternatives(subject: &Subject<'_>, mine: &[Mine<'_>], fits: Vec<Fit>) -> Vec<Cause> {
+    let shown = fits.first().map_or(0, |best| fits.iter().filter(|fit| fit.matched() == best.matched()).count());
+    let fits: Vec<Fit> = fits.into_iter().take(shown.min(MAX_GROUPS)).collect();
+    let mut causes = Vec::new();
+    for (n, fit) in fits.iter().enumerate() {
+        causes.extend(of_fit(subject, mine, fit, n + 1, note(&fits, n).as_deref()));
+    }
+    causes
+}
+
+/// The largest number of alternatives that are named.
+const MAX_GROUPS: usize = 6;
+
+/// What is said with a fit whose numbers others have too.
+fn note(fits: &[Fit], own: usize) -> Option<String> {
+    let others: Vec<String> = fits.iter().enumerate().filter(|(n, _)| *n != own).map(|(_, fit)| name(fit)).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let apart = fits[own].candidates.iter().map(|candidate| candidate.mistake.apart).find(|apart| !apart.is_empty());
+    let apart = apart.map_or_else(String::new, |apart| format!("; {apart} would tell them apart"));
+    Some(format!("here it has the same numbers as {}{apart}", others.join(", and as ")))
+}
+
+/// The names of the mistakes of a fit.
+fn name(fit: &Fit) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for candidate in &fit.candidates {
+        let name = match (&candidate.variant, candidate.at.as_slice()) {
+            (_, []) => candidate.mistake.id.to_owned(),
+            (_, at) => format!("{} at {}", candidate.mistake.id, at.join(", ")),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(" with ")
+}
+
+/// Returns the causes of one fit: one for each mistake, with all its places.
+fn of_fit(subject: &Subject<'_>, mine: &[Mine<'_>], fit: &Fit, group: usize, note: Option<&str>) -> Vec<Cause> {
+    let mut causes: Vec<Cause> = Vec::new();
+    for (n, candidate) in fit.candidates.iter().enumerate() {
+        let own = Plan::default().with(subject.trace, &candidate.edits);
+        let is_last = n + 1 == fit.candidates.len();
+        // the first mistake explains what has its numbers already without the later ones; the last one explains the rest
+        let is_explained = |at: &usize| {
+            let before = (1..=n).any(|step| fit.history[step][*at]);
+            mine[*at].differs && fit.matched()[*at] && !before && (is_last || fit.history[n + 1][*at])
+        };
+        let explains = (0..mine.len()).filter(is_explained).map(|at| mine[at].index);
+        let ops = own.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });
+        let same = causes.iter_mut().find(|cause| cause.id == candidate.mistake.id && cause.variant == candidate.variant);
+        if let Some(cause) = same {
+            cause.explains.extend(explains);
+            cause.at.splice(0..0, candidate.at.iter().filter(|at| !cause.at.contains(at)).cloned().collect::<Vec<_>>());
+            cause.ops.extend(ops);
+            cause.words = words(candidate.mistake.words, &cause.at, &candidate.detail);
+            continue;
+        }
+        causes.push(Cause {
+            id: candidate.mistake.id,
+            variant: candidate.variant.clone(),
+            at: candidate.at.clone(),
+            group,
+            explains: explains.collect(),
+            words: words(candidate.mistake.words, &candidate.at, &candidate.detail),
+            right: candidate.mistake.right,
+            note: note.map(str::to_owned),
+            ops: ops.collect(),
+        });
+    }
+    causes
+}
+
+/// The words about a mistake at its places, and about the variant.
+fn words(words: &str, at: &[String], detail: &str) -> String {
+    let places = match at {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    };
+    words.replace("{}", &places) + detail
+}

@@ -1,0 +1,84 @@
+//! The form of a row in the table of mistakes.
+
+use super::planting::Made;
+use super::question::{Question, Wrong};
+
+/// A known mistake.
+#[derive(Debug)]
+pub struct Mistake {
+    /// The name of the mistake in data: `sign-flipped`.
+    pub id: &'static str,
+    /// What the wrong rule does in a backward pass, as a clause. The places where it does so replace `{}`. Empty for a mistake that only a predicted number can have.
+    pub words: &'static str,
+    /// What the right rule does, as a clause; empty if the words say it.
+    pub right: &'static str,
+    /// What would tell the mistake from others that have the same numbers; empty if that depends on the others.
+    pub apart: &'static str,
+    /// How much the mistake says.
+    pub says: Says,
+    /// How it is planted into a pass.
+    pub(super) made: Made,
+    /// The hint about a predicted number; `None` for a mistake that concerns a whole pass.
+    pub hint: Option<HintRow>,
+}
+
+/// How much a mistake says about a backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Says {
+    /// Which rule is wrong, and where.
+    Rule,
+    /// A factor that has a meaning of its own, such as −1. It may be made at many places with the same numbers, so only the first is named.
+    Factor,
+    /// Only what the numbers are. It is named if no other mistake explains them.
+    Numbers,
+}
+
+/// The hint about a predicted number.
+#[derive(Debug)]
+pub struct HintRow {
+    /// The mistake as a clause. Its subject replaces `{}`.
+    pub words: &'static str,
+    /// A clause about the right rule; empty if the words say it.
+    pub instead: &'static str,
+    /// Whether this is only a pattern of the number, such as twice the right one. It is named if no cause is known.
+    pub is_pattern: bool,
+    /// Computes the numbers that the wrong rule gives.
+    pub(super) wrong: WrongNumbers,
+}
+
+/// The form of a function that computes the numbers of a wrong rule.
+pub(super) type WrongNumbers = fn(&Question<'_>) -> Vec<Wrong>;
+
+impl Mistake {
+    /// Creates a row for predicted numbers.
+    pub(super) const fn hint(id: &'static str, words: &'static str, instead: &'static str, wrong: WrongNumbers) -> Self {
+        let hint = Some(HintRow { words, instead, is_pattern: false, wrong });
+        Self { id, words: "", right: "", apart: "", says: Says::Rule, made: Made::Never, hint }
+    }
+
+    /// Creates a row for predicted numbers that is only a pattern of the number.
+    pub(super) const fn pattern(id: &'static str, words: &'static str, wrong: WrongNumbers) -> Self {
+        let hint = Some(HintRow { words, instead: "", is_pattern: true, wrong });
+        Self { id, words: "", right: "", apart: "", says: Says::Rule, made: Made::Never, hint }
+    }
+
+    /// Creates a row for a backward pass.
+    pub(super) const fn pass(id: &'static str, words: &'static str, right: &'static str, made: Made) -> Self {
+        Self { id, words, right, apart: "", says: Says::Rule, made, hint: None }
+    }
+
+    /// The same row, also for a backward pass.
+    pub(super) const fn and_pass(self, words: &'static str, right: &'static str, made: Made) -> Self {
+        Self { words, right, made, ..self }
+    }
+
+    /// The same row with what would tell the mistake from others.
+    pub(super) const fn apart(self, apart: &'static str) -> Self {
+        Self { apart, ..self }
+    }
+
+    /// The same row for a mistake that says less.
+    pub(super) const fn says(self, says: Says) -> Self {
+        Self { says, ..self }
+    }
+}

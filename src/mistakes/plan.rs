@@ -1,0 +1,231 @@
+//! The ops of a backward pass with mistakes in it, and its numbers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use super::wrong_rule::with_terms;
+use crate::network::{BatchSource, Id, Network, Op, Part};
+use crate::op::rule::Rule;
+use crate::tensor::len;
+use crate::trace::Trace;
+
+/// The network whose op is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ops {
+    /// The ops of each sample.
+    Sample,
+    /// The ops of the batch: the reduction.
+    Batch,
+}
+
+/// Makes a wrong rule from the right one.
+type OtherRule = dyn Fn(&Arc<dyn Rule>) -> Arc<dyn Rule> + Send + Sync;
+
+/// A change of one op.
+#[derive(Clone)]
+pub(super) enum Change {
+    /// Another part in the place of the one with this index.
+    Part(usize, Part),
+    /// One more part.
+    Add(Part),
+    /// Another rule for each part.
+    Each(Arc<OtherRule>),
+    /// No part but those with these indices.
+    Keep(Vec<usize>),
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Part(part, with) => write!(f, "part {part} becomes {with:?}"),
+            Self::Add(part) => write!(f, "one more part {part:?}"),
+            Self::Each(_) => f.write_str("another rule for each part"),
+            Self::Keep(parts) => write!(f, "only the parts {parts:?}"),
+        }
+    }
+}
+
+/// A change of the pass.
+#[derive(Clone, Debug)]
+pub(super) enum Edit {
+    /// A change of the op with this number.
+    Op(Ops, usize, Change),
+    /// Other numbers of a given tensor in a run.
+    Given(usize, Id, Arc<[f64]>),
+}
+
+impl Edit {
+    /// The change of an op of each sample.
+    pub fn sample(op: usize, change: Change) -> Self {
+        Self::Op(Ops::Sample, op, change)
+    }
+}
+
+/// The changed ops and given numbers of a pass; all others are right.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    ops: BTreeMap<(Ops, usize), Op>,
+    given: HashMap<(usize, Id), Arc<[f64]>>,
+}
+
+/// A part that adds nothing. It keeps the places of the parts behind it.
+fn nothing(part: &Part) -> Part {
+    Part { rule: with_terms(&part.rule, |_, _, _| Vec::new()), operands: part.operands.clone() }
+}
+
+impl Change {
+    fn apply(&self, op: &mut Op) {
+        match self {
+            Self::Part(number, part) => op.parts[*number] = part.clone(),
+            Self::Add(part) => op.parts.push(part.clone()),
+            Self::Each(other) => op.parts.iter_mut().for_each(|part| part.rule = other(&part.rule)),
+            Self::Keep(kept) => {
+                for (_, part) in op.parts.iter_mut().enumerate().filter(|(number, _)| !kept.contains(number)) {
+                    *part = nothing(part);
+                }
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// The same plan with further changes.
+    pub fn with(&self, trace: &Trace, edits: &[Edit]) -> Self {
+        let mut plan = self.clone();
+        for edit in edits {
+            match edit {
+                Edit::Op(ops, number, change) => {
+                    let right = || network(trace, *ops).ops()[*number].clone();
+                    change.apply(plan.ops.entry((*ops, *number)).or_insert_with(right));
+                }
+                Edit::Given(run, id, numbers) => {
+                    plan.given.insert((*run, *id), Arc::clone(numbers));
+                }
+            }
+        }
+        plan
+    }
+
+    /// The changed ops, each with whether it is one of the batch, and its number.
+    pub fn changed_ops(&self) -> impl Iterator<Item = (bool, usize, &Op)> {
+        self.ops.iter().map(|((ops, number), op)| (*ops == Ops::Batch, *number, op))
+    }
+
+    fn op<'a>(&'a self, network: &'a Network, ops: Ops, number: usize) -> &'a Op {
+        self.ops.get(&(ops, number)).unwrap_or_else(|| &network.ops()[number])
+    }
+}
+
+/// Returns the network of the samples or of the batch.
+fn network(trace: &Trace, ops: Ops) -> &Network {
+    match ops {
+        Ops::Sample => trace.network(),
+        Ops::Batch => trace.network_of(trace.samples()),
+    }
+}
+
+/// The numbers of a pass with mistakes. A tensor is computed when it is asked for; what no mistake changes is taken from the trace.
+#[derive(Debug)]
+pub(super) struct WrongPass<'a> {
+    trace: &'a Trace,
+    plan: &'a Plan,
+    /// For each run, whether a tensor may have other numbers.
+    changed: Vec<Vec<bool>>,
+    computed: HashMap<(usize, Id), Arc<[f64]>>,
+}
+
+impl<'a> WrongPass<'a> {
+    /// Prepares the pass. Nothing is computed yet.
+    pub fn new(trace: &'a Trace, plan: &'a Plan) -> Self {
+        let runs = trace.sample_runs().len();
+        let mut pass = Self { trace, plan, changed: Vec::with_capacity(runs), computed: HashMap::new() };
+        for run in 0..runs {
+            let changed = pass.changed_in(run);
+            pass.changed.push(changed);
+        }
+        pass
+    }
+
+    /// The ops that a run carries out.
+    fn ops(&self, run: usize) -> Ops {
+        if self.trace.sample_runs()[run].sample.is_some() { Ops::Sample } else { Ops::Batch }
+    }
+
+    fn changed_in(&self, run: usize) -> Vec<bool> {
+        let (network, ops) = (self.trace.network_of(run), self.ops(run));
+        let mut changed = vec![false; network.tensors().len()];
+        for (of, id) in self.plan.given.keys() {
+            changed[*id] |= *of == run;
+        }
+        if ops == Ops::Batch {
+            for (id, source) in network.sources() {
+                changed[id] |= matches!(source, BatchSource::Sample(sample, of) if self.changed[sample][of]);
+            }
+        }
+        for (number, op) in network.ops().iter().enumerate() {
+            changed[op.output] |= match self.plan.ops.get(&(ops, number)) {
+                Some(_) => true,
+                None => op.parts.iter().any(|part| part.operands.iter().any(|id| changed[*id])),
+            };
+        }
+        changed
+    }
+
+    /// Returns whether a tensor may have other numbers than the right ones.
+    pub fn is_changed(&self, run: usize, id: Id) -> bool {
+        self.changed[run][id]
+    }
+
+    /// The numbers of a tensor that is given or computed already.
+    fn known(&self, run: usize, id: Id) -> Option<&[f64]> {
+        if !self.changed[run][id] {
+            return Some(self.trace.run(run).values(id));
+        }
+        self.computed.get(&(run, id)).or_else(|| self.plan.given.get(&(run, id))).map(AsRef::as_ref)
+    }
+
+    /// Returns the numbers of a tensor.
+    pub fn values(&mut self, run: usize, id: Id) -> &[f64] {
+        if self.known(run, id).is_none() {
+            self.compute(run, id);
+        }
+        self.known(run, id).expect("the tensor is computed")
+    }
+
+    /// Computes a tensor and what it needs, in the order of the ops.
+    fn compute(&mut self, run: usize, id: Id) {
+        let trace = self.trace;
+        let network = trace.network_of(run);
+        let ops = self.ops(run);
+        let Some(last) = network.producer(id) else { return self.take_from_sample(run, id) };
+        let mut needed = vec![false; network.tensors().len()];
+        needed[id] = true;
+        let mut order = Vec::new();
+        for number in (0..=last).rev() {
+            let op = self.plan.op(network, ops, number);
+            if needed[op.output] && self.known(run, op.output).is_none() {
+                order.push(number);
+                op.parts.iter().flat_map(|part| part.operands.iter()).for_each(|read| needed[*read] = true);
+            }
+        }
+        for read in (0..needed.len()).filter(|read| needed[*read] && network.producer(*read).is_none()) {
+            if self.known(run, read).is_none() {
+                self.take_from_sample(run, read);
+            }
+        }
+        for number in order.into_iter().rev() {
+            let op = self.plan.op(network, ops, number);
+            let mut sums = vec![0.0; len(&network.tensor(op.output).shape)];
+            op.compute(|read| self.known(run, read).expect("operands are computed first"), &mut sums);
+            self.computed.insert((run, op.output), sums.into());
+        }
+    }
+
+    /// Computes a tensor that the batch takes from a sample.
+    fn take_from_sample(&mut self, run: usize, id: Id) {
+        let Some(BatchSource::Sample(sample, of)) = self.trace.network_of(run).tensor(id).source else { return };
+        let numbers: Arc<[f64]> = self.values(sample, of).into();
+        self.computed.insert((run, id), numbers);
+    }
+}

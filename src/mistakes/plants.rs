@@ -1,0 +1,14 @@
+//! The rules that plant mistakes, by the layer or the part of the pass that they concern.
+
+pub(super) mod activation;
+pub(super) mod bias;
+pub(super) mod convolution;
+pub(super) mod flatten;
+pub(super) mod linear;
+pub(super) mod norm;
+pub(super) mod output;
+pub(super) mod paths;
+mod places;
+pub(super) mod pool;
+pub(super) mod samples;
+pub(super) mod scale;

@@ -1,0 +1,142 @@
+//! Mistakes at activations: ∂C/∂z = ∂C/∂a · g′(z).
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::super::planting::Way;
+use super::super::site::Site;
+use super::super::wrong_rule::with_terms;
+use super::places::{upstream, upstream_times};
+use crate::expr::{Expr, Primitive};
+use crate::op::activation::{ACTIVATIONS, ActivationBackward};
+use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
+use crate::op::functions::RELU;
+use crate::op::operator::Operator;
+use crate::op::rule::{Operands, Rule};
+use crate::op::slot::Slot::{Input, Output, Upstream};
+use crate::op::softmax::SoftmaxBackward;
+
+/// The function g of one number, and the numbers that it has beside z.
+#[derive(Clone, Debug)]
+pub(super) struct Curve {
+    pub function: &'static Primitive,
+    keys: SmallVec<[f64; 2]>,
+}
+
+impl Curve {
+    /// The function of a site; `None` if the part is not that of a function of one number.
+    pub fn at(site: &Site<'_>) -> Option<Self> {
+        if let Some(rule) = site.rule_as::<ActivationBackward>() {
+            return Some(Self { function: rule.function(), keys: rule.keys().into() });
+        }
+        let ElementwiseBackward { operation, operand: 0, slot: 0 } = site.rule_as::<ElementwiseBackward>()? else { return None };
+        let Operator::Call(called) = operation.operator else { return None };
+        let constant = |operand: &ElementwiseOperand| if let ElementwiseOperand::Constant(value) = operand { Some(*value) } else { None };
+        let keys: Option<SmallVec<[f64; 2]>> = operation.operands[1..].iter().map(constant).collect();
+        Some(Self { function: called.function, keys: keys? })
+    }
+
+    fn arguments(&self, z: f64) -> SmallVec<[f64; 4]> {
+        std::iter::once(z).chain(self.keys.iter().copied()).collect()
+    }
+
+    fn value(&self, z: f64) -> f64 {
+        self.function.value(&self.arguments(z)).unwrap_or(f64::NAN)
+    }
+
+    /// The derivative at z by its formula, in which a stands for the value.
+    fn slope(&self, z: f64, a: f64) -> f64 {
+        self.function.derivative(0, &self.arguments(z), a).unwrap_or(f64::NAN)
+    }
+
+    /// Whether the formula of the derivative names the value.
+    fn is_written_with_value(&self) -> bool {
+        self.function.derivatives.first().is_some_and(|derivative| derivative.names_entry(Output))
+    }
+}
+
+/// The rule ∂C/∂a · slope, where the slope is computed from z, a and ∂C/∂a.
+fn with_slope(rule: &Arc<dyn Rule>, slope: impl Fn(f64, f64, f64) -> f64 + Send + Sync + 'static) -> Arc<dyn Rule> {
+    with_terms(rule, move |_, x: &Operands<'_>, at| {
+        let [z, a, da] = [Input(0), Output, Upstream].map(|slot| x.get(slot, at));
+        vec![upstream_times(x, at, slope(z, a, da))]
+    })
+}
+
+/// The rule ∂C/∂z = ∂C/∂a.
+fn passed_on(site: &Site<'_>) -> Way {
+    Way::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))
+}
+
+/// Whether the site is an activation: a function of one number, or a softmax.
+fn is_activation(site: &Site<'_>) -> bool {
+    Curve::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some()
+}
+
+/// The derivative of a hidden activation is missing.
+pub fn missing(site: &Site<'_>) -> Vec<Way> {
+    let is_output = site.subject.has_layers() && site.is_output();
+    if is_activation(site) && !is_output { vec![passed_on(site)] } else { Vec::new() }
+}
+
+/// The derivative of the output's activation is missing.
+pub fn missing_at_output(site: &Site<'_>) -> Vec<Way> {
+    let is_output = site.subject.has_layers() && site.is_output();
+    if is_activation(site) && is_output { vec![passed_on(site)] } else { Vec::new() }
+}
+
+/// The derivative is taken at a, or its formula in a is given z.
+pub fn at_a(site: &Site<'_>) -> Vec<Way> {
+    let Some(curve) = Curve::at(site) else { return Vec::new() };
+    let is_written_with_value = curve.is_written_with_value();
+    let own = curve.clone();
+    let at_a = site.with_rule(with_slope(site.rule, move |_, a, _| own.slope(a, own.value(a))));
+    let mut ways = vec![Way { edits: vec![at_a], ..Way::variant("at-a", "", Vec::new()) }];
+    if is_written_with_value {
+        let formula = site.with_rule(with_slope(site.rule, move |z, _, _| curve.slope(z, z)));
+        ways.push(Way::variant("formula-in-a-with-z", ": its formula in a is given z", [formula]));
+    }
+    ways
+}
+
+/// The derivative of another activation.
+pub fn of_another(site: &Site<'_>) -> Vec<Way> {
+    let Some(own) = Curve::at(site) else { return Vec::new() };
+    let mut ways = Vec::new();
+    for activation in ACTIVATIONS {
+        let Some(function) = activation.primitive.filter(|function| *function != own.function) else { continue };
+        let other = Curve { function, keys: activation.keys.iter().map(|(_, value)| *value).collect() };
+        let detail = format!(" ({} instead of {})", activation.name, own.function.name);
+        if other.is_written_with_value() {
+            let of_a = other.clone();
+            let edit = site.with_rule(with_slope(site.rule, move |z, a, _| of_a.slope(z, a)));
+            ways.push(Way::variant(format!("{} of a", activation.name), detail.clone(), [edit]));
+        }
+        let edit = site.with_rule(with_slope(site.rule, move |z, _, _| other.slope(z, other.value(z))));
+        ways.push(Way::variant(activation.name, detail, [edit]));
+    }
+    ways
+}
+
+/// The gate of a relu is open where the gradient is positive, alone or together with z.
+pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Way> {
+    if Curve::at(site).is_none_or(|curve| curve.function != RELU) {
+        return Vec::new();
+    }
+    let of_gradient = with_slope(site.rule, |_, _, da| if da > 0.0 { 1.0 } else { 0.0 });
+    let of_both = with_slope(site.rule, |z, _, da| if da > 0.0 && z > 0.0 { 1.0 } else { 0.0 });
+    vec![
+        Way::variant("gradient", "", [site.with_rule(of_gradient)]),
+        Way::variant("gradient-and-z", " and z is positive", [site.with_rule(of_both)]),
+    ]
+}
+
+/// Whether an expression applies one of these functions.
+pub(super) fn applies(expr: &Expr, functions: &[&Primitive]) -> bool {
+    match expr {
+        Expr::Of(function, _) => functions.contains(function),
+        Expr::Sub(both) | Expr::Mul(both) => both.iter().any(|expr| applies(expr, functions)),
+        _ => false,
+    }
+}

@@ -1,0 +1,323 @@
+//! Mistakes in the backward pass of a convolution.
+
+use std::sync::Arc;
+
+use super::super::plan::Edit;
+use super::super::planting::Way;
+use super::super::site::Site;
+use super::super::wrong_rule::{Instead, all_terms, moved, reading, with_terms};
+use super::places::{last_two, places};
+use crate::op::axis::Axis;
+use crate::op::conv_transpose2d::{Transposed, transposed_function};
+use crate::op::conv2d::{Conv2d, convolution_function};
+use crate::op::edges::{BilinearRule, Edges, View};
+use crate::op::nest::Edge;
+use crate::op::rule::Rule;
+use crate::op::slot::Slot;
+
+/// The edges of a site's convolution.
+#[derive(Clone, Copy)]
+struct Kernel<'a> {
+    conv: &'a Conv2d,
+    view: View,
+    is_transposed: bool,
+    /// The slots of the image, the weight and ∂C/∂y.
+    slots: [Slot; 3],
+}
+
+impl<'a> Kernel<'a> {
+    fn at(site: &Site<'a>) -> Option<Self> {
+        if let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() {
+            return Some(Self { conv: &rule.edges, view: rule.view, is_transposed: false, slots: rule.roles.slots() });
+        }
+        let rule = site.rule_as::<BilinearRule<Transposed>>()?;
+        Some(Self { conv: &rule.edges.0, view: rule.view, is_transposed: true, slots: rule.roles.slots() })
+    }
+
+    /// The shape of the weight.
+    fn weight(&self) -> [usize; 4] {
+        let Conv2d { inputs, outputs, groups, rows, columns, .. } = self.conv;
+        [*outputs, inputs / groups, rows.kernel, columns.kernel]
+    }
+
+    /// The same rule over the edges of other axes.
+    fn over(&self, other: impl Fn(&Axis) -> Axis) -> Option<Arc<dyn Rule>> {
+        let Conv2d { inputs, outputs, groups, rows, columns, .. } = self.conv;
+        let conv = Conv2d::new(*inputs, *outputs, *groups, other(rows), other(columns));
+        let function = if self.is_transposed { transposed_function(conv) } else { convolution_function(conv) };
+        function.backward(usize::from(self.view == View::Weight))
+    }
+}
+
+/// The input gradient of a plain convolution, if the site is one.
+fn input_gradient<'a>(site: &Site<'a>) -> Option<Kernel<'a>> {
+    Kernel::at(site).filter(|kernel| kernel.view == View::Input && !kernel.is_transposed)
+}
+
+/// The gradient of a filter, if the site is one.
+fn weight_gradient<'a>(site: &Site<'a>) -> Option<Kernel<'a>> {
+    Kernel::at(site).filter(|kernel| kernel.view == View::Weight)
+}
+
+/// A function from a row and a column, and the numbers of rows and columns, to another row and column.
+type Turn = fn([usize; 2], [usize; 2]) -> [usize; 2];
+
+const HALF: Turn = |[r, c], [rows, columns]| [rows - 1 - r, columns - 1 - c];
+const ROWS: Turn = |[r, c], [rows, _]| [rows - 1 - r, c];
+const COLUMNS: Turn = |[r, c], [_, columns]| [r, columns - 1 - c];
+const TRANSPOSE: Turn = |[r, c], _| [c, r];
+/// The transpose about the other diagonal: what a turn by 180° and a transpose make of each other.
+const ANTITRANSPOSE: Turn = |[r, c], [rows, columns]| [columns - 1 - c, rows - 1 - r];
+const QUARTER: Turn = |[r, c], [_, columns]| [columns - 1 - c, r];
+const QUARTER_BACK: Turn = |[r, c], [rows, _]| [c, rows - 1 - r];
+
+/// The rule with another filter: each of its weights is read where `turn` says.
+fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: Turn) -> Edit {
+    let places = last_two(&kernel.weight(), turn);
+    site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
+}
+
+/// The filter is not turned in the input gradient, or only in part.
+pub fn not_flipped(site: &Site<'_>) -> Vec<Way> {
+    let Some(kernel) = input_gradient(site) else { return Vec::new() };
+    let [_, _, rows, columns] = kernel.weight();
+    let mut ways = Vec::new();
+    if rows * columns > 1 {
+        ways.push(Way::only(with_turned(site, &kernel, HALF)));
+    }
+    if rows > 1 && columns > 1 {
+        // what is read at the place of a turned filter is turned along the other axis
+        ways.push(Way::variant("rows-only", ": only the order of its rows is reversed", [with_turned(site, &kernel, COLUMNS)]));
+        ways.push(Way::variant("columns-only", ": only the order of its columns is reversed", [with_turned(site, &kernel, ROWS)]));
+    }
+    if rows > 1 && rows == columns {
+        ways.push(Way::variant("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &kernel, QUARTER)]));
+        ways.push(Way::variant("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &kernel, QUARTER_BACK)]));
+    }
+    let shape = kernel.weight();
+    if shape[0] * shape[1] > 1 {
+        let reversed = places(&shape, |index| {
+            index[0] = shape[0] - 1 - index[0];
+            index[1] = shape[1] - 1 - index[1];
+            true
+        });
+        let edit = site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(reversed)));
+        ways.push(Way::variant("all-axes", " alone: all four axes of the weight are reversed, the channels too", [edit]));
+    }
+    ways
+}
+
+/// The filter is turned in the input gradient of a transposed convolution.
+pub fn flipped(site: &Site<'_>) -> Vec<Way> {
+    let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && kernel.is_transposed);
+    kernel.map(|kernel| Way::only(with_turned(site, &kernel, HALF))).into_iter().collect()
+}
+
+/// The filter is transposed in the input gradient instead of turned.
+pub fn transposed(site: &Site<'_>) -> Vec<Way> {
+    let kernel = input_gradient(site).filter(|kernel| kernel.conv.rows.kernel == kernel.conv.columns.kernel && kernel.conv.rows.kernel > 1);
+    let Some(kernel) = kernel else { return Vec::new() };
+    vec![
+        Way::only(with_turned(site, &kernel, ANTITRANSPOSE)),
+        Way::variant("and-rotated", " and turned", [with_turned(site, &kernel, TRANSPOSE)]),
+    ]
+}
+
+/// The gradient of a filter is turned, or transposed.
+pub fn weight_gradient_rotated(site: &Site<'_>) -> Vec<Way> {
+    let Some(kernel) = weight_gradient(site) else { return Vec::new() };
+    let shape = kernel.weight();
+    let mut ways = vec![Way::only(site.with_rule(moved(site.rule, last_two(&shape, HALF))))];
+    if shape[2] == shape[3] && shape[2] > 1 {
+        let edit = site.with_rule(moved(site.rule, last_two(&shape, TRANSPOSE)));
+        ways.push(Way::variant("transposed", ": rows and columns are exchanged", [edit]));
+    }
+    ways
+}
+
+fn has_stride(kernel: &Kernel<'_>) -> bool {
+    kernel.conv.rows.stride > 1 || kernel.conv.columns.stride > 1
+}
+
+fn has_dilation(kernel: &Kernel<'_>) -> bool {
+    kernel.conv.rows.dilation > 1 || kernel.conv.columns.dilation > 1
+}
+
+/// The only way that computes a gradient over the edges of other axes.
+fn over(site: &Site<'_>, kernel: Option<Kernel<'_>>, other: impl Fn(&Axis) -> Axis) -> Vec<Way> {
+    kernel.and_then(|kernel| kernel.over(other)).map(|rule| Way::only(site.with_rule(rule))).into_iter().collect()
+}
+
+pub fn stride_ignored_in_input(site: &Site<'_>) -> Vec<Way> {
+    over(site, input_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
+}
+
+pub fn stride_ignored_in_weight(site: &Site<'_>) -> Vec<Way> {
+    over(site, weight_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
+}
+
+pub fn dilation_ignored_in_input(site: &Site<'_>) -> Vec<Way> {
+    over(site, input_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
+}
+
+pub fn dilation_ignored_in_weight(site: &Site<'_>) -> Vec<Way> {
+    over(site, weight_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
+}
+
+/// The gradient of the padded input is not cropped, so that it is shifted; or the gradient of a filter reads the input without its padding.
+pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
+    let kernel = Kernel::at(site).filter(|kernel| !kernel.is_transposed && kernel.conv.rows.padding + kernel.conv.columns.padding > 0);
+    let mut ways = over(site, kernel, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
+    if kernel.is_some_and(|kernel| kernel.view == View::Weight) {
+        for way in &mut ways {
+            way.variant = Some("weight-gradient".to_owned());
+            ", and its weight gradient reads the input without the padding".clone_into(&mut way.detail);
+        }
+    }
+    ways
+}
+
+/// Only the last filter, or the first, passes its error back.
+pub fn only_last_filter(site: &Site<'_>) -> Vec<Way> {
+    let Some(kernel) = input_gradient(site) else { return Vec::new() };
+    let (shape, group) = (kernel.weight(), kernel.conv.outputs / kernel.conv.groups);
+    if group < 2 {
+        return Vec::new();
+    }
+    let only = |kept: usize| {
+        let places = places(&shape, |index| index[0] % group == kept);
+        site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
+    };
+    vec![Way::only(only(group - 1)), Way::variant("first", ", but the first", [only(0)])]
+}
+
+/// Each write to the gradient overwrites what earlier windows added.
+pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
+    let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() else { return Vec::new() };
+    let edges = Arc::clone(&rule.edges);
+    match rule.view {
+        View::Output => Vec::new(),
+        View::Weight => {
+            let positions = edges.rows.output * edges.columns.output;
+            let last_window = with_terms(site.rule, move |rule, x, entry| {
+                let [planes, rows, columns] = edges.nest(View::Weight, entry).counts;
+                let Some(last) = (planes * rows * columns).checked_sub(1) else { return Vec::new() };
+                let is_last = |edge: Edge| edge.output % positions == positions - 1;
+                if is_last(edges.edge(View::Weight, entry, last as u64)) { vec![rule.term(x, entry, last as u64)] } else { Vec::new() }
+            });
+            vec![Way::variant("weight-gradient", ": of the weight gradient only the last window's is left", [site.with_rule(last_window)])]
+        }
+        View::Input => {
+            // the last window that covers an entry is that of the first tap, as the output moves against the kernel
+            let last_window = |is_each_filter: bool| {
+                let edges = Arc::clone(&edges);
+                with_terms(site.rule, move |rule, x, entry| {
+                    let [planes, rows, columns] = edges.nest(View::Input, entry).counts;
+                    if planes * rows * columns == 0 {
+                        return Vec::new();
+                    }
+                    let first = if is_each_filter { 0 } else { planes - 1 };
+                    (first..planes).map(|plane| rule.term(x, entry, (plane * rows * columns) as u64)).collect()
+                })
+            };
+            vec![
+                Way::variant(
+                    "input-gradient",
+                    ": of the input gradient only the last product is left",
+                    [site.with_rule(last_window(false))],
+                ),
+                Way::variant(
+                    "input-gradient-windows",
+                    ": of the input gradient only the last window's products are left",
+                    [site.with_rule(last_window(true))],
+                ),
+            ]
+        }
+    }
+}
+
+/// Input and output channels of the filter are exchanged in the input gradient.
+pub fn channels_swapped(site: &Site<'_>) -> Vec<Way> {
+    let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && is_square(kernel));
+    let swapped = |kernel: Kernel<'_>| {
+        let places = places(&kernel.weight(), |index| {
+            index.swap(0, 1);
+            true
+        });
+        Way::only(site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places))))
+    };
+    kernel.map(swapped).into_iter().collect()
+}
+
+/// Whether a filter has as many input channels as output channels, and more than one.
+fn is_square(kernel: &Kernel<'_>) -> bool {
+    let [outputs, inputs, ..] = kernel.weight();
+    outputs == inputs && outputs > 1
+}
+
+/// Input and output channels are exchanged in the gradient of a filter.
+pub fn weight_channels_swapped(site: &Site<'_>) -> Vec<Way> {
+    let kernel = weight_gradient(site).filter(is_square);
+    let swapped = |kernel: Kernel<'_>| {
+        let places = places(&kernel.weight(), |index| {
+            index.swap(0, 1);
+            true
+        });
+        Way::only(site.with_rule(moved(site.rule, places)))
+    };
+    kernel.map(swapped).into_iter().collect()
+}
+
+/// The channels of the input are read in reverse order in the weight gradient.
+pub fn input_channels_reversed(site: &Site<'_>) -> Vec<Way> {
+    let Some(kernel) = weight_gradient(site) else { return Vec::new() };
+    let image = site.operands[kernel.slots[0]];
+    let shape = site.subject.shape(image);
+    let Some(places) = reversed_channels(shape) else { return Vec::new() };
+    vec![Way::variant(
+        "weight-gradient",
+        " in the weight gradient",
+        [site.with_rule(reading(site.rule, kernel.slots[0], Instead::Places(places)))],
+    )]
+}
+
+/// The places of an image whose channels are in reverse order; `None` for a tensor that is not an image of several channels.
+pub(super) fn reversed_channels(shape: &[usize]) -> Option<Arc<[usize]>> {
+    let [channels, _, _] = *shape else { return None };
+    (channels > 1).then(|| {
+        places(shape, |index| {
+            index[0] = channels - 1 - index[0];
+            true
+        })
+    })
+}
+
+/// The groups are ignored: every group reads the channels of the first one, or adds to them.
+pub fn groups_ignored(site: &Site<'_>) -> Vec<Way> {
+    let Some(kernel) = Kernel::at(site).filter(|kernel| kernel.conv.groups > 1 && !kernel.is_transposed) else { return Vec::new() };
+    let Conv2d { inputs, groups, rows, columns, .. } = kernel.conv;
+    let (of_group, area, groups) = (inputs / groups, rows.input * columns.input, *groups);
+    if kernel.view == View::Weight {
+        let shape = [*inputs, rows.input, columns.input];
+        let places = places(&shape, |index| {
+            index[0] %= of_group;
+            true
+        });
+        let edit = site.with_rule(reading(site.rule, kernel.slots[0], Instead::Places(places)));
+        return vec![Way::variant("weight-gradient", ": each reads the channels of the first group in the weight gradient", [edit])];
+    }
+    let summed = |is_everywhere: bool| {
+        with_terms(site.rule, move |rule, x, entry| {
+            let (channel, rest) = (entry / area, entry % area);
+            if channel >= of_group && !is_everywhere {
+                return Vec::new();
+            }
+            let of = |group: usize| (group * of_group + channel % of_group) * area + rest;
+            (0..groups).flat_map(|group| all_terms(rule, x, of(group))).collect()
+        })
+    };
+    vec![
+        Way::variant("first-group", ": the errors of all groups go to the channels of the first", [site.with_rule(summed(false))]),
+        Way::variant("all-groups", ": the errors of all groups go to the channels of each", [site.with_rule(summed(true))]),
+    ]
+}

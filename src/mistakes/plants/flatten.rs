@@ -1,0 +1,127 @@
+//! Mistakes about the order of entries: flatten, and the layout of a weight.
+
+use std::sync::Arc;
+
+use super::super::plan::{Change, Edit, Ops};
+use super::super::planting::{Planted, Wanted, Way};
+use super::super::site::Site;
+use super::super::wrong_rule::moved;
+use super::convolution::reversed_channels;
+use super::places::places;
+use crate::network::{Id, Role};
+use crate::op::constant_weights::{ConstantWeightsRule, Weights};
+use crate::op::contraction::Contraction;
+use crate::tensor::{len, unravel};
+
+/// An order of the axes of an image, from the slowest to the fastest in the vector.
+type Order = fn(usize) -> Vec<usize>;
+
+/// The first index runs fastest, as in a Fortran array.
+const COLUMN_MAJOR: Order = |rank| (0..rank).rev().collect();
+/// Height, width, channels.
+const CHANNELS_LAST: Order = |rank| (1..rank).chain([0]).collect();
+/// Width before height: the columns of each channel one after the other.
+const COLUMNS_OF_CHANNELS: Order = |rank| (0..rank.saturating_sub(2)).chain([rank - 1, rank - 2]).collect();
+
+/// For each entry of the vector, the place in the image that this order gives it.
+fn taken(shape: &[usize], order: &[usize]) -> Arc<[usize]> {
+    let turned: Vec<usize> = order.iter().map(|axis| shape[*axis]).collect();
+    let place = |at: usize| {
+        let index = unravel(at, &turned);
+        let mut own = vec![0; shape.len()];
+        order.iter().zip(index).for_each(|(axis, index)| own[*axis] = index);
+        own.iter().zip(shape).fold(0, |place, (index, size)| place * size + index)
+    };
+    (0..len(shape)).map(place).collect()
+}
+
+/// The inverse of a permutation.
+fn inverse(places: &[usize]) -> Arc<[usize]> {
+    let mut inverse = vec![0; places.len()];
+    places.iter().enumerate().for_each(|(at, place)| inverse[*place] = at);
+    inverse.into()
+}
+
+/// The image that a site flattens: its shape, if it has several axes.
+fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
+    let rule = site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| matches!(rule.weights(), Weights::Copy))?;
+    let shape = site.subject.shape(site.of);
+    let is_flat = site.subject.shape(site.y).iter().filter(|size| **size > 1).count() <= 1;
+    (rule.view == crate::op::edges::View::Input && is_flat && shape.iter().filter(|size| **size > 1).count() > 1).then_some(shape)
+}
+
+/// The vector is in another order in the forward pass, and the error goes back in the same order or in the right one.
+fn flattened(site: &Site<'_>, orders: &[(Order, &str)]) -> Vec<Way> {
+    let Some(shape) = image(site) else { return Vec::new() };
+    let mut ways = Vec::new();
+    for (order, name) in orders {
+        let taken = taken(shape, &order(shape.len()));
+        let back = site.with_rule(moved(site.rule, inverse(&taken)));
+        let Some(forward) = site.with_forward_rule(|rule| moved(rule, Arc::clone(&taken))) else { continue };
+        let prefix = if name.is_empty() { String::new() } else { format!("{name}-") };
+        ways.push(Way::variant(format!("{prefix}both-ways"), "", [forward.clone(), back]));
+        ways.push(Way::variant(format!("{prefix}forward-only"), ", but its error goes back in row-major order", [forward]));
+    }
+    ways
+}
+
+/// The error goes back to the image in another order than the entries came.
+fn unflattened(site: &Site<'_>, orders: &[(Order, Option<&str>)]) -> Vec<Way> {
+    let Some(shape) = image(site) else { return Vec::new() };
+    let way = |(order, name): &(Order, Option<&str>)| {
+        let taken = taken(shape, &order(shape.len()));
+        let edit = site.with_rule(moved(site.rule, inverse(&taken)));
+        Way { variant: name.map(str::to_owned), detail: String::new(), edits: vec![edit] }
+    };
+    orders.iter().map(way).collect()
+}
+
+pub fn column_major(site: &Site<'_>) -> Vec<Way> {
+    flattened(site, &[(COLUMN_MAJOR, ""), (COLUMNS_OF_CHANNELS, "channel-by-channel")])
+}
+
+pub fn channels_last(site: &Site<'_>) -> Vec<Way> {
+    if image(site).is_some_and(|shape| shape.len() == 3) { flattened(site, &[(CHANNELS_LAST, "")]) } else { Vec::new() }
+}
+
+pub fn back_column_major(site: &Site<'_>) -> Vec<Way> {
+    unflattened(site, &[(COLUMN_MAJOR, None), (COLUMNS_OF_CHANNELS, Some("channel-by-channel"))])
+}
+
+pub fn back_channels_last(site: &Site<'_>) -> Vec<Way> {
+    if image(site).is_some_and(|shape| shape.len() == 3) { unflattened(site, &[(CHANNELS_LAST, None)]) } else { Vec::new() }
+}
+
+/// The channels of the network's input are in reverse order.
+pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let (trace, network) = (wanted.subject.trace, wanted.subject.network);
+    let Some(input) = network.with_role(Role::Input { learns: false }).next() else { return Vec::new() };
+    let Some(places) = reversed_channels(&network.tensor(input).shape) else { return Vec::new() };
+    let given = |run: usize| {
+        let right = trace.run(run).values(input);
+        Edit::Given(run, input, places.iter().map(|place| right[*place]).collect())
+    };
+    vec![Way::variant("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec!["the network".to_owned()])]
+}
+
+/// The gradient of one matrix is laid down as its transpose.
+pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let network = wanted.subject.trace.network_of(wanted.run);
+    let shape = &network.tensor(wanted.id).shape;
+    let ([rows, columns, rest @ ..], Some(op)) = (shape.as_slice(), network.producer(wanted.id)) else { return Vec::new() };
+    if rows != columns || *rows < 2 || !is_weight(wanted, wanted.of) || (rest.len() != 2 && !rest.is_empty()) {
+        return Vec::new();
+    }
+    let exchanged = places(shape, |index| {
+        index.swap(0, 1);
+        true
+    });
+    let ops = if wanted.subject.trace.sample_runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    let change = Change::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
+    let at = vec![wanted.subject.place_of(wanted.of)];
+    vec![Way::only(Edit::Op(ops, op, change)).at(at)]
+}
+
+fn is_weight(wanted: &Wanted<'_>, id: Id) -> bool {
+    wanted.subject.network.tensor(id).role.is_learnable()
+}

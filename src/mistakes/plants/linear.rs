@@ -1,0 +1,146 @@
+//! Mistakes in the backward pass of a linear layer, and mistakes about what a weight gradient reads.
+
+use super::super::planting::Way;
+use super::super::site::{Site, Subject, downcast};
+use super::super::wrong_rule::{Instead, moved, reading, scaled};
+use crate::network::{Id, Op, Role};
+use crate::op::activation::ActivationForward;
+use crate::op::constant_weights::{ConstantWeightsRule, Weights};
+use crate::op::contraction::Contraction;
+use crate::op::conv_transpose2d::Transposed;
+use crate::op::conv2d::Conv2d;
+use crate::op::edges::{BilinearRule, View};
+use crate::op::slot::Slot;
+use crate::step::Pass;
+
+/// A product of a matrix of parameters and a vector.
+struct Dense {
+    view: View,
+    /// The slot of the matrix.
+    weight: Slot,
+    outputs: usize,
+    inputs: usize,
+}
+
+fn dense(site: &Site<'_>) -> Option<Dense> {
+    let rule = site.rule_as::<BilinearRule<Contraction>>().filter(|_| site.subject.has_layers())?;
+    let [x, weight, _] = rule.roles.slots();
+    let [outputs, inputs] = *site.subject.shape(site.operands[weight]) else { return None };
+    let fits = site.subject.len(site.operands[x]) == inputs && site.subject.len(site.y) == outputs;
+    (fits && outputs * inputs > inputs.max(outputs)).then_some(Dense { view: rule.view, weight, outputs, inputs })
+}
+
+/// The name of the rule for a matrix that is not square, whose entries are read in another shape.
+fn reshaped(dense: &Dense, mut way: Way) -> Way {
+    if dense.outputs != dense.inputs {
+        way.variant = Some("reshaped".to_owned());
+        ", whose entries are read in the other shape".clone_into(&mut way.detail);
+    }
+    way
+}
+
+/// The gradient of the weight is laid down as its transpose.
+pub fn outer_product_transposed(site: &Site<'_>) -> Vec<Way> {
+    let Some(dense) = dense(site).filter(|dense| dense.view == View::Weight) else { return Vec::new() };
+    // the outer product x ∂C/∂zᵀ has entry (i, o) at the place i · outputs + o
+    let transposed: Vec<usize> =
+        (0..dense.outputs * dense.inputs).map(|at| at % dense.outputs * dense.inputs + at / dense.outputs).collect();
+    vec![reshaped(&dense, Way::only(site.with_rule(moved(site.rule, transposed))))]
+}
+
+/// The error goes back through W instead of Wᵀ.
+pub fn transpose_missing(site: &Site<'_>) -> Vec<Way> {
+    let Some(dense) = dense(site).filter(|dense| dense.view == View::Input) else { return Vec::new() };
+    // w′[o, i] is the entry at i · outputs + o of W's memory
+    let places = (0..dense.outputs * dense.inputs).map(|at| at % dense.inputs * dense.outputs + at / dense.inputs).collect();
+    let edit = site.with_rule(reading(site.rule, dense.weight, Instead::Places(places)));
+    vec![reshaped(&dense, Way::only(edit))]
+}
+
+/// The slots of x, w and ∂C/∂y of a weight gradient, if the site is one.
+fn weight_gradient(site: &Site<'_>) -> Option<[Slot; 3]> {
+    let is_parameter = site.subject.network.tensor(site.of).role == Role::Parameter;
+    let (view, slots) = if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
+        (rule.view, rule.roles.slots())
+    } else if let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() {
+        (rule.view, rule.roles.slots())
+    } else {
+        let rule = site.rule_as::<BilinearRule<Transposed>>()?;
+        (rule.view, rule.roles.slots())
+    };
+    (view == View::Weight && is_parameter).then_some(slots)
+}
+
+/// The tensor of which `id` is a copy in another shape, such as the input of a flatten.
+fn copied_from(subject: &Subject<'_>, mut id: Id) -> Id {
+    while let Some((_, Op { parts, .. })) = subject.producer(id)
+        && let [part] = parts.as_slice()
+        && downcast::<ConstantWeightsRule<Contraction>>(&part.rule).is_some_and(|rule| matches!(rule.weights(), Weights::Copy))
+    {
+        id = part.operands[Slot::Input(0)];
+    }
+    id
+}
+
+/// The z of which a tensor is the activation.
+fn before_activation(subject: &Subject<'_>, id: Id) -> Option<Id> {
+    let (_, op) = subject.producer(id)?;
+    let part = op.parts.first().filter(|part| downcast::<ActivationForward>(&part.rule).is_some())?;
+    part.operands.get(Slot::Input(0))
+}
+
+/// The weight gradient reads z of the layer before instead of a.
+pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Way> {
+    let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
+    let z = before_activation(&site.subject, copied_from(&site.subject, site.operands[x]));
+    z.map(|z| Way::only(site.with_operand(x, z))).into_iter().collect()
+}
+
+/// The weight gradient reads the output of another layer: the layer's own, or the input of the layer before.
+pub fn input_off_by_one(site: &Site<'_>) -> Vec<Way> {
+    let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
+    let (subject, own) = (site.subject, site.operands[x]);
+    let layer = |id: Id| subject.network.tensor(id).layer.map_or(0, |layer| layer + 1);
+    let z = before_activation(&subject, copied_from(&subject, own));
+    let values = subject.network.ops().iter().filter(|op| op.pass == Pass::Forward).map(|op| op.output);
+    let is_other = |id: &Id| {
+        let (is_own, is_z) = (*id == own || copied_from(&subject, *id) == copied_from(&subject, own), Some(*id) == z);
+        !is_own && !is_z && subject.len(*id) == subject.len(own) && layer(*id).abs_diff(layer(own)) <= 1
+    };
+    let way = |id: Id| {
+        let name = subject.network.tensor(id).name.to_string();
+        let detail = format!(": {name} instead of {}", subject.network.tensor(own).name);
+        Way::variant(name, detail, [site.with_operand(x, id)])
+    };
+    subject.network.with_role(Role::Input { learns: false }).chain(values).filter(is_other).map(way).collect()
+}
+
+/// A gradient reads the error of another layer, or of the activation instead of z.
+pub fn error_off_by_one(site: &Site<'_>) -> Vec<Way> {
+    let subject = site.subject;
+    let is_parameter = subject.network.tensor(site.of).role == Role::Parameter;
+    let Some(own) = site.operands.get(Slot::Upstream).filter(|_| is_parameter) else { return Vec::new() };
+    let layer = |id: Id| subject.network.tensor(id).layer.unwrap_or(usize::MAX - 1);
+    let earlier = subject.backward_ops().take_while(|(number, _)| *number < site.op).map(|(_, op)| op.output);
+    let is_other = |id: &Id| {
+        let is_error = matches!(subject.network.tensor(*id).role, Role::Gradient(of) if subject.network.tensor(of).role == Role::Value);
+        is_error && *id != own && subject.len(*id) == subject.len(own) && layer(*id).abs_diff(layer(own)) <= 1
+    };
+    let way = |id: Id| {
+        let name = subject.network.tensor(id).name.to_string();
+        let detail = format!(": {name} instead of {}", subject.network.tensor(own).name);
+        Way::variant(name, detail, [site.with_operand(Slot::Upstream, id)])
+    };
+    earlier.filter(is_other).map(way).collect()
+}
+
+/// The bias is added to each product of the sum, so that it counts as often as there are products.
+pub fn bias_in_every_product(site: &Site<'_>) -> Vec<Way> {
+    let Some(products) = super::bias::products_beside(site).filter(|products| *products > 1.0) else { return Vec::new() };
+    let back = site.with_rule(scaled(site.rule, products));
+    let mut ways = vec![Way::variant("backward-only", " in its gradient", [back.clone()])];
+    if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, products)) {
+        ways.insert(0, Way::variant("both-ways", "", [forward, back]));
+    }
+    ways
+}

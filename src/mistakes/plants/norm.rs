@@ -1,0 +1,115 @@
+//! Mistakes in the backward pass of a normalisation, which has two paths beside the direct one, and of a dropout.
+
+use std::sync::Arc;
+
+use super::super::plan::{Change, Edit};
+use super::super::planting::{Planted, Wanted, Way};
+use super::super::site::{Site, Subject, downcast};
+use super::super::wrong_rule::{scaled, with_terms};
+use super::places::{upstream, upstream_times};
+use crate::network::{Id, Part};
+use crate::op::dropout::MaskedScale;
+use crate::op::norm::VarianceForward;
+use crate::op::rule::{Rule, Term, entry};
+use crate::op::slot::Slot::{Input, Upstream};
+
+/// The tensors of a norm: x, the mean μ, the differences c = x − μ, and the variance v.
+#[derive(Clone, Copy, Debug)]
+struct Norm {
+    x: Id,
+    mean: Id,
+    centred: Id,
+    variance: Id,
+    /// The number of the op of v.
+    op: usize,
+    /// The number of entries of a group.
+    n: usize,
+}
+
+fn norms(subject: &Subject<'_>) -> Vec<Norm> {
+    let norm = |(op, part): (usize, &Part)| {
+        let n = downcast::<VarianceForward>(&part.rule)?.n();
+        let centred = part.operands[Input(0)];
+        let (_, differences) = subject.producer(centred)?;
+        let [x, mean] = differences.parts.iter().map(|part| part.operands[Input(0)]).collect::<Vec<_>>()[..] else { return None };
+        Some(Norm { x, mean, centred, variance: subject.network.ops()[op].output, op, n })
+    };
+    let ops = subject.network.ops().iter().enumerate();
+    ops.filter_map(|(number, op)| Some((number, op.parts.first()?))).filter_map(norm).collect()
+}
+
+/// The edit that leaves out the path through y in the gradient of x.
+fn without(subject: &Subject<'_>, x: Id, y: Id) -> Option<Edit> {
+    let (op, right) = subject.producer(subject.network.gradient_of(x)?)?;
+    let part = subject.sites_of(op).into_iter().find(|site| site.y == y)?.part;
+    Some(Edit::sample(op, Change::Keep((0..right.parts.len()).filter(|n| *n != part).collect())))
+}
+
+/// A way for all norms, and one for each if there are several.
+fn for_norms(subject: &Subject<'_>, edits: impl Fn(&Norm) -> Option<Vec<Edit>>, variant: Option<&str>, detail: &str) -> Vec<Planted> {
+    let made: Vec<(String, Vec<Edit>)> =
+        norms(subject).iter().filter_map(|norm| Some((subject.place_of(norm.variance), edits(norm)?))).collect();
+    let way = |edits: Vec<Edit>| Way { variant: variant.map(str::to_owned), detail: detail.to_owned(), edits };
+    let mut planted: Vec<Planted> = made.iter().map(|(at, edits)| way(edits.clone()).at(vec![at.clone()])).collect();
+    if made.len() > 1 {
+        let (at, edits): (Vec<String>, Vec<Vec<Edit>>) = made.into_iter().unzip();
+        planted.push(way(edits.concat()).at(at));
+    }
+    planted
+}
+
+/// The path through the mean is missing.
+pub fn mean_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    for_norms(subject, |norm| Some(vec![without(subject, norm.x, norm.mean)?]), None, "")
+}
+
+/// The path through the variance is missing, alone or with that through the mean.
+pub fn variance_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let variance = |norm: &Norm| without(subject, norm.centred, norm.variance);
+    let mut planted = for_norms(subject, |norm| Some(vec![variance(norm)?]), None, "");
+    let both = |norm: &Norm| Some(vec![variance(norm)?, without(subject, norm.x, norm.mean)?]);
+    planted.extend(for_norms(subject, both, Some("and-mean"), ", and so is the path through the mean"));
+    planted
+}
+
+/// The variance is divided by n − 1, in both passes or in the backward pass alone.
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+pub fn unbiased(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let edits = |norm: &Norm, is_forward_too: bool| {
+        let factor = norm.n as f64 / (norm.n as f64 - 1.0);
+        let (op, _) = subject.producer(subject.network.gradient_of(norm.centred)?)?;
+        let site = subject.sites_of(op).into_iter().find(|site| site.y == norm.variance)?;
+        let back = site.with_rule(scaled(site.rule, factor));
+        let forward = Edit::sample(norm.op, Change::Each(Arc::new(move |rule| scaled(rule, factor))));
+        (norm.n > 1).then(|| if is_forward_too { vec![forward, back] } else { vec![back] })
+    };
+    let mut planted = for_norms(subject, |norm| edits(norm, true), Some("both-ways"), "");
+    planted.extend(for_norms(subject, |norm| edits(norm, false), Some("backward-only"), " in the backward pass"));
+    planted
+}
+
+/// The backward rule of a dropout, if the site is one.
+fn dropout<'a>(site: &Site<'a>) -> Option<&'a MaskedScale> {
+    site.rule_as::<MaskedScale>().filter(|rule| rule.operand == Upstream)
+}
+
+/// The error passes through what was dropped, with 1 / (1 − p) or without.
+pub fn mask_missing(site: &Site<'_>) -> Vec<Way> {
+    let Some(scale) = dropout(site).map(MaskedScale::scale) else { return Vec::new() };
+    let with_scale: Arc<dyn Rule> = with_terms(site.rule, move |_, x, at| vec![upstream_times(x, at, scale)]);
+    let copied = with_terms(site.rule, |_, x, at| vec![upstream(x, at)]);
+    vec![Way::only(site.with_rule(with_scale)), Way::variant("and-scale", ", and so is the factor 1 / (1 − p)", [site.with_rule(copied)])]
+}
+
+/// The factor 1 / (1 − p) is missing.
+pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
+    if dropout(site).is_none_or(|rule| rule.scale().to_bits() == 1.0_f64.to_bits()) {
+        return Vec::new();
+    }
+    let masked =
+        with_terms(site.rule, |_, x, at| vec![Term::product([entry(x, Upstream, at), entry(x, Input(1), at)].into_iter().collect())]);
+    vec![Way::only(site.with_rule(masked))]
+}

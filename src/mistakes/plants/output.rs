@@ -1,0 +1,147 @@
+//! Mistakes at the output: the loss and the activation before it.
+
+use std::sync::Arc;
+
+use super::super::plan::Edit;
+use super::super::planting::{Planted, Wanted, Way};
+use super::super::site::Site;
+use super::super::wrong_rule::{all_terms, applied_twice, with_terms};
+use super::activation::{Curve, applies};
+use crate::network::Role;
+use crate::op::functions::SIGMOID;
+use crate::op::math;
+use crate::op::rule::{Operands, Origin, Rule, Term, constant};
+use crate::op::slot::Slot;
+use crate::op::softmax::{SOFTMAX, SoftmaxBackward};
+
+/// Whether the gradient that a site computes is that of a loss of logits, from which it makes probabilities by this function.
+fn reads_logits(site: &Site<'_>, function: &'static crate::expr::Primitive) -> bool {
+    if !site.is_of_loss() {
+        return false;
+    }
+    let run = site.subject.trace.run(0);
+    let tensors = site.operands.map(|id| run.values(id));
+    let memo = site.rule.memo(&tensors);
+    let term = site.rule.term(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0, 0);
+    term.args.iter().any(|arg| matches!(arg.origin, Origin::Derived { expr, .. } if applies(expr, &[function])))
+}
+
+/// The right entries of the rule's result.
+fn right(rule: &dyn Rule, x: &Operands<'_>) -> Vec<f64> {
+    let mut right = vec![0.0; x.tensors[Slot::Input(0)].len()];
+    rule.overwrite(x, &mut right);
+    right
+}
+
+/// The gradient of a loss of logits goes through the derivative of the probabilities again: `through` computes an entry from the probabilities, the right
+/// gradient, and the place.
+fn through_again(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, through: fn(&[f64], &[f64], usize) -> f64) -> Arc<dyn Rule> {
+    with_terms(site.rule, move |rule, x, at| {
+        let value = through(&probabilities(x.tensors[Slot::Input(0)]), &right(rule, x), at);
+        vec![Term::product([constant(value)].into_iter().collect())]
+    })
+}
+
+fn softmax(z: &[f64]) -> Vec<f64> {
+    let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let exp: Vec<f64> = z.iter().map(|z| libm::exp(z - largest)).collect();
+    let sum: f64 = exp.iter().sum();
+    exp.into_iter().map(|exp| exp / sum).collect()
+}
+
+/// Softmax and its cross-entropy, whose error a − t goes through the derivative of the softmax again.
+pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
+    if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
+        return vec![
+            Way::only(site.with_rule(applied_twice(site.rule, site.rule))),
+            Way::variant(
+                "diagonal-only",
+                ", of which only the diagonal is taken",
+                [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))],
+            ),
+        ];
+    }
+    if !reads_logits(site, SOFTMAX) {
+        return Vec::new();
+    }
+    let full = through_again(site, softmax, |p, dz, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>()));
+    let own = through_again(site, softmax, |p, dz, i| p[i] * (1.0 - p[i]) * dz[i]);
+    vec![Way::only(site.with_rule(full)), Way::variant("diagonal-only", ", of which only the diagonal is taken", [site.with_rule(own)])]
+}
+
+/// Whether the loss and the activation have a closed formula for ∂C/∂z, as softmax and cross-entropy have.
+fn has_closed_formula(site: &Site<'_>) -> bool {
+    site.operands.get(Slot::Target).is_some()
+}
+
+/// The terms of softmax's derivative with i = j.
+fn diagonal(rule: &Arc<dyn Rule>) -> Arc<dyn Rule> {
+    with_terms(rule, |rule, x, at| {
+        let is_own = |term: &Term| {
+            term.args.iter().any(|arg| matches!(arg.origin, Origin::Derived { at, second: Some(second), .. } if at == second))
+        };
+        all_terms(rule, x, at).into_iter().filter(is_own).collect()
+    })
+}
+
+/// Of the softmax's derivative only the diagonal aᵢ (1 − aᵢ).
+pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Way> {
+    if site.rule_as::<SoftmaxBackward>().is_some() { vec![Way::only(site.with_rule(diagonal(site.rule)))] } else { Vec::new() }
+}
+
+/// Sigmoid and its cross-entropy, whose error a − t is multiplied by a (1 − a) again.
+pub fn sigmoid_again(site: &Site<'_>) -> Vec<Way> {
+    let is_sigmoid = Curve::at(site).is_some_and(|curve| curve.function == SIGMOID);
+    if is_sigmoid && site.is_output() && has_closed_formula(site) {
+        return vec![Way::only(site.with_rule(applied_twice(site.rule, site.rule)))];
+    }
+    if !reads_logits(site, SIGMOID) {
+        return Vec::new();
+    }
+    let sigmoid = |z: &[f64]| z.iter().map(|z| math::sigmoid(*z)).collect();
+    vec![Way::only(site.with_rule(through_again(site, sigmoid, |p, dz, i| p[i] * (1.0 - p[i]) * dz[i])))]
+}
+
+/// The target of another sample, or of another class.
+pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let (trace, network) = (wanted.subject.trace, wanted.subject.network);
+    let Some(target) = network.with_role(Role::Target).next() else { return Vec::new() };
+    let samples = trace.samples();
+    let numbers = |sample: usize| trace.run(sample).values(target);
+    let number = |sample: usize| trace.sample_runs()[sample].sample.map_or(sample, |sample| sample) + 1;
+    let given = |sample: usize, numbers: &[f64]| Edit::Given(sample, target, numbers.into());
+    let mut planted = Vec::new();
+    for sample in 0..samples {
+        for other in (0..samples).filter(|other| *other != sample && numbers(*other) != numbers(sample)).take(MAX_TARGETS) {
+            let name = format!("sample {} with the target of sample {}", number(sample), number(other));
+            planted.push(Way::variant(name.clone(), format!(": {name}"), [given(sample, numbers(other))]).at(Vec::new()));
+        }
+        let class = one_hot(numbers(sample));
+        for other in (0..numbers(sample).len()).filter(|other| class.is_some_and(|class| class != *other)).take(MAX_TARGETS) {
+            let mut wrong = vec![0.0; numbers(sample).len()];
+            wrong[other] = 1.0;
+            let of_sample = if samples > 1 { format!("sample {} with ", number(sample)) } else { String::new() };
+            let name = format!("{of_sample}class {other}");
+            let detail = format!(": {name} instead of {}", class.unwrap_or(0));
+            planted.push(Way::variant(name, detail, [given(sample, &wrong)]).at(Vec::new()));
+        }
+    }
+    let shifted = |by: usize| {
+        let edits: Vec<Edit> = (0..samples).map(|sample| given(sample, numbers((sample + by) % samples))).collect();
+        Way::variant(format!("shifted by {by}"), ": each sample has the target of another one", edits).at(Vec::new())
+    };
+    if samples > 2 {
+        planted.extend([shifted(1), shifted(samples - 1)]);
+    }
+    planted
+}
+
+/// The largest number of other targets that are tried for a sample.
+const MAX_TARGETS: usize = 32;
+
+/// The class of a target that is 1 for one class and 0 for the others.
+fn one_hot(target: &[f64]) -> Option<usize> {
+    let ones: Vec<usize> = (0..target.len()).filter(|at| target[*at].to_bits() == 1.0_f64.to_bits()).collect();
+    let [class] = ones[..] else { return None };
+    (target.len() > 1 && target.iter().filter(|t| **t == 0.0).count() + 1 == target.len()).then_some(class)
+}

@@ -1,0 +1,52 @@
+//! Tensors whose entries are in another order.
+
+use std::sync::Arc;
+
+use super::super::wrong_rule::NOWHERE;
+use crate::op::rule::{Factors, Operands, Origin, Rule, Term, constant, entry};
+use crate::op::slot::Slot;
+use crate::tensor::{len, ravel, unravel};
+
+/// For each entry of a tensor of this shape, the place of the entry whose index `source` returns; nowhere if there is no such entry.
+pub(super) fn places(shape: &[usize], source: impl Fn(&mut [usize]) -> bool) -> Arc<[usize]> {
+    let place = |at: usize| {
+        let mut index = unravel(at, shape);
+        let is_somewhere = source(&mut index);
+        ravel(&index, shape).filter(|_| is_somewhere).unwrap_or(NOWHERE)
+    };
+    (0..len(shape)).map(place).collect()
+}
+
+/// The places of a tensor whose last two axes are turned, flipped or exchanged: `source` makes the row and the column from a row, a column and the two sizes.
+pub(super) fn last_two(shape: &[usize], source: impl Fn([usize; 2], [usize; 2]) -> [usize; 2]) -> Arc<[usize]> {
+    let Some(first) = shape.len().checked_sub(2) else { return (0..len(shape)).collect() };
+    let sizes = [shape[first], shape[first + 1]];
+    places(shape, |index| {
+        [index[first], index[first + 1]] = source([index[first], index[first + 1]], sizes);
+        true
+    })
+}
+
+/// The product ∂C/∂y\[at\] · factor.
+pub(super) fn upstream_times(x: &Operands<'_>, at: usize, factor: f64) -> Term {
+    let args: Factors = [entry(x, Slot::Upstream, at), constant(factor)].into_iter().collect();
+    Term::product(args)
+}
+
+/// ∂C/∂y\[at\] itself.
+pub(super) fn upstream(x: &Operands<'_>, at: usize) -> Term {
+    Term::product([entry(x, Slot::Upstream, at)].into_iter().collect())
+}
+
+/// The place of the upstream gradient's entry in a term.
+pub(super) fn upstream_place(term: &Term) -> Option<usize> {
+    term.args.iter().find_map(|arg| match arg.origin {
+        Origin::Entry { slot: Slot::Upstream, at } => Some(at),
+        _ => None,
+    })
+}
+
+/// The number of terms of an entry.
+pub(super) fn count(rule: &dyn Rule, x: &Operands<'_>, at: usize) -> u64 {
+    rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at)
+}

@@ -1,0 +1,155 @@
+//! Mistakes in the backward pass of a pool.
+
+use std::sync::Arc;
+
+use super::super::planting::Way;
+use super::super::site::Site;
+use super::super::wrong_rule::{all_terms, scaled, with_terms};
+use super::places::{upstream_place, upstream_times};
+use crate::op::avg_pool2d::pool_function;
+use crate::op::constant_weights::{ConstantWeights, ConstantWeightsRule, Weights};
+use crate::op::contraction::Contraction;
+use crate::op::conv2d::Conv2d;
+use crate::op::edges::{Edges, View};
+use crate::op::max_pool2d::MaxPoolBackward;
+use crate::op::rule::{Equation, Function, Operands, Rule, Term};
+use crate::op::slot::Slot::Input;
+
+/// The windows of a pool, rebuilt.
+fn rebuilt(windows: &Conv2d) -> Conv2d {
+    Conv2d::new(windows.inputs, windows.outputs, windows.groups, windows.rows.clone(), windows.columns.clone())
+}
+
+/// The share of a window's error that each of its places gets: from the value at the place, the maximum of the window, the number of places that have it, the
+/// number of places, and whether the place is the last with the maximum.
+type Share = fn(&Place) -> f64;
+
+/// A place of a window.
+struct Place {
+    is_largest: bool,
+    is_last_largest: bool,
+    /// The number of places of the window that have its maximum.
+    ties: f64,
+    /// The number of places of the window.
+    size: f64,
+}
+
+/// The rule that gives each place of a window a share of its error.
+fn shared(rule: &Arc<dyn Rule>, windows: &Conv2d, share: Share) -> Arc<dyn Rule> {
+    let windows = rebuilt(windows);
+    with_terms(rule, move |_, x, input| {
+        let terms = windows.prefix_terms(View::Input, input + 1) - windows.prefix_terms(View::Input, input);
+        let mut outputs: Vec<usize> = (0..terms).map(|term| windows.edge(View::Input, input, term).output).collect();
+        outputs.sort_unstable();
+        let terms = outputs.into_iter().map(|output| (output, share(&place(&windows, x, input, output))));
+        terms.filter(|(_, share)| *share != 0.0).map(|(output, share)| upstream_times(x, output, share)).collect()
+    })
+}
+
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ places
+fn place(windows: &Conv2d, x: &Operands<'_>, input: usize, output: usize) -> Place {
+    let image = x.tensors[Input(0)];
+    let nest = windows.nest(View::Output, output);
+    let places: Vec<usize> = nest.edges(0..nest.counts.iter().product()).map(|edge| edge.input).collect();
+    let largest = places.iter().map(|at| image[*at]).fold(f64::NEG_INFINITY, f64::max);
+    #[allow(clippy::float_cmp)] // a tie
+    let is_largest = |at: &&usize| image[**at] == largest;
+    Place {
+        is_largest: is_largest(&&input),
+        is_last_largest: places.iter().rfind(is_largest) == Some(&input),
+        ties: places.iter().filter(is_largest).count() as f64,
+        size: places.len() as f64,
+    }
+}
+
+fn of_max_pool(site: &Site<'_>, share: Share) -> Vec<Way> {
+    let rule = site.rule_as::<MaxPoolBackward>();
+    rule.map(|rule| Way::only(site.with_rule(shared(site.rule, rule.windows(), share)))).into_iter().collect()
+}
+
+pub fn to_all_ties(site: &Site<'_>) -> Vec<Way> {
+    of_max_pool(site, |place| f64::from(u8::from(place.is_largest)))
+}
+
+pub fn split_over_ties(site: &Site<'_>) -> Vec<Way> {
+    of_max_pool(site, |place| if place.is_largest { 1.0 / place.ties } else { 0.0 })
+}
+
+pub fn to_last_tie(site: &Site<'_>) -> Vec<Way> {
+    of_max_pool(site, |place| f64::from(u8::from(place.is_last_largest)))
+}
+
+pub fn mean_of_window(site: &Site<'_>) -> Vec<Way> {
+    of_max_pool(site, |place| 1.0 / place.size)
+}
+
+pub fn to_whole_window(site: &Site<'_>) -> Vec<Way> {
+    of_max_pool(site, |_| 1.0)
+}
+
+/// Whether neighbouring windows have places in common.
+fn overlaps(windows: &Conv2d) -> bool {
+    let Conv2d { rows, columns, .. } = windows;
+    [rows, columns].iter().any(|axis| axis.output > 1 && (axis.kernel - 1) * axis.dilation >= axis.stride)
+}
+
+/// Of several windows that cover an entry only the last one's error is left.
+pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
+    let is_max = site.rule_as::<MaxPoolBackward>().map(MaxPoolBackward::windows);
+    let is_mean = || site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input).map(ConstantWeightsRule::edges);
+    let Some(windows) = is_max.or_else(is_mean).filter(|windows| overlaps(windows)) else { return Vec::new() };
+    let last = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> {
+        all_terms(rule, x, at).into_iter().max_by_key(upstream_place).into_iter().collect()
+    };
+    let mut ways = vec![Way::only(site.with_rule(with_terms(site.rule, last)))];
+    if is_max.is_some() {
+        // a window writes 0 to its places that are not the maximum
+        let windows = rebuilt(windows);
+        let whole = with_terms(site.rule, move |rule, x, at| {
+            let terms = windows.prefix_terms(View::Input, at + 1) - windows.prefix_terms(View::Input, at);
+            let covering = (0..terms).map(|term| windows.edge(View::Input, at, term).output).max();
+            all_terms(rule, x, at).into_iter().filter(|term| upstream_place(term) == covering).collect()
+        });
+        ways.push(Way::variant("whole-window", ", with 0 where the last window has not its maximum", [site.with_rule(whole)]));
+    }
+    ways
+}
+
+/// The error of a mean is not divided.
+pub fn divisor_missing(site: &Site<'_>) -> Vec<Way> {
+    let undivided = if let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) {
+        let sum = ConstantWeights::new(rebuilt(rule.edges()), Weights::Unweighted, Equation::default(), Equation::default());
+        Some((sum.forward(), sum.backward(0)))
+    } else {
+        let rule =
+            site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && site.rule.window().is_some());
+        rule.and_then(|rule| match rule.weights() {
+            Weights::Uniform(k) => Some((scaled(site.rule, 1.0), Some(scaled(site.rule, 1.0 / k)))),
+            _ => None,
+        })
+    };
+    let Some((forward, Some(back))) = undivided else { return Vec::new() };
+    let is_pool = site.rule_as::<ConstantWeightsRule<Conv2d>>().is_some();
+    let mut ways = vec![Way::only(site.with_rule(back.clone()))];
+    if is_pool && let Some(edit) = site.with_forward_rule(|_| Arc::clone(&forward)) {
+        ways.push(Way::variant("both-ways", ", nor is the sum in the forward pass", [edit, site.with_rule(back)]));
+    }
+    ways
+}
+
+/// Padding counts in the divisor where it should not, or does not where it should.
+pub fn count_include_pad(site: &Site<'_>) -> Vec<Way> {
+    let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) else { return Vec::new() };
+    let windows = rule.edges();
+    if windows.rows.padding + windows.columns.padding == 0 {
+        return Vec::new();
+    }
+    let function = pool_function(rebuilt(windows), matches!(rule.weights(), Weights::ByOutput(_)));
+    let Some(back) = function.backward(0) else { return Vec::new() };
+    let mut ways = Vec::new();
+    if let Some(forward) = site.with_forward_rule(|_| function.forward()) {
+        ways.push(Way::variant("both-ways", "", [forward, site.with_rule(Arc::clone(&back))]));
+    }
+    ways.push(Way::variant("backward-only", " in the backward pass", [site.with_rule(back)]));
+    ways
+}

@@ -1,0 +1,175 @@
+//! Mistakes that multiply gradients by a number, or add a multiple of the weights.
+
+use std::sync::Arc;
+
+use super::super::plan::{Change, Edit, Ops};
+use super::super::planting::{Planted, Wanted, Way};
+use super::super::site::Subject;
+use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
+use crate::network::{Id, Part, Role};
+use crate::op::rule::{Term, constant};
+use crate::op::slot::Reads;
+use crate::step::Pass;
+
+/// The places at which a factor may be, each with its edits: the whole pass, all parameters, the wanted tensor alone, one tensor and all that follows from it.
+fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<(Vec<String>, Vec<Edit>)> {
+    let subject = &wanted.subject;
+    let each = move || Change::Each(Arc::new(move |rule| scaled(rule, factor)));
+    let mut places = Vec::new();
+    if let Some((first, _)) = subject.backward_ops().next() {
+        places.push((Vec::new(), vec![Edit::sample(first, each())]));
+    }
+    let parameters: Vec<Edit> = parameter_ops(subject).into_iter().map(|(ops, op, _)| Edit::Op(ops, op, each())).collect();
+    if parameters.len() > 1 {
+        places.push((Vec::new(), parameters));
+    }
+    places.extend(
+        own_op(wanted).map(|(ops, op)| (vec![subject.network.tensor(wanted.of).name.to_string()], vec![Edit::Op(ops, op, each())])),
+    );
+    // the last ops first: nearest to the wanted tensor
+    let mut ops: Vec<(usize, Id)> = subject.backward_ops().map(|(number, op)| (number, op.output)).collect();
+    ops.reverse();
+    for (number, id) in ops {
+        if let Role::Gradient(of) = subject.network.tensor(id).role
+            && of != wanted.of
+        {
+            places.push((vec![subject.place_of(of)], vec![Edit::sample(number, each())]));
+        }
+    }
+    places
+}
+
+/// The op that computes the wanted tensor.
+fn own_op(wanted: &Wanted<'_>) -> Option<(Ops, usize)> {
+    let network = wanted.subject.trace.network_of(wanted.run);
+    let ops = if wanted.subject.trace.sample_runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    network.producer(wanted.id).map(|op| (ops, op))
+}
+
+/// The ops that compute the gradients of the parameters, in the batch if there is one, with the parameter of each.
+fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
+    let (trace, network) = (subject.trace, subject.network);
+    let is_parameter = |of: Id| network.tensor(of).role.is_learnable();
+    let of_batch = trace.sample_runs().get(trace.samples()).filter(|_| trace.samples() > 1).map(|batch| &batch.network);
+    if let Some(batch) = of_batch {
+        let reduced = batch.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Reduce);
+        let parameter = |gradient: Id| if let Role::Gradient(of) = network.tensor(gradient).role { Some(of) } else { None };
+        return reduced
+            .filter_map(|(number, op)| match batch.tensor(op.output).role {
+                Role::Reduced(of) => parameter(of).map(|of| (Ops::Batch, number, of)),
+                _ => None,
+            })
+            .collect();
+    }
+    let own = subject.backward_ops().filter_map(|(number, op)| match network.tensor(op.output).role {
+        Role::Gradient(of) if is_parameter(of) => Some((Ops::Sample, number, of)),
+        _ => None,
+    });
+    own.collect()
+}
+
+/// A known factor at all places.
+fn by(wanted: &Wanted<'_>, factor: f64, variant: Option<&str>, detail: &str) -> Vec<Planted> {
+    let way = |edits| Way { variant: variant.map(str::to_owned), detail: detail.to_owned(), edits };
+    everywhere(wanted, factor).into_iter().map(|(at, edits)| way(edits).at(at)).collect()
+}
+
+pub fn sign_flipped(wanted: &Wanted<'_>) -> Vec<Planted> {
+    by(wanted, -1.0, None, "")
+}
+
+pub fn factor_two_extra(wanted: &Wanted<'_>) -> Vec<Planted> {
+    by(wanted, 2.0, None, "")
+}
+
+pub fn factor_two_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
+    by(wanted, 0.5, None, "")
+}
+
+/// The learning rate as a factor, of the gradient or of the step against it.
+pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let Some(rate) = wanted.subject.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
+    let mut planted = by(wanted, rate, None, "");
+    planted.extend(by(wanted, -rate, Some("negative"), ", with a minus: they are the steps of the update"));
+    planted
+}
+
+/// The number by which all of the user's numbers differ from the right ones in the same way: `of` computes it from an entry's number, right number and weight of
+/// the comparison. `None` if fewer than two entries confirm it.
+fn common(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    let numbers: Vec<(f64, f64)> = numbers.collect();
+    let largest = numbers.iter().map(|(_, by)| by.abs()).fold(0.0, f64::max);
+    let (value, by) = *numbers.iter().find(|(_, by)| by.abs() == largest)?;
+    let confirming = numbers.iter().filter(|(_, by)| by.abs() > 1e-3 * largest).count();
+    (largest > 0.0 && confirming > 1).then(|| value / by)
+}
+
+/// A factor that is the same for all entries.
+pub fn constant_factor(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let factor = common(wanted.mine.iter().copied().zip(wanted.right.iter().copied()));
+    let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor != 1.0) else { return Vec::new() };
+    if wanted.mine.iter().zip(wanted.right).any(|(mine, right)| (mine - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300)) {
+        return Vec::new();
+    }
+    let name = number(factor);
+    by(wanted, factor, Some(&name), &format!(" {name}"))
+}
+
+/// The text of a fitted number: six digits.
+fn number(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    format!("{rounded}")
+}
+
+/// A multiple of the weights is added to their gradient, as weight decay does.
+pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    if !subject.network.tensor(wanted.of).role.is_learnable() {
+        return Vec::new();
+    }
+    let weights = subject.values(wanted.of);
+    let decay = common(wanted.mine.iter().zip(wanted.right).map(|(mine, right)| mine - right).zip(weights.iter().copied()));
+    let Some(decay) = decay.filter(|decay| decay.is_finite() && *decay != 0.0) else { return Vec::new() };
+    let add = |(ops, op, of): (Ops, usize, Id)| {
+        let added: Vec<f64> = subject.values(of).iter().map(|weight| decay * weight).collect();
+        let rule = with_terms(&(Arc::new(crate::op::seed::Seed) as Arc<dyn crate::op::rule::Rule>), move |_, _, at| {
+            vec![Term::product([constant(added[at])].into_iter().collect())]
+        });
+        Edit::Op(ops, op, Change::Add(Part { rule, operands: Reads::inputs([]) }))
+    };
+    let all = parameter_ops(subject);
+    let is_matrix = |(.., of): &(Ops, usize, Id)| subject.shape(*of).len() > 1;
+    let name = number(decay);
+    let way =
+        |kind: &str, edits: Vec<Edit>| Way::variant(format!("{name} {kind}"), format!(": {name} times each {kind}"), edits).at(Vec::new());
+    let own: Vec<Edit> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
+    vec![
+        way("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
+        way("parameter", all.iter().copied().map(add).collect()),
+        Way::variant(name.clone(), format!(": {name} times it"), own).at(vec![subject.network.tensor(wanted.of).name.to_string()]),
+    ]
+}
+
+/// The backward pass reads the weights after the update.
+pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let Some(rate) = subject.learning_rate.filter(|rate| *rate != 0.0) else { return Vec::new() };
+    let (trace, network) = (subject.trace, subject.network);
+    let updated = |(ops, op, of): (Ops, usize, Id)| {
+        let run = if ops == Ops::Batch { trace.samples() } else { 0 };
+        let gradient = trace.run(run).values(trace.network_of(run).ops()[op].output);
+        let new: Arc<[f64]> = subject.values(of).iter().zip(gradient).map(|(weight, gradient)| weight - rate * gradient).collect();
+        (of, new)
+    };
+    let new: Vec<(Id, Arc<[f64]>)> = parameter_ops(subject).into_iter().map(updated).collect();
+    let mut edits = Vec::new();
+    for site in subject.sites() {
+        // a gradient of the weight itself does not read it
+        let reads = site.operands.each().find_map(|(slot, id)| Some((slot, new.iter().find(|(of, _)| *of == id && id != site.of)?)));
+        if let Some((slot, (_, new))) = reads {
+            edits.push(site.with_rule(reading(site.rule, slot, Instead::Numbers(Arc::clone(new)))));
+        }
+    }
+    debug_assert!(network.ops().len() >= edits.len());
+    vec![Way { variant: None, detail: String::new(), edits }.at(Vec::new())]
+}

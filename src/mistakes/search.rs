@@ -1,0 +1,333 @@
+//! The search for the mistakes that explain the gradients of a user.
+//!
+//! A candidate is a mistake at a place, or at several. Its pass is computed with the changed ops ([`Plan`]) and compared with the user's tensors in the order of
+//! computation. It explains the first wrong tensor, or it is given up; and it must not change a tensor that the user has right. If it leaves later tensors
+//! unexplained, a second mistake is looked for in a pass that has the first.
+
+use std::collections::HashSet;
+
+use super::cause::{Cause, alternatives};
+use super::fit::{Candidate, Fit, Mine};
+use super::mistake::{Mistake, Says};
+use super::plan::{Plan, WrongPass};
+use super::planting::{Made, Planted, Wanted, Way};
+use super::site::{Site, Subject};
+use super::table::MISTAKES;
+use crate::diff::{Gradient, Report, Status, TermSums, Tolerance, UserTensor};
+use crate::trace::Trace;
+
+/// The largest number of sites of which all pairs are tried.
+const MAX_PAIRED_SITES: usize = 8;
+/// The largest number of first mistakes to which a second one is sought.
+const MAX_FIRST: usize = 8;
+
+/// The interrupt of a search: it is called with the number of candidates that are done and of all, and returns whether to go on.
+pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
+
+/// The search is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
+/// Returns the mistakes that explain the differences between the user's tensors and the right ones, the best first. `mine` must be in the order of computation,
+/// as in `report`. Numbers of a mistake are the user's if they are equal within the tolerance. Without a learning rate, no mistake with the learning rate is
+/// tried.
+///
+/// # Errors
+/// If `go_on` returns `false`.
+pub fn causes(
+    trace: &Trace,
+    mine: &[UserTensor],
+    report: &Report,
+    tolerance: Tolerance,
+    learning_rate: Option<f64>,
+    go_on: GoOn<'_>,
+) -> Result<Vec<Cause>, Interrupted> {
+    let compared = mine.iter().zip(&report.tensors).enumerate().filter_map(|(index, (tensor, comparison))| {
+        let differs = match comparison.status {
+            Status::Equal => false,
+            Status::Different | Status::NotFinite => true,
+            Status::Shape => return None,
+        };
+        let (run, id) = tensor.gradient.find(trace)?;
+        let numbers = tensor.values.as_ref().ok()?.as_slice();
+        Some(Mine { index, run, id, gradient: tensor.gradient, numbers, differs, terms: TermSums::of(trace, tensor.gradient) })
+    });
+    let mine: Vec<Mine<'_>> = compared.collect();
+    let Some(first) = mine.iter().position(|mine| mine.differs) else { return Ok(Vec::new()) };
+    let subject = Subject { trace, network: trace.network(), learning_rate };
+    let search = Search { subject, mine: &mine, tolerance, reaching: reaching(&subject, &mine) };
+    let fits = search.fits(first, go_on)?;
+    Ok(alternatives(&subject, &mine, fits))
+}
+
+/// A backward pass with one mistake in it.
+#[derive(Debug)]
+pub struct Planting {
+    /// The name of the mistake.
+    pub id: &'static str,
+    /// The name of the rule, if the mistake has several.
+    pub variant: Option<String>,
+    /// The places at which it is made.
+    pub at: Vec<String>,
+    /// The gradients of the pass, one for each of the wanted ones.
+    pub gradients: Vec<Vec<f64>>,
+}
+
+/// For tests: returns the passes with one mistake that change one of these gradients: each mistake at each place, and at several.
+#[must_use]
+pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>) -> Vec<Planting> {
+    let mine: Vec<UserTensor> = wanted
+        .iter()
+        .map(|gradient| UserTensor { gradient: *gradient, given: String::new(), values: Ok(gradient.right(trace).into_owned()) })
+        .collect();
+    let found = mine.iter().enumerate().filter_map(|(index, tensor)| {
+        let (run, id) = tensor.gradient.find(trace)?;
+        let numbers = tensor.values.as_ref().ok()?.as_slice();
+        Some(Mine { index, run, id, gradient: tensor.gradient, numbers, differs: false, terms: TermSums::of(trace, tensor.gradient) })
+    });
+    let found: Vec<Mine<'_>> = found.collect();
+    let subject = Subject { trace, network: trace.network(), learning_rate };
+    let search = Search { subject, mine: &found, tolerance: Tolerance::FLOAT64, reaching: reaching(&subject, &found) };
+    let base = Fit::default();
+    let mut all = Vec::new();
+    for first in 0..found.len() {
+        for candidate in search.candidates(&base, first) {
+            let plan = base.plan.with(trace, &candidate.edits);
+            let mut pass = WrongPass::new(trace, &plan);
+            // the first changed tensor, so that each is planted once
+            if found.iter().position(|mine| pass.is_changed(mine.run, mine.id)) != Some(first) {
+                continue;
+            }
+            let gradients = found.iter().map(|mine| pass.values(mine.run, mine.id).to_vec()).collect();
+            all.push(Planting { id: candidate.mistake.id, variant: candidate.variant, at: candidate.at, gradients });
+        }
+    }
+    all
+}
+
+/// For each op of a sample, whether one of the user's tensors depends on it.
+fn reaching(subject: &Subject<'_>, mine: &[Mine<'_>]) -> Vec<bool> {
+    let network = subject.network;
+    let mut reaches = vec![false; network.tensors().len()];
+    for mine in mine {
+        // a gradient of the batch comes from the samples' gradient of the same tensor
+        if let Some(gradient) = network.gradient_of(mine.gradient.of) {
+            reaches[gradient] = true;
+        }
+    }
+    let mut ops = vec![false; network.ops().len()];
+    for (number, op) in network.ops().iter().enumerate().rev() {
+        if reaches[op.output] {
+            ops[number] = true;
+            op.parts.iter().flat_map(|part| part.operands.iter()).for_each(|id| reaches[*id] = true);
+        }
+    }
+    ops
+}
+
+/// The name of a rule, and the ways to make it, each with the number of its site.
+type Variant = (Option<String>, Vec<(usize, Way)>);
+
+struct Search<'a> {
+    subject: Subject<'a>,
+    mine: &'a [Mine<'a>],
+    tolerance: Tolerance,
+    reaching: Vec<bool>,
+}
+
+impl Search<'_> {
+    /// Returns the fits, the best first: those that explain everything, or else those that explain most.
+    fn fits(&self, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
+        let start = Fit { history: vec![self.mine.iter().map(|mine| !mine.differs).collect()], ..Fit::default() };
+        let singles = self.extensions(&start, first, go_on)?;
+        if singles.is_empty() || singles.iter().any(Fit::is_complete) {
+            return Ok(best(singles));
+        }
+        let mut all = Vec::new();
+        for fit in best(singles).into_iter().take(MAX_FIRST) {
+            all.extend(self.extended(&fit, go_on)?);
+            all.push(fit);
+        }
+        Ok(best(all))
+    }
+
+    /// Returns the fits that have one more mistake, or the same mistake at more places.
+    fn extended(&self, fit: &Fit, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
+        let mut all = Vec::new();
+        let mut front = vec![fit.clone()];
+        while let Some(fit) = front.pop() {
+            let Some(next) = fit.matched().iter().position(|matched| !matched) else { continue };
+            for longer in self.extensions(&fit, next, go_on)? {
+                let is_same = |candidate: &Candidate| candidate.mistake.id == fit.candidates[0].mistake.id;
+                if longer.mistakes() == 1 && !longer.is_complete() && longer.candidates.iter().all(is_same) {
+                    front.push(longer.clone());
+                }
+                all.push(longer);
+            }
+            // the front has one fit for each further place, and a place is not added twice
+            front.truncate(MAX_FIRST);
+        }
+        Ok(all)
+    }
+
+    /// Returns the fits with one more candidate, which explains the tensor `first`.
+    fn extensions(&self, base: &Fit, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
+        let candidates = self.candidates(base, first);
+        let mut fits: Vec<Fit> = Vec::new();
+        let total = candidates.len();
+        for (done, candidate) in candidates.into_iter().enumerate() {
+            if !go_on(done, total) {
+                return Err(Interrupted);
+            }
+            let is_same = |fit: &&Fit| {
+                let last = fit.candidates.last().expect("a fit has a candidate");
+                last.mistake.id == candidate.mistake.id && last.variant == candidate.variant && fit.is_complete()
+            };
+            // the same mistake at fewer places explains everything
+            if candidate.sites.len() > 1 && fits.iter().any(|fit| is_same(&fit)) {
+                continue;
+            }
+            let plan = base.plan.with(self.subject.trace, &candidate.edits);
+            if let Some(matched) = self.matched(&plan, first) {
+                fits.push(base.with(candidate, plan, matched));
+            }
+        }
+        Ok(fits)
+    }
+
+    /// Compares the pass of a plan with the user's tensors. `None` if it leaves one unexplained up to `first`, or changes one that is right.
+    fn matched(&self, plan: &Plan, first: usize) -> Option<Vec<bool>> {
+        let mut pass = WrongPass::new(self.subject.trace, plan);
+        if !pass.is_changed(self.mine[first].run, self.mine[first].id) {
+            return None;
+        }
+        let mut matched = Vec::with_capacity(self.mine.len());
+        for (n, mine) in self.mine.iter().enumerate() {
+            let is_equal = if pass.is_changed(mine.run, mine.id) {
+                let numbers = pass.values(mine.run, mine.id);
+                self.tolerance.are_equal(mine.numbers, numbers, |at| mine.terms.entry(at))
+            } else {
+                !mine.differs
+            };
+            if !is_equal && (n <= first || !mine.differs) {
+                return None;
+            }
+            matched.push(is_equal);
+        }
+        Some(matched)
+    }
+
+    /// The candidates that may change the tensor `first`, in the order of the table: each mistake at one place, then at several.
+    fn candidates(&self, base: &Fit, first: usize) -> Vec<Candidate> {
+        let mine = &self.mine[first];
+        let right = WrongPass::new(self.subject.trace, &base.plan).values(mine.run, mine.id).to_vec();
+        let wanted = Wanted { subject: self.subject, run: mine.run, id: mine.id, of: mine.gradient.of, mine: mine.numbers, right: &right };
+        let sites: Vec<Site<'_>> = self.subject.sites().into_iter().filter(|site| self.reaching[site.op]).collect();
+        let mut candidates = Vec::new();
+        for mistake in MISTAKES {
+            let (each, whole) = match mistake.made {
+                Made::Never => (None, None),
+                Made::Each(each) => (Some(each), None),
+                Made::Whole(whole) => (None, Some(whole)),
+                Made::Both(each, whole) => (Some(each), Some(whole)),
+            };
+            candidates.extend(each.into_iter().flat_map(|each| self.at_sites(mistake, each, &sites, base)));
+            let planted = whole.into_iter().flat_map(|whole| whole(&wanted));
+            candidates.extend(planted.map(|Planted { way: Way { variant, detail, edits }, at }| Candidate {
+                mistake,
+                variant,
+                detail,
+                at,
+                edits,
+                sites: Vec::new(),
+            }));
+        }
+        candidates
+    }
+
+    /// The candidates of a mistake that can be made at each site: at one site, at all, at two, and at all but one.
+    fn at_sites(&self, mistake: &'static Mistake, made: fn(&Site<'_>) -> Vec<Way>, sites: &[Site<'_>], base: &Fit) -> Vec<Candidate> {
+        let mut by_variant: Vec<Variant> = Vec::new();
+        for (n, site) in sites.iter().enumerate() {
+            for way in made(site) {
+                let index = by_variant.iter().position(|(variant, _)| *variant == way.variant).unwrap_or_else(|| {
+                    by_variant.push((way.variant.clone(), Vec::new()));
+                    by_variant.len() - 1
+                });
+                by_variant[index].1.push((n, way));
+            }
+        }
+        let used: HashSet<usize> = base
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.mistake.id == mistake.id)
+            .flat_map(|candidate| candidate.sites.clone())
+            .collect();
+        let mut candidates = Vec::new();
+        for (variant, mut ways) in by_variant {
+            ways.retain(|(site, _)| !used.contains(site));
+            for set in subsets(ways.len()) {
+                let chosen: Vec<&(usize, Way)> = set.iter().map(|n| &ways[*n]).collect();
+                let mut at: Vec<String> = Vec::new();
+                // the backward pass goes from the last layer to the first
+                for (site, _) in chosen.iter().rev() {
+                    let name = self.subject.place_of(sites[*site].y);
+                    if !at.contains(&name) {
+                        at.push(name);
+                    }
+                }
+                candidates.push(Candidate {
+                    mistake,
+                    variant: variant.clone(),
+                    detail: chosen[0].1.detail.clone(),
+                    at,
+                    edits: chosen.iter().flat_map(|(_, way)| way.edits.clone()).collect(),
+                    sites: chosen.iter().map(|(site, _)| *site).collect(),
+                });
+            }
+        }
+        candidates
+    }
+}
+
+/// Sets of sites: each one, all, and where there are few, each two and all but one.
+fn subsets(count: usize) -> Vec<Vec<usize>> {
+    let mut sets: Vec<Vec<usize>> = (0..count).map(|n| vec![n]).collect();
+    if count > 1 {
+        sets.push((0..count).collect());
+    }
+    if (3..=MAX_PAIRED_SITES).contains(&count) {
+        sets.extend((0..count).flat_map(|n| (n + 1..count).map(move |m| vec![n, m])));
+    }
+    if (4..=MAX_PAIRED_SITES).contains(&count) {
+        sets.extend((0..count).map(|n| (0..count).filter(|m| *m != n).collect()));
+    }
+    sets
+}
+
+/// Keeps the fits that explain most, and of those the ones with the fewest mistakes. A general mistake, such as a factor, is kept only if no specific one explains
+/// as much; of the same mistake at other places with the same numbers only the first is kept.
+fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
+    let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
+    let is_complete = fits.iter().any(Fit::is_complete);
+    if is_complete {
+        fits.retain(Fit::is_complete);
+        let fewest = fits.iter().map(Fit::mistakes).min().unwrap_or(0);
+        fits.retain(|fit| fit.mistakes() == fewest);
+    }
+    fits.sort_by_key(|fit| (most - fit.explained(), fit.mistakes(), fit.says(), fit.candidates.len()));
+    // what only says which numbers they are is not needed beside a mistake that says why
+    let says_why = |fit: &Fit| fit.says().first() != Some(&Says::Numbers);
+    if is_complete && fits.iter().any(says_why) {
+        fits.retain(says_why);
+    }
+    let mut seen = HashSet::new();
+    fits.retain(|fit| {
+        let name = |candidate: &Candidate| {
+            let at = if candidate.mistake.says == Says::Rule { candidate.at.clone() } else { Vec::new() };
+            (candidate.mistake.id, candidate.variant.clone(), at)
+        };
+        seen.insert((fit.candidates.iter().map(name).collect::<Vec<_>>(), fit.matched().to_vec()))
+    });
+    fits
+}

@@ -1,0 +1,144 @@
+//! The places where a mistake can be made: the parts of the ops of a backward pass.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::plan::{Change, Edit};
+use crate::network::{Id, Network, Op, Part, Role};
+use crate::op::rule::Rule;
+use crate::op::slot::{Reads, Slot};
+use crate::op::stable::StableBackward;
+use crate::step::Pass;
+use crate::tensor::len;
+use crate::trace::Trace;
+
+/// The pass in which mistakes are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subject<'a> {
+    pub trace: &'a Trace,
+    /// The network of the samples.
+    pub network: &'a Network,
+    /// The learning rate of gradient descent, if there is one.
+    pub learning_rate: Option<f64>,
+}
+
+impl<'a> Subject<'a> {
+    /// The backward ops of a sample, with their numbers.
+    pub fn backward_ops(&self) -> impl Iterator<Item = (usize, &'a Op)> + use<'a> {
+        self.network.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Backward)
+    }
+
+    /// The parts of all backward ops.
+    pub fn sites(&self) -> Vec<Site<'a>> {
+        self.backward_ops().flat_map(|(op, _)| self.sites_of(op)).collect()
+    }
+
+    /// The parts of one backward op.
+    pub fn sites_of(&self, number: usize) -> Vec<Site<'a>> {
+        let op = &self.network.ops()[number];
+        let Role::Gradient(of) = self.network.tensor(op.output).role else { return Vec::new() };
+        let site = |(part, Part { rule, operands }): (usize, &'a Part)| {
+            let y = operands.get(Slot::Output)?;
+            Some(Site { subject: *self, op: number, part, of, y, rule: unwrapped(rule), operands })
+        };
+        op.parts.iter().enumerate().filter_map(site).collect()
+    }
+
+    /// The number of entries of a tensor.
+    pub fn len(&self, id: Id) -> usize {
+        len(self.shape(id))
+    }
+
+    pub fn shape(&self, id: Id) -> &'a [usize] {
+        &self.network.tensor(id).shape
+    }
+
+    /// The values of a tensor in the run of the first sample.
+    pub fn values(&self, id: Id) -> &'a [f64] {
+        self.trace.run(0).values(id)
+    }
+
+    /// The name of the place where a tensor is computed: its layer, or the tensor itself in a graph.
+    pub fn place_of(&self, id: Id) -> String {
+        let tensor = self.network.tensor(id);
+        tensor.layer.map_or_else(|| tensor.name.to_string(), |layer| self.network.layers()[layer].name.to_string())
+    }
+
+    /// Returns whether the network consists of layers.
+    pub fn has_layers(&self) -> bool {
+        !self.network.layers().is_empty()
+    }
+
+    /// The op that computes a tensor, with its number.
+    pub fn producer(&self, id: Id) -> Option<(usize, &'a Op)> {
+        let number = self.network.producer(id)?;
+        Some((number, &self.network.ops()[number]))
+    }
+}
+
+/// The rule of the chain rule alone, without the closed formula that takes its place where it is not finite.
+pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
+    downcast::<StableBackward>(rule).map_or(rule, |stable| &stable.chain)
+}
+
+/// The rule as one of a type; `None` for a rule of another type.
+pub(super) fn downcast<T: 'static>(rule: &Arc<dyn Rule>) -> Option<&T> {
+    (rule.as_ref() as &dyn Any).downcast_ref()
+}
+
+/// A part of a backward op: what one use of x, in y = f(x, …), adds to ∂C/∂x.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Site<'a> {
+    pub subject: Subject<'a>,
+    /// The number of the op.
+    pub op: usize,
+    /// The number of the part.
+    pub part: usize,
+    /// x
+    pub of: Id,
+    /// y
+    pub y: Id,
+    pub rule: &'a Arc<dyn Rule>,
+    pub operands: &'a Reads<Id>,
+}
+
+impl<'a> Site<'a> {
+    /// The rule as one of a type; `None` for a rule of another type.
+    pub fn rule_as<T: 'static>(&self) -> Option<&'a T> {
+        downcast(self.rule)
+    }
+
+    /// Another rule for this part.
+    pub fn with_rule(&self, rule: Arc<dyn Rule>) -> Edit {
+        Edit::sample(self.op, Change::Part(self.part, Part { rule, operands: self.operands.clone() }))
+    }
+
+    /// The same rule with another tensor in a slot.
+    pub fn with_operand(&self, slot: Slot, id: Id) -> Edit {
+        Edit::sample(self.op, Change::Part(self.part, Part { rule: Arc::clone(self.rule), operands: self.operands.clone().with(slot, id) }))
+    }
+
+    /// The op that computes y, with its number.
+    pub fn forward(&self) -> Option<(usize, &'a Op)> {
+        self.subject.producer(self.y)
+    }
+
+    /// The edit of the part of the forward op that has the same operands, with another rule.
+    pub fn with_forward_rule(&self, other: impl Fn(&Arc<dyn Rule>) -> Arc<dyn Rule>) -> Option<Edit> {
+        let (number, op) = self.forward()?;
+        let inputs: Vec<Id> = self.operands.each().filter(|(slot, _)| matches!(slot, Slot::Input(_))).map(|(_, id)| id).collect();
+        let part = op.parts.iter().position(|part| part.operands.iter().eq(&inputs))?;
+        let Part { rule, operands } = &op.parts[part];
+        Some(Edit::sample(number, Change::Part(part, Part { rule: other(rule), operands: operands.clone() })))
+    }
+
+    /// Whether y is the output of the network.
+    pub fn is_output(&self) -> bool {
+        self.y == self.subject.network.output()
+    }
+
+    /// Whether the part is that of the loss, which has no upstream gradient.
+    pub fn is_of_loss(&self) -> bool {
+        self.operands.get(Slot::Upstream).is_none()
+    }
+}

@@ -1,0 +1,288 @@
+//! Rules that take the place of a right rule: the same rule with an operand read at other places, with a factor, with other terms.
+//!
+//! They compute a tensor as every [`Rule`] does, so that an op with a wrong rule is an op like any other. Their terms are listed only where a person looks at one
+//! entry; nothing here has to be as fast as a kernel.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::op::rule::{Equation, Memo, Operands, Origin, Rule, Term, Use, constant};
+use crate::op::slot::{Reads, Slot};
+
+/// The place of an entry that nothing is read from: it counts 0.
+pub(super) const NOWHERE: usize = usize::MAX;
+
+/// A rule that is only looked at entry by entry.
+pub(super) trait Wrong: fmt::Debug + Send + Sync + 'static {
+    /// As [`Rule::memo`].
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo;
+
+    /// The terms of an entry.
+    fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term>;
+
+    /// As [`Rule::accumulate`].
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (entry, sum) in out.iter_mut().enumerate() {
+            *sum = self.terms(x, entry).iter().fold(*sum, |sum, term| sum + term.value);
+        }
+    }
+}
+
+/// A [`Wrong`] as a rule.
+#[derive(Debug)]
+pub(super) struct WrongRule<W>(pub W);
+
+impl<W: Wrong> Rule for WrongRule<W> {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        self.0.memo(tensors)
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        self.0.accumulate(x, out);
+    }
+
+    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        (0..entry).map(|entry| self.0.terms(x, entry).len() as u64).sum()
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None // a sum without terms stays −0, which is equal to 0
+    }
+
+    fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term {
+        let term = usize::try_from(term).expect("the terms of an entry fit in memory");
+        self.0.terms(x, entry).swap_remove(term)
+    }
+
+    fn uses(&self, _x: &Operands<'_>, _slot: Slot, _at: usize) -> Vec<Use> {
+        Vec::new()
+    }
+
+    fn equation(&self) -> Equation {
+        Equation::default()
+    }
+}
+
+/// Returns the number of terms of an entry.
+fn count(rule: &dyn Rule, x: &Operands<'_>, entry: usize) -> u64 {
+    rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry)
+}
+
+/// Returns the terms of an entry.
+pub(super) fn all_terms(rule: &dyn Rule, x: &Operands<'_>, entry: usize) -> Vec<Term> {
+    (0..count(rule, x, entry)).map(|term| rule.term(x, entry, term)).collect()
+}
+
+/// Gives the factors that are entries of a slot the place that the number came from; a number from nowhere is a constant.
+fn move_entries(terms: &mut [Term], slot: Slot, place: impl Fn(usize) -> Option<usize>) {
+    for arg in terms.iter_mut().flat_map(|term| &mut term.args) {
+        if let Origin::Entry { slot: own, at } | Origin::Derived { slot: own, at, .. } = &mut arg.origin
+            && *own == slot
+        {
+            match place(*at) {
+                Some(place) => *at = place,
+                None => arg.origin = Origin::Constant,
+            }
+        }
+    }
+}
+
+/// The numbers that take the place of an operand's.
+#[derive(Debug, Clone)]
+pub(super) enum Instead {
+    /// The operand's entries from other places: entry n is read at place `n` of this list.
+    Places(Arc<[usize]>),
+    /// Other numbers.
+    Numbers(Arc<[f64]>),
+}
+
+/// A rule that reads other numbers in one slot.
+#[derive(Debug)]
+struct OtherOperand {
+    rule: Arc<dyn Rule>,
+    slot: Slot,
+    instead: Instead,
+}
+
+/// The memo of [`OtherOperand`]: the other numbers, and the memo of the rule that reads them.
+struct OtherNumbers(Vec<f64>, Memo);
+
+impl OtherOperand {
+    /// Calls `act` with the operands that the rule reads.
+    fn with<R>(&self, x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
+        let OtherNumbers(numbers, memo) = x.memo().expect("the memo of this rule");
+        act(&Operands { tensors: x.tensors.map(|tensor| tensor).with(self.slot, numbers), memo })
+    }
+}
+
+impl Wrong for OtherOperand {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let right = tensors[self.slot];
+        let numbers: Vec<f64> = match &self.instead {
+            Instead::Places(places) => places.iter().map(|place| right.get(*place).copied().unwrap_or(0.0)).collect(),
+            Instead::Numbers(numbers) => numbers.to_vec(),
+        };
+        let memo = self.rule.memo(&tensors.map(|tensor| tensor).with(self.slot, numbers.as_slice()));
+        Some(Arc::new(OtherNumbers(numbers, memo)))
+    }
+
+    fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term> {
+        let mut terms = self.with(x, |x| all_terms(self.rule.as_ref(), x, entry));
+        let place = |at: usize| match &self.instead {
+            Instead::Places(places) => places.get(at).copied().filter(|place| *place != NOWHERE),
+            Instead::Numbers(_) => None,
+        };
+        move_entries(&mut terms, self.slot, place);
+        terms
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        self.with(x, |x| self.rule.accumulate(x, out));
+    }
+}
+
+/// Returns the rule that reads other numbers in a slot.
+pub(super) fn reading(rule: &Arc<dyn Rule>, slot: Slot, instead: Instead) -> Arc<dyn Rule> {
+    Arc::new(WrongRule(OtherOperand { rule: Arc::clone(rule), slot, instead }))
+}
+
+/// A rule whose entries are at other places: entry n is the right one at place n of the list.
+#[derive(Debug)]
+struct MovedOutput {
+    rule: Arc<dyn Rule>,
+    places: Arc<[usize]>,
+}
+
+impl Wrong for MovedOutput {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        self.rule.memo(tensors)
+    }
+
+    fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term> {
+        match self.places[entry] {
+            NOWHERE => Vec::new(),
+            place => all_terms(self.rule.as_ref(), x, place),
+        }
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let mut right = vec![0.0; out.len()];
+        self.rule.overwrite(x, &mut right);
+        for (sum, place) in out.iter_mut().zip(&*self.places) {
+            *sum += right.get(*place).copied().unwrap_or(0.0);
+        }
+    }
+}
+
+/// Returns the rule whose entries are at other places.
+pub(super) fn moved(rule: &Arc<dyn Rule>, places: impl Into<Arc<[usize]>>) -> Arc<dyn Rule> {
+    Arc::new(WrongRule(MovedOutput { rule: Arc::clone(rule), places: places.into() }))
+}
+
+/// A rule with a factor.
+#[derive(Debug)]
+struct Scaled {
+    rule: Arc<dyn Rule>,
+    factor: f64,
+}
+
+impl Wrong for Scaled {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        self.rule.memo(tensors)
+    }
+
+    fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term> {
+        let scaled = |mut term: Term| {
+            term.args.push(constant(self.factor));
+            term.value *= self.factor;
+            term
+        };
+        all_terms(self.rule.as_ref(), x, entry).into_iter().map(scaled).collect()
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let mut right = vec![0.0; out.len()];
+        self.rule.overwrite(x, &mut right);
+        out.iter_mut().zip(right).for_each(|(sum, right)| *sum += self.factor * right);
+    }
+}
+
+/// Returns the rule with a factor.
+pub(super) fn scaled(rule: &Arc<dyn Rule>, factor: f64) -> Arc<dyn Rule> {
+    Arc::new(WrongRule(Scaled { rule: Arc::clone(rule), factor }))
+}
+
+/// The terms of an entry, from the right rule and its operands.
+type TermsOf = dyn Fn(&dyn Rule, &Operands<'_>, usize) -> Vec<Term> + Send + Sync;
+
+/// A rule that makes other terms from the right rule's operands and memo.
+struct OtherTerms {
+    rule: Arc<dyn Rule>,
+    terms: Box<TermsOf>,
+}
+
+impl fmt::Debug for OtherTerms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "other terms than {:?}", self.rule)
+    }
+}
+
+impl Wrong for OtherTerms {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        self.rule.memo(tensors)
+    }
+
+    fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term> {
+        (self.terms)(self.rule.as_ref(), x, entry)
+    }
+}
+
+/// Returns the rule with other terms.
+pub(super) fn with_terms(
+    rule: &Arc<dyn Rule>,
+    terms: impl Fn(&dyn Rule, &Operands<'_>, usize) -> Vec<Term> + Send + Sync + 'static,
+) -> Arc<dyn Rule> {
+    Arc::new(WrongRule(OtherTerms { rule: Arc::clone(rule), terms: Box::new(terms) }))
+}
+
+/// A product of two rules one after the other: the result of the first is what the second reads as the upstream gradient.
+#[derive(Debug)]
+struct Twice {
+    first: Arc<dyn Rule>,
+    second: Arc<dyn Rule>,
+}
+
+/// The memo of [`Twice`]: the result of the first rule, and the memo of the second.
+struct FirstResult(Vec<f64>, Memo);
+
+impl Twice {
+    fn with<R>(x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
+        let FirstResult(numbers, memo) = x.memo().expect("the memo of this rule");
+        act(&Operands { tensors: x.tensors.map(|tensor| tensor).with(Slot::Upstream, numbers), memo })
+    }
+}
+
+impl Wrong for Twice {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let memo = self.first.memo(tensors);
+        let mut result = vec![0.0; tensors[Slot::Upstream].len()];
+        self.first.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut result);
+        let memo = self.second.memo(&tensors.map(|tensor| tensor).with(Slot::Upstream, result.as_slice()));
+        Some(Arc::new(FirstResult(result, memo)))
+    }
+
+    fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term> {
+        let mut terms = Self::with(x, |x| all_terms(self.second.as_ref(), x, entry));
+        move_entries(&mut terms, Slot::Upstream, |_| None);
+        terms
+    }
+
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        Self::with(x, |x| self.second.accumulate(x, out));
+    }
+}
+
+/// Returns the rule that applies `second` to the result of `first`. Both read the same operands; the result of `first` has the size of ∂C/∂y.
+pub(super) fn applied_twice(first: &Arc<dyn Rule>, second: &Arc<dyn Rule>) -> Arc<dyn Rule> {
+    Arc::new(WrongRule(Twice { first: Arc::clone(first), second: Arc::clone(second) }))
+}

@@ -1,0 +1,125 @@
+//! Mistakes that are planted into backward passes are found, and named.
+
+#[allow(dead_code)]
+#[path = "../laws/graphs.rs"]
+mod graphs;
+#[allow(dead_code)]
+#[path = "../laws/layers.rs"]
+mod layers;
+#[allow(dead_code)]
+#[path = "../laws/tape.rs"]
+mod tape;
+
+mod networks;
+
+use std::collections::BTreeMap;
+
+use gradstep::app::Document;
+use gradstep::diff::{Gradient, LossOf, Report, Tolerance, UserTensor};
+use gradstep::mistakes::{Cause, MISTAKES, Planting, causes, plantings};
+use gradstep::network::Role;
+use gradstep::scenario::{Limits, Source, read};
+use gradstep::trace::Trace;
+
+fn open(text: &str) -> Document {
+    let source = Source { name: "random".into(), path_shown: "random.toml".into(), text: text.into() };
+    Document::new(read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}")))
+}
+
+/// The gradients of the parameters, or of the inputs of a graph, in the order of computation.
+fn parameters(trace: &Trace) -> Vec<Gradient> {
+    let network = trace.network();
+    let learnable = network.tensors().iter().enumerate().filter(|(_, tensor)| tensor.role.is_learnable());
+    in_order(trace, learnable.map(|(of, _)| Gradient { of, loss: LossOf::Batch }).collect())
+}
+
+/// The gradients of all tensors of the first sample.
+fn everything(trace: &Trace) -> Vec<Gradient> {
+    let values = trace.network().tensors().iter().enumerate().filter(|(_, tensor)| !matches!(tensor.role, Role::Gradient(_)));
+    in_order(trace, values.map(|(of, _)| Gradient { of, loss: LossOf::Sample(0) }).collect())
+}
+
+fn in_order(trace: &Trace, mut all: Vec<Gradient>) -> Vec<Gradient> {
+    all.retain(|gradient| gradient.find(trace).is_some());
+    all.sort_by_key(|gradient| gradient.order(trace));
+    all
+}
+
+fn tensors(wanted: &[Gradient], numbers: &[Vec<f64>]) -> Vec<UserTensor> {
+    let tensor =
+        |(gradient, numbers): (&Gradient, &Vec<f64>)| UserTensor { gradient: *gradient, given: String::new(), values: Ok(numbers.clone()) };
+    wanted.iter().zip(numbers).map(tensor).collect()
+}
+
+fn learning_rate(document: &Document) -> Option<f64> {
+    document.descent.train().map(|train| train.sgd.learning_rate)
+}
+
+fn search(document: &Document, mine: &[UserTensor]) -> Vec<Cause> {
+    let trace = &document.trace;
+    let report = Report::new(trace, mine, Tolerance::FLOAT64);
+    causes(trace, mine, &report, Tolerance::FLOAT64, learning_rate(document), &mut |_, _| true).expect("not interrupted")
+}
+
+/// Whether numbers have entries that a person would not call a result.
+fn is_odd(planting: &Planting) -> bool {
+    planting.gradients.iter().flatten().any(|number| !number.is_finite() || number.abs() > 1e12)
+}
+
+/// Looks for a planted mistake. `None` if it has no effect; otherwise whether it is named.
+fn is_named(document: &Document, wanted: &[Gradient], planting: &Planting) -> Option<bool> {
+    let mine = tensors(wanted, &planting.gradients);
+    let report = Report::new(&document.trace, &mine, Tolerance::FLOAT64);
+    let found = search(document, &mine);
+    if report.is_equal() {
+        assert!(found.is_empty(), "right gradients have no cause, but {:?}", found[0].id);
+        return None;
+    }
+    let is_named = found.iter().any(|cause| cause.id == planting.id);
+    if !is_named {
+        let names: Vec<_> = found.iter().map(|cause| (cause.id, &cause.variant, &cause.at)).collect();
+        println!("{} {:?} {:?}: {names:?}", planting.id, planting.variant, planting.at);
+    }
+    Some(is_named)
+}
+
+/// The number of networks on which each mistake is looked for.
+const NETWORKS: usize = 3;
+
+/// Plants each mistake of the table into random networks until it is found on enough of them, and returns how often.
+fn planted(texts: impl Iterator<Item = String>, wanted: fn(&Trace) -> Vec<Gradient>) -> BTreeMap<&'static str, usize> {
+    let mut found: BTreeMap<&'static str, usize> = MISTAKES.iter().filter(|mistake| !mistake.words.is_empty()).map(|m| (m.id, 0)).collect();
+    for text in texts {
+        if found.values().all(|count| *count >= NETWORKS) {
+            break;
+        }
+        let document = open(&text);
+        let wanted = wanted(&document.trace);
+        let mut here = Vec::new();
+        for planting in plantings(&document.trace, &wanted, learning_rate(&document)) {
+            if found[planting.id] >= NETWORKS || here.contains(&planting.id) || is_odd(&planting) {
+                continue;
+            }
+            if let Some(is_named) = is_named(&document, &wanted, &planting) {
+                assert!(is_named, "{} at {:?} is not named\n{text}", planting.id, planting.at);
+                *found.get_mut(planting.id).expect("of the table") += 1;
+                here.push(planting.id);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_mistake_is_found_where_it_is_planted() {
+    let found = planted(networks::all(), parameters);
+    println!("{found:#?}");
+    let missing: Vec<&&str> = found.iter().filter(|(_, count)| **count < NETWORKS).map(|(id, _)| id).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_mistake_is_found_with_all_tensors_given() {
+    let found = planted(networks::all().step_by(3), everything);
+    println!("{found:#?}");
+}
