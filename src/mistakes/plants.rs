@@ -4,6 +4,8 @@ pub(super) mod activation;
 pub(super) mod bias;
 pub(super) mod convolution;
 pub(super) mod flatten;
+pub(super) mod graph;
+pub(super) mod graph_norm;
 pub(super) mod linear;
 pub(super) mod norm;
 pub(super) mod output;

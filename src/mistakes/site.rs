@@ -110,12 +110,17 @@ impl<'a> Site<'a> {
 
     /// Another rule for this part.
     pub fn with_rule(&self, rule: Arc<dyn Rule>) -> Edit {
-        Edit::sample(self.op, Change::Part(self.part, Part { rule, operands: self.operands.clone() }))
+        self.with_part(rule, self.operands.clone())
+    }
+
+    /// Another rule for this part, with its operands.
+    pub fn with_part(&self, rule: Arc<dyn Rule>, operands: Reads<Id>) -> Edit {
+        Edit::sample(self.op, Change::Part(self.part, Part { rule, operands }))
     }
 
     /// The same rule with another tensor in a slot.
     pub fn with_operand(&self, slot: Slot, id: Id) -> Edit {
-        Edit::sample(self.op, Change::Part(self.part, Part { rule: Arc::clone(self.rule), operands: self.operands.clone().with(slot, id) }))
+        self.with_part(Arc::clone(self.rule), self.operands.clone().with(slot, id))
     }
 
     /// The op that computes y, with its number.

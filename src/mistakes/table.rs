@@ -3,7 +3,7 @@
 use super::hints;
 use super::mistake::{Mistake, Says};
 use super::planting::Made::{Both, Each, Whole};
-use super::plants::{activation, bias, convolution, flatten, linear, norm, output, paths, pool, samples, scale};
+use super::plants::{activation, bias, convolution, flatten, graph, graph_norm, linear, norm, output, paths, pool, samples, scale};
 use crate::step::Kind;
 
 /// The known mistakes. For predicted numbers the likeliest come first, and what would fit by construction wherever an earlier one does is left out: one mistake is
@@ -85,16 +85,28 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)),
     Mistake::pass("dropout-mask-missing", "the mask of {} is missing in the backward pass", "what was dropped gets no error", Each(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", Each(norm::scale_missing)),
-    Mistake::pass("norm-mean-path-missing", "the path through the mean is missing at {}", "each entry changes the mean, and with it all others", Whole(norm::mean_missing)),
-    Mistake::pass("norm-variance-path-missing", "the path through the variance is missing at {}", "each entry changes the variance, and with it all others", Whole(norm::variance_missing)),
-    Mistake::pass("norm-n-for-n-minus-1", "the variance of {} is divided by n − 1", "it is divided by n", Whole(norm::unbiased)),
+    Mistake::pass("norm-mean-path-missing", "the path through the mean is missing at {}", "each entry changes the mean, and with it all others", Both(graph_norm::mean_missing, norm::mean_missing)),
+    Mistake::pass("norm-variance-path-missing", "the path through the variance is missing at {}", "each entry changes the variance, and with it all others", Both(graph_norm::variance_missing, norm::variance_missing)),
+    Mistake::pass("norm-n-for-n-minus-1", "the variance of {} is divided by n − 1", "it is divided by n", Both(graph_norm::unbiased, norm::unbiased)),
     Mistake::pass("input-off-by-one-layer", "the weight gradient of {} reads the wrong layer's output", "it reads what the layer has read", Each(linear::input_off_by_one)),
     Mistake::pass("error-off-by-one-layer", "a parameter gradient of {} reads the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)),
+
+    // graphs of tensors
+    Mistake::pass("broadcast-not-summed", "the gradient of an operand that {} broadcasts is not summed", "the gradients of all its copies are added up", Each(graph::not_summed)),
+    Mistake::pass("broadcast-averaged", "the gradient of an operand that {} broadcasts is averaged", "the gradients of all its copies are added up", Each(graph::averaged)),
+    Mistake::pass("repeated-index-overwritten", "where {} reads an entry several times, its gradients overwrite each other", "they are added up", Each(graph::index_overwritten)),
+    Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", Each(graph::operands_swapped)),
+    Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", Each(graph::transpose_missing)).apart("a matrix that is not symmetric"),
+    Mistake::pass("power-rule-wrong", "the derivative of the power at {} is wrong", "the derivative of xⁿ is n xⁿ⁻¹", Each(graph::power)),
+    Mistake::pass("max-gradient-to-all", "the gradient of the maximum at {} goes to all entries", "it goes to the largest alone", Each(graph::max_to_all)),
+    Mistake::pass("keepdim-lost", "the sum at {} goes along the wrong axis", "", Each(graph::keepdim_lost)),
+    Mistake::pass("scale-missing", "the constant factor of {} is missing in the backward pass", "", Each(graph::scale_missing)),
+    Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which is detached", "a detached tensor is a constant", Whole(graph_norm::detached)),
 
     // samples, paths
     Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_last)),
     Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_first)),
-    Mistake::pass("sum-instead-of-mean", "the gradients are added up", "the loss is a mean", Whole(samples::sum_instead_of_mean)),
+    Mistake::pass("sum-instead-of-mean", "the gradients are added up", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)),
     Mistake::hint("sum-instead-of-term", "that is the sum so far", "the term alone is asked for", hints::sum_so_far),
     Mistake::hint("term-left-out", "the term {} is left out", "", hints::term_left_out),
     Mistake::hint("term-instead-of-sum", "that is only the term {}", "all terms are added up", hints::single_terms),

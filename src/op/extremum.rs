@@ -216,6 +216,13 @@ pub(crate) struct ExtremumLinks {
     ties: Ties,
 }
 
+impl ExtremumLinks {
+    /// The groups, one for each output.
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.plan.groups
+    }
+}
+
 /// The memo of [`ExtremumLinks`].
 struct Winners {
     links: Links,

@@ -1,5 +1,6 @@
 //! `gradstep diff` says nothing about right gradients, and finds the tensor and the entry where wrong ones begin.
 
+mod causes;
 mod plants;
 mod right;
 

@@ -14,25 +14,25 @@ fn folder() -> PathBuf {
 }
 
 /// The cases of the manifest.
-fn cases() -> Vec<Value> {
+pub fn cases() -> Vec<Value> {
     let manifest = fs::read_to_string(folder().join("manifest.json")).expect("the manifest");
     let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
     manifest["cases"].as_array().expect("a list").clone()
 }
 
-fn text<'a>(case: &'a Value, field: &str) -> &'a str {
+pub fn text<'a>(case: &'a Value, field: &str) -> &'a str {
     case[field].as_str().unwrap_or_else(|| panic!("{field} of {case}"))
 }
 
 /// A case: its scenario, the user's gradients and the comparison.
-struct Compared {
-    document: Document,
-    user: UserGradients,
-    report: Report,
+pub struct Compared {
+    pub document: Document,
+    pub user: UserGradients,
+    pub report: Report,
 }
 
 impl Compared {
-    fn of(case: &Value) -> Self {
+    pub fn of(case: &Value) -> Self {
         let document = document(&folder().join(text(case, "scenario")).to_string_lossy());
         let mine = text(case, "mine");
         let bytes = fs::read(folder().join(mine)).expect("the gradients");

@@ -1,0 +1,256 @@
+//! Mistakes in graphs of tensors: broadcasts, lookups, products, powers, sums over axes.
+
+use std::sync::Arc;
+
+use super::super::planting::Way;
+use super::super::site::Site;
+use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
+use super::activation::Curve;
+use super::places::{count, places, upstream, upstream_place, upstream_times};
+use crate::expr::SQRT;
+use crate::op::avg_pool2d::reciprocal;
+use crate::op::constant_weights::{ConstantWeightsRule, Weights};
+use crate::op::contraction::Contraction;
+use crate::op::copies::{CopiesOfInput, CopyKind};
+use crate::op::edges::{BilinearRule, View};
+use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
+use crate::op::extremum::ExtremumLinks;
+use crate::op::functions::{MAX, MIN, RECIPROCAL, RSQRT, SQUARE};
+use crate::op::links::Linked;
+use crate::op::lookup::LookupLinks;
+use crate::op::operator::Operator;
+use crate::op::rule::{Operands, Rule, Term};
+use crate::op::slot::Slot::{self, Input, Output};
+
+/// The number of entries of y that read each entry of an operand that is broadcast; `None` for an operand that is not.
+fn readers(site: &Site<'_>) -> Option<usize> {
+    let ElementwiseBackward { operation, slot, .. } = site.rule_as()?;
+    operation.broadcast.as_ref().map(|broadcast| broadcast.reader_count(*slot)).filter(|readers| *readers > 1)
+}
+
+/// The gradient of a broadcast operand is the mean over its copies.
+pub fn averaged(site: &Site<'_>) -> Vec<Way> {
+    readers(site).map(|readers| Way::only(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
+}
+
+/// The gradient of a broadcast operand is that of one of its copies.
+pub fn not_summed(site: &Site<'_>) -> Vec<Way> {
+    if readers(site).is_none() {
+        return Vec::new();
+    }
+    let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
+    let first = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]);
+    vec![
+        Way::variant("last", ": only that of the last copy is left", [site.with_rule(last)]),
+        Way::variant("first", ": only that of the first copy is left", [site.with_rule(first)]),
+    ]
+}
+
+/// Whether a site's rule copies entries that may be read several times.
+fn reads_by_index(site: &Site<'_>) -> bool {
+    let is_slice = |rule: &Linked<CopiesOfInput>| matches!(rule.linking.kind, CopyKind::Slice | CopyKind::Repeat | CopyKind::Expand);
+    site.rule_as::<Linked<LookupLinks>>().is_some() || site.rule_as::<Linked<CopiesOfInput>>().is_some_and(is_slice)
+}
+
+/// Of an entry that is read several times only the last use's gradient is left.
+pub fn index_overwritten(site: &Site<'_>) -> Vec<Way> {
+    if !reads_by_index(site) {
+        return Vec::new();
+    }
+    let last = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> { all_terms(rule, x, at).pop().into_iter().collect() };
+    let first = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> { all_terms(rule, x, at).into_iter().take(1).collect() };
+    vec![
+        Way::only(site.with_rule(with_terms(site.rule, last))),
+        Way::variant("first", " by the first", [site.with_rule(with_terms(site.rule, first))]),
+    ]
+}
+
+/// The derivative goes to all entries of a group, or to both arguments of a maximum.
+pub fn max_to_all(site: &Site<'_>) -> Vec<Way> {
+    if let Some(rule) = site.rule_as::<Linked<ExtremumLinks>>() {
+        let groups = rule.linking.groups().clone();
+        return vec![Way::only(site.with_rule(with_terms(site.rule, move |_, x, at| vec![upstream(x, groups.group_of(at).0)])))];
+    }
+    let is_extreme =
+        |rule: &ElementwiseBackward| matches!(rule.operation.operator, Operator::Call(called) if [MAX, MIN].contains(&called.function));
+    if !site.rule_as::<ElementwiseBackward>().is_some_and(is_extreme) || readers(site).is_some() {
+        return Vec::new();
+    }
+    vec![Way::variant(
+        "both-arguments",
+        ": both arguments get it",
+        [site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]))],
+    )]
+}
+
+/// The other slot of an operation on two tensors.
+fn other_slot(rule: &ElementwiseBackward) -> Option<usize> {
+    match rule.operation.operands[..] {
+        [ElementwiseOperand::Input(a), ElementwiseOperand::Input(b)] if a != b => Some(if a == rule.slot { b } else { a }),
+        _ => None,
+    }
+}
+
+/// Each operand gets the derivative that belongs to the other.
+pub fn operands_swapped(site: &Site<'_>) -> Vec<Way> {
+    let Some((_, op)) = site.forward() else { return Vec::new() };
+    let inputs: Vec<usize> = op.parts.first().map_or_else(Vec::new, |part| part.operands.iter().copied().collect());
+    let [a, b] = inputs[..] else { return Vec::new() };
+    let (own, other) = if site.of == a { (a, b) } else { (b, a) };
+    let mut ways = Vec::new();
+    if let Some(rule) = site.rule_as::<ElementwiseBackward>() {
+        let Some(other) = other_slot(rule) else { return ways };
+        let (operation, slot, operand) = (rule.operation.clone(), rule.slot, rule.operand);
+        let local = match rule.operation.operator {
+            Operator::Mul => |own: f64, _: f64, _: usize| own,
+            Operator::Sub => |_: f64, _: f64, operand: usize| if operand == 0 { -1.0 } else { 1.0 },
+            _ => return ways,
+        };
+        let place = move |slot: usize, at: usize| operation.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at));
+        let swapped = with_terms(site.rule, move |right, x, at| {
+            let outputs = all_terms(right, x, at).into_iter().filter_map(|term| upstream_place(&term));
+            let value = |output: usize| local(x.get(Input(slot), place(slot, output)), x.get(Input(other), place(other, output)), operand);
+            outputs.map(|output| upstream_times(x, output, value(output))).collect()
+        });
+        ways.push(Way::only(site.with_rule(swapped)));
+    } else if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
+        let ([n, m], [p, q]) = (site.subject.shape(own), site.subject.shape(other)) else { return ways };
+        let [x, w, _] = rule.roles.slots();
+        let slot = if rule.view == View::Weight { x } else { w };
+        if (n, m) == (q, p) {
+            // the operand itself where the other one is read: its transpose has the other one's shape
+            let transposed: Vec<usize> = (0..n * m).map(|at| at % n * m + at / n).collect();
+            let rule = reading(site.rule, slot, Instead::Places(transposed.into()));
+            ways.push(Way::variant(
+                "own-operand",
+                ": each is multiplied by itself",
+                [site.with_part(rule, site.operands.clone().with(slot, own))],
+            ));
+        }
+        if (n, m) == (p, q) {
+            let exchanged = site.subject.sites().into_iter().find(|other_site| other_site.y == site.y && other_site.of == other);
+            ways.extend(exchanged.map(|other| Way::only(site.with_rule(Arc::clone(other.rule)))));
+        }
+    }
+    ways
+}
+
+/// A transpose is missing in the gradient of a product of matrices, or in that of a transpose.
+pub fn transpose_missing(site: &Site<'_>) -> Vec<Way> {
+    let transposed = |n: usize| -> Arc<[usize]> { (0..n * n).map(|at| at % n * n + at / n).collect() };
+    if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|_| !site.subject.has_layers()) {
+        let [x, w, _] = rule.roles.slots();
+        let slot = if rule.view == View::Weight { x } else { w };
+        let [n, m] = *site.subject.shape(site.operands[slot]) else { return Vec::new() };
+        if n != m || n < 2 || rule.view == View::Output {
+            return Vec::new();
+        }
+        return vec![Way::only(site.with_rule(reading(site.rule, slot, Instead::Places(transposed(n)))))];
+    }
+    let is_permuted = site.rule_as::<Linked<CopiesOfInput>>().is_some_and(|rule| rule.linking.kind == CopyKind::Permute);
+    match *site.subject.shape(site.of) {
+        [n, m] if is_permuted && n == m && n > 1 => {
+            vec![Way::variant("of-a-transpose", "", [site.with_rule(moved(site.rule, transposed(n)))])]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The exponent of a power, if the site is one of x.
+fn exponent(site: &Site<'_>) -> Option<f64> {
+    let rule = site.rule_as::<ElementwiseBackward>().filter(|rule| rule.operand == 0)?;
+    let Operator::Call(called) = rule.operation.operator else { return None };
+    if Operator::Call(called) == Operator::POW {
+        return match rule.operation.operands[1] {
+            ElementwiseOperand::Constant(exponent) => Some(exponent),
+            ElementwiseOperand::Input(_) => None,
+        };
+    }
+    [(SQUARE, 2.0), (SQRT, 0.5), (RECIPROCAL, -1.0), (RSQRT, -0.5)]
+        .into_iter()
+        .find(|(function, _)| *function == called.function)
+        .map(|(_, n)| n)
+}
+
+/// The derivative of a power with the wrong exponent, or without its factor.
+pub fn power(site: &Site<'_>) -> Vec<Way> {
+    if let Some(n) = exponent(site).filter(|_| Curve::at(site).is_some()) {
+        let with = |factor: f64, exponent: f64| {
+            site.with_rule(with_terms(site.rule, move |_, x, at| {
+                vec![upstream_times(x, at, factor * libm::pow(x.get(Input(0), at), exponent))]
+            }))
+        };
+        return vec![
+            Way::variant("exponent-kept", ": the exponent is not lowered", [with(n, n)]),
+            Way::variant("factor-missing", ": the exponent is missing as a factor", [with(1.0, n - 1.0)]),
+            Way::variant("exponent-raised", ": the exponent is raised instead of lowered", [with(n, n + 1.0)]),
+        ];
+    }
+    let is_divisor = |rule: &&ElementwiseBackward| rule.operand == 1 && rule.operation.operator == Operator::DIV;
+    let Some(rule) = site.rule_as::<ElementwiseBackward>().filter(is_divisor) else { return Vec::new() };
+    let (operation, slot) = (rule.operation.clone(), rule.slot);
+    // −a/b instead of −a/b²
+    let wrong = with_terms(site.rule, move |right, x, at| {
+        let reader = |n: usize| operation.broadcast.as_ref().map_or(at, |broadcast| broadcast.reader(slot, at, n));
+        (0..all_terms(right, x, at).len()).map(reader).map(|output| upstream_times(x, output, -x.get(Output, output))).collect()
+    });
+    vec![Way::variant("of-a-divisor", ": the divisor is not squared", [site.with_rule(wrong)])]
+}
+
+/// A sum over an axis goes along the wrong one of two axes of the same size.
+pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
+    let exchanged = |shape: &[usize]| -> Option<Arc<[usize]>> {
+        let [.., rows, columns] = *shape else { return None };
+        (rows == columns && rows > 1).then(|| {
+            places(shape, |index| {
+                let last = index.len() - 1;
+                index.swap(last - 1, last);
+                true
+            })
+        })
+    };
+    if readers(site).is_some() {
+        let shape = site.subject.shape(site.y);
+        let Some(places) = exchanged(shape) else { return Vec::new() };
+        let whole: Vec<Slot> = site.operands.each().filter(|(_, id)| site.subject.shape(*id) == shape).map(|(slot, _)| slot).collect();
+        let rule = whole.into_iter().fold(Arc::clone(site.rule), |rule, slot| reading(&rule, slot, Instead::Places(Arc::clone(&places))));
+        return vec![Way::only(site.with_rule(rule))];
+    }
+    let is_sum = |rule: &ConstantWeightsRule<Contraction>| rule.view == View::Input && !matches!(rule.weights(), Weights::Copy);
+    if !site.rule_as::<ConstantWeightsRule<Contraction>>().is_some_and(is_sum) || site.subject.has_layers() {
+        return Vec::new();
+    }
+    let repeats = site.subject.len(site.y) > 1 && site.subject.len(site.y) < site.subject.len(site.of);
+    let places = exchanged(site.subject.shape(site.of)).filter(|_| repeats);
+    places.map(|places| Way::variant("of-a-sum", "", [site.with_rule(moved(site.rule, places))])).into_iter().collect()
+}
+
+/// The constant by which a site's operand is multiplied or divided.
+fn constant_factor(site: &Site<'_>) -> Option<f64> {
+    let rule = site.rule_as::<ElementwiseBackward>()?;
+    let [_, _] = rule.operation.operands[..] else { return None };
+    match (rule.operation.operator, rule.operation.operands[1 - rule.operand]) {
+        (Operator::Mul, ElementwiseOperand::Constant(factor)) => Some(factor),
+        (operator, ElementwiseOperand::Constant(divisor)) if operator == Operator::DIV && rule.operand == 0 => Some(1.0 / divisor),
+        _ => None,
+    }
+}
+
+/// A constant factor of the forward pass is missing in the backward pass.
+pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
+    let factor = constant_factor(site).filter(|factor| *factor != 1.0 && *factor != 0.0);
+    factor.map(|_| Way::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
+}
+
+/// The derivative of a mean is that of a sum, or the reverse: for a mean over all entries.
+pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Way> {
+    let Some(factor) = constant_factor(site).filter(|_| site.subject.len(site.of) == 1) else { return Vec::new() };
+    let Some((_, op)) = site.subject.producer(site.of) else { return Vec::new() };
+    let Some(summed) = op.parts.first().and_then(|part| part.operands.get(Input(0))) else { return Vec::new() };
+    #[allow(clippy::cast_precision_loss)] // no tensor has 2⁵³ entries
+    let n = site.subject.len(summed) as f64;
+    if n < 2.0 || (factor.abs() * n - 1.0).abs() > 1e-12 {
+        return Vec::new();
+    }
+    vec![Way::variant("outputs", ", at the mean", [site.with_rule(scaled(site.rule, n))])]
+}

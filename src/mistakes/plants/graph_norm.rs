@@ -1,0 +1,168 @@
+//! Mistakes in a normalisation that a graph writes line by line, and at detached tensors.
+
+use std::sync::Arc;
+
+use super::super::plan::{Change, Edit};
+use super::super::planting::{Planted, Wanted, Way};
+use super::super::site::{Site, Subject, downcast};
+use super::super::wrong_rule::{scaled, with_terms};
+use crate::network::{Id, Op, Part};
+use crate::op::constant_weights::ConstantWeightsRule;
+use crate::op::contraction::Contraction;
+use crate::op::copies::{CopiesOfInput, CopyKind};
+use crate::op::elementwise::{ElementwiseForward, ElementwiseOperand};
+use crate::op::functions::SQUARE;
+use crate::op::links::Linked;
+use crate::op::operator::Operator;
+use crate::op::rule::{Function, Operands, Rule, Term, constant};
+use crate::op::seed::Seed;
+use crate::op::slot::{Reads, Slot};
+use crate::step::Pass;
+
+/// The elementwise operation of a graph's node.
+fn elementwise<'a>(subject: &Subject<'a>, id: Id) -> Option<(&'a ElementwiseForward, &'a Part)> {
+    let (_, op) = subject.producer(id).filter(|_| !subject.has_layers())?;
+    let part = op.parts.first()?;
+    Some((downcast(&part.rule)?, part))
+}
+
+/// The tensor that a node is a multiple of by a constant, or the node itself.
+fn unscaled(subject: &Subject<'_>, id: Id) -> Id {
+    match elementwise(subject, id) {
+        Some((ElementwiseForward(operation), part)) if has_constant(&operation.operands) && is_scaling(operation.operator) => {
+            part.operands[Slot::Input(0)]
+        }
+        _ => id,
+    }
+}
+
+fn has_constant(operands: &[ElementwiseOperand]) -> bool {
+    operands.len() == 2 && operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)))
+}
+
+fn is_scaling(operator: Operator) -> bool {
+    operator == Operator::Mul || operator == Operator::DIV
+}
+
+/// The tensor over whose axes a node is the sum.
+fn summed(subject: &Subject<'_>, id: Id) -> Option<Id> {
+    let (_, op) = subject.producer(id)?;
+    let part = op.parts.first().filter(|part| downcast::<ConstantWeightsRule<Contraction>>(&part.rule).is_some())?;
+    let of = part.operands[Slot::Input(0)];
+    (subject.len(of) > subject.len(id)).then_some(of)
+}
+
+/// The x of which a node is x − mean(x), and the mean.
+fn centred(subject: &Subject<'_>, id: Id) -> Option<(Id, Id)> {
+    let (ElementwiseForward(operation), part) = elementwise(subject, id).filter(|(rule, _)| rule.0.operator == Operator::Sub)?;
+    if operation.operands.len() != 2 || has_constant(&operation.operands) {
+        return None;
+    }
+    let [x, mean] = [part.operands.get(Slot::Input(0))?, part.operands.get(Slot::Input(1))?];
+    (summed(subject, unscaled(subject, mean))? == x).then_some((x, mean))
+}
+
+/// The c = x − mean(x) of which a node is the square.
+fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
+    let (ElementwiseForward(operation), part) = elementwise(subject, id)?;
+    let base = part.operands.get(Slot::Input(0))?;
+    let is_square = match (operation.operator, operation.operands.get(1)) {
+        (Operator::Mul, Some(ElementwiseOperand::Input(_))) => part.operands.iter().all(|id| *id == base),
+        (Operator::Call(called), None) => called.function == SQUARE,
+        (operator, Some(ElementwiseOperand::Constant(two))) => operator == Operator::POW && two.to_bits() == 2.0_f64.to_bits(),
+        _ => false,
+    };
+    (is_square && centred(subject, base).is_some()).then_some(base)
+}
+
+/// The site without its part.
+fn forgotten(site: &Site<'_>) -> Way {
+    let parts = site.subject.network.ops()[site.op].parts.len();
+    Way::only(Edit::sample(site.op, Change::Keep((0..parts).filter(|part| *part != site.part).collect())))
+}
+
+/// The path from x through its mean is missing.
+pub fn mean_missing(site: &Site<'_>) -> Vec<Way> {
+    let subject = &site.subject;
+    let is_mean = |node: Id| centred(subject, node).is_some_and(|(x, mean)| x == site.of && unscaled(subject, mean) == site.y);
+    let is_path =
+        summed(subject, site.y) == Some(site.of) && subject.network.ops().iter().any(|op| op.pass == Pass::Forward && is_mean(op.output));
+    if is_path { vec![forgotten(site)] } else { Vec::new() }
+}
+
+/// The path from x − mean through the variance is missing.
+pub fn variance_missing(site: &Site<'_>) -> Vec<Way> {
+    if squared(&site.subject, site.y) == Some(site.of) { vec![forgotten(site)] } else { Vec::new() }
+}
+
+/// The variance is divided by n − 1, in both passes or in the backward pass alone.
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+pub fn unbiased(site: &Site<'_>) -> Vec<Way> {
+    let subject = &site.subject;
+    let is_scaled = elementwise(subject, site.y).is_some_and(|(rule, _)| is_scaling(rule.0.operator) && has_constant(&rule.0.operands));
+    let Some(squares) = summed(subject, site.of).filter(|squares| is_scaled && squared(subject, *squares).is_some()) else {
+        return Vec::new();
+    };
+    let n = subject.len(squares) as f64 / subject.len(site.of) as f64;
+    let factor = n / (n - 1.0);
+    let back = site.with_rule(scaled(site.rule, factor));
+    let mut ways = vec![Way::variant("backward-only", " in the backward pass", [back.clone()])];
+    if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, factor)) {
+        ways.insert(0, Way::variant("both-ways", "", [forward.clone(), back]));
+        ways.push(Way::variant("forward-only", " in the forward pass", [forward]));
+    }
+    ways
+}
+
+/// The gradient passes back through a detached tensor.
+pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let mut planted = Vec::new();
+    for op in subject.network.ops().iter().filter(|op| op.pass == Pass::Forward) {
+        let is_detach =
+            |part: &&Part| downcast::<Linked<CopiesOfInput>>(&part.rule).is_some_and(|rule| rule.linking.kind == CopyKind::Detach);
+        let Some(source) = op.parts.first().filter(is_detach).and_then(|part| part.operands.get(Slot::Input(0))) else { continue };
+        let gradient = subject.network.gradient_of(source).and_then(|gradient| subject.producer(gradient));
+        if let (Some((number, _)), Some(numbers)) = (gradient, gradient_through(subject, op.output)) {
+            let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), move |_, _, at| {
+                vec![Term::product([constant(numbers[at])].into_iter().collect())]
+            });
+            let edit = Edit::sample(number, Change::Add(Part { rule, operands: Reads::inputs([]) }));
+            planted.push(Way::only(edit).at(vec![subject.place_of(op.output)]));
+        }
+    }
+    planted
+}
+
+/// The gradient of a tensor that is not differentiated, from those of the tensors that read it. `None` if a reader's derivative cannot be told from its rule, or
+/// there is none.
+fn gradient_through(subject: &Subject<'_>, id: Id) -> Option<Vec<f64>> {
+    let mut sum = vec![0.0; subject.len(id)];
+    let mut is_reached = false;
+    for (y, part) in readers(subject, id) {
+        let upstream = match subject.network.gradient_of(y) {
+            Some(gradient) => subject.values(gradient).to_vec(),
+            None => gradient_through(subject, y)?,
+        };
+        let ElementwiseForward(operation) = downcast(&part.rule)?;
+        for (slot, _) in part.operands.each().filter(|(_, read)| *read == id) {
+            let Slot::Input(input) = slot else { continue };
+            let rule = operation.backward(input)?;
+            let inputs = part.operands.iter().map(|read| subject.values(*read));
+            let tensors = Reads::inputs(inputs).with_backward([subject.values(y)]).with_backward([upstream.as_slice()]);
+            let memo = rule.memo(&tensors);
+            let mut own = vec![0.0; sum.len()];
+            rule.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut own);
+            sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+            is_reached = true;
+        }
+    }
+    is_reached.then_some(sum)
+}
+
+/// The forward parts that read a tensor, each with the tensor that it computes.
+fn readers<'a>(subject: &Subject<'a>, id: Id) -> Vec<(Id, &'a Part)> {
+    let forward = subject.network.ops().iter().filter(|op: &&Op| op.pass == Pass::Forward);
+    let parts = forward.flat_map(|op| op.parts.iter().map(|part| (op.output, part)));
+    parts.filter(|(_, part)| part.operands.contains(&id)).collect()
+}
