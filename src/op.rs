@@ -48,7 +48,7 @@ pub mod math;
 pub mod max_pool2d;
 pub mod mismatch;
 pub mod nest;
-pub mod norm;
+pub(crate) mod norm;
 pub mod numpy;
 pub mod operator;
 pub mod padding;

@@ -21,6 +21,11 @@ const MAX_PAIRED_SITES: usize = 8;
 /// The largest number of first mistakes to which a second one is sought.
 const MAX_FIRST: usize = 8;
 
+/// The largest number of multiplications of a pass for which two mistakes are tried that explain nothing alone.
+const MAX_PAIRED_WORK: u64 = 100_000;
+/// The largest number of mistakes of which all pairs are tried.
+const MAX_PAIRED: usize = 160;
+
 /// The interrupt of a search: it is called with the number of candidates that are done and of all, and returns whether to go on.
 pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 
@@ -139,16 +144,65 @@ impl Search<'_> {
     /// Returns the fits, the best first: those that explain everything, or else those that explain most.
     fn fits(&self, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         let start = Fit { history: vec![self.mine.iter().map(|mine| !mine.differs).collect()], ..Fit::default() };
+        let says_why = |fit: &&Fit| fit.says().first() != Some(&Says::Numbers);
         let singles = self.extensions(&start, first, go_on)?;
-        if singles.is_empty() || singles.iter().any(Fit::is_complete) {
+        if singles.iter().filter(says_why).any(Fit::is_complete) {
             return Ok(best(singles));
         }
         let mut all = Vec::new();
+        if singles.iter().all(|fit| !says_why(&fit)) {
+            all.extend(self.pairs(&start, first, go_on)?);
+        }
         for fit in best(singles).into_iter().take(MAX_FIRST) {
             all.extend(self.extended(&fit, go_on)?);
             all.push(fit);
         }
         Ok(best(all))
+    }
+
+    /// Returns the fits of two mistakes that only together explain the tensor `first`. Nothing is tried in a large network.
+    fn pairs(&self, start: &Fit, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
+        let trace = self.subject.trace;
+        let ops = self.subject.network.ops().len();
+        let work: u64 = (0..ops).map(|op| self.subject.network.work(op)).sum();
+        if work.saturating_mul(trace.samples() as u64) > MAX_PAIRED_WORK {
+            return Ok(Vec::new());
+        }
+        let mut candidates = self.candidates(start, first);
+        candidates.retain(|candidate| {
+            let plan = start.plan.with(trace, &candidate.edits);
+            candidate.sites.len() < 2 && candidate.mistake.says != Says::Numbers && self.is_possible(&plan, first)
+        });
+        candidates.truncate(MAX_PAIRED);
+        let mut fits = Vec::new();
+        let total = candidates.len();
+        for (done, one) in candidates.iter().enumerate() {
+            if !go_on(done, total) {
+                return Err(Interrupted);
+            }
+            let with_one = start.plan.with(trace, &one.edits);
+            for other in candidates[done + 1..].iter().filter(|other| other.mistake.id != one.mistake.id) {
+                let plan = with_one.with(trace, &other.edits);
+                if let Some(matched) = self.matched(&plan, first) {
+                    let unexplained = start.matched().to_vec();
+                    fits.push(start.with(one.clone(), with_one.clone(), unexplained).with(other.clone(), plan, matched));
+                }
+            }
+        }
+        Ok(fits)
+    }
+
+    /// Whether a plan changes the tensor `first`, and none that is right.
+    fn is_possible(&self, plan: &Plan, first: usize) -> bool {
+        let mut pass = WrongPass::new(self.subject.trace, plan);
+        let changes = |mine: &Mine<'_>| pass.is_changed(mine.run, mine.id);
+        if !changes(&self.mine[first]) {
+            return false;
+        }
+        self.mine.iter().filter(|mine| !mine.differs).all(|mine| {
+            let is_changed = pass.is_changed(mine.run, mine.id);
+            !is_changed || self.tolerance.are_equal(mine.numbers, pass.values(mine.run, mine.id), |at| mine.terms.entry(at))
+        })
     }
 
     /// Returns the fits that have one more mistake, or the same mistake at more places.
@@ -309,18 +363,17 @@ fn subsets(count: usize) -> Vec<Vec<usize>> {
 /// as much; of the same mistake at other places with the same numbers only the first is kept.
 fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
     let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
-    let is_complete = fits.iter().any(Fit::is_complete);
-    if is_complete {
+    let says_why = |fit: &Fit| fit.says().first() != Some(&Says::Numbers);
+    if fits.iter().any(Fit::is_complete) {
         fits.retain(Fit::is_complete);
+        // what only says which numbers they are is not needed beside a mistake that says why
+        if fits.iter().any(says_why) {
+            fits.retain(says_why);
+        }
         let fewest = fits.iter().map(Fit::mistakes).min().unwrap_or(0);
         fits.retain(|fit| fit.mistakes() == fewest);
     }
-    fits.sort_by_key(|fit| (most - fit.explained(), fit.mistakes(), fit.says(), fit.candidates.len()));
-    // what only says which numbers they are is not needed beside a mistake that says why
-    let says_why = |fit: &Fit| fit.says().first() != Some(&Says::Numbers);
-    if is_complete && fits.iter().any(says_why) {
-        fits.retain(says_why);
-    }
+    fits.sort_by_key(|fit| (most - fit.explained(), !says_why(fit), fit.mistakes(), fit.says(), fit.candidates.len()));
     let mut seen = HashSet::new();
     fits.retain(|fit| {
         let name = |candidate: &Candidate| {

@@ -13,6 +13,11 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("sign-flipped", "only the sign is wrong", "", |q| hints::plain(Some(-q.answer)))
         .and_pass("the sign is wrong", "", Whole(scale::sign_flipped)).says(Says::Factor),
 
+    // normalisations
+    Mistake::pass("norm-mean-path-missing", "the path through the mean is missing at {}", "each entry changes the mean, and with it all others", Both(graph_norm::mean_missing, norm::mean_missing)),
+    Mistake::pass("norm-variance-path-missing", "the path through the variance is missing at {}", "each entry changes the variance, and with it all others", Both(graph_norm::variance_missing, norm::variance_missing)),
+    Mistake::pass("norm-n-for-n-minus-1", "the variance of {} is divided by n − 1", "it is divided by n", Both(graph_norm::unbiased, norm::unbiased)),
+
     // activations and the output
     Mistake::hint("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| hints::without_factors(q, hints::is_derivative))
         .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::missing))
@@ -82,14 +87,13 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
         .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", Each(activation::at_a)),
-    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)),
     Mistake::pass("dropout-mask-missing", "the mask of {} is missing in the backward pass", "what was dropped gets no error", Each(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", Each(norm::scale_missing)),
-    Mistake::pass("norm-mean-path-missing", "the path through the mean is missing at {}", "each entry changes the mean, and with it all others", Both(graph_norm::mean_missing, norm::mean_missing)),
-    Mistake::pass("norm-variance-path-missing", "the path through the variance is missing at {}", "each entry changes the variance, and with it all others", Both(graph_norm::variance_missing, norm::variance_missing)),
-    Mistake::pass("norm-n-for-n-minus-1", "the variance of {} is divided by n − 1", "it is divided by n", Both(graph_norm::unbiased, norm::unbiased)),
     Mistake::pass("input-off-by-one-layer", "the weight gradient of {} reads the wrong layer's output", "it reads what the layer has read", Each(linear::input_off_by_one)),
     Mistake::pass("error-off-by-one-layer", "a parameter gradient of {} reads the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)),
+
+    // means
+    Mistake::pass("sum-instead-of-mean", "the gradients are added up", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)),
 
     // graphs of tensors
     Mistake::pass("broadcast-not-summed", "the gradient of an operand that {} broadcasts is not summed", "the gradients of all its copies are added up", Each(graph::not_summed)),
@@ -106,7 +110,6 @@ pub static MISTAKES: &[Mistake] = &[
     // samples, paths
     Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_last)),
     Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_first)),
-    Mistake::pass("sum-instead-of-mean", "the gradients are added up", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)),
     Mistake::hint("sum-instead-of-term", "that is the sum so far", "the term alone is asked for", hints::sum_so_far),
     Mistake::hint("term-left-out", "the term {} is left out", "", hints::term_left_out),
     Mistake::hint("term-instead-of-sum", "that is only the term {}", "all terms are added up", hints::single_terms),
@@ -117,10 +120,11 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("added-instead-of-multiplied", "that is the sum of the factors", "they are multiplied", hints::factors_added),
     Mistake::hint("neighbour-term", "that is the term {}, beside this one", "", hints::neighbour_terms),
     Mistake::hint("neighbour-entry", "that is {}, the entry beside this one", "", hints::neighbour_entries),
-    Mistake::pass("skip-branch-forgotten", "a branch from {} passes no error back", "the errors of all branches are added up", Whole(paths::skip_forgotten)),
+    Mistake::pass("skip-branch-forgotten", "a branch of the sum at {} passes no error back", "the errors of all branches are added up", Each(paths::skip_forgotten)),
     Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", Whole(scale::updated_weights)),
     Mistake::pass("gradient-overwritten-per-turn", "the gradient of {} is overwritten at each use instead of added", "the gradients of all uses are added up", Whole(paths::overwritten_per_turn)),
-    Mistake::pass("path-forgotten", "a use of {}", "the gradients of all uses are added up", Whole(paths::forgotten)).says(Says::Numbers),
+    Mistake::pass("path-forgotten", "a use of {}", "the gradients of all uses are added up", Whole(paths::forgotten)),
+    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)),
 
     // numbers
     Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", Whole(scale::learning_rate)).says(Says::Factor),

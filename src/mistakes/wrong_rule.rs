@@ -94,6 +94,8 @@ pub(super) enum Instead {
     Places(Arc<[usize]>),
     /// Other numbers.
     Numbers(Arc<[f64]>),
+    /// A function of each entry.
+    Computed(fn(f64) -> f64),
 }
 
 /// A rule that reads other numbers in one slot.
@@ -121,6 +123,7 @@ impl Wrong for OtherOperand {
         let numbers: Vec<f64> = match &self.instead {
             Instead::Places(places) => places.iter().map(|place| right.get(*place).copied().unwrap_or(0.0)).collect(),
             Instead::Numbers(numbers) => numbers.to_vec(),
+            Instead::Computed(function) => right.iter().map(|value| function(*value)).collect(),
         };
         let memo = self.rule.memo(&tensors.map(|tensor| tensor).with(self.slot, numbers.as_slice()));
         Some(Arc::new(OtherNumbers(numbers, memo)))
@@ -130,7 +133,7 @@ impl Wrong for OtherOperand {
         let mut terms = self.with(x, |x| all_terms(self.rule.as_ref(), x, entry));
         let place = |at: usize| match &self.instead {
             Instead::Places(places) => places.get(at).copied().filter(|place| *place != NOWHERE),
-            Instead::Numbers(_) => None,
+            Instead::Numbers(_) | Instead::Computed(_) => None,
         };
         move_entries(&mut terms, self.slot, place);
         terms

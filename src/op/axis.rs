@@ -159,7 +159,7 @@ impl Axis {
     /// Creates an axis of the same three lengths with other steps. It may describe windows that end before the input does, or reach beyond its end.
     #[must_use]
     pub fn with_steps(&self, stride: usize, padding: usize, dilation: usize) -> Self {
-        Self::from_lengths(self.input, self.kernel, self.output, stride, padding, dilation)
+        Self::from_lengths(self.input, self.kernel, self.output, stride, [padding, self.padding_after], dilation)
     }
 
     /// Creates the axis for a transposed convolution that reads `read` positions.

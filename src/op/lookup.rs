@@ -112,6 +112,13 @@ impl Function for Lookup {
 #[derive(Debug)]
 pub(crate) struct LookupLinks(Arc<LookupPlan>);
 
+impl LookupLinks {
+    /// The size of the axis that the tensor of indices with this number names.
+    pub(crate) fn index_size(&self, number: usize) -> Option<usize> {
+        self.0.indices.get(number).map(|index| index.size)
+    }
+}
+
 impl Linking for LookupLinks {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let places = (0..self.0.base.len()).map(|output| self.0.place(tensors, output));

@@ -363,6 +363,18 @@ impl Rule for SoftmaxForward {
 pub struct SoftmaxBackward(Softmax);
 
 impl SoftmaxBackward {
+    /// Whether it is that of log-softmax.
+    #[must_use]
+    pub fn is_log(&self) -> bool {
+        !self.0.variant.has_factor_a
+    }
+
+    /// The softmax within the same slices.
+    #[must_use]
+    pub fn softmax(&self) -> Softmax {
+        Softmax::within(self.0.slices)
+    }
+
     /// The slice that contains the entry `at`.
     fn slice(&self, x: &Operands<'_>, at: usize) -> Slice {
         self.0.slices.containing(at, x.tensors[Output].len())

@@ -16,7 +16,7 @@ fn ids(case: &Value, field: &str) -> Vec<String> {
 }
 
 /// The largest number of cases whose mistake is not named first.
-const MOST_MISSED: usize = 42;
+const MOST_MISSED: usize = 7;
 
 #[test]
 fn planted_mistakes_are_named() {
@@ -42,5 +42,6 @@ fn planted_mistakes_are_named() {
             missed.push(format!("{name}: planted {} (same {same:?}), found {found:?}", case["planted"]));
         }
     }
+
     assert!(counts[0] <= MOST_MISSED, "{counts:?}\n{}", missed.join("\n"));
 }

@@ -1,20 +1,31 @@
 //! Random networks for planted mistakes: those of `tests/laws`, and templates for what is rare among them.
 
-use crate::tape::{Flavour, tape};
-use crate::{graphs, layers};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// All networks: the templates with several seeds, then random ones.
+use crate::layers;
+use crate::tape::{Flavour, tape};
+
+/// All networks: the templates with a seed, the scenarios of `tests/diff/plants`, then random ones.
 pub fn all() -> impl Iterator<Item = String> {
     let templates = (1..4).flat_map(|seed| TEMPLATES.iter().map(move |template| template.replace("seed = N", &format!("seed = {seed}"))));
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let random = (0..60).map(move |number| {
+    let random = (0..60).map(move |_| {
         let mut tape = tape().new_tree(&mut runner).expect("a tape").current();
-        if number % 4 == 3 { graphs::graph(&mut tape, Flavour::Smooth) } else { layers::network(&mut tape, Flavour::Smooth) }
+        layers::network(&mut tape, Flavour::Smooth)
     });
-    templates.chain(random)
+    templates.chain(of_students()).chain(random)
+}
+
+/// The scenarios of `tests/diff/plants`, in the order of their names.
+pub fn of_students() -> impl Iterator<Item = String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants/scenarios");
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| fs::read_to_string(path).expect("a scenario"))
 }
 
 /// Networks with the layers and options that mistakes need. `N` stands for a seed.
@@ -43,7 +54,7 @@ layer = [
   { type = "conv2d", weight = { init = "normal", seed = N2, std = 0.4 }, out_channels = 4, kernel_size = 3, dilation = 2, padding = 2, bias = { init = "normal", seed = N3 }, activation = "tanh" },
   { type = "conv2d", weight = { init = "normal", seed = N4, std = 0.4 }, out_channels = 4, kernel_size = 3, groups = 2, dilation = 2, activation = "sigmoid" },
   { type = "avg_pool2d", kernel_size = 3, stride = 2, padding = 1 },
-  { type = "conv_transpose2d", weight = { init = "normal", seed = N5, std = 0.4 }, out_channels = 4, kernel_size = 2 },
+  { type = "conv_transpose2d", weight = { init = "normal", seed = N5, std = 0.4 }, out_channels = 4, kernel_size = 2, activation = "tanh" },
   { type = "global_avg_pool2d" },
   { type = "flatten" },
   { type = "linear", weight = { init = "normal", seed = N6, std = 0.4 }, bias = { init = "normal", seed = N7 }, out_features = 4 },
@@ -76,10 +87,39 @@ layer = [
   { type = "conv2d", name = "first", weight = { init = "normal", seed = N3 }, out_channels = 2, kernel_size = 3, padding = 1 },
   { type = "instance_norm2d", name = "norm", weight = [2, -0.5], bias = [0.5, -1] },
   { type = "conv2d", weight = { init = "normal", seed = N4 }, out_channels = 2, kernel_size = 3, padding = 1, activation = "relu" },
-  { type = "add", from = ["norm", "conv1"] },
+  { type = "add", from = ["norm", "conv2"] },
   { type = "layer_norm" },
   { type = "flatten" },
   { type = "linear", weight = { init = "normal", seed = N5 }, out_features = 3 },
 ]
+"#,
+    // whole numbers, so that a window has its maximum several times
+    r#"
+title = "ties"
+input = [[0, 1, 2, 0, 1, 2], [1, 1, 0, 2, 0, 1], [2, 0, 1, 1, 2, 0], [0, 2, 2, 1, 0, 1], [1, 0, 1, 2, 2, 1], [0, 1, 0, 1, 1, 0]]
+target = { init = "normal", seed = N1, shape = [2] }
+loss = "squared_error"
+layer = [
+  { type = "conv2d", weight = [[[[1, -1], [1, 0]]], [[[0, 1], [-1, 1]]]], bias = [0, 1] },
+  { type = "max_pool2d", kernel_size = 2, stride = 1 },
+  { type = "flatten" },
+  { type = "linear", weight = { init = "normal", seed = N2 }, out_features = 2 },
+]
+"#,
+    // a detached tensor, and a maximum of two tensors
+    r#"
+title = "detached"
+[graph]
+nodes = """
+h = torch.tanh(x @ W)
+goal = h.detach() * 0.5
+y = torch.maximum(h @ V, h)
+J = ((y - goal)**2).sum() + (h * goal).mean()
+"""
+[graph.inputs]
+W = { init = "normal", seed = N1, shape = [3, 3] }
+V = { init = "normal", seed = N2, shape = [3, 3] }
+[graph.constants]
+x = { init = "normal", seed = N3, shape = [2, 3] }
 "#,
 ];

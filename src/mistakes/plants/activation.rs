@@ -8,10 +8,10 @@ use super::super::planting::Way;
 use super::super::site::Site;
 use super::super::wrong_rule::with_terms;
 use super::places::{upstream, upstream_times};
-use crate::expr::{Expr, Primitive};
+use crate::expr::{Expr, Primitive, SQRT};
 use crate::op::activation::{ACTIVATIONS, ActivationBackward};
 use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
-use crate::op::functions::RELU;
+use crate::op::functions::{RECIPROCAL, RELU, RSQRT, SQUARE};
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule};
 use crate::op::slot::Slot::{Input, Output, Upstream};
@@ -69,9 +69,21 @@ fn passed_on(site: &Site<'_>) -> Way {
     Way::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))
 }
 
+/// The functions that are powers: they have mistakes of their own.
+const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
+
+/// The activation of a site: in a graph, a function of one number that is not a power.
+fn activation(site: &Site<'_>) -> Option<Curve> {
+    let is_activation = |curve: &Curve| {
+        let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(curve.function));
+        site.subject.has_layers() || is_named() || (curve.keys.is_empty() && !POWERS.contains(&curve.function))
+    };
+    Curve::at(site).filter(is_activation)
+}
+
 /// Whether the site is an activation: a function of one number, or a softmax.
 fn is_activation(site: &Site<'_>) -> bool {
-    Curve::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some()
+    activation(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some()
 }
 
 /// The derivative of a hidden activation is missing.
@@ -88,7 +100,7 @@ pub fn missing_at_output(site: &Site<'_>) -> Vec<Way> {
 
 /// The derivative is taken at a, or its formula in a is given z.
 pub fn at_a(site: &Site<'_>) -> Vec<Way> {
-    let Some(curve) = Curve::at(site) else { return Vec::new() };
+    let Some(curve) = activation(site) else { return Vec::new() };
     let is_written_with_value = curve.is_written_with_value();
     let own = curve.clone();
     let at_a = site.with_rule(with_slope(site.rule, move |_, a, _| own.slope(a, own.value(a))));
@@ -102,7 +114,15 @@ pub fn at_a(site: &Site<'_>) -> Vec<Way> {
 
 /// The derivative of another activation.
 pub fn of_another(site: &Site<'_>) -> Vec<Way> {
-    let Some(own) = Curve::at(site) else { return Vec::new() };
+    let Some(own) = activation(site) else { return Vec::new() };
+    let subject = site.subject;
+    let [z, a] = [Input(0), Output].map(|slot| subject.values(site.operands[slot]));
+    // a derivative that is 0 or 1 everywhere is that of no activation in particular
+    let is_telling = |slope: &dyn Fn(f64, f64) -> f64| {
+        let mut slopes = z.iter().zip(a).map(|(z, a)| slope(*z, *a));
+        let first = slopes.next();
+        slopes.any(|slope| Some(slope) != first) || first.is_some_and(|slope| slope != 0.0 && slope != 1.0)
+    };
     let mut ways = Vec::new();
     for activation in ACTIVATIONS {
         let Some(function) = activation.primitive.filter(|function| *function != own.function) else { continue };
@@ -110,8 +130,14 @@ pub fn of_another(site: &Site<'_>) -> Vec<Way> {
         let detail = format!(" ({} instead of {})", activation.name, own.function.name);
         if other.is_written_with_value() {
             let of_a = other.clone();
+            if !is_telling(&|z, a| of_a.slope(z, a)) {
+                continue;
+            }
             let edit = site.with_rule(with_slope(site.rule, move |z, a, _| of_a.slope(z, a)));
             ways.push(Way::variant(format!("{} of a", activation.name), detail.clone(), [edit]));
+        }
+        if !is_telling(&|z, _| other.slope(z, other.value(z))) {
+            continue;
         }
         let edit = site.with_rule(with_slope(site.rule, move |z, _, _| other.slope(z, other.value(z))));
         ways.push(Way::variant(activation.name, detail, [edit]));

@@ -166,6 +166,10 @@ pub fn dilation_ignored_in_weight(site: &Site<'_>) -> Vec<Way> {
 
 /// The gradient of the padded input is not cropped, so that it is shifted; or the gradient of a filter reads the input without its padding.
 pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
+    let of_pool = super::pool::padding_not_cropped(site);
+    if !of_pool.is_empty() {
+        return of_pool;
+    }
     let kernel = Kernel::at(site).filter(|kernel| !kernel.is_transposed && kernel.conv.rows.padding + kernel.conv.columns.padding > 0);
     let mut ways = over(site, kernel, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
     if kernel.is_some_and(|kernel| kernel.view == View::Weight) {
@@ -193,7 +197,7 @@ pub fn only_last_filter(site: &Site<'_>) -> Vec<Way> {
 
 /// Each write to the gradient overwrites what earlier windows added.
 pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
-    let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() else { return Vec::new() };
+    let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() else { return super::linear::overwritten(site) };
     let edges = Arc::clone(&rule.edges);
     match rule.view {
         View::Output => Vec::new(),

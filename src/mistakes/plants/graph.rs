@@ -8,6 +8,7 @@ use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_
 use super::activation::Curve;
 use super::places::{count, places, upstream, upstream_place, upstream_times};
 use crate::expr::SQRT;
+use crate::network::Role;
 use crate::op::avg_pool2d::reciprocal;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
@@ -20,7 +21,8 @@ use crate::op::links::Linked;
 use crate::op::lookup::LookupLinks;
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule, Term};
-use crate::op::slot::Slot::{self, Input, Output};
+use crate::op::slot::Slot::{Input, Output};
+use crate::step::Pass;
 
 /// The number of entries of y that read each entry of an operand that is broadcast; `None` for an operand that is not.
 fn readers(site: &Site<'_>) -> Option<usize> {
@@ -180,11 +182,18 @@ pub fn power(site: &Site<'_>) -> Vec<Way> {
                 vec![upstream_times(x, at, factor * libm::pow(x.get(Input(0), at), exponent))]
             }))
         };
-        return vec![
+        let mut ways = vec![
             Way::variant("exponent-kept", ": the exponent is not lowered", [with(n, n)]),
-            Way::variant("factor-missing", ": the exponent is missing as a factor", [with(1.0, n - 1.0)]),
             Way::variant("exponent-raised", ": the exponent is raised instead of lowered", [with(n, n + 1.0)]),
         ];
+        // the factor 2 of a squared error has a name of its own
+        let network = site.subject.network;
+        let mut forward = network.readers(site.y).iter().map(|reader| &network.ops()[reader.op]).filter(|op| op.pass == Pass::Forward);
+        let is_error = forward.all(|op| site.subject.len(op.output) == 1);
+        if !(is_error && n.to_bits() == 2.0_f64.to_bits()) {
+            ways.push(Way::variant("factor-missing", ": the exponent is missing as a factor", [with(1.0, n - 1.0)]));
+        }
+        return ways;
     }
     let is_divisor = |rule: &&ElementwiseBackward| rule.operand == 1 && rule.operation.operator == Operator::DIV;
     let Some(rule) = site.rule_as::<ElementwiseBackward>().filter(is_divisor) else { return Vec::new() };
@@ -211,10 +220,14 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
     };
     if readers(site).is_some() {
         let shape = site.subject.shape(site.y);
-        let Some(places) = exchanged(shape) else { return Vec::new() };
-        let whole: Vec<Slot> = site.operands.each().filter(|(_, id)| site.subject.shape(*id) == shape).map(|(slot, _)| slot).collect();
-        let rule = whole.into_iter().fold(Arc::clone(site.rule), |rule, slot| reading(&rule, slot, Instead::Places(Arc::clone(&places))));
-        return vec![Way::only(site.with_rule(rule))];
+        let (Some(places), Some(rule)) = (exchanged(shape), site.rule_as::<ElementwiseBackward>()) else { return Vec::new() };
+        let (Some(broadcast), slot) = (rule.operation.broadcast.clone(), rule.slot) else { return Vec::new() };
+        // the terms of the entries of y in the same column instead of the same row
+        let exchanged = with_terms(site.rule, move |right, x, at| {
+            let outputs = (0..broadcast.reader_count(slot)).map(|n| places[broadcast.reader(slot, at, n)]);
+            outputs.map(|output| right.term(x, broadcast.operand_entry(slot, output), broadcast.reader_rank(slot, output) as u64)).collect()
+        });
+        return vec![Way::only(site.with_rule(exchanged))];
     }
     let is_sum = |rule: &ConstantWeightsRule<Contraction>| rule.view == View::Input && !matches!(rule.weights(), Weights::Copy);
     if !site.rule_as::<ConstantWeightsRule<Contraction>>().is_some_and(is_sum) || site.subject.has_layers() {
@@ -229,9 +242,18 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
 fn constant_factor(site: &Site<'_>) -> Option<f64> {
     let rule = site.rule_as::<ElementwiseBackward>()?;
     let [_, _] = rule.operation.operands[..] else { return None };
-    match (rule.operation.operator, rule.operation.operands[1 - rule.operand]) {
-        (Operator::Mul, ElementwiseOperand::Constant(factor)) => Some(factor),
-        (operator, ElementwiseOperand::Constant(divisor)) if operator == Operator::DIV && rule.operand == 0 => Some(1.0 / divisor),
+    let value = match rule.operation.operands[1 - rule.operand] {
+        ElementwiseOperand::Constant(value) => value,
+        // a number that the user gives a name
+        ElementwiseOperand::Input(slot) => {
+            let id = site.operands[Input(slot)];
+            let [value] = site.subject.values(id) else { return None };
+            (site.subject.network.tensor(id).role == Role::Constant).then_some(*value)?
+        }
+    };
+    match rule.operation.operator {
+        Operator::Mul => Some(value),
+        operator if operator == Operator::DIV && rule.operand == 0 => Some(1.0 / value),
         _ => None,
     }
 }

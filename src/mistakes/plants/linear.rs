@@ -2,7 +2,8 @@
 
 use super::super::planting::Way;
 use super::super::site::{Site, Subject, downcast};
-use super::super::wrong_rule::{Instead, moved, reading, scaled};
+use super::super::wrong_rule::{Instead, moved, reading, scaled, with_terms};
+use super::places::count;
 use crate::network::{Id, Op, Role};
 use crate::op::activation::ActivationForward;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
@@ -55,6 +56,15 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Way> {
     let places = (0..dense.outputs * dense.inputs).map(|at| at % dense.inputs * dense.outputs + at / dense.inputs).collect();
     let edit = site.with_rule(reading(site.rule, dense.weight, Instead::Places(places)));
     vec![reshaped(&dense, Way::only(edit))]
+}
+
+/// Each write to the input gradient overwrites what earlier outputs added.
+pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
+    if dense(site).is_none_or(|dense| dense.view != View::Input) {
+        return Vec::new();
+    }
+    let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
+    vec![Way::variant("input-gradient", ": of the input gradient only the last product is left", [site.with_rule(last)])]
 }
 
 /// The slots of x, w and ∂C/∂y of a weight gradient, if the site is one.

@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use super::super::plan::Edit;
 use super::super::planting::{Planted, Wanted, Way};
-use super::super::site::Site;
-use super::super::wrong_rule::{all_terms, applied_twice, with_terms};
+use super::super::site::{Site, downcast};
+use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
 use super::activation::{Curve, applies};
-use crate::network::Role;
+use crate::network::{Id, Role};
+use crate::op::elementwise::ElementwiseForward;
 use crate::op::functions::SIGMOID;
+use crate::op::functions::guarded::BINARY_CROSS_ENTROPY;
+use crate::op::links::{Direction, Linked};
+use crate::op::lookup::LookupLinks;
 use crate::op::math;
-use crate::op::rule::{Operands, Origin, Rule, Term, constant};
+use crate::op::operator::Operator;
+use crate::op::rule::{Function as _, Operands, Origin, Rule, Term, constant};
 use crate::op::slot::Slot;
 use crate::op::softmax::{SOFTMAX, SoftmaxBackward};
 
@@ -61,6 +66,12 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
             ),
         ];
     }
+    if let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.subject.has_layers()) {
+        let of_softmax = rule.softmax().backward(0).filter(|_| rule.is_log());
+        // the probabilities are exp of the log-softmax's output
+        let again = of_softmax.map(|of_softmax| reading(&of_softmax, Slot::Output, Instead::Computed(libm::exp)));
+        return vec![Way::only(site.with_rule(applied_twice(site.rule, again.as_ref().unwrap_or(site.rule))))];
+    }
     if !reads_logits(site, SOFTMAX) {
         return Vec::new();
     }
@@ -72,6 +83,16 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
 /// Whether the loss and the activation have a closed formula for ∂C/∂z, as softmax and cross-entropy have.
 fn has_closed_formula(site: &Site<'_>) -> bool {
     site.operands.get(Slot::Target).is_some()
+}
+
+/// Whether y is the probability that a binary cross-entropy of a graph reads.
+fn is_read_by_cross_entropy(site: &Site<'_>) -> bool {
+    let network = site.subject.network;
+    network.readers(site.y).iter().any(|reader| {
+        let rule = &network.ops()[reader.op].parts[reader.part].rule;
+        let operator = downcast::<ElementwiseForward>(rule).map(|rule| rule.0.operator);
+        matches!(operator, Some(Operator::Call(called)) if *called.function == *BINARY_CROSS_ENTROPY)
+    })
 }
 
 /// The terms of softmax's derivative with i = j.
@@ -92,7 +113,7 @@ pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Way> {
 /// Sigmoid and its cross-entropy, whose error a − t is multiplied by a (1 − a) again.
 pub fn sigmoid_again(site: &Site<'_>) -> Vec<Way> {
     let is_sigmoid = Curve::at(site).is_some_and(|curve| curve.function == SIGMOID);
-    if is_sigmoid && site.is_output() && has_closed_formula(site) {
+    if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
         return vec![Way::only(site.with_rule(applied_twice(site.rule, site.rule)))];
     }
     if !reads_logits(site, SIGMOID) {
@@ -105,7 +126,7 @@ pub fn sigmoid_again(site: &Site<'_>) -> Vec<Way> {
 /// The target of another sample, or of another class.
 pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     let (trace, network) = (wanted.subject.trace, wanted.subject.network);
-    let Some(target) = network.with_role(Role::Target).next() else { return Vec::new() };
+    let Some(target) = network.with_role(Role::Target).next() else { return wrong_labels(wanted) };
     let samples = trace.samples();
     let numbers = |sample: usize| trace.run(sample).values(target);
     let number = |sample: usize| trace.sample_runs()[sample].sample.map_or(sample, |sample| sample) + 1;
@@ -126,12 +147,58 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
             planted.push(Way::variant(name, detail, [given(sample, &wrong)]).at(Vec::new()));
         }
     }
+    planted.extend(of_all_samples(wanted, target));
     let shifted = |by: usize| {
         let edits: Vec<Edit> = (0..samples).map(|sample| given(sample, numbers((sample + by) % samples))).collect();
         Way::variant(format!("shifted by {by}"), ": each sample has the target of another one", edits).at(Vec::new())
     };
-    if samples > 2 {
+    if samples > 1 {
         planted.extend([shifted(1), shifted(samples - 1)]);
+    }
+    planted
+}
+
+/// The classes of a graph, which a lookup reads as indices: each is the next one, or the one before.
+fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let mut planted = Vec::new();
+    for part in subject.network.ops().iter().flat_map(|op| &op.parts) {
+        let Some(rule) = downcast::<Linked<LookupLinks>>(&part.rule).filter(|rule| rule.direction == Direction::Forward) else { continue };
+        for (number, id) in part.operands.iter().skip(1).enumerate() {
+            let Some(size) = rule.linking.index_size(number).filter(|_| subject.network.tensor(*id).role == Role::Constant) else {
+                continue;
+            };
+            #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
+            let size = size as f64;
+            for (by, name, detail) in
+                [(1.0, "next-class", ": each class is the next one"), (size - 1.0, "previous-class", ": each class is the one before")]
+            {
+                let labels: Vec<f64> = subject.values(*id).iter().map(|label| (label + by) % size).collect();
+                planted.push(Way::variant(name, detail, [Edit::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
+            }
+        }
+    }
+    planted
+}
+
+/// Targets that are wrong in the same way for all samples: the class beside the right one, the entries in reverse order.
+fn of_all_samples(wanted: &Wanted<'_>, target: Id) -> Vec<Planted> {
+    let trace = wanted.subject.trace;
+    let given = |other: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<Edit> {
+        (0..trace.samples()).map(|run| Edit::Given(run, target, other(trace.run(run).values(target)).into())).collect()
+    };
+    let rotated = |by: usize| move |right: &[f64]| (0..right.len()).map(|at| right[(at + by) % right.len()]).collect::<Vec<f64>>();
+    let len = trace.run(0).values(target).len();
+    let mut planted = Vec::new();
+    if len > 1 {
+        planted.push(
+            Way::variant("reversed", ": its entries are in reverse order", given(&|right| right.iter().rev().copied().collect()))
+                .at(Vec::new()),
+        );
+    }
+    if one_hot(trace.run(0).values(target)).is_some() && trace.samples() > 1 {
+        planted.push(Way::variant("next-class", ": each class is the next one", given(&rotated(len - 1))).at(Vec::new()));
+        planted.push(Way::variant("previous-class", ": each class is the one before", given(&rotated(1))).at(Vec::new()));
     }
     planted
 }

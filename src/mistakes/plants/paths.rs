@@ -1,72 +1,108 @@
 //! Mistakes about a tensor that is used several times: its gradient is the sum over its uses.
 
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+
 use super::super::plan::{Change, Edit};
 use super::super::planting::{Planted, Wanted, Way};
-use super::super::site::Subject;
-use crate::network::{Id, Op, Role};
+use super::super::site::{Site, Subject};
+use crate::network::{Id, Op, Part, Role};
+use crate::op::slot::Slot;
+use crate::step::Pass;
 
-/// The backward ops of tensors that are used several times: the number of the op, x, and the y of each use.
-fn shared(subject: &Subject<'_>) -> Vec<(usize, Id, Vec<Id>)> {
+/// The backward ops of tensors that are used several times: the number of the op, x, and the uses.
+fn shared<'a>(subject: &Subject<'a>) -> Vec<(usize, Id, Vec<Site<'a>>)> {
     let several = |(number, op): (usize, &Op)| {
         let Role::Gradient(of) = subject.network.tensor(op.output).role else { return None };
-        let uses: Vec<Id> = subject.sites_of(number).iter().map(|site| site.y).collect();
+        let uses = subject.sites_of(number);
         (uses.len() > 1 && uses.len() == op.parts.len()).then_some((number, of, uses))
     };
     subject.backward_ops().filter_map(several).collect()
 }
 
-/// The layers of the uses, if they are different ones.
-fn layers(subject: &Subject<'_>, uses: &[Id]) -> Option<Vec<usize>> {
-    let layers: Vec<usize> = uses.iter().map(|y| subject.network.tensor(*y).layer).collect::<Option<_>>()?;
-    layers.iter().any(|layer| *layer != layers[0]).then_some(layers)
-}
-
-/// The parts of the uses that are kept.
+/// The op with some of its parts.
 fn kept(op: usize, uses: usize, is_kept: impl Fn(usize) -> bool) -> Edit {
     Edit::sample(op, Change::Keep((0..uses).filter(|n| is_kept(*n)).collect()))
 }
 
-/// One of the branches of a skip connection passes no error back.
-pub fn skip_forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    let mut planted = Vec::new();
-    for (number, of, uses) in shared(subject) {
-        let Some(layers) = layers(subject, &uses) else { continue };
-        let mut seen: Vec<usize> = Vec::new();
-        for layer in &layers {
-            if seen.contains(layer) {
-                continue;
-            }
-            seen.push(*layer);
-            let edit = kept(number, uses.len(), |n| layers[n] != *layer);
-            let name = subject.network.layers()[*layer].name.to_string();
-            let at = if subject.network.tensor(of).layer.is_some() { subject.place_of(of) } else { "input".to_owned() };
-            planted.push(Way::variant(name.clone(), format!(", the one through {name}"), [edit]).at(vec![at]));
-        }
-    }
-    planted
+/// The layer of a site's y.
+fn layer(site: &Site<'_>) -> Option<usize> {
+    site.subject.network.tensor(site.y).layer
 }
 
-/// One of the uses of a graph's tensor is forgotten.
+/// One of the branches of a skip connection passes no error back: a summand of a sum of layers, or one of the layers that read the same one.
+pub fn skip_forgotten(site: &Site<'_>) -> Vec<Way> {
+    let subject = site.subject;
+    let op = &subject.network.ops()[site.op];
+    let is_of_layers = |parts: &[Part]| {
+        let inputs: Vec<Option<Id>> = parts.iter().map(|part| part.operands.get(Slot::Input(0))).collect();
+        let is_outside = |id: &Option<Id>| {
+            id.is_some_and(|id| subject.network.tensor(id).layer != layer(site) && subject.network.tensor(id).role != Role::Parameter)
+        };
+        inputs.len() > 1 && inputs.iter().all(is_outside)
+    };
+    let is_summand = site.forward().is_some_and(|(_, op)| is_of_layers(&op.parts));
+    let uses = subject.sites_of(site.op);
+    let is_branch = uses.len() > 1 && uses.iter().any(|other| layer(other) != layer(site));
+    if layer(site).is_none() || !(is_summand || is_branch) {
+        return Vec::new();
+    }
+    // all parts through the same layer, such as the three paths through a norm
+    let edit = kept(site.op, op.parts.len(), |n| uses.get(n).is_none_or(|other| layer(other) != layer(site)));
+    let name = subject.place_of(site.of);
+    vec![Way::variant(name.clone(), format!(", that to {name}"), [edit])]
+}
+
+/// Uses that are alike: they have the same kind of rule, and read the same parameters.
+type Kind = (TypeId, Vec<Id>);
+
+fn kind(site: &Site<'_>) -> Kind {
+    let is_parameter = |id: &Id| *id != site.of && site.subject.network.tensor(*id).role.is_learnable();
+    ((site.rule.as_ref() as &dyn Any).type_id(), site.operands.iter().copied().filter(is_parameter).collect())
+}
+
+/// One of the uses of a graph's tensor is forgotten, or the same use in each turn of a loop.
 pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {
         return Vec::new();
     }
     let mut planted = Vec::new();
+    let mut by_kind: BTreeMap<Kind, Vec<(Edit, String)>> = BTreeMap::new();
     for (number, of, uses) in shared(subject) {
-        for (use_number, y) in uses.iter().enumerate().take(MAX_USES) {
+        for (use_number, site) in uses.iter().enumerate().take(MAX_USES) {
             let edit = kept(number, uses.len(), |n| n != use_number);
-            let name = subject.network.tensor(*y).name.to_string();
+            let name = subject.network.tensor(site.y).name.to_string();
+            // both factors of z · z
+            if uses[..use_number].iter().any(|other| other.y == site.y) {
+                let both = kept(number, uses.len(), |n| uses[n].y != site.y);
+                let detail = format!(" is forgotten: the one through {name}");
+                planted.push(Way::variant(name.clone(), detail, [both]).at(vec![subject.place_of(of)]));
+            }
+            by_kind.entry(kind(site)).or_default().push((edit.clone(), subject.place_of(of)));
             planted
                 .push(Way::variant(name.clone(), format!(" is forgotten: the one through {name}"), [edit]).at(vec![subject.place_of(of)]));
         }
+    }
+    for (edits, at) in by_kind.into_values().filter(|alike| alike.len() > 1).map(|alike| alike.into_iter().unzip::<_, _, Vec<_>, Vec<_>>())
+    {
+        planted.push(Way::variant("each-turn", " is forgotten, the same one in each turn", edits).at(at));
     }
     planted
 }
 
 /// The largest number of uses of one tensor that are left out one by one.
 const MAX_USES: usize = 64;
+
+/// Whether a graph's tensor depends on another one.
+fn depends(subject: &Subject<'_>, id: Id, on: Id) -> bool {
+    let mut reached = vec![false; subject.network.tensors().len()];
+    reached[on] = true;
+    for op in subject.network.ops().iter().filter(|op| op.pass == Pass::Forward) {
+        reached[op.output] |= op.parts.iter().any(|part| part.operands.iter().any(|read| reached[*read]));
+    }
+    reached[id]
+}
 
 /// Of a graph's tensor that is used in each turn of a loop only the gradient of the last turn is left, or of the first.
 pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
@@ -75,12 +111,25 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
         return Vec::new();
     }
     let mut planted = Vec::new();
+    let mut all: [(Vec<Edit>, Vec<String>); 2] = Default::default();
     for (number, of, uses) in shared(subject) {
-        let at = vec![subject.place_of(of)];
+        let (first, last) = (&uses[0], &uses[uses.len() - 1]);
+        let are_alike =
+            uses.iter().enumerate().all(|(n, site)| kind(site).0 == kind(first).0 && uses[..n].iter().all(|other| other.y != site.y));
+        let are_turns = are_alike && (uses.len() > 2 || depends(subject, last.y, first.y));
+        if !are_turns {
+            continue;
+        }
         // the uses are in the order of the forward pass; a backward pass ends with the first one
-        let only = |kept_use: usize| kept(number, uses.len(), |n| n == kept_use);
-        planted.push(Way::variant("first", ": the first turn's is left", [only(0)]).at(at.clone()));
-        planted.push(Way::variant("last", ": the last turn's is left", [only(uses.len() - 1)]).at(at));
+        for (n, (kept_use, name)) in [(0, "first"), (uses.len() - 1, "last")].into_iter().enumerate() {
+            let edit = kept(number, uses.len(), |use_number| use_number == kept_use);
+            all[n].0.push(edit.clone());
+            all[n].1.push(subject.place_of(of));
+            planted.push(Way::variant(name, format!(": the {name} turn's is left"), [edit]).at(vec![subject.place_of(of)]));
+        }
+    }
+    for ((edits, at), name) in all.into_iter().zip(["first", "last"]).filter(|((edits, _), _)| edits.len() > 1) {
+        planted.push(Way::variant(name, format!(": the {name} turn's is left"), edits).at(at));
     }
     planted
 }

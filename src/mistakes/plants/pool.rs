@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::super::planting::Way;
 use super::super::site::Site;
-use super::super::wrong_rule::{all_terms, scaled, with_terms};
-use super::places::{upstream_place, upstream_times};
+use super::super::wrong_rule::{all_terms, moved, scaled, with_terms};
+use super::places::{places, upstream_place, upstream_times};
 use crate::op::avg_pool2d::pool_function;
 use crate::op::constant_weights::{ConstantWeights, ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
@@ -30,8 +30,9 @@ struct Place {
     is_last_largest: bool,
     /// The number of places of the window that have its maximum.
     ties: f64,
-    /// The number of places of the window.
+    /// The number of places of the window, without padding and with it.
     size: f64,
+    full_size: f64,
 }
 
 /// The rule that gives each place of a window a share of its error.
@@ -59,6 +60,7 @@ fn place(windows: &Conv2d, x: &Operands<'_>, input: usize, output: usize) -> Pla
         is_last_largest: places.iter().rfind(is_largest) == Some(&input),
         ties: places.iter().filter(is_largest).count() as f64,
         size: places.len() as f64,
+        full_size: (windows.rows.kernel * windows.columns.kernel) as f64,
     }
 }
 
@@ -80,7 +82,42 @@ pub fn to_last_tie(site: &Site<'_>) -> Vec<Way> {
 }
 
 pub fn mean_of_window(site: &Site<'_>) -> Vec<Way> {
-    of_max_pool(site, |place| 1.0 / place.size)
+    let mut ways = of_max_pool(site, |place| 1.0 / place.size);
+    if site.rule_as::<MaxPoolBackward>().is_some_and(|rule| rule.windows().rows.padding + rule.windows().columns.padding > 0) {
+        let with_padding = of_max_pool(site, |place| 1.0 / place.full_size);
+        ways.extend(with_padding.into_iter().map(|way| Way::variant("with-padding", ", whose padding counts", way.edits)));
+    }
+    ways
+}
+
+/// The gradient of the padded input is not cropped, so that it is shifted.
+pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
+    if let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) {
+        let Conv2d { inputs, outputs, groups, rows, columns, .. } = rule.edges();
+        if rows.padding + columns.padding == 0 {
+            return Vec::new();
+        }
+        let [rows, columns] = [rows, columns].map(|axis| axis.with_steps(axis.stride, 0, axis.dilation));
+        let shifted = Conv2d::new(*inputs, *outputs, *groups, rows, columns);
+        let function = ConstantWeights::new(shifted, rule.weights().clone(), Equation::default(), Equation::default());
+        return function.backward(0).map(|rule| Way::only(site.with_rule(rule))).into_iter().collect();
+    }
+    let Some(windows) = site.rule_as::<MaxPoolBackward>().map(MaxPoolBackward::windows) else { return Vec::new() };
+    let [rows, columns] = [&windows.rows, &windows.columns].map(|axis| axis.padding);
+    if rows + columns == 0 {
+        return Vec::new();
+    }
+    // what the padding has got is 0
+    let shifted = places(site.subject.shape(site.of), |index| {
+        let last = index.len() - 1;
+        let is_inside = index[last - 1] >= rows && index[last] >= columns;
+        if is_inside {
+            index[last - 1] -= rows;
+            index[last] -= columns;
+        }
+        is_inside
+    });
+    vec![Way::only(site.with_rule(moved(site.rule, shifted)))]
 }
 
 pub fn to_whole_window(site: &Site<'_>) -> Vec<Way> {

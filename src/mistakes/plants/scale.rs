@@ -6,7 +6,7 @@ use super::super::plan::{Change, Edit, Ops};
 use super::super::planting::{Planted, Wanted, Way};
 use super::super::site::Subject;
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
-use crate::network::{Id, Part, Role};
+use crate::network::{Id, Op, Part, Role};
 use crate::op::rule::{Term, constant};
 use crate::op::slot::Reads;
 use crate::step::Pass;
@@ -107,7 +107,7 @@ fn common(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
 /// A factor that is the same for all entries.
 pub fn constant_factor(wanted: &Wanted<'_>) -> Vec<Planted> {
     let factor = common(wanted.mine.iter().copied().zip(wanted.right.iter().copied()));
-    let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor != 1.0) else { return Vec::new() };
+    let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor != 1.0 && *factor != 0.0) else { return Vec::new() };
     if wanted.mine.iter().zip(wanted.right).any(|(mine, right)| (mine - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300)) {
         return Vec::new();
     }
@@ -154,22 +154,37 @@ pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
 pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     let Some(rate) = subject.learning_rate.filter(|rate| *rate != 0.0) else { return Vec::new() };
-    let (trace, network) = (subject.trace, subject.network);
+    let trace = subject.trace;
     let updated = |(ops, op, of): (Ops, usize, Id)| {
         let run = if ops == Ops::Batch { trace.samples() } else { 0 };
         let gradient = trace.run(run).values(trace.network_of(run).ops()[op].output);
-        let new: Arc<[f64]> = subject.values(of).iter().zip(gradient).map(|(weight, gradient)| weight - rate * gradient).collect();
-        (of, new)
+        let computed = || subject.values(of).iter().zip(gradient).map(|(weight, gradient)| weight - rate * gradient).collect();
+        (of, after_update(subject, of).unwrap_or_else(computed))
     };
-    let new: Vec<(Id, Arc<[f64]>)> = parameter_ops(subject).into_iter().map(updated).collect();
-    let mut edits = Vec::new();
-    for site in subject.sites() {
+    let mut places: Vec<(String, Edit)> = Vec::new();
+    for (of, new) in parameter_ops(subject).into_iter().map(updated) {
         // a gradient of the weight itself does not read it
-        let reads = site.operands.each().find_map(|(slot, id)| Some((slot, new.iter().find(|(of, _)| *of == id && id != site.of)?)));
-        if let Some((slot, (_, new))) = reads {
-            edits.push(site.with_rule(reading(site.rule, slot, Instead::Numbers(Arc::clone(new)))));
+        for site in subject.sites().into_iter().filter(|site| site.of != of) {
+            if let Some((slot, _)) = site.operands.each().find(|(_, id)| *id == of) {
+                let rule = reading(site.rule, slot, Instead::Numbers(Arc::clone(&new)));
+                places.push((subject.place_of(of), site.with_rule(rule)));
+            }
         }
     }
-    debug_assert!(network.ops().len() >= edits.len());
-    vec![Way { variant: None, detail: String::new(), edits }.at(Vec::new())]
+    let way = |edits: Vec<Edit>| Way { variant: None, detail: String::new(), edits };
+    let all = way(places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
+    let single = places.iter().map(|(at, edit)| way(vec![edit.clone()]).at(vec![at.clone()]));
+    std::iter::once(all).chain(single).collect()
+}
+
+/// The numbers of a parameter after the update of this iteration, if the trace has one.
+fn after_update(subject: &Subject<'_>, of: Id) -> Option<Arc<[f64]>> {
+    let run = subject.trace.samples();
+    let batch = subject.trace.sample_runs().get(run)?;
+    let is_new = |op: &&Op| {
+        let tensor = batch.network.tensor(op.output);
+        op.pass == Pass::Update && tensor.parameter == Some(of) && tensor.role == Role::Parameter
+    };
+    let op = batch.network.ops().iter().find(is_new)?;
+    Some(subject.trace.run(run).values(op.output).into())
 }
