@@ -97,8 +97,10 @@ def main():
         tensors = next(t for t in (run if isinstance(run, tuple) else [run]) for t in (t if isinstance(t, list) else [t]) if tensor in t)
         tensors[tensor] = change(np.random.default_rng(n), tensors[tensor])
         writer.add("none", subject, form, run, [])
-    lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in writer.manifest)
-    (HERE / "manifest.json").write_text('{"cases": [\n' + lines + "\n]}\n")
+    count = len(writer.manifest)
+    plant(cases.SEARCHED, subjects, writer)
+    lists = [",\n".join(json.dumps(case, ensure_ascii=False) for case in part) for part in (writer.manifest[:count], writer.manifest[count:])]
+    (HERE / "manifest.json").write_text('{"cases": [\n' + lists[0] + '\n], "searched": [\n' + lists[1] + "\n]}\n")
     print(len(writer.manifest), "cases of", len({row["id"] for case in writer.manifest for row in case["planted"]}), "mistakes")
 
 

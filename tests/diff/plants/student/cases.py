@@ -216,6 +216,15 @@ unflatten-column-major | cnn-narrow | flat1 | all
 flatten-channels-last | cnn-narrow | flat1 | parameters
 """.strip().splitlines()
 
+# Found later, by a search over random networks: a mistake that differs from another one only from the second sample on, and mistakes in a loss of logits
+SEARCHED = """
+derivative-of-another-activation | mlp-first-positive | fc1:relu | parameters
+derivative-of-another-activation | mlp-first-negative | fc1:relu | all
+softmax-diagonal-only | mlp-logits | | parameters
+output-activation-derivative-missing | mlp-logits | | all
+only-last-filter-in-input-gradient | cnn-depthwise | conv2 | torch
+""".strip().splitlines()
+
 
 def rows(table):
     """(id, network, [(switch, layer or None)], form)."""

@@ -104,6 +104,9 @@ def every():
         Net("cnn-constant-error", 62, (2, 5, 6), [conv(2, 2, "tanh"), conv(3, (2, 3)), GLOBAL, FLAT, fc(3, "softmax")], "cross_entropy"),
         Net("cnn-apart", 63, (1, 7, 8), [conv(2, (2, 3), "relu"), conv(3, (3, 2), "tanh", stride=[3, 2]), FLAT, fc(2)], "squared_error", 2),
         Net("cnn-narrow", 64, (1, 6, 4), [conv(3, (2, 4), "tanh"), FLAT, fc(3, "tanh"), fc(2)], "squared_error"),
+        # in the first sample all z of fc1 are positive, or all are negative; in the second they are not
+        Net("mlp-first-positive", 6, (3,), [fc(3, "tanh"), fc(2)], "squared_error", 2),
+        Net("mlp-first-negative", 14, (3,), [fc(3, "tanh"), fc(2)], "squared_error", 2),
     ]
     return {net.name: net for net in nets}
 

@@ -76,6 +76,7 @@ IN_GRAPHS = {
     ("factor-two-missing", "unit-rows"): [("path-forgotten", ["z"], "z * z is two uses of z")],
     ("factor-two-missing", "bag-of-words"): [("path-forgotten", ["s"], "s * s is two uses of s")],
     ("power-rule-wrong", "affine"): [("derivative-at-a-instead-of-z", ["J.1"], "the derivative of e² at e² is 2 e²")],
+    ("power-rule-wrong", "layer-norm-lines"): [("factor-two-missing", ["v.1"], SQUARE)],
     ("sum-instead-of-mean", "affine"): [("scale-missing", ["J"], "the 1/n of a mean is a scale")],
     ("factor-two-missing", "batch-norm-call"): [("power-rule-wrong", ["J.2"], SQUARE)],
     ("factor-two-missing", "bootstrap"): [("power-rule-wrong", ["J.2"], SQUARE)],
