@@ -35,7 +35,7 @@ def main():
         path.unlink()
     torch.set_num_threads(1)
     manifest, hard, worst = [], [], {"float64": 0.0, "float32": 0.0}
-    for number, case in enumerate([*networks.every(), *statements.every()]):
+    for number, case in enumerate([*networks.every(), *statements.every(), *networks.hard()]):
         (HERE / f"{case.name}.toml").write_text(case.text)
         done = subprocess.run([program, "grads", HERE / f"{case.name}.toml", "--format", "json"], capture_output=True, text=True)
         if done.returncode:
