@@ -3,7 +3,7 @@
 //! ```text
 //! State ─ screen ─ Picker ─ over: the open Stepper; Esc returns to it
 //!       │        └ Stepper ─ document   the scenario and its iteration
-//!       │                  ├ mode       normal, or the address line, in which keys are text
+//!       │                  ├ mode       normal, or the prompt, in which keys are text
 //!       │                  ├ job        a long computation, done in time slices
 //!       │                  └ step, unit, count, play, scroll
 //!       ├ overlay        a text over the screen: the help or the notes
@@ -91,7 +91,7 @@ pub use prompt::{Candidate, Prompt, PromptKind};
 pub use return_point::ReturnPoint;
 pub use scan_job::ScanJob;
 pub use search::Search;
-pub use settings::{Dialect, SPEEDS, Setting, Settings};
+pub use settings::{KeyMeanings, SPEEDS, Setting, Settings};
 pub use state::{Screen, State};
 pub use stepper::Stepper;
 pub use train_job::TrainJob;

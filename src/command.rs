@@ -72,7 +72,7 @@ use read::display_name;
 /// Step through every multiplication of backpropagation.
 ///
 /// `gradstep SCENARIO` opens the stepper, which shows one step at a time: `gradstep figure-14`. `gradstep` alone opens a list of scenarios.
-/// `gradstep SCENARIO --help` describes the options of the stepper: --at, --record and --index.
+/// `gradstep SCENARIO --help` describes the options of the stepper, such as --at and --record.
 #[derive(Debug, Parser)]
 #[command(name = "gradstep", version, max_term_width = 100)]
 #[command(override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--record FILE]\n       gradstep [OPTIONS] COMMAND")]

@@ -51,7 +51,7 @@ pub const MAX_FAULTS: usize = 50;
 /// A fault or a warning, with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphFault {
-    /// The number of the text.
+    /// The index of the source text: 0, or the index of the statement if each statement is a text.
     pub piece: usize,
     /// The position in this text.
     pub span: Span,
@@ -208,12 +208,12 @@ fn finish(reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
             is_differentiated: leaf.is_input && *is_wanted,
         })
         .collect();
-    // a piece of the text that occurs several times, such as x[t] in a loop, is no name
-    let mut pieces: HashMap<&str, usize> = HashMap::new();
+    // a source text that occurs several times, such as x[t] in a loop, is not a name
+    let mut counts: HashMap<&str, usize> = HashMap::new();
     for node in &reader.nodes {
-        *pieces.entry(node.symbol.as_str()).or_default() += usize::from(node.name.part > 0);
+        *counts.entry(node.symbol.as_str()).or_default() += usize::from(node.name.part > 0);
     }
-    let is_unique = |symbol: &str| !symbol.is_empty() && pieces.get(symbol).is_none_or(|count| *count < 2);
+    let is_unique = |symbol: &str| !symbol.is_empty() && counts.get(symbol).is_none_or(|count| *count < 2);
     let nodes: Vec<Node> = reader
         .nodes
         .iter()

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use tui_input::InputRequest;
 
-use crate::app::{Action, Command, Commands, Dialect, Focus, ListKind, OverlayKind, Setting, State};
+use crate::app::{Action, Command, Commands, Focus, KeyMeanings, ListKind, OverlayKind, Setting, State};
 
 /// A row of the table: some keys that have the same action in a focus.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Curve, &["<Enter>"], Action::Accept, "go to the iteration of the marker", "go"),
     row(Focus::Curve, &["<Space>"], Action::ToggleRun, "run the descent on, or pause it", "run"),
     row(Focus::Curve, &["s"], Action::CycleSetting(Setting::LogScale, 1), "a logarithmic or a linear scale", "scale"),
-    row(Focus::Curve, &["p"], Action::CycleSetting(Setting::ParameterPath, 1), "the path of a parameter, or the loss", "path"),
+    row(Focus::Curve, &["p"], Action::CycleSetting(Setting::ParameterPath, 1), "the values of a parameter, or the loss", "values"),
     row(Focus::Curve, &["<Esc>", "L"], Action::Close, "close, and pause", "close"),
     row(Focus::Curve, &[":"], Action::OpenPalette(COMMANDS), "closes the curve, and opens the line for a command or an address", ""),
     row(Focus::Curve, &["/"], Action::OpenSearch, "closes the curve, and opens the line for a search: names of ops, or values", ""),
@@ -247,7 +247,7 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     match (focus, key) {
         // keys without a meaning for the cursor have their usual one
         (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
-        // and those without one for the number, that of the address line
+        // and those without one for the number, that of the prompt
         (Focus::Answer | Focus::Filter, _) => action_in(state, Focus::Prompt, key),
         (Focus::List, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => {
             let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
@@ -275,7 +275,7 @@ pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
 
 /// Returns the action that a key had in sessions of the first format, if it has another one today.
 fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
-    if state.settings.dialect != Dialect::One || key != key.code.into() {
+    if state.settings.key_meanings != KeyMeanings::Format1 || key != key.code.into() {
         return None;
     }
     match (focus, key.code) {

@@ -33,12 +33,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::{Dialect, Visit};
+use crate::app::{KeyMeanings, Visit};
 use crate::keys::{Code, Key};
 use crate::number::Digits;
 use crate::step::{Address, Unit};
 
-/// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`Dialect`]).
+/// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`KeyMeanings`]).
 pub const FORMAT: u64 = 2;
 
 /// The longest time between two events in a replay. Longer gaps are shortened.
@@ -132,10 +132,10 @@ impl Header {
         }
     }
 
-    /// Returns the dialect of the session: the meaning of the keys, which depends on the version of the file format.
+    /// Returns the meanings of the keys, which depend on the version of the file format.
     #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        if self.format < 2 { Dialect::One } else { Dialect::Two }
+    pub fn key_meanings(&self) -> KeyMeanings {
+        if self.format < 2 { KeyMeanings::Format1 } else { KeyMeanings::Format2 }
     }
 
     /// Sets the address to which the stepper is still going.
@@ -209,7 +209,7 @@ pub enum Event {
     /// A click on a step or on an entry of a tensor, recorded as the address of the step or entry.
     Click(Address),
     /// A click on a row of what has the focus, counted from 0: of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above
-    /// the address line.
+    /// the prompt.
     Row(u64),
     /// A click on a cell that shows nothing to click.
     Miss,

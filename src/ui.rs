@@ -117,7 +117,7 @@ pub enum ClickTarget {
     Step(u64),
     /// An entry of a tensor: the tensor and the entry's row-major index.
     Entry(Id, usize),
-    /// A row of what has the focus: of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above the address line.
+    /// A row of what has the focus: of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above the prompt.
     Row(usize),
     /// A text that names a key.
     Key(Key),
@@ -165,7 +165,7 @@ fn above_last_line(screen: Rect) -> Rect {
     Rect { height: screen.height.saturating_sub(1), ..screen }
 }
 
-/// Draws the message, the address and the step, the size that the screen needs, and the keys or the address line. Each text is wrapped; what has no room is left out at the end.
+/// Draws the message, the address and the step, the size that the screen needs, and the keys or the prompt. Each text is wrapped; what has no room is left out at the end.
 fn render_too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
     let message = view.state.message.as_ref().filter(|message| !message.is_hint).map(|message| message.text.clone());

@@ -119,7 +119,7 @@ fn a_click_on_the_key_bar_presses_the_key() {
             assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, x, 39), Event::Key(Code::Char(key).into()), "{word} at {x}");
         }
     }
-    // between two keys, on a message and in the address line, a click says that there is nothing
+    // between two keys, on a message and in the prompt, a click says that there is nothing
     let mut driver = open("figure-19", "conv1.z[0,1,0]");
     assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 0, 39), Event::Miss);
     press(&mut driver, ":");

@@ -4,7 +4,7 @@ mod documents;
 
 use std::sync::Arc;
 
-use gradstep::app::{Action, Dialect, Document, State, Stepper, Visit, update};
+use gradstep::app::{Action, Document, KeyMeanings, State, Stepper, Visit, update};
 use gradstep::command::ScenarioLoader;
 use gradstep::command::driver::Driver;
 use gradstep::keys;
@@ -248,7 +248,7 @@ fn keys_of_the_first_format_keep_their_meaning() {
     };
     // in a session of the first format, l goes to the first step of the next unit, not to the last step of this unit
     let mut old = at(&document, 2, Unit::Op);
-    old.settings.dialect = Dialect::One;
+    old.settings.key_meanings = KeyMeanings::Format1;
     let ops: Vec<u64> = document.trace.ops().map(|(.., span)| span.start).collect();
     assert_eq!(place(&press(old.clone(), "l")).step, ops[1]);
     assert_eq!(place(&press(old.clone(), "ll")).step, ops[2]);

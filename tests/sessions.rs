@@ -88,7 +88,7 @@ fn replayed(session: &Session) -> Vec<Buffer> {
     frames
 }
 
-/// A script with moves, the address line, the help and the picker.
+/// A script with moves, the prompt, the help and the picker.
 fn walk() -> Vec<(u64, Input)> {
     let inputs = [
         typed('l'),
@@ -372,7 +372,7 @@ fn typed_pasted_and_replayed_text_is_visible_in_every_mode() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("session");
     let hidden = |before: &str| -> Vec<Input> { before.chars().map(typed).chain(HIDDEN.chars().map(typed)).collect() };
-    // hidden characters in the address line: alone, before a completion, moved over, entered as an address, pasted; then in the help and in the picker
+    // hidden characters in the prompt: alone, before a completion, moved over, entered as an address, pasted; then in the help and in the picker
     let modes: [Vec<Input>; 8] = [
         hidden(":"),
         [hidden(":"), vec![typed('/'), typed('g'), key(KeyCode::Tab), key(KeyCode::Tab)]].concat(),

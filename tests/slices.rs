@@ -459,7 +459,7 @@ fn a_session_with_a_far_start_opens_at_once() {
     assert!((10..1000).contains(&computed(player.driver())), "{}", computed(player.driver()));
 }
 
-/// The completions of the address line after some keys.
+/// The completions of the prompt after some keys.
 fn offered(world: &mut World, typed: &str) -> Vec<String> {
     world.press(&format!(":{typed}"));
     let offered = world.state().prompt().unwrap().completions(world.state().document().unwrap());

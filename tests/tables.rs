@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The columns of each level.
 const LEVELS: [(&str, &str); 3] = [
     ("step", "iteration,sample,step,pass,op,index,term,terms,kind,function,factors,value,sum"),
-    ("element", "iteration,sample,pass,op,index,first,terms,value"),
+    ("entry", "iteration,sample,pass,op,index,first,terms,value"),
     ("op", "iteration,sample,pass,op,shape,first,steps"),
 ];
 

@@ -45,7 +45,7 @@ pub enum Action {
     Digit(u8),
     /// Moves a setting to a later choice by this number, or to an earlier one if negative. After the last choice comes the first.
     CycleSetting(Setting, i64),
-    /// Opens the address line.
+    /// Opens the prompt.
     OpenPrompt,
     /// Opens the line for addresses and these commands.
     OpenPalette(Commands),
@@ -85,13 +85,13 @@ pub enum Action {
     NextQuestion,
     /// Shows the number that is asked for.
     ShowAnswer,
-    /// Edits the address line.
+    /// Edits the prompt.
     Edit(InputRequest),
-    /// Puts the next completion into the address line.
+    /// Puts the next completion into the prompt.
     Complete,
-    /// Puts the previous completion into the address line.
+    /// Puts the previous completion into the prompt.
     CompleteBack,
-    /// Confirms. In the address line, goes to the address; in the picker, opens the selected scenario; in an overlay, closes it.
+    /// Confirms. In the prompt, goes to the address; in the picker, opens the selected scenario; in an overlay, closes it.
     Accept,
     /// Goes to a step, counted from 1.
     GoToStep(u64),
@@ -123,7 +123,7 @@ pub enum Action {
     Copy(CopyFormat),
     /// Compares the derivative by the entry under the cursor with differences of the loss.
     CheckGradient,
-    /// Chooses a row of what has the focus: of a list, a block of the map, a scenario of the picker, or a text from the list above the address line.
+    /// Chooses a row of what has the focus: of a list, a block of the map, a scenario of the picker, or a text from the list above the prompt.
     Choose(usize),
     /// In the map, selects the farthest block that reads the selected one; with `true`, the farthest one that it reads.
     FollowLine(bool),
@@ -137,7 +137,7 @@ pub enum Action {
     ScrollAtMost(u16),
     /// Opens the picker over the stepper.
     OpenPicker,
-    /// Closes the overlay, the address line or the picker, whichever has the focus. If none of them is open, stops the job.
+    /// Closes the overlay, the prompt or the picker, whichever has the focus. If none of them is open, stops the job.
     Close,
     /// Ends the job and play without a message. A replay does this when it hands control to the user.
     Halt,

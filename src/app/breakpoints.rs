@@ -19,20 +19,20 @@ use crate::tensor::{Index, ravel, unravel};
 use crate::trace::{Stop, Stops, Trace, ValueTest};
 
 /// The largest number of breakpoints.
-const MOST: usize = 99;
+const MAX_BREAKPOINTS: usize = 99;
 
 /// The place and the condition of a breakpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// The iteration in which it stops; `None` for every one.
+    /// The iteration in which it stops; `None` for every iteration.
     iteration: Option<u64>,
-    /// The passes and samples in which it stops; `Any` for every sample.
+    /// The sample, or the pass of the batch, in which it stops; `Any` for every sample.
     scope: Scope,
     /// The name of the op.
     name: String,
-    /// The entry; `None` for the op.
+    /// The index of the entry; `None` for the op.
     index: Option<Index>,
-    /// The condition on the value.
+    /// The condition on the value; `None` if it always stops.
     test: Option<ValueTest>,
 }
 
@@ -92,7 +92,7 @@ impl Target {
             Place::Step(_) | Place::First | Place::Last => (Scope::Any, Some(entry.unwrap_or_default())),
             Place::Loss | Place::Backward => (Scope::Any, None),
         };
-        // without a pass, an address means every sample, or the pass that computes it
+        // an address without a prefix means the op in every sample. If only the batch has the op, it means the op in the reduce or the update pass
         let scope = if scope == Scope::Any && matches!(found, Scope::Reduce | Scope::Update) { found } else { scope };
         Ok(Self { iteration, scope, name, index, test: condition })
     }
@@ -126,7 +126,7 @@ impl Target {
         is_here && self.iteration.is_none_or(|own| own == iteration)
     }
 
-    /// Returns the stop in an op with a tensor of this shape.
+    /// Returns the stop in an op with a tensor of this shape; `None` if the index is outside the shape.
     fn stop(&self, shape: &[usize]) -> Option<Stop> {
         let entry = match &self.index {
             None => return Some(self.test.map_or(Stop::Op, Stop::FirstValue)),
@@ -136,7 +136,7 @@ impl Target {
     }
 }
 
-/// Splits a target into its address and its condition: `|z| > 1` into `z` and `|x| > 1`.
+/// Splits a target into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1` (x is the value).
 fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
     if let Some(rest) = text.strip_prefix('|') {
         let (address, condition) = rest.split_once('|').ok_or("the second | is missing, as in |grad.fc1.z| > 1")?;
@@ -148,9 +148,10 @@ fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
         return Ok((address.trim(), Some(condition.parse()?)));
     }
     let sign = text.find(['<', '>', '=', '!']);
-    let word =
+    // a condition in words, such as `is nan`, begins after the first blank
+    let in_words =
         || text.find(char::is_whitespace).filter(|blank| ValueTest::is_begun_by(&text[*blank..]) || text[*blank..].trim() == "not finite");
-    match sign.or_else(word) {
+    match sign.or_else(in_words) {
         None => Ok((text, None)),
         Some(begin) => Ok((text[..begin].trim(), Some(text[begin..].parse()?))),
     }
@@ -166,17 +167,17 @@ impl fmt::Display for Target {
     }
 }
 
-/// The breakpoints by the name of their op.
+/// The breakpoints, grouped by the name of their op.
 pub(super) struct ByName<'a>(HashMap<&'a str, Vec<&'a Breakpoint>>);
 
 impl ByName<'_> {
-    /// Returns the stops in the op that computes a tensor of a sample run.
-    pub fn stops(&self, trace: &Trace, sample_run: usize, tensor: Id) -> Stops {
-        let network = trace.network_of(sample_run);
+    /// Returns the stops in the op that computes a tensor of a run: of a sample's, or of the batch's.
+    pub fn stops(&self, trace: &Trace, run: usize, tensor: Id) -> Stops {
+        let network = trace.network_of(run);
         let info = network.tensor(tensor);
         let Some(here) = self.0.get(&*info.name) else { return Stops::new() };
         let Some(op) = network.producer(tensor) else { return Stops::new() };
-        let (iteration, sample, pass) = (trace.iteration(), trace.sample_runs()[sample_run].sample, network.ops()[op].pass);
+        let (iteration, sample, pass) = (trace.iteration(), trace.sample_runs()[run].sample, network.ops()[op].pass);
         let here = here.iter().filter(|breakpoint| breakpoint.target.is_in(iteration, sample, pass));
         here.filter_map(|breakpoint| Some((breakpoint.number, breakpoint.target.stop(&info.shape)?))).collect()
     }
@@ -197,7 +198,7 @@ impl Breakpoints {
 
     /// Returns whether a breakpoint is in the op that computes a tensor of the scene.
     #[must_use]
-    pub fn has_op(&self, scene: &Scene<'_>, tensor: Id) -> bool {
+    pub fn has_breakpoint_in_op(&self, scene: &Scene<'_>, tensor: Id) -> bool {
         let Some(pass) = scene.pass_of(tensor) else { return false };
         let name = &*scene.network().tensor(tensor).name;
         self.all
@@ -205,16 +206,16 @@ impl Breakpoints {
             .any(|breakpoint| breakpoint.target.name == name && breakpoint.target.is_in(scene.step.iteration, scene.sample(), pass))
     }
 
-    /// Adds a breakpoint. Returns it; if it is there already, `None`.
+    /// Adds a breakpoint and returns it; `None` if there is one with the same target.
     ///
     /// # Errors
-    /// A sentence if there are too many.
+    /// A sentence if there are [`MAX_BREAKPOINTS`].
     pub(super) fn add(&mut self, target: Target) -> Result<Option<&Breakpoint>, String> {
         if self.all.iter().any(|breakpoint| breakpoint.target == target) {
             return Ok(None);
         }
-        if self.all.len() >= MOST {
-            return Err(format!("there are {MOST} breakpoints: remove some with :delete"));
+        if self.all.len() >= MAX_BREAKPOINTS {
+            return Err(format!("there are {MAX_BREAKPOINTS} breakpoints: remove some with :delete"));
         }
         self.last_number += 1;
         self.all.push(Breakpoint { number: self.last_number, target });
@@ -222,7 +223,7 @@ impl Breakpoints {
     }
 
     /// Removes the breakpoint with this target, and returns it.
-    pub(super) fn remove_at(&mut self, target: &Target) -> Option<Breakpoint> {
+    pub(super) fn remove_target(&mut self, target: &Target) -> Option<Breakpoint> {
         let at = self.all.iter().position(|breakpoint| breakpoint.target == *target)?;
         Some(self.all.remove(at))
     }
@@ -238,7 +239,7 @@ impl Breakpoints {
         std::mem::take(&mut self.all).len()
     }
 
-    /// Returns the breakpoints by the name of their op.
+    /// Returns the breakpoints, grouped by the name of their op.
     pub(super) fn by_name(&self) -> ByName<'_> {
         let mut by_name: HashMap<&str, Vec<&Breakpoint>> = HashMap::new();
         for breakpoint in &self.all {

@@ -1,4 +1,4 @@
-//! The commands of the palette: those of the table of keys, and those that take words, such as `break conv1.z`.
+//! The commands of the palette: those of the table of keys, and the *typed commands*, which have no key and can take an argument, such as `break conv1.z`.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -34,7 +34,7 @@ impl PartialEq for Commands {
     }
 }
 
-/// The effect of a command that takes words.
+/// The effect of a typed command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WordKind {
     /// Sets a breakpoint.
@@ -73,27 +73,27 @@ pub enum WordKind {
     Compare,
 }
 
-/// The words that follow the name of a command.
+/// The argument of a typed command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Argument {
-    /// None.
+    /// No argument.
     Nothing,
     /// An entry or an op. Without an argument, the command uses the op or the entry of this step.
     AddressOrHere,
     /// An entry or an op.
     Address,
-    /// Other words, which the text describes.
+    /// Another argument, which the text describes.
     Words(&'static str),
-    /// Other words, as in `Words`, which can be left out.
+    /// As `Words`, but it can be left out.
     OptionalWords(&'static str),
 }
 
-/// A command that takes words, or that has only a name.
+/// A typed command.
 #[derive(Debug)]
 pub struct WordCommand {
     /// The name, which is one word unless the command takes no argument.
     pub name: &'static str,
-    /// The words that follow the name.
+    /// Its argument.
     pub argument: Argument,
     /// A sentence about its effect.
     pub words: &'static str,

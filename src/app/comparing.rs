@@ -239,7 +239,7 @@ impl Motion<'_> {
     }
 
     fn jump_to_step(&mut self, step: u64) {
-        self.halt();
+        self.begin_other_action();
         let before = self.stepper.visit();
         self.stepper.cursor = None;
         if self.go(step) {

@@ -142,7 +142,7 @@ impl Motion<'_> {
 
     /// Computes the experiment with an edit up to the iteration on the screen.
     fn apply(&mut self, edit: Edit, kind: EditKind, count: usize) {
-        self.stop();
+        self.stop_job();
         let document = Arc::clone(&self.stepper.document);
         // the numbers before the last edit are no longer needed, and their memory is
         self.stepper.before_edit = None;

@@ -5,15 +5,15 @@
 pub enum Focus {
     /// The picker.
     Picker,
-    /// The line of the picker's filter. Keys without a meaning for it have that of the address line.
+    /// The line of the picker's filter. Keys without a meaning for it have that of the prompt.
     Filter,
     /// The stepper in its normal mode.
     Normal,
     /// The cursor on the matrices. A key without a meaning for the cursor has its meaning of the normal mode.
     Cursor,
-    /// The address line of the stepper.
+    /// The prompt of the stepper.
     Prompt,
-    /// The line for a number that is asked for. Keys without a meaning for it have that of the address line.
+    /// The line for a number that is asked for. Keys without a meaning for it have that of the prompt.
     Answer,
     /// The overlay.
     Overlay,

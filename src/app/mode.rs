@@ -8,12 +8,12 @@ pub enum Mode {
     /// Keys move through the steps of the trace.
     #[default]
     Normal,
-    /// The address line is open: keys edit its text.
+    /// The prompt is open: keys edit its text.
     Prompt(Prompt),
 }
 
 impl Mode {
-    /// Does an editing action in the address line, if the line is open.
+    /// Does an editing action in the prompt, if the line is open.
     pub(super) fn edit(&mut self, action: &Action, document: &Document) {
         let Self::Prompt(prompt) = self else { return };
         match action {
@@ -25,7 +25,7 @@ impl Mode {
         }
     }
 
-    /// Puts a completion into the address line; `None` if there is none.
+    /// Puts a completion into the prompt; `None` if there is none.
     pub(super) fn choose(&mut self, document: &Document, row: usize) -> Option<()> {
         match self {
             Self::Prompt(prompt) => prompt.choose(document, row),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::return_point::MoveBack;
-use super::{Action, Cursor, Dialect, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
+use super::{Action, Cursor, KeyMeanings, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
 use crate::network::Id;
 use crate::scene::{EntryState, Grid, Scene};
 use crate::step::{Address, Place, TensorEntry, Unit};
@@ -43,7 +43,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Does a part of the job. If that ends a job of play, the next move of play is due one period from now.
+    /// Continues the job until it is done, or until it has done `iterations` iterations or `pieces` pieces of work. If this ends a job of play, the next move of
+    /// play is due one period from now.
     pub fn advance_job(&mut self, iterations: u64, pieces: u64) {
         self.work(iterations, pieces);
         if self.stepper.job.is_none() && self.stepper.play.is_some() {
@@ -51,7 +52,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Does an action that moves, or that changes the unit, play or its speed.
+    /// Does an action of the stepper: a move, or a change of what it moves by, marks, watches or edits. `count` is the number typed before the key.
     pub fn do_move(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).min(MAX_UNITS);
         let signed = i64::try_from(times).unwrap_or(1);
@@ -76,7 +77,7 @@ impl Motion<'_> {
             }
             _ => {}
         }
-        self.halt();
+        self.begin_other_action();
         let before = self.stepper.visit();
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
@@ -88,8 +89,8 @@ impl Motion<'_> {
             Action::Last => (self.go_to_number(count.unwrap_or(trace.len())), true),
             Action::GoToStep(k) => (self.go((*k).clamp(1, trace.len())), true),
             Action::GoToEntry(tensor, at) => {
-                let tensor = self.with_its_name(*tensor);
-                match self.maker_of(TensorEntry { tensor, at: *at }) {
+                let tensor = self.addressed_tensor(*tensor);
+                match self.first_step_of(TensorEntry { tensor, at: *at }) {
                     Ok(k) => {
                         self.explain_jump(tensor, *at, k);
                         (self.go(k), true)
@@ -97,7 +98,7 @@ impl Motion<'_> {
                     Err(why) => return self.stay_at(tensor, *at, &why),
                 }
             }
-            Action::Maker => match self.maker() {
+            Action::Maker => match self.first_step_of_maker() {
                 Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, false),
             },
@@ -165,8 +166,9 @@ impl Motion<'_> {
         }
     }
 
-    /// Returns the tensor that an address with the name of this tensor means: in the update, the old weight has the name of the new one, which a step computes.
-    fn with_its_name(&self, tensor: Id) -> Id {
+    /// Returns the tensor that an address with the name of this tensor means. In the update pass the old and the new weight have one name, and an address means
+    /// the new one, which a step computes.
+    fn addressed_tensor(&self, tensor: Id) -> Id {
         let Some((trace, at)) = self.stepper.trace_and_position() else { return tensor };
         let network = trace.network_of(at.sample_run);
         network.find(&network.tensor(tensor).name).unwrap_or(tensor)
@@ -177,23 +179,23 @@ impl Motion<'_> {
         self.stepper.scene().is_some_and(|scene| scene.tensors().iter().any(|shown| shown.tensor == tensor))
     }
 
-    /// Returns the first step of the entry under the cursor; without a cursor, of the step's largest factor.
+    /// Returns the first step that computes the entry under the cursor; without a cursor, the step's largest factor.
     ///
     /// # Errors
     /// A sentence if no step computes that entry.
-    fn maker(&self) -> Result<u64, String> {
+    fn first_step_of_maker(&self) -> Result<u64, String> {
         let scene = self.stepper.scene().ok_or("there is no step")?;
-        self.maker_of(match self.stepper.cursor {
+        self.first_step_of(match self.stepper.cursor {
             Some(cursor) => cursor.entry(&scene),
             None => scene.largest_source().ok_or("this step reads only constants")?,
         })
     }
 
-    /// Returns the first step of an entry.
+    /// Returns the first step that computes an entry.
     ///
     /// # Errors
     /// A sentence if no step computes the entry.
-    fn maker_of(&self, TensorEntry { tensor, at }: TensorEntry) -> Result<u64, String> {
+    fn first_step_of(&self, TensorEntry { tensor, at }: TensorEntry) -> Result<u64, String> {
         let scene = self.stepper.scene().ok_or("there is no step")?;
         if let Some(sentence) = scene.zero_sentence(tensor, at) {
             return Err(sentence);
@@ -212,6 +214,7 @@ impl Motion<'_> {
     fn origin_of_given(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> String {
         let (name, document) = (scene.name(tensor, at), &self.stepper.document);
         let before = document.trace.iteration() - 1;
+        // the parameter in the network of the samples: the batch has a copy of its own
         let parameter = if scene.sample().is_some() { Some(tensor) } else { scene.network().tensor(tensor).parameter };
         if before > 0 && parameter.is_some_and(|parameter| document.is_updated(parameter)) {
             return format!("{name} was computed by the update of the iteration before: {before}/update:{name}");
@@ -230,33 +233,38 @@ impl Motion<'_> {
         self.say(format!("{why}{hint}"), false);
     }
 
-    /// Watches the entry that questions are about, or ends its watch.
+    /// Watches the subject, which is the entry under the cursor, or else the entry of the step; or ends its watch.
     fn toggle_watch(&mut self) {
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
         let subject = self.stepper.subject(&scene);
         let (address, is_watched) = self.stepper.watches.toggle(&scene, subject);
-        self.say(if is_watched { format!("{address} stays in sight") } else { format!("{address} is no longer watched") }, false);
+        self.report_watch(&address, is_watched);
+    }
+
+    /// Reports that an entry is watched now, or no longer.
+    pub(super) fn report_watch(&mut self, address: &str, is_watched: bool) {
+        self.say(if is_watched { format!("watching {address}") } else { format!("no longer watching {address}") }, false);
     }
 
     /// Bookmarks the step on the screen, or removes its bookmark.
     fn toggle_bookmark(&mut self) {
         let Some(here) = self.stepper.address_here() else { return };
         if self.stepper.bookmarks.remove(&here) {
-            return self.say(format!("{here} is no longer a bookmark"), false);
+            return self.say(format!("removed the bookmark of {here}"), false);
         }
-        self.say(format!("{here} is a bookmark: ' lists all"), false);
+        self.say(format!("bookmarked {here}: the key ' lists all bookmarks"), false);
         self.stepper.bookmarks.add(here, None);
     }
 
-    /// Stops the job and play, and forgets the return point: what comes next is another move than `l` or `h`.
-    pub(super) fn halt(&mut self) {
+    /// Prepares an action other than `l` and `h`: stops the job and play, and forgets the return point.
+    pub(super) fn begin_other_action(&mut self) {
         self.stepper.play = None;
         self.stepper.return_point = None;
-        self.stop();
+        self.stop_job();
     }
 
-    /// Moves forward by a number of units, and remembers where the first of these moves began.
+    /// Moves forward by a number of units. Adds the move to the return point, for [`Motion::back`].
     fn forward(&mut self, times: u64) {
         let (unit, here) = (self.stepper.unit, self.stepper.visit());
         let units = i64::try_from(times).unwrap_or(1);
@@ -267,7 +275,7 @@ impl Motion<'_> {
         let point = self.stepper.return_point.take().filter(|point| point.is_for(unit));
         self.stepper.return_point.insert(point.unwrap_or_else(|| ReturnPoint::new(unit))).begin(here, times);
         self.stepper.play = None;
-        self.stop();
+        self.stop_job();
         if self.move_by(unit, units) {
             return;
         }
@@ -278,12 +286,12 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves back by a number of units, or to the place where moves forward by the same number began.
+    /// Moves back by a number of units. Directly after moves forward by the same number, returns to the place where these moves began (see `return_point.rs`).
     fn back(&mut self, times: u64) {
         let unit = self.stepper.unit;
         let units = i64::try_from(times).unwrap_or(1);
         let meaning = self.stepper.return_point.as_mut().map_or(MoveBack::Other, |point| point.take_back(unit, times));
-        if let (MoveBack::To(visit), Dialect::Two) = (meaning, self.settings.dialect) {
+        if let (MoveBack::To(visit), KeyMeanings::Format2) = (meaning, self.settings.key_meanings) {
             (self.stepper.play, self.stepper.job) = (None, None);
             return self.return_to(visit);
         }
@@ -294,13 +302,13 @@ impl Motion<'_> {
             return;
         }
         self.stepper.play = None;
-        self.stop();
+        self.stop_job();
         if !self.move_by(unit, -units) && self.message.is_none() {
             self.report_end(self.stepper.step > 1);
         }
     }
 
-    /// Adds a move to the job, if the same key was pressed again before the job was done. Returns whether it was.
+    /// Adds a move to the job, if the job is a move by the same unit that is not done yet. Returns whether the move was added.
     fn extend_job(&mut self, unit: Unit, units: i64) -> bool {
         self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, units))
     }
@@ -319,7 +327,7 @@ impl Motion<'_> {
         if let Some(shortage) = document.shortage.filter(|_| is_last && all > 1) {
             return self.say(shortage.to_string(), true);
         }
-        let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.dialect == Dialect::Two;
+        let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.key_meanings == KeyMeanings::Format2;
         let which = if is_last { "last" } else { "first" };
         if by_iterations && all > 1 && self.stepper.step < document.trace.len() && self.stepper.step > 1 {
             return self.say(format!("this is the {which} iteration"), false);
@@ -372,12 +380,12 @@ impl Motion<'_> {
         self.stepper.job.is_some() || self.stepper.visit() != before
     }
 
-    /// Says where a jump to an entry of another run ends: in the sample that computes it.
+    /// Reports that a jump from the batch leads to a sample, because the sample computes the entry.
     fn explain_jump(&mut self, tensor: Id, entry: usize, step: u64) {
         let Some(scene) = self.stepper.scene() else { return };
         if scene.origin(tensor).is_some() && step != scene.at.step {
             let name = scene.name(tensor, entry);
-            self.say(format!("{name} is computed by its sample here; Backspace goes back"), false);
+            self.say(format!("{name} is computed in this sample; Backspace returns to the batch"), false);
         }
     }
 
@@ -416,7 +424,7 @@ impl Motion<'_> {
         self.say(format!("play speed: {units} a second"), false);
     }
 
-    /// Returns whether no step follows, in no iteration.
+    /// Returns whether this is the last step of the last iteration.
     pub(super) fn is_at_the_end(&self) -> bool {
         let document = &self.stepper.document;
         document.is_last && self.stepper.step >= document.trace.len()
@@ -424,7 +432,7 @@ impl Motion<'_> {
 
     fn toggle_play(&mut self) {
         if self.stepper.play.is_some() {
-            self.pause();
+            self.pause_play();
         } else if self.is_at_the_end() {
             self.say("this is the last step: g goes to the first", false);
         } else {

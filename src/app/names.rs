@@ -1,4 +1,4 @@
-//! An index of op names, which completes names in the address line. The names are sorted once. Then binary search finds the names with a given prefix, so a search
+//! An index of op names, which completes names in the prompt. The names are sorted once. Then binary search finds the names with a given prefix, so a search
 //! in a hundred thousand names takes about as long as in a hundred.
 //!
 //! The *parts* of a name are the texts between its dots: `grad.fc1.z` has the parts `grad`, `fc1` and `z`. [`OpNames::starting_with`] finds names with a prefix,

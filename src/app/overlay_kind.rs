@@ -9,7 +9,7 @@ pub enum OverlayKind {
     Notes,
     /// The map of the network.
     Map,
-    /// The loss over the iterations, or the path of a parameter.
+    /// The loss over the iterations, or the values of a parameter.
     Curve,
     /// A list of rows to choose from.
     List(ListKind),

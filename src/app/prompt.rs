@@ -1,5 +1,4 @@
-//! The prompt, which the docs of the screen call the *address line*: the user types an address such as `conv1.z`, a command, or a search. This module edits and
-//! completes the text.
+//! The prompt: the line in which the user types an address such as `conv1.z`, a command, or a search. This module edits and completes the text.
 
 mod candidates;
 mod meaning;

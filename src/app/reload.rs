@@ -49,7 +49,7 @@ impl State {
 impl Motion<'_> {
     /// Begins to compute the numbers of the new file up to the iteration on the screen.
     fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
-        self.halt();
+        self.begin_other_action();
         self.stepper.before_edit = None;
         let document = Arc::clone(&self.stepper.document);
         let edits = if keeps_edits { self.stepper.edits.clone() } else { Edits::default() };
@@ -76,7 +76,7 @@ impl Motion<'_> {
     pub(super) fn complete_reload(&mut self, reload: &PendingReload) {
         let PendingReload { edits, lost, places, .. } = reload;
         let document = Arc::clone(&self.stepper.document);
-        // sorts the names now; otherwise the first key in the address line would be slow
+        // sorts the names now; otherwise the first key in the prompt would be slow
         let _ = document.names();
         let new = Stepper::new(document, self.stepper.step);
         let old = std::mem::replace(self.stepper, new);

@@ -12,12 +12,12 @@ use crate::step::Unit;
 use crate::trace::{Hit, Scanned, ValueTest};
 
 /// The largest count of these keys.
-const MOST: u64 = 1_000_000;
+const MAX_REPEATS: u64 = 1_000_000;
 
 impl Motion<'_> {
     /// Does an action of a search or of breakpoints.
     pub fn find(&mut self, action: &Action, count: Option<u64>) {
-        let times = count.unwrap_or(1).clamp(1, MOST);
+        let times = count.unwrap_or(1).clamp(1, MAX_REPEATS);
         match action {
             Action::NextMatch(count) => self.next_match(*count < 0, times),
             Action::FirstDifference => self.first_difference(),
@@ -72,10 +72,10 @@ impl Motion<'_> {
         let goal = ScanGoal { sought, goes_back, remaining: times, start: self.stepper.visit() };
         let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);
         if let Some(same) = goal_in_progress.filter(|other| other.sought == goal.sought && other.goes_back == goes_back) {
-            same.remaining = same.remaining.saturating_add(times).min(MOST);
+            same.remaining = same.remaining.saturating_add(times).min(MAX_REPEATS);
             return;
         }
-        self.halt();
+        self.begin_other_action();
         *self.message = None;
         self.stepper.visits.leave(goal.start);
         let document = Arc::clone(&self.stepper.document);
@@ -183,7 +183,7 @@ impl Motion<'_> {
         }
         let target = Target::at(&scene, tensor, (!is_op).then_some(subject.at));
         let target = sample.map_or(target.clone(), |sample| target.only_in(sample));
-        if let Some(removed) = self.stepper.breakpoints.remove_at(&target) {
+        if let Some(removed) = self.stepper.breakpoints.remove_target(&target) {
             return self.say(format!("breakpoint {} is removed: {target}", removed.number), false);
         }
         self.add_breakpoint(target);

@@ -25,18 +25,18 @@ pub enum Setting {
     Index,
     /// Whether the curve has a logarithmic scale.
     LogScale,
-    /// Whether the curve is the path of a parameter instead of the loss.
+    /// Whether the curve shows the values of a parameter instead of the loss.
     ParameterPath,
 }
 
-/// The meaning of the keys that changed with the second format of sessions. A session of the first format is replayed with the keys of its time.
+/// The meanings of the keys in a format of session files. Format 2 changed some of them; a session in format 1 is replayed with the meanings of format 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
+pub enum KeyMeanings {
     /// `l` and `h` go to first steps of units, `n` opens the notes.
-    One,
+    Format1,
     /// `l` and `h` go to last steps of units, `a` opens the notes.
     #[default]
-    Two,
+    Format2,
 }
 
 /// The user's choices.
@@ -44,8 +44,8 @@ pub enum Dialect {
 pub struct Settings {
     /// The speed of play, as an index of [`SPEEDS`].
     pub speed: usize,
-    /// The meaning of the keys.
-    pub dialect: Dialect,
+    /// The meanings of the keys.
+    pub key_meanings: KeyMeanings,
     /// The unit with which a scenario opens. Without several samples or iterations, it is the coarsest unit below.
     pub start_unit: Unit,
     /// The number of significant digits of numbers on the screen.
@@ -63,7 +63,7 @@ impl Default for Settings {
         // SPEEDS[3]: 2 units per second
         Self {
             speed: 3,
-            dialect: Dialect::default(),
+            key_meanings: KeyMeanings::default(),
             start_unit: Unit::Step,
             digits: Digits::default(),
             aliases: Vec::new(),

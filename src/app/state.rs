@@ -69,7 +69,7 @@ impl State {
     /// Opens a scenario at step `at`. If `at` is `None`, goes to the start that the scenario file names; a job may do this.
     pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
-        // sorts the names now; otherwise the first key in the address line would be slow
+        // sorts the names now; otherwise the first key in the prompt would be slow
         let _ = document.names();
         let mut stepper = Stepper::new(document, at.unwrap_or(1));
         stepper.unit = stepper.units().into_iter().rfind(|unit| *unit <= self.settings.start_unit).unwrap_or(Unit::Step);
@@ -150,7 +150,7 @@ impl State {
         Some(Motion { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
     }
 
-    /// Returns the line that is open: the picker's filter, or else the address line, even if an overlay or the picker covers it.
+    /// Returns the line that is open: the picker's filter, or else the prompt, even if an overlay or the picker covers it.
     #[must_use]
     pub fn prompt(&self) -> Option<&Prompt> {
         if let Screen::Picker(Picker { filter: Some(filter), .. }) = &self.screen {

@@ -1,4 +1,4 @@
-//! Enter in a line: goes to the address, does the command, or begins the search.
+//! Enter in the prompt: goes to the address, executes the command, begins the search, or takes the typed number.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{Action, Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State}
 use crate::step::{Address, TensorEntry};
 
 impl State {
-    /// Does what the line says, and closes it. A line that says nothing stays open and asks.
+    /// Executes the line and closes it. An unknown or incomplete line stays open and asks for the rest.
     pub(super) fn submit(&mut self) -> Option<Request> {
         let stepper = self.stepper_mut()?;
         let Mode::Prompt(prompt) = &mut stepper.mode else { return None };
@@ -41,20 +41,21 @@ impl State {
             Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
             Meaning::Address(text) => self.motion().iter_mut().for_each(|motion| motion.go_to_typed(&text)),
             Meaning::Search(text) => self.motion().iter_mut().for_each(|motion| motion.search(&text)),
-            // the key i ends the inspection, but the name of the command asks for it
-            Meaning::Action(Action::Inspect) if stepper.cursor.is_some() => self.say("the cursor is here already: Esc ends it", false),
+            // the key i opens and closes the cursor, but the typed command `inspect` only opens it
+            Meaning::Action(Action::Inspect) if stepper.cursor.is_some() => self.say("the cursor is open already: Esc closes it", false),
             Meaning::Action(action) => return self.user_action(action),
-            Meaning::Words(command, argument) => return self.do_words(command, &argument),
+            Meaning::Words(command, argument) => return self.execute(command, &argument),
         }
         None
     }
 
-    /// Does a command that takes words.
-    fn do_words(&mut self, command: &WordCommand, argument: &str) -> Option<Request> {
+    /// Executes a typed command.
+    fn execute(&mut self, command: &WordCommand, argument: &str) -> Option<Request> {
         if command.argument == Argument::Nothing && !argument.is_empty() {
-            self.say(format!("{} takes no words", command.name), true);
+            self.say(format!("{} takes no argument", command.name), true);
             return None;
         }
+        // in prediction, warn once before a command that shows later numbers
         let looks_ahead = matches!(command.kind, WordKind::Set | WordKind::NotFinite);
         if looks_ahead && self.warns_of(LooksAhead::Line(format!("{} {argument}", command.name))) {
             return None;
@@ -125,28 +126,26 @@ fn path_in(argument: &str) -> Option<String> {
 }
 
 impl State {
-    /// Goes to an address, or puts the cursor on it if it names an entry that is given, as the line of `:` does.
+    /// Goes to an address, or puts the cursor on it if it names an entry that is given, as the prompt does.
     ///
     /// # Errors
     /// As [`super::Document::find`].
     pub fn open_at(&mut self, address: &Address) -> Result<(), String> {
         let Some(mut motion) = self.motion() else { return Ok(()) };
-        match motion.go_to(address.clone()) {
-            Err(why) if !motion.inspect_given(address) => Err(why),
-            _ => Ok(()),
-        }
+        let Err(why) = motion.go_to(address.clone()) else { return Ok(()) };
+        if motion.inspect_given(address) { Ok(()) } else { Err(why) }
     }
 }
 
 impl Motion<'_> {
-    /// Watches an entry of a tensor of this sample or of the batch, or watches it no longer.
+    /// Watches an entry of a tensor of this sample or of the batch, or ends its watch.
     fn watch(&mut self, text: &str) {
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
         match scene.find_entry(text) {
             Ok(entry) => {
                 let (address, is_watched) = self.stepper.watches.toggle(&scene, entry);
-                self.say(if is_watched { format!("{address} stays in sight") } else { format!("{address} is no longer watched") }, false);
+                self.report_watch(&address, is_watched);
             }
             Err(why) => self.say(why, true),
         }
@@ -156,7 +155,7 @@ impl Motion<'_> {
     fn mark(&mut self, name: &str) {
         let Some(here) = self.stepper.address_here() else { return };
         self.stepper.bookmarks.remove(&here);
-        self.say(format!("{here} is the bookmark {name}: ' lists all"), false);
+        self.say(format!("bookmarked {here} as {name}: the key ' lists all bookmarks"), false);
         self.stepper.bookmarks.add(here, Some(name.to_owned()));
     }
 
@@ -174,10 +173,12 @@ impl Motion<'_> {
     /// As [`super::Document::find`].
     fn jump_or_inspect(&mut self, address: &Address) -> Result<(), String> {
         let here = self.stepper.visit();
-        match self.jump_to(address.clone()) {
-            Err(why) if !self.inspect_given(address) => return Err(why),
-            Err(_) if self.has_moved(here) => self.stepper.visits.leave(here),
-            _ => {}
+        let Err(why) = self.jump_to(address.clone()) else { return Ok(()) };
+        if !self.inspect_given(address) {
+            return Err(why);
+        }
+        if self.has_moved(here) {
+            self.stepper.visits.leave(here);
         }
         Ok(())
     }
@@ -191,7 +192,7 @@ impl Motion<'_> {
         if let Some(scene) = document.scene(step) {
             self.stepper.cursor = Some(Cursor::on(&scene, tensor, at));
             let name = scene.name(tensor, at);
-            self.say(format!("{name} is given: here it is first read; r lists all uses, Esc ends"), false);
+            self.say(format!("{name} is given: here it is first read; r lists all uses, Esc closes the cursor"), false);
         }
         true
     }

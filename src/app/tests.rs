@@ -56,7 +56,7 @@ fn act(state: &mut State, actions: &[Action]) -> Option<Request> {
     actions.iter().fold(None, |_, action| update(state, action.clone()))
 }
 
-/// Returns the actions that type a text into the prompt, which is the address line of the screen.
+/// Returns the actions that type a text into the prompt.
 fn typing(text: &str) -> Vec<Action> {
     text.chars().map(|c| Action::Edit(InputRequest::InsertChar(c))).collect()
 }
@@ -66,7 +66,7 @@ fn typing(text: &str) -> Vec<Action> {
 enum ScreenLayer {
     Overlay(OverlayKind),
     Picker,
-    /// The address line.
+    /// The prompt.
     Prompt,
     Job,
 }

@@ -29,7 +29,7 @@ impl Motion<'_> {
         self.stepper.training.current.follow(entry, &document.scenario.budget);
         let is_free = self.stepper.job.as_ref().is_none_or(Job::is_move);
         if is_free && !self.stepper.is_training_complete() {
-            self.halt();
+            self.begin_other_action();
             self.run_descent();
         }
         Ok(())

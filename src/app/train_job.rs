@@ -1,4 +1,4 @@
-//! The job that computes the iterations of gradient descent one after the other, for the curve of the loss and the path of a parameter.
+//! The job that computes the iterations of gradient descent one after the other, for the curve of the loss and the values of a parameter.
 
 use super::document::Experiment;
 use super::walk_state::WalkState;

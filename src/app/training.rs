@@ -25,11 +25,11 @@ pub(super) struct TrainingRun {
     /// The edits of the scenario's numbers.
     edits: Vec<Edit>,
     losses: Arc<Losses>,
-    /// The last iteration that the question `L` has computed; 0 before the question.
+    /// The last iteration that `L` has computed; 0 before the first `L`.
     pub reached: u64,
     /// The last iteration, if it is known that no further one follows.
     pub end: Option<u64>,
-    /// The path of a parameter; `None` before the question.
+    /// The values of a parameter; `None` before the first `L`.
     pub path: Option<ParameterPath>,
 }
 
@@ -75,7 +75,7 @@ impl TrainingRun {
         Self { edits, losses, reached: 0, end: None, path: None }
     }
 
-    /// Begins the path of an entry, unless it is the path that the run already has.
+    /// Begins to collect the values of an entry, unless the run already collects them.
     pub fn follow(&mut self, entry: TensorEntry, room: &Arc<MemoryBudget>) {
         if self.path.as_ref().is_none_or(|path| path.entry != entry) {
             self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(room)) });
@@ -87,7 +87,7 @@ impl TrainingRun {
         self.curve(self.losses.up_to(until))
     }
 
-    /// Returns the path of an entry, if it is the path that the run has.
+    /// Returns the curve of an entry, if the run collects its values.
     pub fn path_of(&self, entry: TensorEntry) -> Option<Curve> {
         let path = self.path.as_ref().filter(|path| path.entry == entry)?;
         Some(self.curve(path.values.up_to(u64::MAX)))

@@ -281,7 +281,7 @@ impl State {
             Focus::Filter => self.end_filter(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
             Focus::Prompt | Focus::Answer => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
-            Focus::Normal => self.motion().iter_mut().for_each(Motion::stop),
+            Focus::Normal => self.motion().iter_mut().for_each(Motion::stop_job),
         }
     }
 

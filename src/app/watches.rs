@@ -7,7 +7,7 @@ use crate::tensor::len;
 use crate::trace::Trace;
 
 /// The largest number of watches; the oldest is dropped first.
-const MOST: usize = 20;
+const MAX_WATCHES: usize = 20;
 
 /// The run in which a watched entry is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Watches {
         let is_new = self.0.len() == before;
         if is_new {
             self.0.push(watch);
-            let surplus = self.0.len().saturating_sub(MOST);
+            let surplus = self.0.len().saturating_sub(MAX_WATCHES);
             self.0.drain(..surplus);
         }
         (address, is_new)

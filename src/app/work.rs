@@ -7,7 +7,7 @@ use super::check::Check;
 use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove};
 use super::motion::Motion;
 use super::walk_state::WalkState;
-use super::{Dialect, Setting, Stepper, TrainJob};
+use super::{KeyMeanings, Setting, Stepper, TrainJob};
 use crate::step::{Address, Kind, Place, Scope, Unit};
 
 /// The largest cost of the work that is done at once when a job begins, counted in computed steps: about ten milliseconds. Later time slices do the rest.
@@ -57,7 +57,7 @@ impl Motion<'_> {
 
     /// Moves by `times` iterations, back if negative, to the same entry and term there. Beyond the ends, goes to the first or the last iteration.
     pub fn by_iterations(&mut self, times: i64) {
-        if self.settings.dialect == Dialect::One {
+        if self.settings.key_meanings == KeyMeanings::Format1 {
             return self.by_iterations_to_first_steps(times);
         }
         let document = Arc::clone(&self.stepper.document);
@@ -95,7 +95,7 @@ impl Motion<'_> {
         if to == here.iteration {
             return self.say("this is already the iteration", false);
         }
-        self.halt();
+        self.begin_other_action();
         let places = self.stepper.same_place_in(to);
         self.seek_iteration(to, places);
         if self.has_moved(here) {
@@ -127,7 +127,7 @@ impl Motion<'_> {
             let sentence = format!("still computing, {}: ask x when it is done, or stop it with Esc", job.describe());
             return self.say(sentence, false);
         }
-        self.halt();
+        self.begin_other_action();
         let check = self.stepper.scene().map(|scene| Check::of(&scene, self.stepper.subject(&scene)));
         match check {
             Some(Ok(check)) => self.begin(Job::Check(check)),
@@ -235,10 +235,10 @@ impl Motion<'_> {
             SeekGoal::Scan(ref goal) => self.scan_iteration(goal.clone()),
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
-                match (self.settings.dialect, units.remaining < 0) {
-                    (Dialect::One, true) => _ = self.go(span.start),
-                    (Dialect::Two, false) => _ = self.go(span.end - 1),
-                    (Dialect::One, false) | (Dialect::Two, true) => {}
+                match (self.settings.key_meanings, units.remaining < 0) {
+                    (KeyMeanings::Format1, true) => _ = self.go(span.start),
+                    (KeyMeanings::Format2, false) => _ = self.go(span.end - 1),
+                    (KeyMeanings::Format1, false) | (KeyMeanings::Format2, true) => {}
                 }
                 self.count_forward(units.remaining, 1);
                 self.set_rest_of_move(units.with_remaining(units.remaining - units.remaining.signum()));
@@ -267,13 +267,13 @@ impl Motion<'_> {
             }
         }
         let span = trace.span(step, unit);
-        let next = match (self.settings.dialect, remaining > 0) {
-            (Dialect::Two, true) if step + 1 < span.end => Some(span.end - 1),
-            (Dialect::Two, true) if step < trace.len() => Some(trace.span(step + 1, unit).end - 1),
-            (Dialect::Two, false) if span.start > 1 => Some(span.start - 1),
-            (Dialect::One, true) if span.end <= trace.len() => Some(span.end),
-            (Dialect::One, false) if span.start < step => Some(span.start),
-            (Dialect::One, false) if span.start > 1 => Some(trace.span(span.start - 1, unit).start),
+        let next = match (self.settings.key_meanings, remaining > 0) {
+            (KeyMeanings::Format2, true) if step + 1 < span.end => Some(span.end - 1),
+            (KeyMeanings::Format2, true) if step < trace.len() => Some(trace.span(step + 1, unit).end - 1),
+            (KeyMeanings::Format2, false) if span.start > 1 => Some(span.start - 1),
+            (KeyMeanings::Format1, true) if span.end <= trace.len() => Some(span.end),
+            (KeyMeanings::Format1, false) if span.start < step => Some(span.start),
+            (KeyMeanings::Format1, false) if span.start > 1 => Some(trace.span(span.start - 1, unit).start),
             _ => None,
         };
         if let Some(next) = next {
@@ -337,8 +337,8 @@ impl Motion<'_> {
         self.stepper.job = (units.remaining != 0).then_some(Job::Move { units, iteration });
     }
 
-    /// Stops the job and play, and shows how far the job was. Does nothing without a job.
-    pub fn stop(&mut self) {
+    /// Stops the job and play, and reports how far the job was, or that play is paused. Does nothing without a job and play.
+    pub fn stop_job(&mut self) {
         let was_playing = self.stepper.play.take().is_some();
         if let Some(job) = self.stepper.job.take() {
             self.say(format!("stopped at {}", job.describe()), false);
@@ -347,8 +347,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Pauses play. If a move by units is in progress, ends it too.
-    pub fn pause(&mut self) {
+    /// Pauses play without a message. If a move by units is in progress, ends it too.
+    pub fn pause_play(&mut self) {
         self.stepper.play = None;
         self.stepper.job.take_if(|job| job.is_move());
     }

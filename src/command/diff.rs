@@ -23,7 +23,7 @@ use crate::scenario::Faults;
 /// Compare your own gradients with the right ones: which is wrong, where first, and why.
 ///
 /// MINE is a file with gradients of the loss: JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, .npz, .safetensors, or .npy with
-/// --tensor. Names are those of `grads`; PyTorch's names and others are matched by order and shape. What is missing is not compared. docs/diff.md shows it.
+/// --tensor. Names are those of `grads`; PyTorch's names and others are matched by order and shape. Gradients missing from MINE are skipped. docs/diff.md shows it.
 ///
 /// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
 #[derive(Debug, Parser)]
@@ -49,7 +49,7 @@ pub(super) struct DiffCommand {
     /// Compare only this tensor; the name of the tensor in an .npy file
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
-    /// The learning rate of your update, for mistakes with it [default: that of [train]]
+    /// The learning rate of your update, to recognise gradients that were multiplied by it, or computed from the updated weights [default: that of [train]]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     learning_rate: Option<f64>,
 }

@@ -17,7 +17,7 @@ use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// The largest number of characters that the first line of a pasted text adds to the address line; the rest is dropped. No address is longer.
+/// The largest number of characters that the first line of a pasted text adds to the prompt; the rest is dropped. No address is longer.
 const MAX_PASTED_CHARS: usize = 200;
 
 /// The stepper as a [`Program`] in the terminal.

@@ -13,8 +13,8 @@ use super::{Invocation, bundled, open_output, source};
 
 /// Print a commented scenario to start from: `gradstep new classifier > mine.toml`.
 ///
-/// A template teaches the format of scenario files. The name of a bundled scenario prints that one. `gradstep new pytorch > to_gradstep.py` prints a file of Python
-/// that exports models of PyTorch.
+/// A template teaches the format of scenario files. With the name of a bundled scenario, prints that scenario. `gradstep new pytorch > to_gradstep.py`
+/// prints a file of Python that exports models of PyTorch.
 #[derive(Debug, Parser)]
 #[command(name = "new")]
 pub(super) struct NewCommand {

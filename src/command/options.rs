@@ -21,7 +21,7 @@ use crate::ui::theme::{Background, Colours, Palette, Theme};
 /// The options of the commands that draw the stepper.
 #[derive(Debug, Default, Args)]
 pub(super) struct DrawOptions {
-    /// Number rows, columns, channels and subscripts from N: 0 or 1 [default: 1]
+    /// Number rows, columns, channels and subscripts from N: 0 or 1. Addresses always count from 0 [default: 1]
     #[arg(long, value_name = "N", value_parser = parse_index)]
     index: Option<usize>,
     /// The number of significant digits in matrices and equations, from 3 to 8 [default: 4]

@@ -44,7 +44,7 @@ pub(super) struct ReplayCommand {
     /// The speed; 2 is twice the recorded speed
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
     speed: f64,
-    /// Go to the event with this number, from 0 for the beginning, or to the last: `last`. Then pause, or write only this frame
+    /// Start at event N (0: the beginning, last: the last event) and pause there; with --format, write only its frame
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_event)]
     at: Option<usize>,
     /// Write the frames instead of playing them
@@ -131,7 +131,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let is_named = !header.scenarios.is_empty();
     let entries = if is_named { picker_entries::named(&header.scenarios) } else { picker_entries::named(bundled::WITHOUT_LIST) };
     let mut state = State::picker(entries);
-    state.settings.dialect = header.dialect();
+    state.settings.key_meanings = header.key_meanings();
     state.settings.count_from(header.index);
     state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);
     state.settings.digits = header.digits.and_then(Digits::new).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `gradstep trace`: prints the steps of an iteration, as JSON lines, CSV, Markdown or text.
 //!
-//! A line is a step, an entry of a tensor or an op (`--level`). Steps can be many, so `stream` makes their lines in parallel; `line` makes the other lines.
+//! A line describes a step, an entry of a tensor or an op (`--level`). Steps can be many, so `stream` makes their lines in parallel; `line` makes the other lines.
 
 mod csv;
 mod json;
@@ -33,22 +33,23 @@ use line::{ENTRY_COLUMNS, OP_COLUMNS, TraceColumn, TraceLine, each_entry, each_o
 struct StepWriter {
     /// Writes the header and the lines of `--level step`.
     steps: fn(&Trace, Range<u64>, &mut dyn Write) -> io::Result<()>,
-    /// Writes the header of `--level element` and `--level op`.
+    /// Writes the header of `--level entry` and `--level op`.
     header: fn(&[TraceColumn], &mut Vec<u8>),
-    /// Writes a line of `--level element` and `--level op`.
+    /// Writes a line of `--level entry` and `--level op`.
     line: fn(&dyn TraceLine, &mut Vec<u8>),
 }
 
 /// The formats, in the order of the help.
 static FORMATS: &[OutputFormat<StepWriter>] = &[json::JSONL, csv::CSV, markdown::MARKDOWN, text::TEXT];
 
-/// The value of `--level`: each step, element or op is described by one line.
+/// The value of `--level`: each line describes a step, an entry or an op.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Level {
     /// One multiplication, function application, selection or copy
     Step,
     /// One entry of a tensor: the result of its steps
-    Element,
+    #[value(alias = "element")]
+    Entry,
     /// One op: the computation of one tensor
     Op,
 }
@@ -71,7 +72,7 @@ pub(super) struct TraceCommand {
     /// Last step to print (inclusive)
     #[arg(long, value_name = "K")]
     to: Option<u64>,
-    /// Print a line for each step, each element (an entry of a tensor) or each op
+    /// Print a line for each step, each entry or each op
     #[arg(long, default_value = "step")]
     level: Level,
     /// The iteration of gradient descent, from 1
@@ -100,7 +101,7 @@ impl Invocation for TraceCommand {
         let writer = &self.format.writer;
         match self.level {
             Level::Step => (writer.steps)(trace, steps, to.raw())?,
-            Level::Element => write_lines(writer, ENTRY_COLUMNS, &mut to, |emit| each_entry(trace, &steps, emit))?,
+            Level::Entry => write_lines(writer, ENTRY_COLUMNS, &mut to, |emit| each_entry(trace, &steps, emit))?,
             Level::Op => write_lines(writer, OP_COLUMNS, &mut to, |emit| each_op(trace, &steps, emit))?,
         }
         to.finish()?;

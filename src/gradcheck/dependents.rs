@@ -4,7 +4,7 @@
 //! The dependents are collected from the terms of the forward pass. `Rule::uses` lists the same edges, but belongs to the backward pass, which the check tests.
 //! If an edge were missing there, a check that used the list could not find the error.
 //!
-//! The dependents of an entry are a linked list, stored from its last node back. Lists share their common beginnings. In a linear layer with 2 outputs all
+//! The dependents of an entry are a linked list in which each node points to the previous one. Lists share their common beginnings. In a linear layer with 2 outputs all
 //! inputs have the same dependents, so all have one list:
 //!
 //! ```text
@@ -29,7 +29,7 @@ pub(super) struct Dependents {
     nodes: Vec<(u32, u32)>,
     /// The largest number of dependents for which computing them one by one is faster than computing the whole tensor.
     limit: usize,
-    /// See [`Dependents::rounded_magnitudes`].
+    /// The largest rounded magnitude of each entry of the op's output, from which the rounding error of the loss is estimated.
     magnitudes: Vec<f64>,
 }
 
@@ -60,7 +60,7 @@ impl RoundedMagnitude {
     }
 }
 
-/// A place that no entry has, in the place of a dependent where the list is empty.
+/// Stands for "no dependent": at node 0, and at nodes to which nothing has been appended.
 const NONE: u32 = u32::MAX;
 
 impl Dependents {
@@ -68,13 +68,13 @@ impl Dependents {
     ///
     /// Returns `None` for an op that can only be computed as a whole. There are two reasons: a term depends on entries that it does not list, or the sum of the
     /// terms has other bits than the result of the kernel. Also returns `None` if `stop` becomes `true`.
-    pub fn of(network: &Network, run: &Run, op: &Op, number: usize, stop: &AtomicBool) -> Option<Self> {
+    pub fn of(network: &Network, run: &Run, op: &Op, op_number: usize, stop: &AtomicBool) -> Option<Self> {
         let values = run.values(op.output);
         // places and nodes are stored as `u32`
         u32::try_from(values.len()).ok()?;
         let mut last_nodes: Vec<(Id, Vec<u32>)> = Vec::new();
         let mut parts = Vec::new();
-        for ((rule, x), part) in run.parts(op, number).zip(&op.parts) {
+        for ((rule, x), part) in run.parts(op, op_number).zip(&op.parts) {
             // a memo is computed from the whole operand, so after a move it would be wrong
             if x.memo.is_some() {
                 return None;
@@ -91,7 +91,8 @@ impl Dependents {
         }
         let mut nodes = vec![(0, NONE)];
         // For each node n: the dependent that was last appended to a list that ends with n, and the new node of this dependent. Further lists that end with n
-        // get the same new node.
+        // get the same new node. In the linear layer above, input 0 appends output 0 to node 0, which makes node 1: appended[0] = (0, 1). Input 1 finds this
+        // pair, and its list ends with node 1 too.
         let mut appended = vec![(NONE, 0)];
         // the number of terms of all entries, and the total size of the windows that are searched for a maximum
         let (mut all_terms, mut windows) = (0, 0);
@@ -141,7 +142,8 @@ impl Dependents {
         Some(Self { last_nodes, nodes, limit: limit(values.len() as u64, all_terms, windows), magnitudes })
     }
 
-    /// For each entry of the op's output, the largest magnitude of the numbers that are rounded in its computation.
+    /// For each entry of the op's output, the largest magnitude of the numbers that are rounded in its computation. The rounding error of the loss is
+    /// estimated from it.
     pub fn rounded_magnitudes(&self) -> &[f64] {
         &self.magnitudes
     }

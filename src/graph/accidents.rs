@@ -7,7 +7,7 @@ use super::value::TensorId;
 use crate::python::tree::Span;
 
 impl GraphReader<'_, '_> {
-    /// Says that the text writes the shape of a tensor, so that it is meant.
+    /// Marks that the text writes the shape of a tensor, so that its broadcast is intended.
     pub fn mark_written_shape(&mut self, id: TensorId) {
         self.tensors[id].has_written_shape = true;
     }
@@ -38,7 +38,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Warns of two operands that are perhaps broadcast by accident.
-    pub fn warn_accidental(&mut self, reads: &[TensorId], span: &Span) {
+    pub fn warn_accidental_broadcast(&mut self, reads: &[TensorId], span: &Span) {
         let [a, b] = *reads else { return };
         if !self.warn_of_names(a, b, span) {
             self.warn_of_column(a, b, span);

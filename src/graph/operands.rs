@@ -5,26 +5,32 @@ use super::value::{Number, TensorId, Value};
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
 
+/// An operand of an elementwise operation.
+#[derive(Clone, Copy, Debug)]
+pub enum Operand {
+    /// A tensor.
+    Tensor(TensorId),
+    /// A number without a tensor: it becomes a constant of the operation.
+    Number(f64),
+}
+
 impl GraphReader<'_, '_> {
     /// Returns the tensor of a value, or its number if it has no tensor.
     ///
     /// # Errors
     /// If the value is neither a tensor nor a number.
-    pub fn operand(&mut self, value: &Value, span: &Span) -> Result<Result<TensorId, f64>, Reported> {
-        match value {
-            Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Ok(Ok(*id)),
-            Value::Extremum(extremum) => Ok(Ok(extremum.values)),
-            Value::Number(Number { value, .. }) => Ok(Err(value.as_f64())),
-            Value::Bool(flag) => Ok(Err(f64::from(u8::from(*flag)))),
-            Value::List(_) | Value::Tuple(_) => {
-                let tensor = self.tensor(value, span)?;
-                Ok(Ok(tensor))
-            }
+    pub fn operand(&mut self, value: &Value, span: &Span) -> Result<Operand, Reported> {
+        Ok(match value {
+            Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Operand::Tensor(*id),
+            Value::Extremum(extremum) => Operand::Tensor(extremum.values),
+            Value::Number(Number { value, .. }) => Operand::Number(value.as_f64()),
+            Value::Bool(flag) => Operand::Number(f64::from(u8::from(*flag))),
+            Value::List(_) | Value::Tuple(_) => Operand::Tensor(self.tensor(value, span)?),
             other => {
                 let message = format!("a tensor or a number is needed here, not {}", other.kind());
-                Err(self.fail(span, message, ""))
+                return Err(self.fail(span, message, ""));
             }
-        }
+        })
     }
 
     /// Returns the tensor of a value. A number and a list of numbers become constants.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use compact_str::{CompactString, ToCompactString, format_compact};
 use smallvec::SmallVec;
 
+use super::operands::Operand;
 use super::value::{Number, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
@@ -18,15 +19,15 @@ use crate::tensor::{Tensor, from_flat, len, shape_text};
 
 /// The largest number of entries of a constant whose numbers are computed while the text is read.
 const MAX_KNOWN: usize = 1 << 16;
-/// The longest piece of the text, in bytes, that is looked at for a symbol.
+/// The longest source text of an operation, in bytes, that can become its symbol.
 pub const MAX_SOURCE: usize = 200;
-/// The longest text that becomes the symbol of a part, in characters.
+/// The longest symbol, in characters.
 const MAX_SYMBOL: usize = 24;
 
-/// A tensor that the text makes or that is given.
+/// A tensor of the graph: the result of an operation, a given tensor or a constant.
 #[allow(clippy::struct_excessive_bools)] // four independent facts
 #[derive(Debug)]
-pub struct TensorEntry {
+pub struct GraphTensor {
     /// The shape.
     pub shape: Vec<usize>,
     /// The origin of the numbers.
@@ -37,7 +38,7 @@ pub struct TensorEntry {
     pub flows: bool,
     /// The numbers, if they are known now: of given tensors, and of small tensors that depend on constants alone.
     pub data: Option<Arc<Tensor>>,
-    /// `true` if the text writes the shape: by `None`, `unsqueeze`, `view` or `keepdim`.
+    /// `true` if the text writes the shape: by `None`, `unsqueeze`, `view` or `keepdim`. Such a tensor gets no warning of accidental broadcasting.
     pub has_written_shape: bool,
     /// The names of the axes; empty if they have none.
     pub axes: Vec<Option<CompactString>>,
@@ -48,9 +49,9 @@ pub struct TensorEntry {
 /// The origin of a tensor's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TensorOrigin {
-    /// The given tensor with this number.
+    /// The given tensor or constant at this index of `leaves`.
     Leaf(usize),
-    /// The operation with this number.
+    /// The operation at this index of `nodes`.
     Node(usize),
 }
 
@@ -61,7 +62,7 @@ pub struct TensorName {
     pub base: CompactString,
     /// The number of the assignment, from 1; 0 for an input.
     pub version: usize,
-    /// The number of the part within the statement, from 1; 0 for the whole.
+    /// The number of the intermediate result within the statement, from 1; 0 for the result of the statement.
     pub part: usize,
 }
 
@@ -81,7 +82,7 @@ pub struct PendingLeaf {
 pub struct PendingNode {
     /// The name.
     pub name: TensorName,
-    /// The piece of the text that the operation is, if it is a part of a statement.
+    /// The source text of the operation, which equations show if the result has no name of its own: `(a + b)`. Empty if the text is too long.
     pub symbol: CompactString,
     /// The function.
     pub function: Arc<dyn Function>,
@@ -89,9 +90,9 @@ pub struct PendingNode {
     pub reads: Vec<TensorId>,
     /// For each operand, `true` if it is used as an index, a class or a mask.
     pub is_selector: SmallVec<[bool; 4]>,
-    /// The tensor.
+    /// The result.
     pub tensor: TensorId,
-    /// `true` for a copy or a cast: it is used as what its result is used as, such as an index.
+    /// `true` for a copy or a cast. Its operand counts as an index, a class or a mask if its result does.
     pub is_copy: bool,
     /// The position, for messages.
     pub at: (usize, Span),
@@ -108,9 +109,9 @@ pub enum Binding {
 
 /// The state of reading a graph.
 pub struct GraphReader<'t, 'c> {
-    /// The texts of the statements.
+    /// The source texts: one with all statements, or one for each statement.
     pub pieces: &'t [&'t str],
-    /// The number of the text that is read now.
+    /// The index in `pieces` of the text that is read now.
     pub piece: usize,
     /// The values of all names.
     pub names: HashMap<CompactString, Binding>,
@@ -118,10 +119,10 @@ pub struct GraphReader<'t, 'c> {
     pub axes: HashMap<CompactString, Vec<CompactString>>,
     /// The number of assignments to each name so far.
     pub versions: HashMap<CompactString, usize>,
-    /// The number of parts of each list so far.
+    /// The number of unnamed tensors that `list.append(…)` has made, for each list.
     pub list_parts: HashMap<CompactString, usize>,
     /// All tensors.
-    pub tensors: Vec<TensorEntry>,
+    pub tensors: Vec<GraphTensor>,
     /// The given tensors and constants.
     pub leaves: Vec<PendingLeaf>,
     /// The operations.
@@ -181,17 +182,15 @@ impl GraphReader<'_, '_> {
         Ok(())
     }
 
-    /// Returns the text at a position of the current piece, as one line.
+    /// Returns the source text at a position of the current text, as one line without comments.
     pub fn source(&self, span: &Span) -> String {
-        let text = self.pieces.get(self.piece).and_then(|text| text.get(span.clone())).unwrap_or_default();
-        text.lines().map(|line| line.split('#').next().unwrap_or_default()).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+        self.source_in(self.piece, span)
     }
 
-    /// Returns the piece of the text that an operation is.
-    fn source_of(&self, node: &PendingNode) -> String {
-        let (piece, span) = &node.at;
-        let text = self.pieces.get(*piece).and_then(|text| text.get(span.clone())).unwrap_or_default();
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    /// Returns the source text at a position of a text, as one line without comments.
+    fn source_in(&self, piece: usize, span: &Span) -> String {
+        let text = self.pieces.get(piece).and_then(|text| text.get(span.clone())).unwrap_or_default();
+        text.lines().map(|line| line.split('#').next().unwrap_or_default()).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns the shape of a tensor.
@@ -204,18 +203,19 @@ impl GraphReader<'_, '_> {
         if let Value::Tensor(id) = value { self.tensors[*id].shape.clone() } else { Vec::new() }
     }
 
-    /// Describes a tensor in a message: its name, or the piece of the text, and its shape: `W1 (20x64)`.
+    /// Describes a tensor in a message: its name, or else its source text, and its shape: `W1 (20x64)`.
     pub fn describe(&self, id: TensorId) -> String {
         format!("{} ({})", self.name_of(id), shape_text(&self.tensors[id].shape))
     }
 
-    /// Returns the name of a tensor, or the piece of the text that it is.
+    /// Returns the name of a tensor, or else its source text.
     pub fn name_of(&self, id: TensorId) -> String {
         match self.tensors[id].origin {
             TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.base.to_string(),
             TensorOrigin::Node(node) => {
                 let node = &self.nodes[node];
-                if node.name.part == 0 && !node.name.base.is_empty() { node.name.base.to_string() } else { self.source_of(node) }
+                let is_named = node.name.part == 0 && !node.name.base.is_empty();
+                if is_named { node.name.base.to_string() } else { self.source_in(node.at.0, &node.at.1) }
             }
         }
     }
@@ -223,7 +223,7 @@ impl GraphReader<'_, '_> {
     /// Adds a given tensor or a constant.
     pub fn leaf(&mut self, name: TensorName, value: Arc<Tensor>, is_input: bool, is_mask: bool) -> TensorId {
         let id = self.tensors.len();
-        self.tensors.push(TensorEntry {
+        self.tensors.push(GraphTensor {
             shape: value.shape().to_vec(),
             origin: TensorOrigin::Leaf(self.leaves.len()),
             is_constant: !is_input,
@@ -256,7 +256,7 @@ impl GraphReader<'_, '_> {
         (self.claim)(self.piece, span, shape)
     }
 
-    /// Adds an operation. No operand is a selector.
+    /// Adds an operation without operands that are indices, classes or masks.
     ///
     /// # Errors
     /// If the shapes do not fit together, or the graph is too large.
@@ -282,7 +282,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Adds an operation, of whose operands those in the slots `selectors` are indices, classes or masks.
+    /// Adds an operation. The operands at the positions `selectors` are indices, classes or masks.
     ///
     /// # Errors
     /// If the shapes do not fit together, or the graph is too large.
@@ -306,7 +306,7 @@ impl GraphReader<'_, '_> {
         let tensor = self.tensors.len();
         let is_constant = reads.iter().all(|id| self.tensors[*id].is_constant);
         let origin = TensorOrigin::Node(self.nodes.len());
-        self.tensors.push(TensorEntry {
+        self.tensors.push(GraphTensor {
             shape,
             origin,
             is_constant,
@@ -346,7 +346,7 @@ impl GraphReader<'_, '_> {
         Some(Arc::new(from_flat(shape, numbers)))
     }
 
-    /// Returns the symbol of the operation at this position: the piece of the text, in parentheses if it is no single word.
+    /// Returns the symbol of the operation at this position: its source text, in parentheses if it is more than one word. Empty if the text is too long.
     fn symbol(&self, span: &Span) -> CompactString {
         let text = if span.len() > MAX_SOURCE { String::new() } else { self.source(span) };
         if text.chars().count() > MAX_SYMBOL {
@@ -365,17 +365,17 @@ impl GraphReader<'_, '_> {
         let mut operands: SmallVec<[ElementwiseOperand; 3]> = SmallVec::new();
         for value in values {
             operands.push(match self.operand(value, span)? {
-                Ok(id) => {
+                Operand::Tensor(id) => {
                     reads.push(id);
                     ElementwiseOperand::Input(reads.len() - 1)
                 }
-                Err(number) => ElementwiseOperand::Constant(number),
+                Operand::Number(number) => ElementwiseOperand::Constant(number),
             });
         }
         let shapes: Vec<&[usize]> = reads.iter().map(|id| self.shape(*id)).collect();
         match Elementwise::new(operator, &operands).broadcast(&shapes) {
             Ok(function) => {
-                self.warn_accidental(&reads, span);
+                self.warn_accidental_broadcast(&reads, span);
                 let axes = self.joined_axes(&reads);
                 let id = self.emit(Arc::new(function), &reads, span)?;
                 self.tensors[id].axes = axes;
@@ -443,7 +443,7 @@ impl GraphReader<'_, '_> {
     /// Names the tensors that the current statement made and that have no name: they are the parts `part`, `part + 1`, … of `name`.
     pub fn name_part(&mut self, name: &str, part: usize) {
         for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
-            // a list has no versions
+            // 0 for a list, which has no versions
             let version = self.versions.get(name).copied().unwrap_or(0);
             self.set_name(id, TensorName { base: name.into(), version, part: part + n });
         }

@@ -21,6 +21,7 @@ pub struct Broadcast {
     shape: Vec<usize>,
     /// The shape of each operand.
     operand_shapes: SmallVec<[Vec<usize>; 2]>,
+    /// The axes of each operand.
     operands: SmallVec<[BroadcastOperand; 2]>,
 }
 
@@ -55,7 +56,7 @@ struct BroadcastAxis {
 /// Returns the first operand with an axis that does not fit: its size is not 1, and differs from the size of that axis in an earlier operand.
 ///
 /// # Panics
-/// Never.
+/// Does not happen: the `expect` cannot fail, because the size of each axis comes from an operand.
 pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
     let mut shape: Vec<usize> = Vec::new();
     for (n, (name, own_shape)) in operands.iter().enumerate() {
@@ -98,13 +99,13 @@ impl Broadcast {
         Ok(Self { shape, operand_shapes, operands })
     }
 
-    /// The index of an operand's entry, with letters for the axes of the result.
+    /// The index of an operand's entry, with letters for the axes of the result: `i,0`. `None` if the result has more axes than there are letters.
     #[must_use]
     pub fn index_of(&self, operand: usize) -> Option<String> {
         broadcast_index(&self.operand_shapes[operand], &self.shape)
     }
 
-    /// The sum of ∂C/∂y over the readers of an operand's entry, with letters for the indices.
+    /// The sum of ∂C/∂y over the readers of an operand's entry, with letters for the indices. `None` if the result has more axes than there are letters.
     #[must_use]
     pub fn indexed(&self, operand: usize) -> Option<IndexForm> {
         let summed = repeated_letters(&self.operand_shapes[operand], &self.shape)?;
@@ -112,7 +113,7 @@ impl Broadcast {
         Some(IndexForm { own: self.index_of(operand)?, summed, is_negative: false, factors: vec![(Slot::Upstream, result)] })
     }
 
-    /// The derivative `term` of each entry of the result, summed for an operand, as [`super::numpy::summed`] writes it.
+    /// Returns NumPy text that sums `term`, the derivative of each entry of the result, over the axes along which the operand is repeated: `{dy}.sum(0)`.
     #[must_use]
     pub fn summed_in_numpy(&self, operand: usize, term: &str) -> String {
         super::numpy::summed(term, &self.operand_shapes[operand], &self.shape)

@@ -71,9 +71,9 @@ pub fn pool_layer(args: &mut dyn Args, is_flat: bool) -> Result<Layer, Reported>
 struct PoolWindows {
     /// The windows as edges of a convolution.
     edges: Conv2d,
-    /// The taps (input row, kernel row, output row) of each row of outputs.
+    /// For each output row, the input rows that its windows read (see [`Taps`]).
     row_taps: Vec<Taps>,
-    /// The taps of each column of outputs.
+    /// For each output column, the input columns that its windows read.
     column_taps: Vec<Taps>,
     /// For each place of a full window, in row-major order, its offset from the window's first place. A full window contains no padding.
     full_window: Vec<usize>,
@@ -99,7 +99,7 @@ impl PoolWindows {
         PoolWindow { first: self.row_begin(channel, rows) + columns.first[0], rows, columns }
     }
 
-    /// Returns the index in the image of the row that a window begins in. `row_taps` are the taps of the window's rows.
+    /// Returns the index in the image of the first entry of the window's first row, at column 0. `row_taps` are the taps of the window's rows.
     fn row_begin(&self, channel: usize, row_taps: &Taps) -> usize {
         let Conv2d { rows, columns, .. } = &self.edges;
         (channel * rows.input + row_taps.first[0]) * columns.input
@@ -287,7 +287,7 @@ impl Rule for MaxPoolForward {
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
         let input_end = 0;
         let edges = self.0.edges.nest(View::Output, entry).edge_numbers_at(input_end, at);
-        // if the window contains the input, the result is the only term of the entry, number 0
+        // an output has one term, number 0. It reads the input if the window has an edge from the input
         edges.first().map(|_| 0).into_iter().collect()
     }
 

@@ -1,18 +1,18 @@
-//! Normalisation: the common code of layer norm, group norm and instance norm. Each group of n neighbouring entries is shifted and scaled to mean 0 and
+//! Normalisation: the common code of layer norm, group norm and instance norm. Each group of m neighbouring entries is shifted and scaled to mean 0 and
 //! variance 1. Then an optional weight multiplies the result, and an optional bias is added.
 //!
 //! The layer consists of stages that are ops of their own. Its backward pass is the chain rule through the stages:
 //!
 //! ```text
-//! mean     μ = Σ x / n
+//! mean     μ = Σ x / m
 //! centred  c = x − μ
-//! var      v = Σ c² / n
+//! var      v = Σ c² / m
 //! rstd     r = 1 / √(v + ε)
 //! norm     n = c · r
-//! a          = n · w + b
+//! a        a = n · w + b
 //! ```
 //!
-//! Here Σ sums over the entries of a group, and in the lines `mean` and `var` n is their number. Without weight and bias the last stage is a = c · r.
+//! Here Σ sums over the m entries of a group; the equations on the screen write n for m. Without weight and bias the last stage is a = c · r.
 //!
 //! For one group x = (1, 3), ε = 0 and no weight and bias: μ = 2, c = (−1, 1), v = 1, r = 1 and a = (−1, 1).
 
@@ -60,7 +60,7 @@ pub struct NormEquations {
 /// Makes the layer that normalises each group of an input of this shape. It reads the keys `weight`, `bias` and `eps`.
 ///
 /// # Errors
-/// If the value of a key is not allowed, the network becomes too large, or there are several groups with a single entry each.
+/// If the value of a key is not allowed, the network becomes too large, or the groups of a group norm or instance norm have a single entry each.
 pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) -> Result<Layer, Reported> {
     let group_count = len(groups.statistics_shape);
     let n = len(shape) / group_count;
@@ -486,7 +486,7 @@ const RSTD_EQUATIONS: [Equation; 2] = [
         right: Expr::Div(&[whole::ONE, Expr::Of(SQRT, &[Expr::Add(&[whole::X, Expr::Name("ε")])])]),
         name: "one over the standard deviation",
         gist: Gist::None,
-        words: "The root of the variance is the standard deviation. Every difference is multiplied by its reciprocal, rstd(v | ε) = 1 / √(v + ε). The small ε keeps it finite if all entries are equal.",
+        words: "The root of the variance is the standard deviation. Every difference is multiplied by its reciprocal, rstd(v) = 1 / √(v + ε). The small ε keeps it finite if all entries are equal.",
     },
     Equation {
         right: Expr::Mul(&[whole::DY, Expr::Prime(RSTD, &[whole::X])]),

@@ -52,13 +52,13 @@ pub fn with_index(name: &str, index: &str) -> String {
 /// The letters of the indices.
 const LETTERS: &str = "ijklmnopqrstuvwxyzabcdefgh";
 
-/// Returns the letter of a label.
+/// Returns the letter of a label; `None` from label 26 on.
 #[must_use]
 pub fn letter(label: usize) -> Option<char> {
     LETTERS.chars().nth(label)
 }
 
-/// Returns the letters of labels, with commas.
+/// Returns the letters of labels, with commas: `i,j`. `None` if a label has no letter.
 fn index_of(labels: &[usize]) -> Option<String> {
     let letters: Vec<String> = labels.iter().map(|label| Some(letter(*label)?.to_string())).collect::<Option<_>>()?;
     Some(letters.join(","))
@@ -100,7 +100,8 @@ impl EinsumLabels<'_> {
     }
 }
 
-/// Returns the index of an operand of the shape `own` at an entry of a result of the shape `shape`, which repeats it. An axis of size 1 has the index 0.
+/// Returns the index of an operand of the shape `own` at an entry of a result of the shape `shape`, which repeats it. An axis of size 1 has the index 0. `None`
+/// if the operand has more axes than the result, or the result more than there are letters.
 #[must_use]
 pub fn broadcast_index(own: &[usize], shape: &[usize]) -> Option<String> {
     let lacking = shape.len().checked_sub(own.len())?;
@@ -110,7 +111,7 @@ pub fn broadcast_index(own: &[usize], shape: &[usize]) -> Option<String> {
     Some(own.iter().enumerate().map(index).collect::<Option<Vec<String>>>()?.join(","))
 }
 
-/// Returns the letters of the axes along which an operand of the shape `own` is repeated.
+/// Returns the letters of the axes along which an operand of the shape `own` is repeated. `None` as in [`broadcast_index`].
 #[must_use]
 pub fn repeated_letters(own: &[usize], shape: &[usize]) -> Option<String> {
     let lacking = shape.len().checked_sub(own.len())?;

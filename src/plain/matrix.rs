@@ -11,7 +11,7 @@ use crate::text::line;
 use crate::ui::view::View;
 
 /// The largest number of rows, and of columns, that are read out.
-const MOST: usize = 32;
+const MAX_SIDE: usize = 32;
 
 /// Returns the rows of all matrices of the step: its operands, then its result.
 #[must_use]
@@ -66,8 +66,8 @@ fn marked(view: &View<'_>, tensor: Id, at: usize, focus: Option<usize>) -> Strin
     if focus == Some(at) { format!("[{number}]{own}") } else { format!("{number}{own}") }
 }
 
-/// Returns at most [`MOST`] of `all` indices, with `at` among them.
+/// Returns at most [`MAX_SIDE`] of `all` indices, with `at` among them.
 fn window(at: usize, all: usize) -> Range<usize> {
-    let start = at.saturating_sub(MOST / 2).min(all.saturating_sub(MOST));
-    start..(start + MOST).min(all)
+    let start = at.saturating_sub(MAX_SIDE / 2).min(all.saturating_sub(MAX_SIDE));
+    start..(start + MAX_SIDE).min(all)
 }

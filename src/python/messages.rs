@@ -34,14 +34,14 @@ pub(super) fn refused_statement(keyword: &str) -> Option<(&'static str, &'static
             "a graph has no if statement",
             "choose between tensors with where(mask, a, b); if only one branch ever runs, write its lines alone",
         ),
-        "elif" | "else" => ("a graph has no else", "choose between tensors with where(mask, a, b)"),
-        "while" => ("a graph has no while loop", "write for i in range(n): with a constant n"),
+        "elif" | "else" => ("a graph has no \"else\"", "choose between tensors with where(mask, a, b)"),
+        "while" => ("a graph has no while loop", "write \"for i in range(n):\" with a constant n"),
         "def" => ("a graph has no function definitions", "paste the body of the function alone; what it returns is the output"),
         "class" => ("a graph has no classes", "paste the body of its forward method alone; self. before a name may stay"),
-        "try" | "except" | "finally" => ("a graph has no exceptions", "write the lines after try: alone"),
+        "try" | "except" | "finally" => ("a graph has no exceptions", "write the lines after \"try:\" alone"),
         "raise" => ("a graph has no exceptions", "leave the line out"),
         "async" | "await" => ("a graph has no coroutines", "leave the word out"),
-        "yield" => ("a graph has no generators", "write return e for the output"),
+        "yield" => ("a graph has no generators", "write \"return e\" for the output"),
         "break" | "continue" => (
             "a loop of a graph makes all its turns in full",
             "leave the line out and write the range of the turns that run, or choose with where(mask, a, b)",
@@ -56,31 +56,31 @@ pub(super) fn keyword(text: &str, token: &Token) -> SyntaxError {
     let masks = |sign: &str, example: &str| {
         error(
             token.span(),
-            format!("masks are not combined with {word}"),
+            format!("masks are not combined with \"{word}\""),
             format!("write {sign}, with each side in parentheses: {example}"),
         )
     };
     match word {
         "and" => masks("&", "(a > 0) & (b > 0)"),
         "or" => masks("|", "(a > 0) | (b > 0)"),
-        "not" => error(token.span(), "a mask is not negated with not", "write ~, with the mask in parentheses: ~(a > 0)"),
-        "in" => error(token.span(), "a graph has no in", IN_HELP),
+        "not" => error(token.span(), "a mask is not negated with \"not\"", "write ~, with the mask in parentheses: ~(a > 0)"),
+        "in" => error(token.span(), "a graph has no \"in\"", IN_HELP),
         "is" => error(
             token.span(),
-            "a graph has no is",
+            "a graph has no \"is\"",
             "compare numbers with ==; a test for None has one answer, so write the branch that it chooses alone",
         ),
         "if" | "else" => error(
             token.span(),
             "a graph has no conditional expression",
-            "write where(mask, a, b) instead of a if mask else b; if only one side is ever taken, write it alone",
+            "write where(mask, a, b) instead of \"a if mask else b\"; if only one side is ever taken, write it alone",
         ),
         "for" => error(
             token.span(),
             "a graph has no comprehension",
-            "write a loop: hs = [], then for t in range(n): with hs.append(…) in its body",
+            "write a loop: hs = [], then \"for t in range(n):\" with hs.append(…) in its body",
         ),
-        "lambda" => error(token.span(), "a graph has no lambda", "write its expression where the function is called"),
+        "lambda" => error(token.span(), "a graph has no \"lambda\"", "write its expression where the function is called"),
         "await" | "yield" => {
             let (message, help) = refused_statement(word).unwrap_or_default();
             error(token.span(), message, help)
@@ -144,7 +144,7 @@ pub(super) fn missing_operand(text: &str, token: &Token, before: usize) -> Synta
 
 /// Returns the error for `not` after an expression, as in `a not in b`.
 fn not_in(span: Span) -> SyntaxError {
-    error(span, "a graph has no not in", IN_HELP)
+    error(span, "a graph has no \"not in\"", IN_HELP)
 }
 
 fn braces(text: &str, span: Span) -> SyntaxError {

@@ -15,6 +15,9 @@ const COMPOUND: &[&str] = &["if", "elif", "else", "while", "for", "with", "def",
 /// Keywords that continue a statement after its block.
 const CLAUSES: &[&str] = &["elif", "else", "except", "finally"];
 
+/// The message about a `for` without `in`.
+const NO_IN: &str = "the loop has no \"in\"";
+
 /// Parses a text.
 pub(super) fn program(text: &str) -> Program {
     let mut cursor = Cursor::new(text);
@@ -155,13 +158,16 @@ impl Cursor<'_> {
             self.check_target(&first)?;
             if let ExprKind::Tuple(_) | ExprKind::List(_) = first.kind {
                 let help = "write an assignment for each name";
-                return fail(self.span(), format!("{} has one name at its left side", quoted(self.word())), help);
+                return fail(self.span(), format!("{} needs a single name on its left", quoted(self.word())), help);
             }
             let value = self.value(depth)?;
             self.end_of_statement()?;
             return Ok(StatementKind::Augment(first, operator, value));
         }
-        if self.is(":") && matches!(first.kind, ExprKind::Name(_) | ExprKind::Attribute(..) | ExprKind::Index(..)) && !self.is_quotient() {
+        if self.is(":")
+            && matches!(first.kind, ExprKind::Name(_) | ExprKind::Attribute(..) | ExprKind::Index(..))
+            && !self.is_division_sign()
+        {
             let name = &self.text[first.span];
             return fail(self.span(), "a graph has no annotations", format!("write {} = … without its type", crate::text::line(name)));
         }
@@ -180,8 +186,9 @@ impl Cursor<'_> {
         Ok(StatementKind::Assign(targets, value))
     }
 
-    /// Returns whether the `:` at the current position is a quotient, as in `a : b`, and not the annotation of a name, as in `a: int = 3`.
-    fn is_quotient(&self) -> bool {
+    /// Returns whether the `:` at the current position was probably meant as a division sign, as in `a : b`, and not as the annotation of a name, as in
+    /// `a: int = 3`. The two have different messages.
+    fn is_division_sign(&self) -> bool {
         let blank_before = self.previous().is_some_and(|token| token.end < self.token().start);
         blank_before
             && self.tokens[self.at..]
@@ -236,7 +243,7 @@ impl Cursor<'_> {
 
     /// Parses `for variable in iterable:`.
     fn for_header(&mut self, depth: usize) -> Parsed<(Expr, Expr)> {
-        let help = "write for i in range(n):";
+        let help = "write \"for i in range(n):\"";
         self.advance();
         let start = self.span().start;
         let mut end = start;
@@ -244,7 +251,7 @@ impl Cursor<'_> {
         let mut has_comma = false;
         while !self.is_keyword("in") {
             if self.is_end() || self.is(":") {
-                return fail(self.previous_end()..self.previous_end(), "the loop has no in", help);
+                return fail(self.previous_end()..self.previous_end(), NO_IN, help);
             }
             let name = *self.postfix(depth)?.expr;
             self.check_variable(&name)?;
@@ -259,8 +266,8 @@ impl Cursor<'_> {
             return self.stray();
         }
         if !self.is_keyword("in") {
-            let message = format!("the word in is missing before {}", quoted(self.word()));
-            return if self.is_end() { fail(end..end, "the loop has no in", help) } else { fail(self.span(), message, help) };
+            let message = format!("the word \"in\" is missing before {}", quoted(self.word()));
+            return if self.is_end() { fail(end..end, NO_IN, help) } else { fail(self.span(), message, help) };
         }
         let variable = match names.pop() {
             None => return fail(self.span(), "the loop has no variable", help),
@@ -299,14 +306,14 @@ impl Cursor<'_> {
 
     /// Parses the context of a `with`, and its colon.
     fn with_header(&mut self, depth: usize) -> Parsed<Expr> {
-        let help = "write with torch.no_grad():";
+        let help = "write \"with torch.no_grad():\"";
         self.advance();
         let context = *self.expression(depth)?.expr;
         if self.is_keyword("as") {
-            return fail(self.span(), "the context of a with has no name in a graph", help);
+            return fail(self.span(), "the context of \"with\" has no name in a graph", help);
         }
         if self.is(",") {
-            return fail(self.span(), "a with has one context in a graph", "write one with inside the other");
+            return fail(self.span(), "\"with\" has one context in a graph", "write one \"with\" inside the other");
         }
         self.colon(help)?;
         Ok(context)
@@ -324,7 +331,8 @@ impl Cursor<'_> {
         self.stray()
     }
 
-    /// Parses the body of the statement with this header, which begins at the token `first`. After an error in the header, the errors of the body are reported too.
+    /// Parses the body of the statement with this header. `first` is the first token of the statement. After an error in the header, the errors of the body are
+    /// reported too.
     fn block<H>(
         &mut self,
         depth: usize,
@@ -346,7 +354,7 @@ impl Cursor<'_> {
         };
         let body = self.body(depth)?;
         if self.is_keyword("else") {
-            return fail(self.span(), "a loop has no else in a graph", "write its lines after the loop, not indented");
+            return fail(self.span(), "a loop has no \"else\" in a graph", "write its lines after the loop, not indented");
         }
         Ok(kind(header, body))
     }
@@ -387,7 +395,7 @@ impl Cursor<'_> {
         Ok(body)
     }
 
-    /// Skips the rest of the statement that begins at the token `first`, with its block.
+    /// Skips the rest of a statement, with its block. `first` is the first token of the statement.
     fn recover(&mut self, first: usize) {
         let begin = self.tokens[first].kind;
         let is_compound = match begin {
@@ -424,15 +432,15 @@ impl Cursor<'_> {
         }
     }
 
-    /// Skips tokens up to the end of the line. If `has_semicolons`, a semicolon ends the statement too, unless it is in brackets that are open since the token
-    /// `first`.
-    fn skip_line(&mut self, first: usize, has_semicolons: bool) {
+    /// Skips tokens up to the end of the line. `first` is the first token of the statement. With `stops_at_semicolon`, stops at a semicolon too, unless it is
+    /// within a bracket of the statement.
+    fn skip_line(&mut self, first: usize, stops_at_semicolon: bool) {
         let mut open = 0_usize;
-        let mut at = if has_semicolons { first } else { self.at };
+        let mut at = if stops_at_semicolon { first } else { self.at };
         loop {
             match self.tokens[at].kind {
                 TokenKind::Newline | TokenKind::End if at >= self.at => break,
-                TokenKind::Sign(";") if has_semicolons && open == 0 && at >= self.at => break,
+                TokenKind::Sign(";") if stops_at_semicolon && open == 0 && at >= self.at => break,
                 TokenKind::Sign("(" | "[" | "{") => open += 1,
                 TokenKind::Sign(")" | "]" | "}") | TokenKind::Fault(Fault::WrongBracket(_)) => open = open.saturating_sub(1),
                 _ => {}

@@ -54,7 +54,7 @@ const BREAKPOINT: &str = "● ";
 
 /// Returns the name of an op, with a mark if it has a breakpoint.
 fn marked_name(view: &View<'_>, id: Id) -> String {
-    let mark = if view.stepper.breakpoints.has_op(view, id) { BREAKPOINT } else { "" };
+    let mark = if view.stepper.breakpoints.has_breakpoint_in_op(view, id) { BREAKPOINT } else { "" };
     format!("{mark}{}", view.network().tensor(id).name)
 }
 

@@ -1,4 +1,4 @@
-//! The last two lines of the screen. The first is the status line, with the position of the step and a message. The second is the key bar or the address line.
+//! The last two lines of the screen. The first is the status line, with the position of the step and a message. The second is the key bar or the prompt.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -94,7 +94,7 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
 }
 
-/// Draws the last line: the message if that is its place, else the key bar or the address line.
+/// Draws the last line: the message if that is its place, else the key bar or the prompt.
 pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if let Some((message, MessagePlace::LastLine)) = message_place(view, area.width.into()) {
         let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
@@ -126,7 +126,7 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
     Some(format!("{name} {state}{own}{symbol}"))
 }
 
-/// Draws the address line if it has the focus, else the key bar: the keys of the current focus, from the table of keys.
+/// Draws the prompt if it has the focus, else the key bar: the keys of the current focus, from the table of keys.
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
     if let (true, Some(prompt)) = (focus.is_line(), state.prompt()) {
@@ -196,7 +196,7 @@ pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
     bar_key_at(view.state, beside_cursor(view, area).1, x)
 }
 
-/// Returns the key that the key bar or the address line names at a column, `area` being that line.
+/// Returns the key that the key bar or the prompt names at a column, `area` being that line.
 #[must_use]
 pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
     if let (true, Some(prompt)) = (state.focus().is_line(), state.prompt()) {

@@ -58,7 +58,8 @@ pub type NamedTensor<'a> = (String, &'a [usize], &'a [f64]);
 /// Writes an `.npz` file that NumPy reads: f64, without compression. The bytes depend only on the tensors, because all entries have the same fixed date.
 ///
 /// # Errors
-/// If writing fails, or if there are more than 65,534 tensors, or 4 GiB of numbers or more.
+/// If writing fails, or if the tensors exceed a limit of the format: 65,534 tensors; 65,535 bytes for a name with `.npy`; and, in bytes, 2³² − 2 (4 GiB) for each
+/// `.npy` file, for the position of each of these files, and for the directory at the end.
 pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> {
     let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; use --format json"));
     // the largest 16-bit count and the largest 32-bit size are not allowed: in a zip archive they mean that the real value is in another field, of 64 bits

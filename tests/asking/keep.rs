@@ -90,7 +90,7 @@ fn bookmarks_lead_back_to_their_steps() {
     let document = small(CONV);
     let mut driver = driver_at(&document, 7);
     press(&mut driver, "'<Enter>");
-    assert_eq!(message(&driver), "conv1.z[0,0,1]#2 is a bookmark: ' lists all");
+    assert_eq!(message(&driver), "bookmarked conv1.z[0,0,1]#2: the key ' lists all bookmarks");
     press(&mut driver, "G'<Enter>g'");
     let addresses: Vec<String> = rows(&driver).into_iter().map(|(cells, _)| cells[0].clone()).collect();
     let last = document.trace.address(&document.trace.position(document.trace.len()).unwrap()).to_string();
@@ -110,7 +110,7 @@ fn a_watched_entry_has_its_number_at_every_step() {
     let mut driver = at_address(&document, "conv1.z[0,1,0]#1");
     let before = frame(&driver, (80, 24));
     press(&mut driver, "v");
-    assert_eq!(message(&driver), "conv1.z[0,1,0] stays in sight");
+    assert_eq!(message(&driver), "watching conv1.z[0,1,0]");
     let id = document.trace.network().find("conv1.z").unwrap();
     let entry = 2; // [0,1,0]
     for (n, now) in (1..=document.trace.len()).enumerate() {
@@ -127,7 +127,7 @@ fn a_watched_entry_has_its_number_at_every_step() {
         assert_eq!(line.trim_start_matches(" watch  ").trim_end(), expected, "step {now}");
     }
     press(&mut driver, ":conv1.z[0,1,0]#1<Enter>v");
-    assert_eq!(message(&driver), "conv1.z[0,1,0] is no longer watched");
+    assert_eq!(message(&driver), "no longer watching conv1.z[0,1,0]");
     press(&mut driver, "<Esc>");
     assert_eq!(frame(&driver, (80, 24)), before);
 }

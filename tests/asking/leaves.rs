@@ -128,7 +128,7 @@ fn what_the_batch_reads_was_computed_by_a_sample() {
     assert!(message(&driver).ends_with("2:grad.fc2.weight[0,0], at the last term"), "{}", message(&driver));
     press(&mut driver, "<Esc>gc");
     assert_eq!(step(&driver), document.trace.span(wanted, gradstep::step::Unit::Entry).end - 1, "only sample 2 stops");
-    assert_eq!(message(&on_sample("v")), "2:grad.fc2.weight[0,0] stays in sight");
+    assert_eq!(message(&on_sample("v")), "watching 2:grad.fc2.weight[0,0]");
     // `r` leads from a sample's gradient to the batch, and from a parameter to the update
     let mut driver = at_address(&document, "2:grad.fc2.weight[0,0]");
     press(&mut driver, "r");

@@ -46,7 +46,7 @@ fn a_click_on_a_given_number_says_that_it_is_given() {
     let mut driver = at_address(&xor, "reduce:grad.fc2.weight[0,0]");
     let tensor = xor.trace.network_of(4).find("2:grad.fc2.weight").unwrap();
     update(&mut driver.state, Action::GoToEntry(tensor, 0));
-    assert_eq!(message(&driver), "2:grad.fc2.weight[0,0] is computed by its sample here; Backspace goes back");
+    assert_eq!(message(&driver), "2:grad.fc2.weight[0,0] is computed in this sample; Backspace returns to the batch");
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
         let at = tensor::ravel(&index, &network.tensor(id).shape).unwrap();
         assert_eq!(document.trace.run(0).values(id)[at].to_bits(), 0, "{entry} is 0");
         let sentence = format!("{entry} is 0: {why}");
-        // the address line
+        // the prompt
         let mut driver = driver_at(&document, document.trace.len());
         press(&mut driver, &format!(":{entry}<Enter>"));
         assert_eq!(message(&driver), sentence);

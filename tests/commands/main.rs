@@ -204,8 +204,8 @@ fn a_full_disk_is_an_error() {
         &["trace", "xor", "--format", "csv"],
         &["man"],
         &["completions", "bash"],
-        &["trace", "figure-01", "--level", "element"],
-        &["trace", "figure-01", "--level", "element", "--format", "text"],
+        &["trace", "figure-01", "--level", "entry"],
+        &["trace", "figure-01", "--level", "entry", "--format", "text"],
         &["trace", "figure-02"],
     ] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -27,7 +27,7 @@ fn show_prints_a_frame() {
     assert!(printed(&["show", "figure-14", "--format", "svg"]).starts_with("<svg"));
 }
 
-/// `--at` does what the address line does, also for a number that no step computes.
+/// `--at` does what the prompt does, also for a number that no step computes.
 #[test]
 fn an_address_of_a_given_number_puts_the_cursor_on_it() {
     for (scenario, address) in [
@@ -166,7 +166,7 @@ fn a_very_long_name_is_printed() {
             &["trace", "-", "--format", "text"],
             &["trace", "-", "--format", "csv"],
             &["trace", "-", "--format", "markdown"],
-            &["trace", "-", "--format", "text", "--level", "element"],
+            &["trace", "-", "--format", "text", "--level", "entry"],
             &["show", "-"],
             &["show", "-", "--at", "last"],
         ] {

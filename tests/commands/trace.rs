@@ -88,10 +88,11 @@ fn trace_by_level_and_range() {
     insta::assert_snapshot!("text", printed(&["trace", "figure-09", "--format", "text"]));
     insta::assert_snapshot!("jsonl", printed(&["trace", "figure-14", "--from", "2", "--to", "3"]));
     insta::assert_snapshot!("op", printed(&["trace", "figure-18", "--level", "op"]));
-    let entries = printed(&["trace", "figure-07", "--level", "element", "--op", "grad.input"]);
+    let entries = printed(&["trace", "figure-07", "--level", "entry", "--op", "grad.input"]);
     // four of the sixteen pixels are the maximum of their window; the other twelve have no terms
     assert_eq!(entries.lines().count(), 16);
     assert_eq!(entries.lines().filter(|line| line.contains("\"first\":null,\"terms\":0,\"value\":0.0")).count(), 12);
+    assert_eq!(entries, printed(&["trace", "figure-07", "--level", "element", "--op", "grad.input"]), "the earlier name of the level");
     let entry = printed(&["trace", "figure-20", "--format", "text", "--op", "grad.input[0,1,1]"]);
     assert_eq!(entry.lines().count(), 4, "{entry}");
     assert_eq!(printed(&["trace", "figure-18", "--op", "loss", "--level", "op", "--format", "text"]).lines().count(), 1);
@@ -99,7 +100,7 @@ fn trace_by_level_and_range() {
 
 #[test]
 fn a_text_names_the_sample_if_there_are_several() {
-    for (level, expected) in [("op", "  2:fc1.z  "), ("element", "  2:fc1.z[0]  "), ("step", "  2:fc1.z[0]#1 of 3  ")] {
+    for (level, expected) in [("op", "  2:fc1.z  "), ("entry", "  2:fc1.z[0]  "), ("step", "  2:fc1.z[0]#1 of 3  ")] {
         let lines = printed(&["trace", "xor", "--format", "text", "--level", level]);
         assert_eq!(lines.lines().filter(|line| line.contains(expected)).count(), 1, "{level}: {lines}");
         // an op of the batch, such as the loss of the batch, has no sample's number; if there is a single sample, no op has a number

@@ -156,7 +156,7 @@ fn commands_take_words() {
 #[test]
 fn in_a_session_of_the_first_format_the_line_takes_only_addresses() {
     let mut state = at(&small(TRAINED), 1);
-    state.settings.dialect = gradstep::app::Dialect::One;
+    state.settings.key_meanings = gradstep::app::KeyMeanings::Format1;
     press(&mut state, ":");
     assert_eq!(state.prompt().unwrap().kind, PromptKind::Addresses);
     press(&mut state, "quit<Enter>");

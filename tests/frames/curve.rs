@@ -1,4 +1,4 @@
-//! The loss over the iterations and the path of a parameter (key `L`): the numbers of the curve, what its keys do, and what a frame tells of later iterations.
+//! The loss over the iterations and the values of a parameter (key `L`): the numbers of the curve, what its keys do, and what a frame tells of later iterations.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

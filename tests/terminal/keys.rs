@@ -128,7 +128,7 @@ fn a_paste_without_an_end_is_kept() {
     run.press(":\x1b[200~loss");
     run.wait_for(":loss");
     run.press("\x1b");
-    run.wait_until("the end of the address line", |run| !run.screen().contents().contains(":loss"));
+    run.wait_until("the end of the prompt", |run| !run.screen().contents().contains(":loss"));
     run.press("q");
     assert_eq!(run.end().code(), Some(0));
 }

@@ -180,7 +180,7 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     run.wait_for("step 2/10");
     assert_quits(run);
 
-    // in the address line that the recording has opened, `q` is a letter
+    // in the prompt that the recording has opened, `q` is a letter
     fs::write(&path, format!("{header}\n[0,\"key\",\":\"]\n[1,\"key\",\"5\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
     let mut run = Run::start(gradstep(&["replay", file]));
     run.wait_for(":5");

@@ -29,7 +29,7 @@ pub(in crate::app) enum Meaning {
 }
 
 impl Prompt {
-    /// Returns the meaning of the line. What is an address is an address; after `!` stands a command.
+    /// Returns the meaning of the line. A text that is both an address and a command means the address; `!` before it makes it the command.
     pub(in crate::app) fn meaning(&self, document: &Document) -> Meaning {
         let line = self.input.value().trim_start();
         let text = line.trim_end();

@@ -25,7 +25,7 @@ enum Answer {
     Ops(fn(&Network, &Op) -> bool),
     /// The tensors that no op computes and for whose role a function returns `true`.
     Tensors(fn(Role) -> bool),
-    /// A command that takes words, by its name.
+    /// A typed command, by its name.
     Words(&'static str),
     /// The rest of a command line of gradstep for a shell: [`Action::Shell`].
     Shell(&'static str),
@@ -50,7 +50,7 @@ pub(super) enum Found {
     Command(Action),
     /// An address.
     Address(String),
-    /// A command that takes words, by its name.
+    /// A typed command, by its name.
     Words(&'static str),
     /// An action without a key, and the first word of its topic, which is its name.
     Unnamed(Action, &'static str),

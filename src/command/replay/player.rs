@@ -129,7 +129,7 @@ impl Player {
     /// Lets the user drive the stepper at the end of the session, and shows the reason.
     fn finish(&mut self, now: Duration, why: &str) {
         self.take_over(now);
-        // here `q` does not quit: the address line takes it as text, and an overlay must be closed first
+        // here `q` does not quit: the prompt takes it as text, and an overlay must be closed first
         let focus = self.driver.state.focus();
         let needs_esc = focus.is_line() || focus == Focus::Overlay;
         let is_error = false;

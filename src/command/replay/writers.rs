@@ -28,13 +28,13 @@ pub(super) struct Recording<'a> {
 pub(super) type SessionWriter = fn(&Recording<'_>, Driver, &GlobalOptions, &mut CommandOutput) -> anyhow::Result<Option<String>>;
 
 pub(super) static FORMATS: &[OutputFormat<SessionWriter>] = &[
-    OutputFormat { name: "text", help: "Each frame as plain text; with --at one", writer: write_text },
+    OutputFormat { name: "text", help: "Each frame as plain text; with --at, only one frame", writer: write_text },
     OutputFormat {
         name: "plain",
         help: "Each event and its answer in sentences, as with `gradstep SCENARIO --plain`",
         writer: write_plain,
     },
-    OutputFormat { name: "svg", help: "An animated SVG image that loops; with --at an image of one frame", writer: write_svg },
+    OutputFormat { name: "svg", help: "An animated SVG image that loops; with --at, an image of only one frame", writer: write_svg },
     OutputFormat { name: "cast", help: "A recording of a terminal, for `asciinema play` and its web player", writer: write_cast },
 ];
 

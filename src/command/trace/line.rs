@@ -1,4 +1,4 @@
-//! The lines of `--level element` and `--level op`. A line is a list of values with named columns, so that each format can write it.
+//! The lines of `--level entry` and `--level op`. A line is a list of values with named columns, so that each format can write it.
 
 use std::io;
 use std::ops::Range;
@@ -130,7 +130,7 @@ struct EntryLine {
     value: f64,
 }
 
-/// The columns of `--level element`.
+/// The columns of `--level entry`.
 #[rustfmt::skip]
 pub(super) const ENTRY_COLUMNS: &[TraceColumn] = &[
     TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::word("pass"), TraceColumn::word("op"),

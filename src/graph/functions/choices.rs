@@ -1,6 +1,7 @@
 //! Choices by a mask: `where`, `masked_fill`.
 
 use crate::graph::call::{Call, Row, Spelling};
+use crate::graph::operands::Operand;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::choose::choose;
@@ -46,11 +47,11 @@ pub fn chosen(reader: &mut GraphReader<'_, '_>, mask: TensorId, a: &Value, b: &V
     let mut operands = vec![ElementwiseOperand::Input(0)];
     for value in [a, b] {
         operands.push(match reader.operand(value, span)? {
-            Ok(id) => {
+            Operand::Tensor(id) => {
                 reads.push(id);
                 ElementwiseOperand::Input(reads.len() - 1)
             }
-            Err(number) => ElementwiseOperand::Constant(number),
+            Operand::Number(number) => ElementwiseOperand::Constant(number),
         });
     }
     let shapes: Vec<&[usize]> = reads.iter().map(|id| reader.shape(*id)).collect();

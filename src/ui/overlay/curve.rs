@@ -1,4 +1,4 @@
-//! The loss over the iterations, or the path of a parameter, over the body of the screen.
+//! The loss over the iterations, or the values of a parameter, over the body of the screen.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

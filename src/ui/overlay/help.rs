@@ -94,7 +94,7 @@ fn entry(label: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>>
     wrap(words, inside.saturating_sub(KEYS_WIDTH)).into_iter().map(line).collect()
 }
 
-/// Returns the keys of the screen under the overlay. For the stepper, adds the keys of the address line, remarks on counts and indices, and the legend: the mouse, the marks and the colours.
+/// Returns the keys of the screen under the overlay. For the stepper, adds the keys of the prompt, remarks on counts and indices, and the legend: the mouse, the marks and the colours.
 pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let screen_focus = match state.screen {
         Screen::Picker(_) => Focus::Picker,

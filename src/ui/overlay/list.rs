@@ -36,8 +36,10 @@ struct ListLayout {
     below: Vec<(String, StyleRole)>,
 }
 
-/// The largest number of lines of a whole text, and of the cells of a row that do not fit into their columns.
-const MOST: [usize; 2] = [8, 2];
+/// The largest number of lines of a row's whole text.
+const MAX_TEXT_LINES: usize = 8;
+/// The largest number of lines of a row's cells, if a cell does not fit into its column.
+const MAX_CELL_LINES: usize = 2;
 
 /// Returns the lines of a row's whole text, or of its cells if a column is too narrow, at most `most`. A line that is too long is wrapped, and the blanks at its
 /// left edge stay.
@@ -103,8 +105,8 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     // the lines for the longest text
     let free = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
     let most_lines = match () {
-        () if has_whole => list.rows.iter().map(|row| whole(row, inside, free.min(MOST[0])).len()).max().unwrap_or(0),
-        () if wanted > most => MOST[1],
+        () if has_whole => list.rows.iter().map(|row| whole(row, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0),
+        () if wanted > most => MAX_CELL_LINES,
         () => 0,
     };
     let shown = list.rows.get(list.selected).map(|row| whole(row, inside, most_lines)).unwrap_or_default();
