@@ -28,6 +28,6 @@ pub use cause::{Cause, WrongEntry, WrongOp, WrongTerm};
 pub use judge::{Hint, Verdict};
 pub use mistake::{HintRow, Mistake, Says};
 pub use question::Question;
-pub use search::{GoOn, Interrupted, Planting, causes, plantings};
+pub use search::{GoOn, Interrupted, Planting, cause_of_shape, causes, plantings};
 pub use table::MISTAKES;
 pub use typed::TypedNumber;

@@ -25,6 +25,8 @@ pub struct UserGradients {
     pub tolerance: Tolerance,
     /// The numbers of matrices that alone are the transpose of ours, turned into our shape; each with the index of its tensor.
     pub turned_alone: Vec<(usize, Vec<f64>)>,
+    /// The tensors of other shapes as the file has them: the index of the tensor, its shape and its numbers.
+    pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,
 }
 
 /// The shares of the tolerance that the user wants to be others.
@@ -50,8 +52,8 @@ impl UserGradients {
             let why = if names.notes.is_empty() { "it has no tensors".to_owned() } else { names.notes.join("; ") };
             return Err(format!("no tensor of the file can be compared: {why}"));
         }
-        let mut user =
-            Self { tensors: Vec::new(), missing: Vec::new(), notes: names.notes, is_float32, tolerance, turned_alone: Vec::new() };
+        let (tensors, missing, turned_alone, misshapen) = Default::default();
+        let mut user = Self { tensors, missing, notes: names.notes, is_float32, tolerance, turned_alone, misshapen };
         let is_turned = user.are_turned(trace, &names.named);
         let mut scaled = Vec::new();
         for Named { tensor, gradient } in names.named {
@@ -96,7 +98,11 @@ impl UserGradients {
                 self.turned_alone.push((self.tensors.len(), transposed(&values, want)));
                 push(self, gradient, Err(format!("it is {}, the transpose of {}", shape_text(&shape), shape_text(want))));
             }
-            Fit::Other => push(self, gradient, Err(format!("it is {}, but must be {}", shape_text(&shape), shape_text(want)))),
+            Fit::Other => {
+                let why = format!("it is {}, but must be {}", shape_text(&shape), shape_text(want));
+                self.misshapen.push((self.tensors.len(), shape, values));
+                push(self, gradient, Err(why));
+            }
         }
     }
 
@@ -183,7 +189,8 @@ impl UserGradients {
         for (new, old) in order.iter().enumerate() {
             place[*old] = new;
         }
-        for (index, _) in &mut self.turned_alone {
+        let turned = self.turned_alone.iter_mut().map(|(index, _)| index);
+        for index in turned.chain(self.misshapen.iter_mut().map(|(index, ..)| index)) {
             *index = place[*index];
         }
         let mut tensors: Vec<Option<UserTensor>> = std::mem::take(&mut self.tensors).into_iter().map(Some).collect();

@@ -11,6 +11,7 @@ use super::fit::{Candidate, Fit, Mine};
 use super::mistake::{Mistake, Says};
 use super::plan::{Plan, WrongPass};
 use super::planting::{Made, Planted, Wanted, Way};
+use super::plants;
 use super::site::{Site, Subject};
 use super::table::MISTAKES;
 use crate::diff::{Gradient, Report, Status, TermSums, Tolerance, UserTensor};
@@ -63,6 +64,32 @@ pub fn causes(
     let search = Search { subject, mine: &mine, tolerance, reaching: reaching(&subject, &mine) };
     let fits = search.fits(first, go_on)?;
     Ok(alternatives(&subject, &mine, fits))
+}
+
+/// Returns the cause of a gradient in another shape: that of a tensor that is broadcast, before the sum over its copies. `index` is the index of the tensor in the
+/// user's list.
+#[must_use]
+pub fn cause_of_shape(
+    trace: &Trace,
+    gradient: Gradient,
+    (index, shape, numbers): (usize, &[usize], &[f64]),
+    tolerance: Tolerance,
+) -> Option<Cause> {
+    let subject = Subject { trace, network: trace.network(), learning_rate: None };
+    let (own, unsummed, y) = plants::graph::unsummed(&subject, gradient.of)?;
+    let mistake = MISTAKES.iter().find(|mistake| mistake.id == "broadcast-not-summed")?;
+    let is_it = own == shape && tolerance.are_equal(numbers, &unsummed, |at| unsummed[at].abs());
+    is_it.then(|| Cause {
+        id: mistake.id,
+        variant: None,
+        words: mistake.words.replace("{}", &subject.place_of(y)),
+        at: vec![subject.place_of(y)],
+        group: 1,
+        explains: vec![index],
+        right: mistake.right,
+        note: None,
+        ops: Vec::new(),
+    })
 }
 
 /// A backward pass with one mistake in it.

@@ -26,7 +26,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", Each(output::softmax_twice)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", Each(output::softmax_diagonal)),
     Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of sigmoid and cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", Each(output::sigmoid_again)),
-    Mistake::pass("wrong-target", "the target is another one", "", Whole(output::wrong_target)),
+    Mistake::pass("wrong-target", "the target is another one", "", Whole(output::wrong_target)).apart("a target with other numbers"),
 
     Mistake::hint("learning-rate-missing", "the learning rate {} is missing", "", hints::learning_rate_missing),
     Mistake::hint("constant-missing", "the constant factor {} is missing", "", hints::constant_missing),
@@ -45,55 +45,55 @@ pub static MISTAKES: &[Mistake] = &[
         .and_pass("the error goes back through W of {} instead of Wᵀ", "∂C/∂x is Wᵀ ∂C/∂z", Each(linear::transpose_missing))
         .apart("a weight that is not symmetric"),
     Mistake::hint("outer-product-transposed", "that is {}, with row and column exchanged", "", hints::transposed_entry)
-        .and_pass("the weight gradient of {} is the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", Each(linear::outer_product_transposed)),
+        .and_pass("the weight gradient of {} is the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", Each(linear::outer_product_transposed)).apart("a weight that is not square"),
     Mistake::hint("error-turned", "the error was turned", "here nothing is turned", hints::turned_error),
     Mistake::hint("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", hints::rotated_entry)
-        .and_pass("the gradient of {}'s filter is turned by 180°", "it has the order of the filter", Each(convolution::weight_gradient_rotated)),
+        .and_pass("the gradient of {}'s filter is turned by 180°", "it has the order of the filter", Each(convolution::weight_gradient_rotated)).apart("an error that differs from position to position"),
     Mistake::pass("stride-ignored-in-input-gradient", "the input gradient of {} moves its windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_input)),
     Mistake::pass("stride-ignored-in-weight-gradient", "the weight gradient of {} moves its windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_weight)),
     Mistake::pass("dilation-ignored-in-input-gradient", "the input gradient of {} lays the filter down without its dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_input)),
     Mistake::pass("dilation-ignored-in-weight-gradient", "the weight gradient of {} reads the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_weight)),
     Mistake::pass("padding-not-cropped", "the padding of {} is not cropped from the gradient of the padded input", "the padding is cut off on all sides", Each(convolution::padding_not_cropped)),
-    Mistake::pass("only-last-filter-in-input-gradient", "in the input gradient of {} only the last filter counts", "the errors of all filters are added up", Each(convolution::only_last_filter)),
-    Mistake::pass("overwrite-instead-of-accumulate", "the backward pass of {} overwrites its sums", "the products of all windows are added up", Each(convolution::overwritten)),
+    Mistake::pass("only-last-filter-in-input-gradient", "in the input gradient of {} only the last filter counts", "the errors of all filters are added up", Each(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
+    Mistake::pass("overwrite-instead-of-accumulate", "the backward pass of {} overwrites its sums", "the products of all windows are added up", Each(convolution::overwritten)).apart("windows that overlap, and several filters"),
     Mistake::pass("kernel-channels-swapped", "the filter of {} is read with its input and output channels exchanged in the input gradient", "its first axis is the output channel", Each(convolution::channels_swapped)),
     Mistake::pass("weight-gradient-channels-swapped", "the gradient of {}'s filter has its input and output channels exchanged", "its first axis is the output channel", Each(convolution::weight_channels_swapped)),
     Mistake::pass("input-channels-reversed", "the channels of {}'s input are read in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)),
     Mistake::pass("groups-ignored", "the groups of {} are ignored", "each group has its own input channels", Each(convolution::groups_ignored)),
 
     // biases, pools, order of entries
-    Mistake::pass("bias-gradient-divided-by-positions", "the bias gradient of {} is the mean over the positions", "the errors of all positions are added up", Each(bias::divided)),
-    Mistake::pass("bias-gradient-first-position-only", "the bias gradient of {} is the error of the first position alone", "the errors of all positions are added up", Each(bias::first_only)),
-    Mistake::pass("bias-gradient-last-position-only", "the bias gradient of {} is the error of the last position alone", "the errors of all positions are added up", Each(bias::last_only)),
-    Mistake::pass("bias-in-every-product", "the bias of {} is added to every product of the sum", "it is added once, after the sum", Each(linear::bias_in_every_product)),
+    Mistake::pass("bias-gradient-divided-by-positions", "the bias gradient of {} is the mean over the positions", "the errors of all positions are added up", Each(bias::divided)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-gradient-first-position-only", "the bias gradient of {} is the error of the first position alone", "the errors of all positions are added up", Each(bias::first_only)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-gradient-last-position-only", "the bias gradient of {} is the error of the last position alone", "the errors of all positions are added up", Each(bias::last_only)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-in-every-product", "the bias of {} is added to every product of the sum", "it is added once, after the sum", Each(linear::bias_in_every_product)).apart("a filter of another size"),
     Mistake::pass("max-pool-gradient-to-all-ties", "the whole error of {}'s windows goes to each of several equal maxima", "it goes to the first one alone", Each(pool::to_all_ties)),
     Mistake::pass("max-pool-gradient-split-over-ties", "the error of {}'s windows is split among equal maxima", "it goes to the first one alone", Each(pool::split_over_ties)),
     Mistake::pass("max-pool-gradient-to-last-tie", "the error of {}'s windows goes to the last of several equal maxima", "it goes to the first one", Each(pool::to_last_tie)),
-    Mistake::pass("max-pool-mean-of-window", "the error of {}'s windows is shared out as in an average pool", "it goes to the maximum alone", Each(pool::mean_of_window)),
+    Mistake::pass("max-pool-mean-of-window", "the error of {}'s windows is shared out as in an average pool", "it goes to the maximum alone", Each(pool::mean_of_window)).apart("windows of another size"),
     Mistake::pass("max-pool-gradient-to-whole-window", "the whole error of {}'s windows goes to each of their places", "it goes to the maximum alone", Each(pool::to_whole_window)),
-    Mistake::pass("pool-overwrites-overlapping-windows", "where windows of {} overlap, the last one overwrites the error of the others", "their errors are added up", Each(pool::overwritten)),
+    Mistake::pass("pool-overwrites-overlapping-windows", "where windows of {} overlap, the last one overwrites the error of the others", "their errors are added up", Each(pool::overwritten)).apart("several windows that overlap"),
     Mistake::pass("average-pool-divisor-missing", "the error of {}'s windows is not divided by the number of their places", "each place gets 1/n of it", Each(pool::divisor_missing)),
     Mistake::pass("count-include-pad-wrong", "padding is counted the wrong way in the means of {}", "", Each(pool::count_include_pad)),
-    Mistake::pass("flatten-column-major", "{} takes the entries in column-major order", "the last index runs fastest", Each(flatten::column_major)),
-    Mistake::pass("unflatten-column-major", "the error goes back through {} in column-major order", "it goes back in the order in which the entries came", Each(flatten::back_column_major)),
-    Mistake::pass("flatten-channels-last", "{} takes the entries with the channels last", "the channels come first: C x H x W", Each(flatten::channels_last)),
-    Mistake::pass("unflatten-channels-last", "the error goes back through {} as if the channels were last", "it goes back in the order in which the entries came", Each(flatten::back_channels_last)),
-    Mistake::pass("weight-layout-transposed", "the gradient of {}'s weight is its transpose", "its shape is [out, in]", Whole(flatten::layout_transposed)),
+    Mistake::pass("flatten-column-major", "{} takes the entries in column-major order", "the last index runs fastest", Each(flatten::column_major)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("unflatten-column-major", "the error goes back through {} in column-major order", "it goes back in the order in which the entries came", Each(flatten::back_column_major)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("flatten-channels-last", "{} takes the entries with the channels last", "the channels come first: C x H x W", Each(flatten::channels_last)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("unflatten-channels-last", "the error goes back through {} as if the channels were last", "it goes back in the order in which the entries came", Each(flatten::back_channels_last)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("weight-layout-transposed", "the gradient of {}'s weight is its transpose", "its shape is [out, in]", Whole(flatten::layout_transposed)).apart("a weight that is not square"),
 
     // what a gradient reads
     Mistake::pass("z-instead-of-a", "the weight gradient of {} reads z of the layer before instead of a", "it reads what the layer has read: a", Each(linear::z_instead_of_a)),
-    Mistake::pass("relu-mask-from-gradient", "the relu of {} passes the error on where the error is positive", "it passes it on where z is positive", Each(activation::mask_from_gradient)),
+    Mistake::pass("relu-mask-from-gradient", "the relu of {} passes the error on where the error is positive", "it passes it on where z is positive", Each(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
-        .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", Each(activation::at_a)),
+        .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", Each(activation::at_a)).apart("an input with small and large z of both signs"),
     Mistake::pass("dropout-mask-missing", "the mask of {} is missing in the backward pass", "what was dropped gets no error", Each(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", Each(norm::scale_missing)),
     Mistake::pass("input-off-by-one-layer", "the weight gradient of {} reads the wrong layer's output", "it reads what the layer has read", Each(linear::input_off_by_one)),
     Mistake::pass("error-off-by-one-layer", "a parameter gradient of {} reads the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)),
 
     // means
-    Mistake::pass("sum-instead-of-mean", "the gradients are added up", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)),
+    Mistake::pass("sum-instead-of-mean", "the gradients are added up", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
 
     // graphs of tensors
     Mistake::pass("broadcast-not-summed", "the gradient of an operand that {} broadcasts is not summed", "the gradients of all its copies are added up", Each(graph::not_summed)),
@@ -104,12 +104,12 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("power-rule-wrong", "the derivative of the power at {} is wrong", "the derivative of xⁿ is n xⁿ⁻¹", Each(graph::power)),
     Mistake::pass("max-gradient-to-all", "the gradient of the maximum at {} goes to all entries", "it goes to the largest alone", Each(graph::max_to_all)),
     Mistake::pass("keepdim-lost", "the sum at {} goes along the wrong axis", "", Each(graph::keepdim_lost)),
-    Mistake::pass("scale-missing", "the constant factor of {} is missing in the backward pass", "", Each(graph::scale_missing)),
+    Mistake::pass("scale-missing", "the constant factor of {} is missing in the backward pass", "", Each(graph::scale_missing)).apart("another constant"),
     Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which is detached", "a detached tensor is a constant", Whole(graph_norm::detached)),
 
     // samples, paths
-    Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_last)),
-    Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_first)),
+    Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_last)).apart("a third sample"),
+    Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_first)).apart("a third sample"),
     Mistake::hint("sum-instead-of-term", "that is the sum so far", "the term alone is asked for", hints::sum_so_far),
     Mistake::hint("term-left-out", "the term {} is left out", "", hints::term_left_out),
     Mistake::hint("term-instead-of-sum", "that is only the term {}", "all terms are added up", hints::single_terms),
@@ -123,15 +123,15 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("skip-branch-forgotten", "a branch of the sum at {} passes no error back", "the errors of all branches are added up", Each(paths::skip_forgotten)),
     Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", Whole(scale::updated_weights)),
     Mistake::pass("gradient-overwritten-per-turn", "the gradient of {} is overwritten at each use instead of added", "the gradients of all uses are added up", Whole(paths::overwritten_per_turn)),
-    Mistake::pass("path-forgotten", "a use of {}", "the gradients of all uses are added up", Whole(paths::forgotten)),
-    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)),
+    Mistake::pass("path-forgotten", "a use of {}", "the gradients of all uses are added up", Whole(paths::forgotten)).apart("other numbers for each use"),
+    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)).apart("an input with small and large z of both signs"),
 
     // numbers
-    Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", Whole(scale::learning_rate)).says(Says::Factor),
+    Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", Whole(scale::learning_rate)).says(Says::Factor).apart("another learning rate"),
     Mistake::pattern("factor-two-extra", "that is twice the number", |q| hints::plain(Some(2.0 * q.answer)))
-        .and_pass("everything is twice the right number", "", Whole(scale::factor_two_extra)).says(Says::Factor),
+        .and_pass("everything is twice the right number", "", Whole(scale::factor_two_extra)).says(Says::Factor).apart("another number of samples or outputs"),
     Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
-        .and_pass("everything is half of the right number", "", Whole(scale::factor_two_missing)).says(Says::Factor),
+        .and_pass("everything is half of the right number", "", Whole(scale::factor_two_missing)).says(Says::Factor).apart("another number of samples or outputs"),
     Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", Whole(scale::weight_decay)),
     Mistake::pass("constant-factor", "all numbers have the factor", "", Whole(scale::constant_factor)).says(Says::Numbers),
 ];

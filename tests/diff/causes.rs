@@ -1,6 +1,6 @@
 //! The mistakes in the gradients of `tests/diff/plants` are named.
 
-use gradstep::mistakes::{Cause, causes};
+use gradstep::mistakes::{Cause, cause_of_shape, causes};
 use serde_json::Value;
 
 use super::plants::{Compared, cases, text};
@@ -8,15 +8,20 @@ use super::plants::{Compared, cases, text};
 fn search(compared: &Compared) -> Vec<Cause> {
     let rate = compared.document.descent.train().map(|train| train.sgd.learning_rate);
     let trace = &compared.document.trace;
-    causes(trace, &compared.user.tensors, &compared.report, compared.user.tolerance, rate, &mut |_, _| true).expect("not interrupted")
+    let user = &compared.user;
+    let mut found = causes(trace, &user.tensors, &compared.report, user.tolerance, rate, &mut |_, _| true).expect("not interrupted");
+    for (index, shape, numbers) in &user.misshapen {
+        found.extend(cause_of_shape(trace, user.tensors[*index].gradient, (*index, shape, numbers), user.tolerance));
+    }
+    found
 }
 
 fn ids(case: &Value, field: &str) -> Vec<String> {
     case[field].as_array().map_or_else(Vec::new, |all| all.iter().filter_map(|one| one["id"].as_str()).map(str::to_owned).collect())
 }
 
-/// The largest number of cases whose mistake is not named first.
-const MOST_MISSED: usize = 7;
+/// The number of cases with a transposed matrix of another shape, which is compared with the names of the file.
+const MOST_MISSED: usize = 2;
 
 #[test]
 fn planted_mistakes_are_named() {

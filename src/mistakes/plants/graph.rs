@@ -3,24 +3,24 @@
 use std::sync::Arc;
 
 use super::super::planting::Way;
-use super::super::site::Site;
+use super::super::site::{Site, Subject, downcast};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
 use super::activation::Curve;
 use super::places::{count, places, upstream, upstream_place, upstream_times};
 use crate::expr::SQRT;
-use crate::network::Role;
+use crate::network::{Id, Role};
 use crate::op::avg_pool2d::reciprocal;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::op::copies::{CopiesOfInput, CopyKind};
 use crate::op::edges::{BilinearRule, View};
-use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
+use crate::op::elementwise::{ElementwiseBackward, ElementwiseForward, ElementwiseOperand};
 use crate::op::extremum::ExtremumLinks;
 use crate::op::functions::{MAX, MIN, RECIPROCAL, RSQRT, SQUARE};
 use crate::op::links::Linked;
 use crate::op::lookup::LookupLinks;
 use crate::op::operator::Operator;
-use crate::op::rule::{Operands, Rule, Term};
+use crate::op::rule::{Operands, Rule, Term, constant};
 use crate::op::slot::Slot::{Input, Output};
 use crate::step::Pass;
 
@@ -35,10 +35,10 @@ pub fn averaged(site: &Site<'_>) -> Vec<Way> {
     readers(site).map(|readers| Way::only(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
 }
 
-/// The gradient of a broadcast operand is that of one of its copies.
+/// The gradient of a broadcast operand is that of one of its copies; or that of each copy goes back on its own through the sum that made the operand.
 pub fn not_summed(site: &Site<'_>) -> Vec<Way> {
     if readers(site).is_none() {
-        return Vec::new();
+        return passed_on_unsummed(site).into_iter().collect();
     }
     let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
     let first = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]);
@@ -46,6 +46,58 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Way> {
         Way::variant("last", ": only that of the last copy is left", [site.with_rule(last)]),
         Way::variant("first", ": only that of the first copy is left", [site.with_rule(first)]),
     ]
+}
+
+/// For x, a sum s over axes of x, a tensor u that is made of s entry by entry, and y = x ∘ u, in which u is broadcast: the gradient of u keeps the shape of y, and
+/// each entry of x gets its own share of it.
+fn passed_on_unsummed(site: &Site<'_>) -> Option<Way> {
+    let subject = site.subject;
+    site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !subject.has_layers())?;
+    if subject.len(site.y) == subject.len(site.of) {
+        return None;
+    }
+    let mut u = site.y;
+    let broadcast = loop {
+        let forward: Vec<_> =
+            subject.network.readers(u).iter().filter(|reader| subject.network.ops()[reader.op].pass == Pass::Forward).collect();
+        let [reader] = forward[..] else { return None };
+        let op = &subject.network.ops()[reader.op];
+        downcast::<ElementwiseForward>(&op.parts[reader.part].rule)?;
+        match subject.len(op.output) {
+            same if same == subject.len(u) => u = op.output,
+            _ if subject.len(op.output) == subject.len(site.of) => break op.output,
+            _ => return None,
+        }
+    };
+    let [gradient_of_sum, gradient_of_u] = [site.y, u].map(|id| subject.network.gradient_of(id));
+    let (gradient_of_sum, gradient_of_u) = (gradient_of_sum?, gradient_of_u?);
+    let through = subject.sites_of(subject.network.producer(gradient_of_u)?).into_iter().find(|through| through.y == broadcast)?;
+    let rule = through.rule_as::<ElementwiseBackward>()?;
+    let (axes, slot) = (rule.operation.broadcast.clone()?, rule.slot);
+    let pairs = subject.values(gradient_of_sum).iter().zip(subject.values(gradient_of_u));
+    let factors: Vec<f64> = pairs.map(|(sum, u)| if u.to_bits() == sum.to_bits() { 1.0 } else { sum / u }).collect();
+    let unsummed = with_terms(through.rule, move |right, x, at| {
+        let entry = axes.operand_entry(slot, at);
+        let mut term = right.term(x, entry, axes.reader_rank(slot, at) as u64);
+        term.args.push(constant(factors[entry]));
+        term.value *= factors[entry];
+        vec![term]
+    });
+    Some(Way::variant("passed-on", ": that of each copy goes back on its own", [site.with_part(unsummed, through.operands.clone())]))
+}
+
+/// Returns the gradient of a broadcast operand before it is summed over its copies, with its shape; `None` if it is the sum of several uses, or not broadcast.
+pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<usize>, Vec<f64>, Id)> {
+    let sites = subject.sites_of(subject.network.producer(subject.network.gradient_of(of)?)?);
+    let [site] = sites.as_slice() else { return None };
+    readers(site)?;
+    let rule = site.rule_as::<ElementwiseBackward>()?;
+    let (axes, slot) = (rule.operation.broadcast.clone()?, rule.slot);
+    let tensors = site.operands.map(|id| subject.values(id));
+    let memo = site.rule.memo(&tensors);
+    let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
+    let value = |at: usize| site.rule.term(&x, axes.operand_entry(slot, at), axes.reader_rank(slot, at) as u64).value;
+    Some((subject.shape(site.y).to_vec(), (0..subject.len(site.y)).map(value).collect(), site.y))
 }
 
 /// Whether a site's rule copies entries that may be read several times.
