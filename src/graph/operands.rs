@@ -1,18 +1,9 @@
 //! Turns values into the operands of operations: tensors, numbers, and lists of numbers.
 
 use super::reader::GraphReader;
-use super::value::{Number, TensorId, Value};
+use super::value::{Number, Operand, TensorId, Value};
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
-
-/// An operand of an elementwise operation.
-#[derive(Clone, Copy, Debug)]
-pub enum Operand {
-    /// A tensor.
-    Tensor(TensorId),
-    /// A number without a tensor: it becomes a constant of the operation.
-    Number(f64),
-}
 
 impl GraphReader<'_, '_> {
     /// Returns the tensor of a value, or its number if it has no tensor.

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use compact_str::{CompactString, ToCompactString, format_compact};
 use smallvec::SmallVec;
 
-use super::operands::Operand;
-use super::value::{Number, TensorId, Value};
+use super::value::{Number, Operand, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::layer::Reported;

@@ -9,6 +9,15 @@ use crate::op::extremum::Extreme;
 /// The number of a tensor, in the order in which the text makes them.
 pub type TensorId = usize;
 
+/// An operand of an elementwise operation.
+#[derive(Clone, Copy, Debug)]
+pub enum Operand {
+    /// A tensor.
+    Tensor(TensorId),
+    /// A number without a tensor: it becomes a constant of the operation.
+    Number(f64),
+}
+
 /// A value of an expression.
 #[derive(Clone, Debug)]
 pub enum Value {

@@ -1,9 +1,8 @@
 //! Choices by a mask: `where`, `masked_fill`.
 
 use crate::graph::call::{Call, Row, Spelling};
-use crate::graph::operands::Operand;
 use crate::graph::reader::GraphReader;
-use crate::graph::value::{TensorId, Value};
+use crate::graph::value::{Operand, TensorId, Value};
 use crate::op::choose::choose;
 use crate::op::elementwise::ElementwiseOperand;
 use crate::op::layer::Reported;
