@@ -9,12 +9,13 @@ use std::collections::HashSet;
 use super::cause::{Cause, alternatives};
 use super::fit::{Candidate, Fit, Mine};
 use super::mistake::{Mistake, Says};
-use super::plan::{Plan, WrongPass};
+use super::plan::{Edit, Ops, Plan, WrongPass};
 use super::planting::{Made, Planted, Wanted, Way};
 use super::plants;
 use super::site::{Site, Subject};
 use super::table::MISTAKES;
 use crate::diff::{Gradient, Report, Status, TermSums, Tolerance, UserTensor};
+use crate::network::{Id, Network};
 use crate::trace::Trace;
 
 /// The largest number of sites of which all pairs are tried.
@@ -157,6 +158,37 @@ fn reaching(subject: &Subject<'_>, mine: &[Mine<'_>]) -> Vec<bool> {
     ops
 }
 
+/// The ops at which a mistake may be made that changes a tensor: for each op of a sample, and for each of the batch, whether it is one.
+struct Suspects {
+    of_sample: Vec<bool>,
+    of_batch: Vec<bool>,
+}
+
+impl Suspects {
+    fn has(&self, edit: &Edit) -> bool {
+        let (ops, number) = match edit {
+            Edit::Op(Ops::Sample, number, _) => (&self.of_sample, number),
+            Edit::Op(Ops::Batch, number, _) => (&self.of_batch, number),
+            Edit::Given(..) => return true,
+        };
+        ops.get(*number).is_some_and(|is_suspect| *is_suspect)
+    }
+}
+
+/// For each op, whether a tensor depends on it, not only through tensors that `is_right`.
+fn reaching_ops(network: &Network, id: Id, is_right: impl Fn(Id) -> bool) -> Vec<bool> {
+    let mut reaches = vec![false; network.tensors().len()];
+    reaches[id] = true;
+    let mut ops = vec![false; network.ops().len()];
+    for (number, op) in network.ops().iter().enumerate().rev() {
+        if reaches[op.output] && (op.output == id || !is_right(op.output)) {
+            ops[number] = true;
+            op.parts.iter().flat_map(|part| part.operands.iter()).for_each(|read| reaches[*read] = true);
+        }
+    }
+    ops
+}
+
 /// The name of a rule, and the ways to make it, each with the number of its site.
 type Variant = (Option<String>, Vec<(usize, Way)>);
 
@@ -253,7 +285,9 @@ impl Search<'_> {
 
     /// Returns the fits with one more candidate, which explains the tensor `first`.
     fn extensions(&self, base: &Fit, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
-        let candidates = self.candidates(base, first);
+        let suspects = self.suspects(first);
+        let mut candidates = self.candidates(base, first);
+        candidates.retain(|candidate| candidate.edits.iter().any(|edit| suspects.has(edit)));
         let mut fits: Vec<Fit> = Vec::new();
         let total = candidates.len();
         for (done, candidate) in candidates.into_iter().enumerate() {
@@ -274,6 +308,20 @@ impl Search<'_> {
             }
         }
         Ok(fits)
+    }
+
+    /// The ops from which the tensor `first` is computed, without those that it depends on only through tensors that the user has right.
+    fn suspects(&self, first: usize) -> Suspects {
+        let trace = self.subject.trace;
+        let right: HashSet<(usize, Id)> = self.mine.iter().filter(|mine| !mine.differs).map(|mine| (mine.run, mine.id)).collect();
+        let Mine { run, id, .. } = self.mine[first];
+        let is_of_sample = trace.sample_runs()[run].sample.is_some();
+        let of_batch = if is_of_sample { Vec::new() } else { reaching_ops(trace.network_of(run), id, |_| false) };
+        let in_sample = if is_of_sample { Some(id) } else { trace.network().gradient_of(self.mine[first].gradient.of) };
+        // of several samples one may be wrong where another one is right
+        let is_right = |id: Id| trace.samples() == 1 && right.contains(&(0, id));
+        let of_sample = in_sample.map_or_else(Vec::new, |id| reaching_ops(trace.network(), id, is_right));
+        Suspects { of_sample, of_batch }
     }
 
     /// Compares the pass of a plan with the user's tensors. `None` if it leaves one unexplained up to `first`, or changes one that is right.

@@ -1,7 +1,6 @@
 //! Mistakes about a tensor that is used several times: its gradient is the sum over its uses.
 
 use std::any::{Any, TypeId};
-use std::collections::BTreeMap;
 
 use super::super::plan::{Change, Edit};
 use super::super::planting::{Planted, Wanted, Way};
@@ -68,7 +67,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
         return Vec::new();
     }
     let mut planted = Vec::new();
-    let mut by_kind: BTreeMap<Kind, Vec<(Edit, String)>> = BTreeMap::new();
+    let mut by_kind: Vec<(Kind, Vec<(Edit, String)>)> = Vec::new();
     for (number, of, uses) in shared(subject) {
         for (use_number, site) in uses.iter().enumerate().take(MAX_USES) {
             let edit = kept(number, uses.len(), |n| n != use_number);
@@ -79,13 +78,18 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
                 let detail = format!(" is forgotten: the one through {name}");
                 planted.push(Way::variant(name.clone(), detail, [both]).at(vec![subject.place_of(of)]));
             }
-            by_kind.entry(kind(site)).or_default().push((edit.clone(), subject.place_of(of)));
+            let own = kind(site);
+            let alike = by_kind.iter().position(|(kind, _)| *kind == own).unwrap_or_else(|| {
+                by_kind.push((own, Vec::new()));
+                by_kind.len() - 1
+            });
+            by_kind[alike].1.push((edit.clone(), subject.place_of(of)));
             planted
                 .push(Way::variant(name.clone(), format!(" is forgotten: the one through {name}"), [edit]).at(vec![subject.place_of(of)]));
         }
     }
-    for (edits, at) in by_kind.into_values().filter(|alike| alike.len() > 1).map(|alike| alike.into_iter().unzip::<_, _, Vec<_>, Vec<_>>())
-    {
+    for (_, alike) in by_kind.into_iter().filter(|(_, alike)| alike.len() > 1) {
+        let (edits, at): (Vec<Edit>, Vec<String>) = alike.into_iter().unzip();
         planted.push(Way::variant("each-turn", " is forgotten, the same one in each turn", edits).at(at));
     }
     planted
