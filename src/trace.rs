@@ -303,7 +303,7 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
         let name = |slot, form| match (slot, form) {
-            // in a graph with the output J = 2 · v, this gives ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would say nothing
+            // in a graph with the output J = 2 · v, this gives ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would be empty
             (Slot::Output, OperandForm::Entry) => self.output_text(at, part, notation),
             _ => self.operand_text(at, part, slot, form, notation),
         };

@@ -187,7 +187,7 @@ impl Action {
 }
 
 impl Action {
-    /// Returns the sentence for a key that leaves the screen as it was; `None` if the action always changes the screen or says itself why it does not.
+    /// Returns the sentence for a key that leaves the screen as it was; `None` if the action always changes the screen or reports itself why it does not.
     #[must_use]
     pub fn without_effect(&self) -> Option<&'static str> {
         Some(match self {

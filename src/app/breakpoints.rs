@@ -75,7 +75,7 @@ impl Target {
     /// Parses a target, and checks that it exists.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what to write.
+    /// A sentence about the error and about what to write instead.
     pub fn parse(text: &str, document: &Document) -> Result<Self, String> {
         let (address, condition) = split(text.trim())?;
         let address: Address = address.parse().map_err(|why: crate::step::AddressError| why.to_string())?;

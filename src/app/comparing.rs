@@ -197,7 +197,7 @@ impl Motion<'_> {
                 return self.say(own.headline(), false);
             };
             self.stepper.search = Some(Search::Differences);
-            return self.do_move(&super::Action::GoToAddress(address), None);
+            return self.do_action(&super::Action::GoToAddress(address), None);
         }
         let Some(first) = own.report.first() else { return self.say(format!("{} of {}", own.headline(), own.file), false) };
         self.stepper.search = Some(Search::Differences);

@@ -138,7 +138,7 @@ impl Document {
     /// `None` if `go_on` returns `false`.
     ///
     /// # Errors
-    /// Returns one sentence that says what is wrong and what exists instead.
+    /// Returns one sentence about the error and about what exists instead.
     pub fn find(&self, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Option<Self>, u64)>, String> {
         let Some(number) = self.other_iteration(address)? else { return Ok(Some((None, self.resolve(address)?))) };
         self.may_exist(number, address)?;

@@ -87,7 +87,7 @@ pub(super) enum SeekGoal {
     Units(UnitMove),
 }
 
-/// The result of a seek: a new document, if the step is in another iteration, and the step. An error is a sentence that says why there is no such step.
+/// The result of a seek: a new document, if the step is in another iteration, and the step. An error is a sentence with the reason why there is no such step.
 pub(super) type SeekResult = Result<(Option<Document>, u64), String>;
 
 /// The result of one or several pieces of a seek.

@@ -53,7 +53,7 @@ impl Motion<'_> {
     }
 
     /// Does an action of the stepper: a move, or a change of what it moves by, marks, watches or edits. `count` is the number typed before the key.
-    pub fn do_move(&mut self, action: &Action, count: Option<u64>) {
+    pub fn do_action(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).min(MAX_UNITS);
         let signed = i64::try_from(times).unwrap_or(1);
         match action {
@@ -222,7 +222,7 @@ impl Motion<'_> {
         format!("{name} is given, no step computes it")
     }
 
-    /// Puts the cursor on an entry that no step computes, if a matrix of this step shows it, and says why there is no step.
+    /// Puts the cursor on an entry that no step computes, if a matrix of this step shows it, and reports why there is no step.
     fn stay_at(&mut self, tensor: Id, at: usize, why: &str) {
         if !self.is_in_a_matrix(tensor) {
             return self.say(why, false);

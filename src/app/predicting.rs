@@ -126,7 +126,7 @@ impl Motion<'_> {
     pub(super) fn next_question(&mut self) {
         match self.stepper.asked() {
             Some(asked) => self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(asked))),
-            None if self.stepper.prediction.is_on => self.do_move(&Action::Forward, None),
+            None if self.stepper.prediction.is_on => self.do_action(&Action::Forward, None),
             None => self.say("Enter does nothing here: p asks for the numbers, ? lists the keys", false),
         }
     }

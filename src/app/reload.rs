@@ -72,7 +72,7 @@ impl Motion<'_> {
         self.begin(Job::Seek(Seek::new(SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, places })), to, walk)));
     }
 
-    /// Replaces the stepper by one for the new file, whose numbers are computed, and says what is kept.
+    /// Replaces the stepper by one for the new file, whose numbers are computed, and reports what is kept.
     pub(super) fn complete_reload(&mut self, reload: &PendingReload) {
         let PendingReload { edits, lost, places, .. } = reload;
         let document = Arc::clone(&self.stepper.document);

@@ -189,7 +189,7 @@ impl Motion<'_> {
         self.add_breakpoint(target);
     }
 
-    /// Adds a breakpoint, and says its number.
+    /// Adds a breakpoint, and reports its number.
     pub(super) fn add_breakpoint(&mut self, target: Target) {
         let text = match self.stepper.breakpoints.add(target) {
             Ok(Some(added)) => format!("breakpoint {}: {}, {}", added.number, added.target, added.target.stops_at()),

@@ -176,7 +176,7 @@ impl State {
             Action::First | Action::Last if self.focus() == Focus::Curve => self.act_on_curve(&action, count),
             move_action => {
                 if let Some(mut motion) = self.motion() {
-                    motion.do_move(&move_action, count);
+                    motion.do_action(&move_action, count);
                 }
             }
         }
@@ -226,7 +226,7 @@ impl State {
         Some(Request::Write { path, then: then.map(Box::new) })
     }
 
-    /// Records that the edits are written to a file, and says it.
+    /// Records and reports that the edits are written to a file.
     pub fn edits_are_written(&mut self, sentence: &str) {
         if let Some(stepper) = self.stepper_mut() {
             stepper.edits.mark_written();
@@ -234,7 +234,7 @@ impl State {
         self.say(sentence, false);
     }
 
-    /// Moves a setting on, and says what it is now if the screen does not show it.
+    /// Moves a setting on, and reports its choice if the screen does not show it.
     fn cycle(&mut self, setting: Setting, count: i64) {
         self.settings.cycle(setting, count);
         match setting {

@@ -1,4 +1,4 @@
-//! Watches: entries whose values stay in sight.
+//! Watches: entries whose values stay on the screen in every step.
 
 use crate::network::{Id, Network, Role};
 use crate::scene::{EntryState, Scene};
@@ -20,7 +20,7 @@ enum WatchScope {
     Batch,
 }
 
-/// A watched entry. It is found by its name, so it stays in sight in other iterations.
+/// A watched entry. It is found by its name, so it is watched in other iterations too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// The address, as the pane shows it.

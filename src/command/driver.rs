@@ -335,7 +335,7 @@ impl Driver {
         effect
     }
 
-    /// As [`Self::update`]. If the screen stays as it was, says why.
+    /// As [`Self::update`]. If the screen stays as it was, reports why.
     fn update_or_say(&mut self, action: Action, why: &str) -> Effect {
         self.state.message = None;
         let size = self.screen.map(|screen| (screen.width, screen.height));

@@ -1,5 +1,5 @@
-//! A scenario for a file with tensors, if their names and shapes tell a chain of layers: `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and `7.weight` of 2 x 100 are a
-//! convolution, a flatten and a linear layer. What the file does not tell, such as activations and pools, is marked in a comment.
+//! A scenario for a file with tensors, if a chain of layers follows from their names and shapes: `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and `7.weight` of 2 x 100 are a
+//! convolution, a flatten and a linear layer. A comment marks what is not in the file, such as activations and pools.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::tensor::shape_text;
 
 /// The largest number of layers of a proposal.
 const MAX_LAYERS: usize = 40;
-/// The side of an image that no tensor tells.
+/// The assumed side of an image, if it does not follow from the tensors.
 const USUAL_SIDE: usize = 28;
 
 /// The part that a tensor has in its layer.
@@ -76,30 +76,30 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 /// The layers so far.
 struct Chain {
     text: String,
-    /// What one layer makes for the next: the channels of an image, or the numbers of a vector.
+    /// The outputs of the last layer: the channels of an image, or the numbers of a vector.
     outputs: Option<usize>,
     /// `true` for a vector.
     is_vector: bool,
     /// The rows and columns that the convolutions so far take away.
     lost: [usize; 2],
-    /// The shape of the input; `None` until a layer tells it.
+    /// The shape of the input; `None` until it follows from a layer.
     input: Option<Vec<usize>>,
     /// The channels that the first convolution reads.
     channels: usize,
 }
 
-/// Returns a scenario that uses these tensors, each with its name and shape, or a sentence that says why there is none. `file` is the name of the file.
+/// Returns a scenario that uses these tensors, each with its name and shape, or a sentence with the reason why there is none. `file` is the name of the file.
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
     let models = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
     let own = tensors.iter().filter(|(name, _)| models.is_none_or(|model| name.starts_with(model)));
     let mut groups: BTreeMap<Vec<(u64, String)>, Group<'_>> = BTreeMap::new();
     for (name, shape) in own {
-        let Some((layer, part)) = part_of(name) else { return Err(format!("{name} is no weight and no bias")) };
+        let Some((layer, part)) = part_of(name) else { return Err(format!("{name} is neither a weight nor a bias")) };
         if groups.entry(natural(&layer)).or_default().parts.insert(part, (name, shape)).is_some() {
             return Err(format!("{name} is the same part of a layer as another tensor"));
         }
     }
-    // names without numbers say nothing of the order, which is then that of the file
+    // names without numbers have no order: the order is that of the file
     let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
     let mut ordered: Vec<&Group<'_>> = groups.values().collect();
     if !has_numbers {
@@ -324,7 +324,7 @@ mod tests {
             (&[("a.weight", &[3, 4][..]), ("b.weight", &[2, 7])][..], "a.weight of 3x4 does not fit"),
             (&[("c.weight", &[2, 1, 3, 3]), ("d.weight", &[2, 5, 3, 3])], "d.weight reads 5 channels"),
             (&[("a.bias", &[3])], "a.bias has no weight beside it"),
-            (&[("x", &[3])], "x is no weight and no bias"),
+            (&[("x", &[3])], "x is neither a weight nor a bias"),
             (&[("e.weight", &[1, 2, 3, 4, 5])], "no layer of a chain"),
         ] {
             let why = of(tensors).unwrap_err();

@@ -21,8 +21,8 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::opener(path).is_ok())
 }
 
-/// Lists the names, shapes and types of the tensors in a file, one per line. Then comes a scenario that uses them, if their names and shapes tell one, or else a
-/// line that says how a scenario uses them.
+/// Lists the names, shapes and types of the tensors in a file, one per line. Then comes a scenario that uses them, if one follows from their names and shapes, or
+/// else a line about their use in a scenario.
 ///
 /// # Errors
 /// If the file cannot be read.

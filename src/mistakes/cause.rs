@@ -23,11 +23,11 @@ pub struct Cause {
     pub group: usize,
     /// The indices in the user's list of the tensors that it explains.
     pub explains: Vec<usize>,
-    /// The mistake as a clause: what the wrong rule does.
+    /// A clause about the wrong rule.
     pub words: String,
-    /// What the right rule does; empty if the words say it.
+    /// A clause about the right rule; empty if `words` describes it.
     pub right: &'static str,
-    /// For numbers that other mistakes give too, which ones, and what would tell them apart.
+    /// The other mistakes that have the same numbers, and a change of the network that would distinguish them; `None` without such mistakes.
     pub note: Option<String>,
     /// The ops at which the mistake is made.
     pub ops: Vec<WrongOp>,
@@ -111,7 +111,7 @@ pub(super) fn alternatives(subject: &Subject<'_>, mine: &[Mine<'_>], fits: Vec<F
 /// The largest number of alternatives that are named.
 const MAX_GROUPS: usize = 6;
 
-/// What is said with a fit whose numbers others have too.
+/// The note of a fit: the other fits that have the same numbers. `None` without others.
 fn note(fits: &[Fit], own: usize) -> Option<String> {
     let others: Vec<String> = fits.iter().enumerate().filter(|(n, _)| *n != own).map(|(_, fit)| name(fit)).collect();
     if others.is_empty() {

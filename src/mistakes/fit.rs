@@ -68,7 +68,7 @@ impl Fit {
         self.candidates.iter().map(|candidate| candidate.mistake.id).collect::<HashSet<_>>().len()
     }
 
-    /// For each candidate how much it says, the least first.
+    /// The kind of explanation of each candidate, the least specific first.
     pub fn says(&self) -> Vec<Says> {
         let mut says: Vec<Says> = self.candidates.iter().map(|candidate| candidate.mistake.says).collect();
         says.sort_unstable_by(|one, other| other.cmp(one));

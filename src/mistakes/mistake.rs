@@ -8,28 +8,29 @@ use super::question::{Question, Wrong};
 pub struct Mistake {
     /// The name of the mistake in data: `sign-flipped`.
     pub id: &'static str,
-    /// What the wrong rule does in a backward pass, as a clause. The places where it does so replace `{}`. Empty for a mistake that only a predicted number can have.
+    /// A clause about the wrong rule in a backward pass. The places at which the mistake is made replace `{}`. Empty for a mistake that only a predicted number can
+    /// have.
     pub words: &'static str,
-    /// What the right rule does, as a clause; empty if the words say it.
+    /// A clause about the right rule; empty if `words` describes it.
     pub right: &'static str,
-    /// What would tell the mistake from others that have the same numbers; empty if that depends on the others.
+    /// A change of the network that would distinguish the mistake from others with the same numbers; empty if it depends on the others.
     pub apart: &'static str,
-    /// How much the mistake says.
+    /// The kind of explanation that the mistake gives.
     pub says: Says,
-    /// How it is planted into a pass.
+    /// The places at which it can be made, and the functions that plant it there.
     pub(super) made: Made,
     /// The hint about a predicted number; `None` for a mistake that concerns a whole pass.
     pub hint: Option<HintRow>,
 }
 
-/// How much a mistake says about a backward pass.
+/// The kind of explanation that a mistake gives for the numbers of a backward pass, the most specific first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Says {
-    /// Which rule is wrong, and where.
+    /// The wrong rule and its place.
     Rule,
     /// A factor that has a meaning of its own, such as −1. It may be made at many places with the same numbers, so only the first is named.
     Factor,
-    /// Only what the numbers are. It is named if no other mistake explains them.
+    /// Only a pattern of the numbers. It is named if no other mistake explains them.
     Numbers,
 }
 
@@ -38,7 +39,7 @@ pub enum Says {
 pub struct HintRow {
     /// The mistake as a clause. Its subject replaces `{}`.
     pub words: &'static str,
-    /// A clause about the right rule; empty if the words say it.
+    /// A clause about the right rule; empty if `words` describes it.
     pub instead: &'static str,
     /// Whether this is only a pattern of the number, such as twice the right one. It is named if no cause is known.
     pub is_pattern: bool,
@@ -72,12 +73,12 @@ impl Mistake {
         Self { words, right, made, ..self }
     }
 
-    /// The same row with what would tell the mistake from others.
+    /// The same row with a change of the network that would distinguish the mistake from others.
     pub(super) const fn apart(self, apart: &'static str) -> Self {
         Self { apart, ..self }
     }
 
-    /// The same row for a mistake that says less.
+    /// The same row with another kind of explanation.
     pub(super) const fn says(self, says: Says) -> Self {
         Self { says, ..self }
     }

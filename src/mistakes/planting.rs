@@ -53,10 +53,10 @@ pub(super) struct Wanted<'a> {
     pub right: &'a [f64],
 }
 
-/// Where a mistake can be made, and the function that makes it there.
+/// The places at which a mistake can be made, and the function that makes it there.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Made {
-    /// It is known for the prediction of numbers only.
+    /// Nowhere: it is known for the prediction of numbers only.
     Never,
     /// In a part of a backward op.
     Each(fn(&Site<'_>) -> Vec<Way>),

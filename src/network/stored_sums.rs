@@ -1,4 +1,4 @@
-//! The sums that the computation of an op with a very long sum leaves behind, so that no one has to add up 10⁵ terms to know the sum before the last one.
+//! The running sums that are stored while an op with a very long sum is computed, so that a late step does not have to add up 10⁵ terms again.
 //!
 //! An op with very many parts, such as a mean over 10⁵ samples, stores the sums of its first 1024 parts, of its first 2048 parts, and so on. An op with one part
 //! and one entry, such as a loss over 10⁶ outputs, stores the sums of its first 8192 terms, of its first 16,384 terms, and so on.
@@ -8,7 +8,7 @@ use crate::op::rule::{Operands, Rule};
 /// The number of parts from one stored sum to the next. So the stored sums take a thousandth of the memory of the parts' operands.
 pub(super) const PARTS_INTERVAL: usize = 1024;
 
-/// The number of terms from one stored sum to the next, in an op with one part and one entry. Adding so many terms takes at most half a millisecond.
+/// The number of terms from one stored sum to the next, in an op with one part and one entry. Adding this number of terms takes at most half a millisecond.
 pub(super) const TERMS_INTERVAL: usize = 8192;
 
 /// The stored sums of a run's ops, sorted by the number of the op. The sums of an op are one after another: the entries before part 1024, those before part 2048, ….

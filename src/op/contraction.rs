@@ -186,7 +186,7 @@ impl Contraction {
     /// Creates the edges that join entry i of the input, of the weight and of the output, for each i. They fit tensors of any shape.
     ///
     /// # Panics
-    /// Never.
+    /// Does not happen: the `expect` cannot fail, because the terms of an entry need no loop.
     #[must_use]
     pub fn elementwise() -> Self {
         // one shared value, because a network may have very many elementwise functions

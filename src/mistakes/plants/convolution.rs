@@ -71,7 +71,7 @@ const ANTITRANSPOSE: Turn = |[r, c], [rows, columns]| [columns - 1 - c, rows - 1
 const QUARTER: Turn = |[r, c], [_, columns]| [columns - 1 - c, r];
 const QUARTER_BACK: Turn = |[r, c], [rows, _]| [c, rows - 1 - r];
 
-/// The rule with another filter: each of its weights is read where `turn` says.
+/// The rule with another filter: each of its weights is read at the place that `turn` returns.
 fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: Turn) -> Edit {
     let places = last_two(&kernel.weight(), turn);
     site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))

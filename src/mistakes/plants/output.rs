@@ -105,7 +105,7 @@ fn diagonal(rule: &Arc<dyn Rule>) -> Arc<dyn Rule> {
     })
 }
 
-/// Of the softmax's derivative only the diagonal aᵢ (1 − aᵢ).
+/// Only the diagonal aᵢ (1 − aᵢ) of the softmax's derivative is used.
 pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Way> {
     if site.rule_as::<SoftmaxBackward>().is_some() { vec![Way::only(site.with_rule(diagonal(site.rule)))] } else { Vec::new() }
 }

@@ -108,7 +108,7 @@ fn depends(subject: &Subject<'_>, id: Id, on: Id) -> bool {
     reached[id]
 }
 
-/// Of a graph's tensor that is used in each turn of a loop only the gradient of the last turn is left, or of the first.
+/// If a graph's tensor is used in each turn of a loop, only the gradient of the last turn is left, or of the first.
 pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {

@@ -130,7 +130,7 @@ fn overlaps(windows: &Conv2d) -> bool {
     [rows, columns].iter().any(|axis| axis.output > 1 && (axis.kernel - 1) * axis.dilation >= axis.stride)
 }
 
-/// Of several windows that cover an entry only the last one's error is left.
+/// If several windows cover an entry, only the error of the last one is left.
 pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
     let is_max = site.rule_as::<MaxPoolBackward>().map(MaxPoolBackward::windows);
     let is_mean = || site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input).map(ConstantWeightsRule::edges);
