@@ -23,6 +23,7 @@ mod call;
 mod dispatch;
 mod expression;
 mod functions;
+mod implied;
 mod index;
 mod masks;
 mod operands;
@@ -40,6 +41,7 @@ use crate::op::layer::Reported;
 use crate::python::{self, tree::Span};
 use crate::tensor::Tensor;
 pub use functions::registry::names as function_names;
+pub use implied::{ImpliedRole, ImpliedTensor, OtherRanks};
 use reader::{Binding, GraphReader, TensorName, TensorOrigin};
 use value::{Number, Scalar, Value};
 
@@ -95,6 +97,8 @@ pub struct GraphResult {
     pub faults: Vec<GraphFault>,
     /// The names without a value, each with the position of its first use.
     pub missing: Vec<(CompactString, usize, Span)>,
+    /// What the text implies for these names, in their order; empty if nothing is known.
+    pub implied: Vec<ImpliedTensor>,
     /// Lines that are valid, but perhaps not meant.
     pub warnings: Vec<GraphFault>,
     /// Lines that have no meaning for the graph and are left out.
@@ -111,7 +115,7 @@ pub struct GraphResult {
 
 /// Reads a graph. `pieces` are its texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the tensor that the last statement assigns.
 /// `claim` claims the memory of a tensor of a shape, at a position.
-pub fn read(pieces: &[&str], given: Vec<GivenTensor>, axes: AxisNames, output: Option<&str>, claim: &mut Claim<'_>) -> GraphResult {
+pub fn read(pieces: &[&str], given: &[GivenTensor], axes: AxisNames, output: Option<&str>, claim: &mut Claim<'_>) -> GraphResult {
     let mut reader = GraphReader {
         pieces,
         piece: 0,
@@ -138,6 +142,7 @@ pub fn read(pieces: &[&str], given: Vec<GivenTensor>, axes: AxisNames, output: O
     for tensor in given {
         give(&mut reader, tensor);
     }
+    let mut programs = Vec::with_capacity(pieces.len());
     for (piece, text) in pieces.iter().enumerate() {
         reader.piece = piece;
         let program = python::parse(text);
@@ -145,19 +150,26 @@ pub fn read(pieces: &[&str], given: Vec<GivenTensor>, axes: AxisNames, output: O
             reader.fail(&span, message, help);
         }
         reader.run(&program.statements);
+        programs.push(program.statements);
     }
-    finish(reader, output)
+    let missing: Vec<CompactString> = reader.missing.iter().map(|(name, ..)| name.clone()).collect();
+    let mut result = finish(reader, output);
+    if !missing.is_empty() {
+        result.implied = implied::infer(&programs, given, &missing);
+    }
+    result
 }
 
 /// Adds a given tensor, and binds its name.
-fn give(reader: &mut GraphReader<'_, '_>, tensor: GivenTensor) {
+fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
     let GivenTensor { name, value, is_input, is_mask } = tensor;
     let Some(value) = value else {
-        reader.names.insert(name, Binding::Faulty);
+        reader.names.insert(name.clone(), Binding::Faulty);
         return;
     };
+    let (is_input, is_mask) = (*is_input, *is_mask);
     let number = value.first().copied().filter(|_| !is_input && value.ndim() == 0 && !is_mask);
-    let id = reader.leaf(TensorName { base: name.clone(), version: 0, part: 0 }, value, is_input, is_mask);
+    let id = reader.leaf(TensorName { base: name.clone(), version: 0, part: 0 }, Arc::clone(value), is_input, is_mask);
     reader.name_axes(id);
     let value = match number {
         Some(x) => {
@@ -167,7 +179,7 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: GivenTensor) {
         }
         None => Value::Tensor(id),
     };
-    reader.names.insert(name, Binding::Known(value));
+    reader.names.insert(name.clone(), Binding::Known(value));
 }
 
 /// Numbers and names everything.
@@ -246,6 +258,7 @@ fn finish(reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
         names,
         faults: reader.faults,
         missing: reader.missing,
+        implied: Vec::new(),
         warnings: reader.warnings,
         left_out: reader.left_out,
     }

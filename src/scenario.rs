@@ -34,6 +34,7 @@ mod layouts;
 mod memory;
 mod mend;
 mod misplaced;
+mod missing;
 mod names;
 mod number;
 mod padding;

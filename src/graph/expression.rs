@@ -313,7 +313,7 @@ fn is_self(expr: &Expr) -> bool {
 }
 
 /// Returns whether a module is NumPy's.
-fn is_numpy(expr: &Expr) -> bool {
+pub fn is_numpy(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Name(name) => name == "np" || name == "numpy",
         ExprKind::Attribute(base, _) => is_numpy(base),

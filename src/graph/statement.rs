@@ -378,7 +378,7 @@ fn count_statements(body: &[Statement]) -> usize {
 }
 
 /// Returns the name that a target assigns first: `x` of `x[i]` and of `x, y`. The prefix `self.` means nothing.
-fn first_name(target: &Expr) -> Option<CompactString> {
+pub fn first_name(target: &Expr) -> Option<CompactString> {
     match &target.kind {
         ExprKind::Name(name) => Some(name.clone()),
         ExprKind::Attribute(base, word) if matches!(&base.kind, ExprKind::Name(name) if name == "self") => Some(word.text.clone()),
@@ -389,7 +389,7 @@ fn first_name(target: &Expr) -> Option<CompactString> {
 }
 
 /// Returns all names that a statement assigns.
-fn assigned_names(kind: &StatementKind) -> Vec<CompactString> {
+pub fn assigned_names(kind: &StatementKind) -> Vec<CompactString> {
     fn collect(target: &Expr, names: &mut Vec<CompactString>) {
         match &target.kind {
             ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().for_each(|item| collect(item, names)),
@@ -430,7 +430,7 @@ fn called_name(expr: &Expr) -> Option<&str> {
 }
 
 /// Returns whether a statement has no meaning for the graph.
-fn is_left_out(kind: &StatementKind) -> bool {
+pub fn is_left_out(kind: &StatementKind) -> bool {
     match kind {
         StatementKind::LeftOut => true,
         StatementKind::Assign(targets, _) => targets.iter().any(is_left_out_target),

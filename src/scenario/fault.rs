@@ -21,7 +21,7 @@ pub struct Diagnostic {
     pub span: Option<Range<usize>>,
     /// The message: what is wrong.
     pub message: String,
-    /// The help line: what to write instead; may be empty.
+    /// The help text: what to write instead; may be empty. It may have several lines.
     pub help: String,
     /// A second position that the error concerns, with its own message.
     pub also: Option<(Range<usize>, String)>,
@@ -34,7 +34,7 @@ pub struct LocatedFault {
     pub place: Option<(usize, usize)>,
     /// The message: what is wrong.
     pub message: String,
-    /// The help line: what to write instead.
+    /// The help text: what to write instead.
     pub help: Option<String>,
     /// The line and the column of a second position, with its own message.
     pub also: Option<((usize, usize), String)>,
@@ -83,7 +83,7 @@ impl Faults {
         self.list.iter().take(MAX_SHOWN).map(|fault| LocatedFault {
             place: fault.span.as_ref().map(|span| self.place(span)),
             message: one_line(&cut_at_word(&fault.message, MAX_WIDTH)),
-            help: (!fault.help.is_empty()).then(|| one_line(&cut_at_word(&fault.help, MAX_WIDTH))),
+            help: (!fault.help.is_empty()).then(|| help_text(&fault.help)),
             also: fault.also.as_ref().map(|(span, message)| (self.place(span), one_line(message))),
         })
     }
@@ -110,7 +110,7 @@ impl Faults {
             None => group = group.element(Origin::path(one_line(&self.path))),
         }
         if !fault.help.is_empty() {
-            group = group.element(Level::HELP.message(one_line(&cut_at_word(&fault.help, MAX_WIDTH))));
+            group = group.element(Level::HELP.message(help_text(&fault.help)));
         }
         let mut groups = vec![group];
         if let Some((span, message)) = &fault.also {
@@ -128,6 +128,11 @@ impl Faults {
             .element(Origin::path(one_line(&self.path)).line(excerpt.line).char_column(excerpt.column))
             .element(Snippet::source(excerpt.text).line_start(excerpt.line).annotation(mark))
     }
+}
+
+/// Returns a help text with its lines cut and escaped.
+fn help_text(help: &str) -> String {
+    help.lines().map(|line| one_line(&cut_at_word(line, MAX_WIDTH))).collect::<Vec<_>>().join("\n")
 }
 
 /// Removes blanks at the ends of lines, and the line `:::` that the renderer may write between the position (`--> a.toml:1:2`) and the source line.

@@ -45,7 +45,7 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     let chosen = output.as_ref().ok().and_then(|output| output.as_ref()).map(|(name, _)| *name);
     let axes = axis_names(table);
     let mut claim = |piece: usize, span: &Range<usize>, shape: &[usize]| reader.claim(&pieces[piece].file_span(span), shape);
-    let result = graph::read(&texts, given, axes, chosen, &mut claim);
+    let result = graph::read(&texts, &given, axes, chosen, &mut claim);
     report(reader, &result, &pieces, has_all_names);
     if has_all_names {
         check_output(reader, &result, &pieces, output, &span);
@@ -268,7 +268,9 @@ fn missing(result: &GraphResult, pieces: &[Piece<'_>]) -> Vec<(Span, String, Str
         }
         // comparing with very many names takes long, and a near one is then near by chance
         let known = result.names.iter().map(String::as_str).filter(|known| !missing.contains(known)).take(MAX_COMPARED);
-        let near = suggest::nearest(name, known).map(suggest::did_you_mean);
+        // W1 is not W2 misspelt
+        let word = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+        let near = suggest::nearest(name, known).filter(|near| word(near) != word(name)).map(suggest::did_you_mean);
         // for variables the table has only help texts and no translations, so there is no candidate to choose from
         let (candidates, is_allowed) = (&[], |_: &str| false);
         match near.or_else(|| words::table_help(Vocabulary::Variable, name, candidates, is_allowed)) {
@@ -276,7 +278,7 @@ fn missing(result: &GraphResult, pieces: &[Piece<'_>]) -> Vec<(Span, String, Str
             None => others.push((name, span)),
         }
     }
-    let Some((first, span)) = others.first().cloned() else { return faults };
+    let Some((_, span)) = others.first().cloned() else { return faults };
     let listed: Vec<String> = others.iter().take(MAX_LISTED).map(|(name, _)| quoted(name)).collect();
     let more = others.len().saturating_sub(MAX_LISTED) + result.missing.len().saturating_sub(MAX_FAULTS);
     let message = match (&listed[..], more) {
@@ -284,10 +286,8 @@ fn missing(result: &GraphResult, pieces: &[Piece<'_>]) -> Vec<(Span, String, Str
         ([all @ .., last], 0) => format!("{} and {last} are not defined", all.join(", ")),
         (all, more) => format!("{} and {more} more names are not defined", all.join(", ")),
     };
-    let them = if others.len() == 1 { "it" } else { "them" };
-    let help = format!(
-        "add {them} to inputs, such as {first} = {{ init = \"normal\", seed = 1, shape = [2, 3] }}, or define {them} before this node"
-    );
+    let names: Vec<&str> = others.iter().take(MAX_LISTED).map(|(name, _)| *name).collect();
+    let help = super::missing::help(&names, &result.implied);
     faults.push((span, message, help));
     faults
 }

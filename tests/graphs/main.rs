@@ -5,6 +5,7 @@ mod expectations;
 mod faults;
 mod laws;
 mod limits;
+mod missing;
 mod numbers;
 mod numpy;
 mod pytorch;

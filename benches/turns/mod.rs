@@ -1,0 +1,118 @@
+//! Compares the calls of this program with those of a Python script, which take turns: the speed of a machine varies from minute to minute, and a ratio of two
+//! neighbouring turns does not.
+
+use std::env;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::num::NonZeroUsize;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use gradstep::threads;
+
+/// The number of turns of each program.
+const ROUNDS: usize = 9;
+
+/// A Python script in another process. Each line of its standard input is a name and a number of calls; its answer is a line with the times of the calls in
+/// nanoseconds.
+pub struct Script {
+    _child: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// The measured times of this program and of the others, in nanoseconds, without the first turn.
+pub struct Times {
+    /// The times of this program.
+    pub own: Vec<u64>,
+    /// For each other program, its times.
+    pub others: Vec<Vec<u64>>,
+    /// For each other program, the ratios of its median and this program's median in each turn, in ascending order.
+    pub ratios: Vec<Vec<f64>>,
+}
+
+/// Sets the number of threads of this program to the environment variable `THREADS`, by default 1, and returns it.
+pub fn threads() -> NonZeroUsize {
+    let count = env::var("THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(NonZeroUsize::MIN);
+    threads::set_limit(count);
+    count
+}
+
+/// Returns the first argument that is not an option: the name of the only thing to measure.
+pub fn wanted() -> Option<String> {
+    env::args().skip(1).find(|argument| !argument.starts_with('-'))
+}
+
+impl Script {
+    /// Starts a script of `benches/` with the interpreter of the environment variable `PYTHON`; `None` if it is not set.
+    pub fn start(script: &str, threads: NonZeroUsize) -> Option<Self> {
+        let script = format!("{}/benches/{script}", env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(env::var_os("PYTHON")?);
+        let mut child = command.arg(script).arg(threads.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("PYTHON");
+        let (questions, answers) = (child.stdin.take().expect("piped"), BufReader::new(child.stdout.take().expect("piped")));
+        Some(Self { _child: child, questions, answers })
+    }
+
+    /// Returns the times of calls in nanoseconds.
+    fn times(&mut self, name: &str, calls: usize) -> Vec<u64> {
+        writeln!(self.questions, "{name} {calls}").expect("the script listens");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the script answers");
+        line.split_whitespace().map(|time| time.parse().expect("nanoseconds")).collect()
+    }
+}
+
+/// Measures `call` and the calls of these names of the script, turn by turn.
+pub fn measure(calls: usize, mut call: impl FnMut(), script: Option<&mut Script>, names: &[String]) -> Times {
+    let mut script = script;
+    let names = if script.is_some() { names } else { &[] };
+    let mut times = Times { own: Vec::new(), others: vec![Vec::new(); names.len()], ratios: vec![Vec::new(); names.len()] };
+    for round in 0..=ROUNDS {
+        let own: Vec<u64> = (0..calls).map(|_| time(&mut call)).collect();
+        for (n, name) in names.iter().enumerate() {
+            let Some(script) = script.as_mut() else { continue };
+            let other = script.times(name, calls);
+            // the first turn is a warm-up
+            if round > 0 {
+                #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ nanoseconds
+                times.ratios[n].push(median(&other) as f64 / median(&own) as f64);
+                times.others[n].extend(other);
+            }
+        }
+        if round > 0 {
+            times.own.extend(own);
+        }
+    }
+    times.ratios.iter_mut().for_each(|ratios| ratios.sort_unstable_by(f64::total_cmp));
+    times
+}
+
+/// Returns the time of `work` in nanoseconds.
+pub fn time(work: impl FnOnce()) -> u64 {
+    let begin = Instant::now();
+    work();
+    u64::try_from(begin.elapsed().as_nanos()).expect("not for centuries")
+}
+
+/// Returns the median of times; 0 without any.
+pub fn median(times: &[u64]) -> u64 {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or(0)
+}
+
+/// Returns the shortest and the median of times in microseconds.
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ nanoseconds
+pub fn micros(times: &[u64]) -> [f64; 2] {
+    match times.iter().min() {
+        Some(fastest) => [*fastest, median(times)].map(|time| time as f64 / 1e3),
+        None => [f64::NAN; 2],
+    }
+}
+
+/// Returns the median, the least and the greatest ratio as text; empty without any.
+pub fn spread(ratios: &[f64]) -> String {
+    match ratios {
+        [least, .., most] => format!("{:9.2} {least:9.2} {most:9.2}", ratios[ratios.len() / 2]),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,329 @@
+//! The shapes of the functions' results, as far as the shapes of their arguments are known, and what a function implies for the shapes of its arguments.
+//!
+//! A function that is not in the table implies nothing, and nothing is known about its result.
+
+use std::rc::Rc;
+
+use super::arguments::{Arguments, axis, sizes, tensor};
+use super::inference::{Implied, Inference, Likely};
+use super::networks::{
+    attention, batch_norm, binary_loss, conv1d, conv2d, cross_entropy, einsum, embedding, gather, group_norm, layer_norm, linear, matmul,
+    mse_loss, nll_loss, one_hot,
+};
+use super::shapes::{Shape, Size};
+
+/// The first name of a function in the registry, and the shape of its result.
+type Row = (&'static str, fn(&mut Inference, &Arguments) -> Implied);
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    ("exp", same), ("log", same), ("log1p", same), ("expm1", same), ("sqrt", same), ("rsqrt", same), ("square", same), ("abs", same), ("sin", same),
+    ("cos", same), ("tan", same), ("tanh", same), ("sigmoid", same), ("relu", same), ("silu", same), ("reciprocal", same), ("erf", same),
+    ("logsigmoid", same), ("sign", same), ("floor", same), ("ceil", same), ("trunc", same), ("softplus", same), ("leaky_relu", same), ("elu", same),
+    ("gelu", same), ("clamp", same), ("clamp_min", same), ("clamp_max", same), ("neg", same), ("softmax", same), ("log_softmax", same),
+    ("cumsum", same), ("zeros_like", same), ("ones_like", same), ("full_like", same), ("flip", same), ("roll", same), ("tril", same), ("triu", same),
+    ("detach", same), ("clone", same), ("normalize", same), ("dropout", same), ("long", same), ("bool", same), ("masked_fill", masked_fill),
+    ("add", pair), ("sub", pair), ("mul", pair), ("div", pair), ("pow", pair), ("maximum", pair), ("minimum", pair), ("where", all),
+    ("sum", sum), ("mean", reduce), ("var", moment), ("std", moment), ("prod", reduce), ("logsumexp", reduce), ("amax", reduce), ("amin", reduce),
+    ("argmax", reduce), ("argmin", reduce), ("norm", norm), ("max", extreme), ("min", extreme),
+    ("matmul", matmul), ("mm", matmul), ("mv", matmul), ("bmm", matmul), ("dot", matmul), ("linear", linear), ("einsum", einsum),
+    ("embedding", embedding), ("one_hot", one_hot), ("gather", gather), ("reshape", view), ("view", view), ("flatten", flatten), ("ravel", flatten),
+    ("unsqueeze", unsqueeze), ("squeeze", squeeze), ("transpose", transpose), ("swapaxes", transpose), ("t", reverse), ("permute", permute),
+    ("stack", stack), ("cat", cat), ("split", split), ("chunk", chunk), ("unbind", unbind), ("zeros", filled), ("ones", filled), ("full", full),
+    ("eye", eye), ("arange", arange), ("range", range), ("tensor", first), ("list", first), ("tuple", first), ("len", length), ("size", size),
+    ("item", number), ("int", whole), ("numel", whole), ("dim", whole), ("layer_norm", layer_norm), ("rms_norm", layer_norm), ("batch_norm", batch_norm),
+    ("group_norm", group_norm), ("conv2d", conv2d), ("conv1d", conv1d), ("cross_entropy", cross_entropy), ("nll_loss", nll_loss),
+    ("mse_loss", mse_loss), ("l1_loss", mse_loss), ("smooth_l1_loss", mse_loss), ("huber_loss", mse_loss), ("binary_cross_entropy", binary_loss),
+    ("binary_cross_entropy_with_logits", binary_loss), ("scaled_dot_product_attention", attention),
+];
+
+/// Returns the shape of the result of a function.
+pub fn result(inference: &mut Inference, canonical: &str, arguments: &Arguments) -> Implied {
+    match ROWS.iter().find(|(name, _)| *name == canonical) {
+        Some((_, shape)) => shape(inference, arguments),
+        None => Implied::Unknown,
+    }
+}
+
+fn number(_: &mut Inference, _: &Arguments) -> Implied {
+    Implied::Number
+}
+
+fn whole(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    match arguments.get(0) {
+        Implied::Integer(n) => Implied::Integer(n),
+        Implied::Tensor(shape) if inference.shapes.sizes(shape).is_some_and(|sizes| !sizes.is_empty()) => Implied::Unknown,
+        _ => Implied::Number,
+    }
+}
+
+fn first(_: &mut Inference, arguments: &Arguments) -> Implied {
+    arguments.get(0)
+}
+
+fn same(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    Implied::Tensor(inference.any_shape(&arguments.get(0)))
+}
+
+fn masked_fill(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any)
+}
+
+fn pair(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any)
+}
+
+fn all(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    inference.broadcast(&[arguments.get(0), arguments.get(1), arguments.get(2)], Likely::Any)
+}
+
+fn reduce(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let [dim, keepdim] = [1, 2].map(|at| arguments.values.get(at).cloned().flatten());
+    reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
+}
+
+/// In `(y * G).sum()` G is the derivative of a loss by y, so it has the shape of y.
+fn sum(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    if let Implied::Tensor(shape) = arguments.get(0) {
+        arguments.factors.iter().for_each(|factor| inference.mark_likely(*factor, Likely::Whole(shape)));
+    }
+    reduce(inference, arguments)
+}
+
+fn moment(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let [dim, keepdim] = [1, 3].map(|at| arguments.values.get(at).cloned().flatten());
+    reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
+}
+
+fn norm(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let [dim, keepdim] = [2, 3].map(|at| arguments.values.get(at).cloned().flatten());
+    reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
+}
+
+/// The result of a function over axes: `dim` is a number, a list of them, or nothing for all axes. `True` is the number 1.
+fn reduced(inference: &mut Inference, value: &Implied, dim: Option<Implied>, keepdim: Option<&Implied>) -> Implied {
+    let dims = match dim {
+        None | Some(Implied::Nothing) => None,
+        Some(Implied::Items(items)) => Some(items.to_vec()),
+        Some(one) => Some(vec![one]),
+    };
+    let Some(dims) = dims else {
+        return if keepdim.is_some() { Implied::Unknown } else { tensor(inference, Vec::new()) };
+    };
+    let shape = inference.any_shape(value);
+    let Some(mut sizes) = inference.shapes.sizes(shape) else { return Implied::Unknown };
+    let axes: Option<Vec<usize>> = dims.iter().map(|dim| axis(inference, dim, sizes.len())).collect();
+    let Some(mut axes) = axes else { return Implied::Unknown };
+    axes.sort_unstable();
+    let keeps = match keepdim.map(|value| inference.integer(value)) {
+        None => false,
+        Some(Some(n)) => n != 0,
+        Some(None) => return Implied::Unknown,
+    };
+    for axis in axes.into_iter().rev() {
+        if keeps {
+            sizes[axis] = inference.shapes.size(1);
+        } else {
+            sizes.remove(axis);
+        }
+    }
+    tensor(inference, sizes)
+}
+
+fn extreme(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let is_axis = inference.integer(&arguments.get(1)).is_some();
+    if arguments.has(1) && (arguments.is_bare || !is_axis) {
+        return inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any);
+    }
+    match reduce(inference, arguments) {
+        Implied::Tensor(shape) if arguments.has(1) => Implied::Pair(shape),
+        other => other,
+    }
+}
+
+fn view(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let wanted = arguments.following(inference);
+    if wanted.iter().any(|value| matches!(value, Implied::Unknown)) {
+        return Implied::Unknown;
+    }
+    let sizes_after: Vec<Size> = wanted.iter().map(|value| inference.size(value)).collect();
+    if let Some(before) = sizes(inference, arguments) {
+        inference.products.push([before, sizes_after.clone()]);
+        // solved at once as far as possible, so that the next statements know it
+        inference.solve_products();
+    }
+    tensor(inference, sizes_after)
+}
+
+fn flatten(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some(before) = sizes(inference, arguments) else { return Implied::Unknown };
+    let start = if arguments.has(1) { axis(inference, &arguments.get(1), before.len()) } else { Some(0) };
+    let end = if arguments.has(2) { axis(inference, &arguments.get(2), before.len()) } else { before.len().checked_sub(1) };
+    let (Some(start), Some(end)) = (start, end) else { return Implied::Unknown };
+    let middle = inference.shapes.unknown_size();
+    let after: Vec<Size> = before[..start].iter().copied().chain([middle]).chain(before[end + 1..].iter().copied()).collect();
+    inference.products.push([before[start..=end].to_vec(), vec![middle]]);
+    inference.solve_products();
+    tensor(inference, after)
+}
+
+fn unsqueeze(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
+    let Some(axis) = axis(inference, &arguments.get(1), sizes.len() + 1) else { return Implied::Unknown };
+    sizes.insert(axis, inference.shapes.size(1));
+    tensor(inference, sizes)
+}
+
+fn squeeze(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
+    let Some(axis) = axis(inference, &arguments.get(1), sizes.len()) else { return Implied::Unknown };
+    match inference.shapes.number(sizes[axis]) {
+        Some(1) => drop(sizes.remove(axis)),
+        Some(_) => {}
+        None => return Implied::Unknown,
+    }
+    tensor(inference, sizes)
+}
+
+fn transpose(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let wanted = arguments.following(inference);
+    let [first, second] = &wanted[..] else {
+        return if wanted.is_empty() { reverse(inference, arguments) } else { permute(inference, arguments) };
+    };
+    let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
+    let (Some(a), Some(b)) = (axis(inference, first, sizes.len()), axis(inference, second, sizes.len())) else { return Implied::Unknown };
+    sizes.swap(a, b);
+    tensor(inference, sizes)
+}
+
+/// `x.T`: the axes in reverse order.
+pub fn reverse(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
+    sizes.reverse();
+    tensor(inference, sizes)
+}
+
+fn permute(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let wanted = arguments.following(inference);
+    let Some(sizes) = sizes(inference, arguments) else { return Implied::Unknown };
+    let axes: Option<Vec<usize>> = wanted.iter().map(|value| axis(inference, value, sizes.len())).collect();
+    match axes {
+        Some(axes) if axes.len() == sizes.len() => tensor(inference, axes.into_iter().map(|axis| sizes[axis]).collect()),
+        _ => Implied::Unknown,
+    }
+}
+
+/// Returns the shapes of the items of the first argument, and an axis; `None` if one is not known.
+fn joined(inference: &mut Inference, arguments: &Arguments, more: usize) -> Option<(Vec<Vec<Size>>, usize)> {
+    let Implied::Items(items) = arguments.get(0) else { return None };
+    let shapes: Vec<Shape> = items.iter().map(|item| inference.any_shape(item)).collect();
+    let sizes: Vec<Vec<Size>> = shapes.iter().map(|shape| inference.shapes.sizes(*shape)).collect::<Option<_>>()?;
+    let rank = sizes.first()?.len();
+    let axis = if arguments.has(1) { axis(inference, &arguments.get(1), rank + more)? } else { 0 };
+    sizes.iter().all(|other| other.len() == rank).then_some((sizes, axis))
+}
+
+fn stack(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some((all, axis)) = joined(inference, arguments, 1) else { return Implied::Unknown };
+    for other in &all[1..] {
+        all[0].iter().zip(other).for_each(|(a, b)| inference.shapes.join(*a, *b));
+    }
+    let mut sizes = all[0].clone();
+    sizes.insert(axis, inference.shapes.size(all.len()));
+    tensor(inference, sizes)
+}
+
+fn cat(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some((all, axis)) = joined(inference, arguments, 0).filter(|(all, axis)| *axis < all[0].len()) else { return Implied::Unknown };
+    let total: Option<usize> = all.iter().map(|sizes| inference.shapes.number(sizes[axis])).sum();
+    let mut sizes = all[0].clone();
+    for other in &all[1..] {
+        sizes.iter().zip(other).enumerate().filter(|(n, _)| *n != axis).for_each(|(_, (a, b))| inference.shapes.join(*a, *b));
+    }
+    sizes[axis] = inference.shapes.perhaps(total);
+    tensor(inference, sizes)
+}
+
+/// The pieces of an axis that have this size each.
+fn pieces(inference: &mut Inference, arguments: &Arguments, axis_at: usize, size: impl Fn(&Inference, Size) -> Option<usize>) -> Implied {
+    let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
+    let axis = if arguments.has(axis_at) { axis(inference, &arguments.get(axis_at), sizes.len()) } else { Some(0) };
+    let Some(axis) = axis.filter(|axis| *axis < sizes.len()) else { return Implied::Unknown };
+    let size = size(inference, sizes[axis]);
+    sizes[axis] = inference.shapes.perhaps(size);
+    Implied::Pieces(inference.shapes.of(sizes))
+}
+
+fn split(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let each = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+    // NumPy counts the pieces, and the last piece may be smaller
+    pieces(inference, arguments, 2, |inference, size| {
+        each.filter(|each| inference.shapes.number(size).is_some_and(|n| n % each == 0 && !arguments.is_bare))
+    })
+}
+
+fn chunk(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let count = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+    pieces(inference, arguments, 2, |inference, size| {
+        count.zip(inference.shapes.number(size)).filter(|(count, n)| n % count == 0).map(|(count, n)| n / count)
+    })
+}
+
+fn unbind(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
+    let axis = if arguments.has(1) { axis(inference, &arguments.get(1), sizes.len()) } else { Some(0) };
+    let Some(axis) = axis.filter(|axis| *axis < sizes.len()) else { return Implied::Unknown };
+    sizes.remove(axis);
+    Implied::Pieces(inference.shapes.of(sizes))
+}
+
+fn filled(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let wanted = arguments.following(inference);
+    if wanted.iter().any(|value| matches!(value, Implied::Unknown)) {
+        return Implied::Unknown;
+    }
+    let sizes = wanted.iter().map(|value| inference.size(value)).collect();
+    tensor(inference, sizes)
+}
+
+fn full(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    match arguments.get(0) {
+        Implied::Items(items) => {
+            let sizes = items.iter().map(|value| inference.size(value)).collect();
+            tensor(inference, sizes)
+        }
+        _ => Implied::Unknown,
+    }
+}
+
+fn eye(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let n = inference.size(&arguments.get(0));
+    let m = if arguments.has(1) { inference.size(&arguments.get(1)) } else { n };
+    tensor(inference, vec![n, m])
+}
+
+/// `arange(n)` and `range(n)`: the numbers from 0; with a start or a step their count is not known.
+fn arange(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let sizes: Vec<Size> = arguments.rest.iter().map(|value| inference.size(value)).collect();
+    let count = if let [count] = sizes[..] { count } else { inference.shapes.unknown_size() };
+    tensor(inference, vec![count])
+}
+
+fn range(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    arange(inference, arguments)
+}
+
+fn length(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    if let Implied::Items(items) = arguments.get(0) {
+        return Implied::Integer(i64::try_from(items.len()).unwrap_or(i64::MAX));
+    }
+    sizes(inference, arguments).and_then(|sizes| sizes.first().copied()).map_or(Implied::Number, Implied::Size)
+}
+
+fn size(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    let Some(sizes) = sizes(inference, arguments) else { return if arguments.has(1) { Implied::Number } else { Implied::Unknown } };
+    if arguments.has(1) {
+        return axis(inference, &arguments.get(1), sizes.len()).map_or(Implied::Number, |axis| Implied::Size(sizes[axis]));
+    }
+    Implied::Items(Rc::new(sizes.into_iter().map(Implied::Size).collect()))
+}

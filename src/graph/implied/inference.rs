@@ -1,0 +1,364 @@
+//! The state while the shapes of missing names are inferred, and the rules of broadcasting and of products.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use compact_str::CompactString;
+
+use super::shapes::{Shape, Shapes, Size};
+
+/// A value of an expression, as far as its shape matters.
+#[derive(Clone, Debug)]
+pub enum Implied {
+    /// A tensor, or a name without a value.
+    Tensor(Shape),
+    /// The values and indices of `x.max(1)`.
+    Pair(Shape),
+    /// The pieces of `x.split(2)`, each with this shape.
+    Pieces(Shape),
+    /// A whole number that is known.
+    Integer(i64),
+    /// A whole number that is a size of a tensor.
+    Size(Size),
+    /// Another number.
+    Number,
+    /// A list, a tuple or a shape.
+    Items(Rc<Vec<Self>>),
+    /// A string.
+    Text(CompactString),
+    /// A slice of an axis. `true` if it is `:`, the whole axis.
+    Slice([Option<i64>; 3], bool),
+    /// `...`
+    Ellipsis,
+    /// `None`, `True` or `False`, or nothing.
+    Nothing,
+    /// A value of which nothing is known.
+    Unknown,
+}
+
+/// The use of a name without a value, beside its shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Usage {
+    /// As numbers.
+    #[default]
+    Numbers,
+    /// As indices or classes below this size, if it is known.
+    Indices(Option<Size>),
+    /// As a table with at least this number of rows.
+    Table(usize),
+    /// As numbers that cannot have a derivative, such as the statistics of a batch norm.
+    Constant,
+    /// As a size, such as the `n` of `x.view(n, -1)`.
+    Whole(Size),
+}
+
+/// A shape that is likely for a name of unknown rank that is broadcast with another tensor.
+#[derive(Clone, Copy, Debug)]
+pub enum Likely {
+    /// The last axis of this shape, as of a bias.
+    Last(Shape),
+    /// This shape, as of a target.
+    Whole(Shape),
+    /// Any shape that is broadcast with this one, also a number.
+    Any(Shape),
+}
+
+/// A name without a value.
+#[derive(Debug)]
+pub struct MissingName {
+    /// The name.
+    pub name: CompactString,
+    /// Its shape.
+    pub shape: Shape,
+    /// Its use.
+    pub usage: Usage,
+    /// The shape that is likely, if the text implies none.
+    pub likely: Option<Likely>,
+    /// The assumption about the rank, if there is one.
+    pub assumed: Option<Assumed>,
+    /// The last size, if the rank is not known.
+    pub last: Option<Size>,
+    /// For classes, the shape of a tensor of probabilities that is possible in their place.
+    pub probabilities: Option<Shape>,
+}
+
+/// The assumption that a name is a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assumed {
+    /// A matrix, which may be a vector: the right operand of `@`.
+    Matrix,
+    /// A matrix, which may be several: the right operand of `@`, whose left operand is several matrices.
+    Matrices,
+}
+
+/// The state of the inference.
+#[derive(Debug, Default)]
+pub struct Inference {
+    /// All sizes and shapes.
+    pub shapes: Shapes,
+    /// The values of names.
+    pub names: HashMap<CompactString, Implied>,
+    /// The names without a value.
+    pub missing: Vec<MissingName>,
+    /// Lists of sizes with equal products: the sizes before and after a `view`.
+    pub products: Vec<[Vec<Size>; 2]>,
+    /// The largest numbers of given tensors that may be indices.
+    pub largest: Vec<(Shape, usize)>,
+    /// `true` if what the text implies is complete, and likely shapes are assumed.
+    pub assumes: bool,
+    /// The names that are vectors, because a matrix would be broadcast by accident.
+    pub vectors: HashSet<CompactString>,
+    /// The number of statements so far.
+    pub statements: usize,
+}
+
+impl Inference {
+    /// Returns the name without a value that has this shape.
+    pub fn missing_of(&mut self, shape: Shape) -> Option<&mut MissingName> {
+        let Self { shapes, missing, .. } = self;
+        missing.iter_mut().find(|missing| shapes.is_same(missing.shape, shape))
+    }
+
+    /// Returns the name without a value that has this size as its last one, and whose rank is assumed.
+    fn assumed_with_last(&mut self, size: Size) -> Option<CompactString> {
+        let found = self.missing.iter().find(|missing| {
+            let last = self.shapes.sizes(missing.shape).and_then(|sizes| sizes.last().copied());
+            missing.assumed.is_some() && last.is_some_and(|last| self.shapes.is_joined(last, size))
+        });
+        found.map(|missing| missing.name.clone())
+    }
+
+    /// Returns the shape of a value; `None` if it is no tensor.
+    pub fn shape(&mut self, value: &Implied) -> Option<Shape> {
+        match value {
+            Implied::Tensor(shape) | Implied::Pair(shape) => Some(*shape),
+            Implied::Integer(_) | Implied::Size(_) | Implied::Number => Some(self.shapes.known(&[])),
+            Implied::Items(items) => {
+                let first = items.first().cloned()?;
+                let inner = self.shape(&first)?;
+                let mut sizes = self.shapes.sizes(inner)?;
+                sizes.insert(0, self.shapes.size(items.len()));
+                Some(self.shapes.of(sizes))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the shape of a value; an unknown one if it is no tensor.
+    pub fn any_shape(&mut self, value: &Implied) -> Shape {
+        self.shape(value).unwrap_or_else(|| self.shapes.unknown())
+    }
+
+    /// Returns a value as a whole number, if it is known.
+    pub fn integer(&self, value: &Implied) -> Option<i64> {
+        match value {
+            Implied::Integer(n) => Some(*n),
+            Implied::Size(size) => self.shapes.number(*size).and_then(|n| i64::try_from(n).ok()),
+            _ => None,
+        }
+    }
+
+    /// Returns a value as a size. A name without a value becomes a whole number.
+    pub fn size(&mut self, value: &Implied) -> Size {
+        match value {
+            Implied::Integer(n) => self.shapes.perhaps(usize::try_from(*n).ok()),
+            Implied::Size(size) => *size,
+            Implied::Tensor(shape) => {
+                let fresh = self.shapes.unknown_size();
+                if self.shapes.sizes(*shape).is_some() {
+                    return fresh;
+                }
+                let Some(missing) = self.missing_of(*shape) else { return fresh };
+                if let Usage::Whole(size) = missing.usage {
+                    return size;
+                }
+                missing.usage = Usage::Whole(fresh);
+                fresh
+            }
+            _ => self.shapes.unknown_size(),
+        }
+    }
+
+    /// Says that a value is used as indices or classes below a size.
+    pub fn mark_indices(&mut self, value: &Implied, below: Option<Size>) {
+        if let Implied::Tensor(shape) = value
+            && let Some(missing) = self.missing_of(*shape)
+            && missing.usage == Usage::Numbers
+        {
+            missing.usage = Usage::Indices(below);
+        }
+    }
+
+    /// Says that a name without a value has at least this number of rows.
+    pub fn mark_rows(&mut self, table: Shape, rows: usize) {
+        if let Some(missing) = self.missing_of(table) {
+            let before = if let Usage::Table(rows) = missing.usage { rows } else { 0 };
+            missing.usage = Usage::Table(rows.max(before));
+        }
+    }
+
+    /// Says that a name without a value is a table with a row for each of these indices.
+    pub fn mark_table(&mut self, table: Shape, indices: &Implied) {
+        let Implied::Tensor(indices) = indices else { return };
+        let largest = self.largest.iter().find(|(shape, _)| self.shapes.is_same(*shape, *indices)).map(|(_, largest)| *largest);
+        if let Some(largest) = largest {
+            self.mark_rows(table, largest.saturating_add(1));
+        }
+    }
+
+    /// Says which shape is likely for a name without a value.
+    pub fn mark_likely(&mut self, shape: Shape, likely: Likely) {
+        if let Some(missing) = self.missing_of(shape) {
+            missing.likely = Some(likely);
+        }
+    }
+
+    /// Assumes that a name without a value is a matrix. `among_several` is `true` if it may be several matrices.
+    pub fn assume_matrix(&mut self, shape: Shape, among_several: bool) {
+        if !self.assumes || self.shapes.sizes(shape).is_some() {
+            return;
+        }
+        let vectors = std::mem::take(&mut self.vectors);
+        if let Some(missing) = self.missing_of(shape) {
+            let rank = if vectors.contains(&missing.name) { 1 } else { 2 };
+            missing.assumed = Some(if among_several { Assumed::Matrices } else { Assumed::Matrix });
+            self.shapes.with_rank(shape, rank);
+        }
+        self.vectors = vectors;
+    }
+
+    /// Notes the last size of a left operand of `@` whose rank is not known.
+    fn mark_last(&mut self, left: Shape, right: Shape) {
+        let Some(sizes) = self.shapes.sizes(right) else { return };
+        let reads = if sizes.len() < 2 { sizes.first() } else { sizes.get(sizes.len() - 2) };
+        if let Some(missing) = self.missing_of(left) {
+            missing.last = reads.copied();
+        }
+    }
+
+    /// Returns the shape of tensors that are broadcast. `likely` is the shape that is likely for a name without a value, given the shape of the other operand.
+    pub fn broadcast(&mut self, values: &[Implied], likely: fn(Shape) -> Likely) -> Implied {
+        let tensors = values.iter().filter(|value| !matches!(value, Implied::Integer(_) | Implied::Size(_) | Implied::Number)).cloned();
+        let shapes: Vec<Shape> = tensors.collect::<Vec<_>>().iter().map(|value| self.any_shape(value)).collect();
+        let Some((first, others)) = shapes.split_first() else { return Implied::Number };
+        Implied::Tensor(others.iter().fold(*first, |a, b| self.broadcast_two(a, *b, likely)))
+    }
+
+    fn broadcast_two(&mut self, a: Shape, b: Shape, likely: fn(Shape) -> Likely) -> Shape {
+        if self.shapes.is_same(a, b) {
+            return a;
+        }
+        let (x, y) = match (self.shapes.sizes(a), self.shapes.sizes(b)) {
+            (Some(x), Some(y)) => (x, y),
+            (Some(_), None) => return self.unknown_with(a, b, likely),
+            (None, Some(_)) => return self.unknown_with(b, a, likely),
+            (None, None) => return self.shapes.unknown(),
+        };
+        if self.assumes && !matches!(likely(a), Likely::Last(_)) {
+            self.doubt_matrix(&x, &y);
+            self.doubt_matrix(&y, &x);
+        }
+        let rank = x.len().max(y.len());
+        let at = |sizes: &[Size], n: usize| (n + sizes.len()).checked_sub(rank).map(|n| sizes[n]);
+        let sizes = (0..rank)
+            .filter_map(|n| match (at(&x, n), at(&y, n)) {
+                (Some(x), Some(y)) => Some(self.broadcast_size(x, y)),
+                (one, other) => one.or(other),
+            })
+            .collect();
+        self.shapes.of(sizes)
+    }
+
+    /// Two sizes that are broadcast.
+    pub fn broadcast_size(&mut self, a: Size, b: Size) -> Size {
+        match (self.shapes.number(a), self.shapes.number(b)) {
+            (Some(1), _) => b,
+            (_, Some(1)) => a,
+            // the other one is the same or 1
+            (Some(_), None) if !self.assumes => a,
+            (None, Some(_)) if !self.assumes => b,
+            (None, None) if !self.assumes => {
+                if self.shapes.is_joined(a, b) {
+                    a
+                } else {
+                    self.shapes.unknown_size()
+                }
+            }
+            _ => {
+                self.shapes.join(a, b);
+                a
+            }
+        }
+    }
+
+    /// A tensor that is broadcast with one of unknown rank: it is assumed to keep its shape.
+    fn unknown_with(&mut self, known: Shape, unknown: Shape, likely: fn(Shape) -> Likely) -> Shape {
+        let is_number = self.shapes.sizes(known).is_some_and(|sizes| sizes.is_empty());
+        let Some(missing) = self.missing_of(unknown) else { return self.shapes.unknown() };
+        if matches!(missing.likely, None | Some(Likely::Any(_))) && !is_number {
+            missing.likely = Some(likely(known));
+        }
+        if self.assumes && !is_number { known } else { self.shapes.unknown() }
+    }
+
+    /// Notices a matrix with an assumed rank that meets a vector with an entry for each of its rows, as in `x @ w - t`: it is a vector, too.
+    fn doubt_matrix(&mut self, matrix: &[Size], vector: &[Size]) {
+        if let ([rows, last], [entries]) = (matrix, vector)
+            && self.shapes.number(*last).is_none()
+            && self.shapes.number(*rows).is_some_and(|rows| self.shapes.number(*entries) == Some(rows))
+            && let Some(name) = self.assumed_with_last(*last)
+        {
+            self.vectors.insert(name);
+        }
+    }
+
+    /// Returns the shape of `a @ b`.
+    pub fn matmul(&mut self, a: &Implied, b: &Implied) -> Implied {
+        let (a, b) = (self.any_shape(a), self.any_shape(b));
+        match self.shapes.sizes(a).map(|sizes| sizes.len()) {
+            Some(0) => return Implied::Unknown,
+            Some(rank) => self.assume_matrix(b, rank > 2),
+            // a vector, a matrix, or several
+            None => self.mark_last(a, b),
+        }
+        let (x, y) = (self.shapes.sizes(a), self.shapes.sizes(b));
+        let (Some(x), Some(y)) = (x, y) else { return Implied::Tensor(self.shapes.unknown()) };
+        let (Some((inner, rows)), false) = (x.split_last(), y.is_empty()) else { return Implied::Unknown };
+        let (reads, columns) = if y.len() == 1 { (y[0], None) } else { (y[y.len() - 2], y.last().copied()) };
+        self.shapes.join(*inner, reads);
+        let (row, batch) = rows.split_last().map_or((None, &[][..]), |(row, batch)| (Some(*row), batch));
+        let other: Vec<Size> = y[..y.len().saturating_sub(2)].to_vec();
+        let [left, right] = [batch.to_vec(), other].map(|sizes| Implied::Tensor(self.shapes.of(sizes)));
+        let batch = match self.broadcast(&[left, right], Likely::Any) {
+            Implied::Tensor(batch) => self.shapes.sizes(batch).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let sizes = batch.into_iter().chain(row).chain(columns).collect();
+        Implied::Tensor(self.shapes.of(sizes))
+    }
+
+    /// Solves the equations of products in which one size is unknown.
+    pub fn solve_products(&mut self) {
+        for [left, right] in std::mem::take(&mut self.products) {
+            let known = |sizes: &[Size], shapes: &Shapes| sizes.iter().filter_map(|size| shapes.number(*size)).product::<usize>();
+            let (mut left, mut right) = (left, right);
+            // a size on both sides cancels
+            left.retain(|size| {
+                let twin = right.iter().position(|other| self.shapes.number(*size).is_none() && self.shapes.is_joined(*size, *other));
+                twin.is_none_or(|at| {
+                    right.remove(at);
+                    false
+                })
+            });
+            let unknown: Vec<Size> = left.iter().chain(&right).copied().filter(|size| self.shapes.number(*size).is_none()).collect();
+            let [a, b] = [known(&left, &self.shapes), known(&right, &self.shapes)];
+            if let [size] = unknown[..] {
+                let (more, less) = if left.contains(&size) { (b, a) } else { (a, b) };
+                if less > 0 && more % less == 0 {
+                    let number = self.shapes.size(more / less);
+                    self.shapes.join(size, number);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Shapes that are known in part. Sizes and shapes are numbered, and equal ones are joined (union-find): from `x @ W` with x of 4x3 follows that the first size
+//! of W is 3, and its second size stays unknown until something else needs it.
+
+/// The number of a size, which is perhaps not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(usize);
+
+/// The number of a shape, whose rank is perhaps not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape(usize);
+
+/// What is known about a size or a shape.
+#[derive(Clone, Debug)]
+enum Entry<T> {
+    /// The same as that with this number.
+    Same(usize),
+    Unknown,
+    Known(T),
+}
+
+/// All sizes and shapes.
+#[allow(clippy::struct_field_names)] // shapes consist of sizes and shapes
+#[derive(Debug, Default)]
+pub struct Shapes {
+    sizes: Vec<Entry<usize>>,
+    shapes: Vec<Entry<Vec<Size>>>,
+    /// `true` if two different sizes or ranks were joined: the text has a fault, or something was assumed that is not so.
+    pub has_conflict: bool,
+}
+
+/// Returns the number at the end of a chain of equal ones.
+fn root<T>(entries: &[Entry<T>], at: usize) -> usize {
+    let mut at = at;
+    while let Entry::Same(next) = entries[at] {
+        at = next;
+    }
+    at
+}
+
+impl Shapes {
+    /// Adds a size that is not known.
+    pub fn unknown_size(&mut self) -> Size {
+        self.sizes.push(Entry::Unknown);
+        Size(self.sizes.len() - 1)
+    }
+
+    /// Adds a known size.
+    pub fn size(&mut self, n: usize) -> Size {
+        self.sizes.push(Entry::Known(n));
+        Size(self.sizes.len() - 1)
+    }
+
+    /// Adds a size that is perhaps known.
+    pub fn perhaps(&mut self, n: Option<usize>) -> Size {
+        match n {
+            Some(n) => self.size(n),
+            None => self.unknown_size(),
+        }
+    }
+
+    /// Returns the number of a size; `None` if it is not known.
+    pub fn number(&self, size: Size) -> Option<usize> {
+        if let Entry::Known(n) = self.sizes[root(&self.sizes, size.0)] { Some(n) } else { None }
+    }
+
+    /// Returns whether two sizes are joined.
+    pub fn is_joined(&self, a: Size, b: Size) -> bool {
+        root(&self.sizes, a.0) == root(&self.sizes, b.0)
+    }
+
+    /// Joins two sizes.
+    pub fn join(&mut self, a: Size, b: Size) {
+        let [a, b] = [a, b].map(|size| root(&self.sizes, size.0));
+        match (&self.sizes[a], &self.sizes[b]) {
+            _ if a == b => {}
+            (Entry::Known(m), Entry::Known(n)) => self.has_conflict |= m != n,
+            (Entry::Known(_), _) => self.sizes[b] = Entry::Same(a),
+            _ => self.sizes[a] = Entry::Same(b),
+        }
+    }
+
+    /// Adds a shape of which nothing is known.
+    pub fn unknown(&mut self) -> Shape {
+        self.shapes.push(Entry::Unknown);
+        Shape(self.shapes.len() - 1)
+    }
+
+    /// Adds a shape of these sizes.
+    pub fn of(&mut self, sizes: Vec<Size>) -> Shape {
+        self.shapes.push(Entry::Known(sizes));
+        Shape(self.shapes.len() - 1)
+    }
+
+    /// Adds a shape that is known.
+    pub fn known(&mut self, shape: &[usize]) -> Shape {
+        let sizes = shape.iter().map(|n| self.size(*n)).collect();
+        self.of(sizes)
+    }
+
+    /// Returns the sizes of a shape; `None` if the rank is not known.
+    pub fn sizes(&self, shape: Shape) -> Option<Vec<Size>> {
+        if let Entry::Known(sizes) = &self.shapes[root(&self.shapes, shape.0)] { Some(sizes.clone()) } else { None }
+    }
+
+    /// Returns whether two numbers are of one shape.
+    pub fn is_same(&self, a: Shape, b: Shape) -> bool {
+        root(&self.shapes, a.0) == root(&self.shapes, b.0)
+    }
+
+    /// Joins two shapes.
+    pub fn equate(&mut self, a: Shape, b: Shape) {
+        let [a, b] = [a, b].map(|shape| root(&self.shapes, shape.0));
+        match (&self.shapes[a], &self.shapes[b]) {
+            _ if a == b => {}
+            (Entry::Known(x), Entry::Known(y)) => {
+                let pairs: Vec<(Size, Size)> = x.iter().copied().zip(y.iter().copied()).collect();
+                self.has_conflict |= x.len() != y.len();
+                for (x, y) in pairs {
+                    self.join(x, y);
+                }
+            }
+            (Entry::Known(_), _) => self.shapes[b] = Entry::Same(a),
+            _ => self.shapes[a] = Entry::Same(b),
+        }
+    }
+
+    /// Gives a shape these sizes.
+    pub fn set(&mut self, shape: Shape, sizes: Vec<Size>) {
+        let other = self.of(sizes);
+        self.equate(shape, other);
+    }
+
+    /// Gives a shape of unknown rank this rank, and returns its sizes.
+    pub fn with_rank(&mut self, shape: Shape, rank: usize) -> Vec<Size> {
+        if self.sizes(shape).is_none() {
+            let sizes = (0..rank).map(|_| self.unknown_size()).collect();
+            self.set(shape, sizes);
+        }
+        self.sizes(shape).unwrap_or_default()
+    }
+}

@@ -1,0 +1,135 @@
+//! Names without a value: the shapes that the text implies for them are those that the names have in the whole scenario.
+
+use std::collections::HashMap;
+use std::fs;
+
+use gradstep::scenario::{Limits, Scenario, Source, read};
+use toml_edit::{DocumentMut, TableLike};
+
+use crate::numbers::{files, open, run, stem};
+
+/// Scenarios whose text is right with one matrix, too, although they have several.
+const MATRICES: &[&str] = &["product-matmul-matrix-batch", "product-matmul-vector-batch"];
+
+fn parse(text: String) -> Result<Scenario, String> {
+    let source = Source { name: "t".into(), path_shown: "t.toml".into(), text };
+    read(source, Limits::default()).map_err(|faults| faults.to_string())
+}
+
+/// A line of the help: the name, the value and the remark.
+struct Line<'m> {
+    name: &'m str,
+    value: &'m str,
+    remark: &'m str,
+}
+
+fn lines(message: &str) -> Vec<Line<'_>> {
+    let after = message.split("add below [graph.").skip(1).flat_map(str::lines);
+    let lines = after.filter_map(|line| line.trim().split_once(" = ").filter(|(name, _)| !name.contains(' ')));
+    lines
+        .map(|(name, rest)| {
+            let (value, remark) = rest.split_once("  # ").unwrap_or((rest, ""));
+            Line { name: name.trim_matches('"'), value, remark }
+        })
+        .collect()
+}
+
+/// Returns the sizes of `{ init = …, shape = [2, ?] }`; `None` for another value.
+fn shape(value: &str) -> Option<Vec<Option<usize>>> {
+    let sizes = value.split_once("shape = [")?.1.split_once(']')?.0;
+    Some(sizes.split(", ").filter(|size| !size.is_empty()).map(|size| size.parse().ok()).collect())
+}
+
+/// Returns the difference between a line and the true shape of the name.
+fn difference(line: &Line<'_>, truth: &[usize]) -> Option<String> {
+    let Some(sizes) = shape(line.value) else {
+        let is_wrong = !line.value.starts_with('?') && !truth.is_empty();
+        return is_wrong.then(|| format!("{} = {} has the shape {truth:?}", line.name, line.value));
+    };
+    let is_table = line.remark.contains("at least");
+    let fits = |sizes: &[Option<usize>]| {
+        sizes.len() == truth.len()
+            && sizes.iter().zip(truth).enumerate().all(|(axis, (size, truth))| match size {
+                Some(size) if axis == 0 && is_table => size <= truth,
+                Some(size) => size == truth,
+                None => true,
+            })
+    };
+    let or_vector = line.remark.contains("or [") && fits(&sizes[..1]);
+    // where another shape is possible, the remark says so
+    let or_other = line.remark.contains("broadcasts with")
+        || line.remark.contains("or probabilities")
+        || line.remark.contains("or more axes") && fits_end(&sizes, truth);
+    (!fits(&sizes) && !or_vector && !or_other)
+        .then(|| format!("{} = {}  # {}, but it has the shape {truth:?}", line.name, line.value, line.remark))
+}
+
+/// Returns whether the last sizes of the true shape are these.
+fn fits_end(sizes: &[Option<usize>], truth: &[usize]) -> bool {
+    sizes.len() <= truth.len() && sizes.iter().rev().zip(truth.iter().rev()).all(|(size, truth)| size.is_none_or(|size| size == *truth))
+}
+
+#[test]
+fn implied_shapes_are_those_of_the_whole_scenario() {
+    let (mut asked, mut implied, mut whole, mut pasted, mut wrong) = (0, 0, 0, 0, Vec::new());
+    for path in files("oracle").into_iter().chain(files("exercises")) {
+        let text = fs::read_to_string(&path).expect("the file can be read");
+        if MATRICES.contains(&stem(&path)) {
+            continue;
+        }
+        let scenario = open(&path).unwrap_or_else(|faults| panic!("{faults}"));
+        let (network, _) = run(&scenario);
+        let document: DocumentMut = text.parse().expect("TOML");
+        let keys = |key: &str| {
+            let table = document["graph"].get(key).and_then(|table| table.as_table_like());
+            table.map(|table| table.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()).unwrap_or_default()
+        };
+        let (inputs, constants) = (keys("inputs"), keys("constants"));
+        let truth: HashMap<&str, Vec<usize>> = inputs
+            .iter()
+            .chain(&constants)
+            .filter_map(|name| {
+                let first = network.find(&format!("{name}@0")).or_else(|| network.find(name))?;
+                Some((name.as_str(), network.tensor(first).shape.clone()))
+            })
+            .collect();
+        let singles = inputs.iter().chain(&constants).map(std::slice::from_ref);
+        for removed in singles.chain([&inputs[..]]) {
+            let mut less = document.clone();
+            for key in ["inputs", "constants"] {
+                if let Some(table) = less["graph"].get_mut(key).and_then(|table| table.as_table_like_mut()) {
+                    for name in removed {
+                        table.remove(name);
+                    }
+                }
+            }
+            let Err(message) = parse(less.to_string()) else { continue };
+            let lines = lines(&message);
+            asked += removed.len();
+            implied += lines.iter().filter(|line| !line.value.starts_with('?')).count();
+            let what = format!("{} without {}", stem(&path), removed.join(", "));
+            wrong.extend(lines.iter().filter_map(|line| Some(format!("{what}: {}", difference(line, truth.get(line.name)?)?))));
+            // lines without a question mark are all that is missing
+            if lines.len() == removed.len() && lines.iter().all(|line| !line.value.contains('?')) {
+                whole += 1;
+                let table: Vec<String> = lines.iter().map(|line| format!("\"{}\" = {}", line.name, line.value)).collect();
+                let table: DocumentMut = table.join("\n").parse().expect("TOML");
+                let key = if message.contains("[graph.constants]") { "constants" } else { "inputs" };
+                if less["graph"].get(key).is_none() {
+                    less["graph"][key] = toml_edit::table();
+                }
+                let target: &mut dyn TableLike = less["graph"][key].as_table_like_mut().expect("a table");
+                table.iter().for_each(|(name, value)| drop(target.insert(name, value.clone())));
+                match parse(less.to_string()) {
+                    Ok(_) => pasted += 1,
+                    // a remark says that another shape is possible
+                    Err(_) if lines.iter().any(|line| line.remark.contains("or ")) => {}
+                    Err(message) => wrong.push(format!("{what}, with the lines pasted: {message}")),
+                }
+            }
+        }
+    }
+    println!("{asked} names, {implied} shapes, {whole} without a question mark, {pasted} of them read");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(implied > 800 && pasted > 700, "{implied} shapes, {pasted} pasted");
+}
