@@ -77,6 +77,29 @@ fn passes(script: &mut Option<Script>) {
     }
 }
 
+/// Prints the slowest ops of an exercise.
+fn ops(name: &str) {
+    println!("\n{name}: the slowest ops, µs");
+    let scenario = scenario(&exercise(name));
+    let network = &scenario.network;
+    let run = Run::new(network, &scenario.sample_tensors(0));
+    let mut all: Vec<(u64, String)> = network
+        .ops()
+        .iter()
+        .map(|op| {
+            let info = network.tensor(op.output);
+            let mut sums = vec![0.0; info.shape.iter().product()];
+            let times: Vec<u64> = (0..50).map(|_| turns::time(|| op.compute(|id| run.values(id), &mut sums))).collect();
+            (turns::median(&times), format!("{} {:?}", info.name, info.shape))
+        })
+        .collect();
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ nanoseconds
+    for (time, name) in all.iter().take(16) {
+        println!("{:9.1}  {name}", *time as f64 / 1e3);
+    }
+}
+
 fn opening() {
     println!("\nfrom the text to the first frame    shortest, ms   median, ms    forward steps   all steps");
     let texts = ["large-language-model-cell", "large-transformer-block"].map(|name| (name.to_owned(), exercise(name)));
@@ -150,6 +173,9 @@ fn main() {
     let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
     if is_wanted("passes") {
         passes(&mut script);
+    }
+    if is_wanted("ops") {
+        EXERCISES[..2].iter().for_each(|(name, _)| ops(name));
     }
     if is_wanted("opening") {
         opening();

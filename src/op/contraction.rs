@@ -22,6 +22,7 @@
 
 mod constant;
 mod matrix;
+mod product;
 
 use std::cmp::Reverse;
 use std::sync::{Arc, LazyLock};
@@ -36,6 +37,7 @@ use super::slot::Slot::Upstream;
 use crate::sums::Init;
 use constant::SumKernel;
 use matrix::MatrixShape;
+use product::MatrixProduct;
 
 /// A label of an einsum: one index, which appears in some of the tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,6 +326,9 @@ impl Weighted for Contraction {
         if let Some(matrix) = self.matrix {
             return matrix.accumulate(view, a, b, out);
         }
+        if self.multiply_matrices(view, [a, b], out, Init::Accumulate) {
+            return;
+        }
         let (own_end, [a_end, b_end]) = (view.own_end(), view.factor_ends());
         self.sweep(view, out.len(), |first, step, count| {
             let mut indices = first.ends();
@@ -339,8 +344,20 @@ impl Weighted for Contraction {
     fn overwrite(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         match self.matrix {
             Some(matrix) if view == View::Weight => matrix.set_outer_product(a, b, sums),
+            None if self.multiply_matrices(view, [a, b], sums, Init::Overwrite) => {}
             _ => self.overwrite_by_accumulate(view, a, b, sums),
         }
+    }
+}
+
+impl Contraction {
+    /// Computes sums by the kernel for products of matrices; returns `false` if this is no such product.
+    fn multiply_matrices(&self, view: View, factors: [&[f64]; 2], sums: &mut [f64], init: Init) -> bool {
+        let ends = view.factor_ends();
+        let Some(product) = MatrixProduct::new(&self.ends[view.own_end()], ends, sums.len()) else { return false };
+        let [a, b] = factors;
+        product.compute(if product.has_rows_from(ends[0]) { [a, b] } else { [b, a] }, sums, init);
+        true
     }
 }
 

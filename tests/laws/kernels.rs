@@ -8,6 +8,7 @@ use gradstep::op::bias::bias;
 use gradstep::op::constant_weights::{ConstantWeights, Weights};
 use gradstep::op::conv2d::{self, Conv2d};
 use gradstep::op::edges::Bilinear;
+use gradstep::op::einsum::{EinsumKind, einsum};
 use gradstep::op::linear::{self, dense};
 use gradstep::op::max_pool2d::MaxPool2d;
 use gradstep::op::rule::{Equation, Function, Operands, Rule, Use};
@@ -153,6 +154,42 @@ proptest! {
     #[test]
     fn biases_add_in_order(channels in 1..=40_usize, area in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
         views(&bias(&[channels], &[channels, area]), &[channels], None, &[channels, area], seed, odd, infinite)?;
+    }
+}
+
+/// Products of matrices: the equation, and the labels of the two operands and of the result.
+const PRODUCTS: &[(&str, &str, &str)] =
+    &[("ik", "kj", "ij"), ("bik", "bkj", "bij"), ("bqhd", "bkhd", "bhqk"), ("ik", "bkj", "bij"), ("ki", "jk", "ij")];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn products_of_matrices_add_in_order(
+        product in prop::sample::select(PRODUCTS),
+        small in prop::collection::vec(1..=5_usize, 5),
+        large in prop::collection::vec((0..5_usize, 1..=34_usize), 2),
+        long in prop::option::of(250..=600_usize),
+        seed in any::<u64>(),
+        odd in 1..=9_u64,
+        infinite in any::<bool>(),
+    ) {
+        let (a, b, y) = product;
+        let mut letters: Vec<char> = a.chars().chain(b.chars()).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        let mut sizes = small[..letters.len()].to_vec();
+        for (at, size) in large {
+            sizes[at % letters.len()] = size;
+        }
+        if let (Some(long), 3) = (long, letters.len()) {
+            sizes[1] = long;
+        }
+        let labels = |text: &str| text.chars().map(|letter| letters.iter().position(|known| *known == letter).expect("known")).collect::<Vec<_>>();
+        let (a, b, y) = (labels(a), labels(b), labels(y));
+        let shape = |labels: &[usize]| labels.iter().map(|label| sizes[*label]).collect::<Vec<_>>();
+        let function = einsum(&[&a, &b], &y, &sizes, EinsumKind::General);
+        views(&*function, &shape(&a), Some(&shape(&b)), &shape(&y), seed, odd, infinite)?;
     }
 }
 

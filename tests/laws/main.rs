@@ -16,12 +16,14 @@ mod saturation;
 mod sequences;
 mod softmax;
 mod tape;
+mod tensors;
 mod windows;
 mod writer;
 
 use std::collections::BTreeSet;
 
 use gradstep::app::Document;
+use gradstep::network::Role;
 use gradstep::op;
 use gradstep::scenario::{Limits, Scenario, Source, read};
 use proptest::prelude::*;
@@ -56,6 +58,30 @@ fn check_slopes(text: &str) -> Result<differences::Tally, TestCaseError> {
     differences::check(&scenario.network, &scenario.sample_tensors(0)).map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
 }
 
+/// Checks the law of a graph of tensors, the numbers of its terms and its readers, and compares the numbers of both spellings.
+fn check_spellings(graph: &tensors::Spelled, seed: u64) -> Result<(), TestCaseError> {
+    check_law(&graph.torch, seed)?;
+    let [torch, numpy] = [&graph.torch, &graph.numpy].map(|text| scenario(text).map(Document::new));
+    let (torch, numpy) = (torch?, numpy?);
+    if torch.trace.len() <= LONGEST_FULLY_CHECKED {
+        let checked = law::check_counts(&torch.trace).and_then(|()| law::check_edges(&torch.trace));
+        checked.map_err(|why| TestCaseError::fail(format!("{why}\n{}", graph.torch)))?;
+    }
+    let inputs = torch.scenario.network.with_role(Role::Parameter).map(|id| torch.scenario.network.tensor(id).name.to_string());
+    let names: Vec<String> = inputs.flat_map(|name| [format!("grad.{name}"), name]).chain(graph.statements.iter().cloned()).collect();
+    for name in names {
+        let numbers = |document: &Document| {
+            let id = document.scenario.network.find(&name)?;
+            Some(document.trace.run(0).values(id).to_vec())
+        };
+        let (a, b) = (numbers(&torch), numbers(&numpy));
+        let same = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| law::same(*a, *b));
+        let is_same = a.as_deref().zip(b.as_deref()).is_none_or(|(a, b)| same(a, b)) && a.is_some() == b.is_some();
+        prop_assert!(is_same, "{name} is {a:?} and {b:?}\n{}\n{}", graph.torch, graph.numpy);
+    }
+    Ok(())
+}
+
 fn flavours() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large), Just(Flavour::Extreme)]
 }
@@ -75,8 +101,14 @@ fn some_steps(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
     (1..=count).map(move |n| 1 + n.wrapping_mul(seed | 1) % len).chain([1, len])
 }
 
+/// 300 cases, unless `PROPTEST_CASES` gives another number.
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig { max_shrink_iters: 3_000, failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { usual } else { ProptestConfig { cases: 300, ..usual } }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn networks_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
@@ -97,6 +129,16 @@ proptest! {
     fn derivatives_of_graphs_are_central_differences(mut tape in tape(), sharp in any::<bool>()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
         check_slopes(&graphs::graph(&mut tape, flavour))?;
+    }
+
+    #[test]
+    fn graphs_of_tensors_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
+        check_spellings(&tensors::graph(&mut tape, flavour, true), seed)?;
+    }
+
+    #[test]
+    fn derivatives_of_graphs_of_tensors_are_central_differences(mut tape in tape()) {
+        check_slopes(&tensors::graph(&mut tape, Flavour::Smooth, false).torch)?;
     }
 
     #[test]
@@ -155,6 +197,29 @@ fn most_derivatives_are_compared() {
         #[allow(clippy::cast_precision_loss)]
         let share = all.compared as f64 / (all.compared + all.skipped) as f64;
         assert!(share > least, "{all:?}");
+    }
+}
+
+/// Each function of a graph obeys the law and has its slopes, on several shapes.
+#[test]
+fn every_function_of_graphs_of_tensors_is_tested() {
+    let own: BTreeSet<&str> = tensors::FUNCTIONS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
+    for name in gradstep::scenario::graph_functions().filter(|name| !tensors::OF_PYTHON.contains(name)) {
+        assert!(own.contains(name), "{name} has no random graphs");
+    }
+    let tapes = tapes(24);
+    for name in own {
+        let graphs =
+            tapes.iter().map(|tape| tensors::call(&mut tape.clone(), Flavour::Smooth, name)).filter(|graph| !graph.statements.is_empty());
+        let mut made = 0;
+        for graph in graphs.take(3) {
+            made += 1;
+            check_spellings(&graph, 3).unwrap_or_else(|why| panic!("{name}: {why}"));
+            if !matches!(name, "detach" | "item" | "tolist") {
+                check_slopes(&graph.torch).unwrap_or_else(|why| panic!("{name}: {why}"));
+            }
+        }
+        assert!(made > 0, "{name} is never made");
     }
 }
 

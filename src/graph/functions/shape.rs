@@ -264,11 +264,11 @@ fn transpose(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
     let axes = call.integers(reader, "an axis")?;
-    if let [a, b] = axes[..]
-        && a == b
-        && !call.is_numpy()
+    // an axis is exchanged with itself; NumPy's transpose permutes
+    let exchanges = !call.is_numpy() || call.canonical != "transpose";
+    if let ([a, b], true) = (&axes[..], exchanges)
+        && call::axis(reader, *a, rank, &call.span)? == call::axis(reader, *b, rank, &call.span)?
     {
-        call::axis(reader, a, rank, &call.span)?;
         return Ok(Value::Tensor(id));
     }
     let given = order(reader, call, rank)?;

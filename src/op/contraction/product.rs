@@ -1,0 +1,175 @@
+//! Kernel for products of matrices, also several side by side: `ik,kj->ij` and `bik,bkj->bij`, and their two derivatives.
+//!
+//! The lanes of a register hold neighbouring entries of the computed tensor: in y = A B the entries of a row, whose terms have the same factor of A and
+//! neighbouring factors of B. All of them add their first term, then their second, …, so each sum has the order of its terms ([`crate::sums`]).
+//!
+//! | computed | rows | lanes | terms |
+//! | --- | --- | --- | --- |
+//! | `y[i, j]` | i of A | j of B | k |
+//! | `∂C/∂B[k, j]` | k of A | j of ∂C/∂y | i |
+//! | `∂C/∂A[i, k]` | i of ∂C/∂y | k of B | j |
+//!
+//! In the last case the lanes' factors are a column of B, which are far apart in memory. They are copied side by side first. So are the factors of a row whose
+//! length is no multiple of the number of lanes.
+
+use std::ops::Range;
+
+use super::{EndLabels, Label};
+use crate::scratch::Scratch;
+use crate::sums::{FactorSource, Init, LANES, Products, add};
+use crate::threads::chunks;
+
+/// The smallest number of lanes that are used. For fewer, most lanes of a register would be idle.
+const MIN_LANES: usize = 4;
+/// The smallest number of products for which the preparations pay off.
+const MIN_PRODUCTS: usize = 256;
+/// The largest number of terms that are added at once, so that the factors of the lanes stay in the cache.
+const MAX_TERMS: usize = 256;
+/// The largest number of rows whose sums are computed at once.
+const MAX_ROWS: usize = 64;
+
+/// A row of the computed tensor, with the places of its first factors.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// The place of the lanes' first factor.
+    lanes: usize,
+    /// The place of the row's own first factor.
+    own: usize,
+    /// The index of the row.
+    index: usize,
+}
+
+/// The labels of a product of matrices in one view.
+#[derive(Debug)]
+pub(super) struct MatrixProduct<'a> {
+    labels: &'a EndLabels,
+    /// The label of the lanes: the innermost one of the computed tensor.
+    lane: Label,
+    /// The ends of the rows' factors and of the lanes' factors.
+    ends: [usize; 2],
+}
+
+impl<'a> MatrixProduct<'a> {
+    /// The product that computes `entries` entries of a tensor; `None` if there are too few products, or if neighbouring entries have no factor in common.
+    pub fn new(labels: &'a EndLabels, ends: [usize; 2], entries: usize) -> Option<Self> {
+        let lane = *labels.own.last()?;
+        let [first, second] = ends;
+        let ends = match (lane.strides[first], lane.strides[second]) {
+            (0, 1..) => [first, second],
+            (1.., 0) => [second, first],
+            _ => return None,
+        };
+        let is_large = entries.saturating_mul(labels.term_count()) >= MIN_PRODUCTS;
+        (is_large && lane.size >= MIN_LANES && entries.is_multiple_of(lane.size)).then_some(Self { labels, lane, ends })
+    }
+
+    /// Returns whether the rows' factors are those of this end.
+    pub fn has_rows_from(&self, end: usize) -> bool {
+        self.ends[0] == end
+    }
+
+    /// Computes the sums. `factors` are the numbers of the rows' factors and of the lanes' factors, in the order of `ends`.
+    pub fn compute(&self, factors: [&[f64]; 2], sums: &mut [f64], init: Init) {
+        let count = self.lane.size;
+        let taps = self.taps();
+        chunks(sums, count, taps.len() as u64, |first, sums| {
+            let first_row = first / count;
+            let mut rows: Vec<Row> = (first_row..first_row + sums.len() / count).map(|index| self.row(index)).collect();
+            // rows with the same lanes' factors are computed together
+            if !rows.is_sorted_by_key(|row| row.lanes) {
+                rows.sort_by_key(|row| row.lanes);
+            }
+            for group in rows.chunk_by(|a, b| a.lanes == b.lanes) {
+                for (n, taps) in taps.chunks(MAX_TERMS).enumerate() {
+                    let init = if n == 0 { init } else { Init::Accumulate };
+                    self.add_group(factors, group, taps, (first_row, &mut *sums), init);
+                }
+            }
+        });
+    }
+
+    /// The offsets of the two factors of each term.
+    fn taps(&self) -> Vec<(usize, usize)> {
+        let [own, lanes] = self.ends;
+        let mut taps = vec![(0, 0)];
+        for label in &self.labels.summed {
+            let step = |n: usize| (label.strides[own] * n, label.strides[lanes] * n);
+            taps = taps.into_iter().flat_map(|(a, b)| (0..label.size).map(step).map(move |(i, j)| (a + i, b + j))).collect();
+        }
+        taps
+    }
+
+    /// The row of the computed tensor with this index.
+    fn row(&self, index: usize) -> Row {
+        let [own, lanes] = self.ends;
+        let outer = &self.labels.own[..self.labels.own.len() - 1];
+        let (mut rest, mut row) = (index, Row { lanes: 0, own: 0, index });
+        for label in outer.iter().rev() {
+            let value = rest % label.size;
+            rest /= label.size;
+            row.lanes += value * label.strides[lanes];
+            row.own += value * label.strides[own];
+        }
+        row
+    }
+
+    /// Adds some terms to the rows that have the same lanes' factors. `sums` are the index of the first row and the sums from there on.
+    fn add_group(&self, [own, lanes]: [&[f64]; 2], group: &[Row], taps: &[(usize, usize)], sums: (usize, &mut [f64]), init: Init) {
+        let (first_row, sums) = sums;
+        let count = self.lane.size;
+        let width = count.next_multiple_of(LANES);
+        let first = group[0].lanes;
+        let is_packed = self.lane.strides[self.ends[1]] != 1 || count != width;
+        let mut packed = Scratch::new(if is_packed { taps.len() * width } else { 0 });
+        if is_packed {
+            pack(lanes, (first, self.lane.strides[self.ends[1]]), count, taps, &mut packed);
+        }
+        let packed_taps: Vec<(usize, usize)> =
+            if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n * width)).collect() } else { Vec::new() };
+        let (numbers, taps, first) = if is_packed { (&packed[..], &packed_taps[..], 0) } else { (lanes, taps, first) };
+        let lane_firsts: Vec<usize> = (0..width).step_by(LANES).map(|lane| first + lane).collect();
+        for rows in group.chunks(MAX_ROWS) {
+            let firsts: Vec<usize> = rows.iter().map(|row| row.own).collect();
+            let products = Products {
+                rows: FactorSource { numbers: own, firsts: &firsts },
+                lanes: FactorSource { numbers, firsts: &lane_firsts },
+                taps,
+                chunk: taps.len(),
+                used_taps: 0..taps.len(),
+            };
+            let place = |row: &Row| (row.index - first_row) * count..(row.index - first_row + 1) * count;
+            let are_neighbours = rows.windows(2).all(|pair| pair[1].index == pair[0].index + 1);
+            if count == width && are_neighbours {
+                let range: Range<usize> = place(&rows[0]).start..place(&rows[rows.len() - 1]).end;
+                add(&products, &mut sums[range], init);
+                continue;
+            }
+            let mut wide = Scratch::new(rows.len() * width);
+            for (row, wide) in rows.iter().zip(wide.chunks_exact_mut(width)) {
+                let (wide, rest) = wide.split_at_mut(count);
+                wide.copy_from_slice(&sums[place(row)]);
+                rest.fill(0.0);
+            }
+            add(&products, &mut wide, init);
+            for (row, wide) in rows.iter().zip(wide.chunks_exact(width)) {
+                sums[place(row)].copy_from_slice(&wide[..count]);
+            }
+        }
+    }
+}
+
+/// Copies the lanes' factors of each term side by side. The lanes after the last factor are 0.
+fn pack(numbers: &[f64], (first, stride): (usize, usize), count: usize, taps: &[(usize, usize)], packed: &mut [f64]) {
+    let width = count.next_multiple_of(LANES);
+    for ((_, j), packed) in taps.iter().zip(packed.chunks_exact_mut(width)) {
+        let (factors, rest) = packed.split_at_mut(count);
+        if stride == 1 {
+            factors.copy_from_slice(&numbers[first + j..][..count]);
+        } else {
+            for (factor, number) in factors.iter_mut().zip(numbers[first + j..].iter().step_by(stride)) {
+                *factor = *number;
+            }
+        }
+        rest.fill(0.0);
+    }
+}
