@@ -122,7 +122,7 @@ pub fn read(pieces: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opt
         names: HashMap::new(),
         axes,
         versions: HashMap::new(),
-        list_parts: HashMap::new(),
+        parts: HashMap::new(),
         tensors: Vec::new(),
         leaves: Vec::new(),
         nodes: Vec::new(),

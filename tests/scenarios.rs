@@ -59,9 +59,9 @@ fn the_exported_scenarios_are_those_of_the_exporter() {
     let made_by = fs::read_to_string(folder.join("tests/exported/exporter.crc32")).unwrap();
     let help = "run python tests/exported/generate.py again, and look at the scenarios that it writes";
     assert_eq!(made_by.trim(), format!("{:08x}", crc32fast::hash(&exporter)), "{help}");
-    let exported = files("tests/exported");
-    assert!(exported.len() >= 12);
-    for path in exported {
+    let paths = files("tests/exported");
+    assert!(paths.len() >= 12);
+    for path in paths {
         let expected =
             read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{}:\n{faults}", path.display())).expectations;
         assert!(expected.len() >= 3 && expected.iter().all(|expected| expected.tolerance <= 1e-10), "{}", path.display());

@@ -118,8 +118,8 @@ pub struct GraphReader<'t, 'c> {
     pub axes: HashMap<CompactString, Vec<CompactString>>,
     /// The number of assignments to each name so far.
     pub versions: HashMap<CompactString, usize>,
-    /// The number of unnamed tensors that `list.append(…)` has made, for each list.
-    pub list_parts: HashMap<CompactString, usize>,
+    /// The number of parts of each version of a name so far.
+    pub parts: HashMap<(CompactString, usize), usize>,
     /// All tensors.
     pub tensors: Vec<GraphTensor>,
     /// The given tensors and constants.
@@ -434,17 +434,22 @@ impl GraphReader<'_, '_> {
     /// Ends a statement: the tensors that it made and that have no name become parts of `name`.
     pub fn end_statement(&mut self, name: &str) {
         let version = self.versions.get(name).copied().unwrap_or(0).max(1);
-        for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
-            self.set_name(id, TensorName { base: name.into(), version, part: n + 1 });
-        }
+        self.name_parts(name, version);
     }
 
-    /// Names the tensors that the current statement made and that have no name: they are the parts `part`, `part + 1`, … of `name`.
-    pub fn name_part(&mut self, name: &str, part: usize) {
-        for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
-            // 0 for a list, which has no versions
-            let version = self.versions.get(name).copied().unwrap_or(0);
-            self.set_name(id, TensorName { base: name.into(), version, part: part + n });
+    /// Names the tensors of a list or of a loop's variable, which has no versions: they are parts of its name, numbered through all statements and turns.
+    pub fn name_items(&mut self, name: &str) {
+        let version = self.versions.get(name).copied().unwrap_or(0);
+        self.name_parts(name, version);
+    }
+
+    /// Names the tensors that the current statement made and that have no name: they are the next parts of this version of `name`.
+    fn name_parts(&mut self, name: &str, version: usize) {
+        for id in std::mem::take(&mut self.fresh) {
+            let part = self.parts.entry((name.into(), version)).or_insert(0);
+            *part += 1;
+            let name = TensorName { base: name.into(), version, part: *part };
+            self.set_name(id, name);
         }
     }
 

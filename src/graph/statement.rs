@@ -252,7 +252,7 @@ impl GraphReader<'_, '_> {
             return Ok(());
         }
         let value = self.evaluate(iterable)?;
-        self.end_statement(&first_name(variable).unwrap_or_default());
+        self.name_items(&first_name(variable).unwrap_or_default());
         let turns = match &value {
             Value::Range(range) => range.len(),
             Value::Tensor(id) => self.shape(*id).first().copied().unwrap_or(0),
@@ -279,7 +279,7 @@ impl GraphReader<'_, '_> {
                 _ => return Ok(()),
             };
             self.bind_variable(variable, &item)?;
-            self.end_statement(&first_name(variable).unwrap_or_default());
+            self.name_items(&first_name(variable).unwrap_or_default());
             self.run(body);
         }
         Ok(())
@@ -356,14 +356,6 @@ impl GraphReader<'_, '_> {
         }
         let help = "for example u = a * b";
         Err(self.fail(span, "a node is written name = expression", help))
-    }
-
-    /// Names the tensors that a statement without a target made: they are parts of the list, numbered through all statements.
-    fn name_items(&mut self, list: &str) {
-        let first = self.list_parts.entry(list.into()).or_insert(0);
-        let part = *first + 1;
-        *first += self.fresh.len();
-        self.name_part(list, part);
     }
 }
 

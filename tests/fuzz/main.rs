@@ -2,6 +2,7 @@
 //! repeatable; CONTRIBUTING explains how to run for hours. A case that fails is shrunk and printed.
 
 mod mutation;
+mod statements;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use gradstep::scenario::{self, Limits, Source};
 use mutation::{Mutation, mutations};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 /// The files in these folders with one of these extensions, sorted by path.
 fn files(folders: &[&str], ends: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
@@ -40,16 +43,15 @@ fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
     static SCENARIOS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static WEIGHTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static SESSIONS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    static GRAPHS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     let tests = ["scenarios", "tests/valid", "tests/invalid", "tests/published"];
+    let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
     match target {
-        "scenarios" => SCENARIOS.get_or_init(|| {
-            let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
-            files(&tests, &["toml"]).into_iter().filter(small).collect()
-        }),
+        "scenarios" => SCENARIOS.get_or_init(|| files(&tests, &["toml"]).into_iter().filter(small).collect()),
         "weights" => WEIGHTS.get_or_init(|| {
-            let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
             files(&["tests/valid", "tests/invalid"], &["npy", "npz", "safetensors", "pt", "pth"]).into_iter().filter(small).collect()
         }),
+        "graphs" => GRAPHS.get_or_init(|| files(&["tests/graphs"], &["toml"]).into_iter().filter(small).collect()),
         _ => SESSIONS.get_or_init(|| files(&["tests/sessions"], &["session"])),
     }
 }
@@ -94,6 +96,31 @@ fn damaged_scenarios() {
         let (_, bytes) = seed.get(seeds("scenarios"));
         targets::scenario(&mutation::apply(bytes, &damage), memory());
     });
+}
+
+/// Exercises and faulty texts of graphs with damage.
+#[test]
+fn damaged_graphs() {
+    proptest!(config(4_000), |((seed, damage) in damaged())| {
+        let (_, bytes) = seed.get(seeds("graphs"));
+        targets::scenario(&mutation::apply(bytes, &damage), memory());
+    });
+}
+
+#[test]
+fn random_statements() {
+    proptest!(config(6_000), |(text in statements::statements())| {
+        targets::graph(text.as_bytes());
+    });
+}
+
+/// A good part of the random statements is valid, so that the steps are tested, too.
+#[test]
+fn some_random_statements_are_valid() {
+    let mut runner = TestRunner::deterministic();
+    let texts = (0..300).map(|_| statements::statements().new_tree(&mut runner).expect("statements").current());
+    let valid = texts.filter(|text| targets::is_valid(text.as_bytes())).count();
+    assert!(valid > 5, "{valid} of 300");
 }
 
 #[test]

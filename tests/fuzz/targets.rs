@@ -75,6 +75,40 @@ pub fn scenario(text: &[u8], files: &Arc<Memory>) {
     }
 }
 
+/// Target: the statements of a graph with inputs and constants of several shapes. They are refused with a message, or treated as a scenario.
+pub fn graph(statements: &[u8]) {
+    scenario(text_of_graph(statements).as_bytes(), &Arc::new(Memory(BTreeMap::new())));
+}
+
+/// Returns whether statements of the target [`graph`] have no fault.
+pub fn is_valid(statements: &[u8]) -> bool {
+    read(text_of_graph(statements).as_bytes(), &Arc::new(Memory(BTreeMap::new()))).is_some()
+}
+
+fn text_of_graph(statements: &[u8]) -> String {
+    // TOML ends the text at three quotes
+    let statements = String::from_utf8_lossy(statements).replace("'''", "'' '");
+    format!("title = \"fuzz\"\n[graph]\nnodes = '''\n{statements}\n'''\n{GIVEN}")
+}
+
+/// The tensors of the target [`graph`]: names that are usual in exercises.
+const GIVEN: &str = "
+[graph.inputs]
+x = [[1, -2, 0.5], [0.25, 3, -1]]
+w = [0.5, -1, 2]
+W = [[1, 2], [-0.5, 0.25], [0, 1]]
+b = 0.5
+h = [[[1, 2, 3], [4, 5, 6]], [[-1, -2, -3], [0, 0.5, 1]]]
+C = { init = \"normal\", seed = 1, shape = [4, 2] }
+G = { init = \"ones\", shape = [2, 3] }
+[graph.constants]
+n = 2
+eps = 1e-5
+y = [0, 2]
+ix = [[0, 1], [3, 2]]
+mask = [[true, false, true], [false, true, true]]
+";
+
 /// Checks step k: its value is the product of its factors, its sum is that of the step before plus the value, and its address leads back to it.
 fn check_step(trace: &Trace, k: u64) {
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());

@@ -6,9 +6,11 @@ mod differences;
 #[path = "../laws/law.rs"]
 mod law;
 
+use std::collections::HashSet;
 use std::fs;
 use std::sync::Arc;
 
+use gradstep::scenario::{Limits, Source, read};
 use gradstep::trace::Trace;
 
 use crate::numbers::{files, open, run, stem};
@@ -60,4 +62,16 @@ fn gradients_are_central_differences() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(compared > 3000, "{compared} derivatives");
+}
+
+/// The tensors of a list and of a loop's variable are parts of its name, numbered through all turns.
+#[test]
+fn all_tensors_have_different_names() {
+    let nodes = "r = W[0] * 2 + 1\nfor r in W * 3:\n    u = r + 1\nhs = []\nfor t in range(2):\n    hs.append(W[t] * 2)\nJ = torch.stack(hs).sum() + u.sum()";
+    let text = format!("title = \"t\"\n[graph]\nnodes = '''\n{nodes}\n'''\n[graph.inputs]\nW = [[1, 2], [3, 4], [5, 6]]\n");
+    let source = Source { name: "t".into(), path_shown: "t.toml".into(), text };
+    let network = read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}")).network;
+    let names: Vec<&str> = network.tensors().iter().map(|tensor| tensor.name.as_str()).collect();
+    let different: HashSet<&&str> = names.iter().collect();
+    assert_eq!(names.len(), different.len(), "{names:?}");
 }

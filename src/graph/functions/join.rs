@@ -41,7 +41,7 @@ fn tensors(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<TensorId
     let (value, span) = call.required(reader, 0)?;
     let items = match (&value, value.items()) {
         (_, Some(items)) if !items.is_empty() => items,
-        (Value::Tensor(id), _) => {
+        (Value::Tensor(id), _) if !reader.shape(*id).is_empty() => {
             let rows = reader.shape(*id).first().copied().unwrap_or(0);
             (0..rows)
                 .map(|row| index::select(reader, *id, &[(Value::size(row), span.clone())], &span).map(Value::Tensor))
