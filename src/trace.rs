@@ -46,7 +46,6 @@ use sampled_entries::EntrySamples;
 
 pub use find::{MAX_ARGUMENTS, ReadingStep, Sources, zero_sentence};
 pub use future::Replacement;
-pub use moved::MOVE;
 pub use paths::Path;
 pub use scan::{Hit, Scanned, StepScan, Stop, Stops};
 pub use term_reads::TermRead;
@@ -116,8 +115,8 @@ pub struct Trace {
     len: u64,
     running_sums: RunningSums,
     entry_samples: EntrySamples,
-    /// See [`Trace::moved_runs`].
-    moved: OnceLock<Vec<Run>>,
+    /// The runs of the samples with moved numbers, for [`Trace::sensitivity`]: for two distances, one for each sample.
+    moved: OnceLock<[Vec<Run>; 2]>,
     /// For tests, the replacement of all numbers after some step; otherwise `None`.
     future: Option<LaterNumbers>,
 }

@@ -7,11 +7,14 @@ use std::sync::Arc;
 
 use super::motion::Motion;
 use super::{Document, Search, State};
-use crate::diff::{Compared, FileTensor, Gradient, Pattern, Report, Status, UserGradients, UserTolerance, patterns};
+use crate::diff::{
+    Compared, FileTensor, Gradient, Pattern, ROUNDED, Report, Status, TermSums, Tolerance, UserGradients, UserTolerance, patterns,
+};
+use crate::mistakes::{Cause, Interrupted, MISTAKES, WrongEntry, cause_of_shape, causes};
 use crate::network::{BatchSource, Id};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
-use crate::step::Address;
+use crate::step::{Address, Place, Scope};
 use crate::text::{counted, line};
 use crate::trace::Trace;
 
@@ -20,6 +23,8 @@ use crate::trace::Trace;
 pub struct CompareOptions {
     /// The tolerance of the user.
     pub tolerance: UserTolerance,
+    /// The learning rate of the user's update; `None` for that of the scenario.
+    pub learning_rate: Option<f64>,
 }
 
 /// The user's own gradients, and what is wrong with them.
@@ -31,6 +36,8 @@ pub struct OwnGradients {
     pub user: UserGradients,
     /// The comparison of each of them.
     pub report: Report,
+    /// The mistakes whose numbers they are, the best first.
+    pub causes: Vec<Cause>,
     /// The patterns of the wrong ones.
     pub patterns: Vec<Pattern>,
     /// The iteration.
@@ -39,6 +46,46 @@ pub struct OwnGradients {
     scenario: Arc<Scenario>,
     /// The index of the user's tensor for the right tensor: a run and a tensor of its network.
     by_tensor: HashMap<(usize, Id), usize>,
+}
+
+/// Searches the mistakes that explain the user's gradients. Rounded numbers have no mistake.
+fn causes_of(
+    trace: &Trace,
+    (user, report, patterns): (&UserGradients, &Report, &[Pattern]),
+    learning_rate: Option<f64>,
+    go_on: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Vec<Cause>, Interrupted> {
+    let usual = if user.is_float32 { Tolerance::FLOAT32 } else { Tolerance::FLOAT64 };
+    let tolerance = user.tolerance.smaller(usual);
+    let mut sought = report.clone();
+    for pattern in patterns.iter().filter(|pattern| pattern.id == ROUNDED) {
+        sought.tensors[pattern.tensor].status = Status::Equal;
+    }
+    let mut found = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;
+    // a tensor of another shape has no numbers in our order, so the search leaves it out
+    for (index, turned) in &user.turned_alone {
+        let gradient = user.tensors[*index].gradient;
+        let terms = TermSums::of(trace, gradient);
+        let row = MISTAKES.iter().find(|row| row.id == "weight-layout-transposed");
+        let Some(row) = row.filter(|_| tolerance.are_equal(turned, &gradient.right(trace), |at| terms.entry(at))) else { continue };
+        let name = gradient.name(trace);
+        let layer = name.rsplit_once('.').map_or(&*name, |(layer, _)| layer).to_owned();
+        found.push(Cause {
+            id: row.id,
+            variant: None,
+            words: row.words.replace("{}", &layer),
+            at: vec![layer],
+            group: 1,
+            explains: vec![*index],
+            right: row.right,
+            note: None,
+            ops: Vec::new(),
+        });
+    }
+    for (index, shape, numbers) in &user.misshapen {
+        found.extend(cause_of_shape(trace, user.tensors[*index].gradient, (*index, shape, numbers), tolerance));
+    }
+    Ok(found)
 }
 
 /// The user's number for an entry.
@@ -53,20 +100,30 @@ pub struct OwnEntry {
 }
 
 impl OwnGradients {
-    /// Compares the tensors of a file with the gradients of a document's iteration.
+    /// Compares the tensors of a file with the gradients of a document's iteration. `go_on` is called with the number of mistakes that were tried and of all;
+    /// returns `None` if it returns `false`.
     ///
     /// # Errors
     /// A sentence if no tensor can be compared.
-    pub fn new(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
+    pub fn new(
+        document: &Document,
+        file: String,
+        tensors: Vec<FileTensor>,
+        options: CompareOptions,
+        go_on: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Option<Self>, String> {
         let trace = &document.trace;
         let mut user = UserGradients::new(trace, tensors, options.tolerance)?;
         let Compared { report, flipped, notes } = Compared::new(trace, &user);
         user.notes.extend(notes);
         let patterns = patterns(flipped.as_ref().unwrap_or(trace), &user.tensors, &report, user.tolerance);
+        let rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.sgd.learning_rate));
+        let compared = (&user, &report, &patterns[..]);
+        let Ok(causes) = causes_of(flipped.as_ref().unwrap_or(trace), compared, rate, go_on) else { return Ok(None) };
         let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
         let by_tensor = user.tensors.iter().enumerate().filter_map(place).collect();
         let (iteration, scenario) = (trace.iteration(), Arc::clone(&document.scenario));
-        Ok(Self { file, user, report, patterns, iteration, scenario, by_tensor })
+        Ok(Some(Self { file, user, report, causes, patterns, iteration, scenario, by_tensor }))
     }
 
     /// Returns whether the comparison is one with this document: the same iteration, without later edits.
@@ -106,11 +163,27 @@ impl OwnGradients {
         !self.report.tensors[index].wrong.is_empty()
     }
 
-    /// Returns clauses about a wrong tensor: the patterns of its numbers.
+    /// Returns clauses about a wrong tensor: the mistakes that explain it, and the patterns of its numbers.
     #[must_use]
     pub fn words(&self, index: usize) -> Vec<String> {
+        let causes =
+            self.causes.iter().filter(|cause| cause.explains.contains(&index)).map(|cause| format!("your mistake: {}", cause.words));
         let patterns = self.patterns.iter().filter(|pattern| pattern.tensor == index);
-        patterns.map(|pattern| format!("your {}", pattern.words)).collect()
+        causes.chain(patterns.map(|pattern| format!("your numbers: {}", pattern.words))).collect()
+    }
+
+    /// Returns the mistakes that are made at an op of a run, each with what the wrong rule computes for an entry from the right operands.
+    pub fn mistakes_at<'a>(
+        &'a self,
+        trace: &'a Trace,
+        run: usize,
+        op: usize,
+        entry: usize,
+    ) -> impl Iterator<Item = (&'a Cause, WrongEntry)> {
+        self.causes.iter().filter_map(move |cause| {
+            let wrong = cause.ops.iter().find(|wrong| wrong.op == op).and_then(|wrong| wrong.entry(trace, run, entry))?;
+            Some((cause, wrong))
+        })
     }
 
     /// The name of a tensor, escaped.
@@ -137,6 +210,21 @@ impl OwnGradients {
         let compared = &self.report.tensors[index];
         let address = compared.gradient.address(trace, compared.wrong.first().copied())?;
         Some(Address { iteration: (self.iteration > 1).then_some(self.iteration), ..address })
+    }
+
+    /// The address of the op at which a mistake is made; `None` for one of the whole pass.
+    pub(super) fn address_of_cause(&self, trace: &Trace, cause: &Cause) -> Option<Address> {
+        let wrong = cause.ops.first()?;
+        let run = if wrong.is_of_batch { trace.samples() } else { 0 };
+        let network = &trace.sample_runs().get(run)?.network;
+        let name = network.tensor(network.ops().get(wrong.op)?.output).name.to_string();
+        let scope = match trace.sample_runs()[run].sample {
+            _ if trace.samples() == 1 => Scope::Any,
+            Some(sample) => Scope::Sample(sample + 1),
+            None => Scope::Reduce,
+        };
+        let iteration = (self.iteration > 1).then_some(self.iteration);
+        Some(Address { iteration, place: Place::Op { scope, name, index: None, term: None } })
     }
 
     /// Returns the last steps of the wrong entries around a step: the nearest before it and the nearest after it, and the first and the last of all.

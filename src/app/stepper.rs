@@ -7,6 +7,7 @@ use super::{
     Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Job, List, Mode, OwnEntry, OwnGradients, Prediction,
     ReturnPoint, Search, Training, Visit, Visits, Watches,
 };
+use crate::mistakes::{Cause, WrongEntry};
 use crate::network::Id;
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
@@ -145,6 +146,13 @@ impl Stepper {
     #[must_use]
     pub fn own_entry(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
         self.own_here()?.entry(&self.document.trace, scene, tensor, at)
+    }
+
+    /// Returns the mistakes that are made at the op of the scene, each with what the wrong rule computes for the scene's entry.
+    pub fn own_mistakes<'a>(&'a self, scene: &Scene<'_>) -> Vec<(&'a Cause, WrongEntry)> {
+        let at = scene.at;
+        let found = self.own_here().map(|own| own.mistakes_at(&self.document.trace, at.sample_run, at.op, at.entry).collect());
+        found.unwrap_or_default()
     }
 
     /// Returns the index in the user's list of a tensor of the run on the screen.

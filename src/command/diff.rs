@@ -11,7 +11,9 @@ use clap::Parser;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::own::compare_file;
+use super::own::{Stopped, compare_with_progress};
+use super::progress::INTERRUPTED;
+use super::read::read_file;
 use super::report::write_json;
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at_iteration, print_faults};
@@ -19,6 +21,7 @@ use crate::app::{CompareOptions, Document, OwnGradients};
 use crate::diff::UserTolerance;
 use crate::output;
 use crate::scenario::Faults;
+use crate::weights::MAX_BYTES;
 
 /// Compare your own gradients with the right ones: which is wrong, where first, and why.
 ///
@@ -83,7 +86,15 @@ impl Invocation for DiffCommand {
         };
         let document = document_at_iteration(scenario, self.iteration)?;
         let tolerance = UserTolerance { relative: self.rtol, of_largest: self.atol };
-        let own = compare_file(&document, &self.mine, self.tensor.as_deref(), CompareOptions { tolerance })?;
+        let options = CompareOptions { tolerance, learning_rate: self.learning_rate };
+        let file = (&*self.mine.to_string_lossy(), read_file(&self.mine, MAX_BYTES)?);
+        let own = match compare_with_progress(&document, file, self.tensor.as_deref(), options) {
+            Ok(own) => own,
+            Err(error) => {
+                global.report(&error.downcast::<Stopped>()?.to_string())?;
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+        };
         (self.format.writer)(&own, &document, global)?;
         Ok(ExitCode::from(u8::from(!own.report.is_equal())))
     }

@@ -55,6 +55,8 @@ pub struct Driver {
     loader: ScenarioLoader,
     /// The name of the file that is being opened, and the task that reads it on another thread.
     opening: Option<(String, BackgroundTask<Result<Opened, String>>)>,
+    /// Kept while the comparison that is being made is wanted.
+    is_wanted: Option<Arc<()>>,
     /// The clock that measures slices of work.
     slice_clock: fn() -> Duration,
     /// The area of the screen, which limits scrolling; `None` if unknown.
@@ -86,7 +88,7 @@ impl Driver {
     /// A driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self { state, loader, opening: None, slice_clock: elapsed, screen: None, copied: None, file: None }
+        Self { state, loader, opening: None, is_wanted: None, slice_clock: elapsed, screen: None, copied: None, file: None }
     }
 
     /// Replaces the clock that measures slices of work.
@@ -237,11 +239,19 @@ impl Driver {
             let is_error = true;
             return self.state.say("a recorded session reads no file: open the scenario with --mine FILE", is_error);
         }
-        let compared = |(path, document): (PathBuf, Arc<Document>)| {
-            let own = compare_file(&document, &path, None, CompareOptions::default());
-            own.map(Box::new).map(Opened::Own).map_err(|error| sentence(&format!("{error:#}")))
+        let is_wanted = Arc::new(());
+        let guard = Arc::downgrade(&is_wanted);
+        let compared = move |(path, document): (PathBuf, Arc<Document>)| {
+            // Esc drops what the guard refers to
+            let own = compare_file(&document, &path, None, CompareOptions::default(), &mut |_, _| guard.strong_count() > 0);
+            match own {
+                Ok(Some(own)) => Ok(Opened::Own(Box::new(own))),
+                Ok(None) => Err("not compared".to_owned()),
+                Err(error) => Err(sentence(&format!("{error:#}"))),
+            }
         };
-        match BackgroundTask::begin((PathBuf::from(path), document), compared) {
+        self.is_wanted = Some(is_wanted);
+        match BackgroundTask::begin((PathBuf::from(path), document), compared.clone()) {
             Ok(opening) => self.opening = Some((display_name(path), opening)),
             // a thread that could not be started
             Err(given) => self.show(compared(given)),
@@ -316,6 +326,7 @@ impl Driver {
         };
         let is_error = false; // of the messages below
         if *event == Event::Key(Code::Esc.into()) && self.opening.take().is_some() {
+            self.is_wanted = None;
             self.state.say("not opened", is_error);
             return Effect::Changed;
         }

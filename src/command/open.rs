@@ -16,7 +16,7 @@ use super::Invocation;
 use super::driver::Driver;
 use super::live::TerminalStepper;
 use super::options::{DrawOptions, GlobalOptions};
-use super::own::compare_bytes;
+use super::own::compare_with_progress;
 use super::picker_entries;
 use super::plain;
 use super::read::{display_name, read_file};
@@ -155,7 +155,7 @@ impl OpenCommand {
             }
             recorded.insert(path.to_string_lossy().into_owned(), bytes.clone());
         }
-        Ok((Some(compare_bytes(document, &path.to_string_lossy(), bytes, None, CompareOptions::default())?), recorded))
+        Ok((Some(compare_with_progress(document, (&path.to_string_lossy(), bytes), None, CompareOptions::default())?), recorded))
     }
 
     /// Begins the recording of `--record`; `None` without the option.

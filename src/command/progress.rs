@@ -67,6 +67,11 @@ impl Task {
         })
     }
 
+    /// Sets the total number of pieces, which is known only later.
+    pub fn set_total(&mut self, total: u64) {
+        self.total = total;
+    }
+
     /// Reports that `done` pieces are done; `what` describes them in the line of progress. Returns `false` if Ctrl-C was pressed.
     pub fn go_on(&mut self, done: u64, what: impl FnOnce() -> String) -> bool {
         if Instant::now() >= self.next_line {

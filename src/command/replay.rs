@@ -138,7 +138,9 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     // opens at step 1, the cheapest; `go_to` then goes to the step at which the session begins
     let document = Arc::new(Document::new(scenario));
     let mine = header.mine.iter().next();
-    let own = mine.map(|(path, bytes)| compare_bytes(&document, path, bytes.clone(), None, CompareOptions::default())).transpose()?;
+    let own = mine
+        .map(|(path, bytes)| compare_bytes(&document, (path, bytes.clone()), None, CompareOptions::default(), &mut |_, _| true))
+        .transpose()?;
     state.open(document, Some(1));
     if header.at == 0 {
         bail!("the session begins at step 0, but steps count from 1");
@@ -151,7 +153,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     }
     check_opening(&state)?;
     state.greet();
-    if let Some(own) = own {
+    if let Some(own) = own.flatten() {
         state.compare(Arc::new(own));
     }
     let mut driver = Driver::new(state, ScenarioLoader::bundled(limits));

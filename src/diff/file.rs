@@ -154,7 +154,7 @@ fn nameless() -> WeightsError {
 }
 
 /// A key that sorts names as people do: `layer.2` before `layer.10`.
-pub(super) fn natural_key(name: &str) -> Vec<(bool, u64, String)> {
+fn natural_key(name: &str) -> Vec<(bool, u64, String)> {
     let mut key: Vec<(bool, u64, String)> = Vec::new();
     for c in name.chars() {
         let is_digit = c.is_ascii_digit();

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::{FileTensor, natural_key};
+use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
 use crate::network::{Id, Network, Role};
 use crate::tensor::shape_text;
@@ -174,7 +174,7 @@ fn find(network: &Network, name: &str, all: &HashSet<String>) -> Option<Id> {
 fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradient, usize>, names: &mut Names) {
     if counts_down(&unknown) {
         // a backward pass computes the last layer first
-        unknown.sort_by_cached_key(|tensor| natural_key(&tensor.name));
+        unknown.reverse();
     }
     let network = trace.network();
     let mut ids: Vec<Id> = network.learnable().collect();
@@ -187,10 +187,13 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
         !is_far(&tensor.name) && (given.is_none() || ours.is_none() || given == ours)
     };
     let mut found = Vec::new();
-    // first the tensors that fit as they are; then all, if each is left with one parameter
-    for wanted in [&[Fit::Same][..], &[Fit::Turned, Fit::Stack]] {
+    // first the tensors of exactly this shape, then those that fit in another form; then all, if each is left with one parameter
+    for (is_exact, wanted) in [(true, &[Fit::Same][..]), (false, &[Fit::Same]), (false, &[Fit::Turned, Fit::Stack])] {
         for tensor in std::mem::take(&mut unknown) {
-            let fits = |gradient: &Gradient| agrees(&tensor, gradient) && wanted.contains(&fit(trace, &tensor.shape, *gradient));
+            let fits = |gradient: &Gradient| {
+                let is_shape = !is_exact || tensor.shape == gradient.shape(trace);
+                is_shape && agrees(&tensor, gradient) && wanted.contains(&fit(trace, &tensor.shape, *gradient))
+            };
             match free.iter().position(fits) {
                 Some(at) => found.push(Named { tensor, gradient: free.remove(at) }),
                 None => unknown.push(tensor),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::gradient::{Gradient, reduced_from};
 use crate::network::{Id, Role};
-use crate::trace::{MOVE, Trace};
+use crate::trace::Trace;
 
 /// Computes Σ|terms| of the entries of one gradient, each at most once.
 #[derive(Debug)]
@@ -43,8 +43,7 @@ impl<'a> TermSums<'a> {
             let at = self.trace.position(steps.start).filter(|_| !steps.is_empty())?;
             let terms = self.trace.contributions(&at, 0..at.terms).map(|(value, _)| value.abs()).sum::<f64>();
             // of a term such as δ·(x − mean), the factor in brackets may be all rounding error: then the entry moves by far more than its terms are large
-            let moved = self.trace.moved_runs()[*run].values(*id)[entry] - self.trace.run(*run).values(*id)[entry];
-            Some(if moved.is_finite() { terms.max(moved.abs() / MOVE) } else { terms })
+            Some(terms.max(self.trace.sensitivity(*run, *id, entry)))
         };
         let sum = self.factor * self.tensors.iter().filter_map(of_tensor).sum::<f64>();
         self.sums.borrow_mut().insert(entry, sum);

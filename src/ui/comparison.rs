@@ -2,17 +2,24 @@
 
 use crate::app::OwnEntry;
 use crate::diff::both;
+use crate::mistakes::{Cause, WrongEntry, WrongTerm};
+use crate::step::TensorEntry;
 use crate::text::{line, wrap};
 use crate::ui::view::View;
 
 /// The number of lines that are kept for the number of an entry.
 const ENTRY_LINES: usize = 1;
+/// The number of terms of a wrong rule that are shown.
+const SHOWN_TERMS: usize = 3;
+/// The number of lines that are kept for the numbers of a wrong rule.
+const MISTAKE_LINES: usize = 2;
 
 /// Returns the sentences about the step: none before its entry is complete, or while a number is asked for.
 #[must_use]
 pub fn sentences(view: &View<'_>) -> Vec<String> {
     let mut sentences: Vec<String> = entry_sentence(view).into_iter().collect();
     if !view.asks() {
+        sentences.extend(mistake_sentences(view));
         sentences.extend(op_sentences(view));
     }
     sentences
@@ -30,6 +37,28 @@ fn entry_sentence(view: &View<'_>) -> Option<String> {
     view.own()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())
 }
 
+/// Returns the sentences about the mistakes that are made at the op of the step: what the wrong rule does, and what it computes for the entry.
+fn mistake_sentences(view: &View<'_>) -> Vec<String> {
+    let sentence = |(cause, wrong): (&Cause, WrongEntry)| {
+        let made = format!("The mistake is made here: {}.", line(&cause.words));
+        // a number is told only where the right one is known, beside which it stands
+        let is_known = |source: &TensorEntry| view.complete_number(source.tensor, source.at).is_some();
+        let reads_known = wrong.terms.iter().flat_map(|term| term.sources.iter().flatten()).all(is_known);
+        let Some(right) = view.complete_number(view.output, view.at.entry).filter(|_| reads_known) else { return made };
+        let factors = |term: &WrongTerm| term.term.args.iter().map(|arg| factor(view, arg.value)).collect::<Vec<_>>().join("·");
+        let terms: Vec<String> = wrong.terms.iter().filter(|term| !term.term.args.is_empty()).take(SHOWN_TERMS).map(factors).collect();
+        let more = if wrong.terms.len() > SHOWN_TERMS { " + …" } else { "" };
+        let sum = if terms.is_empty() { String::new() } else { format!("{}{more} = ", terms.join(" + ")) };
+        format!("{made} The wrong rule: {sum}{}, the right one: {}.", view.short(wrong.value), view.short(right))
+    };
+    view.stepper.own_mistakes(&view.scene).into_iter().map(sentence).collect()
+}
+
+/// A factor in a product: a negative one in brackets.
+fn factor(view: &View<'_>, value: f64) -> String {
+    if value < 0.0 { format!("({})", view.short(value)) } else { view.short(value) }
+}
+
 /// Returns the sentences about the tensor that the step computes, which are the same at each step of the op.
 fn op_sentences(view: &View<'_>) -> Vec<String> {
     let Some((own, tensor)) = view.own().zip(view.own_tensor(view.output)) else { return Vec::new() };
@@ -39,9 +68,13 @@ fn op_sentences(view: &View<'_>) -> Vec<String> {
 /// Returns the number of lines that the sentences take at most at any step of the op.
 #[must_use]
 pub fn height(view: &View<'_>, wide: usize) -> usize {
+    let mistakes = view.stepper.own_mistakes(&view.scene);
+    let made =
+        mistakes.iter().map(|(cause, _)| wrap(&format!("The mistake is made here: {}.", line(&cause.words)), wide).len() + MISTAKE_LINES);
+    let made: usize = made.sum();
     if view.own_tensor(view.output).is_none() {
-        return 0;
+        return made;
     }
     let op: usize = op_sentences(view).iter().map(|sentence| wrap(sentence, wide).len()).sum();
-    ENTRY_LINES + op
+    ENTRY_LINES + made + op
 }

@@ -1,8 +1,12 @@
 //! `gradstep diff` says nothing about right gradients, and finds the tensor and the entry where wrong ones begin.
 
 mod causes;
+mod flips;
+mod mistakes;
 mod plants;
+mod program;
 mod right;
+mod stepper;
 
 use gradstep::app::Document;
 use gradstep::command::{ScenarioLoader, bundled};

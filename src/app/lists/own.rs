@@ -6,7 +6,7 @@ use crate::diff::Status;
 use crate::number::with_digits;
 use crate::scene::Scene;
 use crate::step::TensorEntry;
-use crate::text::line;
+use crate::text::{line, list_of_names};
 
 /// Lists the gradients. Enter on a wrong one goes to its first wrong entry.
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
@@ -29,6 +29,13 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         };
         let mut row = ListRow::text([own.name(trace, index), status.to_owned(), words]);
         row.action = own.address(trace, index).filter(|_| compared.status != Status::Equal).map(Action::GoToAddress);
+        rows.push(row);
+    }
+    for cause in &own.causes {
+        let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        let words = [line(&cause.words), cause.note.as_deref().map(line).unwrap_or_default()].join(" ").trim().to_owned();
+        let mut row = ListRow::text([list_of_names(&names), "why".to_owned(), words]);
+        row.action = own.address_of_cause(trace, cause).map(Action::GoToAddress);
         rows.push(row);
     }
     for pattern in &own.patterns {

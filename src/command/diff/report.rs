@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::app::{Document, OwnGradients};
 use crate::diff::{Comparison, Status, Worst};
+use crate::mistakes::Cause;
 use crate::number::Json;
 use crate::tensor::{Index, unravel};
 use crate::trace::Trace;
@@ -112,7 +113,7 @@ impl<'a> JsonReport<'a> {
             equal: report.is_equal(),
             tensors,
             first: report.first().map(|first| FirstWrong::new(trace, &report.tensors[first])),
-            causes: Vec::new(),
+            causes: own.causes.iter().map(|cause| CauseRow::new(cause, &name)).collect(),
             patterns: patterns.iter().map(pattern).collect(),
         }
     }
@@ -134,6 +135,26 @@ impl<'a> TensorRow<'a> {
             worst: compared.worst.map(worst),
         }
     }
+}
+
+impl CauseRow {
+    fn new(cause: &Cause, name: &impl Fn(usize) -> String) -> Self {
+        let Cause { id, variant, at, group, explains, .. } = cause;
+        Self {
+            id,
+            variant: variant.clone(),
+            at: at.clone(),
+            group: *group,
+            explains: explains.iter().map(|tensor| name(*tensor)).collect(),
+            words: cause_words(cause),
+        }
+    }
+}
+
+/// The words about a mistake: what the wrong rule does, what the right one does, and what has the same numbers.
+pub(super) fn cause_words(cause: &Cause) -> String {
+    let more = [cause.right, cause.note.as_deref().unwrap_or_default()].into_iter().filter(|words| !words.is_empty());
+    std::iter::once(&*cause.words).chain(more).collect::<Vec<_>>().join("; ")
 }
 
 impl FirstWrong {

@@ -1,12 +1,13 @@
 //! The text of `gradstep diff` for people.
 
+use super::report::cause_words;
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, Pattern, Status, UserTensor, both};
+use crate::diff::{Comparison, Pattern, ROUNDED, Status, UserTensor, both};
 use crate::number::{exact, with_digits};
 use crate::output;
 use crate::tensor::{index_text, len, unravel};
-use crate::text::{align_left, line, width};
+use crate::text::{align_left, line, list_of_names, width};
 use crate::trace::Trace;
 
 /// Prints the result: the notes on names and layouts, a line for each tensor, then which is wrong first, why, and the patterns.
@@ -39,6 +40,7 @@ fn lines(own: &OwnGradients, document: &Document) -> Vec<String> {
     if let Some(first) = report.first() {
         lines.push(String::new());
         lines.push(format!("which   {}", first_words(trace, &user.tensors[first], &report.tensors[first])));
+        lines.extend(cause_lines(own, trace));
         lines.extend(pattern_lines(own, trace));
     }
     lines
@@ -127,6 +129,30 @@ fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> Strin
         (Err(why), _) => format!("{what} is the first wrong tensor: {why}"),
         _ => what,
     }
+}
+
+/// The mistakes: a line for each, those that act together below each other.
+fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
+    let is_different = own.report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Different | Status::NotFinite));
+    let is_rounded = own.patterns.iter().any(|pattern| pattern.id == ROUNDED);
+    if own.causes.is_empty() {
+        let unknown = "why     no known mistake has exactly these numbers".to_owned();
+        return if is_different && !is_rounded { vec![unknown] } else { Vec::new() };
+    }
+    let mut lines = Vec::new();
+    let mut group = 0;
+    for cause in &own.causes {
+        let head = match (group, cause.group) {
+            (0, _) => "why   ",
+            (before, now) if before == now => "  and ",
+            _ => "  or  ",
+        };
+        group = cause.group;
+        let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
+        lines.push(format!("{head}  {}{explains}", line(&cause_words(cause))));
+    }
+    lines
 }
 
 /// The patterns: one line for all tensors with the same words.

@@ -1,0 +1,47 @@
+//! A gate that rounding decides counts as equal in single precision, and only there.
+
+use std::fs;
+
+use gradstep::app::{CompareOptions, Document, OwnGradients};
+use gradstep::diff::FileTensor;
+use tempfile::tempdir;
+
+use super::document;
+
+/// z = [0.1 + 0.2 − 0.3, 1]: in double precision the first is 5.6e-17, so its relu is open.
+const NEAR: &str = "title = \"near a kink\"\nloss = \"squared_error\"\ninput = [1, 1, 1]\ntarget = [0]\n\n[[layer]]\ntype = \"linear\"\n\
+    weight = [[0.1, 0.2, -0.3], [0.5, 0.25, 0.25]]\nactivation = \"relu\"\n\n[[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\n";
+
+fn near() -> Document {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("net.toml");
+    fs::write(&path, NEAR).expect("a file");
+    document(&path.to_string_lossy())
+}
+
+/// The right gradient of fc1.weight with the row of the first neuron replaced, and a factor on the numbers of the second.
+fn compared(document: &Document, first_row: f64, factor: f64) -> OwnGradients {
+    let network = document.trace.network();
+    let id = network.find("grad.fc1.weight").expect("a gradient");
+    let right = document.trace.run(0).values(id);
+    assert!(right[..3].iter().all(|value| *value != 0.0), "the relu is open: {right:?}");
+    let values = (0..6).map(|at| if at < 3 { first_row } else { factor * right[at] }).collect();
+    let tensor = FileTensor { name: "fc1.weight".to_owned(), sample: None, shape: vec![2, 3], values };
+    let own = OwnGradients::new(document, "mine.json".to_owned(), vec![tensor], CompareOptions::default(), &mut |_, _| true);
+    own.expect("a gradient").expect("not interrupted")
+}
+
+#[test]
+fn a_gate_that_flips_is_told_and_counts_as_equal() {
+    let document = near();
+    let flipped = compared(&document, 0.0, 1.0);
+    assert!(flipped.user.is_float32 && flipped.report.is_equal(), "{:?}", flipped.report);
+    let note = "fc1.z[0] is so near a kink that float32 and float64 are on different sides of it: counted as equal";
+    assert!(flipped.user.notes.iter().any(|told| told == note), "{:?}", flipped.user.notes);
+    assert!(flipped.causes.is_empty() && flipped.patterns.is_empty());
+    // another number is none that a gate explains
+    assert!(!compared(&document, 0.5, 1.0).report.is_equal());
+    // numbers of double precision
+    let double = compared(&document, 0.0, 1.0 + 1e-12);
+    assert!(!double.user.is_float32 && double.report.tensors[0].wrong == [0, 1, 2], "{:?}", double.report);
+}

@@ -1,0 +1,227 @@
+//! The program itself: what it prints for typical files, and for faulty ones.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gradstep::weights::npz;
+use tempfile::{TempDir, tempdir};
+
+/// What a run of the program has printed.
+struct Run {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn run(arguments: &[&str]) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_gradstep")).args(arguments).output().expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Run { status: output.status.code().expect("a status"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A network of two layers, whose gradients are dyadic numbers: ∂C/∂b = a − t.
+const NET: &str = "title = \"two layers\"\nloss = \"squared_error\"\ninput = [1, 2, -1]\ntarget = [1]\n\n[[layer]]\ntype = \"linear\"\n\
+    weight = [[0.5, -0.25, 1], [1, 0.5, -0.5]]\nbias = [0.125, 0.375]\nactivation = \"relu\"\n\n[[layer]]\ntype = \"linear\"\nweight = [[2, 0.75]]\nbias = [0.1]\n";
+
+/// A folder with the network and a file of gradients.
+fn with_file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf, PathBuf) {
+    let folder = tempdir().expect("a folder");
+    let [net, mine] = ["net.toml", name].map(|name| folder.path().join(name));
+    fs::write(&net, NET).expect("a file");
+    fs::write(&mine, bytes).expect("a file");
+    (folder, net, mine)
+}
+
+fn diff_file(name: &str, bytes: &[u8], more: &[&str]) -> Run {
+    let (_folder, net, mine) = with_file(name, bytes);
+    run(&[&["diff", net.to_str().expect("UTF-8"), mine.to_str().expect("UTF-8")], more].concat())
+}
+
+/// The gradients of the network, by hand: z = [−1, 2.875], a = [0, 2.875], the output 2.25625 and so C′ = 1.25625.
+const RIGHT: [(&str, &[usize], &[f64]); 4] = [
+    ("fc1.weight", &[2, 3], &[0.0, 0.0, 0.0, 0.942_187_5, 1.884_375, -0.942_187_5]),
+    ("fc1.bias", &[2], &[0.0, 0.942_187_5]),
+    ("fc2.weight", &[1, 2], &[0.0, 3.611_718_75]),
+    ("fc2.bias", &[1], &[1.256_25]),
+];
+
+/// The right gradients, with a factor for a loss of another scale.
+fn right(factor: f64) -> Vec<(String, &'static [usize], Vec<f64>)> {
+    RIGHT.iter().map(|(name, shape, values)| ((*name).to_owned(), *shape, values.iter().map(|value| value * factor).collect())).collect()
+}
+
+fn as_json(tensors: &[(String, &[usize], Vec<f64>)]) -> String {
+    let nested = |shape: &[usize], values: &[f64]| match *shape {
+        [_, columns] => format!("{:?}", values.chunks(columns).collect::<Vec<_>>()),
+        _ => format!("{values:?}"),
+    };
+    let fields: Vec<String> = tensors.iter().map(|(name, shape, values)| format!("{name:?}: {}", nested(shape, values))).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+/// The factor of the loss: PyTorch's squared error has no 1/2.
+fn factor() -> f64 {
+    let found = diff_file("mine.json", as_json(&right(1.0)).as_bytes(), &[]);
+    if found.status == 0 { 1.0 } else { 2.0 }
+}
+
+fn as_npz(tensors: &[(String, &[usize], Vec<f64>)]) -> Vec<u8> {
+    let named: Vec<npz::NamedTensor<'_>> = tensors.iter().map(|(name, shape, values)| (name.clone(), *shape, &values[..])).collect();
+    let mut bytes = Vec::new();
+    npz::write(&mut bytes, &named).expect("a vector takes all bytes");
+    bytes
+}
+
+fn as_safetensors(tensors: &[(String, &[usize], Vec<f64>)]) -> Vec<u8> {
+    let (mut fields, mut data) = (Vec::new(), Vec::new());
+    for (name, shape, values) in tensors {
+        let begin = data.len();
+        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        fields.push(format!("{name:?}:{{\"dtype\":\"F64\",\"shape\":{shape:?},\"data_offsets\":[{begin},{}]}}", data.len()));
+    }
+    let header = format!("{{{}}}", fields.join(","));
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
+}
+
+fn as_npy(shape: &[usize], values: &[f64]) -> Vec<u8> {
+    let shape: Vec<String> = shape.iter().map(|n| format!("{n},")).collect();
+    let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape.join(" "));
+    header += &" ".repeat((64 - (header.len() + 11) % 64) % 64);
+    header.push('\n');
+    let length = u16::try_from(header.len()).expect("a short header").to_le_bytes();
+    let values = values.iter().flat_map(|value| value.to_le_bytes());
+    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat().into_iter().chain(values).collect()
+}
+
+#[test]
+fn right_gradients_are_equal_in_every_format_and_under_other_names() {
+    let right = right(factor());
+    let renamed = |names: [&str; 4]| {
+        right.iter().zip(names).map(|((_, shape, values), name)| (name.to_owned(), *shape, values.clone())).collect::<Vec<_>>()
+    };
+    let torch = renamed(["0.weight", "0.bias", "2.weight", "2.bias"]);
+    let student = renamed(["dW1", "db1", "dW2", "db2"]);
+    let backwards: Vec<_> = student.iter().rev().cloned().collect();
+    for (name, bytes) in [
+        ("mine.json", as_json(&right).into_bytes()),
+        ("mine.npz", as_npz(&right)),
+        ("mine.safetensors", as_safetensors(&right)),
+        ("torch.json", as_json(&torch).into_bytes()),
+        ("torch.safetensors", as_safetensors(&torch)),
+        ("student.npz", as_npz(&student)),
+        ("backwards.json", as_json(&backwards).into_bytes()),
+    ] {
+        let found = diff_file(name, &bytes, &[]);
+        assert_eq!((found.status, found.err.as_str()), (0, ""), "{name}: {}", found.out);
+        assert!(found.out.starts_with("two layers: all 4 gradients are equal\n"), "{name}: {}", found.out);
+        let is_named = name.starts_with("mine");
+        assert_eq!(found.out.contains("matched by order and shape: "), !is_named, "{name}: {}", found.out);
+    }
+    let (_, shape, values) = &right[0];
+    let one = diff_file("w.npy", &as_npy(shape, values), &["--tensor", "fc1.weight"]);
+    assert_eq!((one.status, one.err.as_str()), (0, ""), "{}", one.out);
+    assert!(one.out.starts_with("two layers: the gradient is equal\n"), "{}", one.out);
+    // an axis of size 1, and all matrices transposed
+    let column = diff_file("mine.json", format!("{{\"fc1.bias\": [[{}], [{}]]}}", right[1].2[0], right[1].2[1]).as_bytes(), &[]);
+    assert_eq!(column.status, 0, "{}{}", column.out, column.err);
+    let turned: Vec<f64> = (0..6).map(|at| values[at % 2 * 3 + at / 2]).collect();
+    let turned = diff_file("mine.json", format!("{{\"fc1.weight\": {:?}}}", turned.chunks(2).collect::<Vec<_>>()).as_bytes(), &[]);
+    assert_eq!(turned.status, 0, "{}{}", turned.out, turned.err);
+    assert!(turned.out.contains("the transpose of ours"), "{}", turned.out);
+}
+
+/// A name that would colour the screen, and write it from the right to the left.
+const HOSTILE: &str = "\\u001b[31m\\u202eevil";
+
+#[test]
+fn each_faulty_file_has_its_sentence() {
+    let many: Vec<String> = (0..100_000).map(|n| format!("\"t{n}\": {n}")).collect();
+    let many = format!("{{{}}}", many.join(","));
+    let deep = format!("{{\"fc1.bias\": {}", "[".repeat(100_000));
+    let npz = as_npz(&right(1.0));
+    for (name, bytes, said) in [
+        ("mine.json", &b"{\"fc1.wieght\": [1, 2, 3, 4, 5, 6, 7]}"[..], "did you mean fc1.weight?"),
+        ("mine.json", b"{\"3:fc1.z\": [1, 2]}", "there is no sample 3 in this iteration"),
+        ("mine.json", b"{\"fc1.bias\": [1, 2", "line 1, column 19: expected a comma or ], not the end of the file; the file is incomplete"),
+        ("mine.json", b"{\"fc1.bias\": [1, 2], \"fc1.bias\": [1, 2]}", "\"fc1.bias\" is there twice, first in line 1, column 2"),
+        ("mine.json", b"{\"fc1.bias\": [1, null]}", "write NaN for a number that is missing"),
+        ("mine.json", b"{\"fc1.bias\": []}", "\"fc1.bias\" has no numbers"),
+        ("mine.json", b"{\"fc1.bias\": \"hello\"}", "\"fc1.bias\" is not a nested array of numbers"),
+        ("mine.json", b"{}", "it has no tensors"),
+        ("mine.json", b"[[1, 2]]", "it is one tensor without a name; say which one it is: --tensor fc1.weight"),
+        ("mine.json", b"", "expected a value, not the end of the file"),
+        ("mine.json", b"{\"loss\": 3, \"values.fc1.z\": [1, 2]}", "2 tensors of the file are no gradients"),
+        ("mine.json", many.as_bytes(), "at most 65535 are read"),
+        ("mine.json", deep.as_bytes(), "arrays and objects are nested deeper than 40"),
+        ("mine.npz", &npz[..npz.len() - 40], "mine.npz: "),
+        ("mine.npz", b"PK", "mine.npz: "),
+        ("mine.safetensors", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "mine.safetensors: "),
+        ("mine.npy", b"\x93NUMPY", "mine.npy: "),
+        ("mine.pt", b"\x80\x02}", "it is not a file that torch.save has written"),
+        ("mine.txt", b"1 2 3", "gradients are read from .json, .npz, .safetensors and .npy"),
+    ] {
+        let found = diff_file(name, bytes, &[]);
+        let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+        assert_eq!((found.status, found.out.as_str()), (2, ""), "{shown}: {}", found.err);
+        assert!(found.err.contains(said), "{shown}: {}", found.err);
+        assert!(found.err.len() < 2000 && !found.err.trim_end().contains(|c: char| c.is_control()), "{shown}: {:?}", found.err);
+    }
+    let without_name = diff_file("w.npy", &as_npy(&[2], &[1.0, 2.0]), &[]);
+    assert!(without_name.status == 2 && without_name.err.contains("say which one it is: --tensor"), "{}", without_name.err);
+    let no_file = run(&["diff", "figure-14", "no-such-file.json"]);
+    assert_eq!((no_file.status, no_file.err.as_str()), (2, "error: there is no file no-such-file.json\n"));
+}
+
+#[test]
+fn hostile_names_are_escaped_and_bad_numbers_are_told() {
+    let hostile = format!("{{\"{HOSTILE}\": [1], \"fc1.bias\": [0, 1e400], \"fc2.weight\": [[1, 2, 3]], \"fc2.bias\": [NaN]}}");
+    let found = diff_file("mine.json", hostile.as_bytes(), &[]);
+    assert_eq!((found.status, found.err.as_str()), (1, ""));
+    assert!(!found.out.contains(['\u{1b}', '\u{202e}']) && found.out.contains("<U+001B>[31m<U+202E>evil"), "{}", found.out);
+    for said in
+        ["it is 1x3, but must be 1x2", "not finite  fc1.bias", "yours inf", "not finite  fc2.bias", "yours nan", "missing     fc1.weight"]
+    {
+        assert!(found.out.contains(said), "{said}: {}", found.out);
+    }
+}
+
+/// The folder of the planted mistakes.
+fn plants() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants")
+}
+
+/// Typical outputs. Whoever knows backpropagation and not this program should understand them.
+#[test]
+fn typical_outputs() {
+    let manifest = fs::read_to_string(plants().join("manifest.json")).expect("the manifest");
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    let cases = manifest["cases"].as_array().expect("a list");
+    let of_plant = |name: &str| {
+        let case = cases.iter().find(|case| case["name"] == name).unwrap_or_else(|| panic!("no case {name}"));
+        let path = |field: &str| plants().join(case[field].as_str().expect("a path")).to_string_lossy().into_owned();
+        run(&["diff", &path("scenario"), &path("mine")])
+    };
+    let mut all = String::new();
+    let mut add = |title: &str, found: Run| {
+        all.extend(["== ", title, &format!(" (exit status {})\n", found.status), &found.out, &found.err, "\n"]);
+    };
+    for name in
+        ["kernel-not-flipped-1", "activation-derivative-missing-1", "sum-instead-of-mean-1", "broadcast-not-summed-1", "two-1", "none-1"]
+    {
+        add(name, of_plant(name));
+    }
+    let right = right(factor());
+    let changed = |change: fn(&str, f64) -> f64| {
+        let change = |(name, shape, values): &(String, &'static [usize], Vec<f64>)| {
+            (name.clone(), *shape, values.iter().map(|value| change(name, *value)).collect::<Vec<f64>>())
+        };
+        as_json(&right.iter().map(change).collect::<Vec<_>>())
+    };
+    add("right", diff_file("mine.json", changed(|_, value| value).as_bytes(), &[]));
+    add("rounded", diff_file("mine.json", changed(|_, value| format!("{value:.2e}").parse().expect("a number")).as_bytes(), &[]));
+    add("a sign", diff_file("mine.json", changed(|name, value| if name == "fc1.weight" { -value } else { value }).as_bytes(), &[]));
+    add("other names", diff_file("mine.json", changed(|_, value| value).replace("fc1", "net.0").replace("fc2", "net.2").as_bytes(), &[]));
+    add("another shape", diff_file("mine.json", b"{\"fc1.weight\": [[1, 2], [3, 4]], \"fc2.bias\": [NaN]}", &[]));
+    insta::assert_snapshot!("typical", all);
+}

@@ -1,0 +1,183 @@
+//! The user's own gradients in the stepper: marks, keys, words; and nothing is told early.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use gradstep::app::{Action, CompareOptions, Document, OwnGradients, Setting, State, update};
+use gradstep::command::ScenarioLoader;
+use gradstep::command::driver::Driver;
+use gradstep::diff::read;
+use gradstep::keys;
+use gradstep::scenario::Limits;
+use gradstep::session::Event;
+use gradstep::ui::{RenderOptions, export};
+use ratatui::buffer::Buffer;
+use std::time::Duration;
+
+use super::document;
+
+/// A planted mistake in the stepper: the filter of conv2 is not turned.
+fn opened() -> (Arc<Document>, Arc<OwnGradients>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants");
+    let document = document(&folder.join("scenarios/cnn-two.toml").to_string_lossy());
+    let mine = "mine/kernel-not-flipped-1.json";
+    let tensors = read(mine, fs::read(folder.join(mine)).expect("a file"), None).expect("tensors");
+    let own = OwnGradients::new(&document, "mine.json".to_owned(), tensors, CompareOptions::default(), &mut |_, _| true);
+    (Arc::new(document), Arc::new(own.expect("gradients").expect("not interrupted")))
+}
+
+fn state(document: &Arc<Document>, own: &Arc<OwnGradients>, step: u64) -> State {
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::clone(document), Some(step));
+    state.compare(Arc::clone(own));
+    state
+}
+
+/// Presses keys, as the terminal does.
+fn pressed(state: State, keys_pressed: &str) -> Driver {
+    let loader = ScenarioLoader { limits: Limits::default(), opens_files: false };
+    let mut driver = Driver::new(state, loader);
+    driver.set_screen_size((120, 40));
+    for key in keys::parse(keys_pressed).expect("keys") {
+        driver.apply(&Event::Key(key), Duration::ZERO);
+        driver.finish_all().expect("no job is stopped");
+    }
+    driver
+}
+
+fn frame(driver: &Driver, size: (u16, u16)) -> Buffer {
+    driver.frame(&RenderOptions::default(), size)
+}
+
+fn text(driver: &Driver) -> String {
+    export::text(&frame(driver, (120, 40)))
+}
+
+fn address(driver: &Driver) -> String {
+    driver.state.stepper().and_then(|stepper| stepper.address_here()).expect("a step").to_string()
+}
+
+#[test]
+fn which_where_and_why_are_one_key_away() {
+    let (document, own) = opened();
+    let driver = pressed(state(&document, &own, 1), "D");
+    assert!(address(&driver).starts_with("grad.conv1.weight[0,0,0,0]"), "{}", address(&driver));
+    let shown = text(&driver);
+    // which and where: the message; why: the words; and the mark does not rely on a colour
+    for said in [
+        "2 of 6 gradients are wrong, first grad.conv1.weight[0,0,0,0]: yours 0.090798",
+        "≠ yours 0.090798",
+        "the filter of conv2 is not turned",
+        "≠",
+    ] {
+        assert!(shown.contains(said), "{said}\n{shown}");
+    }
+    // the number of the user is beside ours under the cursor, and in the list of digits
+    let shown = text(&pressed(driver.state.clone(), "i"));
+    assert!(shown.contains("≠ yours 0.0907977194058"), "{shown}");
+    let shown = text(&pressed(driver.state.clone(), "d"));
+    assert!(shown.contains("yours, different") && shown.contains("0.0907977194058"), "{shown}");
+}
+
+#[test]
+fn n_goes_through_all_differences_and_back() {
+    let (document, own) = opened();
+    let wrong: usize = own.report.tensors.iter().map(|tensor| tensor.wrong.len()).sum();
+    assert_eq!(wrong, 14);
+    let mut driver = pressed(state(&document, &own, 1), "D");
+    let first = address(&driver);
+    let mut seen = vec![first.clone()];
+    for _ in 1..wrong {
+        driver = pressed(driver.state.clone(), "n");
+        assert!(!seen.contains(&address(&driver)), "{} again", address(&driver));
+        seen.push(address(&driver));
+    }
+    assert!(seen.last().expect("a place").starts_with("grad.conv1.bias[1]"), "{seen:?}");
+    let wrapped = pressed(driver.state.clone(), "n");
+    assert_eq!(address(&wrapped), first);
+    assert!(text(&wrapped).contains("from the first step again"), "{}", text(&wrapped));
+    assert_eq!(address(&pressed(driver.state.clone(), "N")), seen[wrong - 2]);
+    assert_eq!(address(&pressed(driver.state, "13N")), first);
+}
+
+#[test]
+fn the_step_of_the_mistake_has_both_rules() {
+    let (document, own) = opened();
+    // conv2 moves the error back to conv1
+    let at = document.trace.resolve(&"grad.conv1.a[0,0,0]".parse().expect("an address")).expect("a step");
+    let last = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
+    let shown = text(&pressed(state(&document, &own, last), ""));
+    assert!(shown.contains("The mistake is made here: the filter of conv2"), "{shown}");
+    assert!(shown.contains("The wrong rule:"), "{shown}");
+    let list = text(&pressed(state(&document, &own, 1), ":mine<CR>"));
+    for said in ["conv1.weight", "different", "12 of 12", "the filter of conv2"] {
+        assert!(list.contains(said), "{said}\n{list}");
+    }
+}
+
+#[test]
+fn without_gradients_and_after_an_edit_the_keys_say_why() {
+    let (document, own) = opened();
+    let mut empty = State::picker(Vec::new());
+    empty.open(Arc::clone(&document), Some(1));
+    assert!(text(&pressed(empty, "D")).contains("no gradients of your own are loaded"), "D");
+    let edited = pressed(state(&document, &own, 1), ":set conv1.bias[0] 1<CR>");
+    assert!(text(&pressed(edited.state.clone(), "D")).contains("compared before the edits"), "{}", text(&edited));
+    assert!(!text(&pressed(edited.state, "G")).contains('≠'), "no mark after an edit");
+    let loaded = pressed(state(&document, &own, 1), ":mine other.json<CR>");
+    assert!(text(&loaded).contains("a recorded session reads no file"), "{}", text(&loaded));
+}
+
+/// A frame with the user's gradients does not depend on numbers of later steps either.
+#[test]
+fn nothing_is_told_early() {
+    let (document, own) = opened();
+    let backward = document.trace.resolve(&"grad.fc1.z".parse().expect("an address")).expect("a step");
+    let steps = (backward..=document.trace.len()).step_by(37).chain([1, 400]);
+    let mut marks = 0;
+    for step in steps {
+        for size in [(80, 24), (120, 40)] {
+            let shown = frame(&pressed(state(&document, &own, step), ""), size);
+            let later = Arc::new(document.with_future(step, |x| if x == 0.0 { -0.375 } else { -3.0 * x }));
+            let other = frame(&pressed(state(&later, &own, step), ""), size);
+            assert_eq!(export::text(&shown), export::text(&other), "step {step}");
+            marks += export::text(&shown).matches('≠').count();
+        }
+    }
+    assert!(marks > 10, "{marks} marks");
+}
+
+/// While a number is asked for, neither the mark nor the number beside it tells it.
+#[test]
+fn prediction_hides_what_is_asked_for() {
+    let (document, own) = opened();
+    let at = document.trace.resolve(&"grad.conv1.bias[1]".parse().expect("an address")).expect("a step");
+    let last = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
+    let told = text(&pressed(state(&document, &own, last), ""));
+    assert!(told.contains("≠ yours"), "{told}");
+    let mut asking = state(&document, &own, last);
+    update(&mut asking, Action::CycleSetting(Setting::SkipZeros, 0));
+    let hidden = text(&pressed(asking, "kp"));
+    assert!(!hidden.contains("≠ yours") && !hidden.contains("your number is equal"), "{hidden}");
+}
+
+#[test]
+fn plain_mode_says_it_in_sentences() {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants");
+    let path = |name: &str| folder.join(name).into_os_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gradstep"))
+        .args([&*path("scenarios/cnn-two.toml"), OsStr::new("--mine"), &*path("mine/kernel-not-flipped-1.json"), OsStr::new("--plain")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    child.stdin.take().expect("a pipe").write_all(b"D\nmatrices\n:mine\n").expect("written");
+    let out = String::from_utf8(child.wait_with_output().expect("an end").stdout).expect("UTF-8");
+    for said in ["Different: yours 0.090798", "your mistake", "(yours 0.0907977194058)", "conv1.bias, different, 2 of 2"] {
+        assert!(out.contains(said), "{said}\n{out}");
+    }
+}
