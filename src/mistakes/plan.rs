@@ -107,6 +107,11 @@ impl Plan {
         plan
     }
 
+    /// Whether a given tensor has other numbers, which may be those of one sample only.
+    pub fn changes_given(&self) -> bool {
+        !self.given.is_empty()
+    }
+
     /// The changed ops, each with whether it is one of the batch, and its number.
     pub fn changed_ops(&self) -> impl Iterator<Item = (bool, usize, &Op)> {
         self.ops.iter().map(|((ops, number), op)| (*ops == Ops::Batch, *number, op))

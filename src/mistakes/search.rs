@@ -343,7 +343,14 @@ impl Search<'_> {
             }
             matched.push(is_equal);
         }
-        Some(matched)
+        // a wrong rule is wrong in every sample
+        let is_in_all = |n: usize| {
+            let same = |other: &Mine<'_>| other.gradient.of == self.mine[n].gradient.of && other.run != self.mine[n].run;
+            let is_of_sample = |mine: &Mine<'_>| self.subject.trace.sample_runs()[mine.run].sample.is_some();
+            !is_of_sample(&self.mine[n])
+                || self.mine.iter().zip(&matched).all(|(other, matched)| *matched || !is_of_sample(other) || !same(other))
+        };
+        (plan.changes_given() || is_in_all(first)).then_some(matched)
     }
 
     /// The candidates that may change the tensor `first`, in the order of the table: each mistake at one place, then at several.

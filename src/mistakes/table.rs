@@ -22,10 +22,10 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| hints::without_factors(q, hints::is_derivative))
         .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::missing))
         .apart("an input at which the derivative is not 1"),
-    Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::missing_at_output)),
+    Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(output::activation_missing)),
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", Each(output::softmax_twice)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", Each(output::softmax_diagonal)),
-    Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of sigmoid and cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", Each(output::sigmoid_again)),
+    Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of the cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", Each(output::sigmoid_again)),
     Mistake::pass("wrong-target", "the target is another one", "", Whole(output::wrong_target)).apart("a target with other numbers"),
 
     Mistake::hint("learning-rate-missing", "the learning rate {} is missing", "", hints::learning_rate_missing),
@@ -53,12 +53,12 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("stride-ignored-in-weight-gradient", "the weight gradient of {} moves its windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_weight)),
     Mistake::pass("dilation-ignored-in-input-gradient", "the input gradient of {} lays the filter down without its dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_input)),
     Mistake::pass("dilation-ignored-in-weight-gradient", "the weight gradient of {} reads the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_weight)),
-    Mistake::pass("padding-not-cropped", "the padding of {} is not cropped from the gradient of the padded input", "the padding is cut off on all sides", Each(convolution::padding_not_cropped)),
+    Mistake::pass("padding-not-cropped", "the padding of {} is not taken into account", "it is cut off the input gradient on all sides, and the weight gradient reads its zeros", Each(convolution::padding_not_cropped)),
     Mistake::pass("only-last-filter-in-input-gradient", "in the input gradient of {} only the last filter counts", "the errors of all filters are added up", Each(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
     Mistake::pass("overwrite-instead-of-accumulate", "the backward pass of {} overwrites its sums", "the products of all windows are added up", Each(convolution::overwritten)).apart("windows that overlap, and several filters"),
     Mistake::pass("kernel-channels-swapped", "the filter of {} is read with its input and output channels exchanged in the input gradient", "its first axis is the output channel", Each(convolution::channels_swapped)),
     Mistake::pass("weight-gradient-channels-swapped", "the gradient of {}'s filter has its input and output channels exchanged", "its first axis is the output channel", Each(convolution::weight_channels_swapped)),
-    Mistake::pass("input-channels-reversed", "the channels of {}'s input are read in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)),
+    Mistake::pass("input-channels-reversed", "the channels that {} reads are in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)),
     Mistake::pass("groups-ignored", "the groups of {} are ignored", "each group has its own input channels", Each(convolution::groups_ignored)),
 
     // biases, pools, order of entries
@@ -93,7 +93,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("error-off-by-one-layer", "a parameter gradient of {} reads the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)),
 
     // means
-    Mistake::pass("sum-instead-of-mean", "the gradients are added up", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
+    Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
 
     // graphs of tensors
     Mistake::pass("broadcast-not-summed", "the gradient of an operand that {} broadcasts is not summed", "the gradients of all its copies are added up", Each(graph::not_summed)),
@@ -116,7 +116,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("sum-not-finished", "that is the sum up to {}", "more terms follow", hints::partial_sums),
     Mistake::hint("term-sign-flipped", "the sign of the term {} is wrong", "", hints::term_sign_flipped),
     Mistake::hint("mean-instead-of-sum", "that is the mean of the terms", "here they are only added up", hints::mean_instead_of_sum)
-        .and_pass("the gradients are divided", "the loss is a sum", Whole(samples::mean_instead_of_sum)),
+        .and_pass("a mean is taken", "the loss is a sum", Whole(samples::mean_instead_of_sum)),
     Mistake::hint("added-instead-of-multiplied", "that is the sum of the factors", "they are multiplied", hints::factors_added),
     Mistake::hint("neighbour-term", "that is the term {}, beside this one", "", hints::neighbour_terms),
     Mistake::hint("neighbour-entry", "that is {}, the entry beside this one", "", hints::neighbour_entries),
@@ -129,9 +129,9 @@ pub static MISTAKES: &[Mistake] = &[
     // numbers
     Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", Whole(scale::learning_rate)).says(Says::Factor).apart("another learning rate"),
     Mistake::pattern("factor-two-extra", "that is twice the number", |q| hints::plain(Some(2.0 * q.answer)))
-        .and_pass("everything is twice the right number", "", Whole(scale::factor_two_extra)).says(Says::Factor).apart("another number of samples or outputs"),
+        .and_pass("the numbers are twice the right ones", "", Whole(scale::factor_two_extra)).says(Says::Factor).apart("another number of samples or outputs"),
     Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
-        .and_pass("everything is half of the right number", "", Whole(scale::factor_two_missing)).says(Says::Factor).apart("another number of samples or outputs"),
+        .and_pass("the numbers are half of the right ones", "", Whole(scale::factor_two_missing)).says(Says::Factor).apart("another number of samples or outputs"),
     Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", Whole(scale::weight_decay)),
-    Mistake::pass("constant-factor", "all numbers have the factor", "", Whole(scale::constant_factor)).says(Says::Numbers),
+    Mistake::pass("constant-factor", "the numbers are the right ones times", "", Whole(scale::constant_factor)).says(Says::Numbers),
 ];

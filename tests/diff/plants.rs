@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 pub fn cases() -> Vec<Value> {
     let manifest = fs::read_to_string(folder().join("manifest.json")).expect("the manifest");
     let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
-    manifest["cases"].as_array().expect("a list").clone()
+    ["cases", "searched"].iter().flat_map(|list| manifest[list].as_array().expect("a list").clone()).collect()
 }
 
 pub fn text<'a>(case: &'a Value, field: &str) -> &'a str {

@@ -14,7 +14,7 @@ use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
 use crate::op::functions::{RECIPROCAL, RELU, RSQRT, SQUARE};
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule};
-use crate::op::slot::Slot::{Input, Output, Upstream};
+use crate::op::slot::Slot::{self, Input, Output, Upstream};
 use crate::op::softmax::SoftmaxBackward;
 
 /// The function g of one number, and the numbers that it has beside z.
@@ -115,11 +115,11 @@ pub fn at_a(site: &Site<'_>) -> Vec<Way> {
 /// The derivative of another activation.
 pub fn of_another(site: &Site<'_>) -> Vec<Way> {
     let Some(own) = activation(site) else { return Vec::new() };
-    let subject = site.subject;
-    let [z, a] = [Input(0), Output].map(|slot| subject.values(site.operands[slot]));
+    let trace = site.subject.trace;
+    let numbers = |slot: Slot| (0..trace.samples()).flat_map(move |run| trace.run(run).values(site.operands[slot]).iter().copied());
     // a derivative that is 0 or 1 everywhere is that of no activation in particular
     let is_telling = |slope: &dyn Fn(f64, f64) -> f64| {
-        let mut slopes = z.iter().zip(a).map(|(z, a)| slope(*z, *a));
+        let mut slopes = numbers(Input(0)).zip(numbers(Output)).map(|(z, a)| slope(z, a));
         let first = slopes.next();
         slopes.any(|slope| Some(slope) != first) || first.is_some_and(|slope| slope != 0.0 && slope != 1.0)
     };

@@ -172,27 +172,37 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
     }
     let kernel = Kernel::at(site).filter(|kernel| !kernel.is_transposed && kernel.conv.rows.padding + kernel.conv.columns.padding > 0);
     let mut ways = over(site, kernel, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
+    for way in &mut ways {
+        super::pool::NOT_CROPPED.clone_into(&mut way.detail);
+    }
     if kernel.is_some_and(|kernel| kernel.view == View::Weight) {
         for way in &mut ways {
             way.variant = Some("weight-gradient".to_owned());
-            ", and its weight gradient reads the input without the padding".clone_into(&mut way.detail);
+            ": the weight gradient reads the input without it".clone_into(&mut way.detail);
         }
     }
     ways
 }
 
-/// Only the last filter, or the first, passes its error back.
+/// Only the last filter, or the first, passes its error back: of all, or of each group.
 pub fn only_last_filter(site: &Site<'_>) -> Vec<Way> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
-    let (shape, group) = (kernel.weight(), kernel.conv.outputs / kernel.conv.groups);
-    if group < 2 {
-        return Vec::new();
-    }
-    let only = |kept: usize| {
-        let places = places(&shape, |index| index[0] % group == kept);
+    let (shape, filters, groups) = (kernel.weight(), kernel.conv.outputs, kernel.conv.groups);
+    let only = |kept: usize, period: usize| {
+        let places = places(&shape, |index| index[0] % period == kept);
         site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
     };
-    vec![Way::only(only(group - 1)), Way::variant("first", ", but the first", [only(0)])]
+    let mut ways = Vec::new();
+    if filters > 1 {
+        ways.push(Way::only(only(filters - 1, filters)));
+        ways.push(Way::variant("first", ", but the first", [only(0, filters)]));
+    }
+    let of_group = filters / groups;
+    if groups > 1 && of_group > 1 {
+        ways.push(Way::variant("last-of-each-group", " of each group", [only(of_group - 1, of_group)]));
+        ways.push(Way::variant("first-of-each-group", ", but the first of each group", [only(0, of_group)]));
+    }
+    ways
 }
 
 /// Each write to the gradient overwrites what earlier windows added.

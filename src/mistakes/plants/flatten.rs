@@ -97,11 +97,13 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
     let (trace, network) = (wanted.subject.trace, wanted.subject.network);
     let Some(input) = network.with_role(Role::Input { learns: false }).next() else { return Vec::new() };
     let Some(places) = reversed_channels(&network.tensor(input).shape) else { return Vec::new() };
+    let Some(reader) = network.readers(input).first() else { return Vec::new() };
+    let first = wanted.subject.place_of(network.ops()[reader.op].output);
     let given = |run: usize| {
         let right = trace.run(run).values(input);
         Edit::Given(run, input, places.iter().map(|place| right[*place]).collect())
     };
-    vec![Way::variant("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec!["the network".to_owned()])]
+    vec![Way::variant("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![first])]
 }
 
 /// The gradient of one matrix is laid down as its transpose.

@@ -38,13 +38,42 @@ fn right(rule: &dyn Rule, x: &Operands<'_>) -> Vec<f64> {
     right
 }
 
-/// The gradient of a loss of logits goes through the derivative of the probabilities again: `through` computes an entry from the probabilities, the right
-/// gradient, and the place.
-fn through_again(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, through: fn(&[f64], &[f64], usize) -> f64) -> Arc<dyn Rule> {
-    with_terms(site.rule, move |rule, x, at| {
-        let value = through(&probabilities(x.tensors[Slot::Input(0)]), &right(rule, x), at);
-        vec![Term::product([constant(value)].into_iter().collect())]
-    })
+/// The numbers from which a wrong gradient of a loss of logits is computed.
+struct Logits {
+    /// The probabilities p.
+    p: Vec<f64>,
+    /// The right gradient.
+    dz: Vec<f64>,
+    /// The target.
+    t: Vec<f64>,
+}
+
+/// Another gradient of a loss of logits: `other` computes its entry at a place.
+fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, other: fn(&Logits, usize) -> f64) -> Way {
+    Way::only(site.with_rule(with_terms(site.rule, move |rule, x, at| {
+        let [z, t] = [0, 1].map(|slot| x.tensors[Slot::Input(slot)]);
+        let logits = Logits { p: probabilities(z), dz: right(rule, x), t: t.to_vec() };
+        vec![Term::product([constant(other(&logits, at))].into_iter().collect())]
+    })))
+}
+
+/// The probabilities of a sigmoid.
+fn sigmoid(z: &[f64]) -> Vec<f64> {
+    z.iter().map(|z| math::sigmoid(*z)).collect()
+}
+
+/// p (1 − p) ∂C/∂z
+const TIMES_SLOPE: fn(&Logits, usize) -> f64 = |Logits { p, dz, .. }, i| p[i] * (1.0 - p[i]) * dz[i];
+
+/// The derivative of the output's activation is missing, also of the one that a loss of logits applies.
+pub fn activation_missing(site: &Site<'_>) -> Vec<Way> {
+    if reads_logits(site, SOFTMAX) {
+        return vec![of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] / p[i])];
+    }
+    if reads_logits(site, SIGMOID) {
+        return vec![of_logits(site, sigmoid, |Logits { p, dz, .. }, i| dz[i] / (p[i] * (1.0 - p[i])))];
+    }
+    super::activation::missing_at_output(site)
 }
 
 fn softmax(z: &[f64]) -> Vec<f64> {
@@ -59,11 +88,7 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
         return vec![
             Way::only(site.with_rule(applied_twice(site.rule, site.rule))),
-            Way::variant(
-                "diagonal-only",
-                ", of which only the diagonal is taken",
-                [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))],
-            ),
+            Way::variant("diagonal-only", DIAGONAL, [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))]),
         ];
     }
     if let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.subject.has_layers()) {
@@ -75,10 +100,12 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
     if !reads_logits(site, SOFTMAX) {
         return Vec::new();
     }
-    let full = through_again(site, softmax, |p, dz, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>()));
-    let own = through_again(site, softmax, |p, dz, i| p[i] * (1.0 - p[i]) * dz[i]);
-    vec![Way::only(site.with_rule(full)), Way::variant("diagonal-only", ", of which only the diagonal is taken", [site.with_rule(own)])]
+    let diagonal = Way { variant: Some("diagonal-only".to_owned()), detail: DIAGONAL.to_owned(), ..of_logits(site, softmax, TIMES_SLOPE) };
+    vec![of_logits(site, softmax, |Logits { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())), diagonal]
 }
+
+/// Words about a derivative of the softmax without its other entries.
+const DIAGONAL: &str = ", of which only the diagonal is taken";
 
 /// Whether the loss and the activation have a closed formula for ∂C/∂z, as softmax and cross-entropy have.
 fn has_closed_formula(site: &Site<'_>) -> bool {
@@ -107,20 +134,28 @@ fn diagonal(rule: &Arc<dyn Rule>) -> Arc<dyn Rule> {
 
 /// Only the diagonal aᵢ (1 − aᵢ) of the softmax's derivative is used.
 pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Way> {
-    if site.rule_as::<SoftmaxBackward>().is_some() { vec![Way::only(site.with_rule(diagonal(site.rule)))] } else { Vec::new() }
+    if site.rule_as::<SoftmaxBackward>().is_some() {
+        return vec![Way::only(site.with_rule(diagonal(site.rule)))];
+    }
+    let is_logits = reads_logits(site, SOFTMAX);
+    is_logits.then(|| of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] * (1.0 - p[i]))).into_iter().collect()
 }
 
-/// Sigmoid and its cross-entropy, whose error a − t is multiplied by a (1 − a) again.
+/// A cross-entropy, whose error a − t is multiplied by a (1 − a) again: that of a sigmoid, or of a softmax as if it were one.
 pub fn sigmoid_again(site: &Site<'_>) -> Vec<Way> {
     let is_sigmoid = Curve::at(site).is_some_and(|curve| curve.function == SIGMOID);
     if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
         return vec![Way::only(site.with_rule(applied_twice(site.rule, site.rule)))];
     }
-    if !reads_logits(site, SIGMOID) {
-        return Vec::new();
+    if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
+        return vec![Way::only(site.with_rule(applied_twice(site.rule, &diagonal(site.rule))))];
     }
-    let sigmoid = |z: &[f64]| z.iter().map(|z| math::sigmoid(*z)).collect();
-    vec![Way::only(site.with_rule(through_again(site, sigmoid, |p, dz, i| p[i] * (1.0 - p[i]) * dz[i])))]
+    for (function, probabilities) in [(SIGMOID, sigmoid as fn(&[f64]) -> Vec<f64>), (SOFTMAX, softmax)] {
+        if reads_logits(site, function) {
+            return vec![of_logits(site, probabilities, TIMES_SLOPE)];
+        }
+    }
+    Vec::new()
 }
 
 /// The target of another sample, or of another class.

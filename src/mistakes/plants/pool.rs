@@ -100,7 +100,7 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
         let [rows, columns] = [rows, columns].map(|axis| axis.with_steps(axis.stride, 0, axis.dilation));
         let shifted = Conv2d::new(*inputs, *outputs, *groups, rows, columns);
         let function = ConstantWeights::new(shifted, rule.weights().clone(), Equation::default(), Equation::default());
-        return function.backward(0).map(|rule| Way::only(site.with_rule(rule))).into_iter().collect();
+        return function.backward(0).map(|rule| not_cropped(site, rule)).into_iter().collect();
     }
     let Some(windows) = site.rule_as::<MaxPoolBackward>().map(MaxPoolBackward::windows) else { return Vec::new() };
     let [rows, columns] = [&windows.rows, &windows.columns].map(|axis| axis.padding);
@@ -117,7 +117,14 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
         }
         is_inside
     });
-    vec![Way::only(site.with_rule(moved(site.rule, shifted)))]
+    vec![not_cropped(site, moved(site.rule, shifted))]
+}
+
+/// The words about a padding that is left in the input gradient.
+pub(super) const NOT_CROPPED: &str = ": the gradient of the padded input is not cropped";
+
+fn not_cropped(site: &Site<'_>, rule: Arc<dyn Rule>) -> Way {
+    Way { detail: NOT_CROPPED.to_owned(), ..Way::only(site.with_rule(rule)) }
 }
 
 pub fn to_whole_window(site: &Site<'_>) -> Vec<Way> {

@@ -47,7 +47,10 @@ fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
         return vec![Way { variant: None, detail: String::new(), edits: kept }.at(Vec::new())];
     }
     let undivided = kept.iter().cloned().chain(scale_all(subject, 1.0 / coefficient)).collect::<Vec<_>>();
-    vec![Way::variant("undivided", "", undivided).at(Vec::new()), Way::variant("divided", ", divided by their number", kept).at(Vec::new())]
+    vec![
+        Way::variant("undivided", "", undivided).at(Vec::new()),
+        Way::variant("divided", ", divided by the number of samples", kept).at(Vec::new()),
+    ]
 }
 
 pub fn only_last(wanted: &Wanted<'_>) -> Vec<Planted> {

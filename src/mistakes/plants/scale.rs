@@ -11,21 +11,24 @@ use crate::op::rule::{Term, constant};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
-/// The places at which a factor may be, each with its edits: the whole pass, all parameters, the wanted tensor alone, one tensor and all that follows from it.
-fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<(Vec<String>, Vec<Edit>)> {
+/// A place at which a factor may be: its names, words about it, and the edits that multiply by the factor.
+type Place = (Vec<String>, String, Vec<Edit>);
+
+/// The places at which a factor may be: the whole pass, all parameters, the wanted tensor alone, one tensor and all that follows from it.
+fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
     let subject = &wanted.subject;
     let each = move || Change::Each(Arc::new(move |rule| scaled(rule, factor)));
     let mut places = Vec::new();
     if let Some((first, _)) = subject.backward_ops().next() {
-        places.push((Vec::new(), vec![Edit::sample(first, each())]));
+        places.push((Vec::new(), String::new(), vec![Edit::sample(first, each())]));
     }
     let parameters: Vec<Edit> = parameter_ops(subject).into_iter().map(|(ops, op, _)| Edit::Op(ops, op, each())).collect();
     if parameters.len() > 1 {
-        places.push((Vec::new(), parameters));
+        places.push((Vec::new(), " in the gradients of all parameters".to_owned(), parameters));
     }
-    places.extend(
-        own_op(wanted).map(|(ops, op)| (vec![subject.network.tensor(wanted.of).name.to_string()], vec![Edit::Op(ops, op, each())])),
-    );
+    let own = subject.network.tensor(wanted.of).name.to_string();
+    let alone = format!(" in the gradient of {own} alone");
+    places.extend(own_op(wanted).map(|(ops, op)| (vec![own], alone, vec![Edit::Op(ops, op, each())])));
     // the last ops first: nearest to the wanted tensor
     let mut ops: Vec<(usize, Id)> = subject.backward_ops().map(|(number, op)| (number, op.output)).collect();
     ops.reverse();
@@ -33,7 +36,8 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<(Vec<String>, Vec<Edit>)>
         if let Role::Gradient(of) = subject.network.tensor(id).role
             && of != wanted.of
         {
-            places.push((vec![subject.place_of(of)], vec![Edit::sample(number, each())]));
+            let detail = format!(" from the gradient of {} on", subject.network.tensor(of).name);
+            places.push((vec![subject.place_of(of)], detail, vec![Edit::sample(number, each())]));
         }
     }
     places
@@ -70,8 +74,8 @@ fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
 
 /// A known factor at all places.
 fn by(wanted: &Wanted<'_>, factor: f64, variant: Option<&str>, detail: &str) -> Vec<Planted> {
-    let way = |edits| Way { variant: variant.map(str::to_owned), detail: detail.to_owned(), edits };
-    everywhere(wanted, factor).into_iter().map(|(at, edits)| way(edits).at(at)).collect()
+    let way = |place: String, edits| Way { variant: variant.map(str::to_owned), detail: format!("{detail}{place}"), edits };
+    everywhere(wanted, factor).into_iter().map(|(at, place, edits)| way(place, edits).at(at)).collect()
 }
 
 pub fn sign_flipped(wanted: &Wanted<'_>) -> Vec<Planted> {
@@ -90,7 +94,7 @@ pub fn factor_two_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
 pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
     let Some(rate) = wanted.subject.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
     let mut planted = by(wanted, rate, None, "");
-    planted.extend(by(wanted, -rate, Some("negative"), ", with a minus: they are the steps of the update"));
+    planted.extend(by(wanted, -rate, Some("negative"), " with a minus, as in the update,"));
     planted
 }
 
@@ -171,9 +175,9 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
             }
         }
     }
-    let way = |edits: Vec<Edit>| Way { variant: None, detail: String::new(), edits };
-    let all = way(places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
-    let single = places.iter().map(|(at, edit)| way(vec![edit.clone()]).at(vec![at.clone()]));
+    let way = |detail: String, edits: Vec<Edit>| Way { variant: None, detail, edits };
+    let all = way(String::new(), places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
+    let single = places.iter().map(|(at, edit)| way(format!(": those of {at}"), vec![edit.clone()]).at(vec![at.clone()]));
     std::iter::once(all).chain(single).collect()
 }
 
