@@ -14,20 +14,24 @@ mod descent;
 mod descent_result;
 mod learn;
 mod numbers;
+mod optimizer;
 mod run;
 mod sample_runs;
+mod schedule;
 mod series;
 mod size;
 mod stored_sums;
 mod symbol;
 mod train;
 
-pub use batch::{Batch, SgdOptions};
+pub use batch::Batch;
 pub use build::{Builder, Chain, GraphLeaf, Node};
 pub use descent::{Descent, DescentWalk, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
+pub use optimizer::{Optimizer, UpdateRule, parameter_of_state};
 pub use run::Run;
 pub use sample_runs::{SampleRun, SampleRuns};
+pub use schedule::Schedule;
 pub use series::{Losses, Series};
 pub use size::{Shortage, Sizes};
 pub use symbol::{Symbol, SymbolKind};
@@ -88,8 +92,8 @@ pub enum BatchSource {
     Sample(usize, Id),
     /// A parameter before the update.
     Parameter(Id),
-    /// The velocity of a parameter in the previous iteration.
-    Velocity(Id),
+    /// A state of a parameter in the previous iteration, such as its velocity. The number counts the states of the update.
+    State(usize, Id),
 }
 
 /// A tensor without its numbers.
@@ -112,7 +116,7 @@ pub struct TensorInfo {
     pub suffix: &'static str,
     /// For an input of a batch's network, the tensor of the samples' network that has its numbers.
     pub source: Option<BatchSource>,
-    /// For the old value, the new value or the velocity of a parameter in a batch's network: the parameter, a tensor of the samples' network.
+    /// For the old value, the new value or a state, such as the velocity, of a parameter in a batch's network: the parameter, a tensor of the samples' network.
     pub parameter: Option<Id>,
 }
 
@@ -395,7 +399,7 @@ impl Network {
         let id = match source {
             // the inputs for the samples follow one another
             BatchSource::Sample(sample, of) => self.inputs.get(&BatchSource::Sample(0, of))? + sample,
-            BatchSource::Parameter(_) | BatchSource::Velocity(_) => *self.inputs.get(&source)?,
+            BatchSource::Parameter(_) | BatchSource::State(..) => *self.inputs.get(&source)?,
         };
         self.tensors.get(id).filter(|tensor| tensor.source == Some(source)).map(|_| id)
     }

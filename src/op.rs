@@ -63,6 +63,7 @@ pub mod seed;
 pub mod slot;
 pub mod softmax;
 pub mod stable;
+pub mod update;
 pub mod upsample;
 pub mod window;
 pub mod window_sizes;

@@ -37,6 +37,7 @@ mod misplaced;
 mod missing;
 mod names;
 mod number;
+mod optimizer;
 mod padding;
 mod random;
 mod reader;

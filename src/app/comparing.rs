@@ -117,7 +117,7 @@ impl OwnGradients {
         let Compared { report, flipped, notes } = Compared::new(trace, &user);
         user.notes.extend(notes);
         let patterns = patterns(flipped.as_ref().unwrap_or(trace), &user.tensors, &report, user.tolerance);
-        let rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.sgd.learning_rate));
+        let rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.optimizer.learning_rate));
         let compared = (&user, &report, &patterns[..]);
         let Ok(causes) = causes_of(flipped.as_ref().unwrap_or(trace), compared, rate, go_on) else { return Ok(None) };
         let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));

@@ -4,7 +4,7 @@ use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 
 use super::{OpNames, SLICE};
-use crate::network::{Descent, DescentWalk, Id, Iteration, Op, Shortage};
+use crate::network::{Descent, DescentWalk, Id, Iteration, Op, Shortage, parameter_of_state};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Address, Pass, Place, Scope, TensorEntry};
@@ -177,7 +177,7 @@ impl Document {
 
     /// Returns whether an address names an op of the update: a learned parameter, or the velocity of one.
     fn names_update(&self, name: &str) -> bool {
-        self.trace.network().find(name.strip_prefix("velocity.").unwrap_or(name)).is_some_and(|parameter| self.is_updated(parameter))
+        self.trace.network().find(parameter_of_state(name).unwrap_or(name)).is_some_and(|parameter| self.is_updated(parameter))
     }
 
     /// Checks that there is enough memory for all iterations of a walk.

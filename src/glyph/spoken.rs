@@ -132,6 +132,7 @@ fn word(c: char) -> Option<&'static str> {
         'ε' => "epsilon",
         'η' => "eta",
         'λ' => "lambda",
+        'τ' => "tau",
         'μ' => "mu",
         'π' => "pi",
         'σ' => "sigma",

@@ -1,8 +1,8 @@
-//! The ops of a batch. They reduce the losses and gradients of its samples to one sum or mean, and update the parameters with PyTorch's SGD.
+//! The ops of a batch. They reduce the losses and gradients of its samples to one sum or mean, and update the parameters ([`super::optimizer`]).
 //!
 //! ```text
 //! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n       C: loss of the batch, Cₛ: loss of sample s, n: number of samples
-//! update   v ← μ v + (g + λ w),  w ← w − η v       v: velocity, μ: momentum, λ: weight decay, η: learning rate
+//! update   v ← μ v + (g + λ w),  w ← w − η v       v: velocity, μ: momentum, λ: weight decay, η: learning rate, for SGD
 //! ```
 //!
 //! The ops form a network of their own. Its inputs are tensors of the samples' runs, the old parameters and the old velocities.
@@ -10,35 +10,26 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{BatchSource, Id, Network, Op, Part, Role, Symbol, TensorInfo};
+use super::optimizer::{Optimizer, UpdateOperand, UpdatePlan, UpdateSummand};
+use super::{BatchSource, Id, Network, Op, Part, Role, Symbol, SymbolKind, TensorInfo};
 use crate::expr::{Expr, Join, whole};
 use crate::op::constant_weights::{ConstantWeights, Weights};
 use crate::op::contraction::Contraction;
 use crate::op::loss::BatchReduction;
 use crate::op::rule::{Equation, Function, Gist, Rule};
 use crate::op::slot::Reads;
+use crate::op::update::{Rated, Squares};
 use crate::step::Pass;
 
-/// The hyperparameters of PyTorch's SGD.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdOptions {
-    /// η in w ← w − η v.
-    pub learning_rate: f64,
-    /// μ in v ← μ v + g.
-    pub momentum: f64,
-    /// λ in g ← g + λ w.
-    pub weight_decay: f64,
-}
-
 /// The tensors of one updated parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdatedParameter {
     /// The parameter, a tensor of the samples' network.
     pub parameter: Id,
     /// The new value of the parameter, a tensor of the batch's network.
     pub new: Id,
-    /// The velocity of the parameter, a tensor of the batch's network; `None` without momentum and weight decay.
-    pub velocity: Option<Id>,
+    /// The states that the next iteration reads: their numbers and their tensors in the batch's network.
+    pub states: Vec<(usize, Id)>,
 }
 
 /// The ops of a batch, with the sources of their inputs.
@@ -65,37 +56,6 @@ const SUM_OF_SAMPLES: Equation = Equation {
     gist: Gist::None,
     words: "Every sample has its own loss and its own gradient. The batch adds them up.",
 };
-const MOVE_BY_GRADIENT: Equation = Equation {
-    right: whole::X,
-    name: "gradient descent",
-    gist: Gist::Words("a move against the gradient"),
-    words: "The gradient points to where the loss grows fastest. So the parameter goes a little way, the learning rate η, in the opposite direction.",
-};
-const MOVE_BY_VELOCITY: Equation = Equation {
-    right: whole::X,
-    name: "gradient descent",
-    gist: Gist::Words("a move against the velocity"),
-    words: "The velocity v takes the place of the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
-};
-
-/// Returns the equation of a velocity. It has a term for weight decay if `has_decay`, and a term for the previous velocity if `has_previous`.
-/// `waits_for_previous` is `true` if there is momentum, but no previous velocity yet: in the first iteration.
-fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
-    let words = match (has_decay, has_previous) {
-        (false, false) => "This is the first iteration. It has no previous velocity, so the velocity is the gradient itself.",
-        (false, true) => {
-            "The parameter does not follow the gradient alone: momentum μ keeps a part of the velocity of the previous iteration, and so a part of its direction."
-        }
-        (true, false) if waits_for_previous => {
-            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0. The first iteration has no previous velocity."
-        }
-        (true, false) => "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0.",
-        (true, true) => {
-            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the previous velocity."
-        }
-    };
-    Equation { right: whole::X, name: "the velocity of gradient descent", gist: Gist::None, words }
-}
 
 /// Returns the coefficient of each sample in the reduction of a batch of n samples: 1/n for a mean. `None` means the coefficient 1, for a sum or a single
 /// sample.
@@ -120,9 +80,6 @@ struct BatchBuilder<'a> {
     /// Pairs of a parameter (before or after the update) and its gradient.
     derivatives: Vec<(Id, Id)>,
 }
-
-/// One term of a linear combination: the coefficient (`None` for 1), the expression of the term, and the tensor.
-type Summand = (Option<f64>, Expr, Id);
 
 /// Returns the rule that multiplies a tensor by a coefficient. The rule has `equation`, with `right` as the right-hand side.
 fn scaled(coefficient: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
@@ -151,17 +108,11 @@ impl BatchBuilder<'_> {
         let id = self.tensor(like, name, symbol, Role::Input { learns: false });
         let parameter = match from {
             BatchSource::Sample(..) => None,
-            BatchSource::Parameter(parameter) | BatchSource::Velocity(parameter) => Some(parameter),
+            BatchSource::Parameter(parameter) | BatchSource::State(_, parameter) => Some(parameter),
         };
         self.tensors[id].source = Some(from);
         self.tensors[id].parameter = parameter;
         id
-    }
-
-    /// Adds the op that computes `output` as a linear combination.
-    fn combine(&mut self, output: Id, pass: Pass, equation: Equation, summands: &[Summand]) {
-        let part = |&(coefficient, right, id): &Summand| Part { rule: scaled(coefficient, right, equation), operands: Reads::inputs([id]) };
-        self.ops.push(Op { output, pass, parts: summands.iter().map(part).collect() });
     }
 
     /// Adds the op that reduces a tensor of the samples' network over all samples, and returns the tensor that the op computes. A batch of one sample needs no
@@ -194,15 +145,15 @@ impl BatchBuilder<'_> {
 }
 
 impl Batch {
-    /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update` has the hyperparameters and the parameters to update; `None` for no
-    /// update. `is_first` is `true` if there are no previous velocities, as in the first iteration.
+    /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update` has the optimizer and the parameters to update; `None` for no
+    /// update. `iteration` is the number of the iteration, on which the sums of the update depend.
     #[must_use]
     pub fn new(
         network: &Network,
         samples: &[usize],
         reduction: BatchReduction,
-        update: Option<(&SgdOptions, &[Id])>,
-        is_first: bool,
+        update: Option<(&Optimizer, &[Id])>,
+        iteration: u64,
     ) -> Self {
         let mut builder = BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), derivatives: Vec::new() };
         let loss = (samples.len() > 1).then(|| builder.reduced(network.loss(), reduction));
@@ -217,9 +168,10 @@ impl Batch {
             }
         }
         let mut updated = Vec::new();
-        if let Some((sgd, learned)) = update {
+        if let Some((optimizer, learned)) = update {
+            let plan = optimizer.plan(iteration);
             for &parameter in learned {
-                updated.push(builder.update(parameter, gradients[&parameter], sgd, is_first));
+                updated.push(builder.update(parameter, gradients[&parameter], &plan));
             }
         }
         let BatchBuilder { tensors, ops, derivatives, .. } = builder;
@@ -234,36 +186,63 @@ impl Batch {
 
 impl BatchBuilder<'_> {
     /// Adds the update of one parameter.
-    fn update(&mut self, parameter: Id, gradient: Id, sgd: &SgdOptions, is_first: bool) -> UpdatedParameter {
+    fn update(&mut self, parameter: Id, gradient: Id, plan: &UpdatePlan) -> UpdatedParameter {
         let TensorInfo { name, symbol, .. } = self.network.tensor(parameter).clone();
         let old = self.input(parameter, name.to_string(), symbol.clone(), BatchSource::Parameter(parameter));
-        let velocity = (sgd.momentum != 0.0 || sgd.weight_decay != 0.0).then(|| {
-            let velocity_symbol = Symbol { kind: super::SymbolKind::Velocity, ..symbol.clone() };
-            let mut summands: Vec<Summand> = vec![(None, whole::X, gradient)];
-            let (has_decay, has_momentum) = (sgd.weight_decay != 0.0, sgd.momentum != 0.0);
-            if has_decay {
-                summands.push((Some(sgd.weight_decay), Expr::Product(Join::Matrix, &[Expr::Name("λ"), whole::X]), old));
+        let state_name = |state: usize| format!("{}.{name}", plan.states[state].prefix);
+        let state_symbol = |state: usize| Symbol { kind: SymbolKind::State(plan.states[state].letter), ..symbol.clone() };
+        // the states of this iteration
+        let mut states: Vec<Id> = Vec::with_capacity(plan.states.len());
+        let mut new = old;
+        for sum in &plan.sums {
+            let mut operand = |builder: &mut Self, operand: UpdateOperand| match operand {
+                UpdateOperand::Gradient => gradient,
+                UpdateOperand::Old => old,
+                UpdateOperand::Previous(state) => {
+                    builder.input(parameter, state_name(state), state_symbol(state), BatchSource::State(state, parameter))
+                }
+                UpdateOperand::State(state) => states[state],
+            };
+            let mut parts = Vec::with_capacity(sum.summands.len());
+            for summand in &sum.summands {
+                parts.push(self.part_of_update(summand, sum.equation, &mut operand));
             }
-            let velocity_name = format!("velocity.{name}");
-            let has_previous = has_momentum && !is_first;
-            if has_previous {
-                let previous = self.input(parameter, velocity_name.clone(), velocity_symbol.clone(), BatchSource::Velocity(parameter));
-                summands.push((Some(sgd.momentum), Expr::Product(Join::Matrix, &[Expr::Name("μ"), whole::X]), previous));
+            let output = match sum.state {
+                Some(state) => self.updated(parameter, state_name(state), state_symbol(state), Role::Value),
+                None => self.updated(parameter, name.to_string(), symbol.clone(), Role::Parameter),
+            };
+            self.ops.push(Op { output, pass: Pass::Update, parts });
+            match sum.state {
+                Some(_) => states.push(output),
+                None => new = output,
             }
-            let velocity = self.updated(parameter, velocity_name, velocity_symbol, Role::Value);
-            let waits_for_previous = has_momentum && is_first;
-            let equation = velocity_equation(has_decay, has_previous, waits_for_previous);
-            self.combine(velocity, Pass::Update, equation, &summands);
-            velocity
-        });
-        let new = self.updated(parameter, name.to_string(), symbol, Role::Parameter);
-        let summands: [Summand; 2] = [
-            (None, whole::X, old),
-            // −η v, or −η g without a velocity
-            (Some(-sgd.learning_rate), Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Name("η"), whole::X])), velocity.unwrap_or(gradient)),
-        ];
-        self.combine(new, Pass::Update, if velocity.is_some() { MOVE_BY_VELOCITY } else { MOVE_BY_GRADIENT }, &summands);
+        }
         self.derivatives.extend([(old, gradient), (new, gradient)]);
-        UpdatedParameter { parameter, new, velocity }
+        let kept = states.into_iter().enumerate().filter(|(state, _)| plan.states[*state].is_kept);
+        UpdatedParameter { parameter, new, states: kept.collect() }
+    }
+
+    /// Returns the part of one summand. `operand` returns the tensor of an operand.
+    fn part_of_update(
+        &mut self,
+        summand: &UpdateSummand,
+        equation: Equation,
+        operand: &mut impl FnMut(&mut Self, UpdateOperand) -> Id,
+    ) -> Part {
+        match *summand {
+            UpdateSummand::Scaled(coefficient, right, of) => {
+                Part { rule: scaled(coefficient, right, equation), operands: Reads::inputs([operand(self, of)]) }
+            }
+            UpdateSummand::Squared(coefficient, right, of) => {
+                let rule = Squares { coefficient, equation: Equation { right, ..equation } };
+                Part { rule: Arc::new(rule), operands: Reads::inputs([operand(self, of)]) }
+            }
+            UpdateSummand::Rated { coefficient, expr, operand: of, squares, mean, options } => {
+                let rule = Rated { coefficient, options, is_centred: mean.is_some(), equation: Equation { right: expr, ..equation } };
+                let states = [Some(squares), mean].into_iter().flatten().map(UpdateOperand::State);
+                let operands: Vec<Id> = std::iter::once(of).chain(states).map(|of| operand(self, of)).collect();
+                Part { rule: Arc::new(rule), operands: Reads::inputs(operands) }
+            }
+        }
     }
 }

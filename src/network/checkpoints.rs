@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Id;
+use super::{Id, Network, Optimizer};
 use crate::room::{MemoryBudget, Reservation};
 use crate::tensor::Tensor;
 
@@ -20,7 +20,8 @@ pub(super) struct Checkpoint {
     /// The iteration that starts from this state, from 1.
     pub iteration: u64,
     pub parameters: HashMap<Id, Arc<Tensor>>,
-    pub velocities: HashMap<Id, Arc<Tensor>>,
+    /// The states of the optimizer: by the number of the state, and by parameter.
+    pub states: HashMap<(usize, Id), Arc<Tensor>>,
     /// The loss of the previous iteration's batch; `None` before the first iteration.
     pub loss: Option<f64>,
     /// The memory that a stored checkpoint takes from the budget. Copies share it, because they share the tensors.
@@ -30,7 +31,16 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// Creates the state before the first iteration.
     pub fn first(parameters: HashMap<Id, Arc<Tensor>>) -> Self {
-        Self { iteration: 1, parameters, velocities: HashMap::new(), loss: None, _memory: None }
+        Self { iteration: 1, parameters, states: HashMap::new(), loss: None, _memory: None }
+    }
+
+    /// Returns a state of the optimizer, by its number and parameter. Before the first update it has the optimizer's first value everywhere.
+    pub fn state(&self, state: (usize, Id), network: &Network, optimizer: Option<&Optimizer>) -> Arc<Tensor> {
+        let initial = || {
+            let value = optimizer.and_then(Optimizer::initial_state).unwrap_or(0.0);
+            Arc::new(Tensor::from_elem(network.tensor(state.1).shape.clone(), value))
+        };
+        self.states.get(&state).map_or_else(initial, Arc::clone)
     }
 
     /// Returns the state before the next iteration, but still with the old parameters, which the caller updates. `loss` is the loss of this iteration's batch.

@@ -122,8 +122,8 @@ struct BatchKey {
     samples: Vec<usize>,
     /// `true` if the batch updates the parameters.
     has_update: bool,
-    /// `true` if there are no previous velocities, as in the first iteration.
-    is_first: bool,
+    /// An iteration with the same sums of the update ([`Optimizer::like`]); 1 without an update.
+    iteration: u64,
 }
 
 /// The largest number of batches whose ops are cached.
@@ -220,8 +220,8 @@ impl Descent {
         if let Some((_, batch)) = batches.iter().find(|(cached, _)| *cached == key) {
             return Arc::clone(batch);
         }
-        let sgd = self.train.as_ref().filter(|_| key.has_update).map(|train| (&train.sgd, train.learned.as_slice()));
-        let batch = Arc::new(Batch::new(&self.network, &key.samples, self.reduction, sgd, key.is_first));
+        let update = self.train.as_ref().filter(|_| key.has_update).map(|train| (&train.optimizer, train.learned.as_slice()));
+        let batch = Arc::new(Batch::new(&self.network, &key.samples, self.reduction, update, key.iteration));
         batches.truncate(MAX_CACHED_BATCHES - 1);
         batches.insert(0, (key, Arc::clone(&batch)));
         batch
@@ -259,10 +259,10 @@ impl Descent {
         }
         let PartialIteration { mut sample_runs, stopped, .. } = mem::take(partial);
         let mut next = checkpoint.next(loss);
-        for UpdatedParameter { parameter, new, velocity } in &batch.updated {
+        for UpdatedParameter { parameter, new, states } in &batch.updated {
             next.parameters.insert(*parameter, run.tensor(&batch.network, *new));
-            if let Some(velocity) = velocity {
-                next.velocities.insert(*parameter, run.tensor(&batch.network, *velocity));
+            for (state, id) in states {
+                next.states.insert((*state, *parameter), run.tensor(&batch.network, *id));
             }
         }
         if !batch.network.ops().is_empty() {
@@ -282,10 +282,12 @@ impl Descent {
             partial.run = Some(run);
             return;
         }
+        let optimizer = self.train.as_ref().map(|train| &train.optimizer);
+        let has_update = may_update && !partial.stopped;
         let batch = self.batch(BatchKey {
             samples: partial.samples.iter().map(|sample| sample + 1).collect(),
-            has_update: may_update && !partial.stopped,
-            is_first: checkpoint.velocities.is_empty(),
+            has_update,
+            iteration: optimizer.filter(|_| has_update).map_or(1, |optimizer| optimizer.like(checkpoint.iteration)),
         });
         let spare = None;
         let mut run = PartialRun::new(&batch.network, spare);
@@ -293,7 +295,7 @@ impl Descent {
             match from {
                 BatchSource::Sample(n, of) => run.share(&batch.network, id, &partial.sample_runs[n].run, of),
                 BatchSource::Parameter(of) => run.give(&[(id, Arc::clone(&checkpoint.parameters[&of]))]),
-                BatchSource::Velocity(of) => run.give(&[(id, Arc::clone(&checkpoint.velocities[&of]))]),
+                BatchSource::State(state, of) => run.give(&[(id, checkpoint.state((state, of), &self.network, optimizer))]),
             }
         }
         partial.run = Some(run);
@@ -443,13 +445,12 @@ impl Descent {
     /// # Errors
     /// The missing memory, if the budget is too small.
     pub fn run(&mut self, mut observe: impl FnMut(u64, f64) -> bool) -> Result<DescentResult, OverBudget> {
-        let Sizes { run, parameters, velocities, .. } = self.sizes;
+        let Sizes { run, parameters, kept_states, .. } = self.sizes;
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
         // the update overwrites the parameters if only the descent owns them; otherwise they are copied
         let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
-        let velocities = train.filter(|train| train.sgd.momentum != 0.0).map_or(0, |_| velocities);
-        let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(velocities))?;
+        let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept_states))?;
         let start = if copied == 0 { self.checkpoints.take_first() } else { self.checkpoints.nearest(1).parameters };
         let start = start.into_iter().collect();
         let mut learner = Learner::new(&self.network, self.reduction, train, start);
@@ -466,7 +467,7 @@ impl Descent {
             let stopped = is_within_tolerance(tolerance, losses.last().copied(), loss);
             losses.push(loss);
             if !stopped {
-                learner.update();
+                learner.update(number);
             }
             let may_continue = observe(number, loss);
             if stopped || !may_continue || number >= self.iterations() {

@@ -2,13 +2,16 @@
 //! parameters. The results have the same bits as those of [`super::Batch`], because the terms and their order are the same.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::batch::{SgdOptions, coefficient, reduced_loss};
+use super::batch::{coefficient, reduced_loss};
+use super::optimizer::{Optimizer, UpdateOperand, UpdatePlan, UpdateSum, UpdateSummand};
 use super::train::{Given, Train};
 use super::{Id, Network, Role, Run};
 use crate::op::combination::{add_scaled, scale};
 use crate::op::loss::BatchReduction;
+use crate::op::update::{add_rated, add_squares};
 use crate::tensor::{Tensor, flat_mut};
 
 /// A parameter that is updated.
@@ -17,8 +20,8 @@ struct Learned {
     /// Its index in [`Learner::parameters`].
     index: usize,
     gradient: Id,
-    /// The velocity of the previous iteration; `None` without momentum and in the first iteration.
-    velocity: Option<Vec<f64>>,
+    /// The states of the previous iteration; empty before the first update, and for a state that is not kept.
+    states: Vec<Vec<f64>>,
 }
 
 /// A network that learns: its current parameters, and the runs of the last batch.
@@ -26,7 +29,7 @@ struct Learned {
 pub(super) struct Learner<'a> {
     network: &'a Network,
     reduction: BatchReduction,
-    sgd: Option<SgdOptions>,
+    optimizer: Option<Optimizer>,
     /// The tensors that are the same for all samples: parameters, constants, and the inputs of a graph.
     parameters: Given,
     /// The parameters that are updated.
@@ -43,9 +46,9 @@ impl<'a> Learner<'a> {
     pub fn new(network: &'a Network, reduction: BatchReduction, train: Option<&Train>, parameters: Given) -> Self {
         let indices: HashMap<Id, usize> = parameters.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
         let gradients = gradients(network);
-        let learned = |id: &Id| Some(Learned { index: *indices.get(id)?, gradient: *gradients.get(id)?, velocity: None });
+        let learned = |id: &Id| Some(Learned { index: *indices.get(id)?, gradient: *gradients.get(id)?, states: Vec::new() });
         let learned = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
-        Self { network, reduction, sgd: train.map(|train| train.sgd), parameters, learned, runs: Vec::new() }
+        Self { network, reduction, optimizer: train.map(|train| train.optimizer), parameters, learned, runs: Vec::new() }
     }
 
     /// Computes the runs of these samples, and returns the loss of the batch.
@@ -64,9 +67,10 @@ impl<'a> Learner<'a> {
         reduced_loss(self.reduction, self.runs.iter().map(|run| run.values(self.network.loss())[0]))
     }
 
-    /// Updates the parameters with the gradients of the last batch. The gradients of the first sample are overwritten with intermediate results.
-    pub fn update(&mut self) {
-        let Self { reduction, sgd: Some(sgd), parameters, learned, runs, .. } = self else { return };
+    /// Updates the parameters with the gradients of the last batch, that of this iteration (from 1). The gradients of the first sample are overwritten with
+    /// the reduced ones.
+    pub fn update(&mut self, iteration: u64) {
+        let Self { reduction, optimizer: Some(optimizer), parameters, learned, runs, .. } = self else { return };
         let coefficient = coefficient(*reduction, runs.len());
         for run in &mut *runs {
             // without the runs' references to the parameters, `Arc::make_mut` makes no copy
@@ -75,32 +79,28 @@ impl<'a> Learner<'a> {
             }
         }
         let [first, others @ ..] = &mut runs[..] else { return };
-        for Learned { index, gradient: id, velocity } in learned {
+        let plan = optimizer.plan(iteration);
+        // the sums of a chunk: one for each state, and the new parameter
+        let mut sums = vec![[0.0; CHUNK]; plan.states.len() + 1];
+        for Learned { index, gradient: id, states } in learned {
             let parameter = flat_mut(Arc::make_mut(&mut parameters[*index].1));
             let gradient = first.values_mut(*id);
+            let initial = optimizer.initial_state().unwrap_or(0.0);
+            let kept = |state: usize| if plan.states[state].is_kept { vec![initial; gradient.len()] } else { Vec::new() };
+            if states.is_empty() {
+                *states = (0..plan.states.len()).map(kept).collect();
+            }
             for begin in (0..gradient.len()).step_by(CHUNK) {
                 let chunk = begin..gradient.len().min(begin + CHUNK);
                 let (w, g) = (&mut parameter[chunk.clone()], &mut gradient[chunk.clone()]);
-                // g becomes the reduced gradient, then the velocity
+                // g becomes the reduced gradient
                 if !others.is_empty() {
                     scale(coefficient, g);
                     for run in others.iter() {
                         add_scaled(coefficient, &run.values(*id)[chunk.clone()], g);
                     }
                 }
-                if sgd.weight_decay != 0.0 {
-                    add_scaled(Some(sgd.weight_decay), w, g);
-                }
-                if let Some(velocity) = velocity {
-                    add_scaled(Some(sgd.momentum), &velocity[chunk], g);
-                }
-                add_scaled(Some(-sgd.learning_rate), g, w);
-            }
-            if sgd.momentum != 0.0 {
-                match velocity {
-                    Some(velocity) => velocity.copy_from_slice(gradient),
-                    None => *velocity = Some(gradient.to_vec()),
-                }
+                update_chunk(&plan, g, w, states, &chunk, &mut sums);
             }
         }
     }
@@ -108,6 +108,37 @@ impl<'a> Learner<'a> {
     /// Returns the current parameters.
     pub fn into_parameters(self) -> HashMap<Id, Arc<Tensor>> {
         self.parameters.into_iter().collect()
+    }
+}
+
+/// Computes the sums of a plan for one chunk of a parameter `w` with the gradient `g`. Overwrites `w` and the chunk of each kept state. `sums` is scratch memory.
+fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f64>], chunk: &Range<usize>, sums: &mut [[f64; CHUNK]]) {
+    let len = chunk.len();
+    for UpdateSum { state, summands, .. } in &plan.sums {
+        let (computed, rest) = sums.split_at_mut(state.unwrap_or(plan.states.len()));
+        let sum = &mut rest[0][..len];
+        let operand = |operand: UpdateOperand| match operand {
+            UpdateOperand::Gradient => g,
+            UpdateOperand::Old => &*w,
+            UpdateOperand::Previous(state) => &states[state][chunk.clone()],
+            UpdateOperand::State(state) => &computed[state][..len],
+        };
+        // −0 + x has the bits of x for every x
+        sum.fill(-0.0);
+        for summand in summands {
+            match *summand {
+                UpdateSummand::Scaled(coefficient, _, of) => add_scaled(coefficient, operand(of), sum),
+                UpdateSummand::Squared(coefficient, _, of) => add_squares(coefficient, operand(of), sum),
+                UpdateSummand::Rated { coefficient, operand: of, squares, mean, options, .. } => {
+                    let mean = mean.map(|state| operand(UpdateOperand::State(state)));
+                    add_rated(coefficient, operand(of), operand(UpdateOperand::State(squares)), mean, options, sum);
+                }
+            }
+        }
+    }
+    w.copy_from_slice(&sums[plan.states.len()][..len]);
+    for (state, sum) in states.iter_mut().zip(&*sums).filter(|(state, _)| !state.is_empty()) {
+        state[chunk.clone()].copy_from_slice(&sum[..len]);
     }
 }
 

@@ -53,7 +53,7 @@ impl SampleRuns {
             for (id, source) in network.sources() {
                 match source {
                     BatchSource::Sample(sample, of) => partial.share(&network, id, &samples[sample].run, of),
-                    BatchSource::Parameter(_) | BatchSource::Velocity(_) => partial.share(&network, id, &batch.run, id),
+                    BatchSource::Parameter(_) | BatchSource::State(..) => partial.share(&network, id, &batch.run, id),
                 }
             }
             while partial.compute_next(&network) {}

@@ -19,8 +19,10 @@ pub struct Sizes {
     pub run: u64,
     /// The new parameters of an update.
     pub parameters: u64,
-    /// The new velocities of an update.
-    pub velocities: u64,
+    /// The states that an update computes, such as velocities.
+    pub states: u64,
+    /// The states that the next iteration reads.
+    pub kept_states: u64,
 }
 
 // All sizes are in bytes.
@@ -58,14 +60,14 @@ impl Sizes {
         let without_update = run.saturating_mul(batch as u64).saturating_add(if batch > 1 { reduction } else { 0 });
         let Some(train) = train else { return Self { fixed, without_update, run, ..Self::default() } };
         let parameters = train.learned.iter().map(|id| bytes(*id) + TENSOR_BYTES).sum::<u64>();
-        let has_velocities = train.sgd.momentum != 0.0 || train.sgd.weight_decay != 0.0;
-        Self { fixed, without_update, run, parameters, velocities: if has_velocities { parameters } else { 0 } }
+        let [states, kept_states] = train.optimizer.state_counts().map(|count| parameters.saturating_mul(count));
+        Self { fixed, without_update, run, parameters, states, kept_states }
     }
 
     /// The size of all new tensors of an update.
     #[must_use]
     pub fn update(&self) -> u64 {
-        self.parameters.saturating_add(self.velocities)
+        self.parameters.saturating_add(self.states)
     }
 }
 

@@ -28,8 +28,8 @@ pub enum SymbolKind {
     Itself,
     /// The tensor is the derivative ∂C/∂x. The string is the letter of C.
     Derivative(CompactString),
-    /// The tensor is the velocity of x in gradient descent.
-    Velocity,
+    /// The tensor is a state of x in gradient descent, such as its velocity. The string is its letter, such as v.
+    State(&'static str),
 }
 
 impl Symbol {
@@ -56,7 +56,7 @@ impl Symbol {
         let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number], false));
         match &self.kind {
             SymbolKind::Derivative(numerator) if numerator == loss => Self { kind: SymbolKind::Derivative(numbered(numerator)), ..self },
-            SymbolKind::Derivative(_) | SymbolKind::Velocity => self,
+            SymbolKind::Derivative(_) | SymbolKind::State(_) => self,
             SymbolKind::Itself => Self::of(numbered(loss), self.layer),
         }
     }
@@ -114,8 +114,8 @@ impl Symbol {
             SymbolKind::Itself => bare,
             SymbolKind::Derivative(loss) if latex => format!(r"\frac{{\partial {}}}{{\partial {bare}}}", letter(loss, notation)),
             SymbolKind::Derivative(loss) => format!("∂{loss}/∂{bare}"),
-            SymbolKind::Velocity if latex => format!("v_{{{bare}}}"),
-            SymbolKind::Velocity => format!("v of {bare}"),
+            SymbolKind::State(letter) if latex => format!("{letter}_{{{bare}}}"),
+            SymbolKind::State(letter) => format!("{letter} of {bare}"),
         }
     }
 }

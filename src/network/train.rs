@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Id;
-use super::batch::SgdOptions;
+use super::optimizer::Optimizer;
 use crate::tensor::Tensor;
 
 /// The settings of gradient descent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Train {
-    /// The hyperparameters of each update.
-    pub sgd: SgdOptions,
+    /// The optimizer.
+    pub optimizer: Optimizer,
     /// The largest number of iterations.
     pub iterations: u64,
     /// The number of samples of a batch.

@@ -13,7 +13,7 @@ use super::reader::{ScenarioReader, Span, TomlTable};
 use super::tensor::{read_tensor, with_rank};
 use super::train::TrainSettings;
 use super::{Expectation, Remark};
-use crate::network::{Batch, Id, Network, Run, SgdOptions};
+use crate::network::{Batch, Id, Network, Optimizer, Run};
 use crate::op::layer::{Fan, Reported};
 use crate::op::loss::BatchReduction;
 use crate::step::{Address, Pass, Place, Scope};
@@ -45,7 +45,7 @@ pub(super) struct AddressResolver<'a> {
     ///
     /// If a setting has an error, all settings are assumed to be 1, so that the update has all ops that it can have. With a momentum of 0 it would have no op
     /// for the velocity, and a correct address of this op would be reported.
-    updates: Option<(SgdOptions, Vec<Id>)>,
+    updates: Option<(Optimizer, Vec<Id>)>,
     /// The network of a batch, which reduces the samples' gradients and updates the parameters. It is made when an address first needs it.
     batch: OnceCell<Arc<Network>>,
 }
@@ -58,10 +58,10 @@ impl<'a> AddressResolver<'a> {
         samples: Option<usize>,
         settings: Option<&TrainSettings>,
     ) -> Self {
-        let nonzero = || SgdOptions { learning_rate: 1.0, momentum: 1.0, weight_decay: 1.0 };
+        let nonzero = || Optimizer::sgd(1.0, 1.0, 1.0);
         let all_parameters = || network.complete().map_or_else(Vec::new, |network| network.learnable().collect());
         let updates = |settings: &TrainSettings| {
-            let options = settings.rates.unwrap_or_else(|Reported| nonzero());
+            let options = settings.optimizer.unwrap_or_else(|Reported| nonzero());
             (options, settings.learned.clone().unwrap_or_else(|Reported| all_parameters()))
         };
         Self {
@@ -84,8 +84,8 @@ impl<'a> AddressResolver<'a> {
             // if the batch size is unknown, assume 2: a batch of several samples has all passes
             let samples: Vec<usize> = (1..=self.batch_size.unwrap_or(2)).collect();
             let update = self.updates.as_ref().map(|(options, learned)| (options, &learned[..]));
-            let is_first = true;
-            Batch::new(network, &samples, BatchReduction::default(), update, is_first).network
+            let iteration = 1;
+            Batch::new(network, &samples, BatchReduction::default(), update, iteration).network
         })
     }
 

@@ -67,7 +67,9 @@ impl Scenario {
     #[must_use]
     pub fn number(&self, place: GivenNumber) -> f64 {
         match place {
-            GivenNumber::LearningRate => self.train.as_ref().expect("only a scenario with [train] has a learning rate").sgd.learning_rate,
+            GivenNumber::LearningRate => {
+                self.train.as_ref().expect("only a scenario with [train] has a learning rate").optimizer.learning_rate
+            }
             GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. } => {
                 flat(&self.given_tensor(place).expect("the tensor is given"))[at]
             }
@@ -102,7 +104,7 @@ impl Scenario {
     fn set(&mut self, place: GivenNumber, value: f64) -> Result<(), OverBudget> {
         let (GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. }) = place else {
             if let Some(train) = &mut self.train {
-                train.sgd.learning_rate = value;
+                train.optimizer.learning_rate = value;
             }
             return Ok(());
         };

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::layers::LayerTensors;
 use super::names::LayerNames;
-use crate::network::Network;
+use crate::network::{Network, parameter_of_state};
 use crate::words::{suggest, tensors};
 
 /// The known parts of the network.
@@ -75,11 +75,11 @@ impl KnownNetwork {
                 let is_missing = |base: &str| base.split_once('.').is_none_or(|(layer, _)| layers.certainly_lacks(layer));
                 let (layer, suffix_with_dot) = base.split_at(base.find('.').unwrap_or(base.len()));
                 // `velocity.fc1.weight` may be the velocity of `fc1.weight`, or a tensor of a layer called `velocity`
-                (is_missing(base) && base.strip_prefix("velocity.").is_none_or(is_missing))
+                (is_missing(base) && parameter_of_state(base).is_none_or(is_missing))
                     .then(|| suggestion(layers.nearest(layer), suffix_with_dot))
             }
             Self::Graph { names: Some(names), .. } => {
-                let base = base.strip_prefix("velocity.").unwrap_or(base);
+                let base = parameter_of_state(base).unwrap_or(base);
                 // parts of statements are named `u.1`, `u.2`, …, and earlier assignments `u@1`; how many there are is unknown after an error
                 let statement = base.split(['.', '@']).next().unwrap_or(base);
                 // the names of parts in earlier versions
@@ -97,11 +97,11 @@ impl KnownNetwork {
         match self {
             Self::Complete(network) => network.find(name).map(|id| network.tensor(id).shape.clone()),
             Self::Layers(_, known) => {
-                let base = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
+                let base = name.strip_prefix("grad.").or_else(|| parameter_of_state(name)).unwrap_or(name);
                 known.get(layer_of(base))?.get(suffix_of(base))?.clone()
             }
             Self::Graph { shapes, .. } => {
-                let base = name.strip_prefix("grad.").or_else(|| name.strip_prefix("velocity.")).unwrap_or(name);
+                let base = name.strip_prefix("grad.").or_else(|| parameter_of_state(name)).unwrap_or(name);
                 shapes.get(base).cloned()
             }
             Self::Nothing => None,

@@ -136,7 +136,6 @@ fn known_keys(kind: &LayerKind) -> Vec<&'static str> {
 }
 
 /// Returns the keys of all layers and activations.
-#[cfg(test)]
 pub(super) fn keys() -> impl Iterator<Item = &'static str> {
     LAYERS.iter().flat_map(known_keys).chain(ACTIVATIONS.iter().flat_map(|activation| activation.keys).map(|(key, _)| *key))
 }

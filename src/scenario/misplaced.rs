@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::excerpt::quoted;
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::spelling::{self, KEYS};
-use super::{graph, samples, train};
+use super::{graph, layers, samples, train};
 use crate::words::{self, Vocabulary};
 
 /// A key and its value that were removed from a table.
@@ -100,7 +100,10 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
     let is_from = |key: &str| {
         vocabulary == Vocabulary::LayerKey && key == "input" && table.get(key).is_some_and(|value| spelling::accepts("from", value))
     };
-    let foreign = table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key) && !is_from(key));
+    // `eps` and `alpha` are keys of layers too
+    let is_of_layer = |key: &str| vocabulary == Vocabulary::LayerKey && layers::keys().any(|own| own == key);
+    let foreign =
+        table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key) && !is_from(key) && !is_of_layer(key));
     let name_at_home = |key: &str| match home_keys.iter().find(|home_key| **home_key == key) {
         // words of other libraries, such as `lr`, are translated only at the top of the file, where the header [train] may be missing
         None if vocabulary == Vocabulary::FileKey && home == Vocabulary::TrainKey => words::translation(home, key, home_keys),

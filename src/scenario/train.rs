@@ -7,19 +7,39 @@ use toml::de::DeValue;
 use super::excerpt::quoted;
 use super::known::{KnownNetwork, Notation};
 use super::names::LayerNames;
+use super::optimizer;
 use super::reader::{ScenarioReader, Span, TomlTable};
-use crate::network::{Id, SgdOptions, Train};
+use crate::network::{Id, Optimizer, Train};
 use crate::op::layer::Reported;
 use crate::words::suggest;
 
 /// The keys of `[train]`.
-pub(super) const KEYS: &[&str] = &["learning_rate", "iterations", "momentum", "weight_decay", "batch_size", "tolerance", "freeze", "learn"];
+pub(super) const KEYS: &[&str] = &[
+    "learning_rate",
+    "iterations",
+    "momentum",
+    "weight_decay",
+    "batch_size",
+    "tolerance",
+    "freeze",
+    "learn",
+    "optimizer",
+    "nesterov",
+    "dampening",
+    "betas",
+    "eps",
+    "alpha",
+    "centered",
+    "lr_decay",
+    "initial_accumulator_value",
+    "lr_schedule",
+];
 
 /// The settings of `[train]`. Each is a result of its own, so that after an error in one setting the others are still known.
 #[derive(Debug)]
 pub(super) struct TrainSettings {
-    /// The learning rate, the momentum and the weight decay.
-    pub rates: Result<SgdOptions, Reported>,
+    /// The optimizer with its settings.
+    pub optimizer: Result<Optimizer, Reported>,
     pub iterations: Result<u64, Reported>,
     pub batch_size: Result<usize, Reported>,
     tolerance: Result<Option<f64>, Reported>,
@@ -30,8 +50,8 @@ pub(super) struct TrainSettings {
 impl TrainSettings {
     /// Returns the settings if all of them are valid.
     pub fn into_train(self) -> Result<Train, Reported> {
-        let Self { rates, iterations, batch_size, tolerance, learned } = self;
-        Ok(Train { sgd: rates?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? })
+        let Self { optimizer, iterations, batch_size, tolerance, learned } = self;
+        Ok(Train { optimizer: optimizer?, iterations: iterations?, batch_size: batch_size?, tolerance: tolerance?, learned: learned? })
     }
 }
 
@@ -46,7 +66,7 @@ pub(super) fn train(
     let DeValue::Table(table) = value.get_ref() else {
         let error = reader.wrong_type("train", value, "a table", "write [train] on a line of its own, and its keys below");
         return Some(TrainSettings {
-            rates: Err(error),
+            optimizer: Err(error),
             iterations: Err(error),
             batch_size: Err(error),
             tolerance: Err(error),
@@ -55,34 +75,12 @@ pub(super) fn train(
     };
     let header = key.span();
     Some(TrainSettings {
-        rates: rates(reader, table, &header),
+        optimizer: optimizer::read(reader, table, &header),
         iterations: table.get("iterations").map_or(Ok(1), |value| reader.integer("iterations", value, 1)),
         batch_size: batch_size(reader, table, samples),
-        tolerance: non_negative(reader, table, "tolerance"),
+        tolerance: optimizer::non_negative(reader, table, "tolerance"),
         learned: learned(reader, table, &header, network),
     })
-}
-
-/// Reads a number that must not be negative; `None` if the key is missing.
-fn non_negative(reader: &mut ScenarioReader, table: &TomlTable<'_>, key: &str) -> Result<Option<f64>, Reported> {
-    let Some(value) = table.get(key) else { return Ok(None) };
-    match reader.number(key, value) {
-        Ok(number) if number < 0.0 => Err(reader.report(value.span(), format!("{key} must be at least 0"), "")),
-        other => other.map(Some),
-    }
-}
-
-/// Reads the learning rate, the momentum and the weight decay. `header` is the position of `[train]`.
-fn rates(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &Span) -> Result<SgdOptions, Reported> {
-    let learning_rate = match table.get("learning_rate") {
-        None => Err(reader.report(header.clone(), "learning_rate is missing", "add learning_rate = 0.1, or another number")),
-        Some(value) => match reader.number("learning_rate", value) {
-            Ok(0.0) => Err(reader.report(value.span(), "learning_rate must not be 0", "a positive one descends, a negative one climbs")),
-            other => other,
-        },
-    };
-    let (momentum, weight_decay) = (non_negative(reader, table, "momentum"), non_negative(reader, table, "weight_decay"));
-    Ok(SgdOptions { learning_rate: learning_rate?, momentum: momentum?.unwrap_or(0.0), weight_decay: weight_decay?.unwrap_or(0.0) })
 }
 
 /// Reads the batch size: by default all samples.

@@ -9,6 +9,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, TableLike, Value};
 
 use super::axes::{self, FileLayout, IMAGE_LAYOUT, LAYOUT, WEIGHT_LAYOUT};
 use super::edit::ChangedTensor;
+use super::optimizer;
 use super::{Scenario, stacked};
 use crate::network::{Id, Role};
 use crate::tensor::{Tensor, flat, from_flat};
@@ -67,10 +68,16 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
         }
     }
     if let Some(train) = &scenario.train
-        && let Some(value) = document.get_mut("train").and_then(Item::as_table_like_mut).and_then(|table| table.get_mut("learning_rate"))
-        && let Some(value) = value.as_value_mut()
+        && let Some(table) = document.get_mut("train").and_then(Item::as_table_like_mut)
     {
-        set_number(value, train.sgd.learning_rate);
+        let rate = train.optimizer.learning_rate;
+        let default = optimizer::default_rate(table.get("optimizer").and_then(Item::as_str));
+        match table.get_mut("learning_rate").and_then(Item::as_value_mut) {
+            Some(value) => set_number(value, rate),
+            // the file leaves the default out
+            None if default != Some(rate) => drop(table.insert("learning_rate", toml_edit::value(rate))),
+            None => {}
+        }
     }
     Ok(WrittenScenario { text: document.to_string(), files })
 }

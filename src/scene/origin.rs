@@ -33,7 +33,7 @@ impl<'a> Scene<'a> {
             Some(BatchSource::Sample(run, of)) => (run, of),
             Some(BatchSource::Parameter(of)) => (0, of),
             None if self.sample().is_some() && info.role.is_learnable() => (0, tensor),
-            Some(BatchSource::Velocity(_)) | None => (self.at.sample_run, tensor),
+            Some(BatchSource::State(..)) | None => (self.at.sample_run, tensor),
         }
     }
 

@@ -34,7 +34,7 @@ impl Scene<'_> {
         let info = self.network().tensor(tensor);
         let is_new = info.role == Role::Parameter && self.pass_of(tensor) == Some(Pass::Update);
         let word = match info.source {
-            Some(BatchSource::Parameter(_) | BatchSource::Velocity(_)) => "old ",
+            Some(BatchSource::Parameter(_) | BatchSource::State(..)) => "old ",
             _ if is_new => "new ",
             _ => "",
         };

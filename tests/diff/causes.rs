@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::plants::{Compared, cases, text};
 
 fn search(compared: &Compared) -> Vec<Cause> {
-    let rate = compared.document.descent.train().map(|train| train.sgd.learning_rate);
+    let rate = compared.document.descent.train().map(|train| train.optimizer.learning_rate);
     let trace = &compared.document.trace;
     let user = &compared.user;
     let mut found = causes(trace, &user.tensors, &compared.report, user.tolerance, rate, &mut |_, _| true).expect("not interrupted");

@@ -26,6 +26,7 @@ use gradstep::step::Pass;
 
 use super::dual::{self, Dual, Scope, constant, variable};
 use super::keys::{Keys, Table};
+use super::optimizer::{BETAS, Optimizer};
 use super::tensor::{Tensor, len};
 use super::windows::{Placement, enlarged, lifted, lowered, rot180};
 
@@ -42,6 +43,8 @@ pub struct Part<'a> {
     /// The index of the part in `op.parts`.
     pub number: usize,
     pub arguments: Arguments,
+    /// The iteration, from 1.
+    pub iteration: u64,
     /// The Jacobian J while an expression with J is evaluated. All operands are then vectors.
     pub jacobian: Option<Tensor>,
 }
@@ -141,7 +144,7 @@ impl Part<'_> {
     }
 
     fn name(&self, name: &str) -> Result<Tensor, Why> {
-        let train = |key: &str| Some(self.keys.below("train").number(key).unwrap_or(0.0)).filter(|_| self.op.pass == Pass::Update);
+        let train = |key: &str| Some(Optimizer::of(self.keys).number(key)).filter(|_| self.op.pass == Pass::Update);
         let value = match name {
             "½" => Some(0.5),
             "n" => return self.n(),
@@ -150,6 +153,11 @@ impl Part<'_> {
             "η" => train("learning_rate"),
             "λ" => train("weight_decay"),
             "μ" => train("momentum"),
+            "τ" => train("dampening"),
+            "α" => train("alpha"),
+            "β₁" => Some(BETAS[0]),
+            "β₂" => Some(BETAS[1]),
+            "ηₜ" => Some(Optimizer::of(self.keys).rate(self.iteration)),
             _ => None,
         };
         value.map(Tensor::number).ok_or_else(|| format!("the name {name} is not evaluated"))
@@ -258,6 +266,15 @@ impl Part<'_> {
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
             ("rot180", Definition::Rule, [filter]) if self.is_flat() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
+            ("rate", Definition::Rule, [s, rest @ ..]) => {
+                let own = Optimizer::of(self.keys);
+                let squares = self.value(s, wanted)?;
+                let variances = match rest {
+                    [mean] => squares.zip(self.value(mean, wanted)?, |s, m| s - m * m)?,
+                    _ => squares,
+                };
+                Ok(variances.map(|s| 1.0 / ((s / own.correction(self.iteration)).sqrt() + own.number("eps"))))
+            }
             ("hinge", Definition::Rule, [a, t]) => self.hinge(&self.value(a, wanted)?, &self.value(t, wanted)?, false),
             ("nearest" | "bilinear", Definition::Rule, [x]) => self.enlarged(&self.value(x, wanted)?),
             ("cat", Definition::Rule, parts) => {
@@ -333,7 +350,7 @@ impl Part<'_> {
         Ok(dual::evaluate(&rule.equation_for(&x).right, &Scope { named: &read, arguments: &arguments })?.slope)
     }
 
-    /// The summands max(0, margin − a_y + aᵢ)ᵖ of a hinge loss for all classes but the true one, y, or the derivative of their sum by each output.
+    /// The summands max(0, margin − `a_y` + aᵢ)ᵖ of a hinge loss for all classes but the true one, y, or the derivative of their sum by each output.
     fn hinge(&self, a: &Tensor, t: &Tensor, is_slope: bool) -> Result<Tensor, Why> {
         let (margin, p) = (self.own_keys().number("margin").unwrap_or(1.0), self.own_keys().number("p").unwrap_or(1.0));
         let y = (0..t.values.len()).find(|i| t.values.iter().all(|other| *other <= t.values[*i])).ok_or("no class")?;

@@ -3,6 +3,7 @@
 mod dual;
 mod evaluator;
 mod keys;
+mod optimizer;
 mod scenarios;
 mod tensor;
 mod whole;

@@ -106,6 +106,9 @@ pub fn one_per_kind() -> Vec<Headed> {
         all.push((format!("graph {node}"), graph_scenario(&format!("\"u = {node}\""))));
     }
     all.push(("gradient descent".to_owned(), descent_scenario("\"squared_error\"", "momentum = 0.9\nweight_decay = 0.01\n")));
+    for optimizer in ["adam", "adamw", "rmsprop", "adagrad"] {
+        all.push((format!("optimizer {optimizer}"), descent_scenario("\"squared_error\"", &format!("optimizer = \"{optimizer}\"\n"))));
+    }
     all
 }
 
@@ -247,6 +250,22 @@ fn graph_variations() -> Vec<Headed> {
     let learned =
         format!("{}[train]\nlearn = [\"x\"]\nlearning_rate = 0.25\nmomentum = 0.5\niterations = 2\n", graph_scenario("\"u = x * y\""));
     all.push(("a graph learns".to_owned(), learned));
+    for rates in [
+        "momentum = 0.5\nnesterov = true\nweight_decay = 0.25\n",
+        "momentum = 0.5\ndampening = 0.25\nweight_decay = 0.25\n",
+        "momentum = 0.5\nnesterov = true\nweight_decay = 0.25\nlr_schedule = { type = \"step\", step_size = 1, gamma = 0.5 }\n",
+        "optimizer = \"adam\"\n",
+        "optimizer = \"adam\"\nweight_decay = 0.25\nlr_schedule = { type = \"step\", step_size = 1, gamma = 0.5 }\n",
+        "optimizer = \"adamw\"\nweight_decay = 0.25\n",
+        "optimizer = \"rmsprop\"\n",
+        "optimizer = \"rmsprop\"\ncentered = true\nweight_decay = 0.25\n",
+        "optimizer = \"rmsprop\"\nmomentum = 0.5\n",
+        "optimizer = \"rmsprop\"\nmomentum = 0.5\ncentered = true\n",
+        "optimizer = \"adagrad\"\n",
+        "optimizer = \"adagrad\"\nlr_decay = 0.5\ninitial_accumulator_value = 0.25\n",
+    ] {
+        all.push((format!("gradient descent: {}", rates.trim().replace('\n', ", ")), descent_scenario("\"squared_error\"", rates)));
+    }
     for loss in ["\"squared_error\"", "{ type = \"squared_error\", batch_reduction = \"sum\" }"] {
         for rates in ["", "momentum = 0.5\n", "weight_decay = 0.25\n", "momentum = 0.5\nbatch_size = 1\n"] {
             all.push((format!("gradient descent, {loss}: {}", rates.trim().replace('\n', ", ")), descent_scenario(loss, rates)));

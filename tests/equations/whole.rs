@@ -51,7 +51,7 @@ fn check_op(trace: &Trace, at: &Position, keys: &Keys, evaluated: &mut RightHand
         let (rule, x) = run.part(op, at.op, number);
         let (right, arguments) = (trace.equation(at, number).right, rule.arguments());
         let debug_text = format!("{right:?} of {arguments:?}");
-        let part = Part { network, run, keys, op, number, arguments, jacobian: None };
+        let part = Part { network, run, keys, op, number, arguments, iteration: trace.iteration(), jacobian: None };
         let result = part.right_hand_side(&right).map_err(|why| format!("part {number}: {why}"))?;
         let mut expected = vec![0.0; result.values.len()];
         rule.overwrite(&x, &mut expected);

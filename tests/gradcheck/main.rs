@@ -382,7 +382,7 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
     let document = read(SMALL);
     let trace = &document.trace;
     let network = trace.network();
-    let batch = Batch::new(network, &[1, 2], reduction, None, true);
+    let batch = Batch::new(network, &[1, 2], reduction, None, 1);
     let given: Vec<_> = batch
         .network
         .sources()

@@ -60,7 +60,7 @@ fn tensors(wanted: &[Gradient], numbers: &[Vec<f64>]) -> Vec<UserTensor> {
 }
 
 fn learning_rate(document: &Document) -> Option<f64> {
-    document.descent.train().map(|train| train.sgd.learning_rate)
+    document.descent.train().map(|train| train.optimizer.learning_rate)
 }
 
 fn search(document: &Document, mine: &[UserTensor]) -> Vec<Cause> {

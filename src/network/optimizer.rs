@@ -1,0 +1,488 @@
+//! The optimizers of PyTorch: SGD, Adam, `AdamW`, `RMSprop` and Adagrad. Each update is a list of sums, which the update pass shows step by step and which `train`
+//! computes without steps.
+//!
+//! g is the gradient of the batch, w the parameter, and t the number of the iteration. With weight decay λ, all but SGD and `AdamW` first compute g ← g + λ w.
+//!
+//! ```text
+//! SGD      v ← μ v + (1 − τ) (g + λ w)        w ← w − η v         τ: dampening, 0 in the first iteration; Nesterov: w ← w − η (g + λ w + μ v)
+//! Adam     m ← β₁ m + (1 − β₁) g              v ← β₂ v + (1 − β₂) g²
+//!          w ← w − η / (1 − β₁ᵗ) · m · 1 / (√v / √(1 − β₂ᵗ) + ε)
+//! AdamW    as Adam, with w ← w − η λ w − …
+//! RMSprop  s ← α s + (1 − α) g²               w ← w − η g · 1 / (√s + ε)      centered: √(s − m²) with m ← α m + (1 − α) g
+//! Adagrad  s ← s + g²                         w ← w − η / (1 + (t − 1) · lr_decay) · g · 1 / (√s + ε)
+//! ```
+//!
+//! Sources: the pages of `torch.optim`; D. Kingma and J. Ba, "Adam" (2014); I. Loshchilov and F. Hutter, "Decoupled weight decay regularization" (2017).
+
+use super::schedule::Schedule;
+use crate::expr::{Expr, Join, whole};
+use crate::op::rule::{Equation, Gist};
+use crate::op::update::{RATE, RATE_OF_CENTRED, RateOptions};
+
+/// An optimizer with its settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    /// The learning rate η of the first iteration.
+    pub learning_rate: f64,
+    /// The way in which the learning rate changes; `None` if it does not.
+    pub schedule: Option<Schedule>,
+    /// λ in g ← g + λ w.
+    pub weight_decay: f64,
+    /// The rule of the update.
+    pub rule: UpdateRule,
+}
+
+/// The rule of an update, with its own settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum UpdateRule {
+    /// Gradient descent with momentum.
+    Sgd {
+        /// μ in v ← μ v + g.
+        momentum: f64,
+        /// τ in v ← μ v + (1 − τ) g.
+        dampening: f64,
+        /// `true` for Nesterov's momentum.
+        is_nesterov: bool,
+    },
+    /// Adam and `AdamW`.
+    Adam {
+        /// β₁ and β₂.
+        betas: [f64; 2],
+        /// ε.
+        eps: f64,
+        /// `true` for `AdamW`: the weight decay is no part of the gradient.
+        is_decoupled: bool,
+    },
+    /// `RMSprop`.
+    RmsProp {
+        /// α in s ← α s + (1 − α) g².
+        alpha: f64,
+        /// ε.
+        eps: f64,
+        /// μ in v ← μ v + g / (√s + ε).
+        momentum: f64,
+        /// `true` if the mean of the gradients is subtracted.
+        is_centred: bool,
+    },
+    /// Adagrad.
+    Adagrad {
+        /// The decay of the learning rate.
+        lr_decay: f64,
+        /// ε.
+        eps: f64,
+        /// The first value of s.
+        initial: f64,
+    },
+}
+
+/// A tensor that an update computes beside the new parameter, such as a velocity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateInfo {
+    /// The name before that of the parameter: `velocity` for `velocity.fc1.weight`.
+    pub prefix: &'static str,
+    /// The letter of its symbol, such as v in "v of w".
+    pub letter: &'static str,
+    /// `true` if the next iteration reads it.
+    pub is_kept: bool,
+}
+
+const VELOCITY: StateInfo = StateInfo { prefix: "velocity", letter: "v", is_kept: true };
+const DECAYED: StateInfo = StateInfo { prefix: "decayed", letter: "g", is_kept: false };
+const EXP_AVG: StateInfo = StateInfo { prefix: "exp_avg", letter: "m", is_kept: true };
+const EXP_AVG_SQ: StateInfo = StateInfo { prefix: "exp_avg_sq", letter: "v", is_kept: true };
+const SQUARE_AVG: StateInfo = StateInfo { prefix: "square_avg", letter: "s", is_kept: true };
+const GRAD_AVG: StateInfo = StateInfo { prefix: "grad_avg", letter: "m", is_kept: true };
+const SUM_OF_SQUARES: StateInfo = StateInfo { prefix: "sum", letter: "s", is_kept: true };
+
+/// The prefixes of all states.
+const PREFIXES: [&str; 7] =
+    [VELOCITY.prefix, DECAYED.prefix, EXP_AVG.prefix, EXP_AVG_SQ.prefix, SQUARE_AVG.prefix, GRAD_AVG.prefix, SUM_OF_SQUARES.prefix];
+
+/// Returns the name of the parameter of a state: `fc1.weight` for `exp_avg.fc1.weight`; `None` for another name.
+///
+/// ```
+/// assert_eq!(gradstep::network::parameter_of_state("exp_avg.fc1.weight"), Some("fc1.weight"));
+/// assert_eq!(gradstep::network::parameter_of_state("fc1.weight"), None);
+/// ```
+#[must_use]
+pub fn parameter_of_state(name: &str) -> Option<&str> {
+    PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('.'))
+}
+
+/// A tensor that a summand reads. The numbers are those of [`UpdatePlan::states`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateOperand {
+    /// The gradient of the batch.
+    Gradient,
+    /// The parameter before the update.
+    Old,
+    /// A state of the previous iteration.
+    Previous(usize),
+    /// A state of this iteration.
+    State(usize),
+}
+
+/// One summand of a tensor of the update. In its expression `whole::X` is the operand.
+#[derive(Clone, Copy, Debug)]
+pub enum UpdateSummand {
+    /// c · x; the coefficient is `None` for 1.
+    Scaled(Option<f64>, Expr, UpdateOperand),
+    /// c · x · x; the coefficient is `None` for 1.
+    Squared(Option<f64>, Expr, UpdateOperand),
+    /// c · x · rate(s), or c · x · rate(s, m). `squares` and `mean` are the numbers of the states s and m.
+    Rated {
+        /// c.
+        coefficient: f64,
+        /// The expression, in which `whole::W` is s.
+        expr: Expr,
+        /// x.
+        operand: UpdateOperand,
+        /// The number of the state s.
+        squares: usize,
+        /// The number of the state m, if the rate is centred.
+        mean: Option<usize>,
+        /// The settings of the rate.
+        options: RateOptions,
+    },
+}
+
+/// A tensor that an update computes, as a sum.
+#[derive(Clone, Debug)]
+pub struct UpdateSum {
+    /// The number of the state; `None` for the new parameter.
+    pub state: Option<usize>,
+    /// The equation. Its right-hand side is that of each summand.
+    pub equation: Equation,
+    /// The summands, in order.
+    pub summands: Vec<UpdateSummand>,
+}
+
+/// The sums of one update, in order; the last is the new parameter.
+#[derive(Clone, Debug, Default)]
+pub struct UpdatePlan {
+    /// The states that the update computes.
+    pub states: Vec<StateInfo>,
+    /// The sums.
+    pub sums: Vec<UpdateSum>,
+}
+
+impl UpdatePlan {
+    fn state(&mut self, info: StateInfo, equation: Equation, summands: Vec<UpdateSummand>) -> usize {
+        self.states.push(info);
+        let number = self.states.len() - 1;
+        self.sums.push(UpdateSum { state: Some(number), equation, summands });
+        number
+    }
+
+    fn parameter(mut self, equation: Equation, summands: Vec<UpdateSummand>) -> Self {
+        self.sums.push(UpdateSum { state: None, equation, summands });
+        self
+    }
+}
+
+use UpdateOperand::{Gradient, Old, Previous, State};
+use UpdateSummand::{Rated, Scaled, Squared};
+
+const ETA: Expr = Expr::Name("η");
+/// The learning rate of iteration t.
+const ETA_T: Expr = Expr::Name("ηₜ");
+const LAMBDA: Expr = Expr::Name("λ");
+const MU: Expr = Expr::Name("μ");
+const ALPHA: Expr = Expr::Name("α");
+const BETA_1: Expr = Expr::Name("β₁");
+const BETA_2: Expr = Expr::Name("β₂");
+const DAMPED: Expr = Expr::Sub(&[whole::ONE, Expr::Name("τ")]);
+const LAMBDA_X: Expr = Expr::Product(Join::Matrix, &[LAMBDA, whole::X]);
+const RATED: Expr =
+    Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, Expr::Of(RATE, &[whole::W])])]));
+const CENTRED: Expr = Expr::Of(RATE_OF_CENTRED, &[whole::W, Expr::All(crate::op::slot::Slot::Input(2))]);
+
+impl Optimizer {
+    /// Creates SGD without a schedule.
+    #[must_use]
+    pub fn sgd(learning_rate: f64, momentum: f64, weight_decay: f64) -> Self {
+        Self { learning_rate, schedule: None, weight_decay, rule: UpdateRule::Sgd { momentum, dampening: 0.0, is_nesterov: false } }
+    }
+
+    /// The learning rate η of an iteration (from 1), by the schedule.
+    #[must_use]
+    pub fn rate(&self, iteration: u64) -> f64 {
+        self.schedule.map_or(self.learning_rate, |schedule| schedule.rate(self.learning_rate, iteration - 1))
+    }
+
+    /// The iteration whose update has the same sums and the same numbers as that of `iteration`, so that the sums can be kept.
+    #[must_use]
+    pub fn like(&self, iteration: u64) -> u64 {
+        let depends = self.schedule.is_some()
+            || match self.rule {
+                UpdateRule::Sgd { .. } | UpdateRule::RmsProp { .. } => false,
+                UpdateRule::Adam { .. } => true,
+                UpdateRule::Adagrad { lr_decay, .. } => lr_decay != 0.0,
+            };
+        // without these the update depends only on whether there is an iteration before it
+        if depends { iteration } else { iteration.min(2) }
+    }
+
+    /// The value of the states before the first iteration; `None` if the first iteration reads none.
+    #[must_use]
+    pub fn initial_state(&self) -> Option<f64> {
+        match self.rule {
+            UpdateRule::Adagrad { initial, .. } if initial != 0.0 => Some(initial),
+            _ => None,
+        }
+    }
+
+    /// The number of the tensors of an update beside the parameter, and the number of those that the next iteration reads.
+    #[must_use]
+    pub fn state_counts(&self) -> [u64; 2] {
+        let states = self.plan(2).states;
+        [states.len(), states.iter().filter(|state| state.is_kept).count()].map(|n| n as u64)
+    }
+
+    /// The sums of the update of an iteration, from 1.
+    #[must_use]
+    pub fn plan(&self, iteration: u64) -> UpdatePlan {
+        match self.rule {
+            UpdateRule::Sgd { momentum, dampening, is_nesterov } => self.sgd_plan(iteration, momentum, dampening, is_nesterov),
+            UpdateRule::Adam { betas, eps, is_decoupled } => self.adam_plan(iteration, betas, eps, is_decoupled),
+            UpdateRule::RmsProp { alpha, eps, momentum, is_centred } => self.rms_plan(iteration, [alpha, eps, momentum], is_centred),
+            UpdateRule::Adagrad { lr_decay, eps, .. } => self.adagrad_plan(iteration, lr_decay, eps),
+        }
+    }
+
+    fn sgd_plan(&self, iteration: u64, momentum: f64, dampening: f64, is_nesterov: bool) -> UpdatePlan {
+        let mut plan = UpdatePlan::default();
+        let (rate, decay) = (self.rate(iteration), self.weight_decay);
+        let is_scheduled = self.schedule.is_some();
+        let minus_eta: Expr = if is_scheduled {
+            Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, whole::X]))
+        } else {
+            Expr::Neg(&Expr::Product(Join::Matrix, &[ETA, whole::X]))
+        };
+        let (has_decay, has_momentum) = (decay != 0.0, momentum != 0.0);
+        let velocity = (has_momentum || has_decay).then(|| {
+            let has_previous = has_momentum && iteration > 1;
+            let share = (has_previous && dampening != 0.0).then_some(1.0 - dampening);
+            let gradient = if share.is_some() { Expr::Product(Join::Matrix, &[DAMPED, whole::X]) } else { whole::X };
+            let mut summands = vec![Scaled(share, gradient, Gradient)];
+            if has_decay {
+                let (factor, expr) = share.map_or((decay, LAMBDA_X), |share| {
+                    (share * decay, Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[DAMPED, LAMBDA]), whole::X]))
+                });
+                summands.push(Scaled(Some(factor), expr, Old));
+            }
+            if has_previous {
+                summands.push(Scaled(Some(momentum), Expr::Product(Join::Matrix, &[MU, whole::X]), Previous(0)));
+            }
+            let waits_for_previous = has_momentum && iteration == 1;
+            let info = StateInfo { is_kept: has_momentum, ..VELOCITY };
+            plan.state(info, velocity_equation(has_decay, has_previous, waits_for_previous), summands)
+        });
+        let old = Scaled(None, whole::X, Old);
+        if is_nesterov && let Some(velocity) = velocity {
+            let ahead = if is_scheduled {
+                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA_T, MU]), whole::X]))
+            } else {
+                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, MU]), whole::X]))
+            };
+            let mut summands = vec![old, Scaled(Some(-rate), minus_eta, Gradient)];
+            if has_decay {
+                let decayed = if is_scheduled {
+                    Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA_T, LAMBDA]), whole::X]))
+                } else {
+                    Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, LAMBDA]), whole::X]))
+                };
+                summands.push(Scaled(Some(-rate * decay), decayed, Old));
+            }
+            summands.push(Scaled(Some(-rate * momentum), ahead, State(velocity)));
+            return plan.parameter(NESTEROV, summands);
+        }
+        let (equation, by) = velocity.map_or((MOVE_BY_GRADIENT, Gradient), |velocity| (MOVE_BY_VELOCITY, State(velocity)));
+        plan.parameter(equation, vec![old, Scaled(Some(-rate), minus_eta, by)])
+    }
+
+    /// The gradient with weight decay, as the operand of the other sums.
+    fn decayed(&self, plan: &mut UpdatePlan) -> UpdateOperand {
+        if self.weight_decay == 0.0 {
+            return Gradient;
+        }
+        let summands = vec![Scaled(None, whole::X, Gradient), Scaled(Some(self.weight_decay), LAMBDA_X, Old)];
+        State(plan.state(DECAYED, DECAYED_GRADIENT, summands))
+    }
+
+    fn adam_plan(&self, iteration: u64, [beta_1, beta_2]: [f64; 2], eps: f64, is_decoupled: bool) -> UpdatePlan {
+        let mut plan = UpdatePlan::default();
+        let rate = self.rate(iteration);
+        let gradient = if is_decoupled { Gradient } else { self.decayed(&mut plan) };
+        let new_mean = Scaled(Some(1.0 - beta_1), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, BETA_1]), whole::X]), gradient);
+        let new_square = Squared(
+            Some(1.0 - beta_2),
+            Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, BETA_2]), Expr::Square(&whole::X)]),
+            gradient,
+        );
+        let mean = plan.states.len();
+        let kept_mean = Scaled(Some(beta_1), Expr::Product(Join::Matrix, &[BETA_1, whole::X]), Previous(mean));
+        let kept_square = Scaled(Some(beta_2), Expr::Product(Join::Matrix, &[BETA_2, whole::X]), Previous(mean + 1));
+        let is_first = iteration == 1;
+        plan.state(EXP_AVG, MEAN_OF_GRADIENTS, if is_first { vec![new_mean] } else { vec![kept_mean, new_mean] });
+        let squares = plan.state(EXP_AVG_SQ, MEAN_OF_SQUARES, if is_first { vec![new_square] } else { vec![kept_square, new_square] });
+        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ iterations
+        let corrections = [beta_1, beta_2].map(|beta| 1.0 - libm::pow(beta, iteration as f64));
+        let mut summands = vec![Scaled(None, whole::X, Old)];
+        if is_decoupled && self.weight_decay != 0.0 {
+            let decay = if self.schedule.is_some() {
+                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[Expr::Name("η(t)"), LAMBDA]), whole::X]))
+            } else {
+                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, LAMBDA]), whole::X]))
+            };
+            summands.push(Scaled(Some(-rate * self.weight_decay), decay, Old));
+        }
+        summands.push(Rated {
+            coefficient: -(rate / corrections[0]),
+            expr: RATED,
+            operand: State(mean),
+            squares,
+            mean: None,
+            options: RateOptions { correction: corrections[1], eps },
+        });
+        plan.parameter(if is_decoupled { ADAM_W } else { ADAM }, summands)
+    }
+
+    fn rms_plan(&self, iteration: u64, [alpha, eps, momentum]: [f64; 3], is_centred: bool) -> UpdatePlan {
+        let mut plan = UpdatePlan::default();
+        let rate = self.rate(iteration);
+        let gradient = self.decayed(&mut plan);
+        let is_first = iteration == 1;
+        let kept = |state| Scaled(Some(alpha), Expr::Product(Join::Matrix, &[ALPHA, whole::X]), Previous(state));
+        let new_square =
+            Squared(Some(1.0 - alpha), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, ALPHA]), Expr::Square(&whole::X)]), gradient);
+        let squares = plan.states.len();
+        plan.state(SQUARE_AVG, MEAN_OF_SQUARES, if is_first { vec![new_square] } else { vec![kept(squares), new_square] });
+        let mean = is_centred.then(|| {
+            let new = Scaled(Some(1.0 - alpha), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, ALPHA]), whole::X]), gradient);
+            let summands = if is_first { vec![new] } else { vec![kept(squares + 1), new] };
+            plan.state(GRAD_AVG, MEAN_OF_GRADIENTS, summands)
+        });
+        let options = RateOptions { correction: 1.0, eps };
+        let old = Scaled(None, whole::X, Old);
+        let rated = |coefficient, expr| Rated { coefficient, expr, operand: gradient, squares, mean, options };
+        if momentum == 0.0 {
+            let centred = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, CENTRED])]));
+            return plan.parameter(RMS_PROP, vec![old, rated(-rate, if is_centred { centred } else { RATED })]);
+        }
+        let step = if is_centred {
+            Expr::Product(Join::Hadamard, &[whole::X, CENTRED])
+        } else {
+            Expr::Product(Join::Hadamard, &[whole::X, Expr::Of(RATE, &[whole::W])])
+        };
+        let velocity = plan.states.len();
+        let mut summands = vec![rated(1.0, step)];
+        if !is_first {
+            summands.insert(0, Scaled(Some(momentum), Expr::Product(Join::Matrix, &[MU, whole::X]), Previous(velocity)));
+        }
+        plan.state(VELOCITY, VELOCITY_OF_RATES, summands);
+        let minus_eta = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, whole::X]));
+        plan.parameter(MOVE_BY_VELOCITY, vec![old, Scaled(Some(-rate), minus_eta, State(velocity))])
+    }
+
+    fn adagrad_plan(&self, iteration: u64, lr_decay: f64, eps: f64) -> UpdatePlan {
+        let mut plan = UpdatePlan::default();
+        let gradient = self.decayed(&mut plan);
+        let squares = plan.states.len();
+        let mut summands = vec![Squared(None, Expr::Square(&whole::X), gradient)];
+        if iteration > 1 || self.initial_state().is_some() {
+            summands.insert(0, Scaled(None, whole::X, Previous(squares)));
+        }
+        plan.state(SUM_OF_SQUARES, SUM, summands);
+        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ iterations
+        let rate = self.rate(iteration) / (1.0 + (iteration - 1) as f64 * lr_decay);
+        let options = RateOptions { correction: 1.0, eps };
+        let rated = Rated { coefficient: -rate, expr: RATED, operand: gradient, squares, mean: None, options };
+        plan.parameter(ADAGRAD, vec![Scaled(None, whole::X, Old), rated])
+    }
+}
+
+/// Returns an equation without its right-hand side, which each summand sets.
+const fn equation(name: &'static str, gist: Gist, words: &'static str) -> Equation {
+    Equation { right: whole::X, name, gist, words }
+}
+
+const MOVE_BY_GRADIENT: Equation = equation(
+    "gradient descent",
+    Gist::Words("a move against the gradient"),
+    "The gradient points to where the loss grows fastest. So the parameter goes a little way, the learning rate η, in the opposite direction.",
+);
+const MOVE_BY_VELOCITY: Equation = equation(
+    "gradient descent",
+    Gist::Words("a move against the velocity"),
+    "The velocity v takes the place of the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
+);
+const NESTEROV: Equation = equation(
+    "gradient descent",
+    Gist::Words("Nesterov's momentum"),
+    "The parameter moves against the gradient, and against the velocity as it will be: the new velocity v counts once more, times the momentum μ.",
+);
+const DECAYED_GRADIENT: Equation = equation(
+    "the gradient with weight decay",
+    Gist::None,
+    "Weight decay λ pulls the parameter towards 0: it adds λ w to the gradient, as the penalty ½ λ w² would. The sums below read this gradient.",
+);
+const MEAN_OF_GRADIENTS: Equation = equation(
+    "the mean of the gradients",
+    Gist::Words("the first moment"),
+    "A running mean: a part of the mean before is kept, and the new gradient gets the rest. It begins at 0, so in the first iteration there is no mean to keep.",
+);
+const MEAN_OF_SQUARES: Equation = equation(
+    "the mean of the squared gradients",
+    Gist::Words("the second moment"),
+    "A running mean of the squares says how large the gradients of this entry usually are. It begins at 0, so in the first iteration there is no mean to keep.",
+);
+const SUM: Equation = equation(
+    "the sum of the squared gradients",
+    Gist::None,
+    "All squares so far are added up. The sum never falls, so an entry with large gradients moves less and less.",
+);
+const VELOCITY_OF_RATES: Equation = equation(
+    "the velocity",
+    Gist::None,
+    "The gradient is divided by its usual size, 1 / rate(s) = √s + ε, and momentum μ keeps a part of the velocity of the previous iteration.",
+);
+const ADAM: Equation = equation(
+    "Adam",
+    Gist::Words("the mean gradient over its usual size"),
+    "Each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε) in iteration t. Both means begin at 0 and are too small at first; ηₜ = η / (1 − β₁ᵗ) and the root √(1 − β₂ᵗ) make up for it.",
+);
+const ADAM_W: Equation = equation(
+    "AdamW",
+    Gist::Words("the mean gradient over its usual size"),
+    "Weight decay λ shrinks the parameter itself, not through the gradient. Then each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε), with ηₜ = η / (1 − β₁ᵗ) in iteration t.",
+);
+const RMS_PROP: Equation = equation(
+    "RMSprop",
+    Gist::Words("the gradient over its usual size"),
+    "Each entry of the gradient is divided by its usual size, the root of the mean square: rate(s) = 1 / (√s + ε). If the mean m of the gradients is subtracted (centered), rate(s, m) = 1 / (√(s − m²) + ε). ηₜ is the learning rate of the iteration.",
+);
+const ADAGRAD: Equation = equation(
+    "Adagrad",
+    Gist::Words("the gradient over the root of all squares"),
+    "Each entry of the gradient is divided by the root of the sum of all its squares so far: rate(s) = 1 / (√s + ε). ηₜ = η / (1 + (t − 1) · lr_decay) is the learning rate of iteration t.",
+);
+
+/// Returns the equation of a velocity. It has a term for weight decay if `has_decay`, and a term for the previous velocity if `has_previous`.
+/// `waits_for_previous` is `true` if there is momentum, but no previous velocity yet: in the first iteration.
+fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
+    let words = match (has_decay, has_previous) {
+        (false, false) => "This is the first iteration. It has no previous velocity, so the velocity is the gradient itself.",
+        (false, true) => {
+            "The parameter does not follow the gradient alone: momentum μ keeps a part of the velocity of the previous iteration, and so a part of its direction."
+        }
+        (true, false) if waits_for_previous => {
+            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0. The first iteration has no previous velocity."
+        }
+        (true, false) => "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0.",
+        (true, true) => {
+            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the previous velocity."
+        }
+    };
+    equation("the velocity of gradient descent", Gist::None, words)
+}

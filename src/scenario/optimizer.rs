@@ -1,0 +1,226 @@
+//! Reads the optimizer of `[train]`, with PyTorch's keys and defaults, and the schedule of its learning rate.
+
+use toml::de::DeValue;
+
+use super::excerpt::quoted;
+use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
+use crate::network::{Optimizer, Schedule, UpdateRule};
+use crate::op::layer::Reported;
+use crate::words::suggest;
+
+/// An optimizer that a file can name.
+struct OptimizerKind {
+    name: &'static str,
+    /// The keys that not every optimizer has.
+    keys: &'static [&'static str],
+    /// PyTorch's default of the learning rate; `None` if the file must give it.
+    rate: Option<f64>,
+    /// The default of the weight decay.
+    weight_decay: f64,
+    /// Reads the keys.
+    rule: fn(&mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported>,
+}
+
+/// All optimizers. The first is the default.
+const OPTIMIZERS: [OptimizerKind; 5] = [
+    OptimizerKind { name: "sgd", keys: &["momentum", "dampening", "nesterov"], rate: None, weight_decay: 0.0, rule: sgd },
+    OptimizerKind { name: "adam", keys: &["betas", "eps"], rate: Some(1e-3), weight_decay: 0.0, rule: |settings| adam(settings, false) },
+    OptimizerKind { name: "adamw", keys: &["betas", "eps"], rate: Some(1e-3), weight_decay: 1e-2, rule: |settings| adam(settings, true) },
+    OptimizerKind { name: "rmsprop", keys: &["alpha", "eps", "momentum", "centered"], rate: Some(1e-2), weight_decay: 0.0, rule: rms_prop },
+    OptimizerKind {
+        name: "adagrad",
+        keys: &["lr_decay", "eps", "initial_accumulator_value"],
+        rate: Some(1e-2),
+        weight_decay: 0.0,
+        rule: adagrad,
+    },
+];
+
+/// The keys of `[train]` while an optimizer is read.
+struct Settings<'a, 't, 'i> {
+    reader: &'a mut ScenarioReader,
+    table: &'t TomlTable<'i>,
+}
+
+/// Reads the optimizer. `header` is the position of `[train]`.
+pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &Span) -> Result<Optimizer, Reported> {
+    let names: Vec<&str> = OPTIMIZERS.iter().map(|kind| kind.name).collect();
+    let kind = match reader.string(table, "optimizer") {
+        Ok(None) => Ok(&OPTIMIZERS[0]),
+        Ok(Some((name, span))) => OPTIMIZERS
+            .iter()
+            .find(|kind| kind.name == name)
+            .ok_or_else(|| reader.report(span, format!("there is no optimizer {}", quoted(name)), suggest::help(name, &names))),
+        Err(reported) => Err(reported),
+    };
+    // the other keys are read with the default optimizer after an error in the name, so that their own errors are reported
+    let known = *kind.as_ref().unwrap_or(&&OPTIMIZERS[0]);
+    let is_known = kind.is_ok();
+    let misplaced = if is_known { check_keys(reader, table, known) } else { Ok(()) };
+    let rate = learning_rate(reader, table, header, known.rate, is_known);
+    let weight_decay = non_negative(reader, table, "weight_decay");
+    let mut settings = Settings { reader, table };
+    let rule = (known.rule)(&mut settings);
+    let schedule = schedule(reader, table);
+    kind?;
+    misplaced?;
+    Ok(Optimizer { learning_rate: rate?, schedule: schedule?, weight_decay: weight_decay?.unwrap_or(known.weight_decay), rule: rule? })
+}
+
+/// Returns the default of the learning rate of the optimizer with this name; `None` if it has none.
+pub(super) fn default_rate(name: Option<&str>) -> Option<f64> {
+    OPTIMIZERS.iter().find(|kind| Some(kind.name) == name)?.rate
+}
+
+/// Reports the keys that belong to other optimizers.
+fn check_keys(reader: &mut ScenarioReader, table: &TomlTable<'_>, kind: &OptimizerKind) -> Result<(), Reported> {
+    let mut result = Ok(());
+    for (key, value) in table {
+        let key = key.get_ref().as_ref();
+        let owners: Vec<String> = OPTIMIZERS.iter().filter(|other| other.keys.contains(&key)).map(|other| quoted(other.name)).collect();
+        if !owners.is_empty() && !kind.keys.contains(&key) {
+            let message = format!("{key} is no key of the optimizer \"{}\"", kind.name);
+            result = Err(reader.report(
+                value.span(),
+                message,
+                format!("it belongs to {}: set optimizer, or leave {key} out", owners.join(" and ")),
+            ));
+        }
+    }
+    result
+}
+
+/// Reads the learning rate.
+fn learning_rate(
+    reader: &mut ScenarioReader,
+    table: &TomlTable<'_>,
+    header: &Span,
+    default: Option<f64>,
+    is_known: bool,
+) -> Result<f64, Reported> {
+    match (table.get("learning_rate"), default) {
+        (None, Some(default)) => Ok(default),
+        (None, None) if !is_known => Err(Reported),
+        (None, None) => Err(reader.report(header.clone(), "learning_rate is missing", "add learning_rate = 0.1, or another number")),
+        (Some(value), _) => match reader.number("learning_rate", value) {
+            Ok(0.0) => Err(reader.report(value.span(), "learning_rate must not be 0", "a positive one descends, a negative one climbs")),
+            other => other,
+        },
+    }
+}
+
+/// Reads a number that must not be negative; `None` if the key is missing.
+pub(super) fn non_negative(reader: &mut ScenarioReader, table: &TomlTable<'_>, key: &str) -> Result<Option<f64>, Reported> {
+    let Some(value) = table.get(key) else { return Ok(None) };
+    match reader.number(key, value) {
+        Ok(number) if number < 0.0 => Err(reader.report(value.span(), format!("{key} must be at least 0"), "")),
+        other => other.map(Some),
+    }
+}
+
+impl Settings<'_, '_, '_> {
+    /// Reads a number of at least 0.
+    fn number(&mut self, key: &str, default: f64) -> Result<f64, Reported> {
+        Ok(non_negative(self.reader, self.table, key)?.unwrap_or(default))
+    }
+
+    /// Reads a number of at least 0 and less than 1.
+    fn share(&mut self, key: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
+        match self.reader.number(key, value) {
+            Ok(number) if !(0.0..1.0).contains(&number) => {
+                Err(self.reader.report(value.span(), format!("{key} must be at least 0 and less than 1, not {number}"), ""))
+            }
+            other => other,
+        }
+    }
+
+    /// Reads `true` or `false`; `false` if the key is missing.
+    fn flag(&mut self, key: &str) -> Result<bool, Reported> {
+        let Some(value) = self.table.get(key) else { return Ok(false) };
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Ok(*flag),
+            _ => Err(self.reader.wrong_type(key, value, "true or false", "")),
+        }
+    }
+}
+
+fn sgd(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> {
+    let (momentum, dampening, nesterov) = (settings.number("momentum", 0.0), settings.number("dampening", 0.0), settings.flag("nesterov"));
+    let (momentum, dampening, is_nesterov) = (momentum?, dampening?, nesterov?);
+    if is_nesterov && (momentum == 0.0 || dampening != 0.0) {
+        let span = settings.table.get("nesterov").map_or(0..0, toml::Spanned::span);
+        let help = "add momentum = 0.9, and leave dampening out";
+        return Err(settings.reader.report(span, "nesterov needs a momentum and no dampening, as in PyTorch", help));
+    }
+    Ok(UpdateRule::Sgd { momentum, dampening, is_nesterov })
+}
+
+fn adam(settings: &mut Settings<'_, '_, '_>, is_decoupled: bool) -> Result<UpdateRule, Reported> {
+    let betas = settings.table.get("betas").map(|value| match value.get_ref() {
+        DeValue::Array(items) if items.len() == 2 => {
+            let read: Vec<Result<f64, Reported>> = items.iter().map(|item| settings.share("each of betas", item)).collect();
+            Ok([read[0]?, read[1]?])
+        }
+        _ => Err(settings.reader.wrong_type("betas", value, "two numbers, such as [0.9, 0.999]", "")),
+    });
+    let eps = settings.number("eps", 1e-8);
+    Ok(UpdateRule::Adam { betas: betas.unwrap_or(Ok([0.9, 0.999]))?, eps: eps?, is_decoupled })
+}
+
+fn rms_prop(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> {
+    let alpha = settings.table.get("alpha").map_or(Ok(0.99), |value| settings.share("alpha", value));
+    let (eps, momentum, centred) = (settings.number("eps", 1e-8), settings.number("momentum", 0.0), settings.flag("centered"));
+    Ok(UpdateRule::RmsProp { alpha: alpha?, eps: eps?, momentum: momentum?, is_centred: centred? })
+}
+
+fn adagrad(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> {
+    let (lr_decay, eps) = (settings.number("lr_decay", 0.0), settings.number("eps", 1e-10));
+    let initial = settings.number("initial_accumulator_value", 0.0);
+    Ok(UpdateRule::Adagrad { lr_decay: lr_decay?, eps: eps?, initial: initial? })
+}
+
+/// The schedules, each with its keys.
+const SCHEDULES: [(&str, &[&str]); 3] = [("step", &["step_size", "gamma"]), ("exponential", &["gamma"]), ("cosine", &["t_max", "eta_min"])];
+
+/// Help for a schedule that is not written as a table.
+const SCHEDULE_HELP: &str =
+    "write { type = \"step\", step_size = 10, gamma = 0.1 }, { type = \"exponential\", gamma = 0.9 } or { type = \"cosine\", t_max = 100 }";
+
+/// Reads the schedule of the learning rate; `None` if there is none.
+fn schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option<Schedule>, Reported> {
+    let Some(value) = table.get("lr_schedule") else { return Ok(None) };
+    let Some(own) = value.get_ref().as_table() else { return Err(reader.wrong_type("lr_schedule", value, "a table", SCHEDULE_HELP)) };
+    let Some((name, span)) = reader.string(own, "type")? else {
+        return Err(reader.report(value.span(), "the type of the schedule is missing", SCHEDULE_HELP));
+    };
+    let names = SCHEDULES.map(|(name, _)| name);
+    let Some((_, keys)) = SCHEDULES.iter().find(|(known, _)| *known == name) else {
+        return Err(reader.report(span, format!("there is no schedule {}", quoted(name)), suggest::help(name, &names)));
+    };
+    let mut unknown = Ok(());
+    for key in own.keys().filter(|key| key.get_ref() != "type" && !keys.contains(&key.get_ref().as_ref())) {
+        let message = format!("the schedule \"{name}\" has no key {}", quoted(key.get_ref()));
+        unknown = Err(reader.report(key.span(), message, suggest::help(key.get_ref(), keys)));
+    }
+    let mut count = |key: &str| match own.get(key) {
+        Some(count) => reader.integer(key, count, 1),
+        None => Err(reader.report(value.span(), format!("{key} is missing"), format!("add {key} = 10, a number of iterations"))),
+    };
+    let schedule = match name {
+        "step" => {
+            let size = count("step_size");
+            let gamma = non_negative(reader, own, "gamma")?.unwrap_or(0.1);
+            Schedule::Step { size: size?, gamma }
+        }
+        "cosine" => {
+            let period = count("t_max");
+            let min = non_negative(reader, own, "eta_min")?.unwrap_or(0.0);
+            Schedule::Cosine { period: period?, min }
+        }
+        _ => match non_negative(reader, own, "gamma")? {
+            Some(gamma) => Schedule::Exponential { gamma },
+            None => return Err(reader.report(value.span(), "gamma is missing", "add gamma = 0.9, the factor of each iteration")),
+        },
+    };
+    unknown.map(|()| Some(schedule))
+}
