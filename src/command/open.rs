@@ -87,7 +87,8 @@ impl Invocation for OpenCommand {
         };
         if weights_listing::is_weights_path(Path::new(scenario)) && Path::new(scenario).exists() {
             let mut to = output::stdout();
-            writeln!(to, "{}", weights_listing::listing(Path::new(scenario))?)?;
+            let proposes = true;
+            writeln!(to, "{}", weights_listing::listing(Path::new(scenario), proposes)?)?;
             to.finish()?;
             return Ok(ExitCode::SUCCESS);
         }

@@ -138,7 +138,8 @@ fn read_source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
 /// Reads the text of a scenario file, and opens the folder of its files.
 fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     if weights_listing::is_weights_path(path) && path.exists() {
-        return Err(anyhow!(weights_listing::listing(path)?));
+        let proposes = false;
+        return Err(anyhow!(weights_listing::listing(path, proposes)?));
     }
     let bytes = read_file(path, MAX_BYTES)?;
     // text in UTF-16 has zero bytes too; `Source::from_bytes` asks for UTF-8

@@ -21,12 +21,12 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::opener(path).is_ok())
 }
 
-/// Lists the names, shapes and types of the tensors in a file, one per line. Then comes a scenario that uses them, if one follows from their names and shapes, or
-/// else a line about their use in a scenario.
+/// Lists the names, shapes and types of the tensors in a file, one per line. The last line says how a scenario uses them. With `proposes`, a scenario that uses
+/// them comes last, if one follows from their names and shapes.
 ///
 /// # Errors
 /// If the file cannot be read.
-pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
+pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
     let name = display_name(path);
     let unreadable = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
     let Some(Ok(open)) = path.to_str().map(weights::opener) else { bail!("{name} is not a file with tensors") };
@@ -47,6 +47,10 @@ pub(super) fn listing(path: &Path) -> anyhow::Result<String> {
     }
     if names.len() > MAX_LISTED {
         lines.push(format!("  and {} more", names.len() - MAX_LISTED));
+    }
+    if !proposes {
+        lines.push(USAGE_HINT.to_owned());
+        return Ok(lines.join("\n"));
     }
     lines.push(String::new());
     match proposed(path, &*archive) {
@@ -96,7 +100,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("weights.safetensors");
         std::fs::write(&path, bytes).expect("a file");
-        listing(&path).expect("a listing")
+        let proposes = false;
+        listing(&path, proposes).expect("a listing")
     }
 
     /// Every proposal is a valid scenario in the folder of its file.
@@ -107,7 +112,8 @@ mod tests {
             ["invalid/weights/state.pt", "valid/weights/torch-checkpoint.pt", "valid/weights/net.npz", "valid/weights/net.safetensors"]
         {
             let path = folder.join(file);
-            let listing = listing(&path).expect("a listing");
+            let proposes = true;
+            let listing = listing(&path, proposes).expect("a listing");
             let (_, text) = listing.split_once("\n\ntitle = ").unwrap_or_else(|| panic!("{file}: {listing}"));
             let source = Source { name: "proposal".into(), path_shown: "proposal.toml".into(), text: format!("title = {text}") };
             let scenario = read_with_files(source, Limits::default(), Arc::new(Folder::of(&path).expect("the folder")));

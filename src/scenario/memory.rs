@@ -109,9 +109,12 @@ pub(super) fn check_iteration(
     let [total, limit] = [total, reader.budget.limit].map(|bytes| room::text(bytes.into()));
     // report the error at the batch size, at the samples, or for the whole file
     let span = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
-    let span = span.or_else(|| file.get_key_value("sample").map(|(key, _)| key.span()));
+    let span = span.or_else(|| ["sample", "samples"].into_iter().find_map(|key| Some(file.get_key_value(key)?.0.span())));
     let (subject, help) = match (batch, train) {
         (1, _) => ("one iteration".to_owned(), "make the network smaller, or raise the limit with --memory-limit"),
+        (_, None) if file.contains_key("samples") => {
+            (format!("the passes of {batch} samples"), "read fewer, such as rows = [0, 10], or raise the limit with --memory-limit")
+        }
         (_, None) => (format!("the passes of {batch} samples"), "leave samples out, or raise the limit with --memory-limit"),
         _ => (format!("one iteration with {batch} samples"), "take a smaller batch_size, or raise the limit with --memory-limit"),
     };

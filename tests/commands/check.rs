@@ -152,7 +152,7 @@ fn an_invalid_scenario_is_refused_with_little_time_and_memory() {
     assert!(seen >= 60, "{seen} invalid scenarios");
 }
 
-/// `gradstep FILE` lists a file with weights; commands refuse it with the same list.
+/// `gradstep FILE` lists a file with weights, and proposes a scenario that can be opened; commands refuse it with the same list.
 #[test]
 fn a_file_with_weights_is_listed() {
     let folder = tempdir().unwrap();
@@ -165,10 +165,13 @@ fn a_file_with_weights_is_listed() {
         command.current_dir(folder.path());
         finish(command)
     };
-    let list = "model.safetensors is not a scenario; it has 2 tensors:\n  fc1.weight  1x2  f32\n  fc1.bias    1  f64\n\
-        to use one in a scenario, write weight = { file = \"…\", key = \"…\" }; see docs/pytorch.md\n";
+    let names = "model.safetensors is not a scenario; it has 2 tensors:\n  fc1.weight  1x2  f32\n  fc1.bias    1  f64\n";
+    let list = format!("{names}to use one in a scenario, write weight = {{ file = \"…\", key = \"…\" }}; see docs/pytorch.md\n");
     let found = run(&["model.safetensors"]);
-    assert_eq!((found.status, found.out.as_str(), found.err.as_str()), (0, list, ""));
+    assert_eq!((found.status, found.err.as_str()), (0, ""));
+    let proposed = found.out.strip_prefix(names).and_then(|rest| rest.split_once("\n\ntitle = ")).expect("a scenario").1;
+    fs::write(folder.path().join("proposed.toml"), format!("title = {proposed}")).unwrap();
+    assert_eq!(run(&["check", "proposed.toml"]).out, "ok  proposed.toml\n");
     for name in ["check", "grads", "gradcheck", "trace", "train", "show"] {
         let found = run(&[name, "model.safetensors"]);
         assert_eq!((found.status, found.out.as_str()), (2, ""), "{name}");
