@@ -276,12 +276,13 @@ class _Layers:
         """The node is the same tensor as another one."""
         self.named[node] = self.source(source)
 
-    def add(self, node, kind, sources, keys=(), tensors=()):
-        """Adds a layer. `keys` are pairs of a key and its value, `tensors` pairs of a key and the node of a parameter or buffer."""
+    def add(self, node, kind, sources, keys=(), tensors=(), base=None):
+        """Adds a layer. `keys` are pairs of a key and its value, `tensors` pairs of a key and the node of a parameter or buffer. `base` is the name of a layer
+        that no module has."""
         sources = [self.source(source) for source in sources]
         path = self.trace.module(node)
         owner = next((self.trace.targets[value].rpartition(".")[0] for _, value in tensors if value in self.trace.targets), None)
-        layer = {"type": kind, "name": self._layer_name(owner if owner is not None else path, kind), "lines": [], "from": sources, "node": node}
+        layer = {"type": kind, "name": self._layer_name(owner if owner is not None else path, base or kind), "lines": [], "from": sources, "node": node}
         for key, value in keys:
             layer["lines"].append(f"{key} = {_toml(value)}")
         for key, value in tensors:
@@ -323,7 +324,7 @@ class _Layers:
             previous["lines"] += [f'activation = "{function}"'] + [f"{key} = {_toml(value)}" for key, value in keys]
             self.named[node] = previous["name"]
         else:
-            self.add(node, "activation", [source], [("function", function), *keys])
+            self.add(node, "activation", [source], [("function", function), *keys], base=function)
 
     def _text(self, title):
         loss, target, output = self.loss, self.target, self.named[self.trace.output]
@@ -595,7 +596,9 @@ class _Graph:
                 self._statement(node)
         self._loss()
         lines = [f"title = {json.dumps(title)}", "", "[graph]", "nodes = '''", *self.statements, "'''"]
+        read = set(re.findall(r"\w+", " ".join(self.statements)))
         for table in ("inputs", "constants"):
+            self.given[table] = [name for name in self.given[table] if name in read or self.tensors.pop(name) is None]
             lines += ["", f"[graph.{table}]"] + [f"{name} = {{ file = {json.dumps(self.file)}, key = {json.dumps(name)} }}" for name in self.given[table]]
         return "\n".join([*lines, "", *self.notes, ""]), self.tensors
 
@@ -688,7 +691,10 @@ def _call(function, *names, **renamed):
     """A statement that calls a function: the arguments `names` by position, and the others by keyword."""
 
     def maker(graph, node, a):
-        parts = [graph.text(a[name]) for name in names]
+        values = [a[name] for name in names]
+        while values and values[-1] is None:
+            values.pop()
+        parts = [graph.text(value) for value in values]
         parts += [f"{own}={graph.text(a[name])}" for own, name in renamed.items()]
         return f"{function}({', '.join(parts)})"
 
