@@ -14,6 +14,9 @@ pub const TO_COME: &str = "∙";
 /// The sign for a number that the user is asked for.
 pub const ASKED: &str = "?";
 
+/// The mark of a node that stands for several operations, before their number.
+pub const FOLDED: &str = "⊞";
+
 /// The separator between two facts in a line, such as `step 3/57 │ forward`. It is not a dot, because a dot becomes a product sign in ASCII.
 pub const SEPARATOR: &str = " │ ";
 
@@ -34,7 +37,7 @@ pub const fn ascii(c: char) -> char {
         '∙' => '_',
         '×' => 'x',
         '∘' | '⊙' | '○' | '◦' | '⊗' => 'o',
-        '±' => '+',
+        '±' | '⊞' => '+',
         '÷' => '/',
         '≈' => '~',
         '≠' => '!',

@@ -20,6 +20,7 @@ mod accidents;
 mod arithmetic;
 mod attribute;
 mod call;
+mod closed_call;
 mod dispatch;
 mod expression;
 mod functions;
@@ -29,6 +30,7 @@ mod masks;
 mod operands;
 mod reader;
 mod statement;
+mod text;
 mod value;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -36,7 +38,7 @@ use std::sync::Arc;
 
 use compact_str::{CompactString, format_compact};
 
-use crate::network::{GraphLeaf, Node};
+use crate::network::{GraphLeaf, GraphText, Node};
 use crate::op::layer::Reported;
 use crate::python::{self, tree::Span};
 use crate::tensor::Tensor;
@@ -89,6 +91,8 @@ pub struct GraphResult {
     pub leaves: Vec<GraphLeaf>,
     /// The operations, in the order of the forward pass. They read the leaves, numbered from 0, and the nodes after them.
     pub nodes: Vec<Node>,
+    /// The statements, and the nodes that a picture may show as one.
+    pub text: GraphText,
     /// The position of each node.
     pub positions: Vec<(usize, Span)>,
     /// The output: the number of a leaf or a node; `None` after a fault.
@@ -128,6 +132,13 @@ pub fn read(pieces: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opt
         nodes: Vec::new(),
         fresh: Vec::new(),
         copied: Vec::new(),
+        statements: Vec::new(),
+        statement_at: HashMap::new(),
+        statement: 0,
+        turn: None,
+        statement_folds: Vec::new(),
+        call_folds: Vec::new(),
+        closed_calls: Vec::new(),
         faults: Vec::new(),
         missing: Vec::new(),
         missing_names: HashSet::new(),
@@ -246,11 +257,11 @@ fn finish(reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
         TensorOrigin::Leaf(leaf) => named(&reader.leaves[leaf].name, &tensor.shape),
         TensorOrigin::Node(node) => named(&reader.nodes[node].name, &tensor.shape),
     });
-    let shapes = shapes.collect();
     GraphResult {
+        text: text::graph_text(&reader, chosen),
         has_unknown: reader.names.values().any(|binding| matches!(binding, Binding::Faulty)),
         no_tensor: reader.no_tensor.clone(),
-        shapes,
+        shapes: shapes.collect(),
         output: chosen.map(|id| number_of(&reader, id)),
         positions: reader.nodes.iter().map(|node| node.at.clone()).collect(),
         leaves,

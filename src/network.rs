@@ -12,6 +12,7 @@ mod build;
 mod checkpoints;
 mod descent;
 mod descent_result;
+mod graph_text;
 mod learn;
 mod numbers;
 mod optimizer;
@@ -28,6 +29,7 @@ pub use batch::Batch;
 pub use build::{Builder, Chain, GraphLeaf, Node};
 pub use descent::{Descent, DescentWalk, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
+pub use graph_text::{ClosedCall, Fold, GraphText, Origin, Statement, Turn};
 pub use optimizer::{Optimizer, UpdateRule, parameter_of_state};
 pub use run::Run;
 pub use sample_runs::{SampleRun, SampleRuns};
@@ -226,6 +228,8 @@ pub struct Network {
     reads_samples: bool,
     output: Id,
     loss: Id,
+    /// See [`Network::text`]; boxed because a network of layers has none.
+    text: Box<GraphText>,
 }
 
 /// The largest number of parts for which a linear search is faster than a binary search in [`Network::part_offsets`].
@@ -308,7 +312,14 @@ impl Network {
             reads_samples,
             output,
             loss,
+            text: Box::default(),
         }
+    }
+
+    /// The text of a graph; empty for a network of layers.
+    #[must_use]
+    pub fn text(&self) -> &GraphText {
+        &self.text
     }
 
     /// Gives a tensor, and its derivative, a second name for [`Network::find`].
@@ -329,6 +340,17 @@ impl Network {
     #[must_use]
     pub fn tensor(&self, id: Id) -> &TensorInfo {
         &self.tensors[id]
+    }
+
+    /// Returns the symbol of a tensor of a graph with the tensor's name as its letter: ∂J/∂var.1 in the place of ∂J/∂(diff**2).
+    #[must_use]
+    pub fn named_symbol(&self, id: Id) -> Symbol {
+        let info = &self.tensors[id];
+        let name = match info.role {
+            Role::Gradient(of) => &self.tensors[of].name,
+            _ => &info.name,
+        };
+        Symbol { letter: name.clone(), whole: name.clone(), ..info.symbol.clone() }
     }
 
     /// The ops of one sample: forward, loss, backward.

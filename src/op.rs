@@ -19,6 +19,7 @@ pub mod cat;
 #[cfg(test)]
 mod checked;
 pub mod choose;
+pub mod closed_form;
 pub mod combination;
 pub mod constant_weights;
 pub mod contraction;

@@ -13,6 +13,7 @@
 mod blocks;
 mod constants;
 mod forms;
+mod graph_text;
 mod grid;
 mod known;
 mod numpy;
@@ -24,9 +25,10 @@ mod weights;
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
-pub use crate::trace::{MAX_ARGUMENTS, Path, Position, Sources, TermRead};
+pub use crate::trace::{ClosedEntry, MAX_ARGUMENTS, Path, Position, Sources, TermRead};
 pub use blocks::{Block, Blocks, MAX_LANES};
 pub use forms::{after_sign, after_sign_in};
+pub use graph_text::StatementHere;
 pub use grid::{Grid, ShownTensor};
 pub use known::{Asked, EntryState, EntryTerm};
 pub use reads::EntryUse;
@@ -36,9 +38,13 @@ use crate::network::{Id, Network, Op, Role};
 use crate::number::{ColumnFormat, Digits};
 use crate::op::reading::{ProductBox, Reading};
 use crate::op::rule::Equation;
+use crate::op::slot::Slot;
 use crate::step::{Address, Pass, Place, Scope, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, ravel, shape_text, unravel};
 use crate::trace::Trace;
+
+/// A number of readings of an entry with the most digits that a sentence has room for.
+const MANY_READINGS: u64 = 999;
 
 /// One step, with everything that the screen can show of it.
 #[derive(Debug)]
@@ -162,20 +168,40 @@ impl<'a> Scene<'a> {
     /// Returns the rule of a part of the op in words: what its equation says, and the layer's own sizes where they matter.
     #[must_use]
     pub fn words(&self, part: usize) -> String {
+        self.words_with(part, self.trace.reading(&self.at, part))
+    }
+
+    /// Returns the words of [`Scene::words`] for an entry of the op for which they are longest.
+    #[must_use]
+    pub fn longest_words(&self, part: usize) -> String {
+        let reading = self.trace.reading(&self.at, part);
+        self.words_with(part, reading.map(|(reading, _)| (reading, MANY_READINGS)))
+    }
+
+    fn words_with(&self, part: usize, reading: Option<(Reading, u64)>) -> String {
         let (rule, sizes) = (self.equation(part).words, self.trace.size_words(&self.at, part));
-        let sentences = [rule.to_owned(), sizes, self.reading_sentence(part).unwrap_or_default()];
+        let reading = reading.map(|(reading, count)| self.reading_sentence(reading, count));
+        let sentences = [self.with_letters(rule, part), sizes, reading.unwrap_or_default()];
         sentences.into_iter().filter(|sentence| !sentence.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns whether the words about a part of the op are about one entry of a gradient.
-    #[must_use]
-    pub fn has_reading(&self, part: usize) -> bool {
-        self.trace.reading(&self.at, part).is_some()
+    /// Returns the words of a part's rule with the letters of its tensors in the places of `{x}`, `{y}` and `{C}`.
+    fn with_letters(&self, words: &str, part: usize) -> String {
+        if !words.contains('{') {
+            return words.to_owned();
+        }
+        let network = self.network();
+        let operands = self.op().parts.get(part).map(|part| &part.operands);
+        let letter = |id: Id| network.tensor(id).symbol.letter_in(Notation::Unicode);
+        let of_slot =
+            |slot: Slot| operands.and_then(|operands| operands.each().find(|(other, _)| *other == slot)).map(|(_, id)| letter(id));
+        let x = of_slot(Slot::Input(0)).unwrap_or_default();
+        let y = of_slot(Slot::Output).unwrap_or_else(|| letter(self.output));
+        words.replace("{x}", &x).replace("{y}", &y).replace("{C}", &letter(network.loss()))
     }
 
     /// Returns a sentence about a gradient that adds up the readings of its entry: `b₇ was used 4 times, so its gradient is the sum of 4.`
-    fn reading_sentence(&self, part: usize) -> Option<String> {
-        let (reading, count) = self.trace.reading(&self.at, part)?;
+    fn reading_sentence(&self, reading: Reading, count: u64) -> String {
         let read = self.neuron(self.output);
         let info = self.network().tensor(read);
         let what = match reading {
@@ -185,11 +211,11 @@ impl<'a> Scene<'a> {
         let verb = if reading == Reading::Entry { "used" } else { "read" };
         // an op of several parts adds up other uses too
         let (here, whose) = if self.op().parts.len() > 1 { (" here", "this part of its gradient") } else { ("", "its gradient") };
-        Some(match count {
+        match count {
             1 => format!("{what} was {verb} once{here}."),
             2 => format!("{what} was {verb} twice{here}, so {whose} is the sum of 2."),
             _ => format!("{what} was {verb} {count} times{here}, so {whose} is the sum of {count}."),
-        })
+        }
     }
 
     /// Returns the three tensors of a matrix product, or of one of its gradients; `None` for another op.
@@ -202,6 +228,12 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn right_hand_side(&self, part: usize, notation: Notation) -> String {
         self.trace.right_hand_side(&self.at, part, notation)
+    }
+
+    /// Returns [`Scene::right_hand_side`] with the names of tensors in the places of their symbols.
+    #[must_use]
+    pub fn right_hand_side_by_name(&self, part: usize, notation: Notation) -> String {
+        self.trace.right_hand_side_with(&self.at, part, notation, true)
     }
 
     /// Returns whether the step belongs to the update, which replaces a parameter or a velocity.

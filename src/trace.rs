@@ -13,6 +13,7 @@
 //! sum       W[1,0] a[0]       the running sum of the earlier terms (`running_sums`)
 //! ```
 
+mod closed;
 mod find;
 mod future;
 mod moved;
@@ -44,6 +45,7 @@ use future::LaterNumbers;
 use running_sums::RunningSums;
 use sampled_entries::EntrySamples;
 
+pub use closed::ClosedEntry;
 pub use find::{MAX_ARGUMENTS, ReadingStep, Sources, zero_sentence};
 pub use future::Replacement;
 pub use paths::Path;
@@ -299,11 +301,21 @@ impl Trace {
     /// Returns one part of the right-hand side of an op's equation. Each part except the first begins with its sign: `W⁽¹⁾ a⁽⁰⁾`, then `+ b⁽¹⁾`.
     #[must_use]
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
+        self.right_hand_side_with(at, part, notation, false)
+    }
+
+    /// Returns [`Trace::right_hand_side`] with the names of tensors in the places of their symbols if `has_names`. The name `loss.1` may be shorter than the symbol `(x @ W + b)`.
+    #[must_use]
+    pub fn right_hand_side_with(&self, at: &Position, part: usize, notation: Notation, has_names: bool) -> String {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
         let name = |slot, form| match (slot, form) {
             // in a graph with the output J = 2 · v, this gives ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would be empty
-            (Slot::Output, OperandForm::Entry) => self.output_text(at, part, notation),
+            (Slot::Output, OperandForm::Entry) if !has_names => self.output_text(at, part, notation),
+            _ if has_names => {
+                let network = self.network_of(at.sample_run);
+                network.named_symbol(self.op_at(at).parts[part].operands[slot]).whole_in(notation)
+            }
             _ => self.operand_text(at, part, slot, form, notation),
         };
         let (right, arguments) = (rule.equation_for(&x).right, rule.arguments());

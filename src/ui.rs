@@ -37,6 +37,7 @@ pub mod panes;
 pub mod picker;
 pub mod picture;
 mod popup;
+pub mod statement;
 pub mod status;
 pub mod svg;
 mod tensors;

@@ -119,6 +119,8 @@ pub enum Action {
     ToggleBookmark,
     /// Watches the entry under the cursor, or ends its watch.
     ToggleWatch,
+    /// Opens or closes a statement or a call of several operations: of the selected block of the map, or of the step.
+    ToggleFold,
     /// Copies a text about the entry under the cursor.
     Copy(CopyFormat),
     /// Compares the derivative by the entry under the cursor with differences of the loss.

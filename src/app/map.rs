@@ -8,7 +8,7 @@ use crate::scene::Blocks;
 /// The map with its selected block.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkMap {
-    /// The blocks of the samples' network. They are the same at every step and in every iteration.
+    /// The blocks of the samples' network.
     pub blocks: Arc<Blocks>,
     /// The number of the selected block.
     pub selected: usize,
@@ -17,9 +17,23 @@ pub struct NetworkMap {
 impl NetworkMap {
     /// Returns the map with the block of the step on the screen selected; `None` if there is no step.
     pub(super) fn of(stepper: &Stepper) -> Option<Self> {
-        let blocks = Arc::new(Blocks::of(stepper.document.trace.network()));
+        let blocks = Arc::new(Self::blocks_of(stepper));
         let selected = stepper.scene()?.block(&blocks);
         Some(Self { blocks, selected })
+    }
+
+    /// Returns the blocks, of which a closed fold is one.
+    pub(super) fn blocks_of(stepper: &Stepper) -> Blocks {
+        let scene = stepper.scene();
+        let is_open = |fold| scene.as_ref().is_some_and(|scene| stepper.folds.is_open(scene, fold));
+        Blocks::of(stepper.document.trace.network(), &is_open)
+    }
+
+    /// Replaces the blocks after a fold was opened or closed. The block of the same tensor stays selected.
+    pub(super) fn replace(&mut self, blocks: Arc<Blocks>) {
+        let tensor = self.blocks.get(self.selected).map(|block| block.tensor);
+        self.selected = tensor.map_or(0, |tensor| blocks.of_tensor(tensor));
+        self.blocks = blocks;
     }
 
     /// Moves the selection by a number of blocks, at most to the first or the last one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Job, List, Mode, OwnEntry, OwnGradients, Prediction,
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, Job, List, Mode, OwnEntry, OwnGradients, Prediction,
     ReturnPoint, Search, Training, Visit, Visits, Watches,
 };
 use crate::mistakes::{Cause, WrongEntry};
@@ -42,6 +42,8 @@ pub struct Stepper {
     pub bookmarks: Bookmarks,
     /// The entries that the user watches.
     pub watches: Watches,
+    /// The parts of statements that are nodes of their own.
+    pub folds: Folds,
     /// The answer of a job, until it is shown.
     pub(super) answer: Option<List>,
     /// The last search.
@@ -90,6 +92,7 @@ impl Stepper {
             visits: Visits::default(),
             bookmarks: Bookmarks::default(),
             watches: Watches::default(),
+            folds: Folds::default(),
             answer: None,
             search: None,
             breakpoints: Breakpoints::default(),

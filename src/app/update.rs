@@ -1,6 +1,8 @@
 //! [`update`], the only function that changes the state of the program, and the actions that need no more than a few lines. `motion.rs` does the moves, and
 //! `work.rs` the jobs.
 
+use std::sync::Arc;
+
 use super::motion::Motion;
 use super::predicting::looks_ahead;
 use super::prediction::LooksAhead;
@@ -150,6 +152,7 @@ impl State {
                     self.say(if back { "this block reads no other" } else { "no other block reads this one" }, false);
                 }
             }
+            Action::ToggleFold => self.toggle_fold(),
             Action::CycleSetting(setting, count) => self.cycle(setting, count),
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
@@ -247,6 +250,18 @@ impl State {
             Setting::Index => self.say("subscripts, headings and channels count from 1", false),
             Setting::SkipZeros => self.say("l, h, s and S stop at products that are 0 too", false),
         }
+    }
+
+    /// Opens or closes a fold: [`Action::ToggleFold`].
+    fn toggle_fold(&mut self) {
+        let tensor = self.map_mut().and_then(|map| map.blocks.get(map.selected)).map(|block| block.tensor);
+        let Some(stepper) = self.stepper_mut() else { return };
+        let sentence = stepper.toggle_fold(tensor);
+        let blocks = Arc::new(NetworkMap::blocks_of(stepper));
+        if let Some(map) = self.map_mut() {
+            map.replace(blocks);
+        }
+        self.say(sentence, false);
     }
 
     /// Opens a line at the bottom of the stepper.

@@ -255,7 +255,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Batch, BatchSource, Builder, Chain, GraphLeaf, Id, Node, Role, Run, SampleRun};
+    use crate::network::{Batch, BatchSource, Builder, Chain, GraphLeaf, GraphText, Id, Node, Role, Run, SampleRun};
     use crate::op::elementwise::{Elementwise, ElementwiseOperand};
     use crate::op::layer::{A, Layer, Leaf, Stage, StageSource, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
@@ -393,7 +393,7 @@ mod tests {
         // inputs and nodes are numbered from 0: x is 0, J is 1
         let output = 1;
         let x = GraphLeaf { name: "x".to_owned(), value: Arc::new(from_flat(&[], vec![0.0])), is_differentiated: true };
-        let graph = Builder::graph(vec![x], vec![node], output);
+        let graph = Builder::graph(vec![x], vec![node], output, GraphText::default());
         let network = Arc::new(graph.expect("numbers fit each other"));
         let run = Run::new(&network, &[]);
         let trace = Trace::new(network, vec![run]);

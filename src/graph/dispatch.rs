@@ -27,13 +27,17 @@ pub fn function(
 ) -> Result<Value, Reported> {
     let Some(row) = registry::find(name) else { return Err(unknown(reader, name, spelling, name_span)) };
     let call = bind(reader, row, name, spelling, arguments, span)?;
-    let first = reader.nodes.len();
+    let (first, closed) = (reader.nodes.len(), reader.closed_calls.len());
     let result = (row.build)(reader, &call);
     // of the operations that the call is made of, only the last one is what the text says
     let last = reader.nodes.len().saturating_sub(1);
     for node in reader.nodes.get_mut(first..last).into_iter().flatten().filter(|node| node.at.1 == *span) {
         node.symbol.clear();
     }
+    let operations = reader.several_from(first);
+    reader.call_folds.extend(operations);
+    let end = reader.nodes.len();
+    reader.closed_calls[closed..].iter_mut().for_each(|call| call.nodes = first..end);
     result
 }
 

@@ -1,13 +1,16 @@
 //! The state while the text of a graph is read: the names so far, the tensors and operations that the statements made, and the faults.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use compact_str::{CompactString, ToCompactString, format_compact};
 use smallvec::SmallVec;
 
+use super::closed_call::PendingClosedCall;
 use super::value::{Number, Operand, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
+use crate::network::Turn;
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
@@ -21,7 +24,7 @@ const MAX_KNOWN: usize = 1 << 16;
 /// The longest source text of an operation, in bytes, that can become its symbol.
 pub const MAX_SOURCE: usize = 200;
 /// The longest symbol, in characters.
-const MAX_SYMBOL: usize = 24;
+const MAX_SYMBOL: usize = 12;
 
 /// A tensor of the graph: the result of an operation, a given tensor or a constant.
 #[allow(clippy::struct_excessive_bools)] // four independent facts
@@ -95,6 +98,10 @@ pub struct PendingNode {
     pub is_copy: bool,
     /// The position, for messages.
     pub at: (usize, Span),
+    /// The number of its statement.
+    pub statement: usize,
+    /// The turn of the innermost loop.
+    pub turn: Option<Turn>,
 }
 
 /// The value of a name.
@@ -130,6 +137,20 @@ pub struct GraphReader<'t, 'c> {
     pub fresh: Vec<TensorId>,
     /// The tensors without a name of a statement with several targets.
     pub copied: Vec<TensorId>,
+    /// The positions of the statements.
+    pub statements: Vec<(usize, Span)>,
+    /// The number of the statement at a position.
+    pub statement_at: HashMap<(usize, usize), usize>,
+    /// The number of the current statement.
+    pub statement: usize,
+    /// The turn of the innermost loop.
+    pub turn: Option<Turn>,
+    /// The operations of each statement that has several.
+    pub statement_folds: Vec<Range<usize>>,
+    /// The operations of each call that has several.
+    pub call_folds: Vec<Range<usize>>,
+    /// The calls with closed forms.
+    pub closed_calls: Vec<PendingClosedCall>,
     /// The faults.
     pub faults: Vec<GraphFault>,
     /// Names without a value, with the position of their first use.
@@ -179,6 +200,11 @@ impl GraphReader<'_, '_> {
         }
         self.operations += more;
         Ok(())
+    }
+
+    /// Returns the operations from `first` on, if there are several.
+    pub fn several_from(&self, first: usize) -> Option<Range<usize>> {
+        (self.nodes.len() > first + 1).then_some(first..self.nodes.len())
     }
 
     /// Returns the source text at a position of the current text, as one line without comments.
@@ -324,6 +350,8 @@ impl GraphReader<'_, '_> {
             tensor,
             is_copy: false,
             at: (self.piece, span.clone()),
+            statement: self.statement,
+            turn: self.turn,
         });
         self.fresh.push(tensor);
         Ok(tensor)

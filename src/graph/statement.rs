@@ -9,6 +9,7 @@ use super::arithmetic;
 use super::index;
 use super::reader::{Binding, GraphReader};
 use super::value::{Range, Value};
+use crate::network::Turn;
 use crate::op::layer::Reported;
 use crate::python::tree::{BinaryOperator, Expr, ExprKind, Span, Statement, StatementKind};
 use crate::tensor::flat;
@@ -53,13 +54,30 @@ impl GraphReader<'_, '_> {
                 self.fail(&statement.span, "this statement comes after return", "return ends the graph: leave it out");
                 break;
             }
-            if self.statement(statement).is_err() {
+            let first = self.begin_statement(statement);
+            let result = self.statement(statement);
+            if !matches!(statement.kind, StatementKind::For(..) | StatementKind::With(..)) {
+                let operations = self.several_from(first);
+                self.statement_folds.extend(operations);
+            }
+            if result.is_err() {
                 // names that follow from a faulty statement are not reported
                 for name in assigned_names(&statement.kind) {
                     self.names.insert(name, Binding::Faulty);
                 }
             }
         }
+    }
+
+    /// Begins a statement. Returns the number of operations before it.
+    fn begin_statement(&mut self, statement: &Statement) -> usize {
+        // the statements of a loop come again in each turn
+        let next = self.statements.len();
+        self.statement = *self.statement_at.entry((self.piece, statement.span.start)).or_insert(next);
+        if self.statement == next {
+            self.statements.push((self.piece, statement.span.clone()));
+        }
+        self.nodes.len()
     }
 
     /// Returns whether reading stops, because the limit of faults or of operations is reached.
@@ -267,6 +285,7 @@ impl GraphReader<'_, '_> {
             let message = format!("this loop has {turns} turns: the graph would have more than {MAX_OPERATIONS} statements");
             return Err(self.fail(&iterable.span, message, "shorten it, or use operations on whole tensors"));
         }
+        let outer = self.turn;
         for turn in 0..turns {
             if self.is_full() {
                 break;
@@ -280,8 +299,10 @@ impl GraphReader<'_, '_> {
             };
             self.bind_variable(variable, &item)?;
             self.name_items(&first_name(variable).unwrap_or_default());
+            self.turn = Some(Turn { number: turn + 1, count: turns });
             self.run(body);
         }
+        self.turn = outer;
         Ok(())
     }
 

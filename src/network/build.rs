@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::{Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
+use super::{GraphText, Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::expr::Expr;
 use crate::op::layer::{Layer, Leaf, StageSource, TensorSymbols};
 use crate::op::loss::Loss;
@@ -232,11 +232,11 @@ struct Shortcut {
 type Use = (usize, usize, usize);
 
 impl Builder {
-    /// Builds a graph. `output` is an index into the list of the given tensors, followed by the nodes.
+    /// Builds a graph. `output` is an index into the list of the given tensors, followed by the nodes. `text` is the text from which they were read, or the default.
     ///
     /// # Errors
     /// The number (from 0) of the first node with operands that do not fit together, and the mismatch.
-    pub fn graph(leaves: Vec<GraphLeaf>, nodes: Vec<Node>, output: usize) -> Result<Network, (usize, Mismatch)> {
+    pub fn graph(leaves: Vec<GraphLeaf>, nodes: Vec<Node>, output: usize, text: GraphText) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
         let mut aliases = Vec::new();
         for GraphLeaf { name, value, is_differentiated } in leaves {
@@ -255,6 +255,7 @@ impl Builder {
         }
         let (loss, shortcut) = (output, None);
         let mut network = builder.network(output, loss, shortcut);
+        network.text = Box::new(text);
         for (alias, id) in aliases {
             network.add_name(alias, id);
         }
@@ -410,7 +411,7 @@ mod tests {
         // the list of inputs and nodes is x, W, y, J
         let output = 3;
         let leaf = |name: &str, shape: &[usize]| GraphLeaf { name: name.to_owned(), value: Arc::new(ones(shape)), is_differentiated: true };
-        Builder::graph(vec![leaf("x", &[x]), leaf("W", &[3, 4])], nodes, output)
+        Builder::graph(vec![leaf("x", &[x]), leaf("W", &[3, 4])], nodes, output, GraphText::default())
     }
 
     #[test]

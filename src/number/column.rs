@@ -119,6 +119,17 @@ impl ColumnFormat {
         Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
+    /// Returns the format with at least the decimals of another one, if both are in fixed point: a number then has the same text in both.
+    #[must_use]
+    pub fn with_decimals_of(self, other: &Self) -> Self {
+        match (self.style, other.style) {
+            (Style::Fixed(own), Style::Fixed(decimals)) if decimals > own => {
+                Self { style: other.style, from_point: self.from_point.max(other.from_point), ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Returns the number of decimals for which the column has room.
     #[must_use]
     pub fn decimals(&self) -> usize {

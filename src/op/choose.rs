@@ -180,7 +180,7 @@ impl Linking for ChooseLinks {
             } else {
                 Expr::Remark(&whole::DY, "where it was chosen, else 0")
             },
-            name: "the derivative goes to the chosen operand",
+            name: "derivative of a choice",
             gist: Gist::None,
             words: "Only what the mask chose is in the result and gets its derivative, unchanged. What was not chosen has no effect: its derivative is 0.",
         }

@@ -239,7 +239,7 @@ const SUMMED: &str =
     "An entry that is used several times changes the loss through each of its copies, so its derivative is the sum of their derivatives.";
 const PIECES: &str = "The derivative is cut into the same pieces: each tensor gets the piece that it filled.";
 const IN_PLACE: Expr = whole::DY;
-const WHERE_COPIED: Expr = Expr::Remark(&whole::DY, "at the copied entries, else 0");
+const WHERE_COPIED: Expr = Expr::Remark(&whole::DY, "where copied, else 0");
 const OVER_COPIES: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its copies");
 
 /// The texts of all kinds, in the order of [`CopyKind`].
@@ -290,7 +290,7 @@ impl CopyKind {
     /// The equation of ∂C/∂x.
     fn back(self) -> Equation {
         let CopyTexts { back, back_words, .. } = self.texts();
-        Equation { right: *back, name: "the derivative goes back to the copied entries", gist: Gist::None, words: back_words }
+        Equation { right: *back, name: "derivative of a copy", gist: Gist::None, words: back_words }
     }
 }
 

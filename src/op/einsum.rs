@@ -443,7 +443,7 @@ impl EinsumKind {
                 forward: equation(Expr::Of(SUM, &[A]), "sum", "The entries are added."),
                 back: [equation(
                     Expr::Remark(&DY, "for every entry of the sum"),
-                    "the derivative goes to every summand",
+                    "derivative of a sum",
                     "A sum passes its derivative on to each of its entries, unchanged: the local derivative is 1.",
                 ); 2],
             },

@@ -11,7 +11,7 @@ use super::mismatch::Mismatch;
 use super::reading::Reading;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule};
 use super::slot::{Reads, Slot::Input};
-use crate::expr::{Expr, Form, Primitive, SUM, whole};
+use crate::expr::{Expr, Form, Primitive, whole};
 use crate::tensor::len;
 
 /// A tensor of indices along one axis of the table.
@@ -158,12 +158,12 @@ impl Linking for LookupLinks {
             ),
             (LookupKind::Rows, Direction::Backward) => (
                 BACK,
-                "the derivative goes back to the rows that were read",
+                "derivative of a lookup",
                 "A row that was read several times changes the loss through each of its copies, so its derivative is the sum of theirs. A row that was not read has no effect: its derivative is 0.",
             ),
             (LookupKind::Entries, Direction::Backward) => (
                 BACK,
-                "the derivative goes back to the entries that were read",
+                "derivative of a lookup",
                 "Only the entries that were read changed the loss, each through its copies. All others have no effect: their derivative is 0.",
             ),
         };
@@ -173,7 +173,8 @@ impl Linking for LookupLinks {
 
 const ROWS: Expr = Expr::Of(&Primitive::new("rows").form(Form::Call), &[whole::X, whole::W]);
 const ENTRIES: Expr = Expr::Of(&Primitive::new("entries").form(Form::Call), &[whole::X, whole::W]);
-const BACK: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its uses, else 0");
+/// The sum over the uses of each entry.
+const BACK: Expr = Expr::Of(&Primitive::new("sum_over_uses").symbol("Σᵤₛₑₛ").form(Form::Sum), &[whole::DY]);
 
 #[cfg(test)]
 mod tests {

@@ -54,7 +54,7 @@ const DERIVATIVE: Expr = Expr::PartialOf(&[A_J, Expr::Indexed(&Expr::Entry(Input
 const JACOBIAN: Expr =
     Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, DERIVATIVE, Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[DELTA_IJ, A_I])])])]);
 /// Jᵀ ∂C/∂a of log-softmax, with Jⱼᵢ = [i=j] − exp aᵢ.
-const LOG_JACOBIAN: Expr = Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, DERIVATIVE, Expr::Sub(&[DELTA_IJ, Expr::Of(EXP, &[A_I])])])]);
+const LOG_JACOBIAN: Expr = Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, Expr::Sub(&[DELTA_IJ, Expr::Of(EXP, &[A_I])])])]);
 
 /// The slices of a tensor, each of which is normalised by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +221,7 @@ static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
         right: JACOBIAN,
         name: "the softmax's Jacobian",
         gist: Gist::None,
-        words: "Every zᵢ changes every aⱼ, because all are divided by the same sum: more of one class is less of the others. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = aⱼ ([i=j] − aᵢ), where [i=j] is 1 if i = j, else 0.",
+        words: "Every {x}ᵢ changes every {y}ⱼ, because all are divided by the same sum: more of one class is less of the others. So all derivatives ∂{C}/∂{y}ⱼ count, each through ∂{y}ⱼ/∂{x}ᵢ = {y}ⱼ ([i=j] − {y}ᵢ), where [i=j] is 1 if i = j, else 0.",
     },
 };
 
@@ -239,13 +239,13 @@ static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
         right: Expr::Of(LOG_SOFTMAX, &[whole::X]),
         name: "log-softmax",
         gist: Gist::Formula(LOG_SOFTMAX_DEFINITION),
-        words: "The logarithm of the softmax, without the division: the same number is subtracted from every zᵢ, so that the exponentials of all aᵢ add up to 1.",
+        words: "The logarithm of the softmax, without the division: the same number is subtracted from every {x}ᵢ, so that the exponentials of all {y}ᵢ add up to 1.",
     },
     backward: Equation {
         right: LOG_JACOBIAN,
         name: "the log-softmax's Jacobian",
         gist: Gist::None,
-        words: "If zᵢ grows by a small h, aᵢ grows by h, and the logarithm that is subtracted everywhere grows by h · exp aᵢ. So all derivatives ∂C/∂aⱼ count, each through ∂aⱼ/∂zᵢ = [i=j] − exp aᵢ, where [i=j] is 1 if i = j, else 0.",
+        words: "If {x}ᵢ grows by a small h, {y}ᵢ grows by h, and the logarithm that is subtracted everywhere grows by h · exp {y}ᵢ. So all derivatives ∂{C}/∂{y}ⱼ count, each through ∂{y}ⱼ/∂{x}ᵢ = [i=j] − exp {y}ᵢ, where [i=j] is 1 if i = j, else 0.",
     },
 };
 

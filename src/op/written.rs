@@ -1,5 +1,7 @@
 //! Equations as a person writes them: in `NumPy`, and with letters for the indices.
 
+use compact_str::CompactString;
+
 use super::numpy::{EinsumLabels, NumPyForm};
 use super::slot::Slot::{self, Input, Upstream};
 
@@ -34,6 +36,30 @@ pub struct IndexForm {
 }
 
 impl IndexForm {
+    /// Returns the form with names of axes in the places of letters. `axes` returns the names of a tensor's axes, of the computed one for `None`. A letter whose axis has no name stays.
+    #[must_use]
+    pub fn with_axes<'a>(&self, axes: impl Fn(Option<Slot>) -> &'a [Option<CompactString>]) -> Self {
+        let mut names: Vec<(&str, &str)> = Vec::new();
+        let indices = self.factors.iter().map(|(slot, index)| (Some(*slot), index)).chain([(None, &self.own)]);
+        for (slot, index) in indices {
+            for (letter, name) in index.split(',').zip(axes(slot)) {
+                if let Some(name) = name.as_deref().filter(|name| !names.iter().any(|(other, taken)| *other == letter || taken == name)) {
+                    names.push((letter, name));
+                }
+            }
+        }
+        let renamed = |index: &str| {
+            let name = |letter: &str| names.iter().find(|(other, _)| *other == letter).map_or(letter, |(_, name)| name).to_owned();
+            index.split(',').map(name).collect::<Vec<_>>().join(",")
+        };
+        Self {
+            own: renamed(&self.own),
+            summed: renamed(&self.summed),
+            is_negative: self.is_negative,
+            factors: self.factors.iter().map(|(slot, index)| (*slot, renamed(index))).collect(),
+        }
+    }
+
     /// The text of the right-hand side, with the names of the operands.
     #[must_use]
     pub fn text(&self, name: &mut dyn FnMut(Slot) -> String) -> String {
@@ -138,6 +164,21 @@ mod tests {
         assert_eq!(text(None), "x[i,k] = Σ_j A[i,j] · B[j,k]");
         assert_eq!(text(Some(0)), "x[i,j] = Σ_k dZ[i,k] · B[j,k]");
         assert_eq!(text(Some(1)), "x[j,k] = Σ_i dZ[i,k] · A[i,j]");
+    }
+
+    #[test]
+    fn axes_with_names_have_them_in_the_places_of_letters() {
+        let labels = EinsumLabels { operands: &[&[0, 2], &[2, 1]], output: &[0, 1], sizes: &[2, 4, 3] };
+        let names = |names: [Option<&str>; 2]| names.map(|name| name.map(CompactString::from)).to_vec();
+        let (x, w) = (names([Some("example"), Some("feature")]), names([None, Some("class")]));
+        let form = labels.indexed(None).expect("letters").with_axes(|slot| match slot {
+            Some(Input(0)) => &x,
+            Some(Input(1)) => &w,
+            _ => &[],
+        });
+        let text = form.text(&mut |slot| if slot == Input(0) { "X" } else { "W" }.to_owned());
+        assert_eq!(with_index("z", &form.own), "z[example,class]");
+        assert_eq!(text, "Σ_feature X[example,feature] · W[feature,class]");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::scene::EntryState;
 use crate::step::Factor;
 use crate::text::line;
 use crate::ui::view::View;
-use crate::ui::{comparison, equation, words};
+use crate::ui::{comparison, equation, statement, words};
 
 /// The words in place of a number that the user is asked for.
 const ASKED: &str = "what is asked for";
@@ -26,6 +26,7 @@ pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
     let op = view.equation(view.part());
     let constants = equation::constants(view, ", ");
     let mut lines = vec![sentence(&format!("{}. {}{constants}", op.title(view.notation), view.equation_text(view.notation)))];
+    lines.extend(statement::sentence(view).map(|text| sentence(&text)));
     lines.extend(all_terms(view));
     lines.push(term(view));
     lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));

@@ -58,12 +58,12 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
         also: None,
     }));
     reader.left_out.extend(result.left_out.iter().map(|(piece, span)| pieces[*piece].file_span(span)));
-    let GraphResult { leaves, nodes, positions, output, mut names, missing, shapes, .. } = result;
+    let GraphResult { leaves, nodes, positions, output, mut names, missing, shapes, text, .. } = result;
     if reader.faults.len() == faults_before
         && has_all_names
         && let Some(output) = output
     {
-        match Builder::graph(leaves, nodes, output) {
+        match Builder::graph(leaves, nodes, output, text) {
             Ok(network) => return KnownNetwork::Complete(network),
             Err((node, mismatch)) => {
                 let (piece, span) = &positions[node];

@@ -52,11 +52,19 @@ pub struct Blocks {
     pub lanes: usize,
 }
 
-impl Blocks {
-    /// Returns the blocks of the samples' network.
+impl Block {
+    /// Returns the number of operations of the forward pass.
     #[must_use]
-    pub fn of(network: &Network) -> Self {
-        let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network) } else { layers(network) };
+    pub fn operations(&self) -> usize {
+        self.ops[0].len()
+    }
+}
+
+impl Blocks {
+    /// Returns the blocks of the samples' network. A fold that is not open is one block.
+    #[must_use]
+    pub fn of(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Self {
+        let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
         for (id, tensor) in network.tensors().iter().enumerate() {
             if matches!(tensor.role, Role::Parameter | Role::Constant) && tensor.layer.is_some() {
                 all[of_tensor[id]].parameters.push(id);
@@ -140,14 +148,16 @@ fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
     (all, of_tensor)
 }
 
-/// Returns the nodes of a scalar graph as blocks, each input before the first node that reads it, and the block of each tensor.
-fn nodes(network: &Network) -> (Vec<Block>, Vec<usize>) {
+/// Returns the nodes of a graph as blocks, each input before the first node that reads it, and the block of each tensor. The block of a closed fold is placed with its last
+/// tensor.
+fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec<usize>) {
     const UNPLACED: usize = usize::MAX;
     let tensors = network.tensors();
     let mut all = Vec::with_capacity(tensors.len() / 2 + 1);
     let mut of_tensor = vec![UNPLACED; tensors.len()];
+    let shown_as = |id: Id| network.text().shown_as(id, is_open);
     let mut place = |id: Id, all: &mut Vec<Block>| {
-        if of_tensor[id] == UNPLACED {
+        if of_tensor[id] == UNPLACED && shown_as(id) == id {
             of_tensor[id] = all.len();
             all.push(block(id, None));
         }
@@ -158,6 +168,7 @@ fn nodes(network: &Network) -> (Vec<Block>, Vec<usize>) {
     }
     let is_node = |id: Id| !matches!(tensors[id].role, Role::Gradient(_));
     (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| place(id, &mut all));
+    (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| of_tensor[id] = of_tensor[shown_as(id)]);
     for (of, gradient) in (0..tensors.len()).filter_map(|id| Some((id, network.gradient_of(id)?))) {
         of_tensor[gradient] = of_tensor[of];
     }
@@ -264,6 +275,7 @@ impl<'a> Scene<'a> {
         let kind = match network.producer(block.tensor) {
             None => "given".to_owned(),
             Some(_) if network.reads_samples() => String::new(),
+            Some(_) if block.operations() > 1 => self.written(block.tensor).unwrap_or_default(),
             Some(_) => self.block_equation(block, notation).unwrap_or_default(),
         };
         (network.tensor(block.tensor).name.to_string(), kind)

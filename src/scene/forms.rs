@@ -4,7 +4,7 @@ use super::{EntryTerm, Scene};
 use crate::expr::{Notation, Sign};
 use crate::network::Id;
 use crate::number::ColumnFormat;
-use crate::step::{Factor, Kind};
+use crate::step::{Factor, Kind, Step};
 
 /// The cells reserved for a number of the result before it is computed, from its decimal point to the left: the sign and two digits.
 const BEFORE_POINT: usize = 3;
@@ -25,9 +25,11 @@ impl Scene<'_> {
         let numbers = || numbers.iter().copied();
         let format = if tensor == self.output {
             // `numbers` is without the running sum, which has to fit too
-            let handed_on = self.handed_on().map(|source| self.numbers(source)).unwrap_or_default();
+            let source = self.handed_on();
+            let handed_on = source.map(|source| self.numbers(source)).unwrap_or_default();
             let format =
                 ColumnFormat::with(self.digits, numbers().chain(self.number(tensor, self.at.entry)).chain(handed_on.iter().copied()));
+            let format = source.map_or(format, |source| format.with_decimals_of(&self.format(source)));
             let [before, after] = if format.decimals() < self.digits.count() { self.reserved_cells() } else { self.real_cells() };
             format.with_room(before, after)
         } else {
@@ -40,10 +42,16 @@ impl Scene<'_> {
     }
 
     /// Returns the tensor whose numbers the op hands on or adds up, without other factors than 0 and 1, as a copy, a maximum, the gradient of a relu and that of a bias do.
-    /// The result then has the decimals of this tensor. The first term of the entry decides, so the form is the same at all of its steps.
+    /// The result then has the decimals of this tensor. The first term of the entry decides, so the form is the same at all of its steps, apart from a first term that is one entry times ±1.
     fn handed_on(&self) -> Option<Id> {
         let EntryTerm { step, .. } = self.term(0);
-        let is_gate = |factor: &&Factor| factor.derived.is_some() && [0.0, 1.0].contains(&factor.value);
+        // after the first term, the sum is the number of its tensor, up to the sign
+        if self.at.term == 0
+            && let Some(source) = only_factor(&step)
+        {
+            return source.source.map(|source| source.tensor);
+        }
+        let is_gate = |factor: &&Factor| (factor.derived.is_some() || factor.source.is_none()) && [0.0, 1.0].contains(&factor.value);
         let mut others = step.factors.iter().filter(|factor| !is_gate(factor));
         let source = others.next().filter(|factor| factor.derived.is_none())?.source?;
         let is_handed_on = match step.kind {
@@ -91,10 +99,14 @@ impl Scene<'_> {
     #[must_use]
     pub fn term_text(&self, term: &EntryTerm) -> Option<String> {
         let value = term.value()?;
-        if let ([Factor { source: Some(source), derived: None, slice: None, .. }], None) = (&term.step.factors[..], term.step.function) {
-            return Some(self.format(source.tensor).text_or_short(value));
-        }
-        Some(self.value_text(value))
+        let source = only_factor(&term.step).filter(|factor| factor.value.abs() == value.abs()).and_then(|factor| factor.source);
+        Some(match source {
+            Some(source) => {
+                let digits = self.format(source.tensor).text_or_short(value.abs());
+                if value.is_sign_negative() && value != 0.0 { format!("−{digits}") } else { digits }
+            }
+            None => self.value_text(value),
+        })
     }
 
     /// Returns the running sum after a term of the entry in progress as text, if it is known.
@@ -127,6 +139,18 @@ impl Scene<'_> {
         let count = (self.at.term + 1 - first) as f64;
         sum.abs() <= count * f64::EPSILON * largest
     }
+}
+
+/// Returns the factor of a product whose other factors are all 1 or −1, if it is an entry of a tensor; `None` for other steps.
+fn only_factor(step: &Step) -> Option<&Factor> {
+    if step.function.is_some() || step.kind == Kind::Apply {
+        return None;
+    }
+    let is_entry = |factor: &&Factor| factor.source.is_some() && factor.derived.is_none() && factor.slice.is_none();
+    let is_unit = |factor: &Factor| factor.value.abs() == 1.0;
+    let entries = || step.factors.iter().filter(is_entry);
+    let found = entries().find(|factor| !is_unit(factor)).or_else(|| entries().next())?;
+    step.factors.iter().all(|factor| std::ptr::eq(factor, found) || is_unit(factor)).then_some(found)
 }
 
 /// Returns a text in brackets if it begins with a minus: a negative number after a sign, as in `1 + (−3)` and `2·(−3)`.

@@ -9,9 +9,9 @@ use super::Scene;
 use super::forms::after_sign_in;
 use super::symbols::{joined, number_in};
 use crate::expr::{Expr, Notation};
-use crate::network::Id;
+use crate::network::{ClosedCall, Id};
 use crate::step::{Factor, Kind, Step, TensorEntry, Unit};
-use crate::trace::{Path, Position, Progress, Sources, Trace, zero_sentence};
+use crate::trace::{ClosedEntry, Path, Position, Progress, Sources, Trace, zero_sentence};
 
 /// Returns the step at a position: its factors, its value and the running sum after it.
 pub(super) fn step(trace: &Trace, at: &Position) -> Step {
@@ -396,6 +396,18 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn shortcut(&self) -> Option<(String, f64)> {
         (self.is_complete() && !self.asks()).then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
+    }
+
+    /// Returns the call whose closed form is the derivative that the step computes.
+    #[must_use]
+    pub fn closed_call(&self) -> Option<&ClosedCall> {
+        self.trace.closed_call(&self.at).filter(|_| self.is_backward())
+    }
+
+    /// Returns the closed form of the completed entry of the step. `None` before the entry is complete.
+    #[must_use]
+    pub fn closed_entry(&self, call: &ClosedCall) -> Option<ClosedEntry> {
+        (self.is_complete() && !self.asks()).then(|| self.trace.closed_entry(&self.at, call)).flatten()
     }
 
     /// Returns the paths from the output of a scalar graph back to the step's node. Empty before the node's derivative is complete, and for other networks.

@@ -1,5 +1,7 @@
 //! Writes the equations of a graph of tensors as a person does: gradients as lines of `NumPy`, `dW1 = X.T @ dz`, and sums of products with letters for the indices.
 
+use compact_str::CompactString;
+
 use super::Scene;
 use crate::network::{Id, Role};
 use crate::op::written::with_index;
@@ -37,13 +39,21 @@ impl Scene<'_> {
         Some(format!("{} = {right}{remark}", self.python_name(gradient)))
     }
 
-    /// Returns the equation of a sum of products in a graph of tensors with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`.
+    /// Returns the equation of a sum of products in a graph of tensors with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`. If `has_names`, axes with
+    /// names have them in the places of letters.
     #[must_use]
-    pub fn index_line(&self) -> Option<String> {
+    pub fn index_line(&self, has_names: bool) -> Option<String> {
         let network = self.network();
         let name = |id: Id| network.tensor(id).symbol.text();
-        let (own, right) = self.trace.indexed(&self.at, &name).filter(|_| !network.reads_samples())?;
+        let axes = |id: Id| if has_names { self.axes(id) } else { &[] };
+        let (own, right) = self.trace.indexed(&self.at, &name, &axes).filter(|_| !network.reads_samples())?;
         Some(format!("{} = {right}", with_index(&name(self.output), &own)))
+    }
+
+    /// Returns the names of the axes of a tensor, or of the tensor of a derivative; empty if it has none.
+    #[must_use]
+    pub fn axes(&self, tensor: Id) -> &[Option<CompactString>] {
+        self.network().text().axes(self.neuron(tensor))
     }
 
     /// Returns the name of a tensor in a line of `NumPy`: `h_2` for the tensor `h@2`, `dh_2` for its gradient. If another tensor would have the same name, the

@@ -8,8 +8,11 @@ use crate::network::{BatchSource, Id, Role};
 use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
 use crate::step::{Factor, Kind, Pass, TensorEntry};
-use crate::tensor::{Places, index_text, unravel};
+use crate::tensor::{Places, index_text, len, unravel};
 use crate::trace::{ReadingStep, TermRead};
+
+/// The largest number of entries of an op whose terms are looked up to find the tensors that it reads.
+const SAMPLED_ENTRIES: usize = 32;
 
 /// A step that reads an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,9 +104,32 @@ impl Scene<'_> {
         operands
     }
 
-    /// Returns the tensors that the op's first 16 parts read. They are found from the first term of each part.
+    /// Returns the tensors that the op's first 16 parts read. They are found from the first term of each part; in a graph, where an entry may have no terms of a part, from those of
+    /// several entries.
     pub(super) fn first_read(&self) -> &[Id] {
-        self.first_read.get_or_init(|| self.read_by(self.trace.first_terms(&self.at).take(self.op().first_16_parts().len())))
+        self.first_read.get_or_init(|| {
+            let first_terms = |at: &Position| self.trace.first_terms(at).take(self.op().first_16_parts().len()).collect::<Vec<_>>();
+            if self.network().reads_samples() {
+                return self.read_by(first_terms(&self.at).into_iter());
+            }
+            let entries = len(&self.network().tensor(self.output).shape);
+            let stride = entries.div_ceil(SAMPLED_ENTRIES).max(1);
+            // the part that reads a tensor, and the tensor
+            let mut read: Vec<(usize, Id)> = Vec::new();
+            for at in (0..entries).step_by(stride).filter_map(|entry| self.first_position(self.output, entry)) {
+                for term in first_terms(&at) {
+                    let part = self.trace.part_at(&at.with_term(term));
+                    for (tensor, _) in self.trace.sources(&at, term) {
+                        if !read.contains(&(part, tensor)) {
+                            read.push((part, tensor));
+                        }
+                    }
+                }
+            }
+            read.sort_by_key(|(part, _)| *part);
+            let is_first = |n: usize| !read[..n].iter().any(|(_, tensor)| *tensor == read[n].1);
+            (0..read.len()).filter(|n| is_first(*n)).map(|n| read[n].1).collect()
+        })
     }
 
     /// Returns the tensors that some terms read, each once, in the order of the terms.

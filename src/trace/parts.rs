@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use compact_str::CompactString;
+
 use super::{Position, Segment, Trace};
 use crate::network::{Id, SampleRun};
 use crate::op::reading::{ProductBox, Reading};
@@ -81,11 +83,17 @@ impl Trace {
         (!parts.is_empty()).then(|| parts.join(" + "))
     }
 
-    /// Returns the equation of an op with letters for the indices, as its left index and its right-hand side; `None` if it is no sum of products.
-    pub fn indexed(&self, at: &Position, name: &dyn Fn(Id) -> String) -> Option<(String, String)> {
+    /// Returns the equation of an op with letters for the indices, as its left index and its right-hand side; `None` if it is no sum of products. `axes` returns the
+    /// names of a tensor's axes, which are written in the places of the letters.
+    pub fn indexed<'a>(
+        &self,
+        at: &Position,
+        name: &dyn Fn(Id) -> String,
+        axes: &dyn Fn(Id) -> &'a [Option<CompactString>],
+    ) -> Option<(String, String)> {
         let (run, op, number) = self.op(at.segment);
         let [part] = &op.parts[..] else { return None };
-        let form = run.part(op, number, 0).0.written().indexed?;
+        let form = run.part(op, number, 0).0.written().indexed?.with_axes(|slot| axes(slot.map_or(op.output, |slot| part.operands[slot])));
         Some((form.own.clone(), form.text(&mut |slot| name(part.operands[slot]))))
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::running_sums::INTERVAL;
 use super::*;
-use crate::network::{Builder, GraphLeaf, Node};
+use crate::network::{Builder, GraphLeaf, GraphText, Node};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule, Term};
@@ -31,7 +31,7 @@ fn figure_14() -> Trace {
         is_differentiated: true,
     });
     let output = 5;
-    let network = Arc::new(Builder::graph(inputs.into(), nodes, output).expect("numbers fit each other"));
+    let network = Arc::new(Builder::graph(inputs.into(), nodes, output, GraphText::default()).expect("numbers fit each other"));
     let run = Run::new(&network, &[]);
     Trace::new(network, vec![run])
 }

@@ -9,6 +9,7 @@
 //!   so far =  0.62 + 0.05 = 0.67                                                  term 3 of 4
 //! ```
 
+mod at_once;
 mod paths;
 
 use std::borrow::Cow;
@@ -80,7 +81,8 @@ impl TermColumn {
 pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
     // the inputs of a scalar graph are part of the network, so a graph reads no samples
     let is_scalar_graph = !view.document.scenario.network.reads_samples();
-    HEIGHT + u16::from(screen.height >= TALL_SCREEN && is_scalar_graph)
+    let is_tall = screen.height >= TALL_SCREEN;
+    HEIGHT + u16::from(is_tall && is_scalar_graph) + u16::from(is_tall && view.closed_call().is_some())
 }
 
 /// Draws the pane.
@@ -94,7 +96,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub(super) fn head(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let margin = width(&tensor) + width(sign(view)) - 1;
-    heading(view, &tensor, margin, area.width.into()).render(area, buf);
+    heading(view, &tensor, margin, area.width.into()).line(view, area.width.into()).render(area, buf);
 }
 
 /// Returns the lines of the pane, `room` cells wide and at most `height` of them.
@@ -104,7 +106,7 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let entry = view.disambiguated(view.output, view.at.entry);
     let margin = margin(view);
-    let mut lines = vec![heading(view, &tensor, margin, room)];
+    let mut lines = vec![heading(view, &tensor, margin, room).line(view, room)];
     let columns = columns(view, room.saturating_sub(margin + 3));
     for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
         let mut spans = vec![Span::styled(
@@ -116,8 +118,11 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     }
     lines.push(running_sum(view, margin, room));
     let paths = view.paths();
+    // in a graph, the number of a copy is its value
+    if is_copy(view) && lines.len() > VALUES_LINE {
+        lines.remove(VALUES_LINE);
     // The sum of a single term is the value of the term. So the line with the value can be left out if the lines of several paths would not fit otherwise.
-    if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
+    } else if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
         lines.remove(VALUES_LINE);
     }
     let left = height.saturating_sub(lines.len());
@@ -125,7 +130,8 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     // with letters, and the line that a person writes for the whole tensor; if there is room for one, then the latter
     let numpy = view.numpy_line(view.output).map(|line| format!("in NumPy: {line}"));
     let left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
-    let indexed = view.index_line().filter(|_| left > 0);
+    let with_names = view.index_line(true).filter(|text| width(text) + margin + 3 <= room);
+    let indexed = with_names.or_else(|| view.index_line(false)).filter(|_| left > 0);
     for text in indexed.into_iter().chain(numpy).take(height.saturating_sub(lines.len())) {
         let text = cut(&text, room.saturating_sub(margin + 3));
         lines.push(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, theme.style(StyleRole::Dim))]));
@@ -133,10 +139,20 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     lines
 }
 
+/// Returns whether all terms of a graph's op are copies of entries, so that each would be the same number twice.
+fn is_copy(view: &View<'_>) -> bool {
+    let step = &view.step;
+    !view.network().reads_samples()
+        && view.op().parts.len() == 1
+        && step.factors.len() == 1
+        && step.factors[0].derived.is_none()
+        && step.function.is_none()
+}
+
 /// Returns the step of the term that is drawn at a cell of the pane.
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
-    let term_rows = area.y + 1..area.y + 4;
+    let term_rows = area.y + 1..area.y + if is_copy(view) { 3 } else { 4 };
     let margin = margin(view);
     let columns = columns(view, usize::from(area.width).saturating_sub(margin + 3));
     // after the left-hand side, the sign with its blanks, and the ellipsis
@@ -169,9 +185,18 @@ fn left_and_sign(view: &View<'_>, left: &str, margin: usize) -> String {
     format!("{} {sign} ", align_right(left, margin + 1 - width(sign)))
 }
 
+/// The first line: the op's equation, and its title.
+struct Heading {
+    text: String,
+    /// The title on the right; empty if there is no room.
+    title: String,
+    /// The titles for the line of the statement, the longest first, if the equation leaves no room for one here.
+    moved: Option<[Cow<'static, str>; 3]>,
+}
+
 /// Builds the first line: the op's equation on the left, the equation's title on the right. If the line is too narrow, a shorter title is used ([`titles`]). If
-/// no title fits, the equation is shortened: to its first and its last part, or else to the part of this step.
-fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'static> {
+/// no title fits, it is moved to the line of the statement, in a graph. Otherwise the equation is shortened: to its first and its last part, or else to the part of this step.
+fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
     let parts = view.op().parts.len();
     let part = view.part();
     let right_side = |part: usize| view.right_hand_side(part, view.notation);
@@ -183,23 +208,50 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Line<'sta
     let all = joined_within(room, (0..parts).map(right_side));
     let with_constants = all.as_ref().map(|all| format!("{all}{}", constants(view, ",  ")));
     let only_part = format!("{before}{}{after}", right_side(part));
-    let texts: Vec<String> = with_constants
-        .into_iter()
-        .chain(all)
-        .chain([first_and_last, only_part])
-        .map(|right| format!("{}{right}", left_and_sign(view, left, margin)))
-        .collect();
+    let with_left = |right: String| format!("{}{right}", left_and_sign(view, left, margin));
     let titles = titles(&view.equation(part), view.notation);
-    let fits = |(text, title): &(&String, &str)| width(text) + 3 + width(title) <= room;
-    let fitting = texts.iter().flat_map(|text| titles.iter().map(move |title| (text, title.as_ref()))).find(fits);
-    let (text, title) = fitting.unwrap_or((&texts[texts.len() - 1], ""));
-    let text = cut(text, room);
-    let gap = room.saturating_sub(width(&text) + width(title));
-    Line::from(vec![
-        Span::styled(text, view.theme.style(view.pass_role()).bold()),
-        Span::raw(" ".repeat(gap)),
-        Span::styled(title.to_owned(), view.theme.style(StyleRole::Heading)),
-    ])
+    let fitting = |texts: &[String]| {
+        let pairs = texts.iter().flat_map(|text| titles.iter().map(move |title| (text.clone(), title.to_string())));
+        pairs.into_iter().find(|(text, title)| width(text) + 3 + width(title) <= room)
+    };
+    let complete: Vec<String> = with_constants.into_iter().chain(all.clone()).map(with_left).collect();
+    // of a sum of many parts, the first and the last one say enough
+    let of_many = if parts >= 3 { vec![with_left(first_and_last.clone())] } else { Vec::new() };
+    if let Some((text, title)) = fitting(&complete).or_else(|| fitting(&of_many)) {
+        return Heading { text, title, moved: None };
+    }
+    if view.has_statements() {
+        let by_name = || joined_within(room, (0..parts).map(|part| view.right_hand_side_by_name(part, view.notation)));
+        let middle_left_out = (parts >= 3).then(|| first_and_last.clone());
+        // a line that is still too long begins at the left edge
+        let at_left = by_name().map(|right| format!("{left} {} {right}", sign(view)));
+        let whole = [all, by_name(), middle_left_out].into_iter().flatten().map(with_left).chain(at_left).find(|text| width(text) <= room);
+        if let Some(text) = whole {
+            return Heading { text, title: String::new(), moved: Some(titles) };
+        }
+    }
+    let shortened = [first_and_last, only_part].map(with_left);
+    let (text, title) = fitting(&shortened).unwrap_or_else(|| (cut(&shortened[1], room), String::new()));
+    Heading { text, title, moved: None }
+}
+
+impl Heading {
+    fn line(self, view: &View<'_>, room: usize) -> Line<'static> {
+        let Self { text, title, .. } = self;
+        let gap = room.saturating_sub(width(&text) + width(&title));
+        Line::from(vec![
+            Span::styled(text, view.theme.style(view.pass_role()).bold()),
+            Span::raw(" ".repeat(gap)),
+            Span::styled(title, view.theme.style(StyleRole::Heading)),
+        ])
+    }
+}
+
+/// Returns the titles of the equation that its line of `room` cells has no room for, the longest first.
+#[must_use]
+pub fn moved_titles(view: &View<'_>, room: usize) -> Option<[Cow<'static, str>; 3]> {
+    let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
+    heading(view, &tensor, margin(view), room).moved
 }
 
 /// Joins texts with blanks; `None` if they are wider than `room` cells. An op can have very many parts, so no text is made after those that do not fit.
@@ -358,6 +410,7 @@ pub fn sum_text(view: &View<'_>, before: &str, value: &str, result: &str) -> Str
 fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]) -> Vec<String> {
     match view.shortcut() {
         Some((symbols, value)) => vec![cut(&format!("in one step: {symbols} = {}", view.value_text(value)), room)],
+        None if view.closed_call().is_some() => at_once::lines(view, room, height.min(at_once::LINES)),
         None => paths::lines(view, paths, room, height.min(paths::LINES)),
     }
 }
@@ -365,6 +418,10 @@ fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]
 /// Returns the other ways to compute the entry, for a reader who has no limit of width: one step, or the sum over all paths.
 #[must_use]
 pub fn other_ways(view: &View<'_>) -> Vec<String> {
+    // a closed form is read out once, when the entry is complete
+    if view.closed_call().is_some() && !view.is_complete() {
+        return Vec::new();
+    }
     alternative_texts(view, &view.paths(), [WHOLE_LINE, 1])
 }
 
@@ -374,6 +431,7 @@ const WHOLE_LINE: usize = 10_000;
 /// Returns the lines that show another way to compute the entry, besides the sum of its terms. They are shown only at the last term of the entry:
 ///
 /// - a shorter formula for the entry, if there is one, such as a − t for the derivative of softmax and cross-entropy;
+/// - in the backward pass of a graph, the closed form of a call, which is shown with symbols before the last term too;
 /// - in the backward pass of a scalar graph, the sum over all paths from the node to the output.
 ///
 /// There are no lines if there is no other way. `room` is the number of cells of a line, `height` the largest number of lines.

@@ -51,6 +51,8 @@ pub struct Matrix<'a> {
     pub title: &'a str,
     /// The name, which follows the symbol if it fits.
     pub name: &'a str,
+    /// The names of the axes, which follow the shape if they fit; empty if they have none.
+    pub axes: &'a str,
     /// The role that decides the style of the title, such as the backward pass.
     pub role: StyleRole,
     /// The shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]` or `[o, i, h, w]`; further leading dimensions are flattened into one.
@@ -110,6 +112,7 @@ impl<'a> Matrix<'a> {
         Self {
             title,
             name: "",
+            axes: "",
             role: StyleRole::Plain,
             shape,
             format,
@@ -230,6 +233,7 @@ impl<'a> Matrix<'a> {
         let room = usize::from(pen.area.width);
         let (name, shape) = (self.full_name(), self.dimensions());
         let title = self.title.to_owned();
+        let with_axes = if self.axes.is_empty() { shape.clone() } else { format!("{shape}  {}", self.axes) };
         let mut forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading, self.first_index)) {
             Some([long, short, shortest]) => vec![
                 (&name, format!("{shape}  {long}")),
@@ -240,7 +244,7 @@ impl<'a> Matrix<'a> {
                 (&title, shortest),
                 (&name, String::new()),
             ],
-            None => vec![(&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
+            None => vec![(&name, with_axes), (&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
         };
         // the indices beside an image are few, so its title has the part in view
         let part = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.part_in_view(self.first_index));

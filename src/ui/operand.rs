@@ -12,6 +12,8 @@ pub(super) struct OperandMatrix {
     pub title: String,
     /// The name of the tensor; empty if the symbol is the same.
     pub name: String,
+    /// The names of the axes, such as `example × feature`; empty if not all axes have names.
+    pub axes: String,
     /// The format in which the numbers are drawn.
     pub format: ColumnFormat,
     /// The format for which the arrangement of the matrices reserves space. It is the same at every step of an op, so the matrices do not move.

@@ -181,15 +181,16 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
         let numbers = || numbers.iter().copied();
         let title = view.title(shown.tensor);
         let name = if title == *info.name { String::new() } else { info.name.to_string() };
+        let axes = view.axes(shown.tensor).iter().map(Option::as_deref).collect::<Option<Vec<_>>>().unwrap_or_default().join(" × ");
         let title = if shown.turned { format!("rot180({title})") } else { title };
         let largest = numbers().filter(|value| value.is_finite()).fold(0.0, |largest, value| value.abs().max(largest));
         let format = view.format(shown.tensor);
         if !shown.is_result {
-            return OperandMatrix { shown, title, name, format, reserved: format, largest };
+            return OperandMatrix { shown, title, name, axes, format, reserved: format, largest };
         }
         let [before, after] = view.reserved_cells();
         let reserved = ColumnFormat::default().with_room(before, after);
-        OperandMatrix { shown, title, name, format, reserved, largest: round_up(largest) }
+        OperandMatrix { shown, title, name, axes, format, reserved, largest: round_up(largest) }
     };
     let mut operands: Vec<OperandMatrix> = shown.into_iter().map(operand).collect();
     // matrices that are added up are compared, so they have one scale
@@ -286,6 +287,7 @@ fn with_matrix<T>(
         first_index: view.first_index,
         tint: if is_shared || has_edit { Some(&tint) } else { None },
         heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
+        axes: &operand.axes,
         ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
     };
     match image_kind(view, operand, &matrix, pane) {

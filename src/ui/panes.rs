@@ -9,7 +9,8 @@ use super::layout::{Dock, PaneLayout, layout};
 use super::theme::StyleRole;
 use super::view::View;
 use super::{
-    ClickTarget, below_title, draw_title, equation, header, losses, operands, ops, picture, status, tensors, timeline, watch, words, zoom,
+    ClickTarget, below_title, draw_title, equation, header, losses, operands, ops, picture, statement, status, tensors, timeline, watch,
+    words, zoom,
 };
 use crate::app::{Focus, Setting};
 
@@ -41,8 +42,9 @@ pub static PANES: &[Pane] = &[
     Pane { title: "",         dock: Dock::Bottom, wants: one_line,                              draw: status::status_line,  hit: None },
     Pane { title: "",         dock: Dock::Bottom, wants: watch::height,                         draw: watch::render,        hit: Some(watch::hit) },
     Pane { title: "",         dock: Dock::Top,    wants: ops::chain_height,                 draw: ops::chain,        hit: Some(ops::chain_hit) },
-    gap(|_, screen, _| u16::from(screen.height >= 22)),
+    gap(statement::gap_height),
     Pane { title: "ops",      dock: Dock::Left,   wants: ops::list_width,                   draw: ops::list,         hit: Some(ops::list_hit) },
+    Pane { title: "",         dock: Dock::Top,    wants: statement::height,                     draw: statement::render, hit: None },
     Pane { title: "",         dock: Dock::Top,    wants: equation::height,                draw: equation::render,  hit: Some(equation::hit) },
     gap(|_, screen, _| u16::from(screen.height >= 30)),
     Pane { title: "picture",  dock: Dock::Beside, wants: |_, _, _| 0,                       draw: picture::render,   hit: Some(picture::hit) },

@@ -1,7 +1,7 @@
 //! The input of every pane: the scene of the step on the screen, the state of the program, and the theme.
 
 use std::cell::{OnceCell, RefCell};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -91,6 +91,31 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn own_tensor(&self, tensor: Id) -> Option<usize> {
         self.stepper.own_tensor(&self.scene, tensor)
+    }
+
+    /// Returns whether the scenario has statements that say more than the equations.
+    #[must_use]
+    pub fn has_statements(&self) -> bool {
+        self.document.scenario.network.text().says_more_than_equations()
+    }
+
+    /// Returns whether a fold of a graph is open: its tensors are nodes of their own.
+    #[must_use]
+    pub fn is_open(&self, fold: usize) -> bool {
+        self.stepper.folds.is_open(&self.scene, fold)
+    }
+
+    /// Returns the tensor whose node stands for a tensor: that of the largest closed fold around it, or the tensor itself.
+    #[must_use]
+    pub fn shown_as(&self, tensor: Id) -> Id {
+        self.network().text().shown_as(tensor, |fold| self.is_open(fold))
+    }
+
+    /// Returns the tensors for which a node stands.
+    #[must_use]
+    pub fn folded_into(&self, node: Id) -> Range<Id> {
+        let fold = self.network().text().closed_fold(node, |fold| self.is_open(fold));
+        fold.map_or(node..node + 1, |fold| fold.members.clone())
     }
 
     /// Returns the names of the two leading dimensions of a filter; empty for a tensor of a graph.

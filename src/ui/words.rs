@@ -24,9 +24,6 @@ const NARROW: usize = 60;
 /// The number of lines that are kept for a question of prediction and a hint.
 const QUESTION_LINES: usize = 3;
 
-/// The number of cells by which the words about one entry can be longer than those about another entry of the same op.
-const LONGER: usize = 24;
-
 /// Draws the pane.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let part = view.part();
@@ -58,10 +55,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_16_parts().len();
-    // the words about one entry are a little longer for some entries than for others
-    let words =
-        |part: usize| if view.has_reading(part) { format!("{} {}", view.words(part), "…".repeat(LONGER)) } else { view.words(part) };
-    let line_count = |remark| parts.clone().map(|part| lines(view, part, &words(part), remark, usize::from(room.width)).len()).max();
+    let line_count =
+        |remark| parts.clone().map(|part| lines(view, part, &view.longest_words(part), remark, usize::from(room.width)).len()).max();
     let op = view.span(Unit::Op);
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);

@@ -8,7 +8,7 @@ use gradstep::app::{Action, Document, Setting, State, update};
 use gradstep::ui::{self, ClickTarget};
 use ratatui::layout::Rect;
 
-use super::{RenderOptions, bundled_documents, documents_without_tensors, export, frame, layers, open, open_at, screen_document, tensors};
+use super::{RenderOptions, bundled_documents, export, frame, layers, open, open_at, screen_document, tensors};
 
 /// The number of steps of an op that are drawn.
 const STEPS: u64 = 4;
@@ -38,9 +38,9 @@ fn some_steps(span: &Range<u64>, most: u64) -> impl Iterator<Item = u64> + use<>
     (0..most).map(move |n| start + n * (count - 1) / (most - 1).max(1))
 }
 
-/// Returns the bundled scenarios without the graphs of tensors, and those with large or unusual layers.
+/// Returns the bundled scenarios, and those with large or unusual layers.
 fn documents() -> Vec<(String, Arc<Document>)> {
-    let bundled = documents_without_tensors().map(|(name, document)| (name.clone(), Arc::clone(document)));
+    let bundled = bundled_documents().iter().map(|(name, document)| (name.clone(), Arc::clone(document)));
     let screens = ["lenet5", "resnet-block", "overlapping-max-pool"].map(|name| (name.to_owned(), screen_document(name)));
     bundled.chain(screens).collect()
 }

@@ -1,9 +1,12 @@
 //! Losses, each a small graph of its parts. As in PyTorch, `reduction` is `"mean"`, `"sum"` or `"none"`.
 
 use crate::graph::call::{Call, Row};
+use crate::graph::closed_call::PendingClosedCall;
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
+use crate::op::closed_form::ClosedForm;
+use crate::op::groups::Groups;
 use crate::op::layer::Reported;
 use crate::op::lookup::{IndexOperand, LookupKind, lookup};
 use crate::op::operator::Operator;
@@ -117,7 +120,16 @@ fn cross_entropy(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value,
     let axis = class_axis(reader, input, span)?;
     let logp = softmax_along(reader, input, axis, true, span)?;
     if reader.shape(target) != reader.shape(input) {
-        return negative_log_likelihood(reader, call, logp, target, (reduction, smoothing)).map(Value::Tensor);
+        let loss = negative_log_likelihood(reader, call, logp, target, (reduction, smoothing))?;
+        let has_known_classes = reader.tensors[target].data.as_ref().is_some_and(|classes| flat(classes).iter().all(|class| *class >= 0.0));
+        if has_known_classes && reduction != Reduction::None && smoothing == 0.0 && !call.has(2) && !call.has(3) {
+            let rows = Groups::along(reader.shape(input), &[axis]);
+            #[allow(clippy::cast_precision_loss)] // a number of rows
+            let divisor = if reduction == Reduction::Mean { rows.count as f64 } else { 1.0 };
+            let form = ClosedForm::CrossEntropy { rows, divisor };
+            reader.closed_calls.push(PendingClosedCall { form, input, output: loss, operands: vec![logp, target], nodes: 0..0 });
+        }
+        return Ok(Value::Tensor(loss));
     }
     // the target has probabilities: a number for each class
     let classes = reader.shape(input)[axis];

@@ -56,6 +56,7 @@ const MARKS: &[(&str, &str)] = &[
     ("dotted lines", "of other entries, where many lines cross; the lines of this entry are whole"),
     ("thick and thin lines", "of a maximum: from the winner, and from the losers; going back, only the winner has a line"),
     ("[a] =b (c)", "nodes of a graph: read by this step, being computed, neither"),
+    ("⊞4", "after a node of a graph: it stands for 4 operations (see the key F)"),
     ("━ ┄", "in the timeline: steps that are done, and steps to come"),
 ];
 

@@ -336,6 +336,10 @@ impl BlockPen<'_> {
         if network.tensor(block.tensor).role == Role::Loss && network.reads_samples() {
             parts.extend(self.scene.block_equation(block, self.view.notation).map(|equation| format!("C = {equation}")));
         }
+        let operations = block.operations();
+        if operations > 1 && block.layer.is_none() {
+            parts.push(format!("{operations} operations"));
+        }
         if !block.reads.iter().all(|read| read + 1 == number) {
             let name = |read: &usize| self.blocks.get(*read).map(|block| self.scene.block_texts(block, self.view.notation).0);
             let more = if block.reads.len() > MAX_NAMED { ", …" } else { "" };
@@ -345,7 +349,7 @@ impl BlockPen<'_> {
         parts.join("  ")
     }
 
-    /// Draws the progress of a pass at the right end of a line: a bar and a count. For a graph, draws the value of the node, or
+    /// Draws the progress of a pass at the right end of a line: a bar and a count. For a node of a graph that is a single number, draws the value of the node, or
     /// the derivative by it, instead.
     fn draw_progress(&self, block: &Block, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
         let theme = self.theme();
@@ -354,10 +358,10 @@ impl BlockPen<'_> {
         let style = theme.style([StyleRole::Forward, StyleRole::Backward][pass]);
         let dim = theme.style(StyleRole::Dim);
         let network = self.scene.network();
-        let is_graph = !network.reads_samples();
+        let is_number = !network.reads_samples() && network.tensor(block.tensor).shape.is_empty();
         let is_loss = network.tensor(block.tensor).role == Role::Loss;
-        let label = if is_graph { ["value", "∂"][pass] } else { [if is_loss { "loss" } else { "forward" }, "backward"][pass] };
-        if is_graph {
+        let label = if is_number { ["value", "∂"][pass] } else { [if is_loss { "loss" } else { "forward" }, "backward"][pass] };
+        if is_number {
             let tensor = if pass == 0 { Some(block.tensor) } else { network.gradient_of(block.tensor) };
             let value = tensor.map_or_else(String::new, |id| {
                 self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), |number| self.scene.short(number))

@@ -8,13 +8,15 @@ mod heat;
 mod layout;
 mod nodes;
 
+use std::collections::BTreeSet;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::draw::draw_node;
 use self::edges::HiddenItems;
 use self::layout::{NodeForm, Plan};
-use self::nodes::{Details, GraphNode, GraphNodes, nodes, shown_entry};
+use self::nodes::{Details, GraphNode, GraphNodes, nodes, part_that_reads, shown_entry};
 use super::canvas::{Canvas, Stroke, text_at};
 use super::target::{Spot, Spots, Term};
 use crate::network::Id;
@@ -23,12 +25,18 @@ use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
+/// The smallest height of a picture with a line for the turns of a loop.
+const MIN_HEIGHT_WITH_TURNS: u16 = 9;
+
 /// Draws the picture.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     if area.height < 3 || area.width < 12 {
         return;
     }
+    let turns = turn_line(view, area);
+    let area = Rect { y: area.y + turns.height, height: area.height - turns.height, ..area };
     let Some((GraphNodes { nodes, are_all, .. }, plan)) = laid_out(view, area) else { return };
+    draw_turns(view, &nodes, &plan, turns, buf);
     let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
     // for each node, the highest rank of its edges, and the style of such an edge
@@ -84,14 +92,19 @@ fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
     let plan = |details: Details| {
         let graph = nodes(view, details);
         let nodes = &graph.nodes;
-        let current = nodes.iter().position(|node| node.id == view.neuron(view.output))?;
+        let current = nodes.iter().position(|node| node.id == current_node(view))?;
         // the nodes that should be in view: the current node, then the nodes at the other ends of this step's edges
         let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
         let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
         let plan = Plan::best(nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
         let shown = to_show.iter().filter(|node| plan.columns.column_of(nodes[**node].depth).is_some()).count();
         let fits = plan.columns.places.iter().all(|(x, wide)| x + wide <= i32::from(area.width));
-        let score = (shown, fits, plan.form == NodeForm::Maps);
+        let turns: BTreeSet<usize> = nodes
+            .iter()
+            .filter(|node| plan.columns.column_of(node.depth).is_some())
+            .filter_map(|node| view.network().text().turn(node.id))
+            .collect();
+        let score = (shown, fits, turns.len(), plan.form == NodeForm::Maps);
         Some((score, graph, plan))
     };
     let mut best = plan(Details { pieces: false, shapes: true, all_maps: true })?;
@@ -113,6 +126,26 @@ fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
     Some((best.1, best.2))
 }
 
+/// Returns the line for the turns of a loop above the picture; empty if there are no turns, or if the picture is low.
+fn turn_line(view: &View<'_>, area: Rect) -> Rect {
+    let has_line = view.network().text().has_turns() && area.height >= MIN_HEIGHT_WITH_TURNS;
+    Rect { height: u16::from(has_line), ..area }
+}
+
+/// Writes the turn of the loop above each column whose computed nodes are of one turn.
+fn draw_turns(view: &View<'_>, nodes: &[GraphNode], plan: &Plan, line: Rect, buf: &mut Buffer) {
+    if line.is_empty() {
+        return;
+    }
+    for (column, &(x, _)) in plan.columns.places.iter().enumerate() {
+        let in_column = nodes.iter().filter(|node| !node.is_given && plan.columns.column_of(node.depth) == Some(column));
+        let turns: BTreeSet<Option<usize>> = in_column.map(|node| view.network().text().turn(node.id)).collect();
+        if let ([Some(turn)], Ok(x)) = (&turns.into_iter().collect::<Vec<_>>()[..], u16::try_from(x)) {
+            text_at(buf, line, x, 0, &format!("turn {turn}"), view.theme.style(StyleRole::Dim));
+        }
+    }
+}
+
 /// Returns the mark of hidden nodes with their count: `↓ 3 more`, or `↓3` if the longer text is too wide. If only some nodes of the graph are laid out, the count is a
 /// lower bound: `↓ 3+ more`.
 fn hidden_label(hidden: &HiddenItems, are_all: bool) -> String {
@@ -129,6 +162,7 @@ fn hidden_label(hidden: &HiddenItems, are_all: bool) -> String {
 /// Returns the target of a click on an edge. In the forward pass it is the term of `to` that reads `from`. In the backward pass it is the term of the
 /// derivative by `from` that reads the derivative by `to`. Of a tensor that this step does not read it is the first entry.
 fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
+    let to = part_that_reads(view, to, from);
     let entry = |tensor: Id| TensorEntry { tensor, at: shown_entry(view, tensor).unwrap_or(0) };
     let gradients = view.network().gradient_of(from).zip(view.network().gradient_of(to)).filter(|_| view.is_backward());
     let (of, reads) = gradients.unwrap_or((to, from));
@@ -140,14 +174,19 @@ fn has_derivative(view: &View<'_>, id: Id) -> bool {
     view.network().gradient_of(id).is_some_and(|gradient| view.number(gradient, 0).is_some())
 }
 
+/// Returns the node of the tensor that this step computes or differentiates.
+fn current_node(view: &View<'_>) -> Id {
+    view.shown_as(view.neuron(view.output))
+}
+
 /// Returns the nodes whose values or derivatives this step reads.
 fn read_now<'a>(view: &'a View<'_>) -> impl Iterator<Item = Id> + 'a {
-    view.step.factors.iter().filter_map(|factor| factor.source).map(|source| view.neuron(source.tensor))
+    view.step.factors.iter().filter_map(|factor| factor.source).map(|source| view.shown_as(view.neuron(source.tensor)))
 }
 
 /// Returns whether this step follows the edge from one node to another, forwards or backwards.
 fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
-    let output = view.neuron(view.output);
+    let output = current_node(view);
     if view.is_backward() {
         // the first factor is the upstream derivative: the derivative by the node `to`
         return output == from && read_now(view).next() == Some(to);

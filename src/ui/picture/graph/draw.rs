@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::heat::HeatMap;
 use super::layout::NodeForm;
 use super::nodes::{GraphNode, shown_entry};
-use super::read_now;
+use super::{current_node, read_now};
 use crate::network::Id;
 use crate::text::width;
 use crate::ui::picture::canvas::text_at;
@@ -48,7 +48,7 @@ fn entry_spot(view: &View<'_>, id: Id) -> Spot {
 /// around the name are those of the matrices: `[a]` is read by this step, `=b` is computed; `(c)` is neither.
 pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: NodeForm, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     let theme = &view.theme;
-    let (role, [before, after]) = if node.id == view.neuron(view.output) {
+    let (role, [before, after]) = if node.id == current_node(view) {
         (StyleRole::Result, ["=", ""])
     } else if read_now(view).any(|id| id == node.id) {
         (StyleRole::Step, ["[", "]"])

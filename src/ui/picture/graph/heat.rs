@@ -2,7 +2,6 @@
 
 use ratatui::style::{Color, Style};
 
-use crate::expr::Notation;
 use crate::glyph;
 use crate::network::Id;
 use crate::scene::Grid;
@@ -44,7 +43,7 @@ fn grid_of(shape: &[usize]) -> Grid {
 impl HeatMap {
     /// Returns the size of the heat map of a tensor of this shape. `None` for a single number, for a large tensor, and where there are too few colours.
     pub fn of(view: &View<'_>, shape: &[usize]) -> Option<Self> {
-        let has_colours = view.notation != Notation::Ascii && matches!(view.theme.colours, Colours::True | Colours::Indexed);
+        let has_colours = matches!(view.theme.colours, Colours::True | Colours::Indexed);
         if !has_colours || len(shape) < 2 {
             return None;
         }

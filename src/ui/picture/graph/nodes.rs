@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
+use crate::glyph;
 use crate::network::{Id, Role};
 use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
@@ -81,11 +82,27 @@ const WHOLE: usize = 3;
 /// The largest number of nodes that are laid out. In a larger graph, these are the nodes around the current node.
 const MAX_NODES: usize = 150;
 
-/// Returns the tensors that a node reads.
-fn reads(view: &View<'_>, id: Id) -> Few {
+/// The largest number of parts of a closed fold whose operands are looked up.
+const MAX_PARTS: usize = 1000;
+
+/// Returns the tensors that an op reads.
+fn operands(view: &View<'_>, id: Id) -> impl Iterator<Item = Id> {
     let network = view.network();
     let op = network.producer(id).map(|n| &network.ops()[n]);
-    op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied())).collect()
+    op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied()))
+}
+
+/// Returns the nodes that a node reads: those of its tensor's operands, or for a closed fold those that its parts read outside of it.
+fn reads(view: &View<'_>, id: Id) -> Few {
+    let parts = view.folded_into(id);
+    let read = parts.clone().take(MAX_PARTS).flat_map(|part| operands(view, part));
+    read.filter(|read| !parts.contains(read)).map(|read| view.shown_as(read)).collect()
+}
+
+/// Returns the first part of a node that reads a tensor.
+pub fn part_that_reads(view: &View<'_>, node: Id, read: Id) -> Id {
+    let parts = view.folded_into(node).take(MAX_PARTS);
+    parts.into_iter().find(|part| operands(view, *part).any(|operand| operand == read)).unwrap_or(node)
 }
 
 /// Returns whether a tensor is not a single number.
@@ -96,24 +113,28 @@ fn is_tensor(view: &View<'_>, id: Id) -> bool {
 /// Returns the tensors of the chosen nodes, in the order of the graph, and whether they are all nodes.
 fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
     let network = view.network();
-    let is_node = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_));
+    let is_node = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_)) && view.shown_as(*id) == *id;
+    let current = view.shown_as(view.neuron(view.output));
     if network.tensors().len() <= 2 * MAX_NODES {
         let mut all: Vec<Id> = (0..network.tensors().len()).filter(is_node).collect();
         if all.iter().any(|id| is_tensor(view, *id)) {
             // a size such as `n = x.shape[0]` that no node reads says nothing
-            let is_read = |id: Id| network.readers(id).iter().any(|reader| is_node(&network.ops()[reader.op].output));
-            all.retain(|id| *id == view.neuron(view.output) || network.producer(*id).is_some() || is_read(*id));
+            let is_value = |id: Id| !matches!(network.tensor(id).role, Role::Gradient(_));
+            let is_read = |id: Id| network.readers(id).iter().any(|reader| is_value(network.ops()[reader.op].output));
+            all.retain(|id| *id == current || network.producer(*id).is_some() || is_read(*id));
         }
         return (all, true);
     }
     // breadth-first from the current node, along the edges in both directions
-    let mut found = vec![view.neuron(view.output)];
+    let mut found = vec![current];
     let mut next = 0;
     while next < found.len() && found.len() < MAX_NODES {
         let id = found[next];
         next += 1;
         // a node with very many readers does not fill the picture with them
-        let readers = network.readers(id).iter().map(|reader| network.ops()[reader.op].output).filter(is_node).take(MAX_NODES / 10);
+        let is_value = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_));
+        let readers = network.readers(id).iter().map(|reader| network.ops()[reader.op].output).filter(is_value).take(MAX_NODES / 10);
+        let readers = readers.map(|reader| view.shown_as(reader));
         for neighbour in reads(view, id).into_iter().chain(readers) {
             if !found.contains(&neighbour) {
                 found.push(neighbour);
@@ -179,8 +200,10 @@ pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
             if network.producer(id).is_some() { known_width.max(expected_width) } else { known_width }
         };
         let gradient = network.gradient_of(id);
+        let parts = view.folded_into(id).len();
         let (value, derivative) = (number_width(id), gradient.map_or(0, number_width));
         let note = if has_tensors { note(view, id, details) } else { String::new() };
+        let note = [fold_mark(parts), note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
         let label = width(&name) + if note.is_empty() { 0 } else { width(&note) + 1 };
         // beside: blanks and `=` separate name and numbers; above and below: brackets around the name, and a blank on either side
         let around = (label + 4).max(value + 2).max(derivative + 2);
@@ -203,6 +226,11 @@ pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
         }
     }
     GraphNodes { nodes, are_all, has_tensors }
+}
+
+/// Returns the mark of a closed fold: `⊞4` for four parts.
+fn fold_mark(parts: usize) -> String {
+    if parts > 1 { format!("{}{parts}", glyph::FOLDED) } else { String::new() }
 }
 
 /// Converts a number of cells to the type of coordinates.

@@ -1,0 +1,138 @@
+//! The text of a graph beside its operations: statements as lines, the place of each operation in its statement, and the operations that a picture may show as one node.
+
+use std::ops::Range;
+
+use super::closed_call::PendingClosedCall;
+use super::reader::{GraphReader, TensorOrigin};
+use crate::network::{ClosedCall, GraphText, Origin, Statement};
+
+/// The longest statement that is kept, in bytes.
+const MAX_STATEMENT: usize = 2000;
+
+/// A statement as one line.
+struct OneLine {
+    text: String,
+    /// For each byte of the statement in the file, and for its end, the position in `text`.
+    positions: Vec<usize>,
+}
+
+/// Writes a statement as one line: comments, the backslashes at the ends of lines and repeated blanks are left out.
+fn one_line(statement: &str) -> OneLine {
+    let mut line = OneLine { text: String::new(), positions: Vec::with_capacity(statement.len() + 1) };
+    let (mut is_comment, mut is_blank, mut quote) = (false, false, None);
+    for (at, c) in statement.char_indices() {
+        is_comment = (is_comment || c == '#' && quote.is_none()) && c != '\n';
+        let is_continuation = c == '\\' && statement[at + 1..].trim_start_matches([' ', '\t', '\r']).starts_with('\n');
+        if is_comment || is_continuation || c.is_whitespace() {
+            is_blank = true;
+        } else {
+            let is_after_bracket = line.text.ends_with(['(', '[']) || matches!(c, ')' | ']');
+            if is_blank && !line.text.is_empty() && !(is_after_bracket && statement.contains('\n')) {
+                line.text.push(' ');
+            }
+            is_blank = false;
+        }
+        line.positions.resize(at + c.len_utf8(), line.text.len());
+        if !is_blank {
+            quote = match quote {
+                None if matches!(c, '\'' | '"') => Some(c),
+                Some(open) if open == c => None,
+                other => other,
+            };
+            line.text.push(c);
+        }
+    }
+    line.positions.push(line.text.len());
+    line
+}
+
+/// Returns the text of a graph. `output` is its output.
+pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphText {
+    let line_starts: Vec<Vec<usize>> =
+        reader.pieces.iter().map(|piece| piece.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
+    let line_of = |piece: usize, at: usize| {
+        let before = line_starts[piece].partition_point(|start| *start <= at);
+        // an array has a statement in each string
+        if reader.pieces.len() > 1 { piece + 1 } else { before + 1 }
+    };
+    let lines: Vec<OneLine> = reader
+        .statements
+        .iter()
+        .map(|(piece, span)| reader.pieces[*piece].get(span.clone()).filter(|text| text.len() <= MAX_STATEMENT).unwrap_or_default())
+        .map(one_line)
+        .collect();
+    let origin = |node: &super::reader::PendingNode| {
+        let (start, line) = (reader.statements[node.statement].1.start, &lines[node.statement]);
+        let position = |at: usize| at.checked_sub(start).and_then(|at| line.positions.get(at).copied());
+        // a copied statement without its part is marked as a whole
+        let part = position(node.at.1.start).zip(position(node.at.1.end)).map_or(0..line.text.len(), |(start, end)| start..end);
+        Origin { statement: node.statement, part, turn: node.turn }
+    };
+    let origins = reader.nodes.iter().map(origin).collect();
+    let statements = reader.statements.iter().zip(&lines);
+    let statements = statements.map(|((piece, span), line)| Statement { text: line.text.clone(), line: line_of(*piece, span.start) });
+    let has_tensors = reader.tensors.iter().any(|tensor| !tensor.shape.is_empty());
+    let given = reader.leaves.len();
+    let id = |tensor: usize| match reader.tensors[tensor].origin {
+        TensorOrigin::Leaf(leaf) => leaf,
+        TensorOrigin::Node(node) => given + node,
+    };
+    let closed_call = |call: &PendingClosedCall| ClosedCall {
+        form: call.form.clone(),
+        input: id(call.input),
+        output: id(call.output),
+        operands: call.operands.iter().map(|operand| id(*operand)).collect(),
+        members: given + call.nodes.start..given + call.nodes.end,
+    };
+    let named = reader.tensors.iter().enumerate().filter(|(_, tensor)| tensor.axes.iter().any(Option::is_some));
+    let axes = named.map(|(tensor, entry)| (id(tensor), entry.axes.clone()));
+    let closed_calls = reader.closed_calls.iter().map(closed_call).collect();
+    GraphText::new(has_tensors, given, statements.collect(), origins, folds(reader, has_tensors, output))
+        .with_closed_calls(closed_calls)
+        .with_axes(axes.collect())
+}
+
+/// Returns the ranges of operations of which only the last one is read outside. A graph of single numbers has no folds of statements: each operation is a number of the
+/// lesson.
+fn folds(reader: &GraphReader<'_, '_>, has_tensors: bool, output: Option<usize>) -> Vec<Range<usize>> {
+    // for each operation, the last one that reads it
+    let mut last_reader = vec![0; reader.nodes.len()];
+    for (n, node) in reader.nodes.iter().enumerate() {
+        for id in &node.reads {
+            if let TensorOrigin::Node(read) = reader.tensors[*id].origin {
+                last_reader[read] = n;
+            }
+        }
+    }
+    let is_inside = |members: &Range<usize>, n: usize| {
+        let node = &reader.nodes[n];
+        last_reader[n] < members.end && node.name.part > 0 && Some(node.tensor) != output
+    };
+    let statements = reader.statement_folds.iter().filter(|_| has_tensors);
+    statements
+        .chain(&reader.call_folds)
+        .filter(|members| (members.start..members.end - 1).all(|n| is_inside(members, n)))
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_statement_is_one_line_and_its_operations_keep_their_places() {
+        let text = "y = (x   # the input\n     @ W) \\\n  + b";
+        let line = one_line(text);
+        assert_eq!(line.text, "y = (x @ W) + b");
+        let place = |piece: &str| {
+            let start = text.find(piece).expect(piece);
+            &line.text[line.positions[start]..line.positions[start + piece.len()]]
+        };
+        assert_eq!(place("x   # the input\n     @ W"), "x @ W");
+        assert_eq!(place("b"), "b");
+        assert_eq!(one_line("z = f(\n    x,  # a\n    'a # b',\n)").text, "z = f(x, 'a # b',)");
+        // ü and é have two bytes
+        assert_eq!(one_line("ü = é").positions, [0, 0, 2, 3, 4, 5, 5, 7]);
+    }
+}

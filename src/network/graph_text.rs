@@ -1,0 +1,238 @@
+//! The text of a graph beside its tensors: the statement that computes each tensor, and the *folds*, which are tensors that a picture may show as one node.
+//!
+//! The statement `loss = F.cross_entropy(x @ W, y)` computes the tensors `loss.1` to `loss.4` and `loss`. It is a fold, and so is the call in it. Of a fold, only the last
+//! tensor is read outside, so one node can stand for all of them:
+//!
+//! ```text
+//! loss.1 ── loss.2 ── loss.3 ── loss.4 ── loss
+//! │         └──────── the call ────────────┤
+//! └────────────────── the statement ───────┘
+//! ```
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use compact_str::CompactString;
+
+use super::Id;
+use crate::op::closed_form::ClosedForm;
+
+/// A statement of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The statement as one line, without comments.
+    pub text: String,
+    /// The number of its first line, from 1.
+    pub line: usize,
+}
+
+/// A turn of a loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The number of the turn, from 1.
+    pub number: usize,
+    /// The number of turns.
+    pub count: usize,
+}
+
+/// The place in the text at which a tensor is computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The number of the statement.
+    pub statement: usize,
+    /// The range of the operation in the statement's text, in bytes.
+    pub part: Range<usize>,
+    /// The turn of the innermost loop around the statement.
+    pub turn: Option<Turn>,
+}
+
+/// Tensors of which only the last one is read outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// The tensors, in the order of computation.
+    pub members: Range<Id>,
+    /// The number of the smallest fold around this one.
+    pub parent: Option<usize>,
+}
+
+impl Fold {
+    /// Returns the tensor that the other tensors read.
+    #[must_use]
+    pub fn output(&self) -> Id {
+        self.members.end.saturating_sub(1)
+    }
+}
+
+/// A call whose derivative by its input has a closed form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClosedCall {
+    /// The closed form.
+    pub form: ClosedForm,
+    /// The input.
+    pub input: Id,
+    /// The result.
+    pub output: Id,
+    /// The operands of the closed form after the first one, which is the derivative by the result.
+    pub operands: Vec<Id>,
+    /// The tensors that the call computes.
+    pub members: Range<Id>,
+}
+
+/// The text of a graph; empty for a network of layers.
+#[derive(Clone, Debug, Default)]
+pub struct GraphText {
+    statements: Vec<Statement>,
+    /// The number of given tensors, which come before the computed ones.
+    given: usize,
+    /// The origin of each computed tensor.
+    origins: Vec<Origin>,
+    folds: Vec<Fold>,
+    says_more: bool,
+    /// The names of the axes of each tensor that has some.
+    axes: HashMap<Id, Vec<Option<CompactString>>>,
+    has_turns: bool,
+    closed_calls: Vec<ClosedCall>,
+    /// The smallest fold of each computed tensor.
+    fold_of: Vec<Option<usize>>,
+}
+
+impl GraphText {
+    /// Creates the text of a graph with a number of given tensors. `origins` are those of the computed tensors. `folds` are ranges of computed tensors, counted from 0; of
+    /// two folds one contains the other, or they have no tensor in common. `has_tensors` is `false` for a graph of single numbers.
+    #[must_use]
+    pub fn new(has_tensors: bool, given: usize, statements: Vec<Statement>, origins: Vec<Origin>, mut folds: Vec<Range<usize>>) -> Self {
+        // a fold comes after those that contain it
+        folds.sort_unstable_by_key(|members| (members.start, std::cmp::Reverse(members.end)));
+        folds.dedup();
+        let mut fold_of = vec![None; origins.len()];
+        let mut all: Vec<Fold> = Vec::with_capacity(folds.len());
+        for members in folds {
+            let parent = fold_of.get(members.start).copied().flatten();
+            fold_of[members.clone()].fill(Some(all.len()));
+            all.push(Fold { members: members.start + given..members.end + given, parent });
+        }
+        let says_more = has_tensors || origins.windows(2).any(|pair| pair[0].statement == pair[1].statement);
+        let has_turns = origins.iter().any(|origin| origin.turn.is_some());
+        Self { statements, given, says_more, axes: HashMap::new(), has_turns, closed_calls: Vec::new(), origins, folds: all, fold_of }
+    }
+
+    /// Adds the names of axes, by tensor.
+    #[must_use]
+    pub fn with_axes(self, axes: HashMap<Id, Vec<Option<CompactString>>>) -> Self {
+        Self { axes, ..self }
+    }
+
+    /// Returns the names of the axes of a tensor; empty if it has none.
+    #[must_use]
+    pub fn axes(&self, id: Id) -> &[Option<CompactString>] {
+        self.axes.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Adds the calls with closed forms.
+    #[must_use]
+    pub fn with_closed_calls(self, closed_calls: Vec<ClosedCall>) -> Self {
+        Self { closed_calls, ..self }
+    }
+
+    /// Returns the calls with closed forms by this input.
+    pub fn closed_calls_of(&self, input: Id) -> impl Iterator<Item = &ClosedCall> {
+        self.closed_calls.iter().filter(move |call| call.input == input)
+    }
+
+    /// Returns whether the statements say more than the equations of the ops: some of them have several operations, or tensors.
+    #[must_use]
+    pub fn says_more_than_equations(&self) -> bool {
+        self.says_more
+    }
+
+    /// Returns whether some tensors are computed in the turns of a loop.
+    #[must_use]
+    pub fn has_turns(&self) -> bool {
+        self.has_turns
+    }
+
+    /// Returns the number of the loop's turn that computes a tensor.
+    #[must_use]
+    pub fn turn(&self, id: Id) -> Option<usize> {
+        Some(self.origin(id)?.turn?.number)
+    }
+
+    /// Returns the origin of a tensor; `None` for a given tensor and for a derivative.
+    #[must_use]
+    pub fn origin(&self, id: Id) -> Option<&Origin> {
+        self.origins.get(id.checked_sub(self.given)?)
+    }
+
+    /// Returns a statement.
+    #[must_use]
+    pub fn statement(&self, number: usize) -> Option<&Statement> {
+        self.statements.get(number)
+    }
+
+    /// Returns a fold.
+    #[must_use]
+    pub fn fold(&self, number: usize) -> Option<&Fold> {
+        self.folds.get(number)
+    }
+
+    /// Returns the numbers of the folds that contain a tensor, the smallest one first.
+    pub fn folds_around(&self, id: Id) -> impl Iterator<Item = usize> + '_ {
+        let smallest = id.checked_sub(self.given).and_then(|node| self.fold_of.get(node).copied().flatten());
+        std::iter::successors(smallest, |fold| self.folds[*fold].parent)
+    }
+
+    /// Returns the numbers of a fold and of the folds in it.
+    pub fn folds_within(&self, fold: usize) -> impl Iterator<Item = usize> + '_ {
+        let end = self.folds.get(fold).map_or(0, |fold| fold.members.end);
+        // the folds in it follow it
+        (fold..self.folds.len()).take_while(move |inner| self.folds[*inner].members.start < end)
+    }
+
+    /// Returns the tensor whose node stands for a tensor: the output of the largest closed fold around it, or else the tensor itself.
+    pub fn shown_as(&self, id: Id, is_open: impl Fn(usize) -> bool) -> Id {
+        self.folds_around(id).filter(|fold| !is_open(*fold)).last().map_or(id, |fold| self.folds[fold].output())
+    }
+
+    /// Returns the largest closed fold that a node stands for: the node of its output.
+    pub fn closed_fold(&self, id: Id, is_open: impl Fn(usize) -> bool) -> Option<&Fold> {
+        self.folds_around(id).filter(|fold| !is_open(*fold)).last().map(|fold| &self.folds[fold]).filter(|fold| fold.output() == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two given tensors, and six computed ones: a statement of five with a call of three in it, and a statement of one.
+    fn text() -> GraphText {
+        let origin = |statement| Origin { statement, part: 0..1, turn: None };
+        let statement = |text: &str, line| Statement { text: text.to_owned(), line };
+        let origins = vec![origin(0), origin(0), origin(0), origin(0), origin(0), origin(1)];
+        GraphText::new(true, 2, vec![statement("u = f(x @ W) + 1", 1), statement("J = u * 2", 2)], origins, vec![1..4, 0..5, 1..4])
+    }
+
+    #[test]
+    fn a_node_stands_for_the_largest_closed_fold() {
+        let text = text();
+        // tensors 2 to 7 are computed; the statement is 2 to 6, the call 3 to 5
+        assert_eq!(text.fold(0), Some(&Fold { members: 2..7, parent: None }));
+        assert_eq!(text.fold(1), Some(&Fold { members: 3..6, parent: Some(0) }));
+        assert_eq!(text.fold(2), None);
+        assert_eq!([0, 2, 3, 5, 6, 7].map(|id| text.shown_as(id, |_| false)), [0, 6, 6, 6, 6, 7]);
+        assert_eq!([2, 3, 4, 5, 6].map(|id| text.shown_as(id, |fold| fold == 0)), [2, 5, 5, 5, 6]);
+        assert_eq!([2, 3, 4, 5, 6].map(|id| text.shown_as(id, |_| true)), [2, 3, 4, 5, 6]);
+        assert_eq!(text.folds_around(4).collect::<Vec<_>>(), [1, 0]);
+        assert_eq!([0, 1, 2].map(|fold| text.folds_within(fold).collect::<Vec<_>>()), [vec![0, 1], vec![1], vec![]]);
+        assert_eq!(text.closed_fold(6, |_| false).map(Fold::output), Some(6));
+        assert_eq!(text.closed_fold(5, |fold| fold == 0).map(|fold| fold.members.clone()), Some(3..6));
+        assert_eq!(text.closed_fold(4, |_| false), None);
+    }
+
+    #[test]
+    fn only_computed_tensors_have_an_origin() {
+        let text = text();
+        assert_eq!(text.origin(1), None);
+        assert_eq!(text.origin(7).and_then(|origin| text.statement(origin.statement)).map(|statement| statement.line), Some(2));
+        assert_eq!(text.origin(8), None);
+    }
+}

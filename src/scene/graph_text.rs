@@ -1,0 +1,57 @@
+//! The text of a graph at a step: the statement whose operation the step computes or differentiates, and the folds around it.
+
+use std::ops::Range;
+
+use super::Scene;
+use crate::network::{Id, Role, Turn};
+
+/// A statement of a graph with the operation of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementHere<'a> {
+    /// The statement as one line.
+    pub text: &'a str,
+    /// The number of its line in the text, from 1.
+    pub line: usize,
+    /// The range of the operation in the statement, in bytes.
+    pub part: Range<usize>,
+    /// The number of the operation among those of the statement, from 1, and their number.
+    pub number: [usize; 2],
+    /// The turn of the innermost loop.
+    pub turn: Option<Turn>,
+}
+
+impl<'a> Scene<'a> {
+    /// Returns whether the step computes inside a fold: one of its tensors, or the derivative by one that only the fold reads.
+    #[must_use]
+    pub fn is_inside(&self, fold: usize) -> bool {
+        let computed = self.neuron(self.output);
+        let fold = self.network().text().fold(fold);
+        fold.is_some_and(|fold| fold.members.contains(&computed) && !(self.is_backward() && fold.output() == computed))
+    }
+
+    /// Returns the statement whose operation the step computes. In the backward pass it is the operation whose derivative the step takes: for a term of ∂J/∂x that reads
+    /// ∂J/∂y, the operation that computes y.
+    #[must_use]
+    pub fn statement(&self) -> Option<StatementHere<'a>> {
+        let part = self.op().parts.get(self.part());
+        let differentiated = part.into_iter().flat_map(|part| part.operands.iter()).find_map(|id| match self.network().tensor(*id).role {
+            Role::Gradient(of) => Some(of),
+            _ => None,
+        });
+        let text = self.network().text();
+        let computed = differentiated.unwrap_or_else(|| self.neuron(self.output));
+        let origin = text.origin(computed)?;
+        let fold = text.folds_around(computed).last().and_then(|fold| text.fold(fold));
+        let number = fold.map_or([1, 1], |fold| [computed + 1 - fold.members.start, fold.members.len()]);
+        let statement = text.statement(origin.statement).filter(|statement| !statement.text.is_empty())?;
+        Some(StatementHere { text: &statement.text, line: statement.line, part: origin.part.clone(), number, turn: origin.turn })
+    }
+
+    /// Returns the piece of the text that computes a tensor: `F.cross_entropy(logits, y)`.
+    #[must_use]
+    pub fn written(&self, tensor: Id) -> Option<String> {
+        let text = self.network().text();
+        let origin = text.origin(tensor)?;
+        text.statement(origin.statement)?.text.get(origin.part.clone()).map(str::to_owned)
+    }
+}

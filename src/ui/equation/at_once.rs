@@ -1,0 +1,81 @@
+//! The closed form of an entry beside the sum of its terms, for a call that has one:
+//!
+//! ```text
+//! all at once: 1/σ · (D − mean(D) − xhat · mean(D xhat)),  D = gamma·∂J/∂y, xhat = y.9, 1/σ = y.8
+//! = 0.2 · (5 − 1.25 − 1.4 · 1.75) = 0.26; the sum over the paths is 0.26: difference 0
+//! ```
+
+use crate::expr::OperandForm;
+use crate::network::{ClosedCall, Id};
+use crate::op::slot::Slot;
+use crate::scene::{ClosedEntry, after_sign};
+use crate::text::width;
+use crate::ui::view::View;
+
+/// The largest difference that is called a rounding error, relative to the larger of the sum and 1.
+const ROUNDING: f64 = 1e-12;
+
+/// The largest number of lines.
+pub(super) const LINES: usize = 2;
+
+/// Returns at most `height` lines of at most `room` cells: the formula, and with numbers once the entry is complete. There are no lines for other entries.
+pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> {
+    let Some(call) = view.closed_call() else { return Vec::new() };
+    let symbols = format!("all at once: {}", formula(view, call, |n| letter(view, call, n)));
+    let definitions = with_symbols(view, call, call.form.definitions());
+    let defined = format!("{symbols},  {definitions}");
+    let symbols = if width(&defined) <= room { defined } else { symbols };
+    let Some(entry) = view.closed_entry(call) else { return [symbols].into_iter().take(height).collect() };
+    let value = view.value_text(entry.value);
+    let numbers = format!("{} = {value}", formula(view, call, |n| number(view, call, &entry, n)));
+    let difference = difference(view, entry.value - view.step.sum);
+    let compared = format!("the sum over the paths is {}: difference {difference}", view.value_text(view.step.sum));
+    let candidates = match height {
+        0 => return Vec::new(),
+        1 => [format!("all at once: {numbers}; {compared}"), format!("all at once: {numbers}; difference {difference}")],
+        _ => [format!("= {numbers}; {compared}"), format!("= {numbers}; difference {difference}")],
+    };
+    let shortest = format!("all at once: {value}; difference {difference}");
+    let with_numbers = candidates.into_iter().find(|text| width(text) <= room).unwrap_or(shortest);
+    if height == 1 { vec![with_numbers] } else { vec![symbols, with_numbers] }
+}
+
+/// Returns the difference between the two values, with a remark if it is as small as a rounding error.
+fn difference(view: &View<'_>, difference: f64) -> String {
+    let is_rounding = difference != 0.0 && difference.abs() <= ROUNDING * view.step.sum.abs().max(1.0);
+    format!("{}{}", view.short(difference), if is_rounding { " ≈ 0, rounding" } else { "" })
+}
+
+/// Writes the formula with a text for each quantity.
+fn formula(view: &View<'_>, call: &ClosedCall, text: impl Fn(usize) -> String) -> String {
+    let name = |slot: Slot, _: OperandForm| match slot {
+        Slot::Input(n) => text(n),
+        _ => String::new(),
+    };
+    call.form.formula().equation(view.notation, &[], name)
+}
+
+/// Returns the letter of a quantity.
+fn letter(view: &View<'_>, call: &ClosedCall, n: usize) -> String {
+    with_symbols(view, call, call.form.letters().get(n).copied().unwrap_or_default())
+}
+
+/// Returns the number of a quantity as text. An entry of a tensor has the form of its matrix.
+fn number(view: &View<'_>, call: &ClosedCall, entry: &ClosedEntry, n: usize) -> String {
+    let value = entry.quantities.get(n).copied().unwrap_or(f64::NAN);
+    let (network, at) = (view.network(), view.at.entry);
+    let operands = network.gradient_of(call.output).into_iter().chain(call.operands.iter().copied());
+    let mut alike = operands.filter(|id| network.tensor(*id).shape == network.tensor(call.input).shape);
+    let is_entry = |id: &Id| view.number(*id, at).is_some_and(|number| number.to_bits() == value.to_bits());
+    let text = alike.find(is_entry).and_then(|id| view.entry_text(id, at)).unwrap_or_else(|| view.short(value));
+    if n == 0 { text } else { after_sign(text) }
+}
+
+/// Replaces `{x}` by the symbol of the input, and `{0}`, `{1}`, … by those of the operands.
+fn with_symbols(view: &View<'_>, call: &ClosedCall, text: &str) -> String {
+    let network = view.network();
+    let symbol = |id| network.tensor(id).symbol.whole_in(view.notation);
+    let upstream = network.gradient_of(call.output).map(symbol).unwrap_or_default();
+    let text = text.replace("{x}", &symbol(call.input)).replace("{0}", &upstream);
+    call.operands.iter().enumerate().fold(text, |text, (n, id)| text.replace(&format!("{{{}}}", n + 1), &symbol(*id)))
+}
