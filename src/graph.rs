@@ -101,7 +101,7 @@ pub struct GraphResult {
     pub faults: Vec<GraphFault>,
     /// The names without a value, each with the position of its first use.
     pub missing: Vec<(CompactString, usize, Span)>,
-    /// What the text implies for these names, in their order; empty if nothing is known.
+    /// The facts that the text implies about these names, in their order; empty if nothing is known.
     pub implied: Vec<ImpliedTensor>,
     /// Lines that are valid, but perhaps not meant.
     pub warnings: Vec<GraphFault>,
@@ -131,7 +131,7 @@ pub fn read(pieces: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opt
         leaves: Vec::new(),
         nodes: Vec::new(),
         fresh: Vec::new(),
-        copied: Vec::new(),
+        shared: Vec::new(),
         statements: Vec::new(),
         statement_at: HashMap::new(),
         statement: 0,

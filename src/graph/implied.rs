@@ -33,7 +33,7 @@ const MAX_ROUNDS: usize = 4;
 /// The largest number of names that are tried as vectors, too.
 const MAX_TRIED: usize = 12;
 
-/// What the text implies for a name without a value.
+/// The facts that the text implies about a name without a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImpliedTensor {
     /// The name.

@@ -100,7 +100,7 @@ pub struct PendingNode {
     pub at: (usize, Span),
     /// The number of its statement.
     pub statement: usize,
-    /// The turn of the innermost loop.
+    /// The iteration of the innermost loop.
     pub turn: Option<Turn>,
 }
 
@@ -135,15 +135,15 @@ pub struct GraphReader<'t, 'c> {
     pub nodes: Vec<PendingNode>,
     /// The tensors that the current statement made and that have no name yet.
     pub fresh: Vec<TensorId>,
-    /// The tensors without a name of a statement with several targets.
-    pub copied: Vec<TensorId>,
+    /// The unnamed tensors of the right side of `a = b = x @ W`, which both targets share: each of them copies the result.
+    pub shared: Vec<TensorId>,
     /// The positions of the statements.
     pub statements: Vec<(usize, Span)>,
     /// The number of the statement at a position.
     pub statement_at: HashMap<(usize, usize), usize>,
     /// The number of the current statement.
     pub statement: usize,
-    /// The turn of the innermost loop.
+    /// The iteration of the innermost loop.
     pub turn: Option<Turn>,
     /// The operations of each statement that has several.
     pub statement_folds: Vec<Range<usize>>,

@@ -100,12 +100,12 @@ impl GraphReader<'_, '_> {
                 let first = targets.first().and_then(first_name).unwrap_or_default();
                 let evaluated = self.evaluate(value).and_then(|evaluated| {
                     if targets.len() > 1 {
-                        // `a = b = x @ W` makes two copies of a part
-                        self.copied = std::mem::take(&mut self.fresh);
+                        // in `a = b = x @ W`, each target copies the unnamed tensor of x @ W
+                        self.shared = std::mem::take(&mut self.fresh);
                     }
                     targets.iter().try_for_each(|target| self.assign_target(target, evaluated.clone(), &value.span))
                 });
-                self.fresh.splice(0..0, std::mem::take(&mut self.copied));
+                self.fresh.splice(0..0, std::mem::take(&mut self.shared));
                 self.end_statement(&first);
                 evaluated
             }

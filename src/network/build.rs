@@ -77,7 +77,7 @@ pub struct Node {
     pub name: String,
     /// A second name: `h@3` for the last of three assignments, whose name is `h`.
     pub alias: Option<CompactString>,
-    /// The letter in equations, if it is not the name: the piece of the text that the node is, such as `(diff**2)`.
+    /// The letter in equations, if it is not the name: the source text of the node, such as `(diff**2)`.
     pub symbol: Option<CompactString>,
     /// `true` if the node has a derivative; `false` if no input reaches it, or if it is only an index or a mask.
     pub is_differentiated: bool,

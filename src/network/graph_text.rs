@@ -42,7 +42,7 @@ pub struct Origin {
     pub statement: usize,
     /// The range of the operation in the statement's text, in bytes.
     pub part: Range<usize>,
-    /// The turn of the innermost loop around the statement.
+    /// The iteration of the innermost loop around the statement.
     pub turn: Option<Turn>,
 }
 

@@ -16,7 +16,7 @@ pub struct StatementHere<'a> {
     pub part: Range<usize>,
     /// The number of the operation among those of the statement, from 1, and their number.
     pub number: [usize; 2],
-    /// The turn of the innermost loop.
+    /// The iteration of the innermost loop.
     pub turn: Option<Turn>,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Scene<'a> {
         Some(StatementHere { text: &statement.text, line: statement.line, part: origin.part.clone(), number, turn: origin.turn })
     }
 
-    /// Returns the piece of the text that computes a tensor: `F.cross_entropy(logits, y)`.
+    /// Returns the source text that computes a tensor: `F.cross_entropy(logits, y)`.
     #[must_use]
     pub fn written(&self, tensor: Id) -> Option<String> {
         let text = self.network().text();

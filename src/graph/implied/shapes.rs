@@ -9,7 +9,7 @@ pub struct Size(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape(usize);
 
-/// What is known about a size or a shape.
+/// The knowledge about a size or a shape.
 #[derive(Clone, Debug)]
 enum Entry<T> {
     /// The same as that with this number.

@@ -106,7 +106,7 @@ fn reads_by_index(site: &Site<'_>) -> bool {
     site.rule_as::<Linked<LookupLinks>>().is_some() || site.rule_as::<Linked<CopiesOfInput>>().is_some_and(is_slice)
 }
 
-/// Of an entry that is read several times only the last use's gradient is left.
+/// If an entry is read several times, only the gradient of the last use is left.
 pub fn index_overwritten(site: &Site<'_>) -> Vec<Way> {
     if !reads_by_index(site) {
         return Vec::new();
