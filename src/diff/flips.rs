@@ -13,8 +13,10 @@ use crate::trace::Trace;
 
 /// The share of a tensor's largest entry within which two numbers may change their order in single precision.
 const NEAR: f64 = 1e-5;
-/// The largest number of gates that are tried.
-const MAX_GATES: usize = 32;
+/// The largest number of gates that are tried: fewer in a network whose pass takes more work.
+const MAX_GATES: usize = 256;
+/// The work, in multiplications, that the trial of all gates may take.
+const MAX_WORK: u64 = 100_000_000;
 /// The largest number of gates that are turned round together.
 const MAX_TOGETHER: usize = 8;
 
@@ -86,11 +88,14 @@ fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
 /// Returns the gates of all samples that are near a kink.
 fn gates(trace: &Trace) -> Vec<Gate> {
     let mut gates = Vec::new();
+    let network = trace.network();
+    let work: u64 = (0..network.ops().len()).map(|op| network.work(op)).sum();
+    let most = usize::try_from(MAX_WORK / work.max(1)).unwrap_or(MAX_GATES).clamp(8, MAX_GATES);
     for run in 0..trace.samples() {
         let network = trace.network_of(run);
         for number in 0..network.ops().len() {
-            if gates.len() < MAX_GATES && network.ops()[number].pass == Pass::Forward {
-                gates_of_op(trace, network, (run, number), &mut gates);
+            if gates.len() < most && network.ops()[number].pass == Pass::Forward {
+                gates_of_op(trace, network, (run, number), most, &mut gates);
             }
         }
     }
@@ -98,7 +103,7 @@ fn gates(trace: &Trace) -> Vec<Gate> {
 }
 
 /// Appends the gates of one op.
-fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), gates: &mut Vec<Gate>) {
+fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), most: usize, gates: &mut Vec<Gate>) {
     let op = &network.ops()[number];
     let entries = trace.run(run).values(op.output).len();
     for ((rule, x), part) in trace.run(run).parts(op, number).zip(&op.parts) {
@@ -113,15 +118,14 @@ fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), 
                 let Origin::Entry { slot, at: place } = arg.origin else { continue };
                 let tensor = part.operands[slot];
                 let near = NEAR * largest(trace.run(run).values(tensor));
-                // exactly on the kink, both precisions agree
-                let is_exact =
-                    |other: usize| values.iter().enumerate().any(|(m, value)| m != other && value.to_bits() == values[other].to_bits());
+                // numbers that are given, and the zeros of a relu, are the same in both precisions
+                let is_rounded = values[n] != 0.0 && network.producer(tensor).is_some();
                 let is_other = |moved: f64| pieces.piece_at(values.len(), |m| if m == n { moved } else { values[m] }) != piece;
                 let moves =
                     [near, -near].into_iter().flat_map(|step| [1.0 / 1024.0, 1.0 / 32.0, 1.0].map(|share| values[n] + step * share));
-                let other = moves.into_iter().find(|moved| is_other(*moved)).filter(|_| values[n] != 0.0 && !is_exact(n));
+                let other = moves.into_iter().find(|moved| is_other(*moved)).filter(|_| is_rounded);
                 let gate = other.map(|other| Gate { run, tensor, at: place, other });
-                if let Some(gate) = gate.filter(|gate| gates.len() < MAX_GATES && !gates.iter().any(|known| known.same_entry(gate))) {
+                if let Some(gate) = gate.filter(|gate| gates.len() < most && !gates.iter().any(|known| known.same_entry(gate))) {
                     gates.push(gate);
                 }
             }

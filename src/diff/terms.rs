@@ -1,6 +1,6 @@
 //! The sums of the magnitudes of an entry's terms, which bound its rounding error.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use super::gradient::{Gradient, reduced_from};
@@ -16,6 +16,8 @@ pub struct TermSums<'a> {
     /// 1/n for a mean over n samples.
     factor: f64,
     sums: RefCell<HashMap<usize, f64>>,
+    /// The sensitivity of the tensors to rounding.
+    sensitivity: OnceCell<f64>,
 }
 
 impl<'a> TermSums<'a> {
@@ -28,11 +30,17 @@ impl<'a> TermSums<'a> {
             Some((run, id)) if reduced.is_some() => factor(trace, run, id),
             _ => 1.0,
         };
-        Self { trace, tensors: reduced.unwrap_or_else(|| found.into_iter().collect()), factor, sums: RefCell::default() }
+        Self {
+            trace,
+            tensors: reduced.unwrap_or_else(|| found.into_iter().collect()),
+            factor,
+            sums: RefCell::default(),
+            sensitivity: OnceCell::new(),
+        }
     }
 
-    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples. If the terms themselves are sensitive to rounding, it
-    /// is the sensitivity of the entry: its change for a small relative change of all given numbers, divided by the latter.
+    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples. If the tensor is more
+    /// sensitive to rounding than its terms are large, it is this sensitivity ([`Trace::sensitivity`]).
     #[must_use]
     pub fn entry(&self, entry: usize) -> f64 {
         if let Some(sum) = self.sums.borrow().get(&entry) {
@@ -42,10 +50,11 @@ impl<'a> TermSums<'a> {
             let steps = self.trace.entry_steps(*run, *id, entry)?;
             let at = self.trace.position(steps.start).filter(|_| !steps.is_empty())?;
             let terms = self.trace.contributions(&at, 0..at.terms).map(|(value, _)| value.abs()).sum::<f64>();
-            // of a term such as δ·(x − mean), the factor in brackets may be all rounding error: then the entry moves by far more than its terms are large
-            Some(terms.max(self.trace.sensitivity(*run, *id, entry)))
+            Some(terms)
         };
-        let sum = self.factor * self.tensors.iter().filter_map(of_tensor).sum::<f64>();
+        // the terms may be all rounding error, as in δ·(x − mean) for equal x
+        let sensitivity = || self.tensors.iter().map(|(run, id)| self.trace.sensitivity(*run, *id)).sum::<f64>();
+        let sum = self.factor * self.tensors.iter().filter_map(of_tensor).sum::<f64>().max(*self.sensitivity.get_or_init(sensitivity));
         self.sums.borrow_mut().insert(entry, sum);
         sum
     }

@@ -160,8 +160,9 @@ impl<'a> WrongPass<'a> {
     fn changed_in(&self, run: usize) -> Vec<bool> {
         let (network, ops) = (self.trace.network_of(run), self.ops(run));
         let mut changed = vec![false; network.tensors().len()];
-        for (of, id) in self.plan.given.keys() {
-            changed[*id] |= *of == run;
+        // another run may have another network
+        for (_, id) in self.plan.given.keys().filter(|(of, _)| *of == run) {
+            changed[*id] = true;
         }
         if ops == Ops::Batch {
             for (id, source) in network.sources() {

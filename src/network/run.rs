@@ -58,6 +58,25 @@ impl Run {
         Self::empty(network).rerun(network, given)
     }
 
+    /// Computes all passes, and multiplies each computed number by a factor before the next op reads it: as if each op rounded in its own way. `given` has all
+    /// tensors that no op computes.
+    ///
+    /// # Panics
+    /// As [`Run::new`].
+    #[must_use]
+    pub fn disturbed(network: &Network, given: &[(Id, Arc<Tensor>)], factor: impl Fn(Id, usize) -> f64) -> Self {
+        let spare = None;
+        let mut partial = PartialRun::new(network, spare);
+        partial.give(given);
+        while partial.compute_next(network) {
+            let id = network.ops()[partial.done - 1].output;
+            for (at, value) in partial.run.values_mut(id).iter_mut().enumerate() {
+                *value *= factor(id, at);
+            }
+        }
+        partial.run
+    }
+
     /// Creates a run in which nothing is computed.
     fn empty(network: &Network) -> Self {
         Self { numbers: Numbers::new(network.layout()), memos: Memos::default(), stored_sums: StoredSums::default() }

@@ -1,35 +1,38 @@
-//! The same pass with each given number moved a little, to see how much each number depends on rounding.
+//! The same pass with each number moved a little, to see how much each number depends on rounding.
 
 use std::sync::Arc;
 
 use super::Trace;
-use crate::network::{Id, Run};
+use crate::network::{Id, Role, Run};
 use crate::tensor::{Tensor, from_flat};
 
-/// The larger distance by which each given number is moved, as a share of the number. It is far above the rounding errors of double precision, and far below the
+/// The larger distance by which each number is moved, as a share of the number. It is far above the rounding errors of double precision, and far below the
 /// distances of most numbers to a kink.
 const MOVE: f64 = 1e-9;
 /// The smaller distance, as a share of the larger one.
 const NEARER: f64 = 1.0 / 8.0;
 
 impl Trace {
-    /// Returns how sensitive an entry of a sample's run is to the given numbers: its change if each of them changes by a small share of itself, divided by the
-    /// share. 0 if the entry jumps, as it does behind a gate that such a change opens or shuts.
+    /// Returns how sensitive a tensor of a sample's run is to rounding: the largest change of an entry if each given number and each result of an op changes by a
+    /// small share of itself, divided by the share. Entries that jump, as they do behind a gate that such a change opens or shuts, are left out.
     ///
     /// A number that is the difference of two almost equal ones, such as x − mean(x) for equal x, is far more sensitive than it is large. By as much it depends on
     /// the order in which a program adds.
     #[must_use]
-    pub fn sensitivity(&self, run: usize, tensor: Id, entry: usize) -> f64 {
+    pub fn sensitivity(&self, run: usize, tensor: Id) -> f64 {
         let runs = self
             .moved
             .get_or_init(|| [1.0, NEARER].map(|share| (0..self.samples()).map(|run| self.moved_run(run, share * MOVE)).collect()));
-        let right = self.run(run).values(tensor)[entry];
-        let [far, near] = runs.each_ref().map(|runs: &Vec<Run>| runs[run].values(tensor)[entry] - right);
-        let is_smooth = (far * NEARER - near).abs() <= 0.5 * near.abs();
-        if far.is_finite() && is_smooth { far.abs() / MOVE } else { 0.0 }
+        let [far, near] = runs.each_ref().map(|runs: &Vec<Run>| runs[run].values(tensor));
+        let change = |((right, far), near): ((&f64, &f64), &f64)| {
+            let (far, near) = (far - right, near - right);
+            let is_smooth = far.is_finite() && (far * NEARER - near).abs() <= 0.5 * near.abs();
+            if is_smooth { far.abs() / MOVE } else { 0.0 }
+        };
+        self.run(run).values(tensor).iter().zip(far).zip(near).map(change).fold(0.0, f64::max)
     }
 
-    /// Returns the run of a sample with every input and parameter moved by a share of itself, up or down by a fixed pattern.
+    /// Returns the run of a sample with every number moved by a share of itself, up or down by a fixed pattern.
     fn moved_run(&self, run: usize, share: f64) -> Run {
         let (network, values) = (self.network_of(run), self.run(run));
         let is_given = |id: &Id| network.producer(*id).is_none();
@@ -39,7 +42,9 @@ impl Trace {
             if network.gradient_of(id).is_none() { (id, tensor) } else { (id, Arc::new(moved(id, &tensor, share))) }
         };
         let given: Vec<(Id, Arc<Tensor>)> = (0..network.tensors().len()).filter(is_given).map(given).collect();
-        Run::new(network, &given)
+        // what has no derivative, such as an index, stays as it is
+        let moves = |id: Id| network.gradient_of(id).is_some() || matches!(network.tensor(id).role, Role::Gradient(_) | Role::Loss);
+        Run::disturbed(network, &given, |id, at| if moves(id) { 1.0 + sign(id, at) * share } else { 1.0 })
     }
 }
 

@@ -18,11 +18,11 @@ fn folder() -> PathBuf {
 fn gradients_of_pytorch_are_equal() {
     let manifest = fs::read_to_string(folder().join("manifest.json")).expect("the manifest");
     let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
-    let cases = manifest["cases"].as_array().expect("a list");
-    assert!(cases.len() >= 150);
+    let [cases, hard] = ["cases", "hard"].map(|list| manifest[list].as_array().expect("a list"));
+    assert!(cases.len() >= 150 && hard.len() >= 16);
     let mut wrong = Vec::new();
     let mut counts: HashMap<&str, usize> = HashMap::new();
-    for case in cases {
+    for case in cases.iter().chain(hard) {
         let text = |field: &str| case[field].as_str().unwrap_or_else(|| panic!("{field} of {case}"));
         *counts.entry(text("type")).or_default() += 1;
         let document = document(&folder().join(text("scenario")).to_string_lossy());
