@@ -21,7 +21,7 @@ pub static MISTAKES: &[Mistake] = &[
     // activations and the output
     Mistake::hint("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| hints::without_factors(q, hints::is_derivative))
         .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::missing))
-        .apart("an input at which the derivative is not 1"),
+        .apart("the gradient of the layer's input"),
     Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(output::activation_missing)),
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", Each(output::softmax_twice)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", Each(output::softmax_diagonal)),
@@ -90,7 +90,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("dropout-mask-missing", "the mask of {} is missing in the backward pass", "what was dropped gets no error", Each(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", Each(norm::scale_missing)),
     Mistake::pass("input-off-by-one-layer", "the weight gradient of {} reads the wrong layer's output", "it reads what the layer has read", Each(linear::input_off_by_one)),
-    Mistake::pass("error-off-by-one-layer", "a parameter gradient of {} reads the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)),
+    Mistake::pass("error-off-by-one-layer", "a parameter gradient of {} reads the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)).apart("the gradient of the layer's input"),
 
     // means
     Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
