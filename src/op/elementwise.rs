@@ -8,20 +8,24 @@
 //! At kinks the derivatives are PyTorch's: abs′(0) = relu′(0) = 0. In a tie of min or max each argument gets half of the derivative. If an argument of min or
 //! max is NaN, each argument gets the whole derivative.
 
+mod rows;
+mod texts;
+
 use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
 use super::broadcast::Broadcast;
 use super::mismatch::Mismatch;
-use super::numpy::{self, NumPyForm};
+use super::numpy;
 use super::operator::{NamedFunction, Operator, Quotient};
 use super::reading::Reading;
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
 use super::slot::Slot::{self, Input, Output, Upstream};
-use super::written::{IndexForm, Written};
-use crate::expr::{Expr, Form, SUM, whole};
+use super::written::Written;
+use crate::expr::{Expr, SUM, whole};
 use crate::op::functions::QUOTIENT;
+use rows::{Row, Sums};
 
 /// One operand of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,6 +93,25 @@ impl Elementwise {
     /// The place in the input `slot` that the entry `at` of y reads.
     fn input_place(&self, slot: usize, at: usize) -> usize {
         self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at))
+    }
+
+    /// The length of a row of y: along it, each input moves from entry to entry, or stays at one entry.
+    fn row_len(&self, entries: usize) -> usize {
+        self.broadcast.as_ref().map_or(entries, |broadcast| broadcast.shape().last().copied().unwrap_or(1)).max(1)
+    }
+
+    /// The place that the first entry `at` of a row reads in the input `slot`, and the step to the next place.
+    fn row_place(&self, slot: usize, at: usize, count: usize) -> (usize, usize) {
+        let place = self.input_place(slot, at);
+        (place, if count > 1 { self.input_place(slot, at + 1) - place } else { 1 })
+    }
+
+    /// The numbers of operand `i` for the row of `count` entries from `at` on.
+    fn row<'x>(&self, x: &Operands<'x>, i: usize, at: usize, count: usize) -> Row<'x> {
+        match self.operands[i] {
+            ElementwiseOperand::Input(slot) => Row::new(x.tensors[Input(slot)], self.row_place(slot, at, count), count),
+            ElementwiseOperand::Constant(value) => Row::Same(value),
+        }
     }
 
     /// The number of entries of y that read one entry of the input `slot`. It is the same for every entry of the input.
@@ -179,8 +202,20 @@ impl ElementwiseForward {
 
 impl Rule for ElementwiseForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.add_terms(x, at, 0..self.0.terms(), *sum);
+        let row_len = self.0.row_len(out.len());
+        for (n, sums) in out.chunks_mut(row_len).enumerate() {
+            let (first, count) = (n * row_len, sums.len());
+            let row = |i| self.0.row(x, i, first, count);
+            match self.0.operator {
+                Operator::Copy => Sums::Each(sums).add_row(row(0), false),
+                Operator::Neg => Sums::Each(sums).add_row(row(0), true),
+                Operator::Mul => Sums::Each(sums).add_products(row(0), row(1)),
+                Operator::Add | Operator::Sub => {
+                    Sums::Each(sums).add_row(row(0), false);
+                    Sums::Each(sums).add_row(row(1), self.0.operator == Operator::Sub);
+                }
+                Operator::Call(_) => Sums::Each(sums).add(|n| self.term_value(x, first + n, 0)),
+            }
         }
     }
 
@@ -331,57 +366,50 @@ impl ElementwiseBackward {
         is_usable.then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
     }
 
+    /// The value of a term of a function's derivative.
+    fn call_term(&self, x: &Operands<'_>, called: &'static NamedFunction, at: TermPlace) -> f64 {
+        let (values, y) = (self.operation.values(x, at.output), x.get(Output, at.output));
+        let local = called.function.derivative(self.operand, &values, y).unwrap_or(f64::NAN);
+        if local.is_normal() && !called.function.derivatives[self.operand].is_closed_gate(&values, y) {
+            return x.get(Upstream, at.output) * local;
+        }
+        self.term_at(x, at).value
+    }
+
+    /// The term with these places.
+    fn term_at(&self, x: &Operands<'_>, at: TermPlace) -> Term {
+        let (upstream, local) = (entry(x, Upstream, at.output), self.local_derivative(x, at));
+        if let Some(term) = self.as_quotient(x, at, local.value) {
+            return term;
+        }
+        if self.is_closed_gate(x, at) { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
+    }
+
     /// Returns whether this entry of y does not depend on u at all. Examples are min, which does not depend on its larger argument, and x⁰. The term is then
     /// 0, even for an infinite or NaN upstream.
     fn is_closed_gate(&self, x: &Operands<'_>, at: TermPlace) -> bool {
         let Operator::Call(called) = self.operation.operator else { return false };
         called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, at.output), x.get(Output, at.output))
     }
-
-    /// The gradient in `NumPy`.
-    fn in_numpy(&self) -> Option<NumPyForm> {
-        let operands: Vec<String> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
-        let term = match (self.operation.operator, self.operand) {
-            (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => "{dy}".to_owned(),
-            (Operator::Sub | Operator::Neg, _) => "(-{dy})".to_owned(),
-            (Operator::Mul, operand) => format!("{{dy}} * {}", operands[1 - operand]),
-            (Operator::Call(called), operand) => format!("{{dy}} * {}", numpy::derivative(called.function, operand, &operands)?),
-        };
-        Some(NumPyForm::new(match &self.operation.broadcast {
-            Some(broadcast) => broadcast.summed_in_numpy(self.slot, &term),
-            None => term,
-        }))
-    }
-
-    /// The gradient of a repeated operand of a sum or a product, with letters for the indices.
-    fn indexed(&self) -> Option<IndexForm> {
-        let broadcast = self.operation.broadcast.as_ref().filter(|_| self.operation.readers(self.slot) > 1)?;
-        let mut form = broadcast.indexed(self.slot)?;
-        match (self.operation.operator, self.operation.operands.get(1 - self.operand.min(1))) {
-            (Operator::Add, _) => {}
-            (Operator::Sub, _) => form.is_negative = self.operand == 1,
-            (Operator::Mul, Some(ElementwiseOperand::Input(other))) => form.factors.push((Input(*other), broadcast.index_of(*other)?)),
-            _ => return None,
-        }
-        Some(form)
-    }
-
-    /// The expression of ∂y/∂u: f′(u) for a function of one argument, whose other arguments are parameters.
-    fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
-        let are_parameters = || self.operation.operands[1..].iter().all(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
-        match self.slot {
-            0 if called.function.form == Form::Given && self.operand == 0 && are_parameters() => &called.prime,
-            _ if called.function.derivatives.len() == 1 => &called.prime,
-            slot if self.operation.readers(slot) > 1 => &REPEATED_PARTIALS[slot.min(2)],
-            slot => &PARTIALS[slot.min(2)],
-        }
-    }
 }
 
 impl Rule for ElementwiseBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.add_first_terms(x, at, self.operation.readers(self.slot) as u64, *sum);
+        let upstream = x.tensors[Upstream];
+        let row_len = self.operation.row_len(upstream.len());
+        // the terms of an entry of u are in the order of the entries of y that read it, so one pass over y adds them all
+        for (n, dy) in upstream.chunks(row_len).enumerate() {
+            let (first, count) = (n * row_len, dy.len());
+            let (place, step) = self.operation.row_place(self.slot, first, count);
+            let sums = if step == 0 { Sums::One(&mut out[place], count) } else { Sums::Each(&mut out[place..place + count]) };
+            match (self.operation.operator, self.operand) {
+                (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => sums.add_row(Row::Each(dy), false),
+                (Operator::Sub | Operator::Neg, _) => sums.add_row(Row::Each(dy), true),
+                (Operator::Mul, operand) => sums.add_products(Row::Each(dy), self.operation.row(x, 1 - operand, first, count)),
+                (Operator::Call(called), _) => {
+                    sums.add(|n| self.call_term(x, called, TermPlace { input: place + n * step, output: first + n }));
+                }
+            }
         }
     }
 
@@ -394,12 +422,7 @@ impl Rule for ElementwiseBackward {
     }
 
     fn term(&self, x: &Operands<'_>, entry_of_u: usize, term: u64) -> Term {
-        let at = self.term_place(entry_of_u, term);
-        let (upstream, local) = (entry(x, Upstream, at.output), self.local_derivative(x, at));
-        if let Some(term) = self.as_quotient(x, at, local.value) {
-            return term;
-        }
-        if self.is_closed_gate(x, at) { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
+        self.term_at(x, self.term_place(entry_of_u, term))
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -452,11 +475,6 @@ impl Rule for ElementwiseBackward {
         Equation { right, name: "the chain rule", gist: Gist::Words("upstream times local derivative"), words }
     }
 }
-
-/// ∂y/∂u, for the operand u in each slot.
-const PARTIALS: &[Expr; 3] = &[Expr::Partial(Input(0)), Expr::Partial(Input(1)), Expr::Partial(Input(2))];
-/// ∂y/∂u, for an operand that is repeated.
-const REPEATED_PARTIALS: &[Expr; 3] = &[Expr::RepeatedPartial(Input(0)), Expr::RepeatedPartial(Input(1)), Expr::RepeatedPartial(Input(2))];
 
 /// The expression ∂C/∂y · ∂y/∂a.
 const BY_FIRST: Expr = Expr::Mul(&[whole::DY, Expr::Partial(Input(0))]);

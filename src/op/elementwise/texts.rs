@@ -1,0 +1,54 @@
+//! The texts of the derivative of an elementwise operation: as a line of `NumPy`, with letters for indices, and the local derivative as an expression.
+
+use super::{ElementwiseBackward, ElementwiseOperand};
+use crate::expr::{Expr, Form};
+use crate::op::numpy::{self, NumPyForm};
+use crate::op::operator::{NamedFunction, Operator};
+use crate::op::slot::Slot::Input;
+use crate::op::written::IndexForm;
+
+impl ElementwiseBackward {
+    /// The gradient in `NumPy`.
+    pub(super) fn in_numpy(&self) -> Option<NumPyForm> {
+        let operands: Vec<String> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
+        let term = match (self.operation.operator, self.operand) {
+            (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => "{dy}".to_owned(),
+            (Operator::Sub | Operator::Neg, _) => "(-{dy})".to_owned(),
+            (Operator::Mul, operand) => format!("{{dy}} * {}", operands[1 - operand]),
+            (Operator::Call(called), operand) => format!("{{dy}} * {}", numpy::derivative(called.function, operand, &operands)?),
+        };
+        Some(NumPyForm::new(match &self.operation.broadcast {
+            Some(broadcast) => broadcast.summed_in_numpy(self.slot, &term),
+            None => term,
+        }))
+    }
+
+    /// The gradient of a repeated operand of a sum or a product, with letters for the indices.
+    pub(super) fn indexed(&self) -> Option<IndexForm> {
+        let broadcast = self.operation.broadcast.as_ref().filter(|_| self.operation.readers(self.slot) > 1)?;
+        let mut form = broadcast.indexed(self.slot)?;
+        match (self.operation.operator, self.operation.operands.get(1 - self.operand.min(1))) {
+            (Operator::Add, _) => {}
+            (Operator::Sub, _) => form.is_negative = self.operand == 1,
+            (Operator::Mul, Some(ElementwiseOperand::Input(other))) => form.factors.push((Input(*other), broadcast.index_of(*other)?)),
+            _ => return None,
+        }
+        Some(form)
+    }
+
+    /// The expression of ∂y/∂u: f′(u) for a function of one argument, whose other arguments are parameters.
+    pub(super) fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
+        let are_parameters = || self.operation.operands[1..].iter().all(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
+        match self.slot {
+            0 if called.function.form == Form::Given && self.operand == 0 && are_parameters() => &called.prime,
+            _ if called.function.derivatives.len() == 1 => &called.prime,
+            slot if self.operation.readers(slot) > 1 => &REPEATED_PARTIALS[slot.min(2)],
+            slot => &PARTIALS[slot.min(2)],
+        }
+    }
+}
+
+/// ∂y/∂u, for the operand u in each slot.
+const PARTIALS: &[Expr; 3] = &[Expr::Partial(Input(0)), Expr::Partial(Input(1)), Expr::Partial(Input(2))];
+/// ∂y/∂u, for an operand that is repeated.
+const REPEATED_PARTIALS: &[Expr; 3] = &[Expr::RepeatedPartial(Input(0)), Expr::RepeatedPartial(Input(1)), Expr::RepeatedPartial(Input(2))];
