@@ -56,7 +56,7 @@ fn text(driver: &Driver) -> String {
 }
 
 fn address(driver: &Driver) -> String {
-    driver.state.stepper().and_then(|stepper| stepper.address_here()).expect("a step").to_string()
+    driver.state.stepper().and_then(gradstep::app::Stepper::address_here).expect("a step").to_string()
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn the_step_of_the_mistake_has_both_rules() {
     let shown = text(&pressed(state(&document, &own, last), ""));
     assert!(shown.contains("The mistake is made here: the filter of conv2"), "{shown}");
     assert!(shown.contains("The wrong rule:"), "{shown}");
-    let list = text(&pressed(state(&document, &own, 1), ":mine<CR>"));
+    let comparison = text(&pressed(state(&document, &own, 1), ":mine<CR>"));
     for said in ["conv1.weight", "different", "12 of 12", "the filter of conv2"] {
-        assert!(list.contains(said), "{said}\n{list}");
+        assert!(comparison.contains(said), "{said}\n{comparison}");
     }
 }
 

@@ -20,7 +20,7 @@ fn ops(name: &str) -> Vec<u64> {
 
 /// Draws the first step of every op of every scenario at 80x24. Calls `look_at` with its view, its equation and its frame.
 fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
-    for (name, _) in bundled_documents() {
+    for name in bundled_documents().keys() {
         for step in ops(name) {
             let mut state = open(name, keys);
             update(&mut state, Action::GoToStep(step));
@@ -59,7 +59,7 @@ fn at_80x24_tab_shows_all_of_the_words() {
 /// Panes and names of matrices keep their places during an op.
 #[test]
 fn nothing_moves_within_an_op() {
-    for (name, _) in bundled_documents() {
+    for name in bundled_documents().keys() {
         for (width, height) in SIZES {
             for (_, _, steps) in bundled_documents()[name].trace.ops() {
                 let mut places = Vec::new();
