@@ -20,7 +20,7 @@ pub use compared::Compared;
 pub use file::{FileTensor, read};
 pub use gradient::{Gradient, LossOf};
 pub use patterns::{Pattern, ROUNDED, patterns};
-pub use report::{Comparison, Report, Status, UserTensor, Worst, both};
+pub use report::{Comparison, Report, Status, UserTensor, Worst, both, both_on_screen};
 pub use terms::TermSums;
 pub use tolerance::{Tolerance, is_float32, largest};
 pub use user::{UserGradients, UserTolerance};

@@ -321,7 +321,7 @@ impl Motion<'_> {
         let words = self.stepper.scene().and_then(|scene| {
             let entry = own.entry(&document.trace, &scene, scene.output, scene.at.entry)?;
             let right = scene.complete_number(scene.output, scene.at.entry)?;
-            Some(crate::diff::both(entry.mine, right))
+            Some(crate::diff::both_on_screen(entry.mine, right))
         });
         self.say(format!("{}{wrapped}", words.unwrap_or_default()), false);
     }
@@ -349,7 +349,7 @@ impl OwnGradients {
         let first = match (&user.values, compared.wrong.first()) {
             (Err(why), _) => format!("{}: {why}", name(&compared.gradient, None)),
             (Ok(values), Some(&at)) => {
-                let numbers = crate::diff::both(values[at], compared.gradient.right(trace)[at]);
+                let numbers = crate::diff::both_on_screen(values[at], compared.gradient.right(trace)[at]);
                 format!("{}: {numbers}", name(&compared.gradient, Some(at)))
             }
             (Ok(_), None) => name(&compared.gradient, None),

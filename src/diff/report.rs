@@ -78,6 +78,16 @@ pub fn both(mine: f64, right: f64) -> String {
     format!("yours {mine}, right {right}")
 }
 
+/// Returns [`both`] numbers with the minus sign of all other numbers of the screen.
+///
+/// ```
+/// assert_eq!(gradstep::diff::both_on_screen(0.1, -1.0 / 3.0), "yours 0.1, right −0.33333");
+/// ```
+#[must_use]
+pub fn both_on_screen(mine: f64, right: f64) -> String {
+    both(mine, right).replace('-', "−")
+}
+
 /// The comparison of all tensors, in the order of the user's tensors.
 #[derive(Clone, Debug)]
 pub struct Report {

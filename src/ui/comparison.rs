@@ -1,7 +1,7 @@
 //! The words about the user's own gradients at the step on the screen: the user's number beside the right one, and the pattern of the wrong numbers.
 
 use crate::app::OwnEntry;
-use crate::diff::both;
+use crate::diff::both_on_screen;
 use crate::mistakes::{Cause, WrongEntry, WrongTerm};
 use crate::step::TensorEntry;
 use crate::text::{line, wrap};
@@ -31,7 +31,7 @@ fn entry_sentence(view: &View<'_>) -> Option<String> {
     let OwnEntry { mine, differs, tensor: index } = view.own_entry(tensor, at)?;
     let right = view.complete_number(tensor, at)?;
     if differs {
-        return Some(format!("≠ {}", both(mine, right)));
+        return Some(format!("≠ {}", both_on_screen(mine, right)));
     }
     // in a tensor without a wrong entry, nothing is to be said
     view.own()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())

@@ -58,7 +58,7 @@ fn a_question_is_answered_within_three_keys() {
         // hide the result
         ("figure-18", ":hide<Enter>", "Enter judge"),
         // my own note at this step
-        ("figure-18", ":mark look at a₂₂<Enter>", "conv1.z[0,1,1]#1 is the bookmark look at a₂₂"),
+        ("figure-18", ":mark look at a₂₂<Enter>", "bookmarked conv1.z[0,1,1]#1 as look at a₂₂"),
         // my own weights in
         ("figure-18", ":my own weights<Enter>", "weight = { file = "),
         // down to the leaves
