@@ -205,6 +205,7 @@ fn finish(reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
     let chosen = match output {
         Some(name) => match reader.names.get(name) {
             Some(Binding::Known(Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }))) => Some(*id),
+            Some(Binding::Known(Value::Extremum(pair))) => Some(pair.values),
             _ => None,
         },
         None => reader.output.as_ref().map(|(id, ..)| *id),

@@ -1,7 +1,8 @@
 //! Turns values into the operands of operations: tensors, numbers, and lists of numbers.
 
 use super::reader::GraphReader;
-use super::value::{Number, Operand, TensorId, Value};
+use super::value::{Extremum, Number, Operand, TensorId, Value};
+use crate::op::extremum::Extreme;
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
 
@@ -13,7 +14,7 @@ impl GraphReader<'_, '_> {
     pub fn operand(&mut self, value: &Value, span: &Span) -> Result<Operand, Reported> {
         Ok(match value {
             Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Operand::Tensor(*id),
-            Value::Extremum(extremum) => Operand::Tensor(extremum.values),
+            Value::Extremum(extremum) => Operand::Tensor(self.values_of(*extremum, span)),
             Value::Number(Number { value, .. }) => Operand::Number(value.as_f64()),
             Value::Bool(flag) => Operand::Number(f64::from(u8::from(*flag))),
             Value::List(_) | Value::Tuple(_) => Operand::Tensor(self.tensor(value, span)?),
@@ -24,6 +25,14 @@ impl GraphReader<'_, '_> {
         })
     }
 
+    /// Returns the values of a pair that is used as a tensor, as in `x.max(1).sum()`, and warns: PyTorch's pair is no tensor.
+    fn values_of(&mut self, extremum: Extremum, span: &Span) -> TensorId {
+        let name = if extremum.extreme == Extreme::Max { "max" } else { "min" };
+        let message = format!("in PyTorch {name}({}) is a pair of values and indices, and no tensor; its values are used", extremum.axis);
+        self.warn(span, message, format!("write .values after it, or a{name}({}), where ties share the derivative", extremum.axis));
+        extremum.values
+    }
+
     /// Returns the tensor of a value. A number and a list of numbers become constants.
     ///
     /// # Errors
@@ -31,7 +40,7 @@ impl GraphReader<'_, '_> {
     pub fn tensor(&mut self, value: &Value, span: &Span) -> Result<TensorId, Reported> {
         match value {
             Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Ok(*id),
-            Value::Extremum(extremum) => Ok(extremum.values),
+            Value::Extremum(extremum) => Ok(self.values_of(*extremum, span)),
             Value::Number(_) | Value::Bool(_) | Value::List(_) | Value::Tuple(_) | Value::Range(_) => {
                 let mut data = Vec::new();
                 let shape = self.nested_numbers(value, span, &mut data)?;

@@ -8,7 +8,7 @@ use compact_str::{CompactString, ToCompactString, format_compact};
 use smallvec::SmallVec;
 
 use super::closed_call::PendingClosedCall;
-use super::value::{Number, Operand, TensorId, Value};
+use super::value::{Extremum, Number, Operand, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
 use crate::network::Turn;
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
@@ -432,7 +432,9 @@ impl GraphReader<'_, '_> {
     /// # Errors
     /// If the copy does not fit into memory.
     pub fn assign(&mut self, name: &str, value: Value, span: &Span) -> Result<Value, Reported> {
-        let value = if let Value::Extremum(extremum) = value { Value::Tensor(extremum.values) } else { value };
+        // the values of a pair get the name
+        let pair = if let Value::Extremum(pair) = value { Some(pair) } else { None };
+        let value = pair.map_or(value, |pair| Value::Tensor(pair.values));
         let value = match value {
             Value::Tensor(id) => {
                 let id = if self.fresh.contains(&id) { id } else { self.elementwise(Operator::Copy, &[Value::Tensor(id)], span)? };
@@ -451,8 +453,12 @@ impl GraphReader<'_, '_> {
             }
             other => other,
         };
+        let value = match (pair, value) {
+            (Some(pair), Value::Tensor(values)) => Value::Extremum(Extremum { values, ..pair }),
+            (_, value) => value,
+        };
         self.no_tensor = match value {
-            Value::Tensor(_) => None,
+            Value::Tensor(_) | Value::Extremum(_) => None,
             _ => Some((self.piece, span.clone(), value.kind())),
         };
         self.names.insert(name.to_compact_string(), Binding::Known(value.clone()));
