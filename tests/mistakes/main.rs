@@ -7,6 +7,7 @@ mod networks;
 #[allow(dead_code)]
 #[path = "../laws/norms.rs"]
 mod norms;
+mod right;
 #[allow(dead_code)]
 #[path = "../laws/sequences.rs"]
 mod sequences;

@@ -12,12 +12,16 @@ use crate::tape::{Flavour, tape};
 /// All networks: the templates with a seed, the scenarios of `tests/diff/plants`, then random ones.
 pub fn all() -> impl Iterator<Item = String> {
     let templates = (1..4).flat_map(|seed| TEMPLATES.iter().map(move |template| template.replace("seed = N", &format!("seed = {seed}"))));
+    templates.chain(of_students()).chain(random(60))
+}
+
+/// Random networks, the same ones in each run.
+pub fn random(count: usize) -> impl Iterator<Item = String> {
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let random = (0..60).map(move |_| {
+    (0..count).map(move |_| {
         let mut tape = tape().new_tree(&mut runner).expect("a tape").current();
         layers::network(&mut tape, Flavour::Smooth)
-    });
-    templates.chain(of_students()).chain(random)
+    })
 }
 
 /// The scenarios of `tests/diff/plants`, in the order of their names.

@@ -1,0 +1,55 @@
+//! Right gradients of random networks and of the graphs of tensors: equal, in double and in single precision, and without a cause.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use gradstep::diff::{Gradient, Report, Tolerance};
+use gradstep::mistakes::causes;
+
+use crate::{everything, learning_rate, networks, open, parameters, tensors};
+
+/// The number of random networks: 100, or that of the variable `NETWORKS`.
+fn count() -> usize {
+    env::var("NETWORKS").ok().and_then(|count| count.parse().ok()).unwrap_or(100)
+}
+
+/// The graphs of tensors that are compared with PyTorch.
+fn graphs() -> impl Iterator<Item = String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs/oracle");
+    let mut paths: Vec<_> = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
+    paths.sort();
+    // all of them if the whole count is asked for
+    let distance = if count() < 1000 { 10 } else { 1 };
+    paths.into_iter().step_by(distance).map(|path| fs::read_to_string(path).expect("a scenario"))
+}
+
+/// A number in single precision.
+#[allow(clippy::cast_possible_truncation)] // the purpose
+fn rounded(number: f64) -> f64 {
+    f64::from(number as f32)
+}
+
+#[test]
+fn right_gradients_have_no_cause() {
+    for text in networks::random(count()).chain(graphs()) {
+        let document = open(&text);
+        let trace = &document.trace;
+        for wanted in [parameters(trace), everything(trace)] {
+            let right: Vec<Vec<f64>> = wanted.iter().map(|gradient: &Gradient| gradient.right(trace).into_owned()).collect();
+            if right.iter().flatten().any(|number| rounded(*number).is_infinite()) {
+                continue;
+            }
+            let single = right.iter().map(|numbers| numbers.iter().copied().map(rounded).collect()).collect();
+            for (numbers, tolerance) in [(right, Tolerance::FLOAT64), (single, Tolerance::FLOAT32)] {
+                let mine = tensors(&wanted, &numbers);
+                let report = Report::new(trace, &mine, tolerance);
+                let wrong = report.first().map(|first| wanted[first].name(trace));
+                assert!(report.is_equal(), "{wrong:?} with {tolerance:?} in\n{text}");
+                let found = causes(trace, &mine, &report, tolerance, learning_rate(&document), &mut |_, _| true).expect("not interrupted");
+                assert!(found.is_empty(), "{} in\n{text}", found[0].id);
+            }
+        }
+    }
+}
