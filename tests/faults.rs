@@ -267,7 +267,7 @@ fn the_keys_of_a_layer_do_not_hide_one_another() {
     let messages = [
         "weight of conv1 may hold only numbers, not a string",
         "stride must be at least 1, not 0",
-        "padding must be an integer, or [vertical, horizontal], not a string",
+        "padding must be an integer, [vertical, horizontal], [top, bottom, left, right], \"same\" or \"valid\", not a string",
         "dilation must be at least 1, not 0",
         "there is no activation \"rellu\"",
         "bias of conv1 may hold only numbers, not a string",

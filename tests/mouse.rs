@@ -168,7 +168,10 @@ fn the_wheel_with_shift_scrolls_sideways() {
 fn every_bundled_scenario_has_a_clickable_equation() {
     for scenario in bundled::ALL {
         let driver = open(scenario.name, "backward");
-        let equation_row = 5;
+        // below the equation in symbols, which is below the statement of a graph
+        let rows = lines(&driver);
+        let is_statement = |row: &Vec<char>| row.iter().collect::<String>().starts_with("back through line ");
+        let equation_row = if rows.iter().any(is_statement) { 6 } else { 5 };
         let hits = (0..SIZE.0)
             .filter(|&x| matches!(driver.click_event(&RenderOptions::default(), SCREEN, x, equation_row), Event::Click(_)))
             .count();

@@ -70,17 +70,23 @@ fn affine(
         let Some((value, span)) = at.and_then(|at| call.get(at)).map(|(value, span)| (value.clone(), span.clone())) else { continue };
         let mut parameter = reader.tensor(&value, &span)?;
         if let Some(wide) = wide {
-            if len(wide) != len(reader.shape(parameter)) {
-                let message = format!("{} must have {} numbers, one for each channel", reader.describe(parameter), len(wide));
-                return Err(reader.fail(&span, message, ""));
-            }
-            if reader.shape(parameter) != wide {
-                parameter = viewed(reader, parameter, wide, &call.span)?;
-            }
+            parameter = per_channel(reader, parameter, wide, &span)?;
         }
         id = reader.elementwise(operator, &[Value::Tensor(id), Value::Tensor(parameter)], &call.span)?;
     }
     Ok(Value::Tensor(id))
+}
+
+/// Returns a tensor of one number for each channel in the shape `wide`, in which it is broadcast to all places of a channel.
+///
+/// # Errors
+/// If it has another number of entries.
+fn per_channel(reader: &mut GraphReader<'_, '_>, id: TensorId, wide: &[usize], span: &Span) -> Result<TensorId, Reported> {
+    if len(wide) != len(reader.shape(id)) {
+        let message = format!("{} must have {} numbers, one for each channel", reader.describe(id), len(wide));
+        return Err(reader.fail(span, message, ""));
+    }
+    if reader.shape(id) == wide { Ok(id) } else { viewed(reader, id, wide, span) }
 }
 
 /// Adds the closed form of the derivative of a norm by its input. `weight` is the number of the parameter γ, and the number of entries that follow each other with the same weight.
@@ -176,7 +182,7 @@ fn batch_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Re
         let help = "give it under [graph.constants], or write the norm out";
         return Err(reader.fail(&call.span, "running_mean and running_var are statistics, and have no derivative in batch_norm", help));
     }
-    let (mean, variance) = (viewed(reader, mean, &wide, &call.span)?, viewed(reader, variance, &wide, &call.span)?);
+    let (mean, variance) = (per_channel(reader, mean, &wide, &call.span)?, per_channel(reader, variance, &wide, &call.span)?);
     let centred = reader.elementwise(Operator::Sub, &[Value::Tensor(id), Value::Tensor(mean)], &call.span)?;
     let normalised = divided_by_deviation(reader, centred, variance, eps, &call.span)?;
     affine(reader, call, normalised, [Some(3), Some(4)], Some(&wide))
