@@ -61,10 +61,19 @@ pub fn causes(
     });
     let mine: Vec<Mine<'_>> = compared.collect();
     let Some(first) = mine.iter().position(|mine| mine.differs) else { return Ok(Vec::new()) };
+    if is_all_zero(&mine) {
+        return Ok(Vec::new());
+    }
     let subject = Subject { trace, network: trace.network(), learning_rate };
     let search = Search { subject, mine: &mine, tolerance, reaching: reaching(&subject, &mine) };
     let fits = search.fits(first, go_on)?;
     Ok(alternatives(&subject, &mine, fits))
+}
+
+/// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they are evidence of none.
+fn is_all_zero(mine: &[Mine<'_>]) -> bool {
+    let mut wrong = mine.iter().filter(|mine| mine.differs);
+    wrong.clone().nth(1).is_some() && wrong.all(|mine| mine.numbers.iter().all(|number| *number == 0.0))
 }
 
 /// Returns the cause of a gradient in another shape: that of a tensor that is broadcast, before the sum over its copies. `index` is the index of the tensor in the

@@ -168,6 +168,20 @@ fn mistakes_are_found_if_all_tensors_are_given() {
     assert!(found.values().sum::<usize>() > 100, "{found:#?}");
 }
 
+/// Zeros fit every mistake that loses the error.
+#[test]
+fn zeros_have_no_cause() {
+    for text in networks::of_students() {
+        let document = open(&text);
+        let wanted = parameters(&document.trace);
+        let zeros: Vec<Vec<f64>> = wanted.iter().map(|gradient| vec![0.0; gradient.right(&document.trace).len()]).collect();
+        let mine = tensors(&wanted, &zeros);
+        let wrong = Report::new(&document.trace, &mine, Tolerance::FLOAT64).tensors.iter().filter(|of| of.status != Status::Equal).count();
+        let found = search(&document, &mine);
+        assert!(wrong < 2 || found.is_empty(), "{} in\n{text}", found[0].id);
+    }
+}
+
 #[test]
 fn one_changed_entry_is_named_by_nothing() {
     for text in networks::of_students() {

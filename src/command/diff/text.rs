@@ -92,7 +92,8 @@ fn row(trace: &Trace, user: &UserTensor, compared: &Comparison) -> [String; 3] {
 fn difference(compared: &Comparison, shape: &[usize]) -> String {
     let most = compared.max_abs.map_or_else(String::new, |most| format!(", at most by {}", ascii(most)));
     let relative = match compared.max_rel {
-        Some(relative) if relative > 0.0 => format!(" ({} the right number)", share(relative)),
+        // smaller shares are those of entries that are equal: the wrong ones have the right number 0
+        Some(relative) if relative > 1e-6 => format!(" ({} the right number)", share(relative)),
         _ => String::new(),
     };
     let worst = compared.worst.map_or_else(String::new, |worst| {
