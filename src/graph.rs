@@ -194,8 +194,7 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
 }
 
 /// Numbers and names everything.
-fn finish(reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
-    let mut reader = reader;
+fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
     let inputs = reader.leaves.len();
     let number_of = |reader: &GraphReader<'_, '_>, id: usize| match reader.tensors[id].origin {
         TensorOrigin::Leaf(leaf) => leaf,

@@ -1,7 +1,8 @@
 //! Finds the gradient that each tensor of a file should be.
 //!
 //! A name of the network is taken as it is: `conv1.weight`, `2:conv1.z` for the loss of sample 2, `grad.conv1.weight`. The other names, such as PyTorch's
-//! `0.weight` or `dW1`, are taken in the file's order: each is the next parameter of its shape that no tensor of the file has yet.
+//! `0.weight` or `dW1`, are taken in the file's order: each is the next parameter of its shape that no tensor of the file has yet. But names that differ only in their
+//! numbers, such as `dW2` and `dW1`, are taken in the order of the numbers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -176,6 +177,7 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
         // a backward pass computes the last layer first
         unknown.reverse();
     }
+    unknown = in_order_of_numbers(unknown);
     let network = trace.network();
     let mut ids: Vec<Id> = network.learnable().collect();
     ids.sort_by_key(|id| network.tensor(*id).layer);
@@ -223,6 +225,25 @@ fn counts_down(tensors: &[FileTensor]) -> bool {
     numbers.is_sorted_by(|a, b| a >= b) && numbers.first() > numbers.last()
 }
 
+/// Returns the tensors with those whose names differ only in their numbers in the order of the numbers: `dW2`, `db2`, `dW1`, `db1` become `dW1`, `db1`, `dW2`, `db2`.
+fn in_order_of_numbers(tensors: Vec<FileTensor>) -> Vec<FileTensor> {
+    let stem = |tensor: &FileTensor| -> String { tensor.name.chars().filter(|c| !c.is_ascii_digit()).collect() };
+    let numbers = |tensor: &FileTensor| -> Vec<u64> {
+        tensor.name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+    };
+    let stems: Vec<String> = tensors.iter().map(stem).collect();
+    let mut of_stem: HashMap<String, Vec<FileTensor>> = HashMap::new();
+    for (tensor, stem) in tensors.into_iter().zip(&stems) {
+        of_stem.entry(stem.clone()).or_default().push(tensor);
+    }
+    for tensors in of_stem.values_mut() {
+        tensors.sort_by_key(numbers);
+        // the last one is taken first
+        tensors.reverse();
+    }
+    stems.iter().filter_map(|stem| of_stem.get_mut(stem)?.pop()).collect()
+}
+
 /// The largest number of unknown names that are named one by one.
 const SHOWN: usize = 5;
 
@@ -249,4 +270,26 @@ fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
         notes.push(format!("{} are left out too: {}", counted(names.len(), "tensor"), list_of_names(&names)));
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_names_decide_the_order() {
+        let tensors = |names: &str| -> Vec<FileTensor> {
+            names.split(' ').map(|name| FileTensor { name: name.to_owned(), sample: None, shape: vec![1], values: vec![0.0] }).collect()
+        };
+        for (given, expected) in [
+            ("dW2 dW1 db2 db1", "dW1 dW2 db1 db2"),
+            ("W10 b10 W9 b9", "W9 b9 W10 b10"),
+            ("5.weight 5.bias 0.weight 0.bias", "0.weight 0.bias 5.weight 5.bias"),
+            ("conv2.w fc1.w conv1.w", "conv1.w fc1.w conv2.w"),
+            ("kernel bias", "kernel bias"),
+        ] {
+            let names: Vec<String> = in_order_of_numbers(tensors(given)).into_iter().map(|tensor| tensor.name).collect();
+            assert_eq!(names.join(" "), expected);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use compact_str::{CompactString, ToCompactString, format_compact};
 use smallvec::SmallVec;
 
 use super::closed_call::PendingClosedCall;
-use super::value::{Extremum, Number, Operand, TensorId, Value};
+use super::value::{Number, Operand, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
 use crate::network::Turn;
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
@@ -433,8 +433,7 @@ impl GraphReader<'_, '_> {
     /// If the copy does not fit into memory.
     pub fn assign(&mut self, name: &str, value: Value, span: &Span) -> Result<Value, Reported> {
         // the values of a pair get the name
-        let pair = if let Value::Extremum(pair) = value { Some(pair) } else { None };
-        let value = pair.map_or(value, |pair| Value::Tensor(pair.values));
+        let (pair, value) = value.without_indices();
         let value = match value {
             Value::Tensor(id) => {
                 let id = if self.fresh.contains(&id) { id } else { self.elementwise(Operator::Copy, &[Value::Tensor(id)], span)? };
@@ -453,10 +452,7 @@ impl GraphReader<'_, '_> {
             }
             other => other,
         };
-        let value = match (pair, value) {
-            (Some(pair), Value::Tensor(values)) => Value::Extremum(Extremum { values, ..pair }),
-            (_, value) => value,
-        };
+        let value = value.with_indices_of(pair);
         self.no_tensor = match value {
             Value::Tensor(_) | Value::Extremum(_) => None,
             _ => Some((self.piece, span.clone(), value.kind())),

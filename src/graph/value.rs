@@ -116,6 +116,22 @@ impl Range {
 }
 
 impl Value {
+    /// Splits PyTorch's pair of values and indices: the pair, and its values as a tensor. Another value stays as it is.
+    pub fn without_indices(self) -> (Option<Extremum>, Self) {
+        match self {
+            Self::Extremum(pair) => (Some(pair), Self::Tensor(pair.values)),
+            value => (None, value),
+        }
+    }
+
+    /// Returns the pair with this tensor as its values; without a pair, the value itself.
+    pub fn with_indices_of(self, pair: Option<Extremum>) -> Self {
+        match (pair, self) {
+            (Some(pair), Self::Tensor(values)) => Self::Extremum(Extremum { values, ..pair }),
+            (_, value) => value,
+        }
+    }
+
     /// Creates a whole number without a name.
     pub fn integer(n: i64) -> Self {
         Self::Number(Number { value: Scalar::Integer(n), tensor: None })
