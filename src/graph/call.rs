@@ -37,7 +37,7 @@ pub struct Bound {
 pub struct Call {
     /// The name as written, for messages.
     pub name: CompactString,
-    /// The first name of the function's row.
+    /// The first name in the row of the function. A function of single entries has it in the table of operators too.
     pub canonical: &'static str,
     /// The way in which the function is written.
     pub spelling: Spelling,
@@ -63,8 +63,11 @@ pub struct Row {
     /// The parameters, in order. `dim|axis` has two names, and `*shape` takes all arguments from its position on.
     pub parameters: &'static [&'static str],
     /// Makes the operations of a call.
-    pub build: fn(&mut GraphReader<'_, '_>, &Call) -> Result<Value, Reported>,
+    pub build: Build,
 }
+
+/// Makes the operations of a call.
+pub type Build = fn(&mut GraphReader<'_, '_>, &Call) -> Result<Value, Reported>;
 
 /// Returns the parameters of a function for a help text: `sum(input, dim, keepdim)`.
 pub fn signature(name: &str, parameters: &[&str]) -> String {

@@ -2,7 +2,6 @@
 
 use super::reader::GraphReader;
 use super::value::{Extremum, Number, Operand, TensorId, Value};
-use crate::op::extremum::Extreme;
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
 
@@ -27,7 +26,7 @@ impl GraphReader<'_, '_> {
 
     /// Returns the values of a pair that is used as a tensor, as in `x.max(1).sum()`, and warns: PyTorch's pair is no tensor.
     fn values_of(&mut self, extremum: Extremum, span: &Span) -> TensorId {
-        let name = if extremum.extreme == Extreme::Max { "max" } else { "min" };
+        let name = extremum.extreme.function();
         let message = format!("in PyTorch {name}({}) is a pair of values and indices, and no tensor; its values are used", extremum.axis);
         self.warn(span, message, format!("write .values after it, or a{name}({}), where ties share the derivative", extremum.axis));
         extremum.values

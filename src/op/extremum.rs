@@ -31,6 +31,17 @@ pub enum Extreme {
     Min,
 }
 
+impl Extreme {
+    /// The name of the function of two numbers that returns it: `max` or `min`.
+    #[must_use]
+    pub fn function(self) -> &'static str {
+        match self {
+            Extreme::Max => "max",
+            Extreme::Min => "min",
+        }
+    }
+}
+
 /// The entries that get the derivative if several are equally large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {

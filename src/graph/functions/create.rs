@@ -12,12 +12,12 @@ use crate::tensor::{flat, len};
 pub const ROWS: &[Row] = &[
     Row { names: &["range"], parameters: &["*ends"], build: range },
     Row { names: &["arange"], parameters: &["*ends|start|end|step"], build: arange },
-    Row { names: &["zeros"], parameters: &["*size|shape"], build: filled },
-    Row { names: &["ones"], parameters: &["*size|shape"], build: filled },
+    Row { names: &["zeros"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 0.0) },
+    Row { names: &["ones"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 1.0) },
     Row { names: &["full"], parameters: &["size|shape", "fill_value"], build: full },
-    Row { names: &["zeros_like"], parameters: &["input|a"], build: like },
-    Row { names: &["ones_like"], parameters: &["input|a"], build: like },
-    Row { names: &["full_like"], parameters: &["input|a", "fill_value"], build: like },
+    Row { names: &["zeros_like"], parameters: &["input|a"], build: |reader, call| like(reader, call, 0.0) },
+    Row { names: &["ones_like"], parameters: &["input|a"], build: |reader, call| like(reader, call, 1.0) },
+    Row { names: &["full_like"], parameters: &["input|a", "fill_value"], build: full_like },
     Row { names: &["eye", "identity"], parameters: &["n|N", "m|M"], build: eye },
     Row {
         names: &["tensor", "array", "asarray", "as_tensor", "Tensor", "from_numpy", "LongTensor", "FloatTensor"],
@@ -108,10 +108,10 @@ fn sizes(reader: &mut GraphReader<'_, '_>, call: &Call, numbers: &[i64]) -> Resu
     sizes.ok_or_else(|| reader.fail(&call.span, "a size must be at least 1", ""))
 }
 
-fn filled(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+fn filled(reader: &mut GraphReader<'_, '_>, call: &Call, fill: f64) -> Result<Value, Reported> {
     let numbers = call.integers(reader, "a size")?;
     let shape = sizes(reader, call, &numbers)?;
-    constant(reader, call, &shape, if call.canonical == "ones" { 1.0 } else { 0.0 })
+    constant(reader, call, &shape, fill)
 }
 
 fn full(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -124,15 +124,15 @@ fn full(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     constant(reader, call, &shape, fill)
 }
 
-fn like(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+fn like(reader: &mut GraphReader<'_, '_>, call: &Call, fill: f64) -> Result<Value, Reported> {
     let (value, _) = call.required(reader, 0)?;
     let shape = reader.shape_of(&value);
-    let fill = match call.canonical {
-        "zeros_like" => 0.0,
-        "ones_like" => 1.0,
-        _ => call.number(reader, 1)?.unwrap_or(0.0),
-    };
     constant(reader, call, &shape, fill)
+}
+
+fn full_like(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let fill = call.number(reader, 1)?.unwrap_or(0.0);
+    like(reader, call, fill)
 }
 
 fn eye(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {

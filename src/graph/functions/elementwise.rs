@@ -1,8 +1,9 @@
 //! Functions of single entries: `exp(x)`, `x.clamp(min=0)`, `maximum(a, b)`.
 
-use crate::graph::call::{Call, Row};
+use crate::graph::call::{Build, Call, Row};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::Value;
+use crate::op::extremum::Extreme;
 use crate::op::layer::Reported;
 use crate::op::operator::{self, Operator};
 use crate::python::tree::BinaryOperator;
@@ -36,15 +37,15 @@ pub const ROWS: &[Row] = &[
     Row { names: &["elu"], parameters: &["input|x", "alpha"], build: elu },
     Row { names: &["gelu"], parameters: &["input|x", "approximate"], build: gelu },
     Row { names: &["clamp", "clip", "clamp_"], parameters: &["input|x|a", "min|a_min", "max|a_max"], build: clamp },
-    Row { names: &["clamp_min"], parameters: &["input|x", "min"], build: clamp },
+    Row { names: &["clamp_min"], parameters: &["input|x", "min"], build: clamp_min },
     Row { names: &["clamp_max"], parameters: &["input|x", "max"], build: clamp_max },
-    binary(&["add"]),
-    binary(&["sub", "subtract"]),
-    binary(&["mul", "multiply"]),
-    binary(&["div", "divide", "true_divide"]),
-    binary(&["pow", "power", "float_power"]),
-    binary(&["maximum", "fmax"]),
-    binary(&["minimum", "fmin"]),
+    binary(&["add"], |reader, call| arithmetic(reader, call, BinaryOperator::Add)),
+    binary(&["sub", "subtract"], |reader, call| arithmetic(reader, call, BinaryOperator::Sub)),
+    binary(&["mul", "multiply"], |reader, call| arithmetic(reader, call, BinaryOperator::Mul)),
+    binary(&["div", "divide", "true_divide"], |reader, call| arithmetic(reader, call, BinaryOperator::Div)),
+    binary(&["pow", "power", "float_power"], |reader, call| arithmetic(reader, call, BinaryOperator::Pow)),
+    binary(&["maximum", "fmax"], |reader, call| extreme_of_two(reader, call, Extreme::Max)),
+    binary(&["minimum", "fmin"], |reader, call| extreme_of_two(reader, call, Extreme::Min)),
     Row { names: &["neg", "negative"], parameters: &["input|x"], build: negative },
 ];
 
@@ -52,8 +53,8 @@ const fn unary(names: &'static [&'static str]) -> Row {
     Row { names, parameters: &["input|x"], build: unary_function }
 }
 
-const fn binary(names: &'static [&'static str]) -> Row {
-    Row { names, parameters: &["input|x1", "other|x2|exponent"], build: binary_function }
+const fn binary(names: &'static [&'static str], build: Build) -> Row {
+    Row { names, parameters: &["input|x1", "other|x2|exponent"], build }
 }
 
 /// Applies the function with this name in the table of [`operator`], to the first argument and to numbers.
@@ -110,8 +111,13 @@ fn gelu(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
 
 fn clamp(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let low = call.number(reader, 1)?;
-    let high = if call.canonical == "clamp" { call.number(reader, 2)? } else { None };
+    let high = call.number(reader, 2)?;
     clamp_between(reader, call, low, high)
+}
+
+fn clamp_min(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let low = call.number(reader, 1)?;
+    clamp_between(reader, call, low, None)
 }
 
 fn clamp_max(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -135,29 +141,26 @@ fn negative(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repo
     reader.elementwise(Operator::Neg, &[value], &call.span).map(Value::Tensor)
 }
 
-fn binary_function(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+fn arithmetic(reader: &mut GraphReader<'_, '_>, call: &Call, operator: BinaryOperator) -> Result<Value, Reported> {
     let (left, _) = call.required(reader, 0)?;
     let (right, _) = call.required(reader, 1)?;
-    let operator = match call.canonical {
-        "add" => BinaryOperator::Add,
-        "sub" => BinaryOperator::Sub,
-        "mul" => BinaryOperator::Mul,
-        "div" => BinaryOperator::Div,
-        "pow" => BinaryOperator::Pow,
-        "maximum" => return extreme(reader, "max", left, right, call),
-        _ => return extreme(reader, "min", left, right, call),
-    };
     reader.binary(operator, left, right, &call.span)
 }
 
-/// Makes the larger (`max`) or smaller (`min`) of two tensors, entry by entry.
+fn extreme_of_two(reader: &mut GraphReader<'_, '_>, call: &Call, kind: Extreme) -> Result<Value, Reported> {
+    let (left, _) = call.required(reader, 0)?;
+    let (right, _) = call.required(reader, 1)?;
+    extreme(reader, kind, left, right, call)
+}
+
+/// Makes the larger or smaller of two tensors, entry by entry.
 ///
 /// # Errors
 /// If their shapes cannot be broadcast.
-pub fn extreme(reader: &mut GraphReader<'_, '_>, name: &str, left: Value, right: Value, call: &Call) -> Result<Value, Reported> {
+pub fn extreme(reader: &mut GraphReader<'_, '_>, extreme: Extreme, left: Value, right: Value, call: &Call) -> Result<Value, Reported> {
     if let Some((a, b)) = left.number().zip(right.number()) {
         let (x, y) = (a.value.as_f64(), b.value.as_f64());
-        return Ok(if (x >= y) == (name == "max") { left } else { right });
+        return Ok(if (x >= y) == (extreme == Extreme::Max) { left } else { right });
     }
-    reader.named(name, &[left, right], &call.span)
+    reader.named(extreme.function(), &[left, right], &call.span)
 }

@@ -49,12 +49,12 @@ fn over_axes_or_two(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extr
     }
     if !is_axis {
         let (first, _) = call.required(reader, 0)?;
-        let name = if extreme == Extreme::Max { "max" } else { "min" };
+        let name = extreme.function();
         if matches!(first, Value::Tensor(_)) && second.as_integer().is_some() && call.spelling == Spelling::Bare {
             let message = format!("{name}(x, {}) compares every entry with {0}", second.as_integer().unwrap_or(0));
             reader.warn(&call.span, message, format!("if an axis is meant, write x.{name}({})", second.as_integer().unwrap_or(0)));
         }
-        return elementwise_extreme(reader, name, first, second, call);
+        return elementwise_extreme(reader, extreme, first, second, call);
     }
     let of = call.tensor(reader, 0)?;
     let rank = reader.shape(of).len();

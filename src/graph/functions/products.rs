@@ -14,11 +14,11 @@ use super::shape::viewed;
 /// The rows of these functions.
 pub const ROWS: &[Row] = &[
     Row { names: &["matmul"], parameters: &["input|a|x1", "other|b|x2"], build: matmul_call },
-    Row { names: &["mm"], parameters: &["input", "mat2"], build: matmul_call },
-    Row { names: &["bmm"], parameters: &["input", "mat2"], build: matmul_call },
-    Row { names: &["mv"], parameters: &["input", "vec"], build: matmul_call },
+    Row { names: &["mm"], parameters: &["input", "mat2"], build: mm },
+    Row { names: &["bmm"], parameters: &["input", "mat2"], build: bmm },
+    Row { names: &["mv"], parameters: &["input", "vec"], build: mv },
     Row { names: &["dot"], parameters: &["input|a", "other|b"], build: dot },
-    Row { names: &["inner"], parameters: &["input|a", "other|b"], build: dot },
+    Row { names: &["inner"], parameters: &["input|a", "other|b"], build: inner },
     Row { names: &["outer"], parameters: &["input|a", "vec2|b"], build: outer },
     Row { names: &["linear"], parameters: &["input", "weight", "bias"], build: linear },
     Row { names: &["einsum"], parameters: &["equation", "*operands"], build: einsum },
@@ -26,16 +26,25 @@ pub const ROWS: &[Row] = &[
 
 fn matmul_call(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
-    let ranks = [&left, &right].map(|value| reader.shape_of(value).len());
-    let wanted = match call.canonical {
-        "mm" => Some(([2, 2], "two matrices")),
-        "bmm" => Some(([3, 3], "two batches of matrices")),
-        "mv" => Some(([2, 1], "a matrix and a vector")),
-        _ => None,
-    };
-    if let Some((wanted, words)) = wanted
-        && ranks != wanted
-    {
+    matmul(reader, &left, &right, &call.span)
+}
+
+fn mm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    matmul_of_ranks(reader, call, [2, 2], "two matrices")
+}
+
+fn bmm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    matmul_of_ranks(reader, call, [3, 3], "two batches of matrices")
+}
+
+fn mv(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    matmul_of_ranks(reader, call, [2, 1], "a matrix and a vector")
+}
+
+/// Multiplies two operands that must have these numbers of axes. `words` name such operands.
+fn matmul_of_ranks(reader: &mut GraphReader<'_, '_>, call: &Call, ranks: [usize; 2], words: &str) -> Result<Value, Reported> {
+    let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
+    if [&left, &right].map(|value| reader.shape_of(value).len()) != ranks {
         return Err(reader.fail(&call.span, format!("{} multiplies {words}", call.name), "@ multiplies tensors of any rank"));
     }
     matmul(reader, &left, &right, &call.span)
@@ -113,12 +122,21 @@ pub fn matmul(reader: &mut GraphReader<'_, '_>, left: &Value, right: &Value, spa
 }
 
 fn dot(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    // NumPy's dot multiplies matrices too; PyTorch's does not
+    inner_product(reader, call, call.spelling != Spelling::Torch)
+}
+
+fn inner(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    inner_product(reader, call, false)
+}
+
+fn inner_product(reader: &mut GraphReader<'_, '_>, call: &Call, allows_matrices: bool) -> Result<Value, Reported> {
     let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
     let ranks = [&left, &right].map(|value| reader.shape_of(value).len());
     match ranks {
         [0, _] | [_, 0] => reader.elementwise(Operator::Mul, &[left, right], &call.span).map(Value::Tensor),
         [1, 1] => matmul(reader, &left, &right, &call.span),
-        [1 | 2, 1 | 2] if call.canonical == "dot" && call.spelling != Spelling::Torch => matmul(reader, &left, &right, &call.span),
+        [1 | 2, 1 | 2] if allows_matrices => matmul(reader, &left, &right, &call.span),
         _ => {
             let help = "torch.dot multiplies two vectors; @ multiplies matrices, as np.dot does";
             Err(reader.fail(&call.span, format!("{} of tensors with {} and {} axes is not possible", call.name, ranks[0], ranks[1]), help))

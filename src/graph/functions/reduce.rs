@@ -26,8 +26,8 @@ pub const ROWS: &[Row] = &[
     Row { names: &["prod"], parameters: OVER_AXES, build: prod },
     Row { names: &["logsumexp"], parameters: OVER_AXES, build: logsumexp },
     Row { names: &["norm", "vector_norm"], parameters: &["input|x", "p|ord", "dim|axis", "keepdim|keepdims"], build: norm },
-    Row { names: &["softmax"], parameters: &["input|x", "dim|axis"], build: softmax },
-    Row { names: &["log_softmax"], parameters: &["input|x", "dim|axis"], build: softmax },
+    Row { names: &["softmax"], parameters: &["input|x", "dim|axis"], build: |reader, call| softmax_call(reader, call, false) },
+    Row { names: &["log_softmax"], parameters: &["input|x", "dim|axis"], build: |reader, call| softmax_call(reader, call, true) },
     Row { names: &["cumsum"], parameters: &["input|x|a", "dim|axis"], build: cumsum },
 ];
 
@@ -261,14 +261,14 @@ fn norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     named(reader, "norm_root", &[Value::Tensor(sum)], span).map(Value::Tensor)
 }
 
-fn softmax(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+fn softmax_call(reader: &mut GraphReader<'_, '_>, call: &Call, is_log: bool) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
     let Some(axis) = call.axis(reader, 1, rank)? else {
         let message = format!("{} needs its axis", call.name);
         return Err(reader.fail(&call.span, message, format!("write {}(x, dim=-1) for the last axis", call.name)));
     };
-    softmax_along(reader, id, axis, call.canonical == "log_softmax", &call.span).map(Value::Tensor)
+    softmax_along(reader, id, axis, is_log, &call.span).map(Value::Tensor)
 }
 
 /// Applies softmax or log-softmax along an axis.

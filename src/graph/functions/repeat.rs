@@ -22,8 +22,8 @@ pub const ROWS: &[Row] = &[
     Row { names: &["repeat_interleave"], parameters: &["input", "repeats", "dim"], build: repeat_interleave },
     Row { names: &["flip"], parameters: &["input|m", "*dims|axis"], build: flip },
     Row { names: &["roll"], parameters: &["input|a", "shifts|shift", "dims|axis"], build: roll },
-    Row { names: &["tril"], parameters: &["input|m", "diagonal|k"], build: tril },
-    Row { names: &["triu"], parameters: &["input|m", "diagonal|k"], build: tril },
+    Row { names: &["tril"], parameters: &["input|m", "diagonal|k"], build: |reader, call| triangle(reader, call, CopyKind::Tril) },
+    Row { names: &["triu"], parameters: &["input|m", "diagonal|k"], build: |reader, call| triangle(reader, call, CopyKind::Triu) },
     Row { names: &["pad"], parameters: &["input|array", "pad|pad_width", "mode", "value|constant_values"], build: pad },
 ];
 
@@ -176,15 +176,15 @@ fn roll(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     if input == shape { Ok(Value::Tensor(rolled)) } else { viewed(reader, rolled, &shape, &call.span).map(Value::Tensor) }
 }
 
-fn tril(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+/// Keeps the entries on and below a diagonal (`CopyKind::Tril`), or on and above it (`CopyKind::Triu`).
+fn triangle(reader: &mut GraphReader<'_, '_>, call: &Call, kind: CopyKind) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let input = reader.shape(id).to_vec();
     let diagonal = call.integer(reader, 1)?.unwrap_or(0);
     if input.len() < 2 {
         return Err(reader.fail(&call.span, format!("{} needs a matrix", call.name), ""));
     }
-    let is_lower = call.canonical == "tril";
-    let kind = if is_lower { CopyKind::Tril } else { CopyKind::Triu };
+    let is_lower = kind == CopyKind::Tril;
     let part = rearranged(reader, id, &input, kind, &call.span, |index| {
         let [row, column] = [index[index.len() - 2], index[index.len() - 1]].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let is_kept = if is_lower { column - row <= diagonal } else { column - row >= diagonal };

@@ -18,30 +18,17 @@ pub const ROWS: &[Row] = &[
     Row { names: &["unsqueeze", "expand_dims"], parameters: &["input|a", "dim|axis"], build: unsqueeze },
     Row { names: &["squeeze"], parameters: &["input|a", "dim|axis"], build: squeeze },
     Row { names: &["transpose"], parameters: &["input|a", "*dims|axes"], build: transpose },
-    Row { names: &["swapaxes", "swapdims"], parameters: &["input|a", "*axes"], build: transpose },
+    Row { names: &["swapaxes", "swapdims"], parameters: &["input|a", "*axes"], build: swapaxes },
     Row { names: &["permute"], parameters: &["input", "*dims"], build: permute },
     Row { names: &["moveaxis", "movedim"], parameters: &["input|a", "source", "destination"], build: movedim },
     Row { names: &["t"], parameters: &["input"], build: t },
     Row { names: &["detach"], parameters: &["input"], build: detach },
     Row {
-        names: &[
-            "clone",
-            "contiguous",
-            "copy",
-            "double",
-            "float",
-            "to",
-            "type",
-            "cpu",
-            "cuda",
-            "numpy",
-            "type_as",
-            "half",
-            "requires_grad_",
-        ],
+        names: &["clone", "contiguous", "copy", "double", "to", "type", "cpu", "cuda", "numpy", "type_as", "half", "requires_grad_"],
         parameters: &["input|a|x", "*rest"],
         build: same,
     },
+    Row { names: &["float"], parameters: &["input|a|x", "*rest"], build: float },
     Row { names: &["item", "tolist"], parameters: &["input"], build: item },
 ];
 
@@ -121,6 +108,15 @@ fn detach(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
 }
 
 fn same(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    unchanged(reader, call, false)
+}
+
+/// Python's `float(2)` is a floating-point number; a tensor stays as it is.
+fn float(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    unchanged(reader, call, true)
+}
+
+fn unchanged(reader: &mut GraphReader<'_, '_>, call: &Call, is_float: bool) -> Result<Value, Reported> {
     let (value, span) = call.required(reader, 0)?;
     if let Value::Text(text) = &value {
         // float('-inf')
@@ -136,11 +132,7 @@ fn same(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
         };
     }
     if let Some(number) = value.number() {
-        return Ok(if call.canonical == "clone" && call.name == "float" && number.tensor.is_none() {
-            Value::float(number.value.as_f64())
-        } else {
-            value
-        });
+        return Ok(if is_float && number.tensor.is_none() { Value::float(number.value.as_f64()) } else { value });
     }
     reader.tensor(&value, &span).map(Value::Tensor)
 }
@@ -263,22 +255,28 @@ pub fn order(reader: &mut GraphReader<'_, '_>, call: &Call, rank: usize) -> Resu
 fn transpose(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
+    let count = call.integers(reader, "an axis")?.len();
+    // NumPy's transpose takes all axes, PyTorch's takes two
+    if !call.is_numpy() && (call.spelling != Spelling::Method || count == 2) {
+        return swapaxes(reader, call);
+    }
+    if count == 0 {
+        return transposed(reader, id, true, &call.span).map(Value::Tensor);
+    }
+    let given = order(reader, call, rank)?;
+    permuted_by(reader, id, &given, call)
+}
+
+fn swapaxes(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let rank = reader.shape(id).len();
     let axes = call.integers(reader, "an axis")?;
-    // an axis is exchanged with itself; NumPy's transpose permutes
-    let exchanges = !call.is_numpy() || call.canonical != "transpose";
-    if let ([a, b], true) = (&axes[..], exchanges)
-        && call::axis(reader, *a, rank, &call.span)? == call::axis(reader, *b, rank, &call.span)?
+    if let [a, b] = axes[..]
+        && call::axis(reader, a, rank, &call.span)? == call::axis(reader, b, rank, &call.span)?
     {
         return Ok(Value::Tensor(id));
     }
     let given = order(reader, call, rank)?;
-    let permutes = call.is_numpy() || (call.spelling == Spelling::Method && given.len() != 2);
-    if call.canonical == "transpose" && permutes {
-        if given.is_empty() {
-            return transposed(reader, id, true, &call.span).map(Value::Tensor);
-        }
-        return permuted_by(reader, id, &given, call);
-    }
     let [a, b] = given[..] else {
         let help = format!("write {}(x, 0, 1); permute takes all axes", call.name);
         return Err(reader.fail(&call.span, format!("{} takes two axes, not {}", call.name, given.len()), help));

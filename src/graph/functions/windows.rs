@@ -19,28 +19,22 @@ use super::shape::viewed;
 
 /// The rows of these functions.
 pub const ROWS: &[Row] = &[
-    Row { names: &["conv2d"], parameters: CONVOLUTION, build: conv },
-    Row { names: &["conv1d"], parameters: CONVOLUTION, build: conv },
+    Row { names: &["conv2d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 2, false) },
+    Row { names: &["conv1d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 1, false) },
     Row {
         names: &["conv_transpose2d"],
         parameters: &["input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"],
-        build: conv,
+        build: |reader, call| conv(reader, call, 2, true),
     },
-    Row { names: &["max_pool2d"], parameters: &["input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"], build: pool },
-    Row { names: &["max_pool1d"], parameters: &["input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"], build: pool },
-    Row {
-        names: &["avg_pool2d"],
-        parameters: &["input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"],
-        build: pool,
-    },
-    Row {
-        names: &["avg_pool1d"],
-        parameters: &["input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"],
-        build: pool,
-    },
+    Row { names: &["max_pool2d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 2, true) },
+    Row { names: &["max_pool1d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 1, true) },
+    Row { names: &["avg_pool2d"], parameters: AVG_POOL, build: |reader, call| pool(reader, call, 2, false) },
+    Row { names: &["avg_pool1d"], parameters: AVG_POOL, build: |reader, call| pool(reader, call, 1, false) },
 ];
 
 const CONVOLUTION: &[&str] = &["input", "weight", "bias", "stride", "padding", "dilation", "groups"];
+const MAX_POOL: &[&str] = &["input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"];
+const AVG_POOL: &[&str] = &["input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"];
 
 /// Reads a size for rows and columns. One number is both; in one dimension the rows have `rows`.
 fn pair(
@@ -81,9 +75,9 @@ struct Images {
 }
 
 /// Reads the input of a call, and adds the row that a one-dimensional one lacks.
-fn images(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Images, Reported> {
+fn images(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize) -> Result<Images, Reported> {
     let id = call.tensor(reader, 0)?;
-    let is_flat = call.canonical.ends_with("1d");
+    let is_flat = dimensions == 1;
     let shape = reader.shape(id).to_vec();
     let wanted = if is_flat { 2 } else { 3 };
     let (batch, own) = match shape.len() {
@@ -103,7 +97,7 @@ fn images(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Images, Repor
     Ok(Images { id, batch, channels, size, is_flat })
 }
 
-/// The padding, from its size or from `"same"` and `"valid"`.
+/// The padding of a convolution, from its size or from `"same"` and `"valid"`.
 fn padding(
     reader: &mut GraphReader<'_, '_>,
     call: &Call,
@@ -126,7 +120,12 @@ fn padding(
             _ => return Err(reader.fail(&span, "padding is a number, \"same\" or \"valid\"", "")),
         }
     }
-    let both = pair(reader, call, if call.canonical.contains("pool") { 3 } else { 4 }, [0, 0], (is_flat, 0))?;
+    equal_padding(reader, call, 4, is_flat)
+}
+
+/// The padding of this parameter, the same before and after the input.
+fn equal_padding(reader: &mut GraphReader<'_, '_>, call: &Call, at: usize, is_flat: bool) -> Result<[[usize; 2]; 2], Reported> {
+    let both = pair(reader, call, at, [0, 0], (is_flat, 0))?;
     Ok(both.map(|n| [n, n]))
 }
 
@@ -134,10 +133,10 @@ fn misfit(reader: &mut GraphReader<'_, '_>, call: &Call, Misfit { key, why }: Mi
     reader.fail(&call.span, format!("the window does not fit the input: {why}"), format!("take a smaller {key}"))
 }
 
-fn conv(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let images = images(reader, call)?;
+/// Makes a convolution, or a transposed one, of images with one or two dimensions.
+fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_transposed: bool) -> Result<Value, Reported> {
+    let images = images(reader, call, dimensions)?;
     let span = &call.span;
-    let is_transposed = call.canonical == "conv_transpose2d";
     let mut weight = call.tensor(reader, 1)?;
     let mut shape = reader.shape(weight).to_vec();
     if images.is_flat && shape.len() == 3 {
@@ -210,17 +209,17 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     reader.elementwise(Operator::Add, &[Value::Tensor(result), Value::Tensor(bias)], span).map(Value::Tensor)
 }
 
-fn pool(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let images = images(reader, call)?;
+/// Makes a max pool, or an average pool, of images with one or two dimensions.
+fn pool(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_max: bool) -> Result<Value, Reported> {
+    let images = images(reader, call, dimensions)?;
     let span = &call.span;
-    let is_max = call.canonical.starts_with("max");
     let flat = (images.is_flat, 1);
     call.required(reader, 1)?;
     let kernel = pair(reader, call, 1, [1, 1], flat)?;
     let stride = pair(reader, call, 2, kernel, flat)?;
     let dilation = if is_max { pair(reader, call, 4, [1, 1], flat)? } else { [1, 1] };
     positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", kernel)])?;
-    let padding = padding(reader, call, kernel, dilation, images.is_flat)?;
+    let padding = equal_padding(reader, call, 3, images.is_flat)?;
     let rounding = if call.flag(reader, if is_max { 5 } else { 4 }, false)? { Rounding::Up } else { Rounding::Down };
     if (0..2).any(|i| padding[i].iter().any(|side| *side > kernel[i] / 2)) {
         return Err(reader.fail(span, "the padding is larger than half of the kernel", "take a smaller padding"));

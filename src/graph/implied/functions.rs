@@ -22,7 +22,7 @@ const ROWS: &[Row] = &[
     ("logsigmoid", same), ("sign", same), ("floor", same), ("ceil", same), ("trunc", same), ("softplus", same), ("leaky_relu", same), ("elu", same),
     ("gelu", same), ("clamp", same), ("clamp_min", same), ("clamp_max", same), ("neg", same), ("softmax", same), ("log_softmax", same),
     ("cumsum", same), ("zeros_like", same), ("ones_like", same), ("full_like", same), ("flip", same), ("roll", same), ("tril", same), ("triu", same),
-    ("detach", same), ("clone", same), ("normalize", same), ("dropout", same), ("long", same), ("bool", same), ("masked_fill", masked_fill),
+    ("detach", same), ("clone", same), ("float", same), ("normalize", same), ("dropout", same), ("long", same), ("bool", same), ("masked_fill", masked_fill),
     ("add", pair), ("sub", pair), ("mul", pair), ("div", pair), ("pow", pair), ("maximum", pair), ("minimum", pair), ("where", all),
     ("sum", sum), ("mean", reduce), ("var", moment), ("std", moment), ("prod", reduce), ("logsumexp", reduce), ("amax", reduce), ("amin", reduce),
     ("argmax", reduce), ("argmin", reduce), ("norm", norm), ("max", extreme), ("min", extreme),
