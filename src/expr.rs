@@ -71,6 +71,8 @@ pub struct Primitive {
     pub derivatives: &'static [Expr],
     /// `true` if the function has no kinks although its derivatives have cases. Such cases only give a value where the formula has none, as for 0⁰.
     pub is_smooth: bool,
+    /// The function in `NumPy`, with the arguments as `{0}` and `{1}`: `np.exp({0})`. Empty if `NumPy` has no short form of it.
+    pub numpy: &'static str,
 }
 
 /// The computation of a function's value.
@@ -144,7 +146,7 @@ impl Primitive {
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let (form, definition) = (Form::Given, Definition::Rule);
-        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[], is_smooth: false }
+        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[], is_smooth: false, numpy: "" }
     }
 
     /// Creates a function with its derivative with respect to each argument.
@@ -183,6 +185,12 @@ impl Primitive {
         Self { is_smooth: true, ..self }
     }
 
+    /// The same function with its form in `NumPy`.
+    #[must_use]
+    pub const fn numpy(self, numpy: &'static str) -> Self {
+        Self { numpy, ..self }
+    }
+
     /// The criterion that divides the function into smooth pieces; `None` for a function without kinks. A function has kinks if a derivative has cases.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
@@ -198,6 +206,7 @@ impl Primitive {
 /// The natural logarithm.
 pub const LOG: &Primitive =
     &Primitive::differentiable("log", Definition::Computed(|x| libm::log(x[0])), &[Expr::Div(&[Expr::Number(1.0), Expr::Arg(0)])])
+        .numpy("np.log({0})")
         .form(Form::Operator);
 /// The sum over all entries of an operand.
 pub const SUM: &Primitive = &Primitive::new("sum").symbol("Σ").form(Form::Sum);
@@ -210,7 +219,8 @@ pub const SQRT: &Primitive = &Primitive::differentiable(
     &[Expr::Div(&[Expr::Number(1.0), Expr::Mul(&[Expr::Number(2.0), Expr::Entry(Slot::Output)])])],
 )
 .symbol("√")
-.form(Form::Root);
+.form(Form::Root)
+.numpy("np.sqrt({0})");
 
 /// Expressions of whole operands, and the numbers 1, n and 1/n.
 pub mod whole {

@@ -30,25 +30,28 @@ const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivatives: &'s
 }
 
 /// eˣ; its derivative is eˣ.
-pub const EXP: &Primitive = &computed("exp", |x| libm::exp(x[0]), &[Y]);
+pub const EXP: &Primitive = &computed("exp", |x| libm::exp(x[0]), &[Y]).numpy("np.exp({0})");
 /// eˣ − 1, without cancellation near 0.
-pub const EXPM1: &Primitive =
-    &computed("expm1", |x| libm::expm1(x[0]), &[Expr::Of(EXP, &[X])]).form(Form::Meaning).meaning(&Expr::Sub(&[Expr::Of(EXP, &[X]), ONE]));
+pub const EXPM1: &Primitive = &computed("expm1", |x| libm::expm1(x[0]), &[Expr::Of(EXP, &[X])])
+    .form(Form::Meaning)
+    .meaning(&Expr::Sub(&[Expr::Of(EXP, &[X]), ONE]))
+    .numpy("np.expm1({0})");
 /// sin x; its derivative is cos x.
-pub const SIN: &Primitive = &computed("sin", |x| libm::sin(x[0]), &[Expr::Of(&COS_VALUE, &[X])]);
+pub const SIN: &Primitive = &computed("sin", |x| libm::sin(x[0]), &[Expr::Of(&COS_VALUE, &[X])]).numpy("np.sin({0})");
 /// cos x; its derivative is −sin x.
 pub const COS: &Primitive = &Primitive { derivatives: &[Expr::Neg(&Expr::Of(SIN, &[X]))], ..COS_VALUE };
 /// cos x without its derivative. The derivative of `SIN` refers to this constant and not to `COS`, because `COS` refers to `SIN`, and a cycle of constants is
 /// not possible.
-const COS_VALUE: Primitive = computed("cos", |x| libm::cos(x[0]), &[]);
+const COS_VALUE: Primitive = computed("cos", |x| libm::cos(x[0]), &[]).numpy("np.cos({0})");
 /// tan x; its derivative is 1 + tan² x.
-pub const TAN: &Primitive = &computed("tan", |x| libm::tan(x[0]), &[Expr::Add(&[ONE, Expr::Mul(&[Y, Y])])]);
+pub const TAN: &Primitive = &computed("tan", |x| libm::tan(x[0]), &[Expr::Add(&[ONE, Expr::Mul(&[Y, Y])])]).numpy("np.tan({0})");
 /// The hyperbolic tangent y; its derivative is 1 − y².
-pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub(&[ONE, Expr::Mul(&[Y, Y])])]);
+pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub(&[ONE, Expr::Mul(&[Y, Y])])]).numpy("np.tanh({0})");
 /// The sigmoid y = 1 / (1 + e⁻ˣ); its derivative is y (1 − y).
 pub const SIGMOID: &Primitive = &computed("sigmoid", |x| math::sigmoid(x[0]), &[Expr::Mul(&[Y, Expr::Sub(&[ONE, Y])])])
     .symbol("σ")
-    .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]));
+    .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]))
+    .numpy("(1 / (1 + np.exp(-{0})))");
 /// max(0, x); its derivative is 1 if x > 0, else 0.
 ///
 /// ```
@@ -68,7 +71,7 @@ pub const SIGN: Expr = Expr::Cases(
     &ZERO,
 );
 /// |x|; its derivative is the sign of x, with 0 at 0.
-pub const ABS: &Primitive = &computed("abs", |x| x[0].abs(), &[SIGN]).form(Form::Bars);
+pub const ABS: &Primitive = &computed("abs", |x| x[0].abs(), &[SIGN]).form(Form::Bars).numpy("np.abs({0})");
 /// log(1 + eˣ), accurate for all x; its derivative is the sigmoid.
 pub const SOFTPLUS: &Primitive = &computed("softplus", |x| math::softplus(x[0]), &[Expr::Of(SIGMOID, &[X])])
     .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, Expr::Of(EXP, &[X])])]));
@@ -90,7 +93,8 @@ pub const RSQRT: &Primitive = &Primitive::differentiable(
 );
 /// log(1 + x), accurate near 0; its derivative is 1 / (1 + x).
 pub const LOG1P: &Primitive = &computed("log1p", |x| libm::log1p(x[0]), &[Expr::Div(&[ONE, Expr::Add(&[ONE, X])])])
-    .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, X])]));
+    .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, X])]))
+    .numpy("np.log1p({0})");
 /// The error function; its derivative is 2/√π · exp(−x²).
 pub const ERF: &Primitive = &computed(
     "erf",
@@ -218,7 +222,8 @@ pub const POWER: &Primitive = &Primitive {
     ..POWER_VALUE
 };
 /// aᵇ without its derivatives. The derivatives of `POWER` refer to this constant, because a constant cannot refer to itself.
-const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Power).arguments(&["a", "b"]).smooth();
+const POWER_VALUE: Primitive =
+    computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Power).arguments(&["a", "b"]).smooth().numpy("{0}**{1}");
 /// aᵇ log a, the derivative of aᵇ with respect to b for a ≠ 0.
 const POWER_BY_EXPONENT: Expr = Expr::Mul(&[Y, Expr::Of(crate::expr::LOG, &[A])]);
 /// The derivative of aᵇ with respect to b for a = 0.
@@ -258,7 +263,8 @@ pub const MIN: &Primitive = &computed(
     &[Expr::Cases(&MIN_CASES[0], &ONE), Expr::Cases(&MIN_CASES[1], &ONE)],
 )
 .form(Form::Call)
-.arguments(&["a", "b"]);
+.arguments(&["a", "b"])
+.numpy("np.minimum({0}, {1})");
 /// The larger of two numbers; NaN if one of them is NaN.
 pub const MAX: &Primitive = &computed(
     "max",
@@ -266,7 +272,8 @@ pub const MAX: &Primitive = &computed(
     &[Expr::Cases(&MAX_CASES[0], &ONE), Expr::Cases(&MAX_CASES[1], &ONE)],
 )
 .form(Form::Call)
-.arguments(&["a", "b"]);
+.arguments(&["a", "b"])
+.numpy("np.maximum({0}, {1})");
 
 #[cfg(test)]
 mod tests {

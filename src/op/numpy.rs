@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::slot::Slot;
-use crate::expr::{Case, Expr, Primitive, Relation};
+use crate::expr::{Case, Expr, Form, Primitive, Relation};
 
 /// The right-hand side of a gradient in `NumPy`. `{0}` is the first input, `{1}` the second and so on, `{y}` is y and `{dy}` is ∂C/∂y: `{0}.T @ {dy}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,17 +164,15 @@ fn sign(is: Relation) -> &'static str {
 
 /// Returns the call of a function; `None` if `NumPy` lacks it.
 fn called(function: &Primitive, operands: &[String]) -> Option<String> {
-    let first = operands.first()?;
-    Some(match (function.name, operands.get(1)) {
-        ("exp" | "log" | "sqrt" | "sin" | "cos" | "tan" | "tanh" | "abs" | "expm1" | "log1p", None) => {
-            format!("np.{}({first})", function.name)
-        }
-        ("sigmoid", None) => format!("(1 / (1 + np.exp(-{first})))"),
-        ("^", Some(second)) if second == "1" => first.clone(),
-        ("^", Some(second)) => format!("{first}**{second}"),
-        ("min", Some(second)) => format!("np.minimum({first}, {second})"),
-        ("max", Some(second)) => format!("np.maximum({first}, {second})"),
-        _ => return None,
+    if let (Form::Power, [base, exponent]) = (function.form, operands)
+        && exponent == "1"
+    {
+        return Some(base.clone());
+    }
+    let is_known = function.numpy.contains("{0}") && function.numpy.contains("{1}") == (operands.len() == 2) && operands.len() <= 2;
+    is_known.then(|| {
+        let text = function.numpy.replace("{0}", operands.first().map_or("", String::as_str));
+        text.replace("{1}", operands.get(1).map_or("", String::as_str))
     })
 }
 

@@ -15,10 +15,25 @@ use crate::tensor::len;
 use crate::threads;
 use crate::words::{self, Vocabulary};
 
+/// The numbers that a rule makes.
+#[derive(Clone, Copy, Debug)]
+enum InitKind {
+    Zeros,
+    Ones,
+    Constant,
+    Linspace,
+    Arange,
+    Uniform,
+    Normal,
+    XavierUniform,
+    HeNormal,
+}
+
 /// A rule that makes the numbers of a tensor.
 #[derive(Debug)]
 struct InitRule {
     name: &'static str,
+    kind: InitKind,
     /// The keys with their default values; `None` for a required key.
     keys: &'static [(&'static str, Option<f64>)],
     /// `true` if the rule makes random numbers, so that the key `seed` is required.
@@ -29,15 +44,15 @@ struct InitRule {
 
 #[rustfmt::skip]
 const RULES: &[InitRule] = &[
-    InitRule { name: "zeros", keys: &[], is_random: false, uses_fans: false },
-    InitRule { name: "ones", keys: &[], is_random: false, uses_fans: false },
-    InitRule { name: "constant", keys: &[("value", None)], is_random: false, uses_fans: false },
-    InitRule { name: "linspace", keys: &[("start", None), ("stop", None)], is_random: false, uses_fans: false },
-    InitRule { name: "arange", keys: &[("start", Some(0.0)), ("step", Some(1.0))], is_random: false, uses_fans: false },
-    InitRule { name: "uniform", keys: &[("low", Some(0.0)), ("high", Some(1.0))], is_random: true, uses_fans: false },
-    InitRule { name: "normal", keys: &[("mean", Some(0.0)), ("std", Some(1.0))], is_random: true, uses_fans: false },
-    InitRule { name: "xavier_uniform", keys: &[], is_random: true, uses_fans: true },
-    InitRule { name: "he_normal", keys: &[], is_random: true, uses_fans: true },
+    InitRule { name: "zeros", kind: InitKind::Zeros, keys: &[], is_random: false, uses_fans: false },
+    InitRule { name: "ones", kind: InitKind::Ones, keys: &[], is_random: false, uses_fans: false },
+    InitRule { name: "constant", kind: InitKind::Constant, keys: &[("value", None)], is_random: false, uses_fans: false },
+    InitRule { name: "linspace", kind: InitKind::Linspace, keys: &[("start", None), ("stop", None)], is_random: false, uses_fans: false },
+    InitRule { name: "arange", kind: InitKind::Arange, keys: &[("start", Some(0.0)), ("step", Some(1.0))], is_random: false, uses_fans: false },
+    InitRule { name: "uniform", kind: InitKind::Uniform, keys: &[("low", Some(0.0)), ("high", Some(1.0))], is_random: true, uses_fans: false },
+    InitRule { name: "normal", kind: InitKind::Normal, keys: &[("mean", Some(0.0)), ("std", Some(1.0))], is_random: true, uses_fans: false },
+    InitRule { name: "xavier_uniform", kind: InitKind::XavierUniform, keys: &[], is_random: true, uses_fans: true },
+    InitRule { name: "he_normal", kind: InitKind::HeNormal, keys: &[], is_random: true, uses_fans: true },
 ];
 
 /// The smallest number of random entries for which a second thread is used. One thread makes this number of entries in half a millisecond.
@@ -157,12 +172,12 @@ impl<'t, 'i> Initializer<'t, 'i> {
         }
         // low and high, or mean and std
         let [a, b] = self.parameters;
-        match self.rule.name {
-            "uniform" if a > b => {
+        match self.rule.kind {
+            InitKind::Uniform if a > b => {
                 let written_key = if self.table.contains_key("low") { "low" } else { "high" };
                 return Err(reader.report(self.span_of(written_key), format!("low is {a}, but high is only {b}"), ""));
             }
-            "normal" if b < 0.0 => return Err(reader.report(self.span_of("std"), format!("std must be at least 0, not {b}"), "")),
+            InitKind::Normal if b < 0.0 => return Err(reader.report(self.span_of("std"), format!("std must be at least 0, not {b}"), "")),
             _ => {}
         }
         if reader.defer(len(shape)) {
@@ -180,27 +195,28 @@ impl<'t, 'i> Initializer<'t, 'i> {
     fn numbers(&self, n: usize, fan: Fan) -> Vec<f64> {
         // in the order of the rule's keys: start and stop, start and step, low and high, or mean and std
         let [a, b] = self.parameters;
-        match self.rule.name {
-            "ones" => vec![1.0; n],
-            "constant" => vec![a; n],
-            "linspace" => {
+        match self.rule.kind {
+            InitKind::Zeros => vec![0.0; n],
+            InitKind::Ones => vec![1.0; n],
+            InitKind::Constant => vec![a; n],
+            InitKind::Linspace => {
                 let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
                 // the first half is counted from the start and the second half back from the stop, so that both are exact, as in PyTorch
                 (0..n).map(|i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 }).collect()
             }
-            "arange" => (0..n).map(|i| a + b * i as f64).collect(),
-            "uniform" => self.draw(n, UNIFORM_STEPS, |random, data| data.fill_with(|| a + (b - a) * random.uniform())),
-            "normal" => self.draw(n, NORMAL_STEPS, |random, data| {
+            InitKind::Arange => (0..n).map(|i| a + b * i as f64).collect(),
+            InitKind::Uniform => self.draw(n, UNIFORM_STEPS, |random, data| data.fill_with(|| a + (b - a) * random.uniform())),
+            InitKind::Normal => self.draw(n, NORMAL_STEPS, |random, data| {
                 random.normals(data);
                 for x in data {
                     *x = a + b * *x;
                 }
             }),
-            "xavier_uniform" => {
+            InitKind::XavierUniform => {
                 let bound = (6.0 / (fan.inputs + fan.outputs) as f64).sqrt();
                 self.draw(n, UNIFORM_STEPS, |random, data| data.fill_with(|| -bound + (bound + bound) * random.uniform()))
             }
-            "he_normal" => {
+            InitKind::HeNormal => {
                 let std = (2.0 / fan.inputs as f64).sqrt();
                 self.draw(n, NORMAL_STEPS, |random, data| {
                     random.normals(data);
@@ -209,7 +225,6 @@ impl<'t, 'i> Initializer<'t, 'i> {
                     }
                 })
             }
-            _ => vec![0.0; n],
         }
     }
 

@@ -179,8 +179,19 @@ fn adagrad(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> 
     Ok(UpdateRule::Adagrad { lr_decay: lr_decay?, eps: eps?, initial: initial? })
 }
 
-/// The schedules, each with its keys.
-const SCHEDULES: [(&str, &[&str]); 3] = [("step", &["step_size", "gamma"]), ("exponential", &["gamma"]), ("cosine", &["t_max", "eta_min"])];
+/// A schedule of the learning rate: its name, its keys, and how it is read from its table.
+struct ScheduleRow {
+    name: &'static str,
+    keys: &'static [&'static str],
+    /// Reads the keys of the table at this position.
+    read: fn(&mut ScenarioReader, &TomlTable<'_>, Span) -> Result<Schedule, Reported>,
+}
+
+const SCHEDULES: &[ScheduleRow] = &[
+    ScheduleRow { name: "step", keys: &["step_size", "gamma"], read: step_schedule },
+    ScheduleRow { name: "exponential", keys: &["gamma"], read: exponential_schedule },
+    ScheduleRow { name: "cosine", keys: &["t_max", "eta_min"], read: cosine_schedule },
+];
 
 /// Help for a schedule that is not written as a table.
 const SCHEDULE_HELP: &str =
@@ -193,34 +204,42 @@ fn schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option
     let Some((name, span)) = reader.string(own, "type")? else {
         return Err(reader.report(value.span(), "the type of the schedule is missing", SCHEDULE_HELP));
     };
-    let names = SCHEDULES.map(|(name, _)| name);
-    let Some((_, keys)) = SCHEDULES.iter().find(|(known, _)| *known == name) else {
+    let Some(row) = SCHEDULES.iter().find(|row| row.name == name) else {
+        let names: Vec<&str> = SCHEDULES.iter().map(|row| row.name).collect();
         return Err(reader.report(span, format!("there is no schedule {}", quoted(name)), suggest::help(name, &names)));
     };
     let mut unknown = Ok(());
-    for key in own.keys().filter(|key| key.get_ref() != "type" && !keys.contains(&key.get_ref().as_ref())) {
+    for key in own.keys().filter(|key| key.get_ref() != "type" && !row.keys.contains(&key.get_ref().as_ref())) {
         let message = format!("the schedule \"{name}\" has no key {}", quoted(key.get_ref()));
-        unknown = Err(reader.report(key.span(), message, suggest::help(key.get_ref(), keys)));
+        unknown = Err(reader.report(key.span(), message, suggest::help(key.get_ref(), row.keys)));
     }
-    let mut count = |key: &str| match own.get(key) {
-        Some(count) => reader.integer(key, count, 1),
-        None => Err(reader.report(value.span(), format!("{key} is missing"), format!("add {key} = 10, a number of iterations"))),
-    };
-    let schedule = match name {
-        "step" => {
-            let size = count("step_size");
-            let gamma = non_negative(reader, own, "gamma")?.unwrap_or(0.1);
-            Schedule::Step { size: size?, gamma }
-        }
-        "cosine" => {
-            let period = count("t_max");
-            let min = non_negative(reader, own, "eta_min")?.unwrap_or(0.0);
-            Schedule::Cosine { period: period?, min }
-        }
-        _ => match non_negative(reader, own, "gamma")? {
-            Some(gamma) => Schedule::Exponential { gamma },
-            None => return Err(reader.report(value.span(), "gamma is missing", "add gamma = 0.9, the factor of each iteration")),
-        },
-    };
+    let schedule = (row.read)(reader, own, value.span())?;
     unknown.map(|()| Some(schedule))
+}
+
+/// Reads a required number of iterations.
+fn iterations(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span, key: &str) -> Result<u64, Reported> {
+    match table.get(key) {
+        Some(count) => reader.integer(key, count, 1),
+        None => Err(reader.report(span, format!("{key} is missing"), format!("add {key} = 10, a number of iterations"))),
+    }
+}
+
+fn step_schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> Result<Schedule, Reported> {
+    let size = iterations(reader, table, span, "step_size");
+    let gamma = non_negative(reader, table, "gamma")?.unwrap_or(0.1);
+    Ok(Schedule::Step { size: size?, gamma })
+}
+
+fn exponential_schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> Result<Schedule, Reported> {
+    match non_negative(reader, table, "gamma")? {
+        Some(gamma) => Ok(Schedule::Exponential { gamma }),
+        None => Err(reader.report(span, "gamma is missing", "add gamma = 0.9, the factor of each iteration")),
+    }
+}
+
+fn cosine_schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> Result<Schedule, Reported> {
+    let period = iterations(reader, table, span, "t_max");
+    let min = non_negative(reader, table, "eta_min")?.unwrap_or(0.0);
+    Ok(Schedule::Cosine { period: period?, min })
 }
