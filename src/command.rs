@@ -60,7 +60,7 @@ use crate::app::Document;
 use crate::glyph;
 use crate::output::{self, is_closed_pipe, standard};
 use crate::scenario::{Faults, Scenario};
-use crate::step::{Address, Place};
+use crate::step::{Address, Location};
 use crate::threads;
 use crate::words::suggest;
 use format::CommandOutput;
@@ -306,7 +306,7 @@ fn open_output(file: Option<&Path>, scenario: &OsStr, tensor_files: &[String]) -
 
 /// Computes a scenario up to iteration `n`.
 fn document_at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Document> {
-    let address = Address { iteration: Some(n), place: Place::First };
+    let address = Address { iteration: Some(n), location: Location::First };
     Ok(document_at(scenario, &address)?.map_err(anyhow::Error::msg)?.0)
 }
 

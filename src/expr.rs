@@ -121,8 +121,8 @@ pub enum Form {
 pub enum Kink {
     /// The results of all comparisons in these derivatives.
     Comparisons(&'static [Expr]),
-    /// The index of the largest argument, such as the winner of a max-pool window.
-    Winner,
+    /// The index of the largest argument, as in a max pool.
+    Largest,
     /// The index of the smallest argument.
     Smallest,
 }
@@ -195,7 +195,7 @@ impl Primitive {
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {
-            Definition::Largest => Some(Kink::Winner),
+            Definition::Largest => Some(Kink::Largest),
             Definition::Smallest => Some(Kink::Smallest),
             _ if self.is_smooth => None,
             _ => self.derivatives.iter().any(Expr::has_cases).then_some(Kink::Comparisons(self.derivatives)),
@@ -340,20 +340,20 @@ pub enum Expr {
 }
 
 impl Expr {
-    /// Calls `see(slot, is_whole)` for each operand that the expression names, in printing order. `is_whole` is `true` for a whole operand and `false` for
+    /// Calls `visitor(slot, is_whole)` for each operand that the expression names, in printing order. `is_whole` is `true` for a whole operand and `false` for
     /// one entry.
-    pub fn visit(&self, see: &mut impl FnMut(Slot, bool)) {
+    pub fn visit(&self, visitor: &mut impl FnMut(Slot, bool)) {
         match *self {
-            Self::Entry(slot) => see(slot, false),
-            Self::All(slot) => see(slot, true),
-            Self::RepeatedPartial(_) => see(Slot::Output, false),
-            Self::Partial(slot) => [Slot::Output, slot].into_iter().for_each(|slot| see(slot, false)),
-            _ => self.for_each_child(&mut |child| child.visit(see)),
+            Self::Entry(slot) => visitor(slot, false),
+            Self::All(slot) => visitor(slot, true),
+            Self::RepeatedPartial(_) => visitor(Slot::Output, false),
+            Self::Partial(slot) => [Slot::Output, slot].into_iter().for_each(|slot| visitor(slot, false)),
+            _ => self.for_each_child(&mut |child| child.visit(visitor)),
         }
     }
 
-    /// Calls `see` for each direct subexpression, in printing order.
-    fn for_each_child(&self, see: &mut dyn FnMut(&'static Self)) {
+    /// Calls `visitor` for each direct subexpression, in printing order.
+    fn for_each_child(&self, visitor: &mut dyn FnMut(&'static Self)) {
         match *self {
             Self::Entry(_)
             | Self::All(_)
@@ -363,7 +363,7 @@ impl Expr {
             | Self::Name(_)
             | Self::Partial(_)
             | Self::RepeatedPartial(_) => {}
-            Self::Neg(a) | Self::Square(a) | Self::Transposed(a) | Self::Indexed(a, _) | Self::Remark(a, _) => see(a),
+            Self::Neg(a) | Self::Square(a) | Self::Transposed(a) | Self::Indexed(a, _) | Self::Remark(a, _) => visitor(a),
             Self::Add(both)
             | Self::Sub(both)
             | Self::Mul(both)
@@ -371,13 +371,13 @@ impl Expr {
             | Self::Product(_, both)
             | Self::Inner(both)
             | Self::PartialOf(both)
-            | Self::Where(both) => both.iter().for_each(see),
-            Self::Of(_, all) | Self::Prime(_, all) | Self::Equal(all) => all.iter().for_each(see),
+            | Self::Where(both) => both.iter().for_each(visitor),
+            Self::Of(_, all) | Self::Prime(_, all) | Self::Equal(all) => all.iter().for_each(visitor),
             Self::Cases(cases, other) => {
                 for Case { left, right, value, .. } in cases {
-                    [value, left, right].into_iter().for_each(&mut *see);
+                    [value, left, right].into_iter().for_each(&mut *visitor);
                 }
-                see(other);
+                visitor(other);
             }
         }
     }

@@ -5,8 +5,8 @@
 
 // floor 0
 pub mod glyph;
+pub mod memory_budget;
 pub mod number;
-pub mod room;
 pub mod scratch;
 pub mod sums;
 pub mod tally;

@@ -65,10 +65,10 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use crate::memory_budget::MemoryBudget;
 use crate::network::{Descent, Id, Network, Role, Train};
 use crate::op::layer::Reported;
 use crate::op::loss::BatchReduction;
-use crate::room::MemoryBudget;
 use crate::step::Address;
 use crate::tensor::Tensor;
 

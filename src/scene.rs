@@ -39,7 +39,7 @@ use crate::number::{ColumnFormat, Digits};
 use crate::op::reading::{ProductBox, Reading};
 use crate::op::rule::Equation;
 use crate::op::slot::Slot;
-use crate::step::{Address, Pass, Place, Scope, Step, TensorEntry, Unit};
+use crate::step::{Address, Location, Pass, Scope, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, ravel, shape_text, unravel};
 use crate::trace::Trace;
 
@@ -257,9 +257,9 @@ impl<'a> Scene<'a> {
     /// A sentence if it names no entry.
     pub fn find_entry(&self, text: &str) -> Result<TensorEntry, String> {
         let address = text.parse::<Address>().map_err(|why| why.to_string())?;
-        let (name, index) = match &address.place {
-            Place::Op { scope: Scope::Any, name, index, .. } => (name.as_str(), index.as_deref().unwrap_or_default()),
-            Place::Loss => ("loss", &[][..]),
+        let (name, index) = match &address.location {
+            Location::Op { scope: Scope::Any, name, index, .. } => (name.as_str(), index.as_deref().unwrap_or_default()),
+            Location::Loss => ("loss", &[][..]),
             _ => return Err(format!("{text} is no entry: write a name with its index, such as fc1.z[0]")),
         };
         let Some(tensor) = self.network().find(name) else { return Err(format!("there is no tensor {name} here")) };

@@ -4,7 +4,7 @@
 
 mod address;
 
-pub use address::{Address, AddressError, Place, Scope};
+pub use address::{Address, AddressError, Location, Scope};
 
 use compact_str::CompactString;
 use serde::ser::SerializeStruct;
@@ -78,7 +78,7 @@ impl Unit {
         }
     }
 
-    /// The unit of a name.
+    /// The unit with this name; `None` if there is no such unit.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|unit| unit.name() == name)

@@ -117,7 +117,7 @@ pub struct Trace {
     len: u64,
     running_sums: RunningSums,
     entry_samples: EntrySamples,
-    /// The runs of the samples with moved numbers, for [`Trace::sensitivity`]: for two distances, one for each sample.
+    /// The runs of the samples with changed numbers, for [`Trace::sensitivity`]: for each of two sizes of the change, a run for each sample.
     moved: OnceLock<[Vec<Run>; 2]>,
     /// For tests, the replacement of all numbers after some step; otherwise `None`.
     future: Option<LaterNumbers>,
@@ -162,7 +162,7 @@ impl Trace {
         }
     }
 
-    /// Empties the caches of sums and entries, so that the next step costs what it costs on the first visit. Benchmarks call this.
+    /// Empties the caches of sums and entries, so that the next step costs as much as the first step did. Benchmarks call this.
     pub fn clear_caches(&self) {
         self.running_sums.clear();
         self.entry_samples.clear();
@@ -304,7 +304,8 @@ impl Trace {
         self.right_hand_side_with(at, part, notation, false)
     }
 
-    /// Returns [`Trace::right_hand_side`] with the names of tensors in the places of their symbols if `has_names`. The name `loss.1` may be shorter than the symbol `(x @ W + b)`.
+    /// Returns [`Trace::right_hand_side`]; if `has_names`, with the names of tensors instead of their symbols. The name `loss.1` may be shorter than the symbol
+    /// `(x @ W + b)`.
     #[must_use]
     pub fn right_hand_side_with(&self, at: &Position, part: usize, notation: Notation, has_names: bool) -> String {
         let (run, op, number) = self.op(at.segment);

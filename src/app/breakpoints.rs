@@ -14,7 +14,7 @@ use std::fmt;
 use super::Document;
 use crate::network::Id;
 use crate::scene::Scene;
-use crate::step::{Address, Pass, Place, Scope};
+use crate::step::{Address, Location, Pass, Scope};
 use crate::tensor::{Index, ravel, unravel};
 use crate::trace::{Stop, Stops, Trace, ValueTest};
 
@@ -82,15 +82,17 @@ impl Target {
         let iteration = address.iteration;
         let local = Address { iteration: None, ..address };
         let trace = &document.trace;
-        document.other_iteration(&Address { iteration, place: Place::First })?;
+        document.other_iteration(&Address { iteration, location: Location::First })?;
         let step = trace.resolve(&local)?;
         let at = trace.position(step).ok_or("there is no step")?;
-        let Place::Op { scope: found, name, index: entry, .. } = trace.address(&at).place else { return Err("there is no op".to_owned()) };
-        let (scope, index) = match local.place {
-            Place::Op { term: Some(_), .. } => return Err("a breakpoint is at an entry or an op, not at a term: leave out #".to_owned()),
-            Place::Op { scope, index, .. } => (scope, index),
-            Place::Step(_) | Place::First | Place::Last => (Scope::Any, Some(entry.unwrap_or_default())),
-            Place::Loss | Place::Backward => (Scope::Any, None),
+        let Location::Op { scope: found, name, index: entry, .. } = trace.address(&at).location else {
+            return Err("there is no op".to_owned());
+        };
+        let (scope, index) = match local.location {
+            Location::Op { term: Some(_), .. } => return Err("a breakpoint is at an entry or an op, not at a term: leave out #".to_owned()),
+            Location::Op { scope, index, .. } => (scope, index),
+            Location::Step(_) | Location::First | Location::Last => (Scope::Any, Some(entry.unwrap_or_default())),
+            Location::Loss | Location::Backward => (Scope::Any, None),
         };
         // an address without a prefix means the op in every sample. If only the batch has the op, it means the op in the reduce or the update pass
         let scope = if scope == Scope::Any && matches!(found, Scope::Reduce | Scope::Update) { found } else { scope };
@@ -101,7 +103,7 @@ impl Target {
     #[must_use]
     pub fn address(&self) -> Address {
         let index = self.index.clone().filter(|index| !index.is_empty());
-        Address { iteration: self.iteration, place: Place::Op { scope: self.scope, name: self.name.clone(), index, term: None } }
+        Address { iteration: self.iteration, location: Location::Op { scope: self.scope, name: self.name.clone(), index, term: None } }
     }
 
     /// Returns a clause about the step at which it stops.

@@ -14,7 +14,7 @@ use crate::mistakes::{Cause, Interrupted, MISTAKES, WrongEntry, cause_of_shape, 
 use crate::network::{BatchSource, Id};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
-use crate::step::{Address, Place, Scope};
+use crate::step::{Address, Location, Scope};
 use crate::text::{counted, line};
 use crate::trace::Trace;
 
@@ -224,7 +224,7 @@ impl OwnGradients {
             None => Scope::Reduce,
         };
         let iteration = (self.iteration > 1).then_some(self.iteration);
-        Some(Address { iteration, place: Place::Op { scope, name, index: None, term: None } })
+        Some(Address { iteration, location: Location::Op { scope, name, index: None, term: None } })
     }
 
     /// Returns the last steps of the wrong entries around a step: the nearest before it and the nearest after it, and the first and the last of all.

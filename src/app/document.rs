@@ -7,7 +7,7 @@ use super::{OpNames, SLICE};
 use crate::network::{Descent, DescentWalk, Id, Iteration, Op, Shortage, parameter_of_state};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
-use crate::step::{Address, Pass, Place, Scope, TensorEntry};
+use crate::step::{Address, Location, Pass, Scope, TensorEntry};
 use crate::tensor::ravel;
 use crate::threads::BackgroundTask;
 use crate::trace::{Replacement, Trace};
@@ -82,7 +82,7 @@ impl Experiment {
     }
 
     /// Returns the document at this iteration, and the step at the first of these places that exists there.
-    pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Place]) -> (Option<Document>, u64) {
+    pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Location]) -> (Option<Document>, u64) {
         let document = Document::with_parts(self.clone(), iteration);
         let step = places.iter().find_map(|place| document.resolve(&place.clone().into()).ok()).unwrap_or(1);
         (Some(document), step)
@@ -150,7 +150,7 @@ impl Document {
     /// target. An address without an index names the first entry.
     #[must_use]
     pub fn given_entry(&self, address: &Address) -> Option<(TensorEntry, u64)> {
-        let Address { iteration: None, place: Place::Op { index, term: None, .. } } = address else { return None };
+        let Address { iteration: None, location: Location::Op { index, term: None, .. } } = address else { return None };
         let (run, tensor) = self.trace.tensor(address).ok()?;
         let network = self.trace.network_of(run);
         let shape = &network.tensor(tensor).shape;
@@ -164,8 +164,10 @@ impl Document {
     /// # Errors
     /// As [`Document::find`].
     pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
-        self.trace.resolve(address).map_err(|why| match (self.shortage, &address.place) {
-            (Some(shortage), Place::Op { scope, name, .. }) if *scope == Scope::Update || self.names_update(name) => shortage.to_string(),
+        self.trace.resolve(address).map_err(|why| match (self.shortage, &address.location) {
+            (Some(shortage), Location::Op { scope, name, .. }) if *scope == Scope::Update || self.names_update(name) => {
+                shortage.to_string()
+            }
             _ => why,
         })
     }
@@ -195,7 +197,7 @@ impl Document {
     /// # Errors
     /// As [`Document::find`], if the address cannot exist, whatever the numbers are.
     pub(super) fn may_exist(&self, number: u64, address: &Address) -> Result<(), String> {
-        self.trace.may_exist(&address.place, &self.descent.samples(number))
+        self.trace.may_exist(&address.location, &self.descent.samples(number))
     }
 
     /// Returns the iteration of an address; `None` if it is this document's iteration.
@@ -305,9 +307,9 @@ impl Document {
 /// Returns the remarks that an iteration shows, each with its range of steps. Of two remarks on the same steps the more specific is first: one whose address names
 /// the iteration, then one whose address names the sample or the pass.
 fn remarks(scenario: &Scenario, trace: &Trace) -> Vec<(Range<u64>, String)> {
-    let names_scope = |place: &Place| matches!(place, Place::Op { scope, .. } if *scope != Scope::Any);
+    let names_scope = |location: &Location| matches!(location, Location::Op { scope, .. } if *scope != Scope::Any);
     let mut remarks: Vec<_> = scenario.remarks.iter().collect();
-    remarks.sort_by_key(|remark| (remark.at.iteration.is_none(), !names_scope(&remark.at.place)));
+    remarks.sort_by_key(|remark| (remark.at.iteration.is_none(), !names_scope(&remark.at.location)));
     remarks.into_iter().filter_map(|remark| Some((trace.range(&remark.at).ok()?, remark.text.clone()))).collect()
 }
 

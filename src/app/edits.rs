@@ -6,7 +6,7 @@ use super::Visit;
 use super::document::Experiment;
 use crate::number::Digits;
 use crate::scenario::GivenNumber;
-use crate::step::Place;
+use crate::step::Location;
 
 /// The change of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,7 +65,7 @@ pub(super) struct PendingEdit {
     /// The number of edits that are undone or redone together; 1 for a new edit.
     pub count: usize,
     /// The places to go to: the place on the screen, and others near it.
-    pub places: Vec<Place>,
+    pub places: Vec<Location>,
 }
 
 /// A file that was read again, and whose numbers are being computed.
@@ -77,7 +77,7 @@ pub(super) struct PendingReload {
     /// The names of the edited numbers that the new file does not have.
     pub lost: Vec<String>,
     /// The places to go to: the place on the screen, and others near it.
-    pub places: Vec<Place>,
+    pub places: Vec<Location>,
 }
 
 /// The effect of an edit on the loss, which the screen shows until the next move.

@@ -7,7 +7,7 @@ use crate::network::{Id, Role};
 use crate::number::exact_on_screen;
 use crate::scenario::{GivenNumber, Scenario, TypedValue};
 use crate::scene::Scene;
-use crate::step::{Address, Place, Scope, TensorEntry};
+use crate::step::{Address, Location, Scope, TensorEntry};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 
 /// Returns the number of the file that an entry on the screen shows.
@@ -90,9 +90,9 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<Named, String> {
     }
     let no_entry = || format!("{name} is no entry: write a name with its index, such as fc1.weight[0,1]");
     let address: Address = name.parse().map_err(|_| no_entry())?;
-    let (scope, tensor_name, index) = match &address.place {
-        Place::Op { scope, name, index, term: None } => (scope, name, index),
-        Place::Op { .. } | Place::Loss => return Err(computed(scenario, name)),
+    let (scope, tensor_name, index) = match &address.location {
+        Location::Op { scope, name, index, term: None } => (scope, name, index),
+        Location::Op { .. } | Location::Loss => return Err(computed(scenario, name)),
         _ => return Err(no_entry()),
     };
     if address.iteration.is_some() {

@@ -14,7 +14,7 @@ use super::scan_job::ScanGoal;
 use super::walk_state::WalkState;
 use super::{Document, ScanJob, TrainJob};
 use crate::network::DescentWalk;
-use crate::step::{Address, Place, Unit};
+use crate::step::{Address, Location, Unit};
 
 /// The smallest cost of an iteration. All costs are counted in computed steps.
 const MIN_ITERATION_COST: u64 = 10_000;
@@ -76,7 +76,7 @@ pub(super) enum SeekGoal {
     Address(Address),
     /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. Then the seek goes on by `more` iterations, back
     /// if negative, because the key was pressed again while the seek was in progress.
-    Iteration { places: Vec<Place>, more: i64 },
+    Iteration { places: Vec<Location>, more: i64 },
     /// The first of these places that exists, after an edit of the scenario's numbers.
     Edited(Box<PendingEdit>),
     /// The first of these places that exists, in a file that was read again.
@@ -122,15 +122,15 @@ impl SeekGoal {
         let found = match self {
             Self::Address(address) => experiment.arrive(to, iteration, address),
             // sessions of the first format go to first steps, and to the last step at the end of the descent
-            Self::Iteration { places, .. } if number < to && **places == [Place::First] => {
-                experiment.arrive(number, iteration, &Place::Last.into())
+            Self::Iteration { places, .. } if number < to && **places == [Location::First] => {
+                experiment.arrive(number, iteration, &Location::Last.into())
             }
             Self::Edited(edit) => Ok(experiment.arrive_at_any(iteration, &edit.places)),
             Self::Reloaded(reload) => Ok(experiment.arrive_at_any(iteration, &reload.places)),
             Self::Iteration { places, .. } => Ok(experiment.arrive_at_any(iteration, places)),
-            Self::Scan(goal) if goal.goes_back => experiment.arrive(number, iteration, &Place::Last.into()),
-            Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.arrive(number, iteration, &Place::Last.into()),
-            Self::Scan(_) | Self::Units(_) => experiment.arrive(number, iteration, &Place::First.into()),
+            Self::Scan(goal) if goal.goes_back => experiment.arrive(number, iteration, &Location::Last.into()),
+            Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.arrive(number, iteration, &Location::Last.into()),
+            Self::Scan(_) | Self::Units(_) => experiment.arrive(number, iteration, &Location::First.into()),
         };
         SeekProgress::Arrived(Box::new(found))
     }

@@ -8,7 +8,7 @@ use super::return_point::MoveBack;
 use super::{Action, Cursor, KeyMeanings, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
 use crate::network::Id;
 use crate::scene::{EntryState, Grid, Scene};
-use crate::step::{Address, Place, TensorEntry, Unit};
+use crate::step::{Address, Location, TensorEntry, Unit};
 
 /// The largest number of units that one key moves by. A larger count is probably a typing error.
 const MAX_UNITS: u64 = 100_000;
@@ -107,7 +107,7 @@ impl Motion<'_> {
                     self.say(why, true);
                 };
             }
-            Action::BackwardPass => match trace.resolve(&Place::Backward.into()) {
+            Action::BackwardPass => match trace.resolve(&Location::Backward.into()) {
                 Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, true),
             },
@@ -315,7 +315,7 @@ impl Motion<'_> {
 
     /// Goes to a place that was visited before.
     fn return_to(&mut self, Visit { iteration, step }: Visit) {
-        if let Err(why) = self.go_to(Address { iteration: Some(iteration), place: Place::Step(step) }) {
+        if let Err(why) = self.go_to(Address { iteration: Some(iteration), location: Location::Step(step) }) {
             self.say(why, true);
         }
     }

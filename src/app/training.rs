@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Edit;
+use crate::memory_budget::MemoryBudget;
 use crate::network::{Losses, Series};
-use crate::room::MemoryBudget;
 use crate::step::TensorEntry;
 
 /// The largest number of earlier runs that are kept.
@@ -76,9 +76,9 @@ impl TrainingRun {
     }
 
     /// Begins to collect the values of an entry, unless the run already collects them.
-    pub fn follow(&mut self, entry: TensorEntry, room: &Arc<MemoryBudget>) {
+    pub fn follow(&mut self, entry: TensorEntry, budget: &Arc<MemoryBudget>) {
         if self.path.as_ref().is_none_or(|path| path.entry != entry) {
-            self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(room)) });
+            self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(budget)) });
         }
     }
 

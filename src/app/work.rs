@@ -8,7 +8,7 @@ use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove};
 use super::motion::Motion;
 use super::walk_state::WalkState;
 use super::{KeyMeanings, Setting, Stepper, TrainJob};
-use crate::step::{Address, Kind, Place, Scope, Unit};
+use crate::step::{Address, Kind, Location, Scope, Unit};
 
 /// The largest cost of the work that is done at once when a job begins, counted in computed steps: about ten milliseconds. Later time slices do the rest.
 const AT_ONCE: u64 = 10_000_000;
@@ -78,15 +78,15 @@ impl Motion<'_> {
         // in the middle of an iteration, one of the moves back goes to the start of this iteration
         let back = count.unsigned_abs() - u64::from(count < 0 && self.stepper.step > 1);
         let wanted = if count < 0 { current.saturating_sub(back).max(1) } else { current.saturating_add(count.unsigned_abs()) };
-        let (to, place) = if wanted > last { (last, Place::Last) } else { (wanted, Place::First) };
+        let (to, location) = if wanted > last { (last, Location::Last) } else { (wanted, Location::First) };
         if to == current {
-            self.go(if place == Place::Last { document.trace.len() } else { 1 });
+            self.go(if location == Location::Last { document.trace.len() } else { 1 });
             if let Some(shortage) = document.shortage.filter(|_| wanted > last) {
                 self.say(shortage.to_string(), true);
             }
             return;
         }
-        self.seek_iteration(to, vec![place]);
+        self.seek_iteration(to, vec![location]);
     }
 
     /// Jumps to an iteration, to the place there that is nearest to the step on the screen.
@@ -104,7 +104,7 @@ impl Motion<'_> {
     }
 
     /// Begins a seek to the first of some places that exists in another iteration.
-    fn seek_iteration(&mut self, to: u64, places: Vec<Place>) {
+    fn seek_iteration(&mut self, to: u64, places: Vec<Location>) {
         let document = Arc::clone(&self.stepper.document);
         let walk = document.descent.walk(to);
         match document.check_memory(&walk) {
@@ -357,10 +357,10 @@ impl Motion<'_> {
 impl Stepper {
     /// Returns the places in another iteration that are nearest to the step on the screen: its entry and term, its entry, its op, and the first step, which
     /// always exists. In a batch of other samples it takes the sample at the same position.
-    pub(super) fn same_place_in(&self, iteration: u64) -> Vec<Place> {
-        let mut places = vec![Place::First];
+    pub(super) fn same_place_in(&self, iteration: u64) -> Vec<Location> {
+        let mut places = vec![Location::First];
         if let Some((trace, at)) = self.trace_and_position()
-            && let Place::Op { scope, name, index, term } = trace.address(&at).place
+            && let Location::Op { scope, name, index, term } = trace.address(&at).location
         {
             let scope = match scope {
                 Scope::Sample(_) => {
@@ -368,8 +368,8 @@ impl Stepper {
                 }
                 scope => scope,
             };
-            let op = |index, term| Place::Op { scope, name: name.clone(), index, term };
-            places = vec![op(index.clone(), term), op(index, None), op(None, None), Place::First];
+            let op = |index, term| Location::Op { scope, name: name.clone(), index, term };
+            places = vec![op(index.clone(), term), op(index, None), op(None, None), Location::First];
         }
         places
     }

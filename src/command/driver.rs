@@ -27,7 +27,7 @@ use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::scenario::Scenario;
 use crate::session::{Event, as_recorded};
-use crate::step::{Address, Place, Scope};
+use crate::step::{Address, Location, Scope};
 use crate::tensor::{ravel, unravel};
 use crate::text::sentence;
 use crate::threads::BackgroundTask;
@@ -405,12 +405,12 @@ impl Driver {
     /// The action of a recorded click; `None` if its target is not on the screen now.
     fn click_action(&self, at: &Address) -> Option<Action> {
         let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor | Focus::Answer))?;
-        let (name, index) = match &at.place {
-            Place::Step(k) => return Some(Action::GoToStep(*k)),
+        let (name, index) = match &at.location {
+            Location::Step(k) => return Some(Action::GoToStep(*k)),
             // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`
-            Place::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
+            Location::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
             // `loss` is parsed as an address of its own, but the tensor is also called `loss`
-            Place::Loss => ("loss".to_owned(), &[][..]),
+            Location::Loss => ("loss".to_owned(), &[][..]),
             _ => return None,
         };
         let tensor = network.find(&name)?;
@@ -425,12 +425,12 @@ impl Driver {
             None => return Event::Miss,
             Some(ClickTarget::Key(key)) => return Event::Key(key),
             Some(ClickTarget::Row(row)) => return Event::Row(row as u64),
-            Some(ClickTarget::Step(step)) => Place::Step(step),
+            Some(ClickTarget::Step(step)) => Location::Step(step),
             Some(ClickTarget::Entry(tensor, entry)) => {
                 let Some(info) = self.network().map(|network| network.tensor(tensor)) else { return Event::Miss };
                 let index = unravel(entry, &info.shape);
                 let index = (!index.is_empty()).then_some(index);
-                Place::Op { scope: Scope::Any, name: info.name.to_string(), index, term: None }
+                Location::Op { scope: Scope::Any, name: info.name.to_string(), index, term: None }
             }
         };
         Event::Click(place.into())

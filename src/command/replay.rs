@@ -29,7 +29,7 @@ use crate::app::{CompareOptions, Document, State};
 use crate::number::Digits;
 use crate::scenario::{self, Limits, Source};
 use crate::session::Session;
-use crate::step::{Address, Place, Unit};
+use crate::step::{Address, Location, Unit};
 use crate::terminal::{self, TerminalOptions};
 use writers::{FORMATS, Recording, SessionWriter};
 
@@ -145,7 +145,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     if header.at == 0 {
         bail!("the session begins at step 0, but steps count from 1");
     }
-    let opening_step = Address { iteration: Some(header.iteration), place: Place::Step(header.at) };
+    let opening_step = Address { iteration: Some(header.iteration), location: Location::Step(header.at) };
     state.go_to(opening_step).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
     if let Some(goal) = &header.goal {
         let found = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.open_at(&goal));

@@ -24,7 +24,7 @@ use super::format::{self, CommandOutput, OutputFormat};
 use super::options::GlobalOptions;
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at_iteration, open_output};
-use crate::step::{Address, Place, Unit};
+use crate::step::{Address, Location, Unit};
 use crate::trace::Trace;
 use line::{ENTRY_COLUMNS, OP_COLUMNS, TraceColumn, TraceLine, each_entry, each_op};
 
@@ -157,9 +157,9 @@ fn selected_steps(arguments: &TraceCommand, trace: &Trace) -> anyhow::Result<Ran
 /// The steps of an op, or of an entry of an op.
 fn steps_of(name: &str, trace: &Trace) -> anyhow::Result<Range<u64>> {
     let address: Address = name.parse()?;
-    let unit = match &address.place {
-        Place::Loss | Place::Op { index: None, term: None, .. } => Unit::Op,
-        Place::Op { term: None, .. } => Unit::Entry,
+    let unit = match &address.location {
+        Location::Loss | Location::Op { index: None, term: None, .. } => Unit::Op,
+        Location::Op { term: None, .. } => Unit::Entry,
         _ => bail!("{name} is not an op; write the name of an op or an entry, such as conv1.z, grad.fc1.weight[0,1] or loss"),
     };
     Ok(trace.span(trace.resolve(&address).map_err(anyhow::Error::msg)?, unit))

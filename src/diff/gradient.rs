@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::network::{BatchSource, Id};
-use crate::step::{Address, Place, Scope};
+use crate::step::{Address, Location, Scope};
 use crate::tensor::{len, unravel};
 use crate::trace::Trace;
 
@@ -88,7 +88,7 @@ impl Gradient {
             None => Scope::Reduce,
         };
         let index = entry.map(|entry| unravel(entry, &info.shape)).filter(|index| !index.is_empty());
-        Some(Place::Op { scope, name: info.name.to_string(), index, term: None }.into())
+        Some(Location::Op { scope, name: info.name.to_string(), index, term: None }.into())
     }
 }
 

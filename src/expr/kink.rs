@@ -30,9 +30,9 @@ enum PieceTest {
     /// The comparisons in the derivatives, each with its two sides. Each comparison has a result: less, equal or greater. A piece is one combination of
     /// results.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
-    /// The index of the largest argument is the piece, or of the smallest, whose negative is the largest.
-    Winner {
-        /// `true` for the smallest.
+    /// The piece is the index of the largest argument.
+    Extreme {
+        /// `true` if the piece is the index of the smallest argument instead.
         is_smallest: bool,
     },
 }
@@ -42,8 +42,8 @@ impl Kink {
     #[must_use]
     pub fn pieces(self) -> SmoothPieces {
         SmoothPieces(match self {
-            Self::Winner => PieceTest::Winner { is_smallest: false },
-            Self::Smallest => PieceTest::Winner { is_smallest: true },
+            Self::Largest => PieceTest::Extreme { is_smallest: false },
+            Self::Smallest => PieceTest::Extreme { is_smallest: true },
             Self::Comparisons(derivatives) => {
                 let mut orders: SmallVec<[[Comparand; 2]; 2]> = SmallVec::new();
                 for derivative in derivatives {
@@ -78,7 +78,7 @@ impl SmoothPieces {
     ///
     /// Two points are on the same piece if their numbers are equal; the numbers have no other use. For comparisons, the boundary of two pieces is a piece of
     /// its own. Each comparison has one of four results, numbered by `order`, so the number for two comparisons is 4 · first result + second result. For a
-    /// winner, the number is the index of the largest argument, or of the first of them if several are equally large.
+    /// maximum, the number is the index of the first of the largest arguments.
     #[must_use]
     #[inline]
     pub fn piece_at(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
@@ -88,7 +88,7 @@ impl SmoothPieces {
                 [[Comparand::Argument(n), Comparand::Number(bound)]] => order([argument(n), bound]),
                 _ => orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument)))),
             },
-            PieceTest::Winner { is_smallest } => {
+            PieceTest::Extreme { is_smallest } => {
                 let argument = |i: usize| if *is_smallest { -argument(i) } else { argument(i) };
                 let (mut winner, mut largest) = (0, argument(0));
                 for i in 1..count {
@@ -110,7 +110,7 @@ impl SmoothPieces {
             PieceTest::Orders(orders) => {
                 orders.iter().any(|sides| order(sides.map(|side| value(side, arguments.len(), &argument))) == EQUAL)
             }
-            PieceTest::Winner { .. } => {
+            PieceTest::Extreme { .. } => {
                 let largest = argument(self.piece_at(arguments.len(), argument));
                 arguments.iter().filter(|argument| **argument == largest).count() > 1
             }
@@ -184,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn the_winner_is_the_first_of_the_largest() {
-        let winner = |args: &[f64]| Kink::Winner.pieces().piece_at(args.len(), |i| args[i]);
-        assert_ne!(winner(&[1.0, 2.0]), winner(&[2.0, 1.0]));
-        assert_eq!(winner(&[1.0, 3.0, 3.0]), 1);
+    fn the_piece_of_a_maximum_is_the_index_of_the_first_of_the_largest() {
+        let piece = |args: &[f64]| Kink::Largest.pieces().piece_at(args.len(), |i| args[i]);
+        assert_ne!(piece(&[1.0, 2.0]), piece(&[2.0, 1.0]));
+        assert_eq!(piece(&[1.0, 3.0, 3.0]), 1);
         assert_eq!(Kink::Smallest.pieces().piece_at(3, |i| [3.0, 1.0, 1.0][i]), 1);
-        assert!(Kink::Winner.pieces().is_tie(&[1.0, 3.0, 3.0]) && !Kink::Winner.pieces().is_tie(&[1.0, 1.0, 3.0]));
+        assert!(Kink::Largest.pieces().is_tie(&[1.0, 3.0, 3.0]) && !Kink::Largest.pieces().is_tie(&[1.0, 1.0, 3.0]));
     }
 }

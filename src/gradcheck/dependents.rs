@@ -60,7 +60,7 @@ impl RoundedMagnitude {
     }
 }
 
-/// Stands for "no dependent": at node 0, and at nodes to which nothing has been appended.
+/// The value for "no dependent": the value of node 0, and of nodes to which nothing has been appended.
 const NONE: u32 = u32::MAX;
 
 impl Dependents {

@@ -68,7 +68,7 @@ impl Judge<'_, '_> {
         self.values[at].abs().max(1.0)
     }
 
-    /// Returns the loss after an entry was moved by `by`.
+    /// Returns the loss after an entry was moved by `distance`.
     fn moved(&mut self, at: usize, distance: f64) -> Perturbed {
         self.workspace.perturb(self.of, at, self.values[at] + distance)
     }

@@ -289,8 +289,8 @@ impl Builder {
         Network::new(self.tensors, ops, self.layers, self.fixed, output, loss, further_derivatives)
     }
 
-    /// Returns the backward ops, in the order that the top of this file describes: the op of ∂C/∂x comes as soon as ∂C/∂y is computed for every output y that
-    /// is computed from x. Of the gradients that can come at the same time, those of parameters are first.
+    /// Returns the backward ops, in the order that the top of this file describes. The op of ∂C/∂x comes as soon as ∂C/∂y is computed for every y that reads x.
+    /// If the gradients of several operands of an op are ready, those of parameters come first.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);

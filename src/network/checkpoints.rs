@@ -11,7 +11,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Id, Network, Optimizer};
-use crate::room::{MemoryBudget, Reservation};
+use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::tensor::Tensor;
 
 /// The state of a descent before an iteration.
@@ -102,7 +102,7 @@ impl Checkpoints {
     }
 
     /// Stores a checkpoint if its distance from the last one is at least the distance between the last two, and if the budget has `bytes` left.
-    pub fn store(&self, checkpoint: &Checkpoint, room: &Arc<MemoryBudget>, bytes: u64) {
+    pub fn store(&self, checkpoint: &Checkpoint, budget: &Arc<MemoryBudget>, bytes: u64) {
         let has_too_many = {
             let mut all = self.all();
             let gap = match all.as_slice() {
@@ -113,7 +113,7 @@ impl Checkpoints {
             if checkpoint.iteration < last + gap {
                 return;
             }
-            let Ok(memory) = room.claim(bytes) else {
+            let Ok(memory) = budget.reserve(bytes) else {
                 drop(all);
                 // this checkpoint is not stored, but later checkpoints find more memory, and are farther apart
                 self.thin();

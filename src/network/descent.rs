@@ -20,8 +20,8 @@ use super::sample_runs::LARGE_BYTES;
 use super::series::Losses;
 use super::train::{Given, Train, given};
 use super::{BatchSource, Id, Network, Run, SampleRun, SampleRuns, Shortage, Sizes};
+use crate::memory_budget::{MemoryBudget, OverBudget, Reservation};
 use crate::op::loss::BatchReduction;
-use crate::room::{MemoryBudget, OverBudget, Reservation};
 use crate::tensor::Tensor;
 use crate::threads::{parallel, wait_until_idle};
 
@@ -109,7 +109,7 @@ pub struct Descent {
     /// See [`Descent::computed`].
     computed: AtomicU64,
     /// The memory budget.
-    room: Arc<MemoryBudget>,
+    budget: Arc<MemoryBudget>,
     sizes: Sizes,
     /// The ops of the last batches. Most iterations have the same ops as an iteration before.
     batches: Mutex<Vec<(BatchKey, Arc<Batch>)>>,
@@ -122,7 +122,7 @@ struct BatchKey {
     samples: Vec<usize>,
     /// `true` if the batch updates the parameters.
     has_update: bool,
-    /// An iteration with the same sums of the update ([`Optimizer::like`]); 1 without an update.
+    /// The first iteration with the same sums of the update ([`Optimizer::equivalent_iteration`]); 1 without an update.
     iteration: u64,
 }
 
@@ -144,10 +144,10 @@ impl Descent {
         samples: Vec<Given>,
         reduction: BatchReduction,
         train: Option<Train>,
-        room: Arc<MemoryBudget>,
+        budget: Arc<MemoryBudget>,
     ) -> Self {
         let parameters = network.fixed().to_vec();
-        Self::with_parameters(parameters, network, samples, reduction, train, room)
+        Self::with_parameters(parameters, network, samples, reduction, train, budget)
     }
 
     /// Returns the descent with other values of some parameters, constants or inputs of a graph. No iteration may have been computed.
@@ -164,7 +164,7 @@ impl Descent {
         samples: Vec<Given>,
         reduction: BatchReduction,
         train: Option<Train>,
-        room: Arc<MemoryBudget>,
+        budget: Arc<MemoryBudget>,
     ) -> Self {
         let batch = train.as_ref().map_or(samples.len(), |train| train.batch_size.min(samples.len()));
         let sizes = Sizes::of(&network, batch, train.as_ref());
@@ -175,8 +175,8 @@ impl Descent {
             reduction,
             train,
             checkpoints: Checkpoints::new(Checkpoint::first(parameters)),
-            losses: Arc::new(Losses::new(Arc::clone(&room))),
-            room,
+            losses: Arc::new(Losses::new(Arc::clone(&budget))),
+            budget,
             sizes,
             batches: Mutex::default(),
             computed: AtomicU64::new(0),
@@ -287,7 +287,7 @@ impl Descent {
         let batch = self.batch(BatchKey {
             samples: partial.samples.iter().map(|sample| sample + 1).collect(),
             has_update,
-            iteration: optimizer.filter(|_| has_update).map_or(1, |optimizer| optimizer.like(checkpoint.iteration)),
+            iteration: optimizer.filter(|_| has_update).map_or(1, |optimizer| optimizer.equivalent_iteration(checkpoint.iteration)),
         });
         let spare = None;
         let mut run = PartialRun::new(&batch.network, spare);
@@ -332,7 +332,7 @@ impl Descent {
     /// Starts the computation of the iterations `first` to `last` at the nearest checkpoint before `first`, as [`Descent::walk`].
     #[must_use]
     pub fn walk_from(&self, first: u64, last: u64) -> DescentWalk {
-        let (memory, shortage) = self.claim(last);
+        let (memory, shortage) = self.reserve(last);
         DescentWalk {
             checkpoint: self.checkpoints.nearest(first),
             partial: PartialIteration::default(),
@@ -341,29 +341,29 @@ impl Descent {
         }
     }
 
-    /// Claims the memory of an iteration, and drops checkpoints if memory is short. Returns the claim and, if memory is still missing, the shortage.
-    fn claim(&self, number: u64) -> (Reservation, Option<Shortage>) {
+    /// Reserves the memory of an iteration, and drops checkpoints if memory is short. Returns the reservation and, if memory is still missing, the shortage.
+    fn reserve(&self, number: u64) -> (Reservation, Option<Shortage>) {
         let Sizes { without_update, .. } = self.sizes;
         // before the first iteration the descent has no parameters of its own: it uses those of the network
         let old_parameters = if number > 1 { self.sizes.update() } else { 0 };
         let whole = without_update.saturating_add(self.sizes.update()).saturating_add(old_parameters);
         let short = loop {
-            match self.room.claim(whole) {
-                Ok(claim) => return (claim, None),
+            match self.budget.reserve(whole) {
+                Ok(reservation) => return (reservation, None),
                 // gives up if the background thread was not freeing memory and no checkpoint can be dropped
                 Err(short) if !wait_until_idle() && !self.checkpoints.thin() => break short,
-                // otherwise the claim is tried again
+                // otherwise the reservation is tried again
                 Err(_) => {}
             }
         };
         if number == 1 {
             // the first iteration can be shown without its update
-            if let Ok(claim) = self.room.claim(without_update) {
-                return (claim, Some(Shortage::Update(number, short)));
+            if let Ok(reservation) = self.budget.reserve(without_update) {
+                return (reservation, Some(Shortage::Update(number, short)));
             }
         }
         // the memory is counted although it exceeds the budget, because `Descent::iteration` computes the iteration in any case
-        (self.room.insist(whole), Some(Shortage::Iteration(number, short)))
+        (self.budget.reserve_anyway(whole), Some(Shortage::Iteration(number, short)))
     }
 
     /// Continues a walk by at most `pieces` pieces of work, and subtracts the pieces that it has done from `pieces`. A piece is one op, or the start or end of
@@ -385,7 +385,7 @@ impl Descent {
                 if let Some((iteration, next)) = self.proceed(walk) {
                     self.losses.push(iteration.number, iteration.loss);
                     if !iteration.ends_descent() {
-                        self.checkpoints.store(&next, &self.room, self.sizes.update());
+                        self.checkpoints.store(&next, &self.budget, self.sizes.update());
                     }
                     walk.checkpoint = next;
                     return Some(iteration);
@@ -450,7 +450,7 @@ impl Descent {
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
         // the update overwrites the parameters if only the descent owns them; otherwise they are copied
         let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
-        let _memory = self.room.claim(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept_states))?;
+        let _memory = self.budget.reserve(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept_states))?;
         let start = if copied == 0 { self.checkpoints.take_first() } else { self.checkpoints.nearest(1).parameters };
         let start = start.into_iter().collect();
         let mut learner = Learner::new(&self.network, self.reduction, train, start);
@@ -459,7 +459,7 @@ impl Descent {
         loop {
             if losses.len() == losses.capacity() {
                 // the next `push` doubles the capacity, from 8 bytes to 16 bytes for each loss so far
-                memory.push(self.room.claim(losses.len() as u64 * 16)?);
+                memory.push(self.budget.reserve(losses.len() as u64 * 16)?);
             }
             let number = losses.len() as u64 + 1;
             let samples = self.samples(number);
@@ -484,11 +484,11 @@ impl Descent {
         samples: Vec<Given>,
         reduction: BatchReduction,
         train: Option<Train>,
-        room: Arc<MemoryBudget>,
+        budget: Arc<MemoryBudget>,
     ) -> Self {
         match Arc::get_mut(&mut network).map(Network::take_fixed) {
-            Some(fixed) => Self::with_parameters(fixed, network, samples, reduction, train, room),
-            None => Self::new(network, samples, reduction, train, room),
+            Some(fixed) => Self::with_parameters(fixed, network, samples, reduction, train, budget),
+            None => Self::new(network, samples, reduction, train, budget),
         }
     }
 }

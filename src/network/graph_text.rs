@@ -1,7 +1,7 @@
 //! The text of a graph beside its tensors: the statement that computes each tensor, and the *folds*, which are tensors that a picture may show as one node.
 //!
-//! The statement `loss = F.cross_entropy(x @ W, y)` computes the tensors `loss.1` to `loss.4` and `loss`. It is a fold, and so is the call in it. Of a fold, only the last
-//! tensor is read outside, so one node can stand for all of them:
+//! The statement `loss = F.cross_entropy(x @ W, y)` computes the tensors `loss.1` to `loss.4` and `loss`. The statement is a fold, and so is the call in it.
+//! Ops outside a fold read only its last tensor, so one node can represent all tensors of the fold:
 //!
 //! ```text
 //! loss.1 ── loss.2 ── loss.3 ── loss.4 ── loss
@@ -26,7 +26,7 @@ pub struct Statement {
     pub line: usize,
 }
 
-/// A turn of a loop.
+/// One iteration of a `for` loop of the text. It is called a *turn*, because an iteration is one of gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// The number of the turn, from 1.
@@ -46,7 +46,7 @@ pub struct Origin {
     pub turn: Option<Turn>,
 }
 
-/// Tensors of which only the last one is read outside.
+/// Neighbouring tensors. Ops outside the fold read only the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fold {
     /// The tensors, in the order of computation.
@@ -56,7 +56,7 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// Returns the tensor that the other tensors read.
+    /// Returns the last tensor, which ops outside the fold read.
     #[must_use]
     pub fn output(&self) -> Id {
         self.members.end.saturating_sub(1)
@@ -97,8 +97,8 @@ pub struct GraphText {
 }
 
 impl GraphText {
-    /// Creates the text of a graph with a number of given tensors. `origins` are those of the computed tensors. `folds` are ranges of computed tensors, counted from 0; of
-    /// two folds one contains the other, or they have no tensor in common. `has_tensors` is `false` for a graph of single numbers.
+    /// Creates the text of a graph with `given` given tensors. `origins` has the origin of each computed tensor. `folds` are ranges of computed tensors, which are
+    /// counted from 0. Two folds have no tensor in common, or one contains the other. `has_tensors` is `false` for a graph of single numbers.
     #[must_use]
     pub fn new(has_tensors: bool, given: usize, statements: Vec<Statement>, origins: Vec<Origin>, mut folds: Vec<Range<usize>>) -> Self {
         // a fold comes after those that contain it
@@ -139,7 +139,7 @@ impl GraphText {
         self.closed_calls.iter().filter(move |call| call.input == input)
     }
 
-    /// Returns whether the statements say more than the equations of the ops: some of them have several operations, or tensors.
+    /// Returns whether the statements have more information than the equations of the ops, because a statement has several operations or the graph has tensors.
     #[must_use]
     pub fn says_more_than_equations(&self) -> bool {
         self.says_more
@@ -188,12 +188,12 @@ impl GraphText {
         (fold..self.folds.len()).take_while(move |inner| self.folds[*inner].members.start < end)
     }
 
-    /// Returns the tensor whose node stands for a tensor: the output of the largest closed fold around it, or else the tensor itself.
+    /// Returns the tensor whose node represents the tensor `id` in the picture: the output of the largest closed fold around it, or else the tensor itself.
     pub fn shown_as(&self, id: Id, is_open: impl Fn(usize) -> bool) -> Id {
         self.folds_around(id).filter(|fold| !is_open(*fold)).last().map_or(id, |fold| self.folds[fold].output())
     }
 
-    /// Returns the largest closed fold that a node stands for: the node of its output.
+    /// Returns the largest closed fold that the node of the tensor `id` represents; `None` if the node represents only its own tensor, or is not drawn.
     pub fn closed_fold(&self, id: Id, is_open: impl Fn(usize) -> bool) -> Option<&Fold> {
         self.folds_around(id).filter(|fold| !is_open(*fold)).last().map(|fold| &self.folds[fold]).filter(|fold| fold.output() == id)
     }
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_stands_for_the_largest_closed_fold() {
+    fn a_node_represents_the_largest_closed_fold() {
         let text = text();
         // tensors 2 to 7 are computed; the statement is 2 to 6, the call 3 to 5
         assert_eq!(text.fold(0), Some(&Fold { members: 2..7, parent: None }));

@@ -24,7 +24,7 @@ use crate::op::update::{RATE, RATE_OF_CENTRED, RateOptions};
 pub struct Optimizer {
     /// The learning rate η of the first iteration.
     pub learning_rate: f64,
-    /// The way in which the learning rate changes; `None` if it does not.
+    /// The schedule of the learning rate; `None` if the learning rate is constant.
     pub schedule: Option<Schedule>,
     /// λ in g ← g + λ w.
     pub weight_decay: f64,
@@ -167,6 +167,7 @@ pub struct UpdatePlan {
 }
 
 impl UpdatePlan {
+    /// Adds the sum of a state, and returns the number of the state.
     fn state(&mut self, info: StateInfo, equation: Equation, summands: Vec<UpdateSummand>) -> usize {
         self.states.push(info);
         let number = self.states.len() - 1;
@@ -174,6 +175,7 @@ impl UpdatePlan {
         number
     }
 
+    /// Adds the sum of the new parameter, which completes the plan.
     fn parameter(mut self, equation: Equation, summands: Vec<UpdateSummand>) -> Self {
         self.sums.push(UpdateSum { state: None, equation, summands });
         self
@@ -210,16 +212,16 @@ impl Optimizer {
         self.schedule.map_or(self.learning_rate, |schedule| schedule.rate(self.learning_rate, iteration - 1))
     }
 
-    /// The iteration whose update has the same sums and the same numbers as that of `iteration`, so that the sums can be kept.
+    /// The first iteration whose update has the same sums with the same coefficients as the update of `iteration`. Both can use the same ops.
     #[must_use]
-    pub fn like(&self, iteration: u64) -> u64 {
+    pub fn equivalent_iteration(&self, iteration: u64) -> u64 {
         let depends = self.schedule.is_some()
             || match self.rule {
                 UpdateRule::Sgd { .. } | UpdateRule::RmsProp { .. } => false,
                 UpdateRule::Adam { .. } => true,
                 UpdateRule::Adagrad { lr_decay, .. } => lr_decay != 0.0,
             };
-        // without these the update depends only on whether there is an iteration before it
+        // otherwise the update only depends on whether this is the first iteration, which has no previous state
         if depends { iteration } else { iteration.min(2) }
     }
 
@@ -232,7 +234,7 @@ impl Optimizer {
         }
     }
 
-    /// The number of the tensors of an update beside the parameter, and the number of those that the next iteration reads.
+    /// The number of the states of a parameter, and the number of the states that the next iteration reads.
     #[must_use]
     pub fn state_counts(&self) -> [u64; 2] {
         let states = self.plan(2).states;

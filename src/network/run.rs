@@ -58,8 +58,8 @@ impl Run {
         Self::empty(network).rerun(network, given)
     }
 
-    /// Computes all passes, and multiplies each computed number by a factor before the next op reads it: as if each op rounded in its own way. `given` has all
-    /// tensors that no op computes.
+    /// Computes all passes, and multiplies each computed number by a factor before the next op reads it. With factors near 1 this simulates rounding errors.
+    /// `given` has all tensors that no op computes.
     ///
     /// # Panics
     /// As [`Run::new`].
@@ -124,7 +124,7 @@ impl Run {
         self.replaced(network, id, tensor, |_| true)
     }
 
-    /// Returns a copy of the run with one tensor replaced. The ops up to the first that is not wanted are computed again if they depend on it.
+    /// Returns a copy of the run with one tensor replaced. The ops that depend on it are computed again, up to the first op that is not wanted.
     fn replaced(&self, network: &Network, id: Id, tensor: Tensor, is_wanted: impl Fn(&Op) -> bool) -> Self {
         let mut run = self.clone();
         run.numbers.give(id, &Arc::new(tensor));
@@ -170,15 +170,15 @@ impl Run {
         self.stored_sums.set(number, stored_sums);
     }
 
-    /// Returns a sum of the first parts of an op for an entry, which the computation of the op has left behind: the number of these parts, at most `part` and at most
-    /// 1023 fewer, and their sum. `None` if `part` is among the first 1024 parts.
+    /// Returns the last stored sum of an entry that ends at or before the part `part`: the number n of the parts that it adds up, and the sum. n is a multiple of
+    /// 1024. `None` if `part` is among the first 1024 parts.
     #[must_use]
     pub fn sum_before_part(&self, op: &Op, number: usize, part: usize, entry: usize) -> Option<(usize, f64)> {
         self.stored_sums.before(number, part, PARTS_INTERVAL, entry, self.values(op.output).len())
     }
 
-    /// Returns a sum of the first terms of an op with one part and one entry, which the computation of the op has left behind: the number of these terms, at most
-    /// `term` and at most 8191 fewer, and their sum. `None` if `term` is among the first 8192 terms, or if the op has more parts or entries.
+    /// Returns the last stored sum that ends at or before the term `term`, for an op with one part and one entry: the number n of the terms that it adds up, and
+    /// the sum. n is a multiple of 8192. `None` if `term` is among the first 8192 terms, or if the op has several parts or entries.
     #[must_use]
     pub fn sum_before_term(&self, op: &Op, number: usize, term: u64) -> Option<(u64, f64)> {
         if op.parts.len() != 1 || self.values(op.output).len() != 1 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::run::PartialRun;
 use super::{BatchSource, Id, Network, Run};
-use crate::room::Reservation;
+use crate::memory_budget::Reservation;
 use crate::tensor::Tensor;
 use crate::threads;
 

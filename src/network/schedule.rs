@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-/// The way in which the learning rate η changes. n counts the iterations before.
+/// The learning rate of an iteration as a function of the first learning rate η and the number n of earlier iterations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
     /// η · γ^⌊n / size⌋

@@ -1,8 +1,8 @@
-//! The values of a number in the iterations of a descent, such as the loss, for a curve.
+//! The values of a number over the iterations of a descent, such as the loss, for a curve.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::room::{MemoryBudget, Reservation};
+use crate::memory_budget::{MemoryBudget, Reservation};
 
 /// The largest number of points of a series.
 const MAX_POINTS: usize = 4096;
@@ -21,7 +21,7 @@ pub struct Series {
     /// The last iteration with its value.
     last: Option<(u64, f64)>,
     /// The memory budget.
-    room: Arc<MemoryBudget>,
+    budget: Arc<MemoryBudget>,
     /// The memory of the points. Copies share it.
     memory: Option<Arc<Reservation>>,
 }
@@ -29,8 +29,8 @@ pub struct Series {
 impl Series {
     /// Creates an empty series.
     #[must_use]
-    pub fn new(room: Arc<MemoryBudget>) -> Self {
-        Self { points: Vec::new(), gap: 1, last: None, room, memory: None }
+    pub fn new(budget: Arc<MemoryBudget>) -> Self {
+        Self { points: Vec::new(), gap: 1, last: None, budget, memory: None }
     }
 
     /// The last iteration; 0 if there is none.
@@ -58,19 +58,19 @@ impl Series {
         }
     }
 
-    /// Returns the largest number of points that there is memory for. Claims the memory of the next points when there are as many.
+    /// Returns the largest number of points for which memory is reserved. If there are already more points, first tries to reserve twice the memory.
     fn most(&mut self) -> usize {
-        let claimed =
+        let reserved =
             self.memory.as_ref().map_or(FREE_POINTS, |memory| usize::try_from(memory.bytes() / POINT_BYTES).unwrap_or(MAX_POINTS));
-        if self.points.len() <= claimed || claimed >= MAX_POINTS {
-            return claimed;
+        if self.points.len() <= reserved || reserved >= MAX_POINTS {
+            return reserved;
         }
-        match self.room.claim(claimed as u64 * 2 * POINT_BYTES) {
+        match self.budget.reserve(reserved as u64 * 2 * POINT_BYTES) {
             Ok(memory) => {
                 self.memory = Some(Arc::new(memory));
-                claimed * 2
+                reserved * 2
             }
-            Err(_) => claimed,
+            Err(_) => reserved,
         }
     }
 
@@ -85,14 +85,14 @@ impl Series {
     }
 }
 
-/// The losses of the iterations that a descent has computed. Every walk of the descent begins at a checkpoint of an earlier walk, so none is missing.
+/// The losses of the iterations that a descent has computed. They have no gap, because every walk begins at a checkpoint of an earlier walk.
 #[derive(Debug)]
 pub struct Losses(Mutex<Series>);
 
 impl Losses {
     /// Creates an empty list.
-    pub(super) fn new(room: Arc<MemoryBudget>) -> Self {
-        Self(Mutex::new(Series::new(room)))
+    pub(super) fn new(budget: Arc<MemoryBudget>) -> Self {
+        Self(Mutex::new(Series::new(budget)))
     }
 
     fn series(&self) -> MutexGuard<'_, Series> {
@@ -141,10 +141,10 @@ mod tests {
     #[test]
     fn the_memory_of_a_long_series_is_counted() {
         let long = series(100_000, 1 << 20);
-        assert_eq!(long.room.taken(), MAX_POINTS as u64 * POINT_BYTES);
-        let room = Arc::clone(&long.room);
+        assert_eq!(long.budget.taken(), MAX_POINTS as u64 * POINT_BYTES);
+        let budget = Arc::clone(&long.budget);
         drop(long);
-        assert_eq!(room.taken(), 0);
+        assert_eq!(budget.taken(), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::stored_sums::{PARTS_INTERVAL, TERMS_INTERVAL};
 use super::{Network, Op, Role, Train};
-use crate::room::OverBudget;
+use crate::memory_budget::OverBudget;
 use crate::step::Pass;
 use crate::tensor::len;
 

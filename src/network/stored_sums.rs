@@ -28,8 +28,8 @@ impl StoredSums {
         self.0.clear();
     }
 
-    /// Returns the last stored sum of an entry that is at or before a part or a term: the number of the part or term before which it is the sum, and the sum.
-    /// `interval` is the number of parts or terms from one sum to the next, and `entries` the number of entries of the op's tensor. `None` if no sum is stored there.
+    /// Returns the last stored sum of an entry that ends at or before the part or term `number`: the number of the parts or terms that it adds up, and the sum.
+    /// `interval` is the number of parts or terms from one sum to the next, and `entries` the number of entries of the op's tensor. `None` if no such sum is stored.
     pub fn before(&self, op: usize, number: usize, interval: usize, entry: usize, entries: usize) -> Option<(usize, f64)> {
         let found = self.0.binary_search_by_key(&op, |(of, _)| *of).ok()?;
         let sums = &self.0[found].1;

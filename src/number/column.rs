@@ -49,7 +49,7 @@ impl Default for ColumnFormat {
 }
 
 impl ColumnFormat {
-    /// Returns the format for these numbers with the digits that are the default.
+    /// Returns the format for these numbers with the default number of digits.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         Self::with(Digits::default(), values)

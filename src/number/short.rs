@@ -37,14 +37,14 @@ impl Digits {
         with_digits(value, self.0)
     }
 
-    /// Returns the width in cells of a typical number in an equation, such as −0.1234. An equation reserves this room for each number that is not computed yet.
+    /// Returns the width in cells of a typical number in an equation, such as −0.1234. An equation keeps this width free for each number that is not computed yet.
     #[must_use]
     pub const fn typical_width(self) -> usize {
         // the sign, a 0 and the point
         self.0 + 3
     }
 
-    /// Returns the largest width of a column in cells, unless the caller asks for another: two digits before the point and the sign are within it.
+    /// Returns the default for the largest width of a column in cells. It is wide enough for a sign, two digits before the point, the point and the decimals.
     #[must_use]
     pub const fn column_width(self) -> usize {
         self.0 + 4
@@ -131,7 +131,7 @@ pub(super) fn scientific(value: f64, decimals: usize) -> String {
     signed(value, text.replace("e-", "e−"))
 }
 
-/// Returns a number with the digits that are the default, about four: `0.05`, `−0.12`, `1.2e−9`, `3`.
+/// Returns a number with the default number of digits, about four: `0.05`, `−0.12`, `1.2e−9`, `3`.
 #[must_use]
 pub fn short(value: f64) -> String {
     Digits::default().short(value)

@@ -1,23 +1,23 @@
-//! Arithmetic with the numbers as they are on the screen: does a reader who adds or multiplies the shown numbers get the shown result?
+//! Arithmetic with rounded numbers: whether a reader who adds or multiplies the numbers on the screen gets the result on the screen.
 //!
 //! ```text
 //! 0.6091 + (−0.1523) = 0.4568      0.4568 is the sum of the shown numbers
 //! −0.0937 + (−0.0993) ≈ −0.1931    their sum is −0.1930: the numbers are rounded, and the result is that of all their digits
 //! ```
 
-/// The sign of a result that the shown numbers give.
+/// The sign of a result that follows from the shown numbers.
 const EXACT: &str = "=";
-/// The sign of a result whose last digits the shown numbers do not give, because they are rounded.
+/// The sign of a result whose last digits do not follow from the shown numbers, because these are rounded.
 const ROUNDED: &str = "≈";
 
-/// The relative error of a calculation in f64, which no reader makes.
+/// The largest relative error of this file's calculations in f64. A reader calculates with decimal digits and has no such error.
 const SLACK: f64 = 1e-9;
 
 /// The brackets of a negative number after a sign.
 const BRACKETS: [char; 2] = ['(', ')'];
 
-/// Returns the sign before the text `result` of the number `value`, which is the sum of some terms. Each term has the text of a number, or of a product of numbers. The
-/// sign is `=`, or `≈` if a calculation with the texts has other digits. A term that is no product of numbers, such as `exp(1)`, has the sign `=`.
+/// Returns the sign between a sum and its result: `=`, or `≈` if a calculation with the shown numbers has other digits. `terms` are the texts of the terms, each
+/// a number or a product of numbers. `result` is the text of the number `value`. If a term is something else, such as `exp(1)`, the sign is `=`.
 ///
 /// ```
 /// # use gradstep::number::result_sign;

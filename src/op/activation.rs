@@ -55,11 +55,11 @@ pub struct Activation {
     pub keys: &'static [(&'static str, f64)],
     /// `true` if the value of each key must be less than the value of the next key.
     pub has_ascending_keys: bool,
-    /// The kind of probabilities that the outputs are; `None` if they are not probabilities.
+    /// The kind of probabilities that the activation returns; `None` if its outputs are not probabilities.
     pub probabilities: Option<Probabilities>,
     /// The function of one number; `None` for the identity, which computes nothing, and for functions of the whole tensor.
     pub primitive: Option<&'static Primitive>,
-    /// The source from which [`Activation::function`] makes the function.
+    /// The definition from which [`Activation::function`] makes the function.
     function: FunctionSource,
 }
 
@@ -72,7 +72,7 @@ pub enum Probabilities {
     Exclusive,
 }
 
-/// The source of an activation's function, which does not yet have the values of the keys.
+/// The definition of an activation's function, without the values of its keys.
 #[derive(Clone, Copy, Debug)]
 enum FunctionSource {
     /// A function of one number, for each entry.

@@ -1,8 +1,9 @@
 //! `adaptive_avg_pool2d`: the means of windows that divide a channel into a given number of rows and columns: PyTorch's `torch.nn.AdaptiveAvgPool2d`.
 //!
-//! The input has C x H x W entries, the output C x H' x W' with [H', W'] = `output_size`. Output row o is the mean of the input rows from ⌊o · H / H'⌋ up to and
-//! without ⌈(o + 1) · H / H'⌉, and likewise for columns. If H' does not divide H, neighbouring windows overlap. For 3 inputs and 2 outputs, (1 3 8) has the
-//! means (1 + 3) / 2 = 2 and (3 + 8) / 2 = 5.5. The derivative is ∂C/∂x\[i\] = Σ ∂C/∂y\[o\] / n over the outputs o whose window contains i.
+//! The input has C x H x W entries, the output C x H' x W' with [H', W'] = `output_size`. Output row o is the mean of the input rows i with
+//! ⌊o · H / H'⌋ ≤ i < ⌈(o + 1) · H / H'⌉, and likewise for columns. If H' does not divide H, neighbouring windows overlap. For 3 inputs and 2 outputs,
+//! (1 3 8) has the means (1 + 3) / 2 = 2 and (3 + 8) / 2 = 5.5. The derivative is ∂C/∂x\[i\] = Σ ∂C/∂y\[o\] / n over the outputs o whose window contains i,
+//! where n is the number of entries of that window.
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     };
     args.claim(&[channels, rows, columns])?; // the output
     args.claim(&[channels, rows, columns])?; // the weight 1/n of each output
-    // the ranges of each row and column
+    // about four numbers for each row and each column: its range, and the ranges that contain it
     args.claim(&[4, rows])?;
     args.claim(&[4, columns])?;
     let axes = [axis(height, rows), axis(width, columns)];

@@ -22,7 +22,7 @@ const EQUATION: Equation = Equation {
     right: whole::X,
     name: "sum of layers",
     gist: Gist::Words("a skip connection"),
-    words: "The outputs of several layers are added, entry by entry. What one of them skips reaches the sum unchanged.",
+    words: "The outputs of several layers are added, entry by entry. An output that skips layers reaches the sum unchanged.",
 };
 /// The equation of ∂C/∂x for each summand x.
 const BACK: Equation = Equation {

@@ -8,8 +8,9 @@
 //! | output | `y[o] = Σ x[i] / n` over the window of o |
 //! | input gradient | `∂C/∂x[i] = Σ ∂C/∂y[o] / n` over the outputs o whose window contains i |
 //!
-//! n is kh · kw, without places beyond the padding, which only a window of `ceil_mode` can have. With `count_include_pad = false`, n is the number of positions of the window that are not padding. The window (1 2; 3 6) has the mean
-//! 12/4 = 3. If ∂C/∂y of this window is 8, each of its four entries gets 8/4 = 2.
+//! n is the number of positions of the window on the input or its padding. This number is kh · kw, unless `ceil_mode` lets the window reach beyond the
+//! padding. With `count_include_pad = false`, n is the number of positions on the input alone. The window (1 2; 3 6) has the mean 12/4 = 3. If ∂C/∂y of
+//! this window is 8, each of its four entries gets 8/4 = 2.
 //!
 //! Source: PyTorch's `torch.nn.AvgPool2d`.
 
@@ -55,15 +56,15 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     pool_layer(args, false)
 }
 
-/// Makes the pool of an image, or along the only axis of channels x length if `is_flat` is set.
+/// Makes the layer `avg_pool2d`, which reads an image, or `avg_pool1d`, which reads channels x length, if `is_1d` is set.
 ///
 /// # Errors
 /// If a key is faulty, or no window fits.
-pub fn pool_layer(args: &mut dyn Args, is_flat: bool) -> Result<Layer, Reported> {
+pub fn pool_layer(args: &mut dyn Args, is_1d: bool) -> Result<Layer, Reported> {
     let count_include_pad = args.flag("count_include_pad")?.unwrap_or(true);
-    let windows = read_windows(args, is_flat)?;
+    let windows = read_windows(args, is_1d)?;
     if count_include_pad && !reaches_beyond_padding(&windows) {
-        // a fast kernel computes the pool as a convolution, with a filter in memory that is 1/n everywhere
+        // a fast kernel computes the pool as a convolution; this is the memory of its filter, which is 1/n everywhere
         if let Some(filter_shape) = windows.constant_filter_shape() {
             args.claim(&filter_shape)?;
         }
@@ -108,7 +109,7 @@ pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Functi
     Arc::new(ConstantWeights::new(windows, weights, equation, back))
 }
 
-/// Returns whether some windows have places beyond the input and its padding.
+/// Returns whether some windows have positions beyond the input and its padding.
 fn reaches_beyond_padding(windows: &Conv2d) -> bool {
     [&windows.rows, &windows.columns].into_iter().any(|axis| axis.overhang(View::Output)[1] > axis.padding_after)
 }

@@ -65,8 +65,8 @@ pub enum Gap {
     Stride,
     /// The input position is inside a window, but between two of its kernel positions, because the window is dilated.
     Dilation,
-    /// The input position is behind the last window, and one more window would not fit.
-    BehindLast,
+    /// The input position is after the last window, and one more window would not fit.
+    AfterLast,
 }
 
 /// The rounding of the number of windows of a pool: PyTorch's `ceil_mode`.
@@ -287,7 +287,7 @@ impl Axis {
         let last_window = (self.output - 1) * self.stride;
         let extent = (self.kernel - 1) * self.dilation + 1;
         Some(match padded_at {
-            _ if padded_at >= last_window + extent => Gap::BehindLast,
+            _ if padded_at >= last_window + extent => Gap::AfterLast,
             // the position is inside the last window that begins at or before the position
             _ if padded_at - (padded_at / self.stride).min(self.output - 1) * self.stride < extent => Gap::Dilation,
             _ => Gap::Stride,

@@ -1,7 +1,8 @@
 //! `batch_norm1d` and `batch_norm2d`: PyTorch's `BatchNorm1d` and `BatchNorm2d` in evaluation mode (Ioffe and Szegedy, "Batch Normalization", 2015).
 //!
-//! a = (x − `running_mean`) / √(`running_var` + ε) · weight + bias, with one number of each for each channel, the first axis of x. The running mean and
-//! variance were measured in training and are constants now, so each entry of a depends only on its own x:
+//! a = (x − `running_mean`) / √(`running_var` + ε) · weight + bias. The first axis of x is that of the channels, and each channel has its own running mean,
+//! running variance, weight and bias. The running mean and variance were measured in training and are constants now, so each entry of a depends only on
+//! the entry of x with the same index:
 //!
 //! ```text
 //! rstd     r = 1 / √(v + ε)        no derivative: v is a constant
@@ -10,8 +11,8 @@
 //! a          = n · w + b           ∂C/∂x = ∂C/∂a · w · r
 //! ```
 //!
-//! For x = 5, μ = 1, v = 4, ε = 0, w = 3 and b = 1: r = 0.5, n = 2, a = 7 and ∂a/∂x = 1.5. In training, mean and variance are those of the batch, so
-//! that all samples depend on each other. That is a graph, not a layer.
+//! For x = 5, μ = 1, v = 4, ε = 0, w = 3 and b = 1: r = 0.5, n = 2, a = 7 and ∂a/∂x = 1.5. In training, mean and variance are those of the batch, so the
+//! output for one sample depends on all samples. A layer cannot compute this, because it reads one sample at a time; a graph can.
 
 use std::sync::Arc;
 

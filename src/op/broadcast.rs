@@ -1,5 +1,5 @@
-//! Broadcasting as in NumPy and PyTorch: shapes are aligned at their last axis, and an operand is repeated along axes that it lacks or that have size 1
-//! in it.
+//! Broadcasting as in NumPy and PyTorch: shapes are aligned at their last axes, and an operand is repeated along the axes that it lacks and along its axes
+//! of size 1.
 //!
 //! The sum of operands of shape 3x1 and 4 has the shape 3x4. Its entry (i, j) reads entry (i, 0) of the first operand and entry j of the second. In the
 //! backward pass the derivative of entry (i, 0) is a sum over its 4 *readers*, the entries of the result that read it: (i, 0), …, (i, 3). An entry j

@@ -30,7 +30,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     let first = shapes.iter().map(|shape| shape[0]).fold(0, usize::saturating_add);
     let shape = [&[first], &rest[..]].concat();
-    // the output, and the two lists of places: the source of each entry, and its copies
+    // the output, and two lists with two numbers for each entry: the source of each entry, and the copies of each source
     for _ in 0..5 {
         args.claim(&shape)?;
     }

@@ -49,7 +49,7 @@ pub fn terms(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) -> Vec<Vec<
     (0..count).map(|entry| (0..count_of(entry)).map(|term| rule.term(&x, entry, term)).collect()).collect()
 }
 
-/// The values of each term's arguments, of one entry of a gradient.
+/// The values of the arguments of each term, for one entry of a gradient.
 pub fn factors(function: &dyn Function, inputs: &[&[f64]], dy: &[f64], slot: usize, entry: usize) -> Vec<Vec<f64>> {
     let y = value(function, inputs, dy.len());
     let tensors = Reads::inputs(inputs.iter().copied()).with_backward([&y[..], dy]);
@@ -57,7 +57,7 @@ pub fn factors(function: &dyn Function, inputs: &[&[f64]], dy: &[f64], slot: usi
     all[entry].iter().map(|term| term.args.iter().map(|arg| arg.value).collect()).collect()
 }
 
-/// Compares everything that a rule says with its single terms.
+/// Compares the results of all methods of a rule with its single terms.
 pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
     let memo = rule.memo(tensors);
     let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };

@@ -194,7 +194,7 @@ mod tests {
     use crate::op::checked::{check, gradient, numbers, value};
 
     #[test]
-    fn the_rules_agree_with_their_terms_and_with_differences() {
+    fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
         let cases: [([ElementwiseOperand; 3], &[&[usize]]); 5] = [
             ([In(0), In(1), In(2)], &[&[3], &[3], &[3]]),
             ([In(0), In(1), In(2)], &[&[2, 3], &[3], &[2, 1]]),

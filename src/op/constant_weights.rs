@@ -257,7 +257,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
 
     fn window(&self) -> Option<Window> {
         // a pool has no filter with weights, so only the image and its padding are drawn
-        let Window { image, is_flat, padding, .. } = self.inner.edges.window(self.view)?;
-        Some(Window { image, filter: None, turned: false, is_flat, padding, spread: [1, 1], pitch: [0, 0] })
+        let Window { image, is_1d, padding, .. } = self.inner.edges.window(self.view)?;
+        Some(Window { image, filter: None, turned: false, is_1d, padding, spread: [1, 1], pitch: [0, 0] })
     }
 }

@@ -313,7 +313,7 @@ impl Edges for Contraction {
             image,
             filter: Some(filter),
             turned: view == View::Input,
-            is_flat: false,
+            is_1d: false,
             padding: [[0; 2]; 2],
             spread: [1, 1],
             pitch: [1, 1],

@@ -49,18 +49,18 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     convolution_layer(args, false, EQUATIONS)
 }
 
-/// Makes a convolution with these equations. If `is_flat` is set, it is one along the only axis of channels x length, and its weight is out x in x length.
+/// Makes the layer `conv2d` with these equations, or `conv1d` if `is_1d` is set. `conv1d` reads channels x length, and its weight has O x C/groups x k entries.
 ///
 /// # Errors
 /// If a key is faulty, or the filter does not fit.
-pub fn convolution_layer(args: &mut dyn Args, is_flat: bool, equations: [Equation; 3]) -> Result<Layer, Reported> {
-    let [channels, height, width] = if is_flat { args.sequence()? } else { args.image()? };
-    let weight_rank = if is_flat { 3 } else { 4 };
+pub fn convolution_layer(args: &mut dyn Args, is_1d: bool, equations: [Equation; 3]) -> Result<Layer, Reported> {
+    let [channels, height, width] = if is_1d { args.sequence()? } else { args.image()? };
+    let weight_rank = if is_1d { 3 } else { 4 };
     let weight_shape = args.shape("weight", weight_rank)?;
     let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[0]));
-    let axis_count = if is_flat { 1 } else { 2 };
+    let axis_count = if is_1d { 1 } else { 2 };
     let padding = args.padding("padding", axis_count)?.unwrap_or(Padding::Places([[0; 2]; 2]));
-    let Filters { outputs, kernel, stride, dilation, groups } = Filters::read(args, channels, outputs, weight_shape.as_deref(), is_flat)?;
+    let Filters { outputs, kernel, stride, dilation, groups } = Filters::read(args, channels, outputs, weight_shape.as_deref(), is_1d)?;
     let padding = args.padding_places(padding, [height, width], kernel, stride, dilation)?;
     let mut axis = |dimension: &str, i: usize, len: usize| {
         Axis::new(len, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
@@ -72,13 +72,13 @@ pub fn convolution_layer(args: &mut dyn Args, is_flat: bool, equations: [Equatio
             )
         })
     };
-    let (rows, columns) = (axis("height", 0, height)?, axis(if is_flat { "length" } else { "width" }, 1, width)?);
+    let (rows, columns) = (axis("height", 0, height)?, axis(if is_1d { "length" } else { "width" }, 1, width)?);
     args.claim(&[outputs, rows.output, columns.output])?; // the memory of z
     args.claim(&[outputs, channels / groups, kernel[0], kernel[1]])?;
     let kernel_area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
     let mut conv = Conv2d::new(channels, outputs, groups, rows, columns);
-    conv.is_flat = is_flat;
+    conv.is_1d = is_1d;
     let weight_shape = conv.shape(View::Weight).unwrap_or_default();
     weighted_layer(args, function_with(conv, equations), &weight_shape, outputs, fan)
 }
@@ -117,8 +117,11 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// Reads the keys of a layer with `channels` input channels. If `is_flat` is set, the sizes are those of one axis, and the rows have the size 1. `outputs` is the result of reading `out_channels`. If `outputs` is an error, it is returned
-    /// only after the other keys are read, so that the faults of those keys are reported too. `weight_shape` is the shape of the weight, if it is known.
+    /// Reads the keys of a layer with `channels` input channels and, if it is known, a weight of the shape `weight_shape`. If `is_1d` is set, the keys have one
+    /// number, for the columns; the number for the rows is 1.
+    ///
+    /// `outputs` is the result of reading `out_channels`. If it is an error, this function reads the other keys before it returns the error, so that their faults
+    /// are reported too.
     ///
     /// # Errors
     /// If a key is faulty, a size is missing, or the groups do not divide the channels.
@@ -127,16 +130,16 @@ impl Filters {
         channels: usize,
         outputs: Result<usize, Reported>,
         weight_shape: Option<&[usize]>,
-        is_flat: bool,
+        is_1d: bool,
     ) -> Result<Self, Reported> {
-        let kernel = if is_flat {
+        let kernel = if is_1d {
             args.size("kernel_size", weight_shape.map(|shape| shape[2])).map(|kernel| [1, kernel])
         } else {
             args.sizes("kernel_size", weight_shape.map(|shape| [shape[2], shape[3]]))
         };
         // the second argument is the smallest value that is allowed
-        let stride = args.pair_or_size("stride", 1, is_flat)?.unwrap_or([1, 1]);
-        let dilation = args.pair_or_size("dilation", 1, is_flat)?.unwrap_or([1, 1]);
+        let stride = args.pair_or_size("stride", 1, is_1d)?.unwrap_or([1, 1]);
+        let dilation = args.pair_or_size("dilation", 1, is_1d)?.unwrap_or([1, 1]);
         let groups = args.integer("groups", 1)?.unwrap_or(1);
         let (outputs, kernel) = (outputs?, kernel?);
         if !channels.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
@@ -167,8 +170,8 @@ pub struct Conv2d {
     pub rows: Axis,
     /// The horizontal axis, with its prefix counts.
     pub columns: Axis,
-    /// `true` if the rows are no axis of the tensors: input and output are channels x length, and the weight is out x in x length.
-    pub is_flat: bool,
+    /// `true` for `conv1d` and the one-dimensional pools: the tensors have no axis of rows. Input and output are channels x length.
+    pub is_1d: bool,
     /// The plans of the fast kernels.
     plans: Plans,
 }
@@ -178,12 +181,12 @@ impl Conv2d {
     #[must_use]
     pub fn new(inputs: usize, outputs: usize, groups: usize, rows: Axis, columns: Axis) -> Self {
         let (rows, columns) = (rows.with_prefix_counts(), columns.with_prefix_counts());
-        Self { inputs, outputs, groups, rows, columns, is_flat: false, plans: Plans::default() }
+        Self { inputs, outputs, groups, rows, columns, is_1d: false, plans: Plans::default() }
     }
 
     /// Returns the sizes of the windows.
     fn sizes(&self) -> WindowSizes {
-        WindowSizes::new(if self.is_flat { None } else { Some(&self.rows) }, &self.columns, self.groups)
+        WindowSizes::new(if self.is_1d { None } else { Some(&self.rows) }, &self.columns, self.groups)
     }
 
     /// Returns the shape of a weight tensor that holds the same number everywhere, such as the 1/n of a mean. With such a tensor, the fast kernels of a
@@ -274,7 +277,7 @@ impl Edges for Conv2d {
             View::Weight => vec![self.outputs, self.group_inputs()],
             View::Input => vec![self.inputs],
         };
-        shape.extend((!self.is_flat).then_some(rows));
+        shape.extend((!self.is_1d).then_some(rows));
         shape.push(columns);
         Some(shape)
     }
@@ -397,7 +400,7 @@ impl Edges for Conv2d {
             View::Weight => (X, Upstream),
             View::Input => (Upstream, W),
         };
-        Some(Window { image, filter: Some(filter), turned: view == View::Input, is_flat: self.is_flat, padding, spread, pitch })
+        Some(Window { image, filter: Some(filter), turned: view == View::Input, is_1d: self.is_1d, padding, spread, pitch })
     }
 }
 

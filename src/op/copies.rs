@@ -19,7 +19,7 @@ use crate::tensor::len;
 pub struct CopySource {
     /// The number of the input.
     pub slot: usize,
-    /// The place of the entry in this input.
+    /// The row-major index of the entry in this input.
     pub place: usize,
 }
 
@@ -76,7 +76,7 @@ pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[us
     let of = |slot: usize| move |source: &Option<CopySource>| source.filter(|source| source.slot == slot).map(|source| source.place);
     let links = inputs.iter().enumerate().map(|(slot, shape)| Arc::new(Links::of_sources(sources.iter().map(of(slot)), len(shape))));
     let links = links.collect();
-    // with one input the links say everything
+    // with one input the links are enough
     let sources = if inputs.len() == 1 { None } else { Some(sources.into()) };
     Arc::new(Copies { shape: shape.to_vec(), kind, links, sources })
 }
@@ -105,6 +105,7 @@ struct Copies {
 }
 
 impl Copies {
+    /// The copies of the entries of one input.
     fn of_input(&self, input: usize) -> CopiesOfInput {
         CopiesOfInput { kind: self.kind, input, inputs: self.links.len(), links: Arc::clone(&self.links[input]) }
     }
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_agree_with_their_terms_and_with_differences() {
+    fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
         let x = numbers(5, 6);
         check(
             &*copies(from(&[(0, 0), (0, 3), (0, 1), (0, 4), (0, 2), (0, 5)]), &[&[2, 3]], &[3, 2], CopyKind::Permute),

@@ -51,7 +51,7 @@ impl Function for CumSum {
     }
 }
 
-/// The rule of y, which adds the entries up to here, or of ∂C/∂x, which adds those from here on.
+/// The rule of y, which adds the entries up to an index, or of ∂C/∂x, which adds the entries from an index on.
 #[derive(Debug)]
 struct CumSumRule {
     lines: CumSum,
@@ -69,7 +69,7 @@ impl CumSumRule {
         at - self.index(at) * self.lines.step + j * self.lines.step
     }
 
-    /// The indices in its line of the entries that an entry adds.
+    /// The range of the line whose entries are added for the entry `at`.
     fn added(&self, at: usize) -> Range<usize> {
         match self.direction {
             Direction::Forward => 0..self.index(at) + 1,
@@ -100,7 +100,7 @@ impl Rule for CumSumRule {
             sums.fill(-0.0);
             return self.accumulate(x, sums);
         }
-        // the sum of the entries up to here is the sum before, and one more
+        // each sum is the previous sum of its line plus one entry
         for at in 0..sums.len() {
             let before = if self.index(at) == 0 { -0.0 } else { sums[at - self.lines.step] };
             sums[at] = before + x.get(Input(0), at);
@@ -188,7 +188,7 @@ mod tests {
     use crate::op::checked::{check, factors, gradient, numbers, value};
 
     #[test]
-    fn the_rules_agree_with_their_terms_and_with_differences() {
+    fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
         let cases: [(&[usize], usize); 5] = [(&[3, 4], 1), (&[3, 4], 0), (&[2, 3, 2], 1), (&[5], 0), (&[1], 0)];
         for (shape, axis) in cases {
             check(&*cumsum(shape, axis), &[shape], &[numbers(5, len(shape))]);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_is_of_the_entries_up_to_here_and_a_gradient_of_those_from_here_on() {
+    fn a_sum_ends_at_its_entry_and_a_gradient_begins_there() {
         let x: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         assert_eq!(value(&*cumsum(&[2, 3], 1), &[x], 6), [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]);
         assert_eq!(value(&*cumsum(&[2, 3], 0), &[x], 6), [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]);

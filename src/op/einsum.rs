@@ -106,9 +106,10 @@ struct TensorLoops {
     strides: Vec<usize>,
     /// The labels that the tensor lacks, from the outermost loop to the innermost.
     summed: Vec<usize>,
-    /// The number of terms of an entry that has any.
+    /// The number of terms of an entry. An entry off the diagonal has no terms (see `on_diagonal`).
     terms: u64,
-    /// If a label occurs twice, the number of entries before each entry that are on the diagonal, and so have terms; one more number at the end counts all.
+    /// `None` if each label occurs once. Otherwise only entries on the diagonal have terms. The list has, for each entry, the number of earlier entries on the
+    /// diagonal, and at its end the number of all entries on the diagonal.
     on_diagonal: Option<Vec<u64>>,
 }
 
@@ -195,7 +196,7 @@ impl TensorLoops {
         Self { axes: axes.to_vec(), strides, summed, terms, on_diagonal: None }
     }
 
-    /// The place of the entry with these values of the labels.
+    /// The row-major index of the entry with these values of the labels.
     fn place(&self, values: &LabelValues) -> usize {
         self.strides.iter().zip(values).map(|(stride, value)| stride * value).sum()
     }
@@ -303,7 +304,7 @@ impl Rule for EinsumRule {
         plan.set_term(self.tensor, terms.start, &mut values);
         let tensors: SmallVec<[&[f64]; 4]> = self.factors.iter().map(|(slot, _)| x.tensors[*slot]).collect();
         let strides = |n: usize, label: usize| plan.tensors[self.factors[n].1].strides[label];
-        // the place of each factor, which moves as the innermost labels count up
+        // the row-major index of each factor, which moves as the innermost labels count up
         let mut places: SmallVec<[usize; 4]> = self.factors.iter().map(|(_, tensor)| plan.tensors[*tensor].place(&values)).collect();
         terms.fold(sum, |sum, _| {
             let value = tensors.iter().zip(&places).map(|(numbers, place)| numbers[*place]).reduce(|product, factor| product * factor);

@@ -95,18 +95,19 @@ impl Elementwise {
         self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at))
     }
 
-    /// The length of a row of y: along it, each input moves from entry to entry, or stays at one entry.
+    /// The number of entries of a row of y. Along a row, each input either advances with y or, if it is repeated, stays at one entry.
     fn row_len(&self, entries: usize) -> usize {
         self.broadcast.as_ref().map_or(entries, |broadcast| broadcast.shape().last().copied().unwrap_or(1)).max(1)
     }
 
-    /// The place that the first entry `at` of a row reads in the input `slot`, and the step to the next place.
+    /// The place in the input `slot` that the first entry of a row reads, and the step to the next entry's place: 1, or 0 if the input is repeated. The row begins
+    /// at the entry `at` of y and has `count` entries.
     fn row_place(&self, slot: usize, at: usize, count: usize) -> (usize, usize) {
         let place = self.input_place(slot, at);
         (place, if count > 1 { self.input_place(slot, at + 1) - place } else { 1 })
     }
 
-    /// The numbers of operand `i` for the row of `count` entries from `at` on.
+    /// The numbers of operand `i` for `count` entries of a row of y, from the entry `at` on.
     fn row<'x>(&self, x: &Operands<'x>, i: usize, at: usize, count: usize) -> Row<'x> {
         match self.operands[i] {
             ElementwiseOperand::Input(slot) => Row::new(x.tensors[Input(slot)], self.row_place(slot, at, count), count),
@@ -349,7 +350,7 @@ impl ElementwiseBackward {
         // if a factor of the dividend other than the upstream is 0, then ∂y/∂u is exactly 0 and has not underflowed
         let mut is_exactly_zero = false;
         dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
-        // an entry of a repeated operand is at another place than the entry of y, so the dividend does not name it either
+        // the dividend can name only entries at the place of the entry of y, so neither constants nor repeated operands
         let has_constant = self.operation.operands.iter().any(|operand| match *operand {
             ElementwiseOperand::Constant(_) => true,
             ElementwiseOperand::Input(slot) => self.operation.readers(slot) > 1,

@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_agree_with_their_terms_and_with_differences() {
+    fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
         let cases: [(&[usize], &[usize]); 7] =
             [(&[3, 4], &[1]), (&[3, 4], &[0]), (&[2, 3, 2], &[0, 2]), (&[2, 3, 2], &[1]), (&[5], &[0]), (&[], &[]), (&[3, 7], &[0, 1])];
         for (shape, axes) in cases {

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_of_the_derivative_is_a_tie_of_two_pieces() {
+    fn derivatives_jump_only_where_two_pieces_meet() {
         for (function, rest) in differentiable() {
             let arguments_at = |x: f64| [vec![x], rest.clone()].concat();
             for n in -1000..1000_i32 {

@@ -30,7 +30,7 @@ struct GroupLoop {
     stride: usize,
 }
 
-/// The place for a number of a row-major count through the loops.
+/// The row-major index in the tensor of iteration `number` of the nested loops.
 fn place(loops: &[GroupLoop], number: usize) -> usize {
     let mut rest = number;
     loops.iter().rev().fold(0, |place, GroupLoop { size, stride }| {
@@ -40,7 +40,7 @@ fn place(loops: &[GroupLoop], number: usize) -> usize {
     })
 }
 
-/// The number of the count through the loops at which the indices are those of a place: the inverse of [`place`].
+/// The number of the iteration that visits this place, as far as these loops determine it: the inverse of [`place`].
 fn number(loops: &[GroupLoop], place: usize) -> usize {
     loops.iter().fold(0, |number, GroupLoop { size, stride }| number * size + place / stride % size)
 }
@@ -62,8 +62,8 @@ impl Groups {
         Self { kept, reduced, len, count }
     }
 
-    /// Returns whether the entries of a group are at evenly spaced places in evenly spaced rows. If not, the tensor must first be copied into another order of
-    /// axes: a step cannot name such a group in short.
+    /// Returns whether the entries of a group form a grid of at most two dimensions: evenly spaced rows of evenly spaced entries. A step can name such a group in
+    /// short ([`Places`](crate::tensor::Places)). For other groups, the tensor must first be copied into another order of axes.
     #[must_use]
     pub fn is_regular(&self) -> bool {
         self.reduced.len() <= 2

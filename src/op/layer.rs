@@ -166,7 +166,7 @@ impl dyn Args + '_ {
     /// Returns the padding before and after each axis, as [`Padding::places`].
     ///
     /// # Errors
-    /// If `"same"` stands beside a stride.
+    /// If the padding is `"same"` and the stride is not 1.
     pub fn padding_places(
         &mut self,
         padding: Padding,
@@ -179,12 +179,12 @@ impl dyn Args + '_ {
         places.map_err(|help| self.fail("padding", "padding = \"same\" needs the stride 1, as in PyTorch".to_owned(), &help))
     }
 
-    /// Reads a pair like [`Args::pair`], or, if `is_flat` is set, one integer as the second size; the first is 1.
+    /// Reads a pair like [`Args::pair`]. If `is_1d` is set, the key has one integer, which is the second number of the pair; the first number is 1.
     ///
     /// # Errors
     /// If the value is something else.
-    pub fn pair_or_size(&mut self, key: &str, least: usize, is_flat: bool) -> Result<Option<[usize; 2]>, Reported> {
-        if is_flat { Ok(self.integer(key, least)?.map(|size| [1, size])) } else { self.pair(key, least) }
+    pub fn pair_or_size(&mut self, key: &str, least: usize, is_1d: bool) -> Result<Option<[usize; 2]>, Reported> {
+        if is_1d { Ok(self.integer(key, least)?.map(|size| [1, size])) } else { self.pair(key, least) }
     }
 
     /// Reads a size, such as a number of outputs, that may be given by its key, by the weight's shape, or by both.
@@ -219,7 +219,7 @@ impl dyn Args + '_ {
         }
     }
 
-    /// Reports a size that neither its key nor the weight gives.
+    /// Reports that neither `key` nor the weight determines a size.
     fn missing(&mut self, key: &str) -> Reported {
         if self.has(key) {
             return Reported; // the key is present with a fault, which is already reported
@@ -296,7 +296,7 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Reads the tensor from the key that is called like the tensor's suffix, such as `weight`.
+    /// Reads the tensor from the key whose name is the tensor's suffix, such as `weight`.
     pub fn read(args: &mut dyn Args, symbols: TensorSymbols, shape: &[usize], fan: Fan) -> Self {
         Self { symbols, shape: shape.to_vec(), value: args.tensor(symbols.suffix, shape, fan) }
     }

@@ -1,7 +1,7 @@
-//! Links: for each entry of a result the places of an operand whose entries it adds, without a factor or with one.
+//! Links: the pairs of an entry of y and an entry of x that it copies. Slices, lookups and `max` along an axis are made of links.
 //!
-//! Links describe everything that moves entries around. In y = (x₂, x₀, x₂) the forward links are 0 → 2, 1 → 0, 2 → 2. In the backward pass the same links are
-//! followed the other way: ∂C/∂x₂ = ∂C/∂y₀ + ∂C/∂y₂, ∂C/∂x₁ has no term, and is 0.
+//! In y = (x₂, x₀, x₂) the links are y₀ – x₂, y₁ – x₀ and y₂ – x₂. The backward pass follows the same links in the other direction: ∂C/∂x₂ = ∂C/∂y₀ + ∂C/∂y₂,
+//! ∂C/∂x₀ = ∂C/∂y₁, and ∂C/∂x₁ has no term and is 0.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -46,7 +46,7 @@ impl Lists {
         &self.places[self.starts[entry]..self.starts[entry + 1]]
     }
 
-    /// The lists the other way: for each of the `count` places the entries that have it in their list, ascending.
+    /// The inverse lists: for each of the `count` places, the entries whose list contains the place, ascending.
     fn reversed(&self, count: usize) -> Self {
         // A counting sort by place, in linear time. First starts[p + 1] is the number of links of place p, then their running sum.
         let mut starts = vec![0; count + 1];
@@ -67,7 +67,7 @@ impl Lists {
 }
 
 impl Links {
-    /// Links each entry of y with at most one entry of x: `sources` has its place for each entry of y. x has `count` entries.
+    /// Links each entry of y with at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
     pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
         let (mut starts, mut places) = (vec![0], Vec::new());
         for source in sources {
@@ -149,7 +149,7 @@ impl Direction {
     }
 }
 
-/// The links of one operand, with all that the rules of [`Linked`] need beside them.
+/// The links of one operand, with the factors, reasons and equations that the rules of [`Linked`] need.
 pub trait Linking: Debug + Send + Sync + 'static {
     /// Computes the links from the operands, once per run; `None` if they are the same for all operands.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
@@ -159,12 +159,12 @@ pub trait Linking: Debug + Send + Sync + 'static {
     /// The links.
     fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links;
 
-    /// The second factor of the term ∂C/∂y\[output\]; `None` if the derivative passes unchanged.
+    /// The factor of ∂C/∂y\[output\] in the terms of ∂C/∂x, such as ½ for two equal maxima; `None` for 1.
     fn share(&self, _x: &Operands<'_>, _output: usize) -> Option<f64> {
         None
     }
 
-    /// As [`Rule::reason_unreached`].
+    /// The reason why an entry has no terms, as [`Rule::reason_unreached`].
     fn reason(&self, x: &Operands<'_>, direction: Direction, entry: usize) -> &'static str;
 
     /// The gradient in `NumPy`, as in [`Rule::written`].

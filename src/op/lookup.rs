@@ -1,8 +1,8 @@
-//! Lookup: copies whose places are read from tensors of indices: `table[ix]`, `gather`, `embedding`, `logp[arange(n), y]`.
+//! Lookup: copies of the entries that tensors of indices select: `table[ix]`, `gather`, `embedding`, `logp[arange(n), y]`.
 //!
 //! For the indices (5, 2, 5), row 5 of the table is read twice. So each entry of row 5 has two terms in its derivative, one for each use.
 //!
-//! The indices have no derivative: they say which entry is read, and moving an index a little means nothing.
+//! The indices have no derivative: an index selects an entry, and there is no entry between two indices.
 
 use std::sync::Arc;
 
@@ -48,9 +48,8 @@ pub enum LookupKind {
     Entries,
 }
 
-/// Creates the function that reads entries of a table of this shape. The input 0 is the table, and the input 1 + m is the tensor of `indices[m]`. The entry o of
-/// the output is the table's entry at the place `base[o]` plus, for each m, the index of o in tensor m times its stride. An entry with an index that the axis
-/// does not have is 0, and has no term.
+/// Creates the function that reads entries of a table of this shape. Input 0 is the table, and input 1 + m is the tensor of `indices[m]`. Entry o of the output
+/// copies the table's entry at the place `base[o] + Σₘ stride[m] · tensor[m][places[m][o]]`. If an index is outside its axis, the entry has no term and is 0.
 ///
 /// ```
 /// use gradstep::op::lookup::{IndexOperand, LookupKind, lookup};
@@ -70,7 +69,7 @@ pub fn lookup(table: &[usize], output: &[usize], base: Vec<usize>, indices: Vec<
 #[derive(Debug)]
 struct Lookup(Arc<LookupPlan>);
 
-/// All that is known of a lookup before the indices.
+/// The parts of a lookup that do not depend on the values of the indices.
 #[derive(Debug)]
 struct LookupPlan {
     /// The number of entries of the table.
@@ -83,7 +82,7 @@ struct LookupPlan {
 }
 
 impl LookupPlan {
-    /// The place in the table that an entry of the output reads; `None` if an index is not on its axis.
+    /// The place in the table that an entry of the output reads; `None` if an index is outside its axis.
     fn place(&self, tensors: &Reads<&[f64]>, output: usize) -> Option<usize> {
         let mut place = self.base[output];
         for (m, index) in self.indices.iter().enumerate() {
@@ -201,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_the_axis_does_not_have_reads_nothing() {
+    fn an_index_outside_its_axis_reads_nothing() {
         let (function, table) = (rows(4), numbers(5, 6));
         let ix = [3.0, -4.0, 0.5, f64::NAN];
         assert_eq!(value(&*function, &[&table, &ix], 8), [0.0; 8]);

@@ -150,7 +150,7 @@ pub struct Loss {
 }
 
 impl NetworkOutput<'_> {
-    /// The kind of probabilities that the outputs are; `None` if they are not probabilities.
+    /// The kind of probabilities of the outputs; `None` if they are not probabilities.
     fn probabilities(&self) -> Option<Probabilities> {
         self.activation?.probabilities
     }

@@ -52,12 +52,12 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     pool_layer(args, false)
 }
 
-/// Makes the pool of an image, or along the only axis of channels x length if `is_flat` is set.
+/// Makes the pool of an image, or along the only axis of channels x length if `is_1d` is set.
 ///
 /// # Errors
 /// If a key is faulty, or no window fits.
-pub fn pool_layer(args: &mut dyn Args, is_flat: bool) -> Result<Layer, Reported> {
-    let windows = read_windows(args, is_flat)?;
+pub fn pool_layer(args: &mut dyn Args, is_1d: bool) -> Result<Layer, Reported> {
+    let windows = read_windows(args, is_1d)?;
     // `read_windows` has claimed the memory of the output; running maxima need memory of their own
     if RunningMaxima::new_if_faster(&windows).is_some() {
         args.claim(&RunningMaxima::scratch_shape(&windows))?;
@@ -164,7 +164,7 @@ impl PoolWindows {
             image: slot,
             filter: None,
             turned: false,
-            is_flat: self.edges.is_flat,
+            is_1d: self.edges.is_1d,
             padding: [rows.overhang(View::Output), columns.overhang(View::Output)],
             spread: [1, 1],
             pitch: [0, 0],

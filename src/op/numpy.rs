@@ -50,8 +50,7 @@ pub fn number(value: f64) -> String {
     if value < 0.0 { format!("({text})") } else { text }
 }
 
-/// Returns the part of a term's derivative, summed over the axes along which an operand of the shape `own` is repeated in a result of the shape `shape`:
-/// `({dy} * {1}).sum(0)`.
+/// Returns `term` summed over the axes along which an operand of the shape `own` is repeated in a result of the shape `shape`: `({dy} * {1}).sum(0)`.
 #[must_use]
 pub fn summed(term: &str, own: &[usize], shape: &[usize]) -> String {
     let lacking = shape.len().saturating_sub(own.len());
@@ -92,7 +91,7 @@ pub fn derivative(function: &Primitive, argument: usize, arguments: &[String]) -
     text_of(function.derivatives.get(argument)?, arguments)
 }
 
-/// Returns an expression of arguments.
+/// Returns an expression in `NumPy`, with the texts of its arguments.
 fn text_of(expr: &Expr, arguments: &[String]) -> Option<String> {
     let of = |expr: &Expr| text_of(expr, arguments);
     Some(match *expr {
@@ -103,7 +102,7 @@ fn text_of(expr: &Expr, arguments: &[String]) -> Option<String> {
         Expr::Neg(a) => format!("(-{})", of(a)?),
         Expr::Square(a) => format!("{}**2", of(a)?),
         Expr::Add([a, b]) => format!("({} + {})", of(a)?, of(b)?),
-        Expr::Sub([a, b]) => constant(&of(a)?, &of(b)?).unwrap_or(format!("({} - {})", of(a)?, of(b)?)),
+        Expr::Sub([a, b]) => difference(&of(a)?, &of(b)?).unwrap_or(format!("({} - {})", of(a)?, of(b)?)),
         Expr::Mul([a, b]) if a == b => format!("{}**2", of(a)?),
         Expr::Mul([a, b]) => format!("({} * {})", of(a)?, of(b)?),
         Expr::Div([a, b]) => format!("({} / {})", of(a)?, of(b)?),
@@ -129,13 +128,13 @@ fn text_of(expr: &Expr, arguments: &[String]) -> Option<String> {
     })
 }
 
-/// Returns the number that a text of [`number`] has; `None` for another text.
+/// Parses a text that [`number`] has written; `None` for another text.
 fn read(text: &str) -> Option<f64> {
     text.trim_matches(['(', ')']).parse().ok()
 }
 
 /// Returns the difference of two constants.
-fn constant(a: &str, b: &str) -> Option<String> {
+fn difference(a: &str, b: &str) -> Option<String> {
     Some(number(read(a)? - read(b)?))
 }
 
@@ -231,7 +230,7 @@ impl EinsumLabels<'_> {
         let batch = |labels: &[usize]| labels[..labels.len().saturating_sub(2)].to_vec();
         let [own, other] = if operand == 0 { [left, right] } else { [right, left] };
         let all = batch(self.output);
-        // `@` aligns the batches at their last axes, so the other operand must lack only the first ones, and the own operand too
+        // `@` aligns the axes of the batches at the last one, so both operands may lack only leading axes
         let is_end = |labels: &[usize]| all.ends_with(&batch(labels));
         if left.len() < 2 || right.len() < 2 || !is_end(own) || !is_end(other) {
             return None;

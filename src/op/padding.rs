@@ -8,12 +8,12 @@
 pub enum Padding {
     /// The rows above and below the image, and the columns at its left and at its right.
     Places([[usize; 2]; 2]),
-    /// As much as keeps the size of the image.
+    /// The padding that keeps the size of the image.
     Same,
 }
 
 impl Padding {
-    /// Returns the padding before and after each of both axes.
+    /// Returns the padding before and after the rows, and before and after the columns.
     ///
     /// ```
     /// use gradstep::op::padding::Padding;
@@ -23,7 +23,8 @@ impl Padding {
     /// ```
     ///
     /// # Errors
-    /// If the padding is `"same"` and the stride is not 1, which PyTorch refuses. The error is the help for the message: what Keras takes for an input of `size`.
+    /// If the padding is `"same"` and the stride is not 1, which PyTorch refuses. The error is the help text of the message: it has the padding that Keras uses
+    /// for an input of `size`.
     pub fn places(self, size: [usize; 2], kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2]) -> Result<[[usize; 2]; 2], String> {
         let needed = |axis: usize| {
             let reach = (kernel[axis] - 1).saturating_mul(dilation[axis]);

@@ -6,21 +6,21 @@ use super::edges::View;
 use super::layer::{Args, Reported};
 use super::padding::Padding;
 
-/// Reads the windows of a pool over a C x H x W image, or over C x L if `is_flat` is set, and claims the memory of the output.
+/// Reads the windows of a pool over a C x H x W image, or over C x L if `is_1d` is set, and claims the memory of the output.
 ///
 /// The result is the geometry of a convolution with C groups, one for each channel, because channel c of the output reads only channel c of the image. Each
 /// pixel of a window is an edge of this convolution.
 ///
 /// # Errors
 /// If a key is faulty, no window fits into the image, or a window covers only padding.
-pub fn read_windows(args: &mut dyn Args, is_flat: bool) -> Result<Conv2d, Reported> {
-    let [channels, height, width] = if is_flat { args.sequence()? } else { args.image()? };
+pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported> {
+    let [channels, height, width] = if is_1d { args.sequence()? } else { args.image()? };
     // All keys are read before the first fault returns, so that the faults of all keys are reported. The second argument is the least value allowed. `fail`
     // reports a fault only if the sizes of the inputs are known, `fail_always` even if they are unknown
-    let kernel = args.pair_or_size("kernel_size", 1, is_flat);
-    let stride = args.pair_or_size("stride", 1, is_flat);
-    let padding = args.padding("padding", if is_flat { 1 } else { 2 });
-    let dilation = args.pair_or_size("dilation", 1, is_flat)?.unwrap_or([1, 1]);
+    let kernel = args.pair_or_size("kernel_size", 1, is_1d);
+    let stride = args.pair_or_size("stride", 1, is_1d);
+    let padding = args.padding("padding", if is_1d { 1 } else { 2 });
+    let dilation = args.pair_or_size("dilation", 1, is_1d)?.unwrap_or([1, 1]);
     let rounding = if args.flag("ceil_mode")? == Some(true) { Rounding::Up } else { Rounding::Down };
     let (stride, padding) = (stride?, padding?.unwrap_or(Padding::Places([[0; 2]; 2])));
     let Some(kernel) = kernel? else {
@@ -38,7 +38,7 @@ pub fn read_windows(args: &mut dyn Args, is_flat: bool) -> Result<Conv2d, Report
             args.fail(key, format!("the window does not fit the input's {name}: {why}"), &format!("take a smaller {key}"))
         })
     };
-    let (rows, columns) = (axis("height", 0, height)?, axis(if is_flat { "length" } else { "width" }, 1, width)?);
+    let (rows, columns) = (axis("height", 0, height)?, axis(if is_1d { "length" } else { "width" }, 1, width)?);
     args.claim(&[channels, rows.output, columns.output])?;
     // each axis stores a number for each row or column of the kernel; with padding the kernel may be longer than the image, so its memory is claimed too
     args.claim(&[kernel[0]])?;
@@ -51,7 +51,7 @@ pub fn read_windows(args: &mut dyn Args, is_flat: bool) -> Result<Conv2d, Report
         }
     }
     let mut windows = Conv2d::new(channels, channels, channels, rows, columns);
-    windows.is_flat = is_flat;
+    windows.is_1d = is_1d;
     Ok(windows)
 }
 

@@ -225,7 +225,7 @@ mod tests {
     use crate::tensor::len;
 
     #[test]
-    fn the_rules_agree_with_their_terms_and_with_differences() {
+    fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
         let cases: [(&[usize], &[usize]); 6] =
             [(&[3, 4], &[1]), (&[3, 4], &[0]), (&[2, 3, 2], &[0, 2]), (&[2, 16], &[1]), (&[2, 17], &[1]), (&[1], &[0])];
         for (shape, axes) in cases {

@@ -16,7 +16,7 @@ pub struct RangeAxis {
     inputs: Vec<Range<usize>>,
     /// For each input, the outputs that read it.
     outputs: Vec<Range<usize>>,
-    /// The numbers of reads of all earlier outputs, and of all earlier inputs. One more number at the end counts all reads.
+    /// For each output, the number of reads of all earlier outputs; and the same for inputs. The last number of each list is the number of all reads.
     prefix: [Vec<u64>; 2],
 }
 
@@ -63,14 +63,14 @@ pub struct RangeEdges {
     pub channels: usize,
     /// The ranges along the rows and along the columns.
     pub axes: [RangeAxis; 2],
-    /// For each axis, the weight of each read: those of each output follow one another. Empty if the edges have no weights of their own. An edge has the product
-    /// of a weight of each axis.
+    /// For each axis, the weights of all reads: first those of output 0, then those of output 1, …. The weight of an edge is the weight of its row read times the
+    /// weight of its column read. Empty if the edges have no weights.
     pub weights: [Vec<f64>; 2],
 }
 
 impl RangeEdges {
     /// The channel, row and column of an entry.
-    fn place(&self, view: View, entry: usize) -> [usize; 3] {
+    fn coordinates(&self, view: View, entry: usize) -> [usize; 3] {
         let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0.len());
         [entry / (rows * columns), entry / columns % rows, entry % columns]
     }
@@ -89,14 +89,14 @@ impl Edges for RangeEdges {
     }
 
     fn prefix_terms(&self, view: View, entry: usize) -> u64 {
-        let [channel, y, x] = self.place(view, entry);
+        let [channel, y, x] = self.coordinates(view, entry);
         let [(rows, before_row), (columns, before_column)] = self.axes.each_ref().map(|axis| axis.of(view));
         let (all_rows, all_columns) = (before_row[rows.len()], before_column[columns.len()]);
         channel as u64 * all_rows * all_columns + before_row[y] * all_columns + rows[y].len() as u64 * before_column[x]
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {
-        let [channel, y, x] = self.place(view, entry);
+        let [channel, y, x] = self.coordinates(view, entry);
         let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0);
         let other = if view == View::Output { View::Input } else { View::Output };
         let first = self.index(other, [channel, rows[y].start, columns[x].start]);
@@ -112,15 +112,15 @@ impl Edges for RangeEdges {
 
     fn rank(&self, view: View, edge: Edge) -> u64 {
         let other = if view == View::Output { View::Input } else { View::Output };
-        let [_, y, x] = self.place(view, edge.index_in(view));
-        let [_, other_y, other_x] = self.place(other, edge.index_in(other));
+        let [_, y, x] = self.coordinates(view, edge.index_in(view));
+        let [_, other_y, other_x] = self.coordinates(other, edge.index_in(other));
         let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0);
         ((other_y - rows[y].start) * columns[x].len() + other_x - columns[x].start) as u64
     }
 
     fn own_weight(&self, edge: Edge) -> f64 {
-        let input = self.place(View::Input, edge.input);
-        let output = self.place(View::Output, edge.output);
+        let input = self.coordinates(View::Input, edge.input);
+        let output = self.coordinates(View::Output, edge.output);
         let weight = |axis: usize| {
             let (input, output) = (input[axis + 1], output[axis + 1]);
             let (ranges, before) = self.axes[axis].of(View::Output);

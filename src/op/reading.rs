@@ -13,8 +13,8 @@ pub enum Reading {
     IndexedRow(usize),
 }
 
-/// The three tensors of a matrix product Z = A B, each as its slot, and the computed tensor as `None`. The row of an entry of Z is the row of A, its column is
-/// the column of B. The two gradients have the same shapes as A and B, so the three products are one box:
+/// The three tensors of a matrix product Z = A B. In the drawing, each row of Z continues a row of A, and each column of Z continues a column of B. The gradients
+/// have the shapes of A, B and Z, so the products of the backward pass have the same drawing:
 ///
 /// ```text
 ///      B        Z = A B       ∂C/∂A = ∂C/∂Z Bᵀ       ∂C/∂B = Aᵀ ∂C/∂Z
@@ -30,5 +30,5 @@ pub struct ProductBox<T> {
     pub corner: T,
 }
 
-/// The operands of a matrix product, by slot. The computed tensor is `None`.
+/// The slots of the tensors of a matrix product; `None` for the computed tensor.
 pub type ProductSlots = ProductBox<Option<Slot>>;

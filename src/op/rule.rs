@@ -386,12 +386,12 @@ pub trait Rule: Any + Debug + Send + Sync {
         terms.fold(sum, |sum, t| sum + self.term(x, entry, t).value)
     }
 
-    /// Adds a range of terms to `sum`, and calls `see` for each term with the running sum after it. Returns the last sum.
-    fn walk(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64, see: &mut dyn FnMut(&Term, f64)) -> f64 {
+    /// Adds a range of terms to `sum`, and calls `visit` for each term with the running sum after it. Returns the last sum.
+    fn walk(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64, visit: &mut dyn FnMut(&Term, f64)) -> f64 {
         terms.fold(sum, |sum, t| {
             let term = self.term(x, entry, t);
             let sum = sum + term.value;
-            see(&term, sum);
+            visit(&term, sum);
             sum
         })
     }
@@ -428,12 +428,12 @@ pub trait Rule: Any + Debug + Send + Sync {
         String::new()
     }
 
-    /// The reading that each term of a gradient's entry belongs to; `None` for other rules, and where each entry is read once.
+    /// The kind of reading that makes the terms of a gradient's entry; `None` for other rules, and if the forward pass reads each entry once.
     fn reading(&self, _entry: usize) -> Option<Reading> {
         None
     }
 
-    /// The places of the tensors of a matrix product, or of its gradients; `None` for other rules.
+    /// The slots of the tensors of a matrix product, or of its gradients; `None` for other rules.
     fn product_slots(&self) -> Option<ProductSlots> {
         None
     }

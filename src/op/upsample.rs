@@ -1,8 +1,12 @@
 //! `upsample`: an image that is `scale_factor` times as large: PyTorch's `torch.nn.Upsample` with `align_corners=False`.
 //!
-//! The input has C x H x W entries, the output C x sH x sW. With `mode = "nearest"` each entry is repeated: output o copies input ⌊o / s⌋. With
-//! `mode = "bilinear"` output o lies at p = (o + ½) / s − ½ between the inputs, at least at 0, and is (1 − λ) · x\[i\] + λ · x\[i + 1\] with i = ⌊p⌋ and λ = p − i,
-//! along each of both axes; beyond the last input it is x\[i\]. Along one axis with s = 2, (0 4) becomes (0 0 4 4) or (0 1 3 4).
+//! The input has C x H x W entries, the output C x sH x sW. Both modes work along the rows and along the columns in the same way:
+//!
+//! - `mode = "nearest"` repeats each entry: output o copies input ⌊o / s⌋.
+//! - `mode = "bilinear"` interpolates. Output o is at the position p = max(0, (o + ½) / s − ½) of the input. With i = ⌊p⌋ and λ = p − i, its value is
+//!   (1 − λ) · x\[i\] + λ · x\[i + 1\], or x\[i\] if i is the last input.
+//!
+//! For s = 2, (0 4) becomes (0 0 4 4) or (0 1 3 4).
 //!
 //! The derivative of an input is the sum of the errors of the outputs that read it, each times its weight.
 
@@ -78,7 +82,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         return Err(args.fail("scale_factor", "the output would be too large".to_owned(), "take a smaller scale_factor"));
     };
     args.claim(&[channels, rows, columns])?; // the output
-    // the ranges and weights of each row and column
+    // about six numbers for each row and each column: its range and weights, and the ranges that contain it
     args.claim(&[6, rows])?;
     args.claim(&[6, columns])?;
     let [rows, columns] = [(height, scale[0]), (width, scale[1])]

@@ -11,12 +11,12 @@ pub struct Window {
     pub filter: Option<Slot>,
     /// `true` if the filter is rotated by 180°.
     pub turned: bool,
-    /// `true` if the image has a single row that is no axis of its tensor: the tensors are channels x length.
-    pub is_flat: bool,
+    /// `true` if the tensors are channels x length and have no axis of rows. The image then has one row.
+    pub is_1d: bool,
     /// The padding around the image: the numbers of rows above and below it, and of columns at its left and at its right.
     pub padding: [[usize; 2]; 2],
     /// The distance between neighbouring rows of the image, and between its neighbouring columns, after the image is spread by the stride. It is more than 1
-    /// only for the input gradient of a convolution with a stride. The places between are no entries.
+    /// only for the input gradient of a convolution with a stride. The gaps contain no entries.
     pub spread: [usize; 2],
     /// The distance on the spread image between neighbouring rows of the filter, and between its neighbouring columns. 0 for a pool.
     pub pitch: [usize; 2],

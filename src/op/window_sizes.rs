@@ -14,19 +14,19 @@ pub struct WindowSizes {
     pub dilation: [usize; 2],
     /// The number of groups of channels.
     pub groups: usize,
-    /// `true` for a convolution along one axis.
-    pub is_flat: bool,
+    /// `true` for `conv1d`.
+    pub is_1d: bool,
 }
 
 impl WindowSizes {
     /// Returns the sizes of a convolution with these axes. A convolution along one axis has no `rows`; its columns count as both axes.
     #[must_use]
     pub fn new(rows: Option<&Axis>, columns: &Axis, groups: usize) -> Self {
-        let is_flat = rows.is_none();
+        let is_1d = rows.is_none();
         let rows = rows.unwrap_or(columns);
         let pair = |size: fn(&Axis) -> usize| [size(rows), size(columns)];
         let padding = [rows, columns].map(|axis| [axis.padding, axis.padding_after]);
-        Self { stride: pair(|axis| axis.stride), padding, dilation: pair(|axis| axis.dilation), groups, is_flat }
+        Self { stride: pair(|axis| axis.stride), padding, dilation: pair(|axis| axis.dilation), groups, is_1d }
     }
 
     /// Returns whether windows move by more than one place.
@@ -50,12 +50,12 @@ impl WindowSizes {
         if self.padding != [[0; 2]; 2] {
             let [[top, bottom], [left, right]] = self.padding;
             let is_even = top == bottom && left == right;
-            let padding = match (is_even, self.is_flat) {
+            let padding = match (is_even, self.is_1d) {
                 (true, _) => pair_text([top, left]),
                 (false, true) => format!("[{left}, {right}]"),
                 (false, false) => format!("[{top}, {bottom}, {left}, {right}]"),
             };
-            let border = if self.is_flat && left != right {
+            let border = if self.is_1d && left != right {
                 format!("a border of {left} before and {right} after the input")
             } else if is_even {
                 format!("a border of {padding} around the input")
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn sizes_are_named_only_if_they_matter() {
-        let plain = WindowSizes { stride: [1, 1], padding: [[0; 2]; 2], dilation: [1, 1], groups: 1, is_flat: false };
+        let plain = WindowSizes { stride: [1, 1], padding: [[0; 2]; 2], dilation: [1, 1], groups: 1, is_1d: false };
         let strided = WindowSizes { stride: [2, 1], padding: [[1; 2]; 2], ..plain };
         for view in [View::Output, View::Weight, View::Input] {
             assert_eq!(plain.words(view), "");

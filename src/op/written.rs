@@ -36,7 +36,8 @@ pub struct IndexForm {
 }
 
 impl IndexForm {
-    /// Returns the form with names of axes in the places of letters. `axes` returns the names of a tensor's axes, of the computed one for `None`. A letter whose axis has no name stays.
+    /// Returns the form with the names of axes instead of letters, where an axis has a name. `axes` returns the names of the axes of an operand or, for `None`, of
+    /// the computed tensor.
     #[must_use]
     pub fn with_axes<'a>(&self, axes: impl Fn(Option<Slot>) -> &'a [Option<CompactString>]) -> Self {
         let mut names: Vec<(&str, &str)> = Vec::new();
@@ -126,8 +127,9 @@ impl EinsumLabels<'_> {
     }
 }
 
-/// Returns the index of an operand of the shape `own` at an entry of a result of the shape `shape`, which repeats it. An axis of size 1 has the index 0. `None`
-/// if the operand has more axes than the result, or the result more than there are letters.
+/// Returns the index of the entry of an operand that an entry of the result reads, with the letters of the result's axes: `i,0`. `own` is the shape of the
+/// operand, and `shape` that of the result. An axis of size 1 has the index 0. `None` if the operand has more axes than the result, or if the result has more
+/// axes than there are letters.
 #[must_use]
 pub fn broadcast_index(own: &[usize], shape: &[usize]) -> Option<String> {
     let lacking = shape.len().checked_sub(own.len())?;
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn axes_with_names_have_them_in_the_places_of_letters() {
+    fn named_axes_are_written_by_their_names() {
         let labels = EinsumLabels { operands: &[&[0, 2], &[2, 1]], output: &[0, 1], sizes: &[2, 4, 3] };
         let names = |names: [Option<&str>; 2]| names.map(|name| name.map(CompactString::from)).to_vec();
         let (x, w) = (names([Some("example"), Some("feature")]), names([None, Some("class")]));
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_operand_lacks_letters() {
+    fn a_repeated_operand_has_no_letter_for_a_repeated_axis() {
         assert_eq!(broadcast_index(&[3], &[4, 3]).as_deref(), Some("j"));
         assert_eq!(repeated_letters(&[3], &[4, 3]).as_deref(), Some("i"));
         assert_eq!(broadcast_index(&[4, 1], &[4, 3]).as_deref(), Some("i,0"));

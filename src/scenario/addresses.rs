@@ -16,7 +16,7 @@ use super::{Expectation, Remark};
 use crate::network::{Batch, Id, Network, Optimizer, Run};
 use crate::op::layer::{Fan, Reported};
 use crate::op::loss::BatchReduction;
-use crate::step::{Address, Pass, Place, Scope};
+use crate::step::{Address, Location, Pass, Scope};
 use crate::tensor::{Tensor, index_text, ravel, shape_text, shape_words};
 use crate::words::tensors;
 
@@ -173,31 +173,31 @@ fn address_text<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span:
 /// Parses the address of a step and checks that the step exists.
 fn step_address(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<Address, Reported> {
     let address: Address = text.parse().map_err(|error| report_syntax(reader, span, &error))?;
-    // the iteration and the place are both checked, so that the errors of both are reported
+    // the iteration and the location are both checked, so that the errors of both are reported
     let iteration = check_iteration(reader, &address, span, resolver);
-    check_place(reader, text, &address.place, span, resolver).and(iteration)?;
+    check_location(reader, text, &address.location, span, resolver).and(iteration)?;
     Ok(address)
 }
 
-/// Checks that the step exists in its iteration. `text` is the address as written, and `place` is the address without its iteration.
-fn check_place(
+/// Checks that the step exists in its iteration. `text` is the address as written, and `location` is the address without its iteration.
+fn check_location(
     reader: &mut ScenarioReader,
     text: &str,
-    place: &Place,
+    location: &Location,
     span: &Span,
     resolver: &mut AddressResolver<'_>,
 ) -> Result<(), Reported> {
     let fail = |reader: &mut ScenarioReader, message: String, help: &str| Err(reader.report(span.clone(), message, help));
-    match place {
+    match location {
         // with several samples or iterations, the number of steps is not known before they are computed
-        Place::Step(n) if resolver.samples == Some(1) && resolver.updates.is_none() => match resolver.steps() {
+        Location::Step(n) if resolver.samples == Some(1) && resolver.updates.is_none() => match resolver.steps() {
             Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
             _ => Ok(()),
         },
-        Place::Loss if resolver.network.notation() == Some(Notation::Graph) && resolver.network.help_if_missing("loss").is_some() => {
+        Location::Loss if resolver.network.notation() == Some(Notation::Graph) && resolver.network.help_if_missing("loss").is_some() => {
             fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others")
         }
-        Place::Op { scope, name, index, term } => {
+        Location::Op { scope, name, index, term } => {
             let must_be_computed = true;
             let Some(FoundTensor { shape, id }) = find_tensor(reader, *scope, name, span, resolver, must_be_computed)? else {
                 return Ok(());
@@ -441,18 +441,18 @@ fn expected_tensor(
     resolver: &AddressResolver<'_>,
 ) -> Result<ExpectedTensor, Reported> {
     let exists = |name: &str| resolver.network.complete().is_some_and(|network| network.find(name).is_some());
-    let whole_tensor = |name: &str| Place::Op { scope: Scope::Any, name: name.to_owned(), index: None, term: None };
+    let whole_tensor = |name: &str| Location::Op { scope: Scope::Any, name: name.to_owned(), index: None, term: None };
     // a node of a graph may have a name that would otherwise be the address of a step, such as `loss`
     let address: Address =
         if exists(text) { whole_tensor(text).into() } else { text.parse().map_err(|error| report_syntax(reader, span, &error))? };
     // an error of the iteration is reported but not returned, so that the rest of the address is checked too
     let _ = check_iteration(reader, &address, span, resolver);
-    let place = match address.place {
+    let location = match address.location {
         // `loss` as the address of a step is the first step of the loss; here it means the tensor `loss`, or a node of a graph with this name
-        Place::Loss if resolver.network.help_if_missing("loss").is_none() => whole_tensor("loss"),
-        place => place,
+        Location::Loss if resolver.network.help_if_missing("loss").is_none() => whole_tensor("loss"),
+        location => location,
     };
-    let Place::Op { scope, name, index, term } = &place else {
+    let Location::Op { scope, name, index, term } = &location else {
         let help = "name a tensor such as \"conv1.z\", or an entry \"conv1.z[0,0,0]\"";
         return Err(reader.report(span.clone(), format!("{} is not a tensor", quoted(text)), help));
     };
@@ -468,5 +468,5 @@ fn expected_tensor(
     };
     let shape = if index.is_some() { Vec::new() } else { shape? };
     let name = name.clone();
-    Ok(ExpectedTensor { address: Address { place, ..address }, name, shape, entry })
+    Ok(ExpectedTensor { address: Address { location, ..address }, name, shape, entry })
 }

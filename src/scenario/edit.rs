@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::expression::{self, Instruction};
 use super::{Sample, Scenario};
+use crate::memory_budget::{OverBudget, Reservation};
 use crate::network::{Id, Role};
 use crate::op::operator::Operator;
-use crate::room::{OverBudget, Reservation};
 use crate::tensor::{Tensor, flat, flat_mut};
 
 /// A number that a scenario file gives.
@@ -109,7 +109,7 @@ impl Scenario {
             return Ok(());
         };
         let (Some((sample, id)), Some(mut tensor)) = (place.tensor(), self.given_tensor(place)) else { return Ok(()) };
-        let memory = Arc::new(self.budget.claim(tensor.len() as u64 * 8)?);
+        let memory = Arc::new(self.budget.reserve(tensor.len() as u64 * 8)?);
         let old = Arc::clone(&tensor);
         flat_mut(Arc::make_mut(&mut tensor))[at] = value;
         self.changed.retain(|changed| (changed.sample, changed.id) != (sample, id));

@@ -4,9 +4,9 @@
 
 use super::budget::Budget;
 use super::reader::{ScenarioReader, Span, TomlTable};
+use crate::memory_budget;
 use crate::network::{Network, Role, Sizes, Train};
 use crate::op::layer::Reported;
-use crate::room;
 use crate::tensor::len;
 
 /// The bytes of an entry of a tensor and of its gradient: two f64.
@@ -31,7 +31,7 @@ impl ScenarioReader {
             return Ok(());
         }
         self.budget.is_exceeded = true;
-        let [parsed_text, limit] = [parsed_text, limit].map(|bytes| room::text(bytes.into()));
+        let [parsed_text, limit] = [parsed_text, limit].map(|bytes| memory_budget::text(bytes.into()));
         let message = format!("reading this file takes {parsed_text}; the limit is {limit}");
         Err(self.report_for_file(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
     }
@@ -64,7 +64,7 @@ impl ScenarioReader {
         if total > limit || while_parsing > limit {
             if !self.budget.is_exceeded {
                 self.budget.is_exceeded = true;
-                let (text, limit) = (room::text(total.max(while_parsing)), room::text(limit));
+                let (text, limit) = (memory_budget::text(total.max(while_parsing)), memory_budget::text(limit));
                 // two different sizes may be rounded to the same text
                 let excess =
                     if text == limit { format!("more than the limit of {limit}") } else { format!("{text}; the limit is {limit}") };
@@ -106,7 +106,7 @@ pub(super) fn check_iteration(
         return Ok(taken);
     }
     reader.budget.is_exceeded = true;
-    let [total, limit] = [total, reader.budget.limit].map(|bytes| room::text(bytes.into()));
+    let [total, limit] = [total, reader.budget.limit].map(|bytes| memory_budget::text(bytes.into()));
     // report the error at the batch size, at the samples, or for the whole file
     let span = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
     let span = span.or_else(|| ["sample", "samples"].into_iter().find_map(|key| Some(file.get_key_value(key)?.0.span())));

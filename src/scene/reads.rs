@@ -81,7 +81,7 @@ impl Scene<'_> {
         let shown = |(tensor, is_result)| ShownTensor {
             tensor,
             padding: if Some(tensor) == image { self.trace.padding_around(&self.at) } else { [[0; 2]; 2] },
-            turned: Some(tensor) == filter && window.is_some_and(|(_, w)| w.turned && !w.is_flat),
+            turned: Some(tensor) == filter && window.is_some_and(|(_, w)| w.turned && !w.is_1d),
             is_result,
         };
         operands.into_iter().map(|id| (id, false)).chain([(self.output, true)]).map(shown).collect()

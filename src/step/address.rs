@@ -22,9 +22,9 @@ pub enum Scope {
     Update,
 }
 
-/// A position within an iteration: the part of an address after the `/`.
+/// The location of a step within an iteration: the part of an address after the `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// The step with this number, from 1.
     Step(u64),
     /// The first step.
@@ -53,13 +53,13 @@ pub enum Place {
 pub struct Address {
     /// The iteration, from 1; `None` for the current one.
     pub iteration: Option<u64>,
-    /// The position within the iteration.
-    pub place: Place,
+    /// The location within the iteration.
+    pub location: Location,
 }
 
-impl From<Place> for Address {
-    fn from(place: Place) -> Self {
-        Self { iteration: None, place }
+impl From<Location> for Address {
+    fn from(location: Location) -> Self {
+        Self { iteration: None, location }
     }
 }
 
@@ -121,20 +121,20 @@ impl FromStr for Address {
                 "an address is a step's number, an op such as conv1.z, an entry such as conv1.z[0,1,1], first, last, loss or backward",
             );
         }
-        let place = match rest {
-            "first" => Place::First,
-            "last" => Place::Last,
-            "loss" => Place::Loss,
-            "backward" => Place::Backward,
-            _ if rest.bytes().all(|b| b.is_ascii_digit()) => Place::Step(one_based(rest, "a step")?),
+        let location = match rest {
+            "first" => Location::First,
+            "last" => Location::Last,
+            "loss" => Location::Loss,
+            "backward" => Location::Backward,
+            _ if rest.bytes().all(|b| b.is_ascii_digit()) => Location::Step(one_based(rest, "a step")?),
             _ => parse_op(rest)?,
         };
-        Ok(Self { iteration, place })
+        Ok(Self { iteration, location })
     }
 }
 
 /// Parses the address of an op: `sample:name[index]#term`. Only the name is required.
-fn parse_op(text: &str) -> Result<Place, AddressError> {
+fn parse_op(text: &str) -> Result<Location, AddressError> {
     let (scope, rest) = match text.split_once(':') {
         None => (Scope::Any, text),
         Some(("reduce", rest)) => (Scope::Reduce, rest),
@@ -158,7 +158,7 @@ fn parse_op(text: &str) -> Result<Place, AddressError> {
     if name.is_empty() {
         return error("the name of an op is missing, such as conv1.z");
     }
-    Ok(Place::Op { scope, name: name.to_owned(), index, term })
+    Ok(Location::Op { scope, name: name.to_owned(), index, term })
 }
 
 impl fmt::Display for Scope {
@@ -177,13 +177,13 @@ impl fmt::Display for Address {
         if let Some(n) = self.iteration {
             write!(f, "{n}/")?;
         }
-        match &self.place {
-            Place::Step(k) => write!(f, "{k}"),
-            Place::First => f.write_str("first"),
-            Place::Last => f.write_str("last"),
-            Place::Loss => f.write_str("loss"),
-            Place::Backward => f.write_str("backward"),
-            Place::Op { scope, name, index, term } => {
+        match &self.location {
+            Location::Step(k) => write!(f, "{k}"),
+            Location::First => f.write_str("first"),
+            Location::Last => f.write_str("last"),
+            Location::Loss => f.write_str("loss"),
+            Location::Backward => f.write_str("backward"),
+            Location::Op { scope, name, index, term } => {
                 write!(f, "{scope}{name}")?;
                 if let Some(index) = index {
                     f.write_str(&index_text(index))?;

@@ -9,7 +9,7 @@ use super::{Position, Trace};
 use crate::network::{Id, Network, Reader, SampleRun};
 use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::{Reads, Slot};
-use crate::step::{Address, Kind, Pass, Place, Scope, Unit};
+use crate::step::{Address, Kind, Location, Pass, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 use crate::words::{suggest, tensors};
 
@@ -42,24 +42,24 @@ impl Trace {
             Some(n) if n == self.iteration => {}
             Some(n) => return Err(format!("there is no iteration {n}: this is iteration {}", self.iteration)),
         }
-        match &address.place {
-            Place::First => Ok(1),
-            Place::Last => Ok(self.len),
-            Place::Step(k) if *k <= self.len => Ok(*k),
-            Place::Step(k) => Err(format!("there is no step {k}: the last is {}", self.len)),
-            Place::Backward => self
+        match &address.location {
+            Location::First => Ok(1),
+            Location::Last => Ok(self.len),
+            Location::Step(k) if *k <= self.len => Ok(*k),
+            Location::Step(k) => Err(format!("there is no step {k}: the last is {}", self.len)),
+            Location::Backward => self
                 .passes()
                 .find(|(_, pass, _)| *pass == Pass::Backward)
                 .map(|(.., span)| span.start)
                 .ok_or_else(|| "there is no backward pass".to_owned()),
             // in a graph, the node with the name `loss`, or the output if no node has this name
-            Place::Loss => {
+            Location::Loss => {
                 let network = self.network();
                 let loss = network.find("loss").unwrap_or(network.loss());
                 let (index, term) = (None, None);
                 self.resolve_op(Scope::Any, &network.tensor(loss).name, index, term)
             }
-            Place::Op { scope, name, index, term } => self.resolve_op(*scope, name, index.as_deref(), *term),
+            Location::Op { scope, name, index, term } => self.resolve_op(*scope, name, index.as_deref(), *term),
         }
     }
 
@@ -69,10 +69,10 @@ impl Trace {
     /// As [`Trace::resolve`].
     pub fn range(&self, address: &Address) -> Result<Range<u64>, String> {
         let first = self.resolve(address)?;
-        let unit = match &address.place {
-            Place::Op { index: None, term: None, .. } | Place::Loss => Unit::Op,
-            Place::Op { term: None, .. } => Unit::Entry,
-            Place::Backward => Unit::Pass,
+        let unit = match &address.location {
+            Location::Op { index: None, term: None, .. } | Location::Loss => Unit::Op,
+            Location::Op { term: None, .. } => Unit::Entry,
+            Location::Backward => Unit::Pass,
             _ => Unit::Step,
         };
         Ok(self.span(first, unit))
@@ -103,7 +103,7 @@ impl Trace {
         };
         let entry_address = || {
             let term = None;
-            Address::from(Place::Op { scope, name: name.to_owned(), index: index.map(SmallVec::from_slice), term })
+            Address::from(Location::Op { scope, name: name.to_owned(), index: index.map(SmallVec::from_slice), term })
         };
         match term.unwrap_or(1) {
             _ if steps == 0 => {
@@ -149,8 +149,8 @@ impl Trace {
     ///
     /// # Errors
     /// As [`Trace::resolve`].
-    pub fn may_exist(&self, place: &Place, samples: &[usize]) -> Result<(), String> {
-        let Place::Op { scope, name, index, .. } = place else { return Ok(()) };
+    pub fn may_exist(&self, location: &Location, samples: &[usize]) -> Result<(), String> {
+        let Location::Op { scope, name, index, .. } = location else { return Ok(()) };
         let first_sample = 0;
         let sample_run = match (scope, self.sample_run(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
@@ -181,7 +181,7 @@ impl Trace {
     /// # Errors
     /// A message for the user, if there is no such tensor.
     pub fn tensor(&self, address: &Address) -> Result<(usize, Id), String> {
-        let Place::Op { scope, name, .. } = &address.place else {
+        let Location::Op { scope, name, .. } = &address.location else {
             return Err(format!("{address} is not a tensor: write a name such as loss or grad.fc1.weight"));
         };
         let mut sample_run = self.sample_run(*scope)?;
@@ -229,7 +229,8 @@ impl Trace {
             (None, _) => Scope::Update,
         };
         let index = unravel(at.entry, &info.shape);
-        let place = Place::Op { scope, name: info.name.to_string(), index: (!index.is_empty()).then_some(index), term: Some(at.term + 1) };
+        let place =
+            Location::Op { scope, name: info.name.to_string(), index: (!index.is_empty()).then_some(index), term: Some(at.term + 1) };
         place.into()
     }
 
@@ -359,9 +360,9 @@ impl Trace {
         })
     }
 
-    /// Iterates over these terms (from 0) of the entry at a position. Each item is the result of `see(network, operands, term)`; `operands` are those of the
+    /// Iterates over these terms (from 0) of the entry at a position. Each item is the result of `visit(network, operands, term)`; `operands` are those of the
     /// term's part.
-    fn each_term<'a, T, F>(&'a self, at: &Position, terms: Range<u64>, see: F) -> impl Iterator<Item = T> + use<'a, T, F>
+    fn each_term<'a, T, F>(&'a self, at: &Position, terms: Range<u64>, visit: F) -> impl Iterator<Item = T> + use<'a, T, F>
     where
         F: Fn(&Network, &Reads<Id>, &Term) -> T,
     {
@@ -384,7 +385,7 @@ impl Trace {
                 current_part = Some((part, &op.parts[part].operands, rule, x, part_terms));
             }
             let (_, operands, rule, x, part_terms) = current_part.as_ref()?;
-            Some(see(network, operands, &rule.term(x, entry, term - part_terms.start)))
+            Some(visit(network, operands, &rule.term(x, entry, term - part_terms.start)))
         })
     }
 

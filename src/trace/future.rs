@@ -35,7 +35,7 @@ impl LaterNumbers {
 
 impl Trace {
     /// Returns a copy of this trace in which every number computed after step `after` is replaced: later terms of the same entry, later entries of the same op,
-    /// later ops and samples, and the batch. After step 0 come all steps; if there is no other step `after`, nothing is replaced.
+    /// later ops and samples, and the batch. With 0 for `after`, all computed numbers are replaced. If there is no step `after`, nothing is replaced.
     #[must_use]
     pub fn with_future(&self, after: u64, replacement: Replacement) -> Self {
         let now = self.position(after);
@@ -50,7 +50,7 @@ impl Trace {
         Self { future: Some(LaterNumbers { after, replacement }), ..Self::of_iteration(self.iteration, sample_runs) }
     }
 
-    /// Returns the values of a sample run with replacements for all numbers that are computed after position `now`, or for all without one.
+    /// Returns the values of a sample run with replacements for all numbers that are computed after position `now`; for all computed numbers if `now` is `None`.
     fn replaced(&self, sample_run: usize, now: Option<&Position>, replacement: Replacement) -> Run {
         let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
         let first_step = self.sample_run_starts.get(sample_run).map_or(self.len, |start| self.segments[*start].steps_before) + 1;

@@ -1,4 +1,4 @@
-//! The same pass with each number moved a little, to see how much each number depends on rounding.
+//! The sensitivity of tensors to rounding errors. It is measured by computing a sample again with a small change of each number.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use super::Trace;
 use crate::network::{Id, Role, Run};
 use crate::tensor::{Tensor, from_flat};
 
-/// The larger distance by which each number is moved, as a share of the number. It is far above the rounding errors of double precision, and far below the
-/// distances of most numbers to a kink.
+/// The larger relative change of each number. It is far above the rounding errors of double precision, and too small to move most numbers across a kink.
 const MOVE: f64 = 1e-9;
-/// The smaller distance, as a share of the larger one.
+/// The smaller relative change, as a share of the larger one.
 const NEARER: f64 = 1.0 / 8.0;
 
 impl Trace {
-    /// Returns how sensitive a tensor of a sample's run is to rounding: the largest change of an entry if each given number and each result of an op changes by a
-    /// small share of itself, divided by the share. Entries that jump, as they do behind a gate that such a change opens or shuts, are left out.
+    /// Returns the sensitivity of a tensor of a sample's run to rounding. Each given number and each result of an op is changed by the relative amount s. The
+    /// sensitivity is the largest change of an entry of the tensor, divided by s. Entries that jump, because the change opens or closes the gate of a relu, are
+    /// left out.
     ///
-    /// A number that is the difference of two almost equal ones, such as x − mean(x) for equal x, is far more sensitive than it is large. By as much it depends on
-    /// the order in which a program adds.
+    /// A difference of two almost equal numbers, such as x − mean(x) for equal x, has a sensitivity that is far larger than the number itself. Such a number
+    /// depends strongly on the order in which a program adds.
     #[must_use]
     pub fn sensitivity(&self, run: usize, tensor: Id) -> f64 {
         let runs = self
@@ -32,7 +32,7 @@ impl Trace {
         self.run(run).values(tensor).iter().zip(far).zip(near).map(change).fold(0.0, f64::max)
     }
 
-    /// Returns the run of a sample with every number moved by a share of itself, up or down by a fixed pattern.
+    /// Returns the run of a sample with every number changed by the relative amount `share`, up or down in a fixed pattern.
     fn moved_run(&self, run: usize, share: f64) -> Run {
         let (network, values) = (self.network_of(run), self.run(run));
         let is_given = |id: &Id| network.producer(*id).is_none();
@@ -42,13 +42,13 @@ impl Trace {
             if network.gradient_of(id).is_none() { (id, tensor) } else { (id, Arc::new(moved(id, &tensor, share))) }
         };
         let given: Vec<(Id, Arc<Tensor>)> = (0..network.tensors().len()).filter(is_given).map(given).collect();
-        // what has no derivative, such as an index, stays as it is
+        // tensors without a derivative, such as indices, are not changed
         let moves = |id: Id| network.gradient_of(id).is_some() || matches!(network.tensor(id).role, Role::Gradient(_) | Role::Loss);
         Run::disturbed(network, &given, |id, at| if moves(id) { 1.0 + sign(id, at) * share } else { 1.0 })
     }
 }
 
-/// Returns a tensor with each entry moved.
+/// Returns a tensor with each entry changed.
 fn moved(id: Id, tensor: &Tensor, share: f64) -> Tensor {
     let move_entry = |(at, value): (usize, &f64)| value * (1.0 + sign(id, at) * share);
     from_flat(tensor.shape(), tensor.iter().enumerate().map(move_entry).collect())

@@ -62,8 +62,8 @@ impl Trace {
         run.part(op, number, part).0.size_words()
     }
 
-    /// Returns the reading that each term of the entry at a position belongs to, in a part of the op, and the number of these terms; `None` if the part adds up no
-    /// readings.
+    /// Returns the kind of reading that makes each term of the entry at a position, in a part of the op, and the number of these terms; `None` if the terms do not
+    /// come from several readings.
     #[must_use]
     pub fn reading(&self, at: &Position, part: usize) -> Option<(Reading, u64)> {
         let (run, op, number) = self.op(at.segment);
@@ -72,7 +72,7 @@ impl Trace {
         Some((reading, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
     }
 
-    /// Returns a gradient of a sample run as an expression of `NumPy`, with the operands' names from `name`; `None` if there is no short expression of it.
+    /// Returns a gradient of a sample run as an expression of `NumPy`; `None` if there is no short expression. `name` returns the name of an operand.
     pub fn numpy(&self, sample_run: usize, gradient: Id, name: &mut dyn FnMut(Id) -> String) -> Option<String> {
         let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
         let number = network.producer(gradient)?;
@@ -83,8 +83,8 @@ impl Trace {
         (!parts.is_empty()).then(|| parts.join(" + "))
     }
 
-    /// Returns the equation of an op with letters for the indices, as its left index and its right-hand side; `None` if it is no sum of products. `axes` returns the
-    /// names of a tensor's axes, which are written in the places of the letters.
+    /// Returns the equation of an op with letters for the indices, as the index of the left side and the right side; `None` if the op is not a sum of products.
+    /// `axes` returns the names of a tensor's axes, which replace the letters.
     pub fn indexed<'a>(
         &self,
         at: &Position,

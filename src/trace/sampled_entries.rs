@@ -35,7 +35,7 @@ impl EntrySamples {
 
 impl Trace {
     /// Returns enough of the first `known` entries of a tensor to choose a number format for them: all of them if the tensor has at most 2,048 entries,
-    /// otherwise entries at equal distances and, of an incomplete tensor, the last 512.
+    /// otherwise entries at equal distances and, if the tensor is incomplete, the last 512 entries.
     #[must_use]
     pub fn sampled_entries(&self, sample_run: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
         let values = self.run(sample_run).values(tensor);

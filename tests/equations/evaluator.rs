@@ -66,7 +66,7 @@ impl Part<'_> {
     }
 
     /// Whether the layer that computes y is one along a single axis.
-    fn is_flat(&self) -> bool {
+    fn is_1d(&self) -> bool {
         self.kind().is_some_and(|kind| ["conv1d", "max_pool1d", "avg_pool1d"].contains(&kind))
     }
 
@@ -112,7 +112,7 @@ impl Part<'_> {
     /// The windows, if y is the output of a pool.
     fn pool(&self) -> Option<Placement> {
         let pools = ["max_pool2d", "avg_pool2d", "max_pool1d", "avg_pool1d", "adaptive_avg_pool2d"];
-        pools.contains(&self.kind()?).then(|| Placement::of_pool(&self.own_keys(), self.is_flat()))
+        pools.contains(&self.kind()?).then(|| Placement::of_pool(&self.own_keys(), self.is_1d()))
     }
 
     fn value(&self, expr: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
@@ -184,7 +184,7 @@ impl Part<'_> {
         let padding_counts = self.own_keys().flag("count_include_pad").unwrap_or(true);
         let (windows, shape) = self.each_window(placement, x)?;
         let sizes = if padding_counts && placement.adaptive.is_none() {
-            placement.padded_sizes(&if self.is_flat() { lifted(x.clone()) } else { x.clone() })?
+            placement.padded_sizes(&if self.is_1d() { lifted(x.clone()) } else { x.clone() })?
         } else {
             windows.iter().map(Vec::len).collect()
         };
@@ -193,7 +193,7 @@ impl Part<'_> {
 
     /// The windows of a pool, and the shape of its output.
     fn each_window(&self, placement: &Placement, x: &Tensor) -> Result<(Vec<Vec<usize>>, Vec<usize>), Why> {
-        if !self.is_flat() {
+        if !self.is_1d() {
             return placement.each_window(x);
         }
         let (windows, shape) = placement.each_window(&lifted(x.clone()))?;
@@ -215,14 +215,14 @@ impl Part<'_> {
     fn convolution(&self, a: &Expr, b: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
         let is_turned = |expr: &Expr| matches!(expr, Expr::Of(function, _) if function.name == "rot180");
         let (mut first, mut second) = (self.value(a, wanted)?, self.value(b, wanted)?);
-        let is_flat = self.is_flat();
+        let is_1d = self.is_1d();
         let mut lifted_shape = wanted.to_vec();
-        if is_flat {
+        if is_1d {
             (first, second) = (lifted(first), lifted(second));
             lifted_shape.insert(wanted.len() - 1, 1);
         }
         let wanted = &lifted_shape[..];
-        let placement = |filter: &[usize]| Placement::of_filter(&self.own_keys(), [filter[2], filter[3]], is_flat);
+        let placement = |filter: &[usize]| Placement::of_filter(&self.own_keys(), [filter[2], filter[3]], is_1d);
         let result = match (first.shape.len(), second.shape.len()) {
             (3, 4) if is_turned(b) => {
                 let shape = wanted.try_into().map_err(|_| format!("{wanted:?} is no image"))?;
@@ -236,7 +236,7 @@ impl Part<'_> {
             }
             _ => Err(format!("{:?} and {:?} have no convolution", first.shape, second.shape)),
         };
-        if is_flat { result.map(lowered) } else { result }
+        if is_1d { result.map(lowered) } else { result }
     }
 
     fn function(&self, function: &'static Primitive, arguments: &[Expr], wanted: &[usize]) -> Result<Tensor, Why> {
@@ -264,7 +264,7 @@ impl Part<'_> {
             }
             // `slide_back` puts the zeros of the stride between the pixels of the error
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
-            ("rot180", Definition::Rule, [filter]) if self.is_flat() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
+            ("rot180", Definition::Rule, [filter]) if self.is_1d() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
             ("rate", Definition::Rule, [s, rest @ ..]) => {
                 let own = Optimizer::of(self.keys);

@@ -98,14 +98,14 @@ impl Table {
     }
 
     /// The padding before and after each axis. `reach` is (kernel − 1) · dilation, of which `"same"` takes one half before the image and the rest after it.
-    pub fn padding(&self, reach: [usize; 2], is_flat: bool) -> [[usize; 2]; 2] {
+    pub fn padding(&self, reach: [usize; 2], is_1d: bool) -> [[usize; 2]; 2] {
         let numbers: Vec<usize> = match self.0.get("padding") {
             Some(Value::Text(word)) if word == "same" => return reach.map(|n| [n / 2, n - n / 2]),
             None | Some(Value::Text(_)) => vec![0],
             Some(Value::List(list)) => list.iter().map(size).collect(),
             Some(single) => vec![size(single)],
         };
-        match (&numbers[..], is_flat) {
+        match (&numbers[..], is_1d) {
             (&[n], false) => [[n; 2]; 2],
             (&[n], true) => [[0; 2], [n; 2]],
             (&[left, right], true) => [[0; 2], [left, right]],

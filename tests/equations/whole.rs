@@ -130,7 +130,7 @@ fn a_name_in_an_equation_means_one_tensor() {
             let mut tensors: BTreeMap<String, usize> = BTreeMap::new();
             for (number, part) in op.parts.iter().enumerate() {
                 let equation = trace.equation(&at, number);
-                let mut see = |slot: Slot, is_whole: bool| {
+                let mut visitor = |slot: Slot, is_whole: bool| {
                     let id = part.operands[slot];
                     // an equation names an operand as a whole tensor, such as a⁽¹⁾, or by a letter to which it adds indices, such as aᵢ
                     let form = if is_whole { OperandForm::Whole } else { OperandForm::Letter };
@@ -141,7 +141,7 @@ fn a_name_in_an_equation_means_one_tensor() {
                 };
                 // the letters in ∂y/∂x are not visited: they are names of a graph's nodes, which are all different
                 let exprs = iter::once(equation.right).chain(part.rule.arguments());
-                exprs.for_each(|expr| expr.visit(&mut see));
+                exprs.for_each(|expr| expr.visit(&mut visitor));
             }
         }
     }

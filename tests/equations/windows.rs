@@ -56,13 +56,13 @@ fn grid([rows, columns]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
 
 impl Placement {
     /// The placement of a convolution's filters.
-    pub fn of_filter(keys: &Table, kernel: [usize; 2], is_flat: bool) -> Self {
+    pub fn of_filter(keys: &Table, kernel: [usize; 2], is_1d: bool) -> Self {
         let pair = |key: &str| {
             let pair = keys.pair(key).unwrap_or([1; 2]);
-            if is_flat { [1, pair[1]] } else { pair }
+            if is_1d { [1, pair[1]] } else { pair }
         };
         let dilation = pair("dilation");
-        let padding = keys.padding([0, 1].map(|n| dilation[n] * (kernel[n] - 1)), is_flat);
+        let padding = keys.padding([0, 1].map(|n| dilation[n] * (kernel[n] - 1)), is_1d);
         Self {
             kernel,
             stride: pair("stride"),
@@ -74,11 +74,11 @@ impl Placement {
     }
 
     /// The placement of a pool's windows, which are adjacent by default.
-    pub fn of_pool(keys: &Table, is_flat: bool) -> Self {
+    pub fn of_pool(keys: &Table, is_1d: bool) -> Self {
         // an adaptive pool has no kernel
         let kernel = keys.pair("kernel_size").unwrap_or([1; 2]);
-        let kernel = if is_flat { [1, kernel[1]] } else { kernel };
-        let own = Self::of_filter(keys, kernel, is_flat);
+        let kernel = if is_1d { [1, kernel[1]] } else { kernel };
+        let own = Self::of_filter(keys, kernel, is_1d);
         if keys.pair("stride").is_some() { own } else { Self { stride: kernel, ..own } }
     }
 

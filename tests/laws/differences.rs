@@ -121,7 +121,7 @@ fn sides(network: &Network, run: &Run) -> Vec<usize> {
                 let term = rule.term(&x, entry, 0);
                 let args: Vec<f64> = term.args.iter().map(|arg| arg.value).collect();
                 match term.function.and_then(gradstep::expr::Primitive::kink) {
-                    Some(Kink::Winner) => sides.push((1..args.len()).fold(0, |best, i| if args[i] > args[best] { i } else { best })),
+                    Some(Kink::Largest) => sides.push((1..args.len()).fold(0, |best, i| if args[i] > args[best] { i } else { best })),
                     Some(kink) => sides.push(kink.pieces().piece_at(args.len(), |i| args[i])),
                     None => {}
                 }

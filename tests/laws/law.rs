@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use gradstep::expr::{Expr, LOG};
 use gradstep::network::Id;
 use gradstep::op::rule::{LEFT_OUT, MAX_NAMED};
-use gradstep::step::{Address, Factor, Kind, Pass, Place, Step, Unit};
+use gradstep::step::{Address, Factor, Kind, Location, Pass, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
 use gradstep::trace::{Position, Progress, TermRead, Trace};
 
@@ -180,7 +180,7 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let address = trace.address(&at).to_string();
     let found = address.parse::<Address>().map_err(|error| error.to_string()).and_then(|address| trace.resolve(&address));
     ensure!(found == Ok(k), "{name} has the address {address}, which is {found:?}");
-    ensure!(trace.resolve(&Place::Step(k).into()) == Ok(k), "{name} is not found by its number");
+    ensure!(trace.resolve(&Location::Step(k).into()) == Ok(k), "{name} is not found by its number");
 
     let entry = run.values(trace.op_at(&at).output)[at.entry];
     let progress = trace.progress(&at, trace.op_at(&at).output, at.entry);

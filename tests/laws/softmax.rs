@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use crate::kernels::{forward, numbers, views};
 
 /// Calls `see` with the operands of a rule.
-fn with_operands<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, see: impl FnOnce(&Operands<'_>) -> R) -> R {
+fn with_operands<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, read: impl FnOnce(&Operands<'_>) -> R) -> R {
     let tensors = slots.map(|slot| slot);
     let memo = rule.memo(&tensors);
     let x = Operands { tensors, memo: &memo };
-    see(&x)
+    read(&x)
 }
 
 /// Compares two lists of a rule with a search through all terms: the terms that read an entry of an operand, and the terms of one entry that read it.

@@ -5,7 +5,7 @@ use super::{Commands, Document, Prompt, PromptKind};
 use crate::app::Action;
 use crate::app::command::{WORD_COMMANDS, WordCommand};
 use crate::scenario::GivenNumber;
-use crate::step::{Address, Place, Scope};
+use crate::step::{Address, Location, Scope};
 
 /// The meaning of a line.
 #[derive(Debug)]
@@ -89,10 +89,10 @@ pub(in crate::app) fn is_written_in_full(document: &Document, commands: Commands
 
 /// Returns whether a text is an address: it has an iteration, a sample, a pass, an index or a term, or it is a place or the name of an op.
 fn is_address(document: &Document, text: &str) -> bool {
-    let Ok(Address { iteration, place }) = text.parse() else { return false };
-    match place {
-        Place::Op { name, .. } if name.contains(char::is_whitespace) => false,
-        Place::Op { scope, name, index, term } => {
+    let Ok(Address { iteration, location }) = text.parse() else { return false };
+    match location {
+        Location::Op { name, .. } if name.contains(char::is_whitespace) => false,
+        Location::Op { scope, name, index, term } => {
             iteration.is_some() || scope != Scope::Any || index.is_some() || term.is_some() || document.has_op(&name)
         }
         _ => true,

@@ -5,7 +5,7 @@
 use crate::app::{Action, Document, ListKind, OverlayKind, Setting};
 use crate::expr::Expr;
 use crate::network::{Network, Op, Role};
-use crate::step::{Address, Pass, Place};
+use crate::step::{Address, Location, Pass};
 
 /// The number of letters from which on the beginning of a word finds its topic.
 const SHORTEST: usize = 3;
@@ -20,7 +20,7 @@ enum Answer {
     /// A command with a key.
     Command(Action),
     /// A place.
-    Place(Place),
+    Location(Location),
     /// The ops for which a function returns `true`.
     Ops(fn(&Network, &Op) -> bool),
     /// The tensors that no op computes and for whose role a function returns `true`.
@@ -70,12 +70,12 @@ const TOPICS: &[Topic] = &[
     row("turned,flipped,rotated,mirrored,transposed,180", Answer::Ops(is_turned), "the words say why the filter is turned here"),
     row("shared,weight sharing,sharing", Answer::Ops(sums_shared), "the gradient of a weight: one term for each use of the weight"),
     row("error,delta,error vector,vector,errors", Answer::Ops(is_error), "the error δ of a layer, whole at the end of the op (f)"),
-    row("error,errors", Answer::Place(Place::Backward), "the errors go back from the loss"),
+    row("error,errors", Answer::Location(Location::Backward), "the errors go back from the loss"),
     row("path,paths", Answer::Ops(has_paths), "the derivative of an input, as a sum of products along its paths"),
     row("path,paths,along the path", list(ListKind::Leaves), "the largest path: each row is a factor of it, with its share"),
-    row("path,paths,chain rule,chain,rule,backprop,backpropagation", Answer::Place(Place::Backward), "the chain rule begins: each factor is one edge of a path"),
+    row("path,paths,chain rule,chain,rule,backprop,backpropagation", Answer::Location(Location::Backward), "the chain rule begins: each factor is one edge of a path"),
     row("gradient,gradients,derivative,derivatives,slope", Answer::Ops(is_gradient), "the derivative by a parameter or an input"),
-    row("cost,objective", Answer::Place(Place::Loss), "the loss"),
+    row("cost,objective", Answer::Location(Location::Loss), "the loss"),
     row("mean,average,minibatch,batch", Answer::Ops(is_reduced), "the batch adds up its samples"),
     row("learning rate,descent,sgd,momentum,optimizer", Answer::Ops(is_updated), "gradient descent changes the parameter"),
     row("inputs,input,pixels,image,data", Answer::Tensors(is_input), "the cursor on it where it is first read"),
@@ -214,7 +214,7 @@ pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(Fou
             Answer::Tensors(is_wanted) => {
                 found.extend(tensors(document, *is_wanted).into_iter().map(|address| (Found::Address(address), *says)));
             }
-            Answer::Place(place) => {
+            Answer::Location(place) => {
                 let address = Address::from(place.clone());
                 found.extend(document.trace.resolve(&address).ok().map(|_| (Found::Address(address.to_string()), *says)));
             }
@@ -244,8 +244,8 @@ fn ops(document: &Document, is_wanted: impl Fn(&Network, &Op) -> bool) -> Vec<St
     let wanted = all.filter(|(_, network, op)| is_wanted(network, op));
     let address = |(run, _, op): (usize, &Network, &Op)| {
         let steps = trace.entry_steps(run, op.output, 0)?;
-        let Place::Op { scope, name, .. } = trace.address(&trace.position(steps.start)?).place else { return None };
-        Some(Address::from(Place::Op { scope, name, index: None, term: None }).to_string())
+        let Location::Op { scope, name, .. } = trace.address(&trace.position(steps.start)?).location else { return None };
+        Some(Address::from(Location::Op { scope, name, index: None, term: None }).to_string())
     };
     wanted.filter_map(address).take(MOST_OPS).collect()
 }
@@ -253,10 +253,10 @@ fn ops(document: &Document, is_wanted: impl Fn(&Network, &Op) -> bool) -> Vec<St
 /// Returns the addresses, in the first sample, of the first tensors that no op of the sample computes and for whose role a function returns `true`.
 fn tensors(document: &Document, is_wanted: fn(Role) -> bool) -> Vec<String> {
     let trace = &document.trace;
-    let first = trace.position(1).map(|first| trace.address(&first).place);
-    let Some(Place::Op { scope, .. }) = first else { return Vec::new() };
+    let first = trace.position(1).map(|first| trace.address(&first).location);
+    let Some(Location::Op { scope, .. }) = first else { return Vec::new() };
     let network = trace.network();
     let given = network.tensors().iter().enumerate().filter(|(id, tensor)| network.producer(*id).is_none() && is_wanted(tensor.role));
-    let place = |name: String| Place::Op { scope, name, index: None, term: None };
+    let place = |name: String| Location::Op { scope, name, index: None, term: None };
     given.map(|(_, tensor)| Address::from(place(tensor.name.to_string())).to_string()).take(MOST_OPS).collect()
 }

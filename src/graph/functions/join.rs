@@ -146,7 +146,7 @@ fn stack(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
 /// Stacks tensors of one shape along a new axis.
 ///
 /// # Errors
-/// If there is no room for the result.
+/// If the result exceeds the memory limit.
 pub fn stacked(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, span: &Span) -> Result<TensorId, Reported> {
     if ids.len() > MAX_JOINED {
         let chunks: Vec<TensorId> = ids.chunks(MAX_JOINED).map(|chunk| stacked(reader, chunk, axis, span)).collect::<Result<_, _>>()?;
@@ -170,7 +170,7 @@ pub fn stacked(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, 
 /// Makes the part of a tensor from `start` to `end` along an axis.
 ///
 /// # Errors
-/// If there is no room for it.
+/// If the result exceeds the memory limit.
 pub fn narrowed(
     reader: &mut GraphReader<'_, '_>,
     id: TensorId,

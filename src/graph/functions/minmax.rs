@@ -91,7 +91,7 @@ fn shared(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Re
 /// Makes the indices of the extreme entries.
 ///
 /// # Errors
-/// If there is no room for them.
+/// If the results exceed the memory limit.
 pub fn indices(reader: &mut GraphReader<'_, '_>, extremum: Extremum, span: &Span) -> Result<TensorId, Reported> {
     let Extremum { of, axis, keepdim, extreme, .. } = extremum;
     let function = argmax_function(reader.shape(of), Some(axis), keepdim, extreme);

@@ -57,7 +57,7 @@ fn count(reader: &GraphReader<'_, '_>, id: TensorId, axes: &[usize]) -> usize {
 /// Sums a tensor over axes.
 ///
 /// # Errors
-/// If there is no room for the result.
+/// If the result exceeds the memory limit.
 pub fn sum_over(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[usize], keepdim: bool, span: &Span) -> Result<TensorId, Reported> {
     let mut sizes = reader.shape(id).to_vec();
     let rank = sizes.len();
@@ -79,7 +79,7 @@ pub fn sum_over(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[usize], 
 /// Multiplies a tensor by a number.
 ///
 /// # Errors
-/// If there is no room for the result.
+/// If the result exceeds the memory limit.
 pub fn scaled(reader: &mut GraphReader<'_, '_>, id: TensorId, factor: f64, span: &Span) -> Result<TensorId, Reported> {
     let product = reader.elementwise(Operator::Mul, &[Value::Tensor(id), Value::float(factor)], span)?;
     reader.tensors[product].has_written_shape = reader.tensors[id].has_written_shape;
@@ -89,7 +89,7 @@ pub fn scaled(reader: &mut GraphReader<'_, '_>, id: TensorId, factor: f64, span:
 /// Takes the mean over axes: the sum, times 1/n.
 ///
 /// # Errors
-/// If there is no room for the result.
+/// If the result exceeds the memory limit.
 pub fn mean_over(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[usize], keepdim: bool, span: &Span) -> Result<TensorId, Reported> {
     let n = count(reader, id, axes);
     let sum = sum_over(reader, id, axes, keepdim, span)?;
@@ -274,7 +274,7 @@ fn softmax_call(reader: &mut GraphReader<'_, '_>, call: &Call, is_log: bool) -> 
 /// Applies softmax or log-softmax along an axis.
 ///
 /// # Errors
-/// If there is no room for the result.
+/// If the result exceeds the memory limit.
 pub fn softmax_along(reader: &mut GraphReader<'_, '_>, id: TensorId, axis: usize, is_log: bool, span: &Span) -> Result<TensorId, Reported> {
     let slices = Slices::along(reader.shape(id), axis);
     let function = if is_log { Softmax::log_within(slices) } else { Softmax::within(slices) };

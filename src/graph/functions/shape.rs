@@ -35,7 +35,7 @@ pub const ROWS: &[Row] = &[
 /// Makes a tensor whose entry at each index is an entry of the input, or 0.
 ///
 /// # Errors
-/// If there is no room for it.
+/// If the result exceeds the memory limit.
 pub fn rearranged(
     reader: &mut GraphReader<'_, '_>,
     id: TensorId,
@@ -55,7 +55,7 @@ pub fn rearranged(
 /// Makes a tensor with the same entries in another shape.
 ///
 /// # Errors
-/// If there is no room for it.
+/// If the result exceeds the memory limit.
 pub fn viewed(reader: &mut GraphReader<'_, '_>, id: TensorId, shape: &[usize], span: &Span) -> Result<TensorId, Reported> {
     reader.emit_copy(view(shape, CopyKind::View), &[id], span)
 }
@@ -63,7 +63,7 @@ pub fn viewed(reader: &mut GraphReader<'_, '_>, id: TensorId, shape: &[usize], s
 /// Makes the tensor with its axes in this order: axis n of the result is axis `order[n]` of the input.
 ///
 /// # Errors
-/// If there is no room for it.
+/// If the result exceeds the memory limit.
 pub fn permuted(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize], span: &Span) -> Result<TensorId, Reported> {
     let input = reader.shape(id).to_vec();
     let shape: Vec<usize> = order.iter().map(|axis| input[*axis]).collect();
@@ -79,7 +79,7 @@ pub fn permuted(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize],
 /// Makes the transposed tensor: with all axes in reverse order, as `.T` is in NumPy, or with the last two exchanged.
 ///
 /// # Errors
-/// If there is no room for it, or the tensor has too few axes.
+/// If the result exceeds the memory limit, or the tensor has too few axes.
 pub fn transposed(reader: &mut GraphReader<'_, '_>, id: TensorId, reverses: bool, span: &Span) -> Result<TensorId, Reported> {
     let rank = reader.shape(id).len();
     let mut order: Vec<usize> = (0..rank).collect();
@@ -96,7 +96,7 @@ pub fn transposed(reader: &mut GraphReader<'_, '_>, id: TensorId, reverses: bool
 /// Makes a copy through which no derivative flows.
 ///
 /// # Errors
-/// If there is no room for it.
+/// If the result exceeds the memory limit.
 pub fn detached(reader: &mut GraphReader<'_, '_>, id: TensorId, span: &Span) -> Result<TensorId, Reported> {
     let shape = reader.shape(id).to_vec();
     reader.emit(detach_function(&shape), &[id], span)

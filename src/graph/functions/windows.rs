@@ -42,12 +42,12 @@ fn pair(
     call: &Call,
     at: usize,
     default: [usize; 2],
-    (is_flat, rows): (bool, usize),
+    (is_1d, rows): (bool, usize),
 ) -> Result<[usize; 2], Reported> {
     let Some((value, span)) = call.get(at).map(|(value, span)| (value.clone(), span.clone())) else { return Ok(default) };
     let items = value.items().unwrap_or_else(|| vec![value]);
     let sizes: Vec<usize> = items.iter().map(|item| arithmetic::size(reader, item, "a size", &span)).collect::<Result<_, _>>()?;
-    match (&sizes[..], is_flat) {
+    match (&sizes[..], is_1d) {
         ([n], true) => Ok([rows, *n]),
         ([n], false) => Ok([*n, *n]),
         ([a, b], false) => Ok([*a, *b]),
@@ -71,20 +71,20 @@ struct Images {
     channels: usize,
     size: [usize; 2],
     /// `true` if the call is one-dimensional: the images have one row.
-    is_flat: bool,
+    is_1d: bool,
 }
 
 /// Reads the input of a call, and adds the row that a one-dimensional one lacks.
 fn images(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize) -> Result<Images, Reported> {
     let id = call.tensor(reader, 0)?;
-    let is_flat = dimensions == 1;
+    let is_1d = dimensions == 1;
     let shape = reader.shape(id).to_vec();
-    let wanted = if is_flat { 2 } else { 3 };
+    let wanted = if is_1d { 2 } else { 3 };
     let (batch, own) = match shape.len() {
         rank if rank == wanted => (None, &shape[..]),
         rank if rank == wanted + 1 => (Some(shape[0]), &shape[1..]),
         _ => {
-            let axes = if is_flat { "channels x length" } else { "channels x height x width" };
+            let axes = if is_1d { "channels x length" } else { "channels x height x width" };
             let message = format!("{} is no input of {}", reader.describe(id), call.name);
             return Err(reader.fail(
                 &call.span,
@@ -93,8 +93,8 @@ fn images(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize) -> R
             ));
         }
     };
-    let (channels, size) = if is_flat { (own[0], [1, own[1]]) } else { (own[0], [own[1], own[2]]) };
-    Ok(Images { id, batch, channels, size, is_flat })
+    let (channels, size) = if is_1d { (own[0], [1, own[1]]) } else { (own[0], [own[1], own[2]]) };
+    Ok(Images { id, batch, channels, size, is_1d })
 }
 
 /// The padding of a convolution, from its size or from `"same"` and `"valid"`.
@@ -103,13 +103,13 @@ fn padding(
     call: &Call,
     kernel: [usize; 2],
     dilation: [usize; 2],
-    is_flat: bool,
+    is_1d: bool,
 ) -> Result<[[usize; 2]; 2], Reported> {
     if let Some((Value::Text(text), span)) = call.get(4) {
         let span = span.clone();
         match text.as_str() {
             "valid" => return Ok([[0; 2]; 2]),
-            "same" if pair(reader, call, 3, [1, 1], (is_flat, 1))? != [1, 1] => {
+            "same" if pair(reader, call, 3, [1, 1], (is_1d, 1))? != [1, 1] => {
                 return Err(reader.fail(&span, "\"same\" padding needs the stride 1, as in PyTorch", "give the padding as a number"));
             }
             "same" => {
@@ -120,12 +120,12 @@ fn padding(
             _ => return Err(reader.fail(&span, "padding is a number, \"same\" or \"valid\"", "")),
         }
     }
-    equal_padding(reader, call, 4, is_flat)
+    equal_padding(reader, call, 4, is_1d)
 }
 
 /// The padding of this parameter, the same before and after the input.
-fn equal_padding(reader: &mut GraphReader<'_, '_>, call: &Call, at: usize, is_flat: bool) -> Result<[[usize; 2]; 2], Reported> {
-    let both = pair(reader, call, at, [0, 0], (is_flat, 0))?;
+fn equal_padding(reader: &mut GraphReader<'_, '_>, call: &Call, at: usize, is_1d: bool) -> Result<[[usize; 2]; 2], Reported> {
+    let both = pair(reader, call, at, [0, 0], (is_1d, 0))?;
     Ok(both.map(|n| [n, n]))
 }
 
@@ -139,7 +139,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
     let span = &call.span;
     let mut weight = call.tensor(reader, 1)?;
     let mut shape = reader.shape(weight).to_vec();
-    if images.is_flat && shape.len() == 3 {
+    if images.is_1d && shape.len() == 3 {
         shape.insert(2, 1);
         weight = viewed(reader, weight, &shape, span)?;
     }
@@ -148,11 +148,11 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
         return Err(reader.fail(span, message, "the weight is out x in x height x width, as in PyTorch"));
     };
     let (groups_at, dilation_at) = if is_transposed { (6, 7) } else { (6, 5) };
-    let flat = (images.is_flat, 1);
+    let flat = (images.is_1d, 1);
     let stride = pair(reader, call, 3, [1, 1], flat)?;
     let dilation = pair(reader, call, dilation_at, [1, 1], flat)?;
     positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", [height, width])])?;
-    let padding = padding(reader, call, [height, width], dilation, images.is_flat)?;
+    let padding = padding(reader, call, [height, width], dilation, images.is_1d)?;
     let groups = call.integer(reader, groups_at)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
     let (inputs, outputs) = if is_transposed { (first, second.saturating_mul(groups)) } else { (second.saturating_mul(groups), first) };
     if groups == 0 || inputs != images.channels || !outputs.is_multiple_of(groups) {
@@ -187,20 +187,20 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
         if images.batch.is_some() {
             image = index::select(reader, image, &[(Value::size(example), span.clone())], span)?;
         }
-        if images.is_flat {
+        if images.is_1d {
             image = viewed(reader, image, &one, span)?;
         }
         results.push(reader.emit(Arc::clone(&function), &[image, weight], span)?);
     }
     let mut result = if images.batch.is_some() { stacked(reader, &results, 0, span)? } else { results[0] };
-    if images.is_flat {
+    if images.is_1d {
         let mut shape = reader.shape(result).to_vec();
         shape.remove(shape.len() - 2);
         result = viewed(reader, result, &shape, span)?;
     }
     let Some((bias, bias_span)) = call.get(2).map(|(value, span)| (value.clone(), span.clone())) else { return Ok(Value::Tensor(result)) };
     let bias = reader.tensor(&bias, &bias_span)?;
-    let wide = if images.is_flat { vec![outputs, 1] } else { vec![outputs, 1, 1] };
+    let wide = if images.is_1d { vec![outputs, 1] } else { vec![outputs, 1, 1] };
     if reader.shape(bias) != [outputs] {
         let message = format!("the bias {} must have one number for each of the {outputs} output channels", reader.describe(bias));
         return Err(reader.fail(&bias_span, message, ""));
@@ -213,13 +213,13 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
 fn pool(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_max: bool) -> Result<Value, Reported> {
     let images = images(reader, call, dimensions)?;
     let span = &call.span;
-    let flat = (images.is_flat, 1);
+    let flat = (images.is_1d, 1);
     call.required(reader, 1)?;
     let kernel = pair(reader, call, 1, [1, 1], flat)?;
     let stride = pair(reader, call, 2, kernel, flat)?;
     let dilation = if is_max { pair(reader, call, 4, [1, 1], flat)? } else { [1, 1] };
     positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", kernel)])?;
-    let padding = equal_padding(reader, call, 3, images.is_flat)?;
+    let padding = equal_padding(reader, call, 3, images.is_1d)?;
     let rounding = if call.flag(reader, if is_max { 5 } else { 4 }, false)? { Rounding::Up } else { Rounding::Down };
     if (0..2).any(|i| padding[i].iter().any(|side| *side > kernel[i] / 2)) {
         return Err(reader.fail(span, "the padding is larger than half of the kernel", "take a smaller padding"));
@@ -244,6 +244,6 @@ fn pool(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_max
     let pooled = reader.emit(function, &[image], span)?;
     let mut shape: Vec<usize> = images.batch.into_iter().collect();
     shape.push(images.channels);
-    shape.extend(if images.is_flat { &size[1..] } else { &size[..] });
+    shape.extend(if images.is_1d { &size[1..] } else { &size[..] });
     viewed(reader, pooled, &shape, span).map(Value::Tensor)
 }

@@ -1,16 +1,17 @@
-//! Kernel for products of matrices, also several side by side: `ik,kj->ij` and `bik,bkj->bij`, and their two derivatives.
+//! Kernel for the product of two matrices, `ik,kj->ij`, for a batch of such products, `bik,bkj->bij`, and for their two derivatives.
 //!
-//! The lanes of a register hold neighbouring entries of the computed tensor: in y = A B the entries of a row, whose terms have the same factor of A and
-//! neighbouring factors of B. All of them add their first term, then their second, …, so each sum has the order of its terms ([`crate::sums`]).
+//! The lanes of a register hold neighbouring entries of a row of the computed tensor. In y = A B all lanes of a register multiply the same entry of A, the
+//! *row's factor*, by neighbouring entries of B, the *lanes' factors*. All lanes add their first term, then their second, …, so each sum adds its terms in
+//! order ([`crate::sums`]).
 //!
-//! | computed | rows | lanes | terms |
+//! | computed | row's factor | lanes' factors | terms |
 //! | --- | --- | --- | --- |
-//! | `y[i, j]` | i of A | j of B | k |
-//! | `∂C/∂B[k, j]` | k of A | j of ∂C/∂y | i |
-//! | `∂C/∂A[i, k]` | i of ∂C/∂y | k of B | j |
+//! | `y[i, j]` | `A[i, k]` | `B[k, j]`, `B[k, j + 1]`, … | k |
+//! | `∂C/∂B[k, j]` | `A[i, k]` | `∂C/∂y[i, j]`, `∂C/∂y[i, j + 1]`, … | i |
+//! | `∂C/∂A[i, k]` | `∂C/∂y[i, j]` | `B[k, j]`, `B[k + 1, j]`, … | j |
 //!
-//! In the last case the lanes' factors are a column of B, which are far apart in memory. They are copied side by side first. So are the factors of a row whose
-//! length is no multiple of the number of lanes.
+//! In the last case the lanes' factors are a column of B, and far apart in memory. They are copied next to each other first. The same is done for rows whose
+//! length is not a multiple of the number of lanes.
 
 use std::ops::Range;
 
@@ -28,12 +29,12 @@ const MAX_TERMS: usize = 256;
 /// The largest number of rows whose sums are computed at once.
 const MAX_ROWS: usize = 64;
 
-/// A row of the computed tensor, with the places of its first factors.
+/// A row of the computed tensor, with the indices of the factors of its first term.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    /// The place of the lanes' first factor.
+    /// The index of the first lane's factor.
     lanes: usize,
-    /// The place of the row's own first factor.
+    /// The index of the row's factor.
     own: usize,
     /// The index of the row.
     index: usize,
@@ -45,12 +46,12 @@ pub(super) struct MatrixProduct<'a> {
     labels: &'a EndLabels,
     /// The label of the lanes: the innermost one of the computed tensor.
     lane: Label,
-    /// The ends of the rows' factors and of the lanes' factors.
+    /// The ends of the row's factor and of the lanes' factors, as indices in [`Edge::ends`](super::super::nest::Edge::ends).
     ends: [usize; 2],
 }
 
 impl<'a> MatrixProduct<'a> {
-    /// The product that computes `entries` entries of a tensor; `None` if there are too few products, or if neighbouring entries have no factor in common.
+    /// The product that computes a tensor with `entries` entries; `None` if there are too few terms, or if neighbouring entries have no factor in common.
     pub fn new(labels: &'a EndLabels, ends: [usize; 2], entries: usize) -> Option<Self> {
         let lane = *labels.own.last()?;
         let [first, second] = ends;
@@ -63,12 +64,12 @@ impl<'a> MatrixProduct<'a> {
         (is_large && lane.size >= MIN_LANES && entries.is_multiple_of(lane.size)).then_some(Self { labels, lane, ends })
     }
 
-    /// Returns whether the rows' factors are those of this end.
+    /// Returns whether the row's factors are the entries of this end.
     pub fn has_rows_from(&self, end: usize) -> bool {
         self.ends[0] == end
     }
 
-    /// Computes the sums. `factors` are the numbers of the rows' factors and of the lanes' factors, in the order of `ends`.
+    /// Computes the sums. `factors` are the tensors of the row's factors and of the lanes' factors, in the order of `ends`.
     pub fn compute(&self, factors: [&[f64]; 2], sums: &mut [f64], init: Init) {
         let count = self.lane.size;
         let taps = self.taps();
@@ -88,7 +89,7 @@ impl<'a> MatrixProduct<'a> {
         });
     }
 
-    /// The offsets of the two factors of each term.
+    /// For each term, the offsets of the row's factor and of the lanes' factors from those of the first term.
     fn taps(&self) -> Vec<(usize, usize)> {
         let [own, lanes] = self.ends;
         let mut taps = vec![(0, 0)];
@@ -113,7 +114,7 @@ impl<'a> MatrixProduct<'a> {
         row
     }
 
-    /// Adds some terms to the rows that have the same lanes' factors. `sums` are the index of the first row and the sums from there on.
+    /// Adds the terms of `taps` to the rows of a group, which have the same lanes' factors. `sums` has the index of a row, and the sums from this row on.
     fn add_group(&self, [own, lanes]: [&[f64]; 2], group: &[Row], taps: &[(usize, usize)], sums: (usize, &mut [f64]), init: Init) {
         let (first_row, sums) = sums;
         let count = self.lane.size;
@@ -158,7 +159,7 @@ impl<'a> MatrixProduct<'a> {
     }
 }
 
-/// Copies the lanes' factors of each term side by side. The lanes after the last factor are 0.
+/// Copies the lanes' factors of each term next to each other. The lanes after the last factor are 0.
 fn pack(numbers: &[f64], (first, stride): (usize, usize), count: usize, taps: &[(usize, usize)], packed: &mut [f64]) {
     let width = count.next_multiple_of(LANES);
     for ((_, j), packed) in taps.iter().zip(packed.chunks_exact_mut(width)) {

@@ -11,6 +11,7 @@ fn parse(text: &str) -> (Vec<Vec<usize>>, Vec<usize>) {
 
 const SIZES: &[usize] = &[2, 3, 4, 2, 3, 1];
 
+/// The function of a text such as `ik,kj->ij`, and the shapes of its operands.
 fn of(text: &str) -> (Arc<dyn Function>, Vec<Vec<usize>>) {
     let (operands, output) = parse(text);
     let slices: Vec<&[usize]> = operands.iter().map(Vec::as_slice).collect();
@@ -59,7 +60,7 @@ const SHORT: &[&str] = &[
 const LONG: &[&str] = &["ab,bc,cd->ad", "a,b,c->abc", "ab,ab,ab->a", "a,a,a,a->", "abc,b,c->a", "aa,ab,b->"];
 
 #[test]
-fn the_rules_agree_with_their_terms_and_with_differences() {
+fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
     for text in SHORT.iter().chain(LONG) {
         let (function, shapes) = of(text);
         let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
@@ -72,7 +73,7 @@ fn the_rules_agree_with_their_terms_and_with_differences() {
 }
 
 #[test]
-fn both_ways_have_the_same_terms() {
+fn a_contraction_and_the_general_rule_have_the_same_terms() {
     let mut contractions = 0;
     for text in SHORT {
         let ((function, shapes), general) = (of(text), general(text));
@@ -108,7 +109,7 @@ fn a_product_of_matrices_has_the_terms_of_rows_and_columns() {
 }
 
 #[test]
-fn three_operands_multiply_from_left_to_right_and_a_diagonal_is_read_alone() {
+fn three_operands_multiply_from_left_to_right_and_a_trace_reads_only_the_diagonal() {
     let product = einsum(&[&[0], &[0], &[0]], &[], &[2], EinsumKind::General);
     let inputs: [&[f64]; 3] = [&[2.0, 3.0], &[5.0, 7.0], &[11.0, 13.0]];
     assert_eq!(value(&*product, &inputs, 1), [2.0 * 5.0 * 11.0 + 3.0 * 7.0 * 13.0]);

@@ -1,4 +1,4 @@
-//! Adds terms to a row of sums. The terms come from rows of tensors, in which an operand that is broadcast along the row stays at one number.
+//! Adds terms to the sums of a row of y. Each operand has either a number for each entry of the row, or one number that broadcasting repeats.
 
 /// The numbers of an operand along a row.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub(super) enum Sums<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The `count` numbers from a place on, or the number at the place if the operand stays there.
+    /// The `count` numbers from `place` on, or, with step 0, the number at `place` for all entries.
     pub fn new(numbers: &'a [f64], (place, step): (usize, usize), count: usize) -> Self {
         if step == 0 { Self::Same(numbers[place]) } else { Self::Each(&numbers[place..place + count]) }
     }
@@ -43,7 +43,7 @@ impl Sums<'_> {
         }
     }
 
-    /// Adds the numbers of a row, with a minus if `is_negative`.
+    /// Adds the numbers of a row, or subtracts them if `is_negative`.
     pub fn add_row(self, row: Row<'_>, is_negative: bool) {
         match (row, is_negative) {
             (Row::Each(a), false) => {

@@ -1,6 +1,7 @@
-//! Functions whose value only jumps: comparisons, the logic of masks, and rounding. They have no derivative. A true comparison is 1, a false one 0.
+//! Step functions, which are constant except for jumps: comparisons, the logic of masks, and rounding. They have no derivative. A true comparison is 1, a
+//! false one 0.
 //!
-//! As in PyTorch, a comparison with NaN is false, and only ≠ is true; a mask is true where it is not 0; `round` rounds ½ to the nearest even number.
+//! As in PyTorch, a comparison with NaN is false, except ≠, which is true. A mask is true where it is not 0. `round` rounds ½ to the nearest even number.
 
 use super::computed;
 use crate::expr::{Form, Primitive};

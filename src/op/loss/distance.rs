@@ -37,8 +37,8 @@ impl Distance {
         Self { function, value: Expr::Of(function, &[ERROR]), derivative: Expr::Prime(function, &[ERROR]), words, derivative_words }
     }
 
-    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`, with the default `reduction`. `key` is the name and the default of a second key, whose value must
-    /// be more than 0; `None` if there is no second key.
+    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`, whose default is the argument `reduction`. `key` has the name and the
+    /// default of a second key, whose value must be more than 0; `None` if there is no second key.
     ///
     /// # Errors
     /// If the value of a key is not allowed.

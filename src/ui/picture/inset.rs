@@ -247,7 +247,7 @@ impl Inset {
 /// Returns the shape of an image or a filter, with the axis of its only row if it is flat.
 fn with_row(view: &View<'_>, tensor: Id, window: Window) -> Vec<usize> {
     let mut shape = view.network().tensor(tensor).shape.clone();
-    if window.is_flat && !shape.is_empty() {
+    if window.is_1d && !shape.is_empty() {
         shape.insert(shape.len() - 1, 1);
     }
     shape

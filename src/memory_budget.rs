@@ -52,7 +52,7 @@ impl MemoryBudget {
     ///
     /// # Errors
     /// [`OverBudget`] if fewer bytes are free.
-    pub fn claim(self: &Arc<Self>, bytes: u64) -> Result<Reservation, OverBudget> {
+    pub fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, OverBudget> {
         // the new number of bytes in use; `None` if it would exceed the limit
         let total_within_limit = |taken: u64| taken.checked_add(bytes).filter(|total| *total <= self.limit);
         match self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, total_within_limit) {
@@ -63,7 +63,7 @@ impl MemoryBudget {
 
     /// Reserves `bytes` even if fewer are free. This is for data that is allocated in any case.
     #[must_use]
-    pub fn insist(self: &Arc<Self>, bytes: u64) -> Reservation {
+    pub fn reserve_anyway(self: &Arc<Self>, bytes: u64) -> Reservation {
         // the sum of all reservations must fit into a u64
         let bytes = bytes.min(u64::MAX - self.taken());
         self.taken.fetch_add(bytes, Ordering::Relaxed);
@@ -121,15 +121,15 @@ mod tests {
     #[test]
     fn dropped_reservations_are_free_again() {
         let budget = Arc::new(MemoryBudget::new(1000, 100));
-        let claimed = budget.claim(700).expect("900 are free");
-        let error = budget.claim(300).expect_err("200 are free");
+        let reserved = budget.reserve(700).expect("900 are free");
+        let error = budget.reserve(300).expect_err("200 are free");
         assert_eq!(
             error.to_string(),
             "needs 300 bytes, but only 200 bytes of 1000 bytes are left; raise the limit with --memory-limit 64MiB"
         );
-        let insisted = budget.insist(u64::MAX);
-        assert!(budget.claim(1).is_err());
-        drop((claimed, insisted));
+        let reserved_anyway = budget.reserve_anyway(u64::MAX);
+        assert!(budget.reserve(1).is_err());
+        drop((reserved, reserved_anyway));
         assert_eq!(budget.taken(), 100);
     }
 }
