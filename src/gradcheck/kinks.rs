@@ -5,11 +5,10 @@
 
 use smallvec::SmallVec;
 
-use crate::expr::SmoothPieces;
+use crate::expr::{Expr, Primitive, SmoothPieces};
 use crate::network::{Id, Op, Run};
-use crate::op::rule::{Origin, expand_slice};
+use crate::op::rule::{Arg, Operands, Origin, Rule, expand_slice};
 use crate::op::slot::Reads;
-use crate::step::Pass;
 
 /// The arguments and the piece of one entry.
 struct EntryPiece {
@@ -33,21 +32,94 @@ struct PartKinks {
     constants: Vec<f64>,
 }
 
-/// The kinks of one op: one element for each part that has kinks.
-pub(super) struct Kinks(Vec<PartKinks>);
+/// The kink of a value inside a term, such as |a − t| in a term of the loss `l1`.
+struct InnerKink {
+    /// The index of the operands and of the function's pieces in [`Kinks::functions`].
+    function: usize,
+    /// The place at which the function's arguments are read.
+    place: usize,
+    /// The entry that the term belongs to.
+    entry: usize,
+    /// The piece before any move.
+    piece: usize,
+    /// `true` if the value is exactly on a kink.
+    is_tie: bool,
+}
+
+/// A function with kinks inside the terms of a part, with the expressions of its arguments.
+struct InnerFunction {
+    pieces: SmoothPieces,
+    arguments: &'static [Expr],
+    operands: Reads<Id>,
+}
+
+impl InnerFunction {
+    /// The arguments, read at this place. `values` returns the entries of a tensor.
+    fn arguments_at<'v>(&self, place: usize, values: impl Fn(Id) -> &'v [f64]) -> SmallVec<[f64; 2]> {
+        let entry = |slot| values(self.operands[slot])[place];
+        self.arguments.iter().map(|argument| argument.value(&entry).unwrap_or(f64::NAN)).collect()
+    }
+
+    fn piece_of(&self, arguments: &[f64]) -> usize {
+        self.pieces.piece_at(arguments.len(), |i| arguments[i])
+    }
+
+    /// The kink of the value at this place. `function` is the index of this function.
+    fn kink_at<'v>(&self, function: usize, entry: usize, place: usize, values: impl Fn(Id) -> &'v [f64]) -> InnerKink {
+        let arguments = self.arguments_at(place, values);
+        InnerKink { function, place, entry, piece: self.piece_of(&arguments), is_tie: self.pieces.is_tie(&arguments) }
+    }
+}
+
+/// Returns the pieces and the arguments of the function that computes a factor; `None` for another factor and for a function without kinks.
+fn inner_function(factor: &Arg) -> Option<(SmoothPieces, &'static [Expr])> {
+    match factor.origin {
+        Origin::Derived { expr: &Expr::Of(function, arguments), second: None, .. } => Some((function.pieces()?, arguments)),
+        _ => None,
+    }
+}
+
+/// For each term of each entry, the entry and the place at which factor `n` reads its operands.
+fn places_of_factor<'r, 'o>(
+    rule: &'r dyn Rule,
+    x: &'r Operands<'o>,
+    entries: usize,
+    n: usize,
+) -> impl Iterator<Item = (usize, usize)> + use<'r, 'o> {
+    (0..entries).flat_map(move |entry| {
+        let terms = rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry);
+        (0..terms).filter_map(move |term| match rule.term(x, entry, term).args.get(n)?.origin {
+            Origin::Derived { at, .. } => Some((entry, at)),
+            _ => None,
+        })
+    })
+}
+
+/// The kinks of one op.
+pub(super) struct Kinks {
+    /// One element for each part whose terms are a function with kinks.
+    parts: Vec<PartKinks>,
+    /// The functions with kinks inside the terms of the other parts.
+    functions: Vec<InnerFunction>,
+    inner: Vec<InnerKink>,
+}
 
 impl Kinks {
     /// Returns the kinks of the op with index `number`, or `None` if it has no kink. `entries` is the number of entries of its output. All terms of a part have
     /// the same function, so the first term shows whether the part has kinks.
     pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
-        if op.pass != Pass::Forward {
-            return None;
-        }
-        let mut parts = Vec::new();
+        let (mut parts, mut functions, mut inner) = (Vec::new(), Vec::new(), Vec::new());
         for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
             let has_term = |at: usize| rule.prefix_terms(&x, at) < rule.prefix_terms(&x, at + 1);
             let first = (0..entries).find(|&at| has_term(at));
-            let Some(pieces) = first.and_then(|at| rule.term(&x, at, 0).function?.pieces()) else { continue };
+            let Some(first) = first.map(|at| rule.term(&x, at, 0)) else { continue };
+            for (factor, (pieces, arguments)) in first.args.iter().enumerate().filter_map(|(n, arg)| Some((n, inner_function(arg)?))) {
+                let function = InnerFunction { pieces, arguments, operands: operands.clone() };
+                let places = places_of_factor(rule, &x, entries, factor);
+                inner.extend(places.map(|(entry, place)| function.kink_at(functions.len(), entry, place, |id| run.values(id))));
+                functions.push(function);
+            }
+            let Some(pieces) = first.function.and_then(Primitive::pieces) else { continue };
             let mut part =
                 PartKinks { pieces, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), constants: Vec::new() };
             for at in 0..entries {
@@ -73,23 +145,26 @@ impl Kinks {
             }
             parts.push(part);
         }
-        (!parts.is_empty()).then_some(Self(parts))
+        (!parts.is_empty() || !inner.is_empty()).then_some(Self { parts, functions, inner })
     }
 
-    /// Returns whether an entry is exactly on a kink before any move. `part` counts only the parts that have kinks.
+    /// Returns whether an entry is exactly on a kink before any move. `part` is a number that [`Kinks::crossed`] has reported.
     pub fn is_tie(&self, entry: usize, part: usize) -> bool {
-        self.0[part].entries[entry].is_tie
+        match self.parts.get(part) {
+            Some(part) => part.entries[entry].is_tie,
+            None => self.inner[part - self.parts.len()].is_tie,
+        }
     }
 
-    /// Calls `report(entry, part, piece)` for each of these entries that is now on another piece than before any move. `part` counts only the parts that have
-    /// kinks. `values` returns the current entries of a tensor.
+    /// Calls `report(entry, part, piece)` for each of these entries that is now on another piece than before any move. `part` counts the parts that have kinks,
+    /// then the kinks inside terms. `values` returns the current entries of a tensor.
     pub fn crossed<'v>(
         &self,
         entries: &(impl Iterator<Item = usize> + Clone),
         values: impl Fn(Id) -> &'v [f64],
         mut report: impl FnMut(usize, usize, usize),
     ) {
-        for (number, part) in self.0.iter().enumerate() {
+        for (number, part) in self.parts.iter().enumerate() {
             let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
             let report = |at, piece| report(at, number, piece);
             if let [operand, []] = values[..] {
@@ -97,6 +172,18 @@ impl Kinks {
                 part.crossed(entries, |(_, place)| operand[place as usize], report);
             } else {
                 part.crossed(entries, |(operand, place)| values[operand as usize][place as usize], report);
+            }
+        }
+        if self.inner.is_empty() {
+            return;
+        }
+        let mut entries: SmallVec<[usize; 1]> = entries.clone().collect();
+        entries.sort_unstable();
+        for (number, kink) in self.inner.iter().enumerate().filter(|(_, kink)| entries.binary_search(&kink.entry).is_ok()) {
+            let function = &self.functions[kink.function];
+            let piece = function.piece_of(&function.arguments_at(kink.place, &values));
+            if piece != kink.piece {
+                report(kink.entry, self.parts.len() + number, piece);
             }
         }
     }

@@ -142,3 +142,25 @@ fn a_wrong_derivative_is_found_on_a_kink() {
     // the slope to the right is infinite
     assert_eq!(claimed("x = 0", "\"J = sqrt(relu(x))\"", f64::NAN), Verdict::Kink);
 }
+
+/// The terms of `l1` have a kink where an output is its target. Those of `huber` and `smooth_l1` have cases but no kink.
+#[test]
+fn the_kink_of_a_loss_is_inside_its_terms() {
+    let verdicts = |loss: &str, target: &str| {
+        let document = read(&format!(
+            "title = \"t\"\ninput = [1.0, 2.0]\ntarget = [{target}]\n[[layer]]\ntype = \"activation\"\nfunction = \"identity\"\n[loss]\ntype = \"{loss}\"\n"
+        ));
+        let network = document.trace.network();
+        let id = network.find("grad.input").unwrap();
+        let checked = check(network, document.trace.run(0), CheckOptions::ALL, |_| true);
+        let checks = &checked.iter().find(|checked| checked.gradient == id).unwrap().checks;
+        checks.iter().map(|check| (check.verdict, check.is_near_kink)).collect::<Vec<_>>()
+    };
+    let (agrees, near, kink) = ((Verdict::Agrees, false), (Verdict::Agrees, true), (Verdict::Kink, false));
+    assert_eq!(verdicts("l1", "0.5, 3.0"), [agrees, agrees]);
+    assert_eq!(verdicts("l1", "0.5, 2.0"), [agrees, kink]);
+    assert_eq!(verdicts("l1_loss", "1.0, 2.0000001"), [kink, near]);
+    // the first error is delta, or beta
+    assert_eq!(verdicts("huber", "2.0, 2.0"), [agrees, agrees]);
+    assert_eq!(verdicts("smooth_l1", "0.0, 2.0"), [agrees, agrees]);
+}

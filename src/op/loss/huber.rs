@@ -35,7 +35,8 @@ const ABOVE: Case = Case { left: D, is: Relation::Greater, right: DELTA, value: 
 const LINE: Expr = Expr::Mul(&[DELTA, Expr::Sub(&[ABS_D, Expr::Mul(&[HALF, DELTA])])]);
 const HUBER: Distance = Distance::new(
     &Primitive::differentiable("huber", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), &[Expr::Cases(&[BELOW, ABOVE], &D)])
-        .arguments(&["d", "delta"]),
+        .arguments(&["d", "delta"])
+        .smooth(),
     "A squared error where |d| is at most delta, a straight line beyond, so that a single outlier does not dominate the loss; d is a − t.",
     "Up to delta the derivative is the error d itself, as with a squared error; beyond, it stays delta or −delta however far the output is off.",
 );

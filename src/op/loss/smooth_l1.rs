@@ -38,7 +38,9 @@ const DERIVATIVE: &[Expr] = &[Expr::Cases(&[BELOW, ABOVE], &Expr::Div(&[D, BETA]
 /// |d| − ½ β
 const LINE: Expr = Expr::Sub(&[ABS_D, Expr::Mul(&[HALF, BETA])]);
 const SMOOTH_L1: Distance = Distance::new(
-    &Primitive::differentiable("smooth_l1", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), DERIVATIVE).arguments(&["d", "beta"]),
+    &Primitive::differentiable("smooth_l1", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), DERIVATIVE)
+        .arguments(&["d", "beta"])
+        .smooth(),
     "The absolute error d = a − t with its corner rounded off: a parabola where |d| is less than beta, a straight line beyond.",
     "Beyond beta the output is pulled equally hard however far off it is; within beta, the less the nearer it is to the target.",
 );
