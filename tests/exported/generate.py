@@ -1,7 +1,7 @@
 """Exports models of torch.nn with docs/to_gradstep.py: pip install torch numpy, then python tests/exported/generate.py.
 
 NAME.toml and NAME.tensors.pt are the files of to_gradstep.save. The script appends the gradients of PyTorch in float64 as expected numbers, which are in
-NAME.grads.npz, the file of to_gradstep.gradients.
+NAME.grads.npz, the file of to_gradstep.gradients. Dropout draws the same masks in both passes, because save leaves the random numbers as they were.
 exporter.crc32 is the checksum of the exporter that wrote the files.
 """
 
@@ -103,6 +103,46 @@ class LanguageModel(nn.Module):
         return self.fc2(torch.tanh(self.norm(self.fc1(self.table(x).view(x.shape[0], -1)))))
 
 
+class BasicBlock(nn.Module):
+    """A block of ResNet as torchvision writes it: it changes tensors in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(2, 3, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(3)
+        self.conv2, self.bn2 = nn.Conv2d(3, 3, 3, padding=1, bias=False), nn.BatchNorm2d(3)
+        self.downsample = nn.Sequential(nn.Conv2d(2, 3, 1, stride=2, bias=False), nn.BatchNorm2d(3))
+        self.relu, self.fc = nn.ReLU(inplace=True), nn.Linear(3, 2)
+
+    def forward(self, x):
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        out += self.downsample(x)
+        return self.fc(self.relu(out).mean((2, 3)))
+
+
+def decoder():
+    """Windows of several kinds: reflected padding, ceil_mode, instance norm, PReLU, sub-pixels and bilinear upsampling."""
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, padding_mode="reflect"), nn.InstanceNorm2d(4, affine=True), nn.PReLU(4), nn.MaxPool2d(2, ceil_mode=True),
+        nn.PixelShuffle(2), nn.AdaptiveAvgPool2d((2, 3)), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(1, 1, 2),
+    )
+
+
+class MaskedAttention(nn.Module):
+    """Attention over words, some of which are padding; the table of the words is also the last layer."""
+
+    def __init__(self, words=6, size=4):
+        super().__init__()
+        self.table = nn.Embedding(words, size, padding_idx=0)
+        self.attention = nn.MultiheadAttention(size, 2, batch_first=True)
+        self.head = nn.Linear(size, words, bias=False)
+        self.head.weight = self.table.weight
+
+    def forward(self, x):
+        e = self.table(x)
+        e = e + self.attention(e, e, e, key_padding_mask=x == 0)[0]
+        return self.head(e[:, 0])
+
+
 def trained(model):
     """Gives the norms statistics and parameters that are not 0 and 1."""
     with torch.no_grad():
@@ -135,6 +175,13 @@ MODELS = {
     "lstm": (lambda: nn.LSTM(2, 3, num_layers=2, batch_first=True), True, lambda: torch.randn(1, 3, 2), None, "mse_loss"),
     "attention-head": (Head, True, lambda: torch.randn(1, 5, 6), None, "mse_loss"),
     "encoder-layer": (lambda: trained(nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True)), True, lambda: torch.randn(1, 4, 8), None, "mse_loss"),
+    "dropout": (lambda: trained(nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.4), nn.Linear(6, 3))), True, lambda: torch.randn(3, 4), [0, 2, 1], "cross_entropy"),
+    "dropout2d": (lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.Dropout2d(0.4), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(16, 2)), True, lambda: torch.randn(1, 1, 4, 4), [1], "cross_entropy"),
+    "encoder-dropout": (lambda: trained(nn.TransformerEncoderLayer(4, 2, 6, dropout=0.2, activation="gelu", norm_first=True, batch_first=True)), True, lambda: torch.randn(1, 3, 4), None, "mse_loss"),
+    "lstm-both": (lambda: nn.LSTM(2, 2, num_layers=2, bidirectional=True, dropout=0.4, batch_first=True), True, lambda: torch.randn(1, 3, 2), None, "mse_loss"),
+    "basic-block": (lambda: trained(BasicBlock()), True, lambda: torch.randn(2, 2, 4, 4), [0, 1], "cross_entropy"),
+    "decoder": (decoder, True, lambda: torch.randn(1, 1, 5, 5), None, "mse_loss"),
+    "masked-attention": (MaskedAttention, True, lambda: torch.tensor([[3, 5, 0, 0], [1, 2, 4, 0]]), [5, 2], "cross_entropy"),
     "language-model": (lambda: trained(LanguageModel()), True, lambda: torch.randint(0, 7, (5, 2)), [0, 3, 6, 2, 2], "cross_entropy"),
 }
 

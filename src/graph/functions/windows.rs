@@ -21,11 +21,8 @@ use super::shape::viewed;
 pub const ROWS: &[Row] = &[
     Row { names: &["conv2d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 2, false) },
     Row { names: &["conv1d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 1, false) },
-    Row {
-        names: &["conv_transpose2d"],
-        parameters: &["input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"],
-        build: |reader, call| conv(reader, call, 2, true),
-    },
+    Row { names: &["conv_transpose2d"], parameters: TRANSPOSED, build: |reader, call| conv(reader, call, 2, true) },
+    Row { names: &["conv_transpose1d"], parameters: TRANSPOSED, build: |reader, call| conv(reader, call, 1, true) },
     Row { names: &["max_pool2d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 2, true) },
     Row { names: &["max_pool1d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 1, true) },
     Row { names: &["avg_pool2d"], parameters: AVG_POOL, build: |reader, call| pool(reader, call, 2, false) },
@@ -33,6 +30,7 @@ pub const ROWS: &[Row] = &[
 ];
 
 const CONVOLUTION: &[&str] = &["input", "weight", "bias", "stride", "padding", "dilation", "groups"];
+const TRANSPOSED: &[&str] = &["input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"];
 const MAX_POOL: &[&str] = &["input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"];
 const AVG_POOL: &[&str] = &["input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"];
 
@@ -164,7 +162,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
         );
         return Err(reader.fail(span, message, "the weight is out x in/groups x height x width, as in PyTorch"));
     }
-    let output_padding = if is_transposed { pair(reader, call, 5, [0, 0], flat)? } else { [0, 0] };
+    let output_padding = if is_transposed { pair(reader, call, 5, [0, 0], (images.is_1d, 0))? } else { [0, 0] };
     let axis = |i: usize| {
         let (len, kernel) = (images.size[i], [height, width][i]);
         if is_transposed {
