@@ -1,6 +1,6 @@
 //! Random scalar graphs over the whole expression language, as scenario files.
 
-use crate::tape::{Flavour, Tape};
+use crate::generated::tape::{Flavour, Tape};
 
 /// The functions and their numbers of arguments.
 pub const FUNCTIONS: &[(&str, usize)] = &[

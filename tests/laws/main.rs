@@ -6,19 +6,15 @@ mod checked;
 mod contractions;
 mod corners;
 mod differences;
+#[path = "../generated/mod.rs"]
+mod generated;
 mod graphs;
 mod kernels;
 mod law;
-mod layers;
-mod norms;
 mod planted;
 mod saturation;
-mod sequences;
 mod softmax;
-mod tape;
 mod tensors;
-mod windows;
-mod writer;
 
 use std::collections::BTreeSet;
 
@@ -30,7 +26,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use tape::{Flavour, Tape, tape};
+use generated::tape::{Flavour, Tape, tape};
+use generated::{layers, writer};
 
 /// The length of the longest trace of which every step is checked. Of longer traces, some steps are checked.
 const LONGEST_FULLY_CHECKED: u64 = 6_000;

@@ -1,25 +1,9 @@
 //! Mistakes that are planted into backward passes are found, and named.
 
-#[allow(dead_code)]
-#[path = "../laws/layers.rs"]
-mod layers;
+#[path = "../generated/mod.rs"]
+mod generated;
 mod networks;
-#[allow(dead_code)]
-#[path = "../laws/norms.rs"]
-mod norms;
 mod right;
-#[allow(dead_code)]
-#[path = "../laws/sequences.rs"]
-mod sequences;
-#[allow(dead_code)]
-#[path = "../laws/tape.rs"]
-mod tape;
-#[allow(dead_code)]
-#[path = "../laws/windows.rs"]
-mod windows;
-#[allow(dead_code)]
-#[path = "../laws/writer.rs"]
-mod writer;
 
 use std::collections::BTreeMap;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::layers;
-use crate::tape::{Flavour, tape};
+use crate::generated::layers;
+use crate::generated::tape::{Flavour, tape};
 
 /// All networks: the templates with a seed, the scenarios of `tests/diff/plants`, then random ones.
 pub fn all() -> impl Iterator<Item = String> {
@@ -15,12 +15,23 @@ pub fn all() -> impl Iterator<Item = String> {
     templates.chain(of_students()).chain(random(60))
 }
 
-/// Random networks, the same ones in each run.
+/// Random networks with smooth numbers, the same ones in each run.
 pub fn random(count: usize) -> impl Iterator<Item = String> {
+    with_numbers(&[Flavour::Smooth], count)
+}
+
+/// Random networks, half of them with numbers that are equal, saturate or overflow, the same ones in each run.
+pub fn of_all_flavours(count: usize) -> impl Iterator<Item = String> {
+    with_numbers(&[Flavour::Smooth, Flavour::Sharp, Flavour::Smooth, Flavour::Large, Flavour::Smooth, Flavour::Extreme], count)
+}
+
+/// Random networks whose numbers have these flavours in turn.
+fn with_numbers(flavours: &'static [Flavour], count: usize) -> impl Iterator<Item = String> {
+    let mut flavours = flavours.iter().cycle();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     (0..count).map(move |_| {
         let mut tape = tape().new_tree(&mut runner).expect("a tape").current();
-        layers::network(&mut tape, Flavour::Smooth)
+        layers::network(&mut tape, *flavours.next().expect("a flavour"))
     })
 }
 

@@ -31,14 +31,19 @@ fn rounded(number: f64) -> f64 {
     f64::from(number as f32)
 }
 
+/// Whether single precision has a number: it neither overflows nor underflows.
+fn is_of_single(number: f64) -> bool {
+    !rounded(number).is_infinite() && (number == 0.0 || rounded(number).abs() >= f64::from(f32::MIN_POSITIVE))
+}
+
 #[test]
 fn right_gradients_have_no_cause() {
-    for text in networks::random(count()).chain(graphs()) {
+    for text in networks::of_all_flavours(count()).chain(graphs()) {
         let document = open(&text);
         let trace = &document.trace;
         for wanted in [parameters(trace), everything(trace)] {
             let right: Vec<Vec<f64>> = wanted.iter().map(|gradient: &Gradient| gradient.right(trace).into_owned()).collect();
-            if right.iter().flatten().any(|number| rounded(*number).is_infinite()) {
+            if !right.iter().flatten().all(|number| is_of_single(*number)) {
                 continue;
             }
             let single = right.iter().map(|numbers| numbers.iter().copied().map(rounded).collect()).collect();

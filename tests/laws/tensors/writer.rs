@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::tape::{Flavour, Tape};
+use crate::generated::tape::{Flavour, Tape};
 
 /// The largest size of an axis.
 pub const MAX_SIZE: usize = 3;

@@ -1,6 +1,6 @@
 //! Random layers that slide a window along channels x length.
 
-use crate::writer::{Writer, divisors};
+use super::writer::{Writer, divisors};
 
 /// The sizes of a window along an axis.
 struct Sizes {

@@ -1,6 +1,6 @@
 //! Random layers that slide a window over an image.
 
-use crate::writer::{Writer, divisors};
+use super::writer::{Writer, divisors};
 
 pub fn image(shape: &[usize]) -> Option<[usize; 3]> {
     match *shape {

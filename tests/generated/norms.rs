@@ -1,7 +1,7 @@
 //! Random norms.
 
-use crate::windows::image;
-use crate::writer::{Writer, divisors};
+use super::windows::image;
+use super::writer::{Writer, divisors};
 
 #[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 pub fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::tape::{Flavour, Tape};
+use super::tape::{Flavour, Tape};
 
 pub const ACTIVATIONS: &[&str] = &[
     "identity",

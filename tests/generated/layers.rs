@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::tape::{Flavour, Tape};
-use crate::writer::{Writer, tensor};
-use crate::{norms, sequences, windows};
+use super::tape::{Flavour, Tape};
+use super::writer::{Writer, tensor};
+use super::{norms, sequences, windows};
 
 /// A layer's generator: writes a layer that reads this shape and returns its output's shape, or `None` if the layer refuses the shape.
 type Make = fn(&mut Writer<'_>, &[usize]) -> Option<Vec<usize>>;

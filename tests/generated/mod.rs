@@ -1,0 +1,8 @@
+//! Random networks, for `tests/laws` and `tests/mistakes`.
+
+pub mod layers;
+mod norms;
+mod sequences;
+pub mod tape;
+mod windows;
+pub mod writer;
