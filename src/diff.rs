@@ -12,6 +12,7 @@ mod json;
 mod names;
 mod patterns;
 mod report;
+mod scale;
 mod terms;
 mod tolerance;
 mod user;

@@ -9,12 +9,15 @@
 //!   network where it can be made: it changes the rule of an op, computes everything that follows from it with the same engine, and compares the numbers with
 //!   the user's. So a cause is named only if its numbers are exactly these.
 
+mod apart;
 mod cause;
+mod explanation;
 mod fit;
 mod hints;
 mod judge;
 mod mistake;
 mod plan;
+mod planted;
 mod planting;
 mod plants;
 mod question;
@@ -25,9 +28,11 @@ mod typed;
 mod wrong_rule;
 
 pub use cause::{Cause, WrongEntry, WrongOp, WrongTerm};
+pub use explanation::Explanation;
 pub use judge::{Hint, Verdict};
 pub use mistake::{HintRow, Mistake, Says};
+pub use planted::{Planting, plantings};
 pub use question::Question;
-pub use search::{GoOn, Interrupted, Planting, cause_of_shape, causes, plantings};
+pub use search::{GoOn, Interrupted, cause_of_shape, causes};
 pub use table::MISTAKES;
 pub use typed::TypedNumber;

@@ -7,10 +7,8 @@ use std::sync::Arc;
 
 use super::motion::Motion;
 use super::{Document, Search, State};
-use crate::diff::{
-    Compared, FileTensor, Gradient, Pattern, ROUNDED, Report, Status, TermSums, Tolerance, UserGradients, UserTolerance, patterns,
-};
-use crate::mistakes::{Cause, Interrupted, MISTAKES, WrongEntry, cause_of_shape, causes};
+use crate::diff::{FileTensor, Gradient, Pattern, Report, Status, UserGradients, UserTolerance};
+use crate::mistakes::{Cause, Explanation, WrongEntry};
 use crate::network::{BatchSource, Id};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
@@ -38,6 +36,8 @@ pub struct OwnGradients {
     pub report: Report,
     /// The mistakes whose numbers they are, the best first.
     pub causes: Vec<Cause>,
+    /// The indices of the tensors whose difference no cause accounts for.
+    pub unexplained: Vec<usize>,
     /// The patterns of the wrong ones.
     pub patterns: Vec<Pattern>,
     /// The iteration.
@@ -48,45 +48,8 @@ pub struct OwnGradients {
     by_tensor: HashMap<(usize, Id), usize>,
 }
 
-/// Searches the mistakes that explain the user's gradients. Rounded numbers have no mistake.
-fn causes_of(
-    trace: &Trace,
-    (user, report, patterns): (&UserGradients, &Report, &[Pattern]),
-    learning_rate: Option<f64>,
-    go_on: &mut dyn FnMut(usize, usize) -> bool,
-) -> Result<Vec<Cause>, Interrupted> {
-    let usual = if user.is_float32 { Tolerance::FLOAT32 } else { Tolerance::FLOAT64 };
-    let tolerance = user.tolerance.smaller(usual);
-    let mut sought = report.clone();
-    for pattern in patterns.iter().filter(|pattern| pattern.id == ROUNDED) {
-        sought.tensors[pattern.tensor].status = Status::Equal;
-    }
-    let mut found = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;
-    // a tensor of another shape has no numbers in our order, so the search leaves it out
-    for (index, turned) in &user.turned_alone {
-        let gradient = user.tensors[*index].gradient;
-        let terms = TermSums::of(trace, gradient);
-        let row = MISTAKES.iter().find(|row| row.id == "weight-layout-transposed");
-        let Some(row) = row.filter(|_| tolerance.are_equal(turned, &gradient.right(trace), |at| terms.entry(at))) else { continue };
-        let name = gradient.name(trace);
-        let layer = name.rsplit_once('.').map_or(&*name, |(layer, _)| layer).to_owned();
-        found.push(Cause {
-            id: row.id,
-            variant: None,
-            words: row.words.replace("{}", &layer),
-            at: vec![layer],
-            group: 1,
-            explains: vec![*index],
-            right: row.right,
-            note: None,
-            ops: Vec::new(),
-        });
-    }
-    for (index, shape, numbers) in &user.misshapen {
-        found.extend(cause_of_shape(trace, user.tensors[*index].gradient, (*index, shape, numbers), tolerance));
-    }
-    Ok(found)
-}
+/// The largest number of alternatives to a single mistake that are told.
+const MAX_ALTERNATIVES: usize = 2;
 
 /// The user's number for an entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,17 +76,15 @@ impl OwnGradients {
         go_on: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Option<Self>, String> {
         let trace = &document.trace;
-        let mut user = UserGradients::new(trace, tensors, options.tolerance)?;
-        let Compared { report, flipped, notes } = Compared::new(trace, &user);
-        user.notes.extend(notes);
-        let patterns = patterns(flipped.as_ref().unwrap_or(trace), &user.tensors, &report, user.tolerance);
+        let user = UserGradients::new(trace, tensors, options.tolerance)?;
         let rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.optimizer.learning_rate));
-        let compared = (&user, &report, &patterns[..]);
-        let Ok(causes) = causes_of(flipped.as_ref().unwrap_or(trace), compared, rate, go_on) else { return Ok(None) };
+        let Ok(explanation) = Explanation::new(trace, user, rate, go_on) else { return Ok(None) };
+        let unexplained = explanation.unexplained();
+        let Explanation { user, report, causes, patterns } = explanation;
         let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
         let by_tensor = user.tensors.iter().enumerate().filter_map(place).collect();
         let (iteration, scenario) = (trace.iteration(), Arc::clone(&document.scenario));
-        Ok(Some(Self { file, user, report, causes, patterns, iteration, scenario, by_tensor }))
+        Ok(Some(Self { file, user, report, causes, unexplained, patterns, iteration, scenario, by_tensor }))
     }
 
     /// Returns whether the comparison is one with this document: the same iteration, without later edits.
@@ -163,11 +124,35 @@ impl OwnGradients {
         !self.report.tensors[index].wrong.is_empty()
     }
 
+    /// Returns the mistakes that are told: those of the best group, and a few alternatives to a single mistake. Alternatives to several mistakes are too many.
+    pub fn shown_causes(&self) -> impl Iterator<Item = &Cause> {
+        let last = if self.is_single() { 1 + MAX_ALTERNATIVES } else { 1 };
+        self.causes.iter().filter(move |cause| cause.group <= last)
+    }
+
+    /// Returns a clause about the alternatives that are not told: `3 other pairs fit`.
+    #[must_use]
+    pub fn other_causes(&self) -> Option<String> {
+        let shown = self.shown_causes().map(|cause| cause.group).max().unwrap_or(0);
+        let others = self.causes.iter().map(|cause| cause.group).max().unwrap_or(0) - shown;
+        let what = match self.causes.iter().filter(|cause| cause.group == 1).count() {
+            1 => ["mistake fits", "mistakes fit"],
+            2 => ["pair fits", "pairs fit"],
+            _ => ["combination fits", "combinations fit"],
+        };
+        (others > 0).then(|| format!("{others} other {}", what[usize::from(others > 1)]))
+    }
+
+    /// Whether the best explanation is one mistake.
+    fn is_single(&self) -> bool {
+        self.causes.iter().filter(|cause| cause.group == 1).count() == 1
+    }
+
     /// Returns clauses about a wrong tensor: the mistakes that explain it, and the patterns of its numbers.
     #[must_use]
     pub fn words(&self, index: usize) -> Vec<String> {
         let causes =
-            self.causes.iter().filter(|cause| cause.explains.contains(&index)).map(|cause| format!("your mistake: {}", cause.words));
+            self.shown_causes().filter(|cause| cause.explains.contains(&index)).map(|cause| format!("your mistake: {}", cause.words));
         let patterns = self.patterns.iter().filter(|pattern| pattern.tensor == index);
         causes.chain(patterns.map(|pattern| format!("your numbers: {}", pattern.words))).collect()
     }
@@ -180,7 +165,7 @@ impl OwnGradients {
         op: usize,
         entry: usize,
     ) -> impl Iterator<Item = (&'a Cause, WrongEntry)> {
-        self.causes.iter().filter_map(move |cause| {
+        self.shown_causes().filter_map(move |cause| {
             let wrong = cause.ops.iter().find(|wrong| wrong.op == op).and_then(|wrong| wrong.entry(trace, run, entry))?;
             Some((cause, wrong))
         })
@@ -200,6 +185,7 @@ impl OwnGradients {
         match (wrong, all) {
             (0, 1) => "the gradient is equal".to_owned(),
             (0, n) => format!("all {n} gradients are equal"),
+            (_, 1) => "the gradient is wrong".to_owned(),
             (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), if wrong == 1 { "is" } else { "are" }),
         }
     }
@@ -287,7 +273,7 @@ impl Motion<'_> {
             self.stepper.search = Some(Search::Differences);
             return self.do_action(&super::Action::GoToAddress(address), None);
         }
-        let Some(first) = own.report.first() else { return self.say(format!("{} of {}", own.headline(), own.file), false) };
+        let Some(first) = own.report.first() else { return self.say(format!("{}: {}", own.file, own.headline()), false) };
         self.stepper.search = Some(Search::Differences);
         let trace = &document.trace;
         let step = own.wrong_steps(trace, 0).first.or_else(|| own.address(trace, first).and_then(|address| trace.resolve(&address).ok()));

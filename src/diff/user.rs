@@ -4,8 +4,9 @@ use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
 use super::names::{Fit, Named, fit, match_names};
 use super::report::UserTensor;
-use super::terms::{TermSums, mean_factor};
-use super::tolerance::{Tolerance, is_float32, largest};
+use super::scale::SampleScale;
+use super::terms::TermSums;
+use super::tolerance::{Tolerance, is_float32};
 use crate::network::Role;
 use crate::tensor::{len, shape_text};
 use crate::trace::Trace;
@@ -27,6 +28,8 @@ pub struct UserGradients {
     pub turned_alone: Vec<(usize, Vec<f64>)>,
     /// The tensors of other shapes as the file has them: the index of the tensor, its shape and its numbers.
     pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,
+    /// The loss of which the samples' gradients are; `None` if it is no question.
+    scale: Option<SampleScale>,
 }
 
 /// The shares of the tolerance that the user wants to be others.
@@ -53,13 +56,13 @@ impl UserGradients {
             return Err(format!("no tensor of the file can be compared: {why}"));
         }
         let (tensors, missing, turned_alone, misshapen) = Default::default();
-        let mut user = Self { tensors, missing, notes: names.notes, is_float32, tolerance, turned_alone, misshapen };
+        let mut user = Self { tensors, missing, notes: names.notes, is_float32, tolerance, turned_alone, misshapen, scale: None };
         let is_turned = user.are_turned(trace, &names.named);
         let mut scaled = Vec::new();
         for Named { tensor, gradient } in names.named {
             user.add(trace, tensor, gradient, is_turned, &mut scaled);
         }
-        user.scale(trace, &scaled);
+        user.scale = SampleScale::new(trace, &mut user.tensors, &scaled, tolerance);
         user.sort(trace);
         let is_missing = |gradient: &Gradient| !user.tensors.iter().any(|tensor| tensor.gradient.of == gradient.of);
         let learnable = trace.network().learnable().map(|of| Gradient { of, loss: LossOf::Batch });
@@ -93,7 +96,12 @@ impl UserGradients {
                 let is_matrix = is_turned && is_matrix_to_learn(trace, gradient);
                 push(self, gradient, Ok(if is_matrix { transposed(&values, want) } else { values }));
             }
-            Fit::Turned if is_turned => push(self, gradient, Ok(transposed(&values, want))),
+            Fit::Turned if is_turned => {
+                if let LossOf::Sample(_) = gradient.loss {
+                    scaled.push((self.tensors.len(), false));
+                }
+                push(self, gradient, Ok(transposed(&values, want)));
+            }
             Fit::Turned => {
                 self.turned_alone.push((self.tensors.len(), transposed(&values, want)));
                 push(self, gradient, Err(format!("it is {}, the transpose of {}", shape_text(&shape), shape_text(want))));
@@ -142,43 +150,24 @@ impl UserGradients {
         self.tolerance.are_equal(values, &gradient.right(trace), |at| terms.entry(at))
     }
 
-    /// Multiplies the samples' gradients by n if they are those of the mean loss over n samples. `scaled` has the tensors, each with whether it was in a stack.
-    fn scale(&mut self, trace: &Trace, scaled: &[(usize, bool)]) {
-        let factor = mean_factor(trace);
-        if scaled.is_empty() || (factor - 1.0).abs() < f64::EPSILON {
-            return;
+    /// Returns the same gradients, those of the samples read in the other scale, if their numbers leave it open which loss they are of.
+    #[must_use]
+    pub fn in_other_scale(&self) -> Option<Self> {
+        let scale = self.scale.filter(|scale| !scale.is_sure)?;
+        let mut other = self.clone();
+        let of_samples = other.tensors.iter_mut().filter(|tensor| matches!(tensor.gradient.loss, LossOf::Sample(_)));
+        for value in of_samples.filter_map(|tensor| tensor.values.as_mut().ok()).flatten() {
+            *value *= scale.to_other();
         }
-        let tolerance = self.tolerance;
-        // entries that are 0 are equal both ways
-        let equal = |times: f64| {
-            let of_tensor = |(index, _): &(usize, bool)| {
-                let UserTensor { gradient, values, .. } = &self.tensors[*index];
-                let (right, terms) = (gradient.right(trace), TermSums::of(trace, *gradient));
-                let largest = largest(&right);
-                let Ok(values) = values else { return 0 };
-                let is_equal = |(at, (mine, right)): (usize, (&f64, &f64))| {
-                    *right != 0.0 && tolerance.is_equal(mine * times, *right, largest, || terms.entry(at))
-                };
-                values.iter().zip(&*right).enumerate().filter(|entry| is_equal(*entry)).count()
-            };
-            scaled.iter().map(of_tensor).sum::<usize>()
-        };
-        let (own, mean) = (equal(1.0), equal(1.0 / factor));
-        let is_mean = if own == mean { scaled.iter().all(|(_, is_stack)| *is_stack) } else { mean > own };
-        if !is_mean {
-            return;
-        }
-        for (index, _) in scaled {
-            if let Ok(values) = &mut self.tensors[*index].values {
-                for value in values {
-                    *value /= factor;
-                }
-            }
-        }
-        let n = trace.samples();
-        self.notes.push(format!(
-            "the gradients of the samples are those of the mean loss, 1/{n} of those of each sample's own loss: compared times {n}"
-        ));
+        other.scale = Some(scale.other());
+        Some(other)
+    }
+
+    /// Returns the sentence about the loss of which the samples' gradients are; `None` if they are those of each sample's own loss, without doubt.
+    /// `is_explained` says that mistakes explain the numbers in this scale and not in the other one.
+    #[must_use]
+    pub fn note_on_scale(&self, is_explained: bool) -> Option<String> {
+        self.scale.and_then(|scale| scale.note(is_explained))
     }
 
     /// Sorts the tensors in the order of computation.

@@ -1,9 +1,11 @@
 //! The causes that a search has found, in words.
 
+use super::apart::Others;
 use super::fit::{Fit, Mine};
 use super::plan::Plan;
 use super::site::Subject;
 use super::wrong_rule::all_terms;
+use crate::diff::Tolerance;
 use crate::network::Op;
 use crate::op::rule::{Arg, Operands, Origin, Term};
 use crate::op::slot::Slot;
@@ -27,8 +29,10 @@ pub struct Cause {
     pub words: String,
     /// A clause about the right rule; empty if `words` describes it.
     pub right: &'static str,
-    /// The other mistakes that have the same numbers, and a change of the network that would distinguish them; `None` without such mistakes.
-    pub note: Option<String>,
+    /// A clause about the other mistakes that have the same numbers; empty without them.
+    pub same: String,
+    /// A clause about the gradient, or the change of the network, that would tell these mistakes apart.
+    pub apart: String,
     /// The ops at which the mistake is made.
     pub ops: Vec<WrongOp>,
 }
@@ -98,28 +102,31 @@ fn place(arg: &Arg) -> Option<(Slot, usize)> {
 }
 
 /// Returns the causes of alternative fits, the best first.
-pub(super) fn alternatives(subject: &Subject<'_>, mine: &[Mine<'_>], fits: Vec<Fit>) -> Vec<Cause> {
+pub(super) fn alternatives(subject: &Subject<'_>, mine: &[Mine<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
     let shown = fits.first().map_or(0, |best| fits.iter().filter(|fit| fit.matched() == best.matched()).count());
     let fits: Vec<Fit> = fits.into_iter().take(shown.min(MAX_GROUPS)).collect();
+    let apart = Others::new(*subject, mine, tolerance).sentences(&fits);
     let mut causes = Vec::new();
-    for (n, fit) in fits.iter().enumerate() {
-        causes.extend(of_fit(subject, mine, fit, n + 1, note(&fits, n).as_deref()));
+    for (n, (fit, apart)) in fits.iter().zip(&apart).enumerate() {
+        causes.extend(of_fit(subject, mine, fit, (n + 1, same_numbers(&fits, n), apart)));
     }
     causes
 }
 
-/// The largest number of alternatives that are named.
-const MAX_GROUPS: usize = 6;
+/// The largest number of alternatives that are kept.
+const MAX_GROUPS: usize = 100;
+/// The largest number of other fits that a note names.
+const MAX_NAMED: usize = 3;
 
-/// The note of a fit: the other fits that have the same numbers. `None` without others.
-fn note(fits: &[Fit], own: usize) -> Option<String> {
-    let others: Vec<String> = fits.iter().enumerate().filter(|(n, _)| *n != own).map(|(_, fit)| name(fit)).collect();
+/// The clause about the other fits that have the same numbers: for the best one the next ones, for the others the best one. Empty without others.
+fn same_numbers(fits: &[Fit], own: usize) -> String {
+    let others: Vec<String> = if own == 0 { fits[1..].iter().take(MAX_NAMED).map(name).collect() } else { vec![name(&fits[0])] };
     if others.is_empty() {
-        return None;
+        return String::new();
     }
-    let apart = fits[own].candidates.iter().map(|candidate| candidate.mistake.apart).find(|apart| !apart.is_empty());
-    let apart = apart.map_or_else(String::new, |apart| format!("; {apart} would tell them apart"));
-    Some(format!("here it has the same numbers as {}{apart}", others.join(", and as ")))
+    let more = if own == 0 { fits.len() - 1 - others.len() } else { 0 };
+    let more = if more > 0 { format!(", and as {more} more") } else { String::new() };
+    format!("here it has the same numbers as {}{more}", others.join(", and as "))
 }
 
 /// The names of the mistakes of a fit.
@@ -138,7 +145,7 @@ fn name(fit: &Fit) -> String {
 }
 
 /// Returns the causes of one fit: one for each mistake, with all its places.
-fn of_fit(subject: &Subject<'_>, mine: &[Mine<'_>], fit: &Fit, group: usize, note: Option<&str>) -> Vec<Cause> {
+fn of_fit(subject: &Subject<'_>, mine: &[Mine<'_>], fit: &Fit, (group, same, apart): (usize, String, &str)) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     for (n, candidate) in fit.candidates.iter().enumerate() {
         let own = Plan::default().with(subject.trace, &candidate.edits);
@@ -150,12 +157,12 @@ fn of_fit(subject: &Subject<'_>, mine: &[Mine<'_>], fit: &Fit, group: usize, not
         };
         let explains = (0..mine.len()).filter(is_explained).map(|at| mine[at].index);
         let ops = own.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });
-        let same = causes.iter_mut().find(|cause| cause.id == candidate.mistake.id && cause.variant == candidate.variant);
-        if let Some(cause) = same {
+        let known = causes.iter_mut().find(|cause| cause.id == candidate.mistake.id && cause.variant == candidate.variant);
+        if let Some(cause) = known {
             cause.explains.extend(explains);
             cause.at.splice(0..0, candidate.at.iter().filter(|at| !cause.at.contains(at)).cloned().collect::<Vec<_>>());
             cause.ops.extend(ops);
-            cause.words = words(candidate.mistake.words, &cause.at, &candidate.detail);
+            cause.words = candidate.mistake.words_at(&cause.at) + &candidate.detail;
             continue;
         }
         causes.push(Cause {
@@ -164,21 +171,12 @@ fn of_fit(subject: &Subject<'_>, mine: &[Mine<'_>], fit: &Fit, group: usize, not
             at: candidate.at.clone(),
             group,
             explains: explains.collect(),
-            words: words(candidate.mistake.words, &candidate.at, &candidate.detail),
+            words: candidate.mistake.words_at(&candidate.at) + &candidate.detail,
             right: candidate.mistake.right,
-            note: note.map(str::to_owned),
+            same: same.clone(),
+            apart: apart.to_owned(),
             ops: ops.collect(),
         });
     }
     causes
-}
-
-/// The words about a mistake at its places, and about the variant.
-fn words(words: &str, at: &[String], detail: &str) -> String {
-    let places = match at {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    };
-    words.replace("{}", &places) + detail
 }

@@ -8,8 +8,8 @@ use super::question::{Question, Wrong};
 pub struct Mistake {
     /// The name of the mistake in data: `sign-flipped`.
     pub id: &'static str,
-    /// A clause about the wrong rule in a backward pass. The places at which the mistake is made replace `{}`. Empty for a mistake that only a predicted number can
-    /// have.
+    /// A clause about the wrong rule in a backward pass. The places at which the mistake is made replace `{}`. Of `[is|are]`, the second form is that for several
+    /// places. Empty for a mistake that only a predicted number can have.
     pub words: &'static str,
     /// A clause about the right rule; empty if `words` describes it.
     pub right: &'static str,
@@ -51,6 +51,24 @@ pub struct HintRow {
 pub(super) type WrongNumbers = fn(&Question<'_>) -> Vec<Wrong>;
 
 impl Mistake {
+    /// Returns the clause about the wrong rule at its places.
+    #[must_use]
+    pub fn words_at(&self, places: &[impl AsRef<str>]) -> String {
+        let list = match places {
+            [] => String::new(),
+            [one] => one.as_ref().to_owned(),
+            [first @ .., last] => format!("{} and {}", first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "), last.as_ref()),
+        };
+        let mut words = String::new();
+        let mut rest = self.words;
+        while let Some((before, (forms, after))) = rest.split_once('[').and_then(|(before, rest)| Some((before, rest.split_once(']')?))) {
+            let (one, several) = forms.split_once('|').unwrap_or((forms, forms));
+            words.extend([before, if places.len() > 1 { several } else { one }]);
+            rest = after;
+        }
+        (words + rest).replace("{}", &list)
+    }
+
     /// Creates a row for predicted numbers.
     pub(super) const fn hint(id: &'static str, words: &'static str, instead: &'static str, wrong: WrongNumbers) -> Self {
         let hint = Some(HintRow { words, instead, is_pattern: false, wrong });

@@ -23,6 +23,9 @@ const MAX_PAIRED_SITES: usize = 8;
 /// The largest number of first mistakes to which a second one is sought.
 const MAX_FIRST: usize = 8;
 
+/// The largest number of mistakes that are found together.
+const MAX_MISTAKES: usize = 4;
+
 /// The largest number of multiplications of a pass for which two mistakes are tried that explain nothing alone.
 const MAX_PAIRED_WORK: u64 = 100_000;
 /// The largest number of mistakes of which all pairs are tried.
@@ -65,9 +68,9 @@ pub fn causes(
         return Ok(Vec::new());
     }
     let subject = Subject { trace, network: trace.network(), learning_rate };
-    let search = Search { subject, mine: &mine, tolerance, reaching: reaching(&subject, &mine) };
+    let search = Search::new(subject, &mine, tolerance);
     let fits = search.fits(first, go_on)?;
-    Ok(alternatives(&subject, &mine, fits))
+    Ok(alternatives(&subject, &mine, tolerance, fits))
 }
 
 /// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they are evidence of none.
@@ -92,59 +95,15 @@ pub fn cause_of_shape(
     is_it.then(|| Cause {
         id: mistake.id,
         variant: None,
-        words: mistake.words.replace("{}", &subject.place_of(y)),
+        words: mistake.words_at(&[subject.place_of(y)]),
         at: vec![subject.place_of(y)],
         group: 1,
         explains: vec![index],
         right: mistake.right,
-        note: None,
+        same: String::new(),
+        apart: String::new(),
         ops: Vec::new(),
     })
-}
-
-/// A backward pass with one mistake in it.
-#[derive(Debug)]
-pub struct Planting {
-    /// The name of the mistake.
-    pub id: &'static str,
-    /// The name of the rule, if the mistake has several.
-    pub variant: Option<String>,
-    /// The places at which it is made.
-    pub at: Vec<String>,
-    /// The gradients of the pass, one for each of the wanted ones.
-    pub gradients: Vec<Vec<f64>>,
-}
-
-/// For tests: returns the passes with one mistake that change one of these gradients: each mistake at each place, and at several.
-#[must_use]
-pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>) -> Vec<Planting> {
-    let mine: Vec<UserTensor> = wanted
-        .iter()
-        .map(|gradient| UserTensor { gradient: *gradient, given: String::new(), values: Ok(gradient.right(trace).into_owned()) })
-        .collect();
-    let found = mine.iter().enumerate().filter_map(|(index, tensor)| {
-        let (run, id) = tensor.gradient.find(trace)?;
-        let numbers = tensor.values.as_ref().ok()?.as_slice();
-        Some(Mine { index, run, id, gradient: tensor.gradient, numbers, differs: false, terms: TermSums::of(trace, tensor.gradient) })
-    });
-    let found: Vec<Mine<'_>> = found.collect();
-    let subject = Subject { trace, network: trace.network(), learning_rate };
-    let search = Search { subject, mine: &found, tolerance: Tolerance::FLOAT64, reaching: reaching(&subject, &found) };
-    let base = Fit::default();
-    let mut all = Vec::new();
-    for first in 0..found.len() {
-        for candidate in search.candidates(&base, first) {
-            let plan = base.plan.with(trace, &candidate.edits);
-            let mut pass = WrongPass::new(trace, &plan);
-            // the first changed tensor, so that each is planted once
-            if found.iter().position(|mine| pass.is_changed(mine.run, mine.id)) != Some(first) {
-                continue;
-            }
-            let gradients = found.iter().map(|mine| pass.values(mine.run, mine.id).to_vec()).collect();
-            all.push(Planting { id: candidate.mistake.id, variant: candidate.variant, at: candidate.at, gradients });
-        }
-    }
-    all
 }
 
 /// For each op of a sample, whether one of the user's tensors depends on it.
@@ -201,14 +160,20 @@ fn reaching_ops(network: &Network, id: Id, is_right: impl Fn(Id) -> bool) -> Vec
 /// The name of a rule, and the ways to make it, each with the number of its site.
 type Variant = (Option<String>, Vec<(usize, Way)>);
 
-struct Search<'a> {
+/// A search of mistakes that explain tensors.
+pub(super) struct Search<'a> {
     subject: Subject<'a>,
     mine: &'a [Mine<'a>],
     tolerance: Tolerance,
     reaching: Vec<bool>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    /// Prepares the search.
+    pub fn new(subject: Subject<'a>, mine: &'a [Mine<'a>], tolerance: Tolerance) -> Self {
+        Self { subject, mine, tolerance, reaching: reaching(&subject, mine) }
+    }
+
     /// Returns the fits, the best first: those that explain everything, or else those that explain most.
     fn fits(&self, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         let start = Fit { history: vec![self.mine.iter().map(|mine| !mine.differs).collect()], ..Fit::default() };
@@ -225,7 +190,22 @@ impl Search<'_> {
             all.extend(self.extended(&fit, go_on)?);
             all.push(fit);
         }
-        Ok(best(all))
+        self.with_further(best(all), go_on)
+    }
+
+    /// Returns the fits with further mistakes: those that explain what the best one leaves unexplained.
+    fn with_further(&self, mut fits: Vec<Fit>, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
+        while let Some(fit) = fits.first().filter(|fit| (2..MAX_MISTAKES).contains(&fit.mistakes())) {
+            let Some(next) = fit.matched().iter().position(|matched| !matched) else { break };
+            let explained = fit.explained();
+            let mut longer = self.extensions(fit, next, go_on)?;
+            longer.retain(|fit| fit.explained() > explained && fit.says().first() != Some(&Says::Numbers));
+            if longer.is_empty() {
+                break;
+            }
+            fits = best(longer);
+        }
+        Ok(fits)
     }
 
     /// Returns the fits of two mistakes that only together explain the tensor `first`. Nothing is tried in a large network.
@@ -363,7 +343,7 @@ impl Search<'_> {
     }
 
     /// The candidates that may change the tensor `first`, in the order of the table: each mistake at one place, then at several.
-    fn candidates(&self, base: &Fit, first: usize) -> Vec<Candidate> {
+    pub fn candidates(&self, base: &Fit, first: usize) -> Vec<Candidate> {
         let mine = &self.mine[first];
         let right = WrongPass::new(self.subject.trace, &base.plan).values(mine.run, mine.id).to_vec();
         let wanted = Wanted { subject: self.subject, run: mine.run, id: mine.id, of: mine.gradient.of, mine: mine.numbers, right: &right };

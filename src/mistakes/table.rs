@@ -16,12 +16,11 @@ pub static MISTAKES: &[Mistake] = &[
     // normalisations
     Mistake::pass("norm-mean-path-missing", "the path through the mean is missing at {}", "each entry changes the mean, and with it all others", Both(graph_norm::mean_missing, norm::mean_missing)),
     Mistake::pass("norm-variance-path-missing", "the path through the variance is missing at {}", "each entry changes the variance, and with it all others", Both(graph_norm::variance_missing, norm::variance_missing)),
-    Mistake::pass("norm-n-for-n-minus-1", "the variance of {} is divided by n − 1", "it is divided by n", Both(graph_norm::unbiased, norm::unbiased)),
+    Mistake::pass("norm-n-for-n-minus-1", "the [variance|variances] of {} [is|are] divided by n − 1", "it is divided by n", Both(graph_norm::unbiased, norm::unbiased)),
 
     // activations and the output
     Mistake::hint("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| hints::without_factors(q, hints::is_derivative))
-        .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::missing))
-        .apart("the gradient of the layer's input"),
+        .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::missing)),
     Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(output::activation_missing)),
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", Each(output::softmax_twice)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", Each(output::softmax_diagonal)),
@@ -34,38 +33,38 @@ pub static MISTAKES: &[Mistake] = &[
 
     // convolutions
     Mistake::hint("kernel-not-flipped", "the filter was not turned", "here it is turned by 180°", |q| hints::turned_filter(q, true))
-        .and_pass("the filter of {} is not turned by 180° in the input gradient", "the error goes back through the filter turned by 180°", Each(convolution::not_flipped))
+        .and_pass("the [filter|filters] of {} [is|are] not turned by 180° in the input gradient", "the error goes back through the filter turned by 180°", Each(convolution::not_flipped))
         .apart("a filter that is not its own turned copy"),
     Mistake::hint("kernel-flipped", "the filter was turned", "here it is not turned", |q| hints::turned_filter(q, false))
-        .and_pass("the filter of {} is turned by 180° in the input gradient", "a transposed convolution turns its filter in the forward pass, and not in the backward pass", Each(convolution::flipped)),
+        .and_pass("the [filter|filters] of {} [is|are] turned by 180° in the input gradient", "a transposed convolution turns its filter in the forward pass, and not in the backward pass", Each(convolution::flipped)),
     Mistake::hint("kernel-transposed-instead-of-rotated", "the filter was transposed", "its rows and columns are not exchanged", hints::transposed_filter)
-        .and_pass("the filter of {} is transposed in the input gradient", "it is turned by 180°: its rows and its columns are reversed, not exchanged", Each(convolution::transposed))
+        .and_pass("the [filter|filters] of {} [is|are] transposed in the input gradient", "it is turned by 180°: its rows and its columns are reversed, not exchanged", Each(convolution::transposed))
         .apart("a filter that is not symmetric"),
     Mistake::hint("weight-transpose-missing", "row and column of {} were exchanged", "", hints::transposed_factor)
         .and_pass("the error goes back through W of {} instead of Wᵀ", "∂C/∂x is Wᵀ ∂C/∂z", Each(linear::transpose_missing))
         .apart("a weight that is not symmetric"),
     Mistake::hint("outer-product-transposed", "that is {}, with row and column exchanged", "", hints::transposed_entry)
-        .and_pass("the weight gradient of {} is the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", Each(linear::outer_product_transposed)).apart("a weight that is not square"),
+        .and_pass("the weight [gradient|gradients] of {} [is|are] the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", Each(linear::outer_product_transposed)).apart("a weight that is not square"),
     Mistake::hint("error-turned", "the error was turned", "here nothing is turned", hints::turned_error),
     Mistake::hint("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", hints::rotated_entry)
-        .and_pass("the gradient of {}'s filter is turned by 180°", "it has the order of the filter", Each(convolution::weight_gradient_rotated)).apart("an error that differs from position to position"),
-    Mistake::pass("stride-ignored-in-input-gradient", "the input gradient of {} moves its windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_input)),
-    Mistake::pass("stride-ignored-in-weight-gradient", "the weight gradient of {} moves its windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_weight)),
-    Mistake::pass("dilation-ignored-in-input-gradient", "the input gradient of {} lays the filter down without its dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_input)),
-    Mistake::pass("dilation-ignored-in-weight-gradient", "the weight gradient of {} reads the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_weight)),
+        .and_pass("the [gradient|gradients] of {}'s [filter is|filters are] turned by 180°", "it has the order of the filter", Each(convolution::weight_gradient_rotated)).apart("an error that differs from position to position"),
+    Mistake::pass("stride-ignored-in-input-gradient", "the input [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_input)),
+    Mistake::pass("stride-ignored-in-weight-gradient", "the weight [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_weight)),
+    Mistake::pass("dilation-ignored-in-input-gradient", "the input [gradient of {} lays the filter down without its|gradients of {} lay the filters down without their] dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_input)),
+    Mistake::pass("dilation-ignored-in-weight-gradient", "the weight [gradient of {} reads|gradients of {} read] the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_weight)),
     Mistake::pass("padding-not-cropped", "the padding of {} is not taken into account", "it is cut off the input gradient on all sides, and the weight gradient reads its zeros", Each(convolution::padding_not_cropped)),
-    Mistake::pass("only-last-filter-in-input-gradient", "in the input gradient of {} only the last filter counts", "the errors of all filters are added up", Each(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
-    Mistake::pass("overwrite-instead-of-accumulate", "the backward pass of {} overwrites its sums", "the products of all windows are added up", Each(convolution::overwritten)).apart("windows that overlap, and several filters"),
-    Mistake::pass("kernel-channels-swapped", "the filter of {} is read with its input and output channels exchanged in the input gradient", "its first axis is the output channel", Each(convolution::channels_swapped)),
-    Mistake::pass("weight-gradient-channels-swapped", "the gradient of {}'s filter has its input and output channels exchanged", "its first axis is the output channel", Each(convolution::weight_channels_swapped)),
-    Mistake::pass("input-channels-reversed", "the channels that {} reads are in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)),
+    Mistake::pass("only-last-filter-in-input-gradient", "in the input [gradient|gradients] of {} only the last filter counts", "the errors of all filters are added up", Each(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
+    Mistake::pass("overwrite-instead-of-accumulate", "the backward [pass of {} overwrites its|passes of {} overwrite their] sums", "the products of all windows are added up", Each(convolution::overwritten)).apart("windows that overlap, and several filters"),
+    Mistake::pass("kernel-channels-swapped", "the [filter of {} is read with its|filters of {} are read with their] input and output channels exchanged in the input gradient", "its first axis is the output channel", Each(convolution::channels_swapped)),
+    Mistake::pass("weight-gradient-channels-swapped", "the [gradient of {}'s filter has its|gradients of {}'s filters have their] input and output channels exchanged", "its first axis is the output channel", Each(convolution::weight_channels_swapped)),
+    Mistake::pass("input-channels-reversed", "the channels that {} [reads|read] are in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)),
     Mistake::pass("groups-ignored", "the groups of {} are ignored", "each group has its own input channels", Each(convolution::groups_ignored)),
 
     // biases, pools, order of entries
-    Mistake::pass("bias-gradient-divided-by-positions", "the bias gradient of {} is the mean over the positions", "the errors of all positions are added up", Each(bias::divided)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-gradient-first-position-only", "the bias gradient of {} is the error of the first position alone", "the errors of all positions are added up", Each(bias::first_only)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-gradient-last-position-only", "the bias gradient of {} is the error of the last position alone", "the errors of all positions are added up", Each(bias::last_only)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-in-every-product", "the bias of {} is added to every product of the sum", "it is added once, after the sum", Each(linear::bias_in_every_product)).apart("a filter of another size"),
+    Mistake::pass("bias-gradient-divided-by-positions", "the bias [gradient of {} is the mean|gradients of {} are means] over the positions", "the errors of all positions are added up", Each(bias::divided)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-gradient-first-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the first position alone", "the errors of all positions are added up", Each(bias::first_only)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-gradient-last-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the last position alone", "the errors of all positions are added up", Each(bias::last_only)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-in-every-product", "the [bias of {} is|biases of {} are] added to every product of the sum", "it is added once, after the sum", Each(linear::bias_in_every_product)).apart("a filter of another size"),
     Mistake::pass("max-pool-gradient-to-all-ties", "the whole error of {}'s windows goes to each of several equal maxima", "it goes to the first one alone", Each(pool::to_all_ties)),
     Mistake::pass("max-pool-gradient-split-over-ties", "the error of {}'s windows is split among equal maxima", "it goes to the first one alone", Each(pool::split_over_ties)),
     Mistake::pass("max-pool-gradient-to-last-tie", "the error of {}'s windows goes to the last of several equal maxima", "it goes to the first one", Each(pool::to_last_tie)),
@@ -74,38 +73,38 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("pool-overwrites-overlapping-windows", "where windows of {} overlap, the last one overwrites the error of the others", "their errors are added up", Each(pool::overwritten)).apart("several windows that overlap"),
     Mistake::pass("average-pool-divisor-missing", "the error of {}'s windows is not divided by the number of their places", "each place gets 1/n of it", Each(pool::divisor_missing)),
     Mistake::pass("count-include-pad-wrong", "padding is counted the wrong way in the means of {}", "", Each(pool::count_include_pad)),
-    Mistake::pass("flatten-column-major", "{} takes the entries in column-major order", "the last index runs fastest", Each(flatten::column_major)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("flatten-column-major", "{} [takes|take] the entries in column-major order", "the last index runs fastest", Each(flatten::column_major)).apart("an image with more channels, rows and columns"),
     Mistake::pass("unflatten-column-major", "the error goes back through {} in column-major order", "it goes back in the order in which the entries came", Each(flatten::back_column_major)).apart("an image with more channels, rows and columns"),
-    Mistake::pass("flatten-channels-last", "{} takes the entries with the channels last", "the channels come first: C x H x W", Each(flatten::channels_last)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("flatten-channels-last", "{} [takes|take] the entries with the channels last", "the channels come first: C x H x W", Each(flatten::channels_last)).apart("an image with more channels, rows and columns"),
     Mistake::pass("unflatten-channels-last", "the error goes back through {} as if the channels were last", "it goes back in the order in which the entries came", Each(flatten::back_channels_last)).apart("an image with more channels, rows and columns"),
-    Mistake::pass("weight-layout-transposed", "the gradient of {}'s weight is its transpose", "its shape is [out, in]", Whole(flatten::layout_transposed)).apart("a weight that is not square"),
+    Mistake::pass("weight-layout-transposed", "the [gradient of {}'s weight is its transpose|gradients of {}'s weights are their transposes]", "its shape is [out, in]", Whole(flatten::layout_transposed)).apart("a weight that is not square"),
 
     // what a gradient reads
-    Mistake::pass("z-instead-of-a", "the weight gradient of {} reads z of the layer before instead of a", "it reads what the layer has read: a", Each(linear::z_instead_of_a)),
-    Mistake::pass("relu-mask-from-gradient", "the relu of {} passes the error on where the error is positive", "it passes it on where z is positive", Each(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
+    Mistake::pass("z-instead-of-a", "the weight [gradient of {} reads|gradients of {} read] z of the layer before instead of a", "it reads what the layer has read: a", Each(linear::z_instead_of_a)),
+    Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", Each(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
         .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", Each(activation::at_a)).apart("an input with small and large z of both signs"),
-    Mistake::pass("dropout-mask-missing", "the mask of {} is missing in the backward pass", "what was dropped gets no error", Each(norm::mask_missing)),
+    Mistake::pass("dropout-mask-missing", "the [mask of {} is|masks of {} are] missing in the backward pass", "what was dropped gets no error", Each(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", Each(norm::scale_missing)),
-    Mistake::pass("input-off-by-one-layer", "the weight gradient of {} reads the wrong layer's output", "it reads what the layer has read", Each(linear::input_off_by_one)),
-    Mistake::pass("error-off-by-one-layer", "a parameter gradient of {} reads the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)).apart("the gradient of the layer's input"),
+    Mistake::pass("input-off-by-one-layer", "the weight [gradient of {} reads|gradients of {} read] the wrong layer's output", "it reads what the layer has read", Each(linear::input_off_by_one)),
+    Mistake::pass("error-off-by-one-layer", "[a parameter gradient of {} reads|parameter gradients of {} read] the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)),
 
     // means
     Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
 
     // graphs of tensors
-    Mistake::pass("broadcast-not-summed", "the gradient of an operand that {} broadcasts is not summed", "the gradients of all its copies are added up", Each(graph::not_summed)),
-    Mistake::pass("broadcast-averaged", "the gradient of an operand that {} broadcasts is averaged", "the gradients of all its copies are added up", Each(graph::averaged)),
-    Mistake::pass("repeated-index-overwritten", "where {} reads an entry several times, its gradients overwrite each other", "they are added up", Each(graph::index_overwritten)),
+    Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", Each(graph::not_summed)),
+    Mistake::pass("broadcast-averaged", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] averaged", "the gradients of all its copies are added up", Each(graph::averaged)),
+    Mistake::pass("repeated-index-overwritten", "where {} [reads|read] an entry several times, its gradients overwrite each other", "they are added up", Each(graph::index_overwritten)),
     Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", Each(graph::operands_swapped)),
     Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", Each(graph::transpose_missing)).apart("a matrix that is not symmetric"),
-    Mistake::pass("power-rule-wrong", "the derivative of the power at {} is wrong", "the derivative of xⁿ is n xⁿ⁻¹", Each(graph::power)),
-    Mistake::pass("max-gradient-to-all", "the gradient of the maximum at {} goes to all entries", "it goes to the largest alone", Each(graph::max_to_all)),
-    Mistake::pass("keepdim-lost", "the sum at {} goes along the wrong axis", "", Each(graph::keepdim_lost)),
-    Mistake::pass("scale-missing", "the constant factor of {} is missing in the backward pass", "", Each(graph::scale_missing)).apart("another constant"),
-    Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which is detached", "a detached tensor is a constant", Whole(graph_norm::detached)),
+    Mistake::pass("power-rule-wrong", "the [derivative of the power at {} is|derivatives of the powers at {} are] wrong", "the derivative of xⁿ is n xⁿ⁻¹", Each(graph::power)),
+    Mistake::pass("max-gradient-to-all", "the [gradient of the maximum at {} goes|gradients of the maxima at {} go] to all entries", "it goes to the largest alone", Each(graph::max_to_all)),
+    Mistake::pass("keepdim-lost", "the [sum at {} goes|sums at {} go] along the wrong axis", "", Each(graph::keepdim_lost)),
+    Mistake::pass("scale-missing", "the constant [factor of {} is|factors of {} are] missing in the backward pass", "", Each(graph::scale_missing)).apart("another constant"),
+    Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which [is|are] detached", "a detached tensor is a constant", Whole(graph_norm::detached)),
 
     // samples, paths
     Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_last)).apart("a third sample"),
@@ -120,10 +119,10 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("added-instead-of-multiplied", "that is the sum of the factors", "they are multiplied", hints::factors_added),
     Mistake::hint("neighbour-term", "that is the term {}, beside this one", "", hints::neighbour_terms),
     Mistake::hint("neighbour-entry", "that is {}, the entry beside this one", "", hints::neighbour_entries),
-    Mistake::pass("skip-branch-forgotten", "a branch of the sum at {} passes no error back", "the errors of all branches are added up", Each(paths::skip_forgotten)),
+    Mistake::pass("skip-branch-forgotten", "a branch of the [sum|sums] at {} passes no error back", "the errors of all branches are added up", Each(paths::skip_forgotten)),
     Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", Whole(scale::updated_weights)),
-    Mistake::pass("gradient-overwritten-per-turn", "the gradient of {} is overwritten at each use instead of added", "the gradients of all uses are added up", Whole(paths::overwritten_per_turn)),
-    Mistake::pass("path-forgotten", "a use of {}", "the gradients of all uses are added up", Whole(paths::forgotten)).apart("other numbers for each use"),
+    Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", Whole(paths::overwritten_per_turn)),
+    Mistake::pass("path-forgotten", "[a use|one use each] of {}", "the gradients of all uses are added up", Whole(paths::forgotten)).apart("other numbers for each use"),
     Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)).apart("an input with small and large z of both signs"),
 
     // numbers

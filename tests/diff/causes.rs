@@ -1,19 +1,13 @@
 //! The mistakes in the gradients of `tests/diff/plants` are named.
 
-use gradstep::mistakes::{Cause, cause_of_shape, causes};
+use gradstep::mistakes::Explanation;
 use serde_json::Value;
 
 use super::plants::{Compared, cases, text};
 
-fn search(compared: &Compared) -> Vec<Cause> {
+fn explained(compared: Compared) -> Explanation {
     let rate = compared.document.descent.train().map(|train| train.optimizer.learning_rate);
-    let trace = &compared.document.trace;
-    let user = &compared.user;
-    let mut found = causes(trace, &user.tensors, &compared.report, user.tolerance, rate, &mut |_, _| true).expect("not interrupted");
-    for (index, shape, numbers) in &user.misshapen {
-        found.extend(cause_of_shape(trace, user.tensors[*index].gradient, (*index, shape, numbers), user.tolerance));
-    }
-    found
+    Explanation::new(&compared.document.trace, compared.user, rate, &mut |_, _| true).expect("not interrupted")
 }
 
 fn ids(case: &Value, field: &str) -> Vec<String> {
@@ -29,7 +23,7 @@ fn planted_mistakes_are_named() {
     let mut counts = [0, 0];
     for case in &cases() {
         let (name, compared) = (text(case, "name"), Compared::of(case));
-        let found = search(&compared);
+        let found = explained(compared).causes;
         let named: Vec<&str> = found.iter().map(|cause| cause.id).collect();
         let (planted, same) = (ids(case, "planted"), ids(case, "same"));
         let is_right = match text(case, "kind") {
@@ -49,4 +43,29 @@ fn planted_mistakes_are_named() {
     }
 
     assert!(counts[0] <= MOST_MISSED, "{counts:?}\n{}", missed.join("\n"));
+}
+
+/// The gradients of the samples are those of the mean loss, or of each sample's own. Where no entry is right, the mistakes tell which.
+#[test]
+fn the_scale_of_the_samples_is_found() {
+    let mut seen = [0, 0];
+    for case in &cases() {
+        let (name, form) = (text(case, "name"), text(case, "form"));
+        let is_mean = match form {
+            "stack" => true,
+            "own-stack" | "all" => false,
+            _ => continue,
+        };
+        let compared = Compared::of(case);
+        let n = compared.document.trace.samples();
+        if n == 1 || text(case, "kind") == "none" {
+            continue;
+        }
+        let explanation = explained(compared);
+        let notes = explanation.user.notes.join("\n");
+        assert_eq!(notes.contains(&format!("compared times {n}")), is_mean, "{name}: {notes}");
+        assert!(explanation.unexplained().is_empty(), "{name}: {:?}", explanation.causes);
+        seen[usize::from(is_mean)] += 1;
+    }
+    assert!(seen[0] > 5 && seen[1] > 3, "{seen:?}");
 }

@@ -31,12 +31,19 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         row.action = own.address(trace, index).filter(|_| compared.status != Status::Equal).map(Action::GoToAddress);
         rows.push(row);
     }
-    for cause in &own.causes {
+    for cause in own.shown_causes() {
         let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
-        let words = [line(&cause.words), cause.note.as_deref().map(line).unwrap_or_default()].join(" ").trim().to_owned();
+        let words = if cause.apart.is_empty() { line(&cause.words) } else { line(&format!("{}; {}", cause.words, cause.apart)) };
         let mut row = ListRow::text([list_of_names(&names), "why".to_owned(), words]);
         row.action = own.address_of_cause(trace, cause).map(Action::GoToAddress);
         rows.push(row);
+    }
+    if let Some(others) = own.other_causes() {
+        rows.push(ListRow::text([String::new(), "why".to_owned(), format!("{others} as well")]));
+    }
+    if !own.unexplained.is_empty() {
+        let names: Vec<String> = own.unexplained.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        rows.push(ListRow::text([list_of_names(&names), "why".to_owned(), "no known mistake explains the difference".to_owned()]));
     }
     for pattern in &own.patterns {
         rows.push(ListRow::text([own.name(trace, pattern.tensor), "pattern".to_owned(), line(&pattern.words)]));

@@ -152,9 +152,13 @@ impl CauseRow {
 }
 
 /// The words about a mistake: what the wrong rule does, what the right one does, and what has the same numbers.
-pub(super) fn cause_words(cause: &Cause) -> String {
-    let more = [cause.right, cause.note.as_deref().unwrap_or_default()].into_iter().filter(|words| !words.is_empty());
-    std::iter::once(&*cause.words).chain(more).collect::<Vec<_>>().join("; ")
+fn cause_words(cause: &Cause) -> String {
+    joined([&cause.words, cause.right, &cause.same, &cause.apart])
+}
+
+/// The clauses that are not empty.
+pub(super) fn joined<'a>(clauses: impl IntoIterator<Item = &'a str>) -> String {
+    clauses.into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 impl FirstWrong {

@@ -1,6 +1,6 @@
 //! The text of `gradstep diff` for people.
 
-use super::report::cause_words;
+use super::report::joined;
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
 use crate::diff::{Comparison, Pattern, ROUNDED, Status, UserTensor, both};
@@ -132,26 +132,35 @@ fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> Strin
     }
 }
 
-/// The mistakes: a line for each, those that act together below each other.
+/// The head of a line that goes on with the one before it.
+const MARGIN: &str = "        ";
+
+/// The mistakes: a line for each of those that act together, for a few alternatives, and for what is left.
 fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     let is_different = own.report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Different | Status::NotFinite));
     let is_rounded = own.patterns.iter().any(|pattern| pattern.id == ROUNDED);
-    if own.causes.is_empty() {
+    let Some(best) = own.causes.first() else {
         let unknown = "why     no known mistake has exactly these numbers".to_owned();
         return if is_different && !is_rounded { vec![unknown] } else { Vec::new() };
-    }
+    };
     let mut lines = Vec::new();
-    let mut group = 0;
-    for cause in &own.causes {
-        let head = match (group, cause.group) {
+    for (n, cause) in own.shown_causes().enumerate() {
+        let head = match (n, cause.group) {
             (0, _) => "why   ",
-            (before, now) if before == now => "  and ",
+            (_, 1) => "  and ",
             _ => "  or  ",
         };
-        group = cause.group;
         let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
         let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
-        lines.push(format!("{head}  {}{explains}", line(&cause_words(cause))));
+        lines.push(format!("{head}  {}{explains}", line(&joined([&*cause.words, cause.right]))));
+    }
+    lines.extend(own.other_causes().map(|others| format!("{MARGIN}{others} as well (--format json lists all)")));
+    if !best.apart.is_empty() {
+        lines.push(format!("apart   {}", line(&best.apart)));
+    }
+    if !own.unexplained.is_empty() {
+        let names: Vec<String> = own.unexplained.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        lines.push(format!("{MARGIN}not explained: {}", list_of_names(&names)));
     }
     lines
 }

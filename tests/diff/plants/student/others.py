@@ -15,6 +15,11 @@ affine | factor-two-missing@J | broadcast-averaged@y | inputs
 batch-norm-lines | norm-variance-path-missing@var | broadcast-averaged@y | inputs
 embedding | activation-derivative-missing@h | repeated-index-overwritten@emb | inputs
 attention | scale-missing@s | path-forgotten@v | all
+mlp-relu | softmax-derivative-twice@ | sum-instead-of-mean@ | own-stack
+mlp-l1 | sum-instead-of-mean/outputs@ | activation-derivative-missing@fc1 | stack
+mlp-binary-logits | sigmoid-derivative-on-top-of-cross-entropy@ | sum-instead-of-mean@ | own-stack
+mlp-relu | softmax-derivative-twice@ | activation-derivative-missing@fc1 | stack
+mlp-relu | sum-instead-of-mean@ | activation-derivative-missing@fc2 | own-stack
 """.strip().splitlines()
 
 

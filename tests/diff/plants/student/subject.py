@@ -109,8 +109,9 @@ class Layered(Subject):
         if form == "all":
             for n, sample in enumerate(errors, 1):
                 tensors |= {k if len(errors) == 1 else f"{n}:{k}": (k if len(errors) == 1 else f"{n}:{k}", sample[k]) for k in others}
-        elif form == "stack":
-            share = 1 if self.net.loss.get("batch_reduction") == "sum" else len(errors)
+        elif form in ("stack", "own-stack"):
+            # errors of the mean loss, or of each sample's own
+            share = 1 if form == "own-stack" or self.net.loss.get("batch_reduction") == "sum" else len(errors)
             tensors |= {k: (k, np.stack([sample[k] for sample in errors]) / share) for k in others}
         else:
             assert form == "parameters", form

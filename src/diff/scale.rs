@@ -1,0 +1,86 @@
+//! The loss of which the gradients of the samples are: each sample's own, or the mean over the samples.
+//!
+//! The errors of n samples, as `z.grad` in PyTorch, are those of the mean loss: 1/n of those of each sample's own loss. Entries that are right in one of the two
+//! scales decide which it is. If none is right, mistakes are looked for in both scales, and the scale in which they explain more is the user's.
+
+use super::report::UserTensor;
+use super::terms::{TermSums, mean_factor};
+use super::tolerance::{Tolerance, largest};
+use crate::trace::Trace;
+
+/// The loss of which the samples' gradients are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SampleScale {
+    /// The number of samples.
+    samples: usize,
+    /// 1/n, the factor of each sample's loss in the mean.
+    factor: f64,
+    /// Whether the gradients are read as those of the mean, and so compared times n.
+    is_mean: bool,
+    /// Whether entries that are right in this scale decide it.
+    pub is_sure: bool,
+}
+
+impl SampleScale {
+    /// Finds the scale of the samples' gradients, and multiplies them by n if they are those of the mean loss over n samples. `scaled` has the indices of these
+    /// tensors, each with whether it was in a stack. `None` if the loss is no mean.
+    pub fn new(trace: &Trace, tensors: &mut [UserTensor], scaled: &[(usize, bool)], tolerance: Tolerance) -> Option<Self> {
+        let factor = mean_factor(trace);
+        if scaled.is_empty() || (factor - 1.0).abs() < f64::EPSILON {
+            return None;
+        }
+        let equal = |times: f64| scaled.iter().map(|(index, _)| equal_entries(trace, &tensors[*index], times, tolerance)).sum::<usize>();
+        let (own, mean) = (equal(1.0), equal(1.0 / factor));
+        let is_mean = if own == mean { scaled.iter().all(|(_, is_stack)| *is_stack) } else { mean > own };
+        let (most, fewest) = (own.max(mean), own.min(mean));
+        // a few entries may be equal by chance
+        let is_sure = most >= MIN_EQUAL && most >= 2 * fewest;
+        if is_mean {
+            for (index, _) in scaled {
+                tensors[*index].values.iter_mut().flatten().for_each(|value| *value /= factor);
+            }
+        }
+        Some(Self { samples: trace.samples(), factor, is_mean, is_sure })
+    }
+
+    /// The factor that brings the numbers into the other scale.
+    pub fn to_other(self) -> f64 {
+        if self.is_mean { self.factor } else { 1.0 / self.factor }
+    }
+
+    /// The other scale.
+    pub fn other(self) -> Self {
+        Self { is_mean: !self.is_mean, ..self }
+    }
+
+    /// The sentence about the scale. `is_explained` says that mistakes explain the numbers in this scale alone.
+    pub fn note(self, is_explained: bool) -> Option<String> {
+        let n = self.samples;
+        match (self.is_mean, self.is_sure || is_explained) {
+            (true, true) => Some(format!(
+                "the gradients of the samples are those of the mean loss, 1/{n} of those of each sample's own loss: compared times {n}"
+            )),
+            (true, false) => Some(format!(
+                "the gradients of the samples are taken for those of the mean loss, and so compared times {n}; no entry shows whether they are, or those of each sample's own loss"
+            )),
+            (false, true) => None,
+            (false, false) => Some(format!(
+                "the gradients of the samples are taken for those of each sample's own loss; no entry shows whether they are, or those of the mean loss, 1/{n} of them"
+            )),
+        }
+    }
+}
+
+/// The least number of equal entries that decides a scale.
+const MIN_EQUAL: usize = 2;
+
+/// The number of entries of a tensor that are right if they are multiplied by a factor. Entries that are 0 are right in each scale.
+fn equal_entries(trace: &Trace, tensor: &UserTensor, times: f64, tolerance: Tolerance) -> usize {
+    let UserTensor { gradient, values, .. } = tensor;
+    let (right, terms) = (gradient.right(trace), TermSums::of(trace, *gradient));
+    let largest = largest(&right);
+    let Ok(values) = values else { return 0 };
+    let is_equal =
+        |(at, (mine, right)): (usize, (&f64, &f64))| *right != 0.0 && tolerance.is_equal(mine * times, *right, largest, || terms.entry(at));
+    values.iter().zip(&*right).enumerate().filter(|entry| is_equal(*entry)).count()
+}

@@ -1,0 +1,120 @@
+//! The comparison of a user's gradients, with the mistakes and the patterns that explain the differences.
+
+use super::cause::Cause;
+use super::mistake::Says;
+use super::search::{GoOn, Interrupted, cause_of_shape, causes};
+use super::table::MISTAKES;
+use crate::diff::{Compared, Pattern, ROUNDED, Report, Status, TermSums, Tolerance, UserGradients, patterns};
+use crate::trace::Trace;
+
+/// The comparison of a user's gradients, and what is wrong with them.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The gradients.
+    pub user: UserGradients,
+    /// The comparison of each of them.
+    pub report: Report,
+    /// The mistakes whose numbers they are, the best first.
+    pub causes: Vec<Cause>,
+    /// The patterns of the wrong ones.
+    pub patterns: Vec<Pattern>,
+}
+
+impl Explanation {
+    /// Compares a user's gradients with those of a trace, and explains the differences. If no entry shows whether the gradients of the samples are those of the
+    /// mean loss or of each sample's own, they are read as those of the loss for which mistakes explain more. Without a learning rate, no mistake with the
+    /// learning rate is tried.
+    ///
+    /// # Errors
+    /// If `go_on` returns `false`.
+    pub fn new(trace: &Trace, user: UserGradients, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
+        let other = user.in_other_scale();
+        let mut best = Self::in_scale(trace, user, learning_rate, go_on)?;
+        let mut is_explained = best.report.is_equal();
+        if let Some(other) = other.filter(|_| !is_explained) {
+            let mut other = Self::in_scale(trace, other, learning_rate, go_on)?;
+            is_explained = other.rank() != best.rank();
+            if other.rank() < best.rank() {
+                std::mem::swap(&mut best, &mut other);
+            }
+        }
+        let note = best.user.note_on_scale(is_explained && (best.report.is_equal() || !best.causes.is_empty()));
+        best.user.notes.extend(note);
+        Ok(best)
+    }
+
+    /// Compares and explains the gradients as they are.
+    fn in_scale(trace: &Trace, mut user: UserGradients, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
+        let Compared { report, flipped, notes } = Compared::new(trace, &user);
+        user.notes.extend(notes);
+        let trace = flipped.as_ref().unwrap_or(trace);
+        let patterns = patterns(trace, &user.tensors, &report, user.tolerance);
+        let causes = causes_of(trace, (&user, &report, &patterns), learning_rate, go_on)?;
+        Ok(Self { user, report, causes, patterns })
+    }
+
+    /// Returns the indices of the tensors whose numbers differ, and that no mistake of the best group explains. A shape, and numbers with few digits, need no
+    /// mistake.
+    #[must_use]
+    pub fn unexplained(&self) -> Vec<usize> {
+        let is_explained = |tensor: &usize| {
+            self.causes.iter().any(|cause| cause.group == 1 && cause.explains.contains(tensor))
+                || self.patterns.iter().any(|pattern| pattern.id == ROUNDED && pattern.tensor == *tensor)
+        };
+        let wrong = self.report.tensors.iter().enumerate();
+        let wrong =
+            wrong.filter(|(_, compared)| matches!(compared.status, Status::Different | Status::NotFinite)).map(|(tensor, _)| tensor);
+        wrong.filter(|tensor| !is_explained(tensor)).collect()
+    }
+
+    /// The value by which explanations in two scales are compared; the smaller one is better.
+    fn rank(&self) -> (usize, bool, usize) {
+        let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
+        let is_pattern = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.says == Says::Numbers);
+        (self.unexplained().len(), best.iter().any(is_pattern), best.len())
+    }
+}
+
+/// Searches the mistakes that explain the user's gradients. Rounded numbers have no mistake.
+fn causes_of(
+    trace: &Trace,
+    (user, report, patterns): (&UserGradients, &Report, &[Pattern]),
+    learning_rate: Option<f64>,
+    go_on: GoOn<'_>,
+) -> Result<Vec<Cause>, Interrupted> {
+    let usual = if user.is_float32 { Tolerance::FLOAT32 } else { Tolerance::FLOAT64 };
+    let tolerance = user.tolerance.smaller(usual);
+    let mut sought = report.clone();
+    for pattern in patterns.iter().filter(|pattern| pattern.id == ROUNDED) {
+        sought.tensors[pattern.tensor].status = Status::Equal;
+    }
+    let mut found = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;
+    // a tensor of another shape has no numbers in our order, so the search leaves it out
+    let mut of_shapes = Vec::new();
+    for (index, turned) in &user.turned_alone {
+        let gradient = user.tensors[*index].gradient;
+        let terms = TermSums::of(trace, gradient);
+        let row = MISTAKES.iter().find(|row| row.id == "weight-layout-transposed");
+        let Some(row) = row.filter(|_| tolerance.are_equal(turned, &gradient.right(trace), |at| terms.entry(at))) else { continue };
+        let name = gradient.name(trace);
+        let layer = name.rsplit_once('.').map_or(&*name, |(layer, _)| layer).to_owned();
+        of_shapes.push(Cause {
+            id: row.id,
+            variant: None,
+            words: row.words_at(&[&layer]),
+            at: vec![layer],
+            group: 1,
+            explains: vec![*index],
+            right: row.right,
+            same: String::new(),
+            apart: String::new(),
+            ops: Vec::new(),
+        });
+    }
+    for (index, shape, numbers) in &user.misshapen {
+        of_shapes.extend(cause_of_shape(trace, user.tensors[*index].gradient, (*index, shape, numbers), tolerance));
+    }
+    let after_best = found.iter().position(|cause| cause.group > 1).unwrap_or(found.len());
+    found.splice(after_best..after_best, of_shapes);
+    Ok(found)
+}
