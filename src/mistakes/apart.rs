@@ -35,7 +35,7 @@ impl<'a> Others<'a> {
         };
         let compared = &others[..others.len().min(MAX_COMPARED)];
         let telling: Vec<Option<Id>> = self.telling(best, compared);
-        let mut sentences = vec![self.from_all(&telling).unwrap_or_else(|| by_change(best, &others[0]))];
+        let mut sentences = vec![self.telling_all(&telling).unwrap_or_else(|| by_change(best, &others[0]))];
         sentences
             .extend(telling.iter().zip(compared).map(|(of, other)| of.map_or_else(|| by_change(other, best), |of| self.sentence(&[of]))));
         sentences.resize(fits.len(), String::new());
@@ -74,7 +74,7 @@ impl<'a> Others<'a> {
     }
 
     /// The sentence about the gradients that tell a fit from all others; `None` if one of the others has the same gradients.
-    fn from_all(&self, telling: &[Option<Id>]) -> Option<String> {
+    fn telling_all(&self, telling: &[Option<Id>]) -> Option<String> {
         let mut all: Vec<Id> = telling.iter().copied().collect::<Option<_>>()?;
         let mut seen = HashSet::new();
         all.retain(|of| seen.insert(*of));
