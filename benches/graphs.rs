@@ -1,10 +1,10 @@
 //! Measures graphs of tensors: `cargo bench --bench graphs`.
 //!
 //! The first table has the forward and backward pass of five exercises of `tests/graphs/exercises`. Environment variables: `PYTHON` is an interpreter with
-//! PyTorch; if it is set, this program, PyTorch (the text of the exercise, then `backward()`) and NumPy (the text, then the derivatives written by hand) take
-//! turns, and the table has the ratios of their times. `THREADS` is the number of threads of each program (default 1).
+//! PyTorch; if it is set, three programs take turns: this one, PyTorch (the text of the exercise, then `backward()`) and NumPy (the text, then derivatives written by
+//! hand). The table has the ratios of their times. `THREADS` is the number of threads of each program (default 1).
 //!
-//! The other tables have the times that a user waits: from a text to the first frame, and for one step, one jump and one key.
+//! The other tables have waiting times of the user: from a text to the first frame, and for one step, one jump and one key.
 
 mod turns;
 
@@ -48,7 +48,7 @@ fn products() -> String {
     format!("title = \"two products of 128x128 matrices\"\n{nodes}{}{}{}", normal("A", 1), normal("B", 2), normal("C", 3))
 }
 
-/// Statements on a small tensor, each of which reads the one before.
+/// A chain of statements on a small tensor: each statement reads the result of the previous one.
 fn statements(count: usize) -> String {
     let mut text = "title = \"statements\"\n[graph]\nnodes = '''\nn0 = x * 0.5\n".to_owned();
     for n in 1..count {

@@ -1,6 +1,6 @@
 //! Measures a key press with its frame, in processor time and in bytes to the terminal, at three screen sizes: `cargo bench --bench keys`.
 //!
-//! Each key is measured as a person presses it for the first time: before each jump to a step, the caches of the trace are emptied. The jump is a key, too.
+//! The caches of the trace are emptied before each jump to a step, so each key is measured as if it were pressed for the first time. The jump counts as a key.
 //!
 //! The scenarios are all bundled ones, large networks, and those of `heavy`. `cargo bench --bench keys -- xor chain` measures only the scenarios whose names
 //! contain one of these words.
@@ -25,7 +25,7 @@ use ratatui::layout::Rect;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-/// The number of times that each key is pressed from the same step. The shortest time counts, because longer times include what other programs took from the processor's caches.
+/// The number of times that each key is pressed from the same step. The shortest time counts: other programs, which use the processor's caches, only make a time longer.
 const ROUNDS: usize = 3;
 
 /// The keys at each step: forward by steps, back, and the same by entries and ops.
@@ -54,7 +54,7 @@ fn open(text: &str) -> Arc<Document> {
     Arc::new(Document::new(scenario))
 }
 
-/// Returns the steps at which keys are pressed: at both ends, in the middle, and in the middle of many ops of each kind.
+/// Returns the steps at which keys are pressed: the first, the last, the middle one, and the middle one of many ops of each kind.
 fn measured_steps(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let len = trace.len();
@@ -66,7 +66,7 @@ fn measured_steps(document: &Document) -> Vec<u64> {
         let is_weight_gradient = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
         // the middle step of the middle entry is measured
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
-        // the ops of the first sample; of the last sample and the batch, those after the forward pass
+        // all ops of the first sample, and the ops after the forward pass of the last sample and the batch
         if sample_run == 0 || pass != Some(Pass::Forward) && sample_run + 2 >= trace.sample_runs().len() {
             seen += 1;
             if seen <= 40 || is_weight_gradient || pass != Some(Pass::Forward) && seen <= 80 {
@@ -83,7 +83,7 @@ fn measured_steps(document: &Document) -> Vec<u64> {
     steps_to_measure
 }
 
-/// Returns the processor time of this thread. Unlike the time of a clock on the wall, it does not grow while other programs run.
+/// Returns the processor time of this thread. Unlike wall-clock time, it does not grow while other programs run.
 #[cfg(unix)]
 fn processor_time() -> Duration {
     use rustix::time::{ClockId, clock_gettime};

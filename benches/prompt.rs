@@ -1,5 +1,5 @@
-//! Measures a key in the line of commands and addresses, with its candidates: `cargo bench --bench prompt`. A key should take the same time for any number of
-//! samples, nodes or layers.
+//! Measures a key in the prompt for commands and addresses, with the search for its candidates: `cargo bench --bench prompt`. The time of a key should not depend
+//! on the number of samples, nodes or layers.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ fn layers(count: usize) -> State {
     open(head.to_owned() + &layer.repeat(count))
 }
 
-/// Types ten keys in the line, and counts the candidates after each.
+/// Types ten keys in the prompt, and counts the candidates after each.
 fn types(bencher: Bencher<'_, '_>, state: &State) {
     let keys = keys::parse(":gra<BS><BS><BS>n9<Tab>").expect("keys");
     bencher.bench_local(|| {

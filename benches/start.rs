@@ -1,7 +1,7 @@
 //! Measures `gradstep grads FILE --format json` without the start of the process: `cargo bench --bench start`.
 //!
-//! N1 has layers of 2, 2 and 2 neurons, N2 has one filter on a 3x3 input, N3 is the network of figure 1 with its weights from `init`, in the file itself, or in
-//! an `.npz` file.
+//! N1 has layers of 2, 2 and 2 neurons. N2 has one filter on a 3x3 input. N3 is the network of figure 1, and its weights come from `init`, from the scenario file
+//! or from an `.npz` file.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -116,7 +116,7 @@ fn main_with(arguments: &[&str], file: &Path) -> ExitCode {
     command::main(["gradstep"].iter().chain(arguments).map(OsString::from).chain([file.into()]))
 }
 
-/// Reading alone, for the scenarios without an `.npz` file.
+/// Reads the scenario and computes nothing. For the scenarios without an `.npz` file.
 #[divan::bench(args = &FILES[..4])]
 fn reading(bencher: divan::Bencher<'_, '_>, name: &str) {
     let text = fs::read_to_string(FOLDER.path().join(name)).expect("a file");

@@ -1,4 +1,4 @@
-//! Measures the times that a user waits: from a scenario to the first frame, from a key to its frame, and for step k of traces with 1.45 and 1.8 · 10⁹ steps:
+//! Measures waiting times of the user: from a scenario to the first frame, from a key to its frame, and for step k of traces with 1.45 and 1.8 · 10⁹ steps:
 //! `cargo bench --bench steps`.
 
 use std::hint::black_box;
@@ -65,7 +65,7 @@ fn trace(text: &str) -> Trace {
 static LARGE_TRACE: LazyLock<Trace> = LazyLock::new(|| trace(LARGE));
 static ALEXNET_TRACE: LazyLock<Trace> = LazyLock::new(|| trace(ALEXNET));
 
-/// From the text to the network, the run, the trace and the first frame.
+/// From the text of a scenario to its first frame.
 #[divan::bench(sample_size = 1)]
 fn open_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
@@ -88,7 +88,7 @@ fn forward_and_backward_of_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| Run::new(&scenario.network, &given));
 }
 
-/// The key `l`: its action, the state after it, the frame.
+/// The key `l`: from its action to the frame of the new state.
 #[divan::bench(args = ["conv1.z[0,13,8]", "pool1.a[0,3,3]", "fc1.z[3]", "fc2.a[0]", "grad.fc1.weight[3,7]", "grad.flat1.a[5]", "grad.conv2.weight[3,1,2,2]", "grad.conv1.a[2,5,5]"])]
 fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
     let mut state = open(FIGURE_1, Some(at));
@@ -104,7 +104,7 @@ fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
     });
 }
 
-/// An endless sequence of steps in `from..to`, in which each step is far from the one before.
+/// An endless sequence of steps in `from..to`. Neighbours in the sequence are far from each other in the trace.
 fn spread(from: u64, to: u64) -> impl Iterator<Item = u64> {
     (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
@@ -125,7 +125,7 @@ fn step_of(bencher: Bencher<'_, '_>, op: &str) {
     bencher.with_inputs(|| steps.next().expect("endless")).bench_local_values(|k| trace.get(k));
 }
 
-/// Prints the median, the 99 % quantile and the maximum of single calls, which the table of the other benchmarks lacks.
+/// Prints the median, the 99 % quantile and the maximum of single calls; the table of the other benchmarks does not have them.
 fn quantiles(trace: &Trace) {
     println!("\none step of {}, µs   median    99 %   worst", trace.len());
     let mut spans = vec![("all".to_owned(), 1..trace.len() + 1)];

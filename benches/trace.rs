@@ -1,4 +1,4 @@
-//! Measures `gradstep trace` with one and two threads: `cargo bench --bench trace`. The scenarios are figure 1 (a million lines) and others with many samples
+//! Measures `gradstep trace` with one and two threads: `cargo bench --bench trace`. The scenarios are figure 1 (a million lines) and scenarios with many samples
 //! or nodes. For comparison, other benchmarks write the same lines with `serde_json`, or only copy them.
 
 use std::io::Write as _;
@@ -25,7 +25,7 @@ fn program_of(scenario: &str, threads: &str) -> Command {
 
 /// The number of samples or nodes.
 const MANY: usize = 10_000;
-/// A scenario of [`many`] and a number of threads.
+/// Arguments of [`of_many`]: the kind of scenario, and the number of threads.
 const OF_MANY: [(&str, &str); 6] = [("samples", "1"), ("samples", "2"), ("chain", "1"), ("chain", "2"), ("fan", "1"), ("fan", "2")];
 
 /// Writes a scenario with many samples or nodes to a file.
@@ -72,7 +72,7 @@ fn of_many(bencher: Bencher<'_, '_>, (what, threads): (&str, &str)) {
     bencher.bench(|| program_of(path, threads).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// The same program with a single line of output.
+/// The same scenarios with a single line of output.
 #[divan::bench(args = ["samples", "chain", "fan"], sample_count = 20, sample_size = 1)]
 fn start_of_many(bencher: Bencher<'_, '_>, what: &str) {
     let file = many(what);
@@ -80,7 +80,7 @@ fn start_of_many(bencher: Bencher<'_, '_>, what: &str) {
     bencher.bench(|| program_of(path, "1").args(["--to", "1"]).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// The steps, each found by a search and written by `serde_json`.
+/// Finds each step by a search, and writes it with `serde_json`.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn serde_json_of_each_step(bencher: Bencher<'_, '_>) {
     let (trace, mut to) = (&*TRACE, Vec::with_capacity(LINES.len()));
@@ -94,7 +94,7 @@ fn serde_json_of_each_step(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// The same bytes, copied in chunks.
+/// Copies the same bytes in chunks.
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn copy(bencher: Bencher<'_, '_>) {
     let mut to = Vec::with_capacity(1 << 20);

@@ -1,8 +1,8 @@
 //! Graphs: reads the text of a forward pass, a subset of Python with the functions of NumPy and PyTorch, into operations on tensors.
 //!
-//! The text is read and never executed. Every shape is known before the first number is computed: [`python`] makes a syntax tree,
-//! `statement` carries out the statements on values that are tensors without numbers, numbers that are known, or lists of these, and each operation on a
-//! tensor becomes a node. `loss = ((x @ W - t)**2).mean()` has the nodes
+//! The text is never executed by Python. [`python`] turns it into a syntax tree. `statement` then interprets the statements on values that are tensors with a
+//! shape but without numbers, known numbers, or lists of these (an abstract interpretation). Each operation on a tensor becomes a node, so every shape is known
+//! before the first number is computed. `loss = ((x @ W - t)**2).mean()` has the nodes
 //!
 //! ```text
 //! loss.1 = x @ W
@@ -78,7 +78,8 @@ pub struct GivenTensor {
     pub is_mask: bool,
 }
 
-/// Claims the memory of a tensor of a shape, which is made at a position of a text; the error says that a fault is reported.
+/// A function that claims the memory of a tensor. Its arguments are the index of a text, the position in the text at which the tensor is made, and the shape. If it
+/// fails, it has reported a fault.
 pub type Claim<'c> = dyn FnMut(usize, &Span, &[usize]) -> Result<(), Reported> + 'c;
 
 /// The names of the axes of tensors, by tensor.
@@ -109,7 +110,7 @@ pub struct GraphResult {
     pub left_out: Vec<(usize, Span)>,
     /// The names of all tensors, also after faults.
     pub names: BTreeSet<String>,
-    /// `true` if a name has no value because of a fault, which may be one of a given tensor.
+    /// `true` if a name has no value because of another fault, such as a fault of a given tensor.
     pub has_unknown: bool,
     /// The last assignment, if it makes no tensor: its position, and the kind of its value.
     pub no_tensor: Option<(usize, Span, &'static str)>,
@@ -193,7 +194,7 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
     reader.names.insert(name.clone(), Binding::Known(value));
 }
 
-/// Numbers and names everything.
+/// Gives all tensors their numbers and final names, and collects the result.
 fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
     let inputs = reader.leaves.len();
     let number_of = |reader: &GraphReader<'_, '_>, id: usize| match reader.tensors[id].origin {
@@ -291,8 +292,8 @@ fn check_output(reader: &mut GraphReader<'_, '_>, id: usize) {
     reader.fail(&span, message, format!("add a line J = {name}.sum(), or J = ({name} * G).sum() with an upstream gradient G"));
 }
 
-/// The tensors that are used as values: as the output, by a node that is used as a value, or not at all. A tensor that is only used as an index, a class or a
-/// mask is not one of them, also if it is copied or compared before.
+/// The tensors that count as values and can have a derivative. A tensor that is only used as an index, a class or a mask is not a value, even if it is copied
+/// first. All other tensors are values: the output, unused tensors, and the other operands of operations.
 struct Uses {
     leaves: Vec<bool>,
     nodes: Vec<bool>,
@@ -308,7 +309,7 @@ impl Uses {
             uses.nodes[n] = is_value[id] || !is_used[id] || output == Some(id);
             for (id, is_selector) in node.reads.iter().zip(&node.is_selector) {
                 is_used[*id] = true;
-                // a copy of an index is an index; a comparison of a tensor is no index of it
+                // a copy of an index is an index, but a comparison of an index is not
                 is_value[*id] |= !is_selector && (uses.nodes[n] || !node.is_copy);
             }
         }

@@ -7,7 +7,7 @@
 //!
 //! [`parse`] splits the text into tokens, with the indentation as tokens too (`lexer`), and the tokens into statements (`parser`, `expression`). A statement
 //! with an error becomes [`StatementKind::Faulty`](tree::StatementKind::Faulty), and the next statement is read, so one run reports the errors of all
-//! statements. What Python has and a graph has not, such as `if`, is an error that says what to write instead (`messages`).
+//! statements. Parts of Python that a graph does not support, such as `if`, are errors whose help says what to write instead (`messages`).
 //!
 //! As in the scalar graphs of earlier versions, `^` is a power and not Python's exclusive or. The parser is our own: the parsers of the whole language, such as
 //! `rustpython-parser`, bring a large syntax tree, tens of crates, and messages for programs instead of graphs.

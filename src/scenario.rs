@@ -1,4 +1,4 @@
-//! Floor 4: parses and checks scenario files. A scenario file is a TOML file that describes a network, its inputs and its training. The result is a
+//! Parses and checks scenario files. A scenario file is a TOML file that describes a network, its inputs and its training. The result is a
 //! [`Scenario`], or the list of all errors in the file.
 //!
 //! Stages:
@@ -173,9 +173,9 @@ pub struct Scenario {
     pub files: Vec<String>,
     /// The memory budget. The bytes of the scenario's own tensors are already in use.
     pub budget: Arc<MemoryBudget>,
-    /// Warnings about what is valid but perhaps not meant.
+    /// Warnings about valid lines that are probably mistakes.
     pub warnings: Arc<Faults>,
-    /// The lines, from 1, of the statements of a graph that mean nothing there, such as `import`.
+    /// The lines, from 1, of the statements of a graph that are left out because they have no effect, such as `import`.
     pub left_out: Vec<usize>,
     /// A sentence that says which tensors the file has in another order of axes than the screen, escaped; `None` if there are none.
     pub axes: Option<String>,

@@ -1,4 +1,4 @@
-//! Floor 1: translates words from other libraries and textbooks into words of the scenario format. `Conv2d` and `convolution` become `conv2d`, `lr` becomes
+//! Translates words from other libraries and textbooks into words of the scenario format. `Conv2d` and `convolution` become `conv2d`, `lr` becomes
 //! `learning_rate`.
 //!
 //! The table is [`TRANSLATIONS`]. For a thing that the format does not have, such as `batchnorm`, the table has a help text: what to write instead. When

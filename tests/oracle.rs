@@ -13,15 +13,15 @@ const VALUES: f64 = 1e-12;
 const GRADIENTS: f64 = 1e-10;
 const FLOOR: f64 = 1e-3;
 
-/// Derivatives that are wrong in the files from PyTorch: case, node, right number. If a node is a copy, such as `n3 = n0`, both nodes are one tensor in
-/// PyTorch. So it gave the derivative with respect to n0 instead of n3 (see `tests/oracle/README.md`).
+/// Derivatives that are wrong in the files from PyTorch: case, node, right number. If a node is a copy, such as `n3 = n0`, both names are one tensor in
+/// PyTorch, so PyTorch wrote the derivative of n0 for n3 (see `tests/oracle/README.md`).
 const COPIES: [(&str, &str, f64); 2] = [("graph-075", "n3", 1.682), ("graph-100", "n1", 1.0)];
 
 fn close(a: f64, b: f64, tolerance: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * b.abs().max(FLOOR)
 }
 
-/// A comparison of JSON values down to the numbers; keys that are not expected are ignored.
+/// A comparison of all numbers in JSON values; keys that are not expected are ignored.
 struct Comparison<'a> {
     case: &'a str,
     compared: usize,

@@ -1,5 +1,5 @@
-//! Compares the calls of this program with those of a Python script, which take turns: the speed of a machine varies from minute to minute, and a ratio of two
-//! neighbouring turns does not.
+//! Compares the time of a call of this program with that of a Python script. The two programs take turns: the speed of a machine varies from minute to minute,
+//! but hardly between two neighbouring turns, so the ratio of their times is reliable.
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -20,7 +20,7 @@ pub struct Script {
     answers: BufReader<ChildStdout>,
 }
 
-/// The measured times of this program and of the others, in nanoseconds, without the first turn.
+/// The times of this program and of the others in nanoseconds, without the first turn, which is a warm-up.
 pub struct Times {
     /// The times of this program.
     pub own: Vec<u64>,
@@ -37,7 +37,7 @@ pub fn threads() -> NonZeroUsize {
     count
 }
 
-/// Returns the first argument that is not an option: the name of the only thing to measure.
+/// Returns the first argument that is not an option: the name of the benchmark to run alone.
 pub fn wanted() -> Option<String> {
     env::args().skip(1).find(|argument| !argument.starts_with('-'))
 }
@@ -61,7 +61,7 @@ impl Script {
     }
 }
 
-/// Measures `call` and the calls of these names of the script, turn by turn.
+/// Measures `call` and the script's calls of these names, turn by turn.
 pub fn measure(calls: usize, mut call: impl FnMut(), script: Option<&mut Script>, names: &[String]) -> Times {
     let mut script = script;
     let names = if script.is_some() { names } else { &[] };
@@ -93,7 +93,7 @@ pub fn time(work: impl FnOnce()) -> u64 {
     u64::try_from(begin.elapsed().as_nanos()).expect("not for centuries")
 }
 
-/// Returns the median of times; 0 without any.
+/// Returns the median of times; 0 if there are none.
 pub fn median(times: &[u64]) -> u64 {
     let mut times = times.to_vec();
     times.sort_unstable();
@@ -109,7 +109,7 @@ pub fn micros(times: &[u64]) -> [f64; 2] {
     }
 }
 
-/// Returns the median, the least and the greatest ratio as text; empty without any.
+/// Returns the median, the least and the greatest ratio as text; empty if there are none.
 pub fn spread(ratios: &[f64]) -> String {
     match ratios {
         [least, .., most] => format!("{:9.2} {least:9.2} {most:9.2}", ratios[ratios.len() / 2]),

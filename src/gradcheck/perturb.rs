@@ -81,7 +81,7 @@ pub(super) struct Workspace<'a> {
     visited: Vec<Visited>,
     /// Memory for the new entries of an op's output.
     sums: Vec<f64>,
-    /// A flag that ends every move early. The result of such a move means nothing.
+    /// A flag that ends every move early. The result of such a move is meaningless.
     stop: Option<&'a AtomicBool>,
 }
 

@@ -30,7 +30,7 @@ pub struct DerivativeCheck {
     pub sides: Option<[f64; 2]>,
 }
 
-/// Checks the entry `at` of the gradient of a run. If `stop` is set meanwhile, returns early with a result that means nothing.
+/// Checks the entry `at` of the gradient of a run. If `stop` is set meanwhile, returns early with a meaningless result.
 #[must_use]
 pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
     let terms = |(number, op): (usize, &Op)| {
@@ -47,8 +47,8 @@ pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: 
     DerivativeCheck { check, sides }
 }
 
-/// Checks the entry `at` of a gradient of the batch's loss, from the differences of all samples. If `stop` is set meanwhile, returns early with a result that
-/// means nothing.
+/// Checks the entry `at` of a gradient of the batch's loss, from the differences of all samples. If `stop` is set meanwhile, returns early with a meaningless
+/// result.
 #[must_use]
 pub fn check_batch_entry(samples: &[SampleRun], batch: &SampleRun, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
     let undecided = EntryCheck::new(at, batch.run.values(gradient)[at], f64::NAN, Verdict::Unsettled);

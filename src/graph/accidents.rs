@@ -1,4 +1,4 @@
-//! Warnings of shapes that are broadcast by accident: a vector against a column, or two axes with different names.
+//! Warnings about shapes that are probably broadcast by accident: a vector with a column, or two axes with different names.
 
 use compact_str::CompactString;
 
@@ -37,7 +37,7 @@ impl GraphReader<'_, '_> {
         if axes.iter().all(Option::is_none) { Vec::new() } else { axes }
     }
 
-    /// Warns of two operands that are perhaps broadcast by accident.
+    /// Warns about two operands that are probably broadcast by accident.
     pub fn warn_accidental_broadcast(&mut self, reads: &[TensorId], span: &Span) {
         let [a, b] = *reads else { return };
         if !self.warn_of_names(a, b, span) {
@@ -45,7 +45,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Warns of an axis that meets an axis with another name. Returns whether it does.
+    /// Warns if an axis is broadcast with an axis that has another name. Returns whether it has warned.
     fn warn_of_names(&mut self, a: TensorId, b: TensorId, span: &Span) -> bool {
         let [left, right] = [a, b].map(|id| {
             let tensor = &self.tensors[id];
@@ -58,7 +58,7 @@ impl GraphReader<'_, '_> {
         true
     }
 
-    /// Warns of [n] against [n, 1], which gives [n, n].
+    /// Warns if a tensor of the shape [n] is broadcast with one of the shape [n, 1], which gives [n, n].
     fn warn_of_column(&mut self, a: TensorId, b: TensorId, span: &Span) {
         for (vector, column) in [(a, b), (b, a)] {
             if let ([n], [rows, 1]) = (self.shape(vector), self.shape(column))

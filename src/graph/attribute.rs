@@ -9,12 +9,12 @@ use crate::op::layer::Reported;
 use crate::python::tree::{Span, Word};
 use crate::words::suggest;
 
-/// The modules whose names mean nothing before a function.
+/// The modules whose names may precede a function and have no effect.
 pub const MODULES: &[&str] = &["torch", "nn", "F", "np", "numpy", "math"];
-/// The modules that are parts of these.
+/// The submodules of these modules.
 pub const SUBMODULES: &[&str] = &["nn", "functional", "linalg", "special", "random", "init"];
 
-/// Names of modules that mean nothing here, such as data types.
+/// Names in modules that have no effect in a graph, such as data types.
 const MEANINGLESS: &[&str] = &[
     "float", "float16", "float32", "float64", "double", "half", "bfloat16", "int", "int8", "int16", "int32", "int64", "long", "bool",
     "bool_", "uint8", "cpu", "cuda", "strided",
@@ -30,7 +30,7 @@ pub fn constant(name: &str) -> Option<Value> {
     }
 }
 
-/// Returns the constant of this name in a module: `pi`, `e`, and data types, which mean nothing.
+/// Returns the constant of this name in a module: `pi`, `e`, and data types, which have no effect.
 pub fn of_module(name: &str) -> Option<Value> {
     match name {
         "pi" => Some(Value::float(consts::PI)),
@@ -76,7 +76,7 @@ pub fn get(reader: &mut GraphReader<'_, '_>, value: &Value, word: &Word, span: &
             shape::detached(reader, id, span).map(Value::Tensor)
         }
         "grad" => {
-            Err(reader.fail(&word.span, "the gradients are computed by gradstep, and are no values of the forward pass", "leave it out"))
+            Err(reader.fail(&word.span, "the gradients are computed by gradstep, and are not values of the forward pass", "leave it out"))
         }
         _ => {
             let help = suggest::nearest(name, KNOWN.iter().copied()).map_or_else(String::new, suggest::did_you_mean);

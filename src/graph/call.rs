@@ -1,4 +1,4 @@
-//! The call of a function: the values of its parameters, and the ways to read them.
+//! The call of a function: the values of its parameters, and methods that read them.
 
 use compact_str::CompactString;
 
@@ -21,7 +21,7 @@ pub enum Spelling {
     Method,
 }
 
-/// An argument with its value.
+/// An argument with its value, before it is assigned to a parameter.
 #[derive(Clone, Debug)]
 pub struct Bound {
     /// The keyword; `None` for an argument by position.
@@ -37,7 +37,7 @@ pub struct Bound {
 pub struct Call {
     /// The name as written, for messages.
     pub name: CompactString,
-    /// The first name in the row of the function. A function of single entries has it in the table of operators too.
+    /// The first name in the function's row. An elementwise function has the same name in the table of operators.
     pub canonical: &'static str,
     /// The way in which the function is written.
     pub spelling: Spelling,
@@ -107,7 +107,7 @@ impl Call {
     /// Returns a parameter as a tensor.
     ///
     /// # Errors
-    /// If it is not given, or is no tensor.
+    /// If it is not given, or is not a tensor.
     pub fn tensor(&self, reader: &mut GraphReader<'_, '_>, at: usize) -> Result<TensorId, Reported> {
         let (value, span) = self.required(reader, at)?;
         reader.tensor(&value, &span)
@@ -209,7 +209,7 @@ impl Call {
         Ok(Some(axes))
     }
 
-    /// Returns the sizes that follow, given one by one or as one list: `x.view(2, 3)` and `x.view((2, 3))`. A size may be −1.
+    /// Returns the whole numbers of the parameter with a star, given one by one or as one list: `x.view(2, 3)` and `x.view((2, 3))`. A size may be −1.
     ///
     /// # Errors
     /// If one is not a whole number.

@@ -11,7 +11,7 @@ use crate::words::{self, Vocabulary, suggest};
 /// The keywords that only NumPy has, and those that only PyTorch has.
 const NUMPY_KEYWORDS: &[&str] = &["axis", "keepdims", "ddof"];
 const TORCH_KEYWORDS: &[&str] = &["dim", "keepdim", "unbiased", "correction"];
-/// Keywords that mean nothing here.
+/// Keywords that have no effect in a graph.
 const MEANINGLESS: &[&str] = &["dtype", "device", "requires_grad", "inplace", "copy", "memory_format", "layout"];
 
 /// Calls a function. `spans` are the positions of the call and of the function's name.
@@ -29,7 +29,7 @@ pub fn function(
     let call = bind(reader, row, name, spelling, arguments, span)?;
     let (first, closed) = (reader.nodes.len(), reader.closed_calls.len());
     let result = (row.build)(reader, &call);
-    // of the operations that the call is made of, only the last one is what the text says
+    // a call may make several operations, but its source text is the symbol of the last one only
     let last = reader.nodes.len().saturating_sub(1);
     for node in reader.nodes.get_mut(first..last).into_iter().flatten().filter(|node| node.at.1 == *span) {
         node.symbol.clear();

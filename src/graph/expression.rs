@@ -1,4 +1,4 @@
-//! Evaluates expressions: arithmetic on known numbers at once, everything else as operations on tensors.
+//! Evaluates expressions. Arithmetic on known numbers is computed at once; everything else becomes operations on tensors.
 
 use super::arithmetic;
 use super::attribute;
@@ -16,7 +16,7 @@ impl GraphReader<'_, '_> {
     /// Evaluates an expression.
     ///
     /// # Errors
-    /// If it has a fault, which is reported, or uses a name whose statement has one.
+    /// If it has a fault, which is reported, or uses a name whose statement has a fault.
     pub fn evaluate(&mut self, expr: &Expr) -> Result<Value, Reported> {
         let span = &expr.span;
         match &expr.kind {
@@ -101,7 +101,7 @@ impl GraphReader<'_, '_> {
         attribute::get(self, &value, word, span)
     }
 
-    /// Returns whether the expression is a module that means nothing here: `torch`, `np`, `torch.nn.functional`.
+    /// Returns whether the expression is the name of a module that has no effect: `torch`, `np`, `torch.nn.functional`.
     fn is_module(&self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Name(name) => attribute::MODULES.contains(&name.as_str()) && !self.names.contains_key(name),
@@ -220,7 +220,8 @@ impl GraphReader<'_, '_> {
         so_far
     }
 
-    /// Widens a position by the parentheses that the first operand begins with or the last one ends with: in `(a + b) * c` the span of a + b has none.
+    /// Extends a span to the parentheses around its first or last operand. In `(a + b) * c` the span of `a + b` excludes the parentheses, so that of the product
+    /// would begin inside them.
     fn with_parentheses(&self, span: &Span) -> Span {
         // a long piece has no symbol, so its parentheses do not matter
         let Some(text) = self.pieces.get(self.piece).filter(|_| span.len() <= MAX_SOURCE) else { return span.clone() };
@@ -235,7 +236,7 @@ impl GraphReader<'_, '_> {
             }
             (lowest, depth)
         };
-        // parentheses that close before they open have their opening before the span, and the other way round
+        // a parenthesis that closes without an opening one in the span was opened before the span, and vice versa
         let (lowest, last) = depth(start, end);
         for _ in 0..-lowest {
             match text[..start].rfind('(') {

@@ -1,9 +1,10 @@
 //! Infers the shapes of names without a value from the text, as far as the text implies them.
 //!
-//! The statements are carried out on shapes that are known in part (`implied/shapes.rs`). In `h = x @ W + b` with x of 4x3, W has the first size 3 and b has a
-//! number for each column of the product. What each operation implies is noted where it is found, and the text is read again until nothing new is found.
-//! First only that is used which is certain. Then the shapes that remain are assumed to be the usual ones: a matrix to the right of `@`, a bias of one axis.
-//! If the assumptions contradict each other, the certain part is the result.
+//! The statements are interpreted on shapes that are known in part (`implied/shapes.rs`). In `h = x @ W + b` with x of 4x3, the first size of W is 3, and b has a
+//! number for each column of the product. Each operation records what it implies, and the text is read again until nothing new is found.
+//!
+//! The first phase uses only certain facts. The second phase assumes the usual shape where the text does not determine it: a matrix to the right of `@`, a
+//! bias with one axis. If the assumptions contradict each other, the result is that of the first phase.
 
 mod arguments;
 mod expression;
@@ -24,13 +25,13 @@ use crate::tensor::Tensor;
 use inference::{Assumed, Implied, Inference, Likely, MissingName, Usage};
 use shapes::Shape;
 
-/// The largest number of statements that are carried out, with those of unrolled loops.
+/// The largest number of statements that are interpreted, with those of unrolled loops.
 const MAX_STATEMENTS: usize = 5000;
 /// The largest number of names whose shapes are inferred.
 const MAX_NAMES: usize = 50;
 /// The largest number of times that the text is read.
 const MAX_ROUNDS: usize = 4;
-/// The largest number of names that are tried as vectors, too.
+/// The largest number of matrices that are checked for being vectors instead.
 const MAX_TRIED: usize = 12;
 
 /// The facts that the text implies about a name without a value.
@@ -84,7 +85,7 @@ pub fn infer(programs: &[Vec<Statement>], given: &[GivenTensor], missing: &[Comp
         return certain.missing.iter().map(|missing| result(&certain, missing)).collect();
     };
     let mut results: Vec<ImpliedTensor> = inference.missing.iter().map(|missing| result(&inference, missing)).collect();
-    // what is assumed to be a matrix may be a vector, unless this contradicts the text
+    // an assumed matrix may be a vector instead, unless this contradicts the text
     for result in results.iter_mut().filter(|result| result.otherwise.vector.is_some()).take(MAX_TRIED) {
         if text.solve(true, &HashSet::from([result.name.clone()])).is_none() {
             result.otherwise.vector = None;
@@ -93,7 +94,7 @@ pub fn infer(programs: &[Vec<Statement>], given: &[GivenTensor], missing: &[Comp
     results
 }
 
-/// A text with what is given and what is missing.
+/// A text with the given tensors and the names without a value.
 struct Text<'t> {
     programs: &'t [Vec<Statement>],
     given: &'t [GivenTensor],
@@ -110,7 +111,7 @@ impl Text<'_> {
             inference.assumes = assumes && round > 0;
             read(&mut inference, self)?;
             if inference.vectors.len() > count {
-                // the matrices that are vectors are known from the beginning
+                // some assumed matrices are vectors: begin again with this knowledge
                 count = inference.vectors.len();
                 inference = new(std::mem::take(&mut inference.vectors));
                 continue;
@@ -147,7 +148,7 @@ fn read(inference: &mut Inference, text: &Text<'_>) -> Option<()> {
             });
         }
     }
-    // what was likely stays with a shape that was found by it
+    // keep the likely shapes that have determined a shape
     let Inference { shapes, missing: names, .. } = inference;
     names.iter_mut().filter(|missing| shapes.sizes(missing.shape).is_none()).for_each(|missing| missing.likely = None);
     for tensor in text.given {
@@ -181,7 +182,7 @@ fn largest(tensor: &Tensor) -> Option<usize> {
     tensor.iter().try_fold(0, |most: usize, x| is_index(x).then(|| most.max(*x as usize)))
 }
 
-/// Gives the names of unknown rank the shapes that are likely.
+/// Gives each name of unknown rank its likely shape.
 fn settle(inference: &mut Inference) {
     for n in 0..inference.missing.len() {
         let MissingName { shape, likely, .. } = inference.missing[n];
@@ -191,7 +192,7 @@ fn settle(inference: &mut Inference) {
         match likely {
             Some(Likely::Last(of)) => {
                 let sizes = inference.shapes.sizes(of).unwrap_or_default();
-                // of a product with a vector the bias is a number, or as long as the product
+                // the bias of a product with a vector may be a number or a vector, so it is left open
                 let is_vector = sizes.len() == 1 && !inference.vectors.is_empty();
                 if let Some(last) = sizes.last().filter(|_| !is_vector) {
                     inference.shapes.set(shape, vec![*last]);
@@ -224,7 +225,7 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
         Usage::Constant => ImpliedRole::Constant,
         Usage::Whole(size) => ImpliedRole::Size(inference.shapes.number(size)),
     };
-    // nothing is known of a matrix without a known size
+    // a matrix without a known size is not reported
     let shape = shape.filter(|sizes| missing.assumed.is_none() || sizes.iter().any(Option::is_some));
     let vector = shape.as_ref().filter(|sizes| missing.assumed.is_some() && sizes.len() == 2).and_then(|sizes| sizes[0]);
     let otherwise = OtherRanks { vector, more: missing.assumed == Some(Assumed::Matrices) && shape.is_some() };
@@ -233,7 +234,7 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
     ImpliedTensor { name: missing.name.clone(), shape, role, broadcasts_with, otherwise, last, probabilities }
 }
 
-/// Carries out statements; `None` if they are too many.
+/// Interprets statements; `None` if there are too many.
 fn run(inference: &mut Inference, statements: &[Statement]) -> Option<()> {
     for statement in statements {
         inference.statements += 1;
@@ -290,7 +291,7 @@ fn assign(inference: &mut Inference, target: &Expr, value: &Implied) {
     }
 }
 
-/// Carries out `list.append(value)`.
+/// Interprets `list.append(value)`.
 fn append(inference: &mut Inference, expr: &Expr) {
     let ExprKind::Call(function, arguments) = &expr.kind else { return };
     let (ExprKind::Attribute(base, _), [argument]) = (&function.kind, &arguments[..]) else { return };
@@ -302,7 +303,7 @@ fn append(inference: &mut Inference, expr: &Expr) {
     }
 }
 
-/// Unrolls a loop. One with an unknown number of turns is read once, and the names whose values it changes are unknown after it.
+/// Unrolls a loop. If the number of turns is unknown, the body is read once, and the names that it assigns are unknown after it.
 fn for_loop(inference: &mut Inference, variable: &Expr, iterable: &Expr, body: &[Statement]) -> Option<()> {
     let over = inference.evaluate(iterable);
     let item = match &over {

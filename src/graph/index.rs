@@ -1,7 +1,7 @@
 //! Indices: `x[i]`, `x[:, 1:3]`, `x[None]`, `C[ix]`, `logp[range(n), y]`, and the assignment `x[i] = e`.
 //!
-//! The basic items (numbers, slices, `None`, `...`) give a copy of some entries. The *index tensors* that remain must be neighbours: they are broadcast to
-//! one shape, which takes the place of their axes, as in NumPy.
+//! The basic items (numbers, slices, `None`, `...`) give a copy of some entries. The other items are *index tensors*. They must be next to each other. As in
+//! NumPy, they are broadcast to one shape, and the axes of this shape replace the axes that they index.
 
 use super::arithmetic;
 use super::reader::GraphReader;
@@ -20,13 +20,13 @@ enum Axis {
     New,
     /// Entries of an axis of the tensor: the first one, the distance, and their number.
     Slice { stride: usize, first: usize, step: i64, count: usize },
-    /// A whole axis, from which an index tensor chooses.
-    Chosen { stride: usize, size: usize, by: Chooser },
+    /// A whole axis that an index tensor indexes.
+    Indexed { stride: usize, size: usize, by: IndexTensor },
 }
 
 /// An index tensor.
 #[derive(Clone, Debug)]
-enum Chooser {
+enum IndexTensor {
     /// A tensor.
     Tensor(TensorId),
     /// Known whole numbers.
@@ -112,8 +112,8 @@ fn slice_of(
 /// If an item does not fit.
 pub fn select(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)], span: &Span) -> Result<TensorId, Reported> {
     let (axes, base) = axes(reader, id, items, span)?;
-    let is_chosen = |axis: &Axis| matches!(axis, Axis::Chosen { .. });
-    if !axes.iter().any(is_chosen) {
+    let is_indexed = |axis: &Axis| matches!(axis, Axis::Indexed { .. });
+    if !axes.iter().any(is_indexed) {
         let shape = shape_of(&axes);
         reader.claim_tensor(&shape, span)?;
         let places = places(&axes, base);
@@ -129,7 +129,7 @@ pub fn select(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, S
         reader.tensors[result].has_written_shape = axes.iter().any(|axis| matches!(axis, Axis::New));
         return Ok(result);
     }
-    choose(reader, id, &axes, base, span)
+    look_up(reader, id, &axes, base, span)
 }
 
 /// Reads the items of an index: the axes of the result, and the place of the first entry.
@@ -169,8 +169,8 @@ fn axes(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)],
                 axis += 1;
             }
             _ => {
-                let by = chooser(reader, item, shape[axis], item_span)?;
-                axes.push(Axis::Chosen { stride: stride(axis), size: shape[axis], by });
+                let by = index_tensor(reader, item, shape[axis], item_span)?;
+                axes.push(Axis::Indexed { stride: stride(axis), size: shape[axis], by });
                 axis += 1;
             }
         }
@@ -195,13 +195,13 @@ fn entry(reader: &mut GraphReader<'_, '_>, n: i64, size: usize, span: &Span) -> 
 }
 
 /// Reads an index tensor for an axis of this size.
-fn chooser(reader: &mut GraphReader<'_, '_>, item: &Value, size: usize, span: &Span) -> Result<Chooser, Reported> {
+fn index_tensor(reader: &mut GraphReader<'_, '_>, item: &Value, size: usize, span: &Span) -> Result<IndexTensor, Reported> {
     if let Value::Range(range) = item {
         let known: Vec<i64> = if range.len() <= size { range.each().collect() } else { vec![range.stop - 1] };
         for n in &known {
             entry(reader, *n, size, span)?;
         }
-        return Ok(Chooser::Known(known));
+        return Ok(IndexTensor::Known(known));
     }
     let id = reader.tensor(item, span)?;
     if reader.tensors[id].is_mask {
@@ -209,7 +209,7 @@ fn chooser(reader: &mut GraphReader<'_, '_>, item: &Value, size: usize, span: &S
         return Err(reader.fail(span, "a mask cannot be an index", help));
     }
     check_indices(reader, id, size, span)?;
-    Ok(Chooser::Tensor(id))
+    Ok(IndexTensor::Tensor(id))
 }
 
 /// Checks the numbers of an index tensor, if they are known: whole numbers on an axis of this size.
@@ -245,7 +245,7 @@ fn check_numbers(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize, sp
     Ok(())
 }
 
-/// Refuses index tensors that are not neighbours: NumPy and PyTorch order the axes of the result differently then.
+/// Refuses index tensors that are not next to each other, because NumPy and PyTorch then order the axes of the result in another way.
 fn check_neighbours(reader: &mut GraphReader<'_, '_>, items: &[(Value, Span)], span: &Span) -> Result<(), Reported> {
     let kinds: Vec<char> = items
         .iter()
@@ -270,12 +270,12 @@ fn shape_of(axes: &[Axis]) -> Vec<usize> {
         .map(|axis| match axis {
             Axis::New => 1,
             Axis::Slice { count, .. } => *count,
-            Axis::Chosen { size, .. } => *size,
+            Axis::Indexed { size, .. } => *size,
         })
         .collect()
 }
 
-/// Returns the place of each entry of the result, in row-major order. Chosen axes count from their first entry.
+/// Returns the place in the tensor of each entry of the result, in row-major order. On an axis with an index tensor, the index is 0.
 fn places(axes: &[Axis], base: usize) -> Vec<usize> {
     let mut places = vec![base];
     for axis in axes {
@@ -291,17 +291,17 @@ fn places(axes: &[Axis], base: usize) -> Vec<usize> {
     places
 }
 
-/// Reads the entries that index tensors choose.
-fn choose(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: usize, span: &Span) -> Result<TensorId, Reported> {
-    let choosers: Vec<(usize, usize, &Chooser)> = axes
+/// Reads the entries that index tensors select.
+fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: usize, span: &Span) -> Result<TensorId, Reported> {
+    let index_tensors: Vec<(usize, usize, &IndexTensor)> = axes
         .iter()
-        .filter_map(|axis| if let Axis::Chosen { stride, size, by } = axis { Some((*stride, *size, by)) } else { None })
+        .filter_map(|axis| if let Axis::Indexed { stride, size, by } = axis { Some((*stride, *size, by)) } else { None })
         .collect();
-    let shapes: Vec<Vec<usize>> = choosers
+    let shapes: Vec<Vec<usize>> = index_tensors
         .iter()
         .map(|(_, _, by)| match by {
-            Chooser::Tensor(id) => reader.shape(*id).to_vec(),
-            Chooser::Known(numbers) => vec![numbers.len()],
+            IndexTensor::Tensor(id) => reader.shape(*id).to_vec(),
+            IndexTensor::Known(numbers) => vec![numbers.len()],
         })
         .collect();
     let named: Vec<(&'static str, &[usize])> = shapes.iter().map(|shape| ("index", &shape[..])).collect();
@@ -311,14 +311,14 @@ fn choose(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: u
         return Err(reader.fail(span, message, ""));
     };
     let chosen_shape = broadcast.shape().to_vec();
-    let is_chosen = |axis: &Axis| matches!(axis, Axis::Chosen { .. });
-    let first = axes.iter().position(is_chosen).unwrap_or(0);
-    let after = axes.iter().rposition(is_chosen).map_or(0, |last| last + 1);
+    let is_indexed = |axis: &Axis| matches!(axis, Axis::Indexed { .. });
+    let first = axes.iter().position(is_indexed).unwrap_or(0);
+    let after = axes.iter().rposition(is_indexed).map_or(0, |last| last + 1);
     let shape = [shape_of(&axes[..first]), chosen_shape.clone(), shape_of(&axes[after..])].concat();
     reader.claim_tensor(&shape, span)?;
     let (outer, inner) = (places(&axes[..first], base), places(&axes[after..], 0));
     let chosen = len(&chosen_shape);
-    // the places before the choice, and for each index tensor the entry that chooses
+    // for each entry of the result: its place without the index tensors, and the entry of the index tensors that selects it
     let mut bases = Vec::with_capacity(len(&shape));
     let mut rows = Vec::with_capacity(len(&shape));
     for before in &outer {
@@ -330,15 +330,15 @@ fn choose(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: u
         }
     }
     let (mut reads, mut indices, mut selectors) = (vec![id], Vec::new(), Vec::new());
-    for (n, (stride, size, by)) in choosers.into_iter().enumerate() {
+    for (n, (stride, size, by)) in index_tensors.into_iter().enumerate() {
         match by {
-            Chooser::Tensor(index) => {
+            IndexTensor::Tensor(index) => {
                 selectors.push(reads.len());
                 reads.push(*index);
                 let places = rows.iter().map(|row| broadcast.operand_entry(n, *row)).collect();
                 indices.push(IndexOperand { shape: reader.shape(*index).to_vec(), stride, size, places });
             }
-            Chooser::Known(numbers) => {
+            IndexTensor::Known(numbers) => {
                 for (base, row) in bases.iter_mut().zip(&rows) {
                     let n = numbers[broadcast.operand_entry(n, *row)];
                     *base += entry(reader, n, size, span)? * stride;
@@ -413,7 +413,7 @@ pub fn set(
 
 /// Returns the places that an index points at, and their shape. Index tensors must be known.
 fn known_places(reader: &mut GraphReader<'_, '_>, axes: &[Axis], base: usize, span: &Span) -> Result<(Vec<usize>, Vec<usize>), Reported> {
-    if !axes.iter().any(|axis| matches!(axis, Axis::Chosen { .. })) {
+    if !axes.iter().any(|axis| matches!(axis, Axis::Indexed { .. })) {
         return Ok((places(axes, base), shape_of(axes)));
     }
     let mut places_so_far: Vec<(usize, usize)> = vec![(base, 0)];
@@ -429,10 +429,10 @@ fn known_places(reader: &mut GraphReader<'_, '_>, axes: &[Axis], base: usize, sp
                     places_so_far.iter().flat_map(|(place, row)| offsets.iter().map(move |offset| (place + offset, *row))).collect();
                 shape.push(*count);
             }
-            Axis::Chosen { stride, size, by } => {
+            Axis::Indexed { stride, size, by } => {
                 let numbers = match by {
-                    Chooser::Known(numbers) => numbers.clone(),
-                    Chooser::Tensor(id) => {
+                    IndexTensor::Known(numbers) => numbers.clone(),
+                    IndexTensor::Tensor(id) => {
                         let data = reader.tensors[*id].data.clone();
                         let Some(data) = data.filter(|data| data.ndim() == 1) else {
                             let help = "assign with numbers, slices, or index vectors whose numbers are known; where(mask, a, b) chooses by values";

@@ -24,10 +24,11 @@ impl GraphReader<'_, '_> {
         })
     }
 
-    /// Returns the values of a pair that is used as a tensor, as in `x.max(1).sum()`, and warns: PyTorch's pair is no tensor.
+    /// Returns the values of a pair that is used as a tensor, as in `x.max(1).sum()`. Warns that this is an error in PyTorch.
     fn values_of(&mut self, extremum: Extremum, span: &Span) -> TensorId {
         let name = extremum.extreme.function();
-        let message = format!("in PyTorch {name}({}) is a pair of values and indices, and no tensor; its values are used", extremum.axis);
+        let message =
+            format!("in PyTorch {name}({}) returns a pair of values and indices, not a tensor; here its values are used", extremum.axis);
         self.warn(span, message, format!("write .values after it, or a{name}({}), where ties share the derivative", extremum.axis));
         extremum.values
     }
@@ -66,7 +67,7 @@ impl GraphReader<'_, '_> {
             return Err(self.fail(span, message, "stack makes one tensor of several"));
         };
         if items.is_empty() {
-            return Err(self.fail(span, "an empty list is no tensor", "write at least one number"));
+            return Err(self.fail(span, "an empty list is not a tensor", "write at least one number"));
         }
         self.claim_tensor(&[items.len()], span)?;
         let mut shape: Option<Vec<usize>> = None;

@@ -157,7 +157,7 @@ pub struct GraphReader<'t, 'c> {
     pub missing: Vec<(CompactString, usize, Span)>,
     /// The names in `missing`.
     pub missing_names: HashSet<CompactString>,
-    /// Remarks about lines that are valid but perhaps not meant.
+    /// Warnings about valid lines that are probably mistakes.
     pub warnings: Vec<GraphFault>,
     /// Lines that have no meaning for the graph.
     pub left_out: Vec<(usize, Span)>,
@@ -467,7 +467,8 @@ impl GraphReader<'_, '_> {
         self.name_parts(name, version);
     }
 
-    /// Names the tensors of a list or of a loop's variable, which has no versions: they are parts of its name, numbered through all statements and turns.
+    /// Names the tensors that belong to a list or to the variable of a loop. Such a name has no versions, so its parts are numbered consecutively over all
+    /// statements and turns.
     pub fn name_items(&mut self, name: &str) {
         let version = self.versions.get(name).copied().unwrap_or(0);
         self.name_parts(name, version);

@@ -1,4 +1,4 @@
-//! Carries out statements: assignments, loops, which are unrolled, and the lines that a notebook has around its forward pass, which are left out.
+//! Interprets statements: assignments and loops, which are unrolled. The lines around the forward pass of a notebook, such as `print(x)`, are left out.
 
 use std::rc::Rc;
 
@@ -40,7 +40,7 @@ const LEFT_OUT_FUNCTIONS: &[&str] = &[
 const LEFT_OUT_ATTRIBUTES: &[&str] = &["grad", "requires_grad", "data"];
 
 impl GraphReader<'_, '_> {
-    /// Carries out statements, one after another.
+    /// Interprets statements, one after another.
     pub fn run(&mut self, statements: &[Statement]) {
         for statement in statements {
             if self.is_full() {
@@ -240,7 +240,7 @@ impl GraphReader<'_, '_> {
         (0..rows).map(|row| index::select(self, id, &[(Value::size(row), span.clone())], span).map(Value::Tensor)).collect()
     }
 
-    /// Carries out `target += value` and the like.
+    /// Interprets `target += value` and the like.
     fn augment(&mut self, target: &Expr, operator: BinaryOperator, value: &Expr, span: &Span) -> Result<(), Reported> {
         let Some(name) = first_name(target) else {
             return Err(self.fail(&target.span, "this cannot be assigned", "assign to a name, or to x[i]"));
@@ -306,7 +306,7 @@ impl GraphReader<'_, '_> {
         Ok(())
     }
 
-    /// Returns the value of a loop's variable over the rows of a tensor: a number where the rows are known numbers.
+    /// Returns the value of the variable of a loop over the rows of a tensor: row `turn`, as a number if it is a known number.
     fn turn_of_tensor(&mut self, id: usize, turn: usize, span: &Span) -> Result<Value, Reported> {
         if let Some(data) = self.tensors[id].data.clone().filter(|data| data.ndim() == 1 && !self.tensors[id].flows) {
             let x = flat(&data)[turn];
@@ -316,7 +316,7 @@ impl GraphReader<'_, '_> {
         index::select(self, id, &[(Value::size(turn), span.clone())], span).map(Value::Tensor)
     }
 
-    /// Binds the variable of a loop, which is no version of its name.
+    /// Binds the variable of a loop. This does not count as an assignment: the name gets no new version.
     fn bind_variable(&mut self, variable: &Expr, value: &Value) -> Result<(), Reported> {
         match &variable.kind {
             ExprKind::Name(name) => {
@@ -343,7 +343,7 @@ impl GraphReader<'_, '_> {
         Err(self.fail(&context.span, "only torch.no_grad() can follow with", "write its lines without it"))
     }
 
-    /// Carries out an expression alone: a list's `append`, or a line that is left out.
+    /// Interprets an expression alone: a list's `append`, or a line that is left out.
     fn expression_statement(&mut self, expr: &Expr, span: &Span) -> Result<(), Reported> {
         if is_left_out_expression(expr) {
             self.leave_out(span);
@@ -373,7 +373,7 @@ impl GraphReader<'_, '_> {
         {
             let name = first_name(base).unwrap_or_default();
             let help = format!("write {name} = [] before it, or leave the line out");
-            return Err(self.fail(&base.span, format!("{name} is no list"), help));
+            return Err(self.fail(&base.span, format!("{name} is not a list"), help));
         }
         let help = "for example u = a * b";
         Err(self.fail(span, "a node is written name = expression", help))
@@ -390,7 +390,7 @@ fn count_statements(body: &[Statement]) -> usize {
         .sum()
 }
 
-/// Returns the name that a target assigns first: `x` of `x[i]` and of `x, y`. The prefix `self.` means nothing.
+/// Returns the name that a target assigns first: `x` of `x[i]` and of `x, y`. The prefix `self.` is ignored.
 pub fn first_name(target: &Expr) -> Option<CompactString> {
     match &target.kind {
         ExprKind::Name(name) => Some(name.clone()),

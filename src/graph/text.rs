@@ -1,4 +1,5 @@
-//! The text of a graph beside its operations: statements as lines, the place of each operation in its statement, and the operations that a picture may show as one node.
+//! The text that belongs to a graph: the statements as lines, the position of each operation in its statement, and the groups of operations that a picture may
+//! show as one node.
 
 use std::ops::Range;
 
@@ -64,7 +65,7 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
     let origin = |node: &super::reader::PendingNode| {
         let (start, line) = (reader.statements[node.statement].1.start, &lines[node.statement]);
         let position = |at: usize| at.checked_sub(start).and_then(|at| line.positions.get(at).copied());
-        // a copied statement without its part is marked as a whole
+        // if the operation has no position in the statement, the whole statement is marked
         let part = position(node.at.1.start).zip(position(node.at.1.end)).map_or(0..line.text.len(), |(start, end)| start..end);
         Origin { statement: node.statement, part, turn: node.turn }
     };
@@ -92,8 +93,8 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
         .with_axes(axes.collect())
 }
 
-/// Returns the ranges of operations of which only the last one is read outside. A graph of single numbers has no folds of statements: each operation is a number of the
-/// lesson.
+/// Returns the folds: the ranges of operations whose results, except the last one, are only read inside the range. In a graph of single numbers a statement is
+/// not a fold, because the picture shows each of its operations.
 fn folds(reader: &GraphReader<'_, '_>, has_tensors: bool, output: Option<usize>) -> Vec<Range<usize>> {
     // for each operation, the last one that reads it
     let mut last_reader = vec![0; reader.nodes.len()];

@@ -29,7 +29,7 @@ pub enum Value {
     Bool(bool),
     /// A string, such as the `"mean"` of `reduction="mean"`.
     Text(CompactString),
-    /// `None`, and everything that means nothing here, such as a data type.
+    /// `None`, and everything that has no effect in a graph, such as a data type.
     None,
     /// `...`
     Ellipsis,

@@ -12,8 +12,8 @@ use super::lexer::{AUGMENTED, Token, TokenKind, closing};
 use super::tree::{Argument, BinaryOperator, Comparison, Expr, ExprKind, Link, Span, UnaryOperator, Word};
 use super::{MAX_DEPTH, messages};
 
-/// An expression with the height of its tree: 1 for a name. It is boxed because the parser calls itself often, and must not need a large stack.
-pub(super) struct Tall {
+/// An expression with the height of its tree: 1 for a name. The expression is boxed, because the parser is recursive and must not need a large stack.
+pub(super) struct ExprWithHeight {
     pub expr: Box<Expr>,
     height: usize,
 }
@@ -61,13 +61,13 @@ fn comparison(kind: TokenKind) -> Option<Comparison> {
 }
 
 impl Cursor<'_> {
-    /// Returns an expression whose parts have at most the height `below`. If it is too high, the error is at the last token.
-    fn above(&self, start: usize, kind: ExprKind, below: usize) -> Parsed<Tall> {
+    /// Returns an expression from `start` to the last token, whose parts have at most the height `below`. If its tree is too high, the error is at the last token.
+    fn above(&self, start: usize, kind: ExprKind, below: usize) -> Parsed<ExprWithHeight> {
         let end = self.previous().map_or(start, |token| token.end);
         if below >= MAX_DEPTH {
             return Self::too_deep(self.previous().map_or(start..end, |token| token.span()));
         }
-        Ok(Tall { expr: Box::new(Expr { span: start..end, kind }), height: below + 1 })
+        Ok(ExprWithHeight { expr: Box::new(Expr { span: start..end, kind }), height: below + 1 })
     }
 
     fn too_deep<T>(span: Span) -> Parsed<T> {
@@ -75,7 +75,7 @@ impl Cursor<'_> {
     }
 
     /// Parses an expression, or several with commas between them.
-    pub fn expression_list(&mut self, depth: usize) -> Parsed<Tall> {
+    pub fn expression_list(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let start = self.span().start;
         let first = self.expression(depth)?;
         if !self.is(",") {
@@ -102,7 +102,7 @@ impl Cursor<'_> {
     }
 
     /// Parses an expression without commas.
-    pub fn expression(&mut self, depth: usize) -> Parsed<Tall> {
+    pub fn expression(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let start = self.span().start;
         let left = self.operators(depth)?;
         let Some(sign) = comparison(self.kind()) else { return Ok(left) };
@@ -117,7 +117,7 @@ impl Cursor<'_> {
     }
 
     /// Parses operands with operators between them.
-    fn operators(&mut self, depth: usize) -> Parsed<Tall> {
+    fn operators(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         // the pending chains have increasing precedences, so there are at most four
         let mut pending: Vec<Pending> = Vec::new();
         'operands: loop {
@@ -153,7 +153,7 @@ impl Cursor<'_> {
     }
 
     /// Parses a power, with the signs before it.
-    fn unary(&mut self, depth: usize) -> Parsed<Tall> {
+    fn unary(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         if depth > MAX_DEPTH {
             return Self::too_deep(self.span());
         }
@@ -178,7 +178,7 @@ impl Cursor<'_> {
     }
 
     /// Parses an operand with the attributes, calls and indices after it.
-    pub fn postfix(&mut self, depth: usize) -> Parsed<Tall> {
+    pub fn postfix(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let start = self.span().start;
         let mut base = self.operand(depth)?;
         loop {
@@ -272,7 +272,7 @@ impl Cursor<'_> {
     }
 
     /// Parses an item of an index: an expression or a slice.
-    fn item(&mut self, depth: usize) -> Parsed<Tall> {
+    fn item(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let start = self.span().start;
         let mut parts = [None, None, None];
         let mut height = 0;
@@ -311,7 +311,7 @@ impl Cursor<'_> {
     }
 
     /// Parses a number, a string, a name, or an expression in brackets.
-    fn operand(&mut self, depth: usize) -> Parsed<Tall> {
+    fn operand(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let open = self.token();
         let kind = match open.kind {
             TokenKind::Integer(value) => ExprKind::Integer(value),
@@ -360,8 +360,8 @@ impl Cursor<'_> {
         }))
     }
 
-    /// Parses an expression in parentheses. Its position is without them. Empty parentheses are a tuple if they are a whole item or argument.
-    fn parentheses(&mut self, depth: usize) -> Parsed<Tall> {
+    /// Parses an expression in parentheses. The position of the result excludes the parentheses. Empty parentheses are a tuple if they are a whole item or argument.
+    fn parentheses(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let open = self.token();
         let before = self.previous().map(|token| token.kind);
         self.advance();
@@ -380,7 +380,7 @@ impl Cursor<'_> {
     }
 
     /// Parses one or more strings, which are joined.
-    fn strings(&mut self) -> Parsed<Tall> {
+    fn strings(&mut self) -> Parsed<ExprWithHeight> {
         let start = self.span().start;
         let mut joined = String::new();
         while self.kind() == TokenKind::Text {

@@ -125,7 +125,7 @@ fn begins_name(c: char) -> bool {
     (c.is_alphabetic() || c == '_') && c != 'ᵀ'
 }
 
-/// Returns whether a name may go on with this character. Combining accents such as in x̂ are part of names, superscript digits such as in x² are not.
+/// Returns whether a name may continue with this character. Combining accents such as in x̂ are part of names, superscript digits such as in x² are not.
 fn continues_name(c: char) -> bool {
     begins_name(c) || c.is_ascii_digit() || ('\u{300}'..='\u{36f}').contains(&c)
 }
@@ -250,7 +250,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// Reads the tokens up to the end of the line. A line with open brackets goes on in the next one.
+    /// Reads the tokens up to the end of the line. A line with open brackets continues in the next line.
     fn line(&mut self) {
         loop {
             self.at += blank_length(self.rest());

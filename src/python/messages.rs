@@ -1,4 +1,4 @@
-//! The error messages for tokens that are wrong, and for what Python has and a graph has not.
+//! The error messages for wrong tokens, and for parts of Python that a graph does not support.
 
 use super::SyntaxError;
 use super::lexer::{Fault, Token, TokenKind, closing};
@@ -27,7 +27,7 @@ fn error(span: Span, message: impl Into<String>, help: impl Into<String>) -> Syn
     SyntaxError { span, message: message.into(), help: help.into() }
 }
 
-/// Returns the error for a keyword at the beginning of a statement that a graph has not.
+/// Returns the message and the help for a keyword that begins a statement, if a graph does not support such statements.
 pub(super) fn refused_statement(keyword: &str) -> Option<(&'static str, &'static str)> {
     Some(match keyword {
         "if" => (

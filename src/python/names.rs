@@ -22,7 +22,7 @@ fn of_statement(text: &str, tokens: &[Token], names: &mut Vec<CompactString>) {
         names.push(text[*start..*end].into());
         return;
     }
-    // the brackets that are open, each with `true` if it follows a value, as in a call; and the number of those
+    // the open brackets, each with `true` if it follows a value, as in a call; and the number of open brackets that follow a value
     let (mut brackets, mut calls) = (Vec::new(), 0);
     // the names that are assigned if a = follows
     let mut targets: Vec<&str> = Vec::new();

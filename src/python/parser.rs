@@ -1,4 +1,4 @@
-//! Parses statements, and goes on after a statement with an error.
+//! Parses statements. After a statement with an error, the parser continues with the next statement.
 
 use super::cursor::{Cursor, Parsed, fail};
 use super::lexer::{Fault, TokenKind};

@@ -47,7 +47,7 @@ pub(super) const IMAGES: [AxisOrder; 2] = [
     AxisOrder { name: "hwc", axes: &[2, 0, 1], words: "height x width x channels" },
 ];
 
-/// The words that layers have under other keys in Keras, where these keys are missing: `flatten` reads the channels of a pixel one after another.
+/// The defaults of keys that differ in a file with `layout = "keras"`: `flatten` then reads the channels of a pixel one after another.
 const KERAS_WORDS: [(&str, &str); 1] = [("order", "hwc")];
 
 /// Returns the keys by which a type of layer names an order of axes.
@@ -86,7 +86,7 @@ impl FileLayout {
         (!is_pytorch).then_some(*keras)
     }
 
-    /// Returns the word of a layer's key that is missing.
+    /// Returns the default of a layer's key in this layout, if it differs from PyTorch's. `words` are the words that the key allows.
     pub fn word(self, key: &str, words: &[&'static str]) -> Option<&'static str> {
         let (_, default) = KERAS_WORDS.into_iter().find(|(name, _)| self.is_keras && *name == key)?;
         words.iter().find(|word| **word == default).copied()
@@ -98,7 +98,7 @@ pub(super) fn shape(written: &[usize], axes: &[usize]) -> Vec<usize> {
     axes.iter().map(|&axis| written[axis]).collect()
 }
 
-/// Returns the order that undoes another one: the axes of the tensor, where it is written.
+/// Returns the inverse of an order of axes: the order that turns PyTorch's order into the written one.
 pub(super) fn inverse(axes: &[usize]) -> Vec<usize> {
     let mut inverse = vec![0; axes.len()];
     for (own, &written) in axes.iter().enumerate() {

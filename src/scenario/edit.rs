@@ -161,7 +161,7 @@ impl TypedValue {
     /// Parses a number or a change: `0.5`, `-2`, `1/3`, `sqrt(2)`, `+= 0.1`, `*= 2`.
     ///
     /// # Errors
-    /// A sentence if the text is no number, or the number is not finite.
+    /// A sentence if the text is not a number, or the number is not finite.
     pub fn parse(text: &str) -> Result<Self, String> {
         // the screen writes − for a minus
         let text = &text.trim().replace('−', "-");
@@ -185,7 +185,7 @@ impl TypedValue {
 /// Returns the number that a typed text means: `0.5`, `-2`, `1/3`, `sqrt(2)`.
 ///
 /// # Errors
-/// A sentence if the text is no number, or the number is not finite.
+/// A sentence if the text is not a number, or the number is not finite.
 pub fn typed_number(text: &str) -> Result<f64, String> {
     // the screen writes − for a minus
     let text = &text.replace('−', "-");
@@ -198,7 +198,7 @@ pub fn typed_number(text: &str) -> Result<f64, String> {
     for instruction in instructions {
         let value = match instruction {
             Instruction::Constant(value) => value,
-            Instruction::Variable(span) => return Err(format!("{} is no number: write numbers only, such as 1/3", &text[span])),
+            Instruction::Variable(span) => return Err(format!("{} is not a number: write numbers only, such as 1/3", &text[span])),
             Instruction::Apply(operator, count) => {
                 let arguments = stack.split_off(stack.len() - count);
                 value_of(operator, &arguments)

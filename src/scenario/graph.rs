@@ -253,7 +253,7 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, pieces: &[Piece<'_>
     }
 }
 
-/// Returns the faults of the names without a value: one for each name that is near another one, and one for all others together.
+/// Returns the faults of the names without a value: one for each name that is similar to a known name, and one for all others together.
 fn missing(result: &GraphResult, pieces: &[Piece<'_>]) -> Vec<(Span, String, String)> {
     const MAX_LISTED: usize = 50;
     const MAX_COMPARED: usize = 500;
@@ -311,7 +311,7 @@ fn check_output(
             let names: Vec<&str> = result.names.iter().map(String::as_str).collect();
             let is_known = names.contains(&name);
             let message = if is_known {
-                format!("the output {} is no tensor", quoted(name))
+                format!("the output {} is not a tensor", quoted(name))
             } else {
                 format!("the output {} is not defined", quoted(name))
             };

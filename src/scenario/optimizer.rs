@@ -79,7 +79,7 @@ fn check_keys(reader: &mut ScenarioReader, table: &TomlTable<'_>, kind: &Optimiz
         let key = key.get_ref().as_ref();
         let owners: Vec<String> = OPTIMIZERS.iter().filter(|other| other.keys.contains(&key)).map(|other| quoted(other.name)).collect();
         if !owners.is_empty() && !kind.keys.contains(&key) {
-            let message = format!("{key} is no key of the optimizer \"{}\"", kind.name);
+            let message = format!("{key} is not a key of the optimizer \"{}\"", kind.name);
             result = Err(reader.report(
                 value.span(),
                 message,

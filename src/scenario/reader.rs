@@ -36,9 +36,9 @@ pub(super) const MAX_FAULTS: usize = 100;
 pub(super) struct ScenarioReader {
     /// The errors so far.
     pub faults: Vec<Diagnostic>,
-    /// Remarks about what is valid but perhaps not meant.
+    /// Warnings about valid lines that are probably mistakes.
     pub warnings: Vec<Diagnostic>,
-    /// The positions of statements of a graph that mean nothing there, such as `import`.
+    /// The positions of the statements of a graph that are left out because they have no effect, such as `import`.
     pub left_out: Vec<Span>,
     /// The order in which the file writes the axes of its tensors.
     pub layout: FileLayout,

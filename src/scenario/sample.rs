@@ -193,7 +193,7 @@ fn one_hot(class: f64, shape: &[usize]) -> Result<Tensor, String> {
     Ok(from_flat(shape, data))
 }
 
-/// Returns the help text for a number that is no class.
+/// Returns the help text for a number that is not a class.
 fn class_help(shape_help: &str, entries: usize) -> String {
     format!("{shape_help}: write an integer from 0 to {}, or all {entries} numbers", entries - 1)
 }

@@ -85,7 +85,7 @@ fn rows(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<Range<usiz
     };
     let (first, end) = (reader.size("the first of rows", first, 0).ok()?, reader.size("the end of rows", end, 1).ok()?);
     if first >= end {
-        reader.report(value.span(), format!("rows from {first} to {end} are no rows: the end is excluded"), help);
+        reader.report(value.span(), format!("the range from {first} to {end} is empty: the end is excluded"), help);
         return None;
     }
     Some(first..end)

@@ -299,7 +299,7 @@ mod tests {
                         [train]\nlearning_rate = 0.5 # high\n";
 
     #[test]
-    fn only_the_changed_numbers_are_other_ones() {
+    fn only_the_changed_numbers_are_written() {
         let old = scenario(TEXT);
         let id = |name: &str| old.network.find(name).unwrap();
         let new = old

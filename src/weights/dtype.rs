@@ -87,7 +87,7 @@ impl Dtype {
             Self::U8 => each(bytes, |[b]| Ok(b.into())),
             Self::Bool => each(bytes, |[b]| match b {
                 0 | 1 => Ok(b.into()),
-                _ => Err(WeightsError::new(format!("the byte {b}, which is no boolean"), "the file is damaged")),
+                _ => Err(WeightsError::new(format!("the byte {b}, which is not a boolean"), "the file is damaged")),
             }),
         }
     }

@@ -33,7 +33,7 @@ const PROTOCOL: u64 = 1001;
 const MAX_DEPTH: usize = 32;
 /// The largest length in bytes of a tensor's name.
 const MAX_NAME: usize = 1000;
-/// The number of entries that a tensor may have although its storage has fewer: an expanded tensor reads a number many times.
+/// The largest number of entries of an expanded tensor. Several entries of such a tensor share a number, so it has more entries than its storage.
 const MAX_EXPANDED: u64 = 1 << 20;
 
 /// An opened file.

@@ -186,7 +186,7 @@ fn what_is_computed_cannot_be_edited() {
         ("set 3:input[0] 1", "there is no sample 3: there are 2"),
         ("set fc2.weight[0,0] 1", "there is no tensor fc2.weight"),
         ("set fc1.weight[0,9] 1", "fc1.weight[0,9] is no entry: fc1.weight has the shape 2x2"),
-        ("set fc1.weight[0,0] x", "x is no number: write numbers only, such as 1/3"),
+        ("set fc1.weight[0,0] x", "x is not a number: write numbers only, such as 1/3"),
         ("set fc1.weight[0,0] 1/0", "the number is not finite"),
         ("set fc1.weight[0,0] 0.5", "fc1.weight[0,0] is already 0.5"),
         ("set learning_rate 0", "the learning rate must not be 0"),

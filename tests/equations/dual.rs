@@ -1,8 +1,8 @@
 //! Automatic differentiation with dual numbers v + v′ ε, where ε² = 0. The value of an expression of dual numbers has the derivative beside the value:
 //! (3 + ε)² = 9 + 6 ε, so x² has the slope 6 at x = 3.
 //!
-//! At a kink the slope is a convention: a distinction of cases has the slope of the case that applies, |x| has the slope 0 at 0, and in a tie of min or max
-//! each argument gets half.
+//! At a kink the slope is a convention: a definition by cases has the slope of the case that applies, |x| has the slope 0 at 0, and in a tie of min or max
+//! each argument has the slope ½.
 
 use gradstep::expr::{Case, Definition, Expr, Primitive, Relation};
 
@@ -155,7 +155,7 @@ fn normal_cdf(x: f64) -> f64 {
 
 /// The slope of every elementary function agrees with a central difference.
 #[test]
-fn slopes_are_central_differences() {
+fn slopes_agree_with_central_differences() {
     let names = ["exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "abs", "normal_cdf", "erf", "^", "min", "max"];
     for name in names {
         let arity = if ["^", "min", "max"].contains(&name) { 2 } else { 1 };

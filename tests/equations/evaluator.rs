@@ -1,20 +1,22 @@
 //! Evaluates the right-hand side of an equation from the whole operands, without the arithmetic of `src/op`.
 //!
-//! The notation leaves some things out. Each form is read as follows:
+//! The meaning of a notation can depend on the shapes of the operands and on the keys of the layer:
 //!
-//! | written | meant |
-//! | --- | --- |
-//! | `W a` | if one operand is a number or both have the same shape, the product entry by entry, such as `t log a`; else the product of two matrices, where the vector a is a column and aᵀ is a row; if there is no such product, the product entry by entry with one number for each group, such as `r c` of a norm |
-//! | `W ∘ n` | the product entry by entry; a vector with one number for each channel is repeated over the channels |
-//! | `W * a` | the cross-correlation of filters and an image, with the stride, padding, dilation and groups of the layer. With `rot180` it goes from the output back to the input. The cross-correlation of two images gives filters ([`Placement`]) |
-//! | `Σ`, `mean` | the shape of the result decides: over all entries, over each channel or over each group. The `mean` and `max` of a pool are over each window; the key `count_include_pad` says whether the mean counts padding. A `Σ` beside a tensor is a number, as in `softmax(a) Σ t` |
-//! | `n` | a number of entries: those of x for each entry of y = f(x); those of the window if f is a pool; those of the target if the rule reads it. In a batch, the number of samples |
-//! | `ε`, `η`, `λ`, `μ` | keys of the file, or their defaults. Functions such as `elu` and `huber` have arguments that are only in their definitions; these are keys too |
-//! | `a` in a sum of larger tensors | each entry is repeated over its channel or group, such as a bias, or a mean that is subtracted |
-//! | `Jᵀ δ, Jⱼᵢ = … = …` | all tensors are vectors. Each expression after Jⱼᵢ is evaluated, and they must agree |
-//! | `f′(z)`, `∂v/∂u` | the slope of f at z, or of the right-hand side of v with respect to this one operand, even if v reads u twice ([`super::dual`]) |
-//! | `at the winners, else 0` | the number of each window is added to its winner: the first of its largest pixels |
-//! | `all over each window`, `all over the channel` | the number of each window is added to all its pixels; the number of a channel is repeated over the channel |
+//! - `W a`: if one operand is a number or both have the same shape, the product entry by entry, such as `t log a`; else the product of two matrices, where the
+//!   vector a is a column and aᵀ is a row. If the shapes have no such product, one number for each group times the entries of the group, such as `r c` of a norm.
+//! - `W ∘ n`: the product entry by entry; a vector with one number for each channel is repeated over the channels.
+//! - `W * a`: the cross-correlation of filters and an image, with the stride, padding, dilation and groups of the layer. With `rot180` it computes the gradient of
+//!   the input from the error of the output. The cross-correlation of two images gives filters ([`Placement`]).
+//! - `Σ`, `mean`: over all entries, over each channel or over each group, as the shape of the result requires. The `mean` and `max` of a pool are over each window;
+//!   the key `count_include_pad` says whether the mean counts padding. A `Σ` beside a tensor is a number, as in `softmax(a) Σ t`.
+//! - `n`: the number of entries of x for each entry of y = f(x); of the window if f is a pool; of the target if the rule reads it. In a batch, the number of
+//!   samples.
+//! - `ε`, `η`, `λ`, `μ`: keys of the file, or their defaults. The arguments of functions such as `elu` and `huber`, which only their definitions show, are keys too.
+//! - `a` in a sum of larger tensors, such as a bias or a mean that is subtracted: each entry is repeated over its channel or group.
+//! - `Jᵀ δ, Jⱼᵢ = … = …`: all tensors are vectors. Each expression after Jⱼᵢ is evaluated, and they must agree.
+//! - `f′(z)`, `∂v/∂u`: the slope of f at z, or of the right-hand side of v with respect to this one operand, even if v reads u twice ([`super::dual`]).
+//! - `at the winners, else 0`: the number of each window is added to the *winner*, the first of the window's largest pixels.
+//! - `all over each window`, `all over the channel`: the number of each window is added to all its pixels; the number of a channel is repeated over the channel.
 //!
 //! Anything else is an error, so that no op is skipped.
 
@@ -65,12 +67,12 @@ impl Part<'_> {
         Some(self.network.layers()[self.network.tensor(self.y()).layer?].kind)
     }
 
-    /// Whether the layer that computes y is one along a single axis.
+    /// Whether the layer that computes y is one-dimensional.
     fn is_1d(&self) -> bool {
         self.kind().is_some_and(|kind| ["conv1d", "max_pool1d", "avg_pool1d"].contains(&kind))
     }
 
-    /// The piece of ∂C/∂y that belongs to the input of this part, where y has the inputs one after another.
+    /// The part of ∂C/∂y that belongs to the input of this part, where y is the concatenation of the inputs.
     fn piece(&self, of: &Tensor) -> Result<Tensor, Why> {
         let Role::Gradient(input) = self.network.tensor(self.op.output).role else { return Err("no gradient".to_owned()) };
         let forward = &self.network.ops()[self.network.producer(self.y()).ok_or("y is not computed")?].parts[0];
@@ -262,7 +264,7 @@ impl Part<'_> {
                 let values = softmax(&z.values, function.name == "log_softmax");
                 Ok(Tensor { values, ..z })
             }
-            // `slide_back` puts the zeros of the stride between the pixels of the error
+            // `slide_back` inserts the zeros of the stride between the pixels of the error
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
             ("rot180", Definition::Rule, [filter]) if self.is_1d() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
@@ -294,8 +296,8 @@ impl Part<'_> {
         }
     }
 
-    /// Applies a function of numbers to each entry. `number_of` returns the value or the slope of each result. Arguments that are only in the function's
-    /// definition are keys.
+    /// Applies a function of numbers to each entry. `number_of` returns the value or the slope of each result. Arguments that only the function's definition
+    /// has are keys of the layer.
     fn entries(
         &self,
         function: &'static Primitive,
@@ -332,7 +334,7 @@ impl Part<'_> {
         Ok(self.own_keys().number(key).unwrap_or(default))
     }
 
-    /// ∂y/∂x for the operand x in the slot `operand`, from the right-hand side of y. Both are numbers, as in a scalar graph.
+    /// ∂y/∂x for the operand x in the slot `operand`, from the right-hand side of y. x and y are numbers, as in a scalar graph.
     fn partial(&self, operand: Slot) -> Result<f64, Why> {
         let number = self.network.producer(self.y()).ok_or("y is not computed")?;
         let [forward] = &self.network.ops()[number].parts[..] else { return Err("y has several parts".to_owned()) };

@@ -1,4 +1,4 @@
-//! The scenarios: one for each kind of op, and more if keys, shapes or numbers of an op change the meaning of its equation.
+//! The scenarios whose equations are tested: one for each kind of op, and more if keys, shapes or numbers change the meaning of an op's equation.
 
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::loss::LOSSES;
@@ -191,7 +191,7 @@ fn layer_variations() -> Vec<Headed> {
     all
 }
 
-/// Losses with all their keys, on a vector and on an image; and outputs that are rounded to 0, for which one rule computes ∂C/∂z directly.
+/// Losses with all their keys, on a vector and on an image; and outputs that are rounded to 0: for these one rule computes ∂C/∂z without ∂C/∂a.
 fn loss_variations() -> Vec<Headed> {
     let mut all = Vec::new();
     for kind in LOSSES {

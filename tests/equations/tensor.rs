@@ -1,4 +1,4 @@
-//! A small tensor with plain loops.
+//! A tensor whose operations are plain loops.
 
 /// A shape and the entries in row-major order.
 #[derive(Clone, Debug, PartialEq)]

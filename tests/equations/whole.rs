@@ -105,7 +105,7 @@ fn bundled() -> Vec<Headed> {
 }
 
 #[test]
-fn every_equation_is_true_of_its_tensors() {
+fn right_hand_sides_equal_their_tensors() {
     let mut evaluated = RightHandSides::new();
     check_scenarios(&[scenarios::one_per_kind(), scenarios::variations()].concat(), &mut evaluated);
     // an equation such as 0 = 0 would prove nothing
@@ -114,7 +114,7 @@ fn every_equation_is_true_of_its_tensors() {
 }
 
 #[test]
-fn equations_of_bundled_scenarios_are_true() {
+fn right_hand_sides_of_bundled_scenarios_equal_their_tensors() {
     check_scenarios(&bundled(), &mut RightHandSides::new());
 }
 

@@ -18,14 +18,14 @@ pub struct Placement {
     pub adaptive: Option<[usize; 2]>,
 }
 
-/// The same tensor with an axis for its only row, if it is channels x length, or filters x channels x length.
+/// Inserts an axis of size 1 for the rows: channels x length becomes channels x 1 x length, and filters x channels x length has one more axis too.
 pub fn lifted(of: Tensor) -> Tensor {
     let mut shape = of.shape.clone();
     shape.insert(shape.len() - 1, 1);
     Tensor { shape, ..of }
 }
 
-/// The inverse of [`lifted`].
+/// Removes the axis that [`lifted`] inserts.
 pub fn lowered(of: Tensor) -> Tensor {
     let mut shape = of.shape.clone();
     shape.remove(shape.len() - 2);
@@ -34,7 +34,7 @@ pub fn lowered(of: Tensor) -> Tensor {
 
 /// Channels, rows and columns.
 fn image(of: &Tensor) -> Result<[usize; 3], String> {
-    <[usize; 3]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} is no image", of.shape))
+    <[usize; 3]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} is not an image", of.shape))
 }
 
 /// Filters, the channels of each, rows and columns.
@@ -89,13 +89,13 @@ impl Placement {
             [0, 1].map(|n| {
                 let rest = (size[n] + padding[n][0] + padding[n][1]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1);
                 let count = if *rounds_up { rest.div_ceil(stride[n]) } else { rest / stride[n] } + 1;
-                // a window that begins after the image is left out
+                // a window that begins after the image does not count
                 if *rounds_up && (count - 1) * stride[n] >= size[n] + padding[n][0] { count - 1 } else { count }
             })
         })
     }
 
-    /// The pixel under the filter's row and column `place`, when the filter is at the position `window`; `None` if it is padding.
+    /// The pixel under the entry `place` (row, column) of the filter, when the filter is at the position `window`; `None` if it is padding.
     fn pixel(&self, window: [usize; 2], place: [usize; 2], size: [usize; 2]) -> Option<[usize; 2]> {
         let coordinate = |axis: usize| {
             let at = (window[axis] * self.stride[axis] + place[axis] * self.dilation[axis]).checked_sub(self.padding[axis][0])?;
@@ -113,7 +113,7 @@ impl Placement {
         grid(self.kernel).filter_map(|place| self.pixel(window, place, size)).collect()
     }
 
-    /// The number of places of each window that are on the image or its padding.
+    /// The number of pixels of each window that are in the image or its padding.
     pub fn padded_sizes(&self, over: &Tensor) -> Result<Vec<usize>, String> {
         let [channels, height, width] = image(over)?;
         let windows = self.windows([height, width]);
@@ -146,8 +146,8 @@ impl Placement {
         Ok(out)
     }
 
-    /// Cross-correlation of two images, which gives filters of this shape, such as the gradient of a convolution's filters. The image `sliding` slides over
-    /// the image `over`, channel by channel. It moves by the dilation, and its pixels are one stride apart.
+    /// Cross-correlation of two images, which gives filters of this shape, such as the gradient of a convolution's filters. For each pair of channels, the image
+    /// `sliding` slides over the image `over`: each move is one dilation long, and the pixels of `sliding` are one stride apart.
     pub fn slide_image(&self, over: &Tensor, sliding: &Tensor, shape: [usize; 4]) -> Result<Tensor, String> {
         let ([channels, height, width], [count, rows, columns]) = (image(over)?, image(sliding)?);
         let [filters, depth, ..] = shape;
@@ -171,7 +171,7 @@ impl Placement {
     }
 
     /// The transpose of [`Placement::slide`], which gives an image of this shape: the filters, turned by 180°, slide over the image `over`, whose pixels are
-    /// one stride apart. A filter and the image need only overlap. Each filter adds to all channels of its group.
+    /// one stride apart. The filter visits all positions at which it overlaps the image. Each filter adds to all channels of its group.
     ///
     /// The shape is an argument because images of different sizes can have the same windows: with stride 2 the last row and column may be in no window.
     pub fn slide_back(&self, over: &Tensor, turned: &Tensor, shape: [usize; 3]) -> Result<Tensor, String> {
@@ -232,7 +232,7 @@ pub fn enlarged(of: &Tensor, factors: [usize; 2], is_bilinear: bool) -> Result<T
     let [channels, height, width] = image(of)?;
     let size = [height, width];
     let mut out = Tensor::zeros(&[channels, height * factors[0], width * factors[1]]);
-    // the pixels along an axis that a new one reads, each with its share
+    // the pixels along an axis that a pixel of the result reads, each with its factor
     let reads = |axis: usize, at: usize| {
         let scale = factors[axis];
         if !is_bilinear {

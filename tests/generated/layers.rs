@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::tape::{Flavour, Tape};
+use super::choices::{Flavour, Choices};
 use super::writer::{Writer, tensor};
 use super::{norms, sequences, windows};
 
@@ -35,24 +35,24 @@ pub const LAYERS: &[(&str, Make)] = &[
 ];
 
 /// A scenario with layers.
-pub fn network(tape: &mut Tape, flavour: Flavour) -> String {
-    let mut shape = match tape.pick(4) {
-        0 => vec![1 + tape.pick(5)],
-        1 => vec![1 + tape.pick(6), 1 + tape.pick(6)],
-        _ => vec![1 + tape.pick(4), 1 + tape.pick(6), 1 + tape.pick(6)],
+pub fn network(choices: &mut Choices, flavour: Flavour) -> String {
+    let mut shape = match choices.pick(4) {
+        0 => vec![1 + choices.pick(5)],
+        1 => vec![1 + choices.pick(6), 1 + choices.pick(6)],
+        _ => vec![1 + choices.pick(4), 1 + choices.pick(6), 1 + choices.pick(6)],
     };
     let input = shape.clone();
     let known = vec![("input".to_owned(), shape.clone())];
-    let mut writer = Writer::new(tape, flavour, known);
-    let count = 1 + writer.tape.pick(4);
+    let mut writer = Writer::new(choices, flavour, known);
+    let count = 1 + writer.choices.pick(4);
     for number in 0..count {
         let image = shape.len() > 1;
-        // every kind, and the usual kinds more often
-        let make = match writer.tape.pick(LAYERS.len() + 4).checked_sub(LAYERS.len()) {
+        // every kind of layer, and the usual kinds more often
+        let make = match writer.choices.pick(LAYERS.len() + 4).checked_sub(LAYERS.len()) {
             Some(0 | 1) if image => windows::conv2d,
             Some(_) if image => windows::max_pool2d,
             Some(_) => linear,
-            None => writer.tape.of(LAYERS).1,
+            None => writer.choices.choose(LAYERS).1,
         };
         if let Some(next) = make(&mut writer, &shape) {
             shape = next;
@@ -64,24 +64,24 @@ pub fn network(tape: &mut Tape, flavour: Flavour) -> String {
     if writer.text.is_empty() {
         shape = flatten(&mut writer, &shape).expect("accepts every shape");
     }
-    if shape.len() == 1 && writer.tape.pick(2) == 1 {
+    if shape.len() == 1 && writer.choices.pick(2) == 1 {
         shape = linear(&mut writer, &shape).expect("reads a vector");
     }
     let loss = writer.loss(&shape);
     let layers = writer.text;
     let mut head = String::from("title = \"random\"\n");
-    let input = tensor(tape, flavour, &input);
+    let input = tensor(choices, flavour, &input);
     writeln!(head, "input = {input}\n{loss}").expect("a string");
     head + &layers
 }
 
 fn linear(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let &[inputs] = shape else { return None };
-    let most = if writer.tape.rarely(4) { 20 } else { 4 };
-    let outputs = 1 + writer.tape.pick(most);
+    let most = if writer.choices.rarely(4) { 20 } else { 4 };
+    let outputs = 1 + writer.choices.pick(most);
     writer.begin("linear");
     writer.tensor("weight", &[outputs, inputs]);
-    if writer.tape.pick(3) > 0 {
+    if writer.choices.pick(3) > 0 {
         writer.tensor("bias", &[outputs]);
     }
     writer.activate();
@@ -95,10 +95,10 @@ fn add(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
         writer.known.iter().filter(|(_, other)| without_ones(other) == without_ones(shape)).cloned().collect();
     let mut summands = vec![writer.known.last()?.0.clone()];
     let mut rank = shape.len();
-    for _ in 0..=writer.tape.pick(2) {
-        let (name, other) = of_same_shape[writer.tape.pick(of_same_shape.len())].clone();
+    for _ in 0..=writer.choices.pick(2) {
+        let (name, other) = of_same_shape[writer.choices.pick(of_same_shape.len())].clone();
         rank = rank.max(other.len());
-        if writer.tape.pick(2) == 0 {
+        if writer.choices.pick(2) == 0 {
             summands.push(name);
             continue;
         }
@@ -108,7 +108,7 @@ fn add(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
         *branch_shape = other;
         summands.push(branch.clone());
     }
-    let order = writer.tape.pick(summands.len());
+    let order = writer.choices.pick(summands.len());
     summands.rotate_left(order);
     writer.begin("add");
     writer.line("from", &format!("{summands:?}"));
@@ -117,21 +117,21 @@ fn add(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     Some([vec![1; missing], shape.to_vec()].concat())
 }
 
-/// Puts the output so far and earlier tensors of the same height and width together.
+/// Concatenates the output so far and earlier tensors of the same height and width.
 fn cat(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let fits = |other: &[usize]| other.len() == shape.len() && other[1..] == shape[1..];
     let others: Vec<(String, Vec<usize>)> = writer.known.iter().filter(|(_, other)| fits(other)).cloned().collect();
     let mut parts = vec![writer.known.last()?.0.clone()];
     let mut first = shape[0];
-    for _ in 0..=writer.tape.pick(2) {
-        let (name, other) = others[writer.tape.pick(others.len())].clone();
+    for _ in 0..=writer.choices.pick(2) {
+        let (name, other) = others[writer.choices.pick(others.len())].clone();
         first += other[0];
         parts.push(name);
     }
     if first > 12 {
         return None;
     }
-    let order = writer.tape.pick(parts.len());
+    let order = writer.choices.pick(parts.len());
     parts.rotate_left(order);
     writer.begin("cat");
     writer.line("from", &format!("{parts:?}"));
@@ -142,9 +142,9 @@ fn cat(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
 #[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 fn dropout(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("dropout");
-    let mask = tensor(writer.tape, Flavour::Mask, shape);
+    let mask = tensor(writer.choices, Flavour::Mask, shape);
     writer.line("mask", &mask);
-    let p = writer.tape.of(&["", "0.25", "0", "0.9"]);
+    let p = writer.choices.choose(&["", "0.25", "0", "0.9"]);
     if !p.is_empty() {
         writer.line("p", p);
     }
@@ -155,7 +155,7 @@ fn dropout(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
 #[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS
 fn flatten(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("flatten");
-    if shape.len() == 3 && writer.tape.pick(3) == 0 {
+    if shape.len() == 3 && writer.choices.pick(3) == 0 {
         writer.line("order", "\"hwc\"");
     }
     writer.last = None;

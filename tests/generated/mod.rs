@@ -3,6 +3,6 @@
 pub mod layers;
 mod norms;
 mod sequences;
-pub mod tape;
+pub mod choices;
 mod windows;
 pub mod writer;

@@ -7,11 +7,11 @@ use super::writer::{Writer, divisors};
 pub fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("layer_norm");
     for key in ["weight", "bias"] {
-        if writer.tape.pick(3) > 0 {
+        if writer.choices.pick(3) > 0 {
             writer.tensor(key, shape);
         }
     }
-    if writer.tape.rarely(3) {
+    if writer.choices.rarely(3) {
         writer.line("eps", "0.1");
     }
     writer.last = None;
@@ -21,11 +21,11 @@ pub fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>
 /// Writes the keys of a norm with a weight and a bias for each channel.
 fn channel_norm(writer: &mut Writer<'_>, channels: usize) {
     for key in ["weight", "bias"] {
-        if writer.tape.pick(3) > 0 {
+        if writer.choices.pick(3) > 0 {
             writer.tensor(key, &[channels]);
         }
     }
-    if writer.tape.rarely(3) {
+    if writer.choices.rarely(3) {
         writer.line("eps", "0.1");
     }
     writer.last = None;
@@ -37,7 +37,7 @@ pub fn group_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>
     if groups.is_empty() {
         return None;
     }
-    let groups = writer.tape.of(&groups);
+    let groups = writer.choices.choose(&groups);
     writer.begin("group_norm");
     writer.line("num_groups", &groups.to_string());
     channel_norm(writer, shape[0]);
@@ -58,7 +58,7 @@ pub fn instance_norm2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<u
 fn batch_norm(writer: &mut Writer<'_>, kind: &str, channels: usize) {
     writer.begin(kind);
     writer.tensor("running_mean", &[channels]);
-    let variances: Vec<&str> = (0..channels).map(|_| writer.tape.of(&["1", "0.25", "3", "0.01"])).collect();
+    let variances: Vec<&str> = (0..channels).map(|_| writer.choices.choose(&["1", "0.25", "3", "0.01"])).collect();
     writer.line("running_var", &format!("[{}]", variances.join(", ")));
     channel_norm(writer, channels);
 }

@@ -1,4 +1,4 @@
-//! Random layers that slide a window along channels x length.
+//! Random one-dimensional layers, which slide a window along the length of channels x length.
 
 use super::writer::{Writer, divisors};
 
@@ -12,15 +12,15 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Chooses sizes that fit `length` places. The padding is at most half of the kernel, so that each window covers a place.
+    /// Chooses sizes for an input of this length. The padding is at most half of the kernel, so that each window covers an entry of the input.
     fn choose(writer: &mut Writer<'_>, length: usize, rounds_up: bool) -> Self {
-        let kernel = 1 + writer.tape.pick(3.min(length));
+        let kernel = 1 + writer.choices.pick(3.min(length));
         let [before, after] = writer.two(0, kernel / 2 + 1);
-        let dilation = if (kernel - 1) * 2 < length && before + after == 0 { 1 + writer.tape.pick(2) } else { 1 };
-        Self { kernel, stride: 1 + writer.tape.pick(3), padding: [before, after], dilation, rounds_up }
+        let dilation = if (kernel - 1) * 2 < length && before + after == 0 { 1 + writer.choices.pick(2) } else { 1 };
+        Self { kernel, stride: 1 + writer.choices.pick(3), padding: [before, after], dilation, rounds_up }
     }
 
-    /// The number of outputs for `length` places.
+    /// The number of outputs for an input of this length.
     fn outputs(&self, length: usize) -> usize {
         let rest = length + self.padding[0] + self.padding[1] - (self.kernel - 1) * self.dilation - 1;
         if !self.rounds_up {
@@ -55,13 +55,13 @@ fn sequence(shape: &[usize]) -> Option<[usize; 2]> {
 pub fn conv1d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let [channels, length] = sequence(shape)?;
     let sizes = Sizes::choose(writer, length, false);
-    let groups = writer.tape.of(&divisors(channels));
-    let outputs = groups * (1 + writer.tape.pick(3));
+    let groups = writer.choices.choose(&divisors(channels));
+    let outputs = groups * (1 + writer.choices.pick(3));
     writer.begin("conv1d");
     writer.tensor("weight", &[outputs, channels / groups, sizes.kernel]);
     sizes.write(writer, true);
     writer.line("groups", &groups.to_string());
-    if writer.tape.pick(3) > 0 {
+    if writer.choices.pick(3) > 0 {
         writer.tensor("bias", &[outputs]);
     }
     writer.activate();
@@ -71,7 +71,7 @@ pub fn conv1d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
 /// Writes a pool, and returns the shape of its output.
 fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> Option<Vec<usize>> {
     let [channels, length] = sequence(shape)?;
-    let rounds_up = writer.tape.pick(2) == 1;
+    let rounds_up = writer.choices.pick(2) == 1;
     let mut sizes = Sizes::choose(writer, length, rounds_up);
     if !dilates || rounds_up {
         sizes.dilation = 1;
@@ -89,8 +89,8 @@ pub fn max_pool1d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>
 
 pub fn avg_pool1d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let shape = pool(writer, "avg_pool1d", shape, false)?;
-    if writer.tape.pick(2) == 1 {
-        let include = writer.tape.of(&["false", "true"]);
+    if writer.choices.pick(2) == 1 {
+        let include = writer.choices.choose(&["false", "true"]);
         writer.line("count_include_pad", include);
     }
     Some(shape)

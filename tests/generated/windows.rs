@@ -10,14 +10,14 @@ pub fn image(shape: &[usize]) -> Option<[usize; 3]> {
     }
 }
 
-/// Divides padding among both ends of an axis.
+/// Divides padding between both ends of an axis.
 fn halves(places: usize) -> [usize; 2] {
     [places / 2, places - places / 2]
 }
 
 /// Chooses a padding of less than `most` on each side: the padding of both axes, and the value of the key. The padding of `"same"` is not known here.
 fn padding(writer: &mut Writer<'_>, most: usize) -> ([[usize; 2]; 2], String) {
-    match writer.tape.pick(6) {
+    match writer.choices.pick(6) {
         0 => ([[0; 2]; 2], "\"same\"".to_owned()),
         1 => ([[0; 2]; 2], "\"valid\"".to_owned()),
         2 | 3 => {
@@ -48,15 +48,15 @@ pub fn conv2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
             dilation[i] = 1;
         }
     }
-    let groups = writer.tape.of(&divisors(channels));
-    let outputs = groups * (1 + writer.tape.pick(2)) + if groups == 1 { writer.tape.pick(4) } else { 0 };
+    let groups = writer.choices.choose(&divisors(channels));
+    let outputs = groups * (1 + writer.choices.pick(2)) + if groups == 1 { writer.choices.pick(4) } else { 0 };
     writer.begin("conv2d");
     writer.tensor("weight", &[outputs, channels / groups, kernel[0], kernel[1]]);
     writer.pair("stride", stride);
     writer.line("padding", &key);
     writer.pair("dilation", dilation);
     writer.line("groups", &groups.to_string());
-    if writer.tape.pick(3) > 0 {
+    if writer.choices.pick(3) > 0 {
         writer.tensor("bias", &[outputs]);
     }
     writer.activate();
@@ -83,7 +83,7 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
     {
         (padding, key) = ([[0; 2]; 2], "0".to_owned());
     }
-    let rounds_up = writer.tape.pick(2) == 1;
+    let rounds_up = writer.choices.pick(2) == 1;
     let out = |i: usize, dilation: [usize; 2]| {
         let padded = sizes[i] + padding[i][0] + padding[i][1] + if rounds_up { stride[i] - 1 } else { 0 };
         let count = padded.checked_sub((kernel[i] - 1) * dilation[i] + 1)? / stride[i] + 1;
@@ -117,8 +117,8 @@ pub fn max_pool2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>
 
 pub fn avg_pool2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let shape = pool(writer, "avg_pool2d", shape, false)?;
-    if writer.tape.pick(2) == 1 {
-        let include = writer.tape.of(&["false", "true"]);
+    if writer.choices.pick(2) == 1 {
+        let include = writer.choices.choose(&["false", "true"]);
         writer.line("count_include_pad", include);
     }
     Some(shape)
@@ -145,8 +145,8 @@ pub fn conv_transpose2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<
         output_padding[i] = output_padding[i].min(stride[i].max(dilation[i]) - 1);
         padding[i] = padding[i].min((uncut(i, output_padding) - 1) / 2);
     }
-    let groups = writer.tape.of(&divisors(channels));
-    let outputs = groups * (1 + writer.tape.pick(2));
+    let groups = writer.choices.choose(&divisors(channels));
+    let outputs = groups * (1 + writer.choices.pick(2));
     writer.begin("conv_transpose2d");
     writer.tensor("weight", &[channels, outputs / groups, kernel[0], kernel[1]]);
     writer.pair("stride", stride);
@@ -154,7 +154,7 @@ pub fn conv_transpose2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<
     writer.pair("output_padding", output_padding);
     writer.pair("dilation", dilation);
     writer.line("groups", &groups.to_string());
-    if writer.tape.pick(3) > 0 {
+    if writer.choices.pick(3) > 0 {
         writer.tensor("bias", &[outputs]);
     }
     writer.activate();
@@ -178,7 +178,7 @@ pub fn upsample(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> 
     }
     writer.begin("upsample");
     writer.pair("scale_factor", [down, across]);
-    let mode = writer.tape.of(&["", "\"nearest\"", "\"bilinear\"", "\"bilinear\""]);
+    let mode = writer.choices.choose(&["", "\"nearest\"", "\"bilinear\"", "\"bilinear\""]);
     if !mode.is_empty() {
         writer.line("mode", mode);
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::tape::{Flavour, Tape};
+use super::choices::{Flavour, Choices};
 
 pub const ACTIVATIONS: &[&str] = &[
     "identity",
@@ -47,7 +47,7 @@ pub const LOSSES: &[(&str, &[&str])] = &[
 /// A scenario file that is being written.
 pub struct Writer<'a> {
     pub text: String,
-    pub tape: &'a mut Tape,
+    pub choices: &'a mut Choices,
     pub flavour: Flavour,
     /// The activation that computes the output so far.
     pub last: Option<&'static str>,
@@ -56,9 +56,9 @@ pub struct Writer<'a> {
 }
 
 /// A tensor of this shape, inline.
-pub fn tensor(tape: &mut Tape, flavour: Flavour, shape: &[usize]) -> String {
-    let Some((&n, inner)) = shape.split_first() else { return format!("{:?}", tape.number(flavour)) };
-    let entries: Vec<String> = (0..n).map(|_| tensor(tape, flavour, inner)).collect();
+pub fn tensor(choices: &mut Choices, flavour: Flavour, shape: &[usize]) -> String {
+    let Some((&n, inner)) = shape.split_first() else { return format!("{:?}", choices.number(flavour)) };
+    let entries: Vec<String> = (0..n).map(|_| tensor(choices, flavour, inner)).collect();
     format!("[{}]", entries.join(", "))
 }
 
@@ -68,8 +68,8 @@ pub fn divisors(n: usize) -> Vec<usize> {
 
 impl<'a> Writer<'a> {
     /// Begins a file in which a layer can read the tensors `known`.
-    pub fn new(tape: &'a mut Tape, flavour: Flavour, known: Vec<(String, Vec<usize>)>) -> Self {
-        Self { text: String::new(), tape, flavour, last: None, known }
+    pub fn new(choices: &'a mut Choices, flavour: Flavour, known: Vec<(String, Vec<usize>)>) -> Self {
+        Self { text: String::new(), choices, flavour, last: None, known }
     }
 
     pub fn line(&mut self, key: &str, value: &str) {
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
     }
 
     pub fn tensor(&mut self, key: &str, shape: &[usize]) {
-        let text = tensor(self.tape, self.flavour, shape);
+        let text = tensor(self.choices, self.flavour, shape);
         self.line(key, &text);
     }
 
@@ -93,30 +93,30 @@ impl<'a> Writer<'a> {
         self.line(key, &text);
     }
 
-    /// Returns two sizes in `from..from + choices`, which are equal half of the time.
-    pub fn two(&mut self, from: usize, choices: usize) -> [usize; 2] {
-        let a = from + self.tape.pick(choices);
-        if self.tape.pick(2) == 0 { [a, a] } else { [a, from + self.tape.pick(choices)] }
+    /// Returns two sizes in `from..from + count`, which are equal half of the time.
+    pub fn two(&mut self, from: usize, count: usize) -> [usize; 2] {
+        let a = from + self.choices.pick(count);
+        if self.choices.pick(2) == 0 { [a, a] } else { [a, from + self.choices.pick(count)] }
     }
 
-    /// Writes the activation of a layer, or none.
+    /// Writes the key `activation` of a layer, or no activation.
     pub fn activate(&mut self) {
         self.last = Some("identity");
-        if self.tape.pick(6) != 0 {
+        if self.choices.pick(6) != 0 {
             self.function("activation");
         }
     }
 
     /// Writes an activation under this key, with its own keys.
     pub fn function(&mut self, key: &str) {
-        let name = self.tape.of(ACTIVATIONS);
+        let name = self.choices.choose(ACTIVATIONS);
         self.line(key, &format!("\"{name}\""));
         let own = match name {
             "leaky_relu" => "negative_slope",
             "elu" => "alpha",
             "hardtanh" => {
-                if self.tape.pick(2) == 1 {
-                    let [min, max] = self.tape.of(&[["-0.5", "0.75"], ["0", "3"], ["-2", "-0.25"]]);
+                if self.choices.pick(2) == 1 {
+                    let [min, max] = self.choices.choose(&[["-0.5", "0.75"], ["0", "3"], ["-2", "-0.25"]]);
                     self.line("min_val", min);
                     self.line("max_val", max);
                 }
@@ -124,8 +124,8 @@ impl<'a> Writer<'a> {
             }
             _ => "",
         };
-        if !own.is_empty() && self.tape.pick(2) == 1 {
-            let value = self.tape.of(&["0.3", "-0.5", "0", "2"]);
+        if !own.is_empty() && self.choices.pick(2) == 1 {
+            let value = self.choices.choose(&["0.3", "-0.5", "0", "2"]);
             self.line(own, value);
         }
         self.last = Some(name);
@@ -137,44 +137,44 @@ impl<'a> Writer<'a> {
         let is_accepted_by = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
         let own: Vec<&str> = LOSSES.iter().filter(|(_, after)| is_accepted_by(after)).map(|(name, _)| *name).collect();
         let any: Vec<&str> = LOSSES.iter().filter(|(_, after)| after.is_empty()).map(|(name, _)| *name).collect();
-        let choices = if !own.is_empty() && self.tape.pick(2) == 1 { own } else { any };
-        let name = self.tape.of(&choices);
-        let shaped = tensor(self.tape, self.flavour, output);
-        let target = if self.tape.pick(2) == 0 { shaped.clone() } else { format!("[{}]", shaped.replace(['[', ']'], "")) };
+        let allowed = if !own.is_empty() && self.choices.pick(2) == 1 { own } else { any };
+        let name = self.choices.choose(&allowed);
+        let shaped = tensor(self.choices, self.flavour, output);
+        let target = if self.choices.pick(2) == 0 { shaped.clone() } else { format!("[{}]", shaped.replace(['[', ']'], "")) };
         match name {
             "squared_error" | "mse_loss" => {
-                let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\"", ", reduction = \"half_sum\""]);
+                let reduction = self.choices.choose(&["", ", reduction = \"sum\"", ", reduction = \"mean\"", ", reduction = \"half_sum\""]);
                 format!("target = {target}\nloss = {{ type = \"{name}\"{reduction} }}")
             }
             "l1" | "huber" | "smooth_l1" | "l1_loss" | "huber_loss" | "smooth_l1_loss" => {
                 let key = match name {
-                    "huber" | "huber_loss" => self.tape.of(&["", ", delta = 0.5", ", delta = 2"]),
-                    "smooth_l1" | "smooth_l1_loss" => self.tape.of(&["", ", beta = 0.5", ", beta = 2"]),
+                    "huber" | "huber_loss" => self.choices.choose(&["", ", delta = 0.5", ", delta = 2"]),
+                    "smooth_l1" | "smooth_l1_loss" => self.choices.choose(&["", ", beta = 0.5", ", beta = 2"]),
                     _ => "",
                 };
-                let reduction = self.tape.of(&["", ", reduction = \"sum\"", ", reduction = \"mean\""]);
+                let reduction = self.choices.choose(&["", ", reduction = \"sum\"", ", reduction = \"mean\""]);
                 format!("target = {target}\nloss = {{ type = \"{name}\"{reduction}{key} }}")
             }
-            "nll" | "nll_loss" if self.tape.pick(2) == 1 && outputs > 1 => {
-                format!("target = {}\nloss = \"{name}\"", self.tape.pick(outputs))
+            "nll" | "nll_loss" if self.choices.pick(2) == 1 && outputs > 1 => {
+                format!("target = {}\nloss = \"{name}\"", self.choices.pick(outputs))
             }
             "multi_margin" | "multi_margin_loss" => {
-                let keys = self.tape.of(&["", ", p = 2", ", margin = 0.5", ", p = 2, margin = 2"]);
-                let class = if outputs > 1 { self.tape.pick(outputs) } else { 0 };
+                let keys = self.choices.choose(&["", ", p = 2", ", margin = 0.5", ", p = 2, margin = 2"]);
+                let class = if outputs > 1 { self.choices.pick(outputs) } else { 0 };
                 format!("target = {class}\nloss = {{ type = \"{name}\"{keys} }}")
             }
             "kl_div" => {
-                let parts: Vec<&str> = (0..outputs).map(|_| self.tape.of(&["0.5", "0.25", "0", "1"])).collect();
-                let reduction = self.tape.of(&["", ", reduction = \"mean\""]);
+                let parts: Vec<&str> = (0..outputs).map(|_| self.choices.choose(&["0.5", "0.25", "0", "1"])).collect();
+                let reduction = self.choices.choose(&["", ", reduction = \"mean\""]);
                 format!("target = [{}]\nloss = {{ type = \"kl_div\"{reduction} }}", parts.join(", "))
             }
-            "upstream" if self.tape.pick(2) == 1 => format!("loss = {{ type = \"upstream\", gradient = {shaped} }}"),
-            "binary_cross_entropy" | "binary_cross_entropy_with_logits" if self.tape.pick(3) > 0 => {
-                let reduction = self.tape.of(&["sum", "mean"]);
+            "upstream" if self.choices.pick(2) == 1 => format!("loss = {{ type = \"upstream\", gradient = {shaped} }}"),
+            "binary_cross_entropy" | "binary_cross_entropy_with_logits" if self.choices.pick(3) > 0 => {
+                let reduction = self.choices.choose(&["sum", "mean"]);
                 format!("target = {target}\nloss = {{ type = \"{name}\", reduction = \"{reduction}\" }}")
             }
-            "cross_entropy" | "cross_entropy_with_logits" if self.tape.pick(3) < 2 && outputs > 1 => {
-                format!("target = {}\nloss = {{ type = \"{name}\", batch_reduction = \"sum\" }}", self.tape.pick(outputs))
+            "cross_entropy" | "cross_entropy_with_logits" if self.choices.pick(3) < 2 && outputs > 1 => {
+                format!("target = {}\nloss = {{ type = \"{name}\", batch_reduction = \"sum\" }}", self.choices.pick(outputs))
             }
             _ => format!("target = {target}\nloss = \"{name}\""),
         }

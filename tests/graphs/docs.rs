@@ -1,4 +1,4 @@
-//! Compares `docs/graphs.md` with the program: the tables list all functions, and no others; the examples are valid.
+//! Compares `docs/graphs.md` with the program: the tables list exactly the functions that exist, and the examples are valid.
 
 use std::collections::BTreeSet;
 use std::fs;

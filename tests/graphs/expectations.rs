@@ -1,4 +1,4 @@
-//! `[[expect]]` of a graph: a whole tensor, or an entry of it.
+//! Tests of `[[expect]]` in a graph: its value is a tensor or an entry.
 
 use gradstep::scenario::{Limits, Source, read};
 

@@ -19,9 +19,9 @@ fn every_fault_has_its_message() {
     insta::assert_snapshot!("faults", all.join("\n"));
 }
 
-/// A text whose first line says "expects warning" has one, "expects no warning" has none, and the messages are a snapshot.
+/// The first line of a text says "expects warning" or "expects no warning". The messages are a snapshot.
 #[test]
-fn accidents_have_warnings_and_what_is_written_has_none() {
+fn lines_that_are_probably_a_mistake_have_a_warning() {
     let mut all = Vec::new();
     for path in files("warnings") {
         let text = fs::read_to_string(&path).expect("the file can be read");

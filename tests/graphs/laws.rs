@@ -1,10 +1,10 @@
-//! The law of the steps: for each graph, multiplications and additions in the order of the steps give the bits of the tensors, each step finds its readers, and
-//! the gradients are the slopes of central differences.
+//! For each graph: the products of the steps, added in their order, give the bits of the tensors; each entry lists the steps that read it; and the gradients agree
+//! with central differences.
 
 #[path = "../laws/differences.rs"]
 mod differences;
-#[path = "../laws/law.rs"]
-mod law;
+#[path = "../laws/steps.rs"]
+mod steps;
 
 use std::collections::HashSet;
 use std::fs;
@@ -34,12 +34,12 @@ fn the_steps_add_up_to_the_tensors() {
     for (name, _, trace) in traces() {
         checked += 1;
         if trace.len() > MOST_STEPS {
-            // some of the steps of a larger one
+            // only some steps of a long trace
             let steps = (1..=trace.len()).step_by(97);
-            wrong.extend(steps.filter_map(|k| law::check_step(&trace, k).err()).map(|why| format!("{name}: {why}")));
+            wrong.extend(steps.filter_map(|k| steps::check_step(&trace, k).err()).map(|why| format!("{name}: {why}")));
             continue;
         }
-        for result in [law::check_trace(&trace), law::check_counts(&trace), law::check_edges(&trace)] {
+        for result in [steps::check_trace(&trace), steps::check_counts(&trace), steps::check_edges(&trace)] {
             wrong.extend(result.err().map(|why| format!("{name}: {why}")));
         }
     }
@@ -47,9 +47,9 @@ fn the_steps_add_up_to_the_tensors() {
     assert!(checked > 550, "{checked} graphs");
 }
 
-/// The closed form of a norm and of the cross-entropy is the sum over the paths, for every entry; PyTorch has the same numbers.
+/// The closed form of the derivative of a norm or a cross-entropy equals the sum over the paths, for every entry, and PyTorch's number.
 #[test]
-fn closed_forms_are_the_sums_over_the_paths() {
+fn closed_forms_equal_the_sums_over_the_paths() {
     let (mut wrong, mut compared) = (Vec::new(), std::collections::BTreeMap::new());
     for (name, text, trace) in traces() {
         for (run, output, span) in trace.ops().filter(|(_, output, _)| trace.network().tensor(*output).name.starts_with("grad.")) {
@@ -76,7 +76,7 @@ fn closed_forms_are_the_sums_over_the_paths() {
 }
 
 #[test]
-fn gradients_are_central_differences() {
+fn gradients_agree_with_central_differences() {
     let (mut wrong, mut compared) = (Vec::new(), 0);
     for (name, text, trace) in traces() {
         // ties, kinks, detached values and infinities have no slope
@@ -92,7 +92,7 @@ fn gradients_are_central_differences() {
     assert!(compared > 3000, "{compared} derivatives");
 }
 
-/// The tensors of a list and of a loop's variable are parts of its name, numbered through all turns.
+/// The tensors of a list, and those of a loop's variable, have the name of the list or variable and numbers, which count on in each iteration of the loop.
 #[test]
 fn all_tensors_have_different_names() {
     let nodes = "r = W[0] * 2 + 1\nfor r in W * 3:\n    u = r + 1\nhs = []\nfor t in range(2):\n    hs.append(W[t] * 2)\nJ = torch.stack(hs).sum() + u.sum()";

@@ -1,4 +1,4 @@
-//! Texts that ask for unlimited work or memory: each is refused with one message, before anything large is made.
+//! Texts that need unlimited work or memory: each is refused with one message, before large memory is allocated.
 
 use gradstep::scenario::{Limits, Source, read};
 
@@ -8,7 +8,7 @@ fn faults(nodes: &str) -> String {
         "title = \"t\"\n[graph]\nnodes = '''\n{nodes}\nJ = x.sum()\n'''\n[graph.inputs]\nx = [1, 2]\n[graph.constants]\ny = [0, 1]\n"
     );
     let source = Source { name: "t".into(), path_shown: "t.toml".into(), text };
-    // 64 MiB: what is allocated before it is claimed would be more
+    // every text needs more than this limit of 64 MiB
     read(source, Limits { memory: 64 << 20 }).map_or_else(|faults| faults.to_string(), |_| String::new())
 }
 

@@ -1,4 +1,4 @@
-//! Tests of graphs of tensors: values and gradients agree with PyTorch, which evaluates the same text; the laws of the steps hold; faults have clear messages.
+//! Tests of graphs of tensors: values and gradients agree with PyTorch, which evaluates the same text; the steps add up to the tensors; faults have clear messages.
 
 mod docs;
 mod expectations;

@@ -1,4 +1,5 @@
-//! Names without a value: the shapes that the text implies for them are those that the names have in the whole scenario.
+//! Names without a value. The test removes the values of names from a complete scenario, and compares the shapes that the program infers with those of the
+//! removed values.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,7 +9,7 @@ use toml_edit::{DocumentMut, TableLike};
 
 use crate::numbers::{files, open, run, stem};
 
-/// Scenarios whose text is right with one matrix, too, although they have several.
+/// Scenarios with a batch of matrices whose text is also valid for a single matrix.
 const MATRICES: &[&str] = &["product-matmul-matrix-batch", "product-matmul-vector-batch"];
 
 fn parse(text: String) -> Result<Scenario, String> {
@@ -16,11 +17,11 @@ fn parse(text: String) -> Result<Scenario, String> {
     read(source, Limits::default()).map_err(|faults| faults.to_string())
 }
 
-/// A line of the help: the name, the value and the remark.
+/// A line that the help tells the user to paste: the name, the value, and the comment at its end.
 struct Line<'m> {
     name: &'m str,
     value: &'m str,
-    remark: &'m str,
+    comment: &'m str,
 }
 
 fn lines(message: &str) -> Vec<Line<'_>> {
@@ -28,8 +29,8 @@ fn lines(message: &str) -> Vec<Line<'_>> {
     let lines = after.filter_map(|line| line.trim().split_once(" = ").filter(|(name, _)| !name.contains(' ')));
     lines
         .map(|(name, rest)| {
-            let (value, remark) = rest.split_once("  # ").unwrap_or((rest, ""));
-            Line { name: name.trim_matches('"'), value, remark }
+            let (value, comment) = rest.split_once("  # ").unwrap_or((rest, ""));
+            Line { name: name.trim_matches('"'), value, comment }
         })
         .collect()
 }
@@ -46,7 +47,7 @@ fn difference(line: &Line<'_>, truth: &[usize]) -> Option<String> {
         let is_wrong = !line.value.starts_with('?') && !truth.is_empty();
         return is_wrong.then(|| format!("{} = {} has the shape {truth:?}", line.name, line.value));
     };
-    let is_table = line.remark.contains("at least");
+    let is_table = line.comment.contains("at least");
     let fits = |sizes: &[Option<usize>]| {
         sizes.len() == truth.len()
             && sizes.iter().zip(truth).enumerate().all(|(axis, (size, truth))| match size {
@@ -55,16 +56,16 @@ fn difference(line: &Line<'_>, truth: &[usize]) -> Option<String> {
                 None => true,
             })
     };
-    let or_vector = line.remark.contains("or [") && fits(&sizes[..1]);
-    // where another shape is possible, the remark says so
-    let or_other = line.remark.contains("broadcasts with")
-        || line.remark.contains("or probabilities")
-        || line.remark.contains("or more axes") && fits_end(&sizes, truth);
+    let or_vector = line.comment.contains("or [") && fits(&sizes[..1]);
+    // if another shape is possible, the comment says so
+    let or_other = line.comment.contains("broadcasts with")
+        || line.comment.contains("or probabilities")
+        || line.comment.contains("or more axes") && fits_end(&sizes, truth);
     (!fits(&sizes) && !or_vector && !or_other)
-        .then(|| format!("{} = {}  # {}, but it has the shape {truth:?}", line.name, line.value, line.remark))
+        .then(|| format!("{} = {}  # {}, but it has the shape {truth:?}", line.name, line.value, line.comment))
 }
 
-/// Returns whether the last sizes of the true shape are these.
+/// Returns whether the true shape ends with these sizes.
 fn fits_end(sizes: &[Option<usize>], truth: &[usize]) -> bool {
     sizes.len() <= truth.len() && sizes.iter().rev().zip(truth.iter().rev()).all(|(size, truth)| size.is_none_or(|size| size == *truth))
 }
@@ -109,7 +110,7 @@ fn implied_shapes_are_those_of_the_whole_scenario() {
             implied += lines.iter().filter(|line| !line.value.starts_with('?')).count();
             let what = format!("{} without {}", stem(&path), removed.join(", "));
             wrong.extend(lines.iter().filter_map(|line| Some(format!("{what}: {}", difference(line, truth.get(line.name)?)?))));
-            // lines without a question mark are all that is missing
+            // if no line has a question mark, the lines complete the scenario
             if lines.len() == removed.len() && lines.iter().all(|line| !line.value.contains('?')) {
                 whole += 1;
                 let table: Vec<String> = lines.iter().map(|line| format!("\"{}\" = {}", line.name, line.value)).collect();
@@ -122,8 +123,8 @@ fn implied_shapes_are_those_of_the_whole_scenario() {
                 table.iter().for_each(|(name, value)| drop(target.insert(name, value.clone())));
                 match parse(less.to_string()) {
                     Ok(_) => pasted += 1,
-                    // a remark says that another shape is possible
-                    Err(_) if lines.iter().any(|line| line.remark.contains("or ")) => {}
+                    // a comment says that another shape is possible
+                    Err(_) if lines.iter().any(|line| line.comment.contains("or ")) => {}
                     Err(message) => wrong.push(format!("{what}, with the lines pasted: {message}")),
                 }
             }

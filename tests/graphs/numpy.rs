@@ -1,5 +1,5 @@
-//! The lines of `NumPy` that are copied for gradients. `NumPy` runs them, and the results are those of the trace. Without Python with `NumPy` (`PYTHON` names it) the
-//! lines are only counted.
+//! The stepper copies the gradient of a tensor as a line of `NumPy`. The test runs these lines, and compares the results with the trace. If the environment variable
+//! `PYTHON` names no interpreter with `NumPy`, the test only counts the lines.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -23,7 +23,7 @@ const BROADCAST: &str = "title = \"broadcasts\"\n[graph]\nnodes = '''\ny = a * b
 const PRELUDE: &str = "import numpy as np\nnp.seterr(all='ignore')\nnan, inf = np.nan, np.inf\ndef check(name, line, value, expected):\n    value = np.asarray(value)\n    \
     if value.shape != expected.shape or not np.allclose(value, expected, rtol=1e-9, atol=1e-11, equal_nan=True):\n        print(name, line, value.shape, expected.shape, value, expected)\n";
 
-/// Appends a scenario to the script. Returns the number of gradients and of those that have a line.
+/// Appends the lines of a scenario to the script. Returns the number of gradients, and of gradients with a line.
 fn append(script: &mut String, name: &str, document: &Arc<Document>) -> (usize, usize) {
     let scene = Scene::of(&document.trace, document.trace.len()).expect("a step");
     let network = scene.network();
@@ -57,7 +57,7 @@ fn append(script: &mut String, name: &str, document: &Arc<Document>) -> (usize, 
 }
 
 #[test]
-fn numpy_computes_the_gradients_by_the_copied_lines() {
+fn copied_lines_of_numpy_compute_the_gradients() {
     let mut script = PRELUDE.to_owned();
     let (mut gradients, mut lines) = (0, 0);
     let source = Source { path_shown: "broadcasts.toml".into(), name: "broadcasts".into(), text: BROADCAST.into() };

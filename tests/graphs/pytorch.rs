@@ -78,7 +78,7 @@ fn compare(folder: &str) -> (usize, Vec<String>) {
                 check((&format!("grad.{name}"), part == "gradients"), value, GRADIENTS);
             }
         }
-        // an input that PyTorch gives no gradient has none
+        // an input without a gradient in PyTorch has none here either
         for (id, tensor) in network.tensors().iter().enumerate() {
             if tensor.role.is_learnable()
                 && network.gradient_of(id).is_some()

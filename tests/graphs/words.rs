@@ -1,9 +1,9 @@
-//! Functions under the names of other libraries: the message says how they are called here.
+//! Functions with the names of other libraries: the message gives the name in gradstep.
 
 use gradstep::scenario::{Limits, Source, read};
 
 #[test]
-fn a_function_of_another_library_is_named() {
+fn a_name_of_another_library_has_a_message_with_our_name() {
     for (call, help) in [
         ("sigma(x)", "it is called \"sigmoid\" here"),
         ("x.logistic()", "it is called \"sigmoid\" here"),

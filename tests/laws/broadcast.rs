@@ -1,4 +1,4 @@
-//! Entry-by-entry operations on tensors of several shapes, compared with the same operation on numbers.
+//! Elementwise operations on tensors of several shapes, compared with the same operation on numbers.
 
 use gradstep::op::elementwise::{Elementwise, ElementwiseOperand};
 use gradstep::op::operator::{FUNCTIONS, Operator};
@@ -79,7 +79,7 @@ fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd
     match shapes[..] {
         [x] => views(&on_tensors, x, None, &y_shape, seed, odd, true),
         [x, w] => views(&on_tensors, x, Some(w), &y_shape, seed, odd, true),
-        // the unit tests of the operations compare the kernels of three operands with their terms
+        // operations with three operands are tested in the unit tests of the operations
         _ => Ok(()),
     }
 }

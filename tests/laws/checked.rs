@@ -12,7 +12,7 @@ use crate::scenario;
 /// A few entries of each tensor.
 const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero::<usize>::MIN };
 
-/// Checks that no derivative is reported as off. Then multiplies one of the derivatives that agree by 1 + `relative_error`, and checks that it is reported.
+/// Checks that no derivative is reported as wrong. Then multiplies a right derivative by 1 + `relative_error`, and checks that it is reported.
 ///
 /// # Errors
 /// The first verdict that is wrong.
@@ -51,7 +51,7 @@ pub fn check_verdicts(text: &str, seed: u64, relative_error: f64) -> Result<(), 
             let found = match compared.verdict {
                 // on a kink any value between the slopes on both sides is right
                 Verdict::Off | Verdict::Kink => true,
-                // an entry of 0 does not suggest how far to move it
+                // for an entry of 0, no distance of the move follows from its size
                 Verdict::Unsettled => of.is_some_and(|of| run.values(of)[at] == 0.0),
                 _ => false,
             };
@@ -61,7 +61,7 @@ pub fn check_verdicts(text: &str, seed: u64, relative_error: f64) -> Result<(), 
     Ok(())
 }
 
-/// Two logits are 2001. Near this tie the loss curves equally on both sides, however short the move. A missing derivative is found even there.
+/// Two logits are 2001. Near this tie the loss curves equally on both sides, even for the shortest move. A derivative of 0 is found to be wrong even there.
 #[test]
 fn a_missing_derivative_at_a_softmax_tie_is_off() {
     let text =
@@ -95,7 +95,7 @@ fn a_loss_near_0_is_rounded_as_its_terms_are() {
     }
 }
 
-/// A stride with one output, or a dilation with one kernel position, has no effect, so it can be any number.
+/// The stride of a layer with one output, and the dilation of a kernel of size 1, have no effect, so they can be any number.
 #[test]
 fn a_stride_or_dilation_without_effect_can_be_any_number() {
     let image = "[[[1, 2, 3], [4, 5, 9], [7, 8, 6]]]";
@@ -118,7 +118,7 @@ fn a_stride_or_dilation_without_effect_can_be_any_number() {
         let near = document(1);
         for number in [3, 1 << 32, (1 << 32) + 1, 1 << 61, i64::MAX.unsigned_abs()] {
             let far = document(number);
-            crate::law::check_trace(&far.trace).expect("the law");
+            crate::steps::check_trace(&far.trace).expect("the steps add up");
             assert_eq!((far.trace.len(), far.loss.to_bits()), (near.trace.len(), near.loss.to_bits()), "{kind} {keys}{number}");
         }
     }

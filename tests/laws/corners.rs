@@ -7,7 +7,7 @@ use gradstep::app::Document;
 use gradstep::step::Kind;
 use gradstep::trace::Trace;
 
-use crate::{law, scenario};
+use crate::{scenario, steps};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corners").join(name).with_extension("toml")
@@ -72,9 +72,9 @@ fn derivatives_are_those_of_pytorch() {
     }
 }
 
-/// The losses are computed by hand. PyTorch's are NaN, because it multiplies a target of 0 by −∞.
+/// A term t log a with t = 0 and log a = −∞ does not count. The losses are computed by hand; PyTorch's are NaN, because it multiplies 0 by −∞.
 #[test]
-fn a_target_of_0_leaves_a_logarithm_of_minus_infinity_out() {
+fn a_target_of_0_ignores_a_logarithm_of_minus_infinity() {
     let softplus = |x: f64| x.exp().ln_1p();
     for (file, loss) in [
         ("cross-entropy-logits-overflow", 2f64.ln()),
@@ -105,7 +105,7 @@ fn the_number_of_steps_does_not_depend_on_values() {
 
 /// 0.5397 = b (2u − 1) with b = √(6 / (6 + 2)) and u = 0.81161…, the first number of seed 1 (`the_first_numbers_of_a_seed_are_those_of_the_formulas`).
 #[test]
-fn fans_are_those_of_the_shape() {
+fn random_weights_have_the_fans_of_their_shape() {
     let first = (6.0 / 8.0_f64).sqrt() * (2.0 * 0.811_612_158_881_884_8 - 1.0);
     assert!((first - 0.5397).abs() < 5e-5);
     let (gradient, target, norm) =
@@ -119,13 +119,13 @@ fn fans_are_those_of_the_shape() {
 }
 
 #[test]
-fn corners_obey_the_law() {
+fn steps_of_corner_cases_add_up_to_the_tensors() {
     let mut names: Vec<PathBuf> =
         std::fs::read_dir(path("max-nan").parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
     assert!(names.len() >= 23);
     for name in names {
         let name = name.file_stem().unwrap().to_string_lossy().into_owned();
-        law::check_trace(&document(&name).trace).unwrap_or_else(|why| panic!("{name}: {why}"));
+        steps::check_trace(&document(&name).trace).unwrap_or_else(|why| panic!("{name}: {why}"));
     }
 }

@@ -14,7 +14,7 @@ const FLOOR: f64 = 1e-3;
 /// The distance by which an entry is moved, relative to the entry, or to 1 if that is larger.
 const DISTANCE: f64 = 1e-5;
 
-/// The largest number of entries that are checked in one tensor.
+/// The largest number of entries that are checked in a tensor.
 const MOST: usize = 24;
 
 /// The number of derivatives that were compared, and of those skipped because a kink or a pole is too close.
@@ -111,7 +111,7 @@ fn turns(network: &Network, left: &Run, right: &Run) -> bool {
     })
 }
 
-/// The side of each kink: signs for relu and abs, winners for minimum, maximum and pools.
+/// The side of each kink: the sign for relu and abs, the position of the chosen entry for minimum, maximum and pools.
 fn sides(network: &Network, run: &Run) -> Vec<usize> {
     let mut sides = Vec::new();
     for (number, op) in network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward) {

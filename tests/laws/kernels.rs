@@ -67,7 +67,7 @@ fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Resul
     Ok(())
 }
 
-/// y = f(x), whatever `y` holds before.
+/// Computes y = f(x); the earlier numbers of `y` are overwritten.
 pub fn forward(function: &dyn Function, x: &[f64], y: &mut [f64]) {
     let (rule, tensors) = (function.forward(), Reads::inputs([x]));
     let memo = rule.memo(&tensors);
@@ -236,7 +236,7 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
     let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, plane]);
     let mut image: Vec<f64> = numbers(seed, len(&x), odd, infinite);
     if seed.is_multiple_of(3) {
-        // rounded, many numbers are equal: only the first wins
+        // after rounding many numbers are equal, and the first of them must win
         for value in &mut image {
             *value = (*value * 1.5).trunc();
         }

@@ -1,8 +1,9 @@
 //! Properties of random networks and graphs: an entry is the sum of its terms, bit for bit; derivatives agree with central differences; addresses lead back to
-//! their steps; each entry lists all terms that read it. Planted faults show that these checks find what is wrong.
+//! their steps; each entry lists all terms that read it. Rules with planted faults test the checks themselves.
 
 mod broadcast;
 mod checked;
+mod choices;
 mod contractions;
 mod corners;
 mod differences;
@@ -10,7 +11,7 @@ mod differences;
 mod generated;
 mod graphs;
 mod kernels;
-mod law;
+mod steps;
 mod planted;
 mod saturation;
 mod softmax;
@@ -26,10 +27,10 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use generated::tape::{Flavour, Tape, tape};
+use generated::choices::{Flavour, Choices, choices};
 use generated::{layers, writer};
 
-/// The length of the longest trace of which every step is checked. Of longer traces, some steps are checked.
+/// The length of the longest trace whose steps are all checked. In a longer trace, some steps are checked.
 const LONGEST_FULLY_CHECKED: u64 = 6_000;
 
 fn scenario(text: &str) -> Result<Scenario, TestCaseError> {
@@ -37,14 +38,14 @@ fn scenario(text: &str) -> Result<Scenario, TestCaseError> {
     read(source, Limits::default()).map_err(|faults| TestCaseError::fail(format!("{faults}\n{text}")))
 }
 
-/// Checks the law of the trace.
-fn check_law(text: &str, seed: u64) -> Result<(), TestCaseError> {
+/// Checks that the steps of a scenario add up to the tensors.
+fn check_steps(text: &str, seed: u64) -> Result<(), TestCaseError> {
     let document = Document::new(scenario(text)?);
     let trace = &document.trace;
     let checked = if trace.len() <= LONGEST_FULLY_CHECKED {
-        law::check_trace(trace)
+        steps::check_trace(trace)
     } else {
-        some_steps(seed, 150, trace.len()).try_for_each(|k| law::check_step(trace, k))
+        some_steps(seed, 150, trace.len()).try_for_each(|k| steps::check_step(trace, k))
     };
     checked.map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
 }
@@ -55,13 +56,13 @@ fn check_slopes(text: &str) -> Result<differences::Tally, TestCaseError> {
     differences::check(&scenario.network, &scenario.sample_tensors(0)).map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
 }
 
-/// Checks the law of a graph of tensors, the numbers of its terms and its readers, and compares the numbers of both spellings.
+/// Checks the steps of a graph of tensors, the numbers of its terms and its readers, and compares the numbers of both spellings.
 fn check_spellings(graph: &tensors::Spelled, seed: u64) -> Result<(), TestCaseError> {
-    check_law(&graph.torch, seed)?;
+    check_steps(&graph.torch, seed)?;
     let [torch, numpy] = [&graph.torch, &graph.numpy].map(|text| scenario(text).map(Document::new));
     let (torch, numpy) = (torch?, numpy?);
     if torch.trace.len() <= LONGEST_FULLY_CHECKED {
-        let checked = law::check_counts(&torch.trace).and_then(|()| law::check_edges(&torch.trace));
+        let checked = steps::check_counts(&torch.trace).and_then(|()| steps::check_edges(&torch.trace));
         checked.map_err(|why| TestCaseError::fail(format!("{why}\n{}", graph.torch)))?;
     }
     let inputs = torch.scenario.network.with_role(Role::Parameter).map(|id| torch.scenario.network.tensor(id).name.to_string());
@@ -72,7 +73,7 @@ fn check_spellings(graph: &tensors::Spelled, seed: u64) -> Result<(), TestCaseEr
             Some(document.trace.run(0).values(id).to_vec())
         };
         let (a, b) = (numbers(&torch), numbers(&numpy));
-        let same = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| law::same(*a, *b));
+        let same = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| steps::same(*a, *b));
         let is_same = a.as_deref().zip(b.as_deref()).is_none_or(|(a, b)| same(a, b)) && a.is_some() == b.is_some();
         prop_assert!(is_same, "{name} is {a:?} and {b:?}\n{}\n{}", graph.torch, graph.numpy);
     }
@@ -83,17 +84,17 @@ fn flavours() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large), Just(Flavour::Extreme)]
 }
 
-/// The flavours with numbers whose differences can be computed.
+/// The flavours of numbers for which finite differences are accurate.
 fn flavours_with_differences() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large)]
 }
 
-/// The relative error of a planted derivative: missing, of the other sign, doubled, slightly wrong.
+/// The relative error of a derivative that is wrong on purpose: 0, of the other sign, doubled, slightly wrong.
 fn faults() -> impl Strategy<Value = f64> {
     prop_oneof![Just(-1.0), Just(-2.0), Just(1.0), Just(1e-3), Just(-1e-4)]
 }
 
-/// Steps from all over the trace, including its ends.
+/// Steps spread over the whole trace, with the first and the last one.
 fn some_steps(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
     (1..=count).map(move |n| 1 + n.wrapping_mul(seed | 1) % len).chain([1, len])
 }
@@ -108,50 +109,50 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn networks_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
-        check_law(&layers::network(&mut tape, flavour), seed)?;
+    fn steps_of_networks_add_up_to_the_tensors(mut choices in choices(), flavour in flavours(), seed in any::<u64>()) {
+        check_steps(&layers::network(&mut choices, flavour), seed)?;
     }
 
     #[test]
-    fn graphs_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
-        check_law(&graphs::graph(&mut tape, flavour), seed)?;
+    fn steps_of_scalar_graphs_add_up_to_the_tensors(mut choices in choices(), flavour in flavours(), seed in any::<u64>()) {
+        check_steps(&graphs::graph(&mut choices, flavour), seed)?;
     }
 
     #[test]
-    fn derivatives_of_networks_are_central_differences(mut tape in tape(), flavour in flavours_with_differences()) {
-        check_slopes(&layers::network(&mut tape, flavour))?;
+    fn derivatives_of_networks_are_central_differences(mut choices in choices(), flavour in flavours_with_differences()) {
+        check_slopes(&layers::network(&mut choices, flavour))?;
     }
 
     #[test]
-    fn derivatives_of_graphs_are_central_differences(mut tape in tape(), sharp in any::<bool>()) {
+    fn derivatives_of_scalar_graphs_are_central_differences(mut choices in choices(), sharp in any::<bool>()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
-        check_slopes(&graphs::graph(&mut tape, flavour))?;
+        check_slopes(&graphs::graph(&mut choices, flavour))?;
     }
 
     #[test]
-    fn graphs_of_tensors_obey_the_law(mut tape in tape(), flavour in flavours(), seed in any::<u64>()) {
-        check_spellings(&tensors::graph(&mut tape, flavour, true), seed)?;
+    fn steps_of_graphs_of_tensors_add_up_to_the_tensors(mut choices in choices(), flavour in flavours(), seed in any::<u64>()) {
+        check_spellings(&tensors::graph(&mut choices, flavour, true), seed)?;
     }
 
     #[test]
-    fn derivatives_of_graphs_of_tensors_are_central_differences(mut tape in tape()) {
-        check_slopes(&tensors::graph(&mut tape, Flavour::Smooth, false).torch)?;
+    fn derivatives_of_graphs_of_tensors_are_central_differences(mut choices in choices()) {
+        check_slopes(&tensors::graph(&mut choices, Flavour::Smooth, false).torch)?;
     }
 
     #[test]
-    fn gradcheck_is_right_about_networks(mut tape in tape(), flavour in flavours_with_differences(), seed in any::<u64>(), relative_error in faults()) {
-        checked::check_verdicts(&layers::network(&mut tape, flavour), seed, relative_error)?;
+    fn gradcheck_is_right_about_networks(mut choices in choices(), flavour in flavours_with_differences(), seed in any::<u64>(), relative_error in faults()) {
+        checked::check_verdicts(&layers::network(&mut choices, flavour), seed, relative_error)?;
     }
 
     #[test]
-    fn gradcheck_is_right_about_graphs(mut tape in tape(), sharp in any::<bool>(), seed in any::<u64>(), relative_error in faults()) {
+    fn gradcheck_is_right_about_scalar_graphs(mut choices in choices(), sharp in any::<bool>(), seed in any::<u64>(), relative_error in faults()) {
         let flavour = if sharp { Flavour::Sharp } else { Flavour::Smooth };
-        checked::check_verdicts(&graphs::graph(&mut tape, flavour), seed, relative_error)?;
+        checked::check_verdicts(&graphs::graph(&mut choices, flavour), seed, relative_error)?;
     }
 
     #[test]
-    fn every_run_has_the_same_bits(mut tape in tape(), flavour in flavours(), layered in any::<bool>(), seed in any::<u64>()) {
-        let text = if layered { layers::network(&mut tape, flavour) } else { graphs::graph(&mut tape, flavour) };
+    fn every_run_of_the_same_scenario_has_the_same_bits(mut choices in choices(), flavour in flavours(), layered in any::<bool>(), seed in any::<u64>()) {
+        let text = if layered { layers::network(&mut choices, flavour) } else { graphs::graph(&mut choices, flavour) };
         let (one, two) = (Document::new(scenario(&text)?), Document::new(scenario(&text)?));
         for id in 0..one.scenario.network.tensors().len() {
             let bits = |document: &Document| document.trace.run(0).values(id).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
@@ -166,28 +167,28 @@ proptest! {
 
 /// The derivative of a node that many nodes read has many parts. The part of a step is found without a search through all parts.
 #[test]
-fn a_node_with_many_readers_obeys_the_law() {
+fn steps_of_a_node_with_many_readers_add_up_to_the_tensors() {
     for readers in [3, 4, 5, 40] {
         let expressions = ["a * b", "a + b", "b - a", "sin(a)", "a / b"];
         let nodes: Vec<String> = (0..readers).map(|n| format!("\"n{n} = {}\"", expressions[n % expressions.len()])).collect();
         let sum = (0..readers).map(|n| format!("n{n}")).collect::<Vec<_>>().join(" + ");
         let text = format!("title = \"fan\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [{}, \"J = {sum}\"]\n", nodes.join(", "));
-        check_law(&text, 1).unwrap();
+        check_steps(&text, 1).unwrap();
     }
 }
 
-/// Returns `count` tapes, the same ones in every run.
-fn tapes(count: usize) -> Vec<Tape> {
+/// Returns `count` choice_lists, the same ones in every run.
+fn choice_lists(count: usize) -> Vec<Choices> {
     let mut runner = TestRunner::deterministic();
-    (0..count).map(|_| tape().new_tree(&mut runner).expect("a tape").current()).collect()
+    (0..count).map(|_| choices().new_tree(&mut runner).expect("a list of choices").current()).collect()
 }
 
 #[test]
 fn most_derivatives_are_compared() {
-    for (make, least) in [(layers::network as fn(&mut Tape, Flavour) -> String, 0.9), (graphs::graph, 0.6)] {
+    for (make, least) in [(layers::network as fn(&mut Choices, Flavour) -> String, 0.9), (graphs::graph, 0.6)] {
         let mut all = differences::Tally::default();
-        for mut tape in tapes(150) {
-            let tally = check_slopes(&make(&mut tape, Flavour::Smooth)).unwrap();
+        for mut choices in choice_lists(150) {
+            let tally = check_slopes(&make(&mut choices, Flavour::Smooth)).unwrap();
             all.compared += tally.compared;
             all.skipped += tally.skipped;
         }
@@ -197,17 +198,19 @@ fn most_derivatives_are_compared() {
     }
 }
 
-/// Each function of a graph obeys the law and has its slopes, on several shapes.
+/// Tests the steps and the derivatives of each function of a graph on several shapes.
 #[test]
 fn every_function_of_graphs_of_tensors_is_tested() {
     let own: BTreeSet<&str> = tensors::FUNCTIONS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
     for name in gradstep::scenario::graph_functions().filter(|name| !tensors::OF_PYTHON.contains(name)) {
         assert!(own.contains(name), "{name} has no random graphs");
     }
-    let tapes = tapes(24);
+    let choice_lists = choice_lists(24);
     for name in own {
-        let graphs =
-            tapes.iter().map(|tape| tensors::call(&mut tape.clone(), Flavour::Smooth, name)).filter(|graph| !graph.statements.is_empty());
+        let graphs = choice_lists
+            .iter()
+            .map(|choices| tensors::call(&mut choices.clone(), Flavour::Smooth, name))
+            .filter(|graph| !graph.statements.is_empty());
         let mut made = 0;
         for graph in graphs.take(3) {
             made += 1;
@@ -227,12 +230,12 @@ fn every_row_of_the_registries_is_tested() {
     let activations: BTreeSet<&str> = op::activation::ACTIVATIONS.iter().map(|row| row.name).collect();
     let losses: BTreeSet<&str> = op::loss::LOSSES.iter().map(|row| row.name).collect();
     let functions: BTreeSet<(&str, usize)> = op::operator::FUNCTIONS.iter().map(|row| (row.name(), row.arity())).collect();
-    assert_eq!(layers, layers::LAYERS.iter().map(|row| row.0).collect(), "a kind of layer without a law test");
-    assert_eq!(activations, sorted(writer::ACTIVATIONS), "an activation without a law test");
-    assert_eq!(losses, writer::LOSSES.iter().map(|row| row.0).collect(), "a loss without a law test");
-    assert_eq!(functions, graphs::FUNCTIONS.iter().copied().collect(), "a function without a law test");
+    assert_eq!(layers, layers::LAYERS.iter().map(|row| row.0).collect(), "a kind of layer without a test of its steps");
+    assert_eq!(activations, sorted(writer::ACTIVATIONS), "an activation without a test of its steps");
+    assert_eq!(losses, writer::LOSSES.iter().map(|row| row.0).collect(), "a loss without a test of its steps");
+    assert_eq!(functions, graphs::FUNCTIONS.iter().copied().collect(), "a function without a test of its steps");
 
-    let texts: String = tapes(400).iter_mut().map(|tape| layers::network(tape, Flavour::Sharp)).collect();
+    let texts: String = choice_lists(400).iter_mut().map(|choices| layers::network(choices, Flavour::Sharp)).collect();
     for name in layers.iter().chain(&losses).chain(&activations) {
         assert!(texts.contains(&format!("\"{name}\"")), "{name} is never made");
     }
@@ -261,7 +264,7 @@ fn every_row_of_the_registries_is_tested() {
     ] {
         assert!(texts.contains(feature), "{feature} is never made");
     }
-    let texts: String = tapes(150).iter_mut().map(|tape| graphs::graph(tape, Flavour::Sharp)).collect();
+    let texts: String = choice_lists(150).iter_mut().map(|choices| graphs::graph(choices, Flavour::Sharp)).collect();
     for name in functions
         .iter()
         .map(|row| if row.0 == "gelu_tanh" { "approximate='tanh'".to_owned() } else { format!("{}(", row.0) })

@@ -1,4 +1,4 @@
-//! Rules with planted faults, which test that each check finds the fault that it is made for.
+//! Rules that are wrong on purpose, to test that each check finds the fault that it is made for.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -20,7 +20,7 @@ use gradstep::tensor::{Tensor, from_flat};
 use gradstep::trace::Trace;
 use smallvec::smallvec;
 
-use crate::{differences, law};
+use crate::{differences, steps};
 
 /// A planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,11 +253,11 @@ fn trace(network: Network, given: &[(Id, Arc<Tensor>)]) -> Trace {
     Trace::new(Arc::new(network), vec![run])
 }
 
-/// The results of the two checks: of the law of the trace, and of the differences.
+/// The results of the two checks: of the steps, and of the differences.
 fn verdicts(fault: Fault, place: Site) -> (Result<(), String>, Result<(), String>) {
     let (network, given) = network(fault, place);
     let slopes = differences::check(&network, &given).map(|_| ());
-    (law::check_trace(&trace(network, &given)), slopes)
+    (steps::check_trace(&trace(network, &given)), slopes)
 }
 
 #[test]
@@ -268,15 +268,15 @@ fn without_a_fault_nothing_is_found() {
 #[test]
 fn a_wrong_derivative_is_found_by_differences_alone() {
     for place in [Site::WeightGradient, Site::InputGradient, Site::Softmax] {
-        let (law, slopes) = verdicts(Fault::Doubled, place);
-        assert_eq!(law, Ok(()), "{place:?}");
+        let (steps, slopes) = verdicts(Fault::Doubled, place);
+        assert_eq!(steps, Ok(()), "{place:?}");
         let said = slopes.expect_err("twice the derivative");
         assert!(said.contains("by differences"), "{said}");
     }
 }
 
 #[test]
-fn a_broken_law_is_found() {
+fn steps_that_do_not_add_up_to_the_tensor_are_found() {
     for (fault, place, words) in [
         (Fault::Reversed, Site::Forward, "the last sum is"),
         (Fault::Reversed, Site::InputGradient, "the last sum is"),
@@ -298,7 +298,7 @@ fn a_broken_law_is_found() {
 fn missing_edges_are_found() {
     for (place, words) in [(Site::InputGradient, "for grad.input"), (Site::WeightGradient, "for grad.fc1.weight")] {
         let (network, given) = network(Fault::Short, place);
-        let said = law::check_edges(&trace(network, &given)).expect_err("an edge is missing");
+        let said = steps::check_edges(&trace(network, &given)).expect_err("an edge is missing");
         assert!(said.contains(words), "{said}");
     }
 }
@@ -353,7 +353,7 @@ fn gradcheck_finds_one_wrong_entry_among_many() {
     assert_eq!(wrong, [DOUBLED_ENTRY]);
 }
 
-/// `gradcheck` does not ask the rules that it checks which entries depend on others: a rule that lacks an edge would lack it in its answer too.
+/// `gradcheck` recomputes the loss without the rules' lists of readers: a rule that lacks an edge would lack it in this list too.
 #[test]
 fn gradcheck_finds_a_missing_edge() {
     let (network, checked) = checked(Fault::Short, Site::InputGradient);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::kernels::{forward, numbers, views};
 
-/// Calls `see` with the operands of a rule.
+/// Calls `read` with the operands of a rule.
 fn with_operands<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, read: impl FnOnce(&Operands<'_>) -> R) -> R {
     let tensors = slots.map(|slot| slot);
     let memo = rule.memo(&tensors);

@@ -1,4 +1,4 @@
-//! Random graphs of tensors, each in two spellings: every function of the registry, every broadcast of ranks 0 to 4.
+//! Random graphs of tensors with every function of the registry and broadcasts of ranks 0 to 4. Each graph is written in two spellings.
 //!
 //! A row of [`FUNCTIONS`] writes one call of a function, in PyTorch's spelling and in another one, and knows the shape of the result.
 
@@ -6,7 +6,7 @@ mod entries;
 mod networks;
 mod writer;
 
-use crate::generated::tape::{Flavour, Tape};
+use crate::generated::choices::{Flavour, Choices};
 use entries::{
     along, binary, choice, clamp, detach, expand, flip, index, item, join, masked_fill, moment, norm, of_bounded, of_positive, pad,
     permute, power, reduce, reduce_torch, repeat, repeat_entries, reshape, same, split, squeeze, transpose, transpose_matrix, tril, unary,
@@ -31,7 +31,7 @@ pub struct Spelled {
 
 type Row = (&'static [&'static str], fn(&mut Writer<'_>, &str) -> Option<Written>);
 
-/// The names of functions that do the same up to their formula, and the function that writes a call.
+/// The names of functions with the same arguments, and the function that writes a call.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[Row] = &[
     (&["sin", "cos", "tanh", "sigmoid", "expit", "relu", "relu_", "silu", "swish", "erf", "logsigmoid", "softplus", "leaky_relu", "elu", "gelu", "abs",
@@ -63,31 +63,31 @@ pub const FUNCTIONS: &[Row] = &[
     (&["bool", "int", "long", "round"], whole), (&["len", "size", "dim", "ndimension", "numel", "nelement"], sizes),
 ];
 
-/// The names of functions that are evaluated while a text is read, and that these graphs do not need.
+/// Python's own functions, which gradstep evaluates while it reads the text. The random graphs do not use them.
 pub const OF_PYTHON: &[&str] = &["range", "list", "tuple", "enumerate", "zip", "reversed"];
 
 /// Writes a graph of random functions.
-pub fn graph(tape: &mut Tape, flavour: Flavour, has_detach: bool) -> Spelled {
-    write(tape, flavour, has_detach, None)
+pub fn graph(choices: &mut Choices, flavour: Flavour, has_detach: bool) -> Spelled {
+    write(choices, flavour, has_detach, None)
 }
 
 /// Writes a graph with one call of this function; it has no statement if the function does not fit the shapes.
-pub fn call(tape: &mut Tape, flavour: Flavour, name: &'static str) -> Spelled {
-    write(tape, flavour, true, Some(name))
+pub fn call(choices: &mut Choices, flavour: Flavour, name: &'static str) -> Spelled {
+    write(choices, flavour, true, Some(name))
 }
 
-fn write(tape: &mut Tape, flavour: Flavour, has_detach: bool, only: Option<&'static str>) -> Spelled {
-    let mut writer = Writer { tape, flavour, tensors: Vec::new(), inputs: Vec::new(), constants: Vec::new(), has_detach };
-    let rank = writer.tape.pick(5);
+fn write(choices: &mut Choices, flavour: Flavour, has_detach: bool, only: Option<&'static str>) -> Spelled {
+    let mut writer = Writer { choices, flavour, tensors: Vec::new(), inputs: Vec::new(), constants: Vec::new(), has_detach };
+    let rank = writer.choices.pick(5);
     let shape = writer.shape(rank);
     writer.input(&shape);
     let mut lines: Vec<[String; 2]> = Vec::new();
     let mut statements = Vec::new();
-    let count = if only.is_some() { 1 } else { 1 + writer.tape.pick(5) };
+    let count = if only.is_some() { 1 } else { 1 + writer.choices.pick(5) };
     for n in 0..count {
         let chosen = only.and_then(|name| FUNCTIONS.iter().find(|(names, _)| names.contains(&name)));
-        let (names, write) = chosen.copied().unwrap_or_else(|| writer.tape.of(FUNCTIONS));
-        let name = only.unwrap_or_else(|| writer.tape.of(names));
+        let (names, write) = chosen.copied().unwrap_or_else(|| writer.choices.choose(FUNCTIONS));
+        let name = only.unwrap_or_else(|| writer.choices.choose(names));
         let Some(Written { both, shape }) = write(&mut writer, name) else { continue };
         let result = format!("h{n}");
         lines.push(both.map(|text| format!("{result} = {text}")));

@@ -7,7 +7,7 @@ use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::generated::layers;
-use crate::generated::tape::{Flavour, tape};
+use crate::generated::choices::{Flavour, choices};
 
 /// All networks: the templates with a seed, the scenarios of `tests/diff/plants`, then random ones.
 pub fn all() -> impl Iterator<Item = String> {
@@ -30,8 +30,8 @@ fn with_numbers(flavours: &'static [Flavour], count: usize) -> impl Iterator<Ite
     let mut flavours = flavours.iter().cycle();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     (0..count).map(move |_| {
-        let mut tape = tape().new_tree(&mut runner).expect("a tape").current();
-        layers::network(&mut tape, *flavours.next().expect("a flavour"))
+        let mut choices = choices().new_tree(&mut runner).expect("a list of choices").current();
+        layers::network(&mut choices, *flavours.next().expect("a flavour"))
     })
 }
 

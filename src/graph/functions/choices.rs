@@ -37,7 +37,7 @@ fn masked_fill(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, R
     chosen(reader, mask, &value, &input, &call.span)
 }
 
-/// Makes the tensor with the entries of `a` where the mask is true, and those of `b` elsewhere.
+/// Makes the tensor that has the entries of `a` where the mask is true, and the entries of `b` elsewhere.
 ///
 /// # Errors
 /// If the shapes cannot be broadcast.

@@ -246,7 +246,7 @@ fn items_of(reader: &mut GraphReader<'_, '_>, value: &Value, span: &crate::pytho
     {
         return (0..rows).map(|row| index::select(reader, *id, &[(Value::size(row), span.clone())], span).map(Value::Tensor)).collect();
     }
-    Err(reader.fail(span, format!("{} is no list", value.kind()), ""))
+    Err(reader.fail(span, format!("{} is not a list", value.kind()), ""))
 }
 
 fn list(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -274,7 +274,7 @@ fn zip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     Ok(Value::list((0..count).map(|n| Value::tuple(lists.iter().map(|list| list[n].clone()).collect())).collect()))
 }
 
-/// Cuts off the digits after the point. A tensor that is known stays a constant; other tensors keep their whole numbers.
+/// Cuts off the digits after the point. A known number becomes a known whole number. For a tensor, the operation counts as a copy.
 fn int(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let (value, span) = call.required(reader, 0)?;
     if let Some(Number { value, .. }) = value.number() {
@@ -286,7 +286,7 @@ fn int(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
             #[allow(clippy::cast_possible_truncation)] // checked
             return Ok(Value::integer(truncated as i64));
         }
-        return Err(reader.fail(&span, "this number is no whole number of 64 bits", ""));
+        return Err(reader.fail(&span, "this number is not a whole number of 64 bits", ""));
     }
     let id = reader.tensor(&value, &span)?;
     {
@@ -307,7 +307,7 @@ fn bool_mask(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     if let Some(number) = value.number() {
         return Ok(Value::Bool(number.value.as_f64() != 0.0));
     }
-    // a cast of a mask is what the mask is
+    // a cast of a mask is a mask
     let mask = reader.mask("!=", &[value, Value::integer(0)], &call.span)?;
     let id = reader.tensor(&mask, &call.span)?;
     reader.mark_copy(id);

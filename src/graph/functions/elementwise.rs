@@ -1,4 +1,4 @@
-//! Functions of single entries: `exp(x)`, `x.clamp(min=0)`, `maximum(a, b)`.
+//! Elementwise functions: `exp(x)`, `x.clamp(min=0)`, `maximum(a, b)`.
 
 use crate::graph::call::{Build, Call, Row};
 use crate::graph::reader::GraphReader;
@@ -61,7 +61,7 @@ const fn binary(names: &'static [&'static str], build: Build) -> Row {
 fn apply(reader: &mut GraphReader<'_, '_>, call: &Call, name: &str, numbers: &[f64]) -> Result<Value, Reported> {
     let (value, _) = call.required(reader, 0)?;
     if let Some(number) = value.number().filter(|number| number.tensor.is_none()) {
-        // a number that is known stays one: `math.sqrt(head_size)`
+        // the function of a known number is a known number: `math.sqrt(head_size)`
         let arguments: Vec<f64> = std::iter::once(number.value.as_f64()).chain(numbers.iter().copied()).collect();
         if let Some(Operator::Call(function)) = operator::named(name)
             && let Some(value) = function.function.value(&arguments)

@@ -1,4 +1,4 @@
-//! Losses, each a small graph of its parts. As in PyTorch, `reduction` is `"mean"`, `"sum"` or `"none"`.
+//! Losses. Each loss becomes several operations. As in PyTorch, `reduction` is `"mean"`, `"sum"` or `"none"`.
 
 use crate::graph::call::{Call, Row};
 use crate::graph::closed_call::PendingClosedCall;
@@ -36,7 +36,7 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
-/// The way in which the losses of the entries become one number.
+/// The reduction of the losses of the entries to one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reduction {
     Mean,
@@ -153,7 +153,7 @@ fn cross_entropy(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value,
     reduced(reader, products, reduction, (-1.0, rows), span).map(Value::Tensor)
 }
 
-/// Gives the weights of the classes the shape that is broadcast along the axis of the classes.
+/// Reshapes the weights of the classes so that they are broadcast along the axis of the classes.
 fn class_weights(
     reader: &mut GraphReader<'_, '_>,
     weight: &Value,
@@ -217,7 +217,7 @@ fn negative_log_likelihood(
         }
         None => None,
     };
-    // the weight of each loss: of its class, 0 for an ignored one
+    // the weight of each loss: the weight of its class, or 0 for an ignored class
     let mut weighted = losses;
     let mut factors = weights;
     if let Some(Value::Tensor(mask)) = mask {

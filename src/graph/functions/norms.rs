@@ -1,4 +1,4 @@
-//! Normalisations and attention, each a small graph of its parts.
+//! Normalisations and attention. Each call becomes several operations.
 
 use crate::graph::call::{Call, Row};
 use crate::graph::closed_call::PendingClosedCall;
@@ -58,7 +58,8 @@ fn divided_by_deviation(
     reader.elementwise(Operator::Mul, &[Value::Tensor(centred), Value::Tensor(inverse)], span)
 }
 
-/// Multiplies by the weight and adds the bias, if they are given. `wide` is the shape that each takes to be broadcast; `None` keeps its own.
+/// Multiplies by the weight and adds the bias, if they are given. `wide` is the shape to which both are reshaped before they are broadcast; `None` keeps their
+/// shapes.
 fn affine(
     reader: &mut GraphReader<'_, '_>,
     call: &Call,

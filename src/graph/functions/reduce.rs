@@ -110,7 +110,7 @@ pub struct Moments {
     pub variance: TensorId,
 }
 
-/// Computes x − mean, and the variance. The mean keeps its axes, with the size 1; `keepdim` says whether the variance does.
+/// Computes x − mean, and the variance. If `keepdim` is set, the variance keeps the reduced axes with the size 1.
 ///
 /// # Errors
 /// If n is not larger than `correction`.
@@ -209,7 +209,7 @@ fn prod(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     reader.emit(function, &[id], &call.span).map(Value::Tensor)
 }
 
-/// log Σ exp x, with the largest entry taken out, whose derivative is not needed: the sum does not depend on it.
+/// log Σ exp x = m + log Σ exp(x − m), where m is the largest entry. m counts as a constant, because the result does not depend on it.
 fn logsumexp(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let Reduction { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
     let span = &call.span;

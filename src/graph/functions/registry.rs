@@ -24,7 +24,7 @@ const TABLES: &[&[Row]] = &[
     windows::ROWS,
 ];
 
-/// All rows by name. Of rows with one name the first counts.
+/// All rows by name. If several rows have the same name, the first one is used.
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
     let mut rows = HashMap::new();
     for row in rows_of_tables() {
@@ -50,7 +50,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     rows_of_tables().flat_map(|row| row.names.iter().copied())
 }
 
-/// Returns what to write instead of a function that a graph cannot have.
+/// Returns the help for a function that graphs do not support; `None` for other names.
 #[must_use]
 pub fn help(name: &str) -> Option<&'static str> {
     unsupported::help(name)

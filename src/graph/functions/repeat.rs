@@ -1,4 +1,4 @@
-//! Functions that repeat, turn, cut and pad the entries of a tensor.
+//! Functions that repeat, flip, roll, mask and pad the entries of a tensor.
 
 use crate::graph::arithmetic;
 use crate::graph::call::{self, Call, Row};

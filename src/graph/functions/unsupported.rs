@@ -1,4 +1,4 @@
-//! Functions and modules that people write and that a graph cannot have, with what to write instead.
+//! Functions and modules that graphs do not support, with help texts that say what to write instead.
 
 /// The names, separated by blanks, and the help.
 const ROWS: &[(&str, &str)] = &[
@@ -31,7 +31,7 @@ const ROWS: &[(&str, &str)] = &[
     ("map filter lambda sorted str dict set type isinstance getattr setattr eval exec open input", "a graph is read and never executed"),
 ];
 
-/// Returns what to write instead of a function; `None` if the name is not in the table.
+/// Returns the help for a function; `None` if the name is not in the table.
 #[must_use]
 pub fn help(name: &str) -> Option<&'static str> {
     ROWS.iter().find(|(names, _)| names.split(' ').any(|own| own == name)).map(|(_, help)| *help)

@@ -34,7 +34,7 @@ const TRANSPOSED: &[&str] = &["input", "weight", "bias", "stride", "padding", "o
 const MAX_POOL: &[&str] = &["input", "kernel_size", "stride", "padding", "dilation", "ceil_mode"];
 const AVG_POOL: &[&str] = &["input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad"];
 
-/// Reads a size for rows and columns. One number is both; in one dimension the rows have `rows`.
+/// Reads a size for rows and columns. One number is used for both. In a one-dimensional call, the size of the rows is `rows`.
 fn pair(
     reader: &mut GraphReader<'_, '_>,
     call: &Call,
@@ -72,7 +72,7 @@ struct Images {
     is_1d: bool,
 }
 
-/// Reads the input of a call, and adds the row that a one-dimensional one lacks.
+/// Reads the input of a call. A one-dimensional input becomes images with one row.
 fn images(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize) -> Result<Images, Reported> {
     let id = call.tensor(reader, 0)?;
     let is_1d = dimensions == 1;
@@ -83,7 +83,7 @@ fn images(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize) -> R
         rank if rank == wanted + 1 => (Some(shape[0]), &shape[1..]),
         _ => {
             let axes = if is_1d { "channels x length" } else { "channels x height x width" };
-            let message = format!("{} is no input of {}", reader.describe(id), call.name);
+            let message = format!("{} is not an input of {}", reader.describe(id), call.name);
             return Err(reader.fail(
                 &call.span,
                 message,
@@ -121,7 +121,7 @@ fn padding(
     equal_padding(reader, call, 4, is_1d)
 }
 
-/// The padding of this parameter, the same before and after the input.
+/// The padding that this parameter gives. It is the same before and after the input.
 fn equal_padding(reader: &mut GraphReader<'_, '_>, call: &Call, at: usize, is_1d: bool) -> Result<[[usize; 2]; 2], Reported> {
     let both = pair(reader, call, at, [0, 0], (is_1d, 0))?;
     Ok(both.map(|n| [n, n]))
@@ -142,7 +142,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
         weight = viewed(reader, weight, &shape, span)?;
     }
     let [first, second, height, width] = shape[..] else {
-        let message = format!("{} is no weight of {}", reader.describe(weight), call.name);
+        let message = format!("{} is not a weight of {}", reader.describe(weight), call.name);
         return Err(reader.fail(span, message, "the weight is out x in x height x width, as in PyTorch"));
     };
     let (groups_at, dilation_at) = if is_transposed { (6, 7) } else { (6, 5) };

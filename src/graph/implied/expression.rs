@@ -66,7 +66,7 @@ impl Inference {
         }
     }
 
-    /// Returns whether an expression is a module that means nothing here.
+    /// Returns whether an expression is the name of a module that has no effect.
     fn is_module(&self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Name(name) => attribute::MODULES.contains(&name.as_str()) && !self.names.contains_key(name),
@@ -311,7 +311,7 @@ impl Inference {
     }
 }
 
-/// Returns the name that an expression is. The prefix `self.` means nothing.
+/// Returns the name if the expression is only a name. The prefix `self.` is ignored.
 fn bare_name(expr: &Expr) -> Option<&CompactString> {
     match &expr.kind {
         ExprKind::Name(name) => Some(name),

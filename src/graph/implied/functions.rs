@@ -1,6 +1,5 @@
-//! The shapes of the functions' results, as far as the shapes of their arguments are known, and what a function implies for the shapes of its arguments.
-//!
-//! A function that is not in the table implies nothing, and nothing is known about its result.
+//! A table of functions. For each function it has the shape of the result, as far as the shapes of the arguments are known, and the shapes that the function
+//! implies for its arguments. A function that is not in the table implies nothing, and its result has an unknown shape.
 
 use std::rc::Rc;
 

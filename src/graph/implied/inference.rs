@@ -32,7 +32,7 @@ pub enum Implied {
     Ellipsis,
     /// `None`, `True` or `False`, or nothing.
     Nothing,
-    /// A value of which nothing is known.
+    /// A value about which nothing is known.
     Unknown,
 }
 
@@ -104,9 +104,9 @@ pub struct Inference {
     pub products: Vec<[Vec<Size>; 2]>,
     /// The largest numbers of given tensors that may be indices.
     pub largest: Vec<(Shape, usize)>,
-    /// `true` if what the text implies is complete, and likely shapes are assumed.
+    /// `true` in the second phase, which assumes likely shapes.
     pub assumes: bool,
-    /// The names that are vectors, because a matrix would be broadcast by accident.
+    /// The names to the right of `@` that are vectors. As matrices they would be broadcast by accident (see [`Inference::doubt_matrix`]).
     pub vectors: HashSet<CompactString>,
     /// The number of statements so far.
     pub statements: usize,
@@ -128,7 +128,7 @@ impl Inference {
         found.map(|missing| missing.name.clone())
     }
 
-    /// Returns the shape of a value; `None` if it is no tensor.
+    /// Returns the shape of a value; `None` if it is not a tensor.
     pub fn shape(&mut self, value: &Implied) -> Option<Shape> {
         match value {
             Implied::Tensor(shape) | Implied::Pair(shape) => Some(*shape),
@@ -144,7 +144,7 @@ impl Inference {
         }
     }
 
-    /// Returns the shape of a value; an unknown one if it is no tensor.
+    /// Returns the shape of a value; an unknown one if it is not a tensor.
     pub fn any_shape(&mut self, value: &Implied) -> Shape {
         self.shape(value).unwrap_or_else(|| self.shapes.unknown())
     }
@@ -179,7 +179,7 @@ impl Inference {
         }
     }
 
-    /// Says that a value is used as indices or classes below a size.
+    /// Records that a value is used as indices or classes below a size.
     pub fn mark_indices(&mut self, value: &Implied, below: Option<Size>) {
         if let Implied::Tensor(shape) = value
             && let Some(missing) = self.missing_of(*shape)
@@ -189,7 +189,7 @@ impl Inference {
         }
     }
 
-    /// Says that a name without a value has at least this number of rows.
+    /// Records that a name without a value has at least this number of rows.
     pub fn mark_rows(&mut self, table: Shape, rows: usize) {
         if let Some(missing) = self.missing_of(table) {
             let before = if let Usage::Table(rows) = missing.usage { rows } else { 0 };
@@ -197,7 +197,7 @@ impl Inference {
         }
     }
 
-    /// Says that a name without a value is a table with a row for each of these indices.
+    /// Records that a name without a value is a table with a row for each of these indices.
     pub fn mark_table(&mut self, table: Shape, indices: &Implied) {
         let Implied::Tensor(indices) = indices else { return };
         let largest = self.largest.iter().find(|(shape, _)| self.shapes.is_same(*shape, *indices)).map(|(_, largest)| *largest);
@@ -206,7 +206,7 @@ impl Inference {
         }
     }
 
-    /// Says which shape is likely for a name without a value.
+    /// Records the likely shape of a name without a value.
     pub fn mark_likely(&mut self, shape: Shape, likely: Likely) {
         if let Some(missing) = self.missing_of(shape) {
             missing.likely = Some(likely);
@@ -227,7 +227,7 @@ impl Inference {
         self.vectors = vectors;
     }
 
-    /// Notes the last size of a left operand of `@` whose rank is not known.
+    /// Records the last size of a left operand of `@` whose rank is not known.
     fn mark_last(&mut self, left: Shape, right: Shape) {
         let Some(sizes) = self.shapes.sizes(right) else { return };
         let reads = if sizes.len() < 2 { sizes.first() } else { sizes.get(sizes.len() - 2) };
@@ -269,12 +269,12 @@ impl Inference {
         self.shapes.of(sizes)
     }
 
-    /// Two sizes that are broadcast.
+    /// Returns the size of the result of broadcasting an axis of size `a` with one of size `b`.
     pub fn broadcast_size(&mut self, a: Size, b: Size) -> Size {
         match (self.shapes.number(a), self.shapes.number(b)) {
             (Some(1), _) => b,
             (_, Some(1)) => a,
-            // the other one is the same or 1
+            // the unknown size is the same or 1
             (Some(_), None) if !self.assumes => a,
             (None, Some(_)) if !self.assumes => b,
             (None, None) if !self.assumes => {
@@ -301,7 +301,8 @@ impl Inference {
         if self.assumes && !is_number { known } else { self.shapes.unknown() }
     }
 
-    /// Notices a matrix with an assumed rank that meets a vector with an entry for each of its rows, as in `x @ w - t`: it is a vector, too.
+    /// Corrects the assumption that w in `x @ w - t` is a matrix, if t is a vector with an entry for each row of `x @ w`: then w is a vector. `matrix` and
+    /// `vector` are the sizes of `x @ w` and of t.
     fn doubt_matrix(&mut self, matrix: &[Size], vector: &[Size]) {
         if let ([rows, last], [entries]) = (matrix, vector)
             && self.shapes.number(*last).is_none()

@@ -1,18 +1,18 @@
-//! Shapes that are known in part. Sizes and shapes are numbered, and equal ones are joined (union-find): from `x @ W` with x of 4x3 follows that the first size
-//! of W is 3, and its second size stays unknown until something else needs it.
+//! Shapes that are known in part. Each size and each shape has a number. If two of them must be equal, they are joined (union-find). From `x @ W` with x of 4x3 it
+//! follows that the first size of W is 3; the second size stays unknown until another operation determines it.
 
-/// The number of a size, which is perhaps not known.
+/// A size that may be unknown, by its number in [`Shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(usize);
 
-/// The number of a shape, whose rank is perhaps not known.
+/// A shape whose rank may be unknown, by its number in [`Shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape(usize);
 
 /// The knowledge about a size or a shape.
 #[derive(Clone, Debug)]
 enum Entry<T> {
-    /// The same as that with this number.
+    /// Equal to the size or shape with this number.
     Same(usize),
     Unknown,
     Known(T),
@@ -24,11 +24,11 @@ enum Entry<T> {
 pub struct Shapes {
     sizes: Vec<Entry<usize>>,
     shapes: Vec<Entry<Vec<Size>>>,
-    /// `true` if two different sizes or ranks were joined: the text has a fault, or something was assumed that is not so.
+    /// `true` if two different sizes or ranks were joined: the text has a fault, or an assumption was wrong.
     pub has_conflict: bool,
 }
 
-/// Returns the number at the end of a chain of equal ones.
+/// Returns the last number of a chain of equal sizes or shapes.
 fn root<T>(entries: &[Entry<T>], at: usize) -> usize {
     let mut at = at;
     while let Entry::Same(next) = entries[at] {
@@ -50,7 +50,7 @@ impl Shapes {
         Size(self.sizes.len() - 1)
     }
 
-    /// Adds a size that is perhaps known.
+    /// Adds a size: a known one, or an unknown one for `None`.
     pub fn perhaps(&mut self, n: Option<usize>) -> Size {
         match n {
             Some(n) => self.size(n),
@@ -102,7 +102,7 @@ impl Shapes {
         if let Entry::Known(sizes) = &self.shapes[root(&self.shapes, shape.0)] { Some(sizes.clone()) } else { None }
     }
 
-    /// Returns whether two numbers are of one shape.
+    /// Returns whether two shapes are joined.
     pub fn is_same(&self, a: Shape, b: Shape) -> bool {
         root(&self.shapes, a.0) == root(&self.shapes, b.0)
     }

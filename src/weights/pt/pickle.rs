@@ -69,7 +69,7 @@ impl<'a> Pickle<'a> {
         Ok(pickle)
     }
 
-    /// Returns the text of a value; `None` if it is no text.
+    /// Returns the text of a value; `None` if it is not a text.
     pub fn text(&self, value: Value) -> Option<&'a str> {
         let Value::Text(start, end) = value else { return None };
         str::from_utf8(self.bytes.get(start as usize..end as usize)?).ok()
@@ -108,7 +108,7 @@ impl<'a> Pickle<'a> {
 
     fn pop(&mut self) -> Result<Value, WeightsError> {
         match self.stack.pop() {
-            Some(Value::Mark) | None => Err(damaged("takes a value that is not there")),
+            Some(Value::Mark) | None => Err(damaged("takes a value from an empty stack")),
             Some(value) => Ok(value),
         }
     }
@@ -161,7 +161,7 @@ impl<'a> Pickle<'a> {
     }
 
     fn store(&mut self, at: usize) -> Result<(), WeightsError> {
-        let value = *self.stack.last().ok_or_else(|| damaged("keeps a value that is not there"))?;
+        let value = *self.stack.last().ok_or_else(|| damaged("stores a value although its stack is empty"))?;
         if at >= self.memo.len() {
             self.fill(VALUE.saturating_mul(at + 1 - self.memo.len()))?;
             self.memo.resize(at + 1, Value::Mark);
@@ -172,7 +172,7 @@ impl<'a> Pickle<'a> {
 
     fn recall(&mut self, at: usize) -> Result<(), WeightsError> {
         match self.memo.get(at) {
-            Some(Value::Mark) | None => Err(damaged("asks for a value that it has not kept")),
+            Some(Value::Mark) | None => Err(damaged("reads a value that it has not stored")),
             Some(&value) => self.push(value),
         }
     }
@@ -218,7 +218,7 @@ impl<'a> Pickle<'a> {
             }
             0x85..=0x87 => {
                 let count = usize::from(opcode - 0x84);
-                let start = self.stack.len().checked_sub(count).ok_or_else(|| damaged("takes a value that is not there"))?;
+                let start = self.stack.len().checked_sub(count).ok_or_else(|| damaged("takes a value from an empty stack"))?;
                 let items = self.stack.split_off(start);
                 self.push_list(items)?;
             }
@@ -284,7 +284,7 @@ impl<'a> Pickle<'a> {
 
     fn append(&mut self, items: Vec<Value>) -> Result<(), WeightsError> {
         self.fill(VALUE * items.len())?;
-        let Some(&Value::Items(list)) = self.stack.last() else { return Err(damaged("appends to what is no list")) };
+        let Some(&Value::Items(list)) = self.stack.last() else { return Err(damaged("appends to a value that is not a list")) };
         self.lists[list as usize].extend(items);
         Ok(())
     }
@@ -293,7 +293,9 @@ impl<'a> Pickle<'a> {
     fn insert(&mut self, items: &[Value]) -> Result<(), WeightsError> {
         self.fill(VALUE * items.len())?;
         let (pairs, rest) = items.as_chunks::<2>();
-        let Some(&Value::Dictionary(dictionary)) = self.stack.last() else { return Err(damaged("puts items into what is no dictionary")) };
+        let Some(&Value::Dictionary(dictionary)) = self.stack.last() else {
+            return Err(damaged("puts items into a value that is not a dictionary"));
+        };
         if !rest.is_empty() {
             return Err(damaged("has a key without a value"));
         }
@@ -318,7 +320,7 @@ impl<'a> Pickle<'a> {
         let (name, module) = (self.pop()?, self.pop()?);
         match (self.text(module), self.text(name)) {
             (Some(module), Some(name)) => self.push_name(module, name),
-            _ => Err(damaged("has a name that is no text")),
+            _ => Err(damaged("has a name that is not a text")),
         }
     }
 
@@ -341,7 +343,7 @@ impl<'a> Pickle<'a> {
     fn call(&mut self) -> Result<(), WeightsError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let (Value::Items(arguments), Value::Name(function)) = (arguments, function) else {
-            return Err(damaged("calls what is no function"));
+            return Err(damaged("calls a value that is not a function"));
         };
         let arguments: Vec<Value> = self.lists[arguments as usize].iter().take(8).copied().collect();
         match (function, &arguments[..]) {
@@ -356,7 +358,7 @@ impl<'a> Pickle<'a> {
                 Name::TypedTensor,
                 &[Value::Storage(storage), Value::Integer(offset), shape, strides, _, _, Value::Name(Name::Type(element))],
             ) => self.push_tensor(storage, Some(element), offset, [shape, strides]),
-            _ => Err(WeightsError::new("its pickle makes a value that is no tensor and no dictionary", SAVE_STATE_DICT)),
+            _ => Err(WeightsError::new("its pickle makes a value that is neither a tensor nor a dictionary", SAVE_STATE_DICT)),
         }
     }
 
@@ -367,7 +369,7 @@ impl<'a> Pickle<'a> {
             let items: Vec<Value> = self.entries(pair).into_iter().map(|(_, item)| item).take(3).collect();
             match (pair, items.len()) {
                 (Value::Items(_), 2) => self.insert(&items)?,
-                _ => return Err(damaged("has a dictionary of what are no pairs")),
+                _ => return Err(damaged("has a dictionary of values that are not pairs")),
             }
         }
         Ok(())
@@ -401,12 +403,12 @@ impl<'a> Pickle<'a> {
         self.push(Value::Tensor(number_of(&self.tensors)))
     }
 
-    /// Gives attributes to the object on the stack. Of a dictionary they are data about the modules, which no tensor needs.
+    /// Gives attributes to the object on the stack. The attributes of a dictionary describe modules, and are not needed for the tensors.
     fn build(&mut self) -> Result<(), WeightsError> {
         self.pop()?;
         match self.stack.last() {
             Some(Value::Dictionary(_)) => Ok(()),
-            _ => Err(WeightsError::new("its pickle gives attributes to what is no dictionary", SAVE_STATE_DICT)),
+            _ => Err(WeightsError::new("its pickle gives attributes to a value that is not a dictionary", SAVE_STATE_DICT)),
         }
     }
 

@@ -4,7 +4,7 @@ use super::writer::{MAX_SIZE, Writer, Written, list, written};
 
 pub fn unary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    let other = if w.tape.rarely(2) { format!("{x}.{name}()") } else { format!("np.{name}({x})") };
+    let other = if w.choices.rarely(2) { format!("{x}.{name}()") } else { format!("np.{name}({x})") };
     written(format!("torch.{name}({x})"), other, &shape)
 }
 
@@ -22,7 +22,7 @@ pub fn binary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     let (other, result) = w.other_shape(&shape);
     let y = w.input(&other);
-    let (a, b) = if w.tape.rarely(2) { (y, x) } else { (x, y) };
+    let (a, b) = if w.choices.rarely(2) { (y, x) } else { (x, y) };
     let b = if matches!(name, "/" | "div" | "divide" | "true_divide") { format!("({b} * {b} + 0.5)") } else { b };
     if name.len() == 1 {
         return written(format!("{a} {name} {b}"), format!("({a}) {name} ({b})"), &result);
@@ -32,8 +32,8 @@ pub fn binary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn power(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    if name == "**" || w.tape.rarely(2) {
-        let exponent = w.tape.of(&["2", "3", "1", "0"]);
+    if name == "**" || w.choices.rarely(2) {
+        let exponent = w.choices.choose(&["2", "3", "1", "0"]);
         return written(format!("{x}**{exponent}"), format!("np.power({x}, {exponent})"), &shape);
     }
     let (other, result) = w.other_shape(&shape);
@@ -55,7 +55,7 @@ pub fn choice(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.any();
     let (other, result) = w.other_shape(&shape);
     let y = w.input(&other);
-    let comparison = w.tape.of(&["<", "<=", ">", ">=", "==", "!="]);
+    let comparison = w.choices.choose(&["<", "<=", ">", ">=", "==", "!="]);
     written(
         format!("torch.where({x} {comparison} {y}, {x}, {y})"),
         format!("np.where(({x} {comparison} {y}) & ({x} == {x}), {x}, {y})"),
@@ -71,17 +71,17 @@ pub fn masked_fill(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 /// Chooses axes: returns the text after the tensor, in both spellings, and the shape of the result. The reduced axes have at least `least` entries together.
 pub fn axes(w: &mut Writer<'_>, shape: &[usize], several: bool, least: usize) -> Option<([String; 2], Vec<usize>)> {
     let rank = shape.len();
-    if rank == 0 || several && w.tape.rarely(4) {
+    if rank == 0 || several && w.choices.rarely(4) {
         return (shape.iter().product::<usize>() >= least && several).then(|| ([String::new(), String::new()], Vec::new()));
     }
     let (axis, text) = w.axis(rank);
-    let second = (several && rank > 1 && w.tape.rarely(3)).then(|| (axis + 1) % rank);
+    let second = (several && rank > 1 && w.choices.rarely(3)).then(|| (axis + 1) % rank);
     let text = second.map_or(text.clone(), |second| format!("({text}, {second})"));
     let reduced: Vec<usize> = [Some(axis), second].into_iter().flatten().collect();
     if reduced.iter().map(|axis| shape[*axis]).product::<usize>() < least {
         return None;
     }
-    let keeps = w.tape.rarely(3);
+    let keeps = w.choices.rarely(3);
     let result = shape.iter().enumerate().filter(|(n, _)| keeps || !reduced.contains(n));
     let result = result.map(|(n, size)| if reduced.contains(&n) { 1 } else { *size }).collect();
     let both = if keeps {
@@ -112,14 +112,14 @@ pub fn reduce_torch(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 pub fn moment(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let ([torch, numpy], result) = axes(w, &shape, true, 2)?;
-    let [torch, numpy] = if w.tape.rarely(2) { [format!("{torch}, correction=0"), numpy] } else { [torch, format!("{numpy}, ddof=1")] };
+    let [torch, numpy] = if w.choices.rarely(2) { [format!("{torch}, correction=0"), numpy] } else { [torch, format!("{numpy}, ddof=1")] };
     written(format!("torch.{name}({x}{torch})"), format!("np.{name}({x}{numpy})"), &result)
 }
 
 pub fn norm(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let ([torch, numpy], result) = axes(w, &shape, true, 1)?;
-    let p = w.tape.of(&["2", "1", "3"]);
+    let p = w.choices.choose(&["2", "1", "3"]);
     written(format!("torch.{name}({x}, {p}{torch})"), format!("np.linalg.{name}({x}, {p}{numpy})"), &result)
 }
 
@@ -179,9 +179,9 @@ pub fn transpose(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 pub fn permute(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let mut axes: Vec<usize> = (0..shape.len()).collect();
-    let turn = w.tape.pick(axes.len());
+    let turn = w.choices.pick(axes.len());
     axes.rotate_left(turn);
-    if w.tape.rarely(2) {
+    if w.choices.rarely(2) {
         axes.reverse();
     }
     let text = axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -196,10 +196,10 @@ pub fn transpose_matrix(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 
 pub fn expand(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    let more = w.tape.pick(5usize.saturating_sub(shape.len()).max(1));
+    let more = w.choices.pick(5usize.saturating_sub(shape.len()).max(1));
     let mut result = w.shape(more);
     for size in &shape {
-        result.push(if *size == 1 { 1 + w.tape.pick(MAX_SIZE) } else { *size });
+        result.push(if *size == 1 { 1 + w.choices.pick(MAX_SIZE) } else { *size });
     }
     if name == "expand_as" {
         let y = w.input(&result);
@@ -213,7 +213,7 @@ pub fn expand(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn repeat(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=3);
-    let counts: Vec<usize> = shape.iter().map(|_| 1 + w.tape.pick(2)).collect();
+    let counts: Vec<usize> = shape.iter().map(|_| 1 + w.choices.pick(2)).collect();
     let result: Vec<usize> = shape.iter().zip(&counts).map(|(n, count)| n * count).collect();
     written(format!("{x}.repeat({})", list(&counts)), format!("np.tile({x}, {})", list(&counts)), &result)
 }
@@ -249,7 +249,7 @@ pub fn join(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     }
     let (axis, text) = w.axis(shape.len());
     let mut other = shape.clone();
-    other[axis] = 1 + w.tape.pick(MAX_SIZE);
+    other[axis] = 1 + w.choices.pick(MAX_SIZE);
     let y = w.input(&other);
     shape[axis] += other[axis];
     written(format!("torch.{name}([{x}, {y}], dim={text})"), format!("np.concatenate(({x}, {y}), axis={text})"), &shape)
@@ -261,11 +261,11 @@ pub fn split(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let size = shape[axis];
     let colons = ":, ".repeat(axis);
     if name == "unbind" {
-        let at = w.tape.pick(size);
+        let at = w.choices.pick(size);
         shape.remove(axis);
         return written(format!("torch.unbind({x}, {text})[{at}]"), format!("{x}[{colons}{at}]"), &shape);
     }
-    let at = w.tape.pick(size);
+    let at = w.choices.pick(size);
     shape[axis] = 1;
     let torch = if name == "split" {
         format!("torch.split({x}, 1, dim={text})[{at}]")
@@ -286,7 +286,7 @@ pub fn flip(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn tril(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(2..=4);
-    let diagonal = w.tape.of(&["0", "1", "-1"]);
+    let diagonal = w.choices.choose(&["0", "1", "-1"]);
     written(format!("torch.{name}({x}, diagonal={diagonal})"), format!("np.{name}({x}, k={diagonal})"), &shape)
 }
 
@@ -326,9 +326,9 @@ pub fn index(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let size = shape[0];
     let last = *shape.last()?;
     let rank = shape.len();
-    let (torch, numpy) = match w.tape.pick(6) {
+    let (torch, numpy) = match w.choices.pick(6) {
         0 => {
-            let at = w.tape.pick(size);
+            let at = w.choices.pick(size);
             shape.remove(0);
             (format!("{x}[{at}]"), format!("{x}[-{}]", size - at))
         }

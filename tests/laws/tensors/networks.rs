@@ -4,7 +4,7 @@ use super::writer::{MAX_SIZE, Writer, Written, list, written};
 
 pub fn gather(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, mut shape) = w.ranked(1..=3);
-    let axis = w.tape.pick(shape.len());
+    let axis = w.choices.pick(shape.len());
     let size = shape[axis];
     shape[axis] = 2;
     let ix = w.index_constant(&shape, size);
@@ -13,7 +13,7 @@ pub fn gather(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 
 pub fn select(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, mut shape) = w.ranked(1..=4);
-    let axis = w.tape.pick(shape.len());
+    let axis = w.choices.pick(shape.len());
     let ix = w.index_constant(&[3], shape[axis]);
     shape[axis] = 3;
     written(format!("torch.index_select({x}, {axis}, {ix})"), format!("np.take({x}, {ix}, axis={axis})"), &shape)
@@ -21,7 +21,7 @@ pub fn select(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 
 pub fn embedding(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.ranked(2..=2);
-    let rank = 1 + w.tape.pick(2);
+    let rank = 1 + w.choices.pick(2);
     let mut result = w.shape(rank);
     let ix = w.index_constant(&result, shape[0]);
     result.push(shape[1]);
@@ -69,11 +69,11 @@ pub fn literal(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 pub fn matmul(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let inner = *shape.last()?;
-    if w.tape.rarely(4) {
+    if w.choices.rarely(4) {
         let y = w.input(&[inner]);
         return written(format!("{x} @ {y}"), format!("np.matmul({x}, {y})"), &shape[..shape.len() - 1]);
     }
-    let columns = 1 + w.tape.pick(MAX_SIZE);
+    let columns = 1 + w.choices.pick(MAX_SIZE);
     let (batch, joined) = w.other_shape(shape.get(..shape.len().saturating_sub(2)).unwrap_or(&[]));
     let (batch, joined) =
         if joined.len() > 2 || shape.len() < 2 { (Vec::new(), shape[..shape.len().saturating_sub(2)].to_vec()) } else { (batch, joined) };
@@ -120,7 +120,7 @@ pub fn linear(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 pub fn einsum(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.ranked(2..=2);
     let [n, m] = shape[..] else { return None };
-    let (equation, operands, result) = match w.tape.pick(6) {
+    let (equation, operands, result) = match w.choices.pick(6) {
         0 => ("ij->ji", vec![], vec![m, n]),
         1 => ("ij,jk->ik", vec![w.input(&[m, 2])], vec![n, 2]),
         2 => ("ij,ij->i", vec![w.input(&[n, m])], vec![n]),
@@ -134,9 +134,9 @@ pub fn einsum(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 
 pub fn conv(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let axes = if name == "conv1d" { 1 } else { 2 };
-    let channels = 1 + w.tape.pick(2);
-    let (image, kernel): (Vec<usize>, Vec<usize>) = (0..axes).map(|_| (2 + w.tape.pick(3), 1 + w.tape.pick(2))).unzip();
-    let padding = w.tape.pick(2);
+    let channels = 1 + w.choices.pick(2);
+    let (image, kernel): (Vec<usize>, Vec<usize>) = (0..axes).map(|_| (2 + w.choices.pick(3), 1 + w.choices.pick(2))).unzip();
+    let padding = w.choices.pick(2);
     let result: Vec<usize> = [1, 2].into_iter().chain(image.iter().zip(&kernel).map(|(n, k)| n + 2 * padding - k + 1)).collect();
     let x = w.input(&[&[1, channels][..], &image].concat());
     let weight = w.input(&[&[2, channels][..], &kernel].concat());
@@ -149,8 +149,8 @@ pub fn conv(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 }
 
 pub fn conv_transpose(w: &mut Writer<'_>, name: &str) -> Option<Written> {
-    let n = 2 + w.tape.pick(2);
-    let stride = 1 + w.tape.pick(2);
+    let n = 2 + w.choices.pick(2);
+    let stride = 1 + w.choices.pick(2);
     let (x, weight) = (w.input(&[1, 2, n, n]), w.input(&[2, 1, 2, 2]));
     let size = (n - 1) * stride + 2;
     written(format!("F.{name}({x}, {weight}, stride={stride})"), format!("{name}({x}, {weight}, None, {stride})"), &[1, 1, size, size])
@@ -158,7 +158,7 @@ pub fn conv_transpose(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn pool(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let axes = if name.ends_with("1d") { 1 } else { 2 };
-    let image: Vec<usize> = (0..axes).map(|_| 2 + w.tape.pick(3)).collect();
+    let image: Vec<usize> = (0..axes).map(|_| 2 + w.choices.pick(3)).collect();
     let x = w.input(&[&[1, 2][..], &image].concat());
     let result: Vec<usize> = [1, 2].into_iter().chain(image.iter().map(|n| n - 1)).collect();
     written(format!("F.{name}({x}, 2, stride=1)"), format!("F.{name}({x}, kernel_size=2, stride=1)"), &result)
@@ -175,7 +175,7 @@ pub fn layer_norm(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 }
 
 pub fn channel_norm(w: &mut Writer<'_>, name: &str) -> Option<Written> {
-    let shape = [2 + w.tape.pick(2), 2, 1 + w.tape.pick(3)];
+    let shape = [2 + w.choices.pick(2), 2, 1 + w.choices.pick(3)];
     let x = w.input(&shape);
     let (weight, bias) = (w.input(&[2]), w.input(&[2]));
     if name == "group_norm" {
@@ -202,9 +202,9 @@ pub fn plain(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 }
 
 pub fn attention(w: &mut Writer<'_>, name: &str) -> Option<Written> {
-    let (t, d) = (1 + w.tape.pick(3), 1 + w.tape.pick(2));
+    let (t, d) = (1 + w.choices.pick(3), 1 + w.choices.pick(2));
     let [q, k, v] = [0; 3].map(|_| w.input(&[2, t, d]));
-    let causal = if w.tape.rarely(2) { "True" } else { "False" };
+    let causal = if w.choices.rarely(2) { "True" } else { "False" };
     written(
         format!("F.{name}({q}, {k}, {v}, is_causal={causal})"),
         format!("torch.nn.functional.{name}({q}, {k}, {v}, None, 0.0, {causal})"),
@@ -213,7 +213,7 @@ pub fn attention(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 }
 
 pub fn reduction(w: &mut Writer<'_>, rows: &[usize]) -> (&'static str, Vec<usize>) {
-    let reduction = w.tape.of(&["mean", "sum", "none"]);
+    let reduction = w.choices.choose(&["mean", "sum", "none"]);
     (reduction, if reduction == "none" { rows.to_vec() } else { Vec::new() })
 }
 
@@ -229,7 +229,7 @@ pub fn classes(w: &mut Writer<'_>, name: &str) -> Option<Written> {
             &result,
         );
     }
-    let smoothing = w.tape.of(&["0.0", "0.1"]);
+    let smoothing = w.choices.choose(&["0.0", "0.1"]);
     written(
         format!("F.cross_entropy({x}, {y}, reduction='{reduction}', label_smoothing={smoothing})"),
         format!("cross_entropy({x}, target={y}, label_smoothing={smoothing}, reduction='{reduction}')"),

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::generated::tape::{Flavour, Tape};
+use crate::generated::choices::{Flavour, Choices};
 
 /// The largest size of an axis.
 pub const MAX_SIZE: usize = 3;
@@ -15,7 +15,7 @@ pub struct Written {
 
 /// The state while a graph is written.
 pub struct Writer<'t> {
-    pub tape: &'t mut Tape,
+    pub choices: &'t mut Choices,
     pub flavour: Flavour,
     /// The inputs and the results so far, with their shapes.
     pub tensors: Vec<(String, Vec<usize>)>,
@@ -26,13 +26,13 @@ pub struct Writer<'t> {
 
 impl Writer<'_> {
     pub fn shape(&mut self, rank: usize) -> Vec<usize> {
-        (0..rank).map(|_| 1 + self.tape.pick(MAX_SIZE)).collect()
+        (0..rank).map(|_| 1 + self.choices.pick(MAX_SIZE)).collect()
     }
 
     /// Nested arrays of random numbers.
     pub fn numbers(&mut self, shape: &[usize]) -> String {
         match shape {
-            [] => format!("{:?}", self.tape.number(self.flavour)),
+            [] => format!("{:?}", self.choices.number(self.flavour)),
             [n, inner @ ..] => format!("[{}]", (0..*n).map(|_| self.numbers(inner)).collect::<Vec<_>>().join(", ")),
         }
     }
@@ -40,7 +40,7 @@ impl Writer<'_> {
     /// Nested arrays of whole numbers below `below`.
     pub fn indices(&mut self, shape: &[usize], below: usize) -> String {
         match shape {
-            [] => self.tape.pick(below).to_string(),
+            [] => self.choices.pick(below).to_string(),
             [n, inner @ ..] => format!("[{}]", (0..*n).map(|_| self.indices(inner, below)).collect::<Vec<_>>().join(", ")),
         }
     }
@@ -63,10 +63,10 @@ impl Writer<'_> {
     /// A tensor of a rank in this range: one of those so far, or a new one.
     pub fn ranked(&mut self, ranks: RangeInclusive<usize>) -> (String, Vec<usize>) {
         let fitting: Vec<_> = self.tensors.iter().filter(|(_, shape)| ranks.contains(&shape.len())).cloned().collect();
-        if !fitting.is_empty() && !self.tape.rarely(4) {
-            return fitting[self.tape.pick(fitting.len())].clone();
+        if !fitting.is_empty() && !self.choices.rarely(4) {
+            return fitting[self.choices.pick(fitting.len())].clone();
         }
-        let rank = ranks.start() + self.tape.pick(ranks.end() - ranks.start() + 1);
+        let rank = ranks.start() + self.choices.pick(ranks.end() - ranks.start() + 1);
         let shape = self.shape(rank);
         (self.input(&shape), shape)
     }
@@ -75,16 +75,16 @@ impl Writer<'_> {
         self.ranked(0..=4)
     }
 
-    /// A shape that is broadcast with this one, and the shape of both together.
+    /// A shape that can be broadcast with this one, and the shape of the result.
     pub fn other_shape(&mut self, shape: &[usize]) -> (Vec<usize>, Vec<usize>) {
-        let rank = self.tape.pick(5);
+        let rank = self.choices.pick(5);
         let joined = rank.max(shape.len());
         let mut result: Vec<usize> = vec![1; joined - shape.len()].into_iter().chain(shape.iter().copied()).collect();
         let mut other = Vec::new();
         for size in &mut result[joined - rank..] {
-            let own = match (*size, self.tape.pick(3)) {
+            let own = match (*size, self.choices.pick(3)) {
                 (_, 0) => 1,
-                (1, _) => 1 + self.tape.pick(MAX_SIZE),
+                (1, _) => 1 + self.choices.pick(MAX_SIZE),
                 (n, _) => n,
             };
             other.push(own);
@@ -95,8 +95,8 @@ impl Writer<'_> {
 
     /// An axis of a tensor, written from the front or from the back.
     pub fn axis(&mut self, rank: usize) -> (usize, String) {
-        let axis = self.tape.pick(rank);
-        let text = if self.tape.rarely(3) { format!("-{}", rank - axis) } else { axis.to_string() };
+        let axis = self.choices.pick(rank);
+        let text = if self.choices.rarely(3) { format!("-{}", rank - axis) } else { axis.to_string() };
         (axis, text)
     }
 }

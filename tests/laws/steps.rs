@@ -1,4 +1,4 @@
-//! The law of the trace: multiplications and additions alone, done in the order of the steps, give the bits of the tensors.
+//! Checks that the products of the steps, added in the order of the steps, give the bits of the tensors.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,8 +14,8 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Returns whether `logarithm` is about log a for the output a of a sigmoid or softmax. gradstep computes it from the input z, so it has digits that a has
-/// lost. It is 0 if the loss does not need it.
+/// Returns whether `logarithm` is about log a for the output a of a sigmoid or softmax. gradstep computes it from the input z, so it has digits that are lost
+/// in the rounded a. It is 0 if the loss does not need it.
 fn is_near(log_of_output: f64, logarithm: f64) -> bool {
     logarithm == 0.0 || (log_of_output - logarithm).abs() < 1e-7 || (log_of_output < -14.0 && logarithm < -13.0) || log_of_output.is_nan()
 }
@@ -70,7 +70,7 @@ pub fn check_trace(trace: &Trace) -> Result<(), String> {
     check_edges(trace)
 }
 
-/// Checks that the estimated work of an op is at least its number of terms. Otherwise a long op would be taken for a short one.
+/// Checks that the estimated work of an op is at least its number of terms: an estimate that is too small would run a long op without a job.
 fn check_work(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for (number, op) in network.ops().iter().enumerate() {
@@ -84,7 +84,7 @@ fn check_work(trace: &Trace) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks one step with its neighbours.
+/// Checks a step by itself, and against the step before it.
 ///
 /// # Errors
 /// The first violation and its place.
@@ -104,7 +104,7 @@ pub fn check_step(trace: &Trace, k: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// The largest or smallest of some values, as the function of a step says. NaN counts as larger and as smaller than every number.
+/// The value of a step that takes a maximum or minimum. A NaN among the values is the result.
 fn selected(step: &Step, values: &[f64]) -> Option<f64> {
     let is_minimum = step.function.is_some_and(|function| function.name == "min");
     let beats = |x: f64, best: f64| if is_minimum { x < best } else { x > best };
@@ -165,7 +165,7 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
 
     for (tensor, place) in trace.sources(&at, at.term) {
-        // looked up for one position and for all positions, which are two ways in `term_reads`
+        // `term_reads` has two algorithms: one for a single position, and one for all positions
         let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
         for places in [&places[place..=place], &places] {
             let is_this_term = |found: &&TermRead| found.term == at.term && found.place == place;
@@ -237,7 +237,7 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
     Ok(())
 }
 
-/// The entries that the factors of a step come from: the entry of each factor, then those at the same position that a derivative names.
+/// The entries that the factors of a step come from: the entry of each factor, then the entries at the same position that the derivative reads.
 fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
     let shape = |tensor: Id| &trace.network().tensor(tensor).shape;
@@ -315,7 +315,7 @@ pub fn check_edges(trace: &Trace) -> Result<(), String> {
         ensure!(count(op.output) == forward + bias, "{} has {} forward steps, not {forward} + {bias}", layer.name, count(op.output));
         for read in op.parts[0].operands.iter() {
             let gradient = network.gradient_of(*read).ok_or_else(missing)?;
-            // a tensor that other layers read has their errors too: only the part of this layer counts
+            // if several layers read a tensor, its gradient has a part for each layer: only the part of this layer counts
             let number = network.producer(gradient).ok_or_else(missing)?;
             let parts = network.ops()[number].parts.iter().zip(run.parts(&network.ops()[number], number));
             let own = parts.filter(|(part, _)| part.operands.contains(&op.output));

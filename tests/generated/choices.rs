@@ -1,16 +1,17 @@
-//! Random choices that shrink. A generator reads numbers from a tape, and 0 is always the simplest choice: a tape of zeros gives the simplest network.
+//! The random choices of a generator, as a list of numbers that proptest can shrink. The generator reads one number for each choice, and 0 is always the simplest
+//! choice, so a list of zeros gives the simplest network.
 
 use proptest::prelude::*;
 
-/// The choices that a generator reads. Past the end they are 0.
+/// The choices that a generator reads. After the end of the list every choice is 0.
 #[derive(Clone, Debug)]
-pub struct Tape {
+pub struct Choices {
     words: Vec<u16>,
     at: usize,
     noise: u64,
 }
 
-/// The numbers in tensors.
+/// The kind of numbers that fill a random tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
     /// Numbers of moderate size, almost all different.
@@ -25,7 +26,7 @@ pub enum Flavour {
     Mask,
 }
 
-impl Tape {
+impl Choices {
     /// One of `0..n`.
     pub fn pick(&mut self, n: usize) -> usize {
         let word = self.words.get(self.at).copied().unwrap_or(0);
@@ -33,21 +34,21 @@ impl Tape {
         usize::from(word) % n
     }
 
-    /// Returns `true` once in `n` times, never past the end.
+    /// Returns `true` once in `n` times, but never after the end of the list.
     pub fn rarely(&mut self, n: usize) -> bool {
         self.pick(n) == n - 1
     }
 
-    /// One of the choices.
-    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.pick(choices.len())]
+    /// One of the options.
+    pub fn choose<T: Copy>(&mut self, options: &[T]) -> T {
+        options[self.pick(options.len())]
     }
 
-    /// A number that does not use up the tape, because tensors are long.
+    /// A random number for an entry of a tensor. It does not come from the list, because tensors are long.
     pub fn number(&mut self, flavour: Flavour) -> f64 {
         self.noise = self.noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let draw = u32::try_from(self.noise >> 33).expect("31 bits");
-        let among = |choices: &[f64]| choices[draw as usize % choices.len()];
+        let among = |options: &[f64]| options[draw as usize % options.len()];
         match flavour {
             Flavour::Large if draw.is_multiple_of(6) => [40.0, -40.0, 1000.0, -1000.0][draw as usize / 6 % 4],
             Flavour::Smooth | Flavour::Large => (f64::from(draw % 20_001) - 10_000.0) / 8_192.0,
@@ -58,8 +59,8 @@ impl Tape {
     }
 }
 
-pub fn tape() -> impl Strategy<Value = Tape> {
-    (prop::collection::vec(any::<u16>(), 0..120), any::<u32>()).prop_map(|(words, noise)| Tape {
+pub fn choices() -> impl Strategy<Value = Choices> {
+    (prop::collection::vec(any::<u16>(), 0..120), any::<u32>()).prop_map(|(words, noise)| Choices {
         words,
         at: 0,
         noise: u64::from(noise).wrapping_mul(0x9E37_79B9_7F4A_7C15),
