@@ -45,8 +45,8 @@ impl Fan {
 
 /// The keys of a layer or loss in a scenario file, and the shapes of its inputs.
 ///
-/// A method that reads a key reports a fault at the key. The key then counts as absent, so that the other keys are checked too. A layer that is built after a
-/// fault is discarded. A method that returns [`Reported`] has reported a fault, or needs a value whose fault is already reported.
+/// A method that reads a key reports a fault at the key. The method then returns `None` or a default, so that the other keys are checked too; the layer is
+/// discarded at the end. A method that returns [`Reported`] has reported a fault, or needs a value whose fault is already reported.
 pub trait Args {
     /// The shapes of the layer's inputs. A layer has one input, or one for each name in the key `from`.
     fn inputs(&self) -> &[&[usize]];
@@ -73,8 +73,8 @@ pub trait Args {
     /// If the value is something else.
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported>;
 
-    /// Reads a padding, `"same"`, `"valid"` or numbers: one for all sides, or `[vertical, horizontal]`, or `[top, bottom, left, right]`. With one axis instead of
-    /// two the numbers are one for both sides, or `[left, right]`. `None` if the key is absent.
+    /// Reads a padding, `"same"`, `"valid"` or numbers: one for all sides, or `[vertical, horizontal]`, or `[top, bottom, left, right]`. In a one-dimensional
+    /// layer the value can be one number for both sides, or `[left, right]`. `None` if the key is absent.
     ///
     /// # Errors
     /// If the value is something else.

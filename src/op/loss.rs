@@ -326,7 +326,7 @@ impl<P: Pointwise> Rule for LossBackward<P> {
 }
 
 /// log a for the product weight · log a. It is 0 if the weight is 0, because log 0 is −∞ and 0 · −∞ would be NaN.
-fn log_beside(weight: f64, a: f64) -> f64 {
+fn log_for_weight(weight: f64, a: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { libm::log(a) }
 }
 

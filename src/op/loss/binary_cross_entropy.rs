@@ -9,7 +9,7 @@ use smallvec::smallvec;
 
 use super::{
     A, A_ENTRY, ALL_A, ALL_T, COMPLEMENT_RATIO, Loss, LossKind, NetworkOutput, ONE_MINUS_A, ONE_MINUS_T, Pointwise, PointwiseLoss,
-    Probabilities, RATIO, Reduction, T, Z, log_beside,
+    Probabilities, RATIO, Reduction, T, Z, log_for_weight,
 };
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
@@ -81,7 +81,7 @@ impl Pointwise for BinaryCrossEntropy {
         // log a and log(1 − a), computed from z if z is an input of the function
         let [log_a, log_rest] = match x.tensors.get(Z) {
             Some(z) => [-softplus(-z[i]), -softplus(z[i])],
-            None => [log_beside(t, a), log_beside(1.0 - t, 1.0 - a)],
+            None => [log_for_weight(t, a), log_for_weight(1.0 - t, 1.0 - a)],
         };
         if term == 0 {
             smallvec![constant(-self.reduction.scale), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, log_a)]

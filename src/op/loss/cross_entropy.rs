@@ -10,7 +10,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{
-    A, A_ENTRY, ALL_A, ALL_T, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z, log_beside,
+    A, A_ENTRY, ALL_A, ALL_T, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z, log_for_weight,
 };
 use crate::expr::{Expr, Join, LOG, SUM};
 use crate::op::layer::{Args, Reported};
@@ -75,7 +75,7 @@ impl Pointwise for CrossEntropy {
     fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         // computed from z if z is an input of the function
         let log_a = match x.tensors.get(Z) {
-            None => log_beside(x.get(T, i), x.get(A, i)),
+            None => log_for_weight(x.get(T, i), x.get(A, i)),
             Some(z) if self.is_softmax => {
                 let LogSumExp { largest, log } = x.memo().expect("the memo of this rule");
                 (z[i] - largest) - log

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Reduction, T, T_ENTRY, log_beside};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Reduction, T, T_ENTRY, log_for_weight};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, derived, entry};
@@ -35,8 +35,8 @@ impl Pointwise for Divergence {
     fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let t = x.get(T, i);
         let mut factors = self.reduction.scaled(entry(x, T, i));
-        // log 0 = −∞, which `Term::of_loss` leaves out beside the factor 0
-        let difference = if t == 0.0 { f64::NEG_INFINITY } else { log_beside(t, t) - x.get(A, i) };
+        // log 0 = −∞; `Term::of_loss` makes the product with the factor 0 a 0
+        let difference = if t == 0.0 { f64::NEG_INFINITY } else { log_for_weight(t, t) - x.get(A, i) };
         factors.push(derived(&DIFFERENCE, A, i, difference));
         factors
     }
@@ -56,7 +56,7 @@ impl Pointwise for Divergence {
             right: if self.reduction.is_mean { Expr::Product(Join::Matrix, &[whole::SHARE, TOTAL]) } else { TOTAL },
             name: "the loss",
             gist: Gist::Words("the Kullback–Leibler divergence"),
-            words: "The outputs are logarithms of probabilities. For each class the loss compares them with the logarithm of the target's probability, and a class counts as much as the target says. A class with t = 0 counts nothing.",
+            words: "The outputs are logarithms of probabilities. For each class the loss takes the logarithm of the target's probability minus the output, weighted by the target's probability. A class with t = 0 adds nothing.",
         }
     }
 

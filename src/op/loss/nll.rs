@@ -14,7 +14,7 @@ use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, entry};
 
 /// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "nll", keys: &[], build };
-/// The row of PyTorch's function. Its mean is the one over the samples, which is the default of the batch.
+/// The row of PyTorch's function. Its default reduction, the mean over the samples, is also the default of the key `batch_reduction`.
 pub const PYTORCH: LossKind = LossKind { name: "nll_loss", ..KIND };
 
 #[allow(clippy::unnecessary_wraps)] // the signature of `LossKind::build`
