@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::choices::{Flavour, Choices};
+use super::choices::{Choices, Flavour};
 use super::writer::{Writer, tensor};
 use super::{norms, sequences, windows};
 

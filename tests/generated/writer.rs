@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::choices::{Flavour, Choices};
+use super::choices::{Choices, Flavour};
 
 pub const ACTIVATIONS: &[&str] = &[
     "identity",

@@ -1,6 +1,6 @@
 //! Random scalar graphs over the whole expression language, as scenario files.
 
-use crate::generated::choices::{Flavour, Choices};
+use crate::generated::choices::{Choices, Flavour};
 
 /// The functions and their numbers of arguments.
 pub const FUNCTIONS: &[(&str, usize)] = &[

@@ -3,7 +3,6 @@
 
 mod broadcast;
 mod checked;
-mod choices;
 mod contractions;
 mod corners;
 mod differences;
@@ -11,10 +10,10 @@ mod differences;
 mod generated;
 mod graphs;
 mod kernels;
-mod steps;
 mod planted;
 mod saturation;
 mod softmax;
+mod steps;
 mod tensors;
 
 use std::collections::BTreeSet;
@@ -27,7 +26,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use generated::choices::{Flavour, Choices, choices};
+use generated::choices::{Choices, Flavour, choices};
 use generated::{layers, writer};
 
 /// The length of the longest trace whose steps are all checked. In a longer trace, some steps are checked.

@@ -6,7 +6,7 @@ mod entries;
 mod networks;
 mod writer;
 
-use crate::generated::choices::{Flavour, Choices};
+use crate::generated::choices::{Choices, Flavour};
 use entries::{
     along, binary, choice, clamp, detach, expand, flip, index, item, join, masked_fill, moment, norm, of_bounded, of_positive, pad,
     permute, power, reduce, reduce_torch, repeat, repeat_entries, reshape, same, split, squeeze, transpose, transpose_matrix, tril, unary,

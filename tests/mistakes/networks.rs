@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::generated::layers;
 use crate::generated::choices::{Flavour, choices};
+use crate::generated::layers;
 
 /// All networks: the templates with a seed, the scenarios of `tests/diff/plants`, then random ones.
 pub fn all() -> impl Iterator<Item = String> {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{
-    A, A_ENTRY, ALL_A, ALL_T, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z, log_for_weight,
+    A, A_ENTRY, ALL_A, ALL_T, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z,
+    log_for_weight,
 };
 use crate::expr::{Expr, Join, LOG, SUM};
 use crate::op::layer::{Args, Reported};

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::generated::choices::{Flavour, Choices};
+use crate::generated::choices::{Choices, Flavour};
 
 /// The largest size of an axis.
 pub const MAX_SIZE: usize = 3;
