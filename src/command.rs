@@ -216,11 +216,14 @@ fn print_faults(faults: &Faults, global: &GlobalOptions) -> anyhow::Result<ExitC
     Ok(ExitCode::from(1))
 }
 
-/// Prints the iteration at which Ctrl-C stopped a command. Any other error is returned.
+/// Prints where Ctrl-C stopped a command: at an iteration, or in a comparison. Any other error is returned.
 fn print_interruption(error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    let interrupted = error.downcast::<Interrupted>()?;
+    let place = match error.downcast::<Interrupted>() {
+        Ok(interrupted) => interrupted.to_string(),
+        Err(error) => error.downcast::<own::Stopped>()?.to_string(),
+    };
     let mut to = output::stderr();
-    writeln!(to, "{interrupted}")?;
+    writeln!(to, "{place}")?;
     to.finish()?;
     Ok(ExitCode::from(INTERRUPTED))
 }

@@ -5,6 +5,7 @@
 
 // floor 0
 pub mod glyph;
+pub mod interrupt;
 pub mod memory_budget;
 pub mod number;
 pub mod scratch;

@@ -33,6 +33,6 @@ pub use judge::{Hint, Verdict};
 pub use mistake::{HintRow, Mistake, Says};
 pub use planted::{Planting, plantings};
 pub use question::Question;
-pub use search::{GoOn, Interrupted, cause_of_shape, causes};
+pub use search::{GoOn, cause_of_shape, causes};
 pub use table::MISTAKES;
 pub use typed::TypedNumber;

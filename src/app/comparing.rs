@@ -3,12 +3,14 @@
 //! The comparison belongs to one iteration of the scenario without later edits. In another iteration, and after an edit, the screen shows nothing of it.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::motion::Motion;
 use super::{Document, Search, State};
-use crate::diff::{FileTensor, Gradient, Pattern, Report, Status, UserGradients, UserTolerance};
-use crate::mistakes::{Cause, Explanation, WrongEntry};
+use crate::diff::{FileTensor, Gradient, Status, UserGradients, UserTolerance};
+use crate::interrupt::Interrupted;
+use crate::mistakes::{Cause, Explanation, GoOn, WrongEntry};
 use crate::network::{BatchSource, Id};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
@@ -30,16 +32,12 @@ pub struct CompareOptions {
 pub struct OwnGradients {
     /// The name of their file, escaped.
     pub file: String,
-    /// The gradients.
-    pub user: UserGradients,
-    /// The comparison of each of them.
-    pub report: Report,
-    /// The mistakes whose numbers they are, the best first.
-    pub causes: Vec<Cause>,
+    /// The comparison, and what explains the differences.
+    explanation: Explanation,
     /// The indices of the tensors whose difference no cause accounts for.
     pub unexplained: Vec<usize>,
-    /// The patterns of the wrong ones.
-    pub patterns: Vec<Pattern>,
+    /// The learning rate of the user's update.
+    learning_rate: Option<f64>,
     /// The iteration.
     iteration: u64,
     /// The scenario, to notice edits.
@@ -62,29 +60,59 @@ pub struct OwnEntry {
     pub differs: bool,
 }
 
+impl Deref for OwnGradients {
+    type Target = Explanation;
+
+    fn deref(&self) -> &Explanation {
+        &self.explanation
+    }
+}
+
 impl OwnGradients {
-    /// Compares the tensors of a file with the gradients of a document's iteration. `go_on` is called with the number of mistakes that were tried and of all;
-    /// returns `None` if it returns `false`.
+    /// Compares the tensors of a file with the gradients of a document's iteration. [`Self::find_causes`] then says why some differ.
     ///
     /// # Errors
     /// A sentence if no tensor can be compared.
-    pub fn new(
-        document: &Document,
-        file: String,
-        tensors: Vec<FileTensor>,
-        options: CompareOptions,
-        go_on: &mut dyn FnMut(usize, usize) -> bool,
-    ) -> Result<Option<Self>, String> {
+    pub fn compared(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
         let trace = &document.trace;
         let user = UserGradients::new(trace, tensors, options.tolerance)?;
-        let rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.optimizer.learning_rate));
-        let Ok(explanation) = Explanation::new(trace, user, rate, go_on) else { return Ok(None) };
-        let unexplained = explanation.unexplained();
-        let Explanation { user, report, causes, patterns } = explanation;
-        let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
-        let by_tensor = user.tensors.iter().enumerate().filter_map(place).collect();
+        let learning_rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.optimizer.learning_rate));
         let (iteration, scenario) = (trace.iteration(), Arc::clone(&document.scenario));
-        Ok(Some(Self { file, user, report, causes, unexplained, patterns, iteration, scenario, by_tensor }))
+        let mut own = Self {
+            file,
+            explanation: Explanation::compared(trace, user),
+            unexplained: Vec::new(),
+            learning_rate,
+            iteration,
+            scenario,
+            by_tensor: HashMap::new(),
+        };
+        let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
+        own.by_tensor = own.user.tensors.iter().enumerate().filter_map(place).collect();
+        Ok(own)
+    }
+
+    /// Searches the mistakes that explain the differences from the gradients of the document. `go_on` is called with the number of mistakes that were tried and of
+    /// all; it returns whether to go on.
+    ///
+    /// # Errors
+    /// If `go_on` returns `false`.
+    pub fn find_causes(self, document: &Document, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
+        let explanation = self.explanation.find_causes(&document.trace, self.learning_rate, go_on)?;
+        let unexplained = explanation.unexplained();
+        Ok(Self { explanation, unexplained, ..self })
+    }
+
+    /// Compares the tensors of a file, and searches the mistakes.
+    ///
+    /// # Errors
+    /// As [`Self::compared`].
+    ///
+    /// # Panics
+    /// Never: nothing interrupts the search.
+    pub fn new(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
+        let own = Self::compared(document, file, tensors, options)?;
+        Ok(own.find_causes(document, &mut |_, _| true).expect("nothing interrupts the search"))
     }
 
     /// Returns whether the comparison is one with this document: the same iteration, without later edits.

@@ -1,19 +1,19 @@
 //! `gradstep diff`: compares the gradients of a file with those of a scenario, and says which is wrong, where first, and why.
 
+mod groups;
 mod report;
 mod text;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::own::{Stopped, compare_with_progress};
-use super::progress::INTERRUPTED;
-use super::read::read_file;
+use super::own::{GradientsFile, compare_with_progress};
 use super::report::write_json;
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at_iteration, print_faults};
@@ -21,7 +21,6 @@ use crate::app::{CompareOptions, Document, OwnGradients};
 use crate::diff::UserTolerance;
 use crate::output;
 use crate::scenario::Faults;
-use crate::weights::MAX_BYTES;
 
 /// Compare your own gradients with the right ones: which is wrong, where first, and why.
 ///
@@ -57,12 +56,27 @@ pub(super) struct DiffCommand {
     learning_rate: Option<f64>,
 }
 
-/// A function that prints the result.
-type DiffWriter = fn(&OwnGradients, &Document, &GlobalOptions) -> anyhow::Result<()>;
+/// A function that prints a comparison.
+type PrintComparison = fn(&OwnGradients, &Document, &GlobalOptions) -> anyhow::Result<()>;
+
+/// The functions that print the result: one before the search for the mistakes, which may take long, and one after it.
+#[derive(Debug)]
+struct DiffWriter {
+    compared: PrintComparison,
+    complete: PrintComparison,
+}
 
 static FORMATS: &[OutputFormat<DiffWriter>] = &[
-    OutputFormat { name: "text", help: "Text for people", writer: text::print },
-    OutputFormat { name: "json", help: "JSON for programs: docs/json.md", writer: json },
+    OutputFormat {
+        name: "text",
+        help: "Text for people",
+        writer: DiffWriter { compared: text::print_comparison, complete: text::print_causes },
+    },
+    OutputFormat {
+        name: "json",
+        help: "JSON for programs: docs/json.md",
+        writer: DiffWriter { compared: |_, _, _| Ok(()), complete: json },
+    },
 ];
 
 /// Parses a number that is at least 0.
@@ -84,18 +98,12 @@ impl Invocation for DiffCommand {
                 return Ok(ExitCode::from(2));
             }
         };
-        let document = document_at_iteration(scenario, self.iteration)?;
+        let document = Arc::new(document_at_iteration(scenario, self.iteration)?);
         let tolerance = UserTolerance { relative: self.rtol, of_largest: self.atol };
         let options = CompareOptions { tolerance, learning_rate: self.learning_rate };
-        let file = (&*self.mine.to_string_lossy(), read_file(&self.mine, MAX_BYTES)?);
-        let own = match compare_with_progress(&document, file, self.tensor.as_deref(), options) {
-            Ok(own) => own,
-            Err(error) => {
-                global.report(&error.downcast::<Stopped>()?.to_string())?;
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-        };
-        (self.format.writer)(&own, &document, global)?;
+        let file = GradientsFile::read(&self.mine, self.tensor.as_deref())?;
+        let own = compare_with_progress(&document, file, options, |own| (self.format.writer.compared)(own, &document, global))?;
+        (self.format.writer.complete)(&own, &document, global)?;
         Ok(ExitCode::from(u8::from(!own.report.is_equal())))
     }
 }

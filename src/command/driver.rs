@@ -17,12 +17,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::own::compare_file;
+use super::own::{GradientsFile, compare_while};
 use super::read::display_name;
 use super::recent;
 use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
-use crate::app::{self, Action, CompareOptions, Document, Focus, OwnGradients, Request, SLICE, State};
+use crate::app::{self, Action, Document, Focus, OwnGradients, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::scenario::Scenario;
@@ -243,8 +243,8 @@ impl Driver {
         let guard = Arc::downgrade(&is_wanted);
         let compared = move |(path, document): (PathBuf, Arc<Document>)| {
             // Esc drops what the guard refers to
-            let own = compare_file(&document, &path, None, CompareOptions::default(), &mut |_, _| guard.strong_count() > 0);
-            match own {
+            let is_wanted = move || guard.strong_count() > 0;
+            match GradientsFile::read(&path, None).and_then(|file| compare_while(&document, file, is_wanted)) {
                 Ok(Some(own)) => Ok(Opened::Own(Box::new(own))),
                 Ok(None) => Err("not compared".to_owned()),
                 Err(error) => Err(sentence(&format!("{error:#}"))),

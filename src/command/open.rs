@@ -16,10 +16,10 @@ use super::Invocation;
 use super::driver::Driver;
 use super::live::TerminalStepper;
 use super::options::{DrawOptions, GlobalOptions};
-use super::own::compare_with_progress;
+use super::own::{GradientsFile, compare_with_progress};
 use super::picker_entries;
 use super::plain;
-use super::read::{display_name, read_file};
+use super::read::display_name;
 use super::source::{self, MAX_RECORDED_BYTES, ScenarioLoader, read_for_recording};
 use super::user_settings::{self, UserSettings};
 use super::weights_listing;
@@ -29,7 +29,6 @@ use crate::output;
 use crate::session::{Event, Header, Recorder};
 use crate::step::{Address, AddressError};
 use crate::terminal::{self, TerminalOptions};
-use crate::weights::MAX_BYTES;
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
@@ -142,21 +141,21 @@ impl Invocation for OpenCommand {
 
 impl OpenCommand {
     /// Compares the file of `--mine`. Returns the comparison, and the file for a recording: its name and its bytes.
-    fn compare(&self, document: &Document) -> anyhow::Result<(Option<OwnGradients>, RecordedFiles)> {
+    fn compare(&self, document: &Arc<Document>) -> anyhow::Result<(Option<OwnGradients>, RecordedFiles)> {
         let Some(path) = &self.mine else { return Ok((None, BTreeMap::new())) };
-        let bytes = read_file(path, MAX_BYTES)?;
+        let file = GradientsFile::read(path, None)?;
         let mut recorded = BTreeMap::new();
         if self.record.is_some() {
-            if bytes.len() > MAX_RECORDED_BYTES {
+            if file.bytes.len() > MAX_RECORDED_BYTES {
                 bail!(
                     "a recording contains the file of --mine, and {} is larger than {} MiB",
                     display_name(path),
                     MAX_RECORDED_BYTES >> 20
                 );
             }
-            recorded.insert(path.to_string_lossy().into_owned(), bytes.clone());
+            recorded.insert(file.path.clone(), file.bytes.clone());
         }
-        Ok((Some(compare_with_progress(document, (&path.to_string_lossy(), bytes), None, CompareOptions::default())?), recorded))
+        Ok((Some(compare_with_progress(document, file, CompareOptions::default(), |_| Ok(()))?), recorded))
     }
 
     /// Begins the recording of `--record`; `None` without the option.

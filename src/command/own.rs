@@ -1,88 +1,173 @@
-//! Reads a file with a user's own gradients, and compares them with those of a scenario: for `diff`, `--mine` and `:mine`. The search for mistakes can be
-//! interrupted.
+//! Reads a file with a user's own gradients, and compares them with those of a scenario: for `diff`, `--mine` and `:mine`.
+//!
+//! A comparison takes long in a large network. It is done on the background thread, while this thread looks for Ctrl-C every 15 ms and shows the progress. The
+//! abandoned computation ends after at most one slice of work ([`crate::interrupt`]).
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::anyhow;
 
 use super::progress::Task;
 use super::read::{display_name, read_file};
-use crate::app::{CompareOptions, Document, OwnGradients};
+use crate::app::{CompareOptions, Document, OwnGradients, SLICE};
 use crate::diff;
+use crate::interrupt::{Interrupted, interruptible};
 use crate::text::{cut, sentence};
+use crate::threads::BackgroundTask;
 use crate::weights::{MAX_BYTES, WeightsError};
 
-/// Reads a file, and compares its tensors, or only the tensor `only`. Returns `None` if `go_on` returns `false`.
-///
-/// # Errors
-/// One sentence, if the file cannot be read, or if no tensor of it can be compared.
-pub(super) fn compare_file(
-    document: &Document,
-    path: &Path,
-    only: Option<&str>,
-    options: CompareOptions,
-    go_on: GoOn<'_>,
-) -> anyhow::Result<Option<OwnGradients>> {
-    compare_bytes(document, (&path.to_string_lossy(), read_file(path, MAX_BYTES)?), only, options, go_on)
+/// A file with gradients: its path, its bytes, and the one tensor to read; all of them if it is `None`.
+pub(super) struct GradientsFile {
+    pub path: String,
+    pub bytes: Vec<u8>,
+    pub only: Option<String>,
+}
+
+impl GradientsFile {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(path: &Path, only: Option<&str>) -> anyhow::Result<Self> {
+        let bytes = read_file(path, MAX_BYTES)?;
+        Ok(Self { path: path.to_string_lossy().into_owned(), bytes, only: only.map(str::to_owned) })
+    }
+
+    /// Compares the tensors of the file with a document's gradients. Nothing says yet why some differ.
+    ///
+    /// # Errors
+    /// One sentence, if the file cannot be read, or if no tensor of it can be compared.
+    fn compared(self, document: &Document, options: CompareOptions) -> anyhow::Result<OwnGradients> {
+        let name = display_name(&self.path);
+        let tensors = diff::read(&self.path, self.bytes, self.only.as_deref()).map_err(|WeightsError { message, help }| {
+            let help = if help.is_empty() { String::new() } else { format!("; {help}") };
+            anyhow!("{name}: {}", cut(&sentence(&format!("{message}{help}")), LONGEST))
+        })?;
+        OwnGradients::compared(document, name.clone(), tensors, options).map_err(|why| anyhow!("{name}: {why}"))
+    }
 }
 
 /// The longest message about a file, in cells: a name of the file may have any length.
 const LONGEST: usize = 600;
 
-/// As [`compare_bytes`], with progress on stderr.
+/// Compares a file and searches the mistakes, as long as `is_wanted` returns `true`. Returns `None` if it is not wanted any more.
 ///
 /// # Errors
-/// As [`compare_file`], and if Ctrl-C stops the search: [`Stopped`].
-pub(super) fn compare_with_progress(
+/// As [`GradientsFile::compared`].
+pub(super) fn compare_while(
     document: &Document,
-    file: (&str, Vec<u8>),
-    only: Option<&str>,
-    options: CompareOptions,
-) -> anyhow::Result<OwnGradients> {
-    let (mut task, mut done) = (Task::new(1)?, (0, 0));
-    let own = compare_bytes(document, file, only, options, &mut |tried, all| {
-        done = (tried, all);
-        task.set_total(all as u64);
-        task.go_on(tried as u64, || "mistakes".to_owned())
+    file: GradientsFile,
+    is_wanted: impl Fn() -> bool + Clone + 'static,
+) -> anyhow::Result<Option<OwnGradients>> {
+    let go_on = is_wanted.clone();
+    let compared = interruptible(is_wanted, || {
+        let own = file.compared(document, CompareOptions::default())?;
+        Ok::<_, anyhow::Error>(own.find_causes(document, &mut |_, _| go_on()).ok())
     });
-    task.clear()?;
-    own?.ok_or_else(|| Stopped { done }.into())
+    // an interrupted comparison has no result, not even an error
+    compared.unwrap_or(Ok(None))
 }
 
-/// The error of a search for mistakes that Ctrl-C has stopped.
+/// Compares a file and searches the mistakes, with progress on stderr. Calls `after_comparison` in between.
+///
+/// # Errors
+/// As [`GradientsFile::compared`], those of `after_comparison`, and [`Stopped`] if Ctrl-C stops it.
+pub(super) fn compare_with_progress(
+    document: &Arc<Document>,
+    file: GradientsFile,
+    options: CompareOptions,
+    after_comparison: impl FnOnce(&OwnGradients) -> anyhow::Result<()>,
+) -> anyhow::Result<OwnGradients> {
+    let shared = Arc::clone(document);
+    // one task for both stages: Ctrl-C is noticed between them too
+    let mut task = Task::new(1)?;
+    let own = stage(&mut task, "comparison", |_| Stopped::Comparing, move |_| file.compared(&shared, options))??;
+    after_comparison(&own)?;
+    let shared = Arc::clone(document);
+    stage(&mut task, "mistakes", Stopped::Searching, move |progress| own.find_causes(&shared, &mut |tried, all| progress.set(tried, all)))?
+        .map_err(|Interrupted| Stopped::Searching([0, 0]).into())
+}
+
+/// The error of a comparison that Ctrl-C has stopped.
 #[derive(Debug)]
-pub(super) struct Stopped {
-    /// The number of mistakes that were tried, and of all.
-    done: (usize, usize),
+pub(super) enum Stopped {
+    /// Not all gradients were compared.
+    Comparing,
+    /// The number of mistakes that were tried, and of all: 0 before the first.
+    Searching([usize; 2]),
 }
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped after {} of {} mistakes", self.done.0, self.done.1)
+        match self {
+            Self::Comparing => f.write_str("stopped before all gradients were compared"),
+            Self::Searching([_, 0]) => f.write_str("stopped before the first mistake was tried"),
+            Self::Searching([tried, all]) => write!(f, "stopped after {tried} of {all} mistakes"),
+        }
     }
 }
 
 impl std::error::Error for Stopped {}
 
-/// A function that is called with the number of mistakes that were tried and of all, and returns whether to go on.
-type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
+/// The progress of a stage, which two threads share.
+#[derive(Debug, Default)]
+struct StageProgress {
+    /// The number of pieces that are done, and of all.
+    counts: [AtomicUsize; 2],
+    is_stopped: AtomicBool,
+}
 
-/// As [`compare_file`], for a path and the bytes of its file.
+impl StageProgress {
+    /// Stores the progress. Returns whether to go on.
+    fn set(&self, done: usize, all: usize) -> bool {
+        self.counts.iter().zip([done, all]).for_each(|(count, number)| count.store(number, Ordering::Relaxed));
+        self.goes_on()
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn counts(&self) -> [usize; 2] {
+        self.counts.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// Does a stage of the comparison on the background thread. This thread looks for Ctrl-C after each slice of time, and shows the progress.
 ///
 /// # Errors
-/// As [`compare_file`].
-pub(super) fn compare_bytes(
-    document: &Document,
-    (path, bytes): (&str, Vec<u8>),
-    only: Option<&str>,
-    options: CompareOptions,
-    go_on: GoOn<'_>,
-) -> anyhow::Result<Option<OwnGradients>> {
-    let name = display_name(path);
-    let tensors = diff::read(path, bytes, only).map_err(|WeightsError { message, help }| {
-        let help = if help.is_empty() { String::new() } else { format!("; {help}") };
-        anyhow!("{name}: {}", cut(&sentence(&format!("{message}{help}")), LONGEST))
-    })?;
-    OwnGradients::new(document, name.clone(), tensors, options, go_on).map_err(|why| anyhow!("{name}: {why}"))
+/// [`Stopped`] after Ctrl-C.
+fn stage<R: Send + 'static>(
+    task: &mut Task,
+    what: &'static str,
+    stopped: fn([usize; 2]) -> Stopped,
+    run: impl FnOnce(&StageProgress) -> R + Send + 'static,
+) -> anyhow::Result<R> {
+    let progress = Arc::new(StageProgress::default());
+    let work = |(run, progress): (_, Arc<StageProgress>)| {
+        let looked_at = Arc::clone(&progress);
+        let run: Box<dyn FnOnce(&StageProgress) -> R + Send> = run;
+        interruptible(move || looked_at.goes_on(), || run(&progress))
+    };
+    let run: Box<dyn FnOnce(&StageProgress) -> R + Send> = Box::new(run);
+    let result = match BackgroundTask::begin((run, Arc::clone(&progress)), work) {
+        Ok(background) => loop {
+            if background.is_done_within(SLICE) {
+                break background.take().expect("the result is taken only here");
+            }
+            let [done, all] = progress.counts();
+            task.set_total(all.max(1) as u64);
+            if !task.go_on(done as u64, || what.to_owned()) {
+                progress.is_stopped.store(true, Ordering::Relaxed);
+                break Err(Interrupted);
+            }
+        },
+        // a thread that could not be started
+        Err(given) => work(given),
+    };
+    task.clear()?;
+    result.map_err(|Interrupted| stopped(progress.counts()).into())
 }

@@ -19,13 +19,13 @@ pub use player::Player;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::own::compare_bytes;
+use super::own::{GradientsFile, compare_while};
 use super::read::{display_name, read_file};
 use super::source::{ScenarioLoader, SessionFiles};
 
 use super::driver::Driver;
 use super::{Invocation, bundled, open_output, picker_entries};
-use crate::app::{CompareOptions, Document, State};
+use crate::app::{Document, State};
 use crate::number::Digits;
 use crate::scenario::{self, Limits, Source};
 use crate::session::Session;
@@ -139,7 +139,8 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let document = Arc::new(Document::new(scenario));
     let mine = header.mine.iter().next();
     let own = mine
-        .map(|(path, bytes)| compare_bytes(&document, (path, bytes.clone()), None, CompareOptions::default(), &mut |_, _| true))
+        .map(|(path, bytes)| GradientsFile { path: path.clone(), bytes: bytes.clone(), only: None })
+        .map(|file| compare_while(&document, file, || true))
         .transpose()?;
     state.open(document, Some(1));
     if header.at == 0 {

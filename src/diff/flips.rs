@@ -5,6 +5,7 @@
 
 use super::report::{Report, UserTensor};
 use super::tolerance::{Tolerance, largest};
+use crate::interrupt::{TERM, goes_on};
 use crate::network::{Id, Network};
 use crate::op::rule::{Origin, expand_slice};
 use crate::step::Pass;
@@ -50,7 +51,8 @@ pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, toleranc
     for _ in 0..MAX_TOGETHER {
         let here = best.as_ref().map_or(trace, |flipped| &flipped.trace);
         let mut turned: Option<(usize, Trace)> = None;
-        for (n, gate) in left.iter().enumerate() {
+        let work = work(trace.network());
+        for (n, gate) in left.iter().enumerate().take_while(|_| goes_on(work)) {
             let other = with_gate(here, gate);
             let wrong = count(&Report::new(&other, mine, tolerance));
             if wrong < fewest {
@@ -67,6 +69,11 @@ pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, toleranc
         }
     }
     best
+}
+
+/// The work of a pass of one sample, in multiplications.
+fn work(network: &Network) -> u64 {
+    (0..network.ops().len()).map(|op| network.work(op)).sum()
 }
 
 fn name(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
@@ -89,8 +96,7 @@ fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
 fn gates(trace: &Trace) -> Vec<Gate> {
     let mut gates = Vec::new();
     let network = trace.network();
-    let work: u64 = (0..network.ops().len()).map(|op| network.work(op)).sum();
-    let most = usize::try_from(MAX_WORK / work.max(1)).unwrap_or(MAX_GATES).clamp(8, MAX_GATES);
+    let most = usize::try_from(MAX_WORK / work(network).max(1)).unwrap_or(MAX_GATES).clamp(8, MAX_GATES);
     for run in 0..trace.samples() {
         let network = trace.network_of(run);
         for number in 0..network.ops().len() {
@@ -110,7 +116,7 @@ fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), 
         let has_term = |at: usize| rule.prefix_terms(&x, at) < rule.prefix_terms(&x, at + 1);
         let first = (0..entries).find(|at| has_term(*at));
         let Some(pieces) = first.and_then(|at| rule.term(&x, at, 0).function?.pieces()) else { continue };
-        for at in (0..entries).filter(|at| has_term(*at)) {
+        for at in (0..entries).filter(|at| has_term(*at)).take_while(|_| goes_on(TERM)) {
             let args = expand_slice(&x, rule.term(&x, at, 0).args);
             let values: Vec<f64> = args.iter().map(|arg| arg.value).collect();
             let piece = pieces.piece_at(values.len(), |n| values[n]);

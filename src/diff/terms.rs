@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use super::gradient::{Gradient, reduced_from};
+use crate::interrupt::{TERM, goes_on};
 use crate::network::{Id, Role};
 use crate::trace::Trace;
 
@@ -49,6 +50,9 @@ impl<'a> TermSums<'a> {
         let of_tensor = |(run, id): &(usize, Id)| {
             let steps = self.trace.entry_steps(*run, *id, entry)?;
             let at = self.trace.position(steps.start).filter(|_| !steps.is_empty())?;
+            if !goes_on(TERM * at.terms) {
+                return None;
+            }
             let terms = self.trace.contributions(&at, 0..at.terms).map(|(value, _)| value.abs()).sum::<f64>();
             Some(terms)
         };

@@ -2,9 +2,10 @@
 
 use super::cause::Cause;
 use super::mistake::Says;
-use super::search::{GoOn, Interrupted, cause_of_shape, causes};
+use super::search::{GoOn, cause_of_shape, causes};
 use super::table::MISTAKES;
 use crate::diff::{Compared, Pattern, ROUNDED, Report, Status, TermSums, Tolerance, UserGradients, patterns};
+use crate::interrupt::Interrupted;
 use crate::trace::Trace;
 
 /// The comparison of a user's gradients, and what is wrong with them.
@@ -18,39 +19,69 @@ pub struct Explanation {
     pub causes: Vec<Cause>,
     /// The patterns of the wrong ones.
     pub patterns: Vec<Pattern>,
+    /// Whether the comparison stays as it is, whatever the mistakes are. If no entry shows whether the gradients of the samples are those of the mean loss or of each
+    /// sample's own, they are read as those of the loss for which mistakes explain more.
+    pub is_settled: bool,
+    /// The pass with which they are compared, if gates of the right pass are turned round in it.
+    reference: Option<Trace>,
 }
 
 impl Explanation {
-    /// Compares a user's gradients with those of a trace, and explains the differences. If no entry shows whether the gradients of the samples are those of the
-    /// mean loss or of each sample's own, they are read as those of the loss for which mistakes explain more. Without a learning rate, no mistake with the
-    /// learning rate is tried.
+    /// Compares a user's gradients with those of a trace. [`Self::find_causes`] then says why some differ.
+    #[must_use]
+    pub fn compared(trace: &Trace, user: UserGradients) -> Self {
+        let mut explanation = Self::in_scale(trace, user);
+        explanation.is_settled = explanation.report.is_equal() || explanation.user.in_other_scale().is_none();
+        if explanation.is_settled {
+            explanation.note_scale(true);
+        }
+        explanation
+    }
+
+    /// Compares the gradients as they are.
+    fn in_scale(trace: &Trace, mut user: UserGradients) -> Self {
+        let Compared { report, flipped: reference, notes } = Compared::new(trace, &user);
+        user.notes.extend(notes);
+        let patterns = patterns(reference.as_ref().unwrap_or(trace), &user.tensors, &report, user.tolerance);
+        Self { user, report, causes: Vec::new(), patterns, is_settled: false, reference }
+    }
+
+    fn note_scale(&mut self, is_explained: bool) {
+        let note = self.user.note_on_scale(is_explained);
+        self.user.notes.extend(note);
+    }
+
+    /// Searches the mistakes that explain the differences. Without a learning rate, no mistake with the learning rate is tried.
+    ///
+    /// # Errors
+    /// If `go_on` returns `false`.
+    pub fn find_causes(self, trace: &Trace, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
+        let other = if self.is_settled { None } else { self.user.in_other_scale() };
+        let mut best = self.with_causes(trace, learning_rate, go_on)?;
+        let Some(other) = other else { return Ok(best) };
+        let mut other = Self::in_scale(trace, other).with_causes(trace, learning_rate, go_on)?;
+        let is_explained = other.rank() != best.rank();
+        if other.rank() < best.rank() {
+            std::mem::swap(&mut best, &mut other);
+        }
+        best.note_scale(is_explained && (best.report.is_equal() || !best.causes.is_empty()));
+        Ok(best)
+    }
+
+    fn with_causes(mut self, trace: &Trace, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
+        // nothing reads it after the search
+        let reference = self.reference.take();
+        let trace = reference.as_ref().unwrap_or(trace);
+        self.causes = causes_of(trace, (&self.user, &self.report, &self.patterns), learning_rate, go_on)?;
+        Ok(self)
+    }
+
+    /// Compares a user's gradients, and searches the mistakes.
     ///
     /// # Errors
     /// If `go_on` returns `false`.
     pub fn new(trace: &Trace, user: UserGradients, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
-        let other = user.in_other_scale();
-        let mut best = Self::in_scale(trace, user, learning_rate, go_on)?;
-        let mut is_explained = best.report.is_equal();
-        if let Some(other) = other.filter(|_| !is_explained) {
-            let mut other = Self::in_scale(trace, other, learning_rate, go_on)?;
-            is_explained = other.rank() != best.rank();
-            if other.rank() < best.rank() {
-                std::mem::swap(&mut best, &mut other);
-            }
-        }
-        let note = best.user.note_on_scale(is_explained && (best.report.is_equal() || !best.causes.is_empty()));
-        best.user.notes.extend(note);
-        Ok(best)
-    }
-
-    /// Compares and explains the gradients as they are.
-    fn in_scale(trace: &Trace, mut user: UserGradients, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
-        let Compared { report, flipped, notes } = Compared::new(trace, &user);
-        user.notes.extend(notes);
-        let trace = flipped.as_ref().unwrap_or(trace);
-        let patterns = patterns(trace, &user.tensors, &report, user.tolerance);
-        let causes = causes_of(trace, (&user, &report, &patterns), learning_rate, go_on)?;
-        Ok(Self { user, report, causes, patterns })
+        Self::compared(trace, user).find_causes(trace, learning_rate, go_on)
     }
 
     /// Returns the indices of the tensors whose numbers differ, and that no mistake of the best group explains. A shape, and numbers with few digits, need no

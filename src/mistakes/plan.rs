@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::wrong_rule::with_terms;
+use crate::interrupt::goes_on;
 use crate::network::{BatchSource, Id, Network, Op, Part};
 use crate::op::rule::Rule;
 use crate::tensor::len;
@@ -199,7 +200,7 @@ impl<'a> WrongPass<'a> {
         self.known(run, id).expect("the tensor is computed")
     }
 
-    /// Computes a tensor and what it needs, in the order of the ops.
+    /// Computes a tensor and what it needs, in the order of the ops. What an interrupted search leaves out is 0.
     fn compute(&mut self, run: usize, id: Id) {
         let trace = self.trace;
         let network = trace.network_of(run);
@@ -223,6 +224,10 @@ impl<'a> WrongPass<'a> {
         for number in order.into_iter().rev() {
             let op = self.plan.op(network, ops, number);
             let mut sums = vec![0.0; len(&network.tensor(op.output).shape)];
+            if !goes_on(network.work(number)) {
+                self.computed.insert((run, op.output), sums.into());
+                continue;
+            }
             op.compute(|read| self.known(run, read).expect("operands are computed first"), &mut sums);
             self.computed.insert((run, op.output), sums.into());
         }

@@ -15,6 +15,7 @@ use super::plants;
 use super::site::{Site, Subject};
 use super::table::MISTAKES;
 use crate::diff::{Gradient, Report, Status, TermSums, Tolerance, UserTensor};
+use crate::interrupt::Interrupted;
 use crate::network::{Id, Network};
 use crate::trace::Trace;
 
@@ -33,10 +34,6 @@ const MAX_PAIRED: usize = 160;
 
 /// The interrupt of a search: it is called with the number of candidates that are done and of all, and returns whether to go on.
 pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
-
-/// The search is interrupted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupted;
 
 /// Returns the mistakes that explain the differences between the user's tensors and the right ones, the best first. `mine` must be in the order of computation,
 /// as in `report`. Numbers of a mistake are the user's if they are equal within the tolerance. Without a learning rate, no mistake with the learning rate is

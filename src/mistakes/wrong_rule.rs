@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::interrupt::{TERM, goes_on};
 use crate::op::rule::{Equation, Memo, Operands, Origin, Rule, Term, Use, constant};
 use crate::op::slot::{Reads, Slot};
 
@@ -20,10 +21,14 @@ pub(super) trait Wrong: fmt::Debug + Send + Sync + 'static {
     /// The terms of an entry.
     fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term>;
 
-    /// As [`Rule::accumulate`].
+    /// As [`Rule::accumulate`]. An interrupted search leaves entries out.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (entry, sum) in out.iter_mut().enumerate() {
-            *sum = self.terms(x, entry).iter().fold(*sum, |sum, term| sum + term.value);
+            let terms = self.terms(x, entry);
+            *sum = terms.iter().fold(*sum, |sum, term| sum + term.value);
+            if !goes_on(TERM * (1 + terms.len() as u64)) {
+                return;
+            }
         }
     }
 }
@@ -42,7 +47,8 @@ impl<W: Wrong> Rule for WrongRule<W> {
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        (0..entry).map(|entry| self.0.terms(x, entry).len() as u64).sum()
+        let counts = (0..entry).map(|entry| self.0.terms(x, entry).len() as u64);
+        counts.take_while(|count| goes_on(TERM * (1 + count))).sum()
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {

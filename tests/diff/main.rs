@@ -2,6 +2,7 @@
 
 mod causes;
 mod flips;
+mod interrupt;
 mod mistakes;
 mod plants;
 mod program;

@@ -24,8 +24,8 @@ fn opened() -> (Arc<Document>, Arc<OwnGradients>) {
     let document = document(&folder.join("scenarios/cnn-two.toml").to_string_lossy());
     let mine = "mine/kernel-not-flipped-1.json";
     let tensors = read(mine, fs::read(folder.join(mine)).expect("a file"), None).expect("tensors");
-    let own = OwnGradients::new(&document, "mine.json".to_owned(), tensors, CompareOptions::default(), &mut |_, _| true);
-    (Arc::new(document), Arc::new(own.expect("gradients").expect("not interrupted")))
+    let own = OwnGradients::new(&document, "mine.json".to_owned(), tensors, CompareOptions::default());
+    (Arc::new(document), Arc::new(own.expect("gradients")))
 }
 
 fn state(document: &Arc<Document>, own: &Arc<OwnGradients>, step: u64) -> State {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::app::{Document, OwnGradients};
 use crate::diff::{Comparison, Status, Worst};
-use crate::mistakes::Cause;
+use crate::mistakes::{Cause, Explanation};
 use crate::number::Json;
 use crate::tensor::{Index, unravel};
 use crate::trace::Trace;
@@ -88,7 +88,7 @@ pub(super) fn status_name(status: Status) -> &'static str {
 
 impl<'a> JsonReport<'a> {
     pub fn of(own: &'a OwnGradients, document: &'a Document) -> Self {
-        let OwnGradients { user, report, patterns, .. } = own;
+        let Explanation { user, report, patterns, .. } = &**own;
         let trace = &document.trace;
         let name = |tensor: usize| user.tensors[tensor].gradient.name(trace);
         let mut tensors: Vec<TensorRow<'_>> =

@@ -1,30 +1,52 @@
 //! The text of `gradstep diff` for people.
+//!
+//! The three questions come first: which gradients are wrong, where the first wrong number is, and why. Why is known last, so the first two are printed while the
+//! mistakes are still tried. The table of all gradients is at the end.
 
+use super::groups::{Group, groups, names};
 use super::report::joined;
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
 use crate::diff::{Comparison, Pattern, ROUNDED, Status, UserTensor, both};
+use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
-use crate::tensor::{index_text, len, unravel};
+use crate::tensor::{index_text, unravel};
 use crate::text::{align_left, line, list_of_names, width};
 use crate::trace::Trace;
 
-/// Prints the result: the notes on names and layouts, a line for each tensor, then which is wrong first, why, and the patterns.
-pub(super) fn print(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
-    let mut to = output::stdout();
-    for line in lines(own, document) {
-        writeln!(to, "{}", global.in_charset(&line))?;
+/// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts; nothing of the mistakes, which are not known yet. If
+/// the comparison depends on them, prints nothing.
+pub(super) fn print_comparison(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+    if own.is_settled { print(&comparison_lines(own, document), global) } else { Ok(()) }
+}
+
+/// Prints why the first gradient is wrong, the patterns, and the table of all gradients.
+pub(super) fn print_causes(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+    let trace = &document.trace;
+    let mut lines = if own.is_settled { Vec::new() } else { comparison_lines(own, document) };
+    if !own.report.is_equal() {
+        lines.extend(cause_lines(own, trace));
+        lines.extend(pattern_lines(own, trace));
     }
-    to.finish()?;
-    Ok(())
+    lines.push(String::new());
+    lines.extend(tensor_lines(own, trace));
+    print(&lines, global)
+}
+
+fn print(lines: &[String], global: &GlobalOptions) -> anyhow::Result<()> {
+    let mut to = output::stdout();
+    for line in lines {
+        writeln!(to, "{}", global.in_charset(line))?;
+    }
+    to.finish()
 }
 
 /// The number of tensors that are equal from which they are not listed one by one.
 const MANY: usize = 40;
 
-fn lines(own: &OwnGradients, document: &Document) -> Vec<String> {
-    let OwnGradients { user, report, .. } = own;
+fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
+    let Explanation { user, report, .. } = &**own;
     let trace = &document.trace;
     let mut lines = vec![format!("{}: {}", line(&document.scenario.title), own.headline())];
     if user.is_float32 {
@@ -35,24 +57,28 @@ fn lines(own: &OwnGradients, document: &Document) -> Vec<String> {
         ));
     }
     lines.extend(user.notes.iter().map(|note| format!("note: {note}")));
-    lines.push(String::new());
-    lines.extend(tensor_lines(own, trace));
     if let Some(first) = report.first() {
+        let wrong = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
+        let names = names(own, trace, wrong.clone());
+        let equal = match report.tensors.len() - wrong.count() {
+            0 => String::new(),
+            count => format!("; {} equal", if count == 1 { "1 other is".to_owned() } else { format!("{count} others are") }),
+        };
         lines.push(String::new());
-        lines.push(format!("which   {}", first_words(trace, &user.tensors[first], &report.tensors[first])));
-        lines.extend(cause_lines(own, trace));
-        lines.extend(pattern_lines(own, trace));
+        lines.push(format!("which   {}{equal}", list_of_names(&names)));
+        lines.push(format!("where   {}", first_words(trace, &user.tensors[first], &report.tensors[first])));
     }
     lines
 }
 
 /// The lines of the tensors: status, name and the difference.
 fn tensor_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
-    let OwnGradients { user, report, .. } = own;
-    let equal = report.tensors.iter().filter(|tensor| tensor.status == Status::Equal).count();
-    let is_listed = |status: Status| equal <= MANY || status != Status::Equal;
-    let rows = user.tensors.iter().zip(&report.tensors).filter(|(_, compared)| is_listed(compared.status));
-    let mut rows: Vec<[String; 3]> = rows.map(|(user, compared)| row(trace, user, compared)).collect();
+    let Explanation { user, report, .. } = &**own;
+    let equal = report.tensors.iter().filter(|tensor| tensor.is_equal()).count();
+    let is_listed = |index: &usize| equal <= MANY || !report.tensors[*index].is_equal();
+    let key = |index: usize| (report.tensors[index].status, user.tensors[index].values.as_ref().err());
+    let groups = groups(own, (0..report.tensors.len()).filter(is_listed), key);
+    let mut rows: Vec<[String; 3]> = groups.iter().map(|group| row(own, trace, group)).collect();
     if equal > MANY {
         rows.push(["equal".to_owned(), format!("{equal} others"), String::new()]);
     }
@@ -69,43 +95,62 @@ fn tensor_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
         .collect()
 }
 
-fn row(trace: &Trace, user: &UserTensor, compared: &Comparison) -> [String; 3] {
-    let gradient = compared.gradient;
-    let shape = gradient.shape(trace);
-    let entries = if compared.of == 1 { "1 entry".to_owned() } else { format!("{} entries", compared.of) };
+/// The row of a group of tensors with the same status.
+fn row(own: &OwnGradients, trace: &Trace, group: &Group) -> [String; 3] {
+    let (user, compared) = (&own.user.tensors[group.tensors[0]], &own.report.tensors[group.tensors[0]]);
+    let entries = entries(group.comparisons(own).map(|(_, compared)| compared.of).sum());
     let (status, rest) = match (compared.status, &user.values) {
         (Status::Equal, _) => ("equal", entries),
         (Status::Shape, Err(why)) => ("shape", why.clone()),
         (Status::NotFinite, Ok(values)) => {
-            let is_wrong = |at: &&usize| !values[**at].is_finite();
-            let count = compared.wrong.iter().filter(is_wrong).count();
-            let at = compared.wrong.iter().find(is_wrong).copied().unwrap_or(0);
-            let index = index_text(&unravel(at, shape));
-            ("not finite", format!("{count} of {entries}, first {index}: yours {}", exact(values[at])))
+            let not_finite = |(index, compared): (usize, &Comparison)| {
+                let values = own.user.tensors[index].values.as_deref().unwrap_or_default();
+                compared.wrong.iter().filter(|at| !values[**at].is_finite()).count()
+            };
+            let count: usize = group.comparisons(own).map(not_finite).sum();
+            let at = compared.wrong.iter().find(|at| !values[**at].is_finite()).copied().unwrap_or(0);
+            let index = entry_name(own, trace, group, group.tensors[0], at);
+            ("not finite", format!("{count} of {entries}, first{index}: yours {}", exact(values[at])))
         }
-        _ => ("different", difference(compared, shape)),
+        _ => ("different", difference(own, trace, group, &entries)),
     };
-    [status.to_owned(), line(&gradient.name(trace)), rest]
+    [status.to_owned(), group.name(own, trace), rest]
 }
 
-/// Describes how much a tensor differs: `36 of 36 entries; at most by 1.2 (3.4 times the right number); worst [2,0,1,1]: yours 0.1, right -1.1`.
-fn difference(compared: &Comparison, shape: &[usize]) -> String {
-    let most = compared.max_abs.map_or_else(String::new, |most| format!(", at most by {}", ascii(most)));
-    let relative = match compared.max_rel {
+fn entries(count: usize) -> String {
+    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+}
+
+/// The name of an entry after a blank: ` [0,1]`, or ` 2:conv1.z[0,1]` in a group of several tensors; nothing for a number.
+fn entry_name(own: &OwnGradients, trace: &Trace, group: &Group, tensor: usize, at: usize) -> String {
+    let shape = own.user.tensors[tensor].gradient.shape(trace);
+    let name = if group.tensors.len() > 1 { own.name(trace, tensor) } else { String::new() };
+    let index = if shape.is_empty() { String::new() } else { index_text(&unravel(at, shape)) };
+    if name.is_empty() && index.is_empty() { String::new() } else { format!(" {name}{index}") }
+}
+
+/// Describes how much tensors differ: `36 of 36 entries; at most by 1.2 (3.4 times the right number); worst [2,0,1,1]: yours 0.1, right -1.1`.
+fn difference(own: &OwnGradients, trace: &Trace, group: &Group, entries: &str) -> String {
+    let all = || group.comparisons(own);
+    let largest = |number: fn(&Comparison) -> Option<f64>| all().filter_map(|(_, compared)| number(compared)).reduce(f64::max);
+    let most = largest(|compared| compared.max_abs).map_or_else(String::new, |most| format!(", at most by {}", ascii(most)));
+    let relative = match largest(|compared| compared.max_rel) {
         // smaller shares are those of entries that are equal: the wrong ones have the right number 0
         Some(relative) if relative > 1e-6 => format!(" ({} the right number)", share(relative)),
         _ => String::new(),
     };
-    let worst = compared.worst.map_or_else(String::new, |worst| {
-        let index = if shape.is_empty() { String::new() } else { format!("; worst {}", index_text(&unravel(worst.at, shape))) };
-        let colon = if index.is_empty() { "; " } else { ": " };
-        format!("{index}{colon}{}", both(worst.mine, worst.right))
+    let worsts = all().filter_map(|(index, compared)| Some((index, compared.worst?)));
+    let worst = worsts.reduce(|worst, other| {
+        let difference = |(_, worst): &(usize, crate::diff::Worst)| (worst.mine - worst.right).abs();
+        if difference(&other) > difference(&worst) { other } else { worst }
     });
-    format!(
-        "{} of {}{most}{relative}{worst}",
-        compared.wrong.len(),
-        if len(shape) == 1 { "1 entry".to_owned() } else { format!("{} entries", compared.of) }
-    )
+    let worst = worst.map_or_else(String::new, |(index, worst)| {
+        let name = entry_name(own, trace, group, index, worst.at);
+        let name = if name.is_empty() { String::new() } else { format!(" worst{name}:") };
+        format!(";{name} {}", both(worst.mine, worst.right))
+    });
+    let wrong: usize = all().map(|(_, compared)| compared.wrong.len()).sum();
+    format!("{wrong} of {entries}{most}{relative}{worst}")
 }
 
 /// A number with three digits and the signs of [`exact`].
@@ -150,7 +195,7 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
             (_, 1) => "  and ",
             _ => "  or  ",
         };
-        let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        let names = names(own, trace, cause.explains.iter().copied());
         let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
         lines.push(format!("{head}  {}{explains}", line(&joined([&*cause.words, cause.right]))));
     }
@@ -159,7 +204,7 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
         lines.push(format!("apart   {}", line(&best.apart)));
     }
     if !own.unexplained.is_empty() {
-        let names: Vec<String> = own.unexplained.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        let names = names(own, trace, own.unexplained.iter().copied());
         lines.push(format!("{MARGIN}not explained: {}", list_of_names(&names)));
     }
     lines
@@ -167,13 +212,15 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
 
 /// The patterns: one line for all tensors with the same words.
 fn pattern_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
-    let mut groups: Vec<(&Pattern, Vec<String>)> = Vec::new();
+    let mut same: Vec<(&Pattern, Vec<usize>)> = Vec::new();
     for pattern in &own.patterns {
-        let name = line(&own.user.tensors[pattern.tensor].gradient.name(trace));
-        match groups.iter_mut().find(|(first, _)| first.words == pattern.words) {
-            Some((_, names)) => names.push(name),
-            None => groups.push((pattern, vec![name])),
+        match same.iter_mut().find(|(first, _)| first.words == pattern.words) {
+            Some((_, tensors)) => tensors.push(pattern.tensor),
+            None => same.push((pattern, vec![pattern.tensor])),
         }
     }
-    groups.iter().map(|(pattern, names)| format!("pattern {}: {}", crate::text::list_of_names(names), line(&pattern.words))).collect()
+    let text = |(pattern, tensors): &(&Pattern, Vec<usize>)| {
+        format!("pattern {}: {}", list_of_names(&names(own, trace, tensors.iter().copied())), line(&pattern.words))
+    };
+    same.iter().map(text).collect()
 }

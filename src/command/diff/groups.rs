@@ -1,0 +1,81 @@
+//! Groups of a user's tensors: the gradients of one tensor in several samples are told together.
+
+use crate::app::OwnGradients;
+use crate::diff::{Comparison, LossOf};
+use crate::text::line;
+use crate::trace::Trace;
+
+/// The gradients of one tensor: that of the batch, or those of several samples.
+#[derive(Debug)]
+pub(super) struct Group {
+    /// The indices in the user's list.
+    pub tensors: Vec<usize>,
+}
+
+/// Groups tensors: those of samples with the same tensor x and the same key. A group is where its first tensor is.
+pub(super) fn groups<K: PartialEq>(own: &OwnGradients, tensors: impl IntoIterator<Item = usize>, key: impl Fn(usize) -> K) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let gradient = |index: usize| own.user.tensors[index].gradient;
+    for index in tensors {
+        let is_of_sample = |index: usize| matches!(gradient(index).loss, LossOf::Sample(_));
+        let joins = |first: usize| {
+            gradient(first).of == gradient(index).of && is_of_sample(first) && is_of_sample(index) && key(first) == key(index)
+        };
+        match groups.iter_mut().find(|group| joins(group.tensors[0])) {
+            Some(group) => group.tensors.push(index),
+            None => groups.push(Group { tensors: vec![index] }),
+        }
+    }
+    groups
+}
+
+/// The names of tensors, with one name for each group: `conv1.weight`, `conv1.z of samples 1 to 3`.
+pub(super) fn names(own: &OwnGradients, trace: &Trace, tensors: impl IntoIterator<Item = usize>) -> Vec<String> {
+    groups(own, tensors, |_| ()).iter().map(|group| group.name(own, trace)).collect()
+}
+
+impl Group {
+    /// The name of the group, escaped.
+    pub fn name(&self, own: &OwnGradients, trace: &Trace) -> String {
+        if let [index] = self.tensors[..] {
+            return own.name(trace, index);
+        }
+        let gradient = own.user.tensors[self.tensors[0]].gradient;
+        let mut samples: Vec<usize> = self.tensors.iter().filter_map(|index| sample(own, trace, *index)).collect();
+        samples.sort_unstable();
+        format!("{} of samples {}", line(&trace.network().tensor(gradient.of).name), ranges(&samples))
+    }
+
+    /// The comparisons of its tensors.
+    pub fn comparisons<'a>(&self, own: &'a OwnGradients) -> impl Iterator<Item = (usize, &'a Comparison)> {
+        self.tensors.iter().map(|index| (*index, &own.report.tensors[*index]))
+    }
+}
+
+/// The number of the sample of a tensor, from 1.
+fn sample(own: &OwnGradients, trace: &Trace, index: usize) -> Option<usize> {
+    let LossOf::Sample(run) = own.user.tensors[index].gradient.loss else { return None };
+    Some(trace.sample_runs()[run].sample? + 1)
+}
+
+/// Writes numbers in ascending order: `1 to 3, 5`.
+fn ranges(numbers: &[usize]) -> String {
+    let runs = numbers.chunk_by(|one, next| one + 1 == *next);
+    let text = |run: &[usize]| match run {
+        [first, .., last] if run.len() > 2 => format!("{first} to {last}"),
+        _ => run.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+    };
+    runs.map(text).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ranges;
+
+    #[test]
+    fn neighbours_are_a_range() {
+        for (numbers, text) in [(&[2][..], "2"), (&[1, 2], "1, 2"), (&[1, 2, 3], "1 to 3"), (&[1, 3, 4, 5, 9, 10], "1, 3 to 5, 9, 10")] {
+            assert_eq!(ranges(numbers), text);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The interrupt of a long computation whose loops are deep inside others.
+//!
+//! [`interruptible`] runs a computation. The loops in it count their work with [`goes_on`], and after each [`SLICE`] of work the computation looks whether it is
+//! still wanted. If it is not, [`goes_on`] returns `false` from then on: each loop ends at once, with numbers that mean nothing, and [`interruptible`] drops them.
+//!
+//! ```
+//! use gradstep::interrupt::{Interrupted, SLICE, goes_on, interruptible};
+//!
+//! let count = || (0..10).take_while(|_| goes_on(SLICE)).count();
+//! assert_eq!(interruptible(|| true, count), Ok(10));
+//! assert_eq!(interruptible(|| false, count), Err(Interrupted));
+//! // nothing interrupts it here
+//! assert_eq!(count(), 10);
+//! ```
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+/// The work between two looks, in multiplications of a kernel: about a millisecond.
+pub const SLICE: u64 = 1 << 20;
+
+/// The work of a term that is computed on its own, in multiplications of a kernel.
+pub const TERM: u64 = 1 << 6;
+
+/// The computation is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
+/// The state of an interruptible computation.
+struct Watch {
+    look: Rc<dyn Fn() -> bool>,
+    /// The work since the last look.
+    work: u64,
+    is_stopped: bool,
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("work", &self.work).field("is_stopped", &self.is_stopped).finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// The interruptible computation of this thread.
+    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+}
+
+/// Puts the watch of the outer computation back, also after a panic.
+struct Restore(Option<Watch>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        WATCH.replace(self.0.take());
+    }
+}
+
+/// Runs a computation. `look` is called after each [`SLICE`] of work and at the end; it returns whether the computation is still wanted.
+///
+/// # Errors
+/// If it is not wanted any more.
+pub fn interruptible<R>(look: impl Fn() -> bool + 'static, run: impl FnOnce() -> R) -> Result<R, Interrupted> {
+    let restore = Restore(WATCH.replace(Some(Watch { look: Rc::new(look), work: 0, is_stopped: false })));
+    let result = run();
+    let is_wanted = goes_on(SLICE);
+    drop(restore);
+    if is_wanted { Ok(result) } else { Err(Interrupted) }
+}
+
+/// Counts the work that the computation of this thread does next. Returns `false` if it is interrupted.
+#[must_use]
+pub fn goes_on(work: u64) -> bool {
+    let look = WATCH.with_borrow_mut(|watch| {
+        let Some(watch) = watch else { return Ok(true) };
+        watch.work = watch.work.saturating_add(work);
+        if watch.is_stopped || watch.work < SLICE {
+            return Ok(!watch.is_stopped);
+        }
+        watch.work = 0;
+        Err(Rc::clone(&watch.look))
+    });
+    // the look may be long, and is called while nothing is borrowed
+    look.unwrap_or_else(|look| {
+        let is_wanted = look();
+        WATCH.with_borrow_mut(|watch| watch.iter_mut().for_each(|watch| watch.is_stopped = !is_wanted));
+        is_wanted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_stopped_computation_stays_stopped_and_the_outer_one_goes_on() {
+        let looks = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&looks);
+        let look = move || {
+            counted.set(counted.get() + 1);
+            counted.get() < 3
+        };
+        let done = Cell::new(0);
+        let run = || (0..100).filter(|_| goes_on(SLICE / 2)).for_each(|_| done.set(done.get() + 1));
+        assert_eq!(interruptible(look, run), Err(Interrupted));
+        // two looks are passed, after two halves each; the third one stops everything
+        assert_eq!((looks.get(), done.get()), (3, 5));
+        let outer = interruptible(|| true, || (interruptible(|| false, || ()), goes_on(SLICE)));
+        assert_eq!(outer, Ok((Err(Interrupted), true)));
+    }
+}
