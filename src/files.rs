@@ -47,7 +47,14 @@ impl Folder {
     fn open(&self, path: &str) -> Result<File, WeightsError> {
         let help = "name a file in the scenario's folder, or in a folder of it";
         let cannot_read = |error: &io::Error| match error.kind() {
-            io::ErrorKind::NotFound => WeightsError::new(format!("there is no file \"{path}\" in the scenario's folder"), ""),
+            io::ErrorKind::NotFound => {
+                let help = if path.starts_with('~') {
+                    "~ is no folder here: copy the file to the folder of the scenario, and write its name alone"
+                } else {
+                    "the path goes from the folder of the scenario; is the file there, and is each letter right?"
+                };
+                WeightsError::new(format!("there is no file \"{path}\" in the scenario's folder"), help)
+            }
             _ => WeightsError::new(format!("\"{path}\" cannot be read: {error}"), ""),
         };
         for attempt in 1.. {

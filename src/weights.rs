@@ -4,6 +4,7 @@
 //! for all memory of the machine.
 
 mod dtype;
+mod foreign;
 mod layout;
 mod npy;
 pub mod npz;
@@ -17,6 +18,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use foreign::ForeignFormat;
 pub use layout::TensorLayout;
 
 /// The largest total size in bytes of all weight files of a scenario, and of the tensors unpacked from them.
@@ -121,14 +123,26 @@ pub fn opener(path: &str) -> Result<Open, WeightsError> {
     if let Some((_, open)) = KINDS.iter().find(|(end, _)| has_extension(end)) {
         return Ok(*open);
     }
-    let help = if [".bin", ".ckpt"].into_iter().any(has_extension) {
-        "if torch.save has written it, rename it to .pt; tensors are read from .npy, .npz, .safetensors, .pt and .pth"
-    } else if has_extension(".pkl") {
-        "a pickle of any program may run code, so gradstep reads those of torch.save alone: save the tensors with np.savez or torch.save"
-    } else {
-        "tensors are read from .npy, .npz, .safetensors, .pt and .pth"
-    };
-    Err(WeightsError::new(format!("\"{path}\" is not a file of tensors that gradstep reads"), help))
+    let message = format!("\"{path}\" is not a file of tensors that gradstep reads");
+    Err(match ForeignFormat::by_name(path) {
+        Some(format) => {
+            let error = format.error(path);
+            WeightsError::new(format!("{message}: {}", error.message), error.help)
+        }
+        None => WeightsError::new(message, "tensors are read from .npy, .npz, .safetensors, .pt and .pth"),
+    })
+}
+
+/// Opens a file from its name and bytes.
+///
+/// # Errors
+/// If the file is damaged, or of another format than its name says.
+pub fn open(path: &str, bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
+    let open = opener(path)?;
+    match ForeignFormat::by_bytes(&bytes) {
+        Some(format) => Err(format.error(path)),
+        None => open(bytes),
+    }
 }
 
 /// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`; `None` if there are fewer than `N` bytes from `at` on.

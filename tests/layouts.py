@@ -168,6 +168,57 @@ weight_layout = "kio"
 """ + expect("loss", loss) + expect("grad.conv1.weight", kernel.grad.permute(2, 1, 0))
 
 
-for name, network in {"sequence": sequence, "keras": keras, "transposed": transposed, "samples": samples, "arranged": arranged}.items():
+def depthwise_hwim(image, kernel):
+    """Keras' DepthwiseConv2D with padding "valid": each channel has its own filters, height x width x in x multiplier, whose results are neighbours."""
+    rows, columns, channels, multiplier = kernel.shape
+    windows = image.unfold(0, rows, 1).unfold(1, columns, 1)  # y x x x in x i x j
+    return torch.einsum("yxcij,ijcm->yxcm", windows, kernel).flatten(2)
+
+
+def permuted_depthwise(kernel):
+    """The weight of PyTorch's grouped convolution: in · multiplier x 1 x height x width."""
+    return kernel.permute(2, 3, 0, 1).flatten(0, 1)[:, None]
+
+
+def depthwise():
+    """Keras' SeparableConv2D, then a Conv2D in groups: their kernels are height x width x in x multiplier, 1 x 1 x in x out, height x width x in/groups x out."""
+    image, kernel, point, bias = make("rgb", 4, 5, 3), make("depthwise", 2, 2, 3, 2), make("pointwise", 1, 1, 6, 4), make("separable_bias", 4)
+    grouped, goal = make("grouped", 2, 2, 1, 8), make("goal", 2, 3, 8)
+    a = torch.tanh(conv_hwio(depthwise_hwim(image, kernel), point) + bias)
+    y = depthwise_hwim(a, grouped.reshape(2, 2, 4, 2))
+    layers = F.conv2d(F.conv2d(image.permute(2, 0, 1), permuted_depthwise(kernel), groups=3), point.permute(3, 2, 0, 1), bias)
+    twin = F.conv2d(torch.tanh(layers), grouped.permute(3, 2, 0, 1), groups=4)
+    assert torch.allclose(twin.permute(1, 2, 0), y, atol=1e-12)
+    loss = ((y - goal) ** 2).sum() / 2
+    loss.backward()
+    return f"""title = "The kernels of a separable convolution and of a grouped one in Keras' order of axes"
+layout = "keras"
+loss = "squared_error"
+input = {file("rgb")}
+target = {file("goal")}
+
+[[layer]]
+type = "conv2d"
+name = "depthwise"
+weight = {file("depthwise")}
+groups = 3
+
+[[layer]]
+type = "conv2d"
+name = "pointwise"
+weight = {file("pointwise")}
+bias = {file("separable_bias")}
+activation = "tanh"
+
+[[layer]]
+type = "conv2d"
+name = "grouped"
+weight = {file("grouped")}
+groups = 4
+""" + expect("loss", loss) + expect("grad.depthwise.weight", permuted_depthwise(kernel.grad)) \
+        + expect("grad.pointwise.weight", point.grad.permute(3, 2, 0, 1)) + expect("grad.grouped.weight", grouped.grad.permute(3, 2, 0, 1))
+
+
+for name, network in {"sequence": sequence, "keras": keras, "transposed": transposed, "samples": samples, "arranged": arranged, "depthwise": depthwise}.items():
     (VALID / f"layout-{name}.toml").write_text(network())
 np.savez(VALID / "weights" / "layouts.npz", **arrays)

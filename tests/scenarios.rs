@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,25 @@ fn mistakes_of_newcomers_are_explained() {
             insta::assert_snapshot!(stem(&path), faults.to_string());
         });
     }
+}
+
+/// Mistakes with files of tensors, made by `tests/newcomer/files.py`: a scenario is checked, and any other file is opened. The snapshot has all messages.
+#[test]
+fn mistakes_with_files_of_tensors_are_explained() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/newcomer/files");
+    let mut names: Vec<String> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let mut text = String::new();
+    for name in names {
+        let arguments: &[&str] = if name.ends_with(".toml") { &["check", &name] } else { &[&name] };
+        let output = Command::new(env!("CARGO_BIN_EXE_gradstep")).args(arguments).current_dir(&folder).output().unwrap();
+        assert!(matches!(output.status.code(), Some(0..=2)), "{name}: {:?}", output.status);
+        let printed = [output.stdout, output.stderr].concat();
+        text += &format!("$ gradstep {}\n{}\n", arguments.join(" "), String::from_utf8(printed).unwrap());
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots/newcomer" }, {
+        insta::assert_snapshot!("files-of-tensors", text);
+    });
 }
 
 #[test]

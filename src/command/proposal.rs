@@ -27,14 +27,18 @@ enum Part {
 
 /// The last words of names, with their parts.
 #[rustfmt::skip]
-const PARTS: [(&str, Part); 14] = [
-    ("weight", Part::Weight), ("weights", Part::Weight), ("kernel", Part::Weight), ("w", Part::Weight), ("gamma", Part::Weight), ("scale", Part::Weight),
+const PARTS: [(&str, Part); 16] = [
+    ("weight", Part::Weight), ("weights", Part::Weight), ("kernel", Part::Weight), ("depthwise_kernel", Part::Weight), ("pointwise_kernel", Part::Weight),
+    ("w", Part::Weight), ("gamma", Part::Weight), ("scale", Part::Weight),
     ("bias", Part::Bias), ("biases", Part::Bias), ("b", Part::Bias), ("beta", Part::Bias),
     ("running_mean", Part::RunningMean), ("running_var", Part::RunningVar), ("num_batches_tracked", Part::Count), ("iterations", Part::Count),
 ];
 
 /// The first words of the names of a model's tensors in a checkpoint.
-const MODELS: [&str; 4] = ["state_dict.", "model_state_dict.", "model.", "net."];
+const MODELS: [&str; 5] = ["state_dict.", "model_state_dict.", "module.", "model.", "net."];
+
+/// The word in the names of Keras' depthwise kernels, height x width x in x multiplier.
+const DEPTHWISE: &str = "depthwise";
 
 /// The tensors of a layer.
 #[derive(Debug, Default)]
@@ -93,9 +97,15 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     let models = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
     let own = tensors.iter().filter(|(name, _)| models.is_none_or(|model| name.starts_with(model)));
     let mut groups: BTreeMap<Vec<(u64, String)>, Group<'_>> = BTreeMap::new();
+    // Keras' separable convolution has two kernels, and its bias is that of the second one
+    let is_separable = |layer: &str| tensors.iter().any(|(name, _)| name.starts_with(layer) && name.contains("pointwise_kernel"));
     for (name, shape) in own {
         let Some((layer, part)) = part_of(name) else { return Err(format!("{name} is neither a weight nor a bias")) };
-        if groups.entry(natural(&layer)).or_default().parts.insert(part, (name, shape)).is_some() {
+        let mut key = natural(&layer);
+        if is_separable(&layer) {
+            key.push((u64::from(!name.contains("depthwise_kernel")), String::new()));
+        }
+        if groups.entry(key).or_default().parts.insert(part, (name, shape)).is_some() {
             return Err(format!("{name} is the same part of a layer as another tensor"));
         }
     }
@@ -116,6 +126,12 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     Ok(chain.scenario(file))
 }
 
+/// `true` for the name of a depthwise kernel of Keras, alone or as the first one of a separable convolution.
+fn is_depthwise(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.contains(DEPTHWISE) && !name.contains("pointwise")
+}
+
 /// Returns a text as a TOML string.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
@@ -128,6 +144,7 @@ impl Chain {
             return Err(format!("{} has no weight beside it", names.join(", ")));
         };
         let bias = group.shape(Part::Bias).map(|shape| shape.iter().product::<usize>());
+        let mut groups = 1;
         let (kind, layout, comment) = match **shape {
             [_] => (self.norm(group)?, "", ""),
             [rows, columns] => {
@@ -141,9 +158,13 @@ impl Chain {
             }
             [a, b, c, d] => {
                 let is_hwio = name.to_lowercase().contains("kernel");
-                let [out, inputs, rows, columns] = if is_hwio { [d, c, a, b] } else { [a, b, c, d] };
-                self.convolution(name, [out, inputs, rows, columns], bias)?;
-                ("conv2d", if is_hwio { "hwio" } else { "" }, "   # stride, padding and groups are not in the file")
+                let [out, inputs, rows, columns] = match (is_hwio, is_depthwise(name)) {
+                    (true, true) => [c * d, 1, a, b],
+                    (true, false) => [d, c, a, b],
+                    (false, _) => [a, b, c, d],
+                };
+                groups = self.convolution(name, [out, inputs, rows, columns], bias, if is_depthwise(name) && is_hwio { c } else { 1 })?;
+                ("conv2d", if is_hwio { "hwio" } else { "" }, "   # stride and padding are not in the file")
             }
             ref other => return Err(format!("{name} is {}, and no layer of a chain has such a weight", shape_text(other))),
         };
@@ -154,6 +175,9 @@ impl Chain {
             if let Some((name, _)) = group.parts.get(&part) {
                 let _ = writeln!(self.text, "{key} = {{ file = {}, key = {} }}", quoted(file), quoted(name));
             }
+        }
+        if groups > 1 {
+            let _ = writeln!(self.text, "groups = {groups}");
         }
         if !layout.is_empty() {
             let _ = writeln!(self.text, "weight_layout = \"{layout}\"");
@@ -187,20 +211,28 @@ impl Chain {
         }
     }
 
-    /// Adds a convolution.
-    fn convolution(&mut self, name: &str, [out, inputs, rows, columns]: [usize; 4], bias: Option<usize>) -> Result<(), String> {
-        if self.is_vector || self.outputs.is_some_and(|outputs| outputs != inputs) {
+    /// Adds a convolution, and returns the number of its groups, which follows from the channels of the layer before. `first` is that of a first layer.
+    fn convolution(
+        &mut self,
+        name: &str,
+        [out, inputs, rows, columns]: [usize; 4],
+        bias: Option<usize>,
+        first: usize,
+    ) -> Result<usize, String> {
+        let groups = self.outputs.map_or(first, |outputs| outputs / inputs.max(1));
+        let is_fitting = groups > 0 && out.is_multiple_of(groups) && self.outputs.is_none_or(|outputs| outputs == inputs * groups);
+        if self.is_vector || !is_fitting {
             return Err(format!("{name} reads {inputs} channels, which the layer before does not make"));
         }
         if bias.is_some_and(|bias| bias != out) {
             return Err(format!("{name} makes {out} channels, but its bias has {}", bias.unwrap_or(0)));
         }
         if self.outputs.is_none() {
-            self.channels = inputs;
+            self.channels = inputs * groups;
         }
         self.lost = [self.lost[0] + rows - 1, self.lost[1] + columns - 1];
         self.outputs = Some(out);
-        Ok(())
+        Ok(groups)
     }
 
     /// Adds a linear layer. Returns its `weight_layout`, which is empty for out x in.
@@ -309,6 +341,25 @@ mod tests {
         let text = of(&[("dense/kernel", &[2, 5]), ("dense/bias", &[5])]).unwrap();
         assert!(text.contains("weight_layout = \"in_out\""), "{text}");
         assert!(of(&[("w", &[4, 4])]).unwrap().contains("the file does not tell"));
+    }
+
+    #[test]
+    fn groups_follow_from_the_channels() {
+        let text = of(&[("0.weight", &[4, 3, 3, 3]), ("1.weight", &[8, 1, 3, 3]), ("2.weight", &[5, 8, 1, 1])]).unwrap();
+        assert_eq!(lines(&text, &["type", "groups"]), ["type = \"conv2d\"", "type = \"conv2d\"", "groups = 4", "type = \"conv2d\""]);
+    }
+
+    #[test]
+    fn the_kernels_of_a_separable_convolution_are_two_layers() {
+        let text = of(&[
+            ("separable_conv2d/depthwise_kernel", &[3, 3, 4, 2]),
+            ("separable_conv2d/pointwise_kernel", &[1, 1, 8, 5]),
+            ("separable_conv2d/bias", &[5]),
+        ])
+        .unwrap();
+        assert_eq!(lines(&text, &["groups", "weight_layout"]), ["groups = 4", "weight_layout = \"hwio\"", "weight_layout = \"hwio\""]);
+        let bias = text.find("separable_conv2d/bias").unwrap();
+        assert!(text.find("pointwise_kernel").unwrap() < bias && text.contains("shape = [4, 28, 28]"), "{text}");
     }
 
     #[test]

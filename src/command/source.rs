@@ -17,7 +17,7 @@ use crate::files::{Folder, read_limited};
 use crate::output::{self, standard};
 use crate::scenario::{self, Faults, Files, Limits, MAX_BYTES, NoFiles, Scenario, Source};
 use crate::text::{line, sentence};
-use crate::weights::WeightsError;
+use crate::weights::{ForeignFormat, WeightsError};
 use crate::words::suggest;
 
 /// `true` if an argument is always a path: it contains a separator or ends in `.toml`.
@@ -141,7 +141,14 @@ fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
         let proposes = false;
         return Err(anyhow!(weights_listing::listing(path, proposes)?));
     }
-    let bytes = read_file(path, MAX_BYTES)?;
+    let bytes = match read_file(path, MAX_BYTES) {
+        // a large file of tensors has a name or a beginning that tells what it is
+        Err(error) => return Err(foreign(path, &[]).unwrap_or(error)),
+        Ok(bytes) => bytes,
+    };
+    if let Some(error) = foreign(path, &bytes) {
+        return Err(error);
+    }
     // text in UTF-16 has zero bytes too; `Source::from_bytes` asks for UTF-8
     let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if !is_utf16 && bytes.contains(&0) && std::str::from_utf8(&bytes).is_err() {
@@ -150,6 +157,15 @@ fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
     let name = path.file_stem().map_or_else(|| display_name(path), |stem| stem.to_string_lossy().into_owned());
     let folder = Folder::of(path).with_context(|| format!("cannot open the folder of {}", display_name(path)))?;
     Ok((Source::from_bytes(name, path.to_string_lossy().into_owned(), bytes)?, Arc::new(folder)))
+}
+
+/// The error for an existing file in a format of tensors or models that gradstep does not read; `None` for any other file.
+fn foreign(path: &Path, bytes: &[u8]) -> Option<anyhow::Error> {
+    let name = path.file_name()?.to_str().filter(|_| path.is_file())?;
+    let is_text = !bytes.is_empty() && std::str::from_utf8(bytes).is_ok_and(|text| text.contains("title"));
+    let format = ForeignFormat::by_bytes(bytes).or_else(|| ForeignFormat::by_name(name).filter(|_| !is_text))?;
+    let error = format.error(name);
+    Some(anyhow!("{} is not a scenario: {}; {}", display_name(path), error.message, error.help))
 }
 
 /// Returns the path of a scenario's file; `None` for a bundled scenario, and for one from the standard input.

@@ -28,9 +28,12 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
 /// If the file cannot be read.
 pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
     let name = display_name(path);
-    let unreadable = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", sentence(&wrong.message));
-    let Some(Ok(open)) = path.to_str().map(weights::opener) else { bail!("{name} is not a file with tensors") };
-    let archive = open(read_file(path, MAX_BYTES)?).map_err(unreadable)?;
+    let unreadable = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", with_help(&wrong));
+    let file = path.file_name().and_then(|file| file.to_str()).unwrap_or("…");
+    let archive = weights::open(file, read_file(path, MAX_BYTES)?).map_err(unreadable)?;
+    if archive.names().is_some_and(|names| names.list().is_empty()) {
+        bail!("{name} has no tensors: save them with np.savez(\"model.npz\", name=array) or torch.save(model.state_dict(), \"model.pt\")");
+    }
     let names: Vec<String> = match archive.names() {
         Some(names) => names.list().iter().map(display_name).collect(),
         None => vec!["(one tensor without a name)".to_owned()],
@@ -41,7 +44,7 @@ pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
         let description = match archive.layout(position) {
             Ok(layout) if layout.shape().is_empty() => format!("a single number  {}", layout.type_name()),
             Ok(layout) => format!("{}  {}", shape_text(layout.shape()), layout.type_name()),
-            Err(wrong) => format!("cannot be read: {}", sentence(&wrong.message)),
+            Err(wrong) => format!("cannot be read: {}", with_help(&wrong)),
         };
         lines.push(format!("  {}  {description}", align_left(name, widest)));
     }
@@ -70,12 +73,20 @@ pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
     Ok(lines.join("\n"))
 }
 
+/// Returns an error and its help as one text.
+fn with_help(wrong: &weights::WeightsError) -> String {
+    let message = sentence(&wrong.message);
+    if wrong.help.is_empty() { message } else { format!("{message}; {}", sentence(&wrong.help)) }
+}
+
 /// Returns a scenario that uses the tensors of a file, or the reason why there is none.
 fn proposed(path: &Path, archive: &dyn Archive) -> Result<String, String> {
     let Some(names) = archive.names() else { return Err("the tensor has no name".to_owned()) };
-    let shape = |number: usize| archive.layout(number).map(|layout| layout.shape().to_vec()).unwrap_or_default();
-    let tensors: Vec<(String, Vec<usize>)> =
-        names.list().iter().take(MAX_LISTED).enumerate().map(|(n, name)| (name.clone(), shape(n))).collect();
+    let mut tensors: Vec<(String, Vec<usize>)> = Vec::new();
+    for (number, name) in names.list().iter().enumerate().take(MAX_LISTED) {
+        let layout = archive.layout(number).map_err(|_| format!("{name} cannot be read"))?;
+        tensors.push((name.clone(), layout.shape().to_vec()));
+    }
     let file = path.file_name().and_then(|name| name.to_str()).unwrap_or("…");
     proposal(file, &tensors)
 }

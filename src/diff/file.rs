@@ -1,5 +1,7 @@
 //! Reads a user's tensors from the bytes of a file: JSON, `.npz`, `.safetensors` or `.npy`.
 
+use std::path::Path;
+
 use super::json::{self, JsonValue};
 use crate::weights::{self, MAX_BYTES, MAX_TENSORS, WeightsError};
 use crate::words::suggest;
@@ -117,15 +119,13 @@ fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<Fil
 }
 
 fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTensor>, WeightsError> {
-    let open = weights::opener(path).map_err(|error| {
-        let help = if error.help.starts_with("tensors") {
-            "gradients are read from .json, .npz, .safetensors and .npy".to_owned()
-        } else {
-            error.help
-        };
+    let file = Path::new(path).file_name().and_then(|file| file.to_str()).unwrap_or(path);
+    weights::opener(file).map_err(|error| {
+        let formats = "gradients are read from .json, .npz, .safetensors and .npy";
+        let help = if error.help.starts_with("tensors") { formats.to_owned() } else { format!("{formats}; {}", error.help) };
         WeightsError::new("it is not a file of tensors that gradstep reads", help)
     })?;
-    let archive = open(bytes)?;
+    let archive = weights::open(file, bytes)?;
     let names: Vec<String> = match (archive.names(), only) {
         (Some(names), _) => names.list().to_vec(),
         (None, Some(name)) => vec![name.to_owned()],

@@ -57,7 +57,7 @@ fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usi
         [1, n] => format!("if its first dimension counts one sample, leave that out and write the {n} numbers alone; otherwise {flatten}"),
         [n, 1] => format!("if it is one sample as a column, write the {n} numbers in one array; otherwise {flatten}"),
         [rows, n] => format!(
-            "are its {rows} rows samples? Then write each as a [[sample]] of its own, with input = {n} numbers and its target; otherwise {flatten}"
+            "are its {rows} rows samples? Then write input and target below [samples], or each row as a [[sample]] of its own, with input = {n} numbers and its target; otherwise {flatten}"
         ),
         _ => flatten.to_owned(),
     };

@@ -62,10 +62,11 @@ impl Archives {
 
     /// Reads and opens a file that has not been opened before.
     pub fn open(&mut self, path: &str) -> Result<Arc<dyn Archive>, WeightsError> {
-        let open_bytes = weights::opener(path)?;
+        weights::opener(path)?;
         let bytes = self.files.read(path, self.readable_bytes)?;
         self.readable_bytes = self.readable_bytes.saturating_sub(bytes.len());
-        open_bytes(bytes).map_err(|error| WeightsError::new(format!("{} cannot be read: {}", quoted(path), error.message), error.help))
+        weights::open(path, bytes)
+            .map_err(|error| WeightsError::new(format!("{} cannot be read: {}", quoted(path), error.message), error.help))
     }
 }
 

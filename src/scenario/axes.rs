@@ -20,6 +20,13 @@ pub(super) struct AxisOrder {
     pub words: &'static str,
 }
 
+impl AxisOrder {
+    /// The axes of a depthwise kernel of Keras in words.
+    pub fn depthwise_words(&self) -> &'static str {
+        if self.axes.len() == 3 { "width x in x multiplier" } else { "height x width x in x multiplier" }
+    }
+}
+
 /// The orders of a weight's axes: the name of the layer's type, PyTorch's order, Keras' order.
 #[rustfmt::skip]
 const WEIGHTS: [(&str, [AxisOrder; 2]); 4] = [

@@ -137,13 +137,33 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
             let read = read_tensor(self.reader, &self.label(key), value);
             let read = match self.weight_order(key) {
                 Ok(None) => read,
-                Ok(Some(order)) => {
-                    self.reader.reordered.push((format!("{}.{key}", self.owner), order.words));
-                    read.map(|source| source.with_axes(order.axes))
-                }
+                Ok(Some(order)) => read.map(|source| {
+                    let shape = source.shape().map(<[usize]>::to_vec);
+                    let source = self.with_outputs_last(source, order);
+                    let is_depthwise = source.shape() != shape.as_deref();
+                    let words = if is_depthwise { order.depthwise_words() } else { order.words };
+                    self.reader.reordered.push((format!("{}.{key}", self.owner), words));
+                    source.with_axes(order.axes)
+                }),
                 Err(reported) => Err(reported),
             };
             self.tensors.insert(key.to_owned(), read);
+        }
+    }
+
+    /// Returns the weight of a depthwise convolution, which Keras writes as height x width x in x multiplier, as height x width x 1 x out. The numbers have the
+    /// same order: out = in · multiplier, and the outputs of an input channel are neighbours. Other weights are returned unchanged.
+    fn with_outputs_last(&self, source: TensorSource<'t, 'i>, order: AxisOrder) -> TensorSource<'t, 'i> {
+        let groups = self.value("groups").and_then(|value| value.get_ref().as_integer()?.as_str().parse::<usize>().ok());
+        let channels = self.inputs.first().and_then(|input| input.first()).filter(|_| self.has_sizes && self.kind() != "conv_transpose2d");
+        match (groups, channels, source.shape()) {
+            (Some(groups), Some(&channels), Some(&[ref window @ .., inputs, multiplier]))
+                if groups == channels && inputs == channels && channels > 1 && window.len() + 2 == order.axes.len() =>
+            {
+                let shape = [window, &[1, inputs * multiplier]].concat();
+                source.with_shape(shape)
+            }
+            _ => source,
         }
     }
 
@@ -288,6 +308,12 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         };
         let in_words = order.map_or_else(String::new, |order| format!(" ({})", order.words));
         let message = format!("{} must be {}{in_words}{or_flat}, not {}", self.label(key), in_file(shape), in_file(written));
+        let help = help.or_else(|| match (self.kind(), shape, written) {
+            ("linear", &[_, inputs], &[rows, columns]) if is_weight => {
+                layouts::other_inputs(self.shape_help, inputs, if order.is_some() { rows } else { columns })
+            }
+            _ => None,
+        });
         self.reader.report(self.span_of(key), message, help.unwrap_or_else(|| self.shape_help.to_owned()))
     }
 
@@ -321,7 +347,13 @@ impl Args for TableArgs<'_, '_, '_> {
         let input =
             self.inputs.first().filter(|_| self.reads_input && matches!(key, "kernel_size" | "weight" | "dilation") && self.has(key));
         let layout_help = input.and_then(|input| layouts::channels_last(input));
-        self.reader.report(span, message, layout_help.unwrap_or_else(|| help.to_owned()))
+        let weight = self.tensors.get("weight").and_then(|read| read.as_ref().ok()?.shape()).filter(|_| self.kind() == "conv2d");
+        let weight_help = weight.and_then(|shape| match (key, shape) {
+            ("groups", &[rows, columns, inputs, _]) => layouts::depthwise([rows, columns, inputs]),
+            _ => Some(layouts::of_rank(key, 4, shape.len()).to_owned()).filter(|help| !help.is_empty()),
+        });
+        let help = weight_help.map_or_else(|| help.to_owned(), |more| format!("{help}; {more}"));
+        self.reader.report(span, message, layout_help.unwrap_or(help))
     }
 
     fn has(&self, key: &str) -> bool {
@@ -401,7 +433,7 @@ impl Args for TableArgs<'_, '_, '_> {
             with_rank(&written, rank).map(|shape| Some(self.with_outputs_first(key, shape))).ok_or_else(|| {
                 let (label, shape) = (self.label(key), shape_words(&written));
                 let message = format!("{label} has {} dimensions ({shape}), but at most {rank} are possible", written.len());
-                self.reader.report(self.span_of(key), message, "")
+                self.reader.report(self.span_of(key), message, layouts::of_rank(key, rank, written.len()))
             })
         });
         let determines_size = true;

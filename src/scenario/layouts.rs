@@ -43,6 +43,32 @@ pub(super) fn weight(
     }
 }
 
+/// Returns the help text for a weight that seems to be a depthwise kernel of Keras: height x width x in x multiplier.
+pub(super) fn depthwise([height, width, inputs]: [usize; 3]) -> Option<String> {
+    (height == width && height > 1 && inputs > 1).then(|| {
+        format!(
+            "yours looks like height x width x in x multiplier, a depthwise kernel of Keras: add weight_layout = \"hwio\" and groups = {inputs} to this layer"
+        )
+    })
+}
+
+/// Returns the help text for the weight of a linear layer that reads `actual` numbers, where its input has `expected`.
+pub(super) fn other_inputs(shape_help: &str, expected: usize, actual: usize) -> Option<String> {
+    let check = "are the layers in the order of the model, with its padding, strides and pools?";
+    (expected != actual).then(|| format!("{shape_help}; yours reads {actual} numbers: {check}"))
+}
+
+/// Returns the help text for a weight of too many dimensions, or too few; empty for other tensors.
+pub(super) fn of_rank(key: &str, expected: usize, actual: usize) -> &'static str {
+    match (key, expected, actual) {
+        ("weight", 2, 4) => "the weight of a linear layer is out x in; one of four dimensions is that of a layer with type = \"conv2d\"",
+        ("weight", 2, 3) => "the weight of a linear layer is out x in; one of three dimensions is that of a layer with type = \"conv1d\"",
+        ("weight", 3, 4) => "one of four dimensions is the weight of a layer with type = \"conv2d\"",
+        ("weight", 4, 2) => "a matrix is read as one filter; as out x in it is the weight of a layer with type = \"linear\"",
+        _ => "",
+    }
+}
+
 /// Returns the help text for the filters of a convolution with the wrong shape `actual`. The filters should read `channels` input channels (per
 /// group). `input` is the same as in [`weight`].
 fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option<String> {
@@ -50,6 +76,7 @@ fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option
     let transpose = |shape: [usize; 4], axes: &str| format!("{EXPECTED} is {}, w.transpose({axes}) in NumPy", shape_text(&shape));
     // kernels are mostly square and larger than 1x1, so two equal neighbours h and w are probably the height and the width
     match *actual {
+        [h, w, inputs, _] if channels == 1 && depthwise([h, w, inputs]).is_some() => depthwise([h, w, inputs]),
         [filters, h, w] if channels == 1 => Some(format!("{filters} filters of one channel are {filters}x1x{h}x{w}: write the 1 too")),
         [h, w, inputs, _] if h == w && h > 1 && inputs == channels => {
             Some("yours looks like height x width x in x out, as in Keras and JAX: add weight_layout = \"hwio\" to this layer".to_owned())

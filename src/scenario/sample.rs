@@ -195,7 +195,7 @@ fn one_hot(class: f64, shape: &[usize]) -> Result<Tensor, String> {
 
 /// Returns the help text for a number that is not a class.
 fn class_help(shape_help: &str, entries: usize) -> String {
-    format!("{shape_help}: write an integer from 0 to {}, or all {entries} numbers", entries - 1)
+    format!("{shape_help}: write an integer from 0 to {} (classes count from 0), or all {entries} numbers", entries - 1)
 }
 
 /// Makes the target for a class index: 1 at the entry with this index, and 0 elsewhere. `shape_help` describes the shape of the output.

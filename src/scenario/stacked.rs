@@ -114,7 +114,8 @@ fn stack(
         let rows = wanted.cloned().unwrap_or(0..all);
         if rows.end > all {
             let at = table.get(ROWS).map_or(span.clone(), toml::Spanned::span);
-            return Err(reader.report(at, format!("rows end at {}, but {label} has {all} rows", rows.end), "rows count from 0"));
+            let help = format!("rows count from 0, and the end is excluded: rows = [0, {all}] takes all");
+            return Err(reader.report(at, format!("rows end at {}, but {label} has {all} rows", rows.end), help));
         }
         // only a file can be read in part
         let stored = match &source {

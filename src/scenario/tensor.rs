@@ -185,6 +185,19 @@ impl TensorSource<'_, '_> {
         }
     }
 
+    /// Returns the tensor with another shape, which has the same number of entries in the same row-major order. A tensor whose axes are permuted keeps its shape.
+    pub fn with_shape(self, new: Vec<usize>) -> Self {
+        match self {
+            Self::Inline { data, .. } => Self::Inline { shape: new, data },
+            Self::File(stored) => Self::File(stored.with_shape(new)),
+            Self::Init(mut init) => {
+                init.shape = Some(new);
+                Self::Init(init)
+            }
+            Self::Permuted(_) => self,
+        }
+    }
+
     /// Returns the tensor whose axes are written in the order `axes`. Missing leading dimensions have the size 1. A tensor with more dimensions stays as it
     /// is: the caller reports its shape.
     pub fn with_axes(self, axes: &[usize]) -> Self {
@@ -204,8 +217,7 @@ impl TensorSource<'_, '_> {
         let Some(shape) = self.shape().map(<[usize]>::to_vec) else { return self.with_axes(order.axes) };
         match (without_batch(&shape, rank), self) {
             (image, source) if image.len() != rank => source,
-            (image, Self::Inline { data, .. }) => Self::Inline { shape: image.to_vec(), data }.with_axes(order.axes),
-            (image, Self::File(stored)) => Self::File(stored.with_shape(image.to_vec())).with_axes(order.axes),
+            (image, source @ (Self::Inline { .. } | Self::File(_))) => source.with_shape(image.to_vec()).with_axes(order.axes),
             (_, source) => source.with_axes(order.axes),
         }
     }

@@ -189,20 +189,36 @@ fn report_unreadable(reader: &mut ScenarioReader, span: &Span, label: &str, erro
 }
 
 fn report_missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &str, names: &TensorNames) -> Reported {
-    // a checkpoint has the tensors of the model in a dictionary of its own: `state_dict.fc1.weight`
-    let inner = || names.list().iter().map(String::as_str).find(|own| own.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')));
-    let nearest = suggest::nearest(name, names.list().iter().map(String::as_str)).or_else(inner);
-    let nearest = nearest.map_or_else(String::new, |nearest| suggest::did_you_mean(nearest) + " ");
     let message = format!("there is no {} in {}", quoted(name), quoted(path));
+    let all = || names.list().iter().map(String::as_str);
+    let ends_with = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with(['.', '/']));
+    // `fc1` is the name of a layer, whose tensors are `fc1.weight` and `fc1.bias`
+    let of_layer: Vec<&str> =
+        all().filter(|own| own.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '/']))).take(MAX_LISTED + 1).collect();
+    if !of_layer.is_empty() {
+        let help = format!("{} is a group of tensors: write the name of one, such as {}", quoted(name), list(&of_layer));
+        return report(reader, span, &WeightsError::new(message, help));
+    }
+    // a checkpoint has the tensors of the model in a dictionary of its own: `state_dict.fc1.weight`
+    let inner = || all().find(|own| ends_with(own, name));
+    // a name of the model with a word before it that the file does not have: `model.fc1.weight`
+    let outer = || all().find(|own| ends_with(name, own));
+    let nearest = inner().or_else(|| suggest::nearest(name, all())).or_else(outer);
+    let nearest = nearest.map_or_else(String::new, |nearest| suggest::did_you_mean(nearest) + " ");
     report(reader, span, &WeightsError::new(message, format!("{nearest}{}", listed(names))))
 }
 
 /// Returns a help text that lists the first names of tensors in a file.
 fn listed(names: &TensorNames) -> String {
-    let (list, more) = names.list().split_at(names.list().len().min(MAX_LISTED));
+    if names.list().is_empty() { "it holds no tensors".to_owned() } else { format!("it holds {}", list(names.list())) }
+}
+
+/// Returns the first of some names, and the number of the others.
+fn list(names: &[impl AsRef<str>]) -> String {
+    let (first, more) = names.split_at(names.len().min(MAX_LISTED));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    let list: Vec<String> = list.iter().map(|name| quoted(name)).collect();
-    if list.is_empty() { "it holds no tensors".to_owned() } else { format!("it holds {}{more}", list.join(", ")) }
+    let first: Vec<String> = first.iter().map(|name| quoted(name.as_ref())).collect();
+    first.join(", ") + &more
 }
 
 #[cfg(test)]

@@ -86,15 +86,15 @@ fn dtype(descr: &str) -> Option<(bool, Dtype)> {
 
 /// The error for a type that is not read.
 fn unreadable_type(descr: &str) -> WeightsError {
-    let what = match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
-        Some('O') => " (Python objects)",
-        Some('c') => " (complex numbers)",
-        Some('U' | 'S') => " (text)",
-        Some('M' | 'm') => " (times)",
-        Some('V') => " (structures)",
-        _ => "",
+    let (what, help) = match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
+        Some('O') => (" (Python objects)", "save each array under a name of its own: np.savez(\"model.npz\", W1=W1, b1=b1)"),
+        Some('c') => (" (complex numbers)", "save the real and the imaginary part as two arrays"),
+        Some('U' | 'S') => (" (text)", "save the numbers of the classes: np.unique(labels, return_inverse=True)[1]"),
+        Some('M' | 'm') => (" (times)", TYPES_READ),
+        Some('V') => (" (structures)", TYPES_READ),
+        _ => ("", TYPES_READ),
     };
-    WeightsError::new(format!("its numbers have the type {descr:?}{what}"), TYPES_READ)
+    WeightsError::new(format!("its numbers have the type {descr:?}{what}"), help)
 }
 
 /// The header, such as `{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }`.

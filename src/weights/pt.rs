@@ -264,7 +264,10 @@ impl Archive for Pt {
     fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError> {
         let info = &self.tensors[tensor];
         let Some(dtype) = info.element.dtype else {
-            return Err(WeightsError::new(format!("its numbers have the type {}", info.element.name), format!("bf16, {TYPES_READ}")));
+            return Err(WeightsError::new(
+                format!("its numbers have the type {}", info.element.name),
+                format!("bf16, {TYPES_READ}: save a copy, tensor.double()"),
+            ));
         };
         // `check` has compared this product with the size of the storage
         let size = info.shape.iter().product::<u64>().saturating_mul(dtype.size() as u64);

@@ -163,7 +163,10 @@ impl Archive for Safetensors {
     fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError> {
         let TensorInfo { dtype, shape, .. } = &self.infos[tensor];
         let Some(dtype) = Dtype::safetensors(dtype) else {
-            return Err(WeightsError::new(format!("its numbers have the type {dtype:?}"), format!("bf16, {TYPES_READ}")));
+            return Err(WeightsError::new(
+                format!("its numbers have the type {dtype:?}"),
+                format!("bf16, {TYPES_READ}: save a copy, tensor.double()"),
+            ));
         };
         let (big_endian, fortran) = (false, false);
         TensorLayout::new(shape, dtype, big_endian, fortran, self.range(tensor).len())

@@ -333,6 +333,10 @@ impl<'a> Pickle<'a> {
         let shown: String = format!("{module}.{name}").chars().take(MAX_NAME).collect();
         let help = if module.starts_with("torch.nn") || module == "__main__" || module.contains("model") {
             "the file holds a whole module, which is code: in Python, save its tensors alone, torch.save(model.state_dict(), \"model.pt\")"
+        } else if name.contains("qtensor") {
+            "the file has quantised tensors: save plain ones, tensor.dequantize()"
+        } else if name.contains("sparse") {
+            "the file has sparse tensors: save dense ones, tensor.to_dense()"
         } else {
             SAVE_STATE_DICT
         };
