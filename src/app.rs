@@ -1,17 +1,16 @@
-//! Floor 6: the state of the program, as data, and the one function that changes it.
+//! Floor 6: the state of the program as data, and [`update`], the only function that changes it.
 //!
 //! ```text
-//! State ─ screen ─ Picker ─ over: the open Stepper; Esc returns to it
-//!       │        └ Stepper ─ document   the scenario and its iteration
-//!       │                  ├ mode       normal, or the prompt, in which keys are text
+//! State ─ screen ─ Picker ─ stepper    the Stepper below the picker, if a scenario is open; Esc returns to it
+//!       │        └ Stepper ─ document   the scenario and one computed iteration
+//!       │                  ├ mode       normal, or the prompt, in which the user types text
 //!       │                  ├ job        a long computation, done in time slices
 //!       │                  └ step, unit, count, play, scroll
-//!       ├ overlay        a text over the screen: the help or the notes
+//!       ├ overlay        a text or a list over the screen, such as the help
 //!       └ settings, message, now
 //! ```
 //!
-//! [`update`] is the only way to change a [`State`]; it reads no clock, no file and no terminal. [`State::focus`] is the only function that ranks overlay,
-//! mode and screen. The focus decides the meaning of keys and what is drawn on top.
+//! [`update`] reads no clock, no file and no terminal. [`State::focus`] decides whether the overlay, the mode or the screen gets the keys and is drawn on top.
 
 mod action;
 mod bookmarks;
@@ -68,7 +67,7 @@ use std::time::Duration;
 pub use action::{Action, Request};
 pub use bookmarks::{Bookmark, Bookmarks};
 pub use breakpoints::{Breakpoint, Breakpoints};
-pub use command::{Command, Commands, WORD_COMMANDS, WordCommand, WordKind};
+pub use command::{Command, Commands, TYPED_COMMANDS, TypedCommand, TypedCommandKind};
 pub use comparing::{CompareOptions, OwnEntry, OwnGradients};
 pub use copy::CopyFormat;
 pub use cursor::Cursor;
@@ -87,8 +86,8 @@ pub use number_name::number_name;
 pub use overlay::Overlay;
 pub use overlay_kind::{ListKind, OverlayKind};
 pub use picker::{Picker, ScenarioEntry, ScenarioGroup};
-pub use predicting::asked_symbol;
-pub use prediction::{Closed, Prediction, PredictionQuestion, RuleScore};
+pub use predicting::hidden_symbol;
+pub use prediction::{Outcome, Prediction, PredictionQuestion, RuleScore};
 pub use prompt::{Candidate, Prompt, PromptKind};
 pub use return_point::ReturnPoint;
 pub use scan_job::ScanJob;
@@ -102,5 +101,5 @@ pub use update::update;
 pub use visits::{Visit, Visits};
 pub use watches::{Watch, Watches};
 
-/// The time slice of a job: the program checks the keyboard after at most this time, plus the time of one short piece of work.
+/// The longest time for which a job runs before the program checks the keyboard again, except for the short piece of work that is in progress then.
 pub const SLICE: Duration = Duration::from_millis(15);

@@ -1,6 +1,6 @@
-//! Floor 9: the command line of the program. Each command is a file of this module.
+//! Floor 9: the command line. Each command has a file in this module, and a row in the table `COMMANDS`.
 //!
-//! [`main`] parses the arguments, runs a command of the table `COMMANDS`, and returns the exit status.
+//! [`main`] parses the arguments, runs the command and returns the exit status.
 
 pub mod bundled;
 mod check;
@@ -85,8 +85,8 @@ struct Cli {
 /// The last part of `gradstep --help` and of the manual page.
 const AFTER_HELP: &str = "\
 SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. An argument that contains a path separator or ends in .toml \
-is always a path. Any other argument can be a bundled name or a file in the current folder; the bundled name comes first. A bundled name can be \
-shortened to its beginning, unless another bundled name begins in the same way, or a file has the shortened name. \
+is always a path. Any other argument is the name of a bundled scenario or, if there is none, a file in the current folder. A bundled name can be \
+shortened to its beginning, if no other bundled name begins with it and no file has this name. \
 If the file contains tensors (.npy, .npz, .safetensors) instead of a scenario, \
 gradstep lists the tensors.
 
@@ -98,9 +98,9 @@ new value of the parameter fc1.weight. An address can begin with an iteration: 1
 
 Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
 
-/// A command with its arguments. The fields of the type are the arguments, and its doc comment is the help text.
+/// A command with its arguments. The fields of a type that implements it are the arguments, and its doc comment is the help text.
 trait Invocation: Parser {
-    /// The output file; `None` means stdout.
+    /// The output file; `None` for stdout.
     fn output(&self) -> Option<&Path> {
         None
     }
@@ -123,7 +123,7 @@ const fn row<C: Invocation>() -> CommandRow {
         declare: <C as CommandFactory>::command,
         run: |arguments, global| {
             let command = C::from_arg_matches(arguments)?;
-            // a closed stdout loses all output: fail before anything is read or computed
+            // with a closed stdout, all output would be lost, so the command fails before it reads or computes anything
             if command.output().is_none() {
                 standard::ensure_stdout_is_open()?;
             }
@@ -150,12 +150,12 @@ static COMMANDS: &[CommandRow] = &[
     row::<man::ManCommand>(),
 ];
 
-/// The command line as it is parsed, with the hidden command `open`.
+/// The declaration of the command line for the parser, with the hidden command `open`.
 fn parsed_program() -> clap::Command {
     Cli::command().subcommands(COMMANDS.iter().map(|row| (row.declare)()))
 }
 
-/// The command line as users type it, for completions and the manual page: `gradstep figure-14 --at 57`.
+/// The declaration of the command line as users type it, for completions and the manual page: `gradstep figure-14 --at 57`.
 ///
 /// `open` is hidden, because [`with_open_command`] inserts it. Its options are options of `gradstep` itself.
 fn typed_program() -> clap::Command {
@@ -165,13 +165,13 @@ fn typed_program() -> clap::Command {
     Cli::command().args(options).subcommands(commands)
 }
 
-/// Runs the program with these arguments, the program's name first.
+/// Runs the program. The first argument is the name of the program.
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // if the arguments cannot be parsed, the message about this must still be in ASCII, so `--ascii` is looked up in the unparsed arguments
+    // `--ascii` is looked up in the unparsed arguments, because it also applies to the message about arguments that cannot be parsed
     let ascii = options::is_ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
-    // the declaration of all commands takes longer than a small command runs: once is enough
+    // made only once, because declaring all commands takes longer than running a small command
     let program = parsed_program();
     let result = with_open_command(&program, arguments).and_then(|arguments| match parse(program, arguments) {
         Ok((global, row, arguments)) => run(row, &arguments, &global).or_else(|error| match error.downcast::<Faults>() {
@@ -185,7 +185,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-/// Parses the arguments. Returns the options that every command has, the row of the command if one is named, and all arguments.
+/// Parses the arguments. Returns the options of every command, the row of the command if one is named, and all arguments.
 fn parse(
     program: clap::Command,
     arguments: Vec<OsString>,
@@ -210,7 +210,7 @@ fn run(row: Option<&CommandRow>, arguments: &ArgMatches, global: &GlobalOptions)
 /// Prints the faults of a scenario.
 fn print_faults(faults: &Faults, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let mut to = output::stderr();
-    // unescaped: `render` escapes the texts itself and adds colours
+    // not escaped here, because `render` escapes the texts and adds colours
     writeln!(to.raw(), "{}", global.in_charset(&faults.render(global.has_colours(&io::stderr()))))?;
     to.finish()?;
     Ok(ExitCode::from(1))
@@ -233,7 +233,7 @@ fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
     let plain = error.render().to_string();
     let plain = if ascii { glyph::ascii_text(&plain) } else { plain };
     if error.use_stderr() {
-        // the message quotes the arguments unescaped: escape it, which removes its colours
+        // the message quotes arguments without escaping them, so it is escaped here, which removes its colours
         let mut to = output::stderr();
         to.text(&plain)?;
         to.finish()?;
@@ -253,7 +253,7 @@ fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
 
 /// Inserts the hidden command `open` before a scenario: `gradstep --ascii xor` becomes `gradstep --ascii open xor`.
 ///
-/// Clap alone would take a misspelt command for a scenario, and report a missing file instead of the misspelling.
+/// Without this, clap would take a misspelt command for a scenario, and report a missing file.
 fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     let mut position = 1;
     while let Some(argument) = arguments.get(position) {
@@ -291,7 +291,7 @@ fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyho
     Ok(arguments)
 }
 
-/// Opens the output file, or stdout without a file.
+/// Opens the output file; stdout if `file` is `None`.
 ///
 /// # Errors
 /// If the output file is an input: the scenario, or one of `tensor_files` in its folder.
@@ -313,7 +313,7 @@ fn document_at_iteration(scenario: Scenario, n: u64) -> anyhow::Result<Document>
     Ok(document_at(scenario, &address)?.map_err(anyhow::Error::msg)?.0)
 }
 
-/// Computes a scenario up to an address, with progress on stderr. Returns the document and the step, or why there is no such address.
+/// Computes a scenario up to an address, with progress on stderr. Returns the document and the step, or the reason why there is no such address.
 fn document_at(scenario: Scenario, address: &Address) -> anyhow::Result<Result<(Document, u64), String>> {
     progress::with_progress(|go_on| Document::open(scenario, address, go_on).transpose())
 }

@@ -1,30 +1,29 @@
-//! Characters of mathematical notation: subscripts (`₁₂`), layer superscripts (`⁽²⁾`), and the ASCII and LaTeX forms of a text, and texts read out.
+//! Characters of mathematical notation: subscripts (`₁₂`), layer superscripts (`⁽²⁾`), and conversions of texts to ASCII, to LaTeX and to spoken words.
 
 mod spoken;
 
 pub use spoken::{spoken, spoken_sentence};
 
-/// The replacement for a character without an ASCII counterpart.
+/// The replacement for a character that has no ASCII form.
 pub const UNKNOWN: char = '?';
 
-/// The sign for a number that is not computed yet: U+2219. It looks like the product sign U+00B7, but is another character. In ASCII a product sign becomes
-/// `*`, and this sign becomes `_`, like a blank to fill in.
+/// The sign for a number that is not computed yet: U+2219. It looks like the product sign U+00B7, but their ASCII forms differ: `_` for this sign, `*` for a product.
 pub const TO_COME: &str = "∙";
 
-/// The sign for a number that the user is asked for.
-pub const ASKED: &str = "?";
+/// The sign for a hidden number, which the user has to predict.
+pub const HIDDEN: &str = "?";
 
-/// The mark of a node that stands for several operations, before their number.
+/// The mark of a node that contains several operations; their number follows it.
 pub const FOLDED: &str = "⊞";
 
-/// The separator between two facts in a line, such as `step 3/57 │ forward`. It is not a dot, because a dot becomes a product sign in ASCII.
+/// The separator between two facts in a line, such as `step 3/57 │ forward`. A dot would become a product sign in ASCII.
 pub const SEPARATOR: &str = " │ ";
 
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
 ///
-/// Each character becomes exactly one character, so that the layout of a screen does not change. Characters with different meanings in an equation become
-/// different letters: `∂` becomes `d`, `δ` (the error) becomes `e`, and `ε` becomes `E`. Within an equation only a product sign becomes `*`. On the screen a
-/// number that is not computed yet becomes `_`, a neuron becomes `o`, and an edge becomes a line of `.` and `:`.
+/// Each character becomes one character, so that the layout of a screen does not change. Characters with different meanings in an equation become different characters:
+/// `∂` becomes `d`, `δ` (the error) `e`, `ε` `E`, and only a product sign `*`. On the screen, a number that is not computed yet becomes `_`, a neuron `o`, and an edge a
+/// line of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
@@ -44,7 +43,7 @@ pub const fn ascii(c: char) -> char {
         '≤' | '⟨' | '«' => '<',
         '≥' | '⟩' | '»' => '>',
         // Brackets of a matrix entry. `<` and `>` would look like arrows.
-        // parentheses are those of negative numbers
+        // not `(` and `)`, which are around negative numbers
         '‹' => '/',
         '›' => '\\',
         '√' | '✓' | '✔' => 'v',
@@ -183,8 +182,8 @@ pub fn superscript_layer(layer: usize) -> String {
     out
 }
 
-/// Returns a text in ASCII with the same width on the screen: each character is replaced by [`ascii`]. Combining marks are dropped, and a character two
-/// cells wide becomes two characters.
+/// Replaces each character of a text by [`ascii`], without a change of its width on the screen: combining marks are dropped, and a character of two cells becomes two
+/// characters.
 #[must_use]
 pub fn ascii_text(text: &str) -> String {
     use unicode_width::UnicodeWidthChar as _;
@@ -198,8 +197,7 @@ pub fn ascii_text(text: &str) -> String {
         .collect()
 }
 
-/// Returns a text in ASCII that may be longer than the original. Unlike [`ascii_text`], it writes `½` as `1/2`, `≤` as `<=`, `…` as `...`, and an exponent
-/// such as that of `e⁻ᶻ` as `e^(-z)`.
+/// Returns a text in ASCII that may be longer than the original: unlike [`ascii_text`], it writes `½` as `1/2`, `≤` as `<=`, `…` as `...`, and `e⁻ᶻ` as `e^(-z)`.
 #[must_use]
 pub fn spelled_out(text: &str) -> String {
     let long_form = |c: char| {
@@ -249,8 +247,8 @@ pub fn spelled_out(text: &str) -> String {
     out
 }
 
-/// Replaces each hyphen that means a minus by the minus sign `−`, as in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens within words, as in `2-2-1`
-/// and `row-major`, and dashes between words stay.
+/// Replaces each hyphen that means minus by the minus sign `−`, as in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens within words, as in `2-2-1` and `row-major`,
+/// and dashes between words are kept.
 #[must_use]
 pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains('-') {
@@ -278,7 +276,7 @@ pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     (0..chars.len()).map(|at| if chars[at] == '-' && is_minus(at) { '−' } else { chars[at] }).collect::<String>().into()
 }
 
-/// Returns whether a character is part of an exponent: a superscript digit, sign or letter, but not a superscript bracket, which encloses a layer (`a⁽¹⁾`).
+/// Returns whether a character is part of an exponent: a superscript digit, sign or letter. Superscript brackets are not, because they enclose a layer (`a⁽¹⁾`).
 fn is_in_exponent(c: char) -> bool {
     SUPERSCRIPTS.contains(&c) || "⁺⁻ⁱʲᵏˡⁿᵐᵒᵖʳˢᵗᵘᵛᵃᵇᶜᵈᵉʰʷˣᶻ".contains(c)
 }
@@ -332,7 +330,7 @@ pub fn latex(text: &str) -> String {
             _ => "",
         };
         if command.is_empty() {
-            // a blank ends the command: `δz` becomes `\delta z`, because LaTeX knows no `\deltaz`
+            // a blank ends the command: `δz` becomes `\delta z`, because LaTeX would read `\deltaz` as one command
             latex.extend((is_after_command && c.is_ascii_alphabetic()).then_some(' '));
             latex.push(c);
         } else {

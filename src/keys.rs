@@ -1,7 +1,7 @@
 //! Floor 7: the table of keys. Dispatch, the help overlay and the key bar (the line of keys at the bottom of the screen) are all generated from the table.
 //!
-//! To add a key for an existing action, add a row. A key that turns something on and off needs a row and a [`Setting`]. A key with a new effect needs a row, an
-//! [`Action`], and a line for this action in `app/update.rs`.
+//! A key for an existing action needs a row. A key that turns something on and off needs a row and a [`Setting`]. A key with a new effect needs a row, an [`Action`],
+//! and a line for this action in `app/update.rs`.
 
 mod notation;
 
@@ -13,7 +13,7 @@ use tui_input::InputRequest;
 
 use crate::app::{Action, Command, Commands, Focus, KeyMeanings, ListKind, OverlayKind, Setting, State};
 
-/// A row of the table: some keys that have the same action in a focus.
+/// A row of the table: keys with the same action in a focus.
 #[derive(Debug)]
 pub struct KeyBinding {
     /// The focus in which the keys have this action.
@@ -23,19 +23,19 @@ pub struct KeyBinding {
     /// The action.
     pub action: Action,
     /// The text in the help.
-    pub words: &'static str,
+    pub description: &'static str,
     /// The word in the key bar; empty if the key bar does not show these keys.
     pub bar: &'static str,
-    /// The name of the command in the palette: the word in the key bar, or a name of its own. Only keys of the stepper need one.
+    /// The name of the command in the palette. By default it is the word in the key bar. Only keys of the stepper need a name.
     pub name: &'static str,
 }
 
-const fn row(focus: Focus, keys: &'static [&'static str], action: Action, words: &'static str, bar: &'static str) -> KeyBinding {
-    KeyBinding { focus, keys, action, words, bar, name: bar }
+const fn row(focus: Focus, keys: &'static [&'static str], action: Action, description: &'static str, bar: &'static str) -> KeyBinding {
+    KeyBinding { focus, keys, action, description, bar, name: bar }
 }
 
 impl KeyBinding {
-    /// Returns the row with another name than its word in the key bar.
+    /// Returns the row with a name that differs from its word in the key bar.
     const fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
@@ -44,25 +44,25 @@ impl KeyBinding {
 
 #[rustfmt::skip]
 static TABLE: &[KeyBinding] = &[
-    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "to the end of this unit, or of the next one (see j and k)", "forward"),
-    row(Focus::Normal, &["h", "<Left>"], Action::Back, "to the end of the unit before; directly after l, to where l was pressed", "back"),
+    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "forward to the end of a unit (j and k choose the unit)", "forward"),
+    row(Focus::Normal, &["h", "<Left>"], Action::Back, "back to the end of the previous unit; directly after l, to where l was pressed", "back"),
     row(Focus::Normal, &["j", "<Down>"], Action::Finer, "smaller unit: iteration → sample → pass → op → entry → step", "finer"),
     row(Focus::Normal, &["k", "<Up>"], Action::Coarser, "larger unit: step → entry → op → pass → sample → iteration", "coarser"),
-    row(Focus::Normal, &["s"], Action::StepForward, "one step forward, whatever the unit", "").named("step forward"),
-    row(Focus::Normal, &["S"], Action::StepBack, "one step back, whatever the unit", "").named("step back"),
+    row(Focus::Normal, &["s"], Action::StepForward, "one step forward, in any unit", "").named("step forward"),
+    row(Focus::Normal, &["S"], Action::StepBack, "one step back, in any unit", "").named("step back"),
     row(Focus::Normal, &["f"], Action::StepOut, "step out: to the last step of this op", "").named("step out"),
-    row(Focus::Normal, &["z"], Action::CycleSetting(Setting::SkipZeros, 1), "skip products that are 0, or stop at them too", "").named("skip zeros"),
+    row(Focus::Normal, &["z"], Action::CycleSetting(Setting::SkipZeros, 1), "skip products that are 0, on or off", "").named("skip zeros"),
     row(Focus::Normal, &["<C-o>", "<BS>", "<M-Left>"], Action::JumpBack, "back to the place before the last jump", "").named("jump back"),
-    row(Focus::Normal, &["<C-n>", "<M-Right>"], Action::JumpForward, "forward again through the places visited", "").named("jump forward"),
+    row(Focus::Normal, &["<C-n>", "<M-Right>"], Action::JumpForward, "redo the jump that Ctrl-O has undone", "").named("jump forward"),
     row(Focus::Normal, &["<Space>"], Action::TogglePlay, "play and pause", "play"),
     row(Focus::Normal, &["+", "="], Action::Faster, "play faster", "").named("faster"),
     row(Focus::Normal, &["-"], Action::Slower, "play slower", "").named("slower"),
     row(Focus::Normal, &["b"], Action::BackwardPass, "to the start of the backward pass", "backward").named("backward pass"),
     row(Focus::Normal, &["g", "<Home>"], Action::First, "to the first step", "first").named("first step"),
     row(Focus::Normal, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last").named("last step"),
-    row(Focus::Normal, &[":"], Action::OpenPalette(COMMANDS), "a command by its words, or an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "command"),
+    row(Focus::Normal, &[":"], Action::OpenPalette(COMMANDS), "a command by its name, or an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "command"),
     row(Focus::Normal, &["/"], Action::OpenSearch, "search: a part of an op's name, or values: > 1, < 0, == 0, nan, inf, |x| > 1", "").named("search"),
-    row(Focus::Normal, &["<Tab>"], Action::CycleSetting(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or matrices alone", "").named("next pane"),
+    row(Focus::Normal, &["<Tab>"], Action::CycleSetting(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or only the matrices", "").named("next pane"),
     row(Focus::Normal, &["<S-Tab>"], Action::CycleSetting(Setting::Pane, -1), "on a small screen, the previous pane", "").named("previous pane"),
     row(Focus::Normal, &["<PgDn>", "<C-f>"], Action::Page(1), "scroll the matrices down", "").named("page down"),
     row(Focus::Normal, &["<PgUp>", "<C-b>"], Action::Page(-1), "scroll the matrices up", "").named("page up"),
@@ -72,40 +72,40 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["<S-Left>"], Action::ScrollMatrices([0, -3]), "scroll the matrices to the left", "").named("scroll left"),
     row(Focus::Normal, &["]"], Action::Channel(1), "show the next channel or filter", "").named("next channel"),
     row(Focus::Normal, &["["], Action::Channel(-1), "show the previous channel or filter", "").named("previous channel"),
-    row(Focus::Normal, &["i"], Action::Inspect, "inspect: a cursor on the matrices", "inspect"),
-    row(Focus::Normal, &["m"], Action::Maker, "what made this: to the steps of the entry under the cursor, or of the step's largest factor", "").named("what made this"),
+    row(Focus::Normal, &["i"], Action::Inspect, "inspect: opens a cursor on the matrices", "inspect"),
+    row(Focus::Normal, &["m"], Action::GoToProducer, "what made this: to the step that computes the entry under the cursor, or this step's largest factor", "").named("what made this"),
     row(Focus::Normal, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this: the steps that read the entry", "").named("what reads this"),
     row(Focus::Normal, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of the entry, with values and shares", "").named("terms"),
     row(Focus::Normal, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits", "").named("all digits"),
     row(Focus::Normal, &["I"], Action::CycleSetting(Setting::Index, 1), "count subscripts, headings and channels from 0, or from 1", "").named("count from zero"),
-    row(Focus::Normal, &["Z"], Action::CycleSetting(Setting::Zoom, 1), "zoom: the equation and the operands alone, as large as fits", "").named("zoom"),
+    row(Focus::Normal, &["Z"], Action::CycleSetting(Setting::Zoom, 1), "zoom: only the equation and the operands, as large as possible", "").named("zoom"),
     row(Focus::Normal, &["H"], Action::CycleSetting(Setting::HeatMap, 1), "large matrices as heat maps, or as numbers", "").named("heat map"),
-    row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "down to the leaves: from the entry along its largest terms to inputs and parameters", "").named("leaves"),
-    row(Focus::Normal, &["x"], Action::CheckGradient, "the gradient check of the entry: its derivative, and the differences of the loss", "").named("gradient check"),
+    row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "the leaves: the inputs and parameters that contribute most to the entry", "").named("leaves"),
+    row(Focus::Normal, &["x"], Action::CheckGradient, "check the derivative by the entry with finite differences of the loss", "").named("gradient check"),
     row(Focus::Normal, &["y"], Action::Toggle(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", "").named("copy"),
-    row(Focus::Normal, &["e"], Action::EditNumber, "edit the number under the cursor: 0.5, 1/3, or += 0.1, -= 0.1, *= 2, /= 2; opens the cursor first", "").named("edit"),
+    row(Focus::Normal, &["e"], Action::EditNumber, "edit the number under the cursor: 0.5, 1/3, += 0.1, -= 0.1, *= 2, /= 2; without a cursor, opens it", "").named("edit"),
     row(Focus::Normal, &["u"], Action::Undo, "undo the last edit", "").named("undo"),
     row(Focus::Normal, &["<C-r>", "U"], Action::Redo, "redo the edit that was undone last", "").named("redo"),
     row(Focus::Normal, &["W"], Action::WriteEdits, "write the edits to the scenario file; a bundled scenario to the current folder", "").named("write edits"),
-    row(Focus::Normal, &["p"], Action::TogglePrediction, "predict: numbers are hidden and asked for, by term in the unit step, else by entry; p again ends it with the score", "").named("predict"),
-    row(Focus::Normal, &["<Enter>"], Action::NextQuestion, "in prediction, write the number that is asked for, or go on to the next one", "").named("next prediction"),
-    row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: keep the value of the entry in sight, or no longer", "").named("toggle watch"),
-    row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "bookmarks, with this place to add", "").named("bookmarks"),
-    row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network: its blocks, and what is computed already", "map"),
-    row(Focus::Normal, &["F"], Action::ToggleFold, "in a graph, open the statement or the call that the step is in or reads: its parts are nodes; or close it", "").named("open parts"),
-    row(Focus::Normal, &["L"], Action::Toggle(OverlayKind::Curve), "the loss over the iterations, and a parameter's path: runs the descent, looks ahead", "").named("loss curve"),
+    row(Focus::Normal, &["p"], Action::TogglePrediction, "predict: hides each number until you type it (unit step: of the term, else of the entry); p again: the score", "").named("predict"),
+    row(Focus::Normal, &["<Enter>"], Action::NextQuestion, "in prediction, type the hidden number, or go to the next one", "").named("next prediction"),
+    row(Focus::Normal, &["v"], Action::ToggleWatch, "watch: always show the value of the entry; v again ends it", "").named("toggle watch"),
+    row(Focus::Normal, &["'"], Action::Toggle(OverlayKind::List(ListKind::Bookmarks)), "the bookmarks; adds this step or removes it", "").named("bookmarks"),
+    row(Focus::Normal, &["M"], Action::Toggle(OverlayKind::Map), "the map of the network, with the progress of each layer or node", "map"),
+    row(Focus::Normal, &["F"], Action::ToggleFold, "in a graph, show the operations of a statement or a call as nodes, or as one node", "").named("open parts"),
+    row(Focus::Normal, &["L"], Action::Toggle(OverlayKind::Curve), "run gradient descent ahead: the loss, or the values of a parameter, over the iterations", "").named("loss curve"),
     row(Focus::Normal, &["a"], Action::Toggle(OverlayKind::Notes), "about: the scenario's notes", "about"),
     row(Focus::Normal, &["n"], Action::NextMatch(1), "next match of the search", "").named("next match"),
     row(Focus::Normal, &["N"], Action::NextMatch(-1), "previous match of the search", "").named("previous match"),
-    row(Focus::Normal, &["B"], Action::ToggleBreakpoint, "breakpoint here, and away again: at the entry under the cursor or of this step, in larger units at its op", "").named("breakpoint"),
+    row(Focus::Normal, &["B"], Action::ToggleBreakpoint, "set or remove a breakpoint: at the entry under the cursor or of this step, in larger units at its op", "").named("breakpoint"),
     row(Focus::Normal, &["c"], Action::ContinueToBreakpoint(1), "continue: run to the next breakpoint, through samples and iterations", "").named("continue"),
-    row(Focus::Normal, &["C"], Action::ContinueToBreakpoint(-1), "run back to the last breakpoint", "").named("continue back"),
-    row(Focus::Normal, &["D"], Action::FirstDifference, "the first difference from your own gradients (--mine, :mine FILE); n and N go on", "").named("first difference"),
+    row(Focus::Normal, &["C"], Action::ContinueToBreakpoint(-1), "run back to the previous breakpoint", "").named("continue back"),
+    row(Focus::Normal, &["D"], Action::FirstDifference, "the first entry that your own program has wrong (--mine, :mine FILE); n and N: the next, the previous", "").named("first difference"),
     row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", "").named("open"),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
-    row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, clear a number", "").named("stop"),
-    row(Focus::Normal, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
-    row(Focus::Normal, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", "").named("quit at once"),
+    row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, or clear the typed number", "").named("stop"),
+    row(Focus::Normal, &["q"], Action::Quit, "quit; asks about unsaved edits", "quit"),
+    row(Focus::Normal, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are offered again when the scenario is opened", "").named("quit at once"),
 
     row(Focus::Cursor, &["l", "<Right>"], Action::MoveCursor([0, 1]), "the cursor to the right", ""),
     row(Focus::Cursor, &["h", "<Left>"], Action::MoveCursor([0, -1]), "the cursor to the left", ""),
@@ -113,12 +113,12 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Cursor, &["k", "<Up>"], Action::MoveCursor([-1, 0]), "the cursor up", ""),
     row(Focus::Cursor, &["<Tab>"], Action::NextMatrix(1), "to the next matrix", "next matrix"),
     row(Focus::Cursor, &["<S-Tab>"], Action::NextMatrix(-1), "to the previous matrix", ""),
-    row(Focus::Cursor, &["m"], Action::Maker, "what made this entry", "made by"),
+    row(Focus::Cursor, &["m"], Action::GoToProducer, "what made this entry", "made by"),
     row(Focus::Cursor, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this entry", "read by"),
     row(Focus::Cursor, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of this entry", "terms"),
     row(Focus::Cursor, &["e"], Action::EditNumber, "edit this number", "edit"),
     row(Focus::Cursor, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits of this entry", "digits"),
-    row(Focus::Cursor, &["<Esc>"], Action::Close, "end the inspection", "end"),
+    row(Focus::Cursor, &["<Esc>"], Action::Close, "close the cursor", "end"),
 
     row(Focus::List, &["j", "<Down>"], Action::Scroll(1), "the next row", "down"),
     row(Focus::List, &["k", "<Up>"], Action::Scroll(-1), "the previous row", "up"),
@@ -128,45 +128,45 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::List, &["G", "<End>"], Action::Scroll(i16::MAX), "the last row", ""),
     row(Focus::List, &["<Enter>"], Action::Accept, "choose the row: go there, or copy it", "choose"),
     row(Focus::List, &["<Esc>"], Action::Close, "close", "close"),
-    row(Focus::List, &[":"], Action::OpenPalette(COMMANDS), "closes the list, and opens the line for a command or an address", ""),
-    row(Focus::List, &["/"], Action::OpenSearch, "closes the list, and opens the line for a search: names of ops, or values", ""),
+    row(Focus::List, &[":"], Action::OpenPalette(COMMANDS), "closes the list, and opens the prompt for a command or an address", ""),
+    row(Focus::List, &["/"], Action::OpenSearch, "closes the list, and opens the prompt for a search: names of ops, or values", ""),
     row(Focus::List, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
-    row(Focus::List, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
-    row(Focus::List, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
+    row(Focus::List, &["q"], Action::Quit, "quit; asks about unsaved edits", "quit"),
+    row(Focus::List, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are offered again when the scenario is opened", ""),
 
     row(Focus::Map, &["j", "<Down>"], Action::Scroll(1), "the next block", "next"),
-    row(Focus::Map, &["k", "<Up>"], Action::Scroll(-1), "the block before", "before"),
-    row(Focus::Map, &["l", "<Right>"], Action::FollowLine(false), "along a line: the farthest block that reads this one", "reader"),
-    row(Focus::Map, &["h", "<Left>"], Action::FollowLine(true), "along a line: the farthest block that this one reads", "source"),
+    row(Focus::Map, &["k", "<Up>"], Action::Scroll(-1), "the previous block", "before"),
+    row(Focus::Map, &["l", "<Right>"], Action::FollowLine(false), "along a line: the last block that reads this one", "reader"),
+    row(Focus::Map, &["h", "<Left>"], Action::FollowLine(true), "along a line: the first block that this one reads", "source"),
     row(Focus::Map, &["<PgDn>", "<Space>", "<C-f>", "<C-d>"], Action::Page(1), "ten blocks on", ""),
     row(Focus::Map, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten blocks back", ""),
     row(Focus::Map, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first block", ""),
     row(Focus::Map, &["G", "<End>"], Action::Scroll(i16::MAX), "the last block", ""),
     row(Focus::Map, &["<Enter>"], Action::Accept, "go to its first step in this pass", "go"),
-    row(Focus::Map, &["F"], Action::ToggleFold, "open the block of several operations, or close it again", "open"),
+    row(Focus::Map, &["F"], Action::ToggleFold, "show the operations of the block as blocks, or as one block", "open"),
     row(Focus::Map, &["<Esc>", "M"], Action::Close, "close", "close"),
-    row(Focus::Map, &[":"], Action::OpenPalette(COMMANDS), "closes the map, and opens the line for a command or an address", ""),
-    row(Focus::Map, &["/"], Action::OpenSearch, "closes the map, and opens the line for a search: names of ops, or values", ""),
+    row(Focus::Map, &[":"], Action::OpenPalette(COMMANDS), "closes the map, and opens the prompt for a command or an address", ""),
+    row(Focus::Map, &["/"], Action::OpenSearch, "closes the map, and opens the prompt for a search: names of ops, or values", ""),
     row(Focus::Map, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
-    row(Focus::Map, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
-    row(Focus::Map, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
+    row(Focus::Map, &["q"], Action::Quit, "quit; asks about unsaved edits", "quit"),
+    row(Focus::Map, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are offered again when the scenario is opened", ""),
 
-    row(Focus::Curve, &["l", "<Right>"], Action::MoveMarker(1), "the marker to the next iteration; 5l: five on", "next"),
-    row(Focus::Curve, &["h", "<Left>"], Action::MoveMarker(-1), "the marker to the iteration before", "before"),
+    row(Focus::Curve, &["l", "<Right>"], Action::MoveMarker(1), "the marker to the next iteration; 5l: by five", "next"),
+    row(Focus::Curve, &["h", "<Left>"], Action::MoveMarker(-1), "the marker to the previous iteration", "before"),
     row(Focus::Curve, &["<PgDn>", "<C-f>", "<C-d>"], Action::Page(1), "ten iterations on", ""),
     row(Focus::Curve, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten iterations back", ""),
     row(Focus::Curve, &["g", "<Home>"], Action::First, "the first iteration", ""),
     row(Focus::Curve, &["G", "<End>"], Action::Last, "the last iteration so far; 57G: iteration 57", ""),
     row(Focus::Curve, &["<Enter>"], Action::Accept, "go to the iteration of the marker", "go"),
-    row(Focus::Curve, &["<Space>"], Action::ToggleRun, "run the descent on, or pause it", "run"),
+    row(Focus::Curve, &["<Space>"], Action::ToggleRun, "continue the descent, or pause it", "run"),
     row(Focus::Curve, &["s"], Action::CycleSetting(Setting::LogScale, 1), "a logarithmic or a linear scale", "scale"),
     row(Focus::Curve, &["p"], Action::CycleSetting(Setting::ParameterPath, 1), "the values of a parameter, or the loss", "values"),
-    row(Focus::Curve, &["<Esc>", "L"], Action::Close, "close, and pause", "close"),
-    row(Focus::Curve, &[":"], Action::OpenPalette(COMMANDS), "closes the curve, and opens the line for a command or an address", ""),
-    row(Focus::Curve, &["/"], Action::OpenSearch, "closes the curve, and opens the line for a search: names of ops, or values", ""),
+    row(Focus::Curve, &["<Esc>", "L"], Action::Close, "close, and pause the descent", "close"),
+    row(Focus::Curve, &[":"], Action::OpenPalette(COMMANDS), "closes the curve, and opens the prompt for a command or an address", ""),
+    row(Focus::Curve, &["/"], Action::OpenSearch, "closes the curve, and opens the prompt for a search: names of ops, or values", ""),
     row(Focus::Curve, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
-    row(Focus::Curve, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
-    row(Focus::Curve, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
+    row(Focus::Curve, &["q"], Action::Quit, "quit; asks about unsaved edits", "quit"),
+    row(Focus::Curve, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are offered again when the scenario is opened", ""),
 
     row(Focus::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
     row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
@@ -181,9 +181,9 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Prompt, &["<C-u>"], Action::Edit(InputRequest::DeleteLine), "delete the line", ""),
     row(Focus::Prompt, &["<Esc>", "<C-c>"], Action::Close, "close the line", "close"),
 
-    row(Focus::Answer, &["<Enter>"], Action::Accept, "judge the number: two digits are enough, 1/3 is a number too", "judge"),
+    row(Focus::Answer, &["<Enter>"], Action::Accept, "check the number: two digits are enough; 1/3 works too", "judge"),
     row(Focus::Answer, &["<Tab>"], Action::ShowAnswer, "show the number", "show"),
-    row(Focus::Answer, &["<Esc>", "<C-c>"], Action::Close, "leave the line: the number stays hidden, Enter opens the line again, p ends prediction", "leave"),
+    row(Focus::Answer, &["<Esc>", "<C-c>"], Action::Close, "close the prompt; the number stays hidden: Enter opens the prompt again, p ends prediction", "leave"),
 
     row(Focus::Overlay, &["j", "<Down>"], Action::Scroll(1), "down", "down"),
     row(Focus::Overlay, &["k", "<Up>"], Action::Scroll(-1), "up", "up"),
@@ -194,9 +194,9 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Overlay, &["<Esc>", "<Enter>"], Action::Close, "close", "close"),
     row(Focus::Overlay, &["?"], Action::Toggle(OverlayKind::Help), "the keys, or close them", ""),
     row(Focus::Overlay, &["a"], Action::Toggle(OverlayKind::Notes), "the scenario's notes, or close them", ""),
-    row(Focus::Overlay, &["/", ":"], Action::OpenPalette(COMMANDS), "closes the text, and finds a command by its words", "find"),
-    row(Focus::Overlay, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
-    row(Focus::Overlay, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
+    row(Focus::Overlay, &["/", ":"], Action::OpenPalette(COMMANDS), "closes the text, and opens the prompt for a command or an address", "find"),
+    row(Focus::Overlay, &["q"], Action::Quit, "quit; asks about unsaved edits", "quit"),
+    row(Focus::Overlay, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are offered again when the scenario is opened", ""),
 
     row(Focus::Picker, &["j", "<Down>"], Action::Scroll(1), "the next scenario", "down"),
     row(Focus::Picker, &["k", "<Up>"], Action::Scroll(-1), "the previous scenario", "up"),
@@ -205,12 +205,12 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Picker, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first scenario", ""),
     row(Focus::Picker, &["G", "<End>"], Action::Scroll(i16::MAX), "the last scenario", ""),
     row(Focus::Picker, &["<Enter>", "l", "<Right>"], Action::Accept, "open it", "open"),
-    row(Focus::Picker, &["/"], Action::OpenSearch, "lists only the scenarios that have words in name, title or summary", "filter"),
-    row(Focus::Picker, &[":"], Action::OpenPalette(COMMANDS), "in an open scenario: commands, addresses and searches", ""),
+    row(Focus::Picker, &["/"], Action::OpenSearch, "lists only scenarios with the typed words in name, title or summary", "filter"),
+    row(Focus::Picker, &[":"], Action::OpenPalette(COMMANDS), "commands and addresses work in an open scenario only", ""),
     row(Focus::Picker, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Picker, &["<Esc>"], Action::Close, "back to the open scenario", "back"),
-    row(Focus::Picker, &["q"], Action::Quit, "quit; with unsaved edits it asks", "quit"),
-    row(Focus::Picker, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are kept, and offered when the scenario is opened again", ""),
+    row(Focus::Picker, &["q"], Action::Quit, "quit; asks about unsaved edits", "quit"),
+    row(Focus::Picker, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are offered again when the scenario is opened", ""),
 
     row(Focus::Filter, &["<Enter>"], Action::Accept, "open the selected scenario", "open"),
     row(Focus::Filter, &["<Down>", "<Tab>"], Action::Scroll(1), "the next scenario", "down"),
@@ -219,7 +219,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Filter, &["<PgUp>"], Action::Page(-1), "ten scenarios up", ""),
     row(Focus::Filter, &["<Home>"], Action::Scroll(i16::MIN), "the first scenario", ""),
     row(Focus::Filter, &["<End>"], Action::Scroll(i16::MAX), "the last scenario", ""),
-    row(Focus::Filter, &["<Esc>", "<C-c>"], Action::Close, "end the filter: all scenarios again", "end"),
+    row(Focus::Filter, &["<Esc>", "<C-c>"], Action::Close, "close the filter: list all scenarios again", "end"),
 ];
 
 /// The commands of the palette: the rows of the stepper's normal mode.
@@ -228,7 +228,7 @@ pub const COMMANDS: Commands = Commands(&COMMAND_LIST);
 static COMMAND_LIST: LazyLock<Vec<Command>> = LazyLock::new(|| {
     let command = |row: &'static KeyBinding| {
         let keys: Vec<String> = row.keys.iter().take(2).map(|key| shown(key)).collect();
-        Command { name: row.name, keys: keys.join(" "), words: row.words, action: row.action.clone() }
+        Command { name: row.name, keys: keys.join(" "), description: row.description, action: row.action.clone() }
     };
     rows(Focus::Normal).map(command).collect()
 });
@@ -247,9 +247,9 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
         return Some(row.action.clone());
     }
     match (focus, key) {
-        // keys without a meaning for the cursor have their usual one
+        // keys that have no row for the cursor act as in the normal mode
         (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
-        // and those without one for the number, that of the prompt
+        // keys that have no row for the answer or the filter act as in the prompt
         (Focus::Answer | Focus::Filter, _) => action_in(state, Focus::Prompt, key),
         (Focus::List, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => {
             let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
@@ -263,7 +263,7 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     }
 }
 
-/// Returns the name of a key's command in the current focus, or its words if it has no name; `None` for a key without a row, such as a typed character.
+/// Returns the name of a key's command in the current focus, or its description if it has no name; `None` for a key without a row, such as a typed character.
 #[must_use]
 pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
     let focuses = match state.focus() {
@@ -272,10 +272,10 @@ pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
     };
     let is_bound = |row: &&KeyBinding| row.keys.iter().any(|text| parse(text).is_ok_and(|keys| keys == [key]));
     let row = focuses.iter().find_map(|focus| rows(*focus).find(is_bound))?;
-    Some(if row.name.is_empty() { row.words } else { row.name })
+    Some(if row.name.is_empty() { row.description } else { row.name })
 }
 
-/// Returns the action that a key had in sessions of the first format, if it has another one today.
+/// Returns the action that a key had in sessions of format 1; `None` if it is the same today.
 fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
     if state.settings.key_meanings != KeyMeanings::Format1 || key != key.code.into() {
         return None;
@@ -283,7 +283,7 @@ fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
     match (focus, key.code) {
         (Focus::Normal, Code::Char('n')) => Some(Action::Toggle(OverlayKind::Notes)),
         (Focus::Overlay, Code::Char('n')) => Some(Action::Close),
-        // the line took addresses only
+        // in format 1, the prompt accepted only addresses
         (Focus::Normal, Code::Char(':')) => Some(Action::OpenPrompt),
         (Focus::Picker, Code::Char('/')) => Some(Action::OpenPalette(COMMANDS)),
         _ => None,
@@ -295,8 +295,8 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
     TABLE.iter().filter(move |row| row.focus == focus)
 }
 
-/// Returns the keys of a row as the user has them, in vim's notation: first the user's own keys that act as one of the row's keys, then the row's keys that do
-/// not act as another key. Empty if all of them do.
+/// Returns the keys of a row in vim's notation, with the user's settings: first the user's own keys for this row, then the keys of the row that the user has not assigned
+/// to other rows.
 #[must_use]
 pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
     let aliases = if row.focus == Focus::Normal { state.settings.aliases.as_slice() } else { &[] };
@@ -306,7 +306,7 @@ pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
     own.chain(built_in).collect()
 }
 
-/// Returns the name of a key on the screen, for its vim notation: `→` for `<Right>`, `Ctrl-c` for `<C-c>`, `Shift-Tab` for `<S-Tab>`.
+/// Converts vim's notation of a key to the name on the screen: `→` for `<Right>`, `Ctrl-c` for `<C-c>`, `Shift-Tab` for `<S-Tab>`.
 #[must_use]
 pub fn shown(text: &str) -> String {
     match text {

@@ -1,7 +1,7 @@
 //! Output to stdout, stderr and files. The full screen has its own output (`terminal`).
 //!
-//! Control characters in text are escaped, so that no text of a file can send commands to the terminal. Every write and the last flush are checked. If the
-//! reader of a pipe closes it (`trace | head`), the program ends without an error; a full disk is an error.
+//! Control characters in texts are escaped, so that a file cannot send commands to the terminal. All writes and the last flush are checked. If the reader of a pipe
+//! closes it (`trace | head`), the program ends without an error; a full disk is an error.
 
 pub(crate) mod disk;
 mod save;
@@ -37,8 +37,8 @@ pub fn stdout() -> Output<io::StdoutLock<'static>> {
     Output::new(io::stdout().lock())
 }
 
-/// The standard output for the result of a command. On Unix it has no line buffer, unlike [`io::stdout`]: the line buffer would search megabytes of JSON for
-/// the last newline.
+/// The standard output for the result of a command. On Unix it has no line buffer, unlike [`io::stdout`], whose line buffer would search megabytes of JSON for the last
+/// newline.
 #[must_use]
 pub fn stdout_without_line_buffer() -> Output<Box<dyn Write>> {
     #[cfg(unix)]
@@ -62,7 +62,7 @@ pub fn file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
     open(path, Existing::Overwritten)
 }
 
-/// An output file that replaces an existing one at [`Output::finish`], and leaves it as it is after any error.
+/// An output file that replaces an existing one at [`Output::finish`]. After an error, the existing file is unchanged.
 ///
 /// # Errors
 /// If the file cannot be replaced.
@@ -70,7 +70,7 @@ pub fn replacement(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
     open(path, Existing::Replaced)
 }
 
-/// An output file that does not exist. [`Output::finish`] fails if it exists by then.
+/// A new output file. [`Output::finish`] fails if a file of this name exists by then.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -101,7 +101,7 @@ impl<W: Write> Output<W> {
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         match text.as_str() {
             Some(text) => self.text(text),
-            // escape the whole text at once: too many combining marks on a letter are escaped too, and the marks may come from several arguments
+            // the whole text is escaped at once, because too many combining marks on a letter are escaped, and they may come from several arguments
             None => self.text(&text.to_string()),
         }
     }
@@ -147,7 +147,7 @@ impl<W: Write> Write for Stream<W> {
 #[derive(Debug)]
 struct OutputError(io::Error);
 
-/// Wraps an error in [`OutputError`]. The kind of the error stays, so that a closed pipe is still recognized.
+/// Wraps an error in [`OutputError`], and keeps its kind, so that a closed pipe is still recognized.
 fn output_error(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), OutputError(error))
 }
@@ -173,7 +173,7 @@ pub fn exit_status(result: anyhow::Result<ExitCode>) -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let mut to = stderr();
-            // an error of stderr itself cannot be reported anywhere
+            // an error of stderr cannot be reported
             let _ = writeln!(to, "error: {error:#}").map(|()| to.finish());
             ExitCode::from(2)
         }

@@ -1,5 +1,5 @@
-//! Floor 8: the stepper without a screen, for screen readers, dumb terminals and scripts. Pure functions turn a [`State`] into lines of words: no boxes, no
-//! colours. They take all numbers from the scene of the step and compute none.
+//! Floor 8: the plain mode, the stepper without a screen: for screen readers, dumb terminals and scripts. Pure functions turn a [`State`] into lines of words, without
+//! boxes and colours. All numbers come from the scene of the step.
 //!
 //! ```text
 //! grad.conv1.weight[0,0,0,1]  step 59/112, backward, layer 1/2 conv2d conv1, unit step
@@ -25,20 +25,20 @@ use crate::ui::status::{line_sign, under_cursor};
 use crate::ui::view::View;
 use crate::ui::{header, words};
 
-/// The answers so far: what need not be said again.
+/// What was read out so far, and need not be repeated.
 #[derive(Debug, Default)]
-pub struct Reader {
-    /// The step that was read out last.
+pub struct PlainReader {
+    /// The last step that was read out.
     read: Option<Visit>,
-    /// The effect of the last edit that was read out last.
+    /// The last effect of an edit that was read out.
     effect: Vec<String>,
-    /// The list that was read out last, if it is still open.
+    /// The last list that was read out, if it is still open.
     list: Option<Vec<ListRow>>,
 }
 
-impl Reader {
-    /// Returns the answer to a line of input. It begins with the status line. Then come the message, if there is one, and what is open: a line, a list, the map.
-    /// Without one of these, the step is read out if it or the effect of an edit is another one than before, or if `again` is set.
+impl PlainReader {
+    /// Returns the answer to a line of input: the status line, the message if there is one, and what is open (the prompt, a list, the map). If nothing is open, reads out the
+    /// step if it or the effect of an edit has changed, or if `again` is set.
     pub fn answer(&mut self, state: &State, options: RenderOptions, again: bool) -> Vec<String> {
         let Some(view) = View::of(state, options) else {
             let mut lines = vec!["gradstep: no scenario is open".to_owned()];
@@ -75,8 +75,8 @@ impl Reader {
     }
 }
 
-impl Reader {
-    /// Returns the rows of the open list, or its selected row if the others were read out before.
+impl PlainReader {
+    /// Returns the rows of the open list, or only the selected row if all were read out before.
     fn list(&mut self, state: &State) -> Vec<String> {
         let Some(list) = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref()) else { return Vec::new() };
         if self.list.as_ref() == Some(&list.rows) {
@@ -93,7 +93,7 @@ pub fn help() -> Vec<String> {
     overlay::keys_in_words()
 }
 
-/// Returns the status line: the address of the step, its number, and the facts that the screen has in its first and last lines.
+/// Returns the status line: the address of the step, its number, and the facts of the screen's first and last lines.
 #[must_use]
 pub fn status(view: &View<'_>) -> String {
     let mut facts = header::fact_texts(view);
@@ -106,17 +106,17 @@ pub fn status(view: &View<'_>) -> String {
     line(&format!("{}  step {}/{}, {}", view.address(), view.at.step, view.step_count(), facts.join(", ")))
 }
 
-/// Returns the message, as a sentence of its own.
+/// Returns the message as a sentence.
 fn message(state: &State) -> Option<String> {
     state.message.as_ref().map(|message| spoken_sentence(&message.text))
 }
 
-/// Returns the text of the line that is open: the question, and the candidates if it asks.
+/// Returns the text of the open prompt: the question, and the candidates if the typed text is unknown.
 fn open_line(view: &View<'_>) -> Vec<String> {
     let Some(prompt) = view.state.prompt() else { return Vec::new() };
     match prompt.kind {
         PromptKind::Answer(_) => {
-            // the hint is the message, until it is closed
+            // a new hint is also the message, so it is not repeated
             let hint = |question| words::hint_text(question).filter(|_| view.state.message.is_none());
             let texts =
                 view.stepper.open_question().map(|question| hint(question).into_iter().chain([words::question_text(view, question)]));
@@ -127,23 +127,23 @@ fn open_line(view: &View<'_>) -> Vec<String> {
         _ => {
             let candidates = prompt.candidates(view.document);
             let rows = candidates.iter().map(candidate_text);
-            if let Some(chosen) = prompt.chosen().and_then(|chosen| candidates.get(chosen)).filter(|_| prompt.asks) {
+            if let Some(chosen) = prompt.chosen().and_then(|chosen| candidates.get(chosen)).filter(|_| prompt.is_unknown) {
                 return vec![format!("type the whole line, with your own text for the words in capitals: {}", candidate_text(chosen))];
             }
-            if prompt.asks {
+            if prompt.is_unknown {
                 let question = "there is no such place or command; did you mean:".to_owned();
                 let rows = rows.zip(1..).map(|(row, number)| format!("{number}: {row}"));
                 let choose = (!candidates.is_empty()).then(|| "A number chooses its row.".to_owned());
                 return std::iter::once(question).chain(rows).chain(choose).collect();
             }
-            std::iter::once("type an address, a command or a word:".to_owned()).chain(rows).collect()
+            std::iter::once("type an address, a command or a topic:".to_owned()).chain(rows).collect()
         }
     }
 }
 
-/// Returns the name of a candidate and the words about it, which may begin with the name.
+/// Returns the name and the description of a candidate. If the description begins with the name, returns only the description.
 fn candidate_text(candidate: &Candidate) -> String {
-    let Candidate { label, words, .. } = candidate;
+    let Candidate { label, description: words, .. } = candidate;
     let name = line(label);
     match words.strip_prefix(label.as_str()) {
         _ if words.is_empty() => name,

@@ -1,14 +1,14 @@
-//! Floor 5: the scene of a step, which is all that the screen can show of it: the tensors of the step in display order, the entries that the step reads, the
-//! neighbours of an entry on the screen, symbols such as `w₁₂`, and the numbers that are *known*.
+//! Floor 5: the scene of a step: everything that the screen may show at this step. It has the tensors of the step in display order, the entries that the step reads,
+//! the neighbours of an entry on the screen, symbols such as `w₁₂`, and the numbers that are *known*.
 //!
 //! A step computes one term of an entry, such as `a₁·w₁` in `z = a₁·w₁ + a₂·w₂ + b`. An op is one equation for a whole tensor, and has one or several *parts*: here
 //! the products and the bias.
 //!
-//! A number is known if it is given (an input, a parameter of this iteration, a target, a constant) or if this step or an earlier one has computed it. The
-//! known number of the entry in progress is its running sum. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from the scene. So no
-//! width, colour or picture can depend on a number that is not computed yet.
+//! A number is known if it is given (an input, a parameter of this iteration, a target, a constant) or if this step or an earlier one has computed it. Of the entry
+//! in progress, the running sum is known. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from the scene. So no width, colour or
+//! picture can depend on a number that is not computed yet.
 //!
-//! A scene may *ask*: then the numbers of this step, or of its whole entry, are not known either, and the user predicts them.
+//! In prediction, the scene also hides the number that the user has to predict: the value of this step's term, or of its whole entry.
 
 mod blocks;
 mod constants;
@@ -30,7 +30,7 @@ pub use blocks::{Block, Blocks, MAX_LANES};
 pub use forms::{after_sign, after_sign_in};
 pub use graph_text::StatementHere;
 pub use grid::{Grid, ShownTensor};
-pub use known::{Asked, EntryState, EntryTerm};
+pub use known::{EntryState, EntryTerm, HiddenNumber};
 pub use reads::EntryUse;
 
 use crate::expr::Notation;
@@ -43,8 +43,8 @@ use crate::step::{Address, Location, Pass, Scope, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, ravel, shape_text, unravel};
 use crate::trace::Trace;
 
-/// A number of readings of an entry with the most digits that a sentence has room for.
-const MANY_READINGS: u64 = 999;
+/// A number of readings with as many digits as sentences usually need, to measure the longest sentence.
+const LONGEST_READING_COUNT: u64 = 999;
 
 /// One step, with everything that the screen can show of it.
 #[derive(Debug)]
@@ -52,11 +52,11 @@ pub struct Scene<'a> {
     trace: &'a Trace,
     /// The position of the step in its trace.
     pub at: Position,
-    /// The step: its factors, value and running sum. Numbers that are asked for are NaN in it.
+    /// The step: its factors, value and running sum. Hidden numbers are NaN in it.
     pub step: Step,
-    /// The numbers of this step that are asked for, if any are.
-    pub asked: Option<Asked>,
-    /// The number of the last step whose numbers are known; 0 for none. It is this step, or an earlier one where the scene asks.
+    /// The number that prediction hides; `None` if it hides none.
+    pub hidden: Option<HiddenNumber>,
+    /// The number of the last step whose numbers are known; 0 if there is none. It is this step, or an earlier one if numbers are hidden.
     pub last_known: u64,
     /// The tensor that the step's op computes.
     pub output: Id,
@@ -66,13 +66,13 @@ pub struct Scene<'a> {
     pub digits: Digits,
     /// The notation of entries and terms: Unicode on the screen.
     term_notation: Notation,
-    /// The formats of tensors' numbers, sorted by tensor, found when they are first needed.
+    /// The number formats of tensors, sorted by tensor, computed when they are first needed.
     formats: RefCell<Vec<(Id, ColumnFormat)>>,
-    /// The entries that this step reads, found when they are first needed.
+    /// The entries that this step reads, computed when they are first needed.
     sources_now: OnceCell<Vec<TensorEntry>>,
-    /// The tensors that the op's first 16 parts read, found when they are first needed.
+    /// The tensors that the op's first 16 parts read, computed when they are first needed.
     first_read: OnceCell<Vec<Id>>,
-    /// The weights that have a colour if not all have one, found when they are first needed.
+    /// If not all weights have a colour, those that have one, computed when they are first needed.
     coloured_weights: OnceCell<Vec<weights::ColouredWeight>>,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Scene<'a> {
             trace,
             at,
             step: known::step(trace, &at),
-            asked: None,
+            hidden: None,
             last_known: number,
             output,
             first_index: 1,
@@ -105,7 +105,7 @@ impl<'a> Scene<'a> {
         Self { first_index: first, ..self }
     }
 
-    /// Returns the same scene with numbers of this number of digits.
+    /// Returns the same scene, with numbers rounded to this number of digits.
     #[must_use]
     pub fn with_digits(self, digits: Digits) -> Self {
         Self { digits, formats: RefCell::default(), ..self }
@@ -123,8 +123,8 @@ impl<'a> Scene<'a> {
         let scene = if number <= self.last_known {
             Scene::of(self.trace, number)?
         } else {
-            // a step that is asked for is seen only from itself
-            Scene::of(self.trace, number).filter(|_| number == self.at.step)?.asking(self.asked)
+            // a step with a hidden number is visible only in its own scene
+            Scene::of(self.trace, number).filter(|_| number == self.at.step)?.with_hidden(self.hidden)
         };
         Some(scene.counting_from(self.first_index).with_digits(self.digits).with_terms_in(self.term_notation))
     }
@@ -165,17 +165,17 @@ impl<'a> Scene<'a> {
         self.trace.equation(&self.at, part)
     }
 
-    /// Returns the rule of a part of the op in words: what its equation says, and the layer's own sizes where they matter.
+    /// Returns the rule of a part of the op in words, with sizes of the layer such as its stride.
     #[must_use]
     pub fn words(&self, part: usize) -> String {
         self.words_with(part, self.trace.reading(&self.at, part))
     }
 
-    /// Returns the words of [`Scene::words`] for an entry of the op for which they are longest.
+    /// Returns [`Scene::words`] for the entry of the op with the longest text.
     #[must_use]
     pub fn longest_words(&self, part: usize) -> String {
         let reading = self.trace.reading(&self.at, part);
-        self.words_with(part, reading.map(|(reading, _)| (reading, MANY_READINGS)))
+        self.words_with(part, reading.map(|(reading, _)| (reading, LONGEST_READING_COUNT)))
     }
 
     fn words_with(&self, part: usize, reading: Option<(Reading, u64)>) -> String {
@@ -185,7 +185,7 @@ impl<'a> Scene<'a> {
         sentences.into_iter().filter(|sentence| !sentence.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the words of a part's rule with the letters of its tensors in the places of `{x}`, `{y}` and `{C}`.
+    /// Replaces `{x}`, `{y}` and `{C}` in the words of a part's rule by the letters of its tensors.
     fn with_letters(&self, words: &str, part: usize) -> String {
         if !words.contains('{') {
             return words.to_owned();
@@ -209,7 +209,7 @@ impl<'a> Scene<'a> {
             Reading::Entry | Reading::IndexedEntry => self.entry_symbol(read, self.at.entry),
         };
         let verb = if reading == Reading::Entry { "used" } else { "read" };
-        // an op of several parts adds up other uses too
+        // an op with several parts also adds up other uses
         let (here, whose) = if self.op().parts.len() > 1 { (" here", "this part of its gradient") } else { ("", "its gradient") };
         match count {
             1 => format!("{what} was {verb} once{here}."),
@@ -218,19 +218,19 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the three tensors of a matrix product, or of one of its gradients; `None` for another op.
+    /// Returns the three tensors of a matrix product, or of one of its gradients; `None` for any other op.
     #[must_use]
     pub fn product_box(&self) -> Option<ProductBox<Id>> {
         self.trace.product_box(&self.at)
     }
 
-    /// Returns the right-hand side of a part's equation, with the operands' symbols. Every part but the first begins with a sign: `+ b⁽¹⁾`.
+    /// Returns the right-hand side of a part's equation with the symbols of the operands. All parts except the first begin with a sign: `+ b⁽¹⁾`.
     #[must_use]
     pub fn right_hand_side(&self, part: usize, notation: Notation) -> String {
         self.trace.right_hand_side(&self.at, part, notation)
     }
 
-    /// Returns [`Scene::right_hand_side`] with the names of tensors in the places of their symbols.
+    /// As [`Scene::right_hand_side`], with the names of tensors instead of their symbols.
     #[must_use]
     pub fn right_hand_side_by_name(&self, part: usize, notation: Notation) -> String {
         self.trace.right_hand_side_with(&self.at, part, notation, true)
@@ -242,7 +242,7 @@ impl<'a> Scene<'a> {
         self.step.pass == Pass::Update
     }
 
-    /// Returns the tensor z if the given tensor is the gradient ∂C/∂z, else the given tensor.
+    /// Returns z if the tensor is the gradient ∂C/∂z; otherwise the tensor itself.
     #[must_use]
     pub fn neuron(&self, tensor: Id) -> Id {
         match self.network().tensor(tensor).role {
@@ -260,15 +260,15 @@ impl<'a> Scene<'a> {
         let (name, index) = match &address.location {
             Location::Op { scope: Scope::Any, name, index, .. } => (name.as_str(), index.as_deref().unwrap_or_default()),
             Location::Loss => ("loss", &[][..]),
-            _ => return Err(format!("{text} is no entry: write a name with its index, such as fc1.z[0]")),
+            _ => return Err(format!("{text} is not an entry: write a name with its index, such as fc1.z[0]")),
         };
         let Some(tensor) = self.network().find(name) else { return Err(format!("there is no tensor {name} here")) };
         let shape = &self.network().tensor(tensor).shape;
-        let at = ravel(index, shape).ok_or_else(|| format!("{text} is no entry: {name} has the shape {}", shape_text(shape)))?;
+        let at = ravel(index, shape).ok_or_else(|| format!("{text} is not an entry: {name} has the shape {}", shape_text(shape)))?;
         Ok(TensorEntry { tensor, at })
     }
 
-    /// Returns the name of an entry, as a user types it: `fc1.weight[0,1]`.
+    /// Returns the name of an entry as a user types it: `fc1.weight[0,1]`.
     #[must_use]
     pub fn name(&self, tensor: Id, at: usize) -> String {
         let info = self.network().tensor(tensor);
@@ -313,7 +313,7 @@ impl<'a> Scene<'a> {
         self.trace.span(self.at.step, unit)
     }
 
-    /// Returns the progress through the unit that contains this step: the number of its steps up to and including this one, and the number of all its steps.
+    /// Returns the progress through the unit that contains this step: the number of done steps (including this one), and the number of all steps.
     #[must_use]
     pub fn progress(&self, unit: Unit) -> (u64, u64) {
         let span = self.span(unit);
@@ -337,7 +337,7 @@ impl<'a> Scene<'a> {
         self.trace.sample_runs()[..self.trace.samples()].iter().map(|sample_run| sample_run.sample.unwrap_or(0))
     }
 
-    /// Returns the run of a sample, or of the batch for `None`, and its tensor of a name; `None` if the iteration has no such run or tensor.
+    /// Returns the run of a sample (of the batch if `sample` is `None`), and its tensor with this name; `None` if the iteration has no such run or tensor.
     #[must_use]
     pub fn tensor_in(&self, sample: Option<usize>, name: &str) -> Option<(usize, Id)> {
         let run = self.trace.sample_runs().iter().position(|run| run.sample == sample)?;
@@ -351,7 +351,7 @@ impl<'a> Scene<'a> {
         network.producer(tensor).map(|op| network.ops()[op].pass)
     }
 
-    /// Returns the address of an entry that a run computes, and its first step if that is later than this one.
+    /// Returns the address of an entry that a run computes, and its first step if this is after the step of the scene.
     #[must_use]
     pub fn described_in(&self, sample_run: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
         let info = self.trace.network_of(sample_run).tensor(tensor);
@@ -380,12 +380,12 @@ impl<'a> Scene<'a> {
         sample_runs.flat_map(|sample_run| self.trace.passes_of(sample_run))
     }
 
-    /// Returns the ops of this sample run that have steps, from this step's op on. Each is given as the tensor that it computes and the range of its steps.
+    /// Iterates over the ops of this sample run that have steps, from this step's op on: the tensor that the op computes, and the range of its steps.
     pub fn ops_from(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         self.trace.ops_from(self.at.sample_run, self.at.op)
     }
 
-    /// Returns the ops of this sample run that have steps and are before this step's op, the nearest first. Each is given as in [`Scene::ops_from`].
+    /// As [`Scene::ops_from`], for the ops before this step's op, the nearest first.
     pub fn ops_before(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         self.trace.ops_before(self.at.sample_run, self.at.op)
     }

@@ -17,12 +17,12 @@
 //! The header also contains the files that the scenario reads, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if
 //! its scenario has changed or is gone.
 //!
-//! The stepper can *play*: it moves by one unit, such as a step or an entry, at regular times. Each of these moves is a *play move*. A long computation is done
-//! in slices, which consist of *pieces*. An `exact` session has a `play` event for each play move, and a `pieces` event for each slice with the number of its
-//! pieces. Other sessions have no `play` events, so a replay computes the times of the play moves itself; their `work` events count computed iterations.
+//! The stepper can *play*: it moves by one unit, such as a step or an entry, at regular times. A long computation is done in time slices, which consist of *pieces*. An
+//! `exact` session has a `play` event for each move of play, and a `pieces` event with the number of pieces for each slice. Older sessions have no `play` events, so a
+//! replay computes the times of these moves itself; their `work` events count computed iterations.
 //!
-//! A session file cannot ask for unlimited time or work. A gap between two events counts as at most 60 s. The work of an event is limited to what can be done
-//! until the next event (`command/replay/cursor.rs`). If the last line is incomplete, it is dropped.
+//! A session file cannot make a replay run without a limit: a gap between two events counts as at most 60 s, and the work of an event is limited to what can be done until
+//! the next event (`command/replay/cursor.rs`). An incomplete last line is dropped.
 
 mod event_line;
 
@@ -38,13 +38,13 @@ use crate::keys::{Code, Key};
 use crate::number::Digits;
 use crate::step::{Address, Unit};
 
-/// The version of the file format that this program writes. It also reads version 1, in which some keys have another meaning ([`KeyMeanings`]).
+/// The version of the file format that this program writes. It also reads version 1, in which some keys have other meanings ([`KeyMeanings`]).
 pub const FORMAT: u64 = 2;
 
 /// The longest time between two events in a replay. Longer gaps are shortened.
 const MAX_GAP: Duration = Duration::from_secs(60);
 
-/// The largest number of lines that the error about a damaged session names.
+/// The largest number of lines in the error about a damaged session.
 const MAX_FAULTS: usize = 10;
 
 /// The first line of a session: the scenario and the state before the first event.
@@ -64,10 +64,10 @@ pub struct Header {
     /// The bytes of each file that the scenario reads, by the path in the scenario.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
     pub files: BTreeMap<String, Vec<u8>>,
-    /// The name and the bytes of the file with the user's own gradients; empty without one.
+    /// The name and the bytes of the user's gradient file; empty if there is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
     pub mine: BTreeMap<String, Vec<u8>>,
-    /// `true` if each play move and each slice of work is recorded as an event.
+    /// `true` if each move of play and each slice of work is recorded as an event.
     #[serde(default)]
     pub exact: bool,
     /// The iteration at which the stepper opened.
@@ -84,11 +84,10 @@ pub struct Header {
     /// The number of significant digits of numbers; `None` for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digits: Option<usize>,
-    /// The names of the scenarios in the picker, in its order. Sessions without the key were recorded when they were in alphabetical order.
+    /// The names of the scenarios in the picker, in its order. Sessions without this key were recorded by a version that listed them in alphabetical order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scenarios: Vec<String>,
-    /// The address to which the stepper was still going when the recording began: the address of `--at`, or the scenario's start. `None` if the stepper was
-    /// already there.
+    /// The address of `--at`, or the scenario's start, if a job was still going there when the recording began; `None` if the stepper was already there.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<String>,
 }
@@ -109,7 +108,7 @@ fn is_default_index(index: &usize) -> bool {
 }
 
 impl Header {
-    /// Makes the header of a session that this program records. `at` is the step at which the stepper opens.
+    /// Returns the header of a session that this program records. `at` is the step at which the stepper opens.
     #[must_use]
     pub fn new(name: String, scenario: String, at: Visit, size: (u16, u16)) -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
@@ -132,13 +131,13 @@ impl Header {
         }
     }
 
-    /// Returns the meanings of the keys, which depend on the version of the file format.
+    /// Returns the meanings of the keys in this version of the file format.
     #[must_use]
     pub fn key_meanings(&self) -> KeyMeanings {
         if self.format < 2 { KeyMeanings::Format1 } else { KeyMeanings::Format2 }
     }
 
-    /// Sets the address to which the stepper is still going.
+    /// Sets the address to which a job is still going.
     #[must_use]
     pub fn with_goal(self, goal: Option<Address>) -> Self {
         Self { goal: goal.map(|goal| goal.to_string()), ..self }
@@ -168,7 +167,7 @@ impl Header {
         Self { scenarios, ..self }
     }
 
-    /// Sets the file with the user's own gradients.
+    /// Sets the user's gradient file.
     #[must_use]
     pub fn with_mine(self, mine: BTreeMap<String, Vec<u8>>) -> Self {
         Self { mine, ..self }
@@ -208,8 +207,8 @@ pub enum Event {
     Key(Key),
     /// A click on a step or on an entry of a tensor, recorded as the address of the step or entry.
     Click(Address),
-    /// A click on a row of what has the focus, counted from 0: of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above
-    /// the prompt.
+    /// A click on a row, counted from 0, of what has the focus: a row of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above the
+    /// prompt.
     Row(u64),
     /// A click on a cell that shows nothing to click.
     Miss,
@@ -247,7 +246,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// Rounds a time down to whole milliseconds, as in a session file. The stepper itself uses rounded times, so that a replay has the same clock.
+/// Rounds a time down to milliseconds, as in a session file. The stepper itself uses rounded times, so that a replay has the same clock.
 #[must_use]
 pub fn as_recorded(time: Duration) -> Duration {
     Duration::from_millis(milliseconds(time).into())
@@ -312,7 +311,7 @@ pub struct Session {
     pub is_truncated: bool,
 }
 
-/// The reason why a file cannot be replayed. The text completes a sentence that begins with the name of the file: "is empty: …".
+/// The reason why a file cannot be replayed. The text continues a sentence that begins with the name of the file: "is empty: …".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionError(String);
 
@@ -324,19 +323,19 @@ impl fmt::Display for SessionError {
 
 impl std::error::Error for SessionError {}
 
-/// The version in a header. It is read before the other keys of the header, because they depend on it.
+/// The version in a header. It is read before the other keys, because they depend on it.
 #[derive(Deserialize)]
 struct Version {
     gradstep_session: u64,
 }
 
 impl Session {
-    /// Returns whether the recording breaks off: its last event is not the end of the program.
+    /// Returns whether the recording is incomplete: its last event is not the end of the program.
     #[must_use]
     pub fn breaks_off(&self) -> bool {
         let ends = |event: &Event| match event {
             Event::Quit => true,
-            // recordings of the first format end with the key
+            // recordings of format 1 end with the key that quits
             Event::Key(key) => !self.header.exact && matches!((key.code, key.ctrl), (Code::Char('q'), false) | (Code::Char('c'), true)),
             _ => false,
         };
@@ -346,12 +345,12 @@ impl Session {
     /// Reads a session from the bytes of its file.
     ///
     /// # Errors
-    /// If the bytes are not a session, if the header is incomplete, if the format is newer, or if lines are not events: the error names all of them, up to ten.
+    /// If the bytes are not a session, if the header is incomplete, if the format is newer, or if lines are not events. The error names up to ten such lines.
     pub fn read(bytes: &[u8]) -> Result<Self, SessionError> {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         let header = parse_header(lines.next().unwrap_or_default())?;
         let mut session = Self { header, events: Vec::new(), is_truncated: false };
-        // the time of the last event: as in the file, and with shortened gaps
+        // the time of the last event in the file, and with shortened gaps
         let (mut last, mut now) = (Duration::ZERO, Duration::ZERO);
         let mut faults = Vec::new();
         // the first event is in line 2
@@ -369,7 +368,7 @@ impl Session {
                     last = time;
                 }
                 Err((column, why)) if line.ends_with(b"\n") => faults.push(format!("line {number}, column {column}: {why}")),
-                // a line without a newline is the last one, and is incomplete
+                // only the last line has no newline; it is incomplete
                 Err(_) => session.is_truncated = true,
             }
         }

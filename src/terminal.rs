@@ -1,10 +1,10 @@
-//! The full screen of the terminal. [`run`] sends events to a [`Program`] and draws its frames.
+//! Runs a [`Program`] in the full screen of the terminal: [`run`] sends events to it and draws its frames.
 //!
 //! ```text
 //! keys, mouse, resize, clock ─▶ run ─▶ Program::input ─▶ Flow ─▶ Program::draw ─▶ Buffer ─▶ one write
 //! ```
 //!
-//! The terminal is restored (`modes::leave`) however the program ends: by a return, a panic, a signal, or because the terminal is closed.
+//! The terminal is restored (`modes::leave`) at any end of the program: a return, a panic, a signal, or the end of the terminal itself.
 //!
 //! Only this module reads events and sets terminal modes. A program does no terminal I/O, so tests can run it without a terminal.
 
@@ -38,7 +38,7 @@ use self::screen::TerminalScreen;
 
 /// The longest time for which events are handled before the next frame is drawn.
 const MAX_FRAME_DELAY: Duration = Duration::from_millis(16);
-/// The longest wait for an event. It stands for "no limit", because every system accepts it.
+/// The longest wait for an event if nothing is due. Some systems do not accept an unlimited wait.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// An input of a program.
@@ -50,7 +50,7 @@ pub enum Input {
     Mouse(MouseEvent),
     /// A pasted text. Its control characters are not escaped.
     Paste(String),
-    /// The new columns and rows of the terminal. The next frame is drawn even if the program returns [`Flow::Same`].
+    /// A new size of the terminal: columns and rows. The next frame is drawn even if the program returns [`Flow::Same`].
     Resize(u16, u16),
     /// The time that [`Program::wake`] returned is reached.
     Wake,
@@ -80,7 +80,7 @@ pub trait Program {
         None
     }
 
-    /// Takes a text that the last input copies to the clipboard of the terminal.
+    /// Takes the text that the last input copies to the clipboard of the terminal.
     fn take_copied(&mut self) -> Option<String> {
         None
     }
@@ -203,7 +203,7 @@ impl EventLoop<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Translates an event into an input of the program. Returns `None` for an event that concerns only the terminal.
+    /// Translates an event into an input of the program; `None` for an event that concerns only the terminal.
     fn translate(&mut self, event: Event) -> anyhow::Result<Option<Input>> {
         Ok(match event {
             Event::Key(key) if key.kind == KeyEventKind::Release => None,
@@ -232,7 +232,7 @@ impl EventLoop<'_> {
     }
 }
 
-/// Returns the sequence OSC 52, with which the terminal copies a text to its clipboard. The text is in base64, so it cannot contain a sequence of its own.
+/// Returns the escape sequence OSC 52, with which the terminal copies a text to its clipboard. The text is in base64, so it cannot contain other escape sequences.
 fn copy_sequence(text: &str) -> String {
     let mut sequence = String::new();
     // writing to a string cannot fail
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_copied_text_is_in_base64() {
         assert_eq!(copy_sequence("0.5"), "\x1b]52;c;MC41\x1b\\");
-        // an escape sequence in the text stays inside
+        // an escape sequence in the text is encoded
         assert_eq!(copy_sequence("\x1b]52;c;\x07").matches('\x1b').count(), 2);
     }
 }

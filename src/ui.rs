@@ -1,4 +1,4 @@
-//! Floor 8: draws the screen. Pure functions turn a [`State`] into a [`Buffer`]. They take all numbers from the scene of the step and compute none.
+//! Floor 8: draws the screen. Pure functions turn a [`State`] into a [`Buffer`]. All numbers come from the scene of the step.
 //!
 //! ```text
 //! title                                  iteration · sample · pass · layer    header
@@ -61,7 +61,7 @@ use layout::SMALLEST;
 use theme::{StyleRole, Theme};
 use view::View;
 
-/// The options of drawing, from the command line and the terminal.
+/// Options for drawing, from the command line and the terminal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderOptions {
     /// Colours and background.
@@ -156,7 +156,7 @@ pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u1
         Focus::Prompt => popup::row_at(state, screen, x, y).map(ClickTarget::Row),
         Focus::Picker | Focus::Filter => picker::scenario_at(state, above_last_line(screen), x, y).map(ClickTarget::Row),
         Focus::Normal | Focus::Cursor | Focus::Answer if is_too_small(screen) => None,
-        // the line of a question takes no clicks, so the screen does
+        // a click is for the panes, because the prompt of a question has nothing to click
         Focus::Normal | Focus::Cursor | Focus::Answer => panes::hit(stepper?, screen, x, y),
     }
 }
@@ -166,7 +166,8 @@ fn above_last_line(screen: Rect) -> Rect {
     Rect { height: screen.height.saturating_sub(1), ..screen }
 }
 
-/// Draws the message, the address and the step, the size that the screen needs, and the keys or the prompt. Each text is wrapped; what has no room is left out at the end.
+/// Draws only the message, the address and the step, the size that the stepper needs, and the keys or the prompt. Texts are wrapped; the last ones are dropped if
+/// there is no room.
 fn render_too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
     let message = view.state.message.as_ref().filter(|message| !message.is_hint).map(|message| message.text.clone());

@@ -239,11 +239,11 @@ fn a_click_on_a_node_goes_to_what_made_it() {
         let mut driver = open(name, at);
         let (address, message) = after_click_on(&driver, node);
         assert_eq!(address, at.split('#').next().unwrap(), "{name}");
-        assert_eq!(message, format!("{given} is given, no step computes it: r lists what reads it, e edits it"));
+        assert_eq!(message, format!("{given} is given: no step computes it; r lists what reads it, e edits it"));
         driver.apply(&Event::Click(given.parse().unwrap()), Duration::ZERO);
         assert_eq!(driver.state.focus(), Focus::Cursor);
         press(&mut driver, "m");
-        assert_eq!(driver.state.message.as_ref().unwrap().text, format!("{given} is given, no step computes it"));
+        assert_eq!(driver.state.message.as_ref().unwrap().text, format!("{given} is given: no step computes it"));
     }
     // an entry without steps says why, as elsewhere
     let driver = open("figure-07", "grad.input");

@@ -305,7 +305,7 @@ fn a_file_that_is_not_a_session_is_reported() {
         ("[1,\"wheel\",99999]", "column 12: \"wheel\" needs a whole number from -32768 to 32767"),
         ("[1,\"resize\",[1]]", "column 13: \"resize\" needs the columns and the rows of the screen, such as [80,24]"),
         ("[1,\"quit\",1]", "column 11: \"quit\" has no value"),
-        ("[1,\"key\",\"é\",1]", "column 14: the event has ended before this value"),
+        ("[1,\"key\",\"é\",1]", "column 14: this value is too many: the event ends before it"),
         ("[1,\"click\",\"a[\"]", "column 12: "),
         ("[1,\"key\",\"<Nope>\"]", "column 10: there is no key <Nope>; there are "),
     ] {

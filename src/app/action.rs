@@ -15,9 +15,9 @@ pub enum Action {
     Forward,
     /// Moves one unit back.
     Back,
-    /// Moves one step forward, whatever the unit.
+    /// Moves one step forward, in any unit.
     StepForward,
-    /// Moves one step back, whatever the unit.
+    /// Moves one step back, in any unit.
     StepBack,
     /// Goes to the last step of the op.
     StepOut,
@@ -43,25 +43,25 @@ pub enum Action {
     Slower,
     /// Appends a digit to the count, the number that is typed before a key.
     Digit(u8),
-    /// Moves a setting to a later choice by this number, or to an earlier one if negative. After the last choice comes the first.
+    /// Moves a setting forward by this number of choices, back if negative. After the last choice comes the first.
     CycleSetting(Setting, i64),
     /// Opens the prompt.
     OpenPrompt,
-    /// Opens the line for addresses and these commands.
+    /// Opens the prompt for addresses and these commands.
     OpenPalette(Commands),
-    /// Opens the line for a search.
+    /// Opens the prompt for a search.
     OpenSearch,
-    /// Goes to the next match of the search, or to the previous one if negative.
+    /// Moves forward by this number of matches of the search, back if negative.
     NextMatch(i64),
-    /// Goes to the first entry that differs from the user's own gradients.
+    /// Goes to the first entry whose value in the user's gradient file is wrong.
     FirstDifference,
     /// Sets or removes the breakpoint at the entry under the cursor, or at this step's entry or op.
     ToggleBreakpoint,
-    /// Continues to the next breakpoint; to the previous one if the number is negative.
+    /// Moves forward by this number of breakpoints, back if negative.
     ContinueToBreakpoint(i64),
-    /// Goes to the place of the breakpoint of this number.
+    /// Goes to the op or the entry of the breakpoint with this number.
     GoToBreakpoint(u32),
-    /// Opens the line for a new value of the number under the cursor.
+    /// Opens the prompt for a new value of the number under the cursor.
     EditNumber,
     /// Undoes the last edit of a number.
     Undo,
@@ -69,23 +69,23 @@ pub enum Action {
     Redo,
     /// Writes the edits to the scenario file.
     WriteEdits,
-    /// Ends the program at once. Unsaved edits stay in the state folder.
+    /// Ends the program without a question about unsaved edits. The journal keeps them.
     QuitAtOnce,
-    /// Gives up the edits that are not written, and does what they have held up.
+    /// Discards the unsaved edits and does what the user asked for before the question about them, such as quitting.
     DiscardAndLeave,
-    /// Takes back the unsaved edits of an earlier session.
-    TakeBackEdits,
-    /// Gives up the unsaved edits of an earlier session.
+    /// Restores the unsaved edits of an earlier session.
+    RestoreEdits,
+    /// Discards the unsaved edits of an earlier session.
     DiscardOldEdits,
-    /// Writes the edits, then does what they have held up.
+    /// Writes the edits and does what the user asked for before the question about them, such as quitting.
     WriteAndLeave,
     /// Turns prediction on or off.
     TogglePrediction,
-    /// In prediction, opens the line for the number that is asked for, or goes on to the next one.
+    /// In prediction, opens the prompt for the hidden number, or goes to the next question if this one is answered.
     NextQuestion,
-    /// Shows the number that is asked for.
+    /// In prediction, shows the hidden number.
     ShowAnswer,
-    /// Edits the prompt.
+    /// Edits the text of the prompt.
     Edit(InputRequest),
     /// Puts the next completion into the prompt.
     Complete,
@@ -95,9 +95,9 @@ pub enum Action {
     Accept,
     /// Goes to a step, counted from 1.
     GoToStep(u64),
-    /// Goes to the first step that computes this entry of a tensor on the screen. No step computes an input or a parameter: their entries get the cursor.
+    /// Goes to the first step that computes this entry of a tensor on the screen. If no step computes it, as for an input, puts the cursor on it.
     GoToEntry(Id, usize),
-    /// Scrolls by this number of lines, up if negative. The focus decides what moves: the overlay, the picker's selection, or the matrices.
+    /// Scrolls what has the focus (the overlay, the picker's selection or the matrices) by this number of lines, up if negative.
     Scroll(i16),
     /// As [`Action::Scroll`], by this number of pages.
     Page(i16),
@@ -111,42 +111,42 @@ pub enum Action {
     NextMatrix(isize),
     /// Shows another channel or filter, this number of channels later; earlier if negative.
     Channel(isize),
-    /// Goes to the steps that compute the entry under the cursor; without a cursor, the largest factor of the step.
-    Maker,
+    /// Goes to the first step that computes the entry under the cursor; without a cursor, to the first step that computes the largest factor of this step.
+    GoToProducer,
     /// Goes to an address.
     GoToAddress(Address),
     /// Bookmarks the step on the screen, or removes its bookmark.
     ToggleBookmark,
-    /// Watches the entry under the cursor, or ends its watch.
+    /// Watches the entry under the cursor, or stops watching it.
     ToggleWatch,
-    /// Opens or closes a statement or a call of several operations: of the selected block of the map, or of the step.
+    /// Opens or closes a fold (see [`super::Folds`]): the one of the selected block of the map, or of the step.
     ToggleFold,
     /// Copies a text about the entry under the cursor.
     Copy(CopyFormat),
-    /// Compares the derivative by the entry under the cursor with differences of the loss.
+    /// Compares the derivative of the loss by the entry under the cursor with finite differences.
     CheckGradient,
-    /// Chooses a row of what has the focus: of a list, a block of the map, a scenario of the picker, or a text from the list above the prompt.
+    /// Chooses a row of what has the focus: a row of a list, a block of the map, a scenario of the picker, or a text from the list above the prompt.
     Choose(usize),
-    /// In the map, selects the farthest block that reads the selected one; with `true`, the farthest one that it reads.
+    /// In the map, selects the last block that reads the selected block; with `true`, the first block that the selected one reads.
     FollowLine(bool),
-    /// Runs the gradient descent of the open curve, or pauses it.
+    /// Runs or pauses the gradient descent whose curve is open.
     ToggleRun,
     /// Moves the marker of the open curve by this number of iterations, back if negative.
     MoveMarker(i64),
     /// Opens an overlay, or closes it if it is open.
     Toggle(OverlayKind),
-    /// Limits the overlay's scroll offset to this number of lines. The caller knows the screen, and so the offset at which the last line is visible.
+    /// Limits the overlay's scroll offset to this number of lines, at which the last line of the text is visible. Only the caller knows the height of the screen.
     ScrollAtMost(u16),
     /// Opens the picker over the stepper.
     OpenPicker,
     /// Closes the overlay, the prompt or the picker, whichever has the focus. If none of them is open, stops the job.
     Close,
-    /// Ends the job and play without a message. A replay does this when it hands control to the user.
+    /// Ends the job and play without a message, when a replay hands control to the user.
     Halt,
-    /// Shows a sentence, which explains a key that does nothing yet.
+    /// Shows this sentence as a message.
     Say(&'static str),
-    /// Copies a command line for a shell: gradstep with these arguments, in which `{scenario}` and `{address}` stand for the open scenario and this step.
-    Shell(&'static str),
+    /// Copies a shell command: gradstep with these arguments, in which `{scenario}` is replaced by the open scenario and `{address}` by this step.
+    CopyCommandLine(&'static str),
     /// Ends the program.
     Quit,
     /// Sets the time.
@@ -158,7 +158,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns whether a number before the key has a meaning for this action.
+    /// Returns whether the action uses the number that is typed before its key.
     #[must_use]
     pub fn takes_count(&self) -> bool {
         match self {
@@ -180,7 +180,7 @@ impl Action {
             | Self::MoveMarker(_)
             | Self::NextMatrix(_)
             | Self::Channel(_)
-            // clears the number
+            // Esc clears the number that was typed before it
             | Self::Close
             | Self::Quit => true,
             _ => false,
@@ -189,7 +189,7 @@ impl Action {
 }
 
 impl Action {
-    /// Returns the sentence for a key that leaves the screen as it was; `None` if the action always changes the screen or reports itself why it does not.
+    /// Returns the message to show if the action has not changed the screen; `None` if it always changes the screen or shows a message of its own.
     #[must_use]
     pub fn without_effect(&self) -> Option<&'static str> {
         Some(match self {
@@ -219,10 +219,10 @@ pub enum Request {
     Open(String),
     /// Read the file of the open scenario again, and pass it to [`super::State::reload`].
     Reload {
-        /// `false` if the unsaved edits are given up.
+        /// `false` if the unsaved edits are discarded.
         keeps_edits: bool,
     },
-    /// Read a file with the user's own gradients, and pass the comparison to [`super::State::compare`].
+    /// Read a file with gradients that the user's own program computed, and pass the comparison to [`super::State::compare`].
     Compare(String),
     /// Copy a text to the clipboard.
     Copy(String),

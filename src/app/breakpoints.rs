@@ -1,4 +1,4 @@
-//! Breakpoints: places at which a run stops.
+//! Breakpoints: steps at which the key `c` (continue) stops.
 //!
 //! ```text
 //! conv1.z             at the first step of the op, in each sample and iteration
@@ -21,12 +21,12 @@ use crate::trace::{Stop, Stops, Trace, ValueTest};
 /// The largest number of breakpoints.
 const MAX_BREAKPOINTS: usize = 99;
 
-/// The place and the condition of a breakpoint.
+/// The op or entry at which a breakpoint stops, and its condition.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// The iteration in which it stops; `None` for every iteration.
+pub struct BreakpointSpec {
+    /// The only iteration in which it stops; `None` for every iteration.
     iteration: Option<u64>,
-    /// The sample, or the pass of the batch, in which it stops; `Any` for every sample.
+    /// The only sample, or pass of the batch, in which it stops; `Any` for every sample.
     scope: Scope,
     /// The name of the op.
     name: String,
@@ -39,10 +39,10 @@ pub struct Target {
 /// A breakpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Breakpoint {
-    /// Its number, from 1. The number of a breakpoint that was removed is not used again.
+    /// Its number, from 1. The number of a removed breakpoint is not used again.
     pub number: u32,
-    /// The place at which it stops.
-    pub target: Target,
+    /// Where it stops, and on which condition.
+    pub spec: BreakpointSpec,
 }
 
 /// The breakpoints of a scenario.
@@ -52,8 +52,8 @@ pub struct Breakpoints {
     last_number: u32,
 }
 
-impl Target {
-    /// Returns the target at an entry of a tensor of the scene, or at its op.
+impl BreakpointSpec {
+    /// Returns the spec of a breakpoint at an entry of a tensor of the scene, or at the op of the tensor if `entry` is `None`.
     #[must_use]
     pub fn at(scene: &Scene<'_>, tensor: Id, entry: Option<usize>) -> Self {
         let info = scene.network().tensor(tensor);
@@ -66,13 +66,13 @@ impl Target {
         Self { iteration: None, scope, name: info.name.to_string(), index, test: None }
     }
 
-    /// Returns the same target in one sample only, given by its number in the file from 0.
+    /// Returns the same spec for one sample only. Samples are numbered from 0 in the order of the file.
     #[must_use]
     pub fn only_in(self, sample: usize) -> Self {
         Self { scope: Scope::Sample(sample + 1), ..self }
     }
 
-    /// Parses a target, and checks that it exists.
+    /// Parses a spec, and checks that its op or entry exists.
     ///
     /// # Errors
     /// A sentence about the error and about what to write instead.
@@ -106,7 +106,7 @@ impl Target {
         Address { iteration: self.iteration, location: Location::Op { scope: self.scope, name: self.name.clone(), index, term: None } }
     }
 
-    /// Returns a clause about the step at which it stops.
+    /// Describes the step at which it stops, such as `at the last term`.
     #[must_use]
     pub fn stops_at(&self) -> String {
         match (&self.index, &self.test) {
@@ -117,7 +117,7 @@ impl Target {
         }
     }
 
-    /// Returns whether it stops in the ops of a pass, of this sample (from 0) or of the batch, in an iteration.
+    /// Returns whether it can stop in the ops of this pass, sample and iteration. `sample` counts from 0 and is `None` for the batch.
     fn is_in(&self, iteration: u64, sample: Option<usize>, pass: Pass) -> bool {
         let is_here = match (self.scope, sample) {
             (Scope::Any, sample) => sample.is_some(),
@@ -128,7 +128,7 @@ impl Target {
         is_here && self.iteration.is_none_or(|own| own == iteration)
     }
 
-    /// Returns the stop in an op with a tensor of this shape; `None` if the index is outside the shape.
+    /// Converts the spec to a [`Stop`] in an op whose tensor has this shape; `None` if the index is outside the shape.
     fn stop(&self, shape: &[usize]) -> Option<Stop> {
         let entry = match &self.index {
             None => return Some(self.test.map_or(Stop::Op, Stop::FirstValue)),
@@ -138,7 +138,7 @@ impl Target {
     }
 }
 
-/// Splits a target into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1` (x is the value).
+/// Splits a spec into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1` (x is the value).
 fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
     if let Some(rest) = text.strip_prefix('|') {
         let (address, condition) = rest.split_once('|').ok_or("the second | is missing, as in |grad.fc1.z| > 1")?;
@@ -151,15 +151,16 @@ fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
     }
     let sign = text.find(['<', '>', '=', '!']);
     // a condition in words, such as `is nan`, begins after the first blank
-    let in_words =
-        || text.find(char::is_whitespace).filter(|blank| ValueTest::is_begun_by(&text[*blank..]) || text[*blank..].trim() == "not finite");
+    let in_words = || {
+        text.find(char::is_whitespace).filter(|blank| ValueTest::starts_condition(&text[*blank..]) || text[*blank..].trim() == "not finite")
+    };
     match sign.or_else(in_words) {
         None => Ok((text, None)),
         Some(begin) => Ok((text[..begin].trim(), Some(text[begin..].parse()?))),
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for BreakpointSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.test {
             None => write!(f, "{}", self.address()),
@@ -173,15 +174,15 @@ impl fmt::Display for Target {
 pub(super) struct ByName<'a>(HashMap<&'a str, Vec<&'a Breakpoint>>);
 
 impl ByName<'_> {
-    /// Returns the stops in the op that computes a tensor of a run: of a sample's, or of the batch's.
+    /// Returns the stops in the op that computes a tensor of a run.
     pub fn stops(&self, trace: &Trace, run: usize, tensor: Id) -> Stops {
         let network = trace.network_of(run);
         let info = network.tensor(tensor);
         let Some(here) = self.0.get(&*info.name) else { return Stops::new() };
         let Some(op) = network.producer(tensor) else { return Stops::new() };
         let (iteration, sample, pass) = (trace.iteration(), trace.sample_runs()[run].sample, network.ops()[op].pass);
-        let here = here.iter().filter(|breakpoint| breakpoint.target.is_in(iteration, sample, pass));
-        here.filter_map(|breakpoint| Some((breakpoint.number, breakpoint.target.stop(&info.shape)?))).collect()
+        let here = here.iter().filter(|breakpoint| breakpoint.spec.is_in(iteration, sample, pass));
+        here.filter_map(|breakpoint| Some((breakpoint.number, breakpoint.spec.stop(&info.shape)?))).collect()
     }
 }
 
@@ -203,30 +204,28 @@ impl Breakpoints {
     pub fn has_breakpoint_in_op(&self, scene: &Scene<'_>, tensor: Id) -> bool {
         let Some(pass) = scene.pass_of(tensor) else { return false };
         let name = &*scene.network().tensor(tensor).name;
-        self.all
-            .iter()
-            .any(|breakpoint| breakpoint.target.name == name && breakpoint.target.is_in(scene.step.iteration, scene.sample(), pass))
+        self.all.iter().any(|breakpoint| breakpoint.spec.name == name && breakpoint.spec.is_in(scene.step.iteration, scene.sample(), pass))
     }
 
-    /// Adds a breakpoint and returns it; `None` if there is one with the same target.
+    /// Adds a breakpoint and returns it; `None` if there is one with the same spec.
     ///
     /// # Errors
     /// A sentence if there are [`MAX_BREAKPOINTS`].
-    pub(super) fn add(&mut self, target: Target) -> Result<Option<&Breakpoint>, String> {
-        if self.all.iter().any(|breakpoint| breakpoint.target == target) {
+    pub(super) fn add(&mut self, spec: BreakpointSpec) -> Result<Option<&Breakpoint>, String> {
+        if self.all.iter().any(|breakpoint| breakpoint.spec == spec) {
             return Ok(None);
         }
         if self.all.len() >= MAX_BREAKPOINTS {
             return Err(format!("there are {MAX_BREAKPOINTS} breakpoints: remove some with :delete"));
         }
         self.last_number += 1;
-        self.all.push(Breakpoint { number: self.last_number, target });
+        self.all.push(Breakpoint { number: self.last_number, spec });
         Ok(self.all.last())
     }
 
-    /// Removes the breakpoint with this target, and returns it.
-    pub(super) fn remove_target(&mut self, target: &Target) -> Option<Breakpoint> {
-        let at = self.all.iter().position(|breakpoint| breakpoint.target == *target)?;
+    /// Removes the breakpoint with this spec, and returns it.
+    pub(super) fn remove_spec(&mut self, spec: &BreakpointSpec) -> Option<Breakpoint> {
+        let at = self.all.iter().position(|breakpoint| breakpoint.spec == *spec)?;
         Some(self.all.remove(at))
     }
 
@@ -236,7 +235,7 @@ impl Breakpoints {
         Some(self.all.remove(at))
     }
 
-    /// Removes all breakpoints. Returns how many there were.
+    /// Removes all breakpoints, and returns their number.
     pub(super) fn clear(&mut self) -> usize {
         std::mem::take(&mut self.all).len()
     }
@@ -245,7 +244,7 @@ impl Breakpoints {
     pub(super) fn by_name(&self) -> ByName<'_> {
         let mut by_name: HashMap<&str, Vec<&Breakpoint>> = HashMap::new();
         for breakpoint in &self.all {
-            by_name.entry(&breakpoint.target.name).or_default().push(breakpoint);
+            by_name.entry(&breakpoint.spec.name).or_default().push(breakpoint);
         }
         ByName(by_name)
     }

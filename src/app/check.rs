@@ -1,4 +1,5 @@
-//! The gradient check of one entry: a question that computes the network again. On a large network it is a job, which a background thread does.
+//! The gradient check of one entry: moves the entry a little, computes the loss again, and compares the difference quotient with the derivative of the
+//! backward pass. Because this computes the network many times, it is a job on a background thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::threads::BackgroundTask;
 
-/// A gradient check of one entry, with the background thread that does it once it has begun.
+/// A gradient check of one entry, in progress or not yet begun.
 #[derive(Clone, Debug)]
 pub struct Check {
     /// The address of the derivative.
@@ -20,13 +21,13 @@ pub struct Check {
     /// The iteration.
     pub iteration: u64,
     derivative: Derivative,
-    /// The first step that computes the derivative, if that is a later one.
+    /// The first step that computes the derivative, if it is after the step on the screen.
     pending: Option<u64>,
     stop: Arc<StopOnDrop>,
     task: Option<BackgroundTask<DerivativeCheck>>,
 }
 
-/// A derivative: the tensor of a run that holds it, and its place there.
+/// A derivative: an entry of a gradient tensor in the run of a sample.
 #[derive(Clone, Copy, Debug)]
 struct Derivative {
     sample_run: usize,
@@ -34,7 +35,7 @@ struct Derivative {
     at: usize,
 }
 
-/// A flag that stops the background thread as soon as the result is no longer needed.
+/// A flag for the background thread. It is set when this value is dropped, so that the thread stops when nobody needs its result.
 #[derive(Debug, Default)]
 struct StopOnDrop(Arc<AtomicBool>);
 
@@ -45,7 +46,7 @@ impl Drop for StopOnDrop {
 }
 
 impl Check {
-    /// Returns the check of the derivative of the loss by an entry. An entry of a gradient is the derivative itself.
+    /// Returns the check of the derivative of the loss by an entry. For an entry of a gradient, checks this derivative.
     ///
     /// # Errors
     /// A sentence if there is no such derivative.
@@ -56,7 +57,7 @@ impl Check {
         Ok(Self { name, iteration: scene.step.iteration, derivative, pending, stop: Arc::default(), task: None })
     }
 
-    /// Does the check.
+    /// Computes the check.
     fn run(derivative: Derivative, document: &Document, stop: &AtomicBool) -> DerivativeCheck {
         let Derivative { sample_run, gradient, at } = derivative;
         let runs = document.trace.sample_runs();
@@ -67,7 +68,7 @@ impl Check {
         }
     }
 
-    /// Begins the check on the background thread, unless it has begun.
+    /// Starts the check on the background thread, unless it has started.
     pub(super) fn in_background(mut self, document: &Arc<Document>) -> Self {
         if self.task.is_none() {
             let (document, derivative, stop) = (Arc::clone(document), self.derivative, Arc::clone(&self.stop.0));
@@ -76,15 +77,15 @@ impl Check {
         self
     }
 
-    /// Waits for the background thread, but not longer than this time. Returns whether [`Check::finish`] returns without a wait.
+    /// Waits for the background thread, but not longer than this time. Returns whether the result is ready, so that [`Check::finish`] does not wait.
     pub(super) fn is_done_within(&self, wait: Duration) -> bool {
         self.task.as_ref().is_none_or(|task| task.is_done_within(wait))
     }
 
-    /// Returns the answer: the derivative, the differences, and the verdict.
+    /// Returns a list with the derivative, the differences and the verdict.
     pub(super) fn finish(self, document: &Document) -> List {
         let Self { name, derivative, pending, stop, task, .. } = self;
-        // if a clone of this state has taken the result, the check is done again
+        // the result can be taken once; if a clone of this state has taken it, the check is computed again
         let done = task.and_then(|task| task.take()).unwrap_or_else(|| Self::run(derivative, document, &stop.0));
         let DerivativeCheck { check, sides } = done;
         let row = |what: &str, number: String| ListRow::text([what.to_owned(), number]);
@@ -95,7 +96,7 @@ impl Check {
         } else if check.difference.is_finite() {
             rows.push(row("central difference", exact_on_screen(check.difference)));
             rows.push(row("their difference", exact_on_screen(check.derivative - check.difference)));
-            // a small derivative is compared as if it were this large
+            // the error of a derivative smaller than FLOOR is relative to FLOOR
             let floor = if check.derivative.abs() < FLOOR { format!("; relative to {}", exact_on_screen(FLOOR)) } else { String::new() };
             rows.push(row(
                 "relative error",
@@ -138,7 +139,7 @@ fn verdict(verdict: Verdict, has_sides: bool, has_loss: bool) -> &'static str {
     }
 }
 
-/// Returns the derivative of the loss by an entry: the entry itself if it belongs to a gradient. What a sample gives to the batch is a derivative of the sample's loss.
+/// Returns the derivative of the loss by an entry: the entry itself if it belongs to a gradient. The gradients of a sample are derivatives of the sample's own loss.
 fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<Derivative, String> {
     let (network, own) = (scene.network(), scene.at.sample_run);
     let info = network.tensor(tensor);
@@ -155,7 +156,7 @@ fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Res
         return Ok(Derivative { sample_run: own, gradient: tensor, at });
     }
     let gradient = network.gradient_of(tensor).ok_or_else(none)?;
-    // a batch of one sample has the sample's gradients
-    let (sample_run, gradient) = scene.home(gradient);
+    // if the batch has one sample, its gradients are the sample's
+    let (sample_run, gradient) = scene.canonical(gradient);
     Ok(Derivative { sample_run, gradient, at })
 }

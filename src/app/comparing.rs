@@ -273,7 +273,7 @@ struct Differences {
 }
 
 impl State {
-    /// Shows the user's own gradients beside those of the open scenario, and says what is wrong with them.
+    /// Shows the user's gradients beside those of the open scenario, and reports which are wrong.
     pub fn compare(&mut self, own: Arc<OwnGradients>) {
         let Some(stepper) = self.stepper_mut() else { return };
         let go_on = if own.report.is_equal() { "" } else { ": D goes to the first difference" };

@@ -7,23 +7,23 @@ use crate::scene::{EntryState, Scene, after_sign_in};
 use crate::step::{Kind, TensorEntry};
 use crate::tensor::len;
 
-/// The largest tensor that is copied whole.
-const LARGEST: usize = 10_000;
-/// The largest number of terms that are written one by one.
-const MOST_TERMS: u64 = 1000;
-/// The largest number of terms of an equation.
-const MOST_IN_EQUATION: u64 = 64;
+/// The largest number of entries of a tensor that is copied as a whole array.
+const MAX_COPIED_ENTRIES: usize = 10_000;
+/// The largest number of terms of an entry in a copied sum.
+const MAX_COPIED_TERMS: u64 = 1000;
+/// The largest number of terms in a copied equation.
+const MAX_TERMS_IN_EQUATION: u64 = 64;
 
-/// A form of the text.
+/// A form of the copied text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyFormat {
     /// The number of the entry, with all its digits.
     Value,
     /// The address of the entry.
     Address,
-    /// The equation of the op, and of the entry in symbols and in numbers.
+    /// The equation of the op, then the equation of the entry in symbols and in numbers.
     Equation,
-    /// The line that computes a gradient of a graph of tensors; else the tensor, or else the entry, as an expression of `NumPy`.
+    /// A `NumPy` expression: for a gradient of a graph, the line that computes it; otherwise the tensor as an array; if it is too large, the sum of the entry.
     NumPy,
     /// The same as the equation, in LaTeX.
     Latex,
@@ -60,7 +60,7 @@ impl CopyFormat {
     /// Returns the text about an entry.
     ///
     /// # Errors
-    /// A sentence if there is no such text, such as that the entry is not computed yet.
+    /// A sentence with the reason why there is no such text, such as that the entry is not computed yet.
     pub(super) fn text(self, stepper: &Stepper, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<String, String> {
         match self {
             Self::Value => value(scene, tensor, at).map(exact),
@@ -76,7 +76,7 @@ impl CopyFormat {
             Self::Equation => Ok(equation(&scene.last_step_of(tensor, at)?, Notation::Unicode)),
             Self::NumPy => match scene.numpy_line(tensor) {
                 Some(line) => Ok(line),
-                None if len(&scene.network().tensor(tensor).shape) <= LARGEST => array(scene, tensor),
+                None if len(&scene.network().tensor(tensor).shape) <= MAX_COPIED_ENTRIES => array(scene, tensor),
                 None => expression(scene, tensor, at),
             },
             Self::Latex => Ok(equation(&scene.last_step_of(tensor, at)?.with_terms_in(Notation::Latex), Notation::Latex)),
@@ -88,20 +88,19 @@ impl CopyFormat {
 fn value(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<f64, String> {
     match scene.state_of(tensor, at) {
         EntryState::Given(value) | EntryState::Complete { value, .. } | EntryState::Partial { sum: value, .. } => Ok(value),
-        EntryState::Unreached(_) => Ok(0.0),
+        EntryState::NoTerms(_) => Ok(0.0),
         EntryState::Pending { .. } => Err(format!("{} is not computed yet", scene.name(tensor, at))),
     }
 }
 
-/// Returns the equation of the step's op, and of its entry: in symbols, then in the numbers that are known, then its value. The lines of LaTeX are aligned at their
-/// signs.
+/// Returns the equation of the op, then the equation of the entry: in symbols, in the known numbers, and the value. In LaTeX, the lines are aligned at `=`.
 fn equation(there: &Scene<'_>, notation: Notation) -> String {
-    let (known, all) = ((there.at.term + 1).min(MOST_IN_EQUATION), there.at.terms.min(MOST_IN_EQUATION));
+    let (known, all) = ((there.at.term + 1).min(MAX_TERMS_IN_EQUATION), there.at.terms.min(MAX_TERMS_IN_EQUATION));
     let is_latex = notation == Notation::Latex;
     let left = there.disambiguated(there.output, there.at.entry);
     let symbols: Vec<String> = (0..all).map(|term| there.in_symbols(&there.term(term))).collect();
     let numbers: Vec<String> = (0..known).filter_map(|term| there.in_numbers(&there.term(term))).collect();
-    // a negative number after a plus has brackets
+    // a negative number after a plus gets brackets
     let sum = |terms: &[String]| {
         let term = |(n, term): (usize, &String)| if n > 0 { after_sign_in(term.clone(), notation) } else { term.clone() };
         terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + ")
@@ -119,7 +118,7 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
         lines.push((String::new(), Sign::Equals, if is_latex { latex_number(&value) } else { value }));
     }
     if is_latex {
-        // the equation of the op, aligned as the others
+        // the equation of the op is the first aligned line
         let parts: Vec<String> = (0..there.op().parts.len()).map(|part| there.right_hand_side(part, notation)).collect();
         let whole = there.network().tensor(there.output).symbol.whole_in(notation);
         lines.insert(0, (whole, of_entry, parts.join(" ")));
@@ -134,12 +133,12 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
     std::iter::once(whole).chain(lines.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns a number as Python reads it.
+/// Returns a number in Python's syntax.
 fn python(value: f64) -> String {
     not_finite(value).map_or_else(|| exact(value), |word| word.replace("inf", "np.inf").replace("nan", "np.nan"))
 }
 
-/// Returns a tensor as an array; an entry that is not computed yet is NaN.
+/// Returns a tensor as a `NumPy` array. Entries that are not computed yet are NaN.
 fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     let info = scene.network().tensor(tensor);
     let numbers: Vec<Option<f64>> = (0..len(&info.shape)).map(|at| scene.number(tensor, at)).collect();
@@ -149,7 +148,7 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     let mut text = "np.array(".to_owned();
     let depth = info.shape.len();
     for (at, number) in numbers.iter().enumerate() {
-        // the number of dimensions that begin at this entry
+        // a bracket opens for each dimension that begins at this entry
         let mut block = 1;
         let sizes = info.shape.iter().rev().map(|size| {
             block *= size;
@@ -181,12 +180,12 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// Returns the terms of an entry that are done, as a sum.
+/// Returns the computed terms of an entry as a sum.
 fn expression(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<String, String> {
     let name = scene.name(tensor, at);
     let number = || value(scene, tensor, at).map(|value| format!("{}  # {name}", python(value)));
     let Ok(there) = scene.last_step_of(tensor, at) else { return number() };
-    if there.at.terms > MOST_TERMS {
+    if there.at.terms > MAX_COPIED_TERMS {
         return number();
     }
     let terms: Vec<String> = (0..=there.at.term)

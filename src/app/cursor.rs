@@ -1,4 +1,4 @@
-//! The cursor on the matrices. The user moves it to an entry, and then asks what made this entry or what reads it.
+//! The cursor on the matrices. The user moves it to an entry; commands such as "what reads this?" are then about this entry.
 
 use crate::network::Id;
 use crate::scene::{Grid, Scene};
@@ -25,14 +25,14 @@ impl Cursor {
         Self::on(scene, scene.output, scene.at.entry)
     }
 
-    /// Returns the entry under the cursor; the entry that the step computes if the cursor's tensor is not on the screen.
+    /// Returns the entry under the cursor. If the cursor's tensor is not on the screen, returns the entry that the step computes.
     #[must_use]
     pub fn entry(&self, scene: &Scene<'_>) -> TensorEntry {
         let is_shown = self.sample_run == scene.at.sample_run && scene.tensors().iter().any(|shown| shown.tensor == self.entry.tensor);
         if is_shown { self.entry } else { TensorEntry { tensor: scene.output, at: scene.at.entry } }
     }
 
-    /// Returns the cursor `down` rows below and `right` columns to the right. At the edge of a channel it goes on in the neighbouring channel, and at the edge
+    /// Returns the cursor `down` rows below and `right` columns to the right. At the edge of a channel it continues in the neighbouring channel, and at the edge
     /// of the tensor it stops.
     #[must_use]
     pub fn moved(&self, scene: &Scene<'_>, [down, right]: [isize; 2]) -> Self {
@@ -49,8 +49,7 @@ impl Cursor {
         Self::on(scene, tensor, at)
     }
 
-    /// Returns the cursor in another matrix on the screen: `shift` matrices later, or earlier if it is negative. The cursor is on the entry that this step
-    /// reads or computes there.
+    /// Moves the cursor `shift` matrices forward on the screen, back if negative, to the entry that this step reads or computes there.
     #[must_use]
     pub fn in_matrix(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let shown = scene.tensors();
@@ -65,7 +64,7 @@ impl Cursor {
         Self::on(scene, next.tensor, read.map_or(0, |source| source.at))
     }
 
-    /// Returns the cursor at the same row and column of another channel or filter: `shift` channels later, or earlier if it is negative.
+    /// Moves the cursor `shift` channels or filters forward, back if negative, to the same row and column.
     #[must_use]
     pub fn in_channel(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let TensorEntry { tensor, at } = self.entry(scene);

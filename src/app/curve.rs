@@ -5,12 +5,12 @@ use super::Curves;
 /// The marker on the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CurveMarker {
-    /// The iteration of the marker.
+    /// The iteration at which the marker is.
     pub iteration: u64,
 }
 
 impl CurveMarker {
-    /// Moves the marker by a number of points of the curve, back if negative; at most to its ends.
+    /// Moves the marker by a number of points of the curve, back if negative. Stops at the ends of the curve.
     pub(super) fn move_by(&mut self, points: i64, curves: &Curves) {
         let points_there = &curves.current.points;
         let now = points_there.partition_point(|(iteration, _)| *iteration < self.iteration);

@@ -12,23 +12,23 @@ use crate::tensor::ravel;
 use crate::threads::BackgroundTask;
 use crate::trace::{Replacement, Trace};
 
-/// A scenario with the gradient descent that computes its iterations: all that is the same in all iterations. Copies share it.
+/// A scenario with the gradient descent that computes its iterations: everything that does not change from iteration to iteration. Clones share the data.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// The scenario, with the changes of the user.
     pub scenario: Arc<Scenario>,
-    /// The gradient descent, which can compute any iteration.
+    /// The gradient descent. It computes any iteration.
     pub descent: Arc<Descent>,
     /// The names of a sample's ops. They are computed once, because they are the same in all iterations.
     names: Arc<OnceLock<OpNames>>,
 }
 
-/// A change that another program made to the file of the open scenario.
+/// A change of the scenario file by another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileChange {
-    /// It has another text.
+    /// Its text differs from the text that gradstep read.
     Changed,
-    /// It is gone.
+    /// The file does not exist any more.
     Deleted,
 }
 
@@ -44,10 +44,10 @@ pub struct Document {
     pub is_last: bool,
     /// The missing memory, if there is too little for the update of this iteration.
     pub shortage: Option<Shortage>,
-    /// The scenario's remarks on this iteration, the more specific ones first. Each has the range of steps at which it is shown: the steps of an op, the steps of
-    /// an entry, or one step.
+    /// The texts of the scenario's `[[note]]`s, each with the range of steps at which it is shown: those of an op, of an entry, or one step. More specific
+    /// ones come first.
     pub remarks: Vec<(Range<u64>, String)>,
-    /// The names of the batch's ops: first in the pass `reduce`, then in the pass `update`.
+    /// The names of the batch's ops in the pass `reduce` and in the pass `update`.
     batch_names: [OnceLock<OpNames>; 2],
 }
 
@@ -66,7 +66,7 @@ impl Experiment {
         Self { scenario: Arc::new(scenario), descent, names: Arc::default() }
     }
 
-    /// Returns the same experiment with other numbers in its scenario, which has the same network.
+    /// Returns an experiment with a scenario that has the same network but other numbers.
     #[must_use]
     pub fn with_scenario(&self, scenario: Scenario) -> Self {
         Self { names: Arc::clone(&self.names), ..Self::new(scenario) }
@@ -98,8 +98,8 @@ impl Document {
         Self::with_parts(experiment, iteration)
     }
 
-    /// Opens a scenario at an address, and returns the document and the step of the address; for an entry that is given, the first step that reads it. Only one iteration is in memory at a time. `go_on` is called
-    /// as in [`Document::reach`]; returns `None` if `go_on` returns `false`.
+    /// Opens a scenario at an address. Returns the document and the step of the address: for a given entry, the first step that reads it. Only one iteration is in
+    /// memory at a time. `go_on` is called as in [`Document::reach`]; returns `None` if `go_on` returns `false`.
     ///
     /// # Errors
     /// As [`Document::find`].
@@ -146,8 +146,8 @@ impl Document {
         self.arrive(number, iteration, address).map(Some)
     }
 
-    /// Returns the entry that an address names, and the first step of this iteration that reads it, if no step computes the entry: it is an input, a parameter or a
-    /// target. An address without an index names the first entry.
+    /// Returns the given entry (an input, a parameter or a target) that an address names, and the first step of this iteration that reads it. `None` if a step
+    /// computes the entry. An address without an index names the first entry.
     #[must_use]
     pub fn given_entry(&self, address: &Address) -> Option<(TensorEntry, u64)> {
         let Address { iteration: None, location: Location::Op { index, term: None, .. } } = address else { return None };
@@ -177,12 +177,12 @@ impl Document {
         self.descent.train().is_some_and(|train| train.learned.contains(&tensor))
     }
 
-    /// Returns whether an address names an op of the update: a learned parameter, or the velocity of one.
+    /// Returns whether a name is that of an op of the update pass: of a learned parameter, or of its velocity.
     fn names_update(&self, name: &str) -> bool {
         self.trace.network().find(parameter_of_state(name).unwrap_or(name)).is_some_and(|parameter| self.is_updated(parameter))
     }
 
-    /// Checks that there is enough memory for all iterations of a walk.
+    /// Checks that there is enough memory for all iterations of a [`DescentWalk`].
     ///
     /// # Errors
     /// Returns a sentence with the size of the iteration that needs more memory than is free.
@@ -195,7 +195,7 @@ impl Document {
     /// Checks whether an address can exist in iteration `number`, before that iteration is computed.
     ///
     /// # Errors
-    /// As [`Document::find`], if the address cannot exist, whatever the numbers are.
+    /// As [`Document::find`], if no iteration can have the address.
     pub(super) fn may_exist(&self, number: u64, address: &Address) -> Result<(), String> {
         self.trace.may_exist(&address.location, &self.descent.samples(number))
     }
@@ -223,11 +223,11 @@ impl Document {
         self.names.get_or_init(|| self.names_of(0, |_| true))
     }
 
-    /// Returns the names of the batch's ops that have steps, in the pass `reduce` or `update`. There are none if the trace has no batch.
+    /// Returns the names of the batch's ops that have steps, in the pass `reduce` or `update`; no names if the trace has no batch.
     #[must_use]
     pub fn batch_names(&self, pass: Pass) -> &OpNames {
         self.batch_names[usize::from(pass == Pass::Update)].get_or_init(|| {
-            // the batch, if there is one, is the last run
+            // the run of the batch is the last one
             let last_run = self.trace.sample_runs().len() - 1;
             if self.trace.sample_runs()[last_run].sample.is_some() {
                 return OpNames::default();
@@ -236,14 +236,14 @@ impl Document {
         })
     }
 
-    /// Returns whether there is a tensor of this name: of a sample, or of the batch.
+    /// Returns whether the sample or the batch has a tensor of this name.
     #[must_use]
     pub fn has_op(&self, name: &str) -> bool {
         let batch = || [Pass::Reduce, Pass::Update].iter().any(|pass| self.batch_names(*pass).contains(name));
         self.trace.network().find(name).is_some() || batch()
     }
 
-    /// Returns the names of the wanted ops of a sample run, without ops that have no steps.
+    /// Returns the names of those ops of a sample run for which `is_wanted` is `true` and which have steps.
     fn names_of(&self, sample_run: usize, is_wanted: impl Fn(&Op) -> bool) -> OpNames {
         let network = self.trace.network_of(sample_run);
         let ops = network.ops().iter().zip(self.trace.spans_of(sample_run)).filter(|(op, span)| is_wanted(op) && !span.is_empty());
@@ -262,15 +262,15 @@ impl Document {
         self.descent.iterations()
     }
 
-    /// Returns whether it is known at a step that the descent ends with this iteration, although more iterations are allowed. The loss decides whether the
-    /// descent ends, so `false` before the loss is computed.
+    /// Returns whether the descent ends with this iteration because of the scenario's `tolerance`. `false` before the step that computes the loss, because the
+    /// loss decides this.
     #[must_use]
     pub fn ends_early(&self, step: u64) -> bool {
         self.is_last && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
     }
 
-    /// Returns the document with the same numbers up to step `after`, and with other numbers in everything that is computed later ([`Trace::with_future`]).
-    /// If the loss is among the later numbers, `is_last` is inverted too. Tests use this document to show that frames do not depend on later numbers.
+    /// Returns a copy in which all numbers that are computed after step `after` are replaced ([`Trace::with_future`]), and `is_last` is inverted if the loss is
+    /// one of them. Tests use it to show that frames do not depend on later numbers.
     #[must_use]
     pub fn with_future(&self, after: u64, other: Replacement) -> Self {
         let knows_loss = after >= self.trace.loss_step();
@@ -290,7 +290,7 @@ impl Document {
         Self::with_parts(self.experiment.clone(), iteration)
     }
 
-    /// Returns the scenario and its descent, which a job can use without this iteration.
+    /// Returns the scenario and its descent, without the computed iteration.
     pub(super) fn experiment(&self) -> &Experiment {
         &self.experiment
     }
@@ -304,8 +304,8 @@ impl Document {
     }
 }
 
-/// Returns the remarks that an iteration shows, each with its range of steps. Of two remarks on the same steps the more specific is first: one whose address names
-/// the iteration, then one whose address names the sample or the pass.
+/// Returns the remarks on an iteration, each with its range of steps. Remarks whose address names the iteration come first, then those whose address names the
+/// sample or the pass.
 fn remarks(scenario: &Scenario, trace: &Trace) -> Vec<(Range<u64>, String)> {
     let names_scope = |location: &Location| matches!(location, Location::Op { scope, .. } if *scope != Scope::Any);
     let mut remarks: Vec<_> = scenario.remarks.iter().collect();
@@ -329,15 +329,15 @@ fn compute_whole(descent: &Arc<Descent>, number: u64) -> Iteration {
 
 /// Continues a walk to iteration `number`, or to the last one if the descent ends earlier. A piece of the walk is one op, or the start or end of a run.
 ///
-/// Long pieces run on the background thread, as in the stepper, while this thread calls `go_on` every 15 ms. All of them use that one thread, so the memory
-/// that one piece frees is reused by the next.
+/// Long pieces run on the background thread, as in the stepper, while this thread calls `go_on` every 15 ms. There is only one background thread, so that a
+/// piece reuses the memory that the piece before it has freed.
 fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
     /// The largest number of short pieces between two calls of `go_on`.
     const MAX_SHORT_PIECES: u64 = 64;
     let one_piece = |descent: &Descent, mut walk: DescentWalk| (descent.advance(&mut walk, &mut { 1 }), walk);
     while go_on(walk.next(), number) {
         let next = walk.next();
-        // a background task, or the result of pieces that this thread has done
+        // a long piece as a background task, or the result of short pieces on this thread
         let task = if descent.is_next_long(&walk) {
             let shared = Arc::clone(descent);
             BackgroundTask::begin(walk, move |walk| one_piece(&shared, walk)).map_err(|walk| one_piece(descent, walk))

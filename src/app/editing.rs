@@ -1,7 +1,7 @@
-//! Edits of a scenario's numbers: from a typed value to the numbers on the screen.
+//! Applies edits of a scenario's numbers.
 //!
-//! An edit changes numbers that the file gives. The experiment with the new numbers is computed up to the iteration on the screen, by a job if that takes
-//! long, and the stepper stays at its place.
+//! An edit changes numbers of the file. All iterations up to the one on the screen are computed again with the new numbers, by a job if that takes long. The
+//! stepper stays at its step.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::step::TensorEntry;
 use crate::text::list_of_names;
 
 impl Motion<'_> {
-    /// Opens the line for a new value of the entry under the cursor. Without a cursor, opens the cursor first.
+    /// Opens the prompt for a new value of the entry under the cursor. Without a cursor, opens the cursor first.
     pub(super) fn begin_edit(&mut self) {
         self.stepper.play = None;
         let document = Arc::clone(&self.stepper.document);
@@ -34,7 +34,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Opens the cursor on the first number that the step reads and the file gives; if it reads none, on the entry that it computes.
+    /// Opens the cursor on the first number of the file that the step reads; if it reads none, on the entry that it computes.
     fn open_cursor_on_given(&mut self, scene: &Scene<'_>) {
         let document = Arc::clone(&self.stepper.document);
         let is_given = |entry: &&TensorEntry| given_number(&document, scene, **entry).is_ok();
@@ -50,7 +50,7 @@ impl Motion<'_> {
         );
     }
 
-    /// Sets a number: the argument of `set` is the number's address and its new value.
+    /// Executes `set`. Its argument is the address of a number and the new value.
     pub(super) fn set_number(&mut self, argument: &str) {
         let document = Arc::clone(&self.stepper.document);
         let (name, value) = argument.split_once(char::is_whitespace).unwrap_or((argument, ""));
@@ -74,7 +74,7 @@ impl Motion<'_> {
         scene.and_then(|scene| scene.sample().or_else(|| scene.samples().next())).unwrap_or(0)
     }
 
-    /// Gives a number the value that was typed.
+    /// Sets a number to a typed value.
     ///
     /// # Errors
     /// A sentence if the value is not possible.
@@ -86,8 +86,8 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Does the unsaved edits of an earlier session again, as one edit. Those that no longer fit are left out.
-    pub(super) fn take_back(&mut self, numbers: &[(String, f64)]) {
+    /// Applies the unsaved edits of an earlier session as one edit, without those that no longer fit the scenario.
+    pub(super) fn restore_edits(&mut self, numbers: &[(String, f64)]) {
         let scenario = &Arc::clone(&self.stepper.document).scenario;
         let mut changes: Vec<Change> = Vec::new();
         let mut lost: Vec<&str> = Vec::new();
@@ -99,7 +99,7 @@ impl Motion<'_> {
             changes.retain(|change| change.place != place);
             changes.push(Change { place, old: scenario.number(place), new: *value });
         }
-        // the file may have got the same number meanwhile
+        // the file may have the same number by now
         changes.retain(|change| change.old.to_bits() != change.new.to_bits());
         let without = if lost.is_empty() { String::new() } else { format!(" without {}", list_of_names(&lost)) };
         match changes.is_empty() {
@@ -122,7 +122,7 @@ impl Motion<'_> {
         self.apply_in_turn(edits, EditKind::Redo, "there is no edit to redo");
     }
 
-    /// Undoes or redoes several edits: as one computation, because only the last numbers are shown.
+    /// Undoes or redoes several edits with one computation, because only the last numbers are shown.
     fn apply_in_turn(&mut self, edits: Vec<Edit>, kind: EditKind, none: &str) {
         let count = edits.len();
         let mut changes: Vec<Change> = Vec::new();
@@ -144,7 +144,7 @@ impl Motion<'_> {
     fn apply(&mut self, edit: Edit, kind: EditKind, count: usize) {
         self.stop_job();
         let document = Arc::clone(&self.stepper.document);
-        // the numbers before the last edit are no longer needed, and their memory is
+        // frees the memory of the numbers before the last edit, which the new computation needs
         self.stepper.before_edit = None;
         let numbers: Vec<_> = edit.changes.iter().map(|change| (change.place, change.new)).collect();
         let scenario = match document.scenario.with_numbers(&numbers) {
@@ -161,29 +161,29 @@ impl Motion<'_> {
         self.begin(Job::Seek(Seek::new(SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, count, places })), to, walk)));
     }
 
-    /// Records an edit whose numbers are computed and on the screen. `old` is the document before the edit.
+    /// Completes an edit whose numbers are computed. `old` is the document before the edit.
     pub(super) fn complete_edit(&mut self, pending: &PendingEdit, old: Arc<Document>) {
         let PendingEdit { edit, kind, count, .. } = pending;
         self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
         let done = self.stepper.edits.done().to_vec();
-        // the old iteration was computed, whatever its step on the screen was
+        // the old iteration was computed to its end, so its loss is known even if the screen showed an earlier step
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();
-        // the pane with the words says what changed
+        // the pane `why` describes the change
         let message = match kind {
             EditKind::Undo => "undone; U redoes it",
             EditKind::Redo => "redone; u undoes it",
             EditKind::New => "u undoes it, W writes it",
         };
         self.say(message, false);
-        let foretold = has_same_iteration.then(|| foretold(&old, &edit)).flatten();
+        let estimate = has_same_iteration.then(|| estimate(&old, &edit)).flatten();
         let derivative = match edit.changes.as_slice() {
-            [change] => foretold.and_then(|_| derivative(&old, change.place)),
+            [change] => estimate.and_then(|_| derivative(&old, change.place)),
             _ => None,
         };
-        self.stepper.effect = Some(EditEffect { edit, loss: [old.loss, new.loss], foretold, derivative, visit: self.stepper.visit() });
+        self.stepper.effect = Some(EditEffect { edit, loss: [old.loss, new.loss], estimate, derivative, visit: self.stepper.visit() });
         self.stepper.before_edit = has_same_iteration.then_some(old);
     }
 }
@@ -195,27 +195,28 @@ impl Stepper {
         self.effect.as_ref().filter(|effect| effect.is_shown_at(self.visit()))
     }
 
-    /// Returns whether the numbers before the last edit are known.
+    /// Returns whether the numbers before the last edit are still stored.
     #[must_use]
     pub fn has_old_values(&self) -> bool {
         self.before_edit.as_ref().is_some_and(|before| before.trace.iteration() == self.document.trace.iteration())
     }
 
-    /// Returns the value of an entry before the last edit, if the value that the scene knows is another one.
+    /// Returns the value of an entry before the last edit, if it differs from the value in the scene.
     #[must_use]
     pub fn value_before_edit(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<f64> {
         let before = self.before_edit.as_ref().filter(|before| before.trace.iteration() == scene.step.iteration)?;
         let new = scene.complete_number(tensor, at)?;
         let run = before.trace.sample_runs().get(scene.at.sample_run)?;
-        // the batch of the last iteration has no update, so its network can have fewer tensors
+        // the batch of the last iteration has no update, so its network has fewer tensors
         let is_there = tensor < run.network.tensors().len();
         let old = is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()?;
         (old.to_bits() != new.to_bits()).then_some(old)
     }
 }
 
-/// Returns Σ ∂C/∂w · Δw over the numbers w of an edit, in the first iteration. In later iterations, the edit changes the iterations before them too.
-fn foretold(old: &Document, edit: &Edit) -> Option<f64> {
+/// Returns the first-order estimate Σ ∂C/∂w · Δw of the change of the loss, over the numbers w of an edit. `None` after the first iteration, because there the
+/// edit also changes all earlier updates.
+fn estimate(old: &Document, edit: &Edit) -> Option<f64> {
     if old.trace.iteration() > 1 {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Edits of a scenario's numbers: their list with undo and redo, and the effect of the last one on the loss. `editing.rs` does them.
+//! Edits of a scenario's numbers as data: the list for undo and redo, and the effect of the last edit on the loss. `editing.rs` applies edits.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Change {
     pub new: f64,
 }
 
-/// An edit: the change of a number, or of a whole target that is given as a class.
+/// An edit: a change of one number, or of a whole target that is given as a class.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edit {
     /// The name of the number: `fc1.weight[0,1]`.
@@ -31,24 +31,24 @@ pub struct Edit {
 /// The edits of the open scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
-    /// The edits in force, in order.
+    /// The edits that are applied, in order.
     done: Vec<Edit>,
-    /// The edits that were undone, the last one first to be redone.
+    /// The edits that were undone. The last one is redone first.
     undone: Vec<Edit>,
-    /// The numbers that an edit has changed.
+    /// The numbers that any edit has changed.
     numbers: BTreeMap<GivenNumber, EditedNumber>,
 }
 
-/// A number that an edit has changed.
+/// A number that any edit has changed.
 #[derive(Clone, Copy, Debug)]
 struct EditedNumber {
     /// The value in the file.
     in_file: f64,
-    /// The value with the edits in force.
+    /// The current value.
     now: f64,
 }
 
-/// The direction of an edit in the list of edits.
+/// Whether an edit is new, undone or redone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EditKind {
     New,
@@ -68,11 +68,11 @@ pub(super) struct PendingEdit {
     pub places: Vec<Location>,
 }
 
-/// A file that was read again, and whose numbers are being computed.
+/// A reread file whose numbers are being computed.
 #[derive(Clone, Debug)]
 pub(super) struct PendingReload {
     pub experiment: Experiment,
-    /// The unsaved edits that fit.
+    /// The unsaved edits that fit the new file.
     pub edits: Edits,
     /// The names of the edited numbers that the new file does not have.
     pub lost: Vec<String>,
@@ -87,49 +87,49 @@ pub struct EditEffect {
     pub edit: Edit,
     /// The loss before and after the edit.
     pub loss: [f64; 2],
-    /// Σ ∂C/∂w · Δw over the changed numbers w: the change of the loss that the derivatives foretold. `None` if there is no such derivative.
-    pub foretold: Option<f64>,
+    /// The first-order estimate of the change of the loss: Σ ∂C/∂w · Δw over the changed numbers w. `None` if the backward pass does not compute ∂C/∂w.
+    pub estimate: Option<f64>,
     /// ∂C/∂w before the edit, if a single number w is changed.
     pub derivative: Option<f64>,
-    /// The place where the effect is shown.
+    /// The step at which the effect is shown.
     pub(super) visit: Visit,
 }
 
 impl Edits {
-    /// Returns whether a number has another value than in the file.
+    /// Returns whether any number differs from its value in the file.
     #[must_use]
     pub fn are_unsaved(&self) -> bool {
         self.unsaved().next().is_some()
     }
 
-    /// The edits in force, in order.
+    /// The edits that are applied, in order.
     #[must_use]
     pub fn done(&self) -> &[Edit] {
         &self.done
     }
 
-    /// The edits that were undone, the last one at the end.
+    /// The edits that were undone, the last one last.
     pub(super) fn undone(&self) -> &[Edit] {
         &self.undone
     }
 
-    /// Gives up all edits: nothing remains to be written.
-    pub(super) fn give_up(&mut self) {
+    /// Forgets all edits, so that nothing remains to be written.
+    pub(super) fn discard(&mut self) {
         *self = Self::default();
     }
 
-    /// Returns the numbers that have another value than in the file, each with its value.
+    /// Returns the numbers that differ from their values in the file, each with its current value.
     pub fn unsaved(&self) -> impl Iterator<Item = (GivenNumber, f64)> + '_ {
         let differing = self.numbers.iter().filter(|(_, number)| number.in_file.to_bits() != number.now.to_bits());
         differing.map(|(place, number)| (*place, number.now))
     }
 
-    /// Records that the file has all edits.
+    /// Records that all edits are written to the file.
     pub(super) fn mark_written(&mut self) {
         self.numbers.values_mut().for_each(|number| number.in_file = number.now);
     }
 
-    /// Records that `count` edits are done, undone or redone. Together they make the changes of `edit`.
+    /// Records that `count` edits were applied, undone or redone. `edit` has all their changes.
     pub(super) fn record(&mut self, edit: &Edit, kind: EditKind, count: usize) {
         for change in &edit.changes {
             self.numbers.entry(change.place).or_insert(EditedNumber { in_file: change.old, now: change.old }).now = change.new;
@@ -144,10 +144,10 @@ impl Edits {
         }
     }
 
-    /// Returns the unsaved edits for a file with other numbers, each as an edit of its own. `find` returns the number there, and its value in that file.
+    /// Converts the unsaved edits to edits of a changed file, one for each number. `find` returns the place of a number in the changed file, and its value there.
     pub(super) fn carried_over(&self, find: impl Fn(GivenNumber, f64) -> Option<(GivenNumber, f64)>) -> Self {
         let mut carried = Self::default();
-        // the changes of the edits in force, then those that only undo has made: the file has an edit that was undone
+        // the numbers of applied edits, then numbers that differ only because an edit that is in the file was undone
         let unsaved: BTreeMap<GivenNumber, f64> = self.unsaved().collect();
         let last =
             unsaved.iter().map(|(place, now)| Edit { name: String::new(), changes: vec![Change { place: *place, old: *now, new: *now }] });
@@ -167,7 +167,7 @@ impl Edits {
 }
 
 impl EditEffect {
-    /// Returns whether the effect is still shown at a place.
+    /// Returns whether the effect is shown at a step: until the next move.
     #[must_use]
     pub fn is_shown_at(&self, visit: Visit) -> bool {
         self.visit == visit
@@ -181,7 +181,7 @@ impl Change {
 }
 
 impl Edit {
-    /// Returns the edit in a few words, with numbers of a few digits: `fc1.weight[0,1] 0.4 → 0.5`.
+    /// Returns a short description with rounded numbers: `fc1.weight[0,1] 0.4 → 0.5`.
     #[must_use]
     pub fn summary(&self, digits: Digits) -> String {
         match self.changes.as_slice() {

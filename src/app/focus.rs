@@ -1,19 +1,19 @@
-//! The focus.
+//! The focus: the part of the screen that gets the keys.
 
 /// The part of the screen that gets the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Focus {
     /// The picker.
     Picker,
-    /// The line of the picker's filter. Keys without a meaning for it have that of the prompt.
+    /// The prompt of the picker's filter. Keys that have no row for the filter act as in the stepper's prompt.
     Filter,
     /// The stepper in its normal mode.
     Normal,
-    /// The cursor on the matrices. A key without a meaning for the cursor has its meaning of the normal mode.
+    /// The cursor on the matrices. Keys that have no row for the cursor act as in the normal mode.
     Cursor,
     /// The prompt of the stepper.
     Prompt,
-    /// The line for a number that is asked for. Keys without a meaning for it have that of the prompt.
+    /// The prompt for the hidden number of prediction. Keys that have no row for it act as in any other prompt.
     Answer,
     /// The overlay.
     Overlay,
@@ -26,7 +26,7 @@ pub enum Focus {
 }
 
 impl Focus {
-    /// Returns whether a line is open, in which a character is text and not a key.
+    /// Returns whether the focus is a prompt, so that a typed character is text.
     #[must_use]
     pub fn is_line(self) -> bool {
         matches!(self, Self::Prompt | Self::Answer | Self::Filter)

@@ -1,6 +1,7 @@
-//! The folds of a graph: a statement or a call of several operations is one node in the picture and in the map, until it is opened.
+//! Folds of a graph. A *fold* is a statement or a call that consists of several operations, such as `softmax`. The picture and the map show a closed fold as one
+//! node, and an open fold as one node for each operation.
 //!
-//! A fold that the user has neither opened nor closed is open while the step computes one of its tensors, because the picture shows the edges of the step.
+//! A fold that the user has neither opened nor closed is open while the step computes one of its tensors, because the picture draws the edges of the step.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use crate::scene::Scene;
 /// The folds that the user has opened or closed.
 #[derive(Clone, Debug, Default)]
 pub struct Folds {
-    /// The number of each of these folds, and whether it is open.
+    /// For the number of a fold, `true` if the user has opened it, `false` if closed.
     chosen: BTreeMap<usize, bool>,
 }
 
@@ -22,8 +23,8 @@ impl Folds {
         self.chosen.get(&fold).copied().unwrap_or_else(|| scene.is_inside(fold))
     }
 
-    /// Opens the largest folds around these tensors with all folds in them, or closes them if all are open. Returns the first one and whether it is open now; `None` if there
-    /// are none.
+    /// Opens the outermost folds around these tensors with all folds inside them; closes them if all of these are open. Returns the number of the first fold, and
+    /// whether it is open now; `None` if no fold contains the tensors.
     fn toggle(&mut self, scene: &Scene<'_>, tensors: &[Id]) -> Option<(usize, bool)> {
         let text = scene.network().text();
         let largest: Vec<usize> = tensors.iter().filter_map(|id| text.folds_around(*id).last()).collect();
@@ -36,9 +37,10 @@ impl Folds {
 }
 
 impl Stepper {
-    /// Opens or closes the fold of a tensor; without a tensor, the one that the step is in, or else those that it reads. Returns a sentence about it.
+    /// Opens or closes the fold around a tensor. If `tensor` is `None`: the fold around the tensor under the cursor or of the step; if there is none, the folds that
+    /// the step reads. Returns a message.
     pub(super) fn toggle_fold(&mut self, tensor: Option<Id>) -> String {
-        // the scene borrows the document, not the stepper
+        // a clone of the `Arc`, so that the scene borrows the document and not `self`
         let document = std::sync::Arc::clone(&self.document);
         let Some(scene) = document.scene(self.step) else { return "there is no step".to_owned() };
         let own = tensor.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);
@@ -49,12 +51,12 @@ impl Stepper {
         let text = scene.network().text();
         match toggled {
             Some((fold, is_open)) => sentence(&scene, text, fold, is_open),
-            None => "only a statement or a call of several operations can be opened, and here is none".to_owned(),
+            None => "there is no fold here: only a statement or a call with several operations can be opened".to_owned(),
         }
     }
 }
 
-/// Returns a sentence about a fold that was opened or closed.
+/// Returns the message about a fold that was opened or closed.
 fn sentence(scene: &Scene<'_>, text: &GraphText, fold: usize, is_open: bool) -> String {
     let Some(fold) = text.fold(fold) else { return String::new() };
     let name = &scene.network().tensor(fold.output()).name;

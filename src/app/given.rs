@@ -1,4 +1,4 @@
-//! The numbers that a scenario file gives: found by their names or by their entries on the screen, and the edits that give them other values.
+//! Finds numbers of the scenario file by their names or by their entries on the screen, and makes edits that change them.
 
 use super::Document;
 use super::edits::{Change, Edit};
@@ -10,7 +10,7 @@ use crate::scene::Scene;
 use crate::step::{Address, Location, Scope, TensorEntry};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 
-/// Returns the number of the file that an entry on the screen shows.
+/// Returns the number of the file for an entry on the screen.
 ///
 /// # Errors
 /// A sentence if the entry is computed.
@@ -19,7 +19,7 @@ pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry {
     if scene.pass_of(tensor).is_some() {
         return Err(format!("{}; m goes to its steps", computed(&document.scenario, &name)));
     }
-    let (sample_run, tensor) = scene.home(tensor);
+    let (sample_run, tensor) = scene.canonical(tensor);
     let Some(sample) = document.trace.sample_runs()[sample_run].sample else {
         return Err(format!("{name} is computed by the iteration before"));
     };
@@ -28,10 +28,10 @@ pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry {
     Ok(number)
 }
 
-/// Checks that the iteration on the screen begins with the number of the file.
+/// Checks that the iteration on the screen uses the number of the file.
 ///
 /// # Errors
-/// A sentence if the iterations before have changed it.
+/// A sentence if earlier updates have changed it.
 pub(super) fn check_iteration(document: &Document, number: GivenNumber) -> Result<(), String> {
     let before = document.trace.iteration() - 1;
     let is_updated = || matches!(number, GivenNumber::Shared { tensor, .. } if document.is_updated(tensor));
@@ -42,7 +42,7 @@ pub(super) fn check_iteration(document: &Document, number: GivenNumber) -> Resul
     Ok(())
 }
 
-/// Returns the number of the file that is an entry of a tensor of a sample.
+/// Returns the number of the file for an entry of a sample's tensor.
 ///
 /// # Errors
 /// A sentence if the entry is computed.
@@ -59,7 +59,7 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
     })
 }
 
-/// Returns the sentence about a number that is computed: what to edit instead.
+/// Returns the message about a number that cannot be edited because it is computed. It says what to edit instead.
 fn computed(scenario: &Scenario, name: &str) -> String {
     let is_graph = scenario.samples.iter().all(|sample| sample.input.is_none());
     let given = if is_graph {
@@ -70,25 +70,25 @@ fn computed(scenario: &Scenario, name: &str) -> String {
     format!("{name} is computed: edit {given}")
 }
 
-/// The number or target that a typed name refers to.
-enum Named {
+/// What a typed name refers to.
+enum EditTarget {
     /// A number.
     Number(GivenNumber),
-    /// The target of a sample as a whole, which can be given as a class.
-    Target { sample: usize, tensor: Id },
+    /// The whole target of a sample. Its new value is a class.
+    WholeTarget { sample: usize, tensor: Id },
 }
 
-/// Returns what a name refers to. A name without a sample means the sample `here`.
+/// Returns what a name refers to. If the name has no sample, it means the sample `here`.
 ///
 /// # Errors
 /// A sentence if there is no such number.
-fn find(scenario: &Scenario, here: usize, name: &str) -> Result<Named, String> {
+fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, String> {
     if name == "learning_rate" {
         let exists = scenario.train.is_some();
-        let number = exists.then_some(Named::Number(GivenNumber::LearningRate));
+        let number = exists.then_some(EditTarget::Number(GivenNumber::LearningRate));
         return number.ok_or_else(|| "there is no learning rate: the scenario has no [train]".to_owned());
     }
-    let no_entry = || format!("{name} is no entry: write a name with its index, such as fc1.weight[0,1]");
+    let no_entry = || format!("{name} is not an entry: write a name with its index, such as fc1.weight[0,1]");
     let address: Address = name.parse().map_err(|_| no_entry())?;
     let (scope, tensor_name, index) = match &address.location {
         Location::Op { scope, name, index, term: None } => (scope, name, index),
@@ -108,35 +108,35 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<Named, String> {
     let Some(tensor) = network.find(tensor_name) else { return Err(format!("there is no tensor {tensor_name}")) };
     let info = network.tensor(tensor);
     if info.role == Role::Target && index.is_none() && len(&info.shape) > 1 {
-        return Ok(Named::Target { sample, tensor });
+        return Ok(EditTarget::WholeTarget { sample, tensor });
     }
     let index = index.as_deref().unwrap_or_default();
     // the index of a tensor with one entry may be left out
     let at = if index.is_empty() && len(&info.shape) == 1 { Some(0) } else { ravel(index, &info.shape) };
-    let at = at.ok_or_else(|| format!("{name} is no entry: {tensor_name} has the shape {}", shape_text(&info.shape)))?;
-    number_of_file(scenario, sample, tensor, at).map(Named::Number)
+    let at = at.ok_or_else(|| format!("{name} is not an entry: {tensor_name} has the shape {}", shape_text(&info.shape)))?;
+    number_of_file(scenario, sample, tensor, at).map(EditTarget::Number)
 }
 
-/// Returns the number of a name, if the scenario has it and it may have this value.
+/// Returns the number with this name, if the scenario has it and may set it to this value.
 pub(super) fn fitting(scenario: &Scenario, name: &str, value: f64) -> Option<GivenNumber> {
     match find(scenario, 0, name) {
-        Ok(Named::Number(number)) => check_value(scenario, number, value).ok().map(|()| number),
+        Ok(EditTarget::Number(number)) => check_value(scenario, number, value).ok().map(|()| number),
         _ => None,
     }
 }
 
-/// Returns the edit that gives the number of a name, or the target's class, a value. A name without a sample means the sample `here`.
+/// Returns the edit that sets a named number, or the class of a target, to a value. If the name has no sample, it means the sample `here`.
 ///
 /// # Errors
 /// A sentence if there is no such number, or if the value is not possible.
 pub(super) fn edit_of(scenario: &Scenario, here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
     match find(scenario, here, name)? {
-        Named::Number(number) => edit_to(scenario, &[(number, value.of(scenario.number(number))?)]),
-        Named::Target { sample, tensor } => class_edit(scenario, sample, tensor, value),
+        EditTarget::Number(number) => edit_to(scenario, &[(number, value.of(scenario.number(number))?)]),
+        EditTarget::WholeTarget { sample, tensor } => class_edit(scenario, sample, tensor, value),
     }
 }
 
-/// Returns the edit that makes a class the target: 1 for the class, 0 for the others.
+/// Returns the edit that makes a class the target: entry 1 for the class, 0 for all others.
 fn class_edit(scenario: &Scenario, sample: usize, tensor: Id, class: TypedValue) -> Result<Edit, String> {
     let classes = len(&scenario.network.tensor(tensor).shape);
     let class_at = |number: &usize| class == TypedValue::from(f64::from(u32::try_from(*number).unwrap_or(u32::MAX)));
@@ -147,7 +147,7 @@ fn class_edit(scenario: &Scenario, sample: usize, tensor: Id, class: TypedValue)
     edit_to(scenario, &values)
 }
 
-/// Returns the edit to these values.
+/// Returns the edit that sets numbers to these values.
 ///
 /// # Errors
 /// A sentence if a value is not possible, or if nothing would change.
@@ -172,16 +172,16 @@ pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Res
     }
 }
 
-/// Returns whether a tensor is a constant of a graph: a given one, or one that its text makes.
+/// Returns whether a tensor is a constant of a graph, from the file or from the text of the graph.
 fn is_constant_of_graph(scenario: &Scenario, tensor: Id) -> bool {
     let info = scenario.network.tensor(tensor);
     info.role == Role::Constant && info.layer.is_none()
 }
 
-/// Checks that a number may have a value.
+/// Checks that a number may be set to a value.
 ///
 /// # Errors
-/// A sentence if it may not.
+/// A sentence with the reason why it may not.
 fn check_value(scenario: &Scenario, place: GivenNumber, value: f64) -> Result<(), String> {
     match place {
         GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),

@@ -1,11 +1,15 @@
-//! Jobs: long computations that are done in time slices. A job is a seek to a far iteration, or a move by many units.
+//! Jobs: long computations that run in short slices, so that the program can draw the screen and answer keys between two slices. Esc stops a job.
 //!
-//! A search, and a move to the next breakpoint, is a *scan* of the steps (`scan_job.rs`).
+//! ```text
+//! job      computes                                                               piece
+//! seek     the iterations from a checkpoint to the wanted one ([`DescentWalk`])   an op, or the start or end of a run of the network
+//! move     a move by many units                                                   a move by one unit
+//! scan     a search, or a move to the next breakpoint (`scan_job.rs`)             some steps
+//! check    the gradient check of an entry                                         the whole check, on another thread
+//! train    gradient descent for the curve of the loss (`train_job.rs`)            as for a seek
+//! ```
 //!
-//! A job is data. [`super::motion::Motion`] begins a job, does it in *pieces* (`work.rs`), and ends it. A piece of a seek is one op, or the start or the end
-//! of a run of the network. A piece of a move is a move by one unit. Between two pieces the program can draw the screen and answer keys; Esc stops the job.
-//!
-//! A seek uses a [`DescentWalk`]: the computation of all iterations from a checkpoint to the wanted one.
+//! A job is data. [`super::motion::Motion`] begins a job, does as many *pieces* as fit into a slice (`work.rs`), and ends it.
 
 use super::check::Check;
 use super::document::Experiment;
@@ -16,20 +20,20 @@ use super::{Document, ScanJob, TrainJob};
 use crate::network::DescentWalk;
 use crate::step::{Address, Location, Unit};
 
-/// The smallest cost of an iteration. All costs are counted in computed steps.
+/// The smallest cost of an iteration. The unit of all costs is the computation of one step.
 const MIN_ITERATION_COST: u64 = 10_000;
 
 /// The smallest cost of an op.
 const MIN_OP_COST: u64 = 1_000;
 
-/// The cost of a gradient check for each step of the iteration. Each step is a term that is looked at once and computed some hundred times.
+/// The cost of a gradient check for each step of the iteration, because the check computes the network some hundred times.
 const CHECK_COST: u64 = 300;
 
 /// The smallest cost of a move by one unit.
 const MIN_MOVE_COST: u64 = 1_000;
 
 /// The largest cost of one piece of a scan: about a millisecond.
-pub(super) const SCAN_COST: u64 = 1_000_000;
+pub(super) const MAX_SCAN_COST: u64 = 1_000_000;
 
 /// A long computation in progress. There is at most one job.
 #[derive(Clone, Debug)]
@@ -69,17 +73,17 @@ pub struct UnitMove {
     pub(super) remaining: i64,
 }
 
-/// The step that a seek goes to in its iteration.
+/// Where a seek goes in its iteration.
 #[derive(Clone, Debug)]
 pub(super) enum SeekGoal {
     /// The step of an address.
     Address(Address),
-    /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. Then the seek goes on by `more` iterations, back
-    /// if negative, because the key was pressed again while the seek was in progress.
+    /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. The seek then continues by `more` iterations, back
+    /// if negative: the number of times that the key was pressed again during the seek.
     Iteration { places: Vec<Location>, more: i64 },
     /// The first of these places that exists, after an edit of the scenario's numbers.
     Edited(Box<PendingEdit>),
-    /// The first of these places that exists, in a file that was read again.
+    /// The first of these places that exists, in the reread file.
     Reloaded(Box<PendingReload>),
     /// The first step of the iteration, or the last one if the scan goes back. A scan for breakpoints follows.
     Scan(ScanGoal),
@@ -87,7 +91,7 @@ pub(super) enum SeekGoal {
     Units(UnitMove),
 }
 
-/// The result of a seek: a new document, if the step is in another iteration, and the step. An error is a sentence with the reason why there is no such step.
+/// The result of a seek: a new document if the step is in another iteration, and the step; or a sentence with the reason why there is no such step.
 pub(super) type SeekResult = Result<(Option<Document>, u64), String>;
 
 /// The result of one or several pieces of a seek.
@@ -100,7 +104,7 @@ pub(super) enum SeekProgress {
 }
 
 impl SeekGoal {
-    /// Returns the scenario whose iterations the seek computes: the scenario of the document, an edited one, or one that was read again.
+    /// Returns the scenario whose iterations the seek computes: the scenario of the document, an edited one, or a reread one.
     pub fn experiment<'a>(&'a self, document: &'a Document) -> &'a Experiment {
         match self {
             Self::Edited(edit) => &edit.experiment,
@@ -109,7 +113,7 @@ impl SeekGoal {
         }
     }
 
-    /// Does at most `pieces` pieces of the walk to iteration `to`, but not more than one iteration. Subtracts the number of pieces done from `pieces`.
+    /// Does at most `pieces` pieces of the walk to iteration `to`, and at most one iteration. Subtracts the number of done pieces from `pieces`.
     pub fn advance(&self, document: &Document, to: u64, mut walk: Box<DescentWalk>, pieces: &mut u64) -> SeekProgress {
         let experiment = self.experiment(document);
         let Some(iteration) = experiment.descent.advance(&mut walk, pieces) else {
@@ -121,7 +125,7 @@ impl SeekGoal {
         }
         let found = match self {
             Self::Address(address) => experiment.arrive(to, iteration, address),
-            // sessions of the first format go to first steps, and to the last step at the end of the descent
+            // in sessions of format 1, a move by iterations goes to the first step of an iteration, and at the end of the descent to its last step
             Self::Iteration { places, .. } if number < to && **places == [Location::First] => {
                 experiment.arrive(number, iteration, &Location::Last.into())
             }
@@ -147,19 +151,19 @@ impl Seek {
         self.to - self.walk.next().min(self.to) + 1
     }
 
-    /// Returns whether an iteration is so large that allocating its memory takes milliseconds. A key does not wait for such an iteration.
+    /// Returns whether an iteration is so large that allocating its memory takes milliseconds, so that a key must not wait for it.
     pub fn is_large(&self) -> bool {
         self.walk.is_large()
     }
 }
 
 impl UnitMove {
-    /// Returns a move by another number of the same unit.
+    /// Returns the same move with another number of units.
     pub fn with_remaining(self, remaining: i64) -> Self {
         Self { remaining, ..self }
     }
 
-    /// Adds `count` units to the move (a negative count means back), if its unit and its direction are the same. Returns whether the units were added.
+    /// Adds `count` units (back if negative) if the unit and the direction are those of this move. Returns whether they were added.
     fn extend(&mut self, unit: Unit, count: i64) -> bool {
         let is_same = self.unit == unit && self.remaining.signum() == count.signum();
         if is_same {
@@ -195,7 +199,7 @@ impl Job {
         self.unit_move().is_some() || matches!(self, Self::Seek(Seek { goal: SeekGoal::Iteration { .. }, .. }))
     }
 
-    /// Returns the goal of a search or of a move to a breakpoint, for a change.
+    /// Returns the goal of a scan mutably; `None` for other jobs.
     pub(super) fn scan_goal(&mut self) -> Option<&mut ScanGoal> {
         match self {
             Self::Scan(scan) => Some(&mut scan.goal),
@@ -204,7 +208,7 @@ impl Job {
         }
     }
 
-    /// Returns a clause about the progress: `iteration 3 of 90`, or `iteration 3, 20 ops to go`.
+    /// Describes the progress: `iteration 3 of 90`, or `iteration 3, 20 ops to go`.
     #[must_use]
     pub fn describe(&self) -> String {
         if let Self::Check(check) = self {
@@ -222,8 +226,8 @@ impl Job {
         }
     }
 
-    /// Adds `count` units to the job (a negative count means back), if it is a move by the same unit in the same direction, or if both are moves by iterations.
-    /// Returns whether the units were added.
+    /// Adds `count` units (back if negative) if the job is a move by the same unit in the same direction, or a move by iterations and `unit` is the iteration. Returns
+    /// whether they were added.
     pub(super) fn extend(&mut self, unit: Unit, count: i64) -> bool {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => units.extend(unit, count),
@@ -235,7 +239,8 @@ impl Job {
         }
     }
 
-    /// Returns the cost of the whole rest of a seek, of the next unit of a move, or of the next iteration of a run.
+    /// Returns the cost of the work that has to be done before the screen changes: the whole rest of a seek, the next unit of a move, the next iteration of a training
+    /// run.
     pub(super) fn cost(&self, document: &Document) -> u64 {
         let ops = document.trace.op_count() as u64;
         let iteration_cost = document.trace.len().max(MIN_ITERATION_COST).max(ops.saturating_mul(MIN_OP_COST));
@@ -246,7 +251,7 @@ impl Job {
             Self::Move { units: UnitMove { unit: Unit::Pass | Unit::Sample, .. }, .. } => ops.max(MIN_MOVE_COST),
             Self::Move { .. } => MIN_MOVE_COST,
             Self::Check(_) => document.trace.len().saturating_mul(CHECK_COST),
-            Self::Scan(_) => SCAN_COST,
+            Self::Scan(_) => MAX_SCAN_COST,
         }
     }
 }

@@ -7,15 +7,15 @@ use super::Action;
 pub struct List {
     /// The title.
     pub title: String,
-    /// The rows, never none.
+    /// The rows. There is at least one.
     pub rows: Vec<ListRow>,
     /// The number of the selected row.
     pub selected: usize,
     /// A sentence below the rows; empty for none.
     pub note: String,
-    /// The verb that says what Enter does.
+    /// The words for what Enter does, such as `go there`.
     pub verb: &'static str,
-    /// The columns that are left out, the first one first, if the screen is too narrow for all; other columns are then cut.
+    /// The columns to leave out on a narrow screen, in this order. If that is not enough, the other columns are cut.
     pub spare: &'static [usize],
 }
 
@@ -26,14 +26,14 @@ pub struct ListRow {
     pub key: Option<char>,
     /// The texts of its columns.
     pub cells: Vec<String>,
-    /// The whole of a text that a column shows in part, in view while the row is selected; empty for none.
+    /// The full text of a cut column, shown below the list while the row is selected; empty for none.
     pub whole: String,
-    /// The action of Enter; `None` if the row only informs.
+    /// The action of Enter; `None` if the row is only information.
     pub action: Option<Action>,
 }
 
 impl ListRow {
-    /// Returns a row that only informs.
+    /// Returns a row without an action.
     #[must_use]
     pub fn text(cells: impl IntoIterator<Item = String>) -> Self {
         Self { cells: cells.into_iter().collect(), ..Self::default() }
@@ -53,7 +53,7 @@ impl List {
         Self { title, rows, selected: 0, note: String::new(), verb: "go", spare: &[] }
     }
 
-    /// Moves the selection by a number of rows, at most to the first or the last one.
+    /// Moves the selection by a number of rows. Stops at the first and the last row.
     pub(super) fn select(&mut self, rows: i16) {
         self.selected = self.selected.saturating_add_signed(rows.into()).min(self.rows.len().saturating_sub(1));
     }

@@ -1,4 +1,4 @@
-//! The lists that answer a question about an entry. Each is a file that builds a [`List`] from the step on the screen, and a row here.
+//! The overlays with a list, such as the terms of an entry. Each list has a file with a function that builds it from the step on the screen, and a row here.
 
 mod bookmarks;
 mod breaks;
@@ -20,9 +20,9 @@ use crate::step::TensorEntry;
 ///
 /// # Errors
 /// A sentence if there is nothing to list.
-type Builder = fn(&Stepper, &Scene<'_>, TensorEntry) -> Result<List, String>;
+type ListBuilder = fn(&Stepper, &Scene<'_>, TensorEntry) -> Result<List, String>;
 
-fn builder(kind: ListKind) -> Builder {
+fn builder(kind: ListKind) -> ListBuilder {
     match kind {
         ListKind::Breaks => breaks::list,
         ListKind::Digits => digits::list,
@@ -38,10 +38,10 @@ fn builder(kind: ListKind) -> Builder {
     }
 }
 
-/// Builds a list for the step on the screen. The scene has the indices and the digits of `settings`.
+/// Builds a list for the step on the screen. `settings` decides the digits and the first index.
 ///
 /// # Errors
-/// As [`Builder`].
+/// As [`ListBuilder`].
 pub(super) fn build(kind: ListKind, stepper: &Stepper, settings: &Settings) -> Result<List, String> {
     let scene = settings.applied_to(stepper.scene().ok_or("there is no step")?);
     builder(kind)(stepper, &scene, stepper.subject(&scene))

@@ -1,4 +1,4 @@
-//! The map of the network, from which a block is chosen.
+//! The map of the network: its blocks (layers or folds), of which the user selects one.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ pub struct NetworkMap {
 }
 
 impl NetworkMap {
-    /// Returns the map with the block of the step on the screen selected; `None` if there is no step.
+    /// Returns the map. The block of the step on the screen is selected. `None` if there is no step.
     pub(super) fn of(stepper: &Stepper) -> Option<Self> {
         let blocks = Arc::new(Self::blocks_of(stepper));
         let selected = stepper.scene()?.block(&blocks);
         Some(Self { blocks, selected })
     }
 
-    /// Returns the blocks, of which a closed fold is one.
+    /// Returns the blocks. A closed fold is one block.
     pub(super) fn blocks_of(stepper: &Stepper) -> Blocks {
         let scene = stepper.scene();
         let is_open = |fold| scene.as_ref().is_some_and(|scene| stepper.folds.is_open(scene, fold));
@@ -36,12 +36,12 @@ impl NetworkMap {
         self.blocks = blocks;
     }
 
-    /// Moves the selection by a number of blocks, at most to the first or the last one.
+    /// Moves the selection by a number of blocks. Stops at the first and the last block.
     pub(super) fn select(&mut self, blocks: i16) {
         self.selected = self.selected.saturating_add_signed(blocks.into()).min(self.blocks.len().saturating_sub(1));
     }
 
-    /// Selects the farthest block that reads the selected one, or with `back` the farthest one that it reads. Returns whether there is one.
+    /// Selects the last block that reads the selected block; with `back`, the first block that the selected one reads. Returns whether there is such a block.
     pub(super) fn follow(&mut self, back: bool) -> bool {
         let Some(block) = self.blocks.get(self.selected) else { return false };
         let next = if back { block.reads.first().copied() } else { block.last_reader };

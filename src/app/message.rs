@@ -2,26 +2,25 @@
 
 use crate::text;
 
-/// One sentence for the user. The status line shows it beside the position of the step.
+/// A sentence for the user, shown in the status line beside the position of the step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// The sentence, escaped for the terminal.
     pub text: String,
     /// `true` if the message reports an error.
     pub is_error: bool,
-    /// `true` if the message is left out where the status line has no room for it.
+    /// `true` if the message is dropped when the status line is too narrow for it.
     pub is_hint: bool,
 }
 
 impl Message {
-    /// Returns a message with its text escaped. Without this, control characters in typed text or in a session file that the message quotes would reach the
-    /// terminal.
+    /// Returns a message with an escaped text, because a message may quote control characters that were typed or read from a session file.
     #[must_use]
     pub fn new(text: &str, is_error: bool) -> Self {
         Self { text: text::line(text), is_error, is_hint: false }
     }
 
-    /// Returns a hint, which is shown only beside the position.
+    /// Returns a hint: a message that is dropped when the status line is too narrow.
     #[must_use]
     pub fn hint(text: &str) -> Self {
         Self { is_hint: true, ..Self::new(text, false) }

@@ -13,7 +13,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Does an editing action in the prompt, if the line is open.
+    /// Applies an editing action to the text of the prompt; does nothing in the normal mode.
     pub(super) fn edit(&mut self, action: &Action, document: &Document) {
         let Self::Prompt(prompt) = self else { return };
         match action {
@@ -25,7 +25,7 @@ impl Mode {
         }
     }
 
-    /// Puts a completion into the prompt; `None` if there is none.
+    /// Puts a completion into the prompt; `None` if there is no such completion.
     pub(super) fn choose(&mut self, document: &Document, row: usize) -> Option<()> {
         match self {
             Self::Prompt(prompt) => prompt.choose(document, row),

@@ -1,5 +1,4 @@
-//! Moves through the steps of a trace: by a key with a count, by a click, or by play, which moves one unit at regular intervals. `work.rs` does the moves that
-//! take long.
+//! Moves through the steps of a trace: by keys with a count, by clicks, and by play. `work.rs` does the long moves, which are jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +26,7 @@ impl Motion<'_> {
         *self.message = Some(Message::new(text.as_ref(), is_error));
     }
 
-    /// Returns the time of the next move of play if the last one is made now.
+    /// Returns the time of the next move of play, one period from now.
     fn next_play_time(&self) -> Duration {
         self.now + self.settings.period()
     }
@@ -43,8 +42,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues the job until it is done, or until it has done `iterations` iterations or `pieces` pieces of work. If this ends a job of play, the next move of
-    /// play is due one period from now.
+    /// Continues the job by at most `iterations` iterations or `pieces` pieces. If the job ends and play is on, the next move of play is due one period from now.
     pub fn advance_job(&mut self, iterations: u64, pieces: u64) {
         self.work(iterations, pieces);
         if self.stepper.job.is_none() && self.stepper.play.is_some() {
@@ -52,7 +50,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Does an action of the stepper: a move, or a change of what it moves by, marks, watches or edits. `count` is the number typed before the key.
+    /// Does an action of the stepper, such as a move, a bookmark or an edit. `count` is the number typed before the key.
     pub fn do_action(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).min(MAX_UNITS);
         let signed = i64::try_from(times).unwrap_or(1);
@@ -98,7 +96,7 @@ impl Motion<'_> {
                     Err(why) => return self.stay_at(tensor, *at, &why),
                 }
             }
-            Action::Maker => match self.first_step_of_maker() {
+            Action::GoToProducer => match self.first_step_of_producer() {
                 Ok(k) => (self.go(k), true),
                 Err(why) => return self.say(why, false),
             },
@@ -166,8 +164,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Returns the tensor that an address with the name of this tensor means. In the update pass the old and the new weight have one name, and an address means
-    /// the new one, which a step computes.
+    /// Returns the tensor that an address with the name of this tensor means. In the update pass, the old and the new weight have the same name; an address means the
+    /// new weight, which a step computes.
     fn addressed_tensor(&self, tensor: Id) -> Id {
         let Some((trace, at)) = self.stepper.trace_and_position() else { return tensor };
         let network = trace.network_of(at.sample_run);
@@ -179,11 +177,11 @@ impl Motion<'_> {
         self.stepper.scene().is_some_and(|scene| scene.tensors().iter().any(|shown| shown.tensor == tensor))
     }
 
-    /// Returns the first step that computes the entry under the cursor; without a cursor, the step's largest factor.
+    /// Returns the first step that computes the entry under the cursor; without a cursor, the first step that computes the largest factor of this step.
     ///
     /// # Errors
     /// A sentence if no step computes that entry.
-    fn first_step_of_maker(&self) -> Result<u64, String> {
+    fn first_step_of_producer(&self) -> Result<u64, String> {
         let scene = self.stepper.scene().ok_or("there is no step")?;
         self.first_step_of(match self.stepper.cursor {
             Some(cursor) => cursor.entry(&scene),
@@ -205,35 +203,35 @@ impl Motion<'_> {
         }
         match scene.state_of(tensor, at) {
             EntryState::Given(_) => Err(self.origin_of_given(&scene, tensor, at)),
-            EntryState::Unreached(why) => Err(why.to_owned()),
+            EntryState::NoTerms(why) => Err(why.to_owned()),
             EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => Ok(steps.start),
         }
     }
 
-    /// Returns a sentence about the origin of a number that no step of this iteration computes.
+    /// Returns a sentence about where a number comes from that no step of this iteration computes.
     fn origin_of_given(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> String {
         let (name, document) = (scene.name(tensor, at), &self.stepper.document);
         let before = document.trace.iteration() - 1;
-        // the parameter in the network of the samples: the batch has a copy of its own
+        // the parameter in the network of the samples; the network of the batch has its own tensor for it
         let parameter = if scene.sample().is_some() { Some(tensor) } else { scene.network().tensor(tensor).parameter };
         if before > 0 && parameter.is_some_and(|parameter| document.is_updated(parameter)) {
             return format!("{name} was computed by the update of the iteration before: {before}/update:{name}");
         }
-        format!("{name} is given, no step computes it")
+        format!("{name} is given: no step computes it")
     }
 
-    /// Puts the cursor on an entry that no step computes, if a matrix of this step shows it, and reports why there is no step.
+    /// Reports why no step computes an entry, and puts the cursor on the entry if a matrix of this step shows it.
     fn stay_at(&mut self, tensor: Id, at: usize, why: &str) {
         if !self.is_in_a_matrix(tensor) {
             return self.say(why, false);
         }
         self.put_cursor(tensor, at);
         let is_given = self.stepper.scene().is_some_and(|scene| matches!(scene.state_of(tensor, at), EntryState::Given(_)));
-        let hint = if is_given { ": r lists what reads it, e edits it" } else { "" };
+        let hint = if is_given { "; r lists what reads it, e edits it" } else { "" };
         self.say(format!("{why}{hint}"), false);
     }
 
-    /// Watches the subject, which is the entry under the cursor, or else the entry of the step; or ends its watch.
+    /// Watches the entry under the cursor, or else the entry of the step; stops watching it if it is watched.
     fn toggle_watch(&mut self) {
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
@@ -242,7 +240,7 @@ impl Motion<'_> {
         self.report_watch(&address, is_watched);
     }
 
-    /// Reports that an entry is watched now, or no longer.
+    /// Reports whether an entry is watched now.
     pub(super) fn report_watch(&mut self, address: &str, is_watched: bool) {
         self.say(if is_watched { format!("watching {address}") } else { format!("no longer watching {address}") }, false);
     }
@@ -257,14 +255,14 @@ impl Motion<'_> {
         self.stepper.bookmarks.add(here, None);
     }
 
-    /// Prepares an action other than `l` and `h`: stops the job and play, and forgets the return point.
+    /// Stops the job and play and forgets the return point, as every action except `l` and `h` does first.
     pub(super) fn begin_other_action(&mut self) {
         self.stepper.play = None;
         self.stepper.return_point = None;
         self.stop_job();
     }
 
-    /// Moves forward by a number of units. Adds the move to the return point, for [`Motion::back`].
+    /// Moves forward by a number of units, and adds the move to the return point so that `h` can undo it.
     fn forward(&mut self, times: u64) {
         let (unit, here) = (self.stepper.unit, self.stepper.visit());
         let units = i64::try_from(times).unwrap_or(1);
@@ -286,11 +284,11 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves back by a number of units. Directly after moves forward by the same number, returns to the place where these moves began (see `return_point.rs`).
+    /// Moves back by a number of units. Directly after moves forward by that number, returns to where they began (see `return_point.rs`).
     fn back(&mut self, times: u64) {
         let unit = self.stepper.unit;
         let units = i64::try_from(times).unwrap_or(1);
-        let meaning = self.stepper.return_point.as_mut().map_or(MoveBack::Other, |point| point.take_back(unit, times));
+        let meaning = self.stepper.return_point.as_mut().map_or(MoveBack::Other, |point| point.undo(unit, times));
         if let (MoveBack::To(visit), KeyMeanings::Format2) = (meaning, self.settings.key_meanings) {
             (self.stepper.play, self.stepper.job) = (None, None);
             return self.return_to(visit);
@@ -308,7 +306,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Adds a move to the job, if the job is a move by the same unit that is not done yet. Returns whether the move was added.
+    /// Adds a move to the job if the job is a move by the same unit in the same direction. Returns whether it was added.
     fn extend_job(&mut self, unit: Unit, units: i64) -> bool {
         self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, units))
     }
@@ -320,7 +318,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Tells the user that the step on the screen is the first or the last one, and why there is no further one.
+    /// Reports that the step on the screen is the first or the last one, and why there is no further step.
     fn report_end(&mut self, is_last: bool) {
         let document = Arc::clone(&self.stepper.document);
         let (iteration, all) = (document.trace.iteration(), document.descent.iterations());
@@ -340,7 +338,7 @@ impl Motion<'_> {
         self.say(format!("this is the {which} step{of}"), false);
     }
 
-    /// Shows the address of the batch's loss, if the step on the screen belongs to the loss of one sample. Users who type `loss` mostly mean the batch's.
+    /// Shows the address of the batch's loss if the step on the screen belongs to the loss of one sample, because users who type `loss` usually mean the batch's.
     pub fn mention_batch_loss(&mut self) {
         if self.is_loss_of_one_sample() {
             let Visit { iteration, .. } = self.stepper.visit();
@@ -375,12 +373,12 @@ impl Motion<'_> {
         std::mem::replace(&mut self.stepper.step, step) != step
     }
 
-    /// Returns whether the step on the screen is another one than `before`, or a job will go to another one.
+    /// Returns whether the step on the screen differs from `before`, or a job will change it.
     pub fn has_moved(&self, before: Visit) -> bool {
         self.stepper.job.is_some() || self.stepper.visit() != before
     }
 
-    /// Reports that a jump from the batch leads to a sample, because the sample computes the entry.
+    /// Reports that a jump from the batch led to a sample, because the sample computes the entry.
     fn explain_jump(&mut self, tensor: Id, entry: usize, step: u64) {
         let Some(scene) = self.stepper.scene() else { return };
         if scene.origin(tensor).is_some() && step != scene.at.step {
@@ -389,7 +387,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by a number of units, back if negative. Returns whether the step on the screen changed, or a job will change it.
+    /// Moves by a number of units, back if negative. Returns whether the step on the screen changed or a job will change it.
     fn move_by(&mut self, unit: Unit, count: i64) -> bool {
         let before = self.stepper.visit();
         if unit == Unit::Iteration {
@@ -400,8 +398,8 @@ impl Motion<'_> {
         self.has_moved(before)
     }
 
-    /// Chooses a coarser unit, `levels` units further in the order step, entry, op, pass, sample, iteration; a finer one if `levels` is negative. Skips the
-    /// sample and the iteration if there is only one.
+    /// Chooses the unit `levels` further in the order step, entry, op, pass, sample, iteration; a negative number chooses a finer unit. Leaves out sample and iteration if there is
+    /// only one.
     fn change_unit(&mut self, levels: i64) {
         let units = self.stepper.units();
         let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
@@ -413,7 +411,7 @@ impl Motion<'_> {
         self.stepper.unit = units[wanted];
     }
 
-    /// Chooses a faster speed of play, `levels` further in [`SPEEDS`]; a slower one if `levels` is negative.
+    /// Chooses the speed `levels` further in [`SPEEDS`]; a negative number chooses a slower speed.
     fn change_speed(&mut self, levels: i64) {
         let speed = &mut self.settings.speed;
         *speed = speed.saturating_add_signed(isize::try_from(levels).unwrap_or(0)).min(SPEEDS.len() - 1);

@@ -1,8 +1,8 @@
-//! An index of op names, which completes names in the prompt. The names are sorted once. Then binary search finds the names with a given prefix, so a search
-//! in a hundred thousand names takes about as long as in a hundred.
+//! An index of op names for completion in the prompt. The names are sorted once; then binary search finds the names with a prefix, so that a search in a hundred
+//! thousand names takes about as long as in a hundred.
 //!
-//! The *parts* of a name are the texts between its dots: `grad.fc1.z` has the parts `grad`, `fc1` and `z`. [`OpNames::starting_with`] finds names with a prefix,
-//! [`OpNames::containing`] names that contain the text elsewhere:
+//! [`OpNames::starting_with`] finds names that begin with a text, [`OpNames::containing`] other names that contain it. The second argument is the largest number
+//! of results. The *parts* of a name are the texts between its dots: `grad.fc1.z` has the parts `grad`, `fc1` and `z`.
 //!
 //! ```text
 //! starting_with("fc1", 2)   fc1.z  fc1.a
@@ -15,10 +15,10 @@ use std::ops::Range;
 
 use compact_str::CompactString;
 
-/// The number of names in which a text is found at any position. In all later names, a text is found only at the start of a part, such as `conv1` or `z`.
-const SEARCHED: usize = 2000;
+/// The number of names in which [`OpNames::containing`] finds a text at any position. In later names it finds a text only at the start of a part.
+const FULLY_SEARCHED_NAMES: usize = 2000;
 
-/// The names of ops, in the order of the ops. The number of a name is its index in this order.
+/// The names of ops. The number of a name is its index in the order of the ops.
 #[derive(Debug, Default)]
 pub struct OpNames {
     all: Vec<CompactString>,
@@ -29,7 +29,7 @@ pub struct OpNames {
 }
 
 impl OpNames {
-    /// Returns the index of some names, given in the order of the ops.
+    /// Returns an index of these names, which are in the order of the ops.
     pub(super) fn new(names: impl Iterator<Item = CompactString>) -> Self {
         let names: Vec<CompactString> = names.collect();
         let whole = SortedSuffixes::new(&names, (0..names.len()).map(|number| (number, 0)));
@@ -47,7 +47,7 @@ impl OpNames {
     /// Returns whether this is one of the names.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        // a name that is equal to the prefix is the first of the names with this prefix
+        // in sorted order, the name itself is the first of the names that begin with it
         let first = self.whole.range(&self.all, name).next();
         first.is_some_and(|at| self.whole.text(&self.all, at) == name)
     }
@@ -58,30 +58,30 @@ impl OpNames {
         self.whole.first_names(self.whole.range(&self.all, text), most).into_iter().map(|number| &self.all[number]).collect()
     }
 
-    /// Returns the first `most` names that contain this text but do not begin with it. In names after the first 2000, the text is found only at the start of a part.
+    /// Returns the first `most` names that contain this text but do not begin with it. In names after the first 2000, finds the text only at the start of a part.
     #[must_use]
     pub fn containing(&self, text: &str, most: usize) -> Vec<&CompactString> {
-        let searched = self.all.iter().take(SEARCHED).enumerate().filter(|(_, name)| compared(name).contains(text));
+        let searched = self.all.iter().take(FULLY_SEARCHED_NAMES).enumerate().filter(|(_, name)| compared(name).contains(text));
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(most).collect();
-        if self.all.len() > SEARCHED && found.len() < most {
-            // finds twice the number, because up to `most` of these names may be among the names that were searched already
+        if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < most {
+            // twice the number, because `most` of these names may be among those that the loop above has found
             let parts = self.parts.first_names(self.parts.range(&self.all, text), 2 * most);
-            found.extend(parts.into_iter().filter(|&number| number >= SEARCHED && !self.all[number].starts_with(text)));
+            found.extend(parts.into_iter().filter(|&number| number >= FULLY_SEARCHED_NAMES && !self.all[number].starts_with(text)));
             found.truncate(most);
         }
         found.into_iter().map(|number| &self.all[number]).collect()
     }
 }
 
-/// Suffixes of names, sorted alphabetically. The names `fc1.z` (number 0) and `fc1.a` (number 1) have the suffixes `a` (of name
-/// 1) and `z` (of name 0) after a dot. Equal suffixes are in the order of their names.
+/// Suffixes of names in alphabetical order. For example, the suffixes after a dot of `fc1.z` (number 0) and `fc1.a` (number 1) are `a` (of name 1) and `z` (of
+/// name 0). Equal suffixes are in the order of their names.
 #[derive(Debug, Default)]
 struct SortedSuffixes {
     /// For each suffix, the number of its name and the byte of the name at which the suffix starts.
     starts: Vec<(u32, u32)>,
-    /// A segment tree over `starts`: each node is the smallest number of a name below it. Node n has the children 2n and 2n + 1. The leaves are the second half of
-    /// the vector, one for each suffix.
+    /// A segment tree over `starts`: each node has the smallest number of a name below it. Node n has the children 2n and 2n + 1. The second half of the vector are
+    /// the leaves, one for each suffix.
     minima: Vec<u32>,
 }
 
@@ -90,7 +90,7 @@ impl SortedSuffixes {
     fn new(names: &[CompactString], starts: impl Iterator<Item = (usize, usize)>) -> Self {
         const NONE: u32 = u32::MAX;
         let to_u32 = |n: usize| u32::try_from(n).unwrap_or(NONE);
-        // the first 16 bytes as one number: numbers are compared faster than texts, and most texts differ there
+        // most texts differ in their first 16 bytes, and two numbers are compared faster than two texts
         let key = |text: &str| {
             let mut bytes = [0; 16];
             let length = text.len().min(16);
@@ -136,10 +136,10 @@ impl SortedSuffixes {
         first..low
     }
 
-    /// Returns the numbers of the first `most` names that have a suffix in this range, ascending and each once.
+    /// Returns the numbers of the first `most` names that have a suffix in this range, in ascending order without duplicates.
     ///
-    /// The heap begins with the nodes of the segment tree that together cover the range. The node with the smallest name is taken from the heap again and again:
-    /// a leaf is a result, any other node is replaced by its two children.
+    /// A heap begins with the nodes of the segment tree that together cover the range. The node with the smallest number is removed from the heap repeatedly: a leaf
+    /// is a result, any other node is replaced by its two children.
     fn first_names(&self, suffixes: Range<usize>, most: usize) -> Vec<usize> {
         let mut heap = BinaryHeap::new();
         let leaves = self.minima.len() / 2;
@@ -168,7 +168,7 @@ impl SortedSuffixes {
     }
 }
 
-/// Returns the text. Called for each text that is compared, so that tests can count the comparisons.
+/// Returns the text, and counts one comparison in tests.
 fn compared(text: &str) -> &str {
     #[cfg(test)]
     tests::COMPARED.with(|count| count.set(count.get() + 1));
@@ -234,7 +234,7 @@ mod tests {
             })
         };
         for (few, many) in comparisons(2_000).into_iter().zip(comparisons(100_000)) {
-            assert!(many <= few + 60 && many < SEARCHED + 100, "{few} {many}");
+            assert!(many <= few + 60 && many < FULLY_SEARCHED_NAMES + 100, "{few} {many}");
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{CurveMarker, Focus, List, NetworkMap, OverlayKind};
 pub struct Overlay {
     /// The content.
     pub kind: OverlayKind,
-    /// The number of lines of a text that are scrolled out at the top.
+    /// The number of lines of a text that are above the top of the overlay.
     pub scroll: u16,
     /// The rows of a list; `None` for a text.
     pub list: Option<List>,
@@ -15,30 +15,30 @@ pub struct Overlay {
     pub map: Option<NetworkMap>,
     /// The marker on the curve; `None` for other overlays.
     pub curve: Option<CurveMarker>,
-    /// The overlay that comes back when this one is closed: the help explains its keys.
+    /// The overlay to show again when this one is closed. Only the help has one, because it lists the keys of the overlay below it.
     pub below: Option<Box<Overlay>>,
 }
 
 impl Overlay {
-    /// Returns a text at its first line.
+    /// Returns an overlay with a text, scrolled to its first line.
     #[must_use]
     pub fn text(kind: OverlayKind) -> Self {
         Self { kind, scroll: 0, list: None, map: None, curve: None, below: None }
     }
 
-    /// Returns a list.
+    /// Returns an overlay with a list.
     #[must_use]
     pub fn list(kind: OverlayKind, list: List) -> Self {
         Self { list: Some(list), ..Self::text(kind) }
     }
 
-    /// Returns the map of the network.
+    /// Returns the overlay with the map of the network.
     #[must_use]
     pub fn map(map: NetworkMap) -> Self {
         Self { map: Some(map), ..Self::text(OverlayKind::Map) }
     }
 
-    /// Returns the curve with its marker.
+    /// Returns the overlay with the curve and its marker.
     #[must_use]
     pub fn curve(marker: CurveMarker) -> Self {
         Self { curve: Some(marker), ..Self::text(OverlayKind::Curve) }
@@ -55,8 +55,8 @@ impl Overlay {
         }
     }
 
-    /// Scrolls a text by this number of lines, up if negative, or moves the selection of a list or a map by this number of rows. The offset of a text can become too large,
-    /// because the height of the screen is not known here: the `ui` corrects it while drawing, and [`super::Action::ScrollAtMost`] corrects it in the state.
+    /// Scrolls a text by this number of lines, up if negative, or moves the selection of a list or a map. The offset of a text can become too large because the
+    /// height of the screen is unknown here; [`super::Action::ScrollAtMost`] corrects it.
     pub(super) fn scroll(&mut self, lines: i16) {
         match (&mut self.list, &mut self.map) {
             (Some(list), _) => list.select(lines),

@@ -13,7 +13,7 @@ pub enum OverlayKind {
     Curve,
     /// A list of rows to choose from.
     List(ListKind),
-    /// The gradient check of an entry, a list that a job makes.
+    /// The gradient check of an entry: a list that a job computes.
     Check,
 }
 
@@ -28,17 +28,17 @@ pub enum ListKind {
     Reads,
     /// The terms of an entry.
     Terms,
-    /// The largest terms of an entry, of the entries that they read, and so on.
+    /// The largest terms of an entry, the largest terms of the entries that they read, and so on down to inputs and parameters.
     Leaves,
     /// The texts that can be copied.
     Copy,
-    /// The user's own gradients beside the right ones.
+    /// The comparison with the gradients of the user's own program.
     Own,
     /// The bookmarks.
     Bookmarks,
     /// The score of prediction.
     Score,
-    /// The question before the program ends with unsaved edits.
+    /// The question what to do with unsaved edits.
     Unsaved,
     /// The unsaved edits of an earlier session.
     OldEdits,

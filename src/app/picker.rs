@@ -2,7 +2,7 @@
 
 use super::{Prompt, Stepper};
 
-/// A group of scenarios in the picker. The groups are listed in this order.
+/// A group of scenarios in the picker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScenarioGroup {
     /// Files that were opened before.
@@ -37,7 +37,7 @@ pub struct ScenarioEntry {
     pub title: String,
     /// A line that describes the scenario.
     pub summary: String,
-    /// The figure or the text from which the scenario's numbers are taken.
+    /// The figure or the publication from which the scenario's numbers are taken.
     pub source: String,
     /// The group in which it is listed.
     pub group: ScenarioGroup,
@@ -48,15 +48,14 @@ pub struct ScenarioEntry {
 pub struct Picker {
     /// The selected scenario, as an index of all scenarios.
     pub selected: usize,
-    /// The line of the filter, if it is open.
+    /// The prompt of the filter, if it is open.
     pub filter: Option<Prompt>,
     /// The stepper under the picker, if a scenario is open. Its job and its play continue.
-    pub over: Option<Box<Stepper>>,
+    pub stepper: Option<Box<Stepper>>,
 }
 
 impl Picker {
-    /// Returns the scenarios that are listed, as indices of all scenarios: those whose name, title and summary contain each word of the filter, in capital or
-    /// small letters.
+    /// Returns the indices of the listed scenarios: those whose name, title or summary contains each word of the filter, ignoring case.
     #[must_use]
     pub fn listed(&self, scenarios: &[ScenarioEntry]) -> Vec<usize> {
         let typed = self.filter.as_ref().map_or("", |filter| filter.input.value()).to_lowercase();
@@ -68,7 +67,7 @@ impl Picker {
         ScenarioGroup::ALL.into_iter().flat_map(in_group).filter(|&index| is_match(&scenarios[index])).collect()
     }
 
-    /// Moves the selection down by this number of rows, up if negative. A scenario that is not listed is no longer selected.
+    /// Moves the selection down by this number of listed rows, up if negative. If the selected scenario is not listed, selects the first one.
     pub(super) fn scroll(&mut self, rows: i16, scenarios: &[ScenarioEntry]) {
         let listed = self.listed(scenarios);
         let Some(last) = listed.len().checked_sub(1) else { return };

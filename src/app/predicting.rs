@@ -1,42 +1,42 @@
-//! The acts of prediction: asking at each new place, judging a typed number, showing the answer, and warnings before a command that looks ahead.
+//! The actions of prediction: asks a question at each new step, judges the typed number, shows the answer, and warns before a command that shows later numbers.
 
 use std::sync::Arc;
 
 use super::motion::Motion;
-use super::prediction::{Closed, LooksAhead, PredictionQuestion};
+use super::prediction::{LooksAhead, Outcome, PredictionQuestion};
 use super::{Action, Document, Mode, OverlayKind, Prompt, PromptKind, State, Stepper};
 use crate::glyph::with_minus_signs;
 use crate::mistakes::{Question, TypedNumber, Verdict};
-use crate::scene::{Asked, Scene};
+use crate::scene::{HiddenNumber, Scene};
 use crate::step::Unit;
 
 impl Stepper {
-    /// Returns the number that is asked for at the step on the screen, if one is.
+    /// Returns which number is hidden at the step on the screen; `None` if no number is.
     #[must_use]
-    pub fn asked(&self) -> Option<Asked> {
+    pub fn hidden_number(&self) -> Option<HiddenNumber> {
         let is_asked = self.prediction.is_on && self.prediction.answered != Some(self.visit());
-        is_asked.then_some(if self.unit == Unit::Step { Asked::Term } else { Asked::Entry })
+        is_asked.then_some(if self.unit == Unit::Step { HiddenNumber::Term } else { HiddenNumber::Entry })
     }
 
-    /// Returns the question of the place on the screen, while it is open.
+    /// Returns the question at the step on the screen, if it is not answered.
     #[must_use]
     pub fn open_question(&self) -> Option<&PredictionQuestion> {
         let here = self.visit();
-        self.prediction.question.as_ref().filter(|question| question.visit == here && Some(question.asked) == self.asked())
+        self.prediction.question.as_ref().filter(|question| question.visit == here && Some(question.hidden) == self.hidden_number())
     }
 }
 
-/// Returns what is asked for in symbols: the entry, or the term.
+/// Returns the hidden entry or term in symbols, such as `z₁` or `w₁₂·x₂`.
 #[must_use]
-pub fn asked_symbol(scene: &Scene<'_>, asked: Asked) -> String {
-    match asked {
-        Asked::Entry => scene.disambiguated(scene.output, scene.at.entry),
-        Asked::Term => scene.in_symbols(&scene.term(scene.at.term)),
+pub fn hidden_symbol(scene: &Scene<'_>, hidden: HiddenNumber) -> String {
+    match hidden {
+        HiddenNumber::Entry => scene.disambiguated(scene.output, scene.at.entry),
+        HiddenNumber::Term => scene.in_symbols(&scene.term(scene.at.term)),
     }
 }
 
 impl State {
-    /// Asks for the number of the place on the screen, if the place is new.
+    /// Asks the question at the step on the screen, if the step is new.
     pub(super) fn ask_at_a_new_place(&mut self) {
         if self.overlay.is_some() {
             return;
@@ -50,22 +50,22 @@ impl State {
         if stepper.open_question().is_some() || stepper.job.is_some() {
             return;
         }
-        // a click may have left the place of the line
+        // a click may have moved to another step while the prompt was open
         if is_answering {
             stepper.mode = Mode::Normal;
         }
-        let Some(asked) = stepper.asked() else { return };
+        let Some(hidden) = stepper.hidden_number() else { return };
         let visit = stepper.visit();
-        stepper.prediction.question = Some(PredictionQuestion { visit, asked, wrong: 0, hint: None });
+        stepper.prediction.question = Some(PredictionQuestion { visit, hidden, wrong: 0, hint: None });
         stepper.prediction.warned = None;
         stepper.play = None;
-        // the keys of the cursor would be text
+        // while the cursor is open the prompt stays outcome, because the keys of the cursor would be text in it
         if stepper.cursor.is_none() {
-            stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(asked)));
+            stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(hidden)));
         }
     }
 
-    /// Turns prediction on, or off with the score.
+    /// Turns prediction on, or turns it off and shows the score.
     pub(super) fn toggle_prediction(&mut self) {
         let Some(stepper) = self.stepper_mut() else { return };
         let prediction = &mut stepper.prediction;
@@ -81,26 +81,26 @@ impl State {
         }
     }
 
-    /// Shows the score, or begins at 0.
+    /// Shows the score, or resets it.
     pub(super) fn score(&mut self, argument: &str) {
         match argument {
             "" => self.toggle(OverlayKind::List(super::ListKind::Score)),
             "new" => {
                 self.stepper_mut().into_iter().for_each(|stepper| stepper.prediction.score.clear());
-                self.say("the score begins at 0", false);
+                self.say("the score is reset to 0", false);
             }
             _ => self.say("write score or score new", true),
         }
     }
 
-    /// Warns of a command that looks ahead, where numbers are asked for. Returns `false` if the command was given again after the warning.
+    /// In prediction, warns of a command that shows later numbers. Returns `false` if there is nothing to warn of, or if the user repeats the command after the warning.
     pub(super) fn warns_of(&mut self, command: LooksAhead) -> bool {
         let Some(stepper) = self.stepper_mut().filter(|stepper| stepper.prediction.is_on) else { return false };
         if stepper.prediction.warned.take_if(|warned| *warned == command).is_some() {
             return false;
         }
         stepper.prediction.warned = Some(command);
-        self.say("this may show what you are asked for later: again to do it, p ends prediction", false);
+        self.say("this may show numbers of later questions: repeat it to do it, p ends prediction", false);
         true
     }
 }
@@ -122,12 +122,12 @@ pub(super) fn looks_ahead(action: &Action) -> bool {
 }
 
 impl Motion<'_> {
-    /// Opens the line for the number that is asked for; where none is, goes on to the next one.
+    /// Opens the prompt for the hidden number. If no number is hidden, goes to the next question.
     pub(super) fn next_question(&mut self) {
-        match self.stepper.asked() {
-            Some(asked) => self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(asked))),
+        match self.stepper.hidden_number() {
+            Some(hidden) => self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(hidden))),
             None if self.stepper.prediction.is_on => self.do_action(&Action::Forward, None),
-            None => self.say("Enter does nothing here: p asks for the numbers, ? lists the keys", false),
+            None => self.say("Enter does nothing here: p starts prediction, ? lists the keys", false),
         }
     }
 
@@ -138,7 +138,7 @@ impl Motion<'_> {
         }
         let typed = match TypedNumber::parse(text) {
             Ok(typed) => typed,
-            // the line stays open, with the reason above it
+            // the prompt stays open, with the reason above it
             Err(why) => return self.say(why, true),
         };
         let document = Arc::clone(&self.stepper.document);
@@ -150,55 +150,55 @@ impl Motion<'_> {
         let Some(open) = &mut self.stepper.prediction.question else { return };
         match hint {
             None => {
-                let closed = if open.wrong == 0 { Closed::AtOnce } else { Closed::AfterHint };
-                self.close_question(&question, closed);
+                let outcome = if open.wrong == 0 { Outcome::AtOnce } else { Outcome::AfterHint };
+                self.finish_question(&question, outcome);
             }
             Some(words) => {
                 open.wrong += 1;
                 open.hint = Some([text.to_owned(), words.clone()]);
-                self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(question.asked())));
+                self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(question.hidden())));
                 self.say(with_minus_signs(&format!("{text}: {words}")), false);
             }
         }
     }
 
-    /// Returns the question of the place on the screen, and its scene.
+    /// Returns the question at the step on the screen, and its scene.
     fn asked_question<'d>(&self, document: &'d Document) -> Option<(Question<'d>, Scene<'d>)> {
-        let asked = self.stepper.asked()?;
-        let scene = self.settings.applied_to(document.scene(self.stepper.step)?.asking(Some(asked)));
-        Some((Question::of(&document.trace, &scene.at, asked), scene))
+        let hidden = self.stepper.hidden_number()?;
+        let scene = self.settings.applied_to(document.scene(self.stepper.step)?.with_hidden(Some(hidden)));
+        Some((Question::of(&document.trace, &scene.at, hidden), scene))
     }
 
-    /// Shows the number that is asked for.
+    /// Shows the hidden number.
     pub(super) fn show_the_answer(&mut self) {
         let document = Arc::clone(&self.stepper.document);
         let Some((question, _)) = self.asked_question(&document) else { return };
-        self.close_question(&question, Closed::Shown);
+        self.finish_question(&question, Outcome::Shown);
     }
 
-    /// Counts a question, and shows the numbers of its step. The value of an entry is shown at its last step.
-    fn close_question(&mut self, question: &Question<'_>, closed: Closed) {
+    /// Counts an answered question and shows its number: the value of the step, or the value of the entry at its last step.
+    fn finish_question(&mut self, question: &Question<'_>, outcome: Outcome) {
         let here = self.stepper.address_here();
         self.stepper.mode = Mode::Normal;
-        if question.asked() == Asked::Entry {
+        if question.hidden() == HiddenNumber::Entry {
             self.go(question.last_step());
         }
         let visit = self.stepper.visit();
         self.stepper.prediction.question = None;
         self.stepper.prediction.answered = Some(visit);
-        self.stepper.prediction.count(question.rule(), closed, here);
-        // as the frame shows it
-        let value = self.stepper.scene().and_then(|scene| match question.asked() {
-            Asked::Term => scene.term_text(&scene.term(scene.at.term)),
-            Asked::Entry => scene.entry_text(scene.output, scene.at.entry),
+        self.stepper.prediction.count(question.rule(), outcome, here);
+        // the number as the frame shows it
+        let value = self.stepper.scene().and_then(|scene| match question.hidden() {
+            HiddenNumber::Term => scene.term_text(&scene.term(scene.at.term)),
+            HiddenNumber::Entry => scene.entry_text(scene.output, scene.at.entry),
         });
         let value = value.unwrap_or_default();
-        let judged = match closed {
-            Closed::AtOnce => "right",
-            Closed::AfterHint => "right now",
-            Closed::Shown => "the answer is",
+        let judged = match outcome {
+            Outcome::AtOnce => "right",
+            Outcome::AfterHint => "right now",
+            Outcome::Shown => "the answer is",
         };
-        let colon = if closed == Closed::Shown { "" } else { ":" };
+        let colon = if outcome == Outcome::Shown { "" } else { ":" };
         let next = if self.is_at_the_end() { "this was the last step, p shows the score" } else { "Enter goes on" };
         self.say(format!("{judged}{colon} {value}; {next}"), false);
     }

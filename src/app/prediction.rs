@@ -1,41 +1,41 @@
-//! Prediction: the numbers of the step on the screen are hidden, and the user is asked for them.
+//! Prediction: the screen hides a number of the step, and the user types it.
 //!
-//! Each place is a question: in the unit step the value of the term, in larger units the value of the entry. The question is open until the number is typed
-//! within the tolerance, or shown. `predicting.rs` asks, judges and counts.
+//! Each step on the screen is a question. If the unit is the step, the hidden number is the value of the term, otherwise the value of the entry. The question is
+//! open until the user types the number within the tolerance, or has it shown. `predicting.rs` asks, judges and counts.
 
 use super::Visit;
-use crate::scene::Asked;
+use crate::scene::HiddenNumber;
 use crate::step::Address;
 
 /// The state of prediction.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prediction {
-    /// `true` while numbers are asked for.
+    /// `true` if prediction is on.
     pub is_on: bool,
-    /// The question of the place on the screen.
+    /// The question at the step on the screen.
     pub question: Option<PredictionQuestion>,
-    /// The place whose question was closed last: its numbers are shown until the next move.
+    /// The step whose question was answered last. Its numbers are shown until the next move.
     pub(super) answered: Option<Visit>,
-    /// The counts of all questions that were closed, for each rule in the order of its first question.
+    /// The counts of answered questions for each rule, in the order of the rules' first questions.
     pub score: Vec<RuleScore>,
-    /// The question that looks ahead and has been warned of.
+    /// The command of the last warning.
     pub(super) warned: Option<LooksAhead>,
 }
 
-/// A question.
+/// A question: predict the hidden number of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PredictionQuestion {
-    /// The place of the step.
+    /// The step.
     pub visit: Visit,
-    /// The number that is asked for.
-    pub asked: Asked,
-    /// The wrong numbers that were typed.
+    /// The hidden number: of the term, or of the entry.
+    pub hidden: HiddenNumber,
+    /// The number of wrong answers.
     pub wrong: u32,
-    /// The last wrong number as it was typed, and the hint about it.
+    /// The last wrong answer as it was typed, and the hint about it.
     pub hint: Option<[String; 2]>,
 }
 
-/// A command that can show numbers which are asked for later.
+/// A command that can show the numbers of later questions.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum LooksAhead {
     Action(super::Action),
@@ -43,30 +43,30 @@ pub(super) enum LooksAhead {
     Line(String),
 }
 
-/// The way in which a question was closed.
+/// How a question was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// The first number was right.
+pub enum Outcome {
+    /// The first typed number was right.
     AtOnce,
-    /// A later number was right.
+    /// A later typed number was right.
     AfterHint,
     /// The answer was shown.
     Shown,
 }
 
-impl Closed {
-    /// All ways, in the order of the score.
+impl Outcome {
+    /// All variants, in the order of the score.
     pub const ALL: [Self; 3] = [Self::AtOnce, Self::AfterHint, Self::Shown];
 }
 
-/// The counts of a rule's questions.
+/// The counts of answered questions about a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleScore {
     /// The name of the rule: `weight gradient`.
     pub rule: &'static str,
-    /// The number of questions that were closed in each way, in the order of [`Closed::ALL`].
+    /// The number of questions with each outcome, in the order of [`Outcome::ALL`].
     pub counts: [u32; 3],
-    /// The place of the last question that was not right at once.
+    /// The address of the last question that was not right at once.
     pub missed: Option<Address>,
 }
 
@@ -80,25 +80,25 @@ impl RuleScore {
     /// Returns the number of questions that were right at once.
     #[must_use]
     pub fn at_once(&self) -> u32 {
-        self.counts[Closed::AtOnce as usize]
+        self.counts[Outcome::AtOnce as usize]
     }
 }
 
 impl Prediction {
-    /// Counts a question.
-    pub(super) fn count(&mut self, rule: &'static str, closed: Closed, here: Option<Address>) {
+    /// Counts an answered question.
+    pub(super) fn count(&mut self, rule: &'static str, outcome: Outcome, here: Option<Address>) {
         let number = self.score.iter().position(|score| score.rule == rule).unwrap_or_else(|| {
             self.score.push(RuleScore { rule, counts: [0; 3], missed: None });
             self.score.len() - 1
         });
         let score = &mut self.score[number];
-        score.counts[closed as usize] += 1;
-        if closed != Closed::AtOnce {
+        score.counts[outcome as usize] += 1;
+        if outcome != Outcome::AtOnce {
             score.missed = here.or(score.missed.take());
         }
     }
 
-    /// Returns the number of questions that were right at once, and of all.
+    /// Returns the number of questions that were right at once, and the number of all questions.
     #[must_use]
     pub fn totals(&self) -> (u32, u32) {
         self.score.iter().fold((0, 0), |(right, all), score| (right + score.at_once(), all + score.all()))

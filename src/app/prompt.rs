@@ -1,4 +1,4 @@
-//! The prompt: the line in which the user types an address such as `conv1.z`, a command, or a search. This module edits and completes the text.
+//! The prompt: the line in which the user types an address such as `conv1.z`, a command or a search. This file edits and completes its text.
 
 mod candidates;
 mod meaning;
@@ -10,13 +10,13 @@ use tui_input::{Input, InputRequest};
 
 use super::{Commands, Document};
 use crate::scenario::GivenNumber;
-use crate::scene::Asked;
+use crate::scene::HiddenNumber;
 use crate::step::Pass;
 
 pub use candidates::Candidate;
 pub(super) use meaning::{Meaning, is_written_in_full};
 
-/// The kind of text that a line takes.
+/// The kind of text that a prompt takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum PromptKind {
     /// Addresses.
@@ -28,26 +28,26 @@ pub enum PromptKind {
     Search,
     /// A new value of a number.
     Value(GivenNumber),
-    /// A number that is predicted.
-    Answer(Asked),
-    /// Words of scenarios in the picker.
+    /// A predicted number.
+    Answer(HiddenNumber),
+    /// Words that filter the scenarios in the picker.
     Filter,
 }
 
-/// The line.
+/// The prompt.
 #[derive(Clone, Debug, Default)]
 pub struct Prompt {
-    /// The kind of text that it takes.
+    /// The kind of its text.
     pub kind: PromptKind,
     /// The text and its cursor.
     pub input: Input,
     /// `true` if Enter was pressed on a text that is neither an address nor a command.
-    pub asks: bool,
-    /// The completion in the line; `None` if the line has the typed text.
+    pub is_unknown: bool,
+    /// The completion that replaces the typed text; `None` if there is none.
     completion: Option<ChosenCompletion>,
 }
 
-/// The completion that is in the line instead of the typed text.
+/// A completion that is shown instead of the typed text.
 #[derive(Clone, Debug)]
 struct ChosenCompletion {
     /// The typed text, from which the completions are found.
@@ -56,17 +56,17 @@ struct ChosenCompletion {
     chosen: usize,
 }
 
-/// The largest number of completions that are offered.
+/// The largest number of offered completions.
 const MAX_OFFERED: usize = 12;
 
 impl Prompt {
-    /// Returns an empty line.
+    /// Returns an empty prompt.
     #[must_use]
     pub fn new(kind: PromptKind) -> Self {
         Self { kind, ..Self::default() }
     }
 
-    /// Returns the typed text, without the completion that may be in its place.
+    /// Returns the text that the user typed, even if a completion is shown instead.
     fn typed(&self) -> &str {
         self.completion.as_ref().map_or(self.input.value(), |completion| &completion.typed).trim_start()
     }
@@ -78,25 +78,25 @@ impl Prompt {
         beginning.into_iter().chain(containing).take(MAX_OFFERED).collect()
     }
 
-    /// Returns the index of the completion that is in the line; `None` if the line has the typed text.
+    /// Returns the index of the completion that is shown; `None` if the typed text is shown.
     #[must_use]
     pub fn chosen(&self) -> Option<usize> {
         self.completion.as_ref().map(|completion| completion.chosen)
     }
 
-    /// Returns whether this request closes the line. Deleting a character in the empty line does.
+    /// Returns whether an edit closes the prompt: deleting a character of an empty text does.
     pub(super) fn is_closed_by(&self, request: InputRequest) -> bool {
         request == InputRequest::DeletePrevChar && self.input.value().is_empty()
     }
 
-    /// Edits the text. A completion in the line becomes typed text.
+    /// Edits the text. A completion that is shown becomes the typed text first.
     pub(super) fn edit(&mut self, request: InputRequest) {
         self.completion = None;
-        self.asks = false;
+        self.is_unknown = false;
         self.input.handle(request);
     }
 
-    /// Puts the next completion into the line, or the previous one if `count` is negative. After the last completion comes the first.
+    /// Shows the next completion, or the previous one if `count` is negative. After the last completion comes the first.
     pub(super) fn complete(&mut self, document: &Document, count: isize) {
         let Some(last) = self.candidates(document).len().checked_sub(1) else { return };
         let next = match self.chosen() {
@@ -109,13 +109,13 @@ impl Prompt {
                     chosen + 1
                 }
             }
-            // fewer than before, if a job has changed the iteration
+            // a job may have changed the iteration, so there may be fewer completions than before
             Some(chosen) => chosen.checked_sub(1).unwrap_or(last).min(last),
         };
         self.choose(document, next);
     }
 
-    /// Puts a completion into the line; `None` if there is no completion.
+    /// Shows a completion; `None` if there is no such completion.
     pub(super) fn choose(&mut self, document: &Document, chosen: usize) -> Option<()> {
         let mut found = self.candidates(document);
         let chosen = chosen.min(found.len().checked_sub(1)?);
@@ -126,13 +126,13 @@ impl Prompt {
     }
 }
 
-/// Returns the scope of an address, such as `3/2:`, with an iteration and a sample that exist: the nearest iteration, and the first sample.
+/// Corrects the scope of an address, such as `3/2:`: an iteration that does not exist becomes the nearest one, a sample the first one.
 fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
     let (iteration, rest) = scope.split_once('/').map_or((None, scope), |(iteration, rest)| (iteration.parse::<u64>().ok(), rest));
     let sample = rest.strip_suffix(':').and_then(|number| number.parse::<usize>().ok());
     let number = iteration.unwrap_or(document.trace.iteration());
     let nearest = number.clamp(1, document.iterations().max(1));
-    // only for a scope with a sample, because there may be many samples
+    // the list of samples may be long, so it is made only for a scope with a sample
     let samples = sample.map(|_| document.descent.samples(nearest)).unwrap_or_default();
     let first = samples.first();
     let has_sample = sample.is_none_or(|sample| samples.iter().any(|other| other + 1 == sample));
@@ -145,17 +145,17 @@ fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
     format!("{iteration}{sample}{other}").into()
 }
 
-/// Returns the addresses that complete a text: names that begin with it, and names that contain it. A prefix of the address, such as the iteration in `3/fc1`
-/// or the sample in `2:fc1`, is kept in front of each name.
+/// Returns the addresses that complete a text: first those whose name begins with it, then those whose name contains it. The scope of the typed address, such as
+/// `3/` in `3/fc1` or `2:` in `2:fc1`, is put before each name.
 ///
-/// Each list of names is limited before duplicates are removed, so a key takes the same time for any number of ops.
+/// Each list of names is cut before duplicates are removed, so a key takes the same time for any number of ops.
 fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>) {
     // `3/2:fc1` is the scope `3/2:` and the beginning of a name
     let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
     let scope = &*existing_scope(document, scope);
     let after_iteration = &scope[scope.rfind('/').map_or(0, |end| end + 1)..];
     let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
-    // the pass `reduce` computes tensors with the same names as a sample's, so its names are offered only after `reduce:`
+    // tensors of the reduce pass have the same names as those of a sample, so they are offered only after `reduce:`
     let sources = match after_iteration {
         "reduce:" => vec![reduce],
         "update:" => vec![update],
@@ -165,13 +165,13 @@ fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>
     let mut words: Vec<&str> = Vec::new();
     if !scope.contains(':') {
         words.extend(["first", "last"]);
-        // before `loss`, because users mostly mean the loss of the batch
+        // before `loss`, because users usually mean the loss of the batch
         words.extend((reduce.contains("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
         words.extend(["loss", "backward"]);
         let passes = [("reduce:", reduce), ("update:", update)];
         words.extend(passes.iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
     }
-    // `reduce:loss` is in the list only if `loss` begins with the typed text
+    // the line above has added `reduce:loss` only if `loss` begins with the typed text
     let is_match = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
     let beginning = words.iter().copied().filter(is_match);
     let beginning = beginning.chain(sources.iter().flat_map(|names| names.starting_with(typed, MAX_OFFERED)).map(|name| &**name));

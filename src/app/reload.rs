@@ -1,7 +1,6 @@
-//! Shows the file of the open scenario again, after another program has changed it. The place on the screen and the unsaved edits are kept, as far as the new
-//! file has them.
+//! Rereads the file of the open scenario after another program has changed it. The step on the screen and the unsaved edits are kept if they fit the new file.
 //!
-//! The network of the new file can be another one. So nothing is kept that refers to tensors or steps by number, such as the cursor, or the places visited.
+//! The new file may describe another network. So the cursor, the places visited and everything else that refers to tensors or steps by number are dropped.
 
 use std::sync::Arc;
 
@@ -16,19 +15,19 @@ use crate::scenario::Scenario;
 use crate::text::{counted, list_of_names};
 
 impl State {
-    /// Shows the file of the open scenario again, with the unsaved edits or without them.
+    /// Shows the new content of the scenario's file, with the unsaved edits or without them.
     pub fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
         self.motion().iter_mut().for_each(|motion| motion.reload(scenario, keeps_edits));
     }
 
-    /// Closes an overlay about a network that is no longer open.
+    /// Closes an overlay about the network of the old file.
     pub(super) fn close_old_overlay(&mut self) {
         if self.stepper_mut().is_some_and(|stepper| std::mem::take(&mut stepper.is_reloaded)) {
             self.overlay = None;
         }
     }
 
-    /// Shows what another program has done with the file of the scenario. Returns whether this is news.
+    /// Reports that another program has changed or deleted the scenario's file. Returns whether this was unknown before.
     pub fn file_has(&mut self, change: Option<FileChange>) -> bool {
         let Some(stepper) = self.stepper_mut() else { return false };
         let name = stepper.document.scenario.name.clone();
@@ -38,7 +37,7 @@ impl State {
             Some(FileChange::Deleted) => format!("the file of {name} was deleted: W writes it again"),
             None => return is_news,
         };
-        // an error stays, which may be about this file; the first line of the screen has a word about the file too
+        // an error message stays, because it may be about this file; the header also shows the change of the file
         if is_news && self.message.as_ref().is_none_or(|message| !message.is_error) {
             self.say(sentence, false);
         }
@@ -47,7 +46,7 @@ impl State {
 }
 
 impl Motion<'_> {
-    /// Begins to compute the numbers of the new file up to the iteration on the screen.
+    /// Begins to compute the iterations of the new file up to the one on the screen.
     fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
         self.begin_other_action();
         self.stepper.before_edit = None;
@@ -72,11 +71,11 @@ impl Motion<'_> {
         self.begin(Job::Seek(Seek::new(SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, places })), to, walk)));
     }
 
-    /// Replaces the stepper by one for the new file, whose numbers are computed, and reports what is kept.
+    /// Replaces the stepper by one for the new file, whose iterations are computed now, and reports what was lost.
     pub(super) fn complete_reload(&mut self, reload: &PendingReload) {
         let PendingReload { edits, lost, places, .. } = reload;
         let document = Arc::clone(&self.stepper.document);
-        // sorts the names now; otherwise the first key in the prompt would be slow
+        // sorts the names now, so that the first key in the prompt is not slow
         let _ = document.names();
         let new = Stepper::new(document, self.stepper.step);
         let old = std::mem::replace(self.stepper, new);
@@ -95,7 +94,7 @@ impl Motion<'_> {
             let edits = if lost.len() == 1 { "an edit is" } else { "edits are" };
             sentence = format!("{sentence}; {edits} lost, as it has no {}", list_of_names(lost));
         }
-        // the first place is the step on the screen
+        // the first place is the step that was on the screen
         if places.first().is_some_and(|place| stepper.document.resolve(&place.clone().into()) != Ok(stepper.step)) {
             sentence = format!("{sentence}; it does not have the step that was on the screen");
         }

@@ -1,4 +1,4 @@
-//! The places where `l` was pressed. `h` directly after `l` returns there, though it lies inside a unit and `h` otherwise stops only at the ends of units.
+//! The return point: where `l` was pressed. `h` normally goes to the end of a unit, but directly after `l` it returns to the step at which `l` was pressed.
 //!
 //! ```text
 //! unit op, at step 5 of conv1.z     l      the last step of conv1.z
@@ -9,10 +9,10 @@
 use super::Visit;
 use crate::step::Unit;
 
-/// The largest number of moves that are kept; the oldest are forgotten first.
+/// The largest number of stored moves; the oldest are dropped first.
 const MAX_MOVES: usize = 1000;
 
-/// The moves forward by one unit that no other move has followed.
+/// The last moves forward by the same unit. Any other move clears them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnPoint {
     unit: Unit,
@@ -22,33 +22,33 @@ pub struct ReturnPoint {
 /// A move forward: one press of `l`, perhaps with a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ForwardMove {
-    /// The place where it began.
+    /// The step at which it began.
     from: Visit,
-    /// The number of units that were asked for.
-    asked: u64,
-    /// The number of units that were moved: less than `asked` at the end of the descent.
+    /// The requested number of units.
+    requested: u64,
+    /// The number of units that were moved. At the end of the descent it is less than `requested`.
     moved: u64,
 }
 
-/// The meaning of a move back after moves forward.
+/// The effect of a move back after moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveBack {
-    /// The move back undoes whole moves forward, and goes to the place where the first of these moves began.
+    /// The move back undoes whole moves forward, and goes to the step at which the first of them began.
     To(Visit),
-    /// The move back undoes a part of the last move forward, and goes by units.
+    /// The move back undoes a part of the last move forward, so it goes by units.
     Part,
-    /// The move back undoes no move forward.
+    /// The move back undoes no move forward, so it goes by units.
     Other,
 }
 
 impl ReturnPoint {
-    /// Returns a return point for moves by `unit`, before the first of them.
+    /// Returns a return point without moves, for moves by `unit`.
     #[must_use]
     pub fn new(unit: Unit) -> Self {
         Self { unit, moves: Vec::new() }
     }
 
-    /// Returns whether it is for moves by this unit.
+    /// Returns whether its moves are by this unit.
     #[must_use]
     pub fn is_for(&self, unit: Unit) -> bool {
         self.unit == unit
@@ -60,42 +60,42 @@ impl ReturnPoint {
         self.moves.is_empty()
     }
 
-    /// Adds a move by a number of units that begins here.
+    /// Adds a move by a number of units that begins at `from`.
     pub fn begin(&mut self, from: Visit, units: u64) {
         if self.moves.len() == MAX_MOVES {
             self.moves.remove(0);
         }
-        self.moves.push(ForwardMove { from, asked: units, moved: 0 });
+        self.moves.push(ForwardMove { from, requested: units, moved: 0 });
     }
 
-    /// Adds units to the last move, because the key was pressed again before that move was done.
+    /// Adds units to the last move when the key is pressed again before that move is done.
     pub fn extend(&mut self, units: u64) {
         if let Some(last) = self.moves.last_mut() {
-            last.asked = last.asked.saturating_add(units);
+            last.requested = last.requested.saturating_add(units);
         }
     }
 
-    /// Removes the last move, which has moved nothing.
+    /// Removes the last move, because it could not move.
     pub fn cancel(&mut self) {
         self.moves.pop();
     }
 
-    /// Counts units that the last move has moved.
+    /// Counts units that the last move has done.
     pub fn advance(&mut self, units: u64) {
         if let Some(last) = self.moves.last_mut() {
             last.moved = last.moved.saturating_add(units);
         }
     }
 
-    /// Undoes the moves that a move back by `units` undoes, and returns its meaning.
-    pub fn take_back(&mut self, unit: Unit, units: u64) -> MoveBack {
+    /// Removes the moves forward that a move back by `units` undoes, and returns its effect.
+    pub fn undo(&mut self, unit: Unit, units: u64) -> MoveBack {
         if self.unit != unit {
             return MoveBack::Other;
         }
-        let mut asked: u64 = 0;
+        let mut requested: u64 = 0;
         for number in (0..self.moves.len()).rev() {
-            asked = asked.saturating_add(self.moves[number].asked);
-            if asked == units {
+            requested = requested.saturating_add(self.moves[number].requested);
+            if requested == units {
                 let from = self.moves[number].from;
                 self.moves.truncate(number);
                 return MoveBack::To(from);
@@ -104,7 +104,7 @@ impl ReturnPoint {
         match self.moves.last_mut() {
             Some(last) if units < last.moved => {
                 last.moved -= units;
-                last.asked = last.moved;
+                last.requested = last.moved;
                 MoveBack::Part
             }
             _ => MoveBack::Other,
@@ -127,13 +127,13 @@ mod tests {
             point.begin(at(from), units);
             point.advance(units);
         }
-        assert_eq!(point.clone().take_back(Unit::Op, 5), MoveBack::To(at(5)), "all three");
-        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::To(at(30)));
-        assert_eq!(point.take_back(Unit::Op, 2), MoveBack::Part);
-        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::To(at(9)), "the rest of the second");
-        assert_eq!(point.take_back(Unit::Entry, 1), MoveBack::Other, "another unit");
-        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::To(at(5)));
-        assert_eq!(point.take_back(Unit::Op, 1), MoveBack::Other);
+        assert_eq!(point.clone().undo(Unit::Op, 5), MoveBack::To(at(5)), "all three");
+        assert_eq!(point.undo(Unit::Op, 1), MoveBack::To(at(30)));
+        assert_eq!(point.undo(Unit::Op, 2), MoveBack::Part);
+        assert_eq!(point.undo(Unit::Op, 1), MoveBack::To(at(9)), "the rest of the second");
+        assert_eq!(point.undo(Unit::Entry, 1), MoveBack::Other, "another unit");
+        assert_eq!(point.undo(Unit::Op, 1), MoveBack::To(at(5)));
+        assert_eq!(point.undo(Unit::Op, 1), MoveBack::Other);
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         let mut point = ReturnPoint::new(Unit::Op);
         point.begin(at(5), 5);
         point.advance(2);
-        assert_eq!(point.clone().take_back(Unit::Op, 5), MoveBack::To(at(5)));
-        assert_eq!(point.take_back(Unit::Op, 3), MoveBack::Other, "only two units were moved");
+        assert_eq!(point.clone().undo(Unit::Op, 5), MoveBack::To(at(5)));
+        assert_eq!(point.undo(Unit::Op, 3), MoveBack::Other, "only two units were moved");
     }
 }

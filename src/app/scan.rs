@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use super::breakpoints::Target;
-use super::job::{Job, SCAN_COST, Seek, SeekGoal};
+use super::breakpoints::BreakpointSpec;
+use super::job::{Job, MAX_SCAN_COST, Seek, SeekGoal};
 use super::motion::Motion;
-use super::scan_job::{ScanGoal, ScanJob, Sought};
+use super::scan_job::{ScanGoal, ScanJob, ScanKind};
 use super::{Action, Search};
 use crate::scene::EntryState;
 use crate::step::Unit;
 use crate::trace::{Hit, Scanned, ValueTest};
 
-/// The largest count of these keys.
+/// The largest count that the keys of searches and breakpoints accept.
 const MAX_REPEATS: u64 = 1_000_000;
 
 impl Motion<'_> {
-    /// Does an action of a search or of breakpoints.
+    /// Does an action of searches or breakpoints.
     pub fn find(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).clamp(1, MAX_REPEATS);
         match action {
@@ -28,7 +28,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Begins a search from this step on, and keeps it for further matches.
+    /// Begins a search from this step on, and keeps it for `n` and `N`.
     pub fn search(&mut self, text: &str) {
         match Search::parse(text) {
             Ok(search) => {
@@ -43,19 +43,19 @@ impl Motion<'_> {
     pub fn search_not_finite(&mut self) {
         let search = Search::Value(ValueTest::NOT_FINITE);
         self.stepper.search = Some(search.clone());
-        self.begin_scan(Sought::Matches(search), false, 1, 0);
+        self.begin_scan(ScanKind::Search(search), false, 1, 0);
     }
 
-    /// Searches for the next match of the search, or the previous one.
+    /// Goes to the next match of the last search, or to the previous one.
     fn next_match(&mut self, goes_back: bool, times: u64) {
         let Some(search) = self.stepper.search.clone() else {
-            return self.say("nothing is searched for: / searches; the scenario's notes are on the key a", false);
+            return self.say("there is no search yet: / searches; the key a shows the scenario's notes", false);
         };
         if search == Search::Differences {
             return self.next_difference(goes_back, times);
         }
         let step = self.stepper.step;
-        self.begin_scan(Sought::Matches(search), goes_back, times, step);
+        self.begin_scan(ScanKind::Search(search), goes_back, times, step);
     }
 
     /// Continues to the next breakpoint, or goes back to the previous one.
@@ -64,14 +64,14 @@ impl Motion<'_> {
             return self.say("there is no breakpoint: B sets one here, :break ENTRY elsewhere", false);
         }
         let step = self.stepper.step;
-        self.begin_scan(Sought::Breakpoints, goes_back, times, step);
+        self.begin_scan(ScanKind::Breakpoints, goes_back, times, step);
     }
 
-    /// Begins a scan from a step on. If the same key was pressed before the job was done, the job goes on to a further stop.
-    fn begin_scan(&mut self, sought: Sought, goes_back: bool, times: u64, step: u64) {
-        let goal = ScanGoal { sought, goes_back, remaining: times, start: self.stepper.visit() };
+    /// Begins a scan from a step on. If the same scan is already in progress, it continues to one more stop instead.
+    fn begin_scan(&mut self, kind: ScanKind, goes_back: bool, times: u64, step: u64) {
+        let goal = ScanGoal { kind, goes_back, remaining: times, start: self.stepper.visit() };
         let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);
-        if let Some(same) = goal_in_progress.filter(|other| other.sought == goal.sought && other.goes_back == goes_back) {
+        if let Some(same) = goal_in_progress.filter(|other| other.kind == goal.kind && other.goes_back == goes_back) {
             same.remaining = same.remaining.saturating_add(times).min(MAX_REPEATS);
             return;
         }
@@ -86,10 +86,10 @@ impl Motion<'_> {
     pub(super) fn scan_piece(&mut self, mut job: ScanJob) {
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
-        let mut budget = SCAN_COST;
-        let scanned = match &job.goal.sought {
-            Sought::Matches(search) => job.scan.advance(trace, &|run, tensor| search.stops(trace, run, tensor), &mut budget),
-            Sought::Breakpoints => {
+        let mut budget = MAX_SCAN_COST;
+        let scanned = match &job.goal.kind {
+            ScanKind::Search(search) => job.scan.advance(trace, &|run, tensor| search.stops(trace, run, tensor), &mut budget),
+            ScanKind::Breakpoints => {
                 let breakpoints = self.stepper.breakpoints.by_name();
                 job.scan.advance(trace, &|run, tensor| breakpoints.stops(trace, run, tensor), &mut budget)
             }
@@ -107,16 +107,16 @@ impl Motion<'_> {
                 self.go(hit.step);
                 return self.say_found(&job, hit);
             }
-            Scanned::Nothing => match &job.goal.sought {
-                Sought::Matches(_) if !job.is_wrapped => Some(job.wrapped(trace)),
-                Sought::Matches(search) => return self.say(search.nothing(&document), false),
-                Sought::Breakpoints => return self.run_on(job.goal),
+            Scanned::Nothing => match &job.goal.kind {
+                ScanKind::Search(_) if !job.is_wrapped => Some(job.wrapped(trace)),
+                ScanKind::Search(search) => return self.say(search.nothing(&document), false),
+                ScanKind::Breakpoints => return self.run_on(job.goal),
             },
         };
         self.stepper.job = next.map(Box::new).map(Job::Scan);
     }
 
-    /// Says what was found. A value of a later step than the one where the key was pressed is marked as such.
+    /// Reports what was found. If its step is after the step at which the key was pressed, the message begins with "found ahead".
     fn say_found(&mut self, job: &ScanJob, hit: Hit) {
         let again = match (job.is_wrapped, job.goal.goes_back) {
             (false, _) => "",
@@ -124,24 +124,24 @@ impl Motion<'_> {
             (true, true) => " (from the last step again)",
         };
         let is_same = hit.step == job.from && job.is_wrapped;
-        match &job.goal.sought {
-            Sought::Matches(_) if is_same => self.say("this is the only match", false),
-            Sought::Matches(Search::Name(part)) => self.say(format!("found {part}{again}"), false),
-            Sought::Matches(Search::Value(_) | Search::Differences) => {
+        match &job.goal.kind {
+            ScanKind::Search(_) if is_same => self.say("this is the only match", false),
+            ScanKind::Search(Search::Name(part)) => self.say(format!("found {part}{again}"), false),
+            ScanKind::Search(Search::Value(_) | Search::Differences) => {
                 let value = self.stepper.document.trace.get(hit.step).map_or_else(String::new, |step| self.settings.digits.short(step.sum));
                 let found = if hit.step > job.goal.start.step { "found ahead" } else { "found" };
                 self.say(format!("{found}: {value}{again}"), false);
             }
-            Sought::Breakpoints => {
+            ScanKind::Breakpoints => {
                 if let Some(breakpoint) = self.stepper.breakpoints.get(hit.number) {
-                    let text = format!("breakpoint {}: {}", breakpoint.number, breakpoint.target);
+                    let text = format!("breakpoint {}: {}", breakpoint.number, breakpoint.spec);
                     self.say(text, false);
                 }
             }
         }
     }
 
-    /// Continues a run in the next iteration, or in the one before. At the end of the descent, stops at the last step; back, at the first.
+    /// Continues a move to a breakpoint in the next iteration, or in the previous one if it goes back. At the ends of the descent, stops at the last or the first step.
     fn run_on(&mut self, goal: ScanGoal) {
         let document = Arc::clone(&self.stepper.document);
         let iteration = document.trace.iteration();
@@ -159,7 +159,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Scans the iteration at which a run has arrived.
+    /// Scans the iteration at which a move to a breakpoint has arrived.
     pub(super) fn scan_iteration(&mut self, goal: ScanGoal) {
         let document = Arc::clone(&self.stepper.document);
         let step = if goal.goes_back { document.trace.len() + 1 } else { 0 };
@@ -171,46 +171,46 @@ impl Motion<'_> {
         let Some(scene) = self.stepper.scene() else { return };
         let subject = self.stepper.subject(&scene);
         let is_op = self.stepper.cursor.is_none() && !matches!(self.stepper.unit, Unit::Step | Unit::Entry);
-        // what a sample gives to the batch is computed in that sample
+        // a tensor of the batch may come from a sample; then the breakpoint is in that sample
         let origin = scene.origin(subject.tensor);
         let sample = origin.as_ref().and_then(|(there, _)| there.sample()).filter(|_| scene.samples().len() > 1);
         let (scene, tensor) = origin.unwrap_or((scene, subject.tensor));
         let name = scene.name(tensor, subject.at);
         match scene.state_of(tensor, subject.at) {
             EntryState::Given(_) => return self.say(format!("{name} is given: no step computes it, so nothing can stop there"), false),
-            EntryState::Unreached(why) => return self.say(format!("no step computes {name}, it is 0: {why}"), false),
+            EntryState::NoTerms(why) => return self.say(format!("no step computes {name}, it is 0: {why}"), false),
             EntryState::Complete { .. } | EntryState::Partial { .. } | EntryState::Pending { .. } => {}
         }
-        let target = Target::at(&scene, tensor, (!is_op).then_some(subject.at));
-        let target = sample.map_or(target.clone(), |sample| target.only_in(sample));
-        if let Some(removed) = self.stepper.breakpoints.remove_target(&target) {
-            return self.say(format!("breakpoint {} is removed: {target}", removed.number), false);
+        let spec = BreakpointSpec::at(&scene, tensor, (!is_op).then_some(subject.at));
+        let spec = sample.map_or(spec.clone(), |sample| spec.only_in(sample));
+        if let Some(removed) = self.stepper.breakpoints.remove_spec(&spec) {
+            return self.say(format!("breakpoint {} is removed: {spec}", removed.number), false);
         }
-        self.add_breakpoint(target);
+        self.add_breakpoint(spec);
     }
 
     /// Adds a breakpoint, and reports its number.
-    pub(super) fn add_breakpoint(&mut self, target: Target) {
-        let text = match self.stepper.breakpoints.add(target) {
-            Ok(Some(added)) => format!("breakpoint {}: {}, {}", added.number, added.target, added.target.stops_at()),
+    pub(super) fn add_breakpoint(&mut self, spec: BreakpointSpec) {
+        let text = match self.stepper.breakpoints.add(spec) {
+            Ok(Some(added)) => format!("breakpoint {}: {}, {}", added.number, added.spec, added.spec.stops_at()),
             Ok(None) => "there is a breakpoint already: :breaks lists them".to_owned(),
             Err(why) => why,
         };
         self.say(text, false);
     }
 
-    /// Sets the breakpoint that is described by a text; without a text, here.
+    /// Sets the breakpoint that a text describes; for an empty text, a breakpoint at this step.
     pub fn set_breakpoint(&mut self, text: &str) {
         if text.is_empty() {
             return self.toggle_breakpoint();
         }
-        match Target::parse(text, &self.stepper.document) {
-            Ok(target) => self.add_breakpoint(target),
+        match BreakpointSpec::parse(text, &self.stepper.document) {
+            Ok(spec) => self.add_breakpoint(spec),
             Err(why) => self.say(why, true),
         }
     }
 
-    /// Removes the breakpoint of a number, or all.
+    /// Removes the breakpoint with the number in the text, or all breakpoints if the text is `all`.
     pub fn delete_breakpoint(&mut self, text: &str) {
         if text == "all" {
             let count = self.stepper.breakpoints.clear();
@@ -218,14 +218,14 @@ impl Motion<'_> {
         }
         let removed = text.parse().ok().and_then(|number| self.stepper.breakpoints.remove(number));
         match removed {
-            Some(removed) => self.say(format!("breakpoint {} is removed: {}", removed.number, removed.target), false),
+            Some(removed) => self.say(format!("breakpoint {} is removed: {}", removed.number, removed.spec), false),
             None => self.say(format!("there is no breakpoint {text}: :breaks lists them"), true),
         }
     }
 
     /// Goes to the op or the entry of a breakpoint.
     fn go_to_breakpoint(&mut self, number: u32) {
-        let Some(address) = self.stepper.breakpoints.get(number).map(|breakpoint| breakpoint.target.address()) else { return };
+        let Some(address) = self.stepper.breakpoints.get(number).map(|breakpoint| breakpoint.spec.address()) else { return };
         self.stepper.play = None;
         if let Err(why) = self.jump_to(address) {
             self.say(why, true);

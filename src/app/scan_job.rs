@@ -1,25 +1,25 @@
-//! The job of a search or of a move to a breakpoint: a scan of the steps, and its goal.
+//! The job of a search or of a move to a breakpoint: a scan of the steps, with its goal.
 
 use super::{Search, Visit};
 use crate::trace::{StepScan, Trace};
 
-/// The goal of a scan.
+/// What a scan looks for.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Sought {
-    /// The matches of a search in this iteration. After the last step comes the first.
-    Matches(Search),
-    /// The breakpoints in this iteration and in further ones.
+pub(super) enum ScanKind {
+    /// The matches of a search in this iteration. After the last step, the scan continues at the first.
+    Search(Search),
+    /// The breakpoints in this iteration and the following ones (the preceding ones if the scan goes back).
     Breakpoints,
 }
 
-/// The goal of a move to a breakpoint, or of a search: what to find, and how many times.
+/// The goal of a scan: what to find, in which direction, and how many times.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ScanGoal {
-    pub sought: Sought,
+    pub kind: ScanKind,
     pub goes_back: bool,
     /// The number of stops still to find.
     pub remaining: u64,
-    /// The place where the key was pressed.
+    /// The step at which the key was pressed.
     pub start: Visit,
 }
 
@@ -28,16 +28,16 @@ pub(super) struct ScanGoal {
 pub struct ScanJob {
     pub(super) goal: ScanGoal,
     pub(super) scan: StepScan,
-    /// The step where the scan began; 0 before the first.
+    /// The step after which the scan began; 0 at the beginning of the iteration.
     pub(super) from: u64,
-    /// `true` if the scan began again at the other end, to find this stop.
+    /// `true` if the scan has continued at the other end of the iteration.
     pub(super) is_wrapped: bool,
-    /// The iteration, and the first step of the op in progress with the number of steps.
+    /// The iteration, the first step of the op in progress, and the number of steps of the iteration.
     pub(super) progress: (u64, u64, u64),
 }
 
 impl ScanGoal {
-    /// Returns a scan for this goal from a step on, without the step.
+    /// Returns a scan for this goal that begins after `step`, or before it if the scan goes back.
     pub fn from(self, trace: &Trace, step: u64) -> ScanJob {
         let end = trace.len() + 1;
         let within = if self.goes_back { 1..step } else { step + 1..end };
@@ -47,18 +47,18 @@ impl ScanGoal {
 }
 
 impl ScanJob {
-    /// Returns the scan of the steps on the other side, up to the step where it began.
+    /// Returns the scan from the other end of the iteration up to the step where this scan began.
     pub(super) fn wrapped(self, trace: &Trace) -> Self {
         let within = if self.goal.goes_back { self.from..trace.len() + 1 } else { 1..self.from + 1 };
         Self { scan: StepScan::new(trace, within, self.goal.goes_back), is_wrapped: true, ..self }
     }
 
-    /// Returns a clause about the progress.
+    /// Describes the progress: `step 40 of 90`.
     pub(super) fn describe(&self) -> String {
         let (iteration, step, len) = self.progress;
-        match self.goal.sought {
-            Sought::Matches(_) => format!("step {step} of {len}"),
-            Sought::Breakpoints => format!("iteration {iteration}, step {step}"),
+        match self.goal.kind {
+            ScanKind::Search(_) => format!("step {step} of {len}"),
+            ScanKind::Breakpoints => format!("iteration {iteration}, step {step}"),
         }
     }
 }

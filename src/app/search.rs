@@ -11,23 +11,23 @@ pub enum Search {
     Name(String),
     /// Entries whose value meets the condition.
     Value(ValueTest),
-    /// Entries that differ from the user's own gradients. No scan looks for them: they are known.
+    /// Wrong entries of the user's gradient file. They are already known, so no scan is needed.
     Differences,
 }
 
 impl Search {
-    /// Parses a search: a condition such as `> 1` or `nan`, or else a text in the names of ops.
+    /// Parses a search: a condition such as `> 1` or `nan`; any other text is searched in the names of ops.
     ///
     /// # Errors
-    /// A sentence about a condition that is incomplete.
+    /// A sentence about an incomplete condition.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if ValueTest::is_begun_by(text) { text.parse().map(Self::Value) } else { Ok(Self::Name(text.to_owned())) }
+        if ValueTest::starts_condition(text) { text.parse().map(Self::Value) } else { Ok(Self::Name(text.to_owned())) }
     }
 
-    /// Returns where this search stops in the op that computes a tensor: at the op itself, at each entry that meets the condition, or nowhere.
+    /// Returns where this search stops in the op that computes a tensor: at the op itself, at the entries that meet the condition, or nowhere.
     pub(super) fn stops(&self, trace: &Trace, sample_run: usize, tensor: Id) -> Stops {
-        // `Stops` numbers breakpoints; a search is a single stop, so its number has no meaning
+        // `Stops` has a number for each breakpoint; for a search the number is not used
         let number = 0;
         match self {
             Self::Value(test) => Stops::from_iter([(number, Stop::Values(*test))]),
@@ -38,7 +38,7 @@ impl Search {
         }
     }
 
-    /// Returns the sentence for a search that finds nothing.
+    /// Returns the message for a search without a match.
     pub(super) fn nothing(&self, document: &Document) -> String {
         let iteration =
             if document.iterations() > 1 { format!("iteration {}", document.trace.iteration()) } else { "this scenario".to_owned() };

@@ -1,4 +1,4 @@
-//! Settings: the speed of play and the choices of keys such as Tab. They stay when another scenario is opened.
+//! Settings: the speed of play, and what keys such as Tab switch. They are kept when another scenario is opened.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::step::Unit;
 /// The speeds of play, in units per second.
 pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// A setting whose choices a key cycles through. A setting that is on or off has two choices.
+/// A setting with several choices; a key goes to the next choice. A setting that is on or off has two choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
     /// The pane that is visible where several panes share one area of a small screen.
@@ -29,7 +29,7 @@ pub enum Setting {
     ParameterPath,
 }
 
-/// The meanings of the keys in a format of session files. Format 2 changed some of them; a session in format 1 is replayed with the meanings of format 1.
+/// The version of the meanings of keys. Format 2 of session files changed some meanings, so a session of format 1 is replayed with the old ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyMeanings {
     /// `l` and `h` go to first steps of units, `n` opens the notes.
@@ -46,15 +46,15 @@ pub struct Settings {
     pub speed: usize,
     /// The meanings of the keys.
     pub key_meanings: KeyMeanings,
-    /// The unit with which a scenario opens. Without several samples or iterations, it is the coarsest unit below.
+    /// The unit with which a scenario opens. If the scenario has only one sample or iteration, the next finer unit is used.
     pub start_unit: Unit,
     /// The number of significant digits of numbers on the screen.
     pub digits: Digits,
-    /// The user's own keys in vim's notation, each with the key as which it acts. They are only shown here: the terminal translates them.
+    /// The user's own keys in vim's notation, each with the key that it replaces. The help shows them; the terminal translates them before they reach `app`.
     pub aliases: Vec<(String, String)>,
-    /// For each setting, the number of choices by which keys have moved it, back if negative. A setting without an entry has not been moved.
+    /// For each setting, by how many choices keys have moved it forward, back if negative. A setting without an entry has not been moved.
     ///
-    /// The number of choices is not known here: the `ui` knows which panes share an area.
+    /// The number of choices is not known here, because only `ui` knows which panes share an area.
     moved: BTreeMap<Setting, i64>,
 }
 
@@ -79,7 +79,7 @@ impl Settings {
         Duration::from_secs_f64(1.0 / SPEEDS[self.speed])
     }
 
-    /// Returns the index of the current choice of a setting that has `count` choices. The first choice is 0, which is off for a setting that is on or off.
+    /// Returns the index of the current choice of a setting with `count` choices. Choice 0 is the first; for a setting that is on or off it means off.
     ///
     /// With 3 choices, moving once back from choice 0 leads to choice −1 mod 3 = 2.
     #[must_use]
@@ -95,19 +95,19 @@ impl Settings {
         self.choice(setting, 2) == 1
     }
 
-    /// Returns the number from which subscripts, headings and channels count: 1, or 0.
+    /// Returns the number from which subscripts, headings and channels count: 0 or 1.
     #[must_use]
     pub fn first_index(&self) -> usize {
         usize::from(!self.is_on(Setting::Index))
     }
 
-    /// Returns a scene with the indices and the digits of these settings.
+    /// Returns the scene with the first index and the digits of these settings.
     #[must_use]
     pub fn applied_to<'a>(&self, scene: Scene<'a>) -> Scene<'a> {
         scene.counting_from(self.first_index()).with_digits(self.digits)
     }
 
-    /// Sets a setting that is on or off.
+    /// Turns a setting on or off.
     pub fn set(&mut self, setting: Setting, is_on: bool) {
         self.moved.insert(setting, i64::from(is_on));
     }
@@ -117,7 +117,7 @@ impl Settings {
         self.moved.insert(Setting::Index, i64::from(first == 0));
     }
 
-    /// Moves a setting on by `count` choices; back if `count` is negative.
+    /// Moves a setting forward by `count` choices, back if negative.
     pub(super) fn cycle(&mut self, setting: Setting, count: i64) {
         let moved = self.moved.entry(setting).or_default();
         *moved = moved.saturating_add(count);

@@ -1,4 +1,4 @@
-//! The state of the program: everything on which its frames and the meaning of its keys depend.
+//! The state of the program. It determines each frame and the meaning of each key.
 
 use std::mem;
 use std::path::Path;
@@ -20,9 +20,9 @@ use crate::trace::{Position, Trace};
 /// The screen: the picker or the stepper.
 #[derive(Clone, Debug)]
 pub enum Screen {
-    /// The list of scenarios.
+    /// The picker: the list of scenarios.
     Picker(Picker),
-    /// An open scenario.
+    /// The stepper: a step of an open scenario.
     Stepper(Box<Stepper>),
 }
 
@@ -41,13 +41,13 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The scenarios in the picker.
     pub scenarios: Arc<Vec<ScenarioEntry>>,
-    /// The settings, which stay when another scenario is opened.
+    /// The settings. They are kept when another scenario is opened.
     pub settings: Settings,
     /// The message in the status line.
     pub message: Option<Message>,
     /// The time of the last event, since the start of the program.
     pub now: Duration,
-    /// The request that waits until the user has decided about unsaved edits: to end the program, or to open another scenario.
+    /// A request that waits until the user has decided about unsaved edits: to quit, or to open another scenario.
     pub(super) leaving: Option<Request>,
 }
 
@@ -66,10 +66,10 @@ impl State {
         }
     }
 
-    /// Opens a scenario at step `at`. If `at` is `None`, goes to the start that the scenario file names; a job may do this.
+    /// Opens a scenario at step `at`. If `at` is `None`, goes to the start that the scenario file names, perhaps with a job.
     pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
-        // sorts the names now; otherwise the first key in the prompt would be slow
+        // sorts the names now, so that the first key in the prompt is not slow
         let _ = document.names();
         let mut stepper = Stepper::new(document, at.unwrap_or(1));
         stepper.unit = stepper.units().into_iter().rfind(|unit| *unit <= self.settings.start_unit).unwrap_or(Unit::Step);
@@ -82,7 +82,7 @@ impl State {
         self.greet();
     }
 
-    /// Shows a hint for someone who has just opened the scenario: whether this is the start that its file names, and where its notes are. A message stays.
+    /// Shows a hint after a scenario was opened: whether this step is the start that the file names, and which key shows the notes. Does not replace a message.
     pub fn greet(&mut self) {
         let Some(stepper) = self.stepper().filter(|_| self.message.as_ref().is_none_or(|message| message.is_hint)) else { return };
         let scenario = &stepper.document.scenario;
@@ -128,15 +128,15 @@ impl State {
     #[must_use]
     pub fn stepper(&self) -> Option<&Stepper> {
         match &self.screen {
-            Screen::Picker(picker) => picker.over.as_deref(),
+            Screen::Picker(picker) => picker.stepper.as_deref(),
             Screen::Stepper(stepper) => Some(stepper),
         }
     }
 
-    /// Returns the stepper for a change, even if the picker covers it.
+    /// Returns the stepper mutably, even if the picker covers it.
     pub(super) fn stepper_mut(&mut self) -> Option<&mut Stepper> {
         match &mut self.screen {
-            Screen::Picker(picker) => picker.over.as_deref_mut(),
+            Screen::Picker(picker) => picker.stepper.as_deref_mut(),
             Screen::Stepper(stepper) => Some(stepper),
         }
     }
@@ -144,13 +144,13 @@ impl State {
     /// Returns the stepper together with the other parts of the state that its moves read and write.
     pub(super) fn motion(&mut self) -> Option<Motion<'_>> {
         let stepper = match &mut self.screen {
-            Screen::Picker(picker) => picker.over.as_deref_mut()?,
+            Screen::Picker(picker) => picker.stepper.as_deref_mut()?,
             Screen::Stepper(stepper) => stepper,
         };
         Some(Motion { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
     }
 
-    /// Returns the line that is open: the picker's filter, or else the prompt, even if an overlay or the picker covers it.
+    /// Returns the open prompt: of the picker's filter if it is open, otherwise of the stepper, even if an overlay or the picker covers it.
     #[must_use]
     pub fn prompt(&self) -> Option<&Prompt> {
         if let Screen::Picker(Picker { filter: Some(filter), .. }) = &self.screen {
@@ -162,7 +162,7 @@ impl State {
         }
     }
 
-    /// Returns whether the palette runs a text as it is: an address, a command or a word of a topic.
+    /// Returns whether a text is, without completion, an address, a command or a word of a topic.
     #[must_use]
     pub fn is_palette_line(&self, commands: Commands, text: &str) -> bool {
         self.document().is_some_and(|document| is_written_in_full(document, commands, text))
@@ -197,7 +197,7 @@ impl State {
         self.message = Some(Message::new(text.as_ref(), is_error));
     }
 
-    /// Goes to an address: at once, or by a job if its iteration is far.
+    /// Goes to an address: at once, or by a job if its iteration takes long.
     ///
     /// # Errors
     /// As [`Document::find`].
@@ -207,7 +207,7 @@ impl State {
 
     /// Waits until the next piece of the job is ready to be completed, but not longer than this time. Returns whether it is ready.
     ///
-    /// A short piece is always ready. The background thread does a long piece, and goes on with it after this time.
+    /// A short piece is always ready. A long piece runs on the background thread, and continues there after this time.
     pub fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.stepper_mut().is_none_or(|stepper| stepper.is_ready_within(wait))
     }
@@ -221,11 +221,11 @@ impl State {
             open.is_some_and(|open| name == &*open.name && scenario.title == open.title)
         };
         let selected = self.scenarios.iter().position(is_open).unwrap_or(0);
-        let over = match mem::take(&mut self.screen) {
-            Screen::Picker(picker) => picker.over,
+        let stepper = match mem::take(&mut self.screen) {
+            Screen::Picker(picker) => picker.stepper,
             Screen::Stepper(stepper) => Some(stepper),
         };
-        self.screen = Screen::Picker(Picker { selected, filter: None, over });
+        self.screen = Screen::Picker(Picker { selected, filter: None, stepper });
     }
 
     /// Returns the scenario that is selected in the picker, if the picker is open and lists it.
@@ -237,7 +237,7 @@ impl State {
         }
     }
 
-    /// Edits the line of the picker's filter. If the selected scenario is no longer listed, the first one is selected.
+    /// Edits the text of the picker's filter. If the selected scenario is not listed any more, selects the first one.
     pub(super) fn edit_filter(&mut self, request: InputRequest) {
         if let Screen::Picker(picker) = &mut self.screen
             && let Some(filter) = &mut picker.filter
@@ -258,7 +258,7 @@ impl State {
         }
     }
 
-    /// Ends the picker's filter: all scenarios are listed again.
+    /// Closes the picker's filter, so that all scenarios are listed again.
     pub(super) fn end_filter(&mut self) {
         if let Screen::Picker(picker) = &mut self.screen {
             picker.filter = None;
@@ -268,7 +268,7 @@ impl State {
     /// Closes the picker and returns to the stepper under it. Does nothing if no scenario is open.
     pub(super) fn close_picker(&mut self) {
         if let Screen::Picker(picker) = &mut self.screen
-            && let Some(stepper) = picker.over.take()
+            && let Some(stepper) = picker.stepper.take()
         {
             self.screen = Screen::Stepper(stepper);
         }

@@ -26,13 +26,13 @@ pub struct Stepper {
     pub count: Option<u64>,
     /// The mode. It decides the meaning of keys.
     pub mode: Mode,
-    /// The long computation in progress. It goes on while an overlay or the picker covers the stepper.
+    /// The long computation in progress. It continues while an overlay or the picker covers the stepper.
     pub job: Option<Job>,
-    /// The time of the next move of play; `None` if play is paused. Play waits while there is a job. A move of play can itself become a job, if it takes long.
+    /// The time of the next move of play; `None` if play is paused. Play waits while there is a job. A long move of play is itself a job.
     pub play: Option<Duration>,
-    /// The number of rows and of columns by which the user has scrolled the matrices away from the entries of this step.
+    /// The numbers of rows and columns by which the user has scrolled the matrices away from the entries of this step.
     pub scroll: [isize; 2],
-    /// The matrices show channel or filter n + `channels`, where n is the channel or filter that this step reads.
+    /// By how many channels or filters the user has moved the matrices away from the channel or filter that this step reads.
     pub channels: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
@@ -42,33 +42,33 @@ pub struct Stepper {
     pub bookmarks: Bookmarks,
     /// The entries that the user watches.
     pub watches: Watches,
-    /// The parts of statements that are nodes of their own.
+    /// The folds of a graph that the user has opened or closed.
     pub folds: Folds,
-    /// The answer of a job, until it is shown.
+    /// The result of a gradient check, until it is shown.
     pub(super) answer: Option<List>,
     /// The last search.
     pub search: Option<Search>,
     /// The breakpoints.
     pub breakpoints: Breakpoints,
-    /// The last moves forward, which `h` undoes; `None` after any other move.
+    /// The last moves forward, for `h` to undo; `None` after any other move.
     pub return_point: Option<ReturnPoint>,
     /// The edits of the scenario's numbers.
     pub edits: Edits,
-    /// The unsaved edits of an earlier session, until the user has taken them back or given them up.
+    /// The unsaved edits of an earlier session, until the user has restored or discarded them.
     pub old_edits: Option<Vec<(String, f64)>>,
     /// The runs of gradient descent whose curves are drawn.
     pub(super) training: Training,
     /// The effect of the last edit.
     pub(super) effect: Option<EditEffect>,
-    /// The document before the last edit, for the old values.
+    /// The document before the last edit, to show old values.
     pub(super) before_edit: Option<Arc<Document>>,
-    /// The prediction of numbers.
+    /// The state of prediction.
     pub prediction: Prediction,
-    /// The user's own gradients; `None` if none are loaded.
+    /// The comparison with the gradients of the user's own program; `None` if none are loaded.
     pub own: Option<Arc<OwnGradients>>,
-    /// The change that another program made to the scenario's file; `None` if the file is as it was read or written.
+    /// The change of the scenario's file by another program; `None` if the file is as gradstep read or wrote it.
     pub file_change: Option<FileChange>,
-    /// `true` after the file was read again, until overlays about the old network are closed.
+    /// `true` after the file was reread, until overlays about the old network are closed.
     pub(super) is_reloaded: bool,
 }
 
@@ -109,7 +109,7 @@ impl Stepper {
         }
     }
 
-    /// Returns the units by which this scenario has moves, from fine to coarse.
+    /// Returns the units of this scenario, from fine to coarse, without sample and iteration if there is only one.
     pub(super) fn units(&self) -> Vec<Unit> {
         let (samples, iterations) = (self.document.trace.samples(), self.document.descent.iterations());
         let is_offered = |unit: &Unit| match unit {
@@ -127,19 +127,19 @@ impl Stepper {
         Some((trace, trace.position(self.step)?))
     }
 
-    /// Returns the scene of the step on the screen, without the numbers that are asked for.
+    /// Returns the scene of the step on the screen. In prediction it hides the number to predict.
     #[must_use]
     pub fn scene(&self) -> Option<Scene<'_>> {
-        Some(self.document.scene(self.step)?.asking(self.asked()))
+        Some(self.document.scene(self.step)?.with_hidden(self.hidden_number()))
     }
 
-    /// Returns the entry that questions are about: the one under the cursor, or else the one that the step computes.
+    /// Returns the entry that commands such as "what reads it?" are about: the one under the cursor, or else the one that the step computes.
     #[must_use]
     pub fn subject(&self, scene: &Scene<'_>) -> TensorEntry {
         self.cursor.map_or(TensorEntry { tensor: scene.output, at: scene.at.entry }, |cursor| cursor.entry(scene))
     }
 
-    /// Returns the user's own gradients, if they are compared with the iteration on the screen.
+    /// Returns the comparison with the user's gradient file, if it was made in the iteration on the screen.
     #[must_use]
     pub fn own_here(&self) -> Option<&OwnGradients> {
         self.own.as_deref().filter(|own| own.is_of(&self.document))
@@ -178,7 +178,7 @@ impl Stepper {
         Some(Address { iteration, ..trace.address(&at) })
     }
 
-    /// Scrolls the matrices by `distance`, a number of rows and a number of columns, at most by the size of the largest matrix.
+    /// Scrolls the matrices by numbers of rows and columns, at most by the size of the largest matrix.
     pub(super) fn scroll_by(&mut self, distance: [i16; 2]) {
         let most = self.largest();
         for axis in 0..2 {

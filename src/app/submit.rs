@@ -1,8 +1,8 @@
-//! Enter in the prompt: goes to the address, executes the command, begins the search, or takes the typed number.
+//! Enter in the prompt: goes to the address, executes the command, begins the search or takes the typed number.
 
 use std::sync::Arc;
 
-use super::command::{Argument, WordCommand, WordKind};
+use super::command::{Argument, TypedCommand, TypedCommandKind};
 use super::motion::Motion;
 use super::prediction::LooksAhead;
 use super::prompt::Meaning;
@@ -10,24 +10,24 @@ use super::{Action, Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State}
 use crate::step::{Address, TensorEntry};
 
 impl State {
-    /// Executes the line and closes it. An unknown or incomplete line stays open and asks for the rest.
+    /// Executes the text of the prompt and closes the prompt. If the text is unknown or incomplete, the prompt stays open.
     pub(super) fn submit(&mut self) -> Option<Request> {
         let stepper = self.stepper_mut()?;
         let Mode::Prompt(prompt) = &mut stepper.mode else { return None };
         let meaning = prompt.meaning(&stepper.document);
         let is_incomplete = match &meaning {
             Meaning::Unknown => true,
-            Meaning::Words(command, argument) => command.needs_argument() && argument.is_empty(),
+            Meaning::TypedCommand(command, argument) => command.needs_argument() && argument.is_empty(),
             _ => false,
         };
         if is_incomplete {
-            prompt.asks = true;
+            prompt.is_unknown = true;
             return None;
         }
         if let Meaning::Value(place, text) = meaning {
             match self.motion()?.set_typed(place, &text) {
                 Ok(()) => self.stepper_mut()?.mode = Mode::Normal,
-                // the line stays open, with the reason above it
+                // the prompt stays open, with the reason above it
                 Err(why) => self.say(why, true),
             }
             return None;
@@ -44,49 +44,49 @@ impl State {
             // the key i opens and closes the cursor, but the typed command `inspect` only opens it
             Meaning::Action(Action::Inspect) if stepper.cursor.is_some() => self.say("the cursor is open already: Esc closes it", false),
             Meaning::Action(action) => return self.user_action(action),
-            Meaning::Words(command, argument) => return self.execute(command, &argument),
+            Meaning::TypedCommand(command, argument) => return self.execute(command, &argument),
         }
         None
     }
 
     /// Executes a typed command.
-    fn execute(&mut self, command: &WordCommand, argument: &str) -> Option<Request> {
+    fn execute(&mut self, command: &TypedCommand, argument: &str) -> Option<Request> {
         if command.argument == Argument::Nothing && !argument.is_empty() {
             self.say(format!("{} takes no argument", command.name), true);
             return None;
         }
-        // in prediction, warn once before a command that shows later numbers
-        let looks_ahead = matches!(command.kind, WordKind::Set | WordKind::NotFinite);
+        // in prediction, the user is warned once of a command that shows later numbers
+        let looks_ahead = matches!(command.kind, TypedCommandKind::Set | TypedCommandKind::NotFinite);
         if looks_ahead && self.warns_of(LooksAhead::Line(format!("{} {argument}", command.name))) {
             return None;
         }
         match command.kind {
-            WordKind::Quit => return self.user_action(Action::Quit),
-            WordKind::DiscardAndQuit => {
+            TypedCommandKind::Quit => return self.user_action(Action::Quit),
+            TypedCommandKind::DiscardAndQuit => {
                 self.leaving = Some(Request::Quit);
                 return self.user_action(Action::DiscardAndLeave);
             }
-            WordKind::Open if argument.is_empty() => return Some(Request::Reload { keeps_edits: true }),
-            WordKind::DiscardAndOpen if argument.is_empty() => return Some(Request::Reload { keeps_edits: false }),
-            WordKind::DiscardAndOpen => {
+            TypedCommandKind::Open if argument.is_empty() => return Some(Request::Reload { keeps_edits: true }),
+            TypedCommandKind::DiscardAndOpen if argument.is_empty() => return Some(Request::Reload { keeps_edits: false }),
+            TypedCommandKind::DiscardAndOpen => {
                 self.leaving = Some(Request::Open(argument.to_owned()));
                 return self.user_action(Action::DiscardAndLeave);
             }
-            WordKind::Set => self.with_motion(|motion| motion.set_number(argument)),
-            WordKind::Write => return self.write_edits(path_in(argument), None),
-            WordKind::WriteAndQuit => return self.write_edits(path_in(argument), Some(Request::Quit)),
-            WordKind::Open => return self.leave(Request::Open(argument.to_owned())),
-            WordKind::Breaks => self.toggle(OverlayKind::List(ListKind::Breaks)),
-            WordKind::Speed => self.set_speed(argument),
-            WordKind::Watch => self.with_motion(|motion| motion.watch(argument)),
-            WordKind::Mark => self.with_motion(|motion| motion.mark(argument)),
-            WordKind::Index => self.set_first_index(argument),
-            WordKind::Score => self.score(argument),
-            WordKind::Compare if argument.is_empty() => self.toggle(OverlayKind::List(ListKind::Own)),
-            WordKind::Compare => return Some(Request::Compare(argument.to_owned())),
-            WordKind::Break => self.with_motion(|motion| motion.set_breakpoint(argument)),
-            WordKind::Delete => self.with_motion(|motion| motion.delete_breakpoint(argument)),
-            WordKind::NotFinite => self.motion().iter_mut().for_each(Motion::search_not_finite),
+            TypedCommandKind::Set => self.with_motion(|motion| motion.set_number(argument)),
+            TypedCommandKind::Write => return self.write_edits(path_in(argument), None),
+            TypedCommandKind::WriteAndQuit => return self.write_edits(path_in(argument), Some(Request::Quit)),
+            TypedCommandKind::Open => return self.leave(Request::Open(argument.to_owned())),
+            TypedCommandKind::Breaks => self.toggle(OverlayKind::List(ListKind::Breaks)),
+            TypedCommandKind::Speed => self.set_speed(argument),
+            TypedCommandKind::Watch => self.with_motion(|motion| motion.watch(argument)),
+            TypedCommandKind::Mark => self.with_motion(|motion| motion.mark(argument)),
+            TypedCommandKind::Index => self.set_first_index(argument),
+            TypedCommandKind::Score => self.score(argument),
+            TypedCommandKind::Compare if argument.is_empty() => self.toggle(OverlayKind::List(ListKind::Own)),
+            TypedCommandKind::Compare => return Some(Request::Compare(argument.to_owned())),
+            TypedCommandKind::Break => self.with_motion(|motion| motion.set_breakpoint(argument)),
+            TypedCommandKind::Delete => self.with_motion(|motion| motion.delete_breakpoint(argument)),
+            TypedCommandKind::NotFinite => self.motion().iter_mut().for_each(Motion::search_not_finite),
         }
         None
     }
@@ -126,7 +126,7 @@ fn path_in(argument: &str) -> Option<String> {
 }
 
 impl State {
-    /// Goes to an address, or puts the cursor on it if it names an entry that is given, as the prompt does.
+    /// Goes to an address as the prompt does: if it names a given entry, puts the cursor on this entry.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -138,7 +138,7 @@ impl State {
 }
 
 impl Motion<'_> {
-    /// Watches an entry of a tensor of this sample or of the batch, or ends its watch.
+    /// Watches an entry of this sample or of the batch, or stops watching it.
     fn watch(&mut self, text: &str) {
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
@@ -167,7 +167,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Goes to an address, or puts the cursor on it if it names an entry that is given.
+    /// Goes to an address. If it names a given entry, puts the cursor on this entry.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -183,7 +183,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Puts the cursor on an entry that no step computes, such as a weight, at the first step that reads it. Returns `false` if the address names no such entry.
+    /// If an address names a given entry, such as a weight, goes to the first step that reads it and puts the cursor on it. Returns whether it does.
     fn inspect_given(&mut self, address: &Address) -> bool {
         let document = Arc::clone(&self.stepper.document);
         let Some((TensorEntry { tensor, at }, step)) = document.given_entry(address) else { return false };
@@ -192,7 +192,7 @@ impl Motion<'_> {
         if let Some(scene) = document.scene(step) {
             self.stepper.cursor = Some(Cursor::on(&scene, tensor, at));
             let name = scene.name(tensor, at);
-            self.say(format!("{name} is given: here it is first read; r lists all uses, Esc closes the cursor"), false);
+            self.say(format!("{name} is given: this is the first step that reads it; r lists all uses, Esc closes the cursor"), false);
         }
         true
     }

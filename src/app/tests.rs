@@ -26,7 +26,7 @@ iterations = 100_000
 const HELP: Action = Action::Toggle(OverlayKind::Help);
 const NOTES: Action = Action::Toggle(OverlayKind::Notes);
 
-/// Returns the scenario above at its first iteration.
+/// Returns the scenario `small` at its first iteration.
 fn document() -> Arc<Document> {
     let source = Source { name: "small".to_owned(), path_shown: "small".to_owned(), text: SCENARIO.to_owned() };
     Arc::new(Document::new(read(source, Limits::default()).expect("a valid scenario")))
@@ -61,7 +61,7 @@ fn typing(text: &str) -> Vec<Action> {
     text.chars().map(|c| Action::Edit(InputRequest::InsertChar(c))).collect()
 }
 
-/// Something that covers the stepper or keeps it busy. Each variant is on top of the variants that follow it.
+/// Something that covers the stepper or keeps it busy. Each variant covers the variants that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScreenLayer {
     Overlay(OverlayKind),
@@ -71,10 +71,10 @@ enum ScreenLayer {
     Job,
 }
 
-/// Returns the layers of a state, from the top. The picker is a layer only if it covers a stepper.
+/// Returns the layers of a state from top to bottom. The picker is a layer only if it covers a stepper.
 fn layers(state: &State) -> Vec<ScreenLayer> {
     let overlay = state.overlay.as_ref().map(|overlay| ScreenLayer::Overlay(overlay.kind));
-    let picker = matches!(&state.screen, Screen::Picker(picker) if picker.over.is_some()).then_some(ScreenLayer::Picker);
+    let picker = matches!(&state.screen, Screen::Picker(picker) if picker.stepper.is_some()).then_some(ScreenLayer::Picker);
     let mode = state.stepper().and_then(|stepper| match stepper.mode {
         Mode::Normal => None,
         Mode::Prompt(_) => Some(ScreenLayer::Prompt),
@@ -130,7 +130,7 @@ fn actions_lead_to_the_expected_focus() {
         // the help explains the keys of what is below it
         (stepper(), &[NOTES, HELP, Action::Close], Focus::Overlay),
         (stepper(), &[NOTES, HELP, Action::Close, Action::Close], Focus::Normal),
-        // a line closes what is above the stepper
+        // opening the prompt closes what is above the stepper
         (stepper(), &[NOTES, HELP, Action::OpenPrompt], Focus::Prompt),
         (stepper(), &[Action::OpenPicker], Focus::Picker),
         (stepper(), &[Action::OpenPicker, Action::OpenPicker, Action::Close], Focus::Normal),
@@ -217,7 +217,7 @@ fn job_and_play_continue_under_an_overlay_or_the_picker() {
 }
 
 #[test]
-fn time_and_work_keep_the_count_and_the_message() {
+fn the_clock_and_slices_of_work_keep_the_count_and_the_message() {
     let count = |state: &State| state.stepper().expect("open").count;
     for action in [Action::Clock(Duration::from_secs(1)), Action::JobIterations(1), Action::JobPieces(1), Action::ScrollAtMost(3)] {
         let mut state = stepper();
@@ -231,9 +231,9 @@ fn time_and_work_keep_the_count_and_the_message() {
 }
 
 #[test]
-fn a_setting_cycles_through_its_choices_both_ways() {
+fn a_setting_cycles_through_its_choices_in_both_directions() {
     let mut state = stepper();
-    // changes the setting, and returns the choice that it means among two choices, and the choice that it means among three
+    // moves the setting, and returns its choice of two choices and its choice of three
     let mut choices_after = |by| {
         update(&mut state, Action::CycleSetting(Setting::Pane, by));
         [2, 3].map(|number_of_choices| state.settings.choice(Setting::Pane, number_of_choices))

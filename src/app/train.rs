@@ -1,4 +1,4 @@
-//! Gradient descent as a question (`L`): runs and pauses it, and returns the curves of the loss and of a parameter.
+//! The key `L`: runs gradient descent, and makes the curves of the loss and of the values of a parameter.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::step::TensorEntry;
 use crate::tensor::{index_text, unravel};
 
 impl Motion<'_> {
-    /// Opens the question: chooses the parameter whose path is drawn, and runs the descent on. A job in progress goes on instead.
+    /// Chooses the parameter whose values are drawn, and continues the descent, unless another job is in progress.
     ///
     /// # Errors
     /// A sentence if there is no curve.
@@ -35,7 +35,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Runs the descent on, or pauses it.
+    /// Continues the descent, or pauses it.
     pub(super) fn toggle_run(&mut self) {
         match &self.stepper.job {
             Some(Job::Train(_)) => self.stepper.job = None,
@@ -48,7 +48,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Runs the descent on from the iteration after the last one that is drawn.
+    /// Continues the descent after the last iteration that is drawn.
     fn run_descent(&mut self) {
         let document = Arc::clone(&self.stepper.document);
         let Some(path) = &self.stepper.training.current.path else { return };
@@ -60,8 +60,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues a run by at most `pieces` pieces, but not more than one iteration. Subtracts the number of pieces done from `pieces`. Returns whether an
-    /// iteration was completed.
+    /// Continues a run by at most `pieces` pieces, and at most one iteration. Subtracts the number of done pieces from `pieces`. Returns whether an iteration was
+    /// completed.
     pub(super) fn train_piece(&mut self, job: TrainJob, pieces: &mut u64) -> bool {
         let TrainJob { entry, iterations, walk } = job;
         let document = Arc::clone(&self.stepper.document);
@@ -82,7 +82,7 @@ impl Motion<'_> {
                 }
                 (walk, completed)
             }
-            // a clone of this state has taken the result: the walk begins again
+            // the result can be taken once; if a clone of this state has taken it, the walk begins again
             (_, path) => {
                 let next = path.as_ref().map_or(0, |path| path.values.last()) + 1;
                 (Box::new(document.descent.walk_from(next, iterations)), None)
@@ -112,10 +112,10 @@ impl State {
 }
 
 impl Stepper {
-    /// Returns the last iteration whose loss is known at the step on the screen; 0 if there is none. A loss that is asked for is not known.
+    /// Returns the last iteration whose loss is computed up to the step on the screen; 0 if there is none. A loss that prediction hides does not count.
     fn known_losses(&self) -> u64 {
         let trace = &self.document.trace;
-        let known_steps = if self.asked().is_some() { self.step - 1 } else { self.step };
+        let known_steps = if self.hidden_number().is_some() { self.step - 1 } else { self.step };
         trace.iteration() - u64::from(known_steps < trace.loss_step())
     }
 
@@ -141,8 +141,7 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all runs: of the loss, or with `is_path` of the chosen parameter. The current run is drawn as far as it is computed, by the question
-    /// or by moves.
+    /// Returns the curves of all runs: of the loss, or with `is_path` of the chosen parameter. The current run ends at the last computed iteration.
     fn curves(&self, is_path: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;
         let run = &self.training.current;
@@ -160,14 +159,14 @@ impl Stepper {
             name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
             current: run.path_of(entry)?,
             earlier: earlier.iter().filter_map(|run| run.path_of(entry)).collect(),
-            // no step of this iteration changes what the iteration begins with
+            // the values at the beginning of this iteration are known at each of its steps
             known: common.here,
             ..common
         })
     }
 
-    /// Returns the entry whose path is drawn: that under the cursor, or else the last one; at first that of the step, or else the first entry that learns. What
-    /// does not learn has no path.
+    /// Returns the entry whose values are drawn. It belongs to a learned parameter. The first of these that exists: the entry under the cursor, the last drawn
+    /// entry, the entry of the step, the first entry that learns.
     fn parameter_in_question(&self) -> Option<TensorEntry> {
         let train = self.document.descent.train()?;
         let scene = self.scene()?;
@@ -178,10 +177,10 @@ impl Stepper {
         under_cursor().or_else(last).or_else(of_step).or_else(first)
     }
 
-    /// Returns the entry of a learned parameter that an entry is, or that it is the gradient, the velocity or the new value of.
+    /// Returns the entry of a learned parameter for an entry that is this parameter, its gradient, its velocity or its new value; `None` for any other entry.
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
         let samples = self.document.trace.network();
-        let (run, home) = scene.home(tensor);
+        let (run, home) = scene.canonical(tensor);
         let run = &self.document.trace.sample_runs()[run];
         let of_gradient = |id: Id| match samples.tensor(id).role {
             Role::Gradient(of) => of,

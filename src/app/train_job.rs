@@ -1,4 +1,4 @@
-//! The job that computes the iterations of gradient descent one after the other, for the curve of the loss and the values of a parameter.
+//! The job that computes one iteration of gradient descent after the other, for the curves of the loss and of a parameter.
 
 use super::document::Experiment;
 use super::walk_state::WalkState;
@@ -8,7 +8,7 @@ use crate::step::TensorEntry;
 /// A run of gradient descent in progress.
 #[derive(Clone, Debug)]
 pub struct TrainJob {
-    /// The entry of a parameter whose values are kept.
+    /// The entry of a parameter whose values are stored.
     pub(super) entry: TensorEntry,
     /// The largest number of iterations.
     pub(super) iterations: u64,
@@ -23,7 +23,7 @@ pub(super) struct TrainProgress {
     pub completed: Option<TrainedIteration>,
 }
 
-/// The numbers of an iteration that the run keeps.
+/// The numbers of an iteration that the run stores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TrainedIteration {
     pub number: u64,
@@ -34,12 +34,12 @@ pub(super) struct TrainedIteration {
 }
 
 impl TrainJob {
-    /// Returns the run from iteration `first` on, which `walk` computes.
+    /// Returns a run whose iterations `walk` computes.
     pub(super) fn new(entry: TensorEntry, iterations: u64, walk: DescentWalk) -> Self {
         Self { entry, iterations, walk: WalkState::Ready(Box::new(walk)) }
     }
 
-    /// Does at most `pieces` pieces of the walk, but not more than one iteration. Subtracts the number of pieces done from `pieces`.
+    /// Does at most `pieces` pieces of the walk, and at most one iteration. Subtracts the number of done pieces from `pieces`.
     pub(super) fn advance(entry: TensorEntry, experiment: &Experiment, mut walk: Box<DescentWalk>, pieces: &mut u64) -> TrainProgress {
         let iteration = experiment.descent.advance(&mut walk, pieces);
         let completed = iteration.map(|iteration| TrainedIteration {

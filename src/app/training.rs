@@ -1,4 +1,4 @@
-//! The runs of gradient descent whose losses are drawn as curves: that of the open scenario with its edits, and those before the last edits.
+//! The runs of gradient descent that are drawn as curves: the run with the current edits, and the runs before the last edits.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use crate::memory_budget::MemoryBudget;
 use crate::network::{Losses, Series};
 use crate::step::TensorEntry;
 
-/// The largest number of earlier runs that are kept.
+/// The largest number of stored earlier runs.
 const MAX_EARLIER: usize = 5;
 
-/// The run of gradient descent with the edits in force, and earlier runs.
+/// The run of gradient descent with the current edits, and earlier runs.
 #[derive(Clone, Debug)]
 pub struct Training {
-    /// The run with the edits in force.
+    /// The run with the current edits.
     pub(super) current: TrainingRun,
     /// The runs before the last edits, the oldest first.
     pub(super) earlier: Vec<TrainingRun>,
@@ -27,7 +27,7 @@ pub(super) struct TrainingRun {
     losses: Arc<Losses>,
     /// The last iteration that `L` has computed; 0 before the first `L`.
     pub reached: u64,
-    /// The last iteration, if it is known that no further one follows.
+    /// The last iteration of the descent, if it is known.
     pub end: Option<u64>,
     /// The values of a parameter; `None` before the first `L`.
     pub path: Option<ParameterPath>,
@@ -42,10 +42,10 @@ pub(super) struct ParameterPath {
     pub values: Series,
 }
 
-/// A curve: iterations with the value of a number in each of them.
+/// A curve: the values of a number over the iterations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// The last edit of the run; `None` for the run of the file.
+    /// The last edit of the run; `None` for the run without edits.
     pub edit: Option<Edit>,
     /// The iterations with the values, in order.
     pub points: Vec<(u64, f64)>,
@@ -56,15 +56,15 @@ pub struct Curve {
 pub struct Curves {
     /// The name of the number: `loss`, or the address of a parameter's entry.
     pub name: String,
-    /// The curve of the run with the edits in force.
+    /// The curve of the run with the current edits.
     pub current: Curve,
     /// The curves of earlier runs, the oldest first.
     pub earlier: Vec<Curve>,
     /// The iteration on the screen.
     pub here: u64,
-    /// The last iteration whose value is known at the step on the screen. All later ones are computed ahead.
+    /// The last iteration whose value is known at the step on the screen. Values of later iterations are drawn dashed.
     pub known: u64,
-    /// The last iteration of the descent, or the largest possible one as long as that is not known.
+    /// The last iteration of the descent if it is known, otherwise the largest possible one.
     pub iterations: u64,
     /// Whether no further iteration can be computed.
     pub is_complete: bool,
@@ -75,7 +75,7 @@ impl TrainingRun {
         Self { edits, losses, reached: 0, end: None, path: None }
     }
 
-    /// Begins to collect the values of an entry, unless the run already collects them.
+    /// Begins to store the values of an entry, unless the run already stores them.
     pub fn follow(&mut self, entry: TensorEntry, budget: &Arc<MemoryBudget>) {
         if self.path.as_ref().is_none_or(|path| path.entry != entry) {
             self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(budget)) });
@@ -87,7 +87,7 @@ impl TrainingRun {
         self.curve(self.losses.up_to(until))
     }
 
-    /// Returns the curve of an entry, if the run collects its values.
+    /// Returns the curve of an entry, if the run stores its values.
     pub fn path_of(&self, entry: TensorEntry) -> Option<Curve> {
         let path = self.path.as_ref().filter(|path| path.entry == entry)?;
         Some(self.curve(path.values.up_to(u64::MAX)))
@@ -104,14 +104,14 @@ impl Training {
         Self { current: TrainingRun::new(Vec::new(), Arc::clone(losses)), earlier: Vec::new() }
     }
 
-    /// Begins a run with other edits. The run so far, of which `known` iterations are known, becomes an earlier one, if it is a curve.
+    /// Begins a run with other edits. The run so far, with `known` iterations, becomes an earlier run if it has enough points for a curve.
     pub(super) fn begin(&mut self, edits: Vec<Edit>, losses: &Arc<Losses>, known: u64) {
         let mut old = std::mem::replace(&mut self.current, TrainingRun::new(edits, Arc::clone(losses)));
         old.reached = old.reached.max(known);
         if old.reached > 1 {
             self.earlier.push(old);
         }
-        // undo and redo return to the numbers of an earlier run
+        // after undo or redo, the run may have the edits of an earlier run
         self.earlier.retain(|run| run.edits != self.current.edits);
         let surplus = self.earlier.len().saturating_sub(MAX_EARLIER);
         self.earlier.drain(..surplus);

@@ -1,5 +1,4 @@
-//! [`update`], the only function that changes the state of the program, and the actions that need no more than a few lines. `motion.rs` does the moves, and
-//! `work.rs` the jobs.
+//! [`update`], the only function that changes the state of the program, and the actions that need only a few lines. `motion.rs` does the moves, `work.rs` the jobs.
 
 use std::sync::Arc;
 
@@ -12,12 +11,12 @@ use super::{
 };
 use crate::text::cut;
 
-/// The largest count. Typing more digits gives this count.
+/// The largest count that can be typed before a key. More digits result in this count.
 const MAX_COUNT: u64 = 999_999_999_999;
-/// The width of the beginning of a copied text in the message about it.
-const COPIED_SHOWN: usize = 60;
+/// The number of columns for the beginning of the copied text in the message about it.
+const COPIED_TEXT_WIDTH: usize = 60;
 
-/// Changes the state by an action. Returns a request if the caller has to do something: open a scenario, or end the program.
+/// Changes the state by an action. Returns a request if the caller has to do something, such as open a scenario or end the program.
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
     let request = state.apply(action);
     state.close_old_overlay();
@@ -51,7 +50,7 @@ impl State {
         None
     }
 
-    /// Opens the answer of a job as a list, unless an overlay or the picker is open: then it waits until that is closed.
+    /// Opens the result of a gradient check as a list, once no overlay and no picker is open.
     fn show_answer(&mut self) {
         if matches!(self.focus(), Focus::Normal | Focus::Cursor)
             && let Some(answer) = self.stepper_mut().and_then(|stepper| stepper.answer.take())
@@ -60,13 +59,13 @@ impl State {
         }
     }
 
-    /// Copies a text about the entry that questions are about.
+    /// Copies a text about the entry under the cursor, or else about the entry of the step.
     fn copy(&mut self, format: CopyFormat) -> Option<Request> {
         let stepper = self.stepper()?;
         let scene = stepper.scene()?;
         match format.text(stepper, &scene, stepper.subject(&scene)) {
             Ok(text) => {
-                self.say(format!("copied: {}", cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), COPIED_SHOWN)), false);
+                self.say(format!("copied: {}", cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), COPIED_TEXT_WIDTH)), false);
                 Some(Request::Copy(text))
             }
             Err(why) => {
@@ -76,7 +75,7 @@ impl State {
         }
     }
 
-    /// Copies a command line for a shell: [`Action::Shell`].
+    /// Copies a shell command: [`Action::CopyCommandLine`].
     fn copy_command_line(&mut self, arguments: &str) -> Option<Request> {
         let stepper = self.stepper()?;
         let name = &stepper.document.scenario.name;
@@ -89,7 +88,7 @@ impl State {
         Some(Request::Copy(line))
     }
 
-    /// Does an action of a key, a click or the wheel. Uses up the count, and clears the message of the last action.
+    /// Does an action of a key, a click or the wheel. Clears the count and the message of the last action.
     pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
@@ -105,7 +104,7 @@ impl State {
         request
     }
 
-    /// Does an action of a key, a click or the wheel, with the number that was typed before it.
+    /// Does an action of a key, a click or the wheel. `count` is the number typed before the key.
     fn act(&mut self, action: Action, count: Option<u64>) -> Option<Request> {
         if looks_ahead(&action) && self.warns_of(LooksAhead::Action(action.clone())) {
             return None;
@@ -119,12 +118,12 @@ impl State {
             Action::Quit => return self.leave(Request::Quit),
             Action::QuitAtOnce => return Some(Request::Quit),
             Action::DiscardAndLeave => {
-                self.stepper_mut().into_iter().for_each(|stepper| stepper.edits.give_up());
+                self.stepper_mut().into_iter().for_each(|stepper| stepper.edits.discard());
                 return self.leaving.take();
             }
-            Action::TakeBackEdits => {
+            Action::RestoreEdits => {
                 let old = self.stepper_mut().and_then(|stepper| stepper.old_edits.take());
-                self.motion().iter_mut().zip(old).for_each(|(motion, old)| motion.take_back(&old));
+                self.motion().iter_mut().zip(old).for_each(|(motion, old)| motion.restore_edits(&old));
             }
             Action::DiscardOldEdits => self.stepper_mut().into_iter().for_each(|stepper| stepper.old_edits = None),
             Action::WriteEdits => return self.write_edits(None, None),
@@ -156,7 +155,7 @@ impl State {
             Action::CycleSetting(setting, count) => self.cycle(setting, count),
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
-            Action::Shell(arguments) => return self.copy_command_line(arguments),
+            Action::CopyCommandLine(arguments) => return self.copy_command_line(arguments),
             Action::OpenPrompt => self.open_line(PromptKind::Addresses),
             Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_line(PromptKind::Search),
@@ -186,12 +185,12 @@ impl State {
         None
     }
 
-    /// Returns whether the open scenario has edits that its file lacks.
+    /// Returns whether the open scenario has unsaved edits.
     fn has_unsaved_edits(&self) -> bool {
         self.stepper().is_some_and(|stepper| stepper.edits.are_unsaved())
     }
 
-    /// Returns a request that leaves the open scenario. If it has unsaved edits, asks about them first, and keeps the request until the answer.
+    /// Returns a request that leaves the open scenario. If there are unsaved edits, keeps the request and asks about them first.
     pub(super) fn leave(&mut self, request: Request) -> Option<Request> {
         if !self.has_unsaved_edits() {
             return Some(request);
@@ -215,7 +214,7 @@ impl State {
         }
     }
 
-    /// Asks the caller to write the edits to a file, at `path` or to the scenario's own file, and to fulfil the request `then`.
+    /// Asks the caller to write the edits to the file `path`, or to the scenario's own file if it is `None`, and then to fulfil the request `then`.
     pub(super) fn write_edits(&mut self, path: Option<String>, then: Option<Request>) -> Option<Request> {
         let stepper = self.stepper()?;
         let is_deleted = stepper.file_change == Some(FileChange::Deleted);
@@ -229,7 +228,7 @@ impl State {
         Some(Request::Write { path, then: then.map(Box::new) })
     }
 
-    /// Records and reports that the edits are written to a file.
+    /// Records that the edits are written to a file, and shows the message `sentence` about it.
     pub fn edits_are_written(&mut self, sentence: &str) {
         if let Some(stepper) = self.stepper_mut() {
             stepper.edits.mark_written();
@@ -237,11 +236,11 @@ impl State {
         self.say(sentence, false);
     }
 
-    /// Moves a setting on, and reports its choice if the screen does not show it.
+    /// Moves a setting forward, and reports its choice if the screen does not show it.
     fn cycle(&mut self, setting: Setting, count: i64) {
         self.settings.cycle(setting, count);
         match setting {
-            // the screen shows these
+            // the screen shows the choice of these settings
             Setting::Pane | Setting::Zoom | Setting::LogScale | Setting::ParameterPath => {}
             Setting::HeatMap if self.settings.is_on(setting) => self.say("matrices that do not fit are drawn as heat maps", false),
             Setting::HeatMap => self.say("matrices are drawn as numbers", false),
@@ -264,14 +263,14 @@ impl State {
         self.say(sentence, false);
     }
 
-    /// Opens a line at the bottom of the stepper.
+    /// Opens the prompt at the bottom of the stepper.
     fn open_line(&mut self, kind: PromptKind) {
         while self.overlay.is_some() {
             self.close();
         }
         match &mut self.screen {
             Screen::Stepper(stepper) => {
-                // what the user types about stays on the screen
+                // play stops, so that the step on the screen stays while the user types
                 stepper.play = None;
                 stepper.mode = Mode::Prompt(Prompt::new(kind));
             }
@@ -354,7 +353,7 @@ impl State {
         None
     }
 
-    /// Does an action on the open curve, with the number that was typed before it.
+    /// Does an action on the open curve. `count` is the number typed before the key.
     fn act_on_curve(&mut self, action: &Action, count: Option<u64>) {
         match action {
             Action::MoveMarker(by) => {
@@ -419,7 +418,7 @@ impl State {
     }
 }
 
-/// Returns an argument as a shell reads it: in quotes if it has other characters than letters, digits and a few signs.
+/// Quotes an argument for a shell if it has characters other than letters, digits and a few safe signs.
 fn quoted(argument: &str) -> String {
     if argument.chars().all(|c| c.is_alphanumeric() || "._-/:".contains(c)) {
         return argument.to_owned();

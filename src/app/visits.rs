@@ -1,4 +1,4 @@
-//! The places visited, as in a browser: a jump can be undone and redone.
+//! The history of jumps, as in vim's jump list or in a browser: a jump can be undone and redone.
 //!
 //! ```text
 //! at A, jump to B, jump to C    back: A B     here: C    forward: –
@@ -6,10 +6,10 @@
 //! jump to D                     back: A B     here: D    forward: –
 //! ```
 
-/// The largest number of places that are kept; the oldest are forgotten first.
-const KEPT: usize = 1000;
+/// The largest number of stored places; the oldest are dropped first.
+const MAX_VISITS: usize = 1000;
 
-/// A step of one iteration.
+/// A place: a step of an iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visit {
     /// The iteration, from 1.
@@ -18,7 +18,7 @@ pub struct Visit {
     pub step: u64,
 }
 
-/// The places that jumps have left.
+/// The places that jumps have left, for back and forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visits {
     back: Vec<Visit>,
@@ -26,13 +26,13 @@ pub struct Visits {
 }
 
 impl Visits {
-    /// Adds the place that a jump leaves. What was undone before cannot be redone after it.
+    /// Adds the place that a jump leaves. Jumps that were undone before can no longer be redone.
     pub fn leave(&mut self, here: Visit) {
         self.forward.clear();
         if self.back.last() != Some(&here) {
             self.back.push(here);
         }
-        if self.back.len() > KEPT {
+        if self.back.len() > MAX_VISITS {
             self.back.remove(0);
         }
     }
@@ -50,7 +50,7 @@ impl Visits {
     fn go(from: &mut Vec<Visit>, to: &mut Vec<Visit>, here: Visit, times: u64) -> Option<Visit> {
         let (mut place, mut found) = (here, None);
         for _ in 0..times {
-            // a jump that was stopped has left the place that it did not leave
+            // a jump that was stopped has added the place where the user still is
             while from.last() == Some(&place) {
                 from.pop();
             }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn forward_after_back_is_where_one_was() {
+    fn forward_after_back_returns_to_the_same_place() {
         let mut visits = Visits::default();
         visits.leave(at(1));
         visits.leave(at(2));
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_was_stopped_is_no_place_to_go_back_to() {
+    fn a_stopped_jump_is_not_in_the_history() {
         let mut visits = Visits::default();
         visits.leave(at(1));
         visits.leave(at(2));

@@ -1,20 +1,20 @@
-//! A computation of iterations in progress, and the thread that does its next piece.
+//! A walk (a computation of iterations) in progress, and the thread that does its next piece.
 
 use std::time::Duration;
 
 use crate::network::{Descent, DescentWalk};
 use crate::threads::BackgroundTask;
 
-/// A computation of iterations, and the thread that does its next piece. `T` is the result of a piece.
+/// A walk and the thread that does its next piece. `T` is the result of a piece.
 #[derive(Debug)]
 pub(super) enum WalkState<T> {
     /// This thread does the next piece.
     Ready(Box<DescentWalk>),
-    /// The background thread does the next piece. The number is the iteration in progress.
+    /// The background thread does the next piece. The number is that of the iteration in progress.
     InBackground(u64, BackgroundTask<T>),
 }
 
-// a derived `Clone` would need a `T` that can be cloned
+// not derived, because a derived `Clone` would need `T: Clone`
 impl<T> Clone for WalkState<T> {
     fn clone(&self) -> Self {
         match self {
@@ -33,17 +33,17 @@ impl<T: Send + 'static> WalkState<T> {
         }
     }
 
-    /// Returns whether an iteration is so large that allocating its memory takes milliseconds. A key does not wait for such an iteration.
+    /// Returns whether an iteration is so large that allocating its memory takes milliseconds, so that a key must not wait for it.
     pub fn is_large(&self) -> bool {
         matches!(self, Self::Ready(walk) if walk.is_large())
     }
 
-    /// Begins the next piece on the background thread, if the piece is long and has not begun. `advance` does the piece.
+    /// Starts the next piece on the background thread, if the piece is long and has not started. `advance` does the piece.
     pub fn in_background(self, descent: &Descent, advance: impl FnOnce(Box<DescentWalk>) -> T + Send + 'static) -> Self {
         match self {
             Self::Ready(walk) if descent.is_next_long(&walk) => {
                 let next = walk.next();
-                // without a background thread, `begin` returns the walk, and this thread does the piece
+                // if there is no background thread, `begin` returns the walk, and this thread does the piece
                 BackgroundTask::begin(walk, advance).map_or_else(Self::Ready, |task| Self::InBackground(next, task))
             }
             state => state,

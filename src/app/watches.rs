@@ -6,13 +6,13 @@ use crate::step::TensorEntry;
 use crate::tensor::len;
 use crate::trace::Trace;
 
-/// The largest number of watches; the oldest is dropped first.
+/// The largest number of watches; the oldest are dropped first.
 const MAX_WATCHES: usize = 20;
 
-/// The run in which a watched entry is looked up.
+/// The run that has the value of a watched entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchScope {
-    /// The run of the first sample: for a parameter, because all samples share it, and for every entry of a scenario with a single sample.
+    /// The run of the first sample: for a parameter, which all samples share, and for each entry of a scenario with one sample.
     Shared,
     /// The run of the sample with this number in the file, from 0.
     Sample(usize),
@@ -20,7 +20,7 @@ enum WatchScope {
     Batch,
 }
 
-/// A watched entry. It is found by its name, so it is watched in other iterations too.
+/// A watched entry. It is found by its name in each iteration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// The address, as the pane shows it.
@@ -33,8 +33,8 @@ pub struct Watch {
 impl Watch {
     /// Returns a watch of an entry of the scene.
     fn of(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Self {
-        // the batch shows numbers that come from the samples: the watch is on the entry of the sample
-        let (run, tensor) = scene.home(tensor);
+        // a tensor of the batch may come from a sample; then the watch is on the entry of the sample
+        let (run, tensor) = scene.canonical(tensor);
         let scene_of_run = scene.in_run(run);
         let scene = scene_of_run.as_ref().unwrap_or(scene);
         let info = scene.network().tensor(tensor);
@@ -46,8 +46,8 @@ impl Watch {
         Self { address: scene.address_of(tensor, at), scope, tensor: info.name.to_string(), at }
     }
 
-    /// Returns the state of the entry at a step. `None` if this iteration does not have the entry: its sample is not in the batch, or the batch has no tensor
-    /// of this name.
+    /// Returns the state of the entry at a step; `None` if this iteration does not have the entry because its sample is not in the batch, or because the batch has
+    /// no tensor of this name.
     #[must_use]
     pub fn state(&self, scene: &Scene<'_>) -> Option<EntryState> {
         let (sample_run, tensor) = self.find(scene)?;
@@ -68,7 +68,7 @@ impl Watch {
 pub struct Watches(Vec<Watch>);
 
 impl Watches {
-    /// Watches an entry, or ends its watch. Returns the address, and whether it is watched now.
+    /// Watches an entry, or stops watching it. Returns the address, and whether the entry is watched now.
     pub(super) fn toggle(&mut self, scene: &Scene<'_>, entry: TensorEntry) -> (String, bool) {
         let watch = Watch::of(scene, entry);
         let address = watch.address.clone();
@@ -83,7 +83,7 @@ impl Watches {
         (address, is_new)
     }
 
-    /// Ends the watches of entries that no network of the iteration has.
+    /// Removes the watches of entries that no network of the iteration has.
     pub(super) fn keep_entries_of(&mut self, trace: &Trace) {
         let has = |network: &Network, watch: &Watch| {
             network.find(&watch.tensor).is_some_and(|tensor| watch.at < len(&network.tensor(tensor).shape))

@@ -1,4 +1,4 @@
-//! Begins a job, does its pieces, and ends it. `job.rs` defines jobs and pieces.
+//! Begins jobs, does their pieces and ends them. `job.rs` defines jobs and pieces.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::walk_state::WalkState;
 use super::{KeyMeanings, Setting, Stepper, TrainJob};
 use crate::step::{Address, Kind, Location, Scope, Unit};
 
-/// The largest cost of the work that is done at once when a job begins, counted in computed steps: about ten milliseconds. Later time slices do the rest.
-const AT_ONCE: u64 = 10_000_000;
-/// The largest number of products that one piece of work skips.
-const SKIPPED: usize = 256;
+/// The largest cost of the work that is done immediately when a job begins, in computed steps: about ten milliseconds. Later time slices do the rest.
+const MAX_IMMEDIATE_COST: u64 = 10_000_000;
+/// The largest number of products of value 0 that one piece of work skips.
+const MAX_SKIPPED: usize = 256;
 
 impl Motion<'_> {
-    /// Goes to an address: at once, or by a job if its iteration is far.
+    /// Goes to an address: at once, or by a job if its iteration takes long.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -31,7 +31,7 @@ impl Motion<'_> {
             }
             Some(to) => {
                 document.may_exist(to, &address)?;
-                // frees the memory of the old job, which would count against the new one
+                // frees the memory of the old job first, because the new job may need it
                 self.stepper.job = None;
                 let walk = document.descent.walk(to);
                 document.check_memory(&walk)?;
@@ -41,7 +41,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Goes to an address as [`Motion::go_to`] does, and keeps the place that it leaves among the places visited.
+    /// Goes to an address as [`Motion::go_to`] does, and adds the step that it leaves to the history of jumps.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -55,7 +55,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Moves by `times` iterations, back if negative, to the same entry and term there. Beyond the ends, goes to the first or the last iteration.
+    /// Moves by `times` iterations, back if negative, to the same entry and term there; at most to the first or the last iteration.
     pub fn by_iterations(&mut self, times: i64) {
         if self.settings.key_meanings == KeyMeanings::Format1 {
             return self.by_iterations_to_first_steps(times);
@@ -70,7 +70,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by `count` iterations, back if negative, to the first step of an iteration. Beyond the ends, goes to the first or the last step of all.
+    /// Moves by `count` iterations, back if negative, to the first step of an iteration; at most to the first step of the first or the last step of the last iteration.
     fn by_iterations_to_first_steps(&mut self, count: i64) {
         let document = Arc::clone(&self.stepper.document);
         let current = document.trace.iteration();
@@ -89,7 +89,7 @@ impl Motion<'_> {
         self.seek_iteration(to, vec![location]);
     }
 
-    /// Jumps to an iteration, to the place there that is nearest to the step on the screen.
+    /// Jumps to the step of an iteration that corresponds to the step on the screen.
     pub fn jump_to_iteration(&mut self, to: u64) {
         let here = self.stepper.visit();
         if to == here.iteration {
@@ -103,7 +103,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Begins a seek to the first of some places that exists in another iteration.
+    /// Begins a seek to another iteration, to the first of these places that exists there.
     fn seek_iteration(&mut self, to: u64, places: Vec<Location>) {
         let document = Arc::clone(&self.stepper.document);
         let walk = document.descent.walk(to);
@@ -119,9 +119,9 @@ impl Motion<'_> {
         self.begin(Job::Move { units: UnitMove { unit, remaining: count }, iteration });
     }
 
-    /// Begins the gradient check of the entry that questions are about.
+    /// Begins the gradient check of the entry under the cursor, or else of the entry of the step.
     ///
-    /// A job in progress goes on instead: a question does not end what was asked before.
+    /// If a job is in progress, the job continues and a message asks the user to wait.
     pub fn check_gradient(&mut self) {
         if let Some(job) = self.stepper.job.as_ref().filter(|job| !job.is_move()) {
             let sentence = format!("still computing, {}: ask x when it is done, or stop it with Esc", job.describe());
@@ -136,13 +136,13 @@ impl Motion<'_> {
         }
     }
 
-    /// Begins a job, and does as much of it as [`AT_ONCE`] allows.
+    /// Begins a job, and does as much of it as [`MAX_IMMEDIATE_COST`] allows.
     pub(super) fn begin(&mut self, job: Job) {
         self.stepper.job = Some(job);
-        let mut budget = AT_ONCE;
+        let mut budget = MAX_IMMEDIATE_COST;
         while let Some(job) = &self.stepper.job {
             let cost = job.cost(&self.stepper.document);
-            // the work whose cost this is: a whole seek, or a move by one unit
+            // the work that `Job::cost` measures: a whole seek, or a move by one unit
             let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.is_large() => return,
                 Job::Train(train) if train.walk.is_large() => return,
@@ -158,7 +158,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues the job until `iterations` iterations or `pieces` pieces are done, whichever happens first. If the job ends, goes to its goal.
+    /// Continues the job by at most `iterations` iterations or `pieces` pieces. If the job ends, goes to its goal.
     pub fn work(&mut self, mut iterations: u64, mut pieces: u64) {
         while iterations > 0 && pieces > 0 {
             match self.stepper.job.take() {
@@ -182,7 +182,7 @@ impl Motion<'_> {
                         WalkState::Ready(walk) => goal.advance(&document, to, walk, &mut pieces),
                         WalkState::InBackground(_, task) => {
                             pieces -= 1;
-                            // if a clone of this state has taken the result, the walk begins again
+                            // the result can be taken once; if a clone of this state has taken it, the walk begins again
                             task.take().unwrap_or_else(|| SeekProgress::Unfinished {
                                 walk: Box::new(goal.experiment(&document).descent.walk(to)),
                                 completed_iteration: false,
@@ -204,7 +204,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Goes to the step that a seek has found. Then continues with the rest of a move by units, or with the iterations that were added meanwhile.
+    /// Goes to the step that a seek has found. Then continues with the rest of a move by units, or with the iterations that were added during the seek.
     fn arrive(&mut self, goal: &SeekGoal, found: SeekResult) {
         let before = self.stepper.visit().iteration;
         let old = Arc::clone(&self.stepper.document);
@@ -246,7 +246,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by the next unit within this iteration, or begins a seek to the iteration of the next unit. Moves by many steps at once, because these need no search.
+    /// Moves by the next unit within this iteration, or begins a seek to the iteration of the next unit. If the unit is the step, moves by many units at once.
     fn next_unit(&mut self, units: UnitMove) {
         let UnitMove { unit, remaining } = units;
         let document = Arc::clone(&self.stepper.document);
@@ -297,21 +297,21 @@ impl Motion<'_> {
         self.set_rest_of_move(units.with_remaining(remaining - remaining.signum()));
     }
 
-    /// Counts units that were moved forward, for the return of `h`; `remaining` is negative for a move back.
+    /// Counts units that were moved forward, so that `h` can undo them; `remaining` is negative for a move back.
     fn count_forward(&mut self, remaining: i64, units: u64) {
         if remaining > 0 {
             self.stepper.return_point.iter_mut().for_each(|point| point.advance(units));
         }
     }
 
-    /// Moves to the next step of this iteration that is no product of value 0, or as far towards it as one piece of work reaches. Returns `false` if there
-    /// are no further steps in this iteration.
+    /// Moves to the next step of this iteration that is not a product of value 0, or as far towards it as one piece of work allows. Returns `false` if this iteration
+    /// has no further steps.
     fn next_nonzero(&mut self, units: UnitMove) -> bool {
         let document = Arc::clone(&self.stepper.document);
         let (trace, direction) = (&document.trace, units.remaining.signum());
         let is_zero = |k: u64| trace.get(k).is_some_and(|step| step.kind == Kind::Product && step.value == 0.0);
         let mut step = self.stepper.step;
-        for _ in 0..SKIPPED {
+        for _ in 0..MAX_SKIPPED {
             let next = step.saturating_add_signed(direction);
             if next == 0 || next > trace.len() {
                 break;
@@ -331,13 +331,13 @@ impl Motion<'_> {
         moved
     }
 
-    /// Makes the rest of a move the job, or ends the job if no unit remains.
+    /// Makes the rest of a move the current job, or ends the job if no unit remains.
     fn set_rest_of_move(&mut self, units: UnitMove) {
         let iteration = self.stepper.document.trace.iteration();
         self.stepper.job = (units.remaining != 0).then_some(Job::Move { units, iteration });
     }
 
-    /// Stops the job and play, and reports how far the job was, or that play is paused. Does nothing without a job and play.
+    /// Stops the job and play, and reports the progress of the job or that play is paused. Does nothing if there is neither a job nor play.
     pub fn stop_job(&mut self) {
         let was_playing = self.stepper.play.take().is_some();
         if let Some(job) = self.stepper.job.take() {
@@ -347,7 +347,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Pauses play without a message. If a move by units is in progress, ends it too.
+    /// Pauses play, and ends a move by units, without a message.
     pub fn pause_play(&mut self) {
         self.stepper.play = None;
         self.stepper.job.take_if(|job| job.is_move());
@@ -355,8 +355,8 @@ impl Motion<'_> {
 }
 
 impl Stepper {
-    /// Returns the places in another iteration that are nearest to the step on the screen: its entry and term, its entry, its op, and the first step, which
-    /// always exists. In a batch of other samples it takes the sample at the same position.
+    /// Returns the places in another iteration that correspond to the step on the screen, the best first: the same term, entry or op, and the first step, which
+    /// always exists. If the batch there has other samples, uses the sample at the same position.
     pub(super) fn same_place_in(&self, iteration: u64) -> Vec<Location> {
         let mut places = vec![Location::First];
         if let Some((trace, at)) = self.trace_and_position()
@@ -374,8 +374,8 @@ impl Stepper {
         places
     }
 
-    /// Begins the next piece on the background thread, if the piece is long and has not begun. Waits for its result, but not longer than this time. Returns
-    /// whether the piece is ready to be completed; a short piece always is.
+    /// Starts the next piece on the background thread, if it is long and has not started, and waits at most this time for its result. Returns whether the piece is
+    /// ready to be completed. A short piece is always ready.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
             Some(Job::Seek(Seek { goal, to, walk })) => {

@@ -23,8 +23,8 @@ pub const ALL: &[Bundled] = bundled![
     "graph-convolution" "layer-norm" "lstm" "mazur-2-2-2" "rnn" "softmax-cross-entropy" "svm-loss" "word2vec" "xor"
 ];
 
-/// The names of all bundled scenarios, in the order in which they are best learnt from: one chain rule, a fully-connected network, then convolutions, whole
-/// networks, training, and graphs of tensors from a loss to attention.
+/// The names of all bundled scenarios in the recommended order for learning: the chain rule, a fully-connected network, convolutions, whole networks, training, and
+/// graphs of tensors from a loss to attention.
 pub const LEARNING: &[&str] = &[
     "figure-14",
     "figure-15",
@@ -52,7 +52,7 @@ pub const LEARNING: &[&str] = &[
     "graph-convolution",
 ];
 
-/// The list of scenarios of a recording that does not name them: those that were bundled when recordings had no list of their own.
+/// The scenarios in the picker of a recording without a list: those that were bundled when recordings had no list.
 pub const WITHOUT_LIST: &[&str] = &[
     "figure-01",
     "figure-02",

@@ -73,10 +73,10 @@ struct FileReport {
     result: CheckResult,
     /// The title of the scenario; `None` if it is not valid or cannot be read.
     title: Option<String>,
-    /// The number of `[[expect]]`; `None` without a valid scenario.
+    /// The number of `[[expect]]` tables; `None` if the scenario is not valid.
     expectations: Option<usize>,
     deviations: Vec<Deviation>,
-    /// The number of all faults, of which `faults` has the first.
+    /// The number of all faults. `faults` has only the first ones.
     fault_count: usize,
     faults: Vec<FaultRow>,
     /// The reason why the file cannot be read.
@@ -86,7 +86,7 @@ struct FileReport {
     diagnostics: Option<Faults>,
 }
 
-/// An expected number or tensor that the computed one differs from.
+/// An expected number or tensor that differs from the computed one.
 #[derive(Serialize)]
 struct Deviation {
     /// The line in the file of the key `at`.
@@ -164,7 +164,7 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
         }
         writeln!(to, "{}", global.in_charset(&report.text()))?;
         if let Some(faults) = &report.diagnostics {
-            // unescaped: `render` escapes the texts itself and adds colours
+            // not escaped here, because `render` escapes the texts and adds colours
             writeln!(to.raw(), "{}", global.in_charset(&faults.render(global.has_colours(&std::io::stdout()))))?;
         }
     }
@@ -172,11 +172,11 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
     Ok(worst)
 }
 
-/// Prints warnings, the lines of a graph that are left out, and the tensors in another order of axes, to stderr.
+/// Prints remarks on a scenario to stderr: warnings, lines of a graph that have no effect, and tensors whose axes have another order.
 fn remark(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut to = output::stderr();
     if !scenario.warnings.faults().is_empty() {
-        // unescaped: `render` escapes the texts itself and adds colours
+        // not escaped here, because `render` escapes the texts and adds colours
         writeln!(to.raw(), "{}", global.in_charset(&scenario.warnings.render(global.has_colours(&std::io::stderr()))))?;
     }
     if let [first, rest @ ..] = &scenario.left_out[..] {
@@ -206,7 +206,7 @@ fn json(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
 }
 
 impl FileReport {
-    /// Checks a file, and prints what is valid but perhaps not meant to stderr.
+    /// Checks a file, and prints remarks on it to stderr.
     fn new(file: &OsString, loader: &ScenarioLoader, global: &GlobalOptions) -> anyhow::Result<Self> {
         let mut report = Self {
             file: display_name(file),
@@ -251,7 +251,7 @@ impl FileReport {
         Ok(report)
     }
 
-    /// The line for people; several lines if numbers differ.
+    /// Returns the result as a line of text; as several lines if numbers differ.
     fn text(&self) -> String {
         let Self { file, deviations, .. } = self;
         match (self.expectations, deviations.len()) {

@@ -1,4 +1,4 @@
-//! `gradstep diff`: compares the gradients of a file with those of a scenario, and says which is wrong, where first, and why.
+//! `gradstep diff`: compares the gradients in a file with those of a scenario, and reports which are wrong, the first wrong entry, and the cause.
 
 mod groups;
 mod report;
@@ -25,7 +25,7 @@ use crate::scenario::Faults;
 /// Compare your own gradients with the right ones: which is wrong, where first, and why.
 ///
 /// MINE is a file with gradients of the loss: JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, .npz, .safetensors, or .npy with
-/// --tensor. Names are those of `grads`; PyTorch's names and others are matched by order and shape. Gradients missing from MINE are skipped. docs/diff.md shows it.
+/// --tensor. Its names are those that `grads` prints; PyTorch's names and other names are matched by order and shape. Gradients missing from MINE are skipped. docs/diff.md has examples.
 ///
 /// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
 #[derive(Debug, Parser)]
@@ -48,7 +48,7 @@ pub(super) struct DiffCommand {
     /// The iteration of gradient descent, from 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     iteration: u64,
-    /// Compare only this tensor; the name of the tensor in an .npy file
+    /// Compare only this tensor; for an .npy file, the name of its tensor
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
     /// The learning rate of your update, to recognise gradients that were multiplied by it, or computed from the updated weights [default: that of [train]]
@@ -108,7 +108,7 @@ impl Invocation for DiffCommand {
     }
 }
 
-/// Prints one line of JSON. What the text says about names and layouts goes to stderr.
+/// Prints one line of JSON. Notes about names and layouts are printed to stderr.
 fn json(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut notes = output::stderr();
     for note in &own.user.notes {

@@ -1,8 +1,8 @@
-//! The driver of the stepper: it applies keys, clicks and the clock to the state. The terminal, `show --keys`, replays and tests all use it.
+//! The driver of the stepper: applies keys, clicks and the clock to the state. The terminal, `show --keys`, replays and tests use it.
 //!
-//! A long computation is a *job* of the state. The driver does the job in slices of at most [`SLICE`], so that the keyboard is read in between. A slice
-//! consists of *pieces*, the smallest parts of a job: an iteration is computed in one or more pieces. *Play* moves the stepper by one
-//! unit, such as a step or an entry, at regular times. Each of these moves is a *play move*.
+//! A long computation is a *job* of the state. The driver does it in slices of at most [`SLICE`], and the keyboard is read between two slices. A slice consists of
+//! *pieces*, the smallest parts of a job, such as one op. *Play* moves the stepper by one unit, such as a step or an entry, at regular times; each of these moves is
+//! a *play move*.
 
 mod work;
 
@@ -33,7 +33,7 @@ use crate::text::sentence;
 use crate::threads::BackgroundTask;
 use crate::ui::{self, ClickTarget, RenderOptions};
 
-/// The answer to a click on a cell that shows nothing to click.
+/// The message for a click on a cell that shows nothing to click.
 const NOTHING_TO_CLICK: &str = "nothing to click here: click a number, a term, a node, a line, an op, a pass or a key";
 
 /// The effect of an event.
@@ -55,7 +55,7 @@ pub struct Driver {
     loader: ScenarioLoader,
     /// The name of the file that is being opened, and the task that reads it on another thread.
     opening: Option<(String, BackgroundTask<Result<Opened, String>>)>,
-    /// Kept while the comparison that is being made is wanted.
+    /// A guard of the comparison in progress. Dropping it stops the comparison.
     is_wanted: Option<Arc<()>>,
     /// The clock that measures slices of work.
     slice_clock: fn() -> Duration,
@@ -63,18 +63,18 @@ pub struct Driver {
     screen: Option<Rect>,
     /// The text to copy to the clipboard.
     copied: Option<String>,
-    /// The file of the open scenario; `None` if the driver writes no files, as in a replay and in `show --keys`.
+    /// The file of the open scenario; `None` if the driver must not write files, as in a replay and in `show --keys`.
     file: Option<ScenarioFile>,
 }
 
-/// A file that another thread has read.
+/// The result of reading a file on another thread.
 #[derive(Debug)]
 enum Opened {
     /// Another scenario.
     Another(Box<Document>),
-    /// The file of the open scenario, which is shown with the unsaved edits or without them.
+    /// The open scenario, reread from its file. It is shown with the unsaved edits or without them.
     Again { scenario: Box<Scenario>, keeps_edits: bool },
-    /// The user's own gradients.
+    /// The comparison with the user's gradient file.
     Own(Box<OwnGradients>),
 }
 
@@ -85,7 +85,7 @@ fn elapsed() -> Duration {
 }
 
 impl Driver {
-    /// A driver of a state.
+    /// Returns a driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
         Self { state, loader, opening: None, is_wanted: None, slice_clock: elapsed, screen: None, copied: None, file: None }
@@ -105,11 +105,11 @@ impl Driver {
         driver
     }
 
-    /// Begins with the file of the scenario that is open now. Offers the unsaved edits that an earlier session has left.
+    /// Starts to watch the file of a scenario that was just opened, and offers unsaved edits of an earlier session.
     fn begin_file(&mut self) {
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
         let numbers = file.begin(&document.scenario);
-        // not while a session is recorded: it opens no files
+        // not while a session is recorded, because a recording opens no files
         if let Some(path) = document.scenario.path.as_deref().filter(|_| self.loader.opens_files) {
             recent::add(path);
         }
@@ -118,7 +118,7 @@ impl Driver {
         }
     }
 
-    /// Keeps the unsaved edits on disk.
+    /// Writes the unsaved edits to the journal.
     fn keep_edits(&mut self) {
         let (Some(file), Some(stepper)) = (&self.file, self.state.stepper()) else { return };
         if let Err(error) = file.keep(stepper) {
@@ -127,7 +127,7 @@ impl Driver {
         }
     }
 
-    /// Writes the open scenario with its edits: to `path`, or to the scenario's own file. Returns whether it is written.
+    /// Writes the open scenario with its edits to `path`; to the scenario's own file if it is `None`. Returns whether it was written.
     fn write(&mut self, path: Option<&str>) -> bool {
         let Some(document) = self.state.document().map(Arc::clone) else { return false };
         let result = match &mut self.file {
@@ -147,7 +147,7 @@ impl Driver {
         }
     }
 
-    /// Looks once a second, if there is nothing else to do, whether another program has changed the scenario's file. Returns whether the screen has changed.
+    /// Checks once a second, if there is nothing else to do, whether another program has changed the scenario's file. Returns whether the screen has changed.
     pub fn look_outside(&mut self, now: Duration) -> bool {
         if self.state.job().is_some() || self.opening.is_some() {
             return false;
@@ -157,7 +157,7 @@ impl Driver {
         self.state.file_has(change)
     }
 
-    /// The time of the clock that measures slices of work.
+    /// Returns the time of the clock that measures slices of work.
     pub(super) fn slice_time(&self) -> Duration {
         (self.slice_clock)()
     }
@@ -172,7 +172,7 @@ impl Driver {
         self.screen = Some(Rect::new(0, 0, columns, rows));
     }
 
-    /// Does the work of one pass of the event loop: a play move if it is due, otherwise a slice of the job. Returns the event to record.
+    /// Does the work of one turn of the event loop: a play move if it is due, otherwise a slice of the job. Returns the event to record.
     pub fn tick(&mut self, now: Duration) -> Option<Event> {
         // a job uses the whole slice below, so there is no time to wait here
         self.finish_opening(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
@@ -186,7 +186,7 @@ impl Driver {
         (pieces > 0).then_some(Event::Pieces(pieces))
     }
 
-    /// Opens an entry of the picker. A bundled scenario is opened at once, a file on another thread because it may be large.
+    /// Opens an entry of the picker. A bundled scenario is opened at once; a file is read on another thread, because it may be large.
     fn open(&mut self, name: String) {
         let loader = self.loader;
         let started = if !loader.opens_files || bundled::find(&name).is_some() {
@@ -197,7 +197,7 @@ impl Driver {
         };
         match started {
             Ok(opening) => self.opening = Some(opening),
-            // a bundled scenario, or a thread that could not be started
+            // a bundled scenario, or no thread could be started
             Err(name) => self.show(loader.open(&name).map(Box::new).map(Opened::Another)),
         }
     }
@@ -211,14 +211,14 @@ impl Driver {
         }
     }
 
-    /// Reads the file of the open scenario again, on another thread.
+    /// Rereads the file of the open scenario on another thread.
     fn reload(&mut self, keeps_edits: bool) {
         let is_error = true;
         let (Some(file), Some(document)) = (self.file.as_ref().filter(|_| self.loader.opens_files), self.state.document()) else {
-            return self.state.say("show, replay and recordings read no file again", is_error);
+            return self.state.say("show, replay and recordings do not reread files", is_error);
         };
         let Some(path) = file.path(&document.scenario) else {
-            return self.state.say("this scenario has no file to read again: :e FILE opens one", is_error);
+            return self.state.say("this scenario has no file to reread: :e FILE opens one", is_error);
         };
         let (loader, name) = (self.loader, path.to_string_lossy().into_owned());
         let read = move |path: PathBuf| {
@@ -227,12 +227,12 @@ impl Driver {
         };
         match BackgroundTask::begin(path, read) {
             Ok(opening) => self.opening = Some((name, opening)),
-            // a thread that could not be started
+            // no thread could be started
             Err(path) => self.show(read(path)),
         }
     }
 
-    /// Reads a file with the user's own gradients and compares them, on another thread.
+    /// Reads the user's gradient file and compares the gradients, on another thread.
     fn compare(&mut self, path: &str) {
         let Some(document) = self.state.document().map(Arc::clone) else { return };
         if !self.loader.opens_files {
@@ -253,7 +253,7 @@ impl Driver {
         self.is_wanted = Some(is_wanted);
         match BackgroundTask::begin((PathBuf::from(path), document), compared.clone()) {
             Ok(opening) => self.opening = Some((display_name(path), opening)),
-            // a thread that could not be started
+            // no thread could be started
             Err(given) => self.show(compared(given)),
         }
     }
@@ -285,14 +285,14 @@ impl Driver {
         self.state.job().is_some() || self.opening.is_some() || self.is_play_due(now)
     }
 
-    /// `true` if a play move is due.
+    /// Returns whether a play move is due.
     #[must_use]
     pub fn is_play_due(&self, now: Duration) -> bool {
         self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
     }
 
-    /// The time at which the driver next has something to do. With a job, or a file that is being opened, it is 0: at once. Otherwise it is the time of the
-    /// next play move, or of the next look at the scenario's file; `None` if there is neither.
+    /// Returns the time at which the driver has something to do: 0 (at once) with a job or a file that is being opened; otherwise the time of the next play move or of the
+    /// next check of the scenario's file; `None` if there is neither.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
@@ -346,7 +346,7 @@ impl Driver {
         effect
     }
 
-    /// As [`Self::update`]. If the screen stays as it was, reports why.
+    /// As [`Self::update`]. If the screen does not change, shows the message `why`.
     fn update_or_say(&mut self, action: Action, why: &str) -> Effect {
         self.state.message = None;
         let size = self.screen.map(|screen| (screen.width, screen.height));
@@ -359,7 +359,7 @@ impl Driver {
         effect
     }
 
-    /// Applies an action to the state, and does what the state then requests.
+    /// Applies an action to the state, and fulfils the request that it returns.
     fn update(&mut self, action: Action) -> Effect {
         let effect = self.do_action(action);
         self.keep_edits();
@@ -369,7 +369,7 @@ impl Driver {
     fn do_action(&mut self, action: Action) -> Effect {
         match app::update(&mut self.state, action) {
             None => {
-                // an overlay that was scrolled too far stops at its last line
+                // limits the scroll offset of the overlay to its last line
                 if let Some(end) = self.screen.and_then(|screen| ui::overlay::max_scroll(&self.state, screen)) {
                     app::update(&mut self.state, Action::ScrollAtMost(end));
                 }
@@ -397,19 +397,19 @@ impl Driver {
         Effect::Changed
     }
 
-    /// The network of the current step.
+    /// Returns the network of the current step.
     fn network(&self) -> Option<&Network> {
         self.state.trace_and_position().map(|(trace, at)| trace.network_of(at.sample_run))
     }
 
-    /// The action of a recorded click; `None` if its target is not on the screen now.
+    /// Returns the action of a recorded click; `None` if its target is not on the screen.
     fn click_action(&self, at: &Address) -> Option<Action> {
         let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor | Focus::Answer))?;
         let (name, index) = match &at.location {
             Location::Step(k) => return Some(Action::GoToStep(*k)),
             // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`
             Location::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
-            // `loss` is parsed as an address of its own, but the tensor is also called `loss`
+            // `loss` is parsed as a special address, but it is also the name of the tensor
             Location::Loss => ("loss".to_owned(), &[][..]),
             _ => return None,
         };
@@ -418,7 +418,7 @@ impl Driver {
         Some(Action::GoToEntry(tensor, entry))
     }
 
-    /// Returns the event of a click on a cell of the screen. A recording stores a click on a step or an entry as its address.
+    /// Returns the event of a click on a cell of the screen. For a step or an entry, the event has the address.
     #[must_use]
     pub fn click_event(&self, options: &RenderOptions, screen: Rect, column: u16, row: u16) -> Event {
         let place = match ui::click(&self.state, options, screen, column, row) {
@@ -436,7 +436,7 @@ impl Driver {
         Event::Click(place.into())
     }
 
-    /// Draws the state into a frame of the given columns and rows.
+    /// Draws the state into a frame with these columns and rows.
     #[must_use]
     pub fn frame(&self, options: &RenderOptions, (columns, rows): (u16, u16)) -> Buffer {
         let area = Rect::new(0, 0, columns, rows);

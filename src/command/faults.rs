@@ -1,5 +1,5 @@
-//! Tests that let each call which changes a file fail, and that kill the process in each. The scenario file is then the old or the new one as a whole, with its
-//! files of tensors, and the edits are in it or in the journal.
+//! Tests in which each call that changes a file fails, or the process is killed in it. After that, the scenario file with its files of tensors must be completely the old
+//! one or the new one, and the edits must be in it or in the journal.
 //!
 //! Each test starts this test program again as a child, in which [`child`] edits and writes a scenario.
 
@@ -21,12 +21,12 @@ use crate::output::disk::faults::{Fault, calls, plan};
 use crate::scenario::{GivenNumber, Limits, Scenario};
 use crate::session::Event;
 
-/// A scenario with two tensors that are not in its text: writing it writes three files.
+/// A scenario with two large tensors. Writing it writes three files.
 const TEXT: &str = "title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nout_features = 2\n\
                     weight = { init = \"normal\", seed = 1 }\nbias = [0, 0]\n[[layer]]\ntype = \"linear\"\nout_features = 1\n\
                     weight = { init = \"normal\", seed = 2 }\n";
 
-/// The commands that the child does, each with the numbers that it changes. `W` writes the file.
+/// The keys that the child presses, each with the numbers that they change. `W` writes the file.
 const SCRIPT: &[(&str, &[(&str, f64)])] = &[
     (":set fc1.weight[0,1] 0.5<Enter>", &[("fc1.weight[0,1]", 0.5)]),
     (":set fc2.weight[0,0] 9<Enter>", &[("fc2.weight[0,0]", 9.0)]),
@@ -39,7 +39,7 @@ const SCRIPT: &[(&str, &[(&str, f64)])] = &[
     (":set fc1.bias[1] 8<Enter>", &[("fc1.bias[1]", 8.0)]),
 ];
 
-/// The values of some numbers, by name.
+/// The values of numbers by name.
 type Numbers = BTreeMap<String, f64>;
 
 const VARIABLES: [&str; 2] = ["GRADSTEP_TEST_FAULT", "GRADSTEP_TEST_CALL"];
@@ -62,14 +62,14 @@ fn press(driver: &mut Driver, text: &str) {
     }
 }
 
-/// Prints a line on a line of its own, also after the beginning of a line of the test program.
+/// Prints a line. It begins with a newline, because the test program may have printed the beginning of a line.
 fn print(line: &str) {
     let mut to = output::stdout();
     write!(to, "\n{line}\n").unwrap();
     to.finish().unwrap();
 }
 
-/// Does the script in the current folder, with the fault that the environment asks for. Prints a line after each command.
+/// Runs the script in the current folder, with the fault in the environment variables. Prints a line after each command.
 #[test]
 #[ignore = "the child of the tests below"]
 fn child() {
@@ -86,7 +86,7 @@ fn child() {
         print(&format!("did {before} {} {} {}", calls().len(), message.is_error, message.text));
     }
     print(&format!("calls {}", calls().join(",")));
-    // there is room again
+    // from here on, no call fails
     plan(fault, usize::MAX);
     press(&mut driver, "W");
     print(&format!("last {}", driver.state.message.as_ref().unwrap().text));
@@ -94,7 +94,7 @@ fn child() {
 
 /// The output of a child process.
 struct Output {
-    /// For each command that was done: the calls before and after it, whether its message is an error, and the message.
+    /// For each completed command: the numbers of calls before and after it, whether its message is an error, and the message.
     did: Vec<(usize, usize, bool, String)>,
     /// The names of the calls, if the child was not killed.
     calls: Vec<String>,
@@ -118,12 +118,12 @@ fn run(folder: &Path, fault: Fault, at: usize) -> Output {
     Output { did: did.collect(), calls, last }
 }
 
-/// Returns the numbers of the file in a folder; a mixture of old and new files is no scenario, or has other numbers than any command.
+/// Returns the numbers of the scenario file in a folder. A mixture of old and new files would not be a valid scenario, or would have numbers of no command.
 fn in_file(folder: &Path) -> Numbers {
     numbers(&loader().reload(&folder.join("net.toml")).unwrap())
 }
 
-/// Returns the numbers of the file with the edits of the journals.
+/// Returns the numbers of the scenario file after the edits of the journals are applied.
 fn recovered(folder: &Path) -> Numbers {
     let mut numbers = in_file(folder);
     let key = journal::key(Some(&folder.join("net.toml")), "net");
@@ -133,7 +133,7 @@ fn recovered(folder: &Path) -> Numbers {
     numbers
 }
 
-/// Returns the numbers after each command, and before the first.
+/// Returns the numbers before the first command and after each command.
 fn states(folder: &Path) -> Vec<Numbers> {
     fs::write(folder.join("net.toml"), TEXT).unwrap();
     let mut states = vec![in_file(folder)];
@@ -145,7 +145,7 @@ fn states(folder: &Path) -> Vec<Numbers> {
     states
 }
 
-/// Returns the number of the last writing command among the first `done`.
+/// Returns the number of the last command `W` among the first `done` commands.
 fn last_write(done: usize) -> usize {
     SCRIPT[..done].iter().rposition(|(command, _)| *command == "W").map_or(0, |at| at + 1)
 }
@@ -186,7 +186,7 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
             }
             let context = format!("{fault:?} in call {at} of {calls:?}, after {did:?}");
             let (number, hit) = did.iter().enumerate().find(|(_, (before, after, ..))| (*before..*after).contains(&(at - 1))).unwrap();
-            // another call takes the place of these, or nothing needs them
+            // these may fail without a message: there is another way, or their result is not needed
             let is_harmless =
                 fault == Fault::Fail && matches!(calls[at - 1].as_str(), "create without a name" | "remove" | "sync the folder");
             assert!(hit.2 || is_harmless, "{context}: command {number} reports nothing");
@@ -198,7 +198,7 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
     }
 }
 
-/// A file that has its name before its bytes are on the disk is empty after a loss of power. No process can lose power here, so the order of the calls is tested.
+/// A file that gets its name before its bytes are on the disk would be empty after a power failure. A test cannot cause one, so it checks the order of the calls.
 #[test]
 fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,7 +219,7 @@ fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
         }
     }
     assert!(is_synced && is_name_synced && names > 2, "{calls:?}");
-    // a journal gets its name before its bytes: its first line counts only once both are on the disk
+    // a journal gets its name before its bytes, but its first line counts only when both are on the disk
     let journals: Vec<&[String]> = (0..calls.len()).filter(|at| calls[*at] == "create to append").map(|at| &calls[at..at + 4]).collect();
     assert!(journals.len() > 1 && journals.iter().all(|calls| calls[1..] == ["write", "sync", "sync the folder"]), "{calls:?}");
 }

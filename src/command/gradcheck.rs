@@ -74,7 +74,7 @@ fn derivatives(trace: &Trace, options: CheckOptions) -> u64 {
     samples.map(|sample_run| options.derivatives(&sample_run.network)).sum()
 }
 
-/// The report: a row for each tensor. Its fields are the keys of the JSON.
+/// The report with a row for each tensor. Its fields are the keys of the JSON.
 #[derive(Serialize)]
 struct GradcheckReport<'a> {
     /// The version of the JSON format.
@@ -115,9 +115,9 @@ struct TensorRow {
     not_finite: usize,
     /// Entries whose derivative is infinite or NaN, but not wrong: an intermediate derivative is infinite, or overflows.
     undefined: usize,
-    /// Entries for which rounding errors hide the slope of the loss.
+    /// Entries for which the rounding errors of the differences are too large.
     unsettled: usize,
-    /// Entries within 10⁻⁶ of a kink, compared on their own side of it.
+    /// Entries within 10⁻⁶ of a kink. They were moved only on their own side of it.
     near_kinks: usize,
     worst: Option<WorstEntry>,
     /// `true` for the loss of the batch.
@@ -125,7 +125,7 @@ struct TensorRow {
     is_reduced: bool,
 }
 
-/// The entry with the largest error; an entry that is off comes before all others.
+/// The entry with the largest error. An entry that is off comes before all others.
 #[derive(Serialize)]
 struct WorstEntry {
     /// The address of the derivative.
@@ -145,7 +145,7 @@ struct WorstEntry {
     is_off: bool,
 }
 
-/// The counts at the moment when Ctrl-C stopped the check.
+/// The counts when Ctrl-C stopped the check.
 #[derive(Debug)]
 struct Stopped {
     done: usize,
@@ -164,7 +164,7 @@ impl<'a> GradcheckReport<'a> {
         let batch_run = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
         let mut batch_check = batch_run.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
         let mut tensors: Vec<TensorRow> = Vec::new();
-        // the number of derivatives of the earlier samples, and whether `go_on` has returned `false`
+        // the number of derivatives of earlier samples, and whether `go_on` has returned `false`
         let (mut done_before, mut stopped) = (0, false);
         let samples = trace.sample_runs().iter().filter_map(|sample_run| Some((sample_run, sample_run.sample? + 1)));
         for (position, (sample_run, sample)) in samples.enumerate() {
@@ -176,7 +176,7 @@ impl<'a> GradcheckReport<'a> {
             done_before += options.derivatives(network);
             let prefix = if several { format!("{sample}:") } else { String::new() };
             for (n, checked) in checked.iter().enumerate() {
-                // the first sample adds the rows
+                // rows are added for the first sample
                 if n == tensors.len() {
                     tensors.push(TensorRow::new(network.tensor(checked.gradient).name.to_string()));
                 }
@@ -200,14 +200,14 @@ impl<'a> GradcheckReport<'a> {
                 tensors.push(row);
             }
         }
-        // if the loss is not finite, nothing was compared
+        // a check that could not compare anything, for example because the loss is not finite, has not passed
         let passed = tensors.iter().all(|row| row.off == 0) && tensors.iter().any(|row| row.agreeing() + row.kinks > 0);
         Ok(Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors })
     }
 }
 
 impl TensorRow {
-    /// A row without derivatives.
+    /// Returns a row without derivatives.
     fn new(name: String) -> Self {
         Self {
             name,
@@ -224,7 +224,7 @@ impl TensorRow {
         }
     }
 
-    /// The number of derivatives that agree with the central difference.
+    /// Returns the number of derivatives that agree with the central difference.
     fn agreeing(&self) -> usize {
         self.checked - self.off - self.kinks - self.not_finite - self.undefined - self.unsettled
     }

@@ -1,6 +1,6 @@
 //! `gradstep grads`: prints all values and gradients of one forward and backward pass.
 //!
-//! If there are several samples, the output has the tensors of each sample, and then the gradients of the total loss.
+//! If there are several samples, prints the tensors of each sample, then the gradients of the total loss.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -31,7 +31,7 @@ use crate::weights::npz;
 struct GradsWriter {
     /// Writes all values and gradients.
     write: fn(&Document, &GlobalOptions, &mut CommandOutput) -> anyhow::Result<()>,
-    /// `true` if the output is not text, so that a terminal cannot show it.
+    /// `true` if the output is binary, so that a terminal cannot show it.
     is_binary: bool,
 }
 
@@ -41,7 +41,7 @@ static FORMATS: &[OutputFormat<GradsWriter>] = &[
     OutputFormat { name: "npz", help: "NumPy's archive of arrays", writer: GradsWriter { write: npz, is_binary: true } },
 ];
 
-/// Print all values and gradients.
+/// Print all values and gradients of an iteration.
 #[derive(Debug, Parser)]
 #[command(name = "grads")]
 pub(super) struct GradsCommand {
@@ -73,7 +73,7 @@ impl Invocation for GradsCommand {
         let mut to = open_output(self.output(), &self.scenario, &document.scenario.files)?;
         (writer.write)(&document, global, &mut to)?;
         to.finish()?;
-        // the process ends here, so freeing the tensors one by one would only cost time
+        // the process ends after this, so the tensors need not be freed one by one
         std::mem::forget(document);
         Ok(ExitCode::SUCCESS)
     }
@@ -81,7 +81,7 @@ impl Invocation for GradsCommand {
 
 fn json(document: &Document, _: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     let grads = Grads::of(document);
-    // if there is one sample, its gradients are written twice: as gradients of the sample's loss and of the total loss
+    // with one sample, its gradients are written twice: as gradients of the sample's loss and of the total loss
     let of_samples = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
     let repeated = RepeatedTensors::among(of_samples.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
     Ok(json::write(grads.json(&repeated), to.raw())?)
@@ -147,7 +147,7 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// A gradient of the total loss: the gradient after `reduce`, or the gradient of the only sample. `gradient` is its tensor in the samples' network.
+/// Returns a gradient of the total loss: that of the batch, or that of the only sample. `gradient` is its tensor in the samples' network.
 fn total_gradient(document: &Document, gradient: Id) -> Nested<'_> {
     let trace = &document.trace;
     let info = trace.network().tensor(gradient);
@@ -182,7 +182,7 @@ impl<'a> Grads<'a> {
             .chain([Text("}\n")])
     }
 
-    /// All tensors with their names in an .npz file:
+    /// Returns all tensors with their names in an .npz file:
     ///
     /// ```text
     /// conv1.weight               the gradient of the total loss with respect to conv1.weight
@@ -217,7 +217,7 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// Writes the text for people. A graph of numbers is one table. Any other graph is a list of tensors, and a network is one for each sample.
+/// Writes the text for people: for a scalar graph a table; for any other graph a list of tensors; for a network of layers a list for each sample.
 fn table(document: &Document, global: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     Ok(write_table(document, &mut TextWriter(&mut |text| to.text(&global.in_charset(text))))?)
 }
@@ -287,7 +287,7 @@ fn write_tensor(network: &Network, id: Id, values: &[f64], gradient: Option<&[f6
     out.matrix(&info.shape, gradient)
 }
 
-/// The text of a number in a table; −0 is `0`, as in the matrices.
+/// Formats a number of a table. −0 becomes `0`, as in the matrices.
 fn table_number(value: f64) -> String {
     exact(value + 0.0)
 }

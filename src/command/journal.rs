@@ -1,8 +1,8 @@
-//! Keeps unsaved edits in the state folder, so that a crash or Ctrl-C loses none.
+//! Journals: files in the state folder with unsaved edits, so that they survive a crash or Ctrl-C.
 //!
-//! A journal is a file for one scenario in `$XDG_STATE_HOME/gradstep/edits`, or in `~/.local/state/gradstep/edits`. Each change of the edits appends a line of
-//! JSON with all edits: `[["fc1.weight[0,1]",0.5]]`. The last whole line counts, so a line that was cut by a crash loses only itself. An open journal is
-//! locked. A journal without a lock is left over from a program that ended with unsaved edits.
+//! A journal belongs to one scenario. It is in `$XDG_STATE_HOME/gradstep/edits` or `~/.local/state/gradstep/edits`. Each change of the edits appends a line of JSON with
+//! all edits: `[["fc1.weight[0,1]",0.5]]`. The last complete line counts, so that a crash during a write loses only this line. An open journal is locked. A journal
+//! without a lock is left over from a program that ended with unsaved edits.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use crate::output::disk::{self, DiskFile};
 
-/// The names of edited numbers, as a user types them, with their values.
+/// The names of edited numbers as a user types them, with their values.
 pub type EditedNumbers = Vec<(String, f64)>;
 
-/// The largest number of journals of one scenario that are looked at.
+/// The largest number of journals of a scenario.
 const MAX_JOURNALS: usize = 20;
 /// The largest size of a journal that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
-/// The longest part of a path in the name of a file, in bytes. File names have at most 255.
+/// The largest number of bytes of a path in the name of a journal, because file names have at most 255 bytes.
 const MAX_NAME_BYTES: usize = 180;
 
 /// The journal of the open scenario.
@@ -31,36 +31,36 @@ pub struct Journal {
     is_name_synced: bool,
 }
 
-/// A journal that an earlier run has left.
+/// A journal that is left over from an earlier run.
 #[derive(Debug)]
 pub struct Leftover {
     /// The path of the journal.
     pub path: PathBuf,
     /// The edits in it.
     pub numbers: EditedNumbers,
-    /// The lock, so that no other program offers the same edits.
+    /// The locked file. The lock keeps other programs from offering the same edits.
     _file: File,
 }
 
-/// Returns the folder of the journals; `None` if there is no home.
+/// Returns the folder of the journals; `None` if there is no home folder.
 pub(super) fn folder() -> Option<PathBuf> {
     Some(state_folder()?.join("edits"))
 }
 
-/// Returns the folder of what the program remembers from one run to the next; `None` if there is no home.
+/// Returns the folder of files that the program keeps from one run to the next; `None` if there is no home folder.
 pub(super) fn state_folder() -> Option<PathBuf> {
     base_folder("XDG_STATE_HOME", ".local/state")
 }
 
-/// Returns the program's folder in a base folder: in the one of an environment variable, or else in the one below the home.
+/// Returns the program's folder in a base folder. The base folder is the value of the environment variable `name` or, if it is not set, a folder below the home folder.
 pub(super) fn base_folder(name: &str, below_home: &str) -> Option<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // the specification of base directories ignores a relative path
+    // by the XDG Base Directory Specification, a relative path is ignored
     let base = variable(name).filter(|path| path.is_absolute()).or_else(|| Some(variable("HOME")?.join(below_home)))?;
     Some(base.join("gradstep"))
 }
 
-/// Returns the name of a scenario's journals: its absolute path with `%` for each separator, or the name of a bundled scenario.
+/// Returns the name for a scenario's journals: its absolute path with `%` for each separator, or the name of a bundled scenario.
 pub(super) fn key(path: Option<&Path>, name: &str) -> String {
     let text = match path {
         Some(path) => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().replace(['/', '\\'], "%"),
@@ -74,7 +74,7 @@ pub(super) fn key(path: Option<&Path>, name: &str) -> String {
     format!("{}-{hash:08x}", &text[start..])
 }
 
-/// The paths at which a scenario's journals are.
+/// Returns the possible paths of a scenario's journals.
 fn paths(folder: &Path, key: &str) -> impl Iterator<Item = PathBuf> {
     let (folder, key) = (folder.to_owned(), key.to_owned());
     (0..MAX_JOURNALS).map(move |number| folder.join(format!("{key}.{number}.jsonl")))
@@ -91,12 +91,12 @@ fn lock(_: &File) -> bool {
     true
 }
 
-/// Returns the first journal of a scenario that is left over.
+/// Returns the first leftover journal of a scenario.
 pub(super) fn leftover(folder: &Path, key: &str) -> Option<Leftover> {
     paths(folder, key).find_map(|path| {
         let file = OpenOptions::new().read(true).write(true).open(&path).ok().filter(lock)?;
         let text = (file.metadata().ok()?.len() <= MAX_BYTES).then(|| fs::read_to_string(&path).ok()).flatten()?;
-        // the last line may be cut
+        // the last line may be incomplete
         let numbers: EditedNumbers = text.lines().rev().find_map(|line| serde_json::from_str(line).ok())?;
         (!numbers.is_empty()).then_some(Leftover { path, numbers, _file: file })
     })
@@ -115,7 +115,7 @@ impl Journal {
         Self { path: PathBuf::new(), file: None, is_name_synced: false }
     }
 
-    /// Appends the edits that the scenario's file lacks. Without any, the journal's file is removed.
+    /// Appends the unsaved edits. If there are none, removes the journal's file.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -129,7 +129,7 @@ impl Journal {
             self.is_name_synced = false;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        // the line before may be cut, on a full disk
+        // begins with a newline, because the line before may be incomplete after an error such as a full disk
         let mut line = vec![b'\n'];
         serde_json::to_writer(&mut line, numbers)?;
         line.push(b'\n');
@@ -142,7 +142,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes the file. If that fails, the journal goes on in it, so that no old line is the last one.
+    /// Removes the file. If that fails, the journal keeps using it, so that its last line is never an old one.
     fn remove(&mut self) -> io::Result<()> {
         if self.file.is_some() {
             match disk::remove(&self.path) {

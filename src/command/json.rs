@@ -1,4 +1,4 @@
-//! A fast writer of JSON with many numbers. Two threads format the numbers, and one of them writes the texts in order.
+//! A fast writer for JSON with many numbers. Two threads format the numbers; one of them writes the texts in order.
 //!
 //! The JSON is an iterator of [`JsonPiece`]s: texts, names, numbers, and ranges of a tensor's entries. Pieces are collected into groups of about 4096
 //! numbers. The main thread and a helper thread take one group after another and format it. The main thread writes the texts in the order of the groups:
@@ -9,7 +9,7 @@
 //! helper     1   3   5     formats group 1, then 3, …; at most 4 of its texts wait to be written
 //! ```
 //!
-//! The JSON of `grads` has some tensors twice. They are formatted once ([`RepeatedTensors`]).
+//! The JSON of `grads` contains some tensors twice. They are formatted once ([`RepeatedTensors`]).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
@@ -51,15 +51,14 @@ pub(super) enum JsonPiece<'a> {
     /// A text that is written as a JSON string.
     Word(&'a str),
     Number(f64),
-    /// A range of a tensor's entries, with the commas and brackets before each of them, and the closing brackets after the last entry of the tensor. A tensor
-    /// that is written twice has a cache for the text.
+    /// A range of a tensor's entries with their commas and brackets. A tensor that is written twice has a cache for the text.
     Entries(Nested<'a>, Range<usize>, Option<CachedText>),
 }
 
 /// A text that is formatted by the first thread that needs it.
 type CachedText = Arc<OnceLock<Vec<u8>>>;
 
-/// The number of entries in a piece of a large tensor. A group has at least as many numbers. Formatting a group takes a fraction of a millisecond, and its text
+/// The number of entries in a piece of a large tensor, and the smallest number of numbers in a group. Formatting a group takes a fraction of a millisecond, and its text
 /// fits into the processor's cache.
 const GROUP_NUMBERS: usize = 1 << 12;
 
@@ -88,7 +87,7 @@ impl RepeatedTensors {
         Self(repeated)
     }
 
-    /// The pieces of a tensor.
+    /// Splits a tensor into pieces.
     pub fn tensor<'a>(&self, tensor: Nested<'a>) -> impl Iterator<Item = JsonPiece<'a>> + use<'a> {
         let entries = tensor.values.len();
         let caches = self.0.get(&address(tensor.values)).cloned().unwrap_or_default();
@@ -99,7 +98,7 @@ impl RepeatedTensors {
     }
 }
 
-/// The memory address of the values: equal for two occurrences of one tensor.
+/// Returns the memory address of the values. It is equal for two occurrences of the same tensor.
 fn address(values: &[f64]) -> usize {
     values.as_ptr().addr()
 }
@@ -132,10 +131,10 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                 locked(free_buffers).push(text);
                 written += 1;
             }
-            // a text of this thread waits in `ready` until the helper has sent all earlier texts: if several wait, format no more, to limit the memory
+            // texts of this thread wait in `ready` until the helper has sent all earlier texts; if several wait, no further group is formatted, to limit the memory
             let group = if ready.len() < MAX_WAITING { locked(groups).next() } else { None };
             if let Some((number, group)) = group {
-                // the helper is started at the second group: a single group needs no helper
+                // the helper is started at the second group, because a single group needs no helper
                 if number == 1
                     && threads::limit() > 1
                     && let Some(sender) = sender.take()
@@ -149,7 +148,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                 }
                 ready.insert(number, format_group(&group, buffer()));
             } else {
-                // without a helper, `recv` must fail instead of waiting
+                // closes the channel, so that `recv` fails instead of waiting if there is no helper
                 drop(sender.take());
                 match texts.recv() {
                     Ok((number, text)) => ready.insert(number, text),
@@ -186,11 +185,11 @@ impl<'a, I: Iterator<Item = JsonPiece<'a>>> Iterator for PieceGroups<I> {
 
 /// Locks a mutex.
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    // a poisoned lock is ignored: the panic that poisoned it ends the program anyway
+    // a poisoned lock is ignored, because the panic that poisoned it ends the program anyway
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Formats a group into `text`, the buffer of an earlier group.
+/// Formats a group into `text`, a buffer that is reused from an earlier group.
 fn format_group(pieces: &[JsonPiece<'_>], mut text: Vec<u8>) -> Vec<u8> {
     text.clear();
     for piece in pieces {
@@ -226,8 +225,8 @@ impl JsonPiece<'_> {
 
 /// Appends a range of a tensor's entries, with the brackets and commas before each of them.
 ///
-/// With the shape `[2,2]`: `[[` before entry 0, `],[` before entry 2, `]]` after entry 3. The number of brackets before entry `at` is the largest k for which
-/// the product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
+/// With the shape `[2,2]`, `[[` is before entry 0, `],[` before entry 2, and `]]` after entry 3. The number of brackets before entry `at` is the largest k such that the
+/// product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
 fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
     let Nested { shape, values } = *tensor;
     let arrays_beginning_at = |at: usize| {
@@ -239,7 +238,7 @@ fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) 
         shape.iter().rev().take_while(begins_array).count()
     };
     let row_len = shape.last().copied().unwrap_or(1);
-    // reserve once: a growing buffer is copied, and its freed memory must be cleared by the system before it is used again
+    // reserves the memory once, because a growing buffer would be copied repeatedly
     text.reserve(range.len() * MAX_NUMBER_BYTES);
     let mut at = range.start;
     while at < range.end {

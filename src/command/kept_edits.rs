@@ -1,4 +1,4 @@
-//! The unsaved edits of the open scenario on disk: offered when it is opened, and kept up to date while it is edited.
+//! Keeps the journal of the open scenario up to date, and offers the unsaved edits of an earlier session.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::journal::{self, EditedNumbers, Journal, Leftover};
 use crate::app::{Stepper, number_name};
 use crate::scenario::Scenario;
 
-/// The journal of the open scenario, and the journal that an earlier session has left.
+/// The journal of the open scenario, and the journal of an earlier session.
 #[derive(Debug)]
 pub struct KeptEdits {
     folder: PathBuf,
@@ -23,14 +23,14 @@ pub struct KeptEdits {
 }
 
 impl KeptEdits {
-    /// Returns the kept edits before a scenario is open; `None` if there is no folder for them.
+    /// Returns a value for no open scenario; `None` if there is no folder for journals.
     pub fn new() -> Option<Self> {
         Some(Self { folder: journal::folder()?, path: None, key: String::new(), journal: Journal::new(), leftover: None, kept: Vec::new() })
     }
 
-    /// Begins with another scenario. Returns the unsaved edits that an earlier session has left.
+    /// Begins with another scenario. Returns the unsaved edits of an earlier session.
     pub fn begin(&mut self, scenario: &Scenario) -> Option<EditedNumbers> {
-        // the journal of the scenario before stays on disk if it has unsaved edits
+        // the journal of the last scenario stays on the disk if it has unsaved edits
         (self.journal, self.kept) = (Journal::new(), Vec::new());
         self.path.clone_from(&scenario.path);
         self.key = journal::key(scenario.path.as_deref(), &scenario.name);
@@ -38,7 +38,7 @@ impl KeptEdits {
         self.leftover.as_ref().map(|leftover| leftover.numbers.clone())
     }
 
-    /// Keeps the unsaved edits of the stepper, which the file `path` lacks, and removes the journal of an earlier session once its edits are taken back or given up.
+    /// Writes the unsaved edits of the stepper to the journal of the file `path`. Removes the journal of an earlier session when its edits were restored or discarded.
     ///
     /// # Errors
     /// If the journal cannot be written.
@@ -52,11 +52,11 @@ impl KeptEdits {
         let numbers: EditedNumbers = stepper.edits.unsaved().map(|(place, value)| (number_name(scenario, place), value)).collect();
         if numbers != self.kept {
             let result = self.journal.record(&self.folder, &self.key, &numbers);
-            // after an error too: it is reported once for each change
+            // also after an error, so that the error is reported only once for each change
             self.kept = numbers;
             result?;
         }
-        // after the new journal has the edits that were taken back
+        // only after the new journal has the restored edits
         if stepper.old_edits.is_none() && stepper.job.is_none() {
             self.leftover.take().into_iter().for_each(Leftover::remove);
         }

@@ -19,7 +19,7 @@ pub(super) struct ListCommand {}
 impl Invocation for ListCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let mut entries = picker_entries::bundled();
-        // a list to look a name up in, not to learn from
+        // in alphabetical order, because this list is for looking up names
         entries.sort_by(|one, next| one.name.cmp(&next.name));
         let columns =
             if stdout_is_terminal() { crossterm::terminal::size().map_or(usize::MAX, |(columns, _)| columns.into()) } else { usize::MAX };

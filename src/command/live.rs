@@ -1,4 +1,4 @@
-//! The stepper in the terminal. It translates terminal inputs into events of the stepper, applies them, and records them for `--record`.
+//! The stepper in the terminal: translates terminal inputs into events, applies them, and records them for `--record`.
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// The largest number of characters that the first line of a pasted text adds to the prompt; the rest is dropped. No address is longer.
+/// The largest number of pasted characters that are added to the prompt. No address is longer.
 const MAX_PASTED_CHARS: usize = 200;
 
 /// The stepper as a [`Program`] in the terminal.
@@ -25,9 +25,9 @@ pub struct TerminalStepper {
     driver: Driver,
     options: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// Keys of the stepper, each with the key as which it acts. A recording has the other key, so it replays anywhere.
+    /// The user's own keys, each with the key that it replaces. A recording has the replaced key, so that it does not depend on the user's settings.
     aliases: Vec<(Key, Key)>,
-    /// The area of the last frame: a click refers to what this frame shows. A `Cell`, because `draw` only borrows the program.
+    /// The area of the last frame, to which clicks refer. A `Cell`, because `draw` borrows the program immutably.
     screen: Cell<Rect>,
 }
 
@@ -38,13 +38,13 @@ impl fmt::Debug for TerminalStepper {
 }
 
 impl TerminalStepper {
-    /// A stepper that shows the state of `driver`, and writes its events to `recorder` if there is one.
+    /// Returns a stepper that shows the state of `driver`, and writes its events to `recorder` if there is one.
     #[must_use]
     pub fn new(driver: Driver, options: RenderOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> Self {
         Self { driver, options, recorder, aliases: Vec::new(), screen: Cell::default() }
     }
 
-    /// Lets keys act as other keys where the stepper itself gets the keys. The help and the key bar show them.
+    /// Sets the user's own keys. They apply wherever the focus is not a prompt.
     #[must_use]
     pub fn with_aliases(mut self, aliases: Vec<(Key, Key)>) -> Self {
         let shown = aliases.iter().map(|(alias, acts_as)| (alias.to_string(), acts_as.to_string()));
@@ -52,7 +52,7 @@ impl TerminalStepper {
         Self { aliases, ..self }
     }
 
-    /// Returns the event of an input, with the key as which a key acts.
+    /// Replaces the user's own key in an event by the key that it stands for.
     fn acting(&self, event: Event) -> Event {
         let alias = |key: Key| self.aliases.iter().find(|(alias, _)| *alias == key).map(|(_, acts_as)| *acts_as);
         match event {
@@ -61,7 +61,7 @@ impl TerminalStepper {
         }
     }
 
-    /// The driver of the state on the screen.
+    /// Returns the driver of the state on the screen.
     #[must_use]
     pub fn driver(&self) -> &Driver {
         &self.driver
@@ -78,7 +78,7 @@ impl TerminalStepper {
 
 impl Program for TerminalStepper {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
-        // use the time as the recording rounds it: the replay must see the same time
+        // rounded as in the recording, so that the replay has the same times
         let now = as_recorded(now);
         if input == Input::Wake {
             let has_work = self.driver.has_work(now);
@@ -91,12 +91,12 @@ impl Program for TerminalStepper {
         let mut flow = if self.driver.look_outside(now) { Flow::Changed } else { Flow::Same };
         let screen = self.screen.get();
         self.driver.set_screen_size((screen.width, screen.height));
-        // a click on a text that names a key presses the key of this command
+        // a click on a text that names a key presses this key
         let is_key = matches!(input, Input::Key(_));
         for event in to_events(input, &self.driver, &self.options, screen, &self.aliases) {
             flow = Flow::Changed;
             let event = if is_key { self.acting(event) } else { event };
-            // a play move that is due comes before the event, also in the recording
+            // a play move that is due comes before the event, in the recording too
             if self.driver.is_play_due(now) {
                 self.driver.advance_clock(now); // does the play move
                 self.record(now, &Event::Play)?;
@@ -124,8 +124,7 @@ impl Program for TerminalStepper {
     }
 }
 
-/// Translates a terminal input into events of the stepper. `screen` is the area of the frame that the user sees, and `aliases` are keys of the stepper with the keys
-/// as which they act.
+/// Translates a terminal input into events of the stepper. `screen` is the area of the visible frame. `aliases` are the user's own keys with the keys that they replace.
 pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, screen: Rect, aliases: &[(Key, Key)]) -> Vec<Event> {
     let has_alias = |key: Key| aliases.iter().any(|(alias, _)| *alias == key);
     let focus = driver.state.focus();
@@ -145,14 +144,14 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),
         },
-        // only the first line of a text, and only into a line, which is opened if none is open; elsewhere each of its characters would act as a command
+        // only the first line of a pasted text is used, and it goes into the prompt, which is opened if necessary; otherwise each character would act as a command
         Input::Paste(text) => {
             let sign = match focus {
                 _ if focus.is_line() => None,
                 Focus::Picker => Some('/'),
                 _ => Some(':'),
             };
-            // terminals send a line break as either character
+            // terminals send a line break as \n or \r
             let line = text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
             let to_key = |c: char| Key::from(Code::Char(c));
             if line.is_empty() || sign.is_some_and(|sign| has_alias(to_key(sign))) {
@@ -166,8 +165,8 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
     }
 }
 
-/// Returns Esc and a key for this key with Alt if nothing is bound to it. A terminal sends both in the same way, so a fast Esc before a key would be lost. The arrows
-/// and other keys that a terminal sends as a sequence have an Alt of their own.
+/// Splits a key with Alt into Esc and the key, if nothing is bound to the key with Alt. A terminal sends both in the same way, so otherwise an Esc directly before a key
+/// would be lost. Keys that a terminal sends as a sequence, such as the arrows, have an unambiguous Alt and are not split.
 fn without_alt(key: Key, is_bound: impl Fn(Key) -> bool) -> Vec<Key> {
     let is_ambiguous = key.alt && matches!(key.code, Code::Char(_) | Code::Enter | Code::Tab | Code::Backspace);
     if is_ambiguous && !is_bound(key) { vec![Code::Esc.into(), Key { alt: false, ..key }] } else { vec![key] }

@@ -43,13 +43,13 @@ fn page(program: Command) -> anyhow::Result<String> {
         page.extend(section(command)?.bytes());
     }
     man.render_extra_section(&mut page)?;
-    // each section begins with the same roff definitions: keep one copy
+    // each section begins with the same roff definitions, so all copies except one are removed
     let definitions = Roff::new().render();
     let page = String::from_utf8(page)?.replace(&definitions, "").replace("\n.SH EXTRA\n", "\n.SH NOTES\n");
     Ok(definitions + &page)
 }
 
-/// The usage, description and arguments of a command, without headings, and without the options that all commands have.
+/// Returns the usage, description and arguments of a command, without headings and without the options of every command.
 fn section(command: &Command) -> anyhow::Result<String> {
     let is_in_every_command = |arg: &Arg| arg.is_global_set() || matches!(arg.get_action(), ArgAction::Help);
     let man = Man::new(command.clone().mut_args(|arg| if is_in_every_command(&arg) { arg.hide(true) } else { arg }));
@@ -57,7 +57,7 @@ fn section(command: &Command) -> anyhow::Result<String> {
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
-    // replace headings by paragraphs
+    // replaces headings by paragraphs
     let lines =
         String::from_utf8(text)?.lines().map(|line| if line.starts_with(".SH ") { ".PP" } else { line }.to_owned()).collect::<Vec<_>>();
     Ok(lines.join("\n") + "\n")

@@ -14,11 +14,11 @@ use super::{Invocation, bundled, open_output, source};
 /// Print a commented scenario to start from: `gradstep new classifier > mine.toml`.
 ///
 /// A template teaches the format of scenario files. With the name of a bundled scenario, prints that scenario. `gradstep new pytorch > to_gradstep.py`
-/// prints a file of Python that exports models of PyTorch.
+/// prints a Python script that exports PyTorch models.
 #[derive(Debug, Parser)]
 #[command(name = "new")]
 pub(super) struct NewCommand {
-    /// graph, fully-connected, convolution, classifier or training; the name of a bundled scenario; or pytorch
+    /// A template (graph, fully-connected, convolution, classifier or training), the name of a bundled scenario, or pytorch
     kind: String,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
@@ -33,20 +33,20 @@ impl Invocation for NewCommand {
     fn run(&self, _: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let text = text(&self.kind)?;
         if let Some(file) = self.output().filter(|file| file.exists()) {
-            bail!("{} exists, and `new` overwrites no file; write another name", display_name(file));
+            bail!("{} exists, and `new` does not overwrite files; write another name", display_name(file));
         }
         let mut to = open_output(self.output(), self.kind.as_ref(), &[])?;
-        // the text is of the program itself: nothing in it needs escaping
+        // the text is part of the program, so it is not escaped
         std::io::Write::write_all(to.raw(), text.as_bytes())?;
         to.finish()?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// The file that exports models of PyTorch, by its kind.
+/// The kind and the text of the script that exports PyTorch models.
 const EXPORTER: (&str, &str) = ("pytorch", include_str!("../../docs/to_gradstep.py"));
 
-/// Returns the text of a template, of the exporter, or of a bundled scenario, whose name can be shortened.
+/// Returns the text of a template, of the exporter, or of a bundled scenario (whose name can be shortened).
 fn text(kind: &str) -> anyhow::Result<&'static str> {
     if kind == EXPORTER.0 {
         return Ok(EXPORTER.1);

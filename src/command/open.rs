@@ -42,7 +42,7 @@ pub(super) struct OpenCommand {
     /// Record the session in this file; `gradstep replay` plays it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Compare the gradients of this file with the right ones: .json, .npz or .safetensors
+    /// Compare your own gradients, in this .json, .npz or .safetensors file, with the right ones
     #[arg(long, value_name = "MINE")]
     mine: Option<PathBuf>,
     #[command(flatten)]
@@ -55,10 +55,10 @@ pub(super) struct OpenCommand {
 /// The bytes of the files in a recording, by their paths.
 type RecordedFiles = BTreeMap<String, Vec<u8>>;
 
-/// The name of the hidden command that is inserted before a scenario.
+/// The name of the hidden command that is inserted before SCENARIO.
 pub(super) const OPEN: &str = "open";
 
-/// The size of the screen in a recording of the plain mode, which has none: that of `show`.
+/// The size of the screen in a recording of the plain mode, which has no screen: the default size of `show`.
 const SIZE_OF_PLAIN: (u16, u16) = (120, 40);
 
 /// Opens the picker.
@@ -91,7 +91,7 @@ impl Invocation for OpenCommand {
             to.finish()?;
             return Ok(ExitCode::SUCCESS);
         }
-        // a recording must replay on any machine, so its picker offers no files
+        // a recording must replay on any machine, so its picker lists no files
         let loader = ScenarioLoader { limits: global.limits(), opens_files: self.record.is_none() };
         let (scenario, recorded_files) = match &self.record {
             Some(_) => read_for_recording(scenario, loader.limits)?,
@@ -102,17 +102,17 @@ impl Invocation for OpenCommand {
         let scenario = Arc::clone(&document.scenario);
         let (own, mine) = self.compare(&document)?;
         let mut state = State::picker(match loader.opens_files {
-            // scripts choose rows by number, so the list must not depend on what was opened before
+            // scripts choose rows by number, so the list must not contain recent files
             true if self.plain => picker_entries::all(),
             true => picker_entries::all_with_recent(),
             false => picker_entries::bundled(),
         });
         let (user, fault) = if self.plain { Default::default() } else { read_settings(global)? };
         self.draw.apply(&user, &mut state.settings);
-        // move the document into the state: its only owner can free the iteration when another one is computed
-        // with --at, it opens at step 1, and `go_to` below goes to the address
+        // moves the document into the state, which is then its only owner and can free an iteration before it computes another one
+        // with --at, opens at step 1; `go_to` below then goes to the address
         state.open(document, at.is_some().then_some(1));
-        // the address at which the stepper opens; the recording needs it if a job is still on the way there
+        // the address at which the stepper opens; the recording needs it if a job is still going there
         let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
             state.open_at(&at).map_err(|why| address_error(text, &why))?;
@@ -132,7 +132,7 @@ impl Invocation for OpenCommand {
             return plain::run(Driver::new(state, loader), global, recorder);
         }
         if recorder.is_none() {
-            // a recording begins with the frame that its replay shows
+            // a message about the settings file is shown only without a recording, because a replay would not show it
             say_fault(&mut state, fault);
         }
         run_stepper(Driver::new(state, loader), &user, global, recorder)
@@ -171,14 +171,14 @@ impl OpenCommand {
         let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), size)
             .with_files(files)
             .with_mine(mine)
-            // the cursor is on an entry that is given
+            // also if the address is a given entry, which has the cursor
             .with_goal(goal.filter(|_| state.job().is_some() || stepper.cursor.is_some()))
             .with_index(state.settings.first_index())
             .with_unit(state.settings.start_unit)
             .with_digits(state.settings.digits)
             .with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
         let mut recorder = begin_recording(path, &header)?;
-        // a session has no settings for these, so their keys are recorded
+        // a session has no fields for these settings, so their keys are recorded
         for (setting, key) in [(Setting::HeatMap, 'H'), (Setting::Zoom, 'Z')] {
             if state.settings.is_on(setting) {
                 recorder.add(Duration::ZERO, &Event::Key(Key::from(Code::Char(key))))?;
@@ -202,14 +202,14 @@ pub(super) fn address_error(text: &str, why: &str) -> anyhow::Error {
 fn begin_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<dyn Write>>> {
     let file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            bail!("{} exists, and --record overwrites no file; write another name", display_name(path))
+            bail!("{} exists, and --record does not overwrite files; write another name", display_name(path))
         }
         created => created.with_context(|| format!("cannot write {}", display_name(path)))?,
     };
     Recorder::new(Box::new(file) as Box<dyn Write>, header).context("cannot write the recording")
 }
 
-/// Reads the settings file, and prints what is wrong in it on stderr. Returns a message for the stepper too: the first fault, and the number of the others.
+/// Reads the settings file, and prints its faults on stderr. Also returns a message for the stepper: the first fault, and the number of the others.
 fn read_settings(global: &GlobalOptions) -> anyhow::Result<(UserSettings, Option<String>)> {
     let (user, faults) = user_settings::read();
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();

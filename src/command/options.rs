@@ -1,4 +1,4 @@
-//! The options that every command has, and the environment variables for colours and characters.
+//! The options of every command, and the environment variables for colours and characters.
 
 use std::borrow::Cow;
 use std::env;
@@ -21,19 +21,19 @@ use crate::ui::theme::{Background, Colours, Palette, Theme};
 /// The options of the commands that draw the stepper.
 #[derive(Debug, Default, Args)]
 pub(super) struct DrawOptions {
-    /// Number rows, columns, channels and subscripts from N: 0 or 1. Addresses always count from 0 [default: 1]
+    /// Count rows, columns, channels and subscripts from N: 0 or 1. Addresses always count from 0 [default: 1]
     #[arg(long, value_name = "N", value_parser = parse_index)]
     index: Option<usize>,
     /// The number of significant digits in matrices and equations, from 3 to 8 [default: 4]
     #[arg(long, value_name = "N", value_parser = parse_digits)]
     digits: Option<Digits>,
-    /// Draw the equation and the operands alone, as large as fits, for a projector
+    /// Draw only the equation and the operands, as large as possible, for a projector
     #[arg(long)]
     zoom: bool,
 }
 
 impl DrawOptions {
-    /// Applies the options to the settings of a stepper. What they do not set is as the user has set it.
+    /// Applies the options to the settings of a stepper. An option that is not given has the value of the settings file.
     pub(super) fn apply(&self, user: &UserSettings, settings: &mut Settings) {
         settings.start_unit = user.unit;
         settings.digits = self.digits.unwrap_or(user.digits);
@@ -67,7 +67,7 @@ pub(super) struct GlobalOptions {
     /// The terminal's background [default: from COLORFGBG, otherwise dark]
     #[arg(long, global = true, value_name = "BACKGROUND")]
     background: Option<BackgroundChoice>,
-    /// The colours of negative and of positive numbers [default: red-purple]
+    /// The colours of negative and positive numbers [default: red-purple]
     #[arg(long, global = true, value_name = "PALETTE", value_parser = PossibleValuesParser::new(Palette::ALL.map(Palette::name))
         .map(|name| Palette::named(&name).unwrap_or_default()))]
     palette: Option<Palette>,
@@ -88,7 +88,7 @@ impl GlobalOptions {
         Limits { memory: self.memory_limit }
     }
 
-    /// Returns the options of the stepper. What they do not set is as the user has set it.
+    /// Returns these options with the values of the settings file for options that are not given.
     pub(super) fn with(&self, user: &UserSettings) -> Self {
         let mut options = self.clone();
         options.color = self.color.or(user.color);
@@ -150,7 +150,7 @@ impl GlobalOptions {
         self.render_options(Colours::None)
     }
 
-    /// The render options of a frame that is printed as text with escape sequences: a terminal gets its own colours, a file or pipe all colours.
+    /// The render options of a frame that is printed as text with escape sequences: with the colours of the terminal, or with all colours for a file or pipe.
     pub(super) fn for_ansi_text(&self, to_stdout: bool) -> RenderOptions {
         if self.color() == ColorChoice::Never || (self.color() == ColorChoice::Auto && no_color()) {
             return self.for_plain_text();
@@ -159,7 +159,7 @@ impl GlobalOptions {
         self.render_options(if to_terminal { self.terminal_colours() } else { Colours::True })
     }
 
-    /// The colours of the terminal. If it has none, `--color always` uses the 16 colours that all terminals with colours have.
+    /// The colours of the terminal. If it has none, `--color always` uses the 16 colours of all terminals with colours.
     fn terminal_colours(&self) -> Colours {
         match colour_depth(|name| env::var(name).ok()) {
             Colours::None if self.color() == ColorChoice::Always => Colours::Sixteen,
@@ -199,14 +199,13 @@ pub(super) fn wants_colours() -> bool {
 
 /// The number of colours of the terminal, from its terminfo entry. `variable` returns the value of an environment variable.
 ///
-/// There are two exceptions. A terminal with colours and `COLORTERM=truecolor` has all colours. A terminal with 8 colours is assumed to have the 8 bright
-/// ones too, as today's terminals do.
+/// There are two exceptions: a terminal with `COLORTERM=truecolor` has all colours, and a terminal with 8 colours is assumed to have the 8 bright ones too.
 fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let term = variable("TERM").unwrap_or_default();
     let colours = capability::colours(&term);
     let contains = |value: &str, words: &[&str]| words.iter().any(|word| value.contains(word));
     match colours {
-        // with fewer colours than 8, none are used
+        // fewer than 8 colours are not used
         Some(..8) => Colours::None,
         _ if variable("COLORTERM").is_some_and(|value| contains(&value, &["truecolor", "24bit"]))
             || contains(&term, &["-direct", "truecolor"]) =>

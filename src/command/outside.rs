@@ -1,9 +1,9 @@
 //! Notices that another program has changed or deleted the file of the open scenario.
 //!
-//! Once a second, while the program waits for keys, the size and the time of the file are compared with those of the last look. The text is read and compared
-//! only if they differ. A look is done on another thread, so a slow disk blocks no key.
+//! Once a second, while the program waits for keys, a *check* compares the size and the time of the file with those of the last check. Only if they differ is the text
+//! read and compared. A check runs on another thread, so that a slow disk does not block keys.
 //!
-//! Only the scenario file is watched. The files of its tensors are read again together with it.
+//! Only the scenario file is watched. Files with its tensors are reread together with it.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -16,11 +16,11 @@ use crate::app::FileChange;
 use crate::scenario::MAX_BYTES;
 use crate::threads::BackgroundTask;
 
-/// The time between two looks.
+/// The time between two checks.
 const PERIOD: Duration = Duration::from_secs(1);
-/// The time for which the program waits for the end of a look. A later look takes the result of a slow one.
+/// The time for which the program waits for the result of a check. The result of a slow check is taken at the next one.
 const WAIT: Duration = Duration::from_millis(5);
-/// The age from which the time of a file is trusted. Some file systems count in steps of two seconds, so that a younger file can change without a new time.
+/// The smallest age of a file whose time is trusted. Some file systems store times in steps of two seconds, so that a younger file can change without a new time.
 const TRUSTED_AGE: Duration = Duration::from_secs(3);
 
 /// The file of the open scenario as the program knows it: its path and its text.
@@ -38,42 +38,42 @@ struct Stamp {
     identity: (u64, u64),
 }
 
-/// The result of a look.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Look {
     change: Option<FileChange>,
-    /// The stamp of the file, if it can be trusted.
+    /// The stamp of the file, if its time can be trusted.
     stamp: Option<Stamp>,
 }
 
-/// The looks at a file.
+/// The regular checks of a file.
 #[derive(Clone, Debug)]
 pub struct FileWatch {
     file: KnownFile,
     last: Look,
-    /// The look in progress.
+    /// The check in progress.
     task: Option<BackgroundTask<Look>>,
-    /// The time of the next look.
+    /// The time of the next check.
     next: Duration,
 }
 
 impl FileWatch {
-    /// Returns the looks at a file, of which the first is due one period after `now`.
+    /// Returns the watch of a file. The first check is due one period after `now`.
     pub fn new(file: KnownFile, now: Duration) -> Self {
         Self { file, last: Look { change: None, stamp: None }, task: None, next: now + PERIOD }
     }
 
-    /// Returns whether this is the file that is watched.
+    /// Returns whether the watched file is this one.
     pub fn is_of(&self, file: &KnownFile) -> bool {
         self.file.path == file.path && Arc::ptr_eq(&self.file.text, &file.text)
     }
 
-    /// Returns the time of the next look.
+    /// Returns the time of the next check.
     pub fn next(&self) -> Duration {
         self.next
     }
 
-    /// Looks at the file if it is time. Returns what has happened to the file since the program has read or written it.
+    /// Checks the file if a check is due. Returns the change of the file since the program read or wrote it.
     pub fn look(&mut self, now: Duration) -> Option<FileChange> {
         if now >= self.next {
             self.next = now + PERIOD;
@@ -92,12 +92,12 @@ impl FileWatch {
     }
 }
 
-/// Looks at a file after the look `last`.
+/// Checks a file. `last` is the result of the last check.
 fn look(file: &KnownFile, last: Look) -> Look {
     let metadata = match fs::metadata(&file.path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Look { change: Some(FileChange::Deleted), stamp: None },
-        // no news: the folder cannot be searched, or the disk is away
+        // unknown: the folder cannot be searched, or the disk is not available
         Err(_) => return last,
     };
     let stamp = stamp(&metadata);
@@ -114,7 +114,7 @@ pub fn has_text(path: &Path, text: &str) -> bool {
     read_file(path, MAX_BYTES).is_ok_and(|bytes| bytes == text.as_bytes())
 }
 
-/// Returns the stamp of a file; `None` if the system has no times of files.
+/// Returns the stamp of a file; `None` if the system does not store times of files.
 fn stamp(metadata: &Metadata) -> Option<Stamp> {
     #[cfg(unix)]
     let identity = {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_a_replacement_and_a_deletion_are_noticed() {
+    fn changed_replaced_and_deleted_files_are_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.toml");
         let old = Duration::from_secs(100);
@@ -146,7 +146,7 @@ mod tests {
         let mut now = Duration::ZERO;
         let mut look = |watch: &mut FileWatch| {
             now += PERIOD;
-            // a slow machine takes the result one period later
+            // on a slow machine, the result is taken one period later
             watch.look(now);
             now += PERIOD;
             watch.look(now)
@@ -178,7 +178,7 @@ mod tests {
         let file = KnownFile { path, text: Arc::new("one".to_owned()) };
         let first = look(&file, Look { change: None, stamp: None });
         assert!(first.stamp.is_some());
-        // with another text, only a file that is read would have changed
+        // with another text in memory, a file that is read would count as changed
         let other = KnownFile { text: Arc::new("two".to_owned()), ..file };
         assert_eq!(look(&other, first).change, None);
     }

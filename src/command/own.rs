@@ -50,7 +50,7 @@ impl GradientsFile {
     }
 }
 
-/// The longest message about a file, in cells: a name of the file may have any length.
+/// The longest message about a file, in cells, because names in the file may have any length.
 const LONGEST: usize = 600;
 
 /// Compares a file and searches the mistakes, as long as `is_wanted` returns `true`. Returns `None` if it is not wanted any more.

@@ -12,18 +12,18 @@ use super::source::scenario_files_in;
 use crate::app::{ScenarioEntry, ScenarioGroup};
 use crate::text::{line, sentence};
 
-/// The size of the largest file that is read for its title, in bytes. Reading a larger file would delay the picker.
+/// The size of the largest file that is read for its title, in bytes. A larger file would delay the picker.
 const MAX_FILE_BYTES: usize = 256 << 10;
 /// The largest number of bytes that are read from all files together.
 const MAX_TOTAL_BYTES: usize = 8 << 20;
 
-/// The entries of the bundled scenarios, in the order in which they are best learnt from.
+/// The entries of the bundled scenarios in the recommended order for learning.
 #[must_use]
 pub fn bundled() -> Vec<ScenarioEntry> {
     named(bundled::LEARNING)
 }
 
-/// The entries of bundled scenarios, by their names. A name that is not bundled has an entry too, so that the others keep their places.
+/// Returns the entries of bundled scenarios with these names. A name that is not bundled gets an entry too, so that the rows keep their numbers.
 #[must_use]
 pub fn named(names: &[impl AsRef<str>]) -> Vec<ScenarioEntry> {
     let entry = |name: &str| {
@@ -54,7 +54,7 @@ fn with_files(recent: &[RecentFile]) -> Vec<ScenarioEntry> {
     entries
 }
 
-/// An entry without title; `reason` is in its place.
+/// Returns an entry that has `reason` instead of a title.
 fn untitled_entry(name: &str, reason: &str, group: ScenarioGroup) -> ScenarioEntry {
     ScenarioEntry { name: name.to_owned(), title: sentence(reason), summary: String::new(), source: String::new(), group }
 }
@@ -80,10 +80,10 @@ fn file_entry(name: &str, path: &Path, group: ScenarioGroup, bytes_left: &mut us
     }
 }
 
-/// The entry of a text; `None` if the text is not a scenario.
+/// Returns the entry of a scenario text; `None` if the text is not a scenario.
 ///
-/// Only the lines before the first table are parsed, because they have the title, the summary and the source. If these lines alone are not valid TOML, the
-/// whole text is parsed.
+/// Only the lines before the first table are parsed, because they have the title, the summary and the source. If these lines are not valid TOML, the whole text is
+/// parsed.
 fn text_entry(name: &str, text: &str, group: ScenarioGroup) -> Option<ScenarioEntry> {
     let (head, tables) = split_before_tables(text);
     let has_scenario_table = tables.lines().any(begins_scenario_table);
@@ -138,7 +138,7 @@ mod tests {
             };
             assert!(tables.lines().any(begins_scenario_table), "{}", bundled.name);
             assert!(head.len() < bundled.text.len());
-            // the whole text has tables that show that it is a scenario, the head has none
+            // the whole text has tables that only scenarios have; the head has no tables
             let (of_head, of_text) = (entry(head, /* is_known_scenario */ true), entry(bundled.text, /* is_known_scenario */ false));
             assert_eq!(format!("{of_head:?}"), format!("{of_text:?}"));
         }

@@ -1,6 +1,6 @@
-//! `gradstep --plain`: the stepper without a screen. It reads lines and answers each in sentences ([`crate::plain`]).
+//! `gradstep --plain`: the stepper without a screen. It reads lines, and answers each line in sentences ([`crate::plain`]).
 //!
-//! A line is a string of keys, as of `show --keys`, or what follows `:`, with or without the colon. An empty line reads the step again.
+//! A line is a string of keys, as for `show --keys`, or the text after `:`, with or without the colon. An empty line reads the step out again.
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::app::{Focus, Setting, Settings, State};
 use crate::glyph;
 use crate::keys::{self, COMMANDS, Code, Key};
 use crate::output;
-use crate::plain::{self, Reader};
+use crate::plain::{self, PlainReader};
 use crate::session::{Event, Recorder, as_recorded};
 use crate::text;
 use crate::ui::RenderOptions;
@@ -23,9 +23,9 @@ use crate::ui::view::View;
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// A word that only this mode has, because the screen shows what it reads out.
+/// A command that only this mode has, for something that the screen shows all the time.
 struct PlainWord {
-    /// The word; one that ends in a blank is followed by an argument.
+    /// The name. If it ends in a blank, an argument follows.
     name: &'static str,
     /// A sentence about its effect.
     words: &'static str,
@@ -33,7 +33,7 @@ struct PlainWord {
     answer: fn(&View<'_>, &str) -> Vec<String>,
 }
 
-/// The words of this mode.
+/// The commands of this mode.
 const WORDS: &[PlainWord] = &[
     PlainWord { name: "matrices", words: "read the matrices of this step by rows", answer: |view, _| plain::matrices(view) },
     PlainWord { name: "matrix ", words: "read one tensor by rows: matrix fc1.weight", answer: matrix },
@@ -46,21 +46,21 @@ enum Line {
     Keys(Vec<Key>),
     /// A row of the open list, from 0.
     Row(usize),
-    /// A word of this mode, and its argument.
+    /// A command of this mode, and its argument.
     Word(&'static PlainWord, String),
-    /// The step is read again.
+    /// Read the step out again.
     Again,
 }
 
 /// Answers lines from stdin until it ends. Writes the events to `recorder` if there is one.
 pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
     let mut options = global.for_plain_text();
-    // letters of equations become words
+    // letters of equations become words, so they must not be converted to ASCII before
     options.ascii = false;
     let is_terminal = io::stdin().is_terminal();
     let mut mode = PlainMode {
         driver: driver.writing_files(),
-        reader: Reader::default(),
+        reader: PlainReader::default(),
         options,
         in_ascii: global.is_ascii(),
         recorder,
@@ -97,31 +97,31 @@ fn read_line(from: &mut impl BufRead) -> anyhow::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned()))
 }
 
-/// The stepper with the reader that answers.
+/// The stepper and its answers.
 struct PlainMode {
     driver: Driver,
-    reader: Reader,
+    reader: PlainReader,
     options: RenderOptions,
     /// `true` if only ASCII characters are printed.
     in_ascii: bool,
-    /// The texts that the last command copied. They are printed with its answer.
+    /// The texts that the last command copied. They are printed with the answer.
     copied: Vec<String>,
     recorder: Option<Recorder<Box<dyn Write>>>,
     /// The time zero of the recording.
     start: Instant,
-    /// `true` if play was ended in this line.
+    /// `true` if this line has ended play.
     has_paused: bool,
 }
 
 impl PlainMode {
-    /// Does what a line says, and answers.
+    /// Executes a line, and answers.
     fn take(&mut self, line: &str) -> anyhow::Result<Effect> {
         let mut again = false;
-        // a step that was read out before is read again if an address or a question leads to it
+        // a step that was read out before is read out again if an address or a question leads to it
         let mut repeats = false;
         let settings = self.driver.state.settings.clone();
         if asked(&self.driver.state) && chosen_candidate(&self.driver.state, line).is_none() {
-            // the line that asks is left, and this line is a new one
+            // closes the prompt with the unknown text, because this line is a new one
             self.press(Code::Esc.into())?;
             self.driver.state.message = None;
         }
@@ -140,12 +140,12 @@ impl PlainMode {
                 repeats = keys.len() > 2 && keys[0].code == Code::Char(':');
                 self.close_for(keys.first().copied())?;
                 for key in keys {
-                    // a key without a meaning ends the line: what follows it may be meant otherwise
+                    // a key without an action ends the line, because the keys after it may not do what the user meant
                     let has_meaning = keys::action(&self.driver.state, key).is_some();
                     if self.press(key)? == Effect::Quit {
                         return Ok(Effect::Quit);
                     }
-                    // so does a line that does not open, because prediction asks first
+                    // so does a prompt that does not open because of a warning of prediction
                     let is_line = matches!(key.code, Code::Char(':' | '/'));
                     if !has_meaning || is_line && self.driver.state.focus() == Focus::Normal {
                         break;
@@ -154,14 +154,14 @@ impl PlainMode {
             }
         }
         if std::mem::take(&mut self.has_paused) {
-            self.driver.state.say("nothing plays without a screen: l goes on, 10l by ten units", false);
+            self.driver.state.say("play needs a screen: l moves forward, 10l by ten units", false);
         }
         again |= self.say_settings(&settings);
         self.answer(again, repeats)?;
         Ok(Effect::Changed)
     }
 
-    /// Closes what is open over the step if a key has no meaning there: it is meant for the step.
+    /// Closes what is open over the step if a key has no action there, because the key is meant for the step.
     fn close_for(&mut self, key: Option<Key>) -> anyhow::Result<()> {
         let begins_line = key.is_some_and(|key| matches!(key.code, Code::Char(':' | '/')));
         if begins_line && matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer) {
@@ -182,7 +182,7 @@ impl PlainMode {
 
     fn press(&mut self, key: Key) -> anyhow::Result<Effect> {
         let effect = self.apply(&Event::Key(key))?;
-        // without a screen, nothing moves by itself
+        // play needs a screen, so it is ended at once
         if self.driver.state.wake().is_some() {
             self.apply(&Event::Key(Code::Char(' ').into()))?;
             self.has_paused = true;
@@ -190,14 +190,14 @@ impl PlainMode {
         Ok(effect)
     }
 
-    /// Applies an event, does its work, and records both. A text that is copied is kept for the answer.
+    /// Applies an event, does its work, and records both. A copied text is kept for the answer.
     fn apply(&mut self, event: &Event) -> anyhow::Result<Effect> {
         self.record(event)?;
         let now = self.now();
         let effect = self.driver.apply(event, now);
         self.finish_work()?;
         if let Some(copied) = self.driver.take_copied() {
-            // the text itself, in place of the message about it
+            // the answer has the text itself instead of the message about it
             self.driver.state.message = None;
             self.copied.extend(copied.lines().map(str::to_owned));
         }
@@ -210,7 +210,7 @@ impl PlainMode {
         driver.finish_in_slices(WorkLimit::UNLIMITED, |pieces| record(recorder, start.elapsed(), &Event::Pieces(pieces)))
     }
 
-    /// The time of the recording.
+    /// Returns the time since the start of the recording.
     fn now(&self) -> Duration {
         as_recorded(self.start.elapsed())
     }
@@ -234,10 +234,10 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Says which change of a setting is only for the eye. Returns whether the step reads differently now, or has the answer.
+    /// Shows a message if a changed setting affects only the screen. Returns whether the step must be read out again because of a changed setting.
     fn say_settings(&mut self, before: &Settings) -> bool {
         let state = &mut self.driver.state;
-        // more choices than any setting has
+        // 1000 is larger than the number of choices of any setting
         let is_changed = |setting| before.choice(setting, 1000) != state.settings.choice(setting, 1000);
         let [zoom, heat_map] = [Setting::Zoom, Setting::HeatMap].map(is_changed);
         let is_read = is_changed(Setting::Index) || is_changed(Setting::Pane);
@@ -249,7 +249,7 @@ impl PlainMode {
         is_read
     }
 
-    /// Prints the answer of a word of this mode.
+    /// Prints the answer of a command of this mode.
     fn answer_word(&mut self, word: &PlainWord, argument: &str) -> anyhow::Result<Effect> {
         let Some(view) = View::of(&self.driver.state, self.options) else {
             self.driver.state.say("open a scenario first", true);
@@ -262,7 +262,7 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Prints the answer to the last line. If it would be the status line alone, and `repeats` is set, the step is read again.
+    /// Prints the answer to the last line. If it would only be the status line, and `repeats` is set, reads the step out again.
     fn answer(&mut self, again: bool, repeats: bool) -> anyhow::Result<()> {
         let mut lines = self.reader.answer(&self.driver.state, self.options, again);
         if repeats && lines.len() == 1 && self.copied.is_empty() {
@@ -283,16 +283,16 @@ impl PlainMode {
     }
 }
 
-/// Returns whether a line that is neither a place nor a command asks what was meant.
+/// Returns whether the prompt shows candidates for an unknown text.
 fn asked(state: &State) -> bool {
-    state.focus() == Focus::Prompt && state.prompt().is_some_and(|prompt| prompt.asks)
+    state.focus() == Focus::Prompt && state.prompt().is_some_and(|prompt| prompt.is_unknown)
 }
 
-/// Returns the candidate, from 0, whose number a line is.
+/// Returns the candidate (from 0) whose number is this line.
 fn chosen_candidate(state: &State, line: &str) -> Option<usize> {
     let (prompt, stepper) = (state.prompt()?, state.stepper()?);
     let row = line.trim().parse::<usize>().ok()?.checked_sub(1)?;
-    (prompt.asks && row < prompt.candidates(&stepper.document).len()).then_some(row)
+    (prompt.is_unknown && row < prompt.candidates(&stepper.document).len()).then_some(row)
 }
 
 /// Writes an event to a recording, if there is one.
@@ -306,7 +306,7 @@ fn record(recorder: &mut Option<Recorder<Box<dyn Write>>>, time: Duration, event
 /// Returns the meaning of a line.
 ///
 /// # Errors
-/// A sentence if the line is no keys.
+/// A sentence if the line is not a valid string of keys.
 fn meaning(state: &State, line: &str) -> Result<Line, String> {
     let text = line.trim();
     let focus = state.focus();
@@ -317,10 +317,10 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     if let Some(row) = chosen_candidate(state, text).filter(|_| focus == Focus::Prompt) {
         return Ok(Line::Row(row));
     }
-    // a line that begins as an address or a search leaves the one that is open
+    // a line that begins with : or / closes the open prompt
     let begins_another = matches!(text.chars().next(), Some(':' | '/'));
     if focus.is_line() && !begins_another {
-        // the line that is open takes it
+        // the text is typed into the open prompt
         let mut keys = keys::parse(line)?;
         if !keys.iter().any(|key| matches!(key.code, Code::Enter | Code::Esc | Code::Tab)) {
             keys.push(Code::Enter.into());
@@ -328,7 +328,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
         return Ok(Line::Keys(keys));
     }
     if text.is_empty() {
-        // after an answer, Enter goes on to the next question
+        // after an answer, Enter goes to the next question
         let goes_on = state.stepper().is_some_and(|stepper| stepper.prediction.is_on) && focus == Focus::Normal;
         return Ok(if goes_on { Line::Keys(vec![Code::Enter.into()]) } else { Line::Again });
     }
@@ -340,7 +340,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     if let Some(word) = WORDS.iter().find_map(of_word) {
         return Ok(word);
     }
-    // a single character is a key, even if a node has it as its name
+    // a single character is a key, even if a node has this name
     if text.starts_with('/') && !matches!(focus, Focus::Picker | Focus::Filter) {
         return Ok(Line::Keys(text.chars().map(|c| Key::from(Code::Char(c))).chain([Code::Enter.into()]).collect()));
     }
@@ -352,7 +352,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     keys::parse(line).map(Line::Keys)
 }
 
-/// Returns the rows of a tensor of the step's run, by its name.
+/// Returns the rows of the tensor with this name in the step's run.
 fn matrix(view: &View<'_>, name: &str) -> Vec<String> {
     match view.network().find(name) {
         Some(tensor) => plain::matrix(view, tensor),
@@ -360,11 +360,11 @@ fn matrix(view: &View<'_>, name: &str) -> Vec<String> {
     }
 }
 
-/// Returns how to use this mode, and the keys.
+/// Returns a description of this mode and its keys.
 fn help() -> Vec<String> {
     let mut lines = vec![
         "A line is a string of keys, such as 3l, or an address, such as loss, or a command, such as set fc1.bias[0] 0.5.".to_owned(),
-        "A single character is a key; a colon before it makes it an address. An empty line reads the step again. The end of the input ends the program.".to_owned(),
+        "A single character is a key; a colon before it makes it an address. An empty line reads the step out again. The end of the input ends the program.".to_owned(),
     ];
     lines.extend(WORDS.iter().map(|word| format!("{}: {}", word.name.trim(), word.words)));
     lines.extend(plain::help());

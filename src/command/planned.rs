@@ -1,4 +1,4 @@
-//! Commands that are planned for a later version. The help does not list them, and they fail with a message about it.
+//! Commands that are planned for a later version. The help does not list them, and they fail with a message.
 
 use anyhow::bail;
 

@@ -1,4 +1,4 @@
-//! Progress on stderr, and Ctrl-C, for commands that run for a long time.
+//! Progress on stderr and Ctrl-C for commands that run for a long time.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -13,12 +13,12 @@ pub(super) const INTERRUPTED: u8 = 130;
 
 /// A long task of a command. It shows its progress after a second. The first Ctrl-C asks the task to stop, the second ends the program at once.
 pub(super) struct Task {
-    /// The total number of pieces, the units in which progress is counted: iterations or derivatives.
+    /// The total number of pieces of work, such as iterations or derivatives.
     total: u64,
     start: Instant,
     /// The time of the next line of progress.
     next_line: Instant,
-    /// The time from the next line to the line after it, if stderr is not a terminal.
+    /// The time between the next line and the line after it, if stderr is not a terminal.
     interval: Duration,
     /// `true` if a line of progress is on the terminal.
     is_shown: bool,
@@ -31,14 +31,14 @@ pub(super) struct Task {
 const FIRST_LINE: Duration = Duration::from_secs(1);
 /// The time between two updates of the line on a terminal.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
-/// The longest time between two lines if stderr is not a terminal: the time doubles from line to line, up to this limit.
+/// The longest time between two lines if stderr is not a terminal. The time doubles from line to line up to this limit.
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Returns the flag that Ctrl-C sets. If the flag is already set, Ctrl-C ends the program, as it does outside a task.
+/// Returns the flag that Ctrl-C sets. If the flag is already set, as it is outside of a task, Ctrl-C ends the program.
 fn interrupt_flag() -> io::Result<&'static AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     if FLAG.get().is_none() {
-        // set, because no task runs yet
+        // set, because no task is running yet
         let flag = Arc::new(AtomicBool::new(true));
         #[cfg(unix)]
         {
@@ -67,7 +67,7 @@ impl Task {
         })
     }
 
-    /// Sets the total number of pieces, which is known only later.
+    /// Sets the total number of pieces when it becomes known.
     pub fn set_total(&mut self, total: u64) {
         self.total = total;
     }
@@ -108,7 +108,7 @@ impl Task {
     /// Clears the line of progress.
     pub fn clear(&self) -> io::Result<()> {
         if self.is_shown {
-            // 3 more cells: the terminal may have echoed ^C after the line
+            // 3 more cells, because the terminal may have echoed ^C after the line
             write!(output::stderr().raw(), "\r{:1$}\r", "", line_width() + 3)?;
         }
         Ok(())
@@ -121,7 +121,7 @@ impl Drop for Task {
     }
 }
 
-/// The width of the line of progress. It leaves room for the ^C that the terminal echoes: a line that wraps could not be overwritten.
+/// The width of the line of progress. It leaves room for the ^C that the terminal echoes, because a line that wraps could not be overwritten.
 fn line_width() -> usize {
     let columns = crossterm::terminal::size().map_or(80, |(columns, _)| columns);
     usize::from(columns).min(80).saturating_sub(4)

@@ -1,5 +1,5 @@
-//! A scenario for a file with tensors, if a chain of layers follows from their names and shapes: `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and `7.weight` of 2 x 100 are a
-//! convolution, a flatten and a linear layer. A comment marks what is not in the file, such as activations and pools.
+//! Proposes a scenario for a file with tensors, if their names and shapes fit a chain of layers. For example, `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and `7.weight` of
+//! 2 x 100 are a convolution, a flatten and a linear layer. Comments in the proposal mark guesses about what the file does not contain, such as activations and pools.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::tensor::shape_text;
 
 /// The largest number of layers of a proposal.
 const MAX_LAYERS: usize = 40;
-/// The assumed side of an image, if it does not follow from the tensors.
+/// The assumed height and width of an image, if the tensors do not determine them.
 const USUAL_SIDE: usize = 28;
 
 /// The part that a tensor has in its layer.
@@ -21,11 +21,11 @@ enum Part {
     Bias,
     RunningMean,
     RunningVar,
-    /// A number of PyTorch that no layer needs.
+    /// A counter of PyTorch or Keras that no layer needs.
     Count,
 }
 
-/// The last words of names, with their parts.
+/// The last word of a name for each part.
 #[rustfmt::skip]
 const PARTS: [(&str, Part); 16] = [
     ("weight", Part::Weight), ("weights", Part::Weight), ("kernel", Part::Weight), ("depthwise_kernel", Part::Weight), ("pointwise_kernel", Part::Weight),
@@ -34,10 +34,10 @@ const PARTS: [(&str, Part); 16] = [
     ("running_mean", Part::RunningMean), ("running_var", Part::RunningVar), ("num_batches_tracked", Part::Count), ("iterations", Part::Count),
 ];
 
-/// The first words of the names of a model's tensors in a checkpoint.
+/// Prefixes of the names of a model's tensors in a checkpoint.
 const MODELS: [&str; 5] = ["state_dict.", "model_state_dict.", "module.", "model.", "net."];
 
-/// The word in the names of Keras' depthwise kernels, height x width x in x multiplier.
+/// A part of the names of Keras' depthwise kernels, height x width x in x multiplier.
 const DEPTHWISE: &str = "depthwise";
 
 /// The tensors of a layer.
@@ -53,7 +53,7 @@ impl Group<'_> {
     }
 }
 
-/// Returns the layer's name and the part that a tensor's name gives: `fc1` and the weight for `fc1.weight`, `1` and the bias for `b1`.
+/// Splits the name of a tensor into the name of its layer and its part: `fc1` and the weight for `fc1.weight`, `1` and the bias for `b1`.
 fn part_of(name: &str) -> Option<(String, Part)> {
     let find = |word: &str| PARTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, part)| *part);
     let (layer, word) = name.rsplit_once(['.', '/']).unwrap_or(("", name));
@@ -66,7 +66,7 @@ fn part_of(name: &str) -> Option<(String, Part)> {
     Some((format!("{layer}{}", &word[stem.len()..]), part))
 }
 
-/// Returns a key by which the names of layers are sorted: numbers in the order of their values.
+/// Returns a sort key for names of layers that sorts numbers by their values.
 fn natural(name: &str) -> Vec<(u64, String)> {
     let mut parts = Vec::new();
     for part in name.split(['.', '/', '_']) {
@@ -80,19 +80,19 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 /// The layers so far.
 struct Chain {
     text: String,
-    /// The outputs of the last layer: the channels of an image, or the numbers of a vector.
+    /// The number of outputs of the last layer: channels of an image, or entries of a vector.
     outputs: Option<usize>,
-    /// `true` for a vector.
+    /// `true` if the output of the last layer is a vector.
     is_vector: bool,
-    /// The rows and columns that the convolutions so far take away.
-    lost: [usize; 2],
-    /// The shape of the input; `None` until it follows from a layer.
+    /// The numbers of rows and columns by which the convolutions so far shrink the image.
+    shrunk_by: [usize; 2],
+    /// The shape of the input; `None` until a layer determines it.
     input: Option<Vec<usize>>,
     /// The channels that the first convolution reads.
     channels: usize,
 }
 
-/// Returns a scenario that uses these tensors, each with its name and shape, or a sentence with the reason why there is none. `file` is the name of the file.
+/// Returns a scenario that uses these tensors (names and shapes) of the file `file`, or a sentence with the reason why there is none.
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
     let models = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
     let own = tensors.iter().filter(|(name, _)| models.is_none_or(|model| name.starts_with(model)));
@@ -109,7 +109,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
             return Err(format!("{name} is the same part of a layer as another tensor"));
         }
     }
-    // names without numbers have no order: the order is that of the file
+    // names without numbers are in the order of the file
     let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
     let mut ordered: Vec<&Group<'_>> = groups.values().collect();
     if !has_numbers {
@@ -119,7 +119,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     if ordered.is_empty() || ordered.len() > MAX_LAYERS {
         return Err(format!("a proposal has 1 to {MAX_LAYERS} layers, and these are {}", ordered.len()));
     }
-    let mut chain = Chain { text: String::new(), outputs: None, is_vector: false, lost: [0, 0], input: None, channels: 1 };
+    let mut chain = Chain { text: String::new(), outputs: None, is_vector: false, shrunk_by: [0, 0], input: None, channels: 1 };
     for (number, group) in ordered.iter().enumerate() {
         chain.layer(file, group, number + 1 == ordered.len(), ordered.get(number + 1).copied())?;
     }
@@ -153,7 +153,11 @@ impl Chain {
                 (
                     "linear",
                     layout,
-                    if rows == columns && layout.is_empty() { "   # or weight_layout = \"in_out\": the file does not tell" } else { "" },
+                    if rows == columns && layout.is_empty() {
+                        "   # or weight_layout = \"in_out\": the shapes do not determine it"
+                    } else {
+                        ""
+                    },
                 )
             }
             [a, b, c, d] => {
@@ -184,7 +188,7 @@ impl Chain {
         }
         let is_norm_next = next.is_some_and(|next| next.shape(Part::Weight).is_some_and(|shape| shape.len() == 1));
         if kind.contains("norm") {
-            self.text.push_str("# eps = 1e-5, as PyTorch has it\n");
+            self.text.push_str("# eps = 1e-5, PyTorch's default\n");
             if !is_last {
                 self.text
                     .push_str("\n[[layer]]\ntype = \"activation\"\nfunction = \"relu\"   # a guess: activations are not in the file\n");
@@ -230,12 +234,12 @@ impl Chain {
         if self.outputs.is_none() {
             self.channels = inputs * groups;
         }
-        self.lost = [self.lost[0] + rows - 1, self.lost[1] + columns - 1];
+        self.shrunk_by = [self.shrunk_by[0] + rows - 1, self.shrunk_by[1] + columns - 1];
         self.outputs = Some(out);
         Ok(groups)
     }
 
-    /// Adds a linear layer. Returns its `weight_layout`, which is empty for out x in.
+    /// Adds a linear layer. Returns its `weight_layout`, which is empty for PyTorch's order out x in.
     fn linear(
         &mut self,
         name: &str,
@@ -244,7 +248,7 @@ impl Chain {
         is_keras: bool,
         next: Option<&Group<'_>>,
     ) -> Result<&'static str, String> {
-        // of a layer that is out x in: does it fit between its neighbours?
+        // whether a layer with these sizes fits between its neighbours
         let fits = |out: usize, inputs: usize| {
             let before = match (self.outputs, self.is_vector) {
                 (Some(outputs), true) => outputs == inputs,
@@ -259,7 +263,7 @@ impl Chain {
             before && after && bias.is_none_or(|bias| bias == out)
         };
         let (is_out_in, is_in_out) = (fits(rows, columns), fits(columns, rows));
-        // W1, W2, … are the names of NumPy, where a layer is x @ W
+        // W1, W2, … are usual names in NumPy, where a layer is x @ W, so the weight is in x out
         let is_numpy = name.chars().last().is_some_and(|c| c.is_ascii_digit());
         let prefers_in_out = is_keras || is_numpy;
         let (out, inputs, layout) = match (is_out_in, is_in_out) {
@@ -272,7 +276,7 @@ impl Chain {
             (Some(channels), false) => {
                 let area = inputs / channels;
                 let height = (1..=area).take_while(|n| n * n <= area).filter(|n| area.is_multiple_of(*n)).last().unwrap_or(1);
-                self.input = Some(vec![self.channels, height + self.lost[0], area / height + self.lost[1]]);
+                self.input = Some(vec![self.channels, height + self.shrunk_by[0], area / height + self.shrunk_by[1]]);
                 let order = if is_keras { "\norder = \"hwc\"" } else { "" };
                 let _ = writeln!(
                     self.text,
@@ -296,7 +300,7 @@ impl Chain {
         };
         let side = |lost: usize| USUAL_SIDE.max(lost + 1);
         let is_known = self.input.is_some();
-        let shape = self.input.unwrap_or_else(|| vec![self.channels, side(self.lost[0]), side(self.lost[1])]);
+        let shape = self.input.unwrap_or_else(|| vec![self.channels, side(self.shrunk_by[0]), side(self.shrunk_by[1])]);
         let guess = if is_known { "" } else { ", whose height and width are a guess" };
         let title = quoted(&format!("The model in {file}"));
         format!(
@@ -323,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_convolution_and_a_linear_layer_are_told_by_their_shapes() {
+    fn a_convolution_and_a_linear_layer_are_recognised_by_their_shapes() {
         let text = of(&[("0.weight", &[4, 1, 5, 5]), ("0.bias", &[4]), ("7.weight", &[2, 100])]).unwrap();
         assert_eq!(
             lines(&text, &["type", "input"]),
@@ -340,7 +344,7 @@ mod tests {
         assert!(lines(&text, &["weight_layout"]).is_empty() && text.contains("shape = [2]"), "{text}");
         let text = of(&[("dense/kernel", &[2, 5]), ("dense/bias", &[5])]).unwrap();
         assert!(text.contains("weight_layout = \"in_out\""), "{text}");
-        assert!(of(&[("w", &[4, 4])]).unwrap().contains("the file does not tell"));
+        assert!(of(&[("w", &[4, 4])]).unwrap().contains("the shapes do not determine it"));
     }
 
     #[test]
@@ -370,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chain_has_a_reason() {
+    fn tensors_that_fit_no_chain_get_a_reason() {
         for (tensors, reason) in [
             (&[("a.weight", &[3, 4][..]), ("b.weight", &[2, 7])][..], "a.weight of 3x4 does not fit"),
             (&[("c.weight", &[2, 1, 3, 3]), ("d.weight", &[2, 5, 3, 3])], "d.weight reads 5 channels"),

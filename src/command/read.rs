@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow, bail};
 use crate::files::{open, read_limited};
 use crate::text::line;
 
-/// A name or path as text for a message: on one line, with control characters escaped.
+/// Returns a name or path for a message: on one line, with escaped control characters.
 pub(super) fn display_name(name: impl AsRef<OsStr>) -> String {
     line(&name.as_ref().to_string_lossy())
 }

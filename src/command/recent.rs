@@ -1,5 +1,5 @@
-//! The scenario files that were opened last. Their paths are kept in the state folder, in `$XDG_STATE_HOME/gradstep/recent`: one absolute path on a line, the
-//! newest first. The list is a convenience: whatever fails, it is as if no file had been opened before.
+//! The scenario files that were opened last. The file `$XDG_STATE_HOME/gradstep/recent` has their absolute paths, one on each line, the newest first. If it cannot be
+//! read or written, the list is empty, and no error is reported.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ const MAX_BYTES: usize = 64 << 10;
 /// A file that was opened before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RecentFile {
-    /// The text that opens it: its path from the current folder if it is in it, otherwise its absolute path.
+    /// The text that opens it: a relative path if the file is below the current folder, otherwise the absolute path.
     pub name: String,
     /// The path.
     pub path: PathBuf,
@@ -34,14 +34,14 @@ pub(super) fn files() -> Vec<RecentFile> {
 /// Puts a file at the head of the list.
 pub(super) fn add(path: &Path) {
     if let Some(folder) = state_folder() {
-        // the scenario is open, with or without the list
+        // an error is ignored, because the scenario is open in any case
         let _ = add_in(&folder, path);
     }
 }
 
-/// Returns the name of a file from the current folder.
+/// Returns the text that opens a file from the folder `here`.
 fn name_from(here: &Path, path: &Path) -> String {
-    // a name without separator and suffix could be that of a bundled scenario
+    // a name without a separator and without .toml could also be the name of a bundled scenario
     let inside = path.strip_prefix(here).ok().filter(|name| is_path(name.as_os_str()));
     inside.unwrap_or(path).to_string_lossy().into_owned()
 }

@@ -61,7 +61,7 @@ fn parse_speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| "write a number from 0.001 to 1000, such as 2".to_owned())
 }
 
-/// The number of the last event, before the session is read.
+/// The value of `--at last`: the number of events is not known before the session is read.
 const LAST: usize = usize::MAX;
 
 /// Parses the number of an event, or `last`.
@@ -135,7 +135,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     state.settings.count_from(header.index);
     state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);
     state.settings.digits = header.digits.and_then(Digits::new).unwrap_or_default();
-    // opens at step 1, the cheapest; `go_to` then goes to the step at which the session begins
+    // opens at step 1, which costs least; `go_to` then goes to the step at which the session begins
     let document = Arc::new(Document::new(scenario));
     let mine = header.mine.iter().next();
     let own = mine

@@ -1,4 +1,4 @@
-//! The file of the open scenario: it is written with the edits, looked at for changes by other programs, and its unsaved edits are kept in a journal.
+//! The file of the open scenario: writes it with the edits, watches it for changes by other programs, and keeps its unsaved edits in a journal.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,30 +17,30 @@ use crate::scenario::Scenario;
 pub struct ScenarioFile {
     /// The file to which the edits were written last, with the text of the scenario that was open.
     written: Option<(WrittenFile, Arc<String>)>,
-    /// The looks at the file; `None` if the scenario has no file.
+    /// The watch of the file; `None` if the scenario has no file.
     watch: Option<FileWatch>,
-    /// The unsaved edits on disk, which copies share; `None` if there is no folder for them.
+    /// The journals, which clones share; `None` if there is no folder for them.
     kept: Option<Arc<Mutex<KeptEdits>>>,
 }
 
 impl ScenarioFile {
-    /// Returns the file before a scenario is open.
+    /// Returns a value for no open scenario.
     pub fn new() -> Self {
         Self { written: None, watch: None, kept: KeptEdits::new().map(Mutex::new).map(Arc::new) }
     }
 
-    /// Begins with another scenario. Returns the unsaved edits that an earlier session of it has left.
+    /// Begins with another scenario. Returns the unsaved edits of an earlier session with it.
     pub fn begin(&mut self, scenario: &Scenario) -> Option<EditedNumbers> {
         self.written = None;
         self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).begin(scenario)
     }
 
-    /// Returns the file to which the edits of a scenario were written last. A file that was read again is another scenario.
+    /// Returns the file to which the edits of this scenario were written last; `None` if another scenario was open then, or if the file was reread after that.
     fn written(&self, scenario: &Scenario) -> Option<&WrittenFile> {
         self.written.as_ref().filter(|(_, text)| Arc::ptr_eq(text, &scenario.text)).map(|(written, _)| written)
     }
 
-    /// Returns the path of the scenario's file: the one that was written last, or else the one that was read.
+    /// Returns the path of the scenario's file: the file that was written last, otherwise the file that was read.
     pub fn path(&self, scenario: &Scenario) -> Option<PathBuf> {
         self.known(scenario).map(|file| file.path)
     }
@@ -52,7 +52,7 @@ impl ScenarioFile {
         }
     }
 
-    /// Writes a scenario with its edits: to `path`, or to its own file. Returns a sentence for the user.
+    /// Writes a scenario with its edits to `path`; to its own file if it is `None`. Returns a message for the user.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -62,7 +62,7 @@ impl ScenarioFile {
         Ok(sentence)
     }
 
-    /// Keeps the unsaved edits of the stepper on disk, in the journal of the file that lacks them.
+    /// Writes the unsaved edits of the stepper to the journal.
     ///
     /// # Errors
     /// If the journal cannot be written.
@@ -72,7 +72,7 @@ impl ScenarioFile {
         kept.lock().unwrap_or_else(PoisonError::into_inner).keep(stepper, path.as_deref())
     }
 
-    /// Looks once a second whether another program has changed the file. Returns what has happened to it.
+    /// Checks once a second whether another program has changed the file. Returns the change.
     pub fn look(&mut self, scenario: &Scenario, now: Duration) -> Option<FileChange> {
         let file = self.known(scenario);
         self.watch.take_if(|watch| file.as_ref().is_none_or(|file| !watch.is_of(file)));
@@ -82,7 +82,7 @@ impl ScenarioFile {
         self.watch.as_mut()?.look(now)
     }
 
-    /// Returns the time of the next look.
+    /// Returns the time of the next check.
     pub fn next_look(&self) -> Option<Duration> {
         self.watch.as_ref().map(FileWatch::next)
     }

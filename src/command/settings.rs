@@ -1,4 +1,4 @@
-//! `gradstep settings`: prints the settings file with its defaults, and reports what is wrong in the user's file.
+//! `gradstep settings`: prints the settings file with its defaults, and reports faults of the user's file.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::output;
 
 /// Print the settings file with its defaults, and where it is.
 ///
-/// The stepper in the terminal reads the file. Options of the command line win over it. Other commands and --plain do not read it.
+/// Only the stepper in the terminal reads the file; other commands and --plain do not. Options of the command line override it.
 #[derive(Debug, Parser)]
 #[command(name = "settings")]
 pub(super) struct SettingsCommand {}
@@ -25,7 +25,7 @@ impl Invocation for SettingsCommand {
         for row in SETTINGS {
             writeln!(to, "\n# {}\n{} = {}", row.words, row.name, row.default)?;
         }
-        writeln!(to, "\n# keys of the stepper that act as other keys of it; a recording has the other key\n[keys]\n# n = \"l\"")?;
+        writeln!(to, "\n# your own keys, each with the key that it replaces; a recording contains the replaced key\n[keys]\n# n = \"l\"")?;
         to.finish()?;
         user_settings::read().1.iter().try_for_each(|fault| global.report(&fault.to_string()))?;
         Ok(ExitCode::SUCCESS)

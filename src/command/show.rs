@@ -62,7 +62,7 @@ static FORMATS: &[OutputFormat<FrameWriter>] = &[
 pub(super) struct ShowCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
-    /// The address to show [default: the scenario's key `start`, or else the first step]
+    /// The address to show [default: the scenario's `start` if it has one, otherwise the first step]
     #[arg(long, value_name = "ADDRESS", allow_negative_numbers = true)]
     at: Option<String>,
     /// Columns and rows of the frame, from 1x1 to 1000x1000
@@ -108,7 +108,7 @@ impl Invocation for ShowCommand {
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(picker_entries::all());
         self.draw.apply(&UserSettings::default(), &mut state.settings);
-        // move the document into the state: its only owner can free the iteration when another one is computed
+        // moves the document into the state, which is then its only owner and can free an iteration before it computes another one
         state.open(Arc::new(document), at);
         if let Some((text, address)) = address.filter(|(_, address)| state.document().is_some_and(|it| it.given_entry(address).is_some())) {
             state.open_at(&address).map_err(|why| address_error(text, &why))?;

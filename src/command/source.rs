@@ -32,7 +32,7 @@ pub(super) fn is_scenario_argument(typed: &OsStr) -> bool {
     typed == "-" || is_path(typed) || is_bundled() || Path::new(typed).exists() || find_by_prefix(typed).is_some()
 }
 
-/// Finds the only bundled scenario whose name begins with the argument. Returns the scenario, and a note for the user: `xo opens xor, …`.
+/// Finds the only bundled scenario whose name begins with the argument. Returns the scenario and a note for the user: `xo opens xor, …`.
 ///
 /// Returns `None` if no name begins with the argument, or if the argument is a whole name, a path or a file.
 ///
@@ -63,7 +63,7 @@ const BUNDLED: NoFiles = NoFiles { why: "it is inside the program, so it has no 
 /// The largest total size of the files in a recording, in bytes.
 pub(super) const MAX_RECORDED_BYTES: usize = 32 << 20;
 
-/// A source of a scenario's files that keeps a copy of each file that it reads. The copies become part of the recording.
+/// A source of a scenario's files that stores a copy of each file that it reads, for the recording.
 #[derive(Debug)]
 struct RecordedFiles {
     files: Arc<dyn Files>,
@@ -142,14 +142,14 @@ fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
         return Err(anyhow!(weights_listing::listing(path, proposes)?));
     }
     let bytes = match read_file(path, MAX_BYTES) {
-        // a large file of tensors has a name or a beginning that tells what it is
+        // the name or the first bytes of a large file of tensors tell its format
         Err(error) => return Err(foreign(path, &[]).unwrap_or(error)),
         Ok(bytes) => bytes,
     };
     if let Some(error) = foreign(path, &bytes) {
         return Err(error);
     }
-    // text in UTF-16 has zero bytes too; `Source::from_bytes` asks for UTF-8
+    // UTF-16 text also contains zero bytes, but is not binary; `Source::from_bytes` reports that it must be UTF-8
     let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if !is_utf16 && bytes.contains(&0) && std::str::from_utf8(&bytes).is_err() {
         bail!("{} is a binary file, but a scenario is a TOML file; `gradstep list` shows the bundled ones", display_name(path));
@@ -211,7 +211,7 @@ impl ScenarioLoader {
         Ok(scenario)
     }
 
-    /// Reads the file of an open scenario again.
+    /// Rereads the file of an open scenario.
     ///
     /// # Errors
     /// One sentence for the status line.
@@ -240,7 +240,7 @@ impl ScenarioLoader {
     }
 }
 
-/// The reason why a file cannot be read, in one sentence: its first fault with its line and column, and the command that shows all faults.
+/// Returns the reason why a file cannot be read as one sentence: the first fault with its line and column, and the command that shows all faults.
 fn one_sentence(name: &str, error: &anyhow::Error) -> String {
     let Some(faults) = error.downcast_ref::<Faults>() else { return sentence(&format!("{error:#}")) };
     let place = faults.first_place().map_or_else(String::new, |(line, column)| format!(", line {line}, column {column}"));
@@ -253,7 +253,7 @@ pub(super) fn scenario_files_in(folder: &Path) -> Vec<String> {
     const MAX_FILES: usize = 300;
     let Ok(folder) = fs::read_dir(folder) else { return Vec::new() };
     let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    // the picker opens a file by the text that it shows, so a name must be shown unchanged
+    // the picker opens a file by the text that it shows, so only names that are shown unchanged are listed
     let is_listed = |name: &String| is_path(OsStr::new(name)) && !name.starts_with('.') && display_name(name) == *name;
     let mut names: Vec<String> = names.filter(is_listed).take(MAX_FILES).collect();
     names.sort();

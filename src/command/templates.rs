@@ -1,5 +1,4 @@
-//! The templates of `gradstep new`: commented scenarios that teach the format. The words that people try instead of their names are in the table of other
-//! words (`words/rows.rs`).
+//! The templates of `gradstep new`: commented scenarios that teach the format. `words/rows.rs` has other words that people type for them, such as `cnn`.
 
 use super::bundled;
 use crate::words::{self, Vocabulary, suggest};
@@ -12,14 +11,14 @@ pub(super) struct Template {
     pub text: &'static str,
 }
 
-/// Makes a [`Template`] of each kind, with the text of the file `new/KIND.toml`.
+/// Makes a [`Template`] for each kind from the file `new/KIND.toml`.
 macro_rules! templates {
     ($($kind:literal)*) => {
         &[$(Template { kind: $kind, text: include_str!(concat!("new/", $kind, ".toml")) }),*]
     };
 }
 
-/// All templates, from the simplest on.
+/// All templates, the simplest first.
 pub(super) const TEMPLATES: &[Template] = templates!["graph" "fully-connected" "convolution" "classifier" "training"];
 
 /// Returns the names of all templates.
@@ -38,7 +37,7 @@ pub(super) fn clause(word: &str) -> String {
     help.map_or_else(String::new, |help| format!("; {help}"))
 }
 
-/// Returns the template that a word names or means; `None` for a word that is similar to a bundled scenario or to nothing.
+/// Returns the template that a word names or means; `None` if the word is more similar to a bundled scenario, or to nothing.
 pub(super) fn meant(word: &str) -> Option<&'static str> {
     let names: Vec<&str> = kinds().collect();
     words::equal_name(word, &names).or_else(|| words::translation(Vocabulary::ScenarioKind, word, &names))

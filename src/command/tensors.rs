@@ -20,7 +20,7 @@ impl TensorIds {
         let mut ids: Vec<Id> = (0..network.tensors().len()).collect();
         ids.sort_by_key(|&id| (network.tensor(id).layer, network.tensor(id).role == Role::Parameter));
         let role = |id: Id| network.tensor(id).role;
-        // the constants of a graph are no tensors of a layer
+        // constants of a graph belong to no layer
         let is_constant_of_graph = |id: Id| role(id) == Role::Constant && network.tensor(id).layer.is_none();
         let is_value = |id: Id| matches!(role(id), Role::Input { .. } | Role::Value) || is_constant_of_graph(id);
         let values = ids.iter().copied().filter(|&id| is_value(id)).collect();
@@ -46,7 +46,7 @@ impl<'a> NestedTensors<'a> {
 }
 
 impl<'a> NestedTensors<'a> {
-    /// The JSON object of the tensors. `repeated` are the tensors that occur more than once in the output: each is formatted once, and its text is used again.
+    /// Returns the JSON object of the tensors. `repeated` are the tensors that occur more than once in the output; they are formatted only once.
     pub fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
         let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Word(name), Text(":")].into_iter().chain(repeated.tensor(tensor));
         iter::once(Text("{")).chain(json::comma_separated(self.0.iter().map(named))).chain([Text("}")])

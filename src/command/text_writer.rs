@@ -1,14 +1,14 @@
-//! A writer of text for people. It writes a tensor in small parts, because its whole text would take several times the memory of its numbers.
+//! Writes text for people. A tensor is written in small parts, because its whole text would take several times the memory of its numbers.
 
 use std::io;
 
 use crate::number::ColumnFormat;
 use crate::tensor::{index_text, len, unravel};
 
-/// A writer of text for people. It calls its function with one part of the text after another.
+/// A writer that calls a function with one part of the text after the other.
 pub(super) struct TextWriter<'a>(pub &'a mut dyn FnMut(&str) -> io::Result<()>);
 
-/// The largest number of entries that are written at once.
+/// The largest number of entries in a part.
 const ENTRIES_AT_ONCE: usize = 1024;
 
 impl TextWriter<'_> {

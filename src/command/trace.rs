@@ -1,6 +1,7 @@
 //! `gradstep trace`: prints the steps of an iteration, as JSON lines, CSV, Markdown or text.
 //!
-//! A line describes a step, an entry of a tensor or an op (`--level`). Steps can be many, so `stream` makes their lines in parallel; `line` makes the other lines.
+//! A line describes a step, an entry of a tensor or an op (`--level`). Because there may be many steps, `stream` makes their lines in parallel; `line` makes the other
+//! lines.
 
 mod csv;
 mod json;
@@ -54,7 +55,7 @@ enum Level {
     Op,
 }
 
-/// Print the steps.
+/// Print the steps of an iteration, one on each line.
 #[derive(Debug, Parser)]
 #[command(name = "trace")]
 pub(super) struct TraceCommand {
@@ -93,7 +94,7 @@ impl Invocation for TraceCommand {
         let document = document_at_iteration(loader.load(&self.scenario)?, self.iteration)?;
         let trace = &document.trace;
         let steps = selected_steps(self, trace)?;
-        // if the update does not fit into the memory limit, its steps are missing: this is an error, unless the options exclude these steps
+        // if there is too little memory for the update, its steps are missing, which is an error unless the options exclude these steps
         if let Some(shortage) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{shortage}; or write --to {} to end before the update", trace.len());
         }

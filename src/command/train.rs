@@ -110,7 +110,7 @@ struct TrainedSample<'a> {
     values: SampleValues<'a>,
 }
 
-/// The values of a sample after the last update. They are computed when they are written: the values of all samples together may exceed the memory limit.
+/// The values of a sample after the last update. They are computed when they are written, because the values of all samples may exceed the memory limit.
 struct SampleValues<'a> {
     descent: &'a Descent,
     parameters: &'a HashMap<Id, Arc<Tensor>>,
@@ -169,7 +169,7 @@ impl Report for TrainReport<'_> {
         write_json(self, to)
     }
 
-    /// Writes the losses, at most about 20 of them, and the parameters.
+    /// Writes the parameters and at most about 20 losses.
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
         const MAX_ROWS: usize = 20;
         out.line(self.scenario)?;

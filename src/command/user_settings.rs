@@ -1,6 +1,5 @@
-//! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal reads it: the output of
-//! the commands and the answers of the plain mode do not depend on it. An option of the command line wins over the file. What is wrong in the file is reported
-//! and left out.
+//! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal reads it: the output of the
+//! commands and the answers of the plain mode do not depend on it. Options of the command line override it. Faults in the file are reported and ignored.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,7 +21,7 @@ use crate::words::suggest;
 
 /// The size of the largest file that is read, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-/// The name of the table of aliases.
+/// The name of the table with the user's own keys.
 const KEYS: &str = "keys";
 
 /// When to use colours: the value of `color` and of `--color`.
@@ -45,7 +44,7 @@ pub(super) enum BackgroundChoice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub(super) struct UserSettings {
-    /// `None`: from the environment.
+    /// The background; `None` to take it from the environment.
     pub background: Option<BackgroundChoice>,
     pub color: Option<ColorChoice>,
     pub palette: Palette,
@@ -56,7 +55,7 @@ pub(super) struct UserSettings {
     pub ascii: bool,
     pub zoom: bool,
     pub heat_map: bool,
-    /// Keys of the stepper, each with the key as which it acts.
+    /// The user's own keys, each with the key that it replaces.
     pub aliases: Vec<(Key, Key)>,
 }
 
@@ -86,9 +85,9 @@ pub(super) struct SettingRow {
     pub default: &'static str,
     /// The comment in the file that `gradstep settings` prints.
     pub words: &'static str,
-    /// The values that it takes, for an error message.
+    /// The allowed values, for an error message.
     expected: &'static str,
-    /// Sets the value. Returns `None` for a value that is not one of these.
+    /// Sets the value; `None` if the value is not allowed.
     set: fn(&mut UserSettings, &DeValue<'_>) -> Option<()>,
 }
 
@@ -117,7 +116,7 @@ pub(super) static SETTINGS: &[SettingRow] = &[
         set: |user, value| { user.heat_map = value.as_bool()?; Some(()) } },
 ];
 
-/// Something wrong in the file.
+/// A fault in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SettingsFault {
     /// The name of the file.
@@ -136,12 +135,12 @@ impl fmt::Display for SettingsFault {
     }
 }
 
-/// Returns the path of the file; `None` if there is no home.
+/// Returns the path of the file; `None` if there is no home folder.
 pub(super) fn path() -> Option<PathBuf> {
     Some(base_folder("XDG_CONFIG_HOME", ".config")?.join("settings.toml"))
 }
 
-/// Reads the file. What is wrong in it, or missing, has its default.
+/// Reads the file. Missing and wrong settings have their defaults.
 pub(super) fn read() -> (UserSettings, Vec<SettingsFault>) {
     let Some(path) = path().filter(|path| path.symlink_metadata().is_ok()) else { return Default::default() };
     let text = read_file(&path, MAX_BYTES).map_err(|error| format!("{error:#}"));
@@ -189,10 +188,10 @@ fn parse(path: &Path, text: &str) -> (UserSettings, Vec<SettingsFault>) {
     (user, faults)
 }
 
-/// Returns a key and the key as which it acts.
+/// Returns a key of the user, and the key that it replaces.
 ///
 /// # Errors
-/// The range of the text that is wrong, and what is wrong.
+/// The range of the wrong text, and a sentence about it.
 fn alias(name: &Spanned<std::borrow::Cow<'_, str>>, acts_as: &Spanned<DeValue<'_>>) -> Result<(Key, Key), (Range<usize>, String)> {
     let one_key = |text: &str| match keys::parse(text).ok()?[..] {
         [key] => Some(key),
@@ -207,7 +206,7 @@ fn alias(name: &Spanned<std::borrow::Cow<'_, str>>, acts_as: &Spanned<DeValue<'_
     Ok((key, acts_as_key))
 }
 
-/// Returns the line and the column of a byte of a text, from 1.
+/// Returns the line and the column, from 1, of a byte of a text.
 fn place(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_has_its_place_and_what_is_expected_and_the_rest_counts() {
+    fn a_fault_has_its_position_and_the_other_settings_are_used() {
         for (text, fault) in [
             ("backgruond = \"dark\"", "line 2, column 1: there is no setting \"backgruond\": did you mean \"background\"?"),
             ("unit = \"ops\"", "line 2, column 8: unit is \"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\""),

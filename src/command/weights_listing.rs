@@ -1,4 +1,4 @@
-//! A list of the tensors in a file (.npy, .npz, .safetensors, .pt or .pth). It is printed if SCENARIO is such a file.
+//! Lists the tensors in a file (.npy, .npz, .safetensors, .pt or .pth), if SCENARIO is such a file.
 
 use std::path::Path;
 
@@ -21,8 +21,8 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::opener(path).is_ok())
 }
 
-/// Lists the names, shapes and types of the tensors in a file, one per line. The last line says how a scenario uses them. With `proposes`, a scenario that uses
-/// them comes last, if one follows from their names and shapes.
+/// Lists the names, shapes and types of the tensors in a file, one per line, and explains how a scenario uses them. With `proposes`, also proposes a scenario if their
+/// names and shapes fit one.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -59,14 +59,14 @@ pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
     match proposed(path, &*archive) {
         Ok(text) => {
             lines.push(
-                "Their names and shapes fit this scenario. Save it beside the file, as a .toml file, and correct what a comment marks:"
+                "Their names and shapes fit this scenario. Save it as a .toml file in the same folder, and correct the lines with a comment:"
                     .to_owned(),
             );
             lines.push(String::new());
             lines.extend(text.lines().map(line));
         }
         Err(why) => {
-            lines.push(format!("Their names and shapes tell no chain of layers: {}", sentence(&why)));
+            lines.push(format!("Their names and shapes do not fit a chain of layers: {}", sentence(&why)));
             lines.push(USAGE_HINT.to_owned());
         }
     }

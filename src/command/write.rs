@@ -1,6 +1,6 @@
-//! Writes an edited scenario to its file. The file is saved as a whole or not at all (`output/save.rs`), and its comments and layout stay.
+//! Writes an edited scenario to its file. The file is saved completely or not at all (`output/save.rs`), and keeps its comments and layout.
 //!
-//! The files with tensors are written first, under new names. So the old scenario file is still right if the program is killed between two files.
+//! Files with tensors are written first, under new names, so that the old scenario file is still valid if the program is killed between two files.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -26,7 +26,7 @@ pub(super) struct WrittenFile {
     tensors: Vec<PathBuf>,
 }
 
-/// The state of the file that is to be written.
+/// The state of the file before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     /// It is the scenario's file as the program knows it.
@@ -37,12 +37,11 @@ enum Target {
     New,
 }
 
-/// Writes a scenario with its edits: to `path` if there is one, else to its file `own`. A scenario without a file is written to the current folder. `written` is
-/// the last file that was written for the scenario. Returns the file, and a sentence for the user.
+/// Writes a scenario with its edits to `path`; if it is `None`, to its own file `own`; if it has no file, to the current folder. `written` is the last file that was
+/// written for the scenario. Returns the file and a message for the user.
 ///
 /// # Errors
-/// If a file cannot be written, if `path` is another file that exists, or if the scenario's file has changed since it was read. The old scenario file is then
-/// unchanged.
+/// If a file cannot be written, if `path` is another existing file, or if the scenario's file has changed since it was read. The old scenario file is unchanged then.
 pub(super) fn write_edits(
     scenario: &Scenario,
     path: Option<&str>,
@@ -65,7 +64,7 @@ pub(super) fn write_edits(
     }
     let beside = if names.is_empty() { String::new() } else { format!(", with {} beside it", names.join(", ")) };
     let deleted = if target == Target::Deleted { ", which had been deleted" } else { "" };
-    // the authors of notes and expectations had the old numbers in mind
+    // notes and expectations were written for the old numbers
     let tables = [(!scenario.remarks.is_empty(), "[[note]]"), (!scenario.expectations.is_empty(), "[[expect]]")];
     let old: Vec<&str> = tables.iter().filter(|(exists, _)| *exists).map(|(_, table)| *table).collect();
     let warning = if old.is_empty() { String::new() } else { format!("; its {} are about the old numbers", old.join(" and ")) };
@@ -77,7 +76,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Returns the state of the file at a path, which is the scenario's own file if `own` is known.
+/// Returns the state of the file at a path. `own` is the scenario's file, if the path is its path.
 ///
 /// # Errors
 /// If it must not be overwritten.
@@ -97,7 +96,7 @@ fn target(path: &Path, own: Option<&KnownFile>) -> anyhow::Result<Target> {
 /// Writes a scenario to `path`. Returns the file, and the names of the files with tensors.
 ///
 /// # Errors
-/// If a file cannot be written. The old scenario file is then unchanged.
+/// If a file cannot be written. The old scenario file is unchanged then.
 fn write_scenario(scenario: &Scenario, path: &Path, target: Target) -> anyhow::Result<(WrittenFile, Vec<String>)> {
     let folder = folder_of(path);
     let stem = path.file_stem().map_or_else(|| scenario.name.clone(), |stem| stem.to_string_lossy().into_owned());
@@ -105,9 +104,9 @@ fn write_scenario(scenario: &Scenario, path: &Path, target: Target) -> anyhow::R
     let written = write_back(scenario, &stem, &is_taken).map_err(|why| anyhow!(why))?;
     let mut tensors = Vec::new();
     let result = save_tensors(&written.files, folder, &mut tensors).and_then(|()| save(path, target, written.text.as_bytes()));
-    // after a fault in the very last call, which syncs the folder, the new file is in its place
+    // if only the last call fails, which syncs the folder, the new file is already in place
     if let Err(error) = result.or_else(|error| if has_text(path, &written.text) { Ok(()) } else { Err(error) }) {
-        // the scenario file does not name them
+        // removes the new files with tensors, because the scenario file does not name them
         for file in &tensors {
             let _ = output::remove(file);
         }
@@ -123,21 +122,21 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Removes the files with tensors that were written with the scenario file before, unless the new text or another scenario in the folder names them. Until the
-/// new text is written, the old text needs them. So two names take turns, and a killed program leaves the old or the new tensors.
+/// Removes the files with tensors of the last save, unless the new text or another scenario in the folder names them. This is done after the new text is written, because
+/// the old text needs them until then.
 fn remove_unused(old: &WrittenFile, new: &WrittenFile) {
     let folder = folder_of(&new.file.path);
     let texts: Vec<Vec<u8>> = scenario_files_in(folder).iter().filter_map(|name| read_file(&folder.join(name), MAX_BYTES).ok()).collect();
     for file in old.tensors.iter().filter(|file| !new.tensors.contains(file)) {
         let Some(name) = file.file_name().map(std::ffi::OsStr::as_encoded_bytes) else { continue };
         if !texts.iter().any(|text| text.windows(name.len()).any(|part| part == name)) {
-            // a file that stays does no harm
+            // an error is ignored, because a remaining file does no harm
             let _ = output::remove(file);
         }
     }
 }
 
-/// Saves each tensor in a file of its own, and adds the paths of the files to `saved`.
+/// Saves each tensor in its own file, and adds the paths of the files to `saved`.
 fn save_tensors(files: &[(String, String, Arc<Tensor>)], folder: &Path, saved: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for (name, key, tensor) in files {
         let path = folder.join(name);
@@ -150,7 +149,7 @@ fn save_tensors(files: &[(String, String, Arc<Tensor>)], folder: &Path, saved: &
     Ok(())
 }
 
-/// Saves a file as a whole or not at all.
+/// Saves a file completely or not at all.
 fn save(path: &Path, target: Target, bytes: &[u8]) -> anyhow::Result<()> {
     let context = || format!("cannot write {}", display_name(path));
     let open = if target == Target::Own { output::replacement } else { output::new_file };

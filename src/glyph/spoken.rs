@@ -1,16 +1,16 @@
-//! Equations read out: `∂C/∂w₁₂ = a₂·δ₁` becomes `d C by d w 1 2 equals a 2 times delta 1`.
+//! Converts equations to spoken words for screen readers: `∂C/∂w₁₂ = a₂·δ₁` becomes `d C by d w 1 2 equals a 2 times delta 1`.
 
 use super::{SUBSCRIPTS, ascii, is_in_exponent};
 
-/// Returns a text as one says it. Mathematical signs and Greek letters become words, and subscripts become numbers. Signs of ASCII change only in an equation,
-/// where a blank is on both sides: `*` is a convolution there, `-` a minus. Line breaks stay.
+/// Returns a text in spoken words: mathematical signs and Greek letters become words, subscripts become numbers. ASCII signs become words only with a blank on both sides,
+/// as in an equation: `*` is a convolution, `-` a minus. Line breaks are kept.
 #[must_use]
 pub fn spoken(text: &str) -> String {
     let is_equation = true;
     text.split('\n').map(|text| line(text, is_equation)).collect::<Vec<_>>().join("\n")
 }
 
-/// As [`spoken`], for a sentence that may tell what to type, such as `/ > 1`: signs of ASCII stay as they are.
+/// As [`spoken`], but keeps ASCII signs. It is for sentences that may quote what to type, such as `/ > 1`.
 #[must_use]
 pub fn spoken_sentence(text: &str) -> String {
     let is_equation = false;
@@ -20,7 +20,7 @@ pub fn spoken_sentence(text: &str) -> String {
 /// As [`spoken`], for a text of one line.
 fn line(text: &str, is_equation: bool) -> String {
     let chars: Vec<char> = text.chars().collect();
-    // words with a blank on both sides; what is too much is removed at the end
+    // each word gets a blank on both sides; superfluous blanks are removed at the end
     let mut said = String::with_capacity(2 * text.len());
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
@@ -59,7 +59,7 @@ fn run(chars: &[char], is_in: impl Fn(char) -> bool) -> usize {
     chars.iter().position(|c| !is_in(*c)).unwrap_or(chars.len())
 }
 
-/// Returns the number of characters of a subscript at the beginning, as in `₁₀,₂`. A comma after it, as in `a₁, a₂`, separates what follows.
+/// Returns the number of characters of a subscript at the beginning, such as `₁₀,₂`. A comma that no subscript follows, as in `a₁, a₂`, is not part of it.
 fn subscript_run(chars: &[char]) -> usize {
     let is_inside = |at: usize| is_in_subscript(chars[at]) || chars[at] == ',' && chars.get(at + 1).is_some_and(|c| is_in_subscript(*c));
     (0..chars.len()).find(|at| !is_inside(*at)).unwrap_or(chars.len())
@@ -82,7 +82,7 @@ fn subscripts(chars: &[char]) -> String {
     chars.iter().map(word).collect::<Vec<_>>().join(between)
 }
 
-/// Returns a text without doubled blanks, and without blanks inside brackets and before a full stop, a comma or a question mark that ends a sentence.
+/// Removes repeated blanks, blanks inside brackets, and blanks before a full stop, comma or question mark.
 fn tidy(text: &str) -> String {
     let mut words = text.split_whitespace().peekable();
     let mut tidy = String::with_capacity(text.len());
@@ -96,7 +96,7 @@ fn tidy(text: &str) -> String {
     tidy
 }
 
-/// Returns the word for a sign that is one everywhere.
+/// Returns the word for a sign that always becomes a word.
 fn word(c: char) -> Option<&'static str> {
     Some(match c {
         '·' | '⋅' => "times",
@@ -142,7 +142,7 @@ fn word(c: char) -> Option<&'static str> {
     })
 }
 
-/// Returns the word for an operator of an equation.
+/// Returns the word for a sign that becomes a word only in an equation.
 fn operator(c: char) -> Option<&'static str> {
     Some(match c {
         '=' => "equals",

@@ -1,5 +1,5 @@
-//! Keys as text, in vim's notation: `ll<End>:57<Enter>` is the key `l` twice, then End, the keys `:57`, and Enter. A modifier is in the brackets: `<C-c>` is c with
-//! Ctrl. The key `<` is written as `<lt>`, and an invisible character by its number: `<U+202E>`.
+//! Keys as text in vim's notation: `ll<End>:57<Enter>` is the key `l` twice, then End, the keys `:`, `5` and `7`, and Enter. `<C-c>` is c with Ctrl. The key `<` is
+//! written as `<lt>`, and an invisible character by its number: `<U+202E>`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -47,7 +47,7 @@ impl From<Code> for Key {
     }
 }
 
-/// The names in angle brackets. A key with several names is written with the first of them.
+/// The names in angle brackets. If a key has several names, the first one is written.
 const NAMES: &[(&str, Code)] = &[
     ("Enter", Code::Enter),
     ("CR", Code::Enter),
@@ -95,13 +95,13 @@ pub fn parse(text: &str) -> Result<Vec<Key>, String> {
 
 /// Returns the key of a name without its angle brackets, such as `C-Left` or `F5`.
 fn key_named(name: &str) -> Result<Key, String> {
-    // the code is set at the end
+    // this code is replaced at the end
     let mut key = Key::from(Code::Enter);
     let mut rest = name;
     loop {
         let mut chars = rest.chars();
         match (chars.next(), chars.next()) {
-            // a modifier, unless the name ends with it
+            // a modifier, unless the name ends here
             (Some('C' | 'c'), Some('-')) if rest.len() > 2 => key.ctrl = true,
             (Some('M' | 'm' | 'A' | 'a'), Some('-')) if rest.len() > 2 => key.alt = true,
             (Some('S' | 's'), Some('-')) if rest.len() > 2 => key.shift = true,
@@ -135,7 +135,7 @@ impl fmt::Display for Key {
         let modifiers = [(self.ctrl, "C-"), (self.alt, "M-"), (self.shift, "S-")];
         let prefix: String = modifiers.into_iter().filter(|(is_pressed, _)| *is_pressed).map(|(_, text)| text).collect();
         match self.code {
-            // `characters` returns an owned text for a character that it has to escape
+            // `characters` returns an owned text if it has escaped the character
             Code::Char(c) if matches!(text::characters(c.encode_utf8(&mut [0; 4])).next(), Some(Cow::Owned(_))) => {
                 write!(f, "<{prefix}U+{:04X}>", u32::from(c))
             }

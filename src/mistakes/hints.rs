@@ -3,7 +3,7 @@
 use super::question::{About, Question, Wrong};
 use crate::expr::{Expr, Slot};
 use crate::network::{Id, Op, Role};
-use crate::scene::Asked;
+use crate::scene::HiddenNumber;
 use crate::step::{Factor, Kind, Pass, Step, TensorEntry};
 use crate::tensor::{ravel, unravel};
 
@@ -140,7 +140,7 @@ pub(super) fn transposed_factor(question: &Question<'_>) -> Vec<Wrong> {
 /// Returns another entry of the tensor that the op computes, where the whole entry is asked for.
 fn other_entry(question: &Question<'_>, at: Option<usize>) -> Option<Wrong> {
     let tensor = question.output();
-    let is_whole = question.asked == Asked::Entry || question.at.terms == 1;
+    let is_whole = question.hidden == HiddenNumber::Entry || question.at.terms == 1;
     let wrong = |at: usize| Wrong { value: question.values(tensor)[at], about: About::Entry(TensorEntry { tensor, at }) };
     at.filter(|_| is_whole).map(wrong)
 }
@@ -192,12 +192,12 @@ pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
 
 /// Returns the running sum, where the term is asked for.
 pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<Wrong> {
-    plain(question.terms.first().filter(|_| question.asked == Asked::Term && question.at.term > 0).map(|term| term.sum))
+    plain(question.terms.first().filter(|_| question.hidden == HiddenNumber::Term && question.at.term > 0).map(|term| term.sum))
 }
 
 /// Returns the terms of an entry of several, each with its number; none where a term is asked for.
 fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q Step)> {
-    let has_several = question.asked == Asked::Entry && question.terms.len() > 1;
+    let has_several = question.hidden == HiddenNumber::Entry && question.terms.len() > 1;
     (0..).zip(&question.terms).filter(move |_| has_several).take(MAX_SINGLE_TERMS)
 }
 
@@ -227,7 +227,7 @@ pub(super) fn term_sign_flipped(question: &Question<'_>) -> Vec<Wrong> {
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ terms")]
 pub(super) fn mean_instead_of_sum(question: &Question<'_>) -> Vec<Wrong> {
-    let has_several = question.asked == Asked::Entry && question.at.terms > 1;
+    let has_several = question.hidden == HiddenNumber::Entry && question.at.terms > 1;
     plain(has_several.then(|| question.answer / question.at.terms as f64))
 }
 
@@ -239,7 +239,7 @@ pub(super) fn factors_added(question: &Question<'_>) -> Vec<Wrong> {
 pub(super) fn neighbour_terms(question: &Question<'_>) -> Vec<Wrong> {
     let at = &question.at;
     let beside = [at.term.checked_sub(1), Some(at.term + 1).filter(|next| *next < at.terms)];
-    let beside = beside.into_iter().flatten().filter(|_| question.asked == Asked::Term);
+    let beside = beside.into_iter().flatten().filter(|_| question.hidden == HiddenNumber::Term);
     beside.map(|n| Wrong { value: question.trace.step(&at.with_term(n)).value, about: About::Term(n) }).collect()
 }
 

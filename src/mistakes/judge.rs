@@ -5,7 +5,7 @@ use super::question::{About, Question, Wrong};
 use super::table::MISTAKES;
 use super::typed::TypedNumber;
 use crate::expr::Notation;
-use crate::scene::{Asked, Scene};
+use crate::scene::{HiddenNumber, Scene};
 use crate::step::TensorEntry;
 
 /// The judgement of a number.
@@ -86,10 +86,10 @@ impl Question<'_> {
     }
 
     fn place_to_look(&self, scene: &Scene<'_>) -> String {
-        match self.asked {
-            Asked::Term => format!("not yet: compute {} from the numbers in its line", scene.in_symbols(&scene.term(self.at.term))),
-            Asked::Entry if self.at.terms == 1 => format!("not yet: look at the {} once more", self.rule()),
-            Asked::Entry => format!("not yet: compute each of the {} terms, then add them up", self.at.terms),
+        match self.hidden {
+            HiddenNumber::Term => format!("not yet: compute {} from the numbers in its line", scene.in_symbols(&scene.term(self.at.term))),
+            HiddenNumber::Entry if self.at.terms == 1 => format!("not yet: look at the {} once more", self.rule()),
+            HiddenNumber::Entry => format!("not yet: compute each of the {} terms, then add them up", self.at.terms),
         }
     }
 
@@ -101,9 +101,9 @@ impl Question<'_> {
             About::Entry(TensorEntry { tensor, at }) => scene.disambiguated(tensor, at),
             About::Factor { term, at } => {
                 let factor = &self.terms[term].factors[at];
-                match (self.asked, factor.source) {
+                match (self.hidden, factor.source) {
                     // all terms have such a factor: the whole tensor
-                    (Asked::Entry, Some(source)) if self.terms.len() > 1 && factor.derived.is_none() => {
+                    (HiddenNumber::Entry, Some(source)) if self.terms.len() > 1 && factor.derived.is_none() => {
                         scene.network().tensor(source.tensor).symbol.whole_in(Notation::Unicode)
                     }
                     _ => scene.factor(factor, self.part_of(term)),
@@ -114,9 +114,9 @@ impl Question<'_> {
 
     /// Returns the part of the op to which a term of the question belongs.
     fn part_of(&self, term: usize) -> usize {
-        match self.asked {
-            Asked::Term => self.trace.part_at(&self.at),
-            Asked::Entry => self.trace.part_at(&self.at.with_term(term as u64)),
+        match self.hidden {
+            HiddenNumber::Term => self.trace.part_at(&self.at),
+            HiddenNumber::Entry => self.trace.part_at(&self.at.with_term(term as u64)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::network::Id;
 use crate::op::rule::Equation;
-use crate::scene::Asked;
+use crate::scene::HiddenNumber;
 use crate::step::{Factor, Step, TensorEntry};
 use crate::trace::{Position, Trace};
 
@@ -35,7 +35,7 @@ pub(super) enum About {
 pub struct Question<'a> {
     pub(super) trace: &'a Trace,
     pub(super) at: Position,
-    pub(super) asked: Asked,
+    pub(super) hidden: HiddenNumber,
     /// The term that is asked for, or all terms of the entry; none if there are too many.
     pub(super) terms: Vec<Step>,
     pub(super) answer: f64,
@@ -44,16 +44,16 @@ pub struct Question<'a> {
 impl<'a> Question<'a> {
     /// Returns the question at a position.
     #[must_use]
-    pub fn of(trace: &'a Trace, at: &Position, asked: Asked) -> Self {
-        let terms = match asked {
-            Asked::Term => vec![trace.step(at)],
-            Asked::Entry if at.terms <= MAX_TERMS => (0..at.terms).map(|term| trace.step(&at.with_term(term))).collect(),
-            Asked::Entry => Vec::new(),
+    pub fn of(trace: &'a Trace, at: &Position, hidden: HiddenNumber) -> Self {
+        let terms = match hidden {
+            HiddenNumber::Term => vec![trace.step(at)],
+            HiddenNumber::Entry if at.terms <= MAX_TERMS => (0..at.terms).map(|term| trace.step(&at.with_term(term))).collect(),
+            HiddenNumber::Entry => Vec::new(),
         };
-        let mut question = Self { trace, at: *at, asked, terms, answer: 0.0 };
-        question.answer = match asked {
-            Asked::Term => question.terms[0].value,
-            Asked::Entry => trace.step(&at.with_term(at.terms - 1)).sum,
+        let mut question = Self { trace, at: *at, hidden, terms, answer: 0.0 };
+        question.answer = match hidden {
+            HiddenNumber::Term => question.terms[0].value,
+            HiddenNumber::Entry => trace.step(&at.with_term(at.terms - 1)).sum,
         };
         question
     }
@@ -66,8 +66,8 @@ impl<'a> Question<'a> {
 
     /// The number that is asked for.
     #[must_use]
-    pub fn asked(&self) -> Asked {
-        self.asked
+    pub fn hidden(&self) -> HiddenNumber {
+        self.hidden
     }
 
     /// The last step of the entry.
@@ -83,9 +83,9 @@ impl<'a> Question<'a> {
     }
 
     fn equation(&self) -> Equation {
-        let part = match self.asked {
-            Asked::Term => self.trace.part_at(&self.at),
-            Asked::Entry => 0,
+        let part = match self.hidden {
+            HiddenNumber::Term => self.trace.part_at(&self.at),
+            HiddenNumber::Entry => 0,
         };
         self.trace.equation(&self.at, part)
     }

@@ -109,7 +109,7 @@ pub static MISTAKES: &[Mistake] = &[
     // samples, paths
     Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_last)).apart("a third sample"),
     Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_first)).apart("a third sample"),
-    Mistake::hint("sum-instead-of-term", "that is the sum so far", "the term alone is asked for", hints::sum_so_far),
+    Mistake::hint("sum-instead-of-term", "that is the sum so far", "the question is the term alone", hints::sum_so_far),
     Mistake::hint("term-left-out", "the term {} is left out", "", hints::term_left_out),
     Mistake::hint("term-instead-of-sum", "that is only the term {}", "all terms are added up", hints::single_terms),
     Mistake::hint("sum-not-finished", "that is the sum up to {}", "more terms follow", hints::partial_sums),

@@ -1,5 +1,5 @@
-//! The calls that change files. All files that must survive a crash are changed through this module, so that a test can let each call fail, or kill the process
-//! in it (`faults.rs`).
+//! The calls that change files. All files that must survive a crash are changed through this module, so that tests can make each call fail, or kill the process in it
+//! (`faults.rs`).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use std::path::Path;
 #[cfg(test)]
 pub(crate) mod faults;
 
-/// Called before each change. In a test it can fail.
+/// Is called before each change. In tests it can fail.
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
 fn about_to(_call: &'static str) -> io::Result<()> {
@@ -17,7 +17,7 @@ fn about_to(_call: &'static str) -> io::Result<()> {
 #[cfg(test)]
 use faults::about_to;
 
-/// A file whose writes a test can let fail.
+/// A file whose writes tests can make fail.
 #[derive(Debug)]
 pub struct DiskFile(pub File);
 
@@ -25,7 +25,7 @@ impl Write for DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(test)]
         if faults::is_next() {
-            // a full disk and a killed process leave a part of the bytes
+            // after a failure on a full disk or a kill, a part of the bytes is written
             self.0.write_all(&bytes[..bytes.len() / 2])?;
         }
         about_to("write")?;
@@ -57,7 +57,7 @@ pub fn create_folders(path: &Path) -> io::Result<()> {
     missing.iter().rev().filter_map(|folder| folder.parent()).try_for_each(sync_folder)
 }
 
-/// Gives a file another name. A file of that name is replaced.
+/// Renames a file. An existing file of the new name is replaced.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     about_to("rename")?;
     fs::rename(from, to)
@@ -117,7 +117,7 @@ fn descriptor_path(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
-/// Gives a file without a name a name.
+/// Gives a name to a file without a name.
 ///
 /// # Errors
 /// `AlreadyExists` if there is a file of that name.

@@ -1,4 +1,4 @@
-//! Saves a file as a whole or not at all. The bytes are written to a temporary file in the same folder, which replaces the target at the end.
+//! Saves a file completely or not at all: writes a temporary file in the same folder, which replaces the target at the end.
 //!
 //! ```text
 //! begin    open a file without a name (Linux), or create `.gradstep-unfinished-0`; lock the file
@@ -8,12 +8,12 @@
 //!          `.gradstep-unfinished-0`:                        rename it to the target's name
 //! ```
 //!
-//! If the name `.gradstep-unfinished-0` is taken, the number is higher. A rename replaces a file atomically, but only a file with a name can be renamed. So
-//! even a file without a name gets a temporary name for a moment. If the process is killed while the temporary name exists, the temporary file stays. On Unix
-//! the next save in the folder removes it. A locked temporary file is not removed, because another process is still writing it.
+//! If the name `.gradstep-unfinished-0` is in use, the number is higher. A rename replaces a file atomically, but only a file with a name can be renamed, so even a file
+//! without a name gets a temporary name for a moment. If the process is killed in this moment, the temporary file remains; on Unix, the next save in the folder
+//! removes it. A locked temporary file is not removed, because another process is still writing it.
 //!
-//! If the target is not a regular file, or if the user may create no file in the folder, the output is written to the target itself, unless the save must be
-//! safe. A save of a new file never replaces a file, even if another program creates it meanwhile.
+//! If the target is not a regular file, or if the user may not create files in the folder, the output is written to the target itself, unless the caller forbids this
+//! ([`Existing`]). A save of a new file never replaces a file, even if another program creates it in the meantime.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -24,20 +24,20 @@ use super::disk;
 /// The open file for the output.
 #[derive(Debug)]
 pub enum SaveTarget {
-    /// The target itself: a pipe, a device, or a file in a folder in which no other file can be created.
+    /// The target itself: a pipe, a device, or a file in a folder in which the user may not create files.
     Direct(File),
     /// A temporary file, and the save that replaces the target by it.
     Temporary(File, PendingSave),
 }
 
-/// The fate of a file that has the target's path already.
+/// What happens to an existing file at the target's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It is replaced, or overwritten if it cannot be replaced.
     Overwritten,
     /// It is replaced.
     Replaced,
-    /// It stays, and the save fails.
+    /// It is kept, and the save fails.
     Kept,
 }
 
@@ -54,8 +54,8 @@ pub struct PendingSave {
 }
 
 impl SaveTarget {
-    /// Opens the file to which the output for a path is written. An existing target is not changed yet, except if the output goes to the target itself. Links
-    /// are followed. The new file gets the mode of the existing one.
+    /// Opens the file to which the output for a path is written. An existing target is unchanged, unless the output is written to the target itself. Links are followed. The
+    /// new file gets the mode of the existing one.
     ///
     /// # Errors
     /// If the path cannot be written.
@@ -63,10 +63,10 @@ impl SaveTarget {
         if existing == Existing::Kept {
             return Self::temporary(PendingSave::begin(path.to_owned(), /* replaces */ false)?);
         }
-        // open the target: for a pipe this waits for the reader, and it fails if the user may not write the file
+        // opening the target waits for the reader of a pipe, and fails if the user may not write the file
         let old = match OpenOptions::new().write(true).open(path) {
             Ok(file) => Some(file),
-            // a link to a file that does not exist: create that file
+            // a link to a file that does not exist creates that file
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return File::create(path).map(Self::Direct),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -89,7 +89,7 @@ impl SaveTarget {
                 }
                 Self::temporary(save)
             }
-            // the user may create no file in the folder: write to the target itself. On a full disk, this would lose the old file
+            // the user may not create files in the folder: writes to the target itself. After other errors, such as a full disk, this could lose the old file
             (Err(error), Some(file)) if existing == Existing::Overwritten && is_forbidden(&error) => {
                 file.set_len(0)?;
                 Ok(Self::Direct(file))
@@ -103,7 +103,7 @@ impl SaveTarget {
     }
 }
 
-/// Returns whether an error means that the user may create no file.
+/// Returns whether an error means that the user may not create a file.
 fn is_forbidden(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
@@ -149,13 +149,13 @@ impl PendingSave {
     /// Replaces the target by the written file.
     ///
     /// # Errors
-    /// If the target cannot be replaced, or must not be. Then it is unchanged.
+    /// If the target cannot or must not be replaced. It is unchanged then.
     pub fn finish(mut self) -> io::Result<()> {
         disk::sync(&self.file)?;
         let linked = match &self.temporary {
             Some(temporary) if self.replaces => disk::rename(temporary, &self.target).map(|()| self.temporary = None),
             Some(temporary) => match disk::hard_link(temporary, &self.target) {
-                // the file system has no second names
+                // the file system does not support a second name for a file
                 Err(error) if is_forbidden(&error) || error.kind() == io::ErrorKind::Unsupported => self.rename_to_free_target(),
                 linked => linked,
             },
@@ -196,8 +196,8 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The number of temporary names: `.gradstep-unfinished-0` to `.gradstep-unfinished-999`. All processes use these names, so each process finds the files that
-/// a killed process has left.
+/// The number of temporary names: `.gradstep-unfinished-0` to `.gradstep-unfinished-999`. All processes use the same names, so that each finds the files of killed
+/// processes.
 const MAX_NAMES: u32 = 1000;
 
 /// The temporary name with the number `n`.
@@ -205,8 +205,7 @@ fn temporary_name(folder: &Path, n: u32) -> PathBuf {
     folder.join(format!(".gradstep-unfinished-{n}"))
 }
 
-/// Calls `create` with one temporary name after another in the folder of `path`. An `AlreadyExists` error means that the name is taken. Returns the first
-/// name with which `create` succeeds.
+/// Calls `create` with one temporary name after the other in the folder of `path`, as long as it returns `AlreadyExists`. Returns the name with which `create` succeeds.
 fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     for name in (0..MAX_NAMES).map(|n| temporary_name(folder(path), n)) {
         match create(&name) {
@@ -218,9 +217,9 @@ fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) 
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Removes the temporary files that killed processes have left in a folder.
+/// Removes temporary files of killed processes in a folder.
 fn remove_abandoned(folder: &Path) {
-    // The names are checked up to the first unused name, but names 0 to 8 are always checked: name 0 may be unused while name 1 is in use
+    // names are checked up to the first unused one, but at least 0 to 8, because name 1 may be in use while name 0 is not
     const MIN_CHECKED: u32 = 8;
     for n in 0..MAX_NAMES {
         let name = temporary_name(folder, n);
@@ -232,7 +231,7 @@ fn remove_abandoned(folder: &Path) {
     }
 }
 
-/// Locks a file, which means that a process is writing it. The lock ends with the process. On a file system without locks, temporary files are never removed.
+/// Locks a file to show that this process is writing it. The lock ends with the process. On a file system without locks, temporary files are never removed.
 fn lock(file: &File) {
     #[cfg(unix)]
     let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
@@ -251,7 +250,7 @@ fn remove_if_abandoned(name: &Path) {
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return;
     }
-    // another process may have created a new file of this name since the file was opened
+    // another process may have replaced the file of this name since it was opened
     let is_same_file = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino()) && a.is_file();
     if let (Ok(locked), Ok(named)) = (file.metadata(), fs::symlink_metadata(name))
         && is_same_file(&locked, &named)
@@ -275,7 +274,7 @@ mod tests {
         names
     }
 
-    /// A save whose temporary file has a name, as on systems that cannot create a file without a name.
+    /// Begins a save whose temporary file has a name, as on systems that cannot create a file without a name.
     fn begin_named(path: &Path) -> PendingSave {
         let temporary = with_free_name(path, |name| File::create_new(name).map(|_| ())).unwrap();
         let file = OpenOptions::new().write(true).open(&temporary).unwrap();
@@ -335,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_replaces_none_that_appears_meanwhile() {
+    fn a_new_file_does_not_replace_a_file_that_another_program_creates() {
         let begin_without = |path: &Path| {
             let mut saved = begin_named(path);
             saved.replaces = false;

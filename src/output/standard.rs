@@ -1,8 +1,7 @@
 //! Checks that stdin and stdout were open when the program started. On systems other than Unix nothing is checked.
 //!
-//! Before `main` runs, the standard library opens the null device in place of a closed standard stream, so that no other file gets the number of the stream.
-//! After that, a closed stream looks like a redirection to the null device, and all output would be lost without an error. So the check runs earlier, in a
-//! constructor.
+//! If a standard stream is closed, the standard library opens the null device in its place before `main` runs. From then on, all output would be lost without an error. So
+//! the check runs earlier, in a constructor.
 
 use anyhow::ensure;
 
@@ -46,7 +45,7 @@ mod at_start {
     pub static CLOSED: AtomicU8 = AtomicU8::new(0);
 
     ctor::declarative::ctor! {
-        // `unsafe` promises that this code needs no setup by the standard library: it makes two system calls and stores an atomic number
+        // `unsafe` promises that this code does not need the standard library to be set up: it makes two system calls and stores an atomic number
         #[ctor(unsafe)]
         fn record_closed_streams() {
             // BADF: there is no open file with this number

@@ -1,4 +1,4 @@
-//! Matrices by row.
+//! Matrices in the plain mode, row by row.
 
 use std::ops::Range;
 
@@ -25,8 +25,8 @@ pub fn matrices(view: &View<'_>) -> Vec<String> {
     ids.into_iter().flat_map(|id| matrix(view, id)).collect()
 }
 
-/// Returns the rows of a tensor of this step's network, one matrix after the other if it has several. Of a large matrix, these are the rows and columns
-/// around the entry that this step reads or computes.
+/// Returns the rows of a tensor of this step's network, one matrix after the other. Of a large matrix, returns the rows and columns around the entry that this step reads or
+/// computes.
 #[must_use]
 pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
     let info = view.network().tensor(tensor);
@@ -59,7 +59,7 @@ pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
     lines
 }
 
-/// Returns the number of an entry; that of this step is in brackets.
+/// Returns the number of an entry, in brackets if it is the entry of this step.
 fn marked(view: &View<'_>, tensor: Id, at: usize, focus: Option<usize>) -> String {
     let number = number(view, tensor, at);
     let own = view.own_entry(tensor, at).filter(|own| own.differs).map_or_else(String::new, |own| format!(" (yours {})", exact(own.mine)));

@@ -1,4 +1,4 @@
-//! The words of what is open over the step: lists, texts, the map, the curve and the picker.
+//! Lists, texts, the map, the curve and the picker in words.
 
 use crate::app::{Curves, Focus, List, ListRow, NetworkMap, Overlay, OverlayKind, Screen, State};
 use crate::glyph::spoken;
@@ -10,12 +10,12 @@ use crate::text::line;
 use crate::ui::overlay::text_lines;
 use crate::ui::view::View;
 
-/// The width of texts that are made for the screen.
+/// The width to which texts of overlays are wrapped.
 const WIDTH: usize = 100;
 /// The largest number of points of a curve that are read out.
-const MOST_POINTS: usize = 12;
+const MAX_POINTS: usize = 12;
 
-/// Returns the words of the open overlay; those of a list are [`list`]'s.
+/// Returns the lines of the open overlay, unless it is a list, for which [`list`] is used.
 pub(super) fn open(view: &View<'_>) -> Vec<String> {
     let Some(overlay) = &view.state.overlay else { return Vec::new() };
     match overlay {
@@ -40,24 +40,24 @@ pub(super) fn list(list: &List) -> Vec<String> {
     lines
 }
 
-/// Returns the keys of the step and of the cursor, with what they do.
+/// Returns the keys of the step and of the cursor with their descriptions.
 pub(super) fn keys_in_words() -> Vec<String> {
     let words = |row: &keys::KeyBinding| {
         let keys: Vec<String> = row.keys.iter().map(|key| keys::shown(key)).collect();
-        format!("{}: {}", keys.join(" or "), row.words)
+        format!("{}: {}", keys.join(" or "), row.description)
     };
     let of = |focus: Focus, title: &str| std::iter::once(title.to_owned()).chain(keys::rows(focus).map(words)).collect::<Vec<_>>();
     [of(Focus::Normal, "The keys:"), of(Focus::Cursor, "The keys of the cursor:")].concat()
 }
 
-/// Returns a row of a list with its number, which counts from 0 here.
+/// Returns a row of a list with its number. `number` counts from 0, the text from 1.
 pub(super) fn row(number: usize, row: &ListRow) -> String {
     let cells: Vec<String> = row.cells.iter().map(|cell| spoken(cell.trim())).filter(|cell| !cell.is_empty()).collect();
     let key = row.key.map_or_else(String::new, |key| format!("{key}, "));
     format!("{}: {key}{}", number + 1, cells.join(", "))
 }
 
-/// Returns the blocks of the map: name, kind, shape, parameters, and the steps that are done.
+/// Returns the blocks of the map: name, kind, shape, parameters and progress.
 fn map(view: &View<'_>, map: &NetworkMap) -> Vec<String> {
     let end_of_last_sample = view.last_of_samples();
     let scene = end_of_last_sample.as_ref().unwrap_or(&view.scene);
@@ -84,13 +84,13 @@ fn map(view: &View<'_>, map: &NetworkMap) -> Vec<String> {
     lines
 }
 
-/// Returns points of the curve: the first, the last, and some between them at equal distances.
+/// Returns some points of the curve at equal distances, including the first and the last one.
 fn curve(curves: &Curves) -> Vec<String> {
     let Curves { name, current, known, here, .. } = curves;
     let points = &current.points;
     let mut lines = vec![format!("{} over the iterations: {} points, here is iteration {here}", line(name), points.len())];
     let last = points.len().saturating_sub(1);
-    let mut picked: Vec<usize> = (0..MOST_POINTS).map(|n| n * last / (MOST_POINTS - 1)).collect();
+    let mut picked: Vec<usize> = (0..MAX_POINTS).map(|n| n * last / (MAX_POINTS - 1)).collect();
     picked.dedup();
     for (iteration, value) in picked.into_iter().filter_map(|at| points.get(at)) {
         let ahead = if iteration > known { ", computed ahead" } else { "" };

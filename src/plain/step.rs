@@ -1,4 +1,4 @@
-//! The sentences about a step.
+//! The sentences about a step in the plain mode.
 
 use crate::glyph::spoken;
 use crate::network::Id;
@@ -9,12 +9,12 @@ use crate::text::line;
 use crate::ui::view::View;
 use crate::ui::{comparison, equation, statement, words};
 
-/// The words in place of a number that the user is asked for.
-const ASKED: &str = "what is asked for";
+/// The words in place of a hidden number.
+const ASKED: &str = "the hidden number";
 /// The largest number of terms that are read out in symbols.
 const MOST_TERMS: u64 = 8;
 
-/// Returns the sentences about the effect of the last edit; none if no effect is shown.
+/// Returns the sentences about the effect of the last edit; no sentences if no effect is shown.
 pub(super) fn effect(view: &View<'_>) -> Vec<String> {
     let Some(effect) = view.stepper.shown_effect() else { return Vec::new() };
     let facts = words::effect_facts(view, effect);
@@ -30,10 +30,10 @@ pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
     lines.extend(all_terms(view));
     lines.push(term(view));
     lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));
-    if !view.asks() {
+    if !view.hides_number() {
         lines.push(sum(view));
-        // in a path from the output back to a node, the arrow is no assignment
-        lines.extend(equation::other_ways(view).iter().map(|way| sentence(&way.replace('←', " from "))));
+        // in a path, the arrow means "from", not an assignment
+        lines.extend(equation::alternative_sentences(view).iter().map(|way| sentence(&way.replace('←', " from "))));
     }
     lines.extend(comparison::sentences(view).iter().map(|words| sentence(&words.replace('≠', "Different:"))));
     lines.push(format!("Why: {}", sentence(&words::rule_text(view))));
@@ -41,7 +41,7 @@ pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
     lines
 }
 
-/// Returns a text read out, with a full stop.
+/// Returns a text in spoken words with a full stop.
 fn sentence(text: &str) -> String {
     let said = spoken(&line(text));
     if said.ends_with(['.', '?', '!', ':']) { said } else { format!("{said}.") }
@@ -52,7 +52,7 @@ fn entry(view: &View<'_>) -> String {
     view.disambiguated(view.output, view.at.entry)
 }
 
-/// Returns the sum of all terms in symbols; `None` for a single term, which the sentence about the term has.
+/// Returns the sum of all terms in symbols; `None` for a single term, because the sentence about the term contains it.
 fn all_terms(view: &View<'_>) -> Option<String> {
     let count = view.at.terms;
     if count < 2 {
@@ -109,22 +109,22 @@ fn source(view: &View<'_>, factor: &Factor) -> Option<String> {
         EntryState::Complete { steps, .. } => format!("from step {}", steps.end - 1),
         EntryState::Partial { .. } => "the sum so far".to_owned(),
         EntryState::Pending { .. } => "not computed yet".to_owned(),
-        EntryState::Unreached(why) => why.to_owned(),
+        EntryState::NoTerms(why) => why.to_owned(),
     };
     let verb = if factor.derived.is_some() { "is computed from" } else { "is" };
     Some(format!("{symbol} {verb} {address}, {origin}: {value}."))
 }
 
-/// Returns an entry's number with the digits that it has on the screen.
+/// Returns an entry's number with the digits of the screen.
 pub(super) fn number(view: &View<'_>, tensor: Id, at: usize) -> String {
     view.entry_text(tensor, at).map_or_else(|| "not computed yet".to_owned(), |text| text.replace('−', "-"))
 }
 
-/// Returns the sentence about the sum so far, or the value of the complete entry. Only for a step whose numbers are not asked for.
+/// Returns the sentence about the sum so far, or about the value of the complete entry. Must not be called if numbers of the step are hidden.
 fn sum(view: &View<'_>) -> String {
     let result = view.value_text(view.step.sum);
     let is_last = view.is_complete();
-    let rounding = if view.is_rounding_error() { ", which is 0 but for rounding" } else { "" };
+    let rounding = if view.is_rounding_error() { ", which is 0 except for rounding" } else { "" };
     let before = view.at.term.checked_sub(1).and_then(|before| view.sum_text(before));
     let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(|| result.clone());
     let sum = before.map_or_else(|| result.clone(), |before| equation::sum_text(view, &before, &value, &result));

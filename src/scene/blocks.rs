@@ -1,7 +1,8 @@
-//! The network as blocks: the input, each layer and the loss; for a scalar graph, each node. A line leads from a block to each block that reads its output.
+//! The network as blocks. For a network of layers, the blocks are the input, each layer and the loss; for a graph, each node. A line leads from a block to each block
+//! that reads its output.
 //!
-//! Blocks are in the order of computation, and the lines run beside them in *lanes*, as in a drawing of a version history. A lane is free again at the last reader
-//! of its block. In a residual block, where `sum` reads `c2` and `c1`, the line of `c1` passes `c2` in a lane of its own:
+//! Blocks are in the order of computation. The lines are drawn beside them in *lanes*, as in `git log --graph`. A lane is free again after the last reader of its
+//! block. In a residual block, where `sum` reads `c2` and `c1`, the line of `c1` passes `c2` in its own lane:
 //!
 //! ```text
 //! ■      c1     reads x, opens lane 0
@@ -16,7 +17,7 @@ use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
 use crate::step::Pass;
 
-/// The largest number of lanes. The line of a further block has no lane; its readers name the block.
+/// The largest number of lanes. If all are in use, a block gets no lane, and its readers name it in a text.
 pub const MAX_LANES: usize = 12;
 
 /// A block of the network.
@@ -28,7 +29,7 @@ pub struct Block {
     pub layer: Option<usize>,
     /// The tensors of the layer that no op computes, such as its weight and its bias.
     pub parameters: SmallVec<[Id; 2]>,
-    /// The ops that compute its values, and those that compute its derivatives.
+    /// The ops that compute its values, and the ops that compute its derivatives.
     ops: [SmallVec<[usize; 2]>; 2],
     /// The blocks that it reads, ascending.
     pub reads: SmallVec<[usize; 2]>,
@@ -36,7 +37,7 @@ pub struct Block {
     pub last_reader: Option<usize>,
     /// The lane of its output, if it has one.
     pub lane: Option<usize>,
-    /// The lanes in use below the block, as bits.
+    /// The lanes in use after the block, as bits.
     pub below: u16,
     /// The lanes of the blocks that it reads, as bits.
     pub joins: u16,
@@ -61,7 +62,7 @@ impl Block {
 }
 
 impl Blocks {
-    /// Returns the blocks of the samples' network. A fold that is not open is one block.
+    /// Returns the blocks of the samples' network. A closed fold is one block.
     #[must_use]
     pub fn of(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Self {
         let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
@@ -139,7 +140,7 @@ fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
             (None, Role::Gradient(of)) if of < id => of_tensor[of],
             (None, _) => inputs.iter().position(|input| *input == id).unwrap_or(loss),
         };
-        // the last value of a layer is its output
+        // the output of a layer is the last value that it computes
         if tensor.role == Role::Value && tensor.layer.is_some() {
             all[number].tensor = id;
         }
@@ -148,8 +149,8 @@ fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
     (all, of_tensor)
 }
 
-/// Returns the nodes of a graph as blocks, each input before the first node that reads it, and the block of each tensor. The block of a closed fold is placed with its last
-/// tensor.
+/// Returns the nodes of a graph as blocks, and the block of each tensor. An input comes before the first node that reads it. The block of a closed fold has the position
+/// of its last tensor.
 fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec<usize>) {
     const UNPLACED: usize = usize::MAX;
     let tensors = network.tensors();
@@ -176,9 +177,9 @@ fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec
     (all, of_tensor)
 }
 
-/// Gives each block the lowest lane that is free, from its row to its last reader. Returns the number of lanes in use.
+/// Gives each block the lowest free lane, up to the block's last reader. Returns the number of used lanes.
 fn assign_lanes(all: &mut [Block]) -> usize {
-    // for each lane in use, its last reader
+    // for each lane in use, the last reader of its block
     let mut ends = [None; MAX_LANES];
     let mut lanes = 1;
     for number in 0..all.len() {
@@ -200,7 +201,7 @@ fn assign_lanes(all: &mut [Block]) -> usize {
 }
 
 impl<'a> Scene<'a> {
-    /// For a step of the batch, returns the scene of the last step of the last sample. For a step of a sample, returns `None`.
+    /// Returns the scene of the last step of the last sample if this is a step of the batch; `None` if it is a step of a sample.
     #[must_use]
     pub fn last_of_samples(&self) -> Option<Scene<'a>> {
         let last = self.trace.samples().checked_sub(1).filter(|_| self.sample().is_none())?;
@@ -229,7 +230,7 @@ impl<'a> Scene<'a> {
         id.map_or(blocks.len().saturating_sub(1), |id| blocks.of_tensor(id))
     }
 
-    /// Returns the progress of the forward and of the backward ops of a block of this sample: the number of steps that are done, and of all steps.
+    /// Returns the progress of a block's forward ops and of its backward ops in this sample: the number of done steps, and of all steps.
     #[must_use]
     pub fn block_progress(&self, block: &Block) -> [(u64, u64); 2] {
         block.ops.each_ref().map(|ops| {
@@ -241,7 +242,7 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Returns the first step of a block in the pass of this step. A block without steps there has its first step in another pass, or where its output is read.
+    /// Returns the first step of a block in the pass of this step; if it has none, its first step in another pass; if it has none either, the first step that reads its output.
     #[must_use]
     pub fn block_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
         let block = blocks.get(number)?;

@@ -1,9 +1,9 @@
-//! The constants that an equation names, such as η in w ← w − η v. A term has the number −0.5 there, and the equation says that this is −η.
+//! Values of the constants that an equation names, such as η in w ← w − η v. They are derived from a term: if its coefficient is −0.5, then η = 0.5.
 
 use super::Scene;
 use crate::expr::Expr;
 
-/// The number of first terms of an entry that are looked at. The terms of an update, which has several constants, are fewer.
+/// The number of examined terms of an entry. The terms of an update, which has the most constants, are fewer.
 const MAX_TERMS: u64 = 4;
 
 impl Scene<'_> {
@@ -22,7 +22,7 @@ impl Scene<'_> {
     }
 }
 
-/// Returns the name in the coefficient of a product, and its value, if the coefficient has this value: for the coefficient −0.5 of `−η v`, η = 0.5; for 0.25 of `1/n x`, n = 4.
+/// Solves `expr = coefficient` for the name in the expression: for `−η v` with the coefficient −0.5, η = 0.5; for `1/n x` with 0.25, n = 4.
 fn solved(expr: &Expr, coefficient: f64) -> Option<(&'static str, f64)> {
     match expr {
         // a name such as ½ is a number
@@ -30,7 +30,7 @@ fn solved(expr: &Expr, coefficient: f64) -> Option<(&'static str, f64)> {
         Expr::Neg(a) => solved(a, -coefficient),
         Expr::Product(_, [a, _]) | Expr::Mul([a, _]) => solved(a, coefficient),
         Expr::Remark(a, _) => solved(a, coefficient),
-        // a count; some terms of a loss have the other sign
+        // n is a count, so the sign is dropped: some terms of a loss have a negative coefficient
         Expr::Div([Expr::Number(share), Expr::Name(name)]) => Some((*name, (share / coefficient).abs().round())),
         _ => None,
     }
@@ -45,7 +45,7 @@ mod tests {
     const TWO_NTHS: Expr = Expr::Mul(&[Expr::Div(&[Expr::Number(2.0), whole::N]), whole::X]);
 
     #[test]
-    fn a_coefficient_gives_the_constant() {
+    fn a_constant_is_solved_from_a_coefficient() {
         assert_eq!(solved(&ETA, -0.5), Some(("η", 0.5)));
         assert_eq!(solved(&Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over the channel"), 1.0 / 49.0), Some(("n", 49.0)));
         assert_eq!([2.0 / 3.0, -2.0 / 3.0].map(|coefficient| solved(&TWO_NTHS, coefficient)), [Some(("n", 3.0)); 2]);

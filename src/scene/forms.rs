@@ -1,4 +1,4 @@
-//! The text of numbers in a frame. A number has the same digits in the equation, in the matrices and in the picture: the format of its tensor decides.
+//! The text of numbers in a frame. The format of a number's tensor decides its digits, so that they are the same in the equation, the matrices and the picture.
 
 use super::{EntryTerm, Scene};
 use crate::expr::{Notation, Sign};
@@ -6,17 +6,17 @@ use crate::network::Id;
 use crate::number::ColumnFormat;
 use crate::step::{Factor, Kind, Step};
 
-/// The cells reserved for a number of the result before it is computed, from its decimal point to the left: the sign and two digits.
+/// The cells before the decimal point that are reserved for a number that is not computed yet: the sign and two digits.
 const BEFORE_POINT: usize = 3;
 
-/// The largest number of terms that decide whether a sum is only a rounding error.
+/// The largest number of terms of a sum that is checked for being only a rounding error.
 const MAX_ROUNDED: u64 = 32;
 
 impl Scene<'_> {
-    /// Returns the format of a tensor's known numbers. That of the result has room for numbers that are not computed yet.
+    /// Returns the format of a tensor's known numbers. The format of the result also has room for numbers that are not computed yet.
     #[must_use]
     pub fn format(&self, tensor: Id) -> ColumnFormat {
-        // a picture of a graph asks for some hundred formats
+        // binary search, because a picture of a graph needs some hundred formats
         let found = |formats: &[(Id, ColumnFormat)]| formats.binary_search_by_key(&tensor, |(id, _)| *id);
         if let Ok(place) = found(&self.formats.borrow()) {
             return self.formats.borrow()[place].1;
@@ -24,11 +24,13 @@ impl Scene<'_> {
         let numbers = self.numbers(tensor);
         let numbers = || numbers.iter().copied();
         let format = if tensor == self.output {
-            // `numbers` is without the running sum, which has to fit too
-            let source = self.handed_on();
-            let handed_on = source.map(|source| self.numbers(source)).unwrap_or_default();
-            let format =
-                ColumnFormat::with(self.digits, numbers().chain(self.number(tensor, self.at.entry)).chain(handed_on.iter().copied()));
+            // the running sum must fit too, and `numbers` does not contain it
+            let source = self.passthrough_source();
+            let passthrough_source = source.map(|source| self.numbers(source)).unwrap_or_default();
+            let format = ColumnFormat::with(
+                self.digits,
+                numbers().chain(self.number(tensor, self.at.entry)).chain(passthrough_source.iter().copied()),
+            );
             let format = source.map_or(format, |source| format.with_decimals_of(&self.format(source)));
             let [before, after] = if format.decimals() < self.digits.count() { self.reserved_cells() } else { self.real_cells() };
             format.with_room(before, after)
@@ -41,11 +43,11 @@ impl Scene<'_> {
         format
     }
 
-    /// Returns the tensor whose numbers the op hands on or adds up, without other factors than 0 and 1, as a copy, a maximum, the gradient of a relu and that of a bias do.
-    /// The result then has the decimals of this tensor. The first term of the entry decides, so the form is the same at all of its steps, apart from a first term that is one entry times ±1.
-    fn handed_on(&self) -> Option<Id> {
+    /// Returns the tensor whose numbers the op copies or adds up with factors 0 and 1 only, as a maximum and the gradients of a relu and of a bias do. The result then has the
+    /// decimals of this tensor. Only the first term of the entry decides, so that the format is the same at all its steps.
+    fn passthrough_source(&self) -> Option<Id> {
         let EntryTerm { step, .. } = self.term(0);
-        // after the first term, the sum is the number of its tensor, up to the sign
+        // after the first term, the sum is a number of the term's tensor, except perhaps for its sign
         if self.at.term == 0
             && let Some(source) = only_factor(&step)
         {
@@ -54,20 +56,20 @@ impl Scene<'_> {
         let is_gate = |factor: &&Factor| (factor.derived.is_some() || factor.source.is_none()) && [0.0, 1.0].contains(&factor.value);
         let mut others = step.factors.iter().filter(|factor| !is_gate(factor));
         let source = others.next().filter(|factor| factor.derived.is_none())?.source?;
-        let is_handed_on = match step.kind {
+        let is_passthrough_source = match step.kind {
             Kind::Copy | Kind::Select => true,
             Kind::Product => others.next().is_none(),
             Kind::Apply => false,
         };
-        // terms of several tensors, as in a + b + c, have no form in common
+        // terms of different tensors, as in a + b + c, have different formats
         let last = || self.trace.sources(&self.at, self.at.terms - 1);
-        (is_handed_on && last().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
+        (is_passthrough_source && last().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
     }
 
     /// Returns the cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
     ///
-    /// A column of the result has at least this width from the first step of the op on. So with four digits, a result with a sign, two digits and four decimals
-    /// moves nothing when it is computed.
+    /// A column of the result has at least this width from the first step of the op on, so that nothing moves when a number is computed. With four digits, this is enough for
+    /// a sign, two digits and four decimals.
     fn real_cells(&self) -> [usize; 2] {
         [BEFORE_POINT, 1 + self.digits.count()]
     }
@@ -83,19 +85,19 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns a number that belongs to no tensor as text.
+    /// Returns the text of a number that belongs to no tensor.
     #[must_use]
     pub fn short(&self, value: f64) -> String {
         self.digits.short(value)
     }
 
-    /// Returns the number of an entry as text, if it is known.
+    /// Returns the text of an entry's number, if it is known.
     #[must_use]
     pub fn entry_text(&self, tensor: Id, entry: usize) -> Option<String> {
         self.number(tensor, entry).map(|number| self.format(tensor).text_or_short(number))
     }
 
-    /// Returns the value of a term of the entry in progress as text, if it is known. A term that is one entry of a tensor has the form of this tensor.
+    /// Returns the text of the value of a term of the entry in progress, if it is known. A term that is one entry of a tensor has the format of this tensor.
     #[must_use]
     pub fn term_text(&self, term: &EntryTerm) -> Option<String> {
         let value = term.value()?;
@@ -109,7 +111,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Returns the running sum after a term of the entry in progress as text, if it is known.
+    /// Returns the text of the running sum after a term of the entry in progress, if it is known.
     #[must_use]
     pub fn sum_text(&self, number: u64) -> Option<String> {
         if number == 0 && number < self.at.term {
@@ -118,18 +120,18 @@ impl Scene<'_> {
         self.sum_after(number).map(|sum| self.value_text(sum))
     }
 
-    /// Returns the value of a term of the entry in progress, or a running sum, as text. It has the form of the result, unless that form is too coarse for it.
+    /// Returns the text of a value of a term, or of a running sum, of the entry in progress. It has the format of the result, unless this has too few digits.
     #[must_use]
     pub fn value_text(&self, value: f64) -> String {
         let format = self.format(self.output);
         if value.to_bits() == self.step.sum.to_bits() { format.text_or_short(value) } else { format.precise_text(value) }
     }
 
-    /// Returns whether the running sum would be 0 without rounding errors, as in 0.3 − 0.2 − 0.1. It is then not larger than the error of the additions.
+    /// Returns whether the running sum would be 0 without rounding errors, as in 0.3 − 0.2 − 0.1. This is assumed if it is at most as large as the error of the additions.
     #[must_use]
     pub fn is_rounding_error(&self) -> bool {
         let sum = self.step.sum;
-        if self.at.term == 0 || sum == 0.0 || !sum.is_finite() || self.asks() {
+        if self.at.term == 0 || sum == 0.0 || !sum.is_finite() || self.hides_number() {
             return false;
         }
         let first = (self.at.term + 1).saturating_sub(MAX_ROUNDED);
@@ -141,7 +143,7 @@ impl Scene<'_> {
     }
 }
 
-/// Returns the factor of a product whose other factors are all 1 or −1, if it is an entry of a tensor; `None` for other steps.
+/// Returns the only factor of a product that is not 1 or −1, if it is an entry of a tensor; `None` for other steps.
 fn only_factor(step: &Step) -> Option<&Factor> {
     if step.function.is_some() || step.kind == Kind::Apply {
         return None;
@@ -153,7 +155,7 @@ fn only_factor(step: &Step) -> Option<&Factor> {
     step.factors.iter().all(|factor| std::ptr::eq(factor, found) || is_unit(factor)).then_some(found)
 }
 
-/// Returns a text in brackets if it begins with a minus: a negative number after a sign, as in `1 + (−3)` and `2·(−3)`.
+/// Puts a text into brackets if it begins with a minus, for a position after a sign, as in `1 + (−3)` and `2·(−3)`.
 #[must_use]
 pub fn after_sign(text: String) -> String {
     after_sign_in(text, Notation::Unicode)

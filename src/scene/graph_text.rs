@@ -1,4 +1,4 @@
-//! The text of a graph at a step: the statement whose operation the step computes or differentiates, and the folds around it.
+//! Looks up the statement of a graph whose operation a step computes or differentiates, and the folds around it.
 
 use std::ops::Range;
 
@@ -14,14 +14,14 @@ pub struct StatementHere<'a> {
     pub line: usize,
     /// The range of the operation in the statement, in bytes.
     pub part: Range<usize>,
-    /// The number of the operation among those of the statement, from 1, and their number.
+    /// The number of the operation in the statement, from 1, and the number of all its operations.
     pub number: [usize; 2],
-    /// The iteration of the innermost loop.
+    /// The turn of the innermost loop; `None` outside of loops.
     pub turn: Option<Turn>,
 }
 
 impl<'a> Scene<'a> {
-    /// Returns whether the step computes inside a fold: one of its tensors, or the derivative by one that only the fold reads.
+    /// Returns whether the step is inside a fold: it computes one of the fold's tensors, or the derivative by a tensor that only the fold reads.
     #[must_use]
     pub fn is_inside(&self, fold: usize) -> bool {
         let computed = self.neuron(self.output);
@@ -29,8 +29,8 @@ impl<'a> Scene<'a> {
         fold.is_some_and(|fold| fold.members.contains(&computed) && !(self.is_backward() && fold.output() == computed))
     }
 
-    /// Returns the statement whose operation the step computes. In the backward pass it is the operation whose derivative the step takes: for a term of ∂J/∂x that reads
-    /// ∂J/∂y, the operation that computes y.
+    /// Returns the statement with the operation that the step computes or, in the backward pass, differentiates: for a term of ∂J/∂x that reads ∂J/∂y, the operation that
+    /// computes y.
     #[must_use]
     pub fn statement(&self) -> Option<StatementHere<'a>> {
         let part = self.op().parts.get(self.part());

@@ -1,9 +1,9 @@
 //! A tensor as matrices on the screen. The last two dimensions are rows and columns, so a tensor of shape `[2, 3, 4]` is two matrices of three rows and four columns.
-//! The matrices decide which entries are neighbours.
+//! Entries are neighbours if they are neighbours in a matrix.
 
 use crate::network::Id;
 
-/// A tensor of a step, and the way in which the screen shows it.
+/// A tensor of a step, and how the screen shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownTensor {
     /// The tensor.
@@ -33,8 +33,7 @@ impl ShownTensor {
 pub struct Grid {
     /// The number of matrices.
     pub blocks: usize,
-    /// The size of the third last dimension, if there are four dimensions or more. The matrices are then drawn in rows, and this is the number of matrices in such
-    /// a row.
+    /// The size of the third last dimension, if there are at least four dimensions. The matrices are then drawn in rows of this number of matrices.
     pub inner: Option<usize>,
     /// The number of rows of a matrix.
     pub rows: usize,
@@ -65,8 +64,7 @@ impl Grid {
         [entry / block_len, entry % block_len / self.columns.max(1), entry % self.columns.max(1)]
     }
 
-    /// Returns the entry beyond the edge of a matrix, one row or one column from `entry`: sideways in the matrix before or after it, up or down in the row of
-    /// matrices above or below; `None` at the edge of the tensor.
+    /// Returns the entry one row or one column from `entry` in the neighbouring matrix, for a move beyond the edge of a matrix; `None` at the edge of the tensor.
     #[must_use]
     pub fn over_the_edge(&self, entry: usize, [down, right]: [isize; 2], turned: bool) -> Option<usize> {
         let [block, row, column] = self.coordinates(entry);

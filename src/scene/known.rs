@@ -1,5 +1,4 @@
-//! The numbers that are known at a step: given numbers, and numbers that this step or an earlier step has computed. No other file of the scene reads numbers
-//! of a trace.
+//! The numbers that are known at a step: given numbers, and numbers that this step or an earlier step has computed. Only this file of the scene reads numbers of a trace.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -18,30 +17,30 @@ pub(super) fn step(trace: &Trace, at: &Position) -> Step {
     trace.step(at)
 }
 
-/// The numbers that the user predicts at a step.
+/// The number that prediction hides at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum HiddenNumber {
     /// The value of the step's term.
     Term,
     /// The value of the step's entry.
     Entry,
 }
 
-/// The knowledge about a term of the entry in progress.
+/// What is known about a term of the entry in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TermState {
     /// Its numbers are known.
     Known,
-    /// Its value is asked for: its factors are known, except for those that its step computes.
-    Asked,
+    /// Its value is hidden. Its factors are known, except those that its step computes.
+    Hidden,
     /// It is computed later.
     ToCome,
 }
 
-/// One term of the entry in progress. Its symbols are always known. Its numbers are known from the step on that computes the term.
+/// A term of the entry in progress. Its symbols are always known; its numbers are known from the term's step on.
 #[derive(Debug)]
 pub struct EntryTerm {
-    /// The step of the term. Only [`Scene::sum_after`] returns its running sum, because that takes additions.
+    /// The step of the term. Its running sum is not set: [`Scene::sum_after`] computes it when it is needed.
     pub(super) step: Step,
     /// The part of the op to which the term belongs, counted from 0.
     pub(super) part: usize,
@@ -55,7 +54,7 @@ impl EntryTerm {
         self.step.kind
     }
 
-    /// Returns the values of its factors, if they are known; none for a slice.
+    /// Returns the values of its factors, if they are known; no values for a slice.
     pub fn factors(&self) -> impl Iterator<Item = f64> + '_ {
         self.step.factors.iter().filter(|factor| self.is_known() && factor.slice.is_none()).map(|factor| factor.value)
     }
@@ -66,10 +65,10 @@ impl EntryTerm {
         self.is_known().then_some(self.step.value)
     }
 
-    /// Returns whether its value is asked for.
+    /// Returns whether its value is hidden.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.state == TermState::Asked
+    pub fn is_hidden(&self) -> bool {
+        self.state == TermState::Hidden
     }
 
     fn is_known(&self) -> bool {
@@ -101,8 +100,8 @@ pub enum EntryState {
         /// The steps that compute it; empty if it has no terms.
         steps: Range<u64>,
     },
-    /// No term contributes to it, so it is 0. The reason is one clause.
-    Unreached(&'static str),
+    /// It has no terms, so it is 0. The text is the reason.
+    NoTerms(&'static str),
 }
 
 impl EntryState {
@@ -113,54 +112,54 @@ impl EntryState {
             Self::Complete { steps, .. } | Self::Partial { steps, .. } | Self::Pending { steps } => {
                 (!steps.is_empty()).then_some(steps.start)
             }
-            Self::Given(_) | Self::Unreached(_) => None,
+            Self::Given(_) | Self::NoTerms(_) => None,
         }
     }
 }
 
 impl<'a> Scene<'a> {
-    /// Returns the same scene without the numbers that are asked for: those of this step, or those of all steps of its entry.
+    /// Returns the same scene, but with hidden numbers: those of this step, or those of all steps of its entry.
     #[must_use]
-    pub fn asking(mut self, asked: Option<Asked>) -> Self {
-        self.asked = asked;
-        self.last_known = match asked {
+    pub fn with_hidden(mut self, hidden: Option<HiddenNumber>) -> Self {
+        self.hidden = hidden;
+        self.last_known = match hidden {
             None => return self,
-            Some(Asked::Term) => self.at.step - 1,
-            Some(Asked::Entry) => self.at.step - self.at.term - 1,
+            Some(HiddenNumber::Term) => self.at.step - 1,
+            Some(HiddenNumber::Entry) => self.at.step - self.at.term - 1,
         };
         hide(&mut self.step);
-        // what was found with the numbers
+        // the formats depend on numbers that are hidden now
         self.formats.take();
         self.sources_now.take();
         self
     }
 
-    /// Returns whether the numbers of a step are asked for.
+    /// Returns whether the numbers of a step are hidden.
     #[must_use]
-    pub fn asks_for(&self, step: u64) -> bool {
-        let steps = match self.asked {
+    pub fn hides_step(&self, step: u64) -> bool {
+        let steps = match self.hidden {
             None => 0..0,
-            Some(Asked::Term) => self.at.step..self.at.step + 1,
-            Some(Asked::Entry) => self.span(Unit::Entry),
+            Some(HiddenNumber::Term) => self.at.step..self.at.step + 1,
+            Some(HiddenNumber::Entry) => self.span(Unit::Entry),
         };
         steps.contains(&step)
     }
 
-    /// Returns whether the numbers of this step are asked for.
+    /// Returns whether a number of this step is hidden.
     #[must_use]
-    pub fn asks(&self) -> bool {
-        self.asked.is_some()
+    pub fn hides_number(&self) -> bool {
+        self.hidden.is_some()
     }
 
-    /// Returns the running sum after this step; `None` if it is asked for.
+    /// Returns the running sum after this step; `None` if it is hidden.
     #[must_use]
     pub fn running_sum(&self) -> Option<f64> {
-        (!self.asks()).then_some(self.step.sum)
+        (!self.hides_number()).then_some(self.step.sum)
     }
 
     /// Returns the position of the last step whose numbers are known; `None` before the first step.
     fn known_position(&self) -> Option<Position> {
-        if self.asks() { self.trace.position(self.last_known) } else { Some(self.at) }
+        if self.hides_number() { self.trace.position(self.last_known) } else { Some(self.at) }
     }
 
     /// Returns the state of an entry of a tensor of this network.
@@ -172,13 +171,13 @@ impl<'a> Scene<'a> {
         };
         match known {
             None => EntryState::Pending { steps },
-            Some(_) if steps.is_empty() => EntryState::Unreached(self.trace.reason_unreached(self.at.sample_run, tensor, entry)),
+            Some(_) if steps.is_empty() => EntryState::NoTerms(self.trace.reason_unreached(self.at.sample_run, tensor, entry)),
             Some(value) if steps.end <= self.last_known + 1 => EntryState::Complete { value, steps },
             Some(sum) => EntryState::Partial { sum, steps },
         }
     }
 
-    /// Returns the state of an entry of a tensor of another sample run, by its number. An entry that is given to the batch is computed in a sample's run.
+    /// Returns the state of an entry in the run with this number. An entry of the batch that comes from a sample has the state that it has in the sample's run.
     #[must_use]
     pub fn state_in(&self, sample_run: usize, tensor: Id, entry: usize) -> EntryState {
         let value = || self.trace.run(sample_run).values(tensor)[entry];
@@ -188,16 +187,16 @@ impl<'a> Scene<'a> {
             (None, _) => EntryState::Given(value()),
             (Some(steps), Ordering::Greater) => EntryState::Pending { steps },
             (Some(steps), Ordering::Less) if steps.is_empty() => {
-                EntryState::Unreached(self.trace.reason_unreached(sample_run, tensor, entry))
+                EntryState::NoTerms(self.trace.reason_unreached(sample_run, tensor, entry))
             }
             (Some(steps), Ordering::Less) => EntryState::Complete { value: value(), steps },
         }
     }
 
-    /// Returns the scene of the last step of an entry that is done at this step. An entry that a sample gives to the batch is computed in the sample.
+    /// Returns the scene of the last done step of an entry. For an entry of the batch that comes from a sample, this is a step of the sample.
     ///
     /// # Errors
-    /// A sentence if no step of the entry is done.
+    /// A sentence if no step of the entry is done yet.
     pub fn last_step_of(&self, tensor: Id, entry: usize) -> Result<Scene<'a>, String> {
         if let Some((there, of)) = self.origin(tensor) {
             return there.last_step_of(of, entry);
@@ -205,9 +204,9 @@ impl<'a> Scene<'a> {
         let name = || self.name(tensor, entry);
         match self.state_of(tensor, entry) {
             EntryState::Given(_) => Err(format!("{} is given: it has no terms; r lists what reads it", name())),
-            EntryState::Unreached(why) => Err(zero_sentence(&name(), why)),
+            EntryState::NoTerms(why) => Err(zero_sentence(&name(), why)),
             EntryState::Pending { steps } if steps.is_empty() => Err(format!("{} is not computed yet", name())),
-            EntryState::Pending { steps } if self.asks_for(steps.start) => Err(format!("{} is asked for", name())),
+            EntryState::Pending { steps } if self.hides_step(steps.start) => Err(format!("{} is hidden: answer first", name())),
             EntryState::Pending { steps } => Err(format!("{} is not computed yet: step {}", name(), steps.start)),
             EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } => {
                 self.at_step((steps.end - 1).min(self.last_known)).ok_or_else(|| "there is no step".to_owned())
@@ -215,12 +214,12 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the terms of this step's entry that are done, at most the first `most`: for each its value, and the entries that it reads.
+    /// Iterates over the first done terms of this step's entry, at most `most`: the value of the term, and the entries that it reads.
     pub fn done_terms(&self, most: u64) -> impl Iterator<Item = (f64, Sources)> + '_ {
         self.trace.contributions(&self.at, 0..(self.at.term + 1).min(most))
     }
 
-    /// Returns the sentence about a computed entry that has no terms: its name, that it is 0, and why; `None` for every other entry.
+    /// Returns the sentence about a computed entry without terms (its name, that it is 0, and why); `None` for any other entry.
     #[must_use]
     pub fn zero_sentence(&self, tensor: Id, entry: usize) -> Option<String> {
         if let Some((there, of)) = self.origin(tensor) {
@@ -231,11 +230,11 @@ impl<'a> Scene<'a> {
         steps.is_empty().then(|| zero_sentence(&self.name(tensor, entry), why()))
     }
 
-    /// Returns the entry that this step's factor of the largest magnitude is read from; `None` if all factors are constants.
+    /// Returns the entry that is this step's factor of the largest magnitude; `None` if all factors are constants.
     #[must_use]
     pub fn largest_source(&self) -> Option<TensorEntry> {
         let read = self.step.factors.iter().filter(|factor| factor.source.is_some());
-        // of equal factors, the first
+        // among equal factors, the first
         let largest = read.reduce(|one, other| if other.value.abs() > one.value.abs() { other } else { one });
         largest.and_then(|factor| factor.source)
     }
@@ -243,14 +242,14 @@ impl<'a> Scene<'a> {
     /// Returns the number of an entry, if it is known. The number of the entry in progress is its running sum.
     #[must_use]
     pub fn number(&self, tensor: Id, entry: usize) -> Option<f64> {
-        if (tensor, entry) == (self.output, self.at.entry) && !self.asks() {
+        if (tensor, entry) == (self.output, self.at.entry) && !self.hides_number() {
             return Some(self.step.sum);
         }
         let is_given = || self.network().producer(tensor).is_none();
         let known = self.known_position();
         let progress = match known {
             Some(known) if known.sample_run == self.at.sample_run => self.trace.progress(&known, tensor, entry),
-            // nothing of this run is computed yet
+            // this run has not begun
             _ if is_given() => self.trace.progress(&self.at, tensor, entry),
             _ => Progress::Pending,
         };
@@ -264,14 +263,14 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn complete_number(&self, tensor: Id, entry: usize) -> Option<f64> {
         let is_current = (tensor, entry) == (self.output, self.at.entry);
-        let is_running = is_current && (self.asks() || self.at.term + 1 < self.at.terms);
+        let is_running = is_current && (self.hides_number() || self.at.term + 1 < self.at.terms);
         self.number(tensor, entry).filter(|_| !is_running)
     }
 
-    /// Returns the known entries of a tensor without the running sum, or a selection of them if the tensor is large.
+    /// Returns the known numbers of a tensor, without the running sum. For a large tensor, returns a selection.
     #[must_use]
     pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
-        // entries are computed in order, so the known ones are the first
+        // entries are computed in order, so the first ones are known
         let known = self.known_position().filter(|known| known.sample_run == self.at.sample_run);
         let known_count = match (self.network().producer(tensor), known) {
             (None, _) => usize::MAX,
@@ -285,10 +284,10 @@ impl<'a> Scene<'a> {
         self.trace.sampled_entries(self.at.sample_run, tensor, known_count)
     }
 
-    /// Returns the number of decimals that the results of the op probably have; `None` if nothing limits it. The answer is the same at every step of the op.
+    /// Returns the number of decimals that the results of the op probably have; `None` if it is not limited. The answer is the same at each step of the op.
     ///
-    /// The results are probably whole if the operands are whole, and the factors and the value of the op's first step are whole too. Products and sums of halves,
-    /// quarters and so on have no rounding errors, so a product has at most the decimals of all its factors.
+    /// The results are probably integers if the operands and the factors and the value of the op's first step are integers. Products and sums of halves, quarters and so on
+    /// have no rounding errors, so a product has at most the decimals of all its factors.
     #[must_use]
     pub fn expected_decimals(&self) -> Option<usize> {
         let decimals_of = |tensor: Id| all_decimals(&self.numbers(tensor));
@@ -301,7 +300,7 @@ impl<'a> Scene<'a> {
         let most = operands.iter().map(|(_, decimals)| *decimals).max().unwrap_or(0);
         let first = self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at))?;
         if most == 0 {
-            // where the first step is asked for, it counts as whole
+            // if the first step is hidden, its numbers count as integers
             if self.span(Unit::Op).start > self.last_known {
                 return Some(0);
             }
@@ -323,7 +322,7 @@ impl<'a> Scene<'a> {
         let at = self.at.with_term(term);
         let state = match () {
             () if at.step <= self.last_known => TermState::Known,
-            () if self.asks_for(at.step) => TermState::Asked,
+            () if self.hides_step(at.step) => TermState::Hidden,
             () => TermState::ToCome,
         };
         if term == self.at.term {
@@ -346,8 +345,8 @@ impl<'a> Scene<'a> {
         (at.step <= self.last_known).then(|| self.trace.step(&at).sum)
     }
 
-    /// Returns a term in numbers, such as `0.5·2`, if its numbers are known. If only one factor reads a tensor and this factor is derived by arithmetic, such as a − t,
-    /// the numbers of its operands are shown: `0.7 − 1`. So are they where the derived factor is a part of what is asked for.
+    /// Returns a term in numbers, such as `0.5·2`, if its numbers are known. A factor that is derived by arithmetic, such as a − t, is shown with the numbers of its operands,
+    /// `0.7 − 1`, if it is the only factor that reads a tensor, or if its value is hidden.
     #[must_use]
     pub fn in_numbers(&self, term: &EntryTerm) -> Option<String> {
         let EntryTerm { step, part, state } = term;
@@ -357,14 +356,14 @@ impl<'a> Scene<'a> {
                 let numbers = if self.term_notation == Notation::Latex { r"\text{ numbers}" } else { " numbers" };
                 return format!("{}{numbers}", slice.len());
             }
-            if *state == TermState::Asked && factor.derived.is_some() {
+            if *state == TermState::Hidden && factor.derived.is_some() {
                 return self.expanded(factor, *part).unwrap_or_else(|| self.factor(factor, *part));
             }
             let entry = factor.source.filter(|_| factor.derived.is_none());
             let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
             let text = text.map(|text| number_in(text, self.term_notation));
             let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
-            // a factor that is also the term, but for its sign, has the digits of the term
+            // a factor that equals the term except for its sign has the digits of the term
             let is_term = factor.source.is_some() && factor.value.abs().to_bits() == step.value.abs().to_bits();
             let own = || if is_term { self.value_text(factor.value) } else { self.short(factor.value) };
             text.unwrap_or_else(|| number_in(own(), self.term_notation))
@@ -372,7 +371,7 @@ impl<'a> Scene<'a> {
         (*state != TermState::ToCome).then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))
     }
 
-    /// Returns a derived factor with the numbers of its operands, such as a − t, if they are known.
+    /// Returns a derived factor, such as a − t, with the numbers of its operands, if they are known.
     fn expanded(&self, factor: &Factor, part: usize) -> Option<String> {
         let (source, expr) = (factor.source?, factor.derived?);
         let operands = &self.op().parts[part].operands;
@@ -380,22 +379,22 @@ impl<'a> Scene<'a> {
         let mut operand_count = 0;
         let mut all_known = true;
         let text = expr.text(self.term_notation, &mut |slot, _| {
-            // a repeated operand has no entry at this place
+            // an operand with another shape is broadcast and has no entry at this index
             let has_entry = self.network().tensor(operands[slot]).shape == *shape;
             let number = if has_entry { self.entry_text(operands[slot], source.at) } else { None };
             all_known &= number.is_some();
             operand_count += 1;
             let number = number_in(number.unwrap_or_default(), self.term_notation);
-            // a negative number after an operator has brackets: `0.7 − (−1)`
+            // a negative number after an operator gets brackets: `0.7 − (−1)`
             if operand_count > 1 { after_sign_in(number, self.term_notation) } else { number }
         });
         all_known.then_some(text)
     }
 
-    /// Returns a shorter expression for the completed entry of the step, as its symbols and its value. `None` before the entry is complete, or if there is none.
+    /// Returns a shorter expression for the completed entry of the step: its symbols and its value. `None` before the entry is complete, and if there is no such expression.
     #[must_use]
     pub fn shortcut(&self) -> Option<(String, f64)> {
-        (self.is_complete() && !self.asks()).then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
+        (self.is_complete() && !self.hides_number()).then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
     }
 
     /// Returns the call whose closed form is the derivative that the step computes.
@@ -407,13 +406,13 @@ impl<'a> Scene<'a> {
     /// Returns the closed form of the completed entry of the step. `None` before the entry is complete.
     #[must_use]
     pub fn closed_entry(&self, call: &ClosedCall) -> Option<ClosedEntry> {
-        (self.is_complete() && !self.asks()).then(|| self.trace.closed_entry(&self.at, call)).flatten()
+        (self.is_complete() && !self.hides_number()).then(|| self.trace.closed_entry(&self.at, call)).flatten()
     }
 
-    /// Returns the paths from the output of a scalar graph back to the step's node. Empty before the node's derivative is complete, and for other networks.
+    /// Returns the paths from the output of a scalar graph back to the step's node; empty before the node's derivative is complete, and for other networks.
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
-        let is_complete = self.is_backward() && self.is_complete() && !self.asks() && !self.network().reads_samples();
+        let is_complete = self.is_backward() && self.is_complete() && !self.hides_number() && !self.network().reads_samples();
         if is_complete { self.trace.paths(self.at.sample_run, self.neuron(self.output)) } else { Vec::new() }
     }
 }
@@ -431,13 +430,12 @@ fn hide(step: &mut Step) {
     }
 }
 
-/// The powers of two that make numbers of 0, 1, 2, … binary digits after the point whole.
+/// The n-th power of two makes an integer of a number with n binary digits after the point.
 const SCALES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
 
-/// Returns the largest number of decimals of these numbers, which are exact: 2 for 0.75. `None` for numbers with more than 4 decimals, and for those with rounding errors, such as
-/// 0.1.
+/// Returns the largest number of decimals of these numbers, such as 2 for 0.75. `None` if a number has more than 4 decimals or is not a binary fraction, such as 0.1.
 fn all_decimals(numbers: &[f64]) -> Option<usize> {
-    // a half has one binary digit after the point and one decimal, a quarter two, and so on
+    // a number with n binary digits after the point also has n decimals: 0.5, 0.25, 0.125
     let decimals = |number: &f64| SCALES.iter().position(|scale| !number.is_finite() || (number * scale).fract() == 0.0);
     numbers.iter().try_fold(0, |most: usize, number| decimals(number).map(|decimals| decimals.max(most)))
 }

@@ -1,4 +1,4 @@
-//! Writes the equations of a graph of tensors as a person does: gradients as lines of `NumPy`, `dW1 = X.T @ dz`, and sums of products with letters for the indices.
+//! Writes equations of a graph of tensors in other notations: gradients as lines of `NumPy`, `dW1 = X.T @ dz`, and sums of products with letters for the indices.
 
 use compact_str::CompactString;
 
@@ -7,13 +7,13 @@ use crate::network::{Id, Role};
 use crate::op::written::with_index;
 
 impl Scene<'_> {
-    /// Returns the line of `NumPy` that computes a gradient of a graph of tensors, with a remark that says what the parts of statements in it are. `None` for other
-    /// tensors, and if there is no short expression.
+    /// Returns the line of `NumPy` that computes a gradient of a graph of tensors. A comment in it explains names of parts of statements. `None` for other tensors, and if
+    /// there is no short expression.
     #[must_use]
     pub fn numpy_line(&self, gradient: Id) -> Option<String> {
         let network = self.network();
         let is_gradient = matches!(network.tensor(gradient).role, Role::Gradient(_));
-        // a graph of single numbers is written in numbers
+        // a graph of single numbers needs no NumPy
         let is_number = |id: Id| network.tensor(id).shape.is_empty();
         let op = &network.ops()[network.producer(gradient)?];
         let reads_numbers = op.first_16_parts().iter().all(|part| part.operands.iter().all(|id| is_number(*id)));
@@ -39,8 +39,8 @@ impl Scene<'_> {
         Some(format!("{} = {right}{remark}", self.python_name(gradient)))
     }
 
-    /// Returns the equation of a sum of products in a graph of tensors with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`. If `has_names`, axes with
-    /// names have them in the places of letters.
+    /// Returns the equation of a sum of products in a graph of tensors with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`. If `has_names`, uses the names of
+    /// axes instead of letters.
     #[must_use]
     pub fn index_line(&self, has_names: bool) -> Option<String> {
         let network = self.network();
@@ -50,21 +50,21 @@ impl Scene<'_> {
         Some(format!("{} = {right}", with_index(&name(self.output), &own)))
     }
 
-    /// Returns the names of the axes of a tensor, or of the tensor of a derivative; empty if it has none.
+    /// Returns the names of the axes of a tensor (for a gradient, of its tensor); empty if they have no names.
     #[must_use]
     pub fn axes(&self, tensor: Id) -> &[Option<CompactString>] {
         self.network().text().axes(self.neuron(tensor))
     }
 
-    /// Returns the name of a tensor in a line of `NumPy`: `h_2` for the tensor `h@2`, `dh_2` for its gradient. If another tensor would have the same name, the
-    /// tensor's number is behind it.
+    /// Returns the name of a tensor in a line of `NumPy`: `h_2` for the tensor `h@2`, `dh_2` for its gradient. If another tensor would get the same name, appends the tensor's
+    /// number.
     #[must_use]
     pub fn python_name(&self, tensor: Id) -> String {
         let network = self.network();
         let of = self.neuron(tensor);
         let name = network.tensor(of).name.replace(['.', '@'], "_");
         let prefixed = if of == tensor { name.clone() } else { format!("d{name}") };
-        // the names of tensors that would be written in this way: `a_1` is a tensor of this name, `a.1` or `a@1`
+        // `a_1` can be the tensor `a_1`, `a.1` or `a@1`
         let is_taken = |text: &str| {
             let mut marks = text.rmatch_indices('_').map(|(at, _)| at);
             let (last, before) = (marks.next(), marks.next());

@@ -1,4 +1,4 @@
-//! The tensors that the screen shows for a step, and the entries that a step or a term reads. This file returns indices of entries, never their numbers.
+//! The tensors that the screen shows for a step, and the entries that a step or a term reads. Functions of this file return indices of entries, never their numbers.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::step::{Factor, Kind, Pass, TensorEntry};
 use crate::tensor::{Places, index_text, len, unravel};
 use crate::trace::{ReadingStep, TermRead};
 
-/// The largest number of entries of an op whose terms are looked up to find the tensors that it reads.
+/// The largest number of entries of an op whose terms are examined to find the tensors that it reads.
 const SAMPLED_ENTRIES: usize = 32;
 
 /// A step that reads an entry.
@@ -48,7 +48,7 @@ impl Scene<'_> {
         uses.iter().enumerate().map(read).collect()
     }
 
-    /// Returns whether another step is done at this one: "done", "this step" or "to come".
+    /// Describes another step as seen from this one: "done", "this step" or "to come".
     #[must_use]
     pub fn relation_to_now(&self, step: u64) -> &'static str {
         match step.cmp(&self.at.step) {
@@ -58,7 +58,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns whether several samples of the batch read a tensor, as they do a parameter.
+    /// Returns whether several samples of the batch read a tensor, such as a parameter.
     #[must_use]
     pub fn is_shared_by_samples(&self, tensor: Id) -> bool {
         self.trace.samples() > 1 && self.sample().is_some() && self.network().tensor(tensor).role == Role::Parameter
@@ -96,7 +96,7 @@ impl Scene<'_> {
 
     /// Returns the tensors that the op reads, in the order of its equation.
     fn operands(&self) -> Vec<Id> {
-        // all terms of a part read the same tensors, except for the last term of some ops
+        // all terms of a part read the same tensors, except the last term of some ops
         let mut operands = self.first_read().to_vec();
         let last_term = self.at.terms.saturating_sub(1);
         let more = self.read_by([self.at.term, last_term].into_iter());
@@ -104,8 +104,7 @@ impl Scene<'_> {
         operands
     }
 
-    /// Returns the tensors that the op's first 16 parts read. They are found from the first term of each part; in a graph, where an entry may have no terms of a part, from those of
-    /// several entries.
+    /// Returns the tensors that the first terms of the op's first 16 parts read. In a graph, an entry may have no terms of a part, so several entries are examined.
     pub(super) fn first_read(&self) -> &[Id] {
         self.first_read.get_or_init(|| {
             let first_terms = |at: &Position| self.trace.first_terms(at).take(self.op().first_16_parts().len()).collect::<Vec<_>>();
@@ -132,7 +131,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Returns the tensors that some terms read, each once, in the order of the terms.
+    /// Returns the tensors that some terms read, in the order of the terms, without duplicates.
     fn read_by(&self, terms: impl Iterator<Item = u64>) -> Vec<Id> {
         let mut tensors = Vec::new();
         for (tensor, _) in terms.flat_map(|term| self.trace.sources(&self.at, term)) {
@@ -143,14 +142,14 @@ impl Scene<'_> {
         tensors
     }
 
-    /// Returns the entries that this step reads. A step that selects one of its arguments, such as a maximum, reads only the selected one. A term that the loss
-    /// leaves out, because its target is 0, still reads its factors. While a maximum is asked for, there is none.
+    /// Returns the entries that this step reads. A step that selects one of its arguments, such as a maximum, reads only the selected one, and none while the maximum is
+    /// hidden. A term that the loss leaves out because its target is 0 still reads its factors.
     #[must_use]
     pub fn sources_now(&self) -> &[TensorEntry] {
         self.sources_now.get_or_init(|| {
             if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
-                // the selected entry would tell the value that is asked for
-                let is_selected = |factor: &&Factor| !self.asks() && factor.value.to_bits() == self.step.value.to_bits();
+                // the selected entry would reveal the hidden value
+                let is_selected = |factor: &&Factor| !self.hides_number() && factor.value.to_bits() == self.step.value.to_bits();
                 let selected = self.step.factors.iter().find(is_selected);
                 return selected.and_then(|factor| factor.source).into_iter().collect();
             }
@@ -174,7 +173,7 @@ impl Scene<'_> {
         self.trace.sources_of(at, terms)
     }
 
-    /// Returns the entries that the first `most` terms of an entry in the middle of the result read. They are the same at every step of the op, so a layout that uses
+    /// Returns the entries that the first `most` terms of an entry in the middle of the result read. They are the same at each step of the op, so that a layout based on
     /// them does not move.
     pub fn typical_reads(&self, most: u64) -> impl Iterator<Item = (Id, usize)> + '_ {
         let shape = &self.network().tensor(self.output).shape;
@@ -190,7 +189,7 @@ impl Scene<'_> {
         self.trace.position(steps.start)
     }
 
-    /// Returns the step of the term of an entry that reads another entry, and `with` too if it is given; `None` if no term does.
+    /// Returns the step of the term of the entry `of` that reads the entry `reads`, and also `with` if it is given; `None` if no term does.
     #[must_use]
     pub fn term_reading(&self, of: TensorEntry, reads: TensorEntry, with: Option<TensorEntry>) -> Option<u64> {
         let first = self.first_position(of.tensor, of.at)?;
@@ -203,11 +202,11 @@ impl Scene<'_> {
     #[must_use]
     pub fn selected_by(&self, tensor: Id, entry: usize) -> Option<TensorEntry> {
         let then = self.at_step(self.first_position(tensor, entry)?.step)?;
-        (then.step.kind == Kind::Select && !then.asks() && then.step.function != Some(LEFT_OUT))
+        (then.step.kind == Kind::Select && !then.hides_number() && then.step.function != Some(LEFT_OUT))
             .then(|| then.sources_now().first().copied())?
     }
 
-    /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `entries` has to be ascending.
+    /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `entries` must be ascending.
     #[must_use]
     pub fn term_reads(&self, at: &Position, tensor: Id, entries: &[usize]) -> Vec<TermRead> {
         self.trace.term_reads(at, tensor, entries)

@@ -1,4 +1,4 @@
-//! Tests of the numbers that a scene knows, and of neighbours on the screen.
+//! Tests of the numbers that are known in a scene, and of neighbours on the screen.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn trace() -> Trace {
     Trace::of_iteration(1, Arc::new(scenario.descent()).iteration(1).sample_runs)
 }
 
-/// Checks each entry at each step. The number of an entry is unknown before its first step, the running sum during its steps, and its value from the last on.
+/// The number of an entry is unknown before its first step, then the running sum, and its value from its last step on.
 #[test]
 fn a_number_is_known_from_its_last_step_on() {
     let trace = trace();
@@ -40,7 +40,7 @@ fn a_number_is_known_from_its_last_step_on() {
                 };
                 assert_eq!(scene.number(id, entry), expected, "{} at step {k}", scene.name(id, entry));
             }
-            // the end of a range is not a step of the entry, so an entry whose range ends at k + 1 is complete at step k
+            // a range does not contain its end, so an entry whose range ends at k + 1 is complete at step k
             let complete = (0..values.len()).take_while(|entry| steps_of(*entry).is_none_or(|steps| steps.end <= k + 1)).count();
             assert_eq!(scene.numbers(id).as_ref(), &values[..complete], "{} at step {k}", network.tensor(id).name);
         }

@@ -1,5 +1,5 @@
-//! The colours of shared weights. A filter's weight is used at many places, and all places have one colour. If a filter has more weights than there are colours, only
-//! the weights that the current entry reads around this step have one, so that no two weights ever share a colour.
+//! The colours of shared weights. A weight of a filter has the same colour wherever it is drawn, and no two weights have the same colour. If a filter has more weights
+//! than there are colours, only the weights that the current entry reads around this step have one.
 
 use super::Scene;
 use crate::network::{Id, Role};
@@ -9,7 +9,7 @@ use crate::tensor::len;
 pub(super) type ColouredWeight = (Id, usize, usize);
 
 impl Scene<'_> {
-    /// Returns the number of a weight's colour, less than `colours`; `None` if the weight has no colour. `colours` has to be the same in every call.
+    /// Returns the number of a weight's colour, less than `colours`; `None` if the weight has no colour. `colours` must be the same in every call.
     #[must_use]
     pub fn weight_colour(&self, filter: Id, weight: usize, colours: usize) -> Option<usize> {
         if len(&self.network().tensor(filter).shape) <= colours {
@@ -19,7 +19,7 @@ impl Scene<'_> {
         coloured.iter().find(|(id, at, _)| (*id, *at) == (filter, weight)).map(|(.., colour)| *colour)
     }
 
-    /// Returns the weights of the `most` terms around this step, each with a colour of its own. A weight keeps its colour while the step moves through the entry.
+    /// Returns the weights of the `most` terms around this step, each with its own colour. A weight keeps its colour while the step moves through the entry.
     fn weights_around(&self, most: usize) -> Vec<ColouredWeight> {
         let is_weight = |id: Id| self.network().tensor(id).role == Role::Parameter;
         let computed = self.neuron(self.output);

@@ -1,4 +1,4 @@
-//! Reads a line of a session file: an event with its time. A fault of the line is reported with its column, and with what is expected there.
+//! Reads a line of a session file: an event with its time. An error has the column, and says what is expected there.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::words::suggest;
 
 /// The kinds of events.
 const KINDS: [&str; 11] = ["key", "click", "row", "wheel", "wheel sideways", "work", "pieces", "miss", "play", "resize", "quit"];
-/// The largest number of cells of a quoted text.
+/// The largest width of a quoted text, in cells.
 const QUOTED: usize = 40;
 
 /// A fault in a line: its column, from 1, and a sentence.
@@ -30,14 +30,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Duration, Event), LineFault> {
     event_of(&values).map_err(|(n, what)| (column(bytes, n), what))
 }
 
-/// Returns the column of element `n` of a JSON array, from 1; of its closing bracket if it has fewer elements. The parser of JSON does not tell columns.
+/// Returns the column, from 1, of element `n` of a JSON array; if there are fewer elements, of the closing bracket. The JSON parser does not report columns.
 fn column(bytes: &[u8], n: usize) -> usize {
     let text = String::from_utf8_lossy(bytes);
     let mut at = text.find('[').map_or(0, |open| open + 1);
     for number in 0..=n {
         at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n', ',']).len();
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-        // the closing bracket is no value
+        // at the closing bracket, there is no value
         if number == n || !matches!(values.next(), Some(Ok(_))) {
             break;
         }
@@ -57,12 +57,12 @@ fn event_of(values: &[Value]) -> Result<(Duration, Event), (usize, String)> {
     let kind = kind.ok_or_else(|| (1, "after the time comes the kind of the event, such as \"key\"".to_owned()))?;
     let event = event(kind, values.get(2)).map_err(|what| (if KINDS.contains(&kind) { 2 } else { 1 }, what))?;
     if values.len() > 3 {
-        return Err((3, "the event has ended before this value".to_owned()));
+        return Err((3, "this value is too many: the event ends before it".to_owned()));
     }
     Ok((Duration::from_millis(time.into()), event))
 }
 
-/// Returns the event of a kind with a value, if the line has one.
+/// Returns the event with a kind and, if the line has one, a value.
 ///
 /// # Errors
 /// A sentence if the kind is unknown, or about the value that is expected.

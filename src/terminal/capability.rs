@@ -13,7 +13,7 @@ pub fn can_be_drawn_on(term: &str) -> bool {
     !matches!(term, "dumb" | "unknown") && terminfo(term).is_none_or(|entry| entry.can_clear_and_move)
 }
 
-/// The part of a terminfo entry that is used.
+/// The capabilities in a terminfo entry that gradstep needs.
 #[derive(Clone, Copy, Debug)]
 struct TerminfoEntry {
     colours: u32,
@@ -26,7 +26,7 @@ struct TerminfoEntry {
 fn terminfo(term: &str) -> Option<TerminfoEntry> {
     use termini::{NumberCapability, StringCapability, TermInfo};
 
-    // the name becomes part of a path: it must not lead to another folder
+    // the name becomes part of a path, and must not lead to another folder
     if term.is_empty() || term.starts_with('.') || term.contains('/') {
         return None;
     }

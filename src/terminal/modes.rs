@@ -1,7 +1,7 @@
 //! The terminal modes of the full screen: [`enter`] switches them on, [`leave`] switches them off.
 //!
-//! [`leave`] may be called from any thread, at any time and any number of times. The guard, the panic hook and the threads of `signals` call it. It switches
-//! off exactly the modes that are on.
+//! The guard, the panic hook and the threads of `signals` call [`leave`]. It may be called from any thread, at any time and repeatedly, and switches off exactly the
+//! modes that are on.
 
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
@@ -44,7 +44,7 @@ static ON: AtomicU8 = AtomicU8::new(0);
 /// The lock of all writes to the terminal. Because of the lock, no other write interrupts a frame, and no frame is drawn after [`leave`].
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// A guard of the full screen, which is on until the guard is dropped.
+/// A guard that switches the full screen on, and switches it off when it is dropped.
 pub(super) struct Guard;
 
 impl Guard {
@@ -63,13 +63,13 @@ impl Drop for Guard {
     }
 }
 
-/// `true` from the start of the full screen to its end, also while the process is suspended.
+/// Returns whether the full screen is in use, even if the process is suspended.
 pub(super) fn is_running() -> bool {
     WANTED.load(SeqCst) != 0
 }
 
-/// Switches on the modes that the full screen needs. Modes that are on are switched on again, because other programs may have changed the terminal while this
-/// process was suspended.
+/// Switches on the modes that the full screen needs, even those that are on according to `ON`, because other programs may have changed the terminal while this process was
+/// suspended.
 pub(super) fn enter() -> io::Result<()> {
     let _writing = lock();
     let wanted = WANTED.load(SeqCst);
@@ -88,15 +88,15 @@ pub(super) fn enter() -> io::Result<()> {
     tty::write(sequences(wanted, |mode| mode.on, is_reversed).as_bytes())
 }
 
-/// Restores the terminal. Errors are ignored, because they mean that the terminal is closed or does not take output.
+/// Restores the terminal. Errors are ignored, because they mean that the terminal is closed or does not accept output.
 pub(super) fn leave() {
     let _writing = lock_within_limit();
     let on = ON.swap(0, SeqCst);
-    // if the terminal is gone, crossterm would change another one instead
+    // if the terminal is closed, crossterm would change the controlling terminal instead
     if on == 0 || tty::is_closed() {
         return;
     }
-    // end the raw mode before the main screen is shown: input after that is meant for the shell
+    // end the raw mode before the main screen is shown, because input after that is meant for the shell
     let _ = crossterm::terminal::disable_raw_mode();
     if tty::accepts_output() {
         let is_reversed = true;
@@ -104,7 +104,7 @@ pub(super) fn leave() {
     }
 }
 
-/// Writes a frame. Outside the full screen, as while the process is suspended, the frame is dropped.
+/// Writes a frame. If the full screen is off, for example while the process is suspended, drops the frame.
 pub(super) fn write_frame(frame: &[u8]) -> io::Result<()> {
     let _writing = lock();
     if ON.load(SeqCst) == 0 {
@@ -113,8 +113,7 @@ pub(super) fn write_frame(frame: &[u8]) -> io::Result<()> {
     tty::write(frame)
 }
 
-/// The escape sequences of the modes whose bits are set in `modes`, in the order of [`MODES`] or in reverse. `sequence` returns the sequence that switches a
-/// mode on, or the one that switches it off.
+/// Returns the escape sequences of the modes whose bits are set in `modes`, in the order of [`MODES`] or in reverse. `sequence` selects the sequence for on or for off.
 fn sequences(modes: u8, sequence: fn(&TerminalMode) -> &'static str, is_reversed: bool) -> String {
     let chosen = (0..MODES.len()).filter(|i| modes & (1 << i) != 0);
     let texts = chosen.map(|i| sequence(&MODES[i]));
@@ -126,7 +125,7 @@ fn lock() -> MutexGuard<'static, ()> {
     WRITING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits at most 0.2 s for the lock of writes. `None` if a writer is blocked because the terminal does not take output.
+/// Waits at most 0.2 s for the lock of writes. Returns `None` if another thread is blocked in a write, because the terminal does not accept output.
 fn lock_within_limit() -> Option<MutexGuard<'static, ()>> {
     let end = Instant::now() + Duration::from_millis(200);
     loop {

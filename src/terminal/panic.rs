@@ -23,14 +23,14 @@ fn report(panic: &PanicHookInfo<'_>) {
     let was_running = modes::is_running();
     modes::leave();
     let mut to = output::stderr();
-    // an error of stderr itself cannot be reported anywhere
+    // an error of stderr cannot be reported
     let _ = writeln!(to, "{panic}\nThis is a bug in gradstep; please report it.");
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
         let _ = writeln!(to, "{backtrace}");
     }
     let _ = to.finish();
-    // a panic in the event loop unwinds to `main`. After a panic in another thread the program would go on without its screen, so it ends here
+    // a panic in the event loop unwinds to `main`; after a panic in another thread, the program would continue without its screen, so it ends here
     if was_running && LOOP_THREAD.get() != Some(&thread::current().id()) {
         std::process::exit(101);
     }

@@ -1,7 +1,7 @@
 //! Writes the difference between two frames in few bytes. It uses the escape sequences of a VT100, and those for colours.
 //!
-//! An *ink* is the colours and attributes of a cell. Neighbouring changed cells with the same ink form a *run*. Example: from `x = 1` to `x = 2`, with the
-//! number in red at row 2, column 5:
+//! An *ink* is the colours and attributes of a cell. Neighbouring changed cells with the same ink form a *run*. For example, a frame changes from `x = 1` to `x = 2`, with
+//! the number in red at row 2, column 5:
 //!
 //! ```text
 //! ESC[31m  ESC[2;5H  2  ESC[m        red ink, cursor to row 2 column 5, the text, plain ink
@@ -10,9 +10,9 @@
 //! Four methods save bytes:
 //!
 //! - The runs are written in two orders, line by line and ink by ink. The shorter result is used.
-//! - The cursor moves by the shortest sequence. A gap of up to 4 unchanged cells is written again instead.
-//! - An ink is set by its differences from the last ink or from the plain ink, whichever is shorter.
-//! - A blank cell shows only its background. So it is written with the current text colour and attributes.
+//! - The cursor moves by the shortest sequence. Instead of a move over up to 4 unchanged cells, these cells are written again.
+//! - An ink is set by its differences from the last ink, or from the plain ink if this is shorter.
+//! - A blank cell shows only its background, so it keeps the current text colour and attributes.
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
@@ -22,7 +22,7 @@ use unicode_width::UnicodeWidthStr as _;
 /// The attributes that are visible on a blank cell.
 const VISIBLE_ON_BLANK: Modifier =
     Modifier::REVERSED.union(Modifier::UNDERLINED).union(Modifier::SLOW_BLINK).union(Modifier::RAPID_BLINK).union(Modifier::CROSSED_OUT);
-/// The attributes, each with the code that switches it on and the code that switches it off. Bold and dim have the same code for off.
+/// The attributes, each with its code for on and its code for off. Bold and dim have the same code for off.
 const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::BOLD, 1, 22),
     (Modifier::DIM, 2, 22),
@@ -51,13 +51,13 @@ impl Ink {
         Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
     }
 
-    /// `true` if a cell looks right when it is written with this ink.
+    /// Returns whether a cell looks right if it is written with this ink.
     fn can_write(self, cell: &Cell) -> bool {
         let own = Self::of_cell(cell);
         self == own || is_blank(cell) && self.bg == own.bg && !self.modifier.intersects(VISIBLE_ON_BLANK)
     }
 
-    /// This ink with the background `bg`, and without attributes that are visible on a blank cell.
+    /// Returns this ink with the background `bg`, without attributes that are visible on a blank cell.
     fn for_blank(self, bg: Color) -> Self {
         Self { bg, modifier: self.modifier.difference(VISIBLE_ON_BLANK), ..self }
     }
@@ -107,7 +107,7 @@ impl Pen {
         self.bytes.extend(if by_ink.len() < by_line.len() { by_ink } else { by_line });
     }
 
-    /// Writes other bytes.
+    /// Appends bytes.
     pub fn write(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -118,10 +118,10 @@ impl Pen {
     }
 }
 
-/// The cells that differ, from the first line to the last: column, row, cell.
+/// Returns the cells that differ, with column and row, line by line.
 ///
-/// The comparison is fast, but wrong for wide characters, because a change can leave half of one on the screen. If a wide character changes, ratatui's slower
-/// comparison is used.
+/// The fast comparison is wrong for wide characters, because half of an old one can remain on the screen. If a wide character changes, ratatui's slower comparison is
+/// used.
 fn changed_cells<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
     let pairs = shown.content.iter().zip(&next.content).enumerate().filter(|(_, (before, after))| before != after);
     let mut cells = Vec::with_capacity(256);
@@ -140,7 +140,7 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
     let mut runs: Vec<InkRun> = Vec::new();
     for (x, y, cell) in changed_cells(shown, next) {
         let blank = is_blank(cell);
-        // the second half of a wide character shows the character, not the cell's own text
+        // the cell under the second half of a wide character does not show its own text
         let was_half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
         if blank && !was_half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
             continue;
@@ -151,7 +151,7 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
                 run.end = end;
                 continue;
             }
-            // a blank run can begin the run of a text if its background is the same
+            // a blank run is continued by a text on the same background
             if run.is_blank && Ink::of_cell(cell).for_blank(run.ink.bg) == Ink::of_cell(cell) {
                 (run.end, run.ink, run.is_blank) = (end, Ink::of_cell(cell), false);
                 continue;
@@ -225,7 +225,7 @@ impl RunWriter<'_> {
         (x..end).all(|x| self.next.cell((x, y)).is_some_and(|cell| cell.symbol().len() == 1 && self.ink.can_write(cell)))
     }
 
-    /// Changes the ink, by the differences from the last ink or from the plain ink, whichever is shorter.
+    /// Changes the ink by its differences from the last ink, or from the plain ink if this is shorter.
     fn set_ink(&mut self, ink: Ink) {
         if ink == self.ink {
             return;

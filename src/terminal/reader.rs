@@ -25,7 +25,7 @@ mod unix {
     use super::super::sequence::SequenceParser;
     use super::super::tty;
 
-    /// The time without bytes after which an incomplete sequence is dropped. A terminal sends a sequence at once, and a network rarely pauses for a second.
+    /// The time without bytes after which an incomplete sequence is dropped. A terminal sends all bytes of a sequence together, and a network seldom pauses for a second.
     const MAX_SILENCE: Duration = Duration::from_secs(1);
 
     /// The reader of the terminal's events. It reports all resizes after its creation.
@@ -67,7 +67,7 @@ mod unix {
                 let left = wait.saturating_sub(start.elapsed());
                 let silence_left = self.parser.is_incomplete().then(|| MAX_SILENCE.saturating_sub(self.last_byte.elapsed()));
                 let has_read = self.read_input(silence_left.map_or(left, |silence_left| silence_left.min(left)))?;
-                // if bytes were just read, the sequence is not dropped: they may have arrived in time, and only this thread was late
+                // not if bytes were just read: they may have arrived in time while this thread was late
                 if !has_read && self.parser.is_incomplete() && self.last_byte.elapsed() >= MAX_SILENCE {
                     self.parser.drop_incomplete();
                 }
@@ -95,7 +95,7 @@ mod unix {
                 Ok(0) => return Ok(false),
                 Ok(_) => {}
                 Err(filedescriptor::Error::Poll(error) | filedescriptor::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {
-                    // a signal: something may have arrived
+                    // interrupted by a signal: something may have arrived
                     return Ok(true);
                 }
                 Err(error) => return Err(io::Error::other(error)),
@@ -143,7 +143,7 @@ mod other {
 
     use crossterm::event::{self, Event};
 
-    /// The reader of the events of a console, which sends no escape sequences.
+    /// The reader of the events of a Windows console, which sends no escape sequences.
     #[derive(Debug)]
     pub(in super::super) struct Reader;
 

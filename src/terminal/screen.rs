@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use super::pen::Pen;
 use super::{Program, modes};
 
-/// The largest number of columns and rows that are drawn. It limits the memory if a terminal reports a wrong size.
+/// The largest drawn size. It limits the memory if a terminal reports a wrong size.
 const MAX_SIZE: (u16, u16) = (1000, 500);
 
 /// The frame on the terminal, and the next frame.
@@ -16,7 +16,7 @@ pub(super) struct TerminalScreen {
     pen: Pen,
     shown: Buffer,
     next: Buffer,
-    /// `true` if the contents of the terminal are unknown. Then it is cleared before the next frame.
+    /// `true` if the content of the terminal is unknown, so that it must be cleared before the next frame.
     needs_clear: bool,
 }
 
@@ -28,7 +28,7 @@ impl TerminalScreen {
         screen
     }
 
-    /// Sets the size. The contents are then unknown, because a terminal can wrap lines when it is resized.
+    /// Sets the size. The content of the terminal is unknown after this, because a terminal can wrap lines when it is resized.
     pub(super) fn resize(&mut self, (columns, rows): (u16, u16)) {
         let area = Rect::new(0, 0, columns.min(MAX_SIZE.0), rows.min(MAX_SIZE.1));
         self.shown = Buffer::empty(area);

@@ -1,4 +1,4 @@
-//! A parser of the bytes that a terminal sends: keys, mouse reports and pasted text.
+//! A parser for the bytes that a terminal sends: keys, mouse reports and pasted text.
 //!
 //! ```text
 //! 6C                l            1B 5B 43              ESC [ C          the right arrow
@@ -6,8 +6,8 @@
 //! 1B 78             Alt-x        1B 5B 3C 30 3B ... M  ESC [ < 0 ; … M  a mouse button
 //! ```
 //!
-//! Crossterm's parser waits for the rest of an incomplete sequence without a limit, and swallows all keys until then. This parser can drop an incomplete
-//! sequence ([`SequenceParser::drop_incomplete`]).
+//! Crossterm's parser waits for the rest of an incomplete sequence without a limit, and swallows all keys until then. This parser can drop the incomplete sequence
+//! ([`SequenceParser::drop_incomplete`]).
 
 use std::collections::VecDeque;
 use std::mem::take;
@@ -19,10 +19,10 @@ const ESC: u8 = 0x1b;
 const PASTE_END: &[u8] = b"\x1b[201~";
 /// The longest sequence that is decoded, in bytes. A longer sequence is read to its end and ignored.
 const MAX_SEQUENCE: usize = 64;
-/// The longest pasted text, in bytes. A longer text is cut, because the program uses only a short line.
+/// The longest pasted text, in bytes. A longer text is cut, because it is pasted into a prompt of one line.
 const MAX_PASTE: usize = 1 << 16;
 
-/// The state of the parser: the bytes of the current key or sequence that have been read so far.
+/// The state of the parser: what has been read of the current key or sequence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ParserState {
     /// Nothing: the next byte begins a key or a sequence.
@@ -34,9 +34,9 @@ enum ParserState {
     Csi,
     /// ESC O: a key follows.
     Ss3,
-    /// The beginning of a UTF-8 character, an old mouse report, or a function key of the Linux console: this number of further bytes belongs to it.
+    /// The beginning of a UTF-8 character, an old mouse report, or a function key of the Linux console, of which this number of bytes is missing.
     Missing(usize),
-    /// A pasted text. The last n bytes that were read are the first n bytes of [`PASTE_END`].
+    /// A pasted text. Its last n bytes are the first n bytes of [`PASTE_END`].
     Paste(usize),
 }
 
@@ -125,7 +125,7 @@ impl SequenceParser {
                 self.end_sequence(b"", byte);
             }
             ParserState::Csi => match byte {
-                // two sequences go on after a letter or bracket: `ESC [ [ A` with one more byte, and `ESC [ M` with three more bytes
+                // two sequences continue after a bracket or a letter: `ESC [ [ A` has one more byte, `ESC [ M` three
                 b'[' if self.bytes.is_empty() => self.begin_with(byte, 1),
                 b'M' if self.bytes.is_empty() => self.begin_with(byte, 3),
                 0x40..0x7f => {
@@ -153,7 +153,7 @@ impl SequenceParser {
             }
             ParserState::Paste(matched) => {
                 self.add_to_paste(&PASTE_END[..matched]);
-                // the text only looked like the end. The byte may be the first one of the real end
+                // the text only looked like the end; this byte may begin the real end
                 let begins_end = byte == PASTE_END[0];
                 if !begins_end {
                     self.add_to_paste(&[byte]);
@@ -194,7 +194,7 @@ impl SequenceParser {
         self.add_key_with_alt(code, modifiers);
     }
 
-    /// Begins a character or sequence with its first byte. `missing` more bytes belong to it.
+    /// Begins a character or sequence with its first byte. `missing` bytes of it follow.
     fn begin_with(&mut self, first: u8, missing: usize) {
         self.begin(ParserState::Missing(missing));
         self.bytes.push(first);
@@ -304,8 +304,8 @@ impl SequenceParser {
         }
     }
 
-    /// Adds a mouse event. If `buttons` is `None`, the report is wrong, and nothing is added. The bits of `buttons` are, from the lowest: the low two bits of
-    /// the button's number, Shift, Alt, Ctrl, motion, the high two bits of the button's number.
+    /// Adds a mouse event. The bits of `buttons` are, from the lowest: the low two bits of the button's number, Shift, Alt, Ctrl, motion, the high two bits of the button's
+    /// number. If `buttons` is `None`, the report is invalid, and nothing is added.
     fn add_mouse(&mut self, buttons: Option<u8>, column: u16, row: u16, is_press: bool) {
         const BUTTONS: [MouseButton; 3] = [MouseButton::Left, MouseButton::Middle, MouseButton::Right];
         let (Some(buttons), Some(column), Some(row)) = (buttons, column.checked_sub(1), row.checked_sub(1)) else { return };

@@ -1,7 +1,7 @@
-//! Two threads that wait for signals, and for the hang-up of the terminal: the moment when its window or connection is closed.
+//! Two threads: one waits for signals, the other for the hang-up of the terminal (its window or connection is closed).
 //!
-//! The event loop cannot wait for them, because it may be blocked in a write to a terminal that takes no output. The threads restore the terminal, and then
-//! end the process by the same signal. So the parent process sees the cause: a shell reports 128 + the number of the signal. The threads never end.
+//! The event loop cannot do this, because it may be blocked in a write to a terminal that does not accept output. The threads restore the terminal, then end the process
+//! by the same signal, so that the parent process sees the cause: a shell reports 128 + the number of the signal. The threads never end.
 
 use std::io;
 use std::sync::OnceLock;
@@ -16,13 +16,13 @@ use signal_hook::low_level::{emulate_default_handler, exit, raise};
 
 use super::{modes, tty};
 
-/// `true` if the program was continued after a stop. Then the whole screen must be drawn.
+/// `true` if the program was continued after a stop, so that the whole screen must be drawn.
 static RESUMED: AtomicBool = AtomicBool::new(false);
 
 /// `true` while the program is suspended: from Ctrl-Z until the shell's `fg`.
 static SUSPENDED: AtomicBool = AtomicBool::new(false);
 
-/// `true` if the program was continued after a stop since the last call.
+/// Returns whether the program was continued after a stop since the last call.
 pub(super) fn take_resumed() -> bool {
     RESUMED.swap(false, SeqCst)
 }
@@ -33,7 +33,7 @@ pub(super) fn start() -> io::Result<()> {
     if STARTED.set(()).is_err() {
         return Ok(());
     }
-    // open the terminal now: it may be gone when the thread starts
+    // open the terminal now, because it may be closed when the thread starts
     let keys = tty::keys()?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
     thread::Builder::new().name("signals".into()).spawn(move || signals.forever().for_each(handle))?;
@@ -47,7 +47,7 @@ pub(super) fn start() -> io::Result<()> {
 
 /// Handles Ctrl-Z: stops all processes of the shell's job, as the terminal does outside raw mode.
 ///
-/// Returns when the program is in the foreground again. If the program read the terminal before that, it would take input that is meant for the shell.
+/// Returns when the program is in the foreground again. Before that, the program must not read the terminal, because the input is meant for the shell.
 pub(super) fn suspend() {
     if !tty::can_suspend() {
         return;
@@ -82,8 +82,8 @@ fn handle(signal: i32) {
 
 /// Restores the full screen after a stop.
 fn resume() {
-    // The shell's `bg` has continued the program in the background. Changing the terminal there would stop this thread, which could then not handle SIGTERM.
-    // So stop the whole process again. It handles all signals when it is continued
+    // the shell's `bg` has continued the program in the background. A change of the terminal there would stop this thread, which could then not handle SIGTERM. So the whole
+    // process stops again; it handles all signals when it is continued
     if !tty::in_foreground() && tty::can_suspend() {
         stop();
         return;

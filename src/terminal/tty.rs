@@ -1,14 +1,14 @@
 //! The terminal as a device: checks, size, reads, writes and the foreground job.
 //!
-//! Frames are not written through the standard library's stdout, which is locked during a write. If the terminal took no output, the write would hold the
-//! lock for ever, and the code that restores the terminal would wait for the lock.
+//! Frames are not written through the standard library's stdout, because it is locked during a write. If the terminal did not accept output, the code that restores the
+//! terminal would wait for this lock forever.
 
 use std::env;
 use std::io::{self, IsTerminal as _};
 
 use super::capability::can_be_drawn_on;
 
-/// The last part of the messages: an alternative that needs no terminal.
+/// The end of the messages: commands that need no terminal.
 const HINT: &str = "`gradstep show` prints a frame as text, and --plain answers lines without a screen";
 
 /// Checks that there is a terminal to draw on, and a terminal to read keys from.
@@ -57,7 +57,7 @@ mod unix {
         Ok(())
     }
 
-    /// The columns and rows of the terminal on stdout. Crossterm would return the size of the controlling terminal, which can be another one.
+    /// Returns the columns and rows of the terminal on stdout. Crossterm would return the size of the controlling terminal, which can be another terminal.
     pub fn size() -> io::Result<(u16, u16)> {
         let size = tcgetwinsize(stdio::stdout())?;
         Ok((size.ws_col, size.ws_row))
@@ -70,7 +70,7 @@ mod unix {
         poll(&mut out, Some(&limit)).is_ok_and(|n| n > 0)
     }
 
-    /// Sets the raw mode so that a read without input returns at once. Otherwise a read would wait if another program has read the bytes first.
+    /// Changes the raw mode so that a read without input returns at once. Otherwise a read would block if another program has read the bytes first.
     pub fn set_reads_without_waiting() -> io::Result<()> {
         let keys = keys()?;
         let mut modes = tcgetattr(&keys)?;
@@ -106,7 +106,7 @@ mod unix {
 
     /// Waits at most `limit` until one of `terminals` is closed. Returns `true` if one is.
     ///
-    /// `poll` always reports hang-ups and errors. No other event is requested, so a key does not end the wait.
+    /// `poll` always reports hang-ups and errors. No other events are requested, so that a key does not end the wait.
     fn is_closed_within(terminals: &[BorrowedFd<'_>], limit: Option<&Timespec>) -> bool {
         let mut fds: Vec<_> = terminals.iter().map(|&fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())).collect();
         while let Err(error) = poll(&mut fds, limit) {
@@ -120,8 +120,7 @@ mod unix {
 
     /// `true` if a shell can continue the program after a stop.
     ///
-    /// A program that was started without a shell (`ssh -t host gradstep`, `xterm -e gradstep`) is in the process group of its session's leader. No shell
-    /// would continue it.
+    /// A program that was started without a shell (`ssh -t host gradstep`, `xterm -e gradstep`) is in the process group of its session's leader, and no shell would continue it.
     pub fn can_suspend() -> bool {
         getsid(None).is_ok_and(|leader| leader != getpgrp())
     }

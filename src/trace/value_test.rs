@@ -62,7 +62,7 @@ impl ValueTest {
 
     /// Returns whether a text looks like a condition, such as `> 1`, `|x| > 1` or `nan`, and not like the name of an op.
     #[must_use]
-    pub fn is_begun_by(text: &str) -> bool {
+    pub fn starts_condition(text: &str) -> bool {
         let text = text.trim_start();
         text.starts_with(['<', '>', '=', '!', '|']) || RELATIONS.iter().any(|(sign, _)| text == *sign)
     }

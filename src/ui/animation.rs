@@ -1,7 +1,7 @@
-//! Writes the frames of a session as an animated SVG that loops: one file with styles and without scripts, so that it also moves as an image of a page.
+//! Writes the frames of a session as an animated SVG that loops. It has styles and no scripts, so that it also moves as an `<img>` of a page.
 //!
-//! Most of a frame is equal to the frame before. So an element, such as a text at its place, is written once for all frames that have it. Elements with the same
-//! frames are in one group, whose style shows it for the time of these frames:
+//! Most elements of a frame, such as a text at a position, are also in the frame before. So each element is written once. Elements that are visible in the same
+//! frames are in one group, whose style shows the group during these frames:
 //!
 //! ```text
 //! @keyframes f1{0%{visibility:hidden}25%{visibility:visible}75%{visibility:hidden}}
@@ -22,12 +22,12 @@ use super::theme::Background;
 
 /// The largest number of frames.
 pub const MAX_FRAMES: usize = 1000;
-/// The largest size of the file in MiB, about: styles are estimated.
+/// The approximate largest size of the file in MiB. The size of the styles is estimated.
 pub const MAX_MEBIBYTES: usize = 16;
-/// The number of bytes of a span of an element in the styles, on average: an element shares its style with others.
+/// The estimated number of bytes in the styles for each span of an element. Several elements share a style.
 const SPAN_BYTES: usize = 8;
-/// Frames that are visible for less time are left out.
-const SHORTEST_MS: u64 = 10;
+/// The shortest time of a frame. Frames that are visible for less time are left out.
+const MIN_MS: u64 = 10;
 /// The shortest time for which the last frame is visible.
 const LAST: Duration = Duration::from_secs(2);
 
@@ -38,11 +38,11 @@ type Spans = Vec<(usize, usize)>;
 #[derive(Debug)]
 pub struct Animation {
     background: Background,
-    /// The frame that was added last, and its start. It is not written yet, because a frame with the same start replaces it.
+    /// The last frame with its start. It is not written yet, because it is replaced if the next frame has the same start.
     last: Option<(Duration, Buffer)>,
     /// The starts of the written frames.
     starts: Vec<Duration>,
-    /// The largest number of columns and of rows.
+    /// The largest width and height of a frame, in cells.
     size: (u16, u16),
     /// The elements of the two layers of [`svg::layers`], each with its frames.
     layers: [HashMap<String, Spans>; 2],
@@ -52,14 +52,14 @@ pub struct Animation {
 }
 
 impl Animation {
-    /// An animation without frames, on a dark or a light background.
+    /// Returns an animation without frames, on a dark or a light background.
     #[must_use]
     pub fn new(background: Background) -> Self {
         let (layers, max_bytes) = (Default::default(), MAX_MEBIBYTES << 20);
         Self { background, last: None, starts: Vec::new(), size: (0, 0), layers, bytes: 0, max_bytes }
     }
 
-    /// Adds a frame that is visible from `start` on. Returns `false`, and leaves the frame out, if the animation has no room for it.
+    /// Adds a frame that is visible from `start` on. If the animation would become too large, leaves the frame out and returns `false`.
     #[must_use]
     pub fn add(&mut self, start: Duration, frame: Buffer) -> bool {
         let start = rounded(start);
@@ -81,7 +81,7 @@ impl Animation {
         true
     }
 
-    /// Adds the elements of a frame to those of the frames before.
+    /// Adds the elements of a frame to the layers.
     fn write(&mut self, start: Duration, frame: &Buffer) {
         let number = self.starts.len();
         self.starts.push(start);
@@ -107,7 +107,7 @@ impl Animation {
         }
     }
 
-    /// Returns the document. The last frame is visible until `end`, and for two seconds at least; then the first one follows.
+    /// Returns the SVG. The last frame is visible until `end`, but at least for two seconds; then the animation starts again.
     #[must_use]
     pub fn finish(mut self, end: Duration) -> String {
         let end = self.last.as_ref().map_or(end, |(start, _)| end.max(*start + LAST));
@@ -115,7 +115,7 @@ impl Animation {
             self.write(start, &frame);
         }
         let layers = mem::take(&mut self.layers);
-        // sorted, so that the same frames give the same file
+        // a sorted map, so that the same frames give the same file
         let mut classes = BTreeMap::<Spans, usize>::new();
         let groups = layers.map(|elements| {
             let mut groups = BTreeMap::<Spans, Vec<String>>::new();
@@ -182,10 +182,10 @@ impl Animation {
     }
 }
 
-/// Returns a start in whole hundredths of a second.
+/// Rounds a start to hundredths of a second.
 fn rounded(start: Duration) -> Duration {
     let milliseconds = u64::try_from(start.as_millis()).unwrap_or(u64::MAX);
-    Duration::from_millis(milliseconds / SHORTEST_MS * SHORTEST_MS)
+    Duration::from_millis(milliseconds / MIN_MS * MIN_MS)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0.8 ┤⠒⠒⠤⢄⡀
-//!  0.4 ┤     ◉⠢ ⡀        what is known is solid, what is computed ahead is dashed, and earlier runs are dotted
+//!  0.4 ┤     ◉⠢ ⡀        solid up to the iteration on the screen, then dashed; earlier runs are dotted
 //!    0 ┤         ⠈ ⠒ ⠒
 //!      └┬────┬────┬────
 //!       1    10   20
@@ -20,17 +20,17 @@ use super::theme::{StyleRole, Theme};
 use crate::app::Curves;
 use crate::number::{round_up, short};
 use crate::text::width;
-use scale::Scale;
+use scale::AxisScale;
 
-/// The mark of the iteration on the screen.
+/// The sign of the iteration on the screen.
 pub(super) const HERE: &str = "◉";
-/// The mark of the marker.
+/// The sign of the marker, which the user moves.
 pub(super) const MARKER: &str = "◆";
-/// The largest number of iterations that have room from the start, whether they are computed or not.
-const MAX_WHOLE: u64 = 200;
+/// The largest descent whose iterations all have room on the axis from the start.
+const MAX_FULL_AXIS: u64 = 200;
 /// The lines of a chart per label of the vertical axis.
 const LINES_PER_LABEL: u16 = 4;
-/// The number of dots of a dash. A gap has half as many.
+/// The number of dots of a dash. A gap is half as long.
 const DASH: i32 = 6;
 /// The distance between two dots of a dotted curve.
 const DOTTED: i32 = 4;
@@ -40,42 +40,42 @@ const DOTTED: i32 = 4;
 pub(super) struct Chart<'a> {
     pub curves: &'a Curves,
     pub is_log: bool,
-    /// Whether 0 is on the vertical axis, so that the axis changes seldom while a curve grows.
+    /// `true` if 0 is on the vertical axis, so that the axis seldom changes while a curve grows.
     pub begins_at_zero: bool,
-    /// The iteration of the marker; `None` without one.
+    /// The iteration of the marker; `None` if there is no marker.
     pub marker: Option<u64>,
     pub theme: &'a Theme,
 }
 
-/// The places of a chart's dots.
+/// Converts iterations and values to positions of braille dots.
 struct Plot {
     /// The area of the curves.
     area: Rect,
-    scale: Scale,
+    scale: AxisScale,
     /// The last iteration of the horizontal axis.
     last: u64,
 }
 
-/// The look of a curve.
+/// The line style of a curve.
 #[derive(Clone, Copy)]
-struct Look {
+struct LineStyle {
     stroke: Stroke,
     /// The last iteration that is drawn solid.
     solid_until: u64,
-    /// The distance between two dots beyond it: dashes if 0.
+    /// The distance between two dots after `solid_until`; 0 for dashes.
     gap: i32,
 }
 
 impl Chart<'_> {
-    /// Returns the places of the curves; `None` if no value has a place on the scale.
+    /// Returns the plot for an area; `None` if the scale cannot show any value.
     fn plot(&self, area: Rect) -> Option<Plot> {
         let lines = area.height.saturating_sub(2);
         let zero = self.begins_at_zero.then_some(0.0);
         let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
-        let scale = Scale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))?;
+        let scale = AxisScale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))?;
         let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
         let left = (u16::try_from(left).unwrap_or(0) + 2).min(area.width);
-        // as many lines as make all distances between labels equal; the others are above
+        // the height is a multiple of the number of distances between labels, so that all are equal; the remaining lines are above
         let steps = u16::try_from(scale.steps()).unwrap_or(u16::MAX);
         let height = if lines > steps { (lines - 1) / steps * steps + 1 } else { lines };
         let inside = Rect { x: area.x + left, y: area.y + lines - height, width: area.width - left, height };
@@ -85,7 +85,7 @@ impl Chart<'_> {
     /// Returns the iteration that is drawn at a cell of the screen.
     pub fn iteration_at(&self, area: Rect, x: u16, y: u16) -> Option<u64> {
         let plot = self.plot(area).filter(|plot| plot.area.contains((x, y).into()))?;
-        // the columns of the iterations grow
+        // columns increase with iterations, so binary search finds the iteration of a column
         let column = x - plot.area.x;
         let (mut first, mut last) = (1, plot.last);
         while first < last {
@@ -98,7 +98,7 @@ impl Chart<'_> {
     /// Draws the chart.
     pub fn render(&self, area: Rect, buf: &mut Buffer) {
         let Some(plot) = self.plot(area) else {
-            return text_at(buf, area, 2, 0, "no value here has a place on this scale", self.theme.style(StyleRole::Dim));
+            return text_at(buf, area, 2, 0, "this scale cannot show any of the values", self.theme.style(StyleRole::Dim));
         };
         if plot.area.height < 2 || plot.area.width < 10 {
             return;
@@ -139,16 +139,16 @@ impl Chart<'_> {
         }
     }
 
-    /// Draws all curves. Earlier runs have a letter at their end.
+    /// Draws all curves, with a letter at the end of each earlier run.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
         let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_sparse: false, spot: None };
         let mut canvas = Canvas::new(plot.area);
         let faint = self.theme.style(StyleRole::Forward);
         for curve in &self.curves.earlier {
-            plot.draw(&curve.points, Look { stroke: stroke(faint, 1), solid_until: 0, gap: DOTTED }, &mut canvas);
+            plot.draw(&curve.points, LineStyle { stroke: stroke(faint, 1), solid_until: 0, gap: DOTTED }, &mut canvas);
         }
         let own = self.theme.style(StyleRole::Backward);
-        plot.draw(&self.curves.current.points, Look { stroke: stroke(own, 2), solid_until: self.curves.known, gap: 0 }, &mut canvas);
+        plot.draw(&self.curves.current.points, LineStyle { stroke: stroke(own, 2), solid_until: self.curves.known, gap: 0 }, &mut canvas);
         canvas.render(buf, &mut Spots::default());
         for (curve, letter) in self.curves.earlier.iter().zip('a'..) {
             if let Some([x, y]) = curve.points.last().and_then(|point| plot.cell(*point)) {
@@ -157,11 +157,11 @@ impl Chart<'_> {
         }
     }
 
-    /// Draws the mark of the iteration on the screen, and the marker with a line to the axis.
+    /// Draws the sign of the iteration on the screen, and the marker with a line to the axis.
     fn draw_marks(&self, plot: &Plot, buf: &mut Buffer) {
         let at = |iteration: u64| self.curves.nearest(iteration).and_then(|point| plot.cell(point));
         let is_known = self.curves.current.points.last().is_some_and(|(last, _)| *last >= self.curves.here);
-        // without a value, the iteration on the screen is marked on the axis
+        // if the iteration on the screen has no value yet, its sign is on the axis
         let here = if is_known { at(self.curves.here) } else { Some([plot.column(self.curves.here), plot.area.height]) };
         let marker = self.marker.and_then(at);
         if let Some([x, _]) = marker {
@@ -183,10 +183,10 @@ impl Chart<'_> {
     }
 }
 
-/// Returns the last iteration of the axis. Few iterations all have room from the start. Of many, those that are computed have it, rounded up.
+/// Returns the last iteration of the axis: of all iterations if there are at most [`MAX_FULL_AXIS`], otherwise of the computed ones, rounded up.
 fn last_shown(curves: &Curves) -> u64 {
     let computed = curves.points().map(|(iteration, _)| iteration).max().unwrap_or(1);
-    if curves.iterations <= MAX_WHOLE || curves.is_complete {
+    if curves.iterations <= MAX_FULL_AXIS || curves.is_complete {
         return curves.iterations.max(computed).max(2);
     }
     #[expect(
@@ -196,7 +196,7 @@ fn last_shown(curves: &Curves) -> u64 {
         reason = "the end of an axis is approximate"
     )]
     let rounded = round_up(computed as f64).ceil() as u64;
-    rounded.max(MAX_WHOLE).min(curves.iterations).max(computed)
+    rounded.max(MAX_FULL_AXIS).min(curves.iterations).max(computed)
 }
 
 impl Plot {
@@ -208,7 +208,7 @@ impl Plot {
         i32::try_from(column).unwrap_or(i32::MAX)
     }
 
-    /// Returns the row of dots at a position of the vertical axis, from 0 at the bottom to 1. Both ends are in the middle of a cell, as the labels are.
+    /// Returns the row of dots at a position of the vertical axis, from 0 at the bottom to 1 at the top. Both ends are in the middle of a cell, like the labels.
     fn dot_row(&self, position: f64) -> i32 {
         let dots = f64::from(self.area.height.saturating_sub(1)) * 4.0;
         #[expect(clippy::cast_possible_truncation, reason = "a position is at most 1")]
@@ -224,26 +224,26 @@ impl Plot {
         u16::try_from(self.dot_row(position) / 4).unwrap_or(0).min(self.area.height.saturating_sub(1))
     }
 
-    /// Returns the column and the row of a point's cell; `None` if the scale has no place for its value.
+    /// Returns the column and the row of a point's cell; `None` if the scale cannot show its value.
     fn cell(&self, (iteration, value): (u64, f64)) -> Option<[u16; 2]> {
         Some([self.column(iteration), self.row(self.scale.position(value)?)])
     }
 
-    /// Draws a curve. It has a gap where the scale has no place for a value.
-    fn draw(&self, points: &[(u64, f64)], look: Look, canvas: &mut Canvas) {
+    /// Draws a curve, with gaps at values that the scale cannot show.
+    fn draw(&self, points: &[(u64, f64)], style: LineStyle, canvas: &mut Canvas) {
         let dot = |(iteration, value): (u64, f64)| Some([self.dot_column(iteration), self.dot_row(self.scale.position(value)?)]);
         for (n, point) in points.iter().enumerate() {
             let Some(to) = dot(*point) else { continue };
             let from = n.checked_sub(1).and_then(|before| dot(points[before])).unwrap_or(to);
-            canvas.dot_line(from, to, look.stroke, |_, x| match look.gap {
-                _ if point.0 <= look.solid_until => true,
+            canvas.dot_line(from, to, style.stroke, |_, x| match style.gap {
+                _ if point.0 <= style.solid_until => true,
                 0 => x % (DASH + DASH / 2) < DASH,
                 gap => x % gap == 0,
             });
         }
     }
 
-    /// Returns the iterations with a label: the first, and multiples of a round number that leave room for the labels.
+    /// Returns the iterations with a label: the first one, and the multiples of a round number that is large enough for the labels to fit.
     fn iteration_labels(&self) -> Vec<(u64, String)> {
         #[expect(clippy::cast_precision_loss, reason = "a label is short")]
         let label = |iteration: u64| (iteration, short(iteration as f64));

@@ -1,4 +1,4 @@
-//! The words about the user's own gradients at the step on the screen: the user's number beside the right one, and the pattern of the wrong numbers.
+//! The sentences in the pane `why` about the gradients of the user's own program: the user's number, the right number, and the cause or pattern of the wrong numbers.
 
 use crate::app::OwnEntry;
 use crate::diff::both_on_screen;
@@ -7,18 +7,18 @@ use crate::step::TensorEntry;
 use crate::text::{line, wrap};
 use crate::ui::view::View;
 
-/// The number of lines that are kept for the number of an entry.
+/// The number of lines that are reserved for the sentence about an entry.
 const ENTRY_LINES: usize = 1;
 /// The number of terms of a wrong rule that are shown.
 const SHOWN_TERMS: usize = 3;
-/// The number of lines that are kept for the numbers of a wrong rule.
+/// The number of lines that are reserved for the numbers of a wrong rule.
 const MISTAKE_LINES: usize = 2;
 
-/// Returns the sentences about the step: none before its entry is complete, or while a number is asked for.
+/// Returns the sentences about the step. There are none before its entry is complete and while prediction hides its number.
 #[must_use]
 pub fn sentences(view: &View<'_>) -> Vec<String> {
     let mut sentences: Vec<String> = entry_sentence(view).into_iter().collect();
-    if !view.asks() {
+    if !view.hides_number() {
         sentences.extend(mistake_sentences(view));
         sentences.extend(op_sentences(view));
     }
@@ -33,7 +33,7 @@ fn entry_sentence(view: &View<'_>) -> Option<String> {
     if differs {
         return Some(format!("≠ {}", both_on_screen(mine, right)));
     }
-    // in a tensor without a wrong entry, nothing is to be said
+    // no sentence for a tensor without wrong entries
     view.own()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())
 }
 
@@ -41,7 +41,7 @@ fn entry_sentence(view: &View<'_>) -> Option<String> {
 fn mistake_sentences(view: &View<'_>) -> Vec<String> {
     let sentence = |(cause, wrong): (&Cause, WrongEntry)| {
         let made = format!("The mistake is made here: {}.", line(&cause.words));
-        // a number is told only where the right one is known, beside which it stands
+        // the user's number is shown only if the right one, beside it, is known
         let is_known = |source: &TensorEntry| view.complete_number(source.tensor, source.at).is_some();
         let reads_known = wrong.terms.iter().flat_map(|term| term.sources.iter().flatten()).all(is_known);
         let Some(right) = view.complete_number(view.output, view.at.entry).filter(|_| reads_known) else { return made };
@@ -54,7 +54,7 @@ fn mistake_sentences(view: &View<'_>) -> Vec<String> {
     view.stepper.own_mistakes(&view.scene).into_iter().map(sentence).collect()
 }
 
-/// A factor in a product: a negative one in brackets.
+/// Formats a factor of a product. A negative factor is in brackets.
 fn factor(view: &View<'_>, value: f64) -> String {
     if value < 0.0 { format!("({})", view.short(value)) } else { view.short(value) }
 }
@@ -65,7 +65,7 @@ fn op_sentences(view: &View<'_>) -> Vec<String> {
     own.words(tensor).iter().map(|words| line(words)).collect()
 }
 
-/// Returns the number of lines that the sentences take at most at any step of the op.
+/// Returns the largest number of lines that the sentences need at any step of the op.
 #[must_use]
 pub fn height(view: &View<'_>, wide: usize) -> usize {
     let mistakes = view.stepper.own_mistakes(&view.scene);

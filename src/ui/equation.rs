@@ -1,5 +1,5 @@
-//! The equation pane. Its lines show the op in symbols; then the current entry in symbols, in numbers, and as the values of its terms; then the running sum.
-//! The current term is in brackets.
+//! The equation pane: the equation of the op in symbols; then the current entry in symbols, in numbers, and with the values of its terms; then the running sum.
+//! The term of this step is in brackets.
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
@@ -24,7 +24,7 @@ use crate::expr::{Notation, Sign};
 use crate::glyph;
 use crate::number::result_sign;
 use crate::op::rule::{Equation, Gist};
-use crate::scene::{Asked, Path, after_sign};
+use crate::scene::{HiddenNumber, Path, after_sign};
 use crate::text::{align_left, align_right};
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
@@ -34,7 +34,7 @@ use crate::ui::view::View;
 /// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line of [`alternative`] or of `NumPy`.
 const HEIGHT: u16 = 6;
 
-/// The smallest height of a tall screen. There the pane of a scalar graph has one more line.
+/// The smallest height of a screen on which the pane of a scalar graph has one more line.
 const TALL_SCREEN: u16 = 30;
 
 /// The largest number of terms that are shown. No screen has room for more.
@@ -52,20 +52,20 @@ const AROUND_TERM: usize = 2 + PLUS.len();
 /// The number of cells reserved for the ellipses before and after the terms.
 const ELLIPSES: usize = 8;
 
-/// The sign of earlier terms that do not fit.
+/// The text in place of earlier terms that do not fit.
 const EARLIER: &str = "… + ";
-/// The sign of later terms that do not fit.
+/// The text in place of later terms that do not fit.
 const LATER: &str = " + …";
 /// The index of the line that shows the values of the terms: the pane's lines 1, 2 and 3 show the terms in symbols, in numbers, and as values.
 const VALUES_LINE: usize = 3;
 
-/// A column of the pane, which shows one term.
+/// A column of the pane: one term.
 struct TermColumn {
     /// The number of the term, from 0.
     term: u64,
     /// The term in symbols, the term in numbers, and its value.
     texts: [String; 3],
-    /// The sign between the numbers and the value: `≈` if a calculation with the shown numbers has other digits.
+    /// The sign between the numbers and the value: `≈` if a calculation with the shown, rounded numbers gives other digits.
     sign: &'static str,
 }
 
@@ -75,8 +75,8 @@ impl TermColumn {
     }
 }
 
-/// Returns the number of lines that the pane requests. In a scalar graph, `alternative` is the sum over all paths from a node to the output, and this sum may
-/// need a second line.
+/// Returns the number of lines that the pane requests. In a scalar graph, [`alternative`] shows the sum over all paths from a node to the output, which may need
+/// a second line.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
     // the inputs of a scalar graph are part of the network, so a graph reads no samples
@@ -118,16 +118,16 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     }
     lines.push(running_sum(view, margin, room));
     let paths = view.paths();
-    // in a graph, the number of a copy is its value
+    // a copy has one number, so its line with the value would repeat the line with the numbers
     if is_copy(view) && lines.len() > VALUES_LINE {
         lines.remove(VALUES_LINE);
-    // The sum of a single term is the value of the term. So the line with the value can be left out if the lines of several paths would not fit otherwise.
+    // the running sum of a single term is its value, so the line with the value is left out if the paths would not fit otherwise
     } else if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
         lines.remove(VALUES_LINE);
     }
     let left = height.saturating_sub(lines.len());
     lines.extend(alternative(view, &paths, margin, [room, left]));
-    // with letters, and the line that a person writes for the whole tensor; if there is room for one, then the latter
+    // the equation with letters, and the NumPy line for the whole tensor; if there is room for one of them, the NumPy line
     let numpy = view.numpy_line(view.output).map(|line| format!("in NumPy: {line}"));
     let left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
     let with_names = view.index_line(true).filter(|text| width(text) + margin + 3 <= room);
@@ -139,7 +139,7 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Returns whether all terms of a graph's op are copies of entries, so that each would be the same number twice.
+/// Returns whether all terms of a graph's op are copies of entries, so that numbers and values are the same.
 fn is_copy(view: &View<'_>) -> bool {
     let step = &view.step;
     !view.network().reads_samples()
@@ -165,11 +165,11 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     })
 }
 
-/// Returns the width of the left-hand sides. They are aligned at the right, so that the signs after them are at the same column.
+/// Returns the width of the left-hand sides. They are aligned at the right, so that the signs after them are in the same column.
 fn margin(view: &View<'_>) -> usize {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let entry = view.disambiguated(view.output, view.at.entry);
-    // `so far` is 6 cells wide; a wider sign reaches into the margin
+    // at least 6 cells for `so far`; a wide sign takes its second cell from the margin
     (width(&tensor).max(width(&entry)) + width(sign(view)) - 1).max(6)
 }
 
@@ -194,8 +194,8 @@ struct Heading {
     moved: Option<[Cow<'static, str>; 3]>,
 }
 
-/// Builds the first line: the op's equation on the left, the equation's title on the right. If the line is too narrow, a shorter title is used ([`titles`]). If
-/// no title fits, it is moved to the line of the statement, in a graph. Otherwise the equation is shortened: to its first and its last part, or else to the part of this step.
+/// Builds the first line: the op's equation on the left, its title on the right. On a narrow line the title is shortened ([`titles`]), then it is moved to the line
+/// of the statement (in a graph), then the equation is shortened to its first and last part, or to the part of this step.
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
     let parts = view.op().parts.len();
     let part = view.part();
@@ -215,7 +215,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
         pairs.into_iter().find(|(text, title)| width(text) + 3 + width(title) <= room)
     };
     let complete: Vec<String> = with_constants.into_iter().chain(all.clone()).map(with_left).collect();
-    // of a sum of many parts, the first and the last one say enough
+    // a sum of at least three parts may be shortened to the first and the last one
     let of_many = if parts >= 3 { vec![with_left(first_and_last.clone())] } else { Vec::new() };
     if let Some((text, title)) = fitting(&complete).or_else(|| fitting(&of_many)) {
         return Heading { text, title, moved: None };
@@ -223,7 +223,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
     if view.has_statements() {
         let by_name = || joined_within(room, (0..parts).map(|part| view.right_hand_side_by_name(part, view.notation)));
         let middle_left_out = (parts >= 3).then(|| first_and_last.clone());
-        // a line that is still too long begins at the left edge
+        // if the line is still too long, its left-hand side is not aligned
         let at_left = by_name().map(|right| format!("{left} {} {right}", sign(view)));
         let whole = [all, by_name(), middle_left_out].into_iter().flatten().map(with_left).chain(at_left).find(|text| width(text) <= room);
         if let Some(text) = whole {
@@ -254,7 +254,7 @@ pub fn moved_titles(view: &View<'_>, room: usize) -> Option<[Cow<'static, str>; 
     heading(view, &tensor, margin(view), room).moved
 }
 
-/// Joins texts with blanks; `None` if they are wider than `room` cells. An op can have very many parts, so no text is made after those that do not fit.
+/// Joins texts with blanks; `None` if they are wider than `room` cells. Stops at the first text that does not fit, because an op can have very many parts.
 fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<String> {
     let mut joined = String::new();
     for text in texts {
@@ -276,7 +276,7 @@ pub fn constants(view: &View<'_>, separator: &str) -> String {
     view.named_constants().iter().map(text).collect::<Vec<_>>().concat()
 }
 
-/// Returns the title of an equation, and two shorter forms for narrow screens: its gist and its name.
+/// Returns the title of an equation and two shorter forms for narrow screens.
 fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
     let title = equation.title(notation);
     match equation.gist {
@@ -289,7 +289,7 @@ fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
 fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     let column = |number: u64| {
         let term = view.term(number);
-        let unknown = if term.is_asked() { glyph::ASKED } else { glyph::TO_COME };
+        let unknown = if term.is_hidden() { glyph::HIDDEN } else { glyph::TO_COME };
         let or_dot = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
         let texts = [view.in_symbols(&term), or_dot(view.in_numbers(&term)), or_dot(view.term_text(&term))];
         let sign = term.value().map_or(EQUALS, |value| result_sign(&[&texts[1]], &texts[2], value));
@@ -311,7 +311,7 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
         let has_later = after < view.at.terms;
         let has_earlier = before > 0;
-        // while there are later terms, two earlier terms are enough
+        // if there are later terms, at most two more earlier than later ones are shown
         let takes_later = has_later && (!has_earlier || now - before >= 2 || after - now <= now - before);
         let next = match (takes_later, has_later, has_earlier) {
             (true, ..) => column(after),
@@ -335,7 +335,7 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     columns
 }
 
-/// Returns the sign before row 1 or 2. Before the values it is `≈` if not all of them are those of the shown numbers.
+/// Returns the sign before row 1 or 2: before the values `≈`, if a calculation with the shown numbers gives other digits for one of them.
 fn row_sign(columns: &[TermColumn], n: usize) -> &'static str {
     let of_values = || columns.iter().map(|column| column.sign).find(|sign| *sign != EQUALS);
     if n == 2 { of_values().unwrap_or(EQUALS) } else { EQUALS }
@@ -375,12 +375,12 @@ fn term_style(view: &View<'_>, term: u64) -> Style {
 /// Builds the line with the running sum before and after this step.
 fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let step = &view.step;
-    let asked = || glyph::ASKED.to_owned();
-    let result = view.running_sum().map_or_else(asked, |sum| view.value_text(sum));
-    let last = step.term == step.terms || view.asked == Some(Asked::Entry);
+    let hidden = || glyph::HIDDEN.to_owned();
+    let result = view.running_sum().map_or_else(hidden, |sum| view.value_text(sum));
+    let last = step.term == step.terms || view.hidden == Some(HiddenNumber::Entry);
     let left = if last { "all" } else { "so far" };
     let before = step.term.checked_sub(2).and_then(|before| view.sum_text(before));
-    let value = || view.term_text(&view.term(view.at.term)).unwrap_or_else(asked);
+    let value = || view.term_text(&view.term(view.at.term)).unwrap_or_else(hidden);
     let mut text = before.map_or_else(|| result.clone(), |before| sum_text(view, &before, &value(), &result));
     if view.is_rounding_error() {
         text.push_str(" ≈ 0, rounding");
@@ -401,7 +401,7 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
 /// Returns the addition of this step, such as `0.62 + 0.05 = 0.67`: the sum before it, the value of its term, and the sum after it.
 #[must_use]
 pub fn sum_text(view: &View<'_>, before: &str, value: &str, result: &str) -> String {
-    // a rounding error is what is left of a calculation with all digits
+    // a rounding error is exact, so its sign is not `≈`
     let sign = if view.is_rounding_error() { EQUALS } else { result_sign(&[before, value], result, view.step.sum) };
     format!("{before} + {} {sign} {result}", after_sign(value.to_owned()))
 }
@@ -417,8 +417,8 @@ fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]
 
 /// Returns the other ways to compute the entry, for a reader who has no limit of width: one step, or the sum over all paths.
 #[must_use]
-pub fn other_ways(view: &View<'_>) -> Vec<String> {
-    // a closed form is read out once, when the entry is complete
+pub fn alternative_sentences(view: &View<'_>) -> Vec<String> {
+    // the closed form is reported once, when the entry is complete
     if view.closed_call().is_some() && !view.is_complete() {
         return Vec::new();
     }
@@ -428,13 +428,13 @@ pub fn other_ways(view: &View<'_>) -> Vec<String> {
 /// A width that cuts no line.
 const WHOLE_LINE: usize = 10_000;
 
-/// Returns the lines that show another way to compute the entry, besides the sum of its terms. They are shown only at the last term of the entry:
+/// Returns lines with another way to compute the entry than the sum of its terms. They are shown only at the last term of the entry:
 ///
 /// - a shorter formula for the entry, if there is one, such as a − t for the derivative of softmax and cross-entropy;
-/// - in the backward pass of a graph, the closed form of a call, which is shown with symbols before the last term too;
+/// - in the backward pass of a graph, the closed form of a call (with symbols also before the last term);
 /// - in the backward pass of a scalar graph, the sum over all paths from the node to the output.
 ///
-/// There are no lines if there is no other way. `room` is the number of cells of a line, `height` the largest number of lines.
+/// `room` is the number of cells of a line, `height` the largest number of lines.
 fn alternative(view: &View<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
     let texts = alternative_texts(view, paths, [room.saturating_sub(margin + 3), height]);
     let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]);

@@ -6,7 +6,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-/// Returns the cells of a row, each with its column. Skips the cell under the right half of a wide character, because its content is not shown.
+/// Returns the cells of a row with their columns, without cells that are covered by the right half of a wide character.
 pub(super) fn row(buf: &Buffer, y: u16) -> impl Iterator<Item = (u16, &Cell)> {
     let mut next_free = buf.area.left();
     (buf.area.left()..buf.area.right()).filter_map(move |x| {
@@ -19,7 +19,7 @@ pub(super) fn row(buf: &Buffer, y: u16) -> impl Iterator<Item = (u16, &Cell)> {
     })
 }
 
-/// Returns the frame as plain text: one line per row, without trailing blanks, each ended by a newline.
+/// Returns the frame as plain text: a line for each row, without trailing blanks.
 #[must_use]
 pub fn text(buf: &Buffer) -> String {
     let mut out = String::new();
@@ -38,7 +38,7 @@ pub fn ansi(buf: &Buffer) -> String {
     let mut out = String::new();
     for y in buf.area.top()..buf.area.bottom() {
         let mut style = plain();
-        // unstyled blanks that are not written yet, because those at the end of a line are left out
+        // unstyled blanks are written only before other text, so that none are at the end of a line
         let mut blanks = 0;
         for (_, cell) in row(buf, y) {
             let own = cell.style();
@@ -65,7 +65,7 @@ pub fn ansi(buf: &Buffer) -> String {
     out
 }
 
-/// Returns the style of an untouched cell.
+/// Returns the style of a cell without a style.
 pub(super) fn plain() -> Style {
     Cell::default().style()
 }

@@ -31,7 +31,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     .render(area, buf);
 }
 
-/// Returns the target of a click: the notes for the title, and for a fact the place where it begins or what shows more of it.
+/// Returns the target of a click: for the title the notes, for a fact the first step of the sample or pass, or the key of an overlay about it.
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let (title, facts) = texts(view, area);
@@ -58,7 +58,7 @@ fn texts(view: &View<'_>, area: Rect) -> (String, Vec<Fact>) {
     let room = area.width as usize;
     let title = &view.document.scenario.title;
     let mut facts = facts(view);
-    // the title has priority: facts are shortened or dropped from the left, until the line has room for it
+    // facts are shortened or dropped from left to right until there is room for the title
     while width(title) + 3 + width(&joined(&facts)) > room
         && let Some(fact) = facts.iter_mut().find(|fact| fact.shorter.is_some())
     {
@@ -93,8 +93,8 @@ fn start_of_pass(view: &View<'_>) -> ClickTarget {
     ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Pass).0)
 }
 
-/// Returns the facts: iteration and sample if there are several, pass and layer, and whether there are unsaved edits. The pass can be dropped, because the timeline shows it
-/// too.
+/// Returns the facts: iteration and sample if there are several, pass and layer, and whether there are unsaved edits. The pass can be dropped, because the
+/// timeline shows it too.
 fn facts(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter, hit: |_| key('L') };
@@ -118,7 +118,7 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
         let node = fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None);
         facts.push(Fact { hit: |_| key('M'), ..node });
     }
-    // the last facts are the last to be dropped
+    // these come last, because facts are dropped from left to right
     match view.stepper.file_change {
         Some(FileChange::Changed) => facts.push(fact("file changed".to_owned(), Some(String::new()))),
         Some(FileChange::Deleted) => facts.push(fact("file deleted".to_owned(), Some(String::new()))),
@@ -130,8 +130,8 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
     facts
 }
 
-/// Returns the layer whose rule the step applies, and the place into which the rule takes the derivative, if that is not in the same layer: the derivative of the output of
-/// `pool1` comes from the layer `conv2` after it, `into pool1`.
+/// Returns the layer whose rule the step applies. If the rule computes a derivative of another layer's output, also returns `into` and that layer: the backward
+/// rule of `conv2` computes the derivative of the output of `pool1`, which is shown as `conv2 into pool1`.
 fn layer(view: &View<'_>) -> Option<(usize, String)> {
     let network = view.network();
     let output = network.tensor(view.output);
@@ -145,8 +145,8 @@ fn layer(view: &View<'_>) -> Option<(usize, String)> {
     }
 }
 
-/// Returns the fact about the sample: its number and name, and its position in the batch if the batch is only a part of the samples. For a step of such a batch
-/// itself, lists the samples of the batch.
+/// Returns the fact about the sample: its number and name, and its position in the batch if the batch does not have all samples. For a step of such a batch,
+/// lists its samples.
 fn sample(view: &View<'_>) -> Option<Fact> {
     let samples = &view.document.scenario.samples;
     let batch_size = view.samples().len();

@@ -1,4 +1,4 @@
-//! Lines of texts that name keys, such as ` 2/9 Enter: go, Esc: close `: the key bar, the lower borders of overlays, and the line in which the user types. A click on a text presses its key.
+//! Lines that name keys, such as ` 2/9 Enter: go, Esc: close `: the key bar, the lower borders of overlays, and the prompt. A click on a text presses its key.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -16,7 +16,7 @@ pub struct Hints(Vec<Hint>);
 struct Hint {
     text: String,
     role: StyleRole,
-    /// The key in vim's notation; `None` for a text that a click does not press.
+    /// The key in vim's notation that a click presses; `None` for a text without a key.
     key: Option<&'static str>,
 }
 
@@ -66,7 +66,7 @@ impl Hints {
     #[must_use]
     pub fn key_in_border(&self, frame: Rect, x: u16, y: u16) -> Option<Key> {
         let is_on_border = !frame.is_empty() && y + 1 == frame.bottom() && x > frame.x && x + 1 < frame.right();
-        // the left end of a line that is too long is cut
+        // a line that is too long is cut at its left end
         let end = usize::from(frame.right().saturating_sub(1));
         let cut = self.width().saturating_sub(end);
         let x = u16::try_from(usize::from(x) + cut).ok().filter(|_| is_on_border)?;

@@ -1,5 +1,5 @@
-//! Computes the area of each pane on a screen of any size. The panes of the edges are cut from the screen one after the other: each gets the top, the bottom or the left
-//! of the area that remains. The area that remains at the end is the *body*, which the other panes share ([`Dock`]):
+//! Computes the area of each pane on a screen of any size. First, panes at the edges are cut off one after the other: each gets the top, the bottom or the left of
+//! the remaining area. What remains then is the *body*, which the other panes share as their [`Dock`]s say:
 //!
 //! ```text
 //! roomy:  Main  │ Beside        small:  Main │ Beside or Below (Tab switches); then Main alone
@@ -12,9 +12,9 @@ use ratatui::layout::Rect;
 
 /// The width and height of the smallest screen on which the stepper can be shown.
 pub const SMALLEST: (u16, u16) = (60, 16);
-/// The width and height of the smallest screen that shows all panes at once.
+/// The width and height of the smallest *roomy* screen: one that shows all panes at once.
 const ROOMY: (u16, u16) = (110, 34);
-/// The columns between a pane with the dock `Left` and its neighbours, which have no border there.
+/// The number of blank columns between a pane with the dock `Left` and its neighbours.
 const LEFT_GAP: u16 = 3;
 /// The largest height of a pane with the dock `Below`, including its title.
 const MAX_BELOW: u16 = 9;
@@ -28,8 +28,8 @@ pub enum Dock {
     Bottom,
     /// The left of the remaining area, followed by a gap; the pane requests columns.
     Left,
-    /// The left of the body: two fifths, half, three fifths or seven tenths of its width, the first that has the columns that the pane requests; three fifths if
-    /// it requests more. So the pane seldom changes its width from op to op.
+    /// The left of the body. Its width is the smallest of 2/5, 1/2, 3/5 and 7/10 of the body that has the columns that the pane requests; 3/5 if it requests more. With
+    /// these few widths, the pane seldom changes its width from op to op.
     Main,
     /// The bottom of the pane `Main`; the pane requests lines.
     Under,
@@ -73,7 +73,7 @@ fn cut_bottom(area: &mut Rect, n: u16) -> Rect {
     Rect { y: area.y + area.height, height: n, ..*area }
 }
 
-/// Cuts `n` columns from the left of the area, and returns them. Also cuts a gap, unless `n` is 0.
+/// Cuts `n` columns from the left of the area, and returns them. If `n` is not 0, also cuts a gap.
 fn cut_left(area: &mut Rect, n: u16, gap: u16) -> Rect {
     let n = n.min(area.width);
     let taken = Rect { width: n, ..*area };
@@ -84,8 +84,8 @@ fn cut_left(area: &mut Rect, n: u16, gap: u16) -> Rect {
 
 /// Returns the layout of panes with these docks.
 ///
-/// `choose(count)` returns the index of the pane in front, among the `count` panes that share an area. `wants(pane, room)` returns the number of lines or columns
-/// that a pane requests in a room.
+/// `choose(count)` returns which of the `count` panes that share an area is shown. `wants(pane, room)` returns the number of lines or columns that a pane requests if
+/// it may use the area `room`.
 #[must_use]
 pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, Rect) -> u16) -> PaneLayout {
     let mut rest = screen;
@@ -99,7 +99,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
         };
     }
     let panes_at = |wanted: Dock| docks.iter().enumerate().filter(move |(_, dock)| **dock == wanted).map(|(n, _)| n);
-    // the panes that Tab shows one after the other
+    // the panes that Tab shows in turn
     let mut cycle: Vec<usize> = panes_at(Dock::Beside).collect();
     if is_roomy(screen) {
         for n in panes_at(Dock::Below) {

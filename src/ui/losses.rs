@@ -1,4 +1,4 @@
-//! The pane with the loss over the iterations, up to the step on the screen. A large screen has room for it.
+//! The pane with the loss over the iterations, up to the step on the screen. Only large screens have it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,14 +15,14 @@ const LARGE: (u16, u16) = (160, 50);
 /// The lines of the pane, without its title.
 const LINES: u16 = 13;
 
-/// Returns the number of lines of the pane; 0 without several iterations, or if it has no room.
+/// Returns the number of lines of the pane; 0 if there is one iteration or no room.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
     let has_room = screen.width >= LARGE.0 && screen.height >= LARGE.1 && room.height > 2 * LINES;
     if has_room && view.document.iterations() > 1 { LINES } else { 0 }
 }
 
-/// Returns the target of a click: the key that shows the loss larger.
+/// Returns the target of a click: the key that opens the large curve.
 #[must_use]
 #[expect(clippy::unnecessary_wraps, reason = "the table of panes asks for an option")]
 pub fn hit(_: &View<'_>, _: Rect, _: u16, _: u16) -> Option<ClickTarget> {

@@ -11,7 +11,7 @@ use crate::glyph;
 use crate::keys::{self, Key};
 use crate::text::cut;
 
-/// Draws the marker at the left of the first line: what is going on in bold, then the keys.
+/// Draws the marker at the left of the first line: `what` the replay is doing in bold, then the keys.
 pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let style = options.theme.style(StyleRole::Status);
     let [what, keys] = [what, keys].map(|text| if options.ascii { glyph::ascii_text(text) } else { text.to_owned() });
@@ -19,7 +19,7 @@ pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf
     let what = cut(&format!(" {what} "), room);
     let keys = cut(&format!(" {keys} "), room.saturating_sub(crate::text::width(&what)));
     let line = Rect { height: 1, ..screen }.intersection(buf.area);
-    // nothing of the first line stays beside it
+    // clears the whole first line
     Line::styled(" ".repeat(room), style).render(line, buf);
     Line::from(vec![Span::styled(what, style.bold()), Span::styled(keys, style)]).render(line, buf);
 }

@@ -5,12 +5,12 @@
 //!    1  2  3
 //! 1 ‹1 [2] 0        [ ] a factor of this step
 //! 2 ‹0  1› 3        ‹ › read by other terms of the same entry
-//! 3  2≠ 1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding;  ≠ the user's own number is another one
+//! 3  2≠ 1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding;  ≠ differs from the user's gradient file
 //! ```
 //!
-//! A vector is drawn as a column, or as a row if only the height is too small. Channels are drawn side by side, and the filters of a layer in a
-//! grid with one row for each output channel. A matrix that does not fit is scrolled so that the focus, an entry of this step, is in view. Arrows show that there
-//! is more. The cost depends on the number of cells in view, not on the size of the tensor.
+//! A vector is drawn as a column, or as a row if the area is wide enough but too low for a column. Channels are drawn side by side, and the filters of a layer in
+//! a grid with one row for each output channel. A matrix that does not fit is scrolled so that the focus, an entry of this step, is in view; arrows point to
+//! hidden entries. The cost depends on the number of cells in view, not on the size of the tensor.
 
 mod image;
 mod layout;
@@ -69,8 +69,7 @@ pub struct Matrix<'a> {
     pub cursor: Option<usize>,
     /// The ranges of rows and of columns that should be in view with the focus. A vector uses the first range.
     pub around: Option<[Range<usize>; 2]>,
-    /// The padding around each matrix: the number of rows above, which is also the number below, and the number of columns on the left, which is also the number
-    /// on the right.
+    /// The padding around each matrix: the numbers of rows above and below, and the numbers of columns on the left and on the right.
     pub padding: [[usize; 2]; 2],
     /// `true` if each matrix is drawn rotated by 180°, with the last entry first.
     pub turned: bool,
@@ -78,7 +77,7 @@ pub struct Matrix<'a> {
     pub leading: [&'static str; 2],
     /// Returns the style of a single entry, such as the colour of a shared weight.
     pub tint: Option<&'a dyn Fn(usize) -> Option<Style>>,
-    /// Returns whether the entry differs from the user's own number; `None` if there is nothing to compare.
+    /// Returns whether the entry differs from the number in the user's gradient file; `None` if there is no such number.
     pub differs: Option<&'a dyn Fn(usize) -> bool>,
     /// The magnitude at which the colour scale ends; `None` for no colours. Background colours show the sign and the magnitude of each number.
     pub heat: Option<f64>,
@@ -88,15 +87,15 @@ pub struct Matrix<'a> {
     pub image: Option<ImageKind>,
     /// The number from which rows, columns and channels count: 1 or 0.
     pub first_index: usize,
-    /// The smallest width of the row indices with their blank, in cells, if there is room for it. Matrices below each other have the same, so their numbers
-    /// begin at the same column.
+    /// The smallest width of the row indices with the blank after them, in cells. It is the same for matrices below each other, so that their numbers begin at the
+    /// same column. It is ignored if there is no room.
     pub margin: usize,
 }
 
-/// The mark after an entry that differs from the user's own number.
+/// The mark after an entry that differs from the number in the user's gradient file.
 pub const DIFFERENT: char = '≠';
 
-/// The largest width or height that [`Matrix::size`] returns. It is larger than any terminal, and so small that a sum of several does not overflow.
+/// The largest width or height that [`Matrix::size`] returns: larger than any terminal, but small enough that a sum of several does not overflow.
 const MAX_SIZE: u16 = u16::MAX / 16;
 
 impl<'a> Matrix<'a> {
@@ -227,7 +226,8 @@ impl<'a> Matrix<'a> {
         if self.name.is_empty() { self.title.to_owned() } else { format!("{} {}", self.title, self.name) }
     }
 
-    /// Draws the longest form of the title that fits, from symbol, name, shape and the range in view. A shape is never cut, because `3×3` cut from `3×32` would be wrong.
+    /// Draws the longest form of the title that fits. Its parts are symbol, name, shape and the range in view. A shape is not cut, because `3×32` cut to `3×3` would
+    /// be wrong.
     fn draw_title(&self, layout: Option<&MatrixLayout>, pen: &mut MatrixPen<'_>) {
         let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
         let room = usize::from(pen.area.width);
@@ -246,7 +246,7 @@ impl<'a> Matrix<'a> {
             ],
             None => vec![(&name, with_axes), (&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
         };
-        // the indices beside an image are few, so its title has the part in view
+        // an image has few indices beside it, so its title says which part is in view
         let part = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.part_in_view(self.first_index));
         if let (Some(part), [(_, first), ..]) = (part, &forms[..]) {
             let more = format!("{first}  {part}");
@@ -265,7 +265,7 @@ impl<'a> Matrix<'a> {
         let width = layout.cols.len * layout.pitch;
         if layout.heading_lines > 0 {
             let heading = self.heading(layout.leading_indices(block), width);
-            // the heading is above the numbers, after the cell of a mark, unless it is as wide as the whole matrix
+            // the heading begins above the first number, one cell to the right, unless it is as wide as the matrix
             pen.text(x + usize::from(heading.width() < width), y, &heading, dim);
         }
         if layout.header_lines > 0 {
@@ -298,8 +298,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if the width is too small. `outer` and `inner` are the
-    /// matrix's indices in the leading dimensions; they count from 0, the heading from `first_index`.
+    /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if the width is too small. `outer` and `inner` are the indices of the matrix in the
+    /// leading dimensions, from 0. The heading counts from `first_index`.
     fn heading(&self, (outer, inner): (Option<usize>, usize), width: usize) -> String {
         if self.leading[0].is_empty() {
             let block = outer.map_or(inner, |outer| outer * self.shape[self.shape.len() - 3] + inner);
@@ -315,8 +315,7 @@ impl<'a> Matrix<'a> {
         if long.width() <= width { long } else { format!("({short})") }
     }
 
-    /// Draws the column indices, each above the units digit of the numbers in its column. If the numbers are narrower than the indices, draws every second index, or every
-    /// third, and so on.
+    /// Draws the column indices, each above the units digit of the numbers in its column. If the indices are too wide, draws every second one, every third, and so on.
     fn draw_column_indices(&self, layout: &MatrixLayout, left: usize, y: usize, pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         let (has_before, has_after) = (layout.cols.has_before(), layout.cols.has_after());
@@ -327,7 +326,7 @@ impl<'a> Matrix<'a> {
         for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
             let Some(index) = layout.col_index(col).filter(|i| i % every == 0) else { continue };
             let index = (index + self.first_index).to_string();
-            // the mark is one cell wide, and the index ends after the units digit
+            // one cell for the mark before the number, and the index ends after the units digit
             let end = x + 2 + self.format.units();
             if let Some(x) = end.checked_sub(index.len()).filter(|&x| x >= first_free) {
                 pen.text(x, y, &index, dim);
@@ -359,7 +358,7 @@ impl<'a> Matrix<'a> {
                 ([' ', ' '], if value.is_some_and(f64::is_finite) { heat } else { Style::new() })
             }
             Mark::Entry => {
-                // the sign and the magnitude stay visible between the marks
+                // between the marks, the number keeps the colour of its sign and magnitude
                 let entry_style = theme.style(StyleRole::Entry);
                 number_style = entry_style.patch(number_style).patch(heat);
                 // a row of such entries has one pair of marks around all of them
@@ -380,17 +379,17 @@ impl<'a> Matrix<'a> {
             number_style = number_style.reversed();
         }
         let (marks, mark_style) = if is_under_cursor { (['{', '}'], mark_style.reversed()) } else { (marks, mark_style) };
-        // the mark of a difference is a sign of its own, so that it needs no colour
+        // a difference is marked by a sign, because some terminals have no colours
         let differs = value.is_some() && self.differs.is_some_and(|differs| differs(entry));
         let last = if differs { (DIFFERENT, theme.style(StyleRole::Error)) } else { (marks[1], mark_style) };
-        // the entry in progress has a number, unless the user is asked for it
-        let unknown = if mark == Mark::Result { glyph::ASKED } else { glyph::TO_COME };
+        // the entry in progress has a number, unless prediction hides it
+        let unknown = if mark == Mark::Result { glyph::HIDDEN } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let blank_style = if mark == Mark::Entry && !is_under_cursor { number_style.not_underlined() } else { mark_style };
         let number = text.chars().map(|c| (c, if c == ' ' { blank_style } else { number_style }));
         let mut cells: Vec<(char, Style)> = std::iter::once((marks[0], mark_style)).chain(number).chain([last]).collect();
         if marks[0] == '=' {
-            // the sign is directly before the number: `9   =−8` would be read as an equation if the sign were after the 9
+            // the mark is directly before the number: in `9   =−8`, it would look like an equation directly after the 9
             let blanks = text.chars().take_while(|c| *c == ' ').count();
             cells[..=blanks].rotate_left(1);
         }
@@ -406,7 +405,7 @@ struct MatrixPen<'a> {
 }
 
 impl MatrixPen<'_> {
-    /// Draws characters to the right from a cell on. Each is one cell wide.
+    /// Draws characters of one cell each, from a cell to the right.
     fn cells(&mut self, x: usize, y: usize, cells: impl Iterator<Item = (char, Style)>) {
         let Ok(y) = u16::try_from(y) else { return };
         for (x, (c, style)) in (x..).zip(cells) {

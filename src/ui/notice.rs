@@ -1,4 +1,4 @@
-//! A message that is too long for the status line and for the last line: a box above them, until the next key.
+//! Draws a message that is too long for the status line and for the last line in a box above them, until the next key.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,7 +20,7 @@ const BORDER: usize = 4;
 /// Returns the message with its lines and the area of its box; `None` if no message needs a box.
 fn layout<'a>(view: &View<'a>, screen: Rect) -> Option<(&'a Message, Vec<String>, Rect)> {
     let (message, MessagePlace::Box) = status::message_place(view, screen.width.into())? else { return None };
-    // above the list of the open line
+    // above the list of candidates of the prompt
     let bottom = popup::area(view.state, screen).map_or(screen.bottom().saturating_sub(BELOW), |popup| popup.y);
     // the first two lines stay in view, and the border needs two
     let most = usize::from(bottom - screen.y).saturating_sub(4).max(1);

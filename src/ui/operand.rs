@@ -6,7 +6,7 @@ use crate::scene::ShownTensor;
 /// A matrix of the pane.
 #[derive(Debug)]
 pub(super) struct OperandMatrix {
-    /// The tensor, and the way in which it is shown.
+    /// The tensor, and how it is shown.
     pub shown: ShownTensor,
     /// The symbol of the tensor.
     pub title: String,
@@ -16,7 +16,7 @@ pub(super) struct OperandMatrix {
     pub axes: String,
     /// The format in which the numbers are drawn.
     pub format: ColumnFormat,
-    /// The format for which the arrangement of the matrices reserves space. It is the same at every step of an op, so the matrices do not move.
+    /// The format for which space is reserved. It is the same at each step of an op, so that the matrices do not move.
     pub reserved: ColumnFormat,
     /// The magnitude at which the colour scale ends.
     pub largest: f64,

@@ -1,5 +1,5 @@
-//! The matrices pane: every operand of the op as a matrix, then the result so far. The factors of this step are marked. The entries that other terms of the same
-//! result read are marked more lightly.
+//! The matrices pane: each operand of the op as a matrix, then the result so far. The factors of this step are marked, and the factors of the other terms of the
+//! same entry are marked more lightly.
 
 pub(super) mod arrange;
 mod corner;
@@ -11,8 +11,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use self::arrange::{GAP, Size};
-use self::legend::Scale;
+use self::arrange::{GAP, RequestedSizes};
+use self::legend::HeatScale;
 use self::region::{around, region};
 use crate::app::Setting;
 use crate::expr::Notation;
@@ -29,19 +29,19 @@ use crate::ui::view::View;
 
 /// The smallest width that a title gets, in columns.
 const MIN_TITLE: u16 = 16;
-/// The largest number of terms whose entries are marked. In a longer sum, these are the terms around this step.
+/// The largest number of terms whose factors are marked. In a longer sum, only terms around this step are.
 const MAX_MARKED: u64 = 1024;
 
-/// The largest number of entries of a matrix that stays numbers beside a heat map.
-const MOST_NUMBERS: usize = 64;
+/// The largest number of entries of a matrix that is drawn as numbers beside a heat map.
+const MAX_NUMBERS: usize = 64;
 
 /// The smallest number of rows and of columns that a heat map requests.
-const LEAST_IMAGE: usize = 10;
+const MIN_IMAGE: usize = 10;
 
 /// The largest number of terms of an entry that decide which region of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
 
-/// The entries that some terms read, as pairs of a tensor and a row-major index, ascending. In a mean over many samples each term reads another tensor.
+/// The entries that some terms read, as sorted pairs of a tensor and a row-major index. There may be many tensors: in a mean over samples, each term reads another one.
 #[derive(Default)]
 struct ReadEntries(Vec<(Id, usize)>);
 
@@ -57,8 +57,8 @@ impl MarkedEntries {
     pub(super) fn mark(&self, view: &View<'_>, shown: &ShownTensor, at: usize) -> Mark {
         let ShownTensor { tensor, is_result, .. } = *shown;
         let (read_by_entry, read_by_step) = (self.by_entry.of(tensor), self.by_step.of(tensor));
-        // a factor can be a whole slice of the tensor, such as all arguments of a softmax. The marks have only some entries of a long slice, so the slice itself is
-        // asked too. A maximum (`Select`) is a single entry of its slice, so there the other entries are not marked as read by this step
+        // a factor can be a whole slice of the tensor, such as all arguments of a softmax. A long slice is not listed completely, so the slice is checked too, except for
+        // a maximum (`Select`), which reads only one entry of its slice
         let in_slice = || view.slices().any(|(other, slice)| other == tensor && slice.contains(at));
         match () {
             () if is_result && at == view.at.entry => Mark::Result,
@@ -87,7 +87,7 @@ impl ReadEntries {
     }
 }
 
-/// Returns items in order, each once.
+/// Returns the items sorted and without duplicates.
 fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut all: Vec<T> = items.collect();
     all.sort_unstable();
@@ -95,15 +95,15 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     all
 }
 
-/// Returns the smallest width of the pane at which all matrices are completely visible. `room` is the area that the pane may use three fifths of, or seven tenths for
-/// the box of a matrix product; if the matrices do not fit there, returns more than that.
+/// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the box of a matrix product; if
+/// the matrices do not fit there, returns a larger width.
 #[must_use]
 pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
     let most = room.width * 3 / 5;
-    let pane = Pane { area: Rect { width: most, height: room.height.saturating_sub(1), ..room }, is_fixed: false, has_images: false };
+    let pane = PaneArea { area: Rect { width: most, height: room.height.saturating_sub(1), ..room }, is_fixed: false, has_images: false };
     let operands = view.matrices(|| all(view));
-    let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
+    let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
     let for_box = Rect { width: room.width * 7 / 10, ..pane.area };
     let of_box = corner::places(view, operands).and_then(|places| corner::width(places, &sizes, for_box, most));
     of_box.unwrap_or_else(|| {
@@ -117,11 +117,11 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let marks = marks(view);
     let (pane, scales) = fixed_pane(view, area);
     if let [(kind, _), ..] = scales[..] {
-        let scales: Vec<Scale<'_>> = scales.into_iter().map(|(_, scale)| scale).collect();
+        let scales: Vec<HeatScale<'_>> = scales.into_iter().map(|(_, scale)| scale).collect();
         let line = Rect { x: area.x + GAP.min(area.width), y: pane.area.bottom(), width: area.width.saturating_sub(GAP), height: 1 };
         legend::render(kind, &scales, view.digits, &view.theme, line.intersection(area), buf);
     }
-    for Placed { operand, area, margin, sign } in arrange(view, view.matrices(|| all(view)), pane) {
+    for PlacedMatrix { operand, area, margin, sign } in arrange(view, view.matrices(|| all(view)), pane) {
         with_matrix(view, operand, (operand.format, pane), &marks, |matrix| {
             Matrix { margin, ..matrix.clone() }.render(area, buf, &view.theme);
         });
@@ -136,7 +136,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
     let (pane, _) = fixed_pane(view, area);
-    arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|Placed { operand, area, margin, .. }| {
+    arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, margin, .. }| {
         let find = |matrix: &Matrix<'_>| Matrix { margin, ..matrix.clone() }.entry_at(area, x, y);
         let entry = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
         area.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, entry))
@@ -149,26 +149,26 @@ pub fn filled_lines(view: &View<'_>, area: Rect) -> u16 {
     let area = super::below_title(area);
     let (pane, scales) = fixed_pane(view, area);
     let none = MarkedEntries::default();
-    let bottom = |Placed { operand, area, .. }: Placed<'_>| {
+    let bottom = |PlacedMatrix { operand, area, .. }: PlacedMatrix<'_>| {
         area.y + with_matrix(view, operand, (operand.reserved, pane), &none, |matrix| matrix.height_within(area)).min(area.height)
     };
     let bottom = arrange(view, view.matrices(|| all(view)), pane).into_iter().map(bottom).max().unwrap_or(area.y);
     1 + bottom.saturating_sub(area.y) + u16::from(!scales.is_empty())
 }
 
-/// Returns the pane, and the kind and the scale of each heat map in it. If there are heat maps, the last line of the area is for their legend.
-fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (Pane, Vec<(ImageKind, Scale<'a>)>) {
-    let pane = Pane { area, is_fixed: true, has_images: false };
-    let scales = |pane: Pane| -> Vec<(ImageKind, Scale<'a>)> {
+/// Returns the pane, and the kind and the scale of each heat map in it. With heat maps, the last line of the area is reserved for their legend.
+fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
+    let pane = PaneArea { area, is_fixed: true, has_images: false };
+    let scales = |pane: PaneArea| -> Vec<(ImageKind, HeatScale<'a>)> {
         let operands = view.matrices(|| all(view)).iter();
         let kind = |operand| with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| matrix.image);
-        operands.filter_map(|operand| Some((kind(operand)?, Scale { title: &operand.title, largest: operand.largest }))).collect()
+        operands.filter_map(|operand| Some((kind(operand)?, HeatScale { title: &operand.title, largest: operand.largest }))).collect()
     };
     if scales(pane).is_empty() {
         return (pane, Vec::new());
     }
-    // a lower pane has at least as many heat maps
-    let pane = Pane { area: Rect { height: area.height.saturating_sub(1), ..area }, has_images: true, ..pane };
+    // the pane is one line lower for the legend, so it has at least as many heat maps
+    let pane = PaneArea { area: Rect { height: area.height.saturating_sub(1), ..area }, has_images: true, ..pane };
     (pane, scales(pane))
 }
 
@@ -193,7 +193,7 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
         OperandMatrix { shown, title, name, axes, format, reserved, largest: round_up(largest) }
     };
     let mut operands: Vec<OperandMatrix> = shown.into_iter().map(operand).collect();
-    // matrices that are added up are compared, so they have one scale
+    // matrices that are added have the same scale, so that they can be compared
     if view.adds_up() {
         let largest = operands.iter().map(|operand| operand.largest).fold(0.0, f64::max);
         for operand in &mut operands {
@@ -213,9 +213,9 @@ pub(super) fn marks(view: &View<'_>) -> MarkedEntries {
     MarkedEntries { by_entry: ReadEntries::new(by_entry), by_step: ReadEntries::new(by_step()) }
 }
 
-/// Returns the kind of image in which an operand is drawn; `None` for numbers. Images are chosen for matrices of which not all numbers fit into the pane, and
-/// then for the large ones beside them, which would take their room. The choice is the same at every step of an op.
-fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: Pane) -> Option<ImageKind> {
+/// Returns the kind of image in which an operand is drawn; `None` for numbers. A matrix is an image if its numbers do not fit into the pane, or if it is large and
+/// another matrix is an image. The choice is the same at each step of an op.
+fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: PaneArea) -> Option<ImageKind> {
     let grid = Grid::of(matrix.shape);
     if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
         return None;
@@ -228,14 +228,14 @@ fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pan
     };
     // one line for the title
     let does_not_fit = wide > pane.area.width.saturating_sub(GAP) || high >= pane.area.height;
-    (does_not_fit || pane.has_images && len(matrix.shape) > MOST_NUMBERS).then_some(kind)
+    (does_not_fit || pane.has_images && len(matrix.shape) > MAX_NUMBERS).then_some(kind)
 }
 
 /// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
 fn with_matrix<T>(
     view: &View<'_>,
     operand: &OperandMatrix,
-    (format, pane): (ColumnFormat, Pane),
+    (format, pane): (ColumnFormat, PaneArea),
     marks: &MarkedEntries,
     f: impl FnOnce(&Matrix<'_>) -> T,
 ) -> T {
@@ -262,10 +262,10 @@ fn with_matrix<T>(
         Some(view.at.entry)
     } else {
         let read_now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
-        // if this step does not read the operand, the focus is on an entry that another term reads
+        // if this step does not read the operand, the focus is an entry that another term reads
         read_now.or_else(|| marks.by_entry.entries(tensor).next())
     };
-    // the channel that [ and ] have chosen
+    // the channel that the user has chosen with the keys [ and ]
     let grid = Grid::of(&info.shape);
     let focus = focus.map(|at| {
         let [block, row, column] = grid.coordinates(at);
@@ -291,7 +291,7 @@ fn with_matrix<T>(
         ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
     };
     match image_kind(view, operand, &matrix, pane) {
-        // an image shows magnitudes by colours, also for shared weights, whose numbers have other colours and no `heat`
+        // shared weights have no `heat` as numbers, but in an image their colours show magnitudes
         Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
         None => f(&matrix),
     }
@@ -302,9 +302,9 @@ fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
     view.network().tensor(id).shape.len() == 4
 }
 
-/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. An operand of more than two dimensions
-/// consists of several matrices. If not even two of them fit side by side into the pane, the operand requests the size of one.
-fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: Pane) -> Size {
+/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If the operand consists of several matrices and not
+/// even two fit side by side into the pane, requests the size of one matrix.
+fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: PaneArea) -> RequestedSizes {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
     let read = needs.entries(tensor).filter(|_| !is_result);
     let [rows, columns] = region(&Grid::of(&view.network().tensor(tensor).shape), read).unwrap_or([0..1, 0..1]);
@@ -313,8 +313,8 @@ fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: Pan
     })
 }
 
-/// As [`size`], for the widget of the operand, and for the number of rows and columns that should be visible first.
-fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], most: u16) -> Size {
+/// As [`size`], for a widget, and with the numbers of rows and columns that should be visible first.
+fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], most: u16) -> RequestedSizes {
     let shape = matrix.shape;
     // the size of a matrix of this shape without a title
     let untitled_size = |shape: &[usize], padding: [[usize; 2]; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
@@ -326,15 +326,15 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     if shape.len() > 2 {
         let (one, _) = untitled_size(&shape[shape.len() - 2..], operand.shown.padding);
         if wide > one && one.saturating_mul(2) > most {
-            // the title names the matrix in view, so its heading is not needed
+            // the title names the matrix in view, so there is no heading
             (wide, high) = (one, high - 1);
         }
     }
     let cells = |text: &str| u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX);
     let symbol = cells(&operand.title);
     let wide = titled.min(wide.max(MIN_TITLE));
-    // a few pixels show nothing
-    let least = if matrix.image.is_some() { LEAST_IMAGE } else { 1 };
+    // a smaller image would show nothing
+    let least = if matrix.image.is_some() { MIN_IMAGE } else { 1 };
     let region = |rows: usize, columns: usize| {
         let [rows, columns] = [rows.max(least), columns.max(least)];
         let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
@@ -343,8 +343,8 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
         // the width has room for the row indices of all rows; the height for the title and the column indices
         [part_size(all_rows).0.max(symbol).min(wide), matrix.lines_of(rows, wide).min(high)]
     };
-    Size {
-        // the middle tier is the region that is read, and about as much again around it
+    RequestedSizes {
+        // the middle tier is about twice the region that is read
         tiers: [region(rows.max(2), columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
         margin,
         cell,
@@ -355,16 +355,16 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
 
 /// The area of the pane.
 #[derive(Clone, Copy)]
-struct Pane {
+struct PaneArea {
     area: Rect,
-    /// `false` while the width of the pane is not chosen yet.
+    /// `true` if the width of the pane is chosen.
     is_fixed: bool,
     /// `true` if some matrix does not fit and is drawn as an image.
     has_images: bool,
 }
 
-/// A matrix with its place.
-struct Placed<'a> {
+/// A matrix with its area.
+struct PlacedMatrix<'a> {
     operand: &'a OperandMatrix,
     area: Rect,
     /// The width of the row indices, the same for all matrices that begin at the same column of the screen.
@@ -373,8 +373,8 @@ struct Placed<'a> {
     sign: Option<(&'static str, Rect)>,
 }
 
-/// Returns the place of each matrix, with a sign before the result.
-fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Vec<Placed<'a>> {
+/// Returns the area of each matrix, with a sign before the result.
+fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: PaneArea) -> Vec<PlacedMatrix<'a>> {
     let areas = view.places(pane.area, || best_areas(view, operands, pane));
     let indices = |i: usize| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| {
@@ -385,23 +385,22 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: Pane) -> Ve
     let place = |(i, (operand, area)): (usize, (&'a OperandMatrix, &Rect))| {
         let cell = Rect::new(area.x.saturating_sub(2), area.y, 1, 1).intersection(pane.area);
         let sign = (operand.shown.is_result && i > 0).then_some(("→", cell));
-        Placed { operand, area: *area, margin: margin(area.x), sign }
+        PlacedMatrix { operand, area: *area, margin: margin(area.x), sign }
     };
     operands.iter().zip(&areas).enumerate().map(place).collect()
 }
 
-/// Returns the areas in which most of the matrices is visible, so that the result has as many rows as the operands.
-fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Rect> {
-    // computed from values that are the same at every step of the op, so that nothing moves from step to step
+/// Returns the areas that show as much of the matrices as possible, and as many rows of the result as of the operands.
+fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Vec<Rect> {
+    // uses only values that are the same at each step of the op, so that nothing moves
     let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
-    let sizes: Vec<Size> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
+    let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
     let places = corner::places(view, operands).filter(|_| !pane.has_images);
     if let Some(areas) = places.and_then(|places| corner::areas(places, &sizes, pane.area)) {
         return areas;
     }
     let mut areas = areas(view, operands, sizes.clone(), pane);
-    // the goal: of the result as many rows are visible as of the operand with the most visible rows, or all rows of the result if it has fewer. For this, the
-    // result requests more and more lines
+    // the result should have as many visible rows as the operand with the most, or all its rows. To reach this, the result requests more lines
     let result = operands.len() - 1;
     let rows_in = |i: usize, areas: &[Rect]| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.rows_within(areas[i]))
@@ -413,7 +412,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Re
     };
     let mut fewest = missing(&areas);
     let first = areas.get(result).map_or(0, |area| area.height) + 1;
-    // if that is not enough, all operands show fewer and fewer rows
+    // if that is not enough, the operands request fewer rows
     let most_rows = (0..result).map(|i| rows_in(i, &areas)).max().unwrap_or(0);
     let widths: Vec<u16> = areas.iter().map(|area| area.width).collect();
     let lines = |i: usize, rows: usize| {
@@ -431,7 +430,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Re
             size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(least) } else { high.min(most(i)) }]);
         }
         let mut next = self::areas(view, operands, limited, pane);
-        // a matrix beside a higher one does not use all lines of its row
+        // the height of a row of matrices is that of the highest one
         for (i, area) in next.iter_mut().enumerate().take(result) {
             area.height = area.height.min(most(i));
         }
@@ -444,9 +443,9 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: Pane) -> Vec<Re
 }
 
 /// Returns the areas of matrices that request these sizes.
-fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<Size>, pane: Pane) -> Vec<Rect> {
+fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<RequestedSizes>, pane: PaneArea) -> Vec<Rect> {
     let arrangement = arrange::best(&sizes, pane.area);
-    // a grid of filters may not fill all lines of its area: the height is divided a second time, and other matrices get these lines
+    // a grid of filters may leave lines of its area unused: the height is divided again to give them to other matrices
     let no_marks = MarkedEntries::default();
     let first_areas = arrangement.areas(&sizes, pane.area);
     for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {
@@ -482,7 +481,7 @@ mod tests {
 
     #[test]
     fn entries_of_very_many_tensors_are_sorted_with_few_comparisons() {
-        // in no order, each twice
+        // shuffled, each pair twice
         let pairs = || (0..2048).map(|n: usize| (n * 1013 % 1024, n % 2));
         let _ = tally::take();
         let count = sorted(pairs().map(Counted)).len();

@@ -1,5 +1,4 @@
-//! The ops panes. On most screens, the ops of this pass are a chain in one line: `conv1.z → conv1.a → loss`. On a wide screen, the ops of the whole sample are a list.
-//! An op is named after the tensor that it computes.
+//! The panes with ops. Most screens show the ops of this pass as a chain in one line: `conv1.z → conv1.a → loss`. Wide screens show a list of all ops of the sample.
 
 use std::ops::Range;
 
@@ -22,7 +21,7 @@ const WIDE_SCREEN: u16 = 160;
 /// The width of the list.
 const LIST_WIDTH: u16 = 30;
 
-/// Returns the number of lines of the chain: 1 if the screen is high enough and has no list, else 0.
+/// Returns the number of lines of the chain: 1 if the screen is high enough and has no list, otherwise 0.
 #[must_use]
 pub fn chain_height(_: &View<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(screen.height >= 30 && screen.width < WIDE_SCREEN)
@@ -35,7 +34,7 @@ pub fn list_width(_: &View<'_>, screen: Rect, _: Rect) -> u16 {
 }
 
 /// An op in the chain.
-struct Link {
+struct ChainOp {
     /// The tensor that the op computes.
     id: Id,
     /// The first column of its name.
@@ -58,8 +57,8 @@ fn marked_name(view: &View<'_>, id: Id) -> String {
     format!("{mark}{}", view.network().tensor(id).name)
 }
 
-/// Returns the ops of this pass that fit into a line, with the current op among them, and whether there are earlier ops that do not fit.
-fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
+/// Returns the ops of this pass that fit into a line, including the current op, and whether earlier ops are left out.
+fn chain_ops(view: &View<'_>, room: usize) -> (Vec<ChainOp>, bool) {
     let in_pass = |(id, _): &(Id, Range<u64>)| view.pass_of(*id) == Some(view.step.pass);
     let link_width = |id: Id| width(&marked_name(view, id)) + width(ARROW);
     let mut used = link_width(view.output) + width(EARLIER);
@@ -72,26 +71,26 @@ fn links(view: &View<'_>, room: usize) -> (Vec<Link>, bool) {
     let has_earlier = earlier.peek().is_some();
     ops.reverse();
     let mut x = if has_earlier { width(EARLIER) } else { 0 };
-    let mut links = Vec::new();
+    let mut chain_ops = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // `x` is where this op would begin. The ops before it end at `x` without the arrow. If they are wider than the line, they are visibly cut, and
-        // nothing more is needed. If they just fit, this op is added, so that the line is cut
+        // `x` is the column at which this op would begin. If the ops so far are wider than the line, the line is visibly cut and the loop ends. If they just fit,
+        // this op is added too, so that the cut shows that there are more
         if x > room + width(ARROW) {
             break;
         }
-        links.push(Link { id, x, first_step: steps.start });
+        chain_ops.push(ChainOp { id, x, first_step: steps.start });
         x += link_width(id);
     }
-    (links, has_earlier)
+    (chain_ops, has_earlier)
 }
 
 /// Draws the chain: the ops of this pass in one line, with the current op in view.
 pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    let (links, has_earlier) = links(view, area.width as usize);
-    let current = links.iter().position(|link| link.id == view.output).unwrap_or(0);
+    let (chain_ops, has_earlier) = chain_ops(view, area.width as usize);
+    let current = chain_ops.iter().position(|link| link.id == view.output).unwrap_or(0);
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = vec![Span::styled(if has_earlier { EARLIER } else { "" }, dim)];
-    for (i, link) in links.iter().enumerate() {
+    for (i, link) in chain_ops.iter().enumerate() {
         if i > 0 {
             spans.push(Span::styled(ARROW, dim));
         }
@@ -114,8 +113,8 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn chain_hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
-    let (links, _) = links(view, area.width as usize);
-    links.iter().rev().find(|link| link.x <= x).map(|link| ClickTarget::Step(link.first_step))
+    let (chain_ops, _) = chain_ops(view, area.width as usize);
+    chain_ops.iter().rev().find(|link| link.x <= x).map(|link| ClickTarget::Step(link.first_step))
 }
 
 /// Returns the ops of the sample that fit into `rows` rows, each with its first step, and the index of the current op among them.
@@ -125,12 +124,12 @@ fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
     ops.reverse();
     let current = ops.len();
     ops.extend(view.ops_from().take(rows).map(with_first_step));
-    // the current op is in the middle, unless the list begins or ends
+    // the current op is in the middle, except near the ends of the list
     let first = current.saturating_sub(rows / 2).min(ops.len().saturating_sub(rows));
     (ops.into_iter().skip(first).take(rows).collect(), current - first)
 }
 
-/// Draws the list: the ops of the sample, one in a row, with the current op in view.
+/// Draws the list: the ops of the sample, one in each row, with the current op in view.
 pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (ops, current) = listed(view, area.height as usize);
     for (row, (i, (id, _))) in area.rows().zip(ops.iter().enumerate()) {

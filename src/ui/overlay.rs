@@ -1,4 +1,4 @@
-//! Draws the open overlay: a framed text or a list over the screen. Each text is a file that builds it, and a row in this file.
+//! Draws the open overlay: a framed text or a list over the screen. Each text has a file with a function that builds it, and a row in this file.
 
 mod curve;
 mod help;
@@ -23,7 +23,7 @@ const MAX_WIDTH: u16 = 78;
 /// A function that returns the text of an overlay, wrapped to a number of columns.
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
-/// Returns the title of an overlay, and the function that returns its text: one row for each text. `None` for a list, the map and the curve.
+/// Returns the title of an overlay with a text, and the function that builds the text; `None` for a list, the map and the curve.
 fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
         OverlayKind::Help => Some((" help: keys, mouse, marks and colours ", help::text)),
@@ -32,7 +32,7 @@ fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
     }
 }
 
-/// Returns the lines of a text for a number of columns, without colours; none for a list, the map and the curve.
+/// Returns the lines of a text for a number of columns, without colours; no lines for a list, the map and the curve.
 #[must_use]
 pub fn text_lines(state: &State, kind: OverlayKind, columns: usize) -> Vec<String> {
     let text = row(kind).map(|(_, content)| content(state, &Theme::default(), columns)).unwrap_or_default();
@@ -96,7 +96,7 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     text.scroll((scroll, 0)).block(block).render(area, buf);
 }
 
-/// Returns the texts in the lower border of a framed text: the lines in view, and the keys.
+/// Returns the hints in the lower border of a framed text: which lines are in view, and the keys.
 fn hints(scroll: u16, max_scroll: u16, area: Rect) -> Hints {
     let hints = Hints::default().text(StyleRole::Dim, " ");
     let hints = if max_scroll == 0 { hints } else { scroll_hints(hints, scroll, max_scroll, area.height.saturating_sub(4)) };

@@ -1,4 +1,4 @@
-//! The table of the stepper's panes. Each pane is a file that draws a [`View`] into an area, and a row of the table.
+//! The table of the stepper's panes. Each pane has a file that draws a [`View`] into an area, and a row in the table.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -24,8 +24,8 @@ pub struct Pane {
     pub title: &'static str,
     /// The part of the screen in which the pane is.
     pub dock: Dock,
-    /// Returns the number of lines that the pane requests below its title, or of columns if its [`Dock`] is `Left` or `Main`, for a screen and the room that is left for it. If
-    /// this is 0, the pane is hidden, except that a pane `Beside` always takes the area that remains.
+    /// Returns the number of lines that the pane requests below its title (of columns if its [`Dock`] is `Left` or `Main`), given the view, the screen and the remaining
+    /// room. A pane that requests 0 is hidden, except a pane `Beside`, which takes the area that remains.
     pub wants: fn(&View<'_>, Rect, Rect) -> u16,
     /// Draws the pane into an area, below the title.
     pub draw: fn(&View<'_>, Rect, &mut Buffer),
@@ -33,7 +33,7 @@ pub struct Pane {
     pub hit: Option<Hit>,
 }
 
-/// All panes in the order in which they are cut from the screen. Panes that share an area are in the order of Tab.
+/// All panes in the order in which they are cut from the screen. Tab shows panes that share an area in this order.
 #[rustfmt::skip]
 pub static PANES: &[Pane] = &[
     Pane { title: "",         dock: Dock::Top,    wants: one_line,                              draw: header::render,    hit: Some(header::hit) },
@@ -54,7 +54,7 @@ pub static PANES: &[Pane] = &[
     Pane { title: "matrices", dock: Dock::Main,   wants: operands::width, draw: operands::render,  hit: Some(operands::hit) },
 ];
 
-/// The panes of a zoomed step.
+/// The panes if the setting `Zoom` is on.
 #[rustfmt::skip]
 static ZOOMED: &[Pane] = &[
     Pane { title: "", dock: Dock::Top,    wants: one_line,     draw: header::render,      hit: None },
@@ -65,7 +65,7 @@ static ZOOMED: &[Pane] = &[
     Pane { title: "", dock: Dock::Beside, wants: |_, _, _| 0,  draw: zoom::matrices,      hit: None },
 ];
 
-/// Returns the panes that are drawn now.
+/// Returns the table for the current settings.
 fn table(view: &View<'_>) -> &'static [Pane] {
     if view.state.settings.is_on(Setting::Zoom) { ZOOMED } else { PANES }
 }
@@ -93,7 +93,7 @@ impl Pane {
 fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
     let panes = table(view);
     let docks: Vec<Dock> = panes.iter().map(|pane| pane.dock).collect();
-    // the words show the effect of an edit, so they are in front until the next move; and the question while its line is open
+    // the pane `why` is in front while it shows the effect of an edit or the question of prediction
     let is_answering = view.state.focus() == Focus::Answer;
     let mut shared = panes.iter().filter(|pane| matches!(pane.dock, Dock::Beside | Dock::Below));
     let words = shared.position(|pane| pane.dock == Dock::Below).filter(|_| is_answering || view.stepper.shown_effect().is_some());
@@ -128,13 +128,13 @@ pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget>
     pane.hit.filter(|_| inner.contains(cell)).and_then(|hit| hit(view, inner, x, y))
 }
 
-/// Returns the name of the pane that Tab shows next, and its place at the right end of the title in the shared area.
+/// Returns the name of the pane that Tab shows next, and the area for it at the right end of the title.
 fn next_pane(view: &View<'_>, layout: &PaneLayout) -> Option<(Rect, Hints)> {
     let (shared_area, next) = (layout.areas[layout.front], &table(view)[layout.next]);
     let alone = if next.dock == Dock::Main { " alone" } else { "" };
     let hints = Hints::default().key(StyleRole::Key, "<Tab>", " Tab").key(StyleRole::KeyBar, "<Tab>", format!(" {}{alone} ", next.title));
     let wide = u16::try_from(hints.width()).unwrap_or(u16::MAX);
-    // 12 columns remain for the title of the pane in front
+    // at least 12 columns must remain for the title of the pane in front
     let has_room = layout.front != layout.next && shared_area.width > wide.saturating_add(12);
     has_room.then(|| (Rect { x: shared_area.right() - wide - 1, width: wide, height: 1, ..shared_area }, hints))
 }

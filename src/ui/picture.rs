@@ -1,6 +1,6 @@
-//! The picture pane. A scalar graph is drawn as its nodes and edges (figure 14 of the series). In a network of layers, the picture has neurons in two columns with
-//! their edges (figures 8 and 18 to 20), and beside or below them the filter on its image. For an op that connects no neurons, the terms of the entry are bars. All
-//! pictures are derived from the steps; no op has drawing code.
+//! The picture pane. A graph is drawn as nodes and edges (figure 14 of the series). A network of layers is drawn as two columns of neurons with their edges (figures 8
+//! and 18 to 20); for a convolution, the filter on its image is beside or below them. For an op that does not connect neurons, such as an update, the terms of the
+//! entry are drawn as bars. All pictures are derived from the steps, so that no op needs drawing code.
 
 mod bars;
 pub(super) mod canvas;
@@ -34,14 +34,14 @@ pub fn hit(view: &View<'_>, inner: Rect, x: u16, y: u16) -> Option<ClickTarget> 
     draw(view, inner, &mut Buffer::empty(inner)).at(x, y).map(|spot| spot.target(view))
 }
 
-/// Draws the pane, and returns what is drawn where.
+/// Draws the pane, and returns its click targets.
 fn draw(view: &View<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
     let mut spots = Spots::default();
     if !view.network().reads_samples() {
         graph::render(view, inner, buf, &mut spots);
         return spots;
     }
-    // the inset is beside the neurons if there is room, else below them, else left out; a gap separates it from them
+    // the inset is beside the neurons if there is room, otherwise below them, otherwise left out; there is a gap between them
     let beside = (inner.width.saturating_sub(2 + NEURONS.0), inner.height);
     let below = (inner.width, inner.height.saturating_sub(1 + NEURONS.1));
     let Some(inset) = Inset::of(view, [beside, below]) else {
@@ -51,7 +51,7 @@ fn draw(view: &View<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
     let (width, height) = inset.size();
     if width <= beside.0 {
         let left = Rect { width: inner.width - width - 2, ..inner };
-        // the inset is in the middle of its side, or at the top if it nearly fills it
+        // the inset is vertically centred, or at the top if it nearly fills the height
         let down = (inner.height.saturating_sub(height)) / 2;
         let right = Rect { x: left.right() + 2, width, y: inner.y + down, height: inner.height - down };
         neurons::render(view, left, buf, &mut spots);

@@ -1,4 +1,4 @@
-//! The list above the line of `:` and `/`: what the typed text may mean. Each row has a name, its keys and a few words.
+//! Draws the candidates above the prompt of `:` and `/`. Each row has a name, its keys and a description.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,17 +11,17 @@ use crate::ui::backdrop;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The largest width.
-const WIDEST: usize = 140;
+const MAX_WIDTH: usize = 140;
 /// The largest width of the keys.
-const KEYS: usize = 16;
+const MAX_KEYS_WIDTH: usize = 16;
 /// The gap between two columns.
 const GAP: usize = 2;
-/// The largest number of lines for the whole of the chosen row, if words are cut.
-const WHOLE: usize = 2;
-/// The lines at the bottom of the screen that stay in view: the status line and the line itself.
+/// The largest number of lines for the full description of the chosen row, if descriptions are cut.
+const MAX_DESCRIPTION_LINES: usize = 2;
+/// The lines at the bottom of the screen that stay in view: the status line and the prompt.
 const BELOW: u16 = 2;
 
-/// The candidates of the open line, laid out on a screen.
+/// The candidates of the prompt, laid out on a screen.
 struct PopupLayout {
     candidates: Vec<Candidate>,
     title: String,
@@ -31,7 +31,7 @@ struct PopupLayout {
     first: usize,
     /// The list with its border.
     area: Rect,
-    /// The lines inside the border: first the rows, then the whole of the chosen row.
+    /// The area inside the border: the rows, then the full description of the chosen row.
     inside: Rect,
     /// The number of rows in view.
     rows: usize,
@@ -39,25 +39,28 @@ struct PopupLayout {
     columns: [usize; 3],
 }
 
-/// Lays out the candidates of the open line; `None` if no line is open, if there are none, or without room.
+/// Lays out the candidates of the prompt; `None` if no prompt is open, if it has no candidates, or if there is no room.
 fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
     let (Focus::Prompt, Some(prompt), Some(document)) = (state.focus(), state.prompt(), state.document()) else { return None };
     let candidates = prompt.candidates(document);
     if candidates.is_empty() || screen.height < BELOW + 3 || screen.width < 20 {
         return None;
     }
-    // the widths of all rows, so that the columns hold still while Tab chooses
+    // the widths are those of all rows, so that the columns do not move while Tab chooses
     let column = |of: fn(&Candidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
-    let columns =
-        [column(|one| &one.label, usize::from(screen.width) * 3 / 10), column(|one| &one.keys, KEYS), column(|one| one.words, WIDEST)];
+    let columns = [
+        column(|one| &one.label, usize::from(screen.width) * 3 / 10),
+        column(|one| &one.keys, MAX_KEYS_WIDTH),
+        column(|one| one.description, MAX_WIDTH),
+    ];
     let wanted = columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP) + 2;
     let title = title(prompt, candidates.first());
-    let inside = wanted.max(width(&title) + 2).min(WIDEST).min(usize::from(screen.width) - 2);
-    // if words are cut, the whole of the chosen row is below the rows, with as many lines as the longest row needs
+    let inside = wanted.max(width(&title) + 2).min(MAX_WIDTH).min(usize::from(screen.width) - 2);
+    // if descriptions are cut, the full description of the chosen row is below the rows; the longest one decides the number of lines
     let lines_of = |one: &Candidate| whole(one, inside.saturating_sub(2)).len();
     let whole_lines = if wanted > inside { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
     let whole_lines = whole_lines.min(usize::from(screen.height - BELOW - 3));
-    // the equation stays in view
+    // at most two fifths of the screen, so that the equation stays in view
     let most = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(whole_lines).max(1);
     let rows = candidates.len().min(most);
     let chosen = prompt.chosen();
@@ -85,10 +88,10 @@ pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
     (inside.contains((x, y).into()) && row < rows.min(candidates.len() - first)).then_some(first + row)
 }
 
-/// Draws the candidates of the open line.
+/// Draws the candidates of the prompt.
 pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     let Some(PopupLayout { candidates, title, chosen, first, area, inside, rows, columns }) = popup_layout(state, screen) else { return };
-    let asks = state.prompt().is_some_and(|prompt| prompt.asks);
+    let asks = state.prompt().is_some_and(|prompt| prompt.is_unknown);
     backdrop::clear(area, screen, buf);
     let count = format!(" {}/{} ", chosen.map_or("–".to_owned(), |chosen| (chosen + 1).to_string()), candidates.len());
     Block::bordered()
@@ -100,7 +103,7 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     for ((n, row), place) in candidates.iter().enumerate().skip(first).take(rows).zip(inside.rows()) {
         draw_row(&cells(row), &columns, chosen == Some(n), theme, place, buf);
     }
-    // no lines remain if no words are cut
+    // if no description is cut, there is no line for it
     if let Some(chosen) = candidates.get(chosen.unwrap_or(first)) {
         let whole = whole(chosen, usize::from(inside.width).saturating_sub(2));
         for (line, place) in whole.iter().zip(inside.rows().skip(rows)) {
@@ -109,26 +112,26 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the lines with the whole of a row: its name and its words.
+/// Returns lines with the name and the full description of a row.
 fn whole(candidate: &Candidate, wide: usize) -> Vec<String> {
     let label = text::line(&candidate.label);
-    let text = if candidate.words.is_empty() { label } else { format!("{label}: {}", candidate.words) };
-    wrap_at_most(&text, wide, WHOLE)
+    let text = if candidate.description.is_empty() { label } else { format!("{label}: {}", candidate.description) };
+    wrap_at_most(&text, wide, MAX_DESCRIPTION_LINES)
 }
 
-/// Returns the texts of a row, escaped, because they contain the typed text.
+/// Returns the texts of a row. They are escaped, because they contain the typed text.
 fn cells(candidate: &Candidate) -> [String; 3] {
-    [text::line(&candidate.label), candidate.keys.clone(), candidate.words.to_owned()]
+    [text::line(&candidate.label), candidate.keys.clone(), candidate.description.to_owned()]
 }
 
-/// Returns the title: the kind of the line, or a question after Enter.
+/// Returns the title: the kind of the candidates, or a question after Enter.
 fn title(prompt: &Prompt, best: Option<&Candidate>) -> String {
     match (prompt.kind, best) {
-        (_, Some(best)) if prompt.asks && best.text.trim_end() == prompt.input.value().trim() => {
+        (_, Some(best)) if prompt.is_unknown && best.text.trim_end() == prompt.input.value().trim() => {
             format!(" write {} ", text::line(&best.label))
         }
-        (_, Some(best)) if prompt.asks => {
-            format!(" did you mean {}? Tab or ↓ writes it into the line, Enter then runs it ", text::line(&best.label))
+        (_, Some(best)) if prompt.is_unknown => {
+            format!(" did you mean {}? Tab or ↓ completes it, Enter then runs it ", text::line(&best.label))
         }
         (PromptKind::Value(_) | PromptKind::Answer(_) | PromptKind::Filter, _) => String::new(),
         (PromptKind::Search, _) => " search ".to_owned(),

@@ -1,4 +1,4 @@
-//! The pane with the statement of a graph's text that the step computes, or whose derivative it takes. The operation of the step is marked in it.
+//! The pane with the statement of a graph that the step computes or differentiates. The operation of the step is marked in it.
 //!
 //! ```text
 //! line 4   var = («diff**2»).mean(0, keepdim=True)                                 part 1 of 3
@@ -22,14 +22,14 @@ use crate::ui::view::View;
 const MARKS: [&str; 2] = ["«", "»"];
 /// The smallest height of a screen that has the pane.
 const HIGH_SCREEN: u16 = 22;
-/// The smallest height of a screen that has a blank line above the pane too.
+/// The smallest height of a screen that also has a blank line above the pane.
 const HIGHER_SCREEN: u16 = 30;
-/// The smallest width of a line that has room for all words.
+/// The smallest width of a line with room for the longest texts.
 const WIDE_SCREEN: u16 = 100;
-/// The characters that are shown before an operation if the statement is too long.
+/// The number of characters before the operation that a long statement shows.
 const BEFORE: usize = 12;
 
-/// Returns the number of lines of the pane: one for a graph on a high screen, so that the panes do not move from op to op.
+/// Returns the number of lines of the pane: 1 for every op of a graph on a high screen, so that panes do not move from op to op.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(view.has_statements() && screen.height >= HIGH_SCREEN)
@@ -53,7 +53,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         false => "",
     };
     let label = format!("{back}line {}   ", statement.line);
-    // the facts from the most complete to the shortest; or the title of the equation, if its own line has no room for it
+    // texts for the right end, from the longest to the shortest: the facts, or the title of the equation if its own line has no room for it
     let mut rights: Vec<(String, StyleRole)> = Vec::new();
     let mut facts = facts(&statement);
     if let Some(titles) = equation::moved_titles(view, area.width.into()) {
@@ -83,14 +83,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     .render(area, buf);
 }
 
-/// Returns the turn of the loop, and the number of the operation among those of its statement.
+/// Returns facts such as `turn 2 of 5` (of the loop) and `part 1 of 3` (the operation among those of its statement).
 fn facts(statement: &StatementHere<'_>) -> Vec<String> {
     let [number, count] = statement.number;
     let part = (count > 1).then(|| format!("part {number} of {count}"));
     statement.turn.map(|turn| format!("turn {} of {}", turn.number, turn.count)).into_iter().chain(part).collect()
 }
 
-/// Returns the text before the operation, the operation, and the text after it, in at most `room` cells. A long beginning is cut, then a long end.
+/// Returns the text before the operation, the operation, and the text after it, together at most `room` cells. The beginning is cut first, then the end.
 fn pieces(text: &str, part: &Range<usize>, room: usize) -> [String; 3] {
     let (before, rest) = text.split_at_checked(part.start).unwrap_or(("", text));
     let (part, after) = rest.split_at_checked(part.len()).unwrap_or((rest, ""));
@@ -105,7 +105,7 @@ fn pieces(text: &str, part: &Range<usize>, room: usize) -> [String; 3] {
     [before, part, after]
 }
 
-/// Returns the statement as a sentence for a reader, with the operation in quotation marks.
+/// Returns the statement as a sentence for the plain mode, with the operation in quotation marks.
 #[must_use]
 pub fn sentence(view: &View<'_>) -> Option<String> {
     let statement = view.statement().filter(|_| view.has_statements())?;

@@ -1,11 +1,11 @@
-//! The last two lines of the screen. The first is the status line, with the position of the step and a message. The second is the key bar or the prompt.
+//! The last two lines of the screen: the status line with the position of the step and a message, and the key bar or the prompt.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State, Stepper, asked_symbol, number_name};
+use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;
@@ -22,12 +22,12 @@ use crate::ui::view::View;
 /// The position is the address of the entry, and the number of the step in the iteration: `grad.conv1.weight[0,0,1,1]  step 57/112`.
 fn position(view: &View<'_>, room: usize) -> (String, usize) {
     let position = cut(&format!(" {}  step {}/{}", view.address(), view.at.step, view.step_count()), room);
-    // one blank at the right edge, and at least two between position and facts
+    // one blank at the right edge, and at least two between the position and the text beside it
     let remaining = room.saturating_sub(width(&position) + 3);
     (position, remaining)
 }
 
-/// The place of a message on the screen.
+/// Where a message is on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessagePlace {
     /// The status line, beside the position.
@@ -38,15 +38,15 @@ pub enum MessagePlace {
     Box,
 }
 
-/// Returns the message and its place on a screen of `room` columns: the first place into which it fits. `None` if no message is shown: there is none, or a job or
-/// the question of the prediction is shown, or it is a hint that has no room.
+/// Returns the message and the first place in which it fits on a screen of `room` columns. `None` if there is no message, if a job or a question of prediction is
+/// shown instead, or if the message is a hint without room.
 pub fn message_place<'a>(view: &View<'a>, room: usize) -> Option<(&'a Message, MessagePlace)> {
     let message = view.state.message.as_ref().filter(|_| view.stepper.job.is_none())?;
     let (_, remaining) = position(view, room);
     let wide = width(&message.text);
     let place = match view.state.focus() {
         _ if wide <= remaining => MessagePlace::Status,
-        // the pane with the words has the question and the hint
+        // the pane `why` has the question and the hint
         _ if message.is_hint => return None,
         Focus::Answer => return None,
         Focus::Normal | Focus::Cursor if wide + 2 <= room => MessagePlace::LastLine,
@@ -55,8 +55,8 @@ pub fn message_place<'a>(view: &View<'a>, room: usize) -> Option<(&'a Message, M
     Some((message, place))
 }
 
-/// Draws the status line. The position is at the left edge. At the right edge is the progress of a job or, without a job, the message if it fits, or else facts such as the
-/// unit.
+/// Draws the status line. The position is at the left edge. At the right edge is the first of these that applies: the progress of a job, a message that fits, facts
+/// such as the unit.
 pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let theme = &view.theme;
     let status = theme.style(StyleRole::Status);
@@ -94,7 +94,7 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
 }
 
-/// Draws the last line: the message if that is its place, else the key bar or the prompt.
+/// Draws the last line: a message that is too long for the status line, otherwise the key bar or the prompt.
 pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if let Some((message, MessagePlace::LastLine)) = message_place(view, area.width.into()) {
         let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
@@ -105,18 +105,18 @@ pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     key_bar(view.state, &view.theme, rest, buf);
 }
 
-/// Returns the entry under the cursor with all its digits, or the reason why it has none.
+/// Returns the entry under the cursor with all its digits, or the reason why it has no number.
 #[must_use]
 pub fn under_cursor(view: &View<'_>) -> Option<String> {
     let TensorEntry { tensor, at } = view.cursor()?;
     let state = match view.state_of(tensor, at) {
-        // −0 + 0 is 0: only the key d shows the sign of a zero
+        // adding 0 turns −0 into 0; only the key d shows the sign of a zero
         EntryState::Given(value) | EntryState::Complete { value, .. } => format!("= {}", exact_on_screen(value + 0.0)),
         EntryState::Partial { sum, .. } => format!("= {} so far", exact_on_screen(sum + 0.0)),
-        EntryState::Pending { steps } if view.asks_for(steps.start) => "is asked for".to_owned(),
+        EntryState::Pending { steps } if view.hides_step(steps.start) => "is hidden".to_owned(),
         EntryState::Pending { steps } if steps.is_empty() => "is not computed yet".to_owned(),
         EntryState::Pending { steps } => format!("is not computed yet: step {}", steps.start),
-        EntryState::Unreached(why) => format!("is 0: {why}"),
+        EntryState::NoTerms(why) => format!("is 0: {why}"),
     };
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
@@ -126,7 +126,7 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
     Some(format!("{name} {state}{own}{symbol}"))
 }
 
-/// Draws the prompt if it has the focus, else the key bar: the keys of the current focus, from the table of keys.
+/// Draws the prompt if it has the focus, otherwise the key bar with the keys of the current focus.
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
     if let (true, Some(prompt)) = (focus.is_line(), state.prompt()) {
@@ -139,7 +139,7 @@ pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     bar_hints(state, area.width).line(theme).render(area, buf);
 }
 
-/// Returns the texts of the key bar.
+/// Returns the hints of the key bar.
 fn bar_hints(state: &State, wide: u16) -> Hints {
     bar_rows(state, wide).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, row| {
         let hints =
@@ -148,7 +148,7 @@ fn bar_hints(state: &State, wide: u16) -> Hints {
     })
 }
 
-/// Returns the keys of a row as the key bar shows them: the user's first one, and the row's second one if it is an arrow.
+/// Returns the keys of a row as the key bar shows them: the first key (the user's own if there is one), and the second key if it is an arrow.
 fn bar_keys(state: &State, row: &KeyBinding) -> String {
     let is_arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
     let keys = keys::user_keys(state, row);
@@ -166,7 +166,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
     let focus = state.focus();
     // without an open scenario, the picker cannot be closed
     let can_close = focus != Focus::Picker || state.stepper().is_some();
-    // a list that only informs has nothing to choose
+    // a list without actions has nothing to choose
     let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
     let can_choose = list.is_none_or(|list| list.rows.iter().any(|row| row.action.is_some()));
     let is_possible = |row: &KeyBinding| match row.action {
@@ -178,7 +178,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
     let has_key = |row: &KeyBinding| !row.bar.is_empty() && !keys::user_keys(state, row).is_empty();
     let rows: Vec<_> = keys::rows(focus).filter(|row| has_key(row) && is_possible(row)).collect();
     let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(state, row)).sum::<usize>();
-    // the two blanks after the last word need not fit
+    // the two blanks after the last row need not fit
     let mut fits = |row: &&KeyBinding| {
         let is_shown = is_help(row) || used + bar_width(state, row) <= usize::from(wide) + 2;
         used += if is_shown && !is_help(row) { bar_width(state, row) } else { 0 };
@@ -187,7 +187,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
     rows.into_iter().filter(|row| fits(row)).collect()
 }
 
-/// Returns the key that the last line of the stepper names at a column, `area` being that line.
+/// Returns the key that the last line of the stepper, `area`, names at a column.
 #[must_use]
 pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
     if matches!(message_place(view, area.width.into()), Some((_, MessagePlace::LastLine))) {
@@ -196,7 +196,7 @@ pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
     bar_key_at(view.state, beside_cursor(view, area).1, x)
 }
 
-/// Returns the key that the key bar or the prompt names at a column, `area` being that line.
+/// Returns the key that the key bar or the prompt, `area`, names at a column.
 #[must_use]
 pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
     if let (true, Some(prompt)) = (state.focus().is_line(), state.prompt()) {
@@ -207,7 +207,7 @@ pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
     bar_hints(state, area.width).key_at(area.x.into(), x)
 }
 
-/// Returns the text about the entry under the cursor, which is empty without a cursor, and the rest of the line.
+/// Returns the text about the entry under the cursor (empty without a cursor), and the area beside it.
 fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
     let cursor = under_cursor(view).filter(|_| view.state.focus() == Focus::Cursor);
     let text = cut(&cursor.map_or_else(String::new, |text| format!(" {text} ")), area.width.into());
@@ -215,13 +215,13 @@ fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
     (text, Rect { x: area.x + wide, width: area.width - wide, ..area })
 }
 
-/// Returns the beginning of the line in which the user types: a colon, a slash, or the number that gets a new value.
+/// Returns the beginning of the prompt: a colon, a slash, or the name of the number that gets a new value.
 pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     match (prompt.kind, state.document()) {
         (PromptKind::Search | PromptKind::Filter, _) => "/".to_owned(),
-        (PromptKind::Answer(asked), _) => {
+        (PromptKind::Answer(hidden), _) => {
             let scene = state.stepper().and_then(Stepper::scene).map(|scene| state.settings.applied_to(scene));
-            scene.map_or_else(String::new, |scene| format!(" {} = ", asked_symbol(&scene, asked)))
+            scene.map_or_else(String::new, |scene| format!(" {} = ", hidden_symbol(&scene, hidden)))
         }
         (PromptKind::Value(place), Some(document)) => {
             format!(" {} = {} → ", number_name(&document.scenario, place), exact_on_screen(document.scenario.number(place)))
@@ -230,7 +230,7 @@ pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     }
 }
 
-/// Returns the line in which the user types: its sign, and the typed text with its cursor.
+/// Returns the prompt: its beginning, and the typed text with the cursor.
 fn typed_line(prompt: &Prompt, sign: String, theme: &Theme) -> Line<'static> {
     // escaped, because pasted or replayed text may have control characters
     let mut typed = text::characters(prompt.input.value());
@@ -246,7 +246,7 @@ fn typed_line(prompt: &Prompt, sign: String, theme: &Theme) -> Line<'static> {
     ])
 }
 
-/// Returns the keys at the right end of the line in which the user types; `None` if the typed text leaves no room for them.
+/// Returns the keys at the right end of the prompt; `None` if the typed text leaves no room for them.
 fn prompt_hints(prompt: &Prompt, line: &Line<'_>, area: Rect) -> Option<Hints> {
     let keys: &[(&str, &str, &str)] = match prompt.kind {
         PromptKind::Value(_) => &[("<Enter>", "Enter", " set"), ("<Esc>", "Esc", " leave")],

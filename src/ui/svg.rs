@@ -50,13 +50,13 @@ pub(super) fn start((columns, rows): (u16, u16)) -> String {
     )
 }
 
-/// Returns the background of the whole document.
+/// Returns the rectangle that is the background of the document.
 pub(super) fn ground(background: Background) -> String {
     let colour = DEFAULTS[usize::from(background == Background::Light)].1;
     format!("<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{}\"/>\n", hex(colour))
 }
 
-/// Returns the elements of a frame, each on a line: first the backgrounds of cells, then what is drawn on them. No two elements of a layer overlap.
+/// Returns the two layers of a frame: the backgrounds of cells, and what is drawn on them. Each element is on its own line. Elements of a layer do not overlap.
 pub(super) fn layers(buf: &Buffer, background: Background) -> [String; 2] {
     let mut layers = [String::new(), String::new()];
     for (i, y) in (0_u16..).zip(buf.area.top()..buf.area.bottom()) {
@@ -71,7 +71,7 @@ fn top(row: u16) -> f64 {
     MARGIN + f64::from(row) * HEIGHT
 }
 
-/// The style of a cell, with colours as RGB. Reversed, dim and hidden are already applied to the colours.
+/// The style of a cell with RGB colours. The modifiers reversed, dim and hidden are already applied to the colours.
 #[derive(Clone, Copy, PartialEq)]
 struct CellStyle {
     fg: Rgb,
@@ -79,7 +79,7 @@ struct CellStyle {
     modifier: Modifier,
 }
 
-/// Returns the resolved style of a cell.
+/// Converts the style of a cell.
 fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
     let ground = DEFAULTS[side];
@@ -239,8 +239,8 @@ fn escape(out: &mut String, text: &str) {
 /// The dots of a braille pattern as column and row, in the order of their bits.
 const DOTS: [[f64; 2]; 8] = [[0.0, 0.0], [0.0, 1.0], [0.0, 2.0], [1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [0.0, 3.0], [1.0, 3.0]];
 
-/// Returns a box-drawing character, block or braille pattern as SVG shapes, with `@` for the colour; `None` for other characters. As shapes, they connect
-/// across cells with any font and line height.
+/// Returns a box-drawing character, block or braille pattern as SVG shapes with `@` for the colour; `None` for other characters. Shapes connect across cells,
+/// which characters of some fonts do not.
 fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
     let c = symbol.chars().next()?;
     // one-pixel lines are centred on a pixel

@@ -1,4 +1,4 @@
-//! The pane with the other tensors of the sample: those of the ops before and after the current one, where the matrices of a small op leave room.
+//! The pane with other tensors of the sample: those of the ops before and after the current one. It is below the matrices if they leave room.
 //!
 //! ```text
 //! ─ other tensors ─────────────────────────
@@ -23,23 +23,23 @@ use crate::number::ColumnFormat;
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// The fewest lines for which the pane is shown, without its title.
-const FEWEST_LINES: u16 = 5;
+/// The smallest number of lines of the pane, without its title.
+const MIN_LINES: u16 = 5;
 /// The largest number of ops before the current one, and after it, whose tensors are shown.
-const MOST_OPS: usize = 40;
+const MAX_OPS: usize = 40;
 /// The largest number of entries of a tensor in the pane.
-const MOST_ENTRIES: usize = 200;
+const MAX_ENTRIES: usize = 200;
 /// The columns between two tensors, and on the left of the first.
 const GAP: u16 = 3;
-/// The cells of a number that is not computed yet, before the decimal point and from it on.
+/// The cells that are reserved for a number that is not computed yet: before the decimal point, and from the point on.
 const TO_COME: [usize; 2] = [2, 5];
 
-/// Returns the number of lines that the pane takes from an area of which the matrices fill some lines; 0 if too few are left.
+/// Returns the number of lines of the pane in an area whose first `filled` lines have matrices; 0 if too few lines remain.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
-    // a blank line below the matrices, and the title of the pane
+    // without a blank line below the matrices and the title of the pane
     let left = room.height.saturating_sub(filled + 2);
-    if !is_roomy(screen) || left < FEWEST_LINES || placed(view, Rect { height: left, ..room }).is_empty() { 0 } else { left }
+    if !is_roomy(screen) || left < MIN_LINES || placed(view, Rect { height: left, ..room }).is_empty() { 0 } else { left }
 }
 
 /// Draws the pane.
@@ -56,14 +56,13 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     with_matrix(view, id, |matrix| matrix.entry_at(place, x, y)).map(|entry| ClickTarget::Entry(id, entry))
 }
 
-/// Returns the tensors of the pane, in the order of the ops, and the number of them that are before the current op. The inputs and parameters of an op are before
-/// its result.
+/// Returns the tensors of the pane in the order of the ops, and how many of them are before the current op. The inputs and parameters of an op come before its result.
 fn others(view: &View<'_>) -> (Vec<Id>, usize) {
     let own: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let network = view.network();
     let mut ids: Vec<Id> = Vec::new();
     let add = |ids: &mut Vec<Id>, id: Id| {
-        if len(&network.tensor(id).shape) <= MOST_ENTRIES && !own.contains(&id) && !ids.contains(&id) {
+        if len(&network.tensor(id).shape) <= MAX_ENTRIES && !own.contains(&id) && !ids.contains(&id) {
             ids.push(id);
         }
     };
@@ -73,19 +72,19 @@ fn others(view: &View<'_>) -> (Vec<Id>, usize) {
         parts.iter().flat_map(|part| part.operands.iter().copied()).filter(is_given).for_each(|operand| add(ids, operand));
         add(ids, id);
     };
-    let mut before: Vec<_> = view.ops_before().take(MOST_OPS).collect();
+    let mut before: Vec<_> = view.ops_before().take(MAX_OPS).collect();
     before.reverse();
     for op in before {
         add_op(&mut ids, op);
     }
     let count = ids.len();
-    for op in view.ops_from().skip(1).take(MOST_OPS) {
+    for op in view.ops_from().skip(1).take(MAX_OPS) {
         add_op(&mut ids, op);
     }
     (ids, count)
 }
 
-/// Returns the tensors for which the area has room, each with its place. If some do not fit, the tensors of the ops nearest to the current op are shown.
+/// Returns the tensors that fit into the area, each with its position. If not all fit, those nearest to the current op are shown.
 fn placed(view: &View<'_>, area: Rect) -> Vec<(Id, Rect)> {
     let (ids, before) = others(view);
     let mut sized: Vec<(Id, [u16; 2], usize)> = Vec::new();

@@ -1,7 +1,7 @@
-//! Styles by role. Drawing code names a role (the current step, a result, an error); this module alone decides its style.
+//! Styles by role. Drawing code names a role, such as the current step, a result or an error; only this module decides its style.
 //!
-//! Plain text keeps the terminal's own colours. A style with a background also sets the foreground, so that text stays readable if dark and light are
-//! detected wrongly. Without colour, bold, underlined and reversed distinguish the roles.
+//! Plain text keeps the terminal's own colours. A style with a background also sets the foreground, so that text stays readable if the brightness of the terminal's
+//! background is detected wrongly. Without colours, bold, underlined and reversed distinguish the roles.
 
 mod palette;
 
@@ -64,7 +64,7 @@ pub enum StyleRole {
     Note,
 }
 
-/// The colours and the background that styles are chosen for.
+/// The properties of the terminal and of the user's settings on which styles depend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
     /// The supported colours.
@@ -81,8 +81,8 @@ pub(super) type Rgb = [u8; 3];
 /// The number of colours of shared weights.
 pub const SHARED_COLOURS: usize = 9;
 
-/// The colours of shared weights, each for a dark and for a light background: Paul Tol's *muted* scheme, which colour-blind people can distinguish, and more colours. None
-/// is near the accent colour of the current step, as the scheme's sand would be.
+/// The colours of shared weights, each for a dark and for a light background: Paul Tol's *muted* scheme, which colour-blind people can distinguish, and more colours.
+/// The scheme's colour sand is left out, because it is near the accent colour of the current step.
 const SHARED: [(Rgb, Rgb); SHARED_COLOURS] = [
     ([0x88, 0xcc, 0xee], [0x0b, 0x6f, 0xa4]),
     ([0xcc, 0x66, 0x77], [0xb0, 0x3a, 0x50]),
@@ -94,7 +94,7 @@ const SHARED: [(Rgb, Rgb); SHARED_COLOURS] = [
     ([0xf0, 0xa8, 0xc8], [0xd0, 0x10, 0x7a]),
     ([0xc8, 0xc8, 0xc8], [0x50, 0x50, 0x50]),
 ];
-/// The colours of [`SHARED`] on the dark background of [`StyleRole::Entry`], on which some of those would be hard to read. On the light one all are readable.
+/// Variants of [`SHARED`] for the dark background of [`StyleRole::Entry`], on which some of those would be hard to read.
 const SHARED_ON_ENTRY: [Rgb; SHARED_COLOURS] = [
     [0x88, 0xcc, 0xee],
     [0xe2, 0x8f, 0x95],
@@ -121,7 +121,7 @@ const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
 /// The modifiers that distinguish shared weights without colours.
 const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
-/// The lowest point of the scale, 0 to 1, for a value other than zero. A lower point would not show the sign.
+/// The lowest point of the scale (0 to 1) for a nonzero value. A lower point would not show the sign.
 const MIN_HEAT: f64 = 0.15;
 
 impl Theme {
@@ -172,7 +172,7 @@ impl Theme {
         }
     }
 
-    /// Returns the style of the shared weights with the colour `i`, counted from 0. Without colours, the styles of only four are different.
+    /// Returns the style of the shared weights with the colour `i`, counted from 0. On a terminal without colours, only four styles differ.
     #[must_use]
     pub fn shared(&self, i: usize) -> Style {
         match self.colours {
@@ -181,7 +181,7 @@ impl Theme {
         }
     }
 
-    /// Returns the style of a shared weight that the current entry reads: the background of [`StyleRole::Entry`], and the weight's colour as it is readable there.
+    /// Returns the style of a shared weight that the current entry reads: a variant of its colour on the background of [`StyleRole::Entry`].
     #[must_use]
     pub fn shared_on_entry(&self, i: usize) -> Style {
         let entry = self.style(StyleRole::Entry);
@@ -191,7 +191,7 @@ impl Theme {
         }
     }
 
-    /// Returns the style of the lines of a shared weight that this entry does not use: its colour, nearer to the background.
+    /// Returns the style of the lines of a shared weight that this entry does not use: a fainter variant of its colour.
     #[must_use]
     pub fn shared_faint(&self, i: usize) -> Style {
         let (dark, light) = SHARED[i % SHARED_COLOURS];
@@ -201,8 +201,8 @@ impl Theme {
         }
     }
 
-    /// Returns the style of a value on a scale up to the magnitude `max`: red below zero, purple above, stronger for larger magnitudes. With sixteen colours,
-    /// only the upper half of the scale is coloured, with cyan for purple. Values that are not finite have the style of an error.
+    /// Returns the style of a value on a scale up to the magnitude `max`: by default red below zero and purple above, stronger for larger magnitudes. With sixteen
+    /// colours, only the upper half of the scale is coloured, and cyan replaces purple. Values that are not finite have the style of an error.
     #[must_use]
     pub fn heat(&self, value: f64, max: f64) -> Style {
         if !value.is_finite() {
@@ -221,8 +221,7 @@ impl Theme {
         Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
     }
 
-    /// Returns the colour of a value in an image, on the scale of [`Theme::heat`]. It has a colour for 0 too, and the colour of an error for values that are not finite.
-    /// `None` if the terminal has no more than sixteen colours.
+    /// Returns the colour of a value in an image, on the scale of [`Theme::heat`]. Unlike there, 0 has a colour too. `None` if the terminal has at most sixteen colours.
     #[must_use]
     pub fn heat_colour(&self, value: f64, max: f64) -> Option<Color> {
         if matches!(self.colours, Colours::Sixteen | Colours::None) {
@@ -235,14 +234,14 @@ impl Theme {
         Some(self.depth(interpolated(self.scale(value), part)))
     }
 
-    /// Returns the scale of a value: that of its sign, for the background.
+    /// Returns the scale for the sign of a value and for the background.
     fn scale(self, value: f64) -> &'static [Rgb; 4] {
         let scales = self.palette.scales();
         let of_sign = if value < 0.0 { &scales.negative } else { &scales.positive };
         &of_sign[usize::from(self.background == Background::Light)]
     }
 
-    /// Returns a style with a foreground, given for a dark and for a light background: in RGB, and as one of sixteen colours.
+    /// Returns a style with a foreground. Both pairs have a colour for a dark and one for a light background.
     fn fg(self, rgb: (Rgb, Rgb), sixteen: (Color, Color)) -> Style {
         let dark = self.background == Background::Dark;
         match self.colours {
@@ -262,7 +261,7 @@ impl Theme {
         }
     }
 
-    /// Returns a colour in the colour depth of the terminal.
+    /// Converts a colour to the colour depth of the terminal.
     fn depth(self, rgb: Rgb) -> Color {
         match self.colours {
             Colours::Indexed => Color::Indexed(nearest(rgb)),
@@ -295,7 +294,7 @@ fn faint(colour: Rgb, ground: u8) -> Rgb {
 
 /// Returns a dark or a light foreground, whichever is readable on a background.
 fn readable_on(back: Rgb) -> Rgb {
-    // an approximate relative luminance: the light of a channel is about the square of its value; dark text above 20 %
+    // approximates the relative luminance: the light of a channel is about the square of its value. Above 20 %, text is dark
     let [r, g, b] = back.map(|c| u32::from(c) * u32::from(c));
     if 21 * r + 72 * g + 7 * b > 20 * 255 * 255 { [0x10, 0x10, 0x10] } else { [0xf2, 0xf2, 0xf2] }
 }
@@ -382,7 +381,7 @@ mod tests {
                 let on_entry = theme.shared_on_entry(i);
                 let [fg_there, back] = [on_entry.fg, on_entry.bg].map(|colour| rgb(colour.unwrap()));
                 assert!(contrast(fg_there, back) >= 4.4, "{theme:?} on an entry {i}: {}", contrast(fg_there, back));
-                // two near colours can be one of the 256
+                // two similar colours may be the same one of the 256
                 assert!(faint != fg || theme.colours == Colours::Indexed, "{theme:?} faint {i}");
             }
             for role in [

@@ -49,7 +49,7 @@ fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
         }
     };
     trim(&mut pass_bars);
-    // the columns that the names and counts leave for the bars
+    // the number of columns for the bars
     let bar_room =
         |pass_bars: &[PassBar]| room.saturating_sub(pass_bars.iter().map(|bar| bar.pass.name().len() + 1 + bar.count.len()).sum());
     if bar_room(&pass_bars) < MIN_BAR * pass_bars.len() {
@@ -90,13 +90,13 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(spans).render(area, buf);
 }
 
-/// Returns the step under column `x`. A bar is the range of steps of its pass; a click on the name goes to the first step, and on the count to the last.
+/// Returns the step under column `x`. On a bar, the position decides the step; a click on the name goes to the first step of the pass, on the count to the last.
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let pass_bars = pass_bars(view, area.width as usize);
     let bar = pass_bars.iter().rev().find(|bar| bar.x - bar.pass.name().len() - 1 <= x)?;
-    // of a batch, the loss is the mean or sum over its samples, not that of the last sample
+    // in a step of the batch, a click on the loss goes to the loss of the batch, not of the last sample
     if bar.pass == Pass::Loss && view.sample().is_none() {
         return view.state_of(view.network().loss(), 0).first_step().map(ClickTarget::Step);
     }

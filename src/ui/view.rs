@@ -1,4 +1,4 @@
-//! The input of every pane: the scene of the step on the screen, the state of the program, and the theme.
+//! The input of each pane: the scene of the step on the screen, the state of the program, and the theme.
 
 use std::cell::{OnceCell, RefCell};
 use std::ops::{Deref, Range};
@@ -32,7 +32,7 @@ pub struct View<'a> {
     pub notation: Notation,
     /// The matrices of the matrices pane, built when they are first needed.
     matrices: OnceCell<Vec<OperandMatrix>>,
-    /// The places of the matrices in areas of the pane, computed when they are first needed.
+    /// The areas of the matrices for each area of the pane, computed when they are first needed.
     places: RefCell<Vec<(Rect, Vec<Rect>)>>,
 }
 
@@ -54,12 +54,12 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Returns the matrices of the step: its operands and its result. Only the first call in a frame builds them, with `make`.
+    /// Returns the matrices of the step: its operands and its result. The first call in a frame builds them with `make`.
     pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<OperandMatrix>) -> &[OperandMatrix] {
         self.matrices.get_or_init(make)
     }
 
-    /// Returns the places of the matrices in an area of the matrices pane. Only the first call in a frame for an area computes them, with `make`.
+    /// Returns the areas of the matrices in an area of the matrices pane. The first call for this area in a frame computes them with `make`.
     pub(super) fn places(&self, area: Rect, make: impl FnOnce() -> Vec<Rect>) -> Vec<Rect> {
         if let Some((_, places)) = self.places.borrow().iter().find(|(other, _)| *other == area) {
             return places.clone();
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
         self.stepper.cursor.map(|cursor| cursor.entry(&self.scene))
     }
 
-    /// Returns the user's own gradients, if they are compared with this iteration.
+    /// Returns the comparison with the user's gradient file, if they are compared with this iteration.
     #[must_use]
     pub fn own(&self) -> Option<&OwnGradients> {
         self.stepper.own_here()
@@ -93,7 +93,7 @@ impl<'a> View<'a> {
         self.stepper.own_tensor(&self.scene, tensor)
     }
 
-    /// Returns whether the scenario has statements that say more than the equations.
+    /// Returns whether the scenario has statements that show more than the equations do.
     #[must_use]
     pub fn has_statements(&self) -> bool {
         self.document.scenario.network.text().says_more_than_equations()
@@ -105,13 +105,13 @@ impl<'a> View<'a> {
         self.stepper.folds.is_open(&self.scene, fold)
     }
 
-    /// Returns the tensor whose node stands for a tensor: that of the largest closed fold around it, or the tensor itself.
+    /// Returns the tensor whose node contains a tensor: that of the outermost closed fold around it, or the tensor itself.
     #[must_use]
     pub fn shown_as(&self, tensor: Id) -> Id {
         self.network().text().shown_as(tensor, |fold| self.is_open(fold))
     }
 
-    /// Returns the tensors for which a node stands.
+    /// Returns the tensors that a node contains.
     #[must_use]
     pub fn folded_into(&self, node: Id) -> Range<Id> {
         let fold = self.network().text().closed_fold(node, |fold| self.is_open(fold));

@@ -1,4 +1,4 @@
-//! The watch pane: the entries that the user watches, each with the number that is known at this step. The pane is hidden if nothing is watched.
+//! The watch pane: the entries that the user watches, each with its number at this step. The pane is hidden if nothing is watched.
 //!
 //! ```text
 //! watch  fc1.weight[0,1] = 0.25       fc1.z[0] = 0.6 so far       grad.fc1.z[0] not computed yet
@@ -18,19 +18,19 @@ use crate::ui::view::View;
 
 /// The word at the left edge.
 const LABEL: &str = " watch  ";
-/// The cells for a number, or for the step that computes it. The columns do not depend on the numbers, so nothing moves.
+/// The cells for a number. The columns do not depend on the numbers, so that nothing moves.
 const NUMBER: usize = 22;
-/// The share of the screen's lines that the pane takes at most: one eighth.
-const SHARE: u16 = 8;
+/// The pane has at most 1/8 of the lines of the screen.
+const MAX_SCREEN_FRACTION: u16 = 8;
 
 /// The pane divided into columns, which are filled row by row.
-struct Columns {
+struct WatchColumns {
     count: usize,
     /// The width of a column.
     wide: usize,
 }
 
-impl Columns {
+impl WatchColumns {
     fn of(watches: &[Watch], room: usize) -> Self {
         let room = room.saturating_sub(width(LABEL)).max(1);
         let wide = watches.iter().map(|watch| width(&watch.address)).max().unwrap_or(0) + NUMBER + 2;
@@ -41,14 +41,14 @@ impl Columns {
 /// Returns the number of lines that the pane needs; 0 if nothing is watched.
 pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
     let watches = view.stepper.watches.all();
-    let lines = watches.len().div_ceil(Columns::of(watches, room.width.into()).count);
-    u16::try_from(lines).unwrap_or(u16::MAX).min((screen.height / SHARE).max(1))
+    let lines = watches.len().div_ceil(WatchColumns::of(watches, room.width.into()).count);
+    u16::try_from(lines).unwrap_or(u16::MAX).min((screen.height / MAX_SCREEN_FRACTION).max(1))
 }
 
-/// Draws the pane. If there is not enough room, the last ones are shown.
+/// Draws the pane. If there is not enough room, only the last watches are shown.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let watches = view.stepper.watches.all();
-    let columns = Columns::of(watches, area.width.into());
+    let columns = WatchColumns::of(watches, area.width.into());
     let cells: Vec<Vec<Span<'static>>> = shown(watches, &columns, area).iter().map(|watch| cell(view, watch, columns.wide)).collect();
     for (n, (row, place)) in cells.chunks(columns.count).zip(area.rows()).enumerate() {
         let label = if n == 0 { LABEL.to_owned() } else { " ".repeat(width(LABEL)) };
@@ -58,8 +58,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the watches for which the area has room: the last ones.
-fn shown<'a>(watches: &'a [Watch], columns: &Columns, area: Rect) -> &'a [Watch] {
+/// Returns the watches that are shown: the last ones for which there is room.
+fn shown<'a>(watches: &'a [Watch], columns: &WatchColumns, area: Rect) -> &'a [Watch] {
     &watches[watches.len().saturating_sub(columns.count * usize::from(area.height))..]
 }
 
@@ -69,8 +69,8 @@ fn cell(view: &View<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
         None => ("not in this iteration".to_owned(), false),
         Some(EntryState::Given(value) | EntryState::Complete { value, .. }) => (format!("= {}", view.short(value)), true),
         Some(EntryState::Partial { sum, .. }) => (format!("= {} so far", view.short(sum)), true),
-        Some(EntryState::Unreached(_)) => ("= 0".to_owned(), true),
-        Some(EntryState::Pending { steps }) if view.asks_for(steps.start) => ("asked for".to_owned(), false),
+        Some(EntryState::NoTerms(_)) => ("= 0".to_owned(), true),
+        Some(EntryState::Pending { steps }) if view.hides_step(steps.start) => ("hidden".to_owned(), false),
         Some(EntryState::Pending { .. }) => ("not computed yet".to_owned(), false),
     };
     let number = cut(&number, NUMBER);
@@ -84,7 +84,7 @@ fn cell(view: &View<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let watches = view.stepper.watches.all();
-    let columns = Columns::of(watches, area.width.into());
+    let columns = WatchColumns::of(watches, area.width.into());
     let column = usize::from(x.checked_sub(area.x)?).checked_sub(width(LABEL))? / columns.wide;
     let row = usize::from(y.checked_sub(area.y)?);
     let watch = shown(watches, &columns, area).get(row * columns.count + column).filter(|_| column < columns.count)?;

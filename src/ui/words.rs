@@ -1,16 +1,16 @@
-//! The why pane: the scenario's remark for this step, if there is one, and the rule in words.
+//! The pane `why`: the scenario's remark about this step, if there is one, and the rule in words.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Change, EditEffect, PredictionQuestion, asked_symbol};
+use crate::app::{Change, EditEffect, PredictionQuestion, hidden_symbol};
 use crate::glyph::with_minus_signs;
 use crate::number::ColumnFormat;
 use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
 use crate::scenario::GivenNumber;
-use crate::scene::Asked;
+use crate::scene::HiddenNumber;
 use crate::step::Unit;
 use crate::text::{self, width, wrap};
 use crate::ui::comparison;
@@ -19,9 +19,9 @@ use crate::ui::view::View;
 
 /// The vertical bar before each line of a remark.
 const BAR: &str = "▌ ";
-/// The width below which the pane shows the op's title, because the equation pane may not have room for it on a narrow screen.
+/// Below this width, the pane shows the op's title, because the equation pane may not have room for it.
 const NARROW: usize = 60;
-/// The number of lines that are kept for a question of prediction and a hint.
+/// The number of lines that are reserved for a question of prediction and a hint.
 const QUESTION_LINES: usize = 3;
 
 /// Draws the pane.
@@ -32,10 +32,10 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let text = match (view.stepper.shown_effect(), view.stepper.open_question()) {
         (Some(effect), _) => effect_lines(view, effect, wide),
         (None, Some(question)) => {
-            // a remark may tell the number
+            // no remark, because it may contain the number
             question_lines(view, question, wide).into_iter().chain(lines(view, part, &words, None, wide)).collect()
         }
-        (None, None) => lines(view, part, &words, remark(view).filter(|_| !view.asks()), wide),
+        (None, None) => lines(view, part, &words, remark(view).filter(|_| !view.hides_number()), wide),
     };
     let text: Vec<Line<'static>> = own_lines(view, wide).into_iter().chain(text).collect();
     let is_cut = text.len() > usize::from(area.height);
@@ -50,8 +50,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the number of lines that the pane requests at a width. This is the largest number that any step of this op needs, so nothing moves from step to step. The
-/// lines about an edit have room until the next move.
+/// Returns the number of lines that the pane requests: the largest number that any step of this op needs, so that nothing moves from step to step.
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_16_parts().len();
@@ -66,34 +65,34 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     u16::try_from(most.max(of_effect) + question + own).unwrap_or(u16::MAX)
 }
 
-/// Returns the lines about the user's own gradients.
+/// Returns the lines about the gradients of the user's own program.
 fn own_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
     let note = view.theme.style(StyleRole::Note);
     let rows = comparison::sentences(view).into_iter().flat_map(|text| wrap(&view.notation.words(&text), wide.saturating_sub(width(BAR))));
     rows.map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])).collect()
 }
 
-/// Returns the question about the number that is asked for.
+/// Returns the question about the hidden number.
 #[must_use]
 pub fn question_text(view: &View<'_>, question: &PredictionQuestion) -> String {
-    // an entry of one term is asked for in the same way in both units
-    let (what, other) = match question.asked {
-        Asked::Term if view.at.terms > 1 => ("this term", " Esc k: the whole entry."),
-        Asked::Entry if view.at.terms > 1 && view.stepper.unit == Unit::Entry => ("this entry", " Esc j: term by term."),
-        Asked::Entry if view.at.terms > 1 => ("this entry", ""),
-        Asked::Term | Asked::Entry => ("this number", ""),
+    // for an entry with one term, the question is the same in both units
+    let (what, other) = match question.hidden {
+        HiddenNumber::Term if view.at.terms > 1 => ("this term", " Esc k: the whole entry."),
+        HiddenNumber::Entry if view.at.terms > 1 && view.stepper.unit == Unit::Entry => ("this entry", " Esc j: term by term."),
+        HiddenNumber::Entry if view.at.terms > 1 => ("this entry", ""),
+        HiddenNumber::Term | HiddenNumber::Entry => ("this number", ""),
     };
-    format!("What is {what}, {}? Two significant digits are enough; 1/3 works too.{other}", asked_symbol(view, question.asked))
+    format!("What is {what}, {}? Two significant digits are enough; 1/3 works too.{other}", hidden_symbol(view, question.hidden))
 }
 
-/// Returns the hint about the last wrong number, if there is one.
+/// Returns the hint about the last wrong answer, if there is one.
 #[must_use]
 pub fn hint_text(question: &PredictionQuestion) -> Option<String> {
     let [typed, words] = question.hint.as_ref()?;
     Some(with_minus_signs(&text::line(&format!("{typed}: {words}"))).into_owned())
 }
 
-/// Returns the lines about the number that is asked for: the question, and the hint about the last wrong number.
+/// Returns the lines with the question about the hidden number, and with the hint about the last wrong answer.
 fn question_lines(view: &View<'_>, question: &PredictionQuestion, wide: usize) -> Vec<Line<'static>> {
     let asks = question_text(view, question);
     let heading = view.theme.style(StyleRole::Heading);
@@ -124,7 +123,7 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     lines
 }
 
-/// Returns a remark, with a word if numbers have changed since: its author had the numbers of the file in mind.
+/// Returns a remark. If there are edits, the text says that the remark is about the numbers before them.
 fn dated(view: &View<'_>, remark: &str) -> String {
     let about = if view.stepper.edits.done().is_empty() { "" } else { "before the edits: " };
     format!("{about}{remark}")
@@ -136,23 +135,23 @@ pub fn rule_text(view: &View<'_>) -> String {
     if view.step.function == Some(LEFT_OUT) { LEFT_OUT_WORDS.to_owned() } else { view.words(view.part()) }
 }
 
-/// Returns the remark for this step; `None` while a number is asked for, because a remark may tell it.
+/// Returns the remark about this step; `None` while a number is hidden, because the remark may contain it.
 #[must_use]
 pub fn remark_text(view: &View<'_>) -> Option<String> {
-    remark(view).filter(|_| !view.asks()).map(|text| dated(view, text))
+    remark(view).filter(|_| !view.hides_number()).map(|text| dated(view, text))
 }
 
-/// Returns the facts about the last edit: the change of the loss, and the change of the loss that the derivative foretold.
+/// Returns the facts about the last edit: the change of the loss, and the change that the derivative predicts.
 #[must_use]
 pub fn effect_facts(view: &View<'_>, effect: &EditEffect) -> Vec<String> {
     let [before, after] = effect.loss;
     let symbol = view.loss_symbol(view.notation);
-    // the loss has the digits that it has in its matrix
+    // the loss has as many digits as in its matrix
     let [old, new] = effect.loss.map(|loss| ColumnFormat::with(view.digits, [loss]).text_or_short(loss));
     let mut facts = vec![format!("{symbol} {old} → {new}"), format!("Δ{symbol} = {}", view.short(after - before))];
-    facts.push(match effect.foretold {
-        Some(foretold) => format!("{} = {}", foretold_terms(view, effect, &symbol), view.short(foretold)),
-        None => reason_without_forecast(view, effect),
+    facts.push(match effect.estimate {
+        Some(estimate) => format!("{} = {}", estimate_terms(view, effect, &symbol), view.short(estimate)),
+        None => reason_without_estimate(view, effect),
     });
     facts
 }
@@ -178,8 +177,8 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
     lines
 }
 
-/// Returns the sum that foretells the change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
-fn foretold_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String {
+/// Returns the terms of the predicted change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
+fn estimate_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String {
     let factor = |number: f64| if number < 0.0 { format!("({})", view.short(number)) } else { view.short(number) };
     match (edited_symbol(view, effect).as_deref(), effect.derivative, effect.edit.changes.as_slice()) {
         (Some(edited), Some(derivative), [change]) => {
@@ -190,18 +189,18 @@ fn foretold_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String 
     }
 }
 
-/// Returns the reason why no derivative foretells the effect of an edit.
-fn reason_without_forecast(view: &View<'_>, effect: &EditEffect) -> String {
+/// Returns the reason why the change of the loss cannot be predicted from a derivative.
+fn reason_without_estimate(view: &View<'_>, effect: &EditEffect) -> String {
     let is_rate = |change: &Change| change.place == GivenNumber::LearningRate;
     match view.step.iteration {
         1 if effect.edit.changes.iter().all(is_rate) => "the loss before the first update does not depend on the learning rate",
         1 => "the backward pass computes no derivative by this number",
-        _ => "no derivative foretells it: the edit changes the updates before this iteration too",
+        _ => "no derivative predicts it: the edit also changes the updates before this iteration",
     }
     .to_owned()
 }
 
-/// Returns the symbol of the number that an edit changes, or the letter of the tensor if the edit changes several entries of it; `None` for entries of several tensors.
+/// Returns the symbol of the number that an edit changes; if it changes several entries of a tensor, the letter of the tensor; `None` for several tensors.
 fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
     let tensor = |change: &Change| change.place.tensor().map(|(_, tensor)| tensor);
     let changes = effect.edit.changes.as_slice();
@@ -213,8 +212,7 @@ fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
     changes.iter().all(|change| tensor(change) == Some(first)).then(|| view.given_symbol(first, entry, view.notation))
 }
 
-/// Returns the remark for this step. If several remarks cover the step, returns the remark that covers the fewest steps. If several cover equally few, returns
-/// the first of them.
+/// Returns the remark about this step. If there are several, returns the one that covers the fewest steps; among equal ones the first.
 fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
     let covering = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
     covering.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())

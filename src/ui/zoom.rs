@@ -1,8 +1,8 @@
-//! The step in large characters, for the last row of a lecture hall: the equation and the operands alone.
+//! The zoomed step: only the equation and the operands, in characters that are readable from the last row of a lecture hall.
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾               the op
-//! a₂₂·δ₂₁ = 3·3 = 9                    the term of this step, in large characters; if there is no room, the symbols are above it
+//! a₂₂·δ₂₁ = 3·3 = 9                    the term of this step, in large characters; if there is no room, the symbols are small and above it
 //! ∂C/∂w₁₂ so far, term 3 of 4          the running sum
 //! 2 + 9 = 11                           in large characters
 //!
@@ -20,7 +20,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use self::block_text::{Size, draw, has_dots};
+use self::block_text::{FontSize, draw, has_dots};
 use super::equation;
 use super::theme::StyleRole;
 use super::view::View;
@@ -32,17 +32,17 @@ use crate::number::result_sign;
 const LARGE: (u16, u16) = (190, 55);
 /// The smallest screen on which characters of three lines are used.
 const MEDIUM: (u16, u16) = (60, 20);
-/// The smallest screen on which characters of ASCII are used, which have five lines.
+/// The smallest screen on which large ASCII characters are used, which have five lines.
 const TALL: (u16, u16) = (60, 28);
 
-/// Returns the size of the characters, which depends on the screen alone, so that it holds still.
-fn size(view: &View<'_>, screen: Rect) -> Size {
+/// Returns the size of the characters. It depends only on the screen, so that it is the same at each step.
+fn size(view: &View<'_>, screen: Rect) -> FontSize {
     let fits = |(columns, lines): (u16, u16)| screen.width >= columns && screen.height >= lines;
-    let sizes: &[(Size, (u16, u16))] = match view.notation {
-        Notation::Ascii => &[(Size::Large, LARGE), (Size::Tall, TALL)],
-        Notation::Unicode | Notation::Latex => &[(Size::Large, LARGE), (Size::Medium, MEDIUM)],
+    let sizes: &[(FontSize, (u16, u16))] = match view.notation {
+        Notation::Ascii => &[(FontSize::Large, LARGE), (FontSize::Tall, TALL)],
+        Notation::Unicode | Notation::Latex => &[(FontSize::Large, LARGE), (FontSize::Medium, MEDIUM)],
     };
-    sizes.iter().find(|(_, smallest)| fits(*smallest)).map_or(Size::Plain, |(size, _)| *size)
+    sizes.iter().find(|(_, smallest)| fits(*smallest)).map_or(FontSize::Plain, |(size, _)| *size)
 }
 
 /// Returns the number of lines of the equation: the op, the term and the running sum, each with a blank line.
@@ -68,10 +68,10 @@ pub fn equation(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         let Some(text) = fitting.or(texts.first()) else { continue };
         // the symbols are large too, if there is room for them
         let whole = format!("{symbols} = {text}");
-        let has_room = size != Size::Plain && !symbols.is_empty() && has_dots(&whole) && size.width(&whole) <= room;
+        let has_room = size != FontSize::Plain && !symbols.is_empty() && has_dots(&whole) && size.width(&whole) <= room;
         let (label, text) = if has_room { (words, whole) } else { (joined(&symbols, &words), text.clone()) };
         Line::styled(label, plain).render(line(y, 1), buf);
-        // a subscript reaches into the blank line
+        // one more line, because a subscript extends into the blank line
         draw(&text, size.fitting(&text, room), style, line(y + 1, size.lines() + 1), buf);
     }
 }
@@ -85,16 +85,16 @@ fn joined(symbols: &str, words: &str) -> String {
     format!("{symbols}{separator}{words}")
 }
 
-/// Returns the style of large characters, which have no background. What has the accent colour behind it in a text has the colour of the result here.
+/// Returns the style of large characters. They have no background, so a role that is drawn on the accent colour gets the colour of the result.
 fn ink(view: &View<'_>, role: StyleRole) -> Style {
     let role = if role == StyleRole::Step { StyleRole::Result } else { role };
     Style { bg: None, ..view.theme.style(role).not_underlined().remove_modifier(Modifier::REVERSED) }
 }
 
-/// Returns the term of this step: its label, which is its symbols, and its numbers with its value. The second form is without the value, which the sum has too.
+/// Returns the term of this step: its label (the symbols), and its numbers with its value. The second text is without the value, which the sum shows too.
 fn term_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     let term = view.term(view.at.term);
-    let unknown = if term.is_asked() { glyph::ASKED } else { glyph::TO_COME };
+    let unknown = if term.is_hidden() { glyph::HIDDEN } else { glyph::TO_COME };
     let or_unknown = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
     let [numbers, value] = [or_unknown(view.in_numbers(&term)), or_unknown(view.term_text(&term))];
     let sign = term.value().map_or("=", |number| result_sign(&[&numbers], &value, number));
@@ -102,21 +102,20 @@ fn term_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     ([view.in_symbols(&term), String::new()], numbers)
 }
 
-/// Returns the running sum: its label, which is the symbol of the entry and words, and the sum before this step, the term and the sum after it. The second form is the sum
-/// after it.
+/// Returns the running sum: its label, such as `∂C/∂w₁₂ so far, term 3 of 4`, and the addition of this step. The second text is only the sum after this step.
 fn sum_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     let entry = view.disambiguated(view.output, view.at.entry);
     let (term, terms) = (view.at.term + 1, view.at.terms);
     let what = match (view.is_complete(), terms) {
         (true, 1) => [entry, String::new()],
         (true, _) => [entry, format!("all {terms} terms")],
-        // the symbol is not equal to a part of its sum
+        // the sum so far is not the entry, so the symbol is in the text and not before an equals sign
         (false, _) => [String::new(), format!("{entry} so far, term {term} of {terms}")],
     };
-    let asked = || glyph::ASKED.to_owned();
-    let result = view.running_sum().map_or_else(asked, |sum| view.value_text(sum));
+    let hidden = || glyph::HIDDEN.to_owned();
+    let result = view.running_sum().map_or_else(hidden, |sum| view.value_text(sum));
     let before = view.at.term.checked_sub(1).and_then(|before| view.sum_text(before));
-    let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(asked);
+    let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(hidden);
     let sum = before.map(|before| equation::sum_text(view, &before, &value, &result));
     (what, sum.into_iter().chain([result]).collect())
 }

@@ -115,7 +115,7 @@ fn x_checks_the_batch() {
 }
 
 #[test]
-fn x_on_what_a_sample_gives_to_the_batch_checks_the_loss_of_the_sample() {
+fn x_on_the_gradient_of_a_sample_in_the_batch_checks_the_loss_of_the_sample() {
     let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
     let id = document.trace.network().find("grad.fc2.weight").unwrap();
     for sample in 0..4 {
@@ -128,7 +128,7 @@ fn x_on_what_a_sample_gives_to_the_batch_checks_the_loss_of_the_sample() {
         assert!(list.title.ends_with(&format!(" {}:grad.fc2.weight[0,0]", sample + 1)), "{}", list.title);
         assert!(list.note.starts_with(&format!("of the loss of sample {} alone;", sample + 1)), "{}", list.note);
     }
-    // the same question in the sample itself, and in the batch
+    // the same check from a step of the sample, and from a step of the batch
     for (address, whose) in [("2:grad.fc2.weight[0,0]", "sample 2 alone"), ("reduce:grad.fc2.weight[0,0]", "the batch")] {
         let mut driver = at_address(&document, address);
         press(&mut driver, "x");
@@ -150,12 +150,12 @@ fn x_does_not_end_a_computation_in_progress() {
     assert!(driver.state.job().is_some(), "the check is a job");
     let before = driver.state.job().unwrap().describe();
     key(&mut driver, "lx");
-    // the move has ended the check and says so; the second check is another one
+    // the move stops the first check and reports it; `x` begins a second check
     assert!(driver.state.job().is_some());
     key(&mut driver, "x");
     assert!(message(&driver).starts_with("still computing, the check of "), "{}", message(&driver));
     assert!(driver.state.job().is_some() && before.starts_with("the check of"));
-    // a far iteration goes on too
+    // a seek to a far iteration also continues
     let trained = ScenarioLoader::bundled(Limits::default()).open("xor").unwrap();
     let mut driver = driver_at(&Arc::new(trained), 20);
     update(&mut driver.state, Action::OpenPrompt);

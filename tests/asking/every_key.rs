@@ -1,4 +1,4 @@
-//! No key is silent: in every overlay and mode, each key of the keyboard changes the screen or says why it does nothing.
+//! No key is silent: in every overlay and mode, each key of the keyboard changes the screen or shows a message why it does nothing.
 
 use gradstep::command::driver::Effect;
 use gradstep::keys::{Code, Key};
@@ -57,7 +57,7 @@ fn a_key_changes_the_screen_or_says_why_it_does_nothing() {
         driver.set_screen_size((120, 40));
         press(&mut driver, prefix);
         driver.state.message = None;
-        // with its colours, which show the cursor of a line
+        // frames are compared with their colours, which show the cursor of the prompt
         let shown = |driver: &Driver| driver.frame(&RenderOptions::default(), (120, 40));
         let before = shown(&driver);
         for key in keyboard() {

@@ -1,4 +1,4 @@
-//! The way down to the leaves: each share is compared with the steps of the entry that reads the row.
+//! The leaves of an entry (key `w`): each share is compared with the steps of the entry that reads the row.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn entry_of(trace: &Trace, own: usize, cell: &str) -> RunEntry {
     let is_batch = trace.sample_runs()[own].sample.is_none();
     let (run, id) = if has_scope || is_batch {
         let name = cell.split('[').next().unwrap();
-        // a velocity that is given belongs to the batch
+        // a given velocity belongs to the batch
         let given = trace.network_of(own).find(name).filter(|_| name.starts_with("velocity."));
         given.map_or_else(|| trace.tensor(&address).unwrap(), |id| (own, id))
     } else {
@@ -66,7 +66,7 @@ fn the_leaves_have_the_shares_of_their_terms() {
                         if is_zero && rows.len() > 1 { 0.0 } else { 100.0 }
                     }
                     Some(&(reader, share)) => {
-                        // independent of the list: the reader's steps, one by one
+                        // computed from the steps of the reader, independently of the list
                         let steps = steps_of(reader);
                         let done: Vec<_> = (steps.start..steps.end.min(now + 1)).map(|k| trace.get(k).unwrap()).collect();
                         let all: f64 = done.iter().map(|step| step.value.abs()).sum();
@@ -91,7 +91,7 @@ fn the_leaves_have_the_shares_of_their_terms() {
 }
 
 #[test]
-fn the_way_down_goes_from_the_batch_into_its_samples() {
+fn the_leaves_of_an_entry_of_the_batch_are_in_its_samples() {
     let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
     let names = |address: &str| {
         let mut driver = at_address(&document, address);
@@ -109,7 +109,7 @@ fn the_way_down_goes_from_the_batch_into_its_samples() {
 }
 
 #[test]
-fn what_the_batch_reads_was_computed_by_a_sample() {
+fn commands_about_a_tensor_of_the_batch_lead_to_the_sample_that_computed_it() {
     let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
     let resolve = |address: &str| document.trace.resolve(&address.parse().unwrap()).unwrap();
     let step_of_batch = resolve("reduce:grad.fc2.weight[0,0]#2");

@@ -139,7 +139,7 @@ fn the_cursor_shows_the_number_of_the_trace() {
                 let scene = driver.state.stepper().unwrap().scene().unwrap();
                 let found = match scene.state_of(tensor, at) {
                     EntryState::Given(value) | EntryState::Complete { value, .. } | EntryState::Partial { sum: value, .. } => Some(value),
-                    EntryState::Unreached(_) => Some(0.0),
+                    EntryState::NoTerms(_) => Some(0.0),
                     EntryState::Pending { .. } => None,
                 };
                 assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "{name}: {} at step {now}", scene.name(tensor, at));
@@ -194,7 +194,7 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
                 let position = trace.position(k).unwrap();
                 let step = trace.get(k).unwrap();
                 let is_read = |tensor: usize| {
-                    // a factor that is computed from a whole slice, as in a softmax, has the slice instead of sources
+                    // a factor that is computed from a whole slice, as in a softmax, has a slice instead of a source
                     let in_slice = |factor: &gradstep::step::Factor| {
                         factor.source.is_some_and(|source| source.tensor == tensor) && factor.slice.is_some_and(|slice| slice.contains(at))
                     };
@@ -203,7 +203,7 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
                 if position.sample_run == run {
                     return is_read(tensor);
                 }
-                // in the batch, the tensor has the sample's number before its name; a parameter, or the tensor of the only sample, has not
+                // in the batch, the name of a sample's tensor begins with the sample's number, except for a parameter and for the tensor of the only sample
                 let (network, sample) = (trace.network_of(position.sample_run), trace.sample_runs()[run].sample);
                 let own = &trace.network_of(run).tensor(tensor).name;
                 let is_given = |id: &usize| network.producer(*id).is_none();
@@ -274,7 +274,7 @@ fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
                 press(&mut driver, "m");
                 match steps {
                     None if step(&driver) != now => {
-                        // a number that the batch reads and a sample has computed
+                        // a number of the batch that a sample has computed
                         let [run, before] = [step(&driver), now].map(|step| document.trace.position(step).unwrap().sample_run);
                         assert!(run < before, "{name}");
                         press(&mut driver, "<C-o>");

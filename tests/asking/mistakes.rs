@@ -1,17 +1,17 @@
 //! The judgement of numbers in prediction, and the hints about wrong ones.
 
 use gradstep::mistakes::{Hint, MISTAKES, Question, TypedNumber, Verdict};
-use gradstep::scene::Asked;
+use gradstep::scene::HiddenNumber;
 
 use super::worked::{WORKED_BY_HAND, open};
 use super::*;
 
-/// Judges a number at an address: of the term if the address names one, else of the entry.
+/// Judges a typed number: as the value of a term if the address names one, otherwise as the value of the entry.
 fn judge(document: &Document, address: &str, typed: &str) -> Verdict {
-    let asked = if address.contains('#') { Asked::Term } else { Asked::Entry };
+    let hidden = if address.contains('#') { HiddenNumber::Term } else { HiddenNumber::Entry };
     let step = document.trace.resolve(&address.parse().unwrap()).unwrap();
-    let scene = document.scene(step).unwrap().asking(Some(asked));
-    Question::of(&document.trace, &scene.at, asked).judge(TypedNumber::parse(typed).unwrap(), &scene)
+    let scene = document.scene(step).unwrap().with_hidden(Some(hidden));
+    Question::of(&document.trace, &scene.at, hidden).judge(TypedNumber::parse(typed).unwrap(), &scene)
 }
 
 #[test]
@@ -53,25 +53,25 @@ fn a_hint_names_all_mistakes_that_give_the_number() {
     let both = hint("filter", "grad.input[0,0,0]", "0.33");
     assert_eq!(both.ids, ["kernel-not-flipped", "kernel-transposed-instead-of-rotated"]);
     assert_eq!(both.words, "the filter was not turned, or the filter was transposed");
-    // one mistake has room for the right rule
+    // if only one mistake explains the number, the hint also has the right rule
     let alone = hint("filter", "grad.input[0,0,1]", "-0.78");
     assert_eq!(alone.words, "the filter was not turned: here it is turned by 180°");
     // w₁₂·a₁₂ = −1·2: 2 has the wrong sign, lacks the factor −1, and is w₁₁·a₁₁ = 2·1
     let sign = hint("figure-18", "conv1.z[0,0,0]#2", "2");
     assert_eq!(sign.ids, ["sign-flipped", "factor-missing", "neighbour-term"]);
     assert_eq!(sign.words, "only the sign is wrong, or the factor w₁₂ is missing, or that is the term w₁₁·a₁₁, beside this one");
-    // twice 0.298 is a pattern only, and a cause is known: the ½ of the squared error
+    // "twice the number" would be a mere pattern, but a cause is known: the missing ½ of the squared error
     assert_eq!(hint("mazur-2-2-2", "loss", "0.597").ids, ["constant-missing"]);
 }
 
-/// Without the bias, z₁ = 0.4·0.5933 + 0.45·0.5969 = 0.5059: two of its digits are too few, since each of the three terms can be left out.
+/// Without the bias, z₁ = 0.4·0.5933 + 0.45·0.5969 = 0.5059. Two digits of it are too few for a hint, because several mistakes give about this number.
 #[test]
-fn two_digits_that_may_be_a_mistake_ask_for_a_third() {
+fn a_number_with_two_digits_gets_the_advice_to_type_a_third() {
     let document = open("mazur-2-2-2");
     assert_eq!(hint("mazur-2-2-2", "fc2.z[0]", "0.506").ids, ["term-left-out"]);
     let step = document.trace.resolve(&"fc2.z[0]".parse().unwrap()).unwrap();
-    let scene = document.scene(step).unwrap().asking(Some(Asked::Entry));
-    let question = Question::of(&document.trace, &scene.at, Asked::Entry);
+    let scene = document.scene(step).unwrap().with_hidden(Some(HiddenNumber::Entry));
+    let question = Question::of(&document.trace, &scene.at, HiddenNumber::Entry);
     for (text, asks) in [("0.51", true), ("0.52", false), ("0.517", false)] {
         let typed = TypedNumber::parse(text).unwrap();
         assert_eq!(question.judge(typed, &scene), Verdict::Wrong(None), "{text}");
@@ -79,9 +79,9 @@ fn two_digits_that_may_be_a_mistake_ask_for_a_third() {
     }
 }
 
-/// One mistake that several subjects explain is named once, with all of them.
+/// If a mistake explains the number for several terms, the hint names the mistake once with all terms.
 #[test]
-fn a_mistake_is_named_once_with_all_its_subjects() {
+fn a_mistake_is_named_once_with_all_its_terms() {
     // 2 + 2 + 1 − 3 = 2 without the first or the second term
     let equal = small(
         "title = \"equal\"\ninput = [1, 2, 1, 1]\ntarget = [1]\nloss = \"upstream\"\n[[layer]]\ntype = \"linear\"\nweight = [[2, 1, 5, -3]]\n",
@@ -96,23 +96,23 @@ fn random(seed: &mut u64) -> f64 {
     f64::from(u32::try_from(*seed >> 32).unwrap()) / f64::from(u32::MAX)
 }
 
-/// Random numbers up to twice the answer, with some significant digits. Two digits are hit by chance, and small whole numbers are the more often exactly what some mistake
-/// gives. With each further digit a tenth of that is left. In a long sum there are hundreds of mistakes, so that the net has to be narrower.
+/// Judges random numbers up to twice the answer. With two digits, some of them equal the value of a mistake by chance; with each further digit, a tenth as many. Long sums
+/// have hundreds of possible mistakes, so they need more digits.
 #[test]
 fn a_random_number_gets_no_hint() {
     let scenarios: Vec<Arc<Document>> =
         ["square", "filter", "mazur-2-2-2", "figure-16", "figure-18", "figure-07", "figure-02", "xor", "figure-01"].map(open).into();
     for (digits, most, most_of_long_sums) in [(2_usize, 0.06, 0.08), (3, 0.008, 0.02), (4, 0.002, 0.01)] {
         let mut seed = 20_261_129;
-        // numbers that were judged wrong, and those of them with a hint: of all entries, and of those with more than 16 terms
+        // the number of wrong answers, and how many of them get a hint: for all entries, and for entries with more than 16 terms
         let (mut wrong, mut hinted) = ([0_u32; 2], [0_u32; 2]);
         for document in &scenarios {
             for k in 0..100 {
                 let step = 1 + (document.trace.len() - 1) * k / 99;
-                for asked in [Asked::Term, Asked::Entry] {
-                    let scene = document.scene(step).unwrap().asking(Some(asked));
-                    let question = Question::of(&document.trace, &scene.at, asked);
-                    let is_long = asked == Asked::Entry && scene.at.terms > 16;
+                for hidden in [HiddenNumber::Term, HiddenNumber::Entry] {
+                    let scene = document.scene(step).unwrap().with_hidden(Some(hidden));
+                    let question = Question::of(&document.trace, &scene.at, hidden);
+                    let is_long = hidden == HiddenNumber::Entry && scene.at.terms > 16;
                     let scale = if question.answer() == 0.0 { 1.0 } else { question.answer().abs() };
                     for _ in 0..6 {
                         let typed = format!("{:.*e}", digits - 1, scale * (4.0 * random(&mut seed) - 2.0));

@@ -1,4 +1,4 @@
-//! The keys of prediction (`p`): questions, answers, the score, and what asks first.
+//! The keys of prediction (`p`): questions, answers, the score, and warnings before later numbers are shown.
 
 use gradstep::app::{Focus, Prediction};
 use ratatui::buffer::Buffer;
@@ -23,30 +23,30 @@ fn here(driver: &Driver) -> u64 {
 }
 
 #[test]
-fn a_right_number_is_taken_and_l_goes_on() {
+fn a_right_number_is_accepted_and_l_goes_to_the_next_question() {
     let document = open("square");
     let mut driver = at_address(&document, "fc1.z[0]#2");
     press(&mut driver, "p1.4<Enter>");
     assert_eq!((message(&driver).as_str(), driver.state.focus()), ("right: 1.4; Enter goes on", Focus::Normal));
     let step = here(&driver);
-    // the next question opens its line, so the number can be typed at once
+    // the next question opens the prompt, so the number can be typed at once
     press(&mut driver, "l3/2<Enter>");
     assert_eq!((here(&driver), message(&driver).as_str()), (step + 1, "right: 1.5; Enter goes on"));
-    // Enter goes on as well, and Esc leaves the number hidden
+    // Enter also goes to the next question, and Esc leaves the number hidden
     press(&mut driver, "<Enter><Esc>");
     assert_eq!((here(&driver), driver.state.focus()), (step + 2, Focus::Normal));
     press(&mut driver, "d");
-    assert!(message(&driver).contains("is asked for"), "{}", message(&driver));
-    // Enter opens the line again
+    assert!(message(&driver).contains("is hidden"), "{}", message(&driver));
+    // Enter opens the prompt again
     press(&mut driver, "<Enter>-0.4<Enter>");
     assert!(message(&driver).starts_with("right:"), "{}", message(&driver));
     assert_eq!(prediction(&driver).totals(), (3, 3));
 }
 
 #[test]
-fn the_value_of_an_entry_is_asked_for_in_a_larger_unit() {
+fn a_larger_unit_hides_the_value_of_an_entry() {
     let document = open("square");
-    // from its first term, the answer leads to the last one, where the sum is shown
+    // the question is asked at the first term; the answer leads to the last term, where the sum is shown
     let mut driver = at_address(&document, "fc1.z[0]");
     press(&mut driver, "kp3.1<Enter>");
     let last = document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap();
@@ -56,7 +56,7 @@ fn the_value_of_an_entry_is_asked_for_in_a_larger_unit() {
 }
 
 #[test]
-fn a_wrong_number_gets_a_hint_and_the_score_counts_all_ways() {
+fn a_wrong_number_gets_a_hint_and_the_score_counts_each_outcome() {
     let document = open("square");
     let mut driver = at_address(&document, "fc1.z[0]#2");
     press(&mut driver, "p-1.4<Enter>");
@@ -64,7 +64,7 @@ fn a_wrong_number_gets_a_hint_and_the_score_counts_all_ways() {
     assert_eq!(driver.state.prompt().unwrap().input.value(), "");
     press(&mut driver, "123.4<Enter>");
     assert!(message(&driver).starts_with("123.4: not yet"), "{}", message(&driver));
-    // what is no number counts as nothing
+    // a text that is not a number is not counted as an answer
     press(&mut driver, "x<Enter>");
     assert_eq!(driver.state.prompt().unwrap().input.value(), "x");
     press(&mut driver, "<BS>1.4<Enter>l<Tab>l-0.4<Enter>p");
@@ -74,7 +74,7 @@ fn a_wrong_number_gets_a_hint_and_the_score_counts_all_ways() {
     let list = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap();
     assert_eq!(list.title, "prediction: 1 of 3 right at once");
     assert!(list.note.starts_with("practise: weighted input"), "{}", list.note);
-    // Enter goes to the last place that was not right at once; the score stays, and p goes on with it
+    // Enter goes to the last step that was not right at once; the score is kept, and p continues with it
     press(&mut driver, "<Enter>");
     assert_eq!(here(&driver), document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap());
     press(&mut driver, "p1.5<Enter>");
@@ -82,17 +82,17 @@ fn a_wrong_number_gets_a_hint_and_the_score_counts_all_ways() {
 }
 
 #[test]
-fn the_score_is_shown_at_any_time_and_can_begin_anew() {
+fn the_score_is_shown_at_any_time_and_can_be_reset() {
     let mut driver = at_address(&open("square"), "fc1.z[0]#2");
     let title = |driver: &Driver| driver.state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref()).map(|list| list.title.clone());
     press(&mut driver, ":score<Enter>");
-    assert_eq!(message(&driver), "no number was asked for yet: p asks");
-    // while a question is open, and left: the score is no answer
+    assert_eq!(message(&driver), "no question yet: p starts prediction");
+    // the score can be shown while a question is open, and does not answer it
     press(&mut driver, "p-1.4<Enter>1.4<Enter>l<Esc>:score<Enter>");
     assert_eq!(title(&driver).as_deref(), Some("prediction: 0 of 1 right at once"));
     press(&mut driver, "<Esc>");
     assert!(prediction(&driver).is_on && driver.state.stepper().unwrap().open_question().is_some());
-    // a learner's word finds it too, and `p` off and on keeps it
+    // the topic `practise` finds it too, and turning prediction off and on keeps it
     press(&mut driver, ":practise<Enter>");
     assert_eq!(title(&driver).as_deref(), Some("prediction: 0 of 1 right at once"));
     press(&mut driver, "<Esc>p<Esc>p1.5<Enter>");
@@ -100,7 +100,7 @@ fn the_score_is_shown_at_any_time_and_can_begin_anew() {
     press(&mut driver, ":score old<Enter>");
     assert_eq!(message(&driver), "write score or score new");
     press(&mut driver, ":score new<Enter>");
-    assert_eq!((message(&driver).as_str(), prediction(&driver).totals()), ("the score begins at 0", (0, 0)));
+    assert_eq!((message(&driver).as_str(), prediction(&driver).totals()), ("the score is reset to 0", (0, 0)));
     press(&mut driver, "l-0.4<Enter>");
     assert_eq!(prediction(&driver).totals(), (1, 1));
 }
@@ -113,7 +113,7 @@ fn the_last_number_points_to_the_score() {
 }
 
 #[test]
-fn what_looks_ahead_asks_first() {
+fn a_command_that_shows_later_numbers_warns_first() {
     let document = open("xor");
     for key in ["x", "/", "n", "c", "C", "e", "u", "U", "a"] {
         let mut driver = at_address(&document, "1:grad.fc2.weight[0,0]");
@@ -132,7 +132,7 @@ fn what_looks_ahead_asks_first() {
 }
 
 #[test]
-fn the_lists_and_texts_to_copy_do_not_tell() {
+fn lists_and_texts_to_copy_do_not_contain_the_hidden_number() {
     let document = open("mazur-2-2-2");
     for (keys, answer) in [("p<Esc>", "0.0190"), ("kp<Esc>", "0.0363")] {
         for ask in ["d", "t", "w", "y", "i", "v", "M"] {
@@ -145,7 +145,7 @@ fn the_lists_and_texts_to_copy_do_not_tell() {
 }
 
 #[test]
-fn a_copied_text_does_not_tell() {
+fn a_copied_text_does_not_contain_the_hidden_number() {
     let document = open("mazur-2-2-2");
     // −0.0190 = 0.5·(−0.0381), and 0.0364 is the sum
     for (keys, answers) in [("p<Esc>", ["-0.019", "−0.019", "0.0363"]), ("kp<Esc>", ["0.0363", "0.0364", "0.0554"])] {

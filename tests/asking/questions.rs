@@ -1,4 +1,4 @@
-//! The questions of a learner, each answered by at most three keys on the screen of 120x40. An address or a word that is typed counts as one key.
+//! The questions of a learner: each is answered with at most three keys on a screen of 120x40. A typed address or word counts as one key.
 
 use super::*;
 

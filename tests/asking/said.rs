@@ -1,9 +1,9 @@
-//! What keys say when they do nothing, go nowhere, or go somewhere else than asked.
+//! The messages of keys that do nothing, or that go to another step than the user may expect.
 
 use super::*;
 
 #[test]
-fn a_number_that_means_nothing_is_said_so() {
+fn a_count_that_a_key_does_not_use_is_reported() {
     let document = small(CONV);
     let len = document.trace.len();
     for (keys, at, said) in [
@@ -14,7 +14,7 @@ fn a_number_that_means_nothing_is_said_so() {
         ("5i", 7, "the number 5 before this key does nothing".to_owned()),
         ("5g", 1, "the number 5 before this key does nothing".to_owned()),
         ("5b", document.trace.resolve(&"backward".parse().unwrap()).unwrap(), "the number 5 before this key does nothing".to_owned()),
-        // a number that means something, and one that is taken back
+        // a count that the key uses, and a count that is cleared
         ("3s", 10, String::new()),
         ("10s", 17, String::new()),
         ("9G", 9, String::new()),
@@ -34,11 +34,11 @@ fn a_click_on_a_given_number_says_that_it_is_given() {
     let before = step(&driver);
     update(&mut driver.state, Action::GoToEntry(network.find("conv1.weight").unwrap(), 5));
     assert_eq!(step(&driver), before);
-    assert_eq!(message(&driver), "conv1.weight[1,0,0,1] is given, no step computes it: r lists what reads it, e edits it");
+    assert_eq!(message(&driver), "conv1.weight[1,0,0,1] is given: no step computes it; r lists what reads it, e edits it");
     // the cursor is on it
     assert_eq!(subject(&driver), TensorEntry { tensor: network.find("conv1.weight").unwrap(), at: 5 });
     press(&mut driver, "<Esc>");
-    // an entry that a step computes needs no word
+    // an entry that a step computes needs no message
     update(&mut driver.state, Action::GoToEntry(network.find("conv1.z").unwrap(), 0));
     assert_eq!((step(&driver), message(&driver)), (1, String::new()));
     // from the batch, the number of a sample is in the sample
@@ -56,21 +56,21 @@ fn the_start_of_a_scenario_is_explained() {
     state.open(Arc::clone(&xor), None);
     assert!(state.stepper().unwrap().step > 1);
     assert!(state.message.as_ref().is_some_and(|message| message.text == "the file's start; g: step 1, a: notes"));
-    // at another step, nothing is explained but the notes
+    // at another step, only the notes are mentioned
     state.open(Arc::clone(&xor), Some(3));
     assert!(state.message.as_ref().is_some_and(|message| message.text.starts_with("a: ")));
 }
 
 #[test]
-fn a_named_bookmark_here_has_one_row() {
+fn a_named_bookmark_of_this_step_has_one_row() {
     let document = small(CONV);
     let mut driver = driver_at(&document, 7);
     press(&mut driver, ":mark here I am<Enter>'");
     let listed: Vec<Vec<String>> = rows(&driver).into_iter().map(|(cells, _)| cells).collect();
-    assert_eq!(listed, [["conv1.z[0,0,1]#2", "here I am: remove this place"]]);
+    assert_eq!(listed, [["conv1.z[0,0,1]#2", "here I am: remove this bookmark"]]);
     press(&mut driver, "<Esc>g'");
     let listed: Vec<Vec<String>> = rows(&driver).into_iter().map(|(cells, _)| cells).collect();
-    assert_eq!(listed, [["conv1.z[0,0,0]#1", "add this place"], ["conv1.z[0,0,1]#2", "here I am"]]);
+    assert_eq!(listed, [["conv1.z[0,0,0]#1", "bookmark this step"], ["conv1.z[0,0,1]#2", "here I am"]]);
 }
 
 #[test]
@@ -97,12 +97,12 @@ fn the_address_of_a_given_number_puts_the_cursor_on_it() {
     let mut driver = at_address(&document, "grad.conv1.z[0,0,0]");
     let before = step(&driver);
     press(&mut driver, ":conv1.weight[1,0,0,1]<Enter>");
-    assert!(message(&driver).starts_with("conv1.weight[1,0,0,1] is given: here it is first read"), "{}", message(&driver));
+    assert!(message(&driver).starts_with("conv1.weight[1,0,0,1] is given: this is the first step that reads it"), "{}", message(&driver));
     let weight = document.trace.network().find("conv1.weight").unwrap();
     assert_eq!(subject(&driver), TensorEntry { tensor: weight, at: 5 });
     let uses = document.trace.uses(0, weight, 5);
     assert_eq!(step(&driver), uses[0].step);
-    // so the neurons that share a weight are two keys away
+    // two keys list the neurons that share a weight
     press(&mut driver, "r");
     assert_eq!(
         rows(&driver).into_iter().filter_map(|(_, step)| step).collect::<Vec<_>>(),
@@ -110,7 +110,7 @@ fn the_address_of_a_given_number_puts_the_cursor_on_it() {
     );
     press(&mut driver, "<Esc><Esc><BS>");
     assert_eq!(step(&driver), before);
-    // an index that does not exist stays an error
+    // an index that does not exist is still an error
     press(&mut driver, ":conv1.weight[9,0,0,1]<Enter>");
     assert!(driver.state.message.as_ref().is_some_and(|message| message.is_error) && step(&driver) == before);
     // of a sample

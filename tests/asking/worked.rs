@@ -1,4 +1,4 @@
-//! Wrong numbers of prediction, worked out by hand as someone with a pencil makes the mistake. The comments have the work.
+//! Wrong answers in prediction, worked out by hand as someone would who makes the mistake. The comments show the calculations.
 
 use super::*;
 
@@ -143,7 +143,7 @@ pub const WORKED_BY_HAND: &[(&str, WrongNumbers)] = &[
         ],
     ),
     // a filter that is not turned
-    // The filter as it stands, [[0.2, 0.7], [−0.4, 1.1]], laid on the padded error, instead of turned.
+    // The filter [[0.2, 0.7], [−0.4, 1.1]] is laid on the padded error without being turned.
     (
         "kernel-not-flipped",
         [
@@ -210,7 +210,7 @@ pub const WORKED_BY_HAND: &[(&str, WrongNumbers)] = &[
         ],
     ),
     // a transposed outer product
-    // The gradient of a weight is a of its input times δ of its output; here it is a of the output's row times δ of the column.
+    // The gradient of a weight is its input a times the error δ of its output; here, rows and columns are exchanged.
     (
         "outer-product-transposed",
         [

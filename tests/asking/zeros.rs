@@ -1,4 +1,4 @@
-//! Entries without terms: gradstep says why such an entry is 0.
+//! Entries without terms: gradstep reports why such an entry is 0.
 
 use super::*;
 

@@ -152,7 +152,7 @@ fn an_invalid_scenario_is_refused_with_little_time_and_memory() {
     assert!(seen >= 60, "{seen} invalid scenarios");
 }
 
-/// `gradstep FILE` lists a file with weights, and proposes a scenario that can be opened; commands refuse it with the same list.
+/// `gradstep FILE` lists the tensors of a file, and proposes a scenario that can be opened. Other commands refuse the file, and print the same list.
 #[test]
 fn a_file_with_weights_is_listed() {
     let folder = tempdir().unwrap();

@@ -173,7 +173,7 @@ fn diff_has_the_fields_of_its_schema() {
     let infinite = "title = \"t\"\n[graph]\ninputs = { x = 0 }\nnodes = [\"J = log(x)\"]\n";
     let infinite = diff_report(&with_mine(infinite, "{\"x\": 1}"));
     assert_eq!(infinite["tensors"][0]["worst"]["right"], json!("inf"), "{infinite:#}");
-    // unusable: a scenario with a fault, and a file without a name that fits
+    // an invalid scenario, and a file without any name of a gradient
     for (net, mine) in [("title = 1\n", "{\"a\": 2}"), (&*net, "{\"z\": [1, 2]}")] {
         let run = with_mine(net, mine);
         assert_eq!((run.status, run.out.as_str()), (2, ""), "{}", run.err);
@@ -204,7 +204,7 @@ fn every_field_is_documented() {
             }
         }
         assert!(objects >= 3, "{name}");
-        // a field more or less is a mistake, at the top and inside
+        // an additional or a missing field is an error, at the top level and inside
         let list = if name == "check" { "files" } else { "tensors" };
         let example = examples().swap_remove(example);
         assert_eq!(mistakes(name, &example), Vec::<String>::new());

@@ -233,6 +233,6 @@ fn a_template_is_printed_and_no_file_is_overwritten() {
     }
     fs::write(&file, "mine").expect("a file");
     let said = refused(2, &["new", "training", "-o", path]);
-    assert!(said.contains("overwrites no file") && fs::read_to_string(&file).expect("a file") == "mine", "{said}");
+    assert!(said.contains("does not overwrite files") && fs::read_to_string(&file).expect("a file") == "mine", "{said}");
     assert!(refused(2, &["new", "clasifier"]).contains("classifier?"), "{}", refused(2, &["new", "clasifier"]));
 }

@@ -1,4 +1,4 @@
-//! `--plain`: lines in, sentences out.
+//! `--plain`: reads lines and answers in sentences.
 
 use std::fs;
 use std::io::Write as _;
@@ -21,7 +21,7 @@ pub(super) fn plain_bytes(arguments: &[&str], input: &[u8]) -> Run {
     Run { status: output.status.code().expect("a status"), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// The answers to lines, without that to the opening.
+/// The answers to lines, without the text at the opening.
 fn answers(scenario: &str, lines: &[&str]) -> String {
     let opening = plain_bytes(&[scenario, "--plain"], b"").out;
     let run = plain_bytes(&[scenario, "--plain"], (lines.join("\n") + "\n").as_bytes());
@@ -32,14 +32,14 @@ fn answers(scenario: &str, lines: &[&str]) -> String {
 #[test]
 fn a_line_is_keys_an_address_or_a_command() {
     let by_keys = answers("figure-19", &[":loss<Enter>"]);
-    // a colon begins an address, whose `<` is text
+    // after a colon, `<` is text and does not begin the name of a key
     assert!(by_keys.contains("there is no"), "{by_keys}");
     let all = ["loss", ":loss", "21G", "21", ":21"].map(|line| answers("figure-19", &[line]));
     assert!(all[0].starts_with("loss  step 21/64"), "{}", all[0]);
     for other in &all {
         assert_eq!(other, &all[0]);
     }
-    // a single character is a key, even where a node has it as its name
+    // a single character is a key, even if a node has this name
     assert!(answers("figure-14", &["b"]).starts_with("grad.J  step 5/10"));
     assert!(answers("figure-14", &["quit", "l"]).is_empty());
     assert!(answers("figure-14", &["q", "l"]).is_empty());
@@ -47,15 +47,15 @@ fn a_line_is_keys_an_address_or_a_command() {
 }
 
 #[test]
-fn a_line_without_a_meaning_says_so() {
-    // the keys end at the first one without a meaning
+fn an_unknown_line_is_reported() {
+    // the keys after the first one without an action are ignored
     let said = answers("figure-19", &["lllQlll"]);
     assert!(said.contains("step 36/64") && said.contains("Q does nothing here"), "{said}");
     for line in [":frobnicate", "<Nonsense>", "Q", "matrix frobnicate", ":loos"] {
         let said = answers("figure-19", &[line]);
         assert!(said.lines().count() > 1 && said.starts_with("grad.conv1.weight[0,0,0,0]  step 33/64"), "{line:?}: {said}");
     }
-    // after a question the next line begins anew
+    // after a question, the next line is not an answer to it unless it is the number of a row
     let said = answers("figure-19", &[":loos", "l"]);
     assert!(said.contains("did you mean") && said.contains("step 34/64"), "{said}");
     let said = plain_bytes(&["figure-19", "--plain"], b"\xff\xfe\x00\x1b[2J\nl\n");
@@ -65,7 +65,7 @@ fn a_line_without_a_meaning_says_so() {
 }
 
 #[test]
-fn lists_the_map_and_the_picker_take_numbers() {
+fn numbers_choose_rows_of_lists_the_map_and_the_picker() {
     let said = answers("figure-19", &["grad.conv1.weight[0,0,0,1]#4", "t", "2"]);
     assert!(said.lines().any(|line| line.starts_with("2: ")) && said.contains("step 38/64"), "{said}");
     let said = answers("figure-19", &["M", "3"]);
@@ -96,18 +96,18 @@ fn in_ascii_every_byte_is_ascii() {
 }
 
 #[test]
-fn a_prediction_goes_on_by_lines() {
+fn each_line_of_a_prediction_leads_to_the_next_question() {
     let said = answers("figure-19", &["p", "<Tab>", "", "-4", "", "/conv1"]);
     assert!(said.contains("<Tab> shows the answer, <Esc> leaves the question."), "{said}");
-    assert!(said.contains("the answer is 1; Enter goes on") && said.contains("equals what is asked for"), "{said}");
-    // an empty line went on after the shown answer, and after the right one
+    assert!(said.contains("the answer is 1; Enter goes on") && said.contains("equals the hidden number"), "{said}");
+    // an empty line goes to the next question after a shown answer and after a right one
     assert!(said.contains("step 34/64") && said.contains("step 35/64"), "{said}");
-    // a search asks first, and its letters are no keys
-    assert!(said.trim_end().lines().last().is_some_and(|line| line.contains("this may show what you are asked for later")), "{said}");
+    // prediction warns of a search, and the letters of the search are not pressed as keys
+    assert!(said.trim_end().lines().last().is_some_and(|line| line.contains("this may show numbers of later questions")), "{said}");
 }
 
 #[test]
-fn a_search_is_a_line_of_its_own() {
+fn a_line_with_a_search_is_not_a_string_of_keys() {
     let said = answers("figure-19", &["/conv1", "n", "/> 12", "/zzz", ":loss"]);
     assert!(said.lines().filter(|line| line.contains("  step ")).count() == 5, "{said}");
     assert!(said.contains("\nloss  step 21/64"), "{said}");
@@ -119,24 +119,24 @@ fn a_search_is_a_line_of_its_own() {
 fn an_address_of_this_step_is_read_again() {
     let said = answers("figure-19", &[":conv1.z", ":conv1.z", "<Esc>"]);
     assert_eq!(said.matches("\nWhy: ").count(), 2, "{said}");
-    // with a cursor a new step is read too
+    // with a cursor, a new step is also read out
     let said = answers("figure-19", &["i", ":conv1.z", "l"]);
     assert!(said.matches("\nWhy: ").count() == 1 && said.matches("the cursor: ").count() == 3, "{said}");
 }
 
 #[test]
-fn after_a_question_a_number_is_a_row_if_there_is_such_a_row() {
+fn after_a_question_a_number_chooses_a_row() {
     let said = answers("figure-19", &[":what is the cost", "1"]);
     assert!(said.contains("\n1: loss") && said.contains("\nloss  step 21/64"), "{said}");
     let said = answers("figure-19", &[":loos", "57"]);
     assert!(said.contains("step 57/64"), "{said}");
-    // a second question takes the place of the first
+    // a second question replaces the first one
     let said = answers("figure-19", &[":which rule is it", ":what is the cost", "1"]);
     assert!(said.contains("\nloss  step 21/64"), "{said}");
 }
 
 #[test]
-fn a_setting_for_the_eye_says_so_and_the_index_is_read() {
+fn a_setting_that_only_affects_the_screen_is_reported_and_a_new_index_reads_the_step_again() {
     let said = answers("figure-19", &["Z", "H", "I"]);
     assert!(said.contains("zoom is for the screen") && said.contains("heat maps are for the screen"), "{said}");
     assert!(said.contains("d C by d w 0 0 equals"), "{said}");
@@ -185,7 +185,7 @@ fn a_recording_replays_with_the_same_keys() {
         let input = lines.join("\n") + "\n";
         let recorded = plain_bytes(&[scenario, "--plain", "--record", path], input.as_bytes());
         assert_eq!((recorded.status, recorded.err.as_str()), (0, ""));
-        // the places that were read out, without repetitions
+        // the steps that were read out, without repetitions
         let places = |text: &str| {
             let status = |line: &str| line.split_once(", unit").map(|(status, _)| status.to_owned());
             let mut places: Vec<String> = text.lines().filter_map(status).filter(|status| status.contains("  step ")).collect();
@@ -194,7 +194,7 @@ fn a_recording_replays_with_the_same_keys() {
         };
         let replayed = printed(&["replay", path, "--format", "plain"]);
         let (seen, all) = (places(&recorded.out), places(&replayed));
-        // the replay reads each key out, the recording each line
+        // the replay answers after each key, the recorded session after each line
         let mut rest = all.iter();
         for place in &seen {
             assert!(rest.any(|other| other == place), "{scenario}: {place} is not in {all:#?}");
@@ -202,7 +202,7 @@ fn a_recording_replays_with_the_same_keys() {
         assert_eq!(seen.last(), all.last(), "{scenario}");
         assert!(seen.len() > 1 && !replayed.contains("playing"), "{scenario}: {seen:?}");
         let again = plain_bytes(&[scenario, "--plain", "--record", path], b"");
-        assert!(again.status == 2 && again.err.contains("--record overwrites no file"), "{}", again.err);
+        assert!(again.status == 2 && again.err.contains("--record does not overwrite files"), "{}", again.err);
     }
     let none = plain_bytes(&["--plain", "--record", "no-file"], b"");
     assert!(none.status == 2 && none.err.contains("--record need a scenario"), "{}", none.err);

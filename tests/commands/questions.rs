@@ -1,4 +1,4 @@
-//! The questions of learners, teachers and engineers, asked in plain mode in their own words. The answers must have the right facts; the snapshot is the whole
+//! The questions of learners, teachers and engineers, asked in plain mode in their own words. The answers must contain the right facts; the snapshot has the whole
 //! conversation.
 
 use std::fs;

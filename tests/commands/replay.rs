@@ -55,7 +55,7 @@ fn visible(svg: &str, at_ms: Option<f64>) -> HashSet<String> {
     seen
 }
 
-/// The elements of a frame, and of its ground.
+/// The elements of a frame, including its background.
 fn elements(svg: &str) -> HashSet<String> {
     svg.lines().filter(|line| !line.starts_with("<svg") && !line.starts_with("</svg")).map(str::to_owned).collect()
 }
@@ -72,7 +72,7 @@ fn the_moving_picture_of_the_readme_is_a_real_session() {
     assert!(fs::read_to_string("README.md").unwrap().contains("docs/tour.svg"));
 }
 
-/// Each frame of an animation is visible for the time of its event, and nothing else is.
+/// Each frame of an animation is visible from the time of its event to the next one, and no other frame is visible then.
 #[test]
 fn an_animated_image_shows_each_frame_at_its_time() {
     let session = fs::read_to_string(TOUR).unwrap();
@@ -85,7 +85,7 @@ fn an_animated_image_shows_each_frame_at_its_time() {
             let seen = visible(&movie, Some(at));
             let frame = elements(&printed(&["replay", TOUR, "--format", "svg", "--at", &event.to_string()]));
             assert!(frame.is_subset(&seen), "event {event}");
-            // the caption has the key, its background, and up to four words
+            // the caption consists of the key, its background, and up to four words
             let caption: Vec<&String> = seen.difference(&frame).collect();
             assert!(caption.len() <= 7 && (event == 0) == caption.is_empty(), "event {event}: {caption:?}");
             assert!(caption.iter().all(|element| element.contains(" y=\"608.0\"") || element.contains(" y=\"621.2\"")), "{caption:?}");
@@ -135,7 +135,7 @@ fn session(events: impl IntoIterator<Item = (u64, String)>) -> String {
 }
 
 #[test]
-fn a_long_session_is_cut_and_the_limit_is_said() {
+fn the_image_of_a_long_session_ends_at_a_limit_that_is_reported() {
     let folder = tempdir().unwrap();
     let (path, out) = (folder.path().join("long"), folder.path().join("long.svg"));
     let keys = (0..1100).map(|n| (n * 20, format!("\"key\",\"{}\"", if n % 2 == 0 { "l" } else { "h" })));
@@ -149,7 +149,7 @@ fn a_long_session_is_cut_and_the_limit_is_said() {
 }
 
 #[test]
-fn frames_that_nobody_can_see_and_equal_frames_are_left_out() {
+fn very_short_frames_and_equal_frames_are_left_out() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("fast");
     let movie = |events: &[(u64, &str)]| {
@@ -157,7 +157,7 @@ fn frames_that_nobody_can_see_and_equal_frames_are_left_out() {
         printed(&["replay", path.to_str().unwrap(), "--format", "svg"])
     };
     let quit = (3000, "\"quit\"");
-    // three keys in one moment, and a wheel that scrolls nothing
+    // three keys at the same time, and a turn of the wheel without an effect
     let fast = movie(&[(1000, "\"key\",\"l\""), (1001, "\"key\",\"l\""), (1004, "\"key\",\"l\""), (2000, "\"wheel sideways\",0"), quit]);
     assert_eq!(fast.matches("@keyframes").count(), 2, "two frames");
     assert!(fast.contains(">step</text>") && visible(&fast, Some(1500.0)).iter().any(|line| line.contains(">4/10<")));
@@ -167,7 +167,7 @@ fn frames_that_nobody_can_see_and_equal_frames_are_left_out() {
 }
 
 #[test]
-fn a_cast_shows_the_frames_in_a_terminal() {
+fn an_asciinema_recording_shows_the_frames() {
     let cast = printed(&["replay", TOUR, "--format", "cast", "--speed", "2"]);
     let mut lines = cast.lines();
     let header: serde_json::Value = serde_json::from_str(lines.next().unwrap()).unwrap();

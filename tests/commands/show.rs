@@ -8,7 +8,7 @@ use super::{command, finish, gradstep, printed, with_input};
 
 #[test]
 fn show_prints_a_frame() {
-    // a surprising number is explained at its step only
+    // a number that may surprise is explained only at its step
     let is_explained = |step: &str| {
         printed(&["show", "tests/corners/cross-entropy-minus-inf-midway-logits.toml", "--at", step, "--size", "120x40"])
             .contains("0 · −∞ has no value, so the loss leaves")
@@ -39,10 +39,10 @@ fn an_address_of_a_given_number_puts_the_cursor_on_it() {
     ] {
         let shown = printed(&["show", scenario, "--at", address]);
         assert_eq!(shown, printed(&["show", scenario, "--keys", &format!(":{address}<Enter>")]), "{address}");
-        assert!(shown.contains("is given: here it is first read"), "{shown}");
+        assert!(shown.contains("is given: this is the first step that reads it"), "{shown}");
     }
     let plain = with_input(&["figure-19", "--plain", "--at", "conv1.weight[0,0,1,1]"], b"q\n");
-    assert!(plain.out.contains("is given: here it is first read"), "{}", plain.out);
+    assert!(plain.out.contains("is given: this is the first step that reads it"), "{}", plain.out);
     let run = gradstep(&["show", "figure-19", "--at", "conv1.weight[9,9,9,9]"]);
     assert!(run.status == 2 && run.err.contains("conv1.weight"), "{}", run.err);
 }
@@ -50,7 +50,7 @@ fn an_address_of_a_given_number_puts_the_cursor_on_it() {
 #[test]
 fn digits_and_palette_are_options() {
     let shown = |options: &[&str]| printed(&[&["show", "figure-19", "--format", "ansi"], options].concat());
-    // 6 is the largest number of the input: it has the last colour of the scale
+    // 6 is the largest number of the input, so it has the last colour of the scale
     for (options, colour) in [
         (&[][..], "48;2;178;171;210"),
         (&["--palette", "red-blue"], "48;2;85;165;214"),

@@ -1,4 +1,4 @@
-//! `trace`: every step as a line; the lines add up to the tensors.
+//! `trace`: prints a line for each step, and the values in the lines add up to the tensors.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{printed, with_input};
 
-/// Multiplies and adds the printed steps, and gets the values that `grads` prints.
+/// Recomputes the tensors from the printed steps, and compares them with the output of `grads`.
 #[test]
 #[allow(clippy::float_cmp)] // bit for bit is the point
 fn the_printed_trace_adds_up_to_the_printed_gradients() {
@@ -42,7 +42,7 @@ fn the_printed_trace_adds_up_to_the_printed_gradients() {
     assert_eq!(printed(&["trace", "figure-15", "--from", &last.to_string()]).lines().count(), 1);
 }
 
-/// The steps of every bundled scenario add up to its tensors. Nothing is printed, so this is fast enough for all of them.
+/// The steps of each bundled scenario add up to its tensors. They are not printed, so that the test is fast enough for all scenarios.
 #[test]
 fn every_bundled_trace_adds_up_to_its_tensors() {
     for bundled in bundled::ALL {

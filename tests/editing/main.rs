@@ -156,9 +156,9 @@ fn the_derivative_foretells_the_change_of_the_loss() {
             };
             let effect = effect_of_setting(value + change);
             let [before, after] = effect.loss;
-            let Some(foretold) = effect.foretold else { continue };
+            let Some(estimate) = effect.estimate else { continue };
             // the loss has an absolute error of some units of its last digit
-            if foretold.abs() <= 1e-9 * before.abs().max(1.0) {
+            if estimate.abs() <= 1e-9 * before.abs().max(1.0) {
                 continue;
             }
             let other = effect_of_setting(value - change);
@@ -167,7 +167,7 @@ fn the_derivative_foretells_the_change_of_the_loss() {
                 at_kinks.push(format!("{name} {address}"));
                 continue;
             }
-            let ratio = (after - before) / foretold;
+            let ratio = (after - before) / estimate;
             assert!((ratio - 1.0).abs() < 1e-3, "{name}: {address}: ΔC / (∂C/∂w · Δw) = {ratio}");
             compared += 1;
         }
@@ -185,7 +185,7 @@ fn what_is_computed_cannot_be_edited() {
         ("set grad.fc1.weight[0,0] 1", "grad.fc1.weight[0,0] is computed: edit an input, a weight, a bias or a target"),
         ("set 3:input[0] 1", "there is no sample 3: there are 2"),
         ("set fc2.weight[0,0] 1", "there is no tensor fc2.weight"),
-        ("set fc1.weight[0,9] 1", "fc1.weight[0,9] is no entry: fc1.weight has the shape 2x2"),
+        ("set fc1.weight[0,9] 1", "fc1.weight[0,9] is not an entry: fc1.weight has the shape 2x2"),
         ("set fc1.weight[0,0] x", "x is not a number: write numbers only, such as 1/3"),
         ("set fc1.weight[0,0] 1/0", "the number is not finite"),
         ("set fc1.weight[0,0] 0.5", "fc1.weight[0,0] is already 0.5"),
@@ -240,7 +240,7 @@ fn a_class_and_the_learning_rate_are_edited() {
     assert_eq!((document(&driver).trace.iteration(), document(&driver).scenario.number(GivenNumber::LearningRate)), (3, 0.25));
     assert_ne!(document(&driver).loss, before);
     let effect = driver.state.stepper().unwrap().shown_effect().unwrap();
-    assert_eq!((effect.loss[0], effect.foretold), (before, None));
+    assert_eq!((effect.loss[0], effect.estimate), (before, None));
     let written = write_back(&document(&driver).scenario, "t", &|_| false).unwrap();
     assert_eq!(written.text, TRAINED.replace("learning_rate = 0.1", "learning_rate = 0.25"));
 }

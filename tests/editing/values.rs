@@ -43,7 +43,7 @@ fn a_constant_of_a_node_says_what_to_do() {
     enter(&mut driver, "set J 3");
     assert_eq!(message(&driver), "J is computed: edit an input. A constant of a node can be edited if the file has it as an input");
     enter(&mut driver, "set 2 3");
-    assert_eq!(message(&driver), "2 is no entry: write a name with its index, such as fc1.weight[0,1]");
+    assert_eq!(message(&driver), "2 is not an entry: write a name with its index, such as fc1.weight[0,1]");
 }
 
 #[test]
@@ -56,14 +56,14 @@ fn the_learning_rate_says_why_the_first_loss_stays() {
     assert!(text(&driver).contains("ΔC = 0") && text(&driver).contains(said), "{}", text(&driver));
     enter(&mut driver, "3/first");
     enter(&mut driver, "set learning_rate 0.5");
-    assert!(!text(&driver).contains(said) && text(&driver).contains("the edit changes the updates before this iteration too"));
+    assert!(!text(&driver).contains(said) && text(&driver).contains("the edit also changes the updates before this iteration"));
     enter(&mut driver, "set learning_rate 0");
     assert_eq!(message(&driver), "the learning rate must not be 0");
 }
 
 /// ΔC / (∂C/∂w · Δw) → 1: where a second derivative is not 0, the error is in proportion to Δw.
 #[test]
-fn the_smaller_the_change_the_better_the_derivative_foretells_it() {
+fn the_smaller_the_change_the_better_the_derivative_predicts_it() {
     let (mut shrinking, mut kinds) = (0, Vec::new());
     for (name, original) in bundled_documents() {
         let numbers = given_numbers(&original);
@@ -73,7 +73,7 @@ fn the_smaller_the_change_the_better_the_derivative_foretells_it() {
                 enter(&mut driver, &format!("set {address} += {change}"));
                 let effect = driver.state.stepper().unwrap().shown_effect()?.clone();
                 let actual = effect.loss[1] - effect.loss[0];
-                effect.foretold.map(|foretold| (actual - foretold).abs() / foretold.abs())
+                effect.estimate.map(|estimate| (actual - estimate).abs() / estimate.abs())
             };
             let (Some(large), Some(small)) = (error("1e-2"), error("1e-3")) else { continue };
             // without a second derivative there is only rounding

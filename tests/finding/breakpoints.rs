@@ -1,4 +1,4 @@
-//! Breakpoints are set, listed and removed. The keys `c` and `C` stop at the same steps as a plain scan of all steps of all iterations.
+//! Breakpoints: they are set, listed and removed, and the keys `c` and `C` stop at the same steps as a simple scan of all steps of all iterations.
 
 use gradstep::app::{Document, ListKind, OverlayKind, State, Visit};
 use gradstep::step::Unit;
@@ -80,7 +80,7 @@ fn cases() -> Vec<(&'static str, Vec<(&'static str, Stops)>)> {
 }
 
 #[test]
-fn a_run_stops_where_a_scan_of_all_steps_stops() {
+fn c_stops_where_a_scan_of_all_steps_stops() {
     for one_at_a_time in [false, true] {
         let document = small(&if one_at_a_time { format!("{TRAINED}batch_size = 1\n") } else { TRAINED.to_owned() });
         for (what, breakpoints) in &cases() {
@@ -133,8 +133,7 @@ fn b_sets_a_breakpoint_here_and_removes_it() {
         let mut state = at(&document, step);
         press(&mut state, keys);
         press(&mut state, "B");
-        let labels =
-            |state: &State| state.stepper().unwrap().breakpoints.all().iter().map(|one| one.target.to_string()).collect::<Vec<_>>();
+        let labels = |state: &State| state.stepper().unwrap().breakpoints.all().iter().map(|one| one.spec.to_string()).collect::<Vec<_>>();
         assert_eq!(labels(&state), [label], "{keys}");
         assert!(message(&state).starts_with(&format!("breakpoint 1: {label}, at the ")), "{}", message(&state));
         press(&mut state, "B");

@@ -1,6 +1,6 @@
-//! The palette finds each command by its name, by letters of its name and by a word of its description. Some commands take words after their name.
+//! The palette: finds each command by its name, by letters of its name and by a word of its description. Some commands take an argument.
 
-use gradstep::app::{Focus, PromptKind, Request, State, WORD_COMMANDS};
+use gradstep::app::{Focus, PromptKind, Request, State, TYPED_COMMANDS};
 use gradstep::keys::{self, COMMANDS};
 
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use gradstep::scenario::Limits;
 use super::{TRAINED, address, at, enter, message, place, press, small};
 
 #[test]
-fn every_key_has_words_and_every_command_a_key_and_a_name() {
+fn every_key_has_a_description_and_every_command_a_key_and_a_name() {
     for focus in [Focus::Normal, Focus::Cursor, Focus::List, Focus::Prompt, Focus::Answer, Focus::Overlay, Focus::Picker] {
         for row in keys::rows(focus) {
-            assert!(!row.words.is_empty() && !row.keys.is_empty(), "{row:?}");
+            assert!(!row.description.is_empty() && !row.keys.is_empty(), "{row:?}");
         }
     }
     let mut names: Vec<&str> = Vec::new();
@@ -25,14 +25,14 @@ fn every_key_has_words_and_every_command_a_key_and_a_name() {
         names.push(command.name);
     }
     assert_eq!(names.len(), keys::rows(Focus::Normal).count(), "each key of the stepper is a command");
-    for command in WORD_COMMANDS {
-        assert!(!command.words.is_empty() && !names.contains(&command.name), "{command:?}");
+    for command in TYPED_COMMANDS {
+        assert!(!command.description.is_empty() && !names.contains(&command.name), "{command:?}");
         names.push(command.name);
     }
 }
 
 #[test]
-fn a_command_does_by_its_name_what_its_key_does() {
+fn a_typed_command_has_the_effect_of_its_key() {
     let document = small(TRAINED);
     let shown = |state: &State| format!("{:?} {:?} {:?} {:?}", state.stepper(), state.overlay, state.settings, state.message);
     for row in keys::rows(Focus::Normal) {
@@ -46,7 +46,7 @@ fn a_command_does_by_its_name_what_its_key_does() {
     }
 }
 
-/// The names in the list above the line.
+/// The names in the list above the prompt.
 fn candidates(state: &mut State, typed: &str) -> Vec<String> {
     press(state, &format!(":{}", typed.replace('<', "<lt>")));
     let found = state.prompt().unwrap().candidates(state.document().unwrap());
@@ -58,11 +58,11 @@ fn candidates(state: &mut State, typed: &str) -> Vec<String> {
 fn every_command_is_found_by_letters_and_by_words() {
     let document = small(TRAINED);
     let mut state = at(&document, 1);
-    let all = COMMANDS.0.iter().map(|command| (command.name, command.words));
-    for (name, words) in all.chain(WORD_COMMANDS.iter().map(|command| (command.name, command.words))) {
+    let all = COMMANDS.0.iter().map(|command| (command.name, command.description));
+    for (name, words) in all.chain(TYPED_COMMANDS.iter().map(|command| (command.name, command.description))) {
         let is_found = |found: &[String], most: usize| found.iter().take(most).any(|text| text.trim_end() == name);
         assert!(is_found(&candidates(&mut state, name), 6), "{name}: {:?}", candidates(&mut state, name));
-        // each word without its vowels behind the first letter
+        // each word without its vowels after the first letter
         let short = |word: &str| {
             let mut letters = word.chars();
             letters.next().into_iter().chain(letters.filter(|c| !"aeiou".contains(*c))).collect::<String>()
@@ -70,7 +70,7 @@ fn every_command_is_found_by_letters_and_by_words() {
         let letters: Vec<String> = name.split(' ').map(short).collect();
         let found = candidates(&mut state, &letters.join(" "));
         assert!(is_found(&found, 10), "{name} is not found by {letters:?}: {found:?}");
-        // the longest word of its sentence
+        // the longest word of its description
         let longest = words.split(|c: char| !c.is_alphabetic()).max_by_key(|word| word.len()).unwrap();
         assert!(is_found(&candidates(&mut state, longest), 99), "{name} is not found by {longest}");
     }
@@ -81,15 +81,15 @@ fn enter_runs_only_what_is_written_in_full_or_was_chosen() {
     let document = small(TRAINED);
     let mut state = at(&document, 7);
     enter(&mut state, ":stp ot");
-    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().asks, "an abbreviation is not run, the line asks");
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_unknown, "an abbreviation is not run, the line asks");
     assert_eq!(place(&state).step, 7);
     // the first candidate is the answer
     press(&mut state, "<Tab><Enter>");
     assert_eq!((state.focus(), place(&state).step), (Focus::Normal, document.trace.span(7, gradstep::step::Unit::Op).end - 1));
     enter(&mut state, ":quti");
-    assert!(state.prompt().unwrap().asks);
+    assert!(state.prompt().unwrap().is_unknown);
     assert_eq!(press(&mut state, "<Tab><Enter>"), Some(Request::Quit), "a letter in the wrong place");
-    // with Tab and Shift-Tab through all candidates and round again
+    // Tab and Shift-Tab go through all candidates and begin again at the other end
     let mut state = at(&document, 7);
     let count = candidates(&mut state, "").len();
     press(&mut state, &format!(":{}", "<Tab>".repeat(count + 1)));
@@ -97,7 +97,7 @@ fn enter_runs_only_what_is_written_in_full_or_was_chosen() {
     press(&mut state, "<S-Tab>");
     assert_eq!(state.prompt().unwrap().chosen(), Some(count - 1));
     press(&mut state, "<Esc>");
-    // a text that resembles nothing
+    // a text that is similar to no command
     enter(&mut state, ":zzzzzz");
     assert!(state.focus() == Focus::Normal && state.message.as_ref().is_some_and(|message| message.is_error));
 }
@@ -126,7 +126,7 @@ fn a_text_that_names_an_op_and_a_command_means_the_op() {
 const NO_GRADIENTS: &str = "no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)";
 
 #[test]
-fn commands_take_words() {
+fn commands_take_arguments() {
     let document = small(TRAINED);
     let mut state = at(&document, 7);
     assert_eq!(enter(&mut state, ":q"), Some(Request::Quit));
@@ -148,13 +148,13 @@ fn commands_take_words() {
     assert_eq!(enter(&mut state, ":mine grads.npz"), Some(Request::Compare("grads.npz".to_owned())));
     press(&mut state, "D");
     assert_eq!(message(&state), NO_GRADIENTS);
-    // without its word a command stays in the line
+    // a command without its argument stays in the prompt
     enter(&mut state, ":delete");
-    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().asks);
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_unknown);
 }
 
 #[test]
-fn in_a_session_of_the_first_format_the_line_takes_only_addresses() {
+fn in_a_session_of_format_1_the_prompt_takes_only_addresses() {
     let mut state = at(&small(TRAINED), 1);
     state.settings.key_meanings = gradstep::app::KeyMeanings::Format1;
     press(&mut state, ":");
@@ -164,7 +164,7 @@ fn in_a_session_of_the_first_format_the_line_takes_only_addresses() {
 }
 
 #[test]
-fn a_word_of_a_learner_finds_what_answers_it() {
+fn a_word_of_a_learner_finds_a_command_or_an_op() {
     let conv = small(
         r#"title = "conv"
 loss = "squared_error"
@@ -178,7 +178,7 @@ padding = 1
 activation = "softmax"
 "#,
     );
-    // written in full, the word is a command; its beginning is offered
+    // a word that is written in full is run; a shortened word is offered as a candidate
     for (word, beginning, wanted) in [
         ("stride", "stri", "conv1.z[0,0,0]#1"),
         ("padding", "padd", "conv1.z[0,0,0]#1"),
@@ -201,10 +201,10 @@ activation = "softmax"
     enter(&mut state, ":architecture");
     assert_eq!(state.focus(), Focus::Map);
     assert!(candidates(&mut at(&conv, 3), "verif").contains(&"gradient check".to_owned()));
-    // a scenario that has nothing of the kind says so
+    // if the scenario has no such op, a message says so
     let mut state = at(&small(TRAINED), 7);
     enter(&mut state, ":stride");
-    assert_eq!(message(&state), "this scenario has nothing of the kind; the key M maps what it has");
+    assert_eq!(message(&state), "this scenario has no such op: the key M shows what it has");
     assert_eq!(state.focus(), Focus::Normal);
 }
 
@@ -217,14 +217,14 @@ fn what_is_offered_for_an_address_exists() {
     {
         assert_eq!(candidates(&mut state, typed).first().map(String::as_str), Some(first), "{typed}");
     }
-    // the question leads on: the line asks, and Tab takes the answer
+    // after an unknown text, Tab takes the suggested candidate
     enter(&mut state, ":0/loss");
-    assert!(state.prompt().unwrap().asks);
+    assert!(state.prompt().unwrap().is_unknown);
     press(&mut state, "<Tab><Enter>");
     assert_eq!((state.focus(), address(&state).as_str()), (Focus::Normal, "reduce:loss#1"));
 }
 
-/// The words that someone types who knows neither the keys nor the program's words, with the row that they find among the first three.
+/// Words that a newcomer types, who knows neither the keys nor the program's words, with a row that must be among the first three.
 #[rustfmt::skip]
 const NEWCOMERS_WORDS: &[(&str, &str)] = &[
     ("slide", "slide"), ("svg", "slide"), ("image", "slide"), ("screenshot", "slide"), ("export", "slide"),
@@ -261,7 +261,7 @@ fn the_words_of_a_newcomer_find_a_sensible_row() {
         }
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
-    // the rows without a key do what they say when they are chosen
+    // choosing a row without a key does what its description says
     for (word, line) in [
         ("slide", "gradstep show xor --at '1/1:fc1.a[0]#1' --format svg -o slide.svg"),
         ("record", "gradstep xor --record lecture.session"),
@@ -278,21 +278,21 @@ fn the_words_of_a_newcomer_find_a_sensible_row() {
     assert_eq!((state.focus(), message(&state).starts_with("fc1.weight[0,0] is given")), (Focus::Cursor, true));
 }
 
-/// Words of the descriptions that are about nothing.
+/// Words of the descriptions that are no topics.
 const NO_TOPIC: &[&str] = &[
-    "also", "changed", "chooses", "does", "enough", "enter", "follow", "know", "letters", "names", "need", "program", "several", "such",
-    "there", "time", "while",
+    "also", "always", "begins", "changed", "chooses", "does", "each", "enough", "enter", "follow", "here", "know", "letters", "names",
+    "need", "program", "several", "such", "there", "time", "while",
 ];
 
-/// The words of the key table, of the commands and of the help are no dead ends.
+/// Each word in the descriptions of keys and commands finds at least one row.
 #[test]
 fn every_word_of_the_descriptions_finds_something() {
     let document = small(TRAINED);
     let mut state = at(&document, 1);
-    let all = [Focus::Normal, Focus::Cursor].into_iter().flat_map(keys::rows).map(|row| row.words);
+    let all = [Focus::Normal, Focus::Cursor].into_iter().flat_map(keys::rows).map(|row| row.description);
     let readme = include_str!("../../README.md").split_once("\n## Keys").and_then(|(_, rest)| rest.split_once("\n## ")).unwrap().0;
     let mut words: Vec<String> = all
-        .chain(WORD_COMMANDS.iter().map(|command| command.words))
+        .chain(TYPED_COMMANDS.iter().map(|command| command.description))
         .chain(readme.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).map(|(_, words)| words))
         .flat_map(|words| words.split(|c: char| !c.is_ascii_alphabetic()))
         .filter(|word| word.len() > 3)

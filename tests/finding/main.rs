@@ -1,4 +1,4 @@
-//! Finding: commands by their words, searches, and breakpoints. Searches and moves to breakpoints are compared with a plain scan of all steps.
+//! Finding commands, values, names and breakpoints. Searches and moves to breakpoints are compared with a simple scan of all steps.
 
 mod breakpoints;
 mod commands;
@@ -49,7 +49,7 @@ fn press(state: &mut State, text: &str) -> Option<Request> {
     last
 }
 
-/// Types a text into the line, and presses Enter.
+/// Types a text into the prompt, and presses Enter.
 fn enter(state: &mut State, text: &str) -> Option<Request> {
     press(state, &format!("{}<Enter>", text.replace('<', "<lt>")))
 }

@@ -92,11 +92,11 @@ fn a_search_for_names_finds_ops() {
 }
 
 #[test]
-fn n_without_a_search_says_where_the_notes_are() {
+fn n_without_a_search_mentions_the_key_of_the_notes() {
     let mut state = at(&small(TRAINED), 3);
     for key in ["n", "N"] {
         press(&mut state, key);
-        assert!(message(&state).ends_with("the scenario's notes are on the key a") && place(&state).step == 3);
+        assert!(message(&state).ends_with("the key a shows the scenario's notes") && place(&state).step == 3);
     }
     enter(&mut state, "/ >");
     assert_eq!(message(&state), "a number is missing after >: write > 1, < 0, == 0, nan, inf or |x| > 1");

@@ -1,4 +1,4 @@
-//! Long searches and moves to far breakpoints are done in pieces of work, and Esc stops them.
+//! Long searches and moves to far breakpoints are done in pieces, and Esc stops them.
 
 use gradstep::app::{Action, State, Visit, update};
 use gradstep::keys;

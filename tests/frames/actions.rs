@@ -62,7 +62,7 @@ fn visit(driver: &Driver) -> Visit {
     driver.state.stepper().unwrap().visit()
 }
 
-/// Returns a copy in which nothing is open over the stepper, nothing is played and nothing is asked for.
+/// Returns a copy in which nothing covers the stepper, play is paused and prediction is off.
 fn bare(driver: &Driver) -> Driver {
     let mut bare = driver.clone();
     for _ in 0..5 {
@@ -72,7 +72,7 @@ fn bare(driver: &Driver) -> Driver {
     }
     assert_eq!(bare.state.focus(), Focus::Normal);
     if bare.state.stepper().unwrap().prediction.is_on {
-        // ends with the score, if there is one
+        // ends prediction, which may open the score
         press(&mut bare, "p<Esc>");
     }
     if bare.state.wake().is_some() {

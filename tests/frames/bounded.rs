@@ -1,5 +1,5 @@
-//! The cost of a frame depends on the screen, not on the size of the scenario: a frame of a larger scenario of the same kind makes no more requests to the
-//! rules.
+//! The cost of a frame depends on the screen, not on the size of the scenario: a frame of a larger scenario of the same kind makes no more requests to the rules of
+//! its ops.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -68,7 +68,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
             let _ = super::frame(&state, &RenderOptions::default(), width, height);
             tally::take()
         };
-        // the running sum up to here is added up once, by the first frame
+        // the first frame adds up the running sum up to here, which the trace then stores
         draw();
         let network = trace.network_of(*sample_run);
         let pass = network.producer(*id).map(|op| network.ops()[op].pass.name()).unwrap_or_default();
@@ -80,7 +80,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
 
 #[test]
 fn a_frame_of_a_larger_scenario_costs_no_more() {
-    // a kind of scenario in two sizes: both do not fit into a pane, and have sums that are longer than the distance between two stored running sums
+    // a kind of scenario in two sizes. Neither size fits into a pane, and both have sums longer than the distance between two stored running sums
     type Family = (&'static str, [usize; 2], fn(usize) -> String);
     let families: [Family; 10] = [
         ("images", [72, 200], |n| head(&[1, n, n]) + SQUARED + &conv(1, "")),
@@ -104,7 +104,7 @@ fn a_frame_of_a_larger_scenario_costs_no_more() {
         pairs.extend(more.iter().filter_map(|(op, more)| Some((op.as_str(), *some.get(op)?, *more))));
         assert!(pairs.len() > 1, "{name}: no op has one name in both");
         for (op, some, more) in pairs {
-            // the drawing differs a little, and so does the distance from the last stored running sum
+            // a tolerance, because the drawing and the distance from the last stored running sum differ a little
             if more.0 > MOST || more.0 > some.0 + some.0 / 4 + 1200 {
                 grown.push(format!("{name}, {op}: {some:?}, then {more:?}"));
             }

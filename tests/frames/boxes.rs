@@ -1,4 +1,4 @@
-//! Boxes over the screen, and the panes that use the room of a large screen.
+//! Boxes over the screen, and additional panes on a large screen.
 
 use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};
@@ -12,9 +12,9 @@ fn text(state: &State, (width, height): (u16, u16)) -> String {
     export::text(&frame(state, &RenderOptions::default(), width, height))
 }
 
-/// Beside a box is either a blank margin with much of the screen, or nothing.
+/// Beside a box is either a margin and a wide part of the screen, or nothing.
 #[test]
-fn a_box_leaves_no_scraps_beside_it() {
+fn beside_a_box_there_are_no_cut_words() {
     let boxes = ["?", "a", "y", "d", "t", "w", "r", "'", ":", "/", "B:breaks<Enter>"];
     for (name, keys) in [("figure-01", "l"), ("xor", "b"), ("figure-17", "bll"), ("figure-07", "G")] {
         for keys in boxes.map(|more| format!("{keys}{more}")) {
@@ -32,14 +32,14 @@ fn a_box_leaves_no_scraps_beside_it() {
 }
 
 #[test]
-fn the_copy_list_shows_the_whole_of_its_selected_row() {
+fn the_copy_list_shows_the_full_text_of_its_selected_row() {
     let text = text(&open("figure-01", "yjj"), (80, 24));
     // the last of 26 terms, and the line with the numbers, which begins a line of its own
     assert!(text.contains("+ b₁") && text.lines().any(|line| line.trim_start_matches(['│', ' ']).starts_with("= 0.1356·0")), "{text}");
     let other = self::text(&open("figure-01", "y"), (80, 24));
     let top = |text: &str| text.lines().position(|line| line.contains("╭ copy"));
     assert_eq!(top(&text), top(&other), "the rows keep their places");
-    // a row whose text is whole has no blank lines below
+    // below a row whose text is not cut, there are no blank lines
     assert!(
         other.lines().any(|line| line.contains(" l  LaTeX"))
             && !other.lines().any(|line| line.trim_matches(['│', ' ']).is_empty() && line.contains('│')),
@@ -56,7 +56,7 @@ fn the_palette_shows_all_words_of_its_chosen_row() {
 }
 
 #[test]
-fn a_column_of_the_leaves_has_one_precision_for_each_tensor() {
+fn in_the_list_of_leaves_the_entries_of_a_tensor_have_the_same_number_of_decimals() {
     let text = text(&open("mazur-2-2-2", "Gw"), (120, 40));
     let decimals = |name: &str| -> Vec<usize> {
         let numbers = text.lines().filter(|line| line.contains(name)).filter_map(|line| line.split("= ").nth(1)?.split_whitespace().next());
@@ -129,7 +129,7 @@ fn a_large_screen_has_the_other_tensors() {
     assert!(!text(&open("figure-01", ""), (200, 60)).contains("other tensors"));
 }
 
-/// The line below heat maps has the largest number of each matrix, from the run itself.
+/// The line below heat maps has the largest number of each matrix.
 #[test]
 fn heat_maps_have_a_scale() {
     let document = screen_document("lenet5");
@@ -147,7 +147,7 @@ fn heat_maps_have_a_scale() {
 
 /// The gradients that a batch adds up have one scale: equal numbers have equal colours, and larger ones stronger colours.
 #[test]
-fn what_is_added_up_has_one_scale() {
+fn matrices_that_are_added_have_the_same_scale() {
     let document = &bundled_documents()["xor"];
     let step = document.trace.resolve(&"reduce:grad.fc1.weight[1,1]".parse().unwrap()).unwrap();
     let state = open_at(document, step);
@@ -172,7 +172,7 @@ fn what_is_added_up_has_one_scale() {
     assert!(seen.windows(2).all(|pair| pair[0].1[2] <= pair[1].1[2]), "{seen:?}");
 }
 
-/// The lower border of a list names the selected row and the keys in full, however short its rows are.
+/// The lower border of a list has the selected row and the keys, even if the rows are short.
 #[test]
 fn the_lower_border_of_a_list_is_not_cut() {
     let document = &bundled_documents()["figure-18"];
@@ -188,7 +188,7 @@ fn the_lower_border_of_a_list_is_not_cut() {
 
 /// On a narrow screen, the list of the leaves leaves out columns instead of cutting all; the selected row has them below the list.
 #[test]
-fn no_column_of_the_leaves_is_cut() {
+fn on_a_narrow_screen_the_list_of_leaves_drops_columns_instead_of_cutting_them() {
     for (name, keys) in [("mazur-2-2-2", "Gwj"), ("figure-01", ":grad.conv1.weight[0,0,1,1]#300<Enter>wjj"), ("figure-18", "Gwj")] {
         let text = text(&open(name, keys), (80, 24));
         let rows: Vec<&str> = text.lines().filter(|line| line.contains('%') && line.contains(" = ")).collect();

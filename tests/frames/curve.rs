@@ -1,4 +1,4 @@
-//! The loss over the iterations and the values of a parameter (key `L`): the numbers of the curve, what its keys do, and what a frame tells of later iterations.
+//! The curves of the loss and of the values of a parameter (key `L`): their numbers, their keys, and the marks of later iterations.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn bits(points: &[(u64, f64)]) -> Vec<(u64, u64)> {
     points.iter().map(|(iteration, value)| (*iteration, value.to_bits())).collect()
 }
 
-/// A graph that learns for some iterations, and has so many nodes that the iterations do not all fit into the time of a key.
+/// A graph with gradient descent, and with enough nodes that one key press does not compute all iterations.
 fn graph(train: &str, nodes: usize) -> State {
     let mut text = "title = \"descent\"\n[graph]\ninputs = { a = 0.5, b = 0.25 }\nnodes = [\n\"n0 = a * b\",\n".to_owned();
     for n in 1..nodes {
@@ -74,7 +74,7 @@ fn the_path_of_a_parameter_has_the_values_of_the_iterations() {
             assert_eq!(bits(&current.points)[usize::try_from(n).expect("small") - 1], (n, value.to_bits()), "{entry} in {n}");
         }
     }
-    // what does not learn has no path: the first entry that learns has
+    // an activation is not learned, so the first learned entry is drawn
     let other = open("xor", ":1:fc1.a<Enter>iLp");
     assert_eq!(curves(&other).name, "fc1.weight[0,0]");
 }
@@ -101,7 +101,7 @@ fn enter_goes_to_the_iteration_of_the_marker_and_keeps_the_entry() {
     assert!(state.overlay.is_none(), "L closes too");
 }
 
-/// A step before the loss of its iteration does not know it.
+/// At a step before the loss of its iteration, this loss is marked as computed ahead.
 #[test]
 fn what_is_computed_ahead_is_marked() {
     for (address, known) in
@@ -141,7 +141,7 @@ fn after_an_edit_both_curves_are_drawn() {
 }
 
 #[test]
-fn a_long_run_can_be_paused_and_goes_on_where_it_was() {
+fn a_paused_descent_continues_where_it_was() {
     let train = "[train]\nlearn = [\"a\"]\nlearning_rate = 1e-3\niterations = 100000\n";
     let mut state = graph(train, 400);
     press(&mut state, "L");
@@ -188,16 +188,16 @@ fn a_scenario_with_one_iteration_has_no_curve() {
     assert!(once.overlay.is_none() && message(&once).starts_with("the descent has one iteration"), "{}", message(&once));
 }
 
-/// The pane with the loss beside the matrices ends at the step on the screen, even when the question has computed more.
+/// The pane with the loss ends at the step on the screen, even if the key `L` has computed later iterations.
 #[test]
-fn the_pane_does_not_tell_what_the_question_has_computed() {
+fn the_pane_does_not_show_losses_of_later_iterations() {
     for at in ["1", "7/1", "7/reduce:loss#4", "20/update:fc2.bias[0]"] {
         let before = open("xor", &format!(":{at}<Enter>"));
         let mut after = open("xor", &format!(":{at}<Enter>"));
         press(&mut after, "L<Esc>");
         assert_eq!(text(&before, (200, 60)), text(&after, (200, 60)), "{at}");
     }
-    // a loss that is asked for is not drawn
+    // a hidden loss is not drawn
     for (keys, known) in [("", 7), ("p<Esc>", 6)] {
         let state = open("xor", &format!(":7/reduce:loss#4<Enter>{keys}"));
         assert_eq!(state.stepper().and_then(gradstep::app::Stepper::curve_so_far).map(|curves| curves.known), Some(known), "{keys}");

@@ -24,7 +24,7 @@ pub const FUTURES: [(&str, Replacement); 4] = [
 /// Keys that put something over the panes.
 const OVERLAYS: [&str; 7] = ["?", "n", ":", ":grad<Tab>", "M", "H", "Z"];
 
-/// The number of steps that are checked of a bundled scenario and of another one, unless `EARLY_STEPS` is set.
+/// The number of checked steps of a bundled scenario and of any other scenario, unless `EARLY_STEPS` is set.
 const STEPS: [u64; 2] = [72, 32];
 
 /// Scenarios with features that no bundled one has, and keys that lead to an iteration.
@@ -43,7 +43,7 @@ const OTHERS: [(&str, &str, &str); 9] = [
 pub type Scenarios = Vec<(String, Arc<Document>)>;
 
 pub fn bundled() -> Scenarios {
-    // documents of their own: a test that counts the computed iterations runs beside others
+    // separate documents, because a test counts the computed iterations of these while other tests run
     let own = |document: &Document| Arc::new(Document::new((*document.scenario).clone()));
     let mut all: Scenarios = bundled_documents().iter().map(|(name, document)| (name.clone(), own(document))).collect();
     all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -80,7 +80,7 @@ pub fn steps(document: &Document, most: u64) -> Vec<u64> {
     steps
 }
 
-/// The variants in which a step is drawn: a size, the pane in the area that panes of a small screen share, and keys that open an overlay.
+/// The variants in which a step is drawn: a size, which of the panes that share an area is shown, and keys that open an overlay.
 fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
     let mut screens = Vec::new();
     for size in SIZES {
@@ -108,7 +108,7 @@ pub fn difference(one: &Buffer, other: &Buffer) -> Option<String> {
     Some(format!("row {}, column {}:\n  {}\n  {}", at / width, at % width, row(one), row(other)))
 }
 
-/// Draws steps of scenarios with their real future and with others, and returns the differences.
+/// Draws steps of scenarios with the real and with replaced later numbers, and returns the differences.
 fn early_numbers(scenarios: Scenarios, most: u64) -> Vec<String> {
     let steps_asked = env::var("EARLY_STEPS").ok().map(|number| number.parse().expect("EARLY_STEPS is a number"));
     let mut found = Vec::new();
@@ -141,7 +141,7 @@ fn no_frame_of_another_scenario_depends_on_later_numbers() {
     assert!(found.is_empty(), "{} frames depend on later numbers:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
-/// The comparison itself works: if the replaced future includes the step itself, the frames differ.
+/// A test of the comparison: if the number of the step itself is replaced too, the frames differ.
 #[test]
 fn a_frame_depends_on_the_number_of_its_step() {
     let (_, to_nan) = FUTURES[3];

@@ -1,8 +1,8 @@
 //! Random edits, undo, redo, moves and prediction in every bundled scenario, on screens of changing size.
 //!
-//! - After an edit, the numbers have the bits of the file that `W` would write.
-//! - After all edits are undone, they have the bits of the start.
-//! - While a number is asked for, no cell of the screen depends on it.
+//! - After an edit, the numbers are equal, bit for bit, to those of the file that `W` would write.
+//! - After all edits are undone, they are equal to those at the start.
+//! - While prediction hides a number, no cell of the screen depends on it.
 //!
 //! The environment variable `ACTIONS` is the number of actions for each scenario.
 
@@ -24,14 +24,14 @@ use super::early::{FUTURES, difference};
 
 const SIZES: [(u16, u16); 6] = [(80, 24), (120, 40), (200, 60), (60, 16), (20, 5), (97, 31)];
 
-/// Values to type. Those of a mask are 0 or 1, and others are refused.
+/// Values to type. For a mask, all values except 0 and 1 are refused.
 const VALUES: [&str; 10] = ["0.5", "-2", "1/3", "0", "-0", "1", "+= 0.25", "*= 2", "-= 1/7", "1e-3"];
 
-/// Moves and questions.
+/// Moves and prediction.
 const OTHERS: [&str; 16] =
     ["l", "h", "s", "S", "j", "k", "G", "g", ":backward<Enter>", ":loss<Enter>", ":2/1<Enter>", "p", "p", "i", "<Esc>", "<Tab>"];
 
-/// Presses keys, and the keys that look ahead a second time if they are asked about.
+/// Presses keys. If prediction warns of them, presses them again.
 fn press(driver: &mut Driver, text: &str) {
     let once = |driver: &mut Driver| {
         for key in keys::parse(text).unwrap() {
@@ -109,11 +109,11 @@ fn check_file(driver: &Driver, context: &str) {
     }
 }
 
-/// No cell of the screen depends on the number that is asked for, or on a later one.
+/// No cell of the screen depends on the hidden number, or on later numbers.
 fn check_prediction(driver: &Driver, size: (u16, u16), future: usize, context: &str) {
     let mut other = driver.clone();
     let Screen::Stepper(stepper) = &mut other.state.screen else { return };
-    if stepper.asked().is_some() && stepper.job.is_none() {
+    if stepper.hidden_number().is_some() && stepper.job.is_none() {
         let last_known = stepper.document.trace.span(stepper.step, stepper.unit.min(gradstep::step::Unit::Entry)).start - 1;
         let (what, replacement) = FUTURES[future % FUTURES.len()];
         stepper.document = Arc::new(stepper.document.with_future(last_known, replacement));
@@ -126,10 +126,10 @@ fn check_prediction(driver: &Driver, size: (u16, u16), future: usize, context: &
 #[test]
 fn random_edits_are_undone_written_and_hidden() {
     let count: usize = env::var("ACTIONS").map_or(60, |text| text.parse().unwrap());
-    let (mut edited, mut asked) = (0, 0);
+    let (mut edited, mut hidden) = (0, 0);
     let loader = ScenarioLoader::bundled(Limits::default());
     for (seed, name) in bundled::ALL.iter().map(|scenario| scenario.name).enumerate() {
-        // a document of its own: other tests count the iterations that theirs compute
+        // a separate document, because other tests count the iterations that theirs compute
         let original = Arc::new(loader.open(name).unwrap());
         let mut random = Random(seed as u64 + 7);
         let mut state = State::picker(Vec::new());
@@ -153,7 +153,7 @@ fn random_edits_are_undone_written_and_hidden() {
             let context = format!("{name}: {}", trail.join(" "));
             let stepper = driver.state.stepper().unwrap();
             edited += usize::from(stepper.edits.are_unsaved());
-            asked += usize::from(stepper.asked().is_some());
+            hidden += usize::from(stepper.hidden_number().is_some());
             check_prediction(&driver, size, trail.len(), &context);
             // figure 1 has thousands of weights
             if random.below(if name == "figure-01" { 30 } else { 6 }) == 0 {
@@ -176,5 +176,5 @@ fn random_edits_are_undone_written_and_hidden() {
             assert!(bits(document(&driver)) == before, "{context}: redo");
         }
     }
-    assert!(edited > 100 && asked > 100, "{edited} {asked}");
+    assert!(edited > 100 && hidden > 100, "{edited} {hidden}");
 }

@@ -69,7 +69,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Handles an event as the driver does. Counts how often another pane was brought to the area that panes of a small screen share.
+/// Handles an event as the driver does. Counts how often the pane in the shared area of a small screen was switched.
 fn act(state: &mut State, event: Event, pane_switches: &mut i64) {
     match event {
         Event::Keys(keys) => {
@@ -134,7 +134,7 @@ proptest! {
                 prop_assert_eq!(status.contains("playing "), has_room_for_facts && stepper.play.is_some(), "{}", wide);
                 prop_assert!(status.contains(&format!("step {}/", stepper.step)), "{}", wide);
             }
-            // the list above the line covers other panes
+            // the list above the prompt covers other panes
             if !picker && overlay.is_none() && state.focus() != Focus::Prompt {
                 let small = shown(80, 24);
                 let in_front = [("─ picture", 0), ("─ why", 1)].map(|(title, pane)| (small.contains(title), pane_switches.rem_euclid(3) == pane));

@@ -1,11 +1,11 @@
-//! A statement or a call of several operations is one node in the picture and in the map, until it is opened.
+//! Folds: a statement or a call of several operations is one node in the picture and in the map, until it is opened.
 
 use gradstep::app::State;
 use gradstep::ui::{RenderOptions, export};
 
 use super::{SIZES, bundled_documents, frame, open, snapshot};
 
-/// The texts of the picture's nodes with heat maps and lines between them: all that follows the title of the pane in its columns.
+/// Returns the text of the picture: everything below the title of the pane, in the columns of the pane.
 fn picture(state: &State) -> String {
     let text = export::text(&frame(state, &RenderOptions::default(), 160, 50));
     let row = text.lines().position(|line| line.contains("─ picture ─")).expect("a picture");
@@ -34,7 +34,7 @@ fn a_call_is_one_node_until_it_is_opened() {
     assert_eq!(picture(&state), closed);
 }
 
-/// Where the step computes a part, its edges are in the picture, so the statement is open.
+/// While the step computes a part of a statement, the statement is open, so that the edges of the step are in the picture.
 #[test]
 fn a_statement_is_open_while_the_step_computes_a_part_of_it() {
     let shown = picture(&open("layer-norm", ":sigma.1<Enter>"));
@@ -45,12 +45,12 @@ fn a_statement_is_open_while_the_step_computes_a_part_of_it() {
     assert!(["sigma.1", "sigma.2", "sigma.3"].iter().all(|part| has_node(&shown, part)), "{shown}");
     let shown = picture(&open("layer-norm", ":sigma.2<Enter>F"));
     assert!(shown.contains("sigma ⊞4") && !shown.contains("sigma.2"), "closed by the user: {shown}");
-    // the derivative by the last part comes from outside
+    // the derivative by the last part is computed from derivatives outside of the statement
     let shown = picture(&open("layer-norm", ":grad.sigma<Enter>"));
     assert!(shown.contains("sigma ⊞4") && !shown.contains("sigma.1"), "{shown}");
 }
 
-/// Moves by ops and steps visit the parts of a closed statement: they are steps all the same.
+/// Moves by ops and steps also visit the parts of a closed statement.
 #[test]
 fn moves_do_not_depend_on_folds() {
     let path = |keys: &str| {
@@ -101,7 +101,7 @@ fn the_statement_marks_the_operation_of_the_step() {
     assert_eq!(line("layer-norm", ":grad.a[0,1]#2<Enter>", wide), "back through line 2 diff = «a - mu»");
     assert_eq!(line("rnn", "", wide), "back through line 3 h = torch.tanh(W_xh @ x[t] + «W_hh @ h» + b) turn 1 of 3 │ part 3 of 6");
     assert_eq!(line("rnn", "", (80, 24)), "back, line 3 h = torch.tanh(W_xh @ x[t] + «W_hh @ h» + b) turn 1 of 3");
-    // a scalar graph of single operations has equations that say as much
+    // in a scalar graph with one operation in each statement, the equations show the same, so there is no statement
     assert_eq!(line("figure-14", "", wide), "");
 }
 

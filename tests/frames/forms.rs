@@ -1,4 +1,4 @@
-//! The equation's numbers, subscripts and signs: one form of a number, one way of counting, and marks where a sum is only a rounding error.
+//! Numbers, subscripts and signs of a frame: each number has one format, all indices count from the same number, and sums that are only a rounding error are marked.
 
 use gradstep::app::{Document, State};
 use gradstep::number::Digits;
@@ -32,7 +32,7 @@ fn a_number_has_one_form_in_a_frame() {
     assert!(picture.iter().all(|word| ["0.008771", "0.008771]", "0.009954", "0.000439"].contains(word)), "{picture:?}");
 }
 
-/// With more digits, and with fewer, a number has one form too: in the equation, in its matrix, in the picture and in the lists.
+/// With more or fewer digits, a number also has one format: in the equation, in its matrix, in the picture and in the lists.
 #[test]
 fn the_setting_digits_changes_all_numbers_of_a_frame() {
     for (count, factor, product) in [(3, "0.00877", "4.39e−4"), (7, "0.008771355", "0.000438568")] {
@@ -58,7 +58,7 @@ fn headings_and_subscripts_count_from_one_or_from_zero() {
     assert!(line(&from_zero, "z₃₂₂").contains("[w₃₀₀·a₂₂]"), "{}", from_zero.join("\n"));
     assert!(from_zero.iter().any(|line| line.contains("channel 0        channel 1        channel 2        channel 3")));
     assert!(from_zero.iter().any(|line| line.contains("out 3, in 0")));
-    // the address is the same, and the key is a switch
+    // the address is the same, and the key switches back
     for frame in [&from_one, &from_zero] {
         assert!(line(frame, "conv1.z[3,2,2]").contains("step 316/1116"));
     }
@@ -79,7 +79,7 @@ fn a_negative_number_after_a_sign_has_brackets() {
 }
 
 #[test]
-fn no_sign_of_an_equation_meets_a_bare_minus() {
+fn a_minus_after_another_sign_of_an_equation_is_in_brackets() {
     for (name, document) in bundled_documents() {
         let count = document.trace.len().min(400);
         for step in (1..=count).step_by(if count > 100 { 7 } else { 1 }) {
@@ -227,7 +227,7 @@ fn shown_numbers(text: &str) -> Vec<Shown<'_>> {
 
 /// A number that is rounded in two ways in one frame would be two numbers for a reader.
 #[test]
-fn no_number_is_rounded_in_two_ways_in_a_frame() {
+fn a_number_is_rounded_in_the_same_way_everywhere_in_a_frame() {
     let mut numbers = 0;
     for (name, document) in bundled_documents() {
         for (.., span) in document.trace.ops() {

@@ -1,4 +1,4 @@
-//! Signs and words that a reader may stumble over: rounded sums, constants, facts that say nothing, and titles of one matrix in two panes.
+//! Details that readers of the screen have found confusing: rounded sums, constants without values, superfluous facts, and different titles for the same matrix.
 
 use gradstep::app::State;
 use gradstep::number::result_sign;
@@ -18,7 +18,7 @@ fn sum_line(text: &str) -> Option<&str> {
     Some(sum.split("   ").next()?.trim())
 }
 
-/// A shown sum `a + b = c` is the sum of the shown numbers; another one has `≈`.
+/// In a shown sum `a + b = c`, c is the sum of the shown numbers; otherwise the sign is `≈`.
 #[test]
 fn a_sum_with_an_equals_sign_is_that_of_the_shown_numbers() {
     let (mut exact, mut rounded) = (0, 0);
@@ -51,7 +51,7 @@ fn a_rounded_sum_or_product_has_its_own_sign() {
     assert!(frame.contains(" =  0.8·0.7613  + [0.2·(−0.7613)]") && frame.contains(" ≈  0.6091      + [(−0.1523)"), "{frame}");
     let frame = lines("figure-19", "grad.conv1.weight[0,0,0,1]#3");
     assert!(frame.contains("so far =  2 + 9 = 11 ") && !frame.contains('≈'), "{frame}");
-    // in the zoom and read out too
+    // the zoom and the plain mode have the same sign
     let zoomed = text(&open("figure-17", ":grad.fc1.a[1]#1<Enter>Z"), (70, 19));
     assert!(zoomed.contains("0.8·0.7613 ≈ 0.6091"), "{zoomed}");
 }
@@ -96,9 +96,9 @@ fn the_timeline_ends_at_the_right_edge() {
     }
 }
 
-/// The zoom has the words of the matrices pane for a part of a tensor.
+/// The zoom names a part of a tensor with the same words as the matrices pane.
 #[test]
-fn a_part_of_a_tensor_has_one_name() {
+fn a_part_of_a_tensor_has_the_same_name_in_the_zoom_and_in_the_panes() {
     let keys = ":grad.conv2.weight[3,1,2,2]#40<Enter>";
     for zoom in ["", "Z"] {
         let frame = text(&open("figure-01", &format!("{keys}{zoom}")), (120, 40));
@@ -109,7 +109,7 @@ fn a_part_of_a_tensor_has_one_name() {
     }
 }
 
-/// Where many lines cross, those of other entries have gaps: of the dots of a line that is whole, about half are set.
+/// If many lines cross, the lines of other entries are drawn with about half of their dots.
 #[test]
 fn the_lines_of_the_entry_are_denser_than_the_others() {
     let theme = Theme::default();
@@ -126,7 +126,7 @@ fn the_lines_of_the_entry_are_denser_than_the_others() {
     for other in [0, 2, 3] {
         assert!(dots(other, false) < 0.85 * own, "{other}: {} {own}", dots(other, false));
     }
-    // where few lines cross, all are whole
+    // if few lines cross, all are solid
     let picture = text(&open("figure-17", ":grad.fc1.a[1]#2<Enter>"), (120, 40));
     assert!(picture.contains("⠒⠒"), "{picture}");
 }
@@ -141,7 +141,7 @@ fn the_legend_explains_rounding_and_lines() {
 
 /// The counts of both columns have the same words.
 #[test]
-fn a_count_of_neurons_says_what_is_counted() {
+fn the_number_of_drawn_neurons_has_the_word_shown() {
     for (size, has_word) in [((120, 40), true), ((60, 16), false)] {
         let frame = text(&open("figure-01", ":conv1.z[0,13,8]#4<Enter>"), size);
         assert!(frame.contains(" of 1024") && frame.contains("1 of 3136"), "{frame}");

@@ -224,7 +224,7 @@ fn ascii_frames_are_ascii_and_keep_the_layout() {
             let plain = frame(&state, &RenderOptions::default(), 120, 40);
             let ascii = frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 120, 40);
             assert!(export::text(&ascii).is_ascii(), "{name} {keys}");
-            // the equation above the panes and the words below them may be longer
+            // the equation above the panes and the text below them may be longer
             let panes = export::text(&plain).lines().position(|line| line.contains("matrices")).unwrap_or(0);
             for (n, (a, b)) in plain.content().iter().zip(ascii.content()).enumerate().take(33 * 120).skip(panes * 120) {
                 assert_eq!(a.symbol() == " ", b.symbol() == " ", "{name} {keys}, cell {n}: {:?} {:?}", a.symbol(), b.symbol());

@@ -31,7 +31,7 @@ fn at(document: &Arc<Document>, address: &str, keys: &str) -> State {
     state
 }
 
-/// The lines beside the names: the input passes `c1` and `c2` in a lane of its own, and `sum` reads both branches.
+/// The lines beside the names: the line of the input passes `c1` and `c2` in its own lane, and `sum` reads both branches.
 #[test]
 fn skip_connections_are_lines() {
     let map = text(&at(&screen_document("resnet-block"), "grad.c2.z", "M"), (80, 24));

@@ -1,4 +1,4 @@
-//! Messages: on every screen and over every overlay, a message is shown whole.
+//! Messages: on every screen and over every overlay, a message is shown completely.
 
 use gradstep::app::{Message, State};
 use gradstep::ui::{self, RenderOptions, export};
@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::{SIZES, entries, frame, open, press};
 
-/// Returns a message of this number of words, which are on no screen.
+/// Returns a message of this number of words that occur nowhere else on the screen.
 fn message(words: usize) -> Message {
     let is_error = true;
     Message::new(&(0..words).map(|n| format!("wörd{n}")).collect::<Vec<_>>().join(" "), is_error)
@@ -23,7 +23,7 @@ fn text(state: &State, (width, height): (u16, u16)) -> String {
 }
 
 #[test]
-fn a_long_message_is_shown_whole() {
+fn a_long_message_is_shown_completely() {
     for keys in ["", "Z", "i", "t", "d", "M", "?", "a", ":", ":qqqqqq", "/"] {
         let mut state = open("figure-19", keys);
         for size in SIZES.into_iter().chain([(60, 16)]) {
@@ -62,9 +62,9 @@ fn the_box_hides_what_is_below_it_from_clicks() {
     }
 }
 
-/// In the list of scenarios, the rows make room for the message, and clicks know it.
+/// In the picker, the rows make room for the message, and clicks on rows still work.
 #[test]
-fn a_long_message_is_shown_whole_above_the_list_of_scenarios() {
+fn a_long_message_is_shown_completely_above_the_list_of_scenarios() {
     for (width, height) in SIZES.into_iter().chain([(60, 16)]) {
         for words in [0, 1, 12, 30] {
             let mut state = State::picker(entries());

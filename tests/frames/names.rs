@@ -1,4 +1,4 @@
-//! Names and places in a frame: one name for a tensor, one for a function, the sign of the entry being computed, and boxes beside what they explain.
+//! Names and positions in a frame: one name for each tensor and function, the sign of the entry being computed, and boxes that do not cover what they explain.
 
 use std::collections::HashSet;
 
@@ -48,7 +48,7 @@ fn two_tensors_never_have_one_title() {
 }
 
 #[test]
-fn a_function_has_one_name_and_a_factor_the_digits_of_the_result() {
+fn a_function_has_one_name_in_all_panes_and_a_factor_has_the_digits_of_the_result() {
     check("mazur-2-2-2", ":fc2.a[1]<Enter>", (120, 40), &["σ(z₂)", "σ(1.2249)"], &["sigmoid(z₂)"]);
     check("mazur-2-2-2", ":grad.fc1.z[1]<Enter>", (120, 40), &["σ′(z₂)", "0.04137·0.2406\n"], &["sigmoid′"]);
     check("figure-01", ":loss<Enter>", (120, 40), &["(−1)·1·(−1.2465)"], &["−1.247)"]);
@@ -61,7 +61,7 @@ fn the_header_names_the_layer_whose_rule_it_is() {
 }
 
 #[test]
-fn matrices_are_whole_where_there_is_room() {
+fn matrices_are_not_cut_if_there_is_room() {
     check("figure-02", ":conv1.z[1,1,1]<Enter>", (120, 40), &["W⁽¹⁾ conv1.weight  4×1×3×3", "out 4"], &["out 2–3"]);
     check("figure-20", ":grad.input[0,1,1]#3<Enter><Tab>", (80, 24), &["1    2     −5      2", "2    9    =−8      ∙"], &[]);
     // a matrix of one row has the heading of its row
@@ -80,7 +80,7 @@ fn a_heat_map_keeps_marks_and_indices_apart() {
 }
 
 #[test]
-fn a_box_leaves_the_equation_in_view_and_the_key_bar_agrees_with_it() {
+fn a_box_does_not_cover_the_equation_and_the_key_bar_has_its_keys() {
     let equation = |text: &str| text.lines().skip(4).take(6).map(str::to_owned).collect::<Vec<_>>();
     let address = ":conv1.z[0,1,1]#3<Enter>";
     for size in [(120, 40), (200, 60)] {
@@ -95,8 +95,8 @@ fn a_box_leaves_the_equation_in_view_and_the_key_bar_agrees_with_it() {
 }
 
 #[test]
-fn the_map_says_what_it_shows() {
-    // the batch follows the last sample
+fn the_map_has_a_legend_and_names_its_sample() {
+    // at a step of the batch, the map shows the last sample
     check("xor", "M", (80, 24), &["▸ chosen", "sample 4/4"], &[]);
     check("xor", "M", (120, 40), &["iteration 1/60", "sample 4/4", "loss     "], &[]);
 }

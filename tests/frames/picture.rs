@@ -1,4 +1,4 @@
-//! The picture: names of nodes, colours of weights, folded columns, and the lines of this step and of a maximum's losers.
+//! The picture: names of nodes, colours of weights, columns with hidden neurons, and the lines of this step and of a maximum's losers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -130,9 +130,9 @@ fn picture(name: &str, at: &str, (width, height): (u16, u16)) -> String {
     text.lines().skip_while(|line| !line.contains("─ picture ─")).map(|line| line.chars().skip(left).collect::<String>() + "\n").collect()
 }
 
-/// Going forward, the lines of losers are whole; going back, only the winner has a line. Before the maximum is known, no line is different.
+/// In the forward pass, losers have a thin line from end to end; in the backward pass, only the winner has a line. Before the maximum is known, all lines look the same.
 #[test]
-fn a_loser_has_a_whole_line_or_none() {
+fn the_line_of_a_loser_is_complete_or_absent() {
     let begins = |at: &str, node: &str| {
         let picture = picture("figure-07", at, (120, 40));
         let line = picture.lines().find(|line| line.contains(node)).unwrap_or_else(|| panic!("{node}\n{picture}"));
@@ -210,7 +210,7 @@ fn every_pair_of_an_activation_has_a_line() {
 }
 
 #[test]
-fn a_count_of_hidden_terms_says_what_it_counts() {
+fn the_number_of_hidden_terms_has_the_word_terms() {
     for (name, at) in [("figure-02", "grad.input[0,2,2]"), ("figure-01", "1"), ("figure-01", "conv2.z[3,2,2]#40")] {
         let picture = picture(name, at, (80, 24));
         let counts: Vec<&str> = picture.lines().filter(|line| line.contains('…') && !line.contains('●')).collect();
@@ -243,7 +243,7 @@ fn the_gradient_of_a_bias_has_a_node() {
     }
 }
 
-/// Lines that cross are whole: between the two ends of a line, each column of the screen has dots.
+/// Lines that cross other lines are complete: between the two ends of a line, each column of the screen has dots.
 #[test]
 fn a_line_is_not_broken_where_others_cross_it() {
     let picture = picture("figure-18", "conv1.z[0,1,0]#3", (120, 40));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gradstep::app::{Document, State};
-use gradstep::plain::{self, Reader};
+use gradstep::plain::{self, PlainReader};
 use gradstep::tensor::len;
 use gradstep::ui::RenderOptions;
 use gradstep::ui::view::View;
@@ -25,7 +25,7 @@ fn at(document: &Arc<Document>, step: u64) -> State {
 fn answers(document: &Arc<Document>, step: u64, keys: &str) -> Vec<String> {
     let mut state = at(document, step);
     press(&mut state, keys);
-    let mut lines = Reader::default().answer(&state, RenderOptions::default(), true);
+    let mut lines = PlainReader::default().answer(&state, RenderOptions::default(), true);
     lines.extend(plain::matrices(&View::of(&state, RenderOptions::default()).expect("a step")));
     lines
 }
@@ -36,7 +36,7 @@ fn early_numbers(scenarios: Scenarios, most: u64) {
             let (what, future) = FUTURES[n % FUTURES.len()];
             let altered = Arc::new(document.with_future(step, future));
             for keys in OPENED {
-                // where the chain rule gives NaN, the gradient of the output's activation has other steps, and reads other numbers
+                // if the chain rule gives NaN, the gradient of the output's activation has other steps and reads other numbers
                 if keys == "r" && what == "not a number" {
                     continue;
                 }
@@ -48,12 +48,12 @@ fn early_numbers(scenarios: Scenarios, most: u64) {
 }
 
 #[test]
-fn nothing_is_said_that_is_computed_later() {
+fn no_answer_depends_on_later_numbers() {
     early_numbers(bundled(), 24);
     early_numbers(others(), 12);
 }
 
-/// The comparison itself works: if the replaced future includes the step itself, the answers differ.
+/// A test of the comparison: if the number of the step itself is replaced too, the answers differ.
 #[test]
 fn an_answer_depends_on_the_number_of_its_step() {
     let (_, to_nan) = FUTURES[3];
@@ -100,7 +100,7 @@ fn rows_have_the_numbers_of_the_trace() {
 #[test]
 fn a_step_is_sentences() {
     let state = open("figure-19", ":grad.conv1.weight[0,0,0,1]#3<Enter>");
-    let lines = Reader::default().answer(&state, RenderOptions::default(), false);
+    let lines = PlainReader::default().answer(&state, RenderOptions::default(), false);
     assert_eq!(
         lines,
         [
@@ -174,7 +174,7 @@ proptest! {
         keys in prop::collection::vec(prop::sample::select(KEYS.to_vec()), 1..24),
     ) {
         let mut state = open(name, "");
-        let mut reader = Reader::default();
+        let mut reader = PlainReader::default();
         for key in keys {
             press(&mut state, key);
             let lines = reader.answer(&state, RenderOptions::default(), false);

@@ -1,11 +1,11 @@
-//! While a number is asked for, nothing on the screen depends on it: each frame is drawn from the real run and from runs in which the asked number and all later
+//! While prediction hides a number, nothing on the screen depends on it: each frame is drawn from the real run and from runs in which the hidden number and all later
 //! numbers are replaced, and the frames must be equal, cell by cell.
 
 use std::env;
 use std::sync::Arc;
 
 use gradstep::app::{Action, Document, Setting, State, update};
-use gradstep::scene::Asked;
+use gradstep::scene::HiddenNumber;
 use gradstep::step::Unit;
 use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
@@ -13,14 +13,14 @@ use ratatui::buffer::Buffer;
 use super::early::{FUTURES, SIZES, Scenarios, bundled, difference, others, steps};
 use super::{frame, press};
 
-/// The number of steps that are checked of a scenario, unless `EARLY_STEPS` is set.
+/// The number of checked steps of a scenario, unless `EARLY_STEPS` is set.
 const STEPS: u64 = LOOKS.len() as u64;
 
-/// Keys that ask about the step on the screen: by term, by entry, and by entry in a larger unit.
+/// Keys that start prediction: by term, by entry, and by entry in a larger unit.
 const ASKED: [(&str, Unit); 3] = [("p", Unit::Step), ("kp", Unit::Entry), ("kkp", Unit::Entry)];
 
-/// Keys that leave the line and look at something: the cursor, lists, the map, texts to copy, watches, breakpoints, settings, the palette, the score; and what looks
-/// ahead, which asks first.
+/// Keys that close the prompt and open something: the cursor, lists, the map, texts to copy, watches, breakpoints, settings, the palette, the score; and keys that would
+/// show later numbers, of which prediction warns first.
 const LOOKS: [&str; 29] = [
     "",
     "i",
@@ -61,8 +61,8 @@ fn draw(document: &Arc<Document>, step: u64, (size, pane): ((u16, u16), i64), ke
     frame(&state, &RenderOptions::default(), size.0, size.1)
 }
 
-/// Draws questions with the real numbers and with others, and returns the differences.
-fn told(scenarios: Scenarios) -> Vec<String> {
+/// Draws questions with the real and with replaced numbers, and returns the differences.
+fn revealing_frames(scenarios: Scenarios) -> Vec<String> {
     let most = env::var("EARLY_STEPS").ok().map_or(STEPS, |number| number.parse().expect("EARLY_STEPS is a number"));
     let mut found = Vec::new();
     for (name, document) in scenarios {
@@ -87,35 +87,35 @@ fn told(scenarios: Scenarios) -> Vec<String> {
 }
 
 #[test]
-fn no_frame_of_a_bundled_scenario_tells_what_is_asked() {
-    let found = told(bundled());
+fn no_frame_of_a_bundled_scenario_depends_on_the_hidden_number() {
+    let found = revealing_frames(bundled());
     assert!(found.is_empty(), "{} frames tell:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
 #[test]
-fn no_frame_of_another_scenario_tells_what_is_asked() {
-    let found = told(others());
+fn no_frame_of_another_scenario_depends_on_the_hidden_number() {
+    let found = revealing_frames(others());
     assert!(found.is_empty(), "{} frames tell:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
-/// The inputs of a maximum are known before it is asked for, so the comparison cannot find a frame that marks the largest one.
+/// The inputs of a hidden maximum are known, so the comparison could not notice a frame that marks the largest one.
 #[test]
-fn no_frame_marks_the_maximum_that_is_asked_for() {
+fn no_frame_marks_the_hidden_maximum() {
     let document = &bundled().into_iter().find(|(name, _)| name == "figure-07").expect("a max pool").1;
     for step in 1..=4 {
         let at = |keys: &str| draw(document, step, ((120, 40), 0), keys);
-        // `[` and `]` stand around each number that the step reads
+        // each number that the step reads is in [ ]
         let marked =
             |frame: &Buffer| export::text(frame).lines().skip(12).filter(|line| line.contains('[') && !line.contains("[0,")).count();
         assert_eq!((marked(&at("p")), marked(&at("p<Tab>"))), (0, 1), "step {step}");
         let scene = document.scene(step).expect("a step");
-        assert_eq!((scene.sources_now().len(), scene.asking(Some(Asked::Term)).sources_now().len()), (1, 0));
+        assert_eq!((scene.sources_now().len(), scene.with_hidden(Some(HiddenNumber::Term)).sources_now().len()), (1, 0));
     }
 }
 
-/// The comparison itself works: after the answer is shown, the frames differ.
+/// A test of the comparison: after the answer is shown, the frames differ.
 #[test]
-fn a_frame_with_the_answer_depends_on_it() {
+fn after_the_answer_the_frame_depends_on_the_number() {
     for (name, document) in bundled() {
         for (n, step) in steps(&document, 12).into_iter().enumerate() {
             let (asks, unit) = ASKED[n % ASKED.len()];

@@ -1,4 +1,4 @@
-//! Room on the screen: at each size, texts are not cut, panes are not hidden, and panes do not move during an op.
+//! Room on the screen: at each size, texts are not cut, no pane is hidden, and no pane moves during an op.
 
 use gradstep::app::{Action, update};
 use gradstep::expr::Notation;

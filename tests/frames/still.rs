@@ -1,4 +1,4 @@
-//! Panes hold still: their split is the same at all steps of an op.
+//! Panes do not move: the screen is divided in the same way at all steps of an op.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -69,7 +69,7 @@ fn the_split_is_the_same_at_all_steps_of_an_op() {
     assert!(hops.is_empty(), "{hops:#?}");
 }
 
-/// Over all steps of a scenario, the split changes at most three times: only when the matrices need another one of three widths.
+/// Over all steps of a scenario, the split changes at most three times, because the matrices pane has only a few possible widths.
 #[test]
 fn the_split_seldom_changes_from_op_to_op() {
     let document = &bundled_documents()["figure-15"];
@@ -82,7 +82,7 @@ fn the_split_seldom_changes_from_op_to_op() {
 
 /// The matrices pane has no more than the smallest width if everything fits into it.
 #[test]
-fn small_matrices_leave_the_room_to_the_picture() {
+fn small_matrices_leave_room_for_the_picture() {
     for keys in ["", ":grad.pool1.a<Enter>"] {
         let column = split(&open("figure-07", keys), (80, 24))[1].1;
         assert!(column <= 41, "{keys}: the picture begins in column {column}");

@@ -57,7 +57,7 @@ const PRODUCT: &str = "title = \"product\"\n[graph]\nnodes = '''\nZ = A @ B\nJ =
     A = [[1, 2, 3], [4, 5, 6]]\nB = [[1, 0, 2, 1], [0, 1, 1, 2], [2, 2, 0, 1]]\nG = [[1, 2, 0, 1], [0, 1, 1, 3]]\n";
 
 #[test]
-fn the_three_products_are_one_box() {
+fn a_product_and_its_two_gradients_have_the_same_arrangement() {
     for (keys, [left, above, corner]) in [
         (":Z[1,2]<Enter>", [" A  2×3", " B  3×4", "→ Z  2×4"]),
         (":grad.A[1,2]<Enter>", ["→ ∂J/∂A", " B  3×4", " ∂J/∂Z"]),
@@ -75,7 +75,7 @@ fn the_three_products_are_one_box() {
 }
 
 #[test]
-fn a_gradient_says_how_often_its_entry_was_used() {
+fn the_words_about_a_gradient_say_how_often_its_entry_was_used() {
     for (scenario, keys, words) in [
         (TWO_LAYERS, ":grad.b1[1]<Enter>", "b1₂ was used 4 times, so its gradient is the sum of"),
         (TWO_LAYERS, ":grad.b1[1]<Enter>I", "b1₁ was used 4 times, so its gradient is the sum of"),

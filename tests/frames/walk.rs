@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 
 use super::{frame, open, press};
 
-/// Keys that reach every mode, and some without a meaning.
+/// Keys that reach every mode, and some without an action.
 const KEYS: &[&str] = &[
     "l",
     "h",
@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_walk_leaves_the_bounds(name in proptest::sample::select(NAMES), events in proptest::collection::vec(event(), 1..60)) {
+    fn after_any_keys_the_state_is_within_its_bounds(name in proptest::sample::select(NAMES), events in proptest::collection::vec(event(), 1..60)) {
         let mut state = open(name, "");
         let options = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: false };
         let (mut size, mut now) = ((80, 24), std::time::Duration::ZERO);

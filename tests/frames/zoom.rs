@@ -1,4 +1,4 @@
-//! `Z`: the equation and the operands alone, in large characters.
+//! The key `Z`: only the equation and the operands, in large characters.
 
 use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};
@@ -32,7 +32,7 @@ fn z_again_shows_all_panes() {
     assert_eq!(panes(&state), before);
 }
 
-/// A number in view is that of the trace: the lines of a plain zoomed frame have it as text.
+/// The numbers on a zoomed frame with ordinary characters are those of the trace.
 #[test]
 fn a_zoomed_step_has_the_numbers_of_the_step() {
     for (name, address, texts) in [
@@ -51,7 +51,7 @@ fn symbols_are_large_where_they_fit() {
     assert!(!wide.contains("a₂₃·δ₂₂") && !wide.contains("∂C/∂w₁₂") && wide.contains("\nall 4 terms\n"), "{wide}");
     let narrow = shown(&open("figure-19", ":grad.conv1.weight[0,0,0,1]#4<Enter>Z"), 70, 24);
     assert!(narrow.contains("\na₂₃·δ₂₂\n") && narrow.contains("∂C/∂w₁₂, all 4 terms"), "{narrow}");
-    // a part of a sum is not equal to the entry
+    // the sum so far is not equal to the entry, so there is no equals sign between them
     let part = shown(&open("figure-19", ":grad.conv1.weight[0,0,0,1]#3<Enter>Z"), 120, 40);
     assert!(part.contains("∂C/∂w₁₂ so far, term 3 of 4"), "{part}");
 }

@@ -50,7 +50,7 @@ impl Program for Victim {
     }
 }
 
-/// Does nothing as a test; is the program under test when [`opened`] starts it.
+/// Does nothing if it runs as a test. [`opened`] starts it as the program under test.
 #[test]
 fn victim() {
     if std::env::var_os(VICTIM).is_some() {
@@ -69,7 +69,7 @@ fn opened() -> Run {
 }
 
 /// The output after the main screen was restored.
-fn said_on_the_main_screen(run: &Run) -> String {
+fn text_on_the_main_screen(run: &Run) -> String {
     let raw = String::from_utf8_lossy(&run.raw);
     let (_, after) = raw.rsplit_once("\x1b[?1049l").expect("the main screen");
     after.to_string()
@@ -81,7 +81,7 @@ fn a_panic_restores_the_terminal_before_its_message() {
     run.press("p");
     assert_eq!(run.end().code(), Some(101));
     run.assert_restored();
-    let said = said_on_the_main_screen(&run);
+    let said = text_on_the_main_screen(&run);
     assert!(said.contains("on purpose<U+001B>[31m"), "{said}");
 }
 
@@ -91,7 +91,7 @@ fn a_panic_in_another_thread_ends_the_program() {
     run.press("t");
     assert_eq!(run.end().code(), Some(101));
     run.assert_restored();
-    let said = said_on_the_main_screen(&run);
+    let said = text_on_the_main_screen(&run);
     assert!(said.contains("beside the loop"), "{said}");
 }
 
@@ -101,7 +101,7 @@ fn an_error_restores_the_terminal() {
     run.press("e");
     assert!(!run.end().success());
     run.assert_restored();
-    let said = said_on_the_main_screen(&run);
+    let said = text_on_the_main_screen(&run);
     assert!(said.contains("the recording is full"), "{said}");
 }
 

@@ -48,7 +48,7 @@ fn keys_work_again_a_second_after_an_incomplete_sequence() {
     }
     sleep(SILENCE);
     for (n, (half, run)) in runs.iter_mut().enumerate() {
-        // a paste without an end has opened the line
+        // the paste without an end has opened the prompt
         run.press(if n % 2 == 0 { "\x1bq" } else { "\x1b\x03" });
         assert_eq!(run.end().code(), Some(0), "{half:?}");
         run.assert_restored();
@@ -56,7 +56,7 @@ fn keys_work_again_a_second_after_an_incomplete_sequence() {
 }
 
 #[test]
-fn a_sequence_that_comes_in_pieces_is_whole() {
+fn a_sequence_that_arrives_in_pieces_is_one_key() {
     let mut run = opened();
     for piece in ["\x1b[", "C"] {
         run.press(piece);
@@ -69,14 +69,14 @@ fn a_sequence_that_comes_in_pieces_is_whole() {
     }
     run.wait_for(":grad");
     run.press("\x1b");
-    // Ctrl-C is part of no sequence, so it has an effect at once
+    // Ctrl-C is not part of any sequence, so it has an effect at once
     run.press("\x1b[<0;1\x03");
     assert_eq!(run.end().code(), Some(0));
 }
 
 /// A terminal sends Alt and a key as Esc and the key. No command has Alt and a letter, so it is a fast Esc.
 #[test]
-fn a_key_right_after_esc_is_a_key_of_its_own() {
+fn a_key_directly_after_esc_is_not_a_key_with_alt() {
     let mut run = opened();
     run.press("?");
     run.wait_for("Esc: close");
@@ -96,9 +96,9 @@ fn a_key_right_after_esc_is_a_key_of_its_own() {
     assert_eq!(run.end().code(), Some(0));
 }
 
-/// Without an open line, a pasted text opens one, so that it is neither lost nor read as keys.
+/// A pasted text opens the prompt, so that it is neither lost nor read as keys.
 #[test]
-fn a_paste_opens_a_line() {
+fn a_paste_opens_the_prompt() {
     let mut run = opened();
     run.press("\x1b[200~grad.u\nq\x1b[201~");
     run.wait_for(":grad.u");

@@ -1,4 +1,4 @@
-//! A recorded lecture of twenty steps, and its replay: paused, taken over, given back, and to its end.
+//! A recorded lecture of twenty steps and its replay: paused, taken over by the user, returned to the replay, and played to its end.
 
 use std::fs;
 use std::io::Write as _;
@@ -77,7 +77,7 @@ fn a_lecture_of_twenty_steps_is_replayed_paused_taken_over_and_given_back() {
     run.wait_for("terms of grad.conv1.a");
     run.press("\x1b");
     run.wait_until("the list is closed", |run| !run.screen().contents().contains("terms of"));
-    // given back: the replay goes on from where it was, to its end
+    // back to the replay, which continues from where it was to its end
     run.press("T");
     run.wait_for(&format!("step {}/64", 33 + paused));
     run.wait_until("the replay goes on", |run| run.screen().contents().contains("▶ replay") && place(run) > paused);

@@ -1,4 +1,4 @@
-//! The binary in a pseudo-terminal: however it ends, the terminal is restored.
+//! The binary in a pseudo-terminal. The terminal is restored at any end of the program.
 
 #![cfg(unix)]
 
@@ -149,7 +149,7 @@ fn closing_the_terminal_ends_the_process() {
 
 /// If the process is not in a session of this terminal, it gets no signal when the terminal is closed.
 #[test]
-fn closing_the_terminal_leaves_no_process_when_no_signal_comes() {
+fn closing_the_terminal_ends_a_process_that_gets_no_signal() {
     let mut run = Run::start_with(|slave| gradstep().stdin(terminal(slave)).stdout(terminal(slave)).spawn().unwrap());
     run.wait_for(OPENED);
     assert_eq!(run.hang_up().signal(), Some(Signal::HUP.as_raw()));

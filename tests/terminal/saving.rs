@@ -1,4 +1,4 @@
-//! Edits in the real program: they are written with comments kept, and a crash loses none.
+//! Edits in the real program: writing them keeps the comments of the file, and a crash loses no edit.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -93,7 +93,7 @@ fn a_crash_loses_no_edit() {
         }
         run.end_unread();
         assert_eq!((folder.journals(), folder.text().as_str()), (1, TEXT), "{end}");
-        // Esc leaves the edits for the next time
+        // Esc keeps the edits for the next session
         let mut run = folder.open("unsaved edits of an earlier session");
         run.wait_for("fc1.weight[0,1] = 0.5");
         run.press("\x1b");
@@ -105,14 +105,14 @@ fn a_crash_loses_no_edit() {
         run.press("t");
         run.wait_for("u undoes it");
         assert_eq!(folder.journals(), 1, "{end}: the new session has them");
-        // undone, nothing is left to keep
+        // after undo, there are no unsaved edits
         run.press("u");
         run.wait_for("undone");
         assert_eq!(folder.journals(), 0, "{end}");
         run.press("q");
         assert_eq!(run.end().code(), Some(0));
     }
-    // given up
+    // discarded
     let mut run = folder.open(OPENED);
     run.press(EDIT);
     run.wait_for(EDITED);
@@ -129,7 +129,7 @@ fn a_file_that_cannot_be_written_leaves_the_edits() {
     let mut run = folder.open(OPENED);
     run.press(EDIT);
     run.wait_for(EDITED);
-    // the file has changed meanwhile
+    // another program has changed the file
     let other = TEXT.replace("mine", "another");
     fs::write(folder.path("net.toml"), &other).unwrap();
     run.press("W");
@@ -147,7 +147,7 @@ fn a_file_that_cannot_be_written_leaves_the_edits() {
     assert_eq!(fs::read_to_string(folder.path("third.toml")).unwrap(), "mine");
     run.press(":w missing/net.toml\r");
     run.wait_for("cannot write missing/net.toml");
-    // the copy is now the scenario's file; a folder without the right to write keeps it as it was
+    // the copy is the scenario's file now; in a read-only folder it stays unchanged
     if make_read_only(folder.folder.path()) {
         run.press(":w new.toml\r");
         run.wait_for("cannot write new.toml");
@@ -161,7 +161,7 @@ fn a_file_that_cannot_be_written_leaves_the_edits() {
 
 /// The limit on the size of files makes every write fail, as a full disk does.
 #[test]
-fn a_full_disk_loses_nothing_and_says_so() {
+fn a_full_disk_is_reported_and_loses_no_edit() {
     let folder = Folder::new();
     let mut command = Command::new("sh");
     let line = format!("trap '' XFSZ; ulimit -f 0; exec '{}' net.toml", env!("CARGO_BIN_EXE_gradstep"));
@@ -184,7 +184,7 @@ fn a_full_disk_loses_nothing_and_says_so() {
     assert_eq!(left.len(), 2, "the scenario and the state: {left:?}");
 }
 
-/// Takes the right to write from a folder. Returns `false` for a user who may write everywhere, such as root.
+/// Makes a folder read-only. Returns `false` for a user who may write everywhere, such as root.
 fn make_read_only(folder: &Path) -> bool {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();
     let may_write = fs::write(folder.join("probe"), "").is_ok();
@@ -195,7 +195,7 @@ fn make_read_only(folder: &Path) -> bool {
     !may_write
 }
 
-/// Replaces the scenario as an editor does: by another file of its name.
+/// Replaces the scenario as an editor does: by a new file with the same name.
 fn replace(folder: &Folder, text: &str) {
     fs::write(folder.path("other"), text).unwrap();
     fs::rename(folder.path("other"), folder.path("net.toml")).unwrap();
@@ -216,7 +216,7 @@ fn a_file_that_another_program_changes_is_noticed_and_read_again() {
     replace(&folder, &other);
     run.wait_for("file changed");
     run.wait_for("the file of net has changed: :e reads it again");
-    // a half-written file keeps the old one
+    // an incomplete file is not shown; the old scenario stays open
     fs::write(folder.path("net.toml"), &other[..other.len() - 20]).unwrap();
     run.press(":e\r");
     run.wait_for("not read again: net.toml is not valid, line 9, column");
@@ -244,7 +244,7 @@ fn a_file_that_another_program_changes_is_noticed_and_read_again() {
 }
 
 #[test]
-fn a_file_that_was_deleted_is_written_again_and_said_so() {
+fn a_deleted_file_is_reported_and_can_be_written_again() {
     let folder = Folder::new();
     let mut run = folder.open(OPENED);
     run.press(EDIT);
@@ -256,7 +256,7 @@ fn a_file_that_was_deleted_is_written_again_and_said_so() {
     run.press("W");
     run.wait_for("written to net.toml, which had been deleted");
     assert_eq!(folder.text(), TEXT.replace("[[3, 4]]", "[[3, 0.5]]"));
-    // an edit that does not fit is named
+    // the message names an edit that does not fit
     run.press(":set fc1.weight[0,1] 7\r");
     run.wait_for("0.5 → 7");
     replace(&folder, &TEXT.replace("[[3, 4]]", "[[3]]").replace("[1, 2]", "[1]"));
@@ -269,11 +269,11 @@ fn a_file_that_was_deleted_is_written_again_and_said_so() {
 }
 
 #[test]
-fn a_bundled_scenario_and_a_recording_read_nothing_again() {
+fn a_bundled_scenario_and_a_recording_are_not_reread() {
     let folder = Folder::new();
     for (arguments, said) in [
-        (vec!["figure-14"], "this scenario has no file to read again"),
-        (vec!["net.toml", "--record", "session"], "show, replay and recordings read no file again"),
+        (vec!["figure-14"], "this scenario has no file to reread"),
+        (vec!["net.toml", "--record", "session"], "show, replay and recordings do not reread files"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
         command.args(arguments).current_dir(folder.folder.path()).envs(folder.environment());

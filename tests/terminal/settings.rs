@@ -31,14 +31,14 @@ fn assert_quits(mut run: Run) -> String {
 }
 
 #[test]
-fn an_alias_acts_as_its_key_and_is_recorded_as_it() {
+fn a_users_own_key_acts_and_is_recorded_as_the_key_it_replaces() {
     let home = home("unit = \"op\"\nmouse = false\nindex = 0\n[keys]\nn = \"l\"\n");
     let mut run = Run::start(gradstep(&home, &["figure-14", "--record", "session"]));
     run.wait_for("step 1/10");
     assert_eq!(run.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
     run.press("n");
     run.wait_for("unit: op");
-    // in a line, n is a letter
+    // in the prompt, n is a letter
     run.press(":n");
     run.wait_for(":n");
     run.press("\x1b");
@@ -46,7 +46,7 @@ fn an_alias_acts_as_its_key_and_is_recorded_as_it() {
     assert_quits(run);
     let session = fs::read_to_string(home.path().join("session")).unwrap();
     assert!(session.contains("\"key\",\"l\"]") && session.matches("\"key\",\"n\"]").count() == 1, "{session}");
-    // without the settings file, the session has its unit and its index
+    // the recording has the unit and the index of the settings, so its replay does not need the settings file
     fs::remove_dir_all(home.path().join("config")).unwrap();
     let replayed = gradstep(&home, &["replay", "session", "--format", "text"]).output().unwrap();
     let frames = String::from_utf8(replayed.stdout).unwrap();
@@ -54,7 +54,7 @@ fn an_alias_acts_as_its_key_and_is_recorded_as_it() {
 }
 
 #[test]
-fn an_option_wins_over_the_settings() {
+fn an_option_overrides_the_settings() {
     let home = home("index = 0\nascii = true\ndigits = 6\npalette = \"red-blue\"\n");
     let mut run = Run::start(gradstep(&home, &["figure-16"]));
     run.wait_for("dC/dw01 =");
@@ -75,7 +75,7 @@ fn an_option_wins_over_the_settings() {
         assert!(contains(&run.raw, colour), "{options:?}");
         assert_quits(run);
     }
-    // a recording has the digits of its settings
+    // a recording has the digits of the settings
     let replayed = gradstep(&home, &["replay", "session", "--format", "text"]).output().unwrap();
     let frames = String::from_utf8(replayed.stdout).unwrap();
     assert!(frames.contains("0.593 ") && !frames.contains("0.5932"), "{frames}");
@@ -93,7 +93,7 @@ fn a_fault_is_a_message_and_never_a_failure() {
         let after = assert_quits(run);
         assert!(after.replace('\n', "").contains(fault), "also on stderr: {after}");
     }
-    // of several faults, the first is shown, and how to see the others
+    // of several faults, the message has the first one and the command that shows all
     fs::write(home.path().join("config/gradstep/settings.toml"), "zooom = true\nindex = 3\nmouse = 1\n").unwrap();
     let mut run = Run::start(gradstep(&home, &[]));
     run.wait_for("; and 2 more:");
@@ -113,7 +113,7 @@ fn the_help_and_the_key_bar_show_the_keys_of_the_user() {
     assert!(run.screen().contents().contains("Ctrl-x play"));
     run.press("h");
     run.wait_for("step 2/10");
-    // a click on a text of the key bar presses the key of its command, whatever the keys of the user
+    // a click on the key bar executes the command, even if the user has assigned its key to another command
     run.press("\x1b[<0;8;24M\x1b[<0;8;24m");
     run.wait_for("step 3/10");
     run.press("l");
@@ -122,7 +122,7 @@ fn the_help_and_the_key_bar_show_the_keys_of_the_user() {
     run.wait_for("n  h  →");
     let help = run.screen().contents();
     assert!(help.contains("l  ←") && !help.contains("l  →"), "{help}");
-    // the next match has no key of its own any more
+    // the command "next match" has no key any more
     run.resize(120, 60);
     run.press(&"j".repeat(30));
     run.wait_for(":next match");

@@ -70,7 +70,7 @@ fn files_that_were_opened_before_come_first() {
         command.current_dir(folder.path()).env("XDG_STATE_HOME", path("state"));
         Run::start(command)
     };
-    // a recording opens no files, so it remembers none
+    // a recording does not add files to the list
     for arguments in [&["lab/one.toml"][..], &["two.toml"], &["figure-14"], &["three.toml", "--record", "session"]] {
         let mut run = start(arguments);
         run.wait_for("step 1/");
@@ -86,7 +86,7 @@ fn files_that_were_opened_before_come_first() {
     run.press("\x1b[F");
     run.wait_for("▸ three.toml");
     assert_eq!(run.screen().contents().matches("in this folder").count(), 1);
-    // the filter, and a file that is opened again is the newest
+    // a file that is opened again, here with the filter, becomes the newest
     run.press("/first one");
     run.wait_for("▸ lab/one.toml");
     assert!(!run.screen().contents().contains("figure-"), "{}", run.screen().contents());
@@ -135,7 +135,7 @@ fn a_recording_is_replayed_and_can_be_stopped() {
 
     let mut run = Run::start(gradstep(&["figure-14", "--record", file]));
     assert_eq!(run.end().code(), Some(2));
-    assert!(run.screen().contents().contains("--record overwrites no file"));
+    assert!(run.screen().contents().contains("--record does not overwrite files"));
     run.assert_restored();
 
     // at the end of the replay, keys work again
@@ -146,7 +146,7 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     run.wait_for("step 9/10");
     assert_quits(run);
 
-    // a key asks whether to take over, and has no other effect; T gives back
+    // any key opens the question whether to take over; T returns to the replay
     let recorded = fs::read_to_string(&path).unwrap();
     let header = recorded.lines().next().unwrap();
     fs::write(&path, format!("{header}\n[0,\"key\",\"l\"]\n[3600000,\"key\",\"l\"]\n")).unwrap();
@@ -162,7 +162,7 @@ fn a_recording_is_replayed_and_can_be_stopped() {
     run.wait_for("step 5/10");
     run.press("T");
     run.wait_for("step 2/10");
-    // pause, one event on and back, and to an event by its number
+    // pause, move by one event forward and back, and go to an event by its number
     run.press(" ");
     run.wait_for("replay 1/2, paused");
     run.press(",");

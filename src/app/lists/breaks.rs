@@ -4,14 +4,14 @@ use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// Lists the breakpoints with their numbers. Enter goes to the place of one.
+/// Lists the breakpoints with their numbers. Enter goes to the op or the entry of a breakpoint.
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let all = stepper.breakpoints.all();
     if all.is_empty() {
         return Err("there is no breakpoint: B sets one here, :break ENTRY elsewhere".to_owned());
     }
     let rows = all.iter().map(|breakpoint| {
-        let cells = [breakpoint.number.to_string(), breakpoint.target.to_string(), breakpoint.target.stops_at()];
+        let cells = [breakpoint.number.to_string(), breakpoint.spec.to_string(), breakpoint.spec.stops_at()];
         ListRow::action(cells, Action::GoToBreakpoint(breakpoint.number))
     });
     let note = "c runs to the next one, C back to the last; :delete 2 removes one".to_owned();

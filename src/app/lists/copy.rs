@@ -5,10 +5,10 @@ use crate::scene::Scene;
 use crate::step::TensorEntry;
 
 /// The largest number of characters of a text that are shown while its row is selected.
-const SHOWN: usize = 4000;
+const MAX_SHOWN_CHARS: usize = 4000;
 
-/// Lists the texts that can be copied, each with its key and its first line. The whole text is shown while its row is selected. A text that does not exist has
-/// the reason instead.
+/// Lists the texts that can be copied, each with its key and its first line. The whole text of the selected row is shown. If there is no such text, the row has
+/// the reason.
 #[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |format: CopyFormat| {
@@ -16,7 +16,7 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
             Ok(text) => (text, Some(Action::Copy(format))),
             Err(why) => (why, None),
         };
-        let mut whole: String = text.chars().take(SHOWN).collect();
+        let mut whole: String = text.chars().take(MAX_SHOWN_CHARS).collect();
         if whole.len() < text.len() {
             whole.push('…');
         }

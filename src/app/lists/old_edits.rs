@@ -1,26 +1,26 @@
-//! The unsaved edits that an earlier session of the scenario has left.
+//! The unsaved edits of an earlier session with this scenario.
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// The largest number of edits that the note names.
-const NAMED: usize = 3;
+/// The largest number of edits in the note.
+const MAX_NAMED: usize = 3;
 
-/// Lists what can be done with the edits of the earlier session.
+/// Lists the choices: restore the edits, or discard them.
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
-    let old = stepper.old_edits.as_ref().ok_or("no earlier session has left edits")?;
+    let old = stepper.old_edits.as_ref().ok_or("there are no edits of an earlier session")?;
     let row = |key: char, words: &str, action: Action| ListRow {
         key: Some(key),
         cells: vec![key.to_string(), words.to_owned()],
         action: Some(action),
         ..ListRow::default()
     };
-    let rows = vec![row('t', "take them back", Action::TakeBackEdits), row('d', "give them up", Action::DiscardOldEdits)];
-    let mut named: Vec<String> = old.iter().take(NAMED).map(|(name, value)| format!("{name} = {}", scene.short(*value))).collect();
-    if old.len() > NAMED {
-        named.push(format!("{} more", old.len() - NAMED));
+    let rows = vec![row('t', "restore them", Action::RestoreEdits), row('d', "discard them", Action::DiscardOldEdits)];
+    let mut named: Vec<String> = old.iter().take(MAX_NAMED).map(|(name, value)| format!("{name} = {}", scene.short(*value))).collect();
+    if old.len() > MAX_NAMED {
+        named.push(format!("{} more", old.len() - MAX_NAMED));
     }
-    let note = format!("{}; Esc leaves them for the next time", named.join(", "));
+    let note = format!("{}; Esc keeps them for the next session", named.join(", "));
     Ok(List { verb: "do it", note, ..List::new("unsaved edits of an earlier session".to_owned(), rows) })
 }

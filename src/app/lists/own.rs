@@ -1,4 +1,4 @@
-//! The user's own gradients beside the right ones: a row for each, then the patterns.
+//! The comparison with the gradients of the user's own program: a row for each gradient, then the causes and patterns.
 
 use crate::app::comparing::NOT_LOADED;
 use crate::app::{Action, List, ListRow, Stepper};

@@ -4,17 +4,17 @@ use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// The largest number of steps that are listed.
-const LISTED: usize = 2000;
+/// The largest number of listed steps.
+const MAX_LISTED: usize = 2000;
 
-/// Lists the entries that are computed from an entry, each with the step that reads it. Enter goes to that step.
+/// Lists the steps that read an entry, each with the entry that it computes. Enter goes to the step.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let name = scene.address_of(entry.tensor, entry.at);
     let reads = scene.uses_of(entry.tensor, entry.at);
     if reads.is_empty() {
         return Err(format!("nothing reads {name} in this iteration"));
     }
-    let rows = reads.iter().take(LISTED).map(|read| {
+    let rows = reads.iter().take(MAX_LISTED).map(|read| {
         let step = scene.relation_to_now(read.step);
         ListRow::action(
             [read.name.clone(), format!("step {}", read.step), read.pass.name().to_owned(), step.to_owned()],
@@ -23,10 +23,10 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     });
     let count = reads.len();
     let mut list = List::new(format!("{name} is read by {count} {}", if count == 1 { "step" } else { "steps" }), rows.collect());
-    // the row of the next step that reads it
-    list.selected = reads.iter().take(LISTED).position(|read| read.step >= scene.at.step).unwrap_or(0);
-    if count > LISTED {
-        list.note = format!("the first {LISTED} of {count} are listed");
+    // selects the first step from the one on the screen on
+    list.selected = reads.iter().take(MAX_LISTED).position(|read| read.step >= scene.at.step).unwrap_or(0);
+    if count > MAX_LISTED {
+        list.note = format!("the first {MAX_LISTED} of {count} are listed");
     } else if scene.is_shared_by_samples(entry.tensor) {
         "each sample of the batch reads it in the same way".clone_into(&mut list.note);
     }

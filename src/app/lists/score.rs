@@ -1,4 +1,4 @@
-//! The score of prediction: for each rule the questions that were right at once, right after a hint, and shown; and what to practise.
+//! The score of prediction: for each rule, how many answers were right at once, right after a hint, or shown; and which rules to practise.
 
 use std::cmp::Reverse;
 
@@ -6,18 +6,18 @@ use crate::app::{Action, List, ListRow, RuleScore, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// The largest number of rules that are named as practice.
-const NAMED: usize = 3;
+/// The largest number of rules that the note suggests for practice.
+const MAX_NAMED: usize = 3;
 
-/// Lists the rules, those with the most to practise first. Enter goes to the last place that was not right at once.
+/// Lists the rules, those with the most missed questions first. Enter goes to the last missed question: one that was not right at once.
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let prediction = &stepper.prediction;
     if prediction.score.is_empty() {
-        return Err("no number was asked for yet: p asks".to_owned());
+        return Err("no question yet: p starts prediction".to_owned());
     }
     let missed = |score: &RuleScore| score.all() - score.at_once();
     let mut rules: Vec<&RuleScore> = prediction.score.iter().collect();
-    // of equally many, the order of their first questions
+    // a stable sort: rules with equal counts stay in the order of their first questions
     rules.sort_by_key(|score| Reverse(missed(score)));
     let row = |score: &&RuleScore| {
         let [at_once, after_hint, shown] = score.counts;
@@ -29,7 +29,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         ];
         ListRow { cells: cells.into(), action: score.missed.clone().map(Action::GoToAddress), ..ListRow::default() }
     };
-    let practise: Vec<&str> = rules.iter().filter(|score| missed(score) > 0).take(NAMED).map(|score| score.rule).collect();
+    let practise: Vec<&str> = rules.iter().filter(|score| missed(score) > 0).take(MAX_NAMED).map(|score| score.rule).collect();
     let (right, all) = prediction.totals();
     let mut list = List::new(format!("prediction: {right} of {all} right at once"), rules.iter().map(row).collect());
     let mut note = vec![match practise.as_slice() {
@@ -40,7 +40,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         note.push("Enter goes to the last one missed".to_owned());
     }
     if !prediction.is_on {
-        note.push("p goes on, :score new begins at 0".to_owned());
+        note.push("p continues, :score new resets the score".to_owned());
     }
     list.note = note.join("; ");
     Ok(list)

@@ -1,27 +1,29 @@
-//! The terms of an entry, with their values and their shares.
+//! The terms of an entry with their values and shares.
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::{EntryTerm, Scene};
 use crate::step::{Kind, TensorEntry, Unit};
 
-/// The largest number of terms that are listed.
-const LISTED: u64 = 2000;
+/// The largest number of listed terms.
+const MAX_LISTED: u64 = 2000;
 
-/// A row of the list: one term, or several products of value 0 in a row.
+/// A row of the list: one term, or consecutive products of value 0.
 enum TermRow {
     Term(u64),
+    /// The terms `begin..end`.
     Zeros(u64, u64),
 }
 
-/// Lists the terms of an entry up to this step, and the number of those to come. Each has its value and its share of Σ|terms|, in percent; products that are 0 are folded. Enter goes to a term.
+/// Lists the terms of an entry up to this step, each with its value and its share of Σ|terms| in percent. Consecutive products that are 0 share a row. Enter goes
+/// to a term.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let name = scene.address_of(entry.tensor, entry.at);
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let (steps, last_known) = (there.span(Unit::Entry), there.at.step);
     let known = last_known - steps.start + 1;
     let all = steps.end - steps.start;
-    // of a long sum, the terms up to this step
-    let first = known.saturating_sub(LISTED);
+    // of a long sum, the last terms up to this step
+    let first = known.saturating_sub(MAX_LISTED);
     let terms: Vec<_> = (first..known).map(|term| there.term(term)).collect();
     let magnitude: f64 = terms.iter().filter_map(EntryTerm::value).map(f64::abs).sum();
     let share = |value: f64| if magnitude == 0.0 { "0 %".to_owned() } else { format!("{:.1} %", 100.0 * value.abs() / magnitude) };
@@ -75,7 +77,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     };
     let so_far = if known == all { "" } else { " so far" };
     list.note = if first > 0 {
-        format!("sum{so_far} {sum}{to_come}; the last {LISTED} terms, with shares of their own Σ|terms|")
+        format!("sum{so_far} {sum}{to_come}; the last {MAX_LISTED} terms, with shares of their own Σ|terms|")
     } else {
         format!("sum{so_far} = {sum}{to_come}; shares are of Σ|terms| = {}", there.value_text(magnitude))
     };

@@ -1,10 +1,10 @@
-//! The question before the open scenario is left with edits that its file lacks.
+//! The question what to do with unsaved edits before the user leaves the scenario.
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// Lists the answers. The first one changes nothing: a stray Enter, as in a pasted text, must neither write a file nor lose an edit.
+/// Lists the answers. The first one changes nothing, because an Enter in a pasted text must neither write a file nor lose an edit.
 #[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let row = |key: char, words: &str, action: Action| ListRow {
@@ -16,11 +16,11 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     let rows = vec![
         row('s', "stay here", Action::Close),
         row('w', "write them, then leave", Action::WriteAndLeave),
-        row('d', "give them up, and leave", Action::DiscardAndLeave),
+        row('d', "discard them, and leave", Action::DiscardAndLeave),
     ];
     let title = match stepper.edits.unsaved().count() {
         1 => "there is an unsaved edit".to_owned(),
         count => format!("{count} edited numbers are not saved"),
     };
-    Ok(List { verb: "do it", note: "Ctrl-C quits and keeps them for the next time".to_owned(), ..List::new(title, rows) })
+    Ok(List { verb: "do it", note: "Ctrl-C quits and keeps them for the next session".to_owned(), ..List::new(title, rows) })
 }

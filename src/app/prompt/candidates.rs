@@ -1,15 +1,15 @@
-//! The candidates of a line: what the typed text may mean, in the order in which Tab chooses.
+//! The candidates of the prompt: the list above it with what the typed text may mean, in the order in which Tab chooses.
 
-use super::topics::{self, Found};
+use super::topics::{self, TopicMatch};
 use super::{Document, Prompt, PromptKind, completions_of};
-use crate::app::command::{Argument, Command, WORD_COMMANDS, WordCommand};
+use crate::app::command::{Argument, Command, TYPED_COMMANDS, TypedCommand};
 use crate::words::fuzzy::FuzzyText;
 use crate::words::suggest;
 
-/// The largest number of addresses beside all commands in an empty line.
+/// The largest number of addresses that the palette lists before the commands if no text is typed.
 const MAX_BEFORE_COMMANDS: usize = 5;
 
-/// The addresses that are not names.
+/// The addresses that are not names of ops, with their descriptions.
 const PLACES: [(&str, &str); 7] = [
     ("first", "the first step"),
     ("last", "the last step"),
@@ -20,7 +20,7 @@ const PLACES: [(&str, &str); 7] = [
     ("update:", "an op of the pass that updates the parameters"),
 ];
 
-/// The searches for values that are offered.
+/// The offered searches for values, with their descriptions.
 const SEARCHES: [(&str, &str); 7] = [
     ("> 1", "values greater than a number; also <, <=, >=, !="),
     ("< 0", "values less than a number"),
@@ -31,83 +31,83 @@ const SEARCHES: [(&str, &str); 7] = [
     ("not finite", "both"),
 ];
 
-/// A row of the list above the line.
+/// A row of the list above the prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidate {
-    /// The text that the line gets.
+    /// The text that the row puts into the prompt.
     pub text: String,
     /// The name in the list, such as `break [ENTRY]`.
     pub label: String,
-    /// Its keys; empty for none.
+    /// The keys of its command; empty for none.
     pub keys: String,
-    /// A few words about it; empty for the name of an op.
-    pub words: &'static str,
+    /// A short description; empty for the name of an op.
+    pub description: &'static str,
 }
 
 impl Candidate {
     fn address(text: String) -> Self {
-        let words = PLACES.iter().find(|(place, _)| *place == text).map_or("", |(_, words)| words);
-        Self { label: text.clone(), text, words, ..Self::default() }
+        let description = PLACES.iter().find(|(place, _)| *place == text).map_or("", |(_, description)| description);
+        Self { label: text.clone(), text, description, ..Self::default() }
     }
 
-    /// Returns the candidate of a command; its text begins with `!` if a node has the name of the command.
-    fn command(Command { name, keys, words, .. }: &Command, document: &Document, is_marked: bool) -> Self {
+    /// Returns the candidate for a command. Its text begins with `!` if the user typed it, or if an op has the name of the command.
+    fn command(Command { name, keys, description, .. }: &Command, document: &Document, is_marked: bool) -> Self {
         let text = if is_marked || document.has_op(name) { format!("!{name}") } else { (*name).to_owned() };
-        Self { label: text.clone(), text, keys: keys.clone(), words }
+        Self { label: text.clone(), text, keys: keys.clone(), description }
     }
 
-    /// Replaces the words, unless there are no others.
-    fn with_words(self, words: &'static str) -> Self {
-        if words.is_empty() { self } else { Self { words, ..self } }
+    /// Replaces the description, unless the new one is empty.
+    fn with_description(self, description: &'static str) -> Self {
+        if description.is_empty() { self } else { Self { description, ..self } }
     }
 
-    fn word_command(command: &'static WordCommand, document: &Document, is_marked: bool) -> Self {
+    fn typed_command(command: &'static TypedCommand, document: &Document, is_marked: bool) -> Self {
         let mark = if is_marked || document.has_op(command.name) { "!" } else { "" };
         let end = if command.argument == Argument::Nothing { "" } else { " " };
         Self {
             text: format!("{mark}{}{end}", command.name),
             label: format!("{mark}{}", command.usage()),
             keys: String::new(),
-            words: command.words,
+            description: command.description,
         }
     }
 }
 
-/// A command of either kind.
+/// A command with a key, or a typed command.
 #[derive(Clone, Copy)]
 enum AnyCommand<'a> {
-    Keyed(&'a Command),
-    Worded(&'static WordCommand),
+    WithKey(&'a Command),
+    Typed(&'static TypedCommand),
 }
 
 impl AnyCommand<'_> {
-    fn name_and_words(&self) -> (&'static str, &'static str) {
+    fn name_and_description(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Keyed(command) => (command.name, command.words),
-            Self::Worded(command) => (command.name, command.words),
+            Self::WithKey(command) => (command.name, command.description),
+            Self::Typed(command) => (command.name, command.description),
         }
     }
 }
 
-/// Returns the commands that match a text, the best first; all of them for an empty text.
+/// Returns the commands that match a text, the best match first; all commands for an empty text.
 fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
-    let all = commands.iter().map(AnyCommand::Keyed).chain(WORD_COMMANDS.iter().map(AnyCommand::Worded));
+    let all = commands.iter().map(AnyCommand::WithKey).chain(TYPED_COMMANDS.iter().map(AnyCommand::Typed));
     let mut text = FuzzyText::new(typed);
     let mut scored: Vec<(bool, u32, AnyCommand<'_>)> = all
         .clone()
         .filter_map(|command| {
-            let (name, words) = command.name_and_words();
-            Some((name == typed, text.score(name, words)?, command))
+            let (name, description) = command.name_and_description();
+            Some((name == typed, text.score(name, description)?, command))
         })
         .collect();
     // equal scores stay in the order of the tables
     scored.sort_by_key(|(is_exact, score, _)| std::cmp::Reverse((*is_exact, *score)));
     if scored.is_empty()
-        && let Some(nearest) = suggest::nearest(typed, all.clone().map(|command| command.name_and_words().0))
+        && let Some(nearest) = suggest::nearest(typed, all.clone().map(|command| command.name_and_description().0))
     {
-        return all.filter(|command| command.name_and_words().0 == nearest).collect();
+        return all.filter(|command| command.name_and_description().0 == nearest).collect();
     }
-    // a verb: `scrolls`
+    // without the s of a third person: `scrolls`
     if scored.is_empty()
         && let Some(stem) = typed.strip_suffix('s').filter(|stem| !stem.is_empty() && !stem.ends_with('s'))
     {
@@ -117,7 +117,7 @@ fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
 }
 
 impl Prompt {
-    /// Returns the candidates of the typed text.
+    /// Returns the candidates for the typed text.
     #[must_use]
     pub fn candidates(&self, document: &Document) -> Vec<Candidate> {
         let typed = self.typed();
@@ -132,8 +132,8 @@ impl Prompt {
             return found;
         }
         let matched = matching(commands, rest.trim_end()).into_iter().map(|command| match command {
-            AnyCommand::Keyed(command) => Candidate::command(command, document, !mark.is_empty()),
-            AnyCommand::Worded(command) => Candidate::word_command(command, document, !mark.is_empty()),
+            AnyCommand::WithKey(command) => Candidate::command(command, document, !mark.is_empty()),
+            AnyCommand::Typed(command) => Candidate::typed_command(command, document, !mark.is_empty()),
         });
         if !mark.is_empty() {
             return matched.collect();
@@ -144,10 +144,10 @@ impl Prompt {
         }
         let addresses = |texts: Vec<String>| texts.into_iter().map(Candidate::address);
         let mut all: Vec<Candidate> = addresses(beginning).collect();
-        // a command with this name comes before what a learner may mean by the word
+        // a command with exactly this name comes before the topics of the word
         let (named, matched): (Vec<Candidate>, Vec<Candidate>) =
             matched.partition(|candidate| candidate.text.trim_end() == typed.trim_end());
-        let others = named.into_iter().chain(of_topics(commands, document, typed)).chain(matched).chain(addresses(containing));
+        let others = named.into_iter().chain(topic_candidates(commands, document, typed)).chain(matched).chain(addresses(containing));
         for candidate in others {
             if !all.iter().any(|other| other.text == candidate.text) {
                 all.push(candidate);
@@ -157,32 +157,34 @@ impl Prompt {
     }
 }
 
-/// Returns the candidates that answer a word of a learner.
-fn of_topics(commands: &[Command], document: &Document, typed: &str) -> Vec<Candidate> {
-    let candidate = |(found, words): (Found, &'static str)| match found {
-        Found::Address(address) => Some(Candidate { label: address.clone(), text: address, words, keys: String::new() }),
-        Found::Unnamed(_, name) => Some(Candidate { label: name.to_owned(), text: name.to_owned(), words, keys: String::new() }),
-        Found::Words(name) => {
-            let command = WORD_COMMANDS.iter().find(|command| command.name == name)?;
-            Some(Candidate::word_command(command, document, false).with_words(words))
+/// Returns the candidates for a word of the topics, such as `stride`.
+fn topic_candidates(commands: &[Command], document: &Document, typed: &str) -> Vec<Candidate> {
+    let candidate = |(found, description): (TopicMatch, &'static str)| match found {
+        TopicMatch::Address(address) => Some(Candidate { label: address.clone(), text: address, description, keys: String::new() }),
+        TopicMatch::KeylessAction(_, name) => {
+            Some(Candidate { label: name.to_owned(), text: name.to_owned(), description, keys: String::new() })
         }
-        Found::Command(action) => {
+        TopicMatch::TypedCommand(name) => {
+            let command = TYPED_COMMANDS.iter().find(|command| command.name == name)?;
+            Some(Candidate::typed_command(command, document, false).with_description(description))
+        }
+        TopicMatch::Command(action) => {
             let command = commands.iter().find(|command| command.action == action)?;
-            Some(Candidate::command(command, document, false).with_words(words))
+            Some(Candidate::command(command, document, false).with_description(description))
         }
     };
     let is_whole = false;
     topics::find(document, typed, is_whole).into_iter().filter_map(candidate).collect()
 }
 
-/// Returns the addresses that complete the argument of a command; `None` if the text is no command with an address.
+/// Returns the addresses that complete the argument of a command; `None` if the text is not a command that takes an address.
 fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<Candidate>> {
-    let takes_address = |command: &&WordCommand| matches!(command.argument, Argument::Address | Argument::AddressOrHere);
-    let command = WORD_COMMANDS
+    let takes_address = |command: &&TypedCommand| matches!(command.argument, Argument::Address | Argument::AddressOrHere);
+    let command = TYPED_COMMANDS
         .iter()
         .filter(takes_address)
         .find(|command| typed.strip_prefix(command.name).is_some_and(|rest| rest.starts_with(char::is_whitespace)))?;
-    // a condition begins with a bar: `break |fc1`
+    // a condition on a magnitude begins with a bar: `break |fc1`
     let argument = typed[command.name.len()..].trim_start();
     let (bar, argument) = argument.strip_prefix('|').map_or(("", argument), |rest| ("|", rest));
     let (beginning, containing) = completions_of(document, argument.trim_end());
@@ -190,14 +192,14 @@ fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<Candida
     Some(all.map(|address| Candidate::address(format!("{mark}{} {bar}{address}", command.name))).collect())
 }
 
-/// Returns the searches that a text may begin: conditions on values, and names of ops that contain it.
+/// Returns the searches that complete a text: conditions on values that begin with it, and names of ops that contain it.
 fn searches(document: &Document, typed: &str) -> Vec<Candidate> {
     let typed = typed.trim_end();
-    let of_values = SEARCHES.into_iter().filter(|(text, _)| text.starts_with(typed)).map(|(text, words)| Candidate {
+    let of_values = SEARCHES.into_iter().filter(|(text, _)| text.starts_with(typed)).map(|(text, description)| Candidate {
         text: text.to_owned(),
         label: text.to_owned(),
         keys: String::new(),
-        words,
+        description,
     });
     let names = document.names();
     let (beginning, containing) = (names.starting_with(typed, super::MAX_OFFERED), names.containing(typed, super::MAX_OFFERED));

@@ -1,23 +1,23 @@
-//! The meaning of a line when Enter is pressed: an address, a command, or neither.
+//! The meaning of the text in the prompt when Enter is pressed, such as an address or a command.
 
-use super::topics::{self, Found};
+use super::topics::{self, TopicMatch};
 use super::{Commands, Document, Prompt, PromptKind};
 use crate::app::Action;
-use crate::app::command::{WORD_COMMANDS, WordCommand};
+use crate::app::command::{TYPED_COMMANDS, TypedCommand};
 use crate::scenario::GivenNumber;
 use crate::step::{Address, Location, Scope};
 
-/// The meaning of a line.
+/// The meaning of the text in the prompt.
 #[derive(Debug)]
 pub(in crate::app) enum Meaning {
-    /// The line is empty.
+    /// There is no text.
     Nothing,
-    /// An address, or a text that can only be one.
+    /// An address, or a text that is nothing else.
     Address(String),
     /// A command with a key.
     Action(Action),
-    /// A command with its argument.
-    Words(&'static WordCommand, String),
+    /// A typed command with its argument.
+    TypedCommand(&'static TypedCommand, String),
     /// A search.
     Search(String),
     /// A new value of a number.
@@ -29,7 +29,7 @@ pub(in crate::app) enum Meaning {
 }
 
 impl Prompt {
-    /// Returns the meaning of the line. A text that is both an address and a command means the address; `!` before it makes it the command.
+    /// Returns the meaning of the text. A text that is both an address and a command means the address, with `!` before it the command.
     pub(in crate::app) fn meaning(&self, document: &Document) -> Meaning {
         let line = self.input.value().trim_start();
         let text = line.trim_end();
@@ -57,7 +57,7 @@ impl Prompt {
     }
 }
 
-/// Returns the meaning of a text that is an address, a command or a word of a topic as it is written; `None` if it is none.
+/// Returns the meaning of a text that is, without completion, an address, a command or a word of a topic; `None` for any other text.
 fn written_in_full(document: &Document, commands: Commands, (text, is_command): (&str, bool)) -> Option<Meaning> {
     if !is_command && is_address(document, text) {
         return Some(Meaning::Address(text.to_owned()));
@@ -66,28 +66,26 @@ fn written_in_full(document: &Document, commands: Commands, (text, is_command): 
     if let Some(command) = commands.0.iter().find(|command| command.name.split(' ').eq(words.iter().copied())) {
         return Some(Meaning::Action(command.action.clone()));
     }
-    if let Some((command, argument)) = WORD_COMMANDS.iter().find_map(|command| Some((command, command.argument_in(text)?))) {
-        return Some(Meaning::Words(command, argument.to_owned()));
+    if let Some((command, argument)) = TYPED_COMMANDS.iter().find_map(|command| Some((command, command.argument_in(text)?))) {
+        return Some(Meaning::TypedCommand(command, argument.to_owned()));
     }
     let is_whole = true;
     match topics::find(document, text, is_whole).into_iter().next() {
-        Some((Found::Command(action) | Found::Unnamed(action, _), _)) => Some(Meaning::Action(action)),
-        Some((Found::Words(_), _)) => Some(Meaning::Unknown),
-        Some((Found::Address(address), _)) => Some(Meaning::Address(address)),
-        None if topics::is_topic(text) => {
-            Some(Meaning::Action(Action::Say("this scenario has nothing of the kind; the key M maps what it has")))
-        }
+        Some((TopicMatch::Command(action) | TopicMatch::KeylessAction(action, _), _)) => Some(Meaning::Action(action)),
+        Some((TopicMatch::TypedCommand(_), _)) => Some(Meaning::Unknown),
+        Some((TopicMatch::Address(address), _)) => Some(Meaning::Address(address)),
+        None if topics::is_topic(text) => Some(Meaning::Action(Action::Say("this scenario has no such op: the key M shows what it has"))),
         None => None,
     }
 }
 
-/// Returns whether the palette runs a text as it is: an address, a command or a word of a topic.
+/// Returns whether a text is, without completion, an address, a command or a word of a topic.
 pub(in crate::app) fn is_written_in_full(document: &Document, commands: Commands, text: &str) -> bool {
     let is_command = false;
     !text.trim().is_empty() && written_in_full(document, commands, (text.trim(), is_command)).is_some()
 }
 
-/// Returns whether a text is an address: it has an iteration, a sample, a pass, an index or a term, or it is a place or the name of an op.
+/// Returns whether a text is an address: a place such as `loss`, the name of an op, or a text with an iteration, a sample, a pass, an index or a term.
 fn is_address(document: &Document, text: &str) -> bool {
     let Ok(Address { iteration, location }) = text.parse() else { return false };
     match location {

@@ -28,7 +28,7 @@ pub(super) struct JsonReport<'a> {
 #[derive(Serialize)]
 struct TensorRow<'a> {
     name: String,
-    /// The name in the file, if it is another one.
+    /// The name in the file, if it differs from `name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     given: Option<&'a str>,
     status: &'static str,
@@ -51,7 +51,7 @@ struct WorstRow {
 #[derive(Serialize)]
 struct FirstWrong {
     tensor: String,
-    /// `None` if the tensor has another shape.
+    /// The index; `None` if the tensor has another shape.
     index: Option<Index>,
     /// The address that the stepper opens; `None` if no step computes the gradient.
     address: Option<String>,

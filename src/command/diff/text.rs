@@ -42,7 +42,7 @@ fn print(lines: &[String], global: &GlobalOptions) -> anyhow::Result<()> {
     to.finish()
 }
 
-/// The number of tensors that are equal from which they are not listed one by one.
+/// If at least this number of tensors are equal, they are not listed one by one.
 const MANY: usize = 40;
 
 fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The work of a driver: slices of the job.
+//! The driver's work on a job, slice by slice.
 
 use std::time::Duration;
 
@@ -21,9 +21,9 @@ impl WorkLimit {
 }
 
 impl Driver {
-    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of pieces that were done.
+    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of done pieces.
     ///
-    /// When the job is done, both numbers of `limit` become 0: the caller has no more work to do.
+    /// If the job is done, both numbers of `limit` become 0, so that the caller stops.
     pub fn work_slice(&mut self, limit: &mut WorkLimit) -> u64 {
         let slice_end = self.slice_time() + SLICE;
         let mut done = 0;
@@ -35,7 +35,7 @@ impl Driver {
             app::update(&mut self.state, Action::JobPieces(1));
             done += 1;
             limit.pieces -= 1;
-            // the progress is the number of the next iteration, so a change means that an iteration is complete
+            // the progress has the number of the next iteration, so a change means that an iteration is complete
             if self.state.job().map(Job::progress) != Some(progress_before) {
                 limit.iterations -= 1;
             }
@@ -45,13 +45,13 @@ impl Driver {
         }
         if self.state.job().is_none() {
             *limit = WorkLimit::default();
-            // the job may have been an edit
+            // if the job was an edit, it is complete now
             self.keep_edits();
         }
         done
     }
 
-    /// Waits for the file that is being opened, and works until the job is done, with progress on stderr.
+    /// Waits for the file that is being opened and works until the job is done, with progress on stderr.
     ///
     /// # Errors
     /// If Ctrl-C stops the work.
@@ -70,7 +70,7 @@ impl Driver {
     /// As [`Self::finish_within`]. Calls `after_slice` with the number of pieces of each slice.
     ///
     /// # Errors
-    /// If Ctrl-C stops the work, and those of `after_slice`.
+    /// If Ctrl-C stops the work, or if `after_slice` fails.
     pub(in crate::command) fn finish_in_slices(
         &mut self,
         mut limit: WorkLimit,

@@ -1,4 +1,4 @@
-//! The report of `gradcheck` as a table for people. Each tensor is a row, with its counts and its worst entry.
+//! The report of `gradcheck` as a table. Each row has a tensor, its counts and its worst entry.
 
 use super::{GradcheckReport, REDUCE, TensorRow, WorstEntry};
 use crate::gradcheck::{FLOOR, TOLERANCE};
@@ -6,7 +6,7 @@ use crate::number::exact;
 use crate::text::{align_left, align_right, width};
 
 impl GradcheckReport<'_> {
-    /// The table, and below it the sentences that explain it.
+    /// Returns the table with explanations below it.
     pub fn text(&self) -> String {
         let total = |count: fn(&TensorRow) -> usize| self.tensors.iter().map(count).sum::<usize>();
         let (entries, checked, off) = (total(|row| row.entries), total(|row| row.checked), total(|row| row.off));
@@ -121,7 +121,7 @@ impl ReportColumn {
 const COLUMNS: [ReportColumn; 11] = [
     ReportColumn { title: "tensor", align: Alignment::Left, when: Visibility::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
     ReportColumn { title: "entries", align: Alignment::Right, when: Visibility::AllChecked, cell: |row| row.entries.to_string() },
-    ReportColumn { title: "looked at", align: Alignment::Right, when: Visibility::SomeChecked, cell: TensorRow::checked_of_all },
+    ReportColumn { title: "checked", align: Alignment::Right, when: Visibility::SomeChecked, cell: TensorRow::checked_of_all },
     ReportColumn::count("off", |row| row.off, |row| text_unless_0(row.off)),
     ReportColumn::count("kinks", |row| row.kinks, |row| text_unless_0(row.kinks)),
     ReportColumn::count("near kinks", |row| row.near_kinks, |row| text_unless_0(row.near_kinks)),
@@ -132,7 +132,7 @@ const COLUMNS: [ReportColumn; 11] = [
     ReportColumn { title: "worst entry", align: Alignment::Left, when: Visibility::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
 ];
 
-/// Rounds a difference quotient to 9 significant digits: the rest is rounding error.
+/// Rounds a difference quotient to 9 significant digits, because further digits are rounding errors.
 fn rounded(difference: f64) -> f64 {
     format!("{difference:.8e}").parse().unwrap_or(difference)
 }

@@ -12,7 +12,7 @@ use crate::keys::{self, Key};
 use crate::session::{Event, Session};
 use crate::ui::RenderOptions;
 
-/// The largest number of play moves whose frames are made between two events: the first 998 and the last.
+/// The largest number of frames of play moves between two events: the first 998 and the last one.
 const MAX_PLAY_FRAMES: u64 = 999;
 /// The largest number of columns and of rows of a frame.
 const MAX_SIDE: u16 = 1000;
@@ -24,7 +24,7 @@ pub struct Frame {
     pub number: u64,
     /// The time since the start of the session.
     pub time: Duration,
-    /// The event that led to the frame: `open`, a key, `play`, a new size.
+    /// The event that led to the frame: `open`, a key, `play` or a new size.
     pub event: String,
     /// The number of frames of play that were left out before this frame.
     pub left_out: u64,
@@ -41,7 +41,7 @@ pub(super) struct Moment {
     pub events: usize,
     pub time: Duration,
     pub event: String,
-    /// The last key, and the name of its command where it was pressed.
+    /// The last key, and the name of its command in the focus in which it was pressed.
     pub key: Option<(Key, Option<&'static str>)>,
     pub left_out: u64,
     /// The columns and rows of the screen.
@@ -137,7 +137,7 @@ pub(super) fn moments(
     Ok(())
 }
 
-/// Returns the state after this number of events, and its moment. Events after the end of the program do not count.
+/// Returns the state after this number of events, and its moment. Events after the end of the program are ignored.
 ///
 /// # Errors
 /// If Ctrl-C stops the work, or if the session cannot begin.

@@ -1,8 +1,7 @@
 //! The replay of a session in the terminal.
 //!
-//! A replay has two clocks: the terminal's, and the session's, which runs `speed` times as fast. A marker on the first line says that a replay runs, how far it
-//! is, and its keys. The replay can pause, go on and back by an event, and go to an event by its number. The user can take over: then the keys are those of the
-//! stepper, until `T` gives the screen back to the replay.
+//! A replay has two clocks: the terminal's, and the session's, which runs `speed` times as fast. A marker on the first line shows the progress of the replay and its keys.
+//! The replay can pause, move by an event, and go to an event by its number. The user can take over: then the keys control the stepper, until `T` returns to the replay.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::session::{Event, Session};
 use crate::terminal::{Flow, Input, Program};
 use crate::ui::{self, RenderOptions};
 
-/// A clause about the end of a whole session.
+/// The text about the end of a complete session.
 const WHOLE: &str = "the end of the session";
 /// The largest number of digits of an event's number.
 const MAX_DIGITS: usize = 9;
@@ -29,20 +28,20 @@ const MAX_DIGITS: usize = 9;
 pub struct Player {
     cursor: ReplayCursor,
     driver: Driver,
-    /// The state in which the session begins. To go back, the replay begins there again, and does the events at once.
+    /// The state in which the session begins. To go back, the replay starts again from this state and applies the events without pauses.
     opening: Driver,
     options: RenderOptions,
     mode: Mode,
-    /// The state of the replay while the user drives the stepper.
+    /// The state of the replay while the user controls the stepper.
     interrupted: Option<Box<Driver>>,
-    /// A clause about the end of the session.
+    /// The text about the end of the session.
     end: &'static str,
-    /// The work that the last event still asks for; `WorkLimit::default()` for none. The session's clock stops until this work is done.
+    /// The remaining work of the last event; `WorkLimit::default()` for none. The session's clock stops until it is done.
     work_left: WorkLimit,
     speed: f64,
-    /// A moment by which the two clocks are compared: `session time = sync.session + (terminal time − sync.terminal) · speed`.
+    /// A moment on both clocks: `session time = sync.session + (terminal time − sync.terminal) · speed`.
     sync: ClockSync,
-    /// The area of the last frame. A `Cell`, because `draw` only borrows the program.
+    /// The area of the last frame. A `Cell`, because `draw` borrows the program immutably.
     screen: Cell<Rect>,
 }
 
@@ -51,15 +50,15 @@ pub struct Player {
 enum Mode {
     /// Events are applied when they are due.
     Playing,
-    /// The session's clock stands still.
+    /// The session's clock is stopped.
     Paused,
-    /// A key without a meaning was pressed: the replay asks whether the user takes over. The field is the mode before.
+    /// A key that the replay does not have was pressed, so it asks whether the user takes over. The field is the mode before.
     Asking(Box<Mode>),
     /// The number of an event is typed. The second field is the mode before.
     Typing(String, Box<Mode>),
-    /// Events are applied at once until this number of them is done.
+    /// Events are applied without pauses until this number of them is done.
     Seeking(usize),
-    /// The user drives the stepper.
+    /// The user controls the stepper.
     ByHand,
 }
 
@@ -71,7 +70,7 @@ struct ClockSync {
 }
 
 impl Player {
-    /// A replay of a session at `speed` times its recorded speed. The driver is in the state in which the session begins.
+    /// Returns a replay of a session at `speed` times its recorded speed. The driver is in the state in which the session begins.
     #[must_use]
     pub fn new(session: &Session, driver: Driver, speed: f64, options: RenderOptions) -> Self {
         let cursor = ReplayCursor::new(session);
@@ -87,7 +86,7 @@ impl Player {
         player
     }
 
-    /// Goes to the event with this number at once, and pauses there. Without a number, plays from the beginning.
+    /// Goes to the event with this number without pauses, and stops there. If it is `None`, plays from the beginning.
     #[must_use]
     pub fn starting_at(mut self, event: Option<usize>) -> Self {
         if let Some(event) = event {
@@ -96,7 +95,7 @@ impl Player {
         self
     }
 
-    /// The driver of the state on the screen.
+    /// Returns the driver of the state on the screen.
     #[must_use]
     pub fn driver(&self) -> &Driver {
         &self.driver
@@ -112,13 +111,13 @@ impl Player {
         }
     }
 
-    /// Changes the mode. The session's clock goes on from where it is.
+    /// Changes the mode. The session's clock continues from its current time.
     fn set_mode(&mut self, mode: Mode, now: Duration) {
         self.sync = ClockSync { session: self.session_time(now), terminal: now };
         self.mode = mode;
     }
 
-    /// Lets the user drive the stepper.
+    /// Lets the user control the stepper.
     fn take_over(&mut self, now: Duration) {
         self.interrupted = Some(Box::new(self.driver.clone()));
         self.set_mode(Mode::ByHand, now);
@@ -126,7 +125,7 @@ impl Player {
         app::update(&mut self.driver.state, Action::Halt);
     }
 
-    /// Lets the user drive the stepper at the end of the session, and shows the reason.
+    /// Lets the user control the stepper at the end of the session, and shows the reason.
     fn finish(&mut self, now: Duration, why: &str) {
         self.take_over(now);
         // here `q` does not quit: the prompt takes it as text, and an overlay must be closed first
@@ -136,7 +135,7 @@ impl Player {
         self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
     }
 
-    /// Gives the screen back to the replay, at the event at which the user took over.
+    /// Returns to the replay, at the event at which the user took over.
     fn give_back(&mut self, now: Duration) {
         if let Some(driver) = self.interrupted.take() {
             self.driver = *driver;
@@ -146,12 +145,12 @@ impl Player {
         }
     }
 
-    /// The number of events that are done, or that will be done soon.
+    /// Returns the number of events that are done, or that will be done when a seek ends.
     fn place(&self) -> usize {
         if let Mode::Seeking(target) = self.mode { target } else { self.cursor.done }
     }
 
-    /// Begins to apply events at once until this number of them is done; from the beginning, if it is less than now.
+    /// Begins to apply events without pauses until this number of them is done. If it is less than the current number, starts from the beginning.
     fn seek(&mut self, target: usize, now: Duration) {
         self.set_mode(Mode::Seeking(target.min(self.cursor.len())), now);
         if target < self.cursor.done {
@@ -162,11 +161,11 @@ impl Player {
         }
     }
 
-    /// Does a slice of the work that the last event asks for. Without such work, applies the events and play moves that are due, for at most a slice of time.
+    /// Does a slice of the remaining work of the last event. If there is none, applies the events and play moves that are due, for at most a slice of time.
     fn advance(&mut self, now: Duration) {
         if self.work_left != WorkLimit::default() {
             self.driver.work_slice(&mut self.work_left);
-            // the session's clock does not run while work is done
+            // the session's clock is stopped while work is done
             self.sync.terminal = now;
             return;
         }
@@ -195,7 +194,7 @@ impl Player {
         }
     }
 
-    /// Does what a key asks of the replay.
+    /// Executes a key of the replay.
     fn key(&mut self, key: Key, now: Duration) -> Flow {
         let is_ctrl_c = key.ctrl && key.code == Code::Char('c');
         match (self.mode.clone(), key.code) {
@@ -215,7 +214,7 @@ impl Player {
         Flow::Changed
     }
 
-    /// Edits the number of an event. Enter goes there, Esc leaves the replay as it was.
+    /// Edits the number of an event. Enter goes there; Esc returns to the mode before.
     fn type_number(&mut self, text: &str, before: Mode, code: Code, now: Duration) {
         match code {
             Code::Char(digit @ '0'..='9') if text.len() < MAX_DIGITS => {
@@ -231,12 +230,12 @@ impl Player {
         }
     }
 
-    /// `true` if a line of text is open, in which keys such as `T` are text.
+    /// Returns whether a prompt is open, in which keys such as `T` are text.
     fn takes_text(&self) -> bool {
         self.driver.state.focus().is_line()
     }
 
-    /// The text of the marker: what is going on, and the keys.
+    /// Returns the texts of the marker: what the replay is doing, and the keys.
     fn marker(&self) -> (String, &'static str) {
         let place = format!("{}/{}", self.cursor.done, self.cursor.len());
         match &self.mode {
@@ -301,9 +300,9 @@ impl Program for Player {
         if self.mode != Mode::Playing {
             return None;
         }
-        // after the last event: stop at once
+        // after the last event, the replay ends at once
         let Some((at, _)) = self.cursor.next(&self.driver) else { return Some(Duration::ZERO) };
-        // 1 µs more, because rounding must not wake the replay before the event is due
+        // 1 µs more, so that rounding does not wake the replay before the event is due
         Some(self.sync.terminal + at.saturating_sub(self.sync.session).div_f64(self.speed) + Duration::from_micros(1))
     }
 

@@ -9,18 +9,18 @@ use super::frames::{Frame, frames, moment_at, moments};
 use crate::command::driver::Driver;
 use crate::command::format::{CommandOutput, OutputFormat};
 use crate::command::options::GlobalOptions;
-use crate::plain::Reader;
+use crate::plain::PlainReader;
 use crate::session::Session;
 use crate::ui::animation::{Animation, MAX_FRAMES, MAX_MEBIBYTES};
 use crate::ui::{export, marker, svg};
 
-/// A session to write.
+/// A session and the options for writing it.
 #[derive(Debug)]
 pub(super) struct Recording<'a> {
     pub session: &'a Session,
     /// The speed; 2 is twice the recorded speed.
     pub speed: f64,
-    /// The number of events after which the only frame is written; `None` for all frames.
+    /// The number of events after which a single frame is written; `None` for all frames.
     pub at: Option<usize>,
 }
 
@@ -73,9 +73,9 @@ fn write_plain(
     to: &mut CommandOutput,
 ) -> anyhow::Result<Option<String>> {
     let mut options = global.for_plain_text();
-    // letters of equations become words
+    // letters of equations become words, so they must not be converted to ASCII before
     options.ascii = false;
-    let mut reader = Reader::default();
+    let mut reader = PlainReader::default();
     let mut answer = |driver: &Driver, event: &str| {
         let lines = std::iter::once(format!("> {event}")).chain(reader.answer(&driver.state, options, false));
         for line in lines {

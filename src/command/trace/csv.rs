@@ -1,5 +1,4 @@
-//! The trace as CSV (RFC 4180): a header line, lines that end in CR LF, and quotation marks around a cell that contains a comma, a quotation mark or a
-//! newline.
+//! The trace as CSV (RFC 4180): a header line, lines that end in CR LF, and quotation marks around cells with a comma, a quotation mark or a newline.
 
 use super::table::TableSyntax;
 use super::{OutputFormat, StepWriter};

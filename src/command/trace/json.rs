@@ -1,6 +1,6 @@
-//! The trace as lines of JSON. A line has exactly the bytes that `serde_json` makes of the [`Step`](crate::step::Step).
+//! The trace as lines of JSON. A line has exactly the bytes that `serde_json` would write for the [`Step`](crate::step::Step).
 //!
-//! For speed, the lines are made without `Step`s and without `serde_json`. The text that all lines of an op or an entry share is formatted once.
+//! For speed, neither `Step`s nor `serde_json` are used, and text that all lines of an op or an entry share is formatted once.
 
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
 /// Appends a text as a JSON string, between two pieces of JSON.
 fn append_string(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(before);
-    // shortcut: few names need escapes
+    // a shortcut, because few names need escapes
     if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
         to.push(b'"');
         to.extend_from_slice(text.as_bytes());

@@ -190,14 +190,13 @@ impl TraceLine for OpLine {
     }
 }
 
-/// The ops with a step in a range. For each: the sample run, the tensor, and all steps of the op.
+/// Iterates over the ops with a step in a range: the sample run, the tensor, and all steps of the op.
 fn ops_in(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id, Range<u64>)> {
     let steps = steps.clone();
     trace.ops().filter(move |(.., op_steps)| op_steps.start < steps.end && steps.start < op_steps.end)
 }
 
-/// Calls `emit` with a line for each entry that has a step in a range. An entry without terms has no step; it gets a line if the range contains all steps
-/// of its op.
+/// Calls `emit` with a line for each entry that has a step in a range. An entry without terms has no step; it gets a line if the range contains all steps of its op.
 pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, emit: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
     for (sample_run, tensor, op_steps) in ops_in(trace, steps) {
         let shape = &trace.network_of(sample_run).tensor(tensor).shape;

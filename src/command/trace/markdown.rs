@@ -24,8 +24,7 @@ fn header(syntax: &TableSyntax, columns: &[TraceColumn], to: &mut Vec<u8>) {
     to.extend_from_slice(&[b"| ", &cells.join(&b" | "[..])[..], b" |\n"].concat());
 }
 
-/// Escapes `|`, `\` and `_` in the cell that begins at byte `from`. A `_` between two letters or digits is not escaped, because it cannot begin or end
-/// an emphasis.
+/// Escapes `|`, `\` and `_` in the cell that begins at byte `from`. A `_` between two letters or digits needs no escape, because it cannot begin or end emphasis.
 fn escape(to: &mut Vec<u8>, from: usize) {
     if !to[from..].iter().any(|byte| matches!(byte, b'|' | b'\\' | b'_')) {
         return;

@@ -1,9 +1,9 @@
 //! The names of entries in the lines of steps, such as `conv1.z[0,1,1]` and `input[0,2,3]`.
 //!
-//! A trace may have millions of steps, and a name changes little from one step to the next. So a name is kept as text up to the last number of its index: from
-//! `input[0,2,3]` to `input[0,2,4]` only the last number is written again. Entries whose names differ only in this number are a *row*.
+//! A trace may have millions of steps, and a name changes little from step to step. So the text of a name is stored up to the last number of its index, and only this
+//! number is formatted again: from `input[0,2,3]` to `input[0,2,4]`. Entries whose names differ only in the last number are a *row*.
 //!
-//! If several samples run through one network, the names of an op are kept for the next sample.
+//! If there are several samples, the names of an op are stored for the next sample.
 
 use std::mem::take;
 use std::ops::Range;
@@ -41,7 +41,7 @@ struct EntryName {
 }
 
 impl EntryName {
-    /// Changes to another tensor. The memory is reused.
+    /// Changes to another tensor, and reuses the memory.
     fn set(&mut self, syntax: &EntrySyntax, name: &str, shape: &[usize]) {
         self.text.clear();
         (syntax.before)(name, shape.is_empty(), &mut self.text);
@@ -52,8 +52,8 @@ impl EntryName {
         self.row = 0..0;
     }
 
-    /// Writes the name of the entry at a row-major position. The derivative of one entry with respect to another, as in a softmax, also has the index of
-    /// the entry at `second`: `(0-fc2.a)[0,1]` for the entries 0 and 1.
+    /// Writes the name of the entry at a row-major position. The derivative of one entry with respect to another, as in a softmax, has two indices: `(0-fc2.a)[0,1]` for the
+    /// entries `at` = 0 and `second` = 1.
     fn write(&mut self, at: usize, second: Option<usize>, to: &mut Vec<u8>) {
         if !self.row.contains(&at) {
             self.set_row(at);
@@ -93,30 +93,30 @@ type FactorKey = (usize, Slot, Option<&'static Expr>);
 struct NamesOfOp {
     /// `true` if the names are filled in.
     is_filled: bool,
-    /// `true` if the op has more parts than names are kept, so that the names of a part are not needed again after it.
+    /// `true` if the op has more parts than names can be stored. Then the names of a part are not needed after this part.
     has_many_parts: bool,
     /// The name of the op's own tensor.
     own: EntryName,
-    /// The names of the factors so far. Only the first `used` names are valid. The others are kept because their memory is reused.
+    /// The names of the factors so far. Only the first `used` names are valid; the others are kept for reuse of their memory.
     factors: Vec<(FactorKey, EntryName)>,
     used: usize,
 }
 
 impl NamesOfOp {
-    /// Returns the index of a factor's name in `factors`, and makes the name if it is new.
+    /// Returns the index of a factor's name in `factors`. If the name is new, makes it.
     fn find_or_make(&mut self, key: FactorKey, make: impl FnOnce(&mut EntryName)) -> usize {
         if self.has_many_parts && self.used > 0 && self.factors[0].0.0 != key.0 {
             self.used = 0;
         }
         let is_key = |(known, _): &(FactorKey, EntryName)| {
-            // for tests, which count the work
+            // tests count this work
             tally::count(1);
             *known == key
         };
         if let Some(i) = self.factors[..self.used].iter().position(is_key) {
             return i;
         }
-        // searching very many names would cost more than making them again
+        // a search among very many names would cost more than making them again
         if self.used == MAX_FACTOR_NAMES {
             self.used = 0;
         }
@@ -131,9 +131,9 @@ impl NamesOfOp {
     }
 }
 
-/// The largest number of factor names that are kept for an op.
+/// The largest number of stored factor names of an op.
 const MAX_FACTOR_NAMES: usize = 32;
-/// The largest number of ops whose names are kept for the next sample.
+/// The largest number of ops whose names are stored for the next sample.
 const MAX_CACHED_OPS: usize = 1024;
 
 /// The names in the lines of steps.
@@ -154,7 +154,7 @@ impl<'a> StepNames<'a> {
         Self { trace, syntaxes, at: None, op: NamesOfOp::default(), cache: Vec::new() }
     }
 
-    /// The index in the cache of the op at a position; `None` if the names of the op are not needed again.
+    /// Returns the index in the cache of the op at a position; `None` if the names of the op are not needed again.
     fn cache_index(&self, at: &Position) -> Option<usize> {
         let sample_runs = self.trace.sample_runs();
         (at.op < MAX_CACHED_OPS && sample_runs.len() > 1 && sample_runs[at.sample_run].sample.is_some()).then_some(at.op)
@@ -187,7 +187,7 @@ impl<'a> StepNames<'a> {
         self.op.own.write(entry, second, to);
     }
 
-    /// Writes the name of a factor, and returns the kind of the factor. A constant has no name. A slice has no value, so its text is then complete.
+    /// Writes the name of a factor, and returns which kind of text was written.
     pub(super) fn factor(&mut self, part: usize, arg: &Arg, to: &mut Vec<u8>) -> FactorText {
         let Self { trace, syntaxes: [_, syntax], .. } = *self;
         let position = self.at.as_ref().expect("`op` is called before `factor`");
@@ -210,7 +210,7 @@ impl<'a> StepNames<'a> {
     }
 }
 
-/// The kind of a factor, and the text that [`StepNames::factor`] has written.
+/// The kind of text that [`StepNames::factor`] has written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FactorText {
     /// A constant: nothing is written, and the value must follow.

@@ -1,4 +1,4 @@
-//! Writes the lines of many steps. Several threads make the lines, and the main thread writes them in order.
+//! Writes the lines of many steps: several threads make the lines, and the main thread writes them in order.
 //!
 //! The steps are split into chunks of 1024. With n threads, thread k makes the lines of the chunks k, k + n, k + 2n, …:
 //!
@@ -8,8 +8,8 @@
 //! thread 2   chunk 2   chunk 5   chunk 8
 //! ```
 //!
-//! Each thread has at most one finished buffer that is not written yet, and waits before it finishes another. So memory is bounded. The main thread sends
-//! written buffers back to their thread for reuse.
+//! To bound the memory, each thread has at most one finished buffer that is not written yet, and waits before it finishes another. The main thread sends written buffers
+//! back to their thread for reuse.
 
 use std::io::{self, Write};
 use std::mem::replace;
@@ -20,16 +20,16 @@ use std::thread;
 use crate::threads;
 use crate::trace::{StepVisitor, Trace, Walk};
 
-/// The number of steps of a chunk. Sending a chunk to the main thread costs little compared with making it, and its lines fit into the processor's cache.
+/// The number of steps of a chunk: enough that sending the chunk to the main thread costs little, and few enough that its lines fit into the processor's cache.
 const CHUNK_STEPS: usize = 1024;
-/// The size at which a buffer is written before its chunk ends, in bytes. Lines are usually short, but a pool's window with a whole image is a long line.
+/// The size, in bytes, at which a buffer is written before its chunk ends. It is for unusually long lines, such as that of a pool whose window is a whole image.
 const FULL_BUFFER: usize = 1 << 20;
-/// The largest number of threads. More threads would make lines faster than the reader of a pipe takes them.
+/// The largest number of threads. More threads would make lines faster than the reader of a pipe can read them.
 const MAX_THREADS: usize = 4;
 
-/// A format of `trace`. A [`Walk`] visits the steps, and the visitor appends a line for each of them to a buffer.
+/// A visitor of steps that appends a line for each step to a buffer. Each format of `trace` has one; a [`Walk`] visits the steps.
 pub(super) trait LineBuffer: StepVisitor {
-    /// The buffer with the lines that are not written yet.
+    /// Returns the buffer with the lines that are not written yet.
     fn buffer(&mut self) -> &mut Vec<u8>;
 }
 
@@ -58,7 +58,7 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
                 let (chunks, lines) = (chunks.clone(), &lines);
                 let started = threads::try_spawn(scope, move || {
                     let Ok(threads) = started_threads.recv() else { return };
-                    // the error is dropped: it only means that the output has failed, which the main thread reports
+                    // the error is ignored, because it only means that the output has failed, which the main thread reports
                     let _ = make_lines(trace, chunks.skip(first).step_by(threads), lines(), |lines, ends_chunk| {
                         let lines = replace(lines, empty_buffers.try_recv().unwrap_or_default());
                         full_sender.send((lines, ends_chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
@@ -70,7 +70,7 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
         if workers.is_empty() {
             return on_this_thread(to);
         }
-        // the system may have refused some threads: share the chunks among those that started
+        // the system may have refused some threads, so the chunks are divided among those that started
         for (.., start) in &workers {
             let _ = start.send(workers.len());
         }
@@ -90,7 +90,7 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
     })
 }
 
-/// Makes the lines of chunks. Calls `emit(lines, true)` at the end of each chunk, and `emit(lines, false)` before that whenever the buffer is full.
+/// Makes the lines of chunks. Calls `emit(lines, true)` at the end of each chunk, and before that `emit(lines, false)` whenever the buffer is full.
 fn make_lines(
     trace: &Trace,
     chunks: impl Iterator<Item = Range<u64>>,

@@ -1,5 +1,5 @@
-//! The trace as lines for people. A name or an entry is followed by its value: `fc1.weight[0,1] -1` is the entry `fc1.weight[0,1]`, which has the value −1.
-//! The line of step 2, the second of the four terms of `fc1.z[0]`, is (−1) · (−2) = 2:
+//! The trace as lines for people. The value of an entry follows its name: `fc1.weight[0,1] -1` means that the entry `fc1.weight[0,1]` is −1. For example, step 2 computes
+//! the second of the four terms of `fc1.z[0]`, (−1) · (−2) = 2:
 //!
 //! ```text
 //! 2  fc1.z[0]#2 of 4  fc1.weight[0,1] -1 * input[1] -2 = 2  sum 2.5

@@ -1,4 +1,4 @@
-//! Faults for tests: one of the calls that change files fails, or kills the process.
+//! Planned faults for tests: one of the calls that change files fails, or kills the process.
 
 use std::io;
 use std::sync::Mutex;
@@ -14,16 +14,16 @@ pub(crate) enum Fault {
     Kill,
 }
 
-/// The fault to come, and the calls since it was planned.
+/// The planned fault, and the calls since it was planned.
 struct Plan {
-    /// The fault, and the number of its call from 1.
+    /// The fault, and the number of the call in which it happens, from 1.
     fault: Option<(Fault, usize)>,
     calls: Vec<&'static str>,
 }
 
 static PLAN: Mutex<Plan> = Mutex::new(Plan { fault: None, calls: Vec::new() });
 
-/// Lets call number `at`, from 1, have a fault.
+/// Plans a fault in call number `at`, counted from 1.
 pub(crate) fn plan(fault: Fault, at: usize) {
     *PLAN.lock().unwrap() = Plan { fault: Some((fault, at)), calls: Vec::new() };
 }
@@ -33,13 +33,13 @@ pub(crate) fn calls() -> Vec<&'static str> {
     PLAN.lock().unwrap().calls.clone()
 }
 
-/// Returns whether the next call has the fault.
+/// Returns whether the fault is planned for the next call.
 pub(super) fn is_next() -> bool {
     let plan = PLAN.lock().unwrap();
     plan.fault.is_some_and(|(_, at)| plan.calls.len() + 1 == at)
 }
 
-/// Counts a call, and does the fault if it is its turn.
+/// Counts a call, and causes the fault if it is planned for this call.
 pub(super) fn about_to(call: &'static str) -> io::Result<()> {
     let mut plan = PLAN.lock().unwrap();
     let Some((fault, at)) = plan.fault else { return Ok(()) };
@@ -51,7 +51,7 @@ pub(super) fn about_to(call: &'static str) -> io::Result<()> {
     if fault == Fault::Kill {
         let me = rustix::process::getpid();
         rustix::process::kill_process(me, rustix::process::Signal::KILL).unwrap();
-        // the signal can take a moment
+        // the signal can take a moment to arrive
         loop {
             std::thread::park();
         }

@@ -1,4 +1,4 @@
-//! Tests with a terminal emulator, and the exact bytes of some changes.
+//! Tests of the pen: a terminal emulator shows the frames, and some changes have exactly the expected bytes.
 
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -118,16 +118,16 @@ fn changes_are_written_in_few_bytes() {
     // a blank cell shows neither its text colour nor bold
     assert_eq!(bytes(&[(3, 1, " ", red)], &[(3, 1, " ", plain.bold())]), "");
     assert_eq!(bytes(&[], &[(3, 1, "a b", red)]), "ESC[31mESC[2;4Ha bESC[m");
-    // a small gap is written again, a larger one is skipped
+    // the cells of a small gap are written again, a larger gap is skipped
     assert_eq!(bytes(&[(3, 1, "a--b", plain)], &[(3, 1, "c--d", plain)]), "ESC[2;4Hc--d");
     assert_eq!(bytes(&[(3, 1, "a------b", plain)], &[(3, 1, "c------d", plain)]), "ESC[2;4HcESC[6Cd");
     // to the line below, in another column or straight down
     assert_eq!(bytes(&[], &[(3, 1, "a", plain), (3, 2, "b", plain)]), "ESC[2;4HaESC[3;4Hb");
     assert_eq!(bytes(&[], &[(3, 1, "a", plain), (4, 2, "b", plain)]), "ESC[2;4HaESC[Bb");
-    // ink by ink
+    // the order ink by ink is shorter here
     let by_ink = bytes(&[], &[(0, 0, "a", red), (5, 0, "b", plain), (9, 0, "c", red), (14, 0, "d", plain)]);
     assert_eq!(by_ink, "ESC[31mESC[HaESC[8CcESC[mESC[5DbESC[8Cd");
-    // by differences, or from plain
+    // an ink is set by its differences from the last ink, or from the plain ink
     let changes = bytes(&[], &[(0, 0, "a", red.bold()), (1, 0, "b", red), (2, 0, "c", plain.bg(Color::Blue))]);
     assert_eq!(changes, "ESC[1;31mESC[HaESC[22mbESC[0;44mcESC[m");
 }

@@ -1,8 +1,8 @@
-//! Bytes that terminals send, and the events that they become.
+//! Tests of the parser: bytes that terminals send, and their events.
 
 use super::*;
 
-/// The events of bytes that are followed by a pause, as text.
+/// Parses bytes that are followed by a pause, and returns the events as text.
 fn read(bytes: &[u8]) -> Vec<String> {
     let mut parser = SequenceParser::default();
     parser.push(bytes);
@@ -10,7 +10,7 @@ fn read(bytes: &[u8]) -> Vec<String> {
     events(&mut parser)
 }
 
-/// The events that the parser has, as text.
+/// Returns the events of the parser as text.
 fn events(parser: &mut SequenceParser) -> Vec<String> {
     std::iter::from_fn(|| parser.next_event())
         .map(|event| match event {

@@ -2,14 +2,14 @@
 
 use crate::number::short;
 
-/// A part of the range of values that is too small to be divided.
-const SMALLEST_PART: f64 = 1e-12;
+/// The smallest range that is divided, relative to the magnitude of the values.
+const MIN_RELATIVE_RANGE: f64 = 1e-12;
 /// The smallest magnitude that a scale distinguishes from 0.
-const SMALLEST: f64 = 1e-300;
+const MIN_MAGNITUDE: f64 = 1e-300;
 
 /// A scale between two round numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Scale {
+pub(super) struct AxisScale {
     low: f64,
     high: f64,
     is_log: bool,
@@ -17,10 +17,10 @@ pub(super) struct Scale {
     marks: Vec<f64>,
 }
 
-impl Scale {
-    /// Returns a scale for these values, with about `labels` distances between labels. `None` if it has no place for any of the values.
+impl AxisScale {
+    /// Returns a scale for these values, with about `labels` distances between labels; `None` if it could not show any of the values.
     pub fn of(values: &[f64], is_log: bool, labels: u16) -> Option<Self> {
-        let has_place = |value: &f64| value.is_finite() && (!is_log || *value >= SMALLEST);
+        let has_place = |value: &f64| value.is_finite() && (!is_log || *value >= MIN_MAGNITUDE);
         let ends = values.iter().copied().filter(has_place).fold(None, |ends: Option<[f64; 2]>, value| {
             let [low, high] = ends.unwrap_or([value, value]);
             Some([low.min(value), high.max(value)])
@@ -29,9 +29,9 @@ impl Scale {
         Some(Self { low: *marks.first()?, high: *marks.last()?, is_log, marks })
     }
 
-    /// Returns the position of a value, from 0 at the bottom to 1; `None` if the scale has no place for it.
+    /// Returns the position of a value, from 0 at the bottom to 1 at the top; `None` if the scale cannot show it.
     pub fn position(&self, value: f64) -> Option<f64> {
-        if !value.is_finite() || self.is_log && value < SMALLEST {
+        if !value.is_finite() || self.is_log && value < MIN_MAGNITUDE {
             return None;
         }
         // halves, because the difference of two large numbers can overflow
@@ -51,7 +51,7 @@ impl Scale {
     }
 }
 
-/// Returns the number with these digits and this exponent, such as 3 and −1 for 0.3, rounded once.
+/// Returns digits · 10^exponent, rounded once: 0.3 for 3 and −1.
 fn decimal(digits: i64, exponent: i32) -> f64 {
     format!("{digits}e{exponent}").parse().unwrap_or(f64::NAN)
 }
@@ -64,11 +64,11 @@ fn exponent_of(value: f64) -> i32 {
 /// Returns multiples of a round number that enclose the range from `low` to `high`.
 fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
     let largest = low.abs().max(high.abs());
-    let is_flat = high / 2.0 - low / 2.0 <= largest * SMALLEST_PART;
+    let is_flat = high / 2.0 - low / 2.0 <= largest * MIN_RELATIVE_RANGE;
     let [low, high] = match () {
-        () if largest < SMALLEST => [-1.0, 1.0],
+        () if largest < MIN_MAGNITUDE => [-1.0, 1.0],
         () if is_flat => [low - largest / 10.0, high + largest / 10.0].map(|end| end.clamp(f64::MIN, f64::MAX)),
-        // a range that begins near 0 begins at 0
+        // if the lowest value is near 0, the axis begins at 0
         () if low > 0.0 && low < high / 2.0 => [0.0, high],
         () if high < 0.0 && high > low / 2.0 => [low, 0.0],
         () => [low, high],
@@ -82,7 +82,7 @@ fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
     #[expect(clippy::cast_possible_truncation, reason = "the range is at least a small part of its numbers")]
     let [first, last] = [libm::floor(low / step) as i64, libm::ceil(high / step) as i64];
     let marks = (first..=last).map(|n| decimal(n * digits, exponent));
-    // the last multiple can be beyond the largest number
+    // the last multiple can be greater than the largest f64
     marks.map(|mark| mark.clamp(f64::MIN, f64::MAX)).collect()
 }
 
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn labels(values: &[f64], is_log: bool, count: u16) -> Vec<String> {
-        let scale = Scale::of(values, is_log, count).expect("a scale");
+        let scale = AxisScale::of(values, is_log, count).expect("a scale");
         for value in values {
             assert!(scale.position(*value).is_none_or(|position| (0.0..=1.0).contains(&position)), "{value}");
             assert!(scale.low <= *value && *value <= scale.high, "{values:?}: {} to {}", scale.low, scale.high);
@@ -132,8 +132,8 @@ mod tests {
         for values in [[1e-300, 1e308], [f64::MAX, f64::MAX]] {
             labels(&values, true, 4);
         }
-        assert!(Scale::of(&[f64::NAN, f64::INFINITY], false, 4).is_none());
-        assert!(Scale::of(&[0.0, -1.0], true, 4).is_none());
-        assert_eq!(Scale::of(&[0.0, 1.0], true, 4).and_then(|scale| scale.position(0.0)), None);
+        assert!(AxisScale::of(&[f64::NAN, f64::INFINITY], false, 4).is_none());
+        assert!(AxisScale::of(&[0.0, -1.0], true, 4).is_none());
+        assert_eq!(AxisScale::of(&[0.0, 1.0], true, 4).and_then(|scale| scale.position(0.0)), None);
     }
 }

@@ -12,13 +12,13 @@ use crate::scene::{ClosedEntry, after_sign};
 use crate::text::width;
 use crate::ui::view::View;
 
-/// The largest difference that is called a rounding error, relative to the larger of the sum and 1.
+/// The largest difference that is called a rounding error, relative to max(|sum|, 1).
 const ROUNDING: f64 = 1e-12;
 
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
-/// Returns at most `height` lines of at most `room` cells: the formula, and with numbers once the entry is complete. There are no lines for other entries.
+/// Returns at most `height` lines of at most `room` cells: the formula in symbols, and in numbers if the entry is complete; no lines if the call has no closed form.
 pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(call) = view.closed_call() else { return Vec::new() };
     let symbols = format!("all at once: {}", formula(view, call, |n| letter(view, call, n)));
@@ -40,13 +40,13 @@ pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> 
     if height == 1 { vec![with_numbers] } else { vec![symbols, with_numbers] }
 }
 
-/// Returns the difference between the two values, with a remark if it is as small as a rounding error.
+/// Formats the difference between the two values, with a remark if it is as small as a rounding error.
 fn difference(view: &View<'_>, difference: f64) -> String {
     let is_rounding = difference != 0.0 && difference.abs() <= ROUNDING * view.step.sum.abs().max(1.0);
     format!("{}{}", view.short(difference), if is_rounding { " ≈ 0, rounding" } else { "" })
 }
 
-/// Writes the formula with a text for each quantity.
+/// Writes the formula. `text` returns the text of each quantity.
 fn formula(view: &View<'_>, call: &ClosedCall, text: impl Fn(usize) -> String) -> String {
     let name = |slot: Slot, _: OperandForm| match slot {
         Slot::Input(n) => text(n),
@@ -60,7 +60,7 @@ fn letter(view: &View<'_>, call: &ClosedCall, n: usize) -> String {
     with_symbols(view, call, call.form.letters().get(n).copied().unwrap_or_default())
 }
 
-/// Returns the number of a quantity as text. An entry of a tensor has the form of its matrix.
+/// Formats the value of a quantity. An entry of a tensor is formatted as in its matrix.
 fn number(view: &View<'_>, call: &ClosedCall, entry: &ClosedEntry, n: usize) -> String {
     let value = entry.quantities.get(n).copied().unwrap_or(f64::NAN);
     let (network, at) = (view.network(), view.at.entry);
@@ -71,7 +71,7 @@ fn number(view: &View<'_>, call: &ClosedCall, entry: &ClosedEntry, n: usize) -> 
     if n == 0 { text } else { after_sign(text) }
 }
 
-/// Replaces `{x}` by the symbol of the input, and `{0}`, `{1}`, … by those of the operands.
+/// Replaces `{x}` by the symbol of the input, and `{0}`, `{1}`, … by the symbols of the operands.
 fn with_symbols(view: &View<'_>, call: &ClosedCall, text: &str) -> String {
     let network = view.network();
     let symbol = |id| network.tensor(id).symbol.whole_in(view.notation);

@@ -7,7 +7,7 @@
 //! without factors of 1: 2·3 + 2·(−1) = 4
 //! ```
 //!
-//! The longest form that fits into the lines is used. A form may break before a path.
+//! The longest form that fits is used. A line may break before a path.
 
 use crate::number::{ColumnFormat, result_sign};
 use crate::scene::{Path, after_sign};
@@ -62,13 +62,13 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
 
 /// Returns the factors of a path as a product.
 fn product(view: &View<'_>, path: &Path, dot: &str) -> String {
-    // a node's number has the same form in the picture
+    // the same format as in the picture
     let factor = |local: &f64| ColumnFormat::with(view.digits, [*local]).text_or_short(*local);
     let factors = path.locals.iter().map(factor);
     if path.locals.len() == 1 { factors.collect() } else { factors.map(after_sign).collect::<Vec<_>>().join(dot) }
 }
 
-/// Returns a path without the local derivatives that are 1, but with at least one of them.
+/// Returns a path without the local derivatives that are 1; if all are 1, keeps one.
 fn without_ones(path: &Path) -> Path {
     let mut locals: Vec<f64> = path.locals.iter().copied().filter(|local| *local != 1.0).collect();
     if locals.is_empty() {

@@ -3,7 +3,7 @@
 //! ```text
 //!    ▾▾▼          the columns of the window, and of this step's entry
 //! 1–2▸▀▀▀▀▀▀▀▀    half blocks: the upper half of a cell is one number, the lower half the next
-//! 3–4▶▀▀▀▀▀▀▀▀
+//! 3–4▶▀▀▀▀▀▀▀▀    ▸ ▶ the same marks for rows
 //! ```
 //!
 //! Without enough colours, a number is two cells wide: its sign or its mark, and a shade for its magnitude.
@@ -31,7 +31,7 @@ pub enum ImageKind {
 
 /// The shades of magnitudes from 0 to the largest, in Unicode and in ASCII.
 const SHADES: [[char; 5]; 2] = [[' ', '░', '▒', '▓', '█'], [' ', '.', ':', '*', '#']];
-/// The number of samples of the colours of positive numbers.
+/// The number of samples in the legend for positive numbers.
 const SAMPLES: i32 = 6;
 /// The distance between two column indices.
 const EVERY: usize = 5;
@@ -63,7 +63,7 @@ impl ImageKind {
     }
 }
 
-/// The entry in a place of the image.
+/// The content of a position of the image.
 #[derive(Clone, Copy)]
 enum Pixel {
     Padding,
@@ -167,7 +167,7 @@ impl Matrix<'_> {
         pen.cells(x, y, std::iter::once(cursor.unwrap_or((text, style))));
     }
 
-    /// Draws a number in two cells: its mark or its sign, and a shade.
+    /// Draws a number in two cells: its mark or, if it has none, its sign; then a shade.
     fn draw_shade(&self, kind: ImageKind, pixel: Pixel, is_cursor: bool, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let shades = &SHADES[usize::from(kind == ImageKind::AsciiShades)];
         let theme = pen.theme;
@@ -193,7 +193,7 @@ impl Matrix<'_> {
     }
 }
 
-/// Returns the shade of a number, 0 to 4. Only 0 has the shade 0.
+/// Returns the shade of a number, 0 to 4. Only the number 0 has shade 0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 4")]
 fn shade_of(value: f64, largest: f64) -> usize {
     if value == 0.0 { 0 } else { ((value.abs() / largest * 4.0).ceil()).clamp(1.0, 4.0) as usize }
@@ -217,7 +217,7 @@ fn draw_row_margin(layout: &MatrixLayout, (row, first_index): (usize, usize), ma
     pen.text(x + layout.gutter - 1, y, text, style);
 }
 
-/// Draws column indices, which count from `first_index`, above the image. Above the columns that the step reads are marks.
+/// Draws column indices, which count from `first_index`, and marks for the columns that the step reads, above the image.
 fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark], (left, y): (usize, usize), pen: &mut MatrixPen<'_>) {
     let dim = pen.theme.style(StyleRole::Dim);
     let (plain, step) = (pen.theme.style(StyleRole::Plain), pen.theme.style(StyleRole::Result).not_underlined());
@@ -225,7 +225,7 @@ fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark]
     let mut labelled = Vec::new();
     // without the cells of the arrows
     let room = left + usize::from(layout.cols.has_before())..end.saturating_sub(usize::from(layout.cols.has_after()));
-    // no mark touches an index: `15▾▼▾20` cannot be read. If marks hide every fifth index, others are drawn; if marks are everywhere, blanks around the indices cut them
+    // indices and marks must not touch: `15▾▼▾20` cannot be read. First every fifth index is tried; then any index between the marks; then indices that replace marks
     for (every, may_cut) in [(EVERY, false), (1, false), (EVERY, true)] {
         if !labelled.is_empty() || layout::digits(layout.cols.of) >= EVERY * layout.pitch {
             break;
@@ -252,7 +252,7 @@ fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark]
     for (mark, x) in marked.iter().zip((left..).step_by(layout.pitch)) {
         match mark {
             Mark::None => {}
-            // an index stays legible; the marks on both sides of it tell
+            // a mark does not overwrite an index
             Mark::Entry if labelled.iter().any(|label| label.contains(&x)) => {}
             Mark::Entry => pen.text(x, y, if layout.pitch == 1 { "▾" } else { "▾▾" }, plain),
             Mark::Step | Mark::Result => pen.text(x, y, if layout.pitch == 1 { "▼" } else { "▼▼" }, step),

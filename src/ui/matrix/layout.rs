@@ -18,7 +18,7 @@ use crate::tensor::{shape_on_screen, unravel};
 /// The number of cells between two matrices that are side by side.
 const GAP: usize = 2;
 
-/// The inputs of a layout. The fields that are not described are those of [`super::Matrix`].
+/// The inputs of a layout. Fields without a description are those of [`super::Matrix`].
 pub(super) struct LayoutRequest<'a> {
     pub shape: &'a [usize],
     /// The width of an entry, in cells: its number and a mark on either side, or its part of an image.
@@ -37,7 +37,7 @@ pub(super) struct LayoutRequest<'a> {
     pub first_index: usize,
 }
 
-/// The visible part of a sequence: `len` items from `start`, out of `of`.
+/// The visible part of a sequence of `of` items: `len` items from `start` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VisibleRange {
     pub start: usize,
@@ -65,15 +65,15 @@ impl VisibleRange {
         self.len < self.of
     }
 
-    /// Returns `len` of `of` items, with `around` in view if it contains the focus and fits, else with the focus in view. Then scrolls by `scroll` items.
+    /// Returns a range of `len` items. If `around` fits and contains the focus, it is in view, otherwise only the focus is. Then scrolls by `scroll` items.
     ///
-    /// Without scrolling, the start is a multiple of `leap`, so most steps do not move the view. With 5 of 20 items in view, the start is 0, 2, 4, and so on.
+    /// The start without `scroll` is a multiple of `leap`, so that most steps do not move the view. With a focus in 5 of 20 items, `leap` is 2 and the start is 0, 2, 4, ….
     fn over(of: usize, len: usize, around: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
         let len = len.min(of);
         let around = around.filter(|around| around.contains(&focus) && around.len() <= len).unwrap_or(focus..focus + 1);
         let spare = len.saturating_sub(around.len());
         let leap = spare.div_ceil(2).max(1);
-        // if there is room, one item before `around` is in view too
+        // if there is room, also shows one item before `around`
         let context = usize::from(spare >= 2);
         let start = around.start.saturating_sub(context) / leap * leap;
         let last = of - len;
@@ -84,13 +84,13 @@ impl VisibleRange {
 /// The layout of a tensor in an area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MatrixLayout {
-    /// The matrices as they are drawn.
+    /// The number and the size of the drawn matrices.
     dims: Grid,
     padding: [[usize; 2]; 2],
     turned: bool,
     area: Rect,
     pub has_title: bool,
-    /// The cells on the left in which the symbol stands if the area is one line high, so that a matrix always has its name.
+    /// The number of cells for the symbol to the left of the matrix, if the area is one line high and so has no title.
     pub symbol_cells: usize,
     /// The number of lines above each matrix for its leading indices: 0 or 1.
     pub heading_lines: usize,
@@ -104,10 +104,10 @@ pub(super) struct MatrixLayout {
     pub pitch: usize,
     /// The number of rows that are drawn in one line.
     pub per_line: usize,
-    /// The visible rows and columns of each matrix, counted with the padding.
+    /// The visible rows of each matrix, including the padding.
     pub rows: VisibleRange,
     pub cols: VisibleRange,
-    /// The visible rows of matrices, and the visible matrices in such a row.
+    /// The visible rows of matrices, and the visible matrices of each such row.
     pub grid: [VisibleRange; 2],
     /// The number of matrices in a row of matrices, visible or not.
     per_row: usize,
@@ -115,7 +115,7 @@ pub(super) struct MatrixLayout {
     leading: Vec<usize>,
 }
 
-/// Returns the width and height that show the whole tensor, in cells. The title counts for the height only.
+/// Returns the width and height that show the whole tensor, in cells. The width of the title is ignored.
 pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     let (dims, padding) = dims(request, false);
     let (h, w) = (dims.rows + padding[0][0] + padding[0][1], dims.columns + padding[1][0] + padding[1][1]);
@@ -137,19 +137,19 @@ pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize, width: u16) -> 
     lines + heading
 }
 
-/// Returns the matrices as they are drawn, and their padding. A vector is drawn as a row if `is_lying`, else as a column.
+/// Returns the drawn matrices and their padding. A vector is drawn as a row if `is_lying`, otherwise as a column.
 fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [[usize; 2]; 2]) {
     let grid = Grid::of(request.shape);
     let grid = if is_lying { Grid { rows: grid.columns, columns: grid.rows, ..grid } } else { grid };
     (grid, if request.shape.len() > 1 { request.padding } else { [[0; 2]; 2] })
 }
 
-/// Returns the number of matrices in a row of matrices, if the shape decides it: filters of one channel are side by side, as channels are.
+/// Returns the number of matrices in a row of matrices if the shape decides it. Filters of one channel are side by side, as channels are.
 fn per_row(dims: &Grid) -> Option<usize> {
     dims.inner.filter(|inner| *inner > 1)
 }
 
-/// Returns the width of the row indices with a blank; 0 if the rows have no indices. A line of two rows has two indices and a dash.
+/// Returns the width of the row indices with a blank; 0 if the rows have no indices. A line with two rows has two indices and a dash: `1–2`.
 fn gutter(dims: &Grid, request: &LayoutRequest<'_>) -> usize {
     let digits = digits((dims.rows + request.first_index).saturating_sub(1));
     if has_row_indices(dims, request.shape) { digits * request.per_line + request.per_line } else { 0 }
@@ -191,20 +191,20 @@ impl MatrixLayout {
         let (h, w) = (dims.rows + padding[0][0] + padding[0][1], dims.columns + padding[1][0] + padding[1][1]);
         let h_lines = h.div_ceil(per_line);
         let has_indices = has_row_indices(&dims, request.shape);
-        // the index of an only row hides no number
+        // a single row has an index only if it hides no number
         let has_room = |gutter: &usize| {
             width >= gutter + pitch && (dims.rows > 1 || columns_within(width - gutter, w, pitch) == columns_within(width, w, pitch))
         };
         let gutter = Some(gutter(&dims, request)).filter(has_room).unwrap_or(0);
         let symbol_cells = if request.has_title && !has_title { request.symbol + 1 } else { 0 };
         let symbol_cells = Some(symbol_cells).filter(|cells| width >= cells + gutter + pitch).unwrap_or(0);
-        // the margin moves the numbers to the right only if it hides none
+        // the margin is used only if it hides no number
         let fitting = |gutter: usize| columns_within(width.saturating_sub(gutter + symbol_cells), w, pitch);
         let hides_none = |wide: &usize| width >= wide + symbol_cells + pitch && fitting(*wide) == fitting(gutter);
         let gutter = Some(gutter.max(request.margin)).filter(hides_none).unwrap_or(gutter);
         let width = width - gutter - symbol_cells;
         let fitting_matrices = columns_within(width, w, pitch).0.min(per_row(&dims).unwrap_or(dims.blocks));
-        // for a number of heading lines: the header lines, the lines for rows of a matrix, and how many matrices fit below each other
+        // for a number of heading lines: the number of header lines, of lines for rows, and of matrices that fit below each other
         let vertical = |heading_lines: usize| {
             let header_lines = usize::from(dims.columns > 1 && height > heading_lines + 1);
             let row_lines = height - heading_lines - header_lines;
@@ -212,7 +212,7 @@ impl MatrixLayout {
             (header_lines, row_lines, block_rows)
         };
         let heading_lines = usize::from(dims.blocks > 1 && height > 2);
-        // if a single matrix of several is in view, the title names it, and no heading is needed
+        // if only one of several matrices is in view, the title names it instead of a heading
         let is_alone = has_title && fitting_matrices == 1 && vertical(heading_lines).2 == 1;
         let heading_lines = if is_alone { 0 } else { heading_lines };
         let (header_lines, row_lines, block_rows) = vertical(heading_lines);
@@ -224,7 +224,7 @@ impl MatrixLayout {
         let [block, row, col] = dims.coordinates(focus);
         let around = request.around.clone().map(|[rows, cols]| if is_lying { [cols, rows] } else { [rows, cols] });
         let [around_rows, around_cols] = around.map_or([None, None], |ranges| ranges.map(Some));
-        // an index and a range of indices, as they are drawn: with the padding `pad` before the first of `n`, and reversed if the matrix is rotated
+        // converts an index to its drawn position: after the padding `pad`, and in reverse order if the matrix is rotated
         let drawn_index = |i: usize, n: usize, pad: usize| pad + if request.turned { n - 1 - i } else { i };
         let drawn_range = |range: Range<usize>, n: usize, pad: usize| {
             let (start, end) = (range.start.min(n), range.end.min(n));
@@ -329,8 +329,8 @@ impl MatrixLayout {
         }
     }
 
-    /// Returns the range of matrices in view as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `(2–3)`. `None` if all matrices are in view. The
-    /// matrices count from `first_index`; from 0 the longest text is `channels 1–2 of 0–3`.
+    /// Returns the range of matrices in view as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `(2–3)`; `None` if all matrices are in view.
+    /// Matrices count from `first_index`. If they count from 0, the longest text is `channels 1–2 of 0–3`.
     pub fn range_in_view(&self, [first, second]: [&str; 2], first_index: usize) -> Option<[String; 3]> {
         let [down, across] = self.grid;
         if !down.is_partial() && !across.is_partial() {
@@ -361,7 +361,7 @@ impl MatrixLayout {
         Some([format!("{short} of {all}"), short, format!("({shown})")])
     }
 
-    /// Returns the matrices in view of a tensor of a graph, as [`MatrixLayout::range_in_view`] does: `matrix 2,1 of 3×4`.
+    /// As [`MatrixLayout::range_in_view`], for a tensor of a graph: `matrix 2,1 of 3×4`.
     fn matrices_in_view(&self, first_index: usize) -> [String; 3] {
         let [down, across] = self.grid;
         let from = down.start * self.per_row + across.start;
@@ -405,7 +405,7 @@ impl MatrixLayout {
     }
 }
 
-/// Returns the index in the tensor of a drawn row or column; `None` in the padding. There are `n` rows or columns without the padding.
+/// Returns the index in the tensor of a drawn row or column; `None` in the padding. `n` is the number of rows or columns without the padding.
 fn index(drawn: usize, padding: usize, n: usize, turned: bool) -> Option<usize> {
     let i = drawn.checked_sub(padding).filter(|&i| i < n)?;
     Some(if turned { n - 1 - i } else { i })

@@ -1,4 +1,4 @@
-//! Tests of the drawn matrices: as text, and as the entries under the cells.
+//! Tests of the matrix widget: the drawn text, and the entry under each cell.
 
 use super::*;
 use crate::ui::export::text;
@@ -81,7 +81,7 @@ fn channels_are_side_by_side_and_the_focused_one_is_in_view() {
 }
 
 #[test]
-fn the_last_channel_is_the_last_of_all() {
+fn the_title_has_the_channel_and_the_number_of_channels() {
     let matrix = Matrix { focus: Some(31), ..Matrix::new("a", &[4, 2, 4], ColumnFormat::of([99.0]), &index_as_value, &no_mark) };
     assert_eq!(drawn(&matrix, 26, 4), "a  4×2×4  channel 4 of 4\n    1   2   3   4\n1  24  25  26  27\n2  28  29  30  31\n");
     let from_zero = Matrix { first_index: 0, ..matrix };
@@ -204,7 +204,7 @@ fn sign_and_magnitude_are_visible_inside_the_window() {
         .collect();
     for (i, cells) in backgrounds.iter().enumerate() {
         let [mark, number] = cells.expect("a cell").map(Some);
-        // the marks have the colour of the window, and a number the colour of its sign and magnitude; 0 has none
+        // marks have the colour of the window, numbers the colour of their sign and magnitude, and 0 no colour
         assert_eq!(mark, entry, "{i}");
         let expected = theme.heat([1.0, -1.0, 0.25, 0.0][i], 1.0).bg.or(entry);
         assert_eq!(number, expected, "{i}");

@@ -1,13 +1,13 @@
 //! Chooses which matrices are drawn side by side and which below each other, and the size of each.
 //!
-//! Each matrix requests three sizes, its *tiers*. The smallest shows the entries that the current entry reads, the second also their surroundings, and the third the whole
-//! tensor. A candidate breaks the matrices into rows, and divides width and height among them: first for the smallest tier of all matrices, then for the second, then for
-//! the third. A candidate has a score for each tier, the visible fraction of the least visible matrix. The best candidate has the highest score for the smallest tier; of
-//! equal ones, the highest for the second tier, and so on.
+//! Each matrix requests three sizes, its *tiers*: tier 0 shows only the entries that the current entry reads, tier 1 also their surroundings, tier 2 the whole tensor.
+//! A candidate breaks the matrices into rows, and divides width and height among them: first for tier 0 of all matrices, then for tier 1, then for tier 2. Its score
+//! for a tier is the visible fraction of the matrix that is least visible. The best candidate has the highest score for tier 0; among equal ones the highest for tier
+//! 1, and so on.
 //!
 //! ```text
-//! 20 columns; one matrix requests 10, 10 or 200 columns, the other 2, 2 or 200:   14 and 6
-//!   tier 0: 10 and 2    tier 1: nothing more    tier 2: the remaining 8 in halves, 4 and 4
+//! 20 columns are divided between a matrix with the tiers 10, 10, 200 and one with the tiers 2, 2, 200:
+//!   tier 0 gets 10 and 2; tier 1 gets nothing more; tier 2 gets the remaining 8 in halves; together 14 and 6
 //! ```
 
 use std::ops::Range;
@@ -17,21 +17,21 @@ use smallvec::SmallVec;
 
 /// The number of columns between two matrices: a sign with a blank on both sides.
 pub const GAP: u16 = 3;
-/// The number of columns by which the gap before the result is wider, if there is room.
+/// The additional columns of the gap before the result, if there is room.
 const APART: u16 = 2;
-/// The largest number of matrices for which every way to break them into rows is tried.
+/// The largest number of matrices for which all ways to break them into rows are tried.
 const MAX_TRIED: usize = 6;
 /// The score of a matrix that is completely visible. Scores are in thousandths.
 const FULL: u32 = 1000;
 
 /// The number of sizes that a matrix requests.
-pub const TIERS: usize = 3;
+pub const TIER_COUNT: usize = 3;
 
-/// The sizes that a matrix requests.
+/// The sizes that a matrix requests, and the widths of its parts.
 #[derive(Clone, Copy)]
-pub struct Size {
+pub struct RequestedSizes {
     /// Width and height for each tier, the smallest first.
-    pub tiers: [[u16; 2]; TIERS],
+    pub tiers: [[u16; 2]; TIER_COUNT],
     /// The width of the row indices.
     pub margin: u16,
     /// The width of a number with its marks.
@@ -42,19 +42,19 @@ pub struct Size {
     pub titled: u16,
 }
 
-/// The score of an arrangement, in thousandths. For each tier, the visible fraction of the least visible matrix; last, the visible fraction of the least visible name.
-type Visibility = ([u32; TIERS], u32);
+/// The score of an arrangement, in thousandths: for each tier the visible fraction of the least visible matrix, then the visible fraction of the least visible name.
+type Visibility = ([u32; TIER_COUNT], u32);
 
-/// The smallest tier, as [`Visibility`] has it, and the sum of its visible fractions over all matrices.
+/// How much of tier 0 is visible: the smallest visible fraction, and the sum of the visible fractions of all matrices.
 type Needed = (u32, u32);
 
-/// One value for each matrix or row. A step seldom has more than eight matrices, and a frame tries hundreds of arrangements: so few values need no memory of the heap.
+/// One value for each matrix or row. Eight values need no heap memory, which matters because a frame tries hundreds of arrangements.
 type PerMatrix<T> = SmallVec<[T; 8]>;
 
-/// A function that divides a length among requests. It returns one share for each request.
-type Share = fn(u16, &[u16]) -> PerMatrix<u16>;
+/// A function that divides a length among requests. Returns a length for each request.
+type DivideFn = fn(u16, &[u16]) -> PerMatrix<u16>;
 
-/// The rows of an arrangement. Each is a range of matrices that are side by side.
+/// The rows of an arrangement. Each row is a range of matrices that are side by side.
 type MatrixRows = PerMatrix<Range<usize>>;
 
 /// A way to arrange the matrices: their rows, and the function that divides height and width among them.
@@ -63,33 +63,32 @@ pub struct Arrangement {
     rows: MatrixRows,
     /// The number of blank lines between two rows.
     blank_lines: u16,
-    share: Option<Share>,
+    share: Option<DivideFn>,
 }
 
-/// Returns the arrangement with the highest score. Of equal scores, the first candidate wins; the very first has all matrices side by side.
-pub fn best(sizes: &[Size], area: Rect) -> Arrangement {
+/// Returns the arrangement with the highest score; among equal scores the first candidate. The first candidate of all has all matrices side by side.
+pub fn best(sizes: &[RequestedSizes], area: Rect) -> Arrangement {
     let candidates = candidates(sizes, area.width);
     let best = |blank_lines: u16| {
-        let arrangements = candidates.iter().flat_map(|rows| [smallest_first, equal_shares].map(|share: Share| (rows, share)));
+        let arrangements = candidates.iter().flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows, share)));
         let arrangements = arrangements.map(|(rows, share)| Arrangement { rows: rows.clone(), blank_lines, share: Some(share) });
         let scored = arrangements.map(|arrangement| (visibility(&arrangement.areas(sizes, area), sizes), arrangement));
         scored.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
     };
     let ((spaced_tiers, _), spaced) = best(1);
-    if spaced_tiers == [FULL; TIERS] {
+    if spaced_tiers == [FULL; TIER_COUNT] {
         return spaced;
     }
-    // the blank line between rows is dropped if all matrices are whole without it, or if that shows more of the entries that the current entry reads
+    // the blank line between rows is dropped if this makes all matrices completely visible, or shows more of tier 0
     let ((dense_tiers, _), dense) = best(0);
     let needed = |arrangement: &Arrangement| needed(&arrangement.areas(sizes, area), sizes);
     let shows_more = spaced_tiers[0] < FULL && needed(&dense) > needed(&spaced);
-    if shows_more || dense_tiers == [FULL; TIERS] { dense } else { spaced }
+    if shows_more || dense_tiers == [FULL; TIER_COUNT] { dense } else { spaced }
 }
 
-/// Returns the smallest width at which all matrices are completely visible in an area, with their titles; if they never are, the width at which all are side by
-/// side.
-pub fn narrowest(sizes: &[Size], area: Rect) -> u16 {
-    let whole = |i: usize| sizes[i].tiers[TIERS - 1];
+/// Returns the smallest width of an area at which all matrices are completely visible with their titles; if there is none, the width at which all are side by side.
+pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
+    let whole = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
     let used = |rows: &MatrixRows| {
         let wide = rows
             .iter()
@@ -102,17 +101,17 @@ pub fn narrowest(sizes: &[Size], area: Rect) -> u16 {
     };
     let candidates = candidates(sizes, area.width);
     let fitting = candidates.iter().map(used).filter(|[wide, high]| *wide <= area.width && *high <= area.height);
-    let side_by_side = || sizes.iter().map(|size| size.tiers[TIERS - 1][0] + GAP).fold(1, u16::saturating_add);
+    let side_by_side = || sizes.iter().map(|size| size.tiers[TIER_COUNT - 1][0] + GAP).fold(1, u16::saturating_add);
     fitting.map(|[wide, _]| wide).min().unwrap_or_else(side_by_side)
 }
 
-/// Returns the candidates for the rows: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each in a row of its own.
-/// For at most `MAX_TRIED` matrices, also returns every other way to break them into rows.
-fn candidates(sizes: &[Size], width: u16) -> Vec<MatrixRows> {
+/// Returns the candidates for the rows: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each matrix in its own
+/// row. For at most `MAX_TRIED` matrices, also returns all other ways to break them into rows.
+fn candidates(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
     let mut fitting = MatrixRows::new();
     let (mut first, mut used) = (0, 0_u32);
     for (i, size) in sizes.iter().enumerate() {
-        let more = u32::from(size.tiers[TIERS - 1][0] + GAP);
+        let more = u32::from(size.tiers[TIER_COUNT - 1][0] + GAP);
         if i > first && used + more > u32::from(width) {
             fitting.push(first..i);
             (first, used) = (i, 0);
@@ -133,7 +132,7 @@ fn candidates(sizes: &[Size], width: u16) -> Vec<MatrixRows> {
     all
 }
 
-/// Returns the rows of `matrices` matrices. A row ends after matrix i if bit i of `breaks` is set.
+/// Breaks matrices into rows. A row ends after matrix i if bit i of `breaks` is set.
 fn broken(matrices: usize, breaks: u32) -> MatrixRows {
     let ends = (1..=matrices).filter(|end| *end == matrices || breaks >> (end - 1) & 1 == 1);
     let mut start = 0;
@@ -142,27 +141,27 @@ fn broken(matrices: usize, breaks: u32) -> MatrixRows {
 
 impl Arrangement {
     /// Returns the area of each matrix. If a matrix gets a smaller area than it requests, it is scrolled.
-    pub fn areas(&self, sizes: &[Size], area: Rect) -> PerMatrix<Rect> {
+    pub fn areas(&self, sizes: &[RequestedSizes], area: Rect) -> PerMatrix<Rect> {
         let share = self.share.unwrap_or(equal_shares);
         let row_height = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
-        let wanted: PerMatrix<[u16; TIERS]> = self.rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
+        let wanted: PerMatrix<[u16; TIER_COUNT]> = self.rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
         let blanks = self.blank_lines * u16::try_from(self.rows.len().saturating_sub(1)).unwrap_or(1);
         let heights = in_tiers(area.height.saturating_sub(blanks), &wanted, share);
         let mut areas = PerMatrix::with_capacity(sizes.len());
         let mut y = area.y;
         for (row, height) in self.rows.iter().zip(heights) {
-            let wanted: PerMatrix<[u16; TIERS]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
+            let wanted: PerMatrix<[u16; TIER_COUNT]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
             let gaps = GAP * u16::try_from(row.len()).unwrap_or(1);
             let mut x = area.x;
             let room = area.width.saturating_sub(gaps);
             let widths = in_tiers(room, &wanted, share);
             let mut unused = room - widths.iter().sum::<u16>();
             for (i, width) in row.clone().zip(widths) {
-                // columns that no numbers need are used for the rest of the titles
+                // columns that the numbers do not need are used for long titles
                 let more = sizes[i].titled.saturating_sub(width).min(unused);
                 unused -= more;
                 let width = width + more;
-                // the sign before the result is not directly behind the shape of an operand: `2 → C` would look like a formula
+                // a wider gap before the sign of the result, because `2 → C` directly after the shape of an operand would look like a formula
                 let apart = if i > row.start && i + 1 == sizes.len() { unused.min(APART) } else { 0 };
                 x += GAP + apart;
                 areas.push(Rect { x, y, width, height }.intersection(area));
@@ -180,7 +179,7 @@ fn fraction(room: u16, wanted: u16) -> u32 {
 }
 
 /// Returns the visible fraction of a tier of a matrix.
-fn visible_fraction(area: &Rect, size: &Size, tier: usize) -> u32 {
+fn visible_fraction(area: &Rect, size: &RequestedSizes, tier: usize) -> u32 {
     let [wide, high] = size.tiers[tier];
     // a number that is cut does not count
     let whole_numbers = area.width.saturating_sub(size.margin) / size.cell.max(1);
@@ -189,7 +188,7 @@ fn visible_fraction(area: &Rect, size: &Size, tier: usize) -> u32 {
 }
 
 /// Returns the score of an arrangement with these areas of the matrices.
-fn visibility(areas: &[Rect], sizes: &[Size]) -> Visibility {
+fn visibility(areas: &[Rect], sizes: &[RequestedSizes]) -> Visibility {
     let matrices = || areas.iter().zip(sizes);
     let tier_score = |tier: usize| matrices().map(|(area, size)| visible_fraction(area, size, tier)).min().unwrap_or(0);
     let name_score = matrices().map(|(area, size)| fraction(area.width, size.named)).min().unwrap_or(0);
@@ -197,16 +196,16 @@ fn visibility(areas: &[Rect], sizes: &[Size]) -> Visibility {
 }
 
 /// Returns how much is visible of the entries that the current entry reads.
-fn needed(areas: &[Rect], sizes: &[Size]) -> Needed {
+fn needed(areas: &[Rect], sizes: &[RequestedSizes]) -> Needed {
     let fractions = || areas.iter().zip(sizes).map(|(area, size)| visible_fraction(area, size, 0));
     (fractions().min().unwrap_or(0), fractions().sum())
 }
 
-/// Divides `room` among requests, tier by tier.
-fn in_tiers(room: u16, wanted: &[[u16; TIERS]], share: Share) -> PerMatrix<u16> {
+/// Divides `room` among matrices, tier by tier.
+fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], share: DivideFn) -> PerMatrix<u16> {
     let mut given = PerMatrix::from_elem(0, wanted.len());
     let mut remaining = room;
-    for tier in 0..TIERS {
+    for tier in 0..TIER_COUNT {
         let more: PerMatrix<u16> = wanted.iter().zip(&given).map(|(wanted, given)| wanted[tier].saturating_sub(*given)).collect();
         for (given, more) in given.iter_mut().zip(share(remaining, &more)) {
             *given += more;
@@ -216,7 +215,7 @@ fn in_tiers(room: u16, wanted: &[[u16; TIERS]], share: Share) -> PerMatrix<u16> 
     given
 }
 
-/// Divides `room`: the smallest requests are met in full, in ascending order, while there is enough room. The others share the rest.
+/// Divides `room`: grants requests in full from the smallest to the largest while there is enough room. The remaining requests share the rest.
 fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
     let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
@@ -237,7 +236,7 @@ fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
     shares
 }
 
-/// Divides `room` in equal shares: a share never exceeds its request, and the larger requests share what the smaller ones leave.
+/// Divides `room` into equal shares. A share is at most its request; what small requests do not need is shared by the larger ones.
 fn equal_shares(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
     let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
@@ -270,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_tier_comes_before_a_higher_one() {
+    fn a_lower_tier_gets_room_before_a_higher_one() {
         assert_eq!(in_tiers(20, &[[10, 10, 200], [2, 2, 200]], equal_shares)[..], [14, 6]);
         assert_eq!(in_tiers(20, &[[10, 17, 200], [2, 2, 200]], equal_shares)[..], [17, 3]);
         assert_eq!(in_tiers(8, &[[10, 20, 200], [2, 2, 2]], equal_shares)[..], [6, 2]);
     }
 
     #[test]
-    fn a_bit_breaks_the_matrices_into_rows() {
+    fn each_bit_breaks_the_matrices_after_one_of_them() {
         assert_eq!(broken(3, 0).len(), 1);
         assert_eq!(broken(3, 0b01)[..], [0..1, 1..3]);
         assert_eq!(broken(3, 0b11)[..], [0..1, 1..2, 2..3]);

@@ -1,5 +1,5 @@
-//! Arranges the three matrices of a product Z = A B as a box: A on the left, B above, Z in the corner, so that the row and the column of an entry meet in it. The
-//! gradients of A and of B have the places of A and of B, so the three products are seen to be one box.
+//! Arranges the three matrices of a product Z = A B as a box: A on the left, B above, Z in the corner. An entry of Z is where its row of A and its column of B meet.
+//! In the backward pass, the gradient of A is in the position of A, and the gradient of B in the position of B.
 //!
 //! ```text
 //!        B  1  2
@@ -13,12 +13,12 @@
 
 use ratatui::layout::Rect;
 
-use super::arrange::{GAP, Size, TIERS};
+use super::arrange::{GAP, RequestedSizes, TIER_COUNT};
 use crate::op::reading::ProductBox;
 use crate::ui::operand::OperandMatrix;
 use crate::ui::view::View;
 
-/// Returns the numbers of the matrices on the left, above and in the corner; `None` if the step's op is no product of two matrices.
+/// Returns the indices of the matrices on the left, above and in the corner; `None` if the op is not a product of two matrices.
 pub fn places(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductBox<usize>> {
     let ProductBox { left, above, corner } = view.product_box()?;
     let number = |tensor| operands.iter().position(|operand| operand.shown.tensor == tensor);
@@ -26,8 +26,8 @@ pub fn places(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductBox<
     (operands.len() == 3).then_some(places)
 }
 
-/// Gives the matrix above and the matrix in the corner columns of one width, so that the columns of one are those of the other. A result on the left has the same
-/// width, because its numbers are of the same size.
+/// Makes the columns of the upper matrix and of the corner equally wide, so that they are aligned. If the result is on the left, it gets the same column width,
+/// because its numbers have the same number of digits.
 pub fn align(view: &View<'_>, operands: &mut [OperandMatrix]) {
     let Some(ProductBox { left, above, corner }) = places(view, operands) else { return };
     let formats = [above, corner].map(|i| operands[i].reserved);
@@ -40,21 +40,21 @@ pub fn align(view: &View<'_>, operands: &mut [OperandMatrix]) {
     }
 }
 
-/// Returns the areas of the three matrices, if all of them are completely visible in an area; `None` if they are not.
-pub fn areas(box_of: ProductBox<usize>, sizes: &[Size], area: Rect) -> Option<Vec<Rect>> {
+/// Returns the areas of the three matrices; `None` if they are not all completely visible.
+pub fn areas(box_of: ProductBox<usize>, sizes: &[RequestedSizes], area: Rect) -> Option<Vec<Rect>> {
     let ProductBox { left, above, corner } = box_of;
-    let whole = |i: usize| sizes[i].tiers[TIERS - 1];
+    let whole = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
     let [left_width, left_height] = whole(left);
     let [above_width, above_height] = whole(above);
     let [corner_width, corner_height] = whole(corner);
     let lower_height = left_height.max(corner_height);
-    // without the blank line between the matrix above and the others, if there is no room for it
+    // the blank line below the upper matrix is dropped if there is no room for it
     let blank = u16::from(above_height + lower_height < area.height);
     let [room, high] = [area.width.checked_sub(left_width + above_width.max(corner_width) + 2 * GAP)?, above_height + blank + lower_height];
     if high > area.height {
         return None;
     }
-    // the titles get the columns that no numbers need, and the numbers on the left some columns in which they can become longer
+    // columns that the numbers do not need are for the titles, and for numbers on the left that may become longer
     let left_titled = left_width + room.min(sizes[left].titled.saturating_sub(left_width).max(left_width / 4));
     let x = area.x + GAP + left_titled + GAP;
     let lower = area.y + above_height + blank;
@@ -65,16 +65,16 @@ pub fn areas(box_of: ProductBox<usize>, sizes: &[Size], area: Rect) -> Option<Ve
     Some(areas)
 }
 
-/// Returns the smallest width at which the three matrices are completely visible, with their titles if that takes at most `most` columns. `None` if the matrices
-/// are not visible in this area.
-pub fn width(box_of: ProductBox<usize>, sizes: &[Size], area: Rect, most: u16) -> Option<u16> {
+/// Returns the smallest width at which the three matrices are completely visible, including their titles if that takes at most `most` columns; `None` if the area is
+/// too small.
+pub fn width(box_of: ProductBox<usize>, sizes: &[RequestedSizes], area: Rect, most: u16) -> Option<u16> {
     areas(box_of, sizes, area)?;
-    let wide = |width_of: &dyn Fn(&Size) -> u16| {
+    let wide = |width_of: &dyn Fn(&RequestedSizes) -> u16| {
         let [left, above, corner] = [box_of.left, box_of.above, box_of.corner].map(|i| width_of(&sizes[i]));
         left + above.max(corner) + 2 * GAP
     };
-    let numbers = wide(&|size| size.tiers[TIERS - 1][0]);
-    let titled = wide(&|size| size.tiers[TIERS - 1][0].max(size.titled));
-    let slack = (sizes[box_of.left].tiers[TIERS - 1][0] / 4).min(area.width.saturating_sub(numbers));
+    let numbers = wide(&|size| size.tiers[TIER_COUNT - 1][0]);
+    let titled = wide(&|size| size.tiers[TIER_COUNT - 1][0].max(size.titled));
+    let slack = (sizes[box_of.left].tiers[TIER_COUNT - 1][0] / 4).min(area.width.saturating_sub(numbers));
     Some(if titled <= most { titled } else { numbers + slack })
 }

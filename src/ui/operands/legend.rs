@@ -15,23 +15,23 @@ use crate::ui::matrix::ImageKind;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// A heat map: its symbol, and the magnitude at which its scale ends.
-pub struct Scale<'a> {
+pub struct HeatScale<'a> {
     /// The symbol of the tensor.
     pub title: &'a str,
-    /// The magnitude.
+    /// The magnitude at which the scale ends.
     pub largest: f64,
 }
 
-/// Draws the line. Matrices for which it has no room are left out.
-pub fn render(kind: ImageKind, scales: &[Scale<'_>], digits: Digits, theme: &Theme, area: Rect, buf: &mut Buffer) {
+/// Draws the line. Matrices for which there is no room are left out.
+pub fn render(kind: ImageKind, scales: &[HeatScale<'_>], digits: Digits, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let dim = theme.style(StyleRole::Dim);
     let mut spans = vec![Span::styled("−max ", dim)];
     spans.extend(kind.samples(theme));
     spans.push(Span::styled(" max", dim));
     let mut left = usize::from(area.width).saturating_sub(spans.iter().map(Span::width).sum());
-    // nothing is known yet of a matrix whose scale ends at 0
-    let scales: Vec<&Scale<'_>> = scales.iter().filter(|scale| scale.largest > 0.0).collect();
-    // matrices that are compared have one scale
+    // a matrix whose scale ends at 0 has no known number yet
+    let scales: Vec<&HeatScale<'_>> = scales.iter().filter(|scale| scale.largest > 0.0).collect();
+    // matrices with the same scale share one text
     let is_shared = scales.windows(2).all(|pair| pair[0].largest.to_bits() == pair[1].largest.to_bits());
     let shown = if is_shared { &scales[..1.min(scales.len())] } else { &scales[..] };
     for (n, scale) in shown.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The loss over the iterations, or the values of a parameter, over the body of the screen.
+//! The overlay of the key `L`: curves of the loss, or of the values of a parameter, over the iterations.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -31,7 +31,7 @@ fn frame(screen: Rect) -> Rect {
     Rect { height: screen.height.saturating_sub(2), ..screen }
 }
 
-/// Returns the line of the legend, which is empty if there is none, and the area of the chart.
+/// Returns the area of the legend, which is empty if there are no earlier runs, and the area of the chart.
 fn places(curves: &Curves, area: Rect) -> (Rect, Rect) {
     let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
     let height = u16::from(!curves.earlier.is_empty() && inside.height > 6);
@@ -47,7 +47,7 @@ pub(super) fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<Click
     Some(ClickTarget::Row(usize::try_from(iteration).ok()?))
 }
 
-/// Draws the border: what is drawn and how far the descent is computed above, the marks with their iterations and values below.
+/// Draws the border. Its upper line has the title and the progress of the descent, its lower line the iterations and values of the two signs.
 fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: bool, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let room = usize::from(area.width.saturating_sub(6));
@@ -63,7 +63,7 @@ fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: boo
         .render(area, buf);
 }
 
-/// Returns a text about how far the descent is computed.
+/// Describes the progress of the descent.
 fn progress(view: &View<'_>, curves: &Curves) -> String {
     let computed = curves.current.points.last().map_or(0, |(iteration, _)| *iteration);
     let of = format!("{computed} of {} iterations", curves.iterations);
@@ -73,11 +73,11 @@ fn progress(view: &View<'_>, curves: &Curves) -> String {
             format!("{computed} iterations, ended by the tolerance")
         }
         _ if curves.is_complete => format!("{computed} iterations"),
-        _ => format!("paused: {of}, Space runs on"),
+        _ => format!("paused: {of}, Space continues"),
     }
 }
 
-/// Returns the text about the marks, for a number of columns: the value at the marker, and the iteration on the screen. What has no room is left out.
+/// Describes the marker and the iteration on the screen with their values, as far as there is room.
 fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> String {
     let Curves { name, here, known, .. } = curves;
     let Some((iteration, value)) = curves.nearest(marker.iteration) else { return format!(" {HERE} here: {here} ") };
@@ -97,7 +97,7 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
     cut(&format!(" {} ", parts.join(SEPARATOR)), room)
 }
 
-/// Returns the text about the runs before edits; empty if there are none.
+/// Describes the runs before the last edits; empty if there are none.
 fn legend(curves: &Curves, digits: Digits) -> String {
     if curves.earlier.is_empty() {
         return String::new();

@@ -11,7 +11,7 @@ use crate::ui::theme::{StyleRole, Theme};
 /// The width of the column of keys.
 const KEYS_WIDTH: usize = 26;
 
-/// The first line, which says where the legend is.
+/// The first line: how to get to the legend at the end.
 const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ░ and the colours mean";
 
 /// The actions of the mouse, and the option that turns it off.
@@ -24,7 +24,7 @@ const MOUSE: &[(&str, &str)] = &[
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
 ];
 
-/// The places from which the help can be opened, with the titles of their keys.
+/// What can be below the help, with the titles of its keys.
 const BELOW: [(Focus, &str); 5] = [
     (Focus::Cursor, "with the cursor of i"),
     (Focus::List, "in the list"),
@@ -38,25 +38,25 @@ const MARKS: &[(&str, &str)] = &[
     ("[ ]", "a factor of this step, and this step's term in the equation"),
     ("‹ ›", "read by another term of the same entry"),
     ("=", "the entry that is being computed"),
-    ("≠", "after a number: your own gradient has another one (D, :mine)"),
+    ("≠", "after a number: the gradient in your file differs (D, :mine)"),
     ("{ }", "the cursor of i"), // `i` is the key that begins the inspection of entries
     (glyph::TO_COME, "alone: not computed yet"),
     ("·", "between two numbers: times"),
-    (glyph::ASKED, "asked for: see the key p"),
-    ("░", "padding, or a place between errors that a stride spreads: it counts 0 and has no steps"),
-    ("■ □", "a filter on a large image: a pixel under a weight, and any other pixel"),
-    ("← → ↑ ↓", "at the edge of a matrix: there is more in this direction"),
+    (glyph::HIDDEN, "a hidden number to predict (key p)"),
+    ("░", "padding, or a gap that a stride makes between errors: a 0 without steps"),
+    ("■ □", "a filter on a large image: a pixel under a weight, or any other pixel"),
+    ("← → ↑ ↓", "at the edge of a matrix: more entries in this direction"),
     ("rot180", "the filter is drawn turned by 180°"),
     ("→", "before a matrix: the result"),
     ("▾ ▼  ▸ ▶", "beside a heat map: columns and rows that the entry reads (▾ ▸), and that this step reads or computes (▼ ▶)"),
     ("0.7000", "a 0 at the end: the number is rounded. 0.7 is exactly 0.7 (d: all digits)"),
-    ("≈", "the result of all digits: the shown numbers, which are rounded, give another last digit"),
-    ("≈ 0", "only rounding errors are left of a sum that would be 0"),
-    ("▌", "before a text: a note of the scenario on this step"),
-    ("dotted lines", "of other entries, where many lines cross; the lines of this entry are whole"),
-    ("thick and thin lines", "of a maximum: from the winner, and from the losers; going back, only the winner has a line"),
+    ("≈", "computed with all digits: the shown numbers are rounded and would give another last digit"),
+    ("≈ 0", "a sum that is 0 except for rounding errors"),
+    ("▌", "before a text: the scenario's note about this step"),
+    ("dotted lines", "belong to other entries, if many lines cross; the lines of this entry are solid"),
+    ("thick and thin lines", "of a maximum: from the winner, and from the losers; in the backward pass, only the winner has a line"),
     ("[a] =b (c)", "nodes of a graph: read by this step, being computed, neither"),
-    ("⊞4", "after a node of a graph: it stands for 4 operations (see the key F)"),
+    ("⊞4", "after a node of a graph: the node contains 4 operations (key F opens it)"),
     ("━ ┄", "in the timeline: steps that are done, and steps to come"),
 ];
 
@@ -83,7 +83,7 @@ fn section(text: &mut Text<'static>, theme: &Theme, inside: usize, title: &'stat
     }
 }
 
-/// Returns the lines of one row: the words, wrapped, with the label on the left of their first line.
+/// Returns the lines of one row: the label on the left of the first line, and the wrapped text in the right column.
 fn entry(label: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>> {
     let mut label = Some(label);
     let line = |words: String| {
@@ -95,7 +95,8 @@ fn entry(label: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>>
     wrap(words, inside.saturating_sub(KEYS_WIDTH)).into_iter().map(line).collect()
 }
 
-/// Returns the keys of the screen under the overlay. For the stepper, adds the keys of the prompt, remarks on counts and indices, and the legend: the mouse, the marks and the colours.
+/// Returns the keys of the screen below the help. For the stepper, adds the keys of the prompt, remarks on counts and indices, and the legend: the mouse, the marks and
+/// the colours.
 pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let screen_focus = match state.screen {
         Screen::Picker(_) => Focus::Picker,
@@ -107,8 +108,8 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));
     }
     let lines: &[_] = match state.screen {
-        Screen::Picker(_) => &[(Focus::Filter, "in the line of /")],
-        Screen::Stepper(_) => &[(Focus::Prompt, "in the line of : and /"), (Focus::Answer, "in the line of p")],
+        Screen::Picker(_) => &[(Focus::Filter, "in the filter of /")],
+        Screen::Stepper(_) => &[(Focus::Prompt, "in the prompt of : and /"), (Focus::Answer, "in the prompt of p")],
     };
     for (focus, title) in below.copied().into_iter().chain([(screen_focus, "")]).chain(lines.iter().copied()) {
         let title = if title.is_empty() && below.is_some() { "below it" } else { title };
@@ -120,9 +121,9 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         }
         for row in keys::rows(focus) {
             let keys = keys::user_keys(state, row).into_iter().map(keys::shown).collect::<Vec<_>>().join("  ");
-            // the user has given all its keys another meaning
+            // the user's settings have assigned all its keys to other commands
             let keys = if keys.is_empty() { format!(":{}", row.name) } else { keys };
-            text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.words, inside));
+            text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.description, inside));
         }
     }
     if screen_focus == Focus::Normal {

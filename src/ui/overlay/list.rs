@@ -12,12 +12,12 @@ use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::{ClickTarget, backdrop};
 
 /// The widest list.
-const WIDEST: usize = 110;
-/// The columns of a narrow screen that the texts of a list leave free: the border with its blanks, and a column on both sides.
+const MAX_WIDTH: usize = 110;
+/// The columns of a narrow screen that are not for texts: the border with its blanks, and a column on both sides.
 const MARGINS: u16 = 6;
-/// The width to which a column gives way before the first column does.
-const NARROWEST: usize = 9;
-/// The lines of the screen from the first one to the last line of the equation.
+/// The width to which other columns are narrowed before the first column is.
+const MIN_COLUMN: usize = 9;
+/// The number of lines from the top of the screen to the last line of the equation.
 const EQUATION: u16 = 10;
 /// The gap between two columns.
 const GAP: usize = 2;
@@ -36,15 +36,14 @@ struct ListLayout {
     below: Vec<(String, StyleRole)>,
 }
 
-/// The largest number of lines of a row's whole text.
+/// The largest number of lines for the full text of a row.
 const MAX_TEXT_LINES: usize = 8;
-/// The largest number of lines of a row's cells, if a cell does not fit into its column.
+/// The largest number of lines for the cells of a row, if one is cut.
 const MAX_CELL_LINES: usize = 2;
 
-/// Returns the lines of a row's whole text, or of its cells if a column is too narrow, at most `most`. A line that is too long is wrapped, and the blanks at its
-/// left edge stay.
+/// Returns at most `most` lines with the full text of a row, or with its cells if one is cut. Long lines are wrapped and keep their indentation.
 fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
-    // a column already has the whole text
+    // a column already shows the full text
     if !row.whole.is_empty() && row.cells.contains(&row.whole) {
         return Vec::new();
     }
@@ -61,7 +60,7 @@ fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
     lines
 }
 
-/// Returns the texts in the lower border: the number of the selected row, and the keys.
+/// Returns the hints in the lower border: the number of the selected row, and the keys.
 fn hints(list: &List) -> Hints {
     let hints = Hints::default().text(StyleRole::Dim, format!(" {}/{} ", list.selected + 1, list.rows.len()));
     let can_choose = list.rows.iter().any(|row| row.action.is_some());
@@ -69,7 +68,7 @@ fn hints(list: &List) -> Hints {
     hints.key(StyleRole::Dim, "<Esc>", "Esc: close ")
 }
 
-/// Returns the width of columns with the gaps between them. A column without a width is left out.
+/// Returns the width of all columns with the gaps between them. Columns of width 0 are left out.
 fn total(columns: &[usize]) -> usize {
     columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP)
 }
@@ -77,7 +76,7 @@ fn total(columns: &[usize]) -> usize {
 fn list_layout(list: &List, screen: Rect) -> ListLayout {
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
-    let most = WIDEST.min(usize::from(screen.width.saturating_sub(MARGINS)));
+    let most = MAX_WIDTH.min(usize::from(screen.width.saturating_sub(MARGINS)));
     let count = list.rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
@@ -89,16 +88,16 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
             *column = 0;
         }
     }
-    // the widest columns give way, the first one last: it has the names
+    // narrows the widest columns; the first column, which has the names, comes last
     while total(&columns) > most {
         let (first, others) = columns.split_at_mut(1.min(count));
-        let widest = others.iter_mut().max().filter(|widest| **widest > NARROWEST);
+        let widest = others.iter_mut().max().filter(|widest| **widest > MIN_COLUMN);
         let Some(widest) = widest.or_else(|| first.first_mut().filter(|wide| **wide > 1)) else { break };
         *widest -= 1;
     }
     let inside = total(&columns).max(width(&list.title) + 2).max(hints(list).width()).min(most);
     let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
-    // whole texts use the full width
+    // full texts use the whole width
     let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
     let inside = note.iter().map(|line| width(line)).fold(if has_whole { most } else { inside }, usize::max);
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
@@ -121,7 +120,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let (wide, high, highest) =
         (cells(inside + 4).min(screen.width), cells(lines + extra + text_lines).min(room), cells(lines + extra + most_lines).min(room));
-    // in the middle, but below the equation if there is room for the longest text: so the rows keep their places while the selection moves
+    // in the middle, but below the equation if the longest full text has room there. The position does not depend on the selection, so that rows do not move
     let y = ((room - highest) / 2).max(EQUATION.min(room - highest));
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);

@@ -1,4 +1,4 @@
-//! The map of the network over the body of the screen: a card for each block, with the lines of the data on its left.
+//! The overlay with the map of the network: a row for each block, with lines for the data flow on its left.
 //!
 //! ```text
 //!   ■      input  input              2×6×6   forward  given
@@ -6,7 +6,8 @@
 //!   │ │      weight 4×2×3×3                  backward ┄┄┄┄┄┄┄┄┄┄┄┄    0/1680
 //! ```
 //!
-//! Each block has the same number of lines, as many as fit for all blocks. If not all fit, the selected block is in the middle. Only blocks in view cost time.
+//! All blocks have the same number of lines, the largest with which all fit. If not even the smallest fits, the selected block is in the middle. The cost depends on
+//! the blocks in view only.
 
 mod lanes;
 
@@ -35,13 +36,13 @@ use crate::ui::view::View;
 const HERE: &str = "◉";
 /// The mark of the selected block, as in lists.
 const SELECTED: &str = "▸";
-/// The smallest and the largest number of lines of a block. From four lines on, a block has a frame.
+/// The smallest and the largest number of lines of a block.
 const LINES: (u16, u16) = (2, 5);
-/// The number of lines from which on a block has a frame.
+/// The smallest number of lines with which a block has a frame.
 const FRAMED: u16 = 4;
 /// The largest width of a block, in cells.
-const WIDEST: u16 = 150;
-/// The largest widths of a name and of a kind.
+const MAX_WIDTH: u16 = 150;
+/// The largest width of a name.
 const MAX_NAME: usize = 18;
 const MAX_KIND: usize = 20;
 /// The largest number of blocks whose names follow `reads` in the second line of a block: `reads c1, c2, …`.
@@ -52,7 +53,7 @@ const MAX_BAR: usize = 48;
 const BATCH_CARD: u16 = 3;
 /// The width of the bar of a pass of the batch.
 const BATCH_BAR: usize = 10;
-/// The cells on the left of the lanes, for the mark of the current block.
+/// The width of the column at the left edge, for the mark of the current block.
 const MARGIN: u16 = 2;
 
 /// The area of the map and of its rows on a screen.
@@ -71,7 +72,7 @@ struct MapLayout {
     count: usize,
 }
 
-/// Lays out the map on a screen. With steps of the batch, the last line is for their progress, below a blank one.
+/// Lays out the map on a screen. If the batch has steps, the last line is for their progress, below a blank line.
 fn map_layout(view: &View<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
     // the status line and the key bar stay in view
     let area = Rect { height: screen.height.saturating_sub(2), ..screen };
@@ -79,22 +80,22 @@ fn map_layout(view: &View<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
     let batch_lines = if batch_passes(view).next().is_some() && inner.height > 2 * LINES.0 { 2 } else { 0 };
     let inner = Rect { height: inner.height.saturating_sub(batch_lines), ..inner }.intersection(area);
     let (rows, blocks) = (usize::from(inner.height), map.blocks.len());
-    // a block of 5 lines has a blank last line, which the last block in view does not need: hence one row more
+    // the last line of a block of 5 lines is blank, and the last block in view does not need it: so one more row is available
     let lines = (LINES.0..=LINES.1).rev().find(|lines| usize::from(*lines) * blocks <= rows + usize::from(*lines == LINES.1));
     let lines = lines.unwrap_or(LINES.0);
     let count = ((rows + usize::from(lines == LINES.1)) / usize::from(lines)).min(blocks);
     let first = map.selected.saturating_sub(count / 2).min(blocks - count);
     let end = inner.bottom().min(inner.y + u16::try_from(count).unwrap_or(u16::MAX).saturating_mul(lines));
-    // a card below framed blocks, if there is room, else the last line
+    // the progress of the batch is a card below framed blocks if there is room, otherwise the last line
     let has_card = batch_lines > 0 && lines >= FRAMED && end + BATCH_CARD <= inner.bottom() + batch_lines;
     let (y, height) = if has_card { (end, BATCH_CARD) } else { (inner.bottom() + 1, batch_lines / 2) };
     MapLayout { area, inner, batch: Rect { y, height, ..inner }, lines, first, count }
 }
 
 impl MapLayout {
-    /// Returns the rows of the block in a place of the view, counted from 0.
-    fn rows(&self, place: usize) -> Rect {
-        let y = self.inner.y + u16::try_from(place).unwrap_or(u16::MAX).saturating_mul(self.lines);
+    /// Returns the rows of the n-th block in view, from 0.
+    fn rows(&self, n: usize) -> Rect {
+        let y = self.inner.y + u16::try_from(n).unwrap_or(u16::MAX).saturating_mul(self.lines);
         Rect { y, height: self.lines, ..self.inner }.intersection(self.inner)
     }
 }
@@ -109,7 +110,7 @@ pub(super) fn hit(view: &View<'_>, map: &NetworkMap, screen: Rect, x: u16, y: u1
     Some(ClickTarget::Row(layout.first + place))
 }
 
-/// Returns the texts in the lower border: the marks and the keys, as far as there is room.
+/// Returns the hints in the lower border: the marks and the keys, as far as there is room.
 fn hints(area: Rect) -> Hints {
     let room = usize::from(area.width.saturating_sub(6));
     let legends = [
@@ -132,14 +133,14 @@ pub(super) fn render(view: &View<'_>, map: &NetworkMap, screen: Rect, buf: &mut 
     }
     Clear.render(layout.area, buf);
     draw_frame(view, map, &layout, buf);
-    // a step of the batch belongs to no sample: the blocks then show the progress of the last sample at its last step
+    // at a step of the batch, the blocks show the last sample at its last step
     let end_of_last_sample = view.last_of_samples();
     let scene = end_of_last_sample.as_ref().unwrap_or(&view.scene);
-    // a step of the batch is in the line of the batch
+    // at a step of the batch, the line of the batch is marked
     let here = view.block(&map.blocks);
     let is_in_block = !is_of_batch(view.step.pass);
     let shown = layout.first..layout.first + layout.count;
-    let pen = BlockPen { view, scene, blocks: &map.blocks, columns: Columns::of(view, scene, map, &layout) };
+    let pen = BlockPen { view, scene, blocks: &map.blocks, columns: BlockColumns::of(view, scene, map, &layout) };
     pen.draw_batch(layout.batch, buf);
     for (place, number) in shown.enumerate() {
         pen.draw(number, [is_in_block && number == here, number == map.selected], layout.rows(place), buf);
@@ -151,12 +152,12 @@ fn is_of_batch(pass: Pass) -> bool {
     matches!(pass, Pass::Reduce | Pass::Update)
 }
 
-/// Returns the passes of the batch: the gradients are added up over the samples, then the parameters change.
+/// Returns the passes of the batch (reduce and update) with their steps.
 fn batch_passes<'a>(view: &'a View<'_>) -> impl Iterator<Item = (Pass, Range<u64>)> + 'a {
     view.passes().filter(|(pass, _)| is_of_batch(*pass))
 }
 
-/// Returns the iteration and the sample that the blocks show, if there are several. A step of the batch shows the last sample.
+/// Returns the iteration and the sample that the blocks show, if there are several. At a step of the batch, this is the last sample.
 fn facts(view: &View<'_>) -> Vec<String> {
     let (iterations, samples) = (view.document.iterations(), view.document.scenario.samples.len());
     let iteration = (iterations > 1).then(|| format!("iteration {}/{iterations}", view.step.iteration));
@@ -185,7 +186,7 @@ fn draw_frame(view: &View<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut B
 }
 
 /// The columns of a block's lines.
-struct Columns {
+struct BlockColumns {
     /// The cells of the lanes.
     lanes: u16,
     name: usize,
@@ -197,7 +198,7 @@ struct Columns {
     bar: usize,
 }
 
-impl Columns {
+impl BlockColumns {
     /// Returns columns for the blocks in view.
     fn of(view: &View<'_>, scene: &Scene<'_>, map: &NetworkMap, layout: &MapLayout) -> Self {
         let shown = || (layout.first..layout.first + layout.count).filter_map(|number| map.blocks.get(number));
@@ -208,9 +209,9 @@ impl Columns {
         let shape = widest(&mut shown().map(|block| width(&shape(scene, block.tensor))));
         let lanes = u16::try_from(2 * map.blocks.lanes).unwrap_or(2);
         let framed = if layout.lines >= FRAMED { 4 } else { 0 };
-        let card = usize::from(layout.inner.width.min(WIDEST).saturating_sub(MARGIN + lanes + 2 + framed));
+        let card = usize::from(layout.inner.width.min(MAX_WIDTH).saturating_sub(MARGIN + lanes + 2 + framed));
         let counts = shown().flat_map(|block| scene.block_progress(block)).map(|(_, all)| all.checked_ilog10().unwrap_or(0) as usize + 1);
-        // two numbers with a slash between them: `312/548`
+        // the count has two numbers and a slash: `312/548`
         let count = 2 * counts.max().unwrap_or(1) + 1;
         // 6 cells: the sign ▸, two blanks after the name, two after the kind, and one before the progress
         let room = card.saturating_sub(name + kind + shape + 6);
@@ -233,7 +234,7 @@ struct BlockPen<'a> {
     /// The scene at a step of a sample, from which the progress is read.
     scene: &'a Scene<'a>,
     blocks: &'a Blocks,
-    columns: Columns,
+    columns: BlockColumns,
 }
 
 impl BlockPen<'_> {
@@ -256,7 +257,7 @@ impl BlockPen<'_> {
             buf.set_string(rows.x, rows.y + top, HERE, self.theme().style(StyleRole::Result).not_underlined());
         }
         let left = MARGIN + self.columns.lanes;
-        let card = Rect { x: rows.x + left, width: rows.width.min(WIDEST).saturating_sub(left), ..rows };
+        let card = Rect { x: rows.x + left, width: rows.width.min(MAX_WIDTH).saturating_sub(left), ..rows };
         let card = if is_framed { self.draw_card(card, is_selected, buf) } else { card };
         let mut lines = card.rows();
         let (name, kind) = self.scene.block_texts(block, self.view.notation);
@@ -265,7 +266,7 @@ impl BlockPen<'_> {
             (_, true) => self.theme().style(StyleRole::Result),
             _ => self.theme().style(StyleRole::Heading),
         };
-        let Columns { name: name_width, kind: kind_width, shape: shape_width, .. } = self.columns;
+        let BlockColumns { name: name_width, kind: kind_width, shape: shape_width, .. } = self.columns;
         let dim = self.theme().style(StyleRole::Dim);
         if let Some(line) = lines.next() {
             let name = cut(&name, name_width);
@@ -282,7 +283,7 @@ impl BlockPen<'_> {
             self.draw_progress(block, 0, progress[0], line, buf);
         }
         if let Some(line) = lines.next() {
-            // without steps in the backward pass, as of the loss, the whole line is free
+            // a block without a backward pass, such as the loss, has a free second line
             let is_free = progress[1].1 == 0 && self.scene.network().reads_samples();
             let room = usize::from(line.width).saturating_sub(if is_free { 2 } else { self.columns.progress + 3 });
             Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).render(line, buf);
@@ -298,9 +299,9 @@ impl BlockPen<'_> {
             buf.set_string(rows.x, rows.y + top, HERE, self.theme().style(StyleRole::Result).not_underlined());
         }
         let left = MARGIN + if rows.height == BATCH_CARD { self.columns.lanes } else { 0 };
-        let card = Rect { x: rows.x + left, width: rows.width.min(WIDEST).saturating_sub(left), ..rows };
+        let card = Rect { x: rows.x + left, width: rows.width.min(MAX_WIDTH).saturating_sub(left), ..rows };
         let line = if rows.height == BATCH_CARD { self.draw_card(card, false, buf) } else { card };
-        // the cell of the mark of a selected block
+        // one blank in the cell where a selected block has its mark
         let mut spans = vec![Span::styled(" batch", self.theme().style(StyleRole::Heading))];
         for (pass, steps) in batch_passes(self.view) {
             let all = steps.end - steps.start;
@@ -323,12 +324,12 @@ impl BlockPen<'_> {
         Rect { x: card.x + 1, y: card.y + 1, width: card.width.saturating_sub(3), height: card.height.saturating_sub(2) }.intersection(card)
     }
 
-    /// Returns the shapes of a layer's parameters, and the blocks that it reads if the block above is not the only one.
+    /// Returns the shapes of a layer's parameters, and the blocks that it reads unless it reads only the block above.
     fn details(&self, number: usize, block: &Block) -> String {
         let network = self.scene.network();
         let parameter = |id: &Id| {
             let info = network.tensor(*id);
-            // the block has the name of the layer
+            // without the name of the layer, which the block shows already
             let name = if block.layer.is_some() { info.suffix } else { &info.name };
             format!("{name} {}", shape(self.scene, *id))
         };
@@ -349,8 +350,7 @@ impl BlockPen<'_> {
         parts.join("  ")
     }
 
-    /// Draws the progress of a pass at the right end of a line: a bar and a count. For a node of a graph that is a single number, draws the value of the node, or
-    /// the derivative by it, instead.
+    /// Draws the progress of a pass at the right end of a line: a bar and a count. For a node that is a single number, draws its value or the derivative by it instead.
     fn draw_progress(&self, block: &Block, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
         let theme = self.theme();
         let wide = u16::try_from(self.columns.progress).unwrap_or(u16::MAX).min(line.width);

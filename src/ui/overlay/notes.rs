@@ -1,4 +1,4 @@
-//! The notes overlay: the scenario's title, the text of the key `notes` in its file, the tensors that the file has in another order of axes, and its source.
+//! The notes overlay: the scenario's title, the text of the key `notes` in its file, the tensors whose axes have another order in the file, and the source.
 
 use ratatui::text::{Line, Text};
 

@@ -1,5 +1,5 @@
-//! Draws the terms of an entry as bars, with negative terms to the left of an axis. This is the picture of ops that connect no neurons, such as the sums over a batch and
-//! the update.
+//! Draws the terms of an entry as bars, negative terms to the left of an axis. This is the picture of ops that do not connect neurons, such as the sums over a batch
+//! and the update.
 //!
 //! ```text
 //! 0.25·∂C₁/∂w₁₁  0.01314            │━━━
@@ -19,7 +19,7 @@ use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest width of the bars without numbers and beside numbers, in cells.
+/// The smallest width of the bars if no numbers are beside them, in cells.
 const MIN_BARS: usize = 12;
 const MIN_BARS_BESIDE_NUMBERS: usize = 6;
 
@@ -66,12 +66,12 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     // if space is short, the numbers are dropped rather than the bars, because the equation pane shows the numbers too
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS_BESIDE_NUMBERS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
-    // the largest magnitudes to the left and to the right of the axis
+    // the largest magnitudes of negative and of positive terms
     let [negative, positive] =
         [-1.0, 1.0].map(|sign| round_up(values.iter().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
-    let scale = Scale { largest: negative + positive, cells: room + 1 - left };
+    let scale = BarScale { largest: negative + positive, cells: room + 1 - left };
     let axis = left + scale.bar_cells(negative);
-    // few lines are spread over a high area, in its middle
+    // few lines are spread over the height
     let count_of_lines = cell(bars.len());
     let free = area.height.saturating_sub(2);
     let distance = (free / count_of_lines).clamp(1, MAX_DISTANCE);
@@ -91,7 +91,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
             text_at(buf, area, cell(axis + 1), y, glyph::TO_COME, style);
             continue;
         };
-        // the style of the step has a background, which would fill the whole line instead of the bar
+        // not the style of the step, whose background would fill the whole line
         let role = if bar.role == StyleRole::Step { StyleRole::Result } else { bar.role };
         let (line, style) = ("━".repeat(scale.bar_cells(value.abs())), view.theme.style(role).not_underlined());
         if value < 0.0 {
@@ -111,13 +111,13 @@ fn cell(x: usize) -> u16 {
     u16::try_from(x).unwrap_or(u16::MAX)
 }
 
-/// The scale of the bars, which maps the magnitude `largest` to `cells` cells.
-struct Scale {
+/// The scale of the bars: the magnitude `largest` is `cells` cells long.
+struct BarScale {
     largest: f64,
     cells: usize,
 }
 
-impl Scale {
+impl BarScale {
     /// Returns the number of cells for a magnitude, at least 1; 0 if the magnitude is 0 or not finite.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // between 0 and `cells`
     fn bar_cells(&self, magnitude: f64) -> usize {

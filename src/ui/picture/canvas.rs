@@ -1,5 +1,4 @@
-//! Draws lines between cells with the dots of braille patterns. Each cell of the screen has 2 columns and 4 rows of dots. Also writes texts into an area, and
-//! collects what is drawn where, for clicks.
+//! Draws lines between cells with braille dots. Each cell of the screen has 2 columns and 4 rows of dots. Also writes texts into an area, and collects click targets.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,23 +6,23 @@ use ratatui::style::Style;
 
 use super::target::{Spot, Spots};
 
-/// A canvas for lines, which are drawn to the screen at the end.
+/// A canvas that collects lines and draws them to the screen at the end.
 #[derive(Debug)]
 pub struct Canvas {
     area: Rect,
     cells: Vec<CanvasCell>,
 }
 
-/// The look of a line.
+/// The style of a line.
 #[derive(Clone, Copy, Debug)]
 pub struct Stroke {
     /// The style of its dots.
     pub style: Style,
-    /// The rank, from 1. A cell has the style of the line of the highest rank that goes through it.
+    /// The rank, from 1. If several lines go through a cell, it has the style of the line with the highest rank.
     pub rank: u8,
     /// `true` for a line that is two dots wide.
     pub is_thick: bool,
-    /// `true` for a line with few of its dots.
+    /// `true` for a line that is drawn with only some of its dots.
     pub is_sparse: bool,
     /// The target of a click on the line.
     pub spot: Option<Spot>,
@@ -38,16 +37,16 @@ struct CanvasCell {
     rank: u8,
     /// The style of that line.
     style: Style,
-    /// `true` if the line hides others: it is thick, and does not end near the cell.
+    /// `true` if the line hides others here: a thick line does, except near its ends.
     hides: bool,
     /// The target of a click on that line.
     spot: Option<Spot>,
 }
 
-/// The part of a thick line, at each end, in which it does not hide others: a quarter.
+/// A thick line does not hide others in the first and last quarter: 1 / `END` of its length.
 const END: i32 = 4;
 
-/// A sparse line has one of this number of dots.
+/// A sparse line has every second dot.
 const SPARSE: i32 = 2;
 
 /// The bit of each dot in its braille pattern, by column and row. Unicode numbers the dots in this order.
@@ -61,17 +60,17 @@ impl Canvas {
         Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
     }
 
-    /// Adds a line from the middle of one cell to the middle of another. Cells are columns and rows from the upper left corner of the area, and the line is clipped at the
-    /// edges of the area. A cell that several lines go through has the style of the line of the highest rank; of lines of one rank, that of the first. It has the dots of all
-    /// lines, so that each can be followed from end to end. Only a thick line hides the others, except near its ends, where they meet at a node.
+    /// Adds a line from the middle of one cell to the middle of another, clipped at the edges of the area. Cells count from the upper left corner of the area. If several
+    /// lines go through a cell, the cell has the dots of all of them, and the style of the line with the highest rank (of the first one if the ranks are equal). A
+    /// thick line hides the others, except near its ends, where lines meet at a node.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
         self.dot_line([x0, y0], [x1, y1], stroke, |n, _| !stroke.is_sparse || n % SPARSE == 0);
     }
 
-    /// Adds a line from one dot to another, clipped at the edges of the area. Only the dots are set for which `has` returns `true`, by their number in the line
-    /// and their column.
+    /// Adds a line from one dot to another, clipped at the edges of the area. Sets only dots for which `has` returns `true`. Its arguments are the number of the dot in the
+    /// line and its column.
     pub fn dot_line(&mut self, [x0, y0]: [i32; 2], [x1, y1]: [i32; 2], stroke: Stroke, has: impl Fn(i32, i32) -> bool) {
         let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
         for i in 0..=steps {
@@ -113,7 +112,7 @@ impl Canvas {
         if is_inside { self.cells[usize::from(y) * usize::from(self.area.width) + usize::from(x)].rank } else { 0 }
     }
 
-    /// Draws the lines to the screen, and adds the places of their cells to the spots.
+    /// Draws the lines to the screen, and adds their cells to the click targets.
     pub fn render(&self, buf: &mut Buffer, spots: &mut Spots) {
         let width = usize::from(self.area.width);
         for (i, CanvasCell { dots, style, spot, .. }) in self.cells.iter().enumerate().filter(|(_, cell)| cell.dots != 0) {

@@ -1,4 +1,4 @@
-//! A column of neurons, with their places in the picture.
+//! A column of neurons with their positions in the picture.
 
 use crate::step::TensorEntry;
 use crate::ui::theme::StyleRole;
@@ -8,7 +8,7 @@ pub struct Column {
     pub neurons: Vec<Neuron>,
     /// A bias or a target below the neurons.
     pub side: Option<Neuron>,
-    /// The rows from one neuron to the next.
+    /// The number of rows from one neuron to the next.
     pub distance: u16,
 }
 

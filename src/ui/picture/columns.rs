@@ -1,9 +1,8 @@
-//! Chooses what the picture of neurons shows of a step: two columns of neurons, and the edges between them. If the columns or the edges do not fit, only those around
-//! this step are shown.
+//! Chooses the two columns of neurons for a step, and the edges between them. If not all of them fit, chooses those around this step.
 
 use std::ops::Range;
 
-use super::target::{Spot, Term};
+use super::target::{Spot, TermSpot};
 use crate::network::{Id, Network, Role};
 use crate::scene::{MAX_ARGUMENTS, TermRead};
 use crate::step::{Kind, TensorEntry};
@@ -14,7 +13,7 @@ use crate::ui::view::View;
 /// The smallest and largest number of edges that a picture shows.
 const EDGES: [usize; 2] = [16, 64];
 
-/// An edge, or the known parts of an edge: the indices of its left neuron and its right neuron in their tensors, and its weight.
+/// An edge, perhaps with unknown parts: the indices of its left and right neurons in their tensors, and its weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeuronEdge {
     pub left: Option<usize>,
@@ -23,7 +22,7 @@ pub struct NeuronEdge {
 }
 
 impl NeuronEdge {
-    /// Returns whether two edges can be the same: all parts that are known of both are equal.
+    /// Returns whether two edges can be the same: parts that are known of both are equal.
     pub fn matches(self, other: Self) -> bool {
         fn can_equal<T: PartialEq + Copy>(a: Option<T>, b: Option<T>) -> bool {
             a.is_none() || b.is_none() || a == b
@@ -36,7 +35,7 @@ impl NeuronEdge {
         self.left.is_some() || self.right.is_some() || self.weight.is_some()
     }
 
-    /// Returns whether an edge leads to or from a neuron of another one.
+    /// Returns whether two edges have a neuron in common.
     fn touches(self, other: Self) -> bool {
         self.left.is_some_and(|left| other.left == Some(left)) || self.right.is_some_and(|right| other.right == Some(right))
     }
@@ -48,11 +47,11 @@ pub struct NeuronColumns {
     pub right: Id,
     /// The edge of this step. Its known parts are those that the step reads or computes.
     pub now: NeuronEdge,
-    /// As `now`, but only the entry that is being computed is known.
+    /// The part of `now` that is the entry being computed. The other parts are unknown.
     pub entry: NeuronEdge,
     /// The neurons of the left and of the right column that this step reads or computes. A softmax reads several.
     ends: [Ends; 2],
-    /// The bias or the target that a term of the entry reads, which is drawn below the left column: that of this step, else that of the last term.
+    /// The bias or target that is drawn below the left column: the one that this step reads, otherwise the one that the last term reads.
     pub side: Option<TensorEntry>,
 }
 
@@ -65,7 +64,7 @@ struct Ends {
 }
 
 impl Ends {
-    /// Returns the ends of a step in a column: the entry that it computes, else the derivatives that it reads, else the values that it reads.
+    /// Returns the neurons of a column for a step: the entry that it computes; otherwise the derivatives that it reads; otherwise the values that it reads.
     fn of(view: &View<'_>, column: Id) -> Self {
         if view.neuron(view.output) == column {
             return Self { entries: vec![view.at.entry], slice: None };
@@ -89,7 +88,7 @@ pub struct ShownNeurons {
     pub left: Vec<usize>,
     pub right: Vec<usize>,
     pub edges: Vec<NeuronEdge>,
-    /// The numbers of hidden terms before and after the terms that are shown; `None` if the picture is not folded to some terms.
+    /// The numbers of hidden terms before and after the shown terms; `None` if all terms are shown.
     pub folded: Option<[u64; 2]>,
 }
 
@@ -109,7 +108,7 @@ fn is_bias(network: &Network, id: Id) -> bool {
     network.tensor(id).role == Role::Parameter && !is_weight(network, id)
 }
 
-/// Returns the tensor of neurons from which a tensor is computed. If there are several, prefers one that is among the entries of this step.
+/// Returns the tensor of neurons from which a tensor is computed. If there are several, prefers one whose entries are in `entries`.
 fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.producer(id)?];
     let mut neurons =
@@ -125,7 +124,7 @@ impl NeuronColumns {
         let network = view.network();
         view.step.sample?;
         let result = (view.neuron(view.output), view.at.entry);
-        // the entries that this step reads or computes; for an entry of a gradient, the neuron by which it is the derivative
+        // the neurons that this step reads or computes. An entry of a gradient counts as its neuron
         let mut entries: Vec<(Id, usize)> = view.sources_now().iter().map(|source| (view.neuron(source.tensor), source.at)).collect();
         entries.push(result);
         let neurons = entries.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
@@ -156,12 +155,12 @@ impl NeuronColumns {
         })
     }
 
-    /// Returns the edges between some neurons of both columns. Both lists have to be ascending.
+    /// Returns the edges between some neurons of both columns. Both lists must be ascending.
     fn all_edges(&self, view: &View<'_>, lefts: &[usize], rights: &[usize]) -> Vec<NeuronEdge> {
         if view.network().tensor(self.right).role != Role::Target {
             return rights.iter().flat_map(|right| self.edges(view, lefts, *right)).collect();
         }
-        // no op computes a target: the edges are terms of the derivatives on the left
+        // no op computes a target, so these edges come from the terms of the derivatives on the left
         let edges_of = |left: usize| {
             let at = view.network().gradient_of(self.left).and_then(|gradient| view.first_position(gradient, left));
             let terms = at.map(|at| view.term_reads(&at, self.right, rights)).unwrap_or_default();
@@ -170,7 +169,7 @@ impl NeuronColumns {
         lefts.iter().flat_map(|left| edges_of(*left)).collect()
     }
 
-    /// Returns the edges from some neurons of the left column to one neuron of the right column. `lefts` has to be ascending.
+    /// Returns the edges from some neurons of the left column to one neuron of the right column. `lefts` must be ascending.
     fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
         // an entry without steps has no edges
         let Some(at) = view.first_position(self.right, right) else { return Vec::new() };
@@ -189,7 +188,7 @@ impl NeuronColumns {
         sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
-    /// Returns whether an edge is one of this step: the step reads or computes both neurons, or the left neuron if the right column is the loss.
+    /// Returns whether an edge belongs to this step: the step reads or computes both neurons, or only the left one if the right column is the loss.
     pub fn is_now(&self, view: &View<'_>, edge: NeuronEdge) -> bool {
         let is_end = |n: usize, at: Option<usize>| at.is_some_and(|at| self.ends[n].contains(at));
         let has_weight = edge.weight.is_none() || self.now.weight.is_none() || edge.weight == self.now.weight;
@@ -206,20 +205,20 @@ impl NeuronColumns {
         self.entry.is_known() && edge.matches(self.entry)
     }
 
-    /// Returns the target of a click on an edge: the edge's term in this step's op, or else its term in the forward op.
+    /// Returns the target of a click on an edge: its term in the op of this step, otherwise its term in the forward op.
     pub fn spot(&self, view: &View<'_>, edge: NeuronEdge) -> Option<Spot> {
         let (left, right) = (edge.left?, edge.right?);
         let gradient = |id: Id| view.network().gradient_of(id);
         let [left_value, right_value] = [(self.left, left), (self.right, right)].map(|(tensor, at)| TensorEntry { tensor, at });
-        // the entry of a gradient, or of the tensor itself if it has none
+        // the same entry of the tensor's gradient; if there is no gradient, of the tensor
         let error = |entry: TensorEntry| TensorEntry { tensor: gradient(entry.tensor).unwrap_or(entry.tensor), ..entry };
         let output = Some(view.output);
         let term = match edge.weight {
             Some(weight) if gradient(weight.tensor) == output => {
-                Term { of: error(weight), reads: left_value, with: Some(error(right_value)) }
+                TermSpot { of: error(weight), reads: left_value, with: Some(error(right_value)) }
             }
-            _ if gradient(self.left) == output => Term { of: error(left_value), reads: error(right_value), with: edge.weight },
-            weight => Term { of: right_value, reads: left_value, with: weight },
+            _ if gradient(self.left) == output => TermSpot { of: error(left_value), reads: error(right_value), with: edge.weight },
+            weight => TermSpot { of: right_value, reads: left_value, with: weight },
         };
         Some(Spot::Term(term))
     }
@@ -230,14 +229,14 @@ impl NeuronColumns {
         let (lefts, rights) = (count(self.left), count(self.right));
         if lefts.max(rights) <= rows {
             let (left, right): (Vec<usize>, Vec<usize>) = ((0..lefts).collect(), (0..rights).collect());
-            // lines of different colours that cross have gaps, so fewer of them can be followed
+            // crossing lines of different colours have gaps and are harder to follow, so fewer are shown
             let most = if is_shared(view.network(), self.right) { rows } else { (2 * rows).clamp(EDGES[0], EDGES[1]) };
             let mut edges = self.all_edges(view, &left, &right);
             let has_more_edges = edges.len() > most;
             if has_more_edges {
                 edges.retain(|edge| self.is_of_entry(*edge) || edge.touches(self.entry));
             }
-            // without the other edges, the picture is clear if the neurons are not too close
+            // if only the edges of this entry are drawn, the neurons must not be too close
             if !has_more_edges || 2 * lefts.max(rights) <= rows && edges.len() <= most {
                 return ShownNeurons { left, right, edges, folded: None };
             }
@@ -256,7 +255,7 @@ impl NeuronColumns {
         let has_one_term = view.at.terms == 1;
         let mut has_neighbours = false;
         if has_one_term && right.len() <= 1 && left.len() <= 1 {
-            // a single edge says little: adds the other neurons that its right neuron reads in one term, or else the neurons beside both
+            // for a single edge, also shows the other neurons that its right neuron reads in one term, or else the neighbours of both neurons
             let window: Vec<usize> = match self.now.right {
                 Some(now) if view.first_position(self.right, now).is_some_and(|at| at.terms == 1) => {
                     self.first_lefts(view, now, MAX_ARGUMENTS).collect()
@@ -289,17 +288,17 @@ impl NeuronColumns {
             edges.retain(|edge| self.is_of_entry(*edge) || has_one_term && edge.touches(self.now));
         }
         if has_neighbours {
-            // a neighbour without a line would look as if it had no connection
+            // a neuron without a shown edge would look unconnected, so it is left out
             left.retain(|neuron| Some(*neuron) == self.now.left || edges.iter().any(|edge| edge.left == Some(*neuron)));
             right.retain(|neuron| Some(*neuron) == self.now.right || edges.iter().any(|edge| edge.right == Some(*neuron)));
         }
-        // a bias that is drawn below the column is the last term, and is not counted again
+        // the bias below the column is the last term, so it is not counted as hidden
         let has_last = terms.end < view.at.terms && self.side.is_some_and(|side| is_bias(view.network(), side.tensor));
         let folded = (view.at.terms > most as u64).then(|| [terms.start, view.at.terms - terms.end - u64::from(has_last)]);
         ShownNeurons { left, right, edges, folded }
     }
 
-    /// Returns the neurons of the left and of the right column that some terms of the current entry involve.
+    /// Returns the neurons of both columns that some terms of the current entry read or compute.
     fn involved(&self, view: &View<'_>, terms: Range<u64>, most: usize) -> [Vec<usize>; 2] {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for (id, at) in view.sources_of(&view.at, terms).flatten() {
@@ -310,7 +309,7 @@ impl NeuronColumns {
                 right.push(at);
             }
         }
-        // a step that reads a long slice lists only one entry of it: adds the neurons of the slice around that one
+        // a step that reads a long slice lists only one entry of it, so neurons around this entry are added
         for (id, slice) in view.slices().filter(|(_, slice)| slice.len() > MAX_ARGUMENTS) {
             let (neurons, now) = match view.neuron(id) {
                 id if id == self.left => (&mut left, self.now.left),
@@ -326,7 +325,7 @@ impl NeuronColumns {
     }
 }
 
-/// Returns the bias or the target that this step reads, or else the bias that the last term of the entry reads.
+/// Returns the bias or target that this step reads, otherwise the bias that the last term of the entry reads.
 fn side(view: &View<'_>) -> Option<TensorEntry> {
     let network = view.network();
     let is_side = |id: Id| network.tensor(id).role == Role::Target || is_bias(network, id);
@@ -341,7 +340,7 @@ fn weight_among(network: &Network, mut entries: impl Iterator<Item = (Id, usize)
     entries.find(|(id, _)| is_weight(network, *id)).map(|(tensor, at)| TensorEntry { tensor, at })
 }
 
-/// Returns the range of `most` numbers around `now`, below `count`.
+/// Returns a range of `most` numbers below `count`, with `now` near its middle.
 fn around(now: usize, count: usize, most: usize) -> Range<usize> {
     let first = now.saturating_sub(most / 2).min(count.saturating_sub(most));
     first..count.min(first + most)

@@ -1,7 +1,7 @@
-//! The inset beside the neurons: the filter of a convolution over its padded image, as in figures 19 and 20 of part 4 of the series. In the backward pass to the input, the
-//! filter is rotated by 180°, and a stride spreads the image.
+//! The inset beside the neurons: the filter of a convolution over its padded image, as in figures 19 and 20 of part 4 of the series. In the backward pass to the input,
+//! the filter is rotated by 180°, and a stride inserts gaps between the pixels of the image.
 //!
-//! A place is a row and a column of the spread image with its padding. A place of the padding, or between the pixels of a spread image, has no pixel.
+//! A *place* is a row and a column of the image with its padding and gaps. Places in the padding and in the gaps have no pixel.
 
 use std::ops::Range;
 
@@ -19,19 +19,19 @@ use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest number of rows and of columns of an image that is drawn in part.
+/// The smallest number of rows and of columns of a partly drawn image.
 const MIN_SIDE: usize = 6;
-/// The number of rows and of columns around the filter in such a part.
+/// The number of rows and of columns that a partly drawn image shows around the filter.
 const AROUND: usize = 2;
 
-/// The sign for a place without a pixel.
+/// The character for a place without a pixel.
 const NO_PIXEL: &str = "░";
 
 /// The filter on one channel of its image.
 pub struct Inset {
     title: String,
-    look: Look,
-    /// The rows and columns of places that are drawn.
+    pixel_style: PixelStyle,
+    /// The drawn rows.
     rows: Range<usize>,
     columns: Range<usize>,
     window: Window,
@@ -49,7 +49,7 @@ pub struct Inset {
 
 /// The size of a pixel, in cells of the screen, and what it shows.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct PixelStyle {
     width: usize,
     height: usize,
     /// `true` if the weights over the pixels have symbols; otherwise they are blocks.
@@ -58,7 +58,7 @@ struct Look {
     has_numbers: bool,
 }
 
-/// The weight and the pixel that a term multiplies: the index of the weight in the filter, and the channel and the place of the pixel.
+/// The factors of a term: the index of the weight in the filter, and the channel and the place of the pixel.
 #[derive(Clone, Copy)]
 struct WeightAndPlace {
     weight: usize,
@@ -74,59 +74,64 @@ impl WeightAndPlace {
     }
 }
 
-/// Returns the looks that are tried in this order, from large to small.
-fn looks(view: &View<'_>, image: Id, filter: Id) -> [Look; 4] {
-    // the symbol of the last weight is the widest, because its index has the most digits; brackets are around the symbol
+/// Returns the styles to try, from large to small.
+fn pixel_styles(view: &View<'_>, image: Id, filter: Id) -> [PixelStyle; 4] {
+    // the symbol of the last weight is the widest, because its index has the most digits; it is drawn in brackets
     let last = len(&view.network().tensor(filter).shape).saturating_sub(1);
     let symbol = width(&view.disambiguated(filter, last)) + 2;
     let number = view.format(image).width() + 2;
     [
-        Look { width: symbol.max(number) + 1, height: 3, has_symbols: true, has_numbers: true },
-        Look { width: symbol.max(number), height: 2, has_symbols: true, has_numbers: true },
-        Look { width: symbol, height: 1, has_symbols: true, has_numbers: false },
-        Look { width: 3, height: 1, has_symbols: false, has_numbers: false },
+        PixelStyle { width: symbol.max(number) + 1, height: 3, has_symbols: true, has_numbers: true },
+        PixelStyle { width: symbol.max(number), height: 2, has_symbols: true, has_numbers: true },
+        PixelStyle { width: symbol, height: 1, has_symbols: true, has_numbers: false },
+        PixelStyle { width: 3, height: 1, has_symbols: false, has_numbers: false },
     ]
 }
 
-/// The sizes of an inset, from which its look is chosen.
-struct Sizes {
-    /// The rows and columns of all places.
+/// The sizes from which the style of an inset is chosen.
+struct InsetSizes {
+    /// The numbers of rows and columns of all places.
     whole: [usize; 2],
-    /// The rows and columns that the filter covers.
+    /// The numbers of rows and columns that the filter covers.
     filter: [usize; 2],
     /// The widths of the titles of a whole image and of a part, in cells.
     titles: [usize; 2],
 }
 
-impl Sizes {
-    /// Returns the first look with which the whole image fits into a room, or a part with the filter; else the last look with a part of the filter. Also returns the
-    /// number of rows and of columns.
-    fn choose(&self, looks: &[Look], rooms: [(u16, u16); 2]) -> Option<(Look, [usize; 2])> {
-        // the rows and columns of a look that fit into a room below a title
-        let places =
-            |look: &Look, (wide, high): (u16, u16)| [usize::from(high).saturating_sub(1) / look.height, usize::from(wide) / look.width];
-        let fitting = |look: &Look, title: usize| {
+impl InsetSizes {
+    /// Returns the first style with which the whole image, or a part with the whole filter, fits into one of the rooms; otherwise the last style, with a part of the
+    /// filter. Also returns the numbers of drawn rows and columns.
+    fn choose(&self, pixel_styles: &[PixelStyle], rooms: [(u16, u16); 2]) -> Option<(PixelStyle, [usize; 2])> {
+        // the numbers of rows and columns that fit into a room below the title
+        let places = |pixel_style: &PixelStyle, (wide, high): (u16, u16)| {
+            [usize::from(high).saturating_sub(1) / pixel_style.height, usize::from(wide) / pixel_style.width]
+        };
+        let fitting = |pixel_style: &PixelStyle, title: usize| {
             let rooms = rooms.into_iter().filter(move |(wide, _)| usize::from(*wide) >= title);
-            rooms.map(|room| places(look, room)).collect::<Vec<_>>()
+            rooms.map(|room| places(pixel_style, room)).collect::<Vec<_>>()
         };
         let holds = |places: &[usize; 2], least: [usize; 2]| (0..2).all(|axis| places[axis] >= least[axis].min(self.whole[axis]));
-        let whole = |look: &Look| fitting(look, self.titles[0]).iter().any(|places| holds(places, self.whole)).then_some(self.whole);
-        let part = |look: &Look, least: [usize; 2]| {
-            // symbols take the room of the neurons, so only a few places around the filter have them
-            let around = |axis: usize| if look.has_symbols { (self.filter[axis] + 2 * AROUND).max(MIN_SIDE) } else { usize::MAX };
+        let whole = |pixel_style: &PixelStyle| {
+            fitting(pixel_style, self.titles[0]).iter().any(|places| holds(places, self.whole)).then_some(self.whole)
+        };
+        let part = |pixel_style: &PixelStyle, least: [usize; 2]| {
+            // places with symbols are large, so only a few around the filter are drawn
+            let around = |axis: usize| if pixel_style.has_symbols { (self.filter[axis] + 2 * AROUND).max(MIN_SIDE) } else { usize::MAX };
             let most = [0, 1].map(|axis| around(axis).min(self.whole[axis]));
-            let parts = fitting(look, self.titles[1]).into_iter().filter(|places| holds(places, least));
+            let parts = fitting(pixel_style, self.titles[1]).into_iter().filter(|places| holds(places, least));
             parts.map(|places| [0, 1].map(|axis| places[axis].min(most[axis]))).max_by_key(|[rows, columns]| rows * columns)
         };
         let with_filter = self.filter.map(|side| side.max(MIN_SIDE));
-        let best = looks.iter().find_map(|look| Some((*look, whole(look).or_else(|| part(look, with_filter))?)));
-        best.or_else(|| looks.last().and_then(|look| Some((*look, part(look, [MIN_SIDE; 2])?))))
+        let best = pixel_styles
+            .iter()
+            .find_map(|pixel_style| Some((*pixel_style, whole(pixel_style).or_else(|| part(pixel_style, with_filter))?)));
+        best.or_else(|| pixel_styles.last().and_then(|pixel_style| Some((*pixel_style, part(pixel_style, [MIN_SIDE; 2])?))))
     }
 }
 
 impl Inset {
-    /// Returns the inset of this step in the first of some rooms that is large enough, given as columns and rows of the screen; `None` for an op without a filter, and if
-    /// no room is large enough.
+    /// Returns the inset of this step for the first of these rooms (widths and heights in cells) that is large enough; `None` for an op without a filter, and if no room is
+    /// large enough.
     pub fn of(view: &View<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
@@ -139,10 +144,13 @@ impl Inset {
         let titles = ["", ", in part"].map(|part| title(&symbol(filter), window.turned, &on, part));
         let filter_shape = with_row(view, filter, window);
         let footprint = |axis: usize| footprint(&filter_shape, window, now, axis);
-        let sizes =
-            Sizes { whole: padded, filter: [0, 1].map(|axis| footprint(axis).len()), titles: titles.each_ref().map(|title| width(title)) };
-        let (look, [rows, columns]) = sizes.choose(&looks(view, image, filter), rooms)?;
-        // `side` places of an axis, with the filter in the middle unless the image ends
+        let sizes = InsetSizes {
+            whole: padded,
+            filter: [0, 1].map(|axis| footprint(axis).len()),
+            titles: titles.each_ref().map(|title| width(title)),
+        };
+        let (pixel_style, [rows, columns]) = sizes.choose(&pixel_styles(view, image, filter), rooms)?;
+        // `side` places along an axis, with the filter in the middle except near the ends of the image
         let range_around = |axis: usize, side: usize| {
             let Range { start, end } = footprint(axis);
             let middle = if end - start <= side { start.midpoint(end) } else { now.on_axis(axis) };
@@ -154,7 +162,7 @@ impl Inset {
         let (rows, columns) = (range_around(0, rows), range_around(1, columns));
         Some(Self {
             title: if is_whole { whole } else { part },
-            look,
+            pixel_style,
             filter_shape,
             now,
             rows,
@@ -169,12 +177,12 @@ impl Inset {
 
     /// Returns width and height, in cells of the screen.
     pub fn size(&self) -> (u16, u16) {
-        let wide = (self.columns.len() * self.look.width).max(width(&self.title));
+        let wide = (self.columns.len() * self.pixel_style.width).max(width(&self.title));
         // one line for the title
-        (u16::try_from(wide).unwrap_or(u16::MAX), u16::try_from(self.rows.len() * self.look.height + 1).unwrap_or(u16::MAX))
+        (u16::try_from(wide).unwrap_or(u16::MAX), u16::try_from(self.rows.len() * self.pixel_style.height + 1).unwrap_or(u16::MAX))
     }
 
-    /// Returns the entry of the image at a place; `None` on the padding and between the entries of a spread image.
+    /// Returns the entry of the image at a place; `None` in the padding and in the gaps.
     fn pixel(&self, (y, x): (usize, usize)) -> Option<usize> {
         let on_axis = |place: usize, axis: usize| {
             let place = place.checked_sub(self.window.padding[axis][0])?;
@@ -190,7 +198,7 @@ impl Inset {
         text_at(buf, area, 0, 0, &self.title, view.theme.style(StyleRole::Dim));
         for (row, y) in self.rows.clone().enumerate() {
             for (column, x) in self.columns.clone().enumerate() {
-                let at = (column * self.look.width, row * self.look.height + 1);
+                let at = (column * self.pixel_style.width, row * self.pixel_style.height + 1);
                 if let (Ok(x_cell), Ok(y_cell)) = (u16::try_from(at.0), u16::try_from(at.1)) {
                     self.draw_pixel(view, (y, x), (x_cell, y_cell), area, buf, spots);
                 }
@@ -200,7 +208,7 @@ impl Inset {
 
     /// Draws a pixel and the weight over it, from a cell on.
     fn draw_pixel(&self, view: &View<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
-        let Look { width: wide, height, has_symbols, has_numbers } = self.look;
+        let PixelStyle { width: wide, height, has_symbols, has_numbers } = self.pixel_style;
         let (pixel, weight) = (self.pixel(at), weight_over(&self.filter_shape, self.window, self.now, at));
         let (dim, entry) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Entry));
         let is_now = at == (self.now.y, self.now.x);
@@ -222,7 +230,7 @@ impl Inset {
         let centred = |text: &str, wide: usize| format!("{text:^wide$}");
         let known = |pixel| view.entry_text(self.image_tensor, pixel);
         let number = || pixel.map_or(NO_PIXEL.to_owned(), |pixel| known(pixel).unwrap_or_else(|| glyph::TO_COME.to_owned()));
-        // the last column of a large pixel is a gap
+        // the last column of a large pixel is blank
         let solid = if height > 2 { wide - 1 } else { wide };
         text_at(buf, area, x, y, &centred(&text, solid), style);
         if has_numbers {
@@ -244,7 +252,7 @@ impl Inset {
     }
 }
 
-/// Returns the shape of an image or a filter, with the axis of its only row if it is flat.
+/// Returns the shape of an image or a filter. A one-dimensional one gets an axis of length 1 for its row.
 fn with_row(view: &View<'_>, tensor: Id, window: Window) -> Vec<usize> {
     let mut shape = view.network().tensor(tensor).shape.clone();
     if window.is_1d && !shape.is_empty() {
@@ -268,7 +276,7 @@ fn weight_and_place(view: &View<'_>, reads: &Sources, (image, filter): (Id, Id),
     Some(WeightAndPlace { weight, channel: if index.len() > 2 { index[0] } else { 0 }, y: place(y, 0), x: place(x, 1) })
 }
 
-/// Returns the rows, or the columns, from the first to the last weight of the filter on the image, without those before the image begins.
+/// Returns the rows (or columns, depending on `axis`) that the filter covers on the image.
 fn footprint(filter: &[usize], window: Window, now: WeightAndPlace, axis: usize) -> Range<usize> {
     let &[.., height, wide] = filter else { return 0..0 };
     let (n, weight) = [(height, now.weight / wide % height), (wide, now.weight % wide)][axis];
@@ -277,7 +285,7 @@ fn footprint(filter: &[usize], window: Window, now: WeightAndPlace, axis: usize)
     start..start + n.saturating_sub(1) * window.pitch[axis] + 1
 }
 
-/// Returns the weight over a place; `None` if the filter does not cover it. The weight and the place of this step give the position of the filter.
+/// Returns the weight over a place; `None` if the filter does not cover it. The position of the filter follows from the weight and the place of this step.
 ///
 /// If weight 4 of a row is over column 7 at pitch 1, weight 5 is over column 8, or over column 6 if the filter is rotated.
 fn weight_over(filter: &[usize], window: Window, now: WeightAndPlace, (y, x): (usize, usize)) -> Option<usize> {

@@ -1,6 +1,6 @@
-//! Draws two columns of neurons and the edges between them: on the right the neurons that an op computes, on the left those that it reads. An edge is a term of the forward
-//! op, such as a₁·w₁. In a convolution, many edges share a weight; such edges have the colour of their weight. The edges of this step have the accent colour. The edges to
-//! the winners of a maximum are thick; the edges to the losers are faint, and in the backward pass they are left out.
+//! Draws two columns of neurons and the edges between them: on the right the neurons that an op computes, on the left those that it reads. An edge is a term of the
+//! forward op, such as a₁·w₁. In a convolution, edges that share a weight have the colour of this weight. Edges of this step have the accent colour. Edges from the
+//! winners of a maximum are thick; edges from the losers are faint, and left out in the backward pass.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use super::canvas::{Canvas, Stroke, text_at};
 use super::column::{Column, Neuron};
 use super::columns::{NeuronColumns, NeuronEdge, ShownNeurons, is_shared};
 use super::labels::{Label, UNLABELLED, label_rooms, labels, place_on_line};
-use super::target::{Spot, Spots, Term};
+use super::target::{Spot, Spots, TermSpot};
 use crate::network::Id;
 use crate::step::TensorEntry;
 use crate::tensor::len;
@@ -24,10 +24,10 @@ use crate::ui::view::View;
 /// The smallest number of cells of an edge that stay visible beside the name of its weight.
 const VISIBLE_EDGE: usize = 6;
 
-/// The largest number of lines that are all drawn with all their dots, because few of them cross.
-const MOST_WHOLE: usize = 8;
+/// The largest number of edges that are all drawn solid, because few of them cross.
+const MAX_SOLID_LINES: usize = 8;
 
-/// The word after the count of the neurons that are drawn.
+/// The word after the number of drawn neurons.
 const SHOWN: &str = " shown";
 
 /// Draws the picture.
@@ -38,11 +38,11 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     }
     let count = |id: Id| len(&view.network().tensor(id).shape);
     let is_stacked = !has_room_beside(view, &columns, usize::from(area.width));
-    // a label above its neuron takes a row
+    // a label above its neuron takes a row of its own
     let row_height = if is_stacked { 2 } else { 1 };
     let side_rows = usize::from(columns.side.is_some());
     let shown = columns.shown(view, usize::from(area.height / row_height).saturating_sub(side_rows).max(1));
-    // below the neurons are their counts; above and below them are the counts of the terms that are not shown
+    // lines for the numbers of neurons below them, and for the numbers of hidden terms above and below them
     let has_all = shown.left.len() == count(columns.left) && shown.right.len() == count(columns.right);
     let inner = if has_all { area.height } else { area.height - 1 };
     let is_folded = shown.folded.is_some() && inner >= 5;
@@ -53,7 +53,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let rooms = label_rooms(view, [&left, &right], all, !is_stacked);
     let labels = [labels(view, &left, rooms[0]), labels(view, &right, rooms[1])];
     let widest = |n: usize| u16::try_from(labels[n].iter().map(Label::width).max().unwrap_or(0).min(rooms[n].cells)).unwrap_or(0);
-    // the cells of the neurons, left and right
+    // the columns of the left and the right neurons, in cells
     let (from, to) = if is_stacked { (0, area.width - 1) } else { (widest(0) + 2, area.width.saturating_sub(widest(1) + 3)) };
     let name = draw_edges(view, &columns, (&shown, &kinds), [(&left, from), (&right, to)], area, buf, spots);
     for (column, labels, x) in [(&left, &labels[0], from), (&right, &labels[1], to)] {
@@ -96,7 +96,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     }
 }
 
-/// Writes the number of terms that are not shown, in the middle between two columns, or in the middle of the area if there is not enough room.
+/// Writes the number of hidden terms in the middle between two columns, or in the middle of the area if there is not enough room.
 fn draw_more(view: &View<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
     let plural = if terms == 1 { "" } else { "s" };
     let texts = [format!("… {terms} more term{plural}"), format!("… {terms} more")];
@@ -117,14 +117,14 @@ fn both_columns(
     row_height: u16,
 ) -> [Column; 2] {
     let tensors = [columns.left, columns.right].map(|id| shown_tensor(view, id));
-    // in the backward pass, no line leads to a loser
+    // in the backward pass, losers have no line
     let is_loser = |at: usize| {
         let mut edges = shown.edges.iter().zip(kinds).filter(|(edge, _)| edge.left == Some(at)).peekable();
         view.is_backward() && edges.peek().is_some() && edges.all(|(_, kind)| *kind == EdgeKind::Loser)
     };
     let column = |n: usize, chosen: &[usize], entry: Option<usize>, side: Option<TensorEntry>| {
         let (id, other) = (tensors[n], tensors[1 - n]);
-        // the distances between neighbours are equal, and the column is in the middle; a neuron is in the last of its rows
+        // equal distances between neighbours, and the column vertically centred; a neuron is in the last of its rows
         let (all, height) = (rows.len(), usize::from(row_height));
         let neurons = chosen.len() + usize::from(side.is_some());
         let distance = (all / neurons.max(1)).max(height);
@@ -156,12 +156,13 @@ fn both_columns(
     [column(0, &shown.left, columns.entry.left, columns.side), column(1, &shown.right, columns.entry.right, None)]
 }
 
-/// Returns the symbol of a neuron: with its layer, if the other column or a tensor of the op has the same letter.
+/// Returns the symbol of a neuron. It includes the layer if the other column or a tensor of the op has the same letter.
 fn symbol(view: &View<'_>, id: Id, other: Id, at: usize) -> String {
     if view.same_letter(id, other) { view.entry_symbol_with_layer(id, at) } else { view.disambiguated(id, at) }
 }
 
-/// Returns whether the labels of both columns fit beside their neurons. The last neurons have the longest symbols, so the answer is the same at every step of an op.
+/// Returns whether the labels of both columns fit beside their neurons. It measures the last neurons, whose symbols are the longest, so that the answer is the same at
+/// each step of an op.
 fn has_room_beside(view: &View<'_>, columns: &NeuronColumns, all: usize) -> bool {
     let [left, right] = [columns.left, columns.right].map(|id| shown_tensor(view, id));
     let widest = |id: Id, other: Id| width(&symbol(view, id, other, len(&view.network().tensor(id).shape).saturating_sub(1)));
@@ -181,7 +182,7 @@ fn draw_edges(
     let shared = is_shared(view.network(), columns.right);
     let mut canvas = Canvas::new(area);
     let mut named = None;
-    let has_own = shown.edges.len() > MOST_WHOLE && kinds.contains(&EdgeKind::Now);
+    let has_own = shown.edges.len() > MAX_SOLID_LINES && kinds.contains(&EdgeKind::Now);
     for (edge, kind) in shown.edges.iter().zip(kinds) {
         let (Some(start), Some(end)) = (edge.left.and_then(|at| left.row(at)), edge.right.and_then(|at| right.row(at))) else { continue };
         if *kind == EdgeKind::Loser && view.is_backward() {
@@ -189,7 +190,7 @@ fn draw_edges(
         }
         let (style, rank) = edge_style(view, edge.weight.filter(|_| shared), *kind);
         let is_thick = matches!(kind, EdgeKind::Now | EdgeKind::Winner);
-        // where lines cross, those of the entry can be followed
+        // other edges are sparse, so that the edges of this entry can be followed
         let is_sparse = *kind == EdgeKind::Other && has_own;
         let (start, end) = ((from + 1, start), (to - 1, end));
         canvas.line(start, end, Stroke { style, rank, is_thick, is_sparse, spot: columns.spot(view, *edge) });
@@ -203,7 +204,7 @@ fn draw_edges(
         let is_now = side.role == StyleRole::Step;
         let (style, rank) = edge_style(view, None, if is_now { EdgeKind::Now } else { EdgeKind::OfEntry });
         let of = TensorEntry { tensor: columns.right, at };
-        let spot = Some(Spot::Term(Term { of, reads: side.entry, with: None }));
+        let spot = Some(Spot::Term(TermSpot { of, reads: side.entry, with: None }));
         canvas.line((from + 1, side.row), (to - 1, end), Stroke { style, rank, is_thick: is_now, is_sparse: false, spot });
     }
     canvas.render(buf, spots);
@@ -234,7 +235,7 @@ enum EdgeKind {
 
 /// Returns the kind of each edge.
 fn edge_kinds(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons) -> Vec<EdgeKind> {
-    // for each neuron on the right, the neuron that it selects, as a maximum does
+    // for each neuron on the right, the neuron that it selects, if the op is a maximum
     let select = |at: usize| view.selected_by(columns.right, at).filter(|entry| entry.tensor == columns.left).map(|entry| entry.at);
     let selected: Vec<Option<usize>> = shown.right.iter().map(|at| select(*at)).collect();
     let kind = |edge: &NeuronEdge| {
@@ -250,8 +251,7 @@ fn edge_kinds(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons) ->
     shown.edges.iter().map(kind).collect()
 }
 
-/// Returns the style and the rank of an edge: the edge of this step is above the edges of the current entry, and these are above all others. `weight` is the edge's shared
-/// weight.
+/// Returns the style and the rank of an edge. The edge of this step has the highest rank, then the edges of the current entry. `weight` is the edge's shared weight.
 fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (Style, u8) {
     let colour = weight.and_then(|weight| view.weight_colour(weight.tensor, weight.at, SHARED_COLOURS));
     let theme = &view.theme;
@@ -266,7 +266,7 @@ fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (
     }
 }
 
-/// Writes `drawn of all shown` below each column that does not show all its neurons. If there is no room for the words of both columns, both leave out the last word.
+/// Writes a text such as `8 of 100 shown` below each column that does not show all its neurons. If there is not enough room for both columns, both leave out `shown`.
 fn draw_counts(view: &View<'_>, area: Rect, counts: [(u16, usize, usize); 2], buf: &mut Buffer) {
     let texts = counts.map(|(_, drawn, all)| if drawn < all { format!("{drawn} of {all}") } else { String::new() });
     let wide: usize = texts.iter().map(|text| text.len() + SHOWN.len() + 1).sum();
@@ -278,7 +278,7 @@ fn draw_counts(view: &View<'_>, area: Rect, counts: [(u16, usize, usize); 2], bu
     }
 }
 
-/// Returns the tensor whose numbers a column shows: the gradient by the neurons if this step reads or computes it, else the neurons' values.
+/// Returns the tensor whose numbers a column shows: the derivatives by the neurons if this step reads or computes them, otherwise the values of the neurons.
 fn shown_tensor(view: &View<'_>, neuron: Id) -> Id {
     let is_used = |id: Id| view.output == id || view.step.factors.iter().any(|f| f.source.is_some_and(|source| source.tensor == id));
     match view.network().gradient_of(neuron) {

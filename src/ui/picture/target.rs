@@ -1,4 +1,4 @@
-//! The places of the picture that can be clicked, and where a click on each goes.
+//! The click targets of the picture.
 
 use ratatui::layout::Rect;
 
@@ -7,39 +7,39 @@ use crate::step::TensorEntry;
 use crate::ui::ClickTarget;
 use crate::ui::view::View;
 
-/// The object that is drawn at a place of the picture.
+/// The object that is drawn at a position of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spot {
     /// An entry of a tensor.
     Entry(TensorEntry),
     /// A term of an entry.
-    Term(Term),
+    Term(TermSpot),
     /// A step of the entry that is being computed.
     Step(u64),
 }
 
-/// A term of an entry, which is found by what it reads.
+/// A term of an entry, identified by the entries that it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Term {
+pub struct TermSpot {
     /// The entry.
     pub of: TensorEntry,
     /// An entry that the term reads.
     pub reads: TensorEntry,
-    /// Another entry that it reads, if the first one alone can be read by several terms.
+    /// Another entry that it reads, if several terms may read the first one.
     pub with: Option<TensorEntry>,
 }
 
-/// All places that can be clicked. A place that is added later lies above the earlier ones.
+/// All areas that can be clicked. An area that is added later covers earlier ones.
 #[derive(Debug, Default)]
 pub struct Spots(Vec<(Rect, Spot)>);
 
 impl Spots {
-    /// Adds a place.
+    /// Adds an area with its object.
     pub fn add(&mut self, area: Rect, spot: Spot) {
         self.0.push((area, spot));
     }
 
-    /// Returns what is drawn at a cell of the screen, or directly above or below it, because a line is thinner than a cell.
+    /// Returns the object at a cell of the screen. For a line, also accepts the cells directly above and below, because a line is thinner than a cell.
     pub fn at(&self, x: u16, y: u16) -> Option<Spot> {
         let exact = |(x, y): (u16, u16)| self.0.iter().rev().find(|(area, _)| area.contains((x, y).into())).map(|(_, spot)| *spot);
         let is_line = |spot: &Spot| matches!(spot, Spot::Term(_));
@@ -49,17 +49,17 @@ impl Spots {
 }
 
 impl Spot {
-    /// Returns an entry as a spot.
+    /// Returns the spot of an entry.
     pub fn entry(tensor: Id, at: usize) -> Self {
         Self::Entry(TensorEntry { tensor, at })
     }
 
-    /// Returns where a click goes: to an entry, or to the step of a term. If no step computes the term, the click goes to its entry, which has the reason.
+    /// Returns the target of a click: an entry, or the step of a term. If no step computes the term, the target is its entry, and the message says why.
     pub fn target(self, view: &View<'_>) -> ClickTarget {
         match self {
             Self::Entry(TensorEntry { tensor, at }) => ClickTarget::Entry(tensor, at),
             Self::Step(step) => ClickTarget::Step(step),
-            Self::Term(Term { of, reads, with }) => match view.term_reading(of, reads, with) {
+            Self::Term(TermSpot { of, reads, with }) => match view.term_reading(of, reads, with) {
                 Some(step) => ClickTarget::Step(step),
                 None => ClickTarget::Entry(of.tensor, of.at),
             },

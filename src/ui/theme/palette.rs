@@ -1,5 +1,4 @@
-//! The palettes of signed numbers: a scale of colours for negative numbers and one for positive numbers. The sign decides the scale, the magnitude the place
-//! on it.
+//! The palettes of signed numbers. A palette has a scale of colours for negative numbers and one for positive numbers; the magnitude decides the point on the scale.
 //!
 //! People with a colour vision deficiency can tell the two scales of a palette apart. A test simulates protanopia, deuteranopia and tritanopia.
 
@@ -12,7 +11,7 @@ use super::Rgb;
 /// The colours are from Cynthia Brewer's schemes. On a dark background, the scales begin near black and their last colours are lighter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Palette {
-    /// The reds of `RdBu` and the purples of `PuOr`, whose oranges would be too close to the colour of the current step.
+    /// The reds of `RdBu` and the purples of `PuOr`. The oranges of `PuOr` would be too close to the colour of the current step.
     #[default]
     RedPurple,
     /// `RdBu`.
@@ -123,7 +122,7 @@ mod tests {
         matrix.map(|row| row[0] * vector[0] + row[1] * vector[1] + row[2] * vector[2])
     }
 
-    /// Returns the L*, a* and b* that someone sees of a colour.
+    /// Returns L*, a* and b* of a colour as someone with the vision `seen` sees it.
     fn lab(colour: Color, seen: [[f64; 3]; 3]) -> [f64; 3] {
         let Color::Rgb(r, g, b) = colour else { panic!("{colour} has no fixed value") };
         let linear = [r, g, b].map(|c| {

@@ -1,9 +1,9 @@
 //! Text in large characters, drawn with half blocks: each character is 3 dots wide and 5 dots high. Subscripts are 4 dots high, and one dot lower than the others.
 //!
 //! ```text
-//! ▀▀█   █▀█ ▄█  ▀▀█         dots   a cell of the screen is one dot wide and two dots high;
-//! ▄▀▀ ▪ █ █  █   ▀▄         lines  so a character takes 3 columns and 3 lines, and one column separates two
-//! ▀▀▀   ▀▀▀ ▀▀▀ ▀▀
+//! ▀▀█   █▀█ ▄█  ▀▀█     A cell of the screen has one column and two rows of dots.
+//! ▄▀▀ ▪ █ █  █   ▀▄     So a character takes 3 columns and 3 lines,
+//! ▀▀▀   ▀▀▀ ▀▀▀ ▀▀      and there is a blank column between two characters.
 //! ```
 
 use ratatui::buffer::Buffer;
@@ -34,7 +34,7 @@ const SUBSCRIPTS: [[&str; SUBSCRIPT_DOTS]; 10] = [
     ["###", "#.#", "###", "..#"],
 ];
 
-/// The dots of a character: its rows, and the number of dots by which it is lower than others.
+/// The dots of a character: its rows, and by how many dots it is lower than other characters.
 struct Dots {
     rows: &'static [&'static str],
     below: usize,
@@ -66,18 +66,18 @@ pub fn has_dots(text: &str) -> bool {
 
 /// The sizes of the characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
+pub enum FontSize {
     /// A dot is two columns wide and a line high.
     Large,
     /// A dot is a column wide and half a line high.
     Medium,
-    /// A dot is a column wide and a line high, for ASCII, which has no half blocks.
+    /// A dot is a column wide and a line high. It is for ASCII, which has no half blocks.
     Tall,
-    /// The text of the terminal.
+    /// Ordinary text.
     Plain,
 }
 
-impl Size {
+impl FontSize {
     /// Returns the number of lines of a text.
     #[must_use]
     pub fn lines(self) -> u16 {
@@ -119,25 +119,25 @@ impl Size {
         }
     }
 
-    /// Returns the largest of these sizes, from this one on, in which a text fits into a width.
+    /// Returns the largest size, at most this one, in which a text fits into a width.
     #[must_use]
     pub fn fitting(self, text: &str, width: usize) -> Self {
         self.and_smaller().iter().copied().find(|size| size.width(text) <= width).unwrap_or(Self::Plain)
     }
 }
 
-/// Returns the width of a text in dots: its characters, and a column of dots between two.
+/// Returns the width of a text in dots, with one dot between two characters.
 fn dots(text: &str) -> usize {
     let widths = text.chars().map(|c| Dots::of(c).width());
     (widths.map(|dots| dots + 1).sum::<usize>()).saturating_sub(1)
 }
 
-/// Draws a text at the upper left of an area, cut at its right edge.
-pub fn draw(text: &str, size: Size, style: Style, area: Rect, buf: &mut Buffer) {
+/// Draws a text at the upper left corner of an area, clipped at its right edge.
+pub fn draw(text: &str, size: FontSize, style: Style, area: Rect, buf: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    if size == Size::Plain {
+    if size == FontSize::Plain {
         buf.set_stringn(area.x, area.y, text.replace(BLANK, " "), area.width.into(), style);
         return;
     }
@@ -148,12 +148,12 @@ pub fn draw(text: &str, size: Size, style: Style, area: Rect, buf: &mut Buffer) 
         for dot in 0..wide {
             let is_set = |row: usize| dots.is_set(row, dot);
             match size {
-                Size::Large => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| {
+                FontSize::Large => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| {
                     put(area, [2 * (column + dot), row], "█", style, buf);
                     put(area, [2 * (column + dot) + 1, row], "█", style, buf);
                 }),
-                Size::Tall => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| put(area, [column + dot, row], "█", style, buf)),
-                Size::Medium | Size::Plain => (0..=DOTS / 2).for_each(|line| match [is_set(2 * line), is_set(2 * line + 1)] {
+                FontSize::Tall => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| put(area, [column + dot, row], "█", style, buf)),
+                FontSize::Medium | FontSize::Plain => (0..=DOTS / 2).for_each(|line| match [is_set(2 * line), is_set(2 * line + 1)] {
                     [true, true] => put(area, [column + dot, line], "█", style, buf),
                     [true, false] => put(area, [column + dot, line], "▀", style, buf),
                     [false, true] => put(area, [column + dot, line], "▄", style, buf),
@@ -176,7 +176,7 @@ fn put(area: Rect, [column, line]: [usize; 2], symbol: &str, style: Style, buf: 
     }
 }
 
-/// The rows of dots of a character that is not in the table: a box.
+/// The rows of dots of a box, for characters that are not in the table.
 const UNKNOWN: &[&str] = &["###"; DOTS];
 
 /// Returns the rows of dots of a character.
@@ -282,7 +282,7 @@ const fn capital(c: char) -> &'static [&'static str] {
 mod tests {
     use super::*;
 
-    fn drawn(text: &str, size: Size) -> String {
+    fn drawn(text: &str, size: FontSize) -> String {
         let area = Rect::new(0, 0, u16::try_from(size.width(text)).expect("small"), size.lines());
         let mut buf = Buffer::empty(area);
         draw(text, size, Style::default(), area, &mut buf);
@@ -296,25 +296,25 @@ mod tests {
             let rows = Dots::of(c).rows;
             assert!(rows.iter().all(|row| row.len() == rows[0].len() && row.bytes().all(|dot| b"#.".contains(&dot))), "{c}");
         }
-        // no two characters look the same, but those with the same meaning
+        // characters with different meanings have different dots
         let distinct: std::collections::HashSet<_> = characters.chars().map(|c| Dots::of(c).rows).collect();
         assert_eq!(distinct.len(), characters.chars().count());
     }
 
     #[test]
     fn a_text_is_drawn_in_each_size() {
-        assert_eq!(drawn("-1.5", Size::Medium), "    ▄█    █▀▀\n▀▀▀  █    ▀▀█\n    ▀▀▀ ▀ ▀▀▀\n");
-        assert_eq!(drawn("7", Size::Large), "██████\n    ██\n  ██\n  ██\n  ██\n");
-        // a subscript is lower
-        assert_eq!(drawn("a₁", Size::Medium), "▄▄\n▄▀█ ▄█\n▀▀▀ ▄█▄\n");
+        assert_eq!(drawn("-1.5", FontSize::Medium), "    ▄█    █▀▀\n▀▀▀  █    ▀▀█\n    ▀▀▀ ▀ ▀▀▀\n");
+        assert_eq!(drawn("7", FontSize::Large), "██████\n    ██\n  ██\n  ██\n  ██\n");
+        // a subscript is one dot lower
+        assert_eq!(drawn("a₁", FontSize::Medium), "▄▄\n▄▀█ ▄█\n▀▀▀ ▄█▄\n");
         assert!(has_dots("∂C/∂w₁₂ = a₁·δ₂") && !has_dots("a⁽⁰⁾₁"));
-        assert_eq!(drawn("∂C", Size::Plain), "∂C\n");
+        assert_eq!(drawn("∂C", FontSize::Plain), "∂C\n");
     }
 
     #[test]
     fn the_largest_size_that_fits_is_taken() {
-        let size = |width| Size::Large.fitting("0.25", width);
-        assert_eq!([26, 25, 13, 12].map(size), [Size::Large, Size::Medium, Size::Medium, Size::Plain]);
-        assert_eq!(Size::Medium.fitting("0.25", 100), Size::Medium);
+        let size = |width| FontSize::Large.fitting("0.25", width);
+        assert_eq!([26, 25, 13, 12].map(size), [FontSize::Large, FontSize::Medium, FontSize::Medium, FontSize::Plain]);
+        assert_eq!(FontSize::Medium.fitting("0.25", 100), FontSize::Medium);
     }
 }

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use super::block_text::{self, Size, draw};
+use super::block_text::{self, FontSize, draw};
 use super::{ink, size};
 use crate::glyph;
 use crate::network::Id;
@@ -19,7 +19,7 @@ use crate::ui::operands::{self, MarkedEntries};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The number of rows and columns of a matrix that are wanted in view, if smaller characters can show them.
+/// The number of rows and columns of each matrix that should be in view. If necessary, smaller characters are used.
 const WANTED: usize = 3;
 
 /// Draws the operands and the result. A matrix that does not fit is drawn around the entry that this step reads or computes.
@@ -28,8 +28,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let marks = operands::marks(view);
     let sizes = size(view, buf.area);
     let fitting = sizes.and_smaller().iter().map(|size| (*size, areas(view, &tensors, *size, area)));
-    // the largest characters of which all matrices show enough
-    let shows_enough = |(size, areas): &(Size, Vec<Rect>)| {
+    // the largest characters with which all matrices show enough rows and columns
+    let shows_enough = |(size, areas): &(FontSize, Vec<Rect>)| {
         tensors.iter().zip(areas).all(|(shown, area)| Panel::new(view, shown, *size, *area).shows_enough())
     };
     let Some((size, areas)) = fitting.clone().find(shows_enough).or_else(|| fitting.last()) else { return };
@@ -39,7 +39,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// Returns the areas of the matrices with characters of this size.
-fn areas(view: &View<'_>, tensors: &[ShownTensor], size: Size, area: Rect) -> Vec<Rect> {
+fn areas(view: &View<'_>, tensors: &[ShownTensor], size: FontSize, area: Rect) -> Vec<Rect> {
     let requested = |shown: &ShownTensor| {
         let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
         let cell = Cell::of(view, shown.tensor, size);
@@ -49,13 +49,13 @@ fn areas(view: &View<'_>, tensors: &[ShownTensor], size: Size, area: Rect) -> Ve
         };
         let title = u16::try_from(width(&title(view, shown))).unwrap_or(u16::MAX);
         let cell = u16::try_from(cell.width).unwrap_or(u16::MAX);
-        arrange::Size { tiers: [of(WANTED), of(2 * WANTED), of(usize::MAX)], margin: 0, cell, named: title, titled: title }
+        arrange::RequestedSizes { tiers: [of(WANTED), of(2 * WANTED), of(usize::MAX)], margin: 0, cell, named: title, titled: title }
     };
-    let requested: Vec<arrange::Size> = tensors.iter().map(requested).collect();
+    let requested: Vec<arrange::RequestedSizes> = tensors.iter().map(requested).collect();
     arrange::best(&requested, area).areas(&requested, area).into_vec()
 }
 
-/// The size of a number with its brackets and the blank around it, on the screen.
+/// The size on the screen of a number with its brackets and the blanks around it.
 #[derive(Clone, Copy)]
 struct Cell {
     width: usize,
@@ -67,15 +67,15 @@ struct Cell {
 }
 
 impl Cell {
-    fn of(view: &View<'_>, tensor: Id, size: Size) -> Self {
+    fn of(view: &View<'_>, tensor: Id, size: FontSize) -> Self {
         let bracket = size.width("[") + size.gap();
         let number = size.width(&"0".repeat(view.format(tensor).width())) + size.gap();
         Self {
             number: bracket,
             close: bracket + number,
             width: bracket + number + bracket + size.gap().max(1),
-            // plain rows need no blank line
-            height: usize::from(size.lines() + u16::from(size != Size::Plain)),
+            // rows of ordinary text need no blank line between them
+            height: usize::from(size.lines() + u16::from(size != FontSize::Plain)),
         }
     }
 }
@@ -90,7 +90,7 @@ fn title(view: &View<'_>, shown: &ShownTensor) -> String {
 struct Panel<'a> {
     shown: &'a ShownTensor,
     grid: Grid,
-    size: Size,
+    size: FontSize,
     cell: Cell,
     block: usize,
     rows: Range<usize>,
@@ -98,7 +98,7 @@ struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    fn new(view: &View<'_>, shown: &'a ShownTensor, size: Size, area: Rect) -> Self {
+    fn new(view: &View<'_>, shown: &'a ShownTensor, size: FontSize, area: Rect) -> Self {
         let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
         let cell = Cell::of(view, shown.tensor, size);
         let columns = usize::from(area.width) / cell.width;
@@ -114,7 +114,7 @@ impl<'a> Panel<'a> {
         Self { shown, size, cell, block, rows: window(row, rows, grid.rows), columns: window(column, columns, grid.columns), grid }
     }
 
-    /// Returns whether as much is in view as is wanted.
+    /// Returns whether enough rows and columns are in view.
     fn shows_enough(&self) -> bool {
         self.rows.len() >= self.grid.rows.min(WANTED) && self.columns.len() >= self.grid.columns.min(WANTED)
     }
@@ -137,7 +137,7 @@ impl<'a> Panel<'a> {
     /// Draws a number with its mark: `[3]` is read by this step, `=3` is being computed.
     fn draw_entry(&self, view: &View<'_>, mark: Mark, at: usize, cell: Rect, buf: &mut Buffer) {
         let format = view.format(self.shown.tensor);
-        let unknown = if self.shown.is_result && at == view.at.entry && view.asks() { glyph::ASKED } else { glyph::TO_COME };
+        let unknown = if self.shown.is_result && at == view.at.entry && view.hides_number() { glyph::HIDDEN } else { glyph::TO_COME };
         let text = view.number(self.shown.tensor, at).map_or_else(|| format.align(unknown), |number| format.cell(number));
         let (brackets, role) = match mark {
             Mark::Step => (["[", "]"], StyleRole::Step),
@@ -146,7 +146,7 @@ impl<'a> Panel<'a> {
             Mark::None => (["", ""], StyleRole::Dim),
         };
         let style = ink(view, role);
-        // a blank of the column is as wide as a digit
+        // the blanks that align a column are as wide as a digit
         let text: String = text.chars().map(|c| if c == ' ' { block_text::BLANK } else { c }).collect();
         for (column, text) in [(0, brackets[0]), (self.cell.number, &text), (self.cell.close, brackets[1])] {
             draw(text, self.size, style, inside(cell, column, 0), buf);
@@ -167,7 +167,7 @@ impl<'a> Panel<'a> {
         };
         let leading = if view.network().tensor(self.shown.tensor).inputs_first { ["in", "out"] } else { ["out", "in"] };
         let one = |n: usize| n..n + 1;
-        // the words of the matrices pane
+        // the same words as in the matrices pane
         let block = match self.grid.inner {
             None => part(&one(self.block), self.grid.blocks, "channel"),
             Some(1) => part(&one(self.block), self.grid.blocks, leading[0]),

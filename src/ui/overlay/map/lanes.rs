@@ -1,4 +1,4 @@
-//! The lanes at the left of the map: the mark of each block, and the lines of the data that end in it or pass it.
+//! The lanes at the left of the map: vertical lines for the data between blocks, with a mark for each block.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -21,13 +21,13 @@ pub(super) struct Lanes<'a> {
 
 /// The progress of a pass through a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Done {
+enum PassProgress {
     None,
     Part,
     All,
 }
 
-impl Done {
+impl PassProgress {
     fn of((done, all): (u64, u64)) -> Self {
         match done {
             _ if done == all => Self::All,
@@ -46,7 +46,7 @@ impl Done {
 }
 
 impl Lanes<'_> {
-    /// Draws the lanes of a block: its mark, the lines that end in it, and the lines that pass. The mark is `top` lines below the first row.
+    /// Draws the lanes beside a block: its mark, the lines that end in it, and the lines that pass. The mark is `top` lines below the first row.
     pub(super) fn draw(&self, number: usize, [forward, backward]: [(u64, u64); 2], rows: Rect, top: u16, buf: &mut Buffer) {
         let Some(block) = self.blocks.get(number) else { return };
         let above = number.checked_sub(1).and_then(|number| self.blocks.get(number)).map_or(0, |block| block.below);
@@ -75,14 +75,14 @@ impl Lanes<'_> {
             }
         }
         self.draw_joins(block, above, Rect { y: rows.y + top, height: 1, ..rows }.intersection(rows), buf);
-        let (forward, backward) = (Done::of(forward), Done::of(backward));
+        let (forward, backward) = (PassProgress::of(forward), PassProgress::of(backward));
         let role = match (forward, backward) {
-            (Done::None, _) => StyleRole::Dim,
-            (Done::All, Done::All | Done::Part) if self.is_backward => StyleRole::Backward,
+            (PassProgress::None, _) => StyleRole::Dim,
+            (PassProgress::All, PassProgress::All | PassProgress::Part) if self.is_backward => StyleRole::Backward,
             _ => StyleRole::Forward,
         };
-        // a backward pass that has begun is the one in progress
-        let state = if backward == Done::Part { Done::Part } else { forward };
+        // the mark is for the backward pass while it is in progress in this block, otherwise for the forward pass
+        let state = if backward == PassProgress::Part { PassProgress::Part } else { forward };
         let mark = Rect { x: x_of(own.unwrap_or(self.blocks.lanes)), y: rows.y + top, width: 1, height: 1 }.intersection(rows);
         Line::styled(state.mark(), self.theme.style(role).bold()).render(mark, buf);
     }

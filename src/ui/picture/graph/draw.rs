@@ -1,4 +1,4 @@
-//! Draws a node of a graph: its name, its numbers and its heat maps.
+//! Draws a node of a graph with its name, numbers and heat maps.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -33,12 +33,12 @@ impl NodePen<'_> {
     }
 }
 
-/// Returns the number of a tensor that the picture shows, if it is known: the only one, or that of the entry that this step computes or reads.
+/// Returns the number that the picture shows for a tensor, if it is known: the only one, or that of the entry that this step computes or reads.
 fn number_text(view: &View<'_>, id: Id) -> Option<String> {
     shown_entry(view, id).and_then(|at| view.entry_text(id, at))
 }
 
-/// Returns a tensor's entry that a click goes to.
+/// Returns the entry of a tensor that a click goes to.
 fn entry_spot(view: &View<'_>, id: Id) -> Spot {
     Spot::entry(id, shown_entry(view, id).unwrap_or(0))
 }
@@ -82,7 +82,7 @@ pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: No
     // blanks around each text separate numbers from lines
     let mut next = x.saturating_sub(1);
     let mut write = |text: &str, style: Style, spot: Spot| next += pen.write((next, y), text, style, spot);
-    // `[a=3` has no closing bracket, because the number is beside the name
+    // if the number is beside the name, there is no closing bracket: `[a=3`
     let is_marked = role != StyleRole::Plain;
     write(if is_marked { before } else { " " }, if is_marked { style } else { Style::new() }, spot_of_pass);
     write(&node.name, style, spot_of_pass);
@@ -101,7 +101,7 @@ pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: No
     write(" ", Style::new(), spot_of_pass);
 }
 
-/// Draws the heat map of a node's value above its number, and in the backward pass that of its derivative below the derivative's number.
+/// Draws the heat map of a node's value above the number, and in the backward pass the heat map of its derivative below the derivative's number.
 fn draw_maps(view: &View<'_>, node: &GraphNode, gradient: Option<Id>, (x, y): (u16, u16), pen: &mut NodePen<'_>) {
     let Some(HeatMap { lines, .. }) = node.map else { return };
     let lines = u16::try_from(lines).unwrap_or(0);

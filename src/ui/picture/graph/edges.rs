@@ -1,4 +1,4 @@
-//! Computes the lines of the graph's edges, and marks at the border of the picture: `←` and `→` for an edge that leads out of the picture, `↑` and `↓` for hidden nodes.
+//! Computes the lines of a graph's edges, and marks at the border: `←` and `→` for an edge that leads out of the picture, `↑` and `↓` for hidden nodes.
 //!
 //! Coordinates are columns and rows of screen cells, from the upper left corner of the picture.
 
@@ -24,7 +24,7 @@ pub struct HiddenItems {
 }
 
 impl Plan {
-    /// Returns the items that are hidden because their rows do not fit, column by column. `last` is the last row of the picture.
+    /// Returns the items whose rows do not fit, column by column. `last` is the last row of the picture.
     pub fn hidden(&self, last: i32) -> Vec<HiddenItems> {
         let mut found = Vec::new();
         for (column, &(x, column_width)) in self.columns.places.iter().enumerate() {

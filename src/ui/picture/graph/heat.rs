@@ -32,7 +32,7 @@ pub struct HeatCell {
     pub entry: usize,
 }
 
-/// Returns the matrices that are drawn for a shape: a vector is a row.
+/// Returns the drawn matrices for a shape. A vector is drawn as a row.
 fn grid_of(shape: &[usize]) -> Grid {
     match *shape {
         [columns] => Grid::of(&[1, columns]),
@@ -41,7 +41,7 @@ fn grid_of(shape: &[usize]) -> Grid {
 }
 
 impl HeatMap {
-    /// Returns the size of the heat map of a tensor of this shape. `None` for a single number, for a large tensor, and where there are too few colours.
+    /// Returns the size of the heat map of a tensor of this shape; `None` for a single number, for a large tensor, and if the terminal has too few colours.
     pub fn of(view: &View<'_>, shape: &[usize]) -> Option<Self> {
         let has_colours = matches!(view.theme.colours, Colours::True | Colours::Indexed);
         if !has_colours || len(shape) < 2 {
@@ -52,7 +52,7 @@ impl HeatMap {
         (blocks <= MAX_BLOCKS && rows <= MAX_ROWS && map.width <= MAX_WIDTH).then_some(map)
     }
 
-    /// Returns the cells of the heat map of a tensor that has a [`HeatMap`]. There are no cells before the first number of the tensor is known.
+    /// Returns the cells of a tensor's heat map. There are no cells before the first number of the tensor is known.
     pub fn cells(view: &View<'_>, id: Id) -> Vec<HeatCell> {
         let grid = grid_of(&view.network().tensor(id).shape);
         let values: Vec<Option<f64>> = (0..grid.blocks * grid.rows * grid.columns).map(|at| view.number(id, at)).collect();
@@ -73,7 +73,7 @@ impl HeatMap {
                     let entry = grid.entry([block, 2 * line, column]);
                     let lower = (2 * line + 1 < grid.rows).then(|| grid.entry([block, 2 * line + 1, column]));
                     let (text, style) = match (colour(entry), lower.map(colour)) {
-                        // a single row fills its line
+                        // a single row fills the whole cell
                         (Some(only), None) if grid.rows == 1 => ('█', Style::new().fg(only)),
                         (Some(upper), Some(Some(lower))) => ('▀', Style::new().fg(upper).bg(lower)),
                         (Some(upper), _) => ('▀', Style::new().fg(upper)),

@@ -1,8 +1,8 @@
 //! Computes the layout of a graph: the columns that fit, and a row for each node and for each line that passes through a column.
 //!
-//! This is a layered drawing. A node is one column to the right of the rightmost node that it reads; an input is one column to the left of its first reader. The *depth* of a
-//! node is its column in the whole graph. An *item* of a column is a node, or a line that passes through the column. An edge that spans several columns has an item in
-//! each column between, so the edge bends around the nodes of these columns:
+//! This is a layered drawing. A node is one column to the right of the rightmost node that it reads; an input is one column to the left of its first reader. The
+//! *depth* of a node is its column in the whole graph. An *item* of a column is a node, or a line that passes through the column. An edge over several columns has an
+//! item in each column between its ends, so that it bends around the nodes there:
 //!
 //! ```text
 //! column  0     1     2
@@ -10,18 +10,18 @@
 //!         c ─┴─────╯        the line from c to d is an item of column 1
 //! ```
 //!
-//! Passes from left to right and back order the items of each column by the mean row of their neighbours (the barycentre heuristic). Then they give each item the row
-//! nearest to this mean that keeps the distances between items.
+//! Several passes over the columns, from left to right and back, sort the items of each column by the mean row of their neighbours (the barycentre heuristic). Each
+//! item gets the row nearest to this mean that keeps the distances between items.
 //!
-//! Plans with many columns are tried before plans with few, and wide spacings before narrow ones. The first plan in which every column fits is used. If no plan fits, each
-//! column that is too high is scrolled.
+//! Plans with many columns are tried before plans with few, wide spacings before narrow ones. The first plan in which all columns fit is used. If no plan fits, columns
+//! that are too high are scrolled.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::nodes::{Few, GraphNode, cells};
+use super::nodes::{GraphNode, NodeIndices, cells};
 
-/// The places of a node's numbers.
+/// Where the numbers of a node are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeForm {
     /// Value and derivative are beside the name.
@@ -53,16 +53,16 @@ const MIN_MAP_COLUMNS: usize = 3;
 /// The smallest and largest gap between two columns, in cells.
 const GAP: (i32, i32) = (4, 30);
 
-/// The smallest height that has room for a node, numbers above and below it, and marks above and below the numbers.
+/// The smallest height with room for a node, the numbers above and below it, and marks above and below the numbers.
 const MIN_ROOMY_HEIGHT: i32 = 5;
 
-/// The number of passes over the columns, alternately to the right and to the left. The last pass puts each node at the mean row of the nodes that it reads.
+/// The number of passes over the columns, alternately to the right and to the left. It is odd, so that the last pass goes to the right.
 const PASSES: usize = 9;
 
-/// The number of parts of a row in which rows are computed. With whole rows, every pass would round the means.
+/// Rows are computed in units of 1 / `PART` of a row, because each pass would otherwise round the means to whole rows.
 const PART: i32 = 8;
 
-/// The columns that fit. The current node's column is among them.
+/// The columns that fit, including the column of the current node.
 pub struct GraphColumns {
     /// The depth of the first column.
     pub first: usize,
@@ -78,9 +78,9 @@ pub struct LayoutItem {
     pub is_node: bool,
     /// The column in the picture, from 0.
     pub column: usize,
-    /// The lines above and below the row that the item needs besides those of the form.
+    /// The additional lines above and below the row that the item needs.
     lines: [i32; 2],
-    /// In units of 1 / [`PART`] of a row.
+    /// The row, in units of 1 / [`PART`] of a row.
     row: i32,
 }
 
@@ -95,10 +95,10 @@ pub struct Plan {
     pub rows: Range<i32>,
 }
 
-/// Adjacent items of a column that are pooled, so that they are as close to each other as their distances allow.
+/// Adjacent items of a column that are placed together, at the smallest allowed distances from each other.
 #[derive(Clone, Copy)]
 struct ItemPool {
-    /// The weighted sum of the wanted rows, each without the item's distance from the first item.
+    /// The weighted sum of (wanted row − smallest distance from the first item).
     sum: i32,
     /// The sum of the weights.
     weight: i32,
@@ -123,8 +123,8 @@ fn column_widths(nodes: &[GraphNode], deepest: usize, form: NodeForm) -> Vec<i32
 }
 
 impl GraphColumns {
-    /// Returns the columns around the first node of `to_show` that fit, at most `most`, spread over the width. Columns towards the second node of `to_show` are
-    /// added first. `widths` are the widths of all columns of the graph.
+    /// Returns at most `most` columns around the first node of `to_show`, spread over the width. Columns towards the second node of `to_show` are added first. `widths`
+    /// are the widths of all columns of the graph.
     fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
         let depth = |n: usize| to_show.get(n).map(|node| nodes[*node].depth);
         let current = depth(0).unwrap_or(0);
@@ -134,7 +134,7 @@ impl GraphColumns {
         let needed = |first: usize, end: usize| widths[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
         let mut margin = 0;
         if end > most || needed(first, end) > width {
-            // on both sides, the marks of edges that lead out of the picture need a margin
+            // a margin on both sides for the marks of edges that lead out of the picture
             margin = 3;
             (first, end) = (current, current + 1);
             while end - first < most {
@@ -142,7 +142,7 @@ impl GraphColumns {
                 let can_grow_right = end <= deepest && needed(first, end + 1) <= width - 2 * margin;
                 match (can_grow_left, can_grow_right) {
                     (_, true) if other >= end => end += 1,
-                    // there are more columns on the left of the current one than on the right
+                    // adds on the side with fewer columns
                     (true, true) if current - first > end - 1 - current => end += 1,
                     (true, _) => first -= 1,
                     (_, true) => end += 1,
@@ -168,8 +168,8 @@ impl GraphColumns {
 }
 
 impl Plan {
-    /// Returns the plan with the most columns; of several, the plan with the widest spacing. If not all nodes fit, the first node of `to_show` is in view, and
-    /// as many of its other nodes as possible.
+    /// Returns the plan with the most columns, and among these the one with the widest spacing. If not all nodes fit, the first node of `to_show` is in view, and as many
+    /// of its other nodes as possible.
     pub fn best(nodes: &[GraphNode], to_show: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
         let widths = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| column_widths(nodes, deepest, form));
@@ -209,7 +209,7 @@ impl Plan {
         plan
     }
 
-    /// Returns `false` if a column has more items than rows, so that no order of them fits. `true` does not mean that the items fit.
+    /// Returns `false` if a column has more items than rows. This is a quick check: `true` does not mean that the items fit.
     fn can_fit(&self, spacing: i32) -> bool {
         let room = self.rows.end - self.rows.start - 1;
         let mut counts = vec![(0, 0); self.columns.places.len()];
@@ -221,13 +221,13 @@ impl Plan {
         counts.into_iter().all(|(items, nodes)| items - 1 <= room && (nodes - 1) * spacing <= room)
     }
 
-    /// Returns a plan with the items of each column, but without the rows of the items. Nodes and their numbers have to fit between the rows `top` and `bottom`.
+    /// Returns a plan with the items of each column, before their rows are chosen. Nodes and their numbers must fit between the rows `top` and `bottom`.
     fn new(nodes: &[GraphNode], form: NodeForm, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
         let mut items = Vec::new();
         for (source, node) in nodes.iter().enumerate() {
             let reader_depths = node.readers.iter().map(|reader| nodes[*reader].depth);
             let is_shown = columns.column_of(node.depth).is_some();
-            // lines that begin left of the picture are drawn only if they end in the picture
+            // a line that begins left of the picture is drawn only if it ends in the picture
             let farthest = reader_depths.filter(|depth| is_shown || columns.column_of(*depth).is_some()).max().unwrap_or(0);
             for depth in node.depth.max(columns.first)..farthest.max(node.depth + 1) {
                 let Some(column) = columns.column_of(depth) else { break };
@@ -236,19 +236,19 @@ impl Plan {
                 items.push(LayoutItem { source, is_node, column, lines, row: 0 });
             }
         }
-        // rows for what is above the names, and for what is below them
+        // the largest numbers of lines above and below the names
         let most_lines = |side: usize| items.iter().map(|item: &LayoutItem| item.lines[side]).max().unwrap_or(0);
         let [above, below] = if form == NodeForm::Around { [1, 1] } else { [most_lines(0), most_lines(1)] };
         Self { form, columns, items, item_at: BTreeMap::new(), rows: top + above..bottom - below }
     }
 
-    /// Returns the neighbours of each item: the items to the left that are connected to it, and those to the right.
-    fn links(&self, nodes: &[GraphNode]) -> Vec<[Few; 2]> {
-        let mut links = vec![<[Few; 2]>::default(); self.items.len()];
+    /// Returns the neighbours of each item: the connected items in the column to the left, and those in the column to the right.
+    fn links(&self, nodes: &[GraphNode]) -> Vec<[NodeIndices; 2]> {
+        let mut links = vec![<[NodeIndices; 2]>::default(); self.items.len()];
         for (&(source, column), &item) in &self.item_at {
             let next_depth = self.columns.first + column + 1;
             let readers = nodes[source].readers.iter().copied().filter(|reader| nodes[*reader].depth == next_depth);
-            // the continued line of the source, and the nodes that read it
+            // the continuation of the line, and the nodes that read its source
             for next in std::iter::once(source).chain(readers).filter_map(|next| self.item_at.get(&(next, column + 1))) {
                 links[item][1].push(*next);
                 links[*next][0].push(item);
@@ -283,7 +283,7 @@ impl Plan {
         for column in &mut columns {
             // inputs go below other nodes
             column.sort_by_key(|i| nodes[self.items[*i].source].is_given);
-            // the first rows divide the height evenly: the n-th of k items is at the fraction (n + ½) / k
+            // initial rows, evenly distributed: the n-th of k items is at the fraction (n + ½) / k of the height
             for (n, &i) in column.iter().enumerate() {
                 self.items[i].row = (2 * cells(n) + 1) * (top + bottom + 1) * PART / (2 * cells(column.len()));
             }
@@ -299,7 +299,7 @@ impl Plan {
         fits
     }
 
-    /// Moves all items by the same number of rows, so that there is as much space above as below.
+    /// Moves all items by the same number of rows, so that the space above equals the space below.
     fn centre(&mut self) {
         let rows = || self.items.iter().map(LayoutItem::row);
         let (upper, lower) = (rows().min().unwrap_or(0), rows().max().unwrap_or(0));
@@ -309,7 +309,7 @@ impl Plan {
         }
     }
 
-    /// Scrolls each column that does not fit to its middle, and then until the column's first node of `to_show` is in view.
+    /// Scrolls each column that does not fit to its middle, then until its first node of `to_show` is in view.
     fn scroll(&mut self, to_show: &[usize]) {
         let (first, last) = (self.rows.start, self.rows.end - 1);
         for column in 0..self.columns.places.len() {
@@ -328,15 +328,15 @@ impl Plan {
         }
     }
 
-    /// Orders the items of a column by the rows that they want, and gives each a row between `top` and `bottom`. The rows differ from the wanted rows as little as the
-    /// distances between items require. Returns whether the items fit.
+    /// Sorts the items of a column by their wanted rows, and gives each item the nearest row between `top` and `bottom` that the distances between items allow. Returns
+    /// whether the items fit.
     ///
-    /// Item n wants row rₙ with weight wₙ, and is at least dₙ rows below the first item. The rows xₙ minimise Σ wₙ (xₙ − rₙ)², where xₙ − dₙ must not decrease. So items whose
-    /// rₙ − dₙ decrease are pooled at their weighted mean (the pool adjacent violators algorithm).
+    /// Item n wants row rₙ with weight wₙ and must be at least dₙ rows below the first item. The rows xₙ minimise Σ wₙ (xₙ − rₙ)² under the condition that xₙ − dₙ does not
+    /// decrease. The pool-adjacent-violators algorithm solves this: while rₙ − dₙ decreases, adjacent items are merged at their weighted mean.
     fn settle_column(
         &mut self,
         column: &mut [usize],
-        links: &[[Few; 2]],
+        links: &[[NodeIndices; 2]],
         uses_both_sides: bool,
         spacing: i32,
         (top, bottom): (i32, i32),
@@ -365,9 +365,9 @@ impl Plan {
         least <= most
     }
 
-    /// Returns the row that an item wants, and the weight of this wish: the mean row of its neighbours on both sides, or only on the left. An item without neighbours wants
-    /// its own row, with a small weight.
-    fn wanted_row(&self, item: usize, links: &[[Few; 2]], uses_both_sides: bool) -> (i32, i32) {
+    /// Returns the wanted row of an item and its weight. It is the mean row of the neighbours on both sides, or only on the left. An item without neighbours wants to stay
+    /// in its row, with a small weight.
+    fn wanted_row(&self, item: usize, links: &[[NodeIndices; 2]], uses_both_sides: bool) -> (i32, i32) {
         let neighbours = links[item].iter().take(if uses_both_sides { 2 } else { 1 }).flatten();
         let (sum, count) = neighbours.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));
         if count == 0 { (self.items[item].row, 1) } else { (sum / count, 16) }

@@ -1,4 +1,4 @@
-//! Chooses the nodes of a graph that are laid out, and the column and the texts of each.
+//! Chooses the nodes of a graph to lay out, with their columns and texts.
 
 use std::collections::HashMap;
 
@@ -17,8 +17,8 @@ const MAX_NAME: usize = 12;
 /// The largest width of the text of a part of a statement, in cells.
 const MAX_PIECE: usize = 22;
 
-/// Indices of nodes or tensors. Most nodes read and are read by few others, so a picture of a hundred nodes takes no hundreds of allocations.
-pub type Few = SmallVec<[usize; 4]>;
+/// Indices of nodes or tensors. Most nodes have at most four neighbours, so that most lists need no heap memory.
+pub type NodeIndices = SmallVec<[usize; 4]>;
 
 /// A node to draw.
 pub struct GraphNode {
@@ -27,7 +27,7 @@ pub struct GraphNode {
     pub name: CompactString,
     /// The text after the name: the part of a statement, and the shape. Empty for a single number.
     pub note: String,
-    /// `true` if there is a line for a number above the name, and for one below. A tensor has one only if this op computes or reads it.
+    /// Whether there is a line for a number above the name, and one below. A tensor has such a line only if this op computes or reads it.
     pub has_number: [bool; 2],
     /// The size of the heat map of the node's tensor; `None` for a single number and for a large tensor.
     pub map: Option<HeatMap>,
@@ -36,15 +36,15 @@ pub struct GraphNode {
     /// The column of the node in the whole graph, from 0.
     pub depth: usize,
     /// The indices of the chosen nodes that this node reads, ascending.
-    pub reads: Few,
+    pub reads: NodeIndices,
     /// The indices of the chosen nodes that read this node.
-    pub readers: Few,
+    pub readers: NodeIndices,
     /// `true` if the node reads no node of the graph, because it is an input.
     pub is_given: bool,
-    /// The width in cells if the numbers are beside the node, then the width if they are above and below, then the width with heat maps.
+    /// The widths in cells for the three [`NodeForm`](super::layout::NodeForm)s.
     ///
-    /// A number that is not computed yet reserves the usual width, or the width of a whole number if all inputs are whole. So the picture seldom moves when the number
-    /// is computed.
+    /// For a number that is not computed yet, the usual width is reserved (that of an integer if all inputs are integers), so that the picture seldom moves when the
+    /// number is computed.
     pub widths: [i32; 3],
 }
 
@@ -56,14 +56,14 @@ impl GraphNode {
     }
 }
 
-/// The details of nodes that are tensors. The more details, the fewer nodes have room.
+/// Which details nodes that are tensors have. With more details, fewer nodes fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Details {
     /// `true` if the part of a statement is written after its name.
     pub pieces: bool,
     /// `true` if the shape is written after the name.
     pub shapes: bool,
-    /// `true` if all small tensors have heat maps, `false` if only those of this op have.
+    /// `true` if all small tensors have heat maps, `false` if only the tensors of this op have.
     pub all_maps: bool,
 }
 
@@ -76,10 +76,10 @@ pub struct GraphNodes {
     pub has_tensors: bool,
 }
 
-/// The cells reserved for a whole number that is not computed yet.
+/// The cells reserved for an integer that is not computed yet.
 const WHOLE: usize = 3;
 
-/// The largest number of nodes that are laid out. In a larger graph, these are the nodes around the current node.
+/// The largest number of laid-out nodes. In a larger graph, only nodes around the current one are laid out.
 const MAX_NODES: usize = 150;
 
 /// The largest number of parts of a closed fold whose operands are looked up.
@@ -92,8 +92,8 @@ fn operands(view: &View<'_>, id: Id) -> impl Iterator<Item = Id> {
     op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied()))
 }
 
-/// Returns the nodes that a node reads: those of its tensor's operands, or for a closed fold those that its parts read outside of it.
-fn reads(view: &View<'_>, id: Id) -> Few {
+/// Returns the nodes that a node reads. For a closed fold, these are the nodes outside of the fold that its parts read.
+fn reads(view: &View<'_>, id: Id) -> NodeIndices {
     let parts = view.folded_into(id);
     let read = parts.clone().take(MAX_PARTS).flat_map(|part| operands(view, part));
     read.filter(|read| !parts.contains(read)).map(|read| view.shown_as(read)).collect()
@@ -118,20 +118,20 @@ fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
     if network.tensors().len() <= 2 * MAX_NODES {
         let mut all: Vec<Id> = (0..network.tensors().len()).filter(is_node).collect();
         if all.iter().any(|id| is_tensor(view, *id)) {
-            // a size such as `n = x.shape[0]` that no node reads says nothing
+            // leaves out values that no node reads, such as the size `n = x.shape[0]`
             let is_value = |id: Id| !matches!(network.tensor(id).role, Role::Gradient(_));
             let is_read = |id: Id| network.readers(id).iter().any(|reader| is_value(network.ops()[reader.op].output));
             all.retain(|id| *id == current || network.producer(*id).is_some() || is_read(*id));
         }
         return (all, true);
     }
-    // breadth-first from the current node, along the edges in both directions
+    // breadth-first search from the current node, along edges in both directions
     let mut found = vec![current];
     let mut next = 0;
     while next < found.len() && found.len() < MAX_NODES {
         let id = found[next];
         next += 1;
-        // a node with very many readers does not fill the picture with them
+        // only some readers of a node, so that they do not fill the whole picture
         let is_value = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_));
         let readers = network.readers(id).iter().map(|reader| network.ops()[reader.op].output).filter(is_value).take(MAX_NODES / 10);
         let readers = readers.map(|reader| view.shown_as(reader));
@@ -145,7 +145,7 @@ fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
     (found, false)
 }
 
-/// Returns the text after the name of a node: the part of a statement that it computes, and its shape.
+/// Returns the text after the name of a node: the part of the statement that it computes, and its shape.
 fn note(view: &View<'_>, id: Id, details: Details) -> String {
     let info = view.network().tensor(id);
     let letter = &info.symbol.letter;
@@ -159,7 +159,7 @@ fn note(view: &View<'_>, id: Id, details: Details) -> String {
     [piece, shape].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the entry of a tensor whose number the picture shows: the only one, or the one that this step computes or reads; `None` if there is no such entry.
+/// Returns the entry whose number the picture shows for a tensor: the only one, or the one that this step computes or reads; `None` if there is no such entry.
 pub fn shown_entry(view: &View<'_>, id: Id) -> Option<usize> {
     if !is_tensor(view, id) {
         return Some(0);
@@ -182,7 +182,7 @@ pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
     for (node, id) in chosen.into_iter().enumerate() {
         let info = network.tensor(id);
         let operands = reads(view, id);
-        let mut reads: Few = operands.iter().filter_map(|id| node_of.get(id).copied()).collect();
+        let mut reads: NodeIndices = operands.iter().filter_map(|id| node_of.get(id).copied()).collect();
         reads.sort_unstable();
         reads.dedup();
         for &read in &reads {
@@ -205,7 +205,7 @@ pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
         let note = if has_tensors { note(view, id, details) } else { String::new() };
         let note = [fold_mark(parts), note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
         let label = width(&name) + if note.is_empty() { 0 } else { width(&note) + 1 };
-        // beside: blanks and `=` separate name and numbers; above and below: brackets around the name, and a blank on either side
+        // numbers beside the name are separated by blanks and `=`; with numbers above and below, the name has brackets and a blank on either side
         let around = (label + 4).max(value + 2).max(derivative + 2);
         let [is_value_shown, is_derivative_shown] = [Some(id), gradient].map(|id| id.is_some_and(|id| of_op.contains(&id)));
         let has_map = details.all_maps || is_value_shown || is_derivative_shown;
@@ -215,7 +215,7 @@ pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
         let lines = has_number.map(|has_number| usize::from(has_number) + map.map_or(0, |map| map.lines));
         let lines = [lines[0], if view.is_backward() && gradient.is_some() { lines[1] } else { 0 }].map(cells);
         let is_given = operands.is_empty();
-        nodes.push(GraphNode { id, name, note, has_number, map, lines, depth, reads, readers: Few::new(), is_given, widths });
+        nodes.push(GraphNode { id, name, note, has_number, map, lines, depth, reads, readers: NodeIndices::new(), is_given, widths });
     }
     // an input is in the column before the first node that reads it
     for i in 0..nodes.len() {
@@ -235,6 +235,6 @@ fn fold_mark(parts: usize) -> String {
 
 /// Converts a number of cells to the type of coordinates.
 pub fn cells(count: usize) -> i32 {
-    // half of the maximum, so that a sum of two does not overflow
+    // half of the maximum, so that the sum of two does not overflow
     i32::try_from(count).unwrap_or(i32::MAX / 2)
 }
