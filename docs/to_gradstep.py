@@ -49,7 +49,11 @@ _LOSSES = {
     "huber_loss": '{ type = "huber", reduction = "mean" }',
     "binary_cross_entropy": '{ type = "binary_cross_entropy", reduction = "mean" }',
     "binary_cross_entropy_with_logits": '{ type = "binary_cross_entropy_with_logits", reduction = "mean" }',
+    "kl_div": '{ type = "kl_div", reduction = "mean" }',
+    "multi_margin_loss": '"multi_margin_loss"',
 }
+# the losses whose target is a class
+_OF_CLASSES = ("cross_entropy", "nll", "multi_margin")
 
 
 def save(model, image, target, path, loss="cross_entropy", graph=False):
@@ -62,7 +66,7 @@ def save(model, image, target, path, loss="cross_entropy", graph=False):
     """
     if loss not in _LOSSES:
         raise NotExportable(f"gradstep has no loss {loss!r}; it has {', '.join(_LOSSES)}")
-    inputs = tuple(image) if isinstance(image, (tuple, list)) else (image,)
+    inputs = tuple(torch.as_tensor(value) for value in (image if isinstance(image, (tuple, list)) else [image]))
     with torch.random.fork_rng():
         trace = _Trace(model, inputs)
     trace.run(inputs)
@@ -102,7 +106,11 @@ def compare(scenario, model, program="gradstep"):
     largest = 0.0
     for name, parameter in model.named_parameters():
         ours = names.get(name)
-        if parameter.grad is None or ours is None:
+        if parameter.grad is None:
+            continue
+        if ours not in found:
+            print(f"{name}: the scenario has no gradient of it")
+            largest = max(largest, parameter.grad.detach().double().abs().max().item())
             continue
         own = torch.tensor(found[ours], dtype=torch.float64)
         difference = (own.reshape(-1) - parameter.grad.detach().double().cpu().reshape(-1)).abs().max().item()
@@ -198,7 +206,11 @@ class _Trace:
         arguments = [self.values[node].detach().clone() if node in self.values else next(given) for node in self.placeholders]
         recorder = _Recorder(self)
         with torch.random.fork_rng(), torch.no_grad():
-            recorder.run(*arguments)
+            try:
+                recorder.run(*arguments)
+            except RuntimeError as error:
+                reason = str(error).strip().splitlines()[0]
+                raise NotExportable(f"{type(self.model).__name__} does not run on this input: {reason}") from error
         if recorder.is_random:
             self._check_pass(inputs, self.recorded[self.output])
 
@@ -561,7 +573,7 @@ class _Layers:
             loss = "cross_entropy_with_logits"
         lines = [f"title = {json.dumps(title)}", f"loss = {_LOSSES[loss]}"]
         image = self.inputs[0].detach()
-        classes = loss.startswith("cross_entropy") and not target.is_floating_point()
+        classes = loss.startswith(_OF_CLASSES) and not target.is_floating_point()
         count = self.batch or 1
         if classes and target.numel() != count:
             raise _NoLayer("a class for each pixel")
@@ -862,9 +874,19 @@ class _Graph:
 
     def _loss(self):
         output, target = self.names[self.trace.output], self.target
-        if not self.loss.startswith(("cross_entropy", "nll")) or target.is_floating_point():
+        if not self.loss.startswith(_OF_CLASSES) or target.is_floating_point():
             target = target.to(self.trace.output.meta["val"].dtype)
         name = self._give("constants", None, "target", target)
+        if self.loss == "kl_div":
+            entropy = self.constant("target_log_target", torch.special.xlogy(target, target))
+            self.statements.append(f"loss = ({entropy} - {name} * {output}).mean()")
+            return
+        if self.loss == "multi_margin_loss":
+            shape = _shape(self.trace.output)
+            others = self.constant("others", 1 - torch.nn.functional.one_hot(target.reshape(-1), shape[-1]).reshape(shape))
+            true = self.let("true", f"torch.gather({output}, -1, {name}.unsqueeze(-1))")
+            self.statements.append(f"loss = (torch.relu(1 - {true} + {output}) * {others}).sum() / {math.prod(shape)}")
+            return
         function = "cross_entropy" if self.loss.startswith("cross_entropy") else self.loss
         self.statements.append(f"loss = F.{function}({output}, {name})")
 
@@ -1554,6 +1576,7 @@ _STATEMENTS = {
     "aten.prelu.default": _statement_prelu,
     "aten.glu.default": _statement_glu,
     "aten.selu.default": _element("F.elu({}, 1.6732632423543772) * 1.0507009873554805", "self"),
+    # PyTorch's own derivatives of celu and hardsigmoid have constants in float32, so that they differ from these in the ninth digit
     "aten.celu.default": _element("{1} * F.elu({0} / {1})", "self", "alpha"),
     "aten.hardsigmoid.default": _element("torch.clamp(({} + 3) / 6, 0, 1)", "self"),
     "aten.hardswish.default": _element("{0} * torch.clamp({0} + 3, 0, 6) / 6", "self"),
