@@ -9,6 +9,7 @@ mod file;
 mod flips;
 mod gradient;
 mod json;
+mod layout;
 mod names;
 mod patterns;
 mod report;

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
+use super::layout::Weight;
 use crate::network::{Id, Network, Role};
 use crate::tensor::shape_text;
 use crate::text::{counted, line, list_of_names};
@@ -21,8 +22,8 @@ pub(super) enum Fit {
     Same,
     /// A tensor for each sample, one after the other.
     Stack,
-    /// The transpose of a matrix.
-    Turned,
+    /// A weight with its axes in the other order: the transpose of a matrix, Keras' filters.
+    Turned(Weight),
     /// Another shape.
     Other,
 }
@@ -50,8 +51,11 @@ pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> Fit {
         let stacked: Vec<usize> = [samples].into_iter().chain(want.iter().copied()).collect();
         samples > 1 && gradient.loss == LossOf::Batch && given_sizes == without_ones(&stacked)
     };
+    let filters = Weight::of(trace, gradient).filter(|weight| *weight != Weight::Matrix && weight.other_shape(want) == given);
     if given == want {
         Fit::Same
+    } else if let Some(weight) = filters {
+        Fit::Turned(weight)
     } else if given_sizes == want_sizes {
         if given.first() == Some(&samples) && is_stack() { Fit::Stack } else { Fit::Same }
     } else if is_stack() {
@@ -59,7 +63,7 @@ pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> Fit {
     } else if let [rows, columns] = want_sizes[..]
         && given_sizes == [columns, rows]
     {
-        Fit::Turned
+        Fit::Turned(Weight::Matrix)
     } else {
         Fit::Other
     }
@@ -190,11 +194,13 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
     };
     let mut found = Vec::new();
     // first the tensors of exactly this shape, then those that fit in another form; then all, if each is left with one parameter
-    for (is_exact, wanted) in [(true, &[Fit::Same][..]), (false, &[Fit::Same]), (false, &[Fit::Turned, Fit::Stack])] {
+    let turned = |fit: Fit| matches!(fit, Fit::Turned(_) | Fit::Stack);
+    let same = |fit: Fit| fit == Fit::Same;
+    for (is_exact, is_wanted) in [(true, same as fn(Fit) -> bool), (false, same), (false, turned)] {
         for tensor in std::mem::take(&mut unknown) {
             let fits = |gradient: &Gradient| {
                 let is_shape = !is_exact || tensor.shape == gradient.shape(trace);
-                is_shape && agrees(&tensor, gradient) && wanted.contains(&fit(trace, &tensor.shape, *gradient))
+                is_shape && agrees(&tensor, gradient) && is_wanted(fit(trace, &tensor.shape, *gradient))
             };
             match free.iter().position(fits) {
                 Some(at) => found.push(Named { tensor, gradient: free.remove(at) }),

@@ -2,12 +2,12 @@
 
 use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
+use super::layout::Weight;
 use super::names::{Fit, Named, fit, match_names};
 use super::report::UserTensor;
 use super::scale::SampleScale;
 use super::terms::TermSums;
 use super::tolerance::{Tolerance, is_float32};
-use crate::network::Role;
 use crate::tensor::{len, shape_text};
 use crate::trace::Trace;
 
@@ -24,7 +24,7 @@ pub struct UserGradients {
     pub is_float32: bool,
     /// The tolerance.
     pub tolerance: Tolerance,
-    /// The numbers of matrices that alone are the transpose of ours, turned into our shape; each with the index of its tensor.
+    /// The numbers of weights that alone have their axes in the other order, in our order; each with the index of its tensor.
     pub turned_alone: Vec<(usize, Vec<f64>)>,
     /// The tensors of other shapes as the file has them: the index of the tensor, its shape and its numbers.
     pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,
@@ -57,10 +57,10 @@ impl UserGradients {
         }
         let (tensors, missing, turned_alone, misshapen) = Default::default();
         let mut user = Self { tensors, missing, notes: names.notes, is_float32, tolerance, turned_alone, misshapen, scale: None };
-        let is_turned = user.are_turned(trace, &names.named);
+        let turned: Vec<Weight> = Weight::ALL.into_iter().filter(|kind| user.are_turned(trace, &names.named, *kind)).collect();
         let mut scaled = Vec::new();
         for Named { tensor, gradient } in names.named {
-            user.add(trace, tensor, gradient, is_turned, &mut scaled);
+            user.add(trace, tensor, gradient, &turned, &mut scaled);
         }
         user.scale = SampleScale::new(trace, &mut user.tensors, &scaled, tolerance);
         user.sort(trace);
@@ -72,7 +72,7 @@ impl UserGradients {
 
     /// Appends a tensor of the file: a stack as one tensor for each sample. `scaled` collects the tensors that may be of the mean loss, each with whether it was in
     /// a stack.
-    fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, is_turned: bool, scaled: &mut Vec<(usize, bool)>) {
+    fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], scaled: &mut Vec<(usize, bool)>) {
         let FileTensor { name: given, shape, values, .. } = tensor;
         let want = gradient.shape(trace);
         let push = |user: &mut Self, gradient: Gradient, values: Result<Vec<f64>, String>| {
@@ -93,18 +93,18 @@ impl UserGradients {
                 if let LossOf::Sample(_) = gradient.loss {
                     scaled.push((self.tensors.len(), false));
                 }
-                let is_matrix = is_turned && is_matrix_to_learn(trace, gradient);
-                push(self, gradient, Ok(if is_matrix { transposed(&values, want) } else { values }));
+                let kind = Weight::of(trace, gradient).filter(|kind| turned.contains(kind));
+                push(self, gradient, Ok(kind.map_or_else(|| values.clone(), |kind| kind.in_our_order(&values, want))));
             }
-            Fit::Turned if is_turned => {
+            Fit::Turned(kind) if turned.contains(&kind) => {
                 if let LossOf::Sample(_) = gradient.loss {
                     scaled.push((self.tensors.len(), false));
                 }
-                push(self, gradient, Ok(transposed(&values, want)));
+                push(self, gradient, Ok(kind.in_our_order(&values, want)));
             }
-            Fit::Turned => {
-                self.turned_alone.push((self.tensors.len(), transposed(&values, want)));
-                push(self, gradient, Err(format!("it is {}, the transpose of {}", shape_text(&shape), shape_text(want))));
+            Fit::Turned(kind) => {
+                self.turned_alone.push((self.tensors.len(), kind.in_our_order(&values, want)));
+                push(self, gradient, Err(kind.clause(&shape_text(&shape), &shape_text(want))));
             }
             Fit::Other => {
                 let why = format!("it is {}, but must be {}", shape_text(&shape), shape_text(want));
@@ -114,33 +114,28 @@ impl UserGradients {
         }
     }
 
-    /// Returns whether all matrices of the file are the transposes of ours, and adds a note about it. A matrix with as many rows as columns shows it by its
-    /// numbers; one such matrix alone is not taken as a layout.
-    fn are_turned(&mut self, trace: &Trace, named: &[Named]) -> bool {
-        let matrices: Vec<&Named> = named.iter().filter(|named| is_matrix_to_learn(trace, named.gradient)).collect();
-        let fits: Vec<Fit> = matrices.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
-        let is_square = |named: &&Named| matches!(named.gradient.shape(trace), [rows, columns] if rows == columns);
-        let has_turned = fits.contains(&Fit::Turned);
+    /// Returns whether all weights of a kind have their axes in the other order, and adds a note about it. A weight whose shape is the same in both orders shows it
+    /// by its numbers; one such weight alone is not taken as a layout.
+    fn are_turned(&mut self, trace: &Trace, named: &[Named], kind: Weight) -> bool {
+        let weights: Vec<&Named> = named.iter().filter(|named| Weight::of(trace, named.gradient) == Some(kind)).collect();
+        let fits: Vec<Fit> = weights.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
+        let is_square = |named: &&Named| kind.other_shape(named.gradient.shape(trace)) == named.gradient.shape(trace);
+        let has_turned = fits.contains(&Fit::Turned(kind));
         let is_equal = |named: &Named| self.is_equal(trace, named.gradient, &named.tensor.values);
         let is_equal_turned =
-            |named: &Named| self.is_equal(trace, named.gradient, &transposed(&named.tensor.values, named.gradient.shape(trace)));
-        let all_turned = matrices.iter().zip(&fits).all(|(named, fit)| match fit {
-            Fit::Turned => true,
-            // a square matrix that is wrong both ways is turned if others are
+            |named: &Named| self.is_equal(trace, named.gradient, &kind.in_our_order(&named.tensor.values, named.gradient.shape(trace)));
+        let all_turned = weights.iter().zip(&fits).all(|(named, fit)| match fit {
+            Fit::Turned(_) => true,
+            // a weight that is wrong both ways is turned if others are
             Fit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
             _ => false,
         });
         let is_seen = has_turned || fits.len() > 1;
-        // symmetric matrices are no sign of a layout
-        let is_changed = || has_turned || matrices.iter().any(|named| !is_equal(named));
+        // symmetric weights are no sign of a layout
+        let is_changed = || has_turned || weights.iter().any(|named| !is_equal(named));
         let is_turned = all_turned && is_seen && is_changed();
         if is_turned {
-            let what = if matrices.len() == 1 {
-                "the matrix of the file is the transpose of ours"
-            } else {
-                "all matrices of the file are the transposes of ours"
-            };
-            self.notes.push(format!("{what} (inputs x outputs instead of outputs x inputs): compared turned, which is no difference"));
+            self.notes.push(kind.note(weights.len()));
         }
         is_turned
     }
@@ -185,20 +180,6 @@ impl UserGradients {
         let mut tensors: Vec<Option<UserTensor>> = std::mem::take(&mut self.tensors).into_iter().map(Some).collect();
         self.tensors = order.into_iter().filter_map(|old| tensors[old].take()).collect();
     }
-}
-
-/// Returns whether a gradient is that of a matrix of weights: a parameter, or an input of a graph that may learn.
-fn is_matrix_to_learn(trace: &Trace, gradient: Gradient) -> bool {
-    let info = trace.network().tensor(gradient.of);
-    matches!(info.role, Role::Parameter | Role::Input { learns: true })
-        && matches!(info.shape[..], [rows, columns] if rows > 1 && columns > 1)
-}
-
-/// Returns the transpose of a matrix with columns x rows entries, which has the shape `want` = rows x columns.
-fn transposed(values: &[f64], want: &[usize]) -> Vec<f64> {
-    let sizes: Vec<usize> = want.iter().copied().filter(|n| *n != 1).collect();
-    let [rows, columns] = sizes[..] else { return values.to_vec() };
-    (0..rows * columns).map(|at| values[at % columns * rows + at / columns]).collect()
 }
 
 /// Returns whether a gradient is that of a value with respect to the loss of several samples, which have one each.

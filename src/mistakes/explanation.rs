@@ -136,7 +136,8 @@ fn causes_of(
             at: vec![layer],
             group: 1,
             explains: vec![*index],
-            right: row.right,
+            // the line of the tensor says which axes are exchanged in a filter
+            right: if gradient.shape(trace).len() == 2 { row.right } else { "" },
             same: String::new(),
             apart: String::new(),
             ops: Vec::new(),

@@ -54,6 +54,8 @@ pub(super) enum Edit {
     Op(Ops, usize, Change),
     /// Other numbers of a given tensor in a run.
     Given(usize, Id, Arc<[f64]>),
+    /// Each of two tensors of a sample, which no other op of the sample reads, has the numbers of the other one.
+    Exchange(Id, Id),
 }
 
 impl Edit {
@@ -68,6 +70,8 @@ impl Edit {
 pub(super) struct Plan {
     ops: BTreeMap<(Ops, usize), Op>,
     given: HashMap<(usize, Id), Arc<[f64]>>,
+    /// For tensors that are exchanged: the tensor that has the numbers, the op of the right one, and the op of these numbers.
+    exchanged: BTreeMap<Id, (Id, usize, Op)>,
 }
 
 /// A part that adds nothing. It keeps the places of the parts behind it.
@@ -103,6 +107,12 @@ impl Plan {
                 Edit::Given(run, id, numbers) => {
                     plan.given.insert((*run, *id), Arc::clone(numbers));
                 }
+                Edit::Exchange(one, other) => {
+                    let network = network(trace, Ops::Sample);
+                    let (Some(first), Some(second)) = (network.producer(*one), network.producer(*other)) else { continue };
+                    plan.exchanged.insert(*one, (*other, first, network.ops()[second].clone()));
+                    plan.exchanged.insert(*other, (*one, second, network.ops()[first].clone()));
+                }
             }
         }
         plan
@@ -115,7 +125,8 @@ impl Plan {
 
     /// The changed ops, each with whether it is one of the batch, and its number.
     pub fn changed_ops(&self) -> impl Iterator<Item = (bool, usize, &Op)> {
-        self.ops.iter().map(|((ops, number), op)| (*ops == Ops::Batch, *number, op))
+        let exchanged = self.exchanged.values().map(|(_, number, op)| (false, *number, op));
+        self.ops.iter().map(|((ops, number), op)| (*ops == Ops::Batch, *number, op)).chain(exchanged)
     }
 
     fn op<'a>(&'a self, network: &'a Network, ops: Ops, number: usize) -> &'a Op {
@@ -165,6 +176,9 @@ impl<'a> WrongPass<'a> {
         for (_, id) in self.plan.given.keys().filter(|(of, _)| *of == run) {
             changed[*id] = true;
         }
+        if ops == Ops::Sample {
+            self.plan.exchanged.keys().for_each(|id| changed[*id] = true);
+        }
         if ops == Ops::Batch {
             for (id, source) in network.sources() {
                 changed[id] |= matches!(source, BatchSource::Sample(sample, of) if self.changed[sample][of]);
@@ -194,6 +208,10 @@ impl<'a> WrongPass<'a> {
 
     /// Returns the numbers of a tensor.
     pub fn values(&mut self, run: usize, id: Id) -> &[f64] {
+        let id = match self.plan.exchanged.get(&id) {
+            Some((source, ..)) if self.ops(run) == Ops::Sample => *source,
+            _ => id,
+        };
         if self.known(run, id).is_none() {
             self.compute(run, id);
         }

@@ -1,6 +1,7 @@
 //! The rules that plant mistakes, by the layer or the part of the pass that they concern.
 
 pub(super) mod activation;
+pub(super) mod attention;
 pub(super) mod bias;
 pub(super) mod convolution;
 pub(super) mod flatten;

@@ -134,7 +134,7 @@ impl Suspects {
         let (ops, number) = match edit {
             Edit::Op(Ops::Sample, number, _) => (&self.of_sample, number),
             Edit::Op(Ops::Batch, number, _) => (&self.of_batch, number),
-            Edit::Given(..) => return true,
+            Edit::Given(..) | Edit::Exchange(..) => return true,
         };
         ops.get(*number).is_some_and(|is_suspect| *is_suspect)
     }

@@ -3,7 +3,9 @@
 use super::hints;
 use super::mistake::{Mistake, Says};
 use super::planting::Made::{Both, Each, Whole};
-use super::plants::{activation, bias, convolution, flatten, graph, graph_norm, linear, norm, output, paths, pool, samples, scale};
+use super::plants::{
+    activation, attention, bias, convolution, flatten, graph, graph_norm, linear, norm, output, paths, pool, samples, scale,
+};
 use crate::step::Kind;
 
 /// The known mistakes. For predicted numbers the likeliest come first, and what would fit by construction wherever an earlier one does is left out: one mistake is
@@ -24,6 +26,8 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(output::activation_missing)),
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", Each(output::softmax_twice)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", Each(output::softmax_diagonal)),
+    Mistake::pass("softmax-row-sum-missing", "the sum over the row is not subtracted in the softmax's derivative at {}: aᵢ ∂C/∂aᵢ alone is taken", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ)", Each(output::softmax_row_sum_missing)),
+    Mistake::pass("target-not-subtracted", "the target is not subtracted in the error of the cross-entropy", "the error is p − t: 1 is subtracted at the right class", Each(output::target_missing)),
     Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of the cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", Each(output::sigmoid_again)),
     Mistake::pass("wrong-target", "the target is another one", "", Whole(output::wrong_target)).apart("a target with other numbers"),
 
@@ -82,6 +86,7 @@ pub static MISTAKES: &[Mistake] = &[
     // what a gradient reads
     Mistake::pass("z-instead-of-a", "the weight [gradient of {} reads|gradients of {} read] z of the layer before instead of a", "it reads what the layer has read: a", Each(linear::z_instead_of_a)),
     Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", Each(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
+    Mistake::pass("activation-instead-of-derivative", "the error is multiplied by the activation a at {} instead of by its derivative", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::times_value)),
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
@@ -100,9 +105,11 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("repeated-index-overwritten", "where {} [reads|read] an entry several times, its gradients overwrite each other", "they are added up", Each(graph::index_overwritten)),
     Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", Each(graph::operands_swapped)),
     Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", Each(graph::transpose_missing)).apart("a matrix that is not symmetric"),
+    Mistake::pass("error-transposed", "the error of {} is read as its transpose in the gradient of a factor", "for S = Q Kᵀ, ∂C/∂Q is ∂C/∂S K and ∂C/∂K is (∂C/∂S)ᵀ Q", Each(attention::error_transposed)).apart("an error that is not symmetric"),
     Mistake::pass("power-rule-wrong", "the [derivative of the power at {} is|derivatives of the powers at {} are] wrong", "the derivative of xⁿ is n xⁿ⁻¹", Each(graph::power)),
     Mistake::pass("max-gradient-to-all", "the [gradient of the maximum at {} goes|gradients of the maxima at {} go] to all entries", "it goes to the largest alone", Each(graph::max_to_all)),
     Mistake::pass("keepdim-lost", "the [sum at {} goes|sums at {} go] along the wrong axis", "", Each(graph::keepdim_lost)),
+    Mistake::pass("attention-scale-missing", "the factor 1/√d of {} is missing", "the softmax reads Q Kᵀ / √d, and the error is divided by √d too", Each(attention::scale_missing)).apart("another d"),
     Mistake::pass("scale-missing", "the constant [factor of {} is|factors of {} are] missing in the backward pass", "", Each(graph::scale_missing)).apart("another constant"),
     Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which [is|are] detached", "a detached tensor is a constant", Whole(graph_norm::detached)),
 
@@ -122,15 +129,16 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("skip-branch-forgotten", "a branch of the [sum|sums] at {} passes no error back", "the errors of all branches are added up", Each(paths::skip_forgotten)),
     Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", Whole(scale::updated_weights)),
     Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", Whole(paths::overwritten_per_turn)),
+    Mistake::pass("gradients-exchanged", "the gradients of {} are exchanged", "", Whole(paths::exchanged)),
     Mistake::pass("path-forgotten", "[a use|one use each] of {}", "the gradients of all uses are added up", Whole(paths::forgotten)).apart("other numbers for each use"),
     Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)).apart("an input with small and large z of both signs"),
 
     // numbers
     Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", Whole(scale::learning_rate)).says(Says::Factor).apart("another learning rate"),
     Mistake::pattern("factor-two-extra", "that is twice the number", |q| hints::plain(Some(2.0 * q.answer)))
-        .and_pass("the numbers are twice the right ones", "", Whole(scale::factor_two_extra)).says(Says::Factor).apart("another number of samples or outputs"),
+        .and_pass("the numbers are twice the right ones", "", Whole(scale::factor_two_extra)).says(Says::Factor),
     Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
-        .and_pass("the numbers are half of the right ones", "", Whole(scale::factor_two_missing)).says(Says::Factor).apart("another number of samples or outputs"),
+        .and_pass("the numbers are half of the right ones", "", Whole(scale::factor_two_missing)).says(Says::Factor),
     Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", Whole(scale::weight_decay)),
     Mistake::pass("constant-factor", "the numbers are the right ones times", "", Whole(scale::constant_factor)).says(Says::Numbers),
 ];

@@ -3,6 +3,7 @@
 mod causes;
 mod flips;
 mod interrupt;
+mod layouts;
 mod mistakes;
 mod plants;
 mod program;

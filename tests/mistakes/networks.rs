@@ -137,4 +137,26 @@ V = { init = "normal", seed = N2, shape = [3, 3] }
 [graph.constants]
 x = { init = "normal", seed = N3, shape = [2, 3] }
 "#,
+    // attention, with a mask, and a cross-entropy
+    r#"
+title = "attention"
+[graph]
+nodes = """
+Q = x @ Wq
+K = x @ Wk
+V = x @ Wv
+scores = Q @ K.T / 3**0.5
+A = F.softmax(scores.masked_fill(future, float('-inf')), dim=-1)
+out = A @ V
+J = F.cross_entropy(out, y)
+"""
+[graph.inputs]
+Wq = { init = "normal", seed = N1, shape = [4, 3] }
+Wk = { init = "normal", seed = N2, shape = [4, 3] }
+Wv = { init = "normal", seed = N3, shape = [4, 4] }
+x = { init = "normal", seed = N4, shape = [3, 4] }
+[graph.constants]
+future = [[false, true, true], [false, false, true], [false, false, false]]
+y = [2, 0, 1]
+"#,
 ];

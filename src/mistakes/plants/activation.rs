@@ -112,6 +112,11 @@ pub fn at_a(site: &Site<'_>) -> Vec<Way> {
     ways
 }
 
+/// The error is multiplied by a.
+pub fn times_value(site: &Site<'_>) -> Vec<Way> {
+    activation(site).map(|_| Way::only(site.with_rule(with_slope(site.rule, |_, a, _| a)))).into_iter().collect()
+}
+
 /// The derivative of another activation.
 pub fn of_another(site: &Site<'_>) -> Vec<Way> {
     let Some(own) = activation(site) else { return Vec::new() };

@@ -6,6 +6,7 @@ use super::super::planting::Way;
 use super::super::site::{Site, Subject, downcast};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
 use super::activation::Curve;
+use super::attention;
 use super::places::{count, places, upstream, upstream_place, upstream_times};
 use crate::expr::SQRT;
 use crate::network::{Id, Role};
@@ -291,7 +292,7 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
 }
 
 /// The constant by which a site's operand is multiplied or divided.
-fn constant_factor(site: &Site<'_>) -> Option<f64> {
+pub(super) fn constant_factor(site: &Site<'_>) -> Option<f64> {
     let rule = site.rule_as::<ElementwiseBackward>()?;
     let [_, _] = rule.operation.operands[..] else { return None };
     let value = match rule.operation.operands[1 - rule.operand] {
@@ -312,7 +313,7 @@ fn constant_factor(site: &Site<'_>) -> Option<f64> {
 
 /// A constant factor of the forward pass is missing in the backward pass.
 pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
-    let factor = constant_factor(site).filter(|factor| *factor != 1.0 && *factor != 0.0);
+    let factor = constant_factor(site).filter(|factor| *factor != 1.0 && *factor != 0.0 && !attention::is_scale(site));
     factor.map(|_| Way::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
 }
 

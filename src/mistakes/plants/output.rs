@@ -7,6 +7,7 @@ use super::super::planting::{Planted, Wanted, Way};
 use super::super::site::{Site, downcast};
 use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
 use super::activation::{Curve, applies};
+use super::places::upstream_times;
 use crate::network::{Id, Role};
 use crate::op::elementwise::ElementwiseForward;
 use crate::op::functions::SIGMOID;
@@ -139,6 +140,54 @@ pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Way> {
     }
     let is_logits = reads_logits(site, SOFTMAX);
     is_logits.then(|| of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] * (1.0 - p[i]))).into_iter().collect()
+}
+
+/// The sum over the row is not subtracted in the softmax's derivative.
+pub fn softmax_row_sum_missing(site: &Site<'_>) -> Vec<Way> {
+    let is_softmax = site.rule_as::<SoftmaxBackward>().is_some_and(|rule| !rule.is_log());
+    let own = || with_terms(site.rule, |_, x, at| vec![upstream_times(x, at, x.get(Slot::Output, at))]);
+    if is_softmax { vec![Way::only(site.with_rule(own()))] } else { Vec::new() }
+}
+
+/// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs.
+fn scale_of_error(dz: &[f64], error: impl Fn(usize) -> f64) -> f64 {
+    let largest = (0..dz.len()).max_by(|one, other| error(*one).abs().total_cmp(&error(*other).abs()));
+    largest.map_or(1.0, |at| dz[at] / error(at))
+}
+
+/// The target is not subtracted in the error p − t of a cross-entropy.
+pub fn target_missing(site: &Site<'_>) -> Vec<Way> {
+    if let Some(rule) = site.rule_as::<SoftmaxBackward>() {
+        let is_of_layer = site.is_output() && has_closed_formula(site);
+        if rule.is_log() && !site.subject.has_layers() {
+            // ∂C/∂zᵢ = uᵢ − pᵢ Σ u, where u is −1 at the target
+            let without = with_terms(site.rule, |rule, x, at| {
+                let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
+                vec![Term::product([constant(right - x.get(Slot::Upstream, at))].into_iter().collect())]
+            });
+            return vec![Way::only(site.with_rule(without))];
+        }
+        if rule.is_log() || !is_of_layer {
+            return Vec::new();
+        }
+        // ∂C/∂zᵢ = aᵢ (uᵢ − Σ uⱼ aⱼ), where uᵢ aᵢ is −tᵢ
+        let without = with_terms(site.rule, |rule, x, at| {
+            let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
+            let own = x.get(Slot::Output, at) * x.get(Slot::Upstream, at);
+            vec![Term::product([constant(right - own)].into_iter().collect())]
+        });
+        return vec![Way::only(site.with_rule(without))];
+    }
+    if reads_logits(site, SOFTMAX) {
+        return vec![of_logits(site, softmax, |Logits { p, dz, t }, i| {
+            let all: f64 = t.iter().sum();
+            scale_of_error(dz, |at| p[at] * all - t[at]) * p[i] * all
+        })];
+    }
+    if reads_logits(site, SIGMOID) {
+        return vec![of_logits(site, sigmoid, |Logits { p, dz, t }, i| scale_of_error(dz, |at| p[at] - t[at]) * p[i])];
+    }
+    Vec::new()
 }
 
 /// A cross-entropy, whose error a − t is multiplied by a (1 − a) again: that of a sigmoid, or of a softmax as if it were one.

@@ -98,6 +98,22 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
 /// The largest number of uses of one tensor that are left out one by one.
 const MAX_USES: usize = 64;
 
+/// The gradients of two parameters of the same shape are exchanged.
+pub fn exchanged(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let (subject, own) = (&wanted.subject, wanted.of);
+    let network = subject.network;
+    if !network.tensor(own).role.is_learnable() {
+        return Vec::new();
+    }
+    let same_shape = network.learnable().filter(|other| *other != own && subject.shape(*other) == subject.shape(own));
+    let planted = same_shape.filter_map(|other| {
+        let edit = Edit::Exchange(network.gradient_of(own)?, network.gradient_of(other)?);
+        let at = [own.min(other), own.max(other)].map(|of| network.tensor(of).name.to_string());
+        Some(Way::only(edit).at(at.to_vec()))
+    });
+    planted.collect()
+}
+
 /// Whether a graph's tensor depends on another one.
 fn depends(subject: &Subject<'_>, id: Id, on: Id) -> bool {
     let mut reached = vec![false; subject.network.tensors().len()];

@@ -58,6 +58,8 @@ skip-branch-forgotten | mlp-skip | add1:0 | parameters
 skip-branch-forgotten | cnn-skip | add1:0 | all
 skip-branch-forgotten | mlp-skip | add2:1 | all
 skip-branch-forgotten | cnn-skip | add1:1 | parameters
+target-not-subtracted | mlp-relu | | parameters
+target-not-subtracted | mlp-logits | | all
 softmax-derivative-twice | mlp-relu | | parameters
 softmax-derivative-twice | cnn-two | | all
 softmax-derivative-twice | mlp-logits | | own
@@ -160,6 +162,9 @@ input-off-by-one-layer | mlp-square-relu | fc2 fc3 fc4 | torch
 input-off-by-one-layer | mlp-square | fc2:next | all
 error-off-by-one-layer | mlp-square | fc2 | parameters
 error-off-by-one-layer | mlp-square-relu | fc1 | all
+activation-instead-of-derivative | mlp-relu | fc1 | parameters
+activation-instead-of-derivative | mlp-tanh | fc2 | all
+activation-instead-of-derivative | cnn-pool | conv1 conv2 | torch
 relu-mask-from-gradient | mlp-relu | fc1 | parameters
 relu-mask-from-gradient | cnn-pool | conv1 | all
 relu-mask-from-gradient | cnn-three | conv1 conv2 conv3 | torch
@@ -238,10 +243,10 @@ def rows(table):
 
 
 # Where each switch can be thrown, to find those that give the same numbers.
-ANYWHERE = ["only-last-sample", "only-last-sample/divided", "only-first-sample", "only-first-sample/divided", "softmax-derivative-twice", "softmax-diagonal-only",
+ANYWHERE = ["only-last-sample", "only-last-sample/divided", "only-first-sample", "only-first-sample/divided", "softmax-derivative-twice", "softmax-diagonal-only", "target-not-subtracted",
             "sigmoid-derivative-on-top-of-cross-entropy", "output-activation-derivative-missing", "sign-flipped", "factor-two-extra", "factor-two-missing", "learning-rate-multiplied-in", "weight-decay-added", "weight-decay-added/weights", "wrong-target/next-class",
             "wrong-target/previous-class", "wrong-target/next-sample", "wrong-target/reversed", "wrong-target/zero", "input-channels-reversed"]
-DERIVATIVES = ["activation-derivative-missing", "derivative-at-a-instead-of-z", "relu-mask-from-gradient"] + [
+DERIVATIVES = ["activation-derivative-missing", "activation-instead-of-derivative", "derivative-at-a-instead-of-z", "relu-mask-from-gradient"] + [
     "derivative-of-another-activation/" + other for other in ("a(1-a)", "1-a^2", "relu", "leaky_relu", "sigmoid", "tanh", "identity")]
 DENSE = ["sign-flipped", "overwrite-instead-of-accumulate", "bias-in-every-product/forward", "bias-in-every-product/gradient", "z-instead-of-a", "input-off-by-one-layer",
          "input-off-by-one-layer/next", "error-off-by-one-layer", "updated-weights-used-in-backward"]

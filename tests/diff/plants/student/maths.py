@@ -59,6 +59,8 @@ def activation_backward(name, z, a, da, wrong):
     slope = ACTIVATIONS[name][1]
     if "relu-mask-from-gradient" in wrong:
         return da * (da > 0)
+    if "activation-instead-of-derivative" in wrong:
+        return da * a
     if "derivative-at-a-instead-of-z" in wrong:
         return da * slope(a)
     for switch in wrong:

@@ -93,6 +93,8 @@ class Student:
             p = a if kind == "cross_entropy" else maths.softmax(a)
             z = self.last + ".z"
             dz = p * t.sum() - t
+            if "target-not-subtracted" in wrong:
+                dz = p * t.sum()
             if "softmax-derivative-twice" in wrong:
                 dz = maths.softmax_backward(p, dz)
             if "softmax-diagonal-only" in wrong:
@@ -105,6 +107,8 @@ class Student:
         if kind.startswith("binary_cross_entropy"):
             p = a if kind == "binary_cross_entropy" else maths.sigmoid(a)
             dz = (p - t) / self.outputs(reduction, t.size, wrong)
+            if "target-not-subtracted" in wrong:
+                dz = p / self.outputs(reduction, t.size, wrong)
             if "sigmoid-derivative-on-top-of-cross-entropy" in wrong:
                 dz = dz * p * (1 - p)
             if "output-activation-derivative-missing" in wrong:

@@ -14,7 +14,7 @@ cnn-stride | padding-not-cropped@conv2 | stride-ignored-in-weight-gradient@conv1
 affine | factor-two-missing@J | broadcast-averaged@y | inputs
 batch-norm-lines | norm-variance-path-missing@var | broadcast-averaged@y | inputs
 embedding | activation-derivative-missing@h | repeated-index-overwritten@emb | inputs
-attention | scale-missing@s | path-forgotten@v | all
+attention | attention-scale-missing/backward-only@s | path-forgotten@v | all
 mlp-relu | softmax-derivative-twice@ | sum-instead-of-mean@ | own-stack
 mlp-l1 | sum-instead-of-mean/outputs@ | activation-derivative-missing@fc1 | stack
 mlp-binary-logits | sigmoid-derivative-on-top-of-cross-entropy@ | sum-instead-of-mean@ | own-stack

@@ -72,7 +72,16 @@ softmax-diagonal-only | temperature | | p | inputs
 softmax-derivative-twice | classifier | | loss | inputs
 softmax-derivative-twice | softmax-call | | p | all
 sigmoid-derivative-on-top-of-cross-entropy | logistic | | loss | inputs
-scale-missing | attention | | s | inputs
+attention-scale-missing | attention | backward-only | s | inputs
+attention-scale-missing | attention | both-ways | s | all
+attention-scale-missing | attention | forward-only | s | inputs
+softmax-row-sum-missing | attention | | a | inputs
+softmax-row-sum-missing | temperature | | p | all
+error-transposed | attention | | s | inputs
+error-transposed | attention | | s | all
+gradients-exchanged | attention | | Wq Wk | inputs
+target-not-subtracted | classifier | | loss | inputs
+activation-instead-of-derivative | residual | | h | inputs
 scale-missing | temperature | | z | all
 scale-missing | bag-of-words | | s | inputs
 scale-missing | batch-norm-lines | | var | inputs

@@ -145,7 +145,8 @@ def classifier(v, wrong):
     if "wrong-target/next" in wrong:
         y = (y + 1) % 4
     d = p.copy()
-    d[np.arange(5), y] -= 1
+    if "target-not-subtracted" not in wrong:
+        d[np.arange(5), y] -= 1
     if "softmax-derivative-twice" in wrong:
         d = softmax_rows_backward(p, d)
     if "sum-instead-of-mean" not in wrong:
@@ -308,6 +309,8 @@ def residual(v, wrong):
     dz = dh * (h > 0)
     if "relu-mask-from-gradient" in wrong:
         dz = dh * (dh > 0)
+    if "activation-instead-of-derivative" in wrong:
+        dz = dh * h
     if "activation-derivative-missing" in wrong:
         dz = dh
     return {"W1": x.T @ dz, "W2": h.T @ df, "W3": y.T @ do, "h": dh, "y": dy, "o": do}

@@ -170,7 +170,8 @@ J = (o * G).sum()
 def attention(v, wrong):
     x, Wq, Wk, Wv, G = (v[k] for k in ("x", "Wq", "Wk", "Wv", "G"))
     q, k, val = x @ Wq, x @ Wk, x @ Wv
-    a = softmax(q @ k.T / np.sqrt(2))
+    forward = 1 if wrong & {"attention-scale-missing/both-ways", "attention-scale-missing/forward-only"} else np.sqrt(2)
+    a = softmax(q @ k.T / forward)
     da, dv = G @ val.T, a.T @ G
     if "transpose-missing" in wrong:
         dv = a @ G
@@ -179,16 +180,21 @@ def attention(v, wrong):
         ds = da * a * (1 - a)
     if "activation-derivative-missing" in wrong:
         ds = da
-    scaled = ds if "scale-missing" in wrong else ds / np.sqrt(2)
+    if "softmax-row-sum-missing" in wrong:
+        ds = a * da
+    scaled = ds if wrong & {"attention-scale-missing/backward-only", "attention-scale-missing/both-ways"} else ds / np.sqrt(2)
     dq, dk = scaled @ k, scaled.T @ q
     if "operand-gradient-swapped" in wrong:
         dq, dk = scaled @ q, scaled.T @ k
-    if "transpose-missing/k" in wrong:
+    if "error-transposed" in wrong:
         dk = scaled @ q
     dx = dq @ Wq.T + dk @ Wk.T + dv @ Wv.T
     if "path-forgotten" in wrong:
         dx = dq @ Wq.T + dk @ Wk.T
-    return {"x": dx, "Wq": x.T @ dq, "Wk": x.T @ dk, "Wv": x.T @ dv, "q": dq, "k": dk, "v": dv, "s": ds, "a": da}
+    dWq, dWk = x.T @ dq, x.T @ dk
+    if "gradients-exchanged" in wrong:
+        dWq, dWk = dWk, dWq
+    return {"x": dx, "Wq": dWq, "Wk": dWk, "Wv": x.T @ dv, "q": dq, "k": dk, "v": dv, "s": ds, "a": da}
 
 
 @graph("temperature", 142, {"x": (2, 3), "W": (3, 4), "c": (4,)}, {"T": 2.5, "y": [3, 1]}, """
@@ -204,6 +210,8 @@ def temperature(v, wrong):
     dz = softmax_rows_backward(p, dp)
     if "softmax-diagonal-only" in wrong:
         dz = dp * p * (1 - p)
+    if "softmax-row-sum-missing" in wrong:
+        dz = dp * p
     dl = dz if "scale-missing" in wrong else dz / T
     return {"x": dl @ W.T, "W": x.T @ dl, "c": dl.sum(0), "z": dz, "p": dp}
 

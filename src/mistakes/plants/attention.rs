@@ -1,0 +1,75 @@
+//! Mistakes in attention: A = softmax(Q Kᵀ / √d).
+
+use std::sync::Arc;
+
+use super::super::planting::Way;
+use super::super::site::{Site, Subject, downcast};
+use super::super::wrong_rule::{Instead, reading, scaled};
+use super::graph::constant_factor;
+use super::places::last_two;
+use crate::network::Id;
+use crate::op::contraction::Contraction;
+use crate::op::edges::{BilinearRule, View};
+use crate::op::slot::Slot;
+use crate::op::softmax::SoftmaxBackward;
+use crate::step::Pass;
+
+/// The largest number of operations between the scores and their softmax, such as a mask.
+const MAX_BETWEEN: usize = 4;
+
+/// Whether a softmax reads a tensor, also through operations that keep its size.
+fn feeds_softmax(subject: &Subject<'_>, id: Id) -> bool {
+    let is_read = |id: Id| subject.sites().iter().any(|site| site.of == id && site.rule_as::<SoftmaxBackward>().is_some());
+    let mut here = vec![id];
+    for _ in 0..MAX_BETWEEN {
+        if here.iter().any(|id| is_read(*id)) {
+            return true;
+        }
+        let readers = here.iter().flat_map(|id| subject.network.readers(*id)).map(|reader| &subject.network.ops()[reader.op]);
+        let forward = readers.filter(|op| op.pass == Pass::Forward && subject.len(op.output) == subject.len(id));
+        here = forward.map(|op| op.output).collect();
+    }
+    false
+}
+
+/// Whether a tensor is a product of two matrices.
+fn is_product(subject: &Subject<'_>, id: Id) -> bool {
+    let part = subject.producer(id).and_then(|(_, op)| op.parts.first());
+    part.is_some_and(|part| downcast::<BilinearRule<Contraction>>(&part.rule).is_some())
+}
+
+/// The factor 1/√d of a site's scores; `None` for another factor.
+fn scale_of_scores(site: &Site<'_>) -> Option<f64> {
+    let scale = constant_factor(site).filter(|scale| *scale != 0.0 && *scale != 1.0)?;
+    let subject = &site.subject;
+    (!subject.has_layers() && is_product(subject, site.of) && feeds_softmax(subject, site.y)).then_some(scale)
+}
+
+/// Whether a constant factor is the 1/√d of attention.
+pub fn is_scale(site: &Site<'_>) -> bool {
+    scale_of_scores(site).is_some()
+}
+
+/// The factor 1/√d is missing in both passes, or in one.
+pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
+    let Some(scale) = scale_of_scores(site) else { return Vec::new() };
+    let back = site.with_rule(scaled(site.rule, 1.0 / scale));
+    let mut ways = vec![Way::variant("backward-only", " in the backward pass", [back.clone()])];
+    if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, 1.0 / scale)) {
+        ways.push(Way::variant("both-ways", " in both passes", [forward.clone(), back]));
+        ways.push(Way::variant("forward-only", " in the forward pass", [forward]));
+    }
+    ways
+}
+
+/// The error of a product is read as its transpose in the gradient of a factor: ∂C/∂S Q instead of (∂C/∂S)ᵀ Q for S = Q Kᵀ.
+pub fn error_transposed(site: &Site<'_>) -> Vec<Way> {
+    let shape = site.subject.shape(site.y);
+    let is_square = matches!(*shape, [.., rows, columns] if rows == columns && rows > 1);
+    let is_factor = site.rule_as::<BilinearRule<Contraction>>().is_some_and(|rule| rule.view != View::Output);
+    if site.subject.has_layers() || !is_square || !is_factor || site.operands.get(Slot::Upstream).is_none() {
+        return Vec::new();
+    }
+    let exchanged = last_two(shape, |[row, column], _| [column, row]);
+    vec![Way::only(site.with_rule(reading(&Arc::clone(site.rule), Slot::Upstream, Instead::Places(exchanged))))]
+}

@@ -1,0 +1,77 @@
+//! Weights with their axes in Keras' order are recognised.
+
+use std::fs;
+
+use gradstep::app::{CompareOptions, Document, OwnGradients};
+use gradstep::diff::{FileTensor, Gradient, LossOf};
+use gradstep::network::Role;
+use gradstep::tensor::{len, ravel, unravel};
+use tempfile::tempdir;
+
+use super::document;
+
+/// Two convolutions, the second with as many input as output channels and a square filter, and a linear layer.
+const NET: &str = r#"
+title = "filters"
+input = { init = "normal", seed = 1, shape = [2, 6, 6] }
+target = [0, 1, 0]
+loss = "cross_entropy"
+layer = [
+  { type = "conv2d", weight = { init = "normal", seed = 2, std = 0.4 }, out_channels = 3, kernel_size = 3, activation = "relu" },
+  { type = "conv2d", weight = { init = "normal", seed = 4, std = 0.4 }, out_channels = 3, kernel_size = 3, activation = "relu" },
+  { type = "flatten" },
+  { type = "linear", weight = { init = "normal", seed = 6, std = 0.4 }, out_features = 3, activation = "softmax" },
+]
+"#;
+
+/// The right gradients of the weights; those for which `is_keras` holds in the order height x width x in x out.
+fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
+    let trace = &document.trace;
+    let network = trace.network();
+    let learnable = network.tensors().iter().enumerate().filter(|(_, tensor)| tensor.role == Role::Parameter);
+    let tensor = |(of, tensor): (usize, &gradstep::network::TensorInfo)| {
+        let right = Gradient { of, loss: LossOf::Batch }.right(trace).into_owned();
+        let (name, ours) = (tensor.name.to_string(), &tensor.shape);
+        let [out, input, height, width] = ours[..] else { return FileTensor { name, sample: None, shape: ours.clone(), values: right } };
+        if !is_keras(&name) {
+            return FileTensor { name, sample: None, shape: ours.clone(), values: right };
+        }
+        let shape = vec![height, width, input, out];
+        let from = |at: usize| {
+            let index = unravel(at, &shape);
+            ravel(&[index[3], index[2], index[0], index[1]], ours).expect("a place")
+        };
+        let values = (0..len(ours)).map(|at| right[from(at)]).collect();
+        FileTensor { name, sample: None, shape, values }
+    };
+    learnable.map(tensor).collect()
+}
+
+fn compared(document: &Document, tensors: Vec<FileTensor>) -> OwnGradients {
+    let own = OwnGradients::new(document, "mine.npz".to_owned(), tensors, CompareOptions::default(), &mut |_, _| true);
+    own.expect("gradients").expect("not interrupted")
+}
+
+#[test]
+fn filters_in_the_order_of_keras_are_no_difference() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("net.toml");
+    fs::write(&path, NET).expect("a file");
+    let document = document(&path.to_string_lossy());
+    let all = compared(&document, weights(&document, |_| true));
+    assert!(all.report.is_equal(), "{:?}", all.report);
+    let note = "all filters of the file have another order of axes (HWIO, height x width x in x out, as in Keras, instead of out x in x height x width): compared in our order, which is no difference";
+    assert_eq!(all.user.notes, [note]);
+    // names of Keras, too
+    let mut renamed = weights(&document, |_| true);
+    renamed.iter_mut().for_each(|tensor| tensor.name = tensor.name.replace(".weight", "/kernel"));
+    assert!(compared(&document, renamed).report.is_equal());
+    // one of several is a mistake, whose words name the order
+    let one = compared(&document, weights(&document, |name| name == "conv1.weight"));
+    let wrong: Vec<&str> = one.user.tensors.iter().filter_map(|tensor| tensor.values.as_ref().err().map(String::as_str)).collect();
+    assert_eq!(wrong, ["it is 3x3x2x3, as 3x2x3x3 is in Keras: HWIO, height x width x in x out"]);
+    assert_eq!(one.causes.iter().map(|cause| cause.id).collect::<Vec<_>>(), ["weight-layout-transposed"]);
+    // in our order, nothing is said
+    let ours = compared(&document, weights(&document, |_| false));
+    assert!(ours.report.is_equal() && ours.user.notes.is_empty(), "{:?}", ours.user.notes);
+}
