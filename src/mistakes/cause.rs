@@ -44,7 +44,8 @@ pub struct WrongOp {
     pub is_of_batch: bool,
     /// The number of the op in its network.
     pub op: usize,
-    wrong: Op,
+    /// The op with the wrong rule.
+    pub(super) wrong: Op,
 }
 
 /// An entry as a wrong rule computes it.

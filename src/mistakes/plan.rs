@@ -118,6 +118,12 @@ impl Plan {
         plan
     }
 
+    /// The plan with these ops: each with whether it is one of the batch, and its number.
+    pub fn of_ops(ops: impl Iterator<Item = (bool, usize, Op)>) -> Self {
+        let key = |is_of_batch: bool| if is_of_batch { Ops::Batch } else { Ops::Sample };
+        Self { ops: ops.map(|(is_of_batch, number, op)| ((key(is_of_batch), number), op)).collect(), ..Self::default() }
+    }
+
     /// Whether a given tensor has other numbers, which may be those of one sample only.
     pub fn changes_given(&self) -> bool {
         !self.given.is_empty()

@@ -1,10 +1,11 @@
 //! Backward passes with mistakes in them, for tests.
 
-use super::fit::{Fit, Mine};
-use super::plan::WrongPass;
+use super::cause::{Cause, WrongOp};
+use super::fit::{Candidate, Fit, Mine};
+use super::plan::{Edit, Plan, WrongPass};
 use super::search::Search;
 use super::site::Subject;
-use crate::diff::{Gradient, TermSums, Tolerance, UserTensor};
+use crate::diff::{Gradient, TermSums, Tolerance};
 use crate::trace::Trace;
 
 /// A backward pass with one mistake in it.
@@ -20,19 +21,20 @@ pub struct Planting {
     pub gradients: Vec<Vec<f64>>,
 }
 
+/// The wanted gradients as tensors of a user who has these numbers.
+fn compared<'a>(trace: &'a Trace, wanted: &[Gradient], numbers: &'a [Vec<f64>]) -> Vec<Mine<'a>> {
+    let mine = wanted.iter().zip(numbers).enumerate().filter_map(|(index, (gradient, numbers))| {
+        let (run, id) = gradient.find(trace)?;
+        Some(Mine { index, run, id, gradient: *gradient, numbers, differs: false, terms: TermSums::of(trace, *gradient) })
+    });
+    mine.collect()
+}
+
 /// For tests: returns the passes with one mistake that change one of these gradients: each mistake at each place, and at several.
 #[must_use]
 pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>) -> Vec<Planting> {
-    let mine: Vec<UserTensor> = wanted
-        .iter()
-        .map(|gradient| UserTensor { gradient: *gradient, given: String::new(), values: Ok(gradient.right(trace).into_owned()) })
-        .collect();
-    let found = mine.iter().enumerate().filter_map(|(index, tensor)| {
-        let (run, id) = tensor.gradient.find(trace)?;
-        let numbers = tensor.values.as_ref().ok()?.as_slice();
-        Some(Mine { index, run, id, gradient: tensor.gradient, numbers, differs: false, terms: TermSums::of(trace, tensor.gradient) })
-    });
-    let found: Vec<Mine<'_>> = found.collect();
+    let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
+    let found = compared(trace, wanted, &numbers);
     let subject = Subject { trace, network: trace.network(), learning_rate };
     let search = Search::new(subject, &found, Tolerance::FLOAT64);
     let base = Fit::default();
@@ -50,4 +52,89 @@ pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>)
         }
     }
     all
+}
+
+/// A backward pass with two mistakes in it.
+#[derive(Debug)]
+pub struct PlantedPair {
+    /// The names of the mistakes.
+    pub ids: [&'static str; 2],
+    /// The gradients of the passes with one of them, one for each of the wanted ones.
+    pub each: [Vec<Vec<f64>>; 2],
+    /// The gradients of the pass with both.
+    pub both: Vec<Vec<f64>>,
+}
+
+/// For tests: returns a pass with two mistakes at places of their own. `pick` chooses one of the first n numbers. `None` if it finds no two.
+#[must_use]
+pub fn planted_pair(
+    trace: &Trace,
+    wanted: &[Gradient],
+    learning_rate: Option<f64>,
+    pick: &mut dyn FnMut(usize) -> usize,
+) -> Option<PlantedPair> {
+    let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
+    let found = compared(trace, wanted, &numbers);
+    let subject = Subject { trace, network: trace.network(), learning_rate };
+    let search = Search::new(subject, &found, Tolerance::FLOAT64);
+    let base = Fit::default();
+    let mut candidates = search.candidates(&base, pick(found.len().max(1)).min(found.len().checked_sub(1)?));
+    candidates.retain(|candidate| candidate.sites.len() < 2);
+    // a mistake with many places is as likely as one with a single place
+    let mut ids: Vec<&str> = candidates.iter().map(|candidate| candidate.mistake.id).collect();
+    ids.dedup();
+    let mut choose = || {
+        let id = ids[pick(ids.len())];
+        let own: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.mistake.id == id).collect();
+        own[pick(own.len())]
+    };
+    let pass = |edits: &[Edit]| {
+        let plan = base.plan.with(trace, edits);
+        let mut pass = WrongPass::new(trace, &plan);
+        found.iter().map(|mine| pass.values(mine.run, mine.id).to_vec()).collect::<Vec<_>>()
+    };
+    let changed = |candidate: &Candidate| {
+        base.plan.with(trace, &candidate.edits).changed_ops().map(|(is_of_batch, op, _)| (is_of_batch, op)).collect::<Vec<_>>()
+    };
+    for _ in 0..MAX_TRIES {
+        let (one, other) = (choose(), choose());
+        let ops = changed(one);
+        let is_apart = one.mistake.id != other.mistake.id && changed(other).iter().all(|op| !ops.contains(op));
+        if is_apart {
+            let both = [one.edits.clone(), other.edits.clone()].concat();
+            return Some(PlantedPair {
+                ids: [one.mistake.id, other.mistake.id],
+                each: [pass(&one.edits), pass(&other.edits)],
+                both: pass(&both),
+            });
+        }
+    }
+    None
+}
+
+/// The largest number of pairs that are tried until one has places of its own.
+const MAX_TRIES: usize = 16;
+
+/// For tests: returns the gradients of a pass with the ops of all causes; `None` if they name no op, or one op twice.
+#[must_use]
+pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause]) -> Option<Vec<Vec<f64>>> {
+    let ops: Vec<&WrongOp> = causes.iter().flat_map(|cause| &cause.ops).collect();
+    let mut places: Vec<(bool, usize)> = ops.iter().map(|wrong| (wrong.is_of_batch, wrong.op)).collect();
+    places.sort_unstable();
+    places.dedup();
+    if places.len() < ops.len() || causes.iter().any(|cause| cause.ops.is_empty()) {
+        return None;
+    }
+    // an op of another output is one of two that are exchanged
+    let is_own = |wrong: &&WrongOp| {
+        let run = if wrong.is_of_batch { trace.samples() } else { 0 };
+        trace.network_of(run).ops()[wrong.op].output == wrong.wrong.output
+    };
+    if !ops.iter().all(is_own) {
+        return None;
+    }
+    let plan = Plan::of_ops(ops.into_iter().map(|wrong| (wrong.is_of_batch, wrong.op, wrong.wrong.clone())));
+    let mut pass = WrongPass::new(trace, &plan);
+    let numbers = wanted.iter().map(|gradient| gradient.find(trace).map(|(run, id)| pass.values(run, id).to_vec()));
+    numbers.collect()
 }

@@ -4,6 +4,7 @@ pub(super) mod activation;
 pub(super) mod attention;
 pub(super) mod bias;
 pub(super) mod convolution;
+mod factor;
 pub(super) mod flatten;
 pub(super) mod graph;
 pub(super) mod graph_norm;

@@ -5,6 +5,7 @@ mod flips;
 mod interrupt;
 mod layouts;
 mod mistakes;
+mod patterns;
 mod plants;
 mod program;
 mod right;

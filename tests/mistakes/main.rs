@@ -4,6 +4,7 @@
 mod generated;
 mod networks;
 mod right;
+mod two;
 
 use std::collections::BTreeMap;
 

@@ -159,4 +159,16 @@ x = { init = "normal", seed = N4, shape = [3, 4] }
 future = [[false, true, true], [false, false, true], [false, false, false]]
 y = [2, 0, 1]
 "#,
+    // a line, whose pool has padding
+    r#"
+title = "line"
+input = { init = "normal", seed = N1, shape = [9] }
+target = { init = "normal", seed = N2, shape = [3] }
+loss = "squared_error"
+layer = [
+  { type = "linear", weight = { init = "normal", seed = N3 }, out_features = 9, activation = "tanh" },
+  { type = "max_pool1d", kernel_size = 3, stride = 2, padding = 1 },
+  { type = "linear", weight = { init = "normal", seed = N4 }, out_features = 3 },
+]
+"#,
 ];

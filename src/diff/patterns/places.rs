@@ -11,8 +11,23 @@ use crate::step::Pass;
 use crate::tensor::{index_text, unravel};
 use crate::trace::Trace;
 
-/// The smallest number of wrong entries whose places can be no accident.
+/// The smallest number of wrong tensors of one sample that are no accident.
 const FEW: usize = 2;
+/// The largest probability at which places may be an accident and are a pattern all the same.
+const CHANCE: f64 = 0.01;
+
+/// Returns the probability that `wrong` of `all` places, chosen at random, are all among `inside` of them: C(inside, wrong) / C(all, wrong).
+///
+/// Two wrong entries of an image of 6 x 6 are at its border with the probability 20/36 · 19/35 = 0.30, twelve of them with 1e-4.
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+fn chance(all: usize, inside: usize, wrong: usize) -> f64 {
+    (0..wrong).map(|n| inside.saturating_sub(n) as f64 / (all - n) as f64).product()
+}
+
+/// Whether an entry may be wrong at all: 0 on both sides says nothing about places.
+fn counts(wrong: &Wrong<'_>, at: usize) -> bool {
+    wrong.right[at] != 0.0 || wrong.mine[at] != 0.0
+}
 
 /// Returns the first pattern that the places of the wrong entries have.
 pub(super) fn find(wrong: &Wrong<'_>, gradient: Gradient) -> Option<Found> {
@@ -36,12 +51,16 @@ fn one_entry(wrong: &Wrong<'_>) -> Option<Found> {
 /// The wrong entries are all in one slice along an axis, such as the last filter.
 fn slice(wrong: &Wrong<'_>) -> Option<Found> {
     let shape = wrong.shape;
-    if wrong.places.len() < FEW {
-        return None;
-    }
+    let all = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).count();
     for axis in (0..shape.len()).filter(|axis| shape[*axis] > 1) {
         let slices: HashSet<usize> = wrong.places.iter().map(|at| unravel(*at, shape)[axis]).collect();
         let Some(&only) = slices.iter().next().filter(|_| slices.len() == 1) else { continue };
+        let inside = (0..wrong.right.len()).filter(|at| counts(wrong, *at) && unravel(*at, shape)[axis] == only).count();
+        // any of the slices would be a pattern
+        #[allow(clippy::cast_precision_loss)] // a size
+        if shape[axis] as f64 * chance(all, inside, wrong.places.len()) > CHANCE {
+            continue;
+        }
         let ordinal = match only {
             0 => "first ".to_owned(),
             _ if only + 1 == shape[axis] => "last ".to_owned(),
@@ -68,8 +87,10 @@ fn border(wrong: &Wrong<'_>) -> Option<Found> {
         let (row, column) = (index[index.len() - 2], index[index.len() - 1]);
         row == 0 || row + 1 == rows || column == 0 || column + 1 == columns
     };
-    let has_inside = rows > 2 && columns > 2 && wrong.places.len() >= FEW;
-    (has_inside && wrong.places.iter().all(is_at_border)).then(|| ("only-border", "only entries at the border are wrong".to_owned()))
+    let all: Vec<usize> = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).collect();
+    let border = all.iter().filter(|at| is_at_border(at)).count();
+    let is_sure = rows > 2 && columns > 2 && chance(all.len(), border, wrong.places.len()) <= CHANCE;
+    (is_sure && wrong.places.iter().all(is_at_border)).then(|| ("only-border", "only entries at the border are wrong".to_owned()))
 }
 
 /// The wrong entries are those at which the input of an activation is not positive, or positive.
@@ -89,14 +110,13 @@ fn by_sign(wrong: &Wrong<'_>, gradient: Gradient) -> Option<Found> {
             _ => continue,
         };
         let wrong_rows: HashSet<usize> = wrong.places.iter().map(|at| at / per).collect();
+        let rows: HashSet<usize> = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).map(|at| at / per).collect();
         for (is_wanted, words) in [((|z: f64| z <= 0.0) as fn(f64) -> bool, "≤ 0"), (|z| z > 0.0, "> 0")] {
-            let wanted = values.iter().filter(|z| is_wanted(**z)).count();
+            let wanted = rows.iter().filter(|row| is_wanted(values[**row])).count();
             let all_wanted = wrong_rows.iter().all(|row| is_wanted(values[*row]));
-            // of few wrong entries, many would be on one side by accident
-            let is_sure = wrong_rows.len() >= 5 || wrong_rows.len() == wanted && wanted >= FEW;
-            // elsewhere numbers must be right that are not 0: behind a ReLU, all numbers at z ≤ 0 are
-            let is_right = |(at, right): (usize, &f64)| !is_wanted(values[at / per]) && *right != 0.0;
-            if all_wanted && is_sure && wrong.right.iter().enumerate().any(is_right) {
+            // both signs would be a pattern
+            let is_sure = 2.0 * chance(rows.len(), wanted, wrong_rows.len()) <= CHANCE;
+            if all_wanted && is_sure {
                 return Some(("only-where", format!("wrong only where {} {words}", network.tensor(z).name)));
             }
         }
@@ -144,4 +164,17 @@ pub(super) fn one_sample(trace: &Trace, report: &Report) -> Option<Pattern> {
     let number = trace.sample_runs()[run].sample? + 1;
     let is_one = wrong.iter().all(|(_, other)| *other == run) && has_others && wrong.len() >= FEW;
     is_one.then(|| Pattern { tensor, id: "only-sample", words: format!("of the samples, only sample {number} has wrong gradients") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_places_may_be_an_accident() {
+        assert!((chance(36, 20, 2) - 0.301_587).abs() < 1e-6);
+        assert!((chance(5, 2, 2) - 0.1).abs() < 1e-12 && (chance(10, 5, 5) - 1.0 / 252.0).abs() < 1e-12);
+        // everywhere, nowhere, and in more places than there are
+        assert!((chance(9, 9, 4) - 1.0).abs() < 1e-12 && chance(9, 3, 4) < 1e-12 && (chance(9, 3, 0) - 1.0).abs() < 1e-12);
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::planting::Way;
 use super::super::site::{Site, Subject, downcast};
 use super::super::wrong_rule::{Instead, reading, scaled};
-use super::graph::constant_factor;
+use super::factor::constant_factor;
 use super::places::last_two;
 use crate::network::Id;
 use crate::op::contraction::Contraction;

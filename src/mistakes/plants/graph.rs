@@ -7,9 +7,10 @@ use super::super::site::{Site, Subject, downcast};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
 use super::activation::Curve;
 use super::attention;
+use super::factor::constant_factor;
 use super::places::{count, places, upstream, upstream_place, upstream_times};
 use crate::expr::SQRT;
-use crate::network::{Id, Role};
+use crate::network::Id;
 use crate::op::avg_pool2d::reciprocal;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
@@ -289,26 +290,6 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
     let repeats = site.subject.len(site.y) > 1 && site.subject.len(site.y) < site.subject.len(site.of);
     let places = exchanged(site.subject.shape(site.of)).filter(|_| repeats);
     places.map(|places| Way::variant("of-a-sum", "", [site.with_rule(moved(site.rule, places))])).into_iter().collect()
-}
-
-/// The constant by which a site's operand is multiplied or divided.
-pub(super) fn constant_factor(site: &Site<'_>) -> Option<f64> {
-    let rule = site.rule_as::<ElementwiseBackward>()?;
-    let [_, _] = rule.operation.operands[..] else { return None };
-    let value = match rule.operation.operands[1 - rule.operand] {
-        ElementwiseOperand::Constant(value) => value,
-        // a number that the user gives a name
-        ElementwiseOperand::Input(slot) => {
-            let id = site.operands[Input(slot)];
-            let [value] = site.subject.values(id) else { return None };
-            (site.subject.network.tensor(id).role == Role::Constant).then_some(*value)?
-        }
-    };
-    match rule.operation.operator {
-        Operator::Mul => Some(value),
-        operator if operator == Operator::DIV && rule.operand == 0 => Some(1.0 / value),
-        _ => None,
-    }
 }
 
 /// A constant factor of the forward pass is missing in the backward pass.

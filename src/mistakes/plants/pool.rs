@@ -109,13 +109,13 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
     }
     // what the padding has got is 0
     let shifted = places(site.subject.shape(site.of), |index| {
-        let last = index.len() - 1;
-        let is_inside = index[last - 1] >= rows && index[last] >= columns;
-        if is_inside {
-            index[last - 1] -= rows;
-            index[last] -= columns;
-        }
-        is_inside
+        // a line has no rows
+        let mut paddings = index.iter_mut().rev().zip([columns, rows]);
+        paddings.all(|(index, padding)| {
+            let inside = index.checked_sub(padding);
+            *index = inside.unwrap_or(*index);
+            inside.is_some()
+        })
     });
     vec![not_cropped(site, moved(site.rule, shifted))]
 }

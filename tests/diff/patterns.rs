@@ -1,0 +1,77 @@
+//! Patterns of places are said only where chance would hardly put the wrong entries.
+
+use std::fs;
+
+use gradstep::app::Document;
+use gradstep::diff::{Gradient, LossOf, Report, Tolerance, UserTensor, patterns};
+use gradstep::tensor::unravel;
+use tempfile::tempdir;
+
+use super::document;
+
+const NET: &str = r#"
+title = "places"
+input = { init = "normal", seed = 1, shape = [1, 8, 8] }
+target = { init = "normal", seed = 2, shape = [12] }
+loss = "squared_error"
+layer = [
+  { type = "conv2d", weight = { init = "normal", seed = 3, std = 0.4 }, out_channels = 1, kernel_size = 3, padding = 1, activation = "tanh" },
+  { type = "flatten" },
+  { type = "linear", weight = { init = "normal", seed = 4, std = 0.2 }, out_features = 16, activation = "leaky_relu" },
+  { type = "linear", weight = { init = "normal", seed = 5 }, out_features = 12 },
+]
+"#;
+
+fn places() -> Document {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("net.toml");
+    fs::write(&path, NET).expect("a file");
+    document(&path.to_string_lossy())
+}
+
+/// The patterns of the gradient of a tensor, in which the entries for which `is_wrong` holds are wrong, but at most `most` of them.
+fn found(document: &Document, name: &str, most: usize, is_wrong: impl Fn(&[usize]) -> bool) -> Vec<String> {
+    let trace = &document.trace;
+    let gradient = Gradient { of: trace.network().find(name).expect("a tensor"), loss: LossOf::Batch };
+    let mut values = gradient.right(trace).into_owned();
+    let shape = gradient.shape(trace);
+    let mut left = most;
+    for (at, value) in values.iter_mut().enumerate() {
+        if left > 0 && is_wrong(&unravel(at, shape)) {
+            #[allow(clippy::cast_precision_loss)] // a small place
+            let by = 0.1 + 0.01 * ((at * at) % 7) as f64;
+            (*value, left) = (*value + by, left - 1);
+        }
+    }
+    let mine = [UserTensor { gradient, given: String::new(), values: Ok(values) }];
+    let report = Report::new(trace, &mine, Tolerance::FLOAT64);
+    patterns(trace, &mine, &report, Tolerance::FLOAT64).into_iter().map(|pattern| format!("{}: {}", pattern.id, pattern.words)).collect()
+}
+
+#[test]
+fn a_place_is_said_only_if_chance_does_not_explain_it() {
+    let document = places();
+    let trace = &document.trace;
+    let is_at_border = |index: &[usize]| index[1..].iter().any(|at| [0, 7].contains(at));
+    let border = ["only-border: only entries at the border are wrong".to_owned()];
+    // C(28, 2) / C(64, 2) is 0.19; C(28, 20) / C(64, 20) is 2e-10
+    assert_eq!(found(&document, "conv1.z", 2, is_at_border), [] as [&str; 0]);
+    assert_eq!(found(&document, "conv1.z", 28, is_at_border), border);
+    assert_eq!(found(&document, "conv1.z", 20, |index| is_at_border(index) && index[2] != 3), border);
+
+    let z = trace.run(0).values(trace.network().find("fc1.z").expect("a tensor"));
+    let shut = z.iter().filter(|z| **z <= 0.0).count();
+    assert!((4..13).contains(&shut), "{z:?}");
+    let is_shut = |index: &[usize]| z[index[0]] <= 0.0;
+    let only_where = ["only-where: wrong only where fc1.z ≤ 0".to_owned()];
+    assert_eq!(found(&document, "fc1.z", 2, is_shut), [] as [&str; 0]);
+    assert_eq!(found(&document, "fc1.z", usize::MAX, is_shut), only_where);
+    assert_eq!(found(&document, "fc1.weight", usize::MAX, is_shut), only_where);
+    assert_eq!(found(&document, "fc1.z", usize::MAX, |index| !is_shut(index)), ["only-where: wrong only where fc1.z > 0"]);
+
+    // 12 · C(16, 2) / C(192, 2) is 0.08, and 12 · C(16, 3) / C(192, 3) is 0.006
+    assert_eq!(found(&document, "fc2.weight", 2, |index| index[0] == 3), [] as [&str; 0]);
+    assert_eq!(found(&document, "fc2.weight", 3, |index| index[0] == 3), ["only-slice: only the row 3 is wrong (index 3 of axis 0)"]);
+    assert_eq!(found(&document, "fc2.weight", 16, |index| index[0] == 11), ["only-slice: only the last row is wrong (index 11 of axis 0)"]);
+    assert_eq!(found(&document, "fc2.weight", 1, |index| index[0] == 3), ["one-entry: only the entry [3,0] is wrong"]);
+}
