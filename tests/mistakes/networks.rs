@@ -168,6 +168,7 @@ loss = "squared_error"
 layer = [
   { type = "linear", weight = { init = "normal", seed = N3 }, out_features = 9, activation = "tanh" },
   { type = "max_pool1d", kernel_size = 3, stride = 2, padding = 1 },
+  { type = "flatten" },
   { type = "linear", weight = { init = "normal", seed = N4 }, out_features = 3 },
 ]
 "#,
