@@ -164,7 +164,7 @@ fn foreign(path: &Path, bytes: &[u8]) -> Option<anyhow::Error> {
     let name = path.file_name()?.to_str().filter(|_| path.is_file())?;
     let is_text = !bytes.is_empty() && std::str::from_utf8(bytes).is_ok_and(|text| text.contains("title"));
     let format = ForeignFormat::by_bytes(bytes).or_else(|| ForeignFormat::by_name(name).filter(|_| !is_text))?;
-    let error = format.error(name);
+    let error = format.error(&display_name(name));
     Some(anyhow!("{} is not a scenario: {}; {}", display_name(path), error.message, error.help))
 }
 

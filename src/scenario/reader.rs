@@ -122,6 +122,11 @@ impl ScenarioReader {
         self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
+    /// Adds a warning: the file is valid, but perhaps not meant so.
+    pub fn warn(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.warnings.push(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None });
+    }
+
     /// Reports an error that concerns two positions. `also` is the second one, with its own message.
     pub fn report_with_note(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
         let also = Some((also.0, also.1.to_owned()));

@@ -25,6 +25,9 @@ pub(super) fn input(
     found: TensorSource<'_, '_>,
     rank: Option<usize>,
 ) -> Result<Tensor, Reported> {
+    if let TensorSource::File(stored) = &found {
+        stored.warn_of_bytes(reader);
+    }
     let shape = input_shape(reader, span, &found, rank)?;
     reader.claim_for_sample(span, &shape)?;
     // the input may be any initializer, even one for weights (`he_normal`), which needs a fan-in and a fan-out
@@ -152,14 +155,15 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
         return one_hot_target(reader, value, shape, &last.shape_sentence(shape));
     }
     let found = read_tensor(reader, "target", value)?;
-    fitted_target(reader, &value.span(), found, Some(last))
+    fitted_target(reader, &value.span(), found, 0, Some(last))
 }
 
-/// Makes the target of a sample, in the shape of the network's output. `span` is the position of the target.
+/// Makes the target of sample `number`, counted from 0, in the shape of the network's output. `span` is the position of the target.
 pub(super) fn fitted_target(
     reader: &mut ScenarioReader,
     span: &Span,
     found: TensorSource<'_, '_>,
+    number: usize,
     last: Option<&LastLayer>,
 ) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else { return Err(Reported) };
@@ -168,8 +172,11 @@ pub(super) fn fitted_target(
     let found = if shape.len() == MAX_RANK { found.in_image_layout(reader) } else { found };
     if entries > 1 && found.shape().is_some_and(|written| len(written) == 1 && written.len() <= 2) {
         let written = found.shape().unwrap_or_default().to_vec();
-        let number = found.fill(reader, "target", &written, Fan::of(&written))?;
-        return one_hot(flat(&number)[0], shape).map_err(|message| reader.report(span.clone(), message, class_help(&shape_help, entries)));
+        let class = found.fill(reader, "target", &written, Fan::of(&written))?;
+        return one_hot(flat(&class)[0], shape).map_err(|message| {
+            let message = if number > 0 { format!("{message}, the target of sample {}", number + 1) } else { message };
+            reader.report(span.clone(), message, class_help(&shape_help, entries))
+        });
     }
     // a flat vector is allowed too, and so is a single number if the output has one entry; a batch of one sample may be around the target
     if let Some(written) = found.shape()

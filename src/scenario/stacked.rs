@@ -111,6 +111,11 @@ fn stack(
             let help = "its first axis counts the samples; a single sample is written as input = … and target = … at the top of the file";
             return Err(reader.report(span.clone(), format!("{label} is a single number"), help));
         };
+        if key == "input"
+            && let TensorSource::File(stored) = &source
+        {
+            stored.warn_of_bytes(reader);
+        }
         let rows = wanted.cloned().unwrap_or(0..all);
         if rows.end > all {
             let at = table.get(ROWS).map_or(span.clone(), toml::Spanned::span);

@@ -142,6 +142,16 @@ impl StoredTensor {
         &self.shape
     }
 
+    /// Warns if the tensor, an input of the network, has bytes: pixels that most models read after a division by 255.
+    pub fn warn_of_bytes(&self, reader: &mut ScenarioReader) {
+        if self.layout.type_name() == "u8" {
+            let message = format!("{} has bytes, from 0 to 255", self.label);
+            let help =
+                "most models were trained on x / 255 or normalised pixels: save what the model reads, such as np.save(\"x.npy\", x / 255)";
+            reader.warn(self.span.clone(), message, help);
+        }
+    }
+
     /// Returns the tensor with another shape that has the same number of entries.
     pub fn with_shape(self, shape: Vec<usize>) -> Self {
         debug_assert_eq!(len(&shape), len(&self.shape));

@@ -382,6 +382,21 @@ mod tests {
     }
 
     #[test]
+    fn a_depthwise_kernel_is_written_in_the_order_of_the_file() {
+        // height x width x in x multiplier: 1 x 2 x 2 x 2
+        let text = "title = \"t\"\nlayout = \"keras\"\ninput = [[[1, 2], [3, 4]]]\ntarget = [[[1, 2, 3, 4]]]\nloss = \"squared_error\"\n\
+                    [[layer]]\ntype = \"conv2d\"\ngroups = 2\nweight = [[[[1, 2], [3, 4]], [[5, 6], [7, 8]]]]\n";
+        let old = scenario(text);
+        // filter 1 of channel 1 is output 3; its second column is 8
+        let weight = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 7 };
+        assert_eq!(old.number(weight), 8.0);
+        let first = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 3 };
+        assert_eq!(old.number(first), 6.0);
+        let new = old.with_numbers(&[(first, 60.0)]).unwrap();
+        assert_eq!(write_back(&new, "t", &|_| false).unwrap().text, text.replace("[5, 6]", "[5, 60]"));
+    }
+
+    #[test]
     fn a_sample_of_many_is_written_where_it_is() {
         let text = "title = \"t\"\nloss = \"squared_error\"\n[samples]\ninput = [[1, 2], [3, 4], [5, 6]]\ntarget = [0, 1, 1]\nrows = [1, 3]\n\
                     [[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4]]\n";
