@@ -46,7 +46,7 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     let axes = axis_names(table);
     let mut claim = |piece: usize, span: &Range<usize>, shape: &[usize]| reader.claim(&pieces[piece].file_span(span), shape);
     let result = graph::read(&texts, &given, axes, chosen, &mut claim);
-    report(reader, &result, &pieces, has_all_names);
+    report(reader, &result, &pieces, &inputs, has_all_names);
     if has_all_names {
         check_output(reader, &result, &pieces, output, &span);
     }
@@ -233,7 +233,7 @@ fn content_start(text: &str, span: Span, content: &str) -> Option<usize> {
 }
 
 /// Reports the faults of the statements, and the names without a value.
-fn report(reader: &mut ScenarioReader, result: &GraphResult, pieces: &[Piece<'_>], has_all_names: bool) {
+fn report(reader: &mut ScenarioReader, result: &GraphResult, pieces: &[Piece<'_>], inputs: &[String], has_all_names: bool) {
     // in a text with escapes all faults have the same position, so only the first one is shown
     let is_first = |n: usize, piece: usize| pieces[piece].start.is_some() || result.faults[..n].iter().all(|fault| fault.piece != piece);
     let mut faults: Vec<(Span, String, String)> = result
@@ -245,7 +245,7 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, pieces: &[Piece<'_>
         .map(|GraphFault { piece, span, message, help }| (pieces[*piece].file_span(span), message.clone(), help.clone()))
         .collect();
     if has_all_names {
-        faults.extend(missing(result, pieces));
+        faults.extend(missing(result, pieces, inputs));
     }
     faults.sort_by_key(|(span, ..)| span.start);
     for (span, message, help) in faults {
@@ -254,7 +254,7 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, pieces: &[Piece<'_>
 }
 
 /// Returns the faults of the names without a value: one for each name that is similar to a known name, and one for all others together.
-fn missing(result: &GraphResult, pieces: &[Piece<'_>]) -> Vec<(Span, String, String)> {
+fn missing(result: &GraphResult, pieces: &[Piece<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
     const MAX_LISTED: usize = 50;
     const MAX_COMPARED: usize = 500;
     let mut faults = Vec::new();
@@ -268,9 +268,11 @@ fn missing(result: &GraphResult, pieces: &[Piece<'_>]) -> Vec<(Span, String, Str
         }
         // comparing with very many names takes long, and a near one is then near by chance
         let known = result.names.iter().map(String::as_str).filter(|known| !missing.contains(known)).take(MAX_COMPARED);
-        // W1 is not W2 misspelt
-        let word = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-        let near = suggest::nearest(name, known).filter(|near| word(near) != word(name)).map(suggest::did_you_mean);
+        let near = suggest::nearest(name, known);
+        let others_missing = missing.iter().copied().filter(|other| other != name);
+        let is_other =
+            near.is_some_and(|near| is_other_name(name, near, inputs, pieces)) || suggest::nearest(name, others_missing).is_some();
+        let near = near.filter(|_| !is_other).map(suggest::did_you_mean);
         // for variables the table has only help texts and no translations, so there is no candidate to choose from
         let (candidates, is_allowed) = (&[], |_: &str| false);
         match near.or_else(|| words::table_help(Vocabulary::Variable, name, candidates, is_allowed)) {
@@ -290,6 +292,21 @@ fn missing(result: &GraphResult, pieces: &[Piece<'_>]) -> Vec<(Span, String, Str
     let help = super::missing::help(&names, &result.implied);
     faults.push((span, message, help));
     faults
+}
+
+/// Returns whether a name without a value is no misspelling of the known name `near`: W1 is not W2 misspelt, and Wk is not an input Wq that the text uses too.
+fn is_other_name(name: &str, near: &str, inputs: &[String], pieces: &[Piece<'_>]) -> bool {
+    let word = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+    let has_same_length = name.chars().count() == near.chars().count();
+    let is_one_letter = has_same_length && name.chars().zip(near.chars()).filter(|(one, other)| one != other).count() == 1;
+    let is_input = inputs.iter().any(|input| input == near);
+    word(name) == word(near) || is_one_letter && is_input && pieces.iter().any(|piece| uses(piece.text, near))
+}
+
+/// Returns whether a text has a name outside its comments.
+fn uses(text: &str, name: &str) -> bool {
+    let code = text.lines().filter_map(|line| line.split('#').next());
+    code.flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_')).any(|word| word == name)
 }
 
 /// Checks that the output exists.
