@@ -43,6 +43,7 @@ fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
     static SCENARIOS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static WEIGHTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static SESSIONS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    static GRADIENTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static GRAPHS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     let tests = ["scenarios", "tests/valid", "tests/invalid", "tests/published"];
     let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
@@ -50,6 +51,10 @@ fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
         "scenarios" => SCENARIOS.get_or_init(|| files(&tests, &["toml"]).into_iter().filter(small).collect()),
         "weights" => WEIGHTS.get_or_init(|| {
             files(&["tests/valid", "tests/invalid"], &["npy", "npz", "safetensors", "pt", "pth"]).into_iter().filter(small).collect()
+        }),
+        "gradients" => GRADIENTS.get_or_init(|| {
+            let given = files(&["tests/diff"], &["json", "npz"]).into_iter();
+            given.chain(seeds("weights").iter().cloned()).filter(small).collect()
         }),
         "graphs" => GRAPHS.get_or_init(|| files(&["tests/graphs"], &["toml"]).into_iter().filter(small).collect()),
         _ => SESSIONS.get_or_init(|| files(&["tests/sessions"], &["session"])),
@@ -132,6 +137,14 @@ fn damaged_weights() {
 }
 
 #[test]
+fn damaged_gradients() {
+    proptest!(config(6_000), |((seed, damage) in damaged())| {
+        let (path, bytes) = seed.get(seeds("gradients"));
+        targets::gradients(&path.to_string_lossy(), &mutation::apply(bytes, &damage));
+    });
+}
+
+#[test]
 fn damaged_sessions() {
     proptest!(config(3_000), |((seed, damage) in damaged())| {
         let (_, bytes) = seed.get(seeds("sessions"));
@@ -154,6 +167,9 @@ fn undamaged_seeds_pass() {
     }
     for (path, bytes) in seeds("weights") {
         targets::weights(&path.to_string_lossy(), bytes);
+    }
+    for (path, bytes) in seeds("gradients") {
+        targets::gradients(&path.to_string_lossy(), bytes);
     }
     for (_, bytes) in seeds("sessions") {
         targets::session(bytes);

@@ -2,11 +2,12 @@
 //! `fuzz/` with libFuzzer.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gradstep::app::{Action, Document, Focus, Screen, State, update};
+use gradstep::app::{Action, CompareOptions, Document, Focus, OwnGradients, Screen, State, update};
 use gradstep::command::{picker_entries, replay};
+use gradstep::diff;
 use gradstep::keys;
 use gradstep::scenario::{self, Files, Limits, Scenario, Source};
 use gradstep::session::Session;
@@ -154,6 +155,37 @@ fn tensors(name: &str, bytes: &[u8]) -> Result<(), WeightsError> {
         assert_eq!(numbers.len(), layout.shape().iter().product::<usize>(), "{name}: tensor {place} of shape {:?}", layout.shape());
     }
     Ok(())
+}
+
+/// The network that files of gradients are compared with.
+fn compared_network() -> &'static Document {
+    static NETWORK: OnceLock<Document> = OnceLock::new();
+    NETWORK.get_or_init(|| {
+        let text = gradstep::command::bundled::find("xor").expect("a bundled scenario").text;
+        let source = Source { name: "fuzz".to_owned(), path_shown: "fuzz".to_owned(), text: text.to_owned() };
+        Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"))
+    })
+}
+
+/// Target: the bytes of a file with a user's gradients. It is refused with a message, or its tensors have the numbers of their shapes and are compared.
+pub fn gradients(name: &str, bytes: &[u8]) {
+    for only in [None, Some("fc1.weight")] {
+        let tensors = match diff::read(name, bytes.to_vec(), only) {
+            Ok(tensors) => tensors,
+            Err(WeightsError { message, help }) => {
+                assert!(!message.is_empty(), "a refused file without a message");
+                assert!(message.len() + help.len() < LONGEST_MESSAGE, "{} bytes of message", message.len());
+                continue;
+            }
+        };
+        for tensor in &tensors {
+            assert_eq!(tensor.values.len(), tensor.shape.iter().product::<usize>(), "{} of shape {:?}", tensor.name, tensor.shape);
+        }
+        match OwnGradients::compared(compared_network(), "fuzz".to_owned(), tensors, CompareOptions::default()) {
+            Ok(own) => own.user.notes.iter().for_each(|note| check_visible(note)),
+            Err(why) => check_visible(&why),
+        }
+    }
 }
 
 /// Target: the bytes of a session file. It is refused with a sentence, or its first hundred frames are drawn.
