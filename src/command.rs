@@ -62,6 +62,7 @@ use crate::output::{self, is_closed_pipe, standard};
 use crate::scenario::{Faults, Scenario};
 use crate::step::{Address, Location};
 use crate::threads;
+use crate::weights::tensor_files;
 use crate::words::suggest;
 use format::CommandOutput;
 use open::OPEN;
@@ -83,11 +84,14 @@ struct Cli {
 }
 
 /// The last part of `gradstep --help` and of the manual page.
-const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = concat!(
+    "\
 SCENARIO is the path of a file, the name of a bundled scenario, or - for the standard input. An argument that contains a path separator or ends in .toml \
 is always a path. Any other argument is the name of a bundled scenario or, if there is none, a file in the current folder. A bundled name can be \
 shortened to its beginning, if no other bundled name begins with it and no file has this name. \
-If the file contains tensors (.npy, .npz, .safetensors) instead of a scenario, \
+If the file contains tensors (",
+    tensor_files!(),
+    ") instead of a scenario, \
 gradstep lists the tensors.
 
 ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.conv1.weight), an entry of that tensor, counted from 0 \
@@ -96,7 +100,8 @@ name of an op can have a prefix: 2:loss is the loss of the second sample, reduce
 new value of the parameter fc1.weight. An address can begin with an iteration: 12/loss is the loss of iteration 12. If there are several samples, \
 12/loss is the loss of the first one, and 12/reduce:loss the loss of the batch.
 
-Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written.";
+Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written."
+);
 
 /// A command with its arguments. The fields of a type that implements it are the arguments, and its doc comment is the help text.
 trait Invocation: Parser {

@@ -109,6 +109,14 @@ pub trait Archive: Debug + Send + Sync {
 /// A function that opens a file from its bytes.
 type Open = fn(Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError>;
 
+/// The file name extensions of [`KINDS`], as a list for messages and helps.
+macro_rules! tensor_files {
+    () => {
+        ".npy, .npz, .safetensors, .pt and .pth"
+    };
+}
+pub(crate) use tensor_files;
+
 /// The file name extensions, each with the function that opens such a file.
 const KINDS: [(&str, Open); 5] =
     [(".npy", npy::open), (".npz", npz::open), (".safetensors", safetensors::open), (".pt", pt::open), (".pth", pt::open)];
@@ -129,7 +137,7 @@ pub fn opener(path: &str) -> Result<Open, WeightsError> {
             let error = format.error(path);
             WeightsError::new(format!("{message}: {}", error.message), error.help)
         }
-        None => WeightsError::new(message, "tensors are read from .npy, .npz, .safetensors, .pt and .pth"),
+        None => WeightsError::new(message, concat!("tensors are read from ", tensor_files!())),
     })
 }
 
@@ -151,4 +159,16 @@ fn read_le<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let mut wide = [0; 8];
     wide[..N].copy_from_slice(&bytes);
     Some(u64::from_le_bytes(wide))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KINDS, tensor_files};
+
+    #[test]
+    fn the_list_for_messages_has_all_kinds() {
+        let ends: Vec<&str> = KINDS.iter().map(|(end, _)| *end).collect();
+        let (last, others) = ends.split_last().expect("kinds");
+        assert_eq!(tensor_files!(), format!("{} and {last}", others.join(", ")));
+    }
 }

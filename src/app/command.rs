@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::Action;
+use crate::weights::tensor_files;
 
 /// A command with a key.
 #[derive(Debug)]
@@ -126,7 +127,7 @@ pub static TYPED_COMMANDS: &[TypedCommand] = &[
     row("w", Argument::Optional("FILE"), TypedCommandKind::Write, "as write"),
     row("wq", Argument::Optional("FILE"), TypedCommandKind::WriteAndQuit, "write the edits and quit"),
     row("score", Argument::Optional("new"), TypedCommandKind::Score, "the score of prediction by rule, and what to practise; score new resets it to 0"),
-    row("mine", Argument::Optional("FILE"), TypedCommandKind::Compare, "compare your own gradients, a file of JSON, .npz or .safetensors: which is wrong, where first, and why; without a file, list them"),
+    row("mine", Argument::Optional("FILE"), TypedCommandKind::Compare, concat!("compare your own gradients in a file of .json, ", tensor_files!(), ": which is wrong, where first, and why; FILE --tensor NAME for a .npy file; without a file, list them")),
 ];
 
 impl TypedCommand {

@@ -6,15 +6,16 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::cursor::Cursor;
 use super::motion::Motion;
 use super::{Document, Search, State};
-use crate::diff::{FileTensor, Gradient, Status, UserGradients, UserTolerance};
+use crate::diff::{FileTensor, Gradient, SourceTexts, Status, UserGradients, UserTolerance, both_on_screen};
 use crate::interrupt::Interrupted;
 use crate::mistakes::{Cause, Explanation, GoOn, WrongEntry};
 use crate::network::{BatchSource, Id};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
-use crate::step::{Address, Location, Scope};
+use crate::step::{Address, Location, Scope, TensorEntry, Unit};
 use crate::text::{counted, line};
 use crate::trace::Trace;
 
@@ -146,6 +147,19 @@ impl OwnGradients {
         Some(OwnEntry { tensor: index, mine, differs: self.report.tensors[index].wrong.binary_search(&at).is_ok() })
     }
 
+    /// Returns a user's number beside the right one, as the screen shows them: `yours 0.1 (times 4: your loss is a mean), right −0.3`.
+    #[must_use]
+    pub fn beside(&self, index: usize, mine: f64, right: f64) -> String {
+        let both = both_on_screen(mine, right);
+        self.user.factor_words(index).map_or_else(|| both.clone(), |factor| both.replacen(", right", &format!(" ({factor}), right"), 1))
+    }
+
+    /// Returns the name of a user's number: `yours`, or `yours, times 4: your loss is a mean`.
+    #[must_use]
+    pub fn label(&self, index: usize) -> String {
+        self.user.factor_words(index).map_or_else(|| "yours".to_owned(), |factor| format!("yours, {factor}"))
+    }
+
     /// Returns whether a tensor has entries that differ.
     #[must_use]
     pub fn has_wrong_entries(&self, index: usize) -> bool {
@@ -241,6 +255,15 @@ impl OwnGradients {
         Some(Address { iteration, location: Location::Op { scope, name, index: None, term: None } })
     }
 
+    /// Returns the first wrong entry of a tensor, if no step computes it: the right number is 0, as that of an entry which a max-pool has not chosen.
+    fn first_unreached(&self, trace: &Trace, index: usize) -> Option<TensorEntry> {
+        let compared = &self.report.tensors[index];
+        let (run, tensor) = compared.gradient.find(trace)?;
+        let at = *compared.wrong.first()?;
+        let has_steps = trace.entry_steps(run, tensor, at).is_some_and(|steps| !steps.is_empty());
+        (!has_steps).then_some(TensorEntry { tensor, at })
+    }
+
     /// Returns the last steps of the wrong entries around a step: the nearest before it and the nearest after it, and the first and the last of all.
     fn wrong_steps(&self, trace: &Trace, step: u64) -> Differences {
         let mut found = Differences::default();
@@ -304,6 +327,14 @@ impl Motion<'_> {
         let Some(first) = own.report.first() else { return self.say(format!("{}: {}", own.file, own.headline()), false) };
         self.stepper.search = Some(Search::Differences);
         let trace = &document.trace;
+        if let Some(entry) = own.first_unreached(trace, first)
+            && let Some(step) = own.report.tensors[first].gradient.address(trace, None).and_then(|op| trace.resolve(&op).ok())
+        {
+            // its number is known at the end of the op
+            self.jump_to_step(trace.span(step, Unit::Op).end - 1);
+            self.stepper.cursor = self.stepper.scene().map(|scene| Cursor::on(&scene, entry.tensor, entry.at));
+            return self.say(own.first_words(trace, first), false);
+        }
         let step = own.wrong_steps(trace, 0).first.or_else(|| own.address(trace, first).and_then(|address| trace.resolve(&address).ok()));
         if let Some(step) = step {
             self.jump_to_step(step);
@@ -335,7 +366,7 @@ impl Motion<'_> {
         let words = self.stepper.scene().and_then(|scene| {
             let entry = own.entry(&document.trace, &scene, scene.output, scene.at.entry)?;
             let right = scene.complete_number(scene.output, scene.at.entry)?;
-            Some(crate::diff::both_on_screen(entry.mine, right))
+            Some(own.beside(entry.tensor, entry.mine, right))
         });
         self.say(format!("{}{wrapped}", words.unwrap_or_default()), false);
     }
@@ -355,19 +386,19 @@ const MOST_MOVES: u64 = 10_000;
 
 impl OwnGradients {
     /// The sentence about the first wrong tensor: how many are wrong, and the first wrong entry with both numbers.
-    fn first_words(&self, trace: &Trace, first: usize) -> String {
-        let (user, compared) = (&self.user.tensors[first], &self.report.tensors[first]);
+    fn first_words(&self, trace: &Trace, index: usize) -> String {
+        let (user, compared) = (&self.user.tensors[index], &self.report.tensors[index]);
         let name = |gradient: &Gradient, at| {
             gradient.address(trace, at).map_or_else(|| line(&gradient.name(trace)), |address| line(&address.to_string()))
         };
         let first = match (&user.values, compared.wrong.first()) {
             (Err(why), _) => format!("{}: {why}", name(&compared.gradient, None)),
             (Ok(values), Some(&at)) => {
-                let numbers = crate::diff::both_on_screen(values[at], compared.gradient.right(trace)[at]);
+                let numbers = self.beside(index, values[at], compared.gradient.right(trace)[at]);
                 format!("{}: {numbers}", name(&compared.gradient, Some(at)))
             }
             (Ok(_), None) => name(&compared.gradient, None),
         };
-        format!("{}, first {first}", self.headline())
+        SourceTexts::new(trace.network()).explain(&format!("{}, first {first}", self.headline()))
     }
 }

@@ -21,10 +21,11 @@ use crate::app::{CompareOptions, Document, OwnGradients};
 use crate::diff::UserTolerance;
 use crate::output;
 use crate::scenario::Faults;
+use crate::weights::tensor_files;
 
 /// Compare your own gradients with the right ones: which is wrong, where first, and why.
 ///
-/// MINE is a file with gradients of the loss: JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, .npz, .safetensors, or .npy with
+/// MINE is a file with gradients of the loss: JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, or a file of tensors such as .npz; .npy needs
 /// --tensor. Its names are those that `grads` prints; PyTorch's names and other names are matched by order and shape. Gradients missing from MINE are skipped. docs/diff.md has examples.
 ///
 /// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
@@ -33,8 +34,7 @@ use crate::scenario::Faults;
 pub(super) struct DiffCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,
-    /// A file with gradients: .json, .npz, .safetensors or .npy
-    #[arg(value_name = "MINE")]
+    #[arg(value_name = "MINE", help = concat!("A file with gradients: .json, ", tensor_files!()))]
     mine: PathBuf,
     /// The format of the output
     #[arg(long, default_value = "text", value_parser = format::parser(FORMATS))]

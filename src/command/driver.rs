@@ -17,7 +17,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::own::{GradientsFile, compare_while};
+use super::own::{GradientsFile, compare_while, file_and_tensor};
 use super::read::display_name;
 use super::recent;
 use super::scenario_file::ScenarioFile;
@@ -233,7 +233,9 @@ impl Driver {
     }
 
     /// Reads the user's gradient file and compares the gradients, on another thread.
-    fn compare(&mut self, path: &str) {
+    fn compare(&mut self, given: &str) {
+        let (path, only) = file_and_tensor(given);
+        let only = only.map(str::to_owned);
         let Some(document) = self.state.document().map(Arc::clone) else { return };
         if !self.loader.opens_files {
             let is_error = true;
@@ -244,7 +246,7 @@ impl Driver {
         let compared = move |(path, document): (PathBuf, Arc<Document>)| {
             // Esc drops what the guard refers to
             let is_wanted = move || guard.strong_count() > 0;
-            match GradientsFile::read(&path, None).and_then(|file| compare_while(&document, file, is_wanted)) {
+            match GradientsFile::read(&path, only.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
                 Ok(Some(own)) => Ok(Opened::Own(Box::new(own))),
                 Ok(None) => Err("not compared".to_owned()),
                 Err(error) => Err(sentence(&format!("{error:#}"))),

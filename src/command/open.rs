@@ -29,6 +29,7 @@ use crate::output;
 use crate::session::{Event, Header, Recorder};
 use crate::step::{Address, AddressError};
 use crate::terminal::{self, TerminalOptions};
+use crate::weights::tensor_files;
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
@@ -42,8 +43,8 @@ pub(super) struct OpenCommand {
     /// Record the session in this file; `gradstep replay` plays it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Compare your own gradients, in this .json, .npz or .safetensors file, with the right ones
-    #[arg(long, value_name = "MINE")]
+    /// Compare your own gradients with the right ones
+    #[arg(long, value_name = "MINE", help = concat!("Compare your own gradients with the right ones: a file of .json, ", tensor_files!()))]
     mine: Option<PathBuf>,
     #[command(flatten)]
     draw: DrawOptions,

@@ -26,6 +26,11 @@ pub(super) struct GradientsFile {
     pub only: Option<String>,
 }
 
+/// Splits `w.npy --tensor fc1.weight` into the path and the name of the tensor, as after `:mine`.
+pub(super) fn file_and_tensor(given: &str) -> (&str, Option<&str>) {
+    given.rsplit_once(" --tensor ").map_or((given, None), |(path, name)| (path.trim_end(), Some(name.trim())))
+}
+
 impl GradientsFile {
     /// Reads the file.
     ///

@@ -1,9 +1,9 @@
-//! Reads a user's tensors from the bytes of a file: JSON, `.npz`, `.safetensors` or `.npy`.
+//! Reads a user's tensors from the bytes of a file: JSON, or a file of tensors such as `.npz`.
 
 use std::path::Path;
 
 use super::json::{self, JsonValue};
-use crate::weights::{self, MAX_BYTES, MAX_TENSORS, WeightsError};
+use crate::weights::{self, MAX_BYTES, MAX_TENSORS, WeightsError, tensor_files};
 use crate::words::suggest;
 
 /// A tensor of a file, before it is known which gradient it should be.
@@ -121,7 +121,7 @@ fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<Fil
 fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTensor>, WeightsError> {
     let file = Path::new(path).file_name().and_then(|file| file.to_str()).unwrap_or(path);
     weights::opener(file).map_err(|error| {
-        let formats = "gradients are read from .json, .npz, .safetensors and .npy";
+        let formats = concat!("gradients are read from .json, ", tensor_files!());
         let help = if error.help.starts_with("tensors") { formats.to_owned() } else { format!("{formats}; {}", error.help) };
         WeightsError::new("it is not a file of tensors that gradstep reads", help)
     })?;

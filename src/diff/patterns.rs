@@ -3,8 +3,11 @@
 //! A pattern of the numbers says how the whole tensor follows from the right one. A pattern of the places says where the wrong entries are; it is looked for
 //! only if the numbers have none.
 
+mod not_finite;
 mod numbers;
 mod places;
+
+pub use not_finite::NOT_FINITE;
 
 use super::report::{Report, Status, UserTensor};
 use super::terms::TermSums;
@@ -74,5 +77,6 @@ pub fn patterns(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: 
         found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words }));
     }
     found.extend(places::one_sample(trace, report));
+    found.extend(not_finite::find(trace, mine, report));
     found
 }

@@ -48,6 +48,12 @@ impl SampleScale {
         if self.is_mean { self.factor } else { 1.0 / self.factor }
     }
 
+    /// The factor by which the numbers of the samples were multiplied, as a clause; `None` without a factor.
+    pub fn factor_words(self) -> Option<String> {
+        let mean = if self.is_sure { "your loss is a mean" } else { "your loss is taken for a mean" };
+        self.is_mean.then(|| format!("times {}: {mean}", self.samples))
+    }
+
     /// The other scale.
     pub fn other(self) -> Self {
         Self { is_mean: !self.is_mean, ..self }

@@ -165,6 +165,14 @@ impl UserGradients {
         self.scale.and_then(|scale| scale.note(is_explained))
     }
 
+    /// Returns the factor by which the numbers of a tensor were multiplied before they were compared, as a clause: `times 4: your loss is a mean`. `None` without a
+    /// factor.
+    #[must_use]
+    pub fn factor_words(&self, tensor: usize) -> Option<String> {
+        let is_of_sample = matches!(self.tensors.get(tensor)?.gradient.loss, LossOf::Sample(_));
+        self.scale.filter(|_| is_of_sample)?.factor_words()
+    }
+
     /// Sorts the tensors in the order of computation.
     fn sort(&mut self, trace: &Trace) {
         let mut order: Vec<usize> = (0..self.tensors.len()).collect();

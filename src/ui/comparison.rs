@@ -1,14 +1,14 @@
 //! The sentences in the pane `why` about the gradients of the user's own program: the user's number, the right number, and the cause or pattern of the wrong numbers.
 
 use crate::app::OwnEntry;
-use crate::diff::both_on_screen;
+use crate::diff::SourceTexts;
 use crate::mistakes::{Cause, WrongEntry, WrongTerm};
 use crate::step::TensorEntry;
 use crate::text::{line, wrap};
 use crate::ui::view::View;
 
-/// The number of lines that are reserved for the sentence about an entry.
-const ENTRY_LINES: usize = 1;
+/// A text as long as the numbers of an entry.
+const ENTRY_TEXT: &str = "≠ yours −0.1234567, right −0.1234567";
 /// The number of terms of a wrong rule that are shown.
 const SHOWN_TERMS: usize = 3;
 /// The number of lines that are reserved for the numbers of a wrong rule.
@@ -19,8 +19,8 @@ const MISTAKE_LINES: usize = 2;
 pub fn sentences(view: &View<'_>) -> Vec<String> {
     let mut sentences: Vec<String> = entry_sentence(view).into_iter().collect();
     if !view.hides_number() {
-        sentences.extend(mistake_sentences(view));
-        sentences.extend(op_sentences(view));
+        let mut texts = SourceTexts::new(&view.document.scenario.network);
+        sentences.extend(mistake_sentences(view).iter().chain(&op_sentences(view)).map(|sentence| texts.explain(sentence)));
     }
     sentences
 }
@@ -31,7 +31,7 @@ fn entry_sentence(view: &View<'_>) -> Option<String> {
     let OwnEntry { mine, differs, tensor: index } = view.own_entry(tensor, at)?;
     let right = view.complete_number(tensor, at)?;
     if differs {
-        return Some(format!("≠ {}", both_on_screen(mine, right)));
+        return Some(format!("≠ {}", view.own()?.beside(index, mine, right)));
     }
     // no sentence for a tensor without wrong entries
     view.own()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())
@@ -75,6 +75,8 @@ pub fn height(view: &View<'_>, wide: usize) -> usize {
     if view.own_tensor(view.output).is_none() {
         return made;
     }
-    let op: usize = op_sentences(view).iter().map(|sentence| wrap(sentence, wide).len()).sum();
-    ENTRY_LINES + made + op
+    let mut texts = SourceTexts::new(&view.document.scenario.network);
+    let op: usize = op_sentences(view).iter().map(|sentence| wrap(&texts.explain(sentence), wide).len()).sum();
+    let factor = view.own().zip(view.own_tensor(view.output)).and_then(|(own, tensor)| own.user.factor_words(tensor));
+    wrap(&factor.map_or_else(|| ENTRY_TEXT.to_owned(), |factor| format!("{ENTRY_TEXT} ({factor})")), wide).len() + made + op
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, Message, OverlayKind, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
+use crate::app::{Action, Focus, Message, OverlayKind, OwnEntry, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;
@@ -121,8 +121,13 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
     let own = view.own_entry(tensor, at);
-    let own =
-        own.map_or_else(String::new, |own| format!("  {} yours {}", if own.differs { '≠' } else { '=' }, exact_on_screen(own.mine + 0.0)));
+    let label = |index: usize| view.own().map_or_else(String::new, |own| own.label(index));
+    let number = |own: OwnEntry| {
+        let (sign, label) = (if own.differs { '≠' } else { '=' }, label(own.tensor));
+        let colon = if label.contains(':') { " is" } else { "" };
+        format!("  {sign} {label}{colon} {}", exact_on_screen(own.mine + 0.0))
+    };
+    let own = own.map_or_else(String::new, number);
     Some(format!("{name} {state}{own}{symbol}"))
 }
 

@@ -1,6 +1,6 @@
 //! Formats that gradstep does not read, and what to write in Python instead. A format is known by the end of a file's name or by its first bytes.
 
-use super::WeightsError;
+use super::{WeightsError, tensor_files};
 
 /// A format that gradstep does not read.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ const FORMATS: [ForeignFormat; 12] = [
         what: "a picture",
         help: "in Python: np.save(\"image.npy\", np.asarray(PIL.Image.open(FILE)) / 255); the scenario has image_layout = \"hwc\"" },
     ForeignFormat { extensions: &[".zip", ".tar", ".gz", ".7z", ".parquet", ".arrow", ".npy.gz"], first_bytes: &[],
-        what: "an archive", help: "unpack it; tensors are read from .npy, .npz, .safetensors, .pt and .pth" },
+        what: "an archive", help: concat!("unpack it; tensors are read from ", tensor_files!()) },
 ];
 
 impl ForeignFormat {

@@ -9,6 +9,7 @@ mod patterns;
 mod plants;
 mod program;
 mod right;
+mod screen;
 mod stepper;
 
 use gradstep::app::Document;

@@ -162,7 +162,7 @@ fn each_faulty_file_has_its_sentence() {
         ("mine.safetensors", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "mine.safetensors: "),
         ("mine.npy", b"\x93NUMPY", "mine.npy: "),
         ("mine.pt", b"\x80\x02}", "it is not a file that torch.save has written"),
-        ("mine.txt", b"1 2 3", "gradients are read from .json, .npz, .safetensors and .npy"),
+        ("mine.txt", b"1 2 3", "gradients are read from .json, .npy, .npz, .safetensors, .pt and .pth"),
     ] {
         let found = diff_file(name, bytes, &[]);
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
@@ -185,6 +185,38 @@ fn hostile_names_are_escaped_and_bad_numbers_are_told() {
     for said in
         ["it is 1x3, but must be 1x2", "not finite  fc1.bias", "yours inf", "not finite  fc2.bias", "yours nan", "missing     fc1.weight"]
     {
+        assert!(found.out.contains(said), "{said}: {}", found.out);
+    }
+}
+
+/// A file with NaN says where it begins, and what it spreads to.
+#[test]
+fn nan_is_followed_to_its_beginning() {
+    let nan = "{\"fc2.bias\": [1.25625], \"fc2.weight\": [[0, NaN]], \"fc1.bias\": [NaN, NaN], \"fc1.weight\": [[0, 0, 0], [Infinity, NaN, NaN]]}";
+    let found = diff_file("mine.json", nan.as_bytes(), &[]);
+    assert_eq!((found.status, found.err.as_str()), (1, ""));
+    let why = "why     fc2.weight[0,1] is the first number that is not finite: nan; it spreads backward from there to 2 tensors: ";
+    assert!(found.out.contains(why) && found.out.contains("a division by 0, a logarithm of 0 or an overflow"), "{}", found.out);
+    // the reason is given once
+    assert_eq!(found.out.matches("first number that is not finite").count(), 1, "{}", found.out);
+    let json = diff_file("mine.json", nan.as_bytes(), &["--format", "json"]);
+    assert!(json.out.contains("\"id\":\"not-finite\""), "{}", json.out);
+}
+
+/// The gradients of samples have one line, with the worst entry of all.
+#[test]
+fn the_samples_of_a_tensor_have_one_line() {
+    let folder = tempdir().expect("a folder");
+    let mine = folder.path().join("mine.json");
+    fs::write(&mine, "{\"1:fc2.z\": [100], \"2:fc2.z\": [3], \"3:fc2.z\": [3], \"4:fc2.z\": [3, 4]}").expect("a file");
+    let found = run(&["diff", "xor", mine.to_str().expect("UTF-8")]);
+    assert_eq!((found.status, found.err.as_str()), (1, ""));
+    for said in [
+        "which   fc2.z of samples 1 to 4\n",
+        "  different  fc2.z of samples 1 to 3  3 of 3 entries",
+        "; worst 1:fc2.z[0]: yours 100",
+        "  shape      4:fc2.z ",
+    ] {
         assert!(found.out.contains(said), "{said}: {}", found.out);
     }
 }

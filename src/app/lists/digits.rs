@@ -32,7 +32,8 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
         rows.push(row("before the last edit", exact_on_screen(old)));
     }
     if let Some(own) = stepper.own_entry(scene, entry.tensor, entry.at) {
-        rows.push(row(if own.differs { "yours, different" } else { "yours" }, exact_on_screen(own.mine)));
+        let label = stepper.own.as_ref().map_or_else(String::new, |all| all.label(own.tensor));
+        rows.push(row(&format!("{label}{}", if own.differs { ", different" } else { "" }), exact_on_screen(own.mine)));
     }
     Ok(List::new(format!("{name}: all digits"), rows))
 }

@@ -2,7 +2,7 @@
 
 use crate::app::comparing::NOT_LOADED;
 use crate::app::{Action, List, ListRow, Stepper};
-use crate::diff::Status;
+use crate::diff::{SourceTexts, Status};
 use crate::number::with_digits;
 use crate::scene::Scene;
 use crate::step::TensorEntry;
@@ -16,7 +16,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     if !own.is_of(document) {
         return Err(format!("your gradients were compared in another iteration, or before edits (:mine {} compares again)", own.file));
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut texts) = (Vec::new(), SourceTexts::new(trace.network()));
     for (index, (user, compared)) in own.user.tensors.iter().zip(&own.report.tensors).enumerate() {
         let (status, words) = match (compared.status, &user.values) {
             (Status::Equal, _) => ("equal", String::new()),
@@ -27,14 +27,18 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
                 ("different", format!("{} of {}{most}", compared.wrong.len(), compared.of))
             }
         };
-        let mut row = ListRow::text([own.name(trace, index), status.to_owned(), words]);
+        let factor = own.user.factor_words(index).map_or_else(String::new, |factor| format!(" ({factor})"));
+        let name = own.name(trace, index);
+        let explained = texts.explain(&name);
+        let source = explained.strip_prefix(&name).unwrap_or_default();
+        let mut row = ListRow::text([name.clone(), status.to_owned(), format!("{words}{factor}{source}").trim_start().to_owned()]);
         row.action = own.address(trace, index).filter(|_| compared.status != Status::Equal).map(Action::GoToAddress);
         rows.push(row);
     }
     for cause in own.shown_causes() {
         let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
         let words = if cause.apart.is_empty() { line(&cause.words) } else { line(&format!("{}; {}", cause.words, cause.apart)) };
-        let mut row = ListRow::text([list_of_names(&names), "why".to_owned(), words]);
+        let mut row = ListRow::text([list_of_names(&names), "why".to_owned(), texts.explain(&words)]);
         row.action = own.address_of_cause(trace, cause).map(Action::GoToAddress);
         rows.push(row);
     }

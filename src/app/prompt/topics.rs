@@ -7,6 +7,7 @@ use crate::app::{Action, Document, ListKind, OverlayKind, Setting};
 use crate::expr::Expr;
 use crate::network::{Network, Op, Role};
 use crate::step::{Address, Location, Pass};
+use crate::weights::tensor_files;
 
 /// The smallest number of typed letters that find a word.
 const MIN_PREFIX: usize = 3;
@@ -108,7 +109,7 @@ const TOPICS: &[Topic] = &[
     row("open at,start,launch,address,addresses,link", TopicAnswer::CommandLine("{scenario} --at {address}"), "opens gradstep at this step: copies the command line for a shell"),
     row("ci,fail,exit status,exit code,pipeline,assert", TopicAnswer::CommandLine("gradcheck {scenario}"), "exit status 1 if a derivative is wrong: copies the command line for a shell"),
     row("csv,json,table,save values,all values", TopicAnswer::CommandLine("trace {scenario} --format csv -o steps.csv"), "all steps as a table: copies the command line for a shell"),
-    row("pytorch,npz,npy,safetensors,import,load,my weights,own weights,my own weights", TopicAnswer::Say("in the scenario file: weight = { file = \"model.npz\", key = \"conv1.weight\" }"), "weights are read from .npz, .npy and .safetensors files"),
+    row("pytorch,npz,npy,safetensors,import,load,my weights,own weights,my own weights", TopicAnswer::Say("in the scenario file: weight = { file = \"model.npz\", key = \"conv1.weight\" }"), concat!("weights are read from files: ", tensor_files!())),
     row("my gradients,my gradient,own gradients,compare,diff,which gradient is wrong", TopicAnswer::TypedCommand("mine"), ""),
     row("exit,close,leave,bye,end", TopicAnswer::Command(Action::Quit), ""),
     row("save,store,write", TopicAnswer::Command(Action::WriteEdits), ""),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::app::{Document, OwnGradients};
-use crate::diff::{Comparison, Status, Worst};
+use crate::diff::{Comparison, SourceTexts, Status, Worst};
 use crate::mistakes::{Cause, Explanation};
 use crate::number::Json;
 use crate::tensor::{Index, unravel};
@@ -31,6 +31,9 @@ struct TensorRow<'a> {
     /// The name in the file, if it differs from `name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     given: Option<&'a str>,
+    /// The source text of a tensor of a graph whose name is not in its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
     status: &'static str,
     wrong: Option<usize>,
     of: usize,
@@ -96,6 +99,7 @@ impl<'a> JsonReport<'a> {
         tensors.extend(user.missing.iter().map(|gradient| TensorRow {
             name: gradient.name(trace),
             given: None,
+            source: SourceTexts::of(trace, *gradient),
             status: "missing",
             wrong: None,
             of: gradient.shape(trace).iter().product(),
@@ -113,7 +117,7 @@ impl<'a> JsonReport<'a> {
             equal: report.is_equal(),
             tensors,
             first: report.first().map(|first| FirstWrong::new(trace, &report.tensors[first])),
-            causes: own.causes.iter().map(|cause| CauseRow::new(cause, &name)).collect(),
+            causes: own.causes.iter().map(|cause| CauseRow::new(cause, trace, &name)).collect(),
             patterns: patterns.iter().map(pattern).collect(),
         }
     }
@@ -126,6 +130,7 @@ impl<'a> TensorRow<'a> {
         let worst = |worst: Worst| WorstRow { index: unravel(worst.at, shape), mine: Json(worst.mine), right: Json(worst.right) };
         Self {
             given: Some(given).filter(|given| *given != name),
+            source: SourceTexts::of(trace, compared.gradient),
             name,
             status: status_name(compared.status),
             wrong: compared.max_abs.map(|_| compared.wrong.len()),
@@ -138,7 +143,7 @@ impl<'a> TensorRow<'a> {
 }
 
 impl CauseRow {
-    fn new(cause: &Cause, name: &impl Fn(usize) -> String) -> Self {
+    fn new(cause: &Cause, trace: &Trace, name: &impl Fn(usize) -> String) -> Self {
         let Cause { id, variant, at, group, explains, .. } = cause;
         Self {
             id,
@@ -146,7 +151,7 @@ impl CauseRow {
             at: at.clone(),
             group: *group,
             explains: explains.iter().map(|tensor| name(*tensor)).collect(),
-            words: cause_words(cause),
+            words: SourceTexts::new(trace.network()).explain(&cause_words(cause)),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::groups::{Group, groups, names};
 use super::report::joined;
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, Pattern, ROUNDED, Status, UserTensor, both};
+use crate::diff::{Comparison, NOT_FINITE, Pattern, ROUNDED, SourceTexts, Status, UserTensor, both};
 use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
@@ -18,20 +18,36 @@ use crate::trace::Trace;
 /// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts; nothing of the mistakes, which are not known yet. If
 /// the comparison depends on them, prints nothing.
 pub(super) fn print_comparison(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
-    if own.is_settled { print(&comparison_lines(own, document), global) } else { Ok(()) }
+    if own.is_settled {
+        print(&explained(&comparison_lines(own, document), &mut SourceTexts::new(document.trace.network())), global)
+    } else {
+        Ok(())
+    }
 }
 
 /// Prints why the first gradient is wrong, the patterns, and the table of all gradients.
 pub(super) fn print_causes(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let trace = &document.trace;
-    let mut lines = if own.is_settled { Vec::new() } else { comparison_lines(own, document) };
+    // the texts that are beside names already
+    let mut texts = SourceTexts::new(trace.network());
+    let comparison = explained(&comparison_lines(own, document), &mut texts);
+    let mut lines = Vec::new();
     if !own.report.is_equal() {
         lines.extend(cause_lines(own, trace));
         lines.extend(pattern_lines(own, trace));
     }
+    lines = explained(&lines, &mut texts);
+    if !own.is_settled {
+        lines.splice(0..0, comparison);
+    }
     lines.push(String::new());
-    lines.extend(tensor_lines(own, trace));
+    lines.extend(tensor_lines(own, trace, &mut texts));
     print(&lines, global)
+}
+
+/// Returns lines with the source texts of the names in them.
+fn explained(lines: &[String], texts: &mut SourceTexts<'_>) -> Vec<String> {
+    lines.iter().map(|line| texts.explain(line)).collect()
 }
 
 fn print(lines: &[String], global: &GlobalOptions) -> anyhow::Result<()> {
@@ -72,13 +88,13 @@ fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
 }
 
 /// The lines of the tensors: status, name and the difference.
-fn tensor_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
+fn tensor_lines(own: &OwnGradients, trace: &Trace, texts: &mut SourceTexts<'_>) -> Vec<String> {
     let Explanation { user, report, .. } = &**own;
     let equal = report.tensors.iter().filter(|tensor| tensor.is_equal()).count();
     let is_listed = |index: &usize| equal <= MANY || !report.tensors[*index].is_equal();
     let key = |index: usize| (report.tensors[index].status, user.tensors[index].values.as_ref().err());
     let groups = groups(own, (0..report.tensors.len()).filter(is_listed), key);
-    let mut rows: Vec<[String; 3]> = groups.iter().map(|group| row(own, trace, group)).collect();
+    let mut rows: Vec<[String; 3]> = groups.iter().map(|group| row(own, trace, group, texts)).collect();
     if equal > MANY {
         rows.push(["equal".to_owned(), format!("{equal} others"), String::new()]);
     }
@@ -96,7 +112,7 @@ fn tensor_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
 }
 
 /// The row of a group of tensors with the same status.
-fn row(own: &OwnGradients, trace: &Trace, group: &Group) -> [String; 3] {
+fn row(own: &OwnGradients, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> [String; 3] {
     let (user, compared) = (&own.user.tensors[group.tensors[0]], &own.report.tensors[group.tensors[0]]);
     let entries = entries(group.comparisons(own).map(|(_, compared)| compared.of).sum());
     let (status, rest) = match (compared.status, &user.values) {
@@ -114,7 +130,10 @@ fn row(own: &OwnGradients, trace: &Trace, group: &Group) -> [String; 3] {
         }
         _ => ("different", difference(own, trace, group, &entries)),
     };
-    [status.to_owned(), group.name(own, trace), rest]
+    let name = group.name(own, trace);
+    // the text is at the end of the row, where it moves no column
+    let explained = texts.explain(&name);
+    [status.to_owned(), name.clone(), format!("{rest}{}", explained.strip_prefix(&name).unwrap_or_default())]
 }
 
 fn entries(count: usize) -> String {
@@ -183,8 +202,12 @@ const MARGIN: &str = "        ";
 /// The mistakes: a line for each of those that act together, for a few alternatives, and for what is left.
 fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     let is_different = own.report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Different | Status::NotFinite));
+    let not_finite = own.patterns.iter().find(|pattern| pattern.id == NOT_FINITE);
     let is_rounded = own.patterns.iter().any(|pattern| pattern.id == ROUNDED);
     let Some(best) = own.causes.first() else {
+        if let Some(pattern) = not_finite {
+            return vec![format!("why     {}", line(&pattern.words))];
+        }
         let unknown = "why     no known mistake has exactly these numbers".to_owned();
         return if is_different && !is_rounded { vec![unknown] } else { Vec::new() };
     };
@@ -213,7 +236,8 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
 /// The patterns: one line for all tensors with the same words.
 fn pattern_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     let mut same: Vec<(&Pattern, Vec<usize>)> = Vec::new();
-    for pattern in &own.patterns {
+    // a mistake, or why a number is not finite, is told already
+    for pattern in own.patterns.iter().filter(|pattern| pattern.id != NOT_FINITE) {
         match same.iter_mut().find(|(first, _)| first.words == pattern.words) {
             Some((_, tensors)) => tensors.push(pattern.tensor),
             None => same.push((pattern, vec![pattern.tensor])),

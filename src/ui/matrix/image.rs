@@ -14,7 +14,7 @@ use ratatui::style::{Color, Style};
 use ratatui::text::Span;
 
 use super::layout::{self, MatrixLayout};
-use super::{Mark, Matrix, MatrixPen};
+use super::{DIFFERENT, Mark, Matrix, MatrixPen};
 use crate::glyph;
 use crate::ui::theme::{StyleRole, Theme};
 
@@ -119,10 +119,14 @@ impl Matrix<'_> {
                     && (0..layout.per_line)
                         .any(|half| layout.entry(block, first + half, col) == self.cursor && first + half < layout.rows.of);
                 let at = (x + n * layout.pitch, top + line);
+                let differs: [bool; 2] = std::array::from_fn(|half| {
+                    let entry = layout.entry(block, first + half, col).filter(|_| matches!(pixels[half], Pixel::Number(..)));
+                    entry.is_some_and(|entry| self.differs.is_some_and(|differs| differs(entry)))
+                });
                 if kind == ImageKind::HalfBlocks {
-                    self.draw_half_blocks(pixels, is_cursor, at, pen);
+                    self.draw_half_blocks((pixels, differs), is_cursor, at, pen);
                 } else {
-                    self.draw_shade(kind, pixels[0], is_cursor, at, pen);
+                    self.draw_shade(kind, (pixels[0], differs[0]), is_cursor, at, pen);
                 }
             }
             if is_leftmost && layout.gutter > 0 {
@@ -143,7 +147,14 @@ impl Matrix<'_> {
     }
 
     /// Draws two numbers of a column in one cell. The numbers that this step reads or computes have the colour of the step.
-    fn draw_half_blocks(&self, pixels: [Pixel; 2], is_cursor: bool, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+    /// A cell with a number that differs from the user's has the mark of it, in the colour of the other number.
+    fn draw_half_blocks(
+        &self,
+        (pixels, differs): ([Pixel; 2], [bool; 2]),
+        is_cursor: bool,
+        (x, y): (usize, usize),
+        pen: &mut MatrixPen<'_>,
+    ) {
         let theme = pen.theme;
         let colour = |pixel: Pixel| -> Option<Color> {
             match pixel {
@@ -163,12 +174,22 @@ impl Matrix<'_> {
                 (sign, theme.style(StyleRole::Dim))
             }
         };
+        let ground = if differs[0] { upper } else { lower };
+        let error = ground.map_or(theme.style(StyleRole::Error), |ground| theme.style(StyleRole::Error).bg(ground));
+        let (text, style) = if differs.contains(&true) { (DIFFERENT, error) } else { (text, style) };
         let cursor = is_cursor.then(|| ('◆', theme.style(StyleRole::Plain).reversed()));
         pen.cells(x, y, std::iter::once(cursor.unwrap_or((text, style))));
     }
 
-    /// Draws a number in two cells: its mark or, if it has none, its sign; then a shade.
-    fn draw_shade(&self, kind: ImageKind, pixel: Pixel, is_cursor: bool, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+    /// Draws a number in two cells: its mark or its sign, and a shade, or the mark of a number that differs from the user's.
+    fn draw_shade(
+        &self,
+        kind: ImageKind,
+        (pixel, differs): (Pixel, bool),
+        is_cursor: bool,
+        (x, y): (usize, usize),
+        pen: &mut MatrixPen<'_>,
+    ) {
         let shades = &SHADES[usize::from(kind == ImageKind::AsciiShades)];
         let theme = pen.theme;
         let (shade, sign) = match pixel {
@@ -189,7 +210,8 @@ impl Matrix<'_> {
             Mark::Result => ('=', StyleRole::Result),
         };
         let style = theme.style(role);
-        pen.cells(x, y, [(first, style), (shade, style)].into_iter());
+        let second = if differs { (DIFFERENT, theme.style(StyleRole::Error)) } else { (shade, style) };
+        pen.cells(x, y, [(first, style), second].into_iter());
     }
 }
 

@@ -1,0 +1,35 @@
+//! The pattern of numbers that are not finite: the first one in the order of the backward pass, from which the others are computed.
+
+use super::Pattern;
+use crate::diff::report::{Report, Status, UserTensor};
+use crate::number::exact;
+use crate::tensor::{index_text, unravel};
+use crate::text::list_of_names;
+use crate::trace::Trace;
+
+/// The id of the pattern.
+pub const NOT_FINITE: &str = "not-finite";
+
+/// Finds the first number that is not finite where the right one is.
+pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report) -> Option<Pattern> {
+    let is_not_finite = |tensor: &usize| report.tensors[*tensor].status == Status::NotFinite;
+    let mut all = (0..report.tensors.len()).filter(is_not_finite);
+    let tensor = all.next()?;
+    let compared = &report.tensors[tensor];
+    let values = mine[tensor].values.as_ref().ok()?;
+    let at = compared.wrong.iter().copied().find(|at| !values[*at].is_finite())?;
+    let name = |tensor: usize| report.tensors[tensor].gradient.name(trace);
+    let index = index_text(&unravel(at, compared.gradient.shape(trace)));
+    let later: Vec<String> = all.map(name).collect();
+    let spreads = match later.len() {
+        0 => String::new(),
+        1 => format!("; it spreads backward from there to {}", later[0]),
+        n => format!("; it spreads backward from there to {n} tensors: {}", list_of_names(&later)),
+    };
+    let words = format!(
+        "{}{index} is the first number that is not finite: {}{spreads}; the right number is finite, so look in your step for a division by 0, a logarithm of 0 or an overflow",
+        name(tensor),
+        exact(values[at])
+    );
+    Some(Pattern { tensor, id: NOT_FINITE, words })
+}

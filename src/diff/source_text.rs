@@ -1,0 +1,78 @@
+//! The source texts of tensors of a graph whose names are not in its text: `att@1.2` is a part of a statement, `h@1` is an earlier version of a name.
+
+use std::collections::HashSet;
+
+use super::gradient::Gradient;
+use crate::network::{Id, Network, Role};
+use crate::text::{cut, line};
+use crate::trace::Trace;
+
+/// The largest width of a source text beside a name, in cells.
+const WIDEST: usize = 40;
+
+/// Puts the source text of a tensor beside its name, where the name occurs for the first time: `att@1.2 (scores / sqrt(d), line 7)`.
+#[derive(Debug)]
+pub struct SourceTexts<'a> {
+    network: &'a Network,
+    /// The tensors whose texts were given already.
+    told: HashSet<Id>,
+}
+
+impl<'a> SourceTexts<'a> {
+    /// Prepares the texts of a network of samples.
+    #[must_use]
+    pub fn new(network: &'a Network) -> Self {
+        Self { network, told: HashSet::new() }
+    }
+
+    /// Returns the source text of a gradient's tensor, escaped: `scores / sqrt(d), line 7`. `None` for a layer, for a given tensor, and for a name that is in the text.
+    #[must_use]
+    pub fn of(trace: &Trace, gradient: Gradient) -> Option<String> {
+        written(trace.network(), gradient.of)
+    }
+
+    /// Returns an escaped sentence with the texts of the names in it.
+    pub fn explain(&mut self, sentence: &str) -> String {
+        let mut explained = String::with_capacity(sentence.len());
+        let mut rest = sentence;
+        while let Some(start) = rest.find(is_name) {
+            let length = rest[start..].find(|c| !is_name(c)).unwrap_or(rest.len() - start);
+            let (before, after) = rest.split_at(start + length);
+            explained += before;
+            rest = after;
+            let name = before[start..].trim_end_matches('.');
+            let Some((id, text)) = self.untold(name) else { continue };
+            // after the index of an entry, before a point that ends the sentence
+            let points = before[start..].len() - name.len();
+            explained.truncate(explained.len() - points);
+            if let Some(end) = rest.starts_with('[').then(|| rest.find(']')).flatten().filter(|_| points == 0) {
+                explained += &rest[..=end];
+                rest = &rest[end + 1..];
+            }
+            explained.extend([" (", &text, ")", &before[before.len() - points..]]);
+            self.told.insert(id);
+        }
+        explained + rest
+    }
+
+    /// Returns the tensor with this name, and its text, if the text was not given yet.
+    fn untold(&self, name: &str) -> Option<(Id, String)> {
+        let id = self.network.find(name)?;
+        let id = if let Role::Gradient(of) = self.network.tensor(id).role { of } else { id };
+        Some((id, written(self.network, id)?)).filter(|(id, _)| !self.told.contains(id))
+    }
+}
+
+/// Returns whether a character may be one of a tensor's name.
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '@')
+}
+
+fn written(network: &Network, id: Id) -> Option<String> {
+    let name = &network.tensor(id).name;
+    let origin = network.text().origin(id).filter(|_| name.contains(['.', '@']))?;
+    let statement = network.text().statement(origin.statement)?;
+    let part = statement.text.get(origin.part.clone()).filter(|part| !part.is_empty())?;
+    let turn = origin.turn.map_or_else(String::new, |turn| format!(", turn {} of {}", turn.number, turn.count));
+    Some(format!("{}, line {}{turn}", cut(&line(part), WIDEST), statement.line))
+}

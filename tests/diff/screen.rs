@@ -1,0 +1,267 @@
+//! What the stepper and the text say beside the user's numbers: factors, source texts, marks in heat maps; and files that `:mine` and recordings name.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gradstep::app::{CompareOptions, Document, OwnGradients, State, Visit};
+use gradstep::command::driver::Driver;
+use gradstep::command::{ScenarioLoader, replay};
+use gradstep::diff::FileTensor;
+use gradstep::keys;
+use gradstep::network::Role;
+use gradstep::scenario::Limits;
+use gradstep::session::{Event, Header, Session};
+use gradstep::ui::theme::{Background, Colours, Theme};
+use gradstep::ui::{RenderOptions, export};
+use tempfile::tempdir;
+
+use super::document;
+
+fn opened(text: &str) -> Arc<Document> {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("net.toml");
+    fs::write(&path, text).expect("a file");
+    Arc::new(document(&path.to_string_lossy()))
+}
+
+fn tensor(name: &str, shape: &[usize], values: Vec<f64>) -> FileTensor {
+    FileTensor { name: name.to_owned(), sample: None, shape: shape.to_vec(), values }
+}
+
+fn pressed_with(document: &Arc<Document>, tensors: Vec<FileTensor>, keys_pressed: &str) -> Driver {
+    let own = OwnGradients::new(document, "mine.json".to_owned(), tensors, CompareOptions::default()).expect("gradients");
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::clone(document), Some(1));
+    state.compare(Arc::new(own));
+    pressed(state, keys_pressed)
+}
+
+fn pressed(state: State, keys_pressed: &str) -> Driver {
+    let mut driver = Driver::new(state, ScenarioLoader { limits: Limits::default(), opens_files: true });
+    driver.set_screen_size((160, 48));
+    for key in keys::parse(keys_pressed).expect("keys") {
+        driver.apply(&Event::Key(key), Duration::ZERO);
+        driver.finish_all().expect("no job is stopped");
+    }
+    driver
+}
+
+fn text(driver: &Driver) -> String {
+    export::text(&driver.frame(&RenderOptions::default(), (160, 48)))
+}
+
+/// The numbers of the gradient of a tensor in each sample.
+fn right_of_samples(document: &Document, name: &str) -> (Vec<usize>, Vec<f64>) {
+    let trace = &document.trace;
+    let id = trace.network().find(&format!("grad.{name}")).expect("a gradient");
+    let shape = trace.network().tensor(id).shape.clone();
+    let values = (0..trace.samples()).flat_map(|run| trace.run(run).values(id).to_vec()).collect();
+    ([vec![trace.samples()], shape].concat(), values)
+}
+
+/// The errors of the samples are a quarter of our numbers, because PyTorch's are those of the mean loss.
+#[test]
+fn a_factor_is_said_wherever_both_numbers_are_shown() {
+    let document = Arc::new(document("xor"));
+    assert_eq!(document.trace.samples(), 4);
+    let (shape, right) = right_of_samples(&document, "fc2.z");
+    let mine: Vec<f64> = right.iter().enumerate().map(|(at, value)| if at == 1 { 0.5 } else { value / 4.0 }).collect();
+    let given = || vec![tensor("fc2.z", &shape, mine.clone())];
+    let factor = "times 4: your loss is a mean";
+    for (keys_pressed, said) in [
+        ("D", format!("yours 2 ({factor}), right ")),
+        ("Di", format!("≠ yours, {factor} is 2 ")),
+        ("Dd", format!("yours, {factor}, different")),
+        (":mine<CR>", format!("({factor})")),
+    ] {
+        let shown = text(&pressed_with(&document, given(), keys_pressed));
+        assert!(shown.contains(&said), "{keys_pressed}: {said}\n{shown}");
+    }
+    // the words say it too, not only the message
+    assert!(text(&pressed_with(&document, given(), "D")).matches(factor).count() > 1);
+    // a gradient of the batch has no factor
+    let (batch, id) = gradient_of_batch(&document, "fc2.bias");
+    let wrong = document.trace.run(batch).values(id)[0] + 1.0;
+    let shown = text(&pressed_with(&document, vec![tensor("fc2.bias", &[1], vec![wrong])], "Di"));
+    assert!(shown.contains("≠ yours ") && !shown.contains("times 4"), "{shown}");
+}
+
+fn gradient_of_batch(document: &Document, name: &str) -> (usize, usize) {
+    let network = document.trace.network_of(document.trace.samples());
+    (document.trace.samples(), network.find(&format!("grad.{name}")).expect("a gradient"))
+}
+
+/// A graph with parts of statements, versions of a name and a loop.
+const GRAPH: &str = "title = \"parts\"\n[graph]\nnodes = '''\nh = x @ W\nh = (h + 1) / d**0.5    # the \\u001b name again\nfor i in range(2):\n    h = h * h - b\nJ = h.sum()\n'''\n\
+    [graph.inputs]\nx = [[1, 2], [3, 4]]\nW = [[0.5, 1], [-1, 0.25]]\nb = [0.125, 2]\n[graph.constants]\nd = 4\n";
+
+#[test]
+fn names_that_are_not_in_the_text_have_their_source_beside_them() {
+    let document = opened(GRAPH);
+    let network = document.trace.network();
+    let with_source: Vec<String> = (0..network.tensors().len())
+        .filter(|id| network.gradient_of(*id).is_some() && !matches!(network.tensor(*id).role, Role::Gradient(_) | Role::Loss))
+        .map(|id| network.tensor(id).name.to_string())
+        .filter(|name| name.contains(['.', '@']))
+        .collect();
+    assert!(with_source.iter().any(|name| name.contains('.')) && with_source.iter().any(|name| name.contains('@')), "{with_source:?}");
+    let part = with_source.iter().find(|name| name.contains('.') && name.contains('@')).expect("a part of a version");
+    let mine = tensor(part, &[2, 2], vec![7.0; 4]);
+    let shown = text(&pressed_with(&document, vec![mine.clone()], "D"));
+    let source = "h + 1, line 2";
+    assert!(shown.contains(&format!("first grad.{part}[0,0] ({source}): yours 7")), "{part}\n{shown}");
+    let shown = text(&pressed_with(&document, vec![mine], ":mine<CR>"));
+    assert!(shown.contains(&format!("({source})")), "{shown}");
+}
+
+#[test]
+fn the_program_prints_a_source_text_once_and_in_json() {
+    let folder = tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    fs::write(path("net.toml"), GRAPH).expect("a file");
+    let document = document(&path("net.toml"));
+    let network = document.trace.network();
+    let part = network.tensors().iter().map(|tensor| tensor.name.to_string()).find(|name| name.starts_with("h@2.")).expect("a part");
+    fs::write(path("mine.json"), format!("{{\"{part}\": [[7, 7], [7, 7]]}}")).expect("a file");
+    let run = |more: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_gradstep"))
+            .args([&["diff", &path("net.toml"), &path("mine.json")], more].concat())
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let out = run(&[]);
+    let first = out.find(&part).expect("the name");
+    assert!(out[first + part.len()..].starts_with(" ("), "{out}");
+    assert_eq!(out.matches(", line 2)").count(), 1, "{out}");
+    let json: serde_json::Value = serde_json::from_str(&run(&["--format", "json"])).expect("JSON");
+    let source = json["tensors"][0]["source"].as_str().expect("a text");
+    assert!(source.ends_with(", line 2"), "{source}");
+}
+
+/// A convolution whose gradients are images that do not fit as numbers.
+const IMAGE: &str = "title = \"image\"\nloss = \"squared_error\"\ninput = { init = \"normal\", seed = 1, shape = [1, 40, 40] }\ntarget = [0]\n\
+    [[layer]]\ntype = \"conv2d\"\nout_channels = 1\nkernel_size = 3\npadding = 1\nweight = { init = \"he_normal\", seed = 2 }\n\
+    [[layer]]\ntype = \"flatten\"\n[[layer]]\ntype = \"linear\"\nout_features = 1\nweight = { init = \"he_normal\", seed = 3 }\n";
+
+#[test]
+fn heat_maps_mark_what_differs_with_and_without_colours() {
+    let document = opened(IMAGE);
+    let id = document.trace.network().find("grad.conv1.z").expect("a gradient");
+    let right = document.trace.run(0).values(id).to_vec();
+    let wrong: Vec<f64> = right.iter().enumerate().map(|(at, value)| if at % 3 == 1 { value + 1.0 } else { *value }).collect();
+    let mine = |values: &[f64]| vec![tensor("conv1.z", &[1, 40, 40], values.to_vec())];
+    let at_the_end = ":grad.conv1.z[0,39,39]<CR>H";
+    for (colours, ascii, mark) in
+        [(Colours::True, false, '≠'), (Colours::Indexed, false, '≠'), (Colours::None, false, '≠'), (Colours::None, true, '!')]
+    {
+        let options = RenderOptions { theme: Theme::new(colours, Background::Dark), ascii };
+        let marks = |values: &[f64]| {
+            let frame = pressed_with(&document, mine(values), at_the_end).frame(&options, (120, 40));
+            // below the words, which have the sign too
+            export::text(&frame).lines().map(|line| line.matches(mark).count()).max().unwrap_or(0)
+        };
+        assert!(marks(&right) <= 2, "{colours:?}: right numbers have no marks");
+        assert!(marks(&wrong) > 3, "{colours:?} {ascii}: {}", marks(&wrong));
+    }
+}
+
+/// The entries that a max-pool has not chosen have no step, but may be wrong.
+#[test]
+fn the_first_difference_may_be_an_entry_without_a_step() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants/scenarios");
+    let document = Arc::new(document(&folder.join("cnn-pool.toml").to_string_lossy()));
+    let trace = &document.trace;
+    let network = trace.network();
+    let unreached = (0..network.tensors().len()).find_map(|of| {
+        let gradient = network.gradient_of(of)?;
+        let entries = trace.run(0).values(gradient).len();
+        let has_steps = |at: &usize| trace.entry_steps(0, gradient, *at).is_some_and(|steps| !steps.is_empty());
+        let at = (0..entries).find(|at| !has_steps(at))?;
+        (0..entries).any(|at| has_steps(&at)).then_some((of, gradient, at))
+    });
+    let (of, gradient, at) = unreached.expect("a max-pool");
+    let mut values = trace.run(0).values(gradient).to_vec();
+    values[at] = 0.75;
+    let info = network.tensor(of);
+    let driver = pressed_with(&document, vec![tensor(&info.name, &info.shape, values)], "D");
+    let shown = text(&driver);
+    assert!(driver.state.stepper().expect("open").cursor.is_some(), "{shown}");
+    assert!(shown.contains("yours 0.75, right 0"), "{shown}");
+    assert!(!shown.contains("not computed yet: step"), "{shown}");
+}
+
+/// `:mine w.npy --tensor NAME`, as the option of `diff`.
+#[test]
+fn a_file_of_one_tensor_gets_its_name_after_the_colon() {
+    let document = Arc::new(document("xor"));
+    let folder = tempdir().expect("a folder");
+    let file = folder.path().join("w file.npy");
+    let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }";
+    let header = format!("{header:<117}\n");
+    fs::write(&file, [b"\x93NUMPY\x01\x00", &[118, 0][..], header.as_bytes(), &2.5_f64.to_le_bytes()].concat()).expect("a file");
+    let compared = |more: &str| {
+        let mut state = State::picker(Vec::new());
+        state.open(Arc::clone(&document), Some(1));
+        let driver = pressed(state, &format!(":mine {}{more}<CR>", file.display()));
+        let message = driver.state.message.as_ref().map_or_else(String::new, |message| message.text.clone());
+        (message, driver.state.stepper().is_some_and(|stepper| stepper.own.is_some()))
+    };
+    let (said, is_loaded) = compared(" --tensor fc2.bias");
+    assert!(is_loaded && said.contains("the gradient is wrong"), "{said}");
+    let (said, is_loaded) = compared("");
+    assert!(!is_loaded && said.contains("say which one it is: --tensor"), "{said}");
+}
+
+/// A session with a file of gradients, and the key D.
+fn session(mine: &str) -> Session {
+    let text = gradstep::command::bundled::find("xor").expect("a scenario").text;
+    let mine = BTreeMap::from([("mine.json".to_owned(), mine.as_bytes().to_vec())]);
+    let header = Header::new("xor".to_owned(), text.to_owned(), Visit { iteration: 1, step: 1 }, (120, 40)).with_mine(mine);
+    let events = keys::parse("Dni").expect("keys").into_iter().zip(1..).map(|(key, n)| (Duration::from_secs(n), Event::Key(key)));
+    Session { header, events: events.collect(), is_truncated: false }
+}
+
+#[test]
+fn a_recording_with_gradients_is_replayed_without_their_file() {
+    let right = "{\"fc2.bias\": [0.5], \"fc1.bias\": [1, 2]}";
+    let frames = |session: &Session| {
+        let driver = replay::begin(session, Limits::default()).expect("a valid session");
+        let mut all = String::new();
+        replay::frames(session, driver, &RenderOptions::default(), |frame| {
+            writeln!(all, "{}", export::text(&frame.buffer)).expect("a text");
+            Ok(())
+        })
+        .expect("frames");
+        all
+    };
+    let recorded = session(right);
+    // the header is written and read again
+    let mut bytes = Vec::new();
+    let mut recorder = gradstep::session::Recorder::new(&mut bytes, &recorded.header).expect("a recorder");
+    recorded.events.iter().for_each(|(time, event)| recorder.add(*time, event).expect("an event"));
+    drop(recorder);
+    let again = Session::read(&bytes).expect("a session");
+    assert_eq!(again.header.mine, recorded.header.mine);
+    let shown = frames(&again);
+    assert_eq!(shown, frames(&again));
+    assert!(shown.contains("≠ yours 0.5") && shown.contains("first reduce:grad.fc2.bias[0]"), "{shown}");
+}
+
+/// A session whose file of gradients was changed by hand says what is wrong with the file.
+#[test]
+fn a_recording_with_other_gradients_says_so() {
+    for (mine, said) in [
+        ("{}", "mine.json: no tensor of the file can be compared: it has no tensors"),
+        ("{\"fc2.bias\": [0.5", "mine.json: line 1, column 18: expected a comma or ], not the end of the file"),
+        ("{\"fc9.bias\": [[1, 2, 3]]}", "mine.json: no tensor of the file can be compared: fc9.bias is left out"),
+    ] {
+        let error = replay::begin(&session(mine), Limits::default()).map(|_| ()).expect_err("a fault").to_string();
+        assert!(error.starts_with(said), "{error}");
+    }
+}
