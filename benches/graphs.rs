@@ -6,6 +6,7 @@
 //!
 //! The other tables have waiting times of the user: from a text to the first frame, and for one step, one jump and one key.
 
+mod ops;
 mod turns;
 
 use std::fmt::Write as _;
@@ -74,29 +75,6 @@ fn passes(script: &mut Option<Script>) {
         let other = |n: usize| times.others.get(n).map_or(f64::NAN, |times| micros(times)[1]);
         print!("{name:32}{:9.1}{:9.1}{:9.1}", micros(&times.own)[1], other(0), other(1));
         println!("  {}", times.ratios.iter().map(|ratios| spread(ratios)).collect::<Vec<_>>().join("  "));
-    }
-}
-
-/// Prints the slowest ops of an exercise.
-fn ops(name: &str) {
-    println!("\n{name}: the slowest ops, µs");
-    let scenario = scenario(&exercise(name));
-    let network = &scenario.network;
-    let run = Run::new(network, &scenario.sample_tensors(0));
-    let mut all: Vec<(u64, String)> = network
-        .ops()
-        .iter()
-        .map(|op| {
-            let info = network.tensor(op.output);
-            let mut sums = vec![0.0; info.shape.iter().product()];
-            let times: Vec<u64> = (0..50).map(|_| turns::time(|| op.compute(|id| run.values(id), &mut sums))).collect();
-            (turns::median(&times), format!("{} {:?}", info.name, info.shape))
-        })
-        .collect();
-    all.sort_unstable_by(|a, b| b.cmp(a));
-    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ nanoseconds
-    for (time, name) in all.iter().take(16) {
-        println!("{:9.1}  {name}", *time as f64 / 1e3);
     }
 }
 
@@ -175,7 +153,7 @@ fn main() {
         passes(&mut script);
     }
     if is_wanted("ops") {
-        EXERCISES[..2].iter().for_each(|(name, _)| ops(name));
+        EXERCISES[..2].iter().for_each(|(name, _)| ops::print_slowest(name, &scenario(&exercise(name))));
     }
     if is_wanted("opening") {
         opening();

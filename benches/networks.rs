@@ -2,13 +2,16 @@
 //!
 //! gradstep and PyTorch reuse their memory from call to call, as in training. Environment variables: `PYTHON` is an interpreter with PyTorch; if it is set,
 //! both programs take turns, and the table has the ratio of their times. `THREADS` is the number of threads of each program (default 1).
+//!
+//! `cargo bench --bench networks -- ops` prints the slowest ops of N3 and N4 instead.
 
+mod ops;
 mod turns;
 
 use std::hint::black_box;
 
 use gradstep::network::Run;
-use gradstep::scenario::{Limits, Source, read};
+use gradstep::scenario::{Limits, Scenario, Source, read};
 use turns::{Script, micros, spread};
 
 /// The name of a network, its scenario, and the number of calls in a turn.
@@ -22,15 +25,22 @@ const NETWORKS: [(&str, &str, usize); 7] = [
     ("pool", include_str!("networks/pool.toml"), 2),
 ];
 
+fn scenario(name: &str, text: &str) -> Scenario {
+    let source = Source { name: name.into(), path_shown: name.into(), text: text.into() };
+    read(source, Limits::default()).expect("a scenario without faults")
+}
+
 fn main() {
     let most = turns::threads();
+    let wanted = turns::wanted();
+    if wanted.as_deref() == Some("ops") {
+        return NETWORKS[2..4].iter().for_each(|(name, text, _)| ops::print_slowest(name, &scenario(name, text)));
+    }
     let mut torch = Script::start("networks.py", most);
     println!("{:42}   fastest call, µs      median call, µs    PyTorch's medians divided by this, turn by turn", format!("{most} threads"));
     println!("{:42}     this  PyTorch      this  PyTorch        median     least      most", "");
-    let wanted = turns::wanted();
     for (name, text, calls) in NETWORKS.into_iter().filter(|(name, ..)| wanted.as_ref().is_none_or(|wanted| wanted == name)) {
-        let source = Source { name: name.into(), path_shown: name.into(), text: text.into() };
-        let scenario = read(source, Limits::default()).expect("a scenario without faults");
+        let scenario = scenario(name, text);
         let given = scenario.sample_tensors(0);
         let mut run = Some(Run::new(&scenario.network, &given));
         let call = || {

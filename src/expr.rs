@@ -15,12 +15,16 @@
 //! assert_eq!(ERROR.equation(Notation::Unicode, &[], name), "a − t");
 //! ```
 
+pub mod block;
 mod kink;
 mod notation;
 mod text;
 mod value;
 
 use std::fmt;
+
+use crate::elementary;
+use block::BlockFunction;
 
 pub use kink::SmoothPieces;
 pub use notation::{Notation, Sign, latex_number, letter};
@@ -64,6 +68,8 @@ pub struct Primitive {
     pub arguments: &'static [&'static str],
     /// The computation of the value.
     pub definition: Definition,
+    /// The computation of many values in vector registers, with the bits of `definition`; `None` if there is no faster way.
+    pub block: Option<BlockFunction>,
     /// The definition as a textbook writes it, if the value is computed in another way. The sigmoid is printed as 1 / (1 + e⁻ˣ), but computed without
     /// overflow.
     pub meaning: Option<&'static Expr>,
@@ -146,7 +152,18 @@ impl Primitive {
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         let (form, definition) = (Form::Given, Definition::Rule);
-        Self { name, symbol: name, form, arguments: &["z"], definition, meaning: None, derivatives: &[], is_smooth: false, numpy: "" }
+        Self {
+            name,
+            symbol: name,
+            form,
+            arguments: &["z"],
+            definition,
+            block: None,
+            meaning: None,
+            derivatives: &[],
+            is_smooth: false,
+            numpy: "",
+        }
     }
 
     /// Creates a function with its derivative with respect to each argument.
@@ -179,6 +196,12 @@ impl Primitive {
         Self { meaning: Some(meaning), ..self }
     }
 
+    /// The same function with a faster way to compute many values.
+    #[must_use]
+    pub const fn in_blocks(self, block: BlockFunction) -> Self {
+        Self { block: Some(block), ..self }
+    }
+
     /// The same function, declared to have no kinks although its derivatives have cases.
     #[must_use]
     pub const fn smooth(self) -> Self {
@@ -206,6 +229,7 @@ impl Primitive {
 /// The natural logarithm.
 pub const LOG: &Primitive =
     &Primitive::differentiable("log", Definition::Computed(|x| libm::log(x[0])), &[Expr::Div(&[Expr::Number(1.0), Expr::Arg(0)])])
+        .in_blocks(|x, values| block::map(x, values, elementary::log))
         .numpy("np.log({0})")
         .form(Form::Operator);
 /// The sum over all entries of an operand.
@@ -220,6 +244,7 @@ pub const SQRT: &Primitive = &Primitive::differentiable(
 )
 .symbol("√")
 .form(Form::Root)
+.in_blocks(|x, values| block::each(x[0], values, f64::sqrt))
 .numpy("np.sqrt({0})");
 
 /// Expressions of whole operands, and the numbers 1, n and 1/n.

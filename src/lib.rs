@@ -4,6 +4,7 @@
 //! lower ones.
 
 // floor 0
+pub mod elementary;
 pub mod glyph;
 pub mod interrupt;
 pub mod memory_budget;

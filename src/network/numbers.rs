@@ -146,13 +146,14 @@ impl Numbers {
             TensorLocation::Allocated(index) => {
                 let empty = Arc::clone(&allocated[0]);
                 // the old allocation is reused unless another run shares it
-                let old = Arc::into_inner(mem::replace(&mut allocated[index], empty));
-                let mut memory = old.map_or_else(Vec::new, |tensor| tensor.into_raw_vec_and_offset().0);
-                if memory.capacity() == 0 {
-                    // `vec![0.0; n]` is faster than `resize`, because the system provides memory that is already zeroed
-                    memory = vec![0.0; len(shape)];
+                let mut old = mem::replace(&mut allocated[index], empty);
+                if let Some(tensor) = Arc::get_mut(&mut old).filter(|tensor| tensor.shape() == shape) {
+                    let result = compute(ReadAccess { layout, packed, allocated }, flat_mut(tensor));
+                    allocated[index] = old;
+                    return result;
                 }
-                memory.resize(len(shape), 0.0);
+                // the system provides memory that is already zeroed
+                let mut memory = vec![0.0; len(shape)];
                 let result = compute(ReadAccess { layout, packed, allocated }, &mut memory);
                 allocated[index] = Arc::new(from_flat(shape, memory));
                 result

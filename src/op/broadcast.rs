@@ -133,6 +133,21 @@ impl Broadcast {
         self.operands[operand].own.iter().map(offset).sum()
     }
 
+    /// Returns the entry of an operand that each entry of the result reads, in order.
+    #[must_use]
+    pub fn operand_entries(&self, operand: usize) -> Vec<usize> {
+        let count = len(&self.shape);
+        let row_len = self.shape.last().copied().unwrap_or(1).max(1);
+        let mut entries = Vec::with_capacity(count);
+        for first in (0..count).step_by(row_len) {
+            // along a row, the operand moves from entry to entry, or stays at one entry
+            let place = self.operand_entry(operand, first);
+            let step = if row_len > 1 { self.operand_entry(operand, first + 1) - place } else { 0 };
+            entries.extend((0..row_len).map(|n| place + n * step));
+        }
+        entries
+    }
+
     /// Returns the number of readers of each entry of an operand.
     #[must_use]
     pub fn reader_count(&self, operand: usize) -> usize {

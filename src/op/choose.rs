@@ -63,6 +63,19 @@ impl ChoosePlan {
         self.operands[if mask == 0.0 { 2 } else { 1 }]
     }
 
+    /// The operand that each entry of the result copies.
+    fn all_chosen<'a>(&'a self, tensors: &'a Reads<&[f64]>) -> impl Iterator<Item = ElementwiseOperand> + use<'a> {
+        let of_mask = |mask: f64| self.operands[if mask == 0.0 { 2 } else { 1 }];
+        let places = match self.operands[0] {
+            ElementwiseOperand::Input(slot) => self.broadcast.operand_entries(slot),
+            ElementwiseOperand::Constant(_) => vec![0; len(self.broadcast.shape())],
+        };
+        places.into_iter().map(move |place| match self.operands[0] {
+            ElementwiseOperand::Input(slot) => of_mask(tensors[Input(slot)][place]),
+            ElementwiseOperand::Constant(mask) => of_mask(mask),
+        })
+    }
+
     /// The place in the input `slot` that the entry `at` of the result copies; `None` if it copies something else.
     fn source(&self, tensors: &Reads<&[f64]>, slot: usize, at: usize) -> Option<usize> {
         (self.chosen(tensors, at) == ElementwiseOperand::Input(slot)).then(|| self.broadcast.operand_entry(slot, at))
@@ -95,8 +108,19 @@ struct ChooseForward(Arc<ChoosePlan>);
 
 impl Rule for ChooseForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.add_terms(x, at, 0..1, *sum);
+        let places = self.0.operands.map(|operand| match operand {
+            ElementwiseOperand::Input(slot) => self.0.broadcast.operand_entries(slot),
+            ElementwiseOperand::Constant(_) => Vec::new(),
+        });
+        let [_, of_first, of_second] = &places;
+        for (at, (sum, chosen)) in out.iter_mut().zip(self.0.all_chosen(&x.tensors)).enumerate() {
+            *sum += match chosen {
+                ElementwiseOperand::Input(slot) => {
+                    let places = if chosen == self.0.operands[1] { of_first } else { of_second };
+                    x.tensors[Input(slot)][places[at]]
+                }
+                ElementwiseOperand::Constant(value) => value,
+            };
         }
     }
 
@@ -160,7 +184,9 @@ struct ChooseLinks {
 
 impl Linking for ChooseLinks {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let sources = (0..len(self.plan.broadcast.shape())).map(|at| self.plan.source(tensors, self.slot, at));
+        let places = self.plan.broadcast.operand_entries(self.slot);
+        let own = ElementwiseOperand::Input(self.slot);
+        let sources = self.plan.all_chosen(tensors).zip(places).map(|(chosen, place)| (chosen == own).then_some(place));
         Some(Arc::new(Links::of_sources(sources, self.plan.counts[self.slot])))
     }
 

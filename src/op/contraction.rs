@@ -23,6 +23,7 @@
 mod constant;
 mod matrix;
 mod product;
+mod run;
 
 use std::cmp::Reverse;
 use std::sync::{Arc, LazyLock};
@@ -38,6 +39,7 @@ use crate::sums::Init;
 use constant::SumKernel;
 use matrix::MatrixShape;
 use product::MatrixProduct;
+use run::{EndRun, add_run};
 
 /// A label of an einsum: one index, which appears in some of the tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -331,13 +333,8 @@ impl Weighted for Contraction {
         }
         let (own_end, [a_end, b_end]) = (view.own_end(), view.factor_ends());
         self.sweep(view, out.len(), |first, step, count| {
-            let mut indices = first.ends();
-            for _ in 0..count {
-                out[indices[own_end]] += a[indices[a_end]] * b[indices[b_end]];
-                for (index, step) in indices.iter_mut().zip(step) {
-                    *index = index.wrapping_add_signed(step);
-                }
-            }
+            let run = |end: usize| EndRun { first: first.ends()[end], step: step[end] };
+            add_run(out, run(own_end), [(a, run(a_end)), (b, run(b_end))], count);
         });
     }
 

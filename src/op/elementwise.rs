@@ -8,6 +8,7 @@
 //! At kinks the derivatives are PyTorch's: abs′(0) = relu′(0) = 0. In a tie of min or max each argument gets half of the derivative. If an argument of min or
 //! max is NaN, each argument gets the whole derivative.
 
+mod kernel;
 mod rows;
 mod texts;
 
@@ -25,7 +26,8 @@ use super::slot::Slot::{self, Input, Output, Upstream};
 use super::written::Written;
 use crate::expr::{Expr, SUM, whole};
 use crate::op::functions::QUOTIENT;
-use rows::{Row, Sums};
+use crate::sums::Init;
+use rows::Row;
 
 /// One operand of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -203,21 +205,11 @@ impl ElementwiseForward {
 
 impl Rule for ElementwiseForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let row_len = self.0.row_len(out.len());
-        for (n, sums) in out.chunks_mut(row_len).enumerate() {
-            let (first, count) = (n * row_len, sums.len());
-            let row = |i| self.0.row(x, i, first, count);
-            match self.0.operator {
-                Operator::Copy => Sums::Each(sums).add_row(row(0), false),
-                Operator::Neg => Sums::Each(sums).add_row(row(0), true),
-                Operator::Mul => Sums::Each(sums).add_products(row(0), row(1)),
-                Operator::Add | Operator::Sub => {
-                    Sums::Each(sums).add_row(row(0), false);
-                    Sums::Each(sums).add_row(row(1), self.0.operator == Operator::Sub);
-                }
-                Operator::Call(_) => Sums::Each(sums).add(|n| self.term_value(x, first + n, 0)),
-            }
-        }
+        self.compute(x, out, Init::Accumulate);
+    }
+
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        self.compute(x, sums, Init::Overwrite);
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -396,22 +388,11 @@ impl ElementwiseBackward {
 
 impl Rule for ElementwiseBackward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let upstream = x.tensors[Upstream];
-        let row_len = self.operation.row_len(upstream.len());
-        // the terms of an entry of u are in the order of the entries of y that read it, so one pass over y adds them all
-        for (n, dy) in upstream.chunks(row_len).enumerate() {
-            let (first, count) = (n * row_len, dy.len());
-            let (place, step) = self.operation.row_place(self.slot, first, count);
-            let sums = if step == 0 { Sums::One(&mut out[place], count) } else { Sums::Each(&mut out[place..place + count]) };
-            match (self.operation.operator, self.operand) {
-                (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => sums.add_row(Row::Each(dy), false),
-                (Operator::Sub | Operator::Neg, _) => sums.add_row(Row::Each(dy), true),
-                (Operator::Mul, operand) => sums.add_products(Row::Each(dy), self.operation.row(x, 1 - operand, first, count)),
-                (Operator::Call(called), _) => {
-                    sums.add(|n| self.call_term(x, called, TermPlace { input: place + n * step, output: first + n }));
-                }
-            }
-        }
+        self.compute(x, out, Init::Accumulate);
+    }
+
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        self.compute(x, sums, Init::Overwrite);
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {

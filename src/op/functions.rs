@@ -8,6 +8,8 @@ pub mod guarded;
 pub mod steps;
 
 use super::math;
+use crate::elementary;
+use crate::expr::block::{each, each_pair, map};
 use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, Slot};
 
 /// The argument x of a function of one number.
@@ -30,11 +32,12 @@ const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivatives: &'s
 }
 
 /// eˣ; its derivative is eˣ.
-pub const EXP: &Primitive = &computed("exp", |x| libm::exp(x[0]), &[Y]).numpy("np.exp({0})");
+pub const EXP: &Primitive = &computed("exp", |x| libm::exp(x[0]), &[Y]).in_blocks(|x, y| map(x, y, elementary::exp)).numpy("np.exp({0})");
 /// eˣ − 1, without cancellation near 0.
 pub const EXPM1: &Primitive = &computed("expm1", |x| libm::expm1(x[0]), &[Expr::Of(EXP, &[X])])
     .form(Form::Meaning)
     .meaning(&Expr::Sub(&[Expr::Of(EXP, &[X]), ONE]))
+    .in_blocks(|x, y| map(x, y, elementary::expm1))
     .numpy("np.expm1({0})");
 /// sin x; its derivative is cos x.
 pub const SIN: &Primitive = &computed("sin", |x| libm::sin(x[0]), &[Expr::Of(&COS_VALUE, &[X])]).numpy("np.sin({0})");
@@ -46,9 +49,12 @@ const COS_VALUE: Primitive = computed("cos", |x| libm::cos(x[0]), &[]).numpy("np
 /// tan x; its derivative is 1 + tan² x.
 pub const TAN: &Primitive = &computed("tan", |x| libm::tan(x[0]), &[Expr::Add(&[ONE, Expr::Mul(&[Y, Y])])]).numpy("np.tan({0})");
 /// The hyperbolic tangent y; its derivative is 1 − y².
-pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub(&[ONE, Expr::Mul(&[Y, Y])])]).numpy("np.tanh({0})");
+pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub(&[ONE, Expr::Mul(&[Y, Y])])])
+    .in_blocks(|x, y| map(x, y, elementary::tanh))
+    .numpy("np.tanh({0})");
 /// The sigmoid y = 1 / (1 + e⁻ˣ); its derivative is y (1 − y).
 pub const SIGMOID: &Primitive = &computed("sigmoid", |x| math::sigmoid(x[0]), &[Expr::Mul(&[Y, Expr::Sub(&[ONE, Y])])])
+    .in_blocks(|x, y| map(x, y, math::sigmoids))
     .symbol("σ")
     .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]))
     .numpy("(1 / (1 + np.exp(-{0})))");
@@ -71,14 +77,19 @@ pub const SIGN: Expr = Expr::Cases(
     &ZERO,
 );
 /// |x|; its derivative is the sign of x, with 0 at 0.
-pub const ABS: &Primitive = &computed("abs", |x| x[0].abs(), &[SIGN]).form(Form::Bars).numpy("np.abs({0})");
+pub const ABS: &Primitive =
+    &computed("abs", |x| x[0].abs(), &[SIGN]).form(Form::Bars).in_blocks(|x, y| each(x[0], y, f64::abs)).numpy("np.abs({0})");
 /// log(1 + eˣ), accurate for all x; its derivative is the sigmoid.
 pub const SOFTPLUS: &Primitive = &computed("softplus", |x| math::softplus(x[0]), &[Expr::Of(SIGMOID, &[X])])
+    .in_blocks(|x, y| map(x, y, math::softpluses))
     .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Add(&[ONE, Expr::Of(EXP, &[X])])]));
 /// Φ(x) = ½ (1 + erf(x / √2)), the standard normal distribution function, accurate for negative x too; its derivative is φ.
-pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(x[0]), &[Expr::Of(NORMAL_PDF, &[X])]).symbol("Φ");
+pub const NORMAL_CDF: &Primitive = &computed("normal_cdf", |x| math::normal_cdf(x[0]), &[Expr::Of(NORMAL_PDF, &[X])])
+    .in_blocks(|x, y| map(x, y, math::normal_cdfs))
+    .symbol("Φ");
 /// φ(x) = exp(−x²/2) / √(2π), the standard normal density. It has no derivative, because it only occurs in derivatives itself.
-pub const NORMAL_PDF: &Primitive = &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).symbol("φ");
+pub const NORMAL_PDF: &Primitive =
+    &computed("normal_pdf", |x| math::normal_pdf(x[0]), &[]).in_blocks(|x, y| map(x, y, math::normal_pdfs)).symbol("φ");
 
 /// x²; its derivative is 2x.
 pub const SQUARE: &Primitive = &Primitive::differentiable("square", Definition::Expr(&Expr::Square(&X)), &[Expr::Mul(&[TWO, X])]);
@@ -103,7 +114,8 @@ pub const ERF: &Primitive = &computed(
         Expr::Div(&[TWO, Expr::Of(crate::expr::SQRT, &[Expr::Number(std::f64::consts::PI)])]),
         Expr::Of(EXP, &[Expr::Neg(&Expr::Square(&X))]),
     ])],
-);
+)
+.in_blocks(|x, y| map(x, y, elementary::erf));
 /// log σ(x) = −softplus(−x); its derivative is σ(−x).
 pub const LOGSIGMOID: &Primitive = &computed("logsigmoid", |x| -math::softplus(-x[0]), &[Expr::Of(SIGMOID, &[Expr::Neg(&X)])])
     .meaning(&Expr::Of(crate::expr::LOG, &[Expr::Of(SIGMOID, &[X])]));
@@ -222,8 +234,15 @@ pub const POWER: &Primitive = &Primitive {
     ..POWER_VALUE
 };
 /// aᵇ without its derivatives. The derivatives of `POWER` refer to this constant, because a constant cannot refer to itself.
-const POWER_VALUE: Primitive =
-    computed("^", |x| libm::pow(x[0], x[1]), &[]).form(Form::Power).arguments(&["a", "b"]).smooth().numpy("{0}**{1}");
+const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[])
+    .form(Form::Power)
+    .arguments(&["a", "b"])
+    .smooth()
+    .in_blocks(|x, y| {
+        *y = *x[0];
+        elementary::pow(y, x[1]);
+    })
+    .numpy("{0}**{1}");
 /// aᵇ log a, the derivative of aᵇ with respect to b for a ≠ 0.
 const POWER_BY_EXPONENT: Expr = Expr::Mul(&[Y, Expr::Of(crate::expr::LOG, &[A])]);
 /// The derivative of aᵇ with respect to b for a = 0.
@@ -262,6 +281,7 @@ pub const MIN: &Primitive = &computed(
     |x| if x[0].is_nan() || x[0] < x[1] { x[0] } else { x[1] },
     &[Expr::Cases(&MIN_CASES[0], &ONE), Expr::Cases(&MIN_CASES[1], &ONE)],
 )
+.in_blocks(|x, y| each_pair(x[0], x[1], y, |a, b| if a.is_nan() || a < b { a } else { b }))
 .form(Form::Call)
 .arguments(&["a", "b"])
 .numpy("np.minimum({0}, {1})");
@@ -271,13 +291,17 @@ pub const MAX: &Primitive = &computed(
     |x| if x[0].is_nan() || x[0] > x[1] { x[0] } else { x[1] },
     &[Expr::Cases(&MAX_CASES[0], &ONE), Expr::Cases(&MAX_CASES[1], &ONE)],
 )
+.in_blocks(|x, y| each_pair(x[0], x[1], y, |a, b| if a.is_nan() || a > b { a } else { b }))
 .form(Form::Call)
 .arguments(&["a", "b"])
 .numpy("np.maximum({0}, {1})");
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_precision_loss, clippy::cast_sign_loss)] // small whole numbers
+
     use super::*;
+    use crate::expr::block::{BLOCK, Block};
     use crate::expr::{LOG, SQRT};
     use crate::op::activation::ACTIVATIONS;
     use crate::op::operator::FUNCTIONS;
@@ -348,6 +372,46 @@ mod tests {
                     value.is_nan() && other.is_nan() || (value - other).abs() <= 1e-14 * value.abs().max(1.0),
                     "{function:?}({x}): {value}, but {other}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_has_the_bits_of_single_values() {
+        let bits = |x: f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
+        let special = [0.0, -0.0, 1.0, -1.0, 1e-310, -1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 20.0, -38.9, 0.5];
+        for (function, rest) in differentiable() {
+            for seed in 0..40_i32 {
+                // the numbers of an argument for all entries
+                let numbers = |argument: usize| -> Block {
+                    std::array::from_fn(|n| {
+                        let place = n + 7 * argument;
+                        let wave = (f64::from(seed) + place as f64 * 0.37).sin() * 4.0;
+                        if seed % 4 == 0 && place.is_multiple_of(5) { special[(place / 5 + seed as usize) % special.len()] } else { wave }
+                    })
+                };
+                let mut blocks = vec![numbers(0)];
+                blocks.extend((1..=rest.len()).map(|n| if seed % 2 == 0 { [rest[n - 1]; BLOCK] } else { numbers(n) }));
+                let arguments: Vec<&Block> = blocks.iter().collect();
+                let (mut values, mut derivatives) = ([0.0; BLOCK], [0.0; BLOCK]);
+                function.block(&arguments, &mut values).expect("a function of numbers");
+                let of_entry = |n: usize| -> Vec<f64> { blocks.iter().map(|block| block[n]).collect() };
+                for (n, value) in values.into_iter().enumerate() {
+                    let expected = function.value(&of_entry(n)).expect("a value");
+                    assert_eq!(bits(value), bits(expected), "{function:?}{:?}: {value:e}, not {expected:e}", of_entry(n));
+                }
+                for argument in 0..function.derivatives.len() {
+                    function.derivative_block(argument, &arguments, &values, &mut derivatives).expect("a derivative");
+                    for (n, derivative) in derivatives.into_iter().enumerate() {
+                        let expected = function.derivative(argument, &of_entry(n), values[n]).expect("a derivative");
+                        assert_eq!(
+                            bits(derivative),
+                            bits(expected),
+                            "{function:?}{:?} by {argument}: {derivative:e}, not {expected:e}",
+                            of_entry(n)
+                        );
+                    }
+                }
             }
         }
     }

@@ -69,7 +69,10 @@ impl Lists {
 impl Links {
     /// Links each entry of y with at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
     pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
-        let (mut starts, mut places) = (vec![0], Vec::new());
+        let sources = sources.into_iter();
+        let (least, _) = sources.size_hint();
+        let (mut starts, mut places) = (Vec::with_capacity(least + 1), Vec::with_capacity(least));
+        starts.push(0);
         for source in sources {
             places.extend(source);
             starts.push(places.len());
@@ -226,11 +229,14 @@ impl<L: Linking> Rule for Linked<L> {
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let links = self.linking.links(x);
-        for (at, sum) in out.iter_mut().enumerate() {
-            match links.lists(self.direction) {
-                None => *sum += self.value(x, at),
-                Some(lists) => *sum = lists.of(at).iter().fold(*sum, |sum, at| sum + self.value(x, *at)),
+        let read = x.tensors[self.read_slot()];
+        let value = |at: usize| self.share(x, at).map_or(read[at], |share| read[at] * share);
+        match self.linking.links(x).lists(self.direction) {
+            None => out.iter_mut().enumerate().for_each(|(at, sum)| *sum += value(at)),
+            Some(lists) => {
+                for (sum, bounds) in out.iter_mut().zip(lists.starts.windows(2)) {
+                    *sum = lists.places[bounds[0]..bounds[1]].iter().fold(*sum, |sum, at| sum + value(*at));
+                }
             }
         }
     }

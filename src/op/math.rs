@@ -2,6 +2,10 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+use pulp::Arch;
+
+use crate::elementary;
+
 /// max(0, x); NaN stays NaN.
 ///
 /// ```
@@ -22,10 +26,25 @@ pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }
 
+/// Replaces each x by Φ(x), with the bits of [`normal_cdf`].
+pub fn normal_cdfs(x: &mut [f64]) {
+    each(x, |x| -x * FRAC_1_SQRT_2);
+    elementary::erfc(x);
+    each(x, |erfc| 0.5 * erfc);
+}
+
 /// The standard normal density φ(x) = exp(−x²/2) / √(2π), the derivative of Φ; φ(0) ≈ 0.3989.
 #[must_use]
 pub fn normal_pdf(x: f64) -> f64 {
     libm::exp(-0.5 * x * x) / (2.0 * PI).sqrt()
+}
+
+/// Replaces each x by φ(x), with the bits of [`normal_pdf`].
+pub fn normal_pdfs(x: &mut [f64]) {
+    let divisor = (2.0 * PI).sqrt();
+    each(x, |x| -0.5 * x * x);
+    elementary::exp(x);
+    each(x, |exp| exp / divisor);
 }
 
 /// The sigmoid 1 / (1 + e⁻ˣ), without overflow for large |x|.
@@ -43,6 +62,23 @@ pub fn sigmoid(x: f64) -> f64 {
     }
 }
 
+/// Replaces each x by its sigmoid, with the bits of [`sigmoid`].
+pub fn sigmoids(x: &mut [f64]) {
+    for x in x.chunks_mut(MAX_CHUNK) {
+        let mut exps = [0.0; MAX_CHUNK];
+        let exps = &mut exps[..x.len()];
+        exps.copy_from_slice(x);
+        // the two formulas of the sigmoid have the same exponential
+        each(exps, |x| -x.abs());
+        elementary::exp(exps);
+        Arch::new().dispatch(move || {
+            for (x, e) in x.iter_mut().zip(&*exps) {
+                *x = (if *x >= 0.0 { 1.0 } else { *e }) / (1.0 + e);
+            }
+        });
+    }
+}
+
 /// log(1 + eˣ). It is computed as max(x, 0) + log(1 + e^−|x|), which neither overflows nor loses digits.
 ///
 /// ```
@@ -51,6 +87,26 @@ pub fn sigmoid(x: f64) -> f64 {
 #[must_use]
 pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
+}
+
+/// Replaces each x by its softplus, with the bits of [`softplus`].
+pub fn softpluses(x: &mut [f64]) {
+    for x in x.chunks_mut(MAX_CHUNK) {
+        let mut exps = [0.0; MAX_CHUNK];
+        let exps = &mut exps[..x.len()];
+        exps.copy_from_slice(x);
+        each(exps, |x| -x.abs());
+        elementary::exp(exps);
+        x.iter_mut().zip(exps).for_each(|(x, exp)| *x = x.max(0.0) + libm::log1p(*exp));
+    }
+}
+
+/// The largest number of numbers that are computed together where a second array is needed.
+const MAX_CHUNK: usize = 64;
+
+/// Replaces each number by its function.
+fn each(x: &mut [f64], function: impl Fn(f64) -> f64) {
+    Arch::new().dispatch(move || x.iter_mut().for_each(|x| *x = function(*x)));
 }
 
 /// The pair (m, log Σ exp(x − m)), where m is the largest number of the slice. The sum of the pair is log Σ exp x. The two numbers are kept apart, because
@@ -62,15 +118,16 @@ pub fn softplus(x: f64) -> f64 {
 #[must_use]
 pub fn log_sum_exp(x: &[f64]) -> (f64, f64) {
     let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut exponentials: Vec<f64> = x.iter().map(|x| x - largest).collect();
+    elementary::exp(&mut exponentials);
+    (largest, log_of_sum(x, largest, &exponentials))
+}
+
+/// The second number of [`log_sum_exp`], from the largest number m and exp(x − m) of all numbers.
+#[must_use]
+pub fn log_of_sum(x: &[f64], largest: f64, exponentials: &[f64]) -> f64 {
     // Σ exp(x − m) is 1 for the largest number itself, plus the sum over the others: log1p keeps the digits of a small sum
-    let mut sum_of_others = 0.0;
-    let mut has_skipped_largest = false;
-    for &x in x {
-        if x == largest && !has_skipped_largest {
-            has_skipped_largest = true;
-        } else {
-            sum_of_others += libm::exp(x - largest);
-        }
-    }
-    (largest, libm::log1p(sum_of_others))
+    let skipped = x.iter().position(|x| *x == largest);
+    let others = exponentials.iter().enumerate().filter(|(n, _)| Some(*n) != skipped);
+    libm::log1p(others.fold(0.0, |sum, (_, exponential)| sum + exponential))
 }

@@ -13,9 +13,11 @@
 //!
 //! Source: PyTorch's `torch.nn.MaxPool2d`; figure 7 (part 1) of V. Petersen's series "A guided tour through a convolutional neural network".
 
+mod direct;
 mod running;
 
 use std::hint::select_unpredictable;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use smallvec::smallvec;
@@ -77,6 +79,8 @@ struct PoolWindows {
     column_taps: Vec<Taps>,
     /// For each place of a full window, in row-major order, its offset from the window's first place. A full window contains no padding.
     full_window: Vec<usize>,
+    /// The output columns whose windows contain no padding.
+    whole_columns: Range<usize>,
     /// The plan for finding the winners by running maxima. `None` if the windows are so small that comparing all places is faster.
     running: Option<RunningMaxima>,
 }
@@ -84,11 +88,12 @@ struct PoolWindows {
 impl PoolWindows {
     fn new(edges: Conv2d) -> Self {
         let taps = |axis: &Axis| (0..axis.output).map(|at| axis.taps(View::Output, at)).collect();
-        let (row_taps, column_taps) = (taps(&edges.rows), taps(&edges.columns));
+        let (row_taps, column_taps): (Vec<Taps>, Vec<Taps>) = (taps(&edges.rows), taps(&edges.columns));
         let first_place = 0;
         let full_window = window_places(&edges, first_place, edges.rows.kernel, edges.columns.kernel).collect();
         let running = RunningMaxima::new_if_faster(&edges);
-        Self { edges, row_taps, column_taps, full_window, running }
+        let whole_columns = direct::whole_columns(&column_taps, edges.columns.kernel);
+        Self { edges, row_taps, column_taps, full_window, whole_columns, running }
     }
 
     /// Returns the window of an output.
@@ -105,8 +110,8 @@ impl PoolWindows {
         (channel * rows.input + row_taps.first[0]) * columns.input
     }
 
-    /// Calls `put` with each entry of `out` and the winner of its window, as an index in the image.
-    fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize) + Sync) {
+    /// Calls `put` with each entry of `out`, the winner of its window, as an index in the image, and the winner's value.
+    fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize, f64) + Sync) {
         let width = self.column_taps.len();
         let channel_len = self.row_taps.len() * width;
         let (rows, cost) = match &self.running {
@@ -120,23 +125,13 @@ impl PoolWindows {
             groups.map(move |(group, out)| (channel, group * rows, out))
         });
         let run = |(channel, first_row, out): (usize, usize, &mut [T])| match &self.running {
-            Some(running) => running.winners(image, channel, first_row, out, &put),
+            Some(running) => running.winners(image, channel, first_row, out, |out, winner| put(out, winner, image[winner])),
             None => self.direct_winners(image, channel, first_row, out, &put),
         };
         if threads_for(multiplications) == 1 {
             return groups.for_each(run);
         }
         share(groups.collect(), multiplications, |groups| groups.for_each(&run));
-    }
-
-    /// Calls `put` as in [`PoolWindows::winners`], for some rows of outputs of one channel. All places of each window are compared.
-    fn direct_winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
-        for (rows, out) in self.row_taps[first_row..].iter().zip(out.chunks_mut(self.column_taps.len())) {
-            let row_begin = self.row_begin(channel, rows);
-            for (columns, out) in self.column_taps.iter().zip(out) {
-                put(out, self.winner(image, &PoolWindow { first: row_begin + columns.first[0], rows, columns }));
-            }
-        }
     }
 
     /// Returns the winner of a window, as an index in the image.
@@ -254,7 +249,11 @@ const MAX: &Primitive = &Primitive { definition: Definition::Largest, ..Primitiv
 
 impl Rule for MaxPoolForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.0.winners(x.tensors[Input(0)], out, |y, winner| *y += x.tensors[Input(0)][winner]);
+        self.0.winners(x.tensors[Input(0)], out, |y, _, value| *y += value);
+    }
+
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        self.0.winners(x.tensors[Input(0)], sums, |y, _, value| *y = value);
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
@@ -367,7 +366,7 @@ impl MaxPoolBackward {
 impl Rule for MaxPoolBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut by_output = vec![0; len(&output_shape(&self.0.edges))];
-        self.0.winners(tensors[Input(0)], &mut by_output, |entry, winner| *entry = winner);
+        self.0.winners(tensors[Input(0)], &mut by_output, |entry, winner, _| *entry = winner);
         Some(Arc::new(Winners { by_output, sorted_pairs: OnceLock::new() }))
     }
 
@@ -380,6 +379,14 @@ impl Rule for MaxPoolBackward {
 
     fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         sums.fill(0.0);
+        let Conv2d { rows, columns, .. } = &self.0.edges;
+        if rows.stride >= rows.kernel && columns.stride >= columns.kernel && rows.dilation == 1 && columns.dilation == 1 {
+            // the windows are disjoint, so no entry wins twice
+            for (winner, error) in Self::winners(x).iter().zip(x.tensors[Upstream]) {
+                sums[*winner] = *error;
+            }
+            return;
+        }
         // an entry that wins no window has no terms and stays 0; the sum of a winner starts at −0, because −0 + x has the bits of x for every x
         for winner in Self::winners(x) {
             sums[*winner] = -0.0;

@@ -4,6 +4,8 @@
 //! axis 1 are its two rows. The largest entry of a slice is subtracted from all its entries before exp, because exp of a large number would overflow. This
 //! does not change the result. Example: softmax((0, log 3)) = (0.25, 0.75).
 
+mod kernel;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -170,8 +172,8 @@ impl SoftmaxNormaliser {
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,
-    /// Returns the normaliser of a slice.
-    normaliser: fn(&[f64]) -> SoftmaxNormaliser,
+    /// Returns the [`SoftmaxNormaliser::sum`] of a slice, from its entries zⱼ, the largest entry m, and exp(zⱼ − m) of all entries.
+    normaliser: fn(&[f64], f64, &[f64]) -> f64,
     /// Returns the output aᵢ for the input zᵢ.
     value: fn(f64, &SoftmaxNormaliser) -> f64,
     /// Returns the probability pᵢ = softmax(z)ᵢ for the output aᵢ: aᵢ itself, or exp aᵢ for log-softmax.
@@ -186,27 +188,9 @@ struct SoftmaxVariant {
     backward: Equation,
 }
 
-impl SoftmaxVariant {
-    /// Adds all terms of ∂C/∂z of one slice to `sums`: term j of entry i is daⱼ aⱼ ([i=j] − pᵢ), without the factor aⱼ for log-softmax.
-    ///
-    /// The outer loop is over j. The inner loop over i adds one term to each sum; these additions are independent of each other, so the compiler can use
-    /// vector registers. Each entry still adds its terms in order.
-    fn add_gradient(&self, a: &[f64], da: &[f64], sums: &mut [f64]) {
-        let p: Cow<'_, [f64]> = if self.has_factor_a { Cow::Borrowed(a) } else { a.iter().map(|a| (self.probability)(*a)).collect() };
-        // 0 − p as in the term: −p would have other bits for p = 0
-        let add_others = |factor: f64, sums: &mut [f64], p: &[f64]| sums.iter_mut().zip(p).for_each(|(sum, p)| *sum += factor * (0.0 - p));
-        for (j, da) in da.iter().enumerate() {
-            let factor = if self.has_factor_a { da * a[j] } else { *da };
-            add_others(factor, &mut sums[..j], &p[..j]);
-            sums[j] += factor * (1.0 - p[j]);
-            add_others(factor, &mut sums[j + 1..], &p[j + 1..]);
-        }
-    }
-}
-
 static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: SOFTMAX,
-    normaliser: SoftmaxNormaliser::of,
+    normaliser: |_, _, exponentials| exponentials.iter().sum(),
     value: |z, normaliser| normaliser.value(z),
     probability: |a| a,
     has_factor_a: true,
@@ -227,10 +211,7 @@ static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
 
 static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: LOG_SOFTMAX,
-    normaliser: |z| {
-        let (largest, log) = math::log_sum_exp(z);
-        SoftmaxNormaliser { largest, sum: log }
-    },
+    normaliser: math::log_of_sum,
     value: |z, normaliser| (z - normaliser.largest) - normaliser.sum,
     probability: libm::exp,
     has_factor_a: false,
@@ -303,14 +284,14 @@ impl SoftmaxForward {
 
 impl Rule for SoftmaxForward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let z = tensors[Input(0)];
-        let slices = self.0.slices.all(z.len());
-        let normalisers: Vec<SoftmaxNormaliser> = slices.map(|slice| (self.0.variant.normaliser)(&slice.values(z))).collect();
-        Some(Arc::new(normalisers))
+        Some(Arc::new(kernel::normalisers(self.0.variant, self.0.slices, tensors[Input(0)])))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let z = x.tensors[Input(0)];
+        if self.0.variant.has_factor_a {
+            return kernel::add_softmax(self.0.slices, z, Self::normalisers(x), out);
+        }
         for (slice, normaliser) in self.0.slices.all(z.len()).zip(Self::normalisers(x)) {
             for at in slice.places().each() {
                 out[at] += (self.0.variant.value)(z[at], normaliser);
@@ -397,19 +378,7 @@ impl Rule for SoftmaxBackward {
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let variant = self.0.variant;
-        for slice in self.0.slices.all(out.len()) {
-            let (a, da) = (slice.values(x.tensors[Output]), slice.values(x.tensors[Upstream]));
-            if slice.step == 1 {
-                variant.add_gradient(&a, &da, &mut out[slice.first..][..slice.n]);
-                continue;
-            }
-            let mut sums = slice.values(out).into_owned();
-            variant.add_gradient(&a, &da, &mut sums);
-            for (at, sum) in slice.places().each().zip(sums) {
-                out[at] = sum;
-            }
-        }
+        kernel::add_gradient(self.0.variant, self.0.slices, x.tensors[Output], x.tensors[Upstream], out);
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {

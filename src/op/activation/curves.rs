@@ -13,10 +13,11 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
+use crate::expr::block::{BLOCK, Block};
 use crate::expr::{Case, Definition, Expr, Primitive, Relation, Slot};
 // RELU, SIGMOID, TANH and SOFTPLUS are names of curves in this file, so the functions that they use have other names or the prefix `functions`
 use crate::op::functions::{self, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
-use crate::op::math::{self, normal_cdf, normal_pdf};
+use crate::op::math;
 use crate::sums::{Init, put};
 
 /// An activation of one number: a function of z and of the activation's keys. The keys are the numbers that a scenario file can set for the activation, such
@@ -26,7 +27,7 @@ pub(super) struct Curve {
     pub function: &'static Primitive,
     /// The expression that stands for g′(z) in the equation of a step.
     pub prime: Expr,
-    /// The kernels for whole tensors. If there are none, the expressions are evaluated for each entry.
+    /// The kernels for whole tensors. If there are none, the expressions are evaluated for blocks of entries.
     kernel: Option<(&'static dyn ValueKernel, &'static dyn DerivativeKernel)>,
     /// Explanation of the value.
     pub words: &'static str,
@@ -73,22 +74,67 @@ impl Curve {
     pub fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         match self.kernel {
             Some((value, _)) => value.compute(z, keys, sums, init),
-            None => put(sums, z.iter().map(|z| self.value(*z, keys)), init),
+            None => self.compute_in_blocks(z, keys, sums, init),
         }
     }
 
     /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites `sums` with this product.
     pub fn compute_backward(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
-        let term = |((z, a), da): ((&f64, &f64), &f64)| {
-            let (slope, is_closed_gate) = self.derivative(*z, *a, keys);
-            // the slope of a closed gate is 0, but the product ∞ · 0 would be NaN
-            if is_closed_gate && !da.is_finite() { slope } else { da * slope }
-        };
         match self.kernel {
             Some((_, derivative)) => derivative.compute(z, a, da, keys, sums, init),
-            None => put(sums, z.iter().zip(a).zip(da).map(term), init),
+            None => self.compute_backward_in_blocks([z, a, da], keys, sums, init),
         }
     }
+
+    /// Returns blocks with the values of the keys.
+    fn key_blocks(keys: &[f64]) -> [Block; MAX_KEYS] {
+        std::array::from_fn(|n| [keys.get(n).copied().unwrap_or(0.0); BLOCK])
+    }
+
+    /// Computes g(z) for a block of entries after the other.
+    fn compute_in_blocks(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+        let [first, second] = Self::key_blocks(keys);
+        for (z, sums) in z.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
+            let mut values = [0.0; BLOCK];
+            let is_computed = self.function.block(&[&filled(z), &first, &second][..=keys.len()], &mut values).is_some();
+            if is_computed {
+                put(sums, values.into_iter(), init);
+            } else {
+                put(sums, z.iter().map(|z| self.value(*z, keys)), init);
+            }
+        }
+    }
+
+    /// Computes ∂C/∂a · g′(z) for a block of entries after the other.
+    fn compute_backward_in_blocks(&self, [z, a, da]: [&[f64]; 3], keys: &[f64], sums: &mut [f64], init: Init) {
+        let [first, second] = Self::key_blocks(keys);
+        for (n, sums) in sums.chunks_mut(BLOCK).enumerate() {
+            let [z, a, da] = [z, a, da].map(|of| &of[n * BLOCK..][..sums.len()]);
+            let mut slopes = [0.0; BLOCK];
+            let all = [&filled(z), &first, &second];
+            let is_computed = self.function.derivative_block(0, &all[..=keys.len()], &filled(a), &mut slopes).is_some();
+            if is_computed && da.iter().all(|da| da.is_finite()) {
+                put(sums, slopes.iter().zip(da).map(|(slope, da)| da * slope), init);
+                continue;
+            }
+            let term = |((z, a), da): ((&f64, &f64), &f64)| {
+                let (slope, is_closed_gate) = self.derivative(*z, *a, keys);
+                // the slope of a closed gate is 0, but the product ∞ · 0 would be NaN
+                if is_closed_gate && !da.is_finite() { slope } else { da * slope }
+            };
+            put(sums, z.iter().zip(a).zip(da).map(term), init);
+        }
+    }
+}
+
+/// The largest number of keys of a curve.
+const MAX_KEYS: usize = 2;
+
+/// Returns a block that begins with these numbers, and is filled up with one of them.
+fn filled(numbers: &[f64]) -> Block {
+    let mut block = [numbers[0]; BLOCK];
+    block[..numbers.len()].copy_from_slice(numbers);
+    block
 }
 
 /// A kernel for a = g(z). Each closure that returns g(z) for one entry implements this trait. The compiler makes a loop of its own for each closure, so that
@@ -169,44 +215,42 @@ pub(super) const LEAKY_RELU: Curve = Curve::new(
 
 pub(super) const ELU: Curve = Curve::new(
     functions::ELU,
-    Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { keys[0] * libm::expm1(z) }, &|z: f64, _: f64, keys: &[f64]| {
-        if z > 0.0 { 1.0 } else { keys[0] * libm::exp(z) }
-    })),
+    None,
     "Positive numbers pass unchanged; for negative ones the curve falls towards −α. The second number of this step is α, the key alpha.",
     "Where z was positive, the derivative passes back unchanged. Elsewhere elu′(z) = α eᶻ: α at 0, and smaller the further z is below 0.",
 );
 
 pub(super) const SIGMOID: Curve = Curve::new(
     functions::SIGMOID,
-    Some((&|z: f64, _: &[f64]| math::sigmoid(z), &|_: f64, a: f64, _: &[f64]| a * (1.0 - a))),
+    None,
     "The sigmoid maps every number into the range from 0 to 1.",
     "The derivative of the sigmoid is σ′(z) = σ(z) (1 − σ(z)): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
 );
 
 pub(super) const TANH: Curve = Curve::new(
     functions::TANH,
-    Some((&|z: f64, _: &[f64]| libm::tanh(z), &|_: f64, a: f64, _: &[f64]| 1.0 - a * a)),
+    None,
     "The hyperbolic tangent maps every number into the range from −1 to 1.",
     "The derivative of tanh is tanh′(z) = 1 − tanh² z: 1 in the middle, almost 0 where the neuron is saturated.",
 );
 
 pub(super) const SOFTPLUS: Curve = Curve::new(
     functions::SOFTPLUS,
-    Some((&|z: f64, _: &[f64]| math::softplus(z), &|z: f64, _: f64, _: &[f64]| math::sigmoid(z))),
+    None,
     "A relu with its corner rounded off: nearly z where z is large, nearly 0 where it is very negative, and positive everywhere.",
     "The derivative of softplus is the sigmoid: softplus′(z) = 1 / (1 + e⁻ᶻ). Where z is large the error passes; where z is very negative almost none of it does.",
 );
 
 pub(super) const SILU: Curve = Curve::new(
     functions::SILU,
-    Some((&|z: f64, _: &[f64]| z * math::sigmoid(z), &|z: f64, _: f64, _: &[f64]| math::sigmoid(z) * (1.0 + z * math::sigmoid(-z)))),
+    None,
     "Every number is multiplied by its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z σ(z) has two parts, one for each factor: silu′(z) = σ(z) + z σ(z) (1 − σ(z)). It is nearly 1 where z is large, nearly 0 where it is very negative, and negative left of the dip.",
 );
 
 pub(super) const GELU: Curve = Curve::new(
     functions::GELU,
-    Some((&|z: f64, _: &[f64]| z * normal_cdf(z), &|z: f64, _: f64, _: &[f64]| normal_cdf(z) + z * normal_pdf(z))),
+    None,
     "Every number is multiplied by Φ(z) = ½ (1 + erf(z / √2)), the probability that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
 );

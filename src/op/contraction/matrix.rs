@@ -8,9 +8,9 @@
 //! | weight gradient | ∂C/∂W = e xᵀ | ger |
 //! | input gradient | ∂C/∂x = Wᵀ e | gemv, transposed |
 //!
-//! Every entry must add its terms in order, so the lanes of a register hold sums of different entries, never terms of one sum. For W x the four lanes
-//! hold the sums of four rows of W: a, b, c and d. The entries that they need at the same time, such as a₀, b₀, c₀ and d₀, are far apart in memory.
-//! So a block of 4 x 4 entries is loaded row by row and transposed within registers:
+//! Every entry must add its terms in order, so the lanes of a register hold sums of different entries, never terms of one sum. For W x the lanes hold the sums
+//! of neighbouring rows of W. The entries that they need at the same time, such as a₀, b₀, c₀ and d₀, are far apart in memory. So blocks of 4 x 4 entries are
+//! loaded row by row and transposed within registers:
 //!
 //! ```text
 //! rows        a₀ a₁ a₂ a₃        columns     a₀ b₀ c₀ d₀   · x₀   added first
@@ -18,6 +18,8 @@
 //!             c₀ c₁ c₂ c₃                    a₂ b₂ c₂ d₂   · x₂
 //!             d₀ d₁ d₂ d₃                    a₃ b₃ c₃ d₃   · x₃   added last
 //! ```
+//!
+//! A register of eight lanes has two such blocks, of eight rows.
 
 // the compiler uses the wide registers of `with_simd` only in code that is inlined into it
 #![allow(clippy::inline_always)]
@@ -44,7 +46,7 @@ impl MatrixShape {
         let Self { inputs, outputs } = self;
         let product_cost = 1; // in the weight gradient an entry is a single product
         match view {
-            View::Output => chunks(out, 2 * LANE_ROWS, inputs as u64, |first_row, out| {
+            View::Output => chunks(out, GROUPS * LANES, inputs as u64, |first_row, out| {
                 Arch::new().dispatch(MatrixKernel { view, a: &a[first_row * inputs..][..out.len() * inputs], b, inputs, out });
             }),
             View::Weight => chunks(out, inputs, product_cost, |first_entry, out| {
@@ -80,65 +82,125 @@ impl WithSimd for MatrixKernel<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { view, a, b, inputs, out } = self;
         match view {
-            View::Output => add_matrix_vector(a, b, out),
+            View::Output => add_matrix_vector(simd, a, b, out),
             View::Weight => add_outer_product(a, b, out),
             View::Input => add_transposed_matrix_vector(a, b, inputs, out),
         }
     }
 }
 
-/// The number of rows whose sums share a register, one in each lane. The transposed blocks have this number of rows and of columns.
-const LANE_ROWS: usize = 4;
+/// The number of rows and of columns of a block that is transposed.
+const QUAD: usize = 4;
 
-/// Computes `out += W x`, where each row adds in the order of its columns. Two groups of four rows are computed at once: each addition to a sum waits
-/// for the previous one, and meanwhile the other group is added. One group is from the first half of W, the other from the second half.
+/// The number of columns that are added between two bounds checks.
+const WIDE: usize = 2 * QUAD;
+
+/// The number of groups of rows that are computed at once. Each addition to a sum waits for the previous one; meanwhile the other group is added.
+const GROUPS: usize = 2;
+
+/// Computes `out += W x`, where each row adds in the order of its columns.
 #[inline(always)]
-fn add_matrix_vector(w: &[f64], x: &[f64], out: &mut [f64]) {
-    let half = out.len() / (2 * LANE_ROWS) * LANE_ROWS;
-    let (out_first, out_rest) = out.split_at_mut(half);
-    let (out_second, out_rest) = out_rest.split_at_mut(half);
-    let (w_first, w_rest) = w.split_at(half * x.len());
-    let (w_second, w_rest) = w_rest.split_at(half * x.len());
-    let out_groups = out_first.as_chunks_mut().0.iter_mut().zip(out_second.as_chunks_mut().0);
-    let w_groups = w_first.chunks_exact(LANE_ROWS * x.len()).zip(w_second.chunks_exact(LANE_ROWS * x.len()));
-    for ((out_1, out_2), (w_1, w_2)) in out_groups.zip(w_groups) {
-        add_two_groups([w_1, w_2], x, [out_1, out_2]);
+fn add_matrix_vector<S: Simd>(simd: S, w: &[f64], x: &[f64], out: &mut [f64]) {
+    let (mut w, mut out) = (w, out);
+    if S::F64_LANES.is_multiple_of(QUAD) {
+        (w, out) = add_groups::<S, GROUPS>(simd, w, x, out);
+        (w, out) = add_groups::<S, 1>(simd, w, x, out);
+    }
+    let (out_quads, out_rest) = out.as_chunks_mut::<QUAD>();
+    let (w_quads, w_rest) = w.split_at(out_quads.len() * QUAD * x.len());
+    for (out, w) in out_quads.iter_mut().zip(w_quads.chunks_exact(QUAD * x.len())) {
+        // independent sums of four rows
+        let rows: [&[f64]; QUAD] = std::array::from_fn(|row| &w[row * x.len()..][..x.len()]);
+        let mut sums = *out;
+        for (i, x) in x.iter().enumerate() {
+            for (sum, row) in sums.iter_mut().zip(&rows) {
+                *sum += row[i] * x;
+            }
+        }
+        *out = sums;
     }
     for (sum, row) in out_rest.iter_mut().zip(w_rest.chunks_exact(x.len())) {
         *sum = row.iter().zip(x).fold(*sum, |sum, (w, x)| sum + w * x);
     }
 }
 
-/// Computes `out += W x` for two groups of four rows: rows a to d, and rows e to h. `w` has the rows of each group.
+/// Computes `out += W x` for as many rows as fit into blocks of G groups, a group for each register. Returns the other rows, and their sums.
 #[inline(always)]
-fn add_two_groups(w: [&[f64]; 2], x: &[f64], out: [&mut [f64; LANE_ROWS]; 2]) {
-    let (x_blocks, x_rest) = x.as_chunks::<LANE_ROWS>();
-    let row_blocks = |group: usize, row: usize| &w[group][row * x.len()..].as_chunks::<LANE_ROWS>().0[..x_blocks.len()];
-    let [a, b, c, d] = [row_blocks(0, 0), row_blocks(0, 1), row_blocks(0, 2), row_blocks(0, 3)];
-    let [e, f, g, h] = [row_blocks(1, 0), row_blocks(1, 1), row_blocks(1, 2), row_blocks(1, 3)];
-    let mut sums = [*out[0], *out[1]];
-    for (i, x) in x_blocks.iter().enumerate() {
-        add_block([&a[i], &b[i], &c[i], &d[i]], x, &mut sums[0]);
-        add_block([&e[i], &f[i], &g[i], &h[i]], x, &mut sums[1]);
+fn add_groups<'w, 'o, S: Simd, const G: usize>(simd: S, w: &'w [f64], x: &[f64], out: &'o mut [f64]) -> (&'w [f64], &'o mut [f64]) {
+    let rows = G * S::F64_LANES;
+    let count = out.len() / rows * rows;
+    let (out, out_rest) = out.split_at_mut(count);
+    let (w, w_rest) = w.split_at(count * x.len());
+    for (out, w) in out.chunks_exact_mut(rows).zip(w.chunks_exact(rows * x.len())) {
+        add_block::<S, G>(simd, w, x, out);
     }
-    // the columns after the last whole block
-    for ((sums, w), out) in sums.into_iter().zip(w).zip(out) {
-        for ((sum, row), out) in sums.into_iter().zip(w.chunks_exact(x.len())).zip(out) {
-            *out = row[x.len() - x_rest.len()..].iter().zip(x_rest).fold(sum, |sum, (w, x)| sum + w * x);
-        }
-    }
+    (w_rest, out_rest)
 }
 
-/// Adds the products of a block of 4 x 4 weights to the sums of its four rows, column by column, as in the diagram of this module.
+/// Returns the columns of the blocks of one register: column n has entry n of `quad(row)` for each of the register's rows. The order of the rows in the lanes is
+/// [`lane_rows`].
 #[inline(always)]
-fn add_block(rows: [&[f64; LANE_ROWS]; LANE_ROWS], x: &[f64; LANE_ROWS], sums: &mut [f64; LANE_ROWS]) {
-    let columns: [[f64; LANE_ROWS]; LANE_ROWS] = std::array::from_fn(|column| rows.map(|row| row[column]));
-    for (column, x) in columns.iter().zip(x) {
-        for (sum, w) in sums.iter_mut().zip(column) {
-            *sum += w * x;
+fn transposed<S: Simd>(simd: S, quad: impl Fn(usize) -> [f64; QUAD]) -> [S::f64s; QUAD] {
+    let mut rows = [simd.splat_f64s(0.0); QUAD];
+    for (n, row) in rows.iter_mut().enumerate() {
+        // one row of each block
+        let mut numbers = [[0.0; QUAD]; LANES / QUAD];
+        for (block, numbers) in numbers.iter_mut().enumerate().take(S::F64_LANES / QUAD) {
+            *numbers = quad(block * QUAD + n);
+        }
+        *row = S::as_simd_f64s(&numbers.as_flattened()[..S::F64_LANES]).0[0];
+    }
+    simd.deinterleave_shfl_f64s(rows)
+}
+
+/// Returns the row that each lane of [`transposed`] has.
+#[inline(always)]
+fn lane_rows<S: Simd>(simd: S) -> [usize; LANES] {
+    let mut rows = [0.0; LANES];
+    let numbers: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
+    S::as_mut_simd_f64s(&mut rows[..S::F64_LANES]).0[0] = transposed(simd, |row| [numbers[row]; QUAD])[0];
+    rows.map(|row| numbers.iter().position(|number| *number == row).unwrap_or(0))
+}
+
+/// Computes `out += W x` for the rows of G registers.
+#[inline(always)]
+fn add_block<S: Simd, const G: usize>(simd: S, w: &[f64], x: &[f64], out: &mut [f64]) {
+    let lane_rows = lane_rows(simd);
+    let (x_blocks, x_rest) = x.as_chunks::<WIDE>();
+    let row_begin = |group: usize, row: usize| (group * S::F64_LANES + row) * x.len();
+    let mut sums = [simd.splat_f64s(0.0); G];
+    for (sum, out) in sums.iter_mut().zip(out.chunks_exact(S::F64_LANES)) {
+        let mut lanes = [0.0; LANES];
+        for (lane, row) in lanes.iter_mut().zip(lane_rows).take(S::F64_LANES) {
+            *lane = out[row];
+        }
+        *sum = S::as_simd_f64s(&lanes[..S::F64_LANES]).0[0];
+    }
+    for (i, x) in x_blocks.iter().enumerate() {
+        let w = &w[i * WIDE..];
+        for (group, sum) in sums.iter_mut().enumerate() {
+            let mut rows: [&[f64; WIDE]; LANES] = [w.first_chunk().expect("a whole block"); LANES];
+            for (n, row) in rows.iter_mut().enumerate().take(S::F64_LANES) {
+                *row = w[row_begin(group, n)..].first_chunk().expect("a whole block");
+            }
+            for (quad, x) in x.as_chunks::<QUAD>().0.iter().enumerate() {
+                let columns = transposed(simd, |row| rows[row].as_chunks().0[quad]);
+                for (column, x) in columns.into_iter().zip(x) {
+                    *sum = simd.add_f64s(*sum, simd.mul_f64s(column, simd.splat_f64s(*x)));
+                }
+            }
+        }
+    }
+    // the columns after the last whole block
+    for (group, (sum, out)) in sums.into_iter().zip(out.chunks_exact_mut(S::F64_LANES)).enumerate() {
+        let mut lanes = [0.0; LANES];
+        S::as_mut_simd_f64s(&mut lanes[..S::F64_LANES]).0[0] = sum;
+        for (lane, row) in lanes.into_iter().zip(lane_rows).take(S::F64_LANES) {
+            let rest = &w[row_begin(group, row)..][..x.len()][x.len() - x_rest.len()..];
+            out[row] = rest.iter().zip(x_rest).fold(lane, |sum, (w, x)| sum + w * x);
         }
     }
 }
@@ -196,6 +258,32 @@ fn add_transposed_matrix_vector(w: &[f64], e: &[f64], inputs: usize, out: &mut [
     for (n, e) in (blocks.len() * ROWS_PER_PASS..).zip(rest) {
         for (sum, w) in out.iter_mut().zip(row(n)) {
             *sum += w * e;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::cast_precision_loss)] // small whole numbers
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_view_has_the_bits_of_plain_sums_for_all_small_shapes() {
+        let number = |n: usize| ((n * 7919 + 13) % 1009) as f64 / 77.0 - 6.5;
+        for (outputs, inputs) in (1..40).flat_map(|outputs| [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31].map(|inputs| (outputs, inputs))) {
+            let shape = MatrixShape { inputs, outputs };
+            let w: Vec<f64> = (0..outputs * inputs).map(number).collect();
+            let x: Vec<f64> = (0..inputs).map(|n| number(n + 5)).collect();
+            let e: Vec<f64> = (0..outputs).map(|n| number(n + 11)).collect();
+            let before = |n: usize| number(n + 17);
+            let y = (0..outputs).map(|o| (0..inputs).fold(before(o), |sum, i| sum + w[o * inputs + i] * x[i])).collect::<Vec<_>>();
+            let dw = (0..outputs * inputs).map(|n| before(n) + x[n % inputs] * e[n / inputs]).collect();
+            let dx = (0..inputs).map(|i| (0..outputs).fold(before(i), |sum, o| sum + w[o * inputs + i] * e[o])).collect();
+            for (view, a, b, expected) in [(View::Output, &w, &x, y), (View::Weight, &x, &e, dw), (View::Input, &w, &e, dx)] {
+                let mut sums: Vec<f64> = (0..expected.len()).map(before).collect();
+                shape.accumulate(view, a, b, &mut sums);
+                assert_eq!(sums, expected, "{view:?} of {outputs} x {inputs}");
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Adds terms to the sums of a row of y. Each operand has either a number for each entry of the row, or one number that broadcasting repeats.
 
+use crate::expr::block::{BLOCK, Block};
+use crate::sums::{Init, put};
+
 /// The numbers of an operand along a row.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Row<'a> {
@@ -12,70 +15,78 @@ pub(super) enum Row<'a> {
 /// The sums to which the terms of a row are added.
 #[derive(Debug)]
 pub(super) enum Sums<'a> {
-    /// A sum for each entry of the row.
-    Each(&'a mut [f64]),
+    /// A sum for each entry of the row, and its initial value.
+    Each(&'a mut [f64], Init),
     /// One sum, to which the entries are added one after another.
-    One(&'a mut f64, usize),
+    One(&'a mut f64),
 }
 
 impl<'a> Row<'a> {
-    /// The `count` numbers from `place` on, or, with step 0, the number at `place` for all entries.
+    /// The `count` numbers from a place on, or the number at the place if the operand stays there.
     pub fn new(numbers: &'a [f64], (place, step): (usize, usize), count: usize) -> Self {
         if step == 0 { Self::Same(numbers[place]) } else { Self::Each(&numbers[place..place + count]) }
+    }
+
+    /// Copies the numbers of `count` entries from entry `first` on. The rest of the block is filled up with one of them.
+    pub fn copy_to(self, first: usize, count: usize, block: &mut Block) {
+        match self {
+            Self::Same(number) => *block = [number; BLOCK],
+            Self::Each(numbers) => match numbers[first..].first_chunk() {
+                Some(numbers) => *block = *numbers,
+                None => {
+                    let (begin, rest) = block.split_at_mut(count);
+                    begin.copy_from_slice(&numbers[first..first + count]);
+                    rest.fill(begin[0]);
+                }
+            },
+        }
     }
 }
 
 impl Sums<'_> {
     /// Adds a term for each entry of the row, in order.
     #[inline]
-    pub fn add(self, term: impl Fn(usize) -> f64) {
+    pub fn add(self, terms: impl Iterator<Item = f64>) {
         match self {
-            Self::Each(sums) => sums.iter_mut().enumerate().for_each(|(n, sum)| *sum += term(n)),
-            Self::One(sum, count) => *sum = (0..count).fold(*sum, |sum, n| sum + term(n)),
+            Self::Each(sums, init) => put(sums, terms, init),
+            Self::One(sum) => *sum = terms.fold(*sum, |sum, term| sum + term),
         }
     }
 
-    /// The number of entries of the row.
-    fn count(&self) -> usize {
-        match self {
-            Self::Each(sums) => sums.len(),
-            Self::One(_, count) => *count,
-        }
-    }
-
-    /// Adds the numbers of a row, or subtracts them if `is_negative`.
-    pub fn add_row(self, row: Row<'_>, is_negative: bool) {
+    /// Adds the numbers of a row of `count` entries, with a minus if `is_negative`.
+    pub fn add_row(self, row: Row<'_>, count: usize, is_negative: bool) {
         match (row, is_negative) {
-            (Row::Each(a), false) => {
-                let a = &a[..self.count()];
-                self.add(|n| a[n]);
-            }
-            (Row::Each(a), true) => {
-                let a = &a[..self.count()];
-                self.add(|n| -a[n]);
-            }
-            (Row::Same(a), false) => self.add(|_| a),
-            (Row::Same(a), true) => self.add(|_| -a),
+            (Row::Each(a), false) => self.add(a.iter().copied()),
+            (Row::Each(a), true) => self.add(a.iter().map(|a| -a)),
+            (Row::Same(a), _) => self.add(std::iter::repeat_n(if is_negative { -a } else { a }, count)),
         }
     }
 
-    /// Adds the products of two rows.
-    pub fn add_products(self, a: Row<'_>, b: Row<'_>) {
-        let count = self.count();
+    /// Adds the products of two rows of `count` entries.
+    pub fn add_products(self, a: Row<'_>, b: Row<'_>, count: usize) {
         match (a, b) {
-            (Row::Each(a), Row::Each(b)) => {
-                let (a, b) = (&a[..count], &b[..count]);
-                self.add(|n| a[n] * b[n]);
-            }
-            (Row::Each(a), Row::Same(b)) => {
-                let a = &a[..count];
-                self.add(|n| a[n] * b);
-            }
-            (Row::Same(a), Row::Each(b)) => {
-                let b = &b[..count];
-                self.add(|n| a * b[n]);
-            }
-            (Row::Same(a), Row::Same(b)) => self.add(|_| a * b),
+            (Row::Each(a), Row::Each(b)) => self.add(a.iter().zip(b).map(|(a, b)| a * b)),
+            (Row::Each(a), Row::Same(b)) => self.add(a.iter().map(|a| a * b)),
+            (Row::Same(a), Row::Each(b)) => self.add(b.iter().map(|b| a * b)),
+            (Row::Same(a), Row::Same(b)) => self.add(std::iter::repeat_n(a * b, count)),
+        }
+    }
+}
+
+/// Adds two terms to each sum: the numbers of two rows, those of the second with a minus if `is_negative`.
+pub(super) fn add_two_rows(sums: &mut [f64], init: Init, [a, b]: [Row<'_>; 2], is_negative: bool) {
+    match (init, a, b) {
+        // −0 + a + b is a + b
+        (Init::Overwrite, Row::Each(a), Row::Each(b)) if is_negative => put(sums, a.iter().zip(b).map(|(a, b)| a - b), init),
+        (Init::Overwrite, Row::Each(a), Row::Each(b)) => put(sums, a.iter().zip(b).map(|(a, b)| a + b), init),
+        (Init::Overwrite, Row::Each(a), Row::Same(b)) => {
+            let b = if is_negative { -b } else { b };
+            put(sums, a.iter().map(|a| a + b), init);
+        }
+        _ => {
+            let count = sums.len();
+            Sums::Each(sums, init).add_row(a, count, false);
+            Sums::Each(sums, Init::Accumulate).add_row(b, count, is_negative);
         }
     }
 }

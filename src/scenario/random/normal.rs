@@ -1,11 +1,10 @@
 //! Normal random numbers by the Box–Muller transform: √(−2 ln(1 − u)) · cos(2π v) for uniform u and v in [0, 1), 64 numbers at a time.
 //!
 //! The random weights of a network are made before the first frame is drawn. With `libm`'s scalar functions, they took half of the time until that frame. The
-//! `log` and `cos` of this file do the operations of `libm` in the same order, but only for the arguments that occur: 2⁻⁵³ ≤ 1 − u ≤ 1 and 0 ≤ 2π v ≤ 2π. They
-//! have no branches, so the compiler can vectorize the loop. The results have the same bits as those of `libm`.
+//! [`ln`] of [`crate::elementary`] and the `cos` of this file do the operations of `libm` in the same order, but only for the arguments that occur:
+//! 2⁻⁵³ ≤ 1 − u ≤ 1 and 0 ≤ 2π v ≤ 2π. They have no branches, so the compiler can vectorize the loop. The results have the same bits as those of `libm`.
 //!
-//! - `log`: x = 2ᵏ (1 + f), and ln x = k ln 2 + ln(1 + f).
-//! - `cos`: x = n π/2 + y, and cos x is cos y, −sin y, −cos y, sin y or cos y for n = 0, 1, 2, 3 or 4.
+//! `cos`: x = n π/2 + y, and cos x is cos y, −sin y, −cos y, sin y or cos y for n = 0, 1, 2, 3 or 4.
 //!
 //! If x is close to a multiple of π/2, `libm` computes y with more digits. These few numbers are computed by `libm` itself.
 
@@ -16,6 +15,8 @@
 use std::f64::consts::PI;
 
 use pulp::{Arch, Simd, WithSimd};
+
+use crate::elementary::ln;
 
 /// The number of normal numbers in a block.
 pub(super) const BLOCK: usize = 64;
@@ -41,7 +42,7 @@ impl WithSimd for NormalBlock<'_> {
         let mut any_near = 0;
         for n in 0..BLOCK {
             let Cosine { value, is_near } = cos(2.0 * PI * v[n]);
-            normals[n] = (-2.0 * log(1.0 - u[n])).sqrt() * value;
+            normals[n] = (-2.0 * ln(1.0 - u[n])).sqrt() * value;
             any_near |= u64::from(is_near);
         }
         if any_near != 0 {
@@ -57,47 +58,6 @@ impl WithSimd for NormalBlock<'_> {
 pub(super) fn normal(u: f64, v: f64) -> f64 {
     (-2.0 * libm::log(1.0 - u)).sqrt() * libm::cos(2.0 * PI * v)
 }
-
-/// Returns ln x for 2⁻⁵³ ≤ x ≤ 1. With x = 2ᵏ (1 + f) and √½ ≤ 1 + f < √2, ln x = k ln 2 + ln(1 + f). ln(1 + f) is computed from a polynomial in
-/// s = f / (2 + f).
-#[inline(always)]
-fn log(x: f64) -> f64 {
-    /// ln 2 as the sum of its upper bits and the rest.
-    const LN2: [f64; 2] = [6.93147180369123816490e-01, 1.90821492927058770002e-10];
-    /// The coefficients of the polynomial.
-    const L: [f64; 7] = [
-        6.666666666666735130e-01,
-        3.999999999940941908e-01,
-        2.857142874366239149e-01,
-        2.222219843214978396e-01,
-        1.818357216161805012e-01,
-        1.531383769920937332e-01,
-        1.479819860511658591e-01,
-    ];
-    /// The bits of 1.0.
-    const ONE: u64 = 0x3ff0_0000 << 32;
-    /// The bits of √½, cut to the upper 32 bits.
-    const ROOT_HALF: u64 = 0x3fe6_a09e << 32;
-    /// The bits of the fraction of an f64.
-    const FRACTION: u64 = (1 << 52) - 1;
-    // the exponent of `bits` is k + 1023, and the fraction plus ROOT_HALF is the bit pattern of 1 + f
-    let bits = x.to_bits() + (ONE - ROOT_HALF);
-    // converts k + 1023 to f64: with an integer in the low bits of 2⁵², the f64 is 2⁵² plus the integer. Not every processor has a vector instruction for this
-    let k = f64::from_bits(TWO_52.to_bits() | (bits >> 52)) - (TWO_52 + 1023.0);
-    let f = f64::from_bits((bits & FRACTION) + ROOT_HALF) - 1.0;
-    let half_square = 0.5 * f * f;
-    let s = f / (2.0 + f);
-    let z = s * s;
-    let w = z * z;
-    // the terms with even and with odd powers of z
-    let even = w * (L[1] + w * (L[3] + w * L[5]));
-    let odd = z * (L[0] + w * (L[2] + w * (L[4] + w * L[6])));
-    let r = odd + even;
-    s * (half_square + r) + k * LN2[1] - half_square + f + k * LN2[0]
-}
-
-/// 2⁵².
-const TWO_52: f64 = 4_503_599_627_370_496.0;
 
 /// The result of [`cos`].
 struct Cosine {

@@ -1,0 +1,162 @@
+//! Elementary functions of many numbers at a time, with the bits of `libm`.
+//!
+//! `libm` computes one number after another, and branches. The functions of this module do the operations of `libm` in the same order, but without branches:
+//! they compute the results of all branches and select one of them, so the compiler uses vector registers. Each function does this for the arguments that
+//! usually occur, such as |x| < 708 for eˣ. The others are computed by `libm` itself, so the results have the same bits for all arguments. (A NaN may have another
+//! sign or payload.)
+//!
+//! The algorithms are those of FreeBSD's msun, from which `libm` is translated. Their comments in `libm` explain the formulas.
+
+// a function is compiled for wide vector registers only if it is inlined into the function that `dispatch` calls
+#![allow(clippy::inline_always)]
+#![allow(clippy::excessive_precision, clippy::unreadable_literal)] // the constants are written as in libm
+
+mod erf;
+mod exp;
+mod log;
+mod pow;
+
+use pulp::{Arch, Simd, WithSimd};
+
+pub use log::ln;
+pub use pow::pow;
+
+/// A function of one number, in two versions.
+trait VectorFunction: Copy {
+    /// The value, computed without branches. It is arbitrary if `is_special(x)` is true.
+    fn value(self, x: f64) -> f64;
+
+    /// Returns whether x needs the version with branches.
+    fn is_special(self, x: f64) -> bool;
+
+    /// The value, computed by `libm`.
+    fn scalar(self, x: f64) -> f64;
+}
+
+/// The number of numbers in a block. A smaller rest is filled up to a block.
+const BLOCK: usize = 32;
+
+/// The smallest rest that is filled up; fewer numbers are computed one by one.
+const MIN_BLOCK: usize = 4;
+
+/// The argument that fills up a block; no function is special there.
+const FILLER: f64 = 0.75;
+
+/// The computation of a function of all numbers of a slice, which are replaced by the values.
+struct Apply<'a, F> {
+    function: F,
+    x: &'a mut [f64],
+}
+
+impl<F: VectorFunction> WithSimd for Apply<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { function, x } = self;
+        let (blocks, rest) = x.as_chunks_mut::<BLOCK>();
+        for block in blocks {
+            apply_to_block(function, block);
+        }
+        if rest.len() < MIN_BLOCK {
+            rest.iter_mut().for_each(|x| *x = function.scalar(*x));
+        } else {
+            let mut block = [FILLER; BLOCK];
+            block[..rest.len()].copy_from_slice(rest);
+            apply_to_block(function, &mut block);
+            rest.copy_from_slice(&block[..rest.len()]);
+        }
+    }
+}
+
+/// Replaces each number of a block by its value.
+#[inline(always)]
+fn apply_to_block(function: impl VectorFunction, x: &mut [f64; BLOCK]) {
+    let arguments = *x;
+    // not 0 if some argument is special; an integer, because the loop must have no branch
+    let mut any_special = 0;
+    for (x, argument) in x.iter_mut().zip(arguments) {
+        any_special |= u64::from(function.is_special(argument));
+        *x = function.value(argument);
+    }
+    if any_special != 0 {
+        for (x, argument) in x.iter_mut().zip(arguments).filter(|(_, argument)| function.is_special(*argument)) {
+            *x = function.scalar(argument);
+        }
+    }
+}
+
+/// Replaces each x by f(x).
+fn apply(function: impl VectorFunction, x: &mut [f64]) {
+    Arch::new().dispatch(Apply { function, x });
+}
+
+/// Replaces each x by eˣ.
+pub fn exp(x: &mut [f64]) {
+    apply(exp::Exp, x);
+}
+
+/// Replaces each x by eˣ − 1.
+pub fn expm1(x: &mut [f64]) {
+    apply(exp::ExpM1, x);
+}
+
+/// Replaces each x by tanh x.
+pub fn tanh(x: &mut [f64]) {
+    apply(exp::Tanh, x);
+}
+
+/// Replaces each x by ln x.
+pub fn log(x: &mut [f64]) {
+    apply(log::Log, x);
+}
+
+/// Replaces each x by the error function erf x.
+pub fn erf(x: &mut [f64]) {
+    apply(erf::Erf, x);
+}
+
+/// Replaces each x by erfc x = 1 − erf x.
+pub fn erfc(x: &mut [f64]) {
+    apply(erf::Erfc, x);
+}
+
+/// The smallest positive number whose upper 32 bits are `word`. `libm` compares only the upper words: `word(x) >= word` there is `x >= from_word(word)` here.
+const fn from_word(word: u32) -> f64 {
+    f64::from_bits((word as u64) << 32)
+}
+
+/// 2⁵².
+const TWO_52: f64 = 4_503_599_627_370_496.0;
+
+/// Returns 2ⁿ for a whole number n from −1022 to 1023.
+#[inline(always)]
+fn power_of_2(n: f64) -> f64 {
+    // the low bits of 2⁵² + m are the integer m, here the exponent with its bias
+    f64::from_bits((n + (TWO_52 + 1023.0)).to_bits() << 52)
+}
+
+/// The exponent of a number with these bits, which is positive and normal.
+#[inline(always)]
+fn exponent(bits: u64) -> f64 {
+    // the inverse of `power_of_2`. Not every processor has a vector instruction that converts integers
+    f64::from_bits(TWO_52.to_bits() | (bits >> 52)) - (TWO_52 + 1023.0)
+}
+
+/// Returns x with the lower 32 bits of its fraction set to 0.
+#[inline(always)]
+fn upper(x: f64) -> f64 {
+    f64::from_bits(x.to_bits() & 0xffff_ffff_0000_0000)
+}
+
+/// ln 2 as the sum of its upper bits and the rest.
+const LN2: [f64; 2] = [6.93147180369123816490e-01, 1.90821492927058770002e-10];
+
+/// 1 / ln 2.
+const INV_LN2: f64 = 1.44269504088896338700e+00;
+
+/// ½ ln 2, cut to its upper word, and the next word.
+const HALF_LN2: f64 = from_word(0x3fd6_2e43);
+
+#[cfg(test)]
+mod tests;

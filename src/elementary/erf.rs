@@ -1,0 +1,131 @@
+//! The error function and its complement, erfc x = 1 − erf x.
+//!
+//! In each of four ranges of |x| they are computed from a quotient of two polynomials in another variable s. For 1.25 ≤ |x|,
+//! erfc |x| = exp(−x² − 0.5625 + quotient) / |x|, where −x² is computed in two parts.
+//!
+//! | range of the size of x | s |
+//! | --- | --- |
+//! | up to 0.84375 | x² |
+//! | up to 1.25 | size of x, − 1 |
+//! | up to about 2.857, and above | 1 / x² |
+
+use super::{VectorFunction, exp::exp, from_word, upper};
+
+/// The ends of the first three ranges.
+const ENDS: [f64; 3] = [0.84375, 1.25, from_word(0x4006_db6d)];
+
+/// The coefficients of the dividend, from the constant one on, in each range. The last ones are 0 where the polynomial is shorter: c + 0 · s is c.
+#[rustfmt::skip]
+const DIVIDEND: [[f64; 4]; 8] = [
+    [1.28379167095512558561e-01, -2.36211856075265944077e-03, -9.86494403484714822705e-03, -9.86494292470009928597e-03],
+    [-3.25042107247001499370e-01, 4.14856118683748331666e-01, -6.93858572707181764372e-01, -7.99283237680523006574e-01],
+    [-2.84817495755985104766e-02, -3.72207876035701323847e-01, -1.05586262253232909814e+01, -1.77579549177547519889e+01],
+    [-5.77027029648944159157e-03, 3.18346619901161753674e-01, -6.23753324503260060396e+01, -1.60636384855821916062e+02],
+    [-2.37630166566501626084e-05, -1.10894694282396677476e-01, -1.62396669462573470355e+02, -6.37566443368389627722e+02],
+    [0.0, 3.54783043256182359371e-02, -1.84605092906711035994e+02, -1.02509513161107724954e+03],
+    [0.0, -2.16637559486879084300e-03, -8.12874355063065934246e+01, -4.83519191608651397019e+02],
+    [0.0, 0.0, -9.81432934416914548592e+00, 0.0],
+];
+
+/// The coefficients of the divisor.
+#[rustfmt::skip]
+const DIVISOR: [[f64; 4]; 9] = [
+    [1.0, 1.0, 1.0, 1.0],
+    [3.97917223959155352819e-01, 1.06420880400844228286e-01, 1.96512716674392571292e+01, 3.03380607434824582924e+01],
+    [6.50222499887672944485e-02, 5.40397917702171048937e-01, 1.37657754143519042600e+02, 3.25792512996573918826e+02],
+    [5.08130628187576562776e-03, 7.18286544141962662868e-02, 4.34565877475229228821e+02, 1.53672958608443695994e+03],
+    [1.32494738004321644526e-04, 1.26171219808761642112e-01, 6.45387271733267880336e+02, 3.19985821950859553908e+03],
+    [-3.96022827877536812320e-06, 1.36370839120290507362e-02, 4.29008140027567833386e+02, 2.55305040643316442583e+03],
+    [0.0, 1.19844998467991074170e-02, 1.08635005541779435134e+02, 4.74528541206955367215e+02],
+    [0.0, 0.0, 6.57024977031928170135e+00, -2.24409524465858183362e+01],
+    [0.0, 0.0, -6.04244152148580987438e-02, 0.0],
+];
+
+/// Returns the coefficient of the range that contains |x|.
+#[inline(always)]
+fn coefficient(of_ranges: [f64; 4], size: f64) -> f64 {
+    let [first, second, third, fourth] = of_ranges;
+    let c = if size < ENDS[2] { third } else { fourth };
+    let c = if size < ENDS[1] { second } else { c };
+    if size < ENDS[0] { first } else { c }
+}
+
+/// Returns the quotient of the polynomials.
+#[inline(always)]
+fn quotient(size: f64) -> f64 {
+    let inverse_square = 1.0 / (size * size);
+    let s = if size < ENDS[1] { size - 1.0 } else { inverse_square };
+    let s = if size < ENDS[0] { size * size } else { s };
+    let p = |n: usize| coefficient(DIVIDEND[n], size);
+    let q = |n: usize| coefficient(DIVISOR[n], size);
+    let dividend = p(0) + s * (p(1) + s * (p(2) + s * (p(3) + s * (p(4) + s * (p(5) + s * (p(6) + s * p(7)))))));
+    let divisor = q(0) + s * (q(1) + s * (q(2) + s * (q(3) + s * (q(4) + s * (q(5) + s * (q(6) + s * (q(7) + s * q(8))))))));
+    dividend / divisor
+}
+
+/// Returns erfc |x| for 0.84375 ≤ |x| < 26.
+#[inline(always)]
+fn complement(size: f64, quotient: f64) -> f64 {
+    /// erf 1, rounded to single precision.
+    const ERF_1: f64 = 8.45062911510467529297e-01;
+    let z = upper(size);
+    let far = exp(-z * z - 0.5625) * exp((z - size) * (z + size) + quotient) / size;
+    if size < ENDS[1] { 1.0 - ERF_1 - quotient } else { far }
+}
+
+/// The function erf x.
+#[derive(Clone, Copy)]
+pub(super) struct Erf;
+
+impl VectorFunction for Erf {
+    #[inline(always)]
+    fn value(self, x: f64) -> f64 {
+        /// 8 times (2 / √π − 1).
+        const EFX8: f64 = 1.02703333676410069053e+00;
+        /// 2⁻²⁸.
+        const TINY: f64 = from_word(0x3e30_0000);
+        let size = x.abs();
+        let quotient = quotient(size);
+        let far = 1.0 - complement(size, quotient);
+        let far = (if size < 6.0 { far } else { 1.0 }).copysign(x);
+        let near = if size < TINY { 0.125 * (8.0 * x + EFX8 * x) } else { x + x * quotient };
+        if size < ENDS[0] { near } else { far }
+    }
+
+    #[inline(always)]
+    fn is_special(self, x: f64) -> bool {
+        x.is_nan()
+    }
+
+    fn scalar(self, x: f64) -> f64 {
+        libm::erf(x)
+    }
+}
+
+/// The function erfc x.
+#[derive(Clone, Copy)]
+pub(super) struct Erfc;
+
+impl VectorFunction for Erfc {
+    #[inline(always)]
+    fn value(self, x: f64) -> f64 {
+        /// 2⁻⁵⁶.
+        const TINY: f64 = from_word(0x3c70_0000);
+        let size = x.abs();
+        let quotient = quotient(size);
+        let complement = complement(size, quotient);
+        let far = if x < 0.0 { 2.0 - complement } else { complement };
+        let near = if x < 0.25 { 1.0 - (x + x * quotient) } else { 0.5 - (x - 0.5 + x * quotient) };
+        let near = if size < TINY { 1.0 - x } else { near };
+        if size < ENDS[0] { near } else { far }
+    }
+
+    #[inline(always)]
+    fn is_special(self, x: f64) -> bool {
+        !(x.abs() < 26.0)
+    }
+
+    fn scalar(self, x: f64) -> f64 {
+        libm::erfc(x)
+    }
+}
