@@ -9,7 +9,7 @@ use super::batch::{coefficient, reduced_loss};
 use super::optimizer::{Optimizer, UpdateOperand, UpdatePlan, UpdateSum, UpdateSummand};
 use super::train::{Given, Train};
 use super::{Id, Network, Role, Run};
-use crate::op::combination::{add_scaled, scale};
+use crate::op::combination::{add_scaled, scale, set_scaled};
 use crate::op::loss::BatchReduction;
 use crate::op::update::{add_rated, add_squares};
 use crate::tensor::{Tensor, flat_mut};
@@ -123,9 +123,15 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
             UpdateOperand::Previous(state) => &states[state][chunk.clone()],
             UpdateOperand::State(state) => &computed[state][..len],
         };
-        // −0 + x has the bits of x for every x
-        sum.fill(-0.0);
-        for summand in summands {
+        // −0 + x has the bits of x for every x, so the first summand replaces the sum
+        let is_set = if let Some(UpdateSummand::Scaled(coefficient, _, of)) = summands.first() {
+            set_scaled(*coefficient, operand(*of), sum);
+            true
+        } else {
+            sum.fill(-0.0);
+            false
+        };
+        for summand in summands.iter().skip(usize::from(is_set)) {
             match *summand {
                 UpdateSummand::Scaled(coefficient, _, of) => add_scaled(coefficient, operand(of), sum),
                 UpdateSummand::Squared(coefficient, _, of) => add_squares(coefficient, operand(of), sum),

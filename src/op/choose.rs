@@ -64,7 +64,7 @@ impl ChoosePlan {
     }
 
     /// The operand that each entry of the result copies.
-    fn all_chosen<'a>(&'a self, tensors: &'a Reads<&[f64]>) -> impl Iterator<Item = ElementwiseOperand> + use<'a> {
+    fn all_chosen(&self, tensors: &Reads<&[f64]>) -> impl Iterator<Item = ElementwiseOperand> {
         let of_mask = |mask: f64| self.operands[if mask == 0.0 { 2 } else { 1 }];
         let places = match self.operands[0] {
             ElementwiseOperand::Input(slot) => self.broadcast.operand_entries(slot),

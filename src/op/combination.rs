@@ -2,18 +2,22 @@
 //!
 //! The factor c is optional. Without it nothing is multiplied, which gives the same bits as c = 1.
 
+use pulp::Arch;
+
+use crate::sums::{Init, put};
+
 /// y += c x, entry by entry. The product is rounded before the sum: no fused multiply-add, unlike many implementations of BLAS's axpy.
 pub fn add_scaled(c: Option<f64>, x: &[f64], y: &mut [f64]) {
     match c {
-        Some(c) => y.iter_mut().zip(x).for_each(|(y, x)| *y += c * x),
-        None => y.iter_mut().zip(x).for_each(|(y, x)| *y += x),
+        Some(c) => put(y, x.iter().map(|x| c * x), Init::Accumulate),
+        None => put(y, x.iter().copied(), Init::Accumulate),
     }
 }
 
 /// y = c x, entry by entry.
 pub fn set_scaled(c: Option<f64>, x: &[f64], y: &mut [f64]) {
     match c {
-        Some(c) => y.iter_mut().zip(x).for_each(|(y, x)| *y = c * x),
+        Some(c) => put(y, x.iter().map(|x| c * x), Init::Overwrite),
         None => y.copy_from_slice(x),
     }
 }
@@ -21,8 +25,6 @@ pub fn set_scaled(c: Option<f64>, x: &[f64], y: &mut [f64]) {
 /// x = c x, entry by entry.
 pub fn scale(c: Option<f64>, x: &mut [f64]) {
     if let Some(c) = c {
-        for x in x {
-            *x *= c;
-        }
+        Arch::new().dispatch(move || x.iter_mut().for_each(|x| *x *= c));
     }
 }

@@ -7,6 +7,7 @@ use smallvec::smallvec;
 use super::rule::{Equation, Operands, Rule, Term, Use, constant, derived, elementwise_use, entry, one_term_each};
 use super::slot::Slot::{self, Input};
 use crate::expr::{Expr, Form, Primitive};
+use crate::sums::{Init, put};
 
 /// rate(s) of one entry.
 pub const RATE: &Primitive = &Primitive::new("rate").arguments(&["s"]).form(Form::Call);
@@ -32,24 +33,28 @@ impl RateOptions {
     /// assert_eq!((options.rate(4.0, None), options.rate(13.0, Some(3.0))), (0.5, 0.5));
     /// ```
     #[must_use]
+    #[inline]
     pub fn rate(self, squares: f64, mean: Option<f64>) -> f64 {
         let variance = mean.map_or(squares, |mean| squares - mean * mean);
-        1.0 / (libm::sqrt(variance) / libm::sqrt(self.correction) + self.eps)
+        // a root has the same bits everywhere
+        1.0 / (variance.sqrt() / self.correction.sqrt() + self.eps)
     }
 }
 
 /// y += c · x · x, entry by entry. Without c nothing is multiplied by it.
 pub fn add_squares(c: Option<f64>, x: &[f64], y: &mut [f64]) {
     match c {
-        Some(c) => y.iter_mut().zip(x).for_each(|(y, x)| *y += c * x * x),
-        None => y.iter_mut().zip(x).for_each(|(y, x)| *y += x * x),
+        Some(c) => put(y, x.iter().map(|x| c * x * x), Init::Accumulate),
+        None => put(y, x.iter().map(|x| x * x), Init::Accumulate),
     }
 }
 
 /// y += c · x · rate(s), entry by entry; with `mean` the rate is rate(s, m).
 pub fn add_rated(c: f64, x: &[f64], squares: &[f64], mean: Option<&[f64]>, options: RateOptions, y: &mut [f64]) {
-    for (at, (y, x)) in y.iter_mut().zip(x).enumerate() {
-        *y += c * x * options.rate(squares[at], mean.map(|mean| mean[at]));
+    let both = x.iter().zip(squares);
+    match mean {
+        None => put(y, both.map(|(x, s)| c * x * options.rate(*s, None)), Init::Accumulate),
+        Some(mean) => put(y, both.zip(mean).map(|((x, s), m)| c * x * options.rate(*s, Some(*m))), Init::Accumulate),
     }
 }
 

@@ -263,8 +263,9 @@ fn add_transposed_matrix_vector(w: &[f64], e: &[f64], inputs: usize, out: &mut [
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_precision_loss)] // small whole numbers
 mod tests {
+    #![allow(clippy::cast_precision_loss)] // small whole numbers
+
     use super::*;
 
     #[test]

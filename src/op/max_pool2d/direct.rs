@@ -112,8 +112,9 @@ fn tile_winners<const STEP: usize>(image: &[f64], first: usize, offsets: &[usize
 }
 
 #[cfg(test)]
-#[allow(clippy::cast_precision_loss)] // small whole numbers
 mod tests {
+    #![allow(clippy::cast_precision_loss)] // small whole numbers
+
     use super::super::Axis;
     use super::*;
     use crate::op::conv2d::Conv2d;
