@@ -9,7 +9,8 @@
 
 // a function is compiled for wide vector registers only if it is inlined into the function that `dispatch` calls
 #![allow(clippy::inline_always)]
-#![allow(clippy::excessive_precision, clippy::unreadable_literal)] // the constants are written as in libm
+#![allow(clippy::approx_constant, clippy::excessive_precision, clippy::unreadable_literal)] // the constants are written as in libm
+#![allow(clippy::neg_cmp_op_on_partial_ord)] // NaN is special too: no comparison with it is true
 
 mod erf;
 mod exp;
@@ -59,7 +60,9 @@ impl<F: VectorFunction> WithSimd for Apply<'_, F> {
             apply_to_block(function, block);
         }
         if rest.len() < MIN_BLOCK {
-            rest.iter_mut().for_each(|x| *x = function.scalar(*x));
+            for x in rest {
+                *x = function.scalar(*x);
+            }
         } else {
             let mut block = [FILLER; BLOCK];
             block[..rest.len()].copy_from_slice(rest);

@@ -3,6 +3,7 @@
 use super::{LN2, VectorFunction, exponent};
 
 /// Returns ln x for a positive, normal, finite x.
+#[must_use]
 #[inline(always)]
 pub fn ln(x: f64) -> f64 {
     /// The coefficients of the polynomial.
@@ -49,7 +50,7 @@ impl VectorFunction for Log {
 
     #[inline(always)]
     fn is_special(self, x: f64) -> bool {
-        !(x >= f64::MIN_POSITIVE && x < f64::INFINITY)
+        !(f64::MIN_POSITIVE..f64::INFINITY).contains(&x)
     }
 
     fn scalar(self, x: f64) -> f64 {

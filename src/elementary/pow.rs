@@ -72,7 +72,7 @@ fn powers(x: &[f64; BLOCK], y: &[f64; BLOCK]) -> [f64; BLOCK] {
 /// for which `libm` has a formula of its own, or if the power is near the largest or the smallest normal number.
 #[inline(always)]
 fn power(x: f64, y: f64) -> (f64, bool) {
-    let is_special_x = !(x >= f64::MIN_POSITIVE && x < f64::INFINITY);
+    let is_special_x = !(f64::MIN_POSITIVE..f64::INFINITY).contains(&x);
     let has_formula = y == 0.0 || y == 0.5 || y == 1.0 || y == 2.0 || y == -1.0;
     let is_special_y = !(y.abs() < 2_147_483_648.0) || has_formula;
     let logarithm = log2(if is_special_x { 1.0 } else { x });

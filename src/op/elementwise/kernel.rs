@@ -156,9 +156,8 @@ fn multiply(upstream: &Block, derivatives: &mut Block, has_quotient: bool) -> [u
     let to = &mut others;
     Arch::new().dispatch(move || {
         for ((term, upstream), other) in derivatives.iter_mut().zip(upstream).zip(to) {
-            let size = term.abs();
-            let is_normal = size >= f64::MIN_POSITIVE && size < f64::INFINITY;
-            let is_other = !is_normal && (has_quotient || !(upstream.abs() < f64::INFINITY));
+            let is_normal = (f64::MIN_POSITIVE..f64::INFINITY).contains(&term.abs());
+            let is_other = !is_normal && (has_quotient || !upstream.is_finite());
             *other = u64::from(is_other);
             *term *= upstream;
         }

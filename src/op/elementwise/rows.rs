@@ -31,14 +31,15 @@ impl<'a> Row<'a> {
     pub fn copy_to(self, first: usize, count: usize, block: &mut Block) {
         match self {
             Self::Same(number) => *block = [number; BLOCK],
-            Self::Each(numbers) => match numbers[first..].first_chunk() {
-                Some(numbers) => *block = *numbers,
-                None => {
+            Self::Each(numbers) => {
+                if let Some(numbers) = numbers[first..].first_chunk() {
+                    *block = *numbers;
+                } else {
                     let (begin, rest) = block.split_at_mut(count);
                     begin.copy_from_slice(&numbers[first..first + count]);
                     rest.fill(begin[0]);
                 }
-            },
+            }
         }
     }
 }

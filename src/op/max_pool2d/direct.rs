@@ -13,7 +13,7 @@ use super::{PoolWindow, PoolWindows};
 use crate::op::axis::Taps;
 
 /// The number of outputs that are computed together.
-const TILE: usize = 16;
+const TILE: usize = 8;
 
 /// Returns the columns of outputs whose windows are whole: they have `kernel` columns.
 pub(super) fn whole_columns(column_taps: &[Taps], kernel: usize) -> Range<usize> {
