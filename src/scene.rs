@@ -380,7 +380,7 @@ impl<'a> Scene<'a> {
         sample_runs.flat_map(|sample_run| self.trace.passes_of(sample_run))
     }
 
-    /// Iterates over the ops of this sample run that have steps, from this step's op on: the tensor that the op computes, and the range of its steps.
+    /// Iterates over this step's op and the later ops of this sample run that have steps. Returns for each the tensor that it computes, and the range of its steps.
     pub fn ops_from(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         self.trace.ops_from(self.at.sample_run, self.at.op)
     }

@@ -130,7 +130,7 @@ impl Document {
     /// Returns a sentence if the descent ends earlier, or if the iteration needs more memory than is free.
     pub fn reach(&self, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Self>, String> {
         let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
-        is_reached(number, &iteration)?;
+        check_reached(number, &iteration)?;
         Ok(Some(self.with_iteration(iteration)))
     }
 
@@ -369,7 +369,7 @@ fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on
 /// # Errors
 /// As [`Experiment::arrive`].
 fn document_at(experiment: Experiment, number: u64, iteration: Iteration, address: &Address) -> Result<(Document, u64), String> {
-    is_reached(number, &iteration)?;
+    check_reached(number, &iteration)?;
     let document = Document::with_parts(experiment, iteration);
     let step = document.resolve(address)?;
     Ok((document, step))
@@ -379,7 +379,7 @@ fn document_at(experiment: Experiment, number: u64, iteration: Iteration, addres
 ///
 /// # Errors
 /// Returns a sentence if the descent ended earlier.
-fn is_reached(number: u64, iteration: &Iteration) -> Result<(), String> {
+fn check_reached(number: u64, iteration: &Iteration) -> Result<(), String> {
     let reached = iteration.number;
     if reached == number {
         return Ok(());

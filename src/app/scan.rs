@@ -28,7 +28,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Begins a search from this step on, and keeps it for `n` and `N`.
+    /// Begins a search at this step, and keeps it for `n` and `N`.
     pub fn search(&mut self, text: &str) {
         match Search::parse(text) {
             Ok(search) => {
@@ -67,7 +67,7 @@ impl Motion<'_> {
         self.begin_scan(ScanKind::Breakpoints, goes_back, times, step);
     }
 
-    /// Begins a scan from a step on. If the same scan is already in progress, it continues to one more stop instead.
+    /// Begins a scan at a step. If the same scan is already in progress, it continues to one more stop instead.
     fn begin_scan(&mut self, kind: ScanKind, goes_back: bool, times: u64, step: u64) {
         let goal = ScanGoal { kind, goes_back, remaining: times, start: self.stepper.visit() };
         let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);

@@ -21,23 +21,23 @@ use crate::ui::RenderOptions;
 use crate::ui::view::View;
 
 /// The longest line that is read, in bytes.
-const LONGEST: u64 = 64 * 1024;
+const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// A command that only this mode has, for something that the screen shows all the time.
-struct PlainWord {
+struct PlainCommand {
     /// The name. If it ends in a blank, an argument follows.
     name: &'static str,
     /// A sentence about its effect.
-    words: &'static str,
+    description: &'static str,
     /// Returns the answer.
     answer: fn(&View<'_>, &str) -> Vec<String>,
 }
 
 /// The commands of this mode.
-const WORDS: &[PlainWord] = &[
-    PlainWord { name: "matrices", words: "read the matrices of this step by rows", answer: |view, _| plain::matrices(view) },
-    PlainWord { name: "matrix ", words: "read one tensor by rows: matrix fc1.weight", answer: matrix },
-    PlainWord { name: "help", words: "this list", answer: |_, _| help() },
+const PLAIN_COMMANDS: &[PlainCommand] = &[
+    PlainCommand { name: "matrices", description: "read the matrices of this step by rows", answer: |view, _| plain::matrices(view) },
+    PlainCommand { name: "matrix ", description: "read one tensor by rows: matrix fc1.weight", answer: matrix },
+    PlainCommand { name: "help", description: "this list", answer: |_, _| help() },
 ];
 
 /// The meaning of a line.
@@ -47,7 +47,7 @@ enum Line {
     /// A row of the open list, from 0.
     Row(usize),
     /// A command of this mode, and its argument.
-    Word(&'static PlainWord, String),
+    Command(&'static PlainCommand, String),
     /// Read the step out again.
     Again,
 }
@@ -89,11 +89,14 @@ pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recor
 /// If the input cannot be read, or a line is too long.
 fn read_line(from: &mut impl BufRead) -> anyhow::Result<Option<String>> {
     let mut bytes = Vec::new();
-    io::Read::take(from, LONGEST).read_until(b'\n', &mut bytes)?;
+    io::Read::take(from, MAX_LINE_BYTES).read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    anyhow::ensure!(bytes.ends_with(b"\n") || (bytes.len() as u64) < LONGEST, "a line of the input is longer than {LONGEST} bytes");
+    anyhow::ensure!(
+        bytes.ends_with(b"\n") || (bytes.len() as u64) < MAX_LINE_BYTES,
+        "a line of the input is longer than {MAX_LINE_BYTES} bytes"
+    );
     Ok(Some(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned()))
 }
 
@@ -120,7 +123,7 @@ impl PlainMode {
         // a step that was read out before is read out again if an address or a question leads to it
         let mut repeats = false;
         let settings = self.driver.state.settings.clone();
-        if asked(&self.driver.state) && chosen_candidate(&self.driver.state, line).is_none() {
+        if is_unknown_text_open(&self.driver.state) && chosen_candidate(&self.driver.state, line).is_none() {
             // closes the prompt with the unknown text, because this line is a new one
             self.press(Code::Esc.into())?;
             self.driver.state.message = None;
@@ -128,7 +131,7 @@ impl PlainMode {
         match meaning(&self.driver.state, line) {
             Err(why) => self.driver.state.say(why, true),
             Ok(Line::Again) => again = true,
-            Ok(Line::Word(word, argument)) => return self.answer_word(word, &argument),
+            Ok(Line::Command(command, argument)) => return self.answer_command(command, &argument),
             Ok(Line::Row(row)) => {
                 repeats = self.driver.state.focus() == Focus::Prompt;
                 if self.choose(row)? == Effect::Quit {
@@ -250,14 +253,14 @@ impl PlainMode {
     }
 
     /// Prints the answer of a command of this mode.
-    fn answer_word(&mut self, word: &PlainWord, argument: &str) -> anyhow::Result<Effect> {
+    fn answer_command(&mut self, command: &PlainCommand, argument: &str) -> anyhow::Result<Effect> {
         let Some(view) = View::of(&self.driver.state, self.options) else {
             self.driver.state.say("open a scenario first", true);
             self.answer(false, false)?;
             return Ok(Effect::Changed);
         };
         let mut lines = vec![plain::status(&view)];
-        lines.extend((word.answer)(&view, argument));
+        lines.extend((command.answer)(&view, argument));
         self.print(&lines, "\n")?;
         Ok(Effect::Changed)
     }
@@ -284,7 +287,7 @@ impl PlainMode {
 }
 
 /// Returns whether the prompt shows candidates for an unknown text.
-fn asked(state: &State) -> bool {
+fn is_unknown_text_open(state: &State) -> bool {
     state.focus() == Focus::Prompt && state.prompt().is_some_and(|prompt| prompt.is_unknown)
 }
 
@@ -333,12 +336,12 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
         return Ok(if goes_on { Line::Keys(vec![Code::Enter.into()]) } else { Line::Again });
     }
     let (is_command, rest) = text.strip_prefix(':').map_or((false, text), |rest| (true, rest.trim_start()));
-    let of_word = |word: &'static PlainWord| {
-        let argument = if word.name.ends_with(' ') { rest.strip_prefix(word.name)? } else { (rest == word.name).then_some("")? };
-        Some(Line::Word(word, argument.trim().to_owned()))
+    let with_argument = |command: &'static PlainCommand| {
+        let argument = if command.name.ends_with(' ') { rest.strip_prefix(command.name)? } else { (rest == command.name).then_some("")? };
+        Some(Line::Command(command, argument.trim().to_owned()))
     };
-    if let Some(word) = WORDS.iter().find_map(of_word) {
-        return Ok(word);
+    if let Some(line) = PLAIN_COMMANDS.iter().find_map(with_argument) {
+        return Ok(line);
     }
     // a single character is a key, even if a node has this name
     if text.starts_with('/') && !matches!(focus, Focus::Picker | Focus::Filter) {
@@ -366,7 +369,7 @@ fn help() -> Vec<String> {
         "A line is a string of keys, such as 3l, or an address, such as loss, or a command, such as set fc1.bias[0] 0.5.".to_owned(),
         "A single character is a key; a colon before it makes it an address. An empty line reads the step out again. The end of the input ends the program.".to_owned(),
     ];
-    lines.extend(WORDS.iter().map(|word| format!("{}: {}", word.name.trim(), word.words)));
+    lines.extend(PLAIN_COMMANDS.iter().map(|command| format!("{}: {}", command.name.trim(), command.description)));
     lines.extend(plain::help());
     lines
 }

@@ -10,9 +10,9 @@ use crate::ui::view::View;
 use crate::ui::{comparison, equation, statement, words};
 
 /// The words in place of a hidden number.
-const ASKED: &str = "the hidden number";
+const HIDDEN: &str = "the hidden number";
 /// The largest number of terms that are read out in symbols.
-const MOST_TERMS: u64 = 8;
+const MAX_TERMS: u64 = 8;
 
 /// Returns the sentences about the effect of the last edit; no sentences if no effect is shown.
 pub(super) fn effect(view: &View<'_>) -> Vec<String> {
@@ -59,8 +59,8 @@ fn all_terms(view: &View<'_>) -> Option<String> {
         return None;
     }
     let symbols = |term: u64| view.in_symbols(&view.term(term));
-    let shown: Vec<String> = (0..count.min(MOST_TERMS)).map(symbols).collect();
-    let rest = count - count.min(MOST_TERMS);
+    let shown: Vec<String> = (0..count.min(MAX_TERMS)).map(symbols).collect();
+    let rest = count - count.min(MAX_TERMS);
     let more = if rest > 0 { format!(" + {rest} more") } else { String::new() };
     Some(sentence(&format!("{} = {}{more}", entry(view), shown.join(" + "))))
 }
@@ -80,8 +80,8 @@ fn term(view: &View<'_>) -> String {
                 }
             }
         }
-        (Some(numbers), None) => forms.extend([numbers, ASKED.to_owned()]),
-        (None, _) => forms.push(ASKED.to_owned()),
+        (Some(numbers), None) => forms.extend([numbers, HIDDEN.to_owned()]),
+        (None, _) => forms.push(HIDDEN.to_owned()),
     }
     let last = forms.pop().unwrap_or_default();
     let all = if forms.is_empty() { last } else { format!("{} {sign} {last}", forms.join(" = ")) };
@@ -105,7 +105,7 @@ fn source(view: &View<'_>, factor: &Factor) -> Option<String> {
     let value = number(view, entry.tensor, entry.at);
     let origin = match view.state_of(entry.tensor, entry.at) {
         EntryState::Given(_) => "given".to_owned(),
-        EntryState::Complete { steps, .. } if steps.is_empty() => "of no steps".to_owned(),
+        EntryState::Complete { steps, .. } if steps.is_empty() => "without steps".to_owned(),
         EntryState::Complete { steps, .. } => format!("from step {}", steps.end - 1),
         EntryState::Partial { .. } => "the sum so far".to_owned(),
         EntryState::Pending { .. } => "not computed yet".to_owned(),

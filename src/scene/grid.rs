@@ -64,7 +64,8 @@ impl Grid {
         [entry / block_len, entry % block_len / self.columns.max(1), entry % self.columns.max(1)]
     }
 
-    /// Returns the entry one row or one column from `entry` in the neighbouring matrix, for a move beyond the edge of a matrix; `None` at the edge of the tensor.
+    /// Returns the entry to which a move of one row or column beyond the edge of a matrix leads: the one at the near edge of the next matrix, in the same row or
+    /// column. `None` if there is no next matrix.
     #[must_use]
     pub fn over_the_edge(&self, entry: usize, [down, right]: [isize; 2], turned: bool) -> Option<usize> {
         let [block, row, column] = self.coordinates(entry);

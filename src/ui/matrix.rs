@@ -416,7 +416,7 @@ impl MatrixPen<'_> {
         }
     }
 
-    /// Draws a text from a cell on.
+    /// Draws a text that begins at a cell.
     fn text(&mut self, x: usize, y: usize, text: &str, style: Style) {
         let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
         if x >= self.area.x && x < self.area.right() && y >= self.area.y && y < self.area.bottom() {

@@ -105,7 +105,7 @@ pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let operands = view.matrices(|| all(view));
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
     let for_box = Rect { width: room.width * 7 / 10, ..pane.area };
-    let of_box = corner::places(view, operands).and_then(|places| corner::width(places, &sizes, for_box, most));
+    let of_box = corner::product_indices(view, operands).and_then(|places| corner::width(places, &sizes, for_box, most));
     of_box.unwrap_or_else(|| {
         let narrowest = arrange::narrowest(&sizes, pane.area);
         if narrowest > most { u16::MAX } else { narrowest }
@@ -348,8 +348,8 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
         tiers: [region(rows.max(2), columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
         margin,
         cell,
-        named: if operand.name.is_empty() { symbol } else { symbol.saturating_add(1).saturating_add(cells(&operand.name)) },
-        titled,
+        name: if operand.name.is_empty() { symbol } else { symbol.saturating_add(1).saturating_add(cells(&operand.name)) },
+        title: titled,
     }
 }
 
@@ -375,7 +375,7 @@ struct PlacedMatrix<'a> {
 
 /// Returns the area of each matrix, with a sign before the result.
 fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: PaneArea) -> Vec<PlacedMatrix<'a>> {
-    let areas = view.places(pane.area, || best_areas(view, operands, pane));
+    let areas = view.matrix_areas(pane.area, || best_areas(view, operands, pane));
     let indices = |i: usize| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| {
             usize::from(matrix.row_indices_width())
@@ -395,7 +395,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Ve
     // uses only values that are the same at each step of the op, so that nothing moves
     let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
-    let places = corner::places(view, operands).filter(|_| !pane.has_images);
+    let places = corner::product_indices(view, operands).filter(|_| !pane.has_images);
     if let Some(areas) = places.and_then(|places| corner::areas(places, &sizes, pane.area)) {
         return areas;
     }

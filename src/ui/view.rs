@@ -33,7 +33,7 @@ pub struct View<'a> {
     /// The matrices of the matrices pane, built when they are first needed.
     matrices: OnceCell<Vec<OperandMatrix>>,
     /// The areas of the matrices for each area of the pane, computed when they are first needed.
-    places: RefCell<Vec<(Rect, Vec<Rect>)>>,
+    matrix_areas: RefCell<Vec<(Rect, Vec<Rect>)>>,
 }
 
 impl<'a> View<'a> {
@@ -50,7 +50,7 @@ impl<'a> View<'a> {
             theme: options.theme,
             notation: options.notation(),
             matrices: OnceCell::new(),
-            places: RefCell::default(),
+            matrix_areas: RefCell::default(),
         })
     }
 
@@ -60,13 +60,13 @@ impl<'a> View<'a> {
     }
 
     /// Returns the areas of the matrices in an area of the matrices pane. The first call for this area in a frame computes them with `make`.
-    pub(super) fn places(&self, area: Rect, make: impl FnOnce() -> Vec<Rect>) -> Vec<Rect> {
-        if let Some((_, places)) = self.places.borrow().iter().find(|(other, _)| *other == area) {
-            return places.clone();
+    pub(super) fn matrix_areas(&self, area: Rect, make: impl FnOnce() -> Vec<Rect>) -> Vec<Rect> {
+        if let Some((_, matrix_areas)) = self.matrix_areas.borrow().iter().find(|(other, _)| *other == area) {
+            return matrix_areas.clone();
         }
-        let places = make();
-        self.places.borrow_mut().push((area, places.clone()));
-        places
+        let matrix_areas = make();
+        self.matrix_areas.borrow_mut().push((area, matrix_areas.clone()));
+        matrix_areas
     }
 
     /// Returns the entry under the cursor, if the cursor is open.
@@ -75,7 +75,7 @@ impl<'a> View<'a> {
         self.stepper.cursor.map(|cursor| cursor.entry(&self.scene))
     }
 
-    /// Returns the comparison with the user's gradient file, if they are compared with this iteration.
+    /// Returns the comparison with the user's gradient file, if the file was compared with this iteration.
     #[must_use]
     pub fn own(&self) -> Option<&OwnGradients> {
         self.stepper.own_here()

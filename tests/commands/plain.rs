@@ -116,7 +116,7 @@ fn a_line_with_a_search_is_not_a_string_of_keys() {
 }
 
 #[test]
-fn an_address_of_this_step_is_read_again() {
+fn an_address_of_this_step_reads_the_step_again() {
     let said = answers("figure-19", &[":conv1.z", ":conv1.z", "<Esc>"]);
     assert_eq!(said.matches("\nWhy: ").count(), 2, "{said}");
     // with a cursor, a new step is also read out

@@ -1,4 +1,4 @@
-//! The picture: names of nodes, colours of weights, columns with hidden neurons, and the lines of this step and of a maximum's losers.
+//! The picture: names of nodes, colours of weights, columns with hidden neurons, and the lines of this step, and the lines from the entries that a maximum does not select.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -130,9 +130,9 @@ fn picture(name: &str, at: &str, (width, height): (u16, u16)) -> String {
     text.lines().skip_while(|line| !line.contains("─ picture ─")).map(|line| line.chars().skip(left).collect::<String>() + "\n").collect()
 }
 
-/// In the forward pass, losers have a thin line from end to end; in the backward pass, only the winner has a line. Before the maximum is known, all lines look the same.
+/// In the forward pass, the entries that a maximum does not select have a thin line from end to end. In the backward pass, only the selected entry has a line. Before the maximum is known, all lines look the same.
 #[test]
-fn the_line_of_a_loser_is_complete_or_absent() {
+fn the_line_of_an_unselected_entry_of_a_maximum_is_complete_or_absent() {
     let begins = |at: &str, node: &str| {
         let picture = picture("figure-07", at, (120, 40));
         let line = picture.lines().find(|line| line.contains(node)).unwrap_or_else(|| panic!("{node}\n{picture}"));
@@ -210,7 +210,7 @@ fn every_pair_of_an_activation_has_a_line() {
 }
 
 #[test]
-fn the_number_of_hidden_terms_has_the_word_terms() {
+fn the_number_of_hidden_terms_is_followed_by_more_terms() {
     for (name, at) in [("figure-02", "grad.input[0,2,2]"), ("figure-01", "1"), ("figure-01", "conv2.z[3,2,2]#40")] {
         let picture = picture(name, at, (80, 24));
         let counts: Vec<&str> = picture.lines().filter(|line| line.contains('…') && !line.contains('●')).collect();

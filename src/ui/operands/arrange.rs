@@ -37,9 +37,9 @@ pub struct RequestedSizes {
     /// The width of a number with its marks.
     pub cell: u16,
     /// The width of the symbol and the name.
-    pub named: u16,
+    pub name: u16,
     /// The width of the whole title, or of the matrix if it is wider.
-    pub titled: u16,
+    pub title: u16,
 }
 
 /// The score of an arrangement, in thousandths: for each tier the visible fraction of the least visible matrix, then the visible fraction of the least visible name.
@@ -63,6 +63,7 @@ pub struct Arrangement {
     rows: MatrixRows,
     /// The number of blank lines between two rows.
     blank_lines: u16,
+    /// `None` stands for [`equal_shares`].
     share: Option<DivideFn>,
 }
 
@@ -92,7 +93,7 @@ pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
     let used = |rows: &MatrixRows| {
         let wide = rows
             .iter()
-            .map(|row| row.clone().map(|i| whole(i)[0].max(sizes[i].titled) + GAP).fold(0, u16::saturating_add))
+            .map(|row| row.clone().map(|i| whole(i)[0].max(sizes[i].title) + GAP).fold(0, u16::saturating_add))
             .max()
             .unwrap_or(0);
         let high = rows.iter().map(|row| row.clone().map(|i| whole(i)[1]).max().unwrap_or(0)).fold(0, u16::saturating_add);
@@ -158,7 +159,7 @@ impl Arrangement {
             let mut unused = room - widths.iter().sum::<u16>();
             for (i, width) in row.clone().zip(widths) {
                 // columns that the numbers do not need are used for long titles
-                let more = sizes[i].titled.saturating_sub(width).min(unused);
+                let more = sizes[i].title.saturating_sub(width).min(unused);
                 unused -= more;
                 let width = width + more;
                 // a wider gap before the sign of the result, because `2 → C` directly after the shape of an operand would look like a formula
@@ -191,7 +192,7 @@ fn visible_fraction(area: &Rect, size: &RequestedSizes, tier: usize) -> u32 {
 fn visibility(areas: &[Rect], sizes: &[RequestedSizes]) -> Visibility {
     let matrices = || areas.iter().zip(sizes);
     let tier_score = |tier: usize| matrices().map(|(area, size)| visible_fraction(area, size, tier)).min().unwrap_or(0);
-    let name_score = matrices().map(|(area, size)| fraction(area.width, size.named)).min().unwrap_or(0);
+    let name_score = matrices().map(|(area, size)| fraction(area.width, size.name)).min().unwrap_or(0);
     (std::array::from_fn(tier_score), name_score)
 }
 

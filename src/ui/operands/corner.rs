@@ -19,7 +19,7 @@ use crate::ui::operand::OperandMatrix;
 use crate::ui::view::View;
 
 /// Returns the indices of the matrices on the left, above and in the corner; `None` if the op is not a product of two matrices.
-pub fn places(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductBox<usize>> {
+pub fn product_indices(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductBox<usize>> {
     let ProductBox { left, above, corner } = view.product_box()?;
     let number = |tensor| operands.iter().position(|operand| operand.shown.tensor == tensor);
     let places = ProductBox { left: number(left)?, above: number(above)?, corner: number(corner)? };
@@ -29,7 +29,7 @@ pub fn places(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductBox<
 /// Makes the columns of the upper matrix and of the corner equally wide, so that they are aligned. If the result is on the left, it gets the same column width,
 /// because its numbers have the same number of digits.
 pub fn align(view: &View<'_>, operands: &mut [OperandMatrix]) {
-    let Some(ProductBox { left, above, corner }) = places(view, operands) else { return };
+    let Some(ProductBox { left, above, corner }) = product_indices(view, operands) else { return };
     let formats = [above, corner].map(|i| operands[i].reserved);
     let before = formats.map(|format| format.units() + 1).into_iter().max().unwrap_or(0);
     let after = formats.map(|format| format.width() - format.units() - 1).into_iter().max().unwrap_or(0);
@@ -55,11 +55,11 @@ pub fn areas(box_of: ProductBox<usize>, sizes: &[RequestedSizes], area: Rect) ->
         return None;
     }
     // columns that the numbers do not need are for the titles, and for numbers on the left that may become longer
-    let left_titled = left_width + room.min(sizes[left].titled.saturating_sub(left_width).max(left_width / 4));
-    let x = area.x + GAP + left_titled + GAP;
+    let left_title = left_width + room.min(sizes[left].title.saturating_sub(left_width).max(left_width / 4));
+    let x = area.x + GAP + left_title + GAP;
     let lower = area.y + above_height + blank;
     let mut areas = vec![Rect::default(); 3];
-    areas[left] = Rect { x: area.x + GAP, y: lower, width: left_titled, height: lower_height };
+    areas[left] = Rect { x: area.x + GAP, y: lower, width: left_title, height: lower_height };
     areas[above] = Rect { x, y: area.y, width: area.right() - x, height: above_height };
     areas[corner] = Rect { x, y: lower, width: area.right() - x, height: lower_height };
     Some(areas)
@@ -74,7 +74,7 @@ pub fn width(box_of: ProductBox<usize>, sizes: &[RequestedSizes], area: Rect, mo
         left + above.max(corner) + 2 * GAP
     };
     let numbers = wide(&|size| size.tiers[TIER_COUNT - 1][0]);
-    let titled = wide(&|size| size.tiers[TIER_COUNT - 1][0].max(size.titled));
+    let with_titles = wide(&|size| size.tiers[TIER_COUNT - 1][0].max(size.title));
     let slack = (sizes[box_of.left].tiers[TIER_COUNT - 1][0] / 4).min(area.width.saturating_sub(numbers));
-    Some(if titled <= most { titled } else { numbers + slack })
+    Some(if with_titles <= most { with_titles } else { numbers + slack })
 }

@@ -21,7 +21,7 @@ pub(super) fn render(view: &View<'_>, marker: CurveMarker, screen: Rect, buf: &m
     Clear.render(area, buf);
     let is_log = view.state.settings.is_on(Setting::LogScale);
     draw_frame(view, &curves, marker, is_log, area, buf);
-    let (line, inside) = places(&curves, area);
+    let (line, inside) = legend_and_chart(&curves, area);
     Line::styled(cut(&legend(&curves, view.digits), line.width.into()), view.theme.style(StyleRole::Forward)).render(line, buf);
     Chart { curves: &curves, is_log, begins_at_zero: false, marker: Some(marker.iteration), theme: &view.theme }.render(inside, buf);
 }
@@ -32,7 +32,7 @@ fn frame(screen: Rect) -> Rect {
 }
 
 /// Returns the area of the legend, which is empty if there are no earlier runs, and the area of the chart.
-fn places(curves: &Curves, area: Rect) -> (Rect, Rect) {
+fn legend_and_chart(curves: &Curves, area: Rect) -> (Rect, Rect) {
     let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
     let height = u16::from(!curves.earlier.is_empty() && inside.height > 6);
     (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
@@ -43,7 +43,7 @@ pub(super) fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<Click
     let curves = view.state.curves()?;
     let is_log = view.state.settings.is_on(Setting::LogScale);
     let chart = Chart { curves: &curves, is_log, begins_at_zero: false, marker: None, theme: &view.theme };
-    let iteration = chart.iteration_at(places(&curves, frame(screen)).1, x, y)?;
+    let iteration = chart.iteration_at(legend_and_chart(&curves, frame(screen)).1, x, y)?;
     Some(ClickTarget::Row(usize::try_from(iteration).ok()?))
 }
 

@@ -206,7 +206,7 @@ impl Inset {
         }
     }
 
-    /// Draws a pixel and the weight over it, from a cell on.
+    /// Draws a pixel and the weight over it. The pixel begins at a cell.
     fn draw_pixel(&self, view: &View<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
         let PixelStyle { width: wide, height, has_symbols, has_numbers } = self.pixel_style;
         let (pixel, weight) = (self.pixel(at), weight_over(&self.filter_shape, self.window, self.now, at));

@@ -1,6 +1,7 @@
 //! Draws two columns of neurons and the edges between them: on the right the neurons that an op computes, on the left those that it reads. An edge is a term of the
-//! forward op, such as a₁·w₁. In a convolution, edges that share a weight have the colour of this weight. Edges of this step have the accent colour. Edges from the
-//! winners of a maximum are thick; edges from the losers are faint, and left out in the backward pass.
+//! forward op, such as a₁·w₁. In a convolution, edges that share a weight have the colour of this weight. Edges of this step have the accent colour. The *winner* of a
+//! maximum is the entry that it selects; the other entries are its *losers*. Edges from winners are thick; edges from losers are faint, and left out in the backward
+//! pass.
 
 use std::ops::Range;
 

@@ -49,7 +49,7 @@ fn areas(view: &View<'_>, tensors: &[ShownTensor], size: FontSize, area: Rect) -
         };
         let title = u16::try_from(width(&title(view, shown))).unwrap_or(u16::MAX);
         let cell = u16::try_from(cell.width).unwrap_or(u16::MAX);
-        arrange::RequestedSizes { tiers: [of(WANTED), of(2 * WANTED), of(usize::MAX)], margin: 0, cell, named: title, titled: title }
+        arrange::RequestedSizes { tiers: [of(WANTED), of(2 * WANTED), of(usize::MAX)], margin: 0, cell, name: title, title }
     };
     let requested: Vec<arrange::RequestedSizes> = tensors.iter().map(requested).collect();
     arrange::best(&requested, area).areas(&requested, area).into_vec()
@@ -177,7 +177,7 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// Returns the part of an area from a column and a line on.
+/// Returns the part of an area that is right of a number of columns and below a number of lines.
 fn inside(area: Rect, column: usize, line: usize) -> Rect {
     let [column, line] = [(column, area.width), (line, area.height)].map(|(n, most)| u16::try_from(n).unwrap_or(u16::MAX).min(most));
     Rect { x: area.x + column, y: area.y + line, width: area.width - column, height: area.height - line }
