@@ -10,7 +10,7 @@ use super::read::display_name;
 use super::user_settings::{self, SETTINGS};
 use crate::output;
 
-/// Print the settings file with its defaults, and where it is.
+/// Print the settings file with its defaults, and its path.
 ///
 /// Only the stepper in the terminal reads the file; other commands and --plain do not. Options of the command line override it.
 #[derive(Debug, Parser)]
