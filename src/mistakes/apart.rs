@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::fit::{Fit, Mine};
+use super::mistake::Says;
 use super::plan::WrongPass;
 use super::site::Subject;
 use crate::diff::{Gradient, LossOf, TermSums, Tolerance};
@@ -10,6 +11,17 @@ use crate::network::{Id, Role};
 
 /// The largest number of alternatives that are compared with the best one.
 const MAX_COMPARED: usize = 8;
+
+/// What tells a fit from the best one.
+#[derive(Clone, Copy, Debug)]
+enum Telling {
+    /// The gradient of this tensor differs.
+    Gradient(Id),
+    /// No gradient of the network differs.
+    Nothing,
+    /// One of the two is a factor, which may be at other places too.
+    Unknown,
+}
 
 /// The gradients that the user could add to the file.
 pub(super) struct Others<'a> {
@@ -34,31 +46,53 @@ impl<'a> Others<'a> {
             return vec![String::new(); fits.len()];
         };
         let compared = &others[..others.len().min(MAX_COMPARED)];
-        let telling: Vec<Option<Id>> = self.telling(best, compared);
-        let mut sentences = vec![self.telling_all(&telling).unwrap_or_else(|| by_change(best, &others[0]))];
-        sentences
-            .extend(telling.iter().zip(compared).map(|(of, other)| of.map_or_else(|| by_change(other, best), |of| self.sentence(&[of]))));
+        let telling = self.telling(best, compared);
+        let mut sentences = vec![self.from_others(best, others, &telling)];
+        let of_other =
+            |(telling, other): (&Telling, &Fit)| self.from_others(other, std::slice::from_ref(best), std::slice::from_ref(telling));
+        sentences.extend(telling.iter().zip(compared).map(of_other));
         sentences.resize(fits.len(), String::new());
         sentences
     }
 
-    /// For each of other fits, the first gradient that differs between it and the best one; `None` if no gradient of the network does.
-    fn telling(&self, best: &Fit, others: &[Fit]) -> Vec<Option<Id>> {
+    /// The sentence about what would tell a fit from others.
+    fn from_others(&self, fit: &Fit, others: &[Fit], telling: &[Telling]) -> String {
+        let mut tensors: Vec<Id> =
+            telling.iter().filter_map(|telling| if let Telling::Gradient(of) = telling { Some(*of) } else { None }).collect();
+        let mut seen = HashSet::new();
+        tensors.retain(|of| seen.insert(*of));
+        if !tensors.is_empty() {
+            return self.sentence(&tensors);
+        }
+        let candidates = fit.candidates.iter().chain(others.iter().flat_map(|other| &other.candidates));
+        let change = candidates.map(|candidate| candidate.mistake.apart).find(|apart| !apart.is_empty());
+        let change = change.map(|change| format!("{change} may tell them apart"));
+        let nothing =
+            telling.iter().all(|telling| matches!(telling, Telling::Nothing)).then(|| "no gradient of this network differs".to_owned());
+        nothing.into_iter().chain(change).collect::<Vec<_>>().join("; ")
+    }
+
+    /// For each of other fits, what tells it from the best one: the first gradient that differs.
+    fn telling(&self, best: &Fit, others: &[Fit]) -> Vec<Telling> {
         let trace = self.subject.trace;
         let mut best_pass = WrongPass::new(trace, &best.plan);
         let mut passes: Vec<WrongPass<'_>> = others.iter().map(|fit| WrongPass::new(trace, &fit.plan)).collect();
-        let mut telling = vec![None; others.len()];
+        let is_rule = |fit: &Fit| fit.says().first() == Some(&Says::Rule);
+        let start = |other: &Fit| if is_rule(best) && is_rule(other) { Telling::Nothing } else { Telling::Unknown };
+        let mut telling: Vec<Telling> = others.iter().map(start).collect();
         for of in &self.tensors {
             for gradient in self.gradients(*of) {
                 let Some((run, id)) = gradient.find(trace) else { continue };
                 let terms = TermSums::of(trace, gradient);
-                for (pass, telling) in passes.iter_mut().zip(&mut telling).filter(|(_, telling)| telling.is_none()) {
+                for (pass, telling) in passes.iter_mut().zip(&mut telling).filter(|(_, telling)| matches!(telling, Telling::Nothing)) {
                     let is_changed = best_pass.is_changed(run, id) || pass.is_changed(run, id);
                     let differs = is_changed && {
                         let numbers = best_pass.values(run, id);
                         !self.tolerance.are_equal(pass.values(run, id), numbers, |at| terms.entry(at))
                     };
-                    *telling = Some(*of).filter(|_| differs);
+                    if differs {
+                        *telling = Telling::Gradient(*of);
+                    }
                 }
             }
         }
@@ -73,14 +107,6 @@ impl<'a> Others<'a> {
         (0..self.subject.trace.samples()).map(|run| Gradient { of, loss: LossOf::Sample(run) }).collect()
     }
 
-    /// The sentence about the gradients that tell a fit from all others; `None` if one of the others has the same gradients.
-    fn telling_all(&self, telling: &[Option<Id>]) -> Option<String> {
-        let mut all: Vec<Id> = telling.iter().copied().collect::<Option<_>>()?;
-        let mut seen = HashSet::new();
-        all.retain(|of| seen.insert(*of));
-        Some(self.sentence(&all))
-    }
-
     fn sentence(&self, tensors: &[Id]) -> String {
         let names: Vec<String> = tensors.iter().map(|of| self.subject.network.tensor(*of).name.to_string()).collect();
         match names.as_slice() {
@@ -92,12 +118,4 @@ impl<'a> Others<'a> {
             }
         }
     }
-}
-
-/// The sentence about mistakes that have the same numbers in all gradients of the network.
-fn by_change(one: &Fit, other: &Fit) -> String {
-    let candidates = one.candidates.iter().chain(&other.candidates);
-    let change = candidates.map(|candidate| candidate.mistake.apart).find(|apart| !apart.is_empty());
-    let change = change.map_or_else(String::new, |change| format!("; {change} may tell them apart"));
-    format!("no gradient of this network differs{change}")
 }

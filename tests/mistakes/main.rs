@@ -1,5 +1,6 @@
 //! Mistakes that are planted into backward passes are found, and named.
 
+mod apart;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod networks;

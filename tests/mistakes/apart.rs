@@ -1,0 +1,57 @@
+//! The gradient that would tell mistakes apart does so, once it is in the file.
+
+use std::collections::{HashMap, HashSet};
+
+use gradstep::diff::{Gradient, LossOf};
+use gradstep::mistakes::plantings;
+
+use crate::{in_order, learning_rate, networks, open, parameters, search, tensors};
+
+/// The tensors that a sentence names: `∂C/∂fc1.z would differ: add fc1.z to the file`.
+fn named(sentence: &str) -> Option<Vec<&str>> {
+    let (gradients, _) = sentence.split_once(" would differ: add ")?;
+    gradients.split(", ").map(|gradient| gradient.strip_prefix("∂C/∂")).collect()
+}
+
+/// The number of networks on which each mistake is tried.
+const EACH: usize = 4;
+
+#[test]
+fn the_named_gradient_tells_the_mistakes_apart() {
+    let mut count = 0;
+    let mut tried: HashMap<&str, usize> = HashMap::new();
+    for text in networks::of_students() {
+        let document = open(&text);
+        let (trace, rate) = (&document.trace, learning_rate(&document));
+        // with few gradients in the file, more mistakes have the same numbers
+        let all = parameters(trace);
+        let wanted = all[all.len().saturating_sub(2)..].to_vec();
+        let mut here = HashSet::new();
+        for planting in plantings(trace, &wanted, rate) {
+            let times = tried.entry(planting.id).or_default();
+            if *times == EACH || !here.insert(planting.id) {
+                continue;
+            }
+            *times += 1;
+            let found = search(&document, &tensors(&wanted, &planting.gradients));
+            let Some(names) = found.first().and_then(|best| named(&best.apart)) else { continue };
+            let of = |name: &str| trace.network().find(name).unwrap_or_else(|| panic!("no tensor {name}: {}", found[0].apart));
+            let losses = |of| match trace.network().tensor(of).role.is_learnable() {
+                true => vec![Gradient { of, loss: LossOf::Batch }],
+                false => (0..trace.samples()).map(|run| Gradient { of, loss: LossOf::Sample(run) }).collect(),
+            };
+            let added: Vec<Gradient> = names.iter().flat_map(|name| losses(of(name))).collect();
+            assert!(added.iter().all(|gradient| !wanted.contains(gradient)), "{names:?} are in the file");
+            let more = in_order(trace, [wanted.clone(), added].concat());
+            let again = plantings(trace, &more, rate);
+            let same = again.iter().find(|again| (again.id, &again.variant, &again.at) == (planting.id, &planting.variant, &planting.at));
+            let Some(same) = same else { continue };
+            let left = search(&document, &tensors(&more, &same.gradients));
+            // in whichever order the alternatives come: each of those that were told apart from the best one has other numbers now
+            let groups = |causes: &[gradstep::mistakes::Cause]| causes.iter().map(|cause| cause.group).max().unwrap_or(0);
+            assert!(groups(&left) < groups(&found), "{}: {} does not tell apart in\n{text}", planting.id, found[0].apart);
+            count += 1;
+        }
+    }
+    assert!(count > 7, "{count}");
+}
