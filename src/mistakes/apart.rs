@@ -47,16 +47,16 @@ impl<'a> Others<'a> {
         };
         let compared = &others[..others.len().min(MAX_COMPARED)];
         let telling = self.telling(best, compared);
-        let mut sentences = vec![self.from_others(best, others, &telling)];
+        let mut sentences = vec![self.what_tells(best, others, &telling)];
         let of_other =
-            |(telling, other): (&Telling, &Fit)| self.from_others(other, std::slice::from_ref(best), std::slice::from_ref(telling));
+            |(telling, other): (&Telling, &Fit)| self.what_tells(other, std::slice::from_ref(best), std::slice::from_ref(telling));
         sentences.extend(telling.iter().zip(compared).map(of_other));
         sentences.resize(fits.len(), String::new());
         sentences
     }
 
     /// The sentence about what would tell a fit from others.
-    fn from_others(&self, fit: &Fit, others: &[Fit], telling: &[Telling]) -> String {
+    fn what_tells(&self, fit: &Fit, others: &[Fit], telling: &[Telling]) -> String {
         let mut tensors: Vec<Id> =
             telling.iter().filter_map(|telling| if let Telling::Gradient(of) = telling { Some(*of) } else { None }).collect();
         let mut seen = HashSet::new();
