@@ -20,16 +20,19 @@ mod accidents;
 mod arithmetic;
 mod attribute;
 mod call;
-mod closed_call;
+mod closed_forms;
 mod dispatch;
 mod expression;
 mod functions;
 mod implied;
 mod index;
 mod masks;
+mod names;
+mod noted_uses;
 mod operands;
 mod reader;
 mod statement;
+mod structural;
 mod text;
 mod value;
 
@@ -56,7 +59,7 @@ pub const MAX_FAULTS: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphFault {
     /// The index of the source text: 0, or the index of the statement if each statement is a text.
-    pub piece: usize,
+    pub text_number: usize,
     /// The position in this text.
     pub span: Span,
     /// The message.
@@ -118,16 +121,16 @@ pub struct GraphResult {
     pub shapes: Vec<(String, Vec<usize>)>,
 }
 
-/// Reads a graph. `pieces` are its texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the tensor that the last statement assigns.
+/// Reads a graph. `texts` are its source texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the tensor that the last statement assigns.
 /// `claim` claims the memory of a tensor of a shape, at a position.
-pub fn read(pieces: &[&str], given: &[GivenTensor], axes: AxisNames, output: Option<&str>, claim: &mut Claim<'_>) -> GraphResult {
+pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Option<&str>, claim: &mut Claim<'_>) -> GraphResult {
     let mut reader = GraphReader {
-        pieces,
-        piece: 0,
+        texts,
+        text_number: 0,
         names: HashMap::new(),
         axes,
         versions: HashMap::new(),
-        parts: HashMap::new(),
+        intermediates: HashMap::new(),
         tensors: Vec::new(),
         leaves: Vec::new(),
         nodes: Vec::new(),
@@ -139,7 +142,7 @@ pub fn read(pieces: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opt
         turn: None,
         statement_folds: Vec::new(),
         call_folds: Vec::new(),
-        closed_calls: Vec::new(),
+        structural: structural::StructuralUses::default(),
         faults: Vec::new(),
         missing: Vec::new(),
         missing_names: HashSet::new(),
@@ -154,9 +157,9 @@ pub fn read(pieces: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opt
     for tensor in given {
         give(&mut reader, tensor);
     }
-    let mut programs = Vec::with_capacity(pieces.len());
-    for (piece, text) in pieces.iter().enumerate() {
-        reader.piece = piece;
+    let mut programs = Vec::with_capacity(texts.len());
+    for (text_number, text) in texts.iter().enumerate() {
+        reader.text_number = text_number;
         let program = python::parse(text);
         for python::SyntaxError { span, message, help } in program.errors {
             reader.fail(&span, message, help);
@@ -181,13 +184,13 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
     };
     let (is_input, is_mask) = (*is_input, *is_mask);
     let number = value.first().copied().filter(|_| !is_input && value.ndim() == 0 && !is_mask);
-    let id = reader.leaf(TensorName { base: name.clone(), version: 0, part: 0 }, Arc::clone(value), is_input, is_mask);
+    let id = reader.leaf(TensorName { base: name.clone(), version: 0, intermediate: 0 }, Arc::clone(value), is_input, is_mask);
     reader.name_axes(id);
     let value = match number {
         Some(x) => {
             #[allow(clippy::cast_possible_truncation)] // a whole number below 10¹⁵
             let value = if x.fract() == 0.0 && x.abs() < 1e15 { Scalar::Integer(x as i64) } else { Scalar::Float(x) };
-            Value::Number(Number { value, tensor: Some(id) })
+            Value::Number(Number { value, tensor: Some(id), mention: None })
         }
         None => Value::Tensor(id),
     };
@@ -218,9 +221,9 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     let text_of = |name: &TensorName| name_text(name, versions.get(&name.base).copied().unwrap_or(0));
     let given: HashSet<&str> = reader.leaves.iter().filter(|leaf| leaf.name.version == 0).map(|leaf| leaf.name.base.as_str()).collect();
     let alias_of = |name: &TensorName| {
-        let is_last_of_several = name.part == 0 && versions.get(&name.base).is_some_and(|count| *count > 1 && *count == name.version);
+        let is_last = name.intermediate == 0 && versions.get(&name.base).is_some_and(|count| *count > 1 && *count == name.version);
         let is_last_of_input = given.contains(name.base.as_str()) && name.version > 0;
-        (is_last_of_several || is_last_of_input).then(|| format_compact!("{}@{}", name.base, name.version))
+        (is_last || is_last_of_input).then(|| format_compact!("{}@{}", name.base, name.version))
     };
     let leaves: Vec<GraphLeaf> = reader
         .leaves
@@ -235,7 +238,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     // a source text that occurs several times, such as x[t] in a loop, is not a name
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for node in &reader.nodes {
-        *counts.entry(node.symbol.as_str()).or_default() += usize::from(node.name.part > 0);
+        *counts.entry(node.symbol.as_str()).or_default() += usize::from(node.name.intermediate > 0);
     }
     let is_unique = |symbol: &str| !symbol.is_empty() && counts.get(symbol).is_none_or(|count| *count < 2);
     let nodes: Vec<Node> = reader
@@ -245,7 +248,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         .map(|(n, node)| Node {
             name: text_of(&node.name).into(),
             alias: alias_of(&node.name),
-            symbol: if node.name.part == 0 { None } else { Some(node.symbol.clone()).filter(|symbol| is_unique(symbol)) },
+            symbol: if node.name.intermediate == 0 { None } else { Some(node.symbol.clone()).filter(|symbol| is_unique(symbol)) },
             function: Arc::clone(&node.function),
             reads: node.reads.iter().map(|id| number_of(&reader, *id)).collect(),
             is_differentiated: reader.tensors[node.tensor].flows && uses.nodes[n],
@@ -253,7 +256,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         .collect();
     let names = leaves.iter().map(|leaf| leaf.name.clone()).chain(nodes.iter().map(|node| node.name.clone()));
     let names = names.chain(reader.names.keys().map(ToString::to_string)).collect();
-    let named = |name: &TensorName, shape: &[usize]| (name.part == 0).then(|| (text_of(name).to_string(), shape.to_vec()));
+    let named = |name: &TensorName, shape: &[usize]| (name.intermediate == 0).then(|| (text_of(name).to_string(), shape.to_vec()));
     let shapes = reader.tensors.iter().filter_map(|tensor| match tensor.origin {
         TensorOrigin::Leaf(leaf) => named(&reader.leaves[leaf].name, &tensor.shape),
         TensorOrigin::Node(node) => named(&reader.nodes[node].name, &tensor.shape),
@@ -282,11 +285,11 @@ fn check_output(reader: &mut GraphReader<'_, '_>, id: usize) {
     if shape.iter().product::<usize>() == 1 {
         return;
     }
-    let (piece, span) = match reader.tensors[id].origin {
+    let (text_number, span) = match reader.tensors[id].origin {
         TensorOrigin::Node(node) => reader.nodes[node].at.clone(),
-        TensorOrigin::Leaf(_) => (reader.pieces.len().saturating_sub(1), 0..0),
+        TensorOrigin::Leaf(_) => (reader.texts.len().saturating_sub(1), 0..0),
     };
-    reader.piece = piece;
+    reader.text_number = text_number;
     let (described, name) = (reader.describe(id), reader.name_of(id));
     let message = format!("the output {described} is not a single number, so it has no gradient");
     reader.fail(&span, message, format!("add a line J = {name}.sum(), or J = ({name} * G).sum() with an upstream gradient G"));
@@ -324,8 +327,8 @@ impl Uses {
 
 /// Returns the text of a name. `count` is the number of assignments to it.
 fn name_text(name: &TensorName, count: usize) -> CompactString {
-    let TensorName { base, version, part } = name;
+    let TensorName { base, version, intermediate } = name;
     // the last assignment has the plain name; an input that is assigned again is x@0
     let versioned = if *version == count { base.clone() } else { format_compact!("{base}@{version}") };
-    if *part == 0 { versioned } else { format_compact!("{versioned}.{part}") }
+    if *intermediate == 0 { versioned } else { format_compact!("{versioned}.{intermediate}") }
 }

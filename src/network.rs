@@ -29,7 +29,7 @@ pub use batch::Batch;
 pub use build::{Builder, Chain, GraphLeaf, Node};
 pub use descent::{Descent, DescentWalk, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
-pub use graph_text::{ClosedCall, Fold, GraphText, Origin, Statement, Turn};
+pub use graph_text::{ClosedBlock, Fold, GraphText, Origin, Statement, StructuralUse, Turn};
 pub use optimizer::{Optimizer, UpdateRule, parameter_of_state};
 pub use run::Run;
 pub use sample_runs::{SampleRun, SampleRuns};

@@ -38,7 +38,10 @@ impl Cursor {
     pub fn moved(&self, scene: &Scene<'_>, [down, right]: [isize; 2]) -> Self {
         let TensorEntry { tensor, mut at } = self.entry(scene);
         let Some(shown) = scene.tensors().into_iter().find(|shown| shown.tensor == tensor) else { return *self };
-        let grid = Grid::of(&scene.network().tensor(tensor).shape);
+        let shape = &scene.network().tensor(tensor).shape;
+        let grid = Grid::of(shape);
+        // a vector is drawn as a column or as a row
+        let [down, right] = if shape.len() == 1 { [down + right, 0] } else { [down, right] };
         for _ in 0..down.unsigned_abs() + right.unsigned_abs() {
             let direction = [down.signum(), right.signum()];
             match shown.neighbour(&grid, at, direction).or_else(|| grid.over_the_edge(at, direction, shown.turned)) {

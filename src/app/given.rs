@@ -3,7 +3,7 @@
 use super::Document;
 use super::edits::{Change, Edit};
 use super::number_name::{name_without_index, number_name};
-use crate::network::{Id, Role};
+use crate::network::{Id, Role, StructuralUse};
 use crate::number::exact_on_screen;
 use crate::scenario::{GivenNumber, Scenario, TypedValue};
 use crate::scene::Scene;
@@ -172,10 +172,10 @@ pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Res
     }
 }
 
-/// Returns whether a tensor is a constant of a graph, from the file or from the text of the graph.
-fn is_constant_of_graph(scenario: &Scenario, tensor: Id) -> bool {
+/// Returns whether a tensor is the mask of a layer.
+fn is_mask_of_layer(scenario: &Scenario, tensor: Id) -> bool {
     let info = scenario.network.tensor(tensor);
-    info.role == Role::Constant && info.layer.is_none()
+    info.role == Role::Constant && info.layer.is_some()
 }
 
 /// Checks that a number may be set to a value.
@@ -185,11 +185,16 @@ fn is_constant_of_graph(scenario: &Scenario, tensor: Id) -> bool {
 fn check_value(scenario: &Scenario, place: GivenNumber, value: f64) -> Result<(), String> {
     match place {
         GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),
-        GivenNumber::Shared { tensor, .. } if is_constant_of_graph(scenario, tensor) => {
+        GivenNumber::Shared { tensor, .. } if scenario.network.text().structural_use(tensor).is_some() => {
             let name = &scenario.network.tensor(tensor).name;
-            Err(format!("{name} is a constant, on which shapes may depend: change it in the file, which is then read again"))
+            let uses = scenario.network.text().structural_use(tensor);
+            let uses = uses.map(|StructuralUse { what, line }| match line {
+                Some(line) => format!("line {line} uses {name} as {what}"),
+                None => format!("{name} is {what}"),
+            });
+            Err(format!("{}, on which the graph depends: change it in the file, which is then read again", uses.unwrap_or_default()))
         }
-        GivenNumber::Shared { tensor, .. } if scenario.network.tensor(tensor).role == Role::Constant && value != 0.0 && value != 1.0 => {
+        GivenNumber::Shared { tensor, .. } if is_mask_of_layer(scenario, tensor) && value != 0.0 && value != 1.0 => {
             Err("the entries of a mask are 0 or 1".to_owned())
         }
         _ => Ok(()),

@@ -10,6 +10,7 @@ use crate::python::tree::{BinaryOperator, Span};
 /// # Errors
 /// If it is something else.
 pub fn integer(reader: &mut GraphReader<'_, '_>, value: &Value, what: &str, span: &Span) -> Result<i64, Reported> {
+    reader.note_use(value, what);
     if let Some(n) = value.as_integer() {
         return Ok(n);
     }
@@ -86,6 +87,9 @@ fn finite(reader: &mut GraphReader<'_, '_>, value: f64, operands: [Number; 2], s
 /// If the result is too large, or the operator does not fit.
 pub fn binary(reader: &mut GraphReader<'_, '_>, operator: BinaryOperator, a: Number, b: Number, span: &Span) -> Result<Value, Reported> {
     use BinaryOperator::{Add, And, Div, FloorDiv, MatMul, Mod, Mul, Or, Pow, Sub};
+    for number in [a, b] {
+        reader.note_use(&Value::Number(number), "a part of another number");
+    }
     if operator == Pow {
         return power(reader, a, b, span);
     }

@@ -27,7 +27,7 @@ pub fn function(
 ) -> Result<Value, Reported> {
     let Some(row) = registry::find(name) else { return Err(unknown(reader, name, spelling, name_span)) };
     let call = bind(reader, row, name, spelling, arguments, span)?;
-    let (first, closed) = (reader.nodes.len(), reader.closed_calls.len());
+    let first = reader.nodes.len();
     let result = (row.build)(reader, &call);
     // a call may make several operations, but its source text is the symbol of the last one only
     let last = reader.nodes.len().saturating_sub(1);
@@ -36,8 +36,6 @@ pub fn function(
     }
     let operations = reader.several_from(first);
     reader.call_folds.extend(operations);
-    let end = reader.nodes.len();
-    reader.closed_calls[closed..].iter_mut().for_each(|call| call.nodes = first..end);
     result
 }
 

@@ -63,13 +63,18 @@ impl GraphReader<'_, '_> {
     fn evaluate_all(&mut self, items: &[Expr]) -> Result<Vec<Value>, Reported> {
         // all items are evaluated, so that the faults of all are reported
         let values: Vec<_> = items.iter().map(|item| self.evaluate(item)).collect();
-        values.into_iter().collect()
+        let values: Vec<Value> = values.into_iter().collect::<Result<_, _>>()?;
+        self.note_items(&values);
+        Ok(values)
     }
 
     /// Returns the value of a name.
     fn name(&mut self, name: &str, span: &Span) -> Result<Value, Reported> {
         match self.names.get(name) {
-            Some(Binding::Known(value)) => return Ok(value.clone()),
+            Some(Binding::Known(value)) => {
+                let value = value.clone();
+                return Ok(self.mentioned(value, span));
+            }
             Some(Binding::Faulty) => return Err(Reported),
             None => {}
         }
@@ -81,7 +86,7 @@ impl GraphReader<'_, '_> {
             return Err(self.fail(span, format!("{name} is a function, but has no arguments here"), help));
         }
         if self.missing_names.insert(name.into()) {
-            self.missing.push((name.into(), self.piece, span.clone()));
+            self.missing.push((name.into(), self.text_number, span.clone()));
         }
         Err(Reported)
     }
@@ -224,7 +229,7 @@ impl GraphReader<'_, '_> {
     /// would begin inside them.
     fn with_parentheses(&self, span: &Span) -> Span {
         // a long piece has no symbol, so its parentheses do not matter
-        let Some(text) = self.pieces.get(self.piece).filter(|_| span.len() <= MAX_SOURCE) else { return span.clone() };
+        let Some(text) = self.texts.get(self.text_number).filter(|_| span.len() <= MAX_SOURCE) else { return span.clone() };
         let (mut start, mut end) = (span.start, span.end);
         let depth = |start: usize, end: usize| {
             let inside = text.get(start..end).unwrap_or_default();

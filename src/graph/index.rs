@@ -230,6 +230,7 @@ pub fn check_classes(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize
 
 fn check_numbers(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize, span: &Span, may_be_negative: bool) -> Result<(), Reported> {
     let Some(data) = reader.tensors[id].data.clone() else { return Ok(()) };
+    reader.note_structure(id, if may_be_negative { "an index" } else { "a class" }, span);
     for x in flat(&data) {
         if x.fract() != 0.0 || !x.is_finite() {
             let message = format!("{} is an index, but holds {x}", reader.describe(id));

@@ -16,6 +16,11 @@ impl GraphReader<'_, '_> {
             for value in values {
                 if let Value::Tensor(id) = value
                     && !self.tensors[*id].is_mask
+                {
+                    self.note_structure(*id, "a mask", span);
+                }
+                if let Value::Tensor(id) = value
+                    && !self.tensors[*id].is_mask
                     && !self.tensors[*id]
                         .data
                         .as_ref()

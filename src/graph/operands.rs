@@ -11,6 +11,7 @@ impl GraphReader<'_, '_> {
     /// # Errors
     /// If the value is neither a tensor nor a number.
     pub fn operand(&mut self, value: &Value, span: &Span) -> Result<Operand, Reported> {
+        self.note_operand(value);
         Ok(match value {
             Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Operand::Tensor(*id),
             Value::Extremum(extremum) => Operand::Tensor(self.values_of(*extremum, span)),
@@ -38,6 +39,7 @@ impl GraphReader<'_, '_> {
     /// # Errors
     /// If the value is something else.
     pub fn tensor(&mut self, value: &Value, span: &Span) -> Result<TensorId, Reported> {
+        self.note_operand(value);
         match value {
             Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Ok(*id),
             Value::Extremum(extremum) => Ok(self.values_of(*extremum, span)),

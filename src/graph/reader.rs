@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use compact_str::{CompactString, ToCompactString, format_compact};
+use compact_str::{CompactString, format_compact};
 use smallvec::SmallVec;
 
-use super::closed_call::PendingClosedCall;
-use super::value::{Number, Operand, TensorId, Value};
+use super::structural::StructuralUses;
+use super::value::{Operand, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
 use crate::network::Turn;
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
@@ -65,7 +65,7 @@ pub struct TensorName {
     /// The number of the assignment, from 1; 0 for an input.
     pub version: usize,
     /// The number of the intermediate result within the statement, from 1; 0 for the result of the statement.
-    pub part: usize,
+    pub intermediate: usize,
 }
 
 /// A given tensor, or a constant that the text makes.
@@ -116,17 +116,17 @@ pub enum Binding {
 /// The state of reading a graph.
 pub struct GraphReader<'t, 'c> {
     /// The source texts: one with all statements, or one for each statement.
-    pub pieces: &'t [&'t str],
-    /// The index in `pieces` of the text that is read now.
-    pub piece: usize,
+    pub texts: &'t [&'t str],
+    /// The index in `texts` of the text that is read now.
+    pub text_number: usize,
     /// The values of all names.
     pub names: HashMap<CompactString, Binding>,
     /// The names of axes that the scenario gives, by tensor.
     pub axes: HashMap<CompactString, Vec<CompactString>>,
     /// The number of assignments to each name so far.
     pub versions: HashMap<CompactString, usize>,
-    /// The number of parts of each version of a name so far.
-    pub parts: HashMap<(CompactString, usize), usize>,
+    /// The number of intermediate results of each version of a name so far.
+    pub intermediates: HashMap<(CompactString, usize), usize>,
     /// All tensors.
     pub tensors: Vec<GraphTensor>,
     /// The given tensors and constants.
@@ -149,8 +149,8 @@ pub struct GraphReader<'t, 'c> {
     pub statement_folds: Vec<Range<usize>>,
     /// The operations of each call that has several.
     pub call_folds: Vec<Range<usize>>,
-    /// The calls with closed forms.
-    pub closed_calls: Vec<PendingClosedCall>,
+    /// The given numbers on which the structure of the graph depends.
+    pub structural: StructuralUses,
     /// The faults.
     pub faults: Vec<GraphFault>,
     /// Names without a value, with the position of their first use.
@@ -177,7 +177,7 @@ impl GraphReader<'_, '_> {
     /// Reports a fault at a position of the current text.
     pub fn fail(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(GraphFault { piece: self.piece, span: span.clone(), message: message.into(), help: help.into() });
+            self.faults.push(GraphFault { text_number: self.text_number, span: span.clone(), message: message.into(), help: help.into() });
         }
         Reported
     }
@@ -185,7 +185,12 @@ impl GraphReader<'_, '_> {
     /// Adds a warning at a position of the current text.
     pub fn warn(&mut self, span: &Span, message: impl Into<String>, help: impl Into<String>) {
         if self.warnings.len() < MAX_FAULTS {
-            self.warnings.push(GraphFault { piece: self.piece, span: span.clone(), message: message.into(), help: help.into() });
+            self.warnings.push(GraphFault {
+                text_number: self.text_number,
+                span: span.clone(),
+                message: message.into(),
+                help: help.into(),
+            });
         }
     }
 
@@ -209,13 +214,21 @@ impl GraphReader<'_, '_> {
 
     /// Returns the source text at a position of the current text, as one line without comments.
     pub fn source(&self, span: &Span) -> String {
-        self.source_in(self.piece, span)
+        self.source_in(self.text_number, span)
     }
 
     /// Returns the source text at a position of a text, as one line without comments.
-    fn source_in(&self, piece: usize, span: &Span) -> String {
-        let text = self.pieces.get(piece).and_then(|text| text.get(span.clone())).unwrap_or_default();
+    fn source_in(&self, text_number: usize, span: &Span) -> String {
+        let text = self.texts.get(text_number).and_then(|text| text.get(span.clone())).unwrap_or_default();
         text.lines().map(|line| line.split('#').next().unwrap_or_default()).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Returns whether a tensor is a constant that the text makes, such as `arange(3)`.
+    pub fn is_made_by_text(&self, id: TensorId) -> bool {
+        match self.tensors[id].origin {
+            TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.version > 0 || self.leaves[leaf].name.base.is_empty(),
+            TensorOrigin::Node(_) => false,
+        }
     }
 
     /// Returns the shape of a tensor.
@@ -239,7 +252,7 @@ impl GraphReader<'_, '_> {
             TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.base.to_string(),
             TensorOrigin::Node(node) => {
                 let node = &self.nodes[node];
-                let is_named = node.name.part == 0 && !node.name.base.is_empty();
+                let is_named = node.name.intermediate == 0 && !node.name.base.is_empty();
                 if is_named { node.name.base.to_string() } else { self.source_in(node.at.0, &node.at.1) }
             }
         }
@@ -278,7 +291,7 @@ impl GraphReader<'_, '_> {
     /// # Errors
     /// If it is not available.
     pub fn claim_tensor(&mut self, shape: &[usize], span: &Span) -> Result<(), Reported> {
-        (self.claim)(self.piece, span, shape)
+        (self.claim)(self.text_number, span, shape)
     }
 
     /// Adds an operation without operands that are indices, classes or masks.
@@ -349,7 +362,7 @@ impl GraphReader<'_, '_> {
             is_selector,
             tensor,
             is_copy: false,
-            at: (self.piece, span.clone()),
+            at: (self.text_number, span.clone()),
             statement: self.statement,
             turn: self.turn,
         });
@@ -425,76 +438,5 @@ impl GraphReader<'_, '_> {
             }
         }
         self.fail(span, message, help)
-    }
-
-    /// Names the tensor that a statement assigns, and returns the value of the name. A tensor that the statement did not make is copied.
-    ///
-    /// # Errors
-    /// If the copy does not fit into memory.
-    pub fn assign(&mut self, name: &str, value: Value, span: &Span) -> Result<Value, Reported> {
-        // the values of a pair get the name
-        let (pair, value) = value.without_indices();
-        let value = match value {
-            Value::Tensor(id) => {
-                let id = if self.fresh.contains(&id) { id } else { self.elementwise(Operator::Copy, &[Value::Tensor(id)], span)? };
-                let name = self.next_version(name);
-                self.set_name(id, name);
-                self.name_axes(id);
-                self.fresh.retain(|fresh| *fresh != id);
-                self.output = Some((id, self.piece, span.clone()));
-                Value::Tensor(id)
-            }
-            Value::Number(Number { value, .. }) => {
-                self.claim_tensor(&[], span)?;
-                let name = self.next_version(name);
-                let id = self.leaf(name, Arc::new(from_flat(&[], vec![value.as_f64()])), false, false);
-                Value::Number(Number { value, tensor: Some(id) })
-            }
-            other => other,
-        };
-        let value = value.with_indices_of(pair);
-        self.no_tensor = match value {
-            Value::Tensor(_) | Value::Extremum(_) => None,
-            _ => Some((self.piece, span.clone(), value.kind())),
-        };
-        self.names.insert(name.to_compact_string(), Binding::Known(value.clone()));
-        Ok(value)
-    }
-
-    /// Ends a statement: the tensors that it made and that have no name become parts of `name`.
-    pub fn end_statement(&mut self, name: &str) {
-        let version = self.versions.get(name).copied().unwrap_or(0).max(1);
-        self.name_parts(name, version);
-    }
-
-    /// Names the tensors that belong to a list or to the variable of a loop. Such a name has no versions, so its parts are numbered consecutively over all
-    /// statements and turns.
-    pub fn name_items(&mut self, name: &str) {
-        let version = self.versions.get(name).copied().unwrap_or(0);
-        self.name_parts(name, version);
-    }
-
-    /// Names the tensors that the current statement made and that have no name: they are the next parts of this version of `name`.
-    fn name_parts(&mut self, name: &str, version: usize) {
-        for id in std::mem::take(&mut self.fresh) {
-            let part = self.parts.entry((name.into(), version)).or_insert(0);
-            *part += 1;
-            let name = TensorName { base: name.into(), version, part: *part };
-            self.set_name(id, name);
-        }
-    }
-
-    /// Returns the name of the next assignment to `name`.
-    fn next_version(&mut self, name: &str) -> TensorName {
-        let version = self.versions.entry(name.into()).or_insert(0);
-        *version += 1;
-        TensorName { base: name.into(), version: *version, part: 0 }
-    }
-
-    fn set_name(&mut self, id: TensorId, name: TensorName) {
-        match self.tensors[id].origin {
-            TensorOrigin::Leaf(leaf) => self.leaves[leaf].name = name,
-            TensorOrigin::Node(node) => self.nodes[node].name = name,
-        }
     }
 }

@@ -73,9 +73,9 @@ impl GraphReader<'_, '_> {
     fn begin_statement(&mut self, statement: &Statement) -> usize {
         // the statements of a loop come again in each turn
         let next = self.statements.len();
-        self.statement = *self.statement_at.entry((self.piece, statement.span.start)).or_insert(next);
+        self.statement = *self.statement_at.entry((self.text_number, statement.span.start)).or_insert(next);
         if self.statement == next {
-            self.statements.push((self.piece, statement.span.clone()));
+            self.statements.push((self.text_number, statement.span.clone()));
         }
         self.nodes.len()
     }
@@ -124,7 +124,7 @@ impl GraphReader<'_, '_> {
                 };
                 let is_named = matches!(value.kind, ExprKind::Name(_));
                 if is_named && let Value::Tensor(id) = evaluated {
-                    self.output = Some((id, self.piece, value.span.clone()));
+                    self.output = Some((id, self.text_number, value.span.clone()));
                 } else {
                     self.assign(&name, evaluated, &value.span)?;
                 }
@@ -141,7 +141,7 @@ impl GraphReader<'_, '_> {
     }
 
     fn leave_out(&mut self, span: &Span) {
-        self.left_out.push((self.piece, span.clone()));
+        self.left_out.push((self.text_number, span.clone()));
     }
 
     /// Assigns a value to a target.
@@ -309,6 +309,7 @@ impl GraphReader<'_, '_> {
     /// Returns the value of the variable of a loop over the rows of a tensor: row `turn`, as a number if it is a known number.
     fn turn_of_tensor(&mut self, id: usize, turn: usize, span: &Span) -> Result<Value, Reported> {
         if let Some(data) = self.tensors[id].data.clone().filter(|data| data.ndim() == 1 && !self.tensors[id].flows) {
+            self.note_structure(id, "the numbers of a loop", span);
             let x = flat(&data)[turn];
             #[allow(clippy::cast_possible_truncation)] // a whole number
             return Ok(if x.fract() == 0.0 && x.abs() < 1e15 { Value::integer(x as i64) } else { Value::float(x) });

@@ -1,11 +1,13 @@
 //! The text that belongs to a graph: the statements as lines, the position of each operation in its statement, and the groups of operations that a picture may
 //! show as one node.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use super::closed_call::PendingClosedCall;
+use super::closed_forms::{self, PendingBlock};
 use super::reader::{GraphReader, TensorOrigin};
-use crate::network::{ClosedCall, GraphText, Origin, Statement};
+use super::structural::PendingStructure;
+use crate::network::{ClosedBlock, GraphText, Origin, Statement, StructuralUse};
 
 /// The longest statement that is kept, in bytes.
 const MAX_STATEMENT: usize = 2000;
@@ -49,17 +51,18 @@ fn one_line(statement: &str) -> OneLine {
 
 /// Returns the text of a graph. `output` is its output.
 pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphText {
-    let line_starts: Vec<Vec<usize>> =
-        reader.pieces.iter().map(|piece| piece.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
-    let line_of = |piece: usize, at: usize| {
-        let before = line_starts[piece].partition_point(|start| *start <= at);
+    let line_starts: Vec<Vec<usize>> = reader.texts.iter().map(|text| text.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
+    let line_of = |text_number: usize, at: usize| {
+        let before = line_starts[text_number].partition_point(|start| *start <= at);
         // an array has a statement in each string
-        if reader.pieces.len() > 1 { piece + 1 } else { before + 1 }
+        if reader.texts.len() > 1 { text_number + 1 } else { before + 1 }
     };
     let lines: Vec<OneLine> = reader
         .statements
         .iter()
-        .map(|(piece, span)| reader.pieces[*piece].get(span.clone()).filter(|text| text.len() <= MAX_STATEMENT).unwrap_or_default())
+        .map(|(text_number, span)| {
+            reader.texts[*text_number].get(span.clone()).filter(|text| text.len() <= MAX_STATEMENT).unwrap_or_default()
+        })
         .map(one_line)
         .collect();
     let origin = |node: &super::reader::PendingNode| {
@@ -71,25 +74,42 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
     };
     let origins = reader.nodes.iter().map(origin).collect();
     let statements = reader.statements.iter().zip(&lines);
-    let statements = statements.map(|((piece, span), line)| Statement { text: line.text.clone(), line: line_of(*piece, span.start) });
+    let statements =
+        statements.map(|((text_number, span), line)| Statement { text: line.text.clone(), line: line_of(*text_number, span.start) });
     let has_tensors = reader.tensors.iter().any(|tensor| !tensor.shape.is_empty());
     let given = reader.leaves.len();
     let id = |tensor: usize| match reader.tensors[tensor].origin {
         TensorOrigin::Leaf(leaf) => leaf,
         TensorOrigin::Node(node) => given + node,
     };
-    let closed_call = |call: &PendingClosedCall| ClosedCall {
-        form: call.form.clone(),
-        input: id(call.input),
-        output: id(call.output),
-        operands: call.operands.iter().map(|operand| id(*operand)).collect(),
-        members: given + call.nodes.start..given + call.nodes.end,
+    let closed_block = |block: PendingBlock| ClosedBlock {
+        form: block.form,
+        input: id(block.input),
+        output: id(block.output),
+        operands: block.operands.into_iter().map(id).collect(),
+        members: block.members.into_iter().map(id).collect(),
+        fixed: block.fixed.into_iter().map(|(tensor, value)| (id(tensor), value)).collect(),
     };
+    let mut structural: HashMap<usize, StructuralUse> = HashMap::new();
+    for (tensor, PendingStructure { what, at: (text_number, span) }) in reader.structural.each() {
+        structural.insert(id(tensor), StructuralUse { what, line: Some(line_of(text_number, span.start)) });
+    }
+    for (tensor, entry) in reader.tensors.iter().enumerate().filter(|(_, entry)| matches!(entry.origin, TensorOrigin::Leaf(_))) {
+        let what = if reader.is_made_by_text(tensor) {
+            "a number that the text makes"
+        } else if entry.is_mask {
+            "a mask of true and false"
+        } else {
+            continue;
+        };
+        structural.insert(id(tensor), StructuralUse { what: what.to_owned(), line: None });
+    }
     let named = reader.tensors.iter().enumerate().filter(|(_, tensor)| tensor.axes.iter().any(Option::is_some));
     let axes = named.map(|(tensor, entry)| (id(tensor), entry.axes.clone()));
-    let closed_calls = reader.closed_calls.iter().map(closed_call).collect();
+    let closed_blocks = closed_forms::find(reader, output).into_iter().map(closed_block).collect();
     GraphText::new(has_tensors, given, statements.collect(), origins, folds(reader, has_tensors, output))
-        .with_closed_calls(closed_calls)
+        .with_closed_blocks(closed_blocks)
+        .with_structural(structural)
         .with_axes(axes.collect())
 }
 
@@ -107,7 +127,7 @@ fn folds(reader: &GraphReader<'_, '_>, has_tensors: bool, output: Option<usize>)
     }
     let is_inside = |members: &Range<usize>, n: usize| {
         let node = &reader.nodes[n];
-        last_reader[n] < members.end && node.name.part > 0 && Some(node.tensor) != output
+        last_reader[n] < members.end && node.name.intermediate > 0 && Some(node.tensor) != output
     };
     let statements = reader.statement_folds.iter().filter(|_| has_tensors);
     statements

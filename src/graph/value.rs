@@ -52,6 +52,8 @@ pub struct Number {
     pub value: Scalar,
     /// The constant tensor that has this number, if it has a name: `n` after `n = x.shape[0]`.
     pub tensor: Option<TensorId>,
+    /// The number of its mention in the text, if the scenario gives it.
+    pub mention: Option<usize>,
 }
 
 /// A whole number or a decimal number, as in Python.
@@ -134,7 +136,7 @@ impl Value {
 
     /// Creates a whole number without a name.
     pub fn integer(n: i64) -> Self {
-        Self::Number(Number { value: Scalar::Integer(n), tensor: None })
+        Self::Number(Number { value: Scalar::Integer(n), tensor: None, mention: None })
     }
 
     /// Creates a size without a name.
@@ -144,7 +146,7 @@ impl Value {
 
     /// Creates a decimal number without a name.
     pub fn float(x: f64) -> Self {
-        Self::Number(Number { value: Scalar::Float(x), tensor: None })
+        Self::Number(Number { value: Scalar::Float(x), tensor: None, mention: None })
     }
 
     /// Creates a tuple.
@@ -161,7 +163,7 @@ impl Value {
     pub fn number(&self) -> Option<Number> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Bool(flag) => Some(Number { value: Scalar::Integer(i64::from(*flag)), tensor: None }),
+            Self::Bool(flag) => Some(Number { value: Scalar::Integer(i64::from(*flag)), tensor: None, mention: None }),
             _ => None,
         }
     }

@@ -1,10 +1,10 @@
 //! The places where a mistake can be made: the parts of the ops of a backward pass.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use super::plan::{Change, Edit};
 use crate::network::{Id, Network, Op, Part, Role};
+use crate::op::downcast::downcast;
 use crate::op::rule::Rule;
 use crate::op::slot::{Reads, Slot};
 use crate::op::stable::StableBackward;
@@ -79,11 +79,6 @@ impl<'a> Subject<'a> {
 /// The rule of the chain rule alone, without the closed formula that takes its place where it is not finite.
 pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
     downcast::<StableBackward>(rule).map_or(rule, |stable| &stable.chain)
-}
-
-/// The rule as one of a type; `None` for a rule of another type.
-pub(super) fn downcast<T: 'static>(rule: &Arc<dyn Rule>) -> Option<&T> {
-    (rule.as_ref() as &dyn Any).downcast_ref()
 }
 
 /// A part of a backward op: what one use of x, in y = f(x, …), adds to ∂C/∂x.

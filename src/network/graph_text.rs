@@ -63,9 +63,9 @@ impl Fold {
     }
 }
 
-/// A call whose derivative by its input has a closed form.
+/// A block of operations whose derivative by its input has a closed form.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ClosedCall {
+pub struct ClosedBlock {
     /// The closed form.
     pub form: ClosedForm,
     /// The input.
@@ -74,8 +74,19 @@ pub struct ClosedCall {
     pub output: Id,
     /// The operands of the closed form after the first one, which is the derivative by the result.
     pub operands: Vec<Id>,
-    /// The tensors that the call computes.
-    pub members: Range<Id>,
+    /// The tensors that the block computes, in order.
+    pub members: Vec<Id>,
+    /// The tensors of one number on whose value the closed form depends, with this value, such as the n of `x.sum() / n`.
+    pub fixed: Vec<(Id, f64)>,
+}
+
+/// A use of a given number on which the structure of the graph depends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StructuralUse {
+    /// The use: "a size".
+    pub what: String,
+    /// The number of the line in the text, from 1; `None` if the number is of this kind in all lines.
+    pub line: Option<usize>,
 }
 
 /// The text of a graph; empty for a network of layers.
@@ -91,7 +102,10 @@ pub struct GraphText {
     /// The names of the axes of each tensor that has some.
     axes: HashMap<Id, Vec<Option<CompactString>>>,
     has_turns: bool,
-    closed_calls: Vec<ClosedCall>,
+    /// The given tensors on which the structure of the graph depends.
+    structural: HashMap<Id, StructuralUse>,
+    /// The blocks with closed forms, sorted by their inputs.
+    closed_blocks: Vec<ClosedBlock>,
     /// The smallest fold of each computed tensor.
     fold_of: Vec<Option<usize>>,
 }
@@ -113,7 +127,18 @@ impl GraphText {
         }
         let says_more = has_tensors || origins.windows(2).any(|pair| pair[0].statement == pair[1].statement);
         let has_turns = origins.iter().any(|origin| origin.turn.is_some());
-        Self { statements, given, says_more, axes: HashMap::new(), has_turns, closed_calls: Vec::new(), origins, folds: all, fold_of }
+        Self {
+            statements,
+            given,
+            says_more,
+            axes: HashMap::new(),
+            has_turns,
+            structural: HashMap::new(),
+            closed_blocks: Vec::new(),
+            origins,
+            folds: all,
+            fold_of,
+        }
     }
 
     /// Adds the names of axes, by tensor.
@@ -128,15 +153,29 @@ impl GraphText {
         self.axes.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// Adds the calls with closed forms.
+    /// Adds the given tensors on which the structure of the graph depends.
     #[must_use]
-    pub fn with_closed_calls(self, closed_calls: Vec<ClosedCall>) -> Self {
-        Self { closed_calls, ..self }
+    pub fn with_structural(self, structural: HashMap<Id, StructuralUse>) -> Self {
+        Self { structural, ..self }
     }
 
-    /// Returns the calls with closed forms by this input.
-    pub fn closed_calls_of(&self, input: Id) -> impl Iterator<Item = &ClosedCall> {
-        self.closed_calls.iter().filter(move |call| call.input == input)
+    /// Returns the use of a given tensor on which the structure of the graph depends; `None` if only values depend on it.
+    #[must_use]
+    pub fn structural_use(&self, id: Id) -> Option<&StructuralUse> {
+        self.structural.get(&id)
+    }
+
+    /// Adds the blocks with closed forms.
+    #[must_use]
+    pub fn with_closed_blocks(self, mut closed_blocks: Vec<ClosedBlock>) -> Self {
+        closed_blocks.sort_by_key(|block| block.input);
+        Self { closed_blocks, ..self }
+    }
+
+    /// Returns the blocks with a closed form of the derivative by this input.
+    pub fn closed_blocks_of(&self, input: Id) -> impl Iterator<Item = &ClosedBlock> {
+        let first = self.closed_blocks.partition_point(|block| block.input < input);
+        self.closed_blocks[first..].iter().take_while(move |block| block.input == input)
     }
 
     /// Returns whether the statements have more information than the equations of the ops, because a statement has several operations or the graph has tensors.

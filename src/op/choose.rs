@@ -9,7 +9,8 @@ use super::broadcast::Broadcast;
 use super::elementwise::ElementwiseOperand;
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
-use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, constant, entry, one_term_each};
+use super::one_term::{OneTerm, OneTermEach};
+use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, constant, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input},
@@ -92,7 +93,7 @@ impl Function for Choose {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(ChooseForward(Arc::clone(&self.0)))
+        Arc::new(OneTerm(ChooseForward(Arc::clone(&self.0))))
     }
 
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
@@ -106,7 +107,7 @@ impl Function for Choose {
 #[derive(Debug)]
 struct ChooseForward(Arc<ChoosePlan>);
 
-impl Rule for ChooseForward {
+impl OneTermEach for ChooseForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let places = self.0.operands.map(|operand| match operand {
             ElementwiseOperand::Input(slot) => self.0.broadcast.operand_entries(slot),
@@ -124,34 +125,28 @@ impl Rule for ChooseForward {
         }
     }
 
-    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_term_each(entry)
+    fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
+        match self.0.chosen(&x.tensors, at) {
+            ElementwiseOperand::Input(slot) => x.get(Input(slot), self.0.broadcast.operand_entry(slot, at)),
+            ElementwiseOperand::Constant(value) => value,
+        }
     }
 
-    fn terms_per_entry(&self) -> Option<u64> {
-        Some(1)
-    }
-
-    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None // every entry has a term
-    }
-
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+    fn term(&self, x: &Operands<'_>, at: usize) -> Term {
         Term::copy(match self.0.chosen(&x.tensors, at) {
             ElementwiseOperand::Input(slot) => entry(x, Input(slot), self.0.broadcast.operand_entry(slot, at)),
             ElementwiseOperand::Constant(value) => constant(value),
         })
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+    fn readers(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize> {
         let Input(input) = slot else { return Vec::new() };
         let readers = (0..self.0.broadcast.reader_count(input)).map(|n| self.0.broadcast.reader(input, at, n));
-        readers.filter(|entry| self.0.source(&x.tensors, input, *entry).is_some()).map(|entry| Use { entry, term: 0 }).collect()
+        readers.filter(|entry| self.0.source(&x.tensors, input, *entry).is_some()).collect()
     }
 
-    fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        let Input(input) = slot else { return TermNumbers::new() };
-        (self.0.source(&x.tensors, input, entry) == Some(at)).then_some(0).into_iter().collect()
+    fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
+        matches!(slot, Input(input) if self.0.source(&x.tensors, input, entry) == Some(at))
     }
 
     fn equation(&self) -> Equation {

@@ -1,15 +1,24 @@
-//! Closed forms: the derivative of a composed function as one formula, beside the sum over the paths through its parts.
+//! Closed forms: the derivative of a block of operations as one formula, beside the sum over the paths through the block.
 //!
 //! The sum over the paths is what the backward pass adds up, term by term. Most of the terms cancel on paper, and what is left is short. Both are computed from the same
 //! numbers, so a difference is a rounding error:
 //!
-//! | function | formula | source |
+//! | block | formula | source |
 //! | --- | --- | --- |
 //! | batch norm, layer norm, group norm | (D − mean D − x̂ · mean(D x̂)) / σ, with D = γ ∂J/∂y | Ioffe and Szegedy, "Batch Normalization", 2015 |
-//! | softmax with cross-entropy | (p − t) / n · ∂J/∂L | Bridle, "Training stochastic model recognition algorithms as networks", 1990 |
+//! | the same with the variance Σ (x − mean)² / (n − 1) | (D − mean D − x̂ · Σ(D x̂) / (n − 1)) / σ | the same derivation |
+//! | the same with √v + ε in place of √(v + ε) | (D − mean D − (x − mean)/√v · mean(D x̂)) / σ | the same derivation |
+//! | RMS norm | (D − x̂ · mean(D x̂)) / σ | Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019 |
+//! | softmax with cross-entropy of classes | (p − t) / n · ∂J/∂L | Bridle, "Training stochastic model recognition algorithms as networks", 1990 |
+//! | softmax with cross-entropy of probabilities t | (p Σt − t) / n · ∂J/∂L | the same; Σt is the sum of the row |
+//! | log-softmax | p Σt − t, with t = −∂J/∂log p | the same |
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::broadcast::Broadcast;
 use super::groups::Groups;
 use super::slot::Slot::Input;
 use crate::expr::Expr;
@@ -20,71 +29,158 @@ const MAX_GROUP: usize = 4096;
 /// The quantities of a formula for one entry, in the order of [`ClosedForm::letters`].
 pub type Quantities = SmallVec<[f64; 5]>;
 
-/// A closed form of the derivative of a function by its first argument.
+/// A closed form of the derivative of a block by its input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClosedForm {
-    /// The derivative of y = γ x̂ + β by x, where x̂ is x with mean 0 and variance 1 in each group. The operands are ∂J/∂y, x̂, 1/σ and, if it is given, γ.
+    /// The derivative of y = γ x̂ + β by x, where x̂ is x, less its mean and divided by its deviation σ in each group. The operands are ∂J/∂y, x̂, σ, for
+    /// [`Deviation::Shifted`] x − mean and √v, and γ if it is given.
     Norm {
         /// The entries that are normalised together.
         groups: Groups,
-        /// The place of γ for an entry of x: `entry / inner % size`. `None` without γ.
-        weight: Option<WeightPlace>,
+        /// `true` if the mean is subtracted.
+        is_centred: bool,
+        /// v / Σ (x − mean)²: 1/n, or 1/(n − 1).
+        variance_factor: f64,
+        /// The way in which σ is computed from the variance v.
+        deviation: Deviation,
+        /// `true` if the operand σ is 1/σ.
+        is_inverse: bool,
+        /// The place of γ for an entry of x. `None` without γ.
+        weight: Option<RepeatedOperand>,
     },
-    /// The derivative of the negative logarithm of the softmax of z at the class of each row, by z. The operands are ∂J/∂L, log p and the classes.
+    /// The derivative of the negative logarithm of the softmax of z at the class of each row, by z. The operands are ∂J/∂L, log p and the targets.
     CrossEntropy {
         /// The rows, along the axis of the classes.
         rows: Groups,
         /// The number of rows if the loss is their mean, 1 if it is their sum.
         divisor: f64,
+        /// `true` if the operand log p is p.
+        has_probabilities: bool,
+        /// The targets.
+        targets: Targets,
+    },
+    /// The derivative of any function of the logarithm of the softmax of z, by z. The operands are ∂J/∂log p and log p.
+    LogSoftmax {
+        /// The rows, along the axis of the classes.
+        rows: Groups,
     },
 }
 
-/// The place of the weight of an entry: `entry / inner % size`.
+/// The way in which a norm computes σ from the variance v.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WeightPlace {
-    /// The number of entries of x that follow each other with the same weight.
-    pub inner: usize,
-    /// The number of weights.
-    pub size: usize,
+pub enum Deviation {
+    /// √(v + ε), also with ε = 0.
+    Plain,
+    /// √v + ε
+    Shifted,
 }
 
-const D: Expr = Expr::Entry(Input(0));
-const MEAN_D: Expr = Expr::Entry(Input(1));
-const X_HAT: Expr = Expr::Entry(Input(2));
-const MEAN_D_X: Expr = Expr::Entry(Input(3));
-const INVERSE: Expr = Expr::Entry(Input(4));
-/// 1/σ · (D − mean D − x̂ · mean(D x̂))
-const NORM: Expr = Expr::Mul(&[INVERSE, Expr::Sub(&[Expr::Sub(&[D, MEAN_D]), Expr::Mul(&[X_HAT, MEAN_D_X])])]);
+/// The targets of a cross-entropy.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// A class for each row, from an operand.
+    Classes,
+    /// A class for each row, which the text gives: the 4 of `p[4]`.
+    Known(Arc<[usize]>),
+    /// A probability for each class of each row.
+    Probabilities(RepeatedOperand),
+}
+
+/// An operand that is broadcast to the shape of the input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RepeatedOperand {
+    /// The broadcast; `None` if the shapes are equal.
+    pub broadcast: Option<Arc<Broadcast>>,
+    /// The number of the operand in the broadcast.
+    pub slot: usize,
+}
+
+impl RepeatedOperand {
+    /// The place in the operand for an entry of the input.
+    #[must_use]
+    pub fn place(&self, at: usize) -> usize {
+        self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(self.slot, at))
+    }
+}
+
+const FIRST: Expr = Expr::Entry(Input(0));
+const SECOND: Expr = Expr::Entry(Input(1));
+const THIRD: Expr = Expr::Entry(Input(2));
+const FOURTH: Expr = Expr::Entry(Input(3));
+const FIFTH: Expr = Expr::Entry(Input(4));
+/// 1/σ · (D − mean D − x̂ · mean(D x̂)), with the quantities D, mean D, x̂, mean(D x̂), 1/σ.
+const NORM: Expr = Expr::Mul(&[FIFTH, Expr::Sub(&[Expr::Sub(&[FIRST, SECOND]), Expr::Mul(&[THIRD, FOURTH])])]);
+/// 1/σ · (D − x̂ · mean(D x̂)), with the quantities D, x̂, mean(D x̂), 1/σ.
+const RMS_NORM: Expr = Expr::Mul(&[FOURTH, Expr::Sub(&[FIRST, Expr::Mul(&[SECOND, THIRD])])]);
 /// (p − t) / n · ∂J/∂L
-const CROSS_ENTROPY: Expr =
-    Expr::Mul(&[Expr::Div(&[Expr::Sub(&[Expr::Entry(Input(0)), Expr::Entry(Input(1))]), Expr::Entry(Input(2))]), Expr::Entry(Input(3))]);
+const CROSS_ENTROPY: Expr = Expr::Mul(&[Expr::Div(&[Expr::Sub(&[FIRST, SECOND]), THIRD]), FOURTH]);
+/// (p · Σt − t) / n · ∂J/∂L, with the quantities p, Σt, t, n, ∂J/∂L.
+const SOFT_CROSS_ENTROPY: Expr = Expr::Mul(&[Expr::Div(&[Expr::Sub(&[Expr::Mul(&[FIRST, SECOND]), THIRD]), FOURTH]), FIFTH]);
+/// p · Σt − t
+const LOG_SOFTMAX: Expr = Expr::Sub(&[Expr::Mul(&[FIRST, SECOND]), THIRD]);
 
 impl ClosedForm {
     /// Returns the formula. Its quantities are the slots `Input(0)`, `Input(1)`, ….
     #[must_use]
     pub fn formula(&self) -> &'static Expr {
         match self {
-            Self::Norm { .. } => &NORM,
+            Self::Norm { is_centred: true, .. } => &NORM,
+            Self::Norm { .. } => &RMS_NORM,
+            Self::CrossEntropy { targets: Targets::Probabilities(_), .. } => &SOFT_CROSS_ENTROPY,
             Self::CrossEntropy { .. } => &CROSS_ENTROPY,
+            Self::LogSoftmax { .. } => &LOG_SOFTMAX,
         }
     }
 
-    /// Returns the letters of the quantities.
+    /// Returns the letters of the quantities, in which `{0}` is the symbol of the first operand.
     #[must_use]
-    pub fn letters(&self) -> &'static [&'static str] {
-        match self {
-            Self::Norm { .. } => &["D", "mean(D)", "xhat", "mean(D xhat)", "1/σ"],
+    pub fn letters(&self) -> SmallVec<[Cow<'static, str>; 5]> {
+        let letters: &[&'static str] = match self {
+            Self::Norm { is_centred, deviation, .. } => {
+                let normalised = if *deviation == Deviation::Shifted { "diff/s" } else { "xhat" };
+                let product = Cow::Owned(self.mean_of_product());
+                let first = if *is_centred { &["D", "mean(D)"][..] } else { &["D"][..] };
+                let first = first.iter().copied().map(Cow::Borrowed);
+                return first.chain([Cow::Borrowed(normalised), product, Cow::Borrowed("1/σ")]).collect();
+            }
+            Self::CrossEntropy { targets: Targets::Probabilities(_), .. } => &["p", "Σt", "t", "n", "{0}"],
             Self::CrossEntropy { .. } => &["p", "t", "n", "{0}"],
+            Self::LogSoftmax { .. } => &["p", "Σt", "t"],
+        };
+        letters.iter().copied().map(Cow::Borrowed).collect()
+    }
+
+    /// Returns the letters of mean(D x̂): Σ D x̂, times the factor of the variance.
+    fn mean_of_product(&self) -> String {
+        match self {
+            Self::Norm { groups, variance_factor, .. } if !is_reciprocal(*variance_factor, groups.len) => {
+                format!("Σ(D xhat)/{}", (1.0 / variance_factor).round())
+            }
+            _ => "mean(D xhat)".to_owned(),
         }
     }
 
     /// Returns the definitions of the letters, in which `{0}`, `{1}`, … stand for the symbols of the operands and `{x}` for the input.
     #[must_use]
-    pub fn definitions(&self) -> &'static str {
+    pub fn definitions(&self) -> String {
         match self {
-            Self::Norm { weight: Some(_), .. } => "D = {3}·{0}, xhat = {1}, 1/σ = {2}",
-            Self::Norm { weight: None, .. } => "D = {0}, xhat = {1}, 1/σ = {2}",
-            Self::CrossEntropy { .. } => "p = softmax({x}), t = 1 for the class in {2}, else 0",
+            Self::Norm { deviation, is_inverse, weight, .. } => {
+                let is_shifted = *deviation == Deviation::Shifted;
+                let upstream = match weight {
+                    Some(_) if is_shifted => "{5}·{0}",
+                    Some(_) => "{3}·{0}",
+                    None => "{0}",
+                };
+                let sigma = if *is_inverse { "1/σ" } else { "σ" };
+                let more = if is_shifted { ", diff = {3}, s = {4}" } else { "" };
+                format!("D = {upstream}, xhat = {{1}}, {sigma} = {{2}}{more}")
+            }
+            Self::CrossEntropy { targets: Targets::Classes, .. } => "p = softmax({x}), t = 1 for the class in {2}, else 0".to_owned(),
+            Self::CrossEntropy { targets: Targets::Known(_), .. } => {
+                "p = softmax({x}), t = 1 for the class that is read, else 0".to_owned()
+            }
+            Self::CrossEntropy { .. } => "p = softmax({x}), t = {2}, Σt over the classes".to_owned(),
+            Self::LogSoftmax { .. } => "p = softmax({x}), t = −{0}, Σt over the classes".to_owned(),
         }
     }
 
@@ -92,8 +188,10 @@ impl ClosedForm {
     #[must_use]
     pub fn is_short(&self) -> bool {
         match self {
-            Self::Norm { groups, .. } => groups.len <= MAX_GROUP,
-            Self::CrossEntropy { .. } => true,
+            Self::CrossEntropy { targets: Targets::Classes | Targets::Known(_), .. } => true,
+            Self::Norm { groups, .. } | Self::CrossEntropy { rows: groups, .. } | Self::LogSoftmax { rows: groups } => {
+                groups.len <= MAX_GROUP
+            }
         }
     }
 
@@ -101,27 +199,73 @@ impl ClosedForm {
     #[must_use]
     pub fn quantities(&self, operands: &[&[f64]], at: usize) -> Option<Quantities> {
         match (self, operands) {
-            (Self::Norm { groups, weight }, [upstream, normalised, inverse, weights @ ..]) => {
-                let weighted = |at: usize| match (weight, weights) {
-                    (Some(WeightPlace { inner, size }), [weights]) => weights[at / inner % size] * upstream[at],
-                    _ => upstream[at],
-                };
-                let (group, _) = groups.group_of(at);
-                #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
-                let n = groups.len as f64;
-                let mean = |number: &dyn Fn(usize) -> f64| groups.places(group).map(number).sum::<f64>() / n;
-                let means = [mean(&weighted), mean(&|at| weighted(at) * normalised[at])];
-                Some([weighted(at), means[0], normalised[at], means[1], *inverse.get(group)?].into_iter().collect())
-            }
-            (Self::CrossEntropy { rows, divisor }, [upstream, log_p, classes]) => {
+            (Self::Norm { .. }, _) => self.quantities_of_norm(operands, at),
+            (Self::CrossEntropy { rows, divisor, has_probabilities, targets }, [upstream, log_p, given @ ..]) => {
                 let (row, class) = rows.group_of(at);
-                #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "classes are small whole numbers")]
-                let target = if *classes.get(row)? == class as f64 { 1.0 } else { 0.0 };
-                Some([libm::exp(log_p[at]), target, *divisor, *upstream.first()?].into_iter().collect())
+                let p = if *has_probabilities { log_p[at] } else { libm::exp(log_p[at]) };
+                let upstream = *upstream.first()?;
+                let one = |is_target| if is_target { 1.0 } else { 0.0 };
+                Some(match targets {
+                    Targets::Classes => {
+                        let target = one(is_class(*given.first()?.get(row)?, class, rows.len));
+                        [p, target, *divisor, upstream].into_iter().collect()
+                    }
+                    Targets::Known(classes) => [p, one(*classes.get(row)? == class), *divisor, upstream].into_iter().collect(),
+                    Targets::Probabilities(operand) => {
+                        let given = given.first()?;
+                        let sum = rows.places(row).map(|at| given[operand.place(at)]).sum();
+                        [p, sum, given[operand.place(at)], *divisor, upstream].into_iter().collect()
+                    }
+                })
+            }
+            (Self::LogSoftmax { rows }, [upstream, log_p]) => {
+                let (row, _) = rows.group_of(at);
+                let sum = rows.places(row).map(|at| -upstream[at]).sum();
+                Some([libm::exp(log_p[at]), sum, -upstream[at]].into_iter().collect())
             }
             _ => None,
         }
     }
+
+    /// Computes the quantities of a norm.
+    fn quantities_of_norm(&self, operands: &[&[f64]], at: usize) -> Option<Quantities> {
+        let Self::Norm { groups, is_centred, variance_factor, deviation, is_inverse, weight } = self else { return None };
+        let ([upstream, normalised, sigma], more) = operands.split_first_chunk::<3>()?;
+        let (shifted, weights) = more.split_at_checked(if *deviation == Deviation::Shifted { 2 } else { 0 })?;
+        let weighted = |at: usize| match (weight, weights) {
+            (Some(operand), [weights]) => weights[operand.place(at)] * upstream[at],
+            _ => upstream[at],
+        };
+        let (group, _) = groups.group_of(at);
+        let sum = |number: &dyn Fn(usize) -> f64| groups.places(group).map(number).sum::<f64>();
+        #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
+        let n = groups.len as f64;
+        let sigma = *sigma.get(group)?;
+        let inverse = if *is_inverse { sigma } else { 1.0 / sigma };
+        let own = match shifted {
+            [centred, root] => centred[at] / root.get(group)?,
+            _ => normalised[at],
+        };
+        let product = sum(&|at| weighted(at) * normalised[at]);
+        let product = if is_reciprocal(*variance_factor, groups.len) { product / n } else { product * variance_factor };
+        let mean = is_centred.then(|| sum(&weighted) / n);
+        Some(std::iter::once(weighted(at)).chain(mean).chain([own, product, inverse]).collect())
+    }
+}
+
+/// Returns whether a factor is 1/n, but for rounding.
+#[must_use]
+pub fn is_reciprocal(factor: f64, n: usize) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
+    let n = n as f64;
+    (factor * n - 1.0).abs() < 1e-14
+}
+
+/// Returns whether an index means this class. A negative index counts from the end.
+#[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "classes are small whole numbers")]
+fn is_class(index: f64, class: usize, classes: usize) -> bool {
+    let from_start = if index < 0.0 { index + classes as f64 } else { index };
+    from_start == class as f64
 }
 
 #[cfg(test)]
@@ -134,26 +278,65 @@ mod tests {
             Input(n) => quantities[n],
             _ => f64::NAN,
         };
+        assert_eq!(quantities.len(), form.letters().len());
         form.formula().value(&number).expect("a number")
+    }
+
+    fn norm(variance_factor: f64, deviation: Deviation, is_inverse: bool) -> ClosedForm {
+        let broadcast = Broadcast::new(&[("x", &[4, 1]), ("weight", &[1])]).expect("shapes that fit");
+        let weight = Some(RepeatedOperand { broadcast: Some(Arc::new(broadcast)), slot: 1 });
+        ClosedForm::Norm { groups: Groups::along(&[4, 1], &[0]), is_centred: true, variance_factor, deviation, is_inverse, weight }
     }
 
     /// The first column of the scenario `batch-norm`, worked out by hand: x = (6, 14, 0, 8), σ = 5, γ = 5, and only the second example has an error.
     #[test]
     fn the_derivative_of_a_norm_by_hand() {
-        let form = ClosedForm::Norm { groups: Groups::along(&[4, 1], &[0]), weight: Some(WeightPlace { inner: 1, size: 1 }) };
+        let form = norm(0.25, Deviation::Plain, true);
         let operands: [&[f64]; 4] = [&[0.0, 1.0, 0.0, 0.0], &[-0.2, 1.4, -1.4, 0.2], &[0.2], &[5.0]];
         for (at, by_hand) in [-0.18, 0.26, 0.24, -0.32].into_iter().enumerate() {
             assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}");
+        }
+        assert_eq!(form.letters()[3], "mean(D xhat)");
+    }
+
+    /// The same numbers with Σ(x − mean)²/3 as the variance, here written as σ² = 100/3, and with γ = σ.
+    #[test]
+    fn the_derivative_of_a_norm_with_n_minus_1_by_hand() {
+        let form = norm(1.0 / 3.0, Deviation::Plain, false);
+        let sigma = (100.0_f64 / 3.0).sqrt();
+        let xhat = [-1.0, 7.0, -7.0, 1.0].map(|x| x / sigma);
+        let operands: [&[f64]; 4] = [&[0.0, 1.0, 0.0, 0.0], &xhat, &[sigma], &[sigma]];
+        // 1[at = 1] − 1/4 − diff · 7/100
+        for (at, by_hand) in [-0.18, 0.26, 0.24, -0.32].into_iter().enumerate() {
+            assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}");
+        }
+        assert_eq!(form.letters()[3], "Σ(D xhat)/3");
+    }
+
+    /// σ = √v + ε with √v = 5 and ε = 5: half of the derivative of ε = 0 comes through the numerator, and half of that through σ.
+    #[test]
+    fn the_derivative_of_a_norm_with_a_shifted_deviation_by_hand() {
+        let form = norm(0.25, Deviation::Shifted, false);
+        let operands: [&[f64]; 6] = [&[0.0, 1.0, 0.0, 0.0], &[-0.1, 0.7, -0.7, 0.1], &[10.0], &[-1.0, 7.0, -7.0, 1.0], &[5.0], &[10.0]];
+        // 1[at = 1] − 1/4 − diff/5 · 0.7/4
+        for (at, by_hand) in [-0.215, 0.505, -0.005, -0.285].into_iter().enumerate() {
+            assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}: {}", value(&form, &operands, at));
         }
     }
 
     /// Two rows with the probabilities 1/2, 1/4, 1/4 and the classes 0 and 2.
     #[test]
     fn the_derivative_of_cross_entropy_by_hand() {
-        let form = ClosedForm::CrossEntropy { rows: Groups::along(&[2, 3], &[1]), divisor: 2.0 };
+        let rows = Groups::along(&[2, 3], &[1]);
+        let form = |targets| ClosedForm::CrossEntropy { rows: rows.clone(), divisor: 2.0, has_probabilities: false, targets };
         let log_p = [0.5, 0.25, 0.25, 0.5, 0.25, 0.25].map(libm::log);
+        let same = RepeatedOperand { broadcast: None, slot: 1 };
+        let one_hot = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
         for (at, by_hand) in [-0.25, 0.125, 0.125, 0.25, 0.125, -0.375].into_iter().enumerate() {
-            assert!((value(&form, &[&[1.0], &log_p, &[0.0, 2.0]], at) - by_hand).abs() < 1e-15, "{at}");
+            assert!((value(&form(Targets::Classes), &[&[1.0], &log_p, &[0.0, -1.0]], at) - by_hand).abs() < 1e-15, "{at}");
+            assert!((value(&form(Targets::Probabilities(same.clone())), &[&[1.0], &log_p, &one_hot], at) - by_hand).abs() < 1e-15, "{at}");
+            let upstream = one_hot.map(|t| -t / 2.0);
+            assert!((value(&ClosedForm::LogSoftmax { rows: rows.clone() }, &[&upstream, &log_p], at) - by_hand).abs() < 1e-15, "{at}");
         }
     }
 }

@@ -140,6 +140,19 @@ pub(crate) struct CopiesOfInput {
     links: Arc<Links>,
 }
 
+impl CopiesOfInput {
+    /// Returns whether the entries are only given another shape, and the derivative passes.
+    pub(crate) fn is_view(&self) -> bool {
+        *self.links == Links::Identity && self.kind != CopyKind::Detach
+    }
+
+    /// Returns the entry of the only input that an entry of y copies. `None` if there are several inputs, or no derivative passes.
+    pub(crate) fn source(&self, entry: usize) -> Option<usize> {
+        let is_whole = self.inputs == 1 && self.kind != CopyKind::Detach;
+        self.links.of(Direction::Forward, entry).first().copied().filter(|_| is_whole)
+    }
+}
+
 impl Linking for CopiesOfInput {
     fn links<'a>(&'a self, _x: &'a Operands<'_>) -> &'a Links {
         &self.links

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use super::groups::{Groups, reduced_shape};
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
-use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, one_term_each};
+use super::one_term::{OneTerm, OneTermEach};
+use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term};
 use super::slot::{
     Reads,
     Slot::{self, Input},
@@ -117,15 +118,14 @@ impl ExtremumPlan {
         self.groups.place(group, self.winner(x, group))
     }
 
-    /// The entries that read the entry `at`: the entry of its group.
-    fn uses(&self, slot: Slot, at: usize) -> Vec<Use> {
-        if slot == Input(0) { vec![Use { entry: self.groups.group_of(at).0, term: 0 }] } else { Vec::new() }
+    /// The entry that reads the entry `at`: that of its group.
+    fn readers(&self, slot: Slot, at: usize) -> Vec<usize> {
+        if slot == Input(0) { vec![self.groups.group_of(at).0] } else { Vec::new() }
     }
 
-    /// The terms of an entry that read the entry `at`: the only term, if it is in the group.
-    fn terms_at(&self, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        let is_read = slot == Input(0) && self.groups.group_of(at).0 == entry;
-        is_read.then_some(0).into_iter().collect()
+    /// Returns whether an entry reads the entry `at`, which is then in its group.
+    fn reads(&self, entry: usize, slot: Slot, at: usize) -> bool {
+        slot == Input(0) && self.groups.group_of(at).0 == entry
     }
 }
 
@@ -142,7 +142,7 @@ impl Function for Extremum {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(ExtremumForward { plan: Arc::clone(&self.plan), ties: self.ties })
+        Arc::new(OneTerm(ExtremumForward { plan: Arc::clone(&self.plan), ties: self.ties }))
     }
 
     fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
@@ -162,39 +162,25 @@ const MAX: &Primitive = &Primitive { definition: Definition::Largest, ..Primitiv
 /// The smallest of many numbers.
 const MIN: &Primitive = &Primitive { definition: Definition::Smallest, ..Primitive::new("min").form(Form::Operator) };
 
-impl Rule for ExtremumForward {
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+impl OneTermEach for ExtremumForward {
+    fn value(&self, x: &Operands<'_>, group: usize) -> f64 {
         let read = x.tensors[Input(0)];
-        for (group, sum) in out.iter_mut().enumerate() {
-            *sum += read[self.plan.winner_place(read, group)];
-        }
+        read[self.plan.winner_place(read, group)]
     }
 
-    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_term_each(entry)
-    }
-
-    fn terms_per_entry(&self) -> Option<u64> {
-        Some(1)
-    }
-
-    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None // every entry has a term
-    }
-
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+    fn term(&self, x: &Operands<'_>, at: usize) -> Term {
         let winner = self.plan.winner_place(x.tensors[Input(0)], at);
         let function = if self.plan.extreme == Extreme::Max { MAX } else { MIN };
         let args = self.plan.groups.arguments(x, Input(0), at, winner);
         Term { kind: Kind::Select, function: Some(function), args, value: x.get(Input(0), winner) }
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        self.plan.uses(slot, at)
+    fn readers(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize> {
+        self.plan.readers(slot, at)
     }
 
-    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        self.plan.terms_at(entry, slot, at)
+    fn reads(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
+        self.plan.reads(entry, slot, at)
     }
 
     fn is_gather(&self) -> bool {
@@ -317,7 +303,7 @@ impl Function for ArgMax {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(ArgMaxForward(Arc::clone(&self.0)))
+        Arc::new(OneTerm(ArgMaxForward(Arc::clone(&self.0))))
     }
 
     fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
@@ -332,44 +318,24 @@ struct ArgMaxForward(Arc<ExtremumPlan>);
 const ARG_MAX: &Primitive = &Primitive::new("argmax").form(Form::Call);
 const ARG_MIN: &Primitive = &Primitive::new("argmin").form(Form::Call);
 
-impl ArgMaxForward {
+impl OneTermEach for ArgMaxForward {
     #[allow(clippy::cast_precision_loss)] // a tensor has fewer than 2⁵³ entries
     fn value(&self, x: &Operands<'_>, group: usize) -> f64 {
         self.0.winner(x.tensors[Input(0)], group) as f64
     }
-}
 
-impl Rule for ArgMaxForward {
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (group, sum) in out.iter_mut().enumerate() {
-            *sum += self.value(x, group);
-        }
-    }
-
-    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_term_each(entry)
-    }
-
-    fn terms_per_entry(&self) -> Option<u64> {
-        Some(1)
-    }
-
-    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None // every entry has a term
-    }
-
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+    fn term(&self, x: &Operands<'_>, at: usize) -> Term {
         let winner = self.0.winner_place(x.tensors[Input(0)], at);
         let function = if self.0.extreme == Extreme::Max { ARG_MAX } else { ARG_MIN };
         Term::apply(function, self.0.groups.arguments(x, Input(0), at, winner), self.value(x, at))
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        self.0.uses(slot, at)
+    fn readers(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize> {
+        self.0.readers(slot, at)
     }
 
-    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        self.0.terms_at(entry, slot, at)
+    fn reads(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
+        self.0.reads(entry, slot, at)
     }
 
     fn is_gather(&self) -> bool {

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::groups::Groups;
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
 use super::reading::Reading;
@@ -115,6 +116,24 @@ impl LookupLinks {
     /// The size of the axis that the tensor of indices with this number names.
     pub(crate) fn index_size(&self, number: usize) -> Option<usize> {
         self.0.indices.get(number).map(|index| index.size)
+    }
+
+    /// Returns the number of the index tensor that names a class for each row of the table: output o reads the entry of this class in row o, where o is the place of the class in the
+    /// tensor. `known` returns the numbers of the other index tensors, if they never change. `None` if the outputs read other entries.
+    pub(crate) fn picks<'a>(&self, rows: &Groups, known: &dyn Fn(usize) -> Option<&'a [f64]>) -> Option<usize> {
+        let LookupPlan { base, indices, .. } = &*self.0;
+        let step = if rows.len > 1 { rows.place(0, 1) } else { return None };
+        let is_class =
+            |index: &IndexOperand| index.stride == step && index.size == rows.len && index.places.iter().copied().eq(0..rows.count);
+        let number = indices.iter().rposition(is_class)?;
+        let mut bases = base.clone();
+        for (n, index) in indices.iter().enumerate().filter(|(n, _)| *n != number) {
+            let known = known(n)?;
+            for (base, place) in bases.iter_mut().zip(&index.places) {
+                *base += index.offset(*known.get(*place)?)?;
+            }
+        }
+        bases.iter().enumerate().all(|(row, base)| *base == rows.place(row, 0)).then_some(number)
     }
 }
 

@@ -9,6 +9,7 @@ use smallvec::smallvec;
 
 use super::groups::{Groups, reduced_shape};
 use super::mismatch::Mismatch;
+use super::one_term::{OneTerm, OneTermEach};
 use super::rule::{Equation, Factors, Function, Gist, MAX_NAMED, Operands, Rule, Term, TermNumbers, Use, derived, entry, one_term_each};
 use super::slot::{
     Reads,
@@ -44,7 +45,7 @@ impl Function for Prod {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(ProdForward(Arc::clone(&self.groups)))
+        Arc::new(OneTerm(ProdForward(Arc::clone(&self.groups))))
     }
 
     fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
@@ -59,43 +60,23 @@ const PROD: &Primitive = &Primitive::new("prod").symbol("Π").form(Form::Operato
 #[derive(Debug)]
 struct ProdForward(Arc<Groups>);
 
-impl ProdForward {
+impl OneTermEach for ProdForward {
     fn value(&self, x: &Operands<'_>, group: usize) -> f64 {
         let read = x.tensors[Input(0)];
         self.0.places(group).map(|at| read[at]).reduce(|product, factor| product * factor).unwrap_or(1.0)
     }
-}
 
-impl Rule for ProdForward {
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        for (group, sum) in out.iter_mut().enumerate() {
-            *sum += self.value(x, group);
-        }
-    }
-
-    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        one_term_each(entry)
-    }
-
-    fn terms_per_entry(&self) -> Option<u64> {
-        Some(1)
-    }
-
-    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None // every entry has a term
-    }
-
-    fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
+    fn term(&self, x: &Operands<'_>, at: usize) -> Term {
         let args = self.0.arguments(x, Input(0), at, self.0.place(at, 0));
         if self.0.len <= MAX_NAMED { Term::product(args) } else { Term::apply(PROD, args, self.value(x, at)) }
     }
 
-    fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if slot == Input(0) { vec![Use { entry: self.0.group_of(at).0, term: 0 }] } else { Vec::new() }
+    fn readers(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize> {
+        if slot == Input(0) { vec![self.0.group_of(at).0] } else { Vec::new() }
     }
 
-    fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        (slot == Input(0) && self.0.group_of(at).0 == entry).then_some(0).into_iter().collect()
+    fn reads(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
+        slot == Input(0) && self.0.group_of(at).0 == entry
     }
 
     fn is_gather(&self) -> bool {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::functions::EXP;
+use super::groups::Groups;
 use super::math;
 use super::numpy::NumPyForm;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
@@ -354,6 +355,17 @@ impl SoftmaxBackward {
     #[must_use]
     pub fn softmax(&self) -> Softmax {
         Softmax::within(self.0.slices)
+    }
+
+    /// The slices of a tensor of this shape as groups; `None` if they are along no axis of it.
+    #[must_use]
+    pub fn groups(&self, shape: &[usize]) -> Option<Groups> {
+        let is_along = |axis: &usize| Slices::along(shape, *axis) == self.0.slices;
+        let axes = match self.0.slices {
+            Slices::Whole => (0..shape.len()).collect(),
+            Slices::Along { .. } => vec![(0..shape.len()).find(is_along)?],
+        };
+        Some(Groups::along(shape, &axes))
     }
 
     /// The slice that contains the entry `at`.

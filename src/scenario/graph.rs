@@ -37,27 +37,28 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     }
     given.extend(constants);
     let inputs: Vec<String> = given.iter().filter(|tensor| tensor.is_input).map(|tensor| tensor.name.to_string()).collect();
-    let (pieces, has_all_pieces) = pieces(reader, table, span.clone(), text);
+    let (source_texts, has_all_texts) = source_texts(reader, table, span.clone(), text);
     let faults_before = reader.faults.len();
-    let has_all_names = has_all_inputs && has_all_constants && has_all_pieces;
+    let has_all_names = has_all_inputs && has_all_constants && has_all_texts;
     let output = reader.string(table, "output");
-    let texts: Vec<&str> = pieces.iter().map(|piece| piece.text).collect();
+    let texts: Vec<&str> = source_texts.iter().map(|source_text| source_text.text).collect();
     let chosen = output.as_ref().ok().and_then(|output| output.as_ref()).map(|(name, _)| *name);
     let axes = axis_names(table);
-    let mut claim = |piece: usize, span: &Range<usize>, shape: &[usize]| reader.claim(&pieces[piece].file_span(span), shape);
+    let mut claim =
+        |text_number: usize, span: &Range<usize>, shape: &[usize]| reader.claim(&source_texts[text_number].file_span(span), shape);
     let result = graph::read(&texts, &given, axes, chosen, &mut claim);
-    report(reader, &result, &pieces, &inputs, has_all_names);
+    report(reader, &result, &source_texts, &inputs, has_all_names);
     if has_all_names {
-        check_output(reader, &result, &pieces, output, &span);
+        check_output(reader, &result, &source_texts, output, &span);
     }
     check_axes(reader, table, &result);
-    reader.warnings.extend(result.warnings.iter().map(|GraphFault { piece, span, message, help }| Diagnostic {
-        span: Some(pieces[*piece].file_span(span)),
+    reader.warnings.extend(result.warnings.iter().map(|GraphFault { text_number, span, message, help }| Diagnostic {
+        span: Some(source_texts[*text_number].file_span(span)),
         message: message.clone(),
         help: help.clone(),
         also: None,
     }));
-    reader.left_out.extend(result.left_out.iter().map(|(piece, span)| pieces[*piece].file_span(span)));
+    reader.left_out.extend(result.left_out.iter().map(|(text_number, span)| source_texts[*text_number].file_span(span)));
     let GraphResult { leaves, nodes, positions, output, mut names, missing, shapes, text, .. } = result;
     if reader.faults.len() == faults_before
         && has_all_names
@@ -66,8 +67,8 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
         match Builder::graph(leaves, nodes, output, text) {
             Ok(network) => return KnownNetwork::Complete(network),
             Err((node, mismatch)) => {
-                let (piece, span) = &positions[node];
-                reader.report(pieces[*piece].file_span(span), mismatch.to_string(), "");
+                let (text_number, span) = &positions[node];
+                reader.report(source_texts[*text_number].file_span(span), mismatch.to_string(), "");
             }
         }
     }
@@ -162,7 +163,7 @@ fn is_name(name: &str) -> bool {
 
 /// A string of the key `nodes`: one statement such as `"u = a * b"`, or several lines.
 #[derive(Debug)]
-struct Piece<'t> {
+struct SourceText<'t> {
     text: &'t str,
     /// The position of the string in the file.
     span: Span,
@@ -170,7 +171,7 @@ struct Piece<'t> {
     start: Option<usize>,
 }
 
-impl Piece<'_> {
+impl SourceText<'_> {
     /// Converts a range of `text` to a range of the file. For a string with escapes, it is the range of the whole string.
     fn file_span(&self, inside: &Range<usize>) -> Span {
         self.start.map_or(self.span.clone(), |start| start + inside.start..start + inside.end)
@@ -178,38 +179,38 @@ impl Piece<'_> {
 }
 
 /// Reads the key `nodes`: one string, or an array of strings. The second result is `true` if all items are strings.
-fn pieces<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: Span, text: &str) -> (Vec<Piece<'t>>, bool) {
+fn source_texts<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: Span, text: &str) -> (Vec<SourceText<'t>>, bool) {
     let help = "write nodes = [\"u = a * b\", \"v = u + c\"], or one string with a statement a line";
     let Some(value) = table.get("nodes") else {
         reader.report(span, "the nodes of the graph are missing", help);
         return (Vec::new(), false);
     };
-    let piece = |content: &'t str, span: Span| Piece { text: content, start: content_start(text, span.clone(), content), span };
+    let source_text = |content: &'t str, span: Span| SourceText { text: content, start: content_start(text, span.clone(), content), span };
     match value.get_ref() {
         DeValue::String(content) if content.trim().is_empty() => {
             reader.report(value.span(), "a graph has at least one node", help);
             (Vec::new(), false)
         }
-        DeValue::String(content) => (vec![piece(content, value.span())], true),
+        DeValue::String(content) => (vec![source_text(content, value.span())], true),
         DeValue::Array(items) if items.is_empty() => {
             reader.report(value.span(), "a graph has at least one node", help);
             (Vec::new(), false)
         }
         DeValue::Array(items) => {
-            let mut pieces = Vec::with_capacity(items.len());
+            let mut source_texts = Vec::with_capacity(items.len());
             for item in &items[..] {
                 if let DeValue::String(content) = item.get_ref() {
                     if content.trim().is_empty() {
                         reader.report(item.span(), "a node is written name = expression", "for example u = a * b");
                         continue;
                     }
-                    pieces.push(piece(content, item.span()));
+                    source_texts.push(source_text(content, item.span()));
                 } else {
                     reader.wrong_type("each of the nodes", item, "a string such as \"u = a * b\"", "");
                 }
             }
-            let are_all_strings = pieces.len() == items.len();
-            (pieces, are_all_strings)
+            let are_all_strings = source_texts.len() == items.len();
+            (source_texts, are_all_strings)
         }
         _ => {
             reader.wrong_type("nodes", value, "a string, or an array of strings", help);
@@ -233,19 +234,21 @@ fn content_start(text: &str, span: Span, content: &str) -> Option<usize> {
 }
 
 /// Reports the faults of the statements, and the names without a value.
-fn report(reader: &mut ScenarioReader, result: &GraphResult, pieces: &[Piece<'_>], inputs: &[String], has_all_names: bool) {
+fn report(reader: &mut ScenarioReader, result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String], has_all_names: bool) {
     // in a text with escapes all faults have the same position, so only the first one is shown
-    let is_first = |n: usize, piece: usize| pieces[piece].start.is_some() || result.faults[..n].iter().all(|fault| fault.piece != piece);
+    let is_first = |n: usize, text_number: usize| {
+        source_texts[text_number].start.is_some() || result.faults[..n].iter().all(|fault| fault.text_number != text_number)
+    };
     let mut faults: Vec<(Span, String, String)> = result
         .faults
         .iter()
         .enumerate()
-        .filter(|(n, fault)| is_first(*n, fault.piece))
+        .filter(|(n, fault)| is_first(*n, fault.text_number))
         .map(|(_, fault)| fault)
-        .map(|GraphFault { piece, span, message, help }| (pieces[*piece].file_span(span), message.clone(), help.clone()))
+        .map(|GraphFault { text_number, span, message, help }| (source_texts[*text_number].file_span(span), message.clone(), help.clone()))
         .collect();
     if has_all_names {
-        faults.extend(missing(result, pieces, inputs));
+        faults.extend(missing(result, source_texts, inputs));
     }
     faults.sort_by_key(|(span, ..)| span.start);
     for (span, message, help) in faults {
@@ -254,14 +257,14 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, pieces: &[Piece<'_>
 }
 
 /// Returns the faults of the names without a value: one for each name that is similar to a known name, and one for all others together.
-fn missing(result: &GraphResult, pieces: &[Piece<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
+fn missing(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
     const MAX_LISTED: usize = 50;
     const MAX_COMPARED: usize = 500;
     let mut faults = Vec::new();
     let mut others: Vec<(&str, Span)> = Vec::new();
     let missing: HashSet<&str> = result.missing.iter().map(|(name, ..)| name.as_str()).collect();
-    for (name, piece, span) in result.missing.iter().take(MAX_FAULTS) {
-        let span = pieces[*piece].file_span(span);
+    for (name, text_number, span) in result.missing.iter().take(MAX_FAULTS) {
+        let span = source_texts[*text_number].file_span(span);
         if result.names.contains(name.as_str()) {
             faults.push((span, format!("{} is used before its definition", quoted(name)), "put its node before this one".to_owned()));
             continue;
@@ -313,7 +316,7 @@ fn uses(text: &str, name: &str) -> bool {
 fn check_output(
     reader: &mut ScenarioReader,
     result: &GraphResult,
-    pieces: &[Piece<'_>],
+    source_texts: &[SourceText<'_>],
     output: Result<Option<(&str, Span)>, Reported>,
     span: &Span,
 ) {
@@ -335,9 +338,13 @@ fn check_output(
             reader.report(span, message, if is_known { String::new() } else { suggest::help(name, &names) });
         }
         Ok(None) if result.no_tensor.is_some() => {
-            if let Some((piece, span, kind)) = &result.no_tensor {
+            if let Some((text_number, span, kind)) = &result.no_tensor {
                 let message = format!("the last statement makes {kind}, so the graph has no output");
-                reader.report(pieces[*piece].file_span(span), message, "the output is one number, for example J = (y * G).sum()");
+                reader.report(
+                    source_texts[*text_number].file_span(span),
+                    message,
+                    "the output is one number, for example J = (y * G).sum()",
+                );
             }
         }
         Ok(None) => {

@@ -149,10 +149,15 @@ fn changed_name(scenario: &Scenario, changed: &ChangedTensor) -> String {
 fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<usize>, tensor: Id) -> Option<&'a mut Item> {
     let info = scenario.network.tensor(tensor);
     let Some(sample) = sample else {
-        return match info.layer {
-            Some(layer) => table_number(document.get_mut("layer")?, layer)?.get_mut(info.suffix),
-            None => document.get_mut("graph")?.as_table_like_mut()?.get_mut("inputs")?.as_table_like_mut()?.get_mut(&info.name),
-        };
+        if let Some(layer) = info.layer {
+            return table_number(document.get_mut("layer")?, layer)?.get_mut(info.suffix);
+        }
+        // an input that is assigned again is x@0
+        let name = info.name.strip_suffix("@0").unwrap_or(&info.name);
+        let graph = document.get_mut("graph")?.as_table_like_mut()?;
+        let has = |key: &str| graph.get(key).and_then(Item::as_table_like).is_some_and(|table| table.contains_key(name));
+        let key = if has("inputs") { "inputs" } else { "constants" };
+        return graph.get_mut(key)?.as_table_like_mut()?.get_mut(name);
     };
     let key = if info.role == Role::Target { "target" } else { "input" };
     if document.get("samples").is_some_and(|table| table.get(key).is_some()) {

@@ -8,7 +8,7 @@ use super::Scene;
 use super::forms::after_sign_in;
 use super::symbols::{joined, number_in};
 use crate::expr::{Expr, Notation};
-use crate::network::{ClosedCall, Id};
+use crate::network::{ClosedBlock, Id};
 use crate::step::{Factor, Kind, Step, TensorEntry, Unit};
 use crate::trace::{ClosedEntry, Path, Position, Progress, Sources, Trace, zero_sentence};
 
@@ -397,16 +397,16 @@ impl<'a> Scene<'a> {
         (self.is_complete() && !self.hides_number()).then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
     }
 
-    /// Returns the call whose closed form is the derivative that the step computes.
+    /// Returns the block whose closed form is the derivative that the step computes.
     #[must_use]
-    pub fn closed_call(&self) -> Option<&ClosedCall> {
-        self.trace.closed_call(&self.at).filter(|_| self.is_backward())
+    pub fn closed_block(&self) -> Option<&ClosedBlock> {
+        self.trace.closed_block(&self.at).filter(|_| self.is_backward())
     }
 
     /// Returns the closed form of the completed entry of the step. `None` before the entry is complete.
     #[must_use]
-    pub fn closed_entry(&self, call: &ClosedCall) -> Option<ClosedEntry> {
-        (self.is_complete() && !self.hides_number()).then(|| self.trace.closed_entry(&self.at, call)).flatten()
+    pub fn closed_entry(&self, block: &ClosedBlock) -> Option<ClosedEntry> {
+        (self.is_complete() && !self.hides_number()).then(|| self.trace.closed_entry(&self.at, block)).flatten()
     }
 
     /// Returns the paths from the output of a scalar graph back to the step's node; empty before the node's derivative is complete, and for other networks.

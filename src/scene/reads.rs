@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{Position, Scene, ShownTensor, Sources};
 use crate::network::{BatchSource, Id, Role};
+use crate::op::repetition::Repetition;
 use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
 use crate::step::{Factor, Kind, Pass, TensorEntry};
@@ -85,6 +86,18 @@ impl Scene<'_> {
             is_result,
         };
         operands.into_iter().map(|id| (id, false)).chain([(self.output, true)]).map(shown).collect()
+    }
+
+    /// Returns the repetition of a tensor in the op, and the tensor that has the shape in which it is repeated: the result, or in a derivative the upstream one. `None` if the tensor is not
+    /// repeated, if it is a single number, or if the op reads it several times.
+    #[must_use]
+    pub fn repetition(&self, tensor: Id) -> Option<(Repetition, Id)> {
+        let parts = self.op().first_16_parts().iter();
+        let mut uses = parts.flat_map(|part| part.operands.each().filter(|(_, id)| *id == tensor).map(move |(slot, _)| (part, slot)));
+        let (part, slot) = uses.next().filter(|_| uses.next().is_none() && len(&self.network().tensor(tensor).shape) > 1)?;
+        let repetition = Repetition::of(&part.rule, slot)?;
+        let whole = part.operands.get(Slot::Upstream).unwrap_or(self.output);
+        (self.network().tensor(whole).shape == repetition.shape()).then_some((repetition, whole))
     }
 
     /// Returns whether the op adds up several tensors, as in the mean of the samples' gradients: it has several parts, and each reads one tensor.

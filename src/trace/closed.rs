@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{Position, Trace};
-use crate::network::{ClosedCall, Role};
+use crate::network::{ClosedBlock, Id, Role};
 use crate::op::closed_form::Quantities;
 use crate::op::slot::Slot;
 
@@ -17,34 +17,39 @@ pub struct ClosedEntry {
 }
 
 impl Trace {
-    /// Returns the call whose closed form is the whole derivative that the op at a position computes: it is the only reader of its input. `None` if there is none.
+    /// Returns the block whose closed form is the whole derivative that the op at a position computes: it has all readers of its input. `None` if there is none.
     #[must_use]
-    pub fn closed_call(&self, at: &Position) -> Option<&ClosedCall> {
+    pub fn closed_block(&self, at: &Position) -> Option<&ClosedBlock> {
         let network = self.network_of(at.sample_run);
+        let run = &self.sample_runs()[at.sample_run].run;
         let op = self.op_at(at);
         let Role::Gradient(input) = network.tensor(op.output).role else { return None };
-        let is_inside = |call: &ClosedCall| {
+        let is_inside = |block: &ClosedBlock| {
             let uses =
                 op.first_16_parts().iter().map(|part| part.operands.each().find(|(slot, _)| *slot == Slot::Output).map(|(_, id)| id));
-            op.parts.len() <= 16 && uses.into_iter().all(|id| id.is_some_and(|id| call.members.contains(&id)))
+            let is_member = |id: Id| block.members.binary_search(&id).is_ok();
+            op.parts.len() <= 16 && uses.into_iter().all(|id| id.is_some_and(is_member))
         };
-        network.text().closed_calls_of(input).find(|call| call.form.is_short() && is_inside(call))
+        let has_its_numbers = |block: &ClosedBlock| {
+            block.fixed.iter().all(|(id, value)| run.values(*id).first().is_some_and(|now| now.to_bits() == value.to_bits()))
+        };
+        network.text().closed_blocks_of(input).find(|block| block.form.is_short() && is_inside(block) && has_its_numbers(block))
     }
 
     /// Computes the closed form of the entry at a position.
     #[must_use]
-    pub fn closed_entry(&self, at: &Position, call: &ClosedCall) -> Option<ClosedEntry> {
+    pub fn closed_entry(&self, at: &Position, block: &ClosedBlock) -> Option<ClosedEntry> {
         let network = self.network_of(at.sample_run);
         let run = &self.sample_runs()[at.sample_run].run;
-        let upstream = network.gradient_of(call.output)?;
+        let upstream = network.gradient_of(block.output)?;
         let operands: SmallVec<[&[f64]; 4]> =
-            std::iter::once(upstream).chain(call.operands.iter().copied()).map(|id| run.values(id)).collect();
-        let quantities = call.form.quantities(&operands, at.entry)?;
+            std::iter::once(upstream).chain(block.operands.iter().copied()).map(|id| run.values(id)).collect();
+        let quantities = block.form.quantities(&operands, at.entry)?;
         let number = |slot: Slot| match slot {
             Slot::Input(n) => quantities.get(n).copied().unwrap_or(f64::NAN),
             _ => f64::NAN,
         };
-        let value = call.form.formula().value(&number)?;
+        let value = block.form.formula().value(&number)?;
         Some(ClosedEntry { quantities, value })
     }
 }

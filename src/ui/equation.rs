@@ -82,7 +82,7 @@ pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
     // the inputs of a scalar graph are part of the network, so a graph reads no samples
     let is_scalar_graph = !view.document.scenario.network.reads_samples();
     let is_tall = screen.height >= TALL_SCREEN;
-    HEIGHT + u16::from(is_tall && is_scalar_graph) + u16::from(is_tall && view.closed_call().is_some())
+    HEIGHT + u16::from(is_tall && is_scalar_graph) + u16::from(is_tall && view.closed_block().is_some())
 }
 
 /// Draws the pane.
@@ -410,7 +410,7 @@ pub fn sum_text(view: &View<'_>, before: &str, value: &str, result: &str) -> Str
 fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]) -> Vec<String> {
     match view.shortcut() {
         Some((symbols, value)) => vec![cut(&format!("in one step: {symbols} = {}", view.value_text(value)), room)],
-        None if view.closed_call().is_some() => at_once::lines(view, room, height.min(at_once::LINES)),
+        None if view.closed_block().is_some() => at_once::lines(view, room, height.min(at_once::LINES)),
         None => paths::lines(view, paths, room, height.min(paths::LINES)),
     }
 }
@@ -419,7 +419,7 @@ fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]
 #[must_use]
 pub fn alternative_sentences(view: &View<'_>) -> Vec<String> {
     // the closed form is reported once, when the entry is complete
-    if view.closed_call().is_some() && !view.is_complete() {
+    if view.closed_block().is_some() && !view.is_complete() {
         return Vec::new();
     }
     alternative_texts(view, &view.paths(), [WHOLE_LINE, 1])

@@ -5,7 +5,7 @@
 //!    1  2  3
 //! 1 ‹1 [2] 0        [ ] a factor of this step
 //! 2 ‹0  1› 3        ‹ › read by other terms of the same entry
-//! 3  2≠ 1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding;  ≠ differs from the user's gradient file
+//! 3  2≠ 1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding;  ┊ a copy that a broadcast makes;  ≠ the user's own number is another one
 //! ```
 //!
 //! A vector is drawn as a column, or as a row if the area is wide enough but too low for a column. Channels are drawn side by side, and the filters of a layer in
@@ -81,6 +81,10 @@ pub struct Matrix<'a> {
     pub differs: Option<&'a dyn Fn(usize) -> bool>,
     /// The magnitude at which the colour scale ends; `None` for no colours. Background colours show the sign and the magnitude of each number.
     pub heat: Option<f64>,
+    /// Returns whether an entry is the copy of an earlier one, which a broadcast repeats; `None` if there is no repetition.
+    pub is_copy: Option<&'a dyn Fn(usize) -> bool>,
+    /// The shape of the tensor without its repetitions; `None` if there are none.
+    pub own_shape: Option<&'a [usize]>,
     /// The number of rows and of columns by which the user has scrolled the view, down and to the right.
     pub scroll: [isize; 2],
     /// The kind of image to draw instead of numbers.
@@ -94,6 +98,9 @@ pub struct Matrix<'a> {
 
 /// The mark after an entry that differs from the number in the user's gradient file.
 pub const DIFFERENT: char = '≠';
+
+/// The mark before a copy of an entry that a broadcast repeats.
+pub const COPY: char = '┊';
 
 /// The largest width or height that [`Matrix::size`] returns: larger than any terminal, but small enough that a sum of several does not overflow.
 const MAX_SIZE: u16 = u16::MAX / 16;
@@ -126,6 +133,8 @@ impl<'a> Matrix<'a> {
             tint: None,
             differs: None,
             heat: None,
+            is_copy: None,
+            own_shape: None,
             scroll: [0, 0],
             image: None,
             first_index: 1,
@@ -216,9 +225,13 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the shape as `3×32×32`; empty for a scalar.
+    /// Returns the shape as `3×32×32`, with repetitions as `32 as 8×32`; empty for a scalar.
     fn dimensions(&self) -> String {
-        if self.shape.is_empty() { String::new() } else { shape_on_screen(self.shape) }
+        match self.own_shape {
+            Some(own) => format!("{} as {}", shape_on_screen(own), shape_on_screen(self.shape)),
+            None if self.shape.is_empty() => String::new(),
+            None => shape_on_screen(self.shape),
+        }
     }
 
     /// Returns the symbol and the name.
@@ -353,6 +366,10 @@ impl<'a> Matrix<'a> {
         let heat = value.zip(self.heat).map_or(Style::new(), |(v, max)| theme.heat(v, max));
         // the marks on either side and their style
         let (marks, mark_style) = match mark {
+            Mark::None if self.is_copy.is_some_and(|is_copy| is_copy(entry)) => {
+                number_style = theme.style(StyleRole::Dim).patch(tint);
+                ([COPY, ' '], theme.style(StyleRole::Dim))
+            }
             Mark::None => {
                 number_style = number_style.patch(heat);
                 ([' ', ' '], if value.is_some_and(f64::is_finite) { heat } else { Style::new() })

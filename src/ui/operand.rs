@@ -1,6 +1,8 @@
 //! One matrix of the matrices pane: an operand of the op, or its result.
 
+use crate::network::Id;
 use crate::number::ColumnFormat;
+use crate::op::repetition::Repetition;
 use crate::scene::ShownTensor;
 
 /// A matrix of the pane.
@@ -20,4 +22,6 @@ pub(super) struct OperandMatrix {
     pub reserved: ColumnFormat,
     /// The magnitude at which the colour scale ends.
     pub largest: f64,
+    /// The shape in which a broadcast repeats the operand, and the tensor of this shape whose entries read it.
+    pub repetition: Option<(Repetition, Id)>,
 }

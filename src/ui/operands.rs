@@ -4,7 +4,9 @@
 pub(super) mod arrange;
 mod corner;
 mod legend;
+mod marks;
 mod region;
+mod widget;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,87 +15,25 @@ use ratatui::widgets::Widget;
 
 use self::arrange::{GAP, RequestedSizes};
 use self::legend::HeatScale;
-use self::region::{around, region};
-use crate::app::Setting;
-use crate::expr::Notation;
-use crate::network::{Id, Role};
+use self::marks::ReadEntries;
+pub(super) use self::marks::{MarkedEntries, marks};
+use self::region::region;
+use self::widget::{PaneArea, repetition, shape, with_matrix};
 use crate::number::{ColumnFormat, round_up};
 use crate::scene::{Grid, ShownTensor};
-use crate::step::{Kind, Pass};
-use crate::tensor::len;
 use crate::ui::ClickTarget;
-use crate::ui::matrix::{ImageKind, Mark, Matrix};
+use crate::ui::matrix::{ImageKind, Matrix};
 use crate::ui::operand::OperandMatrix;
-use crate::ui::theme::{Colours, StyleRole};
+use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
 /// The smallest width that a title gets, in columns.
 const MIN_TITLE: u16 = 16;
-/// The largest number of terms whose factors are marked. In a longer sum, only terms around this step are.
-const MAX_MARKED: u64 = 1024;
-
-/// The largest number of entries of a matrix that is drawn as numbers beside a heat map.
-const MAX_NUMBERS: usize = 64;
-
 /// The smallest number of rows and of columns that a heat map requests.
 const MIN_IMAGE: usize = 10;
 
 /// The largest number of terms of an entry that decide which region of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
-
-/// The entries that some terms read, as sorted pairs of a tensor and a row-major index. There may be many tensors: in a mean over samples, each term reads another one.
-#[derive(Default)]
-struct ReadEntries(Vec<(Id, usize)>);
-
-/// The entries that all terms of the current entry read, and those that this step reads.
-#[derive(Default)]
-pub(super) struct MarkedEntries {
-    by_entry: ReadEntries,
-    by_step: ReadEntries,
-}
-
-impl MarkedEntries {
-    /// Returns the mark of an entry of a tensor.
-    pub(super) fn mark(&self, view: &View<'_>, shown: &ShownTensor, at: usize) -> Mark {
-        let ShownTensor { tensor, is_result, .. } = *shown;
-        let (read_by_entry, read_by_step) = (self.by_entry.of(tensor), self.by_step.of(tensor));
-        // a factor can be a whole slice of the tensor, such as all arguments of a softmax. A long slice is not listed completely, so the slice is checked too, except for
-        // a maximum (`Select`), which reads only one entry of its slice
-        let in_slice = || view.slices().any(|(other, slice)| other == tensor && slice.contains(at));
-        match () {
-            () if is_result && at == view.at.entry => Mark::Result,
-            () if read_by_entry.binary_search(&(tensor, at)).is_err() && !in_slice() => Mark::None,
-            () if read_by_step.binary_search(&(tensor, at)).is_ok() || view.step.kind != Kind::Select && in_slice() => Mark::Step,
-            () => Mark::Entry,
-        }
-    }
-}
-
-impl ReadEntries {
-    /// Sorts the entries.
-    fn new(sources: impl Iterator<Item = (Id, usize)>) -> Self {
-        Self(sorted(sources))
-    }
-
-    /// Returns the pairs of a tensor.
-    fn of(&self, tensor: Id) -> &[(Id, usize)] {
-        let [first, end] = [tensor, tensor + 1].map(|tensor| self.0.partition_point(|(id, _)| *id < tensor));
-        &self.0[first..end]
-    }
-
-    /// Iterates over the entries of a tensor in order.
-    fn entries(&self, tensor: Id) -> impl Iterator<Item = usize> + '_ {
-        self.of(tensor).iter().map(|(_, at)| *at)
-    }
-}
-
-/// Returns the items sorted and without duplicates.
-fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut all: Vec<T> = items.collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
 
 /// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the box of a matrix product; if
 /// the matrices do not fit there, returns a larger width.
@@ -101,8 +41,10 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
 pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
     let most = room.width * 3 / 5;
-    let pane = PaneArea { area: Rect { width: most, height: room.height.saturating_sub(1), ..room }, is_fixed: false, has_images: false };
+    let area = Rect { width: most, height: room.height.saturating_sub(1), ..room };
     let operands = view.matrices(|| all(view));
+    let pane = PaneArea { area, is_fixed: false, has_images: false, has_repetitions: true };
+    let pane = PaneArea { has_repetitions: fit_with_repetitions(view, operands, pane), ..pane };
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
     let for_box = Rect { width: room.width * 7 / 10, ..pane.area };
     let of_box = corner::product_indices(view, operands).and_then(|places| corner::width(places, &sizes, for_box, most));
@@ -138,7 +80,8 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let (pane, _) = fixed_pane(view, area);
     arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, margin, .. }| {
         let find = |matrix: &Matrix<'_>| Matrix { margin, ..matrix.clone() }.entry_at(area, x, y);
-        let entry = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
+        let place = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
+        let entry = repetition(operand, pane).map_or(place, |(repetition, _)| repetition.entry(place));
         area.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, entry))
     })
 }
@@ -158,7 +101,8 @@ pub fn filled_lines(view: &View<'_>, area: Rect) -> u16 {
 
 /// Returns the pane, and the kind and the scale of each heat map in it. With heat maps, the last line of the area is reserved for their legend.
 fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
-    let pane = PaneArea { area, is_fixed: true, has_images: false };
+    let pane = PaneArea { area, is_fixed: true, has_images: false, has_repetitions: true };
+    let pane = PaneArea { has_repetitions: fit_with_repetitions(view, view.matrices(|| all(view)), pane), ..pane };
     let scales = |pane: PaneArea| -> Vec<(ImageKind, HeatScale<'a>)> {
         let operands = view.matrices(|| all(view)).iter();
         let kind = |operand| with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| matrix.image);
@@ -170,6 +114,16 @@ fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, 
     // the pane is one line lower for the legend, so it has at least as many heat maps
     let pane = PaneArea { area: Rect { height: area.height.saturating_sub(1), ..area }, has_images: true, ..pane };
     (pane, scales(pane))
+}
+
+/// Returns whether some operands are repeated, and all matrices are whole with the repetitions.
+fn fit_with_repetitions(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> bool {
+    if operands.iter().all(|operand| operand.repetition.is_none()) {
+        return false;
+    }
+    let none = ReadEntries::default();
+    let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
+    arrange::narrowest(&sizes, pane.area) <= pane.area.width
 }
 
 /// Returns all matrices of the pane, the result last.
@@ -186,11 +140,12 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
         let largest = numbers().filter(|value| value.is_finite()).fold(0.0, |largest, value| value.abs().max(largest));
         let format = view.format(shown.tensor);
         if !shown.is_result {
-            return OperandMatrix { shown, title, name, axes, format, reserved: format, largest };
+            let repetition = view.repetition(shown.tensor);
+            return OperandMatrix { shown, title, name, axes, format, reserved: format, largest, repetition };
         }
         let [before, after] = view.reserved_cells();
         let reserved = ColumnFormat::default().with_room(before, after);
-        OperandMatrix { shown, title, name, axes, format, reserved, largest: round_up(largest) }
+        OperandMatrix { shown, title, name, axes, format, reserved, largest: round_up(largest), repetition: None }
     };
     let mut operands: Vec<OperandMatrix> = shown.into_iter().map(operand).collect();
     // matrices that are added have the same scale, so that they can be compared
@@ -204,110 +159,13 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
     operands
 }
 
-/// Returns the entries to mark.
-pub(super) fn marks(view: &View<'_>) -> MarkedEntries {
-    let first = view.at.term.saturating_sub(MAX_MARKED / 2);
-    let end = (first + MAX_MARKED).min(view.at.terms);
-    let by_step = || view.sources_now().iter().map(|source| (source.tensor, source.at));
-    let by_entry = view.sources_of(&view.at, first..end).flatten().chain(by_step());
-    MarkedEntries { by_entry: ReadEntries::new(by_entry), by_step: ReadEntries::new(by_step()) }
-}
-
-/// Returns the kind of image in which an operand is drawn; `None` for numbers. A matrix is an image if its numbers do not fit into the pane, or if it is large and
-/// another matrix is an image. The choice is the same at each step of an op.
-fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: PaneArea) -> Option<ImageKind> {
-    let grid = Grid::of(matrix.shape);
-    if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
-        return None;
-    }
-    let (wide, high) = Matrix { title: "", name: "", format: operand.reserved, ..matrix.clone() }.size();
-    let kind = match (view.notation, view.theme.colours) {
-        (Notation::Ascii, _) => ImageKind::AsciiShades,
-        (_, Colours::True | Colours::Indexed) => ImageKind::HalfBlocks,
-        _ => ImageKind::Shades,
-    };
-    // one line for the title
-    let does_not_fit = wide > pane.area.width.saturating_sub(GAP) || high >= pane.area.height;
-    (does_not_fit || pane.has_images && len(matrix.shape) > MAX_NUMBERS).then_some(kind)
-}
-
-/// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
-fn with_matrix<T>(
-    view: &View<'_>,
-    operand: &OperandMatrix,
-    (format, pane): (ColumnFormat, PaneArea),
-    marks: &MarkedEntries,
-    f: impl FnOnce(&Matrix<'_>) -> T,
-) -> T {
-    let ShownTensor { tensor, padding, turned, is_result } = operand.shown;
-    let info = view.network().tensor(tensor);
-    let value = |at: usize| view.number(tensor, at);
-    let mark = |at: usize| marks.mark(view, &operand.shown, at);
-    let is_shared = info.role == Role::Parameter && has_shared_weights(view, tensor);
-    let has_edit = view.stepper.has_old_values();
-    // a number that the last edit has changed is underlined
-    let tint = |at: usize| {
-        let shared = match () {
-            () if !is_shared => None,
-            () if mark(at) == Mark::Entry => view.weight_style_on_entry(tensor, at),
-            () => view.weight_style(tensor, at),
-        };
-        let is_changed = has_edit && view.stepper.value_before_edit(view, tensor, at).is_some();
-        if is_changed { Some(shared.unwrap_or_default().underlined()) } else { shared }
-    };
-    let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| entry.at);
-    let focus = if cursor.is_some() {
-        cursor
-    } else if is_result {
-        Some(view.at.entry)
-    } else {
-        let read_now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
-        // if this step does not read the operand, the focus is an entry that another term reads
-        read_now.or_else(|| marks.by_entry.entries(tensor).next())
-    };
-    // the channel that the user has chosen with the keys [ and ]
-    let grid = Grid::of(&info.shape);
-    let focus = focus.map(|at| {
-        let [block, row, column] = grid.coordinates(at);
-        let block = block.saturating_add_signed(view.stepper.channels).min(grid.blocks.saturating_sub(1));
-        if cursor.is_some() { at } else { grid.entry([block, row, column]) }
-    });
-    let differs = |at: usize| view.own_entry(tensor, at).is_some_and(|own| own.differs);
-    let matrix = Matrix {
-        differs: view.own_tensor(tensor).map(|_| &differs as &dyn Fn(usize) -> bool),
-        cursor,
-        role: if view.pass_of(tensor) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
-        focus,
-        padding,
-        turned,
-        around: around(view, operand, marks, focus),
-        name: &operand.name,
-        leading: view.leading_names(info),
-        scroll: view.stepper.scroll,
-        first_index: view.first_index,
-        tint: if is_shared || has_edit { Some(&tint) } else { None },
-        heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
-        axes: &operand.axes,
-        ..Matrix::new(&operand.title, &info.shape, format, &value, &mark)
-    };
-    match image_kind(view, operand, &matrix, pane) {
-        // shared weights have no `heat` as numbers, but in an image their colours show magnitudes
-        Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
-        None => f(&matrix),
-    }
-}
-
-/// Returns whether one weight of this tensor is used at many positions, as in a filter.
-fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
-    view.network().tensor(id).shape.len() == 4
-}
-
 /// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If the operand consists of several matrices and not
 /// even two fit side by side into the pane, requests the size of one matrix.
 fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: PaneArea) -> RequestedSizes {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
-    let read = needs.entries(tensor).filter(|_| !is_result);
-    let [rows, columns] = region(&Grid::of(&view.network().tensor(tensor).shape), read).unwrap_or([0..1, 0..1]);
+    let place = |entry: usize| repetition(operand, pane).map_or(entry, |(repetition, _)| repetition.first(entry));
+    let read = needs.entries(tensor).filter(|_| !is_result).map(place);
+    let [rows, columns] = region(&Grid::of(shape(view, operand, pane)), read).unwrap_or([0..1, 0..1]);
     with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| {
         size_of(matrix, operand, [rows.len(), columns.len()], pane.area.width)
     })
@@ -351,16 +209,6 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
         name: if operand.name.is_empty() { symbol } else { symbol.saturating_add(1).saturating_add(cells(&operand.name)) },
         title: titled,
     }
-}
-
-/// The area of the pane.
-#[derive(Clone, Copy)]
-struct PaneArea {
-    area: Rect,
-    /// `true` if the width of the pane is chosen.
-    is_fixed: bool,
-    /// `true` if some matrix does not fit and is drawn as an image.
-    has_images: bool,
 }
 
 /// A matrix with its area.
@@ -453,47 +301,4 @@ fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<RequestedSi
         size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
     }
     arrangement.areas(&sizes, pane.area).into_vec()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cmp::Ordering;
-
-    use super::*;
-    use crate::tally;
-
-    /// A pair that counts its comparisons.
-    #[derive(PartialEq, Eq)]
-    struct Counted((Id, usize));
-
-    impl PartialOrd for Counted {
-        fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-            Some(self.cmp(other))
-        }
-    }
-
-    impl Ord for Counted {
-        fn cmp(&self, other: &Self) -> Ordering {
-            tally::count(1);
-            self.0.cmp(&other.0)
-        }
-    }
-
-    #[test]
-    fn entries_of_very_many_tensors_are_sorted_with_few_comparisons() {
-        // shuffled, each pair twice
-        let pairs = || (0..2048).map(|n: usize| (n * 1013 % 1024, n % 2));
-        let _ = tally::take();
-        let count = sorted(pairs().map(Counted)).len();
-        // log₂ 2048 = 11
-        let comparisons = tally::take();
-        assert!(comparisons <= 2 * 2048 * 11, "{comparisons}");
-        let read = ReadEntries::new(pairs());
-        assert_eq!(read.0.len(), count);
-        for tensor in [0, 500, 1023] {
-            let entries = sorted(pairs().filter(|(id, _)| *id == tensor).map(|(_, at)| at));
-            assert_eq!(read.entries(tensor).collect::<Vec<_>>(), entries);
-        }
-        assert_eq!(read.entries(1024).next(), None);
-    }
 }

@@ -1,5 +1,6 @@
 //! Edits of a scenario's numbers: the numbers after an edit, undo and redo, the loss that the derivative foretells, and the written file.
 
+mod constants;
 #[path = "../documents/mod.rs"]
 mod documents;
 mod reload;
@@ -12,7 +13,7 @@ use gradstep::app::{Action, Document, Focus, Request, State};
 use gradstep::command::driver::{Driver, Effect};
 use gradstep::command::{ScenarioLoader, bundled, picker_entries};
 use gradstep::keys;
-use gradstep::network::{Role, TensorInfo};
+use gradstep::network::Role;
 use gradstep::scenario::{GivenNumber, Limits, write_back};
 use gradstep::session::Event;
 use gradstep::tensor::{index_text, unravel};
@@ -100,8 +101,8 @@ fn given_numbers(document: &Document) -> Vec<(String, f64)> {
     let network = document.trace.network();
     let sample = if document.scenario.samples.len() > 1 { "1:" } else { "" };
     let mut numbers = Vec::new();
-    let is_constant_of_graph = |info: &TensorInfo| info.role == Role::Constant && info.layer.is_none();
-    let given = network.tensors().iter().enumerate().filter(|(id, info)| network.producer(*id).is_none() && !is_constant_of_graph(info));
+    let is_given = |id: usize| network.producer(id).is_none() && network.text().structural_use(id).is_none();
+    let given = network.tensors().iter().enumerate().filter(|(id, _)| is_given(*id));
     for (id, info) in given {
         let values = document.trace.sample_runs()[0].run.values(id);
         let prefix = if matches!(info.role, Role::Input { learns: false } | Role::Target) { sample } else { "" };

@@ -1,12 +1,9 @@
 //! Losses. Each loss becomes several operations. As in PyTorch, `reduction` is `"mean"`, `"sum"` or `"none"`.
 
 use crate::graph::call::{Call, Row};
-use crate::graph::closed_call::PendingClosedCall;
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
-use crate::op::closed_form::ClosedForm;
-use crate::op::groups::Groups;
 use crate::op::layer::Reported;
 use crate::op::lookup::{IndexOperand, LookupKind, lookup};
 use crate::op::operator::Operator;
@@ -120,16 +117,7 @@ fn cross_entropy(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value,
     let axis = class_axis(reader, input, span)?;
     let logp = softmax_along(reader, input, axis, true, span)?;
     if reader.shape(target) != reader.shape(input) {
-        let loss = negative_log_likelihood(reader, call, logp, target, (reduction, smoothing))?;
-        let has_known_classes = reader.tensors[target].data.as_ref().is_some_and(|classes| flat(classes).iter().all(|class| *class >= 0.0));
-        if has_known_classes && reduction != Reduction::None && smoothing == 0.0 && !call.has(2) && !call.has(3) {
-            let rows = Groups::along(reader.shape(input), &[axis]);
-            #[allow(clippy::cast_precision_loss)] // a number of rows
-            let divisor = if reduction == Reduction::Mean { rows.count as f64 } else { 1.0 };
-            let form = ClosedForm::CrossEntropy { rows, divisor };
-            reader.closed_calls.push(PendingClosedCall { form, input, output: loss, operands: vec![logp, target], nodes: 0..0 });
-        }
-        return Ok(Value::Tensor(loss));
+        return negative_log_likelihood(reader, call, logp, target, (reduction, smoothing)).map(Value::Tensor);
     }
     // the target has probabilities: a number for each class
     let classes = reader.shape(input)[axis];
@@ -179,6 +167,7 @@ fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId
     #[allow(clippy::float_cmp)] // whole numbers
     let is_ignored = |class: f64| class == ignored;
     let Some(data) = reader.tensors[target].data.clone() else { return Ok(Some(ignored)) };
+    reader.note_structure(target, "a class", &call.span);
     // the ignored ones need not be classes
     if let Some(wrong) = flat(&data).iter().find(|class| !is_ignored(**class) && (class.fract() != 0.0 || **class < 0.0)) {
         let message = format!("{} holds {wrong}, which is not a class", reader.describe(target));

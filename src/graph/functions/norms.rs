@@ -1,11 +1,8 @@
 //! Normalisations and attention. Each call becomes several operations.
 
 use crate::graph::call::{Call, Row};
-use crate::graph::closed_call::PendingClosedCall;
-use crate::graph::reader::{GraphReader, TensorOrigin};
+use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
-use crate::op::closed_form::{ClosedForm, WeightPlace};
-use crate::op::groups::Groups;
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
@@ -90,31 +87,6 @@ fn per_channel(reader: &mut GraphReader<'_, '_>, id: TensorId, wide: &[usize], s
     if reader.shape(id) == wide { Ok(id) } else { viewed(reader, id, wide, span) }
 }
 
-/// Adds the closed form of the derivative of a norm by its input. `weight` is the number of the parameter γ, and the number of entries that follow each other with the same weight.
-fn add_closed_form(
-    reader: &mut GraphReader<'_, '_>,
-    call: &Call,
-    [input, normalised]: [TensorId; 2],
-    axes: &[usize],
-    (weight, inner): (Option<usize>, usize),
-    result: &Value,
-) {
-    let Value::Tensor(output) = *result else { return };
-    // x̂ is the centred input times 1/σ
-    let TensorOrigin::Node(node) = reader.tensors[normalised].origin else { return };
-    let [_, inverse] = reader.nodes[node].reads[..] else { return };
-    let weight = weight.and_then(|at| call.get(at)).map(|(value, _)| value.clone());
-    let weight = match weight {
-        Some(Value::Tensor(weight)) => Some(weight),
-        Some(_) => return,
-        None => None,
-    };
-    let place = weight.map(|weight| WeightPlace { inner, size: len(reader.shape(weight)) });
-    let groups = Groups::along(reader.shape(input), axes);
-    let operands = [normalised, inverse].into_iter().chain(weight).collect();
-    reader.closed_calls.push(PendingClosedCall { form: ClosedForm::Norm { groups, weight: place }, input, output, operands, nodes: 0..0 });
-}
-
 /// Reads `normalized_shape`: the last axes, over which a layer norm goes.
 fn last_axes(reader: &mut GraphReader<'_, '_>, call: &Call, id: TensorId) -> Result<Vec<usize>, Reported> {
     let (value, span) = call.required(reader, 1)?;
@@ -136,9 +108,7 @@ fn layer_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Re
     let eps = call.number(reader, 4)?.unwrap_or(1e-5);
     let moments = moments(reader, id, &axes, (0, true), &call.span)?;
     let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
-    let result = affine(reader, call, normalised, [Some(2), Some(3)], None)?;
-    add_closed_form(reader, call, [id, normalised], &axes, (Some(2), 1), &result);
-    Ok(result)
+    affine(reader, call, normalised, [Some(2), Some(3)], None)
 }
 
 fn rms_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -168,9 +138,7 @@ fn batch_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Re
         let axes: Vec<usize> = (0..shape.len()).filter(|axis| *axis != 1).collect();
         let moments = moments(reader, id, &axes, (0, true), &call.span)?;
         let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
-        let result = affine(reader, call, normalised, [Some(3), Some(4)], Some(&wide))?;
-        add_closed_form(reader, call, [id, normalised], &axes, (Some(3), len(&shape[2..])), &result);
-        return Ok(result);
+        return affine(reader, call, normalised, [Some(3), Some(4)], Some(&wide));
     }
     if !call.has(1) || !call.has(2) {
         let help = "write training=True, or give running_mean and running_var";

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::super::planting::Way;
-use super::super::site::{Site, Subject, downcast};
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, reading, scaled};
 use super::factor::constant_factor;
 use super::places::last_two;
 use crate::network::Id;
 use crate::op::contraction::Contraction;
+use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
 use crate::op::slot::Slot;
 use crate::op::softmax::SoftmaxBackward;

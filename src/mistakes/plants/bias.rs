@@ -1,13 +1,14 @@
 //! Mistakes in the gradient of a bias that several positions share.
 
 use super::super::planting::Way;
-use super::super::site::{Site, downcast};
+use super::super::site::Site;
 use super::super::wrong_rule::{scaled, with_terms};
 use super::places::count;
 use crate::network::Role;
 use crate::op::avg_pool2d::reciprocal;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
+use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
 use crate::op::slot::Slot;
 

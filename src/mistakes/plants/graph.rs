@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::planting::Way;
-use super::super::site::{Site, Subject, downcast};
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
 use super::activation::Curve;
 use super::attention;
@@ -15,6 +15,7 @@ use crate::op::avg_pool2d::reciprocal;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::op::copies::{CopiesOfInput, CopyKind};
+use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
 use crate::op::elementwise::{ElementwiseBackward, ElementwiseForward, ElementwiseOperand};
 use crate::op::extremum::ExtremumLinks;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::super::plan::{Change, Edit};
 use super::super::planting::{Planted, Wanted, Way};
-use super::super::site::{Site, Subject, downcast};
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{scaled, with_terms};
 use crate::network::{Id, Op, Part};
 use crate::op::constant_weights::ConstantWeightsRule;
 use crate::op::contraction::Contraction;
 use crate::op::copies::{CopiesOfInput, CopyKind};
+use crate::op::downcast::downcast;
 use crate::op::elementwise::{ElementwiseForward, ElementwiseOperand};
 use crate::op::functions::SQUARE;
 use crate::op::links::Linked;

@@ -1,7 +1,7 @@
 //! Mistakes in the backward pass of a linear layer, and mistakes about what a weight gradient reads.
 
 use super::super::planting::Way;
-use super::super::site::{Site, Subject, downcast};
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, moved, reading, scaled, with_terms};
 use super::places::count;
 use crate::network::{Id, Op, Role};
@@ -10,6 +10,7 @@ use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::op::conv_transpose2d::Transposed;
 use crate::op::conv2d::Conv2d;
+use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
 use crate::op::slot::Slot;
 use crate::step::Pass;

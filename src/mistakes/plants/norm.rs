@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::super::plan::{Change, Edit};
 use super::super::planting::{Planted, Wanted, Way};
-use super::super::site::{Site, Subject, downcast};
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{scaled, with_terms};
 use super::places::{upstream, upstream_times};
 use crate::network::{Id, Part};
+use crate::op::downcast::downcast;
 use crate::op::dropout::MaskedScale;
 use crate::op::norm::VarianceForward;
 use crate::op::rule::{Rule, Term, entry};

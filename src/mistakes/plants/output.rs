@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::super::plan::Edit;
 use super::super::planting::{Planted, Wanted, Way};
-use super::super::site::{Site, downcast};
+use super::super::site::Site;
 use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
 use super::activation::{Curve, applies};
 use super::places::upstream_times;
 use crate::network::{Id, Role};
+use crate::op::downcast::downcast;
 use crate::op::elementwise::ElementwiseForward;
 use crate::op::functions::SIGMOID;
 use crate::op::functions::guarded::BINARY_CROSS_ENTROPY;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
 use super::super::planting::{Planted, Wanted, Way};
-use super::super::site::{Site, Subject, downcast};
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::scaled;
 use crate::network::Op;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
+use crate::op::downcast::downcast;
 use crate::op::rule::{Operands, Origin};
 use crate::step::Pass;
 

@@ -12,7 +12,7 @@ use crate::ui::theme::{StyleRole, Theme};
 const KEYS_WIDTH: usize = 26;
 
 /// The first line: how to get to the legend at the end.
-const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ░ and the colours mean";
+const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
 
 /// The actions of the mouse, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
@@ -43,6 +43,7 @@ const MARKS: &[(&str, &str)] = &[
     (glyph::TO_COME, "alone: not computed yet"),
     ("·", "between two numbers: times"),
     (glyph::HIDDEN, "a hidden number to predict (key p)"),
+    ("┊", "the copy of an entry that a broadcast repeats; the copy that is read has the marks of the entry"),
     ("░", "padding, or a gap that a stride makes between errors: a 0 without steps"),
     ("■ □", "a filter on a large image: a pixel under a weight, or any other pixel"),
     ("← → ↑ ↓", "at the edge of a matrix: more entries in this direction"),

@@ -132,17 +132,27 @@ fn turn_line(view: &View<'_>, area: Rect) -> Rect {
     Rect { height: u16::from(has_line), ..area }
 }
 
-/// Writes the number of the loop turn above each column whose computed nodes belong to the same turn.
+/// Writes the turn of the loop above the columns whose computed nodes are of one turn, with a line to the end of its last column: the statements of a turn are one group.
 fn draw_turns(view: &View<'_>, nodes: &[GraphNode], plan: &Plan, line: Rect, buf: &mut Buffer) {
     if line.is_empty() {
         return;
     }
-    for (column, &(x, _)) in plan.columns.places.iter().enumerate() {
+    let turn_of = |column: usize| {
         let in_column = nodes.iter().filter(|node| !node.is_given && plan.columns.column_of(node.depth) == Some(column));
         let turns: BTreeSet<Option<usize>> = in_column.map(|node| view.network().text().turn(node.id)).collect();
-        if let ([Some(turn)], Ok(x)) = (&turns.into_iter().collect::<Vec<_>>()[..], u16::try_from(x)) {
-            text_at(buf, line, x, 0, &format!("turn {turn}"), view.theme.style(StyleRole::Dim));
-        }
+        if turns.len() == 1 { turns.into_iter().next().flatten() } else { None }
+    };
+    let turns: Vec<Option<usize>> = (0..plan.columns.places.len()).map(turn_of).collect();
+    let mut first = 0;
+    for group in turns.chunk_by(|a, b| a == b) {
+        let columns = &plan.columns.places[first..first + group.len()];
+        first += group.len();
+        let ([Some(turn), ..], [(x, _), ..], [.., (last, wide)]) = (group, columns, columns) else { continue };
+        let (Ok(x), Ok(room)) = (u16::try_from(*x), usize::try_from(last + wide - x)) else { continue };
+        let text = format!("turn {turn}");
+        let more = room.saturating_sub(width(&text) + 1);
+        let text = if columns.len() > 1 && more > 0 { format!("{text} {}", "┄".repeat(more)) } else { text };
+        text_at(buf, line, x, 0, &text, view.theme.style(StyleRole::Dim));
     }
 }
 

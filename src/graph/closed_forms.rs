@@ -1,0 +1,117 @@
+//! Finds the blocks of a graph whose derivative has a closed form: norms and log-softmax, as calls or written line by line.
+//!
+//! A block is found by the functions of its operations, not by names or texts. The lines
+//!
+//! ```text
+//! mu   = x.mean(0, keepdim=True)
+//! diff = x - mu
+//! var  = (diff**2).mean(0, keepdim=True)
+//! xhat = diff / torch.sqrt(var + eps)
+//! y    = gamma * xhat + beta
+//! ```
+//!
+//! are matched from `xhat` back to `x`: a quotient of x − mean(x) and √(v + ε), where v is the mean of (x − mean(x))² over the same entries. Then the block goes on to `y`.
+//! Its closed form is the whole derivative by `x` if every path from `x` to the output goes through `y`, so a block of which another operation reads an inner tensor is
+//! not one.
+
+mod matcher;
+mod norm;
+mod softmax;
+mod structure;
+
+use std::collections::HashSet;
+
+use super::reader::{GraphReader, TensorOrigin};
+use super::value::TensorId;
+use crate::op::closed_form::ClosedForm;
+use matcher::Matcher;
+use structure::Structure;
+
+/// The largest number of operations of a block.
+const MAX_BLOCK: usize = 256;
+
+/// A block whose derivative by its input has a closed form.
+#[derive(Debug)]
+pub struct PendingBlock {
+    /// The closed form.
+    pub form: ClosedForm,
+    /// The input.
+    pub input: TensorId,
+    /// The result.
+    pub output: TensorId,
+    /// The operands after the derivative by the result.
+    pub operands: Vec<TensorId>,
+    /// The tensors that the block computes.
+    pub members: Vec<TensorId>,
+    /// The tensors of one number on whose value the closed form depends, with this value, such as the n of `x.sum() / n`.
+    pub fixed: Vec<(TensorId, f64)>,
+}
+
+/// A block of which it is not known whether all paths go through its output.
+struct Candidate {
+    form: ClosedForm,
+    input: TensorId,
+    output: TensorId,
+    operands: Vec<TensorId>,
+}
+
+/// Finds the blocks of a graph.
+pub fn find(reader: &GraphReader<'_, '_>, output: Option<TensorId>) -> Vec<PendingBlock> {
+    let Some(output) = output else { return Vec::new() };
+    let structure = Structure::new(reader, output);
+    let mut blocks = Vec::new();
+    for node in &reader.nodes {
+        if structure.len(node.tensor) < 2 || !reader.tensors[node.tensor].flows {
+            continue;
+        }
+        let mut matcher = Matcher::new(&structure);
+        let Some(candidate) = norm::block(&mut matcher, node.tensor).or_else(|| {
+            matcher = Matcher::new(&structure);
+            softmax::block(&mut matcher, node.tensor)
+        }) else {
+            continue;
+        };
+        let Some(members) = members(&structure, &matcher, &candidate) else { continue };
+        let Candidate { form, input, output, operands } = candidate;
+        let block = PendingBlock { form, input, output, operands, members, fixed: matcher.fixed };
+        blocks.extend(before_views(&structure, &block));
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// Returns the tensors that a block computes and that depend on its input. `None` if a path leads around its output, the block has an operation that was not matched, or γ depends on the input.
+fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>, candidate: &Candidate) -> Option<Vec<TensorId>> {
+    let matched: HashSet<TensorId> = matcher.matched.iter().copied().collect();
+    let unchecked: HashSet<TensorId> = structure.between(candidate.input, &matcher.shifts, MAX_BLOCK)?.into_iter().collect();
+    let members = structure.between(candidate.input, &[candidate.output], MAX_BLOCK)?;
+    let is_member = |id: TensorId| members.binary_search(&id).is_ok();
+    let is_whole = members.iter().all(|member| {
+        (matched.contains(member) || unchecked.contains(member)) && (*member == candidate.output || structure.users(*member).all(is_member))
+    });
+    (is_whole && !matcher.independent.iter().any(|id| is_member(*id) || *id == candidate.input)).then_some(members)
+}
+
+/// Returns the same block for the tensors of which its input is another shape, if the block is their only reader.
+fn before_views(structure: &Structure<'_, '_, '_>, block: &PendingBlock) -> Vec<PendingBlock> {
+    let (mut blocks, mut input, mut members) = (Vec::new(), block.input, block.members.clone());
+    while let Some(source) = structure.view_of(input)
+        && structure.users(source).eq([input])
+        && members.len() < MAX_BLOCK
+    {
+        members.insert(0, input);
+        input = source;
+        let PendingBlock { form, output, operands, fixed, .. } = block;
+        let (form, operands, fixed) = (form.clone(), operands.clone(), fixed.clone());
+        blocks.push(PendingBlock { form, input, output: *output, operands, members: members.clone(), fixed });
+    }
+    blocks
+}
+
+/// Returns the index in `nodes` of the operation that computes a tensor.
+fn node_of(reader: &GraphReader<'_, '_>, id: TensorId) -> Option<usize> {
+    match reader.tensors[id].origin {
+        TensorOrigin::Node(node) => Some(node),
+        TensorOrigin::Leaf(_) => None,
+    }
+}

@@ -1,0 +1,176 @@
+//! Matches the operations of a block, from its last one back. What is matched is noted, and forgotten if the match fails.
+
+use super::structure::{Applied, Argument, Structure, is_group_number};
+use crate::expr::Primitive;
+use crate::graph::value::TensorId;
+use crate::op::functions;
+use crate::op::groups::Groups;
+use crate::op::operator::Operator;
+
+/// The largest number of products with numbers that follow each other.
+const MAX_FACTORS: usize = 16;
+
+/// A match of operations.
+pub struct Matcher<'s, 'g, 't, 'c> {
+    /// The operations of the graph.
+    pub graph: &'s Structure<'g, 't, 'c>,
+    /// The tensors that are matched.
+    pub matched: Vec<TensorId>,
+    /// Tensors of one number, with the value that they must have.
+    pub fixed: Vec<(TensorId, f64)>,
+    /// Tensors that must not depend on the input of the block.
+    pub independent: Vec<TensorId>,
+    /// Tensors that shift all entries of a row by the same number, which changes nothing.
+    pub shifts: Vec<TensorId>,
+}
+
+impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
+    /// Creates an empty match.
+    pub fn new(graph: &'s Structure<'g, 't, 'c>) -> Self {
+        Self { graph, matched: Vec::new(), fixed: Vec::new(), independent: Vec::new(), shifts: Vec::new() }
+    }
+
+    /// Tries to match, and forgets what was matched if this fails.
+    pub fn attempt<T>(&mut self, matches: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let lengths = [self.matched.len(), self.fixed.len(), self.independent.len(), self.shifts.len()];
+        let result = matches(self);
+        if result.is_none() {
+            self.matched.truncate(lengths[0]);
+            self.fixed.truncate(lengths[1]);
+            self.independent.truncate(lengths[2]);
+            self.shifts.truncate(lengths[3]);
+        }
+        result
+    }
+
+    /// Matches an elementwise operation whose result has the shape of its first operand.
+    pub fn applied(&mut self, id: TensorId) -> Option<Applied> {
+        let applied = self.graph.applied(id)?;
+        self.matched.push(id);
+        Some(applied)
+    }
+
+    /// Matches f(x) for a function of one argument.
+    pub fn function(&mut self, id: TensorId, function: &Primitive) -> Option<TensorId> {
+        self.attempt(|this| {
+            let Applied { operator: Operator::Call(called), arguments, .. } = this.applied(id)? else { return None };
+            match arguments[..] {
+                [Argument::Tensor(of, _)] if called.function == function => Some(of),
+                _ => None,
+            }
+        })
+    }
+
+    /// Matches x to the power of a number.
+    pub fn power(&mut self, id: TensorId, exponent: f64) -> Option<TensorId> {
+        self.attempt(|this| {
+            let Applied { operator, arguments, .. } = this.applied(id)?;
+            let [Argument::Tensor(of, _), power] = arguments[..] else { return None };
+            #[expect(clippy::float_cmp, reason = "2 and −0.5 are exact")]
+            let is_power = operator == Operator::POW && this.number(power)? == exponent;
+            (is_power && this.graph.len(of) == this.graph.len(id)).then_some(of)
+        })
+    }
+
+    /// Matches 1/x.
+    pub fn reciprocal(&mut self, id: TensorId) -> Option<TensorId> {
+        self.function(id, functions::RECIPROCAL).or_else(|| self.power(id, -1.0)).or_else(|| {
+            self.attempt(|this| {
+                let Applied { operator, arguments, .. } = this.applied(id)?;
+                let [one, Argument::Tensor(of, _)] = arguments[..] else { return None };
+                #[expect(clippy::float_cmp, reason = "1 is exact")]
+                let is_one = operator == Operator::DIV && this.number(one)? == 1.0;
+                (is_one && this.graph.len(of) == this.graph.len(id)).then_some(of)
+            })
+        })
+    }
+
+    /// Matches √x.
+    pub fn root(&mut self, id: TensorId) -> Option<TensorId> {
+        self.function(id, crate::expr::SQRT).or_else(|| self.power(id, 0.5))
+    }
+
+    /// Matches x².
+    pub fn square(&mut self, id: TensorId) -> Option<TensorId> {
+        self.function(id, functions::SQUARE).or_else(|| self.power(id, 2.0)).or_else(|| {
+            self.attempt(|this| match this.applied(id)? {
+                Applied { operator: Operator::Mul, arguments, .. } => match arguments[..] {
+                    [Argument::Tensor(a, _), Argument::Tensor(b, _)] if a == b => Some(a),
+                    _ => None,
+                },
+                _ => None,
+            })
+        })
+    }
+
+    /// Matches a number: of the text, or a given tensor of one entry, which must keep its value.
+    fn number(&mut self, argument: Argument) -> Option<f64> {
+        match argument {
+            Argument::Number(number) => Some(number),
+            Argument::Tensor(id, _) if self.graph.len(id) == 1 && self.graph.reads(id).is_empty() => {
+                let number = self.graph.reader.tensors[id].data.as_ref()?.first().copied()?;
+                self.fixed.push((id, number));
+                Some(number)
+            }
+            Argument::Tensor(..) => None,
+        }
+    }
+
+    /// Matches a tensor behind products with numbers, negations and other shapes, and returns it with the product of the numbers. This never fails.
+    pub fn scaled(&mut self, id: TensorId) -> (TensorId, f64) {
+        let (mut core, mut factor) = (id, 1.0);
+        for _ in 0..MAX_FACTORS {
+            let Some((inner, own)) = self.factor(core) else { break };
+            (core, factor) = (inner, factor * own);
+        }
+        (core, factor)
+    }
+
+    /// Matches a product with a number, a quotient by a number, a negation or another shape.
+    pub fn factor(&mut self, id: TensorId) -> Option<(TensorId, f64)> {
+        if let Some(source) = self.graph.view_of(id) {
+            self.matched.push(id);
+            return Some((source, 1.0));
+        }
+        self.attempt(|this| {
+            let Applied { operator, arguments, .. } = this.applied(id)?;
+            let (of, factor) = match (operator, &arguments[..]) {
+                (Operator::Neg, [Argument::Tensor(of, _)]) => (*of, -1.0),
+                (Operator::Mul, [Argument::Tensor(of, _), other]) if this.graph.len(*of) == this.graph.len(id) => {
+                    match this.number(*other) {
+                        Some(number) => (*of, number),
+                        None => return None,
+                    }
+                }
+                (Operator::Mul, [other, Argument::Tensor(of, _)]) => (*of, this.number(*other)?),
+                (operator, [Argument::Tensor(of, _), other]) if operator == Operator::DIV => (*of, 1.0 / this.number(*other)?),
+                _ => return None,
+            };
+            (this.graph.len(of) == this.graph.len(id)).then_some((of, factor))
+        })
+    }
+
+    /// Matches other shapes of a tensor. This never fails.
+    pub fn without_views(&mut self, mut id: TensorId) -> TensorId {
+        while let Some(source) = self.graph.view_of(id) {
+            self.matched.push(id);
+            id = source;
+        }
+        id
+    }
+
+    /// Matches the sum of each group, and returns the operand.
+    pub fn sum(&mut self, id: TensorId) -> Option<(TensorId, Groups)> {
+        let sum = self.graph.sum(id)?;
+        self.matched.push(id);
+        Some(sum)
+    }
+
+    /// Returns whether an elementwise operation with a result of the shape of `like` reads, for each entry, the number of its group in an operand.
+    pub fn reads_groups(&self, applied: &Applied, like: TensorId, operand: (TensorId, usize), groups: &Groups) -> bool {
+        let shape = self.graph.shape(like);
+        let place = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(operand.1, at));
+        let is_same_shape = applied.broadcast.as_ref().is_none_or(|broadcast| broadcast.shape() == shape);
+        is_same_shape && self.graph.len(operand.0) == groups.count && is_group_number(shape, groups, place)
+    }
+}

@@ -1,0 +1,217 @@
+//! Norms: batch norm, layer norm, group norm and RMS norm, in their usual spellings.
+
+use super::Candidate;
+use super::matcher::Matcher;
+use super::structure::{Applied, Argument};
+use crate::graph::value::TensorId;
+use crate::op::closed_form::{ClosedForm, Deviation, RepeatedOperand, is_reciprocal};
+use crate::op::functions;
+use crate::op::groups::Groups;
+use crate::op::operator::Operator;
+
+/// A tensor, less the mean of each group if it is centred.
+#[derive(Clone, Debug, PartialEq)]
+struct Centred {
+    of: TensorId,
+    /// The groups; `None` if the mean is not subtracted.
+    groups: Option<Groups>,
+}
+
+/// A number for each group: σ, 1/σ or the variance.
+struct Spread {
+    /// The tensor that the variance is of.
+    centred: Centred,
+    groups: Groups,
+    /// The variance, divided by the sum of squares.
+    factor: f64,
+}
+
+/// σ or 1/σ.
+struct Scale {
+    spread: Spread,
+    deviation: Deviation,
+    is_inverse: bool,
+    /// √v, if σ is √v + ε.
+    root: Option<TensorId>,
+}
+
+/// Matches a norm whose x̂ is this tensor.
+pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Candidate> {
+    let applied = matcher.applied(id)?;
+    let (numerator, scale_operand, scale) = match (applied.operator, &applied.arguments[..]) {
+        (Operator::Mul, [Argument::Tensor(a, s), Argument::Tensor(b, t)]) => match matcher.attempt(|matcher| inverse(matcher, *b)) {
+            Some(scale) => (*a, (*b, *t), scale),
+            None => (*b, (*a, *s), matcher.attempt(|matcher| inverse(matcher, *a))?),
+        },
+        (operator, [Argument::Tensor(a, _), Argument::Tensor(b, t)]) if operator == Operator::DIV => {
+            (*a, (*b, *t), deviation(matcher, *b)?)
+        }
+        _ => return None,
+    };
+    let Scale { spread: Spread { centred, groups, factor }, deviation, is_inverse, root } = scale;
+    let is_same = match &centred.groups {
+        Some(_) => self::centred(matcher, numerator)? == centred,
+        None => numerator == centred.of,
+    };
+    let is_whole = matcher.graph.shape(numerator) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, scale_operand, &groups);
+    let is_count = is_reciprocal(factor, groups.len) || is_reciprocal(factor, groups.len - 1);
+    if !is_same || !is_whole || !is_count || groups.len < 2 {
+        return None;
+    }
+    let (output, weight) = affine(matcher, id);
+    let mut operands = vec![id, scale_operand.0];
+    operands.extend(root.map(|root| [numerator, root]).into_iter().flatten());
+    operands.extend(weight.as_ref().map(|(weight, _)| *weight));
+    let form = ClosedForm::Norm {
+        groups,
+        is_centred: centred.groups.is_some(),
+        variance_factor: factor,
+        deviation,
+        is_inverse,
+        weight: weight.map(|(_, operand)| operand),
+    };
+    Some(Candidate { form, input: centred.of, output, operands })
+}
+
+/// Matches the product with γ and the sum with β that read x̂, also in another shape. Returns the last tensor, and γ.
+fn affine(matcher: &mut Matcher<'_, '_, '_, '_>, normalised: TensorId) -> (TensorId, Option<(TensorId, RepeatedOperand)>) {
+    let (mut output, mut weight) = (normalised, None);
+    let mut end = normalised;
+    while let Some(user) = matcher.graph.only_user(end) {
+        if matcher.graph.view_of(user).is_some() {
+            matcher.matched.push(user);
+            end = user;
+            continue;
+        }
+        let Some(Applied { operator, arguments, broadcast }) = matcher.graph.applied(user) else { break };
+        let [Argument::Tensor(a, s), Argument::Tensor(b, t)] = arguments[..] else { break };
+        let (other, slot) = if a == end { (b, t) } else { (a, s) };
+        if matcher.graph.shape(user) != matcher.graph.shape(end) || other == end {
+            break;
+        }
+        // an upstream gradient of all entries is no γ
+        let is_weight = matcher.graph.reader.tensors[other].flows || matcher.graph.len(other) < matcher.graph.len(end);
+        match operator {
+            // γ comes before β
+            Operator::Mul if weight.is_none() && output == normalised && is_weight => {
+                weight = Some((other, RepeatedOperand { broadcast, slot }));
+            }
+            Operator::Add => {}
+            _ => break,
+        }
+        matcher.independent.push(other);
+        matcher.matched.push(user);
+        (end, output) = (user, user);
+        if operator == Operator::Add {
+            break;
+        }
+    }
+    (output, weight)
+}
+
+/// Matches x − mean(x).
+fn centred(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Centred> {
+    matcher.attempt(|matcher| {
+        let applied = matcher.applied(id)?;
+        let [Argument::Tensor(of, _), Argument::Tensor(mean, slot)] = applied.arguments[..] else { return None };
+        let (averaged, groups) = self::mean(matcher, mean)?;
+        let is_centred = applied.operator == Operator::Sub
+            && averaged == of
+            && matcher.graph.shape(of) == matcher.graph.shape(id)
+            && matcher.reads_groups(&applied, id, (mean, slot), &groups);
+        is_centred.then_some(Centred { of, groups: Some(groups) })
+    })
+}
+
+/// Matches the mean of each group.
+fn mean(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(TensorId, Groups)> {
+    let (sum, factor) = matcher.scaled(id);
+    let (of, groups) = matcher.sum(sum)?;
+    is_reciprocal(factor, groups.len).then_some((of, groups))
+}
+
+/// Matches a factor times the sum of (x − mean(x))² or of x², or the mean of x² less the square of the mean.
+fn variance(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Spread> {
+    matcher
+        .attempt(|matcher| {
+            let (sum, outer) = matcher.scaled(id);
+            let (squares, groups) = matcher.sum(sum)?;
+            let (squares, inner) = matcher.scaled(squares);
+            let of = matcher.square(squares)?;
+            let centred = self::centred(matcher, of).unwrap_or(Centred { of, groups: None });
+            let is_same = centred.groups.as_ref().is_none_or(|own| *own == groups);
+            is_same.then_some(Spread { centred, groups, factor: outer * inner })
+        })
+        .or_else(|| {
+            matcher.attempt(|matcher| {
+                let id = matcher.without_views(id);
+                let applied = matcher.applied(id)?;
+                let [Argument::Tensor(squares, _), Argument::Tensor(square, _)] = applied.arguments[..] else { return None };
+                let (squares, groups) = self::mean(matcher, squares)?;
+                let of = matcher.square(squares)?;
+                let square = matcher.without_views(square);
+                let mean = matcher.square(square)?;
+                let is_same =
+                    applied.operator == Operator::Sub && self::mean(matcher, mean)? == (of, groups.clone()) && applied.broadcast.is_none();
+                #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
+                let factor = 1.0 / groups.len as f64;
+                is_same.then(|| Spread { centred: Centred { of, groups: Some(groups.clone()) }, groups, factor })
+            })
+        })
+}
+
+/// Matches v + ε, or v alone.
+fn shifted_variance(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Spread> {
+    let id = matcher.without_views(id);
+    variance(matcher, id).or_else(|| matcher.attempt(|matcher| plus_number(matcher, id).and_then(|inner| variance(matcher, inner))))
+}
+
+/// Matches the sum of a tensor and a number, whose value does not matter. Returns the tensor.
+fn plus_number(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<TensorId> {
+    let applied = matcher.applied(id)?;
+    let graph = matcher.graph;
+    let is_number = |argument: &Argument| match *argument {
+        Argument::Number(_) => true,
+        Argument::Tensor(other, _) => graph.len(other) == 1 && graph.reads(other).is_empty(),
+    };
+    let [a, b] = applied.arguments[..] else { return None };
+    let (of, number) = if is_number(&b) { (a, b) } else { (b, a) };
+    let Argument::Tensor(of, _) = of else { return None };
+    (applied.operator == Operator::Add && is_number(&number) && graph.len(of) == graph.len(id)).then_some(of)
+}
+
+/// Matches √(v + ε) or √v + ε.
+fn deviation(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Scale> {
+    let id = matcher.without_views(id);
+    let plain = matcher.attempt(|matcher| {
+        let inner = matcher.root(id)?;
+        shifted_variance(matcher, inner)
+    });
+    if let Some(spread) = plain {
+        return Some(Scale { spread, deviation: Deviation::Plain, is_inverse: false, root: None });
+    }
+    matcher.attempt(|matcher| {
+        let root = plus_number(matcher, id)?;
+        let inner = matcher.without_views(root);
+        let inner = matcher.root(inner)?;
+        let inner = matcher.without_views(inner);
+        let spread = variance(matcher, inner)?;
+        Some(Scale { spread, deviation: Deviation::Shifted, is_inverse: false, root: Some(root) })
+    })
+}
+
+/// Matches 1/σ.
+fn inverse(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Scale> {
+    let id = matcher.without_views(id);
+    let plain = matcher.attempt(|matcher| {
+        let inner = matcher.function(id, functions::RSQRT).or_else(|| matcher.power(id, -0.5))?;
+        shifted_variance(matcher, inner)
+    });
+    if let Some(spread) = plain {
+        return Some(Scale { spread, deviation: Deviation::Plain, is_inverse: true, root: None });
+    }
+    matcher.attempt(|matcher| {
+        let inner = matcher.reciprocal(id)?;
+        deviation(matcher, inner).map(|scale| Scale { is_inverse: true, ..scale })
+    })
+}

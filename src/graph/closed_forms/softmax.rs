@@ -1,0 +1,188 @@
+//! The logarithm of the softmax, and the cross-entropy after it, in their usual spellings.
+
+use super::Candidate;
+use super::matcher::Matcher;
+use super::structure::{Applied, Argument, is_same_in_groups};
+use crate::expr::LOG;
+use crate::graph::value::TensorId;
+use crate::op::closed_form::{ClosedForm, RepeatedOperand, Targets};
+use crate::op::functions;
+use crate::op::groups::Groups;
+use crate::op::operator::Operator;
+
+/// The logits, and the rows in which they are normalised.
+#[derive(Clone, Debug, PartialEq)]
+struct Logits {
+    of: TensorId,
+    rows: Groups,
+}
+
+/// Matches a log-softmax whose result is this tensor, or a softmax of which the logarithm of one entry for each row is taken, with the loss after it.
+pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Candidate> {
+    if let Some(Logits { of, rows }) = log_probabilities(matcher, id) {
+        let loss = matcher.attempt(|matcher| cross_entropy(matcher, id, &rows));
+        let Some((targets, operand, end)) = loss else {
+            return Some(Candidate { form: ClosedForm::LogSoftmax { rows }, input: of, output: id, operands: vec![id] });
+        };
+        let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, has_probabilities: false, targets };
+        return Some(Candidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(operand).collect() });
+    }
+    let Logits { of, rows } = probabilities(matcher, id)?;
+    let picked = matcher.graph.only_user(id)?;
+    let (targets, classes) = matcher.graph.picked(picked, &rows)?;
+    let log = matcher.graph.only_user(picked)?;
+    matcher.function(log, LOG)?;
+    matcher.matched.push(picked);
+    let end = end(matcher, log)?;
+    let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, has_probabilities: true, targets };
+    Some(Candidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(classes).collect() })
+}
+
+/// Matches the loss after log p: the sum of the entries of the classes, or of products with probabilities. Returns the tensor of the classes or probabilities too.
+fn cross_entropy(matcher: &mut Matcher<'_, '_, '_, '_>, log_p: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>, End)> {
+    let mut user = matcher.graph.only_user(log_p)?;
+    let mut sign = 1.0;
+    // −log p
+    if let Some(Applied { operator: Operator::Neg, .. }) = matcher.graph.applied(user) {
+        matcher.matched.push(user);
+        sign = -1.0;
+        user = matcher.graph.only_user(user)?;
+    }
+    let signed = |end: End| End { factor: sign * end.factor, ..end };
+    matcher.matched.push(user);
+    if let Some((targets, classes)) = matcher.graph.picked(user, rows) {
+        return Some((targets, classes, end(matcher, user).map(signed).filter(|end| end.factor < 0.0)?));
+    }
+    let Applied { operator: Operator::Mul, arguments, broadcast } = matcher.graph.applied(user)? else { return None };
+    let [Argument::Tensor(a, s), Argument::Tensor(b, t)] = arguments[..] else { return None };
+    let (targets, slot) = if matcher.matched.contains(&a) { (b, t) } else { (a, s) };
+    matcher.independent.push(targets);
+    let is_whole = a != b && matcher.graph.shape(user) == matcher.graph.shape(log_p);
+    let end = end(matcher, user).map(signed).filter(|end| is_whole && end.factor < 0.0)?;
+    Some((Targets::Probabilities(RepeatedOperand { broadcast, slot }), Some(targets), end))
+}
+
+/// The end of a loss: a single number, which is a factor times the sum of all entries.
+struct End {
+    loss: TensorId,
+    factor: f64,
+}
+
+/// Matches the sum of all entries of a tensor, with products with numbers.
+fn end(matcher: &mut Matcher<'_, '_, '_, '_>, first: TensorId) -> Option<End> {
+    let (mut id, mut factor) = (first, 1.0);
+    while let Some(user) = matcher.graph.only_user(id) {
+        if matcher.sum(user).is_none() {
+            let Some((_, own)) = matcher.attempt(|matcher| matcher.factor(user).filter(|(of, _)| *of == id)) else { break };
+            factor *= own;
+        }
+        id = user;
+    }
+    (matcher.graph.len(id) == 1).then_some(End { loss: id, factor })
+}
+
+/// Matches log p: a log-softmax, the logarithm of a softmax, or z − log Σ exp z.
+fn log_probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Logits> {
+    if let Some((of, rows, true)) = matcher.graph.softmax(id) {
+        matcher.matched.push(id);
+        return Some(Logits { of, rows });
+    }
+    matcher
+        .attempt(|matcher| {
+            let p = matcher.function(id, LOG)?;
+            probabilities(matcher, p)
+        })
+        .or_else(|| {
+            matcher.attempt(|matcher| {
+                let applied = matcher.applied(id)?;
+                let [Argument::Tensor(z, _), Argument::Tensor(l, slot)] = applied.arguments[..] else { return None };
+                let (exponents, rows, more) = log_of_sum(matcher, l)?;
+                // the same shift is in both: z − u − log Σ exp(z − u), or z − (log Σ exp(z − u) + u)
+                let (is_same, logits) = match shifted(matcher, exponents, &rows) {
+                    Some((of, shift)) if more == Some(shift) => (z == of, of),
+                    Some((of, _)) if more.is_none() => (z == exponents, of),
+                    None if more.is_none() => (z == exponents, exponents),
+                    _ => return None,
+                };
+                let is_whole = matcher.graph.shape(z) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, (l, slot), &rows);
+                (applied.operator == Operator::Sub && is_same && is_whole).then_some(Logits { of: logits, rows })
+            })
+        })
+}
+
+/// Matches log Σ exp s, or log Σ exp s + u. Returns s, the rows and u.
+fn log_of_sum(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(TensorId, Groups, Option<TensorId>)> {
+    let id = matcher.without_views(id);
+    let log = |matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId| {
+        matcher.attempt(|matcher| {
+            let id = matcher.without_views(id);
+            let sum = matcher.function(id, LOG)?;
+            let sum = matcher.without_views(sum);
+            let (exponentials, rows) = matcher.sum(sum)?;
+            matcher.function(exponentials, functions::EXP).map(|exponents| (exponents, rows))
+        })
+    };
+    if let Some((exponents, rows)) = log(matcher, id) {
+        return Some((exponents, rows, None));
+    }
+    let applied = matcher.applied(id)?;
+    let [Argument::Tensor(a, _), Argument::Tensor(b, _)] = applied.arguments[..] else { return None };
+    let (found, shift) = match log(matcher, a) {
+        Some(found) => (found, b),
+        None => (log(matcher, b)?, a),
+    };
+    let shift = matcher.without_views(shift);
+    let is_sum = applied.operator == Operator::Add && applied.broadcast.is_none();
+    is_sum.then_some((found.0, found.1, Some(shift)))
+}
+
+/// Matches a softmax: the function, or exp s divided by its sum.
+fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Logits> {
+    if let Some((of, rows, false)) = matcher.graph.softmax(id) {
+        matcher.matched.push(id);
+        return Some(Logits { of, rows });
+    }
+    matcher.attempt(|matcher| {
+        let applied = matcher.applied(id)?;
+        let [Argument::Tensor(a, s), Argument::Tensor(b, t)] = applied.arguments[..] else { return None };
+        let by_sum = |matcher: &mut Matcher<'_, '_, '_, '_>, exponentials: TensorId, sum: (TensorId, usize), is_inverse: bool| {
+            matcher.attempt(|matcher| {
+                let mut total = matcher.without_views(sum.0);
+                if is_inverse {
+                    total = matcher.reciprocal(total)?;
+                    total = matcher.without_views(total);
+                }
+                let (of, rows) = matcher.sum(total)?;
+                let is_whole = matcher.graph.shape(of) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, sum, &rows);
+                // exp(z) / exp(z).sum() has two tensors of the same numbers
+                let is_same =
+                    of == exponentials || matcher.function(of, functions::EXP)? == matcher.function(exponentials, functions::EXP)?;
+                (is_same && is_whole).then_some((exponentials, rows))
+            })
+        };
+        let (exponentials, rows) = match applied.operator {
+            Operator::Mul => by_sum(matcher, a, (b, t), true).or_else(|| by_sum(matcher, b, (a, s), true))?,
+            operator if operator == Operator::DIV => by_sum(matcher, a, (b, t), false)?,
+            _ => return None,
+        };
+        let exponents = matcher.function(exponentials, functions::EXP)?;
+        let of = shifted(matcher, exponents, &rows).map_or(exponents, |(of, _)| of);
+        Some(Logits { of, rows })
+    })
+}
+
+/// Matches z − u, where u is the same for all entries of a row: no softmax depends on it. Returns z and u.
+fn shifted(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId, rows: &Groups) -> Option<(TensorId, TensorId)> {
+    matcher.attempt(|matcher| {
+        let applied = matcher.applied(id)?;
+        let [Argument::Tensor(of, _), Argument::Tensor(shift, slot)] = applied.arguments[..] else { return None };
+        let shape = matcher.graph.shape(id);
+        let place = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at));
+        if applied.operator != Operator::Sub || matcher.graph.shape(of) != shape || !is_same_in_groups(shape, rows, place) {
+            return None;
+        }
+        matcher.shifts.push(shift);
+        let bare = matcher.without_views(shift);
+        Some((of, bare))
+    })
+}

@@ -1,0 +1,215 @@
+//! The operations of a graph as structures that can be compared: the function of each tensor, its operands, and its readers on the way to the output.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::node_of;
+use crate::graph::reader::GraphReader;
+use crate::graph::value::TensorId;
+use crate::op::broadcast::Broadcast;
+use crate::op::closed_form::Targets;
+use crate::op::constant_weights::{ConstantWeightsRule, Weights};
+use crate::op::contraction::Contraction;
+use crate::op::copies::CopiesOfInput;
+use crate::op::downcast::downcast;
+use crate::op::edges::{Edges, View};
+use crate::op::elementwise::{ElementwiseForward, ElementwiseOperand};
+use crate::op::groups::Groups;
+use crate::op::links::{Direction, Linked};
+use crate::op::lookup::LookupLinks;
+use crate::op::operator::Operator;
+use crate::op::rule::Rule;
+use crate::op::softmax::SoftmaxBackward;
+use crate::tensor::len;
+
+/// An operand of an elementwise operation.
+#[derive(Clone, Copy, Debug)]
+pub enum Argument {
+    /// The tensor, and its input slot.
+    Tensor(TensorId, usize),
+    /// A number of the text.
+    Number(f64),
+}
+
+/// An elementwise operation.
+pub struct Applied {
+    /// The operator.
+    pub operator: Operator,
+    /// The operands.
+    pub arguments: SmallVec<[Argument; 3]>,
+    /// The broadcast; `None` if all operands have the same shape.
+    pub broadcast: Option<Arc<Broadcast>>,
+}
+
+/// The operations of a graph.
+pub struct Structure<'g, 't, 'c> {
+    /// The graph.
+    pub reader: &'g GraphReader<'t, 'c>,
+    output: TensorId,
+    users: OnceCell<Vec<SmallVec<[TensorId; 2]>>>,
+}
+
+impl<'g, 't, 'c> Structure<'g, 't, 'c> {
+    /// Creates the structure of a graph with this output.
+    pub fn new(reader: &'g GraphReader<'t, 'c>, output: TensorId) -> Self {
+        Self { reader, output, users: OnceCell::new() }
+    }
+
+    /// Returns the shape of a tensor.
+    pub fn shape(&self, id: TensorId) -> &'g [usize] {
+        &self.reader.tensors[id].shape
+    }
+
+    /// Returns the number of entries of a tensor.
+    pub fn len(&self, id: TensorId) -> usize {
+        len(self.shape(id))
+    }
+
+    /// Returns the tensors that read a tensor and pass a derivative from the output of the graph back to it; each of them once for each operand that it is.
+    pub fn users(&self, id: TensorId) -> impl Iterator<Item = TensorId> + '_ {
+        let users = self.users.get_or_init(|| {
+            let tensors = &self.reader.tensors;
+            let mut users: Vec<SmallVec<[TensorId; 2]>> = vec![SmallVec::new(); tensors.len()];
+            for node in self.reader.nodes.iter().rev().filter(|node| tensors[node.tensor].flows) {
+                if node.tensor == self.output || !users[node.tensor].is_empty() {
+                    let reads = node.reads.iter().zip(&node.is_selector);
+                    reads
+                        .filter(|(read, is_selector)| !**is_selector && tensors[**read].flows)
+                        .for_each(|(read, _)| users[*read].push(node.tensor));
+                }
+            }
+            users
+        });
+        users[id].iter().copied()
+    }
+
+    /// Returns the only reader of a tensor.
+    pub fn only_user(&self, id: TensorId) -> Option<TensorId> {
+        let mut users = self.users(id);
+        users.next().filter(|_| users.next().is_none() && id != self.output)
+    }
+
+    /// Returns the operands of the operation that computes a tensor.
+    pub fn reads(&self, id: TensorId) -> &'g [TensorId] {
+        node_of(self.reader, id).map_or(&[], |node| &self.reader.nodes[node].reads)
+    }
+
+    /// Returns the rule of a tensor's values.
+    fn rule(&self, id: TensorId) -> Option<Arc<dyn Rule>> {
+        Some(self.reader.nodes[node_of(self.reader, id)?].function.forward())
+    }
+
+    /// Returns the elementwise operation that computes a tensor.
+    pub fn applied(&self, id: TensorId) -> Option<Applied> {
+        let rule = self.rule(id)?;
+        let ElementwiseForward(operation) = downcast(&rule)?;
+        let argument = |operand: &ElementwiseOperand| match *operand {
+            ElementwiseOperand::Input(slot) => Argument::Tensor(self.reads(id)[slot], slot),
+            ElementwiseOperand::Constant(number) => Argument::Number(number),
+        };
+        let arguments = operation.operands.iter().map(argument).collect();
+        Some(Applied { operator: operation.operator, arguments, broadcast: operation.broadcast.clone() })
+    }
+
+    /// Returns the tensor of which a tensor is another shape, with the same entries in the same order. A detached copy is none.
+    pub fn view_of(&self, id: TensorId) -> Option<TensorId> {
+        let rule = self.rule(id)?;
+        if let Some(copies) = downcast::<Linked<CopiesOfInput>>(&rule) {
+            return copies.linking.is_view().then(|| self.reads(id)[0]);
+        }
+        match downcast::<ElementwiseForward>(&rule)?.0.operator {
+            Operator::Copy => Some(self.reads(id)[0]),
+            _ => None,
+        }
+    }
+
+    /// Returns the operand and its groups if a tensor has the sum of each group, in the order of the groups.
+    pub fn sum(&self, id: TensorId) -> Option<(TensorId, Groups)> {
+        let rule = self.rule(id)?;
+        let rule = downcast::<ConstantWeightsRule<Contraction>>(&rule)?;
+        let of = *self.reads(id).first()?;
+        if !matches!(rule.weights(), Weights::Unweighted) || rule.edges().edges_per_entry(View::Input) != Some(1) {
+            return None;
+        }
+        let shape = self.shape(of);
+        let sum_of = |at: usize| rule.edges().edge(View::Input, at, 0).output;
+        let axes: Vec<usize> = (0..shape.len()).filter(|axis| sum_of(unit(shape, *axis)) == sum_of(0)).collect();
+        let groups = Groups::along(shape, &axes);
+        (groups.count == self.len(id) && is_group_number(shape, &groups, sum_of)).then_some((of, groups))
+    }
+
+    /// Returns the operand of a softmax, its slices, and whether it is a log-softmax.
+    pub fn softmax(&self, id: TensorId) -> Option<(TensorId, Groups, bool)> {
+        let function = &self.reader.nodes[node_of(self.reader, id)?].function;
+        let rule = function.backward(0)?;
+        let rule = downcast::<SoftmaxBackward>(&rule)?;
+        let of = *self.reads(id).first()?;
+        Some((of, rule.groups(self.shape(of))?, rule.is_log()))
+    }
+
+    /// Returns the classes if a tensor has, for each row of its first operand, the entry of a class: as targets, and their tensor if they have one.
+    pub fn picked(&self, id: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>)> {
+        let rule = self.rule(id)?;
+        if let Some(copies) = downcast::<Linked<CopiesOfInput>>(&rule) {
+            let class = |row: usize| copies.linking.source(row).map(|at| rows.group_of(at)).filter(|(own, _)| *own == row);
+            let classes: Option<Vec<usize>> = (0..rows.count).map(|row| class(row).map(|(_, class)| class)).collect();
+            return classes.filter(|_| self.len(id) == rows.count).map(|classes| (Targets::Known(classes.into()), None));
+        }
+        let rule = downcast::<Linked<LookupLinks>>(&rule).filter(|rule| rule.direction == Direction::Forward)?;
+        let indices = self.reads(id).get(1..)?;
+        // the indices of rows, such as arange(n), are made by the text and never change
+        let known = |n: usize| {
+            let tensor = &self.reader.tensors[indices[n]];
+            let is_made = node_of(self.reader, indices[n]).is_none() && self.reader.is_made_by_text(indices[n]);
+            tensor.data.as_deref().filter(|_| is_made).and_then(|data| data.as_slice())
+        };
+        let number = rule.linking.picks(rows, &known)?;
+        indices.get(number).filter(|classes| self.len(**classes) == rows.count).map(|classes| (Targets::Classes, Some(*classes)))
+    }
+
+    /// Returns the tensors that depend on `input` and that some of `ends` depend on, with these, in order. `None` if there are too many.
+    pub fn between(&self, input: TensorId, ends: &[TensorId], most: usize) -> Option<Vec<TensorId>> {
+        // a tensor comes after its operands
+        let mut stack: Vec<TensorId> = ends.iter().copied().filter(|end| *end > input).collect();
+        let mut seen = stack.clone();
+        while let Some(id) = stack.pop() {
+            for read in self.reads(id) {
+                if *read > input && !seen.contains(read) {
+                    seen.push(*read);
+                    stack.push(*read);
+                }
+            }
+            if seen.len() > most {
+                return None;
+            }
+        }
+        seen.sort_unstable();
+        let mut between: Vec<TensorId> = Vec::new();
+        for id in seen {
+            let depends = |read: &TensorId| *read == input || between.binary_search(read).is_ok();
+            if self.reader.tensors[id].flows && self.reads(id).iter().any(depends) {
+                between.push(id);
+            }
+        }
+        Some(between)
+    }
+}
+
+/// Returns the place of the entry with the index 1 on an axis, and 0 on the others. On an axis of size 1, the first entry.
+fn unit(shape: &[usize], axis: usize) -> usize {
+    if shape[axis] > 1 { len(&shape[axis + 1..]) } else { 0 }
+}
+
+/// Returns whether a number is, for each entry of a tensor, the number of its group. The number has to be a sum of the entry's indices, each times a factor.
+pub fn is_group_number(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
+    let is_right = |at: usize| number(at) == groups.group_of(at).0;
+    number(0) == 0 && (0..shape.len()).all(|axis| is_right(unit(shape, axis)))
+}
+
+/// Returns whether a number is the same for all entries of each group. The number has to be a sum of the entry's indices, each times a factor.
+pub fn is_same_in_groups(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
+    let is_right = |at: usize| groups.group_of(at).1 == 0 || number(at) == number(0);
+    (0..shape.len()).all(|axis| is_right(unit(shape, axis)))
+}

@@ -1,0 +1,92 @@
+//! Rules of which each entry has exactly one term, such as a maximum, a choice or a product.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use super::rule::{Arguments, Equation, Operands, Rule, Term, TermNumbers, Use};
+use super::slot::Slot;
+
+/// A rule of which each entry has exactly one term.
+#[derive(Debug)]
+pub struct OneTerm<T>(pub T);
+
+/// The terms of a rule of which each entry has exactly one.
+pub trait OneTermEach: Debug + Send + Sync + 'static {
+    /// The value of an entry, which is the value of its term.
+    fn value(&self, x: &Operands<'_>, entry: usize) -> f64;
+
+    /// Adds the value of each entry to `out`, as [`Rule::accumulate`].
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        for (entry, sum) in out.iter_mut().enumerate() {
+            *sum += self.value(x, entry);
+        }
+    }
+
+    /// The term of an entry.
+    fn term(&self, x: &Operands<'_>, entry: usize) -> Term;
+
+    /// The entries that read the entry `at` of the operand in `slot`.
+    fn readers(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize>;
+
+    /// Returns whether the term of `entry` has an argument of the entry `at` of the operand in `slot`, as [`Rule::terms_at`].
+    fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool;
+
+    /// As [`Rule::is_gather`].
+    fn is_gather(&self) -> bool {
+        false
+    }
+
+    /// As [`Rule::equation`].
+    fn equation(&self) -> Equation;
+
+    /// As [`Rule::arguments`].
+    fn arguments(&self) -> Arguments {
+        Arguments::new()
+    }
+}
+
+impl<T: OneTermEach> Rule for OneTerm<T> {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        self.0.accumulate(x, out);
+    }
+
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        entry as u64
+    }
+
+    fn terms_per_entry(&self) -> Option<u64> {
+        Some(1)
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None // every entry has a term
+    }
+
+    fn term(&self, x: &Operands<'_>, entry: usize, _term: u64) -> Term {
+        self.0.term(x, entry)
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        terms.fold(sum, |sum, _| sum + self.0.value(x, entry))
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        self.0.readers(x, slot, at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
+    }
+
+    fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        self.0.reads(x, entry, slot, at).then_some(0).into_iter().collect()
+    }
+
+    fn is_gather(&self) -> bool {
+        self.0.is_gather()
+    }
+
+    fn equation(&self) -> Equation {
+        self.0.equation()
+    }
+
+    fn arguments(&self) -> Arguments {
+        self.0.arguments()
+    }
+}

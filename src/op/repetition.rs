@@ -1,0 +1,70 @@
+//! The repetition of an operand of an elementwise operation: in x + b with x of 4 x 3 and b of 3 entries, b is repeated in four rows.
+
+use std::sync::Arc;
+
+use super::broadcast::Broadcast;
+use super::downcast::downcast;
+use super::elementwise::{ElementwiseBackward, ElementwiseForward};
+use super::rule::Rule;
+use super::slot::Slot;
+
+/// An operand that a broadcast repeats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repetition {
+    broadcast: Arc<Broadcast>,
+    /// The number of the operand in the broadcast.
+    operand: usize,
+}
+
+impl Repetition {
+    /// Returns the repetition of an operand of a rule; `None` if each of its entries is read once.
+    #[must_use]
+    pub fn of(rule: &Arc<dyn Rule>, slot: Slot) -> Option<Self> {
+        let Slot::Input(operand) = slot else { return None };
+        let operation = match downcast::<ElementwiseForward>(rule) {
+            Some(forward) => &forward.0,
+            None => &downcast::<ElementwiseBackward>(rule)?.operation,
+        };
+        let broadcast = operation.broadcast.clone()?;
+        (broadcast.reader_count(operand) > 1).then_some(Self { broadcast, operand })
+    }
+
+    /// Returns the shape in which the operand is repeated.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        self.broadcast.shape()
+    }
+
+    /// Returns the entry of the operand at an entry of this shape.
+    #[must_use]
+    pub fn entry(&self, at: usize) -> usize {
+        self.broadcast.operand_entry(self.operand, at)
+    }
+
+    /// Returns the first entry of this shape at which an entry of the operand is.
+    #[must_use]
+    pub fn first(&self, entry: usize) -> usize {
+        self.broadcast.reader(self.operand, entry, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::elementwise::{Elementwise, ElementwiseOperand};
+    use crate::op::operator::Operator;
+    use crate::op::rule::Function;
+
+    #[test]
+    fn a_row_is_repeated_in_each_row_of_the_sum() {
+        let operands = [ElementwiseOperand::Input(0), ElementwiseOperand::Input(1)];
+        let sum = Elementwise::new(Operator::Add, &operands).broadcast(&[&[2, 3], &[3]]).expect("shapes that fit");
+        assert_eq!(Repetition::of(&sum.forward(), Slot::Input(0)), None);
+        for rule in [sum.forward(), sum.backward(0).expect("a derivative")] {
+            let row = Repetition::of(&rule, Slot::Input(1)).expect("a repetition");
+            assert_eq!(row.shape(), [2, 3]);
+            assert_eq!((0..6).map(|at| row.entry(at)).collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2]);
+            assert_eq!((0..3).map(|entry| row.first(entry)).collect::<Vec<_>>(), [0, 1, 2]);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The widget of an operand.
+
+use ratatui::layout::Rect;
+
+use super::arrange::GAP;
+use super::marks::MarkedEntries;
+use super::region::around;
+use crate::app::Setting;
+use crate::expr::Notation;
+use crate::network::{Id, Role};
+use crate::number::ColumnFormat;
+use crate::op::repetition::Repetition;
+use crate::scene::{Grid, ShownTensor};
+use crate::step::Pass;
+use crate::tensor::len;
+use crate::ui::matrix::{ImageKind, Mark, Matrix};
+use crate::ui::operand::OperandMatrix;
+use crate::ui::theme::{Colours, StyleRole};
+use crate::ui::view::View;
+
+/// The largest number of entries of a matrix that is drawn as numbers beside a heat map.
+const MAX_NUMBERS: usize = 64;
+
+/// The area of the pane.
+#[derive(Clone, Copy)]
+pub struct PaneArea {
+    pub area: Rect,
+    /// `true` if the width of the pane is chosen.
+    pub is_fixed: bool,
+    /// `true` if some matrix does not fit and is drawn as an image.
+    pub has_images: bool,
+    /// `true` if all matrices fit with the repetitions of broadcast operands.
+    pub has_repetitions: bool,
+}
+
+/// Returns the kind of image in which an operand is drawn; `None` for numbers. A matrix is an image if its numbers do not fit into the pane, or if it is large and
+/// another matrix is an image. The choice is the same at each step of an op.
+fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: PaneArea) -> Option<ImageKind> {
+    let grid = Grid::of(matrix.shape);
+    if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
+        return None;
+    }
+    let (wide, high) = Matrix { title: "", name: "", format: operand.reserved, ..matrix.clone() }.size();
+    let kind = match (view.notation, view.theme.colours) {
+        (Notation::Ascii, _) => ImageKind::AsciiShades,
+        (_, Colours::True | Colours::Indexed) => ImageKind::HalfBlocks,
+        _ => ImageKind::Shades,
+    };
+    // one line for the title
+    let does_not_fit = wide > pane.area.width.saturating_sub(GAP) || high >= pane.area.height;
+    (does_not_fit || pane.has_images && len(matrix.shape) > MAX_NUMBERS).then_some(kind)
+}
+
+/// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
+pub fn with_matrix<T>(
+    view: &View<'_>,
+    operand: &OperandMatrix,
+    (format, pane): (ColumnFormat, PaneArea),
+    marks: &MarkedEntries,
+    f: impl FnOnce(&Matrix<'_>) -> T,
+) -> T {
+    let ShownTensor { tensor, padding, turned, is_result } = operand.shown;
+    let info = view.network().tensor(tensor);
+    let repeated = repetition(operand, pane);
+    // the entry at a place of the matrix, and the place of an entry
+    let own = |at: usize| repeated.map_or(at, |(repetition, _)| repetition.entry(at));
+    let first = |entry: usize| repeated.map_or(entry, |(repetition, _)| repetition.first(entry));
+    let is_copy = |at: usize| first(own(at)) != at;
+    let value = |at: usize| view.number(tensor, own(at));
+    let mark = |at: usize| match repeated {
+        Some((repetition, whole)) => marks.mark_of_copy(view, &operand.shown, (repetition.entry(at), at), *whole),
+        None => marks.mark(view, &operand.shown, at),
+    };
+    let is_shared = info.role == Role::Parameter && has_shared_weights(view, tensor);
+    let has_edit = view.stepper.has_old_values();
+    // a number that the last edit has changed is underlined
+    let tint = |at: usize| {
+        let shared = match () {
+            () if !is_shared => None,
+            () if mark(at) == Mark::Entry => view.weight_style_on_entry(tensor, own(at)),
+            () => view.weight_style(tensor, own(at)),
+        };
+        let is_changed = has_edit && view.stepper.value_before_edit(view, tensor, own(at)).is_some();
+        if is_changed { Some(shared.unwrap_or_default().underlined()) } else { shared }
+    };
+    let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| first(entry.at));
+    let focus = if cursor.is_some() {
+        cursor
+    } else if is_result {
+        Some(view.at.entry)
+    } else {
+        let read_now = view.sources_now().iter().find(|source| source.tensor == tensor).map(|source| source.at);
+        // if this step does not read the operand, the focus is an entry that another term reads
+        read_now.or_else(|| marks.by_entry.entries(tensor).next())
+    };
+    // the channel that the user has chosen with the keys [ and ]
+    let grid = Grid::of(&info.shape);
+    let focus = focus.filter(|_| repeated.is_none()).map(|at| {
+        let [block, row, column] = grid.coordinates(at);
+        let block = block.saturating_add_signed(view.stepper.channels).min(grid.blocks.saturating_sub(1));
+        if cursor.is_some() { at } else { grid.entry([block, row, column]) }
+    });
+    let differs = |at: usize| view.own_entry(tensor, own(at)).is_some_and(|own| own.differs);
+    let matrix = Matrix {
+        differs: view.own_tensor(tensor).map(|_| &differs as &dyn Fn(usize) -> bool),
+        cursor,
+        role: if view.pass_of(tensor) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
+        focus,
+        padding,
+        turned,
+        around: around(view, operand, marks, focus),
+        name: &operand.name,
+        leading: view.leading_names(info),
+        scroll: view.stepper.scroll,
+        first_index: view.first_index,
+        tint: if is_shared || has_edit { Some(&tint) } else { None },
+        heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
+        axes: &operand.axes,
+        is_copy: repeated.map(|_| &is_copy as &dyn Fn(usize) -> bool),
+        own_shape: repeated.map(|_| &info.shape[..]),
+        ..Matrix::new(&operand.title, shape(view, operand, pane), format, &value, &mark)
+    };
+    match image_kind(view, operand, &matrix, pane) {
+        // shared weights have no `heat` as numbers, but in an image their colours show magnitudes
+        Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
+        None => f(&matrix),
+    }
+}
+
+/// Returns the repetition of an operand that is drawn, and the tensor whose entries read it.
+pub fn repetition(operand: &OperandMatrix, pane: PaneArea) -> Option<&(Repetition, Id)> {
+    operand.repetition.as_ref().filter(|_| pane.has_repetitions)
+}
+
+/// Returns the shape in which an operand is drawn.
+pub fn shape<'a>(view: &'a View<'_>, operand: &'a OperandMatrix, pane: PaneArea) -> &'a [usize] {
+    repetition(operand, pane).map_or_else(|| &view.network().tensor(operand.shown.tensor).shape[..], |(repetition, _)| repetition.shape())
+}
+
+/// Returns whether one weight of this tensor is used at many positions, as in a filter.
+fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
+    view.network().tensor(id).shape.len() == 4
+}

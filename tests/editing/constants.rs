@@ -1,0 +1,95 @@
+//! Edits of the constants and inputs of a graph: numbers that are only values are edited, and those that the structure depends on are refused, with the line.
+
+use gradstep::app::Document;
+use gradstep::scenario::write_back;
+
+use crate::documents::scenario;
+use crate::{bits, document, enter, message, open};
+
+/// In this graph, each of these constants is a value: an operand of operations.
+const VALUES: &str = r#"title = "values"
+[graph]
+constants = { eps = 0.01, n = 4, G = [[1, 2], [0.5, -1]], scale = [2, 0.5] }
+nodes = '''
+diff = x - x.mean(0)
+var = (diff**2).sum(0) / n
+xhat = diff * (var + eps)**-0.5
+x = xhat * scale
+J = (x * G).sum() / n
+'''
+[graph.inputs]
+x = [[1, 2], [3, 5]]
+"#;
+
+/// Here they are sizes, axes, indices, classes, turns, or folded into other numbers.
+const STRUCTURE: &str = r#"title = "structure"
+[graph]
+nodes = '''
+a = x.reshape(rows, 2).sum(axis)
+for t in range(turns):
+    a = a * half
+b = a[place] + C[ix].sum() + F.layer_norm(a, (2,), eps=eps).sum()
+for step in steps:
+    b = b + step * a.sum()
+m = half + 1
+c = b * (n - 1) + F.cross_entropy(x, y) + torch.where(keep, a, 0).sum() + m + sum([fee, b])
+J = c * half / n
+'''
+[graph.inputs]
+x = [[1, 2], [3, 5]]
+C = [1, 2, 3]
+ix = [2, 0]
+[graph.constants]
+rows = 2
+axis = 0
+turns = 2
+place = 1
+eps = 0.5
+steps = [1, 2]
+n = 4
+y = [0, 1]
+keep = [true, false]
+half = 0.5
+fee = 3
+"#;
+
+#[test]
+fn numbers_that_are_only_values_are_edited() {
+    for (name, value) in [("eps", "0.5"), ("n", "3"), ("G[1,0]", "-2"), ("x@0[1,1]", "7"), ("scale[0]", "4")] {
+        let mut driver = open(VALUES);
+        let before = bits(document(&driver));
+        enter(&mut driver, &format!("set {name} {value}"));
+        let edited = std::sync::Arc::clone(document(&driver));
+        assert!(bits(&edited) != before, "{name}: {}", message(&driver));
+        let written = write_back(&edited.scenario, "t", &|_| false).unwrap();
+        assert!(written.text != VALUES && written.files.is_empty(), "{name}");
+        assert!(bits(&Document::new(scenario(&written.text))) == bits(&edited), "{name}:\n{}", written.text);
+    }
+}
+
+#[test]
+fn numbers_that_the_structure_depends_on_are_refused_with_the_line() {
+    let refused = [
+        ("rows", "line 1 uses rows as a size"),
+        ("axis", "line 1 uses axis as an axis"),
+        ("turns", "line 2 uses turns as "),
+        ("place", "line 4 uses place as an index"),
+        ("ix[0]", "line 4 uses ix as an index"),
+        ("eps", "line 4 uses eps as a number of the text"),
+        ("steps[0]", "line 5 uses steps as the numbers of a loop"),
+        ("half", "line 7 uses half as a part of another number"),
+        ("m", "m is a number that the text makes"),
+        ("n", "line 8 uses n as a part of another number"),
+        ("y[1]", "line 8 uses y as a class"),
+        ("keep[0]", "keep is a mask of true and false"),
+        ("fee", "line 8 uses fee as an item of a list"),
+    ];
+    for (name, why) in refused {
+        let mut driver = open(STRUCTURE);
+        let before = bits(document(&driver));
+        enter(&mut driver, &format!("set {name} 1 + 1"));
+        assert!(message(&driver).starts_with(why), "{name}: {}", message(&driver));
+        assert!(message(&driver).ends_with("change it in the file, which is then read again"), "{}", message(&driver));
+        assert!(bits(document(&driver)) == before, "{name}");
+    }
+}
