@@ -274,7 +274,7 @@ fn missing(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[Stri
         let near = suggest::nearest(name, known);
         let others_missing = missing.iter().copied().filter(|other| other != name);
         let is_other =
-            near.is_some_and(|near| is_other_name(name, near, inputs, pieces)) || suggest::nearest(name, others_missing).is_some();
+            near.is_some_and(|near| is_other_name(name, near, inputs, source_texts)) || suggest::nearest(name, others_missing).is_some();
         let near = near.filter(|_| !is_other).map(suggest::did_you_mean);
         // for variables the table has only help texts and no translations, so there is no candidate to choose from
         let (candidates, is_allowed) = (&[], |_: &str| false);
@@ -298,12 +298,12 @@ fn missing(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[Stri
 }
 
 /// Returns whether a name without a value is no misspelling of the known name `near`: W1 is not W2 misspelt, and Wk is not an input Wq that the text uses too.
-fn is_other_name(name: &str, near: &str, inputs: &[String], pieces: &[Piece<'_>]) -> bool {
+fn is_other_name(name: &str, near: &str, inputs: &[String], source_texts: &[SourceText<'_>]) -> bool {
     let word = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
     let has_same_length = name.chars().count() == near.chars().count();
     let is_one_letter = has_same_length && name.chars().zip(near.chars()).filter(|(one, other)| one != other).count() == 1;
     let is_input = inputs.iter().any(|input| input == near);
-    word(name) == word(near) || is_one_letter && is_input && pieces.iter().any(|piece| uses(piece.text, near))
+    word(name) == word(near) || is_one_letter && is_input && source_texts.iter().any(|source_text| uses(source_text.text, near))
 }
 
 /// Returns whether a text has a name outside its comments.
