@@ -36,15 +36,16 @@ pub use reads::EntryUse;
 use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
 use crate::number::{ColumnFormat, Digits};
-use crate::op::reading::{ProductBox, Reading};
+use crate::op::product_layout::ProductLayout;
+use crate::op::reuse::Reuse;
 use crate::op::rule::Equation;
 use crate::op::slot::Slot;
 use crate::step::{Address, Location, Pass, Scope, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, ravel, shape_text, unravel};
 use crate::trace::Trace;
 
-/// A number of readings with as many digits as sentences usually need, to measure the longest sentence.
-const LONGEST_READING_COUNT: u64 = 999;
+/// A number of uses with as many digits as sentences usually need, to measure the longest sentence.
+const LONGEST_COUNT: u64 = 999;
 
 /// One step, with everything that the screen can show of it.
 #[derive(Debug)]
@@ -168,20 +169,20 @@ impl<'a> Scene<'a> {
     /// Returns the rule of a part of the op in words, with sizes of the layer such as its stride.
     #[must_use]
     pub fn words(&self, part: usize) -> String {
-        self.words_with(part, self.trace.reading(&self.at, part))
+        self.words_with(part, self.trace.reuse(&self.at, part))
     }
 
     /// Returns [`Scene::words`] for the entry of the op with the longest text.
     #[must_use]
     pub fn longest_words(&self, part: usize) -> String {
-        let reading = self.trace.reading(&self.at, part);
-        self.words_with(part, reading.map(|(reading, _)| (reading, LONGEST_READING_COUNT)))
+        let reuse = self.trace.reuse(&self.at, part);
+        self.words_with(part, reuse.map(|(reuse, _)| (reuse, LONGEST_COUNT)))
     }
 
-    fn words_with(&self, part: usize, reading: Option<(Reading, u64)>) -> String {
+    fn words_with(&self, part: usize, reuse: Option<(Reuse, u64)>) -> String {
         let (rule, sizes) = (self.equation(part).words, self.trace.size_words(&self.at, part));
-        let reading = reading.map(|(reading, count)| self.reading_sentence(reading, count));
-        let sentences = [self.with_letters(rule, part), sizes, reading.unwrap_or_default()];
+        let reuse = reuse.map(|(reuse, count)| self.reuse_sentence(reuse, count));
+        let sentences = [self.with_letters(rule, part), sizes, reuse.unwrap_or_default()];
         sentences.into_iter().filter(|sentence| !sentence.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
@@ -200,28 +201,28 @@ impl<'a> Scene<'a> {
         words.replace("{x}", &x).replace("{y}", &y).replace("{C}", &letter(network.loss()))
     }
 
-    /// Returns a sentence about a gradient that adds up the readings of its entry: `b₇ was used 4 times, so its gradient is the sum of 4.`
-    fn reading_sentence(&self, reading: Reading, count: u64) -> String {
+    /// Returns a sentence about an entry that is used several times: `b₇ was used 4 times, so its gradient is the sum of 4 terms.`
+    fn reuse_sentence(&self, reuse: Reuse, count: u64) -> String {
         let read = self.neuron(self.output);
         let info = self.network().tensor(read);
-        let what = match reading {
-            Reading::IndexedRow(row) => format!("Row {} of {}", row + self.first_index, info.symbol.whole_in(self.term_notation)),
-            Reading::Entry | Reading::IndexedEntry => self.entry_symbol(read, self.at.entry),
+        let what = match reuse {
+            Reuse::IndexedRow(row) => format!("Row {} of {}", row + self.first_index, info.symbol.whole_in(self.term_notation)),
+            Reuse::Entry | Reuse::IndexedEntry => self.entry_symbol(read, self.at.entry),
         };
-        let verb = if reading == Reading::Entry { "used" } else { "read" };
+        let verb = if reuse == Reuse::Entry { "used" } else { "read" };
         // an op with several parts also adds up other uses
         let (here, whose) = if self.op().parts.len() > 1 { (" here", "this part of its gradient") } else { ("", "its gradient") };
         match count {
             1 => format!("{what} was {verb} once{here}."),
-            2 => format!("{what} was {verb} twice{here}, so {whose} is the sum of 2."),
-            _ => format!("{what} was {verb} {count} times{here}, so {whose} is the sum of {count}."),
+            2 => format!("{what} was {verb} twice{here}, so {whose} is the sum of 2 terms."),
+            _ => format!("{what} was {verb} {count} times{here}, so {whose} is the sum of {count} terms."),
         }
     }
 
     /// Returns the three tensors of a matrix product, or of one of its gradients; `None` for any other op.
     #[must_use]
-    pub fn product_box(&self) -> Option<ProductBox<Id>> {
-        self.trace.product_box(&self.at)
+    pub fn product_layout(&self) -> Option<ProductLayout<Id>> {
+        self.trace.product_layout(&self.at)
     }
 
     /// Returns the right-hand side of a part's equation with the symbols of the operands. All parts except the first begin with a sign: `+ b⁽¹⁾`.

@@ -76,8 +76,8 @@ fn collect_comparisons(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2
 impl SmoothPieces {
     /// The number of the piece that the arguments are on. `argument(i)` returns argument i, for i from 0 to `count` − 1.
     ///
-    /// Two points are on the same piece if their numbers are equal; the numbers have no other use. For comparisons, the boundary of two pieces is a piece of
-    /// its own. Each comparison has one of four results, numbered by `order`, so the number for two comparisons is 4 · first result + second result. For a
+    /// Two points are on the same piece if their numbers are equal. For comparisons, the boundary between two pieces counts as a piece too.
+    /// Each comparison has one of four results, numbered by `order`, so the number for two comparisons is 4 · first result + second result. For a
     /// maximum, the number is the index of the first of the largest arguments.
     #[must_use]
     #[inline]

@@ -85,7 +85,7 @@ impl Primitive {
         }
     }
 
-    /// The name in a step, in Unicode: that in equations if it is called there too. `Σ a b` is `sum(…)` in a step.
+    /// The name in a step, in Unicode: the symbol if an equation writes the function as a call, such as `σ(z)`; else the name, such as `sum(…)` for `Σ`.
     fn name_in_step(&self) -> &'static str {
         if matches!(self.form, Form::Call | Form::Given) { self.symbol } else { self.name }
     }

@@ -191,8 +191,8 @@ impl Judge<'_, '_> {
         kinks
     }
 
-    /// Estimates the slope in each of these directions. Returns the best estimate: first come the estimates on which three step sizes agree, and of these the
-    /// estimate with the smallest uncertainty.
+    /// Estimates the slope in each of these directions. Returns the best estimate: an estimate on which three step sizes agree
+    /// is better than the others, and a smaller uncertainty is better.
     fn estimate(&mut self, at: usize, steps: &[f64], directions: &[Direction]) -> Option<Estimate> {
         let estimates = directions.iter().filter_map(|&direction| {
             let slopes = self.slopes(at, steps, direction, None);

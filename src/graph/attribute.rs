@@ -15,7 +15,7 @@ pub const MODULES: &[&str] = &["torch", "nn", "F", "np", "numpy", "math"];
 pub const SUBMODULES: &[&str] = &["nn", "functional", "linalg", "special", "random", "init"];
 
 /// Names in modules that have no effect in a graph, such as data types.
-const MEANINGLESS: &[&str] = &[
+const IGNORED: &[&str] = &[
     "float", "float16", "float32", "float64", "double", "half", "bfloat16", "int", "int8", "int16", "int32", "int64", "long", "bool",
     "bool_", "uint8", "cpu", "cuda", "strided",
 ];
@@ -35,7 +35,7 @@ pub fn of_module(name: &str) -> Option<Value> {
     match name {
         "pi" => Some(Value::float(consts::PI)),
         "e" => Some(Value::float(consts::E)),
-        _ => MEANINGLESS.contains(&name).then_some(Value::None),
+        _ => IGNORED.contains(&name).then_some(Value::None),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::words::{self, Vocabulary, suggest};
 const NUMPY_KEYWORDS: &[&str] = &["axis", "keepdims", "ddof"];
 const TORCH_KEYWORDS: &[&str] = &["dim", "keepdim", "unbiased", "correction"];
 /// Keywords that have no effect in a graph.
-const MEANINGLESS: &[&str] = &["dtype", "device", "requires_grad", "inplace", "copy", "memory_format", "layout"];
+const IGNORED_KEYWORDS: &[&str] = &["dtype", "device", "requires_grad", "inplace", "copy", "memory_format", "layout"];
 
 /// Calls a function. `spans` are the positions of the call and of the function's name.
 ///
@@ -39,7 +39,8 @@ pub fn function(
     result
 }
 
-/// Checks that there is a function of this name. This comes before its arguments are evaluated, whose faults do not hide it.
+/// Checks that there is a function of this name. The caller does this before it evaluates the arguments, so that an unknown function is reported even if an
+/// argument has a fault.
 ///
 /// # Errors
 /// If there is none.
@@ -106,7 +107,7 @@ fn bind(
         };
         call.has_numpy_keyword |= NUMPY_KEYWORDS.contains(&keyword.as_str());
         call.has_torch_keyword |= TORCH_KEYWORDS.contains(&keyword.as_str());
-        if MEANINGLESS.contains(&keyword.as_str()) {
+        if IGNORED_KEYWORDS.contains(&keyword.as_str()) {
             continue;
         }
         let matches = |parameter: &str| parameter.trim_start_matches('*').split('|').any(|own| own == keyword);

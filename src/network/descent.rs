@@ -476,7 +476,7 @@ impl Descent {
         }
     }
 
-    /// As [`Descent::new`], but moves the parameters out of the network if nothing else refers to the network. [`Descent::run`] then updates the parameters in
+    /// As [`Descent::new`], but takes the parameters out of the network if this is the only reference to the network. [`Descent::run`] then updates the parameters in
     /// place instead of in a copy.
     #[must_use]
     pub fn with_own_parameters(

@@ -79,7 +79,7 @@ impl MemoryLayout {
 pub(super) struct Numbers {
     layout: Arc<MemoryLayout>,
     packed: Vec<f64>,
-    /// The allocated tensors. Index 0 is no tensor of the network, but an empty tensor. A tensor that is not computed yet is a reference to this empty tensor.
+    /// The allocated tensors. Index 0 is an empty tensor, which is not one of the network. A tensor that is not computed yet is a reference to this empty tensor.
     allocated: Vec<Arc<Tensor>>,
 }
 

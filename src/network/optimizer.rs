@@ -50,7 +50,7 @@ pub enum UpdateRule {
         betas: [f64; 2],
         /// ε.
         eps: f64,
-        /// `true` for `AdamW`: the weight decay is no part of the gradient.
+        /// `true` for `AdamW`: the weight decay is not part of the gradient.
         is_decoupled: bool,
     },
     /// `RMSprop`.
@@ -412,17 +412,17 @@ const fn equation(name: &'static str, gist: Gist, words: &'static str) -> Equati
 const MOVE_BY_GRADIENT: Equation = equation(
     "gradient descent",
     Gist::Words("a move against the gradient"),
-    "The gradient points to where the loss grows fastest. So the parameter goes a little way, the learning rate η, in the opposite direction.",
+    "The gradient is the direction in which the loss grows fastest. So the parameter moves in the opposite direction, by the learning rate η times the gradient.",
 );
 const MOVE_BY_VELOCITY: Equation = equation(
     "gradient descent",
     Gist::Words("a move against the velocity"),
-    "The velocity v takes the place of the gradient here. The parameter goes a little way, the learning rate η, in the opposite direction.",
+    "The velocity v takes the place of the gradient here. The parameter moves in the opposite direction, by the learning rate η times the velocity.",
 );
 const NESTEROV: Equation = equation(
     "gradient descent",
     Gist::Words("Nesterov's momentum"),
-    "The parameter moves against the gradient, and against the velocity as it will be: the new velocity v counts once more, times the momentum μ.",
+    "Nesterov's momentum: the parameter moves against the sum of the gradient and the new velocity v times the momentum μ.",
 );
 const DECAYED_GRADIENT: Equation = equation(
     "the gradient with weight decay",
@@ -432,12 +432,12 @@ const DECAYED_GRADIENT: Equation = equation(
 const MEAN_OF_GRADIENTS: Equation = equation(
     "the mean of the gradients",
     Gist::Words("the first moment"),
-    "A running mean: a part of the mean before is kept, and the new gradient gets the rest. It begins at 0, so in the first iteration there is no mean to keep.",
+    "A running mean: a weighted mean of the previous mean and the new gradient. It begins at 0, so in the first iteration there is no mean to keep.",
 );
 const MEAN_OF_SQUARES: Equation = equation(
     "the mean of the squared gradients",
     Gist::Words("the second moment"),
-    "A running mean of the squares says how large the gradients of this entry usually are. It begins at 0, so in the first iteration there is no mean to keep.",
+    "A running mean of the squares: it measures how large the gradients of this entry usually are. It begins at 0, so in the first iteration there is no mean to keep.",
 );
 const SUM: Equation = equation(
     "the sum of the squared gradients",

@@ -85,7 +85,7 @@ impl Series {
     }
 }
 
-/// The losses of the iterations that a descent has computed. They have no gap, because every walk begins at a checkpoint of an earlier walk.
+/// The losses of the iterations that a descent has computed. No iteration is missing, because each computation continues from a checkpoint of an earlier one.
 #[derive(Debug)]
 pub struct Losses(Mutex<Series>);
 

@@ -120,8 +120,8 @@ impl Symbol {
     }
 }
 
-/// Returns the subscripts of the entry at a place, from `first`. If the shape has three dimensions or more, a dimension of size 1 has no subscript, unless it is one of the
-/// last two. If a subscript of the tensor can have two digits, commas separate the subscripts of all its entries: with a₁₁,₁₂, a₁₁₁₂ would be hard to read.
+/// Returns the subscripts of the entry at a place, counted from `first`. In a shape of three or more dimensions, a dimension of size 1 before the last two has no
+/// subscript. If a subscript of the tensor can have two digits, commas separate the subscripts of all its entries: with a₁₁,₁₂, a₁₁₁₂ would be hard to read.
 fn subscripts(place: usize, shape: &[usize], first: usize) -> String {
     let leading = shape.len().saturating_sub(2);
     let is_shown = |dimension: usize| dimension >= leading || shape.len() < 3 || shape[dimension] > 1;

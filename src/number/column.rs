@@ -110,8 +110,8 @@ impl ColumnFormat {
         format
     }
 
-    /// Returns a wider column, with room for numbers to come: at least `before_point` cells before the point and `from_point` cells from the point on. Cells
-    /// from the point on are added only as far as the column stays within [`Digits::column_width`].
+    /// Returns a wider column, with room for later numbers: at least `before_point` cells before the point, and `from_point` cells for the point and the decimals. There
+    /// are fewer decimals if the column would be wider than [`Digits::column_width`].
     #[must_use]
     pub fn with_room(self, before_point: usize, from_point: usize) -> Self {
         let before_point = self.before_point.max(before_point);

@@ -45,13 +45,13 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "adaptive average pooling",
         gist: Gist::Words("the mean of each window"),
-        words: "The channel is divided into as many windows as the output has entries, and each window keeps the mean of its n entries. If the sizes do not divide evenly, neighbouring windows overlap and n differs.",
+        words: "The channel is divided into as many windows as the output has entries, and each window becomes the mean of its n entries. If the sizes do not divide evenly, neighbouring windows overlap and n differs.",
     };
     let back = Equation {
         right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over each window"),
         name: "the error is shared out",
         gist: Gist::None,
-        words: "All entries of a window have the same part in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
+        words: "All entries of a window have the same weight in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
     };
     let mean = ConstantWeights::new(edges, weights, equation, back);
     let a = Stage::new(A).with_part(Arc::new(mean), [StageSource::Input(0)]);

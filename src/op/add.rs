@@ -29,7 +29,7 @@ const BACK: Equation = Equation {
     right: whole::DY,
     name: "the error goes to every summand",
     gist: Gist::None,
-    words: "A sum passes the error on to each of its summands, unchanged: the skip connection brings it back past the layers between.",
+    words: "Each summand gets the error of the sum, unchanged: the skip connection passes it back without the layers in between.",
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
@@ -40,7 +40,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = shapes[0].clone();
     if let Some(other) = shapes.iter().find(|other| **other != shape) {
         let message = format!("an add layer sums layers of one shape, but reads {} and {}", shape_words(&shape), shape_words(other));
-        return Err(args.fail("from", message, "bring them to one shape first, with a convolution, a pool or a linear layer"));
+        return Err(args.fail("from", message, "make their shapes equal first, with a convolution, a pool or a linear layer"));
     }
     args.claim(&shape)?; // the memory of the sum
     for _ in 0..shapes.len() {

@@ -39,16 +39,16 @@ pub const KIND: LayerKind = LayerKind {
 /// The explanations (forward pass, backward pass): first without padding, then with padding that is included in n, then with padding that is not.
 const WORDS: [(&str, &str); 3] = [
     (
-        "Each window keeps the mean of its entries: every one of the n counts 1/n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
-        "All entries of a window have the same part in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
+        "Each window becomes the mean of its n entries: each entry counts 1/n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
+        "All entries of a window have the same weight in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
     ),
     (
-        "Each window keeps the mean of its n places: every entry counts 1/n, and padding counts as zeros: it makes no step, but is included in n. It is a convolution with a filter that is 1/n everywhere and does not learn.",
-        "All places of a window have the same part in its mean, so each entry gets the same share of the error, 1/n, where n counts the padding too. An entry that lies in several windows gets a share of each.",
+        "Each window becomes the mean of its n places: each entry counts 1/n. Padding counts as zeros: it has no step, but n includes it. It is a convolution with a filter that is 1/n everywhere and does not learn.",
+        "All places of a window have the same weight in its mean, so each entry gets the same share of the error, 1/n, where n counts the padding too. An entry that lies in several windows gets a share of each.",
     ),
     (
-        "Each window keeps the mean of its entries: every one of the n counts 1/n. Padding is left out (count_include_pad is false), so n is smaller for a window at the border.",
-        "All entries of a window have the same part in its mean, so each gets the same share of the error, 1/n. Padding does not count in n, and an entry that lies in several windows gets a share of each.",
+        "Each window becomes the mean of its n entries: each entry counts 1/n. Padding does not count (count_include_pad is false), so n is smaller for a window at the border.",
+        "All entries of a window have the same weight in its mean, so each gets the same share of the error, 1/n. Padding does not count in n, and an entry that lies in several windows gets a share of each.",
     ),
 ];
 

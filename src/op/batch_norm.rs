@@ -145,6 +145,6 @@ const NORMALISE: [Equation; 3] = [
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::DY]),
         name: "the derivative through the product with r",
         gist: Gist::None,
-        words: "A difference was multiplied by the r of its channel, so its derivative is too. In evaluation mode r is a constant, so there is no other way back: no entry depends on another.",
+        words: "A difference was multiplied by the r of its channel, so its derivative is too. In evaluation mode r is a constant, so this is the only part: no entry changes the output of another.",
     },
 ];

@@ -17,8 +17,8 @@
 //! row-major order of the outputs that use it.
 //!
 //! Neighbouring labels that act as one index are merged: in `ab,ab->`, a and b run through both operands in row-major order, so they become one label
-//! of size a · b. A [`Nest`] has room for three loops. In practice no more remain, unless the axes of the operands are permuted
-//! (`abcdefgh,hgfedcba->`). For such a text no contraction is created: the caller must first copy one operand into another order of axes.
+//! of size a · b. A [`Nest`] has three loops. More than three labels remain only if the axes of the operands are permuted
+//! (`abcdefgh,hgfedcba->`). Then no contraction is created: the caller must first copy one operand into another order of axes.
 
 mod constant;
 mod matrix;
@@ -348,7 +348,7 @@ impl Weighted for Contraction {
 }
 
 impl Contraction {
-    /// Computes sums by the kernel for products of matrices; returns `false` if this is no such product.
+    /// Computes sums by the kernel for products of matrices; returns `false` if this is not such a product.
     fn multiply_matrices(&self, view: View, factors: [&[f64]; 2], sums: &mut [f64], init: Init) -> bool {
         let ends = view.factor_ends();
         let Some(product) = MatrixProduct::new(&self.ends[view.own_end()], ends, sums.len()) else { return false };

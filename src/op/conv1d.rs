@@ -14,7 +14,7 @@ pub const KIND: LayerKind = LayerKind { name: "conv1d", rank: Some(2), build, ..
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let input_gradient = Equation {
         gist: Gist::Words("the filter reversed"),
-        words: "An input was seen through different weights by different outputs. Walking back, the output to its right used the filter's left weight, so the filter lies reversed on the error.",
+        words: "Each output multiplied an input by another weight: the output at its right used the left weight of the filter. So the filter lies on the error in reverse order.",
         ..EQUATIONS[2]
     };
     convolution_layer(args, true, [EQUATIONS[0], EQUATIONS[1], input_gradient])

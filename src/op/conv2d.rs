@@ -430,13 +430,13 @@ pub const EQUATIONS: [Equation; 3] = [
         right: Expr::Product(Join::Convolution, &[whole::X, whole::DY]),
         name: "weight gradient",
         gist: Gist::Words("the input convolved with the error"),
-        words: "A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
+        words: "Every output of the channel uses the shared weight once. Its gradient is the sum over all these edges: the input at the start of the edge times the error at its end.",
     },
     Equation {
         right: Expr::Product(Join::Convolution, &[whole::DY, Expr::Of(ROT180, &[whole::W])]),
         name: "the error moves back",
         gist: Gist::Words("the filter turned by 180°"),
-        words: "An input pixel was seen through different weights by different outputs. Walking back, the output to its lower right used the filter's upper left, so the filter lies turned by 180° on the error.",
+        words: "Each output multiplied an input pixel by another weight: the output at its lower right used the upper left weight of the filter. So the filter lies on the error turned by 180°.",
     },
 ];
 

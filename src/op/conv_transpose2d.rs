@@ -172,18 +172,18 @@ const EQUATIONS: [Equation; 3] = [
         right: Expr::Product(Join::Convolution, &[whole::X, Expr::Of(ROT180, &[whole::W])]),
         name: "transposed convolution",
         gist: Gist::Words("each input lays the filter"),
-        words: "Each input pixel lays the whole filter on the output, times its own value, and where filters overlap they add up. Seen from one output pixel this is a convolution with the filter turned by 180°, just as an error goes back through a convolution.",
+        words: "Each input pixel multiplies the whole filter, and the products are added to a window of the output. Where windows overlap, their products add up. For one output pixel this is a convolution with the filter turned by 180°, as in the backward pass of a convolution.",
     },
     Equation {
         right: Expr::Product(Join::Convolution, &[whole::DY, whole::X]),
         name: "weight gradient",
         gist: Gist::Words("the error convolved with the input"),
-        words: "A shared weight is used once by every input pixel. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end.",
+        words: "Every input pixel uses the shared weight once. Its gradient is the sum over all these edges: the input at the start of the edge times the error at its end.",
     },
     Equation {
         right: Expr::Product(Join::Convolution, &[whole::DY, whole::W]),
         name: "the error moves back",
         gist: Gist::Words("convolved with the filter"),
-        words: "An input pixel laid the filter on one window of the output. Its derivative gathers the errors of this window, each through the weight that lay there: a plain convolution.",
+        words: "An input pixel multiplied the filter, and the products were added to a window of the output. So its derivative is the sum of the errors of this window, each times its weight: an ordinary convolution.",
     },
 ];

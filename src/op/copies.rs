@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
-use super::reading::Reading;
+use super::reuse::Reuse;
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
 use super::slot::Slot::{self, Input};
 use crate::expr::{Expr, Form, Primitive, SUM, whole};
@@ -170,8 +170,8 @@ impl Linking for CopiesOfInput {
         matches!(*self.links, Links::Identity).then(|| NumPyForm::new(format!("{{dy}}.reshape({{{}}}.shape)", self.input)))
     }
 
-    fn reading(&self, _entry: usize) -> Option<Reading> {
-        matches!(self.kind, CopyKind::Repeat | CopyKind::Expand).then_some(Reading::Entry)
+    fn reuse(&self, _entry: usize) -> Option<Reuse> {
+        matches!(self.kind, CopyKind::Repeat | CopyKind::Expand).then_some(Reuse::Entry)
     }
 
     fn equation(&self, direction: Direction) -> Equation {
@@ -251,7 +251,7 @@ const fn texts(function: &'static str, [name, words]: [&'static str; 2], back: E
 const ONCE: &str = "Each entry of the result is a copy, so its derivative goes back to the entry that was copied, unchanged.";
 const SUMMED: &str =
     "An entry that is used several times changes the loss through each of its copies, so its derivative is the sum of their derivatives.";
-const PIECES: &str = "The derivative is cut into the same pieces: each tensor gets the piece that it filled.";
+const PIECES: &str = "The derivative is divided into the same parts: each tensor gets the part with its own entries.";
 const IN_PLACE: Expr = whole::DY;
 const WHERE_COPIED: Expr = Expr::Remark(&whole::DY, "where copied, else 0");
 const OVER_COPIES: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its copies");
@@ -262,7 +262,7 @@ static TEXTS: [CopyTexts; 13] = [
     texts("reshape", ["the same entries in another shape", "Nothing is computed: the entries keep their row-major order, only the shape changes."], IN_PLACE, ONCE),
     texts("permute", ["the axes in another order", "Nothing is computed: each entry keeps its value, and its indices are written in another order."], IN_PLACE, ONCE),
     texts("slice", ["a slice", "Each entry of the slice is a copy of one entry."], WHERE_COPIED, "An entry inside the slice gets the derivative of its copy. The entries outside are not used here: their derivative is 0."),
-    texts("pad", ["padding", "The entries are copied, and zeros are put around them."], IN_PLACE, "Each entry gets the derivative of its copy. The padding is constant, so its derivatives go nowhere."),
+    texts("pad", ["padding", "The entries are copied, and zeros are put around them."], IN_PLACE, "Each entry gets the derivative of its copy. The padding is constant, so its derivatives are not used."),
     texts("cat", ["concatenation", "The tensors are written one after another along an axis. Every entry is a copy."], IN_PLACE, PIECES),
     texts("stack", ["stack", "The tensors are put one after another along a new axis. Every entry is a copy."], IN_PLACE, PIECES),
     texts("repeat", ["repetition", "Every entry is copied several times."], OVER_COPIES, SUMMED),
@@ -271,7 +271,7 @@ static TEXTS: [CopyTexts; 13] = [
     texts("tril", ["lower triangle", "The entries on and below the diagonal are copied, those above it become 0."], WHERE_COPIED, "The entries on and below the diagonal get the derivative of their copy, unchanged. Those above it are not used here: their derivative is 0."),
     texts("triu", ["upper triangle", "The entries on and above the diagonal are copied, those below it become 0."], WHERE_COPIED, "The entries on and above the diagonal get the derivative of their copy, unchanged. Those below it are not used here: their derivative is 0."),
     texts("assign", ["assignment to entries", "A new tensor: the new entries where it is indexed, copies of the old entries elsewhere."], WHERE_COPIED, "The derivative is divided in the same way: the new entries get it where the tensor was indexed, the old entries elsewhere. An old entry that was replaced has no effect any more: its derivative is 0."),
-    texts("detach", ["a copy without a derivative", "The entries are copied, and count as constants from here on: the copy passes no derivative back."], IN_PLACE, ""),
+    texts("detach", ["a copy without a derivative", "The entries are copied. The copies count as constants: they pass no derivative back."], IN_PLACE, ""),
 ];
 
 /// The first inputs, as expressions. An equation names at most these.

@@ -65,13 +65,13 @@ const FORWARD: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::X, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
     name: "dropout",
     gist: Gist::Words("the kept inputs times 1 / (1 − p)"),
-    words: "Where the mask is 0 the neuron is out: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that on average over all masks the layer changes nothing.",
+    words: "Where the mask is 0 the neuron is dropped: it has no edge and its output is 0. The others are multiplied by 1 / (1 − p), so that the mean output over all masks is the input.",
 };
 const BACK: Equation = Equation {
     right: Expr::Div(&[Expr::Product(Join::Hadamard, &[whole::DY, whole::W]), Expr::Sub(&[whole::ONE, Expr::Arg(0)])]),
     name: "error goes back to what was kept",
     gist: Gist::None,
-    words: "What was kept gets its error back, times the same 1 / (1 − p). What was dropped had no part in the output: its derivative is 0.",
+    words: "A neuron that was kept gets its error times the same 1 / (1 − p). A neuron that was dropped had no effect on the output: its derivative is 0.",
 };
 
 /// The function y = x ∘ mask / (1 − p); its inputs are x and the mask.

@@ -22,7 +22,7 @@ use smallvec::smallvec;
 
 use super::mismatch::{Mismatch, check_same_shape};
 use super::nest::{Edge, Nest};
-use super::reading::ProductSlots;
+use super::product_layout::ProductSlots;
 use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, entry};
 use super::slot::{
     Reads,

@@ -20,7 +20,7 @@ use super::broadcast::Broadcast;
 use super::mismatch::Mismatch;
 use super::numpy;
 use super::operator::{NamedFunction, Operator, Quotient};
-use super::reading::Reading;
+use super::reuse::Reuse;
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
 use super::slot::Slot::{self, Input, Output, Upstream};
 use super::written::Written;
@@ -342,7 +342,7 @@ impl ElementwiseBackward {
         // if a factor of the dividend other than the upstream is 0, then ∂y/∂u is exactly 0 and has not underflowed
         let mut is_exactly_zero = false;
         dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
-        // the dividend can name only entries at the place of the entry of y, so neither constants nor repeated operands
+        // the dividend can name only entries at the same place as the entry of y: it cannot name constants and broadcast operands
         let has_constant = self.operation.operands.iter().any(|operand| match *operand {
             ElementwiseOperand::Constant(_) => true,
             ElementwiseOperand::Input(slot) => self.operation.readers(slot) > 1,
@@ -430,8 +430,8 @@ impl Rule for ElementwiseBackward {
         Written { numpy: self.in_numpy(), indexed: self.indexed() }
     }
 
-    fn reading(&self, _entry: usize) -> Option<Reading> {
-        (self.operation.readers(self.slot) > 1).then_some(Reading::Entry)
+    fn reuse(&self, _entry: usize) -> Option<Reuse> {
+        (self.operation.readers(self.slot) > 1).then_some(Reuse::Entry)
     }
 
     fn equation(&self) -> Equation {

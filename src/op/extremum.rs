@@ -193,14 +193,10 @@ impl OneTermEach for ExtremumForward {
             Extreme::Min => (Expr::Of(MIN, &[whole::X]), "minimum"),
         };
         let words = match (self.plan.extreme, self.ties) {
-            (Extreme::Max, Ties::First) => {
-                "The largest entry along the axis is kept, the others are forgotten. If several are equal, the first one counts."
-            }
-            (Extreme::Min, Ties::First) => {
-                "The smallest entry along the axis is kept, the others are forgotten. If several are equal, the first one counts."
-            }
-            (Extreme::Max, Ties::Shared) => "The largest entry is kept, the others are forgotten.",
-            (Extreme::Min, Ties::Shared) => "The smallest entry is kept, the others are forgotten.",
+            (Extreme::Max, Ties::First) => "The result is the largest entry along the axis. If several are equal, the first one counts.",
+            (Extreme::Min, Ties::First) => "The result is the smallest entry along the axis. If several are equal, the first one counts.",
+            (Extreme::Max, Ties::Shared) => "The result is the largest entry.",
+            (Extreme::Min, Ties::Shared) => "The result is the smallest entry.",
         };
         Equation { right, name, gist: Gist::None, words }
     }
@@ -282,11 +278,11 @@ impl Linking for ExtremumLinks {
         let (right, words) = match self.ties {
             Ties::First => (
                 Expr::Remark(&whole::DY, "at the selected entry, else 0"),
-                "Only the selected entry made the result, so it alone gets the derivative, unchanged. All others could move a little without any effect: their derivative is 0.",
+                "The result is a copy of the selected entry, so this entry gets the derivative, unchanged. A small change of the others has no effect: their derivative is 0.",
             ),
             Ties::Shared => (
                 Expr::Remark(&whole::DY, "at the selected entry, else 0"),
-                "Only the selected entry made the result, so it gets the derivative. If m entries are equal, each of them gets 1/m of it. All others could move a little without any effect: their derivative is 0.",
+                "The result is a copy of the selected entry, so this entry gets the derivative. If m entries are equal, each of them gets 1/m of it. A small change of the others has no effect: their derivative is 0.",
             ),
         };
         Equation { right, name: "the derivative goes to the selected entry", gist: Gist::None, words }

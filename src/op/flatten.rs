@@ -34,7 +34,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         right: Expr::Of(UNVEC, &[whole::DY]),
         name: "the error goes back to its pixel",
         gist: Gist::None,
-        words: "Every entry of the vector was one pixel, copied. Its derivative goes back to that pixel unchanged.",
+        words: "Every entry of the vector is a copy of a pixel. The pixel gets its derivative unchanged.",
     };
     let no_weight = &[];
     let edges = match *image {
@@ -47,7 +47,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 }
 
 const CHANNEL_BY_CHANNEL: &str = "Nothing is computed: the entries of all channels are written one after another, row by row.";
-const PIXEL_BY_PIXEL: &str = "Nothing is computed: the pixels are written one after another, row by row, and of each pixel its channels.";
+const PIXEL_BY_PIXEL: &str =
+    "Nothing is computed: the pixels are written one after another, row by row; the channels of a pixel come one after another.";
 
 /// Returns the edges that join entry p of channel c with entry p · channels + c of the vector.
 fn channels_last(channels: usize, pixels: usize) -> Contraction {

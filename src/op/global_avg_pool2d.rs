@@ -37,13 +37,13 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "global average pooling",
         gist: Gist::Words("the mean of each channel"),
-        words: "A whole channel becomes one number, its mean: how strongly its feature is there at all, no matter where.",
+        words: "A whole channel becomes one number, its mean: how strong its feature is in the image, at any position.",
     };
     let back = Equation {
         right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over the channel"),
         name: "the error is shared out",
         gist: Gist::None,
-        words: "All n entries of a channel have the same part in its mean, so each gets the same share of the error, 1/n.",
+        words: "All n entries of a channel have the same weight in its mean, so each gets the same share of the error, 1/n.",
     };
     let mean = ConstantWeights::new(sum_over_channel, Weights::Uniform(reciprocal(height * width)), equation, back);
     let a = Stage::new(A).with_part(Arc::new(mean), [StageSource::Input(0)]);

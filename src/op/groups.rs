@@ -40,7 +40,7 @@ fn place(loops: &[GroupLoop], number: usize) -> usize {
     })
 }
 
-/// The number of the iteration that visits this place, as far as these loops determine it: the inverse of [`place`].
+/// The number of the iteration of these loops that visits this place: the inverse of [`place`].
 fn number(loops: &[GroupLoop], place: usize) -> usize {
     loops.iter().fold(0, |number, GroupLoop { size, stride }| number * size + place / stride % size)
 }

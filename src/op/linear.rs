@@ -80,18 +80,18 @@ pub const EQUATIONS: [Equation; 3] = [
         right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
         name: "weighted input",
         gist: Gist::None,
-        words: "Every neuron takes all outputs of the layer before, each times the weight of its edge, and adds them up.",
+        words: "Every neuron adds up all outputs of the previous layer, each times the weight of its edge.",
     },
     Equation {
         right: Expr::Product(Join::Matrix, &[whole::DY, Expr::Transposed(&whole::X)]),
         name: "weight gradient",
         gist: Gist::Words("the input times the error"),
-        words: "A weight matters as much as what flows in at its beginning times the error at its end: wᵢⱼ is used once, on aⱼ, for zᵢ, and ∂zᵢ/∂wᵢⱼ = aⱼ.",
+        words: "The weight wᵢⱼ is used once: zᵢ contains wᵢⱼ aⱼ, so ∂zᵢ/∂wᵢⱼ = aⱼ. Its gradient is this input aⱼ times the error of zᵢ.",
     },
     Equation {
         right: Expr::Product(Join::Matrix, &[Expr::Transposed(&whole::W), whole::DY]),
         name: "the error moves back through the weights",
         gist: Gist::None,
-        words: "A neuron of the layer before feeds every neuron of this one. Its derivative gathers all their errors, each through the weight of its edge: the transposed matrix.",
+        words: "Every neuron of this layer reads every output of the previous layer. So the derivative of an output is the sum of all errors, each times the weight of its edge: a product with the transposed matrix.",
     },
 ];

@@ -10,7 +10,7 @@ use std::ops::Range;
 use smallvec::smallvec;
 
 use super::numpy::NumPyForm;
-use super::reading::Reading;
+use super::reuse::Reuse;
 use super::rule::{Equation, Memo, Operands, Rule, Term, TermNumbers, Use, constant, entry};
 use super::slot::{
     Reads,
@@ -175,8 +175,8 @@ pub trait Linking: Debug + Send + Sync + 'static {
         None
     }
 
-    /// The reading that each term of a gradient's entry belongs to, as in [`Rule::reading`].
-    fn reading(&self, _entry: usize) -> Option<Reading> {
+    /// The reason why an entry is used several times, as in [`Rule::reuse`].
+    fn reuse(&self, _entry: usize) -> Option<Reuse> {
         None
     }
 
@@ -258,8 +258,8 @@ impl<L: Linking> Rule for Linked<L> {
         Written { numpy: self.linking.numpy().filter(|_| self.direction == Direction::Backward), indexed: None }
     }
 
-    fn reading(&self, entry: usize) -> Option<Reading> {
-        self.linking.reading(entry).filter(|_| self.direction == Direction::Backward)
+    fn reuse(&self, entry: usize) -> Option<Reuse> {
+        self.linking.reuse(entry).filter(|_| self.direction == Direction::Backward)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::groups::Groups;
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
-use super::reading::Reading;
+use super::reuse::Reuse;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule};
 use super::slot::{Reads, Slot::Input};
 use crate::expr::{Expr, Form, Primitive, whole};
@@ -154,13 +154,13 @@ impl Linking for LookupLinks {
         }
     }
 
-    fn reading(&self, entry: usize) -> Option<Reading> {
+    fn reuse(&self, entry: usize) -> Option<Reuse> {
         match &self.0.indices[..] {
             // an index along the first axis of the table names a row
             [index] if self.0.kind == LookupKind::Rows && index.stride * index.size == self.0.entries => {
-                Some(Reading::IndexedRow(entry / index.stride))
+                Some(Reuse::IndexedRow(entry / index.stride))
             }
-            _ => Some(Reading::IndexedEntry),
+            _ => Some(Reuse::IndexedEntry),
         }
     }
 

@@ -299,7 +299,7 @@ impl Rule for MaxPoolForward {
             right: Expr::Of(MAX, &[whole::X]),
             name: "max pooling",
             gist: Gist::Words("the largest of each window"),
-            words: "Each window keeps its largest entry and forgets the others. If several are equal, the first one counts.",
+            words: "Each window becomes its largest entry. If several are equal, the first one counts.",
         }
     }
 
@@ -440,7 +440,7 @@ impl Rule for MaxPoolBackward {
             right: Expr::Remark(&whole::DY, "at the winners, else 0"),
             name: "the error goes to the winner",
             gist: Gist::None,
-            words: "Only the largest entry of a window made its output, so it alone gets the error, unchanged. All others could move a little without any effect: their derivative is 0.",
+            words: "The output of a window is a copy of its largest entry, so this entry gets the error, unchanged. A small change of the others has no effect: their derivative is 0.",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Gradients as expressions of `NumPy`: the lines that a person has to write who derives a backward pass by hand.
+//! Gradients as expressions of `NumPy`: the lines of a backward pass that is written by hand.
 
 use std::fmt::Write as _;
 
@@ -224,7 +224,7 @@ impl EinsumLabels<'_> {
         Some(NumPyForm(text))
     }
 
-    /// Returns the gradient of an operand of a product of two matrices, with `@`; `None` where the axes of a batch make that wrong.
+    /// Returns the gradient of an operand of a product of two matrices, with `@`; `None` if `@` would pair the wrong axes of a batch.
     fn matrix_product(&self, operand: usize) -> Option<String> {
         let [left, right] = *self.operands else { return None };
         let batch = |labels: &[usize]| labels[..labels.len().saturating_sub(2)].to_vec();

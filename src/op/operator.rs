@@ -176,7 +176,8 @@ const PARTS: &[NamedFunction] = &[
 ];
 
 /// The explanation of a function without a derivative.
-const STEP_WORDS: &str = "A small change of the argument changes nothing, except at a jump: there is no derivative to pass on.";
+const STEP_WORDS: &str =
+    "A small change of the argument changes nothing, except at a jump. So the derivative is 0, and nothing is passed on.";
 
 /// The functions without a derivative: comparisons, the logic of masks, and rounding.
 pub const STEPS: &[NamedFunction] = &[

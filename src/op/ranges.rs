@@ -16,7 +16,8 @@ pub struct RangeAxis {
     inputs: Vec<Range<usize>>,
     /// For each input, the outputs that read it.
     outputs: Vec<Range<usize>>,
-    /// For each output, the number of reads of all earlier outputs; and the same for inputs. The last number of each list is the number of all reads.
+    /// For each output, the number of inputs in the ranges of all earlier outputs; and the same with inputs and outputs exchanged. The last number of each list is
+    /// the total.
     prefix: [Vec<u64>; 2],
 }
 
@@ -49,7 +50,7 @@ impl RangeAxis {
         self.inputs.len()
     }
 
-    /// The ranges of each entry of a view, and the numbers of reads before it.
+    /// The ranges of the entries of a view, and for each entry the total size of the ranges before it.
     fn of(&self, view: View) -> (&[Range<usize>], &[u64]) {
         let [by_output, by_input] = &self.prefix;
         if view == View::Output { (&self.inputs, by_output) } else { (&self.outputs, by_input) }
@@ -63,8 +64,8 @@ pub struct RangeEdges {
     pub channels: usize,
     /// The ranges along the rows and along the columns.
     pub axes: [RangeAxis; 2],
-    /// For each axis, the weights of all reads: first those of output 0, then those of output 1, …. The weight of an edge is the weight of its row read times the
-    /// weight of its column read. Empty if the edges have no weights.
+    /// For each axis, the weights of the inputs in all ranges: first the range of output 0, then that of output 1, …. The weight of an edge is the weight of its row
+    /// times the weight of its column. Empty if the edges have no weights.
     pub weights: [Vec<f64>; 2],
 }
 

@@ -12,7 +12,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::mismatch::Mismatch;
-use super::reading::{ProductSlots, Reading};
+use super::product_layout::ProductSlots;
+use super::reuse::Reuse;
 use super::slot::{Reads, Slot};
 pub use super::window::Window;
 use super::written::Written;
@@ -147,10 +148,11 @@ pub type TermNumbers = SmallVec<[u64; 2]>;
 /// The factors of one term, or the arguments of its function.
 pub type Factors = SmallVec<[Arg; 4]>;
 
-/// The function of a loss term whose target is 0 and whose logarithm is −∞. Its value is 0, so the loss leaves the term out ([`Term::of_loss`]).
+/// The function of a loss term whose target is 0 and whose logarithm is −∞. Its value is 0, so the term adds nothing to the loss ([`Term::of_loss`]).
 pub const LEFT_OUT: &Primitive = &Primitive::new("left_out").form(Form::Product);
 /// The explanation of [`LEFT_OUT`].
-pub const LEFT_OUT_WORDS: &str = "The target makes one factor 0, and the logarithm beside it is −∞. The product 0 · −∞ has no value, so the loss leaves this term out: it counts 0.";
+pub const LEFT_OUT_WORDS: &str =
+    "The target makes one factor 0, and the logarithm beside it is −∞. The product 0 · −∞ has no value, so this term counts as 0.";
 
 /// One term of one entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -428,8 +430,8 @@ pub trait Rule: Any + Debug + Send + Sync {
         String::new()
     }
 
-    /// The kind of reading that makes the terms of a gradient's entry; `None` for other rules, and if the forward pass reads each entry once.
-    fn reading(&self, _entry: usize) -> Option<Reading> {
+    /// The reason why an entry is used several times, for a derivative with a term for each use; `None` for other rules.
+    fn reuse(&self, _entry: usize) -> Option<Reuse> {
         None
     }
 
@@ -473,8 +475,7 @@ pub trait Function: Debug + Send + Sync {
     /// The rule of y; it reads the inputs.
     fn forward(&self) -> Arc<dyn Rule>;
 
-    /// The rule of ∂C/∂xᵢ, for i = `input`, as far as C depends on xᵢ through this function. The rule reads the inputs, y and ∂C/∂y. `None` for an input
-    /// without a gradient, such as a target.
+    /// The rule of this function's part of ∂C/∂xᵢ, for i = `input`. It reads the inputs, y and ∂C/∂y. `None` for an input without a gradient, such as a target.
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>>;
 }
 

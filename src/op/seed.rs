@@ -32,7 +32,7 @@ impl Rule for Seed {
             right: whole::ONE,
             name: "the backward pass begins",
             gist: Gist::None,
-            words: "The derivative of the output by itself is 1. From here the derivatives move back along the edges.",
+            words: "The derivative of the output by itself is 1. The backward pass starts here and follows the edges back.",
         }
     }
 }

@@ -61,7 +61,7 @@ const EQUATIONS: [[Equation; 2]; 2] = [
             right: Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "times the weights of the interpolation"),
             name: "the errors go back by the same weights",
             gist: Gist::None,
-            words: "Each output gives its error to the entries that it was interpolated from, times the weights that they had.",
+            words: "An output passes its error to the entries that it was interpolated from, each times its weight.",
         },
     ],
 ];
@@ -93,12 +93,12 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// The reads of the mode `nearest` along an axis, which need no weights.
+/// The ranges of the mode `nearest` along an axis. There are no weights.
 fn repeated(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
     (RangeAxis::new((0..inputs * scale).map(|output| output / scale..output / scale + 1).collect(), inputs), Vec::new())
 }
 
-/// The reads of the mode `bilinear` along an axis, and the weight of each. Where a weight would be 0, there is no read.
+/// The ranges of the mode `bilinear` along an axis, and the weight of each input in them. An input with the weight 0 is in no range.
 fn between(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
     let mut weights = Vec::new();
     let range = |output: usize| {

@@ -44,7 +44,7 @@ impl WindowSizes {
             sentences.push(match view {
                 View::Output => format!("Stride {stride}: the filter moves {stride} places at a time."),
                 View::Weight => format!("Stride {stride}: neighbouring errors belong to windows that are {stride} places apart."),
-                View::Input => format!("Stride {stride}: the error is spread first, so that its entries are {stride} places apart. The places between them are no neurons, so they make no steps."),
+                View::Input => format!("Stride {stride}: the error is spread first, so that its entries are {stride} places apart. There are no neurons between them, so there are no steps."),
             });
         }
         if self.padding != [[0; 2]; 2] {
@@ -64,10 +64,12 @@ impl WindowSizes {
             };
             sentences.push(match view {
                 View::Output => {
-                    format!("Padding {padding}: the filter also lies on {border}. The border is no neuron, so it makes no steps.")
+                    format!(
+                        "Padding {padding}: the filter also lies on {border}. There are no neurons in the border, so there are no steps."
+                    )
                 }
-                View::Weight => format!("Padding {padding}: where the filter lay on the border, there is no step."),
-                View::Input => format!("Padding {padding}: what the filter read from the border leads back to no neuron."),
+                View::Weight => format!("Padding {padding}: there is no step where the filter lay on the border."),
+                View::Input => format!("Padding {padding}: there are no neurons in the border, so its derivatives are not computed."),
             });
         }
         if self.dilation != [1, 1] {

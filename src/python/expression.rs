@@ -18,7 +18,7 @@ pub(super) struct ExprWithHeight {
     height: usize,
 }
 
-/// Operators of one precedence, of which the last one has no right operand yet.
+/// Operators of one precedence. The last one has no right operand yet.
 struct Pending {
     precedence: usize,
     /// The position of the first operand, with its parentheses.

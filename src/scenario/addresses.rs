@@ -25,7 +25,7 @@ pub(super) const NOTE_KEYS: &[&str] = &["at", "text"];
 /// The keys of `[[expect]]`.
 pub(super) const EXPECT_KEYS: &[&str] = &["at", "value", "tolerance", "source"];
 
-/// The facts with which an address is checked, as far as they are known: the network, and the numbers of its steps, samples and iterations.
+/// The known facts with which an address is checked: the network, and the numbers of its steps, samples and iterations.
 #[derive(Debug)]
 pub(super) struct AddressResolver<'a> {
     network: &'a KnownNetwork,

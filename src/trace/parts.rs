@@ -6,7 +6,8 @@ use compact_str::CompactString;
 
 use super::{Position, Segment, Trace};
 use crate::network::{Id, SampleRun};
-use crate::op::reading::{ProductBox, Reading};
+use crate::op::product_layout::ProductLayout;
+use crate::op::reuse::Reuse;
 use crate::op::rule::Rule;
 use crate::op::slot::Slot;
 use crate::step::Pass;
@@ -62,14 +63,13 @@ impl Trace {
         run.part(op, number, part).0.size_words()
     }
 
-    /// Returns the kind of reading that makes each term of the entry at a position, in a part of the op, and the number of these terms; `None` if the terms do not
-    /// come from several readings.
+    /// Returns why the entry at a position was used several times, and the number of its terms in a part of the op; `None` if the part is not such a derivative.
     #[must_use]
-    pub fn reading(&self, at: &Position, part: usize) -> Option<(Reading, u64)> {
+    pub fn reuse(&self, at: &Position, part: usize) -> Option<(Reuse, u64)> {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
-        let reading = rule.reading(at.entry)?;
-        Some((reading, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
+        let reuse = rule.reuse(at.entry)?;
+        Some((reuse, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
     }
 
     /// Returns a gradient of a sample run as an expression of `NumPy`; `None` if there is no short expression. `name` returns the name of an operand.
@@ -99,13 +99,13 @@ impl Trace {
 
     /// Returns the three tensors of a matrix product, or of one of its gradients; `None` if the op at a position is something else, or a sum of several products.
     #[must_use]
-    pub fn product_box(&self, at: &Position) -> Option<ProductBox<Id>> {
+    pub fn product_layout(&self, at: &Position) -> Option<ProductLayout<Id>> {
         let (run, op, number) = self.op(at.segment);
         let [part] = &op.parts[..] else { return None };
         let slots = run.part(op, number, 0).0.product_slots()?;
         let tensor = |slot: Option<Slot>| slot.map_or(op.output, |slot| part.operands[slot]);
-        let ProductBox { left, above, corner } = slots;
-        let tensors = ProductBox { left: tensor(left), above: tensor(above), corner: tensor(corner) };
+        let ProductLayout { left, above, corner } = slots;
+        let tensors = ProductLayout { left: tensor(left), above: tensor(above), corner: tensor(corner) };
         let are_different = tensors.left != tensors.above && tensors.above != tensors.corner && tensors.left != tensors.corner;
         are_different.then_some(tensors)
     }

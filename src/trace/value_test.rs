@@ -81,7 +81,7 @@ impl FromStr for ValueTest {
             if text.starts_with('=') {
                 "equality is written with two signs: == 0".to_owned()
             } else {
-                format!("{text} is no condition: {forms}")
+                format!("{text} is not a condition: {forms}")
             }
         })?;
         let rest = text[sign.len()..].trim();

@@ -17,7 +17,7 @@ pub trait StepVisitor {
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64);
 }
 
-/// A part of the current op at one entry, with the number of the part's terms there.
+/// A part of the current op, with the number of terms that it adds to one entry.
 struct PartCursor<'a> {
     rule: &'a dyn Rule,
     x: Operands<'a>,

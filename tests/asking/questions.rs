@@ -26,9 +26,9 @@ fn a_question_is_answered_within_three_keys() {
         ("figure-07", "r", "pool1.a[0,0,0] is read by 1 step"),
         // which rule, in words
         ("figure-18", "", "Each neuron sees one window of the input."),
-        ("figure-07", "", "Each window keeps its largest entry"),
+        ("figure-07", "", "Each window becomes its largest entry"),
         // why is the filter turned
-        ("figure-18", ":turned<Enter>", "the filter lies turned by 180° on the error"),
+        ("figure-18", ":turned<Enter>", "the filter lies on the error turned by 180°"),
         // which neurons share this weight
         ("figure-18", ":conv1.weight[0,0,0,0]<Enter>r", "conv1.weight[0,0,0,0] is read by 8 steps"),
         ("xor", ":1:fc1.z<Enter>i<Tab>", "fc1.weight[0,0] = "),

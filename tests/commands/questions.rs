@@ -42,11 +42,11 @@ const LEARNER: &[Question] = &[
     },
     Question {
         asked: "which rule is it, in words?", scenario: "figure-18", context: ENTRY, row: "next pane", then: &[],
-        facts: &["Why: A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the edge's beginning times the error at its end."],
+        facts: &["Why: Every output of the channel uses the shared weight once. Its gradient is the sum over all these edges: the input at the start of the edge times the error at its end."],
     },
     Question {
         asked: "why is the filter turned?", scenario: "figure-18", context: ENTRY, row: "grad.input", then: &[],
-        facts: &["convolved with rot180(W of layer 1)", "the output to its lower right used the filter's upper left, so the filter lies turned by 180 degrees on the error"],
+        facts: &["convolved with rot180(W of layer 1)", "the output at its lower right used the upper left weight of the filter. So the filter lies on the error turned by 180 degrees"],
     },
     Question {
         asked: "which neurons share this weight?", scenario: "figure-18", context: &[":conv1.weight[0,0,0,1]"], row: "what reads this", then: &[],
@@ -75,9 +75,9 @@ const LEARNER: &[Question] = &[
         row: "conv1.z",
         then: &[":grad.input"],
         facts: &[
-            "Stride 2: the filter moves 2 places at a time. Padding 1: the filter also lies on a border of 1 around the input. The border is no neuron, so it makes no steps.",
+            "Stride 2: the filter moves 2 places at a time. Padding 1: the filter also lies on a border of 1 around the input. There are no neurons in the border, so there are no steps.",
             "Stride 2: the error is spread first, so that its entries are 2 places apart.",
-            "Padding 1: what the filter read from the border leads back to no neuron.",
+            "Padding 1: there are no neurons in the border, so its derivatives are not computed.",
         ],
     },
     Question {

@@ -11,7 +11,7 @@ fn show_prints_a_frame() {
     // a number that may surprise is explained only at its step
     let is_explained = |step: &str| {
         printed(&["show", "tests/corners/cross-entropy-minus-inf-midway-logits.toml", "--at", step, "--size", "120x40"])
-            .contains("0 · −∞ has no value, so the loss leaves")
+            .contains("0 · −∞ has no value, so this term")
     };
     assert!(is_explained("loss#1") && !is_explained("loss#2"));
     assert!(printed(&["show", "figure-14", "--at", "grad.a", "--size", "80x24"]).contains("step 9/10"));

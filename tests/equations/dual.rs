@@ -79,7 +79,7 @@ pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
             }
             value_of(other)?
         }
-        ref other => return Err(format!("{other:?} is no expression of numbers")),
+        ref other => return Err(format!("{other:?} is not an expression of numbers")),
     })
 }
 

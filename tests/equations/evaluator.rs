@@ -227,13 +227,13 @@ impl Part<'_> {
         let placement = |filter: &[usize]| Placement::of_filter(&self.own_keys(), [filter[2], filter[3]], is_1d);
         let result = match (first.shape.len(), second.shape.len()) {
             (3, 4) if is_turned(b) => {
-                let shape = wanted.try_into().map_err(|_| format!("{wanted:?} is no image"))?;
+                let shape = wanted.try_into().map_err(|_| format!("{wanted:?} is not an image"))?;
                 placement(&second.shape).slide_back(&first, &second, shape)
             }
             (4, 3) if !is_turned(a) => placement(&first.shape).slide(&second, &first),
             (3, 4) => placement(&second.shape).slide(&first, &second),
             (3, 3) => {
-                let shape: [usize; 4] = wanted.try_into().map_err(|_| format!("{wanted:?} are no filters"))?;
+                let shape: [usize; 4] = wanted.try_into().map_err(|_| format!("{wanted:?} are not filters"))?;
                 placement(&shape).slide_image(&first, &second, shape)
             }
             _ => Err(format!("{:?} and {:?} have no convolution", first.shape, second.shape)),
@@ -329,7 +329,7 @@ impl Part<'_> {
             (Some(row), _) => row.keys[argument - 1],
             (None, "ε") => ("eps", 1e-5),
             (None, key @ ("delta" | "beta")) => (key, 1.0),
-            (None, other) => return Err(format!("the argument {other} of {} is no key", function.name)),
+            (None, other) => return Err(format!("the argument {other} of {} is not a key", function.name)),
         };
         Ok(self.own_keys().number(key).unwrap_or(default))
     }
@@ -456,7 +456,7 @@ impl Part<'_> {
         let number = self.network.producer(self.y()).ok_or("y is not computed")?;
         match self.network.ops()[number].parts[0].rule.equation().right {
             Expr::Of(function, _) => Ok(function.name),
-            other => Err(format!("{other:?} is no function")),
+            other => Err(format!("{other:?} is not a function")),
         }
     }
 }

@@ -111,7 +111,7 @@ impl Table {
             (&[left, right], true) => [[0; 2], [left, right]],
             (&[vertical, horizontal], false) => [[vertical; 2], [horizontal; 2]],
             (&[top, bottom, left, right], _) => [[top, bottom], [left, right]],
-            _ => panic!("{numbers:?} is no padding"),
+            _ => panic!("{numbers:?} is not a padding"),
         }
     }
 

@@ -110,7 +110,7 @@ impl Tensor {
                 let values = (0..m * n).map(|at| self.get(&[at % m, at / m])).collect();
                 Ok(Self::new(&[n, m], values))
             }
-            _ => Err(format!("{:?} is no matrix", self.shape)),
+            _ => Err(format!("{:?} is not a matrix", self.shape)),
         }
     }
 

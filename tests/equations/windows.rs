@@ -39,7 +39,7 @@ fn image(of: &Tensor) -> Result<[usize; 3], String> {
 
 /// Filters, the channels of each, rows and columns.
 fn filters(of: &Tensor) -> Result<[usize; 4], String> {
-    <[usize; 4]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} are no filters", of.shape))
+    <[usize; 4]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} are not filters", of.shape))
 }
 
 /// The number of groups, from the channels and the `depth` of a filter.

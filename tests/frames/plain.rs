@@ -111,8 +111,8 @@ fn a_step_is_sentences() {
             "a 2 2 is input[0,1,1], given: 3.",
             "delta 2 1 is grad.conv1.z[0,1,0], from step 31: 3.",
             "So far: 2 plus 9 equals 11.",
-            "Why: A shared weight is used once at every place of the output. Its gradient is the sum, over all edges that share it, of the input at the \
-             edge's beginning times the error at its end.",
+            "Why: Every output of the channel uses the shared weight once. Its gradient is the sum over all these edges: the input at the start of the edge times \
+             the error at its end.",
         ]
     );
 }

@@ -151,7 +151,7 @@ fn item(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     detached(reader, number, &call.span).map(Value::Tensor)
 }
 
-/// Completes sizes of which one may be −1, so that they have this number of entries.
+/// Replaces a size of −1 by the size that gives the tensor's number of entries.
 fn completed(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span: &Span) -> Result<Vec<usize>, Reported> {
     let entries = len(reader.shape(id));
     let known: i128 = sizes.iter().filter(|n| **n != -1).map(|n| i128::from(*n)).fold(1, i128::saturating_mul);

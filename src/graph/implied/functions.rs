@@ -148,7 +148,7 @@ fn view(inference: &mut Inference, arguments: &Arguments) -> Implied {
     let sizes_after: Vec<Size> = wanted.iter().map(|value| inference.size(value)).collect();
     if let Some(before) = sizes(inference, arguments) {
         inference.products.push([before, sizes_after.clone()]);
-        // solved at once as far as possible, so that the next statements know it
+        // solved now, so that the next statements can use the sizes
         inference.solve_products();
     }
     tensor(inference, sizes_after)

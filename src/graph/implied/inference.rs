@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use super::shapes::{Shape, Shapes, Size};
 
-/// A value of an expression, as far as its shape matters.
+/// What is known of the value of an expression. Only the shape of a tensor matters.
 #[derive(Clone, Debug)]
 pub enum Implied {
     /// A tensor, or a name without a value.

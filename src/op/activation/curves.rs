@@ -201,7 +201,7 @@ pub(super) const RELU: Curve = Curve::new(
     functions::RELU,
     Some((&|z: f64, _: &[f64]| math::relu(z), &ReluGate)),
     "Positive numbers pass unchanged; negative ones become 0.",
-    "Where z was positive, relu passed it on, and the derivative passes back unchanged. Elsewhere the neuron was silent and learns nothing: relu′ = 0 (also at 0).",
+    "Where z was positive, relu passed it on, and the derivative passes back unchanged. Elsewhere the output was 0 and no derivative passes: relu′ = 0 (also at 0).",
 );
 
 pub(super) const LEAKY_RELU: Curve = Curve::new(

@@ -115,7 +115,7 @@ impl Pointwise for BinaryCrossEntropy {
             }),
             name: "the loss",
             gist: Gist::Words("binary cross-entropy"),
-            words: "Every output answers its own yes-or-no question. Where the target is 1, log a counts; where it is 0, log(1 − a) counts. The loss is large where the network is sure and wrong.",
+            words: "Every output answers its own yes-or-no question. Where the target is 1, log a counts; where it is 0, log(1 − a) counts. The loss is large where the output is near 1 or 0 and wrong.",
         }
     }
 
@@ -124,7 +124,7 @@ impl Pointwise for BinaryCrossEntropy {
             right: if self.reduction.is_mean { Expr::Mul(&[whole::SHARE, RATIOS]) } else { RATIOS },
             name: "the derivative of the loss",
             gist: Gist::None,
-            words: "The derivative of −t log a is −t/a and pulls the output up; that of −(1−t) log(1−a) is (1−t)/(1−a) and pushes it down. Both are strongest where the output is sure and wrong.",
+            words: "The derivative of −t log a is −t/a and pulls the output up; that of −(1−t) log(1−a) is (1−t)/(1−a) and pushes it down. Both are largest where the output is near 1 or 0 and wrong.",
         }
     }
 }

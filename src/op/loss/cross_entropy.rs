@@ -99,7 +99,7 @@ impl Pointwise for CrossEntropy {
             right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[ALL_A])])])),
             name: "the loss",
             gist: Gist::Words("cross-entropy"),
-            words: "Only outputs whose target is not 0 count: the loss is the negative logarithm of the output there, 0 when the network is sure and right, large when it is sure and wrong.",
+            words: "Only outputs whose target is not 0 count: the loss is the negative logarithm of the output there, 0 if this output is 1, and large if it is near 0.",
         }
     }
 

@@ -38,5 +38,5 @@ const HUBER: Distance = Distance::new(
         .arguments(&["d", "delta"])
         .smooth(),
     "A squared error where |d| is at most delta, a straight line beyond, so that a single outlier does not dominate the loss; d is a − t.",
-    "Up to delta the derivative is the error d itself, as with a squared error; beyond, it stays delta or −delta however far the output is off.",
+    "Up to delta the derivative is the error d itself, as with a squared error; beyond, it stays delta or −delta at every distance.",
 );

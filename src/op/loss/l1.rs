@@ -27,5 +27,5 @@ fn build_mean(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, R
 const L1: Distance = Distance::new(
     &Primitive::differentiable("l1", Definition::Expr(&Expr::Of(ABS, &[X])), &[SIGN]).arguments(&["d"]),
     "The distance of every output from its target: |d| with d = a − t. One large error counts as much as several small errors with the same sum.",
-    "The derivative of |d| is the sign of d: the output is pulled equally hard however far off it is, and not at all where it is right.",
+    "The derivative of |d| is the sign of d: the same for every distance from the target, and 0 at the target.",
 );

@@ -1,5 +1,5 @@
-//! `multi_margin`: PyTorch's `MultiMarginLoss` of one sample, the hinge loss of several classes: C = Σ max(0, margin − `a_y` + aᵢ)ᵖ / n over the n classes
-//! i ≠ y, where y is the true class: the entry at which the target is largest. p is 1 or 2. At the kink the derivative is 0.
+//! `multi_margin`: PyTorch's `MultiMarginLoss` of one sample, the hinge loss of several classes: C = Σ max(0, margin − `a_y` + aᵢ)ᵖ / n over the classes
+//! i ≠ y, where n is the number of classes and y is the true class: the entry at which the target is largest. p is 1 or 2. At the kink the derivative is 0.
 //!
 //! For a = (1, 3, 2.5), y = 1 (counted from 0) and margin 1, C = (0 + 0.5) / 3 and ∂C/∂a = (0, −1, 1) / 3.
 
@@ -16,7 +16,7 @@ use crate::op::slot::Reads;
 
 /// The row of this loss in [`LOSSES`](super::LOSSES).
 pub const KIND: LossKind = LossKind { name: "multi_margin", keys: &["margin", "p"], build };
-/// The row of PyTorch's function. Its mean is the one over the samples, which is the default of the batch.
+/// The row of PyTorch's function. Its default reduction, the mean over the samples, is also the default of the key `batch_reduction`.
 pub const PYTORCH: LossKind = LossKind { name: "multi_margin_loss", ..KIND };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
@@ -55,7 +55,7 @@ struct TrueClass {
 }
 
 impl MultiMargin {
-    /// margin − `a_y` + aᵢ, as PyTorch adds it up.
+    /// margin − `a_y` + aᵢ, added in PyTorch's order.
     fn distance(&self, a: &[f64], class: usize, i: usize) -> f64 {
         self.margin - a[class] + a[i]
     }
@@ -106,7 +106,7 @@ impl Pointwise for MultiMargin {
             right: Expr::Mul(&[whole::SHARE, Expr::Prime(HINGE, &[ALL_A, ALL_T])]),
             name: "the derivative of the loss",
             gist: Gist::None,
-            words: "A class whose margin is kept has the derivative 0. One that comes too near is pushed down, by 1 (or by twice what is missing, if p is 2), and the true class is pulled up by the sum of all that.",
+            words: "A class whose output is below a_y by at least the margin has the derivative 0. Any other class has the derivative 1, or twice the missing margin if p is 2, divided by n. The derivative of the true class is minus the sum of the others.",
         }
     }
 

@@ -43,7 +43,7 @@ impl Pointwise for NegativeLogLikelihood {
             right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Hadamard, &[ALL_T, ALL_A])])),
             name: "the loss",
             gist: Gist::Words("negative log-likelihood"),
-            words: "The outputs are logarithms of probabilities, as a log_softmax gives them. The loss is minus the output of the true class: the surer the network is of it, the smaller the loss.",
+            words: "The outputs are logarithms of probabilities, as a log_softmax gives them. The loss is minus the output of the true class: the more probable this class, the smaller the loss.",
         }
     }
 
@@ -52,7 +52,7 @@ impl Pointwise for NegativeLogLikelihood {
             right: Expr::Neg(&ALL_T),
             name: "the derivative of the loss",
             gist: Gist::None,
-            words: "Only the output of the true class is in the loss, so it alone has a derivative, −1. The log_softmax before it brings in the other classes.",
+            words: "Only the output of the true class is in the loss, so it alone has a derivative, −1. The other classes get their derivatives in the log_softmax.",
         }
     }
 }

@@ -42,5 +42,5 @@ const SMOOTH_L1: Distance = Distance::new(
         .arguments(&["d", "beta"])
         .smooth(),
     "The absolute error d = a − t with its corner rounded off: a parabola where |d| is less than beta, a straight line beyond.",
-    "Beyond beta the output is pulled equally hard however far off it is; within beta, the less the nearer it is to the target.",
+    "Beyond beta the derivative is the sign of d, the same for every distance; within beta it is d / beta, smaller near the target.",
 );

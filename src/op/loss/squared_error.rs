@@ -39,17 +39,17 @@ fn build_with(args: &mut dyn Args, output: &NetworkOutput<'_>, default: &'static
         "half_sum" => (
             Expr::Product(Join::Matrix, &[Expr::Name("½"), SQUARES]),
             DIFFERENCES,
-            "The derivative of a square is twice what is squared, and the ½ of the loss cancels the 2: the further the output is off, the harder it is pulled.",
+            "The derivative of a square is twice what is squared, and the ½ of the loss cancels the 2: the further the output is from the target, the larger the derivative.",
         ),
         "sum" => (
             SQUARES,
             Expr::Product(Join::Matrix, &[Expr::Number(2.0), DIFFERENCES]),
-            "The derivative of a square is twice what is squared: the further the output is off, the harder it is pulled.",
+            "The derivative of a square is twice what is squared: the further the output is from the target, the larger the derivative.",
         ),
         _ => (
             Expr::Product(Join::Matrix, &[whole::SHARE, SQUARES]),
             Expr::Product(Join::Matrix, &[Expr::Div(&[Expr::Number(2.0), whole::N]), DIFFERENCES]),
-            "The derivative of a square is twice what is squared, and in the mean each of the n squares counts 1/n: the further the output is off, the harder it is pulled.",
+            "The derivative of a square is twice what is squared, and in the mean each of the n squares counts 1/n: the further the output is from the target, the larger the derivative.",
         ),
     };
     Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(SquaredError { scale, loss, derivative, derivative_words }))))

@@ -46,16 +46,11 @@ impl Pointwise for UpstreamLoss {
             right: Expr::Inner(&[ALL_A, ALL_T]),
             name: "the loss",
             gist: Gist::Words("a given error"),
-            words: "This loss only serves to start the backward pass with a given ∂C/∂a: it multiplies every output by the number that is to be its derivative.",
+            words: "This loss only serves to start the backward pass with a given ∂C/∂a: each output is multiplied by the given number, which then is its derivative.",
         }
     }
 
     fn gradient_equation(&self) -> Equation {
-        Equation {
-            right: ALL_T,
-            name: "the given error",
-            gist: Gist::None,
-            words: "The derivative of each output is the number that was given for it.",
-        }
+        Equation { right: ALL_T, name: "the given error", gist: Gist::None, words: "The derivative of each output is the given number." }
     }
 }

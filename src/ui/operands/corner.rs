@@ -14,22 +14,22 @@
 use ratatui::layout::Rect;
 
 use super::arrange::{GAP, RequestedSizes, TIER_COUNT};
-use crate::op::reading::ProductBox;
+use crate::op::product_layout::ProductLayout;
 use crate::ui::operand::OperandMatrix;
 use crate::ui::view::View;
 
 /// Returns the indices of the matrices on the left, above and in the corner; `None` if the op is not a product of two matrices.
-pub fn product_indices(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductBox<usize>> {
-    let ProductBox { left, above, corner } = view.product_box()?;
+pub fn product_indices(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductLayout<usize>> {
+    let ProductLayout { left, above, corner } = view.product_layout()?;
     let number = |tensor| operands.iter().position(|operand| operand.shown.tensor == tensor);
-    let places = ProductBox { left: number(left)?, above: number(above)?, corner: number(corner)? };
+    let places = ProductLayout { left: number(left)?, above: number(above)?, corner: number(corner)? };
     (operands.len() == 3).then_some(places)
 }
 
 /// Makes the columns of the upper matrix and of the corner equally wide, so that they are aligned. If the result is on the left, it gets the same column width,
 /// because its numbers have the same number of digits.
 pub fn align(view: &View<'_>, operands: &mut [OperandMatrix]) {
-    let Some(ProductBox { left, above, corner }) = product_indices(view, operands) else { return };
+    let Some(ProductLayout { left, above, corner }) = product_indices(view, operands) else { return };
     let formats = [above, corner].map(|i| operands[i].reserved);
     let before = formats.map(|format| format.units() + 1).into_iter().max().unwrap_or(0);
     let after = formats.map(|format| format.width() - format.units() - 1).into_iter().max().unwrap_or(0);
@@ -41,8 +41,8 @@ pub fn align(view: &View<'_>, operands: &mut [OperandMatrix]) {
 }
 
 /// Returns the areas of the three matrices; `None` if they are not all completely visible.
-pub fn areas(box_of: ProductBox<usize>, sizes: &[RequestedSizes], area: Rect) -> Option<Vec<Rect>> {
-    let ProductBox { left, above, corner } = box_of;
+pub fn areas(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect) -> Option<Vec<Rect>> {
+    let ProductLayout { left, above, corner } = box_of;
     let whole = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
     let [left_width, left_height] = whole(left);
     let [above_width, above_height] = whole(above);
@@ -67,7 +67,7 @@ pub fn areas(box_of: ProductBox<usize>, sizes: &[RequestedSizes], area: Rect) ->
 
 /// Returns the smallest width at which the three matrices are completely visible, including their titles if that takes at most `most` columns; `None` if the area is
 /// too small.
-pub fn width(box_of: ProductBox<usize>, sizes: &[RequestedSizes], area: Rect, most: u16) -> Option<u16> {
+pub fn width(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect, most: u16) -> Option<u16> {
     areas(box_of, sizes, area)?;
     let wide = |width_of: &dyn Fn(&RequestedSizes) -> u16| {
         let [left, above, corner] = [box_of.left, box_of.above, box_of.corner].map(|i| width_of(&sizes[i]));

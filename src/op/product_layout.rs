@@ -1,17 +1,6 @@
-//! The readings of an entry: how often an op reads one entry of an operand, and in which part of a matrix product the operand is.
+//! The positions in which the stepper draws the three tensors of a matrix product.
 
 use super::slot::Slot;
-
-/// The reading of an entry that each term of the entry's gradient belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// An entry of y uses the entry, which a broadcast repeats.
-    Entry,
-    /// An index names the entry.
-    IndexedEntry,
-    /// An index names the row of the table with this number, from 0.
-    IndexedRow(usize),
-}
 
 /// The three tensors of a matrix product Z = A B. In the drawing, each row of Z continues a row of A, and each column of Z continues a column of B. The gradients
 /// have the shapes of A, B and Z, so the products of the backward pass have the same drawing:
@@ -21,7 +10,7 @@ pub enum Reading {
 ///   A  Z
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProductBox<T> {
+pub struct ProductLayout<T> {
     /// The tensor on the left: A, or its gradient.
     pub left: T,
     /// The tensor above: B, or its gradient.
@@ -31,4 +20,4 @@ pub struct ProductBox<T> {
 }
 
 /// The slots of the tensors of a matrix product; `None` for the computed tensor.
-pub type ProductSlots = ProductBox<Option<Slot>>;
+pub type ProductSlots = ProductLayout<Option<Slot>>;
