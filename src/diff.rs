@@ -1,8 +1,8 @@
-//! Floor 5: compares the gradients of a user with those of the trace.
+//! Compares the gradients of a user with those of the trace.
 //!
 //! A user writes a backward pass by hand, saves its gradients, and asks which of them is wrong. A [`UserTensor`] is one of the saved tensors, with the
 //! [`Gradient`] of the trace that it should be. [`Report::new`] compares all of them within a [`Tolerance`], in the order in which the trace computes them.
-//! So the first tensor that differs is the one at which the backward pass went wrong: the later ones are computed from it.
+//! So the mistake is in the computation of the first tensor that differs: the later tensors are computed from it.
 
 mod compared;
 mod file;

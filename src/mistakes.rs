@@ -1,13 +1,13 @@
-//! Floor 5: known mistakes. A mistake is a rule that takes the place of the right one. [`MISTAKES`] is the table of them, the simplest first.
+//! Known mistakes: wrong rules that people use instead of the right one. The table [`MISTAKES`] lists them, the simplest first.
 //!
 //! The table answers two questions:
 //!
 //! - **Which mistake gives this one number?** The user predicts a number of a step. Each row computes the number that its wrong rule gives for a term or an entry:
-//!   without a factor, with the filter not turned, with the neighbour's numbers. A wrong number gets a hint only if it is the number of such a rule. In
-//!   z = 0.5·2 + 3·(−1) + 0.1, the answer is −1.9. The number −2 is that of the rule `term-left-out`, which leaves out the last term.
-//! - **Which mistake gives all these gradients?** The user has the gradients of a backward pass written by hand. [`causes`] plants each mistake at each place of the
-//!   network where it can be made: it changes the rule of an op, computes everything that follows from it with the same engine, and compares the numbers with
-//!   the user's. So a cause is named only if its numbers are exactly these.
+//!   without a factor, with the filter not turned, with the neighbour's numbers. A wrong number gets a hint only if one of these rules gives it. For
+//!   z = 0.5·2 + 3·(−1) + 0.1, the answer is −1.9. The rule `term-left-out`, which leaves out the last term, gives −2.
+//! - **Which mistake gives all these gradients?** The user has the gradients of a backward pass written by hand. [`causes`] *plants* each mistake at each
+//!   possible place of the network: it changes the rule of an op, computes everything that depends on the op, and compares the numbers with the user's. So a cause is
+//!   named only if it gives exactly the user's numbers.
 
 mod apart;
 mod cause;

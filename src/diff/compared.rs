@@ -6,19 +6,19 @@ use super::user::UserGradients;
 use crate::text::line;
 use crate::trace::Trace;
 
-/// The comparison of a user's gradients with the pass that they are most like.
+/// The comparison of a user's gradients with the right pass, or with the pass of [`flips`](super::flips) if that has more of their numbers.
 #[derive(Debug)]
 pub struct Compared {
     /// The report.
     pub report: Report,
-    /// The pass with which the gradients are compared, if gates of the right pass are turned round in it.
+    /// The pass with which the gradients are compared, if it is not the right pass because some of its gates are flipped.
     pub flipped: Option<Trace>,
     /// Sentences about these gates.
     pub notes: Vec<String>,
 }
 
 impl Compared {
-    /// Compares a user's gradients. In single precision, a gate may be on the other side of its kink.
+    /// Compares a user's gradients. For numbers in single precision, some gates may be flipped.
     #[must_use]
     pub fn new(trace: &Trace, user: &UserGradients) -> Self {
         let report = Report::new(trace, &user.tensors, user.tolerance);

@@ -11,7 +11,7 @@ use crate::words::suggest;
 pub struct FileTensor {
     /// The name in the file.
     pub name: String,
-    /// The place of its sample in the batch, from 0, where the file has a part for each sample.
+    /// The number of its sample in the batch, from 0, if the file has separate gradients for each sample.
     pub sample: Option<usize>,
     /// The shape.
     pub shape: Vec<usize>,
@@ -20,7 +20,8 @@ pub struct FileTensor {
 }
 
 /// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path` decides
-/// the format: anything that is no format of tensor files is JSON. `only` is the name of the one tensor to read; a file that is one tensor without a name needs it.
+/// the format: a file without the extension of a tensor format is JSON. `only` is the name of the only tensor to read; for a file with one tensor that has no name,
+/// it is the name of this tensor.
 ///
 /// # Errors
 /// A message for the user. Its texts may contain control characters of the file.
@@ -91,7 +92,7 @@ fn of_grads(fields: Vec<(String, JsonValue)>, tensors: &mut Vec<FileTensor>) -> 
     Ok(())
 }
 
-/// Appends the tensors of a value. The fields of an object inside an object have names with a point, as in `conv1.weight`.
+/// Appends the tensors of a value. A field of an object inside an object has both names, joined with a dot: `conv1.weight`.
 fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<FileTensor>) -> Result<(), WeightsError> {
     let (shape, values) = match value {
         JsonValue::Number(value) => (Vec::new(), vec![value]),
@@ -153,7 +154,7 @@ fn nameless() -> WeightsError {
     WeightsError::new("it is one tensor without a name", "say which one it is: --tensor fc1.weight")
 }
 
-/// A key that sorts names as people do: `layer.2` before `layer.10`.
+/// A sorting key by which the numbers in names are compared as numbers: `layer.2` comes before `layer.10`.
 fn natural_key(name: &str) -> Vec<(bool, u64, String)> {
     let mut key: Vec<(bool, u64, String)> = Vec::new();
     for c in name.chars() {

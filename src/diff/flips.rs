@@ -1,7 +1,8 @@
-//! Gates that flip between double and single precision.
+//! Gates that are different in double and in single precision. A *gate* is an entry whose position relative to a kink decides the derivative: a relu passes the
+//! derivative on if z > 0.
 //!
-//! A relu with z = 1e-9 is open. In single precision the same z may be −1e-8, and the relu is shut. Then gradients differ although nobody made a mistake. So
-//! the reference for numbers in single precision may be the pass in which such a gate is the other way round, if it has the user's numbers.
+//! A relu with z = 1e-9 passes the derivative on. In single precision the same z may be −1e-8, and the derivative is 0. Then gradients differ although nobody made
+//! a mistake. So numbers in single precision may be compared with a pass in which such a gate is flipped, if this pass has the user's numbers.
 
 use super::report::{Report, UserTensor};
 use super::tolerance::{Tolerance, largest};
@@ -14,14 +15,14 @@ use crate::trace::Trace;
 
 /// The share of a tensor's largest entry within which two numbers may change their order in single precision.
 const NEAR: f64 = 1e-5;
-/// The largest number of gates that are tried: fewer in a network whose pass takes more work.
+/// The largest number of gates that are tried. In a large network fewer are tried.
 const MAX_GATES: usize = 256;
 /// The work, in multiplications, that the trial of all gates may take.
 const MAX_WORK: u64 = 100_000_000;
-/// The largest number of gates that are turned round together.
+/// The largest number of gates that are flipped together.
 const MAX_TOGETHER: usize = 8;
 
-/// An entry that is so near a kink that rounding decides on which side it is.
+/// An entry that is so near to a kink that it may be on the other side in single precision.
 #[derive(Clone, Debug, PartialEq)]
 struct Gate {
     run: usize,
@@ -33,16 +34,16 @@ struct Gate {
     other: f64,
 }
 
-/// The reference pass, if some of its gates are turned round.
+/// A pass with flipped gates.
 #[derive(Debug)]
 pub(super) struct Flipped {
-    /// The trace with these gates turned round.
+    /// The trace with the flipped gates.
     pub trace: Trace,
     /// The entries, as in `conv1.z[0,1,2]`.
     pub entries: Vec<String>,
 }
 
-/// Returns the pass with gates turned round that has the user's numbers in more tensors than the right pass; `None` if there is none.
+/// Returns a pass with flipped gates that has the user's numbers in more tensors than the right pass; `None` if there is none.
 pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: Tolerance) -> Option<Flipped> {
     let count = |report: &Report| report.tensors.iter().filter(|tensor| !tensor.is_equal()).count();
     let mut fewest = count(report);
@@ -83,7 +84,7 @@ fn name(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
     format!("{sample}{}{}", info.name, index_text(&unravel(at, &info.shape)))
 }
 
-/// Returns the trace with a gate turned round: everything that follows from the number on the other side of the kink.
+/// Returns the trace with a flipped gate: its entry is on the other side of the kink, and everything that depends on the entry is computed again.
 fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
     let network = trace.network_of(gate.run);
     let mut values = trace.run(gate.run).values(gate.tensor).to_vec();

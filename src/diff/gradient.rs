@@ -27,7 +27,7 @@ pub struct Gradient {
 
 impl Gradient {
     /// Returns the run that computes the gradient and the tensor ∂C/∂x in the network of this run. `None` if the network computes no such gradient: the tensor
-    /// is behind a `detach`, or the gradient is that of a value with respect to the loss of several samples.
+    /// reaches the loss only through a `detach`, or the gradient is that of a value with respect to the loss of several samples.
     #[must_use]
     pub fn find(&self, trace: &Trace) -> Option<(usize, Id)> {
         let gradient = trace.network().gradient_of(self.of)?;
@@ -44,7 +44,7 @@ impl Gradient {
         }
     }
 
-    /// The right numbers: all 0 if the loss does not depend on the tensor through a path that has a gradient.
+    /// The right numbers; all are 0 if no path with a gradient leads from the tensor to the loss.
     #[must_use]
     pub fn right<'a>(&self, trace: &'a Trace) -> Cow<'a, [f64]> {
         match self.find(trace) {
@@ -97,8 +97,7 @@ fn number(trace: &Trace, run: usize) -> usize {
     trace.sample_runs()[run].sample.map_or(run, |sample| sample) + 1
 }
 
-/// Returns the tensors of the samples that an entry of a reduced gradient is the sum or mean of, each with its run, and the factor of each; `None` for a
-/// gradient of one sample.
+/// Returns the gradients of the samples whose sum or mean is a gradient of the batch, each with its run; `None` for a gradient of one sample.
 pub(super) fn reduced_from(trace: &Trace, run: usize, gradient: Id) -> Option<Vec<(usize, Id)>> {
     if trace.sample_runs()[run].sample.is_some() {
         return None;

@@ -1,7 +1,7 @@
 //! Reads JSON with tensors: nested arrays of numbers, in objects.
 //!
 //! Programs write NaN and infinities in several ways that JSON does not have: `NaN`, `-Infinity`, `"nan"`, `"-inf"`. All of them are read. A key that occurs twice
-//! is an error, since it would be unknown which of the two is meant.
+//! is an error.
 
 use std::collections::HashMap;
 
@@ -210,7 +210,7 @@ impl Parser<'_> {
         })
     }
 
-    /// The error for an item that differs from the item before it.
+    /// The error for an item with another shape than the previous item.
     fn ragged(&self, at: usize, before: Option<&[usize]>, item: Option<&[usize]>) -> WeightsError {
         let words = |shape: Option<&[usize]>| match shape {
             None => "no number".to_owned(),

@@ -1,8 +1,8 @@
 //! Finds the gradient that each tensor of a file should be.
 //!
-//! A name of the network is taken as it is: `conv1.weight`, `2:conv1.z` for the loss of sample 2, `grad.conv1.weight`. The other names, such as PyTorch's
-//! `0.weight` or `dW1`, are taken in the file's order: each is the next parameter of its shape that no tensor of the file has yet. But names that differ only in their
-//! numbers, such as `dW2` and `dW1`, are taken in the order of the numbers.
+//! A name of the network stands for its own tensor: `conv1.weight`, `grad.conv1.weight`, `2:conv1.z` for the loss of sample 2. The tensors with other names, such as
+//! PyTorch's `0.weight` or `dW1`, are matched in the file's order: each to the next parameter of its shape that is still free. But names that differ only in a number,
+//! such as `dW2` and `dW1`, are matched in the order of the numbers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,10 +15,10 @@ use crate::text::{counted, line, list_of_names};
 use crate::trace::Trace;
 use crate::words::suggest;
 
-/// The form of a tensor of a file, compared with the tensor that it should be.
+/// The relation between the shape of a tensor in a file and the shape of its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// The same numbers in the same order: the shapes differ at most in sizes of 1.
+    /// The same shape, apart from axes of size 1.
     Same,
     /// A tensor for each sample, one after the other.
     Stack,
@@ -82,7 +82,7 @@ fn suffix(name: &str) -> Option<&str> {
 /// The meaning of a name that is one of the network's.
 enum Meaning {
     Gradient(Gradient),
-    /// A value, a parameter or a loss: no gradient.
+    /// A value, a parameter or a loss, which has no gradient to compare with.
     NotCompared,
 }
 
@@ -231,7 +231,7 @@ fn counts_down(tensors: &[FileTensor]) -> bool {
     numbers.is_sorted_by(|a, b| a >= b) && numbers.first() > numbers.last()
 }
 
-/// Returns the tensors with those whose names differ only in their numbers in the order of the numbers: `dW2`, `db2`, `dW1`, `db1` become `dW1`, `db1`, `dW2`, `db2`.
+/// Sorts the tensors whose names differ only in a number by this number: `dW2`, `db2`, `dW1`, `db1` become `dW1`, `db1`, `dW2`, `db2`.
 fn in_order_of_numbers(tensors: Vec<FileTensor>) -> Vec<FileTensor> {
     let stem = |tensor: &FileTensor| -> String { tensor.name.chars().filter(|c| !c.is_ascii_digit()).collect() };
     let numbers = |tensor: &FileTensor| -> Vec<u64> {
@@ -250,10 +250,10 @@ fn in_order_of_numbers(tensors: Vec<FileTensor>) -> Vec<FileTensor> {
     stems.iter().filter_map(|stem| of_stem.get_mut(stem)?.pop()).collect()
 }
 
-/// The largest number of unknown names that are named one by one.
+/// The largest number of unknown names that a message lists.
 const SHOWN: usize = 5;
 
-/// Sentences about the tensors that no gradient fits.
+/// Sentences about the tensors without a matching gradient.
 fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
     let network = trace.network();
     let candidates: Vec<&str> =

@@ -1,7 +1,7 @@
-//! Patterns in wrong numbers, without any knowledge of the mistake: the same multiple everywhere, the transpose, wrong only at the border.
+//! Patterns in wrong numbers that are found without the table of mistakes: the same multiple everywhere, the transpose, wrong only at the border.
 //!
-//! A pattern of the numbers says how the whole tensor follows from the right one. A pattern of the places says where the wrong entries are; it is looked for
-//! only if the numbers have none.
+//! A pattern of the numbers says how the whole tensor follows from the right one. If there is none, a pattern of the places is searched: it says where the wrong
+//! entries are.
 
 mod not_finite;
 mod numbers;
@@ -26,10 +26,10 @@ pub struct Pattern {
     pub words: String,
 }
 
-/// The id of the pattern of numbers that were only printed with few digits.
+/// The id of the pattern of right numbers that were rounded to a few digits.
 pub const ROUNDED: &str = "rounded";
 
-/// The largest number of tensors in which patterns are looked for.
+/// The largest number of tensors in which patterns are searched.
 const MAX_TENSORS: usize = 100;
 
 /// A wrong tensor beside the right one.
@@ -54,7 +54,7 @@ impl Wrong<'_> {
         let mut compared = 0;
         let is_equal = |(at, mine): (usize, &f64)| {
             let Some(from) = source(at) else { return true };
-            // zeros are equal to zeros, wherever they come from
+            // two zeros do not count, because many permutations match them
             compared += usize::from(*mine != 0.0 || self.right[from] != 0.0);
             self.tolerance.is_equal(*mine, self.right[from], largest, || self.terms.entry(from))
         };

@@ -73,7 +73,7 @@ pub fn both(mine: f64, right: f64) -> String {
         if short.parse() == Ok(value) { exact(value) } else { short }
     };
     let differ = |digits: usize| text(mine, digits) != text(right, digits);
-    // two digits more than those that differ
+    // two digits more than are needed to see the difference
     let digits = (3..=15).find(|digits| differ(*digits)).map(|digits| digits + 2);
     let [mine, right] = [mine, right].map(|value| digits.map_or_else(|| exact(value), |digits| text(value, digits)));
     format!("yours {mine}, right {right}")
@@ -150,13 +150,13 @@ impl Comparison {
     }
 }
 
-/// The number of entries whose Σ|terms| is computed before it is judged whether the sums can matter at all.
+/// The number of entries whose Σ|terms| is computed in any case.
 const SAMPLED: usize = 64;
 
 /// Returns the places of the entries that differ.
 ///
-/// Σ|terms| takes as long as the computation of the entry. In a tensor that is wrong throughout it decides nothing: if it is far too small at 64 entries, it is
-/// not computed at further entries that differ by more than a thousand times the largest share so far.
+/// The computation of Σ|terms| takes as long as that of the entry. So after 64 entries, it is no longer computed for entries with a large difference: more than a
+/// thousand times the largest share of a Σ|terms| so far.
 fn wrong_entries(mine: &[f64], right: &[f64], tolerance: Tolerance, terms: &TermSums<'_>) -> Vec<usize> {
     let largest = largest(right);
     let (mut computed, mut most) = (0, 0.0_f64);

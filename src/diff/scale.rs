@@ -1,29 +1,29 @@
-//! The loss of which the gradients of the samples are: each sample's own, or the mean over the samples.
+//! The scale of the samples' gradients in the user's file: they are derivatives of each sample's own loss, or of the mean loss over the n samples.
 //!
-//! The errors of n samples, as `z.grad` in PyTorch, are those of the mean loss: 1/n of those of each sample's own loss. Entries that are right in one of the two
-//! scales decide which it is. If none is right, mistakes are looked for in both scales, and the scale in which they explain more is the user's.
+//! In PyTorch, `z.grad` is a derivative of the mean loss: it is 1/n of the derivative of the sample's own loss. The file does not say which it has. The scale in which
+//! entries are right is chosen. If no entry is right, mistakes are searched in both scales, and the scale in which they explain more is chosen.
 
 use super::report::UserTensor;
 use super::terms::{TermSums, mean_factor};
 use super::tolerance::{Tolerance, largest};
 use crate::trace::Trace;
 
-/// The loss of which the samples' gradients are.
+/// The scale of the samples' gradients.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SampleScale {
     /// The number of samples.
     samples: usize,
     /// 1/n, the factor of each sample's loss in the mean.
     factor: f64,
-    /// Whether the gradients are read as those of the mean, and so compared times n.
+    /// `true` if the gradients are read as derivatives of the mean loss. They are multiplied by n before they are compared.
     is_mean: bool,
-    /// Whether entries that are right in this scale decide it.
+    /// `true` if entries that are right only in this scale have decided it.
     pub is_sure: bool,
 }
 
 impl SampleScale {
-    /// Finds the scale of the samples' gradients, and multiplies them by n if they are those of the mean loss over n samples. `scaled` has the indices of these
-    /// tensors, each with whether it was in a stack. `None` if the loss is no mean.
+    /// Finds the scale of the samples' gradients, and multiplies them by n if they are derivatives of the mean loss over n samples. `scaled` has the indices of these
+    /// tensors, each with `true` if the file has it as part of a stack. `None` if the loss is not a mean.
     pub fn new(trace: &Trace, tensors: &mut [UserTensor], scaled: &[(usize, bool)], tolerance: Tolerance) -> Option<Self> {
         let factor = mean_factor(trace);
         if scaled.is_empty() || (factor - 1.0).abs() < f64::EPSILON {
@@ -43,7 +43,7 @@ impl SampleScale {
         Some(Self { samples: trace.samples(), factor, is_mean, is_sure })
     }
 
-    /// The factor that brings the numbers into the other scale.
+    /// The factor from this scale to the other one.
     pub fn to_other(self) -> f64 {
         if self.is_mean { self.factor } else { 1.0 / self.factor }
     }
@@ -59,7 +59,7 @@ impl SampleScale {
         Self { is_mean: !self.is_mean, ..self }
     }
 
-    /// The sentence about the scale. `is_explained` says that mistakes explain the numbers in this scale alone.
+    /// The sentence about the scale. `is_explained` is `true` if mistakes explain the numbers only in this scale.
     pub fn note(self, is_explained: bool) -> Option<String> {
         let n = self.samples;
         match (self.is_mean, self.is_sure || is_explained) {
@@ -80,7 +80,7 @@ impl SampleScale {
 /// The least number of equal entries that decides a scale.
 const MIN_EQUAL: usize = 2;
 
-/// The number of entries of a tensor that are right if they are multiplied by a factor. Entries that are 0 are right in each scale.
+/// The number of entries of a tensor that are right after a multiplication by `times`. Entries that are 0 do not count, because they are right in both scales.
 fn equal_entries(trace: &Trace, tensor: &UserTensor, times: f64, tolerance: Tolerance) -> usize {
     let UserTensor { gradient, values, .. } = tensor;
     let (right, terms) = (gradient.right(trace), TermSums::of(trace, *gradient));

@@ -40,8 +40,8 @@ impl<'a> TermSums<'a> {
         }
     }
 
-    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples. If the tensor is more
-    /// sensitive to rounding than its terms are large, it is this sensitivity ([`Trace::sensitivity`]).
+    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples. If the tensor's
+    /// sensitivity to rounding ([`Trace::sensitivity`]) is larger, returns the sensitivity.
     #[must_use]
     pub fn entry(&self, entry: usize) -> f64 {
         if let Some(sum) = self.sums.borrow().get(&entry) {
@@ -56,7 +56,7 @@ impl<'a> TermSums<'a> {
             let terms = self.trace.contributions(&at, 0..at.terms).map(|(value, _)| value.abs()).sum::<f64>();
             Some(terms)
         };
-        // the terms may be all rounding error, as in δ·(x − mean) for equal x
+        // the terms may consist of rounding errors alone, as in δ·(x − mean) if all x are equal
         let sensitivity = || self.tensors.iter().map(|(run, id)| self.trace.sensitivity(*run, *id)).sum::<f64>();
         let sum = self.factor * self.tensors.iter().filter_map(of_tensor).sum::<f64>().max(*self.sensitivity.get_or_init(sensitivity));
         self.sums.borrow_mut().insert(entry, sum);

@@ -2,8 +2,8 @@
 
 /// A tolerance: |mine − right| ≤ `relative`·|right| + `of_largest`·max|right| + `of_terms`·Σ|terms|.
 ///
-/// The maximum is over all entries of the tensor, and the sum is over the terms of the entry: rounding errors are as large as the numbers that were added, not
-/// as what is left of them.
+/// The maximum is over all entries of the tensor, and the sum is over the terms of the entry: the rounding error of a sum
+/// depends on the magnitudes of its terms, which can be much larger than the sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     /// The share of the right number.
@@ -20,13 +20,13 @@ impl Tolerance {
     /// The tolerance for numbers that were computed in single precision. PyTorch's float32 gradients stay within 1.1e-5 of the largest entry.
     pub const FLOAT32: Self = Self { relative: 1e-4, of_largest: 3e-5, of_terms: 1e-5 };
 
-    /// Returns the tolerance with other shares of the right number and of the largest entry, where they are given.
+    /// Returns the tolerance with other shares of the right number and of the largest entry; `None` leaves a share as it is.
     #[must_use]
     pub fn with(self, relative: Option<f64>, of_largest: Option<f64>) -> Self {
         Self { relative: relative.unwrap_or(self.relative), of_largest: of_largest.unwrap_or(self.of_largest), ..self }
     }
 
-    /// Returns the tolerance with the smaller one of each two shares.
+    /// Returns the tolerance whose shares are the smaller ones of two tolerances.
     #[must_use]
     pub fn smaller(self, other: Self) -> Self {
         Self {
@@ -72,7 +72,8 @@ pub fn largest(values: &[f64]) -> f64 {
     values.iter().filter(|value| value.is_finite()).fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
-/// Returns whether a number is one of single precision: it was probably computed in float32, whatever the type of its file is. Infinities and NaN are.
+/// Returns whether f32 can represent a number exactly. Such a number was probably computed in single precision, even if its file has float64. Also `true` for infinities
+/// and NaN.
 #[must_use]
 #[allow(clippy::cast_possible_truncation)] // the cast back shows whether the cast changed the value
 pub fn is_float32(value: f64) -> bool {

@@ -1,4 +1,4 @@
-//! A user's gradients in the form in which they are compared: one tensor for each gradient, in our shape and our order.
+//! A user's gradients, prepared for the comparison: one tensor for each gradient, with the shape and the axes of the gradient in the trace.
 
 use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
@@ -18,21 +18,21 @@ pub struct UserGradients {
     pub tensors: Vec<UserTensor>,
     /// The gradients of parameters that the user did not give.
     pub missing: Vec<Gradient>,
-    /// Sentences about names, shapes and layouts, for the user. They are escaped.
+    /// Sentences for the user about names, shapes and layouts. Control characters are escaped.
     pub notes: Vec<String>,
-    /// Whether all numbers are those of single precision.
+    /// `true` if f32 can represent all numbers exactly.
     pub is_float32: bool,
     /// The tolerance.
     pub tolerance: Tolerance,
     /// The numbers of weights that alone have their axes in the other order, in our order; each with the index of its tensor.
     pub turned_alone: Vec<(usize, Vec<f64>)>,
-    /// The tensors of other shapes as the file has them: the index of the tensor, its shape and its numbers.
+    /// The tensors of another shape: the index of the tensor, and its shape and numbers in the file.
     pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,
-    /// The loss of which the samples' gradients are; `None` if it is no question.
+    /// The scale of the samples' gradients; `None` if there is only one possible scale.
     scale: Option<SampleScale>,
 }
 
-/// The shares of the tolerance that the user wants to be others.
+/// The shares of the tolerance that the user has set.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct UserTolerance {
     /// The share of the right number.
@@ -42,7 +42,7 @@ pub struct UserTolerance {
 }
 
 impl UserGradients {
-    /// Finds the gradient of each tensor, and brings the numbers into our order.
+    /// Finds the gradient of each tensor, and puts its axes into our order.
     ///
     /// # Errors
     /// A sentence if no tensor has a gradient.
@@ -145,7 +145,7 @@ impl UserGradients {
         self.tolerance.are_equal(values, &gradient.right(trace), |at| terms.entry(at))
     }
 
-    /// Returns the same gradients, those of the samples read in the other scale, if their numbers leave it open which loss they are of.
+    /// Returns the same gradients with those of the samples in the other scale; `None` if the scale is certain.
     #[must_use]
     pub fn in_other_scale(&self) -> Option<Self> {
         let scale = self.scale.filter(|scale| !scale.is_sure)?;
@@ -158,8 +158,8 @@ impl UserGradients {
         Some(other)
     }
 
-    /// Returns the sentence about the loss of which the samples' gradients are; `None` if they are those of each sample's own loss, without doubt.
-    /// `is_explained` says that mistakes explain the numbers in this scale and not in the other one.
+    /// Returns the sentence about the scale of the samples' gradients; `None` if they are certainly derivatives of each sample's own loss. `is_explained` is `true` if
+    /// mistakes explain the numbers only in this scale.
     #[must_use]
     pub fn note_on_scale(&self, is_explained: bool) -> Option<String> {
         self.scale.and_then(|scale| scale.note(is_explained))

@@ -1,4 +1,4 @@
-//! What would tell apart mistakes that have the same numbers: a gradient that the user has not given, and that differs between them.
+//! How to decide between mistakes that give the same numbers: a gradient that is not in the user's file, and that is different for each of them.
 
 use std::collections::HashSet;
 
@@ -40,7 +40,7 @@ impl<'a> Others<'a> {
         Self { subject, tolerance, tensors }
     }
 
-    /// Returns what would tell the best of several fits from the others: the sentence for each fit, empty for those beyond the first few.
+    /// Returns a sentence for each of several fits with the same numbers: how to decide between this fit and the best one. Empty after the first few.
     pub fn sentences(&self, fits: &[Fit]) -> Vec<String> {
         let Some((best, others)) = fits.split_first().filter(|(_, others)| !others.is_empty()) else {
             return vec![String::new(); fits.len()];
@@ -99,7 +99,7 @@ impl<'a> Others<'a> {
         telling
     }
 
-    /// The gradients of a tensor that a file may have: that of the batch for a parameter, and those of all samples for a value.
+    /// The possible gradients of a tensor: for a parameter that of the batch, for a value those of all samples.
     fn gradients(&self, of: Id) -> Vec<Gradient> {
         if self.subject.network.tensor(of).role.is_learnable() {
             return vec![Gradient { of, loss: LossOf::Batch }];

@@ -1,4 +1,4 @@
-//! The causes that a search has found, in words.
+//! The mistakes that a search has found, described in words.
 
 use super::apart::Others;
 use super::fit::{Fit, Mine};
@@ -19,9 +19,9 @@ pub struct Cause {
     pub id: &'static str,
     /// The name of the rule, if the mistake has several.
     pub variant: Option<String>,
-    /// The layers, or the tensors of a graph, at which it is made; empty if it concerns the whole pass.
+    /// The layers, or the tensors of a graph, in which the mistake is; empty if it concerns the whole pass.
     pub at: Vec<String>,
-    /// The number of the group, from 1. Causes of one group act together, and groups are alternatives.
+    /// The number of the group, from 1. The causes of a group together explain the numbers; different groups are alternatives.
     pub group: usize,
     /// The indices in the user's list of the tensors that it explains.
     pub explains: Vec<usize>,
@@ -29,18 +29,18 @@ pub struct Cause {
     pub words: String,
     /// A clause about the right rule; empty if `words` describes it.
     pub right: &'static str,
-    /// A clause about the other mistakes that have the same numbers; empty without them.
+    /// A clause about the other mistakes that give the same numbers; empty if there are none.
     pub same: String,
-    /// A clause about the gradient, or the change of the network, that would tell these mistakes apart.
+    /// A clause about a gradient, or a change of the network, that would decide between these mistakes.
     pub apart: String,
-    /// The ops at which the mistake is made.
+    /// The ops with the mistake.
     pub ops: Vec<WrongOp>,
 }
 
-/// An op at which a mistake is made.
+/// An op with a mistake.
 #[derive(Clone, Debug)]
 pub struct WrongOp {
-    /// Whether it is an op of the batch; otherwise it is one of each sample.
+    /// `true` for an op of the batch, `false` for an op of each sample.
     pub is_of_batch: bool,
     /// The number of the op in its network.
     pub op: usize,
@@ -48,12 +48,12 @@ pub struct WrongOp {
     pub(super) wrong: Op,
 }
 
-/// An entry as a wrong rule computes it.
+/// The value that a wrong rule gives for an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongEntry {
     /// The number of the wrong rule.
     pub value: f64,
-    /// The products or functions that it adds up.
+    /// The terms that the wrong rule adds up.
     pub terms: Vec<WrongTerm>,
 }
 
@@ -62,7 +62,7 @@ pub struct WrongEntry {
 pub struct WrongTerm {
     /// The term. The origins of its factors name the slots of the part.
     pub term: Term,
-    /// The entry that each factor is, or is computed from; `None` for a constant.
+    /// For each factor, the entry that it is or is computed from; `None` for a constant.
     pub sources: Vec<Option<TensorEntry>>,
 }
 
@@ -70,8 +70,7 @@ pub struct WrongTerm {
 const MAX_TERMS: usize = 4096;
 
 impl WrongOp {
-    /// Computes an entry with the wrong rule from the right operands of a run, as the step where the mistake is made shows it. `None` if the op is not one of the
-    /// run.
+    /// Computes an entry with the wrong rule from the right operands of a run. `None` if the run does not have this op.
     #[must_use]
     pub fn entry(&self, trace: &Trace, run: usize, entry: usize) -> Option<WrongEntry> {
         let is_of_batch = trace.sample_runs().get(run)?.sample.is_none();
@@ -119,7 +118,7 @@ const MAX_GROUPS: usize = 100;
 /// The largest number of other fits that a note names.
 const MAX_NAMED: usize = 3;
 
-/// The clause about the other fits that have the same numbers: for the best one the next ones, for the others the best one. Empty without others.
+/// The clause about other fits that give the same numbers: at the best fit it names the next ones, at every other fit the best one. Empty if there are no others.
 fn same_numbers(fits: &[Fit], own: usize) -> String {
     let others: Vec<String> = if own == 0 { fits[1..].iter().take(MAX_NAMED).map(name).collect() } else { vec![name(&fits[0])] };
     if others.is_empty() {
@@ -151,7 +150,7 @@ fn of_fit(subject: &Subject<'_>, mine: &[Mine<'_>], fit: &Fit, (group, same, apa
     for (n, candidate) in fit.candidates.iter().enumerate() {
         let own = Plan::default().with(subject.trace, &candidate.edits);
         let is_last = n + 1 == fit.candidates.len();
-        // the first mistake explains what has its numbers already without the later ones; the last one explains the rest
+        // the first mistake explains the tensors that have the right numbers without the later mistakes; the last one explains the rest
         let is_explained = |at: &usize| {
             let before = (1..=n).any(|step| fit.history[step][*at]);
             mine[*at].differs && fit.matched()[*at] && !before && (is_last || fit.history[n + 1][*at])

@@ -15,14 +15,14 @@ pub struct Explanation {
     pub user: UserGradients,
     /// The comparison of each of them.
     pub report: Report,
-    /// The mistakes whose numbers they are, the best first.
+    /// The mistakes that give these numbers, the best first.
     pub causes: Vec<Cause>,
     /// The patterns of the wrong ones.
     pub patterns: Vec<Pattern>,
-    /// Whether the comparison stays as it is, whatever the mistakes are. If no entry shows whether the gradients of the samples are those of the mean loss or of each
-    /// sample's own, they are read as those of the loss for which mistakes explain more.
+    /// `false` if the search for mistakes can still change the scale of the samples' gradients: no entry shows whether they are derivatives of the mean loss or of each
+    /// sample's own loss, so the scale in which mistakes explain more is chosen.
     pub is_settled: bool,
-    /// The pass with which they are compared, if gates of the right pass are turned round in it.
+    /// The pass with which they are compared, if it is not the right pass because some of its gates are flipped.
     reference: Option<Trace>,
 }
 
@@ -84,8 +84,8 @@ impl Explanation {
         Self::compared(trace, user).find_causes(trace, learning_rate, go_on)
     }
 
-    /// Returns the indices of the tensors whose numbers differ, and that no mistake of the best group explains. A shape, and numbers with few digits, need no
-    /// mistake.
+    /// Returns the indices of the tensors whose numbers differ and that no mistake of the best group explains. Tensors of another shape and rounded tensors do not
+    /// count.
     #[must_use]
     pub fn unexplained(&self) -> Vec<usize> {
         let is_explained = |tensor: &usize| {
@@ -120,7 +120,7 @@ fn causes_of(
         sought.tensors[pattern.tensor].status = Status::Equal;
     }
     let mut found = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;
-    // a tensor of another shape has no numbers in our order, so the search leaves it out
+    // a tensor of another shape is not part of the search
     let mut of_shapes = Vec::new();
     for (index, turned) in &user.turned_alone {
         let gradient = user.tensors[*index].gradient;

@@ -1,4 +1,4 @@
-//! A mistake at its places, and the mistakes that together explain tensors of the user.
+//! A candidate is a mistake at some places of the network. A fit is the candidates that together explain tensors of the user.
 
 use std::collections::HashSet;
 
@@ -29,12 +29,12 @@ pub(super) struct Mine<'a> {
 pub(super) struct Candidate {
     pub mistake: &'static Mistake,
     pub variant: Option<String>,
-    /// Words about the variant.
+    /// A clause about the variant.
     pub detail: String,
     /// The names of the places.
     pub at: Vec<String>,
     pub edits: Vec<Edit>,
-    /// The numbers of the sites at which it is made; empty for a mistake that is not made at sites.
+    /// The numbers of the sites with the mistake; empty for a mistake of the whole pass.
     pub sites: Vec<usize>,
 }
 
@@ -43,12 +43,12 @@ pub(super) struct Candidate {
 pub(super) struct Fit {
     pub candidates: Vec<Candidate>,
     pub plan: Plan,
-    /// For each of the user's tensors, whether its numbers are those of the pass: first without a mistake, then after each candidate.
+    /// For each of the user's tensors, whether its numbers equal those of the pass: first without a mistake, then after each candidate is added.
     pub history: Vec<Vec<bool>>,
 }
 
 impl Fit {
-    /// For each of the user's tensors, whether its numbers are those of the pass.
+    /// For each of the user's tensors, whether its numbers equal those of the pass with all candidates.
     pub fn matched(&self) -> &[bool] {
         self.history.last().map_or(&[], Vec::as_slice)
     }
@@ -58,7 +58,7 @@ impl Fit {
         self.matched().iter().all(|matched| *matched)
     }
 
-    /// The number of the user's tensors whose numbers are those of the pass.
+    /// The number of the user's tensors that are explained.
     pub fn explained(&self) -> usize {
         self.matched().iter().filter(|matched| **matched).count()
     }

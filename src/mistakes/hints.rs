@@ -7,10 +7,10 @@ use crate::scene::HiddenNumber;
 use crate::step::{Factor, Kind, Pass, Step, TensorEntry};
 use crate::tensor::{ravel, unravel};
 
-/// The largest number of terms of an entry that are left out or turned round one by one.
+/// The largest number of terms of an entry for which each term is left out, or has its sign flipped, in turn.
 const MAX_SINGLE_TERMS: usize = 64;
 
-/// Returns a number that is about nothing in particular.
+/// Returns a wrong number whose hint names no term, factor or entry.
 pub(super) fn plain(value: Option<f64>) -> Vec<Wrong> {
     value.map(|value| Wrong { value, about: About::Nothing }).into_iter().collect()
 }
@@ -20,7 +20,7 @@ pub(super) fn is_derivative(factor: &Factor) -> bool {
     matches!(factor.derived, Some(Expr::Prime(..) | Expr::Partial(_) | Expr::RepeatedPartial(_)))
 }
 
-/// Returns the answer without the factors at one place of all products, for each place whose factor is of a kind.
+/// For each position in the products, returns the answer without the factor at this position of all products, if `is_left_out` accepts the factors.
 pub(super) fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<Wrong> {
     let places = question.terms.iter().map(|term| term.factors.len()).max().unwrap_or(0);
     let is_there =
@@ -47,14 +47,14 @@ pub(super) fn constant_missing(question: &Question<'_>) -> Vec<Wrong> {
     if is_update(question) { Vec::new() } else { without_factors(question, is_constant) }
 }
 
-/// Returns the update without the learning rate η: w − g for w − η·g, and w + g, which forgets the sign too.
+/// Returns the update without the learning rate η: w − g instead of w − η·g; and w + g, where the sign is wrong too.
 pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<Wrong> {
     let without = if is_update(question) { without_factors(question, |factor| factor.source.is_none()) } else { Vec::new() };
     let signed = question.with_factors(|factor| factor.source.is_none().then(|| factor.value.signum()));
     without.into_iter().flat_map(|wrong| [signed.map(|value| Wrong { value, ..wrong }), Some(wrong)]).flatten().collect()
 }
 
-/// Returns the entry whose last two indices are those that `other` makes from the indices and the sizes; `None` if there is no other entry.
+/// Returns the entry at which `other` moves the last two indices of an entry; `None` if it is the same entry.
 fn at_other_index(shape: &[usize], at: usize, other: OtherIndex) -> Option<usize> {
     let mut index = unravel(at, shape);
     let last = index.len().checked_sub(2)?;
@@ -74,7 +74,7 @@ fn transposed([row, column]: [usize; 2], _: [usize; 2]) -> [usize; 2] {
     [column, row]
 }
 
-/// Returns the index in a turned matrix at which the transpose of the matrix, laid in its place, has its entry.
+/// Returns the index that reads the transpose of a matrix where the rule reads the matrix turned by 180°.
 fn transposed_not_turned(index: [usize; 2], sizes: [usize; 2]) -> [usize; 2] {
     transposed(turned(index, sizes), sizes)
 }
@@ -96,13 +96,13 @@ fn filter(question: &Question<'_>) -> Option<(Id, bool)> {
     is_parameter.then_some((filter, window.turned))
 }
 
-/// Returns the answer with the filter turned where the op does not turn it, or not turned where it does: `is_turned`.
+/// Returns the answer with the filter not turned, if the op turns it (`is_turned`), or with the filter turned, if the op does not turn it.
 pub(super) fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<Wrong> {
     let filter = filter(question).filter(|(_, turned)| *turned == is_turned);
     plain(filter.and_then(|(filter, _)| read_elsewhere(question, filter, turned)))
 }
 
-/// Returns the gradient of a filter with the error turned by 180°, as the filter is when the error moves back.
+/// Returns the gradient of a filter with the error turned by 180°.
 pub(super) fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
     if !is_gradient_of_filter(question) {
         return Vec::new();
@@ -113,7 +113,7 @@ pub(super) fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
     plain(error.and_then(|error| read_elsewhere(question, error.tensor, turned)))
 }
 
-/// Returns the answer with a transposed filter. Where the filter is turned, the transpose takes the place of the turn.
+/// Returns the answer with a transposed filter. If the op turns the filter, it is transposed instead of turned.
 pub(super) fn transposed_filter(question: &Question<'_>) -> Vec<Wrong> {
     let square = filter(question).filter(|(filter, _)| is_square(question, *filter));
     let other = |is_turned| if is_turned { transposed_not_turned } else { transposed };
@@ -137,7 +137,7 @@ pub(super) fn transposed_factor(question: &Question<'_>) -> Vec<Wrong> {
     first.factors.iter().enumerate().filter_map(of_matrix).collect()
 }
 
-/// Returns another entry of the tensor that the op computes, where the whole entry is asked for.
+/// Returns another entry of the tensor that the op computes, if the question is about an entry, not about a term.
 fn other_entry(question: &Question<'_>, at: Option<usize>) -> Option<Wrong> {
     let tensor = question.output();
     let is_whole = question.hidden == HiddenNumber::Entry || question.at.terms == 1;
@@ -173,7 +173,7 @@ pub(super) fn arguments(question: &Question<'_>, kind: Kind) -> Vec<Wrong> {
     factors.map(|(at, factor)| Wrong { value: factor.value, about: About::Factor { term: 0, at } }).collect()
 }
 
-/// Returns the answer with the activation's derivative at its output a, where it belongs at z.
+/// Returns the answer with the activation's derivative at its output a instead of z.
 pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
     let network = question.trace.network_of(question.at.sample_run);
     let activation = |z: Id| {
@@ -190,12 +190,12 @@ pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
     }))
 }
 
-/// Returns the running sum, where the term is asked for.
+/// Returns the running sum, if the question is about a term.
 pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<Wrong> {
     plain(question.terms.first().filter(|_| question.hidden == HiddenNumber::Term && question.at.term > 0).map(|term| term.sum))
 }
 
-/// Returns the terms of an entry of several, each with its number; none where a term is asked for.
+/// Returns the terms of an entry with several terms, each with its number; none if the question is about a term.
 fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q Step)> {
     let has_several = question.hidden == HiddenNumber::Entry && question.terms.len() > 1;
     (0..).zip(&question.terms).filter(move |_| has_several).take(MAX_SINGLE_TERMS)
@@ -204,18 +204,18 @@ fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q S
 pub(super) fn term_left_out(question: &Question<'_>) -> Vec<Wrong> {
     let without = |(n, term): (u64, &Step)| Wrong { value: question.answer - term.value, about: About::Term(n) };
     let mut all: Vec<Wrong> = each_term(question).map(without).collect();
-    // the last terms, such as a bias, are forgotten most
+    // people forget the last terms, such as a bias, most often
     all.reverse();
     all
 }
 
-/// Returns the terms. Of two terms one is the other one left out.
+/// Returns the single terms of an entry with three or more terms. With two terms, `term_left_out` gives the same numbers.
 pub(super) fn single_terms(question: &Question<'_>) -> Vec<Wrong> {
     let terms = each_term(question).filter(|_| question.at.terms > 2);
     terms.map(|(n, term)| Wrong { value: term.value, about: About::Term(n) }).collect()
 }
 
-/// Returns the sums of at least two terms, without at least two. The others are a single term, or the entry without its last one.
+/// Returns the sums of the first n terms, for 2 ≤ n ≤ terms − 2. Other rows give a single term, and the entry without its last term.
 pub(super) fn partial_sums(question: &Question<'_>) -> Vec<Wrong> {
     let unfinished = each_term(question).filter(|(n, _)| *n > 0 && n + 2 < question.at.terms);
     unfinished.map(|(n, term)| Wrong { value: term.sum, about: About::Term(n) }).collect()

@@ -11,9 +11,9 @@ use crate::step::TensorEntry;
 /// The judgement of a number.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It is the answer, within the tolerance.
+    /// The number equals the answer within the tolerance.
     Right,
-    /// It is not, with the hint if a known mistake gives this number.
+    /// The number is wrong. There is a hint if a known mistake gives it.
     Wrong(Option<Hint>),
 }
 
@@ -29,7 +29,7 @@ pub struct Hint {
 /// The largest number of mistakes that a hint names, and of subjects of one of them.
 const MAX_NAMED: usize = 3;
 
-/// A mistake that gives the typed number, and the numbers of its rule that do.
+/// A mistake that gives the typed number, and the numbers of its rule that equal it.
 type Fit = (&'static Mistake, &'static HintRow, Vec<Wrong>);
 
 impl Question<'_> {
@@ -49,8 +49,8 @@ impl Question<'_> {
         Verdict::Wrong(Some(Hint { ids: fits.iter().map(|(mistake, ..)| mistake.id).collect(), words }))
     }
 
-    /// Returns the mistakes that give a number, the likeliest first. A pattern is one of them only if there is no cause. A rule that gives n numbers counts as one
-    /// that gives `counted(n)`.
+    /// Returns the mistakes that give a number, the likeliest first. Patterns are returned only if no other mistake gives the number. A rule with n numbers counts as a
+    /// rule with `counted(n)` numbers.
     fn mistakes_of(&self, typed: TypedNumber, counted: impl Fn(usize) -> usize) -> Vec<Fit> {
         let hints = MISTAKES.iter().filter_map(|mistake| Some((mistake, mistake.hint.as_ref()?)));
         let all = hints.map(|(mistake, hint)| {
@@ -78,7 +78,7 @@ impl Question<'_> {
         hint.words.replace("{}", &subjects.join(" or "))
     }
 
-    /// Returns the clause about a wrong number that no known mistake gives: where to look, without a number. It asks for another digit if a mistake may give it.
+    /// Returns the clause about a wrong number that no known mistake gives: it says where to look. If a mistake may give the number, it asks for another digit.
     #[must_use]
     pub fn nudge(&self, typed: TypedNumber, scene: &Scene<'_>) -> String {
         let place = self.place_to_look(scene);
@@ -93,7 +93,7 @@ impl Question<'_> {
         }
     }
 
-    /// Returns the symbol of what a mistake is about.
+    /// Returns the symbol of the term, factor or entry that a mistake is about.
     fn name(&self, about: About, scene: &Scene<'_>) -> String {
         match about {
             About::Nothing => String::new(),

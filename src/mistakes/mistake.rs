@@ -8,16 +8,16 @@ use super::question::{Question, Wrong};
 pub struct Mistake {
     /// The name of the mistake in data: `sign-flipped`.
     pub id: &'static str,
-    /// A clause about the wrong rule in a backward pass. The places at which the mistake is made replace `{}`. Of `[is|are]`, the second form is that for several
-    /// places. Empty for a mistake that only a predicted number can have.
+    /// A clause about the wrong rule in a backward pass. The names of the layers with the mistake replace `{}`. `[is|are]` is replaced by its first form for one
+    /// layer, by its second form for several. Empty for a mistake that is known only for predicted numbers.
     pub words: &'static str,
     /// A clause about the right rule; empty if `words` describes it.
     pub right: &'static str,
-    /// A change of the network that would distinguish the mistake from others with the same numbers; empty if it depends on the others.
+    /// A change of the network after which the mistake gives other numbers than similar mistakes; empty if no change does so for all of them.
     pub apart: &'static str,
     /// The kind of explanation that the mistake gives.
     pub says: Says,
-    /// The places at which it can be made, and the functions that plant it there.
+    /// The possible places of the mistake, and the functions that plant it there.
     pub(super) made: Made,
     /// The hint about a predicted number; `None` for a mistake that concerns a whole pass.
     pub hint: Option<HintRow>,
@@ -28,9 +28,9 @@ pub struct Mistake {
 pub enum Says {
     /// The wrong rule and its place.
     Rule,
-    /// A factor that has a meaning of its own, such as −1. It may be made at many places with the same numbers, so only the first is named.
+    /// A factor with a meaning, such as −1. The same factor at other places can give the same numbers, so only the first place is named.
     Factor,
-    /// Only a pattern of the numbers. It is named if no other mistake explains them.
+    /// A pattern of the numbers. It is named only if no other mistake explains the numbers.
     Numbers,
 }
 
@@ -41,7 +41,7 @@ pub struct HintRow {
     pub words: &'static str,
     /// A clause about the right rule; empty if `words` describes it.
     pub instead: &'static str,
-    /// Whether this is only a pattern of the number, such as twice the right one. It is named if no cause is known.
+    /// `true` for a pattern of the number, such as twice the right one. It is named only if no other mistake gives the number.
     pub is_pattern: bool,
     /// Computes the numbers that the wrong rule gives.
     pub(super) wrong: WrongNumbers,

@@ -1,4 +1,4 @@
-//! The ops of a backward pass with mistakes in it, and its numbers.
+//! A backward pass with mistakes: its ops and its numbers.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -26,13 +26,13 @@ type OtherRule = dyn Fn(&Arc<dyn Rule>) -> Arc<dyn Rule> + Send + Sync;
 /// A change of one op.
 #[derive(Clone)]
 pub(super) enum Change {
-    /// Another part in the place of the one with this index.
+    /// Replaces the part with this index.
     Part(usize, Part),
-    /// One more part.
+    /// Adds a part.
     Add(Part),
-    /// Another rule for each part.
+    /// Replaces the rule of each part.
     Each(Arc<OtherRule>),
-    /// No part but those with these indices.
+    /// Keeps only the parts with these indices.
     Keep(Vec<usize>),
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for Change {
 pub(super) enum Edit {
     /// A change of the op with this number.
     Op(Ops, usize, Change),
-    /// Other numbers of a given tensor in a run.
+    /// Replaces the numbers of a given tensor in a run.
     Given(usize, Id, Arc<[f64]>),
     /// Each of two tensors of a sample, which no other op of the sample reads, has the numbers of the other one.
     Exchange(Id, Id),
@@ -74,7 +74,7 @@ pub(super) struct Plan {
     exchanged: BTreeMap<Id, (Id, usize, Op)>,
 }
 
-/// A part that adds nothing. It keeps the places of the parts behind it.
+/// A part that adds nothing. It replaces a removed part, so that the later parts keep their indices.
 fn nothing(part: &Part) -> Part {
     Part { rule: with_terms(&part.rule, |_, _, _| Vec::new()), operands: part.operands.clone() }
 }
@@ -148,7 +148,7 @@ fn network(trace: &Trace, ops: Ops) -> &Network {
     }
 }
 
-/// The numbers of a pass with mistakes. A tensor is computed when it is asked for; what no mistake changes is taken from the trace.
+/// The numbers of a pass with mistakes. A tensor is computed on demand; a tensor that no mistake changes is taken from the trace.
 #[derive(Debug)]
 pub(super) struct WrongPass<'a> {
     trace: &'a Trace,
@@ -224,7 +224,7 @@ impl<'a> WrongPass<'a> {
         self.known(run, id).expect("the tensor is computed")
     }
 
-    /// Computes a tensor and what it needs, in the order of the ops. What an interrupted search leaves out is 0.
+    /// Computes a tensor and the tensors that it depends on, in the order of the ops. If the search is interrupted, the remaining numbers are 0.
     fn compute(&mut self, run: usize, id: Id) {
         let trace = self.trace;
         let network = trace.network_of(run);

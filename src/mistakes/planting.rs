@@ -1,15 +1,15 @@
-//! The form of a row that plants a mistake: the changes of ops that make it.
+//! The types of the functions that plant a mistake: they return the changes of ops.
 
 use super::plan::Edit;
 use super::site::{Site, Subject};
 use crate::network::Id;
 
-/// One way to make a mistake.
+/// One variant of a mistake: its wrong rule as edits of ops.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     /// The name of the rule, if the mistake has several.
     pub variant: Option<String>,
-    /// Words about this rule, which follow the words of the mistake.
+    /// A clause about this rule, which follows the words of the mistake.
     pub detail: String,
     pub edits: Vec<Edit>,
 }
@@ -31,14 +31,14 @@ impl Way {
     }
 }
 
-/// A mistake with the names of the places where it is made; none if it concerns the whole pass.
+/// A variant of a mistake with the names of its places; no names if it concerns the whole pass.
 #[derive(Clone, Debug)]
 pub(super) struct Planted {
     pub way: Way,
     pub at: Vec<String>,
 }
 
-/// The tensor that a mistake should explain, with the numbers that the pass so far has for it.
+/// The tensor that a mistake should explain, with its numbers in the pass with the mistakes that are found already.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
     pub subject: Subject<'a>,
@@ -46,17 +46,17 @@ pub(super) struct Wanted<'a> {
     pub run: usize,
     /// The tensor in the network of the run.
     pub id: Id,
-    /// The tensor in the samples' network of which it is the gradient.
+    /// The tensor x in the samples' network, if the tensor is ∂C/∂x.
     pub of: Id,
     /// The user's numbers.
     pub mine: &'a [f64],
     pub right: &'a [f64],
 }
 
-/// The places at which a mistake can be made, and the function that makes it there.
+/// The possible places of a mistake, and the function that plants it there.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Made {
-    /// Nowhere: it is known for the prediction of numbers only.
+    /// Nowhere: the mistake is known only for predicted numbers.
     Never,
     /// In a part of a backward op.
     Each(fn(&Site<'_>) -> Vec<Way>),

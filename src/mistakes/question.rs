@@ -1,4 +1,4 @@
-//! A question: the number that is asked for, the terms from which it is computed, and the form of a mistake about it.
+//! A question to the user: the number that the user must predict, the terms that it is computed from, and the wrong numbers of mistakes.
 
 use crate::network::Id;
 use crate::op::rule::Equation;
@@ -6,7 +6,7 @@ use crate::scene::HiddenNumber;
 use crate::step::{Factor, Step, TensorEntry};
 use crate::trace::{Position, Trace};
 
-/// The largest number of terms of an entry whose terms are looked at. Of a longer entry only its value is.
+/// The largest number of terms of an entry whose terms are used. For a longer entry only the value is used.
 const MAX_TERMS: u64 = 4096;
 
 /// A number that a wrong rule gives.
@@ -16,11 +16,11 @@ pub(super) struct Wrong {
     pub about: About,
 }
 
-/// The object of a mistake.
+/// The term, factor or entry that a mistake concerns.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum About {
     Nothing,
-    /// The factor at a place of a term. The terms are counted from the first one of the question.
+    /// A factor of a term: the number of the term in the question, and the position of the factor.
     Factor {
         term: usize,
         at: usize,
@@ -30,7 +30,7 @@ pub(super) enum About {
     Entry(TensorEntry),
 }
 
-/// A question: the value of a term or of an entry, with the terms that the answer is computed from.
+/// A question for the value of a term or an entry, with the terms that the answer is computed from.
 #[derive(Debug)]
 pub struct Question<'a> {
     pub(super) trace: &'a Trace,
@@ -90,7 +90,7 @@ impl<'a> Question<'a> {
         self.trace.equation(&self.at, part)
     }
 
-    /// Returns the largest number that only rounding leaves of a sum which would be 0.
+    /// Returns the largest magnitude that a sum can have through rounding alone if its exact value is 0.
     pub(super) fn rounding_error(&self) -> f64 {
         let largest = self.terms.iter().fold(0.0_f64, |largest, term| largest.max(term.value.abs()));
         if self.terms.len() < 2 { 0.0 } else { 1e-12 * largest }

@@ -1,8 +1,8 @@
 //! The search for the mistakes that explain the gradients of a user.
 //!
-//! A candidate is a mistake at a place, or at several. Its pass is computed with the changed ops ([`Plan`]) and compared with the user's tensors in the order of
-//! computation. It explains the first wrong tensor, or it is given up; and it must not change a tensor that the user has right. If it leaves later tensors
-//! unexplained, a second mistake is looked for in a pass that has the first.
+//! A candidate is a mistake at one place or at several places. The backward pass is computed with the changed ops ([`Plan`]), and compared with the user's tensors in
+//! the order of computation. The candidate must explain the first wrong tensor, and must not change a tensor that the user has right. If later tensors stay
+//! unexplained, a second mistake is searched in a pass that already has the first.
 
 use std::collections::HashSet;
 
@@ -21,13 +21,13 @@ use crate::trace::Trace;
 
 /// The largest number of sites of which all pairs are tried.
 const MAX_PAIRED_SITES: usize = 8;
-/// The largest number of first mistakes to which a second one is sought.
+/// The largest number of first mistakes for which a second mistake is searched.
 const MAX_FIRST: usize = 8;
 
 /// The largest number of mistakes that are found together.
 const MAX_MISTAKES: usize = 4;
 
-/// The largest number of multiplications of a pass for which two mistakes are tried that explain nothing alone.
+/// The largest number of multiplications of a pass in which pairs of mistakes are tried that explain nothing alone.
 const MAX_PAIRED_WORK: u64 = 100_000;
 /// The largest number of mistakes of which all pairs are tried.
 const MAX_PAIRED: usize = 160;
@@ -70,13 +70,13 @@ pub fn causes(
     Ok(alternatives(&subject, &mine, tolerance, fits))
 }
 
-/// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they are evidence of none.
+/// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they point to no particular mistake.
 fn is_all_zero(mine: &[Mine<'_>]) -> bool {
     let mut wrong = mine.iter().filter(|mine| mine.differs);
     wrong.clone().nth(1).is_some() && wrong.all(|mine| mine.numbers.iter().all(|number| *number == 0.0))
 }
 
-/// Returns the cause of a gradient in another shape: that of a tensor that is broadcast, before the sum over its copies. `index` is the index of the tensor in the
+/// Returns the cause of a gradient with another shape: the gradient of a broadcast tensor before the sum over its copies. `index` is the index of the tensor in the
 /// user's list.
 #[must_use]
 pub fn cause_of_shape(
@@ -123,7 +123,7 @@ fn reaching(subject: &Subject<'_>, mine: &[Mine<'_>]) -> Vec<bool> {
     ops
 }
 
-/// The ops at which a mistake may be made that changes a tensor: for each op of a sample, and for each of the batch, whether it is one.
+/// The ops in which a mistake can change a tensor: `true` or `false` for each op of a sample, and for each op of the batch.
 struct Suspects {
     of_sample: Vec<bool>,
     of_batch: Vec<bool>,
@@ -140,7 +140,7 @@ impl Suspects {
     }
 }
 
-/// For each op, whether a tensor depends on it, not only through tensors that `is_right`.
+/// For each op, whether a tensor depends on it through a path without tensors that `is_right`.
 fn reaching_ops(network: &Network, id: Id, is_right: impl Fn(Id) -> bool) -> Vec<bool> {
     let mut reaches = vec![false; network.tensors().len()];
     reaches[id] = true;
@@ -154,7 +154,7 @@ fn reaching_ops(network: &Network, id: Id, is_right: impl Fn(Id) -> bool) -> Vec
     ops
 }
 
-/// The name of a rule, and the ways to make it, each with the number of its site.
+/// The name of a variant, and its edits at each possible site, with the number of the site.
 type Variant = (Option<String>, Vec<(usize, Way)>);
 
 /// A search of mistakes that explain tensors.
@@ -263,7 +263,7 @@ impl<'a> Search<'a> {
                 }
                 all.push(longer);
             }
-            // the front has one fit for each further place, and a place is not added twice
+            // `front` has one fit for each further place; no place is added twice
             front.truncate(MAX_FIRST);
         }
         Ok(all)
@@ -310,7 +310,7 @@ impl<'a> Search<'a> {
         Suspects { of_sample, of_batch }
     }
 
-    /// Compares the pass of a plan with the user's tensors. `None` if it leaves one unexplained up to `first`, or changes one that is right.
+    /// Compares the pass of a plan with the user's tensors. `None` if a tensor up to `first` stays unexplained, or if the plan changes a tensor that is right.
     fn matched(&self, plan: &Plan, first: usize) -> Option<Vec<bool>> {
         let mut pass = WrongPass::new(self.subject.trace, plan);
         if !pass.is_changed(self.mine[first].run, self.mine[first].id) {
@@ -412,7 +412,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Sets of sites: each one, all, and where there are few, each two and all but one.
+/// Sets of sites: each single site, and all sites; if there are few, also each pair and all but one.
 fn subsets(count: usize) -> Vec<Vec<usize>> {
     let mut sets: Vec<Vec<usize>> = (0..count).map(|n| vec![n]).collect();
     if count > 1 {
@@ -427,14 +427,14 @@ fn subsets(count: usize) -> Vec<Vec<usize>> {
     sets
 }
 
-/// Keeps the fits that explain most, and of those the ones with the fewest mistakes. A general mistake, such as a factor, is kept only if no specific one explains
-/// as much; of the same mistake at other places with the same numbers only the first is kept.
+/// Keeps the fits that explain most, and of those the ones with the fewest mistakes. A general mistake, such as a factor, is kept only if no specific mistake explains
+/// as much. If the same mistake at several places gives the same numbers, only the first place is kept.
 fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
     let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
     let says_why = |fit: &Fit| fit.says().first() != Some(&Says::Numbers);
     if fits.iter().any(Fit::is_complete) {
         fits.retain(Fit::is_complete);
-        // what only says which numbers they are is not needed beside a mistake that says why
+        // a pattern is not needed if a mistake explains the numbers
         if fits.iter().any(says_why) {
             fits.retain(says_why);
         }

@@ -1,4 +1,4 @@
-//! The places where a mistake can be made: the parts of the ops of a backward pass.
+//! The possible places of a mistake: the parts of the ops of a backward pass.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::step::Pass;
 use crate::tensor::len;
 use crate::trace::Trace;
 
-/// The pass in which mistakes are looked for.
+/// The pass in which mistakes are searched.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
     pub trace: &'a Trace,
@@ -76,7 +76,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The rule of the chain rule alone, without the closed formula that takes its place where it is not finite.
+/// The chain rule of a [`StableBackward`], which also has a closed formula; any other rule unchanged.
 pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
     downcast::<StableBackward>(rule).map_or(rule, |stable| &stable.chain)
 }
@@ -137,7 +137,7 @@ impl<'a> Site<'a> {
         self.y == self.subject.network.output()
     }
 
-    /// Whether the part is that of the loss, which has no upstream gradient.
+    /// Whether y is the loss, so that there is no upstream gradient.
     pub fn is_of_loss(&self) -> bool {
         self.operands.get(Slot::Upstream).is_none()
     }

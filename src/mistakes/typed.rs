@@ -1,4 +1,4 @@
-//! A typed number, and the tolerances: two significant digits make a number right, and a wrong rule must give all digits that were typed.
+//! A number that the user types, and its tolerances. It is right if two significant digits agree with the answer. A mistake gives it only if all typed digits agree.
 
 use crate::scenario::typed_number;
 
@@ -14,13 +14,13 @@ impl TypedNumber {
     /// Reads a number or an expression of numbers.
     ///
     /// # Errors
-    /// A sentence if the text is no number.
+    /// A sentence if the text is not a number.
     pub fn parse(text: &str) -> Result<Self, String> {
         let value = typed_number(text)?;
         Ok(Self { value, half_unit: half_unit(text.trim()) })
     }
 
-    /// Returns whether this is a number, to two significant digits. A sum whose magnitude is at most `rounding_error` is 0.
+    /// Returns whether this equals a number, to two significant digits. A number whose magnitude is at most `rounding_error` counts as 0.
     #[must_use]
     pub fn is_right(self, answer: f64, rounding_error: f64) -> bool {
         if answer.abs() <= rounding_error {
@@ -29,8 +29,8 @@ impl TypedNumber {
         self.is_within(answer, two_digits(answer))
     }
 
-    /// Returns whether this is one of `count` numbers of a rule, in all digits that were typed, and to two significant digits. The more numbers, the more often one
-    /// of them is hit by chance, so that of more than two numbers more digits must agree.
+    /// Returns whether this equals a number of a rule in all typed digits, at least two. If the rule gives more than two numbers (`count`), more digits must agree, because
+    /// one of many numbers agrees by chance more often.
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ numbers")]
     pub(super) fn is_number(self, number: f64, count: usize) -> bool {
         let tolerance = two_digits(number) * (2.0 / count as f64).min(1.0);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn zero_is_zero() {
         assert!(is_right("0", 0.0) && is_right("-0", 0.0) && !is_right("0.001", 0.0));
-        // what only rounding leaves
+        // a rounding error
         assert!(TypedNumber::parse("0").expect("a number").is_right(2.8e-17, 1e-13));
         assert!(!is_right("0", 2.8e-17));
     }

@@ -1,7 +1,7 @@
-//! Rules that take the place of a right rule: the same rule with an operand read at other places, with a factor, with other terms.
+//! Wrong rules that replace a right rule: the same rule with an operand that is read at other places, with a factor, or with other terms.
 //!
-//! They compute a tensor as every [`Rule`] does, so that an op with a wrong rule is an op like any other. Their terms are listed only where a person looks at one
-//! entry; nothing here has to be as fast as a kernel.
+//! A wrong rule is a [`Rule`] too, so an op with a wrong rule needs no special code. A wrong rule need not be as fast as a kernel, because the user looks at the terms
+//! of one entry only.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::interrupt::{TERM, goes_on};
 use crate::op::rule::{Equation, Memo, Operands, Origin, Rule, Term, Use, constant};
 use crate::op::slot::{Reads, Slot};
 
-/// The place of an entry that nothing is read from: it counts 0.
+/// The place for an entry that reads nothing: its value is 0.
 pub(super) const NOWHERE: usize = usize::MAX;
 
-/// A rule that is only looked at entry by entry.
+/// A rule that is described by the terms of each entry.
 pub(super) trait Wrong: fmt::Debug + Send + Sync + 'static {
     /// As [`Rule::memo`].
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo;
@@ -21,7 +21,7 @@ pub(super) trait Wrong: fmt::Debug + Send + Sync + 'static {
     /// The terms of an entry.
     fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term>;
 
-    /// As [`Rule::accumulate`]. An interrupted search leaves entries out.
+    /// As [`Rule::accumulate`]. If the search is interrupted, the remaining entries are not computed.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (entry, sum) in out.iter_mut().enumerate() {
             let terms = self.terms(x, entry);
@@ -79,7 +79,7 @@ pub(super) fn all_terms(rule: &dyn Rule, x: &Operands<'_>, entry: usize) -> Vec<
     (0..count(rule, x, entry)).map(|term| rule.term(x, entry, term)).collect()
 }
 
-/// Gives the factors that are entries of a slot the place that the number came from; a number from nowhere is a constant.
+/// Sets the origin of each factor from a slot to the place that the number was read from. A factor without such a place becomes a constant.
 fn move_entries(terms: &mut [Term], slot: Slot, place: impl Fn(usize) -> Option<usize>) {
     for arg in terms.iter_mut().flat_map(|term| &mut term.args) {
         if let Origin::Entry { slot: own, at } | Origin::Derived { slot: own, at, .. } = &mut arg.origin
@@ -93,7 +93,7 @@ fn move_entries(terms: &mut [Term], slot: Slot, place: impl Fn(usize) -> Option<
     }
 }
 
-/// The numbers that take the place of an operand's.
+/// The numbers that replace those of an operand.
 #[derive(Debug, Clone)]
 pub(super) enum Instead {
     /// The operand's entries from other places: entry n is read at place `n` of this list.
@@ -254,7 +254,7 @@ pub(super) fn with_terms(
     Arc::new(WrongRule(OtherTerms { rule: Arc::clone(rule), terms: Box::new(terms) }))
 }
 
-/// A product of two rules one after the other: the result of the first is what the second reads as the upstream gradient.
+/// Two rules one after the other: the second reads the result of the first as its upstream gradient.
 #[derive(Debug)]
 struct Twice {
     first: Arc<dyn Rule>,

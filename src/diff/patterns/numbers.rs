@@ -7,7 +7,7 @@ use crate::tensor::{len, ravel, unravel};
 /// A pattern: its id and its words.
 pub(super) type Found = (&'static str, String);
 
-/// The largest size of an axis whose permutations are looked for.
+/// The largest size of an axis whose permutations are searched.
 const MAX_PERMUTED: usize = 64;
 
 /// Returns the first pattern that the numbers have.
@@ -49,7 +49,7 @@ fn rounded(wrong: &Wrong<'_>) -> Option<Found> {
         let unit = 10f64.powi(-i32::try_from(decimals).unwrap_or(0));
         let is_rounded =
             |(mine, right): (&f64, &f64)| is_printed(*mine, with_decimals(*mine, decimals)) && (mine - right).abs() <= 0.5001 * unit;
-        // numbers with fewer digits would be those of many other tensors too
+        // numbers with fewer digits could also be those of other tensors
         let largest = super::super::tolerance::largest(wrong.mine);
         largest >= 9.5 * unit && wrong.mine.iter().zip(wrong.right).all(is_rounded)
     };
@@ -57,7 +57,7 @@ fn rounded(wrong: &Wrong<'_>) -> Option<Found> {
     Some((ROUNDED, format!("these are the right numbers, rounded to {decimals} decimals")))
 }
 
-/// The power of ten of the first digit of a number; that of a very small number for 0.
+/// The power of ten of the first digit of a number; −300 for 0.
 #[allow(clippy::cast_possible_truncation)] // an exponent
 fn exponent(value: f64) -> i32 {
     if value == 0.0 { -300 } else { libm::floor(libm::log10(value.abs())) as i32 }
@@ -76,7 +76,7 @@ fn multiple(wrong: &Wrong<'_>) -> Option<Found> {
     }
     let scaled: Vec<f64> = wrong.mine.iter().map(|mine| mine / ratio).collect();
     let nonzero = wrong.right.iter().filter(|right| **right != 0.0).count();
-    // one number is a multiple of any other: only a simple one says something
+    // a single number is a multiple of any other number, so only a simple multiple is a pattern
     if nonzero < 2 && simple(ratio).is_none() {
         return None;
     }
@@ -130,7 +130,7 @@ fn exchanged(wrong: &Wrong<'_>) -> Option<Found> {
     Some(("transpose", words))
 }
 
-/// An axis, or the last two, run backwards.
+/// One axis, or the last two, are reversed.
 fn mirrored(wrong: &Wrong<'_>) -> Option<Found> {
     let shape = wrong.shape;
     let is_reversed = |axes: &[usize]| {
@@ -179,7 +179,7 @@ fn permuted(wrong: &Wrong<'_>) -> Option<Found> {
     let shape = wrong.shape;
     (0..shape.len()).find_map(|axis| {
         let n = shape[axis];
-        // along the only axis, single numbers would be compared
+        // in a vector, a slice is a single number
         if !(2..=MAX_PERMUTED).contains(&n) || len(shape) / n < 2 {
             return None;
         }
@@ -190,7 +190,7 @@ fn permuted(wrong: &Wrong<'_>) -> Option<Found> {
     })
 }
 
-/// For each slice of mine along an axis, the right slice that has its numbers; `None` if there is not exactly one for each.
+/// For each slice of the user's tensor along an axis, the index of the right slice with the same numbers; `None` if a slice has no such index, or several.
 fn order_along(wrong: &Wrong<'_>, axis: usize) -> Option<Vec<usize>> {
     let (shape, n) = (wrong.shape, wrong.shape[axis]);
     let (inner, largest) = (len(&shape[axis + 1..]), super::super::tolerance::largest(wrong.right));

@@ -124,8 +124,8 @@ fn by_sign(wrong: &Wrong<'_>, gradient: Gradient) -> Option<Found> {
     None
 }
 
-/// The inputs of activations that are near a tensor: the tensor itself, what is computed from it, what it is computed from, and for a parameter the output of
-/// its layer.
+/// The inputs of activations near a tensor: the tensor itself, the tensors that are computed from it, the tensors that it is computed from, and for a parameter
+/// the output of its layer.
 fn activations(network: &Network, of: Id) -> Vec<Id> {
     let is_forward = |op: usize| network.ops()[op].pass == Pass::Forward;
     let readers = |id: Id| network.readers(id).iter().map(|reader| reader.op).filter(|op| is_forward(*op)).collect::<Vec<_>>();

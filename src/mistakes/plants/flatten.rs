@@ -50,7 +50,7 @@ fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
     (rule.view == crate::op::edges::View::Input && is_flat && shape.iter().filter(|size| **size > 1).count() > 1).then_some(shape)
 }
 
-/// The vector is in another order in the forward pass, and the error goes back in the same order or in the right one.
+/// In the forward pass the vector has a wrong order. In the backward pass the error has the same order, or the right one.
 fn flattened(site: &Site<'_>, orders: &[(Order, &str)]) -> Vec<Way> {
     let Some(shape) = image(site) else { return Vec::new() };
     let mut ways = Vec::new();
@@ -65,7 +65,7 @@ fn flattened(site: &Site<'_>, orders: &[(Order, &str)]) -> Vec<Way> {
     ways
 }
 
-/// The error goes back to the image in another order than the entries came.
+/// Only the backward pass has a wrong order: the forward pass writes the vector in the right one.
 fn unflattened(site: &Site<'_>, orders: &[(Order, Option<&str>)]) -> Vec<Way> {
     let Some(shape) = image(site) else { return Vec::new() };
     let way = |(order, name): &(Order, Option<&str>)| {
@@ -106,7 +106,7 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
     vec![Way::variant("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![first])]
 }
 
-/// The gradient of one matrix is laid down as its transpose.
+/// The gradient of one matrix is written as its transpose.
 pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
     let network = wanted.subject.trace.network_of(wanted.run);
     let shape = &network.tensor(wanted.id).shape;

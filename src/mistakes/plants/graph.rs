@@ -38,7 +38,8 @@ pub fn averaged(site: &Site<'_>) -> Vec<Way> {
     readers(site).map(|readers| Way::only(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
 }
 
-/// The gradient of a broadcast operand is that of one of its copies; or that of each copy goes back on its own through the sum that made the operand.
+/// The gradient of a broadcast operand is that of one of its copies; or the gradients of the copies are not added up before they pass through the sum that computed the
+/// operand.
 pub fn not_summed(site: &Site<'_>) -> Vec<Way> {
     if readers(site).is_none() {
         return passed_on_unsummed(site).into_iter().collect();
@@ -51,8 +52,8 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Way> {
     ]
 }
 
-/// For x, a sum s over axes of x, a tensor u that is made of s entry by entry, and y = x ∘ u, in which u is broadcast: the gradient of u keeps the shape of y, and
-/// each entry of x gets its own share of it.
+/// For y = x ∘ u, where u is broadcast and follows entry by entry from a sum s over axes of x: the gradient of u is not summed over the copies, so each entry of x
+/// gets only the share of its own copy.
 fn passed_on_unsummed(site: &Site<'_>) -> Option<Way> {
     let subject = site.subject;
     site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !subject.has_layers())?;
@@ -103,7 +104,7 @@ pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<u
     Some((subject.shape(site.y).to_vec(), (0..subject.len(site.y)).map(value).collect(), site.y))
 }
 
-/// Whether a site's rule copies entries that may be read several times.
+/// Whether a site's rule copies entries, perhaps several times.
 fn reads_by_index(site: &Site<'_>) -> bool {
     let is_slice = |rule: &Linked<CopiesOfInput>| matches!(rule.linking.kind, CopyKind::Slice | CopyKind::Repeat | CopyKind::Expand);
     site.rule_as::<Linked<LookupLinks>>().is_some() || site.rule_as::<Linked<CopiesOfInput>>().is_some_and(is_slice)
@@ -148,7 +149,7 @@ fn other_slot(rule: &ElementwiseBackward) -> Option<usize> {
     }
 }
 
-/// Each operand gets the derivative that belongs to the other.
+/// The derivatives of the two operands are exchanged.
 pub fn operands_swapped(site: &Site<'_>) -> Vec<Way> {
     let Some((_, op)) = site.forward() else { return Vec::new() };
     let inputs: Vec<usize> = op.parts.first().map_or_else(Vec::new, |part| part.operands.iter().copied().collect());
@@ -175,7 +176,7 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Way> {
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
         if (n, m) == (q, p) {
-            // the operand itself where the other one is read: its transpose has the other one's shape
+            // reads the operand itself instead of the other one; its transpose has the other one's shape
             let transposed: Vec<usize> = (0..n * m).map(|at| at % n * m + at / n).collect();
             let rule = reading(site.rule, slot, Instead::Places(transposed.into()));
             ways.push(Way::variant(
@@ -241,7 +242,7 @@ pub fn power(site: &Site<'_>) -> Vec<Way> {
             Way::variant("exponent-kept", ": the exponent is not lowered", [with(n, n)]),
             Way::variant("exponent-raised", ": the exponent is raised instead of lowered", [with(n, n + 1.0)]),
         ];
-        // the factor 2 of a squared error has a name of its own
+        // the factor 2 of a squared error has its own variant
         let network = site.subject.network;
         let mut forward = network.readers(site.y).iter().map(|reader| &network.ops()[reader.op]).filter(|op| op.pass == Pass::Forward);
         let is_error = forward.all(|op| site.subject.len(op.output) == 1);
@@ -299,7 +300,7 @@ pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
     factor.map(|_| Way::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
 }
 
-/// The derivative of a mean is that of a sum, or the reverse: for a mean over all entries.
+/// For a mean over all entries: its derivative is that of a sum. For a sum: its derivative is that of a mean.
 pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Way> {
     let Some(factor) = constant_factor(site).filter(|_| site.subject.len(site.of) == 1) else { return Vec::new() };
     let Some((_, op)) = site.subject.producer(site.of) else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Mistakes in a normalisation that a graph writes line by line, and at detached tensors.
+//! Mistakes in a normalisation that is written as statements of a graph, and mistakes with detached tensors.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn elementwise<'a>(subject: &Subject<'a>, id: Id) -> Option<(&'a ElementwiseForw
     Some((downcast(&part.rule)?, part))
 }
 
-/// The tensor that a node is a multiple of by a constant, or the node itself.
+/// The tensor x if a node is a constant times x, else the node itself.
 fn unscaled(subject: &Subject<'_>, id: Id) -> Id {
     match elementwise(subject, id) {
         Some((ElementwiseForward(operation), part)) if has_constant(&operation.operands) && is_scaling(operation.operator) => {
@@ -45,7 +45,7 @@ fn is_scaling(operator: Operator) -> bool {
     operator == Operator::Mul || operator == Operator::DIV
 }
 
-/// The tensor over whose axes a node is the sum.
+/// The tensor x if a node is a sum over axes of x.
 fn summed(subject: &Subject<'_>, id: Id) -> Option<Id> {
     let (_, op) = subject.producer(id)?;
     let part = op.parts.first().filter(|part| downcast::<ConstantWeightsRule<Contraction>>(&part.rule).is_some())?;
@@ -53,7 +53,7 @@ fn summed(subject: &Subject<'_>, id: Id) -> Option<Id> {
     (subject.len(of) > subject.len(id)).then_some(of)
 }
 
-/// The x of which a node is x − mean(x), and the mean.
+/// The tensor x and its mean, if a node is x − mean(x).
 fn centred(subject: &Subject<'_>, id: Id) -> Option<(Id, Id)> {
     let (ElementwiseForward(operation), part) = elementwise(subject, id).filter(|(rule, _)| rule.0.operator == Operator::Sub)?;
     if operation.operands.len() != 2 || has_constant(&operation.operands) {
@@ -63,7 +63,7 @@ fn centred(subject: &Subject<'_>, id: Id) -> Option<(Id, Id)> {
     (summed(subject, unscaled(subject, mean))? == x).then_some((x, mean))
 }
 
-/// The c = x − mean(x) of which a node is the square.
+/// The tensor c if a node is c² for c = x − mean(x).
 fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
     let (ElementwiseForward(operation), part) = elementwise(subject, id)?;
     let base = part.operands.get(Slot::Input(0))?;
@@ -135,8 +135,8 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The gradient of a tensor that is not differentiated, from those of the tensors that read it. `None` if a reader's derivative cannot be told from its rule, or
-/// there is none.
+/// The gradient that a detached tensor would have, from the gradients of the tensors that read it. `None` if the derivative of a reader is unknown, or if there are no
+/// readers.
 fn gradient_through(subject: &Subject<'_>, id: Id) -> Option<Vec<f64>> {
     let mut sum = vec![0.0; subject.len(id)];
     let mut is_reached = false;

@@ -32,7 +32,7 @@ fn dense(site: &Site<'_>) -> Option<Dense> {
     (fits && outputs * inputs > inputs.max(outputs)).then_some(Dense { view: rule.view, weight, outputs, inputs })
 }
 
-/// The name of the rule for a matrix that is not square, whose entries are read in another shape.
+/// The name of the variant for a matrix that is not square: its entries are read in another shape.
 fn reshaped(dense: &Dense, mut way: Way) -> Way {
     if dense.outputs != dense.inputs {
         way.variant = Some("reshaped".to_owned());
@@ -41,7 +41,7 @@ fn reshaped(dense: &Dense, mut way: Way) -> Way {
     way
 }
 
-/// The gradient of the weight is laid down as its transpose.
+/// The gradient of the weight is written as its transpose.
 pub fn outer_product_transposed(site: &Site<'_>) -> Vec<Way> {
     let Some(dense) = dense(site).filter(|dense| dense.view == View::Weight) else { return Vec::new() };
     // the outer product x ∂C/∂zᵀ has entry (i, o) at the place i · outputs + o
@@ -82,7 +82,7 @@ fn weight_gradient(site: &Site<'_>) -> Option<[Slot; 3]> {
     (view == View::Weight && is_parameter).then_some(slots)
 }
 
-/// The tensor of which `id` is a copy in another shape, such as the input of a flatten.
+/// The tensor x if `id` is a copy of x in another shape, as after a flatten.
 fn copied_from(subject: &Subject<'_>, mut id: Id) -> Id {
     while let Some((_, Op { parts, .. })) = subject.producer(id)
         && let [part] = parts.as_slice()
@@ -93,21 +93,21 @@ fn copied_from(subject: &Subject<'_>, mut id: Id) -> Id {
     id
 }
 
-/// The z of which a tensor is the activation.
+/// The tensor z if a tensor is a = g(z).
 fn before_activation(subject: &Subject<'_>, id: Id) -> Option<Id> {
     let (_, op) = subject.producer(id)?;
     let part = op.parts.first().filter(|part| downcast::<ActivationForward>(&part.rule).is_some())?;
     part.operands.get(Slot::Input(0))
 }
 
-/// The weight gradient reads z of the layer before instead of a.
+/// The weight gradient reads z of the previous layer instead of a.
 pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Way> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
     let z = before_activation(&site.subject, copied_from(&site.subject, site.operands[x]));
     z.map(|z| Way::only(site.with_operand(x, z))).into_iter().collect()
 }
 
-/// The weight gradient reads the output of another layer: the layer's own, or the input of the layer before.
+/// The weight gradient reads the output of another layer: of the same layer, or of the layer before the previous one.
 pub fn input_off_by_one(site: &Site<'_>) -> Vec<Way> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
     let (subject, own) = (site.subject, site.operands[x]);

@@ -1,4 +1,4 @@
-//! Mistakes in the backward pass of a normalisation, which has two paths beside the direct one, and of a dropout.
+//! Mistakes in the backward pass of a dropout, and of a normalisation: its input reaches the output directly, through the mean and through the variance.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ fn without(subject: &Subject<'_>, x: Id, y: Id) -> Option<Edit> {
     Some(Edit::sample(op, Change::Keep((0..right.parts.len()).filter(|n| *n != part).collect())))
 }
 
-/// A way for all norms, and one for each if there are several.
+/// A variant for all norms together, and one for each norm if there are several.
 fn for_norms(subject: &Subject<'_>, edits: impl Fn(&Norm) -> Option<Vec<Edit>>, variant: Option<&str>, detail: &str) -> Vec<Planted> {
     let made: Vec<(String, Vec<Edit>)> =
         norms(subject).iter().filter_map(|norm| Some((subject.place_of(norm.variance), edits(norm)?))).collect();
@@ -65,7 +65,7 @@ pub fn mean_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
     for_norms(subject, |norm| Some(vec![without(subject, norm.x, norm.mean)?]), None, "")
 }
 
-/// The path through the variance is missing, alone or with that through the mean.
+/// The path through the variance is missing, alone or together with the path through the mean.
 pub fn variance_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     let variance = |norm: &Norm| without(subject, norm.centred, norm.variance);
@@ -97,7 +97,7 @@ fn dropout<'a>(site: &Site<'a>) -> Option<&'a MaskedScale> {
     site.rule_as::<MaskedScale>().filter(|rule| rule.operand == Upstream)
 }
 
-/// The error passes through what was dropped, with 1 / (1 − p) or without.
+/// Dropped neurons pass the error back, with the factor 1 / (1 − p) or without it.
 pub fn mask_missing(site: &Site<'_>) -> Vec<Way> {
     let Some(scale) = dropout(site).map(MaskedScale::scale) else { return Vec::new() };
     let with_scale: Arc<dyn Rule> = with_terms(site.rule, move |_, x, at| vec![upstream_times(x, at, scale)]);

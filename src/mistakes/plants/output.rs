@@ -21,7 +21,7 @@ use crate::op::rule::{Function as _, Operands, Origin, Rule, Term, constant};
 use crate::op::slot::Slot;
 use crate::op::softmax::{SOFTMAX, SoftmaxBackward};
 
-/// Whether the gradient that a site computes is that of a loss of logits, from which it makes probabilities by this function.
+/// Whether a site is the derivative of a loss on logits that applies this function, such as the softmax.
 fn reads_logits(site: &Site<'_>, function: &'static crate::expr::Primitive) -> bool {
     if !site.is_of_loss() {
         return false;
@@ -67,7 +67,7 @@ fn sigmoid(z: &[f64]) -> Vec<f64> {
 /// p (1 − p) ∂C/∂z
 const TIMES_SLOPE: fn(&Logits, usize) -> f64 = |Logits { p, dz, .. }, i| p[i] * (1.0 - p[i]) * dz[i];
 
-/// The derivative of the output's activation is missing, also of the one that a loss of logits applies.
+/// The derivative of the output's activation is missing. A loss on logits applies the activation itself.
 pub fn activation_missing(site: &Site<'_>) -> Vec<Way> {
     if reads_logits(site, SOFTMAX) {
         return vec![of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] / p[i])];
@@ -85,7 +85,7 @@ fn softmax(z: &[f64]) -> Vec<f64> {
     exp.into_iter().map(|exp| exp / sum).collect()
 }
 
-/// Softmax and its cross-entropy, whose error a − t goes through the derivative of the softmax again.
+/// The error a − t of softmax with cross-entropy is multiplied by the derivative of the softmax again.
 pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
         return vec![
@@ -106,7 +106,7 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
     vec![of_logits(site, softmax, |Logits { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())), diagonal]
 }
 
-/// Words about a derivative of the softmax without its other entries.
+/// The clause about a derivative of the softmax that has only its diagonal.
 const DIAGONAL: &str = ", of which only the diagonal is taken";
 
 /// Whether the loss and the activation have a closed formula for ∂C/∂z, as softmax and cross-entropy have.
@@ -243,7 +243,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The classes of a graph, which a lookup reads as indices: each is the next one, or the one before.
+/// For a graph whose classes are indices of a lookup: each class is replaced by the next one, or by the previous one.
 fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     let mut planted = Vec::new();

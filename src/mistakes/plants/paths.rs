@@ -29,7 +29,7 @@ fn layer(site: &Site<'_>) -> Option<usize> {
     site.subject.network.tensor(site.y).layer
 }
 
-/// One of the branches of a skip connection passes no error back: a summand of a sum of layers, or one of the layers that read the same one.
+/// A branch of a skip connection passes no error back: a summand of an `add` layer, or one of several layers that read the same layer.
 pub fn skip_forgotten(site: &Site<'_>) -> Vec<Way> {
     let subject = site.subject;
     let op = &subject.network.ops()[site.op];
@@ -52,7 +52,7 @@ pub fn skip_forgotten(site: &Site<'_>) -> Vec<Way> {
     vec![Way::variant(name.clone(), format!(", that to {name}"), [edit])]
 }
 
-/// Uses that are alike: they have the same kind of rule, and read the same parameters.
+/// Similar uses: they have the same type of rule, and read the same parameters.
 type Kind = (TypeId, Vec<Id>);
 
 fn kind(site: &Site<'_>) -> Kind {
@@ -60,7 +60,7 @@ fn kind(site: &Site<'_>) -> Kind {
     ((site.rule.as_ref() as &dyn Any).type_id(), site.operands.iter().copied().filter(is_parameter).collect())
 }
 
-/// One of the uses of a graph's tensor is forgotten, or the same use in each turn of a loop.
+/// A use of a graph's tensor is forgotten, or the same use in each iteration of a loop.
 pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {
@@ -95,7 +95,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The largest number of uses of one tensor that are left out one by one.
+/// The largest number of uses of a tensor for which each use is left out in turn.
 const MAX_USES: usize = 64;
 
 /// The gradients of two parameters of the same shape are exchanged.
@@ -124,7 +124,7 @@ fn depends(subject: &Subject<'_>, id: Id, on: Id) -> bool {
     reached[id]
 }
 
-/// If a graph's tensor is used in each turn of a loop, only the gradient of the last turn is left, or of the first.
+/// If a graph's tensor is used in each iteration of a loop: only the gradient of the last iteration is left, or of the first.
 pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {

@@ -20,8 +20,8 @@ fn rebuilt(windows: &Conv2d) -> Conv2d {
     Conv2d::new(windows.inputs, windows.outputs, windows.groups, windows.rows.clone(), windows.columns.clone())
 }
 
-/// The share of a window's error that each of its places gets: from the value at the place, the maximum of the window, the number of places that have it, the
-/// number of places, and whether the place is the last with the maximum.
+/// The share of a window's error that each of its places gets. It depends on the value at the place, the maximum of the window, the number of places with the maximum,
+/// the number of places, and whether the place is the last one with the maximum.
 type Share = fn(&Place) -> f64;
 
 /// A place of a window.
@@ -107,7 +107,7 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
     if rows + columns == 0 {
         return Vec::new();
     }
-    // what the padding has got is 0
+    // the gradient of the padding is 0
     let shifted = places(site.subject.shape(site.of), |index| {
         // a line has no rows
         let mut paddings = index.iter_mut().rev().zip([columns, rows]);
@@ -120,7 +120,7 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
     vec![not_cropped(site, moved(site.rule, shifted))]
 }
 
-/// The words about a padding that is left in the input gradient.
+/// The clause about an input gradient that still has the padding.
 pub(super) const NOT_CROPPED: &str = ": the gradient of the padded input is not cropped";
 
 fn not_cropped(site: &Site<'_>, rule: Arc<dyn Rule>) -> Way {
@@ -181,7 +181,7 @@ pub fn divisor_missing(site: &Site<'_>) -> Vec<Way> {
     ways
 }
 
-/// Padding counts in the divisor where it should not, or does not where it should.
+/// The divisor counts the padding if it should not, or does not count it if it should.
 pub fn count_include_pad(site: &Site<'_>) -> Vec<Way> {
     let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) else { return Vec::new() };
     let windows = rule.edges();

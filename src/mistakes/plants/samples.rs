@@ -37,7 +37,7 @@ fn scale_all(subject: &Subject<'_>, factor: f64) -> Vec<Edit> {
     reductions(subject).into_iter().map(edit).collect()
 }
 
-/// Only one sample's gradient is left, as it is or with the 1/n of the mean.
+/// Only one sample's gradient is left, without the factor 1/n of the mean or with it.
 fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
     let subject = &wanted.subject;
     let ops = reductions(subject);
@@ -93,7 +93,7 @@ fn scaled_output(reduction: OutputReduction, factor: f64) -> Edit {
     Edit::sample(reduction.op, Change::Each(Arc::new(move |rule| scaled(rule, factor))))
 }
 
-/// The gradients are added up over samples or outputs where their mean is taken, or the reverse.
+/// A sum over samples or outputs instead of the mean, or a mean instead of the sum.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 fn other_reduction(wanted: &Wanted<'_>, is_mean_right: bool) -> Vec<Planted> {
     let subject = &wanted.subject;

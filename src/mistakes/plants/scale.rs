@@ -11,10 +11,10 @@ use crate::op::rule::{Term, constant};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
-/// A place at which a factor may be: its names, words about it, and the edits that multiply by the factor.
+/// A possible place of a factor: the names of the tensors, a clause about the place, and the edits that multiply by the factor.
 type Place = (Vec<String>, String, Vec<Edit>);
 
-/// The places at which a factor may be: the whole pass, all parameters, the wanted tensor alone, one tensor and all that follows from it.
+/// The possible places of a factor: the whole pass, all parameters, the wanted tensor alone, or a tensor and everything that is computed from it.
 fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
     let subject = &wanted.subject;
     let each = move || Change::Each(Arc::new(move |rule| scaled(rule, factor)));
@@ -90,7 +90,7 @@ pub fn factor_two_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
     by(wanted, 0.5, None, "")
 }
 
-/// The learning rate as a factor, of the gradient or of the step against it.
+/// The learning rate as a factor of the gradient, with the sign of the gradient or of the update.
 pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
     let Some(rate) = wanted.subject.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
     let mut planted = by(wanted, rate, None, "");
@@ -98,8 +98,8 @@ pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The number by which all of the user's numbers differ from the right ones in the same way: `of` computes it from an entry's number, right number and weight of
-/// the comparison. `None` if fewer than two entries confirm it.
+/// For pairs (value, by): the ratio value / by of the pair with the largest `by`. `None` if no other `by` is of comparable size, so that no second entry can confirm
+/// the ratio.
 fn common(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let numbers: Vec<(f64, f64)> = numbers.collect();
     let largest = numbers.iter().map(|(_, by)| by.abs()).fold(0.0, f64::max);
@@ -119,7 +119,7 @@ pub fn constant_factor(wanted: &Wanted<'_>) -> Vec<Planted> {
     by(wanted, factor, Some(&name), &format!(" {name}"))
 }
 
-/// The text of a fitted number: six digits.
+/// The text of an estimated number, with six digits.
 fn number(value: f64) -> String {
     let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
     format!("{rounded}")
