@@ -6,7 +6,7 @@ use super::user::UserGradients;
 use crate::text::line;
 use crate::trace::Trace;
 
-/// The comparison of a user's gradients with the right pass, or with the pass of [`flips`](super::flips) if that has more of their numbers.
+/// The comparison of a user's gradients with the right pass, or with a pass whose gates are flipped, if it has more of their numbers.
 #[derive(Debug)]
 pub struct Compared {
     /// The report.

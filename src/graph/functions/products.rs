@@ -64,8 +64,8 @@ pub fn matmul(reader: &mut GraphReader<'_, '_>, left: &Value, right: &Value, spa
     let rows = right_shape[right_shape.len().saturating_sub(2)];
     if columns != rows {
         let message = format!("{} @ {}: {columns} columns meet {rows} rows", reader.describe(a), reader.describe(b));
-        let is_turned = right_shape.len() >= 2 && right_shape[right_shape.len() - 1] == columns;
-        let help = if is_turned {
+        let fits_transposed = right_shape.len() >= 2 && right_shape[right_shape.len() - 1] == columns;
+        let help = if fits_transposed {
             let name = reader.name_of(b);
             match name.strip_suffix(".T") {
                 Some(name) => format!("the second one fits if it is not transposed: {name}"),
