@@ -163,7 +163,7 @@ fn read_le<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KINDS, tensor_files};
+    use super::KINDS;
 
     #[test]
     fn the_list_for_messages_has_all_kinds() {
