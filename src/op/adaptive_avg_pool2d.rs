@@ -5,14 +5,10 @@
 //! (1 3 8) has the means (1 + 3) / 2 = 2 and (3 + 8) / 2 = 5.5. The derivative is ∂C/∂x\[i\] = Σ ∂C/∂y\[o\] / n over the outputs o whose window contains i,
 //! where n is the number of entries of that window.
 
-use std::sync::Arc;
-
-use super::avg_pool2d::reciprocal;
-use super::constant_weights::{ConstantWeights, Weights};
-use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
+use super::avg_pool2d::{MeanTexts, layer_of, mean_of, reciprocal};
+use super::constant_weights::Weights;
+use super::layer::{Args, Layer, LayerKind, Reported};
 use super::ranges::{RangeAxis, RangeEdges};
-use super::rule::{Equation, Gist};
-use crate::expr::{Expr, MEAN, whole};
 
 /// The row of `adaptive_avg_pool2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
@@ -41,21 +37,14 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let channel: Vec<f64> = (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))).map(|(y, x)| reciprocal(n(y, x))).collect();
     let weights = Weights::ByOutput(channel.repeat(channels));
     let edges = RangeEdges { channels, axes, weights: [Vec::new(), Vec::new()] };
-    let equation = Equation {
-        right: Expr::Of(MEAN, &[whole::X]),
+    let texts = MeanTexts {
         name: "adaptive average pooling",
-        gist: Gist::Words("the mean of each window"),
+        gist: "the mean of each window",
         words: "The channel is divided into as many windows as the output has entries, and each window becomes the mean of its n entries. If the sizes do not divide evenly, neighbouring windows overlap and n differs.",
+        shared: "all over each window",
+        words_back: "All entries of a window have the same weight in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
     };
-    let back = Equation {
-        right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over each window"),
-        name: "the error is shared out",
-        gist: Gist::None,
-        words: "All entries of a window have the same weight in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
-    };
-    let mean = ConstantWeights::new(edges, weights, equation, back);
-    let a = Stage::new(A).with_part(Arc::new(mean), [StageSource::Input(0)]);
-    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+    Ok(layer_of(mean_of(edges, weights, texts)))
 }
 
 /// The windows of `outputs` outputs along an axis of `inputs` inputs.

@@ -71,8 +71,39 @@ pub fn pool_layer(args: &mut dyn Args, is_1d: bool) -> Result<Layer, Reported> {
     } else {
         args.claim(&output_shape(&windows))?; // the weight 1/n of each output; `read_windows` has claimed the memory of the outputs
     }
-    let a = Stage::new(A).with_part(pool_function(windows, count_include_pad), [StageSource::Input(0)]);
-    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+    Ok(layer_of(pool_function(windows, count_include_pad)))
+}
+
+/// The texts of a pool that takes means.
+#[derive(Clone, Copy, Debug)]
+pub struct MeanTexts {
+    /// The name of the computation.
+    pub name: &'static str,
+    /// Its summary.
+    pub gist: &'static str,
+    /// Its explanation.
+    pub words: &'static str,
+    /// The entries among which the backward pass shares out the error.
+    pub shared: &'static str,
+    /// The explanation of the backward pass.
+    pub words_back: &'static str,
+}
+
+/// Creates the function of a pool that takes means: each output is the mean of its edges' inputs, whose weights are 1/n.
+#[must_use]
+pub fn mean_of<E: Edges>(edges: E, weights: Weights, texts: MeanTexts) -> Arc<dyn Function> {
+    const SHARE_OF_ERROR: Expr = Expr::Mul(&[whole::SHARE, whole::DY]);
+    let MeanTexts { name, gist, words, shared, words_back } = texts;
+    let equation = Equation { right: Expr::Of(MEAN, &[whole::X]), name, gist: Gist::Words(gist), words };
+    let back =
+        Equation { right: Expr::Remark(&SHARE_OF_ERROR, shared), name: "the error is shared out", gist: Gist::None, words: words_back };
+    Arc::new(ConstantWeights::new(edges, weights, equation, back))
+}
+
+/// Returns the layer that is one function of its input.
+#[must_use]
+pub fn layer_of(function: Arc<dyn Function>) -> Layer {
+    Layer { parameters: Vec::new(), stages: vec![Stage::new(A).with_part(function, [StageSource::Input(0)])] }
 }
 
 /// Creates the function of the pool: its input is the image.
@@ -98,15 +129,8 @@ pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Functi
         (true, true) => 1,
         (true, false) => 2,
     }];
-    let equation =
-        Equation { right: Expr::Of(MEAN, &[whole::X]), name: "average pooling", gist: Gist::Words("the mean of each window"), words };
-    let back = Equation {
-        right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over each window"),
-        name: "the error is shared out",
-        gist: Gist::None,
-        words: words_back,
-    };
-    Arc::new(ConstantWeights::new(windows, weights, equation, back))
+    let (name, gist, shared) = ("average pooling", "the mean of each window", "all over each window");
+    mean_of(windows, weights, MeanTexts { name, gist, words, shared, words_back })
 }
 
 /// Returns whether some windows have positions beyond the input and its padding.

@@ -5,14 +5,10 @@
 //!
 //! Source: PyTorch's `torch.nn.AdaptiveAvgPool2d(1)`; M. Lin, Q. Chen and S. Yan, "Network in network" (2013).
 
-use std::sync::Arc;
-
-use super::avg_pool2d::reciprocal;
-use super::constant_weights::{ConstantWeights, Weights};
+use super::avg_pool2d::{MeanTexts, layer_of, mean_of, reciprocal};
+use super::constant_weights::Weights;
 use super::contraction::Contraction;
-use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
-use super::rule::{Equation, Gist};
-use crate::expr::{Expr, MEAN, whole};
+use super::layer::{Args, Layer, LayerKind, Reported};
 
 /// The row of `global_avg_pool2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
@@ -33,19 +29,12 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     // c: the channel; a: the pixel within its channel
     let sum_over_channel = Contraction::einsum("ca->c", &[('c', channels), ('a', height * width)]);
     let sum_over_channel = sum_over_channel.with_shapes(&[channels, height, width], no_weight, &shape).on_image();
-    let equation = Equation {
-        right: Expr::Of(MEAN, &[whole::X]),
+    let texts = MeanTexts {
         name: "global average pooling",
-        gist: Gist::Words("the mean of each channel"),
+        gist: "the mean of each channel",
         words: "A whole channel becomes one number, its mean: how strong its feature is in the image, at any position.",
+        shared: "all over the channel",
+        words_back: "All n entries of a channel have the same weight in its mean, so each gets the same share of the error, 1/n.",
     };
-    let back = Equation {
-        right: Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over the channel"),
-        name: "the error is shared out",
-        gist: Gist::None,
-        words: "All n entries of a channel have the same weight in its mean, so each gets the same share of the error, 1/n.",
-    };
-    let mean = ConstantWeights::new(sum_over_channel, Weights::Uniform(reciprocal(height * width)), equation, back);
-    let a = Stage::new(A).with_part(Arc::new(mean), [StageSource::Input(0)]);
-    Ok(Layer { parameters: Vec::new(), stages: vec![a] })
+    Ok(layer_of(mean_of(sum_over_channel, Weights::Uniform(reciprocal(height * width)), texts)))
 }
