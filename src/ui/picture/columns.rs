@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::target::{Spot, TermSpot};
 use crate::network::{Id, Network, Role};
+use crate::op::slot::Slot;
 use crate::scene::{MAX_ARGUMENTS, TermRead};
 use crate::step::{Kind, TensorEntry};
 use crate::tensor::{Places, len};
@@ -108,6 +109,12 @@ fn is_bias(network: &Network, id: Id) -> bool {
     network.tensor(id).role == Role::Parameter && !is_weight(network, id)
 }
 
+/// Returns the input x of a layer's tensor that is a product w · x; `None` for another tensor.
+fn main_input(network: &Network, id: Id) -> Option<Id> {
+    let op = &network.ops()[network.producer(id).filter(|_| network.reads_samples())?];
+    op.first_16_parts().iter().find(|part| part.operands.len() == 2).map(|part| part.operands[Slot::Input(0)])
+}
+
 /// Returns the tensor of neurons from which a tensor is computed. If there are several, prefers one whose entries are in `entries`.
 fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.producer(id)?];
@@ -139,7 +146,10 @@ impl NeuronColumns {
             (last, target.unwrap_or_else(|| network.loss()))
         } else {
             let bias = Some(result.0).filter(|id| is_bias(network, *id));
-            let other = bias.or_else(|| entries.iter().map(|(id, _)| *id).find(|id| *id != last && is_neuron(network, *id)));
+            let used = || entries.iter().map(|(id, _)| *id).filter(|id| *id != last && is_neuron(network, *id));
+            // of the two factors of n = r · c, the line leads from c
+            let main = || main_input(network, last).filter(|main| result.0 == last && used().any(|id| id == *main));
+            let other = bias.or_else(main).or_else(|| used().next());
             (other.or_else(|| source_tensor(network, last, &entries))?, last)
         };
         let used_entry = |id: Id| entries.iter().find(|(used, _)| *used == id).map(|(_, at)| *at);
