@@ -16,6 +16,7 @@ mod graph_text;
 mod learn;
 mod numbers;
 mod optimizer;
+mod optimizer_summary;
 mod run;
 mod sample_runs;
 mod schedule;
@@ -447,6 +448,11 @@ impl Network {
     /// The tensors that gradient descent may update.
     pub fn learnable(&self) -> impl Iterator<Item = Id> + '_ {
         self.tensors.iter().enumerate().filter(|(_, tensor)| tensor.role.is_learnable()).map(|(id, _)| id)
+    }
+
+    /// The weights that a penalty of the loss counts: every parameter `weight` of a layer, in file order.
+    pub fn weights(&self) -> impl Iterator<Item = Id> + '_ {
+        self.with_role(Role::Parameter).filter(|id| self.tensors[*id].suffix == "weight")
     }
 
     /// The tensors that are the same for all samples, with their values: parameters, constants, and the inputs of a graph.

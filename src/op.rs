@@ -55,6 +55,7 @@ pub mod numpy;
 pub mod one_term;
 pub mod operator;
 pub mod padding;
+pub mod penalty;
 mod phase;
 pub mod pool;
 pub mod pool1d;

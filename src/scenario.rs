@@ -68,7 +68,7 @@ use toml::de::DeTable;
 use crate::memory_budget::MemoryBudget;
 use crate::network::{Descent, Id, Network, Role, Train};
 use crate::op::layer::Reported;
-use crate::op::loss::BatchReduction;
+use crate::op::loss::BatchLoss;
 use crate::step::Address;
 use crate::tensor::Tensor;
 
@@ -163,8 +163,8 @@ pub struct Scenario {
     pub samples: Vec<Sample>,
     /// The training settings; `None` for one iteration without an update.
     pub train: Option<Train>,
-    /// The reduction of the samples' losses to one loss: mean or sum.
-    pub batch_reduction: BatchReduction,
+    /// The loss of a batch: the mean or sum of the samples' losses, and the penalty of the weights.
+    pub batch_loss: BatchLoss,
     /// The notes that are shown at some steps.
     pub remarks: Vec<Remark>,
     /// The numbers that the network must reproduce.
@@ -188,7 +188,7 @@ impl Scenario {
     #[must_use]
     pub fn descent(&self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
-        Descent::new(Arc::clone(&self.network), samples, self.batch_reduction, self.train.clone(), Arc::clone(&self.budget))
+        Descent::new(Arc::clone(&self.network), samples, self.batch_loss, self.train.clone(), Arc::clone(&self.budget))
             .starting_from(&self.changed_shared())
     }
 
@@ -197,7 +197,7 @@ impl Scenario {
     pub fn into_descent(self) -> Descent {
         let samples = (0..self.samples.len()).map(|sample| self.sample_tensors(sample)).collect();
         let changed = self.changed_shared();
-        Descent::with_own_parameters(self.network, samples, self.batch_reduction, self.train, self.budget).starting_from(&changed)
+        Descent::with_own_parameters(self.network, samples, self.batch_loss, self.train, self.budget).starting_from(&changed)
     }
 
     /// Returns the tensors of a sample that a run of the network reads, input and target, each with its id in the network. `sample` counts from 0.
@@ -288,7 +288,7 @@ struct ParsedScenario {
     network: Network,
     samples: Vec<Sample>,
     train: Option<Train>,
-    batch_reduction: BatchReduction,
+    batch_loss: BatchLoss,
     remarks: Vec<Remark>,
     expectations: Vec<Expectation>,
     /// The bytes of memory that the scenario's own tensors take while it is open, without those of an iteration.
@@ -309,7 +309,7 @@ impl ParsedScenario {
             network: Arc::new(self.network),
             samples: self.samples,
             train: self.train,
-            batch_reduction: self.batch_reduction,
+            batch_loss: self.batch_loss,
             remarks: self.remarks,
             expectations: self.expectations,
             files,
@@ -346,21 +346,21 @@ fn parse_document(reader: &mut ScenarioReader, text: &str) -> Result<ParsedScena
     let title = title(reader, table, text);
     let (summary, source, notes) = (reader.line(table, "summary"), reader.line(table, "source"), reader.lines(table, "notes"));
     let faults_before = reader.faults.len();
-    let BuiltNetwork { network, sample_count, samples, reduction } = built::build(reader, table, text);
+    let BuiltNetwork { network, sample_count, samples, batch_loss } = built::build(reader, table, text);
     // Steps are counted in a run of the first sample, which needs the values of all tensors. Shapes are not enough: a softmax whose output is rounded to 0, for
     // example, has another number of steps in the backward pass
     let has_all_numbers = reader.faults.len() == faults_before && !reader.has_deferred;
     let first_sample = network.complete().zip(samples.as_ref().ok()).filter(|_| has_all_numbers);
     let first_sample = first_sample.map(|(network, samples)| sample_tensors(network, &samples[0]));
     let settings = train::train(reader, table, &network, sample_count);
-    let mut resolver = AddressResolver::new(&network, first_sample, sample_count, settings.as_ref());
+    let mut resolver = AddressResolver::new(&network, first_sample, sample_count, batch_loss.ok(), settings.as_ref());
     let start = addresses::start(reader, table, &mut resolver);
     let remarks = addresses::remarks(reader, table, &mut resolver);
     let expectations = addresses::expectations(reader, table, &resolver, text);
     drop(resolver);
     let KnownNetwork::Complete(network) = network else { return Err(Reported) };
-    let (samples, batch_reduction, train) = (samples?, reduction?, settings.map(TrainSettings::into_train).transpose()?);
-    let own_bytes = memory::check_iteration(reader, table, &network, samples.len(), train.as_ref())?;
+    let (samples, batch_loss, train) = (samples?, batch_loss?, settings.map(TrainSettings::into_train).transpose()?);
+    let own_bytes = memory::check_iteration(reader, table, &network, samples.len(), batch_loss, train.as_ref())?;
     Ok(ParsedScenario {
         title: title?,
         summary,
@@ -370,7 +370,7 @@ fn parse_document(reader: &mut ScenarioReader, text: &str) -> Result<ParsedScena
         network,
         samples,
         train,
-        batch_reduction,
+        batch_loss,
         remarks,
         expectations,
         own_bytes,

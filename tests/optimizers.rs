@@ -1,10 +1,12 @@
-//! Optimizers and schedules: ten iterations agree with PyTorch's numbers (`tests/optimizers/generate.py`), the steps of each update add up to its tensors, and
+//! Optimizers and schedules: ten iterations agree with PyTorch's numbers (`tests/optimizers/generate.py`), the steps of each reduction and update add up to
+//! its tensors, and
 //! `train`, which has no steps, gets the same bits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use gradstep::app::Document;
+use gradstep::diff::{Gradient, LossOf};
 use gradstep::scenario::{Limits, Scenario, Source, read};
 use gradstep::step::Pass;
 use serde_json::Value;
@@ -16,7 +18,7 @@ fn cases() -> Vec<PathBuf> {
     let files = fs::read_dir(folder).expect("the cases").map(|entry| entry.expect("an entry").path());
     let mut cases: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
     cases.sort();
-    assert!(cases.len() >= 20, "{}", cases.len());
+    assert!(cases.len() >= 30, "{}", cases.len());
     cases
 }
 
@@ -51,6 +53,13 @@ fn ten_iterations_agree_with_pytorch() {
             let name = format!("{}, iteration {}", path.display(), n + 1);
             let iteration = first.descent.iteration(n as u64 + 1);
             assert_near(&format!("{name}: loss"), &[iteration.loss], &flat(&expected["loss"]));
+            let document = first.iteration(n as u64 + 1);
+            for (parameter, values) in expected["gradients"].as_object().expect("gradients") {
+                let trace = &document.trace;
+                let of = trace.network().find(parameter).expect("a parameter");
+                let gradient = Gradient { of, loss: LossOf::Batch };
+                assert_near(&format!("{name}: grad.{parameter}"), &gradient.right(trace), &flat(values));
+            }
             let batch = &iteration.sample_runs[iteration.sample_runs.len() - 1];
             for (tensor, values) in expected["values"].as_object().expect("tensors") {
                 let is_computed =
@@ -63,7 +72,7 @@ fn ten_iterations_agree_with_pytorch() {
 }
 
 #[test]
-fn the_steps_of_each_update_add_up_to_its_tensors() {
+fn the_steps_of_each_reduction_and_update_add_up_to_its_tensors() {
     for path in cases() {
         let first = Document::new(scenario(&path));
         for document in [first.iteration(1), first.iteration(2), first.iteration(7)] {
@@ -72,10 +81,10 @@ fn the_steps_of_each_update_add_up_to_its_tensors() {
             for k in 1..=trace.len() {
                 let at = trace.position(k).expect("a step");
                 let step = trace.step(&at);
-                if step.pass != Pass::Update {
+                if !matches!(step.pass, Pass::Reduce | Pass::Update) {
                     continue;
                 }
-                updates += 1;
+                updates += u64::from(step.pass == Pass::Update);
                 let product = step.factors.iter().skip(1).fold(step.factors[0].value, |product, factor| product * factor.value);
                 assert_eq!(product.to_bits(), step.value.to_bits(), "{}: step {k}", path.display());
                 if step.term == step.terms {
@@ -98,8 +107,16 @@ fn training_without_steps_has_the_same_bits() {
         let result = descent.run(|_, _| true).expect("enough memory");
         let network = descent.network();
         assert_eq!(result.losses.len(), 10);
+        let expected = fs::read_to_string(path.with_extension("expected.json")).expect("the numbers");
+        let expected: Value = serde_json::from_str(&expected).expect("JSON");
+        assert_near(
+            &format!("{}: the last loss", path.display()),
+            &[descent.sample_losses(&result.parameters).loss],
+            &flat(&expected["loss"]),
+        );
         assert_eq!(result.losses[9].to_bits(), last.loss.to_bits(), "{}", path.display());
-        for (id, tensor) in &result.parameters {
+        let learned = &descent.train().expect("[train]").learned;
+        for (id, tensor) in result.parameters.iter().filter(|(id, _)| learned.contains(id)) {
             let name = &network.tensor(*id).name;
             let op = batch.network.ops().iter().find(|op| op.pass == Pass::Update && batch.network.tensor(op.output).name == *name);
             let steps = batch.run.values(op.expect("an update").output);

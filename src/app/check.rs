@@ -112,7 +112,7 @@ impl Check {
         if check.is_near_kink {
             note.push_str(" A kink of the loss is within 1e-6 of the entry, so all moves stay on one side of it.");
         }
-        if document.trace.samples() > 1 {
+        if document.trace.samples() > 1 || document.trace.in_batch(document.trace.network().loss()).is_some() {
             let runs = document.trace.sample_runs();
             let whose = runs[derivative.sample_run].sample.map_or("the batch".to_owned(), |sample| format!("sample {} alone", sample + 1));
             note = format!("of the loss of {whose}; {note}");

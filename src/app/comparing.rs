@@ -247,9 +247,9 @@ impl OwnGradients {
         let network = &trace.sample_runs().get(run)?.network;
         let name = network.tensor(network.ops().get(wrong.op)?.output).name.to_string();
         let scope = match trace.sample_runs()[run].sample {
+            None => Scope::Reduce,
             _ if trace.samples() == 1 => Scope::Any,
             Some(sample) => Scope::Sample(sample + 1),
-            None => Scope::Reduce,
         };
         let iteration = (self.iteration > 1).then_some(self.iteration);
         Some(Address { iteration, location: Location::Op { scope, name, index: None, term: None } })

@@ -10,7 +10,7 @@ use super::given::{check_iteration, edit_of, edit_to, fitting, given_number};
 use super::job::{Job, Seek, SeekGoal};
 use super::motion::Motion;
 use super::{Cursor, Document, Mode, Prompt, PromptKind, Stepper};
-use crate::network::{Id, Role};
+use crate::network::Id;
 use crate::op::loss::BatchReduction;
 use crate::scenario::{GivenNumber, TypedValue};
 use crate::scene::Scene;
@@ -235,18 +235,15 @@ fn derivative(document: &Document, place: GivenNumber) -> Option<f64> {
         GivenNumber::LearningRate => None,
         GivenNumber::Shared { tensor, at } => {
             let gradient = document.trace.network().gradient_of(tensor)?;
-            if samples == 1 {
-                return runs[0].run.values(gradient).get(at).copied();
-            }
-            let batch = runs.last()?;
-            let reduced = batch.network.with_role(Role::Reduced(gradient)).next()?;
-            batch.run.values(reduced).get(at).copied()
+            let of_only_sample = || (samples == 1).then_some((0, gradient));
+            let (run, gradient) = document.trace.in_batch(gradient).or_else(of_only_sample)?;
+            runs[run].run.values(gradient).get(at).copied()
         }
         GivenNumber::Sample { sample, tensor, at } => {
             let run = runs.iter().find(|run| run.sample == Some(sample))?;
             let own = *run.run.values(run.network.gradient_of(tensor)?).get(at)?;
             #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-            let of_batch = match document.scenario.batch_reduction {
+            let of_batch = match document.scenario.batch_loss.reduction {
                 BatchReduction::Mean => own / samples as f64,
                 BatchReduction::Sum => own,
             };

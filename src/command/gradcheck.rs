@@ -349,7 +349,7 @@ mod tests {
             |role, value| -> (Id, _) { (network.with_role(role).next().expect("of this role"), Arc::new(from_flat(&[1], vec![value]))) };
         let runs = [0.5, 2.0].map(|x| Run::new(&network, &[given(Role::Input { learns: false }, x), given(Role::Target, 0.0)]));
         let (update, iteration) = (None, 1);
-        let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean, update, iteration);
+        let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean.into(), update, iteration);
         let reads = batch.network.sources().map(|(id, from)| {
             let BatchSource::Sample(sample, of) = from else { unreachable!("nothing is updated") };
             let factor = if network.loss() == of { 1.0 } else { factor };

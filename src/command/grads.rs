@@ -150,13 +150,8 @@ impl<'a> Grads<'a> {
 /// Returns a gradient of the total loss: that of the batch, or that of the only sample. `gradient` is its tensor in the samples' network.
 fn total_gradient(document: &Document, gradient: Id) -> Nested<'_> {
     let trace = &document.trace;
-    let info = trace.network().tensor(gradient);
-    let batch_run = trace.sample_runs().iter().rposition(|sample_run| sample_run.sample.is_none()).filter(|_| trace.samples() > 1);
-    let values = match batch_run.and_then(|sample_run| Some((sample_run, trace.network_of(sample_run).find(&info.name)?))) {
-        Some((sample_run, id)) => trace.run(sample_run).values(id),
-        None => trace.run(0).values(gradient),
-    };
-    Nested { shape: &info.shape, values }
+    let (run, id) = trace.in_batch(gradient).unwrap_or((0, gradient));
+    Nested { shape: &trace.network().tensor(gradient).shape, values: trace.run(run).values(id) }
 }
 
 impl<'a> SampleGrads<'a> {

@@ -12,7 +12,7 @@ use crate::trace::Trace;
 pub enum LossOf {
     /// The loss of one sample alone. The number is that of its run in [`Trace::sample_runs`].
     Sample(usize),
-    /// The loss of the batch: the mean or the sum over its samples, or the loss of its only sample.
+    /// The loss of the batch: the mean or the sum over its samples, or the loss of its only sample; with the penalty of the weights.
     Batch,
 }
 
@@ -33,14 +33,7 @@ impl Gradient {
         let gradient = trace.network().gradient_of(self.of)?;
         match self.loss {
             LossOf::Sample(run) => Some((run, gradient)),
-            LossOf::Batch if trace.samples() == 1 => Some((0, gradient)),
-            LossOf::Batch => {
-                let batch = trace.samples();
-                let network = trace.network_of(batch);
-                // a tensor of the same name that the batch computes, not one that it reads
-                let reduced = network.find(&trace.network().tensor(gradient).name)?;
-                network.producer(reduced).map(|_| (batch, reduced))
-            }
+            LossOf::Batch => trace.in_batch(gradient).or_else(|| (trace.samples() == 1).then_some((0, gradient))),
         }
     }
 
@@ -83,9 +76,9 @@ impl Gradient {
         let (run, gradient) = self.find(trace)?;
         let info = trace.network_of(run).tensor(gradient);
         let scope = match trace.sample_runs()[run].sample {
+            None => Scope::Reduce,
             _ if trace.samples() == 1 => Scope::Any,
             Some(sample) => Scope::Sample(sample + 1),
-            None => Scope::Reduce,
         };
         let index = entry.map(|entry| unravel(entry, &info.shape)).filter(|index| !index.is_empty());
         Some(Location::Op { scope, name: info.name.to_string(), index, term: None }.into())

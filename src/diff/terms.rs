@@ -16,6 +16,8 @@ pub struct TermSums<'a> {
     tensors: Vec<(usize, Id)>,
     /// 1/n for a mean over n samples.
     factor: f64,
+    /// For a gradient of the batch, its run and tensor: of its terms, those behind one for each sample are the penalty's.
+    in_batch: Option<(usize, Id)>,
     sums: RefCell<HashMap<usize, f64>>,
     /// The sensitivity of the tensors to rounding.
     sensitivity: OnceCell<f64>,
@@ -35,13 +37,14 @@ impl<'a> TermSums<'a> {
             trace,
             tensors: reduced.unwrap_or_else(|| found.into_iter().collect()),
             factor,
+            in_batch: found.filter(|(run, _)| trace.sample_runs()[*run].sample.is_none()),
             sums: RefCell::default(),
             sensitivity: OnceCell::new(),
         }
     }
 
-    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples. If the tensor's
-    /// sensitivity to rounding ([`Trace::sensitivity`]) is larger, returns the sensitivity.
+    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples and of the penalty. If the tensor's sensitivity to
+    /// rounding ([`Trace::sensitivity`]) is larger, returns the sensitivity.
     #[must_use]
     pub fn entry(&self, entry: usize) -> f64 {
         if let Some(sum) = self.sums.borrow().get(&entry) {
@@ -58,9 +61,20 @@ impl<'a> TermSums<'a> {
         };
         // the terms may consist of rounding errors alone, as in δ·(x − mean) if all x are equal
         let sensitivity = || self.tensors.iter().map(|(run, id)| self.trace.sensitivity(*run, *id)).sum::<f64>();
-        let sum = self.factor * self.tensors.iter().filter_map(of_tensor).sum::<f64>().max(*self.sensitivity.get_or_init(sensitivity));
+        let of_samples = self.tensors.iter().filter_map(of_tensor).sum::<f64>().max(*self.sensitivity.get_or_init(sensitivity));
+        let sum = self.factor * of_samples + self.penalty(entry).unwrap_or(0.0);
         self.sums.borrow_mut().insert(entry, sum);
         sum
+    }
+}
+
+impl TermSums<'_> {
+    /// The sum over the terms of the penalty in an entry of a gradient of the batch.
+    fn penalty(&self, entry: usize) -> Option<f64> {
+        let (run, id) = self.in_batch?;
+        let at = self.trace.position(self.trace.entry_steps(run, id, entry)?.start)?;
+        let of_samples = self.trace.samples() as u64;
+        Some(self.trace.contributions(&at, of_samples..at.terms).map(|(value, _)| value.abs()).sum())
     }
 }
 

@@ -1,12 +1,13 @@
 //! The check of the derivatives of a batch's loss.
 //!
 //! The loss C of a batch is a sum or mean of the losses Cₛ of its samples, so by the chain rule ∂C/∂w = Σₛ (∂C/∂Cₛ) (∂Cₛ/∂w). Both factors come from
-//! differences: this file computes the first, and the check of sample s has already computed the second. So no further forward pass is needed.
+//! differences: this file computes the first, and the check of sample s has already computed the second. So no further forward pass is needed. If the loss also
+//! has a penalty of w, its slope is added: a difference of the penalty's part alone.
 
 use std::collections::HashMap;
 
 use super::{EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict};
-use crate::network::{Id, Network, Part, Role, Run};
+use crate::network::{BatchSource, Id, Network, Part, Role, Run};
 use crate::op::rule::Operands;
 use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
@@ -44,33 +45,44 @@ pub struct BatchCheck<'a> {
     run: &'a Run,
     /// For each sample, its share ∂C/∂Cₛ in the batch's loss, from differences.
     shares: Vec<f64>,
+    /// The parts of the loss that are penalties.
+    penalties: Vec<Part>,
     reduced: Vec<ReducedGradient>,
 }
 
+/// The operand of a part of the loss: the loss of a sample, or a weight.
+fn operand(part: &Part) -> Id {
+    part.operands[Slot::Input(0)]
+}
+
+/// Returns the slope of a part of the loss by one entry of its operand. Only this entry is computed: the others do not change, and would cancel in the difference.
+fn slope(part: &Part, value: f64, step: f64) -> f64 {
+    let part_with = |moved: f64| {
+        let (moved, mut sum) = ([moved], [0.0]);
+        part.rule.accumulate(&Operands { tensors: Reads::inputs([&moved[..]]), memo: &None }, &mut sum);
+        sum[0]
+    };
+    (part_with(value + step) - part_with(value - step)) / (2.0 * step)
+}
+
 impl<'a> BatchCheck<'a> {
-    /// Starts the check of a batch. `network` and `run` are those of the batch. Returns `None` for a batch with a single sample, which has no loss of its own.
+    /// Starts the check of a batch. `network` and `run` are those of the batch. Returns `None` for a batch without a loss of its own.
     #[must_use]
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
         let loss = network.producer(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
+        // each sample has one part of the loss, and behind them each weight with a penalty
+        let is_of_sample = |part: &&Part| matches!(network.tensor(operand(part)).source, Some(BatchSource::Sample(..)));
+        let of_samples = || loss.parts.iter().take_while(is_of_sample);
         // C is linear in Cₛ, so a long step is exact and has the smallest rounding error: the step is as large as the largest Cₛ, and at least 1
-        let step = loss.parts.iter().map(|part| run.values(part.operands[Slot::Input(0)])[0].abs()).fold(1.0, f64::max);
-        // each sample has one part of the loss. Only this part is computed: the other parts do not change, and would cancel in the difference
-        let share = |part: &Part| {
-            let sample_loss = run.values(part.operands[Slot::Input(0)])[0];
-            let part_with = |moved: f64| {
-                let (moved, mut sum) = ([moved], [0.0]);
-                part.rule.accumulate(&Operands { tensors: Reads::inputs([&moved[..]]), memo: &None }, &mut sum);
-                sum[0]
-            };
-            (part_with(sample_loss + step) - part_with(sample_loss - step)) / (2.0 * step)
-        };
-        let shares = loss.parts.iter().map(share).collect();
+        let step = of_samples().map(|part| run.values(operand(part))[0].abs()).fold(1.0, f64::max);
+        let shares: Vec<f64> = of_samples().map(|part| slope(part, run.values(operand(part))[0], step)).collect();
+        let penalties = loss.parts[shares.len()..].to_vec();
         let others = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());
         let reduced = others.filter_map(|id| match network.tensor(id).role {
             Role::Reduced(of) => Some(ReducedGradient { of_sample: of, of_batch: id, sums: Vec::new() }),
             _ => None,
         });
-        Some(Self { network, run, shares, reduced: reduced.collect() })
+        Some(Self { network, run, shares, penalties, reduced: reduced.collect() })
     }
 
     /// Adds the checks of one sample. `sample` counts the samples of the batch from 0.
@@ -108,8 +120,13 @@ impl<'a> BatchCheck<'a> {
     /// Returns the checks of the batch's derivatives. All samples must have been added.
     #[must_use]
     pub fn finish(self) -> Vec<TensorCheck> {
-        let Self { network, run, reduced, .. } = self;
-        let checked = reduced.into_iter().map(|ReducedGradient { of_batch, sums, .. }| {
+        let Self { network, run, reduced, penalties, .. } = self;
+        let checked = reduced.into_iter().map(|ReducedGradient { of_batch, mut sums, .. }| {
+            for part in penalties.iter().filter(|part| network.gradient_of(operand(part)) == Some(of_batch)) {
+                let values = run.values(operand(part));
+                // a square is as exact with a long step as with a short one
+                sums.iter_mut().for_each(|sum| sum.add_penalty(slope(part, values[sum.at], values[sum.at].abs().max(1.0))));
+            }
             let checks: Vec<EntryCheck> = sums.iter().map(|sum| sum.check(run.values(of_batch)[sum.at])).collect();
             TensorCheck { gradient: of_batch, entries: len(&network.tensor(of_batch).shape), wanted: checks.len(), checks }
         });
@@ -118,6 +135,12 @@ impl<'a> BatchCheck<'a> {
 }
 
 impl DifferenceSum {
+    /// Adds the slope of a penalty.
+    fn add_penalty(&mut self, slope: f64) {
+        self.difference += slope;
+        self.uncertainty += f64::EPSILON * slope.abs();
+    }
+
     /// Compares a derivative with the sum.
     fn check(&self, derivative: f64) -> EntryCheck {
         let result = |difference, verdict| {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::wrong_rule::with_terms;
@@ -32,6 +33,8 @@ pub(super) enum Change {
     Add(Part),
     /// Replaces the rule of each part.
     Each(Arc<OtherRule>),
+    /// Another rule for the parts with these indices.
+    Parts(Range<usize>, Arc<OtherRule>),
     /// Keeps only the parts with these indices.
     Keep(Vec<usize>),
 }
@@ -42,6 +45,7 @@ impl fmt::Debug for Change {
             Self::Part(part, with) => write!(f, "part {part} becomes {with:?}"),
             Self::Add(part) => write!(f, "one more part {part:?}"),
             Self::Each(_) => f.write_str("another rule for each part"),
+            Self::Parts(parts, _) => write!(f, "another rule for the parts {parts:?}"),
             Self::Keep(parts) => write!(f, "only the parts {parts:?}"),
         }
     }
@@ -85,6 +89,7 @@ impl Change {
             Self::Part(number, part) => op.parts[*number] = part.clone(),
             Self::Add(part) => op.parts.push(part.clone()),
             Self::Each(other) => op.parts.iter_mut().for_each(|part| part.rule = other(&part.rule)),
+            Self::Parts(parts, other) => op.parts[parts.clone()].iter_mut().for_each(|part| part.rule = other(&part.rule)),
             Self::Keep(kept) => {
                 for (_, part) in op.parts.iter_mut().enumerate().filter(|(number, _)| !kept.contains(number)) {
                     *part = nothing(part);

@@ -12,6 +12,7 @@ pub(super) mod linear;
 pub(super) mod norm;
 pub(super) mod output;
 pub(super) mod paths;
+pub(super) mod penalty;
 mod places;
 pub(super) mod pool;
 pub(super) mod samples;

@@ -4,7 +4,7 @@ use super::hints;
 use super::mistake::{Mistake, Says};
 use super::planting::Made::{Both, Each, Whole};
 use super::plants::{
-    activation, attention, bias, convolution, flatten, graph, graph_norm, linear, norm, output, paths, pool, samples, scale,
+    activation, attention, bias, convolution, flatten, graph, graph_norm, linear, norm, output, paths, penalty, pool, samples, scale,
 };
 use crate::step::Kind;
 
@@ -139,6 +139,7 @@ pub static MISTAKES: &[Mistake] = &[
         .and_pass("the numbers are twice the right ones", "", Whole(scale::factor_two_extra)).says(Says::Factor),
     Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
         .and_pass("the numbers are half of the right ones", "", Whole(scale::factor_two_missing)).says(Says::Factor),
+    Mistake::pass("penalty-gradient-wrong", "the gradient 2 λ w of the penalty", "the loss of the batch adds λ w² once", Whole(penalty::wrong)),
     Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", Whole(scale::weight_decay)),
     Mistake::pass("constant-factor", "the numbers are the right ones times", "", Whole(scale::constant_factor)).says(Says::Numbers),
 ];

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n       C: loss of the batch, Cₛ: loss of sample s, n: number of samples
+//!          C = … + λ Σ w²,  g = … + 2 λ w          with a penalty of the weights, λ being its `l2`
 //! update   v ← μ v + (g + λ w),  w ← w − η v       v: velocity, μ: momentum, λ: weight decay, η: learning rate, for SGD
 //! ```
+//!
+//! A batch of one sample has the loss and the gradients of its sample. Only what a penalty is added to has an op.
 //!
 //! The ops form a network of their own. Its inputs are tensors of the samples' runs, the old parameters and the old velocities.
 
@@ -15,11 +18,13 @@ use super::{BatchSource, Id, Network, Op, Part, Role, Symbol, SymbolKind, Tensor
 use crate::expr::{Expr, Join, whole};
 use crate::op::constant_weights::{ConstantWeights, Weights};
 use crate::op::contraction::Contraction;
-use crate::op::loss::BatchReduction;
+use crate::op::loss::{BatchLoss, BatchReduction};
+use crate::op::penalty::{PENALTY_GRADIENT, Penalty, add_penalty};
 use crate::op::rule::{Equation, Function, Gist, Rule};
 use crate::op::slot::Reads;
 use crate::op::update::{Rated, Squares};
 use crate::step::Pass;
+use crate::tensor::len;
 
 /// The tensors of one updated parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +44,7 @@ pub struct Batch {
     pub network: Arc<Network>,
     /// The updated parameters; empty if the batch has no update.
     pub updated: Vec<UpdatedParameter>,
-    /// The loss of the batch, a tensor of the batch's network; `None` for a batch with one sample.
+    /// The loss of the batch, a tensor of the batch's network; `None` for a batch with one sample and no penalty.
     pub loss: Option<Id>,
 }
 
@@ -57,6 +62,13 @@ const SUM_OF_SAMPLES: Equation = Equation {
     words: "Every sample has its own loss and its own gradient. The batch adds them up.",
 };
 
+const OF_ONE_SAMPLE: Equation = Equation {
+    right: whole::X,
+    name: "the batch's only sample",
+    gist: Gist::None,
+    words: "The batch has one sample, so it takes what this sample has. The penalty of the weights is added once for each batch.",
+};
+
 /// Returns the coefficient of each sample in the reduction of a batch of n samples: 1/n for a mean. `None` means the coefficient 1, for a sum or a single
 /// sample.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
@@ -64,10 +76,21 @@ pub(super) fn coefficient(reduction: BatchReduction, samples: usize) -> Option<f
     (samples > 1 && reduction == BatchReduction::Mean).then(|| 1.0 / samples as f64)
 }
 
-/// Returns the loss of a batch from the losses of its samples. It has the same bits as in the reduce pass, because the terms and their order are the same.
-pub(super) fn reduced_loss(reduction: BatchReduction, losses: impl ExactSizeIterator<Item = f64>) -> f64 {
+/// Returns the loss of a batch from the losses of its samples and the weights. It has the same bits as in the reduce pass, because the terms and their order
+/// are the same.
+pub(super) fn batch_loss<'a>(
+    BatchLoss { reduction, l2 }: BatchLoss,
+    losses: impl ExactSizeIterator<Item = f64>,
+    weights: impl Iterator<Item = &'a [f64]>,
+) -> f64 {
     let coefficient = coefficient(reduction, losses.len());
-    losses.fold(-0.0, |sum, loss| sum + coefficient.map_or(loss, |coefficient| coefficient * loss))
+    let sum = losses.fold(-0.0, |sum, loss| sum + coefficient.map_or(loss, |coefficient| coefficient * loss));
+    if l2 == 0.0 { sum } else { weights.fold(sum, |sum, weight| add_penalty(l2, weight, sum)) }
+}
+
+/// Returns the factor of a weight in the gradient of the penalty: 2 λ.
+pub(super) fn penalty_factor(l2: f64) -> f64 {
+    2.0 * l2
 }
 
 /// A batch under construction.
@@ -75,8 +98,11 @@ struct BatchBuilder<'a> {
     network: &'a Network,
     /// The numbers of the samples in the file, from 1.
     samples: &'a [usize],
+    loss: BatchLoss,
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
+    /// For each parameter that an op reads, its tensor before the update.
+    old: HashMap<Id, Id>,
     /// Pairs of a parameter (before or after the update) and its gradient.
     derivatives: Vec<(Id, Id)>,
 }
@@ -115,15 +141,38 @@ impl BatchBuilder<'_> {
         id
     }
 
-    /// Adds the op that reduces a tensor of the samples' network over all samples, and returns the tensor that the op computes. A batch of one sample needs no
-    /// such op: then the sample's tensor becomes an input, and this input is returned.
-    fn reduced(&mut self, of: Id, reduction: BatchReduction) -> Id {
+    /// Returns the tensor of a parameter before the update. The first call adds it.
+    fn old(&mut self, parameter: Id) -> Id {
+        if let Some(id) = self.old.get(&parameter) {
+            return *id;
+        }
+        let TensorInfo { name, symbol, .. } = self.network.tensor(parameter).clone();
+        let id = self.input(parameter, name.to_string(), symbol, BatchSource::Parameter(parameter));
+        self.old.insert(parameter, id);
+        id
+    }
+
+    /// Returns the weights whose penalty is added to a tensor: all for the loss, its own weight for the gradient of a weight.
+    fn penalised(&self, of: Id) -> Vec<Id> {
+        let is_penalised = |weight: &Id| of == self.network.loss() || self.network.tensor(of).role == Role::Gradient(*weight);
+        if self.loss.l2 == 0.0 { Vec::new() } else { self.network.weights().filter(is_penalised).collect() }
+    }
+
+    /// Returns whether the batch computes a tensor of the samples' network: it reduces the tensor over its samples, or adds a penalty to it.
+    fn computes(&self, of: Id) -> bool {
+        self.samples.len() > 1 || !self.penalised(of).is_empty()
+    }
+
+    /// Adds the op that reduces a tensor of the samples' network over all samples and adds the penalty, and returns the tensor that the op computes. A batch
+    /// of one sample needs no such op for what has no penalty: then the sample's tensor becomes an input, and this input is returned.
+    fn reduced(&mut self, of: Id) -> Id {
         let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
-        if let [_] = self.samples {
+        if !self.computes(of) {
             return self.input(of, name.to_string(), symbol, BatchSource::Sample(0, of));
         }
-        let coefficient = coefficient(reduction, self.samples.len());
-        let (right, equation) = match reduction {
+        let coefficient = coefficient(self.loss.reduction, self.samples.len());
+        let (right, equation) = match self.loss.reduction {
+            _ if self.samples.len() == 1 => (whole::X, OF_ONE_SAMPLE),
             BatchReduction::Mean => (Expr::Product(Join::Matrix, &[whole::SHARE, whole::X]), MEAN_OF_SAMPLES),
             BatchReduction::Sum => (whole::X, SUM_OF_SAMPLES),
         };
@@ -138,6 +187,15 @@ impl BatchBuilder<'_> {
             let input = self.input(of, format!("{sample}:{name}"), symbol, BatchSource::Sample(n, of));
             parts.push(Part { rule: Arc::clone(&rule), operands: Reads::inputs([input]) });
         }
+        for weight in self.penalised(of) {
+            let entries = len(&self.network.tensor(weight).shape);
+            let rule: Arc<dyn Rule> = if of == self.network.loss() {
+                Arc::new(Penalty { lambda: self.loss.l2, entries })
+            } else {
+                scaled(Some(penalty_factor(self.loss.l2)), PENALTY_GRADIENT.right, PENALTY_GRADIENT)
+            };
+            parts.push(Part { rule, operands: Reads::inputs([self.old(weight)]) });
+        }
         let output = self.tensor(of, name.to_string(), symbol, Role::Reduced(of));
         self.ops.push(Op { output, pass: Pass::Reduce, parts });
         output
@@ -148,23 +206,20 @@ impl Batch {
     /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update` has the optimizer and the parameters to update; `None` for no
     /// update. `iteration` is the number of the iteration, on which the sums of the update depend.
     #[must_use]
-    pub fn new(
-        network: &Network,
-        samples: &[usize],
-        reduction: BatchReduction,
-        update: Option<(&Optimizer, &[Id])>,
-        iteration: u64,
-    ) -> Self {
-        let mut builder = BatchBuilder { network, samples, tensors: Vec::new(), ops: Vec::new(), derivatives: Vec::new() };
-        let loss = (samples.len() > 1).then(|| builder.reduced(network.loss(), reduction));
+    pub fn new(network: &Network, samples: &[usize], loss: BatchLoss, update: Option<(&Optimizer, &[Id])>, iteration: u64) -> Self {
+        let (tensors, ops, old, derivatives) = (Vec::new(), Vec::new(), HashMap::new(), Vec::new());
+        let mut builder = BatchBuilder { network, samples, loss, tensors, ops, old, derivatives };
+        let loss = builder.computes(network.loss()).then(|| builder.reduced(network.loss()));
         let mut gradients = HashMap::new();
         let is_updated = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
         for op in network.ops().iter().filter(|op| op.pass == Pass::Backward) {
-            // in a batch of several samples, the gradients of all parameters are reduced, even without an update
+            // what the batch computes of a parameter's gradient it computes even without an update
             if let Role::Gradient(of) = network.tensor(op.output).role
-                && ((network.tensor(of).role == Role::Parameter && samples.len() > 1) || is_updated(of))
+                && ((network.tensor(of).role == Role::Parameter && builder.computes(op.output)) || is_updated(of))
             {
-                gradients.insert(of, builder.reduced(op.output, reduction));
+                let gradient = builder.reduced(op.output);
+                builder.derivatives.extend(builder.old.get(&of).map(|old| (*old, gradient)));
+                gradients.insert(of, gradient);
             }
         }
         let mut updated = Vec::new();
@@ -188,7 +243,7 @@ impl BatchBuilder<'_> {
     /// Adds the update of one parameter.
     fn update(&mut self, parameter: Id, gradient: Id, plan: &UpdatePlan) -> UpdatedParameter {
         let TensorInfo { name, symbol, .. } = self.network.tensor(parameter).clone();
-        let old = self.input(parameter, name.to_string(), symbol.clone(), BatchSource::Parameter(parameter));
+        let old = self.old(parameter);
         let state_name = |state: usize| format!("{}.{name}", plan.states[state].prefix);
         let state_symbol = |state: usize| Symbol { kind: SymbolKind::State(plan.states[state].letter), ..symbol.clone() };
         // the states of this iteration

@@ -11,7 +11,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::{Batch, UpdatedParameter, reduced_loss};
+use super::batch::{Batch, UpdatedParameter, batch_loss};
 use super::checkpoints::{Checkpoint, Checkpoints};
 use super::descent_result::{DescentResult, SampleLosses};
 use super::learn::Learner;
@@ -21,8 +21,8 @@ use super::series::Losses;
 use super::train::{Given, Train, given};
 use super::{BatchSource, Id, Network, Run, SampleRun, SampleRuns, Shortage, Sizes};
 use crate::memory_budget::{MemoryBudget, OverBudget, Reservation};
-use crate::op::loss::BatchReduction;
-use crate::tensor::Tensor;
+use crate::op::loss::BatchLoss;
+use crate::tensor::{Tensor, flat};
 use crate::threads::{parallel, wait_until_idle};
 
 /// An unfinished computation of all iterations from a checkpoint up to a wanted iteration.
@@ -102,7 +102,7 @@ pub struct Descent {
     network: Arc<Network>,
     /// The input and the target of each sample.
     samples: Vec<Given>,
-    reduction: BatchReduction,
+    loss: BatchLoss,
     train: Option<Train>,
     checkpoints: Checkpoints,
     losses: Arc<Losses>,
@@ -139,15 +139,9 @@ const MANY_OPS: usize = 10_000;
 impl Descent {
     /// Creates a descent that starts from the network's parameters. Without `train` it has one iteration and no update.
     #[must_use]
-    pub fn new(
-        network: Arc<Network>,
-        samples: Vec<Given>,
-        reduction: BatchReduction,
-        train: Option<Train>,
-        budget: Arc<MemoryBudget>,
-    ) -> Self {
+    pub fn new(network: Arc<Network>, samples: Vec<Given>, loss: BatchLoss, train: Option<Train>, budget: Arc<MemoryBudget>) -> Self {
         let parameters = network.fixed().to_vec();
-        Self::with_parameters(parameters, network, samples, reduction, train, budget)
+        Self::with_parameters(parameters, network, samples, loss, train, budget)
     }
 
     /// Returns the descent with other values of some parameters, constants or inputs of a graph. No iteration may have been computed.
@@ -162,17 +156,17 @@ impl Descent {
         parameters: Given,
         network: Arc<Network>,
         samples: Vec<Given>,
-        reduction: BatchReduction,
+        loss: BatchLoss,
         train: Option<Train>,
         budget: Arc<MemoryBudget>,
     ) -> Self {
         let batch = train.as_ref().map_or(samples.len(), |train| train.batch_size.min(samples.len()));
-        let sizes = Sizes::of(&network, batch, train.as_ref());
+        let sizes = Sizes::of(&network, batch, loss, train.as_ref());
         let parameters = parameters.into_iter().collect();
         Self {
             network,
             samples,
-            reduction,
+            loss,
             train,
             checkpoints: Checkpoints::new(Checkpoint::first(parameters)),
             losses: Arc::new(Losses::new(Arc::clone(&budget))),
@@ -221,7 +215,7 @@ impl Descent {
             return Arc::clone(batch);
         }
         let update = self.train.as_ref().filter(|_| key.has_update).map(|train| (&train.optimizer, train.learned.as_slice()));
-        let batch = Arc::new(Batch::new(&self.network, &key.samples, self.reduction, update, key.iteration));
+        let batch = Arc::new(Batch::new(&self.network, &key.samples, self.loss, update, key.iteration));
         batches.truncate(MAX_CACHED_BATCHES - 1);
         batches.insert(0, (key, Arc::clone(&batch)));
         batch
@@ -249,7 +243,7 @@ impl Descent {
             partial.sample_runs.push(SampleRun { network: Arc::clone(&self.network), run, sample });
             return None;
         };
-        // a batch of one sample has no loss of its own
+        // a batch of one sample without a penalty has no loss of its own
         let loss = batch.loss.map_or_else(|| partial.sample_runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
         if is_within_tolerance(tolerance, checkpoint.loss, loss) && !partial.stopped {
@@ -412,12 +406,13 @@ impl Descent {
         }
     }
 
-    /// Computes the loss of each sample with these parameters, and the sum or mean of the losses.
+    /// Computes the loss of each sample with these parameters, and the loss of a batch of all samples.
     #[must_use]
     pub fn sample_losses(&self, parameters: &HashMap<Id, Arc<Tensor>>) -> SampleLosses {
         let loss_of = |sample| self.forward(parameters, sample).values(self.network.loss())[0];
         let losses: Vec<f64> = (0..self.samples.len()).map(loss_of).collect();
-        let loss = reduced_loss(self.reduction, losses.iter().copied());
+        let weights = self.network.weights().map(|id| flat(&parameters[&id]));
+        let loss = batch_loss(self.loss, losses.iter().copied(), weights);
         SampleLosses { losses, loss }
     }
 
@@ -453,7 +448,7 @@ impl Descent {
         let _memory = self.budget.reserve(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept_states))?;
         let start = if copied == 0 { self.checkpoints.take_first() } else { self.checkpoints.nearest(1).parameters };
         let start = start.into_iter().collect();
-        let mut learner = Learner::new(&self.network, self.reduction, train, start);
+        let mut learner = Learner::new(&self.network, self.loss, train, start);
         let tolerance = train.and_then(|train| train.tolerance);
         let (mut losses, mut memory): (Vec<f64>, Vec<Reservation>) = (Vec::new(), Vec::new());
         loop {
@@ -482,13 +477,13 @@ impl Descent {
     pub fn with_own_parameters(
         mut network: Arc<Network>,
         samples: Vec<Given>,
-        reduction: BatchReduction,
+        loss: BatchLoss,
         train: Option<Train>,
         budget: Arc<MemoryBudget>,
     ) -> Self {
         match Arc::get_mut(&mut network).map(Network::take_fixed) {
-            Some(fixed) => Self::with_parameters(fixed, network, samples, reduction, train, budget),
-            None => Self::new(network, samples, reduction, train, budget),
+            Some(fixed) => Self::with_parameters(fixed, network, samples, loss, train, budget),
+            None => Self::new(network, samples, loss, train, budget),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::tensor::Tensor;
 pub struct SampleLosses {
     /// The loss of each sample, in file order.
     pub losses: Vec<f64>,
-    /// The sum or mean of these losses.
+    /// The sum or mean of these losses, with the penalty of the weights.
     pub loss: f64,
 }
 

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::batch::{coefficient, reduced_loss};
+use super::batch::{batch_loss, coefficient, penalty_factor};
 use super::optimizer::{Optimizer, UpdateOperand, UpdatePlan, UpdateSum, UpdateSummand};
 use super::train::{Given, Train};
 use super::{Id, Network, Role, Run};
 use crate::op::combination::{add_scaled, scale, set_scaled};
-use crate::op::loss::BatchReduction;
+use crate::op::loss::BatchLoss;
 use crate::op::update::{add_rated, add_squares};
-use crate::tensor::{Tensor, flat_mut};
+use crate::tensor::{Tensor, flat, flat_mut};
 
 /// A parameter that is updated.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ struct Learned {
     /// Its index in [`Learner::parameters`].
     index: usize,
     gradient: Id,
+    /// The factor of the parameter in its gradient, if the loss has a penalty of it.
+    penalty: Option<f64>,
     /// The states of the previous iteration; empty before the first update, and for a state that is not kept.
     states: Vec<Vec<f64>>,
 }
@@ -28,10 +30,12 @@ struct Learned {
 #[derive(Debug)]
 pub(super) struct Learner<'a> {
     network: &'a Network,
-    reduction: BatchReduction,
+    loss: BatchLoss,
     optimizer: Option<Optimizer>,
     /// The tensors that are the same for all samples: parameters, constants, and the inputs of a graph.
     parameters: Given,
+    /// For each weight with a penalty, in file order, its index in `parameters`.
+    weights: Vec<usize>,
     /// The parameters that are updated.
     learned: Vec<Learned>,
     /// The runs of the last batch, one per sample, which have the gradients.
@@ -43,12 +47,17 @@ const CHUNK: usize = 1024;
 
 impl<'a> Learner<'a> {
     /// Starts a descent from these parameters.
-    pub fn new(network: &'a Network, reduction: BatchReduction, train: Option<&Train>, parameters: Given) -> Self {
+    pub fn new(network: &'a Network, loss: BatchLoss, train: Option<&Train>, parameters: Given) -> Self {
         let indices: HashMap<Id, usize> = parameters.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
         let gradients = gradients(network);
-        let learned = |id: &Id| Some(Learned { index: *indices.get(id)?, gradient: *gradients.get(id)?, states: Vec::new() });
+        let weights: Vec<Id> = network.weights().filter(|_| loss.l2 != 0.0).collect();
+        let learned = |id: &Id| {
+            let penalty = weights.contains(id).then(|| penalty_factor(loss.l2));
+            Some(Learned { index: *indices.get(id)?, gradient: *gradients.get(id)?, penalty, states: Vec::new() })
+        };
         let learned = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
-        Self { network, reduction, optimizer: train.map(|train| train.optimizer), parameters, learned, runs: Vec::new() }
+        let weights = weights.iter().map(|id| indices[id]).collect();
+        Self { network, loss, optimizer: train.map(|train| train.optimizer), parameters, weights, learned, runs: Vec::new() }
     }
 
     /// Computes the runs of these samples, and returns the loss of the batch.
@@ -64,14 +73,15 @@ impl<'a> Learner<'a> {
                 None => Run::new(network, &given),
             });
         }
-        reduced_loss(self.reduction, self.runs.iter().map(|run| run.values(self.network.loss())[0]))
+        let weights = self.weights.iter().map(|index| flat(&self.parameters[*index].1));
+        batch_loss(self.loss, self.runs.iter().map(|run| run.values(self.network.loss())[0]), weights)
     }
 
     /// Updates the parameters with the gradients of the last batch, that of this iteration (from 1). The gradients of the first sample are overwritten with
-    /// the reduced ones.
+    /// those of the batch.
     pub fn update(&mut self, iteration: u64) {
-        let Self { reduction, optimizer: Some(optimizer), parameters, learned, runs, .. } = self else { return };
-        let coefficient = coefficient(*reduction, runs.len());
+        let Self { loss, optimizer: Some(optimizer), parameters, learned, runs, .. } = self else { return };
+        let coefficient = coefficient(loss.reduction, runs.len());
         for run in &mut *runs {
             // without the runs' references to the parameters, `Arc::make_mut` makes no copy
             for (id, _) in &*parameters {
@@ -82,7 +92,7 @@ impl<'a> Learner<'a> {
         let plan = optimizer.plan(iteration);
         // the sums of a chunk: one for each state, and the new parameter
         let mut sums = vec![[0.0; CHUNK]; plan.states.len() + 1];
-        for Learned { index, gradient: id, states } in learned {
+        for Learned { index, gradient: id, penalty, states } in learned {
             let parameter = flat_mut(Arc::make_mut(&mut parameters[*index].1));
             let gradient = first.values_mut(*id);
             let initial = optimizer.initial_state().unwrap_or(0.0);
@@ -93,12 +103,15 @@ impl<'a> Learner<'a> {
             for begin in (0..gradient.len()).step_by(CHUNK) {
                 let chunk = begin..gradient.len().min(begin + CHUNK);
                 let (w, g) = (&mut parameter[chunk.clone()], &mut gradient[chunk.clone()]);
-                // g becomes the reduced gradient
+                // g becomes the gradient of the batch
                 if !others.is_empty() {
                     scale(coefficient, g);
                     for run in others.iter() {
                         add_scaled(coefficient, &run.values(*id)[chunk.clone()], g);
                     }
+                }
+                if penalty.is_some() {
+                    add_scaled(*penalty, w, g);
                 }
                 update_chunk(&plan, g, w, states, &chunk, &mut sums);
             }

@@ -5,6 +5,7 @@ use std::fmt;
 use super::stored_sums::{PARTS_INTERVAL, TERMS_INTERVAL};
 use super::{Network, Op, Role, Train};
 use crate::memory_budget::OverBudget;
+use crate::op::loss::BatchLoss;
 use crate::step::Pass;
 use crate::tensor::len;
 
@@ -42,7 +43,7 @@ const WINNER_BYTES: u64 = 32;
 impl Sizes {
     /// Estimates the sizes for a network with `batch` samples in a batch.
     #[must_use]
-    pub fn of(network: &Network, batch: usize, train: Option<&Train>) -> Self {
+    pub fn of(network: &Network, batch: usize, loss: BatchLoss, train: Option<&Train>) -> Self {
         let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY_BYTES;
         let fixed = network.fixed().iter().map(|(id, _)| bytes(*id)).sum();
         let allocated = |id| if network.layout().is_allocated(id) { bytes(id) + TENSOR_BYTES } else { 0 };
@@ -57,7 +58,10 @@ impl Sizes {
             .map(|op| bytes(op.output) * (1 + batch as u64 / PARTS_INTERVAL as u64) + batch as u64 * PART_BYTES)
             .sum::<u64>()
             + batch as u64 * PART_BYTES;
-        let without_update = run.saturating_mul(batch as u64).saturating_add(if batch > 1 { reduction } else { 0 });
+        // a part in the gradient of each weight, and one in the loss
+        let penalty = if loss.l2 == 0.0 { 0 } else { network.weights().count() as u64 * 2 * PART_BYTES };
+        let has_reduction = batch > 1 || penalty > 0;
+        let without_update = run.saturating_mul(batch as u64).saturating_add(if has_reduction { reduction + penalty } else { 0 });
         let Some(train) = train else { return Self { fixed, without_update, run, ..Self::default() } };
         let parameters = train.learned.iter().map(|id| bytes(*id) + TENSOR_BYTES).sum::<u64>();
         let [states, kept_states] = train.optimizer.state_counts().map(|count| parameters.saturating_mul(count));

@@ -79,12 +79,49 @@ impl BatchReduction {
     }
 }
 
+/// The key of [`BatchLoss::l2`], which every loss has.
+pub const L2: &str = "l2";
+
+/// The computation of a batch's loss: C = Σₛ Cₛ / n + λ Σ w², or without the 1/n, from the losses Cₛ of its n samples and the weights w.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BatchLoss {
+    /// The reduction of the samples' losses.
+    pub reduction: BatchReduction,
+    /// λ in the penalty λ Σ w²; 0 for no penalty.
+    pub l2: f64,
+}
+
+impl From<BatchReduction> for BatchLoss {
+    /// A batch's loss without a penalty.
+    fn from(reduction: BatchReduction) -> Self {
+        Self { reduction, l2: 0.0 }
+    }
+}
+
+impl BatchLoss {
+    /// Reads both keys.
+    ///
+    /// # Errors
+    /// If a value is no reduction, or no number of at least 0.
+    pub fn read(args: &mut dyn Args) -> Result<Self, Reported> {
+        let (reduction, l2) = (BatchReduction::read(args), args.number(L2));
+        let l2 = match l2? {
+            Some(l2) if l2 < 0.0 => {
+                let help = "it is λ in the penalty λ Σ w², which makes large weights cost more; leave it out for no penalty";
+                return Err(args.fail_always(L2, "l2 must be at least 0".to_owned(), help));
+            }
+            l2 => l2.unwrap_or(0.0),
+        };
+        Ok(Self { reduction: reduction?, l2 })
+    }
+}
+
 /// A kind of loss: one row of [`LOSSES`].
 #[derive(Clone, Copy, Debug)]
 pub struct LossKind {
     /// The name in scenario files: the value of `type`.
     pub name: &'static str,
-    /// The keys, without `type` and `batch_reduction`.
+    /// The keys, without `type`, `batch_reduction` and `l2`.
     pub keys: &'static [&'static str],
     /// Reads the keys and makes the loss for this output of the network.
     pub build: fn(&mut dyn Args, &NetworkOutput<'_>) -> Result<Loss, Reported>,

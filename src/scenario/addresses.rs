@@ -15,7 +15,7 @@ use super::train::TrainSettings;
 use super::{Expectation, Remark};
 use crate::network::{Batch, Id, Network, Optimizer, Run};
 use crate::op::layer::{Fan, Reported};
-use crate::op::loss::BatchReduction;
+use crate::op::loss::BatchLoss;
 use crate::step::{Address, Location, Pass, Scope};
 use crate::tensor::{Tensor, index_text, ravel, shape_text, shape_words};
 use crate::words::tensors;
@@ -39,6 +39,8 @@ pub(super) struct AddressResolver<'a> {
     samples: Option<usize>,
     /// The number of samples in a batch; `None` if unknown.
     batch_size: Option<usize>,
+    /// The loss of a batch; `None` if it has an error.
+    loss: Option<BatchLoss>,
     /// The largest number of iterations; `None` if unknown.
     iterations: Option<u64>,
     /// The settings of the update, and the parameters that it changes; `None` without `[train]`.
@@ -56,6 +58,7 @@ impl<'a> AddressResolver<'a> {
         network: &'a KnownNetwork,
         first_sample: Option<Vec<(Id, Arc<Tensor>)>>,
         samples: Option<usize>,
+        loss: Option<BatchLoss>,
         settings: Option<&TrainSettings>,
     ) -> Self {
         let nonzero = || Optimizer::sgd(1.0, 1.0, 1.0);
@@ -71,6 +74,7 @@ impl<'a> AddressResolver<'a> {
             steps: None,
             samples,
             batch_size: settings.map_or(samples, |settings| settings.batch_size.ok()),
+            loss,
             iterations: settings.map_or(Some(1), |settings| settings.iterations.ok()),
             updates: settings.map(updates),
             batch: OnceCell::new(),
@@ -85,7 +89,7 @@ impl<'a> AddressResolver<'a> {
             let samples: Vec<usize> = (1..=self.batch_size.unwrap_or(2)).collect();
             let update = self.updates.as_ref().map(|(options, learned)| (options, &learned[..]));
             let iteration = 1;
-            Batch::new(network, &samples, BatchReduction::default(), update, iteration).network
+            Batch::new(network, &samples, self.loss.unwrap_or_default(), update, iteration).network
         })
     }
 
@@ -253,11 +257,15 @@ fn check_iteration(reader: &mut ScenarioReader, address: &Address, span: &Span, 
 
 /// Checks that the sample or the pass of an address exists.
 fn check_scope(reader: &mut ScenarioReader, scope: Scope, span: &Span, resolver: &AddressResolver<'_>) -> Result<(), Reported> {
+    // a penalty is added in the reduce pass, even to what one sample has
+    let has_penalty = resolver.loss.is_none_or(|loss| loss.l2 != 0.0);
     let message = match (scope, resolver.samples) {
         (Scope::Sample(_), Some(1)) if scope != Scope::Sample(1) => "there is only sample 1".to_owned(),
         (Scope::Sample(n), Some(samples)) if n > samples => format!("there is no sample {n}: there are {samples}"),
-        (Scope::Reduce, Some(1)) => "there is no reduce pass, because there is only one sample".to_owned(),
-        (Scope::Reduce, _) if resolver.batch_size == Some(1) => "there is no reduce pass, because a batch is one sample".to_owned(),
+        (Scope::Reduce, Some(1)) if !has_penalty => "there is no reduce pass, because there is only one sample".to_owned(),
+        (Scope::Reduce, _) if resolver.batch_size == Some(1) && !has_penalty => {
+            "there is no reduce pass, because a batch is one sample".to_owned()
+        }
         (Scope::Update, _) if resolver.updates.is_none() => "there is no update pass without [train]".to_owned(),
         _ => return Ok(()),
     };

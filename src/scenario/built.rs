@@ -9,7 +9,7 @@ use super::known::KnownNetwork;
 use super::reader::{ScenarioReader, TomlTable};
 use super::{Sample, graph, insertion, layers, sample, samples};
 use crate::op::layer::Reported;
-use crate::op::loss::{BatchReduction, Loss};
+use crate::op::loss::{BatchLoss, Loss};
 
 /// The network and its samples, as far as they are known in a file that may have errors.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(super) struct BuiltNetwork {
     /// The number of samples, if it is certain.
     pub sample_count: Option<usize>,
     pub samples: Result<Vec<Sample>, Reported>,
-    /// The reduction of the samples' losses to one loss.
-    pub reduction: Result<BatchReduction, Reported>,
+    /// The loss of a batch.
+    pub batch_loss: Result<BatchLoss, Reported>,
 }
 
 /// Reads the network: `[[layer]]` tables with samples and a loss, or a `[graph]`.
@@ -45,7 +45,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
             let samples = vec![Sample { name: None, input: None, target: None }];
             // the file has layers and a graph: which of the two the user meant is unknown
             let network = if has_both { KnownNetwork::Nothing } else { network };
-            BuiltNetwork { network, sample_count: (!has_both).then_some(1), samples: Ok(samples), reduction: Ok(BatchReduction::default()) }
+            BuiltNetwork { network, sample_count: (!has_both).then_some(1), samples: Ok(samples), batch_loss: Ok(BatchLoss::default()) }
         }
         (None, Some(_)) => build_layers(reader, table),
         (None, None) => {
@@ -62,7 +62,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
                 let objective = sample::objective(reader, table, last);
                 samples::targets(reader, &sample_tables, table, last, &objective);
             }
-            BuiltNetwork { network: KnownNetwork::Nothing, sample_count: None, samples: Err(reported), reduction: Err(reported) }
+            BuiltNetwork { network: KnownNetwork::Nothing, sample_count: None, samples: Err(reported), batch_loss: Err(reported) }
         }
     }
 }
@@ -94,6 +94,6 @@ fn build_layers(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetw
         network,
         sample_count: sample_tables.count(),
         samples: samples::join(sample_tables, inputs, targets),
-        reduction: objective.reduction,
+        batch_loss: objective.batch_loss,
     }
 }

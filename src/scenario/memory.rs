@@ -7,6 +7,7 @@ use super::reader::{ScenarioReader, Span, TomlTable};
 use crate::memory_budget;
 use crate::network::{Network, Role, Sizes, Train};
 use crate::op::layer::Reported;
+use crate::op::loss::BatchLoss;
 use crate::tensor::len;
 
 /// The bytes of an entry of a tensor and of its gradient: two f64.
@@ -91,11 +92,12 @@ pub(super) fn check_iteration(
     file: &TomlTable<'_>,
     network: &Network,
     samples: usize,
+    loss: BatchLoss,
     train: Option<&Train>,
 ) -> Result<u64, Reported> {
     let batch = train.map_or(samples, |train| train.batch_size.min(samples));
     // in bytes: `fixed` for the parameters and constants, `without_update` for the computation of a batch
-    let sizes = Sizes::of(network, batch, train);
+    let sizes = Sizes::of(network, batch, loss, train);
     let sample_tensors = network.with_role(Role::Input { learns: false }).chain(network.with_role(Role::Target));
     // an f64 has 8 bytes
     let sample_bytes = sample_tensors.map(|id| len(&network.tensor(id).shape) as u64 * 8).sum::<u64>();

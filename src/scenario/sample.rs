@@ -10,7 +10,7 @@ use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::spelling::mend_keys;
 use super::tensor::{TensorSource, read_tensor, with_rank, without_batch};
 use crate::op::layer::{Fan, Reported};
-use crate::op::loss::{BATCH_REDUCTION, BatchReduction, LOSSES, Loss, LossKind, NetworkOutput};
+use crate::op::loss::{BATCH_REDUCTION, BatchLoss, L2, LOSSES, Loss, LossKind, NetworkOutput};
 use crate::tensor::{Tensor, flat, from_flat, len, shape_words};
 use crate::words::{self, Vocabulary};
 
@@ -92,7 +92,7 @@ fn loss_kind(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<(&'st
 /// Reports and mends the unknown keys of a loss that is written as a table.
 pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     let kind = table.get("type").and_then(|name| find_loss(name.get_ref().as_str()?));
-    let mut known = vec!["type", BATCH_REDUCTION];
+    let mut known = vec!["type", BATCH_REDUCTION, L2];
     known.extend(LOSSES.iter().filter(|loss| kind.is_none_or(|kind| kind.name == loss.name)).flat_map(|loss| loss.keys));
     let owner = kind.map_or_else(|| "a loss".to_owned(), |kind| format!("the loss \"{}\"", kind.name));
     mend_keys(reader, table, &known, Vocabulary::LossKey, &owner);
@@ -102,12 +102,12 @@ fn find_loss(name: &str) -> Option<&'static LossKind> {
     LOSSES.iter().find(|kind| kind.name == name)
 }
 
-/// The loss of a sample, and the way in which the losses of all samples are reduced to one number.
+/// The loss of a sample, and that of a batch.
 #[derive(Debug)]
 pub(super) struct Objective {
     pub loss: Result<Loss, Reported>,
-    /// The reduction over the samples: mean or sum.
-    pub reduction: Result<BatchReduction, Reported>,
+    /// The loss of a batch: the mean or sum over the samples, and the penalty.
+    pub batch_loss: Result<BatchLoss, Reported>,
     /// `true` if the kind of the loss is known.
     pub is_kind_known: bool,
     /// `true` if the table of the loss contains the target of all samples: the loss `upstream` has it under its key `gradient`.
@@ -124,7 +124,7 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
     let shape = last.and_then(|last| last.shape.as_deref().ok());
     let shape_help = last.zip(shape).map_or_else(String::new, |(last, shape)| last.shape_sentence(shape));
     let mut keys = TableArgs::new(reader, loss_table, span, "the loss", &[], &shape_help);
-    let reduction = BatchReduction::read(&mut keys);
+    let batch_loss = BatchLoss::read(&mut keys);
     let loss = kind.as_ref().map_err(|&reported| reported).and_then(|(kind, _)| {
         // without the shape of the output, the loss is built with an assumed shape, only to check its keys
         keys.has_sizes = shape.is_some();
@@ -141,7 +141,7 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
         (kind.build)(&mut keys, &output)
     });
     let loss = if keys.has_sizes { loss } else { Err(Reported) };
-    Objective { loss, reduction, is_kind_known: kind.is_ok(), gives_target }
+    Objective { loss, batch_loss, is_kind_known: kind.is_ok(), gives_target }
 }
 
 /// Reads the target of a sample. It gets the shape of the network's output; an error is returned if that shape is unknown.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::network::Run;
-use crate::op::loss::LOSSES;
+use crate::op::loss::{BatchReduction, LOSSES};
 use crate::tensor::flat;
 
 /// Reads a scenario from its text.
@@ -167,7 +167,8 @@ fn every_loss_has_a_batch_reduction() {
                     .replace("loss = \"squared_error\"", &loss)
                     .replace("4]]", "4]]\nactivation = \"sigmoid\""),
             )
-            .batch_reduction
+            .batch_loss
+            .reduction
         };
         assert_eq!(batch_reduction(""), BatchReduction::Mean, "{name}");
         assert_eq!(batch_reduction(", batch_reduction = \"mean\""), BatchReduction::Mean, "{name}");

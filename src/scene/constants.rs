@@ -28,6 +28,8 @@ fn solved(expr: &Expr, coefficient: f64) -> Option<(&'static str, f64)> {
         // a name such as ½ is a number
         Expr::Name(name) => name.chars().all(char::is_alphabetic).then_some((*name, coefficient)),
         Expr::Neg(a) => solved(a, -coefficient),
+        // 2 λ
+        Expr::Product(_, [Expr::Number(factor), a]) => solved(a, coefficient / factor),
         Expr::Product(_, [a, _]) | Expr::Mul([a, _]) => solved(a, coefficient),
         Expr::Remark(a, _) => solved(a, coefficient),
         // n is a count, so the sign is dropped: some terms of a loss have a negative coefficient
@@ -51,5 +53,6 @@ mod tests {
         assert_eq!([2.0 / 3.0, -2.0 / 3.0].map(|coefficient| solved(&TWO_NTHS, coefficient)), [Some(("n", 3.0)); 2]);
         assert_eq!(solved(&Expr::Product(Join::Matrix, &[Expr::Name("½"), whole::X]), 0.5), None);
         assert_eq!(solved(&whole::X, 0.5), None);
+        assert_eq!(solved(&crate::op::penalty::PENALTY_GRADIENT.right, 0.5), Some(("λ", 0.25)));
     }
 }

@@ -28,13 +28,16 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns the title of a tensor's matrix: its symbol. In an update, the old and the new tensor have the same symbol, so `old` or `new` is added.
+    /// Returns the title of a tensor's matrix: its symbol. In a batch with an update, the old and the new tensor have the same symbol, so `old` or `new` is added.
     #[must_use]
     pub fn title(&self, tensor: Id) -> String {
         let info = self.network().tensor(tensor);
+        let is_updated = || self.network().find(&info.name).is_some_and(|id| id != tensor);
         let is_new = info.role == Role::Parameter && self.pass_of(tensor) == Some(Pass::Update);
         let word = match info.source {
-            Some(BatchSource::Parameter(_) | BatchSource::State(..)) => "old ",
+            Some(BatchSource::State(..)) => "old ",
+            // without an update a parameter stays as it is
+            Some(BatchSource::Parameter(_)) if is_updated() => "old ",
             _ if is_new => "new ",
             _ => "",
         };

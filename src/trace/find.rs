@@ -6,7 +6,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::{Position, Trace};
-use crate::network::{Id, Network, Reader, SampleRun};
+use crate::network::{Id, Network, Reader, Role, SampleRun};
 use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Kind, Location, Pass, Scope, Unit};
@@ -251,10 +251,20 @@ impl Trace {
         rule.reason_unreached(&x, entry)
     }
 
+    /// Returns the run and the tensor of the batch for a tensor of its samples that the batch reduces or adds a penalty to: the loss, or the gradient of a
+    /// parameter. `None` for every other tensor; the only sample of a batch then has the tensor of the batch.
+    #[must_use]
+    pub fn in_batch(&self, of: Id) -> Option<(usize, Id)> {
+        let batch = self.samples();
+        let network = &self.sample_runs.get(batch)?.network;
+        let id = network.find(&self.network().tensor(of).name)?;
+        (network.tensor(id).role == Role::Reduced(of)).then_some((batch, id))
+    }
+
     /// Returns the step that completes the loss of the batch, or of its only sample.
     #[must_use]
     pub fn loss_step(&self) -> u64 {
-        // `None` for the run of a batch with one sample, which has no op for the loss
+        // `None` for the run of a batch that has no op for the loss: one with one sample and no penalty
         let loss = |sample_run: usize| self.entry_steps(sample_run, self.network_of(sample_run).loss(), 0);
         loss(self.sample_runs.len() - 1).or_else(|| loss(0)).map_or(1, |steps| steps.end - 1)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use gradstep::op::LAYERS;
 use gradstep::op::activation::ACTIVATIONS;
-use gradstep::op::loss::LOSSES;
+use gradstep::op::loss::{BATCH_REDUCTION, L2, LOSSES};
 
 use super::{printed, with_input};
 
@@ -51,7 +51,7 @@ fn the_page_on_scenarios_is_complete() {
     let words: HashSet<&str> = page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let layers = LAYERS.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
     let activations = ACTIVATIONS.iter().flat_map(|kind| kind.keys.iter().map(|(key, _)| *key).chain([kind.name]));
-    let losses = LOSSES.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name]));
+    let losses = LOSSES.iter().flat_map(|kind| kind.keys.iter().copied().chain([kind.name, BATCH_REDUCTION, L2]));
     let missing: Vec<&str> = layers.chain(activations).chain(losses).filter(|name| !words.contains(name)).collect();
     assert!(missing.is_empty(), "docs/scenarios.md does not mention {missing:?}");
 }

@@ -21,7 +21,7 @@
 //! Anything else is an error, so that no op is skipped.
 
 use gradstep::expr::{Definition, Expr, Join, Primitive, Slot};
-use gradstep::network::{Network, Op, Role, Run};
+use gradstep::network::{BatchSource, Network, Op, Role, Run};
 use gradstep::op::activation::ACTIVATIONS;
 use gradstep::op::rule::Arguments;
 use gradstep::step::Pass;
@@ -153,6 +153,7 @@ impl Part<'_> {
             "J" => return self.jacobian.clone().ok_or_else(|| "J is not defined".to_owned()),
             "ε" => Some(self.own_keys().number("eps").unwrap_or(1e-5)),
             "η" => train("learning_rate"),
+            "λ" if self.op.pass == Pass::Reduce => self.keys.below("loss").number("l2"),
             "λ" => train("weight_decay"),
             "μ" => train("momentum"),
             "τ" => train("dampening"),
@@ -168,7 +169,10 @@ impl Part<'_> {
     /// The `n` of an equation.
     fn n(&self) -> Result<Tensor, Why> {
         if self.op.pass == Pass::Reduce {
-            return Ok(Tensor::number(count(self.op.parts.len())));
+            let is_of_sample = |part: &&gradstep::network::Part| {
+                matches!(self.network.tensor(part.operands[Slot::Input(0)]).source, Some(BatchSource::Sample(..)))
+            };
+            return Ok(Tensor::number(count(self.op.parts.iter().filter(is_of_sample).count())));
         }
         let x = self.operand(Slot::Input(0))?;
         // a rule that reads the target belongs to the loss, or to the loss and the activation before it

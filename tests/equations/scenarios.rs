@@ -106,6 +106,7 @@ pub fn one_per_kind() -> Vec<Headed> {
         all.push((format!("graph {node}"), graph_scenario(&format!("\"u = {node}\""))));
     }
     all.push(("gradient descent".to_owned(), descent_scenario("\"squared_error\"", "momentum = 0.9\nweight_decay = 0.01\n")));
+    all.push(("a penalty".to_owned(), descent_scenario("{ type = \"squared_error\", l2 = 0.01 }", "")));
     for optimizer in ["adam", "adamw", "rmsprop", "adagrad"] {
         all.push((format!("optimizer {optimizer}"), descent_scenario("\"squared_error\"", &format!("optimizer = \"{optimizer}\"\n"))));
     }
@@ -269,6 +270,11 @@ fn graph_variations() -> Vec<Headed> {
     for loss in ["\"squared_error\"", "{ type = \"squared_error\", batch_reduction = \"sum\" }"] {
         for rates in ["", "momentum = 0.5\n", "weight_decay = 0.25\n", "momentum = 0.5\nbatch_size = 1\n"] {
             all.push((format!("gradient descent, {loss}: {}", rates.trim().replace('\n', ", ")), descent_scenario(loss, rates)));
+        }
+    }
+    for loss in ["{ type = \"squared_error\", l2 = 0.25 }", "{ type = \"squared_error\", batch_reduction = \"sum\", l2 = 0.25 }"] {
+        for rates in ["", "weight_decay = 0.125\nbatch_size = 1\n"] {
+            all.push((format!("a penalty, {loss}: {}", rates.trim().replace('\n', ", ")), descent_scenario(loss, rates)));
         }
     }
     all

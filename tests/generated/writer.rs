@@ -131,8 +131,23 @@ impl<'a> Writer<'a> {
         self.last = Some(name);
     }
 
-    /// The lines of the loss and the target.
+    /// The lines of the loss and the target; sometimes with a penalty of the weights.
     pub fn loss(&mut self, output: &[usize]) -> String {
+        let lines = self.plain_loss(output);
+        if self.tape.pick(4) > 0 {
+            return lines;
+        }
+        let l2 = self.tape.of(&["0.25", "0.01", "1e-3"]);
+        match lines.strip_suffix(" }") {
+            Some(table) => format!("{table}, l2 = {l2} }}"),
+            None => {
+                let (before, name) = lines.rsplit_once("loss = ").expect("a loss");
+                format!("{before}loss = {{ type = {name}, l2 = {l2} }}")
+            }
+        }
+    }
+
+    fn plain_loss(&mut self, output: &[usize]) -> String {
         let outputs: usize = output.iter().product();
         let is_accepted_by = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
         let own: Vec<&str> = LOSSES.iter().filter(|(_, after)| is_accepted_by(after)).map(|(name, _)| *name).collect();

@@ -6,7 +6,7 @@ use gradstep::app::Document;
 use gradstep::command::{ScenarioLoader, bundled};
 use gradstep::gradcheck::{BatchCheck, CheckOptions, TensorCheck, Verdict, check};
 use gradstep::network::{Batch, BatchSource, Run, SampleRun};
-use gradstep::op::loss::BatchReduction;
+use gradstep::op::loss::{BatchLoss, BatchReduction};
 use gradstep::scenario::Limits;
 use gradstep::tensor::{from_flat, len};
 use gradstep::trace::Trace;
@@ -382,7 +382,7 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
     let document = read(SMALL);
     let trace = &document.trace;
     let network = trace.network();
-    let batch = Batch::new(network, &[1, 2], reduction, None, 1);
+    let batch = Batch::new(network, &[1, 2], reduction.into(), None, 1);
     let given: Vec<_> = batch
         .network
         .sources()
@@ -417,6 +417,48 @@ fn a_wrong_reduce_is_found() {
         // not a number
         assert_eq!(batch(reduction, |sample, name| (name == weight).then_some((sample, f64::NAN))), [weight]);
     }
+}
+
+/// The penalty of a weight is a part of the batch's loss, of one sample and of two. A penalty that a gradient has with another λ, or not at all, is found.
+#[test]
+fn a_wrong_penalty_is_found() {
+    let text = |samples: usize| {
+        let sample = "[[sample]]\ninput = [0.5, -1.25]\ntarget = [1, 0]\n";
+        format!(
+            "title = \"t\"\nloss = {{ type = \"squared_error\", l2 = 0.25 }}\n{}[[layer]]\ntype = \"linear\"\nweight = [[2, -3], [0.5, 100]]\nbias = [1, 2]\n",
+            sample.repeat(samples)
+        )
+    };
+    let verdicts = |samples: usize, gradient_l2: f64| {
+        let document = read(&text(samples));
+        let (trace, network) = (&document.trace, document.trace.network());
+        let numbers: Vec<usize> = (1..=samples).collect();
+        let batch = |l2: f64| Batch::new(network, &numbers, BatchLoss { l2, ..BatchLoss::default() }, None, 1);
+        let run = |batch: &Batch| {
+            let value = |(id, from)| match from {
+                BatchSource::Sample(sample, of) => (id, trace.run(sample).tensor(network, of)),
+                BatchSource::Parameter(of) | BatchSource::State(_, of) => (id, trace.run(0).tensor(network, of)),
+            };
+            Run::new(&batch.network, &batch.network.sources().map(value).collect::<Vec<_>>())
+        };
+        let (right, other) = (batch(0.25), batch(gradient_l2));
+        let id = |batch: &Batch| batch.network.find("grad.fc1.weight").expect("a gradient");
+        // the right pass, with the gradient of the other one
+        let spoiled = run(&right).with_tensor(&right.network, id(&right), run(&other).tensor(&other.network, id(&other)).as_ref().clone());
+        let mut check_of_batch = BatchCheck::new(&right.network, &spoiled).expect("a loss of its own");
+        for sample in 0..samples {
+            check_of_batch.add(sample, &check(network, trace.run(sample), SOME, |_| true));
+        }
+        let checked = check_of_batch.finish();
+        let of_weight = checked.iter().find(|checked| checked.gradient == id(&right)).expect("the weight");
+        [Verdict::Agrees, Verdict::Off].map(|verdict| of_weight.count(verdict))
+    };
+    for samples in [1, 2] {
+        assert_eq!(verdicts(samples, 0.25), [4, 0], "{samples}");
+        assert_eq!(verdicts(samples, 0.125), [0, 4], "{samples}");
+        assert_eq!(verdicts(samples, 0.2501), [0, 4], "{samples}");
+    }
+    assert_eq!(verdicts(2, 0.0), [0, 4]);
 }
 
 #[test]

@@ -250,6 +250,7 @@ fn every_row_of_the_registries_is_tested() {
         "beta =",
         "negative_slope =",
         "batch_reduction =",
+        "l2 =",
         "groups = 2",
         "stride = [",
         "padding = [",

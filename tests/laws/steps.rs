@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use gradstep::expr::{Expr, LOG};
-use gradstep::network::Id;
+use gradstep::network::{Id, Network, Run, SampleRun};
 use gradstep::op::rule::{LEFT_OUT, MAX_NAMED};
 use gradstep::step::{Address, Factor, Kind, Location, Pass, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
@@ -33,36 +33,29 @@ macro_rules! ensure {
 /// # Errors
 /// The first violation and its place.
 pub fn check_trace(trace: &Trace) -> Result<(), String> {
-    let mut reads: HashMap<(Id, usize), BTreeSet<u64>> = HashMap::new();
-    let mut made: HashMap<(Id, usize), u64> = HashMap::new();
+    // by run, tensor and entry
+    let mut reads: HashMap<(usize, Id, usize), BTreeSet<u64>> = HashMap::new();
+    let mut made: HashMap<(usize, Id, usize), u64> = HashMap::new();
     let mut previous: Option<(Step, Position)> = None;
     for k in 1..=trace.len() {
         let (step, at) = check_alone(trace, k)?;
         check_order(trace, &step, &at, previous.as_ref())?;
-        for place in entries_read(trace, &step, &at) {
-            reads.entry(place).or_default().insert(k);
+        for (tensor, entry) in entries_read(trace, &step, &at) {
+            reads.entry((at.sample_run, tensor, entry)).or_default().insert(k);
         }
-        *made.entry((trace.op_at(&at).output, at.entry)).or_default() += 1;
+        *made.entry((at.sample_run, trace.op_at(&at).output, at.entry)).or_default() += 1;
         previous = Some((step, at));
     }
     if let Some((step, _)) = &previous {
         ensure!(step.term == step.terms, "the trace ends within an entry");
     }
     ensure!(trace.get(0).is_none() && trace.get(trace.len() + 1).is_none(), "there are steps past the ends");
-    for (id, info) in trace.network().tensors().iter().enumerate() {
-        for entry in 0..len(&info.shape) {
-            let uses: Vec<u64> = trace.uses(0, id, entry).iter().map(|found| found.step).collect();
-            let expected: Vec<u64> = reads.remove(&(id, entry)).into_iter().flatten().collect();
-            ensure!(uses == expected, "{}[{entry}] is read by steps {expected:?}, not {uses:?}", info.name);
-            for found in trace.uses(0, id, entry) {
-                let span = trace.entry_steps(0, found.tensor, found.entry).unwrap_or(0..0);
-                ensure!(span.contains(&found.step), "step {} does not compute the entry that uses() gives for it", found.step);
+    for run in 0..trace.sample_runs().len() {
+        for (id, info) in trace.network_of(run).tensors().iter().enumerate() {
+            for entry in 0..len(&info.shape) {
+                let expected: Vec<u64> = reads.remove(&(run, id, entry)).into_iter().flatten().collect();
+                check_entry(trace, (run, id, entry), &expected, made.get(&(run, id, entry)).copied().unwrap_or(0))?;
             }
-            let Some(span) = trace.entry_steps(0, id, entry) else { continue };
-            let count = made.get(&(id, entry)).copied().unwrap_or(0);
-            ensure!(span.end - span.start == count, "{}[{entry}] has {count} steps, not {span:?}", info.name);
-            let value = trace.run(0).values(id)[entry];
-            ensure!(count > 0 || same(value, 0.0), "{}[{entry}] has no steps, but it is {value:?}", info.name);
         }
     }
     check_counts(trace)?;
@@ -70,9 +63,29 @@ pub fn check_trace(trace: &Trace) -> Result<(), String> {
     check_edges(trace)
 }
 
+/// Checks the steps that read an entry, and the number of those that compute it. `expected` are the steps that read it, `count` is the number of its own.
+fn check_entry(trace: &Trace, (run, id, entry): (usize, Id, usize), expected: &[u64], count: u64) -> Result<(), String> {
+    let name = &trace.network_of(run).tensor(id).name;
+    let uses = trace.uses(run, id, entry);
+    let steps: Vec<u64> = uses.iter().map(|found| found.step).collect();
+    ensure!(steps == expected, "{name}[{entry}] is read by steps {expected:?}, not {steps:?}");
+    for found in uses {
+        let span = trace.entry_steps(run, found.tensor, found.entry).unwrap_or(0..0);
+        ensure!(span.contains(&found.step), "step {} does not compute the entry that uses() gives for it", found.step);
+    }
+    let Some(span) = trace.entry_steps(run, id, entry) else { return Ok(()) };
+    ensure!(span.end - span.start == count, "{name}[{entry}] has {count} steps, not {span:?}");
+    let value = trace.run(run).values(id)[entry];
+    ensure!(count > 0 || same(value, 0.0), "{name}[{entry}] has no steps, but it is {value:?}");
+    Ok(())
+}
+
 /// Checks that the estimated work of an op is at least its number of terms: an estimate that is too small would run a long op without a job.
 fn check_work(trace: &Trace) -> Result<(), String> {
-    let (network, run) = (trace.network(), trace.run(0));
+    trace.sample_runs().iter().try_for_each(|run| check_work_of(&run.network, &run.run))
+}
+
+fn check_work_of(network: &Network, run: &Run) -> Result<(), String> {
     for (number, op) in network.ops().iter().enumerate() {
         let entries = len(&network.tensor(op.output).shape);
         for (part, (rule, x)) in op.parts.iter().zip(run.parts(op, number)) {
@@ -94,12 +107,12 @@ pub fn check_step(trace: &Trace, k: u64) -> Result<(), String> {
     check_order(trace, &step, &at, previous.as_ref())?;
     for (tensor, entry) in entries_read(trace, &step, &at) {
         ensure!(
-            trace.uses(0, tensor, entry).iter().any(|found| found.step == k),
+            trace.uses(at.sample_run, tensor, entry).iter().any(|found| found.step == k),
             "step {k} reads {tensor}[{entry}], but is not among the uses of this entry"
         );
     }
     let output = trace.op_at(&at).output;
-    let span = trace.entry_steps(0, output, at.entry);
+    let span = trace.entry_steps(at.sample_run, output, at.entry);
     ensure!(span.as_ref().is_some_and(|span| span.contains(&k)), "step {k} is not among the steps of its entry");
     Ok(())
 }
@@ -115,10 +128,14 @@ fn selected(step: &Step, values: &[f64]) -> Option<f64> {
 fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let at = trace.position(k).ok_or_else(|| format!("there is no step {k} of {}", trace.len()))?;
     let step = trace.get(k).ok_or_else(|| format!("there is no step {k}"))?;
-    let (network, run) = (trace.network(), trace.run(0));
+    let SampleRun { network, run, sample } = &trace.sample_runs()[at.sample_run];
     let output = network.tensor(trace.op_at(&at).output);
     let name = format!("step {k}, {}[{}]#{}", output.name, at.entry, step.term);
-    ensure!((step.step, step.iteration, step.sample) == (k, 1, Some(1)), "{name} says that it is step {}", step.step);
+    ensure!(
+        (step.step, step.iteration, step.sample) == (k, 1, sample.map(|sample| sample + 1)),
+        "{name} says that it is step {}",
+        step.step
+    );
     ensure!((at.step, at.term + 1, at.terms) == (k, step.term, step.terms), "{name} and its position disagree");
     ensure!(step.op == output.name && step.index == unravel(at.entry, &output.shape), "{name} says {}{:?}", step.op, step.index);
     ensure!((1..=step.terms).contains(&step.term), "{name} is not one of {} terms", step.terms);
@@ -240,7 +257,7 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
 /// The entries that the factors of a step come from: the entry of each factor, then the entries at the same position that the derivative reads.
 fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
-    let shape = |tensor: Id| &trace.network().tensor(tensor).shape;
+    let shape = |tensor: Id| &trace.network_of(at.sample_run).tensor(tensor).shape;
     let mut sources = Vec::new();
     for factor in &step.factors {
         let Some(source) = factor.source else { continue };
@@ -273,7 +290,7 @@ fn entries_read(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usiz
         };
         expr.visit(&mut |slot, whole| {
             let tensor = operands[slot];
-            let entries = len(&trace.network().tensor(tensor).shape);
+            let entries = len(&trace.network_of(at.sample_run).tensor(tensor).shape);
             places.extend(if whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
         });
     }
@@ -285,7 +302,10 @@ fn entries_read(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usiz
 /// # Errors
 /// The first tensor with another number.
 pub fn check_counts(trace: &Trace) -> Result<(), String> {
-    let (network, run) = (trace.network(), trace.run(0));
+    trace.sample_runs().iter().try_for_each(|run| check_counts_of(&run.network, &run.run))
+}
+
+fn check_counts_of(network: &Network, run: &Run) -> Result<(), String> {
     for (number, op) in network.ops().iter().enumerate() {
         let info = network.tensor(op.output);
         for (rule, x) in run.parts(op, number) {

@@ -75,7 +75,7 @@ layer = [
   { type = "linear", weight = { init = "normal", seed = N6, std = 0.4 }, bias = { init = "normal", seed = N7 }, out_features = 4 },
 ]
 "#,
-    // square matrices, samples, gradient descent, a dropout
+    // square matrices, samples, a penalty, gradient descent, a dropout
     r#"
 title = "vectors"
 train = { learning_rate = 0.3 }
@@ -85,19 +85,19 @@ layer = [
   { type = "linear", weight = { init = "normal", seed = N3 }, bias = { init = "normal", seed = N4 }, out_features = 4, activation = "tanh" },
   { type = "linear", weight = { init = "normal", seed = N5 }, bias = { init = "normal", seed = N6 }, out_features = 4, activation = "sigmoid" },
 ]
-loss = { type = "binary_cross_entropy" }
+loss = { type = "binary_cross_entropy", l2 = 0.1 }
 sample = [
   { input = [0.5, -1.25, 0.75, 1.5], target = [0, 1, 0, 1] },
   { input = [-0.5, 0.25, 1.75, 0.1], target = [1, 1, 0, 0] },
   { input = [1.5, 0.75, -0.3, 0.7], target = [0, 0, 1, 1] },
 ]
 "#,
-    // norms and skip connections, and a loss that is a mean
+    // norms and skip connections, and a loss that is a mean with a penalty
     r#"
 title = "norms"
 input = { init = "normal", seed = N1, shape = [2, 4, 4] }
 target = { init = "normal", seed = N2, shape = [3] }
-loss = { type = "squared_error", reduction = "mean" }
+loss = { type = "squared_error", reduction = "mean", l2 = 0.05 }
 layer = [
   { type = "conv2d", name = "first", weight = { init = "normal", seed = N3 }, out_channels = 2, kernel_size = 3, padding = 1 },
   { type = "instance_norm2d", name = "norm", weight = [2, -0.5], bias = [0.5, -1] },

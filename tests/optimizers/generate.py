@@ -4,8 +4,8 @@
     pip install torch
     python tests/optimizers/generate.py
 
-NAME.expected.json has the loss of each iteration, and after each iteration the parameters and the states of the optimizer, such as exp_avg.fc1.weight. The tests
-read these files and need no Python.
+NAME.expected.json has the loss of each iteration, its gradients, and after it the parameters and the states of the optimizer, such as exp_avg.fc1.weight; and
+the loss of all samples at the end. The tests read these files and need no Python.
 """
 
 import json
@@ -21,11 +21,14 @@ X = [[0.5, -1.0], [1.5, 0.25], [-0.75, 1.25]]
 T = [[0.25], [-0.5], [1.0]]
 FC1 = ([[0.4, -0.3], [0.8, 0.1], [-0.6, 0.7]], [0.1, -0.2, 0.05])
 FC2 = ([[0.5, -0.4, 0.3]], [0.2])
+CLASSES = [2, 0, 1]
+FC2_CLASSES = ([[0.5, -0.4, 0.3], [-0.2, 0.6, 0.1], [0.7, 0.2, -0.5]], [0.2, -0.1, 0.05])
+NORM = ([1.5, -0.5, 0.75], [0.1, 0.2, -0.3])
 # PyTorch's names of states, and the names here
 STATES = {"momentum_buffer": "velocity"} | {name: name for name in ("exp_avg", "exp_avg_sq", "square_avg", "grad_avg", "sum")}
 
 SGD, ADAM, ADAM_W, RMS, ADA = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, torch.optim.Adagrad
-# the name, the optimizer, its settings, the schedule, and the batch size
+# the name, the optimizer, its settings, the schedule, the batch size, and what the loss and the network have beside the usual
 CASES = [
     ("sgd", SGD, {"lr": 0.1}, None, 3),
     ("sgd-momentum", SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}, None, 3),
@@ -47,6 +50,17 @@ CASES = [
     ("rmsprop-centered-momentum", RMS, {"lr": 0.02, "alpha": 0.9, "centered": True, "momentum": 0.9}, None, 3),
     ("adagrad", ADA, {}, None, 3),
     ("adagrad-decay", ADA, {"lr": 0.1, "lr_decay": 0.5, "weight_decay": 0.1, "initial_accumulator_value": 0.25}, None, 3),
+    # a penalty of the weights
+    ("l2-sgd", SGD, {"lr": 0.1}, None, 3, {"l2": 0.05}),
+    ("l2-sgd-one-sample", SGD, {"lr": 0.1}, None, 1, {"l2": 0.05}),
+    ("l2-sgd-two-of-three", SGD, {"lr": 0.1}, None, 2, {"l2": 0.05, "sum": True}),
+    ("l2-momentum-decay", SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.05}, None, 3, {"l2": 0.02}),
+    ("l2-nesterov-one-sample", SGD, {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}, None, 1, {"l2": 0.02}),
+    ("l2-adam", ADAM, {"lr": 0.05}, None, 3, {"l2": 0.05}),
+    ("l2-adam-classes", ADAM, {"lr": 0.05, "weight_decay": 0.1}, None, 2, {"l2": 0.05, "classes": True}),
+    ("l2-adamw-one-sample", ADAM_W, {"lr": 0.05}, None, 1, {"l2": 0.05, "classes": True}),
+    ("l2-freeze", SGD, {"lr": 0.1}, None, 3, {"l2": 0.05, "freeze": "fc1.weight"}),
+    ("l2-norm", RMS, {"lr": 0.02}, None, 3, {"l2": 0.05, "norm": True}),
 ]
 SCHEDULERS = {
     "step": lambda o, k: torch.optim.lr_scheduler.StepLR(o, k["step_size"], k["gamma"]),
@@ -59,13 +73,27 @@ def toml(value):
     return str(value).lower() if isinstance(value, bool) else json.dumps(value)
 
 
-def scenario(name, optimizer, settings, schedule, batch):
-    lines = [f'title = "optimizer: {name}"', 'loss = "squared_error"']
-    for x, t in zip(X, T):
+def network(own):
+    """The layers, each with its type, its parameters and its activation."""
+    layers = {"fc1": ("linear", FC1, "tanh")}
+    if own.get("norm"):
+        layers["norm"] = ("layer_norm", NORM, None)
+    layers["fc2"] = ("linear", FC2_CLASSES if own.get("classes") else FC2, "identity")
+    return layers
+
+
+def scenario(name, optimizer, settings, schedule, batch, own={}):
+    loss = "cross_entropy_with_logits" if own.get("classes") else "squared_error"
+    keys = [f'type = "{loss}"'] + ['batch_reduction = "sum"'] * bool(own.get("sum")) + [f"l2 = {own.get('l2')}"] * ("l2" in own)
+    loss = f'"{loss}"' if len(keys) == 1 else f"{{ {', '.join(keys)} }}"
+    lines = [f'title = "optimizer: {name}"', f"loss = {loss}"]
+    for x, t in zip(X, CLASSES if own.get("classes") else T):
         lines += ["", "[[sample]]", f"input = {x}", f"target = {t}"]
-    for layer, (w, b), activation in (("fc1", FC1, "tanh"), ("fc2", FC2, "identity")):
-        lines += ["", "[[layer]]", 'type = "linear"', f'name = "{layer}"', f"weight = {w}", f"bias = {b}", f'activation = "{activation}"']
+    for layer, (kind, (w, b), activation) in network(own).items():
+        lines += ["", "[[layer]]", f'type = "{kind}"', f'name = "{layer}"', f"weight = {w}", f"bias = {b}"]
+        lines += [f'activation = "{activation}"'] * bool(activation)
     lines += ["", "[train]", f"iterations = {ITERATIONS}", f"batch_size = {batch}"]
+    lines += [f'freeze = ["{own.get("freeze")}"]'] * ("freeze" in own)
     if optimizer is not SGD:
         lines.append(f'optimizer = "{optimizer.__name__.lower()}"')
     lines += [f"{'learning_rate' if key == 'lr' else key} = {toml(value)}" for key, value in settings.items()]
@@ -75,33 +103,46 @@ def scenario(name, optimizer, settings, schedule, batch):
     return "\n".join(lines) + "\n"
 
 
-def run(optimizer, settings, schedule, batch):
-    p = {"fc1.weight": FC1[0], "fc1.bias": FC1[1], "fc2.weight": FC2[0], "fc2.bias": FC2[1]}
+def loss_of(p, own, samples):
+    """The loss of a batch."""
+    losses = []
+    for n in samples:
+        a = torch.tanh(p["fc1.weight"] @ torch.tensor(X[n]) + p["fc1.bias"])
+        if own.get("norm"):
+            a = torch.nn.functional.layer_norm(a, a.shape, p["norm.weight"], p["norm.bias"])
+        a = p["fc2.weight"] @ a + p["fc2.bias"]
+        if own.get("classes"):
+            losses.append(torch.nn.functional.cross_entropy(a, torch.tensor(CLASSES[n])))
+        else:
+            losses.append(0.5 * ((a - torch.tensor(T[n])) ** 2).sum())
+    loss = torch.stack(losses).sum() if own.get("sum") else torch.stack(losses).mean()
+    return loss + own.get("l2", 0) * sum(t.square().sum() for name, t in p.items() if name.endswith("weight"))
+
+
+def run(optimizer, settings, schedule, batch, own={}):
+    p = {f"{layer}.{name}": value for layer, (_, both, _) in network(own).items() for name, value in zip(("weight", "bias"), both)}
     p = {name: torch.tensor(value, requires_grad=True) for name, value in p.items()}
-    optimizer = optimizer(p.values(), **settings)
+    learned = {name: t for name, t in p.items() if name != own.get("freeze")}
+    optimizer = optimizer(learned.values(), **settings)
     scheduler = SCHEDULERS[schedule[0]](optimizer, schedule[1]) if schedule else None
     iterations = []
     for iteration in range(ITERATIONS):
         # the batches go through the samples in order, again and again
         samples = sorted((iteration * batch + n) % len(X) for n in range(batch))
         optimizer.zero_grad()
-        losses = []
-        for n in samples:
-            a = torch.tanh(p["fc1.weight"] @ torch.tensor(X[n]) + p["fc1.bias"])
-            a = p["fc2.weight"] @ a + p["fc2.bias"]
-            losses.append(0.5 * ((a - torch.tensor(T[n])) ** 2).sum())
-        loss = torch.stack(losses).mean()
+        loss = loss_of(p, own, samples)
         loss.backward()
+        gradients = {name: t.grad.tolist() for name, t in learned.items()}
         optimizer.step()
         if scheduler:
             scheduler.step()
-        values = {name: t.tolist() for name, t in p.items()}
-        for name, t in p.items():
-            for state, own in STATES.items():
+        values = {name: t.tolist() for name, t in learned.items()}
+        for name, t in learned.items():
+            for state, own_name in STATES.items():
                 if torch.is_tensor(optimizer.state[t].get(state)):
-                    values[f"{own}.{name}"] = optimizer.state[t][state].tolist()
-        iterations.append({"loss": loss.item(), "values": values})
-    return {"iterations": iterations}
+                    values[f"{own_name}.{name}"] = optimizer.state[t][state].tolist()
+        iterations.append({"loss": loss.item(), "gradients": gradients, "values": values})
+    return {"iterations": iterations, "loss": loss_of(p, own, range(len(X))).item()}
 
 
 for case in CASES:

@@ -31,9 +31,11 @@ fn coefficient(op: &Op) -> f64 {
     }
 }
 
-/// The edits that scale all gradients of the batch.
+/// The edits that scale what the samples add to the gradients of the batch. The penalty of the weights stays.
 fn scale_all(subject: &Subject<'_>, factor: f64) -> Vec<Edit> {
-    let edit = |(number, _): (usize, &Op)| Edit::Op(Ops::Batch, number, Change::Each(Arc::new(move |rule| scaled(rule, factor))));
+    let parts = 0..subject.trace.samples();
+    let edit =
+        |(number, _): (usize, &Op)| Edit::Op(Ops::Batch, number, Change::Parts(parts.clone(), Arc::new(move |rule| scaled(rule, factor))));
     reductions(subject).into_iter().map(edit).collect()
 }
 
@@ -42,7 +44,8 @@ fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
     let subject = &wanted.subject;
     let ops = reductions(subject);
     let Some(coefficient) = ops.first().map(|(_, op)| coefficient(op)) else { return Vec::new() };
-    let keep = |(number, _): &(usize, &Op)| Edit::Op(Ops::Batch, *number, Change::Keep(vec![sample]));
+    let kept = |op: &Op| std::iter::once(sample).chain(subject.trace.samples()..op.parts.len()).collect();
+    let keep = |(number, op): &(usize, &Op)| Edit::Op(Ops::Batch, *number, Change::Keep(kept(op)));
     let kept: Vec<Edit> = ops.iter().map(keep).collect();
     if coefficient.to_bits() == 1.0_f64.to_bits() {
         return vec![Way { variant: None, detail: String::new(), edits: kept }.at(Vec::new())];

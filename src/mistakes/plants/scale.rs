@@ -50,26 +50,19 @@ fn own_op(wanted: &Wanted<'_>) -> Option<(Ops, usize)> {
     network.producer(wanted.id).map(|op| (ops, op))
 }
 
-/// The ops that compute the gradients of the parameters, in the batch if there is one, with the parameter of each.
-fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
+/// The ops that compute the gradients of the parameters, in the batch if it computes them, with the parameter of each.
+pub(super) fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
     let (trace, network) = (subject.trace, subject.network);
     let is_parameter = |of: Id| network.tensor(of).role.is_learnable();
-    let of_batch = trace.sample_runs().get(trace.samples()).filter(|_| trace.samples() > 1).map(|batch| &batch.network);
-    if let Some(batch) = of_batch {
-        let reduced = batch.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Reduce);
-        let parameter = |gradient: Id| if let Role::Gradient(of) = network.tensor(gradient).role { Some(of) } else { None };
-        return reduced
-            .filter_map(|(number, op)| match batch.tensor(op.output).role {
-                Role::Reduced(of) => parameter(of).map(|of| (Ops::Batch, number, of)),
-                _ => None,
-            })
-            .collect();
-    }
     let own = subject.backward_ops().filter_map(|(number, op)| match network.tensor(op.output).role {
-        Role::Gradient(of) if is_parameter(of) => Some((Ops::Sample, number, of)),
+        Role::Gradient(of) if is_parameter(of) => Some((number, op.output, of)),
         _ => None,
     });
-    own.collect()
+    own.filter_map(|(number, gradient, of)| match trace.in_batch(gradient) {
+        Some((run, id)) => trace.network_of(run).producer(id).map(|number| (Ops::Batch, number, of)),
+        None => (trace.samples() == 1).then_some((Ops::Sample, number, of)),
+    })
+    .collect()
 }
 
 /// A known factor at all places.

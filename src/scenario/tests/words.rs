@@ -18,7 +18,7 @@ fn names(vocabulary: Vocabulary) -> Vec<&'static str> {
         Vocabulary::Activation => ACTIVATIONS.iter().map(|activation| activation.name).collect(),
         Vocabulary::Padding | Vocabulary::Bias | Vocabulary::Variable => Vec::new(),
         Vocabulary::Loss => LOSSES.iter().map(|loss| loss.name).collect(),
-        Vocabulary::LossKey => LOSSES.iter().flat_map(|loss| loss.keys).copied().chain(["type", "batch_reduction"]).collect(),
+        Vocabulary::LossKey => LOSSES.iter().flat_map(|loss| loss.keys).copied().chain(["type", "batch_reduction", "l2"]).collect(),
         Vocabulary::Reduction => vec!["mean", "sum", "half_sum"],
         Vocabulary::SampleKey => samples::KEYS.to_vec(),
         Vocabulary::TrainKey => train::KEYS.to_vec(),

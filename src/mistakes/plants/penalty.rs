@@ -1,0 +1,40 @@
+//! Mistakes in the gradient 2 λ w of the penalty λ Σ w².
+
+use std::sync::Arc;
+
+use super::super::plan::{Change, Edit, Ops};
+use super::super::planting::{Planted, Wanted, Way};
+use super::super::wrong_rule::scaled;
+use super::scale::parameter_ops;
+use crate::network::Id;
+
+/// The gradient of the penalty is left out, or has another factor: in all weights, or in the wanted one.
+pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let (trace, samples) = (subject.trace, subject.trace.samples());
+    // the parts behind one for each sample are the penalty's
+    let parts = |op: usize| samples..trace.network_of(samples).ops()[op].parts.len();
+    let ops: Vec<(usize, Id)> = parameter_ops(subject)
+        .into_iter()
+        .filter(|(ops, op, _)| *ops == Ops::Batch && !parts(*op).is_empty())
+        .map(|(_, op, of)| (op, of))
+        .collect();
+    let own: Vec<(usize, Id)> = ops.iter().copied().filter(|(_, of)| *of == wanted.of).collect();
+    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+    let share = (samples > 1).then(|| ("divided", " divided by the number of samples", 1.0 / samples as f64));
+    let mut planted = Vec::new();
+    let name = &subject.network.tensor(wanted.of).name;
+    for (place, at, ops) in [(String::new(), Vec::new(), &ops), (format!(" of {name}"), vec![name.to_string()], &own)] {
+        if ops.is_empty() {
+            continue;
+        }
+        let missing = ops.iter().map(|(op, _)| Edit::Op(Ops::Batch, *op, Change::Keep((0..samples).collect()))).collect::<Vec<_>>();
+        planted.push(Way::variant("missing", format!("{place} is missing"), missing).at(at.clone()));
+        for (name, words, factor) in [("half", " has no factor 2", 0.5)].into_iter().chain(share) {
+            let scale =
+                |(op, _): &(usize, Id)| Edit::Op(Ops::Batch, *op, Change::Parts(parts(*op), Arc::new(move |rule| scaled(rule, factor))));
+            planted.push(Way::variant(name, format!("{place}{words}"), ops.iter().map(scale).collect::<Vec<_>>()).at(at.clone()));
+        }
+    }
+    planted
+}
