@@ -301,11 +301,19 @@ fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyho
 /// # Errors
 /// If the output file is an input: the scenario, or one of `tensor_files` in its folder.
 fn open_output(file: Option<&Path>, scenario: &OsStr, tensor_files: &[String]) -> anyhow::Result<CommandOutput> {
+    open_output_beside(file, &[(scenario, tensor_files)])
+}
+
+/// As [`open_output`], for several scenarios with their tensor files.
+fn open_output_beside(file: Option<&Path>, scenarios: &[(&OsStr, &[String])]) -> anyhow::Result<CommandOutput> {
     let Some(path) = file else { return Ok(output::stdout_without_line_buffer()) };
-    let mut inputs = vec![PathBuf::from(scenario)];
-    inputs.extend(tensor_files.iter().map(|file| Path::new(scenario).with_file_name(file)));
+    let inputs_of = |(scenario, files): &(&OsStr, &[String])| {
+        let files: Vec<PathBuf> = files.iter().map(|file| Path::new(scenario).with_file_name(file)).collect();
+        [PathBuf::from(scenario)].into_iter().chain(files)
+    };
+    let mut inputs = scenarios.iter().flat_map(inputs_of);
     if let Ok(output) = path.canonicalize()
-        && inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == output))
+        && inputs.any(|input| input.canonicalize().is_ok_and(|input| input == output))
     {
         bail!("{} is an input of this command, and would be lost; write to another file", display_name(path));
     }

@@ -53,7 +53,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, Screen, State};
+use crate::app::{Action, Curves, Focus, Screen, State};
 use crate::expr::Notation;
 use crate::keys::{self, Key};
 use crate::network::Id;
@@ -76,6 +76,19 @@ impl RenderOptions {
     pub fn notation(&self) -> Notation {
         if self.ascii { Notation::Ascii } else { Notation::Unicode }
     }
+}
+
+/// Returns a chart of curves as text of this many columns and rows, without colours.
+#[must_use]
+pub fn chart_text(curves: &Curves, (columns, rows): (u16, u16), is_ascii: bool) -> String {
+    let area = Rect::new(0, 0, columns, rows);
+    let mut buf = Buffer::empty(area);
+    let theme = Theme { colours: theme::Colours::None, ..Theme::default() };
+    chart::Chart { curves, is_log: false, begins_at_zero: true, marker: None, theme: &theme }.render(area, &mut buf);
+    if is_ascii {
+        ascii::ascii(&mut buf);
+    }
+    export::text(&buf)
 }
 
 /// Draws the whole screen.

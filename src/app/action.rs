@@ -224,6 +224,8 @@ pub enum Request {
     },
     /// Read a file with gradients that the user's own program computed, and pass the comparison to [`super::State::compare`].
     Compare(String),
+    /// Read the scenario with this bundled name or path, compute its run, and pass it to [`super::State::compare_run`].
+    CompareRun(String),
     /// Copy a text to the clipboard.
     Copy(String),
     /// Write the scenario with its edits.

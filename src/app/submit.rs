@@ -82,6 +82,8 @@ impl State {
             TypedCommandKind::Mark => self.with_motion(|motion| motion.mark(argument)),
             TypedCommandKind::Index => self.set_first_index(argument),
             TypedCommandKind::Score => self.score(argument),
+            TypedCommandKind::CompareRun if argument.is_empty() => self.forget_runs(),
+            TypedCommandKind::CompareRun => return Some(Request::CompareRun(argument.to_owned())),
             TypedCommandKind::Compare if argument.is_empty() => self.toggle(OverlayKind::List(ListKind::Own)),
             TypedCommandKind::Compare => return Some(Request::Compare(argument.to_owned())),
             TypedCommandKind::Break => self.with_motion(|motion| motion.set_breakpoint(argument)),

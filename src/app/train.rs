@@ -6,7 +6,7 @@ use super::job::Job;
 use super::motion::Motion;
 use super::train_job::{TrainJob, TrainProgress};
 use super::walk_state::WalkState;
-use super::{Curves, Setting, State, Stepper};
+use super::{ComparedRun, Curves, Setting, State, Stepper};
 use crate::network::{Id, Role};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
@@ -133,7 +133,7 @@ impl Stepper {
         (document.iterations() > 1).then(|| Curves {
             name: "loss".to_owned(),
             current: self.training.current.loss(known),
-            earlier: Vec::new(),
+            others: Vec::new(),
             here: document.trace.iteration(),
             known,
             iterations: document.iterations(),
@@ -146,11 +146,12 @@ impl Stepper {
         let so_far = self.curve_so_far()?;
         let run = &self.training.current;
         let earlier = &self.training.earlier;
+        let compared = self.training.compared.iter().map(ComparedRun::curve);
         let common = Curves {
             iterations: run.end.unwrap_or(so_far.iterations),
             is_complete: self.is_training_complete(),
             current: run.loss(run.reached.max(so_far.known)),
-            earlier: earlier.iter().map(|run| run.loss(run.reached)).collect(),
+            others: earlier.iter().map(|run| run.loss(run.reached)).chain(compared).collect(),
             ..so_far
         };
         let Some(entry) = run.path.as_ref().map(|path| path.entry).filter(|_| is_path) else { return Some(common) };
@@ -158,7 +159,7 @@ impl Stepper {
         Some(Curves {
             name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
             current: run.path_of(entry)?,
-            earlier: earlier.iter().filter_map(|run| run.path_of(entry)).collect(),
+            others: earlier.iter().filter_map(|run| run.path_of(entry)).collect(),
             // the values at the beginning of this iteration are known at each of its steps
             known: common.here,
             ..common

@@ -1,10 +1,12 @@
-//! The runs of gradient descent that are drawn as curves: the run with the current edits, and the runs before the last edits.
+//! The runs of gradient descent that are drawn as curves: the run with the current edits, the runs before the last edits, and
+//! the runs of other scenarios.
 
 use std::sync::Arc;
 
-use super::Edit;
+use super::{ComparedRun, Edit};
 use crate::memory_budget::MemoryBudget;
 use crate::network::{Losses, Series};
+use crate::number::Digits;
 use crate::step::TensorEntry;
 
 /// The largest number of stored earlier runs.
@@ -17,6 +19,8 @@ pub struct Training {
     pub(super) current: TrainingRun,
     /// The runs before the last edits, the oldest first.
     pub(super) earlier: Vec<TrainingRun>,
+    /// The runs of other scenarios, in the order in which they were added.
+    pub(super) compared: Vec<ComparedRun>,
 }
 
 /// A run of gradient descent.
@@ -45,8 +49,10 @@ pub(super) struct ParameterPath {
 /// A curve: the values of a number over the iterations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// The last edit of the run; `None` for the run without edits.
+    /// The last edit of the run; `None` for a run of a file.
     pub edit: Option<Edit>,
+    /// The name and the optimizer of the run of another scenario; `None` for a run of the open one.
+    pub run: Option<String>,
     /// The iterations with the values, in order.
     pub points: Vec<(u64, f64)>,
 }
@@ -58,9 +64,9 @@ pub struct Curves {
     pub name: String,
     /// The curve of the run with the current edits.
     pub current: Curve,
-    /// The curves of earlier runs, the oldest first.
-    pub earlier: Vec<Curve>,
-    /// The iteration on the screen.
+    /// The curves of earlier runs, the oldest first, and those of other scenarios.
+    pub others: Vec<Curve>,
+    /// The iteration on the screen; 0 for no such iteration.
     pub here: u64,
     /// The last iteration whose value is known at the step on the screen. Values of later iterations are drawn dashed.
     pub known: u64,
@@ -94,14 +100,14 @@ impl TrainingRun {
     }
 
     fn curve(&self, points: Vec<(u64, f64)>) -> Curve {
-        Curve { edit: self.edits.last().cloned(), points }
+        Curve { edit: self.edits.last().cloned(), run: None, points }
     }
 }
 
 impl Training {
     /// Returns the run of a scenario without edits.
     pub(super) fn new(losses: &Arc<Losses>) -> Self {
-        Self { current: TrainingRun::new(Vec::new(), Arc::clone(losses)), earlier: Vec::new() }
+        Self { current: TrainingRun::new(Vec::new(), Arc::clone(losses)), earlier: Vec::new(), compared: Vec::new() }
     }
 
     /// Begins a run with other edits. The run so far, with `known` iterations, becomes an earlier run if it has enough points for a curve.
@@ -118,10 +124,28 @@ impl Training {
     }
 }
 
+impl Curve {
+    /// Returns the words about the run: its last edit, or the name and the optimizer of another scenario.
+    #[must_use]
+    pub fn what(&self, digits: Digits) -> String {
+        match (&self.run, &self.edit) {
+            (Some(run), _) => run.clone(),
+            (None, Some(edit)) => edit.summary(digits),
+            (None, None) => "as in the file".to_owned(),
+        }
+    }
+}
+
 impl Curves {
+    /// Returns whether runs of other scenarios are drawn.
+    #[must_use]
+    pub fn has_runs(&self) -> bool {
+        self.others.iter().any(|curve| curve.run.is_some())
+    }
+
     /// Returns the points of all curves.
     pub fn points(&self) -> impl Iterator<Item = (u64, f64)> + '_ {
-        self.earlier.iter().chain([&self.current]).flat_map(|curve| curve.points.iter().copied())
+        self.others.iter().chain([&self.current]).flat_map(|curve| curve.points.iter().copied())
     }
 
     /// Returns the point of the current run that is nearest to an iteration.

@@ -22,7 +22,7 @@ use super::read::display_name;
 use super::recent;
 use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
-use crate::app::{self, Action, Document, Focus, OwnGradients, Request, SLICE, State};
+use crate::app::{self, Action, ComparedRun, Document, Focus, OwnGradients, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::scenario::Scenario;
@@ -76,6 +76,8 @@ enum Opened {
     Again { scenario: Box<Scenario>, keeps_edits: bool },
     /// The comparison with the user's gradient file.
     Own(Box<OwnGradients>),
+    /// The run of another scenario.
+    Run(Box<ComparedRun>),
 }
 
 /// The time since the first call of this function.
@@ -260,6 +262,31 @@ impl Driver {
         }
     }
 
+    /// Reads another scenario and computes its run, on another thread.
+    fn compare_run(&mut self, name: String) {
+        let (loader, is_bundled) = (self.loader, bundled::find(&name).is_some());
+        if !loader.opens_files && !is_bundled {
+            let is_error = true;
+            return self.state.say("a recorded session reads no file: compare a bundled scenario", is_error);
+        }
+        let is_wanted = Arc::new(());
+        let guard = Arc::downgrade(&is_wanted);
+        let computed = move |name: String| {
+            let scenario = loader.scenario(&name)?;
+            // Esc drops what the guard refers to
+            let run = ComparedRun::of(scenario, &mut || guard.strong_count() > 0)?;
+            run.map(|run| Opened::Run(Box::new(run))).ok_or_else(|| "not compared".to_owned())
+        };
+        self.is_wanted = Some(is_wanted);
+        let shown = display_name(&name);
+        let started = if is_bundled { Err(name) } else { BackgroundTask::begin(name, computed.clone()) };
+        match started {
+            Ok(opening) => self.opening = Some((shown, opening)),
+            // a bundled scenario, or a thread that could not be started
+            Err(name) => self.show(computed(name)),
+        }
+    }
+
     /// Shows a scenario, or the reason why it cannot be opened.
     fn show(&mut self, opened: Result<Opened, String>) {
         match opened {
@@ -269,6 +296,7 @@ impl Driver {
                 self.keep_edits();
             }
             Ok(Opened::Own(own)) => self.state.compare(Arc::from(own)),
+            Ok(Opened::Run(run)) => self.state.compare_run(*run),
             Ok(Opened::Another(document)) => {
                 let at = None; // the start that the scenario file names
                 self.state.open(Arc::from(document), at);
@@ -387,6 +415,7 @@ impl Driver {
             Request::Open(name) => self.open(name),
             Request::Reload { keeps_edits } => self.reload(keeps_edits),
             Request::Compare(path) => self.compare(&path),
+            Request::CompareRun(name) => self.compare_run(name),
             Request::Copy(text) => self.copied = Some(text),
             Request::Write { path, then } => {
                 if self.write(path.as_deref())

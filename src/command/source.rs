@@ -233,10 +233,15 @@ impl ScenarioLoader {
         if !self.opens_files && bundled::find(name).is_none() {
             return Err(format!("{} is a file, and a recorded session opens only bundled scenarios", display_name(name)));
         }
-        match self.load(OsStr::new(name)) {
-            Ok(scenario) => Ok(Document::new(scenario)),
-            Err(error) => Err(one_sentence(&display_name(name), &error)),
-        }
+        self.scenario(name).map(Document::new)
+    }
+
+    /// Reads a scenario.
+    ///
+    /// # Errors
+    /// One sentence for the status line.
+    pub(super) fn scenario(&self, name: &str) -> Result<Scenario, String> {
+        self.load(OsStr::new(name)).map_err(|error| one_sentence(&display_name(name), &error))
     }
 }
 

@@ -1,6 +1,9 @@
-//! `gradstep train`: runs gradient descent to its end, and prints the losses and the parameters.
+//! `gradstep train`: runs gradient descent to its end, and prints the losses and the parameters; of several scenarios, the losses side by side.
+
+mod runs;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,23 +18,31 @@ use super::format::CommandOutput;
 use super::json::Nested;
 use super::options::GlobalOptions;
 use super::progress::{INTERRUPTED, Task};
+use super::read::display_name;
 use super::report::{Report, ReportArguments, write_json};
+use super::source::ScenarioLoader;
 use super::tensors::{NestedTensors, TensorIds};
 use super::text_writer::TextWriter;
-use super::{Invocation, open_output};
-use crate::network::{Descent, DescentResult, Id, Role};
+use super::{Invocation, open_output_beside};
+use crate::network::{Descent, DescentResult, Id, Optimizer, Role};
 use crate::number::{self, Json, exact, short};
 use crate::output;
 use crate::scenario::Scenario;
 use crate::tensor::{Tensor, flat};
 use crate::text::{align_right, counted};
+use runs::RunsReport;
 
 /// Run gradient descent to its end, and print the losses and parameters.
+///
+/// With several scenarios, such as one network with several optimizers, prints the losses of all runs side by side, and draws them in one chart.
 #[derive(Debug, Parser)]
 #[command(name = "train")]
 pub(super) struct TrainCommand {
     #[command(flatten)]
     report: ReportArguments,
+    /// Further scenarios, whose losses are compared with those of the first
+    #[arg(value_name = "SCENARIO")]
+    others: Vec<OsString>,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -43,12 +54,49 @@ impl Invocation for TrainCommand {
     }
 
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
-        let scenario = self.report.load(global)?;
-        if scenario.train.is_none() {
-            bail!("this scenario has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
+        let loader = ScenarioLoader { limits: global.limits(), opens_files: true };
+        let mut scenarios = vec![self.report.load(global)?];
+        for typed in &self.others {
+            scenarios.push(loader.load(typed)?);
         }
-        let to = open_output(self.output(), &self.report.scenario, &scenario.files)?;
+        let typed = [&self.report.scenario].into_iter().chain(&self.others);
+        for (scenario, typed) in scenarios.iter().zip(typed.clone()) {
+            if scenario.train.is_none() {
+                let which = if self.others.is_empty() { "this scenario".to_owned() } else { display_name(typed) };
+                bail!("{which} has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
+            }
+        }
+        let inputs: Vec<_> = typed.zip(&scenarios).map(|(typed, scenario)| (typed.as_os_str(), &scenario.files[..])).collect();
+        let to = open_output_beside(self.output(), &inputs)?;
+        let mut runs = Vec::new();
+        for scenario in scenarios {
+            match Trained::new(scenario)? {
+                Some(run) => runs.push(run),
+                None => return Ok(ExitCode::from(INTERRUPTED)),
+            }
+        }
+        let reports: Vec<TrainReport<'_>> = runs.iter().map(TrainReport::new).collect();
+        match &reports[..] {
+            [report] => self.report.print(global, to, report)?,
+            _ => self.report.print(global, to, &RunsReport { runs: &runs, reports: &reports, is_ascii: global.is_ascii() })?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A scenario that has learned.
+pub(super) struct Trained {
+    titles: Titles,
+    pub optimizer: Optimizer,
+    descent: Descent,
+    pub result: DescentResult,
+}
+
+impl Trained {
+    /// Runs gradient descent to its end. Returns `None`, and reports how far it is, if Ctrl-C stops it.
+    fn new(scenario: Scenario) -> anyhow::Result<Option<Self>> {
         let titles = Titles::new(&scenario);
+        let optimizer = scenario.train.as_ref().expect("the caller has looked").optimizer;
         let mut descent = scenario.into_descent();
         let mut task = Task::new(descent.iterations())?;
         let result = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
@@ -64,28 +112,34 @@ impl Invocation for TrainCommand {
                 exact(result.losses[result.losses.len() - 1])
             )?;
             to.finish()?;
-            return Ok(ExitCode::from(INTERRUPTED));
+            return Ok(None);
         }
-        self.report.print(global, to, &TrainReport::new(&titles, &descent, &result))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Some(Self { titles, optimizer, descent, result }))
+    }
+
+    /// The name of the scenario, such as that of its file without `.toml`.
+    pub fn name(&self) -> &str {
+        &self.titles.name
     }
 }
 
-/// The title of a scenario and the names of its samples.
+/// The name and the title of a scenario, and the names of its samples.
 struct Titles {
+    name: String,
     title: String,
     names: Vec<Option<String>>,
 }
 
 impl Titles {
     fn new(scenario: &Scenario) -> Self {
-        Self { title: scenario.title.clone(), names: scenario.samples.iter().map(|sample| sample.name.clone()).collect() }
+        let name = scenario.name.clone();
+        Self { name, title: scenario.title.clone(), names: scenario.samples.iter().map(|sample| sample.name.clone()).collect() }
     }
 }
 
 /// The report. Its fields are the keys of the JSON.
 #[derive(Serialize)]
-struct TrainReport<'a> {
+pub(super) struct TrainReport<'a> {
     /// The version of the JSON format.
     format: u8,
     scenario: &'a str,
@@ -96,7 +150,7 @@ struct TrainReport<'a> {
     losses: &'a [f64],
     /// The loss of all samples after the last update.
     #[serde(serialize_with = "number::json")]
-    loss: f64,
+    pub loss: f64,
     parameters: NestedTensors<'a>,
     samples: Vec<TrainedSample<'a>>,
 }
@@ -135,7 +189,7 @@ fn numbers<S: Serializer>(values: &&[f64], serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl<'a> TrainReport<'a> {
-    fn new(titles: &'a Titles, descent: &'a Descent, result: &'a DescentResult) -> Self {
+    fn new(Trained { titles, descent, result, .. }: &'a Trained) -> Self {
         let network = descent.network();
         let ids = Rc::new(TensorIds::new(network));
         let final_losses = descent.sample_losses(&result.parameters);

@@ -96,10 +96,11 @@ fn curve(curves: &Curves) -> Vec<String> {
         let ahead = if iteration > known { ", computed ahead" } else { "" };
         lines.push(format!("iteration {iteration}: {}{ahead}", short(*value).replace('−', "-")));
     }
-    for earlier in &curves.earlier {
-        if let (Some((_, first)), Some((iteration, value))) = (earlier.points.first(), earlier.points.last()) {
-            let what = earlier.edit.as_ref().map_or_else(|| "as in the file".to_owned(), |edit| spoken(&edit.summary(Digits::default())));
-            lines.push(format!("before, {what}: from {} to {} in iteration {iteration}", short(*first), short(*value)).replace('−', "-"));
+    for other in &curves.others {
+        if let (Some((_, first)), Some((iteration, value))) = (other.points.first(), other.points.last()) {
+            let word = if other.run.is_some() { "compared" } else { "before" };
+            let what = spoken(&other.what(Digits::default()));
+            lines.push(format!("{word}, {what}: from {} to {} in iteration {iteration}", short(*first), short(*value)).replace('−', "-"));
         }
     }
     lines.push("<Esc> leaves the curve.".to_owned());

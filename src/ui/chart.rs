@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0.8 ┤⠒⠒⠤⢄⡀
-//!  0.4 ┤     ◉⠢ ⡀        solid up to the iteration on the screen, then dashed; earlier runs are dotted
+//!  0.4 ┤     ◉⠢ ⡀        solid up to the iteration on the screen, then dashed; other runs are dotted
 //!    0 ┤         ⠈ ⠒ ⠒
 //!      └┬────┬────┬────
 //!       1    10   20
@@ -17,7 +17,7 @@ use ratatui::style::Style;
 use super::picture::canvas::{Canvas, Stroke, text_at, text_ending_at};
 use super::picture::target::Spots;
 use super::theme::{StyleRole, Theme};
-use crate::app::Curves;
+use crate::app::{Curve, Curves};
 use crate::number::{round_up, short};
 use crate::text::width;
 use scale::AxisScale;
@@ -32,6 +32,8 @@ const MAX_FULL_AXIS: u64 = 200;
 const LINES_PER_LABEL: u16 = 4;
 /// The number of dots of a dash. A gap is half as long.
 const DASH: i32 = 6;
+/// The number of equal parts of a curve between whose ends it has its letter.
+const LETTERS_ALONG: usize = 4;
 /// The distance between two dots of a dotted curve.
 const DOTTED: i32 = 4;
 
@@ -139,20 +141,32 @@ impl Chart<'_> {
         }
     }
 
-    /// Draws all curves, with a letter at the end of each earlier run.
+    /// Draws all curves. Each other run has a letter at its end. If there are several, they have their letters along their curves too, and those of other scenarios
+    /// have colours.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
         let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_sparse: false, spot: None };
         let mut canvas = Canvas::new(plot.area);
         let faint = self.theme.style(StyleRole::Forward);
-        for curve in &self.curves.earlier {
-            plot.draw(&curve.points, LineStyle { stroke: stroke(faint, 1), solid_until: 0, gap: DOTTED }, &mut canvas);
+        let others = || self.curves.others.iter().enumerate();
+        let style = |(n, curve): (usize, &Curve)| if curve.run.is_some() { run_style(self.theme, n) } else { faint };
+        for (n, curve) in others() {
+            plot.draw(&curve.points, LineStyle { stroke: stroke(style((n, curve)), 1), solid_until: 0, gap: DOTTED }, &mut canvas);
         }
         let own = self.theme.style(StyleRole::Backward);
         plot.draw(&self.curves.current.points, LineStyle { stroke: stroke(own, 2), solid_until: self.curves.known, gap: 0 }, &mut canvas);
         canvas.render(buf, &mut Spots::default());
-        for (curve, letter) in self.curves.earlier.iter().zip('a'..) {
-            if let Some([x, y]) = curve.points.last().and_then(|point| plot.cell(*point)) {
-                text_at(buf, plot.area, x.min(plot.area.width - 1), y, &letter.to_string(), faint.bold());
+        // the run of the open scenario has no letter, but a mark at the iteration on the screen
+        let first = if self.curves.current.run.is_some() { 'b' } else { 'a' };
+        if let (true, Some([x, y])) = (first == 'b', self.curves.current.points.last().and_then(|point| plot.cell(*point))) {
+            letter_at(buf, plot.area, [x, y], 'a', own);
+        }
+        for ((n, curve), letter) in others().zip(first..) {
+            let is_marked_along = self.curves.others.len() > 1 && curve.run.is_some();
+            // the letters of the curves are beside each other, not one above the other
+            let along = (1..LETTERS_ALONG).map(|k| curve.points.len() * k / LETTERS_ALONG + curve.points.len() * n / (8 * LETTERS_ALONG));
+            let along = along.filter(|_| is_marked_along).filter_map(|at| curve.points.get(at));
+            for [x, y] in along.chain(curve.points.last()).filter_map(|point| plot.cell(*point)) {
+                letter_at(buf, plot.area, [x, y], letter, style((n, curve)));
             }
         }
     }
@@ -160,6 +174,9 @@ impl Chart<'_> {
     /// Draws the sign of the iteration on the screen, and the marker with a line to the axis.
     fn draw_marks(&self, plot: &Plot, buf: &mut Buffer) {
         let at = |iteration: u64| self.curves.nearest(iteration).and_then(|point| plot.cell(point));
+        if self.curves.here == 0 {
+            return;
+        }
         let is_known = self.curves.current.points.last().is_some_and(|(last, _)| *last >= self.curves.here);
         // if the iteration on the screen has no value yet, its sign is on the axis
         let here = if is_known { at(self.curves.here) } else { Some([plot.column(self.curves.here), plot.area.height]) };
@@ -181,6 +198,19 @@ impl Chart<'_> {
             text_at(buf, with_axis, x, y, HERE, self.theme.style(role).not_underlined());
         }
     }
+}
+
+/// The style of a run of another scenario, which is the n-th other curve from 0. The first colour of shared weights is too near to that of the open scenario's run.
+pub(super) fn run_style(theme: &Theme, n: usize) -> Style {
+    theme.shared(n + 1)
+}
+
+/// Writes the letter of a curve, beside one that is there already.
+fn letter_at(buf: &mut Buffer, area: Rect, [x, y]: [u16; 2], letter: char, style: Style) {
+    let is_taken = |x: &u16| buf[(area.x + x, area.y + y)].symbol().starts_with(|c: char| c.is_ascii_lowercase());
+    let x = x.min(area.width - 1);
+    let x = (0..=x).rev().find(|x| !is_taken(x)).unwrap_or(x);
+    text_at(buf, area, x, y, &letter.to_string(), style.bold());
 }
 
 /// Returns the last iteration of the axis: of all iterations if there are at most [`MAX_FULL_AXIS`], otherwise of the computed ones, rounded up.

@@ -10,6 +10,7 @@ mod replay;
 mod settings;
 mod show;
 mod trace;
+mod train;
 
 use std::fs;
 use std::io::Write as _;

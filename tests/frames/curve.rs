@@ -1,11 +1,13 @@
 //! The curves of the loss and of the values of a parameter (key `L`): their numbers, their keys, and the marks of later iterations.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use gradstep::app::{Curves, Document, Focus, Job, OverlayKind, State};
+use gradstep::app::{ComparedRun, Curves, Document, Focus, Job, OverlayKind, State};
 use gradstep::number::Digits;
-use gradstep::scenario::{self, Limits, Source};
+use gradstep::scenario::{self, Limits, Scenario, Source};
 use gradstep::ui::theme::{Background, Colours, Theme};
 
 use super::{RenderOptions, SIZES, bundled_documents, export, frame, open, press, snapshot};
@@ -120,7 +122,7 @@ fn after_an_edit_both_curves_are_drawn() {
     let mut state = open("xor", "L<Esc>");
     let before = curves(&state).current;
     press(&mut state, ":set learning_rate 1<Enter>L");
-    let Curves { current, earlier, .. } = curves(&state);
+    let Curves { current, others: earlier, .. } = curves(&state);
     assert_eq!((current.points.len(), earlier.len()), (60, 1));
     assert_eq!((bits(&earlier[0].points), earlier[0].edit.is_none()), (bits(&before.points), true));
     assert!(current.points[0] == before.points[0] && current.points[59] != before.points[59], "the rate acts from the second iteration on");
@@ -130,14 +132,101 @@ fn after_an_edit_both_curves_are_drawn() {
     assert!(plot.iter().any(|line| line.contains('a')), "the letter at the end of the curve\n{drawn}");
     // undo returns to the numbers of the file
     press(&mut state, "<Esc>uL");
-    let Curves { current, earlier, .. } = curves(&state);
+    let Curves { current, others: earlier, .. } = curves(&state);
     assert_eq!((bits(&current.points), earlier.len()), (bits(&before.points), 1));
     assert_eq!(earlier[0].edit.as_ref().map(|edit| edit.summary(Digits::default())).as_deref(), Some("learning_rate 0.5 → 1"));
     // many edits: the oldest runs are dropped
     for n in 0..9 {
         press(&mut state, &format!("<Esc>:set learning_rate 0.{}<Enter>L", 10 + n));
     }
-    assert_eq!(curves(&state).earlier.len(), 5);
+    assert_eq!(curves(&state).others.len(), 5);
+}
+
+/// The scenario xor with another optimizer.
+fn xor_with(name: &str, settings: &str) -> Scenario {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/xor.toml")).expect("xor");
+    let network = text.split("[[note]]").next().expect("the network").split("[[expect]]").next().expect("the network");
+    let text = network.replace("learning_rate = 0.5\n", "").replace("momentum = 0.9\n", settings);
+    let source = Source { name: name.to_owned(), path_shown: format!("{name}.toml"), text };
+    scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn compare(state: &mut State, name: &str, settings: &str) {
+    let run = ComparedRun::of(xor_with(name, settings), &mut || true).expect("a descent").expect("wanted");
+    state.compare_run(run);
+}
+
+const SGD: &str = "learning_rate = 0.5\n";
+const ADAM: &str = "optimizer = \"adam\"\nlearning_rate = 0.1\n";
+
+#[test]
+fn runs_of_other_scenarios_are_drawn_with_their_own_bits() {
+    let mut state = open("xor", "");
+    compare(&mut state, "sgd", SGD);
+    compare(&mut state, "adam", ADAM);
+    assert_eq!(state.overlay.as_ref().map(|overlay| overlay.kind), Some(OverlayKind::Curve));
+    let Curves { current, others, .. } = curves(&state);
+    assert_eq!(bits(&current.points), bits(&curves(&open("xor", "L")).current.points));
+    for (curve, settings) in others.iter().zip([SGD, ADAM]) {
+        let alone = Document::new(xor_with("alone", settings));
+        assert_eq!(curve.points.len(), 60);
+        for n in [1, 2, 17, 60] {
+            let loss = alone.iteration(n).loss.to_bits();
+            assert_eq!(bits(&curve.points)[usize::try_from(n).expect("small") - 1], (n, loss), "{settings}");
+        }
+    }
+    let drawn = text(&state, (120, 40));
+    for line in [
+        "now  0.6928 → 0.009727 │ as in the file: sgd, learning_rate 0.5, momentum 0.9",
+        "a    0.6928 → 0.5862 │ sgd: sgd, learning_rate 0.5",
+        "b    0.6928 → 0.01527 │ adam: adam, learning_rate 0.1",
+    ] {
+        assert!(drawn.contains(line), "{line}\n{drawn}");
+    }
+    // an edit keeps them, and the run before it
+    press(&mut state, "<Esc>:set learning_rate 1<Enter>L");
+    let whats: Vec<String> = curves(&state).others.iter().map(|curve| curve.what(Digits::default())).collect();
+    assert_eq!(whats, ["as in the file", "sgd: sgd, learning_rate 0.5", "adam: adam, learning_rate 0.1"]);
+    // the same name takes the same place
+    compare(&mut state, "adam", SGD);
+    assert_eq!(curves(&state).others.len(), 3);
+    assert_eq!(bits(&curves(&state).others[2].points), bits(&curves(&state).others[1].points));
+    press(&mut state, "<Esc>:compare<Enter>L");
+    assert_eq!(curves(&state).others.len(), 1);
+    for n in 0..9 {
+        compare(&mut state, &format!("run {n}"), SGD);
+    }
+    assert_eq!((curves(&state).others.len(), message(&state).starts_with("8 runs are compared already")), (9, true));
+}
+
+#[test]
+fn compared_runs_are_told_apart_without_colours_and_in_ascii() {
+    let mut state = open("xor", "");
+    compare(&mut state, "sgd", SGD);
+    compare(&mut state, "adam", ADAM);
+    let theme = Theme::new(Colours::None, Background::Dark);
+    for ascii in [false, true] {
+        let drawn = export::text(&frame(&state, &RenderOptions { theme, ascii }, 80, 24));
+        let plot: String = drawn.lines().skip(4).take(16).collect();
+        assert!(['a', 'b'].into_iter().all(|letter| plot.matches(letter).count() >= 3), "{drawn}");
+        assert!(!ascii || drawn.is_ascii(), "{drawn}");
+    }
+    for (width, height) in SIZES {
+        insta::assert_snapshot!(format!("curve-compared-{width}x{height}"), snapshot(&state, width, height));
+    }
+    for (width, height) in [(60, 16), (30, 8), (24, 5), (10, 3), (1, 1)] {
+        let _ = text(&state, (width, height));
+    }
+}
+
+#[test]
+fn what_has_no_descent_is_not_compared() {
+    let text = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"J = a * a\"]\n";
+    let source = Source { name: "square".into(), path_shown: "square.toml".into(), text: text.into() };
+    let scenario = scenario::read(source, Limits::default()).expect("valid");
+    let refused = ComparedRun::of(scenario, &mut || true).expect_err("no [train]");
+    assert_eq!(refused, "square has no [train]: it has one iteration, and no curve");
+    assert!(ComparedRun::of(xor_with("xor", SGD), &mut || false).expect("a descent").is_none(), "Esc stops it");
 }
 
 #[test]

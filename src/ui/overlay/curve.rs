@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
 
@@ -10,7 +11,7 @@ use crate::glyph::SEPARATOR;
 use crate::number::Digits;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
-use crate::ui::chart::{Chart, HERE, MARKER};
+use crate::ui::chart::{Chart, HERE, MARKER, run_style};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -21,8 +22,10 @@ pub(super) fn render(view: &View<'_>, marker: CurveMarker, screen: Rect, buf: &m
     Clear.render(area, buf);
     let is_log = view.state.settings.is_on(Setting::LogScale);
     draw_frame(view, &curves, marker, is_log, area, buf);
-    let (line, inside) = legend_and_chart(&curves, area);
-    Line::styled(cut(&legend(&curves, view.digits), line.width.into()), view.theme.style(StyleRole::Forward)).render(line, buf);
+    let (lines, inside) = legend_and_chart(&curves, area);
+    for ((text, style), row) in legend(&curves, view).into_iter().zip(lines.rows()) {
+        Line::styled(cut(&text, row.width.into()), style).render(row, buf);
+    }
     Chart { curves: &curves, is_log, begins_at_zero: false, marker: Some(marker.iteration), theme: &view.theme }.render(inside, buf);
 }
 
@@ -31,10 +34,12 @@ fn frame(screen: Rect) -> Rect {
     Rect { height: screen.height.saturating_sub(2), ..screen }
 }
 
-/// Returns the area of the legend, which is empty if there are no earlier runs, and the area of the chart.
+/// Returns the area of the legend, which is empty if there is none, and the area of the chart.
 fn legend_and_chart(curves: &Curves, area: Rect) -> (Rect, Rect) {
     let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
-    let height = u16::from(!curves.earlier.is_empty() && inside.height > 6);
+    let lines =
+        if curves.has_runs() { 1 + u16::try_from(curves.others.len()).unwrap_or(u16::MAX) } else { u16::from(!curves.others.is_empty()) };
+    let height = lines.min(inside.height.saturating_sub(6));
     (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
 }
 
@@ -97,13 +102,29 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
     cut(&format!(" {} ", parts.join(SEPARATOR)), room)
 }
 
-/// Describes the runs before the last edits; empty if there are none.
-fn legend(curves: &Curves, digits: Digits) -> String {
-    if curves.earlier.is_empty() {
-        return String::new();
+/// Returns the lines about the runs; none if there is only one. Runs of other scenarios have a line each, with their first and their last loss.
+fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
+    let digits = view.digits;
+    let faint = view.theme.style(StyleRole::Forward);
+    let what = |curve: &Curve| curve.what(digits);
+    if !curves.has_runs() {
+        let others = curves.others.iter().zip('a'..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
+        let all: Vec<String> = [format!("now: {}", what(&curves.current))].into_iter().chain(others).collect();
+        return if all.len() > 1 { vec![(all.join(SEPARATOR), faint)] } else { Vec::new() };
     }
-    let what = |curve: &Curve| curve.edit.as_ref().map_or_else(|| "as in the file".to_owned(), |edit| edit.summary(digits));
-    let earlier = curves.earlier.iter().zip('a'..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
-    let all: Vec<String> = [format!("now: {}", what(&curves.current))].into_iter().chain(earlier).collect();
-    all.join(SEPARATOR)
+    let values = |curve: &Curve| match (curve.points.first(), curve.points.last()) {
+        (Some((_, first)), Some((iteration, last))) => {
+            let end = if *iteration == curves.iterations { String::new() } else { format!(" in iteration {iteration}") };
+            format!("{} → {}{end}{SEPARATOR}", digits.short(*first), digits.short(*last))
+        }
+        _ => String::new(),
+    };
+    let optimizer = view.document.descent.train().map_or_else(String::new, |train| format!(": {}", train.optimizer.summary()));
+    let now = format!("now  {}{}{optimizer}", values(&curves.current), what(&curves.current));
+    let mut lines = vec![(now, view.theme.style(StyleRole::Backward))];
+    for ((n, curve), letter) in curves.others.iter().enumerate().zip('a'..) {
+        let style = if curve.run.is_some() { run_style(&view.theme, n) } else { faint };
+        lines.push((format!("{letter}    {}{}", values(curve), what(curve)), style));
+    }
+    lines
 }

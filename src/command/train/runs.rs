@@ -1,0 +1,83 @@
+//! The report on several runs of gradient descent: their losses side by side, and as curves in one chart.
+
+use std::io;
+
+use serde::Serialize;
+
+use super::{TrainReport, Trained};
+use crate::app::{Curve, Curves};
+use crate::command::format::CommandOutput;
+use crate::command::report::{Report, write_json};
+use crate::command::text_writer::TextWriter;
+use crate::number::exact;
+use crate::text::{align_left, align_right, counted, width};
+use crate::ui;
+
+/// The columns and rows of the chart.
+const CHART: (u16, u16) = (76, 20);
+/// The largest number of iterations whose losses are printed.
+const MAX_ROWS: usize = 20;
+
+/// The report on several runs.
+pub(super) struct RunsReport<'a> {
+    pub runs: &'a [Trained],
+    pub reports: &'a [TrainReport<'a>],
+    /// `true` if the chart has only ASCII characters.
+    pub is_ascii: bool,
+}
+
+/// The JSON: the report of each run, as for a single scenario.
+#[derive(Serialize)]
+struct RunsJson<'a> {
+    /// The version of the JSON format.
+    format: u8,
+    runs: &'a [TrainReport<'a>],
+}
+
+impl Report for RunsReport<'_> {
+    fn json(&self, to: &mut CommandOutput) -> io::Result<()> {
+        write_json(&RunsJson { format: 1, runs: self.reports }, to)
+    }
+
+    /// Writes a line about each run, the losses, at most about 20 of each, and the chart.
+    fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
+        let letters = || ('a'..).take(self.runs.len());
+        let names = self.runs.iter().map(|run| width(run.name())).max().unwrap_or(0);
+        for ((run, report), letter) in self.runs.iter().zip(self.reports).zip(letters()) {
+            let name = align_left(run.name(), names);
+            out.line(&format!("{letter}  {name}  {}", run.optimizer.summary()))?;
+            let why = if run.result.stopped { ", stopped by the tolerance" } else { "" };
+            let iterations = counted(run.result.losses.len(), "iteration");
+            out.line(&format!("   {iterations}{why}; after the last update, over all samples: loss  {}", exact(report.loss)))?;
+        }
+        let longest = self.runs.iter().map(|run| run.result.losses.len()).max().unwrap_or(0);
+        let every = longest.div_ceil(MAX_ROWS).max(1);
+        // each run's last iteration is printed too
+        let is_last = |n: usize| self.runs.iter().any(|run| run.result.losses.len() == n + 1);
+        let mut rows: Vec<Vec<String>> = vec![["loss".to_owned()].into_iter().chain(letters().map(String::from)).collect()];
+        for n in (0..longest).filter(|n| n % every == 0 || is_last(*n)) {
+            let losses = self.runs.iter().map(|run| run.result.losses.get(n).map_or_else(String::new, |loss| exact(*loss)));
+            rows.push([(n + 1).to_string()].into_iter().chain(losses).collect());
+        }
+        out.line("")?;
+        let widths: Vec<usize> =
+            (0..=self.runs.len()).map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0)).collect();
+        for row in &rows {
+            let cells = row.iter().zip(&widths).enumerate();
+            let cells = cells.map(|(n, (cell, width))| if n == 0 { align_right(cell, *width) } else { align_left(cell, *width) });
+            out.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        out.line("")?;
+        out.text(&ui::chart_text(&self.curves(), CHART, self.is_ascii))
+    }
+}
+
+impl RunsReport<'_> {
+    fn curves(&self) -> Curves {
+        let points = |run: &Trained| (1..).zip(run.result.losses.iter().copied()).collect();
+        let mut curves = self.runs.iter().map(|run| Curve { edit: None, run: Some(run.name().to_owned()), points: points(run) });
+        let current = curves.next().expect("there are several runs");
+        let iterations = self.runs.iter().map(|run| run.result.losses.len() as u64).max().unwrap_or(1);
+        Curves { name: "loss".to_owned(), current, others: curves.collect(), here: 0, known: iterations, iterations, is_complete: true }
+    }
+}
