@@ -125,7 +125,9 @@ impl<'a> BatchCheck<'a> {
             for part in penalties.iter().filter(|part| network.gradient_of(operand(part)) == Some(of_batch)) {
                 let values = run.values(operand(part));
                 // a square is as exact with a long step as with a short one
-                sums.iter_mut().for_each(|sum| sum.add_penalty(slope(part, values[sum.at], values[sum.at].abs().max(1.0))));
+                for sum in &mut sums {
+                    sum.add_penalty(slope(part, values[sum.at], values[sum.at].abs().max(1.0)));
+                }
             }
             let checks: Vec<EntryCheck> = sums.iter().map(|sum| sum.check(run.values(of_batch)[sum.at])).collect();
             TensorCheck { gradient: of_batch, entries: len(&network.tensor(of_batch).shape), wanted: checks.len(), checks }
