@@ -134,10 +134,10 @@ impl<'a> Writer<'a> {
     /// The lines of the loss and the target; sometimes with a penalty of the weights.
     pub fn loss(&mut self, output: &[usize]) -> String {
         let lines = self.plain_loss(output);
-        if self.tape.pick(4) > 0 {
+        if self.choices.pick(4) > 0 {
             return lines;
         }
-        let l2 = self.tape.of(&["0.25", "0.01", "1e-3"]);
+        let l2 = self.choices.choose(&["0.25", "0.01", "1e-3"]);
         match lines.strip_suffix(" }") {
             Some(table) => format!("{table}, l2 = {l2} }}"),
             None => {
