@@ -1,5 +1,6 @@
 //! Tests that read every scenario file of the project, valid and invalid, and randomly changed copies of the valid ones.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -112,11 +113,12 @@ fn mistakes_with_files_of_tensors_are_explained() {
     names.sort();
     let mut text = String::new();
     for name in names {
-        let arguments: &[&str] = if name.ends_with(".toml") { &["check", &name] } else { &[&name] };
+        let is_scenario = Path::new(&name).extension().is_some_and(|end| end == "toml");
+        let arguments: &[&str] = if is_scenario { &["check", &name] } else { &[&name] };
         let output = Command::new(env!("CARGO_BIN_EXE_gradstep")).args(arguments).current_dir(&folder).output().unwrap();
         assert!(matches!(output.status.code(), Some(0..=2)), "{name}: {:?}", output.status);
         let printed = [output.stdout, output.stderr].concat();
-        text += &format!("$ gradstep {}\n{}\n", arguments.join(" "), String::from_utf8(printed).unwrap());
+        writeln!(text, "$ gradstep {}\n{}", arguments.join(" "), String::from_utf8(printed).unwrap()).unwrap();
     }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "snapshots/newcomer" }, {
         insta::assert_snapshot!("files-of-tensors", text);

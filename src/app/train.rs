@@ -138,6 +138,7 @@ impl Stepper {
             known,
             iterations: document.iterations(),
             is_complete: false,
+            optimizer: document.descent.train().map_or_else(String::new, |train| train.optimizer.summary()),
         })
     }
 

@@ -74,6 +74,8 @@ pub struct Curves {
     pub iterations: u64,
     /// Whether no further iteration can be computed.
     pub is_complete: bool,
+    /// The optimizer of the current run with its settings; empty without training.
+    pub optimizer: String,
 }
 
 impl TrainingRun {

@@ -63,7 +63,9 @@ fn filters_in_the_order_of_keras_are_no_difference() {
     assert_eq!(all.user.notes, [note]);
     // names of Keras, too
     let mut renamed = weights(&document, |_| true);
-    renamed.iter_mut().for_each(|tensor| tensor.name = tensor.name.replace(".weight", "/kernel"));
+    for tensor in &mut renamed {
+        tensor.name = tensor.name.replace(".weight", "/kernel");
+    }
     assert!(compared(&document, renamed).report.is_equal());
     // one of several is a mistake, whose words name the order
     let one = compared(&document, weights(&document, |name| name == "conv1.weight"));

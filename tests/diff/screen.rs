@@ -243,9 +243,10 @@ fn a_recording_with_gradients_is_replayed_without_their_file() {
     let recorded = session(right);
     // the header is written and read again
     let mut bytes = Vec::new();
-    let mut recorder = gradstep::session::Recorder::new(&mut bytes, &recorded.header).expect("a recorder");
-    recorded.events.iter().for_each(|(time, event)| recorder.add(*time, event).expect("an event"));
-    drop(recorder);
+    let mut writer = gradstep::session::Recorder::new(&mut bytes, &recorded.header).expect("a recorder");
+    for (time, event) in &recorded.events {
+        writer.add(*time, event).expect("an event");
+    }
     let again = Session::read(&bytes).expect("a session");
     assert_eq!(again.header.mine, recorded.header.mine);
     let shown = frames(&again);

@@ -138,13 +138,11 @@ impl<'a> Writer<'a> {
             return lines;
         }
         let l2 = self.choices.choose(&["0.25", "0.01", "1e-3"]);
-        match lines.strip_suffix(" }") {
-            Some(table) => format!("{table}, l2 = {l2} }}"),
-            None => {
-                let (before, name) = lines.rsplit_once("loss = ").expect("a loss");
-                format!("{before}loss = {{ type = {name}, l2 = {l2} }}")
-            }
+        if let Some(table) = lines.strip_suffix(" }") {
+            return format!("{table}, l2 = {l2} }}");
         }
+        let (before, name) = lines.rsplit_once("loss = ").expect("a loss");
+        format!("{before}loss = {{ type = {name}, l2 = {l2} }}")
     }
 
     fn plain_loss(&mut self, output: &[usize]) -> String {

@@ -181,19 +181,7 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     }
     ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
 
-    for (tensor, place) in trace.sources(&at, at.term) {
-        // `term_reads` has two algorithms: one for a single position, and one for all positions
-        let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
-        for places in [&places[place..=place], &places] {
-            let is_this_term = |found: &&TermRead| found.term == at.term && found.place == place;
-            let found = trace.term_reads(&at, tensor, places);
-            ensure!(
-                found.iter().filter(is_this_term).count() == 1,
-                "{name} reads {tensor}[{place}] among {}, which is not known",
-                places.len()
-            );
-        }
-    }
+    check_reads(trace, network, &at, &name)?;
     let address = trace.address(&at).to_string();
     let found = address.parse::<Address>().map_err(|error| error.to_string()).and_then(|address| trace.resolve(&address));
     ensure!(found == Ok(k), "{name} has the address {address}, which is {found:?}");
@@ -208,6 +196,24 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         ensure!(matches!(progress, Progress::Partial(sum) if same(sum, step.sum)), "{name} is at {}, not {progress:?}", step.sum);
     }
     Ok((step, at))
+}
+
+/// Checks that each source of a step's term is found among the reads of its op.
+fn check_reads(trace: &Trace, network: &Network, at: &Position, name: &str) -> Result<(), String> {
+    for (tensor, place) in trace.sources(at, at.term) {
+        // `term_reads` has two algorithms: one for a single position, and one for all positions
+        let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
+        for places in [&places[place..=place], &places] {
+            let is_this_term = |found: &&TermRead| found.term == at.term && found.place == place;
+            let found = trace.term_reads(at, tensor, places);
+            ensure!(
+                found.iter().filter(is_this_term).count() == 1,
+                "{name} reads {tensor}[{place}] among {}, which is not known",
+                places.len()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Checks a step against the step before it: the running sum, the order, the units.

@@ -36,9 +36,11 @@ fn the_named_gradient_tells_the_mistakes_apart() {
             let found = search(&document, &tensors(&wanted, &planting.gradients));
             let Some(names) = found.first().and_then(|best| named(&best.apart)) else { continue };
             let of = |name: &str| trace.network().find(name).unwrap_or_else(|| panic!("no tensor {name}: {}", found[0].apart));
-            let losses = |of| match trace.network().tensor(of).role.is_learnable() {
-                true => vec![Gradient { of, loss: LossOf::Batch }],
-                false => (0..trace.samples()).map(|run| Gradient { of, loss: LossOf::Sample(run) }).collect(),
+            let losses = |of| {
+                let is_of_batch = trace.network().tensor(of).role.is_learnable();
+                let samples = if is_of_batch { 0 } else { trace.samples() };
+                let of_samples = (0..samples).map(|run| Gradient { of, loss: LossOf::Sample(run) });
+                is_of_batch.then_some(Gradient { of, loss: LossOf::Batch }).into_iter().chain(of_samples).collect::<Vec<_>>()
             };
             let added: Vec<Gradient> = names.iter().flat_map(|name| losses(of(name))).collect();
             assert!(added.iter().all(|gradient| !wanted.contains(gradient)), "{names:?} are in the file");

@@ -78,6 +78,15 @@ impl RunsReport<'_> {
         let mut curves = self.runs.iter().map(|run| Curve { edit: None, run: Some(run.name().to_owned()), points: points(run) });
         let current = curves.next().expect("there are several runs");
         let iterations = self.runs.iter().map(|run| run.result.losses.len() as u64).max().unwrap_or(1);
-        Curves { name: "loss".to_owned(), current, others: curves.collect(), here: 0, known: iterations, iterations, is_complete: true }
+        Curves {
+            name: "loss".to_owned(),
+            current,
+            others: curves.collect(),
+            here: 0,
+            known: iterations,
+            iterations,
+            is_complete: true,
+            optimizer: String::new(),
+        }
     }
 }

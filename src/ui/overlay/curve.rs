@@ -52,7 +52,7 @@ pub(super) fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<Click
     Some(ClickTarget::Row(usize::try_from(iteration).ok()?))
 }
 
-/// Draws the border. Its upper line has the title and the progress of the descent, its lower line the iterations and values of the two signs.
+/// Draws the border. Its upper line has the title and the progress of the training, its lower line the iterations and values of the two signs.
 fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: bool, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let room = usize::from(area.width.saturating_sub(6));
@@ -68,7 +68,7 @@ fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: boo
         .render(area, buf);
 }
 
-/// Describes the progress of the descent.
+/// Describes the progress of the training.
 fn progress(view: &View<'_>, curves: &Curves) -> String {
     let computed = curves.current.points.last().map_or(0, |(iteration, _)| *iteration);
     let of = format!("{computed} of {} iterations", curves.iterations);
@@ -119,8 +119,8 @@ fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
         }
         _ => String::new(),
     };
-    let optimizer = view.document.descent.train().map_or_else(String::new, |train| format!(": {}", train.optimizer.summary()));
-    let now = format!("now  {}{}{optimizer}", values(&curves.current), what(&curves.current));
+    let separator = if curves.optimizer.is_empty() { "" } else { ": " };
+    let now = format!("now  {}{}{separator}{}", values(&curves.current), what(&curves.current), curves.optimizer);
     let mut lines = vec![(now, view.theme.style(StyleRole::Backward))];
     for ((n, curve), letter) in curves.others.iter().enumerate().zip('a'..) {
         let style = if curve.run.is_some() { run_style(&view.theme, n) } else { faint };
