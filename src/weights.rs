@@ -112,7 +112,7 @@ type Open = fn(Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError>;
 /// The file name extensions of [`KINDS`], as a list for messages and helps.
 macro_rules! tensor_files {
     () => {
-        ".npy, .npz, .safetensors, .pt and .pth"
+        ".npy, .npz, .safetensors, .pt or .pth"
     };
 }
 pub(crate) use tensor_files;
@@ -169,6 +169,6 @@ mod tests {
     fn the_list_for_messages_has_all_kinds() {
         let ends: Vec<&str> = KINDS.iter().map(|(end, _)| *end).collect();
         let (last, others) = ends.split_last().expect("kinds");
-        assert_eq!(tensor_files!(), format!("{} and {last}", others.join(", ")));
+        assert_eq!(tensor_files!(), format!("{} or {last}", others.join(", ")));
     }
 }

@@ -125,7 +125,8 @@ pub enum Action {
     Copy(CopyFormat),
     /// Compares the derivative of the loss by the entry under the cursor with finite differences.
     CheckGradient,
-    /// Chooses a row of what has the focus: a row of a list, a block of the map, a scenario of the picker, or a text from the list above the prompt.
+    /// Chooses a row of what has the focus: a row of a list, a block of the map, an iteration of a curve, a scenario of the picker, or a text
+    /// from the list above the prompt.
     Choose(usize),
     /// In the map, selects the last block that reads the selected block; with `true`, the first block that the selected one reads.
     FollowLine(bool),

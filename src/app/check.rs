@@ -27,7 +27,7 @@ pub struct Check {
     task: Option<BackgroundTask<DerivativeCheck>>,
 }
 
-/// A derivative: an entry of a gradient tensor in the run of a sample.
+/// A derivative: an entry of a gradient tensor in the run of a sample or of the batch.
 #[derive(Clone, Copy, Debug)]
 struct Derivative {
     sample_run: usize,
@@ -46,7 +46,7 @@ impl Drop for StopOnDrop {
 }
 
 impl Check {
-    /// Returns the check of the derivative of the loss by an entry. For an entry of a gradient, checks this derivative.
+    /// Returns the check of the derivative of the loss by `entry`. If `entry` belongs to a gradient, `entry` itself is the checked derivative.
     ///
     /// # Errors
     /// A sentence if there is no such derivative.
@@ -61,10 +61,10 @@ impl Check {
     fn run(derivative: Derivative, document: &Document, stop: &AtomicBool) -> DerivativeCheck {
         let Derivative { sample_run, gradient, at } = derivative;
         let runs = document.trace.sample_runs();
-        let own = &runs[sample_run];
-        match own.sample {
-            Some(_) => check_entry(&own.network, &own.run, gradient, at, stop),
-            None => check_batch_entry(&runs[..document.trace.samples()], own, gradient, at, stop),
+        let checked = &runs[sample_run];
+        match checked.sample {
+            Some(_) => check_entry(&checked.network, &checked.run, gradient, at, stop),
+            None => check_batch_entry(&runs[..document.trace.samples()], checked, gradient, at, stop),
         }
     }
 
@@ -85,7 +85,7 @@ impl Check {
     /// Returns a list with the derivative, the differences and the verdict.
     pub(super) fn finish(self, document: &Document) -> List {
         let Self { name, derivative, pending, stop, task, .. } = self;
-        // the result can be taken once; if a clone of this state has taken it, the check is computed again
+        // the result of the thread can be taken only once: if a clone of the state has taken it, this clone computes the check again
         let done = task.and_then(|task| task.take()).unwrap_or_else(|| Self::run(derivative, document, &stop.0));
         let DerivativeCheck { check, sides } = done;
         let row = |what: &str, number: String| ListRow::text([what.to_owned(), number]);
@@ -103,8 +103,8 @@ impl Check {
                 format!("{}, at most {} is allowed{floor}", with_digits(check.error, 3), exact_on_screen(TOLERANCE)),
             ));
         }
-        let own = &document.trace.sample_runs()[derivative.sample_run];
-        let loss = if own.sample.is_some() { own.run.values(own.network.loss())[0] } else { document.loss };
+        let checked = &document.trace.sample_runs()[derivative.sample_run];
+        let loss = if checked.sample.is_some() { checked.run.values(checked.network.loss())[0] } else { document.loss };
         rows.push(row("verdict", verdict(check.verdict, sides.is_some(), loss.is_finite()).to_owned()));
         let mut list = List::new(format!("gradient check of {name}"), rows);
         list.selected = list.rows.len() - 1;
@@ -132,9 +132,9 @@ fn verdict(verdict: Verdict, has_sides: bool, has_loss: bool) -> &'static str {
         Verdict::Off => "wrong",
         Verdict::Kink if has_sides => "at a kink: any number between both slopes",
         Verdict::Kink => "at a kink: there is no single slope",
-        Verdict::NotFinite if has_loss => "nothing to compare: the loss is finite here, but no difference of it is",
-        Verdict::NotFinite => "nothing to compare: the loss is not finite there",
-        Verdict::Unsettled => "open: rounding hides the slope",
+        Verdict::NotFinite if has_loss => "nothing to compare: the loss is finite, but no difference of two losses is",
+        Verdict::NotFinite => "nothing to compare: the loss is not finite",
+        Verdict::Unsettled => "undecided: rounding hides the slope",
         Verdict::Undefined => "undefined: the chain rule meets a derivative that is infinite or NaN",
     }
 }

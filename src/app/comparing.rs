@@ -43,11 +43,11 @@ pub struct OwnGradients {
     iteration: u64,
     /// The scenario, to notice edits.
     scenario: Arc<Scenario>,
-    /// The index of the user's tensor for the right tensor: a run and a tensor of its network.
+    /// The index of the user's tensor for each right tensor. The key is a run, and the right tensor in the network of this run.
     by_tensor: HashMap<(usize, Id), usize>,
 }
 
-/// The largest number of alternatives to a single mistake that are told.
+/// The largest number of alternatives to a single mistake that are shown.
 const MAX_ALTERNATIVES: usize = 2;
 
 /// The user's number for an entry.
@@ -93,11 +93,11 @@ impl OwnGradients {
         Ok(own)
     }
 
-    /// Searches the mistakes that explain the differences from the gradients of the document. `go_on` is called with the number of mistakes that were tried and of
-    /// all; it returns whether to go on.
+    /// Searches the mistakes that explain the differences from the gradients of the document. Calls `go_on` with two numbers: how many mistakes were tried, and how
+    /// many there are. The search ends if `go_on` returns `false`.
     ///
     /// # Errors
-    /// If `go_on` returns `false`.
+    /// [`Interrupted`] if `go_on` returns `false`.
     pub fn find_causes(self, document: &Document, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
         let explanation = self.explanation.find_causes(&document.trace, self.learning_rate, go_on)?;
         let unexplained = explanation.unexplained();
@@ -126,7 +126,7 @@ impl OwnGradients {
         Arc::ptr_eq(&self.scenario, &document.scenario)
     }
 
-    /// Returns the index of the user's tensor for a tensor of a run. The batch reads the tensors of its samples: they are those of the samples' runs.
+    /// Returns the index of the user's tensor for a tensor of a run. If a tensor of the batch stands for a sample's tensor, looks for the sample's tensor.
     #[must_use]
     pub fn tensor(&self, trace: &Trace, run: usize, tensor: Id) -> Option<usize> {
         let place = match trace.network_of(run).tensor(tensor).source {
@@ -166,13 +166,14 @@ impl OwnGradients {
         !self.report.tensors[index].wrong.is_empty()
     }
 
-    /// Returns the mistakes that are told: those of the best group, and a few alternatives to a single mistake. Alternatives to several mistakes are too many.
+    /// Returns the mistakes that are shown: those of the best group and, if this group is a single mistake, a few alternatives to it. A group of several mistakes
+    /// has too many alternatives.
     pub fn shown_causes(&self) -> impl Iterator<Item = &Cause> {
         let last = if self.is_single() { 1 + MAX_ALTERNATIVES } else { 1 };
         self.causes.iter().filter(move |cause| cause.group <= last)
     }
 
-    /// Returns a clause about the alternatives that are not told: `3 other pairs fit`.
+    /// Returns a clause about the alternatives that are not shown: `3 other pairs fit`.
     #[must_use]
     pub fn other_causes(&self) -> Option<String> {
         let shown = self.shown_causes().map(|cause| cause.group).max().unwrap_or(0);
@@ -199,7 +200,7 @@ impl OwnGradients {
         causes.chain(patterns.map(|pattern| format!("your numbers: {}", pattern.words))).collect()
     }
 
-    /// Returns the mistakes that are made at an op of a run, each with what the wrong rule computes for an entry from the right operands.
+    /// Returns the user's mistakes at an op of a run. Each comes with the number that its wrong rule computes for an entry from the right operands.
     pub fn mistakes_at<'a>(
         &'a self,
         trace: &'a Trace,
@@ -240,7 +241,7 @@ impl OwnGradients {
         Some(Address { iteration: (self.iteration > 1).then_some(self.iteration), ..address })
     }
 
-    /// The address of the op at which a mistake is made; `None` for one of the whole pass.
+    /// The address of the op at which a mistake is made; `None` if the mistake is made in the whole pass.
     pub(super) fn address_of_cause(&self, trace: &Trace, cause: &Cause) -> Option<Address> {
         let wrong = cause.ops.first()?;
         let run = if wrong.is_of_batch { trace.samples() } else { 0 };
@@ -255,7 +256,8 @@ impl OwnGradients {
         Some(Address { iteration, location: Location::Op { scope, name, index: None, term: None } })
     }
 
-    /// Returns the first wrong entry of a tensor, if no step computes it: the right number is 0, as that of an entry which a max-pool has not chosen.
+    /// Returns the first wrong entry of a tensor if no step computes this entry. Its right number is then 0: for example, the entry is the derivative by an input
+    /// that a max-pool has not chosen.
     fn first_unreached(&self, trace: &Trace, index: usize) -> Option<TensorEntry> {
         let compared = &self.report.tensors[index];
         let (run, tensor) = compared.gradient.find(trace)?;
@@ -264,9 +266,10 @@ impl OwnGradients {
         (!has_steps).then_some(TensorEntry { tensor, at })
     }
 
-    /// Returns the last steps of the wrong entries around a step: the nearest before it and the nearest after it, and the first and the last of all.
-    fn wrong_steps(&self, trace: &Trace, step: u64) -> Differences {
-        let mut found = Differences::default();
+    /// Returns the steps that complete wrong entries: the nearest one before `step`, the nearest one after it, the first and the last. The last step of an entry
+    /// completes the entry.
+    fn wrong_steps(&self, trace: &Trace, step: u64) -> WrongSteps {
+        let mut found = WrongSteps::default();
         for compared in &self.report.tensors {
             let Some((run, id)) = compared.gradient.find(trace) else { continue };
             let last = |at: &usize| trace.entry_steps(run, id, *at).filter(|steps| !steps.is_empty()).map(|steps| steps.end - 1);
@@ -286,9 +289,9 @@ impl OwnGradients {
     }
 }
 
-/// Steps of wrong entries.
+/// Steps that complete wrong entries: the result of [`OwnGradients::wrong_steps`].
 #[derive(Clone, Copy, Debug, Default)]
-struct Differences {
+struct WrongSteps {
     before: Option<u64>,
     after: Option<u64>,
     first: Option<u64>,
@@ -350,7 +353,7 @@ impl Motion<'_> {
             return self.first_difference();
         }
         let (mut step, mut wrapped) = (self.stepper.step, "");
-        for _ in 0..times.min(MOST_MOVES) {
+        for _ in 0..times.min(MAX_TIMES) {
             let found = own.wrong_steps(&document.trace, step);
             let (next, other_end) = if goes_back { (found.before, found.last) } else { (found.after, found.first) };
             let Some(reached) = next.or(other_end) else { return self.say("no entry of your gradients differs", false) };
@@ -381,8 +384,8 @@ impl Motion<'_> {
     }
 }
 
-/// The largest number of differences that one key goes on by.
-const MOST_MOVES: u64 = 10_000;
+/// The largest number of times that one key goes to the next wrong entry.
+const MAX_TIMES: u64 = 10_000;
 
 impl OwnGradients {
     /// The sentence about the first wrong tensor: how many are wrong, and the first wrong entry with both numbers.

@@ -7,7 +7,7 @@ use crate::step::TensorEntry;
 /// A cursor on an entry of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The sample run whose tensors are on the screen.
+    /// The run of the step that was on the screen when the cursor was placed. In other runs, the cursor is on the entry that the step computes.
     sample_run: usize,
     entry: TensorEntry,
 }
@@ -52,7 +52,8 @@ impl Cursor {
         Self::on(scene, tensor, at)
     }
 
-    /// Moves the cursor `shift` matrices forward on the screen, back if negative, to the entry that this step reads or computes there.
+    /// Returns the cursor `shift` matrices forward on the screen, back if negative. It is on the entry of the matrix that the step reads or computes, or else on the
+    /// first entry.
     #[must_use]
     pub fn in_matrix(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let shown = scene.tensors();

@@ -188,7 +188,7 @@ impl Document {
     /// Returns a sentence with the size of the iteration that needs more memory than is free.
     pub fn check_memory(&self, walk: &DescentWalk) -> Result<(), String> {
         // without the update of this iteration, no later iteration can be computed
-        let no_update = self.shortage.filter(|_| walk.next() > self.trace.iteration());
+        let no_update = self.shortage.filter(|_| walk.iteration() > self.trace.iteration());
         walk.refused().or(no_update).map_or(Ok(()), |shortage| Err(shortage.to_string()))
     }
 
@@ -335,8 +335,8 @@ fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on
     /// The largest number of short pieces between two calls of `go_on`.
     const MAX_SHORT_PIECES: u64 = 64;
     let one_piece = |descent: &Descent, mut walk: DescentWalk| (descent.advance(&mut walk, &mut { 1 }), walk);
-    while go_on(walk.next(), number) {
-        let next = walk.next();
+    while go_on(walk.iteration(), number) {
+        let next = walk.iteration();
         // a long piece as a background task, or the result of short pieces on this thread
         let task = if descent.is_next_long(&walk) {
             let shared = Arc::clone(descent);

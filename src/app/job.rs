@@ -148,7 +148,7 @@ impl Seek {
 
     /// Returns the number of iterations still to compute.
     pub fn remaining_iterations(&self) -> u64 {
-        self.to - self.walk.next().min(self.to) + 1
+        self.to - self.walk.iteration().min(self.to) + 1
     }
 
     /// Returns whether an iteration is so large that allocating its memory takes milliseconds, so that a key must not wait for it.
@@ -178,11 +178,11 @@ impl Job {
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         match self {
-            Self::Seek(Seek { to, walk, .. }) => (walk.next().min(*to), *to),
+            Self::Seek(Seek { to, walk, .. }) => (walk.iteration().min(*to), *to),
             Self::Move { iteration, .. } => (*iteration, *iteration),
             Self::Check(check) => (check.iteration, check.iteration),
             Self::Scan(scan) => (scan.progress.0, scan.progress.0),
-            Self::Train(train) => (train.walk.next().min(train.iterations), train.iterations),
+            Self::Train(train) => (train.walk.iteration().min(train.iterations), train.iterations),
         }
     }
 

@@ -52,23 +52,23 @@ impl OpNames {
         first.is_some_and(|at| self.whole.text(&self.all, at) == name)
     }
 
-    /// Returns the first `most` names that begin with this text, in the order of the ops.
+    /// Returns the first `limit` names that begin with this text, in the order of the ops.
     #[must_use]
-    pub fn starting_with(&self, text: &str, most: usize) -> Vec<&CompactString> {
-        self.whole.first_names(self.whole.range(&self.all, text), most).into_iter().map(|number| &self.all[number]).collect()
+    pub fn starting_with(&self, text: &str, limit: usize) -> Vec<&CompactString> {
+        self.whole.first_names(self.whole.range(&self.all, text), limit).into_iter().map(|number| &self.all[number]).collect()
     }
 
-    /// Returns the first `most` names that contain this text but do not begin with it. In names after the first 2000, finds the text only at the start of a part.
+    /// Returns the first `limit` names that contain this text but do not begin with it. In names after the first 2000, finds the text only at the start of a part.
     #[must_use]
-    pub fn containing(&self, text: &str, most: usize) -> Vec<&CompactString> {
+    pub fn containing(&self, text: &str, limit: usize) -> Vec<&CompactString> {
         let searched = self.all.iter().take(FULLY_SEARCHED_NAMES).enumerate().filter(|(_, name)| compared(name).contains(text));
         let mut found: Vec<usize> =
-            searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(most).collect();
-        if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < most {
-            // twice the number, because `most` of these names may be among those that the loop above has found
-            let parts = self.parts.first_names(self.parts.range(&self.all, text), 2 * most);
+            searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(limit).collect();
+        if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < limit {
+            // twice the number, because `limit` of these names can be among the first names, which were searched above
+            let parts = self.parts.first_names(self.parts.range(&self.all, text), 2 * limit);
             found.extend(parts.into_iter().filter(|&number| number >= FULLY_SEARCHED_NAMES && !self.all[number].starts_with(text)));
-            found.truncate(most);
+            found.truncate(limit);
         }
         found.into_iter().map(|number| &self.all[number]).collect()
     }
@@ -136,11 +136,11 @@ impl SortedSuffixes {
         first..low
     }
 
-    /// Returns the numbers of the first `most` names that have a suffix in this range, in ascending order without duplicates.
+    /// Returns the numbers of the first `limit` names that have a suffix in this range, in ascending order without duplicates.
     ///
     /// A heap begins with the nodes of the segment tree that together cover the range. The node with the smallest number is removed from the heap repeatedly: a leaf
     /// is a result, any other node is replaced by its two children.
-    fn first_names(&self, suffixes: Range<usize>, most: usize) -> Vec<usize> {
+    fn first_names(&self, suffixes: Range<usize>, limit: usize) -> Vec<usize> {
         let mut heap = BinaryHeap::new();
         let leaves = self.minima.len() / 2;
         let (mut low, mut high) = (suffixes.start + leaves, suffixes.end + leaves);
@@ -157,7 +157,7 @@ impl SortedSuffixes {
             (low, high) = (low / 2, high / 2);
         }
         let mut found: Vec<usize> = Vec::new();
-        while let Some(Reverse((name, node))) = heap.pop().filter(|_| found.len() < most) {
+        while let Some(Reverse((name, node))) = heap.pop().filter(|_| found.len() < limit) {
             if node < leaves {
                 heap.extend([2 * node, 2 * node + 1].map(|child| Reverse((self.minima[child], child))));
             } else if found.last() != Some(&(name as usize)) {

@@ -45,7 +45,7 @@ pub struct Stepper {
     /// The folds of a graph that the user has opened or closed.
     pub folds: Folds,
     /// The result of a gradient check, until it is shown.
-    pub(super) answer: Option<List>,
+    pub(super) check_result: Option<List>,
     /// The last search.
     pub search: Option<Search>,
     /// The breakpoints.
@@ -93,7 +93,7 @@ impl Stepper {
             bookmarks: Bookmarks::default(),
             watches: Watches::default(),
             folds: Folds::default(),
-            answer: None,
+            check_result: None,
             search: None,
             breakpoints: Breakpoints::default(),
             return_point: None,

@@ -1,4 +1,6 @@
 //! The key `L`: runs gradient descent, and makes the curves of the loss and of the values of a parameter.
+//!
+//! A *walk* ([`DescentWalk`](crate::network::DescentWalk)) computes one iteration after the other, in *pieces*: a piece is one op, or the start or end of a run.
 
 use std::sync::Arc;
 
@@ -23,7 +25,7 @@ impl Motion<'_> {
             return Err("the scenario has no [train]: it has one iteration, and no curve".to_owned());
         }
         if document.iterations() == 1 {
-            return Err("the descent has one iteration, and no curve: iterations in [train] says how many".to_owned());
+            return Err("the descent has one iteration, and no curve: iterations in [train] sets the number".to_owned());
         }
         let entry = self.stepper.parameter_in_question().ok_or("the descent learns no parameter")?;
         self.stepper.training.current.follow(entry, &document.scenario.budget);
@@ -40,7 +42,7 @@ impl Motion<'_> {
         match &self.stepper.job {
             Some(Job::Train(_)) => self.stepper.job = None,
             Some(job) => {
-                let sentence = format!("still computing, {}: Space runs the descent when it is done", job.describe());
+                let sentence = format!("still computing, {}: afterwards, Space runs the descent", job.describe());
                 self.say(sentence, false);
             }
             None if self.stepper.is_training_complete() => self.say("this is the last iteration: there is nothing more to compute", false),
@@ -48,7 +50,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues the descent after the last iteration that is drawn.
+    /// Continues the descent after the last iteration whose value of the chosen parameter is stored.
     fn run_descent(&mut self) {
         let document = Arc::clone(&self.stepper.document);
         let Some(path) = &self.stepper.training.current.path else { return };
@@ -60,8 +62,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues a run by at most `pieces` pieces, and at most one iteration. Subtracts the number of done pieces from `pieces`. Returns whether an iteration was
-    /// completed.
+    /// Continues a job by at most `pieces` pieces of its walk, and at most one iteration. Subtracts the number of done pieces from `pieces`. Returns whether an
+    /// iteration was completed.
     pub(super) fn train_piece(&mut self, job: TrainJob, pieces: &mut u64) -> bool {
         let TrainJob { entry, iterations, walk } = job;
         let document = Arc::clone(&self.stepper.document);
@@ -82,7 +84,7 @@ impl Motion<'_> {
                 }
                 (walk, completed)
             }
-            // the result can be taken once; if a clone of this state has taken it, the walk begins again
+            // the result of the thread can be taken only once: if a clone of this state has taken it, this state begins the walk again
             (_, path) => {
                 let next = path.as_ref().map_or(0, |path| path.values.last()) + 1;
                 (Box::new(document.descent.walk_from(next, iterations)), None)
@@ -96,7 +98,7 @@ impl Motion<'_> {
 }
 
 impl State {
-    /// Opens the curve of the loss, and runs the descent.
+    /// Chooses the parameter whose values are drawn, and continues the descent, as [`Motion::ask_for_curve`].
     ///
     /// # Errors
     /// A sentence if there is no curve.
@@ -142,7 +144,8 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all runs: of the loss, or with `is_path` of the chosen parameter. The current run ends at the last computed iteration.
+    /// Returns the curves of all runs. The curves show the chosen parameter if `is_path` is true, and otherwise the loss. The curve of the current run ends at the
+    /// last computed iteration.
     fn curves(&self, is_path: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;
         let run = &self.training.current;
@@ -179,12 +182,14 @@ impl Stepper {
         under_cursor().or_else(last).or_else(of_step).or_else(first)
     }
 
-    /// Returns the entry of a learned parameter for an entry that is this parameter, its gradient, its velocity or its new value; `None` for any other entry.
+    /// Returns the entry of a learned parameter that belongs to an entry of this parameter, of its gradient, of its velocity or of its new value; `None` for any
+    /// other entry.
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
-        let samples = self.document.trace.network();
+        let sample_network = self.document.trace.network();
+        // the run that computes the tensor, and the tensor's id in the network of this run
         let (run, home) = scene.canonical(tensor);
         let run = &self.document.trace.sample_runs()[run];
-        let of_gradient = |id: Id| match samples.tensor(id).role {
+        let of_gradient = |id: Id| match sample_network.tensor(id).role {
             Role::Gradient(of) => of,
             _ => id,
         };

@@ -20,8 +20,8 @@ const COPIED_TEXT_WIDTH: usize = 60;
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
     let request = state.apply(action);
     state.close_old_overlay();
-    state.show_answer();
-    state.ask_at_a_new_place();
+    state.show_check_result();
+    state.ask_prediction_at_new_step();
     request
 }
 
@@ -51,11 +51,11 @@ impl State {
     }
 
     /// Opens the result of a gradient check as a list, once no overlay and no picker is open.
-    fn show_answer(&mut self) {
+    fn show_check_result(&mut self) {
         if matches!(self.focus(), Focus::Normal | Focus::Cursor)
-            && let Some(answer) = self.stepper_mut().and_then(|stepper| stepper.answer.take())
+            && let Some(result) = self.stepper_mut().and_then(|stepper| stepper.check_result.take())
         {
-            self.overlay = Some(Overlay::list(OverlayKind::Check, answer));
+            self.overlay = Some(Overlay::list(OverlayKind::Check, result));
         }
     }
 
@@ -88,13 +88,13 @@ impl State {
         Some(Request::Copy(line))
     }
 
-    /// Does an action of a key, a click or the wheel. Clears the count and the message of the last action.
+    /// Clears the count and the message of the last action, and does an action of a key, a click or the wheel.
     pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
         let takes_count = action.takes_count();
         if count == Some(0) && takes_count && !matches!(action, Action::Last | Action::Digit(_) | Action::Close | Action::Quit) {
-            self.say("a number before a key is how often it acts: from 1 on", false);
+            self.say("a number before a key says how often the key acts: at least 1", false);
             return None;
         }
         let request = self.act(action, count);
@@ -104,7 +104,7 @@ impl State {
         request
     }
 
-    /// Does an action of a key, a click or the wheel. `count` is the number typed before the key.
+    /// Does an action for [`Self::user_action`]. `count` is the number typed before the key.
     fn act(&mut self, action: Action, count: Option<u64>) -> Option<Request> {
         if looks_ahead(&action) && self.warns_of(LooksAhead::Action(action.clone())) {
             return None;
@@ -156,6 +156,7 @@ impl State {
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
             Action::CopyCommandLine(arguments) => return self.copy_command_line(arguments),
+            // only in recordings of format 1
             Action::OpenPrompt => self.open_line(PromptKind::Addresses),
             Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_line(PromptKind::Search),
@@ -326,6 +327,7 @@ impl State {
         match (overlay, &mut self.screen) {
             (Some((Some(list), _)), _) => list.selected = row.min(list.rows.len().saturating_sub(1)),
             (Some((None, Some(map))), _) => map.selected = row.min(map.blocks.len().saturating_sub(1)),
+            // a row of a curve is an iteration
             (Some(_), _) => {
                 self.put_marker(row as u64);
                 return None;

@@ -50,7 +50,7 @@ impl Visits {
     fn go(from: &mut Vec<Visit>, to: &mut Vec<Visit>, here: Visit, times: u64) -> Option<Visit> {
         let (mut place, mut found) = (here, None);
         for _ in 0..times {
-            // a jump that was stopped has added the place where the user still is
+            // a jump that was stopped has added its start, but the user is still there: this place is skipped
             while from.last() == Some(&place) {
                 from.pop();
             }

@@ -26,9 +26,9 @@ impl<T> Clone for WalkState<T> {
 
 impl<T: Send + 'static> WalkState<T> {
     /// Returns the iteration in progress.
-    pub fn next(&self) -> u64 {
+    pub fn iteration(&self) -> u64 {
         match self {
-            Self::Ready(walk) => walk.next(),
+            Self::Ready(walk) => walk.iteration(),
             Self::InBackground(next, _) => *next,
         }
     }
@@ -42,7 +42,7 @@ impl<T: Send + 'static> WalkState<T> {
     pub fn in_background(self, descent: &Descent, advance: impl FnOnce(Box<DescentWalk>) -> T + Send + 'static) -> Self {
         match self {
             Self::Ready(walk) if descent.is_next_long(&walk) => {
-                let next = walk.next();
+                let next = walk.iteration();
                 // if there is no background thread, `begin` returns the walk, and this thread does the piece
                 BackgroundTask::begin(walk, advance).map_or_else(Self::Ready, |task| Self::InBackground(next, task))
             }

@@ -169,7 +169,7 @@ impl Motion<'_> {
                 }
                 Some(Job::Check(check)) => {
                     pieces -= 1;
-                    self.stepper.answer = Some(check.finish(&self.stepper.document));
+                    self.stepper.check_result = Some(check.finish(&self.stepper.document));
                 }
                 Some(Job::Scan(scan)) => {
                     pieces -= 1;

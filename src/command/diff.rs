@@ -23,10 +23,11 @@ use crate::output;
 use crate::scenario::Faults;
 use crate::weights::tensor_files;
 
-/// Compare your own gradients with the right ones: which is wrong, where first, and why.
+/// Compare your own gradients with the right ones: which are wrong, the first wrong entry, and why.
 ///
 /// MINE is a file with gradients of the loss: JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, or a file of tensors such as .npz; .npy needs
-/// --tensor. Its names are those that `grads` prints; PyTorch's names and other names are matched by order and shape. Gradients missing from MINE are skipped. docs/diff.md has examples.
+/// --tensor. Tensors are matched by the names that `grads` prints; tensors with other names, such as PyTorch's, by order and shape. Gradients missing from MINE are
+/// skipped. docs/diff.md has examples.
 ///
 /// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
 #[derive(Debug, Parser)]
@@ -42,7 +43,7 @@ pub(super) struct DiffCommand {
     /// The allowed difference as a share of the right number [default: 1e-6, or 1e-4 for float32 numbers]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     rtol: Option<f64>,
-    /// The allowed difference as a share of the tensor's largest entry [default: 1e-9, or 3e-5 for float32 numbers]
+    /// The allowed difference as a share of the tensor's largest entry (not absolute, unlike NumPy's atol) [default: 1e-9, or 3e-5 for float32 numbers]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     atol: Option<f64>,
     /// The iteration of gradient descent, from 1
@@ -51,7 +52,8 @@ pub(super) struct DiffCommand {
     /// Compare only this tensor; for an .npy file, the name of its tensor
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
-    /// The learning rate of your update, to recognise gradients that were multiplied by it, or computed from the updated weights [default: that of [train]]
+    /// To recognise gradients that were multiplied by the learning rate, or computed from the updated weights: the learning rate of your update [default: the scenario's
+    /// learning rate]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     learning_rate: Option<f64>,
 }

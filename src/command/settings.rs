@@ -10,7 +10,7 @@ use super::read::display_name;
 use super::user_settings::{self, SETTINGS};
 use crate::output;
 
-/// Print the settings file with its defaults, and its path.
+/// Print a settings file with all defaults, and the path where gradstep looks for it.
 ///
 /// Only the stepper in the terminal reads the file; other commands and --plain do not. Options of the command line override it.
 #[derive(Debug, Parser)]

@@ -46,7 +46,7 @@ static FORMATS: &[OutputFormat<StepWriter>] = &[json::JSONL, csv::CSV, markdown:
 /// The value of `--level`: each line describes a step, an entry or an op.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Level {
-    /// One multiplication, function application, selection or copy
+    /// One multiplication, function application, copy or selection (the choice of one argument, such as the maximum of a window)
     Step,
     /// One entry of a tensor: the result of its steps
     #[value(alias = "element")]

@@ -35,6 +35,7 @@ const MAX_TENSORS: usize = 100;
 /// A wrong tensor beside the right one.
 struct Wrong<'a> {
     trace: &'a Trace,
+    /// The user's numbers.
     mine: &'a [f64],
     right: &'a [f64],
     shape: &'a [usize],
@@ -45,7 +46,8 @@ struct Wrong<'a> {
 }
 
 impl Wrong<'_> {
-    /// Returns whether each of my numbers is the right number at the place that `source` returns. `None` for a place without a number to compare.
+    /// Returns whether each of the user's numbers is the right number at the place that `source` returns. `source` returns `None` for a place without a number to
+    /// compare.
     fn is_moved(&self, source: impl Fn(usize) -> Option<usize>) -> bool {
         if !goes_on(self.mine.len() as u64) {
             return false;
@@ -62,7 +64,8 @@ impl Wrong<'_> {
     }
 }
 
-/// Finds the patterns of the tensors that differ, each at most once.
+/// Finds the patterns of the tensors that differ: at most one in the numbers or the places of a tensor, and those that concern a sample or numbers that are not
+/// finite.
 #[must_use]
 pub fn patterns(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: Tolerance) -> Vec<Pattern> {
     let mut found = Vec::new();

@@ -41,7 +41,7 @@ pub struct DescentWalk {
 impl DescentWalk {
     /// The iteration that is being computed, from 1.
     #[must_use]
-    pub fn next(&self) -> u64 {
+    pub fn iteration(&self) -> u64 {
         self.checkpoint.iteration
     }
 
@@ -63,7 +63,7 @@ impl DescentWalk {
 struct PartialIteration {
     /// The numbers of the batch's samples, from 0; empty before the iteration has begun.
     samples: Vec<usize>,
-    /// The runs that are complete: one for each of the first samples.
+    /// The complete runs: those of the first samples of the batch.
     sample_runs: SampleRuns,
     /// The run that is being computed: of the next sample, or of the batch; `None` between two runs.
     run: Option<PartialRun>,
@@ -122,7 +122,7 @@ struct BatchKey {
     samples: Vec<usize>,
     /// `true` if the batch updates the parameters.
     has_update: bool,
-    /// The first iteration with the same sums of the update ([`Optimizer::equivalent_iteration`]); 1 without an update.
+    /// The first iteration whose update has the same sums with the same coefficients ([`Optimizer::equivalent_iteration`]); 1 without an update.
     iteration: u64,
 }
 
@@ -144,7 +144,7 @@ impl Descent {
         Self::with_parameters(parameters, network, samples, loss, train, budget)
     }
 
-    /// Returns the descent with other values of some parameters, constants or inputs of a graph. No iteration may have been computed.
+    /// Replaces the values with which some parameters, constants or inputs of a graph start. May be called only before an iteration is computed.
     #[must_use]
     pub fn starting_from(mut self, changed: &[(Id, Arc<Tensor>)]) -> Self {
         self.checkpoints.replace_in_first(changed.iter().cloned());

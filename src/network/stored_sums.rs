@@ -11,7 +11,8 @@ pub(super) const PARTS_INTERVAL: usize = 1024;
 /// The number of terms from one stored sum to the next, in an op with one part and one entry. Adding this number of terms takes at most half a millisecond.
 pub(super) const TERMS_INTERVAL: usize = 8192;
 
-/// The stored sums of a run's ops, sorted by the number of the op. The sums of an op are one after another: the entries before part 1024, those before part 2048, ….
+/// The stored sums of a run's ops, sorted by the number of the op. The list of an op has first the sum of each entry over the first 1024 parts, then the sum of each
+/// entry over the first 2048 parts, ….
 #[derive(Clone, Debug, Default)]
 pub(super) struct StoredSums(Vec<(usize, Vec<f64>)>);
 
@@ -28,8 +29,8 @@ impl StoredSums {
         self.0.clear();
     }
 
-    /// Returns the last stored sum of an entry that ends at or before the part or term `number`: the number of the parts or terms that it adds up, and the sum.
-    /// `interval` is the number of parts or terms from one sum to the next, and `entries` the number of entries of the op's tensor. `None` if no such sum is stored.
+    /// Returns the longest stored sum of an entry over at most the first `number` parts or terms: how many parts or terms it adds up, and the sum.
+    /// `None` if no such sum is stored. `interval` is the number of parts or terms from one sum to the next, and `entries` the number of entries of the op's tensor.
     pub fn before(&self, op: usize, number: usize, interval: usize, entry: usize, entries: usize) -> Option<(usize, f64)> {
         let found = self.0.binary_search_by_key(&op, |(of, _)| *of).ok()?;
         let sums = &self.0[found].1;

@@ -1,4 +1,5 @@
-//! The symbols of a tensor and its entries in equations, in the notation of V. Petersen's series: a⁽¹⁾₂, δ⁽²⁾₁, ∂C/∂w⁽¹⁾₁₂.
+//! The symbols of a tensor and its entries in equations, in the notation of V. Petersen's articles "A guided tour through a
+//! convolutional neural network": a⁽¹⁾₂, δ⁽²⁾₁, ∂C/∂w⁽¹⁾₁₂.
 
 use compact_str::{CompactString, format_compact};
 
@@ -49,8 +50,8 @@ impl Symbol {
         }
     }
 
-    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for a derivative ∂C/∂w. `loss` is the letter C. The caller has a symbol of one of these two
-    /// kinds, never a derivative with a letter of its own, such as δ.
+    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for a derivative ∂C/∂w. `loss` is the letter C. `self` must be a
+    /// symbol of one of these two kinds. A derivative with a letter of its own, such as δ, is not allowed.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
         let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number], false));
@@ -121,7 +122,7 @@ impl Symbol {
 }
 
 /// Returns the subscripts of the entry at a place, counted from `first`. In a shape of three or more dimensions, a dimension of size 1 before the last two has no
-/// subscript. If a subscript of the tensor can have two digits, commas separate the subscripts of all its entries: with a₁₁,₁₂, a₁₁₁₂ would be hard to read.
+/// subscript. If a subscript of any entry has two digits, commas separate the subscripts of all entries: without commas, a₁₁₁₂ could mean a₁₁,₁₂ or a₁,₁₁₂.
 fn subscripts(place: usize, shape: &[usize], first: usize) -> String {
     let leading = shape.len().saturating_sub(2);
     let is_shown = |dimension: usize| dimension >= leading || shape.len() < 3 || shape[dimension] > 1;

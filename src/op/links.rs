@@ -1,4 +1,4 @@
-//! Links: the pairs of an entry of y and an entry of x that it copies. Slices, lookups and `max` along an axis are made of links.
+//! A link is a pair of an entry of y and an entry of x: the entry of y is a copy of the entry of x. Slices, lookups and `max` along an axis are made of links.
 //!
 //! In y = (x₂, x₀, x₂) the links are y₀ – x₂, y₁ – x₀ and y₂ – x₂. The backward pass follows the same links in the other direction: ∂C/∂x₂ = ∂C/∂y₀ + ∂C/∂y₂,
 //! ∂C/∂x₀ = ∂C/∂y₁, and ∂C/∂x₁ has no term and is 0.
@@ -32,7 +32,7 @@ pub enum Links {
     },
 }
 
-/// A list of places for each entry, in one array.
+/// A list of places for each entry. One array contains all lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lists {
     /// The index in `places` of each entry's first place. One more number at the end is the length of `places`.
@@ -125,7 +125,7 @@ impl Links {
         self.of(direction.reversed(), at).iter().map(uses).collect()
     }
 
-    /// The number of the link of an entry with the place `at` among the links of the entry; `None` if they are not linked.
+    /// The position of the place `at` in the list of places that are linked with an entry; `None` if the list does not contain `at`.
     #[must_use]
     pub fn rank(&self, direction: Direction, entry: usize, at: usize) -> Option<u64> {
         self.of(direction, entry).binary_search(&at).ok().map(|n| n as u64)
@@ -154,21 +154,21 @@ impl Direction {
 
 /// The links of one operand, with the factors, reasons and equations that the rules of [`Linked`] need.
 pub trait Linking: Debug + Send + Sync + 'static {
-    /// Computes the links from the operands, once per run; `None` if they are the same for all operands.
+    /// Computes the links from the operands, once per run; `None` if the links do not depend on the operands.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
     }
 
     /// The links.
-    fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links;
+    fn links<'a>(&'a self, operands: &'a Operands<'_>) -> &'a Links;
 
     /// The factor of ∂C/∂y\[output\] in the terms of ∂C/∂x, such as ½ for two equal maxima; `None` for 1.
-    fn share(&self, _x: &Operands<'_>, _output: usize) -> Option<f64> {
+    fn share(&self, _operands: &Operands<'_>, _output: usize) -> Option<f64> {
         None
     }
 
     /// The reason why an entry has no terms, as [`Rule::reason_unreached`].
-    fn reason(&self, x: &Operands<'_>, direction: Direction, entry: usize) -> &'static str;
+    fn reason(&self, operands: &Operands<'_>, direction: Direction, entry: usize) -> &'static str;
 
     /// The gradient in `NumPy`, as in [`Rule::written`].
     fn numpy(&self) -> Option<NumPyForm> {
@@ -212,14 +212,14 @@ impl<L: Linking> Linked<L> {
     }
 
     /// The share of the term that reads the place `at`.
-    fn share(&self, x: &Operands<'_>, at: usize) -> Option<f64> {
-        if self.direction == Direction::Backward { self.linking.share(x, at) } else { None }
+    fn share(&self, operands: &Operands<'_>, at: usize) -> Option<f64> {
+        if self.direction == Direction::Backward { self.linking.share(operands, at) } else { None }
     }
 
     /// The value of the term that reads the place `at`.
-    fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
-        let value = x.get(self.read_slot(), at);
-        self.share(x, at).map_or(value, |share| value * share)
+    fn value(&self, operands: &Operands<'_>, at: usize) -> f64 {
+        let value = operands.get(self.read_slot(), at);
+        self.share(operands, at).map_or(value, |share| value * share)
     }
 }
 
@@ -228,10 +228,10 @@ impl<L: Linking> Rule for Linked<L> {
         self.linking.memo(tensors)
     }
 
-    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let read = x.tensors[self.read_slot()];
-        let value = |at: usize| self.share(x, at).map_or(read[at], |share| read[at] * share);
-        match self.linking.links(x).lists(self.direction) {
+    fn accumulate(&self, operands: &Operands<'_>, out: &mut [f64]) {
+        let read = operands.tensors[self.read_slot()];
+        let value = |at: usize| self.share(operands, at).map_or(read[at], |share| read[at] * share);
+        match self.linking.links(operands).lists(self.direction) {
             None => out.iter_mut().enumerate().for_each(|(at, sum)| *sum += value(at)),
             Some(lists) => {
                 for (sum, bounds) in out.iter_mut().zip(lists.starts.windows(2)) {
@@ -241,17 +241,17 @@ impl<L: Linking> Rule for Linked<L> {
         }
     }
 
-    fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
-        self.linking.links(x).prefix(self.direction, entry)
+    fn prefix_terms(&self, operands: &Operands<'_>, entry: usize) -> u64 {
+        self.linking.links(operands).prefix(self.direction, entry)
     }
 
-    fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        let lists = self.linking.links(x).lists(self.direction)?;
+    fn has_terms(&self, operands: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
+        let lists = self.linking.links(operands).lists(self.direction)?;
         Some((0..count).map(|entry| !lists.of(entry).is_empty()).collect())
     }
 
-    fn reason_unreached(&self, x: &Operands<'_>, entry: usize) -> &'static str {
-        self.linking.reason(x, self.direction, entry)
+    fn reason_unreached(&self, operands: &Operands<'_>, entry: usize) -> &'static str {
+        self.linking.reason(operands, self.direction, entry)
     }
 
     fn written(&self) -> Written {
@@ -262,30 +262,30 @@ impl<L: Linking> Rule for Linked<L> {
         self.linking.reuse(entry).filter(|_| self.direction == Direction::Backward)
     }
 
-    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
-        let place = self.linking.links(x).get(self.direction, at, term);
-        let read = entry(x, self.read_slot(), place);
-        match (self.direction, self.share(x, place)) {
+    fn term(&self, operands: &Operands<'_>, at: usize, term: u64) -> Term {
+        let place = self.linking.links(operands).get(self.direction, at, term);
+        let read = entry(operands, self.read_slot(), place);
+        match (self.direction, self.share(operands, place)) {
             (Direction::Forward, _) => Term::copy(read),
             (Direction::Backward, None) => Term::product(smallvec![read]),
             (Direction::Backward, Some(share)) => Term::product(smallvec![read, constant(share)]),
         }
     }
 
-    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
-        let links = self.linking.links(x);
-        terms.fold(sum, |sum, term| sum + self.value(x, links.get(self.direction, entry, term)))
+    fn add_terms(&self, operands: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let links = self.linking.links(operands);
+        terms.fold(sum, |sum, term| sum + self.value(operands, links.get(self.direction, entry, term)))
     }
 
-    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if slot == self.read_slot() { self.linking.links(x).uses(self.direction, at) } else { Vec::new() }
+    fn uses(&self, operands: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        if slot == self.read_slot() { self.linking.links(operands).uses(self.direction, at) } else { Vec::new() }
     }
 
-    fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+    fn terms_at(&self, operands: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         if slot != self.read_slot() {
             return TermNumbers::new();
         }
-        self.linking.links(x).rank(self.direction, entry, at).into_iter().collect()
+        self.linking.links(operands).rank(self.direction, entry, at).into_iter().collect()
     }
 
     fn equation(&self) -> Equation {

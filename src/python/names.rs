@@ -1,4 +1,4 @@
-//! The names that skipped statements would assign.
+//! The names that faulty statements would assign. The parser reports such a statement and skips it.
 
 use compact_str::CompactString;
 
@@ -41,12 +41,13 @@ fn of_statement(text: &str, tokens: &[Token], names: &mut Vec<CompactString>) {
             TokenKind::Sign(")" | "]") => calls -= usize::from(brackets.pop() == Some(true)),
             TokenKind::Sign("=") if brackets.is_empty() => names.extend(targets.drain(..).map(CompactString::from)),
             TokenKind::Sign(sign) if AUGMENTED.contains(&sign) => names.extend(targets.drain(..).map(CompactString::from)),
-            // the body of a loop may follow its colon
+            // in `for i in x: y = i`, the names before the colon are not assigned by the body of the loop
             TokenKind::Sign(":") if brackets.is_empty() => targets.clear(),
             TokenKind::Keyword("for") => is_after_for = true,
             TokenKind::Keyword("in") => is_after_for = false,
             TokenKind::Name => {
                 let is_definition = matches!(previous.map(|token| token.kind), Some(TokenKind::Keyword("def" | "class" | "as" | "import")));
+                // in a bracket that is not closed, a name before `=` at the start of a line is assigned too
                 let begins_line = previous.is_some_and(|before| text[before.end.min(token.start)..token.start].contains(['\n', '\r']));
                 let is_assigned = next == Some(TokenKind::Sign("=")) && begins_line;
                 if is_after_for || is_definition || is_assigned || next == Some(TokenKind::Sign(":=")) {

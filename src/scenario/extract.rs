@@ -14,7 +14,8 @@ use super::number::{self, NumberKind};
 const MIN_ENTRIES: usize = 8;
 /// The largest number of dimensions of an extracted array. No tensor of the format has more.
 const MAX_DEPTH: usize = 8;
-/// The placeholder for an array: a time of day. No key of the format accepts one, so an array under a key that is not a tensor is still reported.
+/// The placeholder for an array: a time of day. No key of the format accepts a time. So if an array is the value of a key that is not a tensor, it is still
+/// reported as a fault.
 const PLACEHOLDER: &str = "00:00:00";
 
 /// The shape of an array, and its numbers in row-major order.

@@ -1,4 +1,4 @@
-//! Writes changed numbers into the text of a scenario. Comments, order and layout stay, and only the changed numbers are other ones.
+//! Writes changed numbers into the text of a scenario. Everything else stays: the other numbers, the comments, the order and the layout.
 //!
 //! `weight = [[1, 2], [3, 4]]` with weight[1,0] = 5 becomes `weight = [[1, 2], [5, 4]]`. A tensor that comes from a file or from an `init` has no numbers in
 //! the text: it is written to a file of its own, and the text names this file.
@@ -23,8 +23,8 @@ pub struct WrittenScenario {
     pub files: Vec<(String, String, Arc<Tensor>)>,
 }
 
-/// Returns the text of a scenario with its changed numbers. The names of new files begin with `stem`. No name is used for which `is_taken` is true: until the
-/// text is written, the old text may name that file.
+/// Returns the text of a scenario with its changed numbers. The names of new files begin with `stem`. No new file has a name for which `is_taken` returns `true`:
+/// until the new text is written, the old text can name such a file.
 ///
 /// # Errors
 /// A sentence if a number has no place in the text.
@@ -40,7 +40,7 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
         replace(item, Value::InlineTable(table));
         files.push((file, key, tensor));
     };
-    // true if a tensor of `[samples]` has changed that is not in the text
+    // true if the numbers of a changed tensor of `[samples]` are not in the text
     let mut has_changed_stack = false;
     let has_stack = document.contains_key("samples");
     for changed in &scenario.changed {
@@ -63,7 +63,7 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
                 new_file(item, key, tensor);
             }
             if role == Role::Target {
-                table.remove(stacked::ROWS); // the new files have the rows of the scenario alone
+                table.remove(stacked::ROWS); // the new files have only the rows that the scenario uses
             }
         }
     }
@@ -74,7 +74,7 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
         let default = optimizer::default_rate(table.get("optimizer").and_then(Item::as_str));
         match table.get_mut("learning_rate").and_then(Item::as_value_mut) {
             Some(value) => set_number(value, rate),
-            // the file leaves the default out
+            // a text without a learning rate means the default
             None if default != Some(rate) => drop(table.insert("learning_rate", toml_edit::value(rate))),
             None => {}
         }
@@ -115,7 +115,7 @@ fn stack(scenario: &Scenario, id: Id, axes: Option<&[usize]>) -> Option<Arc<Tens
     Some(Arc::new(from_flat(&shape, tensors.iter().flat_map(|tensor| flat(tensor)).copied().collect())))
 }
 
-/// Returns whether a scenario reads tensors from files. Their paths in its text begin in its folder.
+/// Returns whether a scenario reads tensors from files. The paths in its text are relative to the scenario's folder.
 #[must_use]
 pub fn reads_files(scenario: &Scenario) -> bool {
     let Ok(document) = scenario.text.parse::<DocumentMut>() else { return false };
@@ -171,7 +171,7 @@ fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<u
     match (has_key, has_samples) {
         (true, true) => table_number(document.get_mut("sample")?, sample)?.get_mut(key),
         (true, false) => document.get_mut(key),
-        // the loss has the target of all samples
+        // all samples share the target, which is the key `gradient` of the loss
         (false, _) => document.get_mut("loss")?.as_table_like_mut()?.get_mut("gradient"),
     }
 }
@@ -228,7 +228,7 @@ fn set_numbers(item: &mut Item, tensor: &Arc<Tensor>, axes: Option<&[usize]>) {
     let tensor = &*in_file(tensor, axes.filter(|_| is_nested));
     let mut leaves = Vec::new();
     collect_leaves(value, &mut leaves);
-    // missing leading dimensions have the size 1, so the numbers of text and tensor have the same order
+    // leading dimensions that the text leaves out have the size 1, so the numbers of text and tensor have the same order
     if leaves.len() == tensor.len() {
         for (leaf, number) in leaves.into_iter().zip(flat(tensor)) {
             set_number(leaf, *number);
@@ -260,7 +260,7 @@ fn set_number(leaf: &mut Value, number: f64) {
     replace_value(leaf, number_value(number, is_integer));
 }
 
-/// Returns the shortest value that reads back as the number. An integer is written if one is preferred and the number is one.
+/// Returns the shortest value that reads back as the number: an integer if `prefers_integer` is true and the number is an integer, otherwise a float.
 #[allow(clippy::cast_possible_truncation)] // checked: an integer below 2⁵³
 fn number_value(number: f64, prefers_integer: bool) -> Value {
     let is_minus_zero = number == 0.0 && number.is_sign_negative();

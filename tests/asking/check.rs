@@ -188,11 +188,11 @@ fn x_on_a_large_network_is_a_job_that_esc_stops() {
 #[test]
 fn x_says_whether_the_loss_or_only_its_differences_are_not_finite() {
     for (node, x, verdict) in [
-        ("1 / x", "0", "nothing to compare: the loss is not finite there"),
+        ("1 / x", "0", "nothing to compare: the loss is not finite"),
         // the loss is 0 at 0, and NaN to the left
-        ("x ^ 0.5", "0", "nothing to compare: the loss is finite here, but no difference of it is"),
+        ("x ^ 0.5", "0", "nothing to compare: the loss is finite, but no difference of two losses is"),
         // the loss overflows a little to the right
-        ("exp(x)", "709.7827", "nothing to compare: the loss is finite here, but no difference of it is"),
+        ("exp(x)", "709.7827", "nothing to compare: the loss is finite, but no difference of two losses is"),
     ] {
         let document = small(&format!("title = \"x\"\n[graph]\ninputs = {{ x = {x} }}\nnodes = [\"J = {node}\"]\n"));
         let mut driver = at_address(&document, "grad.x");

@@ -9,8 +9,8 @@ fn a_count_that_a_key_does_not_use_is_reported() {
     for (keys, at, said) in [
         ("0G", 1, "steps count from 1: this is the first".to_owned()),
         ("99999G", len, format!("the trace has {len} steps: this is the last")),
-        ("0l", 7, "a number before a key is how often it acts: from 1 on".to_owned()),
-        ("0s", 7, "a number before a key is how often it acts: from 1 on".to_owned()),
+        ("0l", 7, "a number before a key says how often the key acts: at least 1".to_owned()),
+        ("0s", 7, "a number before a key says how often the key acts: at least 1".to_owned()),
         ("5i", 7, "the number 5 before this key does nothing".to_owned()),
         ("5g", 1, "the number 5 before this key does nothing".to_owned()),
         ("5b", document.trace.resolve(&"backward".parse().unwrap()).unwrap(), "the number 5 before this key does nothing".to_owned()),

@@ -162,7 +162,7 @@ fn each_faulty_file_has_its_sentence() {
         ("mine.safetensors", b"\xff\xff\xff\xff\xff\xff\xff\x7f{}", "mine.safetensors: "),
         ("mine.npy", b"\x93NUMPY", "mine.npy: "),
         ("mine.pt", b"\x80\x02}", "it is not a file that torch.save has written"),
-        ("mine.txt", b"1 2 3", "gradients are read from .json, .npy, .npz, .safetensors, .pt and .pth"),
+        ("mine.txt", b"1 2 3", "gradients are read from .json, .npy, .npz, .safetensors, .pt or .pth"),
     ] {
         let found = diff_file(name, bytes, &[]);
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
