@@ -26,5 +26,5 @@ pub use patterns::{NOT_FINITE, Pattern, ROUNDED, patterns};
 pub use report::{Comparison, Report, Status, UserTensor, Worst, both, both_on_screen};
 pub use source_text::SourceTexts;
 pub use terms::TermSums;
-pub use tolerance::{Tolerance, is_float32, largest};
+pub use tolerance::{Precision, Tolerance, is_float32, largest};
 pub use user::{UserGradients, UserTolerance};

@@ -2,6 +2,7 @@
 
 use super::flips::{self, Flipped};
 use super::report::Report;
+use super::tolerance::Precision;
 use super::user::UserGradients;
 use crate::text::line;
 use crate::trace::Trace;
@@ -22,7 +23,7 @@ impl Compared {
     #[must_use]
     pub fn new(trace: &Trace, user: &UserGradients) -> Self {
         let report = Report::new(trace, &user.tensors, user.tolerance);
-        let flipped = if user.is_float32 { flips::find(trace, &user.tensors, &report, user.tolerance) } else { None };
+        let flipped = if user.precision < Precision::Double { flips::find(trace, &user.tensors, &report, user.tolerance) } else { None };
         let Some(Flipped { trace, entries }) = flipped else { return Self { report, flipped: None, notes: Vec::new() } };
         let report = Report::new(&trace, &user.tensors, user.tolerance);
         let note = |entry: &String| {

@@ -17,6 +17,8 @@ pub struct FileTensor {
     pub shape: Vec<usize>,
     /// The numbers in row-major order.
     pub values: Vec<f64>,
+    /// `true` if the file has the numbers in half precision: float16 or bfloat16.
+    pub is_half: bool,
 }
 
 /// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path` decides
@@ -115,7 +117,7 @@ fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<Fil
     if to.len() == MAX_TENSORS {
         return Err(too_many(MAX_TENSORS + 1));
     }
-    to.push(FileTensor { name: name.to_owned(), sample, shape, values });
+    to.push(FileTensor { name: name.to_owned(), sample, shape, values, is_half: false });
     Ok(())
 }
 
@@ -142,7 +144,7 @@ fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<File
             WeightsError::new(format!("its tensors have more than {} MiB in all", MAX_BYTES >> 20), "save the gradients alone")
         })?;
         let values = archive.bytes(number).and_then(|bytes| layout.numbers_or_nan(&bytes)).map_err(of_tensor)?;
-        tensors.push(FileTensor { name, sample: None, shape: layout.shape().to_vec(), values });
+        tensors.push(FileTensor { name, sample: None, shape: layout.shape().to_vec(), values, is_half: layout.is_half() });
     }
     if path.to_lowercase().ends_with(".safetensors") {
         tensors.sort_by_cached_key(|tensor| natural_key(&tensor.name));

@@ -285,7 +285,10 @@ mod tests {
     #[test]
     fn numbers_in_names_decide_the_order() {
         let tensors = |names: &str| -> Vec<FileTensor> {
-            names.split(' ').map(|name| FileTensor { name: name.to_owned(), sample: None, shape: vec![1], values: vec![0.0] }).collect()
+            names
+                .split(' ')
+                .map(|name| FileTensor { name: name.to_owned(), sample: None, shape: vec![1], values: vec![0.0], is_half: false })
+                .collect()
         };
         for (given, expected) in [
             ("dW2 dW1 db2 db1", "dW1 dW2 db1 db2"),

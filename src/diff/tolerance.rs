@@ -20,6 +20,9 @@ impl Tolerance {
     /// The tolerance for numbers that were computed in single precision. PyTorch's float32 gradients stay within 1.1e-5 of the largest entry.
     pub const FLOAT32: Self = Self { relative: 1e-4, of_largest: 3e-5, of_terms: 1e-5 };
 
+    /// The tolerance for numbers in half precision. The last digit of a bfloat16 number is 1/256 of it, and each op of the user's pass may have rounded.
+    pub const FLOAT16: Self = Self { relative: 2e-2, of_largest: 1e-2, of_terms: 1e-2 };
+
     /// Returns the tolerance with other shares of the right number and of the largest entry; `None` leaves a share as it is.
     #[must_use]
     pub fn with(self, relative: Option<f64>, of_largest: Option<f64>) -> Self {
@@ -70,6 +73,73 @@ impl Tolerance {
 #[must_use]
 pub fn largest(values: &[f64]) -> f64 {
     values.iter().filter(|value| value.is_finite()).fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+/// The precision in which a user has computed gradients, the lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// float16 or bfloat16.
+    Half,
+    /// float32.
+    Single,
+    /// float64.
+    Double,
+}
+
+impl Precision {
+    /// Returns the lowest precision of the tensors: one gradient in a lower precision shows that a part of the pass was computed in it. `tensors` are pairs of a
+    /// tensor's numbers and whether its file has them in half precision.
+    ///
+    /// A tensor is in single precision if f32 can represent all its numbers and one of them needs more than 16 binary digits. Such numbers are rare among those
+    /// written by hand. Without such a tensor, the precision is single if f32 can represent all numbers of all tensors.
+    ///
+    /// ```
+    /// use gradstep::diff::Precision;
+    ///
+    /// let tenth = f64::from(0.1_f32);
+    /// assert_eq!(Precision::of(&[(&[0.5, 2.0], false), (&[0.1], false)]), Precision::Double);
+    /// assert_eq!(Precision::of(&[(&[0.5, tenth], false), (&[0.1], false)]), Precision::Single);
+    /// ```
+    #[must_use]
+    pub fn of(tensors: &[(&[f64], bool)]) -> Self {
+        let of_tensor = |(values, is_half): &(&[f64], bool)| {
+            let is_single = || values.iter().copied().all(is_float32) && values.iter().any(|value| binary_digits(*value) > 16);
+            if *is_half { Some(Self::Half) } else { is_single().then_some(Self::Single) }
+        };
+        let all_single = || tensors.iter().all(|(values, _)| values.iter().copied().all(is_float32));
+        let lowest = tensors.iter().filter_map(of_tensor).min();
+        lowest.unwrap_or_else(|| if all_single() { Self::Single } else { Self::Double })
+    }
+
+    /// The tolerance for numbers of this precision.
+    #[must_use]
+    pub fn tolerance(self) -> Tolerance {
+        match self {
+            Self::Half => Tolerance::FLOAT16,
+            Self::Single => Tolerance::FLOAT32,
+            Self::Double => Tolerance::FLOAT64,
+        }
+    }
+
+    /// The names of its types.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Half => "float16 or bfloat16",
+            Self::Single => "float32",
+            Self::Double => "float64",
+        }
+    }
+}
+
+/// The number of binary digits of a number from its first 1 to its last 1; 0 for 0, infinities and NaN.
+fn binary_digits(value: f64) -> u32 {
+    let fraction = value.to_bits() & ((1 << (f64::MANTISSA_DIGITS - 1)) - 1);
+    match fraction {
+        _ if value == 0.0 || !value.is_finite() => 0,
+        0 => 1,
+        _ => f64::MANTISSA_DIGITS - fraction.trailing_zeros(),
+    }
 }
 
 /// Returns whether f32 can represent a number exactly. Such a number was probably computed in single precision, even if its file has float64. Also `true` for infinities

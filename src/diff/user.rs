@@ -7,7 +7,7 @@ use super::names::{Fit, Named, fit, match_names};
 use super::report::UserTensor;
 use super::scale::SampleScale;
 use super::terms::TermSums;
-use super::tolerance::{Tolerance, is_float32};
+use super::tolerance::{Precision, Tolerance};
 use crate::tensor::{len, shape_text};
 use crate::trace::Trace;
 
@@ -20,8 +20,8 @@ pub struct UserGradients {
     pub missing: Vec<Gradient>,
     /// Sentences for the user about names, shapes and layouts. Control characters are escaped.
     pub notes: Vec<String>,
-    /// `true` if f32 can represent all numbers exactly.
-    pub is_float32: bool,
+    /// The precision of the user's pass.
+    pub precision: Precision,
     /// The tolerance.
     pub tolerance: Tolerance,
     /// The numbers of weights that alone have their axes in the other order, in our order; each with the index of its tensor.
@@ -47,16 +47,16 @@ impl UserGradients {
     /// # Errors
     /// A sentence if no tensor has a gradient.
     pub fn new(trace: &Trace, tensors: Vec<FileTensor>, wanted: UserTolerance) -> Result<Self, String> {
-        let is_float32 = tensors.iter().all(|tensor| tensor.values.iter().copied().all(is_float32));
-        let usual = if is_float32 { Tolerance::FLOAT32 } else { Tolerance::FLOAT64 };
-        let tolerance = usual.with(wanted.relative, wanted.of_largest);
+        let numbers: Vec<(&[f64], bool)> = tensors.iter().map(|tensor| (tensor.values.as_slice(), tensor.is_half)).collect();
+        let precision = Precision::of(&numbers);
+        let tolerance = precision.tolerance().with(wanted.relative, wanted.of_largest);
         let names = match_names(trace, tensors);
         if names.named.is_empty() {
             let why = if names.notes.is_empty() { "it has no tensors".to_owned() } else { names.notes.join("; ") };
             return Err(format!("no tensor of the file can be compared: {why}"));
         }
         let (tensors, missing, turned_alone, misshapen) = Default::default();
-        let mut user = Self { tensors, missing, notes: names.notes, is_float32, tolerance, turned_alone, misshapen, scale: None };
+        let mut user = Self { tensors, missing, notes: names.notes, precision, tolerance, turned_alone, misshapen, scale: None };
         let turned: Vec<Weight> = Weight::ALL.into_iter().filter(|kind| user.are_turned(trace, &names.named, *kind)).collect();
         let mut scaled = Vec::new();
         for Named { tensor, gradient } in names.named {

@@ -4,7 +4,7 @@ use super::cause::Cause;
 use super::mistake::Says;
 use super::search::{GoOn, cause_of_shape, causes};
 use super::table::MISTAKES;
-use crate::diff::{Compared, Pattern, ROUNDED, Report, Status, TermSums, Tolerance, UserGradients, patterns};
+use crate::diff::{Compared, Pattern, ROUNDED, Report, Status, TermSums, UserGradients, patterns};
 use crate::interrupt::Interrupted;
 use crate::trace::Trace;
 
@@ -113,8 +113,7 @@ fn causes_of(
     learning_rate: Option<f64>,
     go_on: GoOn<'_>,
 ) -> Result<Vec<Cause>, Interrupted> {
-    let usual = if user.is_float32 { Tolerance::FLOAT32 } else { Tolerance::FLOAT64 };
-    let tolerance = user.tolerance.smaller(usual);
+    let tolerance = user.tolerance.smaller(user.precision.tolerance());
     let mut sought = report.clone();
     for pattern in patterns.iter().filter(|pattern| pattern.id == ROUNDED) {
         sought.tensors[pattern.tensor].status = Status::Equal;

@@ -55,6 +55,12 @@ impl TensorLayout {
         self.dtype.name()
     }
 
+    /// Returns whether the numbers are in half precision: float16 or bfloat16.
+    #[must_use]
+    pub fn is_half(&self) -> bool {
+        matches!(self.dtype, Dtype::F16 | Dtype::Bf16)
+    }
+
     /// Returns the number of bytes that the values take in the file.
     #[must_use]
     pub fn size(&self) -> usize {

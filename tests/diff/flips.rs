@@ -3,7 +3,7 @@
 use std::fs;
 
 use gradstep::app::{CompareOptions, Document, OwnGradients};
-use gradstep::diff::FileTensor;
+use gradstep::diff::{FileTensor, Precision};
 use tempfile::tempdir;
 
 use super::document;
@@ -26,7 +26,7 @@ fn compared(document: &Document, first_row: f64, factor: f64) -> OwnGradients {
     let right = document.trace.run(0).values(id);
     assert!(right[..3].iter().all(|value| *value != 0.0), "the relu is open: {right:?}");
     let values = (0..6).map(|at| if at < 3 { first_row } else { factor * right[at] }).collect();
-    let tensor = FileTensor { name: "fc1.weight".to_owned(), sample: None, shape: vec![2, 3], values };
+    let tensor = FileTensor { name: "fc1.weight".to_owned(), sample: None, shape: vec![2, 3], values, is_half: false };
     let own = OwnGradients::new(document, "mine.json".to_owned(), vec![tensor], CompareOptions::default());
     own.expect("a gradient")
 }
@@ -35,7 +35,7 @@ fn compared(document: &Document, first_row: f64, factor: f64) -> OwnGradients {
 fn a_gate_that_flips_is_told_and_counts_as_equal() {
     let document = near();
     let flipped = compared(&document, 0.0, 1.0);
-    assert!(flipped.user.is_float32 && flipped.report.is_equal(), "{:?}", flipped.report);
+    assert!(flipped.user.precision == Precision::Single && flipped.report.is_equal(), "{:?}", flipped.report);
     let note = "fc1.z[0] is so near a kink that float32 and float64 are on different sides of it: counted as equal";
     assert!(flipped.user.notes.iter().any(|told| told == note), "{:?}", flipped.user.notes);
     assert!(flipped.causes.is_empty() && flipped.patterns.is_empty());
@@ -43,5 +43,5 @@ fn a_gate_that_flips_is_told_and_counts_as_equal() {
     assert!(!compared(&document, 0.5, 1.0).report.is_equal());
     // numbers of double precision
     let double = compared(&document, 0.0, 1.0 + 1e-12);
-    assert!(!double.user.is_float32 && double.report.tensors[0].wrong == [0, 1, 2], "{:?}", double.report);
+    assert!(double.user.precision == Precision::Double && double.report.tensors[0].wrong == [0, 1, 2], "{:?}", double.report);
 }

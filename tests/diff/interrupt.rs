@@ -50,7 +50,7 @@ fn unexplained(document: &Document) -> Vec<FileTensor> {
     let id = network.find("grad.conv1.weight").expect("a gradient");
     let numbers = document.trace.run(0).values(id);
     let values = numbers.iter().zip(1..).map(|(right, n)| right + 0.01 * (f64::from(n * n % 17) - 8.5)).collect();
-    vec![FileTensor { name: "conv1.weight".to_owned(), sample: None, shape: network.tensor(id).shape.clone(), values }]
+    vec![FileTensor { name: "conv1.weight".to_owned(), sample: None, shape: network.tensor(id).shape.clone(), values, is_half: false }]
 }
 
 fn compared(document: &Document) -> Result<OwnGradients, String> {

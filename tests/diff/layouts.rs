@@ -3,7 +3,7 @@
 use std::fs;
 
 use gradstep::app::{CompareOptions, Document, OwnGradients};
-use gradstep::diff::{FileTensor, Gradient, LossOf};
+use gradstep::diff::{FileTensor, Gradient, LossOf, Precision};
 use gradstep::network::Role;
 use gradstep::tensor::{len, ravel, unravel};
 use tempfile::tempdir;
@@ -32,9 +32,11 @@ fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
     let tensor = |(of, tensor): (usize, &gradstep::network::TensorInfo)| {
         let right = Gradient { of, loss: LossOf::Batch }.right(trace).into_owned();
         let (name, ours) = (tensor.name.to_string(), &tensor.shape);
-        let [out, input, height, width] = ours[..] else { return FileTensor { name, sample: None, shape: ours.clone(), values: right } };
+        let [out, input, height, width] = ours[..] else {
+            return FileTensor { name, sample: None, shape: ours.clone(), values: right, is_half: false };
+        };
         if !is_keras(&name) {
-            return FileTensor { name, sample: None, shape: ours.clone(), values: right };
+            return FileTensor { name, sample: None, shape: ours.clone(), values: right, is_half: false };
         }
         let shape = vec![height, width, input, out];
         let from = |at: usize| {
@@ -42,7 +44,7 @@ fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
             ravel(&[index[3], index[2], index[0], index[1]], ours).expect("a place")
         };
         let values = (0..len(ours)).map(|at| right[from(at)]).collect();
-        FileTensor { name, sample: None, shape, values }
+        FileTensor { name, sample: None, shape, values, is_half: false }
     };
     learnable.map(tensor).collect()
 }
@@ -75,4 +77,37 @@ fn filters_in_the_order_of_keras_are_no_difference() {
     // in our order, nothing is said
     let ours = compared(&document, weights(&document, |_| false));
     assert!(ours.report.is_equal() && ours.user.notes.is_empty(), "{:?}", ours.user.notes);
+}
+
+/// One gradient in a lower precision shows that a part of the pass was computed in it, so it decides the tolerance of all gradients.
+#[test]
+#[allow(clippy::cast_possible_truncation)] // single precision is wanted
+fn the_lowest_precision_decides_the_tolerance() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("net.toml");
+    fs::write(&path, NET).expect("a file");
+    let document = document(&path.to_string_lossy());
+    // the last gradient is in double precision, but the pass before it was not
+    let mut tensors = weights(&document, |_| false);
+    let (last, others) = tensors.split_last_mut().expect("tensors");
+    for value in others.iter_mut().flat_map(|tensor| &mut tensor.values) {
+        *value = f64::from(*value as f32);
+    }
+    for value in &mut last.values {
+        *value *= 1.0 + 1.5e-6;
+    }
+    let mixed = compared(&document, tensors.clone());
+    assert!(mixed.user.precision == Precision::Single && mixed.report.is_equal(), "{:?}", mixed.report);
+    // the same numbers without a float32 gradient are wrong
+    let double = compared(&document, tensors[tensors.len() - 1..].to_vec());
+    assert!(double.user.precision == Precision::Double && !double.report.is_equal(), "{:?}", double.report);
+    for tensor in &mut tensors {
+        tensor.is_half = true;
+        // the digits of float16
+        for value in &mut tensor.values {
+            *value = f64::from_bits((value.to_bits() + (1 << 41)) & !((1 << 42) - 1));
+        }
+    }
+    let half = compared(&document, tensors);
+    assert!(half.user.precision == Precision::Half && half.report.is_equal(), "{:?}", half.report);
 }

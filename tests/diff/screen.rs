@@ -29,7 +29,7 @@ fn opened(text: &str) -> Arc<Document> {
 }
 
 fn tensor(name: &str, shape: &[usize], values: Vec<f64>) -> FileTensor {
-    FileTensor { name: name.to_owned(), sample: None, shape: shape.to_vec(), values }
+    FileTensor { name: name.to_owned(), sample: None, shape: shape.to_vec(), values, is_half: false }
 }
 
 fn pressed_with(document: &Arc<Document>, tensors: Vec<FileTensor>, keys_pressed: &str) -> Driver {

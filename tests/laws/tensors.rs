@@ -55,7 +55,7 @@ pub const FUNCTIONS: &[Row] = &[
     (&["arange"], arange), (&["zeros", "ones", "full", "zeros_like", "ones_like", "full_like"], filled), (&["eye", "identity"], eye),
     (&["tensor", "array", "asarray", "as_tensor", "Tensor", "from_numpy", "LongTensor", "FloatTensor"], literal),
     (&["@", "matmul"], matmul), (&["mm", "bmm", "mv"], matmul_of_rank), (&["dot", "inner", "outer"], vectors), (&["linear"], linear),
-    (&["einsum"], einsum), (&["conv1d", "conv2d"], conv), (&["conv_transpose2d"], conv_transpose),
+    (&["einsum"], einsum), (&["conv1d", "conv2d"], conv), (&["conv_transpose1d", "conv_transpose2d"], conv_transpose),
     (&["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"], pool), (&["layer_norm", "rms_norm"], layer_norm),
     (&["batch_norm", "group_norm"], channel_norm), (&["normalize", "dropout"], plain), (&["scaled_dot_product_attention"], attention),
     (&["cross_entropy", "nll_loss"], classes), (&["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"], distance),

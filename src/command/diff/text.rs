@@ -7,7 +7,7 @@ use super::groups::{Group, groups, names};
 use super::report::joined;
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, NOT_FINITE, Pattern, ROUNDED, SourceTexts, Status, UserTensor, both};
+use crate::diff::{Comparison, NOT_FINITE, Pattern, Precision, ROUNDED, SourceTexts, Status, UserTensor, both};
 use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
@@ -65,11 +65,12 @@ fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
     let Explanation { user, report, .. } = &**own;
     let trace = &document.trace;
     let mut lines = vec![format!("{}: {}", line(&document.scenario.title), own.headline())];
-    if user.is_float32 {
+    if user.precision < Precision::Double {
         let tolerance = user.tolerance;
         let [relative, of_largest] = [tolerance.relative, tolerance.of_largest].map(exact);
         lines.push(format!(
-            "note: all numbers are float32 numbers, so they are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry"
+            "note: the gradients are {} numbers, so they are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry",
+            user.precision.name()
         ));
     }
     lines.extend(user.notes.iter().map(|note| format!("note: {note}")));

@@ -23,7 +23,7 @@ pub fn linear(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes)
 }
 
-/// `einsum("ij,jk->ik", a, b)`: each letter is a size.
+/// `einsum("ij,jk->ik", a, b)`: each letter is a size. An axis of size 1 is broadcast, so it does not determine the size of its letter.
 pub fn einsum(inference: &mut Inference, arguments: &Arguments) -> Implied {
     let Implied::Text(equation) = arguments.get(0) else { return Implied::Unknown };
     let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
@@ -43,7 +43,13 @@ pub fn einsum(inference: &mut Inference, arguments: &Arguments) -> Implied {
     for (operand, value) in inputs.split(',').zip(&arguments.rest) {
         let sizes: Vec<Size> = operand.chars().map(|letter| of(inference, letter)).collect();
         let shape = inference.any_shape(value);
-        inference.shapes.set(shape, sizes);
+        let own = inference.shapes.with_rank(shape, sizes.len());
+        inference.shapes.has_conflict |= own.len() != sizes.len();
+        for (own, size) in own.into_iter().zip(sizes) {
+            if inference.shapes.number(own) != Some(1) {
+                inference.shapes.join(own, size);
+            }
+        }
     }
     let sizes = output.chars().map(|letter| of(inference, letter)).collect();
     tensor(inference, sizes)

@@ -151,9 +151,11 @@ pub fn conv(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 pub fn conv_transpose(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let n = 2 + w.choices.pick(2);
     let stride = 1 + w.choices.pick(2);
-    let (x, weight) = (w.input(&[1, 2, n, n]), w.input(&[2, 1, 2, 2]));
-    let size = (n - 1) * stride + 2;
-    written(format!("F.{name}({x}, {weight}, stride={stride})"), format!("{name}({x}, {weight}, None, {stride})"), &[1, 1, size, size])
+    let axes = if name.ends_with("1d") { 1 } else { 2 };
+    let of_size = |channels: [usize; 2], size: usize| [&channels[..], &vec![size; axes]].concat();
+    let (x, weight) = (w.input(&of_size([1, 2], n)), w.input(&of_size([2, 1], 2)));
+    let result = of_size([1, 1], (n - 1) * stride + 2);
+    written(format!("F.{name}({x}, {weight}, stride={stride})"), format!("{name}({x}, {weight}, None, {stride})"), &result)
 }
 
 pub fn pool(w: &mut Writer<'_>, name: &str) -> Option<Written> {
