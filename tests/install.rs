@@ -15,7 +15,9 @@ fn printed(arguments: &[&str]) -> String {
 fn commands() -> Vec<String> {
     let help = printed(&["--help"]);
     let (_, list) = help.split_once("Commands:\n").expect("a list");
-    let names = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    // the further lines of a description are indented by more than two spaces
+    let rows = list.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    let names = rows.filter_map(|line| line.split_whitespace().next());
     let names: Vec<String> = names.map(str::to_owned).filter(|name| name != "help").collect();
     assert!(names.len() > 8 && names.iter().any(|name| name == "trace"), "{names:?}");
     names
