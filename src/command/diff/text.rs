@@ -209,8 +209,12 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
         if let Some(pattern) = not_finite {
             return vec![format!("why     {}", line(&pattern.words))];
         }
-        let unknown = "why     no known mistake has exactly these numbers".to_owned();
-        return if is_different && !is_rounded { vec![unknown] } else { Vec::new() };
+        // a mistake is searched for that explains the first wrong gradient
+        let first = own.report.first().filter(|_| is_different && !is_rounded);
+        let unknown = |tensor: usize| {
+            format!("why     no known mistake gives exactly the numbers of {}, the first wrong gradient", own.name(trace, tensor))
+        };
+        return first.map(unknown).into_iter().collect();
     };
     let mut lines = Vec::new();
     for (n, cause) in own.shown_causes().enumerate() {
