@@ -63,7 +63,7 @@ impl Groups {
     }
 
     /// Returns whether the entries of a group form a grid of at most two dimensions: evenly spaced rows of evenly spaced entries. A step can name such a group in
-    /// short ([`Places`](crate::tensor::Places)). For other groups, the tensor must first be copied into another order of axes.
+    /// short ([`Places`]). For other groups, the tensor must first be copied into another order of axes.
     #[must_use]
     pub fn is_regular(&self) -> bool {
         self.reduced.len() <= 2

@@ -75,7 +75,7 @@ impl TermColumn {
     }
 }
 
-/// Returns the number of lines that the pane requests. In a scalar graph, [`alternative`] shows the sum over all paths from a node to the output, which may need
+/// Returns the number of lines that the pane requests. In a scalar graph, `alternative` shows the sum over all paths from a node to the output, which may need
 /// a second line.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
