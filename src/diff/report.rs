@@ -61,13 +61,15 @@ pub struct Comparison {
     pub worst: Option<Worst>,
 }
 
-/// Two numbers beside each other, with the fewest digits that show the difference.
+/// Two numbers beside each other, with the fewest digits that show the difference. A zero has no sign.
 ///
 /// ```
 /// assert_eq!(gradstep::diff::both(0.1, -1.0 / 3.0), "yours 0.1, right -0.33333");
+/// assert_eq!(gradstep::diff::both(-0.0, 2.0), "yours 0, right 2");
 /// ```
 #[must_use]
 pub fn both(mine: f64, right: f64) -> String {
+    let [mine, right] = [mine, right].map(|value| if value == 0.0 { 0.0 } else { value });
     let text = |value: f64, digits: usize| {
         let short = with_digits(value, digits).replace('−', "-");
         if short.parse() == Ok(value) { exact(value) } else { short }

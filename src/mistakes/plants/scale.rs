@@ -14,7 +14,7 @@ use crate::step::Pass;
 /// A possible place of a factor: the names of the tensors, a clause about the place, and the edits that multiply by the factor.
 type Place = (Vec<String>, String, Vec<Edit>);
 
-/// The possible places of a factor: the whole pass, all parameters, the wanted tensor alone, or a tensor and everything that is computed from it.
+/// The possible places of a factor: the whole pass, all parameters, the wanted tensor, or a tensor and everything that is computed from it.
 fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
     let subject = &wanted.subject;
     let each = move || Change::Each(Arc::new(move |rule| scaled(rule, factor)));
@@ -27,8 +27,10 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
         places.push((Vec::new(), " in the gradients of all parameters".to_owned(), parameters));
     }
     let own = subject.network.tensor(wanted.of).name.to_string();
-    let alone = format!(" in the gradient of {own} alone");
-    places.extend(own_op(wanted).map(|(ops, op)| (vec![own], alone, vec![Edit::Op(ops, op, each())])));
+    // other gradients are computed from that of a value, but not from that of a parameter or an input
+    let is_value = subject.network.producer(wanted.of).is_some();
+    let detail = if is_value { format!(" from the gradient of {own} on") } else { format!(" in the gradient of {own} alone") };
+    places.extend(own_op(wanted).map(|(ops, op)| (vec![own], detail, vec![Edit::Op(ops, op, each())])));
     // the last ops first: nearest to the wanted tensor
     let mut ops: Vec<(usize, Id)> = subject.backward_ops().map(|(number, op)| (number, op.output)).collect();
     ops.reverse();
