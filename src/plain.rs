@@ -25,7 +25,7 @@ use crate::ui::status::{line_sign, under_cursor};
 use crate::ui::view::View;
 use crate::ui::{header, words};
 
-/// What was read out so far, and need not be repeated.
+/// The facts that were read out so far and need not be repeated.
 #[derive(Debug, Default)]
 pub struct PlainReader {
     /// The last step that was read out.

@@ -41,7 +41,7 @@ pub struct BreakpointSpec {
 pub struct Breakpoint {
     /// Its number, from 1. The number of a removed breakpoint is not used again.
     pub number: u32,
-    /// Where it stops, and on which condition.
+    /// The place at which it stops, and its condition.
     pub spec: BreakpointSpec,
 }
 

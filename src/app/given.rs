@@ -70,7 +70,7 @@ fn computed(scenario: &Scenario, name: &str) -> String {
     format!("{name} is computed: edit {given}")
 }
 
-/// What a typed name refers to.
+/// The number or the tensor that a typed name refers to.
 enum EditTarget {
     /// A number.
     Number(GivenNumber),

@@ -73,7 +73,7 @@ pub struct UnitMove {
     pub(super) remaining: i64,
 }
 
-/// Where a seek goes in its iteration.
+/// The place in its iteration to which a seek goes.
 #[derive(Clone, Debug)]
 pub(super) enum SeekGoal {
     /// The step of an address.

@@ -43,7 +43,7 @@ pub(super) enum LooksAhead {
     Line(String),
 }
 
-/// How a question was answered.
+/// The outcome of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The first typed number was right.

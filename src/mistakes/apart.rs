@@ -1,4 +1,4 @@
-//! How to decide between mistakes that give the same numbers: a gradient that is not in the user's file, and that is different for each of them.
+//! The gradient that decides between mistakes with the same numbers: it is not in the user's file, and it is different for each of them.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::network::{Id, Role};
 /// The largest number of alternatives that are compared with the best one.
 const MAX_COMPARED: usize = 8;
 
-/// What tells a fit from the best one.
+/// The difference between a fit and the best one.
 #[derive(Clone, Copy, Debug)]
 enum Telling {
     /// The gradient of this tensor differs.

@@ -30,7 +30,7 @@ pub enum SaveTarget {
     Temporary(File, PendingSave),
 }
 
-/// What happens to an existing file at the target's path.
+/// The treatment of an existing file at the target's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It is replaced, or overwritten if it cannot be replaced.

@@ -26,7 +26,7 @@ pub enum HiddenNumber {
     Entry,
 }
 
-/// What is known about a term of the entry in progress.
+/// The knowledge about a term of the entry in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TermState {
     /// Its numbers are known.

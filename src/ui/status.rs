@@ -27,7 +27,7 @@ fn position(view: &View<'_>, room: usize) -> (String, usize) {
     (position, remaining)
 }
 
-/// Where a message is on the screen.
+/// The place of a message on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessagePlace {
     /// The status line, beside the position.

@@ -9,9 +9,9 @@ pub struct ForeignFormat {
     extensions: &'static [&'static str],
     /// The first bytes of a file. They may be empty: then only the name tells.
     first_bytes: &'static [&'static [u8]],
-    /// What such a file is: "it is …".
+    /// A description of such a file: "it is …".
     what: &'static str,
-    /// What to do.
+    /// The help text.
     help: &'static str,
 }
 

@@ -16,7 +16,7 @@ const MAX_OPS: usize = 3;
 /// The largest number of ops that are searched.
 const MAX_EXAMINED_OPS: usize = 2000;
 
-/// What the palette offers for a topic.
+/// The entry that the palette offers for a topic.
 #[derive(Clone, Debug)]
 enum TopicAnswer {
     /// A command with a key.

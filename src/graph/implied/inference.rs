@@ -7,7 +7,7 @@ use compact_str::CompactString;
 
 use super::shapes::{Shape, Shapes, Size};
 
-/// What is known of the value of an expression. Only the shape of a tensor matters.
+/// The knowledge about the value of an expression. Only the shape of a tensor matters.
 #[derive(Clone, Debug)]
 pub enum Implied {
     /// A tensor, or a name without a value.

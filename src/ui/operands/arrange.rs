@@ -45,7 +45,7 @@ pub struct RequestedSizes {
 /// The score of an arrangement, in thousandths: for each tier the visible fraction of the least visible matrix, then the visible fraction of the least visible name.
 type Visibility = ([u32; TIER_COUNT], u32);
 
-/// How much of tier 0 is visible: the smallest visible fraction, and the sum of the visible fractions of all matrices.
+/// The visible part of tier 0: the smallest visible fraction, and the sum of the visible fractions of all matrices.
 type Needed = (u32, u32);
 
 /// One value for each matrix or row. Eight values need no heap memory, which matters because a frame tries hundreds of arrangements.

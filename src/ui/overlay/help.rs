@@ -24,7 +24,7 @@ const MOUSE: &[(&str, &str)] = &[
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
 ];
 
-/// What can be below the help, with the titles of its keys.
+/// The screens that can be below the help, with the titles of their keys.
 const BELOW: [(Focus, &str); 5] = [
     (Focus::Cursor, "with the cursor of i"),
     (Focus::List, "in the list"),

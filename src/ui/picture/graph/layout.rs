@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use super::nodes::{GraphNode, NodeIndices, cells};
 
-/// Where the numbers of a node are.
+/// The place of the numbers of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeForm {
     /// Value and derivative are beside the name.
