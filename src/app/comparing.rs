@@ -126,7 +126,7 @@ impl OwnGradients {
         Arc::ptr_eq(&self.scenario, &document.scenario)
     }
 
-    /// Returns the index of the user's tensor for a tensor of a run. If a tensor of the batch stands for a sample's tensor, looks for the sample's tensor.
+    /// Returns the index of the user's tensor for a tensor of a run. If a tensor of the batch is a copy of a sample's tensor, looks for the sample's tensor.
     #[must_use]
     pub fn tensor(&self, trace: &Trace, run: usize, tensor: Id) -> Option<usize> {
         let place = match trace.network_of(run).tensor(tensor).source {

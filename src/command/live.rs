@@ -52,7 +52,7 @@ impl TerminalStepper {
         Self { aliases, ..self }
     }
 
-    /// Replaces the user's own key in an event by the key that it stands for.
+    /// Replaces the alias of a key in an event by the key itself.
     fn acting(&self, event: Event) -> Event {
         let alias = |key: Key| self.aliases.iter().find(|(alias, _)| *alias == key).map(|(_, acts_as)| *acts_as);
         match event {

@@ -1,6 +1,6 @@
 //! Finds the gradient that each tensor of a file should be.
 //!
-//! A name of the network stands for its own tensor: `conv1.weight`, `grad.conv1.weight`, `2:conv1.z` for the loss of sample 2. The tensors with other names, such as
+//! A name of the network means its own tensor: `conv1.weight`, `grad.conv1.weight`, `2:conv1.z` for the loss of sample 2. The tensors with other names, such as
 //! PyTorch's `0.weight` or `dW1`, are matched in the file's order: each to the next parameter of its shape that is still free. But names that differ only in a number,
 //! such as `dW2` and `dW1`, are matched in the order of the numbers.
 

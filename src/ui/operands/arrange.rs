@@ -63,7 +63,7 @@ pub struct Arrangement {
     rows: MatrixRows,
     /// The number of blank lines between two rows.
     blank_lines: u16,
-    /// `None` stands for [`equal_shares`].
+    /// `None` means [`equal_shares`].
     share: Option<DivideFn>,
 }
 
