@@ -4,6 +4,15 @@
 
 use super::{HALF_LN2, INV_LN2, LN2, VectorFunction, from_word, power_of_2};
 
+/// The coefficients of the polynomial in r² from which eʳ is computed.
+pub(super) const P: [f64; 5] = [
+    1.66666666666666019037e-01,
+    -2.77777777770155933842e-03,
+    6.61375632143793436117e-05,
+    -1.65339022054652515390e-06,
+    4.13813679705723846039e-08,
+];
+
 /// Returns the whole number n, as `libm` chooses it.
 #[inline(always)]
 fn multiple_of_ln2(x: f64) -> f64 {
@@ -15,14 +24,6 @@ fn multiple_of_ln2(x: f64) -> f64 {
 /// Returns eˣ for |x| ≤ 708.
 #[inline(always)]
 pub(super) fn exp(x: f64) -> f64 {
-    /// The coefficients of the polynomial.
-    const P: [f64; 5] = [
-        1.66666666666666019037e-01,
-        -2.77777777770155933842e-03,
-        6.61375632143793436117e-05,
-        -1.65339022054652515390e-06,
-        4.13813679705723846039e-08,
-    ];
     /// The smallest |x| for which the polynomial is used: about 2⁻²⁸.
     const TINY: f64 = from_word(0x3e30_0001);
     let n = multiple_of_ln2(x);

@@ -2,6 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::exp::P;
 use super::{BLOCK, FILLER, exponent, from_word, power_of_2, upper};
 
 /// Replaces each x by xʸ. Both slices have the same length.
@@ -147,14 +148,6 @@ fn log2(x: f64) -> [f64; 2] {
 fn exp2(sum: f64, first: f64, rest: f64) -> f64 {
     /// ln 2, and as the sum of its upper bits and the rest.
     const LG2: [f64; 3] = [6.93147180559945286227e-01, 6.93147182464599609375e-01, -1.90465429995776804525e-09];
-    /// The coefficients of the polynomial.
-    const P: [f64; 5] = [
-        1.66666666666666019037e-01,
-        -2.77777777770155933842e-03,
-        6.61375632143793436117e-05,
-        -1.65339022054652515390e-06,
-        4.13813679705723846039e-08,
-    ];
     // the whole number nearest to the sum; libm computes it from the upper word
     let size = upper(sum).abs();
     let n = if size > 0.5 { (size + 0.5).trunc().copysign(sum) } else { 0.0 };

@@ -66,11 +66,8 @@ pub fn sigmoid(x: f64) -> f64 {
 pub fn sigmoids(x: &mut [f64]) {
     for x in x.chunks_mut(MAX_CHUNK) {
         let mut exps = [0.0; MAX_CHUNK];
-        let exps = &mut exps[..x.len()];
-        exps.copy_from_slice(x);
         // the two formulas of the sigmoid have the same exponential
-        each(exps, |x| -x.abs());
-        elementary::exp(exps);
+        let exps = decays(x, &mut exps);
         Arch::new().dispatch(move || {
             for (x, e) in x.iter_mut().zip(&*exps) {
                 *x = (if *x >= 0.0 { 1.0 } else { *e }) / (1.0 + e);
@@ -93,12 +90,18 @@ pub fn softplus(x: f64) -> f64 {
 pub fn softpluses(x: &mut [f64]) {
     for x in x.chunks_mut(MAX_CHUNK) {
         let mut exps = [0.0; MAX_CHUNK];
-        let exps = &mut exps[..x.len()];
-        exps.copy_from_slice(x);
-        each(exps, |x| -x.abs());
-        elementary::exp(exps);
+        let exps = decays(x, &mut exps);
         x.iter_mut().zip(exps).for_each(|(x, exp)| *x = x.max(0.0) + libm::log1p(*exp));
     }
+}
+
+/// Computes e^−|x| of each x.
+fn decays<'e>(x: &[f64], exps: &'e mut [f64; MAX_CHUNK]) -> &'e mut [f64] {
+    let exps = &mut exps[..x.len()];
+    exps.copy_from_slice(x);
+    each(exps, |x| -x.abs());
+    elementary::exp(exps);
+    exps
 }
 
 /// The largest number of numbers that are computed together where a second array is needed.
