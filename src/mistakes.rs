@@ -30,7 +30,7 @@ mod wrong_rule;
 pub use cause::{Cause, WrongEntry, WrongOp, WrongTerm};
 pub use explanation::Explanation;
 pub use judge::{Hint, Verdict};
-pub use mistake::{HintRow, Mistake, Says};
+pub use mistake::{HintRow, Mistake, Specificity};
 pub use planted::{PlantedPair, Planting, gradients_with, planted_pair, plantings};
 pub use question::Question;
 pub use search::{GoOn, cause_of_shape, causes};

@@ -1,8 +1,8 @@
-//! Gates that are different in double and in single precision. A *gate* is an entry whose position relative to a kink decides the derivative: a relu passes the
-//! derivative on if z > 0.
+//! Entries so close to a kink that they are on its other side in single precision.
 //!
-//! A relu with z = 1e-9 passes the derivative on. In single precision the same z may be −1e-8, and the derivative is 0. Then gradients differ although nobody made
-//! a mistake. So numbers in single precision may be compared with a pass in which such a gate is flipped, if this pass has the user's numbers.
+//! Take a relu with z = 1e-9: its derivative is 1. Single precision may compute z = −1e-8 instead, and the derivative is 0. The gradients of a right pass in single
+//! precision then differ from ours. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's gradients are different,
+//! the gates near a kink are moved to the other side one after the other. Each move that gives more tensors the user's numbers is kept.
 
 use super::report::{Report, UserTensor};
 use super::tolerance::{Tolerance, largest};
@@ -13,37 +13,37 @@ use crate::step::Pass;
 use crate::tensor::{from_flat, index_text, unravel};
 use crate::trace::Trace;
 
-/// The share of a tensor's largest entry within which two numbers may change their order in single precision.
+/// The largest distance between a gate and its kink, as a share of the tensor's largest entry.
 const NEAR: f64 = 1e-5;
-/// The largest number of gates that are tried. In a large network fewer are tried.
+/// The largest number of gates that are tried; `MAX_WORK` allows fewer in a large network.
 const MAX_GATES: usize = 256;
-/// The work, in multiplications, that the trial of all gates may take.
+/// The largest number of multiplications for the trial of all gates.
 const MAX_WORK: u64 = 100_000_000;
-/// The largest number of gates that are flipped together.
+/// The largest number of gates that are moved together.
 const MAX_TOGETHER: usize = 8;
 
-/// An entry that is so near to a kink that it may be on the other side in single precision.
+/// An entry that may be on the other side of a kink in single precision.
 #[derive(Clone, Debug, PartialEq)]
 struct Gate {
     run: usize,
-    /// The tensor that the gate reads.
+    /// The tensor of the entry.
     tensor: Id,
-    /// The place of the entry.
+    /// The position of the entry in the tensor.
     at: usize,
-    /// The number on the other side of the kink.
+    /// A number near the entry, on the other side of the kink.
     other: f64,
 }
 
-/// A pass with flipped gates.
+/// A pass with some gates on the other side of their kinks.
 #[derive(Debug)]
 pub(super) struct Flipped {
-    /// The trace with the flipped gates.
+    /// The trace of this pass.
     pub trace: Trace,
-    /// The entries, as in `conv1.z[0,1,2]`.
+    /// The addresses of the gates: `conv1.z[0,1,2]`.
     pub entries: Vec<String>,
 }
 
-/// Returns a pass with flipped gates that has the user's numbers in more tensors than the right pass; `None` if there is none.
+/// Returns the pass with flipped gates that has the user's numbers in the most tensors. `None` if no gate makes more tensors equal than in the right pass.
 pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: Tolerance) -> Option<Flipped> {
     let count = |report: &Report| report.tensors.iter().filter(|tensor| !tensor.is_equal()).count();
     let mut fewest = count(report);
@@ -84,7 +84,7 @@ fn name(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
     format!("{sample}{}{}", info.name, index_text(&unravel(at, &info.shape)))
 }
 
-/// Returns the trace with a flipped gate: its entry is on the other side of the kink, and everything that depends on the entry is computed again.
+/// Returns the trace in which a gate is on the other side of its kink. All tensors that depend on it are computed again.
 fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
     let network = trace.network_of(gate.run);
     let mut values = trace.run(gate.run).values(gate.tensor).to_vec();
@@ -93,7 +93,7 @@ fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
     Trace::of_iteration(trace.iteration(), trace.runs_with_tensor(gate.run, gate.tensor, tensor))
 }
 
-/// Returns the gates of all samples that are near a kink.
+/// Returns the gates of all samples.
 fn gates(trace: &Trace) -> Vec<Gate> {
     let mut gates = Vec::new();
     let network = trace.network();
@@ -125,7 +125,7 @@ fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), 
                 let Origin::Entry { slot, at: place } = arg.origin else { continue };
                 let tensor = part.operands[slot];
                 let near = NEAR * largest(trace.run(run).values(tensor));
-                // numbers that are given, and the zeros of a relu, are the same in both precisions
+                // given numbers and exact zeros are the same in both precisions
                 let is_rounded = values[n] != 0.0 && network.producer(tensor).is_some();
                 let is_other = |moved: f64| pieces.piece_at(values.len(), |m| if m == n { moved } else { values[m] }) != piece;
                 let moves =

@@ -36,7 +36,7 @@ const MAX_TENSORS: usize = 100;
 struct Wrong<'a> {
     trace: &'a Trace,
     /// The user's numbers.
-    mine: &'a [f64],
+    user: &'a [f64],
     right: &'a [f64],
     shape: &'a [usize],
     /// The places of the wrong entries.
@@ -49,37 +49,37 @@ impl Wrong<'_> {
     /// Returns whether each of the user's numbers is the right number at the place that `source` returns. `source` returns `None` for a place without a number to
     /// compare.
     fn is_moved(&self, source: impl Fn(usize) -> Option<usize>) -> bool {
-        if !goes_on(self.mine.len() as u64) {
+        if !goes_on(self.user.len() as u64) {
             return false;
         }
         let largest = super::tolerance::largest(self.right);
         let mut compared = 0;
-        let is_equal = |(at, mine): (usize, &f64)| {
+        let is_equal = |(at, user): (usize, &f64)| {
             let Some(from) = source(at) else { return true };
             // two zeros do not count, because many permutations match them
-            compared += usize::from(*mine != 0.0 || self.right[from] != 0.0);
-            self.tolerance.is_equal(*mine, self.right[from], largest, || self.terms.entry(from))
+            compared += usize::from(*user != 0.0 || self.right[from] != 0.0);
+            self.tolerance.is_equal(*user, self.right[from], largest, || self.terms.entry(from))
         };
-        self.mine.iter().enumerate().all(is_equal) && compared > 1
+        self.user.iter().enumerate().all(is_equal) && compared > 1
     }
 }
 
 /// Finds the patterns of the tensors that differ: at most one in the numbers or the places of a tensor, and those that concern a sample or numbers that are not
 /// finite.
 #[must_use]
-pub fn patterns(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: Tolerance) -> Vec<Pattern> {
+pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: Tolerance) -> Vec<Pattern> {
     let mut found = Vec::new();
     let different = report.tensors.iter().enumerate().filter(|(_, compared)| compared.status == Status::Different);
     for (tensor, compared) in different.take(MAX_TENSORS) {
-        let Ok(values) = &mine[tensor].values else { continue };
+        let Ok(values) = &user[tensor].values else { continue };
         let gradient = compared.gradient;
         let right = gradient.right(trace);
         let terms = TermSums::of(trace, gradient);
-        let wrong = Wrong { trace, mine: values, right: &right, shape: gradient.shape(trace), places: &compared.wrong, tolerance, terms };
+        let wrong = Wrong { trace, user: values, right: &right, shape: gradient.shape(trace), places: &compared.wrong, tolerance, terms };
         let pattern = numbers::find(&wrong).or_else(|| places::find(&wrong, gradient));
         found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words }));
     }
     found.extend(places::one_sample(trace, report));
-    found.extend(not_finite::find(trace, mine, report));
+    found.extend(not_finite::find(trace, user, report));
     found
 }

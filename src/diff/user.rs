@@ -1,4 +1,6 @@
-//! A user's gradients, prepared for the comparison: one tensor for each gradient, with the shape and the axes of the gradient in the trace.
+//! A user's gradients, prepared for the comparison.
+//!
+//! A tensor of the file gets the gradient that its name stands for. Its axes are put into our order. A stack [N, …] of the samples' gradients becomes N tensors.
 
 use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
@@ -16,36 +18,36 @@ use crate::trace::Trace;
 pub struct UserGradients {
     /// The tensors, in the order of [`Gradient::order`].
     pub tensors: Vec<UserTensor>,
-    /// The gradients of parameters that the user did not give.
+    /// The gradients of parameters that are not in the file.
     pub missing: Vec<Gradient>,
-    /// Sentences for the user about names, shapes and layouts. Control characters are escaped.
+    /// Sentences about names, shapes and layouts, without control characters.
     pub notes: Vec<String>,
-    /// The precision of the user's pass.
+    /// The precision with which the user computed: the lowest of all gradients.
     pub precision: Precision,
-    /// The tolerance.
+    /// The tolerance of the comparison.
     pub tolerance: Tolerance,
-    /// The numbers of weights that alone have their axes in the other order, in our order; each with the index of its tensor.
+    /// The weights whose axes are in another order although those of the other weights are not: the index of the tensor, and its numbers in our order.
     pub turned_alone: Vec<(usize, Vec<f64>)>,
-    /// The tensors of another shape: the index of the tensor, and its shape and numbers in the file.
+    /// The tensors with a wrong shape: the index of the tensor, and its shape and its numbers in the file.
     pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,
-    /// The scale of the samples' gradients; `None` if there is only one possible scale.
+    /// The scale of the samples' gradients; `None` if they have only one possible scale.
     scale: Option<SampleScale>,
 }
 
-/// The shares of the tolerance that the user has set.
+/// The parts of the tolerance that the user has set.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct UserTolerance {
-    /// The share of the right number.
+    /// The allowed difference as a share of the right number.
     pub relative: Option<f64>,
-    /// The share of the largest entry of the tensor.
+    /// The allowed difference as a share of the tensor's largest entry.
     pub of_largest: Option<f64>,
 }
 
 impl UserGradients {
-    /// Finds the gradient of each tensor, and puts its axes into our order.
+    /// Finds the gradient of each tensor of a file, and puts its axes into our order.
     ///
     /// # Errors
-    /// A sentence if no tensor has a gradient.
+    /// A sentence if no tensor of the file is one of our gradients.
     pub fn new(trace: &Trace, tensors: Vec<FileTensor>, wanted: UserTolerance) -> Result<Self, String> {
         let numbers: Vec<(&[f64], bool)> = tensors.iter().map(|tensor| (tensor.values.as_slice(), tensor.is_half)).collect();
         let precision = Precision::of(&numbers);
@@ -70,8 +72,8 @@ impl UserGradients {
         Ok(user)
     }
 
-    /// Appends a tensor of the file: a stack as one tensor for each sample. `scaled` collects the tensors that may be of the mean loss, each with whether it was in
-    /// a stack.
+    /// Appends a tensor of the file, or one tensor for each sample of a stack. A gradient of a sample may be a derivative of the mean loss: its index goes to `scaled`,
+    /// with `true` if it comes from a stack.
     fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], scaled: &mut Vec<(usize, bool)>) {
         let FileTensor { name: given, shape, values, .. } = tensor;
         let want = gradient.shape(trace);
@@ -114,8 +116,8 @@ impl UserGradients {
         }
     }
 
-    /// Returns whether all weights of a kind have their axes in the other order, and adds a note about it. A weight whose shape is the same in both orders shows it
-    /// by its numbers; one such weight alone is not taken as a layout.
+    /// Returns whether all weights of a kind have their axes in the other order, and adds a note if they have. The shape shows the order. The shape of a square weight
+    /// does not, so its numbers are compared in both orders. One square weight alone is not enough: its transpose may be a mistake.
     fn are_turned(&mut self, trace: &Trace, named: &[Named], kind: Weight) -> bool {
         let weights: Vec<&Named> = named.iter().filter(|named| Weight::of(trace, named.gradient) == Some(kind)).collect();
         let fits: Vec<Fit> = weights.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
@@ -126,12 +128,12 @@ impl UserGradients {
             |named: &Named| self.is_equal(trace, named.gradient, &kind.in_our_order(&named.tensor.values, named.gradient.shape(trace)));
         let all_turned = weights.iter().zip(&fits).all(|(named, fit)| match fit {
             Fit::Turned(_) => true,
-            // a weight that is wrong both ways is turned if others are
+            // a square weight that is wrong in both orders has the order of the others
             Fit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
             _ => false,
         });
         let is_seen = has_turned || fits.len() > 1;
-        // symmetric weights are no sign of a layout
+        // symmetric weights are equal in both orders
         let is_changed = || has_turned || weights.iter().any(|named| !is_equal(named));
         let is_turned = all_turned && is_seen && is_changed();
         if is_turned {
@@ -145,7 +147,7 @@ impl UserGradients {
         self.tolerance.are_equal(values, &gradient.right(trace), |at| terms.entry(at))
     }
 
-    /// Returns the same gradients with those of the samples in the other scale; `None` if the scale is certain.
+    /// Returns these gradients with the samples' gradients in the other scale; `None` if the scale is certain.
     #[must_use]
     pub fn in_other_scale(&self) -> Option<Self> {
         let scale = self.scale.filter(|scale| !scale.is_sure)?;
@@ -158,15 +160,14 @@ impl UserGradients {
         Some(other)
     }
 
-    /// Returns the sentence about the scale of the samples' gradients; `None` if they are certainly derivatives of each sample's own loss. `is_explained` is `true` if
-    /// mistakes explain the numbers only in this scale.
+    /// Returns the sentence about the scale of the samples' gradients; `None` if there is nothing to say. `is_explained` is `true` if mistakes explain the numbers in
+    /// this scale only.
     #[must_use]
     pub fn note_on_scale(&self, is_explained: bool) -> Option<String> {
         self.scale.and_then(|scale| scale.note(is_explained))
     }
 
-    /// Returns the factor by which the numbers of a tensor were multiplied before they were compared, as a clause: `times 4: your loss is a mean`. `None` without a
-    /// factor.
+    /// Returns a clause about the factor by which a tensor was multiplied before the comparison: `times 4: your loss is a mean`. `None` without a factor.
     #[must_use]
     pub fn factor_words(&self, tensor: usize) -> Option<String> {
         let is_of_sample = matches!(self.tensors.get(tensor)?.gradient.loss, LossOf::Sample(_));
@@ -190,7 +191,7 @@ impl UserGradients {
     }
 }
 
-/// Returns whether a gradient is that of a value with respect to the loss of several samples, which have one each.
+/// Returns whether each sample has its own gradient, but the name in the file names no sample.
 fn is_of_no_batch(trace: &Trace, gradient: Gradient) -> bool {
     let network = trace.network();
     let is_shared = network.tensor(gradient.of).role.is_learnable() || network.gradient_of(gradient.of).is_none();

@@ -1,7 +1,7 @@
-//! The mistakes that a search has found, described in words.
+//! The causes: the mistakes that a search has found, with the words about them.
 
 use super::apart::Others;
-use super::fit::{Fit, Mine};
+use super::fit::{ComparedTensor, Fit};
 use super::plan::Plan;
 use super::site::Subject;
 use super::wrong_rule::all_terms;
@@ -17,21 +17,21 @@ use crate::trace::Trace;
 pub struct Cause {
     /// The name of the mistake: `kernel-not-flipped`.
     pub id: &'static str,
-    /// The name of the rule, if the mistake has several.
+    /// The name of the variant, if the mistake has several.
     pub variant: Option<String>,
-    /// The layers, or the tensors of a graph, in which the mistake is; empty if it concerns the whole pass.
+    /// The names of the layers with the mistake, or of the tensors in a graph; empty if it concerns the whole pass.
     pub at: Vec<String>,
-    /// The number of the group, from 1. The causes of a group together explain the numbers; different groups are alternatives.
+    /// The number of the group, from 1. The causes of one group act together. Each group is an alternative explanation.
     pub group: usize,
-    /// The indices in the user's list of the tensors that it explains.
+    /// The tensors that it explains, as indices in the user's list.
     pub explains: Vec<usize>,
     /// A clause about the wrong rule.
     pub words: String,
-    /// A clause about the right rule; empty if `words` describes it.
+    /// A clause about the right rule; empty if `words` is enough.
     pub right: &'static str,
     /// A clause about the other mistakes that give the same numbers; empty if there are none.
     pub same: String,
-    /// A clause about a gradient, or a change of the network, that would decide between these mistakes.
+    /// A clause about a gradient, or a change of the network, that separates these mistakes; empty if nothing is known.
     pub apart: String,
     /// The ops with the mistake.
     pub ops: Vec<WrongOp>,
@@ -48,12 +48,12 @@ pub struct WrongOp {
     pub(super) wrong: Op,
 }
 
-/// The value that a wrong rule gives for an entry.
+/// An entry as a wrong rule computes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongEntry {
-    /// The number of the wrong rule.
+    /// The wrong number.
     pub value: f64,
-    /// The terms that the wrong rule adds up.
+    /// The terms that the rule adds up.
     pub terms: Vec<WrongTerm>,
 }
 
@@ -62,7 +62,7 @@ pub struct WrongEntry {
 pub struct WrongTerm {
     /// The term. The origins of its factors name the slots of the part.
     pub term: Term,
-    /// For each factor, the entry that it is or is computed from; `None` for a constant.
+    /// For each factor, the entry that it was read from; `None` for a constant.
     pub sources: Vec<Option<TensorEntry>>,
 }
 
@@ -70,7 +70,7 @@ pub struct WrongTerm {
 const MAX_TERMS: usize = 4096;
 
 impl WrongOp {
-    /// Computes an entry with the wrong rule from the right operands of a run. `None` if the run does not have this op.
+    /// Computes an entry with the wrong rule and the right operands. `None` if the run does not have this op.
     #[must_use]
     pub fn entry(&self, trace: &Trace, run: usize, entry: usize) -> Option<WrongEntry> {
         let is_of_batch = trace.sample_runs().get(run)?.sample.is_none();
@@ -93,7 +93,7 @@ impl WrongOp {
     }
 }
 
-/// Returns the slot and the place of the entry that a factor is, or is computed from.
+/// Returns the slot and the position of the entry that a factor was read from.
 fn place(arg: &Arg) -> Option<(Slot, usize)> {
     match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => Some((slot, at)),
@@ -101,30 +101,31 @@ fn place(arg: &Arg) -> Option<(Slot, usize)> {
     }
 }
 
-/// Returns the causes of alternative fits, the best first.
-pub(super) fn alternatives(subject: &Subject<'_>, mine: &[Mine<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
+/// Returns the causes of alternative fits. The best fit comes first.
+pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
     let shown = fits.first().map_or(0, |best| fits.iter().filter(|fit| fit.matched() == best.matched()).count());
     let fits: Vec<Fit> = fits.into_iter().take(shown.min(MAX_GROUPS)).collect();
-    let apart = Others::new(*subject, mine, tolerance).sentences(&fits);
+    let apart = Others::new(*subject, tensors, tolerance).sentences(&fits);
     let mut causes = Vec::new();
     for (n, (fit, apart)) in fits.iter().zip(&apart).enumerate() {
-        causes.extend(of_fit(subject, mine, fit, (n + 1, same_numbers(&fits, n), apart)));
+        causes.extend(of_fit(subject, tensors, fit, (n + 1, same_numbers(&fits, n), apart)));
     }
     causes
 }
 
 /// The largest number of alternatives that are kept.
 const MAX_GROUPS: usize = 100;
-/// The largest number of other fits that a note names.
+/// The largest number of fits that a clause names.
 const MAX_NAMED: usize = 3;
 
-/// The clause about other fits that give the same numbers: at the best fit it names the next ones, at every other fit the best one. Empty if there are no others.
-fn same_numbers(fits: &[Fit], own: usize) -> String {
-    let others: Vec<String> = if own == 0 { fits[1..].iter().take(MAX_NAMED).map(name).collect() } else { vec![name(&fits[0])] };
+/// Returns the clause about the other fits with the same numbers as the fit at `index`. For the best fit it names the next ones, and for any other fit the best one. Empty
+/// if there is only one fit.
+fn same_numbers(fits: &[Fit], index: usize) -> String {
+    let others: Vec<String> = if index == 0 { fits[1..].iter().take(MAX_NAMED).map(name).collect() } else { vec![name(&fits[0])] };
     if others.is_empty() {
         return String::new();
     }
-    let more = if own == 0 { fits.len() - 1 - others.len() } else { 0 };
+    let more = if index == 0 { fits.len() - 1 - others.len() } else { 0 };
     let more = if more > 0 { format!(", and as {more} more") } else { String::new() };
     format!("here it has the same numbers as {}{more}", others.join(", and as "))
 }
@@ -145,18 +146,18 @@ fn name(fit: &Fit) -> String {
 }
 
 /// Returns the causes of one fit: one for each mistake, with all its places.
-fn of_fit(subject: &Subject<'_>, mine: &[Mine<'_>], fit: &Fit, (group, same, apart): (usize, String, &str)) -> Vec<Cause> {
+fn of_fit(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], fit: &Fit, (group, same, apart): (usize, String, &str)) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     for (n, candidate) in fit.candidates.iter().enumerate() {
-        let own = Plan::default().with(subject.trace, &candidate.edits);
+        let plan = Plan::default().with(subject.trace, &candidate.edits);
         let is_last = n + 1 == fit.candidates.len();
         // the first mistake explains the tensors that have the right numbers without the later mistakes; the last one explains the rest
         let is_explained = |at: &usize| {
             let before = (1..=n).any(|step| fit.history[step][*at]);
-            mine[*at].differs && fit.matched()[*at] && !before && (is_last || fit.history[n + 1][*at])
+            tensors[*at].differs && fit.matched()[*at] && !before && (is_last || fit.history[n + 1][*at])
         };
-        let explains = (0..mine.len()).filter(is_explained).map(|at| mine[at].index);
-        let ops = own.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });
+        let explains = (0..tensors.len()).filter(is_explained).map(|at| tensors[at].index);
+        let ops = plan.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });
         let known = causes.iter_mut().find(|cause| cause.id == candidate.mistake.id && cause.variant == candidate.variant);
         if let Some(cause) = known {
             cause.explains.extend(explains);

@@ -1,7 +1,7 @@
 //! The comparison of a user's gradients, with the mistakes and the patterns that explain the differences.
 
 use super::cause::Cause;
-use super::mistake::Says;
+use super::mistake::Specificity;
 use super::search::{GoOn, cause_of_shape, causes};
 use super::table::MISTAKES;
 use crate::diff::{Compared, Pattern, ROUNDED, Report, Status, TermSums, UserGradients, patterns};
@@ -101,7 +101,7 @@ impl Explanation {
     /// The value by which explanations in two scales are compared; the smaller one is better.
     fn rank(&self) -> (usize, bool, usize) {
         let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
-        let is_pattern = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.says == Says::Numbers);
+        let is_pattern = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);
         (self.unexplained().len(), best.iter().any(is_pattern), best.len())
     }
 }

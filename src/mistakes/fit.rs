@@ -1,15 +1,15 @@
-//! A candidate is a mistake at some places of the network. A fit is the candidates that together explain tensors of the user.
+//! The results of the search: a *candidate* is a mistake at some places of the network, and a *fit* is a list of candidates that together give numbers of the user.
 
 use std::collections::HashSet;
 
-use super::mistake::{Mistake, Says};
+use super::mistake::{Mistake, Specificity};
 use super::plan::{Edit, Plan};
 use crate::diff::{Gradient, TermSums};
 use crate::network::Id;
 
-/// A tensor of the user that is compared with the numbers of mistakes.
+/// A tensor of the user, with everything that a comparison with the numbers of a mistake needs.
 #[derive(Debug)]
-pub(super) struct Mine<'a> {
+pub(super) struct ComparedTensor<'a> {
     /// The index in the user's list.
     pub index: usize,
     /// The run that computes the right tensor.
@@ -19,63 +19,70 @@ pub(super) struct Mine<'a> {
     pub gradient: Gradient,
     /// The user's numbers.
     pub numbers: &'a [f64],
-    /// Whether it is different from the right one.
+    /// Whether they are different from the right ones.
     pub differs: bool,
     pub terms: TermSums<'a>,
 }
 
-/// A mistake at its places.
+/// A mistake at some places.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub mistake: &'static Mistake,
+    /// The name of the variant, if the mistake has several.
     pub variant: Option<String>,
-    /// A clause about the variant.
+    /// The end of the sentence about the mistake, for this variant.
     pub detail: String,
     /// The names of the places.
     pub at: Vec<String>,
     pub edits: Vec<Edit>,
-    /// The numbers of the sites with the mistake; empty for a mistake of the whole pass.
+    /// The indices of the changed sites; empty for a mistake of the whole pass.
     pub sites: Vec<usize>,
 }
 
-/// Mistakes that together explain tensors.
+/// Candidates that together give numbers of the user.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fit {
     pub candidates: Vec<Candidate>,
     pub plan: Plan,
-    /// For each of the user's tensors, whether its numbers equal those of the pass: first without a mistake, then after each candidate is added.
+    /// For each of the user's tensors, whether its numbers are those of the pass: `history[0]` for the pass without candidates, `history[k]` for the pass with the
+    /// first k.
     pub history: Vec<Vec<bool>>,
 }
 
 impl Fit {
-    /// For each of the user's tensors, whether its numbers equal those of the pass with all candidates.
+    /// For each of the user's tensors, whether its numbers are those of the pass with all candidates.
     pub fn matched(&self) -> &[bool] {
         self.history.last().map_or(&[], Vec::as_slice)
     }
 
-    /// Whether all of the user's tensors are explained.
+    /// Whether all of the user's tensors have the numbers of the pass.
     pub fn is_complete(&self) -> bool {
         self.matched().iter().all(|matched| *matched)
     }
 
-    /// The number of the user's tensors that are explained.
+    /// The number of the user's tensors that have the numbers of the pass.
     pub fn explained(&self) -> usize {
         self.matched().iter().filter(|matched| **matched).count()
     }
 
-    /// The number of mistakes, each counted once.
+    /// The number of different mistakes.
     pub fn mistakes(&self) -> usize {
         self.candidates.iter().map(|candidate| candidate.mistake.id).collect::<HashSet<_>>().len()
     }
 
-    /// The kind of explanation of each candidate, the least specific first.
-    pub fn says(&self) -> Vec<Says> {
-        let mut says: Vec<Says> = self.candidates.iter().map(|candidate| candidate.mistake.says).collect();
-        says.sort_unstable_by(|one, other| other.cmp(one));
-        says
+    /// The specificity of each candidate, the least specific first.
+    pub fn specificities(&self) -> Vec<Specificity> {
+        let mut all: Vec<Specificity> = self.candidates.iter().map(|candidate| candidate.mistake.specificity).collect();
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all
     }
 
-    /// The same fit with one more candidate.
+    /// Whether a candidate has a number that is fitted to the user's numbers.
+    pub fn is_fitted(&self) -> bool {
+        self.candidates.iter().any(|candidate| candidate.mistake.specificity == Specificity::Fitted)
+    }
+
+    /// Returns this fit with one more candidate. `plan` and `matched` are those of the longer list.
     pub fn with(&self, candidate: Candidate, plan: Plan, matched: Vec<bool>) -> Self {
         let candidates = self.candidates.iter().cloned().chain([candidate]).collect();
         let history = self.history.iter().cloned().chain([matched]).collect();

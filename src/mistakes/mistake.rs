@@ -1,37 +1,37 @@
 //! The form of a row in the table of mistakes.
 
-use super::planting::Made;
+use super::planting::Planter;
 use super::question::{Question, Wrong};
 
 /// A known mistake.
 #[derive(Debug)]
 pub struct Mistake {
-    /// The name of the mistake in data: `sign-flipped`.
+    /// The name of the mistake in JSON: `sign-flipped`.
     pub id: &'static str,
-    /// A clause about the wrong rule in a backward pass. The names of the layers with the mistake replace `{}`. `[is|are]` is replaced by its first form for one
-    /// layer, by its second form for several. Empty for a mistake that is known only for predicted numbers.
+    /// A clause about the wrong rule in a backward pass. `{}` stands for the names of the layers with the mistake. Of `[is|are]`, the first form is for one layer and
+    /// the second for several. Empty if the mistake is known only for predicted numbers.
     pub words: &'static str,
-    /// A clause about the right rule; empty if `words` describes it.
+    /// A clause about the right rule; empty if `words` is enough.
     pub right: &'static str,
-    /// A change of the network after which the mistake gives other numbers than similar mistakes; empty if no change does so for all of them.
+    /// A change of the network that separates this mistake from others with the same numbers; empty if there is no such change.
     pub apart: &'static str,
-    /// The kind of explanation that the mistake gives.
-    pub says: Says,
-    /// The possible places of the mistake, and the functions that plant it there.
-    pub(super) made: Made,
+    /// The specificity of the explanation.
+    pub specificity: Specificity,
+    /// The function that plants the mistake in a backward pass.
+    pub(super) planter: Planter,
     /// The hint about a predicted number; `None` for a mistake that concerns a whole pass.
     pub hint: Option<HintRow>,
 }
 
-/// The kind of explanation that a mistake gives for the numbers of a backward pass, the most specific first.
+/// The specificity of an explanation, the most specific first. If several mistakes give the user's numbers, the more specific one is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Says {
-    /// The wrong rule and its place.
+pub enum Specificity {
+    /// A wrong rule at a known place.
     Rule,
-    /// A factor with a meaning, such as −1. The same factor at other places can give the same numbers, so only the first place is named.
+    /// A well-known factor, such as −1. The same factor at another place can give the same numbers, so only the first place is named.
     Factor,
-    /// A pattern of the numbers. It is named only if no other mistake explains the numbers.
-    Numbers,
+    /// A number that is fitted to the user's numbers, such as the factor 0.37. It is named only if no other mistake explains them.
+    Fitted,
 }
 
 /// The hint about a predicted number.
@@ -72,23 +72,23 @@ impl Mistake {
     /// Creates a row for predicted numbers.
     pub(super) const fn hint(id: &'static str, words: &'static str, instead: &'static str, wrong: WrongNumbers) -> Self {
         let hint = Some(HintRow { words, instead, is_pattern: false, wrong });
-        Self { id, words: "", right: "", apart: "", says: Says::Rule, made: Made::Never, hint }
+        Self { id, words: "", right: "", apart: "", specificity: Specificity::Rule, planter: Planter::None, hint }
     }
 
     /// Creates a row for predicted numbers that is only a pattern of the number.
     pub(super) const fn pattern(id: &'static str, words: &'static str, wrong: WrongNumbers) -> Self {
         let hint = Some(HintRow { words, instead: "", is_pattern: true, wrong });
-        Self { id, words: "", right: "", apart: "", says: Says::Rule, made: Made::Never, hint }
+        Self { id, words: "", right: "", apart: "", specificity: Specificity::Rule, planter: Planter::None, hint }
     }
 
     /// Creates a row for a backward pass.
-    pub(super) const fn pass(id: &'static str, words: &'static str, right: &'static str, made: Made) -> Self {
-        Self { id, words, right, apart: "", says: Says::Rule, made, hint: None }
+    pub(super) const fn pass(id: &'static str, words: &'static str, right: &'static str, planter: Planter) -> Self {
+        Self { id, words, right, apart: "", specificity: Specificity::Rule, planter, hint: None }
     }
 
     /// The same row, also for a backward pass.
-    pub(super) const fn and_pass(self, words: &'static str, right: &'static str, made: Made) -> Self {
-        Self { words, right, made, ..self }
+    pub(super) const fn and_pass(self, words: &'static str, right: &'static str, planter: Planter) -> Self {
+        Self { words, right, planter, ..self }
     }
 
     /// The same row with a change of the network that would distinguish the mistake from others.
@@ -96,8 +96,8 @@ impl Mistake {
         Self { apart, ..self }
     }
 
-    /// The same row with another kind of explanation.
-    pub(super) const fn says(self, says: Says) -> Self {
-        Self { says, ..self }
+    /// The same row with another specificity.
+    pub(super) const fn with_specificity(self, specificity: Specificity) -> Self {
+        Self { specificity, ..self }
     }
 }

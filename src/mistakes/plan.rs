@@ -1,4 +1,7 @@
-//! A backward pass with mistakes: its ops and its numbers.
+//! A pass with mistakes in it.
+//!
+//! A [`Plan`] is the list of its changed ops. A [`WrongPass`] computes its numbers: a tensor that depends on no change is taken from the trace, and the others are
+//! computed when they are asked for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -12,16 +15,16 @@ use crate::op::rule::Rule;
 use crate::tensor::len;
 use crate::trace::Trace;
 
-/// The network whose op is changed.
+/// The network of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Ops {
     /// The ops of each sample.
     Sample,
-    /// The ops of the batch: the reduction.
+    /// The ops of the batch, such as the sum over the samples.
     Batch,
 }
 
-/// Makes a wrong rule from the right one.
+/// A function that makes a wrong rule from the right one.
 type OtherRule = dyn Fn(&Arc<dyn Rule>) -> Arc<dyn Rule> + Send + Sync;
 
 /// A change of one op.
@@ -31,11 +34,11 @@ pub(super) enum Change {
     Part(usize, Part),
     /// Adds a part.
     Add(Part),
-    /// Replaces the rule of each part.
+    /// Replaces the rule of each part. The function gets the right rule.
     Each(Arc<OtherRule>),
-    /// Another rule for the parts with these indices.
+    /// Replaces the rules of the parts with these indices.
     Parts(Range<usize>, Arc<OtherRule>),
-    /// Keeps only the parts with these indices.
+    /// Removes all parts but those with these indices.
     Keep(Vec<usize>),
 }
 
@@ -69,12 +72,12 @@ impl Edit {
     }
 }
 
-/// The changed ops and given numbers of a pass; all others are right.
+/// The differences between a pass with mistakes and the right pass.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     ops: BTreeMap<(Ops, usize), Op>,
     given: HashMap<(usize, Id), Arc<[f64]>>,
-    /// For tensors that are exchanged: the tensor that has the numbers, the op of the right one, and the op of these numbers.
+    /// For a tensor whose numbers are those of another tensor: the other tensor, the number of the op of the first, and the op of the other.
     exchanged: BTreeMap<Id, (Id, usize, Op)>,
 }
 
@@ -100,7 +103,7 @@ impl Change {
 }
 
 impl Plan {
-    /// The same plan with further changes.
+    /// Returns this plan with further changes.
     pub fn with(&self, trace: &Trace, edits: &[Edit]) -> Self {
         let mut plan = self.clone();
         for edit in edits {
@@ -123,18 +126,18 @@ impl Plan {
         plan
     }
 
-    /// The plan with these ops: each with whether it is one of the batch, and its number.
+    /// Creates the plan with these changed ops: for each, `true` if it is an op of the batch, and its number.
     pub fn of_ops(ops: impl Iterator<Item = (bool, usize, Op)>) -> Self {
         let key = |is_of_batch: bool| if is_of_batch { Ops::Batch } else { Ops::Sample };
         Self { ops: ops.map(|(is_of_batch, number, op)| ((key(is_of_batch), number), op)).collect(), ..Self::default() }
     }
 
-    /// Whether a given tensor has other numbers, which may be those of one sample only.
+    /// Whether the numbers of a tensor are replaced. They may be replaced in one sample only.
     pub fn changes_given(&self) -> bool {
         !self.given.is_empty()
     }
 
-    /// The changed ops, each with whether it is one of the batch, and its number.
+    /// The changed ops: for each, `true` if it is an op of the batch, and its number.
     pub fn changed_ops(&self) -> impl Iterator<Item = (bool, usize, &Op)> {
         let exchanged = self.exchanged.values().map(|(_, number, op)| (false, *number, op));
         self.ops.iter().map(|((ops, number), op)| (*ops == Ops::Batch, *number, op)).chain(exchanged)
@@ -153,12 +156,12 @@ fn network(trace: &Trace, ops: Ops) -> &Network {
     }
 }
 
-/// The numbers of a pass with mistakes. A tensor is computed on demand; a tensor that no mistake changes is taken from the trace.
+/// The numbers of a pass with mistakes.
 #[derive(Debug)]
 pub(super) struct WrongPass<'a> {
     trace: &'a Trace,
     plan: &'a Plan,
-    /// For each run, whether a tensor may have other numbers.
+    /// For each run and each tensor, whether the tensor depends on a change.
     changed: Vec<Vec<bool>>,
     computed: HashMap<(usize, Id), Arc<[f64]>>,
 }
@@ -204,12 +207,12 @@ impl<'a> WrongPass<'a> {
         changed
     }
 
-    /// Returns whether a tensor may have other numbers than the right ones.
+    /// Returns whether a tensor depends on a change, so that its numbers may be wrong.
     pub fn is_changed(&self, run: usize, id: Id) -> bool {
         self.changed[run][id]
     }
 
-    /// The numbers of a tensor that is given or computed already.
+    /// The numbers of a tensor; `None` if they are not computed yet.
     fn known(&self, run: usize, id: Id) -> Option<&[f64]> {
         if !self.changed[run][id] {
             return Some(self.trace.run(run).values(id));
@@ -229,7 +232,7 @@ impl<'a> WrongPass<'a> {
         self.known(run, id).expect("the tensor is computed")
     }
 
-    /// Computes a tensor and the tensors that it depends on, in the order of the ops. If the search is interrupted, the remaining numbers are 0.
+    /// Computes a tensor, and first the tensors that it depends on. If the search is interrupted, the remaining numbers are 0.
     fn compute(&mut self, run: usize, id: Id) {
         let trace = self.trace;
         let network = trace.network_of(run);
@@ -262,7 +265,7 @@ impl<'a> WrongPass<'a> {
         }
     }
 
-    /// Computes a tensor that the batch takes from a sample.
+    /// Copies a tensor of a sample into the batch.
     fn take_from_sample(&mut self, run: usize, id: Id) {
         let Some(BatchSource::Sample(sample, of)) = self.trace.network_of(run).tensor(id).source else { return };
         let numbers: Arc<[f64]> = self.values(sample, of).into();

@@ -1,7 +1,7 @@
-//! Backward passes with mistakes in them, for tests.
+//! Backward passes with planted mistakes, for tests.
 
 use super::cause::{Cause, WrongOp};
-use super::fit::{Candidate, Fit, Mine};
+use super::fit::{Candidate, ComparedTensor, Fit};
 use super::plan::{Edit, Plan, WrongPass};
 use super::search::Search;
 use super::site::Subject;
@@ -13,24 +13,24 @@ use crate::trace::Trace;
 pub struct Planting {
     /// The name of the mistake.
     pub id: &'static str,
-    /// The name of the rule, if the mistake has several.
+    /// The name of the variant, if the mistake has several.
     pub variant: Option<String>,
-    /// The places at which it is made.
+    /// The names of its places.
     pub at: Vec<String>,
     /// The gradients of the pass, one for each of the wanted ones.
     pub gradients: Vec<Vec<f64>>,
 }
 
-/// The wanted gradients as tensors of a user who has these numbers.
-fn compared<'a>(trace: &'a Trace, wanted: &[Gradient], numbers: &'a [Vec<f64>]) -> Vec<Mine<'a>> {
-    let mine = wanted.iter().zip(numbers).enumerate().filter_map(|(index, (gradient, numbers))| {
+/// Returns the wanted gradients as the tensors of a user with these numbers.
+fn compared<'a>(trace: &'a Trace, wanted: &[Gradient], numbers: &'a [Vec<f64>]) -> Vec<ComparedTensor<'a>> {
+    let tensors = wanted.iter().zip(numbers).enumerate().filter_map(|(index, (gradient, numbers))| {
         let (run, id) = gradient.find(trace)?;
-        Some(Mine { index, run, id, gradient: *gradient, numbers, differs: false, terms: TermSums::of(trace, *gradient) })
+        Some(ComparedTensor { index, run, id, gradient: *gradient, numbers, differs: false, terms: TermSums::of(trace, *gradient) })
     });
-    mine.collect()
+    tensors.collect()
 }
 
-/// For tests: returns the passes with one mistake that change one of these gradients: each mistake at each place, and at several.
+/// For tests: returns each pass with one mistake, at one place or at several, that changes one of these gradients.
 #[must_use]
 pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>) -> Vec<Planting> {
     let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
@@ -44,10 +44,10 @@ pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>)
             let plan = base.plan.with(trace, &candidate.edits);
             let mut pass = WrongPass::new(trace, &plan);
             // the first changed tensor, so that each is planted once
-            if found.iter().position(|mine| pass.is_changed(mine.run, mine.id)) != Some(first) {
+            if found.iter().position(|tensor| pass.is_changed(tensor.run, tensor.id)) != Some(first) {
                 continue;
             }
-            let gradients = found.iter().map(|mine| pass.values(mine.run, mine.id).to_vec()).collect();
+            let gradients = found.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect();
             all.push(Planting { id: candidate.mistake.id, variant: candidate.variant, at: candidate.at, gradients });
         }
     }
@@ -65,7 +65,7 @@ pub struct PlantedPair {
     pub both: Vec<Vec<f64>>,
 }
 
-/// For tests: returns a pass with two mistakes at places of their own. `pick` chooses one of the first n numbers. `None` if it finds no two.
+/// For tests: returns a pass with two mistakes that change different ops. `pick(n)` chooses a number below n. `None` if it finds no such pair.
 #[must_use]
 pub fn planted_pair(
     trace: &Trace,
@@ -91,7 +91,7 @@ pub fn planted_pair(
     let pass = |edits: &[Edit]| {
         let plan = base.plan.with(trace, edits);
         let mut pass = WrongPass::new(trace, &plan);
-        found.iter().map(|mine| pass.values(mine.run, mine.id).to_vec()).collect::<Vec<_>>()
+        found.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect::<Vec<_>>()
     };
     let changed = |candidate: &Candidate| {
         base.plan.with(trace, &candidate.edits).changed_ops().map(|(is_of_batch, op, _)| (is_of_batch, op)).collect::<Vec<_>>()
@@ -112,10 +112,10 @@ pub fn planted_pair(
     None
 }
 
-/// The largest number of pairs that are tried until one has places of its own.
+/// The largest number of pairs that are tried.
 const MAX_TRIES: usize = 16;
 
-/// For tests: returns the gradients of a pass with the ops of all causes; `None` if they name no op, or one op twice.
+/// For tests: returns the gradients of the pass with the ops of all causes. `None` if a cause has no op, or if two causes change the same op.
 #[must_use]
 pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause]) -> Option<Vec<Vec<f64>>> {
     let ops: Vec<&WrongOp> = causes.iter().flat_map(|cause| &cause.ops).collect();

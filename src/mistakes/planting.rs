@@ -1,44 +1,45 @@
-//! The types of the functions that plant a mistake: they return the changes of ops.
+//! The types of the functions that plant a mistake in a backward pass. Each row of the table has such a function: it returns the wrong rules as changes of ops.
 
 use super::plan::Edit;
 use super::site::{Site, Subject};
 use crate::network::Id;
 
-/// One variant of a mistake: its wrong rule as edits of ops.
+/// One variant of a mistake: a wrong rule, as changes of ops. Most mistakes have only one.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
-    /// The name of the rule, if the mistake has several.
-    pub variant: Option<String>,
-    /// A clause about this rule, which follows the words of the mistake.
+pub(super) struct Variant {
+    /// The name of the variant; `None` for a mistake with a single wrong rule.
+    pub name: Option<String>,
+    /// The end of the sentence about the mistake, for this variant: ` over the samples` after `a sum is taken`.
     pub detail: String,
+    /// The changes of ops that make the mistake.
     pub edits: Vec<Edit>,
 }
 
-impl Way {
-    /// The only rule of a mistake.
+impl Variant {
+    /// The only variant of a mistake, with one change.
     pub fn only(edit: Edit) -> Self {
-        Self { variant: None, detail: String::new(), edits: vec![edit] }
+        Self { name: None, detail: String::new(), edits: vec![edit] }
     }
 
-    /// One of several rules, with words about it.
-    pub fn variant(name: impl Into<String>, detail: impl Into<String>, edits: impl Into<Vec<Edit>>) -> Self {
-        Self { variant: Some(name.into()), detail: detail.into(), edits: edits.into() }
+    /// One of several variants.
+    pub fn named(name: impl Into<String>, detail: impl Into<String>, edits: impl Into<Vec<Edit>>) -> Self {
+        Self { name: Some(name.into()), detail: detail.into(), edits: edits.into() }
     }
 
-    /// This way at these places.
+    /// Returns this variant with the names of the places that it changes.
     pub fn at(self, at: Vec<String>) -> Planted {
-        Planted { way: self, at }
+        Planted { variant: self, at }
     }
 }
 
-/// A variant of a mistake with the names of its places; no names if it concerns the whole pass.
+/// A variant of a mistake with the names of its places. There are no names if the mistake concerns the whole pass.
 #[derive(Clone, Debug)]
 pub(super) struct Planted {
-    pub way: Way,
+    pub variant: Variant,
     pub at: Vec<String>,
 }
 
-/// The tensor that a mistake should explain, with its numbers in the pass with the mistakes that are found already.
+/// The user's wrong tensor that the search explains at the moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
     pub subject: Subject<'a>,
@@ -46,22 +47,23 @@ pub(super) struct Wanted<'a> {
     pub run: usize,
     /// The tensor in the network of the run.
     pub id: Id,
-    /// The tensor x in the samples' network, if the tensor is ∂C/∂x.
+    /// The tensor x in the samples' network, if the wanted tensor is ∂C/∂x.
     pub of: Id,
     /// The user's numbers.
-    pub mine: &'a [f64],
+    pub user: &'a [f64],
+    /// The numbers in the pass with the mistakes that the search has found so far. Without such mistakes these are the right numbers.
     pub right: &'a [f64],
 }
 
-/// The possible places of a mistake, and the function that plants it there.
+/// The function that plants a mistake, by the places where the mistake is possible.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Made {
-    /// Nowhere: the mistake is known only for predicted numbers.
-    Never,
-    /// In a part of a backward op.
-    Each(fn(&Site<'_>) -> Vec<Way>),
-    /// In the whole pass, or at places that the function chooses.
-    Whole(fn(&Wanted<'_>) -> Vec<Planted>),
-    /// In a part of a backward op, and in the whole pass.
-    Both(fn(&Site<'_>) -> Vec<Way>, fn(&Wanted<'_>) -> Vec<Planted>),
+pub(super) enum Planter {
+    /// No function: the mistake is known only for predicted numbers.
+    None,
+    /// A function that is called for each part of a backward op. It returns no variant if the mistake is not possible there.
+    AtSite(fn(&Site<'_>) -> Vec<Variant>),
+    /// A function that is called once. It changes the whole pass, or chooses the places itself.
+    InPass(fn(&Wanted<'_>) -> Vec<Planted>),
+    /// One function of each kind.
+    Both(fn(&Site<'_>) -> Vec<Variant>, fn(&Wanted<'_>) -> Vec<Planted>),
 }

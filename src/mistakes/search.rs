@@ -7,10 +7,10 @@
 use std::collections::HashSet;
 
 use super::cause::{Cause, alternatives};
-use super::fit::{Candidate, Fit, Mine};
-use super::mistake::{Mistake, Says};
+use super::fit::{Candidate, ComparedTensor, Fit};
+use super::mistake::{Mistake, Specificity};
 use super::plan::{Edit, Ops, Plan, WrongPass};
-use super::planting::{Made, Planted, Wanted, Way};
+use super::planting::{Planted, Planter, Variant, Wanted};
 use super::plants;
 use super::site::{Site, Subject};
 use super::table::MISTAKES;
@@ -35,7 +35,7 @@ const MAX_PAIRED: usize = 160;
 /// The interrupt of a search: it is called with the number of candidates that are done and of all, and returns whether to go on.
 pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 
-/// Returns the mistakes that explain the differences between the user's tensors and the right ones, the best first. `mine` must be in the order of computation,
+/// Returns the mistakes that explain the differences between the user's tensors and the right ones, the best first. `user` must be in the order of computation,
 /// as in `report`. Numbers of a mistake are the user's if they are equal within the tolerance. Without a learning rate, no mistake with the learning rate is
 /// tried.
 ///
@@ -43,13 +43,13 @@ pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 /// If `go_on` returns `false`.
 pub fn causes(
     trace: &Trace,
-    mine: &[UserTensor],
+    user: &[UserTensor],
     report: &Report,
     tolerance: Tolerance,
     learning_rate: Option<f64>,
     go_on: GoOn<'_>,
 ) -> Result<Vec<Cause>, Interrupted> {
-    let compared = mine.iter().zip(&report.tensors).enumerate().filter_map(|(index, (tensor, comparison))| {
+    let compared = user.iter().zip(&report.tensors).enumerate().filter_map(|(index, (tensor, comparison))| {
         let differs = match comparison.status {
             Status::Equal => false,
             Status::Different | Status::NotFinite => true,
@@ -57,23 +57,23 @@ pub fn causes(
         };
         let (run, id) = tensor.gradient.find(trace)?;
         let numbers = tensor.values.as_ref().ok()?.as_slice();
-        Some(Mine { index, run, id, gradient: tensor.gradient, numbers, differs, terms: TermSums::of(trace, tensor.gradient) })
+        Some(ComparedTensor { index, run, id, gradient: tensor.gradient, numbers, differs, terms: TermSums::of(trace, tensor.gradient) })
     });
-    let mine: Vec<Mine<'_>> = compared.collect();
-    let Some(first) = mine.iter().position(|mine| mine.differs) else { return Ok(Vec::new()) };
-    if is_all_zero(&mine) {
+    let tensors: Vec<ComparedTensor<'_>> = compared.collect();
+    let Some(first) = tensors.iter().position(|tensor| tensor.differs) else { return Ok(Vec::new()) };
+    if is_all_zero(&tensors) {
         return Ok(Vec::new());
     }
     let subject = Subject { trace, network: trace.network(), learning_rate };
-    let search = Search::new(subject, &mine, tolerance);
+    let search = Search::new(subject, &tensors, tolerance);
     let fits = search.fits(first, go_on)?;
-    Ok(alternatives(&subject, &mine, tolerance, fits))
+    Ok(alternatives(&subject, &tensors, tolerance, fits))
 }
 
 /// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they point to no particular mistake.
-fn is_all_zero(mine: &[Mine<'_>]) -> bool {
-    let mut wrong = mine.iter().filter(|mine| mine.differs);
-    wrong.clone().nth(1).is_some() && wrong.all(|mine| mine.numbers.iter().all(|number| *number == 0.0))
+fn is_all_zero(tensors: &[ComparedTensor<'_>]) -> bool {
+    let mut wrong = tensors.iter().filter(|tensor| tensor.differs);
+    wrong.clone().nth(1).is_some() && wrong.all(|tensor| tensor.numbers.iter().all(|number| *number == 0.0))
 }
 
 /// Returns the cause of a gradient with another shape: the gradient of a broadcast tensor before the sum over its copies. `index` is the index of the tensor in the
@@ -104,12 +104,12 @@ pub fn cause_of_shape(
 }
 
 /// For each op of a sample, whether one of the user's tensors depends on it.
-fn reaching(subject: &Subject<'_>, mine: &[Mine<'_>]) -> Vec<bool> {
+fn reaching(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> {
     let network = subject.network;
     let mut reaches = vec![false; network.tensors().len()];
-    for mine in mine {
+    for tensor in tensors {
         // a gradient of the batch comes from the samples' gradient of the same tensor
-        if let Some(gradient) = network.gradient_of(mine.gradient.of) {
+        if let Some(gradient) = network.gradient_of(tensor.gradient.of) {
             reaches[gradient] = true;
         }
     }
@@ -155,32 +155,31 @@ fn reaching_ops(network: &Network, id: Id, is_right: impl Fn(Id) -> bool) -> Vec
 }
 
 /// The name of a variant, and its edits at each possible site, with the number of the site.
-type Variant = (Option<String>, Vec<(usize, Way)>);
+type SitesOfVariant = (Option<String>, Vec<(usize, Variant)>);
 
 /// A search of mistakes that explain tensors.
 pub(super) struct Search<'a> {
     subject: Subject<'a>,
-    mine: &'a [Mine<'a>],
+    tensors: &'a [ComparedTensor<'a>],
     tolerance: Tolerance,
     reaching: Vec<bool>,
 }
 
 impl<'a> Search<'a> {
     /// Prepares the search.
-    pub fn new(subject: Subject<'a>, mine: &'a [Mine<'a>], tolerance: Tolerance) -> Self {
-        Self { subject, mine, tolerance, reaching: reaching(&subject, mine) }
+    pub fn new(subject: Subject<'a>, tensors: &'a [ComparedTensor<'a>], tolerance: Tolerance) -> Self {
+        Self { subject, tensors, tolerance, reaching: reaching(&subject, tensors) }
     }
 
     /// Returns the fits, the best first: those that explain everything, or else those that explain most.
     fn fits(&self, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
-        let start = Fit { history: vec![self.mine.iter().map(|mine| !mine.differs).collect()], ..Fit::default() };
-        let says_why = |fit: &&Fit| fit.says().first() != Some(&Says::Numbers);
+        let start = Fit { history: vec![self.tensors.iter().map(|tensor| !tensor.differs).collect()], ..Fit::default() };
         let singles = self.extensions(&start, first, go_on)?;
-        if singles.iter().filter(says_why).any(Fit::is_complete) {
+        if singles.iter().any(|fit| fit.is_complete() && !fit.is_fitted()) {
             return Ok(best(singles));
         }
         let mut all = Vec::new();
-        if singles.iter().all(|fit| !says_why(&fit)) {
+        if singles.iter().all(Fit::is_fitted) {
             all.extend(self.pairs(&start, first, go_on)?);
         }
         for fit in best(singles).into_iter().take(MAX_FIRST) {
@@ -196,7 +195,7 @@ impl<'a> Search<'a> {
             let Some(next) = fit.matched().iter().position(|matched| !matched) else { break };
             let explained = fit.explained();
             let mut longer = self.extensions(fit, next, go_on)?;
-            longer.retain(|fit| fit.explained() > explained && fit.says().first() != Some(&Says::Numbers));
+            longer.retain(|fit| fit.explained() > explained && !fit.is_fitted());
             if longer.is_empty() {
                 break;
             }
@@ -216,7 +215,7 @@ impl<'a> Search<'a> {
         let mut candidates = self.candidates(start, first);
         candidates.retain(|candidate| {
             let plan = start.plan.with(trace, &candidate.edits);
-            candidate.sites.len() < 2 && candidate.mistake.says != Says::Numbers && self.is_possible(&plan, first)
+            candidate.sites.len() < 2 && candidate.mistake.specificity != Specificity::Fitted && self.is_possible(&plan, first)
         });
         candidates.truncate(MAX_PAIRED);
         let mut fits = Vec::new();
@@ -240,13 +239,13 @@ impl<'a> Search<'a> {
     /// Whether a plan changes the tensor `first`, and none that is right.
     fn is_possible(&self, plan: &Plan, first: usize) -> bool {
         let mut pass = WrongPass::new(self.subject.trace, plan);
-        let changes = |mine: &Mine<'_>| pass.is_changed(mine.run, mine.id);
-        if !changes(&self.mine[first]) {
+        let changes = |tensor: &ComparedTensor<'_>| pass.is_changed(tensor.run, tensor.id);
+        if !changes(&self.tensors[first]) {
             return false;
         }
-        self.mine.iter().filter(|mine| !mine.differs).all(|mine| {
-            let is_changed = pass.is_changed(mine.run, mine.id);
-            !is_changed || self.tolerance.are_equal(mine.numbers, pass.values(mine.run, mine.id), |at| mine.terms.entry(at))
+        self.tensors.iter().filter(|tensor| !tensor.differs).all(|tensor| {
+            let is_changed = pass.is_changed(tensor.run, tensor.id);
+            !is_changed || self.tolerance.are_equal(tensor.numbers, pass.values(tensor.run, tensor.id), |at| tensor.terms.entry(at))
         })
     }
 
@@ -299,11 +298,12 @@ impl<'a> Search<'a> {
     /// The ops from which the tensor `first` is computed, without those that it depends on only through tensors that the user has right.
     fn suspects(&self, first: usize) -> Suspects {
         let trace = self.subject.trace;
-        let right: HashSet<(usize, Id)> = self.mine.iter().filter(|mine| !mine.differs).map(|mine| (mine.run, mine.id)).collect();
-        let Mine { run, id, .. } = self.mine[first];
+        let right: HashSet<(usize, Id)> =
+            self.tensors.iter().filter(|tensor| !tensor.differs).map(|tensor| (tensor.run, tensor.id)).collect();
+        let ComparedTensor { run, id, .. } = self.tensors[first];
         let is_of_sample = trace.sample_runs()[run].sample.is_some();
         let of_batch = if is_of_sample { Vec::new() } else { reaching_ops(trace.network_of(run), id, |_| false) };
-        let in_sample = if is_of_sample { Some(id) } else { trace.network().gradient_of(self.mine[first].gradient.of) };
+        let in_sample = if is_of_sample { Some(id) } else { trace.network().gradient_of(self.tensors[first].gradient.of) };
         // of several samples one may be wrong where another one is right
         let is_right = |id: Id| trace.samples() == 1 && right.contains(&(0, id));
         let of_sample = in_sample.map_or_else(Vec::new, |id| reaching_ops(trace.network(), id, is_right));
@@ -313,49 +313,50 @@ impl<'a> Search<'a> {
     /// Compares the pass of a plan with the user's tensors. `None` if a tensor up to `first` stays unexplained, or if the plan changes a tensor that is right.
     fn matched(&self, plan: &Plan, first: usize) -> Option<Vec<bool>> {
         let mut pass = WrongPass::new(self.subject.trace, plan);
-        if !pass.is_changed(self.mine[first].run, self.mine[first].id) {
+        if !pass.is_changed(self.tensors[first].run, self.tensors[first].id) {
             return None;
         }
-        let mut matched = Vec::with_capacity(self.mine.len());
-        for (n, mine) in self.mine.iter().enumerate() {
-            let is_equal = if pass.is_changed(mine.run, mine.id) {
-                let numbers = pass.values(mine.run, mine.id);
-                self.tolerance.are_equal(mine.numbers, numbers, |at| mine.terms.entry(at))
+        let mut matched = Vec::with_capacity(self.tensors.len());
+        for (n, tensor) in self.tensors.iter().enumerate() {
+            let is_equal = if pass.is_changed(tensor.run, tensor.id) {
+                let numbers = pass.values(tensor.run, tensor.id);
+                self.tolerance.are_equal(tensor.numbers, numbers, |at| tensor.terms.entry(at))
             } else {
-                !mine.differs
+                !tensor.differs
             };
-            if !is_equal && (n <= first || !mine.differs) {
+            if !is_equal && (n <= first || !tensor.differs) {
                 return None;
             }
             matched.push(is_equal);
         }
         // a wrong rule is wrong in every sample
         let is_in_all = |n: usize| {
-            let same = |other: &Mine<'_>| other.gradient.of == self.mine[n].gradient.of && other.run != self.mine[n].run;
-            let is_of_sample = |mine: &Mine<'_>| self.subject.trace.sample_runs()[mine.run].sample.is_some();
-            !is_of_sample(&self.mine[n])
-                || self.mine.iter().zip(&matched).all(|(other, matched)| *matched || !is_of_sample(other) || !same(other))
+            let same = |other: &ComparedTensor<'_>| other.gradient.of == self.tensors[n].gradient.of && other.run != self.tensors[n].run;
+            let is_of_sample = |tensor: &ComparedTensor<'_>| self.subject.trace.sample_runs()[tensor.run].sample.is_some();
+            !is_of_sample(&self.tensors[n])
+                || self.tensors.iter().zip(&matched).all(|(other, matched)| *matched || !is_of_sample(other) || !same(other))
         };
         (plan.changes_given() || is_in_all(first)).then_some(matched)
     }
 
     /// The candidates that may change the tensor `first`, in the order of the table: each mistake at one place, then at several.
     pub fn candidates(&self, base: &Fit, first: usize) -> Vec<Candidate> {
-        let mine = &self.mine[first];
-        let right = WrongPass::new(self.subject.trace, &base.plan).values(mine.run, mine.id).to_vec();
-        let wanted = Wanted { subject: self.subject, run: mine.run, id: mine.id, of: mine.gradient.of, mine: mine.numbers, right: &right };
+        let tensor = &self.tensors[first];
+        let right = WrongPass::new(self.subject.trace, &base.plan).values(tensor.run, tensor.id).to_vec();
+        let wanted =
+            Wanted { subject: self.subject, run: tensor.run, id: tensor.id, of: tensor.gradient.of, user: tensor.numbers, right: &right };
         let sites: Vec<Site<'_>> = self.subject.sites().into_iter().filter(|site| self.reaching[site.op]).collect();
         let mut candidates = Vec::new();
         for mistake in MISTAKES {
-            let (each, whole) = match mistake.made {
-                Made::Never => (None, None),
-                Made::Each(each) => (Some(each), None),
-                Made::Whole(whole) => (None, Some(whole)),
-                Made::Both(each, whole) => (Some(each), Some(whole)),
+            let (each, whole) = match mistake.planter {
+                Planter::None => (None, None),
+                Planter::AtSite(each) => (Some(each), None),
+                Planter::InPass(whole) => (None, Some(whole)),
+                Planter::Both(each, whole) => (Some(each), Some(whole)),
             };
             candidates.extend(each.into_iter().flat_map(|each| self.at_sites(mistake, each, &sites, base)));
             let planted = whole.into_iter().flat_map(|whole| whole(&wanted));
-            candidates.extend(planted.map(|Planted { way: Way { variant, detail, edits }, at }| Candidate {
+            candidates.extend(planted.map(|Planted { variant: Variant { name: variant, detail, edits }, at }| Candidate {
                 mistake,
                 variant,
                 detail,
@@ -368,15 +369,21 @@ impl<'a> Search<'a> {
     }
 
     /// The candidates of a mistake that can be made at each site: at one site, at all, at two, and at all but one.
-    fn at_sites(&self, mistake: &'static Mistake, made: fn(&Site<'_>) -> Vec<Way>, sites: &[Site<'_>], base: &Fit) -> Vec<Candidate> {
-        let mut by_variant: Vec<Variant> = Vec::new();
+    fn at_sites(
+        &self,
+        mistake: &'static Mistake,
+        planter: fn(&Site<'_>) -> Vec<Variant>,
+        sites: &[Site<'_>],
+        base: &Fit,
+    ) -> Vec<Candidate> {
+        let mut by_variant: Vec<SitesOfVariant> = Vec::new();
         for (n, site) in sites.iter().enumerate() {
-            for way in made(site) {
-                let index = by_variant.iter().position(|(variant, _)| *variant == way.variant).unwrap_or_else(|| {
-                    by_variant.push((way.variant.clone(), Vec::new()));
+            for variant in planter(site) {
+                let index = by_variant.iter().position(|(name, _)| *name == variant.name).unwrap_or_else(|| {
+                    by_variant.push((variant.name.clone(), Vec::new()));
                     by_variant.len() - 1
                 });
-                by_variant[index].1.push((n, way));
+                by_variant[index].1.push((n, variant));
             }
         }
         let used: HashSet<usize> = base
@@ -386,10 +393,10 @@ impl<'a> Search<'a> {
             .flat_map(|candidate| candidate.sites.clone())
             .collect();
         let mut candidates = Vec::new();
-        for (variant, mut ways) in by_variant {
-            ways.retain(|(site, _)| !used.contains(site));
-            for set in subsets(ways.len()) {
-                let chosen: Vec<&(usize, Way)> = set.iter().map(|n| &ways[*n]).collect();
+        for (variant, mut variants) in by_variant {
+            variants.retain(|(site, _)| !used.contains(site));
+            for set in subsets(variants.len()) {
+                let chosen: Vec<&(usize, Variant)> = set.iter().map(|n| &variants[*n]).collect();
                 let mut at: Vec<String> = Vec::new();
                 // the backward pass goes from the last layer to the first
                 for (site, _) in chosen.iter().rev() {
@@ -403,7 +410,7 @@ impl<'a> Search<'a> {
                     variant: variant.clone(),
                     detail: chosen[0].1.detail.clone(),
                     at,
-                    edits: chosen.iter().flat_map(|(_, way)| way.edits.clone()).collect(),
+                    edits: chosen.iter().flat_map(|(_, variant)| variant.edits.clone()).collect(),
                     sites: chosen.iter().map(|(site, _)| *site).collect(),
                 });
             }
@@ -431,21 +438,20 @@ fn subsets(count: usize) -> Vec<Vec<usize>> {
 /// as much. If the same mistake at several places gives the same numbers, only the first place is kept.
 fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
     let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
-    let says_why = |fit: &Fit| fit.says().first() != Some(&Says::Numbers);
     if fits.iter().any(Fit::is_complete) {
         fits.retain(Fit::is_complete);
-        // a pattern is not needed if a mistake explains the numbers
-        if fits.iter().any(says_why) {
-            fits.retain(says_why);
+        // a fitted number is not needed if another mistake explains the numbers
+        if !fits.iter().all(Fit::is_fitted) {
+            fits.retain(|fit| !fit.is_fitted());
         }
         let fewest = fits.iter().map(Fit::mistakes).min().unwrap_or(0);
         fits.retain(|fit| fit.mistakes() == fewest);
     }
-    fits.sort_by_key(|fit| (most - fit.explained(), !says_why(fit), fit.mistakes(), fit.says(), fit.candidates.len()));
+    fits.sort_by_key(|fit| (most - fit.explained(), fit.is_fitted(), fit.mistakes(), fit.specificities(), fit.candidates.len()));
     let mut seen = HashSet::new();
     fits.retain(|fit| {
         let name = |candidate: &Candidate| {
-            let at = if candidate.mistake.says == Says::Rule { candidate.at.clone() } else { Vec::new() };
+            let at = if candidate.mistake.specificity == Specificity::Rule { candidate.at.clone() } else { Vec::new() };
             (candidate.mistake.id, candidate.variant.clone(), at)
         };
         seen.insert((fit.candidates.iter().map(name).collect::<Vec<_>>(), fit.matched().to_vec()))

@@ -1,4 +1,4 @@
-//! The possible places of a mistake: the parts of the ops of a backward pass.
+//! The places where a mistake is possible. A *site* is one part of a backward op: for y = f(x, …), what this use of x adds to ∂C/∂x.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::step::Pass;
 use crate::tensor::len;
 use crate::trace::Trace;
 
-/// The pass in which mistakes are searched.
+/// The pass that the user computed with a mistake.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
     pub trace: &'a Trace,
     /// The network of the samples.
     pub network: &'a Network,
-    /// The learning rate of gradient descent, if there is one.
+    /// The learning rate of the update; `None` if it is unknown.
     pub learning_rate: Option<f64>,
 }
 
@@ -76,18 +76,18 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The chain rule of a [`StableBackward`], which also has a closed formula; any other rule unchanged.
+/// Returns the chain rule inside a [`StableBackward`], and any other rule itself. A [`StableBackward`] computes the product of the chain rule by a stable formula.
 pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
     downcast::<StableBackward>(rule).map_or(rule, |stable| &stable.chain)
 }
 
-/// A part of a backward op: what one use of x, in y = f(x, …), adds to ∂C/∂x.
+/// A part of a backward op: what a use of x in y = f(x, …) adds to ∂C/∂x.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Site<'a> {
     pub subject: Subject<'a>,
     /// The number of the op.
     pub op: usize,
-    /// The number of the part.
+    /// The index of the part in the op.
     pub part: usize,
     /// x
     pub of: Id,
@@ -98,22 +98,22 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The rule as one of a type; `None` for a rule of another type.
+    /// The rule, if it has this type.
     pub fn rule_as<T: 'static>(&self) -> Option<&'a T> {
         downcast(self.rule)
     }
 
-    /// Another rule for this part.
+    /// Returns the change that gives this part another rule.
     pub fn with_rule(&self, rule: Arc<dyn Rule>) -> Edit {
         self.with_part(rule, self.operands.clone())
     }
 
-    /// Another rule for this part, with its operands.
+    /// Returns the change that gives this part another rule and other operands.
     pub fn with_part(&self, rule: Arc<dyn Rule>, operands: Reads<Id>) -> Edit {
         Edit::sample(self.op, Change::Part(self.part, Part { rule, operands }))
     }
 
-    /// The same rule with another tensor in a slot.
+    /// Returns the change that makes this part read another tensor in a slot.
     pub fn with_operand(&self, slot: Slot, id: Id) -> Edit {
         self.with_part(Arc::clone(self.rule), self.operands.clone().with(slot, id))
     }
@@ -123,7 +123,7 @@ impl<'a> Site<'a> {
         self.subject.producer(self.y)
     }
 
-    /// The edit of the part of the forward op that has the same operands, with another rule.
+    /// Returns the change of the forward op: another rule for the part that reads the same operands.
     pub fn with_forward_rule(&self, other: impl Fn(&Arc<dyn Rule>) -> Arc<dyn Rule>) -> Option<Edit> {
         let (number, op) = self.forward()?;
         let inputs: Vec<Id> = self.operands.each().filter(|(slot, _)| matches!(slot, Slot::Input(_))).map(|(_, id)| id).collect();
@@ -137,7 +137,7 @@ impl<'a> Site<'a> {
         self.y == self.subject.network.output()
     }
 
-    /// Whether y is the loss, so that there is no upstream gradient.
+    /// Whether y is the loss. Then there is no ∂C/∂y to multiply by.
     pub fn is_of_loss(&self) -> bool {
         self.operands.get(Slot::Upstream).is_none()
     }

@@ -1,8 +1,8 @@
 //! The table of mistakes.
 
 use super::hints;
-use super::mistake::{Mistake, Says};
-use super::planting::Made::{Both, Each, Whole};
+use super::mistake::{Mistake, Specificity};
+use super::planting::Planter::{AtSite, Both, InPass};
 use super::plants::{
     activation, attention, bias, convolution, flatten, graph, graph_norm, linear, norm, output, paths, penalty, pool, samples, scale,
 };
@@ -13,7 +13,7 @@ use crate::step::Kind;
 #[rustfmt::skip]
 pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("sign-flipped", "only the sign is wrong", "", |q| hints::plain(Some(-q.answer)))
-        .and_pass("the sign is wrong", "", Whole(scale::sign_flipped)).says(Says::Factor),
+        .and_pass("the sign is wrong", "", InPass(scale::sign_flipped)).with_specificity(Specificity::Factor),
 
     // normalisations
     Mistake::pass("norm-mean-path-missing", "the path through the mean is missing at {}", "each entry changes the mean, and with it all others", Both(graph_norm::mean_missing, norm::mean_missing)),
@@ -22,14 +22,14 @@ pub static MISTAKES: &[Mistake] = &[
 
     // activations and the output
     Mistake::hint("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| hints::without_factors(q, hints::is_derivative))
-        .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::missing)),
-    Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", Each(output::activation_missing)),
-    Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", Each(output::softmax_twice)),
-    Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", Each(output::softmax_diagonal)),
-    Mistake::pass("softmax-row-sum-missing", "the sum over the row is not subtracted in the softmax's derivative at {}: aᵢ ∂C/∂aᵢ alone is taken", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ)", Each(output::softmax_row_sum_missing)),
-    Mistake::pass("target-not-subtracted", "the target is not subtracted in the error of the cross-entropy", "the error is p − t: 1 is subtracted at the right class", Each(output::target_missing)),
-    Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of the cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", Each(output::sigmoid_again)),
-    Mistake::pass("wrong-target", "the target is another one", "", Whole(output::wrong_target)).apart("a target with other numbers"),
+        .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::missing)),
+    Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(output::activation_missing)),
+    Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", AtSite(output::softmax_twice)),
+    Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", AtSite(output::softmax_diagonal)),
+    Mistake::pass("softmax-row-sum-missing", "the sum over the row is not subtracted in the softmax's derivative at {}: aᵢ ∂C/∂aᵢ alone is taken", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ)", AtSite(output::softmax_row_sum_missing)),
+    Mistake::pass("target-not-subtracted", "the target is not subtracted in the error of the cross-entropy", "the error is p − t: 1 is subtracted at the right class", AtSite(output::target_missing)),
+    Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of the cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", AtSite(output::sigmoid_again)),
+    Mistake::pass("wrong-target", "the target is another one", "", InPass(output::wrong_target)).apart("a target with other numbers"),
 
     Mistake::hint("learning-rate-missing", "the learning rate {} is missing", "", hints::learning_rate_missing),
     Mistake::hint("constant-missing", "the constant factor {} is missing", "", hints::constant_missing),
@@ -37,109 +37,109 @@ pub static MISTAKES: &[Mistake] = &[
 
     // convolutions
     Mistake::hint("kernel-not-flipped", "the filter was not turned", "here it is turned by 180°", |q| hints::turned_filter(q, true))
-        .and_pass("the [filter|filters] of {} [is|are] not turned by 180° in the input gradient", "the error goes back through the filter turned by 180°", Each(convolution::not_flipped))
+        .and_pass("the [filter|filters] of {} [is|are] not turned by 180° in the input gradient", "the error goes back through the filter turned by 180°", AtSite(convolution::not_flipped))
         .apart("a filter that is not its own turned copy"),
     Mistake::hint("kernel-flipped", "the filter was turned", "here it is not turned", |q| hints::turned_filter(q, false))
-        .and_pass("the [filter|filters] of {} [is|are] turned by 180° in the input gradient", "a transposed convolution turns its filter in the forward pass, and not in the backward pass", Each(convolution::flipped)),
+        .and_pass("the [filter|filters] of {} [is|are] turned by 180° in the input gradient", "a transposed convolution turns its filter in the forward pass, and not in the backward pass", AtSite(convolution::flipped)),
     Mistake::hint("kernel-transposed-instead-of-rotated", "the filter was transposed", "its rows and columns are not exchanged", hints::transposed_filter)
-        .and_pass("the [filter|filters] of {} [is|are] transposed in the input gradient", "it is turned by 180°: its rows and its columns are reversed, not exchanged", Each(convolution::transposed))
+        .and_pass("the [filter|filters] of {} [is|are] transposed in the input gradient", "it is turned by 180°: its rows and its columns are reversed, not exchanged", AtSite(convolution::transposed))
         .apart("a filter that is not symmetric"),
     Mistake::hint("weight-transpose-missing", "row and column of {} were exchanged", "", hints::transposed_factor)
-        .and_pass("the error goes back through W of {} instead of Wᵀ", "∂C/∂x is Wᵀ ∂C/∂z", Each(linear::transpose_missing))
+        .and_pass("the error goes back through W of {} instead of Wᵀ", "∂C/∂x is Wᵀ ∂C/∂z", AtSite(linear::transpose_missing))
         .apart("a weight that is not symmetric"),
     Mistake::hint("outer-product-transposed", "that is {}, with row and column exchanged", "", hints::transposed_entry)
-        .and_pass("the weight [gradient|gradients] of {} [is|are] the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", Each(linear::outer_product_transposed)).apart("a weight that is not square"),
+        .and_pass("the weight [gradient|gradients] of {} [is|are] the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", AtSite(linear::outer_product_transposed)).apart("a weight that is not square"),
     Mistake::hint("error-turned", "the error was turned", "here nothing is turned", hints::turned_error),
     Mistake::hint("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", hints::rotated_entry)
-        .and_pass("the [gradient|gradients] of {}'s [filter is|filters are] turned by 180°", "it has the order of the filter", Each(convolution::weight_gradient_rotated)).apart("an error that differs from position to position"),
-    Mistake::pass("stride-ignored-in-input-gradient", "the input [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_input)),
-    Mistake::pass("stride-ignored-in-weight-gradient", "the weight [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", Each(convolution::stride_ignored_in_weight)),
-    Mistake::pass("dilation-ignored-in-input-gradient", "the input [gradient of {} lays the filter down without its|gradients of {} lay the filters down without their] dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_input)),
-    Mistake::pass("dilation-ignored-in-weight-gradient", "the weight [gradient of {} reads|gradients of {} read] the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", Each(convolution::dilation_ignored_in_weight)),
-    Mistake::pass("padding-not-cropped", "the padding of {} is not taken into account", "it is cut off the input gradient on all sides, and the weight gradient reads its zeros", Each(convolution::padding_not_cropped)),
-    Mistake::pass("only-last-filter-in-input-gradient", "in the input [gradient|gradients] of {} only the last filter counts", "the errors of all filters are added up", Each(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
-    Mistake::pass("overwrite-instead-of-accumulate", "the backward [pass of {} overwrites its|passes of {} overwrite their] sums", "the products of all windows are added up", Each(convolution::overwritten)).apart("windows that overlap, and several filters"),
-    Mistake::pass("kernel-channels-swapped", "the [filter of {} is read with its|filters of {} are read with their] input and output channels exchanged in the input gradient", "its first axis is the output channel", Each(convolution::channels_swapped)),
-    Mistake::pass("weight-gradient-channels-swapped", "the [gradient of {}'s filter has its|gradients of {}'s filters have their] input and output channels exchanged", "its first axis is the output channel", Each(convolution::weight_channels_swapped)),
+        .and_pass("the [gradient|gradients] of {}'s [filter is|filters are] turned by 180°", "it has the order of the filter", AtSite(convolution::weight_gradient_rotated)).apart("an error that differs from position to position"),
+    Mistake::pass("stride-ignored-in-input-gradient", "the input [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", AtSite(convolution::stride_ignored_in_input)),
+    Mistake::pass("stride-ignored-in-weight-gradient", "the weight [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", AtSite(convolution::stride_ignored_in_weight)),
+    Mistake::pass("dilation-ignored-in-input-gradient", "the input [gradient of {} lays the filter down without its|gradients of {} lay the filters down without their] dilation", "weight k is at the distance k · dilation, as in the forward pass", AtSite(convolution::dilation_ignored_in_input)),
+    Mistake::pass("dilation-ignored-in-weight-gradient", "the weight [gradient of {} reads|gradients of {} read] the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", AtSite(convolution::dilation_ignored_in_weight)),
+    Mistake::pass("padding-not-cropped", "the padding of {} is not taken into account", "it is cut off the input gradient on all sides, and the weight gradient reads its zeros", AtSite(convolution::padding_not_cropped)),
+    Mistake::pass("only-last-filter-in-input-gradient", "in the input [gradient|gradients] of {} only the last filter counts", "the errors of all filters are added up", AtSite(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
+    Mistake::pass("overwrite-instead-of-accumulate", "the backward [pass of {} overwrites its|passes of {} overwrite their] sums", "the products of all windows are added up", AtSite(convolution::overwritten)).apart("windows that overlap, and several filters"),
+    Mistake::pass("kernel-channels-swapped", "the [filter of {} is read with its|filters of {} are read with their] input and output channels exchanged in the input gradient", "its first axis is the output channel", AtSite(convolution::channels_swapped)),
+    Mistake::pass("weight-gradient-channels-swapped", "the [gradient of {}'s filter has its|gradients of {}'s filters have their] input and output channels exchanged", "its first axis is the output channel", AtSite(convolution::weight_channels_swapped)),
     Mistake::pass("input-channels-reversed", "the channels that {} [reads|read] are in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)),
-    Mistake::pass("groups-ignored", "the groups of {} are ignored", "each group has its own input channels", Each(convolution::groups_ignored)),
+    Mistake::pass("groups-ignored", "the groups of {} are ignored", "each group has its own input channels", AtSite(convolution::groups_ignored)),
 
     // biases, pools, order of entries
-    Mistake::pass("bias-gradient-divided-by-positions", "the bias [gradient of {} is the mean|gradients of {} are means] over the positions", "the errors of all positions are added up", Each(bias::divided)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-gradient-first-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the first position alone", "the errors of all positions are added up", Each(bias::first_only)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-gradient-last-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the last position alone", "the errors of all positions are added up", Each(bias::last_only)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-in-every-product", "the [bias of {} is|biases of {} are] added to every product of the sum", "it is added once, after the sum", Each(linear::bias_in_every_product)).apart("a filter of another size"),
-    Mistake::pass("max-pool-gradient-to-all-ties", "the whole error of {}'s windows goes to each of several equal maxima", "it goes to the first one alone", Each(pool::to_all_ties)),
-    Mistake::pass("max-pool-gradient-split-over-ties", "the error of {}'s windows is split among equal maxima", "it goes to the first one alone", Each(pool::split_over_ties)),
-    Mistake::pass("max-pool-gradient-to-last-tie", "the error of {}'s windows goes to the last of several equal maxima", "it goes to the first one", Each(pool::to_last_tie)),
-    Mistake::pass("max-pool-mean-of-window", "the error of {}'s windows is shared out as in an average pool", "it goes to the maximum alone", Each(pool::mean_of_window)).apart("windows of another size"),
-    Mistake::pass("max-pool-gradient-to-whole-window", "the whole error of {}'s windows goes to each of their places", "it goes to the maximum alone", Each(pool::to_whole_window)),
-    Mistake::pass("pool-overwrites-overlapping-windows", "where windows of {} overlap, the last one overwrites the error of the others", "their errors are added up", Each(pool::overwritten)).apart("several windows that overlap"),
-    Mistake::pass("average-pool-divisor-missing", "the error of {}'s windows is not divided by the number of their places", "each place gets 1/n of it", Each(pool::divisor_missing)),
-    Mistake::pass("count-include-pad-wrong", "padding is counted the wrong way in the means of {}", "", Each(pool::count_include_pad)),
-    Mistake::pass("flatten-column-major", "{} [takes|take] the entries in column-major order", "the last index runs fastest", Each(flatten::column_major)).apart("an image with more channels, rows and columns"),
-    Mistake::pass("unflatten-column-major", "the error goes back through {} in column-major order", "it goes back in the order in which the entries came", Each(flatten::back_column_major)).apart("an image with more channels, rows and columns"),
-    Mistake::pass("flatten-channels-last", "{} [takes|take] the entries with the channels last", "the channels come first: C x H x W", Each(flatten::channels_last)).apart("an image with more channels, rows and columns"),
-    Mistake::pass("unflatten-channels-last", "the error goes back through {} as if the channels were last", "it goes back in the order in which the entries came", Each(flatten::back_channels_last)).apart("an image with more channels, rows and columns"),
-    Mistake::pass("weight-layout-transposed", "the [gradient of {}'s weight is its transpose|gradients of {}'s weights are their transposes]", "its shape is [out, in]", Whole(flatten::layout_transposed)).apart("a weight that is not square"),
+    Mistake::pass("bias-gradient-divided-by-positions", "the bias [gradient of {} is the mean|gradients of {} are means] over the positions", "the errors of all positions are added up", AtSite(bias::divided)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-gradient-first-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the first position alone", "the errors of all positions are added up", AtSite(bias::first_only)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-gradient-last-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the last position alone", "the errors of all positions are added up", AtSite(bias::last_only)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-in-every-product", "the [bias of {} is|biases of {} are] added to every product of the sum", "it is added once, after the sum", AtSite(linear::bias_in_every_product)).apart("a filter of another size"),
+    Mistake::pass("max-pool-gradient-to-all-ties", "the whole error of {}'s windows goes to each of several equal maxima", "it goes to the first one alone", AtSite(pool::to_all_ties)),
+    Mistake::pass("max-pool-gradient-split-over-ties", "the error of {}'s windows is split among equal maxima", "it goes to the first one alone", AtSite(pool::split_over_ties)),
+    Mistake::pass("max-pool-gradient-to-last-tie", "the error of {}'s windows goes to the last of several equal maxima", "it goes to the first one", AtSite(pool::to_last_tie)),
+    Mistake::pass("max-pool-mean-of-window", "the error of {}'s windows is shared out as in an average pool", "it goes to the maximum alone", AtSite(pool::mean_of_window)).apart("windows of another size"),
+    Mistake::pass("max-pool-gradient-to-whole-window", "the whole error of {}'s windows goes to each of their places", "it goes to the maximum alone", AtSite(pool::to_whole_window)),
+    Mistake::pass("pool-overwrites-overlapping-windows", "where windows of {} overlap, the last one overwrites the error of the others", "their errors are added up", AtSite(pool::overwritten)).apart("several windows that overlap"),
+    Mistake::pass("average-pool-divisor-missing", "the error of {}'s windows is not divided by the number of their places", "each place gets 1/n of it", AtSite(pool::divisor_missing)),
+    Mistake::pass("count-include-pad-wrong", "padding is counted the wrong way in the means of {}", "", AtSite(pool::count_include_pad)),
+    Mistake::pass("flatten-column-major", "{} [takes|take] the entries in column-major order", "the last index runs fastest", AtSite(flatten::column_major)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("unflatten-column-major", "the error goes back through {} in column-major order", "it goes back in the order in which the entries came", AtSite(flatten::back_column_major)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("flatten-channels-last", "{} [takes|take] the entries with the channels last", "the channels come first: C x H x W", AtSite(flatten::channels_last)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("unflatten-channels-last", "the error goes back through {} as if the channels were last", "it goes back in the order in which the entries came", AtSite(flatten::back_channels_last)).apart("an image with more channels, rows and columns"),
+    Mistake::pass("weight-layout-transposed", "the [gradient of {}'s weight is its transpose|gradients of {}'s weights are their transposes]", "its shape is [out, in]", InPass(flatten::layout_transposed)).apart("a weight that is not square"),
 
     // what a gradient reads
-    Mistake::pass("z-instead-of-a", "the weight [gradient of {} reads|gradients of {} read] z of the layer before instead of a", "it reads what the layer has read: a", Each(linear::z_instead_of_a)),
-    Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", Each(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
-    Mistake::pass("activation-instead-of-derivative", "the error is multiplied by the activation a at {} instead of by its derivative", "∂C/∂z is ∂C/∂a times g′(z)", Each(activation::times_value)),
+    Mistake::pass("z-instead-of-a", "the weight [gradient of {} reads|gradients of {} read] z of the layer before instead of a", "it reads what the layer has read: a", AtSite(linear::z_instead_of_a)),
+    Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", AtSite(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
+    Mistake::pass("activation-instead-of-derivative", "the error is multiplied by the activation a at {} instead of by its derivative", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::times_value)),
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
-        .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", Each(activation::at_a)).apart("an input with small and large z of both signs"),
-    Mistake::pass("dropout-mask-missing", "the [mask of {} is|masks of {} are] missing in the backward pass", "what was dropped gets no error", Each(norm::mask_missing)),
-    Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", Each(norm::scale_missing)),
-    Mistake::pass("input-off-by-one-layer", "the weight [gradient of {} reads|gradients of {} read] the wrong layer's output", "it reads what the layer has read", Each(linear::input_off_by_one)),
-    Mistake::pass("error-off-by-one-layer", "[a parameter gradient of {} reads|parameter gradients of {} read] the wrong error", "it reads ∂C/∂z of its own layer", Each(linear::error_off_by_one)),
+        .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", AtSite(activation::at_a)).apart("an input with small and large z of both signs"),
+    Mistake::pass("dropout-mask-missing", "the [mask of {} is|masks of {} are] missing in the backward pass", "what was dropped gets no error", AtSite(norm::mask_missing)),
+    Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", AtSite(norm::scale_missing)),
+    Mistake::pass("input-off-by-one-layer", "the weight [gradient of {} reads|gradients of {} read] the wrong layer's output", "it reads what the layer has read", AtSite(linear::input_off_by_one)),
+    Mistake::pass("error-off-by-one-layer", "[a parameter gradient of {} reads|parameter gradients of {} read] the wrong error", "it reads ∂C/∂z of its own layer", AtSite(linear::error_off_by_one)),
 
     // means
     Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
 
     // graphs of tensors
-    Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", Each(graph::not_summed)),
-    Mistake::pass("broadcast-averaged", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] averaged", "the gradients of all its copies are added up", Each(graph::averaged)),
-    Mistake::pass("repeated-index-overwritten", "where {} [reads|read] an entry several times, its gradients overwrite each other", "they are added up", Each(graph::index_overwritten)),
-    Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", Each(graph::operands_swapped)),
-    Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", Each(graph::transpose_missing)).apart("a matrix that is not symmetric"),
-    Mistake::pass("error-transposed", "the error of {} is read as its transpose in the gradient of a factor", "for S = Q Kᵀ, ∂C/∂Q is ∂C/∂S K and ∂C/∂K is (∂C/∂S)ᵀ Q", Each(attention::error_transposed)).apart("an error that is not symmetric"),
-    Mistake::pass("power-rule-wrong", "the [derivative of the power at {} is|derivatives of the powers at {} are] wrong", "the derivative of xⁿ is n xⁿ⁻¹", Each(graph::power)),
-    Mistake::pass("max-gradient-to-all", "the [gradient of the maximum at {} goes|gradients of the maxima at {} go] to all entries", "it goes to the largest alone", Each(graph::max_to_all)),
-    Mistake::pass("keepdim-lost", "the [sum at {} goes|sums at {} go] along the wrong axis", "", Each(graph::keepdim_lost)),
-    Mistake::pass("attention-scale-missing", "the factor 1/√d of {} is missing", "the softmax reads Q Kᵀ / √d, and the error is divided by √d too", Each(attention::scale_missing)).apart("another d"),
-    Mistake::pass("scale-missing", "the constant [factor of {} is|factors of {} are] missing in the backward pass", "", Each(graph::scale_missing)).apart("another constant"),
-    Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which [is|are] detached", "a detached tensor is a constant", Whole(graph_norm::detached)),
+    Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", AtSite(graph::not_summed)),
+    Mistake::pass("broadcast-averaged", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] averaged", "the gradients of all its copies are added up", AtSite(graph::averaged)),
+    Mistake::pass("repeated-index-overwritten", "where {} [reads|read] an entry several times, its gradients overwrite each other", "they are added up", AtSite(graph::index_overwritten)),
+    Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", AtSite(graph::operands_swapped)),
+    Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", AtSite(graph::transpose_missing)).apart("a matrix that is not symmetric"),
+    Mistake::pass("error-transposed", "the error of {} is read as its transpose in the gradient of a factor", "for S = Q Kᵀ, ∂C/∂Q is ∂C/∂S K and ∂C/∂K is (∂C/∂S)ᵀ Q", AtSite(attention::error_transposed)).apart("an error that is not symmetric"),
+    Mistake::pass("power-rule-wrong", "the [derivative of the power at {} is|derivatives of the powers at {} are] wrong", "the derivative of xⁿ is n xⁿ⁻¹", AtSite(graph::power)),
+    Mistake::pass("max-gradient-to-all", "the [gradient of the maximum at {} goes|gradients of the maxima at {} go] to all entries", "it goes to the largest alone", AtSite(graph::max_to_all)),
+    Mistake::pass("keepdim-lost", "the [sum at {} goes|sums at {} go] along the wrong axis", "", AtSite(graph::keepdim_lost)),
+    Mistake::pass("attention-scale-missing", "the factor 1/√d of {} is missing", "the softmax reads Q Kᵀ / √d, and the error is divided by √d too", AtSite(attention::scale_missing)).apart("another d"),
+    Mistake::pass("scale-missing", "the constant [factor of {} is|factors of {} are] missing in the backward pass", "", AtSite(graph::scale_missing)).apart("another constant"),
+    Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which [is|are] detached", "a detached tensor is a constant", InPass(graph_norm::detached)),
 
     // samples, paths
-    Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_last)).apart("a third sample"),
-    Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", Whole(samples::only_first)).apart("a third sample"),
+    Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", InPass(samples::only_last)).apart("a third sample"),
+    Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", InPass(samples::only_first)).apart("a third sample"),
     Mistake::hint("sum-instead-of-term", "that is the sum so far", "the question is the term alone", hints::sum_so_far),
     Mistake::hint("term-left-out", "the term {} is left out", "", hints::term_left_out),
     Mistake::hint("term-instead-of-sum", "that is only the term {}", "all terms are added up", hints::single_terms),
     Mistake::hint("sum-not-finished", "that is the sum up to {}", "more terms follow", hints::partial_sums),
     Mistake::hint("term-sign-flipped", "the sign of the term {} is wrong", "", hints::term_sign_flipped),
     Mistake::hint("mean-instead-of-sum", "that is the mean of the terms", "here they are only added up", hints::mean_instead_of_sum)
-        .and_pass("a mean is taken", "the loss is a sum", Whole(samples::mean_instead_of_sum)),
+        .and_pass("a mean is taken", "the loss is a sum", InPass(samples::mean_instead_of_sum)),
     Mistake::hint("added-instead-of-multiplied", "that is the sum of the factors", "they are multiplied", hints::factors_added),
     Mistake::hint("neighbour-term", "that is the term {}, beside this one", "", hints::neighbour_terms),
     Mistake::hint("neighbour-entry", "that is {}, the entry beside this one", "", hints::neighbour_entries),
-    Mistake::pass("skip-branch-forgotten", "a branch of the [sum|sums] at {} passes no error back", "the errors of all branches are added up", Each(paths::skip_forgotten)),
-    Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", Whole(scale::updated_weights)),
-    Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", Whole(paths::overwritten_per_turn)),
-    Mistake::pass("gradients-exchanged", "the gradients of {} are exchanged", "", Whole(paths::exchanged)),
-    Mistake::pass("path-forgotten", "[a use|one use each] of {}", "the gradients of all uses are added up", Whole(paths::forgotten)).apart("other numbers for each use"),
-    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", Each(activation::of_another)).apart("an input with small and large z of both signs"),
+    Mistake::pass("skip-branch-forgotten", "a branch of the [sum|sums] at {} passes no error back", "the errors of all branches are added up", AtSite(paths::skip_forgotten)),
+    Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", InPass(scale::updated_weights)),
+    Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", InPass(paths::overwritten_per_turn)),
+    Mistake::pass("gradients-exchanged", "the gradients of {} are exchanged", "", InPass(paths::exchanged)),
+    Mistake::pass("path-forgotten", "[a use|one use each] of {}", "the gradients of all uses are added up", InPass(paths::forgotten)).apart("other numbers for each use"),
+    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", AtSite(activation::of_another)).apart("an input with small and large z of both signs"),
 
     // numbers
-    Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", Whole(scale::learning_rate)).says(Says::Factor).apart("another learning rate"),
+    Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", InPass(scale::learning_rate)).with_specificity(Specificity::Factor).apart("another learning rate"),
     Mistake::pattern("factor-two-extra", "that is twice the number", |q| hints::plain(Some(2.0 * q.answer)))
-        .and_pass("the numbers are twice the right ones", "", Whole(scale::factor_two_extra)).says(Says::Factor),
+        .and_pass("the numbers are twice the right ones", "", InPass(scale::factor_two_extra)).with_specificity(Specificity::Factor),
     Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
-        .and_pass("the numbers are half of the right ones", "", Whole(scale::factor_two_missing)).says(Says::Factor),
-    Mistake::pass("penalty-gradient-wrong", "the gradient 2 λ w of the penalty", "the loss of the batch adds λ w² once", Whole(penalty::wrong)),
-    Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", Whole(scale::weight_decay)),
-    Mistake::pass("constant-factor", "the numbers are the right ones times", "", Whole(scale::constant_factor)).says(Says::Numbers),
+        .and_pass("the numbers are half of the right ones", "", InPass(scale::factor_two_missing)).with_specificity(Specificity::Factor),
+    Mistake::pass("penalty-gradient-wrong", "the gradient 2 λ w of the penalty", "the loss of the batch adds λ w² once", InPass(penalty::wrong)),
+    Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", InPass(scale::weight_decay)),
+    Mistake::pass("constant-factor", "the numbers are the right ones times", "", InPass(scale::constant_factor)).with_specificity(Specificity::Fitted),
 ];

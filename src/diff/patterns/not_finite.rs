@@ -11,12 +11,12 @@ use crate::trace::Trace;
 pub const NOT_FINITE: &str = "not-finite";
 
 /// Finds the first number that is not finite where the right one is.
-pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report) -> Option<Pattern> {
+pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Option<Pattern> {
     let is_not_finite = |tensor: &usize| report.tensors[*tensor].status == Status::NotFinite;
     let mut all = (0..report.tensors.len()).filter(is_not_finite);
     let tensor = all.next()?;
     let compared = &report.tensors[tensor];
-    let values = mine[tensor].values.as_ref().ok()?;
+    let values = user[tensor].values.as_ref().ok()?;
     let at = compared.wrong.iter().copied().find(|at| !values[*at].is_finite())?;
     let name = |tensor: usize| report.tensors[tensor].gradient.name(trace);
     let index = index_text(&unravel(at, compared.gradient.shape(trace)));

@@ -12,7 +12,7 @@ const MAX_PERMUTED: usize = 64;
 
 /// Returns the first pattern that the numbers have.
 pub(super) fn find(wrong: &Wrong<'_>) -> Option<Found> {
-    if wrong.mine.iter().chain(wrong.right).any(|value| !value.is_finite()) {
+    if wrong.user.iter().chain(wrong.right).any(|value| !value.is_finite()) {
         return None;
     }
     rounded(wrong)
@@ -34,13 +34,13 @@ fn with_decimals(value: f64, decimals: usize) -> f64 {
 /// The right numbers, printed with few digits: `%.3g` or `round(x, 4)`.
 fn rounded(wrong: &Wrong<'_>) -> Option<Found> {
     // the number as it was printed, in single or double precision
-    let is_printed = |mine: f64, printed: f64| (mine - printed).abs() <= 1e-7 * printed.abs();
+    let is_printed = |user: f64, printed: f64| (user - printed).abs() <= 1e-7 * printed.abs();
     let is_digits = |digits: usize| {
         let significant = |value: f64| format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
         let unit = |right: f64| 10f64.powi(exponent(right) + 1 - i32::try_from(digits).unwrap_or(0));
         let is_rounded =
-            |(mine, right): (&f64, &f64)| is_printed(*mine, significant(*mine)) && (mine - right).abs() <= 0.5001 * unit(*right);
-        wrong.mine.iter().zip(wrong.right).all(is_rounded)
+            |(user, right): (&f64, &f64)| is_printed(*user, significant(*user)) && (user - right).abs() <= 0.5001 * unit(*right);
+        wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
     if let Some(digits) = (2..=7).find(|digits| is_digits(*digits)) {
         return Some((ROUNDED, format!("these are the right numbers, rounded to {digits} digits")));
@@ -48,10 +48,10 @@ fn rounded(wrong: &Wrong<'_>) -> Option<Found> {
     let is_decimals = |decimals: usize| {
         let unit = 10f64.powi(-i32::try_from(decimals).unwrap_or(0));
         let is_rounded =
-            |(mine, right): (&f64, &f64)| is_printed(*mine, with_decimals(*mine, decimals)) && (mine - right).abs() <= 0.5001 * unit;
+            |(user, right): (&f64, &f64)| is_printed(*user, with_decimals(*user, decimals)) && (user - right).abs() <= 0.5001 * unit;
         // numbers with fewer digits could also be those of other tensors
-        let largest = super::super::tolerance::largest(wrong.mine);
-        largest >= 9.5 * unit && wrong.mine.iter().zip(wrong.right).all(is_rounded)
+        let largest = super::super::tolerance::largest(wrong.user);
+        largest >= 9.5 * unit && wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
     let decimals = (1..=8).find(|decimals| is_decimals(*decimals))?;
     Some((ROUNDED, format!("these are the right numbers, rounded to {decimals} decimals")))
@@ -64,17 +64,17 @@ fn exponent(value: f64) -> i32 {
 }
 
 fn zero(wrong: &Wrong<'_>) -> Option<Found> {
-    wrong.mine.iter().all(|mine| *mine == 0.0).then(|| ("zero", "every entry is 0".to_owned()))
+    wrong.user.iter().all(|user| *user == 0.0).then(|| ("zero", "every entry is 0".to_owned()))
 }
 
 /// Every entry is the same multiple of the right one.
 fn multiple(wrong: &Wrong<'_>) -> Option<Found> {
     let (at, largest) = wrong.right.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
-    let ratio = wrong.mine[at] / largest;
+    let ratio = wrong.user[at] / largest;
     if !ratio.is_finite() || ratio == 0.0 {
         return None;
     }
-    let scaled: Vec<f64> = wrong.mine.iter().map(|mine| mine / ratio).collect();
+    let scaled: Vec<f64> = wrong.user.iter().map(|user| user / ratio).collect();
     let nonzero = wrong.right.iter().filter(|right| **right != 0.0).count();
     // a single number is a multiple of any other number, so only a simple multiple is a pattern
     if nonzero < 2 && simple(ratio).is_none() {
@@ -82,7 +82,7 @@ fn multiple(wrong: &Wrong<'_>) -> Option<Found> {
     }
     let is_multiple = wrong.tolerance.are_equal(&scaled, wrong.right, |at| wrong.terms.entry(at));
     is_multiple.then(|| {
-        let (every, one) = if wrong.mine.len() == 1 { ("it", "number") } else { ("every entry", "one") };
+        let (every, one) = if wrong.user.len() == 1 { ("it", "number") } else { ("every entry", "one") };
         let words = match simple(ratio) {
             Some(text) if text == "-1" => format!("{every} has the wrong sign"),
             Some(text) => format!("{every} is {text} times the right {one}"),
@@ -195,10 +195,10 @@ fn order_along(wrong: &Wrong<'_>, axis: usize) -> Option<Vec<usize>> {
     let (shape, n) = (wrong.shape, wrong.shape[axis]);
     let (inner, largest) = (len(&shape[axis + 1..]), super::super::tolerance::largest(wrong.right));
     let places = |slice: usize| (0..len(shape) / n).map(move |k| (k / inner * n + slice) * inner + k % inner);
-    let is_equal = |mine: usize, right: usize| {
-        places(mine)
+    let is_equal = |slice: usize, right: usize| {
+        places(slice)
             .zip(places(right))
-            .all(|(at, from)| wrong.tolerance.is_equal(wrong.mine[at], wrong.right[from], largest, || wrong.terms.entry(from)))
+            .all(|(at, from)| wrong.tolerance.is_equal(wrong.user[at], wrong.right[from], largest, || wrong.terms.entry(from)))
     };
     let mut order = Vec::with_capacity(n);
     for slice in 0..n {
@@ -250,12 +250,12 @@ fn summed(wrong: &Wrong<'_>) -> Option<Found> {
         if sums.iter().all(|sum| *sum == 0.0) {
             continue;
         }
-        if wrong.tolerance.are_equal(wrong.mine, &sums, terms) {
+        if wrong.tolerance.are_equal(wrong.user, &sums, terms) {
             return Some(("sum-over-axis", format!("every entry is the sum of the right ones along axis {axis}")));
         }
         #[allow(clippy::cast_precision_loss)] // a size
         let means: Vec<f64> = sums.iter().map(|sum| sum / n as f64).collect();
-        if wrong.tolerance.are_equal(wrong.mine, &means, terms) {
+        if wrong.tolerance.are_equal(wrong.user, &means, terms) {
             return Some(("mean-over-axis", format!("every entry is the mean of the right ones along axis {axis}")));
         }
     }

@@ -26,7 +26,7 @@ fn chance(all: usize, inside: usize, wrong: usize) -> f64 {
 
 /// Whether an entry may be wrong at all: 0 on both sides says nothing about places.
 fn counts(wrong: &Wrong<'_>, at: usize) -> bool {
-    wrong.right[at] != 0.0 || wrong.mine[at] != 0.0
+    wrong.right[at] != 0.0 || wrong.user[at] != 0.0
 }
 
 /// Returns the first pattern that the places of the wrong entries have.

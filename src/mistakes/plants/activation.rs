@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::super::planting::Way;
+use super::super::planting::Variant;
 use super::super::site::Site;
 use super::super::wrong_rule::with_terms;
 use super::places::{upstream, upstream_times};
@@ -65,8 +65,8 @@ fn with_slope(rule: &Arc<dyn Rule>, slope: impl Fn(f64, f64, f64) -> f64 + Send 
 }
 
 /// The rule ∂C/∂z = ∂C/∂a.
-fn passed_on(site: &Site<'_>) -> Way {
-    Way::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))
+fn passed_on(site: &Site<'_>) -> Variant {
+    Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))
 }
 
 /// The functions that are powers: they have mistakes of their own.
@@ -87,38 +87,38 @@ fn is_activation(site: &Site<'_>) -> bool {
 }
 
 /// The derivative of a hidden activation is missing.
-pub fn missing(site: &Site<'_>) -> Vec<Way> {
+pub fn missing(site: &Site<'_>) -> Vec<Variant> {
     let is_output = site.subject.has_layers() && site.is_output();
     if is_activation(site) && !is_output { vec![passed_on(site)] } else { Vec::new() }
 }
 
 /// The derivative of the output's activation is missing.
-pub fn missing_at_output(site: &Site<'_>) -> Vec<Way> {
+pub fn missing_at_output(site: &Site<'_>) -> Vec<Variant> {
     let is_output = site.subject.has_layers() && site.is_output();
     if is_activation(site) && is_output { vec![passed_on(site)] } else { Vec::new() }
 }
 
 /// The derivative is taken at a, or its formula in a is given z.
-pub fn at_a(site: &Site<'_>) -> Vec<Way> {
+pub fn at_a(site: &Site<'_>) -> Vec<Variant> {
     let Some(curve) = activation(site) else { return Vec::new() };
     let is_written_with_value = curve.is_written_with_value();
     let own = curve.clone();
     let at_a = site.with_rule(with_slope(site.rule, move |_, a, _| own.slope(a, own.value(a))));
-    let mut ways = vec![Way { edits: vec![at_a], ..Way::variant("at-a", "", Vec::new()) }];
+    let mut variants = vec![Variant { edits: vec![at_a], ..Variant::named("at-a", "", Vec::new()) }];
     if is_written_with_value {
         let formula = site.with_rule(with_slope(site.rule, move |z, _, _| curve.slope(z, z)));
-        ways.push(Way::variant("formula-in-a-with-z", ": its formula in a is given z", [formula]));
+        variants.push(Variant::named("formula-in-a-with-z", ": its formula in a is given z", [formula]));
     }
-    ways
+    variants
 }
 
 /// The error is multiplied by a.
-pub fn times_value(site: &Site<'_>) -> Vec<Way> {
-    activation(site).map(|_| Way::only(site.with_rule(with_slope(site.rule, |_, a, _| a)))).into_iter().collect()
+pub fn times_value(site: &Site<'_>) -> Vec<Variant> {
+    activation(site).map(|_| Variant::only(site.with_rule(with_slope(site.rule, |_, a, _| a)))).into_iter().collect()
 }
 
 /// The derivative of another activation.
-pub fn of_another(site: &Site<'_>) -> Vec<Way> {
+pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     let Some(own) = activation(site) else { return Vec::new() };
     let trace = site.subject.trace;
     let numbers = |slot: Slot| (0..trace.samples()).flat_map(move |run| trace.run(run).values(site.operands[slot]).iter().copied());
@@ -128,7 +128,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Way> {
         let first = slopes.next();
         slopes.any(|slope| Some(slope) != first) || first.is_some_and(|slope| slope != 0.0 && slope != 1.0)
     };
-    let mut ways = Vec::new();
+    let mut variants = Vec::new();
     for activation in ACTIVATIONS {
         let Some(function) = activation.primitive.filter(|function| *function != own.function) else { continue };
         let other = Curve { function, keys: activation.keys.iter().map(|(_, value)| *value).collect() };
@@ -139,27 +139,27 @@ pub fn of_another(site: &Site<'_>) -> Vec<Way> {
                 continue;
             }
             let edit = site.with_rule(with_slope(site.rule, move |z, a, _| of_a.slope(z, a)));
-            ways.push(Way::variant(format!("{} of a", activation.name), detail.clone(), [edit]));
+            variants.push(Variant::named(format!("{} of a", activation.name), detail.clone(), [edit]));
         }
         if !is_telling(&|z, _| other.slope(z, other.value(z))) {
             continue;
         }
         let edit = site.with_rule(with_slope(site.rule, move |z, _, _| other.slope(z, other.value(z))));
-        ways.push(Way::variant(activation.name, detail, [edit]));
+        variants.push(Variant::named(activation.name, detail, [edit]));
     }
-    ways
+    variants
 }
 
 /// The gate of a relu is open where the gradient is positive, alone or together with z.
-pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Way> {
+pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Variant> {
     if Curve::at(site).is_none_or(|curve| curve.function != RELU) {
         return Vec::new();
     }
     let of_gradient = with_slope(site.rule, |_, _, da| if da > 0.0 { 1.0 } else { 0.0 });
     let of_both = with_slope(site.rule, |z, _, da| if da > 0.0 && z > 0.0 { 1.0 } else { 0.0 });
     vec![
-        Way::variant("gradient", "", [site.with_rule(of_gradient)]),
-        Way::variant("gradient-and-z", " and z is positive", [site.with_rule(of_both)]),
+        Variant::named("gradient", "", [site.with_rule(of_gradient)]),
+        Variant::named("gradient-and-z", " and z is positive", [site.with_rule(of_both)]),
     ]
 }
 

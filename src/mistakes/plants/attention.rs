@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::planting::Way;
+use super::super::planting::Variant;
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, reading, scaled};
 use super::factor::constant_factor;
@@ -52,19 +52,19 @@ pub fn is_scale(site: &Site<'_>) -> bool {
 }
 
 /// The factor 1/√d is missing in both passes, or in one.
-pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     let Some(scale) = scale_of_scores(site) else { return Vec::new() };
     let back = site.with_rule(scaled(site.rule, 1.0 / scale));
-    let mut ways = vec![Way::variant("backward-only", " in the backward pass", [back.clone()])];
+    let mut variants = vec![Variant::named("backward-only", " in the backward pass", [back.clone()])];
     if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, 1.0 / scale)) {
-        ways.push(Way::variant("both-ways", " in both passes", [forward.clone(), back]));
-        ways.push(Way::variant("forward-only", " in the forward pass", [forward]));
+        variants.push(Variant::named("both-ways", " in both passes", [forward.clone(), back]));
+        variants.push(Variant::named("forward-only", " in the forward pass", [forward]));
     }
-    ways
+    variants
 }
 
 /// The error of a product is read as its transpose in the gradient of a factor: ∂C/∂S Q instead of (∂C/∂S)ᵀ Q for S = Q Kᵀ.
-pub fn error_transposed(site: &Site<'_>) -> Vec<Way> {
+pub fn error_transposed(site: &Site<'_>) -> Vec<Variant> {
     let shape = site.subject.shape(site.y);
     let is_square = matches!(*shape, [.., rows, columns] if rows == columns && rows > 1);
     let is_factor = site.rule_as::<BilinearRule<Contraction>>().is_some_and(|rule| rule.view != View::Output);
@@ -72,5 +72,5 @@ pub fn error_transposed(site: &Site<'_>) -> Vec<Way> {
         return Vec::new();
     }
     let exchanged = last_two(shape, |[row, column], _| [column, row]);
-    vec![Way::only(site.with_rule(reading(&Arc::clone(site.rule), Slot::Upstream, Instead::Places(exchanged))))]
+    vec![Variant::only(site.with_rule(reading(&Arc::clone(site.rule), Slot::Upstream, Instead::Places(exchanged))))]
 }

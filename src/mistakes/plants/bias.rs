@@ -1,6 +1,6 @@
 //! Mistakes in the gradient of a bias that several positions share.
 
-use super::super::planting::Way;
+use super::super::planting::Variant;
 use super::super::site::Site;
 use super::super::wrong_rule::{scaled, with_terms};
 use super::places::count;
@@ -40,22 +40,22 @@ pub(super) fn products_beside(site: &Site<'_>) -> Option<f64> {
 }
 
 /// The mean over the positions instead of the sum.
-pub fn divided(site: &Site<'_>) -> Vec<Way> {
+pub fn divided(site: &Site<'_>) -> Vec<Variant> {
     let Some(n) = positions(site).filter(|n| *n > 1) else { return Vec::new() };
-    vec![Way::only(site.with_rule(scaled(site.rule, reciprocal(n))))]
+    vec![Variant::only(site.with_rule(scaled(site.rule, reciprocal(n))))]
 }
 
 /// Only the error of the first position.
-pub fn first_only(site: &Site<'_>) -> Vec<Way> {
+pub fn first_only(site: &Site<'_>) -> Vec<Variant> {
     positions(site)
         .filter(|n| *n > 1)
-        .map(|_| Way::only(site.with_rule(with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]))))
+        .map(|_| Variant::only(site.with_rule(with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]))))
         .into_iter()
         .collect()
 }
 
 /// Only the error of the last position.
-pub fn last_only(site: &Site<'_>) -> Vec<Way> {
+pub fn last_only(site: &Site<'_>) -> Vec<Variant> {
     let last = || with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
-    positions(site).filter(|n| *n > 1).map(|_| Way::only(site.with_rule(last()))).into_iter().collect()
+    positions(site).filter(|n| *n > 1).map(|_| Variant::only(site.with_rule(last()))).into_iter().collect()
 }

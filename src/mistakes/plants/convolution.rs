@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::Edit;
-use super::super::planting::Way;
+use super::super::planting::Variant;
 use super::super::site::Site;
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, with_terms};
 use super::places::{last_two, places};
@@ -78,21 +78,21 @@ fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: Turn) -> Edit {
 }
 
 /// The filter is not turned in the input gradient, or only in part.
-pub fn not_flipped(site: &Site<'_>) -> Vec<Way> {
+pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
     let [_, _, rows, columns] = kernel.weight();
-    let mut ways = Vec::new();
+    let mut variants = Vec::new();
     if rows * columns > 1 {
-        ways.push(Way::only(with_turned(site, &kernel, HALF)));
+        variants.push(Variant::only(with_turned(site, &kernel, HALF)));
     }
     if rows > 1 && columns > 1 {
         // what is read at the place of a turned filter is turned along the other axis
-        ways.push(Way::variant("rows-only", ": only the order of its rows is reversed", [with_turned(site, &kernel, COLUMNS)]));
-        ways.push(Way::variant("columns-only", ": only the order of its columns is reversed", [with_turned(site, &kernel, ROWS)]));
+        variants.push(Variant::named("rows-only", ": only the order of its rows is reversed", [with_turned(site, &kernel, COLUMNS)]));
+        variants.push(Variant::named("columns-only", ": only the order of its columns is reversed", [with_turned(site, &kernel, ROWS)]));
     }
     if rows > 1 && rows == columns {
-        ways.push(Way::variant("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &kernel, QUARTER)]));
-        ways.push(Way::variant("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &kernel, QUARTER_BACK)]));
+        variants.push(Variant::named("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &kernel, QUARTER)]));
+        variants.push(Variant::named("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &kernel, QUARTER_BACK)]));
     }
     let shape = kernel.weight();
     if shape[0] * shape[1] > 1 {
@@ -102,37 +102,37 @@ pub fn not_flipped(site: &Site<'_>) -> Vec<Way> {
             true
         });
         let edit = site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(reversed)));
-        ways.push(Way::variant("all-axes", " alone: all four axes of the weight are reversed, the channels too", [edit]));
+        variants.push(Variant::named("all-axes", " alone: all four axes of the weight are reversed, the channels too", [edit]));
     }
-    ways
+    variants
 }
 
 /// The filter is turned in the input gradient of a transposed convolution.
-pub fn flipped(site: &Site<'_>) -> Vec<Way> {
+pub fn flipped(site: &Site<'_>) -> Vec<Variant> {
     let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && kernel.is_transposed);
-    kernel.map(|kernel| Way::only(with_turned(site, &kernel, HALF))).into_iter().collect()
+    kernel.map(|kernel| Variant::only(with_turned(site, &kernel, HALF))).into_iter().collect()
 }
 
 /// The filter is transposed in the input gradient instead of turned.
-pub fn transposed(site: &Site<'_>) -> Vec<Way> {
+pub fn transposed(site: &Site<'_>) -> Vec<Variant> {
     let kernel = input_gradient(site).filter(|kernel| kernel.conv.rows.kernel == kernel.conv.columns.kernel && kernel.conv.rows.kernel > 1);
     let Some(kernel) = kernel else { return Vec::new() };
     vec![
-        Way::only(with_turned(site, &kernel, ANTITRANSPOSE)),
-        Way::variant("and-rotated", " and turned", [with_turned(site, &kernel, TRANSPOSE)]),
+        Variant::only(with_turned(site, &kernel, ANTITRANSPOSE)),
+        Variant::named("and-rotated", " and turned", [with_turned(site, &kernel, TRANSPOSE)]),
     ]
 }
 
 /// The gradient of a filter is turned, or transposed.
-pub fn weight_gradient_rotated(site: &Site<'_>) -> Vec<Way> {
+pub fn weight_gradient_rotated(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = weight_gradient(site) else { return Vec::new() };
     let shape = kernel.weight();
-    let mut ways = vec![Way::only(site.with_rule(moved(site.rule, last_two(&shape, HALF))))];
+    let mut variants = vec![Variant::only(site.with_rule(moved(site.rule, last_two(&shape, HALF))))];
     if shape[2] == shape[3] && shape[2] > 1 {
         let edit = site.with_rule(moved(site.rule, last_two(&shape, TRANSPOSE)));
-        ways.push(Way::variant("transposed", ": rows and columns are exchanged", [edit]));
+        variants.push(Variant::named("transposed", ": rows and columns are exchanged", [edit]));
     }
-    ways
+    variants
 }
 
 fn has_stride(kernel: &Kernel<'_>) -> bool {
@@ -143,70 +143,70 @@ fn has_dilation(kernel: &Kernel<'_>) -> bool {
     kernel.conv.rows.dilation > 1 || kernel.conv.columns.dilation > 1
 }
 
-/// The only way that computes a gradient over the edges of other axes.
-fn over(site: &Site<'_>, kernel: Option<Kernel<'_>>, other: impl Fn(&Axis) -> Axis) -> Vec<Way> {
-    kernel.and_then(|kernel| kernel.over(other)).map(|rule| Way::only(site.with_rule(rule))).into_iter().collect()
+/// The only variant that computes a gradient over the edges of other axes.
+fn over(site: &Site<'_>, kernel: Option<Kernel<'_>>, other: impl Fn(&Axis) -> Axis) -> Vec<Variant> {
+    kernel.and_then(|kernel| kernel.over(other)).map(|rule| Variant::only(site.with_rule(rule))).into_iter().collect()
 }
 
-pub fn stride_ignored_in_input(site: &Site<'_>) -> Vec<Way> {
+pub fn stride_ignored_in_input(site: &Site<'_>) -> Vec<Variant> {
     over(site, input_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
 }
 
-pub fn stride_ignored_in_weight(site: &Site<'_>) -> Vec<Way> {
+pub fn stride_ignored_in_weight(site: &Site<'_>) -> Vec<Variant> {
     over(site, weight_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
 }
 
-pub fn dilation_ignored_in_input(site: &Site<'_>) -> Vec<Way> {
+pub fn dilation_ignored_in_input(site: &Site<'_>) -> Vec<Variant> {
     over(site, input_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
 }
 
-pub fn dilation_ignored_in_weight(site: &Site<'_>) -> Vec<Way> {
+pub fn dilation_ignored_in_weight(site: &Site<'_>) -> Vec<Variant> {
     over(site, weight_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
 }
 
 /// The gradient of the padded input is not cropped, so that it is shifted; or the gradient of a filter reads the input without its padding.
-pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
+pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
     let of_pool = super::pool::padding_not_cropped(site);
     if !of_pool.is_empty() {
         return of_pool;
     }
     let kernel = Kernel::at(site).filter(|kernel| !kernel.is_transposed && kernel.conv.rows.padding + kernel.conv.columns.padding > 0);
-    let mut ways = over(site, kernel, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
-    for way in &mut ways {
-        super::pool::NOT_CROPPED.clone_into(&mut way.detail);
+    let mut variants = over(site, kernel, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
+    for variant in &mut variants {
+        super::pool::NOT_CROPPED.clone_into(&mut variant.detail);
     }
     if kernel.is_some_and(|kernel| kernel.view == View::Weight) {
-        for way in &mut ways {
-            way.variant = Some("weight-gradient".to_owned());
-            ": the weight gradient reads the input without it".clone_into(&mut way.detail);
+        for variant in &mut variants {
+            variant.name = Some("weight-gradient".to_owned());
+            ": the weight gradient reads the input without it".clone_into(&mut variant.detail);
         }
     }
-    ways
+    variants
 }
 
 /// Only the last filter, or the first, passes its error back: of all, or of each group.
-pub fn only_last_filter(site: &Site<'_>) -> Vec<Way> {
+pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
     let (shape, filters, groups) = (kernel.weight(), kernel.conv.outputs, kernel.conv.groups);
     let only = |kept: usize, period: usize| {
         let places = places(&shape, |index| index[0] % period == kept);
         site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
     };
-    let mut ways = Vec::new();
+    let mut variants = Vec::new();
     if filters > 1 {
-        ways.push(Way::only(only(filters - 1, filters)));
-        ways.push(Way::variant("first", ", but the first", [only(0, filters)]));
+        variants.push(Variant::only(only(filters - 1, filters)));
+        variants.push(Variant::named("first", ", but the first", [only(0, filters)]));
     }
     let of_group = filters / groups;
     if groups > 1 && of_group > 1 {
-        ways.push(Way::variant("last-of-each-group", " of each group", [only(of_group - 1, of_group)]));
-        ways.push(Way::variant("first-of-each-group", ", but the first of each group", [only(0, of_group)]));
+        variants.push(Variant::named("last-of-each-group", " of each group", [only(of_group - 1, of_group)]));
+        variants.push(Variant::named("first-of-each-group", ", but the first of each group", [only(0, of_group)]));
     }
-    ways
+    variants
 }
 
 /// Each write to the gradient overwrites what earlier windows added.
-pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
+pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() else { return super::linear::overwritten(site) };
     let edges = Arc::clone(&rule.edges);
     match rule.view {
@@ -219,7 +219,11 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
                 let is_last = |edge: Edge| edge.output % positions == positions - 1;
                 if is_last(edges.edge(View::Weight, entry, last as u64)) { vec![rule.term(x, entry, last as u64)] } else { Vec::new() }
             });
-            vec![Way::variant("weight-gradient", ": of the weight gradient only the last window's is left", [site.with_rule(last_window)])]
+            vec![Variant::named(
+                "weight-gradient",
+                ": of the weight gradient only the last window's is left",
+                [site.with_rule(last_window)],
+            )]
         }
         View::Input => {
             // the last window that covers an entry is that of the first tap, as the output moves against the kernel
@@ -235,12 +239,12 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
                 })
             };
             vec![
-                Way::variant(
+                Variant::named(
                     "input-gradient",
                     ": of the input gradient only the last product is left",
                     [site.with_rule(last_window(false))],
                 ),
-                Way::variant(
+                Variant::named(
                     "input-gradient-windows",
                     ": of the input gradient only the last window's products are left",
                     [site.with_rule(last_window(true))],
@@ -251,14 +255,14 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
 }
 
 /// Input and output channels of the filter are exchanged in the input gradient.
-pub fn channels_swapped(site: &Site<'_>) -> Vec<Way> {
+pub fn channels_swapped(site: &Site<'_>) -> Vec<Variant> {
     let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && is_square(kernel));
     let swapped = |kernel: Kernel<'_>| {
         let places = places(&kernel.weight(), |index| {
             index.swap(0, 1);
             true
         });
-        Way::only(site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places))))
+        Variant::only(site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places))))
     };
     kernel.map(swapped).into_iter().collect()
 }
@@ -270,25 +274,25 @@ fn is_square(kernel: &Kernel<'_>) -> bool {
 }
 
 /// Input and output channels are exchanged in the gradient of a filter.
-pub fn weight_channels_swapped(site: &Site<'_>) -> Vec<Way> {
+pub fn weight_channels_swapped(site: &Site<'_>) -> Vec<Variant> {
     let kernel = weight_gradient(site).filter(is_square);
     let swapped = |kernel: Kernel<'_>| {
         let places = places(&kernel.weight(), |index| {
             index.swap(0, 1);
             true
         });
-        Way::only(site.with_rule(moved(site.rule, places)))
+        Variant::only(site.with_rule(moved(site.rule, places)))
     };
     kernel.map(swapped).into_iter().collect()
 }
 
 /// The channels of the input are read in reverse order in the weight gradient.
-pub fn input_channels_reversed(site: &Site<'_>) -> Vec<Way> {
+pub fn input_channels_reversed(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = weight_gradient(site) else { return Vec::new() };
     let image = site.operands[kernel.slots[0]];
     let shape = site.subject.shape(image);
     let Some(places) = reversed_channels(shape) else { return Vec::new() };
-    vec![Way::variant(
+    vec![Variant::named(
         "weight-gradient",
         " in the weight gradient",
         [site.with_rule(reading(site.rule, kernel.slots[0], Instead::Places(places)))],
@@ -307,7 +311,7 @@ pub(super) fn reversed_channels(shape: &[usize]) -> Option<Arc<[usize]>> {
 }
 
 /// The groups are ignored: every group reads the channels of the first one, or adds to them.
-pub fn groups_ignored(site: &Site<'_>) -> Vec<Way> {
+pub fn groups_ignored(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = Kernel::at(site).filter(|kernel| kernel.conv.groups > 1 && !kernel.is_transposed) else { return Vec::new() };
     let Conv2d { inputs, groups, rows, columns, .. } = kernel.conv;
     let (of_group, area, groups) = (inputs / groups, rows.input * columns.input, *groups);
@@ -318,7 +322,7 @@ pub fn groups_ignored(site: &Site<'_>) -> Vec<Way> {
             true
         });
         let edit = site.with_rule(reading(site.rule, kernel.slots[0], Instead::Places(places)));
-        return vec![Way::variant("weight-gradient", ": each reads the channels of the first group in the weight gradient", [edit])];
+        return vec![Variant::named("weight-gradient", ": each reads the channels of the first group in the weight gradient", [edit])];
     }
     let summed = |is_everywhere: bool| {
         with_terms(site.rule, move |rule, x, entry| {
@@ -331,7 +335,7 @@ pub fn groups_ignored(site: &Site<'_>) -> Vec<Way> {
         })
     };
     vec![
-        Way::variant("first-group", ": the errors of all groups go to the channels of the first", [site.with_rule(summed(false))]),
-        Way::variant("all-groups", ": the errors of all groups go to the channels of each", [site.with_rule(summed(true))]),
+        Variant::named("first-group", ": the errors of all groups go to the channels of the first", [site.with_rule(summed(false))]),
+        Variant::named("all-groups", ": the errors of all groups go to the channels of each", [site.with_rule(summed(true))]),
     ]
 }

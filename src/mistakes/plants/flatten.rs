@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::Site;
 use super::super::wrong_rule::moved;
 use super::convolution::reversed_channels;
@@ -51,44 +51,44 @@ fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
 }
 
 /// In the forward pass the vector has a wrong order. In the backward pass the error has the same order, or the right one.
-fn flattened(site: &Site<'_>, orders: &[(Order, &str)]) -> Vec<Way> {
+fn flattened(site: &Site<'_>, orders: &[(Order, &str)]) -> Vec<Variant> {
     let Some(shape) = image(site) else { return Vec::new() };
-    let mut ways = Vec::new();
+    let mut variants = Vec::new();
     for (order, name) in orders {
         let taken = taken(shape, &order(shape.len()));
         let back = site.with_rule(moved(site.rule, inverse(&taken)));
         let Some(forward) = site.with_forward_rule(|rule| moved(rule, Arc::clone(&taken))) else { continue };
         let prefix = if name.is_empty() { String::new() } else { format!("{name}-") };
-        ways.push(Way::variant(format!("{prefix}both-ways"), "", [forward.clone(), back]));
-        ways.push(Way::variant(format!("{prefix}forward-only"), ", but its error goes back in row-major order", [forward]));
+        variants.push(Variant::named(format!("{prefix}both-ways"), "", [forward.clone(), back]));
+        variants.push(Variant::named(format!("{prefix}forward-only"), ", but its error goes back in row-major order", [forward]));
     }
-    ways
+    variants
 }
 
 /// Only the backward pass has a wrong order: the forward pass writes the vector in the right one.
-fn unflattened(site: &Site<'_>, orders: &[(Order, Option<&str>)]) -> Vec<Way> {
+fn unflattened(site: &Site<'_>, orders: &[(Order, Option<&str>)]) -> Vec<Variant> {
     let Some(shape) = image(site) else { return Vec::new() };
-    let way = |(order, name): &(Order, Option<&str>)| {
+    let variant = |(order, name): &(Order, Option<&str>)| {
         let taken = taken(shape, &order(shape.len()));
         let edit = site.with_rule(moved(site.rule, inverse(&taken)));
-        Way { variant: name.map(str::to_owned), detail: String::new(), edits: vec![edit] }
+        Variant { name: name.map(str::to_owned), detail: String::new(), edits: vec![edit] }
     };
-    orders.iter().map(way).collect()
+    orders.iter().map(variant).collect()
 }
 
-pub fn column_major(site: &Site<'_>) -> Vec<Way> {
+pub fn column_major(site: &Site<'_>) -> Vec<Variant> {
     flattened(site, &[(COLUMN_MAJOR, ""), (COLUMNS_OF_CHANNELS, "channel-by-channel")])
 }
 
-pub fn channels_last(site: &Site<'_>) -> Vec<Way> {
+pub fn channels_last(site: &Site<'_>) -> Vec<Variant> {
     if image(site).is_some_and(|shape| shape.len() == 3) { flattened(site, &[(CHANNELS_LAST, "")]) } else { Vec::new() }
 }
 
-pub fn back_column_major(site: &Site<'_>) -> Vec<Way> {
+pub fn back_column_major(site: &Site<'_>) -> Vec<Variant> {
     unflattened(site, &[(COLUMN_MAJOR, None), (COLUMNS_OF_CHANNELS, Some("channel-by-channel"))])
 }
 
-pub fn back_channels_last(site: &Site<'_>) -> Vec<Way> {
+pub fn back_channels_last(site: &Site<'_>) -> Vec<Variant> {
     if image(site).is_some_and(|shape| shape.len() == 3) { unflattened(site, &[(CHANNELS_LAST, None)]) } else { Vec::new() }
 }
 
@@ -103,7 +103,7 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
         let right = trace.run(run).values(input);
         Edit::Given(run, input, places.iter().map(|place| right[*place]).collect())
     };
-    vec![Way::variant("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![first])]
+    vec![Variant::named("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![first])]
 }
 
 /// The gradient of one matrix is written as its transpose.
@@ -121,7 +121,7 @@ pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
     let ops = if wanted.subject.trace.sample_runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
     let change = Change::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
     let at = vec![wanted.subject.place_of(wanted.of)];
-    vec![Way::only(Edit::Op(ops, op, change)).at(at)]
+    vec![Variant::only(Edit::Op(ops, op, change)).at(at)]
 }
 
 fn is_weight(wanted: &Wanted<'_>, id: Id) -> bool {

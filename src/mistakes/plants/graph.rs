@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::planting::Way;
+use super::super::planting::Variant;
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
 use super::activation::Curve;
@@ -34,27 +34,27 @@ fn readers(site: &Site<'_>) -> Option<usize> {
 }
 
 /// The gradient of a broadcast operand is the mean over its copies.
-pub fn averaged(site: &Site<'_>) -> Vec<Way> {
-    readers(site).map(|readers| Way::only(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
+pub fn averaged(site: &Site<'_>) -> Vec<Variant> {
+    readers(site).map(|readers| Variant::only(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
 }
 
 /// The gradient of a broadcast operand is that of one of its copies; or the gradients of the copies are not added up before they pass through the sum that computed the
 /// operand.
-pub fn not_summed(site: &Site<'_>) -> Vec<Way> {
+pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     if readers(site).is_none() {
         return passed_on_unsummed(site).into_iter().collect();
     }
     let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
     let first = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]);
     vec![
-        Way::variant("last", ": only that of the last copy is left", [site.with_rule(last)]),
-        Way::variant("first", ": only that of the first copy is left", [site.with_rule(first)]),
+        Variant::named("last", ": only that of the last copy is left", [site.with_rule(last)]),
+        Variant::named("first", ": only that of the first copy is left", [site.with_rule(first)]),
     ]
 }
 
 /// For y = x ∘ u, where u is broadcast and follows entry by entry from a sum s over axes of x: the gradient of u is not summed over the copies, so each entry of x
 /// gets only the share of its own copy.
-fn passed_on_unsummed(site: &Site<'_>) -> Option<Way> {
+fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     let subject = site.subject;
     site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !subject.has_layers())?;
     if subject.len(site.y) == subject.len(site.of) {
@@ -87,7 +87,7 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Way> {
         term.value *= factors[entry];
         vec![term]
     });
-    Some(Way::variant("passed-on", ": that of each copy goes back on its own", [site.with_part(unsummed, through.operands.clone())]))
+    Some(Variant::named("passed-on", ": that of each copy goes back on its own", [site.with_part(unsummed, through.operands.clone())]))
 }
 
 /// Returns the gradient of a broadcast operand before it is summed over its copies, with its shape; `None` if it is the sum of several uses, or not broadcast.
@@ -111,30 +111,30 @@ fn reads_by_index(site: &Site<'_>) -> bool {
 }
 
 /// If an entry is read several times, only the gradient of the last use is left.
-pub fn index_overwritten(site: &Site<'_>) -> Vec<Way> {
+pub fn index_overwritten(site: &Site<'_>) -> Vec<Variant> {
     if !reads_by_index(site) {
         return Vec::new();
     }
     let last = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> { all_terms(rule, x, at).pop().into_iter().collect() };
     let first = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> { all_terms(rule, x, at).into_iter().take(1).collect() };
     vec![
-        Way::only(site.with_rule(with_terms(site.rule, last))),
-        Way::variant("first", " by the first", [site.with_rule(with_terms(site.rule, first))]),
+        Variant::only(site.with_rule(with_terms(site.rule, last))),
+        Variant::named("first", " by the first", [site.with_rule(with_terms(site.rule, first))]),
     ]
 }
 
 /// The derivative goes to all entries of a group, or to both arguments of a maximum.
-pub fn max_to_all(site: &Site<'_>) -> Vec<Way> {
+pub fn max_to_all(site: &Site<'_>) -> Vec<Variant> {
     if let Some(rule) = site.rule_as::<Linked<ExtremumLinks>>() {
         let groups = rule.linking.groups().clone();
-        return vec![Way::only(site.with_rule(with_terms(site.rule, move |_, x, at| vec![upstream(x, groups.group_of(at).0)])))];
+        return vec![Variant::only(site.with_rule(with_terms(site.rule, move |_, x, at| vec![upstream(x, groups.group_of(at).0)])))];
     }
     let is_extreme =
         |rule: &ElementwiseBackward| matches!(rule.operation.operator, Operator::Call(called) if [MAX, MIN].contains(&called.function));
     if !site.rule_as::<ElementwiseBackward>().is_some_and(is_extreme) || readers(site).is_some() {
         return Vec::new();
     }
-    vec![Way::variant(
+    vec![Variant::named(
         "both-arguments",
         ": both arguments get it",
         [site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]))],
@@ -150,19 +150,19 @@ fn other_slot(rule: &ElementwiseBackward) -> Option<usize> {
 }
 
 /// The derivatives of the two operands are exchanged.
-pub fn operands_swapped(site: &Site<'_>) -> Vec<Way> {
+pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
     let Some((_, op)) = site.forward() else { return Vec::new() };
     let inputs: Vec<usize> = op.parts.first().map_or_else(Vec::new, |part| part.operands.iter().copied().collect());
     let [a, b] = inputs[..] else { return Vec::new() };
     let (own, other) = if site.of == a { (a, b) } else { (b, a) };
-    let mut ways = Vec::new();
+    let mut variants = Vec::new();
     if let Some(rule) = site.rule_as::<ElementwiseBackward>() {
-        let Some(other) = other_slot(rule) else { return ways };
+        let Some(other) = other_slot(rule) else { return variants };
         let (operation, slot, operand) = (rule.operation.clone(), rule.slot, rule.operand);
         let local = match rule.operation.operator {
             Operator::Mul => |own: f64, _: f64, _: usize| own,
             Operator::Sub => |_: f64, _: f64, operand: usize| if operand == 0 { -1.0 } else { 1.0 },
-            _ => return ways,
+            _ => return variants,
         };
         let place = move |slot: usize, at: usize| operation.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at));
         let swapped = with_terms(site.rule, move |right, x, at| {
@@ -170,16 +170,16 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Way> {
             let value = |output: usize| local(x.get(Input(slot), place(slot, output)), x.get(Input(other), place(other, output)), operand);
             outputs.map(|output| upstream_times(x, output, value(output))).collect()
         });
-        ways.push(Way::only(site.with_rule(swapped)));
+        variants.push(Variant::only(site.with_rule(swapped)));
     } else if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
-        let ([n, m], [p, q]) = (site.subject.shape(own), site.subject.shape(other)) else { return ways };
+        let ([n, m], [p, q]) = (site.subject.shape(own), site.subject.shape(other)) else { return variants };
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
         if (n, m) == (q, p) {
             // reads the operand itself instead of the other one; its transpose has the other one's shape
             let transposed: Vec<usize> = (0..n * m).map(|at| at % n * m + at / n).collect();
             let rule = reading(site.rule, slot, Instead::Places(transposed.into()));
-            ways.push(Way::variant(
+            variants.push(Variant::named(
                 "own-operand",
                 ": each is multiplied by itself",
                 [site.with_part(rule, site.operands.clone().with(slot, own))],
@@ -187,14 +187,14 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Way> {
         }
         if (n, m) == (p, q) {
             let exchanged = site.subject.sites().into_iter().find(|other_site| other_site.y == site.y && other_site.of == other);
-            ways.extend(exchanged.map(|other| Way::only(site.with_rule(Arc::clone(other.rule)))));
+            variants.extend(exchanged.map(|other| Variant::only(site.with_rule(Arc::clone(other.rule)))));
         }
     }
-    ways
+    variants
 }
 
 /// A transpose is missing in the gradient of a product of matrices, or in that of a transpose.
-pub fn transpose_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
     let transposed = |n: usize| -> Arc<[usize]> { (0..n * n).map(|at| at % n * n + at / n).collect() };
     if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|_| !site.subject.has_layers()) {
         let [x, w, _] = rule.roles.slots();
@@ -203,12 +203,12 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Way> {
         if n != m || n < 2 || rule.view == View::Output {
             return Vec::new();
         }
-        return vec![Way::only(site.with_rule(reading(site.rule, slot, Instead::Places(transposed(n)))))];
+        return vec![Variant::only(site.with_rule(reading(site.rule, slot, Instead::Places(transposed(n)))))];
     }
     let is_permuted = site.rule_as::<Linked<CopiesOfInput>>().is_some_and(|rule| rule.linking.kind == CopyKind::Permute);
     match *site.subject.shape(site.of) {
         [n, m] if is_permuted && n == m && n > 1 => {
-            vec![Way::variant("of-a-transpose", "", [site.with_rule(moved(site.rule, transposed(n)))])]
+            vec![Variant::named("of-a-transpose", "", [site.with_rule(moved(site.rule, transposed(n)))])]
         }
         _ => Vec::new(),
     }
@@ -231,25 +231,25 @@ fn exponent(site: &Site<'_>) -> Option<f64> {
 }
 
 /// The derivative of a power with the wrong exponent, or without its factor.
-pub fn power(site: &Site<'_>) -> Vec<Way> {
+pub fn power(site: &Site<'_>) -> Vec<Variant> {
     if let Some(n) = exponent(site).filter(|_| Curve::at(site).is_some()) {
         let with = |factor: f64, exponent: f64| {
             site.with_rule(with_terms(site.rule, move |_, x, at| {
                 vec![upstream_times(x, at, factor * libm::pow(x.get(Input(0), at), exponent))]
             }))
         };
-        let mut ways = vec![
-            Way::variant("exponent-kept", ": the exponent is not lowered", [with(n, n)]),
-            Way::variant("exponent-raised", ": the exponent is raised instead of lowered", [with(n, n + 1.0)]),
+        let mut variants = vec![
+            Variant::named("exponent-kept", ": the exponent is not lowered", [with(n, n)]),
+            Variant::named("exponent-raised", ": the exponent is raised instead of lowered", [with(n, n + 1.0)]),
         ];
         // the factor 2 of a squared error has its own variant
         let network = site.subject.network;
         let mut forward = network.readers(site.y).iter().map(|reader| &network.ops()[reader.op]).filter(|op| op.pass == Pass::Forward);
         let is_error = forward.all(|op| site.subject.len(op.output) == 1);
         if !(is_error && n.to_bits() == 2.0_f64.to_bits()) {
-            ways.push(Way::variant("factor-missing", ": the exponent is missing as a factor", [with(1.0, n - 1.0)]));
+            variants.push(Variant::named("factor-missing", ": the exponent is missing as a factor", [with(1.0, n - 1.0)]));
         }
-        return ways;
+        return variants;
     }
     let is_divisor = |rule: &&ElementwiseBackward| rule.operand == 1 && rule.operation.operator == Operator::DIV;
     let Some(rule) = site.rule_as::<ElementwiseBackward>().filter(is_divisor) else { return Vec::new() };
@@ -259,11 +259,11 @@ pub fn power(site: &Site<'_>) -> Vec<Way> {
         let reader = |n: usize| operation.broadcast.as_ref().map_or(at, |broadcast| broadcast.reader(slot, at, n));
         (0..all_terms(right, x, at).len()).map(reader).map(|output| upstream_times(x, output, -x.get(Output, output))).collect()
     });
-    vec![Way::variant("of-a-divisor", ": the divisor is not squared", [site.with_rule(wrong)])]
+    vec![Variant::named("of-a-divisor", ": the divisor is not squared", [site.with_rule(wrong)])]
 }
 
 /// A sum over an axis goes along the wrong one of two axes of the same size.
-pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
+pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
     let exchanged = |shape: &[usize]| -> Option<Arc<[usize]>> {
         let [.., rows, columns] = *shape else { return None };
         (rows == columns && rows > 1).then(|| {
@@ -283,7 +283,7 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
             let outputs = (0..broadcast.reader_count(slot)).map(|n| places[broadcast.reader(slot, at, n)]);
             outputs.map(|output| right.term(x, broadcast.operand_entry(slot, output), broadcast.reader_rank(slot, output) as u64)).collect()
         });
-        return vec![Way::only(site.with_rule(exchanged))];
+        return vec![Variant::only(site.with_rule(exchanged))];
     }
     let is_sum = |rule: &ConstantWeightsRule<Contraction>| rule.view == View::Input && !matches!(rule.weights(), Weights::Copy);
     if !site.rule_as::<ConstantWeightsRule<Contraction>>().is_some_and(is_sum) || site.subject.has_layers() {
@@ -291,17 +291,17 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Way> {
     }
     let repeats = site.subject.len(site.y) > 1 && site.subject.len(site.y) < site.subject.len(site.of);
     let places = exchanged(site.subject.shape(site.of)).filter(|_| repeats);
-    places.map(|places| Way::variant("of-a-sum", "", [site.with_rule(moved(site.rule, places))])).into_iter().collect()
+    places.map(|places| Variant::named("of-a-sum", "", [site.with_rule(moved(site.rule, places))])).into_iter().collect()
 }
 
 /// A constant factor of the forward pass is missing in the backward pass.
-pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     let factor = constant_factor(site).filter(|factor| *factor != 1.0 && *factor != 0.0 && !attention::is_scale(site));
-    factor.map(|_| Way::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
+    factor.map(|_| Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
 }
 
 /// For a mean over all entries: its derivative is that of a sum. For a sum: its derivative is that of a mean.
-pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Way> {
+pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Variant> {
     let Some(factor) = constant_factor(site).filter(|_| site.subject.len(site.of) == 1) else { return Vec::new() };
     let Some((_, op)) = site.subject.producer(site.of) else { return Vec::new() };
     let Some(summed) = op.parts.first().and_then(|part| part.operands.get(Input(0))) else { return Vec::new() };
@@ -310,5 +310,5 @@ pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Way> {
     if n < 2.0 || (factor.abs() * n - 1.0).abs() > 1e-12 {
         return Vec::new();
     }
-    vec![Way::variant("outputs", ", at the mean", [site.with_rule(scaled(site.rule, n))])]
+    vec![Variant::named("outputs", ", at the mean", [site.with_rule(scaled(site.rule, n))])]
 }

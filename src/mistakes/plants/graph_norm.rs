@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{Change, Edit};
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{scaled, with_terms};
 use crate::network::{Id, Op, Part};
@@ -77,13 +77,13 @@ fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
 }
 
 /// The site without its part.
-fn forgotten(site: &Site<'_>) -> Way {
+fn forgotten(site: &Site<'_>) -> Variant {
     let parts = site.subject.network.ops()[site.op].parts.len();
-    Way::only(Edit::sample(site.op, Change::Keep((0..parts).filter(|part| *part != site.part).collect())))
+    Variant::only(Edit::sample(site.op, Change::Keep((0..parts).filter(|part| *part != site.part).collect())))
 }
 
 /// The path from x through its mean is missing.
-pub fn mean_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn mean_missing(site: &Site<'_>) -> Vec<Variant> {
     let subject = &site.subject;
     let is_mean = |node: Id| centred(subject, node).is_some_and(|(x, mean)| x == site.of && unscaled(subject, mean) == site.y);
     let is_path =
@@ -92,13 +92,13 @@ pub fn mean_missing(site: &Site<'_>) -> Vec<Way> {
 }
 
 /// The path from x − mean through the variance is missing.
-pub fn variance_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn variance_missing(site: &Site<'_>) -> Vec<Variant> {
     if squared(&site.subject, site.y) == Some(site.of) { vec![forgotten(site)] } else { Vec::new() }
 }
 
 /// The variance is divided by n − 1, in both passes or in the backward pass alone.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
-pub fn unbiased(site: &Site<'_>) -> Vec<Way> {
+pub fn unbiased(site: &Site<'_>) -> Vec<Variant> {
     let subject = &site.subject;
     let is_scaled = elementwise(subject, site.y).is_some_and(|(rule, _)| is_scaling(rule.0.operator) && has_constant(&rule.0.operands));
     let Some(squares) = summed(subject, site.of).filter(|squares| is_scaled && squared(subject, *squares).is_some()) else {
@@ -107,12 +107,12 @@ pub fn unbiased(site: &Site<'_>) -> Vec<Way> {
     let n = subject.len(squares) as f64 / subject.len(site.of) as f64;
     let factor = n / (n - 1.0);
     let back = site.with_rule(scaled(site.rule, factor));
-    let mut ways = vec![Way::variant("backward-only", " in the backward pass", [back.clone()])];
+    let mut variants = vec![Variant::named("backward-only", " in the backward pass", [back.clone()])];
     if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, factor)) {
-        ways.insert(0, Way::variant("both-ways", "", [forward.clone(), back]));
-        ways.push(Way::variant("forward-only", " in the forward pass", [forward]));
+        variants.insert(0, Variant::named("both-ways", "", [forward.clone(), back]));
+        variants.push(Variant::named("forward-only", " in the forward pass", [forward]));
     }
-    ways
+    variants
 }
 
 /// The gradient passes back through a detached tensor.
@@ -129,7 +129,7 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
                 vec![Term::product([constant(numbers[at])].into_iter().collect())]
             });
             let edit = Edit::sample(number, Change::Add(Part { rule, operands: Reads::inputs([]) }));
-            planted.push(Way::only(edit).at(vec![subject.place_of(op.output)]));
+            planted.push(Variant::only(edit).at(vec![subject.place_of(op.output)]));
         }
     }
     planted

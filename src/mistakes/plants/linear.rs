@@ -1,6 +1,6 @@
 //! Mistakes in the backward pass of a linear layer, and mistakes about what a weight gradient reads.
 
-use super::super::planting::Way;
+use super::super::planting::Variant;
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, moved, reading, scaled, with_terms};
 use super::places::count;
@@ -33,39 +33,39 @@ fn dense(site: &Site<'_>) -> Option<Dense> {
 }
 
 /// The name of the variant for a matrix that is not square: its entries are read in another shape.
-fn reshaped(dense: &Dense, mut way: Way) -> Way {
+fn reshaped(dense: &Dense, mut variant: Variant) -> Variant {
     if dense.outputs != dense.inputs {
-        way.variant = Some("reshaped".to_owned());
-        ", whose entries are read in the other shape".clone_into(&mut way.detail);
+        variant.name = Some("reshaped".to_owned());
+        ", whose entries are read in the other shape".clone_into(&mut variant.detail);
     }
-    way
+    variant
 }
 
 /// The gradient of the weight is written as its transpose.
-pub fn outer_product_transposed(site: &Site<'_>) -> Vec<Way> {
+pub fn outer_product_transposed(site: &Site<'_>) -> Vec<Variant> {
     let Some(dense) = dense(site).filter(|dense| dense.view == View::Weight) else { return Vec::new() };
     // the outer product x ∂C/∂zᵀ has entry (i, o) at the place i · outputs + o
     let transposed: Vec<usize> =
         (0..dense.outputs * dense.inputs).map(|at| at % dense.outputs * dense.inputs + at / dense.outputs).collect();
-    vec![reshaped(&dense, Way::only(site.with_rule(moved(site.rule, transposed))))]
+    vec![reshaped(&dense, Variant::only(site.with_rule(moved(site.rule, transposed))))]
 }
 
 /// The error goes back through W instead of Wᵀ.
-pub fn transpose_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
     let Some(dense) = dense(site).filter(|dense| dense.view == View::Input) else { return Vec::new() };
     // w′[o, i] is the entry at i · outputs + o of W's memory
     let places = (0..dense.outputs * dense.inputs).map(|at| at % dense.inputs * dense.outputs + at / dense.inputs).collect();
     let edit = site.with_rule(reading(site.rule, dense.weight, Instead::Places(places)));
-    vec![reshaped(&dense, Way::only(edit))]
+    vec![reshaped(&dense, Variant::only(edit))]
 }
 
 /// Each write to the input gradient overwrites what earlier outputs added.
-pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
+pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     if dense(site).is_none_or(|dense| dense.view != View::Input) {
         return Vec::new();
     }
     let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
-    vec![Way::variant("input-gradient", ": of the input gradient only the last product is left", [site.with_rule(last)])]
+    vec![Variant::named("input-gradient", ": of the input gradient only the last product is left", [site.with_rule(last)])]
 }
 
 /// The slots of x, w and ∂C/∂y of a weight gradient, if the site is one.
@@ -101,14 +101,14 @@ fn before_activation(subject: &Subject<'_>, id: Id) -> Option<Id> {
 }
 
 /// The weight gradient reads z of the previous layer instead of a.
-pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Way> {
+pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Variant> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
     let z = before_activation(&site.subject, copied_from(&site.subject, site.operands[x]));
-    z.map(|z| Way::only(site.with_operand(x, z))).into_iter().collect()
+    z.map(|z| Variant::only(site.with_operand(x, z))).into_iter().collect()
 }
 
 /// The weight gradient reads the output of another layer: of the same layer, or of the layer before the previous one.
-pub fn input_off_by_one(site: &Site<'_>) -> Vec<Way> {
+pub fn input_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
     let (subject, own) = (site.subject, site.operands[x]);
     let layer = |id: Id| subject.network.tensor(id).layer.map_or(0, |layer| layer + 1);
@@ -118,16 +118,16 @@ pub fn input_off_by_one(site: &Site<'_>) -> Vec<Way> {
         let (is_own, is_z) = (*id == own || copied_from(&subject, *id) == copied_from(&subject, own), Some(*id) == z);
         !is_own && !is_z && subject.len(*id) == subject.len(own) && layer(*id).abs_diff(layer(own)) <= 1
     };
-    let way = |id: Id| {
+    let variant = |id: Id| {
         let name = subject.network.tensor(id).name.to_string();
         let detail = format!(": {name} instead of {}", subject.network.tensor(own).name);
-        Way::variant(name, detail, [site.with_operand(x, id)])
+        Variant::named(name, detail, [site.with_operand(x, id)])
     };
-    subject.network.with_role(Role::Input { learns: false }).chain(values).filter(is_other).map(way).collect()
+    subject.network.with_role(Role::Input { learns: false }).chain(values).filter(is_other).map(variant).collect()
 }
 
 /// A gradient reads the error of another layer, or of the activation instead of z.
-pub fn error_off_by_one(site: &Site<'_>) -> Vec<Way> {
+pub fn error_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     let subject = site.subject;
     let is_parameter = subject.network.tensor(site.of).role == Role::Parameter;
     let Some(own) = site.operands.get(Slot::Upstream).filter(|_| is_parameter) else { return Vec::new() };
@@ -137,21 +137,21 @@ pub fn error_off_by_one(site: &Site<'_>) -> Vec<Way> {
         let is_error = matches!(subject.network.tensor(*id).role, Role::Gradient(of) if subject.network.tensor(of).role == Role::Value);
         is_error && *id != own && subject.len(*id) == subject.len(own) && layer(*id).abs_diff(layer(own)) <= 1
     };
-    let way = |id: Id| {
+    let variant = |id: Id| {
         let name = subject.network.tensor(id).name.to_string();
         let detail = format!(": {name} instead of {}", subject.network.tensor(own).name);
-        Way::variant(name, detail, [site.with_operand(Slot::Upstream, id)])
+        Variant::named(name, detail, [site.with_operand(Slot::Upstream, id)])
     };
-    earlier.filter(is_other).map(way).collect()
+    earlier.filter(is_other).map(variant).collect()
 }
 
 /// The bias is added to each product of the sum, so that it counts as often as there are products.
-pub fn bias_in_every_product(site: &Site<'_>) -> Vec<Way> {
+pub fn bias_in_every_product(site: &Site<'_>) -> Vec<Variant> {
     let Some(products) = super::bias::products_beside(site).filter(|products| *products > 1.0) else { return Vec::new() };
     let back = site.with_rule(scaled(site.rule, products));
-    let mut ways = vec![Way::variant("backward-only", " in its gradient", [back.clone()])];
+    let mut variants = vec![Variant::named("backward-only", " in its gradient", [back.clone()])];
     if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, products)) {
-        ways.insert(0, Way::variant("both-ways", "", [forward, back]));
+        variants.insert(0, Variant::named("both-ways", "", [forward, back]));
     }
-    ways
+    variants
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{Change, Edit};
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{scaled, with_terms};
 use super::places::{upstream, upstream_times};
@@ -48,13 +48,13 @@ fn without(subject: &Subject<'_>, x: Id, y: Id) -> Option<Edit> {
 
 /// A variant for all norms together, and one for each norm if there are several.
 fn for_norms(subject: &Subject<'_>, edits: impl Fn(&Norm) -> Option<Vec<Edit>>, variant: Option<&str>, detail: &str) -> Vec<Planted> {
-    let made: Vec<(String, Vec<Edit>)> =
+    let changed: Vec<(String, Vec<Edit>)> =
         norms(subject).iter().filter_map(|norm| Some((subject.place_of(norm.variance), edits(norm)?))).collect();
-    let way = |edits: Vec<Edit>| Way { variant: variant.map(str::to_owned), detail: detail.to_owned(), edits };
-    let mut planted: Vec<Planted> = made.iter().map(|(at, edits)| way(edits.clone()).at(vec![at.clone()])).collect();
-    if made.len() > 1 {
-        let (at, edits): (Vec<String>, Vec<Vec<Edit>>) = made.into_iter().unzip();
-        planted.push(way(edits.concat()).at(at));
+    let variant = |edits: Vec<Edit>| Variant { name: variant.map(str::to_owned), detail: detail.to_owned(), edits };
+    let mut planted: Vec<Planted> = changed.iter().map(|(at, edits)| variant(edits.clone()).at(vec![at.clone()])).collect();
+    if changed.len() > 1 {
+        let (at, edits): (Vec<String>, Vec<Vec<Edit>>) = changed.into_iter().unzip();
+        planted.push(variant(edits.concat()).at(at));
     }
     planted
 }
@@ -98,19 +98,22 @@ fn dropout<'a>(site: &Site<'a>) -> Option<&'a MaskedScale> {
 }
 
 /// Dropped neurons pass the error back, with the factor 1 / (1 − p) or without it.
-pub fn mask_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn mask_missing(site: &Site<'_>) -> Vec<Variant> {
     let Some(scale) = dropout(site).map(MaskedScale::scale) else { return Vec::new() };
     let with_scale: Arc<dyn Rule> = with_terms(site.rule, move |_, x, at| vec![upstream_times(x, at, scale)]);
     let copied = with_terms(site.rule, |_, x, at| vec![upstream(x, at)]);
-    vec![Way::only(site.with_rule(with_scale)), Way::variant("and-scale", ", and so is the factor 1 / (1 − p)", [site.with_rule(copied)])]
+    vec![
+        Variant::only(site.with_rule(with_scale)),
+        Variant::named("and-scale", ", and so is the factor 1 / (1 − p)", [site.with_rule(copied)]),
+    ]
 }
 
 /// The factor 1 / (1 − p) is missing.
-pub fn scale_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     if dropout(site).is_none_or(|rule| rule.scale().to_bits() == 1.0_f64.to_bits()) {
         return Vec::new();
     }
     let masked =
         with_terms(site.rule, |_, x, at| vec![Term::product([entry(x, Upstream, at), entry(x, Input(1), at)].into_iter().collect())]);
-    vec![Way::only(site.with_rule(masked))]
+    vec![Variant::only(site.with_rule(masked))]
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::Edit;
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::Site;
 use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
 use super::activation::{Curve, applies};
@@ -51,8 +51,8 @@ struct Logits {
 }
 
 /// Another gradient of a loss of logits: `other` computes its entry at a place.
-fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, other: fn(&Logits, usize) -> f64) -> Way {
-    Way::only(site.with_rule(with_terms(site.rule, move |rule, x, at| {
+fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, other: fn(&Logits, usize) -> f64) -> Variant {
+    Variant::only(site.with_rule(with_terms(site.rule, move |rule, x, at| {
         let [z, t] = [0, 1].map(|slot| x.tensors[Slot::Input(slot)]);
         let logits = Logits { p: probabilities(z), dz: right(rule, x), t: t.to_vec() };
         vec![Term::product([constant(other(&logits, at))].into_iter().collect())]
@@ -68,7 +68,7 @@ fn sigmoid(z: &[f64]) -> Vec<f64> {
 const TIMES_SLOPE: fn(&Logits, usize) -> f64 = |Logits { p, dz, .. }, i| p[i] * (1.0 - p[i]) * dz[i];
 
 /// The derivative of the output's activation is missing. A loss on logits applies the activation itself.
-pub fn activation_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn activation_missing(site: &Site<'_>) -> Vec<Variant> {
     if reads_logits(site, SOFTMAX) {
         return vec![of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] / p[i])];
     }
@@ -86,23 +86,23 @@ fn softmax(z: &[f64]) -> Vec<f64> {
 }
 
 /// The error a − t of softmax with cross-entropy is multiplied by the derivative of the softmax again.
-pub fn softmax_twice(site: &Site<'_>) -> Vec<Way> {
+pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
         return vec![
-            Way::only(site.with_rule(applied_twice(site.rule, site.rule))),
-            Way::variant("diagonal-only", DIAGONAL, [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))]),
+            Variant::only(site.with_rule(applied_twice(site.rule, site.rule))),
+            Variant::named("diagonal-only", DIAGONAL, [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))]),
         ];
     }
     if let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.subject.has_layers()) {
         let of_softmax = rule.softmax().backward(0).filter(|_| rule.is_log());
         // the probabilities are exp of the log-softmax's output
         let again = of_softmax.map(|of_softmax| reading(&of_softmax, Slot::Output, Instead::Computed(libm::exp)));
-        return vec![Way::only(site.with_rule(applied_twice(site.rule, again.as_ref().unwrap_or(site.rule))))];
+        return vec![Variant::only(site.with_rule(applied_twice(site.rule, again.as_ref().unwrap_or(site.rule))))];
     }
     if !reads_logits(site, SOFTMAX) {
         return Vec::new();
     }
-    let diagonal = Way { variant: Some("diagonal-only".to_owned()), detail: DIAGONAL.to_owned(), ..of_logits(site, softmax, TIMES_SLOPE) };
+    let diagonal = Variant { name: Some("diagonal-only".to_owned()), detail: DIAGONAL.to_owned(), ..of_logits(site, softmax, TIMES_SLOPE) };
     vec![of_logits(site, softmax, |Logits { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())), diagonal]
 }
 
@@ -135,19 +135,19 @@ fn diagonal(rule: &Arc<dyn Rule>) -> Arc<dyn Rule> {
 }
 
 /// Only the diagonal aᵢ (1 − aᵢ) of the softmax's derivative is used.
-pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Way> {
+pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Variant> {
     if site.rule_as::<SoftmaxBackward>().is_some() {
-        return vec![Way::only(site.with_rule(diagonal(site.rule)))];
+        return vec![Variant::only(site.with_rule(diagonal(site.rule)))];
     }
     let is_logits = reads_logits(site, SOFTMAX);
     is_logits.then(|| of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] * (1.0 - p[i]))).into_iter().collect()
 }
 
 /// The sum over the row is not subtracted in the softmax's derivative.
-pub fn softmax_row_sum_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn softmax_row_sum_missing(site: &Site<'_>) -> Vec<Variant> {
     let is_softmax = site.rule_as::<SoftmaxBackward>().is_some_and(|rule| !rule.is_log());
     let own = || with_terms(site.rule, |_, x, at| vec![upstream_times(x, at, x.get(Slot::Output, at))]);
-    if is_softmax { vec![Way::only(site.with_rule(own()))] } else { Vec::new() }
+    if is_softmax { vec![Variant::only(site.with_rule(own()))] } else { Vec::new() }
 }
 
 /// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs.
@@ -157,7 +157,7 @@ fn scale_of_error(dz: &[f64], error: impl Fn(usize) -> f64) -> f64 {
 }
 
 /// The target is not subtracted in the error p − t of a cross-entropy.
-pub fn target_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
     if let Some(rule) = site.rule_as::<SoftmaxBackward>() {
         let is_of_layer = site.is_output() && has_closed_formula(site);
         if rule.is_log() && !site.subject.has_layers() {
@@ -166,7 +166,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Way> {
                 let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
                 vec![Term::product([constant(right - x.get(Slot::Upstream, at))].into_iter().collect())]
             });
-            return vec![Way::only(site.with_rule(without))];
+            return vec![Variant::only(site.with_rule(without))];
         }
         if rule.is_log() || !is_of_layer {
             return Vec::new();
@@ -177,7 +177,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Way> {
             let own = x.get(Slot::Output, at) * x.get(Slot::Upstream, at);
             vec![Term::product([constant(right - own)].into_iter().collect())]
         });
-        return vec![Way::only(site.with_rule(without))];
+        return vec![Variant::only(site.with_rule(without))];
     }
     if reads_logits(site, SOFTMAX) {
         return vec![of_logits(site, softmax, |Logits { p, dz, t }, i| {
@@ -192,13 +192,13 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Way> {
 }
 
 /// A cross-entropy, whose error a − t is multiplied by a (1 − a) again: that of a sigmoid, or of a softmax as if it were one.
-pub fn sigmoid_again(site: &Site<'_>) -> Vec<Way> {
+pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
     let is_sigmoid = Curve::at(site).is_some_and(|curve| curve.function == SIGMOID);
     if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
-        return vec![Way::only(site.with_rule(applied_twice(site.rule, site.rule)))];
+        return vec![Variant::only(site.with_rule(applied_twice(site.rule, site.rule)))];
     }
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
-        return vec![Way::only(site.with_rule(applied_twice(site.rule, &diagonal(site.rule))))];
+        return vec![Variant::only(site.with_rule(applied_twice(site.rule, &diagonal(site.rule))))];
     }
     for (function, probabilities) in [(SIGMOID, sigmoid as fn(&[f64]) -> Vec<f64>), (SOFTMAX, softmax)] {
         if reads_logits(site, function) {
@@ -220,7 +220,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     for sample in 0..samples {
         for other in (0..samples).filter(|other| *other != sample && numbers(*other) != numbers(sample)).take(MAX_TARGETS) {
             let name = format!("sample {} with the target of sample {}", number(sample), number(other));
-            planted.push(Way::variant(name.clone(), format!(": {name}"), [given(sample, numbers(other))]).at(Vec::new()));
+            planted.push(Variant::named(name.clone(), format!(": {name}"), [given(sample, numbers(other))]).at(Vec::new()));
         }
         let class = one_hot(numbers(sample));
         for other in (0..numbers(sample).len()).filter(|other| class.is_some_and(|class| class != *other)).take(MAX_TARGETS) {
@@ -229,13 +229,13 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
             let of_sample = if samples > 1 { format!("sample {} with ", number(sample)) } else { String::new() };
             let name = format!("{of_sample}class {other}");
             let detail = format!(": {name} instead of {}", class.unwrap_or(0));
-            planted.push(Way::variant(name, detail, [given(sample, &wrong)]).at(Vec::new()));
+            planted.push(Variant::named(name, detail, [given(sample, &wrong)]).at(Vec::new()));
         }
     }
     planted.extend(of_all_samples(wanted, target));
     let shifted = |by: usize| {
         let edits: Vec<Edit> = (0..samples).map(|sample| given(sample, numbers((sample + by) % samples))).collect();
-        Way::variant(format!("shifted by {by}"), ": each sample has the target of another one", edits).at(Vec::new())
+        Variant::named(format!("shifted by {by}"), ": each sample has the target of another one", edits).at(Vec::new())
     };
     if samples > 1 {
         planted.extend([shifted(1), shifted(samples - 1)]);
@@ -259,7 +259,7 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
                 [(1.0, "next-class", ": each class is the next one"), (size - 1.0, "previous-class", ": each class is the one before")]
             {
                 let labels: Vec<f64> = subject.values(*id).iter().map(|label| (label + by) % size).collect();
-                planted.push(Way::variant(name, detail, [Edit::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
+                planted.push(Variant::named(name, detail, [Edit::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
             }
         }
     }
@@ -277,13 +277,13 @@ fn of_all_samples(wanted: &Wanted<'_>, target: Id) -> Vec<Planted> {
     let mut planted = Vec::new();
     if len > 1 {
         planted.push(
-            Way::variant("reversed", ": its entries are in reverse order", given(&|right| right.iter().rev().copied().collect()))
+            Variant::named("reversed", ": its entries are in reverse order", given(&|right| right.iter().rev().copied().collect()))
                 .at(Vec::new()),
         );
     }
     if one_hot(trace.run(0).values(target)).is_some() && trace.samples() > 1 {
-        planted.push(Way::variant("next-class", ": each class is the next one", given(&rotated(len - 1))).at(Vec::new()));
-        planted.push(Way::variant("previous-class", ": each class is the one before", given(&rotated(1))).at(Vec::new()));
+        planted.push(Variant::named("next-class", ": each class is the next one", given(&rotated(len - 1))).at(Vec::new()));
+        planted.push(Variant::named("previous-class", ": each class is the one before", given(&rotated(1))).at(Vec::new()));
     }
     planted
 }

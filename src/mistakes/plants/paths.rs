@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 
 use super::super::plan::{Change, Edit};
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use crate::network::{Id, Op, Part, Role};
 use crate::op::slot::Slot;
@@ -30,7 +30,7 @@ fn layer(site: &Site<'_>) -> Option<usize> {
 }
 
 /// A branch of a skip connection passes no error back: a summand of an `add` layer, or one of several layers that read the same layer.
-pub fn skip_forgotten(site: &Site<'_>) -> Vec<Way> {
+pub fn skip_forgotten(site: &Site<'_>) -> Vec<Variant> {
     let subject = site.subject;
     let op = &subject.network.ops()[site.op];
     let is_of_layers = |parts: &[Part]| {
@@ -49,7 +49,7 @@ pub fn skip_forgotten(site: &Site<'_>) -> Vec<Way> {
     // all parts through the same layer, such as the three paths through a norm
     let edit = kept(site.op, op.parts.len(), |n| uses.get(n).is_none_or(|other| layer(other) != layer(site)));
     let name = subject.place_of(site.of);
-    vec![Way::variant(name.clone(), format!(", that to {name}"), [edit])]
+    vec![Variant::named(name.clone(), format!(", that to {name}"), [edit])]
 }
 
 /// Similar uses: they have the same type of rule, and read the same parameters.
@@ -76,7 +76,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
             if uses[..use_number].iter().any(|other| other.y == site.y) {
                 let both = kept(number, uses.len(), |n| uses[n].y != site.y);
                 let detail = format!(" is forgotten: the one through {name}");
-                planted.push(Way::variant(name.clone(), detail, [both]).at(vec![subject.place_of(of)]));
+                planted.push(Variant::named(name.clone(), detail, [both]).at(vec![subject.place_of(of)]));
             }
             let own = kind(site);
             let alike = by_kind.iter().position(|(kind, _)| *kind == own).unwrap_or_else(|| {
@@ -84,13 +84,14 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
                 by_kind.len() - 1
             });
             by_kind[alike].1.push((edit.clone(), subject.place_of(of)));
-            planted
-                .push(Way::variant(name.clone(), format!(" is forgotten: the one through {name}"), [edit]).at(vec![subject.place_of(of)]));
+            planted.push(
+                Variant::named(name.clone(), format!(" is forgotten: the one through {name}"), [edit]).at(vec![subject.place_of(of)]),
+            );
         }
     }
     for (_, alike) in by_kind.into_iter().filter(|(_, alike)| alike.len() > 1) {
         let (edits, at): (Vec<Edit>, Vec<String>) = alike.into_iter().unzip();
-        planted.push(Way::variant("each-turn", " is forgotten, the same one in each turn", edits).at(at));
+        planted.push(Variant::named("each-turn", " is forgotten, the same one in each turn", edits).at(at));
     }
     planted
 }
@@ -109,7 +110,7 @@ pub fn exchanged(wanted: &Wanted<'_>) -> Vec<Planted> {
     let planted = same_shape.filter_map(|other| {
         let edit = Edit::Exchange(network.gradient_of(own)?, network.gradient_of(other)?);
         let at = [own.min(other), own.max(other)].map(|of| network.tensor(of).name.to_string());
-        Some(Way::only(edit).at(at.to_vec()))
+        Some(Variant::only(edit).at(at.to_vec()))
     });
     planted.collect()
 }
@@ -145,11 +146,11 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
             let edit = kept(number, uses.len(), |use_number| use_number == kept_use);
             all[n].0.push(edit.clone());
             all[n].1.push(subject.place_of(of));
-            planted.push(Way::variant(name, format!(": the {name} turn's is left"), [edit]).at(vec![subject.place_of(of)]));
+            planted.push(Variant::named(name, format!(": the {name} turn's is left"), [edit]).at(vec![subject.place_of(of)]));
         }
     }
     for ((edits, at), name) in all.into_iter().zip(["first", "last"]).filter(|((edits, _), _)| edits.len() > 1) {
-        planted.push(Way::variant(name, format!(": the {name} turn's is left"), edits).at(at));
+        planted.push(Variant::named(name, format!(": the {name} turn's is left"), edits).at(at));
     }
     planted
 }

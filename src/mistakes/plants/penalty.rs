@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::wrong_rule::scaled;
 use super::scale::parameter_ops;
 use crate::network::Id;
@@ -29,11 +29,11 @@ pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
             continue;
         }
         let missing = ops.iter().map(|(op, _)| Edit::Op(Ops::Batch, *op, Change::Keep((0..samples).collect()))).collect::<Vec<_>>();
-        planted.push(Way::variant("missing", format!("{place} is missing"), missing).at(at.clone()));
+        planted.push(Variant::named("missing", format!("{place} is missing"), missing).at(at.clone()));
         for (name, words, factor) in [("half", " has no factor 2", 0.5)].into_iter().chain(share) {
             let scale =
                 |(op, _): &(usize, Id)| Edit::Op(Ops::Batch, *op, Change::Parts(parts(*op), Arc::new(move |rule| scaled(rule, factor))));
-            planted.push(Way::variant(name, format!("{place}{words}"), ops.iter().map(scale).collect::<Vec<_>>()).at(at.clone()));
+            planted.push(Variant::named(name, format!("{place}{words}"), ops.iter().map(scale).collect::<Vec<_>>()).at(at.clone()));
         }
     }
     planted

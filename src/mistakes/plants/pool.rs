@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::planting::Way;
+use super::super::planting::Variant;
 use super::super::site::Site;
 use super::super::wrong_rule::{all_terms, moved, scaled, with_terms};
 use super::places::{places, upstream_place, upstream_times};
@@ -64,34 +64,34 @@ fn place(windows: &Conv2d, x: &Operands<'_>, input: usize, output: usize) -> Pla
     }
 }
 
-fn of_max_pool(site: &Site<'_>, share: Share) -> Vec<Way> {
+fn of_max_pool(site: &Site<'_>, share: Share) -> Vec<Variant> {
     let rule = site.rule_as::<MaxPoolBackward>();
-    rule.map(|rule| Way::only(site.with_rule(shared(site.rule, rule.windows(), share)))).into_iter().collect()
+    rule.map(|rule| Variant::only(site.with_rule(shared(site.rule, rule.windows(), share)))).into_iter().collect()
 }
 
-pub fn to_all_ties(site: &Site<'_>) -> Vec<Way> {
+pub fn to_all_ties(site: &Site<'_>) -> Vec<Variant> {
     of_max_pool(site, |place| f64::from(u8::from(place.is_largest)))
 }
 
-pub fn split_over_ties(site: &Site<'_>) -> Vec<Way> {
+pub fn split_over_ties(site: &Site<'_>) -> Vec<Variant> {
     of_max_pool(site, |place| if place.is_largest { 1.0 / place.ties } else { 0.0 })
 }
 
-pub fn to_last_tie(site: &Site<'_>) -> Vec<Way> {
+pub fn to_last_tie(site: &Site<'_>) -> Vec<Variant> {
     of_max_pool(site, |place| f64::from(u8::from(place.is_last_largest)))
 }
 
-pub fn mean_of_window(site: &Site<'_>) -> Vec<Way> {
-    let mut ways = of_max_pool(site, |place| 1.0 / place.size);
+pub fn mean_of_window(site: &Site<'_>) -> Vec<Variant> {
+    let mut variants = of_max_pool(site, |place| 1.0 / place.size);
     if site.rule_as::<MaxPoolBackward>().is_some_and(|rule| rule.windows().rows.padding + rule.windows().columns.padding > 0) {
         let with_padding = of_max_pool(site, |place| 1.0 / place.full_size);
-        ways.extend(with_padding.into_iter().map(|way| Way::variant("with-padding", ", whose padding counts", way.edits)));
+        variants.extend(with_padding.into_iter().map(|variant| Variant::named("with-padding", ", whose padding counts", variant.edits)));
     }
-    ways
+    variants
 }
 
 /// The gradient of the padded input is not cropped, so that it is shifted.
-pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
+pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
     if let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) {
         let Conv2d { inputs, outputs, groups, rows, columns, .. } = rule.edges();
         if rows.padding + columns.padding == 0 {
@@ -123,11 +123,11 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Way> {
 /// The clause about an input gradient that still has the padding.
 pub(super) const NOT_CROPPED: &str = ": the gradient of the padded input is not cropped";
 
-fn not_cropped(site: &Site<'_>, rule: Arc<dyn Rule>) -> Way {
-    Way { detail: NOT_CROPPED.to_owned(), ..Way::only(site.with_rule(rule)) }
+fn not_cropped(site: &Site<'_>, rule: Arc<dyn Rule>) -> Variant {
+    Variant { detail: NOT_CROPPED.to_owned(), ..Variant::only(site.with_rule(rule)) }
 }
 
-pub fn to_whole_window(site: &Site<'_>) -> Vec<Way> {
+pub fn to_whole_window(site: &Site<'_>) -> Vec<Variant> {
     of_max_pool(site, |_| 1.0)
 }
 
@@ -138,14 +138,14 @@ fn overlaps(windows: &Conv2d) -> bool {
 }
 
 /// If several windows cover an entry, only the error of the last one is left.
-pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
+pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     let is_max = site.rule_as::<MaxPoolBackward>().map(MaxPoolBackward::windows);
     let is_mean = || site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input).map(ConstantWeightsRule::edges);
     let Some(windows) = is_max.or_else(is_mean).filter(|windows| overlaps(windows)) else { return Vec::new() };
     let last = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> {
         all_terms(rule, x, at).into_iter().max_by_key(upstream_place).into_iter().collect()
     };
-    let mut ways = vec![Way::only(site.with_rule(with_terms(site.rule, last)))];
+    let mut variants = vec![Variant::only(site.with_rule(with_terms(site.rule, last)))];
     if is_max.is_some() {
         // a window writes 0 to its places that are not the maximum
         let windows = rebuilt(windows);
@@ -154,13 +154,13 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Way> {
             let covering = (0..terms).map(|term| windows.edge(View::Input, at, term).output).max();
             all_terms(rule, x, at).into_iter().filter(|term| upstream_place(term) == covering).collect()
         });
-        ways.push(Way::variant("whole-window", ", with 0 where the last window has not its maximum", [site.with_rule(whole)]));
+        variants.push(Variant::named("whole-window", ", with 0 where the last window has not its maximum", [site.with_rule(whole)]));
     }
-    ways
+    variants
 }
 
 /// The error of a mean is not divided.
-pub fn divisor_missing(site: &Site<'_>) -> Vec<Way> {
+pub fn divisor_missing(site: &Site<'_>) -> Vec<Variant> {
     let undivided = if let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) {
         let sum = ConstantWeights::new(rebuilt(rule.edges()), Weights::Unweighted, Equation::default(), Equation::default());
         Some((sum.forward(), sum.backward(0)))
@@ -174,15 +174,15 @@ pub fn divisor_missing(site: &Site<'_>) -> Vec<Way> {
     };
     let Some((forward, Some(back))) = undivided else { return Vec::new() };
     let is_pool = site.rule_as::<ConstantWeightsRule<Conv2d>>().is_some();
-    let mut ways = vec![Way::only(site.with_rule(back.clone()))];
+    let mut variants = vec![Variant::only(site.with_rule(back.clone()))];
     if is_pool && let Some(edit) = site.with_forward_rule(|_| Arc::clone(&forward)) {
-        ways.push(Way::variant("both-ways", ", nor is the sum in the forward pass", [edit, site.with_rule(back)]));
+        variants.push(Variant::named("both-ways", ", nor is the sum in the forward pass", [edit, site.with_rule(back)]));
     }
-    ways
+    variants
 }
 
 /// The divisor counts the padding if it should not, or does not count it if it should.
-pub fn count_include_pad(site: &Site<'_>) -> Vec<Way> {
+pub fn count_include_pad(site: &Site<'_>) -> Vec<Variant> {
     let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) else { return Vec::new() };
     let windows = rule.edges();
     if windows.rows.padding + windows.columns.padding == 0 {
@@ -190,10 +190,10 @@ pub fn count_include_pad(site: &Site<'_>) -> Vec<Way> {
     }
     let function = pool_function(rebuilt(windows), matches!(rule.weights(), Weights::ByOutput(_)));
     let Some(back) = function.backward(0) else { return Vec::new() };
-    let mut ways = Vec::new();
+    let mut variants = Vec::new();
     if let Some(forward) = site.with_forward_rule(|_| function.forward()) {
-        ways.push(Way::variant("both-ways", "", [forward, site.with_rule(Arc::clone(&back))]));
+        variants.push(Variant::named("both-ways", "", [forward, site.with_rule(Arc::clone(&back))]));
     }
-    ways.push(Way::variant("backward-only", " in the backward pass", [site.with_rule(back)]));
-    ways
+    variants.push(Variant::named("backward-only", " in the backward pass", [site.with_rule(back)]));
+    variants
 }

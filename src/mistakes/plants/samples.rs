@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::scaled;
 use crate::network::Op;
@@ -48,12 +48,12 @@ fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
     let keep = |(number, op): &(usize, &Op)| Edit::Op(Ops::Batch, *number, Change::Keep(kept(op)));
     let kept: Vec<Edit> = ops.iter().map(keep).collect();
     if coefficient.to_bits() == 1.0_f64.to_bits() {
-        return vec![Way { variant: None, detail: String::new(), edits: kept }.at(Vec::new())];
+        return vec![Variant { name: None, detail: String::new(), edits: kept }.at(Vec::new())];
     }
     let undivided = kept.iter().cloned().chain(scale_all(subject, 1.0 / coefficient)).collect::<Vec<_>>();
     vec![
-        Way::variant("undivided", "", undivided).at(Vec::new()),
-        Way::variant("divided", ", divided by the number of samples", kept).at(Vec::new()),
+        Variant::named("undivided", "", undivided).at(Vec::new()),
+        Variant::named("divided", ", divided by the number of samples", kept).at(Vec::new()),
     ]
 }
 
@@ -107,10 +107,10 @@ fn other_reduction(wanted: &Wanted<'_>, is_mean_right: bool) -> Vec<Planted> {
     let of_outputs = outputs(subject).filter(|outputs| outputs.is_mean == is_mean_right);
     let of_outputs = of_outputs.map(|outputs| vec![scaled_output(outputs, factor(outputs.outputs))]);
     let mut planted = Vec::new();
-    planted.extend(of_samples.clone().map(|edits| Way::variant("samples", " over the samples", edits).at(Vec::new())));
-    planted.extend(of_outputs.clone().map(|edits| Way::variant("outputs", " over the outputs", edits).at(Vec::new())));
+    planted.extend(of_samples.clone().map(|edits| Variant::named("samples", " over the samples", edits).at(Vec::new())));
+    planted.extend(of_outputs.clone().map(|edits| Variant::named("outputs", " over the outputs", edits).at(Vec::new())));
     let both = of_samples.zip(of_outputs).map(|(samples, outputs)| [samples, outputs].concat());
-    planted.extend(both.map(|edits| Way::variant("both", " over the samples and the outputs", edits).at(Vec::new())));
+    planted.extend(both.map(|edits| Variant::named("both", " over the samples and the outputs", edits).at(Vec::new())));
     planted
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
-use super::super::planting::{Planted, Wanted, Way};
+use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::Subject;
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
 use crate::network::{Id, Op, Part, Role};
@@ -69,8 +69,8 @@ pub(super) fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
 
 /// A known factor at all places.
 fn by(wanted: &Wanted<'_>, factor: f64, variant: Option<&str>, detail: &str) -> Vec<Planted> {
-    let way = |place: String, edits| Way { variant: variant.map(str::to_owned), detail: format!("{detail}{place}"), edits };
-    everywhere(wanted, factor).into_iter().map(|(at, place, edits)| way(place, edits).at(at)).collect()
+    let variant = |place: String, edits| Variant { name: variant.map(str::to_owned), detail: format!("{detail}{place}"), edits };
+    everywhere(wanted, factor).into_iter().map(|(at, place, edits)| variant(place, edits).at(at)).collect()
 }
 
 pub fn sign_flipped(wanted: &Wanted<'_>) -> Vec<Planted> {
@@ -105,9 +105,9 @@ fn common(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
 
 /// A factor that is the same for all entries.
 pub fn constant_factor(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let factor = common(wanted.mine.iter().copied().zip(wanted.right.iter().copied()));
+    let factor = common(wanted.user.iter().copied().zip(wanted.right.iter().copied()));
     let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor != 1.0 && *factor != 0.0) else { return Vec::new() };
-    if wanted.mine.iter().zip(wanted.right).any(|(mine, right)| (mine - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300)) {
+    if wanted.user.iter().zip(wanted.right).any(|(user, right)| (user - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300)) {
         return Vec::new();
     }
     let name = number(factor);
@@ -127,7 +127,7 @@ pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
         return Vec::new();
     }
     let weights = subject.values(wanted.of);
-    let decay = common(wanted.mine.iter().zip(wanted.right).map(|(mine, right)| mine - right).zip(weights.iter().copied()));
+    let decay = common(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights.iter().copied()));
     let Some(decay) = decay.filter(|decay| decay.is_finite() && *decay != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
         let added: Vec<f64> = subject.values(of).iter().map(|weight| decay * weight).collect();
@@ -139,13 +139,14 @@ pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
     let all = parameter_ops(subject);
     let is_matrix = |(.., of): &(Ops, usize, Id)| subject.shape(*of).len() > 1;
     let name = number(decay);
-    let way =
-        |kind: &str, edits: Vec<Edit>| Way::variant(format!("{name} {kind}"), format!(": {name} times each {kind}"), edits).at(Vec::new());
+    let variant = |kind: &str, edits: Vec<Edit>| {
+        Variant::named(format!("{name} {kind}"), format!(": {name} times each {kind}"), edits).at(Vec::new())
+    };
     let own: Vec<Edit> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
     vec![
-        way("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
-        way("parameter", all.iter().copied().map(add).collect()),
-        Way::variant(name.clone(), format!(": {name} times it"), own).at(vec![subject.network.tensor(wanted.of).name.to_string()]),
+        variant("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
+        variant("parameter", all.iter().copied().map(add).collect()),
+        Variant::named(name.clone(), format!(": {name} times it"), own).at(vec![subject.network.tensor(wanted.of).name.to_string()]),
     ]
 }
 
@@ -170,9 +171,9 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
             }
         }
     }
-    let way = |detail: String, edits: Vec<Edit>| Way { variant: None, detail, edits };
-    let all = way(String::new(), places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
-    let single = places.iter().map(|(at, edit)| way(format!(": those of {at}"), vec![edit.clone()]).at(vec![at.clone()]));
+    let variant = |detail: String, edits: Vec<Edit>| Variant { name: None, detail, edits };
+    let all = variant(String::new(), places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
+    let single = places.iter().map(|(at, edit)| variant(format!(": those of {at}"), vec![edit.clone()]).at(vec![at.clone()]));
     std::iter::once(all).chain(single).collect()
 }
 
