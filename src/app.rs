@@ -19,6 +19,7 @@ mod check;
 mod command;
 mod compared_run;
 mod comparing;
+mod computation_state;
 mod copy;
 mod cursor;
 mod curve;
@@ -59,7 +60,6 @@ mod train_job;
 mod training;
 mod update;
 mod visits;
-mod walk_state;
 mod watches;
 mod work;
 

@@ -28,7 +28,7 @@ mod train;
 
 pub use batch::Batch;
 pub use build::{Builder, Chain, GraphLeaf, Node};
-pub use descent::{Descent, DescentWalk, Iteration};
+pub use descent::{Descent, DescentComputation, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
 pub use graph_text::{ClosedBlock, Fold, GraphText, Origin, Statement, StructuralUse, Turn};
 pub use optimizer::{Optimizer, UpdateRule, parameter_of_state};

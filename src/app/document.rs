@@ -4,7 +4,7 @@ use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
 
 use super::{OpNames, SLICE};
-use crate::network::{Descent, DescentWalk, Id, Iteration, Op, Shortage, parameter_of_state};
+use crate::network::{Descent, DescentComputation, Id, Iteration, Op, Shortage, parameter_of_state};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Address, Location, Pass, Scope, TensorEntry};
@@ -182,14 +182,14 @@ impl Document {
         self.trace.network().find(parameter_of_state(name).unwrap_or(name)).is_some_and(|parameter| self.is_updated(parameter))
     }
 
-    /// Checks that there is enough memory for all iterations of a [`DescentWalk`].
+    /// Checks that there is enough memory for all iterations of a [`DescentComputation`].
     ///
     /// # Errors
     /// Returns a sentence with the size of the iteration that needs more memory than is free.
-    pub fn check_memory(&self, walk: &DescentWalk) -> Result<(), String> {
+    pub fn check_memory(&self, computation: &DescentComputation) -> Result<(), String> {
         // without the update of this iteration, no later iteration can be computed
-        let no_update = self.shortage.filter(|_| walk.iteration() > self.trace.iteration());
-        walk.refused().or(no_update).map_or(Ok(()), |shortage| Err(shortage.to_string()))
+        let no_update = self.shortage.filter(|_| computation.iteration() > self.trace.iteration());
+        computation.missing_memory().or(no_update).map_or(Ok(()), |shortage| Err(shortage.to_string()))
     }
 
     /// Checks whether an address can exist in iteration `number`, before that iteration is computed.
@@ -315,35 +315,42 @@ fn remarks(scenario: &Scenario, trace: &Trace) -> Vec<(Range<u64>, String)> {
 
 /// Computes iteration `number`, or the last one if the descent ends earlier. `go_on` is called as in [`Document::reach`].
 fn compute(descent: &Arc<Descent>, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<Iteration>, String> {
-    let walk = descent.walk(number);
-    match walk.refused() {
+    let computation = descent.start(number);
+    match computation.missing_memory() {
         Some(shortage) => Err(shortage.to_string()),
-        None => Ok(finish_walk(descent, walk, number, go_on)),
+        None => Ok(finish_computation(descent, computation, number, go_on)),
     }
 }
 
 /// Computes iteration `number`, or the last one if the descent ends earlier, without interruption.
 fn compute_whole(descent: &Arc<Descent>, number: u64) -> Iteration {
-    finish_walk(descent, descent.walk(number), number, &mut |_, _| true).unwrap_or_else(|| unreachable!("`go_on` always returns true"))
+    finish_computation(descent, descent.start(number), number, &mut |_, _| true)
+        .unwrap_or_else(|| unreachable!("`go_on` always returns true"))
 }
 
-/// Continues a walk to iteration `number`, or to the last one if the descent ends earlier. A piece of the walk is one op, or the start or end of a run.
+/// Continues a computation to iteration `number`, or to the last one if the descent ends earlier. A piece of the computation is one op, or the start or end of a run.
 ///
 /// Long pieces run on the background thread, as in the stepper, while this thread calls `go_on` every 15 ms. There is only one background thread, so that a
 /// piece reuses the memory that the piece before it has freed.
-fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Option<Iteration> {
+fn finish_computation(
+    descent: &Arc<Descent>,
+    mut computation: DescentComputation,
+    number: u64,
+    go_on: &mut dyn FnMut(u64, u64) -> bool,
+) -> Option<Iteration> {
     /// The largest number of short pieces between two calls of `go_on`.
     const MAX_SHORT_PIECES: u64 = 64;
-    let one_piece = |descent: &Descent, mut walk: DescentWalk| (descent.advance(&mut walk, &mut { 1 }), walk);
-    while go_on(walk.iteration(), number) {
-        let next = walk.iteration();
+    let one_piece = |descent: &Descent, mut computation: DescentComputation| (descent.advance(&mut computation, &mut { 1 }), computation);
+    while go_on(computation.iteration(), number) {
+        let next = computation.iteration();
         // a long piece as a background task, or the result of short pieces on this thread
-        let task = if descent.is_next_long(&walk) {
+        let task = if descent.is_next_piece_long(&computation) {
             let shared = Arc::clone(descent);
-            BackgroundTask::begin(walk, move |walk| one_piece(&shared, walk)).map_err(|walk| one_piece(descent, walk))
+            BackgroundTask::begin(computation, move |computation| one_piece(&shared, computation))
+                .map_err(|computation| one_piece(descent, computation))
         } else {
-            let iteration = descent.advance_to_long(&mut walk, &mut { MAX_SHORT_PIECES });
-            Err((iteration, walk))
+            let iteration = descent.advance_to_long_piece(&mut computation, &mut { MAX_SHORT_PIECES });
+            Err((iteration, computation))
         };
         let (completed, continued) = match task {
             Err(done) => done,
@@ -356,7 +363,7 @@ fn finish_walk(descent: &Arc<Descent>, mut walk: DescentWalk, number: u64, go_on
                 task.take().expect("the result is taken only here")
             }
         };
-        walk = continued;
+        computation = continued;
         if let Some(iteration) = completed.filter(|iteration| iteration.number >= number || iteration.ends_descent()) {
             return Some(iteration);
         }

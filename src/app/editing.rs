@@ -153,12 +153,16 @@ impl Motion<'_> {
         };
         let experiment = document.experiment().with_scenario(scenario);
         let to = document.trace.iteration();
-        let walk = experiment.descent.walk(to);
-        if let Some(shortage) = walk.refused() {
+        let computation = experiment.descent.start(to);
+        if let Some(shortage) = computation.missing_memory() {
             return self.say(shortage.to_string(), true);
         }
         let places = self.stepper.same_place_in(to);
-        self.begin(Job::Seek(Seek::new(SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, count, places })), to, walk)));
+        self.begin(Job::Seek(Seek::new(
+            SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, count, places })),
+            to,
+            computation,
+        )));
     }
 
     /// Completes an edit whose numbers are computed. `old` is the document before the edit.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! job      computes                                                               piece
-//! seek     the iterations from a checkpoint to the wanted one ([`DescentWalk`])   an op, or the start or end of a run of the network
+//! seek     the iterations from a checkpoint to the wanted one ([`DescentComputation`])   an op, or the start or end of a run of the network
 //! move     a move by many units                                                   a move by one unit
 //! scan     a search, or a move to the next breakpoint (`scan_job.rs`)             some steps
 //! check    the gradient check of an entry                                         the whole check, on another thread
@@ -12,12 +12,12 @@
 //! A job is data. [`super::motion::Motion`] begins a job, does as many *pieces* as fit into a slice (`work.rs`), and ends it.
 
 use super::check::Check;
+use super::computation_state::ComputationState;
 use super::document::Experiment;
 use super::edits::{PendingEdit, PendingReload};
 use super::scan_job::ScanGoal;
-use super::walk_state::WalkState;
 use super::{Document, ScanJob, TrainJob};
-use crate::network::DescentWalk;
+use crate::network::DescentComputation;
 use crate::step::{Address, Location, Unit};
 
 /// The smallest cost of an iteration. The unit of all costs is the computation of one step.
@@ -62,7 +62,7 @@ pub struct Seek {
     pub(super) goal: SeekGoal,
     /// The number of the iteration that has this step.
     pub(super) to: u64,
-    pub(super) walk: WalkState<SeekProgress>,
+    pub(super) computation: ComputationState<SeekProgress>,
 }
 
 /// A move by a number of units.
@@ -98,7 +98,7 @@ pub(super) type SeekResult = Result<(Option<Document>, u64), String>;
 #[derive(Debug)]
 pub(super) enum SeekProgress {
     /// The wanted iteration is not computed yet.
-    Unfinished { walk: Box<DescentWalk>, completed_iteration: bool },
+    Unfinished { computation: Box<DescentComputation>, completed_iteration: bool },
     /// The wanted iteration is computed.
     Arrived(Box<SeekResult>),
 }
@@ -113,15 +113,15 @@ impl SeekGoal {
         }
     }
 
-    /// Does at most `pieces` pieces of the walk to iteration `to`, and at most one iteration. Subtracts the number of done pieces from `pieces`.
-    pub fn advance(&self, document: &Document, to: u64, mut walk: Box<DescentWalk>, pieces: &mut u64) -> SeekProgress {
+    /// Does at most `pieces` pieces of the computation to iteration `to`, and at most one iteration. Subtracts the number of done pieces from `pieces`.
+    pub fn advance(&self, document: &Document, to: u64, mut computation: Box<DescentComputation>, pieces: &mut u64) -> SeekProgress {
         let experiment = self.experiment(document);
-        let Some(iteration) = experiment.descent.advance(&mut walk, pieces) else {
-            return SeekProgress::Unfinished { walk, completed_iteration: false };
+        let Some(iteration) = experiment.descent.advance(&mut computation, pieces) else {
+            return SeekProgress::Unfinished { computation, completed_iteration: false };
         };
         let number = iteration.number;
         if number < to && !iteration.ends_descent() {
-            return SeekProgress::Unfinished { walk, completed_iteration: true };
+            return SeekProgress::Unfinished { computation, completed_iteration: true };
         }
         let found = match self {
             Self::Address(address) => experiment.arrive(to, iteration, address),
@@ -141,19 +141,19 @@ impl SeekGoal {
 }
 
 impl Seek {
-    /// Returns a seek to a step of iteration `to`, by a walk that has not begun.
-    pub(super) fn new(goal: SeekGoal, to: u64, walk: DescentWalk) -> Self {
-        Self { goal, to, walk: WalkState::Ready(Box::new(walk)) }
+    /// Returns a seek to a step of iteration `to`, by a computation that has not begun.
+    pub(super) fn new(goal: SeekGoal, to: u64, computation: DescentComputation) -> Self {
+        Self { goal, to, computation: ComputationState::Ready(Box::new(computation)) }
     }
 
     /// Returns the number of iterations still to compute.
     pub fn remaining_iterations(&self) -> u64 {
-        self.to - self.walk.iteration().min(self.to) + 1
+        self.to - self.computation.iteration().min(self.to) + 1
     }
 
     /// Returns whether an iteration is so large that allocating its memory takes milliseconds, so that a key must not wait for it.
     pub fn is_large(&self) -> bool {
-        self.walk.is_large()
+        self.computation.is_large()
     }
 }
 
@@ -178,11 +178,11 @@ impl Job {
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         match self {
-            Self::Seek(Seek { to, walk, .. }) => (walk.iteration().min(*to), *to),
+            Self::Seek(Seek { to, computation, .. }) => (computation.iteration().min(*to), *to),
             Self::Move { iteration, .. } => (*iteration, *iteration),
             Self::Check(check) => (check.iteration, check.iteration),
             Self::Scan(scan) => (scan.progress.0, scan.progress.0),
-            Self::Train(train) => (train.walk.iteration().min(train.iterations), train.iterations),
+            Self::Train(train) => (train.computation.iteration().min(train.iterations), train.iterations),
         }
     }
 

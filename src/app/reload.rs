@@ -63,12 +63,12 @@ impl Motion<'_> {
         };
         let experiment = Experiment::new(scenario);
         let to = document.trace.iteration().min(experiment.descent.iterations());
-        let walk = experiment.descent.walk(to);
-        if let Some(shortage) = walk.refused() {
+        let computation = experiment.descent.start(to);
+        if let Some(shortage) = computation.missing_memory() {
             return self.say(format!("not read again: {shortage}"), true);
         }
         let places = self.stepper.same_place_in(to);
-        self.begin(Job::Seek(Seek::new(SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, places })), to, walk)));
+        self.begin(Job::Seek(Seek::new(SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, places })), to, computation)));
     }
 
     /// Replaces the stepper by one for the new file, whose iterations are computed now, and reports what was lost.

@@ -152,9 +152,9 @@ impl Motion<'_> {
             return self.say(format!("no {further} breakpoint: ran to the {end} step; Backspace goes back"), false);
         }
         let to = if goal.goes_back { iteration - 1 } else { iteration + 1 };
-        let walk = document.descent.walk(to);
-        match document.check_memory(&walk) {
-            Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Scan(goal), to, walk))),
+        let computation = document.descent.start(to);
+        match document.check_memory(&computation) {
+            Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Scan(goal), to, computation))),
             Err(why) => self.say(why, true),
         }
     }

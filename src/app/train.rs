@@ -1,13 +1,13 @@
 //! The key `L`: runs gradient descent, and makes the curves of the loss and of the values of a parameter.
 //!
-//! A *walk* ([`DescentWalk`](crate::network::DescentWalk)) computes one iteration after the other, in *pieces*: a piece is one op, or the start or end of a run.
+//! A [`DescentComputation`](crate::network::DescentComputation) computes one iteration after the other, in *pieces*: a piece is one op, or the start or end of a run.
 
 use std::sync::Arc;
 
+use super::computation_state::ComputationState;
 use super::job::Job;
 use super::motion::Motion;
 use super::train_job::{TrainJob, TrainProgress};
-use super::walk_state::WalkState;
 use super::{ComparedRun, Curves, Setting, State, Stepper};
 use crate::network::{Id, Role};
 use crate::scene::Scene;
@@ -55,43 +55,44 @@ impl Motion<'_> {
         let document = Arc::clone(&self.stepper.document);
         let Some(path) = &self.stepper.training.current.path else { return };
         let (entry, iterations) = (path.entry, document.iterations());
-        let walk = document.descent.walk_from(path.values.last() + 1, iterations);
-        match document.check_memory(&walk) {
-            Ok(()) => self.begin(Job::Train(Box::new(TrainJob::new(entry, iterations, walk)))),
+        let computation = document.descent.start_from(path.values.last() + 1, iterations);
+        match document.check_memory(&computation) {
+            Ok(()) => self.begin(Job::Train(Box::new(TrainJob::new(entry, iterations, computation)))),
             Err(why) => self.say(why, true),
         }
     }
 
-    /// Continues a job by at most `pieces` pieces of its walk, and at most one iteration. Subtracts the number of done pieces from `pieces`. Returns whether an
+    /// Continues a job by at most `pieces` pieces of its computation, and at most one iteration. Subtracts the number of done pieces from `pieces`. Returns whether an
     /// iteration was completed.
     pub(super) fn train_piece(&mut self, job: TrainJob, pieces: &mut u64) -> bool {
-        let TrainJob { entry, iterations, walk } = job;
+        let TrainJob { entry, iterations, computation } = job;
         let document = Arc::clone(&self.stepper.document);
-        let progress = match walk {
-            WalkState::Ready(walk) => Some(TrainJob::advance(entry, document.experiment(), walk, pieces)),
-            WalkState::InBackground(_, task) => {
+        let progress = match computation {
+            ComputationState::Ready(computation) => Some(TrainJob::advance(entry, document.experiment(), computation, pieces)),
+            ComputationState::InBackground(_, task) => {
                 *pieces -= 1;
                 task.take()
             }
         };
         let run = &mut self.stepper.training.current;
-        let (walk, completed) = match (progress, &mut run.path) {
-            (Some(TrainProgress { walk, completed }), Some(path)) => {
+        let (computation, completed) = match (progress, &mut run.path) {
+            (Some(TrainProgress { computation, completed }), Some(path)) => {
                 if let Some(iteration) = completed {
                     path.values.push(iteration.number, iteration.value);
                     run.reached = run.reached.max(iteration.number);
                     run.end = iteration.is_last.then_some(iteration.number).or(run.end);
                 }
-                (walk, completed)
+                (computation, completed)
             }
-            // the result of the thread can be taken only once: if a clone of this state has taken it, this state begins the walk again
+            // the result of the thread can be taken only once: if a clone of this state has taken it, this state begins the computation again
             (_, path) => {
                 let next = path.as_ref().map_or(0, |path| path.values.last()) + 1;
-                (Box::new(document.descent.walk_from(next, iterations)), None)
+                (Box::new(document.descent.start_from(next, iterations)), None)
             }
         };
         if completed.is_none_or(|iteration| !iteration.is_last) {
-            self.stepper.job = Some(Job::Train(Box::new(TrainJob { entry, iterations, walk: WalkState::Ready(walk) })));
+            self.stepper.job =
+                Some(Job::Train(Box::new(TrainJob { entry, iterations, computation: ComputationState::Ready(computation) })));
         }
         completed.is_some()
     }

@@ -1,8 +1,8 @@
 //! The job that computes one iteration of gradient descent after the other, for the curves of the loss and of a parameter.
 
+use super::computation_state::ComputationState;
 use super::document::Experiment;
-use super::walk_state::WalkState;
-use crate::network::DescentWalk;
+use crate::network::DescentComputation;
 use crate::step::TensorEntry;
 
 /// A run of gradient descent in progress.
@@ -12,13 +12,13 @@ pub struct TrainJob {
     pub(super) entry: TensorEntry,
     /// The largest number of iterations.
     pub(super) iterations: u64,
-    pub(super) walk: WalkState<TrainProgress>,
+    pub(super) computation: ComputationState<TrainProgress>,
 }
 
 /// The result of one or several pieces of a run.
 #[derive(Debug)]
 pub(super) struct TrainProgress {
-    pub walk: Box<DescentWalk>,
+    pub computation: Box<DescentComputation>,
     /// The iteration that was completed; `None` if it is unfinished.
     pub completed: Option<TrainedIteration>,
 }
@@ -34,19 +34,24 @@ pub(super) struct TrainedIteration {
 }
 
 impl TrainJob {
-    /// Returns a run whose iterations `walk` computes.
-    pub(super) fn new(entry: TensorEntry, iterations: u64, walk: DescentWalk) -> Self {
-        Self { entry, iterations, walk: WalkState::Ready(Box::new(walk)) }
+    /// Returns a run whose iterations `computation` computes.
+    pub(super) fn new(entry: TensorEntry, iterations: u64, computation: DescentComputation) -> Self {
+        Self { entry, iterations, computation: ComputationState::Ready(Box::new(computation)) }
     }
 
-    /// Does at most `pieces` pieces of the walk, and at most one iteration. Subtracts the number of done pieces from `pieces`.
-    pub(super) fn advance(entry: TensorEntry, experiment: &Experiment, mut walk: Box<DescentWalk>, pieces: &mut u64) -> TrainProgress {
-        let iteration = experiment.descent.advance(&mut walk, pieces);
+    /// Does at most `pieces` pieces of the computation, and at most one iteration. Subtracts the number of done pieces from `pieces`.
+    pub(super) fn advance(
+        entry: TensorEntry,
+        experiment: &Experiment,
+        mut computation: Box<DescentComputation>,
+        pieces: &mut u64,
+    ) -> TrainProgress {
+        let iteration = experiment.descent.advance(&mut computation, pieces);
         let completed = iteration.map(|iteration| TrainedIteration {
             number: iteration.number,
             value: iteration.sample_runs[0].run.values(entry.tensor)[entry.at],
             is_last: iteration.ends_descent() || iteration.number >= experiment.descent.iterations(),
         });
-        TrainProgress { walk, completed }
+        TrainProgress { computation, completed }
     }
 }

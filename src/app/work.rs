@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::Check;
+use super::computation_state::ComputationState;
 use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove};
 use super::motion::Motion;
-use super::walk_state::WalkState;
 use super::{KeyMeanings, Setting, Stepper, TrainJob};
 use crate::step::{Address, Kind, Location, Scope, Unit};
 
@@ -33,9 +33,9 @@ impl Motion<'_> {
                 document.may_exist(to, &address)?;
                 // frees the memory of the old job first, because the new job may need it
                 self.stepper.job = None;
-                let walk = document.descent.walk(to);
-                document.check_memory(&walk)?;
-                self.begin(Job::Seek(Seek::new(SeekGoal::Address(address), to, walk)));
+                let computation = document.descent.start(to);
+                document.check_memory(&computation)?;
+                self.begin(Job::Seek(Seek::new(SeekGoal::Address(address), to, computation)));
             }
         }
         Ok(())
@@ -106,9 +106,9 @@ impl Motion<'_> {
     /// Begins a seek to another iteration, to the first of these places that exists there.
     fn seek_iteration(&mut self, to: u64, places: Vec<Location>) {
         let document = Arc::clone(&self.stepper.document);
-        let walk = document.descent.walk(to);
-        match document.check_memory(&walk) {
-            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { places, more: 0 }, to, walk))),
+        let computation = document.descent.start(to);
+        match document.check_memory(&computation) {
+            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { places, more: 0 }, to, computation))),
             Err(why) => self.say(why, true),
         }
     }
@@ -145,7 +145,7 @@ impl Motion<'_> {
             // the work that `Job::cost` measures: a whole seek, or a move by one unit
             let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.is_large() => return,
-                Job::Train(train) if train.walk.is_large() => return,
+                Job::Train(train) if train.computation.is_large() => return,
                 Job::Seek(seek) => (seek.remaining_iterations(), u64::MAX),
                 Job::Train(_) => (1, u64::MAX),
                 Job::Move { .. } | Job::Check(_) | Job::Scan(_) => (1, 1),
@@ -176,22 +176,22 @@ impl Motion<'_> {
                     self.scan_piece(*scan);
                 }
                 Some(Job::Train(train)) => iterations -= u64::from(self.train_piece(*train, &mut pieces)),
-                Some(Job::Seek(Seek { goal, to, walk })) => {
+                Some(Job::Seek(Seek { goal, to, computation })) => {
                     let document = Arc::clone(&self.stepper.document);
-                    let progress = match walk {
-                        WalkState::Ready(walk) => goal.advance(&document, to, walk, &mut pieces),
-                        WalkState::InBackground(_, task) => {
+                    let progress = match computation {
+                        ComputationState::Ready(computation) => goal.advance(&document, to, computation, &mut pieces),
+                        ComputationState::InBackground(_, task) => {
                             pieces -= 1;
-                            // the result can be taken once; if a clone of this state has taken it, the walk begins again
+                            // the result can be taken once; if a clone of this state has taken it, the computation begins again
                             task.take().unwrap_or_else(|| SeekProgress::Unfinished {
-                                walk: Box::new(goal.experiment(&document).descent.walk(to)),
+                                computation: Box::new(goal.experiment(&document).descent.start(to)),
                                 completed_iteration: false,
                             })
                         }
                     };
                     match progress {
-                        SeekProgress::Unfinished { walk, completed_iteration } => {
-                            self.stepper.job = Some(Job::Seek(Seek { goal, to, walk: WalkState::Ready(walk) }));
+                        SeekProgress::Unfinished { computation, completed_iteration } => {
+                            self.stepper.job = Some(Job::Seek(Seek { goal, to, computation: ComputationState::Ready(computation) }));
                             iterations -= u64::from(completed_iteration);
                         }
                         SeekProgress::Arrived(found) => {
@@ -287,9 +287,9 @@ impl Motion<'_> {
             return;
         } else {
             let to = if remaining > 0 { iteration + 1 } else { iteration - 1 };
-            let walk = document.descent.walk(to);
-            match document.check_memory(&walk) {
-                Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Units(units), to, walk))),
+            let computation = document.descent.start(to);
+            match document.check_memory(&computation) {
+                Ok(()) => self.stepper.job = Some(Job::Seek(Seek::new(SeekGoal::Units(units), to, computation))),
                 Err(why) => self.say(why, true),
             }
             return;
@@ -378,25 +378,28 @@ impl Stepper {
     /// ready to be completed. A short piece is always ready.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
-            Some(Job::Seek(Seek { goal, to, walk })) => {
+            Some(Job::Seek(Seek { goal, to, computation })) => {
                 let (document, task_goal) = (Arc::clone(&self.document), goal.clone());
                 let descent = Arc::clone(&goal.experiment(&document).descent);
-                let walk = walk.in_background(&descent, move |walk| task_goal.advance(&document, to, walk, &mut { 1 }));
-                Some(Job::Seek(Seek { goal, to, walk }))
+                let computation =
+                    computation.in_background(&descent, move |computation| task_goal.advance(&document, to, computation, &mut { 1 }));
+                Some(Job::Seek(Seek { goal, to, computation }))
             }
             Some(Job::Train(train)) => {
-                let TrainJob { entry, iterations, walk } = *train;
+                let TrainJob { entry, iterations, computation } = *train;
                 let experiment = self.document.experiment().clone();
-                let walk = walk.in_background(&self.document.descent, move |walk| TrainJob::advance(entry, &experiment, walk, &mut { 1 }));
-                Some(Job::Train(Box::new(TrainJob { entry, iterations, walk })))
+                let computation = computation.in_background(&self.document.descent, move |computation| {
+                    TrainJob::advance(entry, &experiment, computation, &mut { 1 })
+                });
+                Some(Job::Train(Box::new(TrainJob { entry, iterations, computation })))
             }
             Some(Job::Check(check)) => Some(Job::Check(check.in_background(&self.document))),
             job => job,
         };
         match &self.job {
             Some(Job::Check(check)) => check.is_done_within(wait),
-            Some(Job::Seek(seek)) => seek.walk.is_ready_within(wait),
-            Some(Job::Train(train)) => train.walk.is_ready_within(wait),
+            Some(Job::Seek(seek)) => seek.computation.is_ready_within(wait),
+            Some(Job::Train(train)) => train.computation.is_ready_within(wait),
             _ => true,
         }
     }

@@ -1,7 +1,7 @@
 //! Gradient descent with access to any iteration. Iterations are not stored. A requested iteration is recomputed from the nearest earlier checkpoint of the
 //! parameters, and its numbers have the same bits each time.
 //!
-//! The computation of iteration 100 from a checkpoint at 90 is a [`DescentWalk`]: it computes iterations 90 to 100 op by op. The program can pause it between
+//! The computation of iteration 100 from a checkpoint at 90 is a [`DescentComputation`]: it computes iterations 90 to 100 op by op. The program can pause it between
 //! two ops to answer a key.
 //!
 //! An iteration has one run for each sample of its batch, and then one run of the batch's own ops, which reduce the gradients and update the parameters.
@@ -27,8 +27,8 @@ use crate::threads::{parallel, wait_until_idle};
 
 /// An unfinished computation of all iterations from a checkpoint up to a wanted iteration.
 #[derive(Clone, Debug)]
-pub struct DescentWalk {
-    /// The reserved memory of one iteration. The iterations of the walk use this memory one after the other. It returns to the budget when the walk and its
+pub struct DescentComputation {
+    /// The reserved memory of one iteration, in which the iterations are computed one after the other. The budget gets it back when this computation and its
     /// last iteration are dropped.
     memory: Arc<Reservation>,
     /// The state before the current iteration.
@@ -38,7 +38,7 @@ pub struct DescentWalk {
     shortage: Option<Shortage>,
 }
 
-impl DescentWalk {
+impl DescentComputation {
     /// The iteration that is being computed, from 1.
     #[must_use]
     pub fn iteration(&self) -> u64 {
@@ -53,7 +53,7 @@ impl DescentWalk {
 
     /// Returns the missing memory if the wanted iteration cannot be computed. An iteration that merely lacks memory for its update can be computed.
     #[must_use]
-    pub fn refused(&self) -> Option<Shortage> {
+    pub fn missing_memory(&self) -> Option<Shortage> {
         self.shortage.filter(|shortage| matches!(shortage, Shortage::Iteration(..)))
     }
 }
@@ -221,9 +221,9 @@ impl Descent {
         batch
     }
 
-    /// Does the next piece of work of a walk: one op, or the start or end of a run. Returns the iteration if it is complete, and the state after it.
-    fn proceed(&self, walk: &mut DescentWalk) -> Option<(Iteration, Checkpoint)> {
-        let DescentWalk { checkpoint, partial, memory, shortage } = walk;
+    /// Does the next piece of work of a computation: one op, or the start or end of a run. Returns the iteration if it is complete, and the state after it.
+    fn proceed(&self, computation: &mut DescentComputation) -> Option<(Iteration, Checkpoint)> {
+        let DescentComputation { checkpoint, partial, memory, shortage } = computation;
         let Some(run) = &mut partial.run else {
             if partial.samples.is_empty() {
                 partial.samples = self.samples(checkpoint.iteration);
@@ -306,10 +306,10 @@ impl Descent {
     #[must_use]
     pub fn iteration(&self, number: u64) -> Iteration {
         let number = number.clamp(1, self.iterations());
-        let mut walk = self.walk(number);
+        let mut computation = self.start(number);
         loop {
             let mut pieces = u64::MAX; // no limit
-            if let Some(iteration) = self.advance(&mut walk, &mut pieces)
+            if let Some(iteration) = self.advance(&mut computation, &mut pieces)
                 && (iteration.number == number || iteration.ends_descent())
             {
                 return iteration;
@@ -317,17 +317,17 @@ impl Descent {
         }
     }
 
-    /// Starts the computation of iteration `number` at the nearest checkpoint. [`DescentWalk::refused`] reports missing memory.
+    /// Starts the computation of iteration `number` at the nearest checkpoint. [`DescentComputation::missing_memory`] reports missing memory.
     #[must_use]
-    pub fn walk(&self, number: u64) -> DescentWalk {
-        self.walk_from(number, number)
+    pub fn start(&self, number: u64) -> DescentComputation {
+        self.start_from(number, number)
     }
 
-    /// Starts the computation of the iterations `first` to `last` at the nearest checkpoint before `first`, as [`Descent::walk`].
+    /// Starts the computation of the iterations `first` to `last` at the nearest checkpoint before `first`, as [`Descent::start`].
     #[must_use]
-    pub fn walk_from(&self, first: u64, last: u64) -> DescentWalk {
+    pub fn start_from(&self, first: u64, last: u64) -> DescentComputation {
         let (memory, shortage) = self.reserve(last);
-        DescentWalk {
+        DescentComputation {
             checkpoint: self.checkpoints.nearest(first),
             partial: PartialIteration::default(),
             memory: Arc::new(memory),
@@ -360,28 +360,33 @@ impl Descent {
         (self.budget.reserve_anyway(whole), Some(Shortage::Iteration(number, short)))
     }
 
-    /// Continues a walk by at most `pieces` pieces of work, and subtracts the pieces that it has done from `pieces`. A piece is one op, or the start or end of
+    /// Continues a computation by at most `pieces` pieces of work, and subtracts the pieces that it has done from `pieces`. A piece is one op, or the start or end of
     /// a run. Stops when an iteration is complete, and returns the iteration. The next call continues with the next iteration.
-    pub fn advance(&self, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
-        self.advance_while(|_| true, walk, pieces)
+    pub fn advance(&self, computation: &mut DescentComputation, pieces: &mut u64) -> Option<Iteration> {
+        self.advance_while(|_| true, computation, pieces)
     }
 
-    /// As [`Descent::advance`], but stops before a long piece ([`Descent::is_next_long`]).
-    pub fn advance_to_long(&self, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
-        self.advance_while(|walk| !self.is_next_long(walk), walk, pieces)
+    /// As [`Descent::advance`], but stops before a long piece ([`Descent::is_next_piece_long`]).
+    pub fn advance_to_long_piece(&self, computation: &mut DescentComputation, pieces: &mut u64) -> Option<Iteration> {
+        self.advance_while(|computation| !self.is_next_piece_long(computation), computation, pieces)
     }
 
     /// As [`Descent::advance`], but stops before a piece for which `may_proceed` returns `false`.
-    fn advance_while(&self, may_proceed: impl Fn(&DescentWalk) -> bool, walk: &mut DescentWalk, pieces: &mut u64) -> Option<Iteration> {
+    fn advance_while(
+        &self,
+        may_proceed: impl Fn(&DescentComputation) -> bool,
+        computation: &mut DescentComputation,
+        pieces: &mut u64,
+    ) -> Option<Iteration> {
         parallel(|| {
-            while *pieces > 0 && may_proceed(walk) {
+            while *pieces > 0 && may_proceed(computation) {
                 *pieces -= 1;
-                if let Some((iteration, next)) = self.proceed(walk) {
+                if let Some((iteration, next)) = self.proceed(computation) {
                     self.losses.push(iteration.number, iteration.loss);
                     if !iteration.ends_descent() {
                         self.checkpoints.store(&next, &self.budget, self.sizes.update());
                     }
-                    walk.checkpoint = next;
+                    computation.checkpoint = next;
                     return Some(iteration);
                 }
             }
@@ -389,14 +394,14 @@ impl Descent {
         })
     }
 
-    /// Returns whether the next piece of a walk takes milliseconds. The caller does such a piece on a separate thread, so that keys are answered meanwhile.
+    /// Returns whether the next piece of a computation takes milliseconds. The caller does such a piece on a separate thread, so that keys are answered meanwhile.
     #[must_use]
-    pub fn is_next_long(&self, walk: &DescentWalk) -> bool {
-        let DescentWalk { partial, .. } = walk;
+    pub fn is_next_piece_long(&self, computation: &DescentComputation) -> bool {
+        let DescentComputation { partial, .. } = computation;
         let network = partial.batch.as_ref().map_or(&self.network, |batch| &batch.network);
         // the start of a batch and the end of an iteration visit all ops and free memory
         let ops = || partial.sample_runs.len() * self.network.ops().len() + network.ops().len();
-        let is_long_for_all = || walk.is_large() || ops() >= MANY_OPS;
+        let is_long_for_all = || computation.is_large() || ops() >= MANY_OPS;
         match &partial.run {
             Some(run) if run.next_op() < network.ops().len() => network.work(run.next_op()) >= LONG_OP,
             // all ops of the run are done: the next piece ends the run, and the iteration if it is the run of the batch

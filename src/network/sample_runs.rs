@@ -85,7 +85,7 @@ impl FromIterator<SampleRun> for SampleRuns {
 impl Drop for SampleRuns {
     /// Frees a large iteration on another thread, because a key may be waiting. The memory counts against the budget until it is free.
     ///
-    /// If a walk has the same reservation, the memory is freed at once, on this thread, because the walk's next iteration needs the memory.
+    /// If a computation has the same reservation, the memory is freed at once, on this thread, because the computation's next iteration needs the memory.
     fn drop(&mut self) {
         let is_large_and_last = |memory: &Arc<Reservation>| memory.bytes() >= LARGE_BYTES && Arc::strong_count(memory) == 1;
         if self.memory.as_ref().is_some_and(is_large_and_last) {

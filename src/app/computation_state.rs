@@ -1,50 +1,50 @@
-//! A walk (a computation of iterations) in progress, and the thread that does its next piece.
+//! A computation of iterations of gradient descent, and the thread that does its next piece. A piece is one op, or the start or end of a run.
 
 use std::time::Duration;
 
-use crate::network::{Descent, DescentWalk};
+use crate::network::{Descent, DescentComputation};
 use crate::threads::BackgroundTask;
 
-/// A walk and the thread that does its next piece. `T` is the result of a piece.
+/// A computation that is either ready for its next piece, or does it on the background thread. `T` is the result of a piece.
 #[derive(Debug)]
-pub(super) enum WalkState<T> {
+pub(super) enum ComputationState<T> {
     /// This thread does the next piece.
-    Ready(Box<DescentWalk>),
+    Ready(Box<DescentComputation>),
     /// The background thread does the next piece. The number is that of the iteration in progress.
     InBackground(u64, BackgroundTask<T>),
 }
 
 // not derived, because a derived `Clone` would need `T: Clone`
-impl<T> Clone for WalkState<T> {
+impl<T> Clone for ComputationState<T> {
     fn clone(&self) -> Self {
         match self {
-            Self::Ready(walk) => Self::Ready(walk.clone()),
+            Self::Ready(computation) => Self::Ready(computation.clone()),
             Self::InBackground(next, task) => Self::InBackground(*next, task.clone()),
         }
     }
 }
 
-impl<T: Send + 'static> WalkState<T> {
+impl<T: Send + 'static> ComputationState<T> {
     /// Returns the iteration in progress.
     pub fn iteration(&self) -> u64 {
         match self {
-            Self::Ready(walk) => walk.iteration(),
+            Self::Ready(computation) => computation.iteration(),
             Self::InBackground(next, _) => *next,
         }
     }
 
     /// Returns whether an iteration is so large that allocating its memory takes milliseconds, so that a key must not wait for it.
     pub fn is_large(&self) -> bool {
-        matches!(self, Self::Ready(walk) if walk.is_large())
+        matches!(self, Self::Ready(computation) if computation.is_large())
     }
 
     /// Starts the next piece on the background thread, if the piece is long and has not started. `advance` does the piece.
-    pub fn in_background(self, descent: &Descent, advance: impl FnOnce(Box<DescentWalk>) -> T + Send + 'static) -> Self {
+    pub fn in_background(self, descent: &Descent, advance: impl FnOnce(Box<DescentComputation>) -> T + Send + 'static) -> Self {
         match self {
-            Self::Ready(walk) if descent.is_next_long(&walk) => {
-                let next = walk.iteration();
-                // if there is no background thread, `begin` returns the walk, and this thread does the piece
-                BackgroundTask::begin(walk, advance).map_or_else(Self::Ready, |task| Self::InBackground(next, task))
+            Self::Ready(computation) if descent.is_next_piece_long(&computation) => {
+                let next = computation.iteration();
+                // if there is no background thread, `begin` returns the computation, and this thread does the piece
+                BackgroundTask::begin(computation, advance).map_or_else(Self::Ready, |task| Self::InBackground(next, task))
             }
             state => state,
         }
