@@ -26,8 +26,8 @@ mod steps;
 mod term_reads;
 #[cfg(test)]
 mod tests;
+mod traversal;
 mod value_test;
-mod walk;
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -51,8 +51,8 @@ pub use future::Replacement;
 pub use paths::Path;
 pub use scan::{Hit, Scanned, StepScan, Stop, Stops};
 pub use term_reads::TermRead;
+pub use traversal::{StepVisitor, Traversal};
 pub use value_test::ValueTest;
-pub use walk::{StepVisitor, Walk};
 
 /// The steps of one op of one sample run (the run of a sample, or the run of the batch). An op without terms has an empty segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -50,7 +50,7 @@ fn largest_term_of_loss(network: &Network, run: &Run) -> f64 {
     let Some(number) = network.producer(network.loss()) else { return 0.0 };
     let (mut largest, mut sum) = (0.0_f64, -0.0);
     for (rule, x) in run.parts(&network.ops()[number], number) {
-        sum = rule.walk(&x, 0, 0..rule.prefix_terms(&x, 1), sum, &mut |term, sum| {
+        sum = rule.visit_terms(&x, 0, 0..rule.prefix_terms(&x, 1), sum, &mut |term, sum| {
             largest = [term.value, sum].into_iter().filter(|size| size.is_finite()).fold(largest, |most, size| most.max(size.abs()));
         });
     }

@@ -75,10 +75,10 @@ pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
         let n = terms.len() as u64;
         let halves = rule.add_terms(&x, entry, n / 2..n, rule.add_first_terms(&x, entry, n / 2, -0.0));
         assert!(same(halves, sum(-0.0)), "{what}, in halves");
-        let mut walked = Vec::new();
-        let last = rule.walk(&x, entry, 0..n, -0.0, &mut |term, _| walked.push(term.clone()));
+        let mut visited = Vec::new();
+        let last = rule.visit_terms(&x, entry, 0..n, -0.0, &mut |term, _| visited.push(term.clone()));
         // a term may hold NaN, which differs from itself
-        assert!(same(last, sum(-0.0)) && format!("{walked:?}") == format!("{terms:?}"), "{what}, walked");
+        assert!(same(last, sum(-0.0)) && format!("{visited:?}") == format!("{terms:?}"), "{what}, visited");
         assert_eq!(has_terms.as_ref().is_none_or(|has| has[entry]), n > 0, "{what}");
         assert!(rule.terms_per_entry().is_none_or(|per_entry| per_entry == n), "{what}");
         for term in terms.iter().filter(|term| matches!(term.kind, Kind::Product | Kind::Copy)) {

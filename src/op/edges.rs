@@ -393,7 +393,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         self.edges.nest(self.view, entry).products_in_range((x.tensors[a], a_end), (x.tensors[b], b_end), terms, sum)
     }
 
-    fn walk(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, visit: &mut dyn FnMut(&Term, f64)) -> f64 {
+    fn visit_terms(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, visit: &mut dyn FnMut(&Term, f64)) -> f64 {
         let factors = self.factors();
         let [(a, _), (b, _)] = factors;
         let terms = to_usize(terms.start)..to_usize(terms.end);

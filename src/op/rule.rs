@@ -389,7 +389,7 @@ pub trait Rule: Any + Debug + Send + Sync {
     }
 
     /// Adds a range of terms to `sum`, and calls `visit` for each term with the running sum after it. Returns the last sum.
-    fn walk(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64, visit: &mut dyn FnMut(&Term, f64)) -> f64 {
+    fn visit_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64, visit: &mut dyn FnMut(&Term, f64)) -> f64 {
         terms.fold(sum, |sum, t| {
             let term = self.term(x, entry, t);
             let sum = sum + term.value;

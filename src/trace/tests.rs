@@ -316,16 +316,16 @@ impl StepVisitor for Count {
     }
 }
 
-/// Two walks visit alternating chunks of the steps, as two threads do. The reductions have one part for each sample.
+/// Two traversals visit alternating chunks of the steps, as two threads do. The reductions have one part for each sample.
 #[test]
-fn the_work_of_walks_grows_linearly_with_the_number_of_steps() {
+fn the_work_of_traversals_grows_linearly_with_the_number_of_steps() {
     let trace = many_samples();
-    let (mut walks, mut count) = ([Walk::new(&trace), Walk::new(&trace)], Count(0));
+    let (mut traversals, mut count) = ([Traversal::new(&trace), Traversal::new(&trace)], Count(0));
     let before = WORK.get();
     for (number, first) in (1..=trace.len()).step_by(1024).enumerate() {
-        let (walk, end) = (&mut walks[number % 2], (first + INTERVAL).min(trace.len() + 1));
-        walk.go_to(first);
-        while walk.visit_entry(end, &mut count) {}
+        let (traversal, end) = (&mut traversals[number % 2], (first + INTERVAL).min(trace.len() + 1));
+        traversal.go_to(first);
+        while traversal.visit_entry(end, &mut count) {}
     }
     assert_eq!(count.0, trace.len());
     assert!(WORK.get() - before <= 4 * trace.len(), "{} for {} steps", WORK.get() - before, trace.len());

@@ -18,7 +18,7 @@ use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
 use crate::threads;
-use crate::trace::{StepVisitor, Trace, Walk};
+use crate::trace::{StepVisitor, Trace, Traversal};
 
 /// The number of steps of a chunk: enough that sending the chunk to the main thread costs little, and few enough that its lines fit into the processor's cache.
 const CHUNK_STEPS: usize = 1024;
@@ -27,7 +27,7 @@ const FULL_BUFFER: usize = 1 << 20;
 /// The largest number of threads. More threads would make lines faster than the reader of a pipe can read them.
 const MAX_THREADS: usize = 4;
 
-/// A visitor of steps that appends a line for each step to a buffer. Each format of `trace` has one; a [`Walk`] visits the steps.
+/// A visitor of steps that appends a line for each step to a buffer. Each format of `trace` has one; a [`Traversal`] visits the steps.
 pub(super) trait LineBuffer: StepVisitor {
     /// Returns the buffer with the lines that are not written yet.
     fn buffer(&mut self) -> &mut Vec<u8>;
@@ -97,12 +97,12 @@ fn make_lines(
     mut lines: impl LineBuffer,
     mut emit: impl FnMut(&mut Vec<u8>, bool) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut walk = Walk::new(trace);
+    let mut traversal = Traversal::new(trace);
     for chunk in chunks {
-        walk.go_to(chunk.start);
+        traversal.go_to(chunk.start);
         let mut more = true;
         while more {
-            more = walk.visit_entry(chunk.end, &mut lines);
+            more = traversal.visit_entry(chunk.end, &mut lines);
             if !more || lines.buffer().len() >= FULL_BUFFER {
                 emit(lines.buffer(), !more)?;
             }

@@ -1,4 +1,4 @@
-//! Visits steps one after another, for commands that print all of them. Unlike [`Trace::get`], a walk does not search for each step, and adds each term only
+//! Visits steps one after another, for commands that print all of them. Unlike [`Trace::get`], a traversal does not search for each step, and adds each term only
 //! once.
 
 use super::running_sums::{PartialSum, START};
@@ -43,11 +43,11 @@ impl PartCursor<'_> {
 }
 
 /// Visits the steps of a trace in order.
-pub struct Walk<'a> {
+pub struct Traversal<'a> {
     trace: &'a Trace,
     /// The position of the next step; `None` after the last step.
     at: Option<Position>,
-    /// The parts of the current op from `first_part` on. A part is created when it is first needed, because a reduction has a part for each sample, and a walk
+    /// The parts of the current op from `first_part` on. A part is created when it is first needed, because a reduction has a part for each sample, and a traversal
     /// may visit only some of them.
     parts: Vec<PartCursor<'a>>,
     /// The index in the op of the first of `parts`.
@@ -60,8 +60,8 @@ pub struct Walk<'a> {
     has_reported_entry: bool,
 }
 
-impl<'a> Walk<'a> {
-    /// Creates a walk without a next step.
+impl<'a> Traversal<'a> {
+    /// Creates a traversal without a next step.
     #[must_use]
     pub fn new(trace: &'a Trace) -> Self {
         Self { trace, at: None, parts: Vec::new(), first_part: 0, sum: START, has_reported_op: false, has_reported_entry: false }
@@ -124,7 +124,7 @@ impl<'a> Walk<'a> {
             let to_visit = next.term..end_term.min(terms_before + terms);
             if !to_visit.is_empty() {
                 let in_part = to_visit.start - terms_before..to_visit.end - terms_before;
-                sum = part.rule.walk(&part.x, at.entry, in_part, sum, &mut |term, sum| {
+                sum = part.rule.visit_terms(&part.x, at.entry, in_part, sum, &mut |term, sum| {
                     visitor.step(&next, number, term, sum);
                     next.step += 1;
                     next.term += 1;
