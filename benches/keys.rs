@@ -60,14 +60,14 @@ fn measured_steps(document: &Document) -> Vec<u64> {
     let len = trace.len();
     let mut steps_to_measure = vec![1, len / 2, len.saturating_sub(3)];
     let mut seen = 0;
-    for (sample_run, id, steps) in trace.ops() {
-        let network = trace.network_of(sample_run);
+    for (run_index, id, steps) in trace.ops() {
+        let network = trace.network_of(run_index);
         let pass = network.producer(id).map(|op| network.ops()[op].pass);
         let is_weight_gradient = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
         // the middle step of the middle entry is measured
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         // all ops of the first sample, and the ops after the forward pass of the last sample and the batch
-        if sample_run == 0 || pass != Some(Pass::Forward) && sample_run + 2 >= trace.sample_runs().len() {
+        if run_index == 0 || pass != Some(Pass::Forward) && run_index + 2 >= trace.runs().len() {
             seen += 1;
             if seen <= 40 || is_weight_gradient || pass != Some(Pass::Forward) && seen <= 80 {
                 steps_to_measure.push(entry.start + (entry.end - entry.start) / 2);

@@ -133,7 +133,7 @@ impl<'a> Scene<'a> {
     /// Returns the network whose tensors are shown: the network of the samples, or the network of the batch.
     #[must_use]
     pub fn network(&self) -> &'a Network {
-        self.trace.network_of(self.at.sample_run)
+        self.trace.network_of(self.at.run_index)
     }
 
     /// Returns the op of the step.
@@ -284,7 +284,7 @@ impl<'a> Scene<'a> {
         address.trim_end_matches("#1").to_owned()
     }
 
-    /// Returns the address of an entry of this step's sample run. If the name alone is ambiguous, the sample or pass precedes it.
+    /// Returns the address of an entry of this step's run. If the name alone is ambiguous, the sample or pass precedes it.
     #[must_use]
     pub fn address_of(&self, tensor: Id, entry: usize) -> String {
         if let Some(first) = self.first_position(tensor, entry) {
@@ -330,35 +330,35 @@ impl<'a> Scene<'a> {
     /// Returns the sample, as its number in the file from 0; `None` for a step of the batch.
     #[must_use]
     pub fn sample(&self) -> Option<usize> {
-        self.trace.sample_runs()[self.at.sample_run].sample
+        self.trace.runs()[self.at.run_index].sample
     }
 
     /// Returns the samples of the batch, as their numbers in the file from 0.
     pub fn samples(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.trace.sample_runs()[..self.trace.samples()].iter().map(|sample_run| sample_run.sample.unwrap_or(0))
+        self.trace.runs()[..self.trace.samples()].iter().map(|run| run.sample.unwrap_or(0))
     }
 
     /// Returns the run of a sample (of the batch if `sample` is `None`), and its tensor with this name; `None` if the iteration has no such run or tensor.
     #[must_use]
     pub fn tensor_in(&self, sample: Option<usize>, name: &str) -> Option<(usize, Id)> {
-        let run = self.trace.sample_runs().iter().position(|run| run.sample == sample)?;
+        let run = self.trace.runs().iter().position(|run| run.sample == sample)?;
         Some((run, self.trace.network_of(run).find(name)?))
     }
 
     /// Returns the pass of the op that computes a tensor of a run; `None` for a tensor that is given.
     #[must_use]
-    pub fn pass_in(&self, sample_run: usize, tensor: Id) -> Option<Pass> {
-        let network = self.trace.network_of(sample_run);
+    pub fn pass_in(&self, run_index: usize, tensor: Id) -> Option<Pass> {
+        let network = self.trace.network_of(run_index);
         network.producer(tensor).map(|op| network.ops()[op].pass)
     }
 
     /// Returns the address of an entry that a run computes, and its first step if this is after the step of the scene.
     #[must_use]
-    pub fn described_in(&self, sample_run: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
-        let info = self.trace.network_of(sample_run).tensor(tensor);
+    pub fn described_in(&self, run_index: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
+        let info = self.trace.network_of(run_index).tensor(tensor);
         let name = format!("{}{}", info.name, index_text(&unravel(entry, &info.shape)));
-        let steps = self.trace.entry_steps(sample_run, tensor, entry).unwrap_or(0..0);
-        let prefix = match (self.trace.sample_runs()[sample_run].sample, self.pass_in(sample_run, tensor)) {
+        let steps = self.trace.entry_steps(run_index, tensor, entry).unwrap_or(0..0);
+        let prefix = match (self.trace.runs()[run_index].sample, self.pass_in(run_index, tensor)) {
             (Some(sample), _) if self.trace.samples() > 1 => format!("{}:", sample + 1),
             (None, Some(pass)) => format!("{}:", pass.name()),
             _ => String::new(),
@@ -368,27 +368,27 @@ impl<'a> Scene<'a> {
 
     /// Returns whether an op computes a tensor of a run.
     #[must_use]
-    pub fn is_computed(&self, sample_run: usize, tensor: Id) -> bool {
-        self.trace.network_of(sample_run).producer(tensor).is_some()
+    pub fn is_computed(&self, run_index: usize, tensor: Id) -> bool {
+        self.trace.network_of(run_index).producer(tensor).is_some()
     }
 
     /// Returns the passes of this step's sample and of the batch, each with its range of steps. For a step of the batch, the passes of the last sample are returned.
     pub fn passes(&self) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
         // first come the runs of the samples, then the run of the batch
         let samples = self.trace.samples();
-        let sample = self.at.sample_run.min(samples.saturating_sub(1));
-        let sample_runs = std::iter::once(sample).chain(samples..self.trace.sample_runs().len());
-        sample_runs.flat_map(|sample_run| self.trace.passes_of(sample_run))
+        let sample = self.at.run_index.min(samples.saturating_sub(1));
+        let runs = std::iter::once(sample).chain(samples..self.trace.runs().len());
+        runs.flat_map(|run_index| self.trace.passes_of(run_index))
     }
 
-    /// Iterates over this step's op and the later ops of this sample run that have steps. Returns for each the tensor that it computes, and the range of its steps.
+    /// Iterates over this step's op and the later ops of this run that have steps. Returns for each the tensor that it computes, and the range of its steps.
     pub fn ops_from(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        self.trace.ops_from(self.at.sample_run, self.at.op)
+        self.trace.ops_from(self.at.run_index, self.at.op)
     }
 
     /// As [`Scene::ops_from`], for the ops before this step's op, the nearest first.
     pub fn ops_before(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        self.trace.ops_before(self.at.sample_run, self.at.op)
+        self.trace.ops_before(self.at.run_index, self.at.op)
     }
 }
 

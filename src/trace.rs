@@ -35,7 +35,7 @@ use std::sync::{Arc, OnceLock};
 use smallvec::SmallVec;
 
 use crate::expr::{Notation, OperandForm, Sign};
-use crate::network::{Id, Network, Op, Run, SampleRun, SampleRuns};
+use crate::network::{Id, IterationRun, IterationRuns, Network, Op, Run};
 use crate::op::rule::Equation;
 use crate::op::slot::Slot;
 use crate::step::{Pass, Unit};
@@ -54,11 +54,11 @@ pub use term_reads::TermRead;
 pub use traversal::{StepVisitor, Traversal};
 pub use value_test::ValueTest;
 
-/// The steps of one op of one sample run (the run of a sample, or the run of the batch). An op without terms has an empty segment.
+/// The steps of one op of one run. An op without terms has an empty segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Segment {
-    /// The index of the sample run in [`Trace::sample_runs`].
-    sample_run: usize,
+    /// The index of the run in [`Trace::runs`].
+    run_index: usize,
     /// The number of the op in its network.
     op: usize,
     /// The number of steps before the segment.
@@ -70,8 +70,8 @@ struct Segment {
 pub struct Position {
     /// The number of the step, from 1.
     pub step: u64,
-    /// The index in [`Trace::sample_runs`]: first the runs of the samples, then the run of the batch, if the batch has ops.
-    pub sample_run: usize,
+    /// The index in [`Trace::runs`]: first the runs of the samples, then the run of the batch, if the batch has ops.
+    pub run_index: usize,
     /// The number of the op in its network.
     pub op: usize,
     /// The place of the entry: its offset in row-major order.
@@ -107,11 +107,11 @@ pub enum Progress {
 #[derive(Debug)]
 pub struct Trace {
     iteration: u64,
-    sample_runs: SampleRuns,
+    runs: IterationRuns,
     segments: Vec<Segment>,
-    /// For each sample run, the index of its first segment.
-    sample_run_starts: Vec<usize>,
-    /// For each pass of each sample run, the index of its first segment.
+    /// For each run, the index of its first segment.
+    run_starts: Vec<usize>,
+    /// For each pass of each run, the index of its first segment.
     pass_starts: Vec<usize>,
     /// The number of steps.
     len: u64,
@@ -128,31 +128,31 @@ impl Trace {
     #[must_use]
     #[allow(clippy::needless_pass_by_value)] // a trace owns its network, like its runs
     pub fn new(network: Arc<Network>, runs: Vec<Run>) -> Self {
-        let sample_run = |(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) };
-        Self::of_iteration(1, runs.into_iter().enumerate().map(sample_run).collect())
+        let with_network = |(sample, run)| IterationRun { network: Arc::clone(&network), run, sample: Some(sample) };
+        Self::of_iteration(1, runs.into_iter().enumerate().map(with_network).collect())
     }
 
-    /// Creates the trace of an iteration. `sample_runs` are the runs of the batch's samples, then the run of the batch, which reduces and updates.
+    /// Creates the trace of an iteration. `runs` are the runs of the batch's samples, then the run of the batch, which reduces and updates.
     #[must_use]
-    pub fn of_iteration(iteration: u64, sample_runs: SampleRuns) -> Self {
-        let (mut segments, mut sample_run_starts, mut pass_starts) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn of_iteration(iteration: u64, runs: IterationRuns) -> Self {
+        let (mut segments, mut run_starts, mut pass_starts) = (Vec::new(), Vec::new(), Vec::new());
         let mut steps_before = 0;
-        for (number, sample_run) in sample_runs.iter().enumerate() {
-            sample_run_starts.push(segments.len());
+        for (run_index, run) in runs.iter().enumerate() {
+            run_starts.push(segments.len());
             let mut last_pass = None;
-            for (op, Op { output, pass, .. }) in sample_run.network.ops().iter().enumerate() {
+            for (op, Op { output, pass, .. }) in run.network.ops().iter().enumerate() {
                 if last_pass.replace(*pass) != Some(*pass) {
                     pass_starts.push(segments.len());
                 }
-                segments.push(Segment { sample_run: number, op, steps_before });
-                steps_before += parts::terms_before(sample_run, op, len(&sample_run.network.tensor(*output).shape));
+                segments.push(Segment { run_index, op, steps_before });
+                steps_before += parts::terms_before(run, op, len(&run.network.tensor(*output).shape));
             }
         }
         Self {
             iteration,
-            sample_runs,
+            runs,
             segments,
-            sample_run_starts,
+            run_starts,
             pass_starts,
             len: steps_before,
             running_sums: RunningSums::default(),
@@ -175,7 +175,7 @@ impl Trace {
         self.len
     }
 
-    /// The number of ops in all sample runs.
+    /// The number of ops in all runs.
     #[must_use]
     pub fn op_count(&self) -> usize {
         self.segments.len()
@@ -190,49 +190,49 @@ impl Trace {
     /// The number of samples in the batch.
     #[must_use]
     pub fn samples(&self) -> usize {
-        self.sample_runs.len() - usize::from(self.sample_runs.last().is_some_and(|last| last.sample.is_none()))
+        self.runs.len() - usize::from(self.runs.last().is_some_and(|last| last.sample.is_none()))
     }
 
     /// The runs of the batch's samples, then the run of the batch if it has ops.
     #[must_use]
-    pub fn sample_runs(&self) -> &[SampleRun] {
-        &self.sample_runs
+    pub fn runs(&self) -> &[IterationRun] {
+        &self.runs
     }
 
     /// The network of the samples.
     #[must_use]
     pub fn network(&self) -> &Arc<Network> {
-        &self.sample_runs[0].network
+        &self.runs[0].network
     }
 
-    /// The network of a sample run.
+    /// The network of a run.
     #[must_use]
-    pub fn network_of(&self, sample_run: usize) -> &Network {
-        &self.sample_runs[sample_run].network
+    pub fn network_of(&self, run_index: usize) -> &Network {
+        &self.runs[run_index].network
     }
 
-    /// The values of the tensors of a sample run.
+    /// The values of the tensors of a run.
     #[must_use]
-    pub fn run(&self, sample_run: usize) -> &Run {
-        &self.sample_runs[sample_run].run
+    pub fn run(&self, run_index: usize) -> &Run {
+        &self.runs[run_index].run
     }
 
-    /// Returns the runs with one tensor of a run replaced ([`SampleRuns::with_tensor`]).
+    /// Returns the runs with one tensor of a run replaced ([`IterationRuns::with_tensor`]).
     #[must_use]
-    pub fn runs_with_tensor(&self, run: usize, id: Id, tensor: Tensor) -> SampleRuns {
-        self.sample_runs.with_tensor(run, id, tensor)
+    pub fn runs_with_tensor(&self, run: usize, id: Id, tensor: Tensor) -> IterationRuns {
+        self.runs.with_tensor(run, id, tensor)
     }
 
     /// Returns the run, the op and the number of the op of a segment.
     fn op(&self, segment: usize) -> (&Run, &Op, usize) {
-        let Segment { sample_run, op, .. } = self.segments[segment];
-        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
+        let Segment { run_index, op, .. } = self.segments[segment];
+        let IterationRun { network, run, .. } = &self.runs[run_index];
         (run, &network.ops()[op], op)
     }
 
     /// Returns the index of the segment of an op.
-    fn segment(&self, sample_run: usize, op: usize) -> usize {
-        self.sample_run_starts[sample_run] + op
+    fn segment(&self, run_index: usize, op: usize) -> usize {
+        self.run_starts[run_index] + op
     }
 
     /// Returns the index of the next segment that has steps; `None` if no later segment has steps.
@@ -248,7 +248,7 @@ impl Trace {
     /// Returns the number of entries of the tensor that a segment's op computes.
     fn entry_count(&self, segment: usize) -> usize {
         let (_, op, _) = self.op(segment);
-        len(&self.network_of(self.segments[segment].sample_run).tensor(op.output).shape)
+        len(&self.network_of(self.segments[segment].run_index).tensor(op.output).shape)
     }
 
     /// Returns the position of step k, or `None` if there is no such step.
@@ -258,14 +258,14 @@ impl Trace {
             return Some(position);
         }
         let segment = self.segment_of(k)?;
-        let Segment { sample_run, op: number, steps_before } = self.segments[segment];
+        let Segment { run_index, op: number, steps_before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
         // the number of the term among all terms of the op, from 0
         let term_of_op = k - steps_before - 1;
         // an op with `part_offsets` has the same number of terms in each entry. The last number of the list is this number of terms
-        if let Some([.., terms]) = self.network_of(sample_run).part_offsets(number) {
+        if let Some([.., terms]) = self.network_of(run_index).part_offsets(number) {
             let entry = usize::try_from(term_of_op / terms).ok()?;
-            return Some(Position { step: k, sample_run, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
+            return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
         }
         let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
         let terms_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
@@ -281,7 +281,7 @@ impl Trace {
         }
         let first = terms_before(low);
         let terms = terms_before(low + 1) - first;
-        Some(Position { step: k, sample_run, op: number, entry: low, term: term_of_op - first, terms, segment })
+        Some(Position { step: k, run_index, op: number, entry: low, term: term_of_op - first, terms, segment })
     }
 
     /// The op at a position.
@@ -314,7 +314,7 @@ impl Trace {
             // in a graph with the output J = 2 · v, this gives ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would be empty
             (Slot::Output, OperandForm::Entry) if !has_names => self.output_text(at, part, notation),
             _ if has_names => {
-                let network = self.network_of(at.sample_run);
+                let network = self.network_of(at.run_index);
                 network.named_symbol(self.op_at(at).parts[part].operands[slot]).whole_in(notation)
             }
             _ => self.operand_text(at, part, slot, form, notation),
@@ -325,11 +325,11 @@ impl Trace {
 
     /// Returns the text of the operand y in ∂y/∂x. It is the symbol of y, or `(2 · v)` if y = 2 · v is the output of the graph.
     fn output_text(&self, at: &Position, part: usize, notation: Notation) -> String {
-        let network = self.network_of(at.sample_run);
+        let network = self.network_of(at.run_index);
         let y = self.op_at(at).parts[part].operands[Slot::Output];
         let symbol = self.operand_text(at, part, Slot::Output, OperandForm::Entry, notation);
         let Some(op) = network.producer(y).filter(|_| y == network.output()) else { return symbol };
-        let first_step = self.segments[self.segment(at.sample_run, op)].steps_before + 1;
+        let first_step = self.segments[self.segment(at.run_index, op)].steps_before + 1;
         // if the op has no steps, this is a step of a later op
         let Some(in_op) = self.position(first_step).filter(|position| position.op == op) else { return symbol };
         let parts: Vec<String> = (0..network.ops()[op].parts.len()).map(|part| self.right_hand_side(&in_op, part, notation)).collect();
@@ -341,7 +341,7 @@ impl Trace {
     #[must_use]
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, form: OperandForm, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
-        let symbol = |slot: Slot| &self.network_of(at.sample_run).tensor(operands[slot]).symbol;
+        let symbol = |slot: Slot| &self.network_of(at.run_index).tensor(operands[slot]).symbol;
         let letter = |slot: Slot| symbol(slot).letter_in(notation);
         // the letter of both a⁽¹⁾ and a⁽⁰⁾ is a
         let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
@@ -355,7 +355,7 @@ impl Trace {
     #[must_use]
     pub fn equation_text(&self, at: &Position, notation: Notation) -> String {
         let op = self.op_at(at);
-        let left = self.network_of(at.sample_run).tensor(op.output).symbol.whole_in(notation);
+        let left = self.network_of(at.run_index).tensor(op.output).symbol.whole_in(notation);
         let sign = if op.pass == Pass::Update { Sign::Becomes } else { Sign::Equals };
         let parts: Vec<String> = (0..op.parts.len()).map(|part| self.right_hand_side(at, part, notation)).collect();
         format!("{left}{}{}", sign.text(notation), parts.join(" "))
@@ -366,7 +366,7 @@ impl Trace {
     #[must_use]
     pub fn shortcut(&self, at: &Position, first: usize) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
-        let network = self.network_of(at.sample_run);
+        let network = self.network_of(at.run_index);
         let shape = &network.tensor(op.output).shape;
         // an op can have very many parts, but drawing a frame must not take longer for it
         (0..op.first_16_parts().len()).find_map(|part| {
@@ -392,12 +392,12 @@ impl Trace {
             Unit::Entry => k - at.term..k - at.term + at.terms,
             Unit::Op => self.steps_of(at.segment),
             Unit::Pass => self.unit_span(&self.pass_starts, self.pass_starts.partition_point(|first| *first <= at.segment) - 1),
-            Unit::Sample => self.unit_span(&self.sample_run_starts, at.sample_run),
+            Unit::Sample => self.unit_span(&self.run_starts, at.run_index),
             Unit::Iteration => 1..self.len + 1,
         }
     }
 
-    /// Returns the steps of one pass or one sample run. `starts` is `pass_starts` or `sample_run_starts`, and `number` is an index in this list.
+    /// Returns the steps of one pass or one run. `starts` is `pass_starts` or `run_starts`, and `number` is an index in this list.
     fn unit_span(&self, starts: &[usize], number: usize) -> Range<u64> {
         let steps_before = |number: usize| {
             let segment = starts.get(number).and_then(|start| self.segments.get(*start));
@@ -406,33 +406,33 @@ impl Trace {
         steps_before(number) + 1..steps_before(number + 1) + 1
     }
 
-    /// Iterates over the passes that have steps, in order. Each item is the number of the sample run, the pass, and the steps of the pass.
+    /// Iterates over the passes that have steps, in order. Each item is the number of the run, the pass, and the steps of the pass.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
         self.pass_starts.iter().enumerate().filter_map(|(number, first)| {
             let span = self.unit_span(&self.pass_starts, number);
-            (!span.is_empty()).then(|| (self.segments[*first].sample_run, self.op(*first).1.pass, span))
+            (!span.is_empty()).then(|| (self.segments[*first].run_index, self.op(*first).1.pass, span))
         })
     }
 
-    /// Iterates over the ops of a sample run, in order. Each item is the range of the op's steps; it is empty for an op without steps.
-    pub fn spans_of(&self, sample_run: usize) -> impl Iterator<Item = Range<u64>> + '_ {
-        let first = self.sample_run_starts[sample_run];
-        (first..first + self.network_of(sample_run).ops().len()).map(|segment| self.steps_of(segment))
+    /// Iterates over the ops of a run, in order. Each item is the range of the op's steps; it is empty for an op without steps.
+    pub fn spans_of(&self, run_index: usize) -> impl Iterator<Item = Range<u64>> + '_ {
+        let first = self.run_starts[run_index];
+        (first..first + self.network_of(run_index).ops().len()).map(|segment| self.steps_of(segment))
     }
 
-    /// Iterates over the ops that have steps, in order. Each item is the number of the sample run, the tensor that the op computes, and the steps of the op.
+    /// Iterates over the ops that have steps, in order. Each item is the number of the run, the tensor that the op computes, and the steps of the op.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(number, segment)| {
             let span = self.steps_of(number);
-            let Segment { sample_run, op, .. } = *segment;
-            (!span.is_empty()).then(|| (sample_run, self.network_of(sample_run).ops()[op].output, span))
+            let Segment { run_index, op, .. } = *segment;
+            (!span.is_empty()).then(|| (run_index, self.network_of(run_index).ops()[op].output, span))
         })
     }
 
-    /// Returns the state of an entry after the step at position `now`. `tensor` is a tensor of the sample run of this step.
+    /// Returns the state of an entry after the step at position `now`. `tensor` is a tensor of the run of this step.
     #[must_use]
     pub fn progress(&self, now: &Position, tensor: Id, entry: usize) -> Progress {
-        let SampleRun { network, run, .. } = &self.sample_runs[now.sample_run];
+        let IterationRun { network, run, .. } = &self.runs[now.run_index];
         let value = run.values(tensor)[entry];
         let Some(producer) = network.producer(tensor) else { return Progress::Done(value) };
         // compares the pair (op, entry) of the given entry with the pair of the current step

@@ -69,7 +69,7 @@ fn check_steps(document: &Document) -> Vec<Pass> {
         let sum = if step.term == 1 { step.value } else { before + step.value };
         assert_eq!(sum.to_bits(), step.sum.to_bits(), "step {k}");
         before = step.sum;
-        let run = trace.run(at.sample_run);
+        let run = trace.run(at.run_index);
         for factor in step.factors.iter().filter(|factor| factor.derived.is_none()) {
             if let Some(source) = factor.source {
                 assert_eq!(run.values(source.tensor)[source.at].to_bits(), factor.value.to_bits(), "step {k}");
@@ -91,14 +91,14 @@ fn the_steps_of_every_pass_add_up_to_the_tensors() {
     assert_eq!(check_steps(&first), passes);
     assert_eq!(check_steps(&first.iteration(2)), passes);
     // the batch of the second iteration wraps around: the third sample and the first
-    let samples: Vec<Option<usize>> = first.iteration(2).trace.sample_runs().iter().map(|sample_run| sample_run.sample).collect();
+    let samples: Vec<Option<usize>> = first.iteration(2).trace.runs().iter().map(|run| run.sample).collect();
     assert_eq!(samples, [Some(0), Some(2), None]);
 }
 
 /// Returns the bits of all tensors that the update of an iteration computes: parameters and velocities.
 fn update_bits(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
-    let batch = trace.sample_runs().len() - 1;
+    let batch = trace.runs().len() - 1;
     let ops = trace.network_of(batch).ops().iter().filter(|op| op.pass == Pass::Update);
     ops.flat_map(|op| trace.run(batch).values(op.output)).map(|value| value.to_bits()).collect()
 }
@@ -154,7 +154,7 @@ fn train_gives_the_same_bits_as_the_steps() {
         let mut stepped: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         for n in 1..=40 {
             let document = first.iteration(n);
-            let batch = document.trace.sample_runs().len() - 1;
+            let batch = document.trace.runs().len() - 1;
             let network = document.trace.network_of(batch);
             for op in network.ops().iter().filter(|op| op.pass == Pass::Update) {
                 let bits = document.trace.run(batch).values(op.output).iter().map(|value| value.to_bits());
@@ -174,14 +174,14 @@ fn train_gives_the_same_bits_as_the_steps() {
 fn gradient_of_finds_the_tensor_whose_name_begins_with_grad() {
     let document = document();
     let mut found = 0;
-    for sample_run in document.trace.sample_runs() {
-        let network = &sample_run.network;
+    for run_index in document.trace.runs() {
+        let network = &run.network;
         for (id, tensor) in network.tensors().iter().enumerate() {
             let named = network.find(&format!("grad.{}", tensor.name));
             assert_eq!(network.gradient_of(id), named, "{}", tensor.name);
             found += usize::from(named.is_some());
         }
     }
-    let update = document.trace.sample_runs().last().expect("the batch");
+    let update = document.trace.runs().last().expect("the batch");
     assert!(found > 10 && update.network.tensors().iter().any(|tensor| tensor.name == "fc1.weight"), "{found}");
 }

@@ -60,7 +60,7 @@ fn ten_iterations_agree_with_pytorch() {
                 let gradient = Gradient { of, loss: LossOf::Batch };
                 assert_near(&format!("{name}: grad.{parameter}"), &gradient.right(trace), &flat(values));
             }
-            let batch = &iteration.sample_runs[iteration.sample_runs.len() - 1];
+            let batch = &iteration.runs[iteration.runs.len() - 1];
             for (tensor, values) in expected["values"].as_object().expect("tensors") {
                 let is_computed =
                     |op: &&gradstep::network::Op| op.pass == Pass::Update && *batch.network.tensor(op.output).name == **tensor;
@@ -88,7 +88,7 @@ fn the_steps_of_each_reduction_and_update_add_up_to_its_tensors() {
                 let product = step.factors.iter().skip(1).fold(step.factors[0].value, |product, factor| product * factor.value);
                 assert_eq!(product.to_bits(), step.value.to_bits(), "{}: step {k}", path.display());
                 if step.term == step.terms {
-                    let value = trace.run(at.sample_run).values(trace.op_at(&at).output)[at.entry];
+                    let value = trace.run(at.run_index).values(trace.op_at(&at).output)[at.entry];
                     assert_eq!(value.to_bits(), step.sum.to_bits(), "{}: step {k}", path.display());
                 }
                 assert_eq!(trace.resolve(&trace.address(&at)), Ok(k), "{}", trace.address(&at));
@@ -102,7 +102,7 @@ fn the_steps_of_each_reduction_and_update_add_up_to_its_tensors() {
 fn training_without_steps_has_the_same_bits() {
     for path in cases() {
         let last = Document::new(scenario(&path)).descent.iteration(10);
-        let batch = &last.sample_runs[last.sample_runs.len() - 1];
+        let batch = &last.runs[last.runs.len() - 1];
         let mut descent = scenario(&path).into_descent();
         let result = descent.run(|_, _| true).expect("enough memory");
         let network = descent.network();

@@ -44,8 +44,8 @@ fn every_valid_scenario_reads_and_meets_its_expectations() {
         let document = Document::new(scenario);
         for expectation in &document.scenario.expectations {
             let trace = document.iteration(expectation.at.iteration.unwrap_or(1)).trace;
-            let (sample_run, tensor) = trace.tensor(&expectation.at).unwrap_or_else(|why| panic!("{shown}: {why}"));
-            let values = trace.run(sample_run).values(tensor);
+            let (run_index, tensor) = trace.tensor(&expectation.at).unwrap_or_else(|why| panic!("{shown}: {why}"));
+            let values = trace.run(run_index).values(tensor);
             let values = expectation.entry.map_or(values, |at| &values[at..=at]);
             let close = values.iter().zip(flat(&expectation.value)).all(|(a, b)| (a - b).abs() <= expectation.tolerance);
             assert!(close, "{shown}:{}: {} is {values:?}, not {}", expectation.line, expectation.at, expectation.value);

@@ -180,7 +180,7 @@ impl ByName<'_> {
         let info = network.tensor(tensor);
         let Some(here) = self.0.get(&*info.name) else { return Stops::new() };
         let Some(op) = network.producer(tensor) else { return Stops::new() };
-        let (iteration, sample, pass) = (trace.iteration(), trace.sample_runs()[run].sample, network.ops()[op].pass);
+        let (iteration, sample, pass) = (trace.iteration(), trace.runs()[run].sample, network.ops()[op].pass);
         let here = here.iter().filter(|breakpoint| breakpoint.spec.is_in(iteration, sample, pass));
         here.filter_map(|breakpoint| Some((breakpoint.number, breakpoint.spec.stop(&info.shape)?))).collect()
     }

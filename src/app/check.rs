@@ -30,7 +30,7 @@ pub struct Check {
 /// A derivative: an entry of a gradient tensor in the run of a sample or of the batch.
 #[derive(Clone, Copy, Debug)]
 struct Derivative {
-    sample_run: usize,
+    run_index: usize,
     gradient: Id,
     at: usize,
 }
@@ -52,16 +52,16 @@ impl Check {
     /// A sentence if there is no such derivative.
     pub(super) fn of(scene: &Scene<'_>, entry: TensorEntry) -> Result<Self, String> {
         let derivative = derivative(scene, entry)?;
-        let Derivative { sample_run, gradient, at } = derivative;
-        let (name, pending) = scene.described_in(sample_run, gradient, at);
+        let Derivative { run_index, gradient, at } = derivative;
+        let (name, pending) = scene.described_in(run_index, gradient, at);
         Ok(Self { name, iteration: scene.step.iteration, derivative, pending, stop: Arc::default(), task: None })
     }
 
     /// Computes the check.
     fn run(derivative: Derivative, document: &Document, stop: &AtomicBool) -> DerivativeCheck {
-        let Derivative { sample_run, gradient, at } = derivative;
-        let runs = document.trace.sample_runs();
-        let checked = &runs[sample_run];
+        let Derivative { run_index, gradient, at } = derivative;
+        let runs = document.trace.runs();
+        let checked = &runs[run_index];
         match checked.sample {
             Some(_) => check_entry(&checked.network, &checked.run, gradient, at, stop),
             None => check_batch_entry(&runs[..document.trace.samples()], checked, gradient, at, stop),
@@ -103,7 +103,7 @@ impl Check {
                 format!("{}, at most {} is allowed{floor}", with_digits(check.error, 3), exact_on_screen(TOLERANCE)),
             ));
         }
-        let checked = &document.trace.sample_runs()[derivative.sample_run];
+        let checked = &document.trace.runs()[derivative.run_index];
         let loss = if checked.sample.is_some() { checked.run.values(checked.network.loss())[0] } else { document.loss };
         rows.push(row("verdict", verdict(check.verdict, sides.is_some(), loss.is_finite()).to_owned()));
         let mut list = List::new(format!("gradient check of {name}"), rows);
@@ -113,8 +113,8 @@ impl Check {
             note.push_str(" A kink of the loss is within 1e-6 of the entry, so all moves stay on one side of it.");
         }
         if document.trace.samples() > 1 || document.trace.in_batch(document.trace.network().loss()).is_some() {
-            let runs = document.trace.sample_runs();
-            let whose = runs[derivative.sample_run].sample.map_or("the batch".to_owned(), |sample| format!("sample {} alone", sample + 1));
+            let runs = document.trace.runs();
+            let whose = runs[derivative.run_index].sample.map_or("the batch".to_owned(), |sample| format!("sample {} alone", sample + 1));
             note = format!("of the loss of {whose}; {note}");
         }
         if let Some(step) = pending {
@@ -141,7 +141,7 @@ fn verdict(verdict: Verdict, has_sides: bool, has_loss: bool) -> &'static str {
 
 /// Returns the derivative of the loss by an entry: the entry itself if it belongs to a gradient. The gradients of a sample are derivatives of the sample's own loss.
 fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<Derivative, String> {
-    let (network, own) = (scene.network(), scene.at.sample_run);
+    let (network, own) = (scene.network(), scene.at.run_index);
     let info = network.tensor(tensor);
     let none = || format!("{} has no derivative in this scenario", scene.name(tensor, at));
     if let Some((there, of)) = scene.origin(tensor) {
@@ -153,10 +153,10 @@ fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Res
         _ => false,
     };
     if is_gradient {
-        return Ok(Derivative { sample_run: own, gradient: tensor, at });
+        return Ok(Derivative { run_index: own, gradient: tensor, at });
     }
     let gradient = network.gradient_of(tensor).ok_or_else(none)?;
     // if the batch has one sample, its gradients are the sample's
-    let (sample_run, gradient) = scene.canonical(gradient);
-    Ok(Derivative { sample_run, gradient, at })
+    let (run_index, gradient) = scene.canonical(gradient);
+    Ok(Derivative { run_index, gradient, at })
 }

@@ -140,7 +140,7 @@ impl OwnGradients {
     /// Returns the user's number for an entry that the scene knows.
     #[must_use]
     pub fn entry(&self, trace: &Trace, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
-        let index = self.tensor(trace, scene.at.sample_run, tensor)?;
+        let index = self.tensor(trace, scene.at.run_index, tensor)?;
         // before the right number is complete, nothing tells whether it differs
         scene.complete_number(tensor, at)?;
         let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
@@ -245,9 +245,9 @@ impl OwnGradients {
     pub(super) fn address_of_cause(&self, trace: &Trace, cause: &Cause) -> Option<Address> {
         let wrong = cause.ops.first()?;
         let run = if wrong.is_of_batch { trace.samples() } else { 0 };
-        let network = &trace.sample_runs().get(run)?.network;
+        let network = &trace.runs().get(run)?.network;
         let name = network.tensor(network.ops().get(wrong.op)?.output).name.to_string();
-        let scope = match trace.sample_runs()[run].sample {
+        let scope = match trace.runs()[run].sample {
             None => Scope::Reduce,
             _ if trace.samples() == 1 => Scope::Any,
             Some(sample) => Scope::Sample(sample + 1),

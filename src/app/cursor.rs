@@ -8,7 +8,7 @@ use crate::step::TensorEntry;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The run of the step that was on the screen when the cursor was placed. In other runs, the cursor is on the entry that the step computes.
-    sample_run: usize,
+    run_index: usize,
     entry: TensorEntry,
 }
 
@@ -16,7 +16,7 @@ impl Cursor {
     /// Returns a cursor on an entry of a tensor of the scene.
     #[must_use]
     pub fn on(scene: &Scene<'_>, tensor: Id, at: usize) -> Self {
-        Self { sample_run: scene.at.sample_run, entry: TensorEntry { tensor, at } }
+        Self { run_index: scene.at.run_index, entry: TensorEntry { tensor, at } }
     }
 
     /// Returns a cursor on the entry that the step computes.
@@ -28,7 +28,7 @@ impl Cursor {
     /// Returns the entry under the cursor. If the cursor's tensor is not on the screen, returns the entry that the step computes.
     #[must_use]
     pub fn entry(&self, scene: &Scene<'_>) -> TensorEntry {
-        let is_shown = self.sample_run == scene.at.sample_run && scene.tensors().iter().any(|shown| shown.tensor == self.entry.tensor);
+        let is_shown = self.run_index == scene.at.run_index && scene.tensors().iter().any(|shown| shown.tensor == self.entry.tensor);
         if is_shown { self.entry } else { TensorEntry { tensor: scene.output, at: scene.at.entry } }
     }
 

@@ -228,8 +228,8 @@ impl Document {
     pub fn batch_names(&self, pass: Pass) -> &OpNames {
         self.batch_names[usize::from(pass == Pass::Update)].get_or_init(|| {
             // the run of the batch is the last one
-            let last_run = self.trace.sample_runs().len() - 1;
-            if self.trace.sample_runs()[last_run].sample.is_some() {
+            let last_run = self.trace.runs().len() - 1;
+            if self.trace.runs()[last_run].sample.is_some() {
                 return OpNames::default();
             }
             self.names_of(last_run, |op| op.pass == pass)
@@ -243,10 +243,10 @@ impl Document {
         self.trace.network().find(name).is_some() || batch()
     }
 
-    /// Returns the names of those ops of a sample run for which `is_wanted` is `true` and which have steps.
-    fn names_of(&self, sample_run: usize, is_wanted: impl Fn(&Op) -> bool) -> OpNames {
-        let network = self.trace.network_of(sample_run);
-        let ops = network.ops().iter().zip(self.trace.spans_of(sample_run)).filter(|(op, span)| is_wanted(op) && !span.is_empty());
+    /// Returns the names of those ops of a run for which `is_wanted` is `true` and which have steps.
+    fn names_of(&self, run_index: usize, is_wanted: impl Fn(&Op) -> bool) -> OpNames {
+        let network = self.trace.network_of(run_index);
+        let ops = network.ops().iter().zip(self.trace.spans_of(run_index)).filter(|(op, span)| is_wanted(op) && !span.is_empty());
         OpNames::new(ops.map(|(op, _)| network.tensor(op.output).name.clone()))
     }
 
@@ -297,8 +297,8 @@ impl Document {
 
     fn with_parts(experiment: Experiment, iteration: Iteration) -> Self {
         let is_last = iteration.ends_descent() || iteration.number >= experiment.descent.iterations();
-        let Iteration { number, sample_runs, loss, shortage, .. } = iteration;
-        let trace = Trace::of_iteration(number, sample_runs);
+        let Iteration { number, runs, loss, shortage, .. } = iteration;
+        let trace = Trace::of_iteration(number, runs);
         let remarks = remarks(&experiment.scenario, &trace);
         Self { experiment, trace, loss, is_last, shortage, remarks, batch_names: Default::default() }
     }

@@ -210,7 +210,7 @@ impl Stepper {
     pub fn value_before_edit(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<f64> {
         let before = self.before_edit.as_ref().filter(|before| before.trace.iteration() == scene.step.iteration)?;
         let new = scene.complete_number(tensor, at)?;
-        let run = before.trace.sample_runs().get(scene.at.sample_run)?;
+        let run = before.trace.runs().get(scene.at.run_index)?;
         // the batch of the last iteration has no update, so its network has fewer tensors
         let is_there = tensor < run.network.tensors().len();
         let old = is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()?;
@@ -233,7 +233,7 @@ fn estimate(old: &Document, edit: &Edit) -> Option<f64> {
 
 /// Returns the derivative of the batch's loss by a number, if the backward pass computes it.
 fn derivative(document: &Document, place: GivenNumber) -> Option<f64> {
-    let runs = document.trace.sample_runs();
+    let runs = document.trace.runs();
     let samples = document.trace.samples();
     match place {
         GivenNumber::LearningRate => None,

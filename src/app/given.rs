@@ -19,8 +19,8 @@ pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry {
     if scene.pass_of(tensor).is_some() {
         return Err(format!("{}; m goes to its steps", computed(&document.scenario, &name)));
     }
-    let (sample_run, tensor) = scene.canonical(tensor);
-    let Some(sample) = document.trace.sample_runs()[sample_run].sample else {
+    let (run_index, tensor) = scene.canonical(tensor);
+    let Some(sample) = document.trace.runs()[run_index].sample else {
         return Err(format!("{name} is computed by the iteration before"));
     };
     let number = number_of_file(&document.scenario, sample, tensor, at)?;

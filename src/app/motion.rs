@@ -168,7 +168,7 @@ impl Motion<'_> {
     /// new weight, which a step computes.
     fn addressed_tensor(&self, tensor: Id) -> Id {
         let Some((trace, at)) = self.stepper.trace_and_position() else { return tensor };
-        let network = trace.network_of(at.sample_run);
+        let network = trace.network_of(at.run_index);
         network.find(&network.tensor(tensor).name).unwrap_or(tensor)
     }
 
@@ -349,9 +349,9 @@ impl Motion<'_> {
     /// Returns whether the step on the screen belongs to the loss of one sample, in a batch that has a loss of its own.
     fn is_loss_of_one_sample(&self) -> bool {
         let Some((trace, at)) = self.stepper.trace_and_position() else { return false };
-        let network = trace.network_of(at.sample_run);
+        let network = trace.network_of(at.run_index);
         let has_own_loss = || trace.in_batch(network.loss()).is_some();
-        trace.sample_runs()[at.sample_run].sample.is_some() && network.ops()[at.op].output == network.loss() && has_own_loss()
+        trace.runs()[at.run_index].sample.is_some() && network.ops()[at.op].output == network.loss() && has_own_loss()
     }
 
     /// Goes to the step of a typed number, or to the nearest one. Returns whether the step changed.

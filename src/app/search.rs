@@ -26,12 +26,12 @@ impl Search {
     }
 
     /// Returns where this search stops in the op that computes a tensor: at the op itself, at the entries that meet the condition, or nowhere.
-    pub(super) fn stops(&self, trace: &Trace, sample_run: usize, tensor: Id) -> Stops {
+    pub(super) fn stops(&self, trace: &Trace, run_index: usize, tensor: Id) -> Stops {
         // `Stops` has a number for each breakpoint; for a search the number is not used
         let number = 0;
         match self {
             Self::Value(test) => Stops::from_iter([(number, Stop::Values(*test))]),
-            Self::Name(text) if trace.network_of(sample_run).tensor(tensor).name.contains(text.as_str()) => {
+            Self::Name(text) if trace.network_of(run_index).tensor(tensor).name.contains(text.as_str()) => {
                 Stops::from_iter([(number, Stop::Op)])
             }
             Self::Name(_) | Self::Differences => Stops::new(),

@@ -120,7 +120,7 @@ impl Stepper {
         Unit::ALL.into_iter().filter(is_offered).collect()
     }
 
-    /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the sample run of this position.
+    /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the run of this position.
     #[must_use]
     pub fn trace_and_position(&self) -> Option<(&Trace, Position)> {
         let trace = &self.document.trace;
@@ -154,14 +154,14 @@ impl Stepper {
     /// Returns the mistakes that are made at the op of the scene, each with what the wrong rule computes for the scene's entry.
     pub fn own_mistakes<'a>(&'a self, scene: &Scene<'_>) -> Vec<(&'a Cause, WrongEntry)> {
         let at = scene.at;
-        let found = self.own_here().map(|own| own.mistakes_at(&self.document.trace, at.sample_run, at.op, at.entry).collect());
+        let found = self.own_here().map(|own| own.mistakes_at(&self.document.trace, at.run_index, at.op, at.entry).collect());
         found.unwrap_or_default()
     }
 
     /// Returns the index in the user's list of a tensor of the run on the screen.
     #[must_use]
     pub fn own_tensor(&self, scene: &Scene<'_>, tensor: Id) -> Option<usize> {
-        self.own_here()?.tensor(&self.document.trace, scene.at.sample_run, tensor)
+        self.own_here()?.tensor(&self.document.trace, scene.at.run_index, tensor)
     }
 
     /// Returns the iteration and the step on the screen.
@@ -191,7 +191,7 @@ impl Stepper {
         let Some((trace, at)) = self.trace_and_position() else { return [0, 0] };
         let op = trace.op_at(&at);
         let read = op.first_16_parts().iter().flat_map(|part| part.operands.iter().copied());
-        let size = |id| Grid::of(&trace.network_of(at.sample_run).tensor(id).shape);
+        let size = |id| Grid::of(&trace.network_of(at.run_index).tensor(id).shape);
         let sizes = read.chain([op.output]).map(size).map(|grid| [grid.rows, grid.columns]);
         sizes.fold([0, 0], |most: [usize; 2], size| [most[0].max(size[0]), most[1].max(size[1])]).map(|n| isize::try_from(n).unwrap_or(0))
     }

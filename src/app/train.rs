@@ -189,7 +189,7 @@ impl Stepper {
         let sample_network = self.document.trace.network();
         // the run that computes the tensor, and the tensor's id in the network of this run
         let (run, home) = scene.canonical(tensor);
-        let run = &self.document.trace.sample_runs()[run];
+        let run = &self.document.trace.runs()[run];
         let of_gradient = |id: Id| match sample_network.tensor(id).role {
             Role::Gradient(of) => of,
             _ => id,

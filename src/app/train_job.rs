@@ -49,7 +49,7 @@ impl TrainJob {
         let iteration = experiment.descent.advance(&mut computation, pieces);
         let completed = iteration.map(|iteration| TrainedIteration {
             number: iteration.number,
-            value: iteration.sample_runs[0].run.values(entry.tensor)[entry.at],
+            value: iteration.runs[0].run.values(entry.tensor)[entry.at],
             is_last: iteration.ends_descent() || iteration.number >= experiment.descent.iterations(),
         });
         TrainProgress { computation, completed }

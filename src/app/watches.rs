@@ -50,8 +50,8 @@ impl Watch {
     /// no tensor of this name.
     #[must_use]
     pub fn state(&self, scene: &Scene<'_>) -> Option<EntryState> {
-        let (sample_run, tensor) = self.find(scene)?;
-        Some(scene.state_in(sample_run, tensor, self.at))
+        let (run_index, tensor) = self.find(scene)?;
+        Some(scene.state_in(run_index, tensor, self.at))
     }
 
     fn find(&self, scene: &Scene<'_>) -> Option<(usize, Id)> {
@@ -88,7 +88,7 @@ impl Watches {
         let has = |network: &Network, watch: &Watch| {
             network.find(&watch.tensor).is_some_and(|tensor| watch.at < len(&network.tensor(tensor).shape))
         };
-        self.0.retain(|watch| trace.sample_runs().iter().any(|run| has(&run.network, watch)));
+        self.0.retain(|watch| trace.runs().iter().any(|run| has(&run.network, watch)));
     }
 
     /// Returns the watches, in order.

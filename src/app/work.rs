@@ -364,7 +364,7 @@ impl Stepper {
         {
             let scope = match scope {
                 Scope::Sample(_) => {
-                    self.document.descent.samples(iteration).get(at.sample_run).map_or(scope, |sample| Scope::Sample(sample + 1))
+                    self.document.descent.samples(iteration).get(at.run_index).map_or(scope, |sample| Scope::Sample(sample + 1))
                 }
                 scope => scope,
             };

@@ -307,17 +307,17 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
         Err(why) => return Ok(Some(Deviation { error: Some(why), ..nothing })),
     };
     let trace = &other_document.as_ref().unwrap_or(document).trace;
-    let (sample_run, tensor) = match trace.tensor(at) {
+    let (run_index, tensor) = match trace.tensor(at) {
         Ok(found) => found,
         Err(why) => return Ok(Some(Deviation { error: Some(why), ..nothing })),
     };
-    let values = trace.run(sample_run).values(tensor);
+    let values = trace.run(run_index).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
     // a NaN never agrees, because every comparison with NaN is false
     let agrees = |computed: f64, expected: f64| (computed - expected).abs() <= *tolerance;
     let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (computed, expected))| !agrees(**computed, **expected));
     let Some((position, (computed, expected))) = wrong.next() else { return Ok(None) };
-    let index = unravel(entry.unwrap_or(position), &trace.network_of(sample_run).tensor(tensor).shape);
+    let index = unravel(entry.unwrap_or(position), &trace.network_of(run_index).tensor(tensor).shape);
     let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&index)) };
     let first = WrongEntry { at: name, index, computed: Json(*computed), expected: Json(*expected) };
     Ok(Some(Deviation { first: Some(first), more: wrong.count(), ..nothing }))

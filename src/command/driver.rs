@@ -430,7 +430,7 @@ impl Driver {
 
     /// Returns the network of the current step.
     fn network(&self) -> Option<&Network> {
-        self.state.trace_and_position().map(|(trace, at)| trace.network_of(at.sample_run))
+        self.state.trace_and_position().map(|(trace, at)| trace.network_of(at.run_index))
     }
 
     /// Returns the action of a recorded click; `None` if its target is not on the screen.

@@ -70,8 +70,8 @@ impl Invocation for GradcheckCommand {
 
 /// The number of derivatives to check, over all samples.
 fn derivatives(trace: &Trace, options: CheckOptions) -> u64 {
-    let samples = trace.sample_runs().iter().filter(|sample_run| sample_run.sample.is_some());
-    samples.map(|sample_run| options.derivatives(&sample_run.network)).sum()
+    let samples = trace.runs().iter().filter(|run| run.sample.is_some());
+    samples.map(|run| options.derivatives(&run.network)).sum()
 }
 
 /// The report with a row for each tensor. Its fields are the keys of the JSON.
@@ -161,15 +161,15 @@ impl<'a> GradcheckReport<'a> {
     /// Checks all derivatives. `go_on` gets the number of derivatives done, and returns `false` to stop the check.
     fn new(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
         let several = trace.samples() > 1;
-        let batch_run = trace.sample_runs().iter().find(|sample_run| sample_run.sample.is_none());
+        let batch_run = trace.runs().iter().find(|run| run.sample.is_none());
         let mut batch_check = batch_run.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
         let mut tensors: Vec<TensorRow> = Vec::new();
         // the number of derivatives of earlier samples, and whether `go_on` has returned `false`
         let (mut done_before, mut stopped) = (0, false);
-        let samples = trace.sample_runs().iter().filter_map(|sample_run| Some((sample_run, sample_run.sample? + 1)));
-        for (position, (sample_run, sample)) in samples.enumerate() {
-            let network = &*sample_run.network;
-            let checked = check(network, &sample_run.run, options, |done| {
+        let samples = trace.runs().iter().filter_map(|run| Some((run, run.sample? + 1)));
+        for (position, (run, sample)) in samples.enumerate() {
+            let network = &*run.network;
+            let checked = check(network, &run.run, options, |done| {
                 stopped |= !go_on(done_before + done);
                 !stopped
             });
@@ -255,7 +255,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Batch, BatchSource, Builder, Chain, GraphLeaf, GraphText, Id, Node, Role, Run, SampleRun};
+    use crate::network::{Batch, BatchSource, Builder, Chain, GraphLeaf, GraphText, Id, IterationRun, Node, Role, Run};
     use crate::op::elementwise::{Elementwise, ElementwiseOperand};
     use crate::op::layer::{A, Layer, Leaf, Stage, StageSource, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
@@ -357,9 +357,9 @@ mod tests {
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();
-        let samples = samples.map(|(sample, run)| SampleRun { network: Arc::clone(&network), run, sample: Some(sample) });
-        let sample_runs = samples.chain([SampleRun { network: batch.network, run, sample: None }]);
-        let trace = Trace::of_iteration(1, sample_runs.collect());
+        let samples = samples.map(|(sample, run)| IterationRun { network: Arc::clone(&network), run, sample: Some(sample) });
+        let runs = samples.chain([IterationRun { network: batch.network, run, sample: None }]);
+        let trace = Trace::of_iteration(1, runs.collect());
         let never_stop = |_| true;
         let report = GradcheckReport::new("y = 3 x + 3 w", &trace, CheckOptions::ALL, never_stop).expect("the end");
         assert_documented(&report);

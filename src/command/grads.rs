@@ -120,14 +120,14 @@ impl<'a> Grads<'a> {
         let ids = TensorIds::new(network);
         // the tensor that gives the name, and the tensor that gives the values
         let gradient = |id: &Id| network.gradient_of(*id).map(|gradient| (*id, gradient));
-        let samples = trace.sample_runs().iter().filter_map(|sample_run| {
-            let number = sample_run.sample?;
+        let samples = trace.runs().iter().filter_map(|run| {
+            let number = run.sample?;
             Some(SampleGrads {
                 number: number + 1,
                 name: document.scenario.samples[number].name.as_deref(),
-                loss: sample_run.run.values(network.loss())[0],
-                values: NestedTensors::new(network, &sample_run.run, ids.values.iter().map(|&id| (id, id))),
-                gradients: NestedTensors::new(network, &sample_run.run, ids.gradients.iter().filter_map(gradient)),
+                loss: run.run.values(network.loss())[0],
+                values: NestedTensors::new(network, &run.run, ids.values.iter().map(|&id| (id, id))),
+                gradients: NestedTensors::new(network, &run.run, ids.gradients.iter().filter_map(gradient)),
             })
         });
         let learnable = || ids.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
@@ -240,14 +240,14 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
     out.line(&format!("loss  {}", table_number(document.loss)))?;
     let parameters: Vec<Id> = printed.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
     let several = trace.samples() > 1;
-    for sample_run in trace.sample_runs() {
-        let Some(number) = sample_run.sample else { continue };
+    for run in trace.runs() {
+        let Some(number) = run.sample else { continue };
         let mut ids = printed.values.clone();
         if several {
             let name = document.scenario.samples[number].name.as_ref().map_or_else(String::new, |name| format!("  {name}"));
             out.line("")?;
             out.line(&format!("sample {}{name}", number + 1))?;
-            out.line(&format!("loss  {}", table_number(sample_run.run.values(network.loss())[0])))?;
+            out.line(&format!("loss  {}", table_number(run.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
             // a stable sort: the values of a layer come before its parameters
@@ -255,8 +255,8 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
         }
         for id in ids {
             out.line("")?;
-            let gradient = network.gradient_of(id).map(|gradient| sample_run.run.values(gradient));
-            write_tensor(network, id, sample_run.run.values(id), gradient, out)?;
+            let gradient = network.gradient_of(id).map(|gradient| run.run.values(gradient));
+            write_tensor(network, id, run.run.values(id), gradient, out)?;
         }
     }
     if several {

@@ -79,8 +79,7 @@ fn work(network: &Network) -> u64 {
 
 fn name(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
     let info = trace.network_of(run).tensor(tensor);
-    let sample =
-        trace.sample_runs()[run].sample.filter(|_| trace.samples() > 1).map_or_else(String::new, |sample| format!("{}:", sample + 1));
+    let sample = trace.runs()[run].sample.filter(|_| trace.samples() > 1).map_or_else(String::new, |sample| format!("{}:", sample + 1));
     format!("{sample}{}{}", info.name, index_text(&unravel(at, &info.shape)))
 }
 

@@ -10,7 +10,7 @@ use crate::trace::Trace;
 /// The loss C of a gradient ∂C/∂x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LossOf {
-    /// The loss of one sample alone. The number is that of its run in [`Trace::sample_runs`].
+    /// The loss of one sample alone. The number is that of its run in [`Trace::runs`].
     Sample(usize),
     /// The loss of the batch: the mean or the sum over its samples, or the loss of its only sample; with the penalty of the weights.
     Batch,
@@ -75,7 +75,7 @@ impl Gradient {
     pub fn address(&self, trace: &Trace, entry: Option<usize>) -> Option<Address> {
         let (run, gradient) = self.find(trace)?;
         let info = trace.network_of(run).tensor(gradient);
-        let scope = match trace.sample_runs()[run].sample {
+        let scope = match trace.runs()[run].sample {
             None => Scope::Reduce,
             _ if trace.samples() == 1 => Scope::Any,
             Some(sample) => Scope::Sample(sample + 1),
@@ -87,12 +87,12 @@ impl Gradient {
 
 /// The number of the sample of a run in the file, from 1.
 fn number(trace: &Trace, run: usize) -> usize {
-    trace.sample_runs()[run].sample.map_or(run, |sample| sample) + 1
+    trace.runs()[run].sample.map_or(run, |sample| sample) + 1
 }
 
 /// Returns the gradients of the samples whose sum or mean is a gradient of the batch, each with its run; `None` for a gradient of one sample.
 pub(super) fn reduced_from(trace: &Trace, run: usize, gradient: Id) -> Option<Vec<(usize, Id)>> {
-    if trace.sample_runs()[run].sample.is_some() {
+    if trace.runs()[run].sample.is_some() {
         return None;
     }
     let network = trace.network_of(run);

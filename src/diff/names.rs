@@ -133,7 +133,7 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
         }
         _ => (None, &*tensor.name),
     };
-    let run_of = |number: usize| trace.sample_runs().iter().position(|run| number > 0 && run.sample == Some(number - 1));
+    let run_of = |number: usize| trace.runs().iter().position(|run| number > 0 && run.sample == Some(number - 1));
     let run = match (sample, tensor.sample) {
         (Some(number), _) => Some(run_of(number)?),
         (None, Some(n)) => Some(n).filter(|n| *n < trace.samples()),

@@ -37,7 +37,7 @@ impl<'a> TermSums<'a> {
             trace,
             tensors: reduced.unwrap_or_else(|| found.into_iter().collect()),
             factor,
-            in_batch: found.filter(|(run, _)| trace.sample_runs()[*run].sample.is_none()),
+            in_batch: found.filter(|(run, _)| trace.runs()[*run].sample.is_none()),
             sums: RefCell::default(),
             sensitivity: OnceCell::new(),
         }

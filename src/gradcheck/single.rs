@@ -12,7 +12,7 @@ use super::perturb::{ForwardPass, Workspace, forward_ops};
 use super::rounding::rounding_noise;
 use super::undefined::is_undefined;
 use super::{EntryCheck, TensorCheck, Verdict};
-use crate::network::{Id, Network, Op, Role, Run, SampleRun};
+use crate::network::{Id, IterationRun, Network, Op, Role, Run};
 use crate::tensor::len;
 
 /// The largest number of forward terms for which the lists of dependents are prepared, as for a check of all entries.
@@ -50,11 +50,11 @@ pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: 
 /// Checks the entry `at` of a gradient of the batch's loss, from the differences of all samples. If `stop` is set meanwhile, returns early with a meaningless
 /// result.
 #[must_use]
-pub fn check_batch_entry(samples: &[SampleRun], batch: &SampleRun, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
+pub fn check_batch_entry(samples: &[IterationRun], batch: &IterationRun, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
     let undecided = EntryCheck::new(at, batch.run.values(gradient)[at], f64::NAN, Verdict::Unsettled);
     let found = match (BatchCheck::new(&batch.network, &batch.run), batch.network.tensor(gradient).role) {
         (Some(mut check), Role::Reduced(of_sample)) => {
-            for (number, SampleRun { network, run, .. }) in samples.iter().enumerate() {
+            for (number, IterationRun { network, run, .. }) in samples.iter().enumerate() {
                 let one = check_entry(network, run, of_sample, at, stop).check;
                 let entries = len(&network.tensor(of_sample).shape);
                 check.add(number, &[TensorCheck { gradient: of_sample, entries, wanted: 1, checks: vec![one] }]);

@@ -73,7 +73,7 @@ impl WrongOp {
     /// Computes an entry with the wrong rule and the right operands. `None` if the run does not have this op.
     #[must_use]
     pub fn entry(&self, trace: &Trace, run: usize, entry: usize) -> Option<WrongEntry> {
-        let is_of_batch = trace.sample_runs().get(run)?.sample.is_none();
+        let is_of_batch = trace.runs().get(run)?.sample.is_none();
         if is_of_batch != self.is_of_batch {
             return None;
         }

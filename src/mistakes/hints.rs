@@ -92,7 +92,7 @@ fn read_elsewhere(question: &Question<'_>, tensor: Id, other: OtherIndex) -> Opt
 fn filter(question: &Question<'_>) -> Option<(Id, bool)> {
     let (part, window) = question.trace.op_at(&question.at).window()?;
     let filter = part.operands.get(window.filter?)?;
-    let is_parameter = question.trace.network_of(question.at.sample_run).tensor(filter).role == Role::Parameter;
+    let is_parameter = question.trace.network_of(question.at.run_index).tensor(filter).role == Role::Parameter;
     is_parameter.then_some((filter, window.turned))
 }
 
@@ -107,7 +107,7 @@ pub(super) fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
     if !is_gradient_of_filter(question) {
         return Vec::new();
     }
-    let network = question.trace.network_of(question.at.sample_run);
+    let network = question.trace.network_of(question.at.run_index);
     let is_error = |source: &TensorEntry| matches!(network.tensor(source.tensor).role, Role::Gradient(_));
     let error = question.terms.first().and_then(|term| term.factors.iter().filter_map(|factor| factor.source).find(is_error));
     plain(error.and_then(|error| read_elsewhere(question, error.tensor, turned)))
@@ -160,7 +160,7 @@ pub(super) fn rotated_entry(question: &Question<'_>) -> Vec<Wrong> {
 
 /// Returns whether the op computes the gradient of a filter.
 fn is_gradient_of_filter(question: &Question<'_>) -> bool {
-    let network = question.trace.network_of(question.at.sample_run);
+    let network = question.trace.network_of(question.at.run_index);
     let is_gradient_of_parameter =
         matches!(network.tensor(question.output()).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
     question.shape(question.output()).len() == 4 && is_gradient_of_parameter
@@ -175,7 +175,7 @@ pub(super) fn arguments(question: &Question<'_>, kind: Kind) -> Vec<Wrong> {
 
 /// Returns the answer with the activation's derivative at its output a instead of z.
 pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
-    let network = question.trace.network_of(question.at.sample_run);
+    let network = question.trace.network_of(question.at.run_index);
     let activation = |z: Id| {
         let reads_z = |op: &&Op| op.pass == Pass::Forward && op.parts.iter().any(|part| part.operands.each().any(|(_, id)| id == z));
         network.ops().iter().find(reads_z).map(|op| op.output).filter(|a| question.shape(*a) == question.shape(z))

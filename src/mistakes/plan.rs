@@ -169,7 +169,7 @@ pub(super) struct WrongPass<'a> {
 impl<'a> WrongPass<'a> {
     /// Prepares the pass. Nothing is computed yet.
     pub fn new(trace: &'a Trace, plan: &'a Plan) -> Self {
-        let runs = trace.sample_runs().len();
+        let runs = trace.runs().len();
         let mut pass = Self { trace, plan, changed: Vec::with_capacity(runs), computed: HashMap::new() };
         for run in 0..runs {
             let changed = pass.changed_in(run);
@@ -180,7 +180,7 @@ impl<'a> WrongPass<'a> {
 
     /// The ops that a run carries out.
     fn ops(&self, run: usize) -> Ops {
-        if self.trace.sample_runs()[run].sample.is_some() { Ops::Sample } else { Ops::Batch }
+        if self.trace.runs()[run].sample.is_some() { Ops::Sample } else { Ops::Batch }
     }
 
     fn changed_in(&self, run: usize) -> Vec<bool> {

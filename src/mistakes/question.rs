@@ -120,12 +120,12 @@ impl<'a> Question<'a> {
 
     /// Returns the values of a tensor of this run.
     pub(super) fn values(&self, tensor: Id) -> &'a [f64] {
-        self.trace.run(self.at.sample_run).values(tensor)
+        self.trace.run(self.at.run_index).values(tensor)
     }
 
     /// Returns the shape of a tensor of this run.
     pub(super) fn shape(&self, tensor: Id) -> &'a [usize] {
-        &self.trace.network_of(self.at.sample_run).tensor(tensor).shape
+        &self.trace.network_of(self.at.run_index).tensor(tensor).shape
     }
 
     /// Returns the tensor that the op computes.

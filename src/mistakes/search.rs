@@ -301,7 +301,7 @@ impl<'a> Search<'a> {
         let right: HashSet<(usize, Id)> =
             self.tensors.iter().filter(|tensor| !tensor.differs).map(|tensor| (tensor.run, tensor.id)).collect();
         let ComparedTensor { run, id, .. } = self.tensors[first];
-        let is_of_sample = trace.sample_runs()[run].sample.is_some();
+        let is_of_sample = trace.runs()[run].sample.is_some();
         let of_batch = if is_of_sample { Vec::new() } else { reaching_ops(trace.network_of(run), id, |_| false) };
         let in_sample = if is_of_sample { Some(id) } else { trace.network().gradient_of(self.tensors[first].gradient.of) };
         // of several samples one may be wrong where another one is right
@@ -332,7 +332,7 @@ impl<'a> Search<'a> {
         // a wrong rule is wrong in every sample
         let is_in_all = |n: usize| {
             let same = |other: &ComparedTensor<'_>| other.gradient.of == self.tensors[n].gradient.of && other.run != self.tensors[n].run;
-            let is_of_sample = |tensor: &ComparedTensor<'_>| self.subject.trace.sample_runs()[tensor.run].sample.is_some();
+            let is_of_sample = |tensor: &ComparedTensor<'_>| self.subject.trace.runs()[tensor.run].sample.is_some();
             !is_of_sample(&self.tensors[n])
                 || self.tensors.iter().zip(&matched).all(|(other, matched)| *matched || !is_of_sample(other) || !same(other))
         };

@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::batch::{Batch, UpdatedParameter, batch_loss};
 use super::checkpoints::{Checkpoint, Checkpoints};
 use super::descent_result::{DescentResult, SampleLosses};
+use super::iteration_runs::LARGE_BYTES;
 use super::learn::Learner;
 use super::run::PartialRun;
-use super::sample_runs::LARGE_BYTES;
 use super::series::Losses;
 use super::train::{Given, Train, given};
-use super::{BatchSource, Id, Network, Run, SampleRun, SampleRuns, Shortage, Sizes};
+use super::{BatchSource, Id, IterationRun, IterationRuns, Network, Run, Shortage, Sizes};
 use crate::memory_budget::{MemoryBudget, OverBudget, Reservation};
 use crate::op::loss::BatchLoss;
 use crate::tensor::{Tensor, flat};
@@ -64,7 +64,7 @@ struct PartialIteration {
     /// The numbers of the batch's samples, from 0; empty before the iteration has begun.
     samples: Vec<usize>,
     /// The complete runs: those of the first samples of the batch.
-    sample_runs: SampleRuns,
+    runs: IterationRuns,
     /// The run that is being computed: of the next sample, or of the batch; `None` between two runs.
     run: Option<PartialRun>,
     /// The ops of the batch, if `run` is the batch's.
@@ -79,7 +79,7 @@ pub struct Iteration {
     /// The number of the iteration, from 1.
     pub number: u64,
     /// The runs of the samples, then the run of the batch.
-    pub sample_runs: SampleRuns,
+    pub runs: IterationRuns,
     /// The loss of the batch.
     pub loss: f64,
     /// `true` if the tolerance ends the descent with this iteration. The iteration then has no update.
@@ -227,7 +227,7 @@ impl Descent {
         let Some(run) = &mut partial.run else {
             if partial.samples.is_empty() {
                 partial.samples = self.samples(checkpoint.iteration);
-                partial.sample_runs = SampleRuns::within(Arc::clone(memory));
+                partial.runs = IterationRuns::within(Arc::clone(memory));
             }
             self.begin_run(checkpoint, partial, shortage.is_none());
             return None;
@@ -239,19 +239,19 @@ impl Descent {
         }
         let run = partial.run.take()?.into_run();
         let Some(batch) = partial.batch.take() else {
-            let sample = partial.samples.get(partial.sample_runs.len()).copied();
-            partial.sample_runs.push(SampleRun { network: Arc::clone(&self.network), run, sample });
+            let sample = partial.samples.get(partial.runs.len()).copied();
+            partial.runs.push(IterationRun { network: Arc::clone(&self.network), run, sample });
             return None;
         };
         // a batch of one sample without a penalty has no loss of its own
-        let loss = batch.loss.map_or_else(|| partial.sample_runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
+        let loss = batch.loss.map_or_else(|| partial.runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
         if is_within_tolerance(tolerance, checkpoint.loss, loss) && !partial.stopped {
             // the next call starts the run of the batch again, this time without an update
             partial.stopped = true;
             return None;
         }
-        let PartialIteration { mut sample_runs, stopped, .. } = mem::take(partial);
+        let PartialIteration { mut runs, stopped, .. } = mem::take(partial);
         let mut next = checkpoint.next(loss);
         for UpdatedParameter { parameter, new, states } in &batch.updated {
             next.parameters.insert(*parameter, run.tensor(&batch.network, *new));
@@ -260,16 +260,16 @@ impl Descent {
             }
         }
         if !batch.network.ops().is_empty() {
-            sample_runs.push(SampleRun { network: Arc::clone(&batch.network), run, sample: None });
+            runs.push(IterationRun { network: Arc::clone(&batch.network), run, sample: None });
         }
         // an iteration that ends the descent has no update, so it does not lack the memory of an update
         let shortage = shortage.filter(|_| !stopped);
-        Some((Iteration { number: checkpoint.iteration, sample_runs, loss, stopped, shortage }, next))
+        Some((Iteration { number: checkpoint.iteration, runs, loss, stopped, shortage }, next))
     }
 
     /// Starts the next run of an iteration: of its next sample, or of its batch. `may_update` is `true` if there is enough memory for an update.
     fn begin_run(&self, checkpoint: &Checkpoint, partial: &mut PartialIteration, may_update: bool) {
-        if let Some(&sample) = partial.samples.get(partial.sample_runs.len()) {
+        if let Some(&sample) = partial.samples.get(partial.runs.len()) {
             let spare = None;
             let mut run = PartialRun::new(&self.network, spare);
             run.give(&given(&checkpoint.parameters, &self.samples[sample]));
@@ -287,7 +287,7 @@ impl Descent {
         let mut run = PartialRun::new(&batch.network, spare);
         for (id, from) in batch.network.sources() {
             match from {
-                BatchSource::Sample(n, of) => run.share(&batch.network, id, &partial.sample_runs[n].run, of),
+                BatchSource::Sample(n, of) => run.share(&batch.network, id, &partial.runs[n].run, of),
                 BatchSource::Parameter(of) => run.give(&[(id, Arc::clone(&checkpoint.parameters[&of]))]),
                 BatchSource::State(state, of) => run.give(&[(id, checkpoint.state((state, of), &self.network, optimizer))]),
             }
@@ -400,14 +400,14 @@ impl Descent {
         let DescentComputation { partial, .. } = computation;
         let network = partial.batch.as_ref().map_or(&self.network, |batch| &batch.network);
         // the start of a batch and the end of an iteration visit all ops and free memory
-        let ops = || partial.sample_runs.len() * self.network.ops().len() + network.ops().len();
+        let ops = || partial.runs.len() * self.network.ops().len() + network.ops().len();
         let is_long_for_all = || computation.is_large() || ops() >= MANY_OPS;
         match &partial.run {
             Some(run) if run.next_op() < network.ops().len() => network.work(run.next_op()) >= LONG_OP,
             // all ops of the run are done: the next piece ends the run, and the iteration if it is the run of the batch
             Some(_) => partial.batch.is_some() && is_long_for_all(),
             // the next piece starts the run of the batch if all samples are done
-            None => !partial.samples.is_empty() && partial.sample_runs.len() == partial.samples.len() && is_long_for_all(),
+            None => !partial.samples.is_empty() && partial.runs.len() == partial.samples.len() && is_long_for_all(),
         }
     }
 

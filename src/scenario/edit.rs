@@ -248,8 +248,7 @@ mod tests {
         }
         assert_eq!([weight, input, GivenNumber::LearningRate].map(|place| old.number(place)), [4.0, 1.0, 0.1]);
         // z = 3 · (−1) + 0.5 · 2
-        let run =
-            |scenario: &Scenario| scenario.descent().iteration(1).sample_runs[0].run.values(scenario.network.find("fc1.z").unwrap())[0];
+        let run = |scenario: &Scenario| scenario.descent().iteration(1).runs[0].run.values(scenario.network.find("fc1.z").unwrap())[0];
         assert_eq!((run(&new), run(&old)), (-2.0, 11.0));
         let back = new.with_numbers(&changes.map(|(place, _)| (place, old.number(place)))).unwrap();
         assert_eq!(run(&back), 11.0);

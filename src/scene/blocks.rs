@@ -234,7 +234,7 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn block_progress(&self, block: &Block) -> [(u64, u64); 2] {
         block.ops.each_ref().map(|ops| {
-            let steps = ops.iter().map(|op| self.trace.op_steps(self.at.sample_run, *op));
+            let steps = ops.iter().map(|op| self.trace.op_steps(self.at.run_index, *op));
             steps.fold((0, 0), |(done, all), steps| {
                 let count = steps.end - steps.start;
                 (done + (self.at.step + 1).saturating_sub(steps.start).min(count), all + count)
@@ -250,11 +250,11 @@ impl<'a> Scene<'a> {
             return self.batch_step(blocks, number).or_else(|| self.last_of_samples()?.block_step(blocks, number));
         }
         let first = |ops: &[usize]| {
-            let steps = ops.iter().map(|op| self.trace.op_steps(self.at.sample_run, *op));
+            let steps = ops.iter().map(|op| self.trace.op_steps(self.at.run_index, *op));
             steps.filter(|steps| !steps.is_empty()).map(|steps| steps.start).min()
         };
         let [forward, backward] = block.ops.each_ref().map(|ops| first(ops));
-        let read = || self.trace.uses(self.at.sample_run, block.tensor, 0).first().map(|found| found.step);
+        let read = || self.trace.uses(self.at.run_index, block.tensor, 0).first().map(|found| found.step);
         if self.is_backward() { backward.or(forward).or_else(read) } else { forward.or_else(read).or(backward) }
     }
 
@@ -262,7 +262,7 @@ impl<'a> Scene<'a> {
     fn batch_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
         let of_pass = self.network().ops().iter().enumerate().filter(|(_, op)| op.pass == self.step.pass);
         let ops = of_pass.filter(|(_, op)| self.batch_block(blocks, op) == number);
-        ops.map(|(op, _)| self.trace.op_steps(self.at.sample_run, op)).find(|steps| !steps.is_empty()).map(|steps| steps.start)
+        ops.map(|(op, _)| self.trace.op_steps(self.at.run_index, op)).find(|steps| !steps.is_empty()).map(|steps| steps.start)
     }
 
     /// Returns a block's name, and the kind of its layer or the equation of its node. The kind of the loss is empty.

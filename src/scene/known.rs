@@ -166,12 +166,12 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn state_of(&self, tensor: Id, entry: usize) -> EntryState {
         let known = self.number(tensor, entry);
-        let Some(steps) = self.trace.entry_steps(self.at.sample_run, tensor, entry) else {
+        let Some(steps) = self.trace.entry_steps(self.at.run_index, tensor, entry) else {
             return EntryState::Given(known.unwrap_or(f64::NAN));
         };
         match known {
             None => EntryState::Pending { steps },
-            Some(_) if steps.is_empty() => EntryState::NoTerms(self.trace.reason_unreached(self.at.sample_run, tensor, entry)),
+            Some(_) if steps.is_empty() => EntryState::NoTerms(self.trace.reason_unreached(self.at.run_index, tensor, entry)),
             Some(value) if steps.end <= self.last_known + 1 => EntryState::Complete { value, steps },
             Some(sum) => EntryState::Partial { sum, steps },
         }
@@ -179,16 +179,14 @@ impl<'a> Scene<'a> {
 
     /// Returns the state of an entry in the run with this number. An entry of the batch that comes from a sample has the state that it has in the sample's run.
     #[must_use]
-    pub fn state_in(&self, sample_run: usize, tensor: Id, entry: usize) -> EntryState {
-        let value = || self.trace.run(sample_run).values(tensor)[entry];
-        match (self.trace.entry_steps(sample_run, tensor, entry), sample_run.cmp(&self.at.sample_run)) {
+    pub fn state_in(&self, run_index: usize, tensor: Id, entry: usize) -> EntryState {
+        let value = || self.trace.run(run_index).values(tensor)[entry];
+        match (self.trace.entry_steps(run_index, tensor, entry), run_index.cmp(&self.at.run_index)) {
             (_, Ordering::Equal) => self.state_of(tensor, entry),
-            (None, _) if self.trace.sample_runs()[sample_run].sample.is_none() => EntryState::Pending { steps: 0..0 },
+            (None, _) if self.trace.runs()[run_index].sample.is_none() => EntryState::Pending { steps: 0..0 },
             (None, _) => EntryState::Given(value()),
             (Some(steps), Ordering::Greater) => EntryState::Pending { steps },
-            (Some(steps), Ordering::Less) if steps.is_empty() => {
-                EntryState::NoTerms(self.trace.reason_unreached(sample_run, tensor, entry))
-            }
+            (Some(steps), Ordering::Less) if steps.is_empty() => EntryState::NoTerms(self.trace.reason_unreached(run_index, tensor, entry)),
             (Some(steps), Ordering::Less) => EntryState::Complete { value: value(), steps },
         }
     }
@@ -225,8 +223,8 @@ impl<'a> Scene<'a> {
         if let Some((there, of)) = self.origin(tensor) {
             return there.zero_sentence(of, entry);
         }
-        let steps = self.trace.entry_steps(self.at.sample_run, tensor, entry)?;
-        let why = || self.trace.reason_unreached(self.at.sample_run, tensor, entry);
+        let steps = self.trace.entry_steps(self.at.run_index, tensor, entry)?;
+        let why = || self.trace.reason_unreached(self.at.run_index, tensor, entry);
         steps.is_empty().then(|| zero_sentence(&self.name(tensor, entry), why()))
     }
 
@@ -248,7 +246,7 @@ impl<'a> Scene<'a> {
         let is_given = || self.network().producer(tensor).is_none();
         let known = self.known_position();
         let progress = match known {
-            Some(known) if known.sample_run == self.at.sample_run => self.trace.progress(&known, tensor, entry),
+            Some(known) if known.run_index == self.at.run_index => self.trace.progress(&known, tensor, entry),
             // this run has not begun
             _ if is_given() => self.trace.progress(&self.at, tensor, entry),
             _ => Progress::Pending,
@@ -271,7 +269,7 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
         // entries are computed in order, so the first ones are known
-        let known = self.known_position().filter(|known| known.sample_run == self.at.sample_run);
+        let known = self.known_position().filter(|known| known.run_index == self.at.run_index);
         let known_count = match (self.network().producer(tensor), known) {
             (None, _) => usize::MAX,
             (Some(_), None) => 0,
@@ -281,7 +279,7 @@ impl<'a> Scene<'a> {
                 Ordering::Greater => 0,
             },
         };
-        self.trace.sampled_entries(self.at.sample_run, tensor, known_count)
+        self.trace.sampled_entries(self.at.run_index, tensor, known_count)
     }
 
     /// Returns the number of decimals that the results of the op probably have; `None` if it is not limited. The answer is the same at each step of the op.
@@ -413,7 +411,7 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
         let is_complete = self.is_backward() && self.is_complete() && !self.hides_number() && !self.network().reads_samples();
-        if is_complete { self.trace.paths(self.at.sample_run, self.neuron(self.output)) } else { Vec::new() }
+        if is_complete { self.trace.paths(self.at.run_index, self.neuron(self.output)) } else { Vec::new() }
     }
 }
 

@@ -21,7 +21,7 @@ impl Scene<'_> {
             return None;
         }
         let mut read = Vec::new();
-        let right = self.trace.numpy(self.at.sample_run, gradient, &mut |id| {
+        let right = self.trace.numpy(self.at.run_index, gradient, &mut |id| {
             read.push(id);
             self.python_name(id)
         })?;

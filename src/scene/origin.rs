@@ -33,17 +33,17 @@ impl<'a> Scene<'a> {
             Some(BatchSource::Sample(run, of)) => (run, of),
             Some(BatchSource::Parameter(of)) => (0, of),
             None if self.sample().is_some() && info.role.is_learnable() => (0, tensor),
-            Some(BatchSource::State(..)) | None => (self.at.sample_run, tensor),
+            Some(BatchSource::State(..)) | None => (self.at.run_index, tensor),
         }
     }
 
     /// Returns this scene if its step is in the run, otherwise the scene of the run's last step; `None` if the run begins after this step.
     #[must_use]
-    pub fn in_run(&self, sample_run: usize) -> Option<Scene<'a>> {
-        if sample_run == self.at.sample_run {
+    pub fn in_run(&self, run_index: usize) -> Option<Scene<'a>> {
+        if run_index == self.at.run_index {
             return self.at_step(self.at.step);
         }
-        let (_, steps) = self.trace.passes_of(sample_run).last()?;
+        let (_, steps) = self.trace.passes_of(run_index).last()?;
         self.at_step(steps.end - 1)
     }
 }

@@ -30,7 +30,7 @@ impl Scene<'_> {
     /// Returns the steps that read an entry, in order: those of this sample, then those of the batch.
     #[must_use]
     pub fn uses_of(&self, tensor: Id, entry: usize) -> Vec<EntryUse> {
-        let (own, batch) = (self.at.sample_run, self.trace.sample_runs().len() - 1);
+        let (own, batch) = (self.at.run_index, self.trace.runs().len() - 1);
         let mut uses = self.trace.uses(own, tensor, entry);
         let here = uses.len();
         if self.sample().is_some() && batch != own {
@@ -198,7 +198,7 @@ impl Scene<'_> {
     /// Returns the position of the first step of an entry; `None` if no step computes the entry.
     #[must_use]
     pub fn first_position(&self, tensor: Id, entry: usize) -> Option<Position> {
-        let steps = self.trace.entry_steps(self.at.sample_run, tensor, entry).filter(|steps| !steps.is_empty())?;
+        let steps = self.trace.entry_steps(self.at.run_index, tensor, entry).filter(|steps| !steps.is_empty())?;
         self.trace.position(steps.start)
     }
 

@@ -19,7 +19,7 @@ layer = [
 fn trace() -> Trace {
     let file = File { name: "test".into(), path_shown: "a test".into(), text: TEXT.into() };
     let scenario = scenario::read(file, Limits::default()).expect("a valid scenario");
-    Trace::of_iteration(1, Arc::new(scenario.descent()).iteration(1).sample_runs)
+    Trace::of_iteration(1, Arc::new(scenario.descent()).iteration(1).runs)
 }
 
 /// The number of an entry is unknown before its first step, then the running sum, and its value from its last step on.

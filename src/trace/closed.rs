@@ -20,8 +20,8 @@ impl Trace {
     /// Returns the block whose closed form is the whole derivative that the op at a position computes: it has all readers of its input. `None` if there is none.
     #[must_use]
     pub fn closed_block(&self, at: &Position) -> Option<&ClosedBlock> {
-        let network = self.network_of(at.sample_run);
-        let run = &self.sample_runs()[at.sample_run].run;
+        let network = self.network_of(at.run_index);
+        let run = &self.runs()[at.run_index].run;
         let op = self.op_at(at);
         let Role::Gradient(input) = network.tensor(op.output).role else { return None };
         let is_inside = |block: &ClosedBlock| {
@@ -39,8 +39,8 @@ impl Trace {
     /// Computes the closed form of the entry at a position.
     #[must_use]
     pub fn closed_entry(&self, at: &Position, block: &ClosedBlock) -> Option<ClosedEntry> {
-        let network = self.network_of(at.sample_run);
-        let run = &self.sample_runs()[at.sample_run].run;
+        let network = self.network_of(at.run_index);
+        let run = &self.runs()[at.run_index].run;
         let upstream = network.gradient_of(block.output)?;
         let operands: SmallVec<[&[f64]; 4]> =
             std::iter::once(upstream).chain(block.operands.iter().copied()).map(|id| run.values(id)).collect();

@@ -6,7 +6,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::{Position, Trace};
-use crate::network::{Id, Network, Reader, Role, SampleRun};
+use crate::network::{Id, IterationRun, Network, Reader, Role};
 use crate::op::rule::{Arg, Origin, Term};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Kind, Location, Pass, Scope, Unit};
@@ -80,9 +80,9 @@ impl Trace {
 
     /// Returns the first step of an op, an entry or a term.
     fn resolve_op(&self, scope: Scope, name: &str, index: Option<&[usize]>, term: Option<u64>) -> Result<u64, String> {
-        let sample_run = self.sample_run(scope)?;
-        let network = self.network_of(sample_run);
-        let Some((tensor, producer)) = self.find_computed(sample_run, scope, name)? else {
+        let run_index = self.run_index(scope)?;
+        let network = self.network_of(run_index);
+        let Some((tensor, producer)) = self.find_computed(run_index, scope, name)? else {
             // no op of the sample computes this tensor, but the update does
             return self.resolve_op(Scope::Update, name, index, term);
         };
@@ -90,7 +90,7 @@ impl Trace {
         if scope == Scope::Reduce && pass != Pass::Reduce || scope == Scope::Update && pass != Pass::Update {
             return Err(format!("{name} is not in that pass, but in {}", pass.name()));
         }
-        let segment = self.segment(sample_run, producer);
+        let segment = self.segment(run_index, producer);
         let shape = &network.tensor(tensor).shape;
         let entry = index.map(|index| entry(name, index, shape)).transpose()?;
         let before_op = self.segments[segment].steps_before;
@@ -107,7 +107,7 @@ impl Trace {
         };
         match term.unwrap_or(1) {
             _ if steps == 0 => {
-                let why = self.reason_unreached(sample_run, tensor, entry.unwrap_or(0));
+                let why = self.reason_unreached(run_index, tensor, entry.unwrap_or(0));
                 Err(zero_sentence(&entry_address(), why))
             }
             _ if term.is_some() && entry.is_none() && !shape.is_empty() => {
@@ -118,10 +118,10 @@ impl Trace {
         }
     }
 
-    /// Finds an op of a sample run by name. Returns the tensor that the op computes and the number of the op, or `None` if only the update computes a tensor
+    /// Finds an op of a run by name. Returns the tensor that the op computes and the number of the op, or `None` if only the update computes a tensor
     /// with this name.
-    fn find_computed(&self, sample_run: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
-        let network = self.network_of(sample_run);
+    fn find_computed(&self, run_index: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
+        let network = self.network_of(run_index);
         let tensor = network.find(name);
         if let Some((tensor, producer)) = tensor.and_then(|tensor| Some((tensor, network.producer(tensor)?))) {
             return Ok(Some((tensor, producer)));
@@ -152,31 +152,31 @@ impl Trace {
     pub fn may_exist(&self, location: &Location, samples: &[usize]) -> Result<(), String> {
         let Location::Op { scope, name, index, .. } = location else { return Ok(()) };
         let first_sample = 0;
-        let sample_run = match (scope, self.sample_run(*scope)) {
+        let run_index = match (scope, self.run_index(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
             // this batch has one sample, so all batches have one sample
             (Scope::Reduce, Err(message)) => return Err(message),
             // the other iteration may have an update
             (Scope::Update, Err(_)) => return Ok(()),
             // this iteration has no update, but the other iteration may have one, and `name` may be a tensor of that update
-            (Scope::Any, _) if !self.computes(first_sample, name) && self.sample_run(Scope::Update).is_err() => return Ok(()),
-            (Scope::Reduce | Scope::Update, Ok(sample_run)) => sample_run,
+            (Scope::Any, _) if !self.computes(first_sample, name) && self.run_index(Scope::Update).is_err() => return Ok(()),
+            (Scope::Reduce | Scope::Update, Ok(run_index)) => run_index,
             // all samples have the same network
             (Scope::Any | Scope::Sample(_), _) => first_sample,
         };
-        if let Some(((tensor, _), index)) = self.find_computed(sample_run, *scope, name)?.zip(index.as_deref()) {
-            entry(name, index, &self.network_of(sample_run).tensor(tensor).shape)?;
+        if let Some(((tensor, _), index)) = self.find_computed(run_index, *scope, name)?.zip(index.as_deref()) {
+            entry(name, index, &self.network_of(run_index).tensor(tensor).shape)?;
         }
         Ok(())
     }
 
-    /// Returns whether an op of a sample run computes a tensor with this name.
-    fn computes(&self, sample_run: usize, name: &str) -> bool {
-        let network = self.network_of(sample_run);
+    /// Returns whether an op of a run computes a tensor with this name.
+    fn computes(&self, run_index: usize, name: &str) -> bool {
+        let network = self.network_of(run_index);
         network.find(name).is_some_and(|id| network.producer(id).is_some())
     }
 
-    /// Returns the sample run and the tensor that an address names. The tensor may be an input.
+    /// Returns the run and the tensor that an address names. The tensor may be an input.
     ///
     /// # Errors
     /// A message for the user, if there is no such tensor.
@@ -184,29 +184,29 @@ impl Trace {
         let Location::Op { scope, name, .. } = &address.location else {
             return Err(format!("{address} is not a tensor: write a name such as loss or grad.fc1.weight"));
         };
-        let mut sample_run = self.sample_run(*scope)?;
-        if let Some(batch) = self.update_of(*scope, name).filter(|_| self.network_of(sample_run).find(name).is_none()) {
-            sample_run = batch;
+        let mut run_index = self.run_index(*scope)?;
+        if let Some(batch) = self.update_of(*scope, name).filter(|_| self.network_of(run_index).find(name).is_none()) {
+            run_index = batch;
         }
-        self.network_of(sample_run).find(name).map(|id| (sample_run, id)).ok_or_else(|| format!("there is no tensor {name}"))
+        self.network_of(run_index).find(name).map(|id| (run_index, id)).ok_or_else(|| format!("there is no tensor {name}"))
     }
 
-    /// Returns the sample run of the batch if its update computes a tensor with this name: the new value of a parameter, or a velocity. `None` if `scope` names
+    /// Returns the run of the batch if its update computes a tensor with this name: the new value of a parameter, or a velocity. `None` if `scope` names
     /// a sample or a pass.
     fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
-        let batch = (scope == Scope::Any).then(|| self.sample_run(Scope::Update).ok()).flatten()?;
+        let batch = (scope == Scope::Any).then(|| self.run_index(Scope::Update).ok()).flatten()?;
         self.computes(batch, name).then_some(batch)
     }
 
-    /// Returns the number of the sample run of a scope; 0 for [`Scope::Any`].
-    fn sample_run(&self, scope: Scope) -> Result<usize, String> {
-        let batch = || self.sample_runs.iter().position(|sample_run| sample_run.sample.is_none());
-        let has = |pass: Pass| move |sample_run: &usize| self.network_of(*sample_run).ops().iter().any(|op| op.pass == pass);
+    /// Returns the number of the run of a scope; 0 for [`Scope::Any`].
+    fn run_index(&self, scope: Scope) -> Result<usize, String> {
+        let batch = || self.runs.iter().position(|run| run.sample.is_none());
+        let has = |pass: Pass| move |run_index: &usize| self.network_of(*run_index).ops().iter().any(|op| op.pass == pass);
         match scope {
             Scope::Any => Ok(0),
             Scope::Sample(n) => {
-                let samples = || self.sample_runs.iter().filter_map(|sample_run| sample_run.sample);
-                self.sample_runs.iter().position(|sample_run| sample_run.sample == Some(n - 1)).ok_or_else(|| no_sample(n, samples()))
+                let samples = || self.runs.iter().filter_map(|run| run.sample);
+                self.runs.iter().position(|run| run.sample == Some(n - 1)).ok_or_else(|| no_sample(n, samples()))
             }
             Scope::Reduce => {
                 batch().filter(has(Pass::Reduce)).ok_or_else(|| "there is no reduce pass: the batch has one sample".to_owned())
@@ -221,9 +221,9 @@ impl Trace {
     #[must_use]
     pub fn address(&self, at: &Position) -> Address {
         let op = self.op_at(at);
-        let info = self.network_of(at.sample_run).tensor(op.output);
-        let scope = match (self.sample_runs[at.sample_run].sample, op.pass) {
-            (Some(_), _) if at.sample_run == 0 && self.samples() == 1 => Scope::Any,
+        let info = self.network_of(at.run_index).tensor(op.output);
+        let scope = match (self.runs[at.run_index].sample, op.pass) {
+            (Some(_), _) if at.run_index == 0 && self.samples() == 1 => Scope::Any,
             (Some(sample), _) => Scope::Sample(sample + 1),
             (None, Pass::Reduce) => Scope::Reduce,
             (None, _) => Scope::Update,
@@ -236,16 +236,16 @@ impl Trace {
 
     /// Returns the steps that compute an entry; empty for an entry without terms, `None` for an input or a parameter.
     #[must_use]
-    pub fn entry_steps(&self, sample_run: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
-        let segment = self.segment(sample_run, self.network_of(sample_run).producer(tensor)?);
+    pub fn entry_steps(&self, run_index: usize, tensor: Id, entry: usize) -> Option<Range<u64>> {
+        let segment = self.segment(run_index, self.network_of(run_index).producer(tensor)?);
         let before = self.segments[segment].steps_before;
         Some(before + self.terms_before(segment, entry) + 1..before + self.terms_before(segment, entry + 1) + 1)
     }
 
     /// Returns the reason why an entry of a computed tensor has no terms, as one clause.
     #[must_use]
-    pub fn reason_unreached(&self, sample_run: usize, tensor: Id, entry: usize) -> &'static str {
-        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
+    pub fn reason_unreached(&self, run_index: usize, tensor: Id, entry: usize) -> &'static str {
+        let IterationRun { network, run, .. } = &self.runs[run_index];
         let Some(number) = network.producer(tensor) else { return "no step computes it" };
         let (rule, x) = run.part(&network.ops()[number], number, 0);
         rule.reason_unreached(&x, entry)
@@ -256,7 +256,7 @@ impl Trace {
     #[must_use]
     pub fn in_batch(&self, of: Id) -> Option<(usize, Id)> {
         let batch = self.samples();
-        let network = &self.sample_runs.get(batch)?.network;
+        let network = &self.runs.get(batch)?.network;
         let id = network.find(&self.network().tensor(of).name)?;
         (network.tensor(id).role == Role::Reduced(of)).then_some((batch, id))
     }
@@ -265,17 +265,17 @@ impl Trace {
     #[must_use]
     pub fn loss_step(&self) -> u64 {
         // `None` for the run of a batch that has no op for the loss: one with one sample and no penalty
-        let loss = |sample_run: usize| self.entry_steps(sample_run, self.network_of(sample_run).loss(), 0);
-        loss(self.sample_runs.len() - 1).or_else(|| loss(0)).map_or(1, |steps| steps.end - 1)
+        let loss = |run_index: usize| self.entry_steps(run_index, self.network_of(run_index).loss(), 0);
+        loss(self.runs.len() - 1).or_else(|| loss(0)).map_or(1, |steps| steps.end - 1)
     }
 
     /// Returns the steps that read an entry, in order.
     #[must_use]
-    pub fn uses(&self, sample_run: usize, tensor: Id, entry: usize) -> Vec<ReadingStep> {
+    pub fn uses(&self, run_index: usize, tensor: Id, entry: usize) -> Vec<ReadingStep> {
         let mut uses = Vec::new();
-        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
+        let IterationRun { network, run, .. } = &self.runs[run_index];
         for &Reader { op: number, part, slot } in network.readers(tensor) {
-            let (op, segment) = (&network.ops()[number], self.segment(sample_run, number));
+            let (op, segment) = (&network.ops()[number], self.segment(run_index, number));
             let (rule, x) = run.part(op, number, part);
             for found in rule.uses(&x, slot, entry) {
                 let before_op = self.segments[segment].steps_before;
@@ -377,9 +377,9 @@ impl Trace {
         F: Fn(&Network, &Reads<Id>, &Term) -> T,
     {
         let (run, op, number) = self.op(at.segment);
-        let network = self.network_of(at.sample_run);
+        let network = self.network_of(at.run_index);
         let (entry, segment) = (at.entry, at.segment);
-        let offsets = self.network_of(at.sample_run).part_offsets(number).unwrap_or_default();
+        let offsets = self.network_of(at.run_index).part_offsets(number).unwrap_or_default();
         // mostly the next part has the next term
         let next_part = move |part: usize, term: u64| {
             offsets.get(part + 1..part + 3).is_some_and(|ends| (ends[0]..ends[1]).contains(&term)).then(|| (part + 1, offsets[part + 1]))

@@ -2,7 +2,7 @@
 //! be the same for the trace and for the copy.
 
 use super::{Position, Trace};
-use crate::network::{Id, Run, SampleRun};
+use crate::network::{Id, IterationRun, Run};
 use crate::step::Step;
 
 /// A function from a number that is computed later to its replacement.
@@ -40,25 +40,25 @@ impl Trace {
     pub fn with_future(&self, after: u64, replacement: Replacement) -> Self {
         let now = self.position(after);
         if now.is_none() && after > 0 {
-            return Self::of_iteration(self.iteration, self.sample_runs.iter().cloned().collect());
+            return Self::of_iteration(self.iteration, self.runs.iter().cloned().collect());
         }
-        let altered = |(number, sample_run): (usize, &SampleRun)| SampleRun {
+        let altered = |(number, run_index): (usize, &IterationRun)| IterationRun {
             run: self.replaced(number, now.as_ref(), replacement),
-            ..sample_run.clone()
+            ..run_index.clone()
         };
-        let sample_runs = self.sample_runs.iter().enumerate().map(altered).collect();
-        Self { future: Some(LaterNumbers { after, replacement }), ..Self::of_iteration(self.iteration, sample_runs) }
+        let runs = self.runs.iter().enumerate().map(altered).collect();
+        Self { future: Some(LaterNumbers { after, replacement }), ..Self::of_iteration(self.iteration, runs) }
     }
 
-    /// Returns the values of a sample run with replacements for all numbers that are computed after position `now`; for all computed numbers if `now` is `None`.
-    fn replaced(&self, sample_run: usize, now: Option<&Position>, replacement: Replacement) -> Run {
-        let SampleRun { network, run, sample } = &self.sample_runs[sample_run];
-        let first_step = self.sample_run_starts.get(sample_run).map_or(self.len, |start| self.segments[*start].steps_before) + 1;
+    /// Returns the values of a run with replacements for all numbers that are computed after position `now`; for all computed numbers if `now` is `None`.
+    fn replaced(&self, run_index: usize, now: Option<&Position>, replacement: Replacement) -> Run {
+        let IterationRun { network, run, sample } = &self.runs[run_index];
+        let first_step = self.run_starts.get(run_index).map_or(self.len, |start| self.segments[*start].steps_before) + 1;
         let first_replaced = |id: Id| match (network.producer(id), now) {
             // given tensors are not replaced. But the inputs of the batch's run are not given: they are results of the samples
             (None, now) => (now.is_none_or(|now| now.step < first_step - 1) && sample.is_none()).then_some(0),
             (Some(_), None) => Some(0),
-            (Some(op), Some(now)) => match (sample_run, op).cmp(&(now.sample_run, now.op)) {
+            (Some(op), Some(now)) => match (run_index, op).cmp(&(now.run_index, now.op)) {
                 std::cmp::Ordering::Less => None,
                 // the entry in progress is replaced too, unless this is its last term
                 std::cmp::Ordering::Equal => Some(now.entry + usize::from(now.term + 1 == now.terms)),

@@ -1,11 +1,11 @@
-//! Finds the part of an op that has a given term, and lists the ops and passes of one sample run. If an op has many parts, a binary search finds the part.
+//! Finds the part of an op that has a given term, and lists the ops and passes of one run. If an op has many parts, a binary search finds the part.
 
 use std::ops::Range;
 
 use compact_str::CompactString;
 
 use super::{Position, Segment, Trace};
-use crate::network::{Id, SampleRun};
+use crate::network::{Id, IterationRun};
 use crate::op::product_layout::ProductLayout;
 use crate::op::reuse::Reuse;
 use crate::op::rule::Rule;
@@ -16,14 +16,14 @@ use crate::tally;
 impl Trace {
     /// Returns the number of terms of all entries before `entry`, over all parts of a segment's op.
     pub(super) fn terms_before(&self, segment: usize, entry: usize) -> u64 {
-        let Segment { sample_run, op: number, .. } = self.segments[segment];
-        terms_before(&self.sample_runs[sample_run], number, entry)
+        let Segment { run_index, op: number, .. } = self.segments[segment];
+        terms_before(&self.runs[run_index], number, entry)
     }
 
     /// Returns the index of the part that has a term (from 0) of an entry, and the number of terms of the earlier parts. `None` if the entry has no such term.
     pub(super) fn part_of(&self, segment: usize, entry: usize, term: u64) -> Option<(usize, u64)> {
         let (run, op, number) = self.op(segment);
-        if let Some(part_offsets) = self.network_of(self.segments[segment].sample_run).part_offsets(number) {
+        if let Some(part_offsets) = self.network_of(self.segments[segment].run_index).part_offsets(number) {
             // the last part that begins at or before the term
             let part = part_offsets.partition_point(|offset| *offset <= term) - 1;
             return (part < op.parts.len()).then(|| (part, part_offsets[part]));
@@ -39,7 +39,7 @@ impl Trace {
     /// Returns the number of terms that the parts before `part` add to an entry.
     pub(super) fn terms_before_part(&self, segment: usize, entry: usize, part: usize) -> u64 {
         let (run, op, number) = self.op(segment);
-        match self.network_of(self.segments[segment].sample_run).part_offsets(number) {
+        match self.network_of(self.segments[segment].run_index).part_offsets(number) {
             Some(part_offsets) => part_offsets[part],
             None => run.parts(op, number).take(part).map(|(rule, x)| rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry)).sum(),
         }
@@ -52,7 +52,7 @@ impl Trace {
 
     /// Returns whether an entry of the op at a position has no terms, and all terms before it are added.
     pub(super) fn is_done_without_terms(&self, now: &Position, entry: usize) -> bool {
-        let segment = self.segment(now.sample_run, now.op);
+        let segment = self.segment(now.run_index, now.op);
         self.segments[segment].steps_before + self.terms_before(segment, entry + 1) <= now.step
     }
 
@@ -72,9 +72,9 @@ impl Trace {
         Some((reuse, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
     }
 
-    /// Returns a gradient of a sample run as an expression of `NumPy`; `None` if there is no short expression. `name` returns the name of an operand.
-    pub fn numpy(&self, sample_run: usize, gradient: Id, name: &mut dyn FnMut(Id) -> String) -> Option<String> {
-        let SampleRun { network, run, .. } = &self.sample_runs[sample_run];
+    /// Returns a gradient of a run as an expression of `NumPy`; `None` if there is no short expression. `name` returns the name of an operand.
+    pub fn numpy(&self, run_index: usize, gradient: Id, name: &mut dyn FnMut(Id) -> String) -> Option<String> {
+        let IterationRun { network, run, .. } = &self.runs[run_index];
         let number = network.producer(gradient)?;
         let op = &network.ops()[number];
         let part =
@@ -110,16 +110,16 @@ impl Trace {
         are_different.then_some(tensors)
     }
 
-    /// Returns the steps of an op of a sample run; empty if it has no steps.
+    /// Returns the steps of an op of a run; empty if it has no steps.
     #[must_use]
-    pub fn op_steps(&self, sample_run: usize, op: usize) -> Range<u64> {
+    pub fn op_steps(&self, run_index: usize, op: usize) -> Range<u64> {
         tally::count(1);
-        self.steps_of(self.segment(sample_run, op))
+        self.steps_of(self.segment(run_index, op))
     }
 
-    /// Iterates over the passes of a sample run that have steps, in order. Each item is the pass and its steps.
-    pub fn passes_of(&self, sample_run: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        let segments = self.segments_of(sample_run);
+    /// Iterates over the passes of a run that have steps, in order. Each item is the pass and its steps.
+    pub fn passes_of(&self, run_index: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
+        let segments = self.segments_of(run_index);
         let [first, end] = [segments.start, segments.end].map(|segment| self.pass_starts.partition_point(|start| *start < segment));
         (first..end).filter_map(|number| {
             // for tests, which count the work
@@ -131,9 +131,9 @@ impl Trace {
 
     /// Iterates over the ops that have steps, from `op` on. Each item is the tensor that the op computes, and the steps of the op. `op` must have steps. The
     /// next op is searched only when the iterator is advanced.
-    pub fn ops_from(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let segments = self.segments_of(sample_run);
-        let mut next = Some(self.segment(sample_run, op));
+    pub fn ops_from(&self, run_index: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
+        let segments = self.segments_of(run_index);
+        let mut next = Some(self.segment(run_index, op));
         std::iter::from_fn(move || {
             tally::count(1);
             let segment = next.filter(|segment| segments.contains(segment))?;
@@ -144,9 +144,9 @@ impl Trace {
     }
 
     /// Iterates over the ops that have steps and precede `op`, in reverse order. The items are those of [`Trace::ops_from`].
-    pub fn ops_before(&self, sample_run: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
-        let segments = self.segments_of(sample_run);
-        let mut last_step = self.segments[self.segment(sample_run, op)].steps_before;
+    pub fn ops_before(&self, run_index: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
+        let segments = self.segments_of(run_index);
+        let mut last_step = self.segments[self.segment(run_index, op)].steps_before;
         std::iter::from_fn(move || {
             tally::count(1);
             let segment = self.segment_of(last_step).filter(|segment| segments.contains(segment))?;
@@ -156,9 +156,9 @@ impl Trace {
         })
     }
 
-    /// Returns the segments of a sample run.
-    fn segments_of(&self, sample_run: usize) -> Range<usize> {
-        self.sample_run_starts[sample_run]..self.sample_run_starts.get(sample_run + 1).copied().unwrap_or(self.segments.len())
+    /// Returns the segments of a run.
+    fn segments_of(&self, run_index: usize) -> Range<usize> {
+        self.run_starts[run_index]..self.run_starts.get(run_index + 1).copied().unwrap_or(self.segments.len())
     }
 
     /// Returns the index of the segment that has step k, or `None` if there is no such step.
@@ -168,7 +168,7 @@ impl Trace {
 }
 
 /// Returns the number of terms of all entries before `entry`, over all parts of an op.
-pub(super) fn terms_before(SampleRun { network, run, .. }: &SampleRun, op: usize, entry: usize) -> u64 {
+pub(super) fn terms_before(IterationRun { network, run, .. }: &IterationRun, op: usize, entry: usize) -> u64 {
     match network.part_offsets(op) {
         Some(part_offsets) => entry as u64 * part_offsets[part_offsets.len() - 1],
         None => run.prefix_terms(&network.ops()[op], op, entry),

@@ -28,7 +28,7 @@ impl Trace {
     /// Returns the paths from the graph's output to a node. Empty for the output itself, and also if there are too many paths or a path is too long to be
     /// shown.
     #[must_use]
-    pub fn paths(&self, sample_run: usize, node: Id) -> Vec<Path> {
+    pub fn paths(&self, run_index: usize, node: Id) -> Vec<Path> {
         let mut complete: Vec<Path> = Vec::new();
         // paths that begin at the node and do not reach the output yet
         let mut open = vec![Path { nodes: vec![node], locals: Vec::new(), product: 1.0 }];
@@ -40,7 +40,7 @@ impl Trace {
             if path.nodes.len() > MAX_NODES {
                 return Vec::new();
             }
-            if last == self.network_of(sample_run).output() {
+            if last == self.network_of(run_index).output() {
                 let mut path = path;
                 path.nodes.reverse();
                 path.locals.reverse();
@@ -48,7 +48,7 @@ impl Trace {
                 complete.push(path);
                 continue;
             }
-            let Some(locals) = self.locals(sample_run, last) else { return Vec::new() };
+            let Some(locals) = self.locals(run_index, last) else { return Vec::new() };
             for (reader, local) in locals.into_iter().rev() {
                 let mut next = path.clone();
                 next.nodes.push(reader);
@@ -58,7 +58,7 @@ impl Trace {
         }
         // the output itself has no path
         complete.retain(|path| path.nodes.len() > 1);
-        let steps = self.network_of(sample_run).gradient_of(node).and_then(|gradient| self.entry_steps(sample_run, gradient, 0));
+        let steps = self.network_of(run_index).gradient_of(node).and_then(|gradient| self.entry_steps(run_index, gradient, 0));
         // for tests: replaces the numbers of the paths if the node's derivative is not computed yet
         if let (Some(future), Some(steps)) = (&self.future, steps) {
             for number in complete.iter_mut().flat_map(|path| path.locals.iter_mut().chain([&mut path.product])) {
@@ -72,15 +72,15 @@ impl Trace {
     /// product of the derivative by the reader and the local derivative.
     ///
     /// If a local derivative overflows, the step can be a quotient ([`Kind::Apply`]), which has no local derivative as a factor. Then the result is `None`.
-    fn locals(&self, sample_run: usize, node: Id) -> Option<Vec<(Id, f64)>> {
-        let network = self.network_of(sample_run);
+    fn locals(&self, run_index: usize, node: Id) -> Option<Vec<(Id, f64)>> {
+        let network = self.network_of(run_index);
         let Some(number) = network.gradient_of(node).and_then(|gradient| network.producer(gradient)) else { return Some(Vec::new()) };
         let op = &network.ops()[number];
         if op.pass != Pass::Backward {
             return Some(Vec::new());
         }
         let mut found = Vec::new();
-        for (part, (rule, x)) in self.run(sample_run).parts(op, number).enumerate() {
+        for (part, (rule, x)) in self.run(run_index).parts(op, number).enumerate() {
             // each reader is on another path. There are too many paths already, so `paths` returns nothing, and further readers do not matter
             if found.len() > MAX_PATHS + 1 {
                 break;

@@ -155,7 +155,7 @@ impl Trace {
     /// Returns the last state at or before a position that the run has stored, with its term. There are such states only if the op has very many parts, or a single entry with a long sum.
     fn sum_of_run(&self, at: &Position) -> Option<Checkpoint> {
         let (run, op, number) = self.op(at.segment);
-        let Some(offsets) = self.network_of(at.sample_run).part_offsets(number) else {
+        let Some(offsets) = self.network_of(at.run_index).part_offsets(number) else {
             let (term, sum) = run.sum_before_term(op, number, at.term)?;
             return Some((term, PartialSum { sum, ..START }));
         };
@@ -167,7 +167,7 @@ impl Trace {
     /// Adds these terms (from 0) of the entry at a position to `partial`, which is the sum of all earlier terms.
     fn continue_sum(&self, at: &Position, mut partial: PartialSum, terms: Range<u64>) -> PartialSum {
         let (run, op, number) = self.op(at.segment);
-        let offsets = self.network_of(at.sample_run).part_offsets(number);
+        let offsets = self.network_of(at.run_index).part_offsets(number);
         let mut term = terms.start;
         loop {
             let (rule, x) = run.part(op, number, partial.part);

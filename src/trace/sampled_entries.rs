@@ -18,7 +18,7 @@ const MAX_SAMPLES: usize = 32;
 /// Entries of a tensor at equal distances.
 #[derive(Debug)]
 struct EntrySample {
-    /// The number of the sample run, and the tensor.
+    /// The number of the run, and the tensor.
     of: (usize, Id),
     values: Vec<f64>,
 }
@@ -37,8 +37,8 @@ impl Trace {
     /// Returns enough of the first `known` entries of a tensor to choose a number format for them: all of them if the tensor has at most 2,048 entries,
     /// otherwise entries at equal distances and, if the tensor is incomplete, the last 512 entries.
     #[must_use]
-    pub fn sampled_entries(&self, sample_run: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
-        let values = self.run(sample_run).values(tensor);
+    pub fn sampled_entries(&self, run_index: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
+        let values = self.run(run_index).values(tensor);
         let known = known.min(values.len());
         if values.len() <= MAX_ENTRIES {
             return Cow::Borrowed(&values[..known]);
@@ -47,13 +47,13 @@ impl Trace {
         let recent = if known < values.len() { &values[known.saturating_sub(RECENT)..known] } else { &[] };
         let known_part = |sample: &[f64]| Cow::Owned([&sample[..known.div_ceil(distance)], recent].concat());
         let mut cache = self.entry_samples.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sample) = cache.iter().find(|sample| sample.of == (sample_run, tensor)) {
+        if let Some(sample) = cache.iter().find(|sample| sample.of == (run_index, tensor)) {
             return known_part(&sample.values);
         }
         let sample: Vec<f64> = values.iter().copied().step_by(distance).collect();
         let known_entries = known_part(&sample);
         cache.truncate(MAX_SAMPLES - 1);
-        cache.push_front(EntrySample { of: (sample_run, tensor), values: sample });
+        cache.push_front(EntrySample { of: (run_index, tensor), values: sample });
         known_entries
     }
 }

@@ -86,7 +86,7 @@ impl StepScan {
         self.segment.map_or(self.within.end, |segment| trace.steps_of(segment).start).min(trace.len())
     }
 
-    /// Continues the scan until it finds the nearest stop or uses up the budget, and subtracts the cost from the budget. `stops(sample_run, tensor)` returns
+    /// Continues the scan until it finds the nearest stop or uses up the budget, and subtracts the cost from the budget. `stops(run_index, tensor)` returns
     /// the stops in the op that computes the tensor.
     pub fn advance(&mut self, trace: &Trace, stops: &dyn Fn(usize, Id) -> Stops, budget: &mut u64) -> Scanned {
         while let Some(segment) = self.segment {
@@ -100,7 +100,7 @@ impl StepScan {
                 break;
             }
             if !own.is_empty() {
-                let stops = stops(trace.segments[segment].sample_run, trace.op(segment).1.output);
+                let stops = stops(trace.segments[segment].run_index, trace.op(segment).1.output);
                 while let Some((number, stop)) = stops.get(self.stop) {
                     if !self.look(trace, segment, *number, stop, budget) {
                         return Scanned::Unfinished;

@@ -35,11 +35,11 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
         let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - terms_before);
-        let network = self.network_of(at.sample_run);
+        let network = self.network_of(at.run_index);
         let info = network.tensor(op.output);
         let step = Step {
             iteration: self.iteration,
-            sample: self.sample_runs[at.sample_run].sample.map(|sample| sample + 1),
+            sample: self.runs[at.run_index].sample.map(|sample| sample + 1),
             step: at.step,
             pass: op.pass,
             op: info.name.clone(),
@@ -63,7 +63,7 @@ impl Trace {
     /// belongs to a part of the op at a position; `part` is the index of this part.
     #[must_use]
     pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
-        derived_name(self.network_of(at.sample_run), &self.op_at(at).parts[part].operands, expr)
+        derived_name(self.network_of(at.run_index), &self.op_at(at).parts[part].operands, expr)
     }
 
     /// Returns the index of the part of the op that has the term at a position.

@@ -22,7 +22,7 @@ impl Trace {
     #[must_use]
     pub fn term_reads(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<TermRead> {
         let (run, op, number) = self.op(at.segment);
-        let network = self.network_of(at.sample_run);
+        let network = self.network_of(at.run_index);
         let mut found = Vec::new();
         let readers = network.readers(tensor);
         let readers = &readers[readers.partition_point(|reader| reader.op < number)..];

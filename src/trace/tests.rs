@@ -110,9 +110,9 @@ fn names_of_other_frameworks_are_corrected() {
 fn the_uses_of_an_entry_are_the_steps_that_read_it() {
     let trace = figure_14();
     let b = trace.network().find("b").expect("b");
-    let (sample_run, entry) = (0, 0);
+    let (run_index, entry) = (0, 0);
     let ops: Vec<String> =
-        trace.uses(sample_run, b, entry).iter().map(|found| trace.network().tensor(found.tensor).name.to_string()).collect();
+        trace.uses(run_index, b, entry).iter().map(|found| trace.network().tensor(found.tensor).name.to_string()).collect();
     assert_eq!(ops, ["u", "grad.a"]);
 }
 
@@ -145,7 +145,7 @@ thread_local! {
 fn trace_of(text: &str) -> Trace {
     let source = Source { name: "test".into(), path_shown: "test".into(), text: text.into() };
     let scenario = read(source, Limits::default()).expect("no faults");
-    Trace::of_iteration(1, scenario.descent().iteration(1).sample_runs)
+    Trace::of_iteration(1, scenario.descent().iteration(1).runs)
 }
 
 /// Returns the work of computing these steps one after another, and the work of computing the last of them again.
@@ -247,7 +247,7 @@ fn work_of_last_step(trace: &Trace, op: &str) -> u64 {
     let step = trace.get(last).expect("a step");
     let work = WORK.get() - before;
     let at = trace.position(last).expect("a step");
-    let value = trace.run(at.sample_run).values(trace.op_at(&at).output)[at.entry];
+    let value = trace.run(at.run_index).values(trace.op_at(&at).output)[at.entry];
     assert_eq!(step.sum.to_bits(), value.to_bits(), "{op}");
     work
 }

@@ -151,8 +151,8 @@ impl<'a> Traversal<'a> {
                 self.at = None;
                 return;
             };
-            let super::Segment { sample_run, op, .. } = self.trace.segments[segment];
-            at = Position { segment, sample_run, op, entry: 0, ..at };
+            let super::Segment { run_index, op, .. } = self.trace.segments[segment];
+            at = Position { segment, run_index, op, entry: 0, ..at };
             self.has_reported_op = false;
             self.clear_parts(0);
         } else {

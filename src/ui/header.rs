@@ -173,7 +173,7 @@ fn sample(view: &View<'_>) -> Option<Fact> {
         text = format!("{text}: {name}");
     }
     if !has_all_samples {
-        text = format!("{text}, {} of {batch_size} in the batch", view.at.sample_run + 1);
+        text = format!("{text}, {} of {batch_size} in the batch", view.at.run_index + 1);
     }
     Some(Fact { text, shorter, hit: start_of_sample })
 }

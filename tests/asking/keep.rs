@@ -53,7 +53,7 @@ fn copied_numbers_read_back_to_the_same_bits() {
             press(&mut driver, "i<Tab>yn");
             let text = driver.take_copied().unwrap();
             let TensorEntry { tensor, at } = subject(&driver);
-            let run = document.trace.position(now).unwrap().sample_run;
+            let run = document.trace.position(now).unwrap().run_index;
             let entries = tensor::len(&document.trace.network_of(run).tensor(tensor).shape);
             if entries > 10_000 {
                 assert!(text.contains('#') && !text.contains("np.array"), "{name}: {text}");

@@ -9,7 +9,7 @@ type RunEntry = (usize, usize, usize);
 fn entry_of(trace: &Trace, own: usize, cell: &str) -> RunEntry {
     let address: gradstep::step::Address = cell.parse().unwrap();
     let has_scope = cell.split('[').next().unwrap().contains(':');
-    let is_batch = trace.sample_runs()[own].sample.is_none();
+    let is_batch = trace.runs()[own].sample.is_none();
     let (run, id) = if has_scope || is_batch {
         let name = cell.split('[').next().unwrap();
         // a given velocity belongs to the batch
@@ -25,14 +25,14 @@ fn entry_of(trace: &Trace, own: usize, cell: &str) -> RunEntry {
 /// Returns whether a step reads the entry that a cell names. In the batch, the tensor of a sample has the sample's number before its name.
 fn reads(trace: &Trace, k: u64, cell: &str, at: usize) -> bool {
     let position = trace.position(k).unwrap();
-    let is_batch = trace.sample_runs()[position.sample_run].sample.is_none();
+    let is_batch = trace.runs()[position.run_index].sample.is_none();
     let name = cell.split('[').next().unwrap();
     let name = match name.split_once(':') {
         Some(("reduce" | "update", rest)) => rest,
         Some((_, rest)) if !is_batch || trace.samples() == 1 => rest,
         _ => name,
     };
-    let network = trace.network_of(position.sample_run);
+    let network = trace.network_of(position.run_index);
     trace.sources(&position, position.term).iter().any(|(tensor, entry)| *network.tensor(*tensor).name == *name && *entry == at)
 }
 
@@ -46,7 +46,7 @@ fn the_leaves_have_the_shares_of_their_terms() {
             press(&mut driver, "w");
             let rows = rows(&driver);
             assert!(rows.len() <= 200 && !rows.is_empty(), "{name}: {}", rows.len());
-            let own = trace.position(now).unwrap().sample_run;
+            let own = trace.position(now).unwrap().run_index;
             let indent = |text: &str| text.len() - text.trim_start().len();
             let unit = rows.iter().map(|(cells, _)| indent(&cells[0])).filter(|indent| *indent > 0).min().unwrap_or(1);
             // the entries above a row, with their shares

@@ -91,12 +91,12 @@ fn subject(driver: &Driver) -> TensorEntry {
 fn steps_of_subject(driver: &Driver) -> Option<std::ops::Range<u64>> {
     let (trace, at) = driver.state.trace_and_position().unwrap();
     let TensorEntry { tensor, at: entry } = subject(driver);
-    trace.entry_steps(at.sample_run, tensor, entry)
+    trace.entry_steps(at.run_index, tensor, entry)
 }
 
 /// Returns the number that an entry has at step `now`: its value, its sum so far, or `None` before its first step.
 fn number_of(trace: &Trace, now: u64, tensor: usize, entry: usize) -> Option<f64> {
-    let run = trace.position(now).unwrap().sample_run;
+    let run = trace.position(now).unwrap().run_index;
     let value = trace.run(run).values(tensor)[entry];
     match trace.entry_steps(run, tensor, entry) {
         None => Some(value),
@@ -187,7 +187,7 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "i<Tab>");
             let TensorEntry { tensor, at } = subject(&driver);
-            let run = trace.position(now).unwrap().sample_run;
+            let run = trace.position(now).unwrap().run_index;
             press(&mut driver, "r");
             let listed: Vec<u64> = rows(&driver).into_iter().filter_map(|(_, step)| step).collect();
             let reads = |k: u64| {
@@ -200,11 +200,11 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
                     };
                     trace.sources(&position, position.term).contains(&(tensor, at)) || step.factors.iter().any(in_slice)
                 };
-                if position.sample_run == run {
+                if position.run_index == run {
                     return is_read(tensor);
                 }
                 // in the batch, the name of a sample's tensor begins with the sample's number, except for a parameter and for the tensor of the only sample
-                let (network, sample) = (trace.network_of(position.sample_run), trace.sample_runs()[run].sample);
+                let (network, sample) = (trace.network_of(position.run_index), trace.runs()[run].sample);
                 let own = &trace.network_of(run).tensor(tensor).name;
                 let is_given = |id: &usize| network.producer(*id).is_none();
                 let is_own = |id: &usize| {
@@ -212,7 +212,7 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
                     name == own || sample.is_some_and(|sample| *name == format!("{}:{own}", sample + 1))
                 };
                 let found = (0..network.tensors().len()).filter(is_given).find(is_own).filter(|_| sample.is_some());
-                trace.sample_runs()[position.sample_run].sample.is_none() && found.is_some_and(is_read)
+                trace.runs()[position.run_index].sample.is_none() && found.is_some_and(is_read)
             };
             assert!(listed.iter().all(|k| reads(*k)), "{name}: step {now}: {listed:?}");
             if trace.len() < 3000 {
@@ -275,7 +275,7 @@ fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
                 match steps {
                     None if step(&driver) != now => {
                         // a number of the batch that a sample has computed
-                        let [run, before] = [step(&driver), now].map(|step| document.trace.position(step).unwrap().sample_run);
+                        let [run, before] = [step(&driver), now].map(|step| document.trace.position(step).unwrap().run_index);
                         assert!(run < before, "{name}");
                         press(&mut driver, "<C-o>");
                     }

@@ -51,7 +51,7 @@ fn every_bundled_trace_adds_up_to_its_tensors() {
         let (mut sum, mut entries) = (f64::NAN, 0);
         let mut k = 1;
         while let Some(mut at) = trace.position(k) {
-            let tensor = trace.run(at.sample_run).values(trace.op_at(&at).output);
+            let tensor = trace.run(at.run_index).values(trace.op_at(&at).output);
             for term in 0..at.terms {
                 (at.term, at.step) = (term, k);
                 let step = trace.step(&at);

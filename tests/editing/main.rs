@@ -91,7 +91,7 @@ fn document(driver: &Driver) -> &Arc<Document> {
 
 /// Returns the bits of all tensors of the iteration.
 fn bits(document: &Document) -> Vec<Vec<u64>> {
-    let runs = document.trace.sample_runs();
+    let runs = document.trace.runs();
     let tensors = |run: usize| (0..runs[run].network.tensors().len()).map(move |id| (run, id));
     (0..runs.len()).flat_map(tensors).map(|(run, id)| runs[run].run.values(id).iter().map(|value| value.to_bits()).collect()).collect()
 }
@@ -104,7 +104,7 @@ fn given_numbers(document: &Document) -> Vec<(String, f64)> {
     let is_given = |id: usize| network.producer(id).is_none() && network.text().structural_use(id).is_none();
     let given = network.tensors().iter().enumerate().filter(|(id, _)| is_given(*id));
     for (id, info) in given {
-        let values = document.trace.sample_runs()[0].run.values(id);
+        let values = document.trace.runs()[0].run.values(id);
         let prefix = if matches!(info.role, Role::Input { learns: false } | Role::Target) { sample } else { "" };
         for at in [0, values.len() / 2, values.len() - 1] {
             numbers.push((format!("{prefix}{}{}", info.name, index_text(&unravel(at, &info.shape))), values[at]));

@@ -44,7 +44,7 @@ fn compare(evaluated: &Tensor, expected: &[f64]) -> Result<(), String> {
 /// Checks one op: each part, and their sum. The evaluator looks up the stride, ε and other numbers in `keys`, the keys of the scenario file. The right-hand side
 /// of each part is added to `evaluated`.
 fn check_op(trace: &Trace, at: &Position, keys: &Keys, evaluated: &mut RightHandSides) -> Result<(), String> {
-    let (network, run, op) = (trace.network_of(at.sample_run), trace.run(at.sample_run), trace.op_at(at));
+    let (network, run, op) = (trace.network_of(at.run_index), trace.run(at.run_index), trace.op_at(at));
     let shape = &network.tensor(op.output).shape;
     let mut sum = Tensor::zeros(shape);
     for number in 0..op.parts.len() {

@@ -15,7 +15,7 @@ fn every_op_of_a_batch_is_drawn() {
     for text in [SMALL, TRANSPOSED, LAYERS] {
         let mut state = open(text, "");
         let document = state.document().cloned().expect("open");
-        let batch = document.trace.ops().filter(|(sample_run, ..)| document.trace.sample_runs()[*sample_run].sample.is_none());
+        let batch = document.trace.ops().filter(|(run_index, ..)| document.trace.runs()[*run_index].sample.is_none());
         for (_, _, steps) in batch {
             update(&mut state, Action::GoToStep(steps.start));
             let op = View::of(&state, RenderOptions::default()).expect("a step").step.op.clone();

@@ -60,7 +60,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
     let every = ops.len().div_ceil(8);
     let some = ops.iter().enumerate().filter(|(n, _)| *n < 6 || n % every == 0 || *n + 8 > ops.len());
     let mut costs = HashMap::new();
-    for (_, (sample_run, id, steps)) in some {
+    for (_, (run_index, id, steps)) in some {
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         let k = entry.start + (entry.end - entry.start) / 2;
         update(&mut state, Action::GoToStep(k));
@@ -70,7 +70,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
         };
         // the first frame adds up the running sum up to here, which the trace then stores
         draw();
-        let network = trace.network_of(*sample_run);
+        let network = trace.network_of(*run_index);
         let pass = network.producer(*id).map(|op| network.ops()[op].pass.name()).unwrap_or_default();
         let cost = costs.entry(format!("{pass}:{}", network.tensor(*id).name)).or_insert((0, k));
         *cost = (*cost).max((draw(), k));

@@ -139,7 +139,7 @@ fn heat_maps_have_a_scale() {
     let frame = text(&state, (120, 40));
     let (trace, at) = state.trace_and_position().expect("a step");
     let weight = trace.network().tensors().iter().position(|info| &*info.name == "conv2.weight").expect("W");
-    let largest = trace.run(at.sample_run).values(weight).iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let largest = trace.run(at.run_index).values(weight).iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let line = frame.lines().find(|line| line.contains("−max ")).unwrap_or_else(|| panic!("{frame}"));
     assert!(line.contains(&format!("{} in W⁽³⁾", gradstep::number::short(largest))), "{frame}");
     assert!(frame.contains("1–2") && frame.contains("3–4"), "a line of two rows names both\n{frame}");
@@ -160,7 +160,7 @@ fn matrices_that_are_added_have_the_same_scale() {
     for place in screen.positions() {
         let Color::Rgb(red, green, blue) = buffer[(place.x, place.y)].bg else { continue };
         let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &look, screen, place.x, place.y) else { continue };
-        let value = trace.run(at.sample_run).values(tensor)[entry];
+        let value = trace.run(at.run_index).values(tensor)[entry];
         // not the yellow of marks
         if own.contains(&tensor) && value > 0.0 && blue > red {
             seen.push((value, [red, green, blue], tensor));

@@ -72,7 +72,7 @@ fn the_path_of_a_parameter_has_the_values_of_the_iterations() {
             let info = network.find(tensor).expect("a tensor");
             let index: Vec<usize> = index.trim_end_matches(']').split(',').map(|n| n.parse().expect("a number")).collect();
             let at = gradstep::tensor::ravel(&index, &network.tensor(info).shape).expect("an entry");
-            let value = document.trace.sample_runs()[0].run.values(info)[at];
+            let value = document.trace.runs()[0].run.values(info)[at];
             assert_eq!(bits(&current.points)[usize::try_from(n).expect("small") - 1], (n, value.to_bits()), "{entry} in {n}");
         }
     }

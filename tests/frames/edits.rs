@@ -60,7 +60,7 @@ fn document(driver: &Driver) -> &Arc<Document> {
 
 /// Returns the bits of all numbers of the iteration.
 fn bits(document: &Document) -> Vec<u64> {
-    let runs = document.trace.sample_runs().iter();
+    let runs = document.trace.runs().iter();
     runs.flat_map(|run| (0..run.network.tensors().len()).flat_map(|id| run.run.values(id)).map(|value| value.to_bits())).collect()
 }
 

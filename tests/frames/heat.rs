@@ -20,7 +20,7 @@ fn at(address: &str, keys: &str) -> State {
 /// Returns the value of an entry in the run of the step on the screen.
 fn value_of(state: &State, tensor: usize, entry: usize) -> f64 {
     let (trace, at) = state.trace_and_position().expect("a step");
-    trace.run(at.sample_run).values(tensor)[entry]
+    trace.run(at.run_index).values(tensor)[entry]
 }
 
 /// In every cell of a heat map, the upper half has the colour of the entry to which a click on the cell goes: red below 0, purple above 0. Large

@@ -93,7 +93,7 @@ fn small_matrices_leave_room_for_the_picture() {
 fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usize> {
     let screen = Rect::new(0, 0, width, height);
     let (trace, at) = state.trace_and_position().expect("a step");
-    let network = trace.network_of(at.sample_run);
+    let network = trace.network_of(at.run_index);
     let mut rows: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
     let buffer = frame(state, &RenderOptions::default(), width, height);
     let picture = split(state, (width, height)).into_iter().find(|(_, _, title)| title.contains("picture")).expect("a picture");

@@ -124,7 +124,7 @@ fn check_step(trace: &Trace, k: u64) {
     let before = (step.term > 1).then(|| trace.get(k - 1)).flatten().map_or(-0.0, |before| before.sum);
     assert!(same(before + step.value, step.sum), "step {k} does not add up: {step:?}");
     if step.term == step.terms {
-        let entry = trace.run(at.sample_run).values(trace.op_at(&at).output)[at.entry];
+        let entry = trace.run(at.run_index).values(trace.op_at(&at).output)[at.entry];
         assert!(same(step.sum, entry), "step {k} ends at another value than its entry's, {entry:?}: {step:?}");
     }
     let address = trace.address(&at).to_string();

@@ -21,7 +21,7 @@ fn find(trace: &Trace) -> Found {
     for (run, output, span) in trace.ops().filter(|(_, output, _)| trace.network().tensor(*output).name.starts_with("grad.")) {
         let first = trace.position(span.start).expect("a step");
         let Some(block) = trace.closed_block(&first) else { continue };
-        let gradient = trace.sample_runs()[run].run.values(output);
+        let gradient = trace.runs()[run].run.values(output);
         let scale = gradient.iter().fold(1e-3_f64, |most, value| most.max(value.abs()));
         for (entry, sum) in gradient.iter().enumerate() {
             let steps = trace.entry_steps(run, output, entry).unwrap_or(0..0);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use gradstep::expr::{Expr, LOG};
-use gradstep::network::{Id, Network, Run, SampleRun};
+use gradstep::network::{Id, IterationRun, Network, Run};
 use gradstep::op::rule::{LEFT_OUT, MAX_NAMED};
 use gradstep::step::{Address, Factor, Kind, Location, Pass, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
@@ -41,16 +41,16 @@ pub fn check_trace(trace: &Trace) -> Result<(), String> {
         let (step, at) = check_alone(trace, k)?;
         check_order(trace, &step, &at, previous.as_ref())?;
         for (tensor, entry) in entries_read(trace, &step, &at) {
-            reads.entry((at.sample_run, tensor, entry)).or_default().insert(k);
+            reads.entry((at.run_index, tensor, entry)).or_default().insert(k);
         }
-        *made.entry((at.sample_run, trace.op_at(&at).output, at.entry)).or_default() += 1;
+        *made.entry((at.run_index, trace.op_at(&at).output, at.entry)).or_default() += 1;
         previous = Some((step, at));
     }
     if let Some((step, _)) = &previous {
         ensure!(step.term == step.terms, "the trace ends within an entry");
     }
     ensure!(trace.get(0).is_none() && trace.get(trace.len() + 1).is_none(), "there are steps past the ends");
-    for run in 0..trace.sample_runs().len() {
+    for run in 0..trace.runs().len() {
         for (id, info) in trace.network_of(run).tensors().iter().enumerate() {
             for entry in 0..len(&info.shape) {
                 let expected: Vec<u64> = reads.remove(&(run, id, entry)).into_iter().flatten().collect();
@@ -82,7 +82,7 @@ fn check_entry(trace: &Trace, (run, id, entry): (usize, Id, usize), expected: &[
 
 /// Checks that the estimated work of an op is at least its number of terms: an estimate that is too small would run a long op without a job.
 fn check_work(trace: &Trace) -> Result<(), String> {
-    trace.sample_runs().iter().try_for_each(|run| check_work_of(&run.network, &run.run))
+    trace.runs().iter().try_for_each(|run| check_work_of(&run.network, &run.run))
 }
 
 fn check_work_of(network: &Network, run: &Run) -> Result<(), String> {
@@ -107,12 +107,12 @@ pub fn check_step(trace: &Trace, k: u64) -> Result<(), String> {
     check_order(trace, &step, &at, previous.as_ref())?;
     for (tensor, entry) in entries_read(trace, &step, &at) {
         ensure!(
-            trace.uses(at.sample_run, tensor, entry).iter().any(|found| found.step == k),
+            trace.uses(at.run_index, tensor, entry).iter().any(|found| found.step == k),
             "step {k} reads {tensor}[{entry}], but is not among the uses of this entry"
         );
     }
     let output = trace.op_at(&at).output;
-    let span = trace.entry_steps(at.sample_run, output, at.entry);
+    let span = trace.entry_steps(at.run_index, output, at.entry);
     ensure!(span.as_ref().is_some_and(|span| span.contains(&k)), "step {k} is not among the steps of its entry");
     Ok(())
 }
@@ -128,7 +128,7 @@ fn selected(step: &Step, values: &[f64]) -> Option<f64> {
 fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let at = trace.position(k).ok_or_else(|| format!("there is no step {k} of {}", trace.len()))?;
     let step = trace.get(k).ok_or_else(|| format!("there is no step {k}"))?;
-    let SampleRun { network, run, sample } = &trace.sample_runs()[at.sample_run];
+    let IterationRun { network, run, sample } = &trace.runs()[at.run_index];
     let output = network.tensor(trace.op_at(&at).output);
     let name = format!("step {k}, {}[{}]#{}", output.name, at.entry, step.term);
     ensure!(
@@ -219,7 +219,7 @@ fn check_reads(trace: &Trace, network: &Network, at: &Position, name: &str) -> R
 /// Checks a step against the step before it: the running sum, the order, the units.
 fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
     let k = step.step;
-    let place = |at: &Position| (at.sample_run, at.op, at.entry);
+    let place = |at: &Position| (at.run_index, at.op, at.entry);
     let Some((before, was)) = previous else {
         ensure!(step.term == 1 && k == 1, "the first step is not a first term");
         ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
@@ -243,9 +243,9 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
         let is_same_unit = match unit {
             Unit::Step => false,
             Unit::Entry => place(was) == place(at),
-            Unit::Op => (was.sample_run, was.op) == (at.sample_run, at.op),
-            Unit::Pass => (was.sample_run, before.pass) == (at.sample_run, step.pass),
-            Unit::Sample => was.sample_run == at.sample_run,
+            Unit::Op => (was.run_index, was.op) == (at.run_index, at.op),
+            Unit::Pass => (was.run_index, before.pass) == (at.run_index, step.pass),
+            Unit::Sample => was.run_index == at.run_index,
             Unit::Iteration => true,
         };
         ensure!(span.start <= finer.start && finer.end <= span.end, "step {k}: its {} {span:?} does not contain {finer:?}", unit.name());
@@ -263,7 +263,7 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
 /// The entries that the factors of a step come from: the entry of each factor, then the entries at the same position that the derivative reads.
 fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
-    let shape = |tensor: Id| &trace.network_of(at.sample_run).tensor(tensor).shape;
+    let shape = |tensor: Id| &trace.network_of(at.run_index).tensor(tensor).shape;
     let mut sources = Vec::new();
     for factor in &step.factors {
         let Some(source) = factor.source else { continue };
@@ -296,7 +296,7 @@ fn entries_read(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usiz
         };
         expr.visit(&mut |slot, whole| {
             let tensor = operands[slot];
-            let entries = len(&trace.network_of(at.sample_run).tensor(tensor).shape);
+            let entries = len(&trace.network_of(at.run_index).tensor(tensor).shape);
             places.extend(if whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
         });
     }
@@ -308,7 +308,7 @@ fn entries_read(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usiz
 /// # Errors
 /// The first tensor with another number.
 pub fn check_counts(trace: &Trace) -> Result<(), String> {
-    trace.sample_runs().iter().try_for_each(|run| check_counts_of(&run.network, &run.run))
+    trace.runs().iter().try_for_each(|run| check_counts_of(&run.network, &run.run))
 }
 
 fn check_counts_of(network: &Network, run: &Run) -> Result<(), String> {

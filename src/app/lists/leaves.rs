@@ -49,7 +49,7 @@ struct RunScenes<'a> {
 impl<'a> RunScenes<'a> {
     /// Returns the scene of a run.
     fn of(&mut self, run: usize) -> &Scene<'a> {
-        if run == self.here.at.sample_run {
+        if run == self.here.at.run_index {
             return self.here;
         }
         let known = self.samples.iter().position(|(other, _)| *other == run);

@@ -240,8 +240,8 @@ pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(Top
 /// Returns the addresses of the first ops for which `is_wanted` returns `true`: ops of the first sample, then of the batch.
 fn ops(document: &Document, is_wanted: impl Fn(&Network, &Op) -> bool) -> Vec<String> {
     let trace = &document.trace;
-    let runs = [0, trace.sample_runs().len() - 1];
-    let runs = &runs[..if trace.samples() < trace.sample_runs().len() { 2 } else { 1 }];
+    let runs = [0, trace.runs().len() - 1];
+    let runs = &runs[..if trace.samples() < trace.runs().len() { 2 } else { 1 }];
     let all = runs.iter().flat_map(|run| {
         let network = trace.network_of(*run);
         network.ops().iter().take(MAX_EXAMINED_OPS).map(move |op| (*run, network, op))

@@ -55,7 +55,7 @@ impl Group {
 /// The number of the sample of a tensor, from 1.
 fn sample(own: &OwnGradients, trace: &Trace, index: usize) -> Option<usize> {
     let LossOf::Sample(run) = own.user.tensors[index].gradient.loss else { return None };
-    Some(trace.sample_runs()[run].sample? + 1)
+    Some(trace.runs()[run].sample? + 1)
 }
 
 /// Writes numbers in ascending order: `1 to 3, 5`.

@@ -93,7 +93,7 @@ impl StepVisitor for JsonLines<'_> {
         self.begin.extend_from_slice(b"{\"iteration\":");
         append_number(self.trace.iteration(), &mut self.begin);
         self.begin.extend_from_slice(b",\"sample\":");
-        append_json(self.trace.sample_runs()[at.sample_run].sample.map(|sample| sample + 1), &mut self.begin);
+        append_json(self.trace.runs()[at.run_index].sample.map(|sample| sample + 1), &mut self.begin);
         self.begin.extend_from_slice(b",\"step\":");
         self.pass.clear();
         self.pass.extend_from_slice(b",\"pass\":");

@@ -90,11 +90,11 @@ struct LinePrefix {
 }
 
 impl LinePrefix {
-    fn new(trace: &Trace, sample_run: usize, tensor: Id) -> Self {
-        let network = trace.network_of(sample_run);
+    fn new(trace: &Trace, run_index: usize, tensor: Id) -> Self {
+        let network = trace.network_of(run_index);
         Self {
             iteration: trace.iteration(),
-            sample: trace.sample_runs()[sample_run].sample.map(|sample| sample + 1),
+            sample: trace.runs()[run_index].sample.map(|sample| sample + 1),
             has_several_samples: trace.samples() > 1,
             pass: pass(network, tensor),
             op: network.tensor(tensor).name.clone(),
@@ -190,7 +190,7 @@ impl TraceLine for OpLine {
     }
 }
 
-/// Iterates over the ops with a step in a range: the sample run, the tensor, and all steps of the op.
+/// Iterates over the ops with a step in a range: the run, the tensor, and all steps of the op.
 fn ops_in(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id, Range<u64>)> {
     let steps = steps.clone();
     trace.ops().filter(move |(.., op_steps)| op_steps.start < steps.end && steps.start < op_steps.end)
@@ -198,20 +198,20 @@ fn ops_in(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id,
 
 /// Calls `emit` with a line for each entry that has a step in a range. An entry without terms has no step; it gets a line if the range contains all steps of its op.
 pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, emit: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
-    for (sample_run, tensor, op_steps) in ops_in(trace, steps) {
-        let shape = &trace.network_of(sample_run).tensor(tensor).shape;
+    for (run_index, tensor, op_steps) in ops_in(trace, steps) {
+        let shape = &trace.network_of(run_index).tensor(tensor).shape;
         let has_whole_op = steps.start <= op_steps.start && op_steps.end <= steps.end;
         for entry in 0..len(shape) {
-            let Some(entry_steps) = trace.entry_steps(sample_run, tensor, entry) else { continue };
+            let Some(entry_steps) = trace.entry_steps(run_index, tensor, entry) else { continue };
             let is_selected =
                 if entry_steps.is_empty() { has_whole_op } else { entry_steps.start < steps.end && steps.start < entry_steps.end };
             if is_selected {
                 emit(&EntryLine {
-                    prefix: LinePrefix::new(trace, sample_run, tensor),
+                    prefix: LinePrefix::new(trace, run_index, tensor),
                     index: unravel(entry, shape),
                     first: (!entry_steps.is_empty()).then_some(entry_steps.start),
                     terms: entry_steps.end - entry_steps.start,
-                    value: trace.run(sample_run).values(tensor)[entry],
+                    value: trace.run(run_index).values(tensor)[entry],
                 })?;
             }
         }
@@ -221,10 +221,10 @@ pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, emit: &mut dyn FnMut
 
 /// Calls `emit` with a line for each op that has a step in a range.
 pub(super) fn each_op(trace: &Trace, steps: &Range<u64>, emit: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
-    for (sample_run, tensor, op_steps) in ops_in(trace, steps) {
-        let shape = trace.network_of(sample_run).tensor(tensor).shape.clone();
+    for (run_index, tensor, op_steps) in ops_in(trace, steps) {
+        let shape = trace.network_of(run_index).tensor(tensor).shape.clone();
         emit(&OpLine {
-            prefix: LinePrefix::new(trace, sample_run, tensor),
+            prefix: LinePrefix::new(trace, run_index, tensor),
             shape,
             first: op_steps.start,
             steps: op_steps.end - op_steps.start,

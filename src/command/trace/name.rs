@@ -156,8 +156,8 @@ impl<'a> StepNames<'a> {
 
     /// Returns the index in the cache of the op at a position; `None` if the names of the op are not needed again.
     fn cache_index(&self, at: &Position) -> Option<usize> {
-        let sample_runs = self.trace.sample_runs();
-        (at.op < MAX_CACHED_OPS && sample_runs.len() > 1 && sample_runs[at.sample_run].sample.is_some()).then_some(at.op)
+        let runs = self.trace.runs();
+        (at.op < MAX_CACHED_OPS && runs.len() > 1 && runs[at.run_index].sample.is_some()).then_some(at.op)
     }
 
     /// Changes to the op at a position.
@@ -174,7 +174,7 @@ impl<'a> StepNames<'a> {
             return;
         }
         let op = self.trace.op_at(at);
-        let info = self.trace.network_of(at.sample_run).tensor(op.output);
+        let info = self.trace.network_of(at.run_index).tensor(op.output);
         self.op.own.set(&self.syntaxes[0], &info.name, &info.shape);
         self.op.used = 0;
         self.op.is_filled = true;
@@ -191,7 +191,7 @@ impl<'a> StepNames<'a> {
     pub(super) fn factor(&mut self, part: usize, arg: &Arg, to: &mut Vec<u8>) -> FactorText {
         let Self { trace, syntaxes: [_, syntax], .. } = *self;
         let position = self.at.as_ref().expect("`op` is called before `factor`");
-        let operand = |slot: Slot| trace.network_of(position.sample_run).tensor(trace.op_at(position).parts[part].operands[slot]);
+        let operand = |slot: Slot| trace.network_of(position.run_index).tensor(trace.op_at(position).parts[part].operands[slot]);
         let (slot, expr, at, second) = match arg.origin {
             Origin::Constant => return FactorText::Constant,
             Origin::Slice { slot, places } => {

@@ -149,13 +149,13 @@ impl StepVisitor for TableLines<'_> {
         self.begin.extend_from_slice(begin);
         append_number(self.trace.iteration(), &mut self.begin);
         self.begin.extend_from_slice(between);
-        if let Some(sample) = self.trace.sample_runs()[at.sample_run].sample {
+        if let Some(sample) = self.trace.runs()[at.run_index].sample {
             append_number(sample + 1, &mut self.begin);
         }
         self.begin.extend_from_slice(between);
         let op = self.trace.op_at(at);
         self.op.clear();
-        for word in [op.pass.name(), &self.trace.network_of(at.sample_run).tensor(op.output).name] {
+        for word in [op.pass.name(), &self.trace.network_of(at.run_index).tensor(op.output).name] {
             self.op.extend_from_slice(between);
             let from = self.op.len();
             append_cell(TraceCell::Word(word), &mut self.op);

@@ -72,7 +72,7 @@ impl StepVisitor for TextLines<'_> {
     fn entry(&mut self, at: &Position) {
         self.entry.clear();
         // with several samples, the number of the sample comes before the name: `2:fc1.z`
-        if let Some(sample) = self.trace.sample_runs()[at.sample_run].sample.filter(|_| self.trace.samples() > 1) {
+        if let Some(sample) = self.trace.runs()[at.run_index].sample.filter(|_| self.trace.samples() > 1) {
             put!(self.entry, "{}:", sample + 1);
         }
         self.names.entry(at.entry, &mut self.entry);

@@ -161,7 +161,7 @@ pub(super) fn one_sample(trace: &Trace, report: &Report) -> Option<Pattern> {
     let wrong: Vec<(usize, usize)> = of_sample(|status| status == Status::Different).collect();
     let &(tensor, run) = wrong.first()?;
     let has_others = of_sample(|status| status == Status::Equal).any(|(_, other)| other != run);
-    let number = trace.sample_runs()[run].sample? + 1;
+    let number = trace.runs()[run].sample? + 1;
     let is_one = wrong.iter().all(|(_, other)| *other == run) && has_others && wrong.len() >= FEW;
     is_one.then(|| Pattern { tensor, id: "only-sample", words: format!("of the samples, only sample {number} has wrong gradients") })
 }

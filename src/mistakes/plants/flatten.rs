@@ -118,7 +118,7 @@ pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
         index.swap(0, 1);
         true
     });
-    let ops = if wanted.subject.trace.sample_runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    let ops = if wanted.subject.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
     let change = Change::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
     let at = vec![wanted.subject.place_of(wanted.of)];
     vec![Variant::only(Edit::Op(ops, op, change)).at(at)]

@@ -214,7 +214,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     let Some(target) = network.with_role(Role::Target).next() else { return wrong_labels(wanted) };
     let samples = trace.samples();
     let numbers = |sample: usize| trace.run(sample).values(target);
-    let number = |sample: usize| trace.sample_runs()[sample].sample.map_or(sample, |sample| sample) + 1;
+    let number = |sample: usize| trace.runs()[sample].sample.map_or(sample, |sample| sample) + 1;
     let given = |sample: usize, numbers: &[f64]| Edit::Given(sample, target, numbers.into());
     let mut planted = Vec::new();
     for sample in 0..samples {

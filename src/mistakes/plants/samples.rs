@@ -15,7 +15,7 @@ use crate::step::Pass;
 
 /// The ops of the reduction, with their numbers; none for a single sample.
 fn reductions<'a>(subject: &Subject<'a>) -> Vec<(usize, &'a Op)> {
-    if subject.trace.samples() < 2 || subject.trace.sample_runs().len() == subject.trace.samples() {
+    if subject.trace.samples() < 2 || subject.trace.runs().len() == subject.trace.samples() {
         return Vec::new();
     }
     let network = subject.trace.network_of(subject.trace.samples());

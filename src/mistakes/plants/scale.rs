@@ -48,7 +48,7 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
 /// The op that computes the wanted tensor.
 fn own_op(wanted: &Wanted<'_>) -> Option<(Ops, usize)> {
     let network = wanted.subject.trace.network_of(wanted.run);
-    let ops = if wanted.subject.trace.sample_runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    let ops = if wanted.subject.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
     network.producer(wanted.id).map(|op| (ops, op))
 }
 
@@ -180,7 +180,7 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
 /// The numbers of a parameter after the update of this iteration, if the trace has one.
 fn after_update(subject: &Subject<'_>, of: Id) -> Option<Arc<[f64]>> {
     let run = subject.trace.samples();
-    let batch = subject.trace.sample_runs().get(run)?;
+    let batch = subject.trace.runs().get(run)?;
     let is_new = |op: &&Op| {
         let tensor = batch.network.tensor(op.output);
         op.pass == Pass::Update && tensor.parameter == Some(of) && tensor.role == Role::Parameter

@@ -12,7 +12,7 @@ use crate::threads;
 
 /// A run with its network: the run of a sample, or that of the batch's own ops, which reduce the gradients and update the parameters.
 #[derive(Clone, Debug)]
-pub struct SampleRun {
+pub struct IterationRun {
     /// The network. All samples have one network; the batch has another network.
     pub network: Arc<Network>,
     /// The values of the network's tensors.
@@ -23,8 +23,8 @@ pub struct SampleRun {
 
 /// The runs of an iteration: one for each sample of its batch, then that of the batch.
 #[derive(Clone, Debug, Default)]
-pub struct SampleRuns {
-    all: Vec<SampleRun>,
+pub struct IterationRuns {
+    all: Vec<IterationRun>,
     /// The memory that the runs take from the budget; `None` if it is not counted.
     memory: Option<Arc<Reservation>>,
 }
@@ -32,7 +32,7 @@ pub struct SampleRuns {
 /// The size in bytes from which freeing the memory of an iteration takes milliseconds. Tests use a tiny size.
 pub(super) const LARGE_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
-impl SampleRuns {
+impl IterationRuns {
     /// Creates an empty list for runs that take the memory of this reservation.
     #[must_use]
     pub fn within(memory: Arc<Reservation>) -> Self {
@@ -63,26 +63,26 @@ impl SampleRuns {
     }
 
     /// Appends a run.
-    pub fn push(&mut self, sample_run: SampleRun) {
-        self.all.push(sample_run);
+    pub fn push(&mut self, run_index: IterationRun) {
+        self.all.push(run_index);
     }
 }
 
-impl Deref for SampleRuns {
-    type Target = [SampleRun];
+impl Deref for IterationRuns {
+    type Target = [IterationRun];
 
-    fn deref(&self) -> &[SampleRun] {
+    fn deref(&self) -> &[IterationRun] {
         &self.all
     }
 }
 
-impl FromIterator<SampleRun> for SampleRuns {
-    fn from_iter<I: IntoIterator<Item = SampleRun>>(all: I) -> Self {
+impl FromIterator<IterationRun> for IterationRuns {
+    fn from_iter<I: IntoIterator<Item = IterationRun>>(all: I) -> Self {
         Self { all: all.into_iter().collect(), memory: None }
     }
 }
 
-impl Drop for SampleRuns {
+impl Drop for IterationRuns {
     /// Frees a large iteration on another thread, because a key may be waiting. The memory counts against the budget until it is free.
     ///
     /// If a computation has the same reservation, the memory is freed at once, on this thread, because the computation's next iteration needs the memory.
