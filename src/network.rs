@@ -209,8 +209,8 @@ pub struct Network {
     ops: Vec<Op>,
     layers: Vec<LayerInfo>,
     by_name: HashMap<CompactString, Id>,
-    /// See [`Network::fixed`].
-    fixed: Vec<(Id, Arc<Tensor>)>,
+    /// See [`Network::shared_tensors`].
+    shared: Vec<(Id, Arc<Tensor>)>,
     /// For each tensor, the op that computes it.
     producer: Vec<Option<usize>>,
     /// For each tensor, its uses as an operand.
@@ -264,7 +264,7 @@ impl Network {
         tensors: Vec<TensorInfo>,
         ops: Vec<Op>,
         layers: Vec<LayerInfo>,
-        fixed: Vec<(Id, Arc<Tensor>)>,
+        shared: Vec<(Id, Arc<Tensor>)>,
         output: Id,
         loss: Id,
         derivatives: &[(Id, Id)],
@@ -296,13 +296,13 @@ impl Network {
         let is_first = |source: &BatchSource| !matches!(source, BatchSource::Sample(1.., _));
         let sourced = tensors.iter().enumerate().filter_map(|(id, tensor)| Some((tensor.source?, id)));
         let inputs = sourced.filter(|(source, _)| is_first(source)).collect();
-        let layout = Arc::new(MemoryLayout::of(&tensors, &ops, &fixed));
+        let layout = Arc::new(MemoryLayout::of(&tensors, &ops, &shared));
         Self {
             tensors,
             ops,
             layers,
             by_name,
-            fixed,
+            shared,
             producer,
             readers,
             work,
@@ -457,13 +457,13 @@ impl Network {
 
     /// The tensors that are the same for all samples, with their values: parameters, constants, and the inputs of a graph.
     #[must_use]
-    pub fn fixed(&self) -> &[(Id, Arc<Tensor>)] {
-        &self.fixed
+    pub fn shared_tensors(&self) -> &[(Id, Arc<Tensor>)] {
+        &self.shared
     }
 
-    /// Removes and returns [`Network::fixed`]. Afterwards the caller must pass these tensors to each run.
-    pub(super) fn take_fixed(&mut self) -> Vec<(Id, Arc<Tensor>)> {
-        std::mem::take(&mut self.fixed)
+    /// Removes and returns [`Network::shared_tensors`]. Afterwards the caller must pass these tensors to each run.
+    pub(super) fn take_shared_tensors(&mut self) -> Vec<(Id, Arc<Tensor>)> {
+        std::mem::take(&mut self.shared)
     }
 
     /// The tensors with this role.

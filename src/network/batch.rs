@@ -233,8 +233,8 @@ impl Batch {
         // a batch of one sample has no loss of its own, but every network must name a tensor as its output and its loss: any tensor will do
         let output = loss.unwrap_or(0);
         // no tensor has numbers that are the same in every run: even the parameters change, so each run is given all tensors that the ops read
-        let fixed_tensors = Vec::new();
-        let network = Network::new(tensors, ops, network.layers().to_vec(), fixed_tensors, output, output, &derivatives);
+        let shared_tensors = Vec::new();
+        let network = Network::new(tensors, ops, network.layers().to_vec(), shared_tensors, output, output, &derivatives);
         Self { network: Arc::new(network), updated, loss }
     }
 }

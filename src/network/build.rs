@@ -42,7 +42,7 @@ pub struct Builder {
     tensors: Vec<TensorInfo>,
     forward: Vec<ForwardOp>,
     layers: Vec<LayerInfo>,
-    fixed: Vec<(Id, Arc<Tensor>)>,
+    shared: Vec<(Id, Arc<Tensor>)>,
     /// The computed tensors that have no derivative, in ascending order.
     without_derivative: Vec<Id>,
 }
@@ -115,7 +115,7 @@ impl Builder {
     /// Adds a tensor that is the same for all samples.
     fn leaf(&mut self, name: impl Into<CompactString>, value: Tensor, symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
         let id = self.tensor(name, value.shape(), symbol, role, layer);
-        self.fixed.push((id, Arc::new(value)));
+        self.shared.push((id, Arc::new(value)));
         id
     }
 
@@ -242,7 +242,7 @@ impl Builder {
         for GraphLeaf { name, value, is_differentiated } in leaves {
             let role = if is_differentiated { Role::Input { learns: true } } else { Role::Constant };
             let id = builder.tensor(name.as_str(), value.shape(), Symbol::of(name.clone(), NO_LAYER), role, NO_LAYER);
-            builder.fixed.push((id, value));
+            builder.shared.push((id, value));
         }
         for (n, Node { name, alias, symbol, is_differentiated, function, reads }) in nodes.into_iter().enumerate() {
             let letter = symbol.unwrap_or_else(|| name.as_str().into());
@@ -286,7 +286,7 @@ impl Builder {
         let backward = self.backward(loss, shortcut);
         ops.extend(backward);
         let further_derivatives = &[];
-        Network::new(self.tensors, ops, self.layers, self.fixed, output, loss, further_derivatives)
+        Network::new(self.tensors, ops, self.layers, self.shared, output, loss, further_derivatives)
     }
 
     /// Returns the backward ops, in the order that the top of this file describes. The op of ∂C/∂x comes as soon as ∂C/∂y is computed for every y that reads x.

@@ -140,7 +140,7 @@ impl Descent {
     /// Creates a descent that starts from the network's parameters. Without `train` it has one iteration and no update.
     #[must_use]
     pub fn new(network: Arc<Network>, samples: Vec<Given>, loss: BatchLoss, train: Option<Train>, budget: Arc<MemoryBudget>) -> Self {
-        let parameters = network.fixed().to_vec();
+        let parameters = network.shared_tensors().to_vec();
         Self::with_parameters(parameters, network, samples, loss, train, budget)
     }
 
@@ -449,7 +449,7 @@ impl Descent {
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
         // the update overwrites the parameters if only the descent owns them; otherwise they are copied
-        let copied = if self.network.fixed().is_empty() { 0 } else { parameters };
+        let copied = if self.network.shared_tensors().is_empty() { 0 } else { parameters };
         let _memory = self.budget.reserve(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept_states))?;
         let start = if copied == 0 { self.checkpoints.take_first() } else { self.checkpoints.nearest(1).parameters };
         let start = start.into_iter().collect();
@@ -486,8 +486,8 @@ impl Descent {
         train: Option<Train>,
         budget: Arc<MemoryBudget>,
     ) -> Self {
-        match Arc::get_mut(&mut network).map(Network::take_fixed) {
-            Some(fixed) => Self::with_parameters(fixed, network, samples, loss, train, budget),
+        match Arc::get_mut(&mut network).map(Network::take_shared_tensors) {
+            Some(shared) => Self::with_parameters(shared, network, samples, loss, train, budget),
             None => Self::new(network, samples, loss, train, budget),
         }
     }

@@ -49,7 +49,7 @@ impl IterationRuns {
             let network = Arc::clone(&batch.network);
             let spare = None;
             let mut partial = PartialRun::new(&network, spare);
-            partial.give(network.fixed());
+            partial.give(network.shared_tensors());
             for (id, source) in network.sources() {
                 match source {
                     BatchSource::Sample(sample, of) => partial.share(&network, id, &samples[sample].run, of),

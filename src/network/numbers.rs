@@ -32,15 +32,15 @@ pub(super) struct MemoryLayout {
 }
 
 impl MemoryLayout {
-    /// Lays out the tensors of these ops. `fixed` tensors are shared by all samples and never packed.
-    pub fn of(tensors: &[TensorInfo], ops: &[Op], fixed: &[(Id, Arc<Tensor>)]) -> Self {
+    /// Lays out the tensors of these ops. `shared` tensors are shared by all samples and never packed.
+    pub fn of(tensors: &[TensorInfo], ops: &[Op], shared: &[(Id, Arc<Tensor>)]) -> Self {
         let empty = Arc::new(from_flat(&[0], Vec::new()));
         let mut layout = Self { locations: vec![TensorLocation::Allocated(0); tensors.len()], packed: 0, allocated: vec![empty] };
         let mut is_input = vec![true; tensors.len()];
         for op in ops {
             is_input[op.output] = false;
         }
-        for (id, _) in fixed {
+        for (id, _) in shared {
             layout.allocate(*id);
             is_input[*id] = false;
         }

@@ -90,7 +90,7 @@ impl Run {
     #[must_use]
     pub fn rerun(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         let mut partial = PartialRun::new(network, Some(self));
-        partial.give(network.fixed());
+        partial.give(network.shared_tensors());
         partial.give(given);
         parallel(|| while partial.compute_next(network) {});
         partial.run
@@ -104,7 +104,7 @@ impl Run {
     pub fn forward(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         let spare = None;
         let mut partial = PartialRun::new(network, spare);
-        partial.give(network.fixed());
+        partial.give(network.shared_tensors());
         partial.give(given);
         let ops = network.ops().iter().take_while(|op| op.pass != Pass::Backward).count();
         parallel(|| while partial.next_op() < ops && partial.compute_next(network) {});

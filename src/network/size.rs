@@ -13,7 +13,7 @@ use crate::tensor::len;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Parameters and constants, which all samples share.
-    pub fixed: u64,
+    pub shared_tensors: u64,
     /// An iteration without its update: the runs of all samples of a batch, and their reduction.
     pub without_update: u64,
     /// The run of one sample.
@@ -26,17 +26,15 @@ pub struct Sizes {
     pub kept_states: u64,
 }
 
-// All sizes are in bytes.
-
-/// The size of an entry.
+/// The size of an entry, in bytes.
 const ENTRY_BYTES: u64 = 8;
-/// The size of a run without its tensors (measured).
+/// The size of a run without its tensors in bytes (measured).
 const RUN_BYTES: u64 = 256;
-/// The size of an allocated tensor without its entries (measured).
+/// The size of an allocated tensor without its entries, in bytes (measured).
 const TENSOR_BYTES: u64 = 256;
-/// The size of one part in the op of a reduction, which has one part for each sample (measured).
+/// The size of one part in the op of a reduction, which has one part for each sample, in bytes (measured).
 const PART_BYTES: u64 = 640;
-/// The size that one window takes in the memo of a max pool. The memo has two lists: the index of each window's maximum, in the order of the windows; and the
+/// The size in bytes that one window takes in the memo of a max pool. The memo has two lists: the index of each window's maximum, in the order of the windows; and the
 /// same indices, each paired with the index of its window, in sorted order.
 const WINNER_BYTES: u64 = 32;
 
@@ -45,7 +43,7 @@ impl Sizes {
     #[must_use]
     pub fn of(network: &Network, batch: usize, loss: BatchLoss, train: Option<&Train>) -> Self {
         let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY_BYTES;
-        let fixed = network.fixed().iter().map(|(id, _)| bytes(*id)).sum();
+        let shared_tensors = network.shared_tensors().iter().map(|(id, _)| bytes(*id)).sum();
         let allocated = |id| if network.layout().is_allocated(id) { bytes(id) + TENSOR_BYTES } else { 0 };
         let run =
             network.ops().iter().map(|op| allocated(op.output) + memos(network, op)).sum::<u64>() + RUN_BYTES + network.layout().bytes();
@@ -62,10 +60,10 @@ impl Sizes {
         let penalty = if loss.l2 == 0.0 { 0 } else { network.weights().count() as u64 * 2 * PART_BYTES };
         let has_reduction = batch > 1 || penalty > 0;
         let without_update = run.saturating_mul(batch as u64).saturating_add(if has_reduction { reduction + penalty } else { 0 });
-        let Some(train) = train else { return Self { fixed, without_update, run, ..Self::default() } };
+        let Some(train) = train else { return Self { shared_tensors, without_update, run, ..Self::default() } };
         let parameters = train.learned.iter().map(|id| bytes(*id) + TENSOR_BYTES).sum::<u64>();
         let [states, kept_states] = train.optimizer.state_counts().map(|count| parameters.saturating_mul(count));
-        Self { fixed, without_update, run, parameters, states, kept_states }
+        Self { shared_tensors, without_update, run, parameters, states, kept_states }
     }
 
     /// The size of all new tensors of an update.

@@ -84,7 +84,7 @@ impl Scenario {
             return Some(Arc::clone(&changed.tensor));
         }
         match sample {
-            None => self.network.fixed().iter().find(|(fixed, _)| *fixed == id).map(|(_, tensor)| Arc::clone(tensor)),
+            None => self.network.shared_tensors().iter().find(|(shared, _)| *shared == id).map(|(_, tensor)| Arc::clone(tensor)),
             Some(sample) => tensor_of(&mut self.samples[sample].clone(), self.network.tensor(id).role).map(|tensor| Arc::clone(tensor)),
         }
     }

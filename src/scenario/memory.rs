@@ -96,13 +96,13 @@ pub(super) fn check_iteration(
     train: Option<&Train>,
 ) -> Result<u64, Reported> {
     let batch = train.map_or(samples, |train| train.batch_size.min(samples));
-    // in bytes: `fixed` for the parameters and constants, `without_update` for the computation of a batch
+    // in bytes: `shared_tensors` for the parameters and constants, `without_update` for the computation of a batch
     let sizes = Sizes::of(network, batch, loss, train);
     let sample_tensors = network.with_role(Role::Input { learns: false }).chain(network.with_role(Role::Target));
     // an f64 has 8 bytes
     let sample_bytes = sample_tensors.map(|id| len(&network.tensor(id).shape) as u64 * 8).sum::<u64>();
     let all_samples = sample_bytes.saturating_mul(samples as u64);
-    let taken = sizes.fixed.saturating_add(all_samples).saturating_add(reader.budget.overhead);
+    let taken = sizes.shared_tensors.saturating_add(all_samples).saturating_add(reader.budget.overhead);
     let total = taken.saturating_add(sizes.without_update);
     if total <= reader.budget.limit || reader.budget.is_exceeded {
         return Ok(taken);

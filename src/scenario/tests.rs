@@ -244,7 +244,7 @@ fn random_tensors_begin_with_the_numbers_of_an_independent_implementation() {
         (conv("\"he_normal\""), [0.064_766_135_114_346_23, -0.582_469_577_790_277_3, -1.026_850_184_790_868_9, -0.314_962_418_412_437_44]),
     ];
     for (scenario, expected) in cases {
-        let (_, weight) = &scenario.network.fixed()[0];
+        let (_, weight) = &scenario.network.shared_tensors()[0];
         for (number, expected) in flat(weight).iter().zip(expected) {
             assert!((number - expected).abs() <= 1e-15, "{number}, not {expected}: {}", scenario.text);
         }
@@ -260,7 +260,7 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     let contents = |text: &str, may_extract: bool| {
         let (reader, parsed) = parse(text, limits, Arc::clone(&files), may_extract);
         let parsed = parsed.ok().filter(|_| reader.faults.is_empty())?;
-        let shown = format!("{:?} {:?} {:?} {:?}", parsed.network.fixed(), parsed.samples, parsed.remarks, parsed.expectations);
+        let shown = format!("{:?} {:?} {:?} {:?}", parsed.network.shared_tensors(), parsed.samples, parsed.remarks, parsed.expectations);
         Some((shown, reader.arrays.is_some()))
     };
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

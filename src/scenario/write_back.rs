@@ -121,7 +121,7 @@ pub fn reads_files(scenario: &Scenario) -> bool {
     let Ok(document) = scenario.text.parse::<DocumentMut>() else { return false };
     let samples =
         (0..scenario.samples.len()).flat_map(|sample| [(Some(sample), Role::Input { learns: false }), (Some(sample), Role::Target)]);
-    let shared = scenario.network.fixed().iter().map(|(id, _)| (None, *id));
+    let shared = scenario.network.shared_tensors().iter().map(|(id, _)| (None, *id));
     let samples = samples.flat_map(|(sample, role)| scenario.network.with_role(role).map(move |id| (sample, id)));
     let mut document = document;
     shared.chain(samples).any(|(sample, id)| {
