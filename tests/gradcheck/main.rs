@@ -31,12 +31,12 @@ fn all(trace: &Trace, options: CheckOptions) -> Vec<(&IterationRun, TensorCheck)
     let mut reduced = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
     // one sample has a batch if its loss has a penalty
     assert!(reduced.is_some() || trace.samples() == 1);
-    for (n, run_index) in trace.runs().iter().filter(|run| run.sample.is_some()).enumerate() {
+    for (n, run) in trace.runs().iter().filter(|run| run.sample.is_some()).enumerate() {
         let checked = check(&run.network, &run.run, options, |_| true);
         if let Some(reduced) = &mut reduced {
             reduced.add(n, &checked);
         }
-        all.extend(checked.into_iter().map(|checked| (run_index, checked)));
+        all.extend(checked.into_iter().map(|checked| (run, checked)));
     }
     if let Some((batch, reduced)) = batch.zip(reduced) {
         all.extend(reduced.finish().into_iter().map(|checked| (batch, checked)));
@@ -47,7 +47,7 @@ fn all(trace: &Trace, options: CheckOptions) -> Vec<(&IterationRun, TensorCheck)
 /// Counts the verdicts: agrees, off, kink, not finite, unsettled or undefined. Adds a line to `wrong` for each derivative that is off.
 fn tally(name: &str, document: &Document, options: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
-    for (run_index, checked) in all(&document.trace, options) {
+    for (run, checked) in all(&document.trace, options) {
         for compared in &checked.checks {
             counts[match compared.verdict {
                 Verdict::Agrees => 0,
@@ -289,7 +289,7 @@ activation = "softmax"
 fn every_entry_is_checked() {
     let document = read(SMALL);
     let found = all(&document.trace, CheckOptions::ALL);
-    for (run_index, checked) in &found {
+    for (run, checked) in &found {
         let info = run.network.tensor(checked.gradient);
         let places: Vec<usize> = checked.checks.iter().map(|compared| compared.at).collect();
         assert_eq!(places, (0..len(&info.shape)).collect::<Vec<_>>(), "{}", info.name);
@@ -299,7 +299,7 @@ fn every_entry_is_checked() {
     // of each sample 8 parameters, 1 input and 10 values; of the batch 8 parameters
     assert_eq!(found.len(), 2 * (8 + 1 + 10) + 8);
     let network = document.trace.network();
-    let of_a_run = found.iter().filter(|(run_index, _)| run.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
+    let of_a_run = found.iter().filter(|(run, _)| run.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
     assert_eq!(CheckOptions::ALL.derivatives(network), of_a_run.sum::<u64>());
     let agree: usize = found.iter().map(|(_, checked)| checked.count(Verdict::Agrees)).sum();
     let all: usize = found.iter().map(|(_, checked)| checked.entries).sum();
