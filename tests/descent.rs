@@ -174,7 +174,7 @@ fn train_gives_the_same_bits_as_the_steps() {
 fn gradient_of_finds_the_tensor_whose_name_begins_with_grad() {
     let document = document();
     let mut found = 0;
-    for run_index in document.trace.runs() {
+    for run in document.trace.runs() {
         let network = &run.network;
         for (id, tensor) in network.tensors().iter().enumerate() {
             let named = network.find(&format!("grad.{}", tensor.name));
