@@ -1,4 +1,5 @@
-//! Floor 6: the state of the program as data, and [`update`], the only function that changes it.
+//! Floor 6: the state of the program as data, and [`update`], the only function that changes it. A key becomes an [`Action`], `update` does the action, and
+//! `ui` draws the state.
 //!
 //! ```text
 //! State ─ screen ─ Picker ─ stepper    the Stepper below the picker, if a scenario is open; Esc returns to it
@@ -10,7 +11,8 @@
 //!       └ settings, message, now
 //! ```
 //!
-//! [`update`] reads no clock, no file and no terminal. [`State::focus`] decides whether the overlay, the mode or the screen gets the keys and is drawn on top.
+//! [`update`] reads no clock, no file and no terminal. [`State::focus`] decides which part of the screen receives the keys: the overlay, the prompt, the picker
+//! or the stepper.
 
 mod action;
 mod bookmarks;
@@ -103,5 +105,5 @@ pub use update::update;
 pub use visits::{Visit, Visits};
 pub use watches::{Watch, Watches};
 
-/// The longest time for which a job runs before the program checks the keyboard again, except for the short piece of work that is in progress then.
+/// The longest time for which a job runs before the program checks the keyboard again. A piece of work that is in progress then is finished first.
 pub const SLICE: Duration = Duration::from_millis(15);

@@ -1,4 +1,5 @@
-//! The actions that change the state of the program, and the requests that [`super::update`] returns to its caller.
+//! The actions that change the state of the program, such as [`Action::Forward`], and the requests of [`super::update`], such as [`Request::Copy`]. `update`
+//! itself touches no file and no clipboard: it returns a request, and its caller does it.
 
 use std::time::Duration;
 
@@ -21,9 +22,9 @@ pub enum Action {
     StepBack,
     /// Goes to the last step of the op.
     StepOut,
-    /// Goes to the place that the last jump left.
+    /// Goes back to the step before the last jump.
     JumpBack,
-    /// Redoes the last jump that was undone.
+    /// Redoes the jump that [`Action::JumpBack`] undid last.
     JumpForward,
     /// Goes to the first step.
     First,
@@ -43,7 +44,8 @@ pub enum Action {
     Slower,
     /// Appends a digit to the count, the number that is typed before a key.
     Digit(u8),
-    /// Moves a setting forward by this number of choices, back if negative. After the last choice comes the first.
+    /// Changes a setting to the choice that is this number of places later in its list, earlier if negative. The list is circular: the first choice follows the
+    /// last.
     CycleSetting(Setting, i64),
     /// Opens the prompt.
     OpenPrompt,
@@ -51,13 +53,13 @@ pub enum Action {
     OpenPalette(Commands),
     /// Opens the prompt for a search.
     OpenSearch,
-    /// Moves forward by this number of matches of the search, back if negative.
+    /// Goes forward to the match of the search that is this number of matches away, back if negative.
     NextMatch(i64),
     /// Goes to the first entry whose value in the user's gradient file is wrong.
     FirstDifference,
     /// Sets or removes the breakpoint at the entry under the cursor, or at this step's entry or op.
     ToggleBreakpoint,
-    /// Moves forward by this number of breakpoints, back if negative.
+    /// Goes forward to the breakpoint that is this number of breakpoints away, back if negative.
     ContinueToBreakpoint(i64),
     /// Goes to the op or the entry of the breakpoint with this number.
     GoToBreakpoint(u32),
@@ -91,15 +93,15 @@ pub enum Action {
     Complete,
     /// Puts the previous completion into the prompt.
     CompleteBack,
-    /// Confirms. In the prompt, goes to the address; in the picker, opens the selected scenario; in an overlay, closes it.
+    /// Does what Enter does: in the prompt, goes to the address; in the picker, opens the selected scenario; in an overlay, closes it.
     Accept,
     /// Goes to a step, counted from 1.
     GoToStep(u64),
-    /// Goes to the first step that computes this entry of a tensor on the screen. If no step computes it, as for an input, puts the cursor on it.
+    /// Goes to the first step that computes this entry of a tensor on the screen. If no step computes the entry (an input, for example), puts the cursor on it.
     GoToEntry(Id, usize),
-    /// Scrolls what has the focus (the overlay, the picker's selection or the matrices) by this number of lines, up if negative.
+    /// Scrolls the part with the focus by this number of lines, up if negative. This part is the overlay, the picker's selection or the matrices.
     Scroll(i16),
-    /// As [`Action::Scroll`], by this number of pages.
+    /// Does the same as [`Action::Scroll`], by this number of pages.
     Page(i16),
     /// Scrolls the matrices by this number of rows down and columns to the right.
     ScrollMatrices([i16; 2]),
@@ -107,11 +109,11 @@ pub enum Action {
     Inspect,
     /// Moves the cursor by this number of rows down and columns to the right.
     MoveCursor([isize; 2]),
-    /// Moves the cursor to another matrix, this number of matrices later; earlier if negative.
+    /// Moves the cursor to the matrix that is this number of matrices later on the screen, earlier if negative.
     NextMatrix(isize),
-    /// Shows another channel or filter, this number of channels later; earlier if negative.
+    /// Shows the channel (or filter) that is this number of channels later, earlier if negative.
     Channel(isize),
-    /// Goes to the first step that computes the entry under the cursor; without a cursor, to the first step that computes the largest factor of this step.
+    /// Goes to the first step that computes the entry under the cursor. Without a cursor, goes to the first step that computes the largest factor of this step.
     GoToProducer,
     /// Goes to an address.
     GoToAddress(Address),
@@ -119,16 +121,17 @@ pub enum Action {
     ToggleBookmark,
     /// Watches the entry under the cursor, or stops watching it.
     ToggleWatch,
-    /// Opens or closes a fold (see [`super::Folds`]): the one of the selected block of the map, or of the step.
+    /// Opens or closes a fold (see [`super::Folds`]). In the map, it is the fold of the selected block; otherwise, the fold of the step.
     ToggleFold,
     /// Copies a text about the entry under the cursor.
     Copy(CopyFormat),
     /// Compares the derivative of the loss by the entry under the cursor with finite differences.
     CheckGradient,
-    /// Chooses a row of what has the focus: a row of a list, a block of the map, an iteration of a curve, a scenario of the picker, or a text
-    /// from the list above the prompt.
+    /// Chooses a row of the part with the focus. It is a row of a list, a block of the map, an iteration of a curve, a scenario of the picker, or a text from
+    /// the list above the prompt.
     Choose(usize),
-    /// In the map, selects the last block that reads the selected block; with `true`, the first block that the selected one reads.
+    /// Moves the selection of the map along a line. With `false`, it selects the last block that reads the selected block. With `true`, it selects the first
+    /// block that the selected block reads.
     FollowLine(bool),
     /// Runs or pauses the gradient descent whose curve is open.
     ToggleRun,
@@ -136,17 +139,18 @@ pub enum Action {
     MoveMarker(i64),
     /// Opens an overlay, or closes it if it is open.
     Toggle(OverlayKind),
-    /// Limits the overlay's scroll offset to this number of lines, at which the last line of the text is visible. Only the caller knows the height of the screen.
+    /// Reduces the scroll offset of the overlay to this number of lines, if it is larger. At this offset the last line of the text is visible. The caller knows
+    /// the height of the screen, and `update` does not.
     ScrollAtMost(u16),
     /// Opens the picker over the stepper.
     OpenPicker,
     /// Closes the overlay, the prompt or the picker, whichever has the focus. If none of them is open, stops the job.
     Close,
-    /// Ends the job and play without a message, when a replay hands control to the user.
+    /// Ends the job and play without a message. A replay does this when it hands control to the user.
     Halt,
     /// Shows this sentence as a message.
     Say(&'static str),
-    /// Copies a shell command: gradstep with these arguments, in which `{scenario}` is replaced by the open scenario and `{address}` by this step.
+    /// Copies a shell command: `gradstep` with these arguments. In the arguments, `{scenario}` stands for the open scenario and `{address}` for this step.
     CopyCommandLine(&'static str),
     /// Ends the program.
     Quit,
@@ -181,7 +185,7 @@ impl Action {
             | Self::MoveMarker(_)
             | Self::NextMatrix(_)
             | Self::Channel(_)
-            // Esc clears the number that was typed before it
+            // Esc clears the typed number
             | Self::Close
             | Self::Quit => true,
             _ => false,
@@ -190,7 +194,8 @@ impl Action {
 }
 
 impl Action {
-    /// Returns the message to show if the action has not changed the screen; `None` if it always changes the screen or shows a message of its own.
+    /// Returns the message for an action that has changed nothing on the screen. Returns `None` if the action always changes the screen, or shows a message of
+    /// its own.
     #[must_use]
     pub fn without_effect(&self) -> Option<&'static str> {
         Some(match self {
@@ -213,7 +218,7 @@ impl Action {
     }
 }
 
-/// A request that only the caller of `update` can fulfil.
+/// Work for the caller of `update`, because `update` reads no file and no clipboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Read the scenario with this bundled name or path, and pass it to [`super::State::open`].
@@ -225,7 +230,7 @@ pub enum Request {
     },
     /// Read a file with gradients that the user's own program computed, and pass the comparison to [`super::State::compare`].
     Compare(String),
-    /// Read the scenario with this bundled name or path, compute its run, and pass it to [`super::State::compare_run`].
+    /// Read the scenario with this bundled name or path, run its gradient descent, and pass the losses to [`super::State::compare_run`].
     CompareRun(String),
     /// Copy a text to the clipboard.
     Copy(String),

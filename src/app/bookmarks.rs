@@ -1,4 +1,4 @@
-//! Bookmarks: places that the user has marked.
+//! Bookmarks: the steps that the user has marked, perhaps with names.
 
 use crate::step::Address;
 
@@ -22,7 +22,7 @@ impl Bookmarks {
         self.0.iter().any(|bookmark| bookmark.address == *address)
     }
 
-    /// Adds a bookmark, in place of one with the same address or the same name.
+    /// Adds a bookmark. It replaces an earlier one with the same address or the same name.
     pub fn add(&mut self, address: Address, name: Option<String>) {
         self.0.retain(|bookmark| bookmark.address != address && (name.is_none() || bookmark.name != name));
         self.0.push(Bookmark { address, name });

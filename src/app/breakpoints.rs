@@ -1,4 +1,4 @@
-//! Breakpoints: steps at which the key `c` (continue) stops.
+//! Breakpoints: steps at which the key `c` (continue) stops. The user sets one with `:break` and one of these texts:
 //!
 //! ```text
 //! conv1.z             at the first step of the op, in each sample and iteration
@@ -26,7 +26,7 @@ const MAX_BREAKPOINTS: usize = 99;
 pub struct BreakpointSpec {
     /// The only iteration in which it stops; `None` for every iteration.
     iteration: Option<u64>,
-    /// The only sample, or pass of the batch, in which it stops; `Any` for every sample.
+    /// The only sample in which it stops, or the only pass of the batch; `Any` for every sample.
     scope: Scope,
     /// The name of the op.
     name: String,
@@ -53,7 +53,7 @@ pub struct Breakpoints {
 }
 
 impl BreakpointSpec {
-    /// Returns the spec of a breakpoint at an entry of a tensor of the scene, or at the op of the tensor if `entry` is `None`.
+    /// Returns the spec of a breakpoint at an entry of a tensor of the scene. If `entry` is `None`, it is a breakpoint at the op of the tensor.
     #[must_use]
     pub fn at(scene: &Scene<'_>, tensor: Id, entry: Option<usize>) -> Self {
         let info = scene.network().tensor(tensor);
@@ -66,7 +66,7 @@ impl BreakpointSpec {
         Self { iteration: None, scope, name: info.name.to_string(), index, test: None }
     }
 
-    /// Returns the same spec for one sample only. Samples are numbered from 0 in the order of the file.
+    /// Limits the spec to one sample. Samples are numbered from 0 in the order of the file.
     #[must_use]
     pub fn only_in(self, sample: usize) -> Self {
         Self { scope: Scope::Sample(sample + 1), ..self }
@@ -94,7 +94,7 @@ impl BreakpointSpec {
             Location::Step(_) | Location::First | Location::Last => (Scope::Any, Some(entry.unwrap_or_default())),
             Location::Loss | Location::Backward => (Scope::Any, None),
         };
-        // an address without a prefix means the op in every sample. If only the batch has the op, it means the op in the reduce or the update pass
+        // an address without a prefix means the op in every sample; if the samples do not have this op, it means the op of the batch
         let scope = if scope == Scope::Any && matches!(found, Scope::Reduce | Scope::Update) { found } else { scope };
         Ok(Self { iteration, scope, name, index, test: condition })
     }
@@ -138,7 +138,7 @@ impl BreakpointSpec {
     }
 }
 
-/// Splits a spec into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1` (x is the value).
+/// Splits a spec into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1`. In the result, x is the value.
 fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
     if let Some(rest) = text.strip_prefix('|') {
         let (address, condition) = rest.split_once('|').ok_or("the second | is missing, as in |grad.fc1.z| > 1")?;
@@ -150,7 +150,7 @@ fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
         return Ok((address.trim(), Some(condition.parse()?)));
     }
     let sign = text.find(['<', '>', '=', '!']);
-    // a condition in words, such as `is nan`, begins after the first blank
+    // a condition in words, such as `is nan`, begins after the first blank of the text
     let in_words = || {
         text.find(char::is_whitespace).filter(|blank| ValueTest::starts_condition(&text[*blank..]) || text[*blank..].trim() == "not finite")
     };

@@ -1,5 +1,5 @@
-//! The gradient check of one entry: moves the entry a little, computes the loss again, and compares the difference quotient with the derivative of the
-//! backward pass. Because this computes the network many times, it is a job on a background thread.
+//! The gradient check of one entry w. It compares the derivative ∂C/∂w of the backward pass with a difference quotient, such as (C(w + h) − C(w − h)) / 2h for
+//! a small h. This needs the loss C for several values of w, so it is a job on a background thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::threads::BackgroundTask;
 
-/// A gradient check of one entry, in progress or not yet begun.
+/// A gradient check of one entry. It has not begun yet, or runs on the background thread.
 #[derive(Clone, Debug)]
 pub struct Check {
     /// The address of the derivative.
@@ -21,7 +21,7 @@ pub struct Check {
     /// The iteration.
     pub iteration: u64,
     derivative: Derivative,
-    /// The first step that computes the derivative, if it is after the step on the screen.
+    /// The step at which the derivative is computed, if this step is after the one on the screen.
     pending: Option<u64>,
     stop: Arc<StopOnDrop>,
     task: Option<BackgroundTask<DerivativeCheck>>,
@@ -46,7 +46,7 @@ impl Drop for StopOnDrop {
 }
 
 impl Check {
-    /// Returns the check of the derivative of the loss by `entry`. If `entry` belongs to a gradient, `entry` itself is the checked derivative.
+    /// Returns the check of ∂C/∂w for the entry w. If the entry is itself a derivative, that derivative is checked.
     ///
     /// # Errors
     /// A sentence if there is no such derivative.
@@ -96,7 +96,7 @@ impl Check {
         } else if check.difference.is_finite() {
             rows.push(row("central difference", exact_on_screen(check.difference)));
             rows.push(row("their difference", exact_on_screen(check.derivative - check.difference)));
-            // the error of a derivative smaller than FLOOR is relative to FLOOR
+            // if the derivative is smaller than FLOOR, its error is divided by FLOOR, not by the derivative
             let floor = if check.derivative.abs() < FLOOR { format!("; relative to {}", exact_on_screen(FLOOR)) } else { String::new() };
             rows.push(row(
                 "relative error",
@@ -139,7 +139,8 @@ fn verdict(verdict: Verdict, has_sides: bool, has_loss: bool) -> &'static str {
     }
 }
 
-/// Returns the derivative of the loss by an entry: the entry itself if it belongs to a gradient. The gradients of a sample are derivatives of the sample's own loss.
+/// Returns the derivative of the loss by an entry. If the entry is itself a derivative, returns the entry. The derivatives of a sample are those of the
+/// sample's own loss.
 fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<Derivative, String> {
     let (network, own) = (scene.network(), scene.at.run_index);
     let info = network.tensor(tensor);
@@ -156,7 +157,7 @@ fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Res
         return Ok(Derivative { run_index: own, gradient: tensor, at });
     }
     let gradient = network.gradient_of(tensor).ok_or_else(none)?;
-    // if the batch has one sample, its gradients are the sample's
+    // if the batch has one sample, its gradients are those of this sample
     let (run_index, gradient) = scene.canonical(gradient);
     Ok(Derivative { run_index, gradient, at })
 }

@@ -1,4 +1,5 @@
-//! The commands of the palette. A command with a key comes from the table of keys. A *typed command* has no key and can take an argument: `break conv1.z`.
+//! The commands of the palette, the prompt that `:` opens. A command with a key, such as `first`, comes from the table of keys. A *typed command* has no key
+//! and can take an argument: `break conv1.z`.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -60,7 +61,7 @@ pub enum TypedCommandKind {
     Quit,
     /// Ends the program and discards the unsaved edits.
     DiscardAndQuit,
-    /// As `Open`, and discards the unsaved edits.
+    /// Does the same as `Open`, and discards the unsaved edits.
     DiscardAndOpen,
     /// Edits a number.
     Set,
@@ -72,7 +73,7 @@ pub enum TypedCommandKind {
     Score,
     /// Compares gradients of the user's own program, or lists them.
     Compare,
-    /// Draws the loss of another scenario beside that of the open one, or takes all such curves away.
+    /// Draws the loss of another scenario in the chart of the open one, or removes all such curves.
     CompareRun,
 }
 
@@ -81,13 +82,13 @@ pub enum TypedCommandKind {
 pub enum Argument {
     /// No argument.
     Nothing,
-    /// An entry or an op; if it is left out, those of this step.
+    /// An entry or an op. Without an argument, the command is about the entry and the op of this step.
     AddressOrHere,
     /// An entry or an op.
     Address,
     /// Another argument. The text names it in the list of commands, such as `NUMBER`.
     Required(&'static str),
-    /// As `Required`, but it can be left out.
+    /// An argument like [`Argument::Required`] that can be left out.
     Optional(&'static str),
 }
 
@@ -152,7 +153,7 @@ impl TypedCommand {
         matches!(self.argument, Argument::Address | Argument::Required(_))
     }
 
-    /// Returns the argument if a line is this command: the text after its name, or an empty text.
+    /// Returns the argument if a line is this command. It is the text after the name, and can be empty.
     #[must_use]
     pub fn argument_in<'a>(&self, line: &'a str) -> Option<&'a str> {
         if line.trim_end() == self.name {

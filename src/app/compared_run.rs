@@ -1,4 +1,5 @@
-//! Runs of other scenarios, whose losses are drawn beside that of the open one: the same network with another optimizer or learning rate, for instance.
+//! Runs of other scenarios, for a comparison with the open one. For example, the other scenario has the same network and another learning rate. The losses of
+//! all runs are curves in one chart.
 
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ impl ComparedRun {
 }
 
 impl State {
-    /// Draws a run beside that of the open scenario, in the place of one of the same name, and opens the curves.
+    /// Adds a run to the chart and opens the chart. The run replaces an earlier one with the same name.
     pub fn compare_run(&mut self, run: ComparedRun) {
         let Some(stepper) = self.stepper_mut() else { return };
         let runs = &mut stepper.training.compared;
@@ -64,7 +65,7 @@ impl State {
         }
     }
 
-    /// Takes all compared runs away.
+    /// Removes all compared runs.
     pub(super) fn forget_runs(&mut self) {
         let Some(stepper) = self.stepper_mut() else { return };
         let count = std::mem::take(&mut stepper.training.compared).len();

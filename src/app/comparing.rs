@@ -1,6 +1,5 @@
-//! The user's own gradients beside those of the scenario: `--mine FILE` and `:mine FILE`.
-//!
-//! The comparison belongs to one iteration of the scenario without later edits. In another iteration, and after an edit, the screen shows nothing of it.
+//! Compares the gradients that the user's own program computed with those of the scenario: `--mine FILE` and `:mine FILE`. A comparison is valid for one
+//! iteration and for the numbers that the scenario had then. After an edit, and in other iterations, the screen shows no comparison.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -28,26 +27,26 @@ pub struct CompareOptions {
     pub learning_rate: Option<f64>,
 }
 
-/// The user's own gradients, and what is wrong with them.
+/// The user's own gradients, their differences from the right ones, and the explanation of the differences.
 #[derive(Debug)]
 pub struct OwnGradients {
     /// The name of their file, escaped.
     pub file: String,
-    /// The comparison, and what explains the differences.
+    /// The result of the comparison, with the mistakes that explain the differences.
     explanation: Explanation,
-    /// The indices of the tensors whose difference no cause accounts for.
+    /// The indices of the tensors whose difference no mistake explains.
     pub unexplained: Vec<usize>,
     /// The learning rate of the user's update.
     learning_rate: Option<f64>,
     /// The iteration.
     iteration: u64,
-    /// The scenario, to notice edits.
+    /// The scenario of the comparison. After an edit, the document has another one.
     scenario: Arc<Scenario>,
-    /// The index of the user's tensor for each right tensor. The key is a run, and the right tensor in the network of this run.
+    /// For each right tensor, the index of the user's tensor. The key is the index of a run and the id of the right tensor in the network of this run.
     by_tensor: HashMap<(usize, Id), usize>,
 }
 
-/// The largest number of alternatives to a single mistake that are shown.
+/// The largest number of other possible mistakes that are shown beside the best one.
 const MAX_ALTERNATIVES: usize = 2;
 
 /// The user's number for an entry.
@@ -70,7 +69,7 @@ impl Deref for OwnGradients {
 }
 
 impl OwnGradients {
-    /// Compares the tensors of a file with the gradients of a document's iteration. [`Self::find_causes`] then says why some differ.
+    /// Compares the tensors of a file with the gradients of a document's iteration. [`Self::find_causes`] then finds out why some of them differ.
     ///
     /// # Errors
     /// A sentence if no tensor can be compared.
@@ -93,8 +92,8 @@ impl OwnGradients {
         Ok(own)
     }
 
-    /// Searches the mistakes that explain the differences from the gradients of the document. Calls `go_on` with two numbers: how many mistakes were tried, and how
-    /// many there are. The search ends if `go_on` returns `false`.
+    /// Searches for mistakes that explain the differences. Calls `go_on` with two numbers: the number of mistakes that were tried, and the number of all
+    /// mistakes. The search ends if `go_on` returns `false`.
     ///
     /// # Errors
     /// [`Interrupted`] if `go_on` returns `false`.
@@ -104,7 +103,7 @@ impl OwnGradients {
         Ok(Self { explanation, unexplained, ..self })
     }
 
-    /// Compares the tensors of a file, and searches the mistakes.
+    /// Compares the tensors of a file and searches for mistakes, without interruption.
     ///
     /// # Errors
     /// As [`Self::compared`].
@@ -116,7 +115,7 @@ impl OwnGradients {
         Ok(own.find_causes(document, &mut |_, _| true).expect("nothing interrupts the search"))
     }
 
-    /// Returns whether the comparison is one with this document: the same iteration, without later edits.
+    /// Returns whether the comparison is valid for this document: it is at the same iteration, and no number was edited since.
     #[must_use]
     pub fn is_of(&self, document: &Document) -> bool {
         self.iteration == document.trace.iteration() && self.is_of_scenario(document)
@@ -126,7 +125,8 @@ impl OwnGradients {
         Arc::ptr_eq(&self.scenario, &document.scenario)
     }
 
-    /// Returns the index of the user's tensor for a tensor of a run. If a tensor of the batch is a copy of a sample's tensor, looks for the sample's tensor.
+    /// Returns the index of the user's tensor for a tensor of a run. Some tensors of the batch are copies of a sample's tensor; for them, returns the index for
+    /// the sample's tensor.
     #[must_use]
     pub fn tensor(&self, trace: &Trace, run: usize, tensor: Id) -> Option<usize> {
         let place = match trace.network_of(run).tensor(tensor).source {
@@ -137,24 +137,25 @@ impl OwnGradients {
         self.by_tensor.get(&place).copied()
     }
 
-    /// Returns the user's number for an entry that the scene knows.
+    /// Returns the user's number for an entry. Returns `None` while the scene does not know the right number completely.
     #[must_use]
     pub fn entry(&self, trace: &Trace, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
         let index = self.tensor(trace, scene.at.run_index, tensor)?;
-        // before the right number is complete, nothing tells whether it differs
+        // until the right number is complete, it is unknown whether the user's number differs
         scene.complete_number(tensor, at)?;
         let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
         Some(OwnEntry { tensor: index, mine, differs: self.report.tensors[index].wrong.binary_search(&at).is_ok() })
     }
 
-    /// Returns a user's number beside the right one, as the screen shows them: `yours 0.1 (times 4: your loss is a mean), right −0.3`.
+    /// Returns a user's number and the right one as a text: `yours 0.1 (times 4: your loss is a mean), right −0.3`. The factor in brackets is known if all
+    /// numbers of the tensor have it.
     #[must_use]
     pub fn beside(&self, index: usize, mine: f64, right: f64) -> String {
         let both = both_on_screen(mine, right);
         self.user.factor_words(index).map_or_else(|| both.clone(), |factor| both.replacen(", right", &format!(" ({factor}), right"), 1))
     }
 
-    /// Returns the name of a user's number: `yours`, or `yours, times 4: your loss is a mean`.
+    /// Returns the label of a user's number. It is `yours`, or with a factor `yours, times 4: your loss is a mean`.
     #[must_use]
     pub fn label(&self, index: usize) -> String {
         self.user.factor_words(index).map_or_else(|| "yours".to_owned(), |factor| format!("yours, {factor}"))
@@ -166,14 +167,14 @@ impl OwnGradients {
         !self.report.tensors[index].wrong.is_empty()
     }
 
-    /// Returns the mistakes that are shown: those of the best group and, if this group is a single mistake, a few alternatives to it. A group of several mistakes
-    /// has too many alternatives.
+    /// Returns the mistakes that the screen shows. A *group* is one explanation of all differences: a mistake, or several mistakes together. The screen shows
+    /// the best group. If it is a single mistake, the screen also shows a few groups that explain the differences as well.
     pub fn shown_causes(&self) -> impl Iterator<Item = &Cause> {
         let last = if self.is_single() { 1 + MAX_ALTERNATIVES } else { 1 };
         self.causes.iter().filter(move |cause| cause.group <= last)
     }
 
-    /// Returns a clause about the alternatives that are not shown: `3 other pairs fit`.
+    /// Returns a clause with the number of explanations that are not shown: `3 other pairs fit`.
     #[must_use]
     pub fn other_causes(&self) -> Option<String> {
         let shown = self.shown_causes().map(|cause| cause.group).max().unwrap_or(0);
@@ -186,12 +187,12 @@ impl OwnGradients {
         (others > 0).then(|| format!("{others} other {}", what[usize::from(others > 1)]))
     }
 
-    /// Whether the best explanation is one mistake.
+    /// Returns whether the best explanation is a single mistake.
     fn is_single(&self) -> bool {
         self.causes.iter().filter(|cause| cause.group == 1).count() == 1
     }
 
-    /// Returns clauses about a wrong tensor: the mistakes that explain it, and the patterns of its numbers.
+    /// Returns clauses about a wrong tensor: the mistakes that explain its numbers, and the patterns in them.
     #[must_use]
     pub fn words(&self, index: usize) -> Vec<String> {
         let causes =
@@ -200,7 +201,8 @@ impl OwnGradients {
         causes.chain(patterns.map(|pattern| format!("your numbers: {}", pattern.words))).collect()
     }
 
-    /// Returns the user's mistakes at an op of a run. Each comes with the number that its wrong rule computes for an entry from the right operands.
+    /// Returns the mistakes that the user made at an op of a run. With each mistake comes the wrong number that it gives for an entry, if all operands are
+    /// right.
     pub fn mistakes_at<'a>(
         &'a self,
         trace: &'a Trace,
@@ -214,7 +216,7 @@ impl OwnGradients {
         })
     }
 
-    /// The name of a tensor, escaped.
+    /// Returns the name of a tensor, escaped.
     #[must_use]
     pub fn name(&self, trace: &Trace, index: usize) -> String {
         line(&self.user.tensors[index].gradient.name(trace))
@@ -233,7 +235,7 @@ impl OwnGradients {
         }
     }
 
-    /// The address of the first wrong entry of a tensor, or of the tensor.
+    /// Returns the address of the first wrong entry of a tensor. If no entry is wrong, it is the address of the tensor.
     #[must_use]
     pub fn address(&self, trace: &Trace, index: usize) -> Option<Address> {
         let compared = &self.report.tensors[index];
@@ -241,7 +243,7 @@ impl OwnGradients {
         Some(Address { iteration: (self.iteration > 1).then_some(self.iteration), ..address })
     }
 
-    /// The address of the op at which a mistake is made; `None` if the mistake is made in the whole pass.
+    /// Returns the address of the op at which the user made a mistake; `None` if the mistake concerns the whole backward pass.
     pub(super) fn address_of_cause(&self, trace: &Trace, cause: &Cause) -> Option<Address> {
         let wrong = cause.ops.first()?;
         let run = if wrong.is_of_batch { trace.samples() } else { 0 };
@@ -256,8 +258,8 @@ impl OwnGradients {
         Some(Address { iteration, location: Location::Op { scope, name, index: None, term: None } })
     }
 
-    /// Returns the first wrong entry of a tensor if no step computes this entry. Its right number is then 0: for example, the entry is the derivative by an input
-    /// that a max-pool has not chosen.
+    /// Returns the first wrong entry of a tensor if no step computes it. The right number of such an entry is 0: for example, a pixel that no maximum of a
+    /// max-pool chose has the derivative 0, and no step.
     fn first_unreached(&self, trace: &Trace, index: usize) -> Option<TensorEntry> {
         let compared = &self.report.tensors[index];
         let (run, tensor) = compared.gradient.find(trace)?;
@@ -266,15 +268,15 @@ impl OwnGradients {
         (!has_steps).then_some(TensorEntry { tensor, at })
     }
 
-    /// Returns the steps that complete wrong entries: the nearest one before `step`, the nearest one after it, the first and the last. The last step of an entry
-    /// completes the entry.
+    /// Returns the last steps of wrong entries: the nearest one before `step`, the nearest one after it, the first and the last. After the last step of an
+    /// entry, its number is complete.
     fn wrong_steps(&self, trace: &Trace, step: u64) -> WrongSteps {
         let mut found = WrongSteps::default();
         for compared in &self.report.tensors {
             let Some((run, id)) = compared.gradient.find(trace) else { continue };
             let last = |at: &usize| trace.entry_steps(run, id, *at).filter(|steps| !steps.is_empty()).map(|steps| steps.end - 1);
             let wrong = &compared.wrong;
-            // the entries are in the order of their steps; those without steps are skipped
+            // the entries are in the order of their steps; entries without steps are left out
             let end_of = |at: &usize| trace.entry_steps(run, id, *at).map_or(0, |steps| steps.end.saturating_sub(1));
             let split = wrong.partition_point(|at| end_of(at) < step);
             let after = wrong.partition_point(|at| end_of(at) <= step);
@@ -309,11 +311,11 @@ impl State {
     }
 }
 
-/// The sentence if there is nothing to compare with.
+/// The message if no gradients of the user are loaded.
 pub(super) const NOT_LOADED: &str = "no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)";
 
 impl Motion<'_> {
-    /// Goes to the first wrong entry, and lets `n` and `N` go to the others.
+    /// Goes to the first wrong entry. From then on, `n` and `N` go to the next and the previous wrong entry.
     pub(super) fn first_difference(&mut self) {
         let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
         let document = Arc::clone(&self.stepper.document);
@@ -333,7 +335,7 @@ impl Motion<'_> {
         if let Some(entry) = own.first_unreached(trace, first)
             && let Some(step) = own.report.tensors[first].gradient.address(trace, None).and_then(|op| trace.resolve(&op).ok())
         {
-            // its number is known at the end of the op
+            // all numbers of the op are known at its last step
             self.jump_to_step(trace.span(step, Unit::Op).end - 1);
             self.stepper.cursor = self.stepper.scene().map(|scene| Cursor::on(&scene, entry.tensor, entry.at));
             return self.say(own.first_words(trace, first), false);
@@ -388,7 +390,7 @@ impl Motion<'_> {
 const MAX_TIMES: u64 = 10_000;
 
 impl OwnGradients {
-    /// The sentence about the first wrong tensor: how many are wrong, and the first wrong entry with both numbers.
+    /// Returns the sentence about the first wrong tensor: the number of wrong entries, and the first of them with both numbers.
     fn first_words(&self, trace: &Trace, index: usize) -> String {
         let (user, compared) = (&self.user.tensors[index], &self.report.tensors[index]);
         let name = |gradient: &Gradient, at| {

@@ -1,4 +1,4 @@
-//! The texts about an entry that can be copied to the clipboard.
+//! The texts about an entry that can be copied to the clipboard, such as its address or its equation in LaTeX.
 
 use super::Stepper;
 use crate::expr::{Notation, Sign, latex_number};
@@ -23,9 +23,10 @@ pub enum CopyFormat {
     Address,
     /// The equation of the op, then the equation of the entry in symbols and in numbers.
     Equation,
-    /// A `NumPy` expression: for a gradient of a graph, the line that computes it; otherwise the tensor as an array; if it is too large, the sum of the entry.
+    /// Python code with `NumPy`. For a gradient of a graph, it is the line that computes the gradient. For other tensors it is the tensor as an array. If the
+    /// tensor is too large, it is the sum of the entry's terms.
     NumPy,
-    /// The same as the equation, in LaTeX.
+    /// The same texts as [`Self::Equation`], in LaTeX.
     Latex,
 }
 
@@ -67,7 +68,7 @@ impl CopyFormat {
             Self::Address => {
                 let iteration = stepper.document.iterations() > 1;
                 let iteration = if iteration { format!("{}/", stepper.visit().iteration) } else { String::new() };
-                // without a cursor, the address leads to this step, not only to its entry
+                // without a cursor, the address is that of this step, with the number of the term
                 match stepper.address_here().filter(|_| stepper.cursor.is_none() && scene.at.terms > 1) {
                     Some(address) => Ok(address.to_string()),
                     None => Ok(format!("{iteration}{}", scene.address_of(tensor, at))),
@@ -93,14 +94,15 @@ fn value(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<f64, String> {
     }
 }
 
-/// Returns the equation of the op, then the equation of the entry: in symbols, in the known numbers, and the value. In LaTeX, the lines are aligned at `=`.
+/// Returns the equation of the op, then the equation of the entry: in symbols, in the numbers that are known, and its value. In
+/// LaTeX, the lines are aligned at `=`.
 fn equation(there: &Scene<'_>, notation: Notation) -> String {
     let (known, all) = ((there.at.term + 1).min(MAX_TERMS_IN_EQUATION), there.at.terms.min(MAX_TERMS_IN_EQUATION));
     let is_latex = notation == Notation::Latex;
     let left = there.disambiguated(there.output, there.at.entry);
     let symbols: Vec<String> = (0..all).map(|term| there.in_symbols(&there.term(term))).collect();
     let numbers: Vec<String> = (0..known).filter_map(|term| there.in_numbers(&there.term(term))).collect();
-    // a negative number after a plus gets brackets
+    // a negative number after a plus is put in brackets
     let sum = |terms: &[String]| {
         let term = |(n, term): (usize, &String)| if n > 0 { after_sign_in(term.clone(), notation) } else { term.clone() };
         terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + ")
@@ -148,7 +150,7 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     let mut text = "np.array(".to_owned();
     let depth = info.shape.len();
     for (at, number) in numbers.iter().enumerate() {
-        // a bracket opens for each dimension that begins at this entry
+        // a bracket opens for each dimension that begins at this entry: two brackets before the first entry of a matrix, one before each later row
         let mut block = 1;
         let sizes = info.shape.iter().rev().map(|size| {
             block *= size;

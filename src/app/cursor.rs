@@ -1,4 +1,4 @@
-//! The cursor on the matrices. The user moves it to an entry; commands such as "what reads this?" are then about this entry.
+//! The cursor on the matrices. The user moves it to an entry, and then asks about this entry, for example with the key `r`: which steps read it?
 
 use crate::network::Id;
 use crate::scene::{Grid, Scene};
@@ -7,7 +7,7 @@ use crate::step::TensorEntry;
 /// A cursor on an entry of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// The run of the step that was on the screen when the cursor was placed. In other runs, the cursor is on the entry that the step computes.
+    /// The run of the step at which the cursor was placed. In a step of another run, the cursor is on the entry that the step computes.
     run_index: usize,
     entry: TensorEntry,
 }
@@ -32,8 +32,8 @@ impl Cursor {
         if is_shown { self.entry } else { TensorEntry { tensor: scene.output, at: scene.at.entry } }
     }
 
-    /// Returns the cursor `down` rows below and `right` columns to the right. At the edge of a channel it continues in the neighbouring channel, and at the edge
-    /// of the tensor it stops.
+    /// Returns the cursor `down` rows below and `right` columns to the right. At the edge of a channel it moves on to the next channel. At the edge of the
+    /// tensor it stops.
     #[must_use]
     pub fn moved(&self, scene: &Scene<'_>, [down, right]: [isize; 2]) -> Self {
         let TensorEntry { tensor, mut at } = self.entry(scene);
@@ -52,8 +52,8 @@ impl Cursor {
         Self::on(scene, tensor, at)
     }
 
-    /// Returns the cursor `shift` matrices forward on the screen, back if negative. It is on the entry of the matrix that the step reads or computes, or else on the
-    /// first entry.
+    /// Returns the cursor in the matrix that is `shift` matrices later on the screen, earlier if negative. It is on the entry that the step reads or computes
+    /// there. If there is no such entry, it is on the first entry.
     #[must_use]
     pub fn in_matrix(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let shown = scene.tensors();
@@ -68,7 +68,7 @@ impl Cursor {
         Self::on(scene, next.tensor, read.map_or(0, |source| source.at))
     }
 
-    /// Moves the cursor `shift` channels or filters forward, back if negative, to the same row and column.
+    /// Moves the cursor to the same row and column of the channel (or filter) that is `shift` channels later, earlier if negative.
     #[must_use]
     pub fn in_channel(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let TensorEntry { tensor, at } = self.entry(scene);

@@ -1,4 +1,4 @@
-//! The overlay with the loss over the iterations, or the values of a parameter, and a marker that moves along it.
+//! The overlay with a curve: the loss over the iterations, or the values of a parameter. A marker on the curve chooses an iteration.
 
 use super::Curves;
 

@@ -1,4 +1,5 @@
-//! An open scenario with one of its iterations, and the lookup of a step by its address.
+//! An open scenario with one computed iteration. It finds the step of an address, such as `12/conv1.z[0]`, and computes another iteration if the address names
+//! one.
 
 use std::ops::{Deref, Range};
 use std::sync::{Arc, OnceLock};
@@ -12,14 +13,14 @@ use crate::tensor::ravel;
 use crate::threads::BackgroundTask;
 use crate::trace::{Replacement, Trace};
 
-/// A scenario with the gradient descent that computes its iterations: everything that does not change from iteration to iteration. Clones share the data.
+/// A scenario and its gradient descent: the data that is the same in all iterations. Clones share the data.
 #[derive(Clone, Debug)]
 pub struct Experiment {
     /// The scenario, with the changes of the user.
     pub scenario: Arc<Scenario>,
-    /// The gradient descent. It computes any iteration.
+    /// The gradient descent, which computes the iterations.
     pub descent: Arc<Descent>,
-    /// The names of a sample's ops. They are computed once, because they are the same in all iterations.
+    /// The names of a sample's ops. They are sorted once, because they are the same in all iterations.
     names: Arc<OnceLock<OpNames>>,
 }
 
@@ -42,10 +43,10 @@ pub struct Document {
     pub loss: f64,
     /// `true` if the descent ends with this iteration.
     pub is_last: bool,
-    /// The missing memory, if there is too little for the update of this iteration.
+    /// The missing memory, if there is not enough memory for the update of this iteration.
     pub shortage: Option<Shortage>,
-    /// The texts of the scenario's `[[note]]`s, each with the range of steps at which it is shown: those of an op, of an entry, or one step. More specific
-    /// ones come first.
+    /// The texts of the scenario's `[[note]]`s. Each has the range of steps at which it is shown: the steps of an op, of an entry, or a single step. The more
+    /// specific texts come first.
     pub remarks: Vec<(Range<u64>, String)>,
     /// The names of the batch's ops in the pass `reduce` and in the pass `update`.
     batch_names: [OnceLock<OpNames>; 2],
@@ -66,7 +67,7 @@ impl Experiment {
         Self { scenario: Arc::new(scenario), descent, names: Arc::default() }
     }
 
-    /// Returns an experiment with a scenario that has the same network but other numbers.
+    /// Replaces the scenario by one with the same network but other numbers.
     #[must_use]
     pub fn with_scenario(&self, scenario: Scenario) -> Self {
         Self { names: Arc::clone(&self.names), ..Self::new(scenario) }
@@ -81,7 +82,7 @@ impl Experiment {
         Ok((Some(document), step))
     }
 
-    /// Returns the document at this iteration, and the step at the first of these places that exists there.
+    /// Returns the document at this iteration, and the step of the first of these places that this iteration has.
     pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Location]) -> (Option<Document>, u64) {
         let document = Document::with_parts(self.clone(), iteration);
         let step = places.iter().find_map(|place| document.resolve(&place.clone().into()).ok()).unwrap_or(1);
@@ -98,8 +99,9 @@ impl Document {
         Self::with_parts(experiment, iteration)
     }
 
-    /// Opens a scenario at an address. Returns the document and the step of the address: for a given entry, the first step that reads it. Only one iteration is in
-    /// memory at a time. `go_on` is called as in [`Document::reach`]; returns `None` if `go_on` returns `false`.
+    /// Opens a scenario at an address. Returns the document and the step of the address. If the address names an input, a parameter or a target, the step is
+    /// the first one that reads it. Only one iteration is in memory at a time. `go_on` is called as in [`Document::reach`]; if it returns `false`, this
+    /// function returns `None`.
     ///
     /// # Errors
     /// As [`Document::find`].
@@ -123,8 +125,8 @@ impl Document {
         self.with_iteration(compute_whole(&self.descent, number))
     }
 
-    /// Returns the same scenario at iteration `number`. The computation can be interrupted:
-    /// `go_on(next, number)` is called about every 15 ms, with the iteration in progress and the wanted one. Returns `None` if `go_on` returns `false`.
+    /// Returns the same scenario at iteration `number`. The caller can interrupt the computation: `go_on` is called about every 15 ms with two numbers, the
+    /// iteration in progress and `number`. If it returns `false`, this function returns `None`.
     ///
     /// # Errors
     /// Returns a sentence if the descent ends earlier, or if the iteration needs more memory than is free.
@@ -134,8 +136,8 @@ impl Document {
         Ok(Some(self.with_iteration(iteration)))
     }
 
-    /// Returns the step of an address, and a new document if the address is in another iteration. `go_on` is called as in [`Document::reach`]; returns
-    /// `None` if `go_on` returns `false`.
+    /// Returns the step of an address. If the address is in another iteration, also returns the document of that iteration. `go_on` is called as in
+    /// [`Document::reach`]; if it returns `false`, this function returns `None`.
     ///
     /// # Errors
     /// Returns one sentence about the error and about what exists instead.
@@ -146,8 +148,8 @@ impl Document {
         self.arrive(number, iteration, address).map(Some)
     }
 
-    /// Returns the given entry (an input, a parameter or a target) that an address names, and the first step of this iteration that reads it. `None` if a step
-    /// computes the entry. An address without an index names the first entry.
+    /// Finds an entry that no step computes (an input, a parameter or a target) by its address. Returns the entry and the first step of this iteration that
+    /// reads it. Returns `None` if a step computes the entry. An address without an index means the first entry.
     #[must_use]
     pub fn given_entry(&self, address: &Address) -> Option<(TensorEntry, u64)> {
         let Address { iteration: None, location: Location::Op { index, term: None, .. } } = address else { return None };
@@ -177,22 +179,22 @@ impl Document {
         self.descent.train().is_some_and(|train| train.learned.contains(&tensor))
     }
 
-    /// Returns whether a name is that of an op of the update pass: of a learned parameter, or of its velocity.
+    /// Returns whether the update pass has an op of this name. It is the name of a learned parameter or of its velocity.
     fn names_update(&self, name: &str) -> bool {
         self.trace.network().find(parameter_of_state(name).unwrap_or(name)).is_some_and(|parameter| self.is_updated(parameter))
     }
 
-    /// Checks that there is enough memory for all iterations of a [`DescentComputation`].
+    /// Checks that there is enough memory for all iterations that a computation needs.
     ///
     /// # Errors
     /// Returns a sentence with the size of the iteration that needs more memory than is free.
     pub fn check_memory(&self, computation: &DescentComputation) -> Result<(), String> {
-        // without the update of this iteration, no later iteration can be computed
+        // if this iteration has no memory for its update, no later iteration can be computed
         let no_update = self.shortage.filter(|_| computation.iteration() > self.trace.iteration());
         computation.missing_memory().or(no_update).map_or(Ok(()), |shortage| Err(shortage.to_string()))
     }
 
-    /// Checks whether an address can exist in iteration `number`, before that iteration is computed.
+    /// Checks whether iteration `number` can have this address, before the iteration is computed.
     ///
     /// # Errors
     /// As [`Document::find`], if no iteration can have the address.
@@ -223,7 +225,7 @@ impl Document {
         self.names.get_or_init(|| self.names_of(0, |_| true))
     }
 
-    /// Returns the names of the batch's ops that have steps, in the pass `reduce` or `update`; no names if the trace has no batch.
+    /// Returns the names of the batch's ops that have steps. `pass` is `reduce` or `update`. If the trace has no batch, there are no names.
     #[must_use]
     pub fn batch_names(&self, pass: Pass) -> &OpNames {
         self.batch_names[usize::from(pass == Pass::Update)].get_or_init(|| {
@@ -262,15 +264,15 @@ impl Document {
         self.descent.iterations()
     }
 
-    /// Returns whether the descent ends with this iteration because of the scenario's `tolerance`. `false` before the step that computes the loss, because the
-    /// loss decides this.
+    /// Returns whether the descent ends with this iteration because of the scenario's `tolerance`. The loss of this iteration decides this. So the result is
+    /// `false` until the step that computes the loss.
     #[must_use]
     pub fn ends_early(&self, step: u64) -> bool {
         self.is_last && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
     }
 
-    /// Returns a copy in which all numbers that are computed after step `after` are replaced ([`Trace::with_future`]), and `is_last` is inverted if the loss is
-    /// one of them. Tests use it to show that frames do not depend on later numbers.
+    /// Returns a copy with other numbers in all steps after step `after` ([`Trace::with_future`]). If the loss is one of these numbers, `is_last` is inverted.
+    /// Tests use the copy to show that frames do not depend on later numbers.
     #[must_use]
     pub fn with_future(&self, after: u64, other: Replacement) -> Self {
         let knows_loss = after >= self.trace.loss_step();
@@ -328,10 +330,11 @@ fn compute_whole(descent: &Arc<Descent>, number: u64) -> Iteration {
         .unwrap_or_else(|| unreachable!("`go_on` always returns true"))
 }
 
-/// Continues a computation to iteration `number`, or to the last one if the descent ends earlier. A piece of the computation is one op, or the start or end of a run.
+/// Continues a computation to iteration `number`. If the descent ends earlier, continues to its last iteration. The computation is done in pieces: a piece is
+/// one op, or the start or end of a run.
 ///
-/// Long pieces run on the background thread, as in the stepper, while this thread calls `go_on` every 15 ms. There is only one background thread, so that a
-/// piece reuses the memory that the piece before it has freed.
+/// Long pieces run on the background thread, as in the stepper, while this thread calls `go_on` every 15 ms. The same background thread does all of them, so
+/// that a piece can use the memory that the piece before it freed.
 fn finish_computation(
     descent: &Arc<Descent>,
     mut computation: DescentComputation,
@@ -343,7 +346,7 @@ fn finish_computation(
     let one_piece = |descent: &Descent, mut computation: DescentComputation| (descent.advance(&mut computation, &mut { 1 }), computation);
     while go_on(computation.iteration(), number) {
         let next = computation.iteration();
-        // a long piece as a background task, or the result of short pieces on this thread
+        // a long piece becomes a task of the background thread; this thread does several short pieces and has their result at once
         let task = if descent.is_next_piece_long(&computation) {
             let shared = Arc::clone(descent);
             BackgroundTask::begin(computation, move |computation| one_piece(&shared, computation))

@@ -1,7 +1,7 @@
 //! Applies edits of a scenario's numbers.
 //!
-//! An edit changes numbers of the file. All iterations up to the one on the screen are computed again with the new numbers, by a job if that takes long. The
-//! stepper stays at its step.
+//! An edit changes numbers of the file. Then all iterations up to the one on the screen are computed again with the new numbers. If this takes long, a job does
+//! it. The stepper stays at its step.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Opens the cursor on the first number of the file that the step reads; if it reads none, on the entry that it computes.
+    /// Opens the cursor on the first number of the file that the step reads. If the step reads none, opens it on the entry that the step computes.
     fn open_cursor_on_given(&mut self, scene: &Scene<'_>) {
         let document = Arc::clone(&self.stepper.document);
         let is_given = |entry: &&TensorEntry| given_number(&document, scene, **entry).is_ok();
@@ -50,7 +50,7 @@ impl Motion<'_> {
         );
     }
 
-    /// Executes `set`. Its argument is the address of a number and the new value.
+    /// Runs the command `set`. Its argument is the address of a number and the new value.
     pub(super) fn set_number(&mut self, argument: &str) {
         let document = Arc::clone(&self.stepper.document);
         let (name, value) = argument.split_once(char::is_whitespace).unwrap_or((argument, ""));
@@ -68,7 +68,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Returns the sample on the screen, from 0; the first one of the batch for a step of the batch.
+    /// Returns the index of the sample on the screen. For a step of the batch, returns the batch's first sample.
     fn sample_here(&self) -> usize {
         let scene = self.stepper.document.scene(self.stepper.step);
         scene.and_then(|scene| scene.sample().or_else(|| scene.samples().next())).unwrap_or(0)
@@ -86,7 +86,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Applies the unsaved edits of an earlier session as one edit, without those that no longer fit the scenario.
+    /// Applies the unsaved edits of an earlier session as one edit. Edits that the scenario no longer allows are left out.
     pub(super) fn restore_edits(&mut self, numbers: &[(String, f64)]) {
         let scenario = &Arc::clone(&self.stepper.document).scenario;
         let mut changes: Vec<Change> = Vec::new();
@@ -99,7 +99,7 @@ impl Motion<'_> {
             changes.retain(|change| change.place != place);
             changes.push(Change { place, old: scenario.number(place), new: *value });
         }
-        // the file may have the same number by now
+        // the file may already have the same number
         changes.retain(|change| change.old.to_bits() != change.new.to_bits());
         let without = if lost.is_empty() { String::new() } else { format!(" without {}", list_of_names(&lost)) };
         match changes.is_empty() {
@@ -122,7 +122,7 @@ impl Motion<'_> {
         self.apply_in_turn(edits, EditKind::Redo, "there is no edit to redo");
     }
 
-    /// Undoes or redoes several edits with one computation, because only the last numbers are shown.
+    /// Undoes or redoes several edits together. The numbers are computed only once, because only the last ones are shown.
     fn apply_in_turn(&mut self, edits: Vec<Edit>, kind: EditKind, none: &str) {
         let count = edits.len();
         let mut changes: Vec<Change> = Vec::new();
@@ -140,11 +140,11 @@ impl Motion<'_> {
         }
     }
 
-    /// Computes the experiment with an edit up to the iteration on the screen.
+    /// Applies an edit, and computes the iterations up to the one on the screen with it.
     fn apply(&mut self, edit: Edit, kind: EditKind, count: usize) {
         self.stop_job();
         let document = Arc::clone(&self.stepper.document);
-        // frees the memory of the numbers before the last edit, which the new computation needs
+        // frees the numbers from before the previous edit, because the new computation needs their memory
         self.stepper.before_edit = None;
         let numbers: Vec<_> = edit.changes.iter().map(|change| (change.place, change.new)).collect();
         let scenario = match document.scenario.with_numbers(&numbers) {
@@ -165,13 +165,13 @@ impl Motion<'_> {
         )));
     }
 
-    /// Completes an edit whose numbers are computed. `old` is the document before the edit.
+    /// Shows the result of an edit when its numbers are computed. `old` is the document before the edit.
     pub(super) fn complete_edit(&mut self, pending: &PendingEdit, old: Arc<Document>) {
         let PendingEdit { edit, kind, count, .. } = pending;
         self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
         let done = self.stepper.edits.done().to_vec();
-        // the old iteration was computed to its end, so its loss is known even if the screen showed an earlier step
+        // the old iteration is complete, so its loss is known, even if the screen shows an earlier step
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();
@@ -193,7 +193,7 @@ impl Motion<'_> {
 }
 
 impl Stepper {
-    /// Returns the effect of the last edit, until the next move.
+    /// Returns the effect of the last edit. After the next move, there is none.
     #[must_use]
     pub fn shown_effect(&self) -> Option<&EditEffect> {
         self.effect.as_ref().filter(|effect| effect.is_shown_at(self.visit()))
@@ -211,15 +211,15 @@ impl Stepper {
         let before = self.before_edit.as_ref().filter(|before| before.trace.iteration() == scene.step.iteration)?;
         let new = scene.complete_number(tensor, at)?;
         let run = before.trace.runs().get(scene.at.run_index)?;
-        // the batch of the last iteration has no update, so its network has fewer tensors
+        // the last iteration has no update, so the batch's network has fewer tensors
         let is_there = tensor < run.network.tensors().len();
         let old = is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()?;
         (old.to_bits() != new.to_bits()).then_some(old)
     }
 }
 
-/// Returns the first-order estimate Σ ∂C/∂w · Δw of the change of the loss, over the numbers w of an edit. `None` after the first iteration, because there the
-/// edit also changes all earlier updates.
+/// Returns an estimate of the change of the loss: the sum of ∂C/∂w · Δw over the edited numbers w. Returns `None` after the first iteration: there, the edit
+/// also changes the earlier updates, which the estimate leaves out.
 fn estimate(old: &Document, edit: &Edit) -> Option<f64> {
     if old.trace.iteration() > 1 {
         return None;

@@ -1,4 +1,5 @@
-//! Edits of a scenario's numbers as data: the list for undo and redo, and the effect of the last edit on the loss. `editing.rs` applies edits.
+//! The list of edits for undo and redo, and the effect of the last edit on the loss. An *edit* changes numbers of the scenario, such as `fc1.weight[0,1]` from
+//! 0.4 to 0.5. `editing.rs` applies the edits.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ pub struct Change {
     pub new: f64,
 }
 
-/// An edit: a change of one number, or of a whole target that is given as a class.
+/// An edit. It changes one number, or all entries of a target that the user gives as a class.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edit {
     /// The name of the number: `fc1.weight[0,1]`.
@@ -56,7 +57,7 @@ pub(super) enum EditKind {
     Redo,
 }
 
-/// An edit whose numbers are being computed.
+/// An edit whose iterations are computed at the moment.
 #[derive(Clone, Debug)]
 pub(super) struct PendingEdit {
     pub experiment: Experiment,
@@ -64,11 +65,11 @@ pub(super) struct PendingEdit {
     pub kind: EditKind,
     /// The number of edits that are undone or redone together; 1 for a new edit.
     pub count: usize,
-    /// The places to go to: the place on the screen, and others near it.
+    /// The places to go to, the best first: the place on the screen, then places near it.
     pub places: Vec<Location>,
 }
 
-/// A reread file whose numbers are being computed.
+/// A changed file that was read again, and whose iterations are computed at the moment.
 #[derive(Clone, Debug)]
 pub(super) struct PendingReload {
     pub experiment: Experiment,
@@ -76,7 +77,7 @@ pub(super) struct PendingReload {
     pub edits: Edits,
     /// The names of the edited numbers that the new file does not have.
     pub lost: Vec<String>,
-    /// The places to go to: the place on the screen, and others near it.
+    /// The places to go to, the best first: the place on the screen, then places near it.
     pub places: Vec<Location>,
 }
 
@@ -87,11 +88,11 @@ pub struct EditEffect {
     pub edit: Edit,
     /// The loss before and after the edit.
     pub loss: [f64; 2],
-    /// The first-order estimate of the change of the loss: Σ ∂C/∂w · Δw over the changed numbers w. `None` if the backward pass does not compute ∂C/∂w.
+    /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` if the backward pass does not compute ∂C/∂w.
     pub estimate: Option<f64>,
     /// ∂C/∂w before the edit, if a single number w is changed.
     pub derivative: Option<f64>,
-    /// The step at which the effect is shown.
+    /// The step that was on the screen after the edit.
     pub(super) visit: Visit,
 }
 
@@ -108,7 +109,7 @@ impl Edits {
         &self.done
     }
 
-    /// The edits that were undone, the last one last.
+    /// The edits that were undone. The last one is redone first.
     pub(super) fn undone(&self) -> &[Edit] {
         &self.undone
     }
@@ -144,10 +145,10 @@ impl Edits {
         }
     }
 
-    /// Converts the unsaved edits to edits of a changed file, one for each number. `find` returns the place of a number in the changed file, and its value there.
+    /// Converts the unsaved edits to edits of a changed file, one for each number. `find` returns the number in the changed file, and its value there.
     pub(super) fn carried_over(&self, find: impl Fn(GivenNumber, f64) -> Option<(GivenNumber, f64)>) -> Self {
         let mut carried = Self::default();
-        // the numbers of applied edits, then numbers that differ only because an edit that is in the file was undone
+        // the numbers of applied edits, and numbers that differ from the file because an edit was saved and then undone
         let unsaved: BTreeMap<GivenNumber, f64> = self.unsaved().collect();
         let last =
             unsaved.iter().map(|(place, now)| Edit { name: String::new(), changes: vec![Change { place: *place, old: *now, new: *now }] });

@@ -1,19 +1,19 @@
-//! The focus: the part of the screen that gets the keys.
+//! The focus: the part of the screen that receives the next key.
 
-/// The part of the screen that gets the keys.
+/// The part of the screen that receives the next key. Each part has its rows in the table of keys (`keys.rs`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Focus {
     /// The picker.
     Picker,
-    /// The prompt of the picker's filter. Keys that have no row for the filter act as in the stepper's prompt.
+    /// The prompt in which the user filters the picker's list. A key without a row for this prompt acts as in the stepper's prompt.
     Filter,
     /// The stepper in its normal mode.
     Normal,
-    /// The cursor on the matrices. Keys that have no row for the cursor act as in the normal mode.
+    /// The cursor on the matrices. A key without a row for the cursor acts as in the normal mode.
     Cursor,
     /// The prompt of the stepper.
     Prompt,
-    /// The prompt for the hidden number of prediction. Keys that have no row for it act as in any other prompt.
+    /// The prompt for a predicted number. A key without a row for this prompt acts as in any other prompt.
     Answer,
     /// The overlay.
     Overlay,

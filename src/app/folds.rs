@@ -1,7 +1,8 @@
-//! Folds of a graph. A *fold* is a statement or a call that consists of several operations, such as `softmax`. The picture and the map show a closed fold as one
-//! node, and an open fold as one node for each operation.
+//! Folds of a graph. A *fold* is a statement or a call that consists of several operations. For example, the call `softmax(x)` consists of an exponential, a
+//! sum and a division. The picture and the map show a closed fold as one node, and an open fold as one node for each operation.
 //!
-//! A fold that the user has neither opened nor closed is open while the step computes one of its tensors, because the picture draws the edges of the step.
+//! The user opens and closes folds with the key `F`. Any other fold is open while the step computes one of its tensors, so that the picture can draw what the
+//! step reads.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::scene::Scene;
 /// The folds that the user has opened or closed.
 #[derive(Clone, Debug, Default)]
 pub struct Folds {
-    /// For the number of a fold, `true` if the user has opened it, `false` if closed.
+    /// The state of each fold by its number: `true` if the user has opened it, `false` if closed.
     chosen: BTreeMap<usize, bool>,
 }
 
@@ -23,8 +24,8 @@ impl Folds {
         self.chosen.get(&fold).copied().unwrap_or_else(|| scene.is_inside(fold))
     }
 
-    /// Opens the outermost folds around these tensors with all folds inside them; closes them if all of these are open. Returns the number of the first fold, and
-    /// whether it is open now; `None` if no fold contains the tensors.
+    /// Finds the outermost folds around these tensors. If they and all folds inside them are open, closes them; otherwise opens them all. Returns the number of
+    /// the first fold, and whether it is open now. Returns `None` if no fold contains the tensors.
     fn toggle(&mut self, scene: &Scene<'_>, tensors: &[Id]) -> Option<(usize, bool)> {
         let text = scene.network().text();
         let largest: Vec<usize> = tensors.iter().filter_map(|id| text.folds_around(*id).last()).collect();
@@ -37,10 +38,10 @@ impl Folds {
 }
 
 impl Stepper {
-    /// Opens or closes the fold around a tensor. If `tensor` is `None`: the fold around the tensor under the cursor or of the step; if there is none, the folds that
-    /// the step reads. Returns a message.
+    /// Opens or closes the fold around a tensor. If `tensor` is `None`, it is the tensor under the cursor or the one that the step computes. If there is no
+    /// fold around it, opens or closes the folds that the step reads. Returns a message.
     pub(super) fn toggle_fold(&mut self, tensor: Option<Id>) -> String {
-        // a clone of the `Arc`, so that the scene borrows the document and not `self`
+        // a second pointer to the document: the scene borrows it, so that `self` can be changed
         let document = std::sync::Arc::clone(&self.document);
         let Some(scene) = document.scene(self.step) else { return "there is no step".to_owned() };
         let own = tensor.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);

@@ -1,4 +1,4 @@
-//! Finds numbers of the scenario file by their names or by their entries on the screen, and makes edits that change them.
+//! Finds the numbers that can be edited, by a name such as `fc1.weight[0,1]` or by an entry on the screen, and makes edits that change them.
 
 use super::Document;
 use super::edits::{Change, Edit};
@@ -28,7 +28,7 @@ pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry {
     Ok(number)
 }
 
-/// Checks that the iteration on the screen uses the number of the file.
+/// Checks that the iteration on the screen reads the number as it is in the file.
 ///
 /// # Errors
 /// A sentence if earlier updates have changed it.
@@ -59,7 +59,7 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
     })
 }
 
-/// Returns the message about a number that cannot be edited because it is computed. It says what to edit instead.
+/// Returns the message for a number that cannot be edited because a step computes it. The message says what to edit instead.
 fn computed(scenario: &Scenario, name: &str) -> String {
     let is_graph = scenario.samples.iter().all(|sample| sample.input.is_none());
     let given = if is_graph {
@@ -70,15 +70,15 @@ fn computed(scenario: &Scenario, name: &str) -> String {
     format!("{name} is computed: edit {given}")
 }
 
-/// The number or the tensor that a typed name refers to.
+/// What a typed name refers to.
 enum EditTarget {
     /// A number.
     Number(GivenNumber),
-    /// The whole target of a sample. Its new value is a class.
+    /// The whole target of a sample. The user types a class.
     WholeTarget { sample: usize, tensor: Id },
 }
 
-/// Returns what a name refers to. If the name has no sample, it means the sample `here`.
+/// Returns what a name refers to. A name without a sample is about the sample `here`.
 ///
 /// # Errors
 /// A sentence if there is no such number.
@@ -117,7 +117,7 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
     number_of_file(scenario, sample, tensor, at).map(EditTarget::Number)
 }
 
-/// Returns the number with this name, if the scenario has it and may set it to this value.
+/// Returns the number with this name. Returns `None` if the scenario has no such number, or does not allow this value for it.
 pub(super) fn fitting(scenario: &Scenario, name: &str, value: f64) -> Option<GivenNumber> {
     match find(scenario, 0, name) {
         Ok(EditTarget::Number(number)) => check_value(scenario, number, value).ok().map(|()| number),
@@ -125,7 +125,7 @@ pub(super) fn fitting(scenario: &Scenario, name: &str, value: f64) -> Option<Giv
     }
 }
 
-/// Returns the edit that sets a named number, or the class of a target, to a value. If the name has no sample, it means the sample `here`.
+/// Returns the edit that sets a named number to a value, or a named target to a class. A name without a sample is about the sample `here`.
 ///
 /// # Errors
 /// A sentence if there is no such number, or if the value is not possible.

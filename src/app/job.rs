@@ -1,4 +1,4 @@
-//! Jobs: long computations that run in short slices, so that the program can draw the screen and answer keys between two slices. Esc stops a job.
+//! Jobs: long computations that run in short time slices. Between two slices, the program draws the screen and answers keys. Esc stops a job.
 //!
 //! ```text
 //! job      computes                                                               piece
@@ -9,7 +9,7 @@
 //! train    gradient descent for the curve of the loss (`train_job.rs`)            as for a seek
 //! ```
 //!
-//! A job is data. [`super::motion::Motion`] begins a job, does as many *pieces* as fit into a slice (`work.rs`), and ends it.
+//! A job is data. [`super::motion::Motion`] starts a job, does as many *pieces* of it as fit into a time slice (`work.rs`), and ends it.
 
 use super::check::Check;
 use super::computation_state::ComputationState;
@@ -20,13 +20,13 @@ use super::{Document, ScanJob, TrainJob};
 use crate::network::DescentComputation;
 use crate::step::{Address, Location, Unit};
 
-/// The smallest cost of an iteration. The unit of all costs is the computation of one step.
+/// The smallest cost of an iteration. The unit of all costs is the time to compute one step.
 const MIN_ITERATION_COST: u64 = 10_000;
 
 /// The smallest cost of an op.
 const MIN_OP_COST: u64 = 1_000;
 
-/// The cost of a gradient check for each step of the iteration, because the check computes the network some hundred times.
+/// The cost of a gradient check, for each step of the iteration. A check computes the network some hundred times.
 const CHECK_COST: u64 = 300;
 
 /// The smallest cost of a move by one unit.
@@ -65,7 +65,7 @@ pub struct Seek {
     pub(super) computation: ComputationState<SeekProgress>,
 }
 
-/// A move by a number of units.
+/// A move by a number of units, such as 3 ops forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitMove {
     pub(super) unit: Unit,
@@ -73,25 +73,25 @@ pub struct UnitMove {
     pub(super) remaining: i64,
 }
 
-/// The place in its iteration to which a seek goes.
+/// The goal of a seek: the step to go to in the wanted iteration.
 #[derive(Clone, Debug)]
 pub(super) enum SeekGoal {
     /// The step of an address.
     Address(Address),
-    /// The first of these places that exists, in that iteration or in the last one if the descent ends earlier. The seek then continues by `more` iterations, back
-    /// if negative: the number of times that the key was pressed again during the seek.
+    /// The first of these places that the iteration has. If the descent ends before the wanted iteration, the seek goes to its last iteration. If the user
+    /// presses the key again during the seek, `more` counts these presses (negative for moves back), and the seek then continues by this number of iterations.
     Iteration { places: Vec<Location>, more: i64 },
-    /// The first of these places that exists, after an edit of the scenario's numbers.
+    /// The first of these places that the iteration has, after an edit of the scenario's numbers.
     Edited(Box<PendingEdit>),
-    /// The first of these places that exists, in the reread file.
+    /// The first of these places that the iteration has, after the file was read again.
     Reloaded(Box<PendingReload>),
-    /// The first step of the iteration, or the last one if the scan goes back. A scan for breakpoints follows.
+    /// The first step of the iteration. If the scan goes back, it is the last step. The scan continues from there.
     Scan(ScanGoal),
-    /// The first step of the iteration, or the last one if the move goes back. The rest of the move follows.
+    /// The first step of the iteration. If the move goes back, it is the last step. The rest of the move continues from there.
     Units(UnitMove),
 }
 
-/// The result of a seek: a new document if the step is in another iteration, and the step; or a sentence with the reason why there is no such step.
+/// The result of a seek: the step, and a new document if the step is in another iteration. If there is no such step, it is a sentence with the reason.
 pub(super) type SeekResult = Result<(Option<Document>, u64), String>;
 
 /// The result of one or several pieces of a seek.
@@ -125,7 +125,8 @@ impl SeekGoal {
         }
         let found = match self {
             Self::Address(address) => experiment.arrive(to, iteration, address),
-            // in sessions of format 1, a move by iterations goes to the first step of an iteration, and at the end of the descent to its last step
+            // a session of format 1 has no place for a move by iterations: it goes to the first step of the iteration, or to the last step if the descent ends
+            // earlier
             Self::Iteration { places, .. } if number < to && **places == [Location::First] => {
                 experiment.arrive(number, iteration, &Location::Last.into())
             }
@@ -141,7 +142,7 @@ impl SeekGoal {
 }
 
 impl Seek {
-    /// Returns a seek to a step of iteration `to`, by a computation that has not begun.
+    /// Returns a seek to a step of iteration `to`. The computation has not begun.
     pub(super) fn new(goal: SeekGoal, to: u64, computation: DescentComputation) -> Self {
         Self { goal, to, computation: ComputationState::Ready(Box::new(computation)) }
     }
@@ -151,7 +152,7 @@ impl Seek {
         self.to - self.computation.iteration().min(self.to) + 1
     }
 
-    /// Returns whether an iteration is so large that allocating its memory takes milliseconds, so that a key must not wait for it.
+    /// Returns whether an iteration is so large that allocating its memory takes milliseconds. Then a key must not wait for the allocation.
     pub fn is_large(&self) -> bool {
         self.computation.is_large()
     }
@@ -186,7 +187,7 @@ impl Job {
         }
     }
 
-    /// Returns the move by units, if this job is one, or is a seek that is a part of one.
+    /// Returns the move by units that this job does. It may be a seek that is only a part of a longer move.
     pub(super) fn unit_move(&self) -> Option<UnitMove> {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => Some(*units),
@@ -194,7 +195,7 @@ impl Job {
         }
     }
 
-    /// Returns whether this is a move by units or by iterations, such as one of play.
+    /// Returns whether this job moves by units or by iterations. Play does such moves.
     pub(super) fn is_move(&self) -> bool {
         self.unit_move().is_some() || matches!(self, Self::Seek(Seek { goal: SeekGoal::Iteration { .. }, .. }))
     }
@@ -226,8 +227,8 @@ impl Job {
         }
     }
 
-    /// Adds `count` units (back if negative) if the job is a move by the same unit in the same direction, or a move by iterations and `unit` is the iteration. Returns
-    /// whether they were added.
+    /// Adds `count` units to the job, back if negative. This is possible if the job moves by the same unit in the same direction, or if the job moves by
+    /// iterations and `unit` is the iteration. Returns whether they were added.
     pub(super) fn extend(&mut self, unit: Unit, count: i64) -> bool {
         match self {
             Self::Seek(Seek { goal: SeekGoal::Units(units), .. }) | Self::Move { units, .. } => units.extend(unit, count),
@@ -239,15 +240,15 @@ impl Job {
         }
     }
 
-    /// Returns the cost of the work that has to be done before the screen changes: the whole rest of a seek, the next unit of a move, the next iteration of a training
-    /// run.
+    /// Returns the cost of the work until the screen changes. For a seek, it is the whole rest of the work. For a move it is the next unit, and for a training
+    /// run the next iteration.
     pub(super) fn cost(&self, document: &Document) -> u64 {
         let ops = document.trace.op_count() as u64;
         let iteration_cost = document.trace.len().max(MIN_ITERATION_COST).max(ops.saturating_mul(MIN_OP_COST));
         match self {
             Self::Seek(seek) => seek.remaining_iterations().saturating_mul(iteration_cost),
             Self::Train(_) => iteration_cost,
-            // a move by one of these units scans all ops
+            // a move by a pass or a sample looks at all ops
             Self::Move { units: UnitMove { unit: Unit::Pass | Unit::Sample, .. }, .. } => ops.max(MIN_MOVE_COST),
             Self::Move { .. } => MIN_MOVE_COST,
             Self::Check(_) => document.trace.len().saturating_mul(CHECK_COST),

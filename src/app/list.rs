@@ -1,4 +1,4 @@
-//! A list over the screen, from which a row is chosen.
+//! A list over the screen from which the user chooses a row, such as the list of an entry's terms.
 
 use super::Action;
 
@@ -13,9 +13,9 @@ pub struct List {
     pub selected: usize,
     /// A sentence below the rows; empty for none.
     pub note: String,
-    /// The words for what Enter does, such as `go there`.
+    /// The description of Enter, such as `go there`.
     pub verb: &'static str,
-    /// The columns to leave out on a narrow screen, in this order. If that is not enough, the other columns are cut.
+    /// The columns that a narrow screen leaves out, the first one first. If the list is still too wide, the other columns are cut.
     pub spare: &'static [usize],
 }
 
@@ -26,9 +26,9 @@ pub struct ListRow {
     pub key: Option<char>,
     /// The texts of its columns.
     pub cells: Vec<String>,
-    /// The full text of a cut column, shown below the list while the row is selected; empty for none.
+    /// The full text of a column that may be cut. It is shown below the list while the row is selected; empty for none.
     pub whole: String,
-    /// The action of Enter; `None` if the row is only information.
+    /// The action of Enter; `None` if the row is only for information.
     pub action: Option<Action>,
 }
 

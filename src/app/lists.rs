@@ -1,4 +1,5 @@
-//! The overlays with a list, such as the terms of an entry. Each list has a file with a function that builds it from the step on the screen, and a row here.
+//! The overlays with a list, such as the terms of an entry. Each list has a file with a function that builds it from the step on the screen, and a row in the
+//! table of this file.
 
 mod bookmarks;
 mod breaks;
@@ -16,7 +17,7 @@ use super::{List, ListKind, Settings, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// Builds a list about an entry: the one under the cursor, or else the one that the step computes.
+/// Builds a list about an entry. It is the entry under the cursor or, without a cursor, the entry that the step computes.
 ///
 /// # Errors
 /// A sentence if there is nothing to list.

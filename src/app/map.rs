@@ -1,4 +1,4 @@
-//! The map of the network: its blocks (layers or folds), of which the user selects one.
+//! The map of the network: a diagram of its blocks. A block is a layer or a fold. The user selects a block and goes to its first step.
 
 use std::sync::Arc;
 
@@ -41,7 +41,8 @@ impl NetworkMap {
         self.selected = self.selected.saturating_add_signed(blocks.into()).min(self.blocks.len().saturating_sub(1));
     }
 
-    /// Selects the last block that reads the selected block; with `back`, the first block that the selected one reads. Returns whether there is such a block.
+    /// Moves the selection along a line: to the last block that reads the selected block, or with `back` to the first block that the selected block reads.
+    /// Returns whether there is such a block.
     pub(super) fn follow(&mut self, back: bool) -> bool {
         let Some(block) = self.blocks.get(self.selected) else { return false };
         let next = if back { block.reads.first().copied() } else { block.last_reader };

@@ -1,8 +1,8 @@
-//! The modes of the stepper.
+//! The modes of the stepper. In the normal mode, keys move through the steps; in the mode of the prompt, they edit its text.
 
 use super::{Action, Document, Prompt};
 
-/// The mode of the stepper. It decides the meaning of keys.
+/// The mode of the stepper. It decides what a key does.
 #[derive(Clone, Debug, Default)]
 pub enum Mode {
     /// Keys move through the steps of the trace.
@@ -25,7 +25,7 @@ impl Mode {
         }
     }
 
-    /// Puts a completion into the prompt; `None` if there is no such completion.
+    /// Replaces the text of the prompt by completion number `row`; `None` if there is no such completion.
     pub(super) fn choose(&mut self, document: &Document, row: usize) -> Option<()> {
         match self {
             Self::Prompt(prompt) => prompt.choose(document, row),

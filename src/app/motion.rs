@@ -31,7 +31,7 @@ impl Motion<'_> {
         self.now + self.settings.period()
     }
 
-    /// Moves one unit forward if play is on and its next move is due. After a delay of several periods, this still makes one move only.
+    /// Moves one unit forward if play is on and the next move is due. If several moves are due after a delay, only one is done.
     pub fn play_if_due(&mut self) {
         let Some(due) = self.stepper.play.filter(|due| *due <= self.now && self.stepper.job.is_none()) else { return };
         let next = due + self.settings.period();
@@ -42,7 +42,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues the job by at most `iterations` iterations or `pieces` pieces. If the job ends and play is on, the next move of play is due one period from now.
+    /// Continues the job by at most `iterations` iterations or `pieces` pieces. If the job ends and play is on, play makes its next move one period later.
     pub fn advance_job(&mut self, iterations: u64, pieces: u64) {
         self.work(iterations, pieces);
         if self.stepper.job.is_none() && self.stepper.play.is_some() {
@@ -164,8 +164,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Returns the tensor that an address with the name of this tensor means. In the update pass, the old and the new weight have the same name; an address means the
-    /// new weight, which a step computes.
+    /// Returns the tensor that an address with the name of `tensor` means. In the update pass, the old and the new weight have the same name. The address means
+    /// the new weight, because a step computes it.
     fn addressed_tensor(&self, tensor: Id) -> Id {
         let Some((trace, at)) = self.stepper.trace_and_position() else { return tensor };
         let network = trace.network_of(at.run_index);
@@ -177,7 +177,7 @@ impl Motion<'_> {
         self.stepper.scene().is_some_and(|scene| scene.tensors().iter().any(|shown| shown.tensor == tensor))
     }
 
-    /// Returns the first step that computes the entry under the cursor; without a cursor, the first step that computes the largest factor of this step.
+    /// Returns the first step that computes the entry under the cursor. Without a cursor, returns the first step that computes the largest factor of this step.
     ///
     /// # Errors
     /// A sentence if no step computes that entry.
@@ -208,11 +208,11 @@ impl Motion<'_> {
         }
     }
 
-    /// Returns a sentence about where a number comes from that no step of this iteration computes.
+    /// Returns a sentence about the origin of a number that no step of this iteration computes.
     fn origin_of_given(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> String {
         let (name, document) = (scene.name(tensor, at), &self.stepper.document);
         let before = document.trace.iteration() - 1;
-        // the parameter in the network of the samples; the network of the batch has its own tensor for it
+        // the tensor of the parameter in the network of the samples; the network of the batch has a copy of it
         let parameter = if scene.sample().is_some() { Some(tensor) } else { scene.network().tensor(tensor).parameter };
         if before > 0 && parameter.is_some_and(|parameter| document.is_updated(parameter)) {
             return format!("{name} was computed by the update of the iteration before: {before}/update:{name}");
@@ -220,7 +220,7 @@ impl Motion<'_> {
         format!("{name} is given: no step computes it")
     }
 
-    /// Reports why no step computes an entry, and puts the cursor on the entry if a matrix of this step shows it.
+    /// Shows the reason why no step computes an entry. If a matrix of this step shows the entry, puts the cursor on it.
     fn stay_at(&mut self, tensor: Id, at: usize, why: &str) {
         if !self.is_in_a_matrix(tensor) {
             return self.say(why, false);
@@ -231,7 +231,7 @@ impl Motion<'_> {
         self.say(format!("{why}{hint}"), false);
     }
 
-    /// Watches the entry under the cursor, or else the entry of the step; stops watching it if it is watched.
+    /// Watches the entry under the cursor or, without a cursor, the entry of the step. If it is already watched, stops watching it.
     fn toggle_watch(&mut self) {
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
@@ -255,14 +255,14 @@ impl Motion<'_> {
         self.stepper.bookmarks.add(here, None);
     }
 
-    /// Stops the job and play and forgets the return point, as every action except `l` and `h` does first.
+    /// Stops the job and play, and forgets the return point. Every action except `l` and `h` does this first.
     pub(super) fn begin_other_action(&mut self) {
         self.stepper.play = None;
         self.stepper.return_point = None;
         self.stop_job();
     }
 
-    /// Moves forward by a number of units, and adds the move to the return point so that `h` can undo it.
+    /// Moves forward by a number of units. The return point remembers the move, so that `h` can undo it.
     fn forward(&mut self, times: u64) {
         let (unit, here) = (self.stepper.unit, self.stepper.visit());
         let units = i64::try_from(times).unwrap_or(1);
@@ -284,7 +284,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves back by a number of units. Directly after moves forward by that number, returns to where they began (see `return_point.rs`).
+    /// Moves back by a number of units. Directly after moves forward by the same number of units, returns to the step at which they began (see
+    /// `return_point.rs`).
     fn back(&mut self, times: u64) {
         let unit = self.stepper.unit;
         let units = i64::try_from(times).unwrap_or(1);
@@ -306,19 +307,19 @@ impl Motion<'_> {
         }
     }
 
-    /// Adds a move to the job if the job is a move by the same unit in the same direction. Returns whether it was added.
+    /// Adds units to the running job, if it is a move by the same unit in the same direction. Returns whether they were added.
     fn extend_job(&mut self, unit: Unit, units: i64) -> bool {
         self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, units))
     }
 
-    /// Goes to a place that was visited before.
+    /// Goes to a step that was visited before.
     fn return_to(&mut self, Visit { iteration, step }: Visit) {
         if let Err(why) = self.go_to(Address { iteration: Some(iteration), location: Location::Step(step) }) {
             self.say(why, true);
         }
     }
 
-    /// Reports that the step on the screen is the first or the last one, and why there is no further step.
+    /// Shows a message that the step on the screen is the first or the last one, and why there is no further step.
     fn report_end(&mut self, is_last: bool) {
         let document = Arc::clone(&self.stepper.document);
         let (iteration, all) = (document.trace.iteration(), document.descent.iterations());
@@ -338,7 +339,8 @@ impl Motion<'_> {
         self.say(format!("this is the {which} step{of}"), false);
     }
 
-    /// Shows the address of the batch's loss if the step on the screen belongs to the loss of one sample, because users who type `loss` usually mean the batch's.
+    /// Shows the address of the batch's loss, if the step on the screen belongs to the loss of one sample. Users who type `loss` usually mean the loss of the
+    /// batch.
     pub fn mention_batch_loss(&mut self) {
         if self.is_loss_of_one_sample() {
             let Visit { iteration, .. } = self.stepper.visit();
@@ -379,7 +381,7 @@ impl Motion<'_> {
         self.stepper.job.is_some() || self.stepper.visit() != before
     }
 
-    /// Reports that a jump from the batch led to a sample, because the sample computes the entry.
+    /// Shows a message after a jump from the batch to a sample: the sample computes the entry.
     fn explain_jump(&mut self, tensor: Id, entry: usize, step: u64) {
         let Some(scene) = self.stepper.scene() else { return };
         if scene.origin(tensor).is_some() && step != scene.at.step {
@@ -399,8 +401,8 @@ impl Motion<'_> {
         self.has_moved(before)
     }
 
-    /// Chooses the unit `levels` further in the order step, entry, op, pass, sample, iteration; a negative number chooses a finer unit. Leaves out sample and iteration if there is
-    /// only one.
+    /// Chooses the unit that is `levels` places later in the order step, entry, op, pass, sample, iteration; earlier if negative. If there is only one sample
+    /// or one iteration, this unit is left out.
     fn change_unit(&mut self, levels: i64) {
         let units = self.stepper.units();
         let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
@@ -412,7 +414,7 @@ impl Motion<'_> {
         self.stepper.unit = units[wanted];
     }
 
-    /// Chooses the speed `levels` further in [`SPEEDS`]; a negative number chooses a slower speed.
+    /// Chooses the speed that is `levels` places later in [`SPEEDS`], earlier if negative.
     fn change_speed(&mut self, levels: i64) {
         let speed = &mut self.settings.speed;
         *speed = speed.saturating_add_signed(isize::try_from(levels).unwrap_or(0)).min(SPEEDS.len() - 1);

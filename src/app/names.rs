@@ -1,5 +1,5 @@
-//! An index of op names for completion in the prompt. The names are sorted once; then binary search finds the names with a prefix, so that a search in a hundred
-//! thousand names takes about as long as in a hundred.
+//! An index of the names of ops, for completion in the prompt. The names are sorted once, and binary search finds the names with a prefix. So a search in
+//! 100,000 names takes about as long as a search in 100.
 //!
 //! [`OpNames::starting_with`] finds names that begin with a text, [`OpNames::containing`] other names that contain it. The second argument is the largest number
 //! of results. The *parts* of a name are the texts between its dots: `grad.fc1.z` has the parts `grad`, `fc1` and `z`.
@@ -15,10 +15,10 @@ use std::ops::Range;
 
 use compact_str::CompactString;
 
-/// The number of names in which [`OpNames::containing`] finds a text at any position. In later names it finds a text only at the start of a part.
+/// The number of names that [`OpNames::containing`] searches completely. In the names after these, it finds a text only at the start of a part.
 const FULLY_SEARCHED_NAMES: usize = 2000;
 
-/// The names of ops. The number of a name is its index in the order of the ops.
+/// The names of ops. The ops are numbered in their order, and the number of an op is also the number of its name.
 #[derive(Debug, Default)]
 pub struct OpNames {
     all: Vec<CompactString>,
@@ -58,14 +58,15 @@ impl OpNames {
         self.whole.first_names(self.whole.range(&self.all, text), limit).into_iter().map(|number| &self.all[number]).collect()
     }
 
-    /// Returns the first `limit` names that contain this text but do not begin with it. In names after the first 2000, finds the text only at the start of a part.
+    /// Returns the first `limit` names that contain this text but do not begin with it. In the first 2000 names, the text can be at any position; in later
+    /// names, only at the start of a part.
     #[must_use]
     pub fn containing(&self, text: &str, limit: usize) -> Vec<&CompactString> {
         let searched = self.all.iter().take(FULLY_SEARCHED_NAMES).enumerate().filter(|(_, name)| compared(name).contains(text));
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(limit).collect();
         if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < limit {
-            // twice the number, because `limit` of these names can be among the first names, which were searched above
+            // twice the limit, because the search above may have found `limit` of these names already
             let parts = self.parts.first_names(self.parts.range(&self.all, text), 2 * limit);
             found.extend(parts.into_iter().filter(|&number| number >= FULLY_SEARCHED_NAMES && !self.all[number].starts_with(text)));
             found.truncate(limit);
@@ -74,14 +75,14 @@ impl OpNames {
     }
 }
 
-/// Suffixes of names in alphabetical order. For example, the suffixes after a dot of `fc1.z` (number 0) and `fc1.a` (number 1) are `a` (of name 1) and `z` (of
-/// name 0). Equal suffixes are in the order of their names.
+/// Suffixes of names in alphabetical order. For example, `fc1.z` has the number 0 and `fc1.a` the number 1. Their suffixes after the dot are `a`, which belongs
+/// to name 1, and then `z`, which belongs to name 0. Equal suffixes are in the order of their names.
 #[derive(Debug, Default)]
 struct SortedSuffixes {
     /// For each suffix, the number of its name and the byte of the name at which the suffix starts.
     starts: Vec<(u32, u32)>,
-    /// A segment tree over `starts`: each node has the smallest number of a name below it. Node n has the children 2n and 2n + 1. The second half of the vector are
-    /// the leaves, one for each suffix.
+    /// A segment tree over `starts`, as a list of nodes. Node n has the children 2n and 2n + 1. The second half of the list are the leaves, one for each
+    /// suffix. Each node stores the smallest number of a name below it.
     minima: Vec<u32>,
 }
 
@@ -90,7 +91,7 @@ impl SortedSuffixes {
     fn new(names: &[CompactString], starts: impl Iterator<Item = (usize, usize)>) -> Self {
         const NONE: u32 = u32::MAX;
         let to_u32 = |n: usize| u32::try_from(n).unwrap_or(NONE);
-        // most texts differ in their first 16 bytes, and two numbers are compared faster than two texts
+        // texts are first compared by their first 16 bytes, as two numbers, which is faster; most texts differ there
         let key = |text: &str| {
             let mut bytes = [0; 16];
             let length = text.len().min(16);
@@ -138,14 +139,15 @@ impl SortedSuffixes {
 
     /// Returns the numbers of the first `limit` names that have a suffix in this range, in ascending order without duplicates.
     ///
-    /// A heap begins with the nodes of the segment tree that together cover the range. The node with the smallest number is removed from the heap repeatedly: a leaf
-    /// is a result, any other node is replaced by its two children.
+    /// A *heap* is a list from which the smallest element can be removed quickly. It begins with the nodes of the segment tree that together cover the range.
+    /// The node with the smallest number is removed again and again. If it is a leaf, it is a result; otherwise, its two children are added.
     fn first_names(&self, suffixes: Range<usize>, limit: usize) -> Vec<usize> {
         let mut heap = BinaryHeap::new();
         let leaves = self.minima.len() / 2;
         let (mut low, mut high) = (suffixes.start + leaves, suffixes.end + leaves);
         while low < high {
-            // a right child at the start of the range, or a left child at its end: the parent would cover more than the range
+            // a node that is a right child at the start of the range, or a left child at its end, is taken itself, because its parent covers suffixes outside
+            // the range
             if low % 2 == 1 {
                 heap.push(Reverse((self.minima[low], low)));
                 low += 1;
@@ -223,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_number_of_comparisons_hardly_grows_with_the_number_of_names() {
-        // the number of comparisons of each of seven searches
+        // the number of comparisons in each of seven searches
         let comparisons = |count: usize| {
             let names = OpNames::new((0..count).flat_map(|n| [format!("n{n}"), format!("grad.n{n}")]).map(CompactString::from));
             ["", "n", "n1", "grad", "grad.n99", "99", "nothing"].map(|text| {

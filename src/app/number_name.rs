@@ -1,4 +1,4 @@
-//! The names of the numbers of a scenario file, as a user types them: `fc1.weight[0,1]`, `2:input[0]`, `learning_rate`.
+//! The names of the numbers of a scenario file, as the user types them: `fc1.weight[0,1]`, `2:input[0]` (the input of sample 2), `learning_rate`.
 
 use crate::network::Id;
 use crate::scenario::{GivenNumber, Scenario};

@@ -15,7 +15,7 @@ pub struct Overlay {
     pub map: Option<NetworkMap>,
     /// The marker on the curve; `None` for other overlays.
     pub curve: Option<CurveMarker>,
-    /// The overlay to show again when this one is closed. Only the help has one, because it lists the keys of the overlay below it.
+    /// The overlay to show when this one is closed. Only the help has one: it lists the keys of the overlay that was open before.
     pub below: Option<Box<Overlay>>,
 }
 
@@ -55,8 +55,8 @@ impl Overlay {
         }
     }
 
-    /// Scrolls a text by this number of lines, up if negative, or moves the selection of a list or a map. The offset of a text can become too large because the
-    /// height of the screen is unknown here; [`super::Action::ScrollAtMost`] corrects it.
+    /// Scrolls a text by this number of lines, up if negative, or moves the selection of a list or a map. The height of the screen is unknown here, so the
+    /// offset of a text can become too large. [`super::Action::ScrollAtMost`] then reduces it.
     pub(super) fn scroll(&mut self, lines: i16) {
         match (&mut self.list, &mut self.map) {
             (Some(list), _) => list.select(lines),

@@ -1,4 +1,4 @@
-//! The kinds of overlays.
+//! The kinds of overlays: the texts, lists and pictures that can be drawn over the screen.
 
 /// The content of an overlay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +32,13 @@ pub enum ListKind {
     Leaves,
     /// The texts that can be copied.
     Copy,
-    /// The comparison with the gradients of the user's own program.
+    /// The comparison with the gradients that the user's own program computed.
     Own,
     /// The bookmarks.
     Bookmarks,
     /// The score of prediction.
     Score,
-    /// The question what to do with unsaved edits.
+    /// The question of what to do with unsaved edits.
     Unsaved,
     /// The unsaved edits of an earlier session.
     OldEdits,

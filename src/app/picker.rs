@@ -43,14 +43,14 @@ pub struct ScenarioEntry {
     pub group: ScenarioGroup,
 }
 
-/// The picker. It may cover an open scenario.
+/// The picker. There may be an open scenario below it, to which Esc returns.
 #[derive(Clone, Debug, Default)]
 pub struct Picker {
-    /// The selected scenario, as an index of all scenarios.
+    /// The selected scenario, as an index into the list of all scenarios.
     pub selected: usize,
     /// The prompt of the filter, if it is open.
     pub filter: Option<Prompt>,
-    /// The stepper under the picker, if a scenario is open. Its job and its play continue.
+    /// The stepper below the picker, if a scenario is open. Its job and play continue.
     pub stepper: Option<Box<Stepper>>,
 }
 

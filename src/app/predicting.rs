@@ -1,4 +1,5 @@
-//! The actions of prediction: asks a question at each new step, judges the typed number, shows the answer, and warns before a command that shows later numbers.
+//! The actions of prediction. They ask a question at each new step, judge the typed number, and show the answer. They also warn before a command that shows
+//! later numbers.
 
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ impl State {
         if stepper.open_question().is_some() || stepper.job.is_some() {
             return;
         }
-        // a click may have moved to another step while the prompt was open
+        // while the prompt was open, a click may have moved to another step
         if is_answering {
             stepper.mode = Mode::Normal;
         }
@@ -59,7 +60,7 @@ impl State {
         stepper.prediction.question = Some(PredictionQuestion { visit, hidden, wrong: 0, hint: None });
         stepper.prediction.warned = None;
         stepper.play = None;
-        // while the cursor is open the prompt stays outcome, because the keys of the cursor would be text in it
+        // while the cursor is open, the prompt stays closed, because it would receive the keys of the cursor as text
         if stepper.cursor.is_none() {
             stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(hidden)));
         }
@@ -93,7 +94,8 @@ impl State {
         }
     }
 
-    /// In prediction, warns of a command that shows later numbers. Returns `false` if there is nothing to warn of, or if the user repeats the command after the warning.
+    /// Warns of a command that shows later numbers, while prediction is on. Returns whether it warned. It does not warn of a command that the user repeats
+    /// directly after the warning.
     pub(super) fn warns_of(&mut self, command: LooksAhead) -> bool {
         let Some(stepper) = self.stepper_mut().filter(|stepper| stepper.prediction.is_on) else { return false };
         if stepper.prediction.warned.take_if(|warned| *warned == command).is_some() {
@@ -131,7 +133,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Judges a typed number.
+    /// Judges a typed number, and shows the result.
     pub(super) fn judge(&mut self, text: &str) {
         if text.is_empty() {
             return self.say("write the number: Tab shows it, Esc leaves", false);
@@ -176,7 +178,8 @@ impl Motion<'_> {
         self.finish_question(&question, Outcome::Shown);
     }
 
-    /// Counts an answered question and shows its number: the value of the step, or the value of the entry at its last step.
+    /// Adds an answered question to the score and shows its number. The number is the value of the step or, if the question is about an entry, the value of the
+    /// entry at its last step.
     fn finish_question(&mut self, question: &Question<'_>, outcome: Outcome) {
         let here = self.stepper.address_here();
         self.stepper.mode = Mode::Normal;
@@ -187,7 +190,7 @@ impl Motion<'_> {
         self.stepper.prediction.question = None;
         self.stepper.prediction.answered = Some(visit);
         self.stepper.prediction.count(question.rule(), outcome, here);
-        // the number as the frame shows it
+        // the number in the format of the frame
         let value = self.stepper.scene().and_then(|scene| match question.hidden() {
             HiddenNumber::Term => scene.term_text(&scene.term(scene.at.term)),
             HiddenNumber::Entry => scene.entry_text(scene.output, scene.at.entry),

@@ -1,7 +1,7 @@
 //! Prediction: the screen hides a number of the step, and the user types it.
 //!
-//! Each step on the screen is a question. If the unit is the step, the hidden number is the value of the term, otherwise the value of the entry. The question is
-//! open until the user types the number within the tolerance, or has it shown. `predicting.rs` asks, judges and counts.
+//! Each step on the screen is a question. If the unit of moves is the step, the hidden number is the value of the term. For larger units it is the value of the
+//! entry. A question is open until the user types a number within the tolerance, or asks for the answer. `predicting.rs` has the actions.
 
 use super::Visit;
 use crate::scene::HiddenNumber;
@@ -16,9 +16,9 @@ pub struct Prediction {
     pub question: Option<PredictionQuestion>,
     /// The step whose question was answered last. Its numbers are shown until the next move.
     pub(super) answered: Option<Visit>,
-    /// The counts of answered questions for each rule, in the order of the rules' first questions.
+    /// The numbers of right and wrong answers for each rule, such as `weight gradient`. The rules are in the order of their first questions.
     pub score: Vec<RuleScore>,
-    /// The command of the last warning.
+    /// The command about which the last warning was.
     pub(super) warned: Option<LooksAhead>,
 }
 
@@ -35,7 +35,7 @@ pub struct PredictionQuestion {
     pub hint: Option<[String; 2]>,
 }
 
-/// A command that can show the numbers of later questions.
+/// A command that may show the numbers of later questions.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum LooksAhead {
     Action(super::Action),
@@ -59,14 +59,14 @@ impl Outcome {
     pub const ALL: [Self; 3] = [Self::AtOnce, Self::AfterHint, Self::Shown];
 }
 
-/// The counts of answered questions about a rule.
+/// The score of a rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleScore {
     /// The name of the rule: `weight gradient`.
     pub rule: &'static str,
     /// The number of questions with each outcome, in the order of [`Outcome::ALL`].
     pub counts: [u32; 3],
-    /// The address of the last question that was not right at once.
+    /// The address of the last question that was not answered at once.
     pub missed: Option<Address>,
 }
 

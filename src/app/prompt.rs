@@ -41,9 +41,9 @@ pub struct Prompt {
     pub kind: PromptKind,
     /// The text and its cursor.
     pub input: Input,
-    /// `true` if Enter was pressed on a text that is neither an address nor a command.
+    /// `true` if the user pressed Enter, and the text is neither an address nor a command.
     pub is_unknown: bool,
-    /// The completion that replaces the typed text; `None` if there is none.
+    /// The completion that is shown instead of the typed text; `None` if the typed text is shown.
     completion: Option<ChosenCompletion>,
 }
 
@@ -84,7 +84,7 @@ impl Prompt {
         self.completion.as_ref().map(|completion| completion.chosen)
     }
 
-    /// Returns whether an edit closes the prompt: deleting a character of an empty text does.
+    /// Returns whether an edit closes the prompt. It does if it deletes a character of an empty text.
     pub(super) fn is_closed_by(&self, request: InputRequest) -> bool {
         request == InputRequest::DeletePrevChar && self.input.value().is_empty()
     }
@@ -109,7 +109,7 @@ impl Prompt {
                     chosen + 1
                 }
             }
-            // a job may have changed the iteration, so there may be fewer completions than before
+            // a job may have changed the iteration, and there may now be fewer completions
             Some(chosen) => chosen.checked_sub(1).unwrap_or(last).min(last),
         };
         self.choose(document, next);
@@ -126,13 +126,14 @@ impl Prompt {
     }
 }
 
-/// Corrects the scope of an address, such as `3/2:`: an iteration that does not exist becomes the nearest one, a sample the first one.
+/// Corrects the scope of an address, such as `3/2:` (sample 2 of iteration 3). If the iteration does not exist, the nearest one replaces it. If the sample does
+/// not exist, the first one replaces it.
 fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
     let (iteration, rest) = scope.split_once('/').map_or((None, scope), |(iteration, rest)| (iteration.parse::<u64>().ok(), rest));
     let sample = rest.strip_suffix(':').and_then(|number| number.parse::<usize>().ok());
     let number = iteration.unwrap_or(document.trace.iteration());
     let nearest = number.clamp(1, document.iterations().max(1));
-    // the list of samples may be long, so it is made only for a scope with a sample
+    // the list of samples may be long, so it is made only if the scope names a sample
     let samples = sample.map(|_| document.descent.samples(nearest)).unwrap_or_default();
     let first = samples.first();
     let has_sample = sample.is_none_or(|sample| samples.iter().any(|other| other + 1 == sample));
@@ -145,17 +146,17 @@ fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
     format!("{iteration}{sample}{other}").into()
 }
 
-/// Returns the addresses that complete a text: first those whose name begins with it, then those whose name contains it. The scope of the typed address, such as
-/// `3/` in `3/fc1` or `2:` in `2:fc1`, is put before each name.
+/// Returns the addresses that complete a text. The names that begin with it come first, then the names that contain it. The scope of the typed address stays
+/// before each name: the completions of `2:fc1` begin with `2:`.
 ///
-/// Each list of names is cut before duplicates are removed, so a key takes the same time for any number of ops.
+/// Each list of names is cut before duplicates are removed, so that a key takes the same time for any number of ops.
 fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>) {
-    // `3/2:fc1` is the scope `3/2:` and the beginning of a name
+    // `3/2:fc1` consists of the scope `3/2:` and the beginning of a name
     let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
     let scope = &*existing_scope(document, scope);
     let after_iteration = &scope[scope.rfind('/').map_or(0, |end| end + 1)..];
     let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
-    // tensors of the reduce pass have the same names as those of a sample, so they are offered only after `reduce:`
+    // tensors of the reduce pass have the same names as tensors of a sample, so they are offered only after `reduce:`
     let sources = match after_iteration {
         "reduce:" => vec![reduce],
         "update:" => vec![update],
@@ -165,13 +166,13 @@ fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>
     let mut words: Vec<&str> = Vec::new();
     if !scope.contains(':') {
         words.extend(["first", "last"]);
-        // before `loss`, because users usually mean the loss of the batch
+        // `reduce:loss` comes before `loss`, because users usually mean the loss of the batch
         words.extend((reduce.contains("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
         words.extend(["loss", "backward"]);
         let passes = [("reduce:", reduce), ("update:", update)];
         words.extend(passes.iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
     }
-    // the line above has added `reduce:loss` only if `loss` begins with the typed text
+    // `reduce:loss` is in the list only if it is a match
     let is_match = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
     let beginning = words.iter().copied().filter(is_match);
     let beginning = beginning.chain(sources.iter().flat_map(|names| names.starting_with(typed, MAX_OFFERED)).map(|name| &**name));

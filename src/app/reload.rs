@@ -1,6 +1,7 @@
-//! Rereads the file of the open scenario after another program has changed it. The step on the screen and the unsaved edits are kept if they fit the new file.
+//! Reads the file of the open scenario again after another program has changed it. The step on the screen and the unsaved edits are kept if the new file still
+//! has them.
 //!
-//! The new file may describe another network. So the cursor, the places visited and everything else that refers to tensors or steps by number are dropped.
+//! The new file may describe another network. So everything that refers to tensors or steps by number is dropped, such as the cursor and the places visited.
 
 use std::sync::Arc;
 
@@ -20,14 +21,14 @@ impl State {
         self.motion().iter_mut().for_each(|motion| motion.reload(scenario, keeps_edits));
     }
 
-    /// Closes an overlay about the network of the old file.
+    /// Closes an overlay that is about the old network.
     pub(super) fn close_old_overlay(&mut self) {
         if self.stepper_mut().is_some_and(|stepper| std::mem::take(&mut stepper.is_reloaded)) {
             self.overlay = None;
         }
     }
 
-    /// Reports that another program has changed or deleted the scenario's file. Returns whether this was unknown before.
+    /// Shows a message that another program has changed or deleted the scenario's file. Returns whether this is new.
     pub fn file_has(&mut self, change: Option<FileChange>) -> bool {
         let Some(stepper) = self.stepper_mut() else { return false };
         let name = stepper.document.scenario.name.clone();
@@ -37,7 +38,7 @@ impl State {
             Some(FileChange::Deleted) => format!("the file of {name} was deleted: W writes it again"),
             None => return is_news,
         };
-        // an error message stays, because it may be about this file; the header also shows the change of the file
+        // an error message stays, because it may be about the same file; the header shows the change anyway
         if is_news && self.message.as_ref().is_none_or(|message| !message.is_error) {
             self.say(sentence, false);
         }
@@ -71,11 +72,11 @@ impl Motion<'_> {
         self.begin(Job::Seek(Seek::new(SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, places })), to, computation)));
     }
 
-    /// Replaces the stepper by one for the new file, whose iterations are computed now, and reports what was lost.
+    /// Replaces the stepper by one for the new file, whose iterations are computed. Shows a message about what was lost.
     pub(super) fn complete_reload(&mut self, reload: &PendingReload) {
         let PendingReload { edits, lost, places, .. } = reload;
         let document = Arc::clone(&self.stepper.document);
-        // sorts the names now, so that the first key in the prompt is not slow
+        // the names are sorted now, so that the first key in the prompt is fast
         let _ = document.names();
         let new = Stepper::new(document, self.stepper.step);
         let old = std::mem::replace(self.stepper, new);

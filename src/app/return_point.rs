@@ -1,4 +1,5 @@
-//! The return point: where `l` was pressed. `h` normally goes to the end of a unit, but directly after `l` it returns to the step at which `l` was pressed.
+//! The return point: the step at which `l` was pressed. Usually `h` goes to the end of the previous unit. Directly after `l`, it returns to the step at which
+//! `l` was pressed.
 //!
 //! ```text
 //! unit op, at step 5 of conv1.z     l      the last step of conv1.z
@@ -12,7 +13,7 @@ use crate::step::Unit;
 /// The largest number of stored moves; the oldest are dropped first.
 const MAX_MOVES: usize = 1000;
 
-/// The last moves forward by the same unit. Any other move clears them.
+/// The last moves forward by one unit. Any other move clears this list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnPoint {
     unit: Unit,
@@ -26,18 +27,18 @@ struct ForwardMove {
     from: Visit,
     /// The requested number of units.
     requested: u64,
-    /// The number of units that were moved. At the end of the descent it is less than `requested`.
+    /// The number of units by which it moved. At the end of the descent, it is less than `requested`.
     moved: u64,
 }
 
-/// The effect of a move back after moves forward.
+/// The effect of a move back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveBack {
-    /// The move back undoes whole moves forward, and goes to the step at which the first of them began.
+    /// It undoes whole moves forward: the stepper goes to the step at which the first of them began.
     To(Visit),
-    /// The move back undoes a part of the last move forward, so it goes by units.
+    /// It undoes only a part of the last move forward: the stepper moves back by units.
     Part,
-    /// The move back undoes no move forward, so it goes by units.
+    /// There is no move forward to undo: the stepper moves back by units.
     Other,
 }
 
@@ -68,14 +69,14 @@ impl ReturnPoint {
         self.moves.push(ForwardMove { from, requested: units, moved: 0 });
     }
 
-    /// Adds units to the last move when the key is pressed again before that move is done.
+    /// Adds units to the last move. This happens when the key is pressed again before the move is done.
     pub fn extend(&mut self, units: u64) {
         if let Some(last) = self.moves.last_mut() {
             last.requested = last.requested.saturating_add(units);
         }
     }
 
-    /// Removes the last move, because it could not move.
+    /// Removes the last move, because nothing moved.
     pub fn cancel(&mut self) {
         self.moves.pop();
     }

@@ -1,4 +1,5 @@
-//! Searches, breakpoints, and moves to the next breakpoint: the actions, and the pieces of their jobs.
+//! Searches and breakpoints: the actions of their keys, and the work of their jobs. A *scan* looks at the steps one op after another until it finds a match or
+//! a breakpoint.
 
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use crate::scene::EntryState;
 use crate::step::Unit;
 use crate::trace::{Hit, Scanned, ValueTest};
 
-/// The largest count that the keys of searches and breakpoints accept.
+/// The largest count before the keys of searches and breakpoints.
 const MAX_REPEATS: u64 = 1_000_000;
 
 impl Motion<'_> {
-    /// Does an action of searches or breakpoints.
+    /// Does an action that is about searches or breakpoints.
     pub fn find(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).clamp(1, MAX_REPEATS);
         match action {
@@ -28,7 +29,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Begins a search at this step, and keeps it for `n` and `N`.
+    /// Begins a search at this step. The keys `n` and `N` repeat it.
     pub fn search(&mut self, text: &str) {
         match Search::parse(text) {
             Ok(search) => {
@@ -67,7 +68,7 @@ impl Motion<'_> {
         self.begin_scan(ScanKind::Breakpoints, goes_back, times, step);
     }
 
-    /// Begins a scan at a step. If the same scan is already in progress, it continues to one more stop instead.
+    /// Begins a scan at a step. If the same scan is already in progress, it continues to one more match or breakpoint instead.
     fn begin_scan(&mut self, kind: ScanKind, goes_back: bool, times: u64, step: u64) {
         let goal = ScanGoal { kind, goes_back, remaining: times, start: self.stepper.visit() };
         let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);
@@ -82,7 +83,7 @@ impl Motion<'_> {
         self.begin(Job::Scan(Box::new(goal.from(&document.trace, step))));
     }
 
-    /// Does one piece of a scan.
+    /// Does one piece of a scan: it looks at some steps.
     pub(super) fn scan_piece(&mut self, mut job: ScanJob) {
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
@@ -116,7 +117,7 @@ impl Motion<'_> {
         self.stepper.job = next.map(Box::new).map(Job::Scan);
     }
 
-    /// Reports what was found. If its step is after the step at which the key was pressed, the message begins with "found ahead".
+    /// Shows a message about the match. If its step is after the step at which the key was pressed, the message begins with "found ahead".
     fn say_found(&mut self, job: &ScanJob, hit: Hit) {
         let again = match (job.is_wrapped, job.goal.goes_back) {
             (false, _) => "",
@@ -141,7 +142,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues a move to a breakpoint in the next iteration, or in the previous one if it goes back. At the ends of the descent, stops at the last or the first step.
+    /// Continues the search for a breakpoint in the next iteration, or in the previous one if the scan goes back. In the last iteration it stops at the last
+    /// step, in the first one at the first step.
     fn run_on(&mut self, goal: ScanGoal) {
         let document = Arc::clone(&self.stepper.document);
         let iteration = document.trace.iteration();
@@ -159,19 +161,19 @@ impl Motion<'_> {
         }
     }
 
-    /// Scans the iteration at which a move to a breakpoint has arrived.
+    /// Scans the iteration that was computed for a move to a breakpoint.
     pub(super) fn scan_iteration(&mut self, goal: ScanGoal) {
         let document = Arc::clone(&self.stepper.document);
         let step = if goal.goes_back { document.trace.len() + 1 } else { 0 };
         self.stepper.job = Some(Job::Scan(Box::new(goal.from(&document.trace, step))));
     }
 
-    /// Sets a breakpoint at the entry under the cursor, or else at this step's entry or op; removes it if there is one.
+    /// Sets a breakpoint, or removes it if there is one. It is at the entry under the cursor. Without a cursor, it is at this step's entry or op.
     fn toggle_breakpoint(&mut self) {
         let Some(scene) = self.stepper.scene() else { return };
         let subject = self.stepper.subject(&scene);
         let is_op = self.stepper.cursor.is_none() && !matches!(self.stepper.unit, Unit::Step | Unit::Entry);
-        // a tensor of the batch may come from a sample; then the breakpoint is in that sample
+        // some tensors of the batch are copies of a sample's tensor; then the breakpoint is in the sample
         let origin = scene.origin(subject.tensor);
         let sample = origin.as_ref().and_then(|(there, _)| there.sample()).filter(|_| scene.samples().len() > 1);
         let (scene, tensor) = origin.unwrap_or((scene, subject.tensor));
@@ -189,7 +191,7 @@ impl Motion<'_> {
         self.add_breakpoint(spec);
     }
 
-    /// Adds a breakpoint, and reports its number.
+    /// Adds a breakpoint, and shows a message with its number.
     pub(super) fn add_breakpoint(&mut self, spec: BreakpointSpec) {
         let text = match self.stepper.breakpoints.add(spec) {
             Ok(Some(added)) => format!("breakpoint {}: {}, {}", added.number, added.spec, added.spec.stops_at()),
@@ -199,7 +201,7 @@ impl Motion<'_> {
         self.say(text, false);
     }
 
-    /// Sets the breakpoint that a text describes; for an empty text, a breakpoint at this step.
+    /// Sets the breakpoint that a text describes. An empty text means a breakpoint at this step.
     pub fn set_breakpoint(&mut self, text: &str) {
         if text.is_empty() {
             return self.toggle_breakpoint();

@@ -1,23 +1,23 @@
-//! The job of a search or of a move to a breakpoint: a scan of the steps, with its goal.
+//! The data of a scan in progress. A scan is the job of a search, or of a move to a breakpoint.
 
 use super::{Search, Visit};
 use crate::trace::{StepScan, Trace};
 
-/// The target of a scan.
+/// What a scan looks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ScanKind {
-    /// The matches of a search in this iteration. After the last step, the scan continues at the first.
+    /// The matches of a search in this iteration. After the last step, the scan continues at the first step.
     Search(Search),
     /// The breakpoints in this iteration and the following ones (the preceding ones if the scan goes back).
     Breakpoints,
 }
 
-/// The goal of a scan: what to find, in which direction, and how many times.
+/// The goal of a scan: what it looks for, in which direction, and the number of matches or breakpoints to move by.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ScanGoal {
     pub kind: ScanKind,
     pub goes_back: bool,
-    /// The number of stops still to find.
+    /// The number of matches or breakpoints still to find.
     pub remaining: u64,
     /// The step at which the key was pressed.
     pub start: Visit,
@@ -28,9 +28,9 @@ pub(super) struct ScanGoal {
 pub struct ScanJob {
     pub(super) goal: ScanGoal,
     pub(super) scan: StepScan,
-    /// The step after which the scan began; 0 at the beginning of the iteration.
+    /// The scan began after this step; 0 if it began before the first step.
     pub(super) from: u64,
-    /// `true` if the scan has continued at the other end of the iteration.
+    /// `true` if the scan has passed the end of the iteration and continues at the other end.
     pub(super) is_wrapped: bool,
     /// The iteration, the first step of the op in progress, and the number of steps of the iteration.
     pub(super) progress: (u64, u64, u64),
@@ -47,7 +47,7 @@ impl ScanGoal {
 }
 
 impl ScanJob {
-    /// Returns the scan from the other end of the iteration up to the step where this scan began.
+    /// Returns the scan of the remaining steps: from the other end of the iteration to the step at which this scan began.
     pub(super) fn wrapped(self, trace: &Trace) -> Self {
         let within = if self.goal.goes_back { self.from..trace.len() + 1 } else { 1..self.from + 1 };
         Self { scan: StepScan::new(trace, within, self.goal.goes_back), is_wrapped: true, ..self }

@@ -1,17 +1,17 @@
-//! A search: for ops whose names contain a text, or for complete entries whose values meet a condition.
+//! A search: for ops with a text in their names, or for entries whose values meet a condition, such as `> 1`. An entry counts when its value is complete.
 
 use super::Document;
 use crate::network::Id;
 use crate::trace::{Stop, Stops, Trace, ValueTest};
 
-/// A search, as it is typed after `/`.
+/// A search, as the user types it after `/`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Search {
     /// Ops whose name contains the text.
     Name(String),
     /// Entries whose value meets the condition.
     Value(ValueTest),
-    /// Wrong entries of the user's gradient file. They are already known, so no scan is needed.
+    /// The wrong entries of the user's gradient file. The comparison has already found them, so no scan is needed.
     Differences,
 }
 
@@ -25,9 +25,9 @@ impl Search {
         if ValueTest::starts_condition(text) { text.parse().map(Self::Value) } else { Ok(Self::Name(text.to_owned())) }
     }
 
-    /// Returns where this search stops in the op that computes a tensor: at the op itself, at the entries that meet the condition, or nowhere.
+    /// Returns the places in the op of a tensor at which this search stops: the op itself, or the entries that meet the condition. There may be none.
     pub(super) fn stops(&self, trace: &Trace, run_index: usize, tensor: Id) -> Stops {
-        // `Stops` has a number for each breakpoint; for a search the number is not used
+        // each place of `Stops` has the number of its breakpoint; a search has no breakpoints, so the number is not used
         let number = 0;
         match self {
             Self::Value(test) => Stops::from_iter([(number, Stop::Values(*test))]),

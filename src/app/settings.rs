@@ -1,4 +1,4 @@
-//! Settings: the speed of play, and what keys such as Tab switch. They are kept when another scenario is opened.
+//! Settings, such as the speed of play and the visible pane. They stay the same when another scenario is opened.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::step::Unit;
 /// The speeds of play, in units per second.
 pub const SPEEDS: [f64; 9] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
 
-/// A setting with several choices; a key goes to the next choice. A setting that is on or off has two choices.
+/// A setting with several choices. A key goes to the next choice. A setting that can be on or off has two choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Setting {
     /// The pane that is visible where several panes share one area of a small screen.
@@ -29,12 +29,12 @@ pub enum Setting {
     ParameterPath,
 }
 
-/// The version of the meanings of keys. Format 2 of session files changed some meanings, so a session of format 1 is replayed with the old ones.
+/// The version of the meanings of keys. Format 2 of session files changed some of them, so a session of format 1 is replayed with the old ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyMeanings {
-    /// `l` and `h` go to first steps of units, `n` opens the notes.
+    /// `l` and `h` go to the first steps of units, and `n` opens the notes.
     Format1,
-    /// `l` and `h` go to last steps of units, `a` opens the notes.
+    /// `l` and `h` go to the last steps of units, and `a` opens the notes.
     #[default]
     Format2,
 }
@@ -50,11 +50,12 @@ pub struct Settings {
     pub start_unit: Unit,
     /// The number of significant digits of numbers on the screen.
     pub digits: Digits,
-    /// The user's own keys in vim's notation, each with the key that it replaces. The help shows them; the terminal translates them before they reach `app`.
+    /// The user's own keys in vim's notation, each with the key that it stands for. The help shows them. The terminal replaces them, so `app` never receives
+    /// one.
     pub aliases: Vec<(String, String)>,
-    /// For each setting, by how many choices keys have moved it forward, back if negative. A setting without an entry has not been moved.
+    /// For each setting, the number of choices by which keys have moved it forward, negative for back. A setting without an entry is at its first choice.
     ///
-    /// The number of choices is not known here, because only `ui` knows which panes share an area.
+    /// The number of choices is not known here: only `ui` knows, for example, which panes share an area.
     moved: BTreeMap<Setting, i64>,
 }
 
@@ -79,9 +80,9 @@ impl Settings {
         Duration::from_secs_f64(1.0 / SPEEDS[self.speed])
     }
 
-    /// Returns the index of the current choice of a setting with `count` choices. Choice 0 is the first; for a setting that is on or off it means off.
+    /// Returns the index of the current choice of a setting with `count` choices. For a setting that can be on or off, 0 means off.
     ///
-    /// With 3 choices, moving once back from choice 0 leads to choice −1 mod 3 = 2.
+    /// With 3 choices, one move back from choice 0 leads to choice −1 mod 3 = 2.
     #[must_use]
     pub fn choice(&self, setting: Setting, count: usize) -> usize {
         let moved = self.moved.get(&setting).copied().unwrap_or(0);
@@ -89,13 +90,13 @@ impl Settings {
         choice.and_then(|choice| usize::try_from(choice).ok()).unwrap_or(0)
     }
 
-    /// Returns whether a setting that is on or off is on.
+    /// Returns whether a setting with the choices off and on is on.
     #[must_use]
     pub fn is_on(&self, setting: Setting) -> bool {
         self.choice(setting, 2) == 1
     }
 
-    /// Returns the number from which subscripts, headings and channels count: 0 or 1.
+    /// Returns the first index of subscripts, headings and channels: 0 or 1.
     #[must_use]
     pub fn first_index(&self) -> usize {
         usize::from(!self.is_on(Setting::Index))
@@ -112,12 +113,12 @@ impl Settings {
         self.moved.insert(setting, i64::from(is_on));
     }
 
-    /// Sets the number from which subscripts, headings and channels count: 0 or 1.
+    /// Sets the first index of subscripts, headings and channels: 0 or 1.
     pub fn count_from(&mut self, first: usize) {
         self.moved.insert(Setting::Index, i64::from(first == 0));
     }
 
-    /// Moves a setting forward by `count` choices, back if negative.
+    /// Moves a setting forward by `count` choices, back if negative. After the last choice comes the first.
     pub(super) fn cycle(&mut self, setting: Setting, count: i64) {
         let moved = self.moved.entry(setting).or_default();
         *moved = moved.saturating_add(count);

@@ -1,4 +1,4 @@
-//! The state of the program. It determines each frame and the meaning of each key.
+//! The state of the program. It determines what each frame shows and what each key does.
 
 use std::mem;
 use std::path::Path;
@@ -66,10 +66,10 @@ impl State {
         }
     }
 
-    /// Opens a scenario at step `at`. If `at` is `None`, goes to the start that the scenario file names, perhaps with a job.
+    /// Opens a scenario at step `at`. If `at` is `None`, goes to the step that the scenario file names as its start. If this takes long, a job does it.
     pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
-        // sorts the names now, so that the first key in the prompt is not slow
+        // the names are sorted now, so that the first key in the prompt is fast
         let _ = document.names();
         let mut stepper = Stepper::new(document, at.unwrap_or(1));
         stepper.unit = stepper.units().into_iter().rfind(|unit| *unit <= self.settings.start_unit).unwrap_or(Unit::Step);
@@ -82,7 +82,7 @@ impl State {
         self.greet();
     }
 
-    /// Shows a hint after a scenario was opened: whether this step is the start that the file names, and which key shows the notes. Does not replace a message.
+    /// Shows a hint after a scenario was opened: this step is the start that the file names, or a key shows the notes. If there is a message already, it stays.
     pub fn greet(&mut self) {
         let Some(stepper) = self.stepper().filter(|_| self.message.as_ref().is_none_or(|message| message.is_hint)) else { return };
         let scenario = &stepper.document.scenario;
@@ -97,13 +97,13 @@ impl State {
         self.message = (!hint.is_empty()).then(|| Message::hint(hint));
     }
 
-    /// Returns the part of the screen that gets the keys: the overlay if one is open, else the picker if it is open, else the stepper in its mode.
+    /// Returns the part of the screen that receives the keys: the overlay; if none is open, the picker; if it is not open, the stepper in its mode.
     #[must_use]
     pub fn focus(&self) -> Focus {
         self.overlay.as_ref().map_or_else(|| self.focus_of_screen(), Overlay::focus)
     }
 
-    /// Returns the part of the screen that would get the keys if no overlay were open.
+    /// Returns the part of the screen that would receive the keys if no overlay were open.
     fn focus_of_screen(&self) -> Focus {
         match &self.screen {
             Screen::Picker(Picker { filter: Some(_), .. }) => Focus::Filter,
@@ -117,7 +117,7 @@ impl State {
         }
     }
 
-    /// Returns the part of the screen that gets the keys when the open overlay is closed.
+    /// Returns the part of the screen that receives the keys after the open overlay is closed.
     #[must_use]
     pub fn focus_below(&self) -> Focus {
         let below = self.overlay.as_ref().and_then(|overlay| overlay.below.as_ref());
@@ -150,7 +150,7 @@ impl State {
         Some(Motion { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
     }
 
-    /// Returns the open prompt: of the picker's filter if it is open, otherwise of the stepper, even if an overlay or the picker covers it.
+    /// Returns the open prompt. It belongs to the picker's filter or to the stepper. An overlay or the picker may cover it.
     #[must_use]
     pub fn prompt(&self) -> Option<&Prompt> {
         if let Screen::Picker(Picker { filter: Some(filter), .. }) = &self.screen {
@@ -162,7 +162,7 @@ impl State {
         }
     }
 
-    /// Returns whether a text is, without completion, an address, a command or a word of a topic.
+    /// Returns whether a text needs no completion: it is an address, a command or a word of a topic as it stands.
     #[must_use]
     pub fn is_palette_line(&self, commands: Commands, text: &str) -> bool {
         self.document().is_some_and(|document| is_written_in_full(document, commands, text))
@@ -197,7 +197,7 @@ impl State {
         self.message = Some(Message::new(text.as_ref(), is_error));
     }
 
-    /// Goes to an address: at once, or by a job if its iteration takes long.
+    /// Goes to an address at once. If the computation of its iteration takes long, a job does it.
     ///
     /// # Errors
     /// As [`Document::find`].
@@ -205,9 +205,9 @@ impl State {
         self.motion().map_or(Ok(()), |mut motion| motion.go_to(address))
     }
 
-    /// Waits until the next piece of the job is ready to be completed, but not longer than this time. Returns whether it is ready.
+    /// Waits for the next piece of the job, but not longer than this time. Returns whether the piece can be completed now.
     ///
-    /// A short piece is always ready. A long piece runs on the background thread, and continues there after this time.
+    /// A short piece can always be completed. A long piece runs on the background thread, and continues there after this time.
     pub fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.stepper_mut().is_none_or(|stepper| stepper.is_ready_within(wait))
     }
@@ -215,7 +215,7 @@ impl State {
     /// Opens the picker and selects the open scenario.
     pub(super) fn open_picker(&mut self) {
         let open = self.document().map(|document| &document.scenario);
-        // the picker lists files by path, such as `lab/net.toml`; the scenario's name is `net`
+        // the picker lists the path of a file, such as `lab/net.toml`, but the scenario's name is `net`
         let is_open = |scenario: &ScenarioEntry| {
             let name = Path::new(&scenario.name).file_stem().unwrap_or_default();
             open.is_some_and(|open| name == &*open.name && scenario.title == open.title)
@@ -265,7 +265,7 @@ impl State {
         }
     }
 
-    /// Closes the picker and returns to the stepper under it. Does nothing if no scenario is open.
+    /// Closes the picker and returns to the stepper below it. Does nothing if no scenario is open.
     pub(super) fn close_picker(&mut self) {
         if let Screen::Picker(picker) = &mut self.screen
             && let Some(stepper) = picker.stepper.take()
@@ -286,7 +286,7 @@ impl State {
                 Ok(Overlay::text(kind))
             }
             OverlayKind::Notes => Err("this scenario has no notes".to_owned()),
-            // a job opens it
+            // the job of the gradient check opens it
             OverlayKind::Check => return,
             OverlayKind::Map => match self.stepper() {
                 Some(stepper) => NetworkMap::of(stepper).map(Overlay::map).ok_or_else(|| "there is no step".to_owned()),

@@ -24,19 +24,19 @@ pub struct Stepper {
     pub unit: Unit,
     /// The number that the user has typed before a key, such as 57 in `57G`.
     pub count: Option<u64>,
-    /// The mode. It decides the meaning of keys.
+    /// The mode. It decides what a key does.
     pub mode: Mode,
     /// The long computation in progress. It continues while an overlay or the picker covers the stepper.
     pub job: Option<Job>,
-    /// The time of the next move of play; `None` if play is paused. Play waits while there is a job. A long move of play is itself a job.
+    /// The time of the next move of play; `None` if play is paused. While a job is in progress, play makes no move. A long move of play is itself a job.
     pub play: Option<Duration>,
-    /// The numbers of rows and columns by which the user has scrolled the matrices away from the entries of this step.
+    /// The distance, in rows and columns, by which the user has scrolled the matrices away from the entries of this step.
     pub scroll: [isize; 2],
-    /// By how many channels or filters the user has moved the matrices away from the channel or filter that this step reads.
+    /// The distance, in channels or filters, by which the user has moved the matrices away from the channel of this step.
     pub channels: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
-    /// The places that jumps have left.
+    /// The steps at which jumps began, for back and forward.
     pub visits: Visits,
     /// The places that the user has marked.
     pub bookmarks: Bookmarks,
@@ -66,9 +66,9 @@ pub struct Stepper {
     pub prediction: Prediction,
     /// The comparison with the gradients of the user's own program; `None` if none are loaded.
     pub own: Option<Arc<OwnGradients>>,
-    /// The change of the scenario's file by another program; `None` if the file is as gradstep read or wrote it.
+    /// The last change of the scenario's file by another program; `None` if the file is as gradstep read or wrote it.
     pub file_change: Option<FileChange>,
-    /// `true` after the file was reread, until overlays about the old network are closed.
+    /// `true` after the file was read again, until overlays about the old network are closed.
     pub(super) is_reloaded: bool,
 }
 
@@ -109,7 +109,7 @@ impl Stepper {
         }
     }
 
-    /// Returns the units of this scenario, from fine to coarse, without sample and iteration if there is only one.
+    /// Returns the units of this scenario, from fine to coarse. If there is only one sample or one iteration, this unit is left out.
     pub(super) fn units(&self) -> Vec<Unit> {
         let (samples, iterations) = (self.document.trace.samples(), self.document.descent.iterations());
         let is_offered = |unit: &Unit| match unit {
@@ -133,32 +133,33 @@ impl Stepper {
         Some(self.document.scene(self.step)?.with_hidden(self.hidden_number()))
     }
 
-    /// Returns the entry that commands such as "what reads it?" are about: the one under the cursor, or else the one that the step computes.
+    /// Returns the entry that commands such as "what reads it?" are about. It is the entry under the cursor. Without a cursor, it is the entry that the step
+    /// computes.
     #[must_use]
     pub fn subject(&self, scene: &Scene<'_>) -> TensorEntry {
         self.cursor.map_or(TensorEntry { tensor: scene.output, at: scene.at.entry }, |cursor| cursor.entry(scene))
     }
 
-    /// Returns the comparison with the user's gradient file, if it was made in the iteration on the screen.
+    /// Returns the comparison with the user's gradients, if it is about the iteration on the screen.
     #[must_use]
     pub fn own_here(&self) -> Option<&OwnGradients> {
         self.own.as_deref().filter(|own| own.is_of(&self.document))
     }
 
-    /// Returns the user's number for an entry that the scene knows.
+    /// Returns the user's number for an entry. Returns `None` while the scene does not know the right number completely.
     #[must_use]
     pub fn own_entry(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
         self.own_here()?.entry(&self.document.trace, scene, tensor, at)
     }
 
-    /// Returns the mistakes that are made at the op of the scene, each with what the wrong rule computes for the scene's entry.
+    /// Returns the mistakes that the user made at the op of the scene. With each mistake comes the wrong number that it gives for the scene's entry.
     pub fn own_mistakes<'a>(&'a self, scene: &Scene<'_>) -> Vec<(&'a Cause, WrongEntry)> {
         let at = scene.at;
         let found = self.own_here().map(|own| own.mistakes_at(&self.document.trace, at.run_index, at.op, at.entry).collect());
         found.unwrap_or_default()
     }
 
-    /// Returns the index in the user's list of a tensor of the run on the screen.
+    /// Returns the index of the user's tensor for a tensor of the run on the screen.
     #[must_use]
     pub fn own_tensor(&self, scene: &Scene<'_>, tensor: Id) -> Option<usize> {
         self.own_here()?.tensor(&self.document.trace, scene.at.run_index, tensor)
@@ -170,7 +171,7 @@ impl Stepper {
         Visit { iteration: self.document.trace.iteration(), step: self.step }
     }
 
-    /// Returns the address of the step on the screen, with its iteration if there are several.
+    /// Returns the address of the step on the screen. If there are several iterations, the address has its iteration.
     #[must_use]
     pub fn address_here(&self) -> Option<Address> {
         let (trace, at) = self.trace_and_position()?;
@@ -178,7 +179,7 @@ impl Stepper {
         Some(Address { iteration, ..trace.address(&at) })
     }
 
-    /// Scrolls the matrices by numbers of rows and columns, at most by the size of the largest matrix.
+    /// Scrolls the matrices by numbers of rows and columns. The whole distance is at most the size of the largest matrix.
     pub(super) fn scroll_by(&mut self, distance: [i16; 2]) {
         let most = self.largest();
         for axis in 0..2 {

@@ -1,4 +1,4 @@
-//! Enter in the prompt: goes to the address, executes the command, begins the search or takes the typed number.
+//! The key Enter in the prompt. It goes to the address, runs the command, begins the search or takes the typed number.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{Action, Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State}
 use crate::step::{Address, TensorEntry};
 
 impl State {
-    /// Executes the text of the prompt and closes the prompt. If the text is unknown or incomplete, the prompt stays open.
+    /// Does what the text of the prompt means, and closes the prompt. If the text is unknown or incomplete, the prompt stays open.
     pub(super) fn submit(&mut self) -> Option<Request> {
         let stepper = self.stepper_mut()?;
         let Mode::Prompt(prompt) = &mut stepper.mode else { return None };
@@ -49,13 +49,13 @@ impl State {
         None
     }
 
-    /// Executes a typed command.
+    /// Runs a typed command.
     fn execute(&mut self, command: &TypedCommand, argument: &str) -> Option<Request> {
         if command.argument == Argument::Nothing && !argument.is_empty() {
             self.say(format!("{} takes no argument", command.name), true);
             return None;
         }
-        // in prediction, the user is warned once of a command that shows later numbers
+        // while prediction is on, the user is warned once before a command that shows later numbers
         let looks_ahead = matches!(command.kind, TypedCommandKind::Set | TypedCommandKind::NotFinite);
         if looks_ahead && self.warns_of(LooksAhead::Line(format!("{} {argument}", command.name))) {
             return None;
@@ -99,7 +99,7 @@ impl State {
         }
     }
 
-    /// Sets the number from which subscripts, headings and channels count.
+    /// Sets the first index of subscripts, headings and channels.
     fn set_first_index(&mut self, text: &str) {
         let first = match text {
             "0" => 0,
@@ -128,7 +128,7 @@ fn path_in(argument: &str) -> Option<String> {
 }
 
 impl State {
-    /// Goes to an address as the prompt does: if it names a given entry, puts the cursor on this entry.
+    /// Goes to an address as the prompt does: if it names an input, a parameter or a target, also puts the cursor on this entry.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -169,7 +169,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Goes to an address. If it names a given entry, puts the cursor on this entry.
+    /// Goes to an address. If it names an input, a parameter or a target, also puts the cursor on this entry.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -185,7 +185,8 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// If an address names a given entry, such as a weight, goes to the first step that reads it and puts the cursor on it. Returns whether it does.
+    /// Handles an address of an entry that no step computes, such as a weight: goes to the first step that reads the entry, and puts the cursor on it. Returns
+    /// whether the address is one.
     fn inspect_given(&mut self, address: &Address) -> bool {
         let document = Arc::clone(&self.stepper.document);
         let Some((TensorEntry { tensor, at }, step)) = document.given_entry(address) else { return false };

@@ -61,7 +61,7 @@ fn typing(text: &str) -> Vec<Action> {
     text.chars().map(|c| Action::Edit(InputRequest::InsertChar(c))).collect()
 }
 
-/// Something that covers the stepper or keeps it busy. Each variant covers the variants that follow it.
+/// A layer of the screen that covers the stepper or keeps it busy. Each variant covers the variants below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScreenLayer {
     Overlay(OverlayKind),
@@ -127,10 +127,10 @@ fn actions_lead_to_the_expected_focus() {
         (stepper(), &[Action::OpenPrompt, HELP, Action::Accept], Focus::Prompt),
         (stepper(), &[Action::OpenPrompt, Action::OpenPicker, Action::Close], Focus::Prompt),
         (stepper(), &[NOTES], Focus::Overlay),
-        // the help explains the keys of what is below it
+        // the help lists the keys of the layer below it
         (stepper(), &[NOTES, HELP, Action::Close], Focus::Overlay),
         (stepper(), &[NOTES, HELP, Action::Close, Action::Close], Focus::Normal),
-        // opening the prompt closes what is above the stepper
+        // the opened prompt closes all layers above the stepper
         (stepper(), &[NOTES, HELP, Action::OpenPrompt], Focus::Prompt),
         (stepper(), &[Action::OpenPicker], Focus::Picker),
         (stepper(), &[Action::OpenPicker, Action::OpenPicker, Action::Close], Focus::Normal),
@@ -233,7 +233,7 @@ fn the_clock_and_slices_of_work_keep_the_count_and_the_message() {
 #[test]
 fn a_setting_cycles_through_its_choices_in_both_directions() {
     let mut state = stepper();
-    // moves the setting, and returns its choice of two choices and its choice of three
+    // moves the setting; returns its choice if it has two choices, and if it has three
     let mut choices_after = |by| {
         update(&mut state, Action::CycleSetting(Setting::Pane, by));
         [2, 3].map(|number_of_choices| state.settings.choice(Setting::Pane, number_of_choices))

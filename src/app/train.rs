@@ -1,6 +1,7 @@
-//! The key `L`: runs gradient descent, and makes the curves of the loss and of the values of a parameter.
+//! The key `L`: runs gradient descent, and draws the curves of the loss and of the values of a parameter.
 //!
-//! A [`DescentComputation`](crate::network::DescentComputation) computes one iteration after the other, in *pieces*: a piece is one op, or the start or end of a run.
+//! A [`DescentComputation`](crate::network::DescentComputation) computes one iteration after the other, in *pieces*. A piece is one op, or the start or end of
+//! a run.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::step::TensorEntry;
 use crate::tensor::{index_text, unravel};
 
 impl Motion<'_> {
-    /// Chooses the parameter whose values are drawn, and continues the descent, unless another job is in progress.
+    /// Chooses the parameter whose values are drawn, and continues the descent. If another job is in progress, the descent does not continue.
     ///
     /// # Errors
     /// A sentence if there is no curve.
@@ -50,7 +51,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues the descent after the last iteration whose value of the chosen parameter is stored.
+    /// Continues the descent after the last iteration for which the value of the chosen parameter is stored.
     fn run_descent(&mut self) {
         let document = Arc::clone(&self.stepper.document);
         let Some(path) = &self.stepper.training.current.path else { return };
@@ -62,8 +63,8 @@ impl Motion<'_> {
         }
     }
 
-    /// Continues a job by at most `pieces` pieces of its computation, and at most one iteration. Subtracts the number of done pieces from `pieces`. Returns whether an
-    /// iteration was completed.
+    /// Does at most `pieces` pieces of a job, and at most one iteration. Subtracts the number of done pieces from `pieces`. Returns whether an iteration is
+    /// complete now.
     pub(super) fn train_piece(&mut self, job: TrainJob, pieces: &mut u64) -> bool {
         let TrainJob { entry, iterations, computation } = job;
         let document = Arc::clone(&self.stepper.document);
@@ -84,7 +85,7 @@ impl Motion<'_> {
                 }
                 (computation, completed)
             }
-            // the result of the thread can be taken only once: if a clone of this state has taken it, this state begins the computation again
+            // the result can be taken from the thread only once: if a clone of this state has taken it, this state begins the computation again
             (_, path) => {
                 let next = path.as_ref().map_or(0, |path| path.values.last()) + 1;
                 (Box::new(document.descent.start_from(next, iterations)), None)
@@ -115,7 +116,7 @@ impl State {
 }
 
 impl Stepper {
-    /// Returns the last iteration whose loss is computed up to the step on the screen; 0 if there is none. A loss that prediction hides does not count.
+    /// Returns the last iteration whose loss is known at the step on the screen; 0 if there is none. A loss that prediction hides is not known.
     fn known_losses(&self) -> u64 {
         let trace = &self.document.trace;
         let known_steps = if self.hidden_number().is_some() { self.step - 1 } else { self.step };
@@ -145,8 +146,8 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all runs. The curves show the chosen parameter if `is_path` is true, and otherwise the loss. The curve of the current run ends at the
-    /// last computed iteration.
+    /// Returns the curves of all runs. With `is_path`, they show the chosen parameter, otherwise the loss. The curve of the current run ends at the last
+    /// computed iteration.
     fn curves(&self, is_path: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;
         let run = &self.training.current;
@@ -165,14 +166,14 @@ impl Stepper {
             name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
             current: run.path_of(entry)?,
             others: earlier.iter().filter_map(|run| run.path_of(entry)).collect(),
-            // the values at the beginning of this iteration are known at each of its steps
+            // the parameter's value before the update is known at every step of the iteration
             known: common.here,
             ..common
         })
     }
 
-    /// Returns the entry whose values are drawn. It belongs to a learned parameter. The first of these that exists: the entry under the cursor, the last drawn
-    /// entry, the entry of the step, the first entry that learns.
+    /// Returns the entry of a learned parameter whose values are drawn. The candidates, in this order, are the entry under the cursor, the entry that was drawn
+    /// last, the entry of the step, and the first entry of all.
     fn parameter_in_question(&self) -> Option<TensorEntry> {
         let train = self.document.descent.train()?;
         let scene = self.scene()?;
@@ -183,8 +184,8 @@ impl Stepper {
         under_cursor().or_else(last).or_else(of_step).or_else(first)
     }
 
-    /// Returns the entry of a learned parameter that belongs to an entry of this parameter, of its gradient, of its velocity or of its new value; `None` for any
-    /// other entry.
+    /// Returns the entry of a learned parameter to which an entry is related: the entry itself, or its gradient, its velocity or its new value. Returns `None`
+    /// for any other entry.
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
         let sample_network = self.document.trace.network();
         // the run that computes the tensor, and the tensor's id in the network of this run

@@ -29,12 +29,12 @@ pub(super) struct TrainedIteration {
     pub number: u64,
     /// The value of the parameter's entry.
     pub value: f64,
-    /// Whether no iteration follows.
+    /// `true` if it is the last iteration.
     pub is_last: bool,
 }
 
 impl TrainJob {
-    /// Returns a run whose iterations `computation` computes.
+    /// Returns a job that does this computation.
     pub(super) fn new(entry: TensorEntry, iterations: u64, computation: DescentComputation) -> Self {
         Self { entry, iterations, computation: ComputationState::Ready(Box::new(computation)) }
     }

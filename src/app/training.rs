@@ -1,5 +1,5 @@
-//! The runs of gradient descent that are drawn as curves: the run with the current edits, the runs before the last edits, and
-//! the runs of other scenarios.
+//! The runs of gradient descent that are drawn as curves: the run with the current edits, the runs before the last edits, and the runs of other scenarios. An
+//! edit of a number starts a new run, so that the user sees its effect on the loss.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(super) struct TrainingRun {
     /// The edits of the scenario's numbers.
     edits: Vec<Edit>,
     losses: Arc<Losses>,
-    /// The last iteration that `L` has computed; 0 before the first `L`.
+    /// The last iteration that the key `L` has computed; 0 before the key was pressed.
     pub reached: u64,
     /// The last iteration of the descent, if it is known.
     pub end: Option<u64>,
@@ -37,7 +37,7 @@ pub(super) struct TrainingRun {
     pub path: Option<ParameterPath>,
 }
 
-/// The values of an entry of a learned parameter in the iterations, before each update.
+/// The values of an entry of a learned parameter, one for each iteration. It is the value before the update.
 #[derive(Clone, Debug)]
 pub(super) struct ParameterPath {
     /// The entry, in the network of the samples.
@@ -66,13 +66,13 @@ pub struct Curves {
     pub current: Curve,
     /// The curves of earlier runs, the oldest first, and those of other scenarios.
     pub others: Vec<Curve>,
-    /// The iteration on the screen; 0 for no such iteration.
+    /// The iteration on the screen; 0 if no iteration is on the screen.
     pub here: u64,
     /// The last iteration whose value is known at the step on the screen. Values of later iterations are drawn dashed.
     pub known: u64,
     /// The last iteration of the descent if it is known, otherwise the largest possible one.
     pub iterations: u64,
-    /// Whether no further iteration can be computed.
+    /// `true` if no further iteration can be computed.
     pub is_complete: bool,
     /// The optimizer of the current run with its settings; empty without training.
     pub optimizer: String,
@@ -83,7 +83,7 @@ impl TrainingRun {
         Self { edits, losses, reached: 0, end: None, path: None }
     }
 
-    /// Begins to store the values of an entry, unless the run already stores them.
+    /// Starts to store the values of an entry. Does nothing if the run already stores them.
     pub fn follow(&mut self, entry: TensorEntry, budget: &Arc<MemoryBudget>) {
         if self.path.as_ref().is_none_or(|path| path.entry != entry) {
             self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(budget)) });
@@ -112,14 +112,14 @@ impl Training {
         Self { current: TrainingRun::new(Vec::new(), Arc::clone(losses)), earlier: Vec::new(), compared: Vec::new() }
     }
 
-    /// Begins a run with other edits. The run so far, with `known` iterations, becomes an earlier run if it has enough points for a curve.
+    /// Starts a run with other edits. The run so far, with `known` iterations, becomes an earlier run if it has enough points for a curve.
     pub(super) fn begin(&mut self, edits: Vec<Edit>, losses: &Arc<Losses>, known: u64) {
         let mut old = std::mem::replace(&mut self.current, TrainingRun::new(edits, Arc::clone(losses)));
         old.reached = old.reached.max(known);
         if old.reached > 1 {
             self.earlier.push(old);
         }
-        // after undo or redo, the run may have the edits of an earlier run
+        // after undo or redo, an earlier run may have the same edits as the new one
         self.earlier.retain(|run| run.edits != self.current.edits);
         let surplus = self.earlier.len().saturating_sub(MAX_EARLIER);
         self.earlier.drain(..surplus);
@@ -127,7 +127,7 @@ impl Training {
 }
 
 impl Curve {
-    /// Returns the words about the run: its last edit, or the name and the optimizer of another scenario.
+    /// Returns the label of the run: its last edit, or the name and the optimizer of another scenario.
     #[must_use]
     pub fn what(&self, digits: Digits) -> String {
         match (&self.run, &self.edit) {

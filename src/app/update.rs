@@ -1,4 +1,4 @@
-//! [`update`], the only function that changes the state of the program, and the actions that need only a few lines. `motion.rs` does the moves, `work.rs` the jobs.
+//! [`update`], the only function that changes the state of the program, and the short actions. `motion.rs` does the moves, `work.rs` the jobs.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::text::cut;
 
-/// The largest count that can be typed before a key. More digits result in this count.
+/// The largest number that can be typed before a key. A larger one is reduced to it.
 const MAX_COUNT: u64 = 999_999_999_999;
-/// The number of columns for the beginning of the copied text in the message about it.
+/// The largest width of the copied text in the message that it was copied.
 const COPIED_TEXT_WIDTH: usize = 60;
 
 /// Changes the state by an action. Returns a request if the caller has to do something, such as open a scenario or end the program.
@@ -50,7 +50,7 @@ impl State {
         None
     }
 
-    /// Opens the result of a gradient check as a list, once no overlay and no picker is open.
+    /// Opens the result of a gradient check as a list. If an overlay or the picker is open, it waits until they are closed.
     fn show_check_result(&mut self) {
         if matches!(self.focus(), Focus::Normal | Focus::Cursor)
             && let Some(result) = self.stepper_mut().and_then(|stepper| stepper.check_result.take())
@@ -59,7 +59,7 @@ impl State {
         }
     }
 
-    /// Copies a text about the entry under the cursor, or else about the entry of the step.
+    /// Copies a text about the entry under the cursor. Without a cursor, it is about the entry of the step.
     fn copy(&mut self, format: CopyFormat) -> Option<Request> {
         let stepper = self.stepper()?;
         let scene = stepper.scene()?;
@@ -156,7 +156,7 @@ impl State {
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
             Action::CopyCommandLine(arguments) => return self.copy_command_line(arguments),
-            // only in recordings of format 1
+            // this action is only in recordings of format 1
             Action::OpenPrompt => self.open_line(PromptKind::Addresses),
             Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_line(PromptKind::Search),
@@ -191,7 +191,7 @@ impl State {
         self.stepper().is_some_and(|stepper| stepper.edits.are_unsaved())
     }
 
-    /// Returns a request that leaves the open scenario. If there are unsaved edits, keeps the request and asks about them first.
+    /// Returns a request that leaves the open scenario. If there are unsaved edits, stores the request and asks about the edits first.
     pub(super) fn leave(&mut self, request: Request) -> Option<Request> {
         if !self.has_unsaved_edits() {
             return Some(request);
@@ -215,7 +215,8 @@ impl State {
         }
     }
 
-    /// Asks the caller to write the edits to the file `path`, or to the scenario's own file if it is `None`, and then to fulfil the request `then`.
+    /// Returns the request to write the edits. They are written to the file `path`, or to the scenario's own file if it is `None`. Then the caller fulfils the
+    /// request `then`.
     pub(super) fn write_edits(&mut self, path: Option<String>, then: Option<Request>) -> Option<Request> {
         let stepper = self.stepper()?;
         let is_deleted = stepper.file_change == Some(FileChange::Deleted);
@@ -237,7 +238,7 @@ impl State {
         self.say(sentence, false);
     }
 
-    /// Moves a setting forward, and reports its choice if the screen does not show it.
+    /// Moves a setting forward. If the screen does not show the new choice, a message says it.
     fn cycle(&mut self, setting: Setting, count: i64) {
         self.settings.cycle(setting, count);
         match setting {
@@ -280,7 +281,7 @@ impl State {
         }
     }
 
-    /// Closes what has the focus: [`Action::Close`].
+    /// Closes the part of the screen with the focus: [`Action::Close`].
     pub(super) fn close(&mut self) {
         match self.focus() {
             Focus::Curve => {
@@ -300,7 +301,7 @@ impl State {
         }
     }
 
-    /// Confirms what has the focus: [`Action::Accept`].
+    /// Does what Enter does in the part of the screen with the focus: [`Action::Accept`].
     fn accept(&mut self) -> Option<Request> {
         match self.focus() {
             Focus::Overlay => self.close(),
@@ -321,7 +322,7 @@ impl State {
         None
     }
 
-    /// Selects a row of what has the focus, and confirms it: [`Action::Choose`].
+    /// Selects a row of the part of the screen with the focus, and presses Enter there: [`Action::Choose`].
     fn choose_row(&mut self, row: usize) -> Option<Request> {
         let overlay = self.overlay.as_mut().map(|overlay| (&mut overlay.list, &mut overlay.map));
         match (overlay, &mut self.screen) {
@@ -405,7 +406,7 @@ impl State {
         self.overlay.as_mut()?.map.as_mut()
     }
 
-    /// Scrolls what has the focus: [`Action::Scroll`].
+    /// Scrolls the part of the screen with the focus: [`Action::Scroll`].
     fn scroll(&mut self, lines: i16) {
         match self.focus() {
             Focus::Overlay | Focus::List | Focus::Map => self.overlay.iter_mut().for_each(|overlay| overlay.scroll(lines)),

@@ -9,7 +9,7 @@
 /// The largest number of stored places; the oldest are dropped first.
 const MAX_VISITS: usize = 1000;
 
-/// A place: a step of an iteration.
+/// A step of an iteration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visit {
     /// The iteration, from 1.
@@ -18,7 +18,7 @@ pub struct Visit {
     pub step: u64,
 }
 
-/// The places that jumps have left, for back and forward.
+/// The steps at which jumps began, for back and forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visits {
     back: Vec<Visit>,
@@ -26,7 +26,7 @@ pub struct Visits {
 }
 
 impl Visits {
-    /// Adds the place that a jump leaves. Jumps that were undone before can no longer be redone.
+    /// Adds the step at which a jump begins. Jumps that were undone before can no longer be redone.
     pub fn leave(&mut self, here: Visit) {
         self.forward.clear();
         if self.back.last() != Some(&here) {
@@ -37,12 +37,12 @@ impl Visits {
         }
     }
 
-    /// Returns the place that is `times` jumps back, or the first one if there are fewer; `None` if there is none.
+    /// Returns the place of `times` jumps ago. If there are fewer, returns the first one; `None` if there is none.
     pub fn go_back(&mut self, here: Visit, times: u64) -> Option<Visit> {
         Self::go(&mut self.back, &mut self.forward, here, times)
     }
 
-    /// Returns the place that is `times` undone jumps ahead, or the last one if there are fewer; `None` if there is none.
+    /// Returns the place of `times` undone jumps later. If there are fewer, returns the last one; `None` if there is none.
     pub fn go_forward(&mut self, here: Visit, times: u64) -> Option<Visit> {
         Self::go(&mut self.forward, &mut self.back, here, times)
     }
@@ -50,7 +50,7 @@ impl Visits {
     fn go(from: &mut Vec<Visit>, to: &mut Vec<Visit>, here: Visit, times: u64) -> Option<Visit> {
         let (mut place, mut found) = (here, None);
         for _ in 0..times {
-            // a jump that was stopped has added its start, but the user is still there: this place is skipped
+            // if a jump was stopped, its start is in the list although the user is still there; such a place is skipped
             while from.last() == Some(&place) {
                 from.pop();
             }

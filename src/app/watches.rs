@@ -9,10 +9,10 @@ use crate::trace::Trace;
 /// The largest number of watches; the oldest are dropped first.
 const MAX_WATCHES: usize = 20;
 
-/// The run that has the value of a watched entry.
+/// The run to which a watched entry belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchScope {
-    /// The run of the first sample: for a parameter, which all samples share, and for each entry of a scenario with one sample.
+    /// The run of the first sample. It is used for a parameter, which is the same in all samples, and for all entries if there is one sample.
     Shared,
     /// The run of the sample with this number in the file, from 0.
     Sample(usize),
@@ -20,7 +20,7 @@ enum WatchScope {
     Batch,
 }
 
-/// A watched entry. It is found by its name in each iteration.
+/// A watched entry. In each iteration it is found by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// The address, as the pane shows it.
@@ -33,7 +33,7 @@ pub struct Watch {
 impl Watch {
     /// Returns a watch of an entry of the scene.
     fn of(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Self {
-        // a tensor of the batch may come from a sample; then the watch is on the entry of the sample
+        // some tensors of the batch are copies of a sample's tensor; then the entry of the sample is watched
         let (run, tensor) = scene.canonical(tensor);
         let scene_of_run = scene.in_run(run);
         let scene = scene_of_run.as_ref().unwrap_or(scene);
@@ -46,8 +46,8 @@ impl Watch {
         Self { address: scene.address_of(tensor, at), scope, tensor: info.name.to_string(), at }
     }
 
-    /// Returns the state of the entry at a step; `None` if this iteration does not have the entry because its sample is not in the batch, or because the batch has
-    /// no tensor of this name.
+    /// Returns the state of the entry at a step. Returns `None` if this iteration does not have the entry: its sample is not in the batch, or the batch has no
+    /// tensor of this name.
     #[must_use]
     pub fn state(&self, scene: &Scene<'_>) -> Option<EntryState> {
         let (run_index, tensor) = self.find(scene)?;

@@ -10,13 +10,14 @@ use super::motion::Motion;
 use super::{KeyMeanings, Setting, Stepper, TrainJob};
 use crate::step::{Address, Kind, Location, Scope, Unit};
 
-/// The largest cost of the work that is done immediately when a job begins, in computed steps: about ten milliseconds. Later time slices do the rest.
+/// The largest amount of work that is done immediately when a job begins, in computed steps. It takes about ten milliseconds. The rest is done in later time
+/// slices.
 const MAX_IMMEDIATE_COST: u64 = 10_000_000;
-/// The largest number of products of value 0 that one piece of work skips.
+/// The largest number of products of value 0 that are skipped in one piece of work.
 const MAX_SKIPPED: usize = 256;
 
 impl Motion<'_> {
-    /// Goes to an address: at once, or by a job if its iteration takes long.
+    /// Goes to an address at once. If the computation of its iteration takes long, a job does it.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -41,7 +42,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Goes to an address as [`Motion::go_to`] does, and adds the step that it leaves to the history of jumps.
+    /// Goes to an address as [`Motion::go_to`] does, and adds the step on the screen to the history of jumps.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -55,7 +56,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Moves by `times` iterations, back if negative, to the same entry and term there; at most to the first or the last iteration.
+    /// Moves by `times` iterations, back if negative, and goes to the same entry and term there. It stops at the first and the last iteration.
     pub fn by_iterations(&mut self, times: i64) {
         if self.settings.key_meanings == KeyMeanings::Format1 {
             return self.by_iterations_to_first_steps(times);
@@ -70,12 +71,13 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by `count` iterations, back if negative, to the first step of an iteration; at most to the first step of the first or the last step of the last iteration.
+    /// Moves by `count` iterations, back if negative, and goes to the first step of an iteration. At the ends it stops at the first step of the first
+    /// iteration, or at the last step of the last one.
     fn by_iterations_to_first_steps(&mut self, count: i64) {
         let document = Arc::clone(&self.stepper.document);
         let current = document.trace.iteration();
         let last = if document.is_last { current } else { document.descent.iterations() };
-        // in the middle of an iteration, one of the moves back goes to the start of this iteration
+        // at a later step of an iteration, the first move back goes to the start of this iteration
         let back = count.unsigned_abs() - u64::from(count < 0 && self.stepper.step > 1);
         let wanted = if count < 0 { current.saturating_sub(back).max(1) } else { current.saturating_add(count.unsigned_abs()) };
         let (to, location) = if wanted > last { (last, Location::Last) } else { (wanted, Location::First) };
@@ -89,7 +91,7 @@ impl Motion<'_> {
         self.seek_iteration(to, vec![location]);
     }
 
-    /// Jumps to the step of an iteration that corresponds to the step on the screen.
+    /// Jumps to another iteration, to the step that corresponds to the step on the screen.
     pub fn jump_to_iteration(&mut self, to: u64) {
         let here = self.stepper.visit();
         if to == here.iteration {
@@ -103,7 +105,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Begins a seek to another iteration, to the first of these places that exists there.
+    /// Begins a seek to another iteration. The goal is the first of these places that it has.
     fn seek_iteration(&mut self, to: u64, places: Vec<Location>) {
         let document = Arc::clone(&self.stepper.document);
         let computation = document.descent.start(to);
@@ -113,13 +115,13 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by `count` units, back if negative, to the last step of a unit; at most to the first step or to the last unit.
+    /// Moves by `count` units, back if negative, to the last step of a unit. At the ends it stops at the first step or in the last unit.
     pub fn by_units(&mut self, unit: Unit, count: i64) {
         let iteration = self.stepper.document.trace.iteration();
         self.begin(Job::Move { units: UnitMove { unit, remaining: count }, iteration });
     }
 
-    /// Begins the gradient check of the entry under the cursor, or else of the entry of the step.
+    /// Begins the gradient check of the entry under the cursor. Without a cursor, it is the entry of the step.
     ///
     /// If a job is in progress, the job continues and a message asks the user to wait.
     pub fn check_gradient(&mut self) {
@@ -142,7 +144,7 @@ impl Motion<'_> {
         let mut budget = MAX_IMMEDIATE_COST;
         while let Some(job) = &self.stepper.job {
             let cost = job.cost(&self.stepper.document);
-            // the work that `Job::cost` measures: a whole seek, or a move by one unit
+            // this much is done before the screen changes: a whole seek, or a move by one unit
             let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.is_large() => return,
                 Job::Train(train) if train.computation.is_large() => return,
@@ -182,7 +184,7 @@ impl Motion<'_> {
                         ComputationState::Ready(computation) => goal.advance(&document, to, computation, &mut pieces),
                         ComputationState::InBackground(_, task) => {
                             pieces -= 1;
-                            // the result can be taken once; if a clone of this state has taken it, the computation begins again
+                            // the result can be taken only once: if a clone of this state has taken it, the computation begins again
                             task.take().unwrap_or_else(|| SeekProgress::Unfinished {
                                 computation: Box::new(goal.experiment(&document).descent.start(to)),
                                 completed_iteration: false,
@@ -246,7 +248,7 @@ impl Motion<'_> {
         }
     }
 
-    /// Moves by the next unit within this iteration, or begins a seek to the iteration of the next unit. If the unit is the step, moves by many units at once.
+    /// Moves by the next unit. If it is in another iteration, begins a seek to that iteration. If the unit is the step, moves by many units at once.
     fn next_unit(&mut self, units: UnitMove) {
         let UnitMove { unit, remaining } = units;
         let document = Arc::clone(&self.stepper.document);
@@ -297,15 +299,15 @@ impl Motion<'_> {
         self.set_rest_of_move(units.with_remaining(remaining - remaining.signum()));
     }
 
-    /// Counts units that were moved forward, so that `h` can undo them; `remaining` is negative for a move back.
+    /// Counts the units of a move forward, so that `h` can undo them. `remaining` is negative for a move back.
     fn count_forward(&mut self, remaining: i64, units: u64) {
         if remaining > 0 {
             self.stepper.return_point.iter_mut().for_each(|point| point.advance(units));
         }
     }
 
-    /// Moves to the next step of this iteration that is not a product of value 0, or as far towards it as one piece of work allows. Returns `false` if this iteration
-    /// has no further steps.
+    /// Moves to the next step of this iteration that is not a product of value 0. If it is far away, moves only as far as one piece of work allows. Returns
+    /// `false` if this iteration has no further steps.
     fn next_nonzero(&mut self, units: UnitMove) -> bool {
         let document = Arc::clone(&self.stepper.document);
         let (trace, direction) = (&document.trace, units.remaining.signum());
@@ -331,13 +333,13 @@ impl Motion<'_> {
         moved
     }
 
-    /// Makes the rest of a move the current job, or ends the job if no unit remains.
+    /// Makes the rest of a move the current job. If no unit remains, ends the job.
     fn set_rest_of_move(&mut self, units: UnitMove) {
         let iteration = self.stepper.document.trace.iteration();
         self.stepper.job = (units.remaining != 0).then_some(Job::Move { units, iteration });
     }
 
-    /// Stops the job and play, and reports the progress of the job or that play is paused. Does nothing if there is neither a job nor play.
+    /// Stops the job and play. A message has the progress of the job, or says that play is paused. Does nothing if there is neither a job nor play.
     pub fn stop_job(&mut self) {
         let was_playing = self.stepper.play.take().is_some();
         if let Some(job) = self.stepper.job.take() {
@@ -355,8 +357,8 @@ impl Motion<'_> {
 }
 
 impl Stepper {
-    /// Returns the places in another iteration that correspond to the step on the screen, the best first: the same term, entry or op, and the first step, which
-    /// always exists. If the batch there has other samples, uses the sample at the same position.
+    /// Returns the places in another iteration that correspond to the step on the screen, the best first: the same term, the same entry, the same op, and the
+    /// first step, which always exists. If the batch of that iteration has other samples, the places are in the sample with the same position in the batch.
     pub(super) fn same_place_in(&self, iteration: u64) -> Vec<Location> {
         let mut places = vec![Location::First];
         if let Some((trace, at)) = self.trace_and_position()
@@ -374,8 +376,8 @@ impl Stepper {
         places
     }
 
-    /// Starts the next piece on the background thread, if it is long and has not started, and waits at most this time for its result. Returns whether the piece is
-    /// ready to be completed. A short piece is always ready.
+    /// Waits for the next piece of the job, but not longer than this time. If the piece is long, it runs on the background thread. Returns whether the piece
+    /// can be completed now; a short piece always can.
     pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
             Some(Job::Seek(Seek { goal, to, computation })) => {

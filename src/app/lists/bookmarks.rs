@@ -4,11 +4,11 @@ use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// Lists the bookmarks. Enter on the first row adds a bookmark at the step on the screen, or removes it if there is one. Enter on another row goes there.
+/// Lists the bookmarks. The first row is about the step on the screen: Enter adds a bookmark, or removes it. Enter on another row goes to that bookmark.
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let here = stepper.address_here().ok_or("there is no step")?;
     let verb = if stepper.bookmarks.contains(&here) { "remove this bookmark" } else { "bookmark this step" };
-    // if this step is a bookmark, the first row shows its name, and the bookmark has no other row
+    // if this step has a bookmark, the first row shows its name, and it has no other row
     let own = stepper.bookmarks.iter().find(|bookmark| bookmark.address == here).and_then(|bookmark| bookmark.name.as_ref());
     let verb = own.map_or_else(|| verb.to_owned(), |name| format!("{name}: {verb}"));
     let first = ListRow::action([here.to_string(), verb], Action::ToggleBookmark);

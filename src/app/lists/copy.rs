@@ -1,4 +1,4 @@
-//! The texts that can be copied.
+//! The texts that can be copied, such as an address or an equation.
 
 use crate::app::{Action, CopyFormat, List, ListRow, Stepper};
 use crate::scene::Scene;
@@ -7,8 +7,8 @@ use crate::step::TensorEntry;
 /// The largest number of characters of a text that are shown while its row is selected.
 const MAX_SHOWN_CHARS: usize = 4000;
 
-/// Lists the texts that can be copied, each with its key and its first line. The whole text of the selected row is shown. If there is no such text, the row has
-/// the reason.
+/// Lists the texts that can be copied, each with its key and its first line. The whole text of the selected row is shown below. If an entry has no such text,
+/// the row shows the reason.
 #[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |format: CopyFormat| {

@@ -5,7 +5,7 @@ use crate::number::exact_on_screen;
 use crate::scene::{EntryState, Scene};
 use crate::step::TensorEntry;
 
-/// Lists the value of the step, the sum so far and, if it is complete, the entry; with a cursor, the entry under it.
+/// Lists the numbers of the step with all digits: its value, the sum so far and, if the sum is complete, the entry. With a cursor, lists the entry under it.
 pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let row = |name: &str, number: String| ListRow::text([name.to_owned(), number]);
     let name = scene.address_of(entry.tensor, entry.at);

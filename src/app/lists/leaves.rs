@@ -1,4 +1,5 @@
-//! The leaves of an entry: follows its largest terms down to the inputs and parameters from which it is computed.
+//! The inputs and parameters that contribute most to an entry. Starting at the entry, the search follows the largest terms to the entries that they read, and
+//! so on down to the inputs and parameters, the leaves of this tree.
 //!
 //! For z = w·x + b with w·x = 0.6 and b = −0.2:
 //!
@@ -9,8 +10,8 @@
 //!   b[0]  = −0.2  b    −0.2     25 %
 //! ```
 //!
-//! The search always follows the entry with the largest share next, so that the list has the largest shares at any depth. From an entry of the batch it
-//! continues in the samples.
+//! A share is a term's part of the sum of absolute values: |w·x| is 0.6 of 0.8, which is 75 %. The search always continues at the entry with the largest share,
+//! so the list has the largest shares at any depth. From an entry of the batch it continues in the samples.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
@@ -22,14 +23,14 @@ use crate::step::TensorEntry;
 
 /// The largest number of rows.
 const MAX_ROWS: usize = 200;
-/// The largest number of examined terms. It limits the search to a few milliseconds.
+/// The largest number of terms that the search looks at. It limits the search to a few milliseconds.
 const MAX_EXAMINED_TERMS: u64 = 20_000;
 /// The smallest listed share: the smallest that is not rounded to 0.0 %.
 const MIN_SHARE: f64 = 0.000_5;
-/// If a row is deeper than this, all rows are indented by one cell for each level instead of two.
+/// If a row is deeper than this number of levels, each level is indented by one cell instead of two.
 const NARROW_INDENT_FROM: usize = 8;
 
-/// The largest number of followed terms of an entry whose terms are all 0.
+/// If all terms of an entry are 0, the search follows at most this number of them.
 const MAX_ZERO_TERMS: u64 = 20;
 
 /// An entry of a run.
@@ -40,7 +41,7 @@ struct RunEntry {
     at: usize,
 }
 
-/// The scene of the step on the screen, and the scenes of the samples at which the search arrives.
+/// The scene of the step on the screen, and the scenes of the samples that the search has reached.
 struct RunScenes<'a> {
     here: &'a Scene<'a>,
     samples: Vec<(usize, Scene<'a>)>,
@@ -60,7 +61,7 @@ impl<'a> RunScenes<'a> {
         at.map_or(self.here, |at| &self.samples[at].1)
     }
 
-    /// Returns the name of an entry in the list: with the sample or the pass in front if the list begins in the batch.
+    /// Returns the name of an entry in the list. If the list begins in the batch, the name has the sample or the pass before it.
     fn name(&mut self, RunEntry { run, tensor, at }: RunEntry) -> String {
         let is_of_batch = self.here.sample().is_none();
         let there = self.of(run);
@@ -72,11 +73,11 @@ impl<'a> RunScenes<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Contribution {
     entry: RunEntry,
-    /// Its share of the first entry: the product of the shares along the way.
+    /// Its share of the first entry. It is the product of the shares along the path from the first entry.
     share: f64,
     /// The order in which it was found.
     order: usize,
-    /// The row of the entry that reads it, and the step of the term with it; `None` for the first entry.
+    /// The row of the entry that reads this one, and the step of the term that reads it; `None` for the first entry.
     reader: Option<(usize, u64)>,
     depth: usize,
 }
@@ -96,13 +97,13 @@ impl PartialOrd for Contribution {
 }
 
 impl Ord for Contribution {
-    /// The larger share is first; of two equal shares, the share that was found first.
+    /// The larger share comes first. Of two equal shares, the one that was found first comes first.
     fn cmp(&self, other: &Self) -> Ordering {
         self.share.total_cmp(&other.share).then(other.order.cmp(&self.order))
     }
 }
 
-/// The found rows in order, and facts for the note below the list.
+/// The rows that the search found, in the order in which it found them, and facts for the note below the list.
 #[derive(Default)]
 struct ContributionSearch {
     rows: Vec<Contribution>,
@@ -114,7 +115,8 @@ struct ContributionSearch {
     is_cut: bool,
 }
 
-/// Returns the run and the tensor that an entry of a scene comes from. A tensor of the batch may come from a sample.
+/// Returns the run and the tensor to which an entry of a scene belongs. Some tensors of the batch are copies of a sample's tensor; then it is the sample's
+/// tensor.
 fn canonical_entry(scene: &Scene<'_>, tensor: Id, at: usize) -> RunEntry {
     let (run, tensor) = scene.canonical(tensor);
     RunEntry { run, tensor, at }
@@ -145,13 +147,13 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
         let magnitude: f64 = terms.iter().map(|(value, _)| value.abs()).sum();
         let start = there.at.step - there.at.term;
         for (step, (value, sources)) in (start..).zip(terms) {
-            // ∞ and NaN have no shares: each term that is not finite counts as the whole
+            // ∞ and NaN have no shares, so each such term gets the share 1
             let part = match magnitude {
                 0.0 => 0.0,
                 _ if magnitude.is_finite() => value.abs() / magnitude,
                 _ => f64::from(u8::from(!value.is_finite())),
             };
-            // if the first entry is 0, its terms show why, and so do the terms of its factors that are 0
+            // if the first entry is 0, the list shows its terms that are 0, and their factors that are 0, as the reason
             let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < start + MAX_ZERO_TERMS;
             if share * part < MIN_SHARE && !is_shown_zero {
                 search.has_small |= share * part > 0.0;
@@ -168,7 +170,7 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
     search
 }
 
-/// Returns the rows in display order: each row is below the row that reads its entry. Of the rows below one row, larger shares come first.
+/// Returns the rows in the order of the list. A row is below the row of the entry that reads it. Among the rows below one row, larger shares come first.
 fn ordered(rows: &[Contribution]) -> Vec<usize> {
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
     for (row, contribution) in rows.iter().enumerate() {
@@ -179,7 +181,7 @@ fn ordered(rows: &[Contribution]) -> Vec<usize> {
     let (mut order, mut stack) = (Vec::with_capacity(rows.len()), vec![0]);
     while let Some(row) = stack.pop() {
         order.push(row);
-        // with equal shares, the factors of a term stay together and terms are in the order of their steps
+        // if shares are equal, terms are in the order of their steps, and the factors of a term are neighbours
         let key = |row: &usize| (rows[*row].reader.map_or(0, |(_, step)| step), rows[*row].order);
         below[row].sort_by(|a, b| rows[*b].share.total_cmp(&rows[*a].share).then(key(a).cmp(&key(b))));
         stack.extend(below[row].iter().rev());
@@ -187,8 +189,8 @@ fn ordered(rows: &[Contribution]) -> Vec<usize> {
     order
 }
 
-/// Lists the entries from which an entry is computed, along its largest terms, with their shares of it. Enter goes to the step that computes the entry; for an
-/// input or a parameter, to the step that reads it.
+/// Lists the entries that contribute most to an entry, with their shares. Enter goes to the step that computes the selected entry. For an input or a parameter,
+/// it goes to the step that reads it.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let mut scenes = RunScenes { here: scene, samples: Vec::new() };
@@ -201,7 +203,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         let Contribution { entry, share, reader, depth, .. } = rows[number];
         let name = format!("{}{}", indent.repeat(depth), scenes.name(entry));
         let own = scenes.of(entry.run);
-        // the format of the tensor's matrix, so that all rows of a tensor have the same number of decimals
+        // all rows of a tensor have the number of decimals of its matrix
         let form = |value: f64| own.format(entry.tensor).text_or_short(value);
         let (value, step) = match own.state_of(entry.tensor, entry.at) {
             EntryState::Given(value) => (form(value), reader.map(|(_, step)| step)),
@@ -238,7 +240,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         note.push_str("; shares below 0.05 % are left out");
     }
     list.note = note;
-    // on a narrow screen the numbers of the term are left out first, then its symbols; the selected row shows both below the list
+    // on a narrow screen, the numbers of the term are left out first, then its symbols; both are shown below the list for the selected row
     list.spare = &[3, 2];
     Ok(list)
 }

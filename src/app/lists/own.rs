@@ -1,4 +1,4 @@
-//! The comparison with the gradients of the user's own program: a row for each gradient, then the causes and patterns.
+//! The comparison with the gradients that the user's own program computed: a row for each gradient, then the mistakes and the patterns.
 
 use crate::app::comparing::NOT_LOADED;
 use crate::app::{Action, List, ListRow, Stepper};
@@ -8,7 +8,7 @@ use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::text::{line, list_of_names};
 
-/// Lists the gradients. Enter on a wrong one goes to its first wrong entry.
+/// Lists the gradients. Enter on a wrong gradient goes to its first wrong entry.
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let own = stepper.own.as_ref().ok_or(NOT_LOADED)?;
     let document = &stepper.document;

@@ -23,7 +23,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     });
     let count = reads.len();
     let mut list = List::new(format!("{name} is read by {count} {}", if count == 1 { "step" } else { "steps" }), rows.collect());
-    // selects the step on the screen, or the first step after it
+    // the step on the screen is selected; if it reads another entry, the first step after it
     list.selected = reads.iter().take(MAX_LISTED).position(|read| read.step >= scene.at.step).unwrap_or(0);
     if count > MAX_LISTED {
         list.note = format!("the first {MAX_LISTED} of {count} are listed");

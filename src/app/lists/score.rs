@@ -1,4 +1,5 @@
-//! The score of prediction: for each rule, how many answers were right at once, right after a hint, or shown; and which rules to practise.
+//! The score of prediction. For each rule, it has the number of answers that were right at once, right after a hint, or shown. The note names rules to
+//! practise.
 
 use std::cmp::Reverse;
 
@@ -9,7 +10,8 @@ use crate::step::TensorEntry;
 /// The largest number of rules that the note suggests for practice.
 const MAX_NAMED: usize = 3;
 
-/// Lists the rules, those with the most missed questions first. Enter goes to the last missed question: one that was not right at once.
+/// Lists the rules. The rules with the most missed questions come first; a question is missed if it was not answered right at once. Enter goes to the last
+/// missed question.
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let prediction = &stepper.prediction;
     if prediction.score.is_empty() {
@@ -17,7 +19,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     }
     let missed = |score: &RuleScore| score.all() - score.at_once();
     let mut rules: Vec<&RuleScore> = prediction.score.iter().collect();
-    // a stable sort: rules with equal counts stay in the order of their first questions
+    // the sort is stable: rules with equal counts stay in the order of their first questions
     rules.sort_by_key(|score| Reverse(missed(score)));
     let row = |score: &&RuleScore| {
         let [at_once, after_hint, shown] = score.counts;

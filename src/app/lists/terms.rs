@@ -7,22 +7,22 @@ use crate::step::{Kind, TensorEntry, Unit};
 /// The largest number of listed terms.
 const MAX_LISTED: u64 = 2000;
 
-/// A row of the list: one term, or consecutive products of value 0.
+/// A row of the list: one term, or several neighbouring products that are 0.
 enum TermRow {
     Term(u64),
     /// The terms `begin..end`.
     Zeros(u64, u64),
 }
 
-/// Lists the terms of an entry up to this step, each with its value and its share of Σ|terms| in percent. Consecutive products that are 0 share a row. Enter goes
-/// to a term.
+/// Lists the terms of an entry up to this step, each with its value and its share of Σ|terms| in percent. Neighbouring products that are 0 share one row. Enter
+/// goes to a term.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let name = scene.address_of(entry.tensor, entry.at);
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let (steps, last_known) = (there.span(Unit::Entry), there.at.step);
     let known = last_known - steps.start + 1;
     let all = steps.end - steps.start;
-    // of a long sum, the last terms up to this step
+    // of a long sum, only the last terms up to this step are listed
     let first = known.saturating_sub(MAX_LISTED);
     let terms: Vec<_> = (first..known).map(|term| there.term(term)).collect();
     let magnitude: f64 = terms.iter().filter_map(EntryTerm::value).map(f64::abs).sum();

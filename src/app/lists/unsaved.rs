@@ -1,10 +1,10 @@
-//! The question what to do with unsaved edits before the user leaves the scenario.
+//! The question of what to do with unsaved edits before the user leaves the scenario.
 
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
-/// Lists the answers. The first one changes nothing, because an Enter in a pasted text must neither write a file nor lose an edit.
+/// Lists the answers. The first one changes nothing: if a pasted text contains Enter, it must neither write a file nor lose an edit.
 #[expect(clippy::unnecessary_wraps, reason = "other lists can fail")]
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let row = |key: char, words: &str, action: Action| ListRow {

@@ -1,4 +1,4 @@
-//! The candidates of the prompt: the list above it with what the typed text may mean, in the order in which Tab chooses.
+//! The candidates of the prompt: the list above it with the possible meanings of the typed text. Tab chooses them in this order.
 
 use super::topics::{self, TopicMatch};
 use super::{Document, Prompt, PromptKind, completions_of};
@@ -6,10 +6,10 @@ use crate::app::command::{Argument, Command, TYPED_COMMANDS, TypedCommand};
 use crate::words::fuzzy::FuzzyText;
 use crate::words::suggest;
 
-/// The largest number of addresses that the palette lists before the commands if no text is typed.
+/// The largest number of addresses in the palette before the commands, while no text is typed.
 const MAX_BEFORE_COMMANDS: usize = 5;
 
-/// The addresses that are not names of ops, with their descriptions.
+/// The addresses that are not names of ops, such as `loss`, with their descriptions.
 const PLACES: [(&str, &str); 7] = [
     ("first", "the first step"),
     ("last", "the last step"),
@@ -50,7 +50,7 @@ impl Candidate {
         Self { label: text.clone(), text, description, ..Self::default() }
     }
 
-    /// Returns the candidate for a command. Its text begins with `!` if the user typed it, or if an op has the name of the command.
+    /// Returns the candidate for a command. Its text begins with `!` if the user typed `!`, or if an op has the same name as the command.
     fn command(Command { name, keys, description, .. }: &Command, document: &Document, is_marked: bool) -> Self {
         let text = if is_marked || document.has_op(name) { format!("!{name}") } else { (*name).to_owned() };
         Self { label: text.clone(), text, keys: keys.clone(), description }
@@ -107,7 +107,7 @@ fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
     {
         return all.filter(|command| command.name_and_description().0 == nearest).collect();
     }
-    // without the s of a third person: `scrolls`
+    // the same text without the s of the third person: `scroll` for `scrolls`
     if scored.is_empty()
         && let Some(stem) = typed.strip_suffix('s').filter(|stem| !stem.is_empty() && !stem.ends_with('s'))
     {
@@ -144,7 +144,7 @@ impl Prompt {
         }
         let addresses = |texts: Vec<String>| texts.into_iter().map(Candidate::address);
         let mut all: Vec<Candidate> = addresses(beginning).collect();
-        // a command with exactly this name comes before the topics of the word
+        // a command with exactly this name comes before the topics with this word
         let (named, matched): (Vec<Candidate>, Vec<Candidate>) =
             matched.partition(|candidate| candidate.text.trim_end() == typed.trim_end());
         let others = named.into_iter().chain(topic_candidates(commands, document, typed)).chain(matched).chain(addresses(containing));
@@ -184,7 +184,7 @@ fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<Candida
         .iter()
         .filter(takes_address)
         .find(|command| typed.strip_prefix(command.name).is_some_and(|rest| rest.starts_with(char::is_whitespace)))?;
-    // a condition on a magnitude begins with a bar: `break |fc1`
+    // a condition on an absolute value begins with a bar: `break |fc1`
     let argument = typed[command.name.len()..].trim_start();
     let (bar, argument) = argument.strip_prefix('|').map_or(("", argument), |rest| ("|", rest));
     let (beginning, containing) = completions_of(document, argument.trim_end());

@@ -12,7 +12,7 @@ use crate::step::{Address, Location, Scope};
 pub(in crate::app) enum Meaning {
     /// There is no text.
     Nothing,
-    /// An address, or a text that is nothing else.
+    /// An address. A text that is nothing else counts as an address too.
     Address(String),
     /// A command with a key.
     Action(Action),
@@ -24,12 +24,12 @@ pub(in crate::app) enum Meaning {
     Value(GivenNumber, String),
     /// A predicted number.
     Answer(String),
-    /// Neither an address nor a command, but there are candidates.
+    /// The text is neither an address nor a command, but there are candidates.
     Unknown,
 }
 
 impl Prompt {
-    /// Returns the meaning of the text. A text that is both an address and a command means the address, with `!` before it the command.
+    /// Returns the meaning of the text. If a text is both an address and a command, it means the address. With `!` before it, it means the command.
     pub(in crate::app) fn meaning(&self, document: &Document) -> Meaning {
         let line = self.input.value().trim_start();
         let text = line.trim_end();
@@ -57,7 +57,7 @@ impl Prompt {
     }
 }
 
-/// Returns the meaning of a text that is, without completion, an address, a command or a word of a topic; `None` for any other text.
+/// Returns the meaning of a text that needs no completion: it is an address, a command or a word of a topic as it stands. Returns `None` for any other text.
 fn written_in_full(document: &Document, commands: Commands, (text, is_command): (&str, bool)) -> Option<Meaning> {
     if !is_command && is_address(document, text) {
         return Some(Meaning::Address(text.to_owned()));
@@ -79,7 +79,7 @@ fn written_in_full(document: &Document, commands: Commands, (text, is_command): 
     }
 }
 
-/// Returns whether a text is, without completion, an address, a command or a word of a topic.
+/// Returns whether a text needs no completion: it is an address, a command or a word of a topic as it stands.
 pub(in crate::app) fn is_written_in_full(document: &Document, commands: Commands, text: &str) -> bool {
     let is_command = false;
     !text.trim().is_empty() && written_in_full(document, commands, (text.trim(), is_command)).is_some()

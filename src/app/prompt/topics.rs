@@ -1,7 +1,7 @@
-//! Topics: words that a learner may type in the palette although no command or op has this name, such as `stride` or `chain rule`, and what the palette offers
-//! for them: commands, ops or places.
+//! Topics: words that a learner may type in the palette, such as `stride` or `chain rule`. No command and no op has this name. For each topic, the palette
+//! offers commands, ops or places.
 //!
-//! The first [`MIN_PREFIX`] letters of a word are enough to find it. A word that is written in full is run like a command.
+//! The first [`MIN_PREFIX`] letters of a word are enough to find it. If a word is typed in full, Enter runs it like a command.
 
 use crate::app::{Action, Document, ListKind, OverlayKind, Setting};
 use crate::expr::Expr;
@@ -16,7 +16,7 @@ const MAX_OPS: usize = 3;
 /// The largest number of ops that are searched.
 const MAX_EXAMINED_OPS: usize = 2000;
 
-/// The entry that the palette offers for a topic.
+/// An answer that the palette offers for a topic.
 #[derive(Clone, Debug)]
 enum TopicAnswer {
     /// A command with a key.
@@ -35,7 +35,7 @@ enum TopicAnswer {
     Say(&'static str),
 }
 
-/// Words for which the palette offers the same.
+/// Words with the same answer.
 #[derive(Debug)]
 struct Topic {
     /// The words, separated by commas.
@@ -45,7 +45,7 @@ struct Topic {
     description: &'static str,
 }
 
-/// One of the offers for a typed text.
+/// An answer that was found for a typed text.
 #[derive(Clone, Debug)]
 pub(super) enum TopicMatch {
     /// The action of a command with a key.
@@ -54,7 +54,7 @@ pub(super) enum TopicMatch {
     Address(String),
     /// A typed command, by its name.
     TypedCommand(&'static str),
-    /// An action without a key. Its name in the list is the first word of its topic.
+    /// An action without a key, and its name in the list: the first word of the topic.
     KeylessAction(Action, &'static str),
 }
 
@@ -187,11 +187,11 @@ fn question_words(typed: &str) -> String {
     format!(" {} ", words.join(" "))
 }
 
-/// Returns the offers, each with its description, for all topics with a word that begins with the text, or that is contained in it; with `is_whole`, only for
-/// topics with exactly this word.
+/// Returns the answers to a typed text, each with its description. They belong to the topics with a word that begins with the text, or that the text contains.
+/// With `is_whole`, they belong only to the topics with exactly this word.
 pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(TopicMatch, &'static str)> {
     let typed = typed.trim().to_lowercase();
-    // the text may be a question that contains the word: why is the filter turned
+    // the text may be a question that contains the word: `why is the filter turned`
     let question = question_words(&typed);
     let is_asked = |word: &str| word.len() >= MIN_PREFIX && typed.contains(' ') && question.contains(&format!(" {word} "));
     let singular = typed.strip_suffix('s');
@@ -204,7 +204,7 @@ pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(Top
             Some((topic.words.split(',').filter(|word| is_meant(word)).map(|word| word.matches(' ').count()).max()?, topic))
         })
         .collect();
-    // a word that is written in full comes first, then longer phrases: `my gradients` before `gradients`
+    // topics with exactly the typed word come first, then those with longer phrases: `my gradients` before `gradients`
     topics.sort_by_key(|(length, topic)| (topic.words.split(',').all(|word| word != typed), std::cmp::Reverse(*length)));
     let mut found = Vec::new();
     for (_, Topic { words, answer, description }) in topics {
@@ -237,7 +237,7 @@ pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(Top
     found
 }
 
-/// Returns the addresses of the first ops for which `is_wanted` returns `true`: ops of the first sample, then of the batch.
+/// Returns the addresses of the first ops for which `is_wanted` returns `true`. The ops of the first sample come first, then those of the batch.
 fn ops(document: &Document, is_wanted: impl Fn(&Network, &Op) -> bool) -> Vec<String> {
     let trace = &document.trace;
     let runs = [0, trace.runs().len() - 1];
@@ -255,7 +255,7 @@ fn ops(document: &Document, is_wanted: impl Fn(&Network, &Op) -> bool) -> Vec<St
     wanted.filter_map(address).take(MAX_OPS).collect()
 }
 
-/// Returns the addresses of the first given tensors of the first sample for whose role `is_wanted` returns `true`.
+/// Returns the addresses of tensors of the first sample that no step computes, and for whose role `is_wanted` returns `true`.
 fn tensors(document: &Document, is_wanted: fn(Role) -> bool) -> Vec<String> {
     let trace = &document.trace;
     let first = trace.position(1).map(|first| trace.address(&first).location);
