@@ -40,6 +40,8 @@ pub(super) struct Learner<'a> {
     learned: Vec<Learned>,
     /// The runs of the last batch, one per sample, which have the gradients.
     runs: Vec<Run>,
+    /// Memory in which an update adds up: a chunk for each state, and one for the new parameter.
+    sums: Vec<[f64; CHUNK]>,
 }
 
 /// The number of entries that are updated together: few enough to stay in the cache until all terms are added.
@@ -57,7 +59,16 @@ impl<'a> Learner<'a> {
         };
         let learned = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
         let weights = weights.iter().map(|id| indices[id]).collect();
-        Self { network, loss, optimizer: train.map(|train| train.optimizer), parameters, weights, learned, runs: Vec::new() }
+        Self {
+            network,
+            loss,
+            optimizer: train.map(|train| train.optimizer),
+            parameters,
+            weights,
+            learned,
+            runs: Vec::new(),
+            sums: Vec::new(),
+        }
     }
 
     /// Computes the runs of these samples, and returns the loss of the batch.
@@ -80,7 +91,7 @@ impl<'a> Learner<'a> {
     /// Updates the parameters with the gradients of the last batch, that of this iteration (from 1). The gradients of the first sample are overwritten with
     /// those of the batch.
     pub fn update(&mut self, iteration: u64) {
-        let Self { loss, optimizer: Some(optimizer), parameters, learned, runs, .. } = self else { return };
+        let Self { loss, optimizer: Some(optimizer), parameters, learned, runs, sums, .. } = self else { return };
         let coefficient = coefficient(loss.reduction, runs.len());
         for run in &mut *runs {
             // without the runs' references to the parameters, `Arc::make_mut` makes no copy
@@ -90,8 +101,7 @@ impl<'a> Learner<'a> {
         }
         let [first, others @ ..] = &mut runs[..] else { return };
         let plan = optimizer.plan(iteration);
-        // the sums of a chunk: one for each state, and the new parameter
-        let mut sums = vec![[0.0; CHUNK]; plan.states.len() + 1];
+        sums.resize(plan.states.len() + 1, [0.0; CHUNK]);
         for Learned { index, gradient: id, penalty, states } in learned {
             let parameter = flat_mut(Arc::make_mut(&mut parameters[*index].1));
             let gradient = first.values_mut(*id);
@@ -113,7 +123,7 @@ impl<'a> Learner<'a> {
                 if penalty.is_some() {
                     add_scaled(*penalty, w, g);
                 }
-                update_chunk(&plan, g, w, states, &chunk, &mut sums);
+                update_chunk(&plan, g, w, states, &chunk, sums);
             }
         }
     }

@@ -31,7 +31,11 @@ struct Memos(Vec<(usize, usize, Memo)>);
 impl Memos {
     /// Replaces the memos of an op.
     fn set(&mut self, op: usize, memos: OpMemos) {
-        let [first, end] = [op, op + 1].map(|op| self.0.partition_point(|(of, ..)| *of < op));
+        let first = self.0.partition_point(|(of, ..)| *of < op);
+        let end = first + self.0[first..].iter().take_while(|(of, ..)| *of == op).count();
+        if first == end && memos.iter().all(Option::is_none) {
+            return;
+        }
         let present = memos.into_iter().enumerate().filter(|(_, memo)| memo.is_some()).map(|(part, memo)| (op, part, memo));
         if first == self.0.len() {
             self.0.extend(present);

@@ -19,6 +19,9 @@ pub(super) struct StoredSums(Vec<(usize, Vec<f64>)>);
 impl StoredSums {
     /// Replaces the sums of an op. `sums` is empty for an op without a long sum.
     pub fn set(&mut self, op: usize, sums: Vec<f64>) {
+        if self.0.is_empty() && sums.is_empty() {
+            return;
+        }
         let at = self.0.partition_point(|(of, _)| *of < op);
         let end = at + usize::from(self.0.get(at).is_some_and(|(of, _)| *of == op));
         self.0.splice(at..end, Some((op, sums)).filter(|(_, sums)| !sums.is_empty()));

@@ -43,7 +43,9 @@ impl fmt::Debug for Curve {
 
 /// Returns the arguments of the function: z, then the values of the keys.
 pub(super) fn arguments(z: f64, keys: &[f64]) -> SmallVec<[f64; 4]> {
-    std::iter::once(z).chain(keys.iter().copied()).collect()
+    let mut arguments = SmallVec::from_slice(&[z]);
+    arguments.extend_from_slice(keys);
+    arguments
 }
 
 impl Curve {
@@ -91,8 +93,11 @@ impl Curve {
         std::array::from_fn(|n| [keys.get(n).copied().unwrap_or(0.0); BLOCK])
     }
 
-    /// Computes g(z) for a block of entries after the other.
+    /// Computes g(z) for a block of entries after the other, and entry by entry if there are few.
     fn compute_in_blocks(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
+        if z.len() <= FEW {
+            return put(sums, z.iter().map(|z| self.value(*z, keys)), init);
+        }
         let [first, second] = Self::key_blocks(keys);
         for (z, sums) in z.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
             let mut values = [0.0; BLOCK];
@@ -107,6 +112,14 @@ impl Curve {
 
     /// Computes ∂C/∂a · g′(z) for a block of entries after the other.
     fn compute_backward_in_blocks(&self, [z, a, da]: [&[f64]; 3], keys: &[f64], sums: &mut [f64], init: Init) {
+        let term = |((z, a), da): ((&f64, &f64), &f64)| {
+            let (slope, is_closed_gate) = self.derivative(*z, *a, keys);
+            // the slope of a closed gate is 0, but the product ∞ · 0 would be NaN
+            if is_closed_gate && !da.is_finite() { slope } else { da * slope }
+        };
+        if z.len() <= FEW {
+            return put(sums, z.iter().zip(a).zip(da).map(term), init);
+        }
         let [first, second] = Self::key_blocks(keys);
         for (n, sums) in sums.chunks_mut(BLOCK).enumerate() {
             let [z, a, da] = [z, a, da].map(|of| &of[n * BLOCK..][..sums.len()]);
@@ -115,17 +128,15 @@ impl Curve {
             let is_computed = self.function.derivative_block(0, &all[..=keys.len()], &filled(a), &mut slopes).is_some();
             if is_computed && da.iter().all(|da| da.is_finite()) {
                 put(sums, slopes.iter().zip(da).map(|(slope, da)| da * slope), init);
-                continue;
+            } else {
+                put(sums, z.iter().zip(a).zip(da).map(term), init);
             }
-            let term = |((z, a), da): ((&f64, &f64), &f64)| {
-                let (slope, is_closed_gate) = self.derivative(*z, *a, keys);
-                // the slope of a closed gate is 0, but the product ∞ · 0 would be NaN
-                if is_closed_gate && !da.is_finite() { slope } else { da * slope }
-            };
-            put(sums, z.iter().zip(a).zip(da).map(term), init);
         }
     }
 }
+
+/// The largest number of entries for which the values of the entries cost less than those of a block.
+const FEW: usize = 4;
 
 /// The largest number of keys of a curve.
 const MAX_KEYS: usize = 2;
