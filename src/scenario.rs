@@ -1,17 +1,17 @@
-//! Parses and checks scenario files. A scenario file is a TOML file that describes a network, its inputs and its training. The result is a
-//! [`Scenario`], or the list of all errors in the file.
+//! Reads scenario files. A scenario file is a TOML file that describes a network, its inputs and its training. The result of [`read`] is a [`Scenario`], or the
+//! list of all errors in the file.
 //!
-//! Stages:
+//! A file is read in these stages:
 //!
 //! 1. `extract` takes large arrays of numbers out of the text, because the TOML parser is slow for them.
 //! 2. `toml` parses the rest of the text.
 //! 3. `mend` reports misspelt and misplaced keys, and corrects them.
 //! 4. `built` makes the network and the samples.
-//! 5. `train` and `addresses` check the training settings and the addresses of steps, which refer to the network.
+//! 5. `train` and `addresses` check the training settings and the addresses of steps. Both refer to the network.
 //! 6. `memory` compares the memory that the scenario needs with the limit.
 //!
-//! Checking continues after an error: a placeholder, such as zeros for a tensor, replaces the part with the error. An error that may only be a consequence of
-//! another one is not reported.
+//! Checking continues after an error, with a placeholder for the part with the error, such as zeros for a tensor. An error that may only be a consequence of
+//! another error is not reported.
 
 mod addresses;
 mod archives;
@@ -159,7 +159,7 @@ pub struct Scenario {
     pub start: Option<Address>,
     /// The network.
     pub network: Arc<Network>,
-    /// The samples; a graph has one, without an input.
+    /// The samples. A graph has one sample, without an input.
     pub samples: Vec<Sample>,
     /// The training settings; `None` for one iteration without an update.
     pub train: Option<Train>,

@@ -33,7 +33,7 @@ pub(super) struct TrainingRun {
     pub reached: u64,
     /// The last iteration of the descent, if it is known.
     pub end: Option<u64>,
-    /// The values of a parameter; `None` before the first `L`.
+    /// The values of a parameter; `None` before the key `L` was pressed.
     pub path: Option<ParameterPath>,
 }
 

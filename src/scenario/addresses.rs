@@ -1,8 +1,8 @@
-//! Checks the addresses in a scenario file against its network: the key `start`, and the key `at` of notes and expectations.
+//! Checks the addresses in a scenario file: the key `start`, and the key `at` of notes and expectations. The network must have the step or the tensor that an
+//! address names.
 //!
 //! An address names a step or a tensor: `57` is step 57, `grad.fc1.weight[0,1]` is the entry at row 0 and column 1 of a gradient, and `2/3:fc1.z` is a tensor
-//! of sample 3 in iteration 2. If the file has errors, an address is reported only if it stays wrong after any correction
-//! of them.
+//! of sample 3 in iteration 2. If the file has other errors, an address is reported only if it is wrong however the user corrects them.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub(super) const NOTE_KEYS: &[&str] = &["at", "text"];
 /// The keys of `[[expect]]`.
 pub(super) const EXPECT_KEYS: &[&str] = &["at", "value", "tolerance", "source"];
 
-/// The known facts with which an address is checked: the network, and the numbers of its steps, samples and iterations.
+/// The facts with which an address is checked: the network, and the numbers of its steps, samples and iterations. A fact may be unknown because of an error in
+/// the file.
 #[derive(Debug)]
 pub(super) struct AddressResolver<'a> {
     network: &'a KnownNetwork,
@@ -45,8 +46,8 @@ pub(super) struct AddressResolver<'a> {
     iterations: Option<u64>,
     /// The settings of the update, and the parameters that it changes; `None` without `[train]`.
     ///
-    /// If a setting has an error, all settings are assumed to be 1, so that the update has all ops that it can have. With a momentum of 0 it would have no op
-    /// for the velocity, and a correct address of this op would be reported.
+    /// If a setting has an error, all settings are assumed to be 1, so that the update has every op that it can have. For example, without a momentum there
+    /// would be no op for the velocity, and a correct address of this op would be reported.
     updates: Option<(Optimizer, Vec<Id>)>,
     /// The network of a batch, which reduces the samples' gradients and updates the parameters. It is made when an address first needs it.
     batch: OnceCell<Arc<Network>>,
@@ -81,11 +82,11 @@ impl<'a> AddressResolver<'a> {
         }
     }
 
-    /// Returns the network of a batch in the first iteration. In later iterations some of its ops have more terms: a velocity then also depends on the previous
-    /// velocity. So only the names and shapes of the computed tensors may be used.
+    /// Returns the network of a batch in the first iteration. In later iterations some of its ops have more terms, because a velocity then also depends on the
+    /// previous velocity. So only the names and the shapes of its tensors may be used here.
     fn batch(&self, network: &Network) -> &Network {
         self.batch.get_or_init(|| {
-            // if the batch size is unknown, assume 2: a batch of several samples has all passes
+            // if the batch size is unknown, it is assumed to be 2, because a batch of several samples has all passes
             let samples: Vec<usize> = (1..=self.batch_size.unwrap_or(2)).collect();
             let update = self.updates.as_ref().map(|(options, learned)| (options, &learned[..]));
             let iteration = 1;
@@ -99,10 +100,10 @@ impl<'a> AddressResolver<'a> {
         batch.find(name).and_then(|id| batch.producer(id)).is_some_and(|op| batch.ops()[op].pass == pass)
     }
 
-    /// Returns the pass of the batch to which an address with this scope and name refers; `None` if it refers to a tensor of a sample.
+    /// Returns the pass of the batch that an address with this scope and name means; `None` if it means a tensor of a sample.
     ///
-    /// An address without a scope refers to a tensor of a sample if there is one with this name, otherwise to a tensor of the update. If `must_be_computed`
-    /// is set, a tensor of a sample counts only if an op computes it.
+    /// An address without a scope means a tensor of a sample. If no sample has a tensor with this name, it means a tensor of the update. With
+    /// `must_be_computed`, the sample's tensor counts only if an op computes it.
     fn batch_pass(&self, network: &Network, scope: Scope, name: &str, must_be_computed: bool) -> Option<Pass> {
         let is_in_sample = || network.find(name).is_some_and(|id| !must_be_computed || network.producer(id).is_some());
         match scope {
@@ -115,7 +116,7 @@ impl<'a> AddressResolver<'a> {
         }
     }
 
-    /// Returns the number of terms of one entry of an op, or of all its entries together if `entry` is `None`. The result is `None` if this number is not
+    /// Returns the number of terms of one entry of an op. If `entry` is `None`, it is the number of terms of all entries together. Returns `None` if it is not
     /// known.
     fn terms(&mut self, op: usize, entry: Option<usize>) -> Option<u64> {
         let network = self.network.complete()?;
@@ -125,7 +126,7 @@ impl<'a> AddressResolver<'a> {
         let entries = crate::tensor::len(&network.tensor(network_op.output).shape);
         Some(match entry {
             Some(entry) => run.terms(network_op, op, entry),
-            // `prefix_terms` counts the terms of the entries with a position below `entries`, which are all entries
+            // `prefix_terms` returns the number of terms of the entries before index `entries`; these are all entries
             None => run.prefix_terms(network_op, op, entries),
         })
     }
@@ -166,7 +167,7 @@ pub(super) fn remarks(reader: &mut ScenarioReader, table: &TomlTable<'_>, resolv
     remarks
 }
 
-/// Returns the text of the key `at` and its position. `owner` is the kind of table in messages: a note or an expectation.
+/// Returns the text under the key `at`, and its position. `owner` names the table in messages: a note or an expectation.
 fn address_text<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: &Span, owner: &str) -> Result<(&'t str, Span), Reported> {
     match reader.string(table, "at")? {
         Some(found) => Ok(found),
@@ -177,7 +178,7 @@ fn address_text<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span:
 /// Parses the address of a step and checks that the step exists.
 fn step_address(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<Address, Reported> {
     let address: Address = text.parse().map_err(|error| report_syntax(reader, span, &error))?;
-    // the iteration and the location are both checked, so that the errors of both are reported
+    // both parts are checked before an error is returned, so that the errors of both are reported
     let iteration = check_iteration(reader, &address, span, resolver);
     check_location(reader, text, &address.location, span, resolver).and(iteration)?;
     Ok(address)
@@ -257,7 +258,7 @@ fn check_iteration(reader: &mut ScenarioReader, address: &Address, span: &Span, 
 
 /// Checks that the sample or the pass of an address exists.
 fn check_scope(reader: &mut ScenarioReader, scope: Scope, span: &Span, resolver: &AddressResolver<'_>) -> Result<(), Reported> {
-    // a penalty is added in the reduce pass, even to what one sample has
+    // a loss with a penalty has a reduce pass even for a single sample, because the penalty is added there
     let has_penalty = resolver.loss.is_none_or(|loss| loss.l2 != 0.0);
     let message = match (scope, resolver.samples) {
         (Scope::Sample(_), Some(1)) if scope != Scope::Sample(1) => "there is only sample 1".to_owned(),
@@ -280,7 +281,7 @@ struct FoundTensor {
 }
 
 /// Finds the tensor that an address names. Returns `None` if the tensor or its shape is unknown because of errors in the file. `must_be_computed` is set for
-/// the address of a step: then help texts suggest only tensors that an op computes.
+/// the address of a step. Then help texts suggest only tensors that an op computes.
 fn find_tensor(
     reader: &mut ScenarioReader,
     scope: Scope,
@@ -319,8 +320,8 @@ fn shape_in_batch(reader: &mut ScenarioReader, pass: Pass, name: &str, span: &Sp
     Err(reader.report(span.clone(), message, tensors::help(name, &names)))
 }
 
-/// Finds the tensor of this name in the network of a sample. An unknown name is reported with a suggestion; if `must_be_computed` is set, only tensors that
-/// an op computes are suggested.
+/// Finds the tensor of this name in the network of a sample. An unknown name is reported with a suggestion. With `must_be_computed`, only tensors that an op
+/// computes are suggested.
 fn find_in_sample(reader: &mut ScenarioReader, name: &str, span: &Span, network: &Network, must_be_computed: bool) -> Result<Id, Reported> {
     if let Some(id) = network.find(name) {
         return Ok(id);
@@ -339,8 +340,8 @@ fn find_in_sample(reader: &mut ScenarioReader, name: &str, span: &Span, network:
     Err(reader.report(span.clone(), format!("no op is called {}", quoted(name)), help))
 }
 
-/// Returns the help text for a tensor that is given, not computed, such as a weight. The text suggests the gradient: `is given, not computed; its gradient is
-/// "grad.fc1.weight"`. The caller writes the tensor's name before it. Returns `None` if the tensor has no gradient.
+/// Returns the help text for the name of a tensor that no op computes, such as a weight. The text suggests its gradient: `is given, not computed; its gradient
+/// is "grad.fc1.weight"`. The caller writes the tensor's name before it. Returns `None` if the tensor has no gradient.
 fn given_help(network: &Network, name: &str) -> Option<String> {
     let gradient = network.gradient_of(network.find(name)?)?;
     Some(format!("is given, not computed; its gradient is \"{}\"", network.tensor(gradient).name))
@@ -399,7 +400,7 @@ fn expectation(
     line_breaks: &[usize],
 ) -> Result<Expectation, Reported> {
     let at = address_text(reader, table, span, "expectation");
-    // the line of the address, from 1: one more than the number of line breaks before it
+    // the number of the line of the address: one more than the number of line breaks before it
     let line = at.as_ref().map_or(0, |(_, span)| line_breaks.partition_point(|&line_break| line_break < span.start) + 1);
     let expected = at.and_then(|(text, span)| expected_tensor(reader, text, &span, resolver));
     let value = match table.get("value") {
@@ -424,7 +425,7 @@ fn expectation(
         return Err(reader.report(value_span, message, help));
     }
     reader.claim(&value_span, &shape)?; // counts the memory of the value
-    // the value may be any initializer, even one for weights (`he_normal`), which needs a fan-in and a fan-out
+    // the value may be written with any initializer. Those for weights, such as `he_normal`, need a fan-in and a fan-out
     let fan = Fan::of(&shape);
     let value = Arc::new(value.fill(reader, "value", &shape, fan)?);
     Ok(Expectation { at: address, value, entry, tolerance: tolerance?, source, line })
@@ -435,7 +436,7 @@ struct ExpectedTensor {
     address: Address,
     /// The name of the tensor.
     name: String,
-    /// The shape; that of a scalar for an entry.
+    /// The shape of the tensor. For a single entry, it is the shape of a scalar.
     shape: Vec<usize>,
     /// The row-major position of the entry; `None` for the whole tensor.
     entry: Option<usize>,
@@ -453,10 +454,10 @@ fn expected_tensor(
     // a node of a graph may have a name that would otherwise be the address of a step, such as `loss`
     let address: Address =
         if exists(text) { whole_tensor(text).into() } else { text.parse().map_err(|error| report_syntax(reader, span, &error))? };
-    // an error of the iteration is reported but not returned, so that the rest of the address is checked too
+    // an error of the iteration is reported, but the check of the address continues
     let _ = check_iteration(reader, &address, span, resolver);
     let location = match address.location {
-        // `loss` as the address of a step is the first step of the loss; here it means the tensor `loss`, or a node of a graph with this name
+        // the address `loss` of a step means the first step of the loss; in an expectation it means the tensor `loss`, or a node of a graph with this name
         Location::Loss if resolver.network.help_if_missing("loss").is_none() => whole_tensor("loss"),
         location => location,
     };

@@ -17,7 +17,7 @@ pub trait Files: Debug + Send + Sync {
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, WeightsError>;
 }
 
-/// The [`Files`] of a scenario that may not read files, such as one from standard input. Each read is an error.
+/// The [`Files`] of a scenario that may not read files, such as one from the standard input. Every read is an error.
 #[derive(Clone, Copy, Debug)]
 pub struct NoFiles {
     /// The reason, in lower case: it becomes the end of the error message.
@@ -35,11 +35,12 @@ impl Files for NoFiles {
 /// The weight files that have been opened so far, and the remaining limits on their size.
 pub(super) struct Archives {
     files: Arc<dyn Files>,
-    /// The files by their path. If a file could not be opened, its value is an error, so that this is reported only once.
+    /// The files by their path. If a file could not be opened, its value is an error, so that the error is reported only once.
     pub opened: HashMap<String, Result<Arc<dyn Archive>, Reported>>,
     /// The number of bytes that may still be read from files.
     readable_bytes: usize,
-    /// The number of bytes of tensors that may still be decoded from the files. A compressed file is much smaller than its tensors.
+    /// The number of bytes of tensors that may still be decoded from the files. This limit is separate, because a compressed file is much smaller than its
+    /// tensors.
     pub decodable_bytes: usize,
 }
 
@@ -48,7 +49,7 @@ impl Archives {
         Self { files, opened: HashMap::new(), readable_bytes: MAX_BYTES, decodable_bytes: MAX_BYTES }
     }
 
-    /// Resets the limit of decoded bytes and keeps the opened files: the second pass over the scenario decodes the same tensors again.
+    /// Resets the limit of decoded bytes and keeps the opened files. The second pass over the scenario decodes the same tensors again.
     pub fn for_second_pass(self) -> Self {
         Self { decodable_bytes: MAX_BYTES, ..self }
     }

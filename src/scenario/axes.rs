@@ -1,7 +1,8 @@
-//! The order in which a file writes the axes of a tensor. Inside the program every tensor has PyTorch's order; a file may have another one, such as Keras'.
+//! The order of a tensor's axes in a scenario file. In memory, every tensor has PyTorch's order of axes; a file can have another one, such as Keras'.
 //!
-//! An order is a list of axes as in NumPy: `numpy.transpose(written, axes)` is the tensor in PyTorch's order. Keras writes the filters of a convolution as
-//! height x width x in x out, so their axes are 3, 2, 0, 1: the first axis of PyTorch's out x in x height x width is axis 3 of Keras'.
+//! An order is a list of axes as in NumPy: `numpy.transpose(written, axes)` is the tensor in PyTorch's order. For example, Keras writes the filters of a
+//! convolution as height x width x in x out, and PyTorch as out x in x height x width. So the list is 3, 2, 0, 1: PyTorch's first axis (out) is axis 3 of
+//! Keras, its second axis (in) is axis 2, and so on.
 
 use ndarray::{ArrayD, IxDyn};
 
@@ -9,10 +10,10 @@ use ndarray::{ArrayD, IxDyn};
 pub(super) const WEIGHT_LAYOUT: &str = "weight_layout";
 /// The key at the top of a file that names the order of an image's axes.
 pub(super) const IMAGE_LAYOUT: &str = "image_layout";
-/// The key at the top of a file that names a library, whose orders are the defaults.
+/// The key at the top of a file with the name of a library. It sets the defaults of the other two keys.
 pub(super) const LAYOUT: &str = "layout";
 
-/// An order of axes: its name, the axes, and the axes in words.
+/// An order of axes: its name, the list of axes, and a description in words.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AxisOrder {
     pub name: &'static str,
@@ -21,7 +22,7 @@ pub(super) struct AxisOrder {
 }
 
 impl AxisOrder {
-    /// The axes of a depthwise kernel of Keras in words.
+    /// Returns the axes of a depthwise kernel of Keras in words.
     pub fn depthwise_words(&self) -> &'static str {
         if self.axes.len() == 3 { "width x in x multiplier" } else { "height x width x in x multiplier" }
     }
@@ -54,10 +55,10 @@ pub(super) const IMAGES: [AxisOrder; 2] = [
     AxisOrder { name: "hwc", axes: &[2, 0, 1], words: "height x width x channels" },
 ];
 
-/// The defaults of keys that differ in a file with `layout = "keras"`: `flatten` then reads the channels of a pixel one after another.
+/// Keys of layers whose default differs in a file with `layout = "keras"`. For example, `flatten` then reads the channels of one pixel after another.
 const KERAS_WORDS: [(&str, &str); 1] = [("order", "hwc")];
 
-/// Returns the keys by which a type of layer names an order of axes.
+/// Returns the keys of a type of layer that name an order of axes.
 pub(super) fn layer_keys(kind: &str) -> &'static [&'static str] {
     if weight_orders(kind).is_some() { &[WEIGHT_LAYOUT] } else { &[] }
 }
@@ -67,7 +68,7 @@ pub(super) fn weight_orders(kind: &str) -> Option<&'static [AxisOrder; 2]> {
     WEIGHTS.iter().find(|(name, _)| *name == kind).map(|(_, orders)| orders)
 }
 
-/// The orders of axes that hold for a whole file.
+/// The orders of axes of a whole file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct FileLayout {
     is_keras: bool,
@@ -75,7 +76,7 @@ pub(super) struct FileLayout {
 }
 
 impl FileLayout {
-    /// Makes the layout of the words under the keys `layout` and `image_layout`, if they are there.
+    /// Returns the layout that the keys `layout` and `image_layout` describe. Both keys are optional.
     pub fn new(layout: Option<&str>, image_layout: Option<&str>) -> Self {
         let is_keras = layout == Some("keras");
         Self { is_keras, has_channels_last: image_layout.map_or(is_keras, |name| name == IMAGES[1].name) }
@@ -86,26 +87,26 @@ impl FileLayout {
         self.has_channels_last.then_some(IMAGES[1])
     }
 
-    /// Returns the order of the axes of a weight; `None` if it is PyTorch's. `layout` is the word under the layer's key `weight_layout`.
+    /// Returns the order of a weight's axes; `None` if it is PyTorch's. `layout` is the value of the layer's key `weight_layout`.
     pub fn weight(self, kind: &str, layout: Option<&str>) -> Option<AxisOrder> {
         let [pytorch, keras] = weight_orders(kind)?;
         let is_pytorch = layout.map_or(!self.is_keras, |layout| layout == pytorch.name);
         (!is_pytorch).then_some(*keras)
     }
 
-    /// Returns the default of a layer's key in this layout, if it differs from PyTorch's. `words` are the words that the key allows.
+    /// Returns the default of a layer's key in this layout, if it differs from PyTorch's. `words` are the possible values of the key.
     pub fn word(self, key: &str, words: &[&'static str]) -> Option<&'static str> {
         let (_, default) = KERAS_WORDS.into_iter().find(|(name, _)| self.is_keras && *name == key)?;
         words.iter().find(|word| **word == default).copied()
     }
 }
 
-/// Returns the shape of a tensor whose axes are written in another order.
+/// Returns the shape of a tensor in PyTorch's order. `written` is its shape in the file.
 pub(super) fn shape(written: &[usize], axes: &[usize]) -> Vec<usize> {
     axes.iter().map(|&axis| written[axis]).collect()
 }
 
-/// Returns the inverse of an order of axes: the order that turns PyTorch's order into the written one.
+/// Returns the inverse of an order: it converts a tensor from PyTorch's order to the order of the file.
 pub(super) fn inverse(axes: &[usize]) -> Vec<usize> {
     let mut inverse = vec![0; axes.len()];
     for (own, &written) in axes.iter().enumerate() {
@@ -114,7 +115,7 @@ pub(super) fn inverse(axes: &[usize]) -> Vec<usize> {
     inverse
 }
 
-/// Returns the numbers of a tensor in row-major order. `data` has them in the row-major order of the shape that is written.
+/// Returns the numbers of a tensor in PyTorch's order. `data` has them in the row-major order of the shape `written`.
 pub(super) fn permuted(data: Vec<f64>, written: &[usize], axes: &[usize]) -> Vec<f64> {
     match ArrayD::from_shape_vec(IxDyn(written), data) {
         Ok(tensor) => tensor.permuted_axes(axes).iter().copied().collect(),
@@ -133,7 +134,7 @@ mod tests {
         let shape = shape(&written, &axes);
         assert_eq!(shape, [4, 2, 3, 1]);
         let tensor = permuted(data.clone(), &written, &axes);
-        // w[out 1, in 0, row 0, column 0] is the second number of the innermost axis where it is written
+        // in the file, w[out 1, in 0, row 0, column 0] is the second number
         assert_eq!(tensor[6], 1.0);
         assert_eq!(permuted(tensor, &shape, &inverse(&axes)), data);
     }

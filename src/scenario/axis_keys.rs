@@ -30,7 +30,7 @@ pub(super) fn word<'t>(
 /// The largest number of weights that [`remark`] names.
 const MAX_NAMED: usize = 6;
 
-/// Returns the sentence that says which tensors the file has in another order than the screen; `None` if there are none.
+/// Returns a sentence about the tensors whose axes have another order in the file than on the screen; `None` if there are none.
 pub(super) fn remark(reader: &ScenarioReader) -> Option<String> {
     let images = reader.layout.image().map(|order| ("images".to_owned(), order.words));
     let (named, more) = reader.reordered.split_at(reader.reordered.len().min(MAX_NAMED));

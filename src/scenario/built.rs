@@ -1,4 +1,4 @@
-//! Builds the network and the samples of a scenario file. If the file has errors, the result contains everything that is certain nevertheless.
+//! Builds the network and the samples of a scenario file. If the file has errors, the result has the parts that are certain in spite of them.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
             let other_keys = ["input", "target", "loss", "sample", "samples", IMAGE_LAYOUT, LAYOUT]
                 .into_iter()
                 .filter_map(|key| table.get_key_value(key));
-            // if the file has a [[layer]], report that; otherwise report each other key that only a network of layers has
+            // if the file has a [[layer]], this key is reported; otherwise, each key that is not for a graph is reported
             for (key, _) in layer.map_or_else(|| other_keys.collect(), |layer| vec![layer]) {
                 let message = format!("a graph has no {}", key.get_ref());
                 let help = "a file has either layers, with input, target and loss, or a graph";
@@ -43,7 +43,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
                 KnownNetwork::Graph { inputs: None, names: None, shapes: HashMap::new() }
             };
             let samples = vec![Sample { name: None, input: None, target: None }];
-            // the file has layers and a graph: which of the two the user meant is unknown
+            // the file has layers and a graph, and it is unknown which of the two the user meant
             let network = if has_both { KnownNetwork::Nothing } else { network };
             BuiltNetwork { network, sample_count: (!has_both).then_some(1), samples: Ok(samples), batch_loss: Ok(BatchLoss::default()) }
         }
@@ -51,7 +51,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
         (None, None) => {
             let help = "add [[layer]] tables with input, target and loss; or a [graph]";
             let reported = reader.report(insertion::at_end(text), "there is no network: neither [[layer]] nor [graph]", help);
-            // check the samples and the loss as far as possible without a network
+            // without a network, the samples and the loss are checked as far as possible
             let (rank, last) = (None, None);
             let has = |key| table.contains_key(key);
             let sample_tables = samples::find_tables(reader, table);
@@ -79,13 +79,13 @@ fn build_layers(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetw
     let inputs = samples::inputs(reader, &sample_tables, layers::input_rank(&layers.entries));
     let shape = samples::shape(&inputs);
     let (chain, tensors, last) = layers::build_chain(reader, &layers.entries, shape.as_deref().map_err(|&reported| reported));
-    // if some layers could not be read, the last known layer may not be the network's last layer
+    // if some layers could not be read, the last known layer may not be the last layer of the network
     let last = last.as_ref().filter(|_| is_complete);
     let objective = sample::objective(reader, table, last);
     let targets = samples::targets(reader, &sample_tables, table, last, &objective);
     let network = match chain {
         Ok(chain) if is_complete && layers.names.is_complete() => {
-            // after an error in the loss, a placeholder completes the network, so that addresses can be checked
+            // after an error in the loss, a placeholder completes the network, so that addresses can still be checked
             KnownNetwork::Complete(chain.finish(objective.loss.unwrap_or_else(|Reported| Loss::placeholder())))
         }
         _ => KnownNetwork::Layers(layers.names, tensors),

@@ -1,7 +1,7 @@
-//! Changes of the numbers that a scenario file gives. A changed scenario is a new [`Scenario`] that shares all other tensors with the old one, so the old
-//! one can still be computed: undo is a change back.
+//! Changes numbers of a scenario that is already read. A changed scenario is a new [`Scenario`], and it shares all unchanged tensors with the old one. The old
+//! scenario stays valid, so undo returns to it.
 //!
-//! The network stays as it is. It has the numbers of the file, and [`Scenario::descent`] replaces those that have changed.
+//! The network itself does not change. It has the numbers of the file, and [`Scenario::descent`] replaces those that were changed.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::network::{Id, Role};
 use crate::op::operator::Operator;
 use crate::tensor::{Tensor, flat, flat_mut};
 
-/// A number that a scenario file gives.
+/// A number of a scenario file that can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GivenNumber {
-    /// An entry that all samples share: of a parameter, of a constant, or of an input of a graph.
+    /// An entry of a tensor that all samples share: a parameter, a constant, or an input of a graph.
     Shared {
-        /// The tensor, as its number in the network.
+        /// The id of the tensor in the network.
         tensor: Id,
-        /// The number of the entry in the tensor, from 0.
+        /// The index of the entry in the tensor.
         at: usize,
     },
-    /// An entry of a sample's input or target.
+    /// An entry of the input or the target of a sample.
     Sample {
-        /// The number of the sample, from 0.
+        /// The index of the sample.
         sample: usize,
-        /// The tensor, as its number in the network: the input or the target.
+        /// The id of the input or the target in the network.
         tensor: Id,
-        /// The number of the entry in the tensor, from 0.
+        /// The index of the entry in the tensor.
         at: usize,
     },
     /// The learning rate of gradient descent.
@@ -36,7 +36,7 @@ pub enum GivenNumber {
 }
 
 impl GivenNumber {
-    /// The tensor and the sample of the number; the learning rate has none.
+    /// Returns the sample and the tensor of the number; `None` for the learning rate.
     #[must_use]
     pub fn tensor(self) -> Option<(Option<usize>, Id)> {
         match self {
@@ -47,15 +47,15 @@ impl GivenNumber {
     }
 }
 
-/// A tensor of a scenario that differs from the file.
+/// A tensor whose numbers differ from those of the file.
 #[derive(Clone, Debug)]
 pub(super) struct ChangedTensor {
-    /// The number of the sample, from 0; `None` for a tensor that is the same for all samples.
+    /// The index of the sample; `None` for a tensor that all samples share.
     pub sample: Option<usize>,
-    /// The number of the tensor in the network.
+    /// The id of the tensor in the network.
     pub id: Id,
     pub tensor: Arc<Tensor>,
-    /// The memory of the copy.
+    /// The reserved memory of the changed tensor.
     _memory: Arc<Reservation>,
 }
 
@@ -76,7 +76,7 @@ impl Scenario {
         }
     }
 
-    /// Returns the tensor that has a number; `None` for the learning rate.
+    /// Returns the tensor to which a number belongs; `None` for the learning rate.
     #[must_use]
     pub fn given_tensor(&self, place: GivenNumber) -> Option<Arc<Tensor>> {
         let (sample, id) = place.tensor()?;
@@ -89,7 +89,7 @@ impl Scenario {
         }
     }
 
-    /// Returns the scenario with other numbers. If a tensor is the target of several samples, because the loss gives it, it changes for all of them.
+    /// Returns the scenario with other numbers. If several samples have the same target, because the loss contains it, the target changes for all of them.
     ///
     /// # Errors
     /// [`OverBudget`] if there is no memory for a copy of a tensor.
@@ -125,7 +125,7 @@ impl Scenario {
         Ok(())
     }
 
-    /// Returns the tensors that all samples share and that differ from the file.
+    /// Returns the tensors that all samples share and whose numbers differ from those of the file.
     pub(super) fn changed_shared(&self) -> Vec<(Id, Arc<Tensor>)> {
         self.changed.iter().filter(|changed| changed.sample.is_none()).map(|changed| (changed.id, Arc::clone(&changed.tensor))).collect()
     }
@@ -139,10 +139,10 @@ fn tensor_of(sample: &mut Sample, role: Role) -> Option<&mut Arc<Tensor>> {
     }
 }
 
-/// A typed value: a number, or a change of the number that it replaces.
+/// A value that the user types: a number such as `0.5`, or a change such as `+= 0.1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TypedValue {
-    /// The operator of a change: [`Operator::Add`] in `+= 0.1`.
+    /// The operator of a change, such as [`Operator::Add`] for `+= 0.1`; `None` for a number.
     operator: Option<Operator>,
     number: f64,
 }
@@ -163,7 +163,7 @@ impl TypedValue {
     /// # Errors
     /// A sentence if the text is not a number, or the number is not finite.
     pub fn parse(text: &str) -> Result<Self, String> {
-        // the screen writes − for a minus
+        // on the screen, a minus is −
         let text = &text.trim().replace('−', "-");
         let change = Self::CHANGES.into_iter().find_map(|(sign, operator)| Some((operator, text.strip_prefix(sign)?)));
         match change {
@@ -172,7 +172,7 @@ impl TypedValue {
         }
     }
 
-    /// Returns the new value of a number with the value `old`.
+    /// Returns the new value of a number whose old value is `old`.
     ///
     /// # Errors
     /// A sentence if it is not finite.
@@ -187,7 +187,7 @@ impl TypedValue {
 /// # Errors
 /// A sentence if the text is not a number, or the number is not finite.
 pub fn typed_number(text: &str) -> Result<f64, String> {
-    // the screen writes − for a minus
+    // on the screen, a minus is −
     let text = &text.replace('−', "-");
     if text.trim().is_empty() {
         return Err("the number is missing: write one, such as 0.1 or 1/3".to_owned());

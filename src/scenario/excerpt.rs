@@ -1,5 +1,5 @@
-//! The source line that is shown below an error message. The line is escaped, and a long line is cut to a window around the error. This module also shortens
-//! the texts that messages quote from the file.
+//! The source line below an error message, as in rustc's messages. The line is escaped. A long line is cut, so that only the text near the error is shown. This
+//! module also shortens the texts that messages quote from the file.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use crate::text::{escape, line};
 
 /// The largest width in terminal cells of an excerpt. A longer line is cut.
 const MAX_WIDTH: usize = 110;
-/// If a line is cut, the width in cells of the text that is kept before the error.
+/// The width in cells of the text before the error, if the line is cut.
 const WIDTH_BEFORE: usize = 40;
 /// The text that replaces a tab.
 const TAB: &str = "    ";
@@ -26,7 +26,7 @@ pub(super) struct Excerpt {
     pub column: usize,
     /// The shown part of the line, escaped, with `…` where it is cut.
     pub text: String,
-    /// The marked bytes of `text`; empty if the error is at the end of the line.
+    /// The range of bytes of `text` that is marked; empty if the error is at the end of the line.
     pub mark: Range<usize>,
 }
 
@@ -44,12 +44,12 @@ fn char_start(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Returns the line of `text` in which `span` begins, with the part of `span` in that line marked.
+/// Returns the line in which `span` begins. The part of `span` in this line is marked.
 pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
-    // start..end will be the marked range, and line_start..line_end its line without line break and byte order mark
+    // start..end becomes the marked range; line_start..line_end becomes its line, without the line break and a byte order mark
     let mut start = char_start(text, span.start);
     if start == text.len() {
-        // the file may end with blank lines: show the last line that is not blank
+        // an error at the end of the file is shown at the last line that is not blank
         start = text.trim_end().len();
     }
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -64,7 +64,7 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     let line_fits = head(&text[line_start..line_end], MAX_WIDTH).len() == line_end - line_start;
     let before = if line_fits { &text[line_start..start] } else { tail(&text[line_start..start], WIDTH_BEFORE) };
     let is_cut_left = before.len() < start - line_start;
-    // the cells that are left for the marked text and the text after it
+    // the width in cells that is left for the marked text and the text after it
     let room = MAX_WIDTH.saturating_sub(width(before));
     let marked = head(&text[start..end], room);
     let after = head(&text[start + marked.len()..line_end], room - width(marked));
@@ -86,7 +86,8 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     Excerpt { line: line_number(text, line_start), column: chars_before + 1, text: shown, mark: mark_start..mark_end }
 }
 
-/// Returns an upper bound of the width in cells that a character has after [`printable`]: an invisible one becomes at most 8 cells, such as `<U+202E>`.
+/// Returns the largest number of cells that a character can take after [`printable`]. An invisible character becomes a text of at most 8 cells, such as
+/// `<U+202E>`.
 fn max_cells(c: char) -> usize {
     match c.width() {
         _ if c == '\t' => TAB.len(),
@@ -135,7 +136,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", cut(text, MAX_QUOTED_WIDTH))
 }
 
-/// Shortens a text to at most `room` cells. A shortened text ends with `…`, which is one cell more.
+/// Shortens a text to at most `room` cells. If it was shortened, it ends with `…`, which is one more cell.
 pub(super) fn cut(text: &str, room: usize) -> Cow<'_, str> {
     let start = head(text, room);
     if start.len() == text.len() { Cow::Borrowed(text) } else { Cow::Owned(format!("{start}…")) }

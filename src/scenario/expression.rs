@@ -1,10 +1,9 @@
-//! Parses the expressions of a graph by precedence climbing (Pratt parsing). The result is a list of instructions for a stack machine, in the order of
-//! evaluation.
+//! Parses the expressions of a scalar graph, such as `a + b * 2`. The result is a list of instructions for a stack machine, in the order of evaluation: push a,
+//! push b, push 2, multiply, add.
 //!
-//! `a + b * 2` becomes: push a, push b, push 2, multiply, add.
-//!
-//! The operators from the tightest to the loosest are `^` (right-associative), the unary minus, `*` and `/`, `+` and `-`. So `-x^2` is `-(x^2)`, and `2^3^2` is
-//! `2^(3^2)`.
+//! The method is precedence climbing (Pratt parsing). Each operator has a binding power, and an operand belongs to the neighbouring operator with the larger
+//! binding power. From the largest power to the smallest, the operators are `^` (right-associative), the unary minus, `*` and `/`, `+` and `-`. So `-x^2` is
+//! `-(x^2)`, and `2^3^2` is `2^(3^2)`.
 
 use std::ops::Range;
 
@@ -16,14 +15,15 @@ use crate::words::{self, Vocabulary};
 /// The largest depth of nested parentheses, minuses and powers. It bounds the recursion of the parser.
 const MAX_DEPTH: usize = 100;
 
-/// The binding powers of `+` and `-` to the left and to the right. An operand between two operators belongs to the operator that binds it more strongly: in
-/// `a - b - c` the first minus binds b with its right power 2, the second with its left power 1, so b belongs to the first.
+/// The binding powers of `+` and `-` to the left and to the right. In `a - b - c`, the first minus binds b with its right power 2, and the second with its left
+/// power 1. So b belongs to the first minus.
 const SUM: (u8, u8) = (1, 2);
 /// The binding powers of `*` and `/`.
 const PRODUCT: (u8, u8) = (3, 4);
 /// The binding power of the unary minus, to the right.
 const MINUS: u8 = 5;
-/// The binding powers of `^`. The right one is the smaller, which makes `^` right-associative: in `a^b^c`, b belongs to the second `^`.
+/// The binding powers of `^` to the left and to the right. The right power is smaller, so that `^` is right-associative: in `a^b^c`, b belongs to the second
+/// `^`.
 const POWER: (u8, u8) = (8, 7);
 
 /// One instruction of a stack machine.
@@ -141,7 +141,7 @@ impl<'a> Parser<'a> {
         };
         let length = if name > 0 {
             self.token = Token::Name;
-            // a name with a module, such as math.exp
+            // a name after the name of a module, as in math.exp
             let after_dot = rest[name..].strip_prefix('.').map_or(0, name_length);
             if after_dot > 0 {
                 let whole = name + 1 + after_dot;
@@ -157,7 +157,7 @@ impl<'a> Parser<'a> {
             if !"+-*/^(),=".contains(first) {
                 return self.unknown_character(first, start);
             }
-            // Python's spelling of a power
+            // `**` is Python's spelling of `^`
             let is_power = rest.starts_with("**");
             self.token = Token::Sign(if is_power { '^' } else { first });
             if is_power { 2 } else { first.len_utf8() }
@@ -170,7 +170,7 @@ impl<'a> Parser<'a> {
     /// Converts the first `length` bytes of `rest` to a number. `rest` is the text from byte `start` on.
     fn number(rest: &str, start: usize, length: usize) -> Result<f64, ExpressionError> {
         let text = &rest[..length];
-        // the length with the characters that directly follow, such as `.3` in 1.2.3
+        // the length of the number with the characters after it, such as `.3` in 1.2.3, for the message
         let whole =
             length + rest[length..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_')).unwrap_or(rest.len() - length);
         let lacks_digits = text.starts_with('.') || text.ends_with('.');
@@ -193,8 +193,8 @@ impl<'a> Parser<'a> {
         fail(span.clone(), format!("{} has no meaning in an expression", quoted(&self.text[span])), help)
     }
 
-    /// Parses an operand, and then pairs of an operator and an operand. Stops before the first operator whose left binding power is less than `min_power`.
-    /// `depth` is the depth of nesting.
+    /// Parses an operand, and then pairs of an operator and an operand. Stops before an operator whose left binding power is less than `min_power`. `depth` is
+    /// the depth of nesting.
     fn expression(&mut self, min_power: u8, depth: usize) -> Result<(), ExpressionError> {
         if depth > MAX_DEPTH {
             let help = "split it: define parts of it as nodes before this one";
@@ -243,14 +243,14 @@ impl<'a> Parser<'a> {
             Token::Sign('-') => {
                 self.advance()?;
                 if let Token::Number(value) = self.token {
-                    // a minus before a number makes a negative constant
+                    // a minus before a number becomes part of the number: it is a negative constant
                     let number = self.span.clone();
                     self.advance()?;
                     if self.token != Token::Sign('^') {
                         self.instructions.push(Instruction::Constant(-value));
                         return Ok(());
                     }
-                    // in -2^2 the minus belongs to the power, not to the number: go back to the number
+                    // in -2^2 the minus is applied to the power 2^2, so the parser goes back to the number
                     self.next = number.start;
                     self.advance()?;
                 }
@@ -271,7 +271,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads the closing parenthesis for the opening one at `open`.
+    /// Reads the closing parenthesis. `open` is the position of the opening one.
     fn close(&mut self, open: Range<usize>) -> Result<(), ExpressionError> {
         match self.token {
             Token::Sign(')') => self.advance(),

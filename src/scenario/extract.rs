@@ -1,8 +1,8 @@
-//! Takes large arrays of numbers out of a scenario's text before the TOML parser reads the text. For such arrays, the TOML parser needs about ten times as
-//! long as this module, and about 40 bytes of memory for each byte of text.
+//! Takes large arrays of numbers out of a scenario's text before the TOML parser reads it. For such arrays, the TOML parser needs about ten times as much time
+//! as this module, and about 40 bytes of memory for each byte of text.
 //!
-//! In the text, `weight = [1, 2, 3, 4, 5, 6, 7, 8]` becomes `weight = 00:00:00`. The array is stored in a map, under the position of the `00:00:00`. Only
-//! rectangular arrays of valid numbers are extracted. Other arrays stay in the text, so that the parser reports their errors.
+//! For example, `weight = [1, 2, 3, 4, 5, 6, 7, 8]` becomes `weight = 00:00:00`. The array is stored in a map under the position of the `00:00:00`. Only
+//! rectangular arrays of valid numbers are taken out. An array with an error stays in the text, so that the parser reports it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,8 +14,8 @@ use super::number::{self, NumberKind};
 const MIN_ENTRIES: usize = 8;
 /// The largest number of dimensions of an extracted array. No tensor of the format has more.
 const MAX_DEPTH: usize = 8;
-/// The placeholder for an array: a time of day. No key of the format accepts a time. So if an array is the value of a key that is not a tensor, it is still
-/// reported as a fault.
+/// The placeholder for an array: a time of day. No key of the format takes a time. So if the key does not take an array either, the placeholder is still an
+/// error.
 const PLACEHOLDER: &str = "00:00:00";
 
 /// The shape of an array, and its numbers in row-major order.
@@ -30,12 +30,12 @@ pub(super) struct Extracted {
     pub arrays: HashMap<usize, Array>,
 }
 
-/// Extracts the large arrays of numbers. Returns `None` if the text has no such array or is too long. If the text is not valid TOML, the text of the result is
-/// not valid TOML either.
+/// Takes the large arrays of numbers out of a text. Returns `None` if the text has none, or if it is too long. A text with a TOML error still has a TOML error
+/// afterwards.
 pub(super) fn extract(text: &str) -> Option<Extracted> {
     let bytes = Some(text.as_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES)?;
     let mut extracted = Extracted { text: String::new(), arrays: HashMap::new() };
-    // `at` is the current position; the text before `copied` is already in the result
+    // `at` is the current position; the text before `copied` is already copied to the result
     let (mut at, mut copied) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         at = match byte {
@@ -71,8 +71,8 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
-/// Returns the range of the first single-line string without a closing quote: from its opening quote to the end of the line. A string in the last line is
-/// found only if a line break follows.
+/// Returns the range of the first string in one line that has no closing quote. It goes from the opening quote to the end of the line. In the last line, such a
+/// string is found only if a line break follows.
 pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -89,8 +89,8 @@ pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// Returns the end of the string that begins at `at`. If the string is not closed, the error is the position at which the search for its quote stops: the next
-/// line break, or the end of the text for a `"""` string, which may contain line breaks.
+/// Returns the end of the string that begins at `at`. If the string has no closing quote, the error is the position at which the search stops: the next line
+/// break, or the end of the text for a `"""` string, which may contain line breaks.
 fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let quote = bytes[at];
     let is_multiline = bytes[at..].starts_with(&[quote; 3]);
@@ -108,16 +108,16 @@ fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     Err(bytes.len())
 }
 
-/// Parses the array of numbers that begins at `at`. Returns the array and its end; `None` if it must stay in the text.
+/// Parses the array of numbers that begins at `at`. Returns the array and its end. Returns `None` if the array must stay in the text.
 fn parse_array(text: &str, mut at: usize) -> Option<(Array, usize)> {
     let bytes = text.as_bytes();
     if bytes.get(at) != Some(&b'[') {
         return None;
     }
     let mut data = Vec::new();
-    // the length of the arrays at each depth, which is known when the first of them is closed
+    // the length of the arrays at each depth; it is known when the first array of this depth ends
     let mut shape: Vec<Option<usize>> = Vec::new();
-    // for each array that is open, from the outermost to the innermost: the number of its items so far
+    // the number of items so far in each open array, the outermost first
     let mut open_counts: Vec<usize> = Vec::new();
     // true if an item may come next, false directly after an item
     let mut expects_item = true;
@@ -159,16 +159,16 @@ fn parse_array(text: &str, mut at: usize) -> Option<(Array, usize)> {
             _ => return None,
         }
     }
-    // check what follows: `[1, 2].5` is an error, but with the placeholder it would be the valid time 00:00:00.5
+    // the next character must end the array: `[1, 2].5` is an error, but with the placeholder it would become the valid time 00:00:00.5
     let is_delimited = bytes.get(at).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b'}' | b'#'));
     let shape: Option<Vec<usize>> = shape.into_iter().collect();
     Some(((shape?, data), at)).filter(|((_, data), _)| is_delimited && data.len() >= MIN_ENTRIES)
 }
 
-/// Returns the end and the type of the decimal number that begins at `at`. Returns `None` for a text that is not a valid number, and for the rare numbers that
-/// are left to the TOML parser, such as `1_000` and `0xff`.
+/// Returns the end and the type of the decimal number that begins at `at`. Returns `None` for an invalid number, and for rare numbers that the TOML parser
+/// reads, such as `1_000` and `0xff`.
 fn number_end(bytes: &[u8], at: usize) -> Option<(usize, NumberKind)> {
-    // both return the position after the thing that they skip; `after_digits` needs at least one digit
+    // each of these two functions skips something and returns the position after it; `after_digits` needs at least one digit
     let after_sign = |at: usize| at + usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
     let after_digits = |at: usize| Some(at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()).filter(|&end| end > at);
     let start = after_sign(at);

@@ -1,4 +1,4 @@
-//! The errors (faults) of a scenario file, and their text: a message, the source line and a help line, in the style of rustc.
+//! The errors (faults) of a scenario file, and their text. As in rustc's messages, the text is a message, the source line and a help line.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::excerpt::{cut_at_word, excerpt, one_line};
 
-/// The largest number of errors that are shown. The others are only counted below.
+/// The largest number of errors that are shown. If there are more, only their number is given.
 const MAX_SHOWN: usize = 50;
 
 /// The largest width of a message or help line, in terminal cells.
@@ -101,7 +101,7 @@ impl Faults {
         texts.join("\n\n")
     }
 
-    /// Returns one error as the renderer's groups: the error with its help line, and its second position, if it has one, as a note.
+    /// Returns one error as groups of the renderer: the error with its help line and, if the error has a second position, a note about it.
     fn groups(&self, fault: &Diagnostic) -> Vec<Group<'static>> {
         let level = if self.are_warnings { Level::WARNING } else { Level::ERROR };
         let mut group = level.primary_title(one_line(&cut_at_word(&fault.message, MAX_WIDTH))).elements(std::iter::empty::<Origin<'_>>());
@@ -135,7 +135,8 @@ fn help_text(help: &str) -> String {
     help.lines().map(|line| one_line(&cut_at_word(line, MAX_WIDTH))).collect::<Vec<_>>().join("\n")
 }
 
-/// Removes blanks at the ends of lines, and the line `:::` that the renderer may write between the position (`--> a.toml:1:2`) and the source line.
+/// Removes blanks at the ends of lines. Also removes the line `:::` that the renderer sometimes writes between the position (`--> a.toml:1:2`) and the source
+/// line.
 fn trim(text: &str) -> String {
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines() {

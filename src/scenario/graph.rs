@@ -1,5 +1,5 @@
-//! Reads `[graph]`: the given tensors `inputs` and `constants`, the statements `nodes`, the `output` and the names of axes. The statements are read by
-//! [`graph`](crate::graph), which makes a node of each operation.
+//! Reads the table `[graph]`: the tensors under `inputs` and `constants`, the statements under `nodes`, the `output`, and the names of axes. The module
+//! [`graph`](crate::graph) reads the statements, and makes a node of each operation.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -72,7 +72,7 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
             }
         }
     }
-    // a missing name was reported at its first use; it is added, so that an address with this name is not reported too
+    // a name without a value was reported at its first use; an address with this name is not reported again
     names.extend(missing.iter().map(|(name, ..)| name.to_string()));
     names.extend(chosen.map(str::to_owned));
     let shapes = shapes.into_iter().collect();
@@ -134,7 +134,7 @@ fn is_boolean(value: &TomlValue<'_>) -> bool {
     }
 }
 
-/// Appends the numbers 0 and 1 of nested arrays of booleans, and returns their shape.
+/// Appends nested arrays of booleans to `numbers`, as 0 and 1, and returns their shape.
 fn mask(reader: &mut ScenarioReader, label: &str, value: &TomlValue<'_>, numbers: &mut Vec<f64>) -> Result<Vec<usize>, Reported> {
     match value.get_ref() {
         DeValue::Boolean(flag) => {
@@ -167,12 +167,13 @@ struct SourceText<'t> {
     text: &'t str,
     /// The position of the string in the file.
     span: Span,
-    /// The position in the file of the first byte of `text`; `None` if the string has escapes, because positions in `text` then differ from those in the file.
+    /// The position in the file of the first byte of `text`. If the string has escapes such as `\n`, it is `None`, because the bytes of the string and of the
+    /// file then differ.
     start: Option<usize>,
 }
 
 impl SourceText<'_> {
-    /// Converts a range of `text` to a range of the file. For a string with escapes, it is the range of the whole string.
+    /// Converts a range of `text` to a range of the file. If the string has escapes, the result is the whole string.
     fn file_span(&self, inside: &Range<usize>) -> Span {
         self.start.map_or(self.span.clone(), |start| start + inside.start..start + inside.end)
     }
@@ -219,7 +220,7 @@ fn source_texts<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span:
     }
 }
 
-/// Returns the position at which the content of the TOML string at `span` begins, after its quotes; `None` if the string has escapes.
+/// Returns the position at which the content of the TOML string at `span` begins, after its quotes. Returns `None` if the string has escapes.
 fn content_start(text: &str, span: Span, content: &str) -> Option<usize> {
     let raw = text.get(span.clone())?;
     let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
@@ -235,7 +236,7 @@ fn content_start(text: &str, span: Span, content: &str) -> Option<usize> {
 
 /// Reports the faults of the statements, and the names without a value.
 fn report(reader: &mut ScenarioReader, result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String], has_all_names: bool) {
-    // in a text with escapes all faults have the same position, so only the first one is shown
+    // in a string with escapes, all faults have the same position, so only the first fault is shown
     let is_first = |n: usize, text_number: usize| {
         source_texts[text_number].start.is_some() || result.faults[..n].iter().all(|fault| fault.text_number != text_number)
     };
@@ -256,7 +257,7 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, source_texts: &[Sou
     }
 }
 
-/// Returns the faults of the names without a value: one for each name that is similar to a known name, and one for all others together.
+/// Returns the faults of the names without a value. Each name that is similar to a known name has a fault of its own. All others share one fault.
 fn missing(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
     const MAX_LISTED: usize = 50;
     const MAX_COMPARED: usize = 500;
@@ -269,14 +270,14 @@ fn missing(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[Stri
             faults.push((span, format!("{} is used before its definition", quoted(name)), "put its node before this one".to_owned()));
             continue;
         }
-        // comparing with very many names takes long, and a near one is then near by chance
+        // with very many names, the comparison would take long, and some name would be similar by chance
         let known = result.names.iter().map(String::as_str).filter(|known| !missing.contains(known)).take(MAX_COMPARED);
         let near = suggest::nearest(name, known);
         let others_missing = missing.iter().copied().filter(|other| other != name);
         let is_other =
             near.is_some_and(|near| is_other_name(name, near, inputs, source_texts)) || suggest::nearest(name, others_missing).is_some();
         let near = near.filter(|_| !is_other).map(suggest::did_you_mean);
-        // for variables the table has only help texts and no translations, so there is no candidate to choose from
+        // the table has no translations of variables, only help texts, so there is no candidate
         let (candidates, is_allowed) = (&[], |_: &str| false);
         match near.or_else(|| words::table_help(Vocabulary::Variable, name, candidates, is_allowed)) {
             Some(help) => faults.push((span, format!("{} is not defined", quoted(name)), help)),
@@ -297,7 +298,8 @@ fn missing(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[Stri
     faults
 }
 
-/// Returns whether a name without a value is no misspelling of the known name `near`: W1 is not W2 misspelt, and Wk is not an input Wq that the text uses too.
+/// Returns `false` if a name without a value is probably the known name `near`, misspelt. W1 is not a misspelling of W2, and Wk is not a misspelling of an
+/// input Wq that the text also uses.
 fn is_other_name(name: &str, near: &str, inputs: &[String], source_texts: &[SourceText<'_>]) -> bool {
     let word = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
     let has_same_length = name.chars().count() == near.chars().count();
@@ -320,7 +322,7 @@ fn check_output(
     output: Result<Option<(&str, Span)>, Reported>,
     span: &Span,
 ) {
-    // an output that no statement and no input has is wrong whatever else is
+    // if no statement and no input has the output's name, the output is wrong, whatever the other errors are
     let is_unknown = matches!(&output, Ok(Some((name, _))) if !result.names.contains(*name));
     let has_other_faults = result.has_unknown || !result.faults.is_empty() || !result.missing.is_empty();
     if result.output.is_some() || (has_other_faults && !is_unknown) {
@@ -358,7 +360,7 @@ fn check_output(
     }
 }
 
-/// Reads the names of axes, as far as they are right; [`check_axes`] reports the others.
+/// Reads the names of axes. Names with an error are left out; [`check_axes`] reports them.
 fn axis_names(table: &TomlTable<'_>) -> AxisNames {
     let axes = table.get("axes").and_then(|axes| axes.get_ref().as_table());
     let names = |value: &TomlValue<'_>| {

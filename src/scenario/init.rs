@@ -1,4 +1,4 @@
-//! Initializers: tensors whose numbers are made by a rule, such as `{ init = "he_normal", seed = 1 }`.
+//! Initializers: rules that make the numbers of a tensor, such as `{ init = "he_normal", seed = 1 }` or `{ init = "zeros" }`.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -55,14 +55,14 @@ const RULES: &[InitRule] = &[
     InitRule { name: "he_normal", kind: InitKind::HeNormal, keys: &[], is_random: true, uses_fans: true },
 ];
 
-/// The smallest number of random entries for which a second thread is used. One thread makes this number of entries in half a millisecond.
+/// The smallest number of random entries for which a second thread is used. One thread makes this many in half a millisecond.
 const MIN_PARALLEL_ENTRIES: usize = 1 << 14;
 
-/// An initializer as written in the file: a rule with the values of its keys.
+/// An initializer of the file: a rule with the values of its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Initializer<'t, 'i> {
     rule: &'static InitRule,
-    /// The values of the rule's keys, in the order of [`InitRule::keys`]. If the rule has fewer than two keys, the rest are 0.
+    /// The values of the rule's keys, in the order of [`InitRule::keys`]. A rule has at most two; missing values are 0.
     parameters: [f64; 2],
     seed: u64,
     table: &'t TomlTable<'i>,
@@ -78,12 +78,12 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     }
     let rule = table.get("init").and_then(|name| find_rule(name.get_ref().as_str()?));
     let mut known = vec!["init", "shape"];
-    // if the rule is unknown, the keys of all rules are allowed
+    // if the rule is unknown, the keys of all rules are accepted
     for possible in RULES.iter().filter(|possible| rule.is_none_or(|rule| rule.name == possible.name)) {
         known.extend(possible.keys.iter().map(|(key, _)| *key));
         known.extend(possible.is_random.then_some("seed"));
     }
-    // a table with neither `init` nor `file` may be one whose key `file` is misspelt
+    // if the table has neither `init` nor `file`, its key `file` may be misspelt
     if !table.contains_key("init") {
         known.extend(weight_file::KEYS);
     }
@@ -147,7 +147,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
                 reader.report(span.clone(), format!("init \"{name}\" needs a seed"), help);
             }
         }
-        // after an error the tensor is made of zeros (the first rule), because its shape is still known
+        // after an error, the first rule (zeros) makes the tensor, because its shape is still known
         let rule = if reader.faults.len() > faults_before { &RULES[0] } else { rule };
         let shape = shape(reader, table)?;
         Ok(Self { rule, parameters, seed, table, span, shape })
@@ -158,10 +158,9 @@ impl<'t, 'i> Initializer<'t, 'i> {
         self.table.get(key).map_or(self.span.clone(), toml::Spanned::span)
     }
 
-    /// Makes the numbers of a tensor of this shape in row-major order. `fan` is the fan-in and fan-out, for rules that use them. `label` is the
-    /// tensor's name in messages.
+    /// Makes the numbers of a tensor of this shape, in row-major order. Some rules use `fan`, the fan-in and fan-out. `label` is the tensor's name in messages.
     ///
-    /// The scenario file is read in up to two passes. If there are too many numbers, the first pass returns zeros instead.
+    /// The scenario file is read in up to two passes. If the tensors have too many numbers, the first pass gets zeros instead.
     pub fn fill(&self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         if self.rule.uses_fans && shape.len() < 2 {
             let message = format!(
@@ -170,7 +169,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
             );
             return Err(reader.report(self.span_of("init"), message, "take \"zeros\", \"uniform\" or \"normal\""));
         }
-        // low and high, or mean and std
+        // the values of the rule's keys: low and high, or mean and std
         let [a, b] = self.parameters;
         match self.rule.kind {
             InitKind::Uniform if a > b => {
@@ -193,7 +192,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
     /// Makes `n` numbers by the rule.
     #[allow(clippy::cast_precision_loss)] // n is far less than 2⁵³
     fn numbers(&self, n: usize, fan: Fan) -> Vec<f64> {
-        // in the order of the rule's keys: start and stop, start and step, low and high, or mean and std
+        // the values of the rule's keys: start and stop, start and step, low and high, or mean and std
         let [a, b] = self.parameters;
         match self.rule.kind {
             InitKind::Zeros => vec![0.0; n],
@@ -201,7 +200,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
             InitKind::Constant => vec![a; n],
             InitKind::Linspace => {
                 let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
-                // the first half is counted from the start and the second half back from the stop, so that both are exact, as in PyTorch
+                // as in PyTorch, the first half is computed from the start and the second half from the stop, so that both ends are exact
                 (0..n).map(|i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 }).collect()
             }
             InitKind::Arange => (0..n).map(|i| a + b * i as f64).collect(),
@@ -228,8 +227,8 @@ impl<'t, 'i> Initializer<'t, 'i> {
         }
     }
 
-    /// Makes `n` random numbers with `fill_with`. Each number takes `steps` steps of the generator. So a second thread can make the second half of the
-    /// numbers: it skips the steps of the first half.
+    /// Makes `n` random numbers with `fill_with`. Each number takes `steps` steps of the generator. A second thread makes the second half: it skips the steps
+    /// of the first half.
     fn draw(&self, n: usize, steps: usize, fill_with: impl Fn(&mut Generator, &mut [f64]) + Sync) -> Vec<f64> {
         let mut data = vec![0.0; n];
         let fill = |first: usize, data: &mut [f64]| {
@@ -242,7 +241,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
         } else {
             let (first, second) = data.split_at_mut(n / 2);
             let second = Mutex::new(Some(second));
-            // both threads call this closure, and the first call does the work: the other thread may start late, or not at all
+            // the first call of this closure makes the second half. Both threads call it, because the other thread may start late or not at all
             let fill_second = || {
                 let untaken = second.lock().unwrap_or_else(PoisonError::into_inner).take();
                 if let Some(data) = untaken {

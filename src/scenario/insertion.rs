@@ -1,4 +1,4 @@
-//! Source positions for the errors about missing keys: each is the position at which the key can be added.
+//! Source positions for errors about missing keys. Such an error points to the place at which the key can be added.
 
 use toml::de::DeValue;
 
@@ -7,14 +7,14 @@ use super::reader::{Span, TomlTable};
 /// Returns the position before the first key of the file.
 pub(super) fn before_first_key(table: &TomlTable<'_>, text: &str) -> Span {
     let first = table.iter().map(|(key, _)| key.span().start).min().unwrap_or(0).min(text.len());
-    // the span of a [header] begins after its bracket, so go back to the start of the line, and then forward to the line's first visible character
+    // the span of a [header] begins after its bracket; the position goes back to the start of the line, and then forward to the first visible character
     let line = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
     let indentation = text[line..].len() - text[line..].trim_start().len();
     let start = line + indentation.min(first - line);
     start..start
 }
 
-/// Returns the position after the last top-level key, before the first `[header]`. A key that is added below a `[header]` would be a key of that table.
+/// Returns the position after the last top-level key, before the first `[header]`. A key below a `[header]` would belong to that table.
 pub(super) fn after_top_level_keys(table: &TomlTable<'_>) -> Span {
     let is_table = |value: &DeValue<'_>| matches!(value, DeValue::Table(_));
     let end = table.iter().filter_map(|(_, value)| match value.get_ref() {

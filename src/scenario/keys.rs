@@ -1,5 +1,5 @@
-//! Reads the keys of a layer or a loss from a TOML table. A layer or loss asks for its keys through the trait [`Args`], without knowledge of TOML;
-//! [`TableArgs`] is the implementation of that trait.
+//! Reads the keys of a layer or a loss from a TOML table. The layer asks for its keys through the trait [`Args`], for example for a tensor `weight`, and knows
+//! nothing of TOML. [`TableArgs`] implements the trait.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,20 +36,20 @@ pub(super) struct TableArgs<'a, 't, 'i> {
     pub owner: &'a str,
     /// The shapes of the layer's inputs.
     pub inputs: &'a [&'a [usize]],
-    /// The help text for a tensor of the wrong shape: it says what the shape depends on.
+    /// The help text for a tensor of the wrong shape. It says on what the shape depends.
     pub shape_help: &'a str,
-    /// `true` if the sizes of the inputs and of the layer are known. Otherwise the layer is built with assumed sizes, only to check its keys. A mismatch of
-    /// sizes is then not reported, because it may be a consequence of another error.
+    /// `true` if the sizes of the inputs and of the layer are known. If they are not, the layer is built with assumed sizes, to check its keys. Then a mismatch
+    /// of sizes is not reported, because it may be a consequence of another error.
     pub has_sizes: bool,
     /// `true` if the layer reads the network's input and nothing else.
     pub reads_input: bool,
     /// `true` if an error makes the size of the output uncertain.
     pub is_output_uncertain: bool,
-    /// The keys for which an error was reported or is suppressed. No further error is reported for them.
+    /// The keys whose further errors are not reported. They have an error already, or their error may be a consequence of another one.
     suppressed: Vec<String>,
-    /// The keys that have been read before: keys of tensors, and the key of the activation.
+    /// The keys that were read before, among the keys of tensors and the key of the activation.
     seen: Vec<String>,
-    /// The tensors that have been read, but whose numbers are not made yet, by their key.
+    /// The tensors that were read, by their key. Their numbers are not made yet.
     tensors: HashMap<String, Result<TensorSource<'t, 'i>, Reported>>,
     /// The activation that the layer has read; `None` if it has none. An error if the activation is unknown.
     pub activation: Result<Option<&'static Activation>, Reported>,
@@ -90,7 +90,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         self.suppressed.iter().any(|suppressed| suppressed == key)
     }
 
-    /// Returns the value of a key; `None` if the key is missing or its errors are suppressed.
+    /// Returns the value of a key. Returns `None` if the key is missing, or if its errors are suppressed.
     fn unsuppressed_value(&self, key: &str) -> Option<&'t TomlValue<'i>> {
         self.value(key).filter(|_| !self.is_suppressed(key))
     }
@@ -105,8 +105,8 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         format!("{key} of {}", self.owner)
     }
 
-    /// Converts the result of reading a key to an option. After an error, further errors of the key are suppressed. If the layer's sizes depend on the key
-    /// (`determines_size`), they are unknown after an error.
+    /// Converts the result of reading a key to an option. After an error, further errors of the key are suppressed. With `determines_size`, the layer's sizes
+    /// depend on the key, so after an error they are unknown.
     fn checked<T>(&mut self, key: &str, determines_size: bool, read: Result<T, Reported>) -> Option<T> {
         if read.is_err() {
             self.suppress(key);
@@ -115,7 +115,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         read.ok()
     }
 
-    /// Suppresses further errors of a key. They may be consequences of an error that was already reported.
+    /// Suppresses further errors of a key, because they may be consequences of an error that was reported.
     pub fn suppress(&mut self, key: &str) {
         self.suppressed.push(key.to_owned());
     }
@@ -151,8 +151,8 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// Returns the weight of a depthwise convolution, which Keras writes as height x width x in x multiplier, as height x width x 1 x out. The numbers have the
-    /// same order: out = in · multiplier, and the outputs of an input channel are neighbours. Other weights are returned unchanged.
+    /// Converts the weight of a depthwise convolution from Keras' shape height x width x in x multiplier to height x width x 1 x out. The numbers keep their
+    /// order: out = in · multiplier, and the outputs of an input channel are neighbours. Other weights are returned unchanged.
     fn with_outputs_last(&self, source: TensorSource<'t, 'i>, order: AxisOrder) -> TensorSource<'t, 'i> {
         let groups = self.value("groups").and_then(|value| value.get_ref().as_integer()?.as_str().parse::<usize>().ok());
         let channels = self.inputs.first().and_then(|input| input.first()).filter(|_| self.has_sizes && self.kind() != "conv_transpose2d");
@@ -181,7 +181,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         Ok(self.reader.layout.weight(self.kind(), layout))
     }
 
-    /// Returns the tensor in PyTorch's order of axes, if it is an image that the file writes in another order.
+    /// Returns the tensor in PyTorch's order of axes. It changes only if it is an image and the file writes images in another order.
     fn in_image_layout(&self, source: TensorSource<'t, 'i>, key: &str, shape: &[usize]) -> TensorSource<'t, 'i> {
         let is_weight = key == "weight" && axes::weight_orders(self.kind()).is_some();
         if shape.len() == 3 && !is_weight { source.in_image_layout(self.reader) } else { source }
@@ -199,17 +199,17 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     /// Reads the activation under `key`, with its own keys. Returns `None` if the layer has no activation, or if it was read before.
     fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Reported> {
         let Some(table) = self.table.filter(|_| self.mark_seen(key)) else { return Ok(None) };
-        // set to unknown first: if this function returns an error before the end, the activation stays unknown
+        // the activation is unknown until the end of this function, so that it stays unknown after an error
         let previous = std::mem::replace(&mut self.activation, Err(Reported));
         let Some((name, name_span)) = self.reader.string(table, key)? else {
-            // the layer has no activation, unless the key has an error that was already reported: then the activation stays unknown
+            // if the key is missing, the layer has no activation; if it has an error that was already reported, the activation stays unknown
             if !self.is_suppressed(key) {
                 self.activation = previous;
             }
             return Ok(None);
         };
         let Some(found) = activation::find(name) else {
-            // the activation is unknown, so check the type of every key that an activation can have
+            // the activation is unknown, so the types of all keys that any activation can have are checked
             for (key, _) in ACTIVATIONS.iter().flat_map(|activation| activation.keys) {
                 let _ = table.get(*key).map(|value| self.reader.number(key, value));
             }
@@ -222,10 +222,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         };
         self.activation = Ok(Some(found));
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
-        // all keys are read before the first error is returned, so that the errors of all keys are reported
+        // all keys are read before an error is returned, so that all their errors are reported
         let read: Vec<Result<f64, Reported>> = found.keys.iter().map(number).collect();
         let values: Vec<f64> = read.into_iter().collect::<Result<_, _>>()?;
-        // The values of some activations must increase from key to key, such as a lower and an upper bound. Find the first pair that does not increase
+        // some activations need values that increase from key to key, such as a lower and an upper bound; this finds the first pair that does not
         if let Some(n) = (1..values.len()).find(|&n| found.has_ascending_keys && values[n - 1] >= values[n]) {
             let [(lower, _), (upper, _)] = [found.keys[n - 1], found.keys[n]];
             let span = [upper, lower].into_iter().find_map(|key| table.get(key)).map_or(name_span, toml::Spanned::span);
@@ -235,7 +235,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         Ok(Some(found.function(&values)))
     }
 
-    /// Reads the tensors among `keys`, and the activation under the key `activation`, if the layer has not read them. So their errors are reported even if the
+    /// Reads the tensors under `keys`, and the activation under the key `activation`, if the layer has not read them. This reports their errors even if the
     /// layer could not be built.
     pub fn read_unread(&mut self, keys: &[&str], activation: Option<&str>) {
         for key in keys.iter().filter(|key| TENSORS.contains(key)) {
@@ -269,10 +269,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     /// Swaps the dimensions of a linear layer's weight that seems to be written as in x out: for a layer with 3 inputs, 3x2 becomes 2x3. Other shapes are
     /// returned unchanged.
     ///
-    /// Without the swap, the layer would have the wrong number of outputs, and errors in later layers would follow. The wrong order itself is reported by
-    /// [`Self::try_tensor`].
+    /// Without the swap, the layer would have the wrong number of outputs, and later layers would have errors too. [`Self::try_tensor`] reports the wrong order
+    /// itself.
     fn with_outputs_first(&self, key: &str, shape: Vec<usize>) -> Vec<usize> {
-        // if `out_features` is the number of rows, the weight is written as out x in after all
+        // if `out_features` equals the number of rows, the weight is written as out x in
         let is_out_features = |rows: usize| {
             let out_features = self.value("out_features").and_then(|value| value.get_ref().as_integer());
             out_features.is_some_and(|out_features| out_features.as_str().parse() == Ok(rows))
@@ -287,11 +287,11 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         }
     }
 
-    /// Reports a tensor that has the shape `written` in the file, but must have the shape `shape`.
+    /// Reports a tensor with the shape `written` in the file, where the shape `shape` is needed.
     fn report_wrong_shape(&mut self, key: &str, shape: &[usize], written: &[usize], allows_flat: bool) -> Reported {
         let is_weight = key == "weight" && shape.len() > 1;
         if is_weight {
-            // the size of the output follows from these keys, or else from the shape of the weight, which is wrong
+            // the size of the output is known from these keys; without them, it is known only from the weight, whose shape is wrong
             let sizes: &[&str] = if shape.len() == 2 { &["out_features"] } else { &["out_channels", "kernel_size"] };
             self.is_output_uncertain |= !sizes.iter().all(|key| self.has(key));
         } else if self.is_output_uncertain {
@@ -301,7 +301,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         let Ok(order) = self.weight_order(key) else { return Reported };
         let help = if is_weight { layouts::weight(shape, written, input, self.kind(), order) } else { None };
         let or_flat = if allows_flat && shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
-        // in the order of the file
+        // the shape in the order of axes that the file uses
         let in_file = |shape: &[usize]| match order {
             Some(order) if shape.len() == order.axes.len() => shape_words(&axes::shape(shape, &axes::inverse(order.axes))),
             _ => shape_words(shape),
@@ -332,7 +332,7 @@ impl Args for TableArgs<'_, '_, '_> {
         self.inputs
     }
 
-    // `fail` is for errors that depend on sizes, which may be assumed; `fail_always` is for all others
+    // `fail` reports errors that depend on sizes, which may be assumed; `fail_always` reports all others
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported {
         if self.has_sizes { self.fail_always(key, message, help) } else { Reported }
     }
@@ -343,7 +343,7 @@ impl Args for TableArgs<'_, '_, '_> {
         }
         self.suppress(key);
         let span = self.span_of(key);
-        // if a kernel does not fit into the image, the image may be height x width x channels
+        // if a kernel does not fit into the image, the image may be written as height x width x channels
         let input =
             self.inputs.first().filter(|_| self.reads_input && matches!(key, "kernel_size" | "weight" | "dilation") && self.has(key));
         let layout_help = input.and_then(|input| layouts::channels_last(input));

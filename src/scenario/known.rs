@@ -1,7 +1,7 @@
-//! The network of a scenario file as far as it is known. If the file has errors, only some names and shapes of tensors are certain.
+//! The part of a network that is known in spite of errors in its file: the certain names and shapes of tensors.
 //!
-//! The addresses in the file, such as the `at` of a note, are checked against this knowledge. An address is not reported if its tensor may exist once the other
-//! errors are corrected: for example, the weight of a layer whose type is misspelt.
+//! The addresses in the file, such as the `at` of a note, are checked with this knowledge. An address is not reported if its tensor may exist after the other
+//! errors are corrected. For example, a layer whose type is misspelt may have a tensor `weight`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,13 +13,14 @@ use crate::words::{suggest, tensors};
 /// The known parts of the network.
 #[derive(Debug)]
 pub(super) enum KnownNetwork {
-    /// The whole network: all its tensors are known. If the file has errors, some numbers and the loss may be placeholders.
+    /// The whole network. If the file has errors, some numbers and the loss may be placeholders.
     Complete(Network),
-    /// A network of layers, some of which are not known completely: the names of the layers, and the known tensors with their shapes.
+    /// A network of layers. Some layers have errors. The names of the layers are known, and some tensors with their shapes.
     Layers(LayerNames, LayerTensors),
-    /// A graph with errors. `inputs` has the names of its inputs, and `names` the names of its inputs and nodes; a list is `None` if it is not complete. `shapes` has the shapes that are known.
+    /// A graph with errors. `inputs` has the names of its inputs, and `names` those of its inputs and nodes. A list is `None` if some of its names are unknown.
+    /// `shapes` has the known shapes.
     Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>>, shapes: HashMap<String, Vec<usize>> },
-    /// Nothing: it is unknown whether the network is made of layers or is a graph.
+    /// It is unknown whether the network consists of layers or is a graph.
     Nothing,
 }
 
@@ -41,7 +42,7 @@ impl KnownNetwork {
         }
     }
 
-    /// Returns the network's notation, if it is known.
+    /// Returns whether the file describes layers or a graph, if this is known.
     pub fn notation(&self) -> Option<Notation> {
         match self {
             Self::Complete(network) if network.reads_samples() => Some(Notation::Layers),
@@ -51,11 +52,13 @@ impl KnownNetwork {
         }
     }
 
-    /// Returns the help text for a tensor name that certainly does not exist; `None` if the name exists or may exist. The help text may be empty.
+    /// Returns the help text for a tensor name that certainly does not exist. The text may be empty. Returns `None` if the name exists or may exist.
     pub fn help_if_missing(&self, name: &str) -> Option<String> {
-        // the name of a gradient, `grad.fc1.weight`, has the prefix `grad.` and the base `fc1.weight`; a velocity (of the momentum) is `velocity.fc1.weight`
+        // a name consists of a prefix, such as `grad.`, and a base: the base of `grad.fc1.weight` is `fc1.weight`. The velocity of a momentum is
+        // `velocity.fc1.weight`
         let (prefix, base) = name.strip_prefix("grad.").map_or(("", name), |base| ("grad.", base));
-        // suggests `near` in place of the wrong part of the name: for `grad.fc9.weight` and the near layer `fc1`, `rest` is `.weight`
+        // returns a suggestion with `near` in place of the wrong part of the name: `grad.fc1.weight` for `grad.fc9.weight`, with the near layer `fc1` and the
+        // rest `.weight`
         let suggestion =
             |near: Option<&str>, rest: &str| near.map_or_else(String::new, |near| suggest::did_you_mean(&format!("{prefix}{near}{rest}")));
         match self {
@@ -63,7 +66,7 @@ impl KnownNetwork {
             Self::Complete(network) => {
                 Some(old_part(network, base).map_or_else(String::new, |part| format!("it is called \"{prefix}{part}\" now")))
             }
-            // the layer is known and has no such tensor
+            // the layer is known, and it has no tensor of this name
             Self::Layers(_, known) if known.get(layer_of(base)).is_some_and(|tensors| !tensors.contains_key(suffix_of(base))) => {
                 let tensor_names =
                     known.iter().flat_map(|(layer, tensors)| tensors.keys().map(move |suffix| format!("{prefix}{layer}.{suffix}")));
@@ -71,18 +74,18 @@ impl KnownNetwork {
                 Some(tensors::help(name, &tensor_names.iter().map(String::as_str).collect::<Vec<_>>()))
             }
             Self::Layers(layers, _) if !["input", "target", "loss"].contains(&base) => {
-                // a name without a dot is not the name of a layer's tensor
+                // the name of a layer's tensor has a dot
                 let is_missing = |base: &str| base.split_once('.').is_none_or(|(layer, _)| layers.certainly_lacks(layer));
                 let (layer, suffix_with_dot) = base.split_at(base.find('.').unwrap_or(base.len()));
-                // `velocity.fc1.weight` may be the velocity of `fc1.weight`, or a tensor of a layer called `velocity`
+                // `velocity.fc1.weight` may be the velocity of `fc1.weight`, or a tensor of a layer with the name `velocity`
                 (is_missing(base) && parameter_of_state(base).is_none_or(is_missing))
                     .then(|| suggestion(layers.nearest(layer), suffix_with_dot))
             }
             Self::Graph { names: Some(names), .. } => {
                 let base = parameter_of_state(base).unwrap_or(base);
-                // parts of statements are named `u.1`, `u.2`, …, and earlier assignments `u@1`; how many there are is unknown after an error
+                // a statement u has the parts `u.1`, `u.2`, … and the earlier assignments `u@1`, …. After an error, their number is unknown
                 let statement = base.split(['.', '@']).next().unwrap_or(base);
-                // the names of parts in earlier versions
+                // the names of parts in earlier versions of gradstep
                 let is_old_part =
                     base.strip_prefix('t').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
                 let may_exist = is_old_part || names.contains(base) || (statement != base && names.contains(statement));
@@ -109,8 +112,8 @@ impl KnownNetwork {
     }
 }
 
-/// Returns the part of a statement that earlier versions called `t1`, `t2`, …: they counted the parts of all statements together, without the names that the
-/// graph gives itself.
+/// Returns the name of a part of a statement for its name in earlier versions of gradstep. They called the parts of all statements `t1`, `t2`, …, and left out
+/// those that are named by the graph itself.
 fn old_part<'n>(network: &'n Network, name: &str) -> Option<&'n str> {
     let number: usize = name.strip_prefix('t')?.parse().ok()?;
     let is_taken = |number: usize| network.find(&format!("t{number}")).is_some();

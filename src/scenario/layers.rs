@@ -1,5 +1,5 @@
-//! Reads the `[[layer]]` tables of a scenario file and builds the layers. First the types and names of all layers are read, then the layers are built in the
-//! order of the file, because the shape of a layer's output is needed to build the layers that read it.
+//! Reads the `[[layer]]` tables of a scenario file and builds the layers. First, the types and names of all layers are read. Then the layers are built in the
+//! order of the file, because a layer needs the shapes of the outputs that it reads.
 
 use std::collections::HashMap;
 
@@ -30,10 +30,10 @@ pub(super) struct Layers<'t, 'i> {
     pub names: LayerNames,
 }
 
-/// Reads the types and names of the layers, and reports unknown types and duplicate names. `is_complete` is `false` if the file has more layers that could
+/// Reads the types and names of the layers, and reports unknown types and duplicate names. `is_complete` is `false` if the file has further layers that could
 /// not be read.
 pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, is_complete: bool) -> Layers<'t, 'i> {
-    // for each base of a default name, such as `fc`: the number of layers so far that have it
+    // for each beginning of a default name, such as `fc`, the number of layers so far with this beginning
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut taken_names: HashMap<String, TakenName> = HashMap::new();
     let mut entries = Vec::with_capacity(tables.len());
@@ -45,7 +45,7 @@ pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlT
         let (kind, base) = kind(reader, table, &at);
         let number = counts.entry(base).and_modify(|n| *n += 1).or_insert(1);
         let default_name = format!("{base}{number}");
-        // by default a layer reads the previous layer; the first layer reads the network's input, which is `None`
+        // without the key `from`, a layer reads the previous layer, and the first layer reads the network's input, which is `None`
         let from = Ok(vec![entries.len().checked_sub(1)]);
         let mut entry = LayerEntry { table, at: at.clone(), name: default_name, kind, from };
         if kind.is_err() {
@@ -80,7 +80,7 @@ pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlT
     Layers { entries, names }
 }
 
-/// Returns the type of a layer and the base of its default name: `fc` for `fc1`, `fc2`, …. The base is empty if the type is unknown.
+/// Returns the type of a layer and the beginning of its default name: `fc` for `fc1`, `fc2`, …. The beginning is empty if the type is unknown.
 fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Result<&'static LayerKind, Reported>, &'static str) {
     let (name, span) = match reader.string(table, "type") {
         Ok(Some(found)) => found,
@@ -97,8 +97,8 @@ fn kind(reader: &mut ScenarioReader, table: &TomlTable<'_>, at: &Span) -> (Resul
     (Err(reader.report(span, format!("there is no layer of type {}", quoted(name)), unknown_type_help(name, table))), "")
 }
 
-/// Returns the help text for a layer of unknown type. It suggests the type that the name probably means, and for each unknown key the name that this type gives
-/// to the key: `did you mean "linear"?; "units" is called "out_features"`.
+/// Returns the help text for a layer of unknown type. It suggests a type, and for each unknown key the name of this key in the suggested type: `did you mean
+/// "linear"?; "units" is called "out_features"`.
 fn unknown_type_help(name: &str, table: &TomlTable<'_>) -> String {
     let activations: Vec<&str> = ACTIVATIONS.iter().map(|activation| activation.name).collect();
     let activation = words::best_match(Vocabulary::Activation, name, &activations);
@@ -146,14 +146,14 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     // a layer of unknown type may have any key
     let Some(kind) = table.get("type").and_then(|name| find_kind(name.get_ref().as_str()?)) else { return };
     let mut known = known_keys(kind);
-    // `None` if the layer names no activation, and `Some(None)` if it names one that does not exist
+    // `None` if the layer names no activation; `Some(None)` if it names one that does not exist
     let activation = kind.activation.and_then(|key| match spelling::find_value(table, Vocabulary::LayerKey, key, &known)?.get_ref() {
         DeValue::String(name) => Some(activation::find(name)),
         _ => None,
     });
     known.extend(activation.flatten().iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
     for (key, span) in spelling::unknown_keys(table, &known) {
-        // the first activation that has this key, if any
+        // the first activation with this key, if there is one
         let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(owned, _)| *owned == key));
         match (owner, activation) {
             (Some(_), Some(None)) => {} // the unknown name of the activation is reported instead
@@ -171,12 +171,12 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     }
 }
 
-/// Reports and mends the key `type` if it is misspelt or replaced by a word of another library, such as `kind`.
+/// Reports and mends the key `type` if it is misspelt, or if the layer has a word of another library instead, such as `kind`.
 fn mend_type(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     if table.contains_key("type") {
         return;
     }
-    // a key that some layer has cannot be a misspelt `type`
+    // a key of some layer is not a misspelt `type`
     let all: Vec<&str> = LAYERS.iter().flat_map(known_keys).collect();
     let is_type = |key: &str| {
         let is_allowed = |known: &str| known == "type" && spelling::accepts(known, &table[key]);
@@ -192,8 +192,8 @@ fn find_kind(name: &str) -> Option<&'static LayerKind> {
     LAYERS.iter().find(|kind| kind.name == name)
 }
 
-/// Returns the value of the key `name` of a layer with its position; `None` if the layer has no such key. If the value is not a valid name, the error has its
-/// text, or `None` if the value is not a string.
+/// Returns the value of the key `name` of a layer, with its position. Returns `None` if the layer has no such key. If the value is not a valid name, the error
+/// contains its text; if it is not even a string, the error is `None`.
 fn written_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Result<Option<(&'t str, Span)>, Option<String>> {
     let Some((name, span)) = reader.string(table, "name").map_err(|Reported| None)? else { return Ok(None) };
     let mut bytes = name.bytes();
@@ -210,15 +210,15 @@ fn written_name<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>) -> Re
     Ok(Some((name, span)))
 }
 
-/// The use of a name by a layer.
+/// A name that a layer has.
 #[derive(Clone)]
 struct TakenName {
-    /// The position of the name, or of the layer if the name is its default name.
+    /// The position of the name. For a default name, it is the position of the layer.
     span: Span,
     is_default: bool,
 }
 
-/// Records the use of a name, or reports that an earlier layer has the name already.
+/// Records that a layer has this name. If an earlier layer has the name already, reports it.
 fn claim_name(
     reader: &mut ScenarioReader,
     taken_names: &mut HashMap<String, TakenName>,
@@ -235,7 +235,7 @@ fn claim_name(
             let also = (earlier.span, "the first is here");
             reader.report_with_note(claim.span, format!("two layers have the name {name}"), "choose another name", also)
         }
-        // a default name is not in the file, so the error is reported at the written name
+        // a default name is not written in the file, so the error is reported at the name that is written
         (false, true) => {
             let also = (earlier.span, "this layer has it by default");
             reader.report_with_note(
@@ -267,8 +267,8 @@ pub(super) struct LastLayer {
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// Returns the number of dimensions that the network's input needs: the largest rank that the layers which read the input require. Returns `None` if they
-/// require no rank.
+/// Returns the number of dimensions that the network's input must have at least. It is the largest number that any layer which reads the input needs; `None` if
+/// they need none.
 pub(super) fn input_rank(entries: &[LayerEntry<'_, '_>]) -> Option<usize> {
     let readers = entries.iter().filter(|entry| entry.from.as_ref().is_ok_and(|from| from.contains(&None)));
     readers.filter_map(|entry| entry.kind.ok()?.rank).max()
@@ -282,7 +282,7 @@ pub(super) type LayerTensors = HashMap<String, TensorShapes>;
 
 /// Builds all layers. Returns the network without its loss, the known tensors, and the last layer. `input` is the shape of the network's input.
 ///
-/// If a layer cannot be built, the error is reported, and the layers after it are checked as far as possible.
+/// If a layer cannot be built, an error is reported, and the layers after it are still checked as far as possible.
 pub(super) fn build_chain(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -298,7 +298,7 @@ pub(super) fn build_chain(
         last = Some(LastLayer { name: entry.name.clone(), shape, activation });
         tensors.extend(layer_tensors.map(|layer_tensors| (entry.name.clone(), layer_tensors)));
         let added = match (layer, &mut chain, &entry.kind, &entry.from) {
-            // `build` has already reported a mismatch of shapes
+            // a mismatch of shapes was already reported by `build`
             (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from).map_err(|_| Reported),
             _ => Err(Reported),
         };
@@ -309,7 +309,7 @@ pub(super) fn build_chain(
     (chain, tensors, last)
 }
 
-/// A layer after [`build`], as far as it is known.
+/// The known properties of a layer after [`build`].
 struct BuiltLayer {
     layer: Result<Layer, Reported>,
     /// The tensors; `None` if their names are unknown.
@@ -319,7 +319,7 @@ struct BuiltLayer {
     activation: Result<Option<&'static Activation>, Reported>,
 }
 
-/// Returns the tensors of a layer. `stage_shapes` has the shapes of the outputs of the layer's stages; if it is `None`, all shapes are uncertain.
+/// Returns the shapes of a layer's tensors. `stage_shapes` has the shapes of the outputs of the layer's stages. If it is `None`, all shapes are uncertain.
 fn tensor_shapes(layer: &Layer, stage_shapes: Option<&[Vec<usize>]>) -> TensorShapes {
     let constants = layer.stages.iter().flat_map(|stage| &stage.constants);
     let leaves = layer.parameters.iter().chain(constants);
@@ -329,14 +329,14 @@ fn tensor_shapes(layer: &Layer, stage_shapes: Option<&[Vec<usize>]>) -> TensorSh
     leaf_shapes.chain(outputs).collect()
 }
 
-/// Returns the shape of the last stage: that of the layer's output.
+/// Returns the shape of the layer's output, which is the output of its last stage.
 fn output_shape(stage_shapes: &Result<Vec<Vec<usize>>, Reported>) -> Result<Option<&Vec<usize>>, &Reported> {
     stage_shapes.as_ref().map(|shapes| shapes.last())
 }
 
-/// Returns two alternative lists of input shapes for a layer whose inputs are unknown. In list n, every input has the shape `shapes[n]`.
+/// Returns two lists of assumed input shapes, for a layer whose inputs are unknown. In list n, every input has the shape `shapes[n]`.
 ///
-/// If the output of a layer has the same shape with both lists, the shape does not depend on the input. So it is certain.
+/// The layer is built with both lists. If its output has the same shape both times, the shape does not depend on the input, so it is certain.
 fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize>; 2]) -> Vec<Vec<&'a [usize]>> {
     let input_count = kind.map_or(1, |kind| if kind.has_several_inputs { 2 } else { 1 });
     shapes.iter().map(|shape| vec![shape.as_slice(); input_count]).collect()
@@ -344,8 +344,8 @@ fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize
 
 /// Builds one layer. `shapes` has the output shapes of the layers before it, and `input` is the shape of the network's input.
 ///
-/// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. So the errors in its keys are reported, and the shape
-/// of its output may still be known.
+/// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. This reports the errors in its keys, and sometimes shows
+/// the shape of its output.
 fn build(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -361,14 +361,14 @@ fn build(
     // two shapes that differ in every dimension
     let assumed_shapes = [1, 2].map(|size| vec![size; rank]);
     let assumed = assumed_inputs(entry.kind, &assumed_shapes);
-    // each alternative is a list of the shapes of all inputs
+    // each alternative is a list with the shapes of all inputs
     let alternatives: Vec<Vec<&[usize]>> = inputs.map_or_else(|Reported| assumed.clone(), |inputs| vec![inputs]);
     let input_name = match entry.from.as_deref() {
         Ok([Some(n), ..]) => format!("the output of {}", entries[*n].name),
         _ => "the input of the network".to_owned(),
     };
     let input_shape = shape_words(alternatives[0].first().copied().unwrap_or(&[]));
-    // a layer of unknown type may have no certain name
+    // the name of a layer of unknown type may be uncertain
     let owner = if entry.kind.is_ok() { &entry.name } else { "this layer" };
     let shape_help = format!("its shape follows from the sizes of {} and its input, {input_shape} ({input_name})", entry.name);
     let mut keys = TableArgs::new(reader, Some(entry.table), entry.at.clone(), owner, &alternatives[0], &shape_help);
@@ -379,7 +379,7 @@ fn build(
     keys.has_sizes = has_known_inputs;
     keys.reads_input = matches!(entry.from.as_deref(), Ok([None]));
     let mut layer = Err(Reported);
-    // for each alternative, the shapes of the stages
+    // the shapes of the stages, for each alternative
     let mut stage_shapes = Vec::with_capacity(alternatives.len());
     for inputs in &alternatives {
         keys.inputs = inputs;
@@ -390,11 +390,11 @@ fn build(
     let is_output_certain = if has_known_inputs {
         keys.has_sizes && !keys.is_output_uncertain
     } else {
-        // only for vectors: two images of the sizes 1x1x1 and 2x2x2 can give outputs of one shape, although other images give another shape
+        // this is used only for vectors: images of the sizes 1x1x1 and 2x2x2 can give outputs of the same shape, although larger images give another shape
         kind.rank == Some(1) && output_shape(&stage_shapes[0]) == output_shape(&stage_shapes[1])
     };
     if has_known_inputs && layer.is_err() {
-        // the layer cannot be built with its inputs: check its keys with the assumed ones
+        // the layer cannot be built with its actual inputs, so its keys are checked with assumed ones
         keys.has_sizes = false;
         for inputs in &assumed {
             keys.inputs = inputs;

@@ -1,7 +1,7 @@
-//! Help texts for tensors of the wrong shape. Recognizes the axis orders of other libraries and says how to convert them.
+//! Help texts for tensors of the wrong shape. If a shape looks like that of another library, the text says how to convert the tensor.
 //!
-//! If a scenario does not say otherwise, an image is channels x height x width, and the filters of a convolution are out x in x height x width, as in PyTorch.
-//! Keras has the filters as height x width x in x out and the image as height x width x channels.
+//! By default, an image is channels x height x width, and the filters of a convolution are out x in x height x width, as in PyTorch. In Keras, an image is
+//! height x width x channels, and the filters are height x width x in x out.
 
 use super::axes::AxisOrder;
 use crate::tensor::{len, shape_text};
@@ -11,8 +11,8 @@ pub(super) fn is_vector(shape: &[usize], entries: usize) -> bool {
     len(shape) == entries && shape.iter().filter(|&&n| n != 1).count() <= 1
 }
 
-/// Returns the help text for an input that seems to be height x width x channels, where channels x height x width is expected. An input seems to be
-/// so if its last dimension is 1 or 3 (the usual numbers of channels), its first dimension is neither, and its second dimension is more than 1.
+/// Returns the help text for an input that is probably height x width x channels, where channels x height x width is needed. This is probable if its last
+/// dimension is 1 or 3 (the usual numbers of channels), its first dimension is another number, and its second dimension is more than 1.
 pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
     match *shape {
         [h, w, c @ (1 | 3)] if !matches!(h, 1 | 3) && w > 1 => Some(format!(
@@ -24,8 +24,8 @@ pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
 
 /// Returns the help text for a weight of shape `actual` where the layer needs `expected`.
 ///
-/// `input` is the shape of the network's input if the layer reads it, because the real mistake may be in the input. `kind` is the type of the layer, and
-/// `order` the order of axes that the file has for this weight; `None` for PyTorch's.
+/// `input` is the shape of the network's input if the layer reads it, because the mistake may be in the input. `kind` is the type of the layer. `order` is the
+/// order of axes that the file uses for this weight; `None` for PyTorch's.
 pub(super) fn weight(
     expected: &[usize],
     actual: &[usize],
@@ -43,7 +43,7 @@ pub(super) fn weight(
     }
 }
 
-/// Returns the help text for a weight that seems to be a depthwise kernel of Keras: height x width x in x multiplier.
+/// Returns the help text for a weight that is probably a depthwise kernel of Keras: height x width x in x multiplier.
 pub(super) fn depthwise([height, width, inputs]: [usize; 3]) -> Option<String> {
     (height == width && height > 1 && inputs > 1).then(|| {
         format!(
@@ -52,13 +52,13 @@ pub(super) fn depthwise([height, width, inputs]: [usize; 3]) -> Option<String> {
     })
 }
 
-/// Returns the help text for the weight of a linear layer that reads `actual` numbers, where its input has `expected`.
+/// Returns the help text for the weight of a linear layer. The weight reads `actual` numbers, and the input has `expected`.
 pub(super) fn other_inputs(shape_help: &str, expected: usize, actual: usize) -> Option<String> {
     let check = "are the layers in the order of the model, with its padding, strides and pools?";
     (expected != actual).then(|| format!("{shape_help}; yours reads {actual} numbers: {check}"))
 }
 
-/// Returns the help text for a weight of too many dimensions, or too few; empty for other tensors.
+/// Returns the help text for a weight with too many or too few dimensions; empty for other tensors.
 pub(super) fn of_rank(key: &str, expected: usize, actual: usize) -> &'static str {
     match (key, expected, actual) {
         ("weight", 2, 4) => "the weight of a linear layer is out x in; one of four dimensions is that of a layer with type = \"conv2d\"",
@@ -69,12 +69,12 @@ pub(super) fn of_rank(key: &str, expected: usize, actual: usize) -> &'static str
     }
 }
 
-/// Returns the help text for the filters of a convolution with the wrong shape `actual`. The filters should read `channels` input channels (per
-/// group). `input` is the same as in [`weight`].
+/// Returns the help text for the filters of a convolution with the wrong shape `actual`. The filters should read `channels` input channels (in each group).
+/// `input` is the same as in [`weight`].
 fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option<String> {
     const EXPECTED: &str = "out x in x height x width";
     let transpose = |shape: [usize; 4], axes: &str| format!("{EXPECTED} is {}, w.transpose({axes}) in NumPy", shape_text(&shape));
-    // kernels are mostly square and larger than 1x1, so two equal neighbours h and w are probably the height and the width
+    // most kernels are square and larger than 1x1, so two equal neighbouring sizes are probably the height and the width
     match *actual {
         [h, w, inputs, _] if channels == 1 && depthwise([h, w, inputs]).is_some() => depthwise([h, w, inputs]),
         [filters, h, w] if channels == 1 => Some(format!("{filters} filters of one channel are {filters}x1x{h}x{w}: write the 1 too")),
@@ -87,7 +87,7 @@ fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option
         [inputs, out, h, w] if inputs == channels && inputs > 1 => {
             Some(format!("yours looks like in x out: {}", transpose([out, inputs, h, w], "1, 0, 2, 3")))
         }
-        // the filters and the input both have their channels last
+        // the channels are last in the filters and in the input
         [h, w, inputs, _] if h == w && input.is_some_and(|input| input.len() == 3 && input[2] == inputs && input[0] != inputs) => Some(
             "if yours is height x width x in x out, and the input height x width x channels, add layout = \"keras\" at the top of the file"
                 .to_owned(),
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_layouts_of_other_libraries_are_recognized() {
-        // an empty `begin` means that there is no help text
+        // checks the beginning of the help text; an empty `begin` means that there is no help text
         let help_begins = |expected: &[usize], actual: &[usize], input: Option<&[usize]>, begin: &str| {
             let help = weight(expected, actual, input, if expected.len() == 2 { "linear" } else { "conv2d" }, None).unwrap_or_default();
             assert!(help.starts_with(begin) && help.is_empty() == begin.is_empty(), "{actual:?}: {help}");

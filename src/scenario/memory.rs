@@ -1,6 +1,6 @@
 //! Estimates the memory that a scenario needs for its parsed text, its tensors and one iteration of training, and compares it with the limit.
 //!
-//! To *claim* memory is to add its bytes to the sum of all claims, and to compare the sum with the limit. Memory is claimed before it is allocated.
+//! To *claim* memory means to add its bytes to the sum of all claims, and to compare this sum with the limit. Memory is claimed before it is allocated.
 
 use super::budget::Budget;
 use super::reader::{ScenarioReader, Span, TomlTable};
@@ -10,17 +10,17 @@ use crate::op::layer::Reported;
 use crate::op::loss::BatchLoss;
 use crate::tensor::len;
 
-/// The bytes of an entry of a tensor and of its gradient: two f64.
+/// The bytes of an entry and of its gradient: two numbers of type f64.
 const ENTRY_WITH_GRADIENT: u128 = 16;
 /// The bytes that each tensor takes beside its entries (measured).
 const TENSOR_OVERHEAD: u128 = 2048;
-/// The bytes of an entry of a sample's input or target. It has no gradient before the sample is computed.
+/// The bytes of an entry of a sample's input or target. These tensors have no gradient before the sample is computed.
 const SAMPLE_ENTRY: u128 = 8;
 /// The bytes that each input or target of a sample takes beside its entries (measured).
 const SAMPLE_OVERHEAD: u128 = 320;
 /// The largest number of bytes that the TOML parser allocates for each byte of text (measured).
 const PARSED_BYTES: u64 = 56;
-/// The number of bytes of text that are not counted, so that a short file is parsed under any limit.
+/// The number of bytes of text that are not counted, so that a short file can be read with any limit.
 const FREE_TEXT: u64 = 64 << 10;
 
 impl ScenarioReader {
@@ -37,7 +37,7 @@ impl ScenarioReader {
         Err(self.report_for_file(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
     }
 
-    /// Claims the memory of a tensor of this shape and its gradient. Fails if the limit is exceeded; only the first such failure is reported.
+    /// Claims the memory of a tensor of this shape and its gradient. An error means that the limit is exceeded. Only the first such error is reported.
     pub fn claim(&mut self, span: &Span, shape: &[usize]) -> Result<(), Reported> {
         self.claim_many(span, shape, 1)
     }
@@ -56,17 +56,17 @@ impl ScenarioReader {
     fn claim_bytes(&mut self, span: &Span, shape: &[usize], count: usize, [entry, overhead]: [u128; 2]) -> Result<(), Reported> {
         let entry_bytes = shape.iter().try_fold(entry, |bytes, &n| bytes.checked_mul(n as u128));
         let each = entry_bytes.and_then(|bytes| bytes.checked_add(overhead));
-        // after an overflow: half of the largest u128, which is above every limit, but small enough that the sums below do not overflow
+        // if the product overflows, it is replaced by half of the largest u128, which is above every limit, and with which the sums below do not overflow
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
         let total = all.saturating_add(u128::from(self.budget.claimed));
-        // while the parsed text is in memory, the gradients do not exist yet: they are about half of the total
+        // the gradients, about half of the total, do not exist while the parsed text is in memory
         let while_parsing = total / 2 + u128::from(self.budget.parsed_text);
         let limit = u128::from(self.budget.limit);
         if total > limit || while_parsing > limit {
             if !self.budget.is_exceeded {
                 self.budget.is_exceeded = true;
                 let (text, limit) = (memory_budget::text(total.max(while_parsing)), memory_budget::text(limit));
-                // two different sizes may be rounded to the same text
+                // the two sizes may be rounded to the same text, although they differ
                 let excess =
                     if text == limit { format!("more than the limit of {limit}") } else { format!("{text}; the limit is {limit}") };
                 let message = if total >= while_parsing {
@@ -84,9 +84,9 @@ impl ScenarioReader {
     }
 }
 
-/// Checks that one iteration fits into the memory limit. Returns the bytes that the scenario itself takes for as long as it is open.
+/// Checks that one iteration fits into the memory limit. Returns the bytes that the scenario itself takes while it is open.
 ///
-/// The iteration is counted without its update, whose memory is claimed when the update is computed.
+/// The iteration is counted without its update. The memory of the update is claimed when it is computed.
 pub(super) fn check_iteration(
     reader: &mut ScenarioReader,
     file: &TomlTable<'_>,
@@ -109,7 +109,7 @@ pub(super) fn check_iteration(
     }
     reader.budget.is_exceeded = true;
     let [total, limit] = [total, reader.budget.limit].map(|bytes| memory_budget::text(bytes.into()));
-    // report the error at the batch size, at the samples, or for the whole file
+    // the error is reported at the batch size; without one, at the samples or for the whole file
     let span = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
     let span = span.or_else(|| ["sample", "samples"].into_iter().find_map(|key| Some(file.get_key_value(key)?.0.span())));
     let (subject, help) = match (batch, train) {

@@ -1,7 +1,7 @@
 //! Error recovery for keys: reports the unknown keys of a file, and mends those whose meaning is clear.
 //!
-//! To mend a key is to report it and then to change the parsed TOML as if the user had written the right key: `sride = 2` is renamed to `stride`, and a
-//! `loss` below the wrong header is moved. Otherwise a second error would follow from the first, such as "loss is missing".
+//! To mend a key means to report it, and then to change the parsed TOML as if the user had written the right key. For example, `sride = 2` becomes `stride =
+//! 2`, and a `loss` below the wrong header is moved. Without this, a second error would follow from the first, such as "loss is missing".
 
 use toml::de::DeValue;
 
@@ -11,7 +11,8 @@ use super::spelling::{KEYS, is_table_array, mend_key, mend_keys, tables, unknown
 use super::{addresses, graph, init, layers, misplaced, sample, samples, stacked, train};
 use crate::words::Vocabulary;
 
-/// Reports and mends the unknown keys of a whole file: first the headers, then keys below the wrong header, then misspelt keys of each table.
+/// Reports and mends the unknown keys of a whole file. It begins with misspelt headers, continues with keys below the wrong header, and ends with misspelt
+/// keys.
 pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     mend_sample_headers(reader, file);
     let reported_headers = mend_headers(reader, file);
@@ -21,7 +22,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     }
     mend_tensors(reader, file, samples::TENSORS);
     for (key, value) in file.iter_mut() {
-        // the function that mends one table under this key, and the keys of the table that are tensors
+        // the function that mends one table under this key, and those keys of the table that are tensors
         let (mend_table, tensors): (fn(&mut ScenarioReader, &mut TomlTable<'_>), &[&str]) = match key.get_ref().as_ref() {
             "graph" => (|reader, table| mend_keys(reader, table, graph::KEYS, Vocabulary::GraphKey, "[graph]"), &[]),
             "train" => (|reader, table| mend_keys(reader, table, train::KEYS, Vocabulary::TrainKey, "[train]"), &[]),
@@ -40,7 +41,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     }
 }
 
-/// Reports and mends `[[samples]]`, which is `[[sample]]`: `[samples]` is one table.
+/// Reports and mends the header `[[samples]]`. It is probably `[[sample]]`, one table for each sample; the header `[samples]` begins one table for all samples.
 fn mend_sample_headers(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     let Some((key, value)) = file.get_key_value("samples") else { return };
     if is_table_array(value) {
@@ -49,11 +50,11 @@ fn mend_sample_headers(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) {
     }
 }
 
-/// Reports and mends misspelt headers, so that the keys below them are checked too. Returns the reported headers.
+/// Reports and mends misspelt headers, so that the keys below them are checked too. Returns the headers that were reported.
 fn mend_headers(reader: &mut ScenarioReader, file: &mut TomlTable<'_>) -> Vec<String> {
     let is_header = |value: &TomlValue<'_>| is_table_array(value) || matches!(value.get_ref(), DeValue::Table(_));
     let mut headers = unknown_keys(file, KEYS);
-    // if the file also has `nodes` at the top level, `inputs` is not a misspelt header but a key of a graph whose header is missing
+    // if the file also has `nodes` at the top level, `inputs` is not a misspelt header: it is a key of a graph whose header is missing
     let is_graph_key = |key: &str| key == "inputs" && file.contains_key("nodes");
     headers.retain(|(key, _)| file.get(key.as_str()).is_some_and(is_header) && !is_graph_key(key));
     for (key, span) in &headers {

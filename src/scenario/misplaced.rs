@@ -1,8 +1,8 @@
-//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported and then moved to its right table. Otherwise
-//! other errors would follow, such as "loss is missing".
+//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported and then moved to the right table. Without
+//! this, other errors would follow, such as "loss is missing".
 //!
-//! The right table of a key is called its home. A table is identified by the vocabulary of its keys: if `home` is [`Vocabulary::FileKey`], the key belongs at
-//! the top level of the file.
+//! The right table of a key is called its home. A table is identified by the vocabulary of its keys. For example, if the home is [`Vocabulary::FileKey`], the
+//! key belongs at the top level of the file.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -16,7 +16,7 @@ use crate::words::{self, Vocabulary};
 /// A key and its value that were removed from a table.
 type RemovedEntry<'i> = (Spanned<std::borrow::Cow<'i, str>>, TomlValue<'i>);
 
-/// The tables that are searched for misplaced keys: the table's key in the file, the vocabulary of the table's own keys, and the table's name in messages.
+/// The tables in which misplaced keys are searched. Each has its key in the file, the vocabulary of its keys, and its name in messages.
 const TABLES: &[(&str, Vocabulary, &str)] = &[
     ("layer", Vocabulary::LayerKey, "a layer"),
     ("train", Vocabulary::TrainKey, "[train]"),
@@ -31,7 +31,7 @@ const TABLES: &[(&str, Vocabulary, &str)] = &[
 pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
     // the misplaced keys, each with its home
     let mut removed: Vec<(Vocabulary, RemovedEntry<'i>)> = Vec::new();
-    // a key in another table may belong at the top level or in [train]
+    // a key of one of these tables may belong at the top level or in [train]
     for (key, vocabulary, owner) in TABLES {
         let Some(value) = file.get_mut(*key) else { continue };
         for table in spelling::tables(value) {
@@ -55,8 +55,8 @@ pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
 
 /// Returns the table `home`, to which `key` is moved.
 ///
-/// If the file has no such table, an empty one is added. But a `[train]` is added only for the key `learning_rate`: a `[train]` without it would cause a second
-/// error, "`learning_rate` is missing".
+/// If the file has no such table, an empty one is added. But `[train]` is added only for the key `learning_rate`: for any other key, a second error would
+/// follow, "`learning_rate` is missing".
 fn home_table<'f, 'i>(
     file: &'f mut TomlTable<'i>,
     home: Vocabulary,
@@ -76,15 +76,15 @@ fn home_table<'f, 'i>(
     }
 }
 
-/// Returns the keys of `table` that belong in the table `home` instead. Each key is paired with its name in `home`: a top-level `lr` should be the
-/// `learning_rate` of `[train]`.
+/// Returns the keys of `table` that belong in the table `home`. Each comes with its right name there: a top-level `lr` becomes the `learning_rate` of
+/// `[train]`.
 fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) -> Vec<(String, &'static str)> {
     let own_keys: &[&str] = match vocabulary {
         Vocabulary::SampleKey => samples::KEYS,
         Vocabulary::ExpectKey => super::addresses::EXPECT_KEYS,
         Vocabulary::NoteKey => super::addresses::NOTE_KEYS,
         Vocabulary::TrainKey => train::KEYS,
-        // `input`, `target` and `loss` below [graph] are not the keys of the file: they probably mean `inputs` and `output`
+        // below [graph], `input`, `target` and `loss` are not keys of the file: they probably mean `inputs` and `output`
         Vocabulary::GraphKey => &["inputs", "nodes", "output", "input", "target", "loss"],
         Vocabulary::FileKey => KEYS,
         _ => &[],
@@ -92,15 +92,15 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
     let home_keys: &[&'static str] = match home {
         Vocabulary::FileKey => KEYS,
         Vocabulary::TrainKey => train::KEYS,
-        // only `nodes` proves that the header [graph] is missing
+        // only the key `nodes` shows that the header [graph] is missing
         _ if table.contains_key("nodes") => graph::KEYS,
         _ => &[],
     };
-    // `input = "conv1"` below [[layer]] means `from`, not the input of the network
+    // below [[layer]], `input = "conv1"` probably means `from`, not the input of the network
     let is_from = |key: &str| {
         vocabulary == Vocabulary::LayerKey && key == "input" && table.get(key).is_some_and(|value| spelling::accepts("from", value))
     };
-    // `eps` and `alpha` are keys of layers too
+    // `eps` and `alpha` are also keys of layers
     let is_of_layer = |key: &str| vocabulary == Vocabulary::LayerKey && layers::keys().any(|own| own == key);
     let foreign =
         table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key) && !is_from(key) && !is_of_layer(key));
@@ -112,8 +112,8 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
     foreign.filter_map(|key| Some((key.to_owned(), name_at_home(key)?))).collect()
 }
 
-/// Removes misplaced keys from a table, and reports all of them in one error. `keys` has each key with its name in the table `home`. Returns the removed
-/// keys, each with `home`.
+/// Removes misplaced keys from a table, and reports all of them in one error. `keys` has each key with its name in the table `home`. Returns each removed key
+/// with `home`.
 fn remove<'i>(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'i>,

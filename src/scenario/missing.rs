@@ -1,4 +1,4 @@
-//! Help for names without a value in a graph: the lines that define them, with the shapes that the text implies.
+//! Help for names without a value in a graph. The help has lines that the user can paste to define the names, with the shapes that follow from the statements.
 
 use super::excerpt::quoted;
 use crate::graph::{ImpliedRole, ImpliedTensor};
@@ -6,7 +6,7 @@ use crate::graph::{ImpliedRole, ImpliedTensor};
 /// The largest number of lines to paste.
 const MAX_LINES: usize = 24;
 
-/// Returns the help text: lines to paste, if the text implies a shape or a use for a name. A size that is not known is `?`.
+/// Returns the help text. It has lines to paste, if the statements imply a shape or a use for a name. An unknown size is written `?`.
 pub(super) fn help(names: &[&str], implied: &[ImpliedTensor]) -> String {
     let known: Vec<&ImpliedTensor> = names.iter().filter_map(|name| implied.iter().find(|tensor| tensor.name == *name)).collect();
     let is_constant = |tensor: &&&ImpliedTensor| matches!(tensor.role, ImpliedRole::Size(_) | ImpliedRole::Constant);
@@ -83,7 +83,7 @@ fn line(tensor: &ImpliedTensor, seed: &mut u64) -> String {
         remarks.push(format!("the last size is {last}"));
     }
     let remark = if remarks.is_empty() { String::new() } else { format!("  # {}", remarks.join(", ")) };
-    // TOML demands quotes around a key with other letters
+    // TOML demands quotes around a key with letters outside ASCII
     let key = if name.is_ascii() { name.to_string() } else { quoted(name) };
     format!("  {key} = {value}{remark}")
 }

@@ -1,20 +1,20 @@
 //! The names of the layers in a scenario file that may have errors.
 //!
-//! In a file with errors the list of names may be incomplete: a layer of unknown type has an unknown default name. A reference to a name that is not in the
-//! list is then not reported, because the name may exist once the other errors are corrected.
+//! After an error, the list of names may be incomplete. For example, the default name of a layer of unknown type is unknown. A reference to a name that is not
+//! in the list is then not reported, because the name may exist when the other errors are corrected.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::op::LAYERS;
 use crate::words::suggest;
 
-/// The names that a layer may have although they are not in the list of known names. Variants are ordered from fewer to more names.
+/// The names that a layer may have although they are not in the list of known names. The variants are in the order from fewer to more names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum UnknownNames {
-    /// None: the list is complete.
+    /// No further names: the list is complete.
     None,
-    /// Any default name, such as `fc2`. The type of a layer is unknown, and default names are numbered per type, so the default names of this layer and of
-    /// later ones are unknown.
+    /// Any default name, such as `fc2`. Default names are numbered for each type of layer. If the type of a layer is unknown, so are the default names of this
+    /// layer and of later ones.
     Default,
     /// Any name: a layer could not be read, or must be renamed.
     Any,
@@ -25,13 +25,14 @@ pub(super) enum UnknownNames {
 pub(super) struct LayerNames {
     /// The names in file order.
     pub list: Vec<String>,
-    /// For each name, the index in file order of the layer with this name. If two layers have the same name, it is the index of the last one.
+    /// The index of the layer with this name, in file order. If two layers have the same name, it is the index of the last one.
     pub indices: HashMap<String, usize>,
     /// The names that may exist although they are not in `list`.
     pub unknown: UnknownNames,
-    /// Invalid names, as written in the file. The user's corrected name will probably be similar to one of them.
+    /// The invalid names, as written in the file. The user will probably correct one to a similar name.
     pub invalid: Vec<String>,
-    /// Names that the key `from` of a layer uses, but that no layer has. The error is reported at the `from`, so other uses of the name are not reported.
+    /// The names that some layer has under its key `from`, and that no layer has as its name. The error is reported at the `from`, so other uses of the name
+    /// are not reported.
     pub missing: HashSet<String>,
 }
 
@@ -55,7 +56,7 @@ impl LayerNames {
         match self.unknown {
             UnknownNames::None => false,
             UnknownNames::Default => {
-                // a default name is a base and a number: `fc` and 2. The number is at least 1, and at most the number of layers
+                // a default name is a base and a number, such as `fc` and 2. The number is at least 1 and at most the number of layers
                 let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
                 let number: Option<usize> = name[base.len()..].parse().ok();
                 LAYERS.iter().any(|kind| kind.default_name == base) && number.is_some_and(|n| (1..=self.list.len()).contains(&n))
@@ -64,7 +65,7 @@ impl LayerNames {
         }
     }
 
-    /// Returns `true` if it is certain that no layer has this name, and no fault was reported for this name yet.
+    /// Returns `true` if it is certain that no layer has this name, and this was not reported yet.
     pub fn certainly_lacks(&self, name: &str) -> bool {
         !self.indices.contains_key(name) && !self.missing.contains(name) && !self.may_have(name)
     }

@@ -1,4 +1,4 @@
-//! Converts the numbers of a scenario file to f64. An integer that f64 would round is an error. A decimal number may be rounded, but not to 0 or infinity.
+//! Converts the numbers of a scenario file to f64. An integer is an error if f64 would round it. A decimal number may be rounded, but not to 0 or infinity.
 
 use toml::de::{DeFloat, DeInteger};
 
@@ -62,7 +62,7 @@ pub(super) fn from_expression(text: &str) -> Result<f64, NumberError> {
 /// Converts a number with a decimal point or an exponent.
 fn from_decimal(text: &str) -> Result<f64, NumberError> {
     let value: f64 = text.parse().map_err(|_| ("this is not a number".to_owned(), ""))?;
-    // the words `nan` and `inf`; an infinite value without the word is a number that is too large
+    // TOML has the words `nan` and `inf`; if the value is infinite without the word, the number is too large
     if value.is_nan() || (value.is_infinite() && text.contains("inf")) {
         return Err(("numbers must be finite".to_owned(), ""));
     }
@@ -78,7 +78,7 @@ fn from_decimal(text: &str) -> Result<f64, NumberError> {
     Ok(value)
 }
 
-/// Returns whether the digits before the exponent are all 0: 0e-999 is 0, but 1e-999 underflows to 0.
+/// Returns whether all digits before the exponent are 0. 0e-999 is 0, but 1e-999 is an error, because it would be rounded to 0.
 fn mantissa_is_zero(text: &str) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     !mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b))

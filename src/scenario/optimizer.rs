@@ -1,4 +1,4 @@
-//! Reads the optimizer of `[train]`, with PyTorch's keys and defaults, and the schedule of its learning rate.
+//! Reads the optimizer of `[train]`, such as `optimizer = "adam"`, and the schedule of its learning rate. The keys and defaults are PyTorch's.
 
 use toml::de::DeValue;
 
@@ -8,12 +8,12 @@ use crate::network::{Optimizer, Schedule, UpdateRule};
 use crate::op::layer::Reported;
 use crate::words::suggest;
 
-/// An optimizer that a file can name.
+/// An optimizer that a file can name: its keys and defaults.
 struct OptimizerKind {
     name: &'static str,
     /// The keys that not every optimizer has.
     keys: &'static [&'static str],
-    /// PyTorch's default of the learning rate; `None` if the file must give it.
+    /// The default of the learning rate; `None` if there is no default and the file must give it.
     rate: Option<f64>,
     /// The default of the weight decay.
     weight_decay: f64,
@@ -36,7 +36,7 @@ const OPTIMIZERS: [OptimizerKind; 5] = [
     },
 ];
 
-/// The keys of `[train]` while an optimizer is read.
+/// The table `[train]` while an optimizer reads its keys.
 struct Settings<'a, 't, 'i> {
     reader: &'a mut ScenarioReader,
     table: &'t TomlTable<'i>,
@@ -53,7 +53,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &
             .ok_or_else(|| reader.report(span, format!("there is no optimizer {}", quoted(name)), suggest::help(name, &names))),
         Err(reported) => Err(reported),
     };
-    // the other keys are read with the default optimizer after an error in the name, so that their own errors are reported
+    // after an error in the name, the other keys are read as those of the default optimizer, so that their errors are reported too
     let known = *kind.as_ref().unwrap_or(&&OPTIMIZERS[0]);
     let is_known = kind.is_ok();
     let misplaced = if is_known { check_keys(reader, table, known) } else { Ok(()) };
@@ -179,7 +179,7 @@ fn adagrad(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> 
     Ok(UpdateRule::Adagrad { lr_decay: lr_decay?, eps: eps?, initial: initial? })
 }
 
-/// A schedule of the learning rate: its name, its keys, and how it is read from its table.
+/// A schedule of the learning rate: its name, its keys, and the function that reads it.
 struct ScheduleRow {
     name: &'static str,
     keys: &'static [&'static str],
@@ -193,7 +193,7 @@ const SCHEDULES: &[ScheduleRow] = &[
     ScheduleRow { name: "cosine", keys: &["t_max", "eta_min"], read: cosine_schedule },
 ];
 
-/// Help for a schedule that is not written as a table.
+/// The help text for a schedule that is not written as a table.
 const SCHEDULE_HELP: &str =
     "write { type = \"step\", step_size = 10, gamma = 0.1 }, { type = \"exponential\", gamma = 0.9 } or { type = \"cosine\", t_max = 100 }";
 
@@ -217,7 +217,7 @@ fn schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option
     unknown.map(|()| Some(schedule))
 }
 
-/// Reads a required number of iterations.
+/// Reads the number of iterations under a key that must be there.
 fn iterations(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span, key: &str) -> Result<u64, Reported> {
     match table.get(key) {
         Some(count) => reader.integer(key, count, 1),

@@ -1,4 +1,4 @@
-//! Reads the value of the key `padding`: `1`, `[1, 2]`, `[0, 1, 2, 3]`, `"same"` or `"valid"`.
+//! Reads the value of the key `padding`. It is a number `1`, a list `[1, 2]` or `[0, 1, 2, 3]`, or one of the words `"same"` and `"valid"`.
 
 use toml::de::DeValue;
 
@@ -42,9 +42,9 @@ pub(super) fn read(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>
     }
 }
 
-/// Returns the help for a word in place of the numbers; empty if there is none.
+/// Returns the help text for a word where numbers are needed; empty if there is none.
 pub(super) fn word_help(word: &str) -> String {
-    // the table has only help texts and no translations, so there is no candidate to choose from
+    // the table has no translations for this, only help texts, so there is no candidate
     let (candidates, is_allowed) = (&[], |_: &str| false);
     words::table_help(Vocabulary::Padding, word, candidates, is_allowed).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The random number generator of initializers such as `{ init = "normal", seed = 1 }`: xoshiro256++, whose state is made from the seed by SplitMix64 (Blackman
-//! and Vigna). A seed gives the same numbers on every machine.
+//! The generator of random numbers for initializers such as `{ init = "normal", seed = 1 }`. It is xoshiro256++; SplitMix64 makes its first state from the seed
+//! (both by Blackman and Vigna). A seed gives the same numbers on every machine.
 
 mod normal;
 
@@ -123,8 +123,8 @@ mod tests {
         assert_eq!(std::array::from_fn(|_| state.next()), expected);
     }
 
-    /// The expected numbers come from a separate implementation in Python: the published integer generators, `(next >> 11) * 2**-53`, and
-    /// √(−2 ln(1 − u)) · cos(2π v) with 60 digits.
+    /// The expected numbers come from an independent implementation in Python: the published integer generators, `(next >> 11) * 2**-53`, and √(−2 ln(1 − u)) ·
+    /// cos(2π v) computed with 60 digits.
     #[test]
     fn the_first_numbers_of_a_seed_equal_an_independent_implementation() {
         type Numbers = [f64; 4];

@@ -1,8 +1,9 @@
-//! The state that all modules share while a scenario file is parsed: the errors so far, the claimed memory, and the opened weight files. Its methods read
-//! single values and report errors.
+//! The state of reading a scenario file, which all modules of `scenario` share: the errors so far, the claimed memory, and the opened weight files. Its methods
+//! read single values and report errors.
 //!
-//! A file is parsed in up to two passes. The first pass makes at most [`EAGER_ENTRIES`] numbers of tensors; the numbers of further tensors stay 0. So a file
-//! beyond the memory limit is refused before much memory is allocated. If the first pass left out numbers and found no error, a second pass makes all of them.
+//! A file is read in up to two passes. The first pass makes at most [`EAGER_ENTRIES`] numbers of tensors; the other numbers stay 0. So if the file needs more
+//! than the memory limit, this is known before much memory is allocated. If the first pass left out numbers and found no error, a second pass makes all of
+//! them.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -46,15 +47,16 @@ pub(super) struct ScenarioReader {
     pub reordered: Vec<(String, &'static str)>,
     /// The weight files.
     pub archives: Archives,
-    /// The arrays that `extract` took out of the text, by the position of their placeholder; `None` if it took none. An array is removed when it is read.
+    /// The arrays that `extract` took out of the text, by the position of their placeholder. `None` if it took none. An array is removed from this map when it
+    /// is read.
     pub arrays: Option<HashMap<usize, Array>>,
     /// The memory that is claimed so far.
     pub budget: Budget,
-    /// The number of entries that may still be claimed for layers with an unknown input. Such layers are built with assumed inputs, only to check their keys.
+    /// The number of entries that layers with assumed inputs may still have. A layer whose input is unknown is built with an assumed one, to check its keys.
     assumed_entries: usize,
-    /// The number of entries whose numbers the first pass may still make; `None` in the second pass, which has no such limit.
+    /// The number of entries that the first pass may still make; `None` in the second pass, which has no such limit.
     eager_entries: Option<usize>,
-    /// `true` if this is the first pass and it left out numbers.
+    /// `true` if this is the first pass, and it left out numbers.
     pub has_deferred: bool,
 }
 
@@ -102,7 +104,7 @@ impl ScenarioReader {
         Self::with_archives(self.budget.limit, self.archives.for_second_pass())
     }
 
-    /// Counts a tensor with `entries` entries. Returns whether the second pass makes its numbers, not the first: this is so if the tensors up to this one have
+    /// Counts a tensor with `entries` entries. Returns `true` if the first pass leaves out its numbers. It does if this tensor and the tensors before it have
     /// more than [`EAGER_ENTRIES`] entries together.
     pub fn defer(&mut self, entries: usize) -> bool {
         let Some(left) = self.eager_entries else { return false };
@@ -112,7 +114,7 @@ impl ScenarioReader {
         is_deferred
     }
 
-    /// Returns whether the largest number of errors is reached. Further errors are dropped.
+    /// Returns whether the largest number of errors is reached. Later errors are dropped.
     pub fn is_full(&self) -> bool {
         self.faults.len() >= MAX_FAULTS
     }
@@ -122,7 +124,7 @@ impl ScenarioReader {
         self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
 
-    /// Adds a warning: the file is valid, but perhaps not meant so.
+    /// Adds a warning: the file is valid, but the user probably meant something else.
     pub fn warn(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.warnings.push(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None });
     }
@@ -172,8 +174,7 @@ impl ScenarioReader {
         self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
     }
 
-    /// Reads an array of tables, `[[key]]`. Returns the tables with their positions. The second result is `true` if every item of the array is
-    /// a table.
+    /// Reads an array of tables, `[[key]]`. Returns the tables with their positions, and `true` if every item of the array is a table.
     pub fn tables<'t, 'i>(&mut self, table: &'t TomlTable<'i>, key: &str) -> (Vec<(&'t TomlTable<'i>, Span)>, bool) {
         let help = format!("write [[{key}]] on a line of its own, and its keys below");
         let Some(value) = table.get(key) else { return (Vec::new(), true) };
@@ -224,8 +225,8 @@ impl ScenarioReader {
         usize::try_from(n).map_err(|_| self.report(value.span(), format!("{label} is too large"), ""))
     }
 
-    /// Counts the entries of a tensor in a layer that is built with assumed inputs. Too many entries are an error, but the user does not see it, because the
-    /// assumption may be the reason.
+    /// Counts the entries of a tensor in a layer with assumed inputs. Too many entries are an error that the user does not see, because the assumption may be
+    /// the reason.
     pub fn claim_assumed(&mut self, shape: &[usize]) -> Result<(), Reported> {
         let entries = shape.iter().try_fold(1, |entries: usize, &n| entries.checked_mul(n)).ok_or(Reported)?;
         self.assumed_entries = self.assumed_entries.checked_sub(entries).ok_or(Reported)?;

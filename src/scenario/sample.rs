@@ -17,8 +17,8 @@ use crate::words::{self, Vocabulary};
 /// The largest number of dimensions of an input: channels, height and width.
 const MAX_RANK: usize = 3;
 
-/// Makes the input of a sample. `rank` is the number of dimensions that the first layer requires, if any. If the input has fewer, leading dimensions of size 1
-/// are added. `span` is the position of the input.
+/// Makes the input of a sample. `rank` is the number of dimensions that the first layer needs, if it needs a certain number. If the input has fewer, leading
+/// dimensions of size 1 are added. `span` is the position of the input.
 pub(super) fn input(
     reader: &mut ScenarioReader,
     span: &Span,
@@ -30,13 +30,13 @@ pub(super) fn input(
     }
     let shape = input_shape(reader, span, &found, rank)?;
     reader.claim_for_sample(span, &shape)?;
-    // the input may be any initializer, even one for weights (`he_normal`), which needs a fan-in and a fan-out
+    // the input may be written with any initializer. Those for weights, such as `he_normal`, need a fan-in and a fan-out
     let fan = Fan::of(&shape);
-    // after an error in the numbers the shape is still known: continue with zeros
+    // after an error in the numbers, the shape is still known, so zeros replace the numbers
     Ok(found.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
-/// Returns the shape of an input with the number of dimensions that the first layer requires. A leading dimension that counts one sample is left out.
+/// Returns the shape of an input with the number of dimensions that the first layer needs. If the first axis only counts one sample, it is removed.
 fn input_shape(
     reader: &mut ScenarioReader,
     span: &Span,
@@ -59,7 +59,7 @@ fn input_shape(
     Ok(rank.and_then(|rank| with_rank(shape, rank)).unwrap_or_else(|| shape.to_vec()))
 }
 
-/// Returns the kind of the loss that the file names, and the position of the name.
+/// Returns the kind of loss that the file names, and the position of the name.
 fn loss_kind(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<(&'static LossKind, Span), Reported> {
     let Some(value) = table.get("loss") else {
         return Err(reader.report(
@@ -110,11 +110,11 @@ pub(super) struct Objective {
     pub batch_loss: Result<BatchLoss, Reported>,
     /// `true` if the kind of the loss is known.
     pub is_kind_known: bool,
-    /// `true` if the table of the loss contains the target of all samples: the loss `upstream` has it under its key `gradient`.
+    /// `true` if the loss contains the target of all samples. The loss `upstream` does, under its key `gradient`.
     pub gives_target: bool,
 }
 
-/// Reads the loss. If the last layer is known, checks that the loss can read the output of that layer.
+/// Reads the loss. If the last layer is known, checks that the loss fits the output of this layer.
 pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last: Option<&LastLayer>) -> Objective {
     let kind = loss_kind(reader, table);
     let loss_table = table.get("loss").and_then(|value| value.get_ref().as_table());
@@ -126,11 +126,11 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
     let mut keys = TableArgs::new(reader, loss_table, span, "the loss", &[], &shape_help);
     let batch_loss = BatchLoss::read(&mut keys);
     let loss = kind.as_ref().map_err(|&reported| reported).and_then(|(kind, _)| {
-        // without the shape of the output, the loss is built with an assumed shape, only to check its keys
+        // if the shape of the output is unknown, the loss is built with an assumed one, to check its keys
         keys.has_sizes = shape.is_some();
         let activation = last.map_or(Err(Reported), |last| last.activation);
         if activation.is_err() {
-            // it is unknown whether this loss suits the activation, so an error about it, at the key `type`, is not reported
+            // it is unknown whether this loss fits the activation, so an error about this (at the key `type`) is not reported
             keys.suppress("type");
         }
         let output = NetworkOutput {
@@ -144,10 +144,10 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
     Objective { loss, batch_loss, is_kind_known: kind.is_ok(), gives_target }
 }
 
-/// Reads the target of a sample. It gets the shape of the network's output; an error is returned if that shape is unknown.
+/// Reads the target of a sample, and gives it the shape of the network's output. Returns an error if that shape is unknown.
 pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: Option<&LastLayer>) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else {
-        // report the errors of the target itself
+        // only the errors of the target itself are reported
         return read_tensor(reader, "target", value).and(Err(Reported));
     };
     if len(shape) > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
@@ -158,7 +158,7 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
     fitted_target(reader, &value.span(), found, 0, Some(last))
 }
 
-/// Makes the target of sample `number`, counted from 0, in the shape of the network's output. `span` is the position of the target.
+/// Makes the target of sample `number` (from 0) in the shape of the network's output. `span` is the position of the target.
 pub(super) fn fitted_target(
     reader: &mut ScenarioReader,
     span: &Span,
@@ -178,7 +178,7 @@ pub(super) fn fitted_target(
             reader.report(span.clone(), message, class_help(&shape_help, entries))
         });
     }
-    // a flat vector is allowed too, and so is a single number if the output has one entry; a batch of one sample may be around the target
+    // the target may also be a flat vector, or a single number if the output has one entry, and one more dimension of size 1 may count the sample
     if let Some(written) = found.shape()
         && with_rank(without_batch(written, shape.len()), shape.len()).as_ref() != Some(shape)
         && written != [entries]
@@ -191,7 +191,7 @@ pub(super) fn fitted_target(
     found.fill(reader, "target", shape, Fan::of(shape))
 }
 
-/// Returns the target of a class that a tensor holds as a number: 1 at the entry with this index, and 0 elsewhere.
+/// Returns the target for a class index that is the only number of a tensor: 1 at the entry with this index, and 0 elsewhere.
 fn one_hot(class: f64, shape: &[usize]) -> Result<Tensor, String> {
     let mut data = vec![0.0; len(shape)];
     #[allow(clippy::cast_precision_loss)] // the number of classes is far less than 2⁵³

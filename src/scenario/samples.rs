@@ -1,5 +1,5 @@
-//! Reads the samples of a scenario file. A file has one sample, in the top-level keys `input` and `target`, or several, in `[[sample]]` tables or in one table
-//! `[samples]`.
+//! Reads the samples of a scenario file. A file with one sample has it in the top-level keys `input` and `target`. A file with several samples has a
+//! `[[sample]]` table for each, or one table `[samples]` for all.
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ pub(super) struct SampleTable<'t, 'i> {
 /// The tables of all samples.
 pub(super) struct SampleTables<'t, 'i> {
     list: Vec<SampleTable<'t, 'i>>,
-    /// The samples of the table `[samples]`, which are then in the list too; `None` if the file has no such table.
+    /// The table `[samples]`, whose samples are in the list too; `None` if the file has no such table.
     stacked: Option<StackedSamples>,
-    /// `true` if the list certainly contains all samples.
+    /// `true` if it is certain that the list has all samples.
     is_complete: bool,
 }
 
@@ -87,14 +87,14 @@ fn stacked_tables<'t, 'i>(reader: &mut ScenarioReader, at: Span, value: &'t Toml
 }
 
 impl SampleTables<'_, '_> {
-    /// Returns the inputs or the targets of `[samples]`; `None` if the file has no such table, or the table no such key.
+    /// Returns the inputs or the targets of `[samples]`. Returns `None` if the file has no such table, or the table has no such key.
     fn stack(&self, select: impl Fn(&StackedSamples) -> &Option<Result<Stack, Reported>>) -> Option<Result<&Stack, Reported>> {
         let stack = select(self.stacked.as_ref()?).as_ref()?;
         Some(stack.as_ref().map_err(|&reported| reported))
     }
 }
 
-/// Reads the inputs of all samples. Reports inputs whose shape differs from the shape of the first. `rank` is the number of dimensions that the first layer
+/// Reads the inputs of all samples. Reports an input if its shape differs from the shape of the first. `rank` is the number of dimensions that the first layer
 /// needs, if it is known.
 pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(tables.list.len());
@@ -108,7 +108,7 @@ pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>,
             (None, None) => Err(missing_input(reader, entry)),
         };
         if input.is_err() && tables.stacked.is_some() {
-            // all further samples have the same error
+            // all later samples have the same error
             return vec![input];
         }
         if let Ok(input) = &input
@@ -134,14 +134,14 @@ fn missing_input(reader: &mut ScenarioReader, entry: &SampleTable<'_, '_>) -> Re
     }
 }
 
-/// Returns the shape of the inputs if all inputs that could be read have the same shape.
+/// Returns the shape of the inputs, if all inputs that could be read have the same shape.
 pub(super) fn shape(inputs: &[Result<Tensor, Reported>]) -> Result<Vec<usize>, Reported> {
     let mut shapes = inputs.iter().flatten().map(Tensor::shape);
     let first = shapes.next().ok_or(Reported)?;
     if shapes.all(|shape| shape == first) { Ok(first.to_vec()) } else { Err(Reported) }
 }
 
-/// Reads the targets of all samples. `last` is the layer whose output the loss compares with the target, if it is known.
+/// Reads the targets of all samples. `last` is the last layer, if it is known. Its output is compared with the target.
 pub(super) fn targets(
     reader: &mut ScenarioReader,
     tables: &SampleTables<'_, '_>,
@@ -149,9 +149,9 @@ pub(super) fn targets(
     last: Option<&LastLayer>,
     objective: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
-    // a loss of unknown kind may itself contain the target, so a missing target is then reported only if the file has [[sample]]
+    // a loss of unknown kind may contain the target. A missing target is then reported only if the file has samples of its own
     let needs_target = objective.is_kind_known || file.contains_key("sample") || file.contains_key("samples");
-    // the position for the error: the [[sample]], or the loss
+    // the position of an error about a missing target: the [[sample]], or the loss
     let missing_at =
         |entry: &SampleTable<'_, '_>| entry.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
     let target = |(number, entry): (usize, &SampleTable<'_, '_>)| match entry.table.get_key_value("target") {

@@ -1,4 +1,4 @@
-//! The input of the scenario parser: the text of a scenario, with its name and path.
+//! The text of a scenario, with its name and path: the input of [`read`](super::read).
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ impl Source {
             Err(error) => error,
         };
         let start = error.utf8_error().valid_up_to();
-        // in the text that is shown, each invalid sequence is one replacement character
+        // the text for the message: each invalid sequence of bytes becomes one replacement character
         let text = String::from_utf8_lossy(error.as_bytes());
         let fault = Diagnostic {
             span: Some(start..start + char::REPLACEMENT_CHARACTER.len_utf8()),

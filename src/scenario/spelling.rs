@@ -1,5 +1,5 @@
-//! Reports unknown keys, and mends misspelt ones. An unknown key is renamed if it probably means a key of the format that the table does not have yet.
-//! Without the renaming, "sride is unknown" could be followed by a wrong error about a missing stride.
+//! Reports unknown keys, and mends misspelt ones: an unknown key gets the name of a key of the format that it probably means, if the table does not have this
+//! key already. Otherwise, "sride is unknown" could be followed by a wrong error about a missing stride.
 
 use toml::de::DeValue;
 
@@ -45,7 +45,7 @@ pub(super) fn tables<'v, 'i>(value: &'v mut TomlValue<'i>) -> Vec<&'v mut TomlTa
     tables.collect()
 }
 
-/// Reports the keys of a table that are not among `known`, and mends likely misspellings. `owner` is the table's name in messages, such as `a layer`.
+/// Reports the keys of a table that are not among `known`, and mends probable misspellings. `owner` is the table's name in messages, such as `a layer`.
 pub(super) fn mend_keys(reader: &mut ScenarioReader, table: &mut TomlTable<'_>, known: &[&str], vocabulary: Vocabulary, owner: &str) {
     for (key, span) in unknown_keys(table, known) {
         mend_key(reader, table, &key, span, known, vocabulary, owner);
@@ -58,8 +58,8 @@ pub(super) fn unknown_keys(table: &TomlTable<'_>, known: &[&str]) -> Vec<(String
     unknown.map(|key| (key.get_ref().to_string(), key.span())).collect()
 }
 
-/// Reports one key that is not among `known`, and mends it if it is a likely misspelling or a word of another library. `vocabulary`
-/// is the vocabulary of the table's keys.
+/// Reports one key that is not among `known`. Mends it if it is a probable misspelling, or a word of another library. `vocabulary` is the vocabulary of the
+/// table's keys.
 pub(super) fn mend_key(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'_>,
@@ -70,7 +70,7 @@ pub(super) fn mend_key(
     owner: &str,
 ) {
     let Some(value) = table.get(key).filter(|_| !reader.is_full()) else { return };
-    // only keys that accept the type of the value can be meant
+    // the user can mean only a key that accepts a value of this type
     let takes_value = |known: &str| accepts(known, value);
     let help = words::table_help(vocabulary, key, known, takes_value).unwrap_or_else(|| suggest::help(key, known));
     let correct_key = words::best_match_where(vocabulary, key, known, takes_value);
@@ -80,7 +80,7 @@ pub(super) fn mend_key(
     if is_table_array(value) != wants_table_array {
         return;
     }
-    // if the correct key exists too, two values can only be joined if both are arrays of tables, such as [[layer]]
+    // if the table has the right key too, the two values can be joined only if both are arrays of tables, such as [[layer]]
     if table.get(correct_key).is_some_and(|existing| !(wants_table_array && is_table_array(existing))) {
         return;
     }
@@ -101,8 +101,8 @@ pub(super) fn is_table_array(value: &TomlValue<'_>) -> bool {
 
 /// Returns whether a key accepts a value of this type.
 ///
-/// The type decides between keys that have the same word in other libraries: `filters = 8` means `out_channels`, and `filters = [[1, 2], [3, 4]]` means
-/// `weight`.
+/// In other libraries, one word can mean two keys, and the type of the value decides between them: `filters = 8` means `out_channels`, and `filters = [[1, 2],
+/// [3, 4]]` means `weight`.
 pub(super) fn accepts(key: &str, value: &TomlValue<'_>) -> bool {
     let is_name = |value: &TomlValue<'_>| matches!(value.get_ref(), DeValue::String(_));
     match (key, value.get_ref()) {
@@ -119,7 +119,7 @@ pub(super) fn accepts(key: &str, value: &TomlValue<'_>) -> bool {
     }
 }
 
-/// Returns the value of `key`. If the table lacks `key`, returns the value of an unknown key that probably means `key`.
+/// Returns the value of `key`. If the table does not have it, returns the value of an unknown key that probably means `key`.
 pub(super) fn find_value<'t, 'i>(table: &'t TomlTable<'i>, vocabulary: Vocabulary, key: &str, known: &[&str]) -> Option<&'t TomlValue<'i>> {
     let means_key = |unknown: &str, value: &TomlValue<'_>| {
         words::best_match_where(vocabulary, unknown, known, |candidate| accepts(candidate, value)) == Some(key)

@@ -1,5 +1,5 @@
-//! Reads the table `[samples]`: many samples in one tensor each for the inputs and the targets. The first axis counts the samples, as in the arrays of a data
-//! set: `input = { file = "mnist.npz", key = "x_test" }` of 10000 x 28 x 28 are 10000 images.
+//! Reads the table `[samples]`. It has all inputs in one tensor, and all targets in another. The first axis of both counts the samples, as in the arrays of a
+//! data set: `input = { file = "mnist.npz", key = "x_test" }` with the shape 10000 x 28 x 28 has 10000 images.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use crate::tensor::{flat, len};
 
 /// The keys of `[samples]`.
 pub(super) const KEYS: &[&str] = &["input", "target", ROWS];
-/// The key of the samples that are read: the first, and the one after the last.
+/// The key that selects a range of the samples: the first one, and the one after the last.
 pub(super) const ROWS: &str = "rows";
 
-/// The inputs or the targets of `[samples]`.
+/// The inputs or the targets of `[samples]`: one tensor for all samples.
 #[derive(Debug)]
 pub(super) struct Stack {
     /// The position of the tensor in the file.
@@ -40,7 +40,7 @@ pub(super) struct StackedSamples {
     /// The inputs, and the targets; `None` for a missing key.
     pub input: Option<Result<Stack, Reported>>,
     pub target: Option<Result<Stack, Reported>>,
-    /// The rows that are read. If their number is not certain, they are those of one sample.
+    /// The rows that are read. If their number is uncertain, it is the row of one sample.
     pub rows: Range<usize>,
     /// `true` if the number of samples is certain.
     pub is_complete: bool,
@@ -51,7 +51,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Stacke
     let faults_before = reader.faults.len();
     let wanted = rows(reader, table);
     let input = stack(reader, table, "input", wanted.as_ref());
-    // rows that the inputs do not have are not reported again for the targets
+    // rows that are missing in the inputs are reported only there, and not for the targets again
     let wanted = wanted.filter(|_| !matches!(input, Some(Err(Reported))));
     let target = stack(reader, table, "target", wanted.as_ref());
     let counts = [&input, &target].map(|stack| stack.as_ref().and_then(|stack| stack.as_ref().ok()).map(|(_, count)| *count));
@@ -65,7 +65,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Stacke
     let count = counts.into_iter().flatten().min().filter(|_| is_complete).unwrap_or(1);
     let first = wanted.map_or(0, |rows| rows.start);
     let stack_of = |stack: Option<Result<(Stack, usize), Reported>>| {
-        // after an error, not all stacks have the same number of samples
+        // after an error, the inputs and targets may have different numbers of samples
         stack.map(|stack| stack.and_then(|(stack, _)| if is_complete { Ok(stack) } else { Err(Reported) }))
     };
     StackedSamples { input: stack_of(input), target: stack_of(target), rows: first..first + count, is_complete }
@@ -91,7 +91,7 @@ fn rows(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<Range<usiz
     Some(first..end)
 }
 
-/// Reads the inputs or the targets, with the number of samples; `None` if the key is missing.
+/// Reads the inputs or the targets, with the number of samples. Returns `None` if the key is missing.
 fn stack(
     reader: &mut ScenarioReader,
     table: &TomlTable<'_>,
@@ -130,7 +130,7 @@ fn stack(
         let is_part = stored.is_some();
         let source = stored.map_or(source, TensorSource::File);
         let read_shape = if is_part { [&[rows.len()], inner].concat() } else { shape.clone() };
-        // in the layers' shapes the samples are claimed once more: here, their numbers are copied from the stack
+        // the memory of the samples is claimed once more, because their numbers are copied from this tensor to one tensor for each sample
         reader.claim_for_sample(&span, &read_shape)?;
         let numbers = source.fill(reader, &label, &read_shape, Fan::of(&read_shape))?;
         let skipped = if is_part { 0 } else { rows.start * len(inner) };

@@ -1,4 +1,4 @@
-//! Errors of files that are not valid TOML. The TOML parser has the position and the message; this module adds a help text.
+//! Errors of files that are not valid TOML. The TOML parser gives the position and the message; this module adds a help text.
 
 use std::ops::Range;
 
@@ -35,16 +35,16 @@ const HELP: &[(&str, &str)] = &[
     ("carriage return", "save the file with \\n or \\r\\n at the end of each line"),
 ];
 
-/// Returns the parser's error for the first unclosed string before byte `at`, and the range of the error.
+/// Returns the parser's error for the first string before byte `at` that is not closed, and the range of the error.
 ///
-/// The parser checks strings last. If a line lacks a closing quote, the parser may report a line below it, such as an array that seems to be unclosed. The real
-/// error is the string, so the string alone is parsed again to get its error.
+/// The parser checks strings last. If a line lacks a closing quote, the parser may report another error in a line below it, such as an array that seems to be
+/// unclosed. So the string alone is parsed again, to get its error.
 fn unclosed_string_error(text: &str, at: usize) -> Option<(Error, Range<usize>)> {
     const KEY: &str = "a = ";
     let string = unclosed_string(text).filter(|string| string.start < at)?;
     let error = DeTable::parse(&format!("{KEY}{}", &text[string.clone()])).err()?;
     let span = error.span().filter(|span| span.start >= KEY.len())?;
-    // converts a position in the parsed `a = …` to one in `text`
+    // converts a position in the text `a = …`, which is parsed here, to a position in `text`
     let position_in_text = |at: usize| string.start + at - KEY.len();
     Some((error, position_in_text(span.start)..position_in_text(span.end)))
 }
@@ -100,10 +100,10 @@ mod tests {
         let string_error = "this is not TOML: invalid basic string, expected `\"`";
         for below in ["b = [1, 2\nc = [1]\n", "[c\n", "b = { c = 1\n"] {
             let (at, message) = start_and_message(&format!("# it's\na = \"\"\"\n\"\"\"\nb = \"b\nc = 'c'\n{below}"));
-            // byte 25 is the end of the line `b = "b`, where the closing quote is missing
+            // byte 25 is the end of the line `b = "b`, which lacks a closing quote
             assert_eq!((at, message.as_str()), (25, string_error), "{below}");
         }
-        // here the unclosed array is above the unclosed string
+        // here, the unclosed array comes before the unclosed string
         let (at, message) = start_and_message("a = [1, 2\nb = \"b\n");
         assert!(at <= "a = [1, 2\n".len() && message != string_error, "{at}: {message}");
     }

@@ -1,5 +1,5 @@
-//! Reads the tensors of a scenario file. A tensor is written as a number, as nested arrays of numbers, as an initializer `{ init = … }`, or as a tensor from a
-//! weight file `{ file = … }`.
+//! Reads the tensors of a scenario file. A tensor is written as a number, as nested arrays of numbers, as a rule `{ init = … }`, or as a tensor of a weight
+//! file `{ file = … }`.
 
 use toml::de::DeValue;
 
@@ -12,8 +12,7 @@ use crate::op::layer::{Fan, Reported};
 use crate::tensor::{Tensor, from_flat, len};
 use crate::words::{self, Vocabulary};
 
-/// A tensor as it is written in the scenario file. Its final shape is decided later: the layer may add dimensions of size 1, and an initializer gets its shape
-/// from the layer.
+/// A tensor as the scenario file writes it. Its final shape is decided later: a layer may add dimensions of size 1, and a rule gets its shape from the layer.
 #[derive(Clone, Debug)]
 pub(super) enum TensorSource<'t, 'i> {
     /// Numbers with their shape.
@@ -22,15 +21,15 @@ pub(super) enum TensorSource<'t, 'i> {
     Init(Initializer<'t, 'i>),
     /// A tensor in a weight file.
     File(StoredTensor),
-    /// A tensor that is written with its axes in another order.
+    /// A tensor that the file writes with its axes in another order than PyTorch's.
     Permuted(Box<Permuted<'t, 'i>>),
 }
 
-/// A tensor that is written with its axes in another order.
+/// A tensor that the file writes with its axes in another order than PyTorch's.
 #[derive(Clone, Debug)]
 pub(super) struct Permuted<'t, 'i> {
     source: TensorSource<'t, 'i>,
-    /// For each axis of the tensor, the axis that it is where it is written.
+    /// The order of axes: axis n of the tensor is axis `axes[n]` in the file.
     axes: Vec<usize>,
     /// The shape of the tensor; `None` for an initializer without the key `shape`.
     shape: Option<Vec<usize>>,
@@ -42,16 +41,16 @@ pub(super) fn with_rank(shape: &[usize], rank: usize) -> Option<Vec<usize>> {
     Some(std::iter::repeat_n(1, missing).chain(shape.iter().copied()).collect())
 }
 
-/// Removes leading dimensions of size 1 until the shape has `rank` dimensions: a batch of one sample, `[1, 3, 4, 4]`, with rank 3 becomes `[3, 4, 4]`. If
-/// another dimension would have to go, it stays.
+/// Removes leading dimensions of size 1 until the shape has `rank` dimensions. For example, a batch of one sample `[1, 3, 4, 4]` becomes `[3, 4, 4]` for rank
+/// 3. If the first dimension is not 1, the shape stays as it is.
 pub(super) fn without_batch(shape: &[usize], rank: usize) -> &[usize] {
     let extra = shape.len().saturating_sub(rank);
     let removed = shape.iter().take(extra).take_while(|&&n| n == 1).count();
     &shape[removed..]
 }
 
-/// Reads the tensor `value` and reports its errors. `label` is the tensor's name in messages, such as `weight of fc1`. A number with an error becomes 0, so
-/// that the shape is still returned.
+/// Reads the tensor `value` and reports its errors. `label` is the tensor's name in messages, such as `weight of fc1`. If a number has an error, it is replaced
+/// by 0, so that the shape is still returned.
 pub(super) fn read_tensor<'t, 'i>(
     reader: &mut ScenarioReader,
     label: &str,
@@ -67,7 +66,7 @@ pub(super) fn read_tensor<'t, 'i>(
             let mut inner = value;
             while let DeValue::Array(items) = inner.get_ref() {
                 shape.push(items.len());
-                // the first item of each depth decides the shape
+                // at each depth, the first item decides the shape
                 let Some(first) = items.first() else {
                     return Err(reader.report(inner.span(), format!("{label} holds an empty array"), "write at least one number"));
                 };
@@ -75,10 +74,11 @@ pub(super) fn read_tensor<'t, 'i>(
             }
             let mut data = Vec::new();
             collect(reader, label, value, &shape, &mut data);
-            // if an array has another length than its neighbours, it was reported and left out, so numbers are missing
+            // an array of another length than the first was reported and left out; then numbers are missing
             if data.len() == len(&shape) { Ok(TensorSource::Inline { shape, data }) } else { Err(Reported) }
         }
-        // any other value may be the placeholder by which `extract` has replaced a large array: look the array up by the placeholder's position
+        // a value of any other type may be the placeholder of a large array that `extract` took out of the text. The array is found by the position of the
+        // placeholder
         _ => match reader.arrays.as_mut().and_then(|arrays| arrays.remove(&value.span().start)) {
             Some((shape, data)) => Ok(TensorSource::Inline { shape, data }),
             None => Err(reader.wrong_type(
@@ -91,13 +91,13 @@ pub(super) fn read_tensor<'t, 'i>(
     }
 }
 
-/// Returns the help text for a word where a tensor should be, such as `bias = true` or `weight = "xavier"`. `label` begins with the key: `bias of fc1`.
+/// Returns the help text for a word where a tensor is needed, such as `bias = true` or `weight = "xavier"`. `label` begins with the key: `bias of fc1`.
 fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
     let init_names: Vec<&str> = init::names().collect();
     let key = label.split(' ').next().unwrap_or(label);
     let help_for_key = |word: &str| match key {
         "bias" => {
-            // for `bias` the table has only help texts and no translations, so there is no candidate to choose from
+            // for `bias` the table has no translations, only help texts, so there is no candidate
             let (candidates, is_allowed) = (&[], |_: &str| false);
             words::table_help(Vocabulary::Bias, word, candidates, is_allowed).unwrap_or_default()
         }
@@ -136,8 +136,9 @@ fn from_table<'t, 'i>(
     Initializer::read(reader, label, table, span).map(TensorSource::Init)
 }
 
-/// Appends the numbers of `value`, which should be nested arrays of this shape, to `data`. An inner array of another shape is reported and left out. A value of
-/// the wrong type is reported too, and becomes 0 if it is in the place of a number. The recursion is bounded, because the TOML parser limits nesting.
+/// Appends the numbers of `value` to `data`. `value` must be nested arrays of this shape. An inner array of another shape is reported and left out. A value of
+/// the wrong type is reported too; if it is in the place of a number, it becomes 0. The TOML parser limits the depth of nesting, and so the depth of this
+/// recursion.
 fn collect(reader: &mut ScenarioReader, label: &str, value: &TomlValue<'_>, shape: &[usize], data: &mut Vec<f64>) {
     match (value.get_ref(), shape) {
         (DeValue::Array(items), [length, inner_shape @ ..]) => {
@@ -175,7 +176,7 @@ fn collect(reader: &mut ScenarioReader, label: &str, value: &TomlValue<'_>, shap
 }
 
 impl TensorSource<'_, '_> {
-    /// Returns the shape as written, or `None` for an initializer without the key `shape`.
+    /// Returns the shape in the file; `None` for a rule without the key `shape`.
     pub fn shape(&self) -> Option<&[usize]> {
         match self {
             Self::Inline { shape, .. } => Some(shape),
@@ -185,7 +186,7 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// Returns the tensor with another shape, which has the same number of entries in the same row-major order. A tensor whose axes are permuted keeps its shape.
+    /// Changes the shape. The new one has the same number of entries, in the same row-major order. A tensor with its axes in another order keeps its shape.
     pub fn with_shape(self, new: Vec<usize>) -> Self {
         match self {
             Self::Inline { data, .. } => Self::Inline { shape: new, data },
@@ -198,8 +199,8 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// Returns the tensor whose axes are written in the order `axes`. Missing leading dimensions have the size 1. A tensor with more dimensions stays as it
-    /// is: the caller reports its shape.
+    /// Returns the tensor with the information that the file writes its axes in the order `axes`. Missing leading dimensions have the size 1. A tensor with
+    /// more dimensions stays as it is: the caller reports its shape.
     pub fn with_axes(self, axes: &[usize]) -> Self {
         let shape = match self.shape().map(|shape| with_rank(shape, axes.len())) {
             Some(None) => return self,
@@ -209,8 +210,8 @@ impl TensorSource<'_, '_> {
         Self::Permuted(Box::new(Permuted { source: self, axes: axes.to_vec(), shape }))
     }
 
-    /// Returns the tensor in PyTorch's order of axes if it may be an image of rank 3 that the file writes in another order. A batch of one sample may be
-    /// around the image.
+    /// Returns an image in PyTorch's order of axes, if the file writes images in another order. Any tensor of rank 3 may be an image; one more dimension of
+    /// size 1 may count the sample.
     pub fn in_image_layout(self, reader: &ScenarioReader) -> Self {
         let Some(order) = reader.layout.image() else { return self };
         let rank = order.axes.len();
@@ -222,8 +223,8 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// Makes the tensor with this shape. The caller must have claimed its memory and compared the shape with [`Self::shape`]. `label` is the tensor's name in
-    /// messages. Some initializers use `fan`.
+    /// Makes the tensor with this shape. The caller must have claimed its memory, and compared the shape with [`Self::shape`]. `label` is the tensor's name in
+    /// messages. Some rules need `fan`, the fan-in and fan-out.
     pub fn fill(self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = self.numbers(reader, label, shape, fan)?;
         debug_assert_eq!(data.len(), len(shape));

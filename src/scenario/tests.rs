@@ -52,7 +52,7 @@ fn a_target_is_a_tensor_a_flat_vector_or_a_class_index() {
         let given = scenario.samples[0].target.clone().expect("a target");
         assert_eq!((given.shape(), flat(&given)), (&[2, 2][..], &expected[..]), "{target}");
     }
-    // a single number is a class index only if the output has several entries
+    // a single number is a class index if the output has several entries; here the output has one
     let with_one_output = read_valid(&scenario_text("[1, 2]", "0.25", "[[layer]]\ntype = \"linear\"\nweight = [1, 2]\n"));
     assert_eq!(flat(with_one_output.samples[0].target.as_ref().expect("a target")), [0.25]);
     assert_eq!(with_one_output.sample_tensors(0).len(), 2, "the input and the target");
@@ -89,7 +89,7 @@ fn a_node_may_be_a_constant_an_input_or_a_copy() {
     let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
     let value = |name: &str| run.values(scenario.network.find(name).expect(name))[0].to_string();
     assert_eq!(["u", "v", "w", "x", "grad.a"].map(value), ["2", "-2", "3", "11", "1"]);
-    // a number that is known has no derivative
+    // a constant has no derivative
     assert_eq!(scenario.network.find("grad.u"), None);
 
     let scenario = read_valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2 * a\"]\noutput = \"a\"\n");
@@ -133,7 +133,7 @@ fn memory_is_refused_before_it_is_allocated() {
         assert!(matches!(&found[..], [one] if one.contains("the limit is 1.0 GiB")), "{found:?}");
     }
     let source = Source { name: String::new(), path_shown: String::new(), text: scenario_text("[1, 2]", "[1, 2]", LINEAR) };
-    // two small tensors need more than 5 kB, because each takes some memory beside its numbers
+    // two small tensors need more than 5 kB, because each takes some memory in addition to its numbers
     assert!(read(source.clone(), Limits { memory: 5_000 }).is_err());
     assert!(read(source, Limits { memory: 50_000 }).is_ok());
     assert!(started.elapsed() < Duration::from_secs(1));
@@ -256,7 +256,7 @@ fn random_tensors_begin_with_the_numbers_of_an_independent_implementation() {
 fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     let limits = Limits::default();
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
-    // returns the contents of a scenario as text, and whether arrays were extracted; `None` for a scenario with errors
+    // returns the contents of a scenario as a text, and whether arrays were taken out of it; `None` for a scenario with errors
     let contents = |text: &str, may_extract: bool| {
         let (reader, parsed) = parse(text, limits, Arc::clone(&files), may_extract);
         let parsed = parsed.ok().filter(|_| reader.faults.is_empty())?;
@@ -276,7 +276,7 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
         extracted += usize::from(with.is_some_and(|(_, extracted)| extracted));
     }
     assert!(valid > 200 && extracted > 50, "{extracted} of {valid}");
-    // errors have positions in the original file
+    // the positions of errors are those in the original file
     let text = scenario_text("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
     let after_title = &text["title = \"t\"\n".len()..];
     let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");
@@ -285,6 +285,6 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
         error_messages(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{after_title}"))
             .contains(&"title must be a string, not an array".to_owned())
     );
-    // the text 00:00:00 is also the placeholder of an extracted array
+    // this text is the placeholder of an extracted array
     assert!(error_messages(&format!("title = 00:00:00\n{after_title}")).contains(&"title must be a string, not a date".to_owned()));
 }

@@ -35,7 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "lr_schedule",
 ];
 
-/// The settings of `[train]`. Each is a result of its own, so that after an error in one setting the others are still known.
+/// The settings of `[train]`. Each setting is a separate result, so that after an error in one of them the others are still known.
 #[derive(Debug)]
 pub(super) struct TrainSettings {
     /// The optimizer with its settings.
@@ -96,8 +96,8 @@ fn batch_size(reader: &mut ScenarioReader, table: &TomlTable<'_>, samples: Optio
     }
 }
 
-/// Returns the parameters that are updated. In a graph they are the inputs that `learn` lists; in a network of layers, all parameters except those that
-/// `freeze` lists. `header` is the position of `[train]`.
+/// Returns the parameters that are updated. In a graph, they are the inputs under the key `learn`. In a network of layers, they are all parameters except those
+/// under `freeze`. `header` is the position of `[train]`.
 fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &Span, network: &KnownNetwork) -> Result<Vec<Id>, Reported> {
     let is_graph = network.notation().ok_or(Reported)? == Notation::Graph;
     let (key, wrong_key) = if is_graph { ("learn", "freeze") } else { ("freeze", "learn") };
@@ -115,17 +115,17 @@ fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &Span, ne
     let names = read_names(reader, table, key, network);
     let (Some(network), None) = (network.complete(), wrong_key_reported) else { return Err(Reported) };
     let names = names?;
-    // a parameter is listed by its own name or by the name of its layer
+    // a parameter is listed by its name or by the name of its layer
     let is_listed = |id: &Id| {
         let tensor = network.tensor(*id);
         let layer = tensor.layer.map(|layer| &network.layers()[layer].name);
         names.contains(&*tensor.name) || layer.is_some_and(|layer| names.contains(&**layer))
     };
-    // `learn` lists the parameters that are updated, `freeze` those that are not
+    // `learn` lists the parameters that are updated; `freeze` lists those that are not
     Ok(network.learnable().filter(|id| is_listed(id) == is_graph).collect())
 }
 
-/// Reads the list of names under `key`. Each name must be an input of the graph; in a network of layers, it must be a parameter or a layer.
+/// Reads the list of names under `key`. In a graph, each name must be an input. In a network of layers, it must be a parameter or a layer.
 fn read_names<'t>(
     reader: &mut ScenarioReader,
     table: &'t TomlTable<'_>,
@@ -136,7 +136,7 @@ fn read_names<'t>(
     let DeValue::Array(items) = value.get_ref() else {
         return Err(reader.wrong_type(key, value, "a list of names", ""));
     };
-    // the names that may be listed, as far as they are known
+    // the names that may be in the list, as far as they are known
     let possible: Vec<&str> = match network {
         KnownNetwork::Complete(network) => {
             let tensors = network.learnable().map(|id| &*network.tensor(id).name);

@@ -1,7 +1,7 @@
 //! Tensors from weight files: `{ file = "weights.npz", key = "conv1.weight" }`.
 //!
-//! Three keys say how the tensor of the file becomes that of the scenario, in this order: `index` takes one row of the first axis, `reshape` gives it another
-//! shape, and `permute` another order of axes.
+//! Three keys change the tensor of the file, in this order: `index` takes one row of its first axis, `reshape` gives it another shape, and `permute` gives it
+//! another order of axes.
 
 use std::fmt::{self, Debug};
 use std::ops::Range;
@@ -24,7 +24,7 @@ const MAX_LISTED: usize = 12;
 /// The keys of `{ file = … }`.
 pub(super) const KEYS: &[&str] = &["file", "key", "index", "reshape", "permute"];
 
-/// A tensor in a weight file. Its shape is known; its numbers are read by [`Self::fill`].
+/// A tensor in a weight file. Its shape is known. [`Self::fill`] reads its numbers.
 #[derive(Clone)]
 pub(super) struct StoredTensor {
     archive: Arc<dyn Archive>,
@@ -33,7 +33,7 @@ pub(super) struct StoredTensor {
     layout: TensorLayout,
     /// The rows of the first axis that are read; `None` for the whole tensor.
     rows: Option<Range<usize>>,
-    /// The shape, of these rows or of the whole tensor.
+    /// The shape of the part that is read: these rows, or the whole tensor.
     shape: Vec<usize>,
     /// The tensor's name in messages: `"conv1.weight" in "weights.npz"`.
     label: String,
@@ -53,7 +53,7 @@ fn report(reader: &mut ScenarioReader, span: Span, error: &WeightsError) -> Repo
 
 impl StoredTensor {
     /// Finds the tensor that a table `{ file = … }` names, and reports the table's errors. `owner` is the name of the scenario's tensor in messages, such as
-    /// `weight of fc1`. `span` is the position of the table. The second result is the order of axes that the key `permute` gives.
+    /// `weight of fc1`. `span` is the position of the table. The second result is the order of axes under the key `permute`.
     pub fn read(
         reader: &mut ScenarioReader,
         owner: &str,
@@ -89,11 +89,11 @@ impl StoredTensor {
         let shape = layout.shape().to_vec();
         let whole = Self { archive, index, layout, rows: None, shape, label, span };
         let read = whole.arranged(reader, table);
-        // after an error in one of its keys, the shape of the tensor is not known
+        // after an error in one of these keys, the shape of the tensor is unknown
         read.ok_or(Reported)
     }
 
-    /// Reads the keys `index`, `reshape` and `permute`; `None` after an error.
+    /// Reads the keys `index`, `reshape` and `permute`, and changes the tensor accordingly. Returns `None` after an error.
     fn arranged(mut self, reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<(Self, Option<Vec<usize>>)> {
         if let Some(value) = table.get("index") {
             let row = reader.size("index", value, 0).ok()?;
@@ -142,7 +142,7 @@ impl StoredTensor {
         &self.shape
     }
 
-    /// Warns if the tensor, an input of the network, has bytes: pixels that most models read after a division by 255.
+    /// Warns if the network's input has integers from 0 to 255. Most models need pixels between 0 and 1.
     pub fn warn_of_bytes(&self, reader: &mut ScenarioReader) {
         if self.layout.type_name() == "u8" {
             let message = format!("{} has bytes, from 0 to 255", self.label);
@@ -152,13 +152,14 @@ impl StoredTensor {
         }
     }
 
-    /// Returns the tensor with another shape that has the same number of entries.
+    /// Changes the shape. The new one has the same number of entries.
     pub fn with_shape(self, shape: Vec<usize>) -> Self {
         debug_assert_eq!(len(&shape), len(&self.shape));
         Self { shape, ..self }
     }
 
-    /// Returns some rows of the first axis, each with a shape of its own. `None` if the file has fewer rows, or the tensor is a row already.
+    /// Returns some rows of the first axis. A row has the shape of the tensor without its first axis. Returns `None` if the file has fewer rows, or if only
+    /// some rows of the tensor are read already.
     pub fn rows(&self, rows: Range<usize>) -> Option<Self> {
         let (count, inner) = self.shape.split_first()?;
         let is_whole = self.rows.is_none() && self.shape == self.layout.shape();
@@ -166,8 +167,8 @@ impl StoredTensor {
         (is_whole && rows.end <= *count).then(|| Self { rows: Some(rows), shape, ..self.clone() })
     }
 
-    /// Reads the numbers in row-major order. The caller must have claimed their memory. The first pass over the file returns zeros if there are too many
-    /// numbers.
+    /// Reads the numbers in row-major order. The caller must have claimed their memory. In the first pass over the file, zeros are returned if there are too
+    /// many numbers.
     pub fn fill(&self, reader: &mut ScenarioReader) -> Result<Vec<f64>, Reported> {
         let Some(left) = reader.archives.decodable_bytes.checked_sub(self.layout.size()) else {
             return Err(reader.report(self.span.clone(), "with this tensor, the tensors from files take more than 256 MiB", ""));
@@ -202,16 +203,16 @@ fn report_missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &st
     let message = format!("there is no {} in {}", quoted(name), quoted(path));
     let all = || names.list().iter().map(String::as_str);
     let ends_with = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with(['.', '/']));
-    // `fc1` is the name of a layer, whose tensors are `fc1.weight` and `fc1.bias`
+    // `fc1` may be the name of a layer, whose tensors are `fc1.weight` and `fc1.bias`
     let of_layer: Vec<&str> =
         all().filter(|own| own.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '/']))).take(MAX_LISTED + 1).collect();
     if !of_layer.is_empty() {
         let help = format!("{} is a group of tensors: write the name of one, such as {}", quoted(name), list(&of_layer));
         return report(reader, span, &WeightsError::new(message, help));
     }
-    // a checkpoint has the tensors of the model in a dictionary of its own: `state_dict.fc1.weight`
+    // the file may have the tensors in a dictionary: `state_dict.fc1.weight`
     let inner = || all().find(|own| ends_with(own, name));
-    // a name of the model with a word before it that the file does not have: `model.fc1.weight`
+    // the user's name may have a word before it that the file does not have: `model.fc1.weight`
     let outer = || all().find(|own| ends_with(name, own));
     let nearest = inner().or_else(|| suggest::nearest(name, all())).or_else(outer);
     let nearest = nearest.map_or_else(String::new, |nearest| suggest::did_you_mean(nearest) + " ");
@@ -223,7 +224,7 @@ fn listed(names: &TensorNames) -> String {
     if names.list().is_empty() { "it holds no tensors".to_owned() } else { format!("it holds {}", list(names.list())) }
 }
 
-/// Returns the first of some names, and the number of the others.
+/// Returns the first of some names as a list, and the number of the others.
 fn list(names: &[impl AsRef<str>]) -> String {
     let (first, more) = names.split_at(names.len().min(MAX_LISTED));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
@@ -239,8 +240,8 @@ mod tests {
     use crate::scenario::archives::Files;
     use crate::scenario::{Limits, Source, read_with_files};
 
-    /// A file with two tensors `a` and `b`. The last number of `b` is `last`, the others are 0. The two tensors together are too large for the first pass
-    /// over the scenario, so the numbers of `b` are read in the second pass.
+    /// A file with two tensors `a` and `b`. The last number of `b` is `last`, and all other numbers are 0. The tensors are too large for the first pass over
+    /// the scenario, so the numbers of `b` are read in the second pass.
     #[derive(Debug)]
     struct TwoTensors {
         last: f32,
@@ -278,10 +279,10 @@ mod tests {
             (last.map_err(faults), files.reads.load(Ordering::Relaxed))
         };
         assert_eq!(read_file(2.5, 1 << 30), (Ok(Some(2.5)), 1));
-        // NaN is an error, which is found only if the numbers of `b` are read
+        // NaN is an error, but only if the numbers of `b` are read
         let (nan, _) = read_file(f32::NAN, 1 << 30);
         assert!(nan.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("NaN")), "{nan:?}");
-        // with a limit of 30 MiB, the scenario does not fit: this error comes before the numbers of `b` are read
+        // with a limit of 30 MiB the scenario is too large, and this error comes before the numbers of `b` are read
         let (refused, _) = read_file(f32::NAN, 30 << 20);
         assert!(refused.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("the limit is")), "{refused:?}");
     }

@@ -1,4 +1,4 @@
-//! Finds the inputs of each layer: the layers that its key `from` names, or the previous layer if it has no `from`.
+//! Finds the inputs of each layer. They are the layers under its key `from`; without this key, it is the previous layer.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use crate::op::layer::{LayerKind, Reported};
 use crate::words::suggest;
 
-/// The name that stands for the network's input in `from`.
+/// The name of the network's input in `from`.
 const INPUT: &str = "input";
 
 /// A `[[layer]]` table of the file, before the layer is built.
@@ -25,7 +25,7 @@ pub(super) struct LayerEntry<'t, 'i> {
     pub from: Result<Vec<Option<usize>>, Reported>,
 }
 
-/// Reads the `from` of every layer, and reports layers whose output no other layer reads.
+/// Reads the `from` of every layer. Reports a layer whose output no other layer reads.
 pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_, '_>], names: &LayerNames) {
     for index in 0..entries.len() {
         if let Some(from) = read_from(reader, entries, index, names) {
@@ -45,13 +45,13 @@ pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_,
         let message = format!("no layer reads the output of {}", quoted(&entry.name));
         reader.report(entry.at.clone(), message, "name it in the from of a later layer, or remove it");
     }
-    // some later `from` should probably have named the unread layer, so the inputs of all later layers with a `from` are uncertain
+    // probably a later `from` should have named this layer, so the inputs of all later layers with a `from` are uncertain
     for entry in entries[first_unread + 1..].iter_mut().filter(|entry| entry.table.contains_key("from")) {
         entry.from = Err(Reported);
     }
 }
 
-/// Returns the names that the key `from` of any layer uses although no layer has these names.
+/// Returns the names under the key `from` of any layer that no layer has.
 pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> HashSet<String> {
     let values = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
     let used_names = values.flat_map(|value| match value {
@@ -61,8 +61,8 @@ pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> Has
     used_names.filter(|name| !names.indices.contains_key(*name)).map(str::to_owned).collect()
 }
 
-/// Reads the `from` of the layer with this index; `None` if the layer has no `from` and needs none. The result has the index of each layer that this layer
-/// reads, or `None` for the network's input.
+/// Reads the `from` of the layer with this index. Returns `None` if the layer has no `from` and needs none. The result has the index of each layer that this
+/// layer reads; `None` stands for the network's input.
 fn read_from(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
@@ -95,7 +95,7 @@ fn read_from(
                 DeValue::String(name) => layer_before(reader, names, index, name, item.span()),
                 _ => Err(reader.wrong_type("each entry of from", item, "the name of a layer", help)),
             };
-            // all items are read before the first error is returned, so that the errors of all items are reported
+            // all items are read before an error is returned, so that all their errors are reported
             let found: Vec<Result<Option<usize>, Reported>> = items.iter().map(read).collect();
             found.into_iter().collect()
         }
@@ -104,7 +104,7 @@ fn read_from(
     })
 }
 
-/// Returns the index of the layer `name`, or `None` for the network's input. A layer at or after `index` is an error: layers read only earlier ones.
+/// Returns the index of the layer `name`, or `None` for the network's input. A layer can read only earlier layers, so a layer at or after `index` is an error.
 fn layer_before(reader: &mut ScenarioReader, names: &LayerNames, index: usize, name: &str, span: Span) -> Result<Option<usize>, Reported> {
     let help = "a layer reads the input or a layer before it";
     match names.indices.get(name) {

@@ -1,7 +1,9 @@
-//! Writes changed numbers into the text of a scenario. Everything else stays: the other numbers, the comments, the order and the layout.
+//! Writes changed numbers into the text of a scenario file. The user changes numbers in the stepper and then saves them with `W`. Everything else in the text
+//! stays: the other numbers, the comments, the order and the layout.
 //!
-//! `weight = [[1, 2], [3, 4]]` with weight[1,0] = 5 becomes `weight = [[1, 2], [5, 4]]`. A tensor that comes from a file or from an `init` has no numbers in
-//! the text: it is written to a file of its own, and the text names this file.
+//! For example, if `weight[1,0]` has become 5, `weight = [[1, 2], [3, 4]]` becomes `weight = [[1, 2], [5, 4]]`. If the text has a rule instead of numbers, such
+//! as `weight = { init = "zeros" }`, the changed tensor is written to a new file, and the text becomes `weight = { file = "net-fc1.weight.npz", key =
+//! "fc1.weight" }`.
 
 use std::sync::Arc;
 
@@ -19,15 +21,15 @@ use crate::tensor::{Tensor, flat, from_flat};
 pub struct WrittenScenario {
     /// The text.
     pub text: String,
-    /// The tensors that the text takes from new files beside it, each with the name of its `.npz` file and of the tensor in it.
+    /// The tensors to write to new files beside the scenario. Each has the name of its `.npz` file, the name of the tensor in this file, and the numbers.
     pub files: Vec<(String, String, Arc<Tensor>)>,
 }
 
-/// Returns the text of a scenario with its changed numbers. The names of new files begin with `stem`. No new file has a name for which `is_taken` returns `true`:
-/// until the new text is written, the old text can name such a file.
+/// Returns the text of a scenario with its changed numbers. The names of new files begin with `stem`. If `is_taken` returns `true` for a name, no new file gets
+/// this name. Such a file may be one that the old text reads, and the old text stays valid until the new one is written.
 ///
 /// # Errors
-/// A sentence if a number has no place in the text.
+/// A sentence if the text has no value for a changed tensor.
 pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bool) -> Result<WrittenScenario, String> {
     let mut document: DocumentMut = scenario.text.parse().map_err(|_| "the text of the scenario cannot be parsed".to_owned())?;
     let mut files = Vec::new();
@@ -40,30 +42,30 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
         replace(item, Value::InlineTable(table));
         files.push((file, key, tensor));
     };
-    // true if the numbers of a changed tensor of `[samples]` are not in the text
-    let mut has_changed_stack = false;
-    let has_stack = document.contains_key("samples");
+    // true if a tensor of the table `[samples]` has changed, and the text does not have its numbers
+    let mut samples_need_files = false;
+    let has_samples_table = document.contains_key("samples");
     for changed in &scenario.changed {
         let name = changed_name(scenario, changed);
         let axes = written_axes(&document, scenario, changed.id);
         let no_place = || format!("{name} has no place in the text");
-        let item = find(&mut document, scenario, changed.sample, changed.id).ok_or_else(no_place)?;
+        let item = find_value(&mut document, scenario, changed.sample, changed.id).ok_or_else(no_place)?;
         match changed.sample {
-            _ if !is_made_elsewhere(item) => set_numbers(item, &changed.tensor, axes),
-            Some(_) if has_stack => has_changed_stack = true,
-            _ => new_file(item, &name, in_file(&changed.tensor, axes)),
+            _ if !is_table(item) => set_numbers(item, &changed.tensor, axes),
+            Some(_) if has_samples_table => samples_need_files = true,
+            _ => new_file(item, &name, in_file_order(&changed.tensor, axes)),
         }
     }
-    if has_changed_stack {
+    if samples_need_files {
         for (key, role) in [("input", Role::Input { learns: false }), ("target", Role::Target)] {
             let Some(id) = scenario.network.with_role(role).next() else { continue };
             let axes = written_axes(&document, scenario, id);
             let Some(table) = document.get_mut("samples").and_then(Item::as_table_like_mut) else { continue };
-            if let (Some(item), Some(tensor)) = (table.get_mut(key), stack(scenario, id, axes)) {
+            if let (Some(item), Some(tensor)) = (table.get_mut(key), stack_samples(scenario, id, axes)) {
                 new_file(item, key, tensor);
             }
             if role == Role::Target {
-                table.remove(stacked::ROWS); // the new files have only the rows that the scenario uses
+                table.remove(stacked::ROWS); // the new files have only these rows
             }
         }
     }
@@ -74,7 +76,7 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
         let default = optimizer::default_rate(table.get("optimizer").and_then(Item::as_str));
         match table.get_mut("learning_rate").and_then(Item::as_value_mut) {
             Some(value) => set_number(value, rate),
-            // a text without a learning rate means the default
+            // the text has no learning rate; if the new rate is the default, it still needs none
             None if default != Some(rate) => drop(table.insert("learning_rate", toml_edit::value(rate))),
             None => {}
         }
@@ -82,12 +84,12 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
     Ok(WrittenScenario { text: document.to_string(), files })
 }
 
-/// Returns the order in which the text writes the axes of a tensor; `None` if it is PyTorch's.
+/// Returns the order of axes that the text uses for a tensor; `None` if it is PyTorch's.
 fn written_axes(document: &DocumentMut, scenario: &Scenario, id: Id) -> Option<&'static [usize]> {
     let info = scenario.network.tensor(id);
     let word = |key: &str| document.get(key).and_then(Item::as_str);
     let layout = FileLayout::new(word(LAYOUT), word(IMAGE_LAYOUT));
-    let table = info.layer.and_then(|layer| table_of(document.get("layer")?, layer));
+    let table = info.layer.and_then(|layer| nth_table(document.get("layer")?, layer));
     let layer_word = |key: &str| table.and_then(|table| table.get(key)?.as_str());
     let kind = layer_word("type").unwrap_or_default();
     let order = match axes::weight_orders(kind) {
@@ -98,24 +100,24 @@ fn written_axes(document: &DocumentMut, scenario: &Scenario, id: Id) -> Option<&
     order.map(|order| order.axes)
 }
 
-/// Returns a tensor with its axes in the order of the file.
-fn in_file(tensor: &Arc<Tensor>, axes: Option<&[usize]>) -> Arc<Tensor> {
+/// Returns a tensor with its axes in the order that the text uses.
+fn in_file_order(tensor: &Arc<Tensor>, axes: Option<&[usize]>) -> Arc<Tensor> {
     let Some(axes) = axes.filter(|axes| axes.len() == tensor.ndim()) else { return Arc::clone(tensor) };
     let inverse = axes::inverse(axes);
     let data = axes::permuted(flat(tensor).to_vec(), tensor.shape(), &inverse);
     Arc::new(from_flat(&axes::shape(tensor.shape(), &inverse), data))
 }
 
-/// Returns the inputs or the targets of all samples as one tensor, whose first axis counts the samples.
-fn stack(scenario: &Scenario, id: Id, axes: Option<&[usize]>) -> Option<Arc<Tensor>> {
+/// Returns the inputs or the targets of all samples as one tensor. Row n of its first axis is the tensor of sample n.
+fn stack_samples(scenario: &Scenario, id: Id, axes: Option<&[usize]>) -> Option<Arc<Tensor>> {
     let of_sample = |sample: usize| scenario.sample_tensors(sample).into_iter().find(|(other, _)| *other == id);
     let tensors: Vec<Arc<Tensor>> =
-        (0..scenario.samples.len()).map(|sample| Some(in_file(&of_sample(sample)?.1, axes))).collect::<Option<_>>()?;
+        (0..scenario.samples.len()).map(|sample| Some(in_file_order(&of_sample(sample)?.1, axes))).collect::<Option<_>>()?;
     let shape = [&[tensors.len()], tensors.first()?.shape()].concat();
     Some(Arc::new(from_flat(&shape, tensors.iter().flat_map(|tensor| flat(tensor)).copied().collect())))
 }
 
-/// Returns whether a scenario reads tensors from files. The paths in its text are relative to the scenario's folder.
+/// Returns whether the text takes a tensor from a file (`{ file = … }`).
 #[must_use]
 pub fn reads_files(scenario: &Scenario) -> bool {
     let Ok(document) = scenario.text.parse::<DocumentMut>() else { return false };
@@ -125,7 +127,9 @@ pub fn reads_files(scenario: &Scenario) -> bool {
     let samples = samples.flat_map(|(sample, role)| scenario.network.with_role(role).map(move |id| (sample, id)));
     let mut document = document;
     shared.chain(samples).any(|(sample, id)| {
-        find(&mut document, scenario, sample, id).and_then(|item| item.as_table_like()).is_some_and(|table| table.contains_key("file"))
+        find_value(&mut document, scenario, sample, id)
+            .and_then(|item| item.as_table_like())
+            .is_some_and(|table| table.contains_key("file"))
     })
 }
 
@@ -145,14 +149,14 @@ fn changed_name(scenario: &Scenario, changed: &ChangedTensor) -> String {
     }
 }
 
-/// Returns the value of a tensor in the text; `sample` counts from 0, and is `None` for a tensor that all samples share.
-fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<usize>, tensor: Id) -> Option<&'a mut Item> {
+/// Finds the value of a tensor in the text. `sample` is the index of the sample, or `None` for a tensor that all samples share.
+fn find_value<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<usize>, tensor: Id) -> Option<&'a mut Item> {
     let info = scenario.network.tensor(tensor);
     let Some(sample) = sample else {
         if let Some(layer) = info.layer {
-            return table_number(document.get_mut("layer")?, layer)?.get_mut(info.suffix);
+            return nth_table_mut(document.get_mut("layer")?, layer)?.get_mut(info.suffix);
         }
-        // an input that is assigned again is x@0
+        // the name of the input x is `x@0` if the statements assign a new value to x
         let name = info.name.strip_suffix("@0").unwrap_or(&info.name);
         let graph = document.get_mut("graph")?.as_table_like_mut()?;
         let has = |key: &str| graph.get(key).and_then(Item::as_table_like).is_some_and(|table| table.contains_key(name));
@@ -165,19 +169,19 @@ fn find<'a>(document: &'a mut DocumentMut, scenario: &Scenario, sample: Option<u
     }
     let has_samples = document.get("sample").is_some();
     let has_key = match document.get_mut("sample") {
-        Some(samples) => table_number(samples, sample)?.contains_key(key),
+        Some(samples) => nth_table_mut(samples, sample)?.contains_key(key),
         None => document.contains_key(key),
     };
     match (has_key, has_samples) {
-        (true, true) => table_number(document.get_mut("sample")?, sample)?.get_mut(key),
+        (true, true) => nth_table_mut(document.get_mut("sample")?, sample)?.get_mut(key),
         (true, false) => document.get_mut(key),
-        // all samples share the target, which is the key `gradient` of the loss
+        // neither a sample nor the file has a target, so the loss has it, under its key `gradient`
         (false, _) => document.get_mut("loss")?.as_table_like_mut()?.get_mut("gradient"),
     }
 }
 
-/// Returns table `number`, from 0, of an array of tables, to be read.
-fn table_of(item: &Item, number: usize) -> Option<&dyn TableLike> {
+/// Returns table `number` (from 0) of an array of tables, read-only.
+fn nth_table(item: &Item, number: usize) -> Option<&dyn TableLike> {
     match item {
         Item::ArrayOfTables(tables) => tables.get(number).map(|table| table as &dyn TableLike),
         Item::Value(Value::Array(array)) => array.get(number)?.as_inline_table().map(|table| table as &dyn TableLike),
@@ -185,8 +189,8 @@ fn table_of(item: &Item, number: usize) -> Option<&dyn TableLike> {
     }
 }
 
-/// Returns table `number`, from 0, of an array of tables: `[[layer]]`, or `layer = [{ … }]`.
-fn table_number(item: &mut Item, number: usize) -> Option<&mut dyn TableLike> {
+/// Returns table `number` (from 0) of an array of tables. The text has it as `[[layer]]` headers or as `layer = [{ … }]`.
+fn nth_table_mut(item: &mut Item, number: usize) -> Option<&mut dyn TableLike> {
     match item {
         Item::ArrayOfTables(tables) => tables.get_mut(number).map(|table| table as &mut dyn TableLike),
         Item::Value(Value::Array(array)) => array.get_mut(number)?.as_inline_table_mut().map(|table| table as &mut dyn TableLike),
@@ -194,20 +198,21 @@ fn table_number(item: &mut Item, number: usize) -> Option<&mut dyn TableLike> {
     }
 }
 
-/// Returns the value of a sample in the table `[samples]`: its row if the rows are in the text, otherwise the tensor with all rows.
+/// Returns the value of a sample in the table `[samples]`. If the text has the numbers, it is the row of this sample. Otherwise it is the value for all
+/// samples, such as `{ file = … }`.
 fn stacked_item<'a>(samples: &'a mut Item, key: &str, sample: usize) -> Option<&'a mut Item> {
     let first = samples.get(stacked::ROWS).and_then(|rows| rows.get(0)?.as_integer());
     let row = usize::try_from(first.unwrap_or(0)).ok()?.checked_add(sample)?;
     let item = samples.get_mut(key)?;
-    if is_made_elsewhere(item) { Some(item) } else { item.get_mut(row) }
+    if is_table(item) { Some(item) } else { item.get_mut(row) }
 }
 
-/// Returns whether a tensor's numbers are not in the text: it is a table such as `{ init = … }` or `{ file = … }`.
-fn is_made_elsewhere(item: &Item) -> bool {
+/// Returns whether a value is a table, such as `{ init = … }` or `{ file = … }`, and not numbers.
+fn is_table(item: &Item) -> bool {
     item.is_table_like()
 }
 
-/// Replaces a value, and keeps the blanks and comments around it.
+/// Replaces a value. The blanks and comments around it stay.
 fn replace(item: &mut Item, value: Value) {
     match item.as_value_mut() {
         Some(old) => replace_value(old, value),
@@ -220,22 +225,22 @@ fn replace_value(old: &mut Value, mut value: Value) {
     *old = value;
 }
 
-/// Writes the numbers of a tensor into a value that has numbers. `axes` is the order in which the text writes its axes; `None` for PyTorch's.
+/// Writes the numbers of a tensor over the numbers of a value. `axes` is the order of axes that the text uses; `None` for PyTorch's.
 fn set_numbers(item: &mut Item, tensor: &Arc<Tensor>, axes: Option<&[usize]>) {
     let Some(value) = item.as_value_mut() else { return };
-    // a flat vector has the numbers in PyTorch's order
+    // in a vector without inner arrays, the numbers are in PyTorch's order
     let is_nested = value.as_array().and_then(|array| array.get(0)).is_none_or(Value::is_array);
-    let tensor = &*in_file(tensor, axes.filter(|_| is_nested));
+    let tensor = &*in_file_order(tensor, axes.filter(|_| is_nested));
     let mut leaves = Vec::new();
     collect_leaves(value, &mut leaves);
-    // leading dimensions that the text leaves out have the size 1, so the numbers of text and tensor have the same order
+    // the text may leave out leading dimensions of size 1; this does not change the order of the numbers
     if leaves.len() == tensor.len() {
         for (leaf, number) in leaves.into_iter().zip(flat(tensor)) {
             set_number(leaf, *number);
         }
         return;
     }
-    // the text has a class instead of the target's numbers
+    // the text has another number of values: it has a class, such as `target = 2`, instead of the numbers 0, 0, 1
     let new = class_of(tensor).map_or_else(|| nested(tensor.shape(), flat(tensor)), Value::from);
     replace_value(value, new);
 }
@@ -248,11 +253,11 @@ fn collect_leaves<'a>(value: &'a mut Value, leaves: &mut Vec<&'a mut Value>) {
     }
 }
 
-/// Writes a number, unless the text has it already.
+/// Writes a number, unless the value already is this number.
 #[allow(clippy::cast_precision_loss)] // the scenario's integers are at most 2⁵³
 fn set_number(leaf: &mut Value, number: f64) {
     let old = leaf.as_float().or_else(|| leaf.as_integer().map(|integer| integer as f64));
-    // −0 is another number than 0: 1 / −0 = −∞
+    // −0 and 0 are different numbers: 1 / −0 = −∞
     if old.is_some_and(|old| old.to_bits() == number.to_bits()) {
         return;
     }
@@ -260,28 +265,29 @@ fn set_number(leaf: &mut Value, number: f64) {
     replace_value(leaf, number_value(number, is_integer));
 }
 
-/// Returns the shortest value that reads back as the number: an integer if `prefers_integer` is true and the number is an integer, otherwise a float.
+/// Returns the shortest value from which the number can be read back. It is an integer if `prefers_integer` is true and the number is an integer; otherwise it
+/// is a float.
 #[allow(clippy::cast_possible_truncation)] // checked: an integer below 2⁵³
 fn number_value(number: f64, prefers_integer: bool) -> Value {
     let is_minus_zero = number == 0.0 && number.is_sign_negative();
     if prefers_integer && number.fract() == 0.0 && number.abs() < 2f64.powi(53) && !is_minus_zero {
         return Value::from(number as i64);
     }
-    // `toml_edit` writes 1e300 with 301 digits
+    // `toml_edit` would write 1e300 with 301 digits
     let text = format!("{number:?}");
     text.parse().unwrap_or_else(|_| Value::from(number))
 }
 
-/// Returns the class whose target is this tensor: 1 for the class, and 0 for all others.
+/// Returns the class of a target that is 1 at one entry and 0 at all others. The class is the index of the 1.
 fn class_of(target: &Tensor) -> Option<i64> {
-    // a class has no −0
+    // −0 is not accepted as 0
     let is = |entry: f64, value: f64| entry.to_bits() == value.to_bits();
     let is_class = flat(target).iter().all(|entry| is(*entry, 0.0) || is(*entry, 1.0)) && flat(target).iter().sum::<f64>() == 1.0;
     let class = flat(target).iter().position(|entry| *entry == 1.0).filter(|_| is_class)?;
     i64::try_from(class).ok()
 }
 
-/// Returns the nested array of a tensor.
+/// Returns a tensor as a nested array.
 fn nested(shape: &[usize], numbers: &[f64]) -> Value {
     let Some((_, inner)) = shape.split_first() else { return number_value(numbers[0], true) };
     let size = inner.iter().product::<usize>().max(1);
@@ -370,7 +376,7 @@ mod tests {
         let text = &text.replace("\"arange\"", "\"arange\", start = 1, step = 1");
         let old = scenario(text);
         let id = |name: &str| old.network.find(name).unwrap();
-        // entry [1,0,1] of the image, channel 1 of the first row and second column, is 4; entry [1,2] of the weight is 6; fc2.weight[0,1] is 3
+        // in this order of axes, entry [1,0,1] of the image (channel 1, row 0, column 1) is 4, entry [1,2] of the weight is 6, and fc2.weight[0,1] is 3
         let input = GivenNumber::Sample { sample: 0, tensor: id("input"), at: 5 };
         let (first, second) =
             (GivenNumber::Shared { tensor: id("fc1.weight"), at: 10 }, GivenNumber::Shared { tensor: id("fc2.weight"), at: 1 });
@@ -388,11 +394,11 @@ mod tests {
 
     #[test]
     fn a_depthwise_kernel_is_written_in_the_order_of_the_file() {
-        // height x width x in x multiplier: 1 x 2 x 2 x 2
+        // the kernel is height x width x in x multiplier: 1 x 2 x 2 x 2
         let text = "title = \"t\"\nlayout = \"keras\"\ninput = [[[1, 2], [3, 4]]]\ntarget = [[[1, 2, 3, 4]]]\nloss = \"squared_error\"\n\
                     [[layer]]\ntype = \"conv2d\"\ngroups = 2\nweight = [[[[1, 2], [3, 4]], [[5, 6], [7, 8]]]]\n";
         let old = scenario(text);
-        // filter 1 of channel 1 is output 3; its second column is 8
+        // filter 1 of channel 1 is output 3, and its second column is 8
         let weight = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 7 };
         assert_eq!(old.number(weight), 8.0);
         let first = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 3 };
@@ -410,7 +416,7 @@ mod tests {
         assert_eq!(old.number(input(1)), 6.0);
         let new = old.with_numbers(&[(input(1), 60.0)]).unwrap();
         assert_eq!(write_back(&new, "t", &|_| false).unwrap().text, text.replace("6]]", "60]]"));
-        // the rows of an init are not in the text: both tensors get files with the rows of the scenario
+        // the numbers of an `init` are not in the text, so both tensors get new files with the rows that the scenario uses
         let text = &text.replace("[[1, 2], [3, 4], [5, 6]]", "{ init = \"arange\", start = 1, step = 1, shape = [3, 2] }");
         let old = scenario(text);
         let new = old.with_numbers(&[(input(1), 60.0)]).unwrap();

@@ -1,14 +1,14 @@
-//! Normal random numbers by the Box–Muller transform: √(−2 ln(1 − u)) · cos(2π v) for uniform u and v in [0, 1), 64 numbers at a time.
+//! Normal random numbers by the Box–Muller transform: √(−2 ln(1 − u)) · cos(2π v) for uniform u and v in [0, 1). They are computed in blocks of 64 numbers.
 //!
-//! The random weights of a network are made before the first frame is drawn. With `libm`'s scalar functions, they took half of the time until that frame. The
-//! [`ln`] of [`crate::elementary`] and the `cos` of this file do the operations of `libm` in the same order, but only for the arguments that occur:
-//! 2⁻⁵³ ≤ 1 − u ≤ 1 and 0 ≤ 2π v ≤ 2π. They have no branches, so the compiler can vectorize the loop. The results have the same bits as those of `libm`.
+//! The random weights of a network are made before the first frame is drawn. With the functions of `libm`, they took half of the time until that frame. The
+//! [`ln`] of [`crate::elementary`] and the `cos` of this file do the same operations as `libm` in the same order, so the results have the same bits. But they
+//! do this only for the arguments that occur here: 2⁻⁵³ ≤ 1 − u ≤ 1 and 0 ≤ 2π v ≤ 2π. They have no branches, so the compiler can use vector registers.
 //!
-//! `cos`: x = n π/2 + y, and cos x is cos y, −sin y, −cos y, sin y or cos y for n = 0, 1, 2, 3 or 4.
+//! `cos` writes x as n π/2 + y. Then cos x is cos y, −sin y, −cos y, sin y or cos y for n = 0, 1, 2, 3 or 4.
 //!
 //! If x is close to a multiple of π/2, `libm` computes y with more digits. These few numbers are computed by `libm` itself.
 
-// a function is compiled for wide vector registers only if it is inlined into the function that `dispatch` calls
+// `dispatch` compiles a function for wide vector registers; this works only for code that is inlined into it
 #![allow(clippy::inline_always)]
 #![allow(clippy::excessive_precision, clippy::unreadable_literal)] // the constants are written as in libm
 
@@ -38,7 +38,7 @@ impl WithSimd for NormalBlock<'_> {
     fn with_simd<S: Simd>(self, _simd: S) -> [f64; BLOCK] {
         let Self { u, v } = self;
         let mut normals = [0.0; BLOCK];
-        // not 0 if some number must be computed by libm; an integer, because the loop must have no branch
+        // not 0 if libm must compute some number of the block; it is an integer because the loop must have no branch
         let mut any_near = 0;
         for n in 0..BLOCK {
             let Cosine { value, is_near } = cos(2.0 * PI * v[n]);
@@ -71,16 +71,16 @@ struct Cosine {
 fn cos(x: f64) -> Cosine {
     /// π/2 as the sum of its first 33 bits and the rest.
     const HALF_PI: [f64; 2] = [1.57079632673412561417e+00, 6.07710050650619224932e-11];
-    /// π/4, 3π/4, 5π/4 and 7π/4, cut to their upper 32 bits: `libm` compares only these.
+    /// π/4, 3π/4, 5π/4 and 7π/4, without their lower 32 bits, because `libm` compares only the upper 32 bits.
     const BOUNDS: [f64; 4] = [
         f64::from_bits(0x3fe9_21fc << 32),
         f64::from_bits(0x4002_d97d << 32),
         f64::from_bits(0x400f_6a7b << 32),
         f64::from_bits(0x4015_fdbd << 32),
     ];
-    /// The distance from a multiple of π/2 below which `libm` may use more digits: 2⁻¹⁷.
+    /// At less than this distance from a multiple of π/2, `libm` may use more digits. It is 2⁻¹⁷.
     const NEAR: f64 = 1.0 / 131_072.0;
-    // n is the number of bounds that x has reached
+    // n is the number of bounds ≤ x
     let reached = BOUNDS.map(|bound| if x >= bound { 1.0 } else { 0.0 });
     let n = reached[0] + reached[1] + reached[2] + reached[3];
     let z = x - n * HALF_PI[0];
@@ -152,7 +152,7 @@ mod tests {
     /// The distance between neighbouring uniform numbers of the generator, 2⁻⁵³.
     const STEP: f64 = 1.0 / 9_007_199_254_740_992.0;
 
-    /// Rounds a number down to one that the generator can return.
+    /// Rounds a number down to the nearest one that the generator can return.
     fn round_down(x: f64) -> f64 {
         (x / STEP).floor() * STEP
     }
@@ -168,7 +168,7 @@ mod tests {
             number
         };
         assert_same_bits((0..400_000).map(|_| (next(), next())));
-        // u near 1 and v near 0, at every distance from 2⁻⁵³ to 1
+        // u is near 1 and v near 0, at distances from 2⁻⁵³ to 1
         assert_same_bits((0..100_000).map(|n| {
             let (u, v) = (next() * 0.5_f64.powi(n % 53), next() * 0.5_f64.powi(n / 53 % 53));
             (1.0 - STEP - round_down(u), round_down(v))
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn normal_numbers_have_the_bits_of_libm_near_eighths_and_powers_of_one_half() {
-        // `cos` changes its formula at multiples of π/4, so v is chosen near n/8, in steps of 2⁻⁵³ and in larger ones
+        // the formula of `cos` changes at multiples of π/4, which are v = n/8. The test takes v near n/8, in steps of 2⁻⁵³ and in larger steps
         let eighths = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) * STEP));
         let coarse = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) / 4e9));
         let v = eighths.chain(coarse).filter(|v| (0.0..1.0).contains(v)).map(round_down);

@@ -1,4 +1,4 @@
-//! Checks the table that translates words of other libraries (`words/rows.rs`) against the names of the scenario format.
+//! Checks the table that translates words of other libraries (`words/rows.rs`). Each translation must be a name of the scenario format.
 
 use std::collections::HashSet;
 
@@ -28,7 +28,7 @@ fn names(vocabulary: Vocabulary) -> Vec<&'static str> {
         Vocabulary::InitRule => init::names().collect(),
         Vocabulary::InitKey => init::keys().collect(),
         Vocabulary::Function => FUNCTIONS.iter().map(NamedFunction::name).collect(),
-        // the templates are on a higher floor, which has a test of its own
+        // the templates are defined on a higher floor, and a test there checks them
         Vocabulary::ScenarioKind => TRANSLATIONS.iter().filter(|row| row.vocabulary == vocabulary).map(|row| row.format_word).collect(),
         Vocabulary::LayerTensor => vec!["weight", "bias", "z", "a", "mask", "norm", "mean", "var", "rstd", "centred"],
     }
@@ -51,7 +51,8 @@ fn every_row_agrees_with_the_format() {
             if normalized(word).as_deref() != Some(word) {
                 wrong.push(format!("{vocabulary:?}: \"{word}\" is not normalized, so it is never found"));
             }
-            // a key of some layers (or losses) may be a foreign word for others: below a group norm, `groups` means `num_groups`, but a convolution has a key
+            // a key of some layers may be a word of another library for other layers: a group norm has `num_groups` for the word `groups`, but a convolution
+            // has a key `groups`
             // `groups`
             if !matches!(vocabulary, Vocabulary::LayerKey | Vocabulary::LossKey) && equal_name(word, &names).is_some() {
                 wrong.push(format!("{vocabulary:?}: the format has {word}"));
@@ -72,7 +73,7 @@ fn a_word_is_found_with_any_case_module_and_arguments() {
     }
     assert_eq!(best_match(Vocabulary::LayerType, "lstm_cell", &types), None);
     assert!(help(Vocabulary::LayerType, "LSTMCell", &types).contains("gradstep new lstm"));
-    // a word is not translated to a key that is not a candidate
+    // a word is translated only to one of the candidates
     assert_eq!(best_match(Vocabulary::LayerKey, "strides", &["out_features"]), None);
     assert_eq!(best_match(Vocabulary::LayerKey, "filters", &["out_channels"]), Some("out_channels"));
     assert_eq!(best_match(Vocabulary::LayerType, "...", &types), None);
