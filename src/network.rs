@@ -1,11 +1,11 @@
-//! A network is a directed acyclic graph of ops. Each op computes one tensor, in the forward pass, the loss or the backward pass.
+//! A network is a directed acyclic graph of ops. Each op computes one tensor in the forward pass, the loss or the backward pass.
 //!
-//! `build` makes such a network from layers or from the nodes of a scalar graph, and derives the backward ops from the forward ops by the chain rule. A [`Run`]
-//! has the values of all tensors for one sample. A [`Batch`] has further ops, which reduce the losses and gradients of several samples and update the
-//! parameters. A [`Descent`] computes iterations of gradient descent.
+//! `build` makes a network from layers or from the nodes of a graph, and derives the backward ops from the forward ops by the chain rule. A [`Run`] has the
+//! values of all tensors for one sample. A [`Batch`] has further ops: they reduce the losses and gradients of several samples, and update the parameters. A
+//! [`Descent`] computes iterations of gradient descent.
 //!
-//! An op is a sum of **parts**: `z = W a + b` has the part `W a` and the part `b`. Each part has a rule, which lists the **terms** that the part adds to each
-//! entry of z: `W a` adds one product for each column of W, and `b` adds one number.
+//! An op is a sum of **parts**: `z = W a + b` has the parts `W a` and `b`. Each part has a rule. The rule lists the **terms** that the part adds to each entry
+//! of z: `W a` adds one product for each column of W, and `b` adds one number.
 
 mod batch;
 mod build;
@@ -53,13 +53,13 @@ use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 use crate::tensor::{Tensor, len};
 
-/// The number of a tensor in its network.
+/// The id of a tensor: its index in the network's list of tensors.
 pub type Id = usize;
 
 /// The role of a tensor in its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// An input. Each sample has its own; the inputs of a graph are part of the network.
+    /// An input. Each sample has its own. The inputs of a graph are part of the network, and are the same for all samples.
     Input {
         /// `true` for an input of a graph, which gradient descent may update.
         learns: bool,
@@ -74,28 +74,28 @@ pub enum Role {
     Value,
     /// The loss.
     Loss,
-    /// The derivative ∂C/∂x of the loss C. The `Id` is that of x.
+    /// The derivative ∂C/∂x, where C is the loss. The `Id` is that of x.
     Gradient(Id),
-    /// A tensor of a batch: the sum or mean of one tensor over all samples. The `Id` is that of the summed tensor in the samples' network.
+    /// A tensor of a batch: the sum or mean of one tensor over all samples. The `Id` is that of this tensor in the samples' network.
     Reduced(Id),
 }
 
 impl Role {
-    /// Returns whether gradient descent may update the tensor: a parameter, or an input of a graph.
+    /// Returns whether gradient descent may update the tensor. It may update parameters, and the inputs of a graph.
     #[must_use]
     pub fn is_learnable(self) -> bool {
         matches!(self, Self::Parameter | Self::Input { learns: true })
     }
 }
 
-/// The source of an input of a batch's network. Each `Id` is the number of a tensor in the samples' network.
+/// The origin of the numbers of an input of a batch's network. Each `Id` is that of a tensor in the samples' network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BatchSource {
-    /// A tensor of one sample. The first number counts the samples of the batch from 0.
+    /// A tensor of one sample. The first number is the index of the sample in the batch.
     Sample(usize, Id),
     /// A parameter before the update.
     Parameter(Id),
-    /// A state of a parameter in the previous iteration, such as its velocity. The number counts the states of the update.
+    /// A state of a parameter in the previous iteration, such as its velocity. The first number is the index of the state among the states of the update.
     State(usize, Id),
 }
 
@@ -110,16 +110,17 @@ pub struct TensorInfo {
     pub symbol: Symbol,
     /// The role in the network.
     pub role: Role,
-    /// The number of the layer, from 0; `None` for the input, the target, the loss and the tensors of a graph.
+    /// The index of the layer; `None` for the input, the target, the loss and the tensors of a graph.
     pub layer: Option<usize>,
-    /// `true` for a filter with the shape [in, out, …], as in a transposed convolution, and for the gradient of such a filter. Other filters have the shape
-    /// [out, in, …].
+    /// `true` for a filter with the shape [in, out, …], and for its gradient. A transposed convolution has such a filter. Other filters have the shape [out,
+    /// in, …].
     pub inputs_first: bool,
-    /// The name without the layer, such as `weight` or `z`; for a gradient ∂C/∂x, that of x. Empty for a tensor of no layer.
+    /// The name without the layer, such as `weight` or `z`. A gradient ∂C/∂x has the suffix of x. Empty for a tensor without a layer.
     pub suffix: &'static str,
-    /// For an input of a batch's network, the tensor of the samples' network that has its numbers.
+    /// The origin of the numbers, for an input of a batch's network.
     pub source: Option<BatchSource>,
-    /// For the old value, the new value or a state, such as the velocity, of a parameter in a batch's network: the parameter, a tensor of the samples' network.
+    /// The parameter, a tensor of the samples' network, to which a tensor of a batch's network belongs: its old value, its new value or a state such as its
+    /// velocity.
     pub parameter: Option<Id>,
 }
 
@@ -128,7 +129,7 @@ pub struct TensorInfo {
 pub struct Part {
     /// The rule.
     pub rule: Arc<dyn Rule>,
-    /// The tensor in each slot of the rule.
+    /// The tensor for each slot of the rule. A slot is a place for an operand.
     pub operands: Reads<Id>,
 }
 
@@ -144,8 +145,8 @@ pub struct Op {
 }
 
 impl Op {
-    /// The first 16 parts, or all if there are fewer. No screen has room for the operands of more parts. Three kinds of ops can have more: a reduction, which
-    /// has one part for each sample of the batch; a sum of layers; and the gradient of a tensor that many parts read.
+    /// The first 16 parts; all parts if there are fewer. No screen has room for the operands of more parts. Three kinds of ops can have more: a reduction has
+    /// one part for each sample of the batch, a sum of layers has one for each layer, and a gradient has one for each use of its tensor.
     #[must_use]
     pub fn first_16_parts(&self) -> &[Part] {
         &self.parts[..self.parts.len().min(16)]
@@ -162,8 +163,8 @@ impl Op {
         run::add_up(self, tensor, sums);
     }
 
-    /// The output a of the network and its pre-activation z, if this op is a loss that reads both; otherwise `None`. Such a loss is computed from z, which is
-    /// numerically stable. After [`Op::without_z`] it is computed from a.
+    /// If this op is a loss that reads the output a and the pre-activation z: returns both. Such a loss is computed from z, which is numerically stable.
+    /// [`Op::without_z`] returns the same loss computed from a.
     #[must_use]
     pub fn output_and_z(&self) -> Option<[Id; 2]> {
         match *self.parts.first()?.operands {
@@ -172,7 +173,7 @@ impl Op {
         }
     }
 
-    /// Returns a loss that reads only the output, not the pre-activation z. Only for an op with [`Op::output_and_z`].
+    /// Returns a loss that reads only the output, and not the pre-activation z. It may be called only if [`Op::output_and_z`] returns tensors.
     #[must_use]
     pub fn without_z(&self) -> Self {
         let mut op = self.clone();
@@ -185,11 +186,11 @@ impl Op {
 /// One use of a tensor as an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reader {
-    /// The number of the op that reads the tensor.
+    /// The index of the op that reads the tensor.
     pub op: usize,
     /// The index of the part that reads it.
     pub part: usize,
-    /// The slot of the part's rule that holds the tensor.
+    /// The slot of the part's rule in which the tensor is.
     pub slot: Slot,
 }
 
@@ -211,19 +212,19 @@ pub struct Network {
     by_name: HashMap<CompactString, Id>,
     /// See [`Network::shared_tensors`].
     shared: Vec<(Id, Arc<Tensor>)>,
-    /// For each tensor, the op that computes it.
+    /// The index of the op that computes the tensor, for each tensor.
     producer: Vec<Option<usize>>,
-    /// For each tensor, its uses as an operand.
+    /// The uses of the tensor as an operand, for each tensor.
     readers: Vec<SmallVec<[Reader; 1]>>,
-    /// For each op, the approximate number of multiplications.
+    /// The approximate number of multiplications, for each op.
     work: Vec<u64>,
     /// See [`Network::part_offsets`].
     part_offsets: HashMap<usize, Vec<u64>>,
     /// The locations of the tensors in the memory of a run.
     layout: Arc<MemoryLayout>,
-    /// For each tensor x, the tensor ∂C/∂x.
+    /// The tensor ∂C/∂x, for each tensor x.
     gradients: Vec<Option<Id>>,
-    /// See [`Network::input_from`]. If several samples have such an input, the map has only the input of the first sample.
+    /// See [`Network::input_from`]. If there is such an input for each sample, the map has only that of the first sample.
     inputs: HashMap<BatchSource, Id>,
     /// See [`Network::reads_samples`].
     reads_samples: bool,
@@ -233,7 +234,7 @@ pub struct Network {
     text: Box<GraphText>,
 }
 
-/// The largest number of parts for which a linear search is faster than a binary search in [`Network::part_offsets`].
+/// Up to this number of parts, a linear search is faster than a binary search in [`Network::part_offsets`].
 const FEW_PARTS: usize = 4;
 
 /// Returns the list that [`Network::part_offsets`] describes.
@@ -343,7 +344,7 @@ impl Network {
         &self.tensors[id]
     }
 
-    /// Returns the symbol of a tensor of a graph with the tensor's name as its letter: ∂J/∂var.1 in the place of ∂J/∂(diff**2).
+    /// Returns the symbol of a tensor of a graph, with the tensor's name instead of its statement: ∂J/∂var.1 instead of ∂J/∂(diff**2).
     #[must_use]
     pub fn named_symbol(&self, id: Id) -> Symbol {
         let info = &self.tensors[id];
@@ -366,13 +367,13 @@ impl Network {
         &self.layers
     }
 
-    /// Returns the number of the tensor with this name.
+    /// Returns the tensor with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {
         self.by_name.get(name).copied()
     }
 
-    /// The number of the op that computes a tensor; `None` for inputs, targets, parameters and constants.
+    /// The index of the op that computes a tensor; `None` for inputs, targets, parameters and constants.
     #[must_use]
     pub fn producer(&self, id: Id) -> Option<usize> {
         self.producer[id]
@@ -395,17 +396,17 @@ impl Network {
         self.work[op]
     }
 
-    /// For each part of an op, the number of terms that the earlier parts add to each entry. At the end of the list is the number of all terms of an entry.
-    /// A mean over 5 samples has 5 parts with one term each, so its list is [0, 1, 2, 3, 4, 5]. A binary search in this list finds the part that has a given
-    /// term.
+    /// The list of an op with many parts, with which a binary search finds the part that has a given term. Element p is the number of terms that the parts
+    /// before part p add to each entry; the last element is the number of all terms. For a mean over 5 samples, which has 5 parts with one term each, the list
+    /// is [0, 1, 2, 3, 4, 5].
     ///
-    /// `None` for an op of up to 4 parts, and for an op with a part that adds more terms to some entries than to others.
+    /// `None` for an op with up to 4 parts, and for an op with a part that adds more terms to some entries than to others.
     #[must_use]
     pub fn part_offsets(&self, op: usize) -> Option<&[u64]> {
         self.part_offsets.get(&op).map(Vec::as_slice)
     }
 
-    /// The tensor ∂C/∂x, for a tensor x and the loss C; `None` if the network does not compute it.
+    /// The tensor ∂C/∂x of a tensor x; `None` if the network does not compute it.
     #[must_use]
     pub fn gradient_of(&self, id: Id) -> Option<Id> {
         self.gradients[id]
@@ -416,11 +417,11 @@ impl Network {
         self.tensors.iter().enumerate().filter_map(|(id, tensor)| Some((id, tensor.source?)))
     }
 
-    /// Returns the input of a batch's network that has this source; `None` if the batch does not read it.
+    /// Returns the input of a batch's network that comes from this source; `None` if the batch does not read it.
     #[must_use]
     pub fn input_from(&self, source: BatchSource) -> Option<Id> {
         let id = match source {
-            // the inputs for the samples follow one another
+            // the inputs of the samples are neighbours
             BatchSource::Sample(sample, of) => self.inputs.get(&BatchSource::Sample(0, of))? + sample,
             BatchSource::Parameter(_) | BatchSource::State(..) => *self.inputs.get(&source)?,
         };
@@ -439,7 +440,7 @@ impl Network {
         self.loss
     }
 
-    /// Returns whether each sample has its own input; `false` for a graph, whose inputs are part of the network.
+    /// Returns whether each sample has its own input. It is `false` for a graph, whose inputs are part of the network.
     #[must_use]
     pub fn reads_samples(&self) -> bool {
         self.reads_samples
@@ -450,7 +451,7 @@ impl Network {
         self.tensors.iter().enumerate().filter(|(_, tensor)| tensor.role.is_learnable()).map(|(id, _)| id)
     }
 
-    /// The weights that a penalty of the loss counts: every parameter `weight` of a layer, in file order.
+    /// The weights on which the loss has a penalty: the `weight` of each layer, in file order.
     pub fn weights(&self) -> impl Iterator<Item = Id> + '_ {
         self.with_role(Role::Parameter).filter(|id| self.tensors[*id].suffix == "weight")
     }
@@ -461,7 +462,7 @@ impl Network {
         &self.shared
     }
 
-    /// Removes and returns [`Network::shared_tensors`]. Afterwards the caller must pass these tensors to each run.
+    /// Removes and returns [`Network::shared_tensors`]. From then on, the caller must pass these tensors to each run.
     pub(super) fn take_shared_tensors(&mut self) -> Vec<(Id, Arc<Tensor>)> {
         std::mem::take(&mut self.shared)
     }

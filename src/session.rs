@@ -1,4 +1,4 @@
-//! Floor 9: recorded sessions of the stepper, and their file format.
+//! Floor 9: recorded sessions of the stepper, and their file format. `gradstep --record FILE` writes a session, and `gradstep replay FILE` shows it again.
 //!
 //! A session file consists of lines of JSON. The first line is a header with the whole text of the scenario. Each further line is an event: its time in
 //! milliseconds since the start, its kind, and its value. A line is written when its event happens.
@@ -14,15 +14,15 @@
 //! [4000,"quit"]
 //! ```
 //!
-//! The header also contains the files that the scenario reads, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if
-//! its scenario has changed or is gone.
+//! The header also contains the files that the scenario reads, in base64: `"files":{"weights.npz":"UEsDB…"}`. So a session replays on any machine, even if its
+//! scenario has changed or is gone.
 //!
-//! The stepper can *play*: it moves by one unit, such as a step or an entry, at regular times. A long computation is done in time slices, which consist of *pieces*. An
-//! `exact` session has a `play` event for each move of play, and a `pieces` event with the number of pieces for each slice. Older sessions have no `play` events, so a
-//! replay computes the times of these moves itself; their `work` events count computed iterations.
+//! The stepper can *play*: it moves by one unit, such as a step or an entry, again and again. A long computation is done in time slices, and each slice
+//! consists of *pieces*. An `exact` session has a `play` event for each move of play, and for each slice a `pieces` event with the number of pieces. Older
+//! sessions have no `play` events, and a replay computes the times of these moves. Their `work` events count computed iterations.
 //!
-//! A session file cannot make a replay run without a limit: a gap between two events counts as at most 60 s, and the work of an event is limited to what can be done until
-//! the next event (`command/replay/cursor.rs`). An incomplete last line is dropped.
+//! A session file cannot make a replay run for an unlimited time. A gap between two events counts as at most 60 s, and an event can ask only for the work that
+//! can be done until the next event (`command/replay/cursor.rs`). An incomplete last line is dropped.
 
 mod event_line;
 
@@ -41,7 +41,7 @@ use crate::step::{Address, Unit};
 /// The version of the file format that this program writes. It also reads version 1, in which some keys have other meanings ([`KeyMeanings`]).
 pub const FORMAT: u64 = 2;
 
-/// The longest time between two events in a replay. Longer gaps are shortened.
+/// The longest time between two events in a replay. Longer gaps are shortened to it.
 const MAX_GAP: Duration = Duration::from_secs(60);
 
 /// The largest number of lines in the error about a damaged session.
@@ -75,7 +75,7 @@ pub struct Header {
     pub iteration: u64,
     /// The step at which the stepper opened.
     pub at: u64,
-    /// The number from which subscripts, headings and channels count at the start: 1 or 0.
+    /// The first index of subscripts, headings and channels at the start: 1 or 0.
     #[serde(default = "default_index", skip_serializing_if = "is_default_index")]
     pub index: usize,
     /// The name of the unit with which a scenario opens; `None` for a step.
@@ -84,20 +84,20 @@ pub struct Header {
     /// The number of significant digits of numbers; `None` for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digits: Option<usize>,
-    /// The names of the scenarios in the picker, in its order. Sessions without this key were recorded by a version that listed them in alphabetical order.
+    /// The names of the scenarios in the picker, in its order. Versions without this key listed them in alphabetical order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scenarios: Vec<String>,
-    /// The address of `--at`, or the scenario's start, if a job was still going there when the recording began; `None` if the stepper was already there.
+    /// The address of `--at` or the scenario's start, if a job was still on its way there when the recording began; otherwise `None`.
     #[serde(rename = "to", default, skip_serializing_if = "Option::is_none")]
     pub goal: Option<String>,
 }
 
-/// The iteration of a session without the key `iteration`.
+/// The iteration in a session without the key `iteration`.
 fn first_iteration() -> u64 {
     1
 }
 
-/// The number from which subscripts count in a session without the key `index`.
+/// The first index in a session without the key `index`.
 fn default_index() -> usize {
     1
 }
@@ -137,13 +137,13 @@ impl Header {
         if self.format < 2 { KeyMeanings::Format1 } else { KeyMeanings::Format2 }
     }
 
-    /// Sets the address to which a job is still going.
+    /// Sets the address that a job has not reached yet.
     #[must_use]
     pub fn with_goal(self, goal: Option<Address>) -> Self {
         Self { goal: goal.map(|goal| goal.to_string()), ..self }
     }
 
-    /// Sets the number from which subscripts, headings and channels count at the start.
+    /// Sets the first index of subscripts, headings and channels at the start.
     #[must_use]
     pub fn with_index(self, index: usize) -> Self {
         Self { index, ..self }
@@ -207,18 +207,18 @@ pub enum Event {
     Key(Key),
     /// A click on a step or on an entry of a tensor, recorded as the address of the step or entry.
     Click(Address),
-    /// A click on a row, counted from 0, of what has the focus: a row of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above the
-    /// prompt.
+    /// A click on a row (from 0) of the part of the screen with the focus: a row of a list, a block of the map, an iteration of the curve, a scenario of the
+    /// picker, or a text above the prompt.
     Row(u64),
-    /// A click on a cell that shows nothing to click.
+    /// A click on a cell at which there is nothing to click.
     Miss,
     /// The mouse wheel scrolled by this number of lines; positive is down.
     Wheel(i16),
-    /// A turn of the wheel with Shift, in columns; positive is to the right.
+    /// The mouse wheel was turned with Shift, by this number of columns; positive is to the right.
     WheelSideways(i16),
     /// The screen has a new size: columns and rows.
     Resize(u16, u16),
-    /// This number of iterations was computed. Only in sessions that are not exact.
+    /// This number of iterations was computed. Only sessions that are not exact have this event.
     Work(u64),
     /// This number of pieces of the long computation was done.
     Pieces(u64),
@@ -246,7 +246,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// Rounds a time down to milliseconds, as in a session file. The stepper itself uses rounded times, so that a replay has the same clock.
+/// Rounds a time down to milliseconds, as in a session file. The stepper uses rounded times too, so that a replay has the same clock.
 #[must_use]
 pub fn as_recorded(time: Duration) -> Duration {
     Duration::from_millis(milliseconds(time).into())
@@ -311,7 +311,7 @@ pub struct Session {
     pub is_truncated: bool,
 }
 
-/// The reason why a file cannot be replayed. The text continues a sentence that begins with the name of the file: "is empty: …".
+/// The reason why a file cannot be replayed. It continues a sentence that begins with the name of the file: "is empty: …".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionError(String);
 
@@ -323,19 +323,19 @@ impl fmt::Display for SessionError {
 
 impl std::error::Error for SessionError {}
 
-/// The version in a header. It is read before the other keys, because they depend on it.
+/// The version in a header. It is read before the other keys, because their meaning depends on it.
 #[derive(Deserialize)]
 struct Version {
     gradstep_session: u64,
 }
 
 impl Session {
-    /// Returns whether the recording is incomplete: its last event is not the end of the program.
+    /// Returns whether the recording is incomplete: its last event does not end the program.
     #[must_use]
     pub fn breaks_off(&self) -> bool {
         let ends = |event: &Event| match event {
             Event::Quit => true,
-            // recordings of format 1 end with the key that quits
+            // in format 1, the last event is the key that quits
             Event::Key(key) => !self.header.exact && matches!((key.code, key.ctrl), (Code::Char('q'), false) | (Code::Char('c'), true)),
             _ => false,
         };
@@ -350,7 +350,7 @@ impl Session {
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
         let header = parse_header(lines.next().unwrap_or_default())?;
         let mut session = Self { header, events: Vec::new(), is_truncated: false };
-        // the time of the last event in the file, and with shortened gaps
+        // the time of the last event: as in the file, and with shortened gaps
         let (mut last, mut now) = (Duration::ZERO, Duration::ZERO);
         let mut faults = Vec::new();
         // the first event is in line 2
@@ -368,7 +368,7 @@ impl Session {
                     last = time;
                 }
                 Err((column, why)) if line.ends_with(b"\n") => faults.push(format!("line {number}, column {column}: {why}")),
-                // only the last line has no newline; it is incomplete
+                // only the last line can lack a newline; it is incomplete
                 Err(_) => session.is_truncated = true,
             }
         }

@@ -1,6 +1,6 @@
-//! One step of the computation, as a value: one term of one entry, such as the product `weight[0,1] · input[1]` in an output of a linear layer.
+//! One step of the computation, as a value. A step is one term of one entry, such as the product `weight[0,1] · input[1]` in an output of a linear layer.
 //!
-//! Ops make steps, panes of the screen draw steps, and commands print steps. Ops, panes and commands know nothing of each other except [`Step`].
+//! Ops make steps, panes of the screen draw steps, and commands print steps. Ops, panes and commands have only [`Step`] in common.
 
 mod address;
 
@@ -44,7 +44,7 @@ impl Pass {
     }
 }
 
-/// The units of movement through the trace (the steps of all iterations, in order), from fine to coarse.
+/// The units by which the user moves through the steps of all iterations, from fine to coarse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     /// One term of an entry.
@@ -106,8 +106,8 @@ pub enum Kind {
     Product,
     /// The value is a function of the arguments.
     Apply,
-    /// The value is the maximum of the arguments. A loss also uses this kind for a term such as t · log a with t = 0 and a = 0. The product would be 0 · −∞,
-    /// so the loss leaves the term out: its value is 0.
+    /// The value is the maximum of the arguments. A loss also uses this kind for a term t · log a with t = 0 and a = 0. The product would be 0 · −∞ = NaN. The
+    /// loss leaves such a term out, so its value is 0.
     Select,
     /// The value is the argument.
     Copy,
@@ -129,24 +129,24 @@ impl Kind {
 /// One entry of one tensor, which a pane can mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TensorEntry {
-    /// The tensor's position in the network's list of tensors.
+    /// The id of the tensor: its index in the network's list of tensors.
     pub tensor: usize,
-    /// The entry's place: its offset in row-major order.
+    /// The offset of the entry in row-major order.
     pub at: usize,
 }
 
-/// One factor of a product, one argument of a function, or a slice: many arguments that are entries of one tensor.
+/// One factor of a product, one argument of a function, or a slice. A slice is an argument that consists of many entries of one tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
     /// The name of the tensor, or the text of a derivative such as `relu'(conv1.z)`; `None` for a constant.
     pub name: Option<CompactString>,
     /// The entry's index, from 0; empty for a scalar or a constant.
     pub index: Index,
-    /// The factor's value; meaningless for a slice.
+    /// The factor's value. A slice has no value, and this number is meaningless.
     pub value: f64,
-    /// The entry that the factor is or that the factor is computed from. For a slice, the first entry of the slice. `None` for a constant.
+    /// The entry that is the factor, or from which the factor is computed. For a slice, it is the first entry of the slice. `None` for a constant.
     pub source: Option<TensorEntry>,
-    /// The expression of a factor that is computed from an entry, such as the derivative of a relu; `None` for an entry itself.
+    /// The expression of a factor that is computed from an entry, such as the derivative of a relu. `None` if the factor is the entry.
     pub derived: Option<&'static Expr>,
     /// The entries of a slice; `None` for a single factor.
     pub slice: Option<Places>,
@@ -158,7 +158,7 @@ impl Serialize for Factor {
         let mut fields = serializer.serialize_struct("Factor", field_count)?;
         fields.serialize_field("name", &self.name)?;
         if let Some(places) = self.slice {
-            // a slice has no index and no value of its own (`null`), but the number of its entries
+            // a slice has no index and no value (`null`), but the number of its entries
             fields.serialize_field("index", &())?;
             fields.serialize_field("value", &())?;
             fields.serialize_field("of", &places.len())?;
@@ -177,7 +177,7 @@ impl Serialize for Primitive {
     }
 }
 
-/// One step of the computation: one term of one entry, with everything that a screen or a line of a trace shows of it.
+/// One step of the computation. It has everything that a screen or a line of a trace shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The iteration of gradient descent, from 1.
@@ -190,7 +190,7 @@ pub struct Step {
     pub pass: Pass,
     /// The name of the op, which is also the name of the tensor that the op computes.
     pub op: CompactString,
-    /// The index of the entry that the step computes, from 0.
+    /// The index of the entry that the step computes.
     pub index: Index,
     /// The term's number within the entry, from 1.
     pub term: u64,
@@ -200,12 +200,12 @@ pub struct Step {
     pub kind: Kind,
     /// The factors or arguments.
     pub factors: Vec<Factor>,
-    /// The function that is applied; `None` for products and copies, whose kind alone gives the computation.
+    /// The function that is applied; `None` for products and copies, which need none.
     pub function: Option<&'static Primitive>,
     /// The term's value, which is added to the entry.
     #[serde(serialize_with = "number::json")]
     pub value: f64,
-    /// The running sum after this step; at the last term, the entry's value.
+    /// The running sum after this step. At the last term, it is the entry's value.
     #[serde(serialize_with = "number::json")]
     pub sum: f64,
 }

@@ -1,10 +1,12 @@
 //! One iteration of gradient descent as a sequence of steps: one step for each term of each entry of each op. The sequence is not stored. A step is computed
 //! from the tensors when it is requested.
 //!
-//! The steps of one op of one sample, or of one op of the batch, are a segment. Step k is found by two binary searches. The first finds the segment, by the
-//! number of steps before each segment; the second finds the entry, by the number of terms before each entry. So the time hardly depends on k and on the number
-//! of steps. For `z = W a + b` with 3 outputs and 2 inputs, each entry of z has 3 terms: two products and the bias. If 10 steps precede this op, step 15 is the
-//! op's fifth term, with 4 terms of the op before it:
+//! A *segment* is the range of steps of one op, in the run of one sample or of the batch. Step k is found by two binary searches. The first finds the segment,
+//! with the number of steps before each segment. The second finds the entry, with the number of terms before each entry. So a late step takes about as long as
+//! an early one.
+//!
+//! For example, let `z = W a + b` have 3 outputs and 2 inputs. Each entry of z has 3 terms: two products and the bias. If 10 steps come before this op, step 15
+//! is its fifth term, with 4 terms of the op before it:
 //!
 //! ```text
 //! segment   z                 the last segment with fewer than 15 steps before it
@@ -59,7 +61,7 @@ pub use value_test::ValueTest;
 struct Segment {
     /// The index of the run in [`Trace::runs`].
     run_index: usize,
-    /// The number of the op in its network.
+    /// The index of the op in its network.
     op: usize,
     /// The number of steps before the segment.
     steps_before: u64,
@@ -70,11 +72,11 @@ struct Segment {
 pub struct Position {
     /// The number of the step, from 1.
     pub step: u64,
-    /// The index in [`Trace::runs`]: first the runs of the samples, then the run of the batch, if the batch has ops.
+    /// The index of the run in [`Trace::runs`]: first the runs of the samples, then the run of the batch, if the batch has ops.
     pub run_index: usize,
-    /// The number of the op in its network.
+    /// The index of the op in its network.
     pub op: usize,
-    /// The place of the entry: its offset in row-major order.
+    /// The offset of the entry in its tensor, in row-major order.
     pub entry: usize,
     /// The number of the term in its entry, from 0.
     pub term: u64,
@@ -117,14 +119,14 @@ pub struct Trace {
     len: u64,
     running_sums: RunningSums,
     entry_samples: EntrySamples,
-    /// The runs of the samples with changed numbers, for [`Trace::sensitivity`]: for each of two sizes of the change, a run for each sample.
+    /// For [`Trace::sensitivity`]: the runs of the samples with slightly changed numbers, for each of two sizes of the change.
     moved: OnceLock<[Vec<Run>; 2]>,
-    /// For tests, the replacement of all numbers after some step; otherwise `None`.
+    /// In tests, the replacement of all numbers after some step; otherwise `None`.
     future: Option<LaterNumbers>,
 }
 
 impl Trace {
-    /// Creates the trace of a first iteration without a reduction and an update. `runs` are the runs of the samples.
+    /// Creates the trace of a first iteration without a reduce pass and an update pass. `runs` are the runs of the samples.
     #[must_use]
     #[allow(clippy::needless_pass_by_value)] // a trace owns its network, like its runs
     pub fn new(network: Arc<Network>, runs: Vec<Run>) -> Self {
@@ -132,7 +134,7 @@ impl Trace {
         Self::of_iteration(1, runs.into_iter().enumerate().map(with_network).collect())
     }
 
-    /// Creates the trace of an iteration. `runs` are the runs of the batch's samples, then the run of the batch, which reduces and updates.
+    /// Creates the trace of an iteration. `runs` are the runs of the batch's samples, then the run of the batch, with its reduce pass and its update pass.
     #[must_use]
     pub fn of_iteration(iteration: u64, runs: IterationRuns) -> Self {
         let (mut segments, mut run_starts, mut pass_starts) = (Vec::new(), Vec::new(), Vec::new());
@@ -223,7 +225,7 @@ impl Trace {
         self.runs.with_tensor(run, id, tensor)
     }
 
-    /// Returns the run, the op and the number of the op of a segment.
+    /// Returns the run of a segment, its op, and the index of the op.
     fn op(&self, segment: usize) -> (&Run, &Op, usize) {
         let Segment { run_index, op, .. } = self.segments[segment];
         let IterationRun { network, run, .. } = &self.runs[run_index];
@@ -260,9 +262,9 @@ impl Trace {
         let segment = self.segment_of(k)?;
         let Segment { run_index, op: number, steps_before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
-        // the number of the term among all terms of the op, from 0
+        // the index of the term among all terms of the op
         let term_of_op = k - steps_before - 1;
-        // an op with `part_offsets` has the same number of terms in each entry. The last number of the list is this number of terms
+        // every entry of an op with `part_offsets` has the same number of terms, which is the last number of this list
         if let Some([.., terms]) = self.network_of(run_index).part_offsets(number) {
             let entry = usize::try_from(term_of_op / terms).ok()?;
             return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
@@ -298,20 +300,20 @@ impl Trace {
         rule.equation_for(&x)
     }
 
-    /// Returns one part of the right-hand side of an op's equation. Each part except the first begins with its sign: `W⁽¹⁾ a⁽⁰⁾`, then `+ b⁽¹⁾`.
+    /// Returns one part of the right-hand side of an op's equation. For z = W a + b, the first part is `W⁽¹⁾ a⁽⁰⁾`, and the second is `+ b⁽¹⁾`, with its sign.
     #[must_use]
     pub fn right_hand_side(&self, at: &Position, part: usize, notation: Notation) -> String {
         self.right_hand_side_with(at, part, notation, false)
     }
 
-    /// Returns [`Trace::right_hand_side`]; if `has_names`, with the names of tensors instead of their symbols. The name `loss.1` may be shorter than the symbol
-    /// `(x @ W + b)`.
+    /// Does the same as [`Trace::right_hand_side`]. With `has_names`, tensors have their names instead of their symbols, because the name `loss.1` may be
+    /// shorter than the symbol `(x @ W + b)`.
     #[must_use]
     pub fn right_hand_side_with(&self, at: &Position, part: usize, notation: Notation, has_names: bool) -> String {
         let (run, op, number) = self.op(at.segment);
         let (rule, x) = run.part(op, number, part);
         let name = |slot, form| match (slot, form) {
-            // in a graph with the output J = 2 · v, this gives ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would be empty
+            // for the output J = 2 · v of a graph this writes ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would explain nothing
             (Slot::Output, OperandForm::Entry) if !has_names => self.output_text(at, part, notation),
             _ if has_names => {
                 let network = self.network_of(at.run_index);
@@ -330,20 +332,20 @@ impl Trace {
         let symbol = self.operand_text(at, part, Slot::Output, OperandForm::Entry, notation);
         let Some(op) = network.producer(y).filter(|_| y == network.output()) else { return symbol };
         let first_step = self.segments[self.segment(at.run_index, op)].steps_before + 1;
-        // if the op has no steps, this is a step of a later op
+        // if the op has no steps, this position is in a later op
         let Some(in_op) = self.position(first_step).filter(|position| position.op == op) else { return symbol };
         let parts: Vec<String> = (0..network.ops()[op].parts.len()).map(|part| self.right_hand_side(&in_op, part, notation)).collect();
         format!("{}{}{}", Sign::Open.text(notation), parts.join(" "), Sign::Close.text(notation))
     }
 
-    /// Returns the name of an operand in an op's equation: its symbol, such as a⁽¹⁾. If the form is [`OperandForm::Letter`] and no other operand has the same
-    /// letter, the name is only the letter, such as a.
+    /// Returns the text of an operand in an op's equation. It is its symbol, such as a⁽¹⁾. If the form is [`OperandForm::Letter`] and no other operand has the
+    /// same letter, it is only the letter a.
     #[must_use]
     pub fn operand_text(&self, at: &Position, part: usize, slot: Slot, form: OperandForm, notation: Notation) -> String {
         let operands = &self.op_at(at).parts[part].operands;
         let symbol = |slot: Slot| &self.network_of(at.run_index).tensor(operands[slot]).symbol;
         let letter = |slot: Slot| symbol(slot).letter_in(notation);
-        // the letter of both a⁽¹⁾ and a⁽⁰⁾ is a
+        // a⁽¹⁾ and a⁽⁰⁾ have the same letter
         let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
         match form {
             OperandForm::Letter if !is_shared() => letter(slot),
@@ -361,14 +363,14 @@ impl Trace {
         format!("{left}{}{}", sign.text(notation), parts.join(" "))
     }
 
-    /// Returns a shorter formula for the entry at a position, and its value: a − t for the derivative δ = ∂C/∂z of softmax and cross-entropy. `None` if there
-    /// is no shorter formula. Subscripts count from `first`.
+    /// Returns a shorter formula for the entry at a position, with its value. For example, the derivative δ = ∂C/∂z of softmax and cross-entropy is a − t.
+    /// Returns `None` if there is no shorter formula. Subscripts count from `first`.
     #[must_use]
     pub fn shortcut(&self, at: &Position, first: usize) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.run_index);
         let shape = &network.tensor(op.output).shape;
-        // an op can have very many parts, but drawing a frame must not take longer for it
+        // an op can have very many parts; only the first are examined, so that a frame is drawn in a short time
         (0..op.first_16_parts().len()).find_map(|part| {
             let (rule, x) = run.part(op, number, part);
             let (expr, value) = rule.shortcut(&x, at.entry)?;
@@ -377,7 +379,7 @@ impl Trace {
                 if form == OperandForm::Whole { symbol.text() } else { symbol.short_entry(at.entry, shape, first, Notation::Unicode) }
             };
             let last_step_of_entry = at.step - at.term + at.terms - 1;
-            // for tests: the value is replaced if the last step of the entry is a later step
+            // in tests, the value is replaced if the entry is complete only after the current step
             let value = self.future.as_ref().map_or(value, |future| future.number(last_step_of_entry, value));
             Some((expr.equation(Notation::Unicode, &[], symbol), value))
         })
@@ -397,7 +399,7 @@ impl Trace {
         }
     }
 
-    /// Returns the steps of one pass or one run. `starts` is `pass_starts` or `run_starts`, and `number` is an index in this list.
+    /// Returns the steps of one pass or of one run. `starts` is `pass_starts` or `run_starts`, and `number` is an index into it.
     fn unit_span(&self, starts: &[usize], number: usize) -> Range<u64> {
         let steps_before = |number: usize| {
             let segment = starts.get(number).and_then(|start| self.segments.get(*start));
@@ -406,7 +408,7 @@ impl Trace {
         steps_before(number) + 1..steps_before(number + 1) + 1
     }
 
-    /// Iterates over the passes that have steps, in order. Each item is the number of the run, the pass, and the steps of the pass.
+    /// Iterates over the passes that have steps, in order. Each item is the index of the run, the pass, and the steps of the pass.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
         self.pass_starts.iter().enumerate().filter_map(|(number, first)| {
             let span = self.unit_span(&self.pass_starts, number);
@@ -414,13 +416,13 @@ impl Trace {
         })
     }
 
-    /// Iterates over the ops of a run, in order. Each item is the range of the op's steps; it is empty for an op without steps.
+    /// Iterates over the ops of a run, in order. Each item is the range of the op's steps, which may be empty.
     pub fn spans_of(&self, run_index: usize) -> impl Iterator<Item = Range<u64>> + '_ {
         let first = self.run_starts[run_index];
         (first..first + self.network_of(run_index).ops().len()).map(|segment| self.steps_of(segment))
     }
 
-    /// Iterates over the ops that have steps, in order. Each item is the number of the run, the tensor that the op computes, and the steps of the op.
+    /// Iterates over the ops that have steps, in order. Each item is the index of the run, the tensor that the op computes, and the steps of the op.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
         self.segments.iter().enumerate().filter_map(|(number, segment)| {
             let span = self.steps_of(number);
@@ -435,10 +437,10 @@ impl Trace {
         let IterationRun { network, run, .. } = &self.runs[now.run_index];
         let value = run.values(tensor)[entry];
         let Some(producer) = network.producer(tensor) else { return Progress::Done(value) };
-        // compares the pair (op, entry) of the given entry with the pair of the current step
+        // compares the pair (op, entry) of the given entry with that of the current step
         match producer.cmp(&now.op).then(entry.cmp(&now.entry)) {
             std::cmp::Ordering::Less => Progress::Done(value),
-            // an entry without terms is 0 as soon as all terms before it are added
+            // an entry without terms is 0 as soon as the earlier entries of the op are complete
             std::cmp::Ordering::Greater if producer == now.op && self.is_done_without_terms(now, entry) => Progress::Done(0.0),
             std::cmp::Ordering::Greater => Progress::Pending,
             std::cmp::Ordering::Equal if now.term + 1 == now.terms => Progress::Done(value),

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n       C: loss of the batch, Cₛ: loss of sample s, n: number of samples
-//!          C = … + λ Σ w²,  g = … + 2 λ w          with a penalty of the weights, λ being its `l2`
+//!          C = … + λ Σ w²,  g = … + 2 λ w          with a penalty of the weights, where λ is its `l2`
 //! update   v ← μ v + (g + λ w),  w ← w − η v       v: velocity, μ: momentum, λ: weight decay, η: learning rate, for SGD
 //! ```
 //!
-//! A batch of one sample has the loss and the gradients of its sample. Only what a penalty is added to has an op.
+//! If the batch has one sample, it has the loss and the gradients of this sample. Then it has an op only for a tensor to which a penalty is added.
 //!
-//! The ops form a network of their own. Its inputs are tensors of the samples' runs, the old parameters and the old velocities.
+//! The ops form a separate network. Its inputs are tensors of the samples' runs, the old parameters and the old velocities.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,14 +26,14 @@ use crate::op::update::{Rated, Squares};
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// The tensors of one updated parameter.
+/// The tensors of the batch for one updated parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdatedParameter {
     /// The parameter, a tensor of the samples' network.
     pub parameter: Id,
     /// The new value of the parameter, a tensor of the batch's network.
     pub new: Id,
-    /// The states that the next iteration reads: their numbers and their tensors in the batch's network.
+    /// The states that the next iteration reads. Each has its index and its tensor in the batch's network.
     pub states: Vec<(usize, Id)>,
 }
 
@@ -48,7 +48,7 @@ pub struct Batch {
     pub loss: Option<Id>,
 }
 
-// The equations of the ops. Their right-hand side `whole::X`, the operand alone, is only a placeholder: `scaled` sets it, for example to λ X.
+// The equations of the ops. Their right-hand side `whole::X` is a placeholder: `scaled` replaces it, for example by λ X.
 const MEAN_OF_SAMPLES: Equation = Equation {
     right: whole::X,
     name: "over the samples of the batch",
@@ -69,14 +69,13 @@ const OF_ONE_SAMPLE: Equation = Equation {
     words: "The batch has one sample, so it takes what this sample has. The penalty of the weights is added once for each batch.",
 };
 
-/// Returns the coefficient of each sample in the reduction of a batch of n samples: 1/n for a mean. `None` means the coefficient 1, for a sum or a single
-/// sample.
+/// Returns the factor of each sample in the reduction of a batch of n samples. It is 1/n for a mean. `None` means the factor 1, for a sum or a single sample.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub(super) fn coefficient(reduction: BatchReduction, samples: usize) -> Option<f64> {
     (samples > 1 && reduction == BatchReduction::Mean).then(|| 1.0 / samples as f64)
 }
 
-/// Returns the loss of a batch from the losses of its samples and the weights. It has the same bits as in the reduce pass, because the terms and their order
+/// Returns the loss of a batch, given the losses of its samples and the weights. It has the same bits as in the reduce pass, because the terms and their order
 /// are the same.
 pub(super) fn batch_loss<'a>(
     BatchLoss { reduction, l2 }: BatchLoss,
@@ -103,11 +102,11 @@ struct BatchBuilder<'a> {
     ops: Vec<Op>,
     /// For each parameter that an op reads, its tensor before the update.
     old: HashMap<Id, Id>,
-    /// Pairs of a parameter (before or after the update) and its gradient.
+    /// Pairs of a parameter (its old or new value) and its gradient.
     derivatives: Vec<(Id, Id)>,
 }
 
-/// Returns the rule that multiplies a tensor by a coefficient. The rule has `equation`, with `right` as the right-hand side.
+/// Returns the rule that multiplies a tensor by a coefficient. Its equation is `equation` with the right-hand side `right`.
 fn scaled(coefficient: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
     let equation = Equation { right, ..equation };
     ConstantWeights::new(Contraction::elementwise(), coefficient.map_or(Weights::Unweighted, Weights::Uniform), equation, equation)
@@ -152,19 +151,19 @@ impl BatchBuilder<'_> {
         id
     }
 
-    /// Returns the weights whose penalty is added to a tensor: all for the loss, its own weight for the gradient of a weight.
+    /// Returns the weights whose penalty is added to a tensor: all weights for the loss, and the weight w for the gradient ∂C/∂w.
     fn penalised(&self, of: Id) -> Vec<Id> {
         let is_penalised = |weight: &Id| of == self.network.loss() || self.network.tensor(of).role == Role::Gradient(*weight);
         if self.loss.l2 == 0.0 { Vec::new() } else { self.network.weights().filter(is_penalised).collect() }
     }
 
-    /// Returns whether the batch computes a tensor of the samples' network: it reduces the tensor over its samples, or adds a penalty to it.
+    /// Returns whether the batch has an op for a tensor of the samples' network. The op reduces the tensor over the samples, or adds a penalty to it.
     fn computes(&self, of: Id) -> bool {
         self.samples.len() > 1 || !self.penalised(of).is_empty()
     }
 
-    /// Adds the op that reduces a tensor of the samples' network over all samples and adds the penalty, and returns the tensor that the op computes. A batch
-    /// of one sample needs no such op for what has no penalty: then the sample's tensor becomes an input, and this input is returned.
+    /// Adds the op that reduces a tensor of the samples' network over all samples and adds the penalty. Returns the tensor that the op computes. A batch of one
+    /// sample needs no op for a tensor without a penalty; then the sample's tensor becomes an input of the batch, and this input is returned.
     fn reduced(&mut self, of: Id) -> Id {
         let TensorInfo { name, symbol, .. } = self.network.tensor(of).clone();
         if !self.computes(of) {
@@ -176,11 +175,11 @@ impl BatchBuilder<'_> {
             BatchReduction::Mean => (Expr::Product(Join::Matrix, &[whole::SHARE, whole::X]), MEAN_OF_SAMPLES),
             BatchReduction::Sum => (whole::X, SUM_OF_SAMPLES),
         };
-        // one rule for all parts, because there may be many samples
+        // all parts share one rule, because there may be many samples
         let rule = scaled(coefficient, right, equation);
         let mut parts = Vec::with_capacity(self.samples.len());
         self.tensors.reserve(self.samples.len());
-        // the number of the sample goes to the letter of the loss, also in a gradient: ∂C₂/∂w
+        // the number of the sample is written at the letter of the loss, also in a gradient: ∂C₂/∂w
         let loss_letter = &self.network.tensor(self.network.loss()).symbol.letter;
         for (n, sample) in self.samples.iter().enumerate() {
             let symbol = symbol.clone().of_sample(*sample, loss_letter);
@@ -204,7 +203,7 @@ impl BatchBuilder<'_> {
 
 impl Batch {
     /// Creates the ops for a batch of these samples (numbers in the file, from 1). `update` has the optimizer and the parameters to update; `None` for no
-    /// update. `iteration` is the number of the iteration, on which the sums of the update depend.
+    /// update. `iteration` is the number of the iteration, because the sums of the update depend on it.
     #[must_use]
     pub fn new(network: &Network, samples: &[usize], loss: BatchLoss, update: Option<(&Optimizer, &[Id])>, iteration: u64) -> Self {
         let (tensors, ops, old, derivatives) = (Vec::new(), Vec::new(), HashMap::new(), Vec::new());
@@ -213,7 +212,7 @@ impl Batch {
         let mut gradients = HashMap::new();
         let is_updated = |id: Id| update.is_some_and(|(_, learned)| learned.contains(&id));
         for op in network.ops().iter().filter(|op| op.pass == Pass::Backward) {
-            // what the batch computes of a parameter's gradient it computes even without an update
+            // the gradient of a parameter is reduced even if there is no update
             if let Role::Gradient(of) = network.tensor(op.output).role
                 && ((network.tensor(of).role == Role::Parameter && builder.computes(op.output)) || is_updated(of))
             {
@@ -230,9 +229,9 @@ impl Batch {
             }
         }
         let BatchBuilder { tensors, ops, derivatives, .. } = builder;
-        // a batch of one sample has no loss of its own, but every network must name a tensor as its output and its loss: any tensor will do
+        // every network must name a tensor as its output and its loss; a batch of one sample has no loss, so any tensor is named
         let output = loss.unwrap_or(0);
-        // no tensor has numbers that are the same in every run: even the parameters change, so each run is given all tensors that the ops read
+        // the batch has no tensors with the same numbers in every run: even the parameters change. So each run gets all tensors that the ops read
         let shared_tensors = Vec::new();
         let network = Network::new(tensors, ops, network.layers().to_vec(), shared_tensors, output, output, &derivatives);
         Self { network: Arc::new(network), updated, loss }
@@ -277,7 +276,7 @@ impl BatchBuilder<'_> {
         UpdatedParameter { parameter, new, states: kept.collect() }
     }
 
-    /// Returns the part of one summand. `operand` returns the tensor of an operand.
+    /// Returns the part for one summand. `operand` returns the tensor of an operand.
     fn part_of_update(
         &mut self,
         summand: &UpdateSummand,

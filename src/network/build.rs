@@ -1,6 +1,7 @@
-//! Builds a network: forward ops from layers or from the nodes of a graph, then the backward ops by the chain rule (reverse-mode differentiation).
+//! Builds a network. It first makes the forward ops from layers or from the nodes of a graph, and then the backward ops by the chain rule (reverse-mode
+//! differentiation).
 //!
-//! For `a = relu(z)`, `z = W x + b` and a loss C of a and t, the backward ops are, in this order:
+//! For `a = relu(z)`, `z = W x + b` and a loss C of a and the target t, the backward ops are, in this order:
 //!
 //! ```text
 //! grad.a   because C reads a     ∂C/∂a
@@ -28,7 +29,7 @@ use crate::op::stable::StableBackward;
 use crate::step::Pass;
 use crate::tensor::Tensor;
 
-/// A forward op under construction. Its functions create the rules, both of the forward op and of the backward ops, when the network is finished.
+/// A forward op under construction. When the network is finished, its functions create the rules of the forward op and of the backward ops.
 #[derive(Debug)]
 struct ForwardOp {
     output: Id,
@@ -43,7 +44,7 @@ pub struct Builder {
     forward: Vec<ForwardOp>,
     layers: Vec<LayerInfo>,
     shared: Vec<(Id, Arc<Tensor>)>,
-    /// The computed tensors that have no derivative, in ascending order.
+    /// The ids of the computed tensors without a derivative, in ascending order.
     without_derivative: Vec<Id>,
 }
 
@@ -56,10 +57,10 @@ pub struct Chain {
     outputs: Vec<Id>,
 }
 
-/// The layer of a tensor that belongs to no layer.
+/// The value of `layer` for a tensor that belongs to no layer.
 const NO_LAYER: Option<usize> = None;
 
-/// A given tensor of a graph: an input or a constant.
+/// A tensor of a graph that is not computed: an input or a constant.
 #[derive(Clone, Debug)]
 pub struct GraphLeaf {
     /// The name.
@@ -75,15 +76,15 @@ pub struct GraphLeaf {
 pub struct Node {
     /// The name.
     pub name: String,
-    /// A second name: `h@3` for the last of three assignments, whose name is `h`.
+    /// A second name. If h is assigned three times, the last node has the name `h` and the alias `h@3`.
     pub alias: Option<CompactString>,
-    /// The letter in equations, if it is not the name: the source text of the node, such as `(diff**2)`.
+    /// The letter in equations, if it is not the name. It is the source text of the node, such as `(diff**2)`.
     pub symbol: Option<CompactString>,
-    /// `true` if the node has a derivative; `false` if no input reaches it, or if it is only an index or a mask.
+    /// `true` if the node has a derivative. It has none if it does not depend on an input, or if it is only used as an index or a mask.
     pub is_differentiated: bool,
     /// The function that computes the node.
     pub function: Arc<dyn Function>,
-    /// The operands: indices into a list of the graph's given tensors, followed by its nodes.
+    /// The operands, as indices into the list of the graph's inputs and constants, followed by its nodes.
     pub reads: Vec<usize>,
 }
 
@@ -119,7 +120,7 @@ impl Builder {
         id
     }
 
-    /// Adds a tensor, and the forward op that computes it as the sum of these functions of earlier tensors. The functions determine the shape.
+    /// Adds a tensor, and the forward op that computes it: the sum of these functions of earlier tensors. The functions determine its shape.
     fn op(
         &mut self,
         name: impl Into<CompactString>,
@@ -147,10 +148,10 @@ impl Chain {
         Self { builder, input, outputs: Vec::new() }
     }
 
-    /// Adds a layer. `from` are the numbers of the layers whose outputs the new layer reads; `None` is the network's input.
+    /// Adds a layer. `from` are the indices of the layers whose outputs the new layer reads; `None` means the network's input.
     ///
-    /// A layer has one or more stages, and each stage computes one tensor: a linear layer with a relu has the stages z = W x + b and a = relu(z). The last
-    /// stage computes the output of the layer.
+    /// A layer has one or more stages, and each stage computes one tensor. For example, a linear layer with a relu has the stages z = W x + b and a = relu(z).
+    /// The last stage computes the output of the layer.
     ///
     /// # Errors
     /// The first mismatch between shapes of operands.
@@ -207,7 +208,7 @@ impl Chain {
         let last = self.builder.forward.last().expect("a layer has a stage");
         let mut reads = vec![output, target];
         if loss.reads_z {
-            // the operand of the activation that computes the output
+            // z: the operand of the activation that computes the output
             let z = last.parts[0].1[0];
             reads.push(z);
         }
@@ -219,7 +220,7 @@ impl Chain {
     }
 }
 
-/// A numerically stable formula for ∂C/∂z, where z is the pre-activation of the output: a − t for softmax and cross-entropy.
+/// A formula for ∂C/∂z that is numerically stable, where z is the pre-activation of the output. It is a − t for softmax and cross-entropy.
 struct Shortcut {
     output: Id,
     target: Id,
@@ -228,14 +229,15 @@ struct Shortcut {
     expr: Expr,
 }
 
-/// One use of a tensor as an operand: the number of the forward op, the index of the op's part, and the index of the part's operand.
+/// One use of a tensor as an operand: the index of the forward op, the index of the op's part, and the index of the operand in the part.
 type Use = (usize, usize, usize);
 
 impl Builder {
-    /// Builds a graph. `output` is an index into the list of the given tensors, followed by the nodes. `text` is the text from which they were read, or the default.
+    /// Builds a graph. `output` is an index into the list of inputs and constants, followed by the nodes. `text` has the statements of the nodes, if there are
+    /// any.
     ///
     /// # Errors
-    /// The number (from 0) of the first node with operands that do not fit together, and the mismatch.
+    /// The index of the first node whose operands do not fit together, and the mismatch.
     pub fn graph(leaves: Vec<GraphLeaf>, nodes: Vec<Node>, output: usize, text: GraphText) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
         let mut aliases = Vec::new();
@@ -278,7 +280,7 @@ impl Builder {
             })
             .collect();
         for part in ops.iter().flat_map(|op| &op.parts) {
-            // only a transposed convolution rotates its filter by 180° in the forward pass; the shape of this filter is [in, out, …]
+            // only a transposed convolution turns its filter by 180° in the forward pass; its filter has the shape [in, out, …]
             if let Some(Window { filter: Some(slot), turned: true, .. }) = part.rule.window() {
                 self.tensors[part.operands[slot]].inputs_first = true;
             }
@@ -289,8 +291,8 @@ impl Builder {
         Network::new(self.tensors, ops, self.layers, self.shared, output, loss, further_derivatives)
     }
 
-    /// Returns the backward ops, in the order that the top of this file describes. The op of ∂C/∂x comes as soon as ∂C/∂y is computed for every y that reads x.
-    /// If the gradients of several operands of an op are ready, those of parameters come first.
+    /// Returns the backward ops, in the order of the example at the top of this file. The op of ∂C/∂x is added as soon as ∂C/∂y is known for every y that is
+    /// computed from x. If several gradients can be added, those of parameters come first.
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
@@ -307,15 +309,15 @@ impl Builder {
         let mut ops = Vec::new();
         let mut gradients: Vec<Option<Id>> = vec![None; count];
         if is_graph {
-            // the output J of a graph has a derivative too: ∂J/∂J = 1
+            // the derivative of the output J of a graph by itself is ∂J/∂J = 1
             let part = Part { rule: Arc::new(Seed), operands: Reads::inputs([]) };
             let id = self.gradient(loss, &loss_symbol);
             gradients[loss] = Some(id);
             ops.push(Op { output: id, pass: Pass::Backward, parts: vec![part] });
         }
-        // for each tensor, the number of its uses in ops that the loop below has not reached yet
+        // for each tensor, the number of its uses in ops that the loop below still has to visit
         let mut pending: Vec<usize> = uses.iter().map(Vec::len).collect();
-        // a tensor that the output of a graph does not depend on has the derivative 0: an op without parts
+        // a tensor of a graph on which the output does not depend has the derivative 0: an op without parts
         let has_derivative: Vec<bool> = (0..count)
             .map(|id| {
                 !matches!(self.tensors[id].role, Role::Target | Role::Constant) && self.without_derivative.binary_search(&id).is_err()
@@ -341,7 +343,7 @@ impl Builder {
             ready.retain(|&id| has_derivative[id]);
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
-                // a use as an index or in a mask passes no derivative
+                // no derivative passes through a use as an index or in a mask
                 let passing = uses[id].iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
                 let parts = passing.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, shortcut)).collect();
                 let gradient = self.gradient(id, &loss_symbol);
@@ -352,7 +354,7 @@ impl Builder {
         ops
     }
 
-    /// Returns one `bool` per tensor: `true` if the loss depends on the tensor.
+    /// Returns a `bool` for each tensor: `true` if the loss depends on it.
     fn dependencies_of(&self, loss: Id) -> Vec<bool> {
         let mut loss_depends_on = vec![false; self.tensors.len()];
         loss_depends_on[loss] = true;
@@ -366,7 +368,7 @@ impl Builder {
         loss_depends_on
     }
 
-    /// Adds the tensor ∂C/∂x, where x is the tensor `of`. Both have the same shape.
+    /// Adds the tensor ∂C/∂x for the tensor x = `of`. Both have the same shape.
     fn gradient(&mut self, of: Id, loss_symbol: &str) -> Id {
         let tensor = self.tensors[of].clone();
         let symbol = tensor.symbol.derivative(loss_symbol);
@@ -374,12 +376,12 @@ impl Builder {
         self.tensors.len() - 1
     }
 
-    /// Returns the part that one use of a tensor adds to the tensor's gradient; `None` if the function has no derivative by this operand.
+    /// Returns the part that one use of a tensor adds to the tensor's gradient. Returns `None` if the function has no derivative by this operand.
     fn backward_part(&self, (op, part, slot): Use, gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;
-        // the operands, the output y and ∂C/∂y; the loss C has no ∂C/∂C
+        // the operands, the output y and ∂C/∂y; for the loss itself there is no ∂C/∂C
         let operands = Reads::inputs(reads.iter().copied()).with_backward([forward.output]).with_backward(gradients[forward.output]);
         match shortcut {
             Some(s) if s.output == forward.output => {
@@ -402,7 +404,7 @@ mod tests {
     use crate::op::rule::Equation;
     use crate::tensor::from_flat;
 
-    /// Returns a graph with the nodes y = W x and J = Σ y, for an x with this number of entries.
+    /// Returns a graph with the nodes y = W x and J = Σ y, where x has this number of entries.
     fn graph(x: usize) -> Result<Network, (usize, Mismatch)> {
         let ones = |shape: &[usize]| from_flat(shape, vec![1.0; shape.iter().product()]);
         let sum =

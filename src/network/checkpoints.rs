@@ -1,6 +1,6 @@
-//! Checkpoints of a gradient descent: the parameters before some of its iterations. The iterations in between are recomputed from the checkpoint before them.
+//! Checkpoints of a gradient descent: the parameters before some of its iterations. An iteration in between is computed from the nearest checkpoint before it.
 //!
-//! Checkpoints are equally far apart. When there are more than 64, every second checkpoint is dropped, and the distance doubles:
+//! The distance between two checkpoints is always the same. When there are more than 64 checkpoints, every second one is dropped, and the distance doubles:
 //!
 //! ```text
 //! iterations 1 2 3 … 64 65  →  1 3 5 … 65  →  1 5 9 …
@@ -20,11 +20,11 @@ pub(super) struct Checkpoint {
     /// The iteration that starts from this state, from 1.
     pub iteration: u64,
     pub parameters: HashMap<Id, Arc<Tensor>>,
-    /// The states of the optimizer: by the number of the state, and by parameter.
+    /// The states of the optimizer. The key is the index of the state and the parameter.
     pub states: HashMap<(usize, Id), Arc<Tensor>>,
     /// The loss of the previous iteration's batch; `None` before the first iteration.
     pub loss: Option<f64>,
-    /// The memory that a stored checkpoint takes from the budget. Copies share it, because they share the tensors.
+    /// The memory that a stored checkpoint takes from the budget. Copies of the checkpoint share its tensors, and so this memory.
     _memory: Option<Arc<Reservation>>,
 }
 
@@ -34,7 +34,7 @@ impl Checkpoint {
         Self { iteration: 1, parameters, states: HashMap::new(), loss: None, _memory: None }
     }
 
-    /// Returns a state of the optimizer, by its number and parameter. Before the first update it has the optimizer's first value everywhere.
+    /// Returns a state of the optimizer, given its index and the parameter. Before the first update, every entry has the optimizer's first value.
     pub fn state(&self, state: (usize, Id), network: &Network, optimizer: Option<&Optimizer>) -> Arc<Tensor> {
         let initial = || {
             let value = optimizer.and_then(Optimizer::initial_state).unwrap_or(0.0);
@@ -43,7 +43,8 @@ impl Checkpoint {
         self.states.get(&state).map_or_else(initial, Arc::clone)
     }
 
-    /// Returns the state before the next iteration, but still with the old parameters, which the caller updates. `loss` is the loss of this iteration's batch.
+    /// Returns the state before the next iteration. Its parameters are still the old ones; the caller updates them. `loss` is the loss of this iteration's
+    /// batch.
     pub fn next(&self, loss: f64) -> Self {
         Self { iteration: self.iteration + 1, loss: Some(loss), _memory: None, ..self.clone() }
     }
@@ -71,7 +72,8 @@ impl Checkpoints {
         self.all().len()
     }
 
-    /// Returns the checkpoint from which an iteration is computed: the checkpoint of the iteration itself, or else of the nearest earlier iteration.
+    /// Returns the checkpoint at which the computation of an iteration starts. It is the checkpoint of the iteration itself or, without one, of the nearest
+    /// earlier iteration.
     pub fn nearest(&self, iteration: u64) -> Checkpoint {
         let all = self.all();
         all[all.partition_point(|checkpoint| checkpoint.iteration <= iteration).max(1) - 1].clone()
@@ -83,13 +85,13 @@ impl Checkpoints {
         mem::take(&mut all[0].parameters)
     }
 
-    /// Replaces parameters of the first checkpoint. No other checkpoint may have been stored.
+    /// Replaces parameters in the first checkpoint. It must be the only one.
     pub fn replace_in_first(&mut self, parameters: impl IntoIterator<Item = (Id, Arc<Tensor>)>) {
         let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         all[0].parameters.extend(parameters);
     }
 
-    /// Drops every second checkpoint. Returns `false` if there was only one, which is never dropped.
+    /// Drops every second checkpoint. Returns `false` if there is only the first one, which is never dropped.
     pub fn thin(&self) -> bool {
         let mut all = self.all();
         let old_len = all.len();
@@ -101,7 +103,7 @@ impl Checkpoints {
         all.len() < old_len
     }
 
-    /// Stores a checkpoint if its distance from the last one is at least the distance between the last two, and if the budget has `bytes` left.
+    /// Stores a checkpoint if the budget has `bytes` left, and if it is far enough from the last one: at least as far as the last two are from each other.
     pub fn store(&self, checkpoint: &Checkpoint, budget: &Arc<MemoryBudget>, bytes: u64) {
         let has_too_many = {
             let mut all = self.all();
@@ -115,7 +117,7 @@ impl Checkpoints {
             }
             let Ok(memory) = budget.reserve(bytes) else {
                 drop(all);
-                // this checkpoint is not stored, but later checkpoints find more memory, and are farther apart
+                // this checkpoint is not stored; now there is memory for later ones, which are farther apart
                 self.thin();
                 return;
             };

@@ -1,10 +1,10 @@
-//! Gradient descent with access to any iteration. Iterations are not stored. A requested iteration is recomputed from the nearest earlier checkpoint of the
-//! parameters, and its numbers have the same bits each time.
+//! Gradient descent with access to any iteration. Iterations are not stored. When one is requested, it is computed again from the nearest earlier checkpoint of
+//! the parameters. Its numbers have the same bits each time.
 //!
-//! The computation of iteration 100 from a checkpoint at 90 is a [`DescentComputation`]: it computes iterations 90 to 100 op by op. The program can pause it between
-//! two ops to answer a key.
+//! For example, a [`DescentComputation`] of iteration 100 starts at a checkpoint before iteration 90, and computes the iterations 90 to 100 op by op. The
+//! program can pause it between two ops to answer a key.
 //!
-//! An iteration has one run for each sample of its batch, and then one run of the batch's own ops, which reduce the gradients and update the parameters.
+//! An iteration has one run for each sample of its batch. Then it has one run for the batch, whose ops reduce the gradients and update the parameters.
 
 use std::collections::HashMap;
 use std::mem;
@@ -25,7 +25,7 @@ use crate::op::loss::BatchLoss;
 use crate::tensor::{Tensor, flat};
 use crate::threads::{parallel, wait_until_idle};
 
-/// An unfinished computation of all iterations from a checkpoint up to a wanted iteration.
+/// A computation in progress: all iterations from a checkpoint to the wanted one.
 #[derive(Clone, Debug)]
 pub struct DescentComputation {
     /// The reserved memory of one iteration, in which the iterations are computed one after the other. The budget gets it back when this computation and its
@@ -51,7 +51,7 @@ impl DescentComputation {
         self.memory.bytes() >= LARGE_BYTES
     }
 
-    /// Returns the missing memory if the wanted iteration cannot be computed. An iteration that merely lacks memory for its update can be computed.
+    /// Returns the missing memory if the wanted iteration cannot be computed. If only its update cannot be computed, returns `None`.
     #[must_use]
     pub fn missing_memory(&self) -> Option<Shortage> {
         self.shortage.filter(|shortage| matches!(shortage, Shortage::Iteration(..)))
@@ -61,15 +61,15 @@ impl DescentComputation {
 /// An unfinished iteration.
 #[derive(Clone, Debug, Default)]
 struct PartialIteration {
-    /// The numbers of the batch's samples, from 0; empty before the iteration has begun.
+    /// The indices of the batch's samples; empty before the iteration has begun.
     samples: Vec<usize>,
-    /// The complete runs: those of the first samples of the batch.
+    /// The runs that are complete: those of the first samples of the batch.
     runs: IterationRuns,
-    /// The run that is being computed: of the next sample, or of the batch; `None` between two runs.
+    /// The run in progress, of the next sample or of the batch; `None` between two runs.
     run: Option<PartialRun>,
     /// The ops of the batch, if `run` is the batch's.
     batch: Option<Arc<Batch>>,
-    /// `true` if the tolerance ends the descent with this iteration. Its batch is then computed without an update.
+    /// `true` if the descent ends with this iteration, because of its tolerance. Then the batch is computed without an update.
     stopped: bool,
 }
 
@@ -82,21 +82,21 @@ pub struct Iteration {
     pub runs: IterationRuns,
     /// The loss of the batch.
     pub loss: f64,
-    /// `true` if the tolerance ends the descent with this iteration. The iteration then has no update.
+    /// `true` if the descent ends with this iteration, because of its tolerance. Then it has no update.
     pub stopped: bool,
-    /// The missing memory, if the iteration has no update because memory is short.
+    /// The missing memory, if the iteration has no update for this reason.
     pub shortage: Option<Shortage>,
 }
 
 impl Iteration {
-    /// Returns whether no iteration can follow this one, because it has no update.
+    /// Returns whether this is the last iteration that can be computed: it has no update.
     #[must_use]
     pub fn ends_descent(&self) -> bool {
         self.stopped || self.shortage.is_some()
     }
 }
 
-/// A gradient descent: a network, its samples, and the settings by which it learns from them.
+/// A gradient descent: a network, its samples, and the settings of its training.
 #[derive(Debug)]
 pub struct Descent {
     network: Arc<Network>,
@@ -111,11 +111,11 @@ pub struct Descent {
     /// The memory budget.
     budget: Arc<MemoryBudget>,
     sizes: Sizes,
-    /// The ops of the last batches. Most iterations have the same ops as an iteration before.
+    /// The ops of the batches that were computed last. Most iterations have the same ops as an earlier one.
     batches: Mutex<Vec<(BatchKey, Arc<Batch>)>>,
 }
 
-/// The properties that determine the ops of a batch.
+/// The properties of a batch on which its ops depend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BatchKey {
     /// The numbers of the samples in the file, from 1.
@@ -129,11 +129,11 @@ struct BatchKey {
 /// The largest number of batches whose ops are cached.
 const MAX_CACHED_BATCHES: usize = 2;
 
-/// The number of multiplications from which an op is computed on a separate thread. 2²⁰ multiplications take some hundred microseconds, and 2²⁰ powers some
+/// The number of multiplications from which an op is computed on the background thread. 2²⁰ multiplications take some hundred microseconds, and 2²⁰ powers some
 /// milliseconds.
 const LONG_OP: u64 = 1 << 20;
 
-/// The number of ops that take a few milliseconds to visit one by one.
+/// The number of ops from which visiting all of them takes milliseconds.
 const MANY_OPS: usize = 10_000;
 
 impl Descent {
@@ -144,7 +144,7 @@ impl Descent {
         Self::with_parameters(parameters, network, samples, loss, train, budget)
     }
 
-    /// Replaces the values with which some parameters, constants or inputs of a graph start. May be called only before an iteration is computed.
+    /// Replaces the initial values of some parameters, constants or inputs of a graph. It may be called only before an iteration is computed.
     #[must_use]
     pub fn starting_from(mut self, changed: &[(Id, Arc<Tensor>)]) -> Self {
         self.checkpoints.replace_in_first(changed.iter().cloned());
@@ -195,8 +195,8 @@ impl Descent {
         self.train.as_ref()
     }
 
-    /// Returns the numbers (from 0) of the samples in an iteration's batch, sorted. The batches go through the samples in file order, again and again: with 5
-    /// samples and 2 per batch, the batches are [0, 1], [2, 3], [0, 4], [1, 2], ….
+    /// Returns the indices of the samples in an iteration's batch, sorted. The batches take the samples in file order, and start again after the last one. With
+    /// 5 samples and 2 per batch, the batches are [0, 1], [2, 3], [0, 4], [1, 2], ….
     #[must_use]
     pub fn samples(&self, iteration: u64) -> Vec<usize> {
         let all = self.samples.len();
@@ -208,7 +208,7 @@ impl Descent {
         batch
     }
 
-    /// Returns the ops of a batch, from the cache if possible.
+    /// Returns the ops of a batch. They are made only if they are not in the cache.
     fn batch(&self, key: BatchKey) -> Arc<Batch> {
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, batch)) = batches.iter().find(|(cached, _)| *cached == key) {
@@ -221,7 +221,8 @@ impl Descent {
         batch
     }
 
-    /// Does the next piece of work of a computation: one op, or the start or end of a run. Returns the iteration if it is complete, and the state after it.
+    /// Does the next piece of a computation: one op, or the start or end of a run. If this completes an iteration, returns the iteration and the state after
+    /// it.
     fn proceed(&self, computation: &mut DescentComputation) -> Option<(Iteration, Checkpoint)> {
         let DescentComputation { checkpoint, partial, memory, shortage } = computation;
         let Some(run) = &mut partial.run else {
@@ -247,7 +248,7 @@ impl Descent {
         let loss = batch.loss.map_or_else(|| partial.runs[0].run.values(self.network.loss())[0], |id| run.values(id)[0]);
         let tolerance = self.train.as_ref().and_then(|train| train.tolerance);
         if is_within_tolerance(tolerance, checkpoint.loss, loss) && !partial.stopped {
-            // the next call starts the run of the batch again, this time without an update
+            // the next call starts the run of the batch again, without an update
             partial.stopped = true;
             return None;
         }
@@ -262,12 +263,12 @@ impl Descent {
         if !batch.network.ops().is_empty() {
             runs.push(IterationRun { network: Arc::clone(&batch.network), run, sample: None });
         }
-        // an iteration that ends the descent has no update, so it does not lack the memory of an update
+        // an iteration that ends the descent needs no memory for an update
         let shortage = shortage.filter(|_| !stopped);
         Some((Iteration { number: checkpoint.iteration, runs, loss, stopped, shortage }, next))
     }
 
-    /// Starts the next run of an iteration: of its next sample, or of its batch. `may_update` is `true` if there is enough memory for an update.
+    /// Starts the next run of an iteration, which is that of its next sample or of its batch. `may_update` is `true` if there is enough memory for an update.
     fn begin_run(&self, checkpoint: &Checkpoint, partial: &mut PartialIteration, may_update: bool) {
         if let Some(&sample) = partial.samples.get(partial.runs.len()) {
             let spare = None;
@@ -296,13 +297,13 @@ impl Descent {
         partial.batch = Some(batch);
     }
 
-    /// The number of ops that this descent has computed so far. An op that is recomputed counts again.
+    /// The number of ops that this descent has computed so far. An op that is computed twice counts twice.
     #[must_use]
     pub fn computed(&self) -> u64 {
         self.computed.load(Ordering::Relaxed)
     }
 
-    /// Computes iteration `number` (from 1), or the last one if the descent ends earlier.
+    /// Computes iteration `number` (from 1). If the descent ends earlier, computes its last iteration.
     #[must_use]
     pub fn iteration(&self, number: u64) -> Iteration {
         let number = number.clamp(1, self.iterations());
@@ -323,7 +324,7 @@ impl Descent {
         self.start_from(number, number)
     }
 
-    /// Starts the computation of the iterations `first` to `last` at the nearest checkpoint before `first`, as [`Descent::start`].
+    /// Starts the computation of the iterations `first` to `last` at the nearest checkpoint before `first`. See [`Descent::start`].
     #[must_use]
     pub fn start_from(&self, first: u64, last: u64) -> DescentComputation {
         let (memory, shortage) = self.reserve(last);
@@ -335,43 +336,43 @@ impl Descent {
         }
     }
 
-    /// Reserves the memory of an iteration, and drops checkpoints if memory is short. Returns the reservation and, if memory is still missing, the shortage.
+    /// Reserves the memory of an iteration. If memory is short, drops checkpoints. Returns the reservation and, if memory is still missing, the shortage.
     fn reserve(&self, number: u64) -> (Reservation, Option<Shortage>) {
         let Sizes { without_update, .. } = self.sizes;
-        // before the first iteration the descent has no parameters of its own: it uses those of the network
+        // in the first iteration, the old parameters are those of the network and take no further memory
         let old_parameters = if number > 1 { self.sizes.update() } else { 0 };
         let whole = without_update.saturating_add(self.sizes.update()).saturating_add(old_parameters);
         let short = loop {
             match self.budget.reserve(whole) {
                 Ok(reservation) => return (reservation, None),
-                // gives up if the background thread was not freeing memory and no checkpoint can be dropped
+                // there is no more memory: the background thread frees none, and no checkpoint can be dropped
                 Err(short) if !wait_until_idle() && !self.checkpoints.thin() => break short,
-                // otherwise the reservation is tried again
+                // memory was freed, so the reservation is tried again
                 Err(_) => {}
             }
         };
         if number == 1 {
-            // the first iteration can be shown without its update
+            // without memory for the update, the rest of the iteration can still be computed and shown
             if let Ok(reservation) = self.budget.reserve(without_update) {
                 return (reservation, Some(Shortage::Update(number, short)));
             }
         }
-        // the memory is counted although it exceeds the budget, because `Descent::iteration` computes the iteration in any case
+        // `Descent::iteration` computes the iteration in any case, so the memory is counted although it exceeds the budget
         (self.budget.reserve_anyway(whole), Some(Shortage::Iteration(number, short)))
     }
 
-    /// Continues a computation by at most `pieces` pieces of work, and subtracts the pieces that it has done from `pieces`. A piece is one op, or the start or end of
-    /// a run. Stops when an iteration is complete, and returns the iteration. The next call continues with the next iteration.
+    /// Does at most `pieces` pieces of a computation, and subtracts the number of done pieces from `pieces`. A piece is one op, or the start or end of a run.
+    /// If an iteration is complete, stops and returns it. The next call continues with the next iteration.
     pub fn advance(&self, computation: &mut DescentComputation, pieces: &mut u64) -> Option<Iteration> {
         self.advance_while(|_| true, computation, pieces)
     }
 
-    /// As [`Descent::advance`], but stops before a long piece ([`Descent::is_next_piece_long`]).
+    /// Does the same as [`Descent::advance`], but stops before a long piece ([`Descent::is_next_piece_long`]).
     pub fn advance_to_long_piece(&self, computation: &mut DescentComputation, pieces: &mut u64) -> Option<Iteration> {
         self.advance_while(|computation| !self.is_next_piece_long(computation), computation, pieces)
     }
 
-    /// As [`Descent::advance`], but stops before a piece for which `may_proceed` returns `false`.
+    /// Does the same as [`Descent::advance`], but stops before a piece for which `may_proceed` returns `false`.
     fn advance_while(
         &self,
         may_proceed: impl Fn(&DescentComputation) -> bool,
@@ -394,19 +395,20 @@ impl Descent {
         })
     }
 
-    /// Returns whether the next piece of a computation takes milliseconds. The caller does such a piece on a separate thread, so that keys are answered meanwhile.
+    /// Returns whether the next piece of a computation takes milliseconds. The caller does such a piece on the background thread, so that keys are answered
+    /// meanwhile.
     #[must_use]
     pub fn is_next_piece_long(&self, computation: &DescentComputation) -> bool {
         let DescentComputation { partial, .. } = computation;
         let network = partial.batch.as_ref().map_or(&self.network, |batch| &batch.network);
-        // the start of a batch and the end of an iteration visit all ops and free memory
+        // the start of a batch and the end of an iteration look at all ops and free memory
         let ops = || partial.runs.len() * self.network.ops().len() + network.ops().len();
         let is_long_for_all = || computation.is_large() || ops() >= MANY_OPS;
         match &partial.run {
             Some(run) if run.next_op() < network.ops().len() => network.work(run.next_op()) >= LONG_OP,
-            // all ops of the run are done: the next piece ends the run, and the iteration if it is the run of the batch
+            // all ops of the run are done, so the next piece ends the run; if it is the run of the batch, this ends the iteration
             Some(_) => partial.batch.is_some() && is_long_for_all(),
-            // the next piece starts the run of the batch if all samples are done
+            // if all samples are done, the next piece starts the run of the batch
             None => !partial.samples.is_empty() && partial.runs.len() == partial.samples.len() && is_long_for_all(),
         }
     }
@@ -448,7 +450,7 @@ impl Descent {
         let Sizes { run, parameters, kept_states, .. } = self.sizes;
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
-        // the update overwrites the parameters if only the descent owns them; otherwise they are copied
+        // the update overwrites the parameters if the descent is their only owner; otherwise it copies them
         let copied = if self.network.shared_tensors().is_empty() { 0 } else { parameters };
         let _memory = self.budget.reserve(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept_states))?;
         let start = if copied == 0 { self.checkpoints.take_first() } else { self.checkpoints.nearest(1).parameters };
@@ -476,8 +478,8 @@ impl Descent {
         }
     }
 
-    /// As [`Descent::new`], but takes the parameters out of the network if this is the only reference to the network. [`Descent::run`] then updates the parameters in
-    /// place instead of in a copy.
+    /// Does the same as [`Descent::new`], but takes the parameters out of the network if nothing else refers to the network. Then [`Descent::run`] updates them
+    /// without a copy.
     #[must_use]
     pub fn with_own_parameters(
         mut network: Arc<Network>,
@@ -493,7 +495,7 @@ impl Descent {
     }
 }
 
-/// Returns whether the tolerance ends a descent: |loss − previous| < tolerance.
+/// Returns whether a descent ends because of its tolerance: |loss − previous| < tolerance.
 fn is_within_tolerance(tolerance: Option<f64>, previous: Option<f64>, loss: f64) -> bool {
     matches!((tolerance, previous), (Some(tolerance), Some(previous)) if (loss - previous).abs() < tolerance)
 }

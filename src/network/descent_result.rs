@@ -1,4 +1,4 @@
-//! The results of a gradient descent that runs to its end.
+//! The results of a gradient descent that was run to its end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ pub struct SampleLosses {
     pub loss: f64,
 }
 
-/// The result of a descent.
+/// The result of a gradient descent.
 #[derive(Debug)]
 pub struct DescentResult {
     /// The loss of each iteration's batch, before the update.
     pub losses: Vec<f64>,
-    /// `true` if the tolerance ended the descent.
+    /// `true` if the descent ended early because of its tolerance.
     pub stopped: bool,
     /// The final parameters.
     pub parameters: HashMap<Id, Arc<Tensor>>,

@@ -1,7 +1,7 @@
-//! The text of a graph beside its tensors: the statement that computes each tensor, and the *folds*, which are tensors that a picture may show as one node.
+//! The text of a graph: the statement that computes each tensor, and the *folds*. A fold is a group of tensors that a picture may show as one node.
 //!
-//! The statement `loss = F.cross_entropy(x @ W, y)` computes the tensors `loss.1` to `loss.4` and `loss`. The statement is a fold, and so is the call in it.
-//! Ops outside a fold read only its last tensor, so one node can represent all tensors of the fold:
+//! For example, the statement `loss = F.cross_entropy(x @ W, y)` computes the tensors `loss.1` to `loss.4` and `loss`. The whole statement is a fold, and the
+//! call in it is another one. Ops outside a fold read only its last tensor, so one node can represent all of its tensors:
 //!
 //! ```text
 //! loss.1 ── loss.2 ── loss.3 ── loss.4 ── loss
@@ -26,7 +26,7 @@ pub struct Statement {
     pub line: usize,
 }
 
-/// One iteration of a `for` loop of the text. It is called a *turn*, because an iteration is one of gradient descent.
+/// One iteration of a `for` loop of the text. It is called a *turn*, because the word iteration means one of gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn {
     /// The number of the turn, from 1.
@@ -35,23 +35,23 @@ pub struct Turn {
     pub count: usize,
 }
 
-/// The place in the text at which a tensor is computed.
+/// The place in the text that computes a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// The number of the statement.
+    /// The index of the statement.
     pub statement: usize,
-    /// The range of the operation in the statement's text, in bytes.
+    /// The range of bytes of the operation in the statement's text.
     pub part: Range<usize>,
     /// The iteration of the innermost loop around the statement.
     pub turn: Option<Turn>,
 }
 
-/// Neighbouring tensors. Ops outside the fold read only the last one.
+/// A group of neighbouring tensors. Ops outside the fold read only the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fold {
     /// The tensors, in the order of computation.
     pub members: Range<Id>,
-    /// The number of the smallest fold around this one.
+    /// The index of the smallest fold around this one.
     pub parent: Option<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Fold {
     }
 }
 
-/// A block of operations whose derivative by its input has a closed form.
+/// A group of operations, for which the derivative by its input can also be computed by one formula, the closed form. A batch norm is an example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClosedBlock {
     /// The closed form.
@@ -72,20 +72,20 @@ pub struct ClosedBlock {
     pub input: Id,
     /// The result.
     pub output: Id,
-    /// The operands of the closed form after the first one, which is the derivative by the result.
+    /// The operands of the closed form. Its first operand is not in this list: it is the derivative by the result.
     pub operands: Vec<Id>,
     /// The tensors that the block computes, in order.
     pub members: Vec<Id>,
-    /// The tensors of one number on whose value the closed form depends, with this value, such as the n of `x.sum() / n`.
+    /// Tensors of one number with the value that they must have for the closed form, such as the n of `x.sum() / n`.
     pub fixed: Vec<(Id, f64)>,
 }
 
-/// A use of a given number on which the structure of the graph depends.
+/// A use of a number that affects the structure of the graph, such as its use as a size. Such a number cannot be edited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StructuralUse {
-    /// The use: "a size".
+    /// The use in words: "a size".
     pub what: String,
-    /// The number of the line in the text, from 1; `None` if the number is of this kind in all lines.
+    /// The number of the line in the text, from 1. `None` if this is so in every line.
     pub line: Option<usize>,
 }
 
@@ -93,29 +93,30 @@ pub struct StructuralUse {
 #[derive(Clone, Debug, Default)]
 pub struct GraphText {
     statements: Vec<Statement>,
-    /// The number of given tensors, which come before the computed ones.
+    /// The number of inputs and constants, which come before the computed tensors.
     given: usize,
     /// The origin of each computed tensor.
     origins: Vec<Origin>,
     folds: Vec<Fold>,
     says_more: bool,
-    /// The names of the axes of each tensor that has some.
+    /// The names of the axes, for the tensors that have some.
     axes: HashMap<Id, Vec<Option<CompactString>>>,
     has_turns: bool,
-    /// The given tensors on which the structure of the graph depends.
+    /// The inputs and constants on which the structure of the graph depends.
     structural: HashMap<Id, StructuralUse>,
     /// The blocks with closed forms, sorted by their inputs.
     closed_blocks: Vec<ClosedBlock>,
-    /// The smallest fold of each computed tensor.
+    /// The index of the smallest fold around each computed tensor.
     fold_of: Vec<Option<usize>>,
 }
 
 impl GraphText {
-    /// Creates the text of a graph with `given` given tensors. `origins` has the origin of each computed tensor. `folds` are ranges of computed tensors, which are
-    /// counted from 0. Two folds have no tensor in common, or one contains the other. `has_tensors` is `false` for a graph of single numbers.
+    /// Creates the text of a graph. `given` is the number of its inputs and constants. `origins` has the origin of each computed tensor. `folds` are ranges of
+    /// computed tensors, which are counted from 0. Two folds have no tensor in common, or one contains the other. `has_tensors` is `false` for a graph of
+    /// single numbers.
     #[must_use]
     pub fn new(has_tensors: bool, given: usize, statements: Vec<Statement>, origins: Vec<Origin>, mut folds: Vec<Range<usize>>) -> Self {
-        // a fold comes after those that contain it
+        // sorted so that a fold comes after those that contain it
         folds.sort_unstable_by_key(|members| (members.start, std::cmp::Reverse(members.end)));
         folds.dedup();
         let mut fold_of = vec![None; origins.len()];
@@ -153,13 +154,13 @@ impl GraphText {
         self.axes.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// Adds the given tensors on which the structure of the graph depends.
+    /// Adds the inputs and constants on which the structure of the graph depends.
     #[must_use]
     pub fn with_structural(self, structural: HashMap<Id, StructuralUse>) -> Self {
         Self { structural, ..self }
     }
 
-    /// Returns the use of a given tensor on which the structure of the graph depends; `None` if only values depend on it.
+    /// Returns the use of an input or a constant that affects the structure of the graph; `None` if only values depend on it.
     #[must_use]
     pub fn structural_use(&self, id: Id) -> Option<&StructuralUse> {
         self.structural.get(&id)
@@ -178,7 +179,7 @@ impl GraphText {
         self.closed_blocks[first..].iter().take_while(move |block| block.input == input)
     }
 
-    /// Returns whether the statements have more information than the equations of the ops, because a statement has several operations or the graph has tensors.
+    /// Returns whether the statements show more than the equations of the ops. They do if a statement has several operations, or if the graph has tensors.
     #[must_use]
     pub fn says_more_than_equations(&self) -> bool {
         self.says_more
@@ -190,13 +191,13 @@ impl GraphText {
         self.has_turns
     }
 
-    /// Returns the number of the loop's turn that computes a tensor.
+    /// Returns the number of the turn in which a tensor is computed.
     #[must_use]
     pub fn turn(&self, id: Id) -> Option<usize> {
         Some(self.origin(id)?.turn?.number)
     }
 
-    /// Returns the origin of a tensor; `None` for a given tensor and for a derivative.
+    /// Returns the origin of a tensor; `None` for an input, a constant and a derivative.
     #[must_use]
     pub fn origin(&self, id: Id) -> Option<&Origin> {
         self.origins.get(id.checked_sub(self.given)?)
@@ -214,25 +215,26 @@ impl GraphText {
         self.folds.get(number)
     }
 
-    /// Returns the numbers of the folds that contain a tensor, the smallest one first.
+    /// Returns the indices of the folds that contain a tensor, the smallest fold first.
     pub fn folds_around(&self, id: Id) -> impl Iterator<Item = usize> + '_ {
         let smallest = id.checked_sub(self.given).and_then(|node| self.fold_of.get(node).copied().flatten());
         std::iter::successors(smallest, |fold| self.folds[*fold].parent)
     }
 
-    /// Returns the numbers of a fold and of the folds in it.
+    /// Returns the index of a fold and the indices of the folds in it.
     pub fn folds_within(&self, fold: usize) -> impl Iterator<Item = usize> + '_ {
         let end = self.folds.get(fold).map_or(0, |fold| fold.members.end);
-        // the folds in it follow it
+        // the folds in a fold come directly after it
         (fold..self.folds.len()).take_while(move |inner| self.folds[*inner].members.start < end)
     }
 
-    /// Returns the tensor whose node represents the tensor `id` in the picture: the output of the largest closed fold around it, or else the tensor itself.
+    /// Returns the tensor whose node represents the tensor `id` in the picture. It is the output of the largest closed fold around `id`. Without a closed fold,
+    /// it is `id` itself.
     pub fn shown_as(&self, id: Id, is_open: impl Fn(usize) -> bool) -> Id {
         self.folds_around(id).filter(|fold| !is_open(*fold)).last().map_or(id, |fold| self.folds[fold].output())
     }
 
-    /// Returns the largest closed fold that the node of the tensor `id` represents; `None` if the node represents only its own tensor, or is not drawn.
+    /// Returns the largest closed fold that the node of the tensor `id` represents. Returns `None` if the node represents only its own tensor, or is not drawn.
     pub fn closed_fold(&self, id: Id, is_open: impl Fn(usize) -> bool) -> Option<&Fold> {
         self.folds_around(id).filter(|fold| !is_open(*fold)).last().map(|fold| &self.folds[fold]).filter(|fold| fold.output() == id)
     }
@@ -242,7 +244,8 @@ impl GraphText {
 mod tests {
     use super::*;
 
-    /// Two given tensors, and six computed ones: a statement of five with a call of three in it, and a statement of one.
+    /// A text with two inputs and six computed tensors. The first statement computes five of them, with a call that computes three. The second statement
+    /// computes one.
     fn text() -> GraphText {
         let origin = |statement| Origin { statement, part: 0..1, turn: None };
         let statement = |text: &str, line| Statement { text: text.to_owned(), line };
@@ -253,7 +256,7 @@ mod tests {
     #[test]
     fn a_node_represents_the_largest_closed_fold() {
         let text = text();
-        // tensors 2 to 7 are computed; the statement is 2 to 6, the call 3 to 5
+        // tensors 2 to 7 are computed; the first statement is 2 to 6, and the call is 3 to 5
         assert_eq!(text.fold(0), Some(&Fold { members: 2..7, parent: None }));
         assert_eq!(text.fold(1), Some(&Fold { members: 3..6, parent: Some(0) }));
         assert_eq!(text.fold(2), None);

@@ -10,14 +10,14 @@ use crate::memory_budget::Reservation;
 use crate::tensor::Tensor;
 use crate::threads;
 
-/// A run with its network: the run of a sample, or that of the batch's own ops, which reduce the gradients and update the parameters.
+/// A run with its network. It is the run of a sample, or that of the batch, whose ops reduce the gradients and update the parameters.
 #[derive(Clone, Debug)]
 pub struct IterationRun {
     /// The network. All samples have one network; the batch has another network.
     pub network: Arc<Network>,
     /// The values of the network's tensors.
     pub run: Run,
-    /// The number of the sample in the file, from 0; `None` for the batch.
+    /// The index of the sample in the file; `None` for the batch.
     pub sample: Option<usize>,
 }
 
@@ -29,17 +29,17 @@ pub struct IterationRuns {
     memory: Option<Arc<Reservation>>,
 }
 
-/// The size in bytes from which freeing the memory of an iteration takes milliseconds. Tests use a tiny size.
+/// The size in bytes from which freeing the memory of an iteration takes milliseconds. In tests it is tiny.
 pub(super) const LARGE_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 8 << 20 };
 
 impl IterationRuns {
-    /// Creates an empty list for runs that take the memory of this reservation.
+    /// Creates an empty list. Its runs will take the memory of this reservation.
     #[must_use]
     pub fn within(memory: Arc<Reservation>) -> Self {
         Self { all: Vec::new(), memory: Some(memory) }
     }
 
-    /// Returns the runs with one tensor of a sample's run replaced, and with everything computed again that depends on it, also in the run of the batch.
+    /// Returns the runs with one tensor of a sample's run replaced. Everything that depends on this tensor is computed again, also in the run of the batch.
     #[must_use]
     pub fn with_tensor(&self, run: usize, id: Id, tensor: Tensor) -> Self {
         let mut all = self.all.clone();
@@ -83,9 +83,9 @@ impl FromIterator<IterationRun> for IterationRuns {
 }
 
 impl Drop for IterationRuns {
-    /// Frees a large iteration on another thread, because a key may be waiting. The memory counts against the budget until it is free.
+    /// Frees the memory of a large iteration on the background thread, because a key may be waiting. The memory counts against the budget until it is freed.
     ///
-    /// If a computation has the same reservation, the memory is freed at once, on this thread, because the computation's next iteration needs the memory.
+    /// If a computation has the same reservation, this thread frees the memory at once, because the computation needs it for its next iteration.
     fn drop(&mut self) {
         let is_large_and_last = |memory: &Arc<Reservation>| memory.bytes() >= LARGE_BYTES && Arc::strong_count(memory) == 1;
         if self.memory.as_ref().is_some_and(is_large_and_last) {

@@ -1,7 +1,7 @@
 //! The memory of one run's tensors.
 //!
-//! Small tensors are packed into one array, in the order in which they are computed. So a graph of 10⁵ scalars takes 8 bytes for each of them, and its tensors
-//! share cache lines. Each large tensor has an allocation of its own, and so has each parameter, which the runs of all samples share.
+//! Small tensors are packed into one array, in the order in which they are computed. So a graph of 10⁵ scalars takes only 8 bytes for each, and neighbouring
+//! tensors share cache lines. Each large tensor has its own allocation. So does each parameter, because the runs of all samples share it.
 
 use std::mem;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const SMALL: usize = 64;
 enum TensorLocation {
     /// A packed tensor: its offset in the array and its number of entries.
     Packed(usize, usize),
-    /// A tensor with an allocation of its own: its index among the allocated tensors.
+    /// A tensor with its own allocation: its index among the allocated tensors.
     Allocated(usize),
 }
 
@@ -27,12 +27,12 @@ pub(super) struct MemoryLayout {
     locations: Vec<TensorLocation>,
     /// The length of the array of packed tensors.
     packed: usize,
-    /// The initial [`Numbers::allocated`] of a run: references to one empty tensor.
+    /// The first value of [`Numbers::allocated`] in a run: each element is a reference to one empty tensor.
     allocated: Vec<Arc<Tensor>>,
 }
 
 impl MemoryLayout {
-    /// Lays out the tensors of these ops. `shared` tensors are shared by all samples and never packed.
+    /// Lays out the tensors of these ops. `shared` tensors are the same for all samples, and are never packed.
     pub fn of(tensors: &[TensorInfo], ops: &[Op], shared: &[(Id, Arc<Tensor>)]) -> Self {
         let empty = Arc::new(from_flat(&[0], Vec::new()));
         let mut layout = Self { locations: vec![TensorLocation::Allocated(0); tensors.len()], packed: 0, allocated: vec![empty] };
@@ -44,7 +44,7 @@ impl MemoryLayout {
             layout.allocate(*id);
             is_input[*id] = false;
         }
-        // inputs and targets first, then the outputs in the order of the ops: `Numbers::compute` needs the operands of an op before its output
+        // inputs and targets come first, then the outputs in the order of the ops, because `Numbers::compute` needs the operands of an op before its output
         let inputs = is_input.iter().enumerate().filter(|(_, is_input)| **is_input).map(|(id, _)| id);
         for id in inputs.chain(ops.iter().map(|op| op.output)) {
             match len(&tensors[id].shape) {
@@ -63,7 +63,7 @@ impl MemoryLayout {
         self.allocated.push(Arc::clone(&self.allocated[0]));
     }
 
-    /// Returns whether a tensor has an allocation of its own.
+    /// Returns whether a tensor has its own allocation.
     pub fn is_allocated(&self, id: Id) -> bool {
         matches!(self.locations[id], TensorLocation::Allocated(_))
     }
@@ -79,7 +79,7 @@ impl MemoryLayout {
 pub(super) struct Numbers {
     layout: Arc<MemoryLayout>,
     packed: Vec<f64>,
-    /// The allocated tensors. Index 0 is an empty tensor, which is not one of the network. A tensor that is not computed yet is a reference to this empty tensor.
+    /// The allocated tensors. Index 0 is an empty tensor, which does not belong to the network. Every tensor that is not computed yet is a reference to it.
     allocated: Vec<Arc<Tensor>>,
 }
 
@@ -110,7 +110,7 @@ impl Numbers {
         }
     }
 
-    /// Sets a tensor to these values. The values are copied for a packed tensor, and shared for an allocated tensor.
+    /// Sets a tensor to these values. A packed tensor gets a copy of the values; an allocated tensor shares them.
     pub fn give(&mut self, id: Id, tensor: &Arc<Tensor>) {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(flat(tensor)),
@@ -118,8 +118,8 @@ impl Numbers {
         }
     }
 
-    /// Sets the tensor `id`, which has this shape, to the tensor `source_id` of another run, whose numbers are `source`. The values are copied if one of the
-    /// two tensors is packed, and shared otherwise.
+    /// Sets the tensor `id` of this shape to a tensor of another run. `source` has the numbers of that run, and `source_id` is the tensor in it. The values are
+    /// copied if one of the two tensors is packed; otherwise they are shared.
     pub fn share(&mut self, id: Id, source: &Self, source_id: Id, shape: &[usize]) {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => self.packed[first..first + entries].copy_from_slice(source.of(source_id)),
@@ -134,8 +134,8 @@ impl Numbers {
         }
     }
 
-    /// Computes a tensor of this shape. `compute` gets read access to the tensors that precede this tensor, and the memory of this tensor, whose contents are
-    /// arbitrary before `compute` overwrites them. Returns the result of `compute`.
+    /// Computes a tensor of this shape. `compute` can read the tensors before it, and overwrites its memory, which contains arbitrary numbers at first. Returns
+    /// the result of `compute`.
     pub fn compute<T>(&mut self, id: Id, shape: &[usize], compute: impl FnOnce(ReadAccess<'_>, &mut [f64]) -> T) -> T {
         let Self { layout, packed, allocated } = self;
         match layout.locations[id] {
@@ -145,14 +145,14 @@ impl Numbers {
             }
             TensorLocation::Allocated(index) => {
                 let empty = Arc::clone(&allocated[0]);
-                // the old allocation is reused unless another run shares it
+                // the old allocation is used again, unless another run shares it
                 let mut old = mem::replace(&mut allocated[index], empty);
                 if let Some(tensor) = Arc::get_mut(&mut old).filter(|tensor| tensor.shape() == shape) {
                     let result = compute(ReadAccess { layout, packed, allocated }, flat_mut(tensor));
                     allocated[index] = old;
                     return result;
                 }
-                // the system provides memory that is already zeroed
+                // the system provides memory that contains zeros
                 let mut memory = vec![0.0; len(shape)];
                 let result = compute(ReadAccess { layout, packed, allocated }, &mut memory);
                 allocated[index] = Arc::new(from_flat(shape, memory));

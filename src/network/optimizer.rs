@@ -1,7 +1,8 @@
-//! The optimizers of PyTorch: SGD, Adam, `AdamW`, `RMSprop` and Adagrad. Each update is a list of sums, which the update pass shows step by step and which `train`
-//! computes without steps.
+//! The optimizers of PyTorch: SGD, Adam, `AdamW`, `RMSprop` and Adagrad. Each update is a list of sums. The update pass shows these sums step by step, and
+//! `train` computes them without steps.
 //!
-//! g is the gradient of the batch, w the parameter, and t the number of the iteration. With weight decay λ, all but SGD and `AdamW` first compute g ← g + λ w.
+//! g is the gradient of the batch, w the parameter, and t the number of the iteration. With weight decay λ, every optimizer except SGD and `AdamW` first
+//! computes g ← g + λ w.
 //!
 //! ```text
 //! SGD      v ← μ v + (1 − τ) (g + λ w)        w ← w − η v         τ: dampening, 0 in the first iteration; Nesterov: w ← w − η (g + λ w + μ v)
@@ -75,12 +76,12 @@ pub enum UpdateRule {
     },
 }
 
-/// A tensor that an update computes beside the new parameter, such as a velocity.
+/// A tensor that an update computes in addition to the new parameter, such as a velocity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateInfo {
-    /// The name before that of the parameter: `velocity` for `velocity.fc1.weight`.
+    /// The beginning of its name, before the name of the parameter: `velocity` for `velocity.fc1.weight`.
     pub prefix: &'static str,
-    /// The letter of its symbol, such as v in "v of w".
+    /// The letter of its symbol: v in "v of w".
     pub letter: &'static str,
     /// `true` if the next iteration reads it.
     pub is_kept: bool,
@@ -98,7 +99,7 @@ const SUM_OF_SQUARES: StateInfo = StateInfo { prefix: "sum", letter: "s", is_kep
 const PREFIXES: [&str; 7] =
     [VELOCITY.prefix, DECAYED.prefix, EXP_AVG.prefix, EXP_AVG_SQ.prefix, SQUARE_AVG.prefix, GRAD_AVG.prefix, SUM_OF_SQUARES.prefix];
 
-/// Returns the name of the parameter of a state: `fc1.weight` for `exp_avg.fc1.weight`; `None` for another name.
+/// Returns the name of the parameter to which a state belongs; `None` if the name is not that of a state.
 ///
 /// ```
 /// assert_eq!(gradstep::network::parameter_of_state("exp_avg.fc1.weight"), Some("fc1.weight"));
@@ -109,7 +110,7 @@ pub fn parameter_of_state(name: &str) -> Option<&str> {
     PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('.'))
 }
 
-/// A tensor that a summand reads. The numbers are those of [`UpdatePlan::states`].
+/// A tensor that a summand reads. A number is an index into [`UpdatePlan::states`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateOperand {
     /// The gradient of the batch.
@@ -122,14 +123,14 @@ pub enum UpdateOperand {
     State(usize),
 }
 
-/// One summand of a tensor of the update. In its expression `whole::X` is the operand.
+/// One summand of a sum of the update. In its expression, `whole::X` is the operand.
 #[derive(Clone, Copy, Debug)]
 pub enum UpdateSummand {
-    /// c · x; the coefficient is `None` for 1.
+    /// c · x. The coefficient c is `None` for 1.
     Scaled(Option<f64>, Expr, UpdateOperand),
-    /// c · x · x; the coefficient is `None` for 1.
+    /// c · x · x. The coefficient c is `None` for 1.
     Squared(Option<f64>, Expr, UpdateOperand),
-    /// c · x · rate(s), or c · x · rate(s, m). `squares` and `mean` are the numbers of the states s and m.
+    /// c · x · rate(s), or c · x · rate(s, m). s and m are states.
     Rated {
         /// c.
         coefficient: f64,
@@ -137,27 +138,27 @@ pub enum UpdateSummand {
         expr: Expr,
         /// x.
         operand: UpdateOperand,
-        /// The number of the state s.
+        /// The index of the state s.
         squares: usize,
-        /// The number of the state m, if the rate is centred.
+        /// The index of the state m, if the rate is centred.
         mean: Option<usize>,
         /// The settings of the rate.
         options: RateOptions,
     },
 }
 
-/// A tensor that an update computes, as a sum.
+/// A tensor that an update computes as a sum.
 #[derive(Clone, Debug)]
 pub struct UpdateSum {
-    /// The number of the state; `None` for the new parameter.
+    /// The index of the state; `None` for the new parameter.
     pub state: Option<usize>,
-    /// The equation. Its right-hand side is that of each summand.
+    /// The equation. Each summand replaces its right-hand side.
     pub equation: Equation,
     /// The summands, in order.
     pub summands: Vec<UpdateSummand>,
 }
 
-/// The sums of one update, in order; the last is the new parameter.
+/// The sums of one update, in order. The last sum is the new parameter.
 #[derive(Clone, Debug, Default)]
 pub struct UpdatePlan {
     /// The states that the update computes.
@@ -167,7 +168,7 @@ pub struct UpdatePlan {
 }
 
 impl UpdatePlan {
-    /// Adds the sum of a state, and returns the number of the state.
+    /// Adds the sum of a state, and returns the index of the state.
     fn state(&mut self, info: StateInfo, equation: Equation, summands: Vec<UpdateSummand>) -> usize {
         self.states.push(info);
         let number = self.states.len() - 1;
@@ -206,13 +207,13 @@ impl Optimizer {
         Self { learning_rate, schedule: None, weight_decay, rule: UpdateRule::Sgd { momentum, dampening: 0.0, is_nesterov: false } }
     }
 
-    /// The learning rate η of an iteration (from 1), by the schedule.
+    /// The learning rate η of an iteration (from 1), according to the schedule.
     #[must_use]
     pub fn rate(&self, iteration: u64) -> f64 {
         self.schedule.map_or(self.learning_rate, |schedule| schedule.rate(self.learning_rate, iteration - 1))
     }
 
-    /// The first iteration whose update has the same sums with the same coefficients as the update of `iteration`. Both can use the same ops.
+    /// The first iteration whose update has the same sums with the same coefficients as the update of `iteration`. So both iterations can use the same ops.
     #[must_use]
     pub fn equivalent_iteration(&self, iteration: u64) -> u64 {
         let depends = self.schedule.is_some()
@@ -221,7 +222,7 @@ impl Optimizer {
                 UpdateRule::Adam { .. } => true,
                 UpdateRule::Adagrad { lr_decay, .. } => lr_decay != 0.0,
             };
-        // otherwise the update only depends on whether this is the first iteration, which has no previous state
+        // without such coefficients, the update differs only in the first iteration, which has no previous state
         if depends { iteration } else { iteration.min(2) }
     }
 
@@ -234,7 +235,7 @@ impl Optimizer {
         }
     }
 
-    /// The number of the states of a parameter, and the number of the states that the next iteration reads.
+    /// The number of the states of a parameter, and the number of those states that the next iteration reads.
     #[must_use]
     pub fn state_counts(&self) -> [u64; 2] {
         let states = self.plan(2).states;
@@ -303,7 +304,7 @@ impl Optimizer {
         plan.parameter(equation, vec![old, Scaled(Some(-rate), minus_eta, by)])
     }
 
-    /// The gradient with weight decay, as the operand of the other sums.
+    /// Returns the operand that the other sums use as the gradient: the gradient with weight decay.
     fn decayed(&self, plan: &mut UpdatePlan) -> UpdateOperand {
         if self.weight_decay == 0.0 {
             return Gradient;
@@ -404,7 +405,7 @@ impl Optimizer {
     }
 }
 
-/// Returns an equation without its right-hand side, which each summand sets.
+/// Returns an equation without its right-hand side, which each summand adds.
 const fn equation(name: &'static str, gist: Gist, words: &'static str) -> Equation {
     Equation { right: whole::X, name, gist, words }
 }
@@ -470,8 +471,8 @@ const ADAGRAD: Equation = equation(
     "Each entry of the gradient is divided by the root of the sum of all its squares so far: rate(s) = 1 / (√s + ε). ηₜ = η / (1 + (t − 1) · lr_decay) is the learning rate of iteration t.",
 );
 
-/// Returns the equation of a velocity. It has a term for weight decay if `has_decay`, and a term for the previous velocity if `has_previous`.
-/// `waits_for_previous` is `true` if there is momentum, but no previous velocity yet: in the first iteration.
+/// Returns the equation of a velocity. With `has_decay` it has a term for weight decay, and with `has_previous` a term for the previous velocity.
+/// `waits_for_previous` is `true` in the first iteration with momentum, which has no previous velocity yet.
 fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
     let words = match (has_decay, has_previous) {
         (false, false) => "This is the first iteration. It has no previous velocity, so the velocity is the gradient itself.",

@@ -1,11 +1,11 @@
-//! An optimizer in a few words.
+//! An optimizer in a few words, such as `sgd, learning_rate 0.5`.
 
 use super::optimizer::{Optimizer, UpdateRule};
 use super::schedule::Schedule;
 use crate::number::short;
 
 impl Optimizer {
-    /// Returns the optimizer with its settings that are not 0, as keys of `[train]`: `sgd, learning_rate 0.5, momentum 0.9`.
+    /// Returns the name of the optimizer and its settings, except those that are 0. The settings have the names of the keys of `[train]`.
     ///
     /// ```
     /// assert_eq!(gradstep::network::Optimizer::sgd(0.5, 0.9, 0.0).summary(), "sgd, learning_rate 0.5, momentum 0.9");

@@ -14,8 +14,8 @@ use crate::tally;
 use crate::tensor::Tensor;
 use crate::threads::parallel;
 
-/// The values of all tensors of a network for one sample, with the memos of the rules. A memo is what a rule computes once for all its steps, such as the
-/// winners of a max pool.
+/// The values of all tensors of a network for one sample, with the memos of the rules. A memo is a result that a rule computes once and needs for all its
+/// steps, such as the indices of the maxima of a max pool.
 #[derive(Clone, Debug)]
 pub struct Run {
     numbers: Numbers,
@@ -23,8 +23,8 @@ pub struct Run {
     stored_sums: StoredSums,
 }
 
-/// The memos of all rules that have one, sorted by op and part. Each element is the number of an op, the index of a part of the op, and the memo of the part's
-/// rule.
+/// The memos of all rules that have one. Each element has the index of an op, the index of a part of the op, and the memo of the part's rule. They are sorted
+/// by op and part.
 #[derive(Clone, Debug, Default)]
 struct Memos(Vec<(usize, usize, Memo)>);
 
@@ -56,13 +56,13 @@ impl Run {
     /// Computes the forward pass, the loss and the backward pass. `given` are the input and the target of the sample.
     ///
     /// # Panics
-    /// If `given` lacks an input or target of the network. This cannot happen with a scenario, because one without them is an error.
+    /// This cannot happen with a scenario: if an input or a target is missing, reading the scenario fails.
     #[must_use]
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         Self::empty(network).rerun(network, given)
     }
 
-    /// Computes all passes, and multiplies each computed number by a factor before the next op reads it. With factors near 1 this simulates rounding errors.
+    /// Computes all passes. Each computed number is multiplied by a factor before the next op reads it. With factors near 1, this simulates rounding errors.
     /// `given` has all tensors that no op computes.
     ///
     /// # Panics
@@ -81,12 +81,12 @@ impl Run {
         partial.run
     }
 
-    /// Creates a run in which nothing is computed.
+    /// Creates a run without computed tensors.
     fn empty(network: &Network) -> Self {
         Self { numbers: Numbers::new(network.layout()), memos: Memos::default(), stored_sums: StoredSums::default() }
     }
 
-    /// Computes the network with other inputs, and reuses the memory of this run. For a large network, allocating new memory would take a good part of the
+    /// Computes the network with other inputs, in the memory of this run. For a large network, allocating new memory would take a considerable part of the
     /// time.
     ///
     /// # Panics
@@ -115,20 +115,21 @@ impl Run {
         partial.run
     }
 
-    /// Returns a copy of the run with one tensor replaced. The tensors of the forward pass and the loss that depend on the replaced tensor are computed again;
-    /// the derivatives are not. A loss that is usually computed from the pre-activation z is computed from the output if the output changes but z does not.
+    /// Returns a copy of the run with one tensor replaced. The tensors of the forward pass and the loss that depend on it are computed again; the derivatives
+    /// are not. A loss that reads the pre-activation z is computed from the output instead, if the output changes and z does not.
     #[must_use]
     pub fn with_tensor(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
         self.replaced(network, id, tensor, |op| op.pass != Pass::Backward)
     }
 
-    /// Returns a copy of the run with one tensor replaced. As [`Run::with_tensor`], but the derivatives that depend on it are computed again too.
+    /// Does the same as [`Run::with_tensor`], and also computes the derivatives that depend on the tensor again.
     #[must_use]
     pub fn with_tensor_and_gradients(&self, network: &Network, id: Id, tensor: Tensor) -> Self {
         self.replaced(network, id, tensor, |_| true)
     }
 
-    /// Returns a copy of the run with one tensor replaced. The ops that depend on it are computed again, up to the first op that is not wanted.
+    /// Returns a copy of the run with one tensor replaced. The ops that depend on it are computed again, up to the first op for which `is_wanted` returns
+    /// `false`.
     fn replaced(&self, network: &Network, id: Id, tensor: Tensor, is_wanted: impl Fn(&Op) -> bool) -> Self {
         let mut run = self.clone();
         run.numbers.give(id, &Arc::new(tensor));
@@ -146,9 +147,9 @@ impl Run {
         run
     }
 
-    /// For tests: returns a copy of the run in which numbers are replaced, but the tensors that depend on them are not computed again. `first_replaced` returns
-    /// the first replaced entry of a tensor; all later entries are replaced too. `None` keeps the tensor. Memos that depend on a replaced tensor are computed
-    /// again.
+    /// For tests: returns a copy of the run in which numbers are replaced, and the tensors that depend on them stay as they are. `first_replaced` returns the
+    /// first entry of a tensor to replace; all later entries are replaced too. If it returns `None`, the tensor stays. Memos that depend on a replaced tensor
+    /// are computed again.
     #[must_use]
     pub fn altered(&self, network: &Network, first_replaced: impl Fn(Id) -> Option<usize>, replacement: impl Fn(f64) -> f64) -> Self {
         let mut run = self.clone();
@@ -167,22 +168,22 @@ impl Run {
         run
     }
 
-    /// Computes the tensor of op `number`, and its memos.
+    /// Computes the tensor of the op with index `number`, and its memos.
     fn compute(&mut self, op: &Op, number: usize, shape: &[usize]) {
         let (memos, stored_sums) = self.numbers.compute(op.output, shape, |read, sums| add_up(op, |id| read.of(id), sums));
         self.memos.set(number, memos);
         self.stored_sums.set(number, stored_sums);
     }
 
-    /// Returns the last stored sum of an entry that ends at or before the part `part`: the number n of the parts that it adds up, and the sum. n is a multiple of
-    /// 1024. `None` if `part` is among the first 1024 parts.
+    /// Returns the last stored sum of an entry that ends at or before part `part`: the number n of parts in it, and the sum. n is a multiple of 1024. Returns
+    /// `None` if `part` is among the first 1024 parts.
     #[must_use]
     pub fn sum_before_part(&self, op: &Op, number: usize, part: usize, entry: usize) -> Option<(usize, f64)> {
         self.stored_sums.before(number, part, PARTS_INTERVAL, entry, self.values(op.output).len())
     }
 
-    /// Returns the last stored sum that ends at or before the term `term`, for an op with one part and one entry: the number n of the terms that it adds up, and
-    /// the sum. n is a multiple of 8192. `None` if `term` is among the first 8192 terms, or if the op has several parts or entries.
+    /// Returns the last stored sum that ends at or before term `term`, for an op with one part and one entry: the number n of terms in it, and the sum. n is a
+    /// multiple of 8192. Returns `None` if `term` is among the first 8192 terms, or if the op has several parts or entries.
     #[must_use]
     pub fn sum_before_term(&self, op: &Op, number: usize, term: u64) -> Option<(u64, f64)> {
         if op.parts.len() != 1 || self.values(op.output).len() != 1 {
@@ -214,21 +215,21 @@ impl Run {
         self.numbers.of(id)
     }
 
-    /// The rule and the operands of a part of an op. `number` is the number of the op in its network.
+    /// The rule and the operands of a part of an op. `number` is the index of the op in its network.
     #[must_use]
     pub fn part<'a>(&'a self, op: &'a Op, number: usize, part: usize) -> (&'a dyn Rule, Operands<'a>) {
-        // for tests, which count the work
+        // counted in tests
         tally::count(1);
         let tensors = op.parts[part].operands.map(|id| self.values(id));
         (op.parts[part].rule.as_ref(), Operands { tensors, memo: self.memos.of(number, part) })
     }
 
-    /// The rules and operands of all parts of an op. `number` is the number of the op in its network.
+    /// The rules and operands of all parts of an op. `number` is the index of the op in its network.
     pub fn parts<'a>(&'a self, op: &'a Op, number: usize) -> impl Iterator<Item = (&'a dyn Rule, Operands<'a>)> {
         (0..op.parts.len()).map(move |part| self.part(op, number, part))
     }
 
-    /// Returns the total number of terms, over all parts, of the entries before `entry`. For an op with many parts [`Network::part_offsets`] is faster.
+    /// Returns the number of terms of all entries before `entry`, in all parts. For an op with many parts, [`Network::part_offsets`] is faster.
     #[must_use]
     pub fn prefix_terms(&self, op: &Op, number: usize, entry: usize) -> u64 {
         self.parts(op, number).map(|(rule, x)| rule.prefix_terms(&x, entry)).sum()
@@ -241,7 +242,7 @@ impl Run {
     }
 }
 
-/// A run that is computed op by op, with pauses in between.
+/// A run that is computed op by op, with pauses between the ops.
 #[derive(Clone, Debug)]
 pub struct PartialRun {
     run: Run,
@@ -250,7 +251,7 @@ pub struct PartialRun {
 }
 
 impl PartialRun {
-    /// Starts a run, in the memory of a spare run of the same network if there is one.
+    /// Starts a run. If there is a spare run of the same network, uses its memory.
     #[must_use]
     pub fn new(network: &Network, spare: Option<Run>) -> Self {
         let mut run = spare.unwrap_or_else(|| Run::empty(network));
@@ -266,12 +267,12 @@ impl PartialRun {
         }
     }
 
-    /// Sets the tensor `id` to the tensor `source_id` of the run `source`, without a copy if the tensor is large.
+    /// Sets the tensor `id` to the tensor `source_id` of the run `source`. A large tensor is not copied but shared.
     pub fn share(&mut self, network: &Network, id: Id, source: &Run, source_id: Id) {
         self.run.numbers.share(id, &source.numbers, source_id, &network.tensor(id).shape);
     }
 
-    /// The number of the op that is computed next; the number of all ops if all are computed.
+    /// The index of the op that is computed next. If all ops are computed, it is the number of ops.
     #[must_use]
     pub fn next_op(&self) -> usize {
         self.done
@@ -295,14 +296,14 @@ impl PartialRun {
     }
 }
 
-/// The memos of an op, one for each part. Most ops have one part, and their memo needs no allocation.
+/// The memos of an op, one for each part. Most ops have one part, and need no allocation for their memo.
 type OpMemos = SmallVec<[Memo; 1]>;
 
-/// Computes the tensor of an op, writes it to `sums`, and returns the memos of the op's parts and its [`StoredSums`]. Each entry is the sum of the terms of all parts;
-/// 0 without terms.
+/// Computes the tensor of an op and writes it to `sums`. Returns the memos of the op's parts and its [`StoredSums`]. Each entry is the sum of the terms of all
+/// parts. An entry without terms is 0.
 pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> (OpMemos, Vec<f64>) {
     let (mut memos, mut stored_sums) = (OpMemos::with_capacity(op.parts.len()), Vec::new());
-    // one `bool` per entry: `true` if a part so far adds a term to the entry. `None` if all entries have terms, or if those without are 0 already
+    // for each entry, whether the parts so far have a term for it; `None` if all entries have terms, or if the others are 0 already
     let mut has_terms = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
         if number > 0 && number.is_multiple_of(PARTS_INTERVAL) {
@@ -321,11 +322,11 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
         if number == 0 {
             has_terms = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
             if has_terms.is_none() {
-                // writes the sums of this part, and 0 to entries without terms
+                // writes the sums of this part, and 0 to the entries without terms
                 part.rule.overwrite(&x, sums);
                 continue;
             }
-            // a later part may add the first term to an entry, and −0 + x has the bits of x
+            // the first term of an entry may come in a later part; −0 + x has the bits of x
             sums.fill(-0.0);
         } else if has_terms.is_some() {
             has_terms = has_terms.zip(part.rule.has_terms(&x, sums.len())).map(either);
@@ -333,7 +334,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
         part.rule.accumulate(&x, sums);
     }
     if let Some(has_terms) = has_terms {
-        // entries without terms become 0
+        // an entry without terms becomes 0
         clear(sums, &has_terms);
     }
     (memos, stored_sums)

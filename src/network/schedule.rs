@@ -1,8 +1,8 @@
-//! Schedules of the learning rate: PyTorch's `StepLR`, `ExponentialLR` and `CosineAnnealingLR`, with one step of the schedule after each iteration.
+//! Schedules of the learning rate: PyTorch's `StepLR`, `ExponentialLR` and `CosineAnnealingLR`. The learning rate changes after an iteration.
 
 use std::f64::consts::PI;
 
-/// The learning rate of an iteration as a function of the first learning rate η and the number n of earlier iterations.
+/// A formula for the learning rate of an iteration. η is the first learning rate, and n the number of earlier iterations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Schedule {
     /// η · γ^⌊n / size⌋

@@ -1,4 +1,4 @@
-//! The values of a number over the iterations of a descent, such as the loss, for a curve.
+//! The values of a number over the iterations of a descent, such as the loss. A curve draws them. If there are too many, only some are kept.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,12 +6,12 @@ use crate::memory_budget::{MemoryBudget, Reservation};
 
 /// The largest number of points of a series.
 const MAX_POINTS: usize = 4096;
-/// The number of points that a series keeps without memory from the budget.
+/// The number of points that a series can have without taking memory from the budget.
 const FREE_POINTS: usize = 256;
 /// The memory of a point, in bytes.
 const POINT_BYTES: u64 = 16;
 
-/// The values of a number in the iterations 1, 2, 3, …. When there are too many, every second one is dropped, as often as necessary. The last one always stays.
+/// The values of a number in the iterations 1, 2, 3, …. When there are too many, every second one is dropped. The last one always stays.
 #[derive(Clone, Debug)]
 pub struct Series {
     /// The kept iterations with their values: 1, 1 + gap, 1 + 2 gap, …
@@ -22,7 +22,7 @@ pub struct Series {
     last: Option<(u64, f64)>,
     /// The memory budget.
     budget: Arc<MemoryBudget>,
-    /// The memory of the points. Copies share it.
+    /// The reserved memory of the points. Copies of the series share it.
     memory: Option<Arc<Reservation>>,
 }
 
@@ -39,7 +39,7 @@ impl Series {
         self.last.map_or(0, |(iteration, _)| iteration)
     }
 
-    /// Appends the value of an iteration. Does nothing if the iteration is not the next one: an iteration that is computed again has the same value again.
+    /// Appends the value of an iteration. Does nothing if the iteration is not the next one. It is then computed again, and its value is known.
     pub fn push(&mut self, iteration: u64, value: f64) {
         if iteration != self.last() + 1 {
             return;
@@ -58,7 +58,7 @@ impl Series {
         }
     }
 
-    /// Returns the largest number of points for which memory is reserved. If there are already more points, first tries to reserve twice the memory.
+    /// Returns the largest number of points for which memory is reserved. If there are already more points, first tries to double the reservation.
     fn most(&mut self) -> usize {
         let reserved =
             self.memory.as_ref().map_or(FREE_POINTS, |memory| usize::try_from(memory.bytes() / POINT_BYTES).unwrap_or(MAX_POINTS));
@@ -74,7 +74,7 @@ impl Series {
         }
     }
 
-    /// Returns the kept iterations up to `iteration` with their values, and the last one if it is not later.
+    /// Returns the kept iterations up to `iteration` with their values. The last iteration is included if it is not later.
     #[must_use]
     pub fn up_to(&self, iteration: u64) -> Vec<(u64, f64)> {
         let count = self.points.partition_point(|(number, _)| *number <= iteration);
@@ -85,7 +85,7 @@ impl Series {
     }
 }
 
-/// The losses of the iterations that a descent has computed. No iteration is missing, because each computation continues from a checkpoint of an earlier one.
+/// The losses of the iterations that a descent has computed. No iteration is missing, because every computation continues from a checkpoint.
 #[derive(Debug)]
 pub struct Losses(Mutex<Series>);
 

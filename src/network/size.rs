@@ -9,7 +9,7 @@ use crate::op::loss::BatchLoss;
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// The memory of an iteration, in bytes.
+/// The memory of an iteration: each number is in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Parameters and constants, which all samples share.
@@ -34,8 +34,8 @@ const RUN_BYTES: u64 = 256;
 const TENSOR_BYTES: u64 = 256;
 /// The size of one part in the op of a reduction, which has one part for each sample, in bytes (measured).
 const PART_BYTES: u64 = 640;
-/// The size in bytes that one window takes in the memo of a max pool. The memo has two lists: the index of each window's maximum, in the order of the windows; and the
-/// same indices, each paired with the index of its window, in sorted order.
+/// The size in bytes that one window takes in the memo of a max pool, which remembers the maxima. It has two lists: the index of each window's maximum, in the
+/// order of the windows, and the same indices with their windows, sorted by index.
 const WINNER_BYTES: u64 = 32;
 
 impl Sizes {
@@ -51,12 +51,12 @@ impl Sizes {
             op.pass == Pass::Backward
                 && matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter)
         });
-        // the reduced gradients, and last the reduced loss
+        // the reduced gradients, and the reduced loss last
         let reduction = parameter_gradients
             .map(|op| bytes(op.output) * (1 + batch as u64 / PARTS_INTERVAL as u64) + batch as u64 * PART_BYTES)
             .sum::<u64>()
             + batch as u64 * PART_BYTES;
-        // a part in the gradient of each weight, and one in the loss
+        // one part in the gradient of each weight, and one part in the loss
         let penalty = if loss.l2 == 0.0 { 0 } else { network.weights().count() as u64 * 2 * PART_BYTES };
         let has_reduction = batch > 1 || penalty > 0;
         let without_update = run.saturating_mul(batch as u64).saturating_add(if has_reduction { reduction + penalty } else { 0 });
@@ -73,17 +73,18 @@ impl Sizes {
     }
 }
 
-/// Returns the size of the memos and stored sums of an op. The memo of a max pool has the index of each maximum. The memo of a dropout has a number for each entry of the mask.
+/// Returns the size of the memos and stored sums of an op. A memo keeps results for later ops: the indices of the maxima of a max pool, or a number for each
+/// entry of a dropout's mask.
 fn memos(network: &Network, op: &Op) -> u64 {
     let entries = |id: &usize| len(&network.tensor(*id).shape) as u64;
     let stored = match (op.parts.as_slice(), entries(&op.output)) {
-        // a long sum: one or two terms for each entry of an operand
+        // a long sum has one or two terms for each entry of an operand
         ([part], 1) => 2 * part.operands.iter().map(entries).sum::<u64>() / TERMS_INTERVAL as u64,
-        // the sums of an op with very many parts
+        // the stored sums of an op with very many parts
         (parts, entries) => parts.len() as u64 / PARTS_INTERVAL as u64 * entries,
     };
     let memo = |part: &super::Part| match part.rule.window() {
-        // a window without a filter is that of a pool; its last operand, ∂C/∂y, has one entry for each window
+        // a window without a filter belongs to a pool; its last operand is ∂C/∂y, which has one entry for each window
         Some(window) if window.filter.is_none() && op.pass == Pass::Backward => part.operands.last().map_or(0, entries) * WINNER_BYTES,
         _ if part.operands.iter().any(|id| network.tensor(*id).role == Role::Constant) => entries(&op.output) * ENTRY_BYTES,
         _ => 0,
@@ -91,7 +92,7 @@ fn memos(network: &Network, op: &Op) -> u64 {
     op.parts.iter().map(memo).sum::<u64>() + stored * ENTRY_BYTES
 }
 
-/// A computation for which the memory budget is too small: the number of the iteration, from 1, and the missing memory.
+/// A computation that needs more memory than the budget has. It has the number of the iteration (from 1) and the missing memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shortage {
     /// The whole iteration, which cannot be computed.

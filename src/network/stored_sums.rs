@@ -1,23 +1,23 @@
-//! The running sums that are stored while an op with a very long sum is computed, so that a late step does not have to add up 10⁵ terms again.
+//! Running sums that are stored while an op with a very long sum is computed. With them, the step of a late term does not need to add up 10⁵ terms again.
 //!
 //! An op with very many parts, such as a mean over 10⁵ samples, stores the sums of its first 1024 parts, of its first 2048 parts, and so on. An op with one part
 //! and one entry, such as a loss over 10⁶ outputs, stores the sums of its first 8192 terms, of its first 16,384 terms, and so on.
 
 use crate::op::rule::{Operands, Rule};
 
-/// The number of parts from one stored sum to the next. So the stored sums take a thousandth of the memory of the parts' operands.
+/// The number of parts between two stored sums. With this number, the stored sums take a thousandth of the memory of the parts' operands.
 pub(super) const PARTS_INTERVAL: usize = 1024;
 
-/// The number of terms from one stored sum to the next, in an op with one part and one entry. Adding this number of terms takes at most half a millisecond.
+/// The number of terms between two stored sums, in an op with one part and one entry. Adding this many terms takes at most half a millisecond.
 pub(super) const TERMS_INTERVAL: usize = 8192;
 
-/// The stored sums of a run's ops, sorted by the number of the op. The list of an op has first the sum of each entry over the first 1024 parts, then the sum of each
-/// entry over the first 2048 parts, ….
+/// The stored sums of a run's ops, sorted by the index of the op. The list of an op begins with the sum of each entry over the first 1024 parts. Then comes the
+/// sum of each entry over the first 2048 parts, and so on.
 #[derive(Clone, Debug, Default)]
 pub(super) struct StoredSums(Vec<(usize, Vec<f64>)>);
 
 impl StoredSums {
-    /// Replaces the sums of an op. `sums` is empty for an op without a long sum.
+    /// Replaces the stored sums of an op. `sums` is empty for an op without a long sum.
     pub fn set(&mut self, op: usize, sums: Vec<f64>) {
         if self.0.is_empty() && sums.is_empty() {
             return;
@@ -32,8 +32,8 @@ impl StoredSums {
         self.0.clear();
     }
 
-    /// Returns the longest stored sum of an entry over at most the first `number` parts or terms: how many parts or terms it adds up, and the sum.
-    /// `None` if no such sum is stored. `interval` is the number of parts or terms from one sum to the next, and `entries` the number of entries of the op's tensor.
+    /// Returns the longest stored sum of an entry over at most the first `number` parts or terms: the number of parts or terms in it, and the sum. Returns
+    /// `None` if there is no such sum. `interval` is the number of parts or terms between two sums, and `entries` the number of entries of the op's tensor.
     pub fn before(&self, op: usize, number: usize, interval: usize, entry: usize, entries: usize) -> Option<(usize, f64)> {
         let found = self.0.binary_search_by_key(&op, |(of, _)| *of).ok()?;
         let sums = &self.0[found].1;
@@ -42,7 +42,7 @@ impl StoredSums {
     }
 }
 
-/// Adds up a single entry with a long sum, and returns the entry and the sums to store. `None` if the sum is short.
+/// Adds up a single entry with a long sum. Returns the entry and the sums to store. Returns `None` if the sum is not long.
 pub(super) fn add_long_sum(rule: &dyn Rule, x: &Operands<'_>) -> Option<(f64, Vec<f64>)> {
     let terms = rule.prefix_terms(x, 1);
     let interval = TERMS_INTERVAL as u64;
@@ -50,7 +50,7 @@ pub(super) fn add_long_sum(rule: &dyn Rule, x: &Operands<'_>) -> Option<(f64, Ve
         return None;
     }
     let mut stored = Vec::new();
-    // the sum starts with −0: starting with 0 would turn a first term −0 into 0
+    // the sum starts with −0, because 0 + −0 = 0 would lose the sign of a first term −0
     let mut sum = -0.0;
     let mut first = 0;
     while first < terms {

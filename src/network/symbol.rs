@@ -10,26 +10,26 @@ use crate::tensor::unravel;
 /// The symbol of a tensor. The caller decides whether subscripts count from 1, as in mathematics, or from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
-    /// The relation of the tensor to the letter.
+    /// The relation between the tensor and the letter.
     pub kind: SymbolKind,
     /// The letter of an entry: `w`.
     pub letter: CompactString,
     /// The letter of the whole tensor: `W`.
     pub whole: CompactString,
-    /// The layer in the superscript, 0 for the input; `None` for no superscript.
+    /// The number of the layer in the superscript, which is 0 for the input; `None` for no superscript.
     pub layer: Option<usize>,
-    /// The letter of the derivative, if the derivative has a letter of its own: `δ` for ∂C/∂z. Otherwise `None`.
+    /// The letter of the derivative ∂C/∂x, if it has one, such as `δ` for ∂C/∂z.
     pub own_derivative: Option<&'static str>,
 }
 
-/// The relation of a tensor to the letter x of its symbol.
+/// The relation between a tensor and the letter x of its symbol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SymbolKind {
     /// The tensor is x itself.
     Itself,
-    /// The tensor is the derivative ∂C/∂x. The string is the letter of C.
+    /// The tensor is the derivative ∂C/∂x. The string is the letter C of the loss.
     Derivative(CompactString),
-    /// The tensor is a state of x in gradient descent, such as its velocity. The string is its letter, such as v.
+    /// The tensor is a state of x in gradient descent. The string is the letter of the state, such as v for a velocity.
     State(&'static str),
 }
 
@@ -41,7 +41,7 @@ impl Symbol {
         Self { kind: SymbolKind::Itself, whole: letter.clone(), letter, layer, own_derivative: None }
     }
 
-    /// Returns the symbol of the derivative of the loss by this tensor x: `δ` if x has `own_derivative`, otherwise ∂C/∂x. `loss` is the letter C.
+    /// Returns the symbol of the derivative of the loss by this tensor x. It is ∂C/∂x, or `δ` if x has `own_derivative`. `loss` is the letter C.
     #[must_use]
     pub fn derivative(&self, loss: &str) -> Self {
         match self.own_derivative {
@@ -50,8 +50,8 @@ impl Symbol {
         }
     }
 
-    /// Returns the symbol for one sample: C₂ for the loss C, ∂C₂/∂w for a derivative ∂C/∂w. `loss` is the letter C. `self` must be a
-    /// symbol of one of these two kinds. A derivative with a letter of its own, such as δ, is not allowed.
+    /// Returns the symbol for one sample: C₂ for the loss C, and ∂C₂/∂w for a derivative ∂C/∂w. `loss` is the letter C. `self` must be one of these two kinds
+    /// of symbol. A derivative with its own letter, such as δ, is not allowed.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
         let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number], false));
@@ -75,7 +75,7 @@ impl Symbol {
         self.with_prefix(&self.whole, self.layer, no_subscripts, notation)
     }
 
-    /// Returns the symbol of the entry at a row-major place of a tensor of this shape. The subscripts count from `first`.
+    /// Returns the symbol of an entry of a tensor with this shape. `place` is the offset of the entry in row-major order. The subscripts count from `first`.
     #[must_use]
     pub fn entry(&self, place: usize, shape: &[usize], first: usize, notation: Notation) -> String {
         self.with_prefix(&self.letter, self.layer, &subscripts(place, shape, first), notation)
@@ -95,13 +95,13 @@ impl Symbol {
         self.with_prefix(&self.letter, no_layer, no_subscripts, notation)
     }
 
-    /// Returns the symbol with this letter, layer and subscripts, and with the ∂C/∂ of a derivative or the v of a velocity before it.
+    /// Returns the symbol with this letter, layer and subscripts. A derivative begins with ∂C/∂, a velocity with v.
     fn with_prefix(&self, name: &str, layer: Option<usize>, subscripts: &str, notation: Notation) -> String {
         if notation == Notation::Ascii {
             return glyph::ascii_text(&self.with_prefix(name, layer, subscripts, Notation::Unicode));
         }
         let latex = notation == Notation::Latex;
-        // the symbol without ∂C/∂ or v before it
+        // the symbol without the ∂C/∂ or v at its beginning
         let mut bare = letter(name, notation).into_owned();
         if let Some(layer) = layer {
             if latex {
@@ -121,8 +121,9 @@ impl Symbol {
     }
 }
 
-/// Returns the subscripts of the entry at a place, counted from `first`. In a shape of three or more dimensions, a dimension of size 1 before the last two has no
-/// subscript. If a subscript of any entry has two digits, commas separate the subscripts of all entries: without commas, a₁₁₁₂ could mean a₁₁,₁₂ or a₁,₁₁₂.
+/// Returns the subscripts of an entry, counted from `first`. `place` is its offset in row-major order. In a shape of three or more dimensions, a dimension of
+/// size 1 before the last two has no subscript. If some subscript of the tensor has two digits, all entries have commas between their subscripts, because a₁₁₁₂
+/// could mean a₁₁,₁₂ or a₁,₁₁₂.
 fn subscripts(place: usize, shape: &[usize], first: usize) -> String {
     let leading = shape.len().saturating_sub(2);
     let is_shown = |dimension: usize| dimension >= leading || shape.len() < 3 || shape[dimension] > 1;
@@ -141,9 +142,9 @@ mod tests {
         let entry = |place, shape: &[usize], first| Symbol::of("a", None).short_entry(place, shape, first, Notation::Unicode);
         assert_eq!([entry(0, &[9, 9], 1), entry(80, &[9, 9], 1)], ["a₁₁", "a₉₉"]);
         assert_eq!([entry(0, &[10, 2], 1), entry(19, &[10, 2], 1)], ["a₁,₁", "a₁₀,₂"]);
-        // counted from 0, the last of ten has one digit
+        // counted from 0, the index of the last of ten entries has one digit
         assert_eq!([entry(19, &[10, 2], 0), entry(0, &[11, 2], 0)], ["a₉₁", "a₀,₀"]);
-        // the one channel has no subscript, and needs no comma
+        // the single channel has no subscript, so no comma is needed
         assert_eq!([entry(0, &[1, 12, 9], 1), entry(8, &[1, 3, 3], 1)], ["a₁,₁", "a₃₃"]);
         assert_eq!([entry(0, &[400], 1), entry(399, &[400], 1), entry(0, &[], 1)], ["a₁", "a₄₀₀", "a"]);
     }

@@ -1,4 +1,4 @@
-//! The settings of gradient descent, and the tensors of a sample.
+//! The settings of gradient descent, such as the optimizer and the batch size, and the tensors of a sample.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ pub struct Train {
     pub learned: Vec<Id>,
 }
 
-/// Tensors that a run starts from, with their values: the input and the target of a sample, or the parameters.
+/// Tensors that a run does not compute, with their values: the input and the target of a sample, and the parameters.
 pub type Given = Vec<(Id, Arc<Tensor>)>;
 
-/// Returns the tensors that a sample's run starts from: the parameters, and the input and target of the sample.
+/// Returns the tensors that a sample's run does not compute: the parameters, and the input and target of the sample.
 pub(super) fn given(parameters: &HashMap<Id, Arc<Tensor>>, sample: &Given) -> Given {
     parameters.iter().map(|(id, tensor)| (*id, Arc::clone(tensor))).chain(sample.iter().cloned()).collect()
 }

@@ -1,4 +1,4 @@
-//! Reads a line of a session file: an event with its time. An error has the column, and says what is expected there.
+//! Reads a line of a session file, which is an event with its time. An error has the column of the fault, and says what is expected there.
 
 use std::time::Duration;
 
@@ -30,14 +30,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Duration, Event), LineFault> {
     event_of(&values).map_err(|(n, what)| (column(bytes, n), what))
 }
 
-/// Returns the column, from 1, of element `n` of a JSON array; if there are fewer elements, of the closing bracket. The JSON parser does not report columns.
+/// Returns the column (from 1) of element `n` of a JSON array. If there are fewer elements, returns the column of the closing bracket. The JSON parser does not
+/// report columns.
 fn column(bytes: &[u8], n: usize) -> usize {
     let text = String::from_utf8_lossy(bytes);
     let mut at = text.find('[').map_or(0, |open| open + 1);
     for number in 0..=n {
         at += text[at..].len() - text[at..].trim_start_matches([' ', '\t', '\r', '\n', ',']).len();
         let mut values = serde_json::Deserializer::from_str(&text[at..]).into_iter::<Value>();
-        // at the closing bracket, there is no value
+        // no value begins at the closing bracket
         if number == n || !matches!(values.next(), Some(Ok(_))) {
             break;
         }
@@ -46,10 +47,10 @@ fn column(bytes: &[u8], n: usize) -> usize {
     text[..at].chars().count() + 1
 }
 
-/// Returns the event of a line's values, and its time.
+/// Returns the event and the time that the values of a line describe.
 ///
 /// # Errors
-/// The number of the value that is wrong or missing, from 0, and a sentence.
+/// The index of the value that is wrong or missing, and a sentence.
 fn event_of(values: &[Value]) -> Result<(Duration, Event), (usize, String)> {
     let time = values.first().and_then(Value::as_u64).and_then(|time| u32::try_from(time).ok());
     let time = time.ok_or_else(|| (0, format!("an event begins with its time, a whole number of milliseconds up to {}", u32::MAX)))?;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::tensor::{Index, index_text};
 
-/// The sample or pass in which an address searches its op. An op of the same name occurs once for each sample, and can occur again in `reduce` or `update`.
+/// The sample or pass in which an address searches its op. Every sample has an op of the same name, and `reduce` or `update` may have one too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// Anywhere: the address means the first op with the name.
@@ -22,7 +22,7 @@ pub enum Scope {
     Update,
 }
 
-/// The location of a step within an iteration: the part of an address after the `/`.
+/// The location of a step within an iteration. It is the part of an address after the `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// The step with this number, from 1.
@@ -63,7 +63,7 @@ impl From<Location> for Address {
     }
 }
 
-/// The reason why a text is not an address.
+/// The reason why a text is not an address, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressError(String);
 
@@ -79,7 +79,7 @@ fn error<T>(text: impl Into<String>) -> Result<T, AddressError> {
     Err(AddressError(text.into()))
 }
 
-/// Parses a number of at least 1, without sign or blanks. `what` is the number's name in the error message, such as `the term`.
+/// Parses a number of at least 1, without sign or blanks. `what` is the name of the number in the error message, such as `the term`.
 fn one_based(text: &str, what: &str) -> Result<u64, AddressError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return error(format!("{what} must be a number from 1, not \"{text}\""));

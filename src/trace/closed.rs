@@ -1,4 +1,5 @@
-//! The closed form of an entry of a derivative, beside the sum of its terms.
+//! The closed form of an entry of a derivative. A closed form is a formula, such as that of a batch norm's gradient; it is shown beside the sum of the entry's
+//! terms.
 
 use smallvec::SmallVec;
 
@@ -10,14 +11,15 @@ use crate::op::slot::Slot;
 /// A closed form at an entry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClosedEntry {
-    /// The quantities of the formula.
+    /// The numbers that appear in the formula.
     pub quantities: Quantities,
     /// The value of the formula.
     pub value: f64,
 }
 
 impl Trace {
-    /// Returns the block whose closed form is the whole derivative that the op at a position computes: it has all readers of its input. `None` if there is none.
+    /// Returns the block of ops whose closed form gives the derivative that the op at a position computes. The block must contain all readers of its input.
+    /// Returns `None` if there is no such block.
     #[must_use]
     pub fn closed_block(&self, at: &Position) -> Option<&ClosedBlock> {
         let network = self.network_of(at.run_index);
@@ -36,7 +38,7 @@ impl Trace {
         network.text().closed_blocks_of(input).find(|block| block.form.is_short() && is_inside(block) && has_its_numbers(block))
     }
 
-    /// Computes the closed form of the entry at a position.
+    /// Computes the closed form for the entry at a position.
     #[must_use]
     pub fn closed_entry(&self, at: &Position, block: &ClosedBlock) -> Option<ClosedEntry> {
         let network = self.network_of(at.run_index);

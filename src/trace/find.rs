@@ -1,4 +1,4 @@
-//! Converts addresses to steps and back, and finds the steps that compute or read an entry.
+//! Converts addresses such as `fc1.z[1]#2` to steps and back, and finds the steps that compute or read an entry.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,11 +13,11 @@ use crate::step::{Address, Kind, Location, Pass, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 use crate::words::{suggest, tensors};
 
-/// The entries that a term reads: for each, its tensor and its place (its offset in row-major order).
+/// The entries that a term reads. Each is a tensor and the offset of the entry in row-major order.
 pub type Sources = SmallVec<[(Id, usize); 4]>;
 
-/// The largest number of arguments of a term in [`Sources`]. If a term has more arguments, the others are left out. [`Trace::term_reads`] finds such terms by
-/// the entries that they read.
+/// The largest number of arguments of a term in [`Sources`]. Further arguments are left out. To find whether a term with many arguments reads an entry, use
+/// [`Trace::term_reads`].
 pub const MAX_ARGUMENTS: usize = 1024;
 
 /// A step that reads an entry.
@@ -25,14 +25,14 @@ pub const MAX_ARGUMENTS: usize = 1024;
 pub struct ReadingStep {
     /// The tensor that the step computes.
     pub tensor: Id,
-    /// The place of the entry that the step computes.
+    /// The offset of the entry that the step computes.
     pub entry: usize,
     /// The number of the step.
     pub step: u64,
 }
 
 impl Trace {
-    /// Returns the first step that an address denotes.
+    /// Returns the first step that an address means.
     ///
     /// # Errors
     /// A message for the user: what is wrong, and what exists instead.
@@ -52,7 +52,7 @@ impl Trace {
                 .find(|(_, pass, _)| *pass == Pass::Backward)
                 .map(|(.., span)| span.start)
                 .ok_or_else(|| "there is no backward pass".to_owned()),
-            // in a graph, the node with the name `loss`, or the output if no node has this name
+            // in a graph, `loss` is the node with this name; if there is none, it is the output
             Location::Loss => {
                 let network = self.network();
                 let loss = network.find("loss").unwrap_or(network.loss());
@@ -63,7 +63,7 @@ impl Trace {
         }
     }
 
-    /// Returns all steps that an address denotes: the steps of a term, an entry, an op or a pass.
+    /// Returns all steps that an address means: the steps of a term, an entry, an op or a pass.
     ///
     /// # Errors
     /// As [`Trace::resolve`].
@@ -83,7 +83,7 @@ impl Trace {
         let run_index = self.run_index(scope)?;
         let network = self.network_of(run_index);
         let Some((tensor, producer)) = self.find_computed(run_index, scope, name)? else {
-            // no op of the sample computes this tensor, but the update does
+            // no op of the sample computes this tensor, but an op of the update does
             return self.resolve_op(Scope::Update, name, index, term);
         };
         let pass = network.ops()[producer].pass;
@@ -118,15 +118,15 @@ impl Trace {
         }
     }
 
-    /// Finds an op of a run by name. Returns the tensor that the op computes and the number of the op, or `None` if only the update computes a tensor
-    /// with this name.
+    /// Finds an op of a run by name. Returns the tensor that the op computes and the index of the op. Returns `None` if only the update computes a tensor with
+    /// this name.
     fn find_computed(&self, run_index: usize, scope: Scope, name: &str) -> Result<Option<(Id, usize)>, String> {
         let network = self.network_of(run_index);
         let tensor = network.find(name);
         if let Some((tensor, producer)) = tensor.and_then(|tensor| Some((tensor, network.producer(tensor)?))) {
             return Ok(Some((tensor, producer)));
         }
-        // a sample's network has the parameters as inputs; the update computes their new values
+        // in a sample's network, no op computes a parameter; the update computes its new value
         if self.update_of(scope, name).is_some() {
             return Ok(None);
         }
@@ -142,9 +142,9 @@ impl Trace {
         Err(format!("there is no op {name}{}", suggest::clause(tensors::best_match(name, &ops).as_deref())))
     }
 
-    /// Checks whether a position can exist in another iteration, whose batch has these samples (from 0). `Ok` if the position exists or might exist.
+    /// Checks whether a location can exist in another iteration, whose batch has these samples (from 0). The result is `Ok` if it exists or might exist.
     ///
-    /// All iterations have the same number of samples and the same ops, with two exceptions: the first iteration has no previous velocity, and the last
+    /// All iterations have the same number of samples and the same ops, with two exceptions: in the first iteration there is no previous velocity, and the last
     /// iteration may have no update.
     ///
     /// # Errors
@@ -154,11 +154,11 @@ impl Trace {
         let first_sample = 0;
         let run_index = match (scope, self.run_index(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
-            // this batch has one sample, so all batches have one sample
+            // if this batch has one sample, so do all batches
             (Scope::Reduce, Err(message)) => return Err(message),
             // the other iteration may have an update
             (Scope::Update, Err(_)) => return Ok(()),
-            // this iteration has no update, but the other iteration may have one, and `name` may be a tensor of that update
+            // this iteration has no update; another one may have it, and `name` may be a tensor of that update
             (Scope::Any, _) if !self.computes(first_sample, name) && self.run_index(Scope::Update).is_err() => return Ok(()),
             (Scope::Reduce | Scope::Update, Ok(run_index)) => run_index,
             // all samples have the same network
@@ -191,14 +191,14 @@ impl Trace {
         self.network_of(run_index).find(name).map(|id| (run_index, id)).ok_or_else(|| format!("there is no tensor {name}"))
     }
 
-    /// Returns the run of the batch if its update computes a tensor with this name: the new value of a parameter, or a velocity. `None` if `scope` names
-    /// a sample or a pass.
+    /// Returns the index of the batch's run, if its update computes a tensor with this name: the new value of a parameter, or a velocity. Returns `None` if
+    /// `scope` names a sample or a pass.
     fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
         let batch = (scope == Scope::Any).then(|| self.run_index(Scope::Update).ok()).flatten()?;
         self.computes(batch, name).then_some(batch)
     }
 
-    /// Returns the number of the run of a scope; 0 for [`Scope::Any`].
+    /// Returns the index of the run that a scope means; 0 for [`Scope::Any`].
     fn run_index(&self, scope: Scope) -> Result<usize, String> {
         let batch = || self.runs.iter().position(|run| run.sample.is_none());
         let has = |pass: Pass| move |run_index: &usize| self.network_of(*run_index).ops().iter().any(|op| op.pass == pass);
@@ -251,8 +251,8 @@ impl Trace {
         rule.reason_unreached(&x, entry)
     }
 
-    /// Returns the run and the tensor of the batch for a tensor of its samples that the batch reduces or adds a penalty to: the loss, or the gradient of a
-    /// parameter. `None` for every other tensor; the only sample of a batch then has the tensor of the batch.
+    /// Converts a tensor of the samples to the tensor that the batch makes of it, and returns it with the index of the batch's run. The batch reduces the loss
+    /// and the gradients of parameters, or adds a penalty to them. Returns `None` for every other tensor.
     #[must_use]
     pub fn in_batch(&self, of: Id) -> Option<(usize, Id)> {
         let batch = self.samples();
@@ -261,10 +261,10 @@ impl Trace {
         (network.tensor(id).role == Role::Reduced(of)).then_some((batch, id))
     }
 
-    /// Returns the step that completes the loss of the batch, or of its only sample.
+    /// Returns the step that completes the loss of the batch. If the batch has no op for its loss, returns the step that completes the loss of its only sample.
     #[must_use]
     pub fn loss_step(&self) -> u64 {
-        // `None` for the run of a batch that has no op for the loss: one with one sample and no penalty
+        // `None` if the batch has no op for its loss: it has one sample and no penalty
         let loss = |run_index: usize| self.entry_steps(run_index, self.network_of(run_index).loss(), 0);
         loss(self.runs.len() - 1).or_else(|| loss(0)).map_or(1, |steps| steps.end - 1)
     }
@@ -291,19 +291,19 @@ impl Trace {
     }
 }
 
-/// Returns the sentence about an entry that has no terms: `grad.input[0,1,1] is 0: no window covers it: the stride steps over it`.
+/// Returns the sentence about an entry without terms: `grad.input[0,1,1] is 0: no window covers it: the stride steps over it`.
 #[must_use]
 pub fn zero_sentence(name: &impl fmt::Display, why: &str) -> String {
     format!("{name} is 0: {why}")
 }
 
-/// The message for sample `n` (from 1) of an iteration that has only these samples (from 0).
+/// Returns the message that an iteration, which has only these samples (from 0), does not have sample `n` (from 1).
 fn no_sample(n: usize, samples: impl Iterator<Item = usize>) -> String {
     let numbers: Vec<String> = samples.map(|sample| (sample + 1).to_string()).collect();
     format!("there is no sample {n} in this iteration: there is {}", numbers.join(", "))
 }
 
-/// Returns the place of an entry of the tensor `name`, or a message if the index does not fit the shape.
+/// Returns the offset of an entry of the tensor `name`. If the index does not fit the shape, the error is a message.
 fn entry(name: &str, index: &[usize], shape: &[usize]) -> Result<usize, String> {
     ravel(index, shape).ok_or_else(|| wrong_index(name, index, shape))
 }
@@ -320,10 +320,10 @@ fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
     format!("the index is out of range: {name} is {}, its last is {last}", shape_text(shape))
 }
 
-/// Returns the entries that an argument reads.
+/// Returns the entries that an argument of a term reads.
 ///
-/// The expression of a derived argument (an argument that is computed from operands) may name several operands. The argument reads the entry `at` of each of
-/// these operands, so an operand whose shape differs from that of the operand in `slot` is left out.
+/// A derived argument is computed from operands by an expression, such as relu′(z). The expression may have several operands, and the argument reads the entry
+/// `at` of each. An operand is left out if its shape differs from the shape of the operand in `slot`.
 fn sources_of_argument(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
     let (own, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
@@ -339,7 +339,7 @@ pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sour
     let mut sources = Sources::new();
     for arg in term.args.iter().take(MAX_ARGUMENTS) {
         match arg.origin {
-            // a shortcut for the most frequent case: a picture of the network reads thousands of such arguments
+            // this case is the most frequent one: a picture of the network reads thousands of such arguments
             Origin::Entry { slot, at } => sources.push((operands[slot], at)),
             _ => sources.extend(sources_of_argument(network, operands, arg)),
         }
@@ -348,19 +348,19 @@ pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sour
 }
 
 impl Trace {
-    /// Returns the entries that a term (from 0) of the entry at a position reads, for the first [`MAX_ARGUMENTS`] arguments of the term.
+    /// Returns the entries that a term (from 0) of the entry at a position reads. Only the first [`MAX_ARGUMENTS`] arguments of the term count.
     #[must_use]
     pub fn sources(&self, at: &Position, term: u64) -> Sources {
         self.sources_of(at, term..term + 1).next().unwrap_or_default()
     }
 
-    /// Iterates over these terms (from 0) of the entry at a position. Each item has the entries that the term reads.
+    /// Iterates over these terms (from 0) of the entry at a position. Each item is a list of the entries that the term reads.
     pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
         self.each_term(at, terms, read)
     }
 
-    /// Iterates over these terms (from 0) of the entry at a position. Each item is the value of the term and the entries that the term reads. For a maximum it
-    /// is the value and the largest entry only.
+    /// Iterates over these terms (from 0) of the entry at a position. Each item is the value of the term and the entries that the term reads. If the term is a
+    /// maximum, only the largest entry counts as read.
     pub fn contributions<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = (f64, Sources)> + use<'a> {
         self.each_term(at, terms, |network, operands, term| {
             let is_selected = |arg: &Arg| arg.value.to_bits() == term.value.to_bits();
@@ -370,8 +370,8 @@ impl Trace {
         })
     }
 
-    /// Iterates over these terms (from 0) of the entry at a position. Each item is the result of `visit(network, operands, term)`; `operands` are those of the
-    /// term's part.
+    /// Iterates over these terms (from 0) of the entry at a position. Each item is the result of `visit(network, operands, term)`, where `operands` are those
+    /// of the term's part.
     fn each_term<'a, T, F>(&'a self, at: &Position, terms: Range<u64>, visit: F) -> impl Iterator<Item = T> + use<'a, T, F>
     where
         F: Fn(&Network, &Reads<Id>, &Term) -> T,
@@ -380,7 +380,7 @@ impl Trace {
         let network = self.network_of(at.run_index);
         let (entry, segment) = (at.entry, at.segment);
         let offsets = self.network_of(at.run_index).part_offsets(number).unwrap_or_default();
-        // mostly the next part has the next term
+        // usually, the next part has the next term
         let next_part = move |part: usize, term: u64| {
             offsets.get(part + 1..part + 3).is_some_and(|ends| (ends[0]..ends[1]).contains(&term)).then(|| (part + 1, offsets[part + 1]))
         };
@@ -399,7 +399,7 @@ impl Trace {
         })
     }
 
-    /// Iterates over the parts that have terms for the entry at a position. Each item is the number (from 0) of the part's first term.
+    /// Iterates over the parts that have terms for the entry at a position. Each item is the index of the part's first term.
     pub fn first_terms(&self, at: &Position) -> impl Iterator<Item = u64> {
         let (run, op, number) = self.op(at.segment);
         let mut next = 0;
@@ -410,8 +410,8 @@ impl Trace {
         })
     }
 
-    /// Returns the padding of the image that the op at a position slides a window over, as in [`Window`](crate::op::window::Window). An image that is spread by a
-    /// stride has none, because its entries are not neighbours.
+    /// Returns the padding of the image over which the op at a position slides a window, as in [`Window`](crate::op::window::Window). If a stride puts gaps
+    /// between the entries of the image, there is no padding to draw.
     #[must_use]
     pub fn padding_around(&self, at: &Position) -> [[usize; 2]; 2] {
         let window = self.op_at(at).window().map(|(_, window)| window);

@@ -1,11 +1,11 @@
-//! For tests: a copy of a trace in which every number that is computed after step k is replaced. The screen at step k must not show a later number, so it must
+//! For tests: a copy of a trace in which all numbers of the steps after step k are replaced. The screen at step k must not depend on later numbers, so it must
 //! be the same for the trace and for the copy.
 
 use super::{Position, Trace};
 use crate::network::{Id, IterationRun, Run};
 use crate::step::Step;
 
-/// A function from a number that is computed later to its replacement.
+/// A function from a number of a later step to its replacement.
 pub type Replacement = fn(f64) -> f64;
 
 /// The step after which all numbers are replaced, and their replacement.
@@ -16,7 +16,7 @@ pub(super) struct LaterNumbers {
 }
 
 impl LaterNumbers {
-    /// Returns a later step with its value, its sum and its derived factors replaced, and an earlier step unchanged.
+    /// Replaces the value, the sum and the derived factors of a later step. An earlier step stays unchanged.
     pub fn step(&self, mut step: Step) -> Step {
         let number = step.step;
         step.value = self.number(number, step.value);
@@ -27,15 +27,16 @@ impl LaterNumbers {
         step
     }
 
-    /// Returns the replacement of a number that is computed at a later step, and an earlier number unchanged.
+    /// Replaces a number that a later step computes. An earlier number stays unchanged.
     pub fn number(&self, step: u64, value: f64) -> f64 {
         if step > self.after { (self.replacement)(value) } else { value }
     }
 }
 
 impl Trace {
-    /// Returns a copy of this trace in which every number computed after step `after` is replaced: later terms of the same entry, later entries of the same op,
-    /// later ops and samples, and the batch. With 0 for `after`, all computed numbers are replaced. If there is no step `after`, nothing is replaced.
+    /// Returns a copy of this trace in which every number computed after step `after` is replaced. These are later terms of the same entry, later entries of
+    /// the same op, later ops and samples, and the batch. If `after` is 0, all computed numbers are replaced. If step `after` does not exist, nothing is
+    /// replaced.
     #[must_use]
     pub fn with_future(&self, after: u64, replacement: Replacement) -> Self {
         let now = self.position(after);
@@ -50,17 +51,18 @@ impl Trace {
         Self { future: Some(LaterNumbers { after, replacement }), ..Self::of_iteration(self.iteration, runs) }
     }
 
-    /// Returns the values of a run with replacements for all numbers that are computed after position `now`; for all computed numbers if `now` is `None`.
+    /// Returns the values of a run, with replacements for all numbers that are computed after position `now`. If `now` is `None`, all computed numbers are
+    /// replaced.
     fn replaced(&self, run_index: usize, now: Option<&Position>, replacement: Replacement) -> Run {
         let IterationRun { network, run, sample } = &self.runs[run_index];
         let first_step = self.run_starts.get(run_index).map_or(self.len, |start| self.segments[*start].steps_before) + 1;
         let first_replaced = |id: Id| match (network.producer(id), now) {
-            // given tensors are not replaced. But the inputs of the batch's run are not given: they are results of the samples
+            // inputs and parameters are not replaced; but the inputs of the batch's run are results of the samples, so they are
             (None, now) => (now.is_none_or(|now| now.step < first_step - 1) && sample.is_none()).then_some(0),
             (Some(_), None) => Some(0),
             (Some(op), Some(now)) => match (run_index, op).cmp(&(now.run_index, now.op)) {
                 std::cmp::Ordering::Less => None,
-                // the entry in progress is replaced too, unless this is its last term
+                // the current entry is replaced too, unless this term is its last
                 std::cmp::Ordering::Equal => Some(now.entry + usize::from(now.term + 1 == now.terms)),
                 std::cmp::Ordering::Greater => Some(0),
             },

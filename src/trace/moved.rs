@@ -1,4 +1,4 @@
-//! The sensitivity of tensors to rounding errors. It is measured by computing a sample again with a small change of each number.
+//! The sensitivity of tensors to rounding errors. To measure it, a sample is computed again with a small change of each number.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use super::Trace;
 use crate::network::{Id, Role, Run};
 use crate::tensor::{Tensor, from_flat};
 
-/// The larger relative change of each number. It is far above the rounding errors of double precision, and too small to move most numbers across a kink.
+/// The larger relative change of each number. It is much larger than the rounding errors of double precision. It is so small that few numbers cross a kink.
 const MOVE: f64 = 1e-9;
-/// The smaller relative change, as a share of the larger one.
+/// The smaller relative change, divided by the larger one.
 const NEARER: f64 = 1.0 / 8.0;
 
 impl Trace {
-    /// Returns the sensitivity of a tensor of a sample's run to rounding. Each given number and each result of an op is changed by the relative amount s. The
-    /// sensitivity is the largest change of an entry of the tensor, divided by s. Entries that jump, because the change opens or closes the gate of a relu, are
-    /// left out.
+    /// Returns the sensitivity of a tensor of a sample's run to rounding. Every number that is given or computed is changed by the relative amount s. The
+    /// sensitivity is the largest change of an entry of the tensor, divided by s. Entries that jump, because the change moves a relu's input across 0, are left
+    /// out.
     ///
-    /// A difference of two almost equal numbers, such as x − mean(x) for equal x, has a sensitivity that is far larger than the number itself. Such a number
-    /// depends strongly on the order in which a program adds.
+    /// For example, x − mean(x) for equal x is a difference of almost equal numbers. Its sensitivity is much larger than the number itself: such a number
+    /// depends on the order in which a program adds.
     #[must_use]
     pub fn sensitivity(&self, run: usize, tensor: Id) -> f64 {
         let runs = self
@@ -32,7 +32,7 @@ impl Trace {
         self.run(run).values(tensor).iter().zip(far).zip(near).map(change).fold(0.0, f64::max)
     }
 
-    /// Returns the run of a sample with every number changed by the relative amount `share`, up or down in a fixed pattern.
+    /// Returns the run of a sample in which every number is changed by the relative amount `share`, up or down in a fixed pattern.
     fn moved_run(&self, run: usize, share: f64) -> Run {
         let (network, values) = (self.network_of(run), self.run(run));
         let is_given = |id: &Id| network.producer(*id).is_none();
@@ -54,7 +54,7 @@ fn moved(id: Id, tensor: &Tensor, share: f64) -> Tensor {
     from_flat(tensor.shape(), tensor.iter().enumerate().map(move_entry).collect())
 }
 
-/// Returns 1 or −1, by the bits of a multiplicative hash.
+/// Returns 1 or −1. A hash of the tensor and the entry decides which.
 fn sign(id: Id, at: usize) -> f64 {
     let hash = (id as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (at as u64 + 1).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     if (hash ^ hash >> 31).wrapping_mul(0x94d0_49bb_1331_11eb) >> 63 == 0 { 1.0 } else { -1.0 }

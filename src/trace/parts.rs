@@ -14,17 +14,18 @@ use crate::step::Pass;
 use crate::tally;
 
 impl Trace {
-    /// Returns the number of terms of all entries before `entry`, over all parts of a segment's op.
+    /// Returns the number of terms of all entries before `entry`, in all parts of a segment's op.
     pub(super) fn terms_before(&self, segment: usize, entry: usize) -> u64 {
         let Segment { run_index, op: number, .. } = self.segments[segment];
         terms_before(&self.runs[run_index], number, entry)
     }
 
-    /// Returns the index of the part that has a term (from 0) of an entry, and the number of terms of the earlier parts. `None` if the entry has no such term.
+    /// Returns the index of the part to which a term (from 0) of an entry belongs, and the number of terms of the earlier parts. Returns `None` if the entry
+    /// has no such term.
     pub(super) fn part_of(&self, segment: usize, entry: usize, term: u64) -> Option<(usize, u64)> {
         let (run, op, number) = self.op(segment);
         if let Some(part_offsets) = self.network_of(self.segments[segment].run_index).part_offsets(number) {
-            // the last part that begins at or before the term
+            // the last part whose first term is at or before the term
             let part = part_offsets.partition_point(|offset| *offset <= term) - 1;
             return (part < op.parts.len()).then(|| (part, part_offsets[part]));
         }
@@ -50,20 +51,21 @@ impl Trace {
         self.segments[segment].steps_before + 1..self.last_step(segment) + 1
     }
 
-    /// Returns whether an entry of the op at a position has no terms, and all terms before it are added.
+    /// Returns whether an entry of the op at a position has no terms, and all terms before it are added. Its value 0 is then known.
     pub(super) fn is_done_without_terms(&self, now: &Position, entry: usize) -> bool {
         let segment = self.segment(now.run_index, now.op);
         self.segments[segment].steps_before + self.terms_before(segment, entry + 1) <= now.step
     }
 
-    /// Returns sentences about the sizes of the layer, such as the stride, that the equation of a part depends on; empty if there are no such sizes.
+    /// Returns sentences about sizes of the layer on which the equation of a part depends, such as the stride. The text is empty if there are no such sizes.
     #[must_use]
     pub fn size_words(&self, at: &Position, part: usize) -> String {
         let (run, op, number) = self.op(at.segment);
         run.part(op, number, part).0.size_words()
     }
 
-    /// Returns why the entry at a position was used several times, and the number of its terms in a part of the op; `None` if the part is not such a derivative.
+    /// For a derivative: returns the reason why the entry of its tensor is used several times, such as a broadcast, and the number of its terms in a part.
+    /// Returns `None` if the part has no such reason.
     #[must_use]
     pub fn reuse(&self, at: &Position, part: usize) -> Option<(Reuse, u64)> {
         let (run, op, number) = self.op(at.segment);
@@ -72,7 +74,7 @@ impl Trace {
         Some((reuse, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
     }
 
-    /// Returns a gradient of a run as an expression of `NumPy`; `None` if there is no short expression. `name` returns the name of an operand.
+    /// Returns the `NumPy` expression for a gradient of a run. Returns `None` if there is no short expression. `name` returns the name of an operand.
     pub fn numpy(&self, run_index: usize, gradient: Id, name: &mut dyn FnMut(Id) -> String) -> Option<String> {
         let IterationRun { network, run, .. } = &self.runs[run_index];
         let number = network.producer(gradient)?;
@@ -83,8 +85,8 @@ impl Trace {
         (!parts.is_empty()).then(|| parts.join(" + "))
     }
 
-    /// Returns the equation of an op with letters for the indices, as the index of the left side and the right side; `None` if the op is not a sum of products.
-    /// `axes` returns the names of a tensor's axes, which replace the letters.
+    /// Returns the equation of an op with a letter for each index: the index of the left side, and the right side. Returns `None` if the op is not a sum of
+    /// products. `axes` returns the names of a tensor's axes, which replace the letters.
     pub fn indexed<'a>(
         &self,
         at: &Position,
@@ -97,7 +99,8 @@ impl Trace {
         Some((form.own.clone(), form.text(&mut |slot| name(part.operands[slot]))))
     }
 
-    /// Returns the three tensors of a matrix product, or of one of its gradients; `None` if the op at a position is something else, or a sum of several products.
+    /// Returns the three tensors of a matrix product, or of one of its gradients. Returns `None` if the op at a position is anything else, or the sum of
+    /// several products.
     #[must_use]
     pub fn product_layout(&self, at: &Position) -> Option<ProductLayout<Id>> {
         let (run, op, number) = self.op(at.segment);
@@ -122,7 +125,7 @@ impl Trace {
         let segments = self.segments_of(run_index);
         let [first, end] = [segments.start, segments.end].map(|segment| self.pass_starts.partition_point(|start| *start < segment));
         (first..end).filter_map(|number| {
-            // for tests, which count the work
+            // counted in tests
             tally::count(1);
             let steps = self.unit_span(&self.pass_starts, number);
             (!steps.is_empty()).then(|| (self.op(self.pass_starts[number]).1.pass, steps))
@@ -130,7 +133,7 @@ impl Trace {
     }
 
     /// Iterates over the ops that have steps, from `op` on. Each item is the tensor that the op computes, and the steps of the op. `op` must have steps. The
-    /// next op is searched only when the iterator is advanced.
+    /// iterator searches the next op only when it is advanced.
     pub fn ops_from(&self, run_index: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         let segments = self.segments_of(run_index);
         let mut next = Some(self.segment(run_index, op));
@@ -143,7 +146,7 @@ impl Trace {
         })
     }
 
-    /// Iterates over the ops that have steps and precede `op`, in reverse order. The items are those of [`Trace::ops_from`].
+    /// Iterates over the ops before `op` that have steps, in reverse order. The items are those of [`Trace::ops_from`].
     pub fn ops_before(&self, run_index: usize, op: usize) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         let segments = self.segments_of(run_index);
         let mut last_step = self.segments[self.segment(run_index, op)].steps_before;
@@ -167,7 +170,7 @@ impl Trace {
     }
 }
 
-/// Returns the number of terms of all entries before `entry`, over all parts of an op.
+/// Returns the number of terms of all entries before `entry`, in all parts of an op.
 pub(super) fn terms_before(IterationRun { network, run, .. }: &IterationRun, op: usize, entry: usize) -> u64 {
     match network.part_offsets(op) {
         Some(part_offsets) => entry as u64 * part_offsets[part_offsets.len() - 1],

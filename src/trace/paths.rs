@@ -1,7 +1,7 @@
 //! The chain rule along the paths of a scalar graph, as in figure 14 of V. Petersen's series.
 //!
-//! The derivative of the output by a node is a sum over all paths from the output to the node. Each path adds the product of its local derivatives.
-//! For J = 2 v, v = u + c, u = a b, the only path to a is J → v → u → a, with the product 2 · 1 · b.
+//! The derivative of the output by a node is a sum over all paths from the output to the node. Each path contributes the product of the local derivatives along
+//! it. For example, let J = 2 v, v = u + c and u = a b. The only path to a is J → v → u → a, with the product 2 · 1 · b.
 
 use super::Trace;
 use crate::network::{Id, Role};
@@ -13,24 +13,24 @@ use crate::step::{Kind, Pass};
 pub struct Path {
     /// The nodes on the path, from the output on.
     pub nodes: Vec<Id>,
-    /// The local derivatives along the path, from the output on: one for each pair of neighbouring nodes.
+    /// The local derivatives along the path, from the output on. Each is the derivative of a node by the next node.
     pub locals: Vec<f64>,
     /// The product of the local derivatives, multiplied in this order.
     pub product: f64,
 }
 
-/// The largest number of other paths, complete or incomplete, while one path is extended. With that path, at most 7 paths are shown.
+/// The largest number of other paths while one path is extended. So at most 7 paths are shown.
 const MAX_PATHS: usize = 6;
 /// The largest number of nodes of a path that is shown.
 const MAX_NODES: usize = 24;
 
 impl Trace {
-    /// Returns the paths from the graph's output to a node. Empty for the output itself, and also if there are too many paths or a path is too long to be
-    /// shown.
+    /// Returns the paths from the graph's output to a node. Returns no path for the output itself, and none if there are too many paths or a path is too long
+    /// to be shown.
     #[must_use]
     pub fn paths(&self, run_index: usize, node: Id) -> Vec<Path> {
         let mut complete: Vec<Path> = Vec::new();
-        // paths that begin at the node and do not reach the output yet
+        // paths that start at the node and have not reached the output yet
         let mut open = vec![Path { nodes: vec![node], locals: Vec::new(), product: 1.0 }];
         while let Some(path) = open.pop() {
             if open.len() + complete.len() > MAX_PATHS {
@@ -56,10 +56,10 @@ impl Trace {
                 open.push(next);
             }
         }
-        // the output itself has no path
+        // the output has no path to itself
         complete.retain(|path| path.nodes.len() > 1);
         let steps = self.network_of(run_index).gradient_of(node).and_then(|gradient| self.entry_steps(run_index, gradient, 0));
-        // for tests: replaces the numbers of the paths if the node's derivative is not computed yet
+        // in tests, the numbers of the paths are replaced if the node's derivative is not computed yet
         if let (Some(future), Some(steps)) = (&self.future, steps) {
             for number in complete.iter_mut().flat_map(|path| path.locals.iter_mut().chain([&mut path.product])) {
                 *number = future.number(steps.end - 1, *number);
@@ -68,10 +68,11 @@ impl Trace {
         complete
     }
 
-    /// Returns the nodes that read a node, each with its local derivative by the node. Both come from the steps of the node's derivative: each step is a
+    /// Returns the nodes that read a node, each with its local derivative by the node. They are found in the steps of the node's derivative: each step is the
     /// product of the derivative by the reader and the local derivative.
     ///
-    /// If a local derivative overflows, the step can be a quotient ([`Kind::Apply`]), which has no local derivative as a factor. Then the result is `None`.
+    /// If a local derivative overflows, the step can be a quotient ([`Kind::Apply`]), which does not have the local derivative as a factor. Then the result is
+    /// `None`.
     fn locals(&self, run_index: usize, node: Id) -> Option<Vec<(Id, f64)>> {
         let network = self.network_of(run_index);
         let Some(number) = network.gradient_of(node).and_then(|gradient| network.producer(gradient)) else { return Some(Vec::new()) };
@@ -81,7 +82,7 @@ impl Trace {
         }
         let mut found = Vec::new();
         for (part, (rule, x)) in self.run(run_index).parts(op, number).enumerate() {
-            // each reader is on another path. There are too many paths already, so `paths` returns nothing, and further readers do not matter
+            // each reader is on another path; there are already too many paths for `paths`, so further readers do not matter
             if found.len() > MAX_PATHS + 1 {
                 break;
             }

@@ -1,8 +1,8 @@
-//! Stored running sums of the last requested entries, so that a step of a long sum takes no more time than a step of a short sum.
+//! Stored running sums of the entries that were requested last. With them, a step of a long sum takes no more time than a step of a short sum.
 //!
-//! In a layer norm over 10⁶ numbers an entry can have 10⁶ terms. The step of term 500,000 shows the running sum, and the next step must not add 500,000 terms
-//! again. So three kinds of running sums are stored: those before every 1024th term (the checkpoints), those before every 32nd term around the last requests, and
-//! the sum before the last requested term:
+//! For example, an entry of a layer norm over 10⁶ numbers can have 10⁶ terms. Step 500,000 shows the sum so far, and the next step must not add 500,000 terms
+//! again. So three kinds of running sums are stored: the sums before every 1024th term (the checkpoints), the sums before every 32nd term near the last
+//! requests (the fine checkpoints), and the sum before the term that was requested last:
 //!
 //! ```text
 //! checkpoints before the terms 0, 1024, 2048, …
@@ -11,9 +11,9 @@
 //! request term 2085: add 5 terms to the sum before 2080
 //! ```
 //!
-//! If the terms belong to very many parts, as in a mean over 10⁵ samples, or if the op has a single entry, as a loss has, the run has some of the sums already
-//! ([`Run::sum_before_part`](crate::network::Run::sum_before_part), [`Run::sum_before_term`](crate::network::Run::sum_before_term)).
-//! The terms are always added in the order of the entry, so the bits are those of a sum from the first term on.
+//! The run itself stores some sums too. It does so if the terms belong to very many parts, as in a mean over 10⁵ samples, and if the op has a single entry,
+//! such as a loss ([`Run::sum_before_part`](crate::network::Run::sum_before_part), [`Run::sum_before_term`](crate::network::Run::sum_before_term)). The terms
+//! are always added in order, so the bits are those of a sum from the first term on.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -29,17 +29,18 @@ const SHORT_SUM: u64 = 64;
 pub(super) const INTERVAL: u64 = 1024;
 /// The largest number of checkpoints of an entry. They take half a megabyte.
 const MAX_CHECKPOINTS: u64 = 1 << 14;
-/// The number of fine checkpoints from one checkpoint to the next, around the last requested terms.
+/// The number of fine checkpoints between two checkpoints, near the terms that were requested last.
 const FINE: u64 = 32;
-/// The largest number of fine checkpoints of an entry: those of two intervals, because a screen can show the terms on both sides of a checkpoint.
+/// The largest number of fine checkpoints of an entry. It is enough for two intervals, because a screen can show the terms on both sides of a checkpoint.
 const MAX_FINE: usize = 64;
-/// The largest number of entries whose sums are stored. Moves back and forth between a few long entries, such as the gradients of a reduce pass, need no new sums.
+/// The largest number of entries with stored sums. So moving back and forth between a few long entries, such as the gradients of a reduce pass, needs no new
+/// sums.
 const MAX_ENTRIES: usize = 8;
 
 /// The state of an entry's sum before one of its terms.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartialSum {
-    /// The index of the part of the op that has the term.
+    /// The index of the part to which the term belongs.
     pub(super) part: usize,
     /// The number of terms that the earlier parts add to the entry.
     pub(super) terms_before: u64,
@@ -47,10 +48,10 @@ pub(super) struct PartialSum {
     pub(super) sum: f64,
 }
 
-/// The state before the first term. The sum starts with −0: starting with 0 would turn a first term −0 into 0.
+/// The state before the first term. The sum starts with −0, because 0 + −0 = 0 would lose the sign of a first term −0.
 pub(super) const START: PartialSum = PartialSum { part: 0, terms_before: 0, sum: -0.0 };
 
-/// A term of an entry, from 0, and the state before this term.
+/// The index of a term, and the state before this term.
 type Checkpoint = (u64, PartialSum);
 
 /// An entry with its stored sums.
@@ -60,9 +61,9 @@ struct EntrySums {
     first: Position,
     /// The number of terms between two checkpoints.
     interval: u64,
-    /// The states before the terms 0, `interval`, 2 · `interval`, …, as far as they are computed, in order.
+    /// The states before the terms 0, `interval`, 2 · `interval`, …, in order, up to the last one that was computed.
     checkpoints: Vec<Checkpoint>,
-    /// The states before every `interval` / [`FINE`]th term in the intervals of the last requests.
+    /// The states before every `interval` / [`FINE`]th term, in the intervals of the last requests.
     fine: VecDeque<Checkpoint>,
     /// The state before the last requested term.
     last: Checkpoint,
@@ -75,14 +76,14 @@ impl EntrySums {
         Self { first, interval, checkpoints: vec![(0, START)], fine: VecDeque::new(), last: (0, START) }
     }
 
-    /// Returns the last stored state at or before a term.
+    /// Returns the stored state that is nearest before a term, or at it.
     fn nearest(&self, term: u64) -> Checkpoint {
         let checkpoint = self.checkpoints[self.checkpoints.partition_point(|(before, _)| *before <= term) - 1];
         let others = self.fine.iter().chain([&self.last]).filter(|(before, _)| *before <= term);
         others.fold(checkpoint, |nearest, other| if other.0 > nearest.0 { *other } else { nearest })
     }
 
-    /// Stores the state before a term if the term has a checkpoint. `is_near` is `true` in the interval of a request, where there are fine checkpoints.
+    /// Stores the state before a term, if the term has a checkpoint. With `is_near`, the term is near a request, where there are fine checkpoints.
     fn store(&mut self, state: Checkpoint, is_near: bool) {
         if state.0.is_multiple_of(self.interval) {
             let place = self.checkpoints.partition_point(|(before, _)| *before < state.0);
@@ -108,7 +109,7 @@ impl RunningSums {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Returns the position of step k if it is a step of one of the last requested entries. This is faster than a search.
+    /// Returns the position of step k, if it is a step of one of the entries with stored sums. This is faster than a search.
     pub(super) fn position(&self, k: u64) -> Option<Position> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find_map(|EntrySums { first, .. }| {
@@ -121,7 +122,7 @@ impl RunningSums {
 impl Trace {
     /// Returns the state of an entry's sum before the term at a position.
     pub(super) fn sum_before(&self, at: &Position) -> PartialSum {
-        // this sum needs no checkpoints, so no stored sums of another entry are dropped for it
+        // this sum needs no checkpoints; it must not push the stored sums of another entry out of the list
         if at.terms <= SHORT_SUM || at.term == 0 {
             return self.continue_sum(at, START, 0..at.term);
         }
@@ -152,7 +153,8 @@ impl Trace {
         partial
     }
 
-    /// Returns the last state at or before a position that the run has stored, with its term. There are such states only if the op has very many parts, or a single entry with a long sum.
+    /// Returns the last state at or before a position that the run has stored. The run stores states only for an op with very many parts, or with a single
+    /// entry and a long sum.
     fn sum_of_run(&self, at: &Position) -> Option<Checkpoint> {
         let (run, op, number) = self.op(at.segment);
         let Some(offsets) = self.network_of(at.run_index).part_offsets(number) else {
@@ -164,7 +166,7 @@ impl Trace {
         Some((offsets[part], PartialSum { part, terms_before: offsets[part], sum }))
     }
 
-    /// Adds these terms (from 0) of the entry at a position to `partial`, which is the sum of all earlier terms.
+    /// Adds these terms (from 0) of the entry at a position to `partial`, the sum of all earlier terms.
     fn continue_sum(&self, at: &Position, mut partial: PartialSum, terms: Range<u64>) -> PartialSum {
         let (run, op, number) = self.op(at.segment);
         let offsets = self.network_of(at.run_index).part_offsets(number);
@@ -176,7 +178,7 @@ impl Trace {
                 None => rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry),
             };
             let end = terms.end.min(partial.terms_before + part_terms);
-            // for tests, which count the work
+            // counted in tests
             tally::count(end.saturating_sub(term));
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1 + end.saturating_sub(term));
@@ -184,7 +186,7 @@ impl Trace {
                 partial.sum = rule.add_terms(&x, at.entry, term - partial.terms_before..end - partial.terms_before, partial.sum);
                 term = end;
             }
-            // stops at the part of the next term, or at the last part
+            // ends at the part to which the next term belongs, or at the last part
             if terms.end < partial.terms_before + part_terms || partial.part + 1 == op.parts.len() {
                 return partial;
             }

@@ -1,5 +1,5 @@
-//! A cache of some entries of each large tensor. The screen chooses the number format of a tensor from an *entry sample*: entries at equal distances, not to be
-//! confused with the samples of a batch. The entries are far apart in memory, so reading them again for each frame would take much of the frame's time.
+//! A cache of some entries of each large tensor. The screen chooses the number format of a tensor from an *entry sample*: entries at equal distances. (It has
+//! nothing to do with the samples of a batch.) These entries are far apart in memory, so reading them again for each frame would take much of the frame's time.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use crate::network::Id;
 
 /// The largest number of entries in an entry sample.
 const MAX_ENTRIES: usize = 2048;
-/// The number of the most recently computed entries that are added to the entry sample of an incomplete tensor, because the screen shows some of them.
+/// The number of entries computed last that an entry sample of an incomplete tensor also has, because the screen shows some of them.
 const RECENT: usize = 512;
 /// The largest number of entry samples in the cache. They take half a megabyte.
 const MAX_SAMPLES: usize = 32;
@@ -18,7 +18,7 @@ const MAX_SAMPLES: usize = 32;
 /// Entries of a tensor at equal distances.
 #[derive(Debug)]
 struct EntrySample {
-    /// The number of the run, and the tensor.
+    /// The index of the run, and the tensor.
     of: (usize, Id),
     values: Vec<f64>,
 }
@@ -34,8 +34,8 @@ impl EntrySamples {
 }
 
 impl Trace {
-    /// Returns enough of the first `known` entries of a tensor to choose a number format for them: all of them if the tensor has at most 2,048 entries,
-    /// otherwise entries at equal distances and, if the tensor is incomplete, the last 512 entries.
+    /// Returns enough of the first `known` entries of a tensor to choose a number format. If they are at most 2,048, it returns all of them. Otherwise it
+    /// returns entries at equal distances and, if the tensor is incomplete, the last 512 entries.
     #[must_use]
     pub fn sampled_entries(&self, run_index: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
         let values = self.run(run_index).values(tensor);

@@ -1,8 +1,8 @@
-//! A scan of the steps of one iteration, forward or back, for the nearest stop. A stop is the first step of an op, the last term of an entry, or the last term
+//! Searches the steps of one iteration, forward or back, for the nearest stop. A stop is the first step of an op, the last term of an entry, or the last term
 //! of an entry whose value meets a condition.
 //!
-//! A scan visits op after op. It computes no step, because the run already has all values of an op. The scan is done in slices, each within a budget, so that
-//! the keyboard can be read between two slices.
+//! A scan looks at one op after another. It computes no steps, because the run already has all values of an op. A scan is done in slices, each with a budget,
+//! so that the keyboard can be read between two slices.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::{Trace, ValueTest};
 use crate::network::Id;
 
-/// The cost of a look at one op. The unit of costs and budgets is the cost of a look at one value.
+/// The cost of looking at one op. The unit of costs and budgets is the cost of looking at one value.
 const OP_COST: u64 = 50;
 /// The cost of finding the steps of an entry.
 const ENTRY_COST: u64 = 200;
@@ -31,10 +31,10 @@ pub enum Stop {
     Value(usize, ValueTest),
 }
 
-/// The stops in one op, each with a number by which the caller knows it, such as the number of a breakpoint.
+/// The stops in one op. Each has a number that the caller chooses, such as the number of a breakpoint.
 pub type Stops = SmallVec<[(u32, Stop); 2]>;
 
-/// A stop that a scan has found.
+/// A stop that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hit {
     /// The step.
@@ -71,7 +71,7 @@ pub struct StepScan {
 }
 
 impl StepScan {
-    /// Returns a scan of these steps, from the first to the last, or from the last to the first if it goes back.
+    /// Returns a scan of these steps, from the first to the last. If `goes_back` is set, it is from the last to the first.
     #[must_use]
     pub fn new(trace: &Trace, within: Range<u64>, goes_back: bool) -> Self {
         let within = within.start.max(1)..within.end.min(trace.len() + 1);
@@ -86,8 +86,8 @@ impl StepScan {
         self.segment.map_or(self.within.end, |segment| trace.steps_of(segment).start).min(trace.len())
     }
 
-    /// Continues the scan until it finds the nearest stop or uses up the budget, and subtracts the cost from the budget. `stops(run_index, tensor)` returns
-    /// the stops in the op that computes the tensor.
+    /// Continues the scan until it finds the nearest stop, or until the budget is used up. Subtracts the cost from the budget. `stops(run_index, tensor)`
+    /// returns the stops in the op that computes the tensor.
     pub fn advance(&mut self, trace: &Trace, stops: &dyn Fn(usize, Id) -> Stops, budget: &mut u64) -> Scanned {
         while let Some(segment) = self.segment {
             if *budget == 0 {
@@ -144,8 +144,8 @@ impl StepScan {
         true
     }
 
-    /// Looks in an op for an entry whose value meets the condition: if `all` is `true`, for the nearest such entry in the direction of the scan; otherwise only
-    /// at the first such entry of the op. Returns `false` if the budget is used up first.
+    /// Looks in an op for an entry whose value meets the condition. If `all` is set, the nearest such entry in the direction of the scan counts; otherwise,
+    /// only the first such entry of the op. Returns `false` if the budget is used up first.
     fn look_at_values(&mut self, trace: &Trace, segment: usize, number: u32, (test, all): (&ValueTest, bool), budget: &mut u64) -> bool {
         let (run, op, _) = trace.op(segment);
         let values = run.values(op.output);
@@ -173,7 +173,7 @@ impl StepScan {
                     self.offer(hit);
                     return true;
                 }
-                // the search ends if only the first entry counts, or if this entry, and so every further entry, is beyond the end of the scan
+                // the search ends here if only the first entry counts, or if this entry is beyond the end of the scan, because all further entries are too
                 if !all || (hit.step < self.within.start) == goes_back {
                     return true;
                 }
@@ -196,7 +196,8 @@ impl StepScan {
         }
     }
 
-    /// Keeps a stop if it is within the scan and nearer than the best so far. If two stops are at one step, the stop with the smaller number is kept.
+    /// Keeps a stop if it is one of the scan's steps, and nearer than the best stop so far. If two stops are at the same step, the one with the smaller number
+    /// is kept.
     fn offer(&mut self, hit: Hit) {
         let is_nearer = |best: Hit| match hit.step.cmp(&best.step) {
             std::cmp::Ordering::Equal => hit.number < best.number,

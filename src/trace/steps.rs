@@ -23,7 +23,7 @@ impl Trace {
         self.step_after(at, self.sum_before(at))
     }
 
-    /// Returns the step at a position with NaN as its running sum, and the index of the part of the op that has its term. This takes no additions.
+    /// Returns the step at a position without its running sum (it is NaN), and the index of the part to which its term belongs. This takes no additions.
     #[must_use]
     pub fn step_without_sum(&self, at: &Position) -> (Step, usize) {
         let (part, terms_before) = self.part_of(at.segment, at.entry, at.term).unwrap_or_default();
@@ -59,14 +59,14 @@ impl Trace {
         }
     }
 
-    /// Returns the name of a derived factor (a factor that is computed from operands), such as `relu'(conv1.z)`. The factor has the expression `expr` and
-    /// belongs to a part of the op at a position; `part` is the index of this part.
+    /// Returns the name of a derived factor, which is computed from operands by an expression, such as `relu'(conv1.z)`. `expr` is the expression, and `part`
+    /// is the index of the factor's part in the op at a position.
     #[must_use]
     pub fn derived_name(&self, at: &Position, part: usize, expr: &Expr) -> String {
         derived_name(self.network_of(at.run_index), &self.op_at(at).parts[part].operands, expr)
     }
 
-    /// Returns the index of the part of the op that has the term at a position.
+    /// Returns the index of the part to which the term at a position belongs.
     #[must_use]
     pub fn part_at(&self, at: &Position) -> usize {
         self.part_of(at.segment, at.entry, at.term).map_or(0, |(part, _)| part)

@@ -1,4 +1,4 @@
-//! Finds the terms of an entry that read given entries, such as those on the screen. The time grows with the number of given entries, not with the number of
+//! Finds the terms of an entry that read certain entries, such as those on the screen. The time grows with the number of these entries, not with the number of
 //! terms.
 
 use super::find::{Sources, read};
@@ -11,14 +11,14 @@ use crate::tally;
 pub struct TermRead {
     /// The number of the term, from 0.
     pub term: u64,
-    /// The place of the given entry that the term reads.
+    /// The offset of the entry that the term reads.
     pub place: usize,
-    /// All entries that the term reads. If the term reads a whole operand or a window of it, only the entry at `place`.
+    /// All entries that the term reads. If the term reads a whole operand or a window of it, it is only the entry at `place`.
     pub reads: Sources,
 }
 
 impl Trace {
-    /// Returns the terms of the entry at a position that read an entry of `tensor` at one of these places, in order. `places` must be sorted.
+    /// Returns the terms of the entry at a position that read an entry of `tensor` at one of these offsets, in order. `places` must be sorted.
     #[must_use]
     pub fn term_reads(&self, at: &Position, tensor: Id, places: &[usize]) -> Vec<TermRead> {
         let (run, op, number) = self.op(at.segment);
@@ -34,8 +34,8 @@ impl Trace {
             let before = self.terms_before_part(at.segment, at.entry, part);
             let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
-            // If the part has few terms, visiting each term is faster than searching the terms at each place. This does not hold for a gather: it has one term,
-            // but the term reads many entries.
+            // if the part has few terms, visiting each term is faster than a search for each offset. This does not hold for a gather: it has one term, but
+            // this term reads many entries
             if !rule.is_gather() && terms <= places.len() as u64 {
                 for term in 0..terms {
                     let reads = reads(term);
@@ -46,7 +46,7 @@ impl Trace {
             }
             let slots = operands.each().filter(|(_, id)| *id == tensor).map(|(slot, _)| slot);
             for (slot, &place) in slots.flat_map(|slot| places.iter().map(move |place| (slot, place))) {
-                // for tests, which count the work
+                // counted in tests
                 tally::count(1);
                 found.extend(rule.terms_at(&x, at.entry, slot, place).into_iter().filter(|term| *term < terms).map(|term| {
                     let reads = if rule.is_gather() { Sources::from_slice(&[(tensor, place)]) } else { reads(term) };

@@ -128,7 +128,7 @@ fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
             for (entry, value) in run.values(op.output).iter().enumerate() {
                 let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry);
                 let add = |sum, part: (&dyn Rule, Operands<'_>)| part.0.add_first_terms(&part.1, entry, terms(&part), sum);
-                // an entry without terms is 0; the sum of terms starts at −0, which keeps the sign of a term −0
+                // an entry without terms is 0; a sum of terms starts at −0, so that a single term −0 keeps its sign
                 let start = if run.terms(op, number, entry) == 0 { 0.0 } else { -0.0 };
                 let sum: f64 = run.parts(op, number).fold(start, add);
                 assert_eq!(sum.to_bits(), value.to_bits(), "{path}: {} {entry}", scenario.network.tensor(op.output).name);
@@ -138,7 +138,7 @@ fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
 }
 
 thread_local! {
-    /// The work for running sums on this thread: the number of visited parts plus the number of added terms.
+    /// The work for running sums on this thread: the number of parts looked at plus the number of added terms.
     pub(super) static WORK: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -180,7 +180,7 @@ fn a_step_in_a_long_sum_needs_little_work_after_the_first_step_there() {
         let first = trace.resolve(&op.parse().expect("an address")).expect(op);
         let terms = trace.position(first).expect("a step").terms;
         assert!(terms >= 12_000, "{op} has {terms} terms");
-        // only the first request of a step in an entry may add all of the entry's terms
+        // only the first request of a step may add all terms of its entry
         let (first_request, _) = work_of(trace, first + terms / 2..first + terms / 2 + 1);
         assert!(first_request <= 3 * terms, "{op}: {first_request}");
         let (hundred, again) = work_of(trace, first + terms / 2..first + terms / 2 + 100);
@@ -194,7 +194,7 @@ fn a_step_in_a_long_sum_needs_little_work_after_the_first_step_there() {
 fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
     let trace = many_samples();
     let first = trace.resolve(&"reduce:loss".parse().expect("an address")).expect("a step");
-    // on both sides of a checkpoint
+    // steps on both sides of a checkpoint
     let now = first + 4 * INTERVAL;
     let ask = |step: u64| trace.get(step).expect("a step").sum;
     ask(now);
@@ -202,14 +202,14 @@ fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
     let before = WORK.get();
     let mut asked = 0;
     for step in now..now + 10 {
-        // the step, and then the terms on the screen
+        // requests the step, and then the terms that the screen shows around it
         for around in std::iter::once(step).chain(step - 20..step + 20) {
             ask(around);
             asked += 1;
         }
     }
     let work = WORK.get() - before;
-    // one term and the part of the next term for each request, and up to 32 terms for the first of each screen
+    // for each request, one term and the part of the next term; for the first request of each screen, up to 32 terms
     assert!(work <= 4 * asked + 10 * 80, "{work} for {asked} requests");
 }
 
@@ -234,12 +234,12 @@ fn moves_between_long_entries_add_no_sum_again() {
         let before = WORK.get();
         assert_eq!((ask(), ask()), (sums, sums));
         let work = WORK.get() - before;
-        // one term for each of the six requests, and the parts around it
+        // for each of the six requests, one term and the parts around it
         assert!(work <= 6 * 4, "{work}");
     }
 }
 
-/// Asks for the last step of the first entry of an op, and returns the work. Its sum must have the bits of the value, which the kernel has computed.
+/// Requests the last step of the first entry of an op, and returns the work. The sum must have the same bits as the value that the kernel computed.
 fn work_of_last_step(trace: &Trace, op: &str) -> u64 {
     let first = trace.resolve(&op.parse().expect("an address")).expect(op);
     let last = first + trace.position(first).expect("a step").terms - 1;
@@ -297,7 +297,7 @@ fn stored_running_sums_do_not_change_a_step() {
     let steps = (1..=trace.len()).map(|k| trace.get(k).expect("a step"));
     // a new trace has no stored sums
     let from_new_trace = |k: u64| trace_of(text).get(k).expect("a step");
-    // requests a step near the start and a step near the end by turns, so that each request finds stored sums of another entry
+    // alternates between an early and a late step, so that each request finds stored sums of another entry
     for step in steps.step_by(233) {
         let from_end = trace.len() + 1 - step.step;
         assert_eq!(trace.get(from_end), Some(from_new_trace(from_end)));

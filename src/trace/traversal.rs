@@ -1,5 +1,5 @@
-//! Visits steps one after another, for commands that print all of them. Unlike [`Trace::get`], a traversal does not search for each step, and adds each term only
-//! once.
+//! Visits all steps in order, for commands that print them. [`Trace::get`] searches for each step; a traversal moves from one step to the next, and adds each
+//! term only once.
 
 use super::running_sums::{PartialSum, START};
 use super::{Position, Trace};
@@ -13,15 +13,15 @@ pub trait StepVisitor {
     /// Called before the first visited step of an entry.
     fn entry(&mut self, at: &Position);
 
-    /// Called for each step. `part` is the index of the op's part that has the term, and `sum` is the running sum after the step.
+    /// Called for each step. `part` is the index of the part to which its term belongs, and `sum` is the running sum after the step.
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64);
 }
 
-/// A part of the current op, with the number of terms that it adds to one entry.
+/// A part of the current op at one of the entries.
 struct PartCursor<'a> {
     rule: &'a dyn Rule,
     x: Operands<'a>,
-    /// The place of the entry.
+    /// The offset of the entry.
     entry: usize,
     /// The number of terms that the part adds to all entries before this entry.
     terms_before: u64,
@@ -47,10 +47,10 @@ pub struct Traversal<'a> {
     trace: &'a Trace,
     /// The position of the next step; `None` after the last step.
     at: Option<Position>,
-    /// The parts of the current op from `first_part` on. A part is created when it is first needed, because a reduction has a part for each sample, and a traversal
-    /// may visit only some of them.
+    /// The parts of the current op, from the part with index `first_part` on. A part is created when it is first needed: a reduction has a part for each
+    /// sample, and a traversal may visit only some of them.
     parts: Vec<PartCursor<'a>>,
-    /// The index in the op of the first of `parts`.
+    /// The index of the first of `parts` in the op.
     first_part: usize,
     /// The state of the entry's sum before the next step.
     sum: PartialSum,
@@ -67,7 +67,7 @@ impl<'a> Traversal<'a> {
         Self { trace, at: None, parts: Vec::new(), first_part: 0, sum: START, has_reported_op: false, has_reported_entry: false }
     }
 
-    /// Makes k the next step. If k is the next step already, this takes no time.
+    /// Makes k the next step. This takes no time if it already is.
     pub fn go_to(&mut self, k: u64) {
         let old = self.at;
         if old.is_some_and(|at| at.step == k) {
@@ -83,13 +83,13 @@ impl<'a> Traversal<'a> {
         self.has_reported_entry = false;
     }
 
-    /// Removes all parts. The next part to be created is `first_part`.
+    /// Removes all parts. The next part that is created is the one with index `first_part`.
     fn clear_parts(&mut self, first_part: usize) {
         self.parts.clear();
         self.first_part = first_part;
     }
 
-    /// Returns a part of the current op. A part that does not exist yet is created at the entry of position `at`.
+    /// Returns a part of the current op. If it does not exist yet, it is created at the entry of position `at`.
     fn part(&mut self, at: &Position, number: usize) -> &mut PartCursor<'a> {
         if number < self.first_part {
             self.clear_parts(number);
@@ -106,7 +106,7 @@ impl<'a> Traversal<'a> {
         &mut self.parts[number - self.first_part]
     }
 
-    /// Visits the remaining steps of the current entry that precede step `end`. Returns whether further steps precede `end`.
+    /// Visits the remaining steps of the current entry that come before step `end`. Returns whether there are further steps before `end`.
     pub fn visit_entry(&mut self, end: u64, visitor: &mut impl StepVisitor) -> bool {
         let Some(at) = self.at.filter(|at| at.step < end) else { return false };
         if !self.has_reported_op {

@@ -1,4 +1,4 @@
-//! Conditions on one number, as they are typed: `> 1`, `|x| >= 0.5`, `== 0`, `nan`.
+//! Conditions on one number, in the form in which the user types them: `> 1`, `|x| >= 0.5`, `== 0`, `nan`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ enum Relation {
     NotFinite,
 }
 
-/// The relations as they are typed. The first match counts, so `<=` comes before `<`.
+/// The relations with their signs. The first sign that matches is taken, so `<=` comes before `<`.
 const RELATIONS: [(&str, Relation); 9] = [
     ("<=", Relation::AtMost),
     (">=", Relation::AtLeast),
@@ -33,7 +33,7 @@ const RELATIONS: [(&str, Relation); 9] = [
 /// A condition on one number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ValueTest {
-    /// `true` if the condition is on the magnitude |x|.
+    /// `true` if the condition is on the absolute value |x|.
     pub is_on_magnitude: bool,
     relation: Relation,
     bound: f64,
@@ -71,7 +71,7 @@ impl ValueTest {
 impl FromStr for ValueTest {
     type Err = String;
 
-    /// Parses a relation and its bound, optionally after `x` or `|x|`.
+    /// Parses a relation and its bound. An `x` or `|x|` may come before them.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let is_on_magnitude = text.starts_with("|x|");
