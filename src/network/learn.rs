@@ -1,4 +1,4 @@
-//! Fast gradient descent for `gradstep train`, which needs no steps. Each iteration reuses the memory of the previous iteration, and the update overwrites the
+//! Fast gradient descent for `gradstep train`, which needs no steps. Each iteration uses the memory of the previous one, and the update overwrites the
 //! parameters. The results have the same bits as those of [`super::Batch`], because the terms and their order are the same.
 
 use std::collections::HashMap;
@@ -20,13 +20,13 @@ struct Learned {
     /// Its index in [`Learner::parameters`].
     index: usize,
     gradient: Id,
-    /// The factor of the parameter in its gradient, if the loss has a penalty of it.
+    /// The factor of the parameter in its gradient, if the loss has a penalty on it.
     penalty: Option<f64>,
-    /// The states of the previous iteration; empty before the first update, and for a state that is not kept.
+    /// The states of the previous iteration. Empty before the first update, and for a state that the next iteration does not read.
     states: Vec<Vec<f64>>,
 }
 
-/// A network that learns: its current parameters, and the runs of the last batch.
+/// A network in training: its current parameters, and the runs of the last batch.
 #[derive(Debug)]
 pub(super) struct Learner<'a> {
     network: &'a Network,
@@ -38,13 +38,13 @@ pub(super) struct Learner<'a> {
     weights: Vec<usize>,
     /// The parameters that are updated.
     learned: Vec<Learned>,
-    /// The runs of the last batch, one per sample, which have the gradients.
+    /// The runs of the last batch, one for each sample. They have the gradients.
     runs: Vec<Run>,
     /// Memory in which an update adds up: a chunk for each state, and one for the new parameter.
     sums: Vec<[f64; CHUNK]>,
 }
 
-/// The number of entries that are updated together: few enough to stay in the cache until all terms are added.
+/// The number of entries that are updated together. It is so small that they stay in the cache until all terms are added.
 const CHUNK: usize = 1024;
 
 impl<'a> Learner<'a> {
@@ -88,13 +88,13 @@ impl<'a> Learner<'a> {
         batch_loss(self.loss, self.runs.iter().map(|run| run.values(self.network.loss())[0]), weights)
     }
 
-    /// Updates the parameters with the gradients of the last batch, that of this iteration (from 1). The gradients of the first sample are overwritten with
-    /// those of the batch.
+    /// Updates the parameters with the gradients of the last batch, which belongs to this iteration (from 1). The gradients of the batch overwrite those of its
+    /// first sample.
     pub fn update(&mut self, iteration: u64) {
         let Self { loss, optimizer: Some(optimizer), parameters, learned, runs, sums, .. } = self else { return };
         let coefficient = coefficient(loss.reduction, runs.len());
         for run in &mut *runs {
-            // without the runs' references to the parameters, `Arc::make_mut` makes no copy
+            // the runs drop their references to the parameters, so that `Arc::make_mut` makes no copy
             for (id, _) in &*parameters {
                 run.forget(*id);
             }
@@ -113,7 +113,7 @@ impl<'a> Learner<'a> {
             for begin in (0..gradient.len()).step_by(CHUNK) {
                 let chunk = begin..gradient.len().min(begin + CHUNK);
                 let (w, g) = (&mut parameter[chunk.clone()], &mut gradient[chunk.clone()]);
-                // g becomes the gradient of the batch
+                // g is now the gradient of the batch
                 if !others.is_empty() {
                     scale(coefficient, g);
                     for run in others.iter() {
@@ -134,7 +134,8 @@ impl<'a> Learner<'a> {
     }
 }
 
-/// Computes the sums of a plan for one chunk of a parameter `w` with the gradient `g`. Overwrites `w` and the chunk of each kept state. `sums` is scratch memory.
+/// Computes the sums of an update for one chunk of a parameter `w` with the gradient `g`. Overwrites `w` and the chunk of each kept state. `sums` is memory for
+/// intermediate results.
 fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f64>], chunk: &Range<usize>, sums: &mut [[f64; CHUNK]]) {
     let len = chunk.len();
     for UpdateSum { state, summands, .. } in &plan.sums {
@@ -146,7 +147,7 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
             UpdateOperand::Previous(state) => &states[state][chunk.clone()],
             UpdateOperand::State(state) => &computed[state][..len],
         };
-        // −0 + x has the bits of x for every x, so the first summand replaces the sum
+        // −0 + x has the bits of x for every x, so the first summand is simply stored
         let is_set = if let Some(UpdateSummand::Scaled(coefficient, _, of)) = summands.first() {
             set_scaled(*coefficient, operand(*of), sum);
             true
