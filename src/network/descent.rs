@@ -28,8 +28,7 @@ use crate::threads::{parallel, wait_until_idle};
 /// A computation in progress: all iterations from a checkpoint to the wanted one.
 #[derive(Clone, Debug)]
 pub struct DescentComputation {
-    /// The reserved memory of one iteration, in which the iterations are computed one after the other. The budget gets it back when this computation and its
-    /// last iteration are dropped.
+    /// The reserved memory of one iteration. The budget gets it back when this computation and its last iteration are dropped.
     memory: Arc<Reservation>,
     /// The state before the current iteration.
     checkpoint: Checkpoint,
