@@ -10,6 +10,7 @@
 //!   named only if it gives exactly the user's numbers.
 
 mod apart;
+mod candidates;
 mod cause;
 mod explanation;
 mod fit;
@@ -23,6 +24,7 @@ mod plants;
 mod question;
 mod search;
 mod site;
+mod suspects;
 mod table;
 mod typed;
 mod wrong_rule;
@@ -31,8 +33,8 @@ pub use cause::{Cause, WrongEntry, WrongOp, WrongTerm};
 pub use explanation::Explanation;
 pub use judge::{Hint, Verdict};
 pub use mistake::{HintRow, Mistake, Specificity};
-pub use planted::{PlantedPair, Planting, gradients_with, planted_pair, plantings};
+pub use planted::{PlantedPair, Planting, gradients_with, gradients_with_other, planted_pair, plantings};
 pub use question::Question;
-pub use search::{GoOn, cause_of_shape, causes};
+pub use search::{Findings, GoOn, cause_of_shape, causes};
 pub use table::MISTAKES;
 pub use typed::TypedNumber;

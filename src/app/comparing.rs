@@ -15,7 +15,7 @@ use crate::network::{BatchSource, Id};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Address, Location, Scope, TensorEntry, Unit};
-use crate::text::{counted, line};
+use crate::text::{counted, line, list_of_names};
 use crate::trace::Trace;
 
 /// The options of a comparison.
@@ -190,6 +190,31 @@ impl OwnGradients {
     /// Returns whether the best explanation is a single mistake.
     fn is_single(&self) -> bool {
         self.causes.iter().filter(|cause| cause.group == 1).count() == 1
+    }
+
+    /// Returns whether no tensor before this one has wrong numbers.
+    #[must_use]
+    pub fn is_first_of_values(&self, index: usize) -> bool {
+        let is_wrong = |status: Status| matches!(status, Status::Different | Status::NotFinite);
+        self.report.tensors.iter().position(|tensor| is_wrong(tensor.status)) == Some(index)
+    }
+
+    /// Returns a clause about the wrong tensors that only follow from earlier ones; `None` if there are none.
+    #[must_use]
+    pub fn consequence_words(&self, trace: &Trace) -> Option<String> {
+        let mut names: Vec<String> = Vec::new();
+        for index in &self.consequences {
+            let name = line(&trace.network().tensor(self.user.tensors[*index].gradient.of).name);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let (are, consequences) = if names.len() == 1 { ("is", "a consequence") } else { ("are", "consequences") };
+        let from = match self.unexplained[..] {
+            [one] => self.name(trace, one),
+            _ => "the wrong gradients before".to_owned(),
+        };
+        (!names.is_empty()).then(|| format!("only {consequences}: {} {are} right for your numbers of {from}", list_of_names(&names)))
     }
 
     /// Returns clauses about a wrong tensor: the mistakes that explain its numbers, and the patterns in them.

@@ -29,8 +29,8 @@ pub struct Cause {
     pub words: String,
     /// A clause about the right rule; empty if `words` is enough.
     pub right: &'static str,
-    /// A clause about the other mistakes that give the same numbers; empty if there are none.
-    pub same: String,
+    /// Other mistakes that give the same numbers: `kernel-flipped at conv2`. The first alternatives for the best group, the best one for any other group.
+    pub same: Vec<String>,
     /// A clause about a gradient, or a change of the network, that separates these mistakes; empty if nothing is known.
     pub apart: String,
     /// The ops with the mistake.
@@ -115,19 +115,12 @@ pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]
 
 /// The largest number of alternatives that are kept.
 const MAX_GROUPS: usize = 100;
-/// The largest number of fits that a clause names.
+/// The largest number of other fits that are named.
 const MAX_NAMED: usize = 3;
 
-/// Returns the clause about the other fits with the same numbers as the fit at `index`. For the best fit it names the next ones, and for any other fit the best one. Empty
-/// if there is only one fit.
-fn same_numbers(fits: &[Fit], index: usize) -> String {
-    let others: Vec<String> = if index == 0 { fits[1..].iter().take(MAX_NAMED).map(name).collect() } else { vec![name(&fits[0])] };
-    if others.is_empty() {
-        return String::new();
-    }
-    let more = if index == 0 { fits.len() - 1 - others.len() } else { 0 };
-    let more = if more > 0 { format!(", and as {more} more") } else { String::new() };
-    format!("here it has the same numbers as {}{more}", others.join(", and as "))
+/// Returns the names of other fits with the same numbers as the fit at `index`: the next ones for the best fit, and the best one for any other fit.
+fn same_numbers(fits: &[Fit], index: usize) -> Vec<String> {
+    if index > 0 { vec![name(&fits[0])] } else { fits[1..].iter().take(MAX_NAMED).map(name).collect() }
 }
 
 /// The names of the mistakes of a fit.
@@ -146,7 +139,12 @@ fn name(fit: &Fit) -> String {
 }
 
 /// Returns the causes of one fit: one for each mistake, with all its places.
-fn of_fit(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], fit: &Fit, (group, same, apart): (usize, String, &str)) -> Vec<Cause> {
+fn of_fit(
+    subject: &Subject<'_>,
+    tensors: &[ComparedTensor<'_>],
+    fit: &Fit,
+    (group, same, apart): (usize, Vec<String>, &str),
+) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     for (n, candidate) in fit.candidates.iter().enumerate() {
         let plan = Plan::default().with(subject.trace, &candidate.edits);
@@ -154,7 +152,7 @@ fn of_fit(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], fit: &Fit, (gro
         // the first mistake explains the tensors that have the right numbers without the later mistakes; the last one explains the rest
         let is_explained = |at: &usize| {
             let before = (1..=n).any(|step| fit.history[step][*at]);
-            tensors[*at].differs && fit.matched()[*at] && !before && (is_last || fit.history[n + 1][*at])
+            tensors[*at].differs && fit.explains(*at) && !before && (is_last || fit.history[n + 1][*at])
         };
         let explains = (0..tensors.len()).filter(is_explained).map(|at| tensors[at].index);
         let ops = plan.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });

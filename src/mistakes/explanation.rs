@@ -2,7 +2,7 @@
 
 use super::cause::Cause;
 use super::mistake::Specificity;
-use super::search::{GoOn, cause_of_shape, causes};
+use super::search::{Findings, GoOn, cause_of_shape, causes};
 use super::table::MISTAKES;
 use crate::diff::{Compared, Pattern, ROUNDED, Report, Status, TermSums, UserGradients, patterns};
 use crate::interrupt::Interrupted;
@@ -17,6 +17,8 @@ pub struct Explanation {
     pub report: Report,
     /// The mistakes that give these numbers, the best first.
     pub causes: Vec<Cause>,
+    /// The wrong tensors that are right for the numbers of an earlier wrong tensor, which no mistake explains: indices in the user's list.
+    pub consequences: Vec<usize>,
     /// The patterns of the wrong ones.
     pub patterns: Vec<Pattern>,
     /// `false` if the search for mistakes can still change the scale of the samples' gradients: no entry shows whether they are derivatives of the mean loss or of each
@@ -43,7 +45,7 @@ impl Explanation {
         let Compared { report, flipped: reference, notes } = Compared::new(trace, &user);
         user.notes.extend(notes);
         let patterns = patterns(reference.as_ref().unwrap_or(trace), &user.tensors, &report, user.tolerance);
-        Self { user, report, causes: Vec::new(), patterns, is_settled: false, reference }
+        Self { user, report, causes: Vec::new(), consequences: Vec::new(), patterns, is_settled: false, reference }
     }
 
     fn note_scale(&mut self, is_explained: bool) {
@@ -72,7 +74,8 @@ impl Explanation {
         // nothing reads it after the search
         let reference = self.reference.take();
         let trace = reference.as_ref().unwrap_or(trace);
-        self.causes = causes_of(trace, (&self.user, &self.report, &self.patterns), learning_rate, go_on)?;
+        Findings { causes: self.causes, consequences: self.consequences } =
+            findings(trace, (&self.user, &self.report, &self.patterns), learning_rate, go_on)?;
         Ok(self)
     }
 
@@ -84,12 +87,13 @@ impl Explanation {
         Self::compared(trace, user).find_causes(trace, learning_rate, go_on)
     }
 
-    /// Returns the indices of the tensors whose numbers differ and that no mistake of the best group explains. Tensors of another shape and rounded tensors do not
-    /// count.
+    /// Returns the indices of the wrong tensors that no mistake of the best group explains. Consequences of other wrong tensors, tensors of another shape and rounded
+    /// tensors do not count.
     #[must_use]
     pub fn unexplained(&self) -> Vec<usize> {
         let is_explained = |tensor: &usize| {
             self.causes.iter().any(|cause| cause.group == 1 && cause.explains.contains(tensor))
+                || self.consequences.contains(tensor)
                 || self.patterns.iter().any(|pattern| pattern.id == ROUNDED && pattern.tensor == *tensor)
         };
         let wrong = self.report.tensors.iter().enumerate();
@@ -102,23 +106,23 @@ impl Explanation {
     fn rank(&self) -> (usize, bool, usize) {
         let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
         let is_pattern = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);
-        (self.unexplained().len(), best.iter().any(is_pattern), best.len())
+        (self.unexplained().len() + self.consequences.len(), best.iter().any(is_pattern), best.len())
     }
 }
 
 /// Searches the mistakes that explain the user's gradients. Rounded numbers have no mistake.
-fn causes_of(
+fn findings(
     trace: &Trace,
     (user, report, patterns): (&UserGradients, &Report, &[Pattern]),
     learning_rate: Option<f64>,
     go_on: GoOn<'_>,
-) -> Result<Vec<Cause>, Interrupted> {
+) -> Result<Findings, Interrupted> {
     let tolerance = user.tolerance.smaller(user.precision.tolerance());
     let mut sought = report.clone();
     for pattern in patterns.iter().filter(|pattern| pattern.id == ROUNDED) {
         sought.tensors[pattern.tensor].status = Status::Equal;
     }
-    let mut found = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;
+    let Findings { causes: mut found, consequences } = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;
     // a tensor of another shape is not part of the search
     let mut of_shapes = Vec::new();
     for (index, turned) in &user.turned_alone {
@@ -137,7 +141,7 @@ fn causes_of(
             explains: vec![*index],
             // the line of the tensor says which axes are exchanged in a filter
             right: if gradient.shape(trace).len() == 2 { row.right } else { "" },
-            same: String::new(),
+            same: Vec::new(),
             apart: String::new(),
             ops: Vec::new(),
         });
@@ -147,5 +151,5 @@ fn causes_of(
     }
     let after_best = found.iter().position(|cause| cause.group > 1).unwrap_or(found.len());
     found.splice(after_best..after_best, of_shapes);
-    Ok(found)
+    Ok(Findings { causes: found, consequences })
 }

@@ -47,9 +47,23 @@ pub(super) struct Fit {
     /// For each of the user's tensors, whether its numbers are those of the pass: `history[0]` for the pass without candidates, `history[k]` for the pass with the
     /// first k.
     pub history: Vec<Vec<bool>>,
+    /// The wrong tensors that nothing explains, and whose numbers are taken from the user.
+    pub taken: Vec<usize>,
+    /// The wrong tensors that have the user's numbers if those of the `taken` ones are the user's.
+    pub consequences: Vec<usize>,
 }
 
 impl Fit {
+    /// The fit without candidates. `right` says for each of the user's tensors whether it is right.
+    pub fn new(right: Vec<bool>) -> Self {
+        Self { history: vec![right], ..Self::default() }
+    }
+
+    /// The index of the first of the user's tensors that has other numbers than the pass.
+    pub fn next_wrong(&self) -> Option<usize> {
+        self.matched().iter().position(|matched| !matched)
+    }
+
     /// For each of the user's tensors, whether its numbers are those of the pass with all candidates.
     pub fn matched(&self) -> &[bool] {
         self.history.last().map_or(&[], Vec::as_slice)
@@ -86,6 +100,47 @@ impl Fit {
     pub fn with(&self, candidate: Candidate, plan: Plan, matched: Vec<bool>) -> Self {
         let candidates = self.candidates.iter().cloned().chain([candidate]).collect();
         let history = self.history.iter().cloned().chain([matched]).collect();
-        Self { candidates, plan, history }
+        Self { candidates, plan, history, ..self.clone() }
     }
+
+    /// Returns this fit with the user's numbers of further unexplained tensors. `plan` and `matched` are those with these numbers.
+    pub fn taking(&self, taken: &[usize], plan: Plan, matched: Vec<bool>) -> Self {
+        let mut fit = Self { plan, ..self.clone() };
+        let is_new = |at: &usize| matched[*at] && !self.matched()[*at] && !taken.contains(at);
+        fit.consequences.extend((0..matched.len()).filter(is_new));
+        fit.taken.extend(taken);
+        fit.history.pop();
+        fit.history.push(matched);
+        fit
+    }
+
+    /// Returns whether a candidate, not the user's own numbers, gives the numbers of a tensor.
+    pub fn explains(&self, at: usize) -> bool {
+        self.matched()[at] && !self.taken.contains(&at) && !self.consequences.contains(&at)
+    }
+}
+
+/// Keeps the fits that explain most, the best first. Of the fits that explain everything, those with the fewest mistakes are kept, and a fit with a fitted number
+/// only if there is no other. A factor gives the same numbers at several places: only the first place is kept.
+pub(super) fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
+    let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
+    if fits.iter().any(Fit::is_complete) {
+        fits.retain(Fit::is_complete);
+        // a fitted number is not needed if another mistake explains the numbers
+        if !fits.iter().all(Fit::is_fitted) {
+            fits.retain(|fit| !fit.is_fitted());
+        }
+        let fewest = fits.iter().map(Fit::mistakes).min().unwrap_or(0);
+        fits.retain(|fit| fit.mistakes() == fewest);
+    }
+    fits.sort_by_key(|fit| (most - fit.explained(), fit.is_fitted(), fit.mistakes(), fit.specificities(), fit.candidates.len()));
+    let mut seen = HashSet::new();
+    fits.retain(|fit| {
+        let name = |candidate: &Candidate| {
+            let at = if candidate.mistake.specificity == Specificity::Rule { candidate.at.clone() } else { Vec::new() };
+            (candidate.mistake.id, candidate.variant.clone(), at)
+        };
+        seen.insert((fit.candidates.iter().map(name).collect::<Vec<_>>(), fit.matched().to_vec()))
+    });
+    fits
 }

@@ -77,6 +77,8 @@ impl Edit {
 pub(super) struct Plan {
     ops: BTreeMap<(Ops, usize), Op>,
     given: HashMap<(usize, Id), Arc<[f64]>>,
+    /// The user's numbers of a tensor in a run, which replace those of its op.
+    taken: HashMap<(usize, Id), Arc<[f64]>>,
     /// For a tensor whose numbers are those of another tensor: the other tensor, the number of the op of the first, and the op of the other.
     exchanged: BTreeMap<Id, (Id, usize, Op)>,
 }
@@ -123,6 +125,13 @@ impl Plan {
                 }
             }
         }
+        plan
+    }
+
+    /// Returns this plan with the user's numbers of tensors, each with its run.
+    pub fn taking<'a>(&self, numbers: impl Iterator<Item = (usize, Id, &'a [f64])>) -> Self {
+        let mut plan = self.clone();
+        plan.taken.extend(numbers.map(|(run, id, numbers)| ((run, id), numbers.into())));
         plan
     }
 
@@ -187,7 +196,7 @@ impl<'a> WrongPass<'a> {
         let (network, ops) = (self.trace.network_of(run), self.ops(run));
         let mut changed = vec![false; network.tensors().len()];
         // another run may have another network
-        for (_, id) in self.plan.given.keys().filter(|(of, _)| *of == run) {
+        for (_, id) in self.plan.given.keys().chain(self.plan.taken.keys()).filter(|(of, _)| *of == run) {
             changed[*id] = true;
         }
         if ops == Ops::Sample {
@@ -217,7 +226,8 @@ impl<'a> WrongPass<'a> {
         if !self.changed[run][id] {
             return Some(self.trace.run(run).values(id));
         }
-        self.computed.get(&(run, id)).or_else(|| self.plan.given.get(&(run, id))).map(AsRef::as_ref)
+        let place = (run, id);
+        self.plan.taken.get(&place).or_else(|| self.computed.get(&place)).or_else(|| self.plan.given.get(&place)).map(AsRef::as_ref)
     }
 
     /// Returns the numbers of a tensor.

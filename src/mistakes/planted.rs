@@ -1,11 +1,12 @@
 //! Backward passes with planted mistakes, for tests.
 
+use super::candidates::Candidates;
 use super::cause::{Cause, WrongOp};
 use super::fit::{Candidate, ComparedTensor, Fit};
 use super::plan::{Edit, Plan, WrongPass};
-use super::search::Search;
 use super::site::Subject;
-use crate::diff::{Gradient, TermSums, Tolerance};
+use crate::diff::{Gradient, TermSums};
+use crate::network::Id;
 use crate::trace::Trace;
 
 /// A backward pass with one mistake in it.
@@ -36,11 +37,11 @@ pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>)
     let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
     let found = compared(trace, wanted, &numbers);
     let subject = Subject { trace, network: trace.network(), learning_rate };
-    let search = Search::new(subject, &found, Tolerance::FLOAT64);
+    let candidates = Candidates::new(subject, &found);
     let base = Fit::default();
     let mut all = Vec::new();
     for first in 0..found.len() {
-        for candidate in search.candidates(&base, first) {
+        for candidate in candidates.of(&base, &found[first]) {
             let plan = base.plan.with(trace, &candidate.edits);
             let mut pass = WrongPass::new(trace, &plan);
             // the first changed tensor, so that each is planted once
@@ -76,9 +77,10 @@ pub fn planted_pair(
     let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
     let found = compared(trace, wanted, &numbers);
     let subject = Subject { trace, network: trace.network(), learning_rate };
-    let search = Search::new(subject, &found, Tolerance::FLOAT64);
+    let candidates = Candidates::new(subject, &found);
     let base = Fit::default();
-    let mut candidates = search.candidates(&base, pick(found.len().max(1)).min(found.len().checked_sub(1)?));
+    let first = pick(found.len().max(1)).min(found.len().checked_sub(1)?);
+    let mut candidates = candidates.of(&base, &found[first]);
     candidates.retain(|candidate| candidate.sites.len() < 2);
     // a mistake with many places is as likely as one with a single place
     let mut ids: Vec<&str> = candidates.iter().map(|candidate| candidate.mistake.id).collect();
@@ -134,6 +136,20 @@ pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause]) -> O
         return None;
     }
     let plan = Plan::of_ops(ops.into_iter().map(|wrong| (wrong.is_of_batch, wrong.op, wrong.wrong.clone())));
+    let mut pass = WrongPass::new(trace, &plan);
+    let numbers = wanted.iter().map(|gradient| gradient.find(trace).map(|(run, id)| pass.values(run, id).to_vec()));
+    numbers.collect()
+}
+
+/// For tests: returns the gradients of a pass in which ∂C/∂x has other numbers: for each sample, the right ones changed by `change`, which is called with the index of
+/// an entry. `None` if no op of a sample computes ∂C/∂x.
+#[must_use]
+pub fn gradients_with_other(trace: &Trace, wanted: &[Gradient], of: Id, change: impl Fn(usize, f64) -> f64) -> Option<Vec<Vec<f64>>> {
+    let id = trace.network().gradient_of(of)?;
+    trace.network().producer(id)?;
+    let changed = |run: usize| trace.run(run).values(id).iter().enumerate().map(|(at, right)| change(at, *right)).collect();
+    let changed: Vec<Vec<f64>> = (0..trace.samples()).map(changed).collect();
+    let plan = Plan::default().taking(changed.iter().enumerate().map(|(run, numbers)| (run, id, numbers.as_slice())));
     let mut pass = WrongPass::new(trace, &plan);
     let numbers = wanted.iter().map(|gradient| gradient.find(trace).map(|(run, id)| pass.values(run, id).to_vec()));
     numbers.collect()

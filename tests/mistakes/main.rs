@@ -1,6 +1,7 @@
 //! Mistakes that are planted into backward passes are found, and named.
 
 mod apart;
+mod behind;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod networks;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 
 use gradstep::app::Document;
 use gradstep::diff::{Gradient, LossOf, Report, Status, Tolerance, UserTensor};
-use gradstep::mistakes::{Cause, MISTAKES, Planting, causes, plantings};
+use gradstep::mistakes::{Cause, Findings, MISTAKES, Planting, causes, plantings};
 use gradstep::network::Role;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::trace::Trace;
@@ -51,9 +52,13 @@ fn learning_rate(document: &Document) -> Option<f64> {
 }
 
 fn search(document: &Document, mine: &[UserTensor]) -> Vec<Cause> {
+    findings(document, mine, Tolerance::FLOAT64).causes
+}
+
+fn findings(document: &Document, mine: &[UserTensor], tolerance: Tolerance) -> Findings {
     let trace = &document.trace;
-    let report = Report::new(trace, mine, Tolerance::FLOAT64);
-    causes(trace, mine, &report, Tolerance::FLOAT64, learning_rate(document), &mut |_, _| true).expect("not interrupted")
+    let report = Report::new(trace, mine, tolerance);
+    causes(trace, mine, &report, tolerance, learning_rate(document), &mut |_, _| true).expect("not interrupted")
 }
 
 /// Whether numbers have entries that a person would not call a result.

@@ -49,6 +49,9 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         let names: Vec<String> = own.unexplained.iter().map(|tensor| own.name(trace, *tensor)).collect();
         rows.push(ListRow::text([list_of_names(&names), "why".to_owned(), "no known mistake explains the difference".to_owned()]));
     }
+    if let Some(words) = own.consequence_words(trace) {
+        rows.push(ListRow::text([String::new(), "why".to_owned(), words]));
+    }
     for pattern in &own.patterns {
         rows.push(ListRow::text([own.name(trace, pattern.tensor), "pattern".to_owned(), line(&pattern.words)]));
     }

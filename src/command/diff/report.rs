@@ -21,6 +21,10 @@ pub(super) struct JsonReport<'a> {
     tensors: Vec<TensorRow<'a>>,
     first: Option<FirstWrong>,
     causes: Vec<CauseRow>,
+    /// The wrong tensors that no mistake of the first group explains.
+    unexplained: Vec<String>,
+    /// The wrong tensors that only follow from an unexplained one.
+    consequences: Vec<String>,
     patterns: Vec<PatternRow>,
 }
 
@@ -68,7 +72,12 @@ pub(super) struct CauseRow {
     at: Vec<String>,
     group: usize,
     explains: Vec<String>,
+    /// The wrong rule and the right one.
     words: String,
+    /// Other mistakes that give the same numbers.
+    same: Vec<String>,
+    /// A gradient, or a change of the network, that separates them.
+    apart: Option<String>,
 }
 
 /// A pattern of a tensor.
@@ -118,6 +127,8 @@ impl<'a> JsonReport<'a> {
             tensors,
             first: report.first().map(|first| FirstWrong::new(trace, &report.tensors[first])),
             causes: own.causes.iter().map(|cause| CauseRow::new(cause, trace, &name)).collect(),
+            unexplained: own.unexplained.iter().map(|tensor| name(*tensor)).collect(),
+            consequences: own.consequences.iter().map(|tensor| name(*tensor)).collect(),
             patterns: patterns.iter().map(pattern).collect(),
         }
     }
@@ -145,20 +156,18 @@ impl<'a> TensorRow<'a> {
 impl CauseRow {
     fn new(cause: &Cause, trace: &Trace, name: &impl Fn(usize) -> String) -> Self {
         let Cause { id, variant, at, group, explains, .. } = cause;
+        let explain = |text: &str| SourceTexts::new(trace.network()).explain(text);
         Self {
             id,
             variant: variant.clone(),
             at: at.clone(),
             group: *group,
             explains: explains.iter().map(|tensor| name(*tensor)).collect(),
-            words: SourceTexts::new(trace.network()).explain(&cause_words(cause)),
+            words: explain(&joined([&*cause.words, cause.right])),
+            same: cause.same.iter().map(|name| explain(name)).collect(),
+            apart: Some(explain(&cause.apart)).filter(|apart| !apart.is_empty()),
         }
     }
-}
-
-/// The words about a mistake: what the wrong rule does, what the right one does, and what has the same numbers.
-fn cause_words(cause: &Cause) -> String {
-    joined([&cause.words, cause.right, &cause.same, &cause.apart])
 }
 
 /// The clauses that are not empty.

@@ -7,7 +7,7 @@ use super::groups::{Group, groups, names};
 use super::report::joined;
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, NOT_FINITE, Pattern, Precision, ROUNDED, SourceTexts, Status, UserTensor, both};
+use crate::diff::{Comparison, NOT_FINITE, Pattern, Precision, SourceTexts, Status, UserTensor, both};
 use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
@@ -202,23 +202,19 @@ const MARGIN: &str = "        ";
 
 /// The mistakes: a line for each of those that act together, for a few alternatives, and for what is left.
 fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
-    let is_different = own.report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Different | Status::NotFinite));
-    let not_finite = own.patterns.iter().find(|pattern| pattern.id == NOT_FINITE);
-    let is_rounded = own.patterns.iter().any(|pattern| pattern.id == ROUNDED);
-    let Some(best) = own.causes.first() else {
-        if let Some(pattern) = not_finite {
-            return vec![format!("why     {}", line(&pattern.words))];
-        }
-        // a mistake is searched for that explains the first wrong gradient
-        let first = own.report.first().filter(|_| is_different && !is_rounded);
-        let unknown = |tensor: usize| {
-            format!("why     no known mistake gives exactly the numbers of {}, the first wrong gradient", own.name(trace, tensor))
-        };
-        return first.map(unknown).into_iter().collect();
-    };
     let mut lines = Vec::new();
-    for (n, cause) in own.shown_causes().enumerate() {
-        let head = match (n, cause.group) {
+    let first = own.unexplained.first().copied().filter(|first| own.is_first_of_values(*first));
+    if let Some(first) = first {
+        let pattern = own.patterns.iter().find(|pattern| pattern.id == NOT_FINITE && own.causes.is_empty());
+        lines.push(match pattern {
+            Some(pattern) => format!("why     {}", line(&pattern.words)),
+            None => {
+                format!("why     no known mistake gives exactly the numbers of {}, the first wrong gradient", own.name(trace, first))
+            }
+        });
+    }
+    for cause in own.shown_causes() {
+        let head = match (lines.len(), cause.group) {
             (0, _) => "why   ",
             (_, 1) => "  and ",
             _ => "  or  ",
@@ -228,13 +224,16 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
         lines.push(format!("{head}  {}{explains}", line(&joined([&*cause.words, cause.right]))));
     }
     lines.extend(own.other_causes().map(|others| format!("{MARGIN}{others} as well (--format json lists all)")));
-    if !best.apart.is_empty() {
+    if let Some(best) = own.causes.first().filter(|best| !best.apart.is_empty()) {
         lines.push(format!("apart   {}", line(&best.apart)));
     }
-    if !own.unexplained.is_empty() {
-        let names = names(own, trace, own.unexplained.iter().copied());
-        lines.push(format!("{MARGIN}not explained: {}", list_of_names(&names)));
+    let is_other = |tensor: &usize| first.is_none_or(|first| own.user.tensors[*tensor].gradient.of != own.user.tensors[first].gradient.of);
+    let others = names(own, trace, own.unexplained.iter().copied().filter(is_other));
+    if !others.is_empty() {
+        let either = if first.is_some() { " either" } else { "" };
+        lines.push(format!("{MARGIN}not explained{either}: {}", list_of_names(&others)));
     }
+    lines.extend(own.consequence_words(trace).map(|words| format!("{MARGIN}{words}")));
     lines
 }
 

@@ -1,0 +1,133 @@
+//! The candidates of a search: each mistake of the table at each of its possible places, and at several places at once.
+
+use std::collections::HashSet;
+
+use super::fit::{Candidate, ComparedTensor, Fit};
+use super::mistake::Mistake;
+use super::plan::WrongPass;
+use super::planting::{Planted, Planter, Variant, Wanted};
+use super::site::{Site, Subject};
+use super::table::MISTAKES;
+
+/// The largest number of sites of which all pairs are tried.
+const MAX_PAIRED_SITES: usize = 8;
+
+/// The places where mistakes are planted: the sites from which one of the user's tensors is computed.
+pub(super) struct Candidates<'a> {
+    subject: Subject<'a>,
+    sites: Vec<Site<'a>>,
+}
+
+impl<'a> Candidates<'a> {
+    /// Finds the sites.
+    pub fn new(subject: Subject<'a>, tensors: &[ComparedTensor<'_>]) -> Self {
+        let reaching = reaching(&subject, tensors);
+        Self { subject, sites: subject.sites().into_iter().filter(|site| reaching[site.op]).collect() }
+    }
+
+    /// Returns the candidates that a fit can be extended with, in the order of the table. `tensor` is the user's tensor that they should explain.
+    pub fn of(&self, base: &Fit, tensor: &ComparedTensor<'_>) -> Vec<Candidate> {
+        let right = WrongPass::new(self.subject.trace, &base.plan).values(tensor.run, tensor.id).to_vec();
+        let ComparedTensor { run, id, gradient, numbers, .. } = *tensor;
+        let wanted = Wanted { subject: self.subject, run, id, of: gradient.of, user: numbers, right: &right };
+        let mut candidates = Vec::new();
+        for mistake in MISTAKES {
+            let (at_site, in_pass) = match mistake.planter {
+                Planter::None => (None, None),
+                Planter::AtSite(plant) => (Some(plant), None),
+                Planter::InPass(plant) => (None, Some(plant)),
+                Planter::Both(at_site, in_pass) => (Some(at_site), Some(in_pass)),
+            };
+            candidates.extend(at_site.into_iter().flat_map(|plant| self.at_sites(mistake, plant, base)));
+            let planted = in_pass.into_iter().flat_map(|plant| plant(&wanted));
+            candidates.extend(planted.map(|Planted { variant: Variant { name: variant, detail, edits }, at }| Candidate {
+                mistake,
+                variant,
+                detail,
+                at,
+                edits,
+                sites: Vec::new(),
+            }));
+        }
+        candidates
+    }
+
+    /// Returns the candidates of a mistake that is possible at sites: for each variant, at each set of sites of [`subsets`].
+    fn at_sites(&self, mistake: &'static Mistake, plant: fn(&Site<'_>) -> Vec<Variant>, base: &Fit) -> Vec<Candidate> {
+        let used: HashSet<usize> = base
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.mistake.id == mistake.id)
+            .flat_map(|candidate| candidate.sites.clone())
+            .collect();
+        // for the name of each variant, the sites where it is possible
+        let mut by_name: Vec<(Option<String>, Vec<(usize, Variant)>)> = Vec::new();
+        for (number, site) in self.sites.iter().enumerate().filter(|(number, _)| !used.contains(number)) {
+            for variant in plant(site) {
+                let index = by_name.iter().position(|(name, _)| *name == variant.name).unwrap_or_else(|| {
+                    by_name.push((variant.name.clone(), Vec::new()));
+                    by_name.len() - 1
+                });
+                by_name[index].1.push((number, variant));
+            }
+        }
+        let mut candidates = Vec::new();
+        for (variant, possible) in by_name {
+            for set in subsets(possible.len()) {
+                let chosen: Vec<&(usize, Variant)> = set.iter().map(|n| &possible[*n]).collect();
+                let mut at: Vec<String> = Vec::new();
+                // the backward pass goes from the last layer to the first
+                for (site, _) in chosen.iter().rev() {
+                    let name = self.subject.place_of(self.sites[*site].y);
+                    if !at.contains(&name) {
+                        at.push(name);
+                    }
+                }
+                candidates.push(Candidate {
+                    mistake,
+                    variant: variant.clone(),
+                    detail: chosen[0].1.detail.clone(),
+                    at,
+                    edits: chosen.iter().flat_map(|(_, variant)| variant.edits.clone()).collect(),
+                    sites: chosen.iter().map(|(site, _)| *site).collect(),
+                });
+            }
+        }
+        candidates
+    }
+}
+
+/// For each op of a sample, whether one of the user's tensors depends on it.
+fn reaching(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> {
+    let network = subject.network;
+    let mut reaches = vec![false; network.tensors().len()];
+    for tensor in tensors {
+        // a gradient of the batch comes from the samples' gradient of the same tensor
+        if let Some(gradient) = network.gradient_of(tensor.gradient.of) {
+            reaches[gradient] = true;
+        }
+    }
+    let mut ops = vec![false; network.ops().len()];
+    for (number, op) in network.ops().iter().enumerate().rev() {
+        if reaches[op.output] {
+            ops[number] = true;
+            op.parts.iter().flat_map(|part| part.operands.iter()).for_each(|id| reaches[*id] = true);
+        }
+    }
+    ops
+}
+
+/// Returns sets of the first `count` numbers: each number alone, and all of them. If there are few, also each pair, and all but one.
+fn subsets(count: usize) -> Vec<Vec<usize>> {
+    let mut sets: Vec<Vec<usize>> = (0..count).map(|n| vec![n]).collect();
+    if count > 1 {
+        sets.push((0..count).collect());
+    }
+    if (3..=MAX_PAIRED_SITES).contains(&count) {
+        sets.extend((0..count).flat_map(|n| (n + 1..count).map(move |m| vec![n, m])));
+    }
+    if (4..=MAX_PAIRED_SITES).contains(&count) {
+        sets.extend((0..count).map(|n| (0..count).filter(|m| *m != n).collect()));
+    }
+    sets
+}

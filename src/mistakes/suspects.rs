@@ -1,0 +1,55 @@
+//! The ops that can be the reason for a wrong tensor. Only mistakes at these ops are tried.
+
+use std::collections::HashSet;
+
+use super::fit::ComparedTensor;
+use super::plan::{Edit, Ops};
+use crate::network::{Id, Network};
+use crate::trace::Trace;
+
+/// For each op, whether a wrong tensor can be its consequence.
+pub(super) struct Suspects {
+    of_sample: Vec<bool>,
+    of_batch: Vec<bool>,
+}
+
+impl Suspects {
+    /// Finds the ops from which the tensor at `index` is computed. An op counts only if there is a way from it to the tensor on which no tensor is settled: if the
+    /// user has the right numbers of a tensor, the mistake is not behind it.
+    pub fn of(trace: &Trace, tensors: &[ComparedTensor<'_>], index: usize, is_settled: impl Fn(usize) -> bool) -> Self {
+        let settled: HashSet<(usize, Id)> =
+            tensors.iter().enumerate().filter(|(at, _)| is_settled(*at)).map(|(_, tensor)| (tensor.run, tensor.id)).collect();
+        let ComparedTensor { run, id, gradient, .. } = tensors[index];
+        let is_of_sample = trace.runs()[run].sample.is_some();
+        let of_batch = if is_of_sample { Vec::new() } else { reaching_ops(trace.network_of(run), id, |_| false) };
+        let in_sample = if is_of_sample { Some(id) } else { trace.network().gradient_of(gradient.of) };
+        // one of several samples can be right where another one is wrong
+        let is_settled = |id: Id| trace.samples() == 1 && settled.contains(&(0, id));
+        let of_sample = in_sample.map_or_else(Vec::new, |id| reaching_ops(trace.network(), id, is_settled));
+        Self { of_sample, of_batch }
+    }
+
+    /// Whether a change can be the reason.
+    pub fn has(&self, edit: &Edit) -> bool {
+        let (ops, number) = match edit {
+            Edit::Op(Ops::Sample, number, _) => (&self.of_sample, number),
+            Edit::Op(Ops::Batch, number, _) => (&self.of_batch, number),
+            Edit::Given(..) | Edit::Exchange(..) => return true,
+        };
+        ops.get(*number).is_some_and(|is_suspect| *is_suspect)
+    }
+}
+
+/// For each op, whether there is a way from it to a tensor on which no tensor is settled.
+fn reaching_ops(network: &Network, id: Id, is_settled: impl Fn(Id) -> bool) -> Vec<bool> {
+    let mut reaches = vec![false; network.tensors().len()];
+    reaches[id] = true;
+    let mut ops = vec![false; network.ops().len()];
+    for (number, op) in network.ops().iter().enumerate().rev() {
+        if reaches[op.output] && (op.output == id || !is_settled(op.output)) {
+            ops[number] = true;
+            op.parts.iter().flat_map(|part| part.operands.iter()).for_each(|read| reaches[*read] = true);
+        }
+    }
+    ops
+}
