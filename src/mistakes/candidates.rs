@@ -12,6 +12,9 @@ use super::table::MISTAKES;
 /// The largest number of sites of which all pairs are tried.
 const MAX_PAIRED_SITES: usize = 8;
 
+/// The name of a variant, and the indices of the sites where it is possible, each with the variant there.
+type NamedVariant = (Option<String>, Vec<(usize, Variant)>);
+
 /// The places where mistakes are planted: the sites from which one of the user's tensors is computed.
 pub(super) struct Candidates<'a> {
     subject: Subject<'a>,
@@ -60,8 +63,7 @@ impl<'a> Candidates<'a> {
             .filter(|candidate| candidate.mistake.id == mistake.id)
             .flat_map(|candidate| candidate.sites.clone())
             .collect();
-        // for the name of each variant, the sites where it is possible
-        let mut by_name: Vec<(Option<String>, Vec<(usize, Variant)>)> = Vec::new();
+        let mut by_name: Vec<NamedVariant> = Vec::new();
         for (number, site) in self.sites.iter().enumerate().filter(|(number, _)| !used.contains(number)) {
             for variant in plant(site) {
                 let index = by_name.iter().position(|(name, _)| *name == variant.name).unwrap_or_else(|| {

@@ -132,13 +132,13 @@ impl Search<'_> {
     fn fits(&self, go_on: GoOn<'_>) -> Result<(Vec<Fit>, Fit), Interrupted> {
         let start = Fit::new(self.tensors.iter().map(|tensor| !tensor.differs).collect());
         let Some(first) = start.next_wrong() else { return Ok((Vec::new(), start)) };
-        let mut fits = self.from_first(&start, first, go_on)?;
+        let mut fits = self.explaining(&start, first, go_on)?;
         let mut bases = if fits.is_empty() { vec![start] } else { with_same_tensors(&fits) };
         let (mut searches, mut taken) = (0, 0);
         let most = if self.work() > MAX_WORK_BEHIND { 0 } else { MAX_SEARCHES_BEHIND };
         // the next wrong tensor of the bases is not explained
         while let Some(unexplained) = bases[0].next_wrong().filter(|_| taken < MAX_TAKEN) {
-            bases.iter_mut().for_each(|base| *base = self.taking(base, unexplained));
+            bases = bases.iter().map(|base| self.taking(base, unexplained)).collect();
             taken += 1;
             while let Some(next) = bases[0].next_wrong().filter(|_| searches < most && bases[0].mistakes() < MAX_MISTAKES) {
                 searches += 1;
@@ -154,7 +154,7 @@ impl Search<'_> {
     }
 
     /// Returns the fits that explain the first wrong tensor, the best first: those that explain everything, or else those that explain most.
-    fn from_first(&self, start: &Fit, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
+    fn explaining(&self, start: &Fit, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         let singles = self.extensions(start, first, go_on)?;
         if singles.iter().any(|fit| fit.is_complete() && !fit.is_fitted()) {
             return Ok(best(singles));
