@@ -8,6 +8,7 @@ use crate::op::slot::Slot::Input;
 
 /// The value of a single number that is the same in all samples and depends on constants alone, such as √d; `None` for another tensor.
 fn constant(subject: &Subject<'_>, id: Id) -> Option<f64> {
+    let [value] = *subject.values(id) else { return None };
     let mut open = vec![id];
     while let Some(id) = open.pop() {
         match subject.producer(id) {
@@ -16,7 +17,6 @@ fn constant(subject: &Subject<'_>, id: Id) -> Option<f64> {
             None => return None,
         }
     }
-    let [value] = *subject.values(id) else { return None };
     let is_same = |run: usize| subject.trace.run(run).values(id)[0].to_bits() == value.to_bits();
     (0..subject.trace.samples()).all(is_same).then_some(value)
 }
