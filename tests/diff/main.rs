@@ -2,6 +2,7 @@
 
 mod causes;
 mod flips;
+#[cfg(debug_assertions)] // a release build does not count
 mod interrupt;
 mod layouts;
 mod mistakes;

@@ -11,6 +11,8 @@ use gradstep::step::Unit;
 use gradstep::tally;
 use gradstep::ui::RenderOptions;
 
+use super::{export, frame, open_at, press};
+
 /// The largest number of requests of a frame. A request is for the factors of a term, a part of an op, an op or a pass.
 const MOST: u64 = 40_000;
 
@@ -65,7 +67,7 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
         let k = entry.start + (entry.end - entry.start) / 2;
         update(&mut state, Action::GoToStep(k));
         let draw = || {
-            let _ = super::frame(&state, &RenderOptions::default(), width, height);
+            let _ = frame(&state, &RenderOptions::default(), width, height);
             tally::take()
         };
         // the first frame adds up the running sum up to here, which the trace then stores
@@ -111,4 +113,36 @@ fn a_frame_of_a_larger_scenario_costs_no_more() {
         }
     }
     assert!(grown.is_empty(), "{grown:#?}");
+}
+
+/// A frame of the map asks only for the blocks on the screen.
+#[test]
+fn the_cost_of_the_map_depends_on_the_blocks_in_view() {
+    let layer = "[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\nactivation = \"relu\"\n";
+    let chain = |count: usize| {
+        let head = "title = \"chain\"\ninput = [1, 2]\ntarget = [1, 2]\nloss = \"squared_error\"\n";
+        document(&format!("{head}{}", layer.repeat(count)))
+    };
+    let nodes = |count: usize| {
+        let nodes: Vec<String> = (1..count).map(|n| format!("\"n{n} = n{} * b\"", n - 1)).collect();
+        document(&format!("title = \"nodes\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\"n0 = a + b\", {}]\n", nodes.join(", ")))
+    };
+    for [small, large] in [[chain(30), chain(1000)], [nodes(60), nodes(10_000)]] {
+        let cost = |document: &Arc<Document>| {
+            let mut state = open_at(document, document.trace.len() / 2);
+            press(&mut state, "M");
+            let _ = tally::take();
+            let map = export::text(&frame(&state, &RenderOptions::default(), 120, 40));
+            assert!(map.contains("blocks"), "{map}");
+            let cost = tally::take();
+            press(&mut state, "G");
+            assert!(
+                export::text(&frame(&state, &RenderOptions::default(), 80, 24)).lines().nth(20).is_some_and(|line| !line.contains("□    ")),
+                "the last block is in view"
+            );
+            cost
+        };
+        let (small, large) = (cost(&small), cost(&large));
+        assert!(large <= 2 * small + 100 && large < 5000, "{small} and {large}");
+    }
 }

@@ -3,6 +3,7 @@
 mod actions;
 mod ascii;
 mod batch;
+#[cfg(debug_assertions)] // a release build does not count
 mod bounded;
 mod boxes;
 mod curve;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use gradstep::app::{Action, Document, State};
 use gradstep::network::Role;
-use gradstep::scenario::{self, Limits, Source};
 use gradstep::step::Pass;
+use gradstep::ui;
 use gradstep::ui::ClickTarget;
 use gradstep::ui::theme::{Background, Colours, Theme};
-use gradstep::{tally, ui};
 use ratatui::layout::Rect;
 
 use super::{RenderOptions, bundled_documents, export, frame, open_at, press, screen_document};
@@ -211,40 +210,6 @@ fn marks_replace_colours_also_in_ascii() {
     assert!(row(" c2 ").contains("@ | %"), "{map}");
     assert!(row(">c1 ").contains("+>*"), "{map}");
     assert!(row(">c1 ").contains("====") && row(" fc ").contains("===="), "{map}");
-}
-
-fn document(text: &str) -> Arc<Document> {
-    let source = Source { name: "large".into(), path_shown: "large".into(), text: text.into() };
-    Arc::new(Document::new(scenario::read(source, Limits::default()).expect("valid")))
-}
-
-/// A frame of the map asks only for the blocks on the screen.
-#[test]
-fn the_cost_of_the_map_depends_on_the_blocks_in_view() {
-    let layer = "[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\nactivation = \"relu\"\n";
-    let chain = |count: usize| {
-        let head = "title = \"chain\"\ninput = [1, 2]\ntarget = [1, 2]\nloss = \"squared_error\"\n";
-        document(&format!("{head}{}", layer.repeat(count)))
-    };
-    let nodes = |count: usize| {
-        let nodes: Vec<String> = (1..count).map(|n| format!("\"n{n} = n{} * b\"", n - 1)).collect();
-        document(&format!("title = \"nodes\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\"n0 = a + b\", {}]\n", nodes.join(", ")))
-    };
-    for [small, large] in [[chain(30), chain(1000)], [nodes(60), nodes(10_000)]] {
-        let cost = |document: &Arc<Document>| {
-            let mut state = open_at(document, document.trace.len() / 2);
-            press(&mut state, "M");
-            let _ = tally::take();
-            let map = text(&state, (120, 40));
-            assert!(map.contains("blocks"), "{map}");
-            let cost = tally::take();
-            press(&mut state, "G");
-            assert!(text(&state, (80, 24)).lines().nth(20).is_some_and(|line| !line.contains("□    ")), "the last block is in view");
-            cost
-        };
-        let (small, large) = (cost(&small), cost(&large));
-        assert!(large <= 2 * small + 100 && large < 5000, "{small} and {large}");
-    }
 }
 
 #[test]

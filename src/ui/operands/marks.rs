@@ -87,7 +87,8 @@ pub fn marks(view: &View<'_>) -> MarkedEntries {
     MarkedEntries { by_entry: ReadEntries::new(by_entry), by_step: ReadEntries::new(by_step()) }
 }
 
-#[cfg(test)]
+// a release build does not count
+#[cfg(all(test, debug_assertions))]
 mod tests {
     use std::cmp::Ordering;
 
