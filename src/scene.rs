@@ -1,14 +1,14 @@
-//! Floor 5: the scene of a step: everything that the screen may show at this step. It has the tensors of the step in display order, the entries that the step reads,
-//! the neighbours of an entry on the screen, symbols such as `w₁₂`, and the numbers that are *known*.
+//! Floor 5: the scene of a step. The scene has everything that the screen may show at this step: the tensors of the step in the order of the screen, the
+//! entries that the step reads, the neighbours of an entry on the screen, symbols such as `w₁₂`, and the numbers that are *known*.
 //!
-//! A step computes one term of an entry, such as `a₁·w₁` in `z = a₁·w₁ + a₂·w₂ + b`. An op is one equation for a whole tensor, and has one or several *parts*: here
-//! the products and the bias.
+//! A step computes one term of an entry, such as `a₁·w₁` in `z = a₁·w₁ + a₂·w₂ + b`. An op is one equation for a whole tensor. It has one or several *parts*:
+//! here, the products are one part, and the bias is another.
 //!
-//! A number is known if it is given (an input, a parameter of this iteration, a target, a constant) or if this step or an earlier one has computed it. Of the entry
-//! in progress, the running sum is known. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from the scene. So no width, colour or
-//! picture can depend on a number that is not computed yet.
+//! A number is known if it is given (an input, a parameter of this iteration, a target, a constant), or if this step or an earlier one has computed it. The
+//! running sum of the current entry is known too. Only `scene/known.rs` reads numbers of the trace, and panes read numbers only from the scene. So no width,
+//! colour or picture can depend on a number that is not computed yet.
 //!
-//! In prediction, the scene also hides the number that the user has to predict: the value of this step's term, or of its whole entry.
+//! In prediction, the scene also hides the number that the user has to predict. It is the value of this step's term, or of its whole entry.
 
 mod blocks;
 mod constants;
@@ -44,7 +44,7 @@ use crate::step::{Address, Location, Pass, Scope, Step, TensorEntry, Unit};
 use crate::tensor::{index_text, ravel, shape_text, unravel};
 use crate::trace::Trace;
 
-/// A number of uses with as many digits as sentences usually need, to measure the longest sentence.
+/// A number of uses with three digits. It stands for any number when the longest possible sentence is measured.
 const LONGEST_COUNT: u64 = 999;
 
 /// One step, with everything that the screen can show of it.
@@ -53,27 +53,27 @@ pub struct Scene<'a> {
     trace: &'a Trace,
     /// The position of the step in its trace.
     pub at: Position,
-    /// The step: its factors, value and running sum. Hidden numbers are NaN in it.
+    /// The step: its factors, its value and the running sum. Numbers that are hidden are NaN.
     pub step: Step,
     /// The number that prediction hides; `None` if it hides none.
     pub hidden: Option<HiddenNumber>,
-    /// The number of the last step whose numbers are known; 0 if there is none. It is this step, or an earlier one if numbers are hidden.
+    /// The last step whose numbers are known; 0 if there is none. It is this step or, if numbers are hidden, an earlier one.
     pub last_known: u64,
     /// The tensor that the step's op computes.
     pub output: Id,
-    /// The number from which subscripts, headings and channels count: 1 as in mathematics, or 0.
+    /// The first index of subscripts, headings and channels: 1 as in mathematics, or 0.
     pub first_index: usize,
     /// The number of significant digits of numbers.
     pub digits: Digits,
-    /// The notation of entries and terms: Unicode on the screen.
+    /// The notation of entries and terms, which is Unicode on the screen.
     term_notation: Notation,
-    /// The number formats of tensors, sorted by tensor, computed when they are first needed.
+    /// The number formats of tensors, sorted by tensor. Each is computed when it is first needed.
     formats: RefCell<Vec<(Id, ColumnFormat)>>,
-    /// The entries that this step reads, computed when they are first needed.
+    /// The entries that this step reads. They are computed when they are first needed.
     sources_now: OnceCell<Vec<TensorEntry>>,
-    /// The tensors that the op's first 16 parts read, computed when they are first needed.
+    /// The tensors that the op's first 16 parts read. They are computed when they are first needed.
     first_read: OnceCell<Vec<Id>>,
-    /// If not all weights have a colour, those that have one, computed when they are first needed.
+    /// The weights that have a colour, if not all have one. They are computed when they are first needed.
     coloured_weights: OnceCell<Vec<weights::ColouredWeight>>,
 }
 
@@ -100,19 +100,19 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Returns the same scene with subscripts, headings and channels that count from `first`.
+    /// Sets the first index of subscripts, headings and channels.
     #[must_use]
     pub fn counting_from(self, first: usize) -> Self {
         Self { first_index: first, ..self }
     }
 
-    /// Returns the same scene, with numbers rounded to this number of digits.
+    /// Sets the number of significant digits.
     #[must_use]
     pub fn with_digits(self, digits: Digits) -> Self {
         Self { digits, formats: RefCell::default(), ..self }
     }
 
-    /// Returns the same scene with entries and terms in a notation.
+    /// Sets the notation of entries and terms.
     #[must_use]
     pub fn with_terms_in(self, term_notation: Notation) -> Self {
         Self { term_notation, ..self }
@@ -124,7 +124,7 @@ impl<'a> Scene<'a> {
         let scene = if number <= self.last_known {
             Scene::of(self.trace, number)?
         } else {
-            // a step with a hidden number is visible only in its own scene
+            // a step with a hidden number has only its own scene
             Scene::of(self.trace, number).filter(|_| number == self.at.step)?.with_hidden(self.hidden)
         };
         Some(scene.counting_from(self.first_index).with_digits(self.digits).with_terms_in(self.term_notation))
@@ -142,7 +142,7 @@ impl<'a> Scene<'a> {
         self.trace.op_at(&self.at)
     }
 
-    /// Returns the pass of the op that computes a tensor; `None` for a tensor that is given.
+    /// Returns the pass of the op that computes a tensor; `None` if no op computes it.
     #[must_use]
     pub fn pass_of(&self, tensor: Id) -> Option<Pass> {
         self.network().producer(tensor).map(|op| self.network().ops()[op].pass)
@@ -172,7 +172,7 @@ impl<'a> Scene<'a> {
         self.words_with(part, self.trace.reuse(&self.at, part))
     }
 
-    /// Returns [`Scene::words`] for the entry of the op with the longest text.
+    /// Returns [`Scene::words`] for the entry with the longest words. The entries of one op can have different words.
     #[must_use]
     pub fn longest_words(&self, part: usize) -> String {
         let reuse = self.trace.reuse(&self.at, part);
@@ -201,7 +201,7 @@ impl<'a> Scene<'a> {
         words.replace("{x}", &x).replace("{y}", &y).replace("{C}", &letter(network.loss()))
     }
 
-    /// Returns a sentence about an entry that is used several times: `b₇ was used 4 times, so its gradient is the sum of 4 terms.`
+    /// Returns a sentence about an entry that is used several times, such as `b₇ was used 4 times, so its gradient is the sum of 4 terms.`
     fn reuse_sentence(&self, reuse: Reuse, count: u64) -> String {
         let read = self.neuron(self.output);
         let info = self.network().tensor(read);
@@ -210,7 +210,7 @@ impl<'a> Scene<'a> {
             Reuse::Entry | Reuse::IndexedEntry => self.entry_symbol(read, self.at.entry),
         };
         let verb = if reuse == Reuse::Entry { "used" } else { "read" };
-        // an op with several parts also adds up other uses
+        // if the op has several parts, the other parts add up other uses
         let (here, whose) = if self.op().parts.len() > 1 { (" here", "this part of its gradient") } else { ("", "its gradient") };
         match count {
             1 => format!("{what} was {verb} once{here}."),
@@ -231,19 +231,19 @@ impl<'a> Scene<'a> {
         self.trace.right_hand_side(&self.at, part, notation)
     }
 
-    /// As [`Scene::right_hand_side`], with the names of tensors instead of their symbols.
+    /// Does the same as [`Scene::right_hand_side`], with the names of tensors instead of their symbols.
     #[must_use]
     pub fn right_hand_side_by_name(&self, part: usize, notation: Notation) -> String {
         self.trace.right_hand_side_with(&self.at, part, notation, true)
     }
 
-    /// Returns whether the step belongs to the update, which replaces a parameter or a velocity.
+    /// Returns whether the step belongs to the update pass, which changes a parameter or its velocity.
     #[must_use]
     pub fn is_update(&self) -> bool {
         self.step.pass == Pass::Update
     }
 
-    /// Returns z if the tensor is the gradient ∂C/∂z; otherwise the tensor itself.
+    /// Converts a tensor to the tensor of its neurons: the gradient ∂C/∂z to z. Any other tensor is returned as it is.
     #[must_use]
     pub fn neuron(&self, tensor: Id) -> Id {
         match self.network().tensor(tensor).role {
@@ -276,15 +276,16 @@ impl<'a> Scene<'a> {
         format!("{}{}", info.name, index_text(&unravel(at, &info.shape)))
     }
 
-    /// Returns the address of the step's entry, such as `grad.conv1.weight[0,0,1,1]`. If the name alone is ambiguous, the sample or pass precedes it, as in `2:fc1.a[0]`.
+    /// Returns the address of the step's entry, such as `grad.conv1.weight[0,0,1,1]`. If several runs have a tensor of this name, the sample or pass comes
+    /// first, as in `2:fc1.a[0]`.
     #[must_use]
     pub fn address(&self) -> String {
-        // the address of a term ends with `#` and its number; the entry has none
+        // the address of a term ends with `#` and its number; the address of the entry does not
         let address = self.trace.address(&self.at.with_term(0)).to_string();
         address.trim_end_matches("#1").to_owned()
     }
 
-    /// Returns the address of an entry of this step's run. If the name alone is ambiguous, the sample or pass precedes it.
+    /// Returns the address of an entry of this step's run. If several runs have a tensor of this name, the sample or pass comes first.
     #[must_use]
     pub fn address_of(&self, tensor: Id, entry: usize) -> String {
         if let Some(first) = self.first_position(tensor, entry) {
@@ -314,7 +315,7 @@ impl<'a> Scene<'a> {
         self.trace.span(self.at.step, unit)
     }
 
-    /// Returns the progress through the unit that contains this step: the number of done steps (including this one), and the number of all steps.
+    /// Returns the progress in the unit that contains this step: the number of its steps up to this one, and the number of all its steps.
     #[must_use]
     pub fn progress(&self, unit: Unit) -> (u64, u64) {
         let span = self.span(unit);
@@ -327,32 +328,33 @@ impl<'a> Scene<'a> {
         self.at.term + 1 == self.at.terms
     }
 
-    /// Returns the sample, as its number in the file from 0; `None` for a step of the batch.
+    /// Returns the index of the sample in the file; `None` for a step of the batch.
     #[must_use]
     pub fn sample(&self) -> Option<usize> {
         self.trace.runs()[self.at.run_index].sample
     }
 
-    /// Returns the samples of the batch, as their numbers in the file from 0.
+    /// Returns the samples of the batch, as indices in the file.
     pub fn samples(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
         self.trace.runs()[..self.trace.samples()].iter().map(|run| run.sample.unwrap_or(0))
     }
 
-    /// Returns the run of a sample (of the batch if `sample` is `None`), and its tensor with this name; `None` if the iteration has no such run or tensor.
+    /// Returns the index of a run, and its tensor with this name. The run is that of `sample`, or that of the batch if `sample` is `None`. Returns `None` if
+    /// the iteration has no such run or tensor.
     #[must_use]
     pub fn tensor_in(&self, sample: Option<usize>, name: &str) -> Option<(usize, Id)> {
         let run = self.trace.runs().iter().position(|run| run.sample == sample)?;
         Some((run, self.trace.network_of(run).find(name)?))
     }
 
-    /// Returns the pass of the op that computes a tensor of a run; `None` for a tensor that is given.
+    /// Returns the pass of the op that computes a tensor of a run; `None` if no op computes it.
     #[must_use]
     pub fn pass_in(&self, run_index: usize, tensor: Id) -> Option<Pass> {
         let network = self.trace.network_of(run_index);
         network.producer(tensor).map(|op| network.ops()[op].pass)
     }
 
-    /// Returns the address of an entry that a run computes, and its first step if this is after the step of the scene.
+    /// Returns the address of an entry that a run computes. If its first step is after the step of the scene, also returns this step.
     #[must_use]
     pub fn described_in(&self, run_index: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
         let info = self.trace.network_of(run_index).tensor(tensor);
@@ -372,21 +374,22 @@ impl<'a> Scene<'a> {
         self.trace.network_of(run_index).producer(tensor).is_some()
     }
 
-    /// Returns the passes of this step's sample and of the batch, each with its range of steps. For a step of the batch, the passes of the last sample are returned.
+    /// Returns the passes of this step's sample and of the batch, each with its range of steps. If this is a step of the batch, they are those of the last
+    /// sample and of the batch.
     pub fn passes(&self) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
-        // first come the runs of the samples, then the run of the batch
+        // the runs of the samples come first, then the run of the batch
         let samples = self.trace.samples();
         let sample = self.at.run_index.min(samples.saturating_sub(1));
         let runs = std::iter::once(sample).chain(samples..self.trace.runs().len());
         runs.flat_map(|run_index| self.trace.passes_of(run_index))
     }
 
-    /// Iterates over this step's op and the later ops of this run that have steps. Returns for each the tensor that it computes, and the range of its steps.
+    /// Iterates over this step's op and the later ops of this run that have steps. Each item is the tensor that the op computes, and the range of its steps.
     pub fn ops_from(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         self.trace.ops_from(self.at.run_index, self.at.op)
     }
 
-    /// As [`Scene::ops_from`], for the ops before this step's op, the nearest first.
+    /// Does the same as [`Scene::ops_from`] for the ops before this step's op. The nearest comes first.
     pub fn ops_before(&self) -> impl Iterator<Item = (Id, Range<u64>)> + '_ {
         self.trace.ops_before(self.at.run_index, self.at.op)
     }

@@ -1,8 +1,8 @@
-//! The network as blocks. For a network of layers, the blocks are the input, each layer and the loss; for a graph, each node. A line leads from a block to each block
-//! that reads its output.
+//! The network as blocks. In a network of layers, the blocks are the input, each layer and the loss; in a graph, they are the nodes. A line leads from a block
+//! to each block that reads its output.
 //!
-//! Blocks are in the order of computation. The lines are drawn beside them in *lanes*, as in `git log --graph`. A lane is free again after the last reader of its
-//! block. In a residual block, where `sum` reads `c2` and `c1`, the line of `c1` passes `c2` in its own lane:
+//! Blocks are in the order of computation, from top to bottom. The lines are drawn beside them in *lanes*, as in `git log --graph`. A lane is free again after
+//! the last block that reads it. For example, in a residual block `sum` reads `c2` and `c1`. The line from `c1` passes `c2` in another lane:
 //!
 //! ```text
 //! ■      c1     reads x, opens lane 0
@@ -17,7 +17,7 @@ use crate::expr::Notation;
 use crate::network::{Id, Network, Op, Role};
 use crate::step::Pass;
 
-/// The largest number of lanes. If all are in use, a block gets no lane, and its readers name it in a text.
+/// The largest number of lanes. If all are in use, a block gets no lane. The blocks that read it then name it in their texts.
 pub const MAX_LANES: usize = 12;
 
 /// A block of the network.
@@ -29,15 +29,15 @@ pub struct Block {
     pub layer: Option<usize>,
     /// The tensors of the layer that no op computes, such as its weight and its bias.
     pub parameters: SmallVec<[Id; 2]>,
-    /// The ops that compute its values, and the ops that compute its derivatives.
+    /// The ops that compute its values, then the ops that compute its derivatives.
     ops: [SmallVec<[usize; 2]>; 2],
-    /// The blocks that it reads, ascending.
+    /// The blocks that it reads, in ascending order.
     pub reads: SmallVec<[usize; 2]>,
     /// The last block that reads its output.
     pub last_reader: Option<usize>,
     /// The lane of its output, if it has one.
     pub lane: Option<usize>,
-    /// The lanes in use after the block, as bits.
+    /// The lanes that are in use after the block, as bits.
     pub below: u16,
     /// The lanes of the blocks that it reads, as bits.
     pub joins: u16,
@@ -47,7 +47,7 @@ pub struct Block {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocks {
     all: Vec<Block>,
-    /// For each tensor of the network, its block.
+    /// The block of each tensor of the network.
     of_tensor: Vec<usize>,
     /// The number of lanes.
     pub lanes: usize,
@@ -149,8 +149,8 @@ fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
     (all, of_tensor)
 }
 
-/// Returns the nodes of a graph as blocks, and the block of each tensor. An input comes before the first node that reads it. The block of a closed fold has the position
-/// of its last tensor.
+/// Returns the nodes of a graph as blocks, and the block of each tensor. An input comes before the first node that reads it. A closed fold is one block, at the
+/// position of its last tensor.
 fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec<usize>) {
     const UNPLACED: usize = usize::MAX;
     let tensors = network.tensors();
@@ -177,9 +177,9 @@ fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec
     (all, of_tensor)
 }
 
-/// Gives each block the lowest free lane, up to the block's last reader. Returns the number of used lanes.
+/// Gives each block the first free lane, which it keeps until the last block that reads it. Returns the number of lanes.
 fn assign_lanes(all: &mut [Block]) -> usize {
-    // for each lane in use, the last reader of its block
+    // the last reader of the block in each lane
     let mut ends = [None; MAX_LANES];
     let mut lanes = 1;
     for number in 0..all.len() {
@@ -201,7 +201,7 @@ fn assign_lanes(all: &mut [Block]) -> usize {
 }
 
 impl<'a> Scene<'a> {
-    /// Returns the scene of the last step of the last sample if this is a step of the batch; `None` if it is a step of a sample.
+    /// If this is a step of the batch, returns the scene of the last step of the last sample; otherwise `None`.
     #[must_use]
     pub fn last_of_samples(&self) -> Option<Scene<'a>> {
         let last = self.trace.samples().checked_sub(1).filter(|_| self.sample().is_none())?;
@@ -230,7 +230,7 @@ impl<'a> Scene<'a> {
         id.map_or(blocks.len().saturating_sub(1), |id| blocks.of_tensor(id))
     }
 
-    /// Returns the progress of a block's forward ops and of its backward ops in this sample: the number of done steps, and of all steps.
+    /// Returns the progress of a block's forward ops and of its backward ops in this sample: the number of steps that are done, and the number of all steps.
     #[must_use]
     pub fn block_progress(&self, block: &Block) -> [(u64, u64); 2] {
         block.ops.each_ref().map(|ops| {
@@ -242,7 +242,8 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Returns the first step of a block in the pass of this step; if it has none, its first step in another pass; if it has none either, the first step that reads its output.
+    /// Returns the first step of a block in the pass of this step. If it has none there, returns its first step in another pass. If it has no steps at all,
+    /// returns the first step that reads its output.
     #[must_use]
     pub fn block_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
         let block = blocks.get(number)?;
@@ -258,14 +259,14 @@ impl<'a> Scene<'a> {
         if self.is_backward() { backward.or(forward).or_else(read) } else { forward.or_else(read).or(backward) }
     }
 
-    /// Returns the first step of the batch that computes a tensor of a block in the pass of this step.
+    /// Returns the first step of the batch that computes a tensor of a block, in the pass of this step.
     fn batch_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
         let of_pass = self.network().ops().iter().enumerate().filter(|(_, op)| op.pass == self.step.pass);
         let ops = of_pass.filter(|(_, op)| self.batch_block(blocks, op) == number);
         ops.map(|(op, _)| self.trace.op_steps(self.at.run_index, op)).find(|steps| !steps.is_empty()).map(|steps| steps.start)
     }
 
-    /// Returns a block's name, and the kind of its layer or the equation of its node. The kind of the loss is empty.
+    /// Returns a block's name and a second text: the kind of its layer, or the equation of its node. For the loss, the second text is empty.
     #[must_use]
     pub fn block_texts(&self, block: &Block, notation: Notation) -> (String, String) {
         let network = self.network();

@@ -1,9 +1,10 @@
-//! Values of the constants that an equation names, such as η in w ← w − η v. They are derived from a term: if its coefficient is −0.5, then η = 0.5.
+//! Finds the values of the constants in an equation, such as η in w ← w − η v. They are computed from the coefficient of a term: if it is −0.5, then −η = −0.5,
+//! so η = 0.5.
 
 use super::Scene;
 use crate::expr::Expr;
 
-/// The number of examined terms of an entry. The terms of an update, which has the most constants, are fewer.
+/// The number of terms of an entry that are looked at. An update has the most constants, and its entries have fewer terms.
 const MAX_TERMS: u64 = 4;
 
 impl Scene<'_> {
@@ -22,17 +23,17 @@ impl Scene<'_> {
     }
 }
 
-/// Solves `expr = coefficient` for the name in the expression: for `−η v` with the coefficient −0.5, η = 0.5; for `1/n x` with 0.25, n = 4.
+/// Solves the equation `expr = coefficient` for the name in the expression. For `−η v` and −0.5, it returns η = 0.5. For `1/n x` and 0.25, it returns n = 4.
 fn solved(expr: &Expr, coefficient: f64) -> Option<(&'static str, f64)> {
     match expr {
-        // a name such as ½ is a number
+        // a name such as ½ is a number and needs no value
         Expr::Name(name) => name.chars().all(char::is_alphabetic).then_some((*name, coefficient)),
         Expr::Neg(a) => solved(a, -coefficient),
-        // 2 λ
+        // for example 2 λ
         Expr::Product(_, [Expr::Number(factor), a]) => solved(a, coefficient / factor),
         Expr::Product(_, [a, _]) | Expr::Mul([a, _]) => solved(a, coefficient),
         Expr::Remark(a, _) => solved(a, coefficient),
-        // n is a count, so the sign is dropped: some terms of a loss have a negative coefficient
+        // n is a number of entries, which is positive, but some terms of a loss have a negative coefficient
         Expr::Div([Expr::Number(share), Expr::Name(name)]) => Some((*name, (share / coefficient).abs().round())),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! The text of numbers in a frame. The format of a number's tensor decides its digits, so that they are the same in the equation, the matrices and the picture.
+//! The text of numbers in a frame. Each tensor has a number format, so that its numbers have the same digits in the equation, the matrices and the picture.
 
 use super::{EntryTerm, Scene};
 use crate::expr::{Notation, Sign};
@@ -6,17 +6,17 @@ use crate::network::Id;
 use crate::number::ColumnFormat;
 use crate::step::{Factor, Kind, Step};
 
-/// The cells before the decimal point that are reserved for a number that is not computed yet: the sign and two digits.
+/// The number of cells before the decimal point that are reserved for a number that is not computed yet: a sign and two digits.
 const BEFORE_POINT: usize = 3;
 
-/// The largest number of terms of a sum that is checked for being only a rounding error.
+/// The largest number of terms of a sum for which [`Scene::is_rounding_error`] is decided.
 const MAX_ROUNDED: u64 = 32;
 
 impl Scene<'_> {
-    /// Returns the format of a tensor's known numbers. The format of the result also has room for numbers that are not computed yet.
+    /// Returns the number format for a tensor. All its known numbers fit, and usually also those that are not computed yet.
     #[must_use]
     pub fn format(&self, tensor: Id) -> ColumnFormat {
-        // binary search, because a picture of a graph needs some hundred formats
+        // a picture of a graph needs some hundred formats, so they are found by binary search
         let found = |formats: &[(Id, ColumnFormat)]| formats.binary_search_by_key(&tensor, |(id, _)| *id);
         if let Ok(place) = found(&self.formats.borrow()) {
             return self.formats.borrow()[place].1;
@@ -24,7 +24,7 @@ impl Scene<'_> {
         let numbers = self.numbers(tensor);
         let numbers = || numbers.iter().copied();
         let format = if tensor == self.output {
-            // the running sum must fit too, and `numbers` does not contain it
+            // the running sum must fit too, and it is not one of `numbers`
             let source = self.passthrough_source();
             let passthrough_source = source.map(|source| self.numbers(source)).unwrap_or_default();
             let format = ColumnFormat::with(
@@ -43,11 +43,11 @@ impl Scene<'_> {
         format
     }
 
-    /// Returns the tensor whose numbers the op copies or adds up with factors 0 and 1 only, as a maximum and the gradients of a relu and of a bias do. The result then has the
-    /// decimals of this tensor. Only the first term of the entry decides, so that the format is the same at all its steps.
+    /// Returns the tensor whose numbers the op only copies or adds, with the factors 0 and 1. Examples are a maximum, and the gradients of a relu and of a
+    /// bias. The result then has the decimals of this tensor. The first term of the entry decides this, so that the format is the same at all its steps.
     fn passthrough_source(&self) -> Option<Id> {
         let EntryTerm { step, .. } = self.term(0);
-        // after the first term, the sum is a number of the term's tensor, except perhaps for its sign
+        // after the first term, the sum is that term: a number of its tensor, except perhaps for its sign
         if self.at.term == 0
             && let Some(source) = only_factor(&step)
         {
@@ -61,20 +61,20 @@ impl Scene<'_> {
             Kind::Product => others.next().is_none(),
             Kind::Apply => false,
         };
-        // terms of different tensors, as in a + b + c, have different formats
+        // the terms of a + b + c belong to different tensors, which have different formats
         let last = || self.trace.sources(&self.at, self.at.terms - 1);
         (is_passthrough_source && last().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
     }
 
-    /// Returns the cells reserved for a number of the result before it is computed: the cells before the decimal point, and those from the point on.
+    /// Returns the number of cells that are reserved for a number of the result before it is computed: before the decimal point, and from the point on.
     ///
-    /// A column of the result has at least this width from the first step of the op on, so that nothing moves when a number is computed. With four digits, this is enough for
-    /// a sign, two digits and four decimals.
+    /// A column of the result has at least this width from the first step of the op on, so that nothing moves when a number is computed. With four digits, this
+    /// is enough for a sign, two digits and four decimals.
     fn real_cells(&self) -> [usize; 2] {
         [BEFORE_POINT, 1 + self.digits.count()]
     }
 
-    /// Returns the cells that a number of the result probably needs, before the decimal point and from it on.
+    /// Returns the number of cells that a number of the result probably needs: before the decimal point, and from the point on.
     #[must_use]
     pub fn reserved_cells(&self) -> [usize; 2] {
         let [before, from] = self.real_cells();
@@ -97,7 +97,8 @@ impl Scene<'_> {
         self.number(tensor, entry).map(|number| self.format(tensor).text_or_short(number))
     }
 
-    /// Returns the text of the value of a term of the entry in progress, if it is known. A term that is one entry of a tensor has the format of this tensor.
+    /// Returns the text of the value of a term of the current entry, if it is known. If the term is just an entry of a tensor, its text has the format of this
+    /// tensor.
     #[must_use]
     pub fn term_text(&self, term: &EntryTerm) -> Option<String> {
         let value = term.value()?;
@@ -111,7 +112,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Returns the text of the running sum after a term of the entry in progress, if it is known.
+    /// Returns the text of the running sum after a term of the current entry, if it is known.
     #[must_use]
     pub fn sum_text(&self, number: u64) -> Option<String> {
         if number == 0 && number < self.at.term {
@@ -120,14 +121,16 @@ impl Scene<'_> {
         self.sum_after(number).map(|sum| self.value_text(sum))
     }
 
-    /// Returns the text of a value of a term, or of a running sum, of the entry in progress. It has the format of the result, unless this has too few digits.
+    /// Returns the text of a number of the current entry: the value of a term, or a running sum. It has the format of the result. If this format has too few
+    /// digits, it has more.
     #[must_use]
     pub fn value_text(&self, value: f64) -> String {
         let format = self.format(self.output);
         if value.to_bits() == self.step.sum.to_bits() { format.text_or_short(value) } else { format.precise_text(value) }
     }
 
-    /// Returns whether the running sum would be 0 without rounding errors, as in 0.3 − 0.2 − 0.1. This is assumed if it is at most as large as the error of the additions.
+    /// Returns whether the running sum would be 0 without rounding errors, as in 0.3 − 0.2 − 0.1. This is assumed if the sum is not larger than the possible
+    /// error of the additions.
     #[must_use]
     pub fn is_rounding_error(&self) -> bool {
         let sum = self.step.sum;
@@ -143,7 +146,7 @@ impl Scene<'_> {
     }
 }
 
-/// Returns the only factor of a product that is not 1 or −1, if it is an entry of a tensor; `None` for other steps.
+/// Returns the factor of a product that is an entry of a tensor, if all other factors are 1 or −1. Returns `None` for other steps.
 fn only_factor(step: &Step) -> Option<&Factor> {
     if step.function.is_some() || step.kind == Kind::Apply {
         return None;
@@ -155,13 +158,13 @@ fn only_factor(step: &Step) -> Option<&Factor> {
     step.factors.iter().all(|factor| std::ptr::eq(factor, found) || is_unit(factor)).then_some(found)
 }
 
-/// Puts a text into brackets if it begins with a minus, for a position after a sign, as in `1 + (−3)` and `2·(−3)`.
+/// Puts a text in brackets if it begins with a minus. It follows another sign, as in `1 + (−3)` and `2·(−3)`.
 #[must_use]
 pub fn after_sign(text: String) -> String {
     after_sign_in(text, Notation::Unicode)
 }
 
-/// As [`after_sign`], in a notation.
+/// Does the same as [`after_sign`] in a given notation.
 #[must_use]
 pub fn after_sign_in(text: String, notation: Notation) -> String {
     let [open, close] = [Sign::Open, Sign::Close].map(|sign| sign.text(notation));

@@ -1,11 +1,12 @@
-//! Looks up the statement of a graph whose operation a step computes or differentiates, and the folds around it.
+//! Finds the statement of a graph for a step: the one with the operation that the step computes, or whose derivative it computes. Also finds the folds around
+//! it.
 
 use std::ops::Range;
 
 use super::Scene;
 use crate::network::{Id, Role, Turn};
 
-/// A statement of a graph with the operation of a step.
+/// The statement of a graph for a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementHere<'a> {
     /// The statement as one line.
@@ -16,12 +17,12 @@ pub struct StatementHere<'a> {
     pub part: Range<usize>,
     /// The number of the operation in the statement, from 1, and the number of all its operations.
     pub number: [usize; 2],
-    /// The turn of the innermost loop; `None` outside of loops.
+    /// The turn of the innermost loop around the statement; `None` outside of loops.
     pub turn: Option<Turn>,
 }
 
 impl<'a> Scene<'a> {
-    /// Returns whether the step is inside a fold: it computes one of the fold's tensors, or the derivative by a tensor that only the fold reads.
+    /// Returns whether the step is inside a fold. It is if it computes one of the fold's tensors, or the derivative by a tensor that only the fold reads.
     #[must_use]
     pub fn is_inside(&self, fold: usize) -> bool {
         let computed = self.neuron(self.output);
@@ -29,8 +30,8 @@ impl<'a> Scene<'a> {
         fold.is_some_and(|fold| fold.members.contains(&computed) && !(self.is_backward() && fold.output() == computed))
     }
 
-    /// Returns the statement with the operation that the step computes or, in the backward pass, differentiates: for a term of ∂J/∂x that reads ∂J/∂y, the operation that
-    /// computes y.
+    /// Returns the statement with the operation of the step. In the forward pass, it is the operation that the step computes. In the backward pass, a term of
+    /// ∂J/∂x reads ∂J/∂y, and it is the operation that computes y.
     #[must_use]
     pub fn statement(&self) -> Option<StatementHere<'a>> {
         let part = self.op().parts.get(self.part());
@@ -47,7 +48,7 @@ impl<'a> Scene<'a> {
         Some(StatementHere { text: &statement.text, line: statement.line, part: origin.part.clone(), number, turn: origin.turn })
     }
 
-    /// Returns the source text that computes a tensor: `F.cross_entropy(logits, y)`.
+    /// Returns the source text that computes a tensor, such as `F.cross_entropy(logits, y)`.
     #[must_use]
     pub fn written(&self, tensor: Id) -> Option<String> {
         let text = self.network().text();

@@ -1,14 +1,14 @@
-//! A tensor as matrices on the screen. The last two dimensions are rows and columns, so a tensor of shape `[2, 3, 4]` is two matrices of three rows and four columns.
-//! Entries are neighbours if they are neighbours in a matrix.
+//! A tensor as matrices on the screen. The last two dimensions are rows and columns: a tensor of shape `[2, 3, 4]` is two matrices of three rows and four
+//! columns. Two entries are neighbours if they are neighbours in a matrix.
 
 use crate::network::Id;
 
-/// A tensor of a step, and how the screen shows it.
+/// A tensor of a step, with the way in which the screen shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownTensor {
     /// The tensor.
     pub tensor: Id,
-    /// The padding around each matrix: the number of rows above and of rows below, then the number of columns on the left and of columns on the right.
+    /// The padding around each matrix: the numbers of rows above and below, then the numbers of columns on the left and on the right.
     pub padding: [[usize; 2]; 2],
     /// `true` if each matrix is rotated by 180°, so that it begins with its last entry.
     pub turned: bool,
@@ -17,7 +17,7 @@ pub struct ShownTensor {
 }
 
 impl ShownTensor {
-    /// Returns the entry that is shown `down` rows below and `right` columns to the right of `entry`; `None` outside of the matrix of `entry`.
+    /// Returns the entry that is `down` rows below and `right` columns to the right of `entry` on the screen. Returns `None` outside of the matrix.
     #[must_use]
     pub fn neighbour(&self, grid: &Grid, entry: usize, [down, right]: [isize; 2]) -> Option<usize> {
         let sign = if self.turned { -1 } else { 1 };
@@ -33,7 +33,7 @@ impl ShownTensor {
 pub struct Grid {
     /// The number of matrices.
     pub blocks: usize,
-    /// The size of the third last dimension, if there are at least four dimensions. The matrices are then drawn in rows of this number of matrices.
+    /// The size of the third dimension from the end, if there are at least four dimensions. It is the number of matrices that are drawn in one row.
     pub inner: Option<usize>,
     /// The number of rows of a matrix.
     pub rows: usize,
@@ -57,15 +57,15 @@ impl Grid {
         }
     }
 
-    /// Returns the matrix, row and column of an entry, which is given by its row-major index.
+    /// Returns the matrix, row and column of an entry, given its offset in row-major order.
     #[must_use]
     pub fn coordinates(&self, entry: usize) -> [usize; 3] {
         let block_len = (self.rows * self.columns).max(1);
         [entry / block_len, entry % block_len / self.columns.max(1), entry % self.columns.max(1)]
     }
 
-    /// Returns the entry to which a move of one row or column beyond the edge of a matrix leads: the one at the near edge of the next matrix, in the same row or
-    /// column. `None` if there is no next matrix.
+    /// Returns the entry to which a move beyond the edge of a matrix leads: the first one in the next matrix, in the same row or column. Returns `None` if
+    /// there is no next matrix.
     #[must_use]
     pub fn over_the_edge(&self, entry: usize, [down, right]: [isize; 2], turned: bool) -> Option<usize> {
         let [block, row, column] = self.coordinates(entry);
@@ -76,7 +76,7 @@ impl Grid {
         Some(self.entry(place))
     }
 
-    /// Returns the row-major index of the entry with this matrix, row and column.
+    /// Returns the offset in row-major order of the entry with this matrix, row and column.
     #[must_use]
     pub fn entry(&self, [block, row, column]: [usize; 3]) -> usize {
         (block * self.rows + row) * self.columns + column

@@ -1,4 +1,5 @@
-//! The numbers that are known at a step: given numbers, and numbers that this step or an earlier step has computed. Only this file of the scene reads numbers of a trace.
+//! The numbers that are known at a step: those that are given, and those that this step or an earlier one has computed. In the scene, only this file reads
+//! numbers of a trace.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -17,7 +18,7 @@ pub(super) fn step(trace: &Trace, at: &Position) -> Step {
     trace.step(at)
 }
 
-/// The number that prediction hides at a step.
+/// A number that prediction hides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HiddenNumber {
     /// The value of the step's term.
@@ -26,21 +27,21 @@ pub enum HiddenNumber {
     Entry,
 }
 
-/// The knowledge about a term of the entry in progress.
+/// Whether a term of the current entry is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TermState {
     /// Its numbers are known.
     Known,
-    /// Its value is hidden. Its factors are known, except those that its step computes.
+    /// Its value is hidden. Its factors are known, except factors that this step computes.
     Hidden,
     /// It is computed later.
     ToCome,
 }
 
-/// A term of the entry in progress. Its symbols are always known; its numbers are known from the term's step on.
+/// A term of the current entry. Its symbols are always known. Its numbers are known from the term's step on.
 #[derive(Debug)]
 pub struct EntryTerm {
-    /// The step of the term. Its running sum is not set: [`Scene::sum_after`] computes it when it is needed.
+    /// The step of the term. It does not have the running sum: [`Scene::sum_after`] computes it when it is needed.
     pub(super) step: Step,
     /// The part of the op to which the term belongs, counted from 0.
     pub(super) part: usize,
@@ -54,7 +55,7 @@ impl EntryTerm {
         self.step.kind
     }
 
-    /// Returns the values of its factors, if they are known; no values for a slice.
+    /// Returns the values of its factors, if they are known. A slice has no value.
     pub fn factors(&self) -> impl Iterator<Item = f64> + '_ {
         self.step.factors.iter().filter(|factor| self.is_known() && factor.slice.is_none()).map(|factor| factor.value)
     }
@@ -118,7 +119,7 @@ impl EntryState {
 }
 
 impl<'a> Scene<'a> {
-    /// Returns the same scene, but with hidden numbers: those of this step, or those of all steps of its entry.
+    /// Hides numbers of the scene: those of this step, or those of all steps of its entry.
     #[must_use]
     pub fn with_hidden(mut self, hidden: Option<HiddenNumber>) -> Self {
         self.hidden = hidden;
@@ -128,7 +129,7 @@ impl<'a> Scene<'a> {
             Some(HiddenNumber::Entry) => self.at.step - self.at.term - 1,
         };
         hide(&mut self.step);
-        // the formats depend on numbers that are hidden now
+        // the formats depend on numbers that are now hidden
         self.formats.take();
         self.sources_now.take();
         self
@@ -177,7 +178,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the state of an entry in the run with this number. An entry of the batch that comes from a sample has the state that it has in the sample's run.
+    /// Returns the state of an entry in a run. If the entry of the batch is a copy of a sample's entry, it has the state of the sample's entry.
     #[must_use]
     pub fn state_in(&self, run_index: usize, tensor: Id, entry: usize) -> EntryState {
         let value = || self.trace.run(run_index).values(tensor)[entry];
@@ -191,7 +192,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the scene of the last done step of an entry. For an entry of the batch that comes from a sample, this is a step of the sample.
+    /// Returns the scene of the last step of an entry that is done. If the entry of the batch is a copy of a sample's entry, it is a step of the sample.
     ///
     /// # Errors
     /// A sentence if no step of the entry is done yet.
@@ -212,12 +213,12 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Iterates over the first done terms of this step's entry, at most `most`: the value of the term, and the entries that it reads.
+    /// Iterates over the first terms of this step's entry that are done, at most `most`. Each item is the value of the term, and the entries that it reads.
     pub fn done_terms(&self, most: u64) -> impl Iterator<Item = (f64, Sources)> + '_ {
         self.trace.contributions(&self.at, 0..(self.at.term + 1).min(most))
     }
 
-    /// Returns the sentence about a computed entry without terms (its name, that it is 0, and why); `None` for any other entry.
+    /// Returns the sentence about a computed entry without terms: that it is 0, and why. Returns `None` for any other entry.
     #[must_use]
     pub fn zero_sentence(&self, tensor: Id, entry: usize) -> Option<String> {
         if let Some((there, of)) = self.origin(tensor) {
@@ -228,16 +229,16 @@ impl<'a> Scene<'a> {
         steps.is_empty().then(|| zero_sentence(&self.name(tensor, entry), why()))
     }
 
-    /// Returns the entry that is this step's factor of the largest magnitude; `None` if all factors are constants.
+    /// Returns the entry that is the factor of this step with the largest absolute value. Returns `None` if all factors are constants.
     #[must_use]
     pub fn largest_source(&self) -> Option<TensorEntry> {
         let read = self.step.factors.iter().filter(|factor| factor.source.is_some());
-        // among equal factors, the first
+        // among equal factors, the first one
         let largest = read.reduce(|one, other| if other.value.abs() > one.value.abs() { other } else { one });
         largest.and_then(|factor| factor.source)
     }
 
-    /// Returns the number of an entry, if it is known. The number of the entry in progress is its running sum.
+    /// Returns the number of an entry, if it is known. For the current entry, it is the running sum.
     #[must_use]
     pub fn number(&self, tensor: Id, entry: usize) -> Option<f64> {
         if (tensor, entry) == (self.output, self.at.entry) && !self.hides_number() {
@@ -247,7 +248,7 @@ impl<'a> Scene<'a> {
         let known = self.known_position();
         let progress = match known {
             Some(known) if known.run_index == self.at.run_index => self.trace.progress(&known, tensor, entry),
-            // this run has not begun
+            // this run begins later
             _ if is_given() => self.trace.progress(&self.at, tensor, entry),
             _ => Progress::Pending,
         };
@@ -265,10 +266,10 @@ impl<'a> Scene<'a> {
         self.number(tensor, entry).filter(|_| !is_running)
     }
 
-    /// Returns the known numbers of a tensor, without the running sum. For a large tensor, returns a selection.
+    /// Returns the known numbers of a tensor, without the running sum. If the tensor is large, returns only some of them.
     #[must_use]
     pub fn numbers(&self, tensor: Id) -> Cow<'_, [f64]> {
-        // entries are computed in order, so the first ones are known
+        // entries are computed in order, so the known ones are the first
         let known = self.known_position().filter(|known| known.run_index == self.at.run_index);
         let known_count = match (self.network().producer(tensor), known) {
             (None, _) => usize::MAX,
@@ -282,10 +283,10 @@ impl<'a> Scene<'a> {
         self.trace.sampled_entries(self.at.run_index, tensor, known_count)
     }
 
-    /// Returns the number of decimals that the results of the op probably have; `None` if it is not limited. The answer is the same at each step of the op.
+    /// Returns the number of decimals that the results of the op probably have; `None` if there is no limit. The answer is the same at each step of the op.
     ///
-    /// The results are probably integers if the operands and the factors and the value of the op's first step are integers. Products and sums of halves, quarters and so on
-    /// have no rounding errors, so a product has at most the decimals of all its factors.
+    /// The results are probably integers if the operands, and the numbers of the op's first step, are integers. Halves, quarters and so on can be added and
+    /// multiplied without rounding errors, so a product has at most the decimals of all its factors together.
     #[must_use]
     pub fn expected_decimals(&self) -> Option<usize> {
         let decimals_of = |tensor: Id| all_decimals(&self.numbers(tensor));
@@ -298,7 +299,7 @@ impl<'a> Scene<'a> {
         let most = operands.iter().map(|(_, decimals)| *decimals).max().unwrap_or(0);
         let first = self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at))?;
         if most == 0 {
-            // if the first step is hidden, its numbers count as integers
+            // the numbers of a hidden first step count as integers
             if self.span(Unit::Op).start > self.last_known {
                 return Some(0);
             }
@@ -314,7 +315,7 @@ impl<'a> Scene<'a> {
         is_product.then_some(most.max(product))
     }
 
-    /// Returns a term of the entry in progress. The terms count from 0.
+    /// Returns a term of the current entry. Terms are counted from 0.
     #[must_use]
     pub fn term(&self, term: u64) -> EntryTerm {
         let at = self.at.with_term(term);
@@ -333,7 +334,7 @@ impl<'a> Scene<'a> {
         EntryTerm { step, part, state }
     }
 
-    /// Returns the running sum after a term of the entry in progress, if it is known. The terms count from 0.
+    /// Returns the running sum after a term of the current entry, if it is known. Terms are counted from 0.
     #[must_use]
     pub fn sum_after(&self, term: u64) -> Option<f64> {
         if term == self.at.term {
@@ -343,8 +344,8 @@ impl<'a> Scene<'a> {
         (at.step <= self.last_known).then(|| self.trace.step(&at).sum)
     }
 
-    /// Returns a term in numbers, such as `0.5·2`, if its numbers are known. A factor that is derived by arithmetic, such as a − t, is shown with the numbers of its operands,
-    /// `0.7 − 1`, if it is the only factor that reads a tensor, or if its value is hidden.
+    /// Returns a term in numbers, such as `0.5·2`, if they are known. A factor such as a − t, which is computed by arithmetic, is written as `0.7 − 1` in two
+    /// cases: if it is the only factor that reads a tensor, or if its value is hidden.
     #[must_use]
     pub fn in_numbers(&self, term: &EntryTerm) -> Option<String> {
         let EntryTerm { step, part, state } = term;
@@ -361,7 +362,7 @@ impl<'a> Scene<'a> {
             let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
             let text = text.map(|text| number_in(text, self.term_notation));
             let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
-            // a factor that equals the term except for its sign has the digits of the term
+            // if a factor equals the term except for the sign, it gets the digits of the term
             let is_term = factor.source.is_some() && factor.value.abs().to_bits() == step.value.abs().to_bits();
             let own = || if is_term { self.value_text(factor.value) } else { self.short(factor.value) };
             text.unwrap_or_else(|| number_in(own(), self.term_notation))
@@ -369,7 +370,7 @@ impl<'a> Scene<'a> {
         (*state != TermState::ToCome).then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))
     }
 
-    /// Returns a derived factor, such as a − t, with the numbers of its operands, if they are known.
+    /// Returns a factor such as a − t with the numbers of its operands, if they are known.
     fn expanded(&self, factor: &Factor, part: usize) -> Option<String> {
         let (source, expr) = (factor.source?, factor.derived?);
         let operands = &self.op().parts[part].operands;
@@ -377,19 +378,19 @@ impl<'a> Scene<'a> {
         let mut operand_count = 0;
         let mut all_known = true;
         let text = expr.text(self.term_notation, &mut |slot, _| {
-            // an operand with another shape is broadcast and has no entry at this index
+            // an operand with another shape is broadcast, and has no entry at this index
             let has_entry = self.network().tensor(operands[slot]).shape == *shape;
             let number = if has_entry { self.entry_text(operands[slot], source.at) } else { None };
             all_known &= number.is_some();
             operand_count += 1;
             let number = number_in(number.unwrap_or_default(), self.term_notation);
-            // a negative number after an operator gets brackets: `0.7 − (−1)`
+            // a negative number after an operator is put in brackets: `0.7 − (−1)`
             if operand_count > 1 { after_sign_in(number, self.term_notation) } else { number }
         });
         all_known.then_some(text)
     }
 
-    /// Returns a shorter expression for the completed entry of the step: its symbols and its value. `None` before the entry is complete, and if there is no such expression.
+    /// Returns a shorter expression for the entry of the step: its symbols and its value. Returns `None` if there is none, or if the entry is not complete yet.
     #[must_use]
     pub fn shortcut(&self) -> Option<(String, f64)> {
         (self.is_complete() && !self.hides_number()).then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
@@ -401,13 +402,14 @@ impl<'a> Scene<'a> {
         self.trace.closed_block(&self.at).filter(|_| self.is_backward())
     }
 
-    /// Returns the closed form of the completed entry of the step. `None` before the entry is complete.
+    /// Returns the value of the closed form for the entry of the step. Returns `None` before the entry is complete.
     #[must_use]
     pub fn closed_entry(&self, block: &ClosedBlock) -> Option<ClosedEntry> {
         (self.is_complete() && !self.hides_number()).then(|| self.trace.closed_entry(&self.at, block)).flatten()
     }
 
-    /// Returns the paths from the output of a scalar graph back to the step's node; empty before the node's derivative is complete, and for other networks.
+    /// Returns the paths from the output of a scalar graph to the step's node. There are none before the node's derivative is complete, and none in other
+    /// networks.
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
         let is_complete = self.is_backward() && self.is_complete() && !self.hides_number() && !self.network().reads_samples();
@@ -415,7 +417,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Returns whether a factor is derived by arithmetic alone, such as a − t.
+/// Returns whether a factor is computed by arithmetic alone, such as a − t.
 fn is_arithmetic(factor: &Factor) -> bool {
     factor.derived.is_some_and(Expr::is_arithmetic)
 }
@@ -428,12 +430,13 @@ fn hide(step: &mut Step) {
     }
 }
 
-/// The n-th power of two makes an integer of a number with n binary digits after the point.
+/// The powers of two. A number with n binary digits after the point becomes an integer if it is multiplied by the n-th of them.
 const SCALES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
 
-/// Returns the largest number of decimals of these numbers, such as 2 for 0.75. `None` if a number has more than 4 decimals or is not a binary fraction, such as 0.1.
+/// Returns the largest number of decimals of these numbers: 2 for 0.75. Returns `None` if a number has more than 4 decimals, or is not a binary fraction, such
+/// as 0.1.
 fn all_decimals(numbers: &[f64]) -> Option<usize> {
-    // a number with n binary digits after the point also has n decimals: 0.5, 0.25, 0.125
+    // a number with n binary digits after the point has n decimals: 0.5, 0.25, 0.125
     let decimals = |number: &f64| SCALES.iter().position(|scale| !number.is_finite() || (number * scale).fract() == 0.0);
     numbers.iter().try_fold(0, |most: usize, number| decimals(number).map(|decimals| decimals.max(most)))
 }

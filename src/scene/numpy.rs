@@ -1,4 +1,5 @@
-//! Writes equations of a graph of tensors in other notations: gradients as lines of `NumPy`, `dW1 = X.T @ dz`, and sums of products with letters for the indices.
+//! Writes equations of a graph of tensors in two other notations: gradients as lines of `NumPy`, such as `dW1 = X.T @ dz`, and sums of products with letters
+//! for the indices.
 
 use compact_str::CompactString;
 
@@ -7,8 +8,8 @@ use crate::network::{Id, Role};
 use crate::op::written::with_index;
 
 impl Scene<'_> {
-    /// Returns the line of `NumPy` that computes a gradient of a graph of tensors. A comment in it explains names of parts of statements. `None` for other tensors, and if
-    /// there is no short expression.
+    /// Returns the line of `NumPy` that computes a gradient of a graph of tensors. It has a comment about tensors that are parts of statements. Returns `None`
+    /// for other tensors, and if there is no short expression.
     #[must_use]
     pub fn numpy_line(&self, gradient: Id) -> Option<String> {
         let network = self.network();
@@ -39,8 +40,8 @@ impl Scene<'_> {
         Some(format!("{} = {right}{remark}", self.python_name(gradient)))
     }
 
-    /// Returns the equation of a sum of products in a graph of tensors with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`. If `has_names`, uses the names of
-    /// axes instead of letters.
+    /// Returns the equation of a sum of products with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`. With `has_names`, the names of the axes
+    /// replace the letters.
     #[must_use]
     pub fn index_line(&self, has_names: bool) -> Option<String> {
         let network = self.network();
@@ -50,21 +51,21 @@ impl Scene<'_> {
         Some(format!("{} = {right}", with_index(&name(self.output), &own)))
     }
 
-    /// Returns the names of the axes of a tensor (for a gradient, of its tensor); empty if they have no names.
+    /// Returns the names of the axes of a tensor; empty if they have none. A gradient ∂J/∂x has the axes of x.
     #[must_use]
     pub fn axes(&self, tensor: Id) -> &[Option<CompactString>] {
         self.network().text().axes(self.neuron(tensor))
     }
 
-    /// Returns the name of a tensor in a line of `NumPy`: `h_2` for the tensor `h@2`, `dh_2` for its gradient. If another tensor would get the same name, appends the tensor's
-    /// number.
+    /// Returns the name of a tensor in a line of `NumPy`: `h_2` for the tensor `h@2`, and `dh_2` for its gradient. If another tensor would get the same name,
+    /// the tensor's id is appended.
     #[must_use]
     pub fn python_name(&self, tensor: Id) -> String {
         let network = self.network();
         let of = self.neuron(tensor);
         let name = network.tensor(of).name.replace(['.', '@'], "_");
         let prefixed = if of == tensor { name.clone() } else { format!("d{name}") };
-        // `a_1` can be the tensor `a_1`, `a.1` or `a@1`
+        // the tensors `a_1`, `a.1` and `a@1` would all become `a_1`
         let is_taken = |text: &str| {
             let mut marks = text.rmatch_indices('_').map(|(at, _)| at);
             let (last, before) = (marks.next(), marks.next());

@@ -1,4 +1,4 @@
-//! Tensors of the batch whose numbers come from a sample, such as `1:grad.fc1.weight`. The batch does not compute them; a run of a sample does.
+//! Tensors of the batch whose numbers are those of a sample, such as `1:grad.fc1.weight`. The run of the sample computes them, not the batch.
 
 use std::ops::Range;
 
@@ -6,26 +6,27 @@ use super::Scene;
 use crate::network::{BatchSource, Id};
 
 impl<'a> Scene<'a> {
-    /// Returns the scene of the sample that computes a tensor of the batch, at the sample's last step, and the tensor there; `None` for any other tensor.
+    /// If a tensor of the batch has the numbers of a sample's tensor: returns the scene of that sample's last step, and the tensor in it. Returns `None` for
+    /// any other tensor.
     #[must_use]
     pub fn origin(&self, tensor: Id) -> Option<(Scene<'a>, Id)> {
         let Some(BatchSource::Sample(run, of)) = self.network().tensor(tensor).source else { return None };
         Some((self.in_run(run)?, of))
     }
 
-    /// Returns the steps of a sample that compute an entry of the batch; `None` for an entry of a sample, and for an entry that this iteration does not compute, such as a
-    /// parameter.
+    /// Returns the steps of a sample that compute an entry of the batch. Returns `None` for an entry of a sample, and for an entry that no step computes, such
+    /// as a parameter.
     #[must_use]
     pub fn steps_in_sample(&self, tensor: Id, entry: usize) -> Option<Range<u64>> {
         let Some(BatchSource::Sample(run, of)) = self.network().tensor(tensor).source else { return None };
         self.trace.entry_steps(run, of, entry).filter(|steps| !steps.is_empty())
     }
 
-    /// Returns the run and the tensor that have the numbers of a tensor of this scene:
+    /// Returns the run and the tensor that have the numbers of a tensor of this scene.
     ///
-    /// - for a tensor of the batch that comes from a sample, the run of this sample;
-    /// - for a parameter, the run of the first sample, because all samples share the parameter;
-    /// - for any other tensor, the run of this scene.
+    /// - A tensor of the batch may have the numbers of a sample's tensor. Then it is the run of this sample.
+    /// - A parameter is the same in all samples. Then it is the run of the first sample.
+    /// - For any other tensor, it is the run of this scene.
     #[must_use]
     pub fn canonical(&self, tensor: Id) -> (usize, Id) {
         let info = self.network().tensor(tensor);
@@ -37,7 +38,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns this scene if its step is in the run, otherwise the scene of the run's last step; `None` if the run begins after this step.
+    /// Returns a scene in a run. If the step of this scene is in the run, it is this scene; otherwise it is the scene of the run's last step. Returns `None` if
+    /// the run begins after this step.
     #[must_use]
     pub fn in_run(&self, run_index: usize) -> Option<Scene<'a>> {
         if run_index == self.at.run_index {

@@ -1,4 +1,4 @@
-//! The tensors that the screen shows for a step, and the entries that a step or a term reads. Functions of this file return indices of entries, never their numbers.
+//! The tensors that the screen shows for a step, and the entries that a step or a term reads. The functions of this file return entries, but no numbers.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::step::{Factor, Kind, Pass, TensorEntry};
 use crate::tensor::{Places, index_text, len, unravel};
 use crate::trace::{ReadingStep, TermRead};
 
-/// The largest number of entries of an op whose terms are examined to find the tensors that it reads.
+/// The largest number of entries of an op whose terms are looked at to find the tensors that it reads.
 const SAMPLED_ENTRIES: usize = 32;
 
 /// A step that reads an entry.
@@ -20,7 +20,7 @@ const SAMPLED_ENTRIES: usize = 32;
 pub struct EntryUse {
     /// The step.
     pub step: u64,
-    /// The address of the entry that it computes, with its pass if it belongs to the batch.
+    /// The address of the entry that it computes. If the entry belongs to the batch, the address has its pass.
     pub name: String,
     /// Its pass.
     pub pass: Pass,
@@ -49,7 +49,7 @@ impl Scene<'_> {
         uses.iter().enumerate().map(read).collect()
     }
 
-    /// Describes another step as seen from this one: "done", "this step" or "to come".
+    /// Describes a step relative to this one: "done", "this step" or "to come".
     #[must_use]
     pub fn relation_to_now(&self, step: u64) -> &'static str {
         match step.cmp(&self.at.step) {
@@ -88,8 +88,8 @@ impl Scene<'_> {
         operands.into_iter().map(|id| (id, false)).chain([(self.output, true)]).map(shown).collect()
     }
 
-    /// Returns the repetition of a tensor in the op, and the tensor that has the shape in which it is repeated: the result, or in a derivative the upstream one. `None` if the tensor is not
-    /// repeated, if it is a single number, or if the op reads it several times.
+    /// Returns the way in which the op repeats a tensor by broadcasting, and the tensor whose shape it gets: the result or, in a derivative, the upstream
+    /// derivative. Returns `None` if the tensor is not repeated, if it is a single number, or if the op reads it several times.
     #[must_use]
     pub fn repetition(&self, tensor: Id) -> Option<(Repetition, Id)> {
         let parts = self.op().first_16_parts().iter();
@@ -100,7 +100,7 @@ impl Scene<'_> {
         (self.network().tensor(whole).shape == repetition.shape()).then_some((repetition, whole))
     }
 
-    /// Returns whether the op adds up several tensors, as in the mean of the samples' gradients: it has several parts, and each reads one tensor.
+    /// Returns whether the op adds up several tensors, as in the mean of the samples' gradients. Such an op has several parts, and each reads one tensor.
     #[must_use]
     pub fn adds_up(&self) -> bool {
         let parts = self.op().first_16_parts();
@@ -109,7 +109,7 @@ impl Scene<'_> {
 
     /// Returns the tensors that the op reads, in the order of its equation.
     fn operands(&self) -> Vec<Id> {
-        // all terms of a part read the same tensors, except the last term of some ops
+        // all terms of a part read the same tensors, but in some ops the last term reads others
         let mut operands = self.first_read().to_vec();
         let last_term = self.at.terms.saturating_sub(1);
         let more = self.read_by([self.at.term, last_term].into_iter());
@@ -117,7 +117,8 @@ impl Scene<'_> {
         operands
     }
 
-    /// Returns the tensors that the first terms of the op's first 16 parts read. In a graph, an entry may have no terms of a part, so several entries are examined.
+    /// Returns the tensors that the first terms of the op's first 16 parts read. Several entries are looked at, because in a graph an entry may have no terms
+    /// of a part.
     pub(super) fn first_read(&self) -> &[Id] {
         self.first_read.get_or_init(|| {
             let first_terms = |at: &Position| self.trace.first_terms(at).take(self.op().first_16_parts().len()).collect::<Vec<_>>();
@@ -126,7 +127,7 @@ impl Scene<'_> {
             }
             let entries = len(&self.network().tensor(self.output).shape);
             let stride = entries.div_ceil(SAMPLED_ENTRIES).max(1);
-            // the part that reads a tensor, and the tensor
+            // pairs of a part and a tensor that it reads
             let mut read: Vec<(usize, Id)> = Vec::new();
             for at in (0..entries).step_by(stride).filter_map(|entry| self.first_position(self.output, entry)) {
                 for term in first_terms(&at) {
@@ -155,13 +156,13 @@ impl Scene<'_> {
         tensors
     }
 
-    /// Returns the entries that this step reads. A step that selects one of its arguments, such as a maximum, reads only the selected one, and none while the maximum is
-    /// hidden. A term that the loss leaves out because its target is 0 still reads its factors.
+    /// Returns the entries that this step reads. If the step selects one of its arguments, as a maximum does, it reads only that one; while the maximum is
+    /// hidden, it reads none. If the loss leaves out a term because its target is 0, the step still reads the term's factors.
     #[must_use]
     pub fn sources_now(&self) -> &[TensorEntry] {
         self.sources_now.get_or_init(|| {
             if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
-                // the selected entry would reveal the hidden value
+                // the selected entry would show the hidden value
                 let is_selected = |factor: &&Factor| !self.hides_number() && factor.value.to_bits() == self.step.value.to_bits();
                 let selected = self.step.factors.iter().find(is_selected);
                 return selected.and_then(|factor| factor.source).into_iter().collect();
@@ -176,18 +177,18 @@ impl Scene<'_> {
         self.trace.sources(&self.at, self.at.term)
     }
 
-    /// Returns the slices that this step reads as a whole, such as all arguments of a softmax, each with its tensor.
+    /// Returns the slices that this step reads as a whole, each with its tensor. For example, a softmax reads all its arguments.
     pub fn slices(&self) -> impl Iterator<Item = (Id, Places)> + '_ {
         self.step.factors.iter().filter_map(|factor| Some((factor.source?.tensor, factor.slice?)))
     }
 
-    /// Returns, for each of these terms of the entry at a position, the entries that the term reads.
+    /// Returns the entries that each of these terms of the entry at a position reads.
     pub fn sources_of(&self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'_> {
         self.trace.sources_of(at, terms)
     }
 
-    /// Returns the entries that the first `most` terms of an entry in the middle of the result read. They are the same at each step of the op, so that a layout based on
-    /// them does not move.
+    /// Returns the entries that the first `most` terms of an entry read. The entry is in the middle of the result. These entries are the same at each step of
+    /// the op, so a layout that depends on them does not move.
     pub fn typical_reads(&self, most: u64) -> impl Iterator<Item = (Id, usize)> + '_ {
         let shape = &self.network().tensor(self.output).shape;
         let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
@@ -202,7 +203,8 @@ impl Scene<'_> {
         self.trace.position(steps.start)
     }
 
-    /// Returns the step of the term of the entry `of` that reads the entry `reads`, and also `with` if it is given; `None` if no term does.
+    /// Returns the step of the term of the entry `of` that reads the entry `reads`. If `with` is given, the term must read this entry too. Returns `None` if
+    /// there is no such term.
     #[must_use]
     pub fn term_reading(&self, of: TensorEntry, reads: TensorEntry, with: Option<TensorEntry>) -> Option<u64> {
         let first = self.first_position(of.tensor, of.at)?;
@@ -211,7 +213,8 @@ impl Scene<'_> {
         terms.iter().find(reads_both).map(|term| first.with_term(term.term).step)
     }
 
-    /// Returns the entry that the step of another entry selects, as a maximum does; `None` before that step, and for an entry that selects nothing.
+    /// Returns the entry that is selected for another entry, as a maximum selects one. Returns `None` before the step that selects it, and for an entry that
+    /// selects nothing.
     #[must_use]
     pub fn selected_by(&self, tensor: Id, entry: usize) -> Option<TensorEntry> {
         let then = self.at_step(self.first_position(tensor, entry)?.step)?;
@@ -219,7 +222,7 @@ impl Scene<'_> {
             .then(|| then.sources_now().first().copied())?
     }
 
-    /// Returns, in order, the terms of the entry at a position that read any of these entries of a tensor. `entries` must be ascending.
+    /// Returns the terms of the entry at a position that read any of these entries of a tensor, in order. `entries` must be sorted.
     #[must_use]
     pub fn term_reads(&self, at: &Position, tensor: Id, entries: &[usize]) -> Vec<TermRead> {
         self.trace.term_reads(at, tensor, entries)

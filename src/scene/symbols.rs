@@ -1,7 +1,7 @@
 //! Writes entries, factors and terms in mathematical symbols.
 //!
-//! The symbol of an entry is a letter with the layer above and the index below: row 1, column 2 of the weights of layer 1 is `w₁₂⁽¹⁾`, or `w₁₂` if the layer is clear. A
-//! factor is an entry or derived from entries, such as `a₁ − t₁`. A term is a product of factors, such as `a₂·w₁₂`, or a function of them.
+//! The symbol of an entry is a letter with the layer above and the index below. Row 1, column 2 of the weights of layer 1 is `w₁₂⁽¹⁾`, or `w₁₂` if the layer is
+//! clear. A factor is an entry, or is computed from entries, such as `a₁ − t₁`. A term is a product of factors, such as `a₂·w₁₂`, or a function of them.
 
 use super::forms::after_sign_in;
 use super::{EntryTerm, Scene};
@@ -18,7 +18,8 @@ impl Scene<'_> {
         network.tensor(network.loss()).symbol.letter_in(notation)
     }
 
-    /// Returns the symbol of a given entry of a sample; if `entry` is `None`, the letter of the tensor. `tensor` is a tensor of the samples' network.
+    /// Returns the symbol of an entry of a sample's tensor. If `entry` is `None`, returns the letter of the tensor. `tensor` is a tensor of the samples'
+    /// network.
     #[must_use]
     pub fn given_symbol(&self, tensor: Id, entry: Option<usize>, notation: Notation) -> String {
         let info = self.trace.network().tensor(tensor);
@@ -28,7 +29,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns the title of a tensor's matrix: its symbol. In a batch with an update, the old and the new tensor have the same symbol, so `old` or `new` is added.
+    /// Returns the title of a tensor's matrix, which is its symbol. In an update, the old and the new parameter have the same symbol, so the title begins with
+    /// `old` or `new`.
     #[must_use]
     pub fn title(&self, tensor: Id) -> String {
         let info = self.network().tensor(tensor);
@@ -36,7 +38,7 @@ impl Scene<'_> {
         let is_new = info.role == Role::Parameter && self.pass_of(tensor) == Some(Pass::Update);
         let word = match info.source {
             Some(BatchSource::State(..)) => "old ",
-            // without an update a parameter stays as it is
+            // without an update, a parameter has only one value
             Some(BatchSource::Parameter(_)) if is_updated() => "old ",
             _ if is_new => "new ",
             _ => "",
@@ -58,7 +60,8 @@ impl Scene<'_> {
         info.symbol.entry(at, &info.shape, self.first_index, self.term_notation)
     }
 
-    /// Returns the symbol of an entry. It includes the layer if the op also has a tensor with the same letter from another layer, as a pool that computes `a⁽²⁾` from `a⁽¹⁾`.
+    /// Returns the symbol of an entry. It has the layer if the op also has a tensor with the same letter from another layer. For example, a pool computes
+    /// `a⁽²⁾` from `a⁽¹⁾`.
     #[must_use]
     pub fn disambiguated(&self, tensor: Id, at: usize) -> String {
         if self.same_letter(self.output, tensor) || self.first_read().iter().any(|other| self.same_letter(*other, tensor)) {
@@ -68,7 +71,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Returns whether two tensors have the same letter but different layers, so that only their layers distinguish their symbols.
+    /// Returns whether the symbols of two tensors differ only in their layers.
     #[must_use]
     pub fn same_letter(&self, one: Id, other: Id) -> bool {
         let [a, b] = [one, other].map(|id| &self.network().tensor(id).symbol);
@@ -108,8 +111,8 @@ impl Scene<'_> {
     }
 }
 
-/// Joins the texts of a step's factors: as a product, or as a call if the step applies a function to them. Negative factors of a product, and negative operands after a
-/// sign, get brackets.
+/// Joins the texts of a step's factors as a product, or as a call if the step applies a function. Negative factors of a product, and negative operands after a
+/// sign, are put in brackets.
 pub(super) fn joined(step: &Step, texts: Vec<String>, notation: Notation) -> String {
     let after_sign = |text: String| after_sign_in(text, notation);
     let Some(function) = step.function else {
@@ -126,7 +129,8 @@ pub(super) fn joined(step: &Step, texts: Vec<String>, notation: Notation) -> Str
     }
 }
 
-/// Converts the text of a number from Unicode to another notation. In ASCII, terms stay in Unicode; the whole screen is converted at the end.
+/// Converts the text of a number from Unicode to another notation. If the screen is ASCII, terms stay in Unicode here, and the whole screen is converted at the
+/// end.
 pub(super) fn number_in(text: String, notation: Notation) -> String {
     if notation == Notation::Latex { latex_number(&text) } else { text }
 }

@@ -40,7 +40,7 @@ fn a_number_is_known_from_its_last_step_on() {
                 };
                 assert_eq!(scene.number(id, entry), expected, "{} at step {k}", scene.name(id, entry));
             }
-            // a range does not contain its end, so an entry whose range ends at k + 1 is complete at step k
+            // the end of a range is not part of it, so an entry whose steps end at k + 1 is complete at step k
             let complete = (0..values.len()).take_while(|entry| steps_of(*entry).is_none_or(|steps| steps.end <= k + 1)).count();
             assert_eq!(scene.numbers(id).as_ref(), &values[..complete], "{} at step {k}", network.tensor(id).name);
         }

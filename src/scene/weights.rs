@@ -1,15 +1,16 @@
-//! The colours of shared weights. A weight of a filter has the same colour wherever it is drawn, and no two weights have the same colour. If a filter has more weights
-//! than there are colours, only the weights that the current entry reads around this step have one.
+//! The colours of shared weights. A weight of a filter has the same colour wherever it is drawn, and no two weights have the same colour. If a filter has more
+//! weights than there are colours, only some have one: those that the terms around this step read.
 
 use super::Scene;
 use crate::network::{Id, Role};
 use crate::tensor::len;
 
-/// A coloured weight: its tensor, its index in the tensor, and the number of its colour.
+/// A coloured weight: its tensor, its index in the tensor, and the index of its colour.
 pub(super) type ColouredWeight = (Id, usize, usize);
 
 impl Scene<'_> {
-    /// Returns the number of a weight's colour, less than `colours`; `None` if the weight has no colour. `colours` must be the same in every call.
+    /// Returns the index of a weight's colour, which is less than `colours`. Returns `None` if the weight has no colour. `colours` must be the same in every
+    /// call.
     #[must_use]
     pub fn weight_colour(&self, filter: Id, weight: usize, colours: usize) -> Option<usize> {
         if len(&self.network().tensor(filter).shape) <= colours {
@@ -19,7 +20,8 @@ impl Scene<'_> {
         coloured.iter().find(|(id, at, _)| (*id, *at) == (filter, weight)).map(|(.., colour)| *colour)
     }
 
-    /// Returns the weights of the `most` terms around this step, each with its own colour. A weight keeps its colour while the step moves through the entry.
+    /// Returns the weights that the `most` terms around this step read, each with a different colour. A weight keeps its colour while the step moves through
+    /// the entry.
     fn weights_around(&self, most: usize) -> Vec<ColouredWeight> {
         let is_weight = |id: Id| self.network().tensor(id).role == Role::Parameter;
         let computed = self.neuron(self.output);
@@ -34,7 +36,7 @@ impl Scene<'_> {
             .collect()
     }
 
-    /// Returns the range of the `most` terms of the current entry around this step's term, or of all terms if there are fewer.
+    /// Returns the range of the `most` terms of the current entry around this step's term. If there are fewer, returns all.
     #[must_use]
     pub fn terms_around(&self, most: usize) -> std::ops::Range<u64> {
         let (most, terms) = (most as u64, self.at.terms);
