@@ -1,4 +1,5 @@
-//! Floor 8: draws the screen. Pure functions turn a [`State`] into a [`Buffer`]. All numbers come from the scene of the step.
+//! Floor 8: draws the screen. Functions without side effects turn a [`State`] into a [`Buffer`], a table of characters and colours. All numbers come from the
+//! scene of the step.
 //!
 //! ```text
 //! title                                  iteration · sample · pass · layer    header
@@ -61,7 +62,7 @@ use layout::SMALLEST;
 use theme::{StyleRole, Theme};
 use view::View;
 
-/// Options for drawing, from the command line and the terminal.
+/// Options for drawing. They come from the command line and the terminal.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenderOptions {
     /// Colours and background.
@@ -124,14 +125,15 @@ fn is_too_small(screen: Rect) -> bool {
     screen.width < SMALLEST.0 || screen.height < SMALLEST.1
 }
 
-/// The object under a cell of the screen.
+/// The object that is drawn at a cell of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClickTarget {
     /// A step of the trace.
     Step(u64),
     /// An entry of a tensor: the tensor and the entry's row-major index.
     Entry(Id, usize),
-    /// A row of what has the focus: of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text above the prompt.
+    /// A row of the part of the screen with the focus: a row of a list, a block of the map, an iteration of the curve, a scenario of the picker, or a text
+    /// above the prompt.
     Row(usize),
     /// A text that names a key.
     Key(Key),
@@ -150,7 +152,7 @@ impl ClickTarget {
     }
 }
 
-/// Returns the target of a click on the cell in column `x` and row `y` of the screen; `None` if the cell shows nothing to click.
+/// Returns the target of a click on the cell in column `x` and row `y` of the screen. Returns `None` if there is nothing to click.
 #[must_use]
 pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let last_line = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen }.intersection(screen);
@@ -169,7 +171,7 @@ pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u1
         Focus::Prompt => popup::row_at(state, screen, x, y).map(ClickTarget::Row),
         Focus::Picker | Focus::Filter => picker::scenario_at(state, above_last_line(screen), x, y).map(ClickTarget::Row),
         Focus::Normal | Focus::Cursor | Focus::Answer if is_too_small(screen) => None,
-        // a click is for the panes, because the prompt of a question has nothing to click
+        // the prompt of a question has nothing to click, so the click is on a pane
         Focus::Normal | Focus::Cursor | Focus::Answer => panes::hit(stepper?, screen, x, y),
     }
 }
@@ -179,8 +181,8 @@ fn above_last_line(screen: Rect) -> Rect {
     Rect { height: screen.height.saturating_sub(1), ..screen }
 }
 
-/// Draws only the message, the address and the step, the size that the stepper needs, and the keys or the prompt. Texts are wrapped; the last ones are dropped if
-/// there is no room.
+/// Draws the stepper on a screen that is too small for its panes: the message, the address and the step, the size that it needs, and the keys or the prompt.
+/// Texts are wrapped. If there is no room for all, the last ones are left out.
 fn render_too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
     let message = view.state.message.as_ref().filter(|message| !message.is_hint).map(|message| message.text.clone());

@@ -1,7 +1,7 @@
-//! Writes the frames of a session as an animated SVG that loops. It has styles and no scripts, so that it also moves as an `<img>` of a page.
+//! Writes the frames of a session as an animated SVG that repeats. It has styles and no scripts, so that it also moves as an `<img>` of a web page.
 //!
-//! Most elements of a frame, such as a text at a position, are also in the frame before. So each element is written once. Elements that are visible in the same
-//! frames are in one group, whose style shows the group during these frames:
+//! Most elements of a frame, such as a text at a position, are also in the frame before. So each element is written only once. Elements that are visible in the
+//! same frames are in one group, and the style of the group makes it visible during these frames:
 //!
 //! ```text
 //! @keyframes f1{0%{visibility:hidden}25%{visibility:visible}75%{visibility:hidden}}
@@ -24,21 +24,21 @@ use super::theme::Background;
 pub const MAX_FRAMES: usize = 1000;
 /// The approximate largest size of the file in MiB. The size of the styles is estimated.
 pub const MAX_MEBIBYTES: usize = 16;
-/// The estimated number of bytes in the styles for each span of an element. Several elements share a style.
+/// The estimated number of bytes in the styles for each span of an element, where a span is a range of frames. Several elements share a style.
 const SPAN_BYTES: usize = 8;
-/// The shortest time of a frame. Frames that are visible for less time are left out.
+/// The shortest time of a frame, in milliseconds. Shorter frames are left out.
 const MIN_MS: u64 = 10;
 /// The shortest time for which the last frame is visible.
 const LAST: Duration = Duration::from_secs(2);
 
-/// The frames in which an element is visible, as spans from the first frame to the frame after the last.
+/// The ranges of frames in which an element is visible. Each is the first frame, and the frame after the last.
 type Spans = Vec<(usize, usize)>;
 
 /// An animation that is being made, frame by frame.
 #[derive(Debug)]
 pub struct Animation {
     background: Background,
-    /// The last frame with its start. It is not written yet, because it is replaced if the next frame has the same start.
+    /// The last frame with its start. It is not written yet, because the next frame replaces it if both have the same start.
     last: Option<(Duration, Buffer)>,
     /// The starts of the written frames.
     starts: Vec<Duration>,
@@ -46,7 +46,7 @@ pub struct Animation {
     size: (u16, u16),
     /// The elements of the two layers of [`svg::layers`], each with its frames.
     layers: [HashMap<String, Spans>; 2],
-    /// An upper limit for the size of the file.
+    /// An upper bound of the file's size.
     bytes: usize,
     max_bytes: usize,
 }
@@ -107,7 +107,7 @@ impl Animation {
         }
     }
 
-    /// Returns the SVG. The last frame is visible until `end`, but at least for two seconds; then the animation starts again.
+    /// Returns the SVG. The last frame is visible until `end`, and for at least two seconds. Then the animation starts again.
     #[must_use]
     pub fn finish(mut self, end: Duration) -> String {
         let end = self.last.as_ref().map_or(end, |(start, _)| end.max(*start + LAST));
@@ -115,7 +115,7 @@ impl Animation {
             self.write(start, &frame);
         }
         let layers = mem::take(&mut self.layers);
-        // a sorted map, so that the same frames give the same file
+        // the map is sorted, so that the same frames always give the same file
         let mut classes = BTreeMap::<Spans, usize>::new();
         let groups = layers.map(|elements| {
             let mut groups = BTreeMap::<Spans, Vec<String>>::new();

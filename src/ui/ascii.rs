@@ -5,9 +5,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::glyph;
 
-/// Replaces the content of every cell with one ASCII character. A character without an ASCII form becomes `?`. If it is two cells wide, both cells become `?`.
+/// Replaces the content of every cell by one ASCII character. A character without an ASCII form becomes `?`, or `??` if it is two cells wide.
 pub fn ascii(buf: &mut Buffer) {
-    // the number of cells to the right that the last character also covers: 1 for a character that is two cells wide
+    // the number of further cells that the last character covers: 1 if it is two cells wide
     let mut covered = 0;
     for cell in &mut buf.content {
         if covered > 0 {

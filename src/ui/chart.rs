@@ -26,13 +26,13 @@ use scale::AxisScale;
 pub(super) const HERE: &str = "◉";
 /// The sign of the marker, which the user moves.
 pub(super) const MARKER: &str = "◆";
-/// The largest descent whose iterations all have room on the axis from the start.
+/// Up to this number of iterations, the axis has room for all iterations from the start.
 const MAX_FULL_AXIS: u64 = 200;
-/// The lines of a chart per label of the vertical axis.
+/// The number of lines of a chart for each label of the vertical axis.
 const LINES_PER_LABEL: u16 = 4;
-/// The number of dots of a dash. A gap is half as long.
+/// The number of dots of a dash. A gap between two dashes is half as long.
 const DASH: i32 = 6;
-/// The number of equal parts of a curve between whose ends it has its letter.
+/// A curve is divided into this number of equal parts. Its letter is at the ends of the parts.
 const LETTERS_ALONG: usize = 4;
 /// The distance between two dots of a dotted curve.
 const DOTTED: i32 = 4;
@@ -42,7 +42,7 @@ const DOTTED: i32 = 4;
 pub(super) struct Chart<'a> {
     pub curves: &'a Curves,
     pub is_log: bool,
-    /// `true` if 0 is on the vertical axis, so that the axis seldom changes while a curve grows.
+    /// `true` if the vertical axis includes 0, so that it seldom changes while a curve grows.
     pub begins_at_zero: bool,
     /// The iteration of the marker; `None` if there is no marker.
     pub marker: Option<u64>,
@@ -62,9 +62,9 @@ struct Plot {
 #[derive(Clone, Copy)]
 struct LineStyle {
     stroke: Stroke,
-    /// The last iteration that is drawn solid.
+    /// The curve is solid up to this iteration.
     solid_until: u64,
-    /// The distance between two dots after `solid_until`; 0 for dashes.
+    /// The distance between two dots after `solid_until`. If it is 0, the curve is dashed.
     gap: i32,
 }
 
@@ -77,7 +77,7 @@ impl Chart<'_> {
         let scale = AxisScale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))?;
         let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
         let left = (u16::try_from(left).unwrap_or(0) + 2).min(area.width);
-        // the height is a multiple of the number of distances between labels, so that all are equal; the remaining lines are above
+        // the height is divided equally among the distances between labels; the lines that remain are above
         let steps = u16::try_from(scale.steps()).unwrap_or(u16::MAX);
         let height = if lines > steps { (lines - 1) / steps * steps + 1 } else { lines };
         let inside = Rect { x: area.x + left, y: area.y + lines - height, width: area.width - left, height };
@@ -87,7 +87,7 @@ impl Chart<'_> {
     /// Returns the iteration that is drawn at a cell of the screen.
     pub fn iteration_at(&self, area: Rect, x: u16, y: u16) -> Option<u64> {
         let plot = self.plot(area).filter(|plot| plot.area.contains((x, y).into()))?;
-        // columns increase with iterations, so binary search finds the iteration of a column
+        // the column of an iteration increases with the iteration, so binary search finds it
         let column = x - plot.area.x;
         let (mut first, mut last) = (1, plot.last);
         while first < last {
@@ -141,8 +141,8 @@ impl Chart<'_> {
         }
     }
 
-    /// Draws all curves. Each other run has a letter at its end. If there are several, they have their letters along their curves too, and those of other scenarios
-    /// have colours.
+    /// Draws all curves. Each curve except the current one has a letter at its end. If there are several, they have letters along the curve too, and those of
+    /// other scenarios have different colours.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
         let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_sparse: false, spot: None };
         let mut canvas = Canvas::new(plot.area);
@@ -155,14 +155,14 @@ impl Chart<'_> {
         let own = self.theme.style(StyleRole::Backward);
         plot.draw(&self.curves.current.points, LineStyle { stroke: stroke(own, 2), solid_until: self.curves.known, gap: 0 }, &mut canvas);
         canvas.render(buf, &mut Spots::default());
-        // the run of the open scenario has no letter, but a mark at the iteration on the screen
+        // the run of the open scenario has no letter: it has a mark at the iteration on the screen
         let first = if self.curves.current.run.is_some() { 'b' } else { 'a' };
         if let (true, Some([x, y])) = (first == 'b', self.curves.current.points.last().and_then(|point| plot.cell(*point))) {
             letter_at(buf, plot.area, [x, y], 'a', own);
         }
         for ((n, curve), letter) in others().zip(first..) {
             let is_marked_along = self.curves.others.len() > 1 && curve.run.is_some();
-            // the letters of the curves are beside each other, not one above the other
+            // the letters of two curves are at different columns, so that they are not one above the other
             let along = (1..LETTERS_ALONG).map(|k| curve.points.len() * k / LETTERS_ALONG + curve.points.len() * n / (8 * LETTERS_ALONG));
             let along = along.filter(|_| is_marked_along).filter_map(|at| curve.points.get(at));
             for [x, y] in along.chain(curve.points.last()).filter_map(|point| plot.cell(*point)) {
@@ -178,7 +178,7 @@ impl Chart<'_> {
             return;
         }
         let is_known = self.curves.current.points.last().is_some_and(|(last, _)| *last >= self.curves.here);
-        // if the iteration on the screen has no value yet, its sign is on the axis
+        // if the value of the iteration on the screen is not known yet, its mark is on the axis
         let here = if is_known { at(self.curves.here) } else { Some([plot.column(self.curves.here), plot.area.height]) };
         let marker = self.marker.and_then(at);
         if let Some([x, _]) = marker {
@@ -200,12 +200,13 @@ impl Chart<'_> {
     }
 }
 
-/// The style of a run of another scenario, which is the n-th other curve from 0. The first colour of shared weights is too near to that of the open scenario's run.
+/// The style of a run of another scenario; n is its index among the other curves. The first colour of shared weights is left out, because it is similar to that
+/// of the open scenario's run.
 pub(super) fn run_style(theme: &Theme, n: usize) -> Style {
     theme.shared(n + 1)
 }
 
-/// Writes the letter of a curve, beside one that is there already.
+/// Writes the letter of a curve. If there already is a letter, writes it beside that.
 fn letter_at(buf: &mut Buffer, area: Rect, [x, y]: [u16; 2], letter: char, style: Style) {
     let is_taken = |x: &u16| buf[(area.x + x, area.y + y)].symbol().starts_with(|c: char| c.is_ascii_lowercase());
     let x = x.min(area.width - 1);
@@ -213,7 +214,8 @@ fn letter_at(buf: &mut Buffer, area: Rect, [x, y]: [u16; 2], letter: char, style
     text_at(buf, area, x, y, &letter.to_string(), style.bold());
 }
 
-/// Returns the last iteration of the axis: of all iterations if there are at most [`MAX_FULL_AXIS`], otherwise of the computed ones, rounded up.
+/// Returns the last iteration on the axis. If the descent has at most [`MAX_FULL_AXIS`] iterations, it is the last of all. Otherwise it is the last computed
+/// one, rounded up.
 fn last_shown(curves: &Curves) -> u64 {
     let computed = curves.points().map(|(iteration, _)| iteration).max().unwrap_or(1);
     if curves.iterations <= MAX_FULL_AXIS || curves.is_complete {
@@ -238,7 +240,8 @@ impl Plot {
         i32::try_from(column).unwrap_or(i32::MAX)
     }
 
-    /// Returns the row of dots at a position of the vertical axis, from 0 at the bottom to 1 at the top. Both ends are in the middle of a cell, like the labels.
+    /// Returns the row of dots for a position on the vertical axis, from 0 at the bottom to 1 at the top. The positions 0 and 1 are in the middle of a cell,
+    /// like the labels.
     fn dot_row(&self, position: f64) -> i32 {
         let dots = f64::from(self.area.height.saturating_sub(1)) * 4.0;
         #[expect(clippy::cast_possible_truncation, reason = "a position is at most 1")]
@@ -259,7 +262,7 @@ impl Plot {
         Some([self.column(iteration), self.row(self.scale.position(value)?)])
     }
 
-    /// Draws a curve, with gaps at values that the scale cannot show.
+    /// Draws a curve. If the scale cannot show a value, there is a gap.
     fn draw(&self, points: &[(u64, f64)], style: LineStyle, canvas: &mut Canvas) {
         let dot = |(iteration, value): (u64, f64)| Some([self.dot_column(iteration), self.dot_row(self.scale.position(value)?)]);
         for (n, point) in points.iter().enumerate() {
@@ -273,7 +276,7 @@ impl Plot {
         }
     }
 
-    /// Returns the iterations with a label: the first one, and the multiples of a round number that is large enough for the labels to fit.
+    /// Returns the iterations with a label: the first one, and the multiples of a round number. The number is so large that the labels fit.
     fn iteration_labels(&self) -> Vec<(u64, String)> {
         #[expect(clippy::cast_precision_loss, reason = "a label is short")]
         let label = |iteration: u64| (iteration, short(iteration as f64));

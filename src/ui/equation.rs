@@ -1,5 +1,5 @@
-//! The equation pane: the equation of the op in symbols; then the current entry in symbols, in numbers, and with the values of its terms; then the running sum.
-//! The term of this step is in brackets.
+//! The equation pane. It shows the equation of the op in symbols. Then it shows the current entry three times: in symbols, in numbers, and with the values of
+//! its terms. The last line is the running sum. The term of this step is in brackets.
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾                    weight gradient: the input convolved with the error
@@ -31,7 +31,7 @@ use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line of [`alternative`] or of `NumPy`.
+/// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line for [`alternative`] or `NumPy`.
 const HEIGHT: u16 = 6;
 
 /// The smallest height of a screen on which the pane of a scalar graph has one more line.
@@ -40,13 +40,13 @@ const TALL_SCREEN: u16 = 30;
 /// The largest number of terms that are shown. No screen has room for more.
 const MAX_TERMS: u64 = 64;
 
-/// The sign between two sides.
+/// The sign between the two sides of the equation.
 const EQUALS: &str = "=";
 
 /// The sign between two terms.
 const PLUS: &str = " + ";
 
-/// The number of cells around a term: two brackets or blanks, and the sign before it.
+/// The number of cells around a term: two brackets or blanks, and the plus before it.
 const AROUND_TERM: usize = 2 + PLUS.len();
 
 /// The number of cells reserved for the ellipses before and after the terms.
@@ -65,7 +65,7 @@ struct TermColumn {
     term: u64,
     /// The term in symbols, the term in numbers, and its value.
     texts: [String; 3],
-    /// The sign between the numbers and the value: `≈` if a calculation with the shown, rounded numbers gives other digits.
+    /// The sign between the numbers and the value. It is `≈` if the shown numbers are rounded, so that calculating with them gives other digits.
     sign: &'static str,
 }
 
@@ -118,16 +118,16 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     }
     lines.push(running_sum(view, margin, room));
     let paths = view.paths();
-    // a copy has one number, so its line with the value would repeat the line with the numbers
+    // a copy has only one number, so the line with its value would repeat the line with the numbers
     if is_copy(view) && lines.len() > VALUES_LINE {
         lines.remove(VALUES_LINE);
-    // the running sum of a single term is its value, so the line with the value is left out if the paths would not fit otherwise
+    // the sum of a single term is its value, so the line with the value is left out if the paths need its room
     } else if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
         lines.remove(VALUES_LINE);
     }
     let left = height.saturating_sub(lines.len());
     lines.extend(alternative(view, &paths, margin, [room, left]));
-    // the equation with letters, and the NumPy line for the whole tensor; if there is room for one of them, the NumPy line
+    // the equation with letters for the indices, and the NumPy line for the whole tensor; if there is room for only one of them, the NumPy line
     let numpy = view.numpy_line(view.output).map(|line| format!("in NumPy: {line}"));
     let left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
     let with_names = view.index_line(true).filter(|text| width(text) + margin + 3 <= room);
@@ -139,7 +139,7 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// Returns whether all terms of a graph's op are copies of entries, so that numbers and values are the same.
+/// Returns whether all terms of a graph's op are copies of entries. Then the line with the numbers and the line with the values are the same.
 fn is_copy(view: &View<'_>) -> bool {
     let step = &view.step;
     !view.network().reads_samples()
@@ -155,7 +155,7 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let term_rows = area.y + 1..area.y + if is_copy(view) { 3 } else { 4 };
     let margin = margin(view);
     let columns = columns(view, usize::from(area.width).saturating_sub(margin + 3));
-    // after the left-hand side, the sign with its blanks, and the ellipsis
+    // the first term comes after the left-hand side, the sign with its blanks, and perhaps an ellipsis
     let mut left = usize::from(area.x) + margin + 3 + if columns.first()?.term > 0 { width(EARLIER) } else { 0 };
     columns.iter().enumerate().filter(|_| term_rows.contains(&y)).find_map(|(n, column)| {
         left += if n > 0 { PLUS.len() } else { 0 };
@@ -165,11 +165,11 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     })
 }
 
-/// Returns the width of the left-hand sides. They are aligned at the right, so that the signs after them are in the same column.
+/// Returns the width of the left-hand sides. They end at the same column, so that the signs after them are in one column too.
 fn margin(view: &View<'_>) -> usize {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let entry = view.disambiguated(view.output, view.at.entry);
-    // at least 6 cells for `so far`; a wide sign takes its second cell from the margin
+    // `so far` needs 6 cells; if the sign has two cells, it takes one of them from the left-hand side
     (width(&tensor).max(width(&entry)) + width(sign(view)) - 1).max(6)
 }
 
@@ -179,7 +179,7 @@ fn sign(view: &View<'_>) -> &'static str {
     sign.text(view.notation).trim()
 }
 
-/// Returns the beginning of a line, `margin + 3` cells wide: the left-hand side, aligned at the right, and the sign between two blanks.
+/// Returns the beginning of a line, which is `margin + 3` cells wide: the left-hand side, which ends at the right, and the sign between two blanks.
 fn left_and_sign(view: &View<'_>, left: &str, margin: usize) -> String {
     let sign = sign(view);
     format!("{} {sign} ", align_right(left, margin + 1 - width(sign)))
@@ -190,12 +190,13 @@ struct Heading {
     text: String,
     /// The title on the right; empty if there is no room.
     title: String,
-    /// The titles for the line of the statement, the longest first, if the equation leaves no room for one here.
+    /// If the first line has no room for a title: the titles for the line of the statement, the longest first.
     moved: Option<[Cow<'static, str>; 3]>,
 }
 
-/// Builds the first line: the op's equation on the left, its title on the right. On a narrow line the title is shortened ([`titles`]), then it is moved to the line
-/// of the statement (in a graph), then the equation is shortened to its first and last part, or to the part of this step.
+/// Builds the first line: the op's equation on the left, and its title on the right. If the line is too narrow, the title is shortened ([`titles`]). If this is
+/// not enough, the title moves to the line of the statement (in a graph). Then the equation is shortened to its first and last part, or to the part of this
+/// step.
 fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
     let parts = view.op().parts.len();
     let part = view.part();
@@ -215,7 +216,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
         pairs.into_iter().find(|(text, title)| width(text) + 3 + width(title) <= room)
     };
     let complete: Vec<String> = with_constants.into_iter().chain(all.clone()).map(with_left).collect();
-    // a sum of at least three parts may be shortened to the first and the last one
+    // a sum of at least three parts can be shortened to the first and the last one
     let of_many = if parts >= 3 { vec![with_left(first_and_last.clone())] } else { Vec::new() };
     if let Some((text, title)) = fitting(&complete).or_else(|| fitting(&of_many)) {
         return Heading { text, title, moved: None };
@@ -223,7 +224,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
     if view.has_statements() {
         let by_name = || joined_within(room, (0..parts).map(|part| view.right_hand_side_by_name(part, view.notation)));
         let middle_left_out = (parts >= 3).then(|| first_and_last.clone());
-        // if the line is still too long, its left-hand side is not aligned
+        // if the line is still too long, its left-hand side begins at the left edge
         let at_left = by_name().map(|right| format!("{left} {} {right}", sign(view)));
         let whole = [all, by_name(), middle_left_out].into_iter().flatten().map(with_left).chain(at_left).find(|text| width(text) <= room);
         if let Some(text) = whole {
@@ -247,14 +248,15 @@ impl Heading {
     }
 }
 
-/// Returns the titles of the equation that its line of `room` cells has no room for, the longest first.
+/// Returns the titles of the equation, the longest first, if its line of `room` cells has no room for one.
 #[must_use]
 pub fn moved_titles(view: &View<'_>, room: usize) -> Option<[Cow<'static, str>; 3]> {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     heading(view, &tensor, margin(view), room).moved
 }
 
-/// Joins texts with blanks; `None` if they are wider than `room` cells. Stops at the first text that does not fit, because an op can have very many parts.
+/// Joins texts with blanks. Returns `None` if they are wider than `room` cells. Stops at the first text that does not fit, because an op can have very many
+/// parts.
 fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<String> {
     let mut joined = String::new();
     for text in texts {
@@ -269,7 +271,7 @@ fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<Str
     Some(joined)
 }
 
-/// Returns the constants that the equation of the op names, each after a separator: `,  η = 0.5`.
+/// Returns the constants in the equation of the op with their values, each after a separator: `,  η = 0.5`.
 #[must_use]
 pub fn constants(view: &View<'_>, separator: &str) -> String {
     let text = |(name, value): &(&str, f64)| format!("{separator}{name} = {}", view.short(*value));
@@ -285,7 +287,7 @@ fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
     }
 }
 
-/// Returns the columns of the current term and of as many terms around it as fit into `room` cells.
+/// Returns the column of the current term, and as many columns of other terms around it as fit into `room` cells.
 fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     let column = |number: u64| {
         let term = view.term(number);
@@ -293,7 +295,7 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
         let or_dot = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
         let texts = [view.in_symbols(&term), or_dot(view.in_numbers(&term)), or_dot(view.term_text(&term))];
         let sign = term.value().map_or(EQUALS, |value| result_sign(&[&texts[1]], &texts[2], value));
-        // every term but the first follows a plus
+        // a plus comes before every term except the first
         TermColumn { term: number, texts: if number > 0 { texts.map(after_sign) } else { texts }, sign }
     };
     let now = view.at.term;
@@ -305,13 +307,13 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
         }
         return columns;
     }
-    // the first term has no sign before it
+    // there is no sign before the first term
     let mut used = columns[0].width() + 2 + ELLIPSES;
     let (mut before, mut after) = (now, now + 1);
     while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
         let has_later = after < view.at.terms;
         let has_earlier = before > 0;
-        // if there are later terms, at most two more earlier than later ones are shown
+        // if there are later terms, the earlier terms are at most two more than the later ones
         let takes_later = has_later && (!has_earlier || now - before >= 2 || after - now <= now - before);
         let next = match (takes_later, has_later, has_earlier) {
             (true, ..) => column(after),
@@ -335,7 +337,7 @@ fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
     columns
 }
 
-/// Returns the sign before row 1 or 2: before the values `≈`, if a calculation with the shown numbers gives other digits for one of them.
+/// Returns the sign before row 1 or 2. Before the values it is `≈`, if calculating with the shown numbers gives other digits for some value.
 fn row_sign(columns: &[TermColumn], n: usize) -> &'static str {
     let of_values = || columns.iter().map(|column| column.sign).find(|sign| *sign != EQUALS);
     if n == 2 { of_values().unwrap_or(EQUALS) } else { EQUALS }
@@ -363,7 +365,7 @@ fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> 
     spans
 }
 
-/// Returns the style of a term, which depends on whether the term is before, at or after this step.
+/// Returns the style of a term. Terms before this step, of this step and after it have different styles.
 fn term_style(view: &View<'_>, term: u64) -> Style {
     match term.cmp(&view.at.term) {
         std::cmp::Ordering::Less => view.theme.style(StyleRole::Plain),
@@ -372,7 +374,7 @@ fn term_style(view: &View<'_>, term: u64) -> Style {
     }
 }
 
-/// Builds the line with the running sum before and after this step.
+/// Builds the line with the running sum, before and after this step.
 fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
     let step = &view.step;
     let hidden = || glyph::HIDDEN.to_owned();
@@ -401,7 +403,7 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
 /// Returns the addition of this step, such as `0.62 + 0.05 = 0.67`: the sum before it, the value of its term, and the sum after it.
 #[must_use]
 pub fn sum_text(view: &View<'_>, before: &str, value: &str, result: &str) -> String {
-    // a rounding error is exact, so its sign is not `≈`
+    // for a rounding error, the sum is written with all its digits, so its sign is not `≈`
     let sign = if view.is_rounding_error() { EQUALS } else { result_sign(&[before, value], result, view.step.sum) };
     format!("{before} + {} {sign} {result}", after_sign(value.to_owned()))
 }
@@ -415,26 +417,26 @@ fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]
     }
 }
 
-/// Returns the other ways to compute the entry, for a reader who has no limit of width: one step, or the sum over all paths.
+/// Returns the texts of [`alternative`] without a limit of width, for the plain mode: one step, or the sum over all paths.
 #[must_use]
 pub fn alternative_sentences(view: &View<'_>) -> Vec<String> {
-    // the closed form is reported once, when the entry is complete
+    // the closed form is written once, when the entry is complete
     if view.closed_block().is_some() && !view.is_complete() {
         return Vec::new();
     }
     alternative_texts(view, &view.paths(), [WHOLE_LINE, 1])
 }
 
-/// A width that cuts no line.
+/// A width at which no line is cut.
 const WHOLE_LINE: usize = 10_000;
 
-/// Returns lines with another way to compute the entry than the sum of its terms. They are shown only at the last term of the entry:
+/// Returns lines with a different way to compute the entry. They are shown only at the last term of the entry:
 ///
-/// - a shorter formula for the entry, if there is one, such as a − t for the derivative of softmax and cross-entropy;
-/// - in the backward pass of a graph, the closed form of a call (with symbols also before the last term);
-/// - in the backward pass of a scalar graph, the sum over all paths from the node to the output.
+/// - If there is a shorter formula for the entry, it is shown. For example, it is a − t for the derivative of softmax and cross-entropy.
+/// - In the backward pass of a graph, the closed form of a call is shown; its symbols are shown before the last term too.
+/// - In the backward pass of a scalar graph, the sum over all paths from the node to the output is shown.
 ///
-/// `room` is the number of cells of a line, `height` the largest number of lines.
+/// `room` is the number of cells of a line, and `height` the largest number of lines.
 fn alternative(view: &View<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
     let texts = alternative_texts(view, paths, [room.saturating_sub(margin + 3), height]);
     let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]);

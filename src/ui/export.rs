@@ -6,7 +6,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-/// Returns the cells of a row with their columns, without cells that are covered by the right half of a wide character.
+/// Returns the cells of a row with their columns. Cells that the right half of a wide character covers are left out.
 pub(super) fn row(buf: &Buffer, y: u16) -> impl Iterator<Item = (u16, &Cell)> {
     let mut next_free = buf.area.left();
     (buf.area.left()..buf.area.right()).filter_map(move |x| {
@@ -38,7 +38,7 @@ pub fn ansi(buf: &Buffer) -> String {
     let mut out = String::new();
     for y in buf.area.top()..buf.area.bottom() {
         let mut style = plain();
-        // unstyled blanks are written only before other text, so that none are at the end of a line
+        // unstyled blanks are written only when a text follows, so that no line ends with blanks
         let mut blanks = 0;
         for (_, cell) in row(buf, y) {
             let own = cell.style();

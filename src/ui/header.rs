@@ -15,10 +15,10 @@ use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The largest number of sample numbers that are listed. No line has room for more.
+/// The largest number of samples that are listed. No line has room for more.
 const MAX_LISTED: usize = 512;
 
-/// Draws the title on the left; iteration, sample, pass and layer on the right, and whether there are unsaved edits.
+/// Draws the title on the left. On the right, draws the iteration, the sample, the pass and the layer, and whether there are unsaved edits.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let (title, facts) = texts(view, area);
     let right = cut(&joined(&facts), area.width.into());
@@ -31,7 +31,8 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     .render(area, buf);
 }
 
-/// Returns the target of a click: for the title the notes, for a fact the first step of the sample or pass, or the key of an overlay about it.
+/// Returns the target of a click. On the title, it is the key of the notes. On a fact, it is the first step of the sample or pass, or the key of an overlay
+/// about the fact.
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let (title, facts) = texts(view, area);
@@ -58,7 +59,7 @@ fn texts(view: &View<'_>, area: Rect) -> (String, Vec<Fact>) {
     let room = area.width as usize;
     let title = &view.document.scenario.title;
     let mut facts = facts(view);
-    // facts are shortened or dropped from left to right until there is room for the title
+    // facts are shortened or left out, from left to right, until there is room for the title
     while width(title) + 3 + width(&joined(&facts)) > room
         && let Some(fact) = facts.iter_mut().find(|fact| fact.shorter.is_some())
     {
@@ -77,7 +78,7 @@ pub fn fact_texts(view: &View<'_>) -> Vec<String> {
 /// A fact about the step, such as `sample 2/4`.
 struct Fact {
     text: String,
-    /// A shorter text for narrow screens, empty if the fact is dropped. `None` if the fact cannot be shortened.
+    /// A shorter text for narrow screens; if it is empty, the fact is left out. `None` if the fact is always shown in full.
     shorter: Option<String>,
     /// Returns the target of a click.
     hit: fn(&View<'_>) -> ClickTarget,
@@ -93,8 +94,8 @@ fn start_of_pass(view: &View<'_>) -> ClickTarget {
     ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Pass).0)
 }
 
-/// Returns the facts: iteration and sample if there are several, pass and layer, and whether there are unsaved edits. The pass can be dropped, because the
-/// timeline shows it too.
+/// Returns the facts: the iteration and the sample if there are several, the pass, the layer, and whether there are unsaved edits. The pass can be left out,
+/// because the timeline shows it too.
 fn facts(view: &View<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter, hit: |_| key('L') };
@@ -118,7 +119,7 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
         let node = fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None);
         facts.push(Fact { hit: |_| key('M'), ..node });
     }
-    // these come last, because facts are dropped from left to right
+    // these facts come last, because facts are left out from left to right
     match view.stepper.file_change {
         Some(FileChange::Changed) => facts.push(fact("file changed".to_owned(), Some(String::new()))),
         Some(FileChange::Deleted) => facts.push(fact("file deleted".to_owned(), Some(String::new()))),
@@ -130,8 +131,8 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
     facts
 }
 
-/// Returns the layer whose rule the step applies. If the rule computes a derivative of another layer's output, also returns `into` and that layer: the backward
-/// rule of `conv2` computes the derivative of the output of `pool1`, which is shown as `conv2 into pool1`.
+/// Returns the layer whose rule the step applies, and its text. If the rule computes the derivative of another layer's output, the text names this layer too.
+/// For example, the backward rule of `conv2` computes the derivative of the output of `pool1`, and the text is `conv2 into pool1`.
 fn layer(view: &View<'_>) -> Option<(usize, String)> {
     let network = view.network();
     let output = network.tensor(view.output);
@@ -145,8 +146,8 @@ fn layer(view: &View<'_>) -> Option<(usize, String)> {
     }
 }
 
-/// Returns the fact about the sample: its number and name, and its position in the batch if the batch does not have all samples. For a step of such a batch,
-/// lists its samples.
+/// Returns the fact about the sample: its number and name and, if the batch has only some of the samples, its position in the batch. For a step of such a
+/// batch, the fact is a list of its samples.
 fn sample(view: &View<'_>) -> Option<Fact> {
     let samples = &view.document.scenario.samples;
     let batch_size = view.samples().len();

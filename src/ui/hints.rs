@@ -1,4 +1,5 @@
-//! Lines that name keys, such as ` 2/9 Enter: go, Esc: close `: the key bar, the lower borders of overlays, and the prompt. A click on a text presses its key.
+//! Lines that name keys, such as ` 2/9 Enter: go, Esc: close `. The key bar, the lower borders of overlays and the prompt have such lines. A click on a text
+//! presses its key.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -62,7 +63,7 @@ impl Hints {
         keys::parse(hint.key?).ok()?.first().copied()
     }
 
-    /// As [`Self::key_at`], for a line at the right end of the lower border of a frame.
+    /// Does the same as [`Self::key_at`], for a line at the right end of the lower border of a frame.
     #[must_use]
     pub fn key_in_border(&self, frame: Rect, x: u16, y: u16) -> Option<Key> {
         let is_on_border = !frame.is_empty() && y + 1 == frame.bottom() && x > frame.x && x + 1 < frame.right();

@@ -1,5 +1,5 @@
-//! Computes the area of each pane on a screen of any size. First, panes at the edges are cut off one after the other: each gets the top, the bottom or the left of
-//! the remaining area. What remains then is the *body*, which the other panes share as their [`Dock`]s say:
+//! Computes the area of each pane on a screen of any size. The panes at the edges come first: one after the other takes the top, the bottom or the left of the
+//! area that is left. The rest is the *body*. The other panes share it, as their [`Dock`]s say:
 //!
 //! ```text
 //! roomy:  Main  │ Beside        small:  Main │ Beside or Below (Tab switches); then Main alone
@@ -12,32 +12,32 @@ use ratatui::layout::Rect;
 
 /// The width and height of the smallest screen on which the stepper can be shown.
 pub const SMALLEST: (u16, u16) = (60, 16);
-/// The width and height of the smallest *roomy* screen: one that shows all panes at once.
+/// The width and height of the smallest *roomy* screen, which shows all panes at once.
 const ROOMY: (u16, u16) = (110, 34);
 /// The number of blank columns between a pane with the dock `Left` and its neighbours.
 const LEFT_GAP: u16 = 3;
 /// The largest height of a pane with the dock `Below`, including its title.
 const MAX_BELOW: u16 = 9;
 
-/// The part of the screen in which a pane is.
+/// The place of a pane on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dock {
-    /// The top of the remaining area; the pane requests lines.
+    /// The top of the area that is left. The pane requests a number of lines.
     Top,
-    /// The bottom of the remaining area; the pane requests lines.
+    /// The bottom of the area that is left. The pane requests a number of lines.
     Bottom,
-    /// The left of the remaining area, followed by a gap; the pane requests columns.
+    /// The left of the area that is left, with a gap after it. The pane requests a number of columns.
     Left,
-    /// The left of the body. Its width is the smallest of 2/5, 1/2, 3/5 and 7/10 of the body that has the columns that the pane requests; 3/5 if it requests more. With
-    /// these few widths, the pane seldom changes its width from op to op.
+    /// The left of the body. Its width is 2/5, 1/2, 3/5 or 7/10 of the body: the smallest that has the columns which the pane requests, or 3/5 if it requests
+    /// more. There are only these widths, so that the pane seldom changes its width from op to op.
     Main,
-    /// The bottom of the pane `Main`; the pane requests lines.
+    /// The bottom of the pane `Main`. The pane requests a number of lines.
     Under,
     /// The rest of the body. Panes with this dock share it: one is shown at a time.
     Beside,
-    /// The bottom of the area that the panes `Beside` share; the pane requests lines.
+    /// The bottom of the area that the panes `Beside` share. The pane requests a number of lines.
     UnderBeside,
-    /// The bottom of the body; the pane requests lines. On a small screen, the pane shares the area of `Beside` instead.
+    /// The bottom of the body. The pane requests a number of lines. On a small screen, it shares the area of `Beside` instead.
     Below,
 }
 
@@ -84,8 +84,8 @@ fn cut_left(area: &mut Rect, n: u16, gap: u16) -> Rect {
 
 /// Returns the layout of panes with these docks.
 ///
-/// `choose(count)` returns which of the `count` panes that share an area is shown. `wants(pane, room)` returns the number of lines or columns that a pane requests if
-/// it may use the area `room`.
+/// If several panes share an area, only one of them is shown: `choose(count)` returns its index among these `count` panes. `wants(pane, room)` returns the
+/// number of lines or columns that a pane requests in the area `room`.
 #[must_use]
 pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, Rect) -> u16) -> PaneLayout {
     let mut rest = screen;
@@ -99,7 +99,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
         };
     }
     let panes_at = |wanted: Dock| docks.iter().enumerate().filter(move |(_, dock)| **dock == wanted).map(|(n, _)| n);
-    // the panes that Tab shows in turn
+    // the panes through which Tab goes
     let mut cycle: Vec<usize> = panes_at(Dock::Beside).collect();
     if is_roomy(screen) {
         for n in panes_at(Dock::Below) {
@@ -115,7 +115,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
         let choices = [rest.width * 2 / 5, rest.width / 2, rest.width * 3 / 5, rest.width * 7 / 10];
         let wanted = wants(main, rest);
         let widest = choices.iter().position(|width| *width >= wanted).unwrap_or(choices.len() - 2);
-        // the main pane is narrowed until the pane in front is wide enough for its lines to fit
+        // the main pane becomes narrower, until the lines of the pane in front fit
         let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;
         let width = choices[..=widest].iter().rev().find(leaves_enough).copied().unwrap_or(choices[0]);
         areas[main] = cut_left(&mut rest, width, 1);

@@ -1,4 +1,4 @@
-//! The pane with the loss over the iterations, up to the step on the screen. Only large screens have it.
+//! The pane with the curve of the loss over the iterations, up to the step on the screen. Only large screens have it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,7 +15,7 @@ const LARGE: (u16, u16) = (160, 50);
 /// The lines of the pane, without its title.
 const LINES: u16 = 13;
 
-/// Returns the number of lines of the pane; 0 if there is one iteration or no room.
+/// Returns the number of lines of the pane. It is 0 if there is only one iteration, or no room.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
     let has_room = screen.width >= LARGE.0 && screen.height >= LARGE.1 && room.height > 2 * LINES;

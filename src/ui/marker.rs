@@ -11,7 +11,7 @@ use crate::glyph;
 use crate::keys::{self, Key};
 use crate::text::cut;
 
-/// Draws the marker at the left of the first line: `what` the replay is doing in bold, then the keys.
+/// Draws the marker at the left of the first line. It has what the replay is doing (`what`) in bold, and then the keys.
 pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let style = options.theme.style(StyleRole::Status);
     let [what, keys] = [what, keys].map(|text| if options.ascii { glyph::ascii_text(text) } else { text.to_owned() });

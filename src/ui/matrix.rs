@@ -8,9 +8,9 @@
 //! 3  2≠ 1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding;  ┊ a copy that a broadcast makes;  ≠ the user's own number is another one
 //! ```
 //!
-//! A vector is drawn as a column, or as a row if the area is wide enough but too low for a column. Channels are drawn side by side, and the filters of a layer in
-//! a grid with one row for each output channel. A matrix that does not fit is scrolled so that the focus, an entry of this step, is in view; arrows point to
-//! hidden entries. The cost depends on the number of cells in view, not on the size of the tensor.
+//! A vector is drawn as a column. If the area is wide enough and too low for a column, it is drawn as a row. Channels are drawn side by side. The filters of a
+//! layer are drawn in a grid with one row for each output channel. If a matrix does not fit, it is scrolled so that the focus, an entry of this step, is
+//! visible; arrows point to the hidden entries. The cost depends on the number of visible cells, not on the size of the tensor.
 
 mod image;
 mod layout;
@@ -30,13 +30,13 @@ use crate::number::ColumnFormat;
 use crate::tensor::{shape_on_screen, unravel};
 use crate::text::align_right;
 
-/// The relation of an entry to the current step.
+/// The relation of an entry to the current step, which decides its mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
-    /// Not read and not computed.
+    /// The step neither reads nor computes it.
     #[default]
     None,
-    /// Read by another term of the current entry, but not by the term of this step.
+    /// Another term of the current entry reads it, and the term of this step does not.
     Entry,
     /// A factor of this step.
     Step,
@@ -51,11 +51,11 @@ pub struct Matrix<'a> {
     pub title: &'a str,
     /// The name, which follows the symbol if it fits.
     pub name: &'a str,
-    /// The names of the axes, which follow the shape if they fit; empty if they have none.
+    /// The names of the axes, which follow the shape if they fit; empty if the axes have no names.
     pub axes: &'a str,
     /// The role that decides the style of the title, such as the backward pass.
     pub role: StyleRole,
-    /// The shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]` or `[o, i, h, w]`; further leading dimensions are flattened into one.
+    /// The shape: `[]`, `[n]`, `[h, w]`, `[c, h, w]` or `[o, i, h, w]`. Further leading dimensions are joined to one.
     pub shape: &'a [usize],
     /// The format of the numbers, which aligns their decimal points.
     pub format: ColumnFormat,
@@ -63,46 +63,46 @@ pub struct Matrix<'a> {
     pub value: &'a dyn Fn(usize) -> Option<f64>,
     /// Returns the mark of the entry at a row-major index.
     pub mark: &'a dyn Fn(usize) -> Mark,
-    /// The entry to scroll into view: the step's factor, or the result.
+    /// The entry that must be visible: the factor or the result of the step.
     pub focus: Option<usize>,
     /// The entry under the cursor, if the cursor is on this tensor.
     pub cursor: Option<usize>,
-    /// The ranges of rows and of columns that should be in view with the focus. A vector uses the first range.
+    /// The rows and columns that should be visible with the focus. A vector uses the first range.
     pub around: Option<[Range<usize>; 2]>,
     /// The padding around each matrix: the numbers of rows above and below, and the numbers of columns on the left and on the right.
     pub padding: [[usize; 2]; 2],
     /// `true` if each matrix is drawn rotated by 180°, with the last entry first.
     pub turned: bool,
-    /// The names of the two leading dimensions of a filter, such as `out` and `in`; empty for a tensor of a graph, whose matrices have no names.
+    /// The names of the two leading dimensions of a filter, such as `out` and `in`. Empty for a tensor of a graph, whose matrices have no names.
     pub leading: [&'static str; 2],
     /// Returns the style of a single entry, such as the colour of a shared weight.
     pub tint: Option<&'a dyn Fn(usize) -> Option<Style>>,
     /// Returns whether the entry differs from the number in the user's gradient file; `None` if there is no such number.
     pub differs: Option<&'a dyn Fn(usize) -> bool>,
-    /// The magnitude at which the colour scale ends; `None` for no colours. Background colours show the sign and the magnitude of each number.
+    /// The absolute value at the end of the colour scale; `None` for no colours. Background colours show the sign and the size of each number.
     pub heat: Option<f64>,
-    /// Returns whether an entry is the copy of an earlier one, which a broadcast repeats; `None` if there is no repetition.
+    /// Returns whether an entry is a copy that a broadcast makes of an earlier entry; `None` if there is no broadcast.
     pub is_copy: Option<&'a dyn Fn(usize) -> bool>,
-    /// The shape of the tensor without its repetitions; `None` if there are none.
+    /// The shape of the tensor before the broadcast; `None` if there is none.
     pub own_shape: Option<&'a [usize]>,
-    /// The number of rows and of columns by which the user has scrolled the view, down and to the right.
+    /// The distance by which the user has scrolled, in rows down and columns to the right.
     pub scroll: [isize; 2],
     /// The kind of image to draw instead of numbers.
     pub image: Option<ImageKind>,
-    /// The number from which rows, columns and channels count: 1 or 0.
+    /// The first index of rows, columns and channels: 1 or 0.
     pub first_index: usize,
-    /// The smallest width of the row indices with the blank after them, in cells. It is the same for matrices below each other, so that their numbers begin at the
-    /// same column. It is ignored if there is no room.
+    /// The smallest width of the row indices and the blank after them, in cells. Matrices below each other have the same width, so that their numbers begin at
+    /// the same column. It is ignored if there is no room.
     pub margin: usize,
 }
 
 /// The mark after an entry that differs from the number in the user's gradient file.
 pub const DIFFERENT: char = '≠';
 
-/// The mark before a copy of an entry that a broadcast repeats.
+/// The mark before an entry that is a copy made by a broadcast.
 pub const COPY: char = '┊';
 
-/// The largest width or height that [`Matrix::size`] returns: larger than any terminal, but small enough that a sum of several does not overflow.
+/// The largest width or height that [`Matrix::size`] returns. It is larger than any terminal, and so small that the sum of several does not overflow.
 const MAX_SIZE: u16 = u16::MAX / 16;
 
 impl<'a> Matrix<'a> {
@@ -142,7 +142,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the width and height that show the whole tensor, in cells.
+    /// Returns the width and height in cells at which the whole tensor is visible.
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
         let (width, height) = layout::full_size(&self.request());
@@ -207,7 +207,7 @@ impl<'a> Matrix<'a> {
         self.image.map_or(self.format.width() + 2, ImageKind::pitch)
     }
 
-    /// Returns everything that the layout depends on.
+    /// Returns all values on which the layout depends.
     fn request(&self) -> LayoutRequest<'_> {
         LayoutRequest {
             shape: self.shape,
@@ -225,7 +225,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the shape as `3×32×32`, with repetitions as `32 as 8×32`; empty for a scalar.
+    /// Returns the shape as `3×32×32`, or as `32 as 8×32` if a broadcast repeats the tensor; empty for a scalar.
     fn dimensions(&self) -> String {
         match self.own_shape {
             Some(own) => format!("{} as {}", shape_on_screen(own), shape_on_screen(self.shape)),
@@ -239,8 +239,8 @@ impl<'a> Matrix<'a> {
         if self.name.is_empty() { self.title.to_owned() } else { format!("{} {}", self.title, self.name) }
     }
 
-    /// Draws the longest form of the title that fits. Its parts are symbol, name, shape and the range in view. A shape is not cut, because `3×32` cut to `3×3` would
-    /// be wrong.
+    /// Draws the longest form of the title that fits. Its parts are the symbol, the name, the shape and the visible part. A shape is never cut, because `3×32`
+    /// without its last digit would be the wrong shape `3×3`.
     fn draw_title(&self, layout: Option<&MatrixLayout>, pen: &mut MatrixPen<'_>) {
         let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
         let room = usize::from(pen.area.width);
@@ -259,7 +259,7 @@ impl<'a> Matrix<'a> {
             ],
             None => vec![(&name, with_axes), (&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
         };
-        // an image has few indices beside it, so its title says which part is in view
+        // an image has few indices beside it, so its title names the visible part
         let part = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.part_in_view(self.first_index));
         if let (Some(part), [(_, first), ..]) = (part, &forms[..]) {
             let more = format!("{first}  {part}");
@@ -271,14 +271,14 @@ impl<'a> Matrix<'a> {
         pen.text(x + name.width() + 2, y, &more, pen.theme.style(StyleRole::Dim));
     }
 
-    /// Draws one matrix of the tensor, with its upper left corner at a cell. The corner is to the right of the row indices.
+    /// Draws one matrix of the tensor. Its upper left corner, to the right of the row indices, is at a cell.
     fn draw_block(&self, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         let mark_at = |row, col| layout.entry(block, row, col).map_or(Mark::None, |i| (self.mark)(i));
         let width = layout.cols.len * layout.pitch;
         if layout.heading_lines > 0 {
             let heading = self.heading(layout.leading_indices(block), width);
-            // the heading begins above the first number, one cell to the right, unless it is as wide as the matrix
+            // the heading begins one cell to the right, above the first number, unless it is as wide as the matrix
             pen.text(x + usize::from(heading.width() < width), y, &heading, dim);
         }
         if layout.header_lines > 0 {
@@ -311,8 +311,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if the width is too small. `outer` and `inner` are the indices of the matrix in the
-    /// leading dimensions, from 0. The heading counts from `first_index`.
+    /// Returns the heading of one matrix among several: `out 2, in 1`, or `(2,1)` if there is less room. `outer` and `inner` are the indices of the matrix in
+    /// the leading dimensions, from 0. The numbers in the heading count from `first_index`.
     fn heading(&self, (outer, inner): (Option<usize>, usize), width: usize) -> String {
         if self.leading[0].is_empty() {
             let block = outer.map_or(inner, |outer| outer * self.shape[self.shape.len() - 3] + inner);
@@ -328,18 +328,19 @@ impl<'a> Matrix<'a> {
         if long.width() <= width { long } else { format!("({short})") }
     }
 
-    /// Draws the column indices, each above the units digit of the numbers in its column. If the indices are too wide, draws every second one, every third, and so on.
+    /// Draws the column indices, each above the units digit of the numbers in its column. If there is no room for all, draws every second one, or every third,
+    /// and so on.
     fn draw_column_indices(&self, layout: &MatrixLayout, left: usize, y: usize, pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         let (has_before, has_after) = (layout.cols.has_before(), layout.cols.has_after());
         let every = (layout::digits(layout.cols.of) + 1).div_ceil(layout.pitch);
-        // the left arrow is above the row indices, or above the first column if there are none
+        // the arrow to the left is above the row indices; without row indices, it is above the first column
         let arrow = if layout.gutter > 0 { left - 1 } else { left };
         let first_free = if has_before { arrow + 1 } else { left };
         for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
             let Some(index) = layout.col_index(col).filter(|i| i % every == 0) else { continue };
             let index = (index + self.first_index).to_string();
-            // one cell for the mark before the number, and the index ends after the units digit
+            // the first cell is for the mark before the number, and the index ends above the units digit
             let end = x + 2 + self.format.units();
             if let Some(x) = end.checked_sub(index.len()).filter(|&x| x >= first_free) {
                 pen.text(x, y, &index, dim);
@@ -364,7 +365,7 @@ impl<'a> Matrix<'a> {
             None => theme.style(StyleRole::Dim),
         };
         let heat = value.zip(self.heat).map_or(Style::new(), |(v, max)| theme.heat(v, max));
-        // the marks on either side and their style
+        // the marks before and after the entry, and their style
         let (marks, mark_style) = match mark {
             Mark::None if self.is_copy.is_some_and(|is_copy| is_copy(entry)) => {
                 number_style = theme.style(StyleRole::Dim).patch(tint);
@@ -375,10 +376,10 @@ impl<'a> Matrix<'a> {
                 ([' ', ' '], if value.is_some_and(f64::is_finite) { heat } else { Style::new() })
             }
             Mark::Entry => {
-                // between the marks, the number keeps the colour of its sign and magnitude
+                // the number has the colour of its sign and size, also between marks
                 let entry_style = theme.style(StyleRole::Entry);
                 number_style = entry_style.patch(number_style).patch(heat);
-                // a row of such entries has one pair of marks around all of them
+                // neighbouring entries with this mark share one pair of marks
                 let [is_first, is_last] = neighbours.map(|neighbour| neighbour == Mark::None);
                 ([if is_first { '‹' } else { ' ' }, if is_last { '›' } else { ' ' }], entry_style.not_underlined())
             }
@@ -399,14 +400,14 @@ impl<'a> Matrix<'a> {
         // a difference is marked by a sign, because some terminals have no colours
         let differs = value.is_some() && self.differs.is_some_and(|differs| differs(entry));
         let last = if differs { (DIFFERENT, theme.style(StyleRole::Error)) } else { (marks[1], mark_style) };
-        // the entry in progress has a number, unless prediction hides it
+        // the current entry has a number, unless prediction hides it
         let unknown = if mark == Mark::Result { glyph::HIDDEN } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let blank_style = if mark == Mark::Entry && !is_under_cursor { number_style.not_underlined() } else { mark_style };
         let number = text.chars().map(|c| (c, if c == ' ' { blank_style } else { number_style }));
         let mut cells: Vec<(char, Style)> = std::iter::once((marks[0], mark_style)).chain(number).chain([last]).collect();
         if marks[0] == '=' {
-            // the mark is directly before the number: in `9   =−8`, it would look like an equation directly after the 9
+            // the mark is directly before the number; at the left end of the cell, `9=  −8` would look like an equation
             let blanks = text.chars().take_while(|c| *c == ' ').count();
             cells[..=blanks].rotate_left(1);
         }

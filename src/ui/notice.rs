@@ -1,4 +1,4 @@
-//! Draws a message that is too long for the status line and for the last line in a box above them, until the next key.
+//! Draws a long message in a box, if it fits neither into the status line nor into the last line. The box is above these lines. The next key removes it.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -17,12 +17,12 @@ const BELOW: u16 = 2;
 /// The cells of a line that the border and its blanks need.
 const BORDER: usize = 4;
 
-/// Returns the message with its lines and the area of its box; `None` if no message needs a box.
+/// Returns the message, its lines, and the area of its box. Returns `None` if no message needs a box.
 fn layout<'a>(view: &View<'a>, screen: Rect) -> Option<(&'a Message, Vec<String>, Rect)> {
     let (message, MessagePlace::Box) = status::message_place(view, screen.width.into())? else { return None };
-    // above the list of candidates of the prompt
+    // the box is above the list of candidates of the prompt
     let bottom = popup::area(view.state, screen).map_or(screen.bottom().saturating_sub(BELOW), |popup| popup.y);
-    // the first two lines stay in view, and the border needs two
+    // the first two lines stay visible, and the border needs two more
     let most = usize::from(bottom - screen.y).saturating_sub(4).max(1);
     let inside = usize::from(screen.width).saturating_sub(BORDER).max(1);
     let lines = wrap_at_most(&message.text, inside, most);

@@ -18,10 +18,10 @@ pub(super) struct OperandMatrix {
     pub axes: String,
     /// The format in which the numbers are drawn.
     pub format: ColumnFormat,
-    /// The format for which space is reserved. It is the same at each step of an op, so that the matrices do not move.
+    /// The format for which space is reserved. It does not change while the step moves through an op, so that the matrices do not move.
     pub reserved: ColumnFormat,
-    /// The magnitude at which the colour scale ends.
+    /// The absolute value at the end of the colour scale.
     pub largest: f64,
-    /// The shape in which a broadcast repeats the operand, and the tensor of this shape whose entries read it.
+    /// The way in which a broadcast repeats the operand, and the tensor with the repeated shape, whose entries read it.
     pub repetition: Option<(Repetition, Id)>,
 }

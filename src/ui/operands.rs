@@ -1,5 +1,5 @@
-//! The matrices pane: each operand of the op as a matrix, then the result so far. The factors of this step are marked, and the factors of the other terms of the
-//! same entry are marked more lightly.
+//! The matrices pane. It shows each operand of the op as a matrix, and then the result so far. The factors of this step are marked. The factors of the other
+//! terms of the same entry are marked too, in a fainter style.
 
 pub(super) mod arrange;
 mod corner;
@@ -32,11 +32,11 @@ const MIN_TITLE: u16 = 16;
 /// The smallest number of rows and of columns that a heat map requests.
 const MIN_IMAGE: usize = 10;
 
-/// The largest number of terms of an entry that decide which region of an operand should be visible.
+/// The number of terms of an entry that decide which part of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
 
-/// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the box of a matrix product; if
-/// the matrices do not fit there, returns a larger width.
+/// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the three matrices of a
+/// product. If the matrices do not fit there, returns a larger width.
 #[must_use]
 pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
@@ -99,7 +99,7 @@ pub fn filled_lines(view: &View<'_>, area: Rect) -> u16 {
     1 + bottom.saturating_sub(area.y) + u16::from(!scales.is_empty())
 }
 
-/// Returns the pane, and the kind and the scale of each heat map in it. With heat maps, the last line of the area is reserved for their legend.
+/// Returns the pane, and the kind and the scale of each heat map in it. If there are heat maps, the last line of the area is reserved for their legend.
 fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
     let pane = PaneArea { area, is_fixed: true, has_images: false, has_repetitions: true };
     let pane = PaneArea { has_repetitions: fit_with_repetitions(view, view.matrices(|| all(view)), pane), ..pane };
@@ -111,12 +111,12 @@ fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, 
     if scales(pane).is_empty() {
         return (pane, Vec::new());
     }
-    // the pane is one line lower for the legend, so it has at least as many heat maps
+    // the legend takes one line, so the pane has at least the same heat maps as before
     let pane = PaneArea { area: Rect { height: area.height.saturating_sub(1), ..area }, has_images: true, ..pane };
     (pane, scales(pane))
 }
 
-/// Returns whether some operands are repeated, and all matrices are whole with the repetitions.
+/// Returns whether a broadcast repeats some operands, and all matrices are completely visible with the repetitions.
 fn fit_with_repetitions(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> bool {
     if operands.iter().all(|operand| operand.repetition.is_none()) {
         return false;
@@ -148,7 +148,7 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
         OperandMatrix { shown, title, name, axes, format, reserved, largest: round_up(largest), repetition: None }
     };
     let mut operands: Vec<OperandMatrix> = shown.into_iter().map(operand).collect();
-    // matrices that are added have the same scale, so that they can be compared
+    // matrices that are added have the same colour scale, so that they can be compared
     if view.adds_up() {
         let largest = operands.iter().map(|operand| operand.largest).fold(0.0, f64::max);
         for operand in &mut operands {
@@ -159,8 +159,8 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
     operands
 }
 
-/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If the operand consists of several matrices and not
-/// even two fit side by side into the pane, requests the size of one matrix.
+/// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If the operand consists of several matrices
+/// and the pane has no room for two side by side, it requests the size of one matrix.
 fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: PaneArea) -> RequestedSizes {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
     let place = |entry: usize| repetition(operand, pane).map_or(entry, |(repetition, _)| repetition.first(entry));
@@ -171,7 +171,7 @@ fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: Pan
     })
 }
 
-/// As [`size`], for a widget, and with the numbers of rows and columns that should be visible first.
+/// Does the same as [`size`] for a widget. `rows` and `columns` are the numbers of rows and columns that should be visible first.
 fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], most: u16) -> RequestedSizes {
     let shape = matrix.shape;
     // the size of a matrix of this shape without a title
@@ -184,25 +184,25 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     if shape.len() > 2 {
         let (one, _) = untitled_size(&shape[shape.len() - 2..], operand.shown.padding);
         if wide > one && one.saturating_mul(2) > most {
-            // the title names the matrix in view, so there is no heading
+            // the title names the visible matrix, so it has no heading
             (wide, high) = (one, high - 1);
         }
     }
     let cells = |text: &str| u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX);
     let symbol = cells(&operand.title);
     let wide = titled.min(wide.max(MIN_TITLE));
-    // a smaller image would show nothing
+    // a smaller image would show too little
     let least = if matrix.image.is_some() { MIN_IMAGE } else { 1 };
     let region = |rows: usize, columns: usize| {
         let [rows, columns] = [rows.max(least), columns.max(least)];
         let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
         let part_size =
             |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [[0; 2]; 2]) } else { untitled_size(&[rows], [[0; 2]; 2]) };
-        // the width has room for the row indices of all rows; the height for the title and the column indices
+        // the width includes the indices of all rows; the height includes the title and the column indices
         [part_size(all_rows).0.max(symbol).min(wide), matrix.lines_of(rows, wide).min(high)]
     };
     RequestedSizes {
-        // the middle tier is about twice the region that is read
+        // the second tier is about twice as large as the region that is read
         tiers: [region(rows.max(2), columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
         margin,
         cell,
@@ -215,7 +215,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
 struct PlacedMatrix<'a> {
     operand: &'a OperandMatrix,
     area: Rect,
-    /// The width of the row indices, the same for all matrices that begin at the same column of the screen.
+    /// The width of the row indices. It is the same for all matrices that begin at the same column of the screen.
     margin: usize,
     /// The sign before the matrix, with its cell.
     sign: Option<(&'static str, Rect)>,
@@ -238,9 +238,9 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: PaneArea) -
     operands.iter().zip(&areas).enumerate().map(place).collect()
 }
 
-/// Returns the areas that show as much of the matrices as possible, and as many rows of the result as of the operands.
+/// Returns areas in which as much of the matrices as possible is visible. The result has as many visible rows as the operands.
 fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Vec<Rect> {
-    // uses only values that are the same at each step of the op, so that nothing moves
+    // these values are the same at each step of the op, so that nothing moves
     let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
     let places = corner::product_indices(view, operands).filter(|_| !pane.has_images);
@@ -248,7 +248,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Ve
         return areas;
     }
     let mut areas = areas(view, operands, sizes.clone(), pane);
-    // the result should have as many visible rows as the operand with the most, or all its rows. To reach this, the result requests more lines
+    // the result should have as many visible rows as the operand with the most, or all its rows; so it requests more lines
     let result = operands.len() - 1;
     let rows_in = |i: usize, areas: &[Rect]| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.rows_within(areas[i]))
@@ -260,7 +260,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Ve
     };
     let mut fewest = missing(&areas);
     let first = areas.get(result).map_or(0, |area| area.height) + 1;
-    // if that is not enough, the operands request fewer rows
+    // if this is not enough, the operands request fewer rows
     let most_rows = (0..result).map(|i| rows_in(i, &areas)).max().unwrap_or(0);
     let widths: Vec<u16> = areas.iter().map(|area| area.width).collect();
     let lines = |i: usize, rows: usize| {
@@ -278,7 +278,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Ve
             size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(least) } else { high.min(most(i)) }]);
         }
         let mut next = self::areas(view, operands, limited, pane);
-        // the height of a row of matrices is that of the highest one
+        // the highest matrix decides the height of a row of matrices
         for (i, area) in next.iter_mut().enumerate().take(result) {
             area.height = area.height.min(most(i));
         }
@@ -293,7 +293,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Ve
 /// Returns the areas of matrices that request these sizes.
 fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<RequestedSizes>, pane: PaneArea) -> Vec<Rect> {
     let arrangement = arrange::best(&sizes, pane.area);
-    // a grid of filters may leave lines of its area unused: the height is divided again to give them to other matrices
+    // a grid of filters may not use all lines of its area, so the height is divided again to give them to other matrices
     let no_marks = MarkedEntries::default();
     let first_areas = arrangement.areas(&sizes, pane.area);
     for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {

@@ -1,4 +1,5 @@
-//! The panes with ops. Most screens show the ops of this pass as a chain in one line: `conv1.z → conv1.a → loss`. Wide screens show a list of all ops of the sample.
+//! The panes with the names of ops. Most screens show the ops of this pass in one line: `conv1.z → conv1.a → loss`. Wide screens show a list of all ops of the
+//! sample.
 
 use std::ops::Range;
 
@@ -21,7 +22,7 @@ const WIDE_SCREEN: u16 = 160;
 /// The width of the list.
 const LIST_WIDTH: u16 = 30;
 
-/// Returns the number of lines of the chain: 1 if the screen is high enough and has no list, otherwise 0.
+/// Returns the number of lines of the chain. It is 1 if the screen is high enough and has no list, and 0 otherwise.
 #[must_use]
 pub fn chain_height(_: &View<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(screen.height >= 30 && screen.width < WIDE_SCREEN)
@@ -73,8 +74,8 @@ fn chain_ops(view: &View<'_>, room: usize) -> (Vec<ChainOp>, bool) {
     let mut x = if has_earlier { width(EARLIER) } else { 0 };
     let mut chain_ops = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // `x` is the column at which this op would begin. If the ops so far are wider than the line, the line is visibly cut and the loop ends. If they just fit,
-        // this op is added too, so that the cut shows that there are more
+        // `x` is the first column of this op. If it is beyond the end of the line, the line is already cut, and the loop ends. Otherwise the op is added, so
+        // that the cut shows that there are more ops
         if x > room + width(ARROW) {
             break;
         }

@@ -52,7 +52,7 @@ struct OverlayLayout {
 fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect) -> Option<OverlayLayout> {
     let (title, content) = row(kind)?;
     let wide = MAX_WIDTH.min(screen.width.saturating_sub(4));
-    // the frame and the padding take 3 columns on either side, and 2 lines above and below
+    // the border and the padding take 3 columns on each side, and 2 lines above and below
     let inside = wide.saturating_sub(6);
     let text = content(state, theme, usize::from(inside));
     let lines = u16::try_from(text.lines.len()).unwrap_or(u16::MAX);

@@ -1,4 +1,4 @@
-//! The table of the stepper's panes. Each pane has a file that draws a [`View`] into an area, and a row in the table.
+//! The table of the stepper's panes. Each pane has a row in the table, and a file that draws a [`View`] into an area.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -29,7 +29,7 @@ pub struct Pane {
     pub wants: fn(&View<'_>, Rect, Rect) -> u16,
     /// Draws the pane into an area, below the title.
     pub draw: fn(&View<'_>, Rect, &mut Buffer),
-    /// Looks up a click in the same area; `None` if clicks on the pane do nothing.
+    /// Returns the target of a click in the same area; `None` if clicks on the pane do nothing.
     pub hit: Option<Hit>,
 }
 
@@ -70,7 +70,7 @@ fn table(view: &View<'_>) -> &'static [Pane] {
     if view.state.settings.is_on(Setting::Zoom) { ZOOMED } else { PANES }
 }
 
-/// Returns an empty pane, which separates two others.
+/// Returns an empty pane, which puts blank lines between two others.
 const fn gap(wants: fn(&View<'_>, Rect, Rect) -> u16) -> Pane {
     Pane { title: "", dock: Dock::Top, wants, draw: |_, _, _| {}, hit: None }
 }
@@ -93,7 +93,7 @@ impl Pane {
 fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
     let panes = table(view);
     let docks: Vec<Dock> = panes.iter().map(|pane| pane.dock).collect();
-    // the pane `why` is in front while it shows the effect of an edit or the question of prediction
+    // the pane `why` is in front while it shows the effect of an edit, or the question of prediction
     let is_answering = view.state.focus() == Focus::Answer;
     let mut shared = panes.iter().filter(|pane| matches!(pane.dock, Dock::Beside | Dock::Below));
     let words = shared.position(|pane| pane.dock == Dock::Below).filter(|_| is_answering || view.stepper.shown_effect().is_some());

@@ -70,7 +70,7 @@ struct PickerLayout {
 }
 
 fn picker_layout(state: &State, area: Rect) -> PickerLayout {
-    // lines for the heading, and for the message or a blank line
+    // the number of lines for the heading, and for the message or a blank line
     let above = u16::try_from(1 + message_lines(state, area).len().max(1)).unwrap_or(u16::MAX).min(area.height);
     let body = Rect { y: area.y + above, height: area.height - above, ..area };
     let (selected, listed) = match &state.screen {
@@ -82,7 +82,7 @@ fn picker_layout(state: &State, area: Rect) -> PickerLayout {
     let rows = picker_rows(&state.scenarios, &listed);
     let selected_row = rows.iter().position(|row| *row == PickerRow::ScenarioEntry(selected)).unwrap_or(0);
     let height = list.height as usize;
-    // at least two rows below the selected one are in view, except at the end of the list
+    // at least two rows below the selected one are visible, except at the end of the list
     let first = selected_row.saturating_sub(height.saturating_sub(3)).min(rows.len().saturating_sub(height));
     let description = Rect { y: list.bottom(), height: description_height, ..body };
     PickerLayout { selected, list, description, rows, first }
@@ -122,7 +122,7 @@ fn picker_rows(scenarios: &[ScenarioEntry], listed: &[usize]) -> Vec<PickerRow> 
     rows
 }
 
-/// Cuts the beginning of a path, because files differ in the ends of their paths.
+/// Cuts the beginning of a path, because the paths in the list often differ only at their ends.
 fn cut_path(path: &str, cells: usize) -> String {
     if width(path) <= cells {
         return path.to_owned();

@@ -1,6 +1,7 @@
-//! The picture pane. A graph is drawn as nodes and edges (figure 14 of the series). A network of layers is drawn as two columns of neurons with their edges (figures 8
-//! and 18 to 20); for a convolution, the filter on its image is beside or below them. For an op that does not connect neurons, such as an update, the terms of the
-//! entry are drawn as bars. All pictures are derived from the steps, so that no op needs drawing code.
+//! The picture pane. A graph is drawn as nodes and edges (figure 14 of the series). A network of layers is drawn as two columns of neurons with the edges
+//! between them (figures 8 and 18 to 20). For a convolution, an *inset* beside or below the neurons shows the filter on its image. For an op that does not
+//! connect neurons, such as an update, the terms of the entry are drawn as bars. All pictures are made from the steps, so no op needs code of its own for
+//! drawing.
 
 mod bars;
 pub(super) mod canvas;
@@ -20,7 +21,7 @@ use self::target::Spots;
 use crate::ui::ClickTarget;
 use crate::ui::view::View;
 
-/// The smallest width and height that the neurons need beside or above the inset.
+/// The smallest width and height of the neurons, beside or above the inset.
 const NEURONS: (u16, u16) = (32, 11);
 
 /// Draws the pane.
@@ -41,7 +42,8 @@ fn draw(view: &View<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
         graph::render(view, inner, buf, &mut spots);
         return spots;
     }
-    // the inset is beside the neurons if there is room, otherwise below them, otherwise left out; there is a gap between them
+    // the inset is beside the neurons; without room there, it is below them; without room there either, it is not drawn. There is a gap between the neurons
+    // and the inset
     let beside = (inner.width.saturating_sub(2 + NEURONS.0), inner.height);
     let below = (inner.width, inner.height.saturating_sub(1 + NEURONS.1));
     let Some(inset) = Inset::of(view, [beside, below]) else {
@@ -51,7 +53,7 @@ fn draw(view: &View<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
     let (width, height) = inset.size();
     if width <= beside.0 {
         let left = Rect { width: inner.width - width - 2, ..inner };
-        // the inset is vertically centred, or at the top if it nearly fills the height
+        // the inset is in the middle of the height; if it needs almost the whole height, it is at the top
         let down = (inner.height.saturating_sub(height)) / 2;
         let right = Rect { x: left.right() + 2, width, y: inner.y + down, height: inner.height - down };
         neurons::render(view, left, buf, &mut spots);

@@ -46,7 +46,7 @@ fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
     if candidates.is_empty() || screen.height < BELOW + 3 || screen.width < 20 {
         return None;
     }
-    // the widths are those of all rows, so that the columns do not move while Tab chooses
+    // all rows decide the widths, so that the columns do not move while Tab chooses
     let column = |of: fn(&Candidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
     let columns = [
         column(|one| &one.label, usize::from(screen.width) * 3 / 10),
@@ -56,11 +56,11 @@ fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
     let wanted = columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP) + 2;
     let title = title(prompt, candidates.first());
     let inside = wanted.max(width(&title) + 2).min(MAX_WIDTH).min(usize::from(screen.width) - 2);
-    // if descriptions are cut, the full description of the chosen row is below the rows; the longest one decides the number of lines
+    // if descriptions are cut, the full description of the chosen row is below the rows. The longest description decides the number of its lines
     let lines_of = |one: &Candidate| whole(one, inside.saturating_sub(2)).len();
     let whole_lines = if wanted > inside { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
     let whole_lines = whole_lines.min(usize::from(screen.height - BELOW - 3));
-    // at most two fifths of the screen, so that the equation stays in view
+    // the list takes at most two fifths of the screen, so that the equation stays visible
     let most = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(whole_lines).max(1);
     let rows = candidates.len().min(most);
     let chosen = prompt.chosen();

@@ -1,4 +1,4 @@
-//! The pane with the statement of a graph that the step computes or differentiates. The operation of the step is marked in it.
+//! The pane with the statement of a graph. The operation that the step computes, or whose derivative it computes, is marked in it.
 //!
 //! ```text
 //! line 4   var = («diff**2»).mean(0, keepdim=True)                                 part 1 of 3
@@ -26,16 +26,16 @@ const HIGH_SCREEN: u16 = 22;
 const HIGHER_SCREEN: u16 = 30;
 /// The smallest width of a line with room for the longest texts.
 const WIDE_SCREEN: u16 = 100;
-/// The number of characters before the operation that a long statement shows.
+/// The number of characters before the operation that a long statement still shows.
 const BEFORE: usize = 12;
 
-/// Returns the number of lines of the pane: 1 for every op of a graph on a high screen, so that panes do not move from op to op.
+/// Returns the number of lines of the pane. For every op of a graph on a high screen it is 1, so that panes do not move from op to op.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(view.has_statements() && screen.height >= HIGH_SCREEN)
 }
 
-/// Returns the number of blank lines above the pane, or above the equation if there is no statement.
+/// Returns the number of blank lines above the pane. If there is no statement, they are above the equation.
 #[must_use]
 pub fn gap_height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
     let enough = if view.has_statements() { HIGHER_SCREEN } else { HIGH_SCREEN };
@@ -53,7 +53,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         false => "",
     };
     let label = format!("{back}line {}   ", statement.line);
-    // texts for the right end, from the longest to the shortest: the facts, or the title of the equation if its own line has no room for it
+    // the texts for the right end, the longest first: the facts, or the title of the equation if its line has no room for it
     let mut rights: Vec<(String, StyleRole)> = Vec::new();
     let mut facts = facts(&statement);
     if let Some(titles) = equation::moved_titles(view, area.width.into()) {
@@ -90,7 +90,8 @@ fn facts(statement: &StatementHere<'_>) -> Vec<String> {
     statement.turn.map(|turn| format!("turn {} of {}", turn.number, turn.count)).into_iter().chain(part).collect()
 }
 
-/// Returns the text before the operation, the operation, and the text after it, together at most `room` cells. The beginning is cut first, then the end.
+/// Returns the text before the operation, the operation, and the text after it. Together they have at most `room` cells: first the beginning is cut, then the
+/// end.
 fn pieces(text: &str, part: &Range<usize>, room: usize) -> [String; 3] {
     let (before, rest) = text.split_at_checked(part.start).unwrap_or(("", text));
     let (part, after) = rest.split_at_checked(part.len()).unwrap_or((rest, ""));

@@ -1,4 +1,4 @@
-//! The last two lines of the screen: the status line with the position of the step and a message, and the key bar or the prompt.
+//! The last two lines of the screen. The first is the status line, with the position of the step and a message. The second is the key bar or the prompt.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,7 +22,7 @@ use crate::ui::view::View;
 /// The position is the address of the entry, and the number of the step in the iteration: `grad.conv1.weight[0,0,1,1]  step 57/112`.
 fn position(view: &View<'_>, room: usize) -> (String, usize) {
     let position = cut(&format!(" {}  step {}/{}", view.address(), view.at.step, view.step_count()), room);
-    // one blank at the right edge, and at least two between the position and the text beside it
+    // there is one blank at the right edge, and at least two blanks between the position and the text beside it
     let remaining = room.saturating_sub(width(&position) + 3);
     (position, remaining)
 }
@@ -38,15 +38,15 @@ pub enum MessagePlace {
     Box,
 }
 
-/// Returns the message and the first place in which it fits on a screen of `room` columns. `None` if there is no message, if a job or a question of prediction is
-/// shown instead, or if the message is a hint without room.
+/// Returns the message, and the first place in which it fits on a screen of `room` columns. Returns `None` if there is no message, if a job or a question of
+/// prediction is shown instead, or if a hint does not fit into the status line.
 pub fn message_place<'a>(view: &View<'a>, room: usize) -> Option<(&'a Message, MessagePlace)> {
     let message = view.state.message.as_ref().filter(|_| view.stepper.job.is_none())?;
     let (_, remaining) = position(view, room);
     let wide = width(&message.text);
     let place = match view.state.focus() {
         _ if wide <= remaining => MessagePlace::Status,
-        // the pane `why` has the question and the hint
+        // the pane `why` shows the question and the hint
         _ if message.is_hint => return None,
         Focus::Answer => return None,
         Focus::Normal | Focus::Cursor if wide + 2 <= room => MessagePlace::LastLine,
@@ -55,8 +55,8 @@ pub fn message_place<'a>(view: &View<'a>, room: usize) -> Option<(&'a Message, M
     Some((message, place))
 }
 
-/// Draws the status line. The position is at the left edge. At the right edge is the first of these that applies: the progress of a job, a message that fits, facts
-/// such as the unit.
+/// Draws the status line. The position is at the left edge. At the right edge is the progress of a job. Without a job, it is a message that fits. Without such
+/// a message, it is facts such as the unit.
 pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let theme = &view.theme;
     let status = theme.style(StyleRole::Status);
@@ -94,7 +94,7 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
 }
 
-/// Draws the last line: a message that is too long for the status line, otherwise the key bar or the prompt.
+/// Draws the last line. It is a message that is too long for the status line, or else the key bar or the prompt.
 pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     if let Some((message, MessagePlace::LastLine)) = message_place(view, area.width.into()) {
         let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
@@ -153,7 +153,8 @@ fn bar_hints(state: &State, wide: u16) -> Hints {
     })
 }
 
-/// Returns the keys of a row as the key bar shows them: the first key (the user's own if there is one), and the second key if it is an arrow.
+/// Returns the keys of a row as the key bar shows them: the first key, and the second key if it is an arrow. If the user has set a key, it replaces the first
+/// one.
 fn bar_keys(state: &State, row: &KeyBinding) -> String {
     let is_arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
     let keys = keys::user_keys(state, row);
@@ -171,7 +172,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
     let focus = state.focus();
     // without an open scenario, the picker cannot be closed
     let can_close = focus != Focus::Picker || state.stepper().is_some();
-    // a list without actions has nothing to choose
+    // if a list has no actions, Enter does nothing
     let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
     let can_choose = list.is_none_or(|list| list.rows.iter().any(|row| row.action.is_some()));
     let is_possible = |row: &KeyBinding| match row.action {
@@ -183,7 +184,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
     let has_key = |row: &KeyBinding| !row.bar.is_empty() && !keys::user_keys(state, row).is_empty();
     let rows: Vec<_> = keys::rows(focus).filter(|row| has_key(row) && is_possible(row)).collect();
     let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(state, row)).sum::<usize>();
-    // the two blanks after the last row need not fit
+    // the two blanks after the last row may be cut
     let mut fits = |row: &&KeyBinding| {
         let is_shown = is_help(row) || used + bar_width(state, row) <= usize::from(wide) + 2;
         used += if is_shown && !is_help(row) { bar_width(state, row) } else { 0 };
@@ -220,7 +221,7 @@ fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
     (text, Rect { x: area.x + wide, width: area.width - wide, ..area })
 }
 
-/// Returns the beginning of the prompt: a colon, a slash, or the name of the number that gets a new value.
+/// Returns the beginning of the prompt: a colon, a slash, or the name of the number that is edited.
 pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     match (prompt.kind, state.document()) {
         (PromptKind::Search | PromptKind::Filter, _) => "/".to_owned(),

@@ -1,4 +1,4 @@
-//! Writes a frame as SVG. Each text has a fixed length in pixels, so columns are aligned in any monospaced font.
+//! Writes a frame as SVG. Each text has a fixed length in pixels, so that columns are aligned in any monospaced font.
 
 use std::fmt::Write as _;
 
@@ -56,7 +56,8 @@ pub(super) fn ground(background: Background) -> String {
     format!("<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{}\"/>\n", hex(colour))
 }
 
-/// Returns the two layers of a frame: the backgrounds of cells, and what is drawn on them. Each element is on its own line. Elements of a layer do not overlap.
+/// Returns the two layers of a frame: the backgrounds of the cells, and the texts and shapes on them. Each element is on one line. The elements of a layer do
+/// not overlap.
 pub(super) fn layers(buf: &Buffer, background: Background) -> [String; 2] {
     let mut layers = [String::new(), String::new()];
     for (i, y) in (0_u16..).zip(buf.area.top()..buf.area.bottom()) {
@@ -116,7 +117,7 @@ fn hex([r, g, b]: Rgb) -> String {
 
 /// Writes the backgrounds of a row: one rectangle for each run of equal colour.
 fn backgrounds(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
-    // the current run: its colour, and its left and right edge
+    // the current run of cells with one colour: the colour, and the left and right edge
     let mut run: Option<(Rgb, f64, f64)> = None;
     let mut close = |run: Option<(Rgb, f64, f64)>| {
         if let Some((colour, from, to)) = run {
@@ -239,20 +240,20 @@ fn escape(out: &mut String, text: &str) {
 /// The dots of a braille pattern as column and row, in the order of their bits.
 const DOTS: [[f64; 2]; 8] = [[0.0, 0.0], [0.0, 1.0], [0.0, 2.0], [1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [0.0, 3.0], [1.0, 3.0]];
 
-/// Returns a box-drawing character, block or braille pattern as SVG shapes with `@` for the colour; `None` for other characters. Shapes connect across cells,
-/// which characters of some fonts do not.
+/// Returns a box-drawing character, a block or a braille pattern as SVG shapes, in which `@` stands for the colour. Returns `None` for other characters. The
+/// shapes of neighbouring cells touch, which is not so in some fonts.
 fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
     let c = symbol.chars().next()?;
-    // one-pixel lines are centred on a pixel
+    // a line of one pixel goes through the middle of a pixel
     let (cx, cy) = ((x + WIDTH / 2.0).floor() + 0.5, (y + HEIGHT / 2.0).floor() + 0.5);
     let (right, bottom) = (x + WIDTH, y + HEIGHT);
     let rect = |x: f64, y: f64, w: f64, h: f64, opacity: f64| {
         format!("<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" fill=\"@\" opacity=\"{opacity}\"/>")
     };
     let line = |d: String, width: f64, dash: &str| format!("<path d=\"{d}\" fill=\"none\" stroke=\"@\" stroke-width=\"{width}\"{dash}/>");
-    // the block characters have consecutive code points, one for each eighth
+    // the block characters for 1/8 to 8/8 have consecutive code points
     let eighths = |from: char| f64::from(u32::from(c) - u32::from(from) + 1) / 8.0;
-    // a rounded corner between the right (dx = 1) or left (−1) edge and the lower (dy = 1) or upper (−1) edge
+    // a rounded corner between two edges: the right (dx = 1) or left (−1) edge, and the lower (dy = 1) or upper (−1) edge
     let arc = |dx: f64, dy: f64| {
         let r = 4.0;
         let (ex, ey) = (if dx > 0.0 { right } else { x }, if dy > 0.0 { bottom } else { y });
@@ -282,7 +283,7 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
         '═' => line(format!("M{x:.1} {:.1}H{right:.1}M{x:.1} {:.1}H{right:.1}", cy - 1.5, cy + 1.5), 1.0, ""),
         '║' => line(format!("M{:.1} {y:.1}V{bottom:.1}M{:.1} {y:.1}V{bottom:.1}", cx - 1.5, cx + 1.5), 1.0, ""),
         _ => {
-            // the arms of the character (u up, r right, d down, l left), and their width
+            // the arms of the character (u for up, r for right, d for down, l for left), and their width
             let (arms, width) = match c {
                 '─' => ("rl", 1.0),
                 '━' => ("rl", 2.0),
@@ -357,7 +358,7 @@ mod tests {
 
     #[test]
     fn every_dot_of_a_braille_pattern_is_drawn() {
-        // dots 1 and 2, the upper two of the left column, and 8, the last of the right one
+        // dots 1 and 2 are the upper two of the left column, and dot 8 is the last of the right column
         let dots = shape("\u{2883}", 0.0, 0.0).expect("a shape");
         assert!(dots.contains("d=\"M2.1 2.25h0M2.1 6.75h0M6.3 15.75h0\""), "{dots}");
         assert_eq!(shape("⣿", 0.0, 0.0).expect("a shape").matches('M').count(), 8);

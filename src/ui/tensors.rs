@@ -1,4 +1,4 @@
-//! The pane with other tensors of the sample: those of the ops before and after the current one. It is below the matrices if they leave room.
+//! The pane with other tensors of the sample: those of the ops before and after the current one. It is below the matrices, if there is room.
 //!
 //! ```text
 //! ─ other tensors ─────────────────────────
@@ -34,10 +34,10 @@ const GAP: u16 = 3;
 /// The cells that are reserved for a number that is not computed yet: before the decimal point, and from the point on.
 const TO_COME: [usize; 2] = [2, 5];
 
-/// Returns the number of lines of the pane in an area whose first `filled` lines have matrices; 0 if too few lines remain.
+/// Returns the number of lines of the pane. The matrices use the first `filled` lines of the area. If too few lines are left, it is 0.
 #[must_use]
 pub fn height(view: &View<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
-    // without a blank line below the matrices and the title of the pane
+    // one line is blank, and one is the title of the pane
     let left = room.height.saturating_sub(filled + 2);
     if !is_roomy(screen) || left < MIN_LINES || placed(view, Rect { height: left, ..room }).is_empty() { 0 } else { left }
 }
@@ -56,7 +56,8 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     with_matrix(view, id, |matrix| matrix.entry_at(place, x, y)).map(|entry| ClickTarget::Entry(id, entry))
 }
 
-/// Returns the tensors of the pane in the order of the ops, and how many of them are before the current op. The inputs and parameters of an op come before its result.
+/// Returns the tensors of the pane in the order of the ops, and the number of those before the current op. The inputs and parameters of an op come before its
+/// result.
 fn others(view: &View<'_>) -> (Vec<Id>, usize) {
     let own: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let network = view.network();

@@ -1,7 +1,7 @@
-//! Styles by role. Drawing code names a role, such as the current step, a result or an error; only this module decides its style.
+//! Styles by role. Code that draws names a role, such as the current step, a result or an error. Only this module decides the style of a role.
 //!
-//! Plain text keeps the terminal's own colours. A style with a background also sets the foreground, so that text stays readable if the brightness of the terminal's
-//! background is detected wrongly. Without colours, bold, underlined and reversed distinguish the roles.
+//! Plain text has the terminal's colours. A style with a background also sets the foreground, so that its text is readable even if the brightness of the
+//! terminal's background is not detected correctly. On a terminal without colours, the roles differ by bold, underlined and reversed text.
 
 mod palette;
 
@@ -15,7 +15,7 @@ pub enum Colours {
     /// 24-bit colours.
     #[default]
     True,
-    /// The 256 colours of xterm: cube and greys.
+    /// The 256 colours of xterm: a cube of colours, and greys.
     Indexed,
     /// The terminal's sixteen colours.
     Sixteen,
@@ -81,8 +81,8 @@ pub(super) type Rgb = [u8; 3];
 /// The number of colours of shared weights.
 pub const SHARED_COLOURS: usize = 9;
 
-/// The colours of shared weights, each for a dark and for a light background: Paul Tol's *muted* scheme, which colour-blind people can distinguish, and more colours.
-/// The scheme's colour sand is left out, because it is near the accent colour of the current step.
+/// The colours of shared weights, each for a dark and for a light background. Most are from Paul Tol's *muted* scheme, which colour-blind people can
+/// distinguish. Its colour sand is left out, because it is similar to the accent colour of the current step.
 const SHARED: [(Rgb, Rgb); SHARED_COLOURS] = [
     ([0x88, 0xcc, 0xee], [0x0b, 0x6f, 0xa4]),
     ([0xcc, 0x66, 0x77], [0xb0, 0x3a, 0x50]),
@@ -94,7 +94,7 @@ const SHARED: [(Rgb, Rgb); SHARED_COLOURS] = [
     ([0xf0, 0xa8, 0xc8], [0xd0, 0x10, 0x7a]),
     ([0xc8, 0xc8, 0xc8], [0x50, 0x50, 0x50]),
 ];
-/// Variants of [`SHARED`] for the dark background of [`StyleRole::Entry`], on which some of those would be hard to read.
+/// The colours of [`SHARED`] for the dark background of [`StyleRole::Entry`], on which some of those would be hard to read.
 const SHARED_ON_ENTRY: [Rgb; SHARED_COLOURS] = [
     [0x88, 0xcc, 0xee],
     [0xe2, 0x8f, 0x95],
@@ -106,7 +106,7 @@ const SHARED_ON_ENTRY: [Rgb; SHARED_COLOURS] = [
     [0xff, 0xc4, 0xdc],
     [0xd0, 0xd0, 0xd0],
 ];
-/// As [`SHARED`], for terminals with sixteen colours.
+/// The colours of shared weights on terminals with sixteen colours.
 const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
     (Color::LightCyan, Color::Blue),
     (Color::LightRed, Color::Red),
@@ -118,10 +118,10 @@ const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
     (Color::Magenta, Color::LightRed),
     (Color::White, Color::DarkGray),
 ];
-/// The modifiers that distinguish shared weights without colours.
+/// The modifiers that distinguish shared weights on a terminal without colours.
 const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
-/// The lowest point of the scale (0 to 1) for a nonzero value. A lower point would not show the sign.
+/// The lowest point of the scale (0 to 1) for a number other than 0. The sign would not be visible at a lower point.
 const MIN_HEAT: f64 = 0.15;
 
 impl Theme {
@@ -172,7 +172,7 @@ impl Theme {
         }
     }
 
-    /// Returns the style of the shared weights with the colour `i`, counted from 0. On a terminal without colours, only four styles differ.
+    /// Returns the style of the shared weights with the colour of index `i`. On a terminal without colours, there are only four styles.
     #[must_use]
     pub fn shared(&self, i: usize) -> Style {
         match self.colours {
@@ -221,7 +221,8 @@ impl Theme {
         Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
     }
 
-    /// Returns the colour of a value in an image, on the scale of [`Theme::heat`]. Unlike there, 0 has a colour too. `None` if the terminal has at most sixteen colours.
+    /// Returns the colour of a value in an image, on the scale of [`Theme::heat`]. In an image, 0 has a colour too. Returns `None` if the terminal has at most
+    /// sixteen colours.
     #[must_use]
     pub fn heat_colour(&self, value: f64, max: f64) -> Option<Color> {
         if matches!(self.colours, Colours::Sixteen | Colours::None) {
@@ -287,14 +288,14 @@ fn interpolated(scale: &[Rgb; 4], part: f64) -> Rgb {
     })
 }
 
-/// Returns a colour that is a fifth nearer to the grey of a background.
+/// Returns a colour that is mixed with one fifth of a grey background.
 fn faint(colour: Rgb, ground: u8) -> Rgb {
     colour.map(|c| u8::try_from((4 * u16::from(c) + u16::from(ground)) / 5).unwrap_or(ground))
 }
 
-/// Returns a dark or a light foreground, whichever is readable on a background.
+/// Returns a dark or a light foreground, depending on which is readable on the background.
 fn readable_on(back: Rgb) -> Rgb {
-    // approximates the relative luminance: the light of a channel is about the square of its value. Above 20 %, text is dark
+    // an estimate of the relative luminance: the light of a channel is about the square of its value. Above 20 %, the text is dark
     let [r, g, b] = back.map(|c| u32::from(c) * u32::from(c));
     if 21 * r + 72 * g + 7 * b > 20 * 255 * 255 { [0x10, 0x10, 0x10] } else { [0xf2, 0xf2, 0xf2] }
 }
@@ -381,7 +382,7 @@ mod tests {
                 let on_entry = theme.shared_on_entry(i);
                 let [fg_there, back] = [on_entry.fg, on_entry.bg].map(|colour| rgb(colour.unwrap()));
                 assert!(contrast(fg_there, back) >= 4.4, "{theme:?} on an entry {i}: {}", contrast(fg_there, back));
-                // two similar colours may be the same one of the 256
+                // if only 256 colours are supported, two similar colours may become the same
                 assert!(faint != fg || theme.colours == Colours::Indexed, "{theme:?} faint {i}");
             }
             for role in [

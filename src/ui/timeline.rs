@@ -12,7 +12,7 @@ use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// A pass on the timeline: its name, its bar and its count of steps, as `backward ━━━━┄┄┄┄ 57/224`.
+/// A pass on the timeline: its name, its bar and its number of steps, as in `backward ━━━━┄┄┄┄ 57/224`.
 struct PassBar {
     pass: Pass,
     role: StyleRole,
@@ -53,7 +53,7 @@ fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
     let bar_room =
         |pass_bars: &[PassBar]| room.saturating_sub(pass_bars.iter().map(|bar| bar.pass.name().len() + 1 + bar.count.len()).sum());
     if bar_room(&pass_bars) < MIN_BAR * pass_bars.len() {
-        // if bars and counts do not fit, only the current pass has a count
+        // if there is not enough room, only the current pass has a count
         for bar in pass_bars.iter_mut().filter(|bar| bar.pass != view.step.pass) {
             "  ".clone_into(&mut bar.count);
         }
@@ -90,13 +90,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     Line::from(spans).render(area, buf);
 }
 
-/// Returns the step under column `x`. On a bar, the position decides the step; a click on the name goes to the first step of the pass, on the count to the last.
+/// Returns the step under column `x`. On a bar, the position decides the step. A click on the name goes to the first step of the pass, and a click on the count
+/// to the last.
 #[must_use]
 pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let pass_bars = pass_bars(view, area.width as usize);
     let bar = pass_bars.iter().rev().find(|bar| bar.x - bar.pass.name().len() - 1 <= x)?;
-    // in a step of the batch, a click on the loss goes to the loss of the batch, not of the last sample
+    // if the step belongs to the batch, a click on the loss goes to the loss of the batch, not to that of the last sample
     if bar.pass == Pass::Loss && view.sample().is_none() {
         return view.state_of(view.network().loss(), 0).first_step().map(ClickTarget::Step);
     }
@@ -110,7 +111,8 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> 
     Some(ClickTarget::Step(bar.steps.start + u64::try_from(offset).unwrap_or(0)))
 }
 
-/// Returns the number of filled cells of a bar: `length · done / all`, rounded down. If `done > 0`, at least one cell is filled; if `done < all`, at least one is not.
+/// Returns the number of filled cells of a bar: `length · done / all`, rounded down. If `done > 0`, at least one cell is filled. If `done < all`, at least one
+/// cell is not filled.
 pub(super) fn filled_cells(done: u64, all: u64, length: usize) -> usize {
     if done == 0 || all == 0 {
         return 0;

@@ -15,7 +15,7 @@ use crate::ui::RenderOptions;
 use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::{self, SHARED_COLOURS, Theme};
 
-/// The step on the screen with its context. A view dereferences to its scene, from which panes get all numbers.
+/// The step on the screen with its context. A view dereferences to its scene, and panes get all numbers from it.
 #[derive(Debug)]
 pub struct View<'a> {
     /// The state of the program.
@@ -32,7 +32,7 @@ pub struct View<'a> {
     pub notation: Notation,
     /// The matrices of the matrices pane, built when they are first needed.
     matrices: OnceCell<Vec<OperandMatrix>>,
-    /// The areas of the matrices for each area of the pane, computed when they are first needed.
+    /// The areas of the matrices for each area of the pane. They are computed when they are first needed.
     matrix_areas: RefCell<Vec<(Rect, Vec<Rect>)>>,
 }
 
@@ -99,19 +99,19 @@ impl<'a> View<'a> {
         self.document.scenario.network.text().says_more_than_equations()
     }
 
-    /// Returns whether a fold of a graph is open: its tensors are nodes of their own.
+    /// Returns whether a fold of a graph is open. Then each of its tensors is a separate node.
     #[must_use]
     pub fn is_open(&self, fold: usize) -> bool {
         self.stepper.folds.is_open(&self.scene, fold)
     }
 
-    /// Returns the tensor whose node contains a tensor: that of the outermost closed fold around it, or the tensor itself.
+    /// Returns the tensor whose node shows a tensor. It is that of the largest closed fold around it or, without one, the tensor itself.
     #[must_use]
     pub fn shown_as(&self, tensor: Id) -> Id {
         self.network().text().shown_as(tensor, |fold| self.is_open(fold))
     }
 
-    /// Returns the tensors that a node contains.
+    /// Returns the tensors that a node shows.
     #[must_use]
     pub fn folded_into(&self, node: Id) -> Range<Id> {
         let fold = self.network().text().closed_fold(node, |fold| self.is_open(fold));

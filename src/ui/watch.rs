@@ -18,12 +18,12 @@ use crate::ui::view::View;
 
 /// The word at the left edge.
 const LABEL: &str = " watch  ";
-/// The cells for a number. The columns do not depend on the numbers, so that nothing moves.
+/// The number of cells for a number. It does not depend on the numbers, so that nothing moves.
 const NUMBER: usize = 22;
 /// The pane has at most 1/8 of the lines of the screen.
 const MAX_SCREEN_FRACTION: u16 = 8;
 
-/// The pane divided into columns, which are filled row by row.
+/// The pane as columns, which are filled row by row.
 struct WatchColumns {
     count: usize,
     /// The width of a column.

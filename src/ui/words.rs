@@ -1,4 +1,4 @@
-//! The pane `why`: the scenario's remark about this step, if there is one, and the rule in words.
+//! The pane `why`. It shows the scenario's remark about this step, if there is one, and the rule in words.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -19,7 +19,7 @@ use crate::ui::view::View;
 
 /// The vertical bar before each line of a remark.
 const BAR: &str = "▌ ";
-/// Below this width, the pane shows the op's title, because the equation pane may not have room for it.
+/// If the pane is narrower than this, it shows the op's title, because the equation pane may have no room for it.
 const NARROW: usize = 60;
 /// The number of lines that are reserved for a question of prediction and a hint.
 const QUESTION_LINES: usize = 3;
@@ -32,7 +32,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let text = match (view.stepper.shown_effect(), view.stepper.open_question()) {
         (Some(effect), _) => effect_lines(view, effect, wide),
         (None, Some(question)) => {
-            // no remark, because it may contain the number
+            // the remark is left out, because it may contain the hidden number
             question_lines(view, question, wide).into_iter().chain(lines(view, part, &words, None, wide)).collect()
         }
         (None, None) => lines(view, part, &words, remark(view).filter(|_| !view.hides_number()), wide),
@@ -50,7 +50,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the number of lines that the pane requests: the largest number that any step of this op needs, so that nothing moves from step to step.
+/// Returns the number of lines that the pane requests. It is the largest number that any step of this op needs, so that nothing moves from step to step.
 #[must_use]
 pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_16_parts().len();
@@ -75,7 +75,7 @@ fn own_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
 /// Returns the question about the hidden number.
 #[must_use]
 pub fn question_text(view: &View<'_>, question: &PredictionQuestion) -> String {
-    // for an entry with one term, the question is the same in both units
+    // if an entry has one term, the question about the entry and the one about the term are the same
     let (what, other) = match question.hidden {
         HiddenNumber::Term if view.at.terms > 1 => ("this term", " Esc k: the whole entry."),
         HiddenNumber::Entry if view.at.terms > 1 && view.stepper.unit == Unit::Entry => ("this entry", " Esc j: term by term."),
@@ -123,7 +123,7 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
     lines
 }
 
-/// Returns a remark. If there are edits, the text says that the remark is about the numbers before them.
+/// Returns a remark. If the user has edited numbers, the text says that the remark is about the numbers before the edits.
 fn dated(view: &View<'_>, remark: &str) -> String {
     let about = if view.stepper.edits.done().is_empty() { "" } else { "before the edits: " };
     format!("{about}{remark}")
@@ -158,7 +158,7 @@ pub fn effect_facts(view: &View<'_>, effect: &EditEffect) -> Vec<String> {
 
 /// Returns the lines about the last edit: the change of the number, and the facts about it.
 fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
-    // a fact stays on one line if it fits
+    // a fact is not broken over two lines if it fits into one
     let mut rows: Vec<String> = Vec::new();
     for fact in effect_facts(view, effect) {
         let fact = view.notation.words(&with_minus_signs(&fact)).into_owned();
@@ -177,7 +177,7 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
     lines
 }
 
-/// Returns the terms of the predicted change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
+/// Returns the terms of the estimated change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
 fn estimate_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String {
     let factor = |number: f64| if number < 0.0 { format!("({})", view.short(number)) } else { view.short(number) };
     match (edited_symbol(view, effect).as_deref(), effect.derivative, effect.edit.changes.as_slice()) {
@@ -189,7 +189,7 @@ fn estimate_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String 
     }
 }
 
-/// Returns the reason why the change of the loss cannot be predicted from a derivative.
+/// Returns the reason why the derivatives give no estimate of the change of the loss.
 fn reason_without_estimate(view: &View<'_>, effect: &EditEffect) -> String {
     let is_rate = |change: &Change| change.place == GivenNumber::LearningRate;
     match view.step.iteration {
@@ -200,7 +200,8 @@ fn reason_without_estimate(view: &View<'_>, effect: &EditEffect) -> String {
     .to_owned()
 }
 
-/// Returns the symbol of the number that an edit changes; if it changes several entries of a tensor, the letter of the tensor; `None` for several tensors.
+/// Returns the symbol of the number that an edit changes. If the edit changes several entries of a tensor, returns the letter of the tensor. Returns `None` for
+/// several tensors.
 fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
     let tensor = |change: &Change| change.place.tensor().map(|(_, tensor)| tensor);
     let changes = effect.edit.changes.as_slice();
@@ -212,7 +213,7 @@ fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
     changes.iter().all(|change| tensor(change) == Some(first)).then(|| view.given_symbol(first, entry, view.notation))
 }
 
-/// Returns the remark about this step. If there are several, returns the one that covers the fewest steps; among equal ones the first.
+/// Returns the remark about this step. If there are several, returns the one for the fewest steps. If several are for equally few steps, returns the first.
 fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
     let covering = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
     covering.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())

@@ -1,4 +1,4 @@
-//! The zoomed step: only the equation and the operands, in characters that are readable from the last row of a lecture hall.
+//! The zoomed step. It shows only the equation and the operands, in characters that can be read from the last row of a lecture hall.
 //!
 //! ```text
 //! ∂C/∂W⁽¹⁾ = a⁽⁰⁾ * δ⁽¹⁾               the op
@@ -66,12 +66,12 @@ pub fn equation(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     for (y, [symbols, words], texts, style) in [(2, symbols, term.as_slice(), step), (second, what, sum.as_slice(), result)] {
         let fitting = texts.iter().find(|text| size.width(text) <= room);
         let Some(text) = fitting.or(texts.first()) else { continue };
-        // the symbols are large too, if there is room for them
+        // if there is room, the symbols are large too
         let whole = format!("{symbols} = {text}");
         let has_room = size != FontSize::Plain && !symbols.is_empty() && has_dots(&whole) && size.width(&whole) <= room;
         let (label, text) = if has_room { (words, whole) } else { (joined(&symbols, &words), text.clone()) };
         Line::styled(label, plain).render(line(y, 1), buf);
-        // one more line, because a subscript extends into the blank line
+        // there is one more line, because a subscript extends into the blank line
         draw(&text, size.fitting(&text, room), style, line(y + 1, size.lines() + 1), buf);
     }
 }
@@ -85,13 +85,14 @@ fn joined(symbols: &str, words: &str) -> String {
     format!("{symbols}{separator}{words}")
 }
 
-/// Returns the style of large characters. They have no background, so a role that is drawn on the accent colour gets the colour of the result.
+/// Returns the style of large characters. They have no background. If the style of a role has one, the characters get the colour of the result instead.
 fn ink(view: &View<'_>, role: StyleRole) -> Style {
     let role = if role == StyleRole::Step { StyleRole::Result } else { role };
     Style { bg: None, ..view.theme.style(role).not_underlined().remove_modifier(Modifier::REVERSED) }
 }
 
-/// Returns the term of this step: its label (the symbols), and its numbers with its value. The second text is without the value, which the sum shows too.
+/// Returns the term of this step: its label (the symbols), and its numbers with its value. The second version of the numbers has no value, because the sum
+/// shows the value too.
 fn term_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     let term = view.term(view.at.term);
     let unknown = if term.is_hidden() { glyph::HIDDEN } else { glyph::TO_COME };
@@ -102,14 +103,15 @@ fn term_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     ([view.in_symbols(&term), String::new()], numbers)
 }
 
-/// Returns the running sum: its label, such as `∂C/∂w₁₂ so far, term 3 of 4`, and the addition of this step. The second text is only the sum after this step.
+/// Returns the running sum: its label, such as `∂C/∂w₁₂ so far, term 3 of 4`, and the addition of this step. The second version has only the sum after this
+/// step.
 fn sum_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
     let entry = view.disambiguated(view.output, view.at.entry);
     let (term, terms) = (view.at.term + 1, view.at.terms);
     let what = match (view.is_complete(), terms) {
         (true, 1) => [entry, String::new()],
         (true, _) => [entry, format!("all {terms} terms")],
-        // the sum so far is not the entry, so the symbol is in the text and not before an equals sign
+        // the sum so far is not the entry, so there is no `=` after the symbol of the entry
         (false, _) => [String::new(), format!("{entry} so far, term {term} of {terms}")],
     };
     let hidden = || glyph::HIDDEN.to_owned();

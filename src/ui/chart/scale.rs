@@ -2,9 +2,9 @@
 
 use crate::number::short;
 
-/// The smallest range that is divided, relative to the magnitude of the values.
+/// The smallest range of values that is divided, relative to their absolute value.
 const MIN_RELATIVE_RANGE: f64 = 1e-12;
-/// The smallest magnitude that a scale distinguishes from 0.
+/// The smallest absolute value that differs from 0 on a scale.
 const MIN_MAGNITUDE: f64 = 1e-300;
 
 /// A scale between two round numbers.
@@ -18,7 +18,7 @@ pub(super) struct AxisScale {
 }
 
 impl AxisScale {
-    /// Returns a scale for these values, with about `labels` distances between labels; `None` if it could not show any of the values.
+    /// Returns a scale for these values, with about `labels` distances between labels. Returns `None` if it cannot show any of the values.
     pub fn of(values: &[f64], is_log: bool, labels: u16) -> Option<Self> {
         let has_place = |value: &f64| value.is_finite() && (!is_log || *value >= MIN_MAGNITUDE);
         let ends = values.iter().copied().filter(has_place).fold(None, |ends: Option<[f64; 2]>, value| {
@@ -34,13 +34,13 @@ impl AxisScale {
         if !value.is_finite() || self.is_log && value < MIN_MAGNITUDE {
             return None;
         }
-        // halves, because the difference of two large numbers can overflow
+        // the values are halved, because the difference of two large numbers can overflow
         let half = |value: f64| if self.is_log { libm::log10(value) } else { value / 2.0 };
         let [low, high, value] = [self.low, self.high, value].map(half);
         Some(((value - low) / (high - low)).clamp(0.0, 1.0))
     }
 
-    /// Returns the number of distances between labels, if they are equal; otherwise 1.
+    /// Returns the number of distances between labels. If they are not equal, returns 1.
     pub fn steps(&self) -> usize {
         if self.is_log { 1 } else { self.marks.len() - 1 }
     }
@@ -51,7 +51,7 @@ impl AxisScale {
     }
 }
 
-/// Returns digits · 10^exponent, rounded once: 0.3 for 3 and −1.
+/// Returns digits · 10^exponent with a single rounding: 0.3 for 3 and −1.
 fn decimal(digits: i64, exponent: i32) -> f64 {
     format!("{digits}e{exponent}").parse().unwrap_or(f64::NAN)
 }
@@ -68,7 +68,7 @@ fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
     let [low, high] = match () {
         () if largest < MIN_MAGNITUDE => [-1.0, 1.0],
         () if is_flat => [low - largest / 10.0, high + largest / 10.0].map(|end| end.clamp(f64::MIN, f64::MAX)),
-        // if the lowest value is near 0, the axis begins at 0
+        // an axis with a lowest value near 0 begins at 0
         () if low > 0.0 && low < high / 2.0 => [0.0, high],
         () if high < 0.0 && high > low / 2.0 => [low, 0.0],
         () => [low, high],
@@ -86,15 +86,16 @@ fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
     marks.map(|mark| mark.clamp(f64::MIN, f64::MAX)).collect()
 }
 
-/// Returns numbers such as 0.1, 0.2, 0.5 and 1 that enclose the range from `low` to `high`. If there are more than `labels`, returns only some, with both ends.
+/// Returns numbers such as 0.1, 0.2, 0.5 and 1 that enclose the range from `low` to `high`. If there are more than `labels`, returns only some of them,
+/// including both ends.
 fn log_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
     let mark = |n: i32| decimal([1, 2, 5][usize::try_from(n.rem_euclid(3)).unwrap_or(0)], n.div_euclid(3));
     let near = |value: f64| 3 * exponent_of(value);
-    // the rounded logarithm can be one too large or too small
+    // the logarithm is rounded, so it can be one too large or too small
     let first = (near(low) - 3..=near(low) + 5).rev().find(|n| mark(*n) <= low).unwrap_or(near(low));
     let last = (near(high) - 3..=near(high) + 5).find(|n| mark(*n) >= high).unwrap_or(near(high) + 3).max(first + 1);
     let most = i32::from(labels).max(1);
-    // all marks, or every power of ten, or every second one, …
+    // all marks; if these are too many, every power of ten, every second power of ten, and so on
     let every = [1, 3].into_iter().chain((2..=i32::from(u8::MAX)).map(|n| 3 * n)).find(|every| (last - first) / every <= most).unwrap_or(1);
     (first..=last).filter(|n| n % every == 0 || *n == first || *n == last).map(|n| mark(n).min(f64::MAX)).collect()
 }

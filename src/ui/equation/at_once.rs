@@ -1,4 +1,4 @@
-//! The closed form of an entry beside the sum of its terms, for a block that has one:
+//! The closed form of an entry, for a block of ops that has one, such as a batch norm. It is shown below the sum of the terms:
 //!
 //! ```text
 //! all at once: 1/σ · (D − mean(D) − xhat · mean(D xhat)),  D = gamma·∂J/∂y, xhat = y.9, 1/σ = y.8
@@ -12,18 +12,19 @@ use crate::scene::{ClosedEntry, after_sign};
 use crate::text::width;
 use crate::ui::view::View;
 
-/// The largest difference that is called a rounding error, relative to max(|sum|, 1).
+/// The largest difference, relative to max(|sum|, 1), that counts as a rounding error.
 const ROUNDING: f64 = 1e-12;
 
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
-/// Returns at most `height` lines of at most `room` cells: the formula in symbols, and in numbers if the entry is complete; no lines if the call has no closed form.
+/// Returns at most `height` lines of at most `room` cells. They have the formula in symbols and, if the entry is complete, in numbers. There are no lines if
+/// the call has no closed form.
 pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(block) = view.closed_block() else { return Vec::new() };
     let symbols = format!("all at once: {}", formula(view, block, |n| letter(view, block, n)));
     let definitions = with_symbols(view, block, &block.form.definitions());
-    // a tensor that has the name of its letter needs no definition
+    // if a tensor's name is its letter, it needs no definition
     let says_something = |definition: &&str| definition.split_once(" = ").is_none_or(|(letter, meaning)| letter != meaning);
     let definitions = definitions.split(", ").filter(says_something).collect::<Vec<_>>().join(", ");
     let defined = format!("{symbols},  {definitions}");

@@ -1,4 +1,5 @@
-//! The derivative of a graph's output by a node as the sum over all paths from the node to the output. Each path is a product of local derivatives.
+//! The derivative of a graph's output by a node, as a sum over all paths from the node to the output. A path is written as the product of its local
+//! derivatives.
 //!
 //! ```text
 //! J←v←u←a: 2·1·3 + J←w←a: 2·(−1) = 4        the names of all nodes and all factors
@@ -23,7 +24,7 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
         return Vec::new();
     }
     let result = view.value_text(view.step.sum);
-    // the sign before the result of these terms
+    // the sign between the terms and their sum
     let total = |terms: &[String]| {
         let terms: Vec<&str> = terms.iter().map(String::as_str).collect();
         format!("{} {result}", result_sign(&terms, &result, view.step.sum))
@@ -35,7 +36,7 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
         let (nodes, product) = (names(&path.nodes, " ← "), product(view, path, " · "));
         vec![vec![format!("along the path {nodes}:"), product.clone(), total.clone()], vec!["along the path:".to_owned(), product, total]]
     } else {
-        // each path with a text for its nodes, then the sum
+        // each path with a text for its nodes, and then the sum of the paths
         let sum = |first: &str, total: &str, text: &dyn Fn(&Path) -> String| {
             let path =
                 |(n, path): (usize, &Path)| if n == 0 { format!("{first}{}", text(path)) } else { format!("+ {}", after_sign(text(path))) };
@@ -62,13 +63,13 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
 
 /// Returns the factors of a path as a product.
 fn product(view: &View<'_>, path: &Path, dot: &str) -> String {
-    // the same format as in the picture
+    // numbers have the same format as in the picture
     let factor = |local: &f64| ColumnFormat::with(view.digits, [*local]).text_or_short(*local);
     let factors = path.locals.iter().map(factor);
     if path.locals.len() == 1 { factors.collect() } else { factors.map(after_sign).collect::<Vec<_>>().join(dot) }
 }
 
-/// Returns a path without the local derivatives that are 1; if all are 1, keeps one.
+/// Returns a path without the local derivatives that are 1. If all of them are 1, one stays.
 fn without_ones(path: &Path) -> Path {
     let mut locals: Vec<f64> = path.locals.iter().copied().filter(|local| *local != 1.0).collect();
     if locals.is_empty() {
@@ -77,7 +78,7 @@ fn without_ones(path: &Path) -> Path {
     Path { locals, ..path.clone() }
 }
 
-/// Joins pieces with blanks to lines of at most `room` cells; `None` if they do not fit into `height` lines.
+/// Joins texts with blanks to lines of at most `room` cells. Returns `None` if they do not fit into `height` lines.
 fn wrapped(pieces: &[String], room: usize, height: usize) -> Option<Vec<String>> {
     let mut lines: Vec<String> = Vec::new();
     for piece in pieces {

@@ -1,4 +1,4 @@
-//! Draws a matrix as an image: a colour or a shade for each number. Marks in the margins show the rows and columns that the step reads.
+//! Draws a matrix as an image, with a colour or a shade for each number. Marks in the margins show the rows and columns that the step reads.
 //!
 //! ```text
 //!    ▾▾▼          the columns of the window, and of this step's entry
@@ -6,7 +6,7 @@
 //! 3–4▶▀▀▀▀▀▀▀▀    ▸ ▶ the same marks for rows
 //! ```
 //!
-//! Without enough colours, a number is two cells wide: its sign or its mark, and a shade for its magnitude.
+//! If the terminal has too few colours, each number is two cells wide. They have its sign or its mark, and a shade for its absolute value.
 
 use std::ops::Range;
 
@@ -25,13 +25,13 @@ pub enum ImageKind {
     HalfBlocks,
     /// Two cells for each number: its sign and a shade.
     Shades,
-    /// As `Shades`, in ASCII.
+    /// The same as `Shades`, in ASCII.
     AsciiShades,
 }
 
-/// The shades of magnitudes from 0 to the largest, in Unicode and in ASCII.
+/// The shades for absolute values from 0 to the largest, in Unicode and in ASCII.
 const SHADES: [[char; 5]; 2] = [[' ', '░', '▒', '▓', '█'], [' ', '.', ':', '*', '#']];
-/// The number of samples in the legend for positive numbers.
+/// The number of colours that the legend shows for positive numbers.
 const SAMPLES: i32 = 6;
 /// The distance between two column indices.
 const EVERY: usize = 5;
@@ -42,7 +42,7 @@ impl ImageKind {
         if self == Self::HalfBlocks { 1 } else { 2 }
     }
 
-    /// Returns samples of the colours or shades, from those of the largest negative numbers to those of the largest positive ones.
+    /// Returns some of the colours or shades, from that of the largest negative number to that of the largest positive one.
     #[must_use]
     pub fn samples(self, theme: &Theme) -> Vec<Span<'static>> {
         if self == Self::HalfBlocks {
@@ -95,7 +95,7 @@ fn stronger(one: Mark, other: Mark) -> Mark {
 }
 
 impl Matrix<'_> {
-    /// Draws one matrix of the tensor as an image, with its upper left corner at a cell. The corner is to the right of the row indices.
+    /// Draws one matrix of the tensor as an image. Its upper left corner, to the right of the row indices, is at a cell.
     pub(super) fn draw_image(&self, kind: ImageKind, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         if layout.heading_lines > 0 {
@@ -146,8 +146,8 @@ impl Matrix<'_> {
         }
     }
 
-    /// Draws two numbers of a column in one cell. The numbers that this step reads or computes have the colour of the step.
-    /// A cell with a number that differs from the user's has the mark of it, in the colour of the other number.
+    /// Draws two numbers of a column in one cell. If this step reads or computes them, they have the colour of the step. If one of them differs from the user's
+    /// number, the cell has the mark for this, in the colour of the other number.
     fn draw_half_blocks(
         &self,
         (pixels, differs): ([Pixel; 2], [bool; 2]),
@@ -181,7 +181,8 @@ impl Matrix<'_> {
         pen.cells(x, y, std::iter::once(cursor.unwrap_or((text, style))));
     }
 
-    /// Draws a number in two cells: its mark or its sign, and a shade, or the mark of a number that differs from the user's.
+    /// Draws a number in two cells. The first has its mark or its sign, the second its shade. If it differs from the user's number, the mark for this replaces
+    /// the shade.
     fn draw_shade(
         &self,
         kind: ImageKind,
@@ -245,9 +246,10 @@ fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark]
     let (plain, step) = (pen.theme.style(StyleRole::Plain), pen.theme.style(StyleRole::Result).not_underlined());
     let end = left + layout.cols.len * layout.pitch;
     let mut labelled = Vec::new();
-    // without the cells of the arrows
+    // the cells of the arrows have no indices
     let room = left + usize::from(layout.cols.has_before())..end.saturating_sub(usize::from(layout.cols.has_after()));
-    // indices and marks must not touch: `15▾▼▾20` cannot be read. First every fifth index is tried; then any index between the marks; then indices that replace marks
+    // an index must not touch a mark: `15▾▼▾20` cannot be read. So first every fifth index is tried, then any index between the marks, then indices that
+    // replace marks
     for (every, may_cut) in [(EVERY, false), (1, false), (EVERY, true)] {
         if !labelled.is_empty() || layout::digits(layout.cols.of) >= EVERY * layout.pitch {
             break;

@@ -1,4 +1,4 @@
-//! Computes where the entries of a tensor are drawn in an area, and which part of the tensor is in view.
+//! Computes the positions of a tensor's entries in an area, and the part of the tensor that is visible.
 //!
 //! ```text
 //! a  4×2×2  channels 2–3     the title, with the range of matrices in view
@@ -18,7 +18,7 @@ use crate::tensor::{shape_on_screen, unravel};
 /// The number of cells between two matrices that are side by side.
 const GAP: usize = 2;
 
-/// The inputs of a layout. Fields without a description are those of [`super::Matrix`].
+/// The values on which a layout depends. Fields without a description are those of [`super::Matrix`].
 pub(super) struct LayoutRequest<'a> {
     pub shape: &'a [usize],
     /// The width of an entry, in cells: its number and a mark on either side, or its part of an image.
@@ -65,15 +65,17 @@ impl VisibleRange {
         self.len < self.of
     }
 
-    /// Returns a range of `len` items. If `around` fits and contains the focus, it is in view, otherwise only the focus is. Then scrolls by `scroll` items.
+    /// Returns a range of `len` items. If the range `around` fits and contains the focus, it is visible; otherwise only the focus is. The range is then
+    /// scrolled by `scroll` items.
     ///
-    /// The start without `scroll` is a multiple of `leap`, so that most steps do not move the view. With a focus in 5 of 20 items, `leap` is 2 and the start is 0, 2, 4, ….
+    /// Without scrolling, the start is a multiple of `leap`, so that the view does not move at every step. For example, if 5 of 20 items are visible, `leap` is
+    /// 2 and the start is 0, 2, 4, ….
     fn over(of: usize, len: usize, around: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
         let len = len.min(of);
         let around = around.filter(|around| around.contains(&focus) && around.len() <= len).unwrap_or(focus..focus + 1);
         let spare = len.saturating_sub(around.len());
         let leap = spare.div_ceil(2).max(1);
-        // if there is room, also shows one item before `around`
+        // if there is room, one item before `around` is visible too
         let context = usize::from(spare >= 2);
         let start = around.start.saturating_sub(context) / leap * leap;
         let last = of - len;
@@ -90,7 +92,7 @@ pub(super) struct MatrixLayout {
     turned: bool,
     area: Rect,
     pub has_title: bool,
-    /// The number of cells for the symbol to the left of the matrix, if the area is one line high and so has no title.
+    /// If the area is one line high, it has no title. This is the number of cells for the symbol to the left of the matrix.
     pub symbol_cells: usize,
     /// The number of lines above each matrix for its leading indices: 0 or 1.
     pub heading_lines: usize,
@@ -128,7 +130,7 @@ pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     (width, height + usize::from(request.has_title))
 }
 
-/// Returns the number of lines that `rows` rows of a matrix fill, with the title, the column indices, and the heading if several matrices fit into a width.
+/// Returns the number of lines for `rows` rows of a matrix. They include the title, the column indices, and a heading if several matrices fit side by side.
 pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize, width: u16) -> usize {
     let (dims, _) = dims(request, false);
     let lines = usize::from(request.has_title) + usize::from(dims.columns > 1) + rows.div_ceil(request.per_line);
@@ -144,7 +146,7 @@ fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [[usize; 2]; 2]) 
     (grid, if request.shape.len() > 1 { request.padding } else { [[0; 2]; 2] })
 }
 
-/// Returns the number of matrices in a row of matrices if the shape decides it. Filters of one channel are side by side, as channels are.
+/// Returns the number of matrices in a row of matrices, if the shape decides it. Filters with one input channel are side by side, like channels.
 fn per_row(dims: &Grid) -> Option<usize> {
     dims.inner.filter(|inner| *inner > 1)
 }
@@ -191,20 +193,20 @@ impl MatrixLayout {
         let (h, w) = (dims.rows + padding[0][0] + padding[0][1], dims.columns + padding[1][0] + padding[1][1]);
         let h_lines = h.div_ceil(per_line);
         let has_indices = has_row_indices(&dims, request.shape);
-        // a single row has an index only if it hides no number
+        // a single row has an index only if there is room for all its numbers
         let has_room = |gutter: &usize| {
             width >= gutter + pitch && (dims.rows > 1 || columns_within(width - gutter, w, pitch) == columns_within(width, w, pitch))
         };
         let gutter = Some(gutter(&dims, request)).filter(has_room).unwrap_or(0);
         let symbol_cells = if request.has_title && !has_title { request.symbol + 1 } else { 0 };
         let symbol_cells = Some(symbol_cells).filter(|cells| width >= cells + gutter + pitch).unwrap_or(0);
-        // the margin is used only if it hides no number
+        // the margin is used only if there is room for all numbers
         let fitting = |gutter: usize| columns_within(width.saturating_sub(gutter + symbol_cells), w, pitch);
         let hides_none = |wide: &usize| width >= wide + symbol_cells + pitch && fitting(*wide) == fitting(gutter);
         let gutter = Some(gutter.max(request.margin)).filter(hides_none).unwrap_or(gutter);
         let width = width - gutter - symbol_cells;
         let fitting_matrices = columns_within(width, w, pitch).0.min(per_row(&dims).unwrap_or(dims.blocks));
-        // for a number of heading lines: the number of header lines, of lines for rows, and of matrices that fit below each other
+        // given the number of heading lines, returns three numbers: of header lines, of lines for rows, and of matrices below each other
         let vertical = |heading_lines: usize| {
             let header_lines = usize::from(dims.columns > 1 && height > heading_lines + 1);
             let row_lines = height - heading_lines - header_lines;
@@ -212,7 +214,7 @@ impl MatrixLayout {
             (header_lines, row_lines, block_rows)
         };
         let heading_lines = usize::from(dims.blocks > 1 && height > 2);
-        // if only one of several matrices is in view, the title names it instead of a heading
+        // if only one of several matrices is visible, the title names it, and there is no heading
         let is_alone = has_title && fitting_matrices == 1 && vertical(heading_lines).2 == 1;
         let heading_lines = if is_alone { 0 } else { heading_lines };
         let (header_lines, row_lines, block_rows) = vertical(heading_lines);
@@ -224,7 +226,7 @@ impl MatrixLayout {
         let [block, row, col] = dims.coordinates(focus);
         let around = request.around.clone().map(|[rows, cols]| if is_lying { [cols, rows] } else { [rows, cols] });
         let [around_rows, around_cols] = around.map_or([None, None], |ranges| ranges.map(Some));
-        // converts an index to its drawn position: after the padding `pad`, and in reverse order if the matrix is rotated
+        // returns the position of an index on the screen: the padding comes before it, and if the matrix is rotated, the order is reversed
         let drawn_index = |i: usize, n: usize, pad: usize| pad + if request.turned { n - 1 - i } else { i };
         let drawn_range = |range: Range<usize>, n: usize, pad: usize| {
             let (start, end) = (range.start.min(n), range.end.min(n));
@@ -329,8 +331,8 @@ impl MatrixLayout {
         }
     }
 
-    /// Returns the range of matrices in view as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `(2–3)`; `None` if all matrices are in view.
-    /// Matrices count from `first_index`. If they count from 0, the longest text is `channels 1–2 of 0–3`.
+    /// Returns the range of visible matrices as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `(2–3)`. Returns `None` if all matrices are
+    /// visible. Matrices count from `first_index`. If they count from 0, the longest text is `channels 1–2 of 0–3`.
     pub fn range_in_view(&self, [first, second]: [&str; 2], first_index: usize) -> Option<[String; 3]> {
         let [down, across] = self.grid;
         if !down.is_partial() && !across.is_partial() {
@@ -361,7 +363,7 @@ impl MatrixLayout {
         Some([format!("{short} of {all}"), short, format!("({shown})")])
     }
 
-    /// As [`MatrixLayout::range_in_view`], for a tensor of a graph: `matrix 2,1 of 3×4`.
+    /// Does the same as [`MatrixLayout::range_in_view`] for a tensor of a graph: `matrix 2,1 of 3×4`.
     fn matrices_in_view(&self, first_index: usize) -> [String; 3] {
         let [down, across] = self.grid;
         let from = down.start * self.per_row + across.start;

@@ -94,7 +94,7 @@ fn filters_are_drawn_in_a_grid() {
     let shown = drawn(&matrix, 20, 11);
     assert!(shown.starts_with("W  2×2×2×2\n   (1,1)   (1,2)\n   1  2    1  2\n"), "{shown}");
     assert!(drawn(&matrix, 40, 6).starts_with("W  2×2×2×2  out 2, in 1–2"));
-    // if one filter is in view, the title names it instead of a heading
+    // if only one filter is visible, the title names it, and there is no heading
     assert!(drawn(&matrix, 10, 6).starts_with("W  (2,2)\n   1  2\n1  "));
 }
 
@@ -204,7 +204,7 @@ fn sign_and_magnitude_are_visible_inside_the_window() {
         .collect();
     for (i, cells) in backgrounds.iter().enumerate() {
         let [mark, number] = cells.expect("a cell").map(Some);
-        // marks have the colour of the window, numbers the colour of their sign and magnitude, and 0 no colour
+        // a mark has the colour of the window; a number has the colour of its sign and size, and 0 has none
         assert_eq!(mark, entry, "{i}");
         let expected = theme.heat([1.0, -1.0, 0.25, 0.0][i], 1.0).bg.or(entry);
         assert_eq!(number, expected, "{i}");

@@ -1,9 +1,9 @@
-//! Chooses which matrices are drawn side by side and which below each other, and the size of each.
+//! Decides which matrices are drawn side by side and which below each other, and the size of each.
 //!
-//! Each matrix requests three sizes, its *tiers*: tier 0 shows only the entries that the current entry reads, tier 1 also their surroundings, tier 2 the whole tensor.
-//! A candidate breaks the matrices into rows, and divides width and height among them: first for tier 0 of all matrices, then for tier 1, then for tier 2. Its score
-//! for a tier is the visible fraction of the matrix that is least visible. The best candidate has the highest score for tier 0; among equal ones the highest for tier
-//! 1, and so on.
+//! Each matrix requests three sizes, its *tiers*. Tier 0 shows only the entries that the current entry reads. Tier 1 also shows the entries around them. Tier 2
+//! shows the whole tensor. A candidate breaks the matrices into rows. It divides the width and the height among them: first for tier 0 of all matrices, then
+//! for tier 1, then for tier 2. Each tier of a candidate has a score: the visible fraction of the matrix with the smallest visible fraction. The best candidate
+//! has the highest score for tier 0. Among equal candidates, it has the highest score for tier 1, and so on.
 //!
 //! ```text
 //! 20 columns are divided between a matrix with the tiers 10, 10, 200 and one with the tiers 2, 2, 200:
@@ -15,11 +15,11 @@ use std::ops::Range;
 use ratatui::layout::Rect;
 use smallvec::SmallVec;
 
-/// The number of columns between two matrices: a sign with a blank on both sides.
+/// The number of columns between two matrices: a sign between two blanks.
 pub const GAP: u16 = 3;
-/// The additional columns of the gap before the result, if there is room.
+/// The number of further columns before the result, if there is room.
 const APART: u16 = 2;
-/// The largest number of matrices for which all ways to break them into rows are tried.
+/// Up to this number of matrices, all ways to break them into rows are tried.
 const MAX_TRIED: usize = 6;
 /// The score of a matrix that is completely visible. Scores are in thousandths.
 const FULL: u32 = 1000;
@@ -42,13 +42,14 @@ pub struct RequestedSizes {
     pub title: u16,
 }
 
-/// The score of an arrangement, in thousandths: for each tier the visible fraction of the least visible matrix, then the visible fraction of the least visible name.
+/// The score of an arrangement, in thousandths. For each tier, it has the smallest visible fraction of a matrix. The last number is the smallest visible
+/// fraction of a name.
 type Visibility = ([u32; TIER_COUNT], u32);
 
-/// The visible part of tier 0: the smallest visible fraction, and the sum of the visible fractions of all matrices.
+/// The visible part of tier 0: the smallest visible fraction of a matrix, and the sum of the visible fractions of all.
 type Needed = (u32, u32);
 
-/// One value for each matrix or row. Eight values need no heap memory, which matters because a frame tries hundreds of arrangements.
+/// One value for each matrix or row. Up to eight values need no heap memory, which matters because hundreds of arrangements are tried for a frame.
 type PerMatrix<T> = SmallVec<[T; 8]>;
 
 /// A function that divides a length among requests. Returns a length for each request.
@@ -63,7 +64,7 @@ pub struct Arrangement {
     rows: MatrixRows,
     /// The number of blank lines between two rows.
     blank_lines: u16,
-    /// `None` means [`equal_shares`].
+    /// `None` means the function [`equal_shares`].
     share: Option<DivideFn>,
 }
 
@@ -80,14 +81,15 @@ pub fn best(sizes: &[RequestedSizes], area: Rect) -> Arrangement {
     if spaced_tiers == [FULL; TIER_COUNT] {
         return spaced;
     }
-    // the blank line between rows is dropped if this makes all matrices completely visible, or shows more of tier 0
+    // if there is no blank line between the rows, more may be visible; this is used if all matrices are then completely visible, or if more of tier 0 is
     let ((dense_tiers, _), dense) = best(0);
     let needed = |arrangement: &Arrangement| needed(&arrangement.areas(sizes, area), sizes);
     let shows_more = spaced_tiers[0] < FULL && needed(&dense) > needed(&spaced);
     if shows_more || dense_tiers == [FULL; TIER_COUNT] { dense } else { spaced }
 }
 
-/// Returns the smallest width of an area at which all matrices are completely visible with their titles; if there is none, the width at which all are side by side.
+/// Returns the smallest width of an area at which all matrices and their titles are completely visible. If there is none, returns the width at which all are
+/// side by side.
 pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
     let whole = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
     let used = |rows: &MatrixRows| {
@@ -106,8 +108,8 @@ pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
     fitting.map(|[wide, _]| wide).min().unwrap_or_else(side_by_side)
 }
 
-/// Returns the candidates for the rows: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each matrix in its own
-/// row. For at most `MAX_TRIED` matrices, also returns all other ways to break them into rows.
+/// Returns the candidates for the rows. They are: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each
+/// matrix in a separate row. For at most `MAX_TRIED` matrices, all other ways to break them into rows are candidates too.
 fn candidates(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
     let mut fitting = MatrixRows::new();
     let (mut first, mut used) = (0, 0_u32);
@@ -141,7 +143,7 @@ fn broken(matrices: usize, breaks: u32) -> MatrixRows {
 }
 
 impl Arrangement {
-    /// Returns the area of each matrix. If a matrix gets a smaller area than it requests, it is scrolled.
+    /// Returns the area of each matrix. A matrix is scrolled if its area is smaller than it requests.
     pub fn areas(&self, sizes: &[RequestedSizes], area: Rect) -> PerMatrix<Rect> {
         let share = self.share.unwrap_or(equal_shares);
         let row_height = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
@@ -158,11 +160,11 @@ impl Arrangement {
             let widths = in_tiers(room, &wanted, share);
             let mut unused = room - widths.iter().sum::<u16>();
             for (i, width) in row.clone().zip(widths) {
-                // columns that the numbers do not need are used for long titles
+                // long titles use the columns that the numbers do not need
                 let more = sizes[i].title.saturating_sub(width).min(unused);
                 unused -= more;
                 let width = width + more;
-                // a wider gap before the sign of the result, because `2 → C` directly after the shape of an operand would look like a formula
+                // the gap before the result is wider, because `2 → C` directly after the shape of an operand would look like a formula
                 let apart = if i > row.start && i + 1 == sizes.len() { unused.min(APART) } else { 0 };
                 x += GAP + apart;
                 areas.push(Rect { x, y, width, height }.intersection(area));
@@ -182,7 +184,7 @@ fn fraction(room: u16, wanted: u16) -> u32 {
 /// Returns the visible fraction of a tier of a matrix.
 fn visible_fraction(area: &Rect, size: &RequestedSizes, tier: usize) -> u32 {
     let [wide, high] = size.tiers[tier];
-    // a number that is cut does not count
+    // a number that is not completely visible does not count
     let whole_numbers = area.width.saturating_sub(size.margin) / size.cell.max(1);
     let width = if area.width < wide { size.margin + whole_numbers * size.cell } else { wide };
     fraction(width, wide).min(fraction(area.height, high))
@@ -202,7 +204,7 @@ fn needed(areas: &[Rect], sizes: &[RequestedSizes]) -> Needed {
     (fractions().min().unwrap_or(0), fractions().sum())
 }
 
-/// Divides `room` among matrices, tier by tier.
+/// Divides `room` among matrices, one tier after the other.
 fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], share: DivideFn) -> PerMatrix<u16> {
     let mut given = PerMatrix::from_elem(0, wanted.len());
     let mut remaining = room;
@@ -216,7 +218,7 @@ fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], share: DivideFn) -> PerMatr
     given
 }
 
-/// Divides `room`: grants requests in full from the smallest to the largest while there is enough room. The remaining requests share the rest.
+/// Divides `room`. The requests are granted in full from the smallest to the largest, while there is enough room. The remaining requests share the rest.
 fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
     let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
@@ -237,7 +239,7 @@ fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
     shares
 }
 
-/// Divides `room` into equal shares. A share is at most its request; what small requests do not need is shared by the larger ones.
+/// Divides `room` into equal shares. A share is not larger than its request. The larger requests share what the small ones do not need.
 fn equal_shares(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
     let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);

@@ -1,5 +1,5 @@
-//! Arranges the three matrices of a product Z = A B as a box: A on the left, B above, Z in the corner. An entry of Z is where its row of A and its column of B meet.
-//! In the backward pass, the gradient of A is in the position of A, and the gradient of B in the position of B.
+//! Arranges the three matrices of a product Z = A B: A is on the left, B above, and Z in the corner between them. Then an entry of Z is in line with its row of
+//! A and its column of B. In the backward pass, the gradient of A is at the place of A, and the gradient of B at the place of B.
 //!
 //! ```text
 //!        B  1  2
@@ -26,8 +26,8 @@ pub fn product_indices(view: &View<'_>, operands: &[OperandMatrix]) -> Option<Pr
     (operands.len() == 3).then_some(places)
 }
 
-/// Makes the columns of the upper matrix and of the corner equally wide, so that they are aligned. If the result is on the left, it gets the same column width,
-/// because its numbers have the same number of digits.
+/// Makes the columns of the upper matrix as wide as those of the matrix in the corner, so that they are aligned. If the result is on the left, it gets the same
+/// column width, because its numbers have the same number of digits.
 pub fn align(view: &View<'_>, operands: &mut [OperandMatrix]) {
     let Some(ProductLayout { left, above, corner }) = product_indices(view, operands) else { return };
     let formats = [above, corner].map(|i| operands[i].reserved);
@@ -48,13 +48,13 @@ pub fn areas(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect)
     let [above_width, above_height] = whole(above);
     let [corner_width, corner_height] = whole(corner);
     let lower_height = left_height.max(corner_height);
-    // the blank line below the upper matrix is dropped if there is no room for it
+    // if there is no room, there is no blank line below the upper matrix
     let blank = u16::from(above_height + lower_height < area.height);
     let [room, high] = [area.width.checked_sub(left_width + above_width.max(corner_width) + 2 * GAP)?, above_height + blank + lower_height];
     if high > area.height {
         return None;
     }
-    // columns that the numbers do not need are for the titles, and for numbers on the left that may become longer
+    // the titles use the columns that the numbers do not need; some are left for numbers on the left that may become longer
     let left_title = left_width + room.min(sizes[left].title.saturating_sub(left_width).max(left_width / 4));
     let x = area.x + GAP + left_title + GAP;
     let lower = area.y + above_height + blank;
@@ -65,8 +65,8 @@ pub fn areas(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect)
     Some(areas)
 }
 
-/// Returns the smallest width at which the three matrices are completely visible, including their titles if that takes at most `most` columns; `None` if the area is
-/// too small.
+/// Returns the smallest width at which the three matrices are completely visible. It includes their titles, if they need at most `most` columns. Returns `None`
+/// if the area is too small.
 pub fn width(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect, most: u16) -> Option<u16> {
     areas(box_of, sizes, area)?;
     let wide = |width_of: &dyn Fn(&RequestedSizes) -> u16| {

@@ -1,4 +1,4 @@
-//! The line below heat maps: samples of the colours, and the number at the end of the scale of each matrix.
+//! The line below heat maps. It shows some of the colours, and the number at the end of each colour scale.
 //!
 //! ```text
 //! −max ███████ 0 ███████ max   max = 1 in a⁽⁰⁾, 0.7 in W⁽¹⁾
@@ -22,14 +22,14 @@ pub struct HeatScale<'a> {
     pub largest: f64,
 }
 
-/// Draws the line. Matrices for which there is no room are left out.
+/// Draws the line. If there is not enough room, some matrices are left out.
 pub fn render(kind: ImageKind, scales: &[HeatScale<'_>], digits: Digits, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let dim = theme.style(StyleRole::Dim);
     let mut spans = vec![Span::styled("−max ", dim)];
     spans.extend(kind.samples(theme));
     spans.push(Span::styled(" max", dim));
     let mut left = usize::from(area.width).saturating_sub(spans.iter().map(Span::width).sum());
-    // a matrix whose scale ends at 0 has no known number yet
+    // if the scale ends at 0, no number of the matrix is known yet
     let scales: Vec<&HeatScale<'_>> = scales.iter().filter(|scale| scale.largest > 0.0).collect();
     // matrices with the same scale share one text
     let is_shared = scales.windows(2).all(|pair| pair[0].largest.to_bits() == pair[1].largest.to_bits());

@@ -6,10 +6,11 @@ use crate::step::Kind;
 use crate::ui::matrix::Mark;
 use crate::ui::view::View;
 
-/// The largest number of terms whose factors are marked. In a longer sum, only terms around this step are.
+/// The largest number of terms whose factors are marked. In a longer sum, only terms around this step are marked.
 const MAX_MARKED: u64 = 1024;
 
-/// The entries that some terms read, as sorted pairs of a tensor and a row-major index. There may be many tensors: in a mean over samples, each term reads another one.
+/// The entries that some terms read, as sorted pairs of a tensor and the offset of the entry. They can belong to many tensors: in a mean over samples, each
+/// term reads another one.
 #[derive(Default)]
 pub(super) struct ReadEntries(Vec<(Id, usize)>);
 
@@ -25,8 +26,8 @@ impl MarkedEntries {
     pub fn mark(&self, view: &View<'_>, shown: &ShownTensor, at: usize) -> Mark {
         let ShownTensor { tensor, is_result, .. } = *shown;
         let (read_by_entry, read_by_step) = (self.by_entry.of(tensor), self.by_step.of(tensor));
-        // a factor can be a whole slice of the tensor, such as all arguments of a softmax. A long slice is not listed completely, so the slice is checked too, except for
-        // a maximum (`Select`), which reads only one entry of its slice
+        // a factor can be a whole slice of the tensor, such as all arguments of a softmax. The entries of a long slice are not all listed, so the slice is
+        // checked too. A maximum (`Select`) reads only one entry of its slice, so it is left out here
         let in_slice = || view.slices().any(|(other, slice)| other == tensor && slice.contains(at));
         match () {
             () if is_result && at == view.at.entry => Mark::Result,
@@ -38,8 +39,8 @@ impl MarkedEntries {
 }
 
 impl MarkedEntries {
-    /// Returns the mark of an entry of an operand at a place in the shape in which it is repeated: only the copy that is read there has one. `whole` is the tensor of this shape whose
-    /// entries are the places: the result, or the upstream derivative.
+    /// Returns the mark of a copy of an operand's entry. `place` is the position of the copy in the shape in which the operand is repeated. Only the copy that
+    /// is read there has a mark. `whole` is the tensor with this shape: the result, or the upstream derivative.
     pub fn mark_of_copy(&self, view: &View<'_>, shown: &ShownTensor, (entry, place): (usize, usize), whole: Id) -> Mark {
         let is_of_step =
             if whole == view.output { place == view.at.entry } else { self.by_step.of(whole).binary_search(&(whole, place)).is_ok() };
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn entries_of_very_many_tensors_are_sorted_with_few_comparisons() {
-        // shuffled, each pair twice
+        // in random order, with each pair twice
         let pairs = || (0..2048).map(|n: usize| (n * 1013 % 1024, n % 2));
         let _ = tally::take();
         let count = sorted(pairs().map(Counted)).len();

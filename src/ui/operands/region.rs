@@ -7,8 +7,8 @@ use crate::scene::Grid;
 use crate::ui::operand::OperandMatrix;
 use crate::ui::view::View;
 
-/// Returns the ranges of rows and columns of an operand that the terms of the current entry read. If the operand consists of several matrices, such as a filter,
-/// these are the ranges in the matrix that contains the entry `focus`.
+/// Returns the ranges of rows and columns of an operand that the terms of the current entry read. If the operand consists of several matrices, as a filter
+/// does, the ranges are those in the matrix with the entry `focus`.
 pub(super) fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
     let grid = Grid::of(&view.network().tensor(operand.shown.tensor).shape);
     let [block, ..] = grid.coordinates(focus?);
@@ -16,7 +16,7 @@ pub(super) fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEnt
     (!operand.shown.is_result).then(|| region(&grid, in_block))?
 }
 
-/// Returns the ranges of rows and columns that enclose these entries. If the tensor consists of several matrices, they are laid on top of each other.
+/// Returns the smallest ranges of rows and columns that contain these entries. If the tensor consists of several matrices, they count as one.
 pub(super) fn region(grid: &Grid, entries: impl Iterator<Item = usize>) -> Option<[Range<usize>; 2]> {
     entries.map(|at| grid.coordinates(at)).fold(None, |region: Option<[Range<usize>; 2]>, [_, row, column]| {
         let [rows, columns] = region.unwrap_or([row..row + 1, column..column + 1]);

@@ -18,23 +18,23 @@ use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::{Colours, StyleRole};
 use crate::ui::view::View;
 
-/// The largest number of entries of a matrix that is drawn as numbers beside a heat map.
+/// The largest number of entries of a matrix that is still drawn as numbers when another one is drawn as a heat map.
 const MAX_NUMBERS: usize = 64;
 
 /// The area of the pane.
 #[derive(Clone, Copy)]
 pub struct PaneArea {
     pub area: Rect,
-    /// `true` if the width of the pane is chosen.
+    /// `true` if the width of the pane is final.
     pub is_fixed: bool,
     /// `true` if some matrix does not fit and is drawn as an image.
     pub has_images: bool,
-    /// `true` if all matrices fit with the repetitions of broadcast operands.
+    /// `true` if all matrices fit, including the copies that a broadcast makes.
     pub has_repetitions: bool,
 }
 
-/// Returns the kind of image in which an operand is drawn; `None` for numbers. A matrix is an image if its numbers do not fit into the pane, or if it is large and
-/// another matrix is an image. The choice is the same at each step of an op.
+/// Returns the kind of image for an operand; `None` if it is drawn as numbers. A matrix is drawn as an image if its numbers do not fit into the pane, or if it
+/// is large and another matrix is an image. The choice is the same at each step of an op.
 fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: PaneArea) -> Option<ImageKind> {
     let grid = Grid::of(matrix.shape);
     if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
@@ -51,7 +51,7 @@ fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pan
     (does_not_fit || pane.has_images && len(matrix.shape) > MAX_NUMBERS).then_some(kind)
 }
 
-/// Builds the widget of an operand and calls `f` with the widget. The widget cannot be returned, because it borrows closures.
+/// Builds the widget of an operand and calls `f` with it. The widget refers to closures of this function, so it cannot be returned.
 pub fn with_matrix<T>(
     view: &View<'_>,
     operand: &OperandMatrix,
@@ -62,7 +62,7 @@ pub fn with_matrix<T>(
     let ShownTensor { tensor, padding, turned, is_result } = operand.shown;
     let info = view.network().tensor(tensor);
     let repeated = repetition(operand, pane);
-    // the entry at a place of the matrix, and the place of an entry
+    // converts a place in the drawn matrix to the entry, and an entry to its place
     let own = |at: usize| repeated.map_or(at, |(repetition, _)| repetition.entry(at));
     let first = |entry: usize| repeated.map_or(entry, |(repetition, _)| repetition.first(entry));
     let is_copy = |at: usize| first(own(at)) != at;
@@ -121,7 +121,7 @@ pub fn with_matrix<T>(
         ..Matrix::new(&operand.title, shape(view, operand, pane), format, &value, &mark)
     };
     match image_kind(view, operand, &matrix, pane) {
-        // shared weights have no `heat` as numbers, but in an image their colours show magnitudes
+        // as numbers, shared weights have no colours of `heat`; in an image, colours show the size of a number
         Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
         None => f(&matrix),
     }

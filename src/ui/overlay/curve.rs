@@ -52,7 +52,8 @@ pub(super) fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<Click
     Some(ClickTarget::Row(usize::try_from(iteration).ok()?))
 }
 
-/// Draws the border. Its upper line has the title and the progress of the training, its lower line the iterations and values of the two signs.
+/// Draws the border. Its upper line has the title and the progress of the training. Its lower line has the iterations and values of the marker and of the step
+/// on the screen.
 fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: bool, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let room = usize::from(area.width.saturating_sub(6));
@@ -82,7 +83,7 @@ fn progress(view: &View<'_>, curves: &Curves) -> String {
     }
 }
 
-/// Describes the marker and the iteration on the screen with their values, as far as there is room.
+/// Describes the marker and the iteration on the screen, with their values. If there is not enough room, some of this is left out.
 fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> String {
     let Curves { name, here, known, .. } = curves;
     let Some((iteration, value)) = curves.nearest(marker.iteration) else { return format!(" {HERE} here: {here} ") };
@@ -102,7 +103,7 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
     cut(&format!(" {} ", parts.join(SEPARATOR)), room)
 }
 
-/// Returns the lines about the runs; none if there is only one. Runs of other scenarios have a line each, with their first and their last loss.
+/// Returns the lines of the legend. There are none if there is only one run. A run of another scenario has a line with its first and its last loss.
 fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
     let digits = view.digits;
     let faint = view.theme.style(StyleRole::Forward);

@@ -11,7 +11,7 @@ use crate::ui::theme::{StyleRole, Theme};
 /// The width of the column of keys.
 const KEYS_WIDTH: usize = 26;
 
-/// The first line: how to get to the legend at the end.
+/// The first line. It says how to get to the legend at the end.
 const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
 
 /// The actions of the mouse, and the option that turns it off.
@@ -24,7 +24,7 @@ const MOUSE: &[(&str, &str)] = &[
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
 ];
 
-/// The screens that can be below the help, with the titles of their keys.
+/// The screens over which the help can be opened, with the titles of their keys.
 const BELOW: [(Focus, &str); 5] = [
     (Focus::Cursor, "with the cursor of i"),
     (Focus::List, "in the list"),
@@ -96,8 +96,8 @@ fn entry(label: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>>
     wrap(words, inside.saturating_sub(KEYS_WIDTH)).into_iter().map(line).collect()
 }
 
-/// Returns the keys of the screen below the help. For the stepper, adds the keys of the prompt, remarks on counts and indices, and the legend: the mouse, the marks and
-/// the colours.
+/// Returns the keys of the screen below the help. For the stepper, the text also has the keys of the prompt, remarks on counts and indices, and a legend of the
+/// mouse, the marks and the colours.
 pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let screen_focus = match state.screen {
         Screen::Picker(_) => Focus::Picker,
@@ -122,7 +122,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         }
         for row in keys::rows(focus) {
             let keys = keys::user_keys(state, row).into_iter().map(keys::shown).collect::<Vec<_>>().join("  ");
-            // the user's settings have assigned all its keys to other commands
+            // the user's settings use all keys of this command for other commands
             let keys = if keys.is_empty() { format!(":{}", row.name) } else { keys };
             text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.description, inside));
         }

@@ -13,9 +13,9 @@ use crate::ui::{ClickTarget, backdrop};
 
 /// The widest list.
 const MAX_WIDTH: usize = 110;
-/// The columns of a narrow screen that are not for texts: the border with its blanks, and a column on both sides.
+/// The number of columns of a narrow screen that are not for texts: the border with its blanks, and one column on each side.
 const MARGINS: u16 = 6;
-/// The width to which other columns are narrowed before the first column is.
+/// The other columns are narrowed to this width before the first column is narrowed.
 const MIN_COLUMN: usize = 9;
 /// The number of lines from the top of the screen to the last line of the equation.
 const EQUATION: u16 = 10;
@@ -41,7 +41,8 @@ const MAX_TEXT_LINES: usize = 8;
 /// The largest number of lines for the cells of a row, if one is cut.
 const MAX_CELL_LINES: usize = 2;
 
-/// Returns at most `most` lines with the full text of a row, or with its cells if one is cut. Long lines are wrapped and keep their indentation.
+/// Returns at most `most` lines with the full text of a row. If the row has none and one of its cells is cut, they have its cells. Long lines are wrapped and
+/// keep their indentation.
 fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
     // a column already shows the full text
     if !row.whole.is_empty() && row.cells.contains(&row.whole) {
@@ -88,7 +89,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
             *column = 0;
         }
     }
-    // narrows the widest columns; the first column, which has the names, comes last
+    // the widest columns are narrowed; the first column, which has the names, is narrowed last
     while total(&columns) > most {
         let (first, others) = columns.split_at_mut(1.min(count));
         let widest = others.iter_mut().max().filter(|widest| **widest > MIN_COLUMN);
@@ -101,7 +102,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
     let inside = note.iter().map(|line| width(line)).fold(if has_whole { most } else { inside }, usize::max);
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
-    // the lines for the longest text
+    // the number of lines for the longest text
     let free = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
     let most_lines = match () {
         () if has_whole => list.rows.iter().map(|row| whole(row, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0),
@@ -109,7 +110,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
         () => 0,
     };
     let shown = list.rows.get(list.selected).map(|row| whole(row, inside, most_lines)).unwrap_or_default();
-    // with the blank line before the text
+    // the text has a blank line before it
     let [text_lines, most_lines] = [shown.len(), most_lines].map(|lines| if lines > 0 { lines + 1 } else { 0 });
     let mut below: Vec<(String, StyleRole)> = shown.into_iter().map(|line| (line, StyleRole::Plain)).collect();
     if text_lines > 0 && !note.is_empty() {
@@ -120,7 +121,8 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let (wide, high, highest) =
         (cells(inside + 4).min(screen.width), cells(lines + extra + text_lines).min(room), cells(lines + extra + most_lines).min(room));
-    // in the middle, but below the equation if the longest full text has room there. The position does not depend on the selection, so that rows do not move
+    // the list is in the middle of the screen; if it fits, it is below the equation. The position does not depend on the selected row, so that the rows do not
+    // move
     let y = ((room - highest) / 2).max(EQUATION.min(room - highest));
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);

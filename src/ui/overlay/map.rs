@@ -6,8 +6,8 @@
 //!   │ │      weight 4×2×3×3                  backward ┄┄┄┄┄┄┄┄┄┄┄┄    0/1680
 //! ```
 //!
-//! All blocks have the same number of lines, the largest with which all fit. If not even the smallest fits, the selected block is in the middle. The cost depends on
-//! the blocks in view only.
+//! All blocks have the same number of lines. It is the largest number with which all blocks fit. If there is none, the selected block is in the middle, and
+//! only some blocks are visible. The cost depends only on the visible blocks.
 
 mod lanes;
 
@@ -38,14 +38,14 @@ const HERE: &str = "◉";
 const SELECTED: &str = "▸";
 /// The smallest and the largest number of lines of a block.
 const LINES: (u16, u16) = (2, 5);
-/// The smallest number of lines with which a block has a frame.
+/// If blocks have at least this number of lines, they have a frame.
 const FRAMED: u16 = 4;
 /// The largest width of a block, in cells.
 const MAX_WIDTH: u16 = 150;
 /// The largest width of a name.
 const MAX_NAME: usize = 18;
 const MAX_KIND: usize = 20;
-/// The largest number of blocks whose names follow `reads` in the second line of a block: `reads c1, c2, …`.
+/// The largest number of blocks that are named after `reads` in the second line of a block: `reads c1, c2, …`.
 const MAX_NAMED: usize = 12;
 /// The largest width of a bar.
 const MAX_BAR: usize = 48;
@@ -80,13 +80,13 @@ fn map_layout(view: &View<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
     let batch_lines = if batch_passes(view).next().is_some() && inner.height > 2 * LINES.0 { 2 } else { 0 };
     let inner = Rect { height: inner.height.saturating_sub(batch_lines), ..inner }.intersection(area);
     let (rows, blocks) = (usize::from(inner.height), map.blocks.len());
-    // the last line of a block of 5 lines is blank, and the last block in view does not need it: so one more row is available
+    // a block of 5 lines ends with a blank line, which the last visible block does not need, so there is room for one more line
     let lines = (LINES.0..=LINES.1).rev().find(|lines| usize::from(*lines) * blocks <= rows + usize::from(*lines == LINES.1));
     let lines = lines.unwrap_or(LINES.0);
     let count = ((rows + usize::from(lines == LINES.1)) / usize::from(lines)).min(blocks);
     let first = map.selected.saturating_sub(count / 2).min(blocks - count);
     let end = inner.bottom().min(inner.y + u16::try_from(count).unwrap_or(u16::MAX).saturating_mul(lines));
-    // the progress of the batch is a card below framed blocks if there is room, otherwise the last line
+    // if the blocks have frames and there is room, the progress of the batch is in a card below them; otherwise it is in the last line
     let has_card = batch_lines > 0 && lines >= FRAMED && end + BATCH_CARD <= inner.bottom() + batch_lines;
     let (y, height) = if has_card { (end, BATCH_CARD) } else { (inner.bottom() + 1, batch_lines / 2) };
     MapLayout { area, inner, batch: Rect { y, height, ..inner }, lines, first, count }
@@ -213,9 +213,10 @@ impl BlockColumns {
         let counts = shown().flat_map(|block| scene.block_progress(block)).map(|(_, all)| all.checked_ilog10().unwrap_or(0) as usize + 1);
         // the count has two numbers and a slash: `312/548`
         let count = 2 * counts.max().unwrap_or(1) + 1;
-        // 6 cells: the sign ▸, two blanks after the name, two after the kind, and one before the progress
+        // 6 cells are for the sign ▸, two blanks after the name, two after the kind, and one before the progress
         let room = card.saturating_sub(name + kind + shape + 6);
-        // the progress is the label "backward " (9 cells), the bar, two blanks and the count; at the least, the label and a bar of 4 cells
+        // the progress consists of the label "backward " (9 cells), the bar, two blanks and the count; if there is little room, only of the label and a bar of
+        // 4 cells
         let bar = room.saturating_sub(9 + 2 + count).clamp(4, MAX_BAR);
         let progress = (9 + bar + 2 + count).min(room.max(13));
         Self { lanes, name, kind, shape, progress, bar }
@@ -246,7 +247,7 @@ impl BlockPen<'_> {
         &self.view.theme
     }
 
-    /// Draws a block with its lanes. `is_here` for the block of the step on the screen.
+    /// Draws a block with its lanes. `is_here` is `true` for the block of the step on the screen.
     fn draw(&self, number: usize, [is_here, is_selected]: [bool; 2], rows: Rect, buf: &mut Buffer) {
         let Some(block) = self.blocks.get(number) else { return };
         let is_framed = rows.height >= FRAMED;
@@ -283,7 +284,7 @@ impl BlockPen<'_> {
             self.draw_progress(block, 0, progress[0], line, buf);
         }
         if let Some(line) = lines.next() {
-            // a block without a backward pass, such as the loss, has a free second line
+            // if a block has no backward pass, as the loss, its second line is free
             let is_free = progress[1].1 == 0 && self.scene.network().reads_samples();
             let room = usize::from(line.width).saturating_sub(if is_free { 2 } else { self.columns.progress + 3 });
             Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).render(line, buf);
@@ -301,7 +302,7 @@ impl BlockPen<'_> {
         let left = MARGIN + if rows.height == BATCH_CARD { self.columns.lanes } else { 0 };
         let card = Rect { x: rows.x + left, width: rows.width.min(MAX_WIDTH).saturating_sub(left), ..rows };
         let line = if rows.height == BATCH_CARD { self.draw_card(card, false, buf) } else { card };
-        // one blank in the cell where a selected block has its mark
+        // a blank in the cell in which a selected block has its mark
         let mut spans = vec![Span::styled(" batch", self.theme().style(StyleRole::Heading))];
         for (pass, steps) in batch_passes(self.view) {
             let all = steps.end - steps.start;
@@ -329,7 +330,7 @@ impl BlockPen<'_> {
         let network = self.scene.network();
         let parameter = |id: &Id| {
             let info = network.tensor(*id);
-            // without the name of the layer, which the block shows already
+            // the name without the layer, because the block already shows the layer
             let name = if block.layer.is_some() { info.suffix } else { &info.name };
             format!("{name} {}", shape(self.scene, *id))
         };
@@ -350,7 +351,8 @@ impl BlockPen<'_> {
         parts.join("  ")
     }
 
-    /// Draws the progress of a pass at the right end of a line: a bar and a count. For a node that is a single number, draws its value or the derivative by it instead.
+    /// Draws the progress of a pass at the right end of a line, as a bar and a count. If the block is a node with a single number, draws the number or the
+    /// derivative instead.
     fn draw_progress(&self, block: &Block, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
         let theme = self.theme();
         let wide = u16::try_from(self.columns.progress).unwrap_or(u16::MAX).min(line.width);

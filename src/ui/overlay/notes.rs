@@ -1,4 +1,4 @@
-//! The notes overlay: the scenario's title, the text of the key `notes` in its file, the tensors whose axes have another order in the file, and the source.
+//! The notes overlay. It has the scenario's title, the text under the key `notes`, the source, and the tensors whose axes have another order in the file.
 
 use ratatui::text::{Line, Text};
 

@@ -1,5 +1,5 @@
-//! Draws the terms of an entry as bars, negative terms to the left of an axis. This is the picture of ops that do not connect neurons, such as the sums over a batch
-//! and the update.
+//! Draws the terms of an entry as bars. Negative terms go to the left of an axis. This is the picture of ops that do not connect neurons, such as the sums over
+//! a batch and the update.
 //!
 //! ```text
 //! 0.25·∂C₁/∂w₁₁  0.01314            │━━━
@@ -19,7 +19,7 @@ use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest width of the bars if no numbers are beside them, in cells.
+/// The smallest width of the bars without numbers beside them, in cells.
 const MIN_BARS: usize = 12;
 const MIN_BARS_BESIDE_NUMBERS: usize = 6;
 
@@ -38,7 +38,7 @@ struct Bar {
 
 /// Draws the picture. A click on the line of a term goes to its step.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
-    // the other three lines are a blank line above, the sum, and the number of terms
+    // three more lines are a blank line at the top, the sum, and the number of terms
     let Some(rows) = area.height.checked_sub(3).filter(|rows| *rows > 0 && area.width >= 24) else { return };
     let (current, count) = (view.at.term, view.at.terms);
     let rows = u64::from(rows);
@@ -52,7 +52,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
         role: if *number == current { StyleRole::Step } else { StyleRole::Plain },
     }));
     let result = format!("→ {}", view.disambiguated(view.output, view.at.entry));
-    // 6 cells for `so far`
+    // `so far` has 6 cells
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
     let (name, role) = if current + 1 == count { (result, StyleRole::Result) } else { ("so far".to_owned(), StyleRole::Plain) };
     let sum = view.running_sum();
@@ -63,15 +63,15 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     // the widths of the names and of the numbers
     let names = widest.min(room - MIN_BARS);
     let numbers = bars.iter().map(|bar| width(&bar.text)).max().unwrap_or(0).max(view.digits.typical_width());
-    // if space is short, the numbers are dropped rather than the bars, because the equation pane shows the numbers too
+    // if space is short, the numbers are left out and the bars stay, because the equation pane shows the numbers too
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS_BESIDE_NUMBERS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
-    // the largest magnitudes of negative and of positive terms
+    // the largest absolute values of the negative and of the positive terms
     let [negative, positive] =
         [-1.0, 1.0].map(|sign| round_up(values.iter().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
     let scale = BarScale { largest: negative + positive, cells: room + 1 - left };
     let axis = left + scale.bar_cells(negative);
-    // few lines are spread over the height
+    // if there are few lines, there are blank lines between them
     let count_of_lines = cell(bars.len());
     let free = area.height.saturating_sub(2);
     let distance = (free / count_of_lines).clamp(1, MAX_DISTANCE);
@@ -91,7 +91,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
             text_at(buf, area, cell(axis + 1), y, glyph::TO_COME, style);
             continue;
         };
-        // not the style of the step, whose background would fill the whole line
+        // the style of the step is not used, because its background would fill the whole line
         let role = if bar.role == StyleRole::Step { StyleRole::Result } else { bar.role };
         let (line, style) = ("━".repeat(scale.bar_cells(value.abs())), view.theme.style(role).not_underlined());
         if value < 0.0 {
@@ -111,20 +111,20 @@ fn cell(x: usize) -> u16 {
     u16::try_from(x).unwrap_or(u16::MAX)
 }
 
-/// The scale of the bars: the magnitude `largest` is `cells` cells long.
+/// The scale of the bars. A bar for the absolute value `largest` is `cells` cells long.
 struct BarScale {
     largest: f64,
     cells: usize,
 }
 
 impl BarScale {
-    /// Returns the number of cells for a magnitude, at least 1; 0 if the magnitude is 0 or not finite.
+    /// Returns the number of cells for an absolute value. It is at least 1; it is 0 if the value is 0 or not finite.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // between 0 and `cells`
     fn bar_cells(&self, magnitude: f64) -> usize {
         if magnitude == 0.0 || !magnitude.is_finite() {
             return 0;
         }
-        // one cell is the axis
+        // the axis takes one cell
         let most = self.cells.saturating_sub(1);
         ((magnitude / self.largest * most as f64).round() as usize).clamp(1, most.max(1))
     }

@@ -1,4 +1,5 @@
-//! Draws lines between cells with braille dots. Each cell of the screen has 2 columns and 4 rows of dots. Also writes texts into an area, and collects click targets.
+//! Draws lines between cells with braille dots: a cell of the screen has 2 columns and 4 rows of dots. Also writes texts into an area, and collects click
+//! targets.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,7 +7,7 @@ use ratatui::style::Style;
 
 use super::target::{Spot, Spots};
 
-/// A canvas that collects lines and draws them to the screen at the end.
+/// A canvas: the lines are first collected, and drawn to the screen at the end.
 #[derive(Debug)]
 pub struct Canvas {
     area: Rect,
@@ -37,13 +38,13 @@ struct CanvasCell {
     rank: u8,
     /// The style of that line.
     style: Style,
-    /// `true` if the line hides others here: a thick line does, except near its ends.
+    /// `true` if other lines are not drawn in this cell. A thick line hides others, except near its ends.
     hides: bool,
     /// The target of a click on that line.
     spot: Option<Spot>,
 }
 
-/// A thick line does not hide others in the first and last quarter: 1 / `END` of its length.
+/// A thick line does not hide others in the first and last 1 / `END` of its length.
 const END: i32 = 4;
 
 /// A sparse line has every second dot.
@@ -60,17 +61,17 @@ impl Canvas {
         Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
     }
 
-    /// Adds a line from the middle of one cell to the middle of another, clipped at the edges of the area. Cells count from the upper left corner of the area. If several
-    /// lines go through a cell, the cell has the dots of all of them, and the style of the line with the highest rank (of the first one if the ranks are equal). A
-    /// thick line hides the others, except near its ends, where lines meet at a node.
+    /// Adds a line from the middle of one cell to the middle of another. It is cut at the edges of the area. Cells count from the upper left corner of the
+    /// area. If several lines go through a cell, the cell has the dots of all, and the style of the line with the highest rank; if their ranks are equal, that
+    /// of the first. A thick line hides the others, except near its ends, where lines meet at a node.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
         self.dot_line([x0, y0], [x1, y1], stroke, |n, _| !stroke.is_sparse || n % SPARSE == 0);
     }
 
-    /// Adds a line from one dot to another, clipped at the edges of the area. Sets only dots for which `has` returns `true`. Its arguments are the number of the dot in the
-    /// line and its column.
+    /// Adds a line from one dot to another. It is cut at the edges of the area. Only the dots for which `has` returns `true` are set. `has` gets the number of
+    /// the dot in the line, and its column.
     pub fn dot_line(&mut self, [x0, y0]: [i32; 2], [x1, y1]: [i32; 2], stroke: Stroke, has: impl Fn(i32, i32) -> bool) {
         let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
         for i in 0..=steps {

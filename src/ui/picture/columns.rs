@@ -1,4 +1,4 @@
-//! Chooses the two columns of neurons for a step, and the edges between them. If not all of them fit, chooses those around this step.
+//! Chooses the two columns of neurons for a step, and the edges between them. If there is not enough room for all, chooses those around this step.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::ui::view::View;
 /// The smallest and largest number of edges that a picture shows.
 const EDGES: [usize; 2] = [16, 64];
 
-/// An edge, perhaps with unknown parts: the indices of its left and right neurons in their tensors, and its weight.
+/// An edge: the indices of its left and right neurons in their tensors, and its weight. Some of these parts may be unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeuronEdge {
     pub left: Option<usize>,
@@ -23,7 +23,7 @@ pub struct NeuronEdge {
 }
 
 impl NeuronEdge {
-    /// Returns whether two edges can be the same: parts that are known of both are equal.
+    /// Returns whether two edges may be the same: the parts that are known of both are equal.
     pub fn matches(self, other: Self) -> bool {
         fn can_equal<T: PartialEq + Copy>(a: Option<T>, b: Option<T>) -> bool {
             a.is_none() || b.is_none() || a == b
@@ -31,7 +31,7 @@ impl NeuronEdge {
         can_equal(self.left, other.left) && can_equal(self.right, other.right) && can_equal(self.weight, other.weight)
     }
 
-    /// Returns whether any part is known.
+    /// Returns whether at least one part is known.
     fn is_known(self) -> bool {
         self.left.is_some() || self.right.is_some() || self.weight.is_some()
     }
@@ -48,11 +48,11 @@ pub struct NeuronColumns {
     pub right: Id,
     /// The edge of this step. Its known parts are those that the step reads or computes.
     pub now: NeuronEdge,
-    /// The part of `now` that is the entry being computed. The other parts are unknown.
+    /// The same edge with only one known part: the entry that the op computes.
     pub entry: NeuronEdge,
-    /// The neurons of the left and of the right column that this step reads or computes. A softmax reads several.
+    /// The neurons of the left and of the right column that this step reads or computes. For example, a softmax reads several.
     ends: [Ends; 2],
-    /// The bias or target that is drawn below the left column: the one that this step reads, otherwise the one that the last term reads.
+    /// The bias or target that is drawn below the left column. It is the one that this step reads; if there is none, it is the one that the last term reads.
     pub side: Option<TensorEntry>,
 }
 
@@ -65,7 +65,8 @@ struct Ends {
 }
 
 impl Ends {
-    /// Returns the neurons of a column for a step: the entry that it computes; otherwise the derivatives that it reads; otherwise the values that it reads.
+    /// Returns the neurons of a column for a step. They are the entry that it computes; if this is not in the column, the derivatives that it reads; if there
+    /// are none, the values that it reads.
     fn of(view: &View<'_>, column: Id) -> Self {
         if view.neuron(view.output) == column {
             return Self { entries: vec![view.at.entry], slice: None };
@@ -74,7 +75,7 @@ impl Ends {
         let reads_derivative = sources.clone().any(|source| source.tensor != column);
         let is_end = |tensor: Id| !reads_derivative || tensor != column;
         let entries = sources.filter(|source| is_end(source.tensor)).map(|source| source.at).collect();
-        // a maximum reads one entry of its slice
+        // a maximum reads only one entry of its slice
         let mut slices = view.slices().filter(|(id, _)| view.neuron(*id) == column && is_end(*id) && view.step.kind != Kind::Select);
         Self { entries, slice: slices.next().map(|(_, slice)| slice) }
     }
@@ -84,7 +85,7 @@ impl Ends {
     }
 }
 
-/// The neurons of both columns that are shown, ascending, and the edges between them.
+/// The neurons of both columns that are shown, in ascending order, and the edges between them.
 pub struct ShownNeurons {
     pub left: Vec<usize>,
     pub right: Vec<usize>,
@@ -104,18 +105,18 @@ fn is_weight(network: &Network, id: Id) -> bool {
     info.role == Role::Parameter && info.shape.len() > 1
 }
 
-/// Returns whether a tensor is a bias or another parameter with one entry for each neuron or channel.
+/// Returns whether a tensor is a bias, or another parameter with one entry for each neuron or channel.
 fn is_bias(network: &Network, id: Id) -> bool {
     network.tensor(id).role == Role::Parameter && !is_weight(network, id)
 }
 
-/// Returns the input x of a layer's tensor that is a product w · x; `None` for another tensor.
+/// If a layer's tensor is a product w · x, returns its input x. Returns `None` for another tensor.
 fn main_input(network: &Network, id: Id) -> Option<Id> {
     let op = &network.ops()[network.producer(id).filter(|_| network.reads_samples())?];
     op.first_16_parts().iter().find(|part| part.operands.len() == 2).map(|part| part.operands[Slot::Input(0)])
 }
 
-/// Returns the tensor of neurons from which a tensor is computed. If there are several, prefers one whose entries are in `entries`.
+/// Returns the tensor of neurons from which a tensor is computed. If there are several, one with entries in `entries` is preferred.
 fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<Id> {
     let op = &network.ops()[network.producer(id)?];
     let mut neurons =
@@ -131,7 +132,7 @@ impl NeuronColumns {
         let network = view.network();
         view.step.sample?;
         let result = (view.neuron(view.output), view.at.entry);
-        // the neurons that this step reads or computes. An entry of a gradient counts as its neuron
+        // the neurons that this step reads or computes; an entry of a gradient counts as its neuron
         let mut entries: Vec<(Id, usize)> = view.sources_now().iter().map(|source| (view.neuron(source.tensor), source.at)).collect();
         entries.push(result);
         let neurons = entries.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
@@ -147,7 +148,7 @@ impl NeuronColumns {
         } else {
             let bias = Some(result.0).filter(|id| is_bias(network, *id));
             let used = || entries.iter().map(|(id, _)| *id).filter(|id| *id != last && is_neuron(network, *id));
-            // of the two factors of n = r · c, the line leads from c
+            // for n = r · c, the line leads from c
             let main = || main_input(network, last).filter(|main| result.0 == last && used().any(|id| id == *main));
             let other = bias.or_else(main).or_else(|| used().next());
             (other.or_else(|| source_tensor(network, last, &entries))?, last)
@@ -170,7 +171,7 @@ impl NeuronColumns {
         if view.network().tensor(self.right).role != Role::Target {
             return rights.iter().flat_map(|right| self.edges(view, lefts, *right)).collect();
         }
-        // no op computes a target, so these edges come from the terms of the derivatives on the left
+        // a target is not computed by an op, so these edges come from the terms of the derivatives on the left
         let edges_of = |left: usize| {
             let at = view.network().gradient_of(self.left).and_then(|gradient| view.first_position(gradient, left));
             let terms = at.map(|at| view.term_reads(&at, self.right, rights)).unwrap_or_default();
@@ -191,14 +192,14 @@ impl NeuronColumns {
         view.term_reads(&at, self.left, lefts).into_iter().map(edge).collect()
     }
 
-    /// Returns the neurons of the left column that the first `most` terms of a neuron of the right column read, at most `most` for each term.
+    /// Returns the neurons of the left column that the first `most` terms of a neuron of the right column read. At most `most` neurons count for each term.
     fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
         let at = view.first_position(self.right, right);
         let sources = at.into_iter().flat_map(move |at| view.sources_of(&at, 0..at.terms.min(most as u64)));
         sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
-    /// Returns whether an edge belongs to this step: the step reads or computes both neurons, or only the left one if the right column is the loss.
+    /// Returns whether an edge belongs to this step. Then the step reads or computes both of its neurons; if the right column is the loss, only the left one.
     pub fn is_now(&self, view: &View<'_>, edge: NeuronEdge) -> bool {
         let is_end = |n: usize, at: Option<usize>| at.is_some_and(|at| self.ends[n].contains(at));
         let has_weight = edge.weight.is_none() || self.now.weight.is_none() || edge.weight == self.now.weight;
@@ -215,12 +216,12 @@ impl NeuronColumns {
         self.entry.is_known() && edge.matches(self.entry)
     }
 
-    /// Returns the target of a click on an edge: its term in the op of this step, otherwise its term in the forward op.
+    /// Returns the target of a click on an edge. It is its term in the op of this step. If it has none there, it is its term in the forward op.
     pub fn spot(&self, view: &View<'_>, edge: NeuronEdge) -> Option<Spot> {
         let (left, right) = (edge.left?, edge.right?);
         let gradient = |id: Id| view.network().gradient_of(id);
         let [left_value, right_value] = [(self.left, left), (self.right, right)].map(|(tensor, at)| TensorEntry { tensor, at });
-        // the same entry of the tensor's gradient; if there is no gradient, of the tensor
+        // the same entry in the gradient of the tensor; without a gradient, the entry of the tensor
         let error = |entry: TensorEntry| TensorEntry { tensor: gradient(entry.tensor).unwrap_or(entry.tensor), ..entry };
         let output = Some(view.output);
         let term = match edge.weight {
@@ -239,14 +240,14 @@ impl NeuronColumns {
         let (lefts, rights) = (count(self.left), count(self.right));
         if lefts.max(rights) <= rows {
             let (left, right): (Vec<usize>, Vec<usize>) = ((0..lefts).collect(), (0..rights).collect());
-            // crossing lines of different colours have gaps and are harder to follow, so fewer are shown
+            // lines with different colours have gaps where they cross and are harder to follow, so fewer are shown
             let most = if is_shared(view.network(), self.right) { rows } else { (2 * rows).clamp(EDGES[0], EDGES[1]) };
             let mut edges = self.all_edges(view, &left, &right);
             let has_more_edges = edges.len() > most;
             if has_more_edges {
                 edges.retain(|edge| self.is_of_entry(*edge) || edge.touches(self.entry));
             }
-            // if only the edges of this entry are drawn, the neurons must not be too close
+            // if only the edges of this entry are drawn, the neurons must have some distance
             if !has_more_edges || 2 * lefts.max(rights) <= rows && edges.len() <= most {
                 return ShownNeurons { left, right, edges, folded: None };
             }
@@ -265,7 +266,7 @@ impl NeuronColumns {
         let has_one_term = view.at.terms == 1;
         let mut has_neighbours = false;
         if has_one_term && right.len() <= 1 && left.len() <= 1 {
-            // for a single edge, also shows the other neurons that its right neuron reads in one term, or else the neighbours of both neurons
+            // if only one edge is shown, other neurons are shown too: those that its right neuron reads in one term, or the neighbours of both neurons
             let window: Vec<usize> = match self.now.right {
                 Some(now) if view.first_position(self.right, now).is_some_and(|at| at.terms == 1) => {
                     self.first_lefts(view, now, MAX_ARGUMENTS).collect()
@@ -298,11 +299,11 @@ impl NeuronColumns {
             edges.retain(|edge| self.is_of_entry(*edge) || has_one_term && edge.touches(self.now));
         }
         if has_neighbours {
-            // a neuron without a shown edge would look unconnected, so it is left out
+            // a neuron without a visible edge would look unconnected, so it is left out
             left.retain(|neuron| Some(*neuron) == self.now.left || edges.iter().any(|edge| edge.left == Some(*neuron)));
             right.retain(|neuron| Some(*neuron) == self.now.right || edges.iter().any(|edge| edge.right == Some(*neuron)));
         }
-        // the bias below the column is the last term, so it is not counted as hidden
+        // the last term is the bias below the column, so it does not count as hidden
         let has_last = terms.end < view.at.terms && self.side.is_some_and(|side| is_bias(view.network(), side.tensor));
         let folded = (view.at.terms > most as u64).then(|| [terms.start, view.at.terms - terms.end - u64::from(has_last)]);
         ShownNeurons { left, right, edges, folded }
@@ -319,7 +320,7 @@ impl NeuronColumns {
                 right.push(at);
             }
         }
-        // a step that reads a long slice lists only one entry of it, so neurons around this entry are added
+        // a step that reads a long slice lists only one entry of it, so neurons near this entry are added
         for (id, slice) in view.slices().filter(|(_, slice)| slice.len() > MAX_ARGUMENTS) {
             let (neurons, now) = match view.neuron(id) {
                 id if id == self.left => (&mut left, self.now.left),
@@ -335,7 +336,7 @@ impl NeuronColumns {
     }
 }
 
-/// Returns the bias or target that this step reads, otherwise the bias that the last term of the entry reads.
+/// Returns the bias or target that this step reads. If there is none, returns the bias that the last term of the entry reads.
 fn side(view: &View<'_>) -> Option<TensorEntry> {
     let network = view.network();
     let is_side = |id: Id| network.tensor(id).role == Role::Target || is_bias(network, id);
@@ -350,7 +351,7 @@ fn weight_among(network: &Network, mut entries: impl Iterator<Item = (Id, usize)
     entries.find(|(id, _)| is_weight(network, *id)).map(|(tensor, at)| TensorEntry { tensor, at })
 }
 
-/// Returns a range of `most` numbers below `count`, with `now` near its middle.
+/// Returns a range of `most` numbers that are less than `count`. `now` is near its middle.
 fn around(now: usize, count: usize, most: usize) -> Range<usize> {
     let first = now.saturating_sub(most / 2).min(count.saturating_sub(most));
     first..count.min(first + most)

@@ -1,6 +1,6 @@
-//! Draws a graph as in figure 14 of the series. Each node has its value above and its derivative below, once they are known; if space is short, both are beside the
-//! node. A node that is a tensor has its shape after its name, and the numbers of the entries that the step computes or reads. A small tensor also has a heat map of
-//! all its numbers.
+//! Draws a graph as in figure 14 of the series. When they are known, a node has its value above its name and its derivative below. If space is short, both are
+//! beside the name. If a node is a tensor, it has its shape after its name, and the numbers of the entries that the step computes or reads. A small tensor also
+//! has a heat map of all its numbers.
 
 mod draw;
 mod edges;
@@ -25,7 +25,7 @@ use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest height of a picture with a line for the numbers of loop turns.
+/// The smallest height of a picture with a line for the numbers of turns, the iterations of a loop.
 const MIN_HEIGHT_WITH_TURNS: u16 = 9;
 
 /// Draws the picture.
@@ -39,12 +39,12 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     draw_turns(view, &nodes, &plan, turns, buf);
     let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
-    // for each node, the highest rank of its edges, and the style of this edge
+    // for each node, the highest rank of its edges, and the style of the edge with this rank
     let mut strongest = vec![(0, view.theme.style(StyleRole::Dim)); nodes.len()];
     for (t, to) in nodes.iter().enumerate() {
         for (f, from) in to.reads.iter().map(|&f| (f, &nodes[f])) {
             let is_now = is_step_edge(view, from.id, to.id);
-            // if the derivative by `from` is known, the backward pass has already followed this edge
+            // if the derivative by `from` is known, the backward pass has already passed this edge
             let is_done_backward = view.is_backward() && has_derivative(view, from.id);
             let (style, rank) = match (is_now, is_done_backward) {
                 (true, _) => (view.theme.style(StyleRole::Result).not_underlined(), 3),
@@ -69,14 +69,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     }
     canvas.render(buf, spots);
     let on_screen = |(x, y): (i32, i32)| Some((u16::try_from(x).ok()?, u16::try_from(y).ok().filter(|y| *y < area.height)?));
-    // marks of the highest rank are drawn last, on top of the others
+    // marks of the highest rank are drawn last, so that they cover the others
     marks.sort_by_key(|(rank, ..)| *rank);
     for (_, cell, mark, style) in marks {
         if let Some((x, y)) = on_screen(cell) {
             text_at(buf, area, x, y, &mark, style);
         }
     }
-    // items that are nodes; the `source` of such an item is the index of the node
+    // the nodes; the `source` of an item is the index of the node
     for item in plan.items.iter().filter(|item| item.is_node && plan.rows.contains(&item.row())) {
         if let Some(cell) = on_screen((plan.columns.places[item.column].0, item.row())) {
             draw_node(view, &nodes[item.source], cell, plan.form, area, buf, spots);
@@ -85,15 +85,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
 }
 
 /// Returns the nodes and their positions; `None` if the step's tensor is not a node.
-///
-/// The ends of this step's edges should be in view. To make room for them, details are dropped: first the heat maps of other ops, then the shapes. The parts of
-/// statements are written at the nodes only if this costs no column.
+/// The nodes at the ends of this step's edges should be visible. To make room for them, details are left out: first the heat maps of other ops, then the
+/// shapes. The parts of statements are written at the nodes only if all columns still fit.
 fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
     let plan = |details: Details| {
         let graph = nodes(view, details);
         let nodes = &graph.nodes;
         let current = nodes.iter().position(|node| node.id == current_node(view))?;
-        // the nodes that should be in view: the current one, then those at the other ends of this step's edges
+        // the nodes that should be visible: the current one, and those to which it is connected by this step's edges
         let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
         let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
         let plan = Plan::best(nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
@@ -126,13 +125,14 @@ fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
     Some((best.1, best.2))
 }
 
-/// Returns the line above the picture for the numbers of loop turns; empty if there is no loop, or if the picture is low.
+/// Returns the line above the picture for the numbers of turns. It is empty if there is no loop, or if the picture is low.
 fn turn_line(view: &View<'_>, area: Rect) -> Rect {
     let has_line = view.network().text().has_turns() && area.height >= MIN_HEIGHT_WITH_TURNS;
     Rect { height: u16::from(has_line), ..area }
 }
 
-/// Writes the turn of the loop above the columns whose computed nodes are of one turn, with a line to the end of its last column: the statements of a turn are one group.
+/// Writes the number of a turn above the columns with the nodes of this turn, and draws a line to the end of the last of these columns. So the statements of a
+/// turn are visible as a group.
 fn draw_turns(view: &View<'_>, nodes: &[GraphNode], plan: &Plan, line: Rect, buf: &mut Buffer) {
     if line.is_empty() {
         return;
@@ -156,8 +156,8 @@ fn draw_turns(view: &View<'_>, nodes: &[GraphNode], plan: &Plan, line: Rect, buf
     }
 }
 
-/// Returns the mark of hidden nodes with their number: `↓ 3 more`, or `↓3` if the longer text is too wide. If not all nodes of the graph are laid out, there may be
-/// more: `↓ 3+ more`.
+/// Returns the mark for hidden nodes, with their number: `↓ 3 more`, or `↓3` if there is little room. If only some nodes of the graph are laid out, there may
+/// be more hidden ones: `↓ 3+ more`.
 fn hidden_label(hidden: &HiddenItems, are_all: bool) -> String {
     let mark = hidden.mark;
     let plus = if are_all { "" } else { "+" };
@@ -169,8 +169,8 @@ fn hidden_label(hidden: &HiddenItems, are_all: bool) -> String {
     }
 }
 
-/// Returns the target of a click on an edge. In the forward pass, it is the term of `to` that reads `from`; in the backward pass, the term of the derivative by
-/// `from` that reads the derivative by `to`. If this step does not read a tensor, its first entry is used.
+/// Returns the target of a click on an edge. In the forward pass, it is the term of `to` that reads `from`. In the backward pass, it is the term of the
+/// derivative by `from` that reads the derivative by `to`. If this step does not read a tensor, the first entry of the tensor is used.
 fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
     let to = part_that_reads(view, to, from);
     let entry = |tensor: Id| TensorEntry { tensor, at: shown_entry(view, tensor).unwrap_or(0) };
@@ -194,7 +194,7 @@ fn read_now<'a>(view: &'a View<'_>) -> impl Iterator<Item = Id> + 'a {
     view.step.factors.iter().filter_map(|factor| factor.source).map(|source| view.shown_as(view.neuron(source.tensor)))
 }
 
-/// Returns whether this step follows the edge from one node to another, forwards or backwards.
+/// Returns whether this step belongs to the edge from one node to another, forwards or backwards.
 fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
     let output = current_node(view);
     if view.is_backward() {

@@ -1,5 +1,5 @@
-//! The inset beside the neurons: the filter of a convolution over its padded image, as in figures 19 and 20 of part 4 of the series. In the backward pass to the input,
-//! the filter is rotated by 180°, and a stride inserts gaps between the pixels of the image.
+//! The inset beside the neurons. It shows the filter of a convolution over its padded image, as in figures 19 and 20 of part 4 of the series. For the gradient
+//! of the input, the filter is rotated by 180°, and a stride puts gaps between the pixels of the image.
 //!
 //! A *place* is a row and a column of the image with its padding and gaps. Places in the padding and in the gaps have no pixel.
 
@@ -19,9 +19,9 @@ use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest number of rows and of columns of a partly drawn image.
+/// The smallest number of rows and of columns of an image that is drawn only in part.
 const MIN_SIDE: usize = 6;
-/// The number of rows and of columns that a partly drawn image shows around the filter.
+/// The number of rows and of columns around the filter that are drawn of such an image.
 const AROUND: usize = 2;
 
 /// The character for a place without a pixel.
@@ -52,7 +52,7 @@ pub struct Inset {
 struct PixelStyle {
     width: usize,
     height: usize,
-    /// `true` if the weights over the pixels have symbols; otherwise they are blocks.
+    /// `true` if the weights over the pixels are drawn as symbols; otherwise they are drawn as blocks.
     has_symbols: bool,
     /// `true` if the numbers of the pixels are below the symbols.
     has_numbers: bool,
@@ -76,7 +76,7 @@ impl WeightAndPlace {
 
 /// Returns the styles to try, from large to small.
 fn pixel_styles(view: &View<'_>, image: Id, filter: Id) -> [PixelStyle; 4] {
-    // the symbol of the last weight is the widest, because its index has the most digits; it is drawn in brackets
+    // the symbol of the last weight is the widest, because its index has the most digits; the symbols are in brackets
     let last = len(&view.network().tensor(filter).shape).saturating_sub(1);
     let symbol = width(&view.disambiguated(filter, last)) + 2;
     let number = view.format(image).width() + 2;
@@ -99,8 +99,8 @@ struct InsetSizes {
 }
 
 impl InsetSizes {
-    /// Returns the first style with which the whole image, or a part with the whole filter, fits into one of the rooms; otherwise the last style, with a part of the
-    /// filter. Also returns the numbers of drawn rows and columns.
+    /// Returns the first style with which the whole image fits into one of the rooms, or a part of it with the whole filter. If there is none, returns the last
+    /// style, with a part of the filter. Also returns the numbers of rows and columns that are drawn.
     fn choose(&self, pixel_styles: &[PixelStyle], rooms: [(u16, u16); 2]) -> Option<(PixelStyle, [usize; 2])> {
         // the numbers of rows and columns that fit into a room below the title
         let places = |pixel_style: &PixelStyle, (wide, high): (u16, u16)| {
@@ -130,8 +130,8 @@ impl InsetSizes {
 }
 
 impl Inset {
-    /// Returns the inset of this step for the first of these rooms (widths and heights in cells) that is large enough; `None` for an op without a filter, and if no room is
-    /// large enough.
+    /// Returns the inset of this step for the first of these rooms that is large enough. A room is a width and a height in cells. Returns `None` if there is
+    /// none, and for an op without a filter.
     pub fn of(view: &View<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
@@ -150,7 +150,7 @@ impl Inset {
             titles: titles.each_ref().map(|title| width(title)),
         };
         let (pixel_style, [rows, columns]) = sizes.choose(&pixel_styles(view, image, filter), rooms)?;
-        // `side` places along an axis, with the filter in the middle except near the ends of the image
+        // a range of `side` places along an axis; the filter is in its middle, except near the ends of the image
         let range_around = |axis: usize, side: usize| {
             let Range { start, end } = footprint(axis);
             let middle = if end - start <= side { start.midpoint(end) } else { now.on_axis(axis) };
@@ -230,7 +230,7 @@ impl Inset {
         let centred = |text: &str, wide: usize| format!("{text:^wide$}");
         let known = |pixel| view.entry_text(self.image_tensor, pixel);
         let number = || pixel.map_or(NO_PIXEL.to_owned(), |pixel| known(pixel).unwrap_or_else(|| glyph::TO_COME.to_owned()));
-        // the last column of a large pixel is blank
+        // the last column of a large pixel is left blank
         let solid = if height > 2 { wide - 1 } else { wide };
         text_at(buf, area, x, y, &centred(&text, solid), style);
         if has_numbers {
@@ -252,7 +252,7 @@ impl Inset {
     }
 }
 
-/// Returns the shape of an image or a filter. A one-dimensional one gets an axis of length 1 for its row.
+/// Returns the shape of an image or a filter. If it has one dimension, a dimension of size 1 is added for its row.
 fn with_row(view: &View<'_>, tensor: Id, window: Window) -> Vec<usize> {
     let mut shape = view.network().tensor(tensor).shape.clone();
     if window.is_1d && !shape.is_empty() {
@@ -285,12 +285,12 @@ fn footprint(filter: &[usize], window: Window, now: WeightAndPlace, axis: usize)
     start..start + n.saturating_sub(1) * window.pitch[axis] + 1
 }
 
-/// Returns the weight over a place; `None` if the filter does not cover it. The position of the filter follows from the weight and the place of this step.
+/// Returns the weight over a place; `None` if the filter does not cover it. The weight and the place of this step determine the position of the filter.
 ///
-/// If weight 4 of a row is over column 7 at pitch 1, weight 5 is over column 8, or over column 6 if the filter is rotated.
+/// For example, let weight 4 of a row be over column 7, at pitch 1. Then weight 5 is over column 8. If the filter is rotated, it is over column 6.
 fn weight_over(filter: &[usize], window: Window, now: WeightAndPlace, (y, x): (usize, usize)) -> Option<usize> {
     let &[.., height, wide] = filter else { return None };
-    // along one axis of `n` weights: weight `weight_now` is over pixel `pixel_now`; returns the weight over `pixel`
+    // along one axis with `n` weights, the weight `weight_now` is over the pixel `pixel_now`; returns the weight over `pixel`
     let weight_on_axis = |pixel: usize, pixel_now: usize, weight_now: usize, pitch: usize, n: usize| {
         let [pixel, pixel_now, weight_now, pitch] = [pixel, pixel_now, weight_now, pitch].map(|n| i64::try_from(n).unwrap_or(0));
         let offset = if window.turned { pixel_now - pixel } else { pixel - pixel_now };

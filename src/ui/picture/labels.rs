@@ -7,7 +7,7 @@ use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The cells of a row without its labels: the neurons with their blanks, and the edges. The second number is for shorter edges if space is short.
+/// The cells of a row that are not for labels: the neurons with their blanks, and the edges. If space is short, the second number is used, with shorter edges.
 pub const UNLABELLED: [usize; 2] = [11, 7];
 
 /// The room for the labels of a column.
@@ -42,8 +42,8 @@ fn is_active(neuron: &&Neuron) -> bool {
     matches!(neuron.role, StyleRole::Step | StyleRole::Result)
 }
 
-/// Returns the rooms for the labels of the left and the right column. Both get cells for their symbols first, then for the numbers of the active neurons, then for
-/// other numbers. Numbers that do not fit beside the symbols are below them if `can_be_below` and a row is free.
+/// Returns the rooms for the labels of the left and of the right column. The symbols of both get cells first, then the numbers of the active neurons, then the
+/// other numbers. Numbers that do not fit beside the symbols are below them, if `can_be_below` is set and a row is free.
 pub fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize, can_be_below: bool) -> [LabelRoom; 2] {
     let symbols = columns.map(|column| column.all().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
     // a number that is not computed yet needs one cell; if no number of the column is computed yet, the usual width is reserved
@@ -54,7 +54,7 @@ pub fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize, can_be_be
     let mut full = [0, 1].map(|n| columns[n].all().map(beside).max().unwrap_or(0).max(symbols[n] + 1));
     let mut active = columns.map(|column| column.all().filter(is_active).map(beside).max().unwrap_or(0));
     let [roomy, dense] = UNLABELLED.map(|cells| all.saturating_sub(cells));
-    // with labels above the neurons, the edges need not be shorter
+    // if the labels are above the neurons, the edges can keep their length
     let dense = if can_be_below { dense } else { roomy };
     let is_tight = symbols[0] + numbers[0] + symbols[1] + numbers[1] + 2 > roomy;
     let below = columns.map(|column| can_be_below && is_tight && column.distance >= 2);
@@ -95,8 +95,8 @@ pub fn labels(view: &View<'_>, column: &Column, room: LabelRoom) -> Vec<Label> {
     column.all().map(label).collect()
 }
 
-/// Returns the position of a text of `cells` cells on a line or directly beside it, as near to its middle as possible; `None` if the text would cover other lines or
-/// be far from its own line.
+/// Returns the position of a text of `cells` cells on a line or directly beside it, as near to its middle as possible. Returns `None` if the text would cover
+/// other lines, or would be far from its line.
 pub fn place_on_line(canvas: &Canvas, ((x0, y0), (x1, y1)): ((u16, u16), (u16, u16)), cells: usize) -> Option<(u16, u16)> {
     const OWN: u8 = 3;
     let cells = u16::try_from(cells).ok()?;

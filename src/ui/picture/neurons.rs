@@ -1,7 +1,7 @@
-//! Draws two columns of neurons and the edges between them: on the right the neurons that an op computes, on the left those that it reads. An edge is a term of the
-//! forward op, such as a₁·w₁. In a convolution, edges that share a weight have the colour of this weight. Edges of this step have the accent colour. The *winner* of a
-//! maximum is the entry that it selects; the other entries are its *losers*. Edges from winners are thick; edges from losers are faint, and left out in the backward
-//! pass.
+//! Draws two columns of neurons and the edges between them. On the right are the neurons that an op computes, on the left those that it reads. An edge is a
+//! term of the forward op, such as a₁·w₁. In a convolution, edges with the same weight have the same colour. Edges of this step have the accent colour. The
+//! *winner* of a maximum is the entry that it selects; the other entries are its *losers*. Edges from winners are thick. Edges from losers are faint, and are
+//! left out in the backward pass.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ use crate::ui::view::View;
 /// The smallest number of cells of an edge that stay visible beside the name of its weight.
 const VISIBLE_EDGE: usize = 6;
 
-/// The largest number of edges that are all drawn solid, because few of them cross.
+/// Up to this number of edges, all are drawn solid, because few of them cross.
 const MAX_SOLID_LINES: usize = 8;
 
 /// The word after the number of drawn neurons.
@@ -43,7 +43,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let row_height = if is_stacked { 2 } else { 1 };
     let side_rows = usize::from(columns.side.is_some());
     let shown = columns.shown(view, usize::from(area.height / row_height).saturating_sub(side_rows).max(1));
-    // lines for the numbers of neurons below them, and for the numbers of hidden terms above and below them
+    // there are lines for the numbers of neurons below the columns, and for the numbers of hidden terms above and below them
     let has_all = shown.left.len() == count(columns.left) && shown.right.len() == count(columns.right);
     let inner = if has_all { area.height } else { area.height - 1 };
     let is_folded = shown.folded.is_some() && inner >= 5;
@@ -109,7 +109,7 @@ fn draw_more(view: &View<'_>, area: Rect, (from, to, row): (u16, u16, u16), term
     }
 }
 
-/// Returns both columns with the rows of their neurons.
+/// Returns both columns, with the row of each neuron.
 fn both_columns(
     view: &View<'_>,
     columns: &NeuronColumns,
@@ -118,14 +118,14 @@ fn both_columns(
     row_height: u16,
 ) -> [Column; 2] {
     let tensors = [columns.left, columns.right].map(|id| shown_tensor(view, id));
-    // in the backward pass, losers have no line
+    // in the backward pass, the edges from losers are not drawn
     let is_loser = |at: usize| {
         let mut edges = shown.edges.iter().zip(kinds).filter(|(edge, _)| edge.left == Some(at)).peekable();
         view.is_backward() && edges.peek().is_some() && edges.all(|(_, kind)| *kind == EdgeKind::Loser)
     };
     let column = |n: usize, chosen: &[usize], entry: Option<usize>, side: Option<TensorEntry>| {
         let (id, other) = (tensors[n], tensors[1 - n]);
-        // equal distances between neighbours, and the column vertically centred; a neuron is in the last of its rows
+        // neighbours have equal distances, and the column is in the middle of the height; a neuron is in the last of its rows
         let (all, height) = (rows.len(), usize::from(row_height));
         let neurons = chosen.len() + usize::from(side.is_some());
         let distance = (all / neurons.max(1)).max(height);
@@ -157,13 +157,13 @@ fn both_columns(
     [column(0, &shown.left, columns.entry.left, columns.side), column(1, &shown.right, columns.entry.right, None)]
 }
 
-/// Returns the symbol of a neuron. It includes the layer if the other column or a tensor of the op has the same letter.
+/// Returns the symbol of a neuron. It has the layer if the other column or a tensor of the op has the same letter.
 fn symbol(view: &View<'_>, id: Id, other: Id, at: usize) -> String {
     if view.same_letter(id, other) { view.entry_symbol_with_layer(id, at) } else { view.disambiguated(id, at) }
 }
 
-/// Returns whether the labels of both columns fit beside their neurons. It measures the last neurons, whose symbols are the longest, so that the answer is the same at
-/// each step of an op.
+/// Returns whether the labels of both columns fit beside their neurons. The last neurons, whose symbols are the longest, decide this, so that the answer is the
+/// same at each step of an op.
 fn has_room_beside(view: &View<'_>, columns: &NeuronColumns, all: usize) -> bool {
     let [left, right] = [columns.left, columns.right].map(|id| shown_tensor(view, id));
     let widest = |id: Id, other: Id| width(&symbol(view, id, other, len(&view.network().tensor(id).shape).saturating_sub(1)));
@@ -191,7 +191,7 @@ fn draw_edges(
         }
         let (style, rank) = edge_style(view, edge.weight.filter(|_| shared), *kind);
         let is_thick = matches!(kind, EdgeKind::Now | EdgeKind::Winner);
-        // other edges are sparse, so that the edges of this entry can be followed
+        // other edges are drawn with fewer dots, so that the edges of this entry can be followed
         let is_sparse = *kind == EdgeKind::Other && has_own;
         let (start, end) = ((from + 1, start), (to - 1, end));
         canvas.line(start, end, Stroke { style, rank, is_thick, is_sparse, spot: columns.spot(view, *edge) });
@@ -236,7 +236,7 @@ enum EdgeKind {
 
 /// Returns the kind of each edge.
 fn edge_kinds(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons) -> Vec<EdgeKind> {
-    // for each neuron on the right, the neuron that it selects, if the op is a maximum
+    // for each neuron on the right: if the op is a maximum, the neuron that it selects
     let select = |at: usize| view.selected_by(columns.right, at).filter(|entry| entry.tensor == columns.left).map(|entry| entry.at);
     let selected: Vec<Option<usize>> = shown.right.iter().map(|at| select(*at)).collect();
     let kind = |edge: &NeuronEdge| {
@@ -279,7 +279,8 @@ fn draw_counts(view: &View<'_>, area: Rect, counts: [(u16, usize, usize); 2], bu
     }
 }
 
-/// Returns the tensor whose numbers a column shows: the derivatives by the neurons if this step reads or computes them, otherwise the values of the neurons.
+/// Returns the tensor whose numbers a column shows. It is the derivative by the neurons if this step reads or computes it; otherwise it is the tensor of the
+/// neurons.
 fn shown_tensor(view: &View<'_>, neuron: Id) -> Id {
     let is_used = |id: Id| view.output == id || view.step.factors.iter().any(|f| f.source.is_some_and(|source| source.tensor == id));
     match view.network().gradient_of(neuron) {

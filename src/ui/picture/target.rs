@@ -18,7 +18,7 @@ pub enum Spot {
     Step(u64),
 }
 
-/// A term of an entry, identified by the entries that it reads.
+/// A term of an entry. The entries that it reads say which term it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TermSpot {
     /// The entry.
@@ -39,7 +39,7 @@ impl Spots {
         self.0.push((area, spot));
     }
 
-    /// Returns the object at a cell of the screen. For a line, also accepts the cells directly above and below, because a line is thinner than a cell.
+    /// Returns the object at a cell of the screen. The cells directly above and below a line count as the line, because a line is thinner than a cell.
     pub fn at(&self, x: u16, y: u16) -> Option<Spot> {
         let exact = |(x, y): (u16, u16)| self.0.iter().rev().find(|(area, _)| area.contains((x, y).into())).map(|(_, spot)| *spot);
         let is_line = |spot: &Spot| matches!(spot, Spot::Term(_));
@@ -54,7 +54,7 @@ impl Spot {
         Self::Entry(TensorEntry { tensor, at })
     }
 
-    /// Returns the target of a click: an entry, or the step of a term. If no step computes the term, the target is its entry, and the message says why.
+    /// Returns the target of a click: an entry, or the step of a term. If no step computes the term, the target is its entry.
     pub fn target(self, view: &View<'_>) -> ClickTarget {
         match self {
             Self::Entry(TensorEntry { tensor, at }) => ClickTarget::Entry(tensor, at),

@@ -1,4 +1,5 @@
-//! The palettes of signed numbers. A palette has a scale of colours for negative numbers and one for positive numbers; the magnitude decides the point on the scale.
+//! The palettes of signed numbers. A palette has one scale of colours for negative numbers and one for positive numbers. The absolute value decides the point
+//! on the scale.
 //!
 //! People with a colour vision deficiency can tell the two scales of a palette apart. A test simulates protanopia, deuteranopia and tritanopia.
 
@@ -6,12 +7,12 @@ use ratatui::style::Color;
 
 use super::Rgb;
 
-/// A palette of signed numbers, named after the colours of negative and of positive numbers.
+/// A palette of signed numbers. Its name has the colours of negative and of positive numbers.
 ///
 /// The colours are from Cynthia Brewer's schemes. On a dark background, the scales begin near black and their last colours are lighter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Palette {
-    /// The reds of `RdBu` and the purples of `PuOr`. The oranges of `PuOr` would be too close to the colour of the current step.
+    /// The reds of `RdBu` and the purples of `PuOr`. The oranges of `PuOr` would be too similar to the colour of the current step.
     #[default]
     RedPurple,
     /// `RdBu`.
@@ -24,7 +25,7 @@ pub enum Palette {
 pub(super) struct Scales {
     /// The name in the settings file.
     name: &'static str,
-    /// The colours of negative numbers, from zero outwards, for a dark and for a light background.
+    /// The colours of negative numbers, beginning at zero, for a dark and for a light background.
     pub negative: [[Rgb; 4]; 2],
     /// The colours of positive numbers.
     pub positive: [[Rgb; 4]; 2],
@@ -59,7 +60,7 @@ impl Palette {
     /// All palettes.
     pub const ALL: [Self; 3] = [Self::RedPurple, Self::RedBlue, Self::PurpleGreen];
 
-    /// Returns the name in the settings file: the colour of negative numbers, and that of positive numbers.
+    /// Returns the name in the settings file. It consists of the colour of negative numbers and that of positive numbers.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.scales().name
@@ -122,7 +123,7 @@ mod tests {
         matrix.map(|row| row[0] * vector[0] + row[1] * vector[1] + row[2] * vector[2])
     }
 
-    /// Returns L*, a* and b* of a colour as someone with the vision `seen` sees it.
+    /// Returns L*, a* and b* of a colour for a person with the vision `seen`.
     fn lab(colour: Color, seen: [[f64; 3]; 3]) -> [f64; 3] {
         let Color::Rgb(r, g, b) = colour else { panic!("{colour} has no fixed value") };
         let linear = [r, g, b].map(|c| {
@@ -137,7 +138,7 @@ mod tests {
         [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
     }
 
-    /// A difference of about 2 in CIELAB is just noticeable side by side.
+    /// In CIELAB, a difference of about 2 between two colours side by side is just visible.
     #[test]
     fn signs_differ_for_people_with_a_colour_vision_deficiency() {
         for palette in Palette::ALL {

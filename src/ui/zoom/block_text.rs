@@ -1,4 +1,4 @@
-//! Text in large characters, drawn with half blocks: each character is 3 dots wide and 5 dots high. Subscripts are 4 dots high, and one dot lower than the others.
+//! Text in large characters, drawn with half blocks. Each character is 3 dots wide and 5 dots high. Subscripts are 4 dots high, and end one dot lower.
 //!
 //! ```text
 //! ▀▀█   █▀█ ▄█  ▀▀█     A cell of the screen has one column and two rows of dots.
@@ -34,7 +34,7 @@ const SUBSCRIPTS: [[&str; SUBSCRIPT_DOTS]; 10] = [
     ["###", "#.#", "###", "..#"],
 ];
 
-/// The dots of a character: its rows, and by how many dots it is lower than other characters.
+/// The dots of a character: its rows, and the number of dots by which it is lower than other characters.
 struct Dots {
     rows: &'static [&'static str],
     below: usize,
@@ -119,7 +119,7 @@ impl FontSize {
         }
     }
 
-    /// Returns the largest size, at most this one, in which a text fits into a width.
+    /// Returns the largest size in which a text fits into a width. It is at most this size.
     #[must_use]
     pub fn fitting(self, text: &str, width: usize) -> Self {
         self.and_smaller().iter().copied().find(|size| size.width(text) <= width).unwrap_or(Self::Plain)

@@ -19,16 +19,16 @@ use crate::ui::operands::{self, MarkedEntries};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The number of rows and columns of each matrix that should be in view. If necessary, smaller characters are used.
+/// The number of rows and columns of each matrix that should be visible. If they do not fit, smaller characters are used.
 const WANTED: usize = 3;
 
-/// Draws the operands and the result. A matrix that does not fit is drawn around the entry that this step reads or computes.
+/// Draws the operands and the result. If a matrix does not fit, its part around the entry that this step reads or computes is drawn.
 pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let tensors = view.tensors();
     let marks = operands::marks(view);
     let sizes = size(view, buf.area);
     let fitting = sizes.and_smaller().iter().map(|size| (*size, areas(view, &tensors, *size, area)));
-    // the largest characters with which all matrices show enough rows and columns
+    // the largest characters with which enough rows and columns of all matrices are visible
     let shows_enough = |(size, areas): &(FontSize, Vec<Rect>)| {
         tensors.iter().zip(areas).all(|(shown, area)| Panel::new(view, shown, *size, *area).shows_enough())
     };
@@ -74,7 +74,7 @@ impl Cell {
             number: bracket,
             close: bracket + number,
             width: bracket + number + bracket + size.gap().max(1),
-            // rows of ordinary text need no blank line between them
+            // rows of ordinary text have no blank line between them
             height: usize::from(size.lines() + u16::from(size != FontSize::Plain)),
         }
     }
@@ -102,7 +102,7 @@ impl<'a> Panel<'a> {
         let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
         let cell = Cell::of(view, shown.tensor, size);
         let columns = usize::from(area.width) / cell.width;
-        // one line for the title; the last row needs no blank line
+        // one line is for the title; there is no blank line after the last row
         let blank = cell.height - usize::from(size.lines());
         let rows = (usize::from(area.height) + blank).saturating_sub(1) / cell.height;
         let focus = if shown.is_result {
@@ -167,7 +167,7 @@ impl<'a> Panel<'a> {
         };
         let leading = if view.network().tensor(self.shown.tensor).inputs_first { ["in", "out"] } else { ["out", "in"] };
         let one = |n: usize| n..n + 1;
-        // the same words as in the matrices pane
+        // the same text as in the matrices pane
         let block = match self.grid.inner {
             None => part(&one(self.block), self.grid.blocks, "channel"),
             Some(1) => part(&one(self.block), self.grid.blocks, leading[0]),

@@ -46,7 +46,7 @@ impl PassProgress {
 }
 
 impl Lanes<'_> {
-    /// Draws the lanes beside a block: its mark, the lines that end in it, and the lines that pass. The mark is `top` lines below the first row.
+    /// Draws the lanes beside a block: its mark, the lines that end in it, and the lines that pass it. The mark is `top` lines below the first row.
     pub(super) fn draw(&self, number: usize, [forward, backward]: [(u64, u64); 2], rows: Rect, top: u16, buf: &mut Buffer) {
         let Some(block) = self.blocks.get(number) else { return };
         let above = number.checked_sub(1).and_then(|number| self.blocks.get(number)).map_or(0, |block| block.below);
@@ -81,13 +81,13 @@ impl Lanes<'_> {
             (PassProgress::All, PassProgress::All | PassProgress::Part) if self.is_backward => StyleRole::Backward,
             _ => StyleRole::Forward,
         };
-        // the mark is for the backward pass while it is in progress in this block, otherwise for the forward pass
+        // the mark shows the backward pass while it is in progress in this block; otherwise it shows the forward pass
         let state = if backward == PassProgress::Part { PassProgress::Part } else { forward };
         let mark = Rect { x: x_of(own.unwrap_or(self.blocks.lanes)), y: rows.y + top, width: 1, height: 1 }.intersection(rows);
         Line::styled(state.mark(), self.theme.style(role).bold()).render(mark, buf);
     }
 
-    /// Draws the row of a block's mark: the lines that end in it or branch off to it, and the lines that pass.
+    /// Draws the row of a block's mark. The row has the lines that end in the block or branch off to it, and the lines that pass it.
     fn draw_joins(&self, block: &Block, above: u16, row: Rect, buf: &mut Buffer) {
         let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
         let line_style = self.theme.style(StyleRole::Dim);

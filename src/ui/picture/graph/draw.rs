@@ -33,7 +33,8 @@ impl NodePen<'_> {
     }
 }
 
-/// Returns the number that the picture shows for a tensor, if it is known: the only one, or that of the entry that this step computes or reads.
+/// Returns the number that the picture shows for a tensor, if it is known. It is the only number of the tensor, or that of the entry that this step computes or
+/// reads.
 fn number_text(view: &View<'_>, id: Id) -> Option<String> {
     shown_entry(view, id).and_then(|at| view.entry_text(id, at))
 }
@@ -43,9 +44,9 @@ fn entry_spot(view: &View<'_>, id: Id) -> Spot {
     Spot::entry(id, shown_entry(view, id).unwrap_or(0))
 }
 
-/// Draws a node and its numbers. The cell (x, y) is the left end of the node. The numbers are above and below the node or beside it, depending on the form. A
-/// click on a number goes to the step that computes it. A click on the name does the same for the value, or for the derivative in the backward pass. The marks
-/// around the name are those of the matrices: `[a]` is read by this step, `=b` is computed; `(c)` is neither.
+/// Draws a node and its numbers. The cell (x, y) is the left end of the node. The form decides whether the numbers are above and below the name, or beside it.
+/// A click on a number goes to the step that computes it. A click on the name does the same for the value or, in the backward pass, for the derivative. The
+/// marks around the name are those of the matrices: `[a]` is read by this step, `=b` is computed, and `(c)` is neither.
 pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: NodeForm, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     let theme = &view.theme;
     let (role, [before, after]) = if node.id == current_node(view) {
@@ -79,10 +80,10 @@ pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: No
         }
         return;
     }
-    // blanks around each text separate numbers from lines
+    // blanks around each text separate the numbers from the lines
     let mut next = x.saturating_sub(1);
     let mut write = |text: &str, style: Style, spot: Spot| next += pen.write((next, y), text, style, spot);
-    // if the number is beside the name, there is no closing bracket: `[a=3`
+    // there is no closing bracket before a number beside the name: `[a=3`
     let is_marked = role != StyleRole::Plain;
     write(if is_marked { before } else { " " }, if is_marked { style } else { Style::new() }, spot_of_pass);
     write(&node.name, style, spot_of_pass);
@@ -101,7 +102,7 @@ pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: No
     write(" ", Style::new(), spot_of_pass);
 }
 
-/// Draws the heat map of a node's value above the number, and in the backward pass the heat map of its derivative below the derivative's number.
+/// Draws the heat map of a node's value above its number. In the backward pass, also draws the heat map of its derivative below the number of the derivative.
 fn draw_maps(view: &View<'_>, node: &GraphNode, gradient: Option<Id>, (x, y): (u16, u16), pen: &mut NodePen<'_>) {
     let Some(HeatMap { lines, .. }) = node.map else { return };
     let lines = u16::try_from(lines).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Computes the lines of a graph's edges, and marks at the border: `←` and `→` for an edge that leads out of the picture, `↑` and `↓` for hidden nodes.
+//! Computes the lines of a graph's edges, and the marks at the border: `←` and `→` where an edge leads out of the picture, `↑` and `↓` for hidden nodes.
 //!
 //! Coordinates are columns and rows of screen cells, from the upper left corner of the picture.
 
@@ -11,7 +11,7 @@ pub type LineSegment = ((i32, i32), (i32, i32));
 /// A mark where an edge leads out of the picture: its cell and its text.
 pub type ExitMark = ((i32, i32), &'static str);
 
-/// The items of a column that are above the visible rows, or those that are below.
+/// The items of a column that are hidden: those above the visible rows, or those below.
 pub struct HiddenItems {
     /// The cell of the mark.
     pub cell: (i32, i32),
@@ -24,7 +24,7 @@ pub struct HiddenItems {
 }
 
 impl Plan {
-    /// Returns the items whose rows do not fit, column by column. `last` is the last row of the picture.
+    /// Returns the items whose rows are not visible, column by column. `last` is the last row of the picture.
     pub fn hidden(&self, last: i32) -> Vec<HiddenItems> {
         let mut found = Vec::new();
         for (column, &(x, column_width)) in self.columns.places.iter().enumerate() {
@@ -44,13 +44,13 @@ impl Plan {
 
     /// Returns the lines of the edge between two nodes, and the marks where the edge leads out of the picture.
     ///
-    /// Within a column, lines are horizontal. They slope only between columns, where there are no numbers. Only sloping lines lead to hidden rows.
+    /// Within a column, lines are horizontal. Between two columns, where there are no numbers, they can slope. Only sloping lines lead to hidden rows.
     pub fn edge(&self, nodes: &[GraphNode], from: usize, to: usize) -> (Vec<LineSegment>, Vec<ExitMark>) {
         let (mut lines, mut exit_marks) = (Vec::new(), Vec::new());
         let GraphColumns { first, places } = &self.columns;
         let (start, end) = (nodes[from].depth, nodes[to].depth);
         let row = |node: usize, column: usize| self.item_at.get(&(node, column)).map(|item| self.items[*item].row());
-        // the row of the edge in a column of the picture: the row of its line, or of the node `to`
+        // the row of the edge in a column: the row of the node `to` in its column, and the row of the line in the other columns
         let edge_row = |column: usize| row(if column + first == end { to } else { from }, column);
         let is_visible = |y: &i32| self.rows.contains(y);
         if start < *first

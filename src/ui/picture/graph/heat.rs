@@ -1,4 +1,4 @@
-//! A small heat map of a tensor above or below its node: half blocks, two numbers in a cell.
+//! A small heat map of a tensor, above or below its node. It is drawn with half blocks, so that a cell shows two numbers.
 
 use ratatui::style::{Color, Style};
 

@@ -1,8 +1,8 @@
 //! Computes the layout of a graph: the columns that fit, and a row for each node and for each line that passes through a column.
 //!
-//! This is a layered drawing. A node is one column to the right of the rightmost node that it reads; an input is one column to the left of its first reader. The
-//! *depth* of a node is its column in the whole graph. An *item* of a column is a node, or a line that passes through the column. An edge over several columns has an
-//! item in each column between its ends, so that it bends around the nodes there:
+//! This is a layered drawing. A node is one column to the right of the rightmost node that it reads. An input is one column to the left of the first node that
+//! reads it. The *depth* of a node is its column in the whole graph. An *item* of a column is a node, or a line that passes through the column. An edge over
+//! several columns has an item in each column between its ends, so that it bends around the nodes there:
 //!
 //! ```text
 //! column  0     1     2
@@ -10,11 +10,11 @@
 //!         c ─┴─────╯        the line from c to d is an item of column 1
 //! ```
 //!
-//! Several passes over the columns, from left to right and back, sort the items of each column by the mean row of their neighbours (the barycentre heuristic). Each
-//! item gets the row nearest to this mean that keeps the distances between items.
+//! The items of each column are sorted by the mean row of their neighbours (the barycentre heuristic). This is repeated for all columns several times, from
+//! left to right and back. Each item gets the row nearest to this mean at which it keeps the smallest distance to the other items.
 //!
-//! Plans with many columns are tried before plans with few, wide spacings before narrow ones. The first plan in which all columns fit is used. If no plan fits, columns
-//! that are too high are scrolled.
+//! Layouts with many columns are tried before layouts with few, and wide spacings before narrow ones. The first layout in which all columns fit is used. If
+//! there is none, columns that are too high are scrolled.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -28,11 +28,11 @@ pub enum NodeForm {
     Beside,
     /// The value is above the name, the derivative below.
     Around,
-    /// As `Around`, with a heat map of the whole tensor above the value and one below the derivative.
+    /// The same as `Around`, with a heat map of the whole tensor above the value, and one below the derivative.
     Maps,
 }
 
-/// The spacings that are tried: the distance from node to node in rows, and the form of the nodes.
+/// The spacings that are tried, in this order. Each is the distance between two nodes in rows, and the form of the nodes.
 const SPACINGS: [(i32, NodeForm); 8] = [
     (12, NodeForm::Around),
     (9, NodeForm::Around),
@@ -44,22 +44,22 @@ const SPACINGS: [(i32, NodeForm); 8] = [
     (1, NodeForm::Beside),
 ];
 
-/// The distances between the lines of two nodes that are tried with heat maps.
+/// The spacings that are tried with heat maps. The distance is that between the lines of two nodes.
 const MAP_SPACINGS: [(i32, NodeForm); 3] = [(5, NodeForm::Maps), (3, NodeForm::Maps), (2, NodeForm::Maps)];
 
-/// The fewest columns of a picture with heat maps. If not even these fit, there are no heat maps.
+/// The smallest number of columns of a picture with heat maps. If fewer fit, there are no heat maps.
 const MIN_MAP_COLUMNS: usize = 3;
 
 /// The smallest and largest gap between two columns, in cells.
 const GAP: (i32, i32) = (4, 30);
 
-/// The smallest height with room for a node, the numbers above and below it, and marks above and below the numbers.
+/// The smallest height with room for a node, the numbers above and below it, and the marks above and below the numbers.
 const MIN_ROOMY_HEIGHT: i32 = 5;
 
-/// The number of passes over the columns, alternately to the right and to the left. It is odd, so that the last pass goes to the right.
+/// The number of times that the columns are sorted, alternately to the right and to the left. It is odd, so that the last time goes to the right.
 const PASSES: usize = 9;
 
-/// Rows are computed in units of 1 / `PART` of a row, because each pass would otherwise round the means to whole rows.
+/// Rows are computed in units of 1 / `PART` of a row. In whole rows, the means would be rounded too often.
 const PART: i32 = 8;
 
 /// The columns that fit, including the column of the current node.
@@ -78,7 +78,7 @@ pub struct LayoutItem {
     pub is_node: bool,
     /// The column in the picture, from 0.
     pub column: usize,
-    /// The additional lines above and below the row that the item needs.
+    /// The numbers of further lines above and below the row that the item needs.
     lines: [i32; 2],
     /// The row, in units of 1 / [`PART`] of a row.
     row: i32,
@@ -91,11 +91,11 @@ pub struct Plan {
     pub items: Vec<LayoutItem>,
     /// The index of each item, by its `source` and its column. Empty before [`Plan::place_items`].
     pub item_at: BTreeMap<(usize, usize), usize>,
-    /// The visible rows. If the columns are scrolled, the rows above and below are reserved for the marks that count hidden items.
+    /// The visible rows. If columns are scrolled, the rows above and below are reserved for the marks with the numbers of hidden items.
     pub rows: Range<i32>,
 }
 
-/// Adjacent items of a column that are placed together, at the smallest allowed distances from each other.
+/// Neighbouring items of a column that have the smallest allowed distances, and so are placed together.
 #[derive(Clone, Copy)]
 struct ItemPool {
     /// The weighted sum of (wanted row − smallest distance from the first item).
@@ -123,8 +123,8 @@ fn column_widths(nodes: &[GraphNode], deepest: usize, form: NodeForm) -> Vec<i32
 }
 
 impl GraphColumns {
-    /// Returns at most `most` columns around the first node of `to_show`, spread over the width. Columns towards the second node of `to_show` are added first. `widths`
-    /// are the widths of all columns of the graph.
+    /// Returns at most `most` columns around the first node of `to_show`, with equal gaps over the whole width. Columns towards the second node of `to_show`
+    /// are added first. `widths` are the widths of all columns of the graph.
     fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
         let depth = |n: usize| to_show.get(n).map(|node| nodes[*node].depth);
         let current = depth(0).unwrap_or(0);
@@ -134,7 +134,7 @@ impl GraphColumns {
         let needed = |first: usize, end: usize| widths[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
         let mut margin = 0;
         if end > most || needed(first, end) > width {
-            // a margin on both sides for the marks of edges that lead out of the picture
+            // the margins are for the marks of edges that lead out of the picture
             margin = 3;
             (first, end) = (current, current + 1);
             while end - first < most {
@@ -142,7 +142,7 @@ impl GraphColumns {
                 let can_grow_right = end <= deepest && needed(first, end + 1) <= width - 2 * margin;
                 match (can_grow_left, can_grow_right) {
                     (_, true) if other >= end => end += 1,
-                    // adds on the side with fewer columns
+                    // adds a column on the side with fewer columns
                     (true, true) if current - first > end - 1 - current => end += 1,
                     (true, _) => first -= 1,
                     (_, true) => end += 1,
@@ -168,8 +168,8 @@ impl GraphColumns {
 }
 
 impl Plan {
-    /// Returns the plan with the most columns, and among these the one with the widest spacing. If not all nodes fit, the first node of `to_show` is in view, and as many
-    /// of its other nodes as possible.
+    /// Returns the layout with the most columns and, among these, the widest spacing. If not all nodes fit, the first node of `to_show` is visible, and as many
+    /// of the other nodes of `to_show` as possible.
     pub fn best(nodes: &[GraphNode], to_show: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
         let widths = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| column_widths(nodes, deepest, form));
@@ -209,7 +209,7 @@ impl Plan {
         plan
     }
 
-    /// Returns `false` if a column has more items than rows. This is a quick check: `true` does not mean that the items fit.
+    /// Returns `false` if a column has more items than rows. This check is quick, but `true` does not mean that the items fit.
     fn can_fit(&self, spacing: i32) -> bool {
         let room = self.rows.end - self.rows.start - 1;
         let mut counts = vec![(0, 0); self.columns.places.len()];
@@ -221,13 +221,13 @@ impl Plan {
         counts.into_iter().all(|(items, nodes)| items - 1 <= room && (nodes - 1) * spacing <= room)
     }
 
-    /// Returns a plan with the items of each column, before their rows are chosen. Nodes and their numbers must fit between the rows `top` and `bottom`.
+    /// Returns a layout with the items of each column, before their rows are chosen. The nodes and their numbers must be between the rows `top` and `bottom`.
     fn new(nodes: &[GraphNode], form: NodeForm, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
         let mut items = Vec::new();
         for (source, node) in nodes.iter().enumerate() {
             let reader_depths = node.readers.iter().map(|reader| nodes[*reader].depth);
             let is_shown = columns.column_of(node.depth).is_some();
-            // a line that begins left of the picture is drawn only if it ends in the picture
+            // a line that begins to the left of the picture is drawn only if it ends in the picture
             let farthest = reader_depths.filter(|depth| is_shown || columns.column_of(*depth).is_some()).max().unwrap_or(0);
             for depth in node.depth.max(columns.first)..farthest.max(node.depth + 1) {
                 let Some(column) = columns.column_of(depth) else { break };
@@ -242,13 +242,13 @@ impl Plan {
         Self { form, columns, items, item_at: BTreeMap::new(), rows: top + above..bottom - below }
     }
 
-    /// Returns the neighbours of each item: the connected items in the column to the left, and those in the column to the right.
+    /// Returns the neighbours of each item: the items in the column to the left and to the right to which it is connected.
     fn links(&self, nodes: &[GraphNode]) -> Vec<[NodeIndices; 2]> {
         let mut links = vec![<[NodeIndices; 2]>::default(); self.items.len()];
         for (&(source, column), &item) in &self.item_at {
             let next_depth = self.columns.first + column + 1;
             let readers = nodes[source].readers.iter().copied().filter(|reader| nodes[*reader].depth == next_depth);
-            // the continuation of the line, and the nodes that read its source
+            // the rest of the line, and the nodes that read its source
             for next in std::iter::once(source).chain(readers).filter_map(|next| self.item_at.get(&(next, column + 1))) {
                 links[item][1].push(*next);
                 links[*next][0].push(item);
@@ -269,7 +269,7 @@ impl Plan {
         lines + distance
     }
 
-    /// Gives each item a row near the mean row of its neighbours. Nodes are at least `spacing` rows from each other. Returns whether all items fit.
+    /// Gives each item a row near the mean row of its neighbours. The distance between two nodes is at least `spacing` rows. Returns whether all items fit.
     fn place_items(&mut self, nodes: &[GraphNode], spacing: i32) -> bool {
         if self.item_at.is_empty() {
             self.item_at = self.items.iter().enumerate().map(|(i, item)| ((item.source, item.column), i)).collect();
@@ -281,9 +281,9 @@ impl Plan {
             columns[item.column].push(i);
         }
         for column in &mut columns {
-            // inputs go below other nodes
+            // inputs are below the other nodes
             column.sort_by_key(|i| nodes[self.items[*i].source].is_given);
-            // initial rows, evenly distributed: the n-th of k items is at the fraction (n + ½) / k of the height
+            // the first rows have equal distances: the n-th of k items is at the fraction (n + ½) / k of the height
             for (n, &i) in column.iter().enumerate() {
                 self.items[i].row = (2 * cells(n) + 1) * (top + bottom + 1) * PART / (2 * cells(column.len()));
             }
@@ -309,7 +309,7 @@ impl Plan {
         }
     }
 
-    /// Scrolls each column that does not fit to its middle, then until its first node of `to_show` is in view.
+    /// Scrolls each column that does not fit to its middle, and then until its first node of `to_show` is visible.
     fn scroll(&mut self, to_show: &[usize]) {
         let (first, last) = (self.rows.start, self.rows.end - 1);
         for column in 0..self.columns.places.len() {
@@ -328,11 +328,12 @@ impl Plan {
         }
     }
 
-    /// Sorts the items of a column by their wanted rows, and gives each item the nearest row between `top` and `bottom` that the distances between items allow. Returns
-    /// whether the items fit.
+    /// Sorts the items of a column by their wanted rows. Gives each item the nearest row between `top` and `bottom` that the distances between items allow.
+    /// Returns whether the items fit.
     ///
-    /// Item n wants row rₙ with weight wₙ and must be at least dₙ rows below the first item. The rows xₙ minimise Σ wₙ (xₙ − rₙ)² under the condition that xₙ − dₙ does not
-    /// decrease. The pool-adjacent-violators algorithm solves this: while rₙ − dₙ decreases, adjacent items are merged at their weighted mean.
+    /// Item n wants the row rₙ with the weight wₙ, and must be at least dₙ rows below the first item. The rows xₙ minimise Σ wₙ (xₙ − rₙ)² under the condition
+    /// that xₙ − dₙ does not decrease. The pool-adjacent-violators algorithm solves this: if rₙ − dₙ decreases from one item to the next, the two are merged to
+    /// a pool at their weighted mean. This is repeated until it decreases nowhere.
     fn settle_column(
         &mut self,
         column: &mut [usize],
@@ -351,7 +352,7 @@ impl Plan {
             distances.push(distance);
             let (row, weight) = wanted[&i];
             let mut pool = ItemPool { sum: (row - distance) * weight, weight, count: 1 };
-            // compares the means sum / weight without division
+            // compares the means sum / weight without a division
             while let Some(upper) = pools.pop_if(|upper| upper.sum * pool.weight > pool.sum * upper.weight) {
                 pool = ItemPool { sum: pool.sum + upper.sum, weight: pool.weight + upper.weight, count: pool.count + upper.count };
             }
@@ -365,8 +366,8 @@ impl Plan {
         least <= most
     }
 
-    /// Returns the wanted row of an item and its weight. It is the mean row of the neighbours on both sides, or only on the left. An item without neighbours wants to stay
-    /// in its row, with a small weight.
+    /// Returns the wanted row of an item, and its weight. It is the mean row of the neighbours on both sides, or only on the left. An item without neighbours
+    /// wants to stay in its row, with a small weight.
     fn wanted_row(&self, item: usize, links: &[[NodeIndices; 2]], uses_both_sides: bool) -> (i32, i32) {
         let neighbours = links[item].iter().take(if uses_both_sides { 2 } else { 1 }).flatten();
         let (sum, count) = neighbours.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));

@@ -1,4 +1,4 @@
-//! Chooses the nodes of a graph to lay out, with their columns and texts.
+//! Chooses the nodes of a graph for the picture, and computes their columns and texts.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ const MAX_NAME: usize = 12;
 /// The largest width of the text of a part of a statement, in cells.
 const MAX_PIECE: usize = 22;
 
-/// Indices of nodes or tensors. Most nodes have at most four neighbours, so that most lists need no heap memory.
+/// Indices of nodes or tensors. Most nodes have at most four neighbours, so most lists need no heap memory.
 pub type NodeIndices = SmallVec<[usize; 4]>;
 
 /// A node to draw.
@@ -27,7 +27,7 @@ pub struct GraphNode {
     pub name: CompactString,
     /// The text after the name: the part of a statement, and the shape. Empty for a single number.
     pub note: String,
-    /// Whether there is a line for a number above the name, and one below. A tensor has such a line only if this op computes or reads it.
+    /// Whether there is a line for a number above the name, and one below. For a tensor, there is one only if this op computes or reads it.
     pub has_number: [bool; 2],
     /// The size of the heat map of the node's tensor; `None` for a single number and for a large tensor.
     pub map: Option<HeatMap>,
@@ -35,7 +35,7 @@ pub struct GraphNode {
     pub lines: [i32; 2],
     /// The column of the node in the whole graph, from 0.
     pub depth: usize,
-    /// The indices of the chosen nodes that this node reads, ascending.
+    /// The indices of the chosen nodes that this node reads, in ascending order.
     pub reads: NodeIndices,
     /// The indices of the chosen nodes that read this node.
     pub readers: NodeIndices,
@@ -43,8 +43,7 @@ pub struct GraphNode {
     pub is_given: bool,
     /// The widths in cells for the three [`NodeForm`](super::layout::NodeForm)s.
     ///
-    /// For a number that is not computed yet, the usual width is reserved (that of an integer if all inputs are integers), so that the picture seldom moves when the
-    /// number is computed.
+    /// Before a number is computed, the usual width is reserved for it, so that the picture seldom moves. If all inputs are integers, it is that of an integer.
     pub widths: [i32; 3],
 }
 
@@ -56,14 +55,14 @@ impl GraphNode {
     }
 }
 
-/// Which details nodes that are tensors have. With more details, fewer nodes fit.
+/// The details of nodes that are tensors. With more details, fewer nodes fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Details {
     /// `true` if the part of a statement is written after its name.
     pub pieces: bool,
     /// `true` if the shape is written after the name.
     pub shapes: bool,
-    /// `true` if all small tensors have heat maps, `false` if only the tensors of this op have.
+    /// `true` if all small tensors have heat maps. If `false`, only the tensors of this op have them.
     pub all_maps: bool,
 }
 
@@ -79,10 +78,10 @@ pub struct GraphNodes {
 /// The cells reserved for an integer that is not computed yet.
 const WHOLE: usize = 3;
 
-/// The largest number of laid-out nodes. In a larger graph, only nodes around the current one are laid out.
+/// The largest number of nodes. In a larger graph, only nodes around the current one are chosen.
 const MAX_NODES: usize = 150;
 
-/// The largest number of parts of a closed fold whose operands are looked up.
+/// The largest number of parts of a closed fold whose operands are searched.
 const MAX_PARTS: usize = 1000;
 
 /// Returns the tensors that an op reads.
@@ -92,7 +91,7 @@ fn operands(view: &View<'_>, id: Id) -> impl Iterator<Item = Id> {
     op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied()))
 }
 
-/// Returns the nodes that a node reads. For a closed fold, these are the nodes outside of the fold that its parts read.
+/// Returns the nodes that a node reads. If it is a closed fold, they are the nodes outside the fold that its parts read.
 fn reads(view: &View<'_>, id: Id) -> NodeIndices {
     let parts = view.folded_into(id);
     let read = parts.clone().take(MAX_PARTS).flat_map(|part| operands(view, part));
@@ -118,7 +117,7 @@ fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
     if network.tensors().len() <= 2 * MAX_NODES {
         let mut all: Vec<Id> = (0..network.tensors().len()).filter(is_node).collect();
         if all.iter().any(|id| is_tensor(view, *id)) {
-            // leaves out values that no node reads, such as the size `n = x.shape[0]`
+            // values that no node reads are left out, such as the size `n = x.shape[0]`
             let is_value = |id: Id| !matches!(network.tensor(id).role, Role::Gradient(_));
             let is_read = |id: Id| network.readers(id).iter().any(|reader| is_value(network.ops()[reader.op].output));
             all.retain(|id| *id == current || network.producer(*id).is_some() || is_read(*id));
@@ -131,7 +130,7 @@ fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
     while next < found.len() && found.len() < MAX_NODES {
         let id = found[next];
         next += 1;
-        // only some readers of a node, so that they do not fill the whole picture
+        // only some of the nodes that read a node are added, so that they do not fill the whole picture
         let is_value = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_));
         let readers = network.readers(id).iter().map(|reader| network.ops()[reader.op].output).filter(is_value).take(MAX_NODES / 10);
         let readers = readers.map(|reader| view.shown_as(reader));
@@ -159,7 +158,8 @@ fn note(view: &View<'_>, id: Id, details: Details) -> String {
     [piece, shape].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the entry whose number the picture shows for a tensor: the only one, or the one that this step computes or reads; `None` if there is no such entry.
+/// Returns the entry whose number the picture shows for a tensor. It is the only entry, or the one that this step computes or reads. Returns `None` if there is
+/// no such entry.
 pub fn shown_entry(view: &View<'_>, id: Id) -> Option<usize> {
     if !is_tensor(view, id) {
         return Some(0);
@@ -205,7 +205,7 @@ pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
         let note = if has_tensors { note(view, id, details) } else { String::new() };
         let note = [fold_mark(parts), note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
         let label = width(&name) + if note.is_empty() { 0 } else { width(&note) + 1 };
-        // numbers beside the name are separated by blanks and `=`; with numbers above and below, the name has brackets and a blank on either side
+        // a number beside the name comes after a blank and `=`; with numbers above and below, the name has brackets, and a blank on each side
         let around = (label + 4).max(value + 2).max(derivative + 2);
         let [is_value_shown, is_derivative_shown] = [Some(id), gradient].map(|id| id.is_some_and(|id| of_op.contains(&id)));
         let has_map = details.all_maps || is_value_shown || is_derivative_shown;
@@ -235,6 +235,6 @@ fn fold_mark(parts: usize) -> String {
 
 /// Converts a number of cells to the type of coordinates.
 pub fn cells(count: usize) -> i32 {
-    // half of the maximum, so that the sum of two does not overflow
+    // at most half of the largest number, so that the sum of two does not overflow
     i32::try_from(count).unwrap_or(i32::MAX / 2)
 }
