@@ -10,6 +10,7 @@
 use smallvec::SmallVec;
 
 use super::mismatch::{Mismatch, MismatchedTensor};
+use super::numpy::code::Code;
 use super::slot::Slot;
 use super::written::{IndexForm, broadcast_index, repeated_letters};
 use crate::tensor::len;
@@ -113,9 +114,9 @@ impl Broadcast {
         Some(IndexForm { own: self.index_of(operand)?, summed, is_negative: false, factors: vec![(Slot::Upstream, result)] })
     }
 
-    /// Returns NumPy text that sums `term`, the derivative of each entry of the result, over the axes along which the operand is repeated: `{dy}.sum(0)`.
+    /// Returns the sum of `term`, the derivative of each entry of the result, over the axes along which the operand is repeated, in `NumPy`: `dy.sum(0)`.
     #[must_use]
-    pub fn summed_in_numpy(&self, operand: usize, term: &str) -> String {
+    pub fn summed_in_numpy(&self, operand: usize, term: Code) -> Code {
         super::numpy::summed(term, &self.operand_shapes[operand], &self.shape)
     }
 

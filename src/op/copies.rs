@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
+use super::numpy::code::Code;
 use super::reuse::Reuse;
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
 use super::slot::Slot::{self, Input};
@@ -54,6 +55,29 @@ pub enum CopyKind {
     Detach,
 }
 
+/// The kind of a copy, and the gradients of the inputs in `NumPy`, if they are short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copying {
+    /// The kind.
+    pub kind: CopyKind,
+    /// The gradient of each input; empty if there is no short expression.
+    pub gradients: Vec<Code>,
+}
+
+impl From<CopyKind> for Copying {
+    fn from(kind: CopyKind) -> Self {
+        Self { kind, gradients: Vec::new() }
+    }
+}
+
+impl CopyKind {
+    /// The kind of a copy, with the gradient of its only input in `NumPy`.
+    #[must_use]
+    pub fn with_gradient(self, gradient: Code) -> Copying {
+        Copying { kind: self, gradients: vec![gradient] }
+    }
+}
+
 /// Creates a function whose output has this shape. `sources` has the source of each entry of the output, in row-major order; an entry without a source is 0.
 /// `inputs` has the shape of each input.
 ///
@@ -66,7 +90,8 @@ pub enum CopyKind {
 /// assert_eq!(ends.shape(&[&[4]]), Ok(vec![2]));
 /// ```
 #[must_use]
-pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[usize], kind: CopyKind) -> Arc<dyn Function> {
+pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[usize], copying: impl Into<Copying>) -> Arc<dyn Function> {
+    let Copying { kind, gradients } = copying.into();
     let is_identity = inputs.len() == 1
         && len(inputs[0]) == sources.len()
         && sources.iter().enumerate().all(|(at, source)| *source == Some(CopySource { slot: 0, place: at }));
@@ -78,13 +103,13 @@ pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[us
     let links = links.collect();
     // with one input the links are enough
     let sources = if inputs.len() == 1 { None } else { Some(sources.into()) };
-    Arc::new(Copies { shape: shape.to_vec(), kind, links, sources })
+    Arc::new(Copies { shape: shape.to_vec(), kind, gradients, links, sources })
 }
 
 /// Creates the function that gives the entries of its input another shape. Unlike [`copies`] it needs no list of entries.
 #[must_use]
 pub fn view(shape: &[usize], kind: CopyKind) -> Arc<dyn Function> {
-    Arc::new(Copies { shape: shape.to_vec(), kind, links: vec![Arc::new(Links::Identity)], sources: None })
+    Arc::new(Copies { shape: shape.to_vec(), kind, gradients: Vec::new(), links: vec![Arc::new(Links::Identity)], sources: None })
 }
 
 /// Creates the copy of a tensor of this shape that passes no derivative back: PyTorch's `detach`.
@@ -98,6 +123,8 @@ pub fn detach(shape: &[usize]) -> Arc<dyn Function> {
 struct Copies {
     shape: Vec<usize>,
     kind: CopyKind,
+    /// The gradient of each input in `NumPy`; empty if there is no short expression.
+    gradients: Vec<Code>,
     /// The links of each input.
     links: Vec<Arc<Links>>,
     /// The source of each entry of y, if there are several inputs.
@@ -107,7 +134,8 @@ struct Copies {
 impl Copies {
     /// The copies of the entries of one input.
     fn of_input(&self, input: usize) -> CopiesOfInput {
-        CopiesOfInput { kind: self.kind, input, inputs: self.links.len(), links: Arc::clone(&self.links[input]) }
+        let gradient = self.gradients.get(input).cloned();
+        CopiesOfInput { kind: self.kind, input, inputs: self.links.len(), links: Arc::clone(&self.links[input]), gradient }
     }
 }
 
@@ -138,6 +166,8 @@ pub(crate) struct CopiesOfInput {
     /// The number of inputs.
     inputs: usize,
     links: Arc<Links>,
+    /// The gradient in `NumPy`.
+    gradient: Option<Code>,
 }
 
 impl CopiesOfInput {
@@ -166,8 +196,9 @@ impl Linking for CopiesOfInput {
     }
 
     fn numpy(&self) -> Option<NumPyForm> {
-        // the entries keep their order
-        matches!(*self.links, Links::Identity).then(|| NumPyForm::new(format!("{{dy}}.reshape({{{}}}.shape)", self.input)))
+        let reshaped = || Code::Reshaped(Box::new(Code::upstream()), Input(self.input));
+        let keeps_order = matches!(*self.links, Links::Identity);
+        self.gradient.clone().or_else(|| keeps_order.then(reshaped)).map(NumPyForm::new)
     }
 
     fn reuse(&self, _entry: usize) -> Option<Reuse> {

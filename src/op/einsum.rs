@@ -57,7 +57,7 @@ pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equation
     let shape = |labels: &[usize]| labels.iter().map(|label| sizes[*label]).collect::<Vec<usize>>();
     let texts = equations.texts(operands.len());
     let labels = EinsumLabels { operands, output, sizes };
-    let written = |operand: Option<usize>| labels.written(operand, equations == EinsumKind::MatMul);
+    let written = |operand: Option<usize>| labels.written(operand);
     if let [first, rest @ ..] = operands
         && rest.len() < 2
         && let Some(edges) = plan.contraction(operands, output, sizes)

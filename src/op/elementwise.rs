@@ -18,7 +18,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::broadcast::Broadcast;
 use super::mismatch::Mismatch;
-use super::numpy;
+use super::numpy::code::Code;
 use super::operator::{NamedFunction, Operator, Quotient};
 use super::reuse::Reuse;
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
@@ -40,10 +40,10 @@ pub enum ElementwiseOperand {
 
 impl ElementwiseOperand {
     /// The operand in `NumPy`.
-    fn numpy(self) -> String {
+    fn numpy(self) -> Code {
         match self {
-            Self::Input(slot) => format!("{{{slot}}}"),
-            Self::Constant(value) => numpy::number(value),
+            Self::Input(slot) => Code::input(slot),
+            Self::Constant(value) => Code::Number(value),
         }
     }
 }

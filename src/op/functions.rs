@@ -56,8 +56,7 @@ pub const TANH: &Primitive = &computed("tanh", |x| libm::tanh(x[0]), &[Expr::Sub
 pub const SIGMOID: &Primitive = &computed("sigmoid", |x| math::sigmoid(x[0]), &[Expr::Mul(&[Y, Expr::Sub(&[ONE, Y])])])
     .in_blocks(|x, y| map(x, y, math::sigmoids))
     .symbol("σ")
-    .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]))
-    .numpy("(1 / (1 + np.exp(-{0})))");
+    .meaning(&Expr::Div(&[ONE, Expr::Add(&[ONE, Expr::Of(EXP, &[Expr::Neg(&X)])])]));
 /// max(0, x); its derivative is 1 if x > 0, else 0.
 ///
 /// ```

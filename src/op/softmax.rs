@@ -16,6 +16,7 @@ use super::functions::EXP;
 use super::groups::Groups;
 use super::math;
 use super::numpy::NumPyForm;
+use super::numpy::code::Code;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
 use super::rule::{TermNumbers, one_term_each};
 use super::slot::{
@@ -382,10 +383,11 @@ impl Rule for SoftmaxBackward {
             Slices::Along { step: 1, .. } => ".sum(-1, keepdims=True)",
             Slices::Along { .. } => return Written::default(),
         };
+        let (y, dy) = (Code::output, Code::upstream);
         Written::in_numpy(NumPyForm::new(if self.0.variant.has_factor_a {
-            format!("{{y}} * ({{dy}} - ({{dy}} * {{y}}){sum})")
+            y().times(dy().add(dy().times(y()).then(sum).negative()))
         } else {
-            format!("{{dy}} - np.exp({{y}}) * {{dy}}{sum}")
+            dy().add(Code::call("np.exp", vec![y()]).times(dy().then(sum)).negative())
         }))
     }
 

@@ -6,7 +6,7 @@ use super::numpy::{EinsumLabels, NumPyForm};
 use super::slot::Slot::{self, Input, Upstream};
 
 /// The ways to write what a rule computes; each is `None` if there is no short one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
     /// A gradient in `NumPy`.
     pub numpy: Option<NumPyForm>,
@@ -122,8 +122,8 @@ impl EinsumLabels<'_> {
 
     /// Returns all ways to write the gradient of an operand, or y.
     #[must_use]
-    pub fn written(&self, operand: Option<usize>, is_matrix_product: bool) -> Written {
-        Written { numpy: operand.and_then(|operand| self.gradient(operand, is_matrix_product)), indexed: self.indexed(operand) }
+    pub fn written(&self, operand: Option<usize>) -> Written {
+        Written { numpy: operand.and_then(|operand| self.gradient(operand)), indexed: self.indexed(operand) }
     }
 }
 

@@ -6,9 +6,9 @@ use compact_str::CompactString;
 
 use super::{Position, Segment, Trace};
 use crate::network::{Id, IterationRun};
+use crate::op::numpy::{self, NumPyForm};
 use crate::op::product_layout::ProductLayout;
 use crate::op::reuse::Reuse;
-use crate::op::rule::Rule;
 use crate::op::slot::Slot;
 use crate::step::Pass;
 use crate::tally;
@@ -79,10 +79,9 @@ impl Trace {
         let IterationRun { network, run, .. } = &self.runs[run_index];
         let number = network.producer(gradient)?;
         let op = &network.ops()[number];
-        let part =
-            |(part, (rule, _)): (usize, (&dyn Rule, _))| Some(rule.written().numpy?.text(&mut |slot| name(op.parts[part].operands[slot])));
-        let parts: Vec<String> = run.parts(op, number).enumerate().map(part).collect::<Option<_>>()?;
-        (!parts.is_empty()).then(|| parts.join(" + "))
+        let forms: Vec<NumPyForm> = run.parts(op, number).map(|(rule, _)| rule.written().numpy).collect::<Option<_>>()?;
+        let forms: Vec<&NumPyForm> = forms.iter().collect();
+        (!forms.is_empty()).then(|| numpy::sum(&forms, &mut |part, slot| name(op.parts[part].operands[slot])))
     }
 
     /// Returns the equation of an op with a letter for each index: the index of the left side, and the right side. Returns `None` if the op is not a sum of

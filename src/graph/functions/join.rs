@@ -5,8 +5,9 @@ use crate::graph::call::{Call, Row};
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
-use crate::op::copies::{CopyKind, CopySource, copies};
+use crate::op::copies::{CopyKind, CopySource, Copying, copies};
 use crate::op::layer::Reported;
+use crate::op::numpy::code::Code;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
@@ -90,7 +91,14 @@ pub fn joined(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, k
         })
         .collect();
     let inputs: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-    reader.emit_copy(copies(sources, &inputs, &shape, kind), ids, span)
+    let before = ":, ".repeat(axis);
+    let part = |(start, own): (&usize, &Vec<usize>)| {
+        let bound = |at: usize, is_outer: bool| if is_outer { String::new() } else { at.to_string() };
+        let end = start + own[axis];
+        Code::upstream().then(format!("[{before}{}:{}]", bound(*start, *start == 0), bound(end, end == shape[axis])))
+    };
+    let gradients = starts.iter().zip(&shapes).map(part).collect();
+    reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind, gradients }), ids, span)
 }
 
 fn cat(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -164,7 +172,9 @@ pub fn stacked(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, 
         })
         .collect();
     let inputs = vec![&inner[..]; ids.len()];
-    reader.emit_copy(copies(sources, &inputs, &shape, CopyKind::Stack), ids, span)
+    let before = ":, ".repeat(axis);
+    let gradients = (0..ids.len()).map(|n| Code::upstream().then(format!("[{before}{n}]"))).collect();
+    reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind: CopyKind::Stack, gradients }), ids, span)
 }
 
 /// Makes the part of a tensor from `start` to `end` along an axis.

@@ -6,6 +6,8 @@ use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::copies::CopyKind;
 use crate::op::layer::Reported;
+use crate::op::numpy::code::{Code, axes_text};
+use crate::op::numpy::summed;
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
@@ -45,7 +47,8 @@ fn expanded(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span:
         let message = format!("{} cannot be expanded to ({})", reader.describe(id), text.join(", "));
         return Err(reader.fail(span, message, "only axes of size 1 and new axes in front can be repeated"));
     };
-    rearranged(reader, id, &shape, CopyKind::Expand, span, |index| {
+    let copying = CopyKind::Expand.with_gradient(summed(Code::upstream(), &input, &shape));
+    rearranged(reader, id, &shape, copying, span, |index| {
         let own: Vec<usize> = index[offset..].iter().zip(&input).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
         ravel(&own, &input)
     })
@@ -147,7 +150,8 @@ fn flip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let input = reader.shape(id).to_vec();
     let axes = order(reader, call, input.len())?;
     let axes = if axes.is_empty() { (0..input.len()).collect() } else { axes };
-    let flipped = rearranged(reader, id, &input, CopyKind::Flip, &call.span, |index| {
+    let back = Code::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![Code::upstream()]);
+    let flipped = rearranged(reader, id, &input, CopyKind::Flip.with_gradient(back), &call.span, |index| {
         let own: Vec<usize> =
             (0..input.len()).map(|axis| if axes.contains(&axis) { input[axis] - 1 - index[axis] } else { index[axis] }).collect();
         ravel(&own, &input)
@@ -185,7 +189,10 @@ fn triangle(reader: &mut GraphReader<'_, '_>, call: &Call, kind: CopyKind) -> Re
         return Err(reader.fail(&call.span, format!("{} needs a matrix", call.name), ""));
     }
     let is_lower = kind == CopyKind::Tril;
-    let part = rearranged(reader, id, &input, kind, &call.span, |index| {
+    let name = if is_lower { "np.tril" } else { "np.triu" };
+    let arguments = if diagonal == 0 { String::new() } else { format!(", {diagonal}") };
+    let back = Code::Call(format!("{name}({{0}}{arguments})"), vec![Code::upstream()]);
+    let part = rearranged(reader, id, &input, kind.with_gradient(back), &call.span, |index| {
         let [row, column] = [index[index.len() - 2], index[index.len() - 1]].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let is_kept = if is_lower { column - row <= diagonal } else { column - row >= diagonal };
         is_kept.then(|| ravel(index, &input)).flatten()

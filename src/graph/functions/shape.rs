@@ -3,8 +3,9 @@
 use crate::graph::call::{self, Call, Row, Spelling};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
-use crate::op::copies::{CopyKind, CopySource, copies, detach as detach_function, view};
+use crate::op::copies::{CopyKind, CopySource, Copying, copies, detach as detach_function, view};
 use crate::op::layer::Reported;
+use crate::op::numpy::code::Code;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
@@ -40,7 +41,7 @@ pub fn rearranged(
     reader: &mut GraphReader<'_, '_>,
     id: TensorId,
     shape: &[usize],
-    kind: CopyKind,
+    copying: impl Into<Copying>,
     span: &Span,
     place: impl Fn(&[usize]) -> Option<usize>,
 ) -> Result<TensorId, Reported> {
@@ -49,7 +50,7 @@ pub fn rearranged(
     reader.claim_tensor(&[len(shape), 2], span)?;
     let sources = (0..len(shape)).map(|at| place(&unravel(at, shape)).map(|place| CopySource { slot: 0, place })).collect();
     let input = reader.shape(id).to_vec();
-    reader.emit_copy(copies(sources, &[&input], shape, kind), &[id], span)
+    reader.emit_copy(copies(sources, &[&input], shape, copying), &[id], span)
 }
 
 /// Makes a tensor with the same entries in another shape.
@@ -67,7 +68,10 @@ pub fn viewed(reader: &mut GraphReader<'_, '_>, id: TensorId, shape: &[usize], s
 pub fn permuted(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize], span: &Span) -> Result<TensorId, Reported> {
     let input = reader.shape(id).to_vec();
     let shape: Vec<usize> = order.iter().map(|axis| input[*axis]).collect();
-    rearranged(reader, id, &shape, CopyKind::Permute, span, |index| {
+    let mut back = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(n, axis)| back[*axis] = n);
+    let copying = CopyKind::Permute.with_gradient(Code::upstream().permuted(&back));
+    rearranged(reader, id, &shape, copying, span, |index| {
         let mut from = vec![0; input.len()];
         for (n, axis) in order.iter().enumerate() {
             from[*axis] = index[n];

@@ -2,6 +2,7 @@
 
 use super::{ElementwiseBackward, ElementwiseOperand};
 use crate::expr::{Expr, Form};
+use crate::op::numpy::code::Code;
 use crate::op::numpy::{self, NumPyForm};
 use crate::op::operator::{NamedFunction, Operator};
 use crate::op::slot::Slot::Input;
@@ -10,15 +11,16 @@ use crate::op::written::IndexForm;
 impl ElementwiseBackward {
     /// The gradient in `NumPy`.
     pub(super) fn in_numpy(&self) -> Option<NumPyForm> {
-        let operands: Vec<String> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
+        let operands: Vec<Code> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
+        let dy = Code::upstream();
         let term = match (self.operation.operator, self.operand) {
-            (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => "{dy}".to_owned(),
-            (Operator::Sub | Operator::Neg, _) => "(-{dy})".to_owned(),
-            (Operator::Mul, operand) => format!("{{dy}} * {}", operands[1 - operand]),
-            (Operator::Call(called), operand) => format!("{{dy}} * {}", numpy::derivative(called.function, operand, &operands)?),
+            (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => dy,
+            (Operator::Sub | Operator::Neg, _) => dy.negative(),
+            (Operator::Mul, operand) => dy.times(operands[1 - operand].clone()),
+            (Operator::Call(called), operand) => dy.times(numpy::derivative(called.function, operand, &operands)?),
         };
         Some(NumPyForm::new(match &self.operation.broadcast {
-            Some(broadcast) => broadcast.summed_in_numpy(self.slot, &term),
+            Some(broadcast) => broadcast.summed_in_numpy(self.slot, term),
             None => term,
         }))
     }

@@ -1,0 +1,424 @@
+//! Expressions of `NumPy`, simplified and printed as a person writes them.
+//!
+//! A product has a number in front and factors with whole exponents. So the derivative −½ y³ times ∂C/∂y is printed as `-0.5 * dy * y**3`, and 1/n · ∂C/∂y as
+//! `dy / n`.
+
+use crate::expr::Relation;
+use crate::op::slot::Slot;
+
+/// An expression of `NumPy`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Code {
+    /// The tensor in a slot.
+    Slot(Slot),
+    /// A number.
+    Number(f64),
+    /// A sum.
+    Sum(Vec<Code>),
+    /// A number times factors with exponents, which are not 0.
+    Product(f64, Vec<(Code, i32)>),
+    /// A power.
+    Power(Box<Code>, Box<Code>),
+    /// A product of matrices: `a @ b`.
+    MatMul(Box<Code>, Box<Code>),
+    /// A call. In its template, `{0}` is the first argument: `np.exp({0})`.
+    Call(String, Vec<Code>),
+    /// An expression with something after it: `a.sum(0)`, `a.T`, `a[:, None]`.
+    After(Box<Code>, String),
+    /// An expression in the shape of the tensor in a slot: `a.reshape(x.shape)`.
+    Reshaped(Box<Code>, Slot),
+    /// A comparison: a mask.
+    Compare(Box<Code>, Sign, Box<Code>),
+    /// Two masks: `(a > 0) & (a < 1)`.
+    Both(Box<Code>, Box<Code>),
+}
+
+/// The sign of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// One of the relations of expressions.
+    Is(Relation),
+    /// `!=`
+    NotEqual,
+}
+
+impl Sign {
+    /// The sign of the opposite.
+    fn negated(self) -> Self {
+        match self {
+            Self::NotEqual => Self::Is(Relation::Equal),
+            Self::Is(Relation::Equal) => Self::NotEqual,
+            Self::Is(Relation::Less) => Self::Is(Relation::AtLeast),
+            Self::Is(Relation::AtMost) => Self::Is(Relation::Greater),
+            Self::Is(Relation::AtLeast) => Self::Is(Relation::Less),
+            Self::Is(Relation::Greater) => Self::Is(Relation::AtMost),
+        }
+    }
+
+    /// The text of the sign.
+    fn text(self) -> &'static str {
+        match self {
+            Self::NotEqual => "!=",
+            Self::Is(Relation::Less) => "<",
+            Self::Is(Relation::AtMost) => "<=",
+            Self::Is(Relation::Equal) => "==",
+            Self::Is(Relation::AtLeast) => ">=",
+            Self::Is(Relation::Greater) => ">",
+        }
+    }
+}
+
+/// How tightly the operators of a text bind its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Binding {
+    Comparison,
+    And,
+    Sum,
+    Product,
+    Power,
+    Atom,
+}
+
+impl Code {
+    /// The input in a slot.
+    #[must_use]
+    pub fn input(number: usize) -> Self {
+        Self::Slot(Slot::Input(number))
+    }
+
+    /// ∂C/∂y.
+    #[must_use]
+    pub fn upstream() -> Self {
+        Self::Slot(Slot::Upstream)
+    }
+
+    /// y.
+    #[must_use]
+    pub fn output() -> Self {
+        Self::Slot(Slot::Output)
+    }
+
+    /// A call of a function with these arguments.
+    #[must_use]
+    pub fn call(function: &str, arguments: Vec<Self>) -> Self {
+        let places: Vec<String> = (0..arguments.len()).map(|n| format!("{{{n}}}")).collect();
+        Self::Call(format!("{function}({})", places.join(", ")), arguments)
+    }
+
+    /// The expression with a text after it, such as `.T`.
+    #[must_use]
+    pub fn then(self, after: impl Into<String>) -> Self {
+        match (self, after.into()) {
+            (code, after) if after.is_empty() => code,
+            // (xᵀ)ᵀ = x
+            (Self::After(code, before), after) if before == ".T" && after == ".T" => *code,
+            (code, after) => Self::After(Box::new(code), after),
+        }
+    }
+
+    /// The expression summed over axes; all of them if `rank` is their number.
+    #[must_use]
+    pub fn sum_over(self, axes: &[usize], rank: usize, keepdims: bool) -> Self {
+        match (axes, keepdims) {
+            ([], _) => self,
+            // the number in front of a product is a factor of the sum
+            #[expect(clippy::float_cmp, reason = "1 is exact")]
+            _ if matches!(self, Self::Product(number, _) if number != 1.0) => {
+                let Self::Product(number, factors) = self else { return self };
+                Self::Number(number).times(Self::product(1.0, factors).sum_over(axes, rank, keepdims))
+            }
+            (axes, false) if axes.len() == rank => self.then(".sum()"),
+            (axes, _) => self.then(format!(".sum({}{})", axes_text(axes), if keepdims { ", keepdims=True" } else { "" })),
+        }
+    }
+
+    /// The expression with its axes in another order: axis n of the result is axis `order[n]`.
+    #[must_use]
+    pub fn permuted(self, order: &[usize]) -> Self {
+        let moved: Vec<usize> = (0..order.len()).filter(|axis| order[*axis] != *axis).collect();
+        if moved.is_empty() {
+            self
+        } else if order.iter().rev().copied().eq(0..order.len()) {
+            self.then(".T")
+        } else if let [a, b] = moved[..] {
+            self.then(format!(".swapaxes({a}, {b})"))
+        } else {
+            self.then(format!(".transpose{}", axes_text(order)))
+        }
+    }
+
+    /// The sum of two expressions.
+    #[must_use]
+    pub fn add(self, other: Self) -> Self {
+        if let (Self::Number(a), Self::Number(b)) = (&self, &other) {
+            return Self::Number(a + b);
+        }
+        let mut terms = Vec::new();
+        for code in [self, other] {
+            match code {
+                Self::Sum(inner) => terms.extend(inner),
+                Self::Number(0.0) => {}
+                code => terms.push(code),
+            }
+        }
+        if terms.len() == 1 { terms.remove(0) } else { Self::Sum(terms) }
+    }
+
+    /// −x.
+    #[must_use]
+    pub fn negative(self) -> Self {
+        Self::Number(-1.0).times(self)
+    }
+
+    /// The product of two expressions.
+    #[must_use]
+    pub fn times(self, other: Self) -> Self {
+        let mut all = (1.0, Vec::new());
+        for code in [self, other] {
+            match code {
+                Self::Number(number) => all.0 *= number,
+                Self::Product(number, factors) => {
+                    all.0 *= number;
+                    factors.into_iter().for_each(|(factor, exponent)| multiply(&mut all.1, factor, exponent));
+                }
+                code => multiply(&mut all.1, code, 1),
+            }
+        }
+        Self::product(all.0, all.1)
+    }
+
+    /// The quotient of two expressions.
+    #[must_use]
+    pub fn over(self, divisor: Self) -> Self {
+        self.times(divisor.to_the(-1))
+    }
+
+    /// The expression to a whole power.
+    #[must_use]
+    pub fn to_the(self, exponent: i32) -> Self {
+        match self {
+            Self::Number(number) => Self::Number(number.powi(exponent)),
+            Self::Product(number, factors) => {
+                let powers = factors.into_iter().map(|(factor, own)| (factor, own * exponent)).collect();
+                Self::product(number.powi(exponent), powers)
+            }
+            code => Self::product(1.0, vec![(code, exponent)]),
+        }
+    }
+
+    fn product(number: f64, mut factors: Vec<(Self, i32)>) -> Self {
+        factors.retain(|(_, exponent)| *exponent != 0);
+        match (&factors[..], number) {
+            ([], _) | (_, 0.0) => Self::Number(number),
+            #[expect(clippy::float_cmp, reason = "1 is exact")]
+            ([(_, 1)], number) if number == 1.0 => factors.remove(0).0,
+            _ => Self::Product(number, factors),
+        }
+    }
+
+    /// The expression to the power of another.
+    #[must_use]
+    pub fn power(self, exponent: Self) -> Self {
+        const LARGEST: i32 = 9;
+        match exponent {
+            #[expect(clippy::float_cmp, reason = "a whole number")]
+            #[expect(clippy::cast_possible_truncation, reason = "a small whole number")]
+            Self::Number(number) if number == number.trunc() && number.abs() <= f64::from(LARGEST) => self.to_the(number as i32),
+            exponent => Self::Power(Box::new(self), Box::new(exponent)),
+        }
+    }
+
+    /// The product of matrices.
+    #[must_use]
+    pub fn matmul(self, other: Self) -> Self {
+        Self::MatMul(Box::new(self), Box::new(other))
+    }
+
+    /// The comparison of two expressions.
+    #[must_use]
+    pub fn compare(self, is: Relation, other: Self) -> Self {
+        Self::Compare(Box::new(self), Sign::Is(is), Box::new(other))
+    }
+
+    /// `value` where the mask is true, else `other`.
+    #[must_use]
+    pub fn choice(mask: Self, value: Self, other: Self) -> Self {
+        match (mask, value, other) {
+            (mask, Self::Number(1.0), Self::Number(0.0)) => mask,
+            (Self::Compare(a, sign, b), Self::Number(0.0), Self::Number(1.0)) => Self::Compare(a, sign.negated(), b),
+            (mask, value @ (Self::Compare(..) | Self::Both(..)), Self::Number(0.0)) => Self::Both(Box::new(mask), Box::new(value)),
+            (mask, value, other) => Self::call("np.where", vec![mask, value, other]),
+        }
+    }
+
+    /// The text, with the names of the operands. The second value is `true` if a minus is before the text.
+    pub fn signed_text(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, bool) {
+        let (text, binding, is_negative) = self.print(name);
+        // −(a + b)
+        let needs_brackets = if is_negative { binding < Binding::Product } else { binding < Binding::Sum };
+        (if needs_brackets { format!("({text})") } else { text }, is_negative)
+    }
+
+    /// The text, as an operand of an operator with this binding.
+    fn operand(&self, least: Binding, name: &mut dyn FnMut(Slot) -> String) -> String {
+        let (text, binding, is_negative) = self.print(name);
+        let text = if is_negative && binding < Binding::Product { format!("({text})") } else { text };
+        match is_negative {
+            true if least > Binding::Comparison => format!("(-{text})"),
+            true => format!("-{text}"),
+            false if binding < least => format!("({text})"),
+            false => text,
+        }
+    }
+
+    /// The text without its sign, its binding, and whether it is negative.
+    fn print(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, Binding, bool) {
+        match self {
+            Self::Slot(slot) => (name(*slot), Binding::Atom, false),
+            Self::Number(number) => (number_text(number.abs()), Binding::Atom, number.is_sign_negative() && *number != 0.0),
+            Self::Sum(terms) => {
+                let mut text = String::new();
+                for (n, term) in terms.iter().enumerate() {
+                    let (term, is_negative) = term.signed_text(name);
+                    text.push_str(match (n, is_negative) {
+                        (0, false) => "",
+                        (0, true) => "-",
+                        (_, false) => " + ",
+                        (_, true) => " - ",
+                    });
+                    text.push_str(&term);
+                }
+                (text, Binding::Sum, false)
+            }
+            Self::Product(number, factors) => (product_text(*number, factors, name), Binding::Product, *number < 0.0),
+            Self::Power(base, exponent) => {
+                let exponent = match **exponent {
+                    Self::Number(number) if number < 0.0 => format!("-{}", number_text(-number)),
+                    ref exponent => exponent.operand(Binding::Atom, name),
+                };
+                (format!("{}**{exponent}", base.operand(Binding::Atom, name)), Binding::Power, false)
+            }
+            Self::MatMul(left, right) => {
+                let left = left.operand(Binding::Product, name);
+                (format!("{left} @ {}", right.operand(Binding::Power, name)), Binding::Product, false)
+            }
+            Self::Call(template, arguments) => {
+                let mut text = template.clone();
+                for (n, argument) in arguments.iter().enumerate() {
+                    text = text.replace(&format!("{{{n}}}"), &argument.operand(Binding::Comparison, name));
+                }
+                (text, Binding::Atom, false)
+            }
+            Self::After(code, after) => (format!("{}{after}", code.operand(Binding::Atom, name)), Binding::Atom, false),
+            Self::Reshaped(code, slot) => {
+                let code = code.operand(Binding::Atom, name);
+                (format!("{code}.reshape({}.shape)", name(*slot)), Binding::Atom, false)
+            }
+            Self::Compare(left, sign, right) => {
+                let [left, right] = [left, right].map(|side| match **side {
+                    Self::Number(number) => signed_number(number),
+                    ref side => side.operand(Binding::Sum, name),
+                });
+                (format!("{left} {} {right}", sign.text()), Binding::Comparison, false)
+            }
+            Self::Both(left, right) => {
+                let [left, right] = [left, right].map(|side| side.operand(Binding::And, name));
+                (format!("{left} & {right}"), Binding::And, false)
+            }
+        }
+    }
+}
+
+/// Multiplies factors by one more. Equal factors become a power.
+fn multiply(factors: &mut Vec<(Code, i32)>, factor: Code, exponent: i32) {
+    match factors.iter_mut().find(|(own, _)| *own == factor) {
+        Some((_, own)) => *own += exponent,
+        None => factors.push((factor, exponent)),
+    }
+}
+
+/// Returns the text of a product without its sign.
+fn product_text(number: f64, factors: &[(Code, i32)], name: &mut dyn FnMut(Slot) -> String) -> String {
+    let mut power = |(factor, exponent): &(Code, i32)| match exponent.unsigned_abs() {
+        1 => factor.operand(Binding::Power, name),
+        exponent => format!("{}**{exponent}", factor.operand(Binding::Atom, name)),
+    };
+    let mut above: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent > 0).map(&mut power).collect();
+    let mut below: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent < 0).map(&mut power).collect();
+    let size = number.abs();
+    let inverse = (1.0 / size).round();
+    #[expect(clippy::float_cmp, reason = "the text must have the same value")]
+    if size != 1.0 && !above.is_empty() && size < 0.5 && inverse < 1e9 && 1.0 / inverse == size {
+        below.insert(0, number_text(inverse));
+    } else if size != 1.0 || above.is_empty() {
+        above.insert(0, number_text(size));
+    }
+    let above = above.join(" * ");
+    match &below[..] {
+        [] => above,
+        [only] => format!("{above} / {only}"),
+        all => format!("{above} / ({})", all.join(" * ")),
+    }
+}
+
+/// Returns a number as Python reads it.
+#[must_use]
+pub fn signed_number(value: f64) -> String {
+    let text = number_text(value.abs());
+    if value < 0.0 { format!("-{text}") } else { text }
+}
+
+/// Returns a number that is not negative as Python reads it.
+fn number_text(value: f64) -> String {
+    if value.is_nan() {
+        "np.nan".to_owned()
+    } else if value.is_infinite() {
+        "np.inf".to_owned()
+    } else if (1e-5..1e16).contains(&value) || value == 0.0 {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
+/// Returns axes as an argument: `1`, `(0, 1)`.
+#[must_use]
+pub fn axes_text(all: &[usize]) -> String {
+    match all {
+        [only] => only.to_string(),
+        _ => format!("({})", all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(code: &Code) -> String {
+        let name = &mut |slot: Slot| match slot {
+            Slot::Input(n) => ["a", "b", "c"][n].to_owned(),
+            Slot::Output => "y".to_owned(),
+            _ => "dy".to_owned(),
+        };
+        let (text, is_negative) = code.signed_text(name);
+        if is_negative { format!("-{text}") } else { text }
+    }
+
+    #[test]
+    fn products_are_written_without_needless_brackets() {
+        let (a, b, y, dy) = (|| Code::input(0), || Code::input(1), Code::output, Code::upstream);
+        let number = Code::Number;
+        assert_eq!(text(&dy().times(number(-0.5).times(y().to_the(3)))), "-0.5 * dy * y**3");
+        assert_eq!(text(&dy().times(number(1.0 / 3.0))), "dy / 3");
+        assert_eq!(text(&dy().over(b())), "dy / b");
+        assert_eq!(text(&dy().times(a().negative().over(b()).over(b()))), "-dy * a / b**2");
+        assert_eq!(text(&dy().times(number(1.0).add(y().to_the(2).negative()))), "dy * (1 - y**2)");
+        assert_eq!(text(&dy().times(a().compare(Relation::Greater, number(0.0)))), "dy * (a > 0)");
+        assert_eq!(text(&a().add(b()).negative().then(".sum(0)")), "(-(a + b)).sum(0)");
+        assert_eq!(text(&a().times(b()).then(".T").then(".T")), "a * b");
+        assert_eq!(text(&a().power(number(-0.5)).times(dy())), "a**-0.5 * dy");
+        assert_eq!(text(&a().add(b()).matmul(dy().matmul(a()))), "(a + b) @ (dy @ a)");
+        assert_eq!(text(&number(1.0).over(a())), "1 / a");
+        assert_eq!(text(&a().over(b().times(y()))), "a / (b * y)");
+    }
+}

@@ -1,0 +1,276 @@
+//! Gradients of sums of products in `NumPy`: with `@`, `*` and `.sum`, and with `einsum` where these do not suffice.
+
+use super::NumPyForm;
+use super::code::Code;
+use crate::op::slot::Slot::Input;
+
+/// The letters of labels.
+const LETTERS: &str = "ijklmnopqrstuvwxyzabcdefgh";
+
+/// The labels of an einsum: those of each operand and of the output, and the size of each label.
+#[derive(Clone, Copy, Debug)]
+pub struct EinsumLabels<'a> {
+    /// The labels of the axes of each operand.
+    pub operands: &'a [&'a [usize]],
+    /// The labels of the axes of the output.
+    pub output: &'a [usize],
+    /// The size of each label.
+    pub sizes: &'a [usize],
+}
+
+/// A factor of a product: its expression, and the labels of its axes.
+struct Factor {
+    code: Code,
+    labels: Vec<usize>,
+}
+
+impl EinsumLabels<'_> {
+    /// Returns the gradient of an operand; `None` if there is no expression of it.
+    #[must_use]
+    pub fn gradient(&self, operand: usize) -> Option<NumPyForm> {
+        let target = self.operands[operand];
+        if has_twice(target) || has_twice(self.output) {
+            return None;
+        }
+        let others = || (0..self.operands.len()).filter(|other| *other != operand);
+        let is_read = |label: &usize| self.output.contains(label) || others().any(|other| self.operands[other].contains(label));
+        let kept: Vec<usize> = target.iter().copied().filter(is_read).collect();
+        let upstream = Factor { code: Code::upstream(), labels: self.output.to_vec() };
+        let factor = |other: usize| Factor { code: Code::input(other), labels: self.operands[other].to_vec() };
+        if others().next().is_none() && self.is_aligned(target) {
+            let is_whole = target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
+            return Some(NumPyForm { code: upstream.code, broadcast_to: (!is_whole).then_some(Input(operand)) });
+        }
+        let short = match others().map(factor).collect::<Vec<_>>().as_slice() {
+            [] => rearranged(&upstream, &kept),
+            // the order of the operands: ∂C/∂y is at the place of the operand that it replaces
+            [other] if operand == 0 => product(&upstream, other, &kept),
+            [other] => product(other, &upstream, &kept),
+            _ => None,
+        };
+        let code = match short {
+            Some(code) => code,
+            None if self.output.is_empty() => {
+                // ∂C/∂y is a number
+                let others: Vec<Factor> = others().map(factor).collect();
+                let product = if let [first, second] = &others[..] { product(first, second, &kept) } else { None };
+                Code::upstream().times(product.or_else(|| einsum(&others, &kept))?)
+            }
+            None => einsum(&std::iter::once(upstream).chain(others().map(factor)).collect::<Vec<_>>(), &kept)?,
+        };
+        // the derivative is the same for all values of a label that only this operand has
+        let index: Vec<Option<usize>> = target.iter().map(|label| is_read(label).then_some(*label)).collect();
+        // axes of size 1 in front are not written
+        let is_whole = target.first().is_none_or(is_read) && target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
+        Some(NumPyForm { code: code.then(new_axes(&index)), broadcast_to: (!is_whole).then_some(Input(operand)) })
+    }
+
+    /// Returns whether the output is the target with some of its axes reduced to the size 1, in the same order.
+    fn is_aligned(&self, target: &[usize]) -> bool {
+        let fits = |(own, label): (&usize, &usize)| own == label || !target.contains(own) && self.sizes[*own] == 1;
+        self.output.len() == target.len() && self.output.iter().zip(target).all(fits)
+    }
+}
+
+/// Returns a sum of products as a call of `einsum`.
+fn einsum(factors: &[Factor], target: &[usize]) -> Option<Code> {
+    let letters = |labels: &[usize]| labels.iter().map(|label| LETTERS.chars().nth(*label)).collect::<Option<String>>();
+    let subscripts: Vec<String> = factors.iter().map(|factor| letters(&factor.labels)).collect::<Option<_>>()?;
+    let codes: Vec<Code> = factors.iter().map(|factor| factor.code.clone()).collect();
+    let places: Vec<String> = (0..codes.len()).map(|n| format!("{{{n}}}")).collect();
+    Some(Code::Call(format!("np.einsum(\"{}->{}\", {})", subscripts.join(","), letters(target)?, places.join(", ")), codes))
+}
+
+fn has_twice(labels: &[usize]) -> bool {
+    labels.iter().enumerate().any(|(n, label)| labels[..n].contains(label))
+}
+
+/// Returns the index that inserts an axis of size 1 at each place without a label: `[:, None]`. Empty if no axis has to be written.
+fn new_axes(index: &[Option<usize>]) -> String {
+    let first = index.iter().position(Option::is_some).unwrap_or(index.len());
+    let index = &index[first..];
+    let Some(last) = index.iter().rposition(Option::is_none) else { return String::new() };
+    let items: Vec<&str> = index.iter().map(|label| if label.is_some() { ":" } else { "None" }).collect();
+    let before = items.iter().take_while(|item| **item == ":").count();
+    // the last axes can be written without naming those before them
+    if before > 1 { format!("[..., {}]", items[before..].join(", ")) } else { format!("[{}]", items[..=last].join(", ")) }
+}
+
+/// Returns a factor with its axes in the order of `target`.
+fn rearranged(factor: &Factor, target: &[usize]) -> Option<Code> {
+    let Factor { code, labels } = factor;
+    if *labels == target {
+        return Some(code.clone());
+    }
+    let order: Vec<usize> = target.iter().map(|label| labels.iter().position(|own| own == label)).collect::<Option<_>>()?;
+    (order.len() == labels.len()).then(|| code.clone().permuted(&order))
+}
+
+/// Returns the sum of the products of two factors over the labels that the target lacks.
+fn product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
+    if has_twice(&left.labels) || has_twice(&right.labels) {
+        return None;
+    }
+    let all = merged(&left.labels, &right.labels);
+    if target.iter().any(|label| !left.labels.contains(label) && !right.labels.contains(label)) {
+        return None;
+    }
+    if let ([i], [j]) = (&left.labels[..], &right.labels[..])
+        && target.len() == 2
+        && i != j
+    {
+        let [first, second] = if target[0] == *i { [left, right] } else { [right, left] };
+        return Some(Code::call("np.outer", vec![first.code.clone(), second.code.clone()]));
+    }
+    matrix_product(left, right, target).or_else(|| {
+        // a product of the entries, and the sum over axes of it
+        let all = all?;
+        let kept: Vec<usize> = all.iter().copied().filter(|label| target.contains(label)).collect();
+        let aligned = |factor: &Factor| {
+            let index: Vec<Option<usize>> = all.iter().map(|label| factor.labels.contains(label).then_some(*label)).collect();
+            factor.code.clone().then(new_axes(&index))
+        };
+        let summed: Vec<usize> = (0..all.len()).filter(|axis| !target.contains(&all[*axis])).collect();
+        let product = aligned(left).times(aligned(right));
+        (kept == target).then(|| product.sum_over(&summed, all.len(), false))
+    })
+}
+
+/// Merges two lists of labels into one in which both have their order; `None` if there is none.
+fn merged(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
+    let mut all = Vec::new();
+    let (mut l, mut r) = (left, right);
+    loop {
+        match (l.split_first(), r.split_first()) {
+            (None, None) => return Some(all),
+            (Some((a, rest)), Some((b, others))) if a == b => {
+                all.push(*a);
+                (l, r) = (rest, others);
+            }
+            (Some((a, rest)), _) if !right.contains(a) => {
+                all.push(*a);
+                l = rest;
+            }
+            (_, Some((b, others))) if !left.contains(b) => {
+                all.push(*b);
+                r = others;
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Returns the product with `@`, summed over the leading axes that the target lacks.
+fn matrix_product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
+    let is_summed = |label: &&usize| !target.contains(label) && right.labels.contains(label);
+    let summed: Vec<usize> = left.labels.iter().filter(is_summed).copied().collect();
+    let is_only_in_one = |label: &usize| !target.contains(label) && !summed.contains(label);
+    let inner = *summed.last()?;
+    if left.labels.iter().chain(&right.labels).any(is_only_in_one) {
+        return None;
+    }
+    // `@` keeps the axes of the batch, which are summed afterwards
+    let before = &summed[..summed.len() - 1];
+    let whole: Vec<usize> = before.iter().chain(target).copied().collect();
+    let in_order = |first: &Factor, second: &Factor| {
+        let code = matmul(first, second, inner, &whole)?;
+        Some(code.sum_over(&(0..before.len()).collect::<Vec<_>>(), whole.len(), false))
+    };
+    in_order(left, right).or_else(|| in_order(right, left))
+}
+
+/// Returns `first @ second` if this is the product with the labels `target`, summed over `inner`.
+fn matmul(first: &Factor, second: &Factor, inner: usize, target: &[usize]) -> Option<Code> {
+    let free = |factor: &Factor| factor.labels.iter().copied().filter(|label| *label != inner).collect::<Vec<usize>>();
+    let (own, other) = (free(first), free(second));
+    // vectors
+    if own.is_empty() && second.labels.len() < 2 && target.is_empty() {
+        return Some(first.code.clone().matmul(second.code.clone()));
+    }
+    if other.is_empty() {
+        let code = oriented(first, &[own.clone(), vec![inner]].concat())?;
+        return (own == target).then(|| code.matmul(second.code.clone()));
+    }
+    if own.is_empty() {
+        let [batch @ .., column] = &other[..] else { return None };
+        let code = oriented(second, &[batch, &[inner, *column]].concat())?;
+        return (other == target).then(|| first.code.clone().matmul(code));
+    }
+    let ([batch @ .., row], [other_batch @ .., column]) = (&own[..], &other[..]) else { return None };
+    let [all @ .., i, j] = target else { return None };
+    // `@` aligns the axes of the batches at the last one
+    if (row, column) != (i, j) || row == column || !all.ends_with(batch) || !all.ends_with(other_batch) {
+        return None;
+    }
+    if batch.len() < all.len() && other_batch.len() < all.len() {
+        return None;
+    }
+    let left = oriented(first, &[batch, &[*row, inner]].concat())?;
+    let right = oriented(second, &[other_batch, &[inner, *column]].concat())?;
+    Some(left.matmul(right))
+}
+
+/// Returns a factor with these labels: itself, or with its last two axes exchanged.
+fn oriented(factor: &Factor, labels: &[usize]) -> Option<Code> {
+    let Factor { code, labels: own } = factor;
+    if own == labels {
+        return Some(code.clone());
+    }
+    let mut exchanged = own.clone();
+    let [.., a, b] = &mut exchanged[..] else { return None };
+    std::mem::swap(a, b);
+    let after = if own.len() == 2 { ".T" } else { ".swapaxes(-1, -2)" };
+    (exchanged == labels).then(|| code.clone().then(after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::slot::Slot;
+
+    /// The gradients of all operands, with the shapes of letters: `ij,jk->ik`.
+    fn gradients(labels: &str) -> Vec<String> {
+        let (operands, output) = labels.split_once("->").expect("an arrow");
+        let number = |letter: char| LETTERS.find(letter).expect("a letter");
+        let operands: Vec<Vec<usize>> = operands.split(',').map(|own| own.chars().map(number).collect()).collect();
+        let operands: Vec<&[usize]> = operands.iter().map(Vec::as_slice).collect();
+        let output: Vec<usize> = output.chars().map(number).collect();
+        let sizes: Vec<usize> = (0..26).map(|n| if n == 25 { 1 } else { n + 2 }).collect();
+        let labels = EinsumLabels { operands: &operands, output: &output, sizes: &sizes };
+        let name = |slot: Slot| match slot {
+            Input(n) => ["a", "b", "c"][n].to_owned(),
+            _ => "dy".to_owned(),
+        };
+        (0..operands.len()).map(|n| labels.gradient(n).map_or("-".to_owned(), |form| form.text(&mut |slot| name(slot)))).collect()
+    }
+
+    #[test]
+    fn a_product_of_matrices_has_transposes() {
+        assert_eq!(gradients("ik,kj->ij"), ["dy @ b.T", "a.T @ dy"]);
+        assert_eq!(gradients("ik,jk->ij"), ["dy @ b", "dy.T @ a"]);
+        assert_eq!(gradients("lik,kj->lij"), ["dy @ b.T", "(a.swapaxes(-1, -2) @ dy).sum(0)"]);
+        assert_eq!(gradients("lik,lkj->lij"), ["dy @ b.swapaxes(-1, -2)", "a.swapaxes(-1, -2) @ dy"]);
+        assert_eq!(gradients("ij,j->i"), ["np.outer(dy, b)", "a.T @ dy"]);
+        assert_eq!(gradients("i,ij->j"), ["dy @ b.T", "np.outer(a, dy)"]);
+        assert_eq!(gradients("i,i->"), ["dy * b", "a * dy"]);
+        assert_eq!(gradients("i,j->ij"), ["dy @ b", "dy.T @ a"]);
+        assert_eq!(
+            gradients("lij,j->li"),
+            ["dy[..., None] * b", "np.einsum(\"ki,kij->j\", dy, a)"].map(|text| text.replace("ki,kij->j", "li,lij->j"))
+        );
+    }
+
+    #[test]
+    fn the_derivative_of_a_sum_is_repeated() {
+        assert_eq!(gradients("ij->i"), ["np.broadcast_to(dy[:, None], a.shape)"]);
+        assert_eq!(gradients("ij->j"), ["np.broadcast_to(dy, a.shape)"]);
+        assert_eq!(gradients("ij->ih"), ["np.broadcast_to(dy, a.shape)"]);
+        assert_eq!(gradients("ijk->ij"), ["np.broadcast_to(dy[..., None], a.shape)"]);
+        assert_eq!(gradients("ijk->ik"), ["np.broadcast_to(dy[:, None], a.shape)"]);
+        assert_eq!(gradients("ijkl->ijl"), ["np.broadcast_to(dy[..., None, :], a.shape)"]);
+        assert_eq!(gradients("ijk->"), ["np.broadcast_to(dy, a.shape)"]);
+        assert_eq!(gradients("ij->ji"), ["dy.T"]);
+        assert_eq!(gradients("ijk->kij"), ["dy.transpose(1, 2, 0)"]);
+        assert_eq!(gradients("ij,ij->i"), ["dy[:, None] * b", "a * dy[:, None]"]);
+    }
+}
