@@ -7,6 +7,7 @@ use super::dispatch;
 use super::functions::{products, registry};
 use super::index;
 use super::reader::{Binding, GraphReader, MAX_SOURCE};
+use super::statement::called_name;
 use super::value::Value;
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
@@ -153,7 +154,8 @@ impl GraphReader<'_, '_> {
             }
             // nn.Softmax(dim=1)(x)
             ExprKind::Call(..) => {
-                let help = "write the function: softmax(x, dim=-1), or x @ W.T + b with W and b under [graph.inputs]";
+                let help = called_name(function).and_then(registry::help);
+                let help = help.unwrap_or("write the function: softmax(x, dim=-1), or x @ W.T + b with W and b under [graph.inputs]");
                 Err(self.fail(span, "this calls a module, which is not possible in a graph", help))
             }
             _ => Err(self.fail(span, "only a function can be called", "for example tanh(x)")),

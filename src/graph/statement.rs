@@ -434,7 +434,7 @@ pub fn assigned_names(kind: &StatementKind) -> Vec<CompactString> {
 }
 
 /// Returns the last name of the function that an expression calls: `no_grad` for `torch.no_grad()`.
-fn called_name(expr: &Expr) -> Option<&str> {
+pub fn called_name(expr: &Expr) -> Option<&str> {
     let ExprKind::Call(function, _) = &expr.kind else { return None };
     match &function.kind {
         ExprKind::Name(name) => Some(name),

@@ -22,6 +22,11 @@ pub const ROWS: &[Row] = &[
         parameters: &["input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"],
         build: batch_norm,
     },
+    Row {
+        names: &["instance_norm"],
+        parameters: &["input", "running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps"],
+        build: instance_norm,
+    },
     Row { names: &["group_norm"], parameters: &["input", "num_groups", "weight", "bias", "eps"], build: group_norm },
     Row { names: &["normalize"], parameters: &["input", "p", "dim", "eps"], build: normalize },
     Row {
@@ -124,7 +129,6 @@ fn rms_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repo
 fn batch_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let shape = reader.shape(id).to_vec();
-    let eps = call.number(reader, 7)?.unwrap_or(1e-5);
     if shape.len() < 2 {
         return Err(reader.fail(
             &call.span,
@@ -132,24 +136,59 @@ fn batch_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Re
             "the axis 0 counts the examples, the axis 1 the channels",
         ));
     }
-    let mut wide = vec![1; shape.len() - 1];
-    wide[0] = shape[1];
     if call.flag(reader, 5, false)? {
         let axes: Vec<usize> = (0..shape.len()).filter(|axis| *axis != 1).collect();
-        let moments = moments(reader, id, &axes, (0, true), &call.span)?;
-        let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
-        return affine(reader, call, normalised, [Some(3), Some(4)], Some(&wide));
+        return by_own_moments(reader, call, id, &axes);
     }
+    by_statistics(reader, call, id, "training=True")
+}
+
+fn instance_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let id = call.tensor(reader, 0)?;
+    let shape = reader.shape(id).to_vec();
+    if shape.len() < 3 {
+        let message = format!("instance_norm normalises the places of each channel, but {} has no axis of places", reader.describe(id));
+        return Err(reader.fail(&call.span, message, "the axis 0 counts the examples, the axis 1 the channels, and the others the places"));
+    }
+    if !call.flag(reader, 5, true)? {
+        return by_statistics(reader, call, id, "use_input_stats=True");
+    }
+    if len(&shape[2..]) == 1 {
+        let message =
+            format!("instance_norm takes the mean of each channel of each example, and {} has one number there", reader.describe(id));
+        return Err(reader.fail(&call.span, message, "a channel needs at least two places"));
+    }
+    by_own_moments(reader, call, id, &(2..shape.len()).collect::<Vec<_>>())
+}
+
+/// The shape in which a tensor of one number for each channel is broadcast to a tensor of this shape. The axis 1 counts the channels.
+fn wide_shape(shape: &[usize]) -> Vec<usize> {
+    std::iter::once(shape[1]).chain(shape[2..].iter().map(|_| 1)).collect()
+}
+
+/// Normalises by the mean and the variance over some axes of the input itself. The weight and the bias have one number for each channel.
+fn by_own_moments(reader: &mut GraphReader<'_, '_>, call: &Call, id: TensorId, axes: &[usize]) -> Result<Value, Reported> {
+    let eps = call.number(reader, 7)?.unwrap_or(1e-5);
+    let wide = wide_shape(reader.shape(id));
+    let moments = moments(reader, id, axes, (0, true), &call.span)?;
+    let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
+    affine(reader, call, normalised, [Some(3), Some(4)], Some(&wide))
+}
+
+/// Normalises by the statistics that the call gives for each channel. `flag` is the argument that would take those of the input instead.
+fn by_statistics(reader: &mut GraphReader<'_, '_>, call: &Call, id: TensorId, flag: &str) -> Result<Value, Reported> {
+    let eps = call.number(reader, 7)?.unwrap_or(1e-5);
+    let wide = wide_shape(reader.shape(id));
     if !call.has(1) || !call.has(2) {
-        let help = "write training=True, or give running_mean and running_var";
-        return Err(reader.fail(&call.span, "batch_norm needs training=True here: it has no statistics of its own", help));
+        let message = format!("{} needs {flag} here: it has no statistics of its own", call.name);
+        return Err(reader.fail(&call.span, message, format!("write {flag}, or give running_mean and running_var")));
     }
     let statistics = [1, 2].map(|at| call.tensor(reader, at));
     let [mean, variance] = statistics;
     let (mean, variance) = (mean?, variance?);
     if [mean, variance].iter().any(|id| reader.tensors[*id].flows) {
-        let help = "give it under [graph.constants], or write the norm out";
-        return Err(reader.fail(&call.span, "running_mean and running_var are statistics, and have no derivative in batch_norm", help));
+        let message = format!("running_mean and running_var are statistics, and have no derivative in {}", call.name);
+        return Err(reader.fail(&call.span, message, "give it under [graph.constants], or write the norm out"));
     }
     let (mean, variance) = (per_channel(reader, mean, &wide, &call.span)?, per_channel(reader, variance, &wide, &call.span)?);
     let centred = reader.elementwise(Operator::Sub, &[Value::Tensor(id), Value::Tensor(mean)], &call.span)?;
@@ -172,9 +211,7 @@ fn group_norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Re
     let moments = moments(reader, view, &[2], (0, true), &call.span)?;
     let normalised = divided_by_deviation(reader, moments.centred, moments.variance, eps, &call.span)?;
     let normalised = viewed(reader, normalised, &shape, &call.span)?;
-    let mut wide = vec![1; shape.len() - 1];
-    wide[0] = shape[1];
-    affine(reader, call, normalised, [Some(2), Some(3)], Some(&wide))
+    affine(reader, call, normalised, [Some(2), Some(3)], Some(&wide_shape(&shape)))
 }
 
 /// x / max(‖x‖, ε)

@@ -31,7 +31,7 @@ const ROWS: &[Row] = &[
     ("stack", stack), ("cat", cat), ("split", split), ("chunk", chunk), ("unbind", unbind), ("zeros", filled), ("ones", filled), ("full", full),
     ("eye", eye), ("arange", arange), ("range", range), ("tensor", first), ("list", first), ("tuple", first), ("len", length), ("size", size),
     ("item", number), ("int", whole), ("numel", whole), ("dim", whole), ("layer_norm", layer_norm), ("rms_norm", layer_norm), ("batch_norm", batch_norm),
-    ("group_norm", group_norm), ("conv2d", conv2d), ("conv1d", conv1d), ("cross_entropy", cross_entropy), ("nll_loss", nll_loss),
+    ("group_norm", group_norm), ("instance_norm", batch_norm), ("conv2d", conv2d), ("conv1d", conv1d), ("cross_entropy", cross_entropy), ("nll_loss", nll_loss),
     ("mse_loss", mse_loss), ("l1_loss", mse_loss), ("smooth_l1_loss", mse_loss), ("huber_loss", mse_loss), ("binary_cross_entropy", binary_loss),
     ("binary_cross_entropy_with_logits", binary_loss), ("scaled_dot_product_attention", attention),
 ];
