@@ -48,14 +48,15 @@ pub enum ClosedForm {
         /// The place of γ for an entry of x. `None` without γ.
         weight: Option<RepeatedOperand>,
     },
-    /// The derivative of the negative logarithm of the softmax of z at the class of each row, by z. The operands are ∂J/∂L, log p and the targets.
+    /// The derivative of the negative logarithm of the softmax of z at the class of each row, by z. The operands are ∂J/∂L, the probabilities as
+    /// [`ProbabilityOperand`] says, the targets, and for [`ProbabilityOperand::Logits`] log Σ exp z of each row.
     CrossEntropy {
         /// The rows, along the axis of the classes.
         rows: Groups,
         /// The number of rows if the loss is their mean, 1 if it is their sum.
         divisor: f64,
-        /// `true` if the operand log p is p.
-        has_probabilities: bool,
+        /// The operand from which p follows.
+        probabilities: ProbabilityOperand,
         /// The targets.
         targets: Targets,
     },
@@ -73,6 +74,17 @@ pub enum Deviation {
     Plain,
     /// √v + ε
     Shifted,
+}
+
+/// The operand from which the probabilities p of a cross-entropy follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbabilityOperand {
+    /// p
+    Probabilities,
+    /// log p
+    Logarithms,
+    /// z, as in the loss log Σ exp z − z\[class\]: p = exp(z − log Σ exp z).
+    Logits,
 }
 
 /// The targets of a cross-entropy.
@@ -200,9 +212,13 @@ impl ClosedForm {
     pub fn quantities(&self, operands: &[&[f64]], at: usize) -> Option<Quantities> {
         match (self, operands) {
             (Self::Norm { .. }, _) => self.quantities_of_norm(operands, at),
-            (Self::CrossEntropy { rows, divisor, has_probabilities, targets }, [upstream, log_p, given @ ..]) => {
+            (Self::CrossEntropy { rows, divisor, probabilities, targets }, [upstream, of_p, given @ ..]) => {
                 let (row, class) = rows.group_of(at);
-                let p = if *has_probabilities { log_p[at] } else { libm::exp(log_p[at]) };
+                let p = match probabilities {
+                    ProbabilityOperand::Probabilities => of_p[at],
+                    ProbabilityOperand::Logarithms => libm::exp(of_p[at]),
+                    ProbabilityOperand::Logits => libm::exp(of_p[at] - given.last()?.get(row)?),
+                };
                 let upstream = *upstream.first()?;
                 let one = |is_target| if is_target { 1.0 } else { 0.0 };
                 Some(match targets {
@@ -328,13 +344,23 @@ mod tests {
     #[test]
     fn the_derivative_of_cross_entropy_by_hand() {
         let rows = Groups::along(&[2, 3], &[1]);
-        let form = |targets| ClosedForm::CrossEntropy { rows: rows.clone(), divisor: 2.0, has_probabilities: false, targets };
+        let form =
+            |targets| ClosedForm::CrossEntropy { rows: rows.clone(), divisor: 2.0, probabilities: ProbabilityOperand::Logarithms, targets };
+        // log p + 1 and log p + 2 have the sums of exponentials e and e²
+        let logits = ClosedForm::CrossEntropy {
+            rows: rows.clone(),
+            divisor: 2.0,
+            probabilities: ProbabilityOperand::Logits,
+            targets: Targets::Classes,
+        };
         let log_p = [0.5, 0.25, 0.25, 0.5, 0.25, 0.25].map(libm::log);
         let same = RepeatedOperand { broadcast: None, slot: 1 };
         let one_hot = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
         for (at, by_hand) in [-0.25, 0.125, 0.125, 0.25, 0.125, -0.375].into_iter().enumerate() {
             assert!((value(&form(Targets::Classes), &[&[1.0], &log_p, &[0.0, -1.0]], at) - by_hand).abs() < 1e-15, "{at}");
             assert!((value(&form(Targets::Probabilities(same.clone())), &[&[1.0], &log_p, &one_hot], at) - by_hand).abs() < 1e-15, "{at}");
+            let z: Vec<f64> = log_p.iter().zip([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]).map(|(log_p, shift)| log_p + shift).collect();
+            assert!((value(&logits, &[&[1.0], &z, &[0.0, 2.0], &[1.0, 2.0]], at) - by_hand).abs() < 1e-15, "{at}");
             let upstream = one_hot.map(|t| -t / 2.0);
             assert!((value(&ClosedForm::LogSoftmax { rows: rows.clone() }, &[&upstream, &log_p], at) - by_hand).abs() < 1e-15, "{at}");
         }

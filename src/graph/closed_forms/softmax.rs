@@ -5,7 +5,7 @@ use super::matcher::Matcher;
 use super::structure::{Applied, Argument, is_same_in_groups};
 use crate::expr::LOG;
 use crate::graph::value::TensorId;
-use crate::op::closed_form::{ClosedForm, RepeatedOperand, Targets};
+use crate::op::closed_form::{ClosedForm, ProbabilityOperand, RepeatedOperand, Targets};
 use crate::op::functions;
 use crate::op::groups::Groups;
 use crate::op::operator::Operator;
@@ -17,24 +17,25 @@ struct Logits {
     rows: Groups,
 }
 
-/// Matches a log-softmax whose result is this tensor, or a softmax of which the logarithm of one entry for each row is taken, with the loss after it.
+/// Matches a log-softmax whose result is this tensor, a softmax of which the logarithm of one entry for each row is taken, or the exponentials of log Σ exp z − z\[class\],
+/// with the loss after it.
 pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Candidate> {
     if let Some(Logits { of, rows }) = log_probabilities(matcher, id) {
         let loss = matcher.attempt(|matcher| cross_entropy(matcher, id, &rows));
         let Some((targets, operand, end)) = loss else {
             return Some(Candidate { form: ClosedForm::LogSoftmax { rows }, input: of, output: id, operands: vec![id] });
         };
-        let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, has_probabilities: false, targets };
+        let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, probabilities: ProbabilityOperand::Logarithms, targets };
         return Some(Candidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(operand).collect() });
     }
-    let Logits { of, rows } = probabilities(matcher, id)?;
+    let Some(Logits { of, rows }) = probabilities(matcher, id) else { return difference(matcher, id) };
     let picked = matcher.graph.only_user(id)?;
     let (targets, classes) = matcher.graph.picked(picked, &rows)?;
     let log = matcher.graph.only_user(picked)?;
     matcher.function(log, LOG)?;
     matcher.matched.push(picked);
     let end = end(matcher, log)?;
-    let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, has_probabilities: true, targets };
+    let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, probabilities: ProbabilityOperand::Probabilities, targets };
     Some(Candidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(classes).collect() })
 }
 
@@ -60,6 +61,121 @@ fn cross_entropy(matcher: &mut Matcher<'_, '_, '_, '_>, log_p: TensorId, rows: &
     let is_whole = a != b && matcher.graph.shape(user) == matcher.graph.shape(log_p);
     let end = end(matcher, user).map(signed).filter(|end| is_whole && end.factor < 0.0)?;
     Some((Targets::Probabilities(RepeatedOperand { broadcast, slot }), Some(targets), end))
+}
+
+/// Matches exp s with the loss log Σ exp z − z\[class\] after it, where s is z, or z less a number of each row. `id` is exp s.
+///
+/// ```text
+/// lse  = m + np.log(np.exp(x - m).sum(1))
+/// loss = (lse - x[range(n), y]).mean()
+/// ```
+fn difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Candidate> {
+    let exponents = matcher.function(id, functions::EXP)?;
+    let sum = matcher.graph.only_user(id)?;
+    let (_, rows) = matcher.sum(sum)?;
+    let before_log = past_views(matcher, sum);
+    let log = matcher.graph.only_user(before_log)?;
+    matcher.function(log, LOG)?;
+    let (mut lse, shift) = (past_views(matcher, log), shifted(matcher, exponents, &rows));
+    let mut logits = exponents;
+    // the shift is added again
+    if let Some((of, shift)) = shift
+        && let Some(sum) = matcher.graph.only_user(lse)
+        && let Some(Applied { operator: Operator::Add, arguments, broadcast: None }) = matcher.graph.applied(sum)
+        && let [Argument::Tensor(a, _), Argument::Tensor(b, _)] = arguments[..]
+        && matcher.without_views(if a == lse { b } else { a }) == shift
+    {
+        matcher.matched.push(sum);
+        (lse, logits) = (past_views(matcher, sum), of);
+    }
+    let (targets, classes, end) = matcher
+        .attempt(|matcher| less_picked(matcher, lse, logits, &rows))
+        .or_else(|| matcher.attempt(|matcher| sum_less_picked(matcher, lse, logits, &rows)))?;
+    let form = ClosedForm::CrossEntropy { rows, divisor: 1.0 / end.factor, probabilities: ProbabilityOperand::Logits, targets };
+    let input = shift.map_or(exponents, |(of, _)| of);
+    let operands = std::iter::once(logits).chain(classes).chain([lse]).collect();
+    (end.factor > 0.0).then_some(Candidate { form, input, output: end.loss, operands })
+}
+
+/// Matches the other shapes that are made of a tensor, and returns the last one. This never fails.
+fn past_views(matcher: &mut Matcher<'_, '_, '_, '_>, mut id: TensorId) -> TensorId {
+    while let Some(user) = matcher.graph.only_user(id).filter(|user| matcher.graph.view_of(*user) == Some(id)) {
+        matcher.matched.push(user);
+        id = user;
+    }
+    id
+}
+
+/// Matches lse − picked, and the loss after it.
+fn less_picked(
+    matcher: &mut Matcher<'_, '_, '_, '_>,
+    lse: TensorId,
+    logits: TensorId,
+    rows: &Groups,
+) -> Option<(Targets, Option<TensorId>, End)> {
+    let (user, other, [of_lse, of_other]) = sum_or_difference(matcher, lse)?;
+    if matcher.graph.len(user) != rows.count {
+        return None;
+    }
+    let (targets, classes, factor) = picked_entries(matcher, other, logits, rows)?;
+    let end = end(matcher, user)?;
+    let is_difference = is_opposite(of_lse, of_other * factor);
+    is_difference.then_some((targets, classes, End { factor: of_lse * end.factor, ..end }))
+}
+
+/// Matches lse.mean() − picked.mean(), and the loss after it.
+fn sum_less_picked(
+    matcher: &mut Matcher<'_, '_, '_, '_>,
+    lse: TensorId,
+    logits: TensorId,
+    rows: &Groups,
+) -> Option<(Targets, Option<TensorId>, End)> {
+    let End { loss, factor } = end(matcher, lse)?;
+    let (user, other, [of_lse, of_other]) = sum_or_difference(matcher, loss)?;
+    let (total, outer) = matcher.scaled(other);
+    let (inner, _) = matcher.sum(total).filter(|_| matcher.graph.len(total) == 1)?;
+    let (targets, classes, inner) = picked_entries(matcher, inner, logits, rows)?;
+    let end = end(matcher, user)?;
+    let is_difference = is_opposite(of_lse * factor, of_other * outer * inner);
+    is_difference.then_some((targets, classes, End { factor: of_lse * factor * end.factor, ..end }))
+}
+
+/// Returns whether a factor is the negative of another.
+#[expect(clippy::float_cmp, reason = "both are products of the same numbers")]
+fn is_opposite(one: f64, other: f64) -> bool {
+    one == -other
+}
+
+/// Matches a + b or a − b, where one of both is `id`. Returns the result, the other operand, and the signs of `id` and the other operand.
+fn sum_or_difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(TensorId, TensorId, [f64; 2])> {
+    let user = matcher.graph.only_user(id)?;
+    let Applied { operator, arguments, .. } = matcher.applied(user)?;
+    let [Argument::Tensor(a, _), Argument::Tensor(b, _)] = arguments[..] else { return None };
+    if a == b || matcher.graph.len(a) != matcher.graph.len(b) {
+        return None;
+    }
+    let is_first = a == id;
+    let other = if is_first { b } else { a };
+    match (operator, is_first) {
+        (Operator::Add, _) => Some((user, other, [1.0, 1.0])),
+        (Operator::Sub, true) => Some((user, other, [1.0, -1.0])),
+        (Operator::Sub, false) => Some((user, other, [-1.0, 1.0])),
+        _ => None,
+    }
+}
+
+/// Matches the logit of the class of each row, times a number. Returns the classes, their tensor and the number.
+fn picked_entries(
+    matcher: &mut Matcher<'_, '_, '_, '_>,
+    id: TensorId,
+    logits: TensorId,
+    rows: &Groups,
+) -> Option<(Targets, Option<TensorId>, f64)> {
+    let (picked, factor) = matcher.scaled(id);
+    let (targets, classes) = matcher.graph.picked(picked, rows)?;
+    matcher.matched.push(picked);
+    let is_of_logits = matcher.graph.reads(picked).first() == Some(&logits);
+    is_of_logits.then_some((targets, classes, factor))
 }
 
 /// The end of a loss: a single number, which is a factor times the sum of all entries.
