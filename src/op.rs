@@ -27,6 +27,7 @@ pub mod conv1d;
 pub mod conv2d;
 pub mod conv_transpose2d;
 pub mod copies;
+pub mod counted_zero;
 pub mod cumsum;
 pub mod downcast;
 pub mod dropout;

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::numbers::Numbers;
 use super::stored_sums::{PARTS_INTERVAL, StoredSums, TERMS_INTERVAL, add_long_sum};
-use super::{Id, Network, Op};
+use super::{Id, Network, Op, Role};
 use crate::op::rule::{Memo, Operands, Rule, clear};
 use crate::step::Pass;
 use crate::tally;
@@ -149,7 +149,7 @@ impl Run {
 
     /// For tests: returns a copy of the run in which numbers are replaced, and the tensors that depend on them stay as they are. `first_replaced` returns the
     /// first entry of a tensor to replace; all later entries are replaced too. If it returns `None`, the tensor stays. Memos that depend on a replaced tensor
-    /// are computed again.
+    /// are computed again; a tensor that follows from constants alone keeps its numbers in them, because they are known before the first step.
     #[must_use]
     pub fn altered(&self, network: &Network, first_replaced: impl Fn(Id) -> Option<usize>, replacement: impl Fn(f64) -> f64) -> Self {
         let mut run = self.clone();
@@ -158,9 +158,12 @@ impl Run {
                 run.values_mut(id).iter_mut().skip(first).for_each(|value| *value = replacement(*value));
             }
         }
+        let mut is_fixed: Vec<bool> = network.tensors().iter().map(|tensor| tensor.role == Role::Constant).collect();
         for (number, op) in network.ops().iter().enumerate() {
+            is_fixed[op.output] = op.parts.iter().all(|part| part.operands.iter().all(|id| is_fixed[*id]));
             if op.parts.iter().any(|part| part.operands.iter().any(|id| first_replaced(*id).is_some())) {
-                let memos = op.parts.iter().map(|part| part.rule.memo(&part.operands.map(|id| run.values(id)))).collect();
+                let values = |id: Id| if is_fixed[id] { self.values(id) } else { run.values(id) };
+                let memos = op.parts.iter().map(|part| part.rule.memo(&part.operands.map(values))).collect();
                 run.memos.set(number, memos);
                 run.stored_sums.set(number, Vec::new());
             }

@@ -1,37 +1,61 @@
 //! A choice between two tensors, entry by entry: PyTorch's `where(mask, a, b)`.
 //!
-//! An entry of the result is a copy of a's entry where the mask is not 0, and of b's entry where it is 0. In the backward pass only the copied entry gets a
-//! term. The other entry gets none, not even a product with 0, which would be NaN for an infinite error. The mask has no derivative.
+//! An entry of the result is a copy of a's entry where the mask is not 0, and of b's entry where it is 0. In the backward pass only the copied entry gets the
+//! derivative. A product with 0 for the other entry would be NaN for an infinite error. The mask has no derivative.
+//!
+//! | mask | terms of the derivative of an entry |
+//! | --- | --- |
+//! | [`Mask::Given`], such as a causal mask | one for each result that copied the entry |
+//! | [`Mask::Computed`], such as `x > 0` | one for each result that the entry is an operand of; a term that is not chosen counts 0 |
+//!
+//! So the number of steps never depends on a number that a later step computes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::broadcast::Broadcast;
+use super::counted_zero::NOT_CHOSEN;
 use super::elementwise::ElementwiseOperand;
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
+use super::numpy::NumPyForm;
+use super::numpy::code::Code;
 use super::one_term::{OneTerm, OneTermEach};
-use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, constant, entry};
+use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, constant, derived, entry};
 use super::slot::{
     Reads,
-    Slot::{self, Input},
+    Slot::{self, Input, Upstream},
 };
+use super::written::Written;
 use crate::expr::{Expr, Form, Primitive, SUM, whole};
+use crate::step::Kind;
 use crate::tensor::len;
+
+/// The origin of a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// The mask is given, or follows from constants alone.
+    Given,
+    /// The mask depends on inputs.
+    Computed,
+}
 
 /// Creates the choice of `operands`: the mask, a and b, each an input or a number. `shapes` has the shape of each input; they are broadcast to one shape.
 ///
 /// ```
-/// use gradstep::op::{choose::choose, elementwise::ElementwiseOperand::{Constant, Input}};
+/// use gradstep::op::{choose::{Mask, choose}, elementwise::ElementwiseOperand::{Constant, Input}};
 ///
 /// // where(mask, −∞, x) for a mask of 3 entries and 2 x 3 entries of x
-/// let masked = choose([Input(0), Constant(f64::NEG_INFINITY), Input(1)], &[&[3], &[2, 3]]).expect("shapes that fit");
+/// let masked = choose([Input(0), Constant(f64::NEG_INFINITY), Input(1)], &[&[3], &[2, 3]], Mask::Given).expect("shapes that fit");
 /// assert_eq!(masked.shape(&[&[3], &[2, 3]]), Ok(vec![2, 3]));
 /// assert!(masked.backward(0).is_none() && masked.backward(1).is_some());
 /// ```
 ///
 /// # Errors
 /// If the shapes cannot be broadcast to one shape.
-pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]]) -> Result<Arc<dyn Function>, Mismatch> {
+pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask) -> Result<Arc<dyn Function>, Mismatch> {
     let name = |operand| match operands.iter().position(|own| *own == ElementwiseOperand::Input(operand)) {
         Some(0) => "mask",
         Some(1) => "first operand",
@@ -40,7 +64,7 @@ pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]]) -> Result<
     let named: Vec<(&'static str, &[usize])> = shapes.iter().enumerate().map(|(n, shape)| (name(n), *shape)).collect();
     let broadcast = Broadcast::new(&named)?;
     let counts = shapes.iter().map(|shape| len(shape)).collect();
-    Ok(Arc::new(Choose(Arc::new(ChoosePlan { operands, broadcast, counts }))))
+    Ok(Arc::new(Choose { plan: Arc::new(ChoosePlan { operands, broadcast, counts }), mask }))
 }
 
 /// The operands of a choice.
@@ -85,21 +109,27 @@ impl ChoosePlan {
 
 /// The function of [`choose`].
 #[derive(Debug)]
-struct Choose(Arc<ChoosePlan>);
+struct Choose {
+    plan: Arc<ChoosePlan>,
+    mask: Mask,
+}
 
 impl Function for Choose {
     fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
-        Ok(self.0.broadcast.shape().to_vec())
+        Ok(self.plan.broadcast.shape().to_vec())
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(OneTerm(ChooseForward(Arc::clone(&self.0))))
+        Arc::new(OneTerm(ChooseForward(Arc::clone(&self.plan))))
     }
 
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
-        let links = ChooseLinks { plan: Arc::clone(&self.0), slot: input };
-        let is_mask = self.0.operands[0] == ElementwiseOperand::Input(input);
-        (!is_mask).then(|| Arc::new(Linked::new(links, Direction::Backward, input)) as Arc<dyn Rule>)
+        let plan = Arc::clone(&self.plan);
+        match (plan.operands[0], self.mask) {
+            (ElementwiseOperand::Input(mask), _) if mask == input => None,
+            (ElementwiseOperand::Input(mask), Mask::Computed) => Some(Arc::new(ByComputedMask { plan, slot: input, mask })),
+            _ => Some(Arc::new(Linked::new(ChooseLinks { plan, slot: input }, Direction::Backward, input))),
+        }
     }
 }
 
@@ -193,10 +223,29 @@ impl Linking for ChooseLinks {
         "the mask chose the other operand"
     }
 
+    fn numpy(&self) -> Option<NumPyForm> {
+        self.plan.in_numpy(self.slot)
+    }
+
     fn equation(&self, _direction: Direction) -> Equation {
-        let is_repeated = self.plan.broadcast.reader_count(self.slot) > 1;
+        self.plan.back(self.slot)
+    }
+}
+
+impl ChoosePlan {
+    /// The derivative by an input in `NumPy`.
+    fn in_numpy(&self, slot: usize) -> Option<NumPyForm> {
+        let ElementwiseOperand::Input(mask) = self.operands[0] else { return None };
+        let (mask, dy, zero) = (Code::input(mask), Code::upstream(), Code::Number(0.0));
+        let is_first = self.operands[1] == ElementwiseOperand::Input(slot);
+        let passed = if is_first { vec![mask, dy, zero] } else { vec![mask, zero, dy] };
+        Some(NumPyForm::new(self.broadcast.summed_in_numpy(slot, Code::call("np.where", passed))))
+    }
+
+    /// The equation of the derivative by an input.
+    fn back(&self, slot: usize) -> Equation {
         Equation {
-            right: if is_repeated {
+            right: if self.broadcast.reader_count(slot) > 1 {
                 Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "where it was chosen, else 0")
             } else {
                 Expr::Remark(&whole::DY, "where it was chosen, else 0")
@@ -208,11 +257,126 @@ impl Linking for ChooseLinks {
     }
 }
 
+/// The rule of the derivative by a or b, if the mask is computed.
+#[derive(Debug)]
+struct ByComputedMask {
+    plan: Arc<ChoosePlan>,
+    /// The input slot of a or b.
+    slot: usize,
+    /// The input slot of the mask.
+    mask: usize,
+}
+
+impl ByComputedMask {
+    /// Returns whether the entry `output` of the result is a copy of this operand.
+    fn is_chosen(&self, x: &Operands<'_>, output: usize) -> bool {
+        self.plan.chosen(&x.tensors, output) == ElementwiseOperand::Input(self.slot)
+    }
+
+    /// The entry of the result in a term of an entry.
+    fn output(&self, entry: usize, term: u64) -> usize {
+        let n = usize::try_from(term).expect("the number of a term fits into usize");
+        self.plan.broadcast.reader(self.slot, entry, n)
+    }
+
+    /// The number of the term of an entry of the result.
+    fn rank(&self, output: usize) -> u64 {
+        self.plan.broadcast.reader_rank(self.slot, output) as u64
+    }
+}
+
+/// 1 − mask, for the mask in each slot.
+const OTHERWISE: &[Expr; 3] = &[
+    Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(0))]),
+    Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(1))]),
+    Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(2))]),
+];
+
+impl Rule for ByComputedMask {
+    fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
+        let (own, dy) = (ElementwiseOperand::Input(self.slot), x.tensors[Upstream]);
+        let places = self.plan.broadcast.operand_entries(self.slot);
+        for ((chosen, place), dy) in self.plan.all_chosen(&x.tensors).zip(places).zip(dy) {
+            out[place] += if chosen == own { *dy } else { 0.0 };
+        }
+    }
+
+    fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
+        (entry * self.plan.broadcast.reader_count(self.slot)) as u64
+    }
+
+    fn terms_per_entry(&self) -> Option<u64> {
+        Some(self.plan.broadcast.reader_count(self.slot) as u64)
+    }
+
+    fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        None // every entry has terms
+    }
+
+    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
+        let output = self.output(at, term);
+        if self.is_chosen(x, output) {
+            return Term::product(smallvec![entry(x, Upstream, output)]);
+        }
+        let mask_place = self.plan.broadcast.operand_entry(self.mask, output);
+        let is_first = self.plan.operands[1] == ElementwiseOperand::Input(self.slot);
+        let gate = if is_first {
+            entry(x, Input(self.mask), mask_place)
+        } else {
+            derived(&OTHERWISE[self.mask.min(2)], Input(self.mask), mask_place, 1.0 - x.get(Input(self.mask), mask_place))
+        };
+        Term { kind: Kind::Select, function: Some(NOT_CHOSEN), args: smallvec![gate], value: 0.0 }
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        terms.fold(sum, |sum, term| {
+            let output = self.output(entry, term);
+            sum + if self.is_chosen(x, output) { x.get(Upstream, output) } else { 0.0 }
+        })
+    }
+
+    fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
+        let broadcast = &self.plan.broadcast;
+        let of_output = |output: usize| Use { entry: broadcast.operand_entry(self.slot, output), term: self.rank(output) };
+        let mut uses: Vec<Use> = match slot {
+            Upstream => Some(at).filter(|output| self.is_chosen(x, *output)).map(of_output).into_iter().collect(),
+            Input(mask) if mask == self.mask => {
+                let readers = (0..broadcast.reader_count(mask)).map(|n| broadcast.reader(mask, at, n));
+                readers.filter(|output| !self.is_chosen(x, *output)).map(of_output).collect()
+            }
+            _ => Vec::new(),
+        };
+        uses.sort_unstable();
+        uses
+    }
+
+    fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
+        let broadcast = &self.plan.broadcast;
+        match slot {
+            Upstream if broadcast.operand_entry(self.slot, at) == entry && self.is_chosen(x, at) => smallvec![self.rank(at)],
+            Input(mask) if mask == self.mask => {
+                let outputs = (0..broadcast.reader_count(self.slot)).map(|n| broadcast.reader(self.slot, entry, n));
+                let reads = |output: &usize| broadcast.operand_entry(mask, *output) == at && !self.is_chosen(x, *output);
+                outputs.filter(reads).map(|output| self.rank(output)).collect()
+            }
+            _ => TermNumbers::new(),
+        }
+    }
+
+    fn written(&self) -> Written {
+        Written { numpy: self.plan.in_numpy(self.slot), indexed: None }
+    }
+
+    fn equation(&self) -> Equation {
+        self.plan.back(self.slot)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::ElementwiseOperand::{Constant, Input as In};
     use super::*;
-    use crate::op::checked::{check, gradient, numbers, value};
+    use crate::op::checked::{check, factors, gradient, numbers, value};
 
     #[test]
     fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
@@ -224,28 +388,42 @@ mod tests {
             ([In(1), In(0), Constant(0.0)], &[&[3], &[2, 3]]),
         ];
         for (operands, shapes) in cases {
-            let function = choose(operands, shapes).expect("shapes that fit");
             let In(mask) = operands[0] else { panic!("the mask is an input") };
             let mut inputs: Vec<Vec<f64>> = shapes.iter().zip(1..).map(|(shape, seed)| numbers(seed, len(shape))).collect();
             inputs[mask] = inputs[mask].iter().map(|x| f64::from(u8::from(*x > 0.0))).collect();
-            if operands.contains(&Constant(f64::NEG_INFINITY)) {
-                crate::op::checked::check_rules(&*function, shapes, &inputs);
-            } else {
-                check(&*function, shapes, &inputs);
+            for origin in [Mask::Given, Mask::Computed] {
+                let function = choose(operands, shapes, origin).expect("shapes that fit");
+                if operands.contains(&Constant(f64::NEG_INFINITY)) {
+                    crate::op::checked::check_rules(&*function, shapes, &inputs);
+                } else {
+                    check(&*function, shapes, &inputs);
+                }
             }
         }
     }
 
     #[test]
     fn nothing_passes_to_the_operand_that_was_not_chosen() {
-        let function = choose([In(0), In(1), In(2)], &[&[3], &[3], &[]]).expect("shapes that fit");
         let inputs: [&[f64]; 3] = [&[1.0, 0.0, 0.0], &[5.0, 6.0, 7.0], &[9.0]];
-        assert_eq!(value(&*function, &inputs, 3), [5.0, 9.0, 9.0]);
         let dy = [f64::INFINITY, 2.0, 3.0];
-        assert_eq!(gradient(&*function, &inputs, &dy, 1), Some(vec![f64::INFINITY, 0.0, 0.0]));
-        assert_eq!(gradient(&*function, &inputs, &dy, 2), Some(vec![5.0]));
-        assert_eq!(gradient(&*function, &inputs, &dy, 0), None);
-        let error = choose([In(0), In(1), Constant(0.0)], &[&[2], &[3]]).expect_err("shapes that do not fit").to_string();
+        for origin in [Mask::Given, Mask::Computed] {
+            let function = choose([In(0), In(1), In(2)], &[&[3], &[3], &[]], origin).expect("shapes that fit");
+            assert_eq!(value(&*function, &inputs, 3), [5.0, 9.0, 9.0]);
+            assert_eq!(gradient(&*function, &inputs, &dy, 1), Some(vec![f64::INFINITY, 0.0, 0.0]));
+            assert_eq!(gradient(&*function, &inputs, &dy, 2), Some(vec![5.0]));
+            assert_eq!(gradient(&*function, &inputs, &dy, 0), None);
+        }
+        let error = choose([In(0), In(1), Constant(0.0)], &[&[2], &[3]], Mask::Given).expect_err("shapes that do not fit").to_string();
         assert!(error.starts_with("the first operand is a vector of 3 numbers, but the mask is a vector of 2 numbers"), "{error}");
+    }
+
+    /// 1 − mask closes the first term of ∂C/∂b, and the mask the other terms of ∂C/∂a.
+    #[test]
+    fn a_computed_mask_has_a_term_for_each_operand() {
+        let function = choose([In(0), In(1), In(2)], &[&[3], &[3], &[]], Mask::Computed).expect("shapes that fit");
+        let inputs: [&[f64]; 3] = [&[1.0, 0.0, 0.0], &[5.0, 6.0, 7.0], &[9.0]];
+        let terms = |slot, entry| factors(&*function, &inputs, &[10.0, 2.0, 3.0], slot, entry);
+        assert_eq!((terms(1, 0), terms(1, 1), terms(1, 2)), (vec![vec![10.0]], vec![vec![0.0]], vec![vec![0.0]]));
+        assert_eq!(terms(2, 0), [[0.0], [2.0], [3.0]]);
     }
 }

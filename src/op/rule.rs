@@ -11,13 +11,14 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::counted_zero::LEFT_OUT;
 use super::mismatch::Mismatch;
 use super::product_layout::ProductSlots;
 use super::reuse::Reuse;
 use super::slot::{Reads, Slot};
 pub use super::window::Window;
 use super::written::Written;
-use crate::expr::{Expr, Form, Notation, Primitive};
+use crate::expr::{Expr, Notation, Primitive};
 use crate::step::Kind;
 use crate::tally;
 use crate::tensor::Places;
@@ -147,12 +148,6 @@ pub type TermNumbers = SmallVec<[u64; 2]>;
 
 /// The factors of one term, or the arguments of its function.
 pub type Factors = SmallVec<[Arg; 4]>;
-
-/// The function of a loss term whose target is 0 and whose logarithm is −∞. Its value is 0, so the term adds nothing to the loss ([`Term::of_loss`]).
-pub const LEFT_OUT: &Primitive = &Primitive::new("left_out").form(Form::Product);
-/// The explanation of [`LEFT_OUT`].
-pub const LEFT_OUT_WORDS: &str =
-    "The target makes one factor 0, and the logarithm beside it is −∞. The product 0 · −∞ has no value, so this term counts as 0.";
 
 /// One term of one entry.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::{Position, Scene, ShownTensor, Sources};
 use crate::network::{BatchSource, Id, Role};
+use crate::op::counted_zero;
 use crate::op::repetition::Repetition;
-use crate::op::rule::LEFT_OUT;
 use crate::op::slot::Slot;
 use crate::step::{Factor, Kind, Pass, TensorEntry};
 use crate::tensor::{Places, index_text, len, unravel};
@@ -157,11 +157,12 @@ impl Scene<'_> {
     }
 
     /// Returns the entries that this step reads. If the step selects one of its arguments, as a maximum does, it reads only that one; while the maximum is
-    /// hidden, it reads none. If the loss leaves out a term because its target is 0, the step still reads the term's factors.
+    /// hidden, it reads none. A term that counts 0 because of a target or a mask still reads its
+    /// factors.
     #[must_use]
     pub fn sources_now(&self) -> &[TensorEntry] {
         self.sources_now.get_or_init(|| {
-            if self.step.kind == Kind::Select && self.step.function != Some(LEFT_OUT) {
+            if self.step.kind == Kind::Select && counted_zero::reason(self.step.function).is_none() {
                 // the selected entry would show the hidden value
                 let is_selected = |factor: &&Factor| !self.hides_number() && factor.value.to_bits() == self.step.value.to_bits();
                 let selected = self.step.factors.iter().find(is_selected);
@@ -218,7 +219,7 @@ impl Scene<'_> {
     #[must_use]
     pub fn selected_by(&self, tensor: Id, entry: usize) -> Option<TensorEntry> {
         let then = self.at_step(self.first_position(tensor, entry)?.step)?;
-        (then.step.kind == Kind::Select && !then.hides_number() && then.step.function != Some(LEFT_OUT))
+        (then.step.kind == Kind::Select && !then.hides_number() && counted_zero::reason(then.step.function).is_none())
             .then(|| then.sources_now().first().copied())?
     }
 

@@ -8,7 +8,7 @@ use ratatui::widgets::Widget;
 use crate::app::{Change, EditEffect, PredictionQuestion, hidden_symbol};
 use crate::glyph::with_minus_signs;
 use crate::number::ColumnFormat;
-use crate::op::rule::{LEFT_OUT, LEFT_OUT_WORDS};
+use crate::op::counted_zero;
 use crate::scenario::GivenNumber;
 use crate::scene::HiddenNumber;
 use crate::step::Unit;
@@ -132,7 +132,7 @@ fn dated(view: &View<'_>, remark: &str) -> String {
 /// Returns the rule of the step's part in words.
 #[must_use]
 pub fn rule_text(view: &View<'_>) -> String {
-    if view.step.function == Some(LEFT_OUT) { LEFT_OUT_WORDS.to_owned() } else { view.words(view.part()) }
+    counted_zero::reason(view.step.function).map_or_else(|| view.words(view.part()), str::to_owned)
 }
 
 /// Returns the remark about this step; `None` while a number is hidden, because the remark may contain it.

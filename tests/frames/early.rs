@@ -28,7 +28,8 @@ const OVERLAYS: [&str; 7] = ["?", "n", ":", ":grad<Tab>", "M", "H", "Z"];
 const STEPS: [u64; 2] = [72, 32];
 
 /// Scenarios with features that no bundled one has, and keys that lead to an iteration.
-const OTHERS: [(&str, &str, &str); 9] = [
+const OTHERS: [(&str, &str, &str); 10] = [
+    ("masks", MASKS, ""),
     ("logistic", super::graphs::LOGISTIC, ""),
     ("layers", include_str!("layers.toml"), ""),
     ("layers, iteration 2", include_str!("layers.toml"), ":2/1<Enter>"),
@@ -39,6 +40,13 @@ const OTHERS: [(&str, &str, &str); 9] = [
     ("batch-norm", super::tensors::BATCH_NORM, ""),
     ("two-layer-net", super::tensors::TWO_LAYERS, ""),
 ];
+
+/// Masks that are computed: by comparisons of computed numbers, by the largest entry of each row, and from constants alone.
+const MASKS: &str = "title = \"masks\"\n[graph]\nnodes = \"\"\"\n\
+    h = x @ W\nr = np.where(h > 0, h, 0.1 * b)\nkeep = torch.tril(torch.ones(3, 3)) == 1\ns = r.masked_fill(~keep, 0.5)\n\
+    m = s.max(1).values\nd = h.clone()\nd[h < 0.2] = 0.0\n\
+    loss = (m**2).sum() + (d**2).mean() + torch.maximum(h, s).sum()\n\"\"\"\n\
+    [graph.inputs]\nx = [[1, -2], [0.5, 1], [-1, 0.25]]\nW = [[0.5, -1, 0.75], [1, 0.5, -0.25]]\nb = [1, -1, 2]\n";
 
 pub type Scenarios = Vec<(String, Arc<Document>)>;
 

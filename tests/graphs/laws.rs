@@ -11,6 +11,7 @@ use std::fs;
 use std::sync::Arc;
 
 use gradstep::scenario::{Limits, Source, read};
+use gradstep::tensor::from_flat;
 use gradstep::trace::Trace;
 
 use crate::numbers::{files, open, run, stem};
@@ -45,6 +46,43 @@ fn the_steps_add_up_to_the_tensors() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(checked > 550, "{checked} graphs");
+}
+
+/// Returns the number of steps of each op.
+fn step_counts(trace: &Trace) -> Vec<(usize, u64)> {
+    trace.ops().map(|(_, output, steps)| (output, steps.end - steps.start)).collect()
+}
+
+/// Graphs with entries that share a maximum evenly.
+const TIES: [&str; 2] = ["kink-amax-tie", "kink-max-all-tie"];
+
+/// Masks, maxima and indices that are computed change which entries are chosen, and not how many steps there are. Ties are an exception: each entry that shares in one has a
+/// step.
+#[test]
+fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
+    let others: [(&str, fn(usize, f64) -> f64); 4] = [
+        ("opposite signs", |_, x| -x - 0.01),
+        ("other numbers", |at, x| (7.3 * x + 11.1 * at as f64).sin()),
+        ("large numbers", |at, x| 100.0 * x + at as f64),
+        ("small numbers", |at, x| 1e-3 * (x + at as f64)),
+    ];
+    let (mut differing, mut compared) = (Vec::new(), 0);
+    for (name, text, trace) in traces().filter(|(name, ..)| !TIES.contains(&name.as_str())) {
+        let network = trace.network();
+        let counts = step_counts(&trace);
+        for (what, other) in others {
+            let mut run = trace.runs()[0].run.clone();
+            for id in network.learnable() {
+                let numbers = run.values(id).iter().enumerate().map(|(at, x)| other(at, *x)).collect();
+                run = run.with_tensor_and_gradients(network, id, from_flat(&network.tensor(id).shape, numbers));
+            }
+            compared += 1;
+            if step_counts(&Trace::new(Arc::clone(network), vec![run])) != counts {
+                differing.push(format!("{name}, {what}\n{text}"));
+            }
+        }
+    }
+    assert!(differing.is_empty(), "{} of {compared}:\n{}", differing.len(), differing.join("\n"));
 }
 
 #[test]

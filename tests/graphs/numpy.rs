@@ -36,7 +36,7 @@ fn append(script: &mut String, name: &str, document: &Arc<Document>) -> Copied {
     let scene = Scene::of(&document.trace, document.trace.len()).expect("a step");
     let network = scene.network();
     let array = |id: usize| {
-        let numbers: Vec<String> = document.trace.sample_runs()[0].run.values(id).iter().map(ToString::to_string).collect();
+        let numbers: Vec<String> = document.trace.runs()[0].run.values(id).iter().map(ToString::to_string).collect();
         let numbers = numbers.join(", ").replace("NaN", "nan");
         format!("np.array([{numbers}]).reshape({:?})", network.tensor(id).shape)
     };

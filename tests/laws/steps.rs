@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use gradstep::expr::{Expr, LOG};
 use gradstep::network::{Id, IterationRun, Network, Run};
-use gradstep::op::rule::{LEFT_OUT, MAX_NAMED};
+use gradstep::op::counted_zero::{LEFT_OUT, NOT_CHOSEN};
+use gradstep::op::rule::MAX_NAMED;
 use gradstep::step::{Address, Factor, Kind, Location, Pass, Step, Unit};
 use gradstep::tensor::{Places, len, unravel};
 use gradstep::trace::{Position, Progress, TermRead, Trace};
@@ -153,6 +154,8 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
         Kind::Copy if values.len() == 1 => values.first().copied(),
         Kind::Select if step.function == Some(LEFT_OUT) => (step.pass == Pass::Loss && values.contains(&0.0)).then_some(0.0),
+        // the gate of a mask is closed
+        Kind::Select if step.function == Some(NOT_CHOSEN) => (step.pass == Pass::Backward && values == [0.0]).then_some(0.0),
         Kind::Select => selected(&step, &values),
         Kind::Apply => Some(step.value),
         Kind::Copy => None,

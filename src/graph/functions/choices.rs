@@ -1,9 +1,9 @@
 //! Choices by a mask: `where`, `masked_fill`.
 
 use crate::graph::call::{Call, Row, Spelling};
-use crate::graph::reader::GraphReader;
+use crate::graph::reader::{GraphReader, GraphTensor, TensorOrigin};
 use crate::graph::value::{Operand, TensorId, Value};
-use crate::op::choose::choose;
+use crate::op::choose::{Mask, choose};
 use crate::op::elementwise::ElementwiseOperand;
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
@@ -54,7 +54,9 @@ pub fn chosen(reader: &mut GraphReader<'_, '_>, mask: TensorId, a: &Value, b: &V
         });
     }
     let shapes: Vec<&[usize]> = reads.iter().map(|id| reader.shape(*id)).collect();
-    match choose([operands[0], operands[1], operands[2]], &shapes) {
+    let GraphTensor { origin, is_constant, .. } = reader.tensors[mask];
+    let origin = if is_constant || matches!(origin, TensorOrigin::Leaf(_)) { Mask::Given } else { Mask::Computed };
+    match choose([operands[0], operands[1], operands[2]], &shapes, origin) {
         Ok(function) => reader.emit_selecting(function, &reads, &[0], span).map(Value::Tensor),
         Err(_) => Err(reader.fail_broadcast(&reads, span)),
     }
