@@ -385,9 +385,9 @@ impl Rule for SoftmaxBackward {
         };
         let (y, dy) = (Code::output, Code::upstream);
         Written::in_numpy(NumPyForm::new(if self.0.variant.has_factor_a {
-            y().times(dy().add(dy().times(y()).then(sum).negative()))
+            y().times(dy().plus(dy().times(y()).then(sum).negative()))
         } else {
-            dy().add(Code::call("np.exp", vec![y()]).times(dy().then(sum)).negative())
+            dy().plus(Code::call("np.exp", vec![y()]).times(dy().then(sum)).negative())
         }))
     }
 

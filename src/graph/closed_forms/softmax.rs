@@ -106,7 +106,7 @@ fn past_views(matcher: &mut Matcher<'_, '_, '_, '_>, mut id: TensorId) -> Tensor
     id
 }
 
-/// Matches lse − picked, and the loss after it.
+/// Matches `lse - picked`, and the loss after it.
 fn less_picked(
     matcher: &mut Matcher<'_, '_, '_, '_>,
     lse: TensorId,
@@ -123,7 +123,7 @@ fn less_picked(
     is_difference.then_some((targets, classes, End { factor: of_lse * end.factor, ..end }))
 }
 
-/// Matches lse.mean() − picked.mean(), and the loss after it.
+/// Matches `lse.mean() - picked.mean()`, and the loss after it.
 fn sum_less_picked(
     matcher: &mut Matcher<'_, '_, '_, '_>,
     lse: TensorId,

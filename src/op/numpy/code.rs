@@ -149,7 +149,7 @@ impl Code {
 
     /// The sum of two expressions.
     #[must_use]
-    pub fn add(self, other: Self) -> Self {
+    pub fn plus(self, other: Self) -> Self {
         if let (Self::Number(a), Self::Number(b)) = (&self, &other) {
             return Self::Number(a + b);
         }
@@ -179,7 +179,9 @@ impl Code {
                 Self::Number(number) => all.0 *= number,
                 Self::Product(number, factors) => {
                     all.0 *= number;
-                    factors.into_iter().for_each(|(factor, exponent)| multiply(&mut all.1, factor, exponent));
+                    for (factor, exponent) in factors {
+                        multiply(&mut all.1, factor, exponent);
+                    }
                 }
                 code => multiply(&mut all.1, code, 1),
             }
@@ -210,8 +212,7 @@ impl Code {
         factors.retain(|(_, exponent)| *exponent != 0);
         match (&factors[..], number) {
             ([], _) | (_, 0.0) => Self::Number(number),
-            #[expect(clippy::float_cmp, reason = "1 is exact")]
-            ([(_, 1)], number) if number == 1.0 => factors.remove(0).0,
+            ([(_, 1)], 1.0) => factors.remove(0).0,
             _ => Self::Product(number, factors),
         }
     }
@@ -412,12 +413,12 @@ mod tests {
         assert_eq!(text(&dy().times(number(1.0 / 3.0))), "dy / 3");
         assert_eq!(text(&dy().over(b())), "dy / b");
         assert_eq!(text(&dy().times(a().negative().over(b()).over(b()))), "-dy * a / b**2");
-        assert_eq!(text(&dy().times(number(1.0).add(y().to_the(2).negative()))), "dy * (1 - y**2)");
+        assert_eq!(text(&dy().times(number(1.0).plus(y().to_the(2).negative()))), "dy * (1 - y**2)");
         assert_eq!(text(&dy().times(a().compare(Relation::Greater, number(0.0)))), "dy * (a > 0)");
-        assert_eq!(text(&a().add(b()).negative().then(".sum(0)")), "(-(a + b)).sum(0)");
+        assert_eq!(text(&a().plus(b()).negative().then(".sum(0)")), "(-(a + b)).sum(0)");
         assert_eq!(text(&a().times(b()).then(".T").then(".T")), "a * b");
         assert_eq!(text(&a().power(number(-0.5)).times(dy())), "a**-0.5 * dy");
-        assert_eq!(text(&a().add(b()).matmul(dy().matmul(a()))), "(a + b) @ (dy @ a)");
+        assert_eq!(text(&a().plus(b()).matmul(dy().matmul(a()))), "(a + b) @ (dy @ a)");
         assert_eq!(text(&number(1.0).over(a())), "1 / a");
         assert_eq!(text(&a().over(b().times(y()))), "a / (b * y)");
     }
