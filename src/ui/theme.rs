@@ -201,8 +201,9 @@ impl Theme {
         }
     }
 
-    /// Returns the style of a value on a scale up to the magnitude `max`: by default red below zero and purple above, stronger for larger magnitudes. With sixteen
-    /// colours, only the upper half of the scale is coloured, and cyan replaces purple. Values that are not finite have the style of an error.
+    /// Returns the style of a value on a scale up to the absolute value `max`. By default, numbers below zero are red and numbers above zero are purple,
+    /// stronger for larger absolute values. With sixteen colours, only the upper half of the scale has colours, and cyan replaces purple. Values that are not
+    /// finite have the style of an error.
     #[must_use]
     pub fn heat(&self, value: f64, max: f64) -> Style {
         if !value.is_finite() {

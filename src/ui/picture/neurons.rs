@@ -39,7 +39,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     }
     let count = |id: Id| len(&view.network().tensor(id).shape);
     let is_stacked = !has_room_beside(view, &columns, usize::from(area.width));
-    // a label above its neuron takes a row of its own
+    // a label above its neuron takes one more row
     let row_height = if is_stacked { 2 } else { 1 };
     let side_rows = usize::from(columns.side.is_some());
     let shown = columns.shown(view, usize::from(area.height / row_height).saturating_sub(side_rows).max(1));
