@@ -72,7 +72,7 @@ use read::display_name;
 
 /// Step through every multiplication of backpropagation.
 ///
-/// `gradstep SCENARIO` opens the stepper, which shows one step at a time: `gradstep figure-14`. `gradstep` alone opens a list of scenarios.
+/// `gradstep SCENARIO` opens the stepper, which shows one step at a time: `gradstep figure-14`. `gradstep` without a scenario opens a list of scenarios.
 /// `gradstep SCENARIO --help` describes the options of the stepper, such as --at and --record.
 #[derive(Debug, Parser)]
 #[command(name = "gradstep", version, max_term_width = 100)]
@@ -103,7 +103,7 @@ sample, reduce:loss the sum or mean of the losses of all samples, and update:fc1
 Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written."
 );
 
-/// A command with its arguments. The fields of a type that implements it are the arguments, and its doc comment is the help text.
+/// A command with its arguments. The fields of the type are the arguments, and its doc comment is the help text.
 trait Invocation: Parser {
     /// The output file; `None` for stdout.
     fn output(&self) -> Option<&Path> {
@@ -128,7 +128,7 @@ const fn row<C: Invocation>() -> CommandRow {
         declare: <C as CommandFactory>::command,
         run: |arguments, global| {
             let command = C::from_arg_matches(arguments)?;
-            // with a closed stdout, all output would be lost, so the command fails before it reads or computes anything
+            // if stdout is closed, all output would be lost, so the command fails before it reads or computes anything
             if command.output().is_none() {
                 standard::ensure_stdout_is_open()?;
             }
@@ -155,14 +155,14 @@ static COMMANDS: &[CommandRow] = &[
     row::<man::ManCommand>(),
 ];
 
-/// The declaration of the command line for the parser, with the hidden command `open`.
+/// Returns the command line for the parser. It has the hidden command `open`.
 fn parsed_program() -> clap::Command {
     Cli::command().subcommands(COMMANDS.iter().map(|row| (row.declare)()))
 }
 
-/// The declaration of the command line as users type it, for completions and the manual page: `gradstep figure-14 --at 57`.
+/// Returns the command line as users type it, for completions and the manual page: `gradstep figure-14 --at 57`.
 ///
-/// `open` is hidden, because [`with_open_command`] inserts it. Its options are options of `gradstep` itself.
+/// The command `open` is hidden, because [`with_open_command`] inserts it. Its options are listed as options of `gradstep`.
 fn typed_program() -> clap::Command {
     let stepper = open::OpenCommand::command();
     let options = stepper.get_arguments().filter(|arg| !arg.is_positional()).cloned();
@@ -174,9 +174,9 @@ fn typed_program() -> clap::Command {
 #[must_use]
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // `--ascii` is looked up in the unparsed arguments, because it also applies to the message about arguments that cannot be parsed
+    // `--ascii` is searched in the arguments before they are parsed, because it also applies to messages about arguments that cannot be parsed
     let ascii = options::is_ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
-    // made only once, because declaring all commands takes longer than running a small command
+    // made only once, because making it takes longer than running a small command
     let program = parsed_program();
     let result = with_open_command(&program, arguments).and_then(|arguments| match parse(program, arguments) {
         Ok((global, row, arguments)) => run(row, &arguments, &global).or_else(|error| match error.downcast::<Faults>() {
@@ -195,7 +195,7 @@ fn parse(
     program: clap::Command,
     arguments: Vec<OsString>,
 ) -> Result<(GlobalOptions, Option<&'static CommandRow>, ArgMatches), clap::Error> {
-    // in the order of the table
+    // the names are in the order of the table
     let names: Vec<String> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     let arguments = program.try_get_matches_from(arguments)?;
     let row = arguments.subcommand_name().and_then(|named| names.iter().position(|name| name == named)).map(|number| &COMMANDS[number]);
@@ -215,13 +215,13 @@ fn run(row: Option<&CommandRow>, arguments: &ArgMatches, global: &GlobalOptions)
 /// Prints the faults of a scenario.
 fn print_faults(faults: &Faults, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     let mut to = output::stderr();
-    // not escaped here, because `render` escapes the texts and adds colours
+    // the texts are escaped by `render`, which also adds colours
     writeln!(to.raw(), "{}", global.in_charset(&faults.render(global.has_colours(&io::stderr()))))?;
     to.finish()?;
     Ok(ExitCode::from(1))
 }
 
-/// Prints where Ctrl-C stopped a command: at an iteration, or in a comparison. Any other error is returned.
+/// Prints the place at which Ctrl-C stopped a command: an iteration, or a stage of a comparison. Any other error is returned.
 fn print_interruption(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let place = match error.downcast::<Interrupted>() {
         Ok(interrupted) => interrupted.to_string(),
@@ -238,7 +238,7 @@ fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
     let plain = error.render().to_string();
     let plain = if ascii { glyph::ascii_text(&plain) } else { plain };
     if error.use_stderr() {
-        // the message quotes arguments without escaping them, so it is escaped here, which removes its colours
+        // the message quotes arguments without escaping them; escaping it here also removes its colours
         let mut to = output::stderr();
         to.text(&plain)?;
         to.finish()?;
@@ -257,7 +257,6 @@ fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Inserts the hidden command `open` before a scenario: `gradstep --ascii xor` becomes `gradstep --ascii open xor`.
-///
 /// Without this, clap would take a misspelt command for a scenario, and report a missing file.
 fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
     let mut position = 1;
@@ -271,7 +270,7 @@ fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyho
             Some(_) => 1,
             None if matches!(option, "h" | "V" | "-help" | "-version") => return Ok(arguments),
             None => {
-                // an option of `open` before the scenario, such as `gradstep --at 57 xor`
+                // the argument is an option of `open` before the scenario, as in `gradstep --at 57 xor`
                 arguments.insert(position, OPEN.into());
                 return Ok(arguments);
             }
@@ -312,7 +311,7 @@ fn open_output(file: Option<&Path>, scenario: &OsStr, tensor_files: &[String]) -
     open_output_beside(file, &[(scenario, tensor_files)])
 }
 
-/// As [`open_output`], for several scenarios with their tensor files.
+/// Does the same as [`open_output`] for several scenarios with their tensor files.
 fn open_output_beside(file: Option<&Path>, scenarios: &[(&OsStr, &[String])]) -> anyhow::Result<CommandOutput> {
     let Some(path) = file else { return Ok(output::stdout_without_line_buffer()) };
     let inputs_of = |(scenario, files): &(&OsStr, &[String])| {

@@ -23,8 +23,8 @@ pub const ALL: &[Bundled] = bundled![
     "graph-convolution" "layer-norm" "lstm" "mazur-2-2-2" "rnn" "softmax-cross-entropy" "svm-loss" "word2vec" "xor"
 ];
 
-/// The names of all bundled scenarios in the recommended order for learning: the chain rule, a fully-connected network, convolutions, whole networks, training, and
-/// graphs of tensors from a loss to attention.
+/// The names of all bundled scenarios in the recommended order for learning. It begins with the chain rule and a fully-connected network. Then come
+/// convolutions, whole networks, training, and graphs of tensors from a loss to attention.
 pub const LEARNING: &[&str] = &[
     "figure-14",
     "figure-15",
@@ -52,7 +52,7 @@ pub const LEARNING: &[&str] = &[
     "graph-convolution",
 ];
 
-/// The scenarios in the picker of a recording without a list: those that were bundled when recordings had no list.
+/// The scenarios in the picker for a recording that has no list of them: those that were bundled when recordings had no list.
 pub const WITHOUT_LIST: &[&str] = &[
     "figure-01",
     "figure-02",

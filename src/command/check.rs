@@ -43,7 +43,7 @@ static FORMATS: &[OutputFormat<CheckWriter>] = &[
     OutputFormat { name: "json", help: "JSON for programs: docs/json.md", writer: json },
 ];
 
-/// The result of checking a file, from the best to the worst.
+/// The result of checking a file. The variants are in the order from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum CheckResult {
@@ -81,7 +81,7 @@ struct FileReport {
     faults: Vec<FaultRow>,
     /// The reason why the file cannot be read.
     error: Option<String>,
-    /// The faults for the text.
+    /// The faults, for the text output.
     #[serde(skip)]
     diagnostics: Option<Faults>,
 }
@@ -122,7 +122,7 @@ struct FaultRow {
     also: Option<SecondPlace>,
 }
 
-/// A second position that a fault concerns.
+/// A second position to which a fault refers.
 #[derive(Serialize)]
 struct SecondPlace {
     line: usize,
@@ -164,7 +164,7 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
         }
         writeln!(to, "{}", global.in_charset(&report.text()))?;
         if let Some(faults) = &report.diagnostics {
-            // not escaped here, because `render` escapes the texts and adds colours
+            // the texts are escaped by `render`, which also adds colours
             writeln!(to.raw(), "{}", global.in_charset(&faults.render(global.has_colours(&std::io::stdout()))))?;
         }
     }
@@ -172,11 +172,11 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
     Ok(worst)
 }
 
-/// Prints remarks on a scenario to stderr: warnings, lines of a graph that have no effect, and tensors whose axes have another order.
+/// Prints remarks on a scenario to stderr. They are warnings, lines of a graph that have no effect, and tensors whose axes have another order in the file.
 fn remark(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut to = output::stderr();
     if !scenario.warnings.faults().is_empty() {
-        // not escaped here, because `render` escapes the texts and adds colours
+        // the texts are escaped by `render`, which also adds colours
         writeln!(to.raw(), "{}", global.in_charset(&scenario.warnings.render(global.has_colours(&std::io::stderr()))))?;
     }
     if let [first, rest @ ..] = &scenario.left_out[..] {
@@ -251,7 +251,7 @@ impl FileReport {
         Ok(report)
     }
 
-    /// Returns the result as a line of text; as several lines if numbers differ.
+    /// Returns the result as a line of text. If numbers differ, it has several lines.
     fn text(&self) -> String {
         let Self { file, deviations, .. } = self;
         match (self.expectations, deviations.len()) {
@@ -313,7 +313,7 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
     };
     let values = trace.run(run_index).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
-    // a NaN never agrees, because every comparison with NaN is false
+    // NaN never agrees, because every comparison with NaN is false
     let agrees = |computed: f64, expected: f64| (computed - expected).abs() <= *tolerance;
     let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (computed, expected))| !agrees(**computed, **expected));
     let Some((position, (computed, expected))) = wrong.next() else { return Ok(None) };

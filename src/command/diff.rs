@@ -25,9 +25,9 @@ use crate::weights::tensor_files;
 
 /// Compare your own gradients with the right ones: which are wrong, the first wrong entry, and why.
 ///
-/// MINE is a file with gradients of the loss: JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, or a file of tensors such as .npz; .npy needs
-/// --tensor. Tensors are matched by the names that `grads` prints; tensors with other names, such as PyTorch's, by order and shape. Gradients missing from MINE are
-/// skipped. docs/diff.md has examples.
+/// MINE is a file with gradients of the loss. It is JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, or a file of tensors such as .npz.
+/// An .npy file needs --tensor. The names of the tensors are those that `grads` prints. Tensors with other names, such as PyTorch's, are matched by their order
+/// and shape. If MINE lacks a gradient, it is skipped. docs/diff.md has examples.
 ///
 /// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
 #[derive(Debug, Parser)]
@@ -52,8 +52,8 @@ pub(super) struct DiffCommand {
     /// Compare only this tensor; for an .npy file, the name of its tensor
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
-    /// To recognise gradients that were multiplied by the learning rate, or computed from the updated weights: the learning rate of your update [default: the scenario's
-    /// learning rate]
+    /// The learning rate of your update. With it, gradients that were multiplied by the learning rate, or computed from the updated weights, are recognised
+    /// [default: the scenario's learning rate]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     learning_rate: Option<f64>,
 }
@@ -61,7 +61,7 @@ pub(super) struct DiffCommand {
 /// A function that prints a comparison.
 type PrintComparison = fn(&OwnGradients, &Document, &GlobalOptions) -> anyhow::Result<()>;
 
-/// The functions that print the result: one before the search for the mistakes, which may take long, and one after it.
+/// The functions that print the result. The first prints what is known before the search for mistakes, which may take long, and the second prints the rest.
 #[derive(Debug)]
 struct DiffWriter {
     compared: PrintComparison,
@@ -95,7 +95,7 @@ impl Invocation for DiffCommand {
         let scenario = match loader.load(&self.scenario) {
             Ok(scenario) => scenario,
             Err(error) => {
-                // 1 would be a difference
+                // the exit status 1 would mean that a gradient is different
                 print_faults(&error.downcast::<Faults>()?, global)?;
                 return Ok(ExitCode::from(2));
             }

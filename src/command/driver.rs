@@ -1,8 +1,8 @@
-//! The driver of the stepper: applies keys, clicks and the clock to the state. The terminal, `show --keys`, replays and tests use it.
+//! The driver of the stepper. It applies keys, clicks and the clock to the state. The terminal, `show --keys`, replays and tests use it.
 //!
-//! A long computation is a *job* of the state. The driver does it in slices of at most [`SLICE`], and the keyboard is read between two slices. A slice consists of
-//! *pieces*, the smallest parts of a job, such as one op. *Play* moves the stepper by one unit, such as a step or an entry, at regular times; each of these moves is
-//! a *play move*.
+//! A long computation is a *job* of the state. The driver does it in slices of at most [`SLICE`], and reads the keyboard between two slices. A slice consists
+//! of *pieces*, the smallest parts of a job, such as one op. *Play* moves the stepper by one unit, such as a step or an entry, again and again at regular
+//! intervals. Each of these moves is a *play move*.
 
 mod work;
 
@@ -33,7 +33,7 @@ use crate::text::sentence;
 use crate::threads::BackgroundTask;
 use crate::ui::{self, ClickTarget, RenderOptions};
 
-/// The message for a click on a cell that shows nothing to click.
+/// The message for a click on a cell at which there is nothing to click.
 const NOTHING_TO_CLICK: &str = "nothing to click here: click a number, a term, a node, a line, an op, a pass or a key";
 
 /// The effect of an event.
@@ -53,9 +53,9 @@ pub struct Driver {
     /// The state of the stepper.
     pub state: State,
     loader: ScenarioLoader,
-    /// The name of the file that is being opened, and the task that reads it on another thread.
+    /// The name of the file that is being opened, and the task that reads it on the background thread.
     opening: Option<(String, BackgroundTask<Result<Opened, String>>)>,
-    /// A guard of the comparison in progress. Dropping it stops the comparison.
+    /// A value that the comparison in progress watches. Dropping it stops the comparison.
     is_wanted: Option<Arc<()>>,
     /// The clock that measures slices of work.
     slice_clock: fn() -> Duration,
@@ -67,12 +67,12 @@ pub struct Driver {
     file: Option<ScenarioFile>,
 }
 
-/// The result of reading a file on another thread.
+/// The result of reading a file on the background thread.
 #[derive(Debug)]
 enum Opened {
     /// Another scenario.
     Another(Box<Document>),
-    /// The open scenario, reread from its file. It is shown with the unsaved edits or without them.
+    /// The open scenario, read from its file again. It is shown with or without the unsaved edits.
     Again { scenario: Box<Scenario>, keeps_edits: bool },
     /// The comparison with the user's gradient file.
     Own(Box<OwnGradients>),
@@ -111,7 +111,7 @@ impl Driver {
     fn begin_file(&mut self) {
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
         let numbers = file.begin(&document.scenario);
-        // not while a session is recorded, because a recording opens no files
+        // a recording opens no files, so the file is not watched while a session is recorded
         if let Some(path) = document.scenario.path.as_deref().filter(|_| self.loader.opens_files) {
             recent::add(path);
         }
@@ -129,7 +129,7 @@ impl Driver {
         }
     }
 
-    /// Writes the open scenario with its edits to `path`; to the scenario's own file if it is `None`. Returns whether it was written.
+    /// Writes the open scenario with its edits to `path`. If `path` is `None`, it is the scenario's own file. Returns whether it was written.
     fn write(&mut self, path: Option<&str>) -> bool {
         let Some(document) = self.state.document().map(Arc::clone) else { return false };
         let result = match &mut self.file {
@@ -149,7 +149,7 @@ impl Driver {
         }
     }
 
-    /// Checks once a second, if there is nothing else to do, whether another program has changed the scenario's file. Returns whether the screen has changed.
+    /// Checks once a second whether another program has changed the scenario's file, if there is nothing else to do. Returns whether the screen has changed.
     pub fn look_outside(&mut self, now: Duration) -> bool {
         if self.state.job().is_some() || self.opening.is_some() {
             return false;
@@ -174,9 +174,9 @@ impl Driver {
         self.screen = Some(Rect::new(0, 0, columns, rows));
     }
 
-    /// Does the work of one turn of the event loop: a play move if it is due, otherwise a slice of the job. Returns the event to record.
+    /// Does the work of one turn of the event loop. It is a play move, if one is due, or else a slice of the job. Returns the event to record.
     pub fn tick(&mut self, now: Duration) -> Option<Event> {
-        // a job uses the whole slice below, so there is no time to wait here
+        // a job uses the whole slice below, so this does not wait if there is one
         self.finish_opening(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
         let play_is_due = self.is_play_due(now);
         self.advance_clock(now);
@@ -188,7 +188,7 @@ impl Driver {
         (pieces > 0).then_some(Event::Pieces(pieces))
     }
 
-    /// Opens an entry of the picker. A bundled scenario is opened at once; a file is read on another thread, because it may be large.
+    /// Opens an entry of the picker. A bundled scenario is opened at once. A file is read on the background thread, because it may be large.
     fn open(&mut self, name: String) {
         let loader = self.loader;
         let started = if !loader.opens_files || bundled::find(&name).is_some() {
@@ -199,7 +199,7 @@ impl Driver {
         };
         match started {
             Ok(opening) => self.opening = Some(opening),
-            // a bundled scenario, or no thread could be started
+            // it is a bundled scenario, or no thread could be started
             Err(name) => self.show(loader.open(&name).map(Box::new).map(Opened::Another)),
         }
     }
@@ -213,7 +213,7 @@ impl Driver {
         }
     }
 
-    /// Rereads the file of the open scenario on another thread.
+    /// Reads the file of the open scenario again, on the background thread.
     fn reload(&mut self, keeps_edits: bool) {
         let is_error = true;
         let (Some(file), Some(document)) = (self.file.as_ref().filter(|_| self.loader.opens_files), self.state.document()) else {
@@ -234,7 +234,7 @@ impl Driver {
         }
     }
 
-    /// Reads the user's gradient file and compares the gradients, on another thread.
+    /// Reads the user's gradient file and compares the gradients, on the background thread.
     fn compare(&mut self, given: &str) {
         let (path, only) = file_and_tensor(given);
         let only = only.map(str::to_owned);
@@ -246,7 +246,7 @@ impl Driver {
         let is_wanted = Arc::new(());
         let guard = Arc::downgrade(&is_wanted);
         let compared = move |(path, document): (PathBuf, Arc<Document>)| {
-            // Esc drops what the guard refers to
+            // Esc drops the value to which the guard refers
             let is_wanted = move || guard.strong_count() > 0;
             match GradientsFile::read(&path, only.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
                 Ok(Some(own)) => Ok(Opened::Own(Box::new(own))),
@@ -262,7 +262,7 @@ impl Driver {
         }
     }
 
-    /// Reads another scenario and computes its run, on another thread.
+    /// Reads another scenario and computes its run, on the background thread.
     fn compare_run(&mut self, name: String) {
         let (loader, is_bundled) = (self.loader, bundled::find(&name).is_some());
         if !loader.opens_files && !is_bundled {
@@ -273,7 +273,7 @@ impl Driver {
         let guard = Arc::downgrade(&is_wanted);
         let computed = move |name: String| {
             let scenario = loader.scenario(&name)?;
-            // Esc drops what the guard refers to
+            // Esc drops the value to which the guard refers
             let run = ComparedRun::of(scenario, &mut || guard.strong_count() > 0)?;
             run.map(|run| Opened::Run(Box::new(run))).ok_or_else(|| "not compared".to_owned())
         };
@@ -282,7 +282,7 @@ impl Driver {
         let started = if is_bundled { Err(name) } else { BackgroundTask::begin(name, computed.clone()) };
         match started {
             Ok(opening) => self.opening = Some((shown, opening)),
-            // a bundled scenario, or a thread that could not be started
+            // it is a bundled scenario, or no thread could be started
             Err(name) => self.show(computed(name)),
         }
     }
@@ -321,8 +321,8 @@ impl Driver {
         self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
     }
 
-    /// Returns the time at which the driver has something to do: 0 (at once) with a job or a file that is being opened; otherwise the time of the next play move or of the
-    /// next check of the scenario's file; `None` if there is neither.
+    /// Returns the time at which the driver has something to do. With a job, or a file that is being opened, it is 0 (at once). Otherwise it is the time of the
+    /// next play move, or of the next check of the scenario's file. Returns `None` if there is neither.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
@@ -376,7 +376,7 @@ impl Driver {
         effect
     }
 
-    /// As [`Self::update`]. If the screen does not change, shows the message `why`.
+    /// Does the same as [`Self::update`]. If the screen does not change, shows the message `why`.
     fn update_or_say(&mut self, action: Action, why: &str) -> Effect {
         self.state.message = None;
         let size = self.screen.map(|screen| (screen.width, screen.height));
@@ -399,7 +399,7 @@ impl Driver {
     fn do_action(&mut self, action: Action) -> Effect {
         match app::update(&mut self.state, action) {
             None => {
-                // limits the scroll offset of the overlay to its last line
+                // the largest scroll offset of the overlay is that at which its last line is visible
                 if let Some(end) = self.screen.and_then(|screen| ui::overlay::max_scroll(&self.state, screen)) {
                     app::update(&mut self.state, Action::ScrollAtMost(end));
                 }
@@ -438,9 +438,9 @@ impl Driver {
         let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor | Focus::Answer))?;
         let (name, index) = match &at.location {
             Location::Step(k) => return Some(Action::GoToStep(*k)),
-            // in the batch's network the name of a sample's tensor begins with the sample's number: `2:loss`
+            // in the batch's network, the name of a sample's tensor begins with the number of the sample: `2:loss`
             Location::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
-            // `loss` is parsed as a special address, but it is also the name of the tensor
+            // `loss` is also a special address, but here it is the name of the tensor
             Location::Loss => ("loss".to_owned(), &[][..]),
             _ => return None,
         };

@@ -1,7 +1,7 @@
-//! Tests in which each call that changes a file fails, or the process is killed in it. After that, the scenario file with its files of tensors must be completely the old
-//! one or the new one, and the edits must be in it or in the journal.
+//! Tests in which each call that changes a file fails, or the process is killed in it. After that, the scenario file and its files of tensors must be the old
+//! ones or the new ones, and not a mixture. The edits must be in the scenario file or in the journal.
 //!
-//! Each test starts this test program again as a child, in which [`child`] edits and writes a scenario.
+//! Each test starts this test program again as a child process, in which [`child`] edits and writes a scenario.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -26,7 +26,7 @@ const TEXT: &str = "title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_
                     weight = { init = \"normal\", seed = 1 }\nbias = [0, 0]\n[[layer]]\ntype = \"linear\"\nout_features = 1\n\
                     weight = { init = \"normal\", seed = 2 }\n";
 
-/// The keys that the child presses, each with the numbers that they change. `W` writes the file.
+/// The keys that the child process presses, each with the numbers that they change. `W` writes the file.
 const SCRIPT: &[(&str, &[(&str, f64)])] = &[
     (":set fc1.weight[0,1] 0.5<Enter>", &[("fc1.weight[0,1]", 0.5)]),
     (":set fc2.weight[0,0] 9<Enter>", &[("fc2.weight[0,0]", 9.0)]),
@@ -94,7 +94,7 @@ fn child() {
 
 /// The output of a child process.
 struct Output {
-    /// For each completed command: the numbers of calls before and after it, whether its message is an error, and the message.
+    /// For each completed command: the number of calls before it and after it, whether its message is an error, and the message.
     did: Vec<(usize, usize, bool, String)>,
     /// The names of the calls, if the child was not killed.
     calls: Vec<String>,
@@ -118,7 +118,8 @@ fn run(folder: &Path, fault: Fault, at: usize) -> Output {
     Output { did: did.collect(), calls, last }
 }
 
-/// Returns the numbers of the scenario file in a folder. A mixture of old and new files would not be a valid scenario, or would have numbers of no command.
+/// Returns the numbers of the scenario file in a folder. If it were a mixture of old and new files, it would not be valid, or would have numbers that no
+/// command gave it.
 fn in_file(folder: &Path) -> Numbers {
     numbers(&loader().reload(&folder.join("net.toml")).unwrap())
 }
@@ -186,7 +187,7 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
             }
             let context = format!("{fault:?} in call {at} of {calls:?}, after {did:?}");
             let (number, hit) = did.iter().enumerate().find(|(_, (before, after, ..))| (*before..*after).contains(&(at - 1))).unwrap();
-            // these may fail without a message: there is another way, or their result is not needed
+            // these calls may fail without a message: there is another way, or their result is not needed
             let is_harmless =
                 fault == Fault::Fail && matches!(calls[at - 1].as_str(), "create without a name" | "remove" | "sync the folder");
             assert!(hit.2 || is_harmless, "{context}: command {number} reports nothing");
@@ -198,7 +199,8 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
     }
 }
 
-/// A file that gets its name before its bytes are on the disk would be empty after a power failure. A test cannot cause one, so it checks the order of the calls.
+/// If a file got its name before its bytes are on the disk, it would be empty after a power failure. A test cannot cause a power failure, so it checks the
+/// order of the calls.
 #[test]
 fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,7 +221,7 @@ fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
         }
     }
     assert!(is_synced && is_name_synced && names > 2, "{calls:?}");
-    // a journal gets its name before its bytes, but its first line counts only when both are on the disk
+    // a journal gets its name before its bytes; this is safe, because its first line counts only when both are on the disk
     let journals: Vec<&[String]> = (0..calls.len()).filter(|at| calls[*at] == "create to append").map(|at| &calls[at..at + 4]).collect();
     assert!(journals.len() > 1 && journals.iter().all(|calls| calls[1..] == ["write", "sync", "sync the folder"]), "{calls:?}");
 }

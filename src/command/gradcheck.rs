@@ -26,11 +26,12 @@ use crate::trace::Trace;
 
 /// Compare every derivative with central differences of the loss.
 ///
-/// In iteration 1, compares the derivative of each sample's loss with respect to every entry of every parameter, input and intermediate tensor. If there
-/// are several samples, it also compares the derivative of the batch's loss with respect to every parameter. A derivative d is off if it differs from the
-/// central difference by more than 1e-6 · max(|d|, 1e-3).
-/// At a kink (relu at 0, a tie in a max-pool) the loss has two slopes, one on each side. There a derivative is off if it is not between the two slopes.
-/// The exit status is 1 if a derivative is off, or if no derivative could be compared.
+/// In iteration 1, compares the derivative of each sample's loss by every entry of every parameter, input and intermediate tensor with a central difference. If
+/// there are several samples, also compares the derivative of the batch's loss by every parameter.
+///
+/// A derivative d is off if it differs from the central difference by more than 1e-6 · max(|d|, 1e-3). At a kink (relu at 0, a tie in a max-pool), the loss has
+/// two slopes, one on each side. There a derivative is off if it is not between the two slopes. The exit status is 1 if a derivative is off, or if no
+/// derivative could be compared.
 #[derive(Debug, Parser)]
 #[command(name = "gradcheck")]
 pub(super) struct GradcheckCommand {
@@ -80,7 +81,7 @@ struct GradcheckReport<'a> {
     /// The version of the JSON format.
     format: u8,
     scenario: &'a str,
-    /// A derivative d is off if it differs by more than `tolerance · max(|d|, floor)`.
+    /// A derivative d is off if its difference is more than `tolerance · max(|d|, floor)`.
     tolerance: f64,
     floor: f64,
     passed: bool,
@@ -97,27 +98,27 @@ impl Report for GradcheckReport<'_> {
     }
 }
 
-/// A row of the report: counts of the checked derivatives with respect to the entries of one tensor. They are derivatives of the losses of the samples, which
-/// are counted together, or of the loss of the batch.
+/// A row of the report: counts of the checked derivatives by the entries of one tensor. They are derivatives of the losses of all samples, counted together, or
+/// of the loss of the batch.
 #[derive(Serialize)]
 struct TensorRow {
-    /// The name of the gradient: `grad.conv1.weight`; with `reduce:` before it for the batch.
+    /// The name of the gradient: `grad.conv1.weight`. For the batch, it begins with `reduce:`.
     name: String,
     /// The number of entries of the tensor, over all samples.
     entries: usize,
     /// The number of entries that were checked.
     checked: usize,
-    /// Derivatives that differ too much.
+    /// The number of derivatives that are off.
     off: usize,
-    /// Entries at a kink, whose derivative is between the slopes of its two sides.
+    /// The number of entries at a kink whose derivative is between the slopes on its two sides.
     kinks: usize,
-    /// Entries at which the loss is not finite.
+    /// The number of entries at which the loss is not finite.
     not_finite: usize,
-    /// Entries whose derivative is infinite or NaN, but not wrong: an intermediate derivative is infinite, or overflows.
+    /// The number of entries whose derivative is infinite or NaN, but not wrong: an intermediate derivative is infinite, or overflows.
     undefined: usize,
-    /// Entries for which the rounding errors of the differences are too large.
+    /// The number of entries for which the rounding errors of the differences are too large.
     unsettled: usize,
-    /// Entries within 10⁻⁶ of a kink. They were moved only on their own side of it.
+    /// The number of entries within 10⁻⁶ of a kink. They were changed only on their side of it.
     near_kinks: usize,
     worst: Option<WorstEntry>,
     /// `true` for the loss of the batch.
@@ -125,7 +126,7 @@ struct TensorRow {
     is_reduced: bool,
 }
 
-/// The entry with the largest error. An entry that is off comes before all others.
+/// The entry with the largest error. Any entry that is off comes before all others.
 #[derive(Serialize)]
 struct WorstEntry {
     /// The address of the derivative.
@@ -158,7 +159,7 @@ struct Stopped {
 const REDUCE: &str = "reduce:";
 
 impl<'a> GradcheckReport<'a> {
-    /// Checks all derivatives. `go_on` gets the number of derivatives done, and returns `false` to stop the check.
+    /// Checks all derivatives. `go_on` gets the number of derivatives that are done. If it returns `false`, the check stops.
     fn new(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
         let several = trace.samples() > 1;
         let batch_run = trace.runs().iter().find(|run| run.sample.is_none());
@@ -176,7 +177,7 @@ impl<'a> GradcheckReport<'a> {
             done_before += options.derivatives(network);
             let prefix = if several { format!("{sample}:") } else { String::new() };
             for (n, checked) in checked.iter().enumerate() {
-                // rows are added for the first sample
+                // the rows are added while the first sample is checked
                 if n == tensors.len() {
                     tensors.push(TensorRow::new(network.tensor(checked.gradient).name.to_string()));
                 }
@@ -200,7 +201,7 @@ impl<'a> GradcheckReport<'a> {
                 tensors.push(row);
             }
         }
-        // a check that could not compare anything, for example because the loss is not finite, has not passed
+        // if nothing could be compared, for example because the loss is not finite, the check has not passed
         let passed = tensors.iter().all(|row| row.off == 0) && tensors.iter().any(|row| row.agreeing() + row.kinks > 0);
         Ok(Self { format: 1, scenario, tolerance: TOLERANCE, floor: FLOOR, passed, tensors })
     }
@@ -368,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_wrong_derivative_is_named_with_its_numbers() {
-        // 7 derivatives: ∂C/∂y, ∂C/∂x and ∂C/∂w for each of the two samples, and ∂C/∂w for the batch. All but the two ∂C/∂y use `derivative`
+        // 7 derivatives: ∂C/∂y, ∂C/∂x and ∂C/∂w for each of the two samples, and ∂C/∂w for the batch. All except the two ∂C/∂y use `derivative`
         let (right, passed) = table(3.0, 1.0);
         assert!(passed && right.contains("7 of 7 derivatives agree"), "{right}");
         let (wrong, passed) = table(4.0, 1.0);
@@ -390,7 +391,7 @@ mod tests {
         let called = Operator::Call(operator::find(function).expect("a function"));
         let function = Arc::new(Elementwise::new(called, &[ElementwiseOperand::Input(0)]));
         let node = Node::new("J", function, &[0]);
-        // inputs and nodes are numbered from 0: x is 0, J is 1
+        // the list of inputs and nodes is x, J
         let output = 1;
         let x = GraphLeaf { name: "x".to_owned(), value: Arc::new(from_flat(&[], vec![0.0])), is_differentiated: true };
         let graph = Builder::graph(vec![x], vec![node], output, GraphText::default());

@@ -31,7 +31,7 @@ use crate::weights::npz;
 struct GradsWriter {
     /// Writes all values and gradients.
     write: fn(&Document, &GlobalOptions, &mut CommandOutput) -> anyhow::Result<()>,
-    /// `true` if the output is binary, so that a terminal cannot show it.
+    /// `true` if the output is binary. It is then not written to a terminal.
     is_binary: bool,
 }
 
@@ -73,7 +73,7 @@ impl Invocation for GradsCommand {
         let mut to = open_output(self.output(), &self.scenario, &document.scenario.files)?;
         (writer.write)(&document, global, &mut to)?;
         to.finish()?;
-        // the process ends after this, so the tensors need not be freed one by one
+        // the process ends after this, so freeing the tensors one by one would only take time
         std::mem::forget(document);
         Ok(ExitCode::SUCCESS)
     }
@@ -81,7 +81,7 @@ impl Invocation for GradsCommand {
 
 fn json(document: &Document, _: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     let grads = Grads::of(document);
-    // with one sample, its gradients are written twice: as gradients of the sample's loss and of the total loss
+    // if there is one sample, its gradients are written twice: as those of the sample's loss and as those of the total loss
     let of_samples = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
     let repeated = RepeatedTensors::among(of_samples.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
     Ok(json::write(grads.json(&repeated), to.raw())?)
@@ -94,7 +94,7 @@ fn npz(document: &Document, _: &GlobalOptions, to: &mut CommandOutput) -> anyhow
 /// The tensors of the output.
 struct Grads<'a> {
     scenario: &'a str,
-    /// The total loss: the mean or sum over the samples.
+    /// The total loss: the mean or sum of the samples' losses.
     loss: f64,
     samples: Vec<SampleGrads<'a>>,
     /// The parameters; `None` for a scalar graph, which has only inputs.
@@ -118,7 +118,7 @@ impl<'a> Grads<'a> {
         let trace = &document.trace;
         let network = trace.network();
         let ids = TensorIds::new(network);
-        // the tensor that gives the name, and the tensor that gives the values
+        // pairs of the tensor that gives the name, and the tensor that gives the values
         let gradient = |id: &Id| network.gradient_of(*id).map(|gradient| (*id, gradient));
         let samples = trace.runs().iter().filter_map(|run| {
             let number = run.sample?;
@@ -147,7 +147,8 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// Returns a gradient of the total loss: that of the batch, or that of the only sample. `gradient` is its tensor in the samples' network.
+/// Returns a gradient of the total loss. It is the gradient of the batch or, if there is only one sample, that of this sample. `gradient` is its tensor in the
+/// samples' network.
 fn total_gradient(document: &Document, gradient: Id) -> Nested<'_> {
     let trace = &document.trace;
     let (run, id) = trace.in_batch(gradient).unwrap_or((0, gradient));
@@ -212,7 +213,7 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// Writes the text for people: for a scalar graph a table; for any other graph a list of tensors; for a network of layers a list for each sample.
+/// Writes the text for people. A scalar graph has a table, any other graph a list of tensors, and a network of layers a list for each sample.
 fn table(document: &Document, global: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     Ok(write_table(document, &mut TextWriter(&mut |text| to.text(&global.in_charset(text))))?)
 }
@@ -250,7 +251,7 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
             out.line(&format!("loss  {}", table_number(run.run.values(network.loss())[0])))?;
         } else {
             ids.extend(&parameters);
-            // a stable sort: the values of a layer come before its parameters
+            // the sort is stable: the values of a layer stay before its parameters
             ids.sort_by_key(|&id| network.tensor(id).layer);
         }
         for id in ids {

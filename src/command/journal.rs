@@ -1,8 +1,8 @@
-//! Journals: files in the state folder with unsaved edits, so that they survive a crash or Ctrl-C.
+//! Journals: files in the state folder with unsaved edits. They keep the edits after a crash or Ctrl-C.
 //!
-//! A journal belongs to one scenario. It is in `$XDG_STATE_HOME/gradstep/edits` or `~/.local/state/gradstep/edits`. Each change of the edits appends a line of JSON with
-//! all edits: `[["fc1.weight[0,1]",0.5]]`. The last complete line counts, so that a crash during a write loses only this line. An open journal is locked. A journal
-//! without a lock is left over from a program that ended with unsaved edits.
+//! A journal belongs to one scenario. It is in `$XDG_STATE_HOME/gradstep/edits` or `~/.local/state/gradstep/edits`. Each change of the edits appends a line of
+//! JSON with all edits: `[["fc1.weight[0,1]",0.5]]`. Only the last complete line counts. So a crash while a line is written loses only this line. The program
+//! locks its open journal. A journal without a lock comes from a program that ended with unsaved edits.
 
 use std::env;
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +18,7 @@ pub type EditedNumbers = Vec<(String, f64)>;
 const MAX_JOURNALS: usize = 20;
 /// The largest size of a journal that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
-/// The largest number of bytes of a path in the name of a journal, because file names have at most 255 bytes.
+/// The largest number of bytes of a path in the name of a journal. The name of a file can have at most 255 bytes.
 const MAX_NAME_BYTES: usize = 180;
 
 /// The journal of the open scenario.
@@ -27,18 +27,18 @@ pub struct Journal {
     path: PathBuf,
     /// The locked file; `None` while there are no unsaved edits.
     file: Option<DiskFile>,
-    /// `true` once the name of the file is on the disk.
+    /// `true` when the name of the file is on the disk.
     is_name_synced: bool,
 }
 
-/// A journal that is left over from an earlier run.
+/// A journal of a program that ended with unsaved edits.
 #[derive(Debug)]
 pub struct Leftover {
     /// The path of the journal.
     pub path: PathBuf,
     /// The edits in it.
     pub numbers: EditedNumbers,
-    /// The locked file. The lock keeps other programs from offering the same edits.
+    /// The locked file. The lock prevents that another program offers the same edits.
     _file: File,
 }
 
@@ -52,15 +52,16 @@ pub(super) fn state_folder() -> Option<PathBuf> {
     base_folder("XDG_STATE_HOME", ".local/state")
 }
 
-/// Returns the program's folder in a base folder. The base folder is the value of the environment variable `name` or, if it is not set, a folder below the home folder.
+/// Returns the program's folder in a base folder. The environment variable `name` has the base folder. If it is not set, the base folder is below the home
+/// folder.
 pub(super) fn base_folder(name: &str, below_home: &str) -> Option<PathBuf> {
     let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // by the XDG Base Directory Specification, a relative path is ignored
+    // the XDG Base Directory Specification says that a relative path is ignored
     let base = variable(name).filter(|path| path.is_absolute()).or_else(|| Some(variable("HOME")?.join(below_home)))?;
     Some(base.join("gradstep"))
 }
 
-/// Returns the name for a scenario's journals: its absolute path with `%` for each separator, or the name of a bundled scenario.
+/// Returns the name for a scenario's journals. It is its absolute path with `%` for each separator, or the name of a bundled scenario.
 pub(super) fn key(path: Option<&Path>, name: &str) -> String {
     let text = match path {
         Some(path) => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().replace(['/', '\\'], "%"),
@@ -80,7 +81,7 @@ fn paths(folder: &Path, key: &str) -> impl Iterator<Item = PathBuf> {
     (0..MAX_JOURNALS).map(move |number| folder.join(format!("{key}.{number}.jsonl")))
 }
 
-/// Locks a file. Returns `false` if another program has locked it.
+/// Locks a file. Returns `false` if another program has locked it already.
 #[cfg(unix)]
 fn lock(file: &File) -> bool {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
@@ -129,7 +130,7 @@ impl Journal {
             self.is_name_synced = false;
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        // begins with a newline, because the line before may be incomplete after an error such as a full disk
+        // the line begins with a newline, because an error such as a full disk may have left the line before it incomplete
         let mut line = vec![b'\n'];
         serde_json::to_writer(&mut line, numbers)?;
         line.push(b'\n');
@@ -142,7 +143,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes the file. If that fails, the journal keeps using it, so that its last line is never an old one.
+    /// Removes the file. If this fails, the journal continues to use it, so that its last line is always up to date.
     fn remove(&mut self) -> io::Result<()> {
         if self.file.is_some() {
             match disk::remove(&self.path) {
@@ -183,7 +184,7 @@ mod tests {
         journal.record(&folder, &key, &numbers(1.0 / 3.0)).unwrap();
         assert!(leftover(&folder, &key).is_none(), "the journal is in use");
         let path = journal.path.clone();
-        // a crash in the middle of a line
+        // writes a part of a line, as if the program crashed then
         journal.file.as_mut().unwrap().write_all(b"[[\"fc1.wei").unwrap();
         drop(journal);
         let left = leftover(&folder, &key).unwrap();

@@ -51,15 +51,15 @@ pub(super) enum JsonPiece<'a> {
     /// A text that is written as a JSON string.
     Word(&'a str),
     Number(f64),
-    /// A range of a tensor's entries with their commas and brackets. A tensor that is written twice has a cache for the text.
+    /// A range of a tensor's entries with their commas and brackets. If the tensor is written twice, there is a cache for the text.
     Entries(Nested<'a>, Range<usize>, Option<CachedText>),
 }
 
 /// A text that is formatted by the first thread that needs it.
 type CachedText = Arc<OnceLock<Vec<u8>>>;
 
-/// The number of entries in a piece of a large tensor, and the smallest number of numbers in a group. Formatting a group takes a fraction of a millisecond, and its text
-/// fits into the processor's cache.
+/// The number of entries in a piece of a large tensor, and the smallest number of numbers in a group. Formatting a group takes a fraction of a millisecond, and
+/// its text fits into the processor's cache.
 const GROUP_NUMBERS: usize = 1 << 12;
 
 /// The largest length of a number with the comma before it, in bytes: `,-1.7976931348623157e+308`.
@@ -68,7 +68,7 @@ const MAX_NUMBER_BYTES: usize = 25;
 /// The largest number of entries whose texts are cached.
 const MAX_CACHED_ENTRIES: usize = 1 << 17;
 
-/// The tensors that are written more than once: the cached texts of the pieces of each tensor, by the memory address of the tensor's values.
+/// The tensors that are written more than once. For each, it has the cached texts of the tensor's pieces. The key is the memory address of the tensor's values.
 #[derive(Default)]
 pub(super) struct RepeatedTensors(HashMap<usize, Vec<CachedText>>);
 
@@ -98,7 +98,7 @@ impl RepeatedTensors {
     }
 }
 
-/// Returns the memory address of the values. It is equal for two occurrences of the same tensor.
+/// Returns the memory address of the values. It is the same if a tensor occurs twice.
 fn address(values: &[f64]) -> usize {
     values.as_ptr().addr()
 }
@@ -110,7 +110,7 @@ pub(super) fn comma_separated<'a, I: Iterator<Item = JsonPiece<'a>>>(
     items.enumerate().flat_map(|(n, item)| iter::once(JsonPiece::Text(if n == 0 { "" } else { "," })).chain(item))
 }
 
-/// The largest number of finished texts that wait to be written.
+/// The largest number of finished texts that wait until they are written.
 const MAX_WAITING: usize = 4;
 
 /// Writes pieces in order. A helper thread formats about half of them.
@@ -119,7 +119,7 @@ const MAX_WAITING: usize = 4;
 /// If the output cannot be written.
 pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: &mut dyn Write) -> io::Result<()> {
     let groups = &Mutex::new(PieceGroups { pieces: pieces.fuse(), taken: 0 });
-    // the buffers of written texts, for reuse
+    // buffers of texts that are written; they are used again
     let free_buffers: &Mutex<Vec<Vec<u8>>> = &Mutex::new(Vec::new());
     let buffer = || locked(free_buffers).pop().unwrap_or_default();
     let (sender, texts) = mpsc::sync_channel(MAX_WAITING);
@@ -131,15 +131,16 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                 locked(free_buffers).push(text);
                 written += 1;
             }
-            // texts of this thread wait in `ready` until the helper has sent all earlier texts; if several wait, no further group is formatted, to limit the memory
+            // the texts of this thread wait in `ready` until the helper has sent all earlier texts; if too many wait, no further group is formatted, to limit
+            // the memory
             let group = if ready.len() < MAX_WAITING { locked(groups).next() } else { None };
             if let Some((number, group)) = group {
-                // the helper is started at the second group, because a single group needs no helper
+                // the helper is started at the second group, because one group needs no helper
                 if number == 1
                     && threads::limit() > 1
                     && let Some(sender) = sender.take()
                 {
-                    // `send` fails if the output has failed. If no thread can be started, this thread formats all groups.
+                    // `send` fails if the output has failed; if no thread can be started, this thread formats all groups
                     threads::try_spawn(scope, move || {
                         while let Some((number, group)) = { locked(groups).next() }
                             && sender.send((number, format_group(&group, buffer()))).is_ok()
@@ -148,7 +149,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                 }
                 ready.insert(number, format_group(&group, buffer()));
             } else {
-                // closes the channel, so that `recv` fails instead of waiting if there is no helper
+                // closes the channel, so that `recv` fails and does not wait if there is no helper
                 drop(sender.take());
                 match texts.recv() {
                     Ok((number, text)) => ready.insert(number, text),
@@ -161,7 +162,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
     })
 }
 
-/// An iterator of groups of pieces, numbered from 0. Each group except the last has at least [`GROUP_NUMBERS`] numbers.
+/// An iterator over groups of pieces, numbered from 0. Each group except the last has at least [`GROUP_NUMBERS`] numbers.
 struct PieceGroups<I> {
     pieces: I,
     /// The number of groups returned so far.
@@ -185,11 +186,11 @@ impl<'a, I: Iterator<Item = JsonPiece<'a>>> Iterator for PieceGroups<I> {
 
 /// Locks a mutex.
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    // a poisoned lock is ignored, because the panic that poisoned it ends the program anyway
+    // a lock is poisoned if a thread panicked while it held it; this is ignored, because the panic ends the program anyway
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Formats a group into `text`, a buffer that is reused from an earlier group.
+/// Formats a group into `text`, the buffer of an earlier group.
 fn format_group(pieces: &[JsonPiece<'_>], mut text: Vec<u8>) -> Vec<u8> {
     text.clear();
     for piece in pieces {
@@ -225,7 +226,8 @@ impl JsonPiece<'_> {
 
 /// Appends a range of a tensor's entries, with the brackets and commas before each of them.
 ///
-/// With the shape `[2,2]`, `[[` is before entry 0, `],[` before entry 2, and `]]` after entry 3. The number of brackets before entry `at` is the largest k such that the
+/// With the shape `[2,2]`, `[[` is before entry 0, `],[` before entry 2, and `]]` after entry 3. The number of brackets before entry `at` is the largest k for
+/// which the product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
 /// product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
 fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
     let Nested { shape, values } = *tensor;
@@ -238,7 +240,7 @@ fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) 
         shape.iter().rev().take_while(begins_array).count()
     };
     let row_len = shape.last().copied().unwrap_or(1);
-    // reserves the memory once, because a growing buffer would be copied repeatedly
+    // the memory is reserved at once, because a growing buffer would be copied several times
     text.reserve(range.len() * MAX_NUMBER_BYTES);
     let mut at = range.start;
     while at < range.end {
@@ -307,7 +309,7 @@ mod tests {
         };
         assert!(cached(&[&large, &too_large]).is_empty());
         assert_eq!(cached(&[&large, &too_large, &large, &too_large, &large]), [address(&large)]);
-        // the first repeated tensor uses up the cache, so the second one is not cached
+        // the first repeated tensor fills the cache, so the second one is not cached
         let (small, rest) = too_large.split_at(1);
         assert_eq!(cached(&[small, rest, rest, small]), [address(rest)]);
     }
@@ -318,7 +320,7 @@ mod tests {
             let values = vec![value; GROUP_NUMBERS];
             let mut text = Vec::new();
             append_entries(&Nested { shape: &[GROUP_NUMBERS], values: &values }, 0..GROUP_NUMBERS - 1, &mut text);
-            // the buffer has not grown
+            // the buffer did not grow
             assert_eq!(text.capacity(), (GROUP_NUMBERS - 1) * MAX_NUMBER_BYTES, "{value}");
         }
     }

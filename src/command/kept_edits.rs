@@ -45,18 +45,18 @@ impl KeptEdits {
     pub fn keep(&mut self, stepper: &Stepper, path: Option<&Path>) -> io::Result<()> {
         let scenario = &stepper.document.scenario;
         if path != self.path.as_deref() {
-            // the edits were written to another file, which now has all of them
+            // the edits were written to another file, which has all of them now
             self.path = path.map(Path::to_owned);
             self.key = journal::key(path, &scenario.name);
         }
         let numbers: EditedNumbers = stepper.edits.unsaved().map(|(place, value)| (number_name(scenario, place), value)).collect();
         if numbers != self.kept {
             let result = self.journal.record(&self.folder, &self.key, &numbers);
-            // also after an error, so that the error is reported only once for each change
+            // this is done after an error too, so that the error is reported only once for each change
             self.kept = numbers;
             result?;
         }
-        // only after the new journal has the restored edits
+        // the old journal is removed only when the new one has the restored edits
         if stepper.old_edits.is_none() && stepper.job.is_none() {
             self.leftover.take().into_iter().for_each(Leftover::remove);
         }

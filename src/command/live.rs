@@ -1,4 +1,4 @@
-//! The stepper in the terminal: translates terminal inputs into events, applies them, and records them for `--record`.
+//! The stepper in the terminal. It translates the inputs of the terminal into events, applies them and, for `--record`, records them.
 
 use std::cell::Cell;
 use std::fmt;
@@ -25,9 +25,9 @@ pub struct TerminalStepper {
     driver: Driver,
     options: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// The user's own keys, each with the key that it replaces. A recording has the replaced key, so that it does not depend on the user's settings.
+    /// The user's own keys, each with the key for which it stands. A recording has the second one, so that it does not depend on the user's settings.
     aliases: Vec<(Key, Key)>,
-    /// The area of the last frame, to which clicks refer. A `Cell`, because `draw` borrows the program immutably.
+    /// The area of the last frame, to which clicks refer. It is a `Cell`, because `draw` borrows the program immutably.
     screen: Cell<Rect>,
 }
 
@@ -44,7 +44,7 @@ impl TerminalStepper {
         Self { driver, options, recorder, aliases: Vec::new(), screen: Cell::default() }
     }
 
-    /// Sets the user's own keys. They apply wherever the focus is not a prompt.
+    /// Sets the user's own keys. They apply everywhere except in a prompt.
     #[must_use]
     pub fn with_aliases(mut self, aliases: Vec<(Key, Key)>) -> Self {
         let shown = aliases.iter().map(|(alias, acts_as)| (alias.to_string(), acts_as.to_string()));
@@ -52,7 +52,7 @@ impl TerminalStepper {
         Self { aliases, ..self }
     }
 
-    /// Replaces the alias of a key in an event by the key itself.
+    /// Replaces the user's own key in an event by the key for which it stands.
     fn acting(&self, event: Event) -> Event {
         let alias = |key: Key| self.aliases.iter().find(|(alias, _)| *alias == key).map(|(_, acts_as)| *acts_as);
         match event {
@@ -78,7 +78,7 @@ impl TerminalStepper {
 
 impl Program for TerminalStepper {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
-        // rounded as in the recording, so that the replay has the same times
+        // the time is rounded as in the recording, so that the replay has the same times
         let now = as_recorded(now);
         if input == Input::Wake {
             let has_work = self.driver.has_work(now);
@@ -91,12 +91,12 @@ impl Program for TerminalStepper {
         let mut flow = if self.driver.look_outside(now) { Flow::Changed } else { Flow::Same };
         let screen = self.screen.get();
         self.driver.set_screen_size((screen.width, screen.height));
-        // a click on a text that names a key presses this key
+        // a click on a text that names a key is a press of this key
         let is_key = matches!(input, Input::Key(_));
         for event in to_events(input, &self.driver, &self.options, screen, &self.aliases) {
             flow = Flow::Changed;
             let event = if is_key { self.acting(event) } else { event };
-            // a play move that is due comes before the event, in the recording too
+            // if a play move is due, it comes before the event, also in the recording
             if self.driver.is_play_due(now) {
                 self.driver.advance_clock(now); // does the play move
                 self.record(now, &Event::Play)?;
@@ -124,7 +124,8 @@ impl Program for TerminalStepper {
     }
 }
 
-/// Translates a terminal input into events of the stepper. `screen` is the area of the visible frame. `aliases` are the user's own keys with the keys that they replace.
+/// Translates an input of the terminal into events of the stepper. `screen` is the area of the visible frame. `aliases` are the user's own keys with the keys
+/// for which they stand.
 pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, screen: Rect, aliases: &[(Key, Key)]) -> Vec<Event> {
     let has_alias = |key: Key| aliases.iter().any(|(alias, _)| *alias == key);
     let focus = driver.state.focus();
@@ -144,14 +145,15 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),
         },
-        // only the first line of a pasted text is used, and it goes into the prompt, which is opened if necessary; otherwise each character would act as a command
+        // of a pasted text, only the first line is used. It goes into the prompt, which is opened if necessary; otherwise each character would act as a
+        // command
         Input::Paste(text) => {
             let sign = match focus {
                 _ if focus.is_line() => None,
                 Focus::Picker => Some('/'),
                 _ => Some(':'),
             };
-            // terminals send a line break as \n or \r
+            // terminals send a line break as \n or as \r
             let line = text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
             let to_key = |c: char| Key::from(Code::Char(c));
             if line.is_empty() || sign.is_some_and(|sign| has_alias(to_key(sign))) {
@@ -165,8 +167,8 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
     }
 }
 
-/// Splits a key with Alt into Esc and the key, if nothing is bound to the key with Alt. A terminal sends both in the same way, so otherwise an Esc directly before a key
-/// would be lost. Keys that a terminal sends as a sequence, such as the arrows, have an unambiguous Alt and are not split.
+/// Splits a key with Alt into Esc and the key, if no command uses the key with Alt. A terminal sends both in the same way, so without the split an Esc directly
+/// before a key would be lost. Keys that a terminal sends as a sequence, such as the arrows, are not split, because their Alt is unambiguous.
 fn without_alt(key: Key, is_bound: impl Fn(Key) -> bool) -> Vec<Key> {
     let is_ambiguous = key.alt && matches!(key.code, Code::Char(_) | Code::Enter | Code::Tab | Code::Backspace);
     if is_ambiguous && !is_bound(key) { vec![Code::Esc.into(), Key { alt: false, ..key }] } else { vec![key] }
@@ -174,7 +176,7 @@ fn without_alt(key: Key, is_bound: impl Fn(Key) -> bool) -> Vec<Key> {
 
 /// Translates a key of the terminal; `None` for a key that no command uses.
 fn to_key(event: KeyEvent) -> Option<Key> {
-    // Shift is already part of a character and of `BackTab`
+    // for a character and for `BackTab`, Shift is already included
     let mut shift = event.modifiers.contains(KeyModifiers::SHIFT);
     let code = match event.code {
         KeyCode::Char(c) => {

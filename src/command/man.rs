@@ -43,7 +43,7 @@ fn page(program: Command) -> anyhow::Result<String> {
         page.extend(section(command)?.bytes());
     }
     man.render_extra_section(&mut page)?;
-    // each section begins with the same roff definitions, so all copies except one are removed
+    // each section begins with the same roff definitions; all copies except one are removed
     let definitions = Roff::new().render();
     let page = String::from_utf8(page)?.replace(&definitions, "").replace("\n.SH EXTRA\n", "\n.SH NOTES\n");
     Ok(definitions + &page)

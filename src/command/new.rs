@@ -36,7 +36,7 @@ impl Invocation for NewCommand {
             bail!("{} exists, and `new` does not overwrite files; write another name", display_name(file));
         }
         let mut to = open_output(self.output(), self.kind.as_ref(), &[])?;
-        // the text is part of the program, so it is not escaped
+        // the text is a part of the program, so it need not be escaped
         std::io::Write::write_all(to.raw(), text.as_bytes())?;
         to.finish()?;
         Ok(ExitCode::SUCCESS)

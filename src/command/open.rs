@@ -43,7 +43,7 @@ pub(super) struct OpenCommand {
     /// Record the session in this file; `gradstep replay` plays it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Compare your own gradients with the right ones
+    /// Compare the gradients in this file with the right ones
     #[arg(long, value_name = "MINE", help = concat!("Compare your own gradients with the right ones: a file of .json, ", tensor_files!()))]
     mine: Option<PathBuf>,
     #[command(flatten)]
@@ -92,7 +92,7 @@ impl Invocation for OpenCommand {
             to.finish()?;
             return Ok(ExitCode::SUCCESS);
         }
-        // a recording must replay on any machine, so its picker lists no files
+        // a recording must replay on any machine, so its picker lists only bundled scenarios
         let loader = ScenarioLoader { limits: global.limits(), opens_files: self.record.is_none() };
         let (scenario, recorded_files) = match &self.record {
             Some(_) => read_for_recording(scenario, loader.limits)?,
@@ -103,17 +103,17 @@ impl Invocation for OpenCommand {
         let scenario = Arc::clone(&document.scenario);
         let (own, mine) = self.compare(&document)?;
         let mut state = State::picker(match loader.opens_files {
-            // scripts choose rows by number, so the list must not contain recent files
+            // scripts choose rows by number, so the list must not have recent files
             true if self.plain => picker_entries::all(),
             true => picker_entries::all_with_recent(),
             false => picker_entries::bundled(),
         });
         let (user, fault) = if self.plain { Default::default() } else { read_settings(global)? };
         self.draw.apply(&user, &mut state.settings);
-        // moves the document into the state, which is then its only owner and can free an iteration before it computes another one
-        // with --at, opens at step 1; `go_to` below then goes to the address
+        // the state becomes the only owner of the document, so that it can free an iteration before it computes another one. With --at, it opens at step 1,
+        // and `go_to` below goes to the address
         state.open(document, at.is_some().then_some(1));
-        // the address at which the stepper opens; the recording needs it if a job is still going there
+        // the address at which the stepper opens. The recording needs it if a job is still on its way there
         let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
         if let Some((text, at)) = at {
             state.open_at(&at).map_err(|why| address_error(text, &why))?;
@@ -133,7 +133,7 @@ impl Invocation for OpenCommand {
             return plain::run(Driver::new(state, loader), global, recorder);
         }
         if recorder.is_none() {
-            // a message about the settings file is shown only without a recording, because a replay would not show it
+            // a replay would not show a message about the settings file, so a recording does not have it either
             say_fault(&mut state, fault);
         }
         run_stepper(Driver::new(state, loader), &user, global, recorder)
@@ -159,7 +159,7 @@ impl OpenCommand {
         Ok((Some(compare_with_progress(document, file, CompareOptions::default(), |_| Ok(()))?), recorded))
     }
 
-    /// Begins the recording of `--record`; `None` without the option.
+    /// Begins the recording of `--record`. Without this option, returns `None`.
     fn begin_recording(
         &self,
         state: &State,
@@ -172,14 +172,14 @@ impl OpenCommand {
         let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), size)
             .with_files(files)
             .with_mine(mine)
-            // also if the address is a given entry, which has the cursor
+            // this is also done if the address is that of an input or a parameter, on which the cursor is then
             .with_goal(goal.filter(|_| state.job().is_some() || stepper.cursor.is_some()))
             .with_index(state.settings.first_index())
             .with_unit(state.settings.start_unit)
             .with_digits(state.settings.digits)
             .with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
         let mut recorder = begin_recording(path, &header)?;
-        // a session has no fields for these settings, so their keys are recorded
+        // a session has no fields for these settings, so the keys that change them are recorded
         for (setting, key) in [(Setting::HeatMap, 'H'), (Setting::Zoom, 'Z')] {
             if state.settings.is_on(setting) {
                 recorder.add(Duration::ZERO, &Event::Key(Key::from(Code::Char(key))))?;
@@ -210,7 +210,7 @@ fn begin_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<
     Recorder::new(Box::new(file) as Box<dyn Write>, header).context("cannot write the recording")
 }
 
-/// Reads the settings file, and prints its faults on stderr. Also returns a message for the stepper: the first fault, and the number of the others.
+/// Reads the settings file, and prints its faults on stderr. Also returns a message for the stepper: the first fault, and the number of the other faults.
 fn read_settings(global: &GlobalOptions) -> anyhow::Result<(UserSettings, Option<String>)> {
     let (user, faults) = user_settings::read();
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();

@@ -33,7 +33,7 @@ pub(super) struct DrawOptions {
 }
 
 impl DrawOptions {
-    /// Applies the options to the settings of a stepper. An option that is not given has the value of the settings file.
+    /// Applies the options to the settings of a stepper. If an option is missing, the settings file decides.
     pub(super) fn apply(&self, user: &UserSettings, settings: &mut Settings) {
         settings.start_unit = user.unit;
         settings.digits = self.digits.unwrap_or(user.digits);
@@ -88,7 +88,7 @@ impl GlobalOptions {
         Limits { memory: self.memory_limit }
     }
 
-    /// Returns these options with the values of the settings file for options that are not given.
+    /// Returns these options. If an option is missing, it has the value of the settings file.
     pub(super) fn with(&self, user: &UserSettings) -> Self {
         let mut options = self.clone();
         options.color = self.color.or(user.color);
@@ -99,20 +99,20 @@ impl GlobalOptions {
         options
     }
 
-    /// The value of `--color`.
+    /// Returns the value of `--color`.
     fn color(&self) -> ColorChoice {
         self.color.unwrap_or_default()
     }
 
-    /// `true` if only ASCII characters are printed.
+    /// Returns whether only ASCII characters are printed.
     pub(super) fn is_ascii(&self) -> bool {
         self.ascii || is_ascii_locale()
     }
 
-    /// A text for people, translated to ASCII if [`Self::is_ascii`].
+    /// Returns a text for people. If [`Self::is_ascii`] is `true`, it is translated to ASCII.
     pub(super) fn in_charset<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.is_ascii() && !text.is_ascii() {
-            // keep the escape sequences of colours
+            // the escape sequences of colours stay as they are
             let parts: Vec<String> = text.split('\u{1b}').map(glyph::ascii_text).collect();
             return Cow::Owned(parts.join("\u{1b}"));
         }
@@ -150,7 +150,8 @@ impl GlobalOptions {
         self.render_options(Colours::None)
     }
 
-    /// The render options of a frame that is printed as text with escape sequences: with the colours of the terminal, or with all colours for a file or pipe.
+    /// The render options of a frame that is printed as text with escape sequences. On a terminal, it has the colours of the terminal; in a file or a pipe, it
+    /// has all colours.
     pub(super) fn for_ansi_text(&self, to_stdout: bool) -> RenderOptions {
         if self.color() == ColorChoice::Never || (self.color() == ColorChoice::Auto && no_color()) {
             return self.for_plain_text();
@@ -199,7 +200,7 @@ pub(super) fn wants_colours() -> bool {
 
 /// The number of colours of the terminal, from its terminfo entry. `variable` returns the value of an environment variable.
 ///
-/// There are two exceptions: a terminal with `COLORTERM=truecolor` has all colours, and a terminal with 8 colours is assumed to have the 8 bright ones too.
+/// There are two exceptions. A terminal with `COLORTERM=truecolor` has all colours. A terminal with 8 colours is assumed to have the 8 bright ones too.
 fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let term = variable("TERM").unwrap_or_default();
     let colours = capability::colours(&term);
@@ -234,8 +235,7 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-/// The background from the value of `COLORFGBG`. `15;0` means foreground 15 and background 0. The light
-/// backgrounds are 7 (light grey) and 15 (white).
+/// Returns the background for a value of `COLORFGBG`. `15;0` means foreground 15 and background 0. The light backgrounds are 7 (light grey) and 15 (white).
 fn background(colorfgbg: Option<&str>) -> Background {
     match colorfgbg.and_then(|colours| colours.rsplit(';').next()) {
         Some("7" | "15") => Background::Light,

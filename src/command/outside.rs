@@ -1,9 +1,9 @@
 //! Notices that another program has changed or deleted the file of the open scenario.
 //!
-//! Once a second, while the program waits for keys, a *check* compares the size and the time of the file with those of the last check. Only if they differ is the text
-//! read and compared. A check runs on another thread, so that a slow disk does not block keys.
+//! A *check* compares the size and the time of the file with those of the last check. Only if they differ, the text is read and compared. There is a check once
+//! a second, while the program waits for keys. It runs on the background thread, so that a slow disk does not block keys.
 //!
-//! Only the scenario file is watched. Files with its tensors are reread together with it.
+//! Only the scenario file is watched. When it is read again, so are its files with tensors.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -18,9 +18,10 @@ use crate::threads::BackgroundTask;
 
 /// The time between two checks.
 const PERIOD: Duration = Duration::from_secs(1);
-/// The time for which the program waits for the result of a check. The result of a slow check is taken at the next one.
+/// The time for which the program waits for the result of a check. If the check is slower, its result is taken at the next one.
 const WAIT: Duration = Duration::from_millis(5);
-/// The smallest age of a file whose time is trusted. Some file systems store times in steps of two seconds, so that a younger file can change without a new time.
+/// The smallest age of a file for which its time is compared. Some file systems store times in steps of two seconds, so a younger file can change and keep its
+/// time.
 const TRUSTED_AGE: Duration = Duration::from_secs(3);
 
 /// The file of the open scenario as the program knows it: its path and its text.
@@ -30,7 +31,7 @@ pub struct KnownFile {
     pub text: Arc<String>,
 }
 
-/// The size, the time and the identity of a file. A program that replaces a file changes its identity.
+/// The size, the time and the identity of a file. If a program replaces a file by another, the identity changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     bytes: u64,
@@ -42,7 +43,7 @@ struct Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Look {
     change: Option<FileChange>,
-    /// The stamp of the file, if its time can be trusted.
+    /// The stamp of the file, if it is old enough.
     stamp: Option<Stamp>,
 }
 
@@ -97,7 +98,7 @@ fn look(file: &KnownFile, last: Look) -> Look {
     let metadata = match fs::metadata(&file.path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Look { change: Some(FileChange::Deleted), stamp: None },
-        // unknown: the folder cannot be searched, or the disk is not available
+        // the folder cannot be searched, or the disk is not available, so the state of the file is unknown
         Err(_) => return last,
     };
     let stamp = stamp(&metadata);
@@ -152,14 +153,14 @@ mod tests {
             watch.look(now)
         };
         assert_eq!(look(&mut watch), None);
-        // the same size and the same time, but another file
+        // another file with the same size and the same time
         let other = folder.path().join("other");
         write(&other, "two", old);
         fs::rename(&other, &path).unwrap();
         assert_eq!(look(&mut watch), Some(FileChange::Changed));
         write(&path, "one", Duration::from_secs(50));
         assert_eq!(look(&mut watch), None, "the text is as it was");
-        // the time of a young file is not trusted
+        // the time of a young file is not compared
         write(&path, "one", Duration::from_secs(1));
         assert_eq!((look(&mut watch), watch.last.stamp), (None, None));
         write(&path, "longer", Duration::ZERO);
@@ -178,7 +179,7 @@ mod tests {
         let file = KnownFile { path, text: Arc::new("one".to_owned()) };
         let first = look(&file, Look { change: None, stamp: None });
         assert!(first.stamp.is_some());
-        // with another text in memory, a file that is read would count as changed
+        // the text in memory differs, so if the file were read, it would count as changed
         let other = KnownFile { text: Arc::new("two".to_owned()), ..file };
         assert_eq!(look(&other, first).change, None);
     }

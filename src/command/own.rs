@@ -1,7 +1,7 @@
-//! Reads a file with a user's own gradients, and compares them with those of a scenario: for `diff`, `--mine` and `:mine`.
+//! Reads a file with a user's own gradients, and compares them with those of a scenario. `diff`, `--mine` and `:mine` use this.
 //!
-//! A comparison takes long in a large network. It is done on the background thread, while this thread looks for Ctrl-C every 15 ms and shows the progress. The
-//! abandoned computation ends after at most one slice of work ([`crate::interrupt`]).
+//! In a large network, a comparison takes long. It runs on the background thread. Meanwhile, this thread checks every 15 ms for Ctrl-C, and shows the progress.
+//! If the comparison is stopped, the background thread ends after at most one slice of work ([`crate::interrupt`]).
 
 use std::fmt;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::text::{cut, sentence};
 use crate::threads::BackgroundTask;
 use crate::weights::{MAX_BYTES, WeightsError};
 
-/// A file with gradients: its path, its bytes, and the one tensor to read; all of them if it is `None`.
+/// A file with gradients: its path, its bytes, and the name of the only tensor to read. Without a name, all tensors are read.
 pub(super) struct GradientsFile {
     pub path: String,
     pub bytes: Vec<u8>,
@@ -41,7 +41,7 @@ impl GradientsFile {
         Ok(Self { path: path.to_string_lossy().into_owned(), bytes, only: only.map(str::to_owned) })
     }
 
-    /// Compares the tensors of the file with a document's gradients. Nothing says yet why some differ.
+    /// Compares the tensors of the file with a document's gradients. It does not search for mistakes yet.
     ///
     /// # Errors
     /// One sentence, if the file cannot be read, or if no tensor of it can be compared.
@@ -55,10 +55,10 @@ impl GradientsFile {
     }
 }
 
-/// The longest message about a file, in cells, because names in the file may have any length.
+/// The largest width of a message about a file, in cells. Names in the file may be very long.
 const LONGEST: usize = 600;
 
-/// Compares a file and searches the mistakes, as long as `is_wanted` returns `true`. Returns `None` if it is not wanted any more.
+/// Compares a file and searches for mistakes, as long as `is_wanted` returns `true`. Returns `None` if the result is no longer wanted.
 ///
 /// # Errors
 /// As [`GradientsFile::compared`].
@@ -72,11 +72,11 @@ pub(super) fn compare_while(
         let own = file.compared(document, CompareOptions::default())?;
         Ok::<_, anyhow::Error>(own.find_causes(document, &mut |_, _| go_on()).ok())
     });
-    // an interrupted comparison has no result, not even an error
+    // an interrupted comparison has no result, and no error either
     compared.unwrap_or(Ok(None))
 }
 
-/// Compares a file and searches the mistakes, with progress on stderr. Calls `after_comparison` in between.
+/// Compares a file and searches for mistakes, with progress on stderr. Calls `after_comparison` between the two.
 ///
 /// # Errors
 /// As [`GradientsFile::compared`], those of `after_comparison`, and [`Stopped`] if Ctrl-C stops it.
@@ -87,7 +87,7 @@ pub(super) fn compare_with_progress(
     after_comparison: impl FnOnce(&OwnGradients) -> anyhow::Result<()>,
 ) -> anyhow::Result<OwnGradients> {
     let shared = Arc::clone(document);
-    // one task for both stages: Ctrl-C is noticed between them too
+    // both stages are one task, so that Ctrl-C is noticed between them too
     let mut task = Task::new(1)?;
     let own = stage(&mut task, "comparison", |_| Stopped::Comparing, move |_| file.compared(&shared, options))??;
     after_comparison(&own)?;
@@ -96,12 +96,12 @@ pub(super) fn compare_with_progress(
         .map_err(|Interrupted| Stopped::Searching([0, 0]).into())
 }
 
-/// The error of a comparison that Ctrl-C has stopped.
+/// The error of a comparison that Ctrl-C stopped.
 #[derive(Debug)]
 pub(super) enum Stopped {
-    /// Not all gradients were compared.
+    /// It was stopped while gradients were compared.
     Comparing,
-    /// The number of mistakes that were tried, and of all: 0 before the first.
+    /// It was stopped in the search for mistakes. The numbers are those of the mistakes that were tried, and of all mistakes.
     Searching([usize; 2]),
 }
 
@@ -120,13 +120,13 @@ impl std::error::Error for Stopped {}
 /// The progress of a stage, which two threads share.
 #[derive(Debug, Default)]
 struct StageProgress {
-    /// The number of pieces that are done, and of all.
+    /// The number of pieces that are done, and the number of all pieces.
     counts: [AtomicUsize; 2],
     is_stopped: AtomicBool,
 }
 
 impl StageProgress {
-    /// Stores the progress. Returns whether to go on.
+    /// Stores the progress. Returns whether the stage should continue.
     fn set(&self, done: usize, all: usize) -> bool {
         self.counts.iter().zip([done, all]).for_each(|(count, number)| count.store(number, Ordering::Relaxed));
         self.goes_on()
@@ -141,7 +141,7 @@ impl StageProgress {
     }
 }
 
-/// Does a stage of the comparison on the background thread. This thread looks for Ctrl-C after each slice of time, and shows the progress.
+/// Does a stage of the comparison on the background thread. After each slice of time, this thread checks for Ctrl-C and shows the progress.
 ///
 /// # Errors
 /// [`Stopped`] after Ctrl-C.
@@ -170,7 +170,7 @@ fn stage<R: Send + 'static>(
                 break Err(Interrupted);
             }
         },
-        // a thread that could not be started
+        // no thread could be started
         Err(given) => work(given),
     };
     task.clear()?;

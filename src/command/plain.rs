@@ -23,7 +23,7 @@ use crate::ui::view::View;
 /// The longest line that is read, in bytes.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
-/// A command that only this mode has, for something that the screen shows all the time.
+/// A command that only the plain mode has. It answers with something that the screen would show all the time.
 struct PlainCommand {
     /// The name. If it ends in a blank, an argument follows.
     name: &'static str,
@@ -55,7 +55,7 @@ enum Line {
 /// Answers lines from stdin until it ends. Writes the events to `recorder` if there is one.
 pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recorder<Box<dyn Write>>>) -> anyhow::Result<ExitCode> {
     let mut options = global.for_plain_text();
-    // letters of equations become words, so they must not be converted to ASCII before
+    // equations are read out with words for their letters, so the letters must not be converted to ASCII first
     options.ascii = false;
     let is_terminal = io::stdin().is_terminal();
     let mut mode = PlainMode {
@@ -107,12 +107,12 @@ struct PlainMode {
     options: RenderOptions,
     /// `true` if only ASCII characters are printed.
     in_ascii: bool,
-    /// The texts that the last command copied. They are printed with the answer.
+    /// The texts that the last command copied. The answer contains them.
     copied: Vec<String>,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// The time zero of the recording.
+    /// The time at which the recording began.
     start: Instant,
-    /// `true` if this line has ended play.
+    /// `true` if this line has stopped play.
     has_paused: bool,
 }
 
@@ -120,11 +120,11 @@ impl PlainMode {
     /// Executes a line, and answers.
     fn take(&mut self, line: &str) -> anyhow::Result<Effect> {
         let mut again = false;
-        // a step that was read out before is read out again if an address or a question leads to it
+        // `true` if the step is read out again although it was read out before: an address or a question led to it
         let mut repeats = false;
         let settings = self.driver.state.settings.clone();
         if is_unknown_text_open(&self.driver.state) && chosen_candidate(&self.driver.state, line).is_none() {
-            // closes the prompt with the unknown text, because this line is a new one
+            // closes the prompt with the unknown text, because this is a new line
             self.press(Code::Esc.into())?;
             self.driver.state.message = None;
         }
@@ -143,12 +143,12 @@ impl PlainMode {
                 repeats = keys.len() > 2 && keys[0].code == Code::Char(':');
                 self.close_for(keys.first().copied())?;
                 for key in keys {
-                    // a key without an action ends the line, because the keys after it may not do what the user meant
+                    // if a key has no action, the line ends there, because the keys after it may not do what the user meant
                     let has_meaning = keys::action(&self.driver.state, key).is_some();
                     if self.press(key)? == Effect::Quit {
                         return Ok(Effect::Quit);
                     }
-                    // so does a prompt that does not open because of a warning of prediction
+                    // the line also ends if a warning of prediction keeps the prompt closed
                     let is_line = matches!(key.code, Code::Char(':' | '/'));
                     if !has_meaning || is_line && self.driver.state.focus() == Focus::Normal {
                         break;
@@ -164,7 +164,7 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Closes what is open over the step if a key has no action there, because the key is meant for the step.
+    /// Closes the overlay or the prompt over the step if a key has no action there, because the key is meant for the step.
     fn close_for(&mut self, key: Option<Key>) -> anyhow::Result<()> {
         let begins_line = key.is_some_and(|key| matches!(key.code, Code::Char(':' | '/')));
         if begins_line && matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer) {
@@ -185,7 +185,7 @@ impl PlainMode {
 
     fn press(&mut self, key: Key) -> anyhow::Result<Effect> {
         let effect = self.apply(&Event::Key(key))?;
-        // play needs a screen, so it is ended at once
+        // play needs a screen, so it is stopped at once
         if self.driver.state.wake().is_some() {
             self.apply(&Event::Key(Code::Char(' ').into()))?;
             self.has_paused = true;
@@ -200,7 +200,7 @@ impl PlainMode {
         let effect = self.driver.apply(event, now);
         self.finish_work()?;
         if let Some(copied) = self.driver.take_copied() {
-            // the answer has the text itself instead of the message about it
+            // the answer contains the text itself, so there is no message about it
             self.driver.state.message = None;
             self.copied.extend(copied.lines().map(str::to_owned));
         }
@@ -224,7 +224,7 @@ impl PlainMode {
         record(&mut self.recorder, now, event)
     }
 
-    /// Chooses a row of what is open: a list, the map or the picker.
+    /// Chooses a row of the list, the map or the picker, whichever is open.
     fn choose(&mut self, row: usize) -> anyhow::Result<Effect> {
         if matches!(self.driver.state.focus(), Focus::List | Focus::Prompt) {
             return self.apply(&Event::Row(row as u64));
@@ -237,7 +237,7 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Shows a message if a changed setting affects only the screen. Returns whether the step must be read out again because of a changed setting.
+    /// Shows a message if a changed setting affects only the screen. Returns whether a changed setting requires that the step is read out again.
     fn say_settings(&mut self, before: &Settings) -> bool {
         let state = &mut self.driver.state;
         // 1000 is larger than the number of choices of any setting
@@ -265,7 +265,7 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Prints the answer to the last line. If it would only be the status line, and `repeats` is set, reads the step out again.
+    /// Prints the answer to the last line. If this would be only the status line, and `repeats` is set, reads the step out again.
     fn answer(&mut self, again: bool, repeats: bool) -> anyhow::Result<()> {
         let mut lines = self.reader.answer(&self.driver.state, self.options, again);
         if repeats && lines.len() == 1 && self.copied.is_empty() {
@@ -291,7 +291,7 @@ fn is_unknown_text_open(state: &State) -> bool {
     state.focus() == Focus::Prompt && state.prompt().is_some_and(|prompt| prompt.is_unknown)
 }
 
-/// Returns the candidate (from 0) whose number is this line.
+/// Returns the index of the candidate whose number is this line.
 fn chosen_candidate(state: &State, line: &str) -> Option<usize> {
     let (prompt, stepper) = (state.prompt()?, state.stepper()?);
     let row = line.trim().parse::<usize>().ok()?.checked_sub(1)?;
@@ -320,7 +320,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     if let Some(row) = chosen_candidate(state, text).filter(|_| focus == Focus::Prompt) {
         return Ok(Line::Row(row));
     }
-    // a line that begins with : or / closes the open prompt
+    // a line that begins with : or / first closes the open prompt
     let begins_another = matches!(text.chars().next(), Some(':' | '/'));
     if focus.is_line() && !begins_another {
         // the text is typed into the open prompt
@@ -331,7 +331,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
         return Ok(Line::Keys(keys));
     }
     if text.is_empty() {
-        // after an answer, Enter goes to the next question
+        // after an answer in prediction, Enter goes to the next question
         let goes_on = state.stepper().is_some_and(|stepper| stepper.prediction.is_on) && focus == Focus::Normal;
         return Ok(if goes_on { Line::Keys(vec![Code::Enter.into()]) } else { Line::Again });
     }

@@ -11,14 +11,14 @@ use crate::output;
 /// The exit status after Ctrl-C: 128 + SIGINT, as in shells.
 pub(super) const INTERRUPTED: u8 = 130;
 
-/// A long task of a command. It shows its progress after a second. The first Ctrl-C asks the task to stop, the second ends the program at once.
+/// A long task of a command. It shows its progress after a second. The first Ctrl-C asks the task to stop, and the second ends the program at once.
 pub(super) struct Task {
     /// The total number of pieces of work, such as iterations or derivatives.
     total: u64,
     start: Instant,
     /// The time of the next line of progress.
     next_line: Instant,
-    /// The time between the next line and the line after it, if stderr is not a terminal.
+    /// If stderr is not a terminal: the time between the next line and the line after it.
     interval: Duration,
     /// `true` if a line of progress is on the terminal.
     is_shown: bool,
@@ -31,14 +31,14 @@ pub(super) struct Task {
 const FIRST_LINE: Duration = Duration::from_secs(1);
 /// The time between two updates of the line on a terminal.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
-/// The longest time between two lines if stderr is not a terminal. The time doubles from line to line up to this limit.
+/// The longest time between two lines if stderr is not a terminal. The time doubles after each line until it reaches this limit.
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Returns the flag that Ctrl-C sets. If the flag is already set, as it is outside of a task, Ctrl-C ends the program.
+/// Returns the flag that Ctrl-C sets. If Ctrl-C is pressed when the flag is already set, the program ends. Outside of a task, it is always set.
 fn interrupt_flag() -> io::Result<&'static AtomicBool> {
     static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
     if FLAG.get().is_none() {
-        // set, because no task is running yet
+        // the flag is set, because no task is running yet
         let flag = Arc::new(AtomicBool::new(true));
         #[cfg(unix)]
         {
@@ -72,10 +72,10 @@ impl Task {
         self.total = total;
     }
 
-    /// Reports that `done` pieces are done; `what` describes them in the line of progress. Returns `false` if Ctrl-C was pressed.
+    /// Reports that `done` pieces are done. `what` describes the pieces in the line of progress. Returns `false` if Ctrl-C was pressed.
     pub fn go_on(&mut self, done: u64, what: impl FnOnce() -> String) -> bool {
         if Instant::now() >= self.next_line {
-            // an error of stderr must not stop the work
+            // an error of stderr does not stop the work
             let _ = self.show(done, &what());
         }
         !self.is_interrupted()
@@ -108,7 +108,7 @@ impl Task {
     /// Clears the line of progress.
     pub fn clear(&self) -> io::Result<()> {
         if self.is_shown {
-            // 3 more cells, because the terminal may have echoed ^C after the line
+            // clears 3 more cells, because the terminal may have written ^C after the line
             write!(output::stderr().raw(), "\r{:1$}\r", "", line_width() + 3)?;
         }
         Ok(())
@@ -121,13 +121,13 @@ impl Drop for Task {
     }
 }
 
-/// The width of the line of progress. It leaves room for the ^C that the terminal echoes, because a line that wraps could not be overwritten.
+/// The width of the line of progress. It leaves room for the ^C that the terminal writes, because a line that is broken in two cannot be overwritten.
 fn line_width() -> usize {
     let columns = crossterm::terminal::size().map_or(80, |(columns, _)| columns);
     usize::from(columns).min(80).saturating_sub(4)
 }
 
-/// The error of a computation that was stopped by Ctrl-C before its last iteration.
+/// The error of a computation that Ctrl-C stopped before its last iteration.
 #[derive(Debug)]
 pub(super) struct Interrupted {
     /// The iteration that would have been computed next.
@@ -152,7 +152,7 @@ impl std::error::Error for Interrupted {}
 /// # Errors
 /// [`Interrupted`] if `compute` returns `None`.
 pub(super) fn with_progress<R>(compute: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
-    // the first call of `go_on` sets the total
+    // the first call of `go_on` sets the total number
     let mut task = Task::new(1)?;
     let (mut next, mut last) = (1, 1);
     let result = compute(&mut |next_iteration, last_iteration| {

@@ -1,5 +1,6 @@
-//! Proposes a scenario for a file with tensors, if their names and shapes fit a chain of layers. For example, `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and `7.weight` of
-//! 2 x 100 are a convolution, a flatten and a linear layer. Comments in the proposal mark guesses about what the file does not contain, such as activations and pools.
+//! Proposes a scenario for a file with tensors, if their names and shapes fit a chain of layers. For example, `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and
+//! `7.weight` of 2 x 100 become a convolution, a flatten and a linear layer. Activations and pools are not in the file, so they are guessed, and comments in
+//! the proposal mark the guesses.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ const MAX_LAYERS: usize = 40;
 /// The assumed height and width of an image, if the tensors do not determine them.
 const USUAL_SIDE: usize = 28;
 
-/// The part that a tensor has in its layer.
+/// The role of a tensor in its layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Weight,
@@ -25,7 +26,7 @@ enum Part {
     Count,
 }
 
-/// The last word of a name for each part.
+/// The last words of names, each with the part that it means.
 #[rustfmt::skip]
 const PARTS: [(&str, Part); 16] = [
     ("weight", Part::Weight), ("weights", Part::Weight), ("kernel", Part::Weight), ("depthwise_kernel", Part::Weight), ("pointwise_kernel", Part::Weight),
@@ -37,7 +38,7 @@ const PARTS: [(&str, Part); 16] = [
 /// Prefixes of the names of a model's tensors in a checkpoint.
 const MODELS: [&str; 5] = ["state_dict.", "model_state_dict.", "module.", "model.", "net."];
 
-/// A part of the names of Keras' depthwise kernels, height x width x in x multiplier.
+/// A word in the names of Keras' depthwise kernels, which are height x width x in x multiplier.
 const DEPTHWISE: &str = "depthwise";
 
 /// The tensors of a layer.
@@ -60,13 +61,13 @@ fn part_of(name: &str) -> Option<(String, Part)> {
     if let Some(part) = find(word.trim_end_matches(":0")) {
         return Some((layer.to_owned(), part));
     }
-    // W1, b1, w_1, weights1
+    // names such as W1, b1, w_1 and weights1
     let stem = word.trim_end_matches(|c: char| c.is_ascii_digit());
     let part = find(stem.trim_end_matches('_')).filter(|_| stem.len() < word.len())?;
     Some((format!("{layer}{}", &word[stem.len()..]), part))
 }
 
-/// Returns a sort key for names of layers that sorts numbers by their values.
+/// Returns a sort key for the names of layers. It sorts numbers in names by their values, so that 2 comes before 10.
 fn natural(name: &str) -> Vec<(u64, String)> {
     let mut parts = Vec::new();
     for part in name.split(['.', '/', '_']) {
@@ -84,7 +85,7 @@ struct Chain {
     outputs: Option<usize>,
     /// `true` if the output of the last layer is a vector.
     is_vector: bool,
-    /// The numbers of rows and columns by which the convolutions so far shrink the image.
+    /// The numbers of rows and columns by which the convolutions so far have made the image smaller.
     shrunk_by: [usize; 2],
     /// The shape of the input; `None` until a layer determines it.
     input: Option<Vec<usize>>,
@@ -92,12 +93,12 @@ struct Chain {
     channels: usize,
 }
 
-/// Returns a scenario that uses these tensors (names and shapes) of the file `file`, or a sentence with the reason why there is none.
+/// Returns a scenario that uses these tensors (names and shapes) of the file `file`. If there is none, the error is a sentence with the reason.
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
     let models = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
     let own = tensors.iter().filter(|(name, _)| models.is_none_or(|model| name.starts_with(model)));
     let mut groups: BTreeMap<Vec<(u64, String)>, Group<'_>> = BTreeMap::new();
-    // Keras' separable convolution has two kernels, and its bias is that of the second one
+    // a separable convolution of Keras has two kernels, and its bias belongs to the second one
     let is_separable = |layer: &str| tensors.iter().any(|(name, _)| name.starts_with(layer) && name.contains("pointwise_kernel"));
     for (name, shape) in own {
         let Some((layer, part)) = part_of(name) else { return Err(format!("{name} is neither a weight nor a bias")) };
@@ -109,7 +110,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
             return Err(format!("{name} is the same part of a layer as another tensor"));
         }
     }
-    // names without numbers are in the order of the file
+    // layers whose names have no numbers are in the order of the file
     let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
     let mut ordered: Vec<&Group<'_>> = groups.values().collect();
     if !has_numbers {
@@ -126,7 +127,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     Ok(chain.scenario(file))
 }
 
-/// `true` for the name of a depthwise kernel of Keras, alone or as the first one of a separable convolution.
+/// Returns whether this is the name of a depthwise kernel of Keras. It can be alone, or the first kernel of a separable convolution.
 fn is_depthwise(name: &str) -> bool {
     let name = name.to_lowercase();
     name.contains(DEPTHWISE) && !name.contains("pointwise")
@@ -215,7 +216,8 @@ impl Chain {
         }
     }
 
-    /// Adds a convolution, and returns the number of its groups, which follows from the channels of the layer before. `first` is that of a first layer.
+    /// Adds a convolution, and returns the number of its groups, which follows from the channels of the layer before. `first` is the number of groups of a
+    /// first layer.
     fn convolution(
         &mut self,
         name: &str,
@@ -239,7 +241,7 @@ impl Chain {
         Ok(groups)
     }
 
-    /// Adds a linear layer. Returns its `weight_layout`, which is empty for PyTorch's order out x in.
+    /// Adds a linear layer. Returns its `weight_layout`. It is empty for PyTorch's order, out x in.
     fn linear(
         &mut self,
         name: &str,
@@ -248,7 +250,7 @@ impl Chain {
         is_keras: bool,
         next: Option<&Group<'_>>,
     ) -> Result<&'static str, String> {
-        // whether a layer with these sizes fits between its neighbours
+        // returns whether a layer with these sizes fits between its neighbours
         let fits = |out: usize, inputs: usize| {
             let before = match (self.outputs, self.is_vector) {
                 (Some(outputs), true) => outputs == inputs,
@@ -263,7 +265,7 @@ impl Chain {
             before && after && bias.is_none_or(|bias| bias == out)
         };
         let (is_out_in, is_in_out) = (fits(rows, columns), fits(columns, rows));
-        // W1, W2, … are usual names in NumPy, where a layer is x @ W, so the weight is in x out
+        // W1, W2, … are usual names in NumPy. There, a layer is x @ W, so the weight is in x out
         let is_numpy = name.chars().last().is_some_and(|c| c.is_ascii_digit());
         let prefers_in_out = is_keras || is_numpy;
         let (out, inputs, layout) = match (is_out_in, is_in_out) {

@@ -1,5 +1,5 @@
-//! The scenario files that were opened last. The file `$XDG_STATE_HOME/gradstep/recent` has their absolute paths, one on each line, the newest first. If it cannot be
-//! read or written, the list is empty, and no error is reported.
+//! The scenario files that were opened last. Their absolute paths are in the file `$XDG_STATE_HOME/gradstep/recent`, one on each line, the newest first. If
+//! this file cannot be read or written, the list is empty, and no error is reported.
 
 use std::fs;
 use std::io::Write as _;
@@ -41,19 +41,20 @@ pub(super) fn add(path: &Path) {
 
 /// Returns the text that opens a file from the folder `here`.
 fn name_from(here: &Path, path: &Path) -> String {
-    // a name without a separator and without .toml could also be the name of a bundled scenario
+    // a name without a separator and without .toml could also mean a bundled scenario
     let inside = path.strip_prefix(here).ok().filter(|name| is_path(name.as_os_str()));
     inside.unwrap_or(path).to_string_lossy().into_owned()
 }
 
-/// Returns the paths in the list. A line that is not an absolute path, or that the screen cannot show unchanged, is dropped.
+/// Returns the paths in the list. A line is left out if it is not an absolute path, or if the screen would show it differently.
 fn paths(folder: &Path) -> Vec<PathBuf> {
     let bytes = read_file(&folder.join("recent"), MAX_BYTES).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     text.lines().filter(|line| is_listed(Path::new(line))).take(MAX_FILES).map(PathBuf::from).collect()
 }
 
-/// `true` if a path can be listed: it is absolute, and the screen shows it unchanged, because the picker opens a file by the text that it shows.
+/// Returns whether a path can be in the list. It must be absolute. The screen must show it unchanged, because the picker opens a file by the text that it
+/// shows.
 fn is_listed(path: &Path) -> bool {
     path.is_absolute() && path.to_str().is_some_and(|text| display_name(path) == text)
 }

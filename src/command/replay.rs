@@ -1,6 +1,6 @@
 //! `gradstep replay`: plays a recorded session in the terminal, or writes its frames as text, as a picture or as sentences.
 //!
-//! `ReplayCursor` decides what happens next. [`Player`] shows it in the terminal, [`frames`] without a terminal.
+//! `ReplayCursor` decides what happens next. [`Player`] shows it in the terminal. [`frames`] makes the frames without a terminal.
 
 mod cursor;
 mod frames;
@@ -61,7 +61,7 @@ fn parse_speed(text: &str) -> Result<f64, String> {
     speed.ok_or_else(|| "write a number from 0.001 to 1000, such as 2".to_owned())
 }
 
-/// The value of `--at last`: the number of events is not known before the session is read.
+/// The value for `--at last`. The number of events is not known until the session is read.
 const LAST: usize = usize::MAX;
 
 /// Parses the number of an event, or `last`.
@@ -135,7 +135,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     state.settings.count_from(header.index);
     state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);
     state.settings.digits = header.digits.and_then(Digits::new).unwrap_or_default();
-    // opens at step 1, which costs least; `go_to` then goes to the step at which the session begins
+    // opens at step 1, which costs least; then `go_to` goes to the step at which the session begins
     let document = Arc::new(Document::new(scenario));
     let mine = header.mine.iter().next();
     let own = mine
@@ -162,7 +162,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     Ok(driver)
 }
 
-/// Fails if the state reports that its scenario does not have the step at which the session begins.
+/// Returns an error if the state has the message that the scenario does not have the step at which the session begins.
 fn check_opening(state: &State) -> anyhow::Result<()> {
     match &state.message {
         Some(message) if message.is_error => bail!("the session begins at a step that its scenario does not have: {}", message.text),

@@ -1,4 +1,4 @@
-//! The file of the open scenario: writes it with the edits, watches it for changes by other programs, and keeps its unsaved edits in a journal.
+//! The file of the open scenario. This module writes it with the edits, watches it for changes by other programs, and keeps its unsaved edits in a journal.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub struct ScenarioFile {
     written: Option<(WrittenFile, Arc<String>)>,
     /// The watch of the file; `None` if the scenario has no file.
     watch: Option<FileWatch>,
-    /// The journals, which clones share; `None` if there is no folder for them.
+    /// The journals, which all clones share; `None` if there is no folder for them.
     kept: Option<Arc<Mutex<KeptEdits>>>,
 }
 
@@ -35,12 +35,13 @@ impl ScenarioFile {
         self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).begin(scenario)
     }
 
-    /// Returns the file to which the edits of this scenario were written last; `None` if another scenario was open then, or if the file was reread after that.
+    /// Returns the file to which the edits of this scenario were written last. Returns `None` if another scenario was open then, or if the file was read again
+    /// after that.
     fn written(&self, scenario: &Scenario) -> Option<&WrittenFile> {
         self.written.as_ref().filter(|(_, text)| Arc::ptr_eq(text, &scenario.text)).map(|(written, _)| written)
     }
 
-    /// Returns the path of the scenario's file: the file that was written last, otherwise the file that was read.
+    /// Returns the path of the scenario's file. It is the file that was written last or, if none was written, the file that was read.
     pub fn path(&self, scenario: &Scenario) -> Option<PathBuf> {
         self.known(scenario).map(|file| file.path)
     }
@@ -52,7 +53,7 @@ impl ScenarioFile {
         }
     }
 
-    /// Writes a scenario with its edits to `path`; to its own file if it is `None`. Returns a message for the user.
+    /// Writes a scenario with its edits to `path`. If `path` is `None`, it is the scenario's own file. Returns a message for the user.
     ///
     /// # Errors
     /// If it cannot be written.

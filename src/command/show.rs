@@ -108,7 +108,7 @@ impl Invocation for ShowCommand {
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(picker_entries::all());
         self.draw.apply(&UserSettings::default(), &mut state.settings);
-        // moves the document into the state, which is then its only owner and can free an iteration before it computes another one
+        // the state becomes the only owner of the document, so that it can free an iteration before it computes another one
         state.open(Arc::new(document), at);
         if let Some((text, address)) = address.filter(|(_, address)| state.document().is_some_and(|it| it.given_entry(address).is_some())) {
             state.open_at(&address).map_err(|why| address_error(text, &why))?;

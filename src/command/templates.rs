@@ -1,4 +1,4 @@
-//! The templates of `gradstep new`: commented scenarios that teach the format. `words/rows.rs` has other words that people type for them, such as `cnn`.
+//! The templates of `gradstep new`: commented scenarios that teach the format. `words/rows.rs` has other words for them, such as `cnn`.
 
 use super::bundled;
 use crate::words::{self, Vocabulary, suggest};
@@ -37,7 +37,7 @@ pub(super) fn clause(word: &str) -> String {
     help.map_or_else(String::new, |help| format!("; {help}"))
 }
 
-/// Returns the template that a word names or means; `None` if the word is more similar to a bundled scenario, or to nothing.
+/// Returns the template that a word names or probably means. Returns `None` if the word is more similar to the name of a bundled scenario, or to no name.
 pub(super) fn meant(word: &str) -> Option<&'static str> {
     let names: Vec<&str> = kinds().collect();
     words::equal_name(word, &names).or_else(|| words::translation(Vocabulary::ScenarioKind, word, &names))

@@ -20,7 +20,7 @@ impl TensorIds {
         let mut ids: Vec<Id> = (0..network.tensors().len()).collect();
         ids.sort_by_key(|&id| (network.tensor(id).layer, network.tensor(id).role == Role::Parameter));
         let role = |id: Id| network.tensor(id).role;
-        // constants of a graph belong to no layer
+        // the constants of a graph belong to no layer
         let is_constant_of_graph = |id: Id| role(id) == Role::Constant && network.tensor(id).layer.is_none();
         let is_value = |id: Id| matches!(role(id), Role::Input { .. } | Role::Value) || is_constant_of_graph(id);
         let values = ids.iter().copied().filter(|&id| is_value(id)).collect();
@@ -34,8 +34,8 @@ impl TensorIds {
 pub(super) struct NestedTensors<'a>(pub Vec<(&'a str, Nested<'a>)>);
 
 impl<'a> NestedTensors<'a> {
-    /// Collects tensors. Each pair is the tensor that gives the name, and the tensor that gives the shape and the values: `(conv1.z, grad.conv1.z)` is the
-    /// gradient under the name `conv1.z`.
+    /// Collects tensors. Each pair is the tensor that gives the name, and the tensor that gives the shape and the values. For example, `(conv1.z,
+    /// grad.conv1.z)` is the gradient, under the name `conv1.z`.
     pub fn new(network: &'a Network, run: &'a Run, pairs: impl Iterator<Item = (Id, Id)>) -> Self {
         Self(
             pairs
@@ -46,7 +46,7 @@ impl<'a> NestedTensors<'a> {
 }
 
 impl<'a> NestedTensors<'a> {
-    /// Returns the JSON object of the tensors. `repeated` are the tensors that occur more than once in the output; they are formatted only once.
+    /// Returns the JSON object of the tensors. `repeated` are the tensors that the output contains more than once; they are formatted only once.
     pub fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
         let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Word(name), Text(":")].into_iter().chain(repeated.tensor(tensor));
         iter::once(Text("{")).chain(json::comma_separated(self.0.iter().map(named))).chain([Text("}")])

@@ -1,11 +1,11 @@
-//! Writes text for people. A tensor is written in small parts, because its whole text would take several times the memory of its numbers.
+//! Writes text for people. A tensor is written in small parts, because its whole text would need several times the memory of its numbers.
 
 use std::io;
 
 use crate::number::ColumnFormat;
 use crate::tensor::{index_text, len, unravel};
 
-/// A writer that calls a function with one part of the text after the other.
+/// A writer of text. It passes one part of the text after the other to a function.
 pub(super) struct TextWriter<'a>(pub &'a mut dyn FnMut(&str) -> io::Result<()>);
 
 /// The largest number of entries in a part.

@@ -1,7 +1,7 @@
 //! `gradstep trace`: prints the steps of an iteration, as JSON lines, CSV, Markdown or text.
 //!
-//! A line describes a step, an entry of a tensor or an op (`--level`). Because there may be many steps, `stream` makes their lines in parallel; `line` makes the other
-//! lines.
+//! A line describes a step, an entry of a tensor or an op (`--level`). There may be very many steps, so `stream` makes their lines in parallel. `line` makes
+//! the other lines.
 
 mod csv;
 mod json;
@@ -94,7 +94,7 @@ impl Invocation for TraceCommand {
         let document = document_at_iteration(loader.load(&self.scenario)?, self.iteration)?;
         let trace = &document.trace;
         let steps = selected_steps(self, trace)?;
-        // if there is too little memory for the update, its steps are missing, which is an error unless the options exclude these steps
+        // if there was too little memory for the update, its steps are missing. This is an error, unless the options leave these steps out
         if let Some(shortage) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{shortage}; or write --to {} to end before the update", trace.len());
         }
@@ -110,7 +110,7 @@ impl Invocation for TraceCommand {
     }
 }
 
-/// Writes a header and then lines. `for_each_line` calls its argument once with each line.
+/// Writes a header, and then lines. `for_each_line` calls its argument with each line.
 fn write_lines(
     writer: &StepWriter,
     columns: &[TraceColumn],

@@ -1,4 +1,4 @@
-//! `gradstep train`: runs gradient descent to its end, and prints the losses and the parameters; of several scenarios, the losses side by side.
+//! `gradstep train`: runs gradient descent to its end, and prints the losses and the parameters. For several scenarios, it prints their losses side by side.
 
 mod runs;
 
@@ -84,7 +84,7 @@ impl Invocation for TrainCommand {
     }
 }
 
-/// A scenario that has learned.
+/// A scenario after its gradient descent.
 pub(super) struct Trained {
     titles: Titles,
     pub optimizer: Optimizer,
@@ -93,7 +93,7 @@ pub(super) struct Trained {
 }
 
 impl Trained {
-    /// Runs gradient descent to its end. Returns `None`, and reports how far it is, if Ctrl-C stops it.
+    /// Runs gradient descent to its end. If Ctrl-C stops it, prints how far it is, and returns `None`.
     fn new(scenario: Scenario) -> anyhow::Result<Option<Self>> {
         let titles = Titles::new(&scenario);
         let optimizer = scenario.train.as_ref().expect("the caller has looked").optimizer;
@@ -164,7 +164,8 @@ struct TrainedSample<'a> {
     values: SampleValues<'a>,
 }
 
-/// The values of a sample after the last update. They are computed when they are written, because the values of all samples may exceed the memory limit.
+/// The values of a sample after the last update. They are computed when they are written, because the values of all samples together may need more memory than
+/// the limit.
 struct SampleValues<'a> {
     descent: &'a Descent,
     parameters: &'a HashMap<Id, Arc<Tensor>>,
@@ -177,7 +178,7 @@ impl Serialize for SampleValues<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let network = self.descent.network();
         let run = self.descent.forward(self.parameters, self.sample);
-        // the tensor that gives the name, and the tensor that gives the values
+        // pairs of the tensor that gives the name, and the tensor that gives the values
         let pairs = self.ids.values.iter().map(|&id| (id, id));
         NestedTensors::new(network, &run, pairs).serialize(serializer)
     }

@@ -1,5 +1,6 @@
-//! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal reads it: the output of the
-//! commands and the answers of the plain mode do not depend on it. Options of the command line override it. Faults in the file are reported and ignored.
+//! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal reads it, so the output
+//! of the commands and the answers of the plain mode do not depend on it. An option of the command line has precedence over the file. A fault in the file is
+//! reported, and the faulty line is ignored.
 
 use std::fmt;
 use std::ops::Range;
@@ -33,7 +34,7 @@ pub(super) enum ColorChoice {
     Never,
 }
 
-/// The background: the value of `background`, without "auto", and of `--background`.
+/// The background: the value of `--background`, or of `background` in the file unless it is "auto".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum BackgroundChoice {
     Dark,
@@ -55,7 +56,7 @@ pub(super) struct UserSettings {
     pub ascii: bool,
     pub zoom: bool,
     pub heat_map: bool,
-    /// The user's own keys, each with the key that it replaces.
+    /// The user's own keys, each with the key for which it stands.
     pub aliases: Vec<(Key, Key)>,
 }
 
@@ -140,7 +141,7 @@ pub(super) fn path() -> Option<PathBuf> {
     Some(base_folder("XDG_CONFIG_HOME", ".config")?.join("settings.toml"))
 }
 
-/// Reads the file. Missing and wrong settings have their defaults.
+/// Reads the file. If a setting is missing or wrong, it has its default.
 pub(super) fn read() -> (UserSettings, Vec<SettingsFault>) {
     let Some(path) = path().filter(|path| path.symlink_metadata().is_ok()) else { return Default::default() };
     let text = read_file(&path, MAX_BYTES).map_err(|error| format!("{error:#}"));
@@ -188,7 +189,7 @@ fn parse(path: &Path, text: &str) -> (UserSettings, Vec<SettingsFault>) {
     (user, faults)
 }
 
-/// Returns a key of the user, and the key that it replaces.
+/// Returns a key of the user, and the key for which it stands.
 ///
 /// # Errors
 /// The range of the wrong text, and a sentence about it.

@@ -13,7 +13,7 @@ use crate::weights::{self, Archive, MAX_BYTES};
 /// The largest number of tensors in the list.
 const MAX_LISTED: usize = 1000;
 
-/// The last line: how a scenario uses the tensors.
+/// The last line. It shows how a scenario uses the tensors.
 const USAGE_HINT: &str = "to use one in a scenario, write weight = { file = \"…\", key = \"…\" }; see docs/pytorch.md";
 
 /// `true` if a path ends like a file with tensors.
@@ -21,8 +21,8 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::opener(path).is_ok())
 }
 
-/// Lists the names, shapes and types of the tensors in a file, one per line, and explains how a scenario uses them. With `proposes`, also proposes a scenario if their
-/// names and shapes fit one.
+/// Lists the names, shapes and types of the tensors in a file, one on each line, and explains how a scenario uses them. With `proposes`, also proposes a
+/// scenario, if the names and shapes fit one.
 ///
 /// # Errors
 /// If the file cannot be read.
@@ -115,7 +115,7 @@ mod tests {
         listing(&path, proposes).expect("a listing")
     }
 
-    /// Every proposal is a valid scenario in the folder of its file.
+    /// Every proposal is a valid scenario if it is in the folder of its file.
     #[test]
     fn a_proposal_can_be_opened_as_it_is() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

@@ -1,6 +1,6 @@
-//! Writes an edited scenario to its file. The file is saved completely or not at all (`output/save.rs`), and keeps its comments and layout.
+//! Writes an edited scenario to its file. The file is saved completely or not at all (`output/save.rs`). Its comments and its layout stay.
 //!
-//! Files with tensors are written first, under new names, so that the old scenario file is still valid if the program is killed between two files.
+//! Files with tensors are written first, under new names. So if the program is killed before all files are written, the old scenario file is still valid.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -37,8 +37,8 @@ enum Target {
     New,
 }
 
-/// Writes a scenario with its edits to `path`; if it is `None`, to its own file `own`; if it has no file, to the current folder. `written` is the last file that was
-/// written for the scenario. Returns the file and a message for the user.
+/// Writes a scenario with its edits to `path`. If `path` is `None`, it is written to its own file `own`; if it has no file, to the current folder. `written` is
+/// the file to which the scenario was written last. Returns the file and a message for the user.
 ///
 /// # Errors
 /// If a file cannot be written, if `path` is another existing file, or if the scenario's file has changed since it was read. The old scenario file is unchanged then.
@@ -64,7 +64,7 @@ pub(super) fn write_edits(
     }
     let beside = if names.is_empty() { String::new() } else { format!(", with {} beside it", names.join(", ")) };
     let deleted = if target == Target::Deleted { ", which had been deleted" } else { "" };
-    // notes and expectations were written for the old numbers
+    // notes and expectations are about the old numbers
     let tables = [(!scenario.remarks.is_empty(), "[[note]]"), (!scenario.expectations.is_empty(), "[[expect]]")];
     let old: Vec<&str> = tables.iter().filter(|(exists, _)| *exists).map(|(_, table)| *table).collect();
     let warning = if old.is_empty() { String::new() } else { format!("; its {} are about the old numbers", old.join(" and ")) };
@@ -104,9 +104,9 @@ fn write_scenario(scenario: &Scenario, path: &Path, target: Target) -> anyhow::R
     let written = write_back(scenario, &stem, &is_taken).map_err(|why| anyhow!(why))?;
     let mut tensors = Vec::new();
     let result = save_tensors(&written.files, folder, &mut tensors).and_then(|()| save(path, target, written.text.as_bytes()));
-    // if only the last call fails, which syncs the folder, the new file is already in place
+    // if only the last call fails, which syncs the folder, the new file is already there
     if let Err(error) = result.or_else(|error| if has_text(path, &written.text) { Ok(()) } else { Err(error) }) {
-        // removes the new files with tensors, because the scenario file does not name them
+        // the new files with tensors are removed, because no scenario file names them
         for file in &tensors {
             let _ = output::remove(file);
         }
@@ -122,15 +122,15 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Removes the files with tensors of the last save, unless the new text or another scenario in the folder names them. This is done after the new text is written, because
-/// the old text needs them until then.
+/// Removes the files with tensors of the last save. A file stays if the new text or another scenario in the folder names it. This is done after the new text is
+/// written, because the old text needs the files until then.
 fn remove_unused(old: &WrittenFile, new: &WrittenFile) {
     let folder = folder_of(&new.file.path);
     let texts: Vec<Vec<u8>> = scenario_files_in(folder).iter().filter_map(|name| read_file(&folder.join(name), MAX_BYTES).ok()).collect();
     for file in old.tensors.iter().filter(|file| !new.tensors.contains(file)) {
         let Some(name) = file.file_name().map(std::ffi::OsStr::as_encoded_bytes) else { continue };
         if !texts.iter().any(|text| text.windows(name.len()).any(|part| part == name)) {
-            // an error is ignored, because a remaining file does no harm
+            // an error is ignored, because a file that is left does no harm
             let _ = output::remove(file);
         }
     }

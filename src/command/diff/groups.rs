@@ -1,4 +1,4 @@
-//! Groups of a user's tensors: the gradients of one tensor in several samples are told together.
+//! Groups of a user's tensors. The gradients of one tensor in several samples are reported together.
 
 use crate::app::OwnGradients;
 use crate::diff::{Comparison, LossOf};
@@ -8,11 +8,12 @@ use crate::trace::Trace;
 /// The gradients of one tensor: that of the batch, or those of several samples.
 #[derive(Debug)]
 pub(super) struct Group {
-    /// The indices in the user's list.
+    /// The indices of the tensors in the user's list.
     pub tensors: Vec<usize>,
 }
 
-/// Groups tensors: those of samples with the same tensor x and the same key. A group is where its first tensor is.
+/// Groups tensors: two are in one group if they are gradients of the same tensor x in different samples, and have the same key. A group has the position of its
+/// first tensor.
 pub(super) fn groups<K: PartialEq>(own: &OwnGradients, tensors: impl IntoIterator<Item = usize>, key: impl Fn(usize) -> K) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let gradient = |index: usize| own.user.tensors[index].gradient;
@@ -29,7 +30,7 @@ pub(super) fn groups<K: PartialEq>(own: &OwnGradients, tensors: impl IntoIterato
     groups
 }
 
-/// The names of tensors, with one name for each group: `conv1.weight`, `conv1.z of samples 1 to 3`.
+/// Returns the names of tensors, with one name for each group: `conv1.weight`, `conv1.z of samples 1 to 3`.
 pub(super) fn names(own: &OwnGradients, trace: &Trace, tensors: impl IntoIterator<Item = usize>) -> Vec<String> {
     groups(own, tensors, |_| ()).iter().map(|group| group.name(own, trace)).collect()
 }

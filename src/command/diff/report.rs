@@ -23,7 +23,7 @@ pub(super) struct JsonReport<'a> {
     causes: Vec<CauseRow>,
     /// The wrong tensors that no mistake of the first group explains.
     unexplained: Vec<String>,
-    /// The wrong tensors that only follow from an unexplained one.
+    /// The wrong tensors that are wrong only because an unexplained one is.
     consequences: Vec<String>,
     patterns: Vec<PatternRow>,
 }
@@ -72,11 +72,11 @@ pub(super) struct CauseRow {
     at: Vec<String>,
     group: usize,
     explains: Vec<String>,
-    /// The wrong rule and the right one.
+    /// The wrong rule and the right rule, in words.
     words: String,
     /// Other mistakes that give the same numbers.
     same: Vec<String>,
-    /// A gradient, or a change of the network, that separates them.
+    /// A gradient, or a change of the network, that shows which of them was made.
     apart: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The text of `gradstep diff` for people.
 //!
-//! The three questions come first: which gradients are wrong, where the first wrong number is, and why. Why is known last, so the first two are printed while the
-//! mistakes are still tried. The table of all gradients is at the end.
+//! The output answers three questions in this order: which gradients are wrong, where the first wrong number is, and why. The answers to the first two are
+//! printed before the search for mistakes, which takes longer. The table of all gradients is at the end.
 
 use super::groups::{Group, groups, names};
 use super::report::joined;
@@ -15,8 +15,8 @@ use crate::tensor::{index_text, unravel};
 use crate::text::{align_left, line, list_of_names, width};
 use crate::trace::Trace;
 
-/// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts; nothing of the mistakes, which are not known yet. If
-/// the comparison depends on them, prints nothing.
+/// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts. The mistakes are not known yet. If the comparison
+/// depends on them, prints nothing.
 pub(super) fn print_comparison(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     if own.is_settled {
         print(&explained(&comparison_lines(own, document), &mut SourceTexts::new(document.trace.network())), global)
@@ -28,7 +28,7 @@ pub(super) fn print_comparison(own: &OwnGradients, document: &Document, global: 
 /// Prints why the first gradient is wrong, the patterns, and the table of all gradients.
 pub(super) fn print_causes(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let trace = &document.trace;
-    // the texts that are beside names already
+    // the source texts that were printed after their names before
     let mut texts = SourceTexts::new(trace.network());
     let comparison = explained(&comparison_lines(own, document), &mut texts);
     let mut lines = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn print_causes(own: &OwnGradients, document: &Document, global: &Glo
     print(&lines, global)
 }
 
-/// Returns lines with the source texts of the names in them.
+/// Returns lines. If a name in a line is that of a part of a statement, its source text follows.
 fn explained(lines: &[String], texts: &mut SourceTexts<'_>) -> Vec<String> {
     lines.iter().map(|line| texts.explain(line)).collect()
 }
@@ -58,7 +58,7 @@ fn print(lines: &[String], global: &GlobalOptions) -> anyhow::Result<()> {
     to.finish()
 }
 
-/// If at least this number of tensors are equal, they are not listed one by one.
+/// From this number of equal tensors on, they are not listed one by one.
 const MANY: usize = 40;
 
 fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
@@ -132,7 +132,7 @@ fn row(own: &OwnGradients, trace: &Trace, group: &Group, texts: &mut SourceTexts
         _ => ("different", difference(own, trace, group, &entries)),
     };
     let name = group.name(own, trace);
-    // the text is at the end of the row, where it moves no column
+    // the source text is at the end of the row, where it does not move a column
     let explained = texts.explain(&name);
     [status.to_owned(), name.clone(), format!("{rest}{}", explained.strip_prefix(&name).unwrap_or_default())]
 }
@@ -141,7 +141,7 @@ fn entries(count: usize) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
-/// The name of an entry after a blank: ` [0,1]`, or ` 2:conv1.z[0,1]` in a group of several tensors; nothing for a number.
+/// Returns the name of an entry after a blank: ` [0,1]`, or ` 2:conv1.z[0,1]` in a group of several tensors. For a single number, returns an empty text.
 fn entry_name(own: &OwnGradients, trace: &Trace, group: &Group, tensor: usize, at: usize) -> String {
     let shape = own.user.tensors[tensor].gradient.shape(trace);
     let name = if group.tensors.len() > 1 { own.name(trace, tensor) } else { String::new() };
@@ -155,7 +155,7 @@ fn difference(own: &OwnGradients, trace: &Trace, group: &Group, entries: &str) -
     let largest = |number: fn(&Comparison) -> Option<f64>| all().filter_map(|(_, compared)| number(compared)).reduce(f64::max);
     let most = largest(|compared| compared.max_abs).map_or_else(String::new, |most| format!(", at most by {}", ascii(most)));
     let relative = match largest(|compared| compared.max_rel) {
-        // smaller shares are those of entries that are equal: the wrong ones have the right number 0
+        // a smaller share belongs to an entry that counts as equal; the wrong entries then have the right number 0
         Some(relative) if relative > 1e-6 => format!(" ({} the right number)", share(relative)),
         _ => String::new(),
     };
@@ -197,10 +197,11 @@ fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> Strin
     }
 }
 
-/// The head of a line that goes on with the one before it.
+/// The beginning of a line that continues the line before it.
 const MARGIN: &str = "        ";
 
-/// The mistakes: a line for each of those that act together, for a few alternatives, and for what is left.
+/// Returns the lines about the mistakes. There is a line for each mistake of the best explanation, for a few alternatives, and for the tensors that are not
+/// explained.
 fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     let mut lines = Vec::new();
     let first = own.unexplained.first().copied().filter(|first| own.is_first_of_values(*first));
@@ -237,10 +238,10 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     lines
 }
 
-/// The patterns: one line for all tensors with the same words.
+/// Returns the lines about the patterns. Tensors with the same pattern share a line.
 fn pattern_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     let mut same: Vec<(&Pattern, Vec<usize>)> = Vec::new();
-    // a mistake, or why a number is not finite, is told already
+    // if a number is not finite, the reason is already printed
     for pattern in own.patterns.iter().filter(|pattern| pattern.id != NOT_FINITE) {
         match same.iter_mut().find(|(first, _)| first.words == pattern.words) {
             Some((_, tensors)) => tensors.push(pattern.tensor),

@@ -1,4 +1,4 @@
-//! The driver's work on a job, slice by slice.
+//! The work of the driver on a job, one slice of time after the other.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Driver {
             app::update(&mut self.state, Action::JobPieces(1));
             done += 1;
             limit.pieces -= 1;
-            // the progress has the number of the next iteration, so a change means that an iteration is complete
+            // the progress has the number of the next iteration, so if it changes, an iteration is complete
             if self.state.job().map(Job::progress) != Some(progress_before) {
                 limit.iterations -= 1;
             }
@@ -51,7 +51,7 @@ impl Driver {
         done
     }
 
-    /// Waits for the file that is being opened and works until the job is done, with progress on stderr.
+    /// Waits for the file that is being opened, and works until the job is done. Shows the progress on stderr.
     ///
     /// # Errors
     /// If Ctrl-C stops the work.
@@ -67,7 +67,7 @@ impl Driver {
         self.finish_in_slices(limit, |_| Ok(()))
     }
 
-    /// As [`Self::finish_within`]. Calls `after_slice` with the number of pieces of each slice.
+    /// Does the same as [`Self::finish_within`], and calls `after_slice` with the number of pieces of each slice.
     ///
     /// # Errors
     /// If Ctrl-C stops the work, or if `after_slice` fails.

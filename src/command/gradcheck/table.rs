@@ -110,7 +110,7 @@ enum Visibility {
 }
 
 impl ReportColumn {
-    /// A column of counts. It is hidden if all counts are 0.
+    /// Returns a column of counts. It is hidden if all counts are 0.
     const fn count(title: &'static str, count: fn(&TensorRow) -> usize, cell: fn(&TensorRow) -> String) -> Self {
         Self { title, align: Alignment::Right, when: Visibility::NonZero(count), cell }
     }
@@ -132,7 +132,7 @@ const COLUMNS: [ReportColumn; 11] = [
     ReportColumn { title: "worst entry", align: Alignment::Left, when: Visibility::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
 ];
 
-/// Rounds a difference quotient to 9 significant digits, because further digits are rounding errors.
+/// Rounds a difference quotient to 9 significant digits; the digits after them are rounding errors.
 fn rounded(difference: f64) -> f64 {
     format!("{difference:.8e}").parse().unwrap_or(difference)
 }

@@ -1,13 +1,13 @@
 //! A cursor over the events of a session. It decides what a replay does next, and how much work it may do.
 //!
-//! While the stepper *plays*, it moves by one unit, such as a step, at regular times; each such move is a *play move*. A long computation is a *job*, which is done in
-//! *slices* of a few milliseconds. A slice consists of *pieces*, such as one op.
+//! While the stepper *plays*, it moves by one unit, such as a step, again and again at regular intervals. Each such move is a *play move*. A long computation
+//! is a *job*. It is done in *slices* of a few milliseconds, and a slice consists of *pieces*, such as one op.
 //!
-//! - An *exact* session has an event for each play move, and an event with the number of pieces for each slice. Its replay only follows the events.
-//! - An older session has no events for play moves, and `work` events for some slices only. Its replay computes the times of the play moves itself.
+//! - An *exact* session has an event for each play move, and for each slice an event with the number of pieces. Its replay only follows the events.
+//! - An older session has no events for play moves, and `work` events for only some slices. Its replay computes the times of the play moves.
 //!
-//! The work of an event is done before the next event. A damaged session file could require any amount of work. So the work is limited to 10,000 pieces for each
-//! millisecond until the next event, of which at most 20 ms count. No machine does more pieces in this time.
+//! The work of an event is done before the next event. A damaged session file could ask for any amount of work. So the work is limited to 10,000 pieces for
+//! each millisecond until the next event, and at most 20 ms of this time count. No machine can do more pieces in this time.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::session::{Event, Session};
 
 /// The largest number of pieces of work in a millisecond. No piece takes less than 100 ns.
 const PIECES_PER_MS: u128 = 10_000;
-/// The longest time until the next event that counts for the limit of pieces. A recorded slice takes longer only if a single piece is slow.
+/// The longest time until the next event that counts for the limit of pieces. A recorded slice takes longer only if one of its pieces is slow.
 const MAX_SLICE: Duration = Duration::from_millis(20);
 
 /// The next thing to do in a replay.
@@ -48,7 +48,7 @@ impl ReplayCursor {
         self.events.len()
     }
 
-    /// Returns the work to do before the first event. An exact session has no such work, because it is in its events.
+    /// Returns the work to do before the first event. In an exact session, it is in the events.
     pub fn opening_work(&self) -> WorkLimit {
         if self.is_exact { WorkLimit::default() } else { WorkLimit::UNLIMITED }
     }
@@ -57,7 +57,7 @@ impl ReplayCursor {
     pub fn next(&self, driver: &Driver) -> Option<(Duration, ReplayItem)> {
         let (event_time, _) = self.events.get(self.done)?;
         let may_play = !self.is_exact && driver.state.job().is_none();
-        // in whole milliseconds, like the times of events
+        // the time is in whole milliseconds, like the times of events
         let play_time = driver.state.wake().map(round_up).filter(|time| may_play && time < event_time);
         Some(play_time.map_or((*event_time, ReplayItem::Event(self.done)), |time| (time, ReplayItem::Play)))
     }
@@ -88,7 +88,8 @@ impl ReplayCursor {
             }
             ref event => {
                 let effect = driver.apply(event, time);
-                // in a session that is not exact, the work of an event is done right after the event, unless a `work` event with the number of iterations follows
+                // in a session that is not exact, the work of an event is done directly after it, unless the next event is a `work` event with the number of
+                // iterations
                 let work_is_due = !self.is_exact && !matches!(self.event(self.done), Some(Event::Work(_)));
                 (effect, if work_is_due { WorkLimit { pieces: max_pieces, ..WorkLimit::UNLIMITED } } else { WorkLimit::default() })
             }
@@ -98,6 +99,6 @@ impl ReplayCursor {
 
 /// The largest number of pieces of work in this time.
 fn max_pieces(time: Duration) -> u64 {
-    // 1 ms more, because the times of events are rounded
+    // one more millisecond, because the times of events are rounded
     u64::try_from((time.min(MAX_SLICE).as_millis() + 1) * PIECES_PER_MS).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,7 @@ use crate::keys::{self, Key};
 use crate::session::{Event, Session};
 use crate::ui::RenderOptions;
 
-/// The largest number of frames of play moves between two events: the first 998 and the last one.
+/// The largest number of frames of play moves between two events. They are the first 998 frames and the last one.
 const MAX_PLAY_FRAMES: u64 = 999;
 /// The largest number of columns and of rows of a frame.
 const MAX_SIDE: u16 = 1000;
@@ -32,7 +32,7 @@ pub struct Frame {
     pub buffer: Buffer,
 }
 
-/// A moment of a replay: a frame before it is drawn.
+/// A moment of a replay: the state of a frame before it is drawn.
 #[derive(Clone, Debug)]
 pub(super) struct Moment {
     /// The number of the frame, from 0.
@@ -41,7 +41,7 @@ pub(super) struct Moment {
     pub events: usize,
     pub time: Duration,
     pub event: String,
-    /// The last key, and the name of its command in the focus in which it was pressed.
+    /// The last key, and the name of its command. The focus at that time decides which command it is.
     pub key: Option<(Key, Option<&'static str>)>,
     pub left_out: u64,
     /// The columns and rows of the screen.
@@ -117,12 +117,12 @@ pub(super) fn moments(
     driver.finish_within(cursor.opening_work())?;
     check_opening(&driver.state)?;
     let mut goes_on = emit(&driver, &moment)?;
-    // the number of play moves since the last event
+    // the number of play moves after the last event
     let mut played: u64 = 0;
     while goes_on && let Some((_, next)) = cursor.next(&driver) {
         if matches!(next, ReplayItem::Event(_)) {
             if played >= MAX_PLAY_FRAMES {
-                // the last play move
+                // this is the last play move
                 moment.left_out = played - MAX_PLAY_FRAMES;
                 goes_on = emit(&driver, &moment)?;
             }
@@ -137,7 +137,7 @@ pub(super) fn moments(
     Ok(())
 }
 
-/// Returns the state after this number of events, and its moment. Events after the end of the program are ignored.
+/// Returns the state after this number of events, and its moment. Events after the program has ended are ignored.
 ///
 /// # Errors
 /// If Ctrl-C stops the work, or if the session cannot begin.

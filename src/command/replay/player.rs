@@ -1,7 +1,8 @@
 //! The replay of a session in the terminal.
 //!
-//! A replay has two clocks: the terminal's, and the session's, which runs `speed` times as fast. A marker on the first line shows the progress of the replay and its keys.
-//! The replay can pause, move by an event, and go to an event by its number. The user can take over: then the keys control the stepper, until `T` returns to the replay.
+//! A replay has two clocks. One is that of the terminal. The other is that of the session, which runs `speed` times as fast. A marker on the first line shows
+//! the progress of the replay and its keys. The replay can pause, move by an event, and go to an event by its number. The user can take over. Then the keys
+//! control the stepper, until `T` returns to the replay.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -28,7 +29,7 @@ const MAX_DIGITS: usize = 9;
 pub struct Player {
     cursor: ReplayCursor,
     driver: Driver,
-    /// The state in which the session begins. To go back, the replay starts again from this state and applies the events without pauses.
+    /// The state in which the session begins. To go back, the replay starts from this state and applies the events again, without pauses.
     opening: Driver,
     options: RenderOptions,
     mode: Mode,
@@ -36,12 +37,12 @@ pub struct Player {
     interrupted: Option<Box<Driver>>,
     /// The text about the end of the session.
     end: &'static str,
-    /// The remaining work of the last event; `WorkLimit::default()` for none. The session's clock stops until it is done.
+    /// The work of the last event that is still to do; `WorkLimit::default()` if there is none. The session's clock stops until it is done.
     work_left: WorkLimit,
     speed: f64,
     /// A moment on both clocks: `session time = sync.session + (terminal time − sync.terminal) · speed`.
     sync: ClockSync,
-    /// The area of the last frame. A `Cell`, because `draw` borrows the program immutably.
+    /// The area of the last frame. It is a `Cell`, because `draw` borrows the program immutably.
     screen: Cell<Rect>,
 }
 
@@ -52,9 +53,9 @@ enum Mode {
     Playing,
     /// The session's clock is stopped.
     Paused,
-    /// A key that the replay does not have was pressed, so it asks whether the user takes over. The field is the mode before.
+    /// A key was pressed that the replay does not have, so it asks whether the user wants to take over. The field is the mode before.
     Asking(Box<Mode>),
-    /// The number of an event is typed. The second field is the mode before.
+    /// The user types the number of an event. The second field is the mode before.
     Typing(String, Box<Mode>),
     /// Events are applied without pauses until this number of them is done.
     Seeking(usize),
@@ -86,7 +87,7 @@ impl Player {
         player
     }
 
-    /// Goes to the event with this number without pauses, and stops there. If it is `None`, plays from the beginning.
+    /// Goes to the event with this number, without pauses, and stops there. Without a number, plays from the beginning.
     #[must_use]
     pub fn starting_at(mut self, event: Option<usize>) -> Self {
         if let Some(event) = event {
@@ -128,7 +129,7 @@ impl Player {
     /// Lets the user control the stepper at the end of the session, and shows the reason.
     fn finish(&mut self, now: Duration, why: &str) {
         self.take_over(now);
-        // here `q` does not quit: the prompt takes it as text, and an overlay must be closed first
+        // while a prompt or an overlay is open, `q` does not quit
         let focus = self.driver.state.focus();
         let needs_esc = focus.is_line() || focus == Focus::Overlay;
         let is_error = false;
@@ -150,7 +151,7 @@ impl Player {
         if let Mode::Seeking(target) = self.mode { target } else { self.cursor.done }
     }
 
-    /// Begins to apply events without pauses until this number of them is done. If it is less than the current number, starts from the beginning.
+    /// Begins to apply events without pauses, until this number of them is done. If more are done already, starts from the beginning.
     fn seek(&mut self, target: usize, now: Duration) {
         self.set_mode(Mode::Seeking(target.min(self.cursor.len())), now);
         if target < self.cursor.done {
@@ -161,11 +162,12 @@ impl Player {
         }
     }
 
-    /// Does a slice of the remaining work of the last event. If there is none, applies the events and play moves that are due, for at most a slice of time.
+    /// Does a slice of the last event's work that is still to do. If there is none, applies the events and play moves that are due, for at most a slice of
+    /// time.
     fn advance(&mut self, now: Duration) {
         if self.work_left != WorkLimit::default() {
             self.driver.work_slice(&mut self.work_left);
-            // the session's clock is stopped while work is done
+            // while there is work to do, the session's clock is stopped
             self.sync.terminal = now;
             return;
         }
@@ -262,7 +264,7 @@ impl Program for Player {
         }
         let mut flow = Flow::Same;
         let screen = self.screen.get();
-        // a pasted text would act as keys of the replay
+        // a pasted text would act as keys of the replay, so it is ignored
         if matches!(input, Input::Paste(_)) && self.mode != Mode::ByHand {
             return Ok(Flow::Same);
         }
@@ -302,7 +304,7 @@ impl Program for Player {
         }
         // after the last event, the replay ends at once
         let Some((at, _)) = self.cursor.next(&self.driver) else { return Some(Duration::ZERO) };
-        // 1 µs more, so that rounding does not wake the replay before the event is due
+        // 1 µs more, because the time is rounded, and the replay must not wake before the event is due
         Some(self.sync.terminal + at.saturating_sub(self.sync.session).div_f64(self.speed) + Duration::from_micros(1))
     }
 

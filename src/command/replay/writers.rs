@@ -73,7 +73,7 @@ fn write_plain(
     to: &mut CommandOutput,
 ) -> anyhow::Result<Option<String>> {
     let mut options = global.for_plain_text();
-    // letters of equations become words, so they must not be converted to ASCII before
+    // equations are read out with words for their letters, so the letters must not be converted to ASCII first
     options.ascii = false;
     let mut reader = PlainReader::default();
     let mut answer = |driver: &Driver, event: &str| {
@@ -121,7 +121,7 @@ fn write_svg(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions, 
     Ok(note.or(of_play))
 }
 
-/// Writes a recording of a terminal in the format of asciinema, version 2. A frame rewrites only the rows that have changed.
+/// Writes a recording of a terminal in the format of asciinema, version 2. Only the rows of a frame that have changed are written.
 fn write_cast(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<Option<String>> {
     let options = global.for_svg();
     let header = &recording.session.header;

@@ -1,4 +1,4 @@
-//! The trace as CSV (RFC 4180): a header line, lines that end in CR LF, and quotation marks around cells with a comma, a quotation mark or a newline.
+//! The trace as CSV (RFC 4180). It has a header line. Lines end in CR LF. A cell with a comma, a quotation mark or a newline is put in quotation marks.
 
 use super::table::TableSyntax;
 use super::{OutputFormat, StepWriter};

@@ -1,6 +1,6 @@
 //! The trace as lines of JSON. A line has exactly the bytes that `serde_json` would write for the [`Step`](crate::step::Step).
 //!
-//! For speed, neither `Step`s nor `serde_json` are used, and text that all lines of an op or an entry share is formatted once.
+//! For speed, neither `Step`s nor `serde_json` are used. If all lines of an op or an entry have the same text, it is formatted once.
 
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ pub(super) const JSONL: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the op's own entry, and of the factors. The text after the index is the same for a tensor and a scalar.
+/// The syntax of the name of the entry that a step computes, and of the names of its factors. The text after the index is the same for a tensor and a scalar.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] = [
     EntrySyntax { before: |name, _, to| append_string(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], slice },
     EntrySyntax { before: |name, _, to| append_string(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], slice },
@@ -38,10 +38,10 @@ fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
     to.push(b'}');
 }
 
-/// Appends a text as a JSON string, between two pieces of JSON.
+/// Appends a text as a JSON string, with other pieces of JSON before and after it.
 fn append_string(before: &[u8], text: &str, after: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(before);
-    // a shortcut, because few names need escapes
+    // most names need no escapes, so they are copied as they are
     if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
         to.push(b'"');
         to.extend_from_slice(text.as_bytes());

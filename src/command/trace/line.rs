@@ -1,4 +1,4 @@
-//! The lines of `--level entry` and `--level op`. A line is a list of values with named columns, so that each format can write it.
+//! The lines of `--level entry` and `--level op`. A line is a list of values with named columns, so that every format can write it.
 
 use std::io;
 use std::ops::Range;
@@ -106,7 +106,7 @@ impl LinePrefix {
         smallvec![TraceCell::Count(self.iteration), sample, TraceCell::Word(self.pass.name()), TraceCell::Word(&self.op)]
     }
 
-    /// The name of the op in a text: with its sample if the batch has several, as in the address `2:fc1.z`.
+    /// Returns the name of the op for the text. If the batch has several samples, it begins with the sample, as in the address `2:fc1.z`.
     fn op_text(&self) -> String {
         match self.sample.filter(|_| self.has_several_samples) {
             Some(sample) => format!("{sample}:{}", self.op),
@@ -196,7 +196,8 @@ fn ops_in(trace: &Trace, steps: &Range<u64>) -> impl Iterator<Item = (usize, Id,
     trace.ops().filter(move |(.., op_steps)| op_steps.start < steps.end && steps.start < op_steps.end)
 }
 
-/// Calls `emit` with a line for each entry that has a step in a range. An entry without terms has no step; it gets a line if the range contains all steps of its op.
+/// Calls `emit` with a line for each entry that has a step in a range. An entry without terms has no step. It gets a line if the range contains all steps of
+/// its op.
 pub(super) fn each_entry(trace: &Trace, steps: &Range<u64>, emit: &mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()> {
     for (run_index, tensor, op_steps) in ops_in(trace, steps) {
         let shape = &trace.network_of(run_index).tensor(tensor).shape;

@@ -24,7 +24,8 @@ fn header(syntax: &TableSyntax, columns: &[TraceColumn], to: &mut Vec<u8>) {
     to.extend_from_slice(&[b"| ", &cells.join(&b" | "[..])[..], b" |\n"].concat());
 }
 
-/// Escapes `|`, `\` and `_` in the cell that begins at byte `from`. A `_` between two letters or digits needs no escape, because it cannot begin or end emphasis.
+/// Escapes `|`, `\` and `_` in the cell that begins at byte `from`. A `_` between two letters or digits needs no escape, because it neither begins nor ends
+/// emphasis there.
 fn escape(to: &mut Vec<u8>, from: usize) {
     if !to[from..].iter().any(|byte| matches!(byte, b'|' | b'\\' | b'_')) {
         return;

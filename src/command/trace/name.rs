@@ -1,7 +1,7 @@
 //! The names of entries in the lines of steps, such as `conv1.z[0,1,1]` and `input[0,2,3]`.
 //!
-//! A trace may have millions of steps, and a name changes little from step to step. So the text of a name is stored up to the last number of its index, and only this
-//! number is formatted again: from `input[0,2,3]` to `input[0,2,4]`. Entries whose names differ only in the last number are a *row*.
+//! A trace may have millions of steps, and from one step to the next, only the end of a name changes. So the text of a name is stored up to the last number of
+//! its index, and only this number is formatted again: from `input[0,2,3]` to `input[0,2,4]`. Entries whose names differ only in the last number are a *row*.
 //!
 //! If there are several samples, the names of an op are stored for the next sample.
 
@@ -36,12 +36,12 @@ struct EntryName {
     name_len: usize,
     after: &'static [u8],
     shape: Index,
-    /// The row-major positions of the entries in the current row.
+    /// The offsets of the entries in the current row.
     row: Range<usize>,
 }
 
 impl EntryName {
-    /// Changes to another tensor, and reuses the memory.
+    /// Changes to another tensor. The memory of the names is used again.
     fn set(&mut self, syntax: &EntrySyntax, name: &str, shape: &[usize]) {
         self.text.clear();
         (syntax.before)(name, shape.is_empty(), &mut self.text);
@@ -52,8 +52,8 @@ impl EntryName {
         self.row = 0..0;
     }
 
-    /// Writes the name of the entry at a row-major position. The derivative of one entry with respect to another, as in a softmax, has two indices: `(0-fc2.a)[0,1]` for the
-    /// entries `at` = 0 and `second` = 1.
+    /// Writes the name of the entry with offset `at`. The derivative of one entry by another, as in a softmax, has two indices. For example, the name is
+    /// `(0-fc2.a)[0,1]` for the entries `at` = 0 and `second` = 1.
     fn write(&mut self, at: usize, second: Option<usize>, to: &mut Vec<u8>) {
         if !self.row.contains(&at) {
             self.set_row(at);
@@ -69,7 +69,7 @@ impl EntryName {
         to.extend_from_slice(self.after);
     }
 
-    /// Changes to the row that contains a position.
+    /// Changes to the row that contains the entry with this offset.
     fn set_row(&mut self, at: usize) {
         self.text.truncate(self.name_len);
         let index = unravel(at, &self.shape);
@@ -85,7 +85,7 @@ impl EntryName {
     }
 }
 
-/// The key of a factor's name: the part of the op, the slot of the operand, and the expression if the factor is derived from the operand.
+/// The key of a factor's name: the part of the op, the slot of the operand and, if the factor is computed from the operand, the expression.
 type FactorKey = (usize, Slot, Option<&'static Expr>);
 
 /// The names that the steps of one op use.
@@ -93,11 +93,11 @@ type FactorKey = (usize, Slot, Option<&'static Expr>);
 struct NamesOfOp {
     /// `true` if the names are filled in.
     is_filled: bool,
-    /// `true` if the op has more parts than names can be stored. Then the names of a part are not needed after this part.
+    /// `true` if the op has more parts than names can be stored. Then the names of a part are not kept after this part.
     has_many_parts: bool,
-    /// The name of the op's own tensor.
+    /// The name of the tensor that the op computes.
     own: EntryName,
-    /// The names of the factors so far. Only the first `used` names are valid; the others are kept for reuse of their memory.
+    /// The names of the factors so far. Only the first `used` names are valid; the others are kept because their memory can be used again.
     factors: Vec<(FactorKey, EntryName)>,
     used: usize,
 }
@@ -109,14 +109,14 @@ impl NamesOfOp {
             self.used = 0;
         }
         let is_key = |(known, _): &(FactorKey, EntryName)| {
-            // tests count this work
+            // counted in tests
             tally::count(1);
             *known == key
         };
         if let Some(i) = self.factors[..self.used].iter().position(is_key) {
             return i;
         }
-        // a search among very many names would cost more than making them again
+        // if there are very many names, making them again is faster than searching for them
         if self.used == MAX_FACTOR_NAMES {
             self.used = 0;
         }
@@ -139,7 +139,7 @@ const MAX_CACHED_OPS: usize = 1024;
 /// The names in the lines of steps.
 pub(super) struct StepNames<'a> {
     trace: &'a Trace,
-    /// The syntax of the op's own entry, and the syntax of the factors.
+    /// The syntax of the entry that a step computes, and the syntax of its factors.
     syntaxes: &'static [EntrySyntax; 2],
     /// A position in the current op; `None` before the first op.
     at: Option<Position>,
@@ -154,7 +154,7 @@ impl<'a> StepNames<'a> {
         Self { trace, syntaxes, at: None, op: NamesOfOp::default(), cache: Vec::new() }
     }
 
-    /// Returns the index in the cache of the op at a position; `None` if the names of the op are not needed again.
+    /// Returns the index in the cache of the op at a position. Returns `None` if the names of the op are not needed again.
     fn cache_index(&self, at: &Position) -> Option<usize> {
         let runs = self.trace.runs();
         (at.op < MAX_CACHED_OPS && runs.len() > 1 && runs[at.run_index].sample.is_some()).then_some(at.op)
@@ -181,7 +181,7 @@ impl<'a> StepNames<'a> {
         self.op.has_many_parts = op.parts.len() > MAX_FACTOR_NAMES;
     }
 
-    /// Writes the name of an entry of the op's own tensor.
+    /// Writes the name of the entry that a step computes.
     pub(super) fn entry(&mut self, entry: usize, to: &mut Vec<u8>) {
         let second = None;
         self.op.own.write(entry, second, to);

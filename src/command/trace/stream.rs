@@ -1,4 +1,4 @@
-//! Writes the lines of many steps: several threads make the lines, and the main thread writes them in order.
+//! Writes the lines of many steps. Several threads make the lines, and the main thread writes them in order.
 //!
 //! The steps are split into chunks of 1024. With n threads, thread k makes the lines of the chunks k, k + n, k + 2n, …:
 //!
@@ -8,8 +8,8 @@
 //! thread 2   chunk 2   chunk 5   chunk 8
 //! ```
 //!
-//! To bound the memory, each thread has at most one finished buffer that is not written yet, and waits before it finishes another. The main thread sends written buffers
-//! back to their thread for reuse.
+//! To limit the memory, each thread has at most one finished buffer that is not written yet. If it has one, it waits before it finishes another. The main
+//! thread sends written buffers back to their thread, which uses them again.
 
 use std::io::{self, Write};
 use std::mem::replace;
@@ -20,9 +20,11 @@ use std::thread;
 use crate::threads;
 use crate::trace::{StepVisitor, Trace, Traversal};
 
-/// The number of steps of a chunk: enough that sending the chunk to the main thread costs little, and few enough that its lines fit into the processor's cache.
+/// The number of steps of a chunk. It is so large that sending a chunk to the main thread costs little, and so small that its lines fit into the processor's
+/// cache.
 const CHUNK_STEPS: usize = 1024;
-/// The size, in bytes, at which a buffer is written before its chunk ends. It is for unusually long lines, such as that of a pool whose window is a whole image.
+/// The size in bytes from which a buffer is written before its chunk ends. It is needed for very long lines, such as that of a pool whose window is a whole
+/// image.
 const FULL_BUFFER: usize = 1 << 20;
 /// The largest number of threads. More threads would make lines faster than the reader of a pipe can read them.
 const MAX_THREADS: usize = 4;
@@ -51,14 +53,14 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map_while(|first| {
-                // at most one finished buffer of a thread waits, so that memory is bounded
+                // the channel has room for one finished buffer, so a thread with another one waits
                 let (full_sender, full_buffers) = sync_channel(1);
                 let (empty_sender, empty_buffers) = channel();
                 let (start, started_threads) = channel();
                 let (chunks, lines) = (chunks.clone(), &lines);
                 let started = threads::try_spawn(scope, move || {
                     let Ok(threads) = started_threads.recv() else { return };
-                    // the error is ignored, because it only means that the output has failed, which the main thread reports
+                    // the error only means that the output has failed, which the main thread reports
                     let _ = make_lines(trace, chunks.skip(first).step_by(threads), lines(), |lines, ends_chunk| {
                         let lines = replace(lines, empty_buffers.try_recv().unwrap_or_default());
                         full_sender.send((lines, ends_chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
@@ -70,7 +72,7 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
         if workers.is_empty() {
             return on_this_thread(to);
         }
-        // the system may have refused some threads, so the chunks are divided among those that started
+        // the system may not have started all threads, so the chunks are divided among those that it has started
         for (.., start) in &workers {
             let _ = start.send(workers.len());
         }
@@ -90,7 +92,7 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
     })
 }
 
-/// Makes the lines of chunks. Calls `emit(lines, true)` at the end of each chunk, and before that `emit(lines, false)` whenever the buffer is full.
+/// Makes the lines of chunks. Calls `emit(lines, true)` at the end of each chunk. If the buffer is full before, calls `emit(lines, false)`.
 fn make_lines(
     trace: &Trace,
     chunks: impl Iterator<Item = Range<u64>>,

@@ -94,7 +94,7 @@ fn append_value(value: f64, to: &mut Vec<u8>) {
     }
 }
 
-/// The syntax of the op's own entry, and of the factors. Only the index of the op's own entry is written, because another cell has the name of the op.
+/// The syntax of the entry that a step computes, and of its factors. For the entry, only the index is written, because another cell has the name of the op.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before: |_, _, _| {}, after: [b""; 2], slice }, EntrySyntax { before, after: [b"]=", b"="], slice }];
 

@@ -1,5 +1,5 @@
-//! The trace as lines for people. The value of an entry follows its name: `fc1.weight[0,1] -1` means that the entry `fc1.weight[0,1]` is −1. For example, step 2 computes
-//! the second of the four terms of `fc1.z[0]`, (−1) · (−2) = 2:
+//! The trace as lines for people. The value of an entry comes after its name: `fc1.weight[0,1] -1` means that the entry `fc1.weight[0,1]` is −1. For example,
+//! step 2 computes the second of the four terms of `fc1.z[0]`, which is (−1) · (−2) = 2:
 //!
 //! ```text
 //! 2  fc1.z[0]#2 of 4  fc1.weight[0,1] -1 * input[1] -2 = 2  sum 2.5
@@ -33,7 +33,8 @@ pub(super) const TEXT: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the op's own entry, and of the factors. The number of the term follows the op's entry: `fc1.z[0]#2`. A value follows a factor: `input[1] -2`.
+/// The syntax of the entry that a step computes, and of its factors. The number of the term comes after the entry: `fc1.z[0]#2`. A value comes after a factor:
+/// `input[1] -2`.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before, after: [b"]#", b"#"], slice }, EntrySyntax { before, after: [b"] ", b" "], slice }];
 
@@ -71,7 +72,7 @@ impl StepVisitor for TextLines<'_> {
 
     fn entry(&mut self, at: &Position) {
         self.entry.clear();
-        // with several samples, the number of the sample comes before the name: `2:fc1.z`
+        // if there are several samples, the number of the sample comes before the name: `2:fc1.z`
         if let Some(sample) = self.trace.runs()[at.run_index].sample.filter(|_| self.trace.samples() > 1) {
             put!(self.entry, "{}:", sample + 1);
         }

@@ -39,7 +39,7 @@ impl Report for RunsReport<'_> {
         write_json(&RunsJson { format: 1, runs: self.reports }, to)
     }
 
-    /// Writes a line about each run, the losses, at most about 20 of each, and the chart.
+    /// Writes a line about each run, then at most about 20 losses of each, then the chart.
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
         let letters = || ('a'..).take(self.runs.len());
         let names = self.runs.iter().map(|run| width(run.name())).max().unwrap_or(0);
@@ -52,7 +52,7 @@ impl Report for RunsReport<'_> {
         }
         let longest = self.runs.iter().map(|run| run.result.losses.len()).max().unwrap_or(0);
         let every = longest.div_ceil(MAX_ROWS).max(1);
-        // each run's last iteration is printed too
+        // the last iteration of each run is printed too
         let is_last = |n: usize| self.runs.iter().any(|run| run.result.losses.len() == n + 1);
         let mut rows: Vec<Vec<String>> = vec![["loss".to_owned()].into_iter().chain(letters().map(String::from)).collect()];
         for n in (0..longest).filter(|n| n % every == 0 || is_last(*n)) {
