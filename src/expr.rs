@@ -1,7 +1,8 @@
-//! Mathematical expressions as constant trees.
+//! Mathematical expressions, such as a − t, as constant trees.
 //!
-//! An expression is written down once. Everything else is derived from its tree: the value, the operands that it reads, the kinks (points where a derivative
-//! jumps), and the text in Unicode, ASCII and LaTeX. Expressions name their operands by [`Slot`]. Here the tree of a − t gives a value and a text:
+//! An expression is written only once, in the source code. Everything else is computed from its tree: its value, the operands that it reads, the kinks (points
+//! where a derivative jumps), and its text in Unicode, ASCII and LaTeX. An expression names its operands by [`Slot`]. This example computes a value and a text
+//! from the tree of a − t:
 //!
 //! ```
 //! use gradstep::expr::{Expr, Notation, OperandForm, Slot};
@@ -30,7 +31,8 @@ pub use kink::SmoothPieces;
 pub use notation::{Notation, Sign, latex_number, letter};
 pub use text::OperandForm;
 
-/// The role of an operand in the function y = f(x₀, x₁, …) or in its derivatives. C is the network's loss. A forward rule computes y, a backward rule ∂C/∂xᵢ.
+/// The role of an operand in the function y = f(x₀, x₁, …) or in its derivatives. C is the loss of the network. A forward rule computes y. A backward rule
+/// computes ∂C/∂xᵢ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// The input xᵢ; i counts from 0.
@@ -39,7 +41,7 @@ pub enum Slot {
     Output,
     /// The upstream gradient ∂C/∂y; only a backward rule reads it.
     Upstream,
-    /// The target t. Only a closed formula for an output layer's error reads it, such as a − t.
+    /// The target t. Only a closed formula for the derivative by an output layer's z reads it, such as a − t.
     Target,
 }
 
@@ -68,23 +70,23 @@ pub struct Primitive {
     pub arguments: &'static [&'static str],
     /// The computation of the value.
     pub definition: Definition,
-    /// The computation of many values in vector registers, with the bits of `definition`; `None` if there is no faster way.
+    /// The computation of many values in vector registers. It gives the same bits as `definition`. `None` if there is no faster way.
     pub block: Option<BlockFunction>,
-    /// The definition as a textbook writes it, if the value is computed in another way. The sigmoid is printed as 1 / (1 + e⁻ˣ), but computed without
-    /// overflow.
+    /// The definition as a textbook writes it, if the value is computed in another way. For example, the sigmoid is written as 1 / (1 + e⁻ˣ), and it is
+    /// computed by a formula that does not overflow.
     pub meaning: Option<&'static Expr>,
-    /// The derivative with respect to each argument. A derivative reads the arguments as [`Expr::Arg`] and the function's value y as [`Slot::Output`].
+    /// The derivative by each argument. A derivative reads the arguments as [`Expr::Arg`], and the function's value y as [`Slot::Output`].
     pub derivatives: &'static [Expr],
-    /// `true` if the function has no kinks although its derivatives have cases. Such cases only give a value where the formula has none, as for 0⁰.
+    /// `true` if the function has no kinks, although its derivatives have cases. Such a case gives a value where the formula has none, as for 0⁰.
     pub is_smooth: bool,
-    /// The function in `NumPy`, with the arguments as `{0}` and `{1}`: `np.exp({0})`. Empty if `NumPy` has no short form of it.
+    /// The function in `NumPy`, where `{0}` and `{1}` stand for the arguments: `np.exp({0})`. Empty if `NumPy` has no short form of it.
     pub numpy: &'static str,
 }
 
 /// The computation of a function's value.
 #[derive(Clone, Copy)]
 pub enum Definition {
-    /// No formula is given here: the rule that applies the function (`op::rule`) computes the value. This is for functions of many entries, such as softmax,
+    /// There is no formula here. The rule that applies the function (`op::rule`) computes the value. This is so for functions of many entries, such as softmax,
     /// and for functions that are only notation, such as `vec`.
     Rule,
     /// The value is the largest argument.
@@ -93,7 +95,7 @@ pub enum Definition {
     Smallest,
     /// A Rust function of the arguments.
     Computed(fn(&[f64]) -> f64),
-    /// An expression of the arguments, evaluated in printing order.
+    /// An expression of the arguments. It is evaluated in the order in which it is printed.
     Expr(&'static Expr),
 }
 
@@ -102,7 +104,7 @@ pub enum Definition {
 pub enum Form {
     /// `min(a, b)`
     Call,
-    /// `softmax(a | b, c)`: the function of the first argument, given the others. With one argument the notation is that of `Call`.
+    /// `softmax(a | b, c)`: the function of the first argument, given the others. If there is only one argument, it is written like `Call`.
     Given,
     /// `a / b`
     Infix,
@@ -110,11 +112,11 @@ pub enum Form {
     Power,
     /// `a·b`: the arguments as a product, without the function's name.
     Product,
-    /// `log a` in equations, with brackets around an argument that is itself a sum, a product, a quotient or such a function. `log(a)` in a factor of a step.
+    /// `log a` in equations. An argument that is a sum, a product, a quotient or another such function is in brackets. In a factor of a step, it is `log(a)`.
     Operator,
-    /// `Σ a b` in equations, with brackets only around an argument that is itself a sum; `sum(a)` in a factor of a step.
+    /// `Σ a b` in equations. Only an argument that is a sum is in brackets. In a factor of a step, it is `sum(a)`.
     Sum,
-    /// `√a` in Unicode and LaTeX equations, else `sqrt(a)`.
+    /// `√a` in equations in Unicode and LaTeX; otherwise `sqrt(a)`.
     Root,
     /// `|a|` in equations, `abs(a)` in a factor of a step.
     Bars,
@@ -122,7 +124,7 @@ pub enum Form {
     Meaning,
 }
 
-/// The criterion that divides a function with kinks into smooth pieces.
+/// The criterion by which a function with kinks is divided into smooth pieces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kink {
     /// The results of all comparisons in these derivatives.
@@ -214,7 +216,8 @@ impl Primitive {
         Self { numpy, ..self }
     }
 
-    /// The criterion that divides the function into smooth pieces; `None` for a function without kinks. A function has kinks if a derivative has cases.
+    /// The criterion by which the function is divided into smooth pieces; `None` for a function without kinks. A function has kinks if one of its derivatives
+    /// has cases.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {
@@ -261,9 +264,9 @@ pub mod whole {
     pub const DY: Expr = Expr::All(Slot::Upstream);
     /// 1
     pub const ONE: Expr = Expr::Number(1.0);
-    /// n, the number of entries that a mean is taken over.
+    /// n, the number of entries of which a mean is taken.
     pub const N: Expr = Expr::Name("n");
-    /// 1/n, the share of one entry in a mean.
+    /// 1/n, the coefficient of an entry in a mean.
     pub const SHARE: Expr = Expr::Div(&[ONE, N]);
 }
 
@@ -293,7 +296,7 @@ pub enum Relation {
     Greater,
 }
 
-/// One case of an expression with cases: `0 if z ≤ 0` has the value 0, the left side z, and the right side 0.
+/// One case of an expression with cases. For example, `0 if z ≤ 0` has the value 0, the left side z, and the right side 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Case {
     /// The left side of the comparison.
@@ -313,13 +316,13 @@ pub enum Expr {
     Entry(Slot),
     /// All entries of the operand in a slot.
     All(Slot),
-    /// The argument with this number, from 0. In a definition or derivative it is an argument of the function; in an equation it is one of the expressions
-    /// that `Rule::arguments` returns.
+    /// The argument with this index. In a definition or a derivative, it is an argument of the function. In an equation, it is one of the expressions that
+    /// `Rule::arguments` returns.
     Arg(usize),
     /// A constant.
     Number(f64),
-    /// The derivative 0 of a closed gate, such as relu for z < 0: the output does not depend on the input. Its product with an upstream gradient is 0, even
-    /// if the gradient is ∞ or NaN.
+    /// The derivative 0 of a closed gate, such as relu for z < 0: the output does not depend on the input. If it is multiplied by an upstream gradient, the
+    /// result is 0, even if the gradient is ∞ or NaN.
     ClosedGate,
     /// A constant that is printed by its name, such as n or ε.
     Name(&'static str),
@@ -349,18 +352,18 @@ pub enum Expr {
     Prime(&'static Primitive, &'static [Expr]),
     /// The local derivative ∂y/∂x, where y is the output and x the operand in a slot.
     Partial(Slot),
-    /// The local derivative ∂y/∂x of an operand that is repeated along axes of y. It is printed like [`Expr::Partial`], but names only the entry of y, because
-    /// the entry of x is at another place.
+    /// The local derivative ∂y/∂x of an operand that is repeated along axes of y. It is printed like [`Expr::Partial`], but it names only the entry of y,
+    /// because the entry of x is at another place.
     RepeatedPartial(Slot),
-    /// The value of the first case whose comparison holds, or else the last expression.
+    /// The value of the first case whose comparison is true. If none is true, the last expression.
     Cases(&'static [Case], &'static Expr),
     /// The partial derivative ∂a/∂b.
     PartialOf(&'static [Expr; 2]),
-    /// An expression followed by words: `1/n · δ all over the channel`.
+    /// An expression and words after it: `1/n · δ all over the channel`.
     Remark(&'static Expr, &'static str),
     /// a = b = …
     Equal(&'static [Expr]),
-    /// An expression, then the definition of a name that the expression uses: `Jᵀ δ,  Jⱼᵢ = ∂aⱼ/∂zᵢ`.
+    /// An expression, and the definition of a name in it: `Jᵀ δ,  Jⱼᵢ = ∂aⱼ/∂zᵢ`.
     Where(&'static [Expr; 2]),
 }
 

@@ -1,6 +1,6 @@
 //! Floor 9: reads regular files up to a size limit. Files that a scenario names must be inside the scenario's folder.
 //!
-//! A scenario may come from a stranger, so it must not read arbitrary files:
+//! A scenario may come from a stranger, so it must not be able to read any file:
 //!
 //! 1. Absolute paths and `..` are refused.
 //! 2. Symbolic links in the path are resolved. The result must be inside the folder.
@@ -23,7 +23,7 @@ use crate::weights::{MAX_BYTES, WeightsError};
 pub struct Folder {
     /// The folder's path without symbolic links.
     root: PathBuf,
-    /// The open folder. The descriptor still refers to this folder if the folder is renamed and another one gets its path.
+    /// The open folder. If the folder is renamed and another one gets its path, this descriptor still refers to the first folder.
     #[cfg(unix)]
     descriptor: Arc<OwnedFd>,
 }
@@ -64,7 +64,7 @@ impl Folder {
             };
             match self.open_without_links(relative) {
                 Ok(file) => return Ok(file),
-                // the path has changed since it was resolved: resolve it again
+                // the path has changed after it was resolved, so it is resolved again
                 Err(error) if path_has_changed(&error) && attempt < ATTEMPTS => {}
                 Err(error) => return Err(cannot_read(&error)),
             }
@@ -88,8 +88,8 @@ impl Folder {
 /// The largest number of attempts to open a path. A second attempt is made if another program has changed the path after it was resolved.
 const ATTEMPTS: u32 = 8;
 
-/// Returns whether opening a resolved path failed because the path has changed since: it now contains a link, one of its folders is now a file, or a part of
-/// it is gone.
+/// Returns whether a resolved path could not be opened because it has changed: it now contains a link, one of its folders is a file now, or a part of it no
+/// longer exists.
 fn path_has_changed(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
@@ -105,7 +105,7 @@ fn path_has_changed(error: &io::Error) -> bool {
     }
 }
 
-/// Opens files beneath a folder without following links, even if another program changes the path meanwhile.
+/// Opens files below a folder without following links, even if another program changes the path meanwhile.
 #[cfg(unix)]
 mod beneath {
     use std::fs::File;
@@ -140,7 +140,7 @@ mod beneath {
             use rustix::fs::{ResolveFlags, openat2};
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             match openat2(folder, path, READ, Mode::empty(), resolve) {
-                // an old kernel has no openat2, and some sandboxes forbid it: use the other way below
+                // an old kernel has no openat2, and some sandboxes forbid it; then the function below is used
                 Err(Errno::NOSYS | Errno::PERM) => {}
                 opened => return Ok(opened?.into()),
             }
@@ -148,7 +148,7 @@ mod beneath {
         open_by_component(folder, path)
     }
 
-    /// Does the same as [`open`] with calls that every Unix has: opens each folder of the path in turn.
+    /// Does the same as [`open`] with calls that every Unix has. It opens the folders of the path one after the other.
     pub fn open_by_component(folder: &impl AsFd, path: &Path) -> io::Result<File> {
         let mut opened = folder.as_fd().try_clone_to_owned()?;
         let mut parts = path.components().peekable();
@@ -203,7 +203,7 @@ mod beneath {
 
 impl Files for Folder {
     fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, WeightsError> {
-        // `a/..` is refused even though it seems to stay in the folder: if `a` is a symbolic link, `a/..` is the parent of the link's target
+        // `a/..` is refused although it seems to stay in the folder: if `a` is a symbolic link, `a/..` is the parent of its target
         for part in Path::new(path).components() {
             let (problem, help) = match part {
                 Component::Normal(_) | Component::CurDir => continue,
@@ -225,7 +225,7 @@ impl Files for Folder {
             read_limited(&mut file, metadata.len(), limit).map_err(|error| cannot_read(&error))?
         };
         bytes.ok_or_else(|| match limit {
-            // the whole limit is left, so this is the first file
+            // nothing of the limit is used yet, so this is the first file
             MAX_BYTES => WeightsError::new(format!("\"{path}\" is too large: files with weights have at most 256 MiB in all"), ""),
             _ => WeightsError::new(format!("with \"{path}\", the files with weights have more than 256 MiB in all"), ""),
         })
@@ -244,11 +244,12 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Reads a stream to its end; `None` if it has more than `limit` bytes. `expected` is the likely number of bytes, for which memory is allocated at once.
+/// Reads a stream to its end. Returns `None` if it has more than `limit` bytes. `expected` is the probable number of bytes; memory for them is allocated at
+/// once.
 pub(crate) fn read_limited(stream: &mut dyn Read, expected: u64, limit: usize) -> io::Result<Option<Vec<u8>>> {
-    // the buffer has one byte more, so that `read_to_end` notices the end of the stream without growing the buffer
+    // with one byte more, `read_to_end` notices the end of the stream without a larger buffer
     let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(limit).min(limit) + 1);
-    // one byte above the limit is read, to notice that the stream is too long
+    // if one byte more than the limit can be read, the stream is too long
     stream.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= limit).then_some(bytes))
 }

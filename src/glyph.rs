@@ -13,17 +13,16 @@ pub const TO_COME: &str = "∙";
 /// The sign for a hidden number, which the user has to predict.
 pub const HIDDEN: &str = "?";
 
-/// The mark of a node that contains several operations; their number follows it.
+/// The mark of a node that contains several operations. The number of operations comes after it.
 pub const FOLDED: &str = "⊞";
 
-/// The separator between two facts in a line, such as `step 3/57 │ forward`. A dot would become a product sign in ASCII.
+/// The separator between two facts in a line, such as `step 3/57 │ forward`. A dot is not used, because in ASCII it would become a product sign.
 pub const SEPARATOR: &str = " │ ";
 
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
-///
-/// Each character becomes one character, so that the layout of a screen does not change. Characters with different meanings in an equation become different characters:
-/// `∂` becomes `d`, `δ` (the error) `e`, `ε` `E`, and only a product sign `*`. On the screen, a number that is not computed yet becomes `_`, a neuron `o`, and an edge a
-/// line of `.` and `:`.
+/// Each character becomes one character, so that the layout of a screen does not change. Characters with different meanings in an equation become different
+/// characters: `∂` becomes `d`, `δ` (the error) becomes `e`, `ε` becomes `E`, and only a product sign becomes `*`. On the screen, a number that is not computed
+/// yet becomes `_`, a neuron becomes `o`, and an edge becomes a line of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
@@ -42,8 +41,8 @@ pub const fn ascii(c: char) -> char {
         '≠' => '!',
         '≤' | '⟨' | '«' => '<',
         '≥' | '⟩' | '»' => '>',
-        // Brackets of a matrix entry. `<` and `>` would look like arrows.
-        // not `(` and `)`, which are around negative numbers
+        // the brackets of a matrix entry; `<` and `>` would look like arrows
+        // `(` and `)` are not used, because they are around negative numbers
         '‹' => '/',
         '›' => '\\',
         '√' | '✓' | '✔' => 'v',
@@ -182,8 +181,8 @@ pub fn superscript_layer(layer: usize) -> String {
     out
 }
 
-/// Replaces each character of a text by [`ascii`], without a change of its width on the screen: combining marks are dropped, and a character of two cells becomes two
-/// characters.
+/// Replaces each character of a text by [`ascii`]. The width on the screen stays the same: combining marks are dropped, and a character of two cells becomes
+/// two characters.
 #[must_use]
 pub fn ascii_text(text: &str) -> String {
     use unicode_width::UnicodeWidthChar as _;
@@ -197,7 +196,8 @@ pub fn ascii_text(text: &str) -> String {
         .collect()
 }
 
-/// Returns a text in ASCII that may be longer than the original: unlike [`ascii_text`], it writes `½` as `1/2`, `≤` as `<=`, `…` as `...`, and `e⁻ᶻ` as `e^(-z)`.
+/// Returns a text in ASCII. In contrast to [`ascii_text`], it can be longer than the original: `½` becomes `1/2`, `≤` becomes `<=`, `…` becomes `...`, and
+/// `e⁻ᶻ` becomes `e^(-z)`.
 #[must_use]
 pub fn spelled_out(text: &str) -> String {
     let long_form = |c: char| {
@@ -247,15 +247,15 @@ pub fn spelled_out(text: &str) -> String {
     out
 }
 
-/// Replaces each hyphen that means minus by the minus sign `−`, as in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens within words, as in `2-2-1` and `row-major`,
-/// and dashes between words are kept.
+/// Replaces each hyphen that means minus by the minus sign `−`, as in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens in words, as in `2-2-1` and
+/// `row-major`, and dashes between words stay.
 #[must_use]
 pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains('-') {
         return text.into();
     }
     let chars: Vec<char> = text.chars().collect();
-    // the nearest character before or after position `at` that is not a blank
+    // the nearest character that is not a blank, before or after position `at`
     let before = |at: usize| chars[..at].iter().rev().find(|c| **c != ' ').copied();
     let after = |at: usize| chars[at + 1..].iter().find(|c| **c != ' ').copied();
     let is_number = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || "∞½¼.".contains(c));
@@ -276,7 +276,8 @@ pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     (0..chars.len()).map(|at| if chars[at] == '-' && is_minus(at) { '−' } else { chars[at] }).collect::<String>().into()
 }
 
-/// Returns whether a character is part of an exponent: a superscript digit, sign or letter. Superscript brackets are not, because they enclose a layer (`a⁽¹⁾`).
+/// Returns whether a character is part of an exponent: a superscript digit, sign or letter. A superscript bracket is not, because it belongs to a layer
+/// (`a⁽¹⁾`).
 fn is_in_exponent(c: char) -> bool {
     SUPERSCRIPTS.contains(&c) || "⁺⁻ⁱʲᵏˡⁿᵐᵒᵖʳˢᵗᵘᵛᵃᵇᶜᵈᵉʰʷˣᶻ".contains(c)
 }
@@ -330,7 +331,7 @@ pub fn latex(text: &str) -> String {
             _ => "",
         };
         if command.is_empty() {
-            // a blank ends the command: `δz` becomes `\delta z`, because LaTeX would read `\deltaz` as one command
+            // a blank ends the command: `δz` becomes `\delta z`, because `\deltaz` would be another command
             latex.extend((is_after_command && c.is_ascii_alphabetic()).then_some(' '));
             latex.push(c);
         } else {

@@ -1,6 +1,8 @@
-//! The interrupt of a long computation whose loops are deep inside others.
+//! Interrupts a long computation from outside, even if it is deep inside several loops.
 //!
-//! [`interruptible`] runs a computation. The loops in it count their work with [`goes_on`], and after each [`SLICE`] of work the computation looks whether it is
+//! [`interruptible`] runs a computation. Its loops report their work with [`goes_on`]. After each [`SLICE`] of work, a function decides whether the result is
+//! still wanted. If it is not, [`goes_on`] returns `false` from then on. Then each loop ends at once, with meaningless numbers, and [`interruptible`] drops
+//! them.
 //! still wanted. If it is not, [`goes_on`] returns `false` from then on: each loop ends at once, with numbers that mean nothing, and [`interruptible`] drops them.
 //!
 //! ```
@@ -17,10 +19,10 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// The work between two looks, in multiplications of a kernel: about a millisecond.
+/// The work after which the function `look` is called again, in multiplications of a kernel. It takes about a millisecond.
 pub const SLICE: u64 = 1 << 20;
 
-/// The work of a term that is computed on its own, in multiplications of a kernel.
+/// The work of computing a single term, in multiplications of a kernel.
 pub const TERM: u64 = 1 << 6;
 
 /// The computation is interrupted.
@@ -30,7 +32,7 @@ pub struct Interrupted;
 /// The state of an interruptible computation.
 struct Watch {
     look: Rc<dyn Fn() -> bool>,
-    /// The work since the last look.
+    /// The work since the last call of `look`.
     work: u64,
     is_stopped: bool,
 }
@@ -46,7 +48,7 @@ thread_local! {
     static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
-/// Puts the watch of the outer computation back, also after a panic.
+/// Restores the state of the outer computation, also after a panic.
 struct Restore(Option<Watch>);
 
 impl Drop for Restore {
@@ -55,10 +57,10 @@ impl Drop for Restore {
     }
 }
 
-/// Runs a computation. `look` is called after each [`SLICE`] of work and at the end; it returns whether the computation is still wanted.
+/// Runs a computation. `look` is called after each [`SLICE`] of work and at the end. It returns whether the result is still wanted.
 ///
 /// # Errors
-/// If it is not wanted any more.
+/// If the result is no longer wanted.
 pub fn interruptible<R>(look: impl Fn() -> bool + 'static, run: impl FnOnce() -> R) -> Result<R, Interrupted> {
     let restore = Restore(WATCH.replace(Some(Watch { look: Rc::new(look), work: 0, is_stopped: false })));
     let result = run();
@@ -79,7 +81,7 @@ pub fn goes_on(work: u64) -> bool {
         watch.work = 0;
         Err(Rc::clone(&watch.look))
     });
-    // the look may be long, and is called while nothing is borrowed
+    // `look` may take long, so nothing is borrowed while it is called
     look.unwrap_or_else(|look| {
         let is_wanted = look();
         WATCH.with_borrow_mut(|watch| watch.iter_mut().for_each(|watch| watch.is_stopped = !is_wanted));
@@ -104,7 +106,7 @@ mod tests {
         let done = Cell::new(0);
         let run = || (0..100).filter(|_| goes_on(SLICE / 2)).for_each(|_| done.set(done.get() + 1));
         assert_eq!(interruptible(look, run), Err(Interrupted));
-        // two looks are passed, after two halves each; the third one stops everything
+        // `look` is called after every two halves of a slice. Its first two calls return `true`, and the third one stops everything
         assert_eq!((looks.get(), done.get()), (3, 5));
         let outer = interruptible(|| true, || (interruptible(|| false, || ()), goes_on(SLICE)));
         assert_eq!(outer, Ok((Err(Interrupted), true)));

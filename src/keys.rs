@@ -1,7 +1,7 @@
-//! Floor 7: the table of keys. Dispatch, the help overlay and the key bar (the line of keys at the bottom of the screen) are all generated from the table.
+//! Floor 7: the table of keys. The action of a key, the help overlay and the key bar (the line of keys at the bottom of the screen) all come from this table.
 //!
-//! A key for an existing action needs a row. A key that turns something on and off needs a row and a [`Setting`]. A key with a new effect needs a row, an [`Action`],
-//! and a line for this action in `app/update.rs`.
+//! A key for an existing action needs a row. A key that turns something on and off needs a row and a [`Setting`]. A key with a new effect needs a row, an
+//! [`Action`], and a line for this action in `app/update.rs`.
 
 mod notation;
 
@@ -26,7 +26,7 @@ pub struct KeyBinding {
     pub description: &'static str,
     /// The word in the key bar; empty if the key bar does not show these keys.
     pub bar: &'static str,
-    /// The name of the command in the palette. By default it is the word in the key bar. Only keys of the stepper need a name.
+    /// The name of the command in the palette. If it is not set, it is the word in the key bar. Only keys of the stepper need a name.
     pub name: &'static str,
 }
 
@@ -247,9 +247,9 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
         return Some(row.action.clone());
     }
     match (focus, key) {
-        // keys that have no row for the cursor act as in the normal mode
+        // a key without a row for the cursor acts as in the normal mode
         (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
-        // keys that have no row for the answer or the filter act as in the prompt
+        // a key without a row for the answer or the filter acts as in the prompt
         (Focus::Answer | Focus::Filter, _) => action_in(state, Focus::Prompt, key),
         (Focus::List, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => {
             let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
@@ -263,7 +263,8 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     }
 }
 
-/// Returns the name of a key's command in the current focus, or its description if it has no name; `None` for a key without a row, such as a typed character.
+/// Returns the name of a key's command in the current focus. If the command has no name, returns its description. Returns `None` for a key without a row, such
+/// as a typed character.
 #[must_use]
 pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
     let focuses = match state.focus() {
@@ -275,7 +276,7 @@ pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
     Some(if row.name.is_empty() { row.description } else { row.name })
 }
 
-/// Returns the action that a key had in sessions of format 1; `None` if it is the same today.
+/// Returns the action that a key had in sessions of format 1. Returns `None` if it is the same as today.
 fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
     if state.settings.key_meanings != KeyMeanings::Format1 || key != key.code.into() {
         return None;
@@ -295,8 +296,8 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
     TABLE.iter().filter(move |row| row.focus == focus)
 }
 
-/// Returns the keys of a row in vim's notation, with the user's settings: first the user's own keys for this row, then the keys of the row that the user has not assigned
-/// to other rows.
+/// Returns the keys of a row in vim's notation, with the user's settings. First come the user's own keys for this row. Then come the keys of the row that the
+/// user has not given to other rows.
 #[must_use]
 pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
     let aliases = if row.focus == Focus::Normal { state.settings.aliases.as_slice() } else { &[] };
@@ -316,7 +317,7 @@ pub fn shown(text: &str) -> String {
         "<Down>" => "↓".to_owned(),
         _ => match text.strip_prefix("<C-").and_then(|rest| rest.strip_suffix('>')) {
             Some(letter) => format!("Ctrl-{letter}"),
-            // longer than one character, so it is a name in angle brackets
+            // a text of several characters is a name in angle brackets
             None if text.len() > 2 => text.trim_matches(['<', '>']).replace("S-", "Shift-").replace("M-", "Alt-"),
             None => text.to_owned(),
         },

@@ -1,7 +1,6 @@
 //! gradstep: a debugger for backpropagation in the terminal.
 //!
-//! The modules are ordered by floors, from numbers and tensors on floor 0 to the commands on floor 9. A module imports only from its own floor and from
-//! lower ones.
+//! Each module has a floor, from numbers and tensors on floor 0 to the commands on floor 9. A module imports only from its own floor and from lower floors.
 
 // floor 0
 pub mod elementary;

@@ -1,4 +1,4 @@
-//! The program `gradstep`.
+//! The program `gradstep`. It only calls the library.
 
 use std::process::ExitCode;
 

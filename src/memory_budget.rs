@@ -1,4 +1,4 @@
-//! The memory budget of a scenario. A network that needs more is refused, instead of filling the machine's memory.
+//! The memory budget of a scenario. If a network needs more memory, it is refused, so that the machine's memory is not used up.
 //!
 //! Code that allocates data whose size depends on the scenario (iterations, checkpoints, kept tensors) first reserves the bytes in the [`MemoryBudget`].
 //! A [`Reservation`] gives its bytes back to the budget when it is dropped.
@@ -61,7 +61,7 @@ impl MemoryBudget {
         }
     }
 
-    /// Reserves `bytes` even if fewer are free. This is for data that is allocated in any case.
+    /// Reserves `bytes` even if fewer are free. It is for data that is allocated in any case.
     #[must_use]
     pub fn reserve_anyway(self: &Arc<Self>, bytes: u64) -> Reservation {
         // the sum of all reservations must fit into a u64

@@ -7,16 +7,16 @@
 //! | [`exact_on_screen`] | the screen, all digits | `0.30000000000000004` | `−1.5e−9` | `−0` | `−inf` |
 //! | [`short`], [`with_digits`], [`Digits`], [`ColumnFormat`] | the screen | `0.3000` | `−1.5e−9` | `0` | `−inf` |
 //!
-//! The exact and the JSON form have the fewest digits that read back to the same bits. Both write `nan` for every NaN.
+//! The exact and the JSON form have the fewest digits from which the same bits can be read back. Both write `nan` for every NaN.
 //!
-//! The short form never misleads about zero, signs and whole numbers. It keeps the **law of short numbers**. For every finite number:
+//! The short form is rounded, but it never misleads about zero, signs and whole numbers. It follows the **law of short numbers**. For every finite number:
 //!
-//! - the text of 0 and of −0 is `0`; every other text has the sign of its number, and a digit from 1 to 9;
+//! - the text of 0 and of −0 is `0`; any other text has the sign of its number, and a digit from 1 to 9;
 //! - a text without a point and without an exponent is exact;
-//! - a text that ends with a 0 after the point is rounded: an exact text has no such zeros, so exactly one is `1`;
+//! - a text that ends with a 0 after the point is rounded, because an exact text has no such zeros: exactly one is `1`;
 //! - a number is never rounded up to a whole number (0.99996 is `0.9999`) or, with an exponent, to a power of ten.
 //!
-//! So `1.0000` is slightly more than one: exactly one would be `1`, and a number below one would not be rounded up.
+//! For example, `1.0000` is slightly more than one: exactly one would be `1`, and a number below one is not rounded up.
 
 mod column;
 mod short;
@@ -60,7 +60,7 @@ pub fn exact(value: f64) -> String {
     Exact(value).to_string()
 }
 
-/// Returns a number with all its digits for the screen: as [`exact`], but with the minus sign of all other numbers of the screen.
+/// Returns a number with all its digits for the screen. It is the text of [`exact`] with the minus sign that the screen uses.
 ///
 /// ```
 /// assert_eq!(gradstep::number::exact_on_screen(-1e-9), "−1e−9");
@@ -114,7 +114,7 @@ impl Serialize for Json {
     }
 }
 
-/// Appends the same bytes as `serde_json` for [`Json`], without a serializer.
+/// Appends the bytes that `serde_json` writes for [`Json`], without a serializer.
 #[inline] // the loop over the entries of a tensor is in another module
 pub fn write_json(value: f64, to: &mut Vec<u8>) {
     if let Some(word) = not_finite(value) {
@@ -122,7 +122,7 @@ pub fn write_json(value: f64, to: &mut Vec<u8>) {
             to.extend_from_slice(part.as_bytes());
         }
     } else if value == 0.0 {
-        // a shortcut for a frequent value: after a relu about half of the entries are 0
+        // this value is frequent: after a relu, about half of the entries are 0
         to.extend_from_slice(if value.is_sign_negative() { &b"-0.0"[..] } else { b"0.0" });
     } else {
         let mut digits = zmij::Buffer::new();

@@ -37,7 +37,7 @@ pub fn stdout() -> Output<io::StdoutLock<'static>> {
     Output::new(io::stdout().lock())
 }
 
-/// The standard output for the result of a command. On Unix it has no line buffer, unlike [`io::stdout`], whose line buffer would search megabytes of JSON for the last
+/// The standard output for the result of a command. On Unix it has no line buffer. [`io::stdout`] has one, and would search megabytes of JSON for the last
 /// newline.
 #[must_use]
 pub fn stdout_without_line_buffer() -> Output<Box<dyn Write>> {
@@ -54,7 +54,8 @@ pub fn stderr() -> Output<io::StderrLock<'static>> {
     Output::new(io::stderr().lock())
 }
 
-/// An output file. An existing regular file is unchanged until [`Output::finish`] replaces it, if its folder allows a temporary file.
+/// An output file. If there is a regular file already, [`Output::finish`] replaces it, and until then it stays unchanged. For this, its folder must allow a
+/// temporary file.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -62,7 +63,7 @@ pub fn file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
     open(path, Existing::Overwritten)
 }
 
-/// An output file that replaces an existing one at [`Output::finish`]. After an error, the existing file is unchanged.
+/// An output file that replaces an existing one in [`Output::finish`]. After an error, the existing file is unchanged.
 ///
 /// # Errors
 /// If the file cannot be replaced.
@@ -70,7 +71,7 @@ pub fn replacement(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
     open(path, Existing::Replaced)
 }
 
-/// A new output file. [`Output::finish`] fails if a file of this name exists by then.
+/// A new output file. If a file of this name exists when it is finished, [`Output::finish`] fails.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -101,7 +102,7 @@ impl<W: Write> Output<W> {
     pub fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         match text.as_str() {
             Some(text) => self.text(text),
-            // the whole text is escaped at once, because too many combining marks on a letter are escaped, and they may come from several arguments
+            // the whole text is escaped at once: too many combining marks on a letter are escaped, and the marks may come from several arguments
             None => self.text(&text.to_string()),
         }
     }
@@ -164,8 +165,8 @@ impl Error for OutputError {
     }
 }
 
-/// Returns the exit status of the program for the result of a command. For an error, prints the error on stderr and returns 2. If the error is that the reader
-/// of a pipe has closed it, prints nothing and returns 0.
+/// Returns the exit status of the program for the result of a command. For an error, prints the error on stderr and returns 2. But if the reader of a pipe has
+/// closed it, prints nothing and returns 0.
 #[must_use]
 pub fn exit_status(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {

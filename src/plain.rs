@@ -1,5 +1,5 @@
-//! Floor 8: the plain mode, the stepper without a screen: for screen readers, dumb terminals and scripts. Pure functions turn a [`State`] into lines of words, without
-//! boxes and colours. All numbers come from the scene of the step.
+//! Floor 8: the plain mode, which is the stepper without a screen. It is for screen readers, dumb terminals and scripts. Functions without side effects turn a
+//! [`State`] into lines of words, without boxes and colours. All numbers come from the scene of the step.
 //!
 //! ```text
 //! grad.conv1.weight[0,0,0,1]  step 59/112, backward, layer 1/2 conv2d conv1, unit step
@@ -25,7 +25,7 @@ use crate::ui::status::{line_sign, under_cursor};
 use crate::ui::view::View;
 use crate::ui::{header, words};
 
-/// The facts that were read out so far and need not be repeated.
+/// The facts that were already read out, so that they are not repeated.
 #[derive(Debug, Default)]
 pub struct PlainReader {
     /// The last step that was read out.
@@ -37,8 +37,8 @@ pub struct PlainReader {
 }
 
 impl PlainReader {
-    /// Returns the answer to a line of input: the status line, the message if there is one, and what is open (the prompt, a list, the map). If nothing is open, reads out the
-    /// step if it or the effect of an edit has changed, or if `again` is set.
+    /// Returns the answer to a line of input: the status line, the message if there is one, and the prompt, the list or the map if one is open. If none is
+    /// open, the answer contains the step. But if the step and the effect of the last edit were read out before, it contains them only if `again` is set.
     pub fn answer(&mut self, state: &State, options: RenderOptions, again: bool) -> Vec<String> {
         let Some(view) = View::of(state, options) else {
             let mut lines = vec!["gradstep: no scenario is open".to_owned()];
@@ -76,7 +76,7 @@ impl PlainReader {
 }
 
 impl PlainReader {
-    /// Returns the rows of the open list, or only the selected row if all were read out before.
+    /// Returns the rows of the open list. If they were read out before, returns only the selected row.
     fn list(&mut self, state: &State) -> Vec<String> {
         let Some(list) = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref()) else { return Vec::new() };
         if self.list.as_ref() == Some(&list.rows) {
@@ -87,7 +87,7 @@ impl PlainReader {
     }
 }
 
-/// Returns the keys, with what they do.
+/// Returns the keys with their descriptions.
 #[must_use]
 pub fn help() -> Vec<String> {
     overlay::keys_in_words()
@@ -116,7 +116,7 @@ fn open_line(view: &View<'_>) -> Vec<String> {
     let Some(prompt) = view.state.prompt() else { return Vec::new() };
     match prompt.kind {
         PromptKind::Answer(_) => {
-            // a new hint is also the message, so it is not repeated
+            // a new hint is the message too, so it is not repeated
             let hint = |question| words::hint_text(question).filter(|_| view.state.message.is_none());
             let texts =
                 view.stepper.open_question().map(|question| hint(question).into_iter().chain([words::question_text(view, question)]));

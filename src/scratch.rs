@@ -1,5 +1,5 @@
-//! Reusable scratch memory for kernels, one pool per thread. Without it, each call of a kernel would allocate and clear memory. For small tensors this takes
-//! longer than the computation.
+//! Memory for temporary results of kernels, with one pool for each thread. Without it, each call of a kernel would allocate and clear memory. For small
+//! tensors, this takes longer than the computation.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -12,9 +12,9 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A slice of numbers for temporary results. Its initial contents are arbitrary: the numbers that the last user of the memory left there.
+/// A slice of numbers for temporary results. At first, it contains arbitrary numbers: those that its last user has left.
 ///
-/// The slice begins at a cache line, because loading a vector register across two lines takes twice as long.
+/// The slice begins at a cache line, because loading a vector register across two cache lines takes twice as long.
 #[derive(Debug)]
 pub struct Scratch {
     memory: Vec<f64>,

@@ -1,8 +1,8 @@
 //! Sums of products in vector registers, with the same bits as plain loops.
 //!
-//! Each lane of a register holds the sum of one entry. All entries add their first term, then all add their second term, and so on. So each entry adds
-//! its terms in the order of a plain loop. Multiplication and addition stay separate (no fused multiply-add). The result therefore does not depend on
-//! the width of the registers.
+//! Each lane of a register contains the sum of one entry. All entries add their first term, then all add their second term, and so on. So each entry adds its
+//! terms in the order of a plain loop. Multiplication and addition stay separate (no fused multiply-add). So the result does not depend on the width of the
+//! registers.
 //!
 //! The sums form a matrix of rows and lanes. Each sum adds one product for each tap. A tap is a pair of offsets (i, j): i in the array of the rows' factors, j
 //! in the array of the lanes' factors. For every tap, in order, the sum of row r and lane n grows by one product:
@@ -14,8 +14,8 @@
 //! In a convolution, r is an output channel and n a pixel of the output; i is the index of a weight, and j the offset in the image of the pixel that this
 //! weight multiplies.
 //!
-//! A tile of several rows and several registers is computed at once. Its rows share the loads of the lanes' factors, and its independent sums hide the
-//! latency of additions. The size of a tile is limited by the number of registers.
+//! A tile of several rows and several registers is computed at once. Its rows share the loaded factors of the lanes. Its sums do not depend on each other, so
+//! the processor starts the next addition before the last one is finished. The number of registers limits the size of a tile.
 
 #![allow(clippy::inline_always)] // a function that is not inlined into `with_simd` would be compiled without the vector instructions chosen there
 
@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// The number of lanes of the widest register. Lanes are laid out in blocks of this size, also if the registers are narrower.
+/// The number of lanes of the widest register. Lanes are in blocks of this size, even if the registers are narrower.
 pub const LANES: usize = 8;
 
 /// The products of a matrix of sums. The top of this module has the formula.
@@ -37,7 +37,7 @@ pub struct Products<'a> {
     pub taps: &'a [(usize, usize)],
     /// The number of taps in a chunk, such as the weights of one input channel. `taps` consists of whole chunks.
     pub chunk: usize,
-    /// The range of taps that are added, the same in each chunk. With 3 for `chunk` and 1..3 here, taps 1, 2, 4, 5, … are added.
+    /// The range of taps that are added. It is the same in each chunk: if `chunk` is 3 and this is 1..3, the taps 1, 2, 4, 5, … are added.
     pub used_taps: Range<usize>,
 }
 
@@ -60,8 +60,8 @@ pub enum Init {
 }
 
 impl Init {
-    /// Returns the number that a sum starts with: its current value `sum`, or −0. A sum that starts with −0 has the bits of its first term x, because
-    /// −0 + x = x for every x. Starting with 0 would lose the sign of x = −0.
+    /// Returns the first number of a sum: its current value `sum`, or −0. A sum that starts with −0 has the bits of its first term x, because −0 + x = x for
+    /// every x. With 0, the sign of x = −0 would be lost.
     #[must_use]
     #[inline(always)]
     pub fn start(self, sum: f64) -> f64 {
@@ -89,7 +89,7 @@ pub fn put(sums: &mut [f64], terms: impl Iterator<Item = f64>, init: Init) {
 /// Returns whether all sums are finite and not 0.
 #[must_use]
 pub fn all_finite_and_nonzero(sums: &[f64]) -> bool {
-    // no branches, and integers as wide as the sums, so that the compiler uses vector registers
+    // there are no branches, and the integers are as wide as the sums, so that the compiler uses vector registers
     let or_special = |found, sum: &f64| found | u64::from(*sum == 0.0) | u64::from(!sum.is_finite());
     Arch::new().dispatch(move || sums.iter().fold(0, or_special)) == 0
 }
@@ -110,7 +110,7 @@ impl WithSimd for AddProducts<'_> {
         let mut row = 0;
         while row < firsts.len() {
             row += match &firsts[row..] {
-                // 5 and 6 rows begin with a tile of 3, not 4: a tile of the last 1 or 2 would have too few independent sums
+                // 5 and 6 rows begin with a tile of 3: after a tile of 4, the last 1 or 2 rows would have too few independent sums
                 [a, b, c] | [a, b, c, _, _] | [a, b, c, _, _, _] => self.rows(simd, row, [*a, *b, *c]),
                 [a, b, c, d, ..] => self.rows(simd, row, [*a, *b, *c, *d]),
                 [a, b, ..] => self.rows(simd, row, [*a, *b]),
@@ -122,11 +122,11 @@ impl WithSimd for AddProducts<'_> {
 }
 
 impl AddProducts<'_> {
-    /// Adds the products of R rows from `row` on, which share the loads of the lanes' factors. `firsts` are the rows' own `firsts`. Returns R.
+    /// Adds the products of R rows from `row` on. They share the loaded factors of the lanes. `firsts` are the `firsts` of these rows. Returns R.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, firsts: [usize; R]) -> usize {
-        // the largest width V of a tile, in registers. A tile needs R · V registers for the sums and V for the lanes' factors. It needs two more for a row's
-        // factor and a product.
+        // the largest width V of a tile, in registers. A tile needs R · V registers for the sums, V for the factors of the lanes, and two more for a row's
+        // factor and a product
         let max_width = match (S::REGISTER_COUNT < 32, R) {
             (true, 4) => 2,
             (true, 3) => 3,
@@ -138,7 +138,7 @@ impl AddProducts<'_> {
         let mut at = 0;
         while at < registers {
             let remaining = registers - at;
-            // two tiles of equal width rather than a wide and a narrow one: the narrow one would have too few independent sums
+            // two tiles of equal width are better than a wide and a narrow one, because the narrow one would have too few independent sums
             let is_split_in_two = remaining > max_width && remaining < 2 * max_width;
             let width = if is_split_in_two { remaining.div_ceil(2) } else { remaining.min(max_width) };
             match width {
@@ -196,7 +196,7 @@ impl Products<'_> {
         let mut rest = self.taps;
         while let Some((taps, after)) = rest.split_at_checked(self.chunk) {
             for (i, j) in &taps[self.used_taps.clone()] {
-                // a loop, because `map` on a large array is not inlined and would pass the registers through memory
+                // this is a loop, because `map` on a large array is not inlined and would pass the registers through memory
                 let mut factors = [simd.splat_f64s(0.0); V];
                 for (factor, lanes) in factors.iter_mut().zip(&lanes) {
                     *factor = load::<S>(lanes, *j);
@@ -214,7 +214,7 @@ impl Products<'_> {
     }
 }
 
-/// Returns slices of `numbers` that begin at `firsts`. All have the same length, so that one bounds check is enough for an index into all of them.
+/// Returns slices of `numbers` that begin at `firsts`. All have the same length, so one check of an index is enough for all of them.
 #[inline(always)]
 fn equal_slices<const N: usize>(numbers: &[f64], firsts: [usize; N]) -> [&[f64]; N] {
     let len = numbers.len() - firsts.iter().fold(0, |last, first| last.max(*first));

@@ -1,4 +1,4 @@
-//! A counter of work, one per thread. Tests use the counter to check that drawing a frame costs no more in a large network. Release builds count nothing.
+//! A counter of work, one for each thread. Tests use it to check that drawing a frame costs no more in a large network. Release builds do not count.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;
@@ -8,7 +8,7 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Adds `work` to this thread's count. Callers count 1 for each op, term or factor that they look up.
+/// Adds `work` to this thread's count. Callers count 1 for each op, term or factor that they ask for.
 #[inline]
 #[cfg_attr(not(debug_assertions), allow(unused_variables))]
 pub fn count(work: u64) {

@@ -1,5 +1,5 @@
-//! Arrays of f64 in row-major order. An entry is named by its *index*, one number for each dimension, or by its *place*, its offset in row-major order. In
-//! the shape 2x3 the entry with the index `[1,0]` is at place 3.
+//! Arrays of f64 in row-major order. An entry is named by its *index*, which has one number for each dimension, or by its *place*, which is its offset in
+//! row-major order. For example, in the shape 2x3 the entry with the index `[1,0]` is at place 3.
 
 use ndarray::{ArrayD, IxDyn};
 use smallvec::SmallVec;
@@ -50,7 +50,7 @@ pub fn len(shape: &[usize]) -> usize {
 /// ```
 #[must_use]
 pub fn unravel(mut at: usize, shape: &[usize]) -> Index {
-    // `max(1)`: a size of 0 must not be a divisor
+    // `max(1)`, because a size of 0 cannot be a divisor
     let mut index: Index = SmallVec::from_elem(0, shape.len());
     for (i, &n) in index.iter_mut().zip(shape).rev() {
         *i = at % n.max(1);
@@ -80,7 +80,7 @@ pub fn index_text(index: &[usize]) -> String {
     format!("[{}]", inside.join(","))
 }
 
-/// Evenly spaced places in a tensor, such as those of a window of an image: `first + row · steps[0] + column · steps[1]` for each row and column.
+/// Places at equal distances in a tensor, such as those of a window of an image: `first + row · steps[0] + column · steps[1]` for each row and column.
 ///
 /// A 2x2 window at row 1, column 2 of an image with 5 columns has `first` 7, `counts` `[2, 2]` and `steps` `[5, 1]`: the places 7, 8, 12 and 13.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +118,8 @@ impl Places {
     pub fn contains(self, at: usize) -> bool {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
         let Some(distance) = at.checked_sub(first) else { return false };
-        // In a dilated window a row may end after the next row has begun, so the place can be between the ends of several rows. The division gives the last of
-        // these rows. The search begins there, and goes back to earlier rows until a row ends before the place.
+        // in a dilated window, a row may end after the next row has begun, so the place can be between the ends of several rows. The division gives the last
+        // of these rows. The search begins there, and goes back until a row ends before the place
         let last_row = distance.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
         let row_width = columns.saturating_sub(1) * across;
         (0..=last_row).rev().take_while(|row| distance - row * down <= row_width).any(|row| {
@@ -155,7 +155,7 @@ pub fn shape_words(shape: &[usize]) -> String {
     }
 }
 
-/// The index of a derived factor: the index of its place, followed by the index of its second place, if it has one.
+/// The index of a derived factor. It is the index of its place and, if it has a second place, the index of that.
 #[must_use]
 pub fn joined_index(first: Index, second: Option<Index>) -> Index {
     let mut index = first;

@@ -1,20 +1,20 @@
 //! Escapes text from files for the terminal, and aligns, cuts and wraps text by its width in cells. A cell is the screen space of one ASCII character; `中`
 //! is two cells wide.
 //!
-//! A terminal obeys control characters, and format characters (such as a right-to-left override or a zero-width space) can make one text look like another.
-//! Both are escaped, for example as `<U+202E>`. If they were dropped, the screen would show a text that is not in the file.
+//! A terminal obeys control characters. Format characters, such as a right-to-left override or a zero-width space, can make one text look like another. Both
+//! are escaped, for example as `<U+202E>`. They are not dropped, because the screen would then show a text that is not in the file.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The largest number of combining marks that one letter may have. No script needs more, and a higher stack of marks would cover the line above.
+/// The largest number of combining marks on one letter. No script needs more, and a larger number of marks would cover the line above.
 const MAX_MARKS: usize = 3;
 
 /// Returns `text` with every control and format character as `<U+XXXX>`, and newlines unchanged. Combining marks beyond three on a letter are escaped too.
 ///
-/// The result is borrowed if nothing needs escaping. Escaping an escaped text changes nothing.
+/// The result is borrowed if there is nothing to escape. Escaping a text twice gives the same result as escaping it once.
 ///
 /// ```
 /// assert_eq!(gradstep::text::escape("a\u{202e}b\n"), "a<U+202E>b\n");
@@ -95,7 +95,7 @@ pub fn cut(text: &str, cells: usize) -> String {
     }
     let mut kept = String::new();
     for c in text.chars() {
-        // one cell is kept for the ellipsis
+        // one cell is for the ellipsis
         if width(&kept) + UnicodeWidthChar::width(c).unwrap_or(0) + 1 > cells {
             break;
         }
@@ -135,7 +135,7 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     lines
 }
 
-/// Wraps a text as [`wrap`] does, into at most `most` lines. The last line is cut, with an ellipsis, if the text is longer.
+/// Wraps a text as [`wrap`] does, into at most `most` lines. If the text is longer, the last line is cut and ends with an ellipsis.
 #[must_use]
 pub fn wrap_at_most(text: &str, cells: usize, most: usize) -> Vec<String> {
     let mut lines = wrap(text, cells);
@@ -149,7 +149,7 @@ pub fn wrap_at_most(text: &str, cells: usize, most: usize) -> Vec<String> {
 
 /// Pads `text` with blanks on the right to `cells` cells; a longer text is unchanged.
 ///
-/// The padding is not done by `format!`, which panics at a width above 65,535: the name of a layer may be longer.
+/// `format!` is not used for the padding, because it panics at a width above 65,535, and the name of a layer may be longer.
 #[must_use]
 pub fn align_left(text: &str, cells: usize) -> String {
     text.to_owned() + &blanks(text, cells)
@@ -170,7 +170,7 @@ fn blanks(text: &str, cells: usize) -> String {
 struct EscapeState {
     /// The number of combining marks on the last letter.
     mark_count: usize,
-    /// `true` if the previous character is visible and not a combining mark. Only then a variation selector may follow.
+    /// `true` if the character before is visible and not a combining mark. Only then, a variation selector may follow.
     is_after_letter: bool,
 }
 

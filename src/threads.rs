@@ -5,7 +5,7 @@
 //!   calling thread.
 //! - [`parallel`] encloses a computation with many calls of [`share`] and [`chunks`], such as the forward pass of a network. The helpers sleep until the
 //!   first call that has enough work to wake them. Then they spin until the computation ends, because waking a thread takes longer than many of the calls.
-//! - [`BackgroundTask`] does long work on another thread while the caller goes on, so that the user interface stays responsive.
+//! - [`BackgroundTask`] does long work on another thread while the caller continues, so that the user interface stays responsive.
 
 use std::cell::{Cell, RefCell};
 use std::hint;
@@ -29,11 +29,11 @@ const MAX_LIMIT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 /// The number of cores that tests assume, so that they do the same on every machine.
 const TEST_CORES: usize = 3;
 
-/// The amount of work, in multiplications, for which one more thread pays off: about five microseconds. In tests the amount is tiny, so that small work is
-/// shared too.
+/// The amount of work, in multiplications, for which one more thread is worth its cost. It takes about five microseconds. In tests it is tiny, so that small
+/// work is shared too.
 const HELPER_COST: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
 
-/// The amount of work, in multiplications, for which waking the helpers pays off: about forty microseconds.
+/// The amount of work, in multiplications, for which waking the helpers is worth the cost. It takes about forty microseconds.
 const WAKE_COST: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
 
 /// Sets the limit on the number of threads. This has no effect after a call of [`limit`].
@@ -55,14 +55,14 @@ fn cores() -> usize {
 
 /// Returns the number of threads of a computation, including the calling thread: min(limit, max(cores, 8)).
 ///
-/// More threads than cores slow each other down, because helpers spin. On a small machine a limit of up to 8 is allowed nevertheless, to reproduce the
-/// behaviour of a larger machine.
+/// More threads than cores slow each other down, because helpers spin. But up to 8 are allowed on a small machine too, to reproduce the behaviour of a larger
+/// machine.
 fn team_size() -> usize {
     limit().min(cores().max(8))
 }
 
-/// Returns the pool of helpers: all threads of a computation except the calling thread. `None` if a computation has only the calling thread, or if the system
-/// refuses to start helpers.
+/// Returns the pool of helpers, which are all threads of a computation except the calling thread. Returns `None` if a computation has only the calling thread,
+/// or if the system refuses to start helpers.
 fn helpers() -> Option<&'static ThreadPool> {
     static HELPERS: OnceLock<Option<ThreadPool>> = OnceLock::new();
     let build = || ThreadPoolBuilder::new().num_threads(team_size() - 1).build().ok();
@@ -95,13 +95,13 @@ fn stay_awake() {
     thread_local! {
         static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
     }
-    // the work that arrives may itself be a call of this function, for another computation. The inner call would then keep the outer call from returning
+    // the work that arrives may be a call of this function, for another computation; without this check, the outer call could not return before the inner one
     if IS_RUNNING.replace(true) {
         return;
     }
     let mut spins = 0;
     while AWAKE_GUARDS.load(Ordering::Relaxed) > 0 {
-        // `yield_now` does one piece of work if there is any
+        // `yield_now` does one piece of work, if there is any
         if rayon::yield_now() != Some(Yield::Executed) {
             spin(&mut spins);
         }
@@ -112,7 +112,7 @@ fn stay_awake() {
 /// The helpers of this thread's current computation.
 #[derive(Debug, Default)]
 enum Team {
-    /// No helpers: the thread is not inside [`parallel`], or it already does a part of the work that [`share`] has split.
+    /// There are no helpers: the thread is not inside [`parallel`], or it already does a part of the work that [`share`] has divided.
     #[default]
     None,
     /// The helpers sleep, because no call of [`share`] had enough work yet.
@@ -144,16 +144,16 @@ pub fn parallel<R>(run: impl FnOnce() -> R) -> R {
     Team::Asleep.during(run)
 }
 
-/// Waits for a moment. Every 64th call lets another thread have the core; `count` counts the calls.
+/// Waits for a moment. Every 64th call lets another thread use the core. `count` counts the calls.
 fn spin(count: &mut u8) {
     *count = count.wrapping_add(1) % 64;
     if *count == 0 { thread::yield_now() } else { hint::spin_loop() }
 }
 
-/// A queue of work items that several threads take from, one item at a time.
+/// A queue of work items from which several threads take one item at a time.
 ///
-/// Every second helper takes from the back, all other threads from the front. So in successive calls of [`share`] a thread mostly gets the same part of the
-/// entries, which is still in its cache.
+/// Every second helper takes from the back, and all other threads from the front. So in successive calls of [`share`], a thread usually gets the same part of
+/// the entries, which is still in its cache.
 #[derive(Debug)]
 pub struct WorkQueue<'a, T> {
     work: &'a Mutex<IntoIter<T>>,
@@ -164,19 +164,19 @@ impl<T> Iterator for WorkQueue<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        // a poisoned queue is still valid: each item was either taken or not
+        // a poisoned queue is still valid: each item is either in it or was taken
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         if self.takes_from_back { work.next_back() } else { work.next() }
     }
 }
 
-/// Returns the number of threads that pay off for this number of multiplications if the helpers are awake.
+/// Returns the number of threads that are worth their cost for this number of multiplications, if the helpers are awake.
 #[must_use]
 pub fn useful_threads(multiplications: u64) -> usize {
     usize::try_from(multiplications / HELPER_COST).unwrap_or(usize::MAX).clamp(1, team_size())
 }
 
-/// Returns the number of threads to use for this number of multiplications. Wakes sleeping helpers if the work is large enough for that.
+/// Returns the number of threads to use for this number of multiplications. If there is enough work, wakes sleeping helpers.
 #[must_use]
 pub fn threads_for(multiplications: u64) -> usize {
     let has_helpers = TEAM.with_borrow_mut(|team| match team {
@@ -193,11 +193,12 @@ pub fn threads_for(multiplications: u64) -> usize {
     if has_helpers { useful_threads(multiplications) } else { 1 }
 }
 
-/// Calls `run` for chunks of `entries`, on several threads if that pays off. The arguments of `run` are the index of the chunk's first entry and the chunk.
+/// Calls `run` for chunks of `entries`, on several threads if this is worth the cost. The arguments of `run` are the index of the chunk's first entry, and the
+/// chunk.
 ///
 /// The length of a chunk is a multiple of `unit`. An entry costs about `entry_cost` multiplications.
 pub fn chunks(entries: &mut [f64], unit: usize, entry_cost: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
-    // a chunk is just large enough that one more thread pays off for it
+    // a chunk is just large enough that one more thread is worth its cost
     let chunk_len = usize::try_from(HELPER_COST / entry_cost.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));
     let multiplications = entries.len() as u64 * entry_cost;
     if entries.len() <= chunk_len || threads_for(multiplications) == 1 {
@@ -215,7 +216,7 @@ pub fn try_spawn<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + 
 
 /// The future result of work on the background thread. If the task is dropped, the work still runs to its end, and its result is dropped.
 ///
-/// All tasks run on one thread, in order. An allocator keeps freed memory for the thread that allocated it, so a second thread would double the memory.
+/// All tasks run on one thread, in order. An allocator keeps freed memory for the thread that allocated it, so two threads would need twice the memory.
 #[derive(Debug)]
 pub struct BackgroundTask<T>(Arc<Completion<T>>);
 
@@ -288,8 +289,8 @@ pub fn wait_until_idle() -> bool {
 /// One piece of work for the background thread.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Returns the queue of the background thread. The first call starts the thread. `None` if the system refuses to start the thread, and `None` for a call from
-/// the background thread itself: a thread that waits for work in its own queue waits forever.
+/// Returns the queue of the background thread. The first call starts the thread. Returns `None` if the system refuses to start it. Also returns `None` if the
+/// background thread itself calls this: a thread that waits for work in its own queue would wait forever.
 fn worker() -> Option<mpsc::Sender<Work>> {
     thread_local! {
         static IS_WORKER: Cell<bool> = const { Cell::new(false) };
@@ -322,8 +323,8 @@ impl<T: Send + 'static> BackgroundTask<T> {
         let completion = Arc::new(Completion { result: Mutex::new(Outcome::Pending), changed: Condvar::new() });
         let (weak, pending) = (Arc::downgrade(&completion), PendingWork::new());
         let work = move || {
-            // `_pending` is dropped at the end of this closure, after `result`. So if the task was dropped, the result's memory is freed before the work counts
-            // as done
+            // `_pending` is dropped at the end of this closure, after `result`. So if the task was dropped, the memory of the result is freed before the work
+            // counts as done
             let _pending = pending;
             let result = catch_unwind(AssertUnwindSafe(|| run(input)));
             if let Some(completion) = weak.upgrade() {
@@ -344,7 +345,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
         !is_pending(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// Waits for the result and takes it. `None` if this task or a clone of it has already taken the result.
+    /// Waits for the result and takes it. Returns `None` if this task or a clone of it has taken the result before.
     ///
     /// # Panics
     /// If the work panicked, with the same panic.
@@ -362,15 +363,15 @@ impl<T: Send + 'static> BackgroundTask<T> {
 /// Drops a large value on a new thread, because freeing its memory takes long. If the system starts no thread, drops it on this thread.
 pub fn drop_in_background(large: impl Send + 'static) {
     let pending = PendingWork::new();
-    // if the system starts no thread, `spawn` drops the closure here, and with it both values
+    // if the system starts no thread, `spawn` drops the closure here, and both values with it
     let _ = Builder::new().spawn(move || {
         drop(large);
         drop(pending);
     });
 }
 
-/// Calls `run` on several threads, or on the calling thread alone if more threads do not pay off. All threads take their work from one queue. `share` returns
-/// when the queue is empty and each call of `run` has returned. `multiplications` is an estimate of the total work.
+/// Calls `run` on several threads. If more threads are not worth their cost, calls it only on the calling thread. All threads take their work from one queue.
+/// `share` returns when the queue is empty and each call of `run` has returned. `multiplications` is an estimate of the total work.
 pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(WorkQueue<'_, T>) + Sync) {
     let threads = if work.len() > 1 { threads_for(multiplications).min(work.len()) } else { 1 };
     let work = &Mutex::new(work.into_iter());
@@ -387,7 +388,7 @@ pub fn share<T: Send>(work: Vec<T>, multiplications: u64, run: impl Fn(WorkQueue
         }
         // inside `run`, calls of `share` use no helpers
         Team::None.during(|| run(WorkQueue { work, takes_from_back: false }));
-        // spins until the helpers are done: at the end of the scope this thread would go to sleep while it waits
+        // spins until the helpers are done; otherwise, this thread would sleep at the end of the scope while it waits
         let mut spins = 0;
         while Arc::strong_count(&busy) > 1 {
             spin(&mut spins);
@@ -401,7 +402,7 @@ mod tests {
 
     use super::*;
 
-    /// Adds to each entry the entry's index, in chunks that are split into chunks again. Returns the thread of each outer chunk.
+    /// Adds its index to each entry. The entries are split into chunks, which are split into chunks again. Returns the thread of each outer chunk.
     fn add_indices(entries: &mut [f64]) -> Vec<ThreadId> {
         let threads = Mutex::new(Vec::new());
         let (outer_unit, inner_unit, entry_cost) = (3, 1, 1);

@@ -1,7 +1,8 @@
-//! The values of an expression for many entries at a time, with the bits of [`Expr::value_at`].
+//! The values of an expression for many entries at once. They have the same bits as those of [`Expr::value_at`].
 //!
-//! Each node of the tree is visited once for a block of entries, not once for each entry, and computes the values of all entries in vector registers. Both ways
-//! do the same operations in the same order. In an expression with cases, the values of all cases are computed, and each entry selects its own.
+//! Each node of the tree is visited once for a block of entries, and not once for each entry. It computes the values of all these entries in vector registers.
+//! The operations and their order are the same as for a single entry. In an expression with cases, the values of all cases are computed, and each entry takes
+//! the value of its case.
 
 use pulp::Arch;
 
@@ -32,7 +33,8 @@ pub fn each_pair(a: &Block, b: &Block, values: &mut Block, function: impl Fn(f64
     Arch::new().dispatch(move || values.iter_mut().zip(a).zip(b).for_each(|((value, a), b)| *value = function(*a, *b)));
 }
 
-/// Returns 1 for each entry for which the comparison is true, else 0. The numbers are as wide as those that are compared, as vector registers need it.
+/// Returns 1 for each entry for which the comparison is true, and 0 for the others. These numbers have 64 bits like those that are compared, because vector
+/// registers need equal sizes.
 fn compare(a: &Block, b: &Block, is_true: impl Fn(f64, f64) -> bool) -> [u64; BLOCK] {
     let mut results = [0; BLOCK];
     let to = &mut results;
@@ -40,7 +42,7 @@ fn compare(a: &Block, b: &Block, is_true: impl Fn(f64, f64) -> bool) -> [u64; BL
     results
 }
 
-/// The numbers that an expression reads: those of [`Expr::Arg`], and the function's value in a derivative.
+/// The numbers that an expression reads: the arguments ([`Expr::Arg`]) and, in a derivative, the function's value.
 #[derive(Clone, Copy)]
 struct BlockContext<'a> {
     arguments: &'a [&'a Block],
@@ -93,7 +95,7 @@ impl Expr {
     /// Computes a function of two subexpressions.
     fn two([a, b]: &[Self; 2], context: BlockContext<'_>, values: &mut Block, function: impl Fn(f64, f64) -> f64) -> Option<()> {
         a.evaluate_block(context, values)?;
-        // numbers and arguments are read where they are
+        // a number or an argument is read without a copy
         if let Self::Number(b) = b {
             Arch::new().dispatch(move || values.iter_mut().for_each(|a| *a = function(*a, *b)));
             return Some(());
@@ -127,7 +129,7 @@ impl Expr {
             Relation::Greater => compare(&a, &b, |a, b| a > b),
         };
         let count: u64 = is_true.iter().sum();
-        // a value that no entry selects is not computed
+        // if no entry needs a value, it is not computed
         if count == BLOCK as u64 {
             return value.evaluate_block(context, values);
         }
@@ -146,7 +148,7 @@ impl Expr {
 }
 
 impl Primitive {
-    /// Computes the function for a block of entries, from a block for each argument; as [`Primitive::value`] for each entry.
+    /// Computes the function for a block of entries, given a block for each argument. See [`Primitive::value`].
     pub fn block(&self, arguments: &[&Block], values: &mut Block) -> Option<()> {
         match (self.block, self.definition) {
             (Some(block), _) => block(arguments, values),
@@ -164,8 +166,7 @@ impl Primitive {
         Some(())
     }
 
-    /// Computes the derivative with respect to an argument for a block of entries; as [`Primitive::derivative`] for each entry. `value` are the function's
-    /// values.
+    /// Computes the derivative by an argument for a block of entries. See [`Primitive::derivative`]. `value` has the function's values.
     pub fn derivative_block(&self, argument: usize, arguments: &[&Block], value: &Block, derivatives: &mut Block) -> Option<()> {
         self.derivatives.get(argument)?.evaluate_block(BlockContext { arguments, value: Some(value) }, derivatives)
     }

@@ -1,7 +1,8 @@
 //! The smooth pieces of a function with kinks (points where a derivative jumps).
 //!
-//! The derivative of relu compares z with 0, so relu has three pieces: z < 0, z = 0 and z > 0. Each piece has a number. Before a finite difference of two
-//! points is used, the piece numbers at the two points are compared: a difference quotient across a kink does not approximate a derivative.
+//! The derivative of relu compares z with 0, so relu has three pieces: z < 0, z = 0 and z > 0. Each piece has a number. Before the difference quotient of two
+//! points is used, the numbers of their pieces are compared. If they differ, there is a kink between the points, and the difference quotient does not
+//! approximate a derivative.
 
 use std::cmp::Ordering;
 
@@ -24,11 +25,11 @@ enum Comparand {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SmoothPieces(PieceTest);
 
-/// The method that finds the piece of given arguments.
+/// The method by which the piece of given arguments is found.
 #[derive(Clone, Debug, PartialEq)]
 enum PieceTest {
-    /// The comparisons in the derivatives, each with its two sides. Each comparison has a result: less, equal or greater. A piece is one combination of
-    /// results.
+    /// The comparisons in the derivatives, each with its two sides. The result of a comparison is less, equal or greater. Each combination of results is a
+    /// piece.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
     /// The piece is the index of the largest argument.
     Extreme {
@@ -55,7 +56,7 @@ impl Kink {
     }
 }
 
-/// Adds the comparisons of an expression to `to`. A comparison that is already in `to`, perhaps with its sides swapped, is left out.
+/// Adds the comparisons of an expression to `to`. A comparison that is in `to` already, perhaps with its sides swapped, is left out.
 fn collect_comparisons(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2]>) {
     if let Expr::Cases(cases, _) = expr {
         for Case { left, right, .. } in *cases {
@@ -74,17 +75,17 @@ fn collect_comparisons(expr: &'static Expr, to: &mut SmallVec<[[Comparand; 2]; 2
 }
 
 impl SmoothPieces {
-    /// The number of the piece that the arguments are on. `argument(i)` returns argument i, for i from 0 to `count` − 1.
+    /// Returns the number of the piece in which the arguments are. `argument(i)` returns argument i, for i from 0 to `count` − 1.
     ///
-    /// Two points are on the same piece if their numbers are equal. For comparisons, the boundary between two pieces counts as a piece too.
-    /// Each comparison has one of four results, numbered by `order`, so the number for two comparisons is 4 · first result + second result. For a
-    /// maximum, the number is the index of the first of the largest arguments.
+    /// Two points are in the same piece if their numbers are equal. If the pieces are separated by comparisons, the boundary between two pieces is a piece too.
+    /// Each comparison has one of four results, numbered by `order`. The number for two comparisons is 4 · first result + second result. For a maximum, the
+    /// number is the index of the largest argument; if several are equal, it is the index of the first.
     #[must_use]
     #[inline]
     pub fn piece_at(&self, count: usize, argument: impl Fn(usize) -> f64) -> usize {
         match &self.0 {
             PieceTest::Orders(orders) => match orders[..] {
-                // the usual case, handled first for speed: one comparison with a constant, as for relu
+                // the most frequent case comes first, for speed: one comparison with a constant, as for relu
                 [[Comparand::Argument(n), Comparand::Number(bound)]] => order([argument(n), bound]),
                 _ => orders.iter().fold(0, |piece, sides| 4 * piece + order(sides.map(|side| value(side, count, &argument)))),
             },
@@ -102,7 +103,7 @@ impl SmoothPieces {
         }
     }
 
-    /// Returns whether these arguments are exactly on a boundary: two sides of a comparison, or two largest arguments, are equal.
+    /// Returns whether these arguments are exactly on a boundary: two sides of a comparison are equal, or two arguments are the largest.
     #[must_use]
     pub fn is_tie(&self, arguments: &[f64]) -> bool {
         let argument = |i: usize| arguments[i];
@@ -128,7 +129,7 @@ fn value(side: Comparand, count: usize, argument: &impl Fn(usize) -> f64) -> f64
     }
 }
 
-/// The value of an expression of the arguments. This rare case is a function of its own, to keep the frequent cases of [`value`] short.
+/// The value of an expression of the arguments. This case is rare. It is a separate function, so that [`value`] stays short for the frequent cases.
 #[cold]
 fn evaluated(expr: &Expr, arguments: &[f64]) -> f64 {
     expr.value_at(arguments).unwrap_or(f64::NAN)
@@ -137,7 +138,7 @@ fn evaluated(expr: &Expr, arguments: &[f64]) -> f64 {
 /// The [`order`] of equal numbers.
 const EQUAL: usize = 1;
 
-/// The order of two numbers: 0 less, 1 equal, 2 greater, 3 if one is NaN.
+/// The order of two numbers: 0 for less, 1 for equal, 2 for greater, and 3 if one of them is NaN.
 #[inline]
 fn order([a, b]: [f64; 2]) -> usize {
     match a.partial_cmp(&b) {
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn a_piece_ends_where_a_comparison_changes_its_result() {
         let pieces = Kink::Comparisons(&[TWO_COMPARISONS]).pieces();
-        // with y = −3 the kinks are at x = 0 and x = 3
+        // with y = −3, the kinks are at x = 0 and at x = 3
         let piece = |x: f64| pieces.piece_at(2, |i| [x, -3.0][i]);
         assert!(piece(-1e-9) != piece(0.0) && piece(0.0) != piece(1e-9) && piece(-1e-9) != piece(1e-9));
         assert!(piece(1.0) == piece(2.0) && piece(2.0) != piece(3.0) && piece(3.0) != piece(4.0));

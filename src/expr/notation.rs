@@ -19,7 +19,7 @@ pub enum Notation {
 }
 
 impl Notation {
-    /// The sentence `text` in this notation. ASCII spells out all other characters: `≤` as `<=`. Unicode and LaTeX keep them.
+    /// Converts a sentence to this notation. In ASCII, other characters are replaced, such as `≤` by `<=`. Unicode and LaTeX keep them.
     #[must_use]
     pub fn words(self, text: &str) -> Cow<'_, str> {
         if self == Self::Ascii { glyph::spelled_out(text).into() } else { text.into() }
@@ -127,7 +127,7 @@ impl Relation {
 /// The functions that have a LaTeX command of their own, such as `\exp`.
 pub(super) const LATEX_COMMANDS: &[&str] = &["cos", "exp", "log", "max", "min", "sin", "tan", "tanh"];
 
-/// A letter or name in a notation: `δ` is `e` in ASCII and `\delta` in LaTeX. A word such as `rstd` is `\mathrm{rstd}` in LaTeX.
+/// Returns a letter or a name in a notation: `δ` is `e` in ASCII and `\delta` in LaTeX. A word such as `rstd` is `\mathrm{rstd}` in LaTeX.
 #[must_use]
 pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
     match notation {
@@ -140,7 +140,7 @@ pub fn letter(text: &str, notation: Notation) -> Cow<'_, str> {
     }
 }
 
-/// The text of a number in a notation, with the fewest digits that parse to the same value.
+/// Returns the text of a number in a notation. It has the fewest digits from which the same value can be read back.
 pub(super) fn number(value: f64, notation: Notation) -> String {
     let text = exact(value);
     match notation {

@@ -1,7 +1,7 @@
 //! The text of an expression, with as few brackets as possible.
 //!
-//! There are two styles. In a step of a trace the expression is a factor of a product and is printed tightly: `(a−t)`. In an equation, signs have spaces
-//! around them, and the notation is Unicode, ASCII or LaTeX: `a − t`.
+//! There are two styles. In a step of a trace, the expression is a factor of a product and has no spaces: `(a−t)`. In an equation, signs have spaces around
+//! them, and the notation is Unicode, ASCII or LaTeX: `a − t`.
 
 use std::borrow::Cow;
 
@@ -16,11 +16,11 @@ pub enum OperandForm {
     Entry,
     /// The whole operand.
     Whole,
-    /// The letter of an entry, without an index: the expression itself writes indices such as ᵢⱼ after the letter.
+    /// The letter of an entry, without an index. The expression itself writes indices such as ᵢⱼ after the letter.
     Letter,
 }
 
-/// Operator precedence, from the loosest to the tightest. An expression gets brackets if its precedence is lower than its context requires.
+/// The precedence of operators, from the loosest to the tightest. An expression is put in brackets if its precedence is lower than its context allows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precedence {
     /// Anything, such as `a = b` or cases.
@@ -56,7 +56,7 @@ impl Primitive {
             }
             _ if notation == Notation::Latex => format!("{}{open}{}{close}", self.name_in(notation), arguments.join(", ")),
             (Form::Product, _) => arguments.join("·"),
-            // without brackets −2 ^ 2 would mean −(2 ^ 2)
+            // without brackets, −2 ^ 2 would mean −(2 ^ 2)
             (Form::Power, [base, exponent]) if base.starts_with(['−', '-']) => format!("({base}) {} {exponent}", self.name),
             (Form::Infix | Form::Power, _) => arguments.join(&format!(" {} ", self.name)),
             (Form::Given, [first, rest @ ..]) if !rest.is_empty() => format!("{}({first} | {})", self.name, rest.join(", ")),
@@ -64,13 +64,14 @@ impl Primitive {
         }
     }
 
-    /// The definition: `relu(z) = 0 if z ≤ 0, else z`. For a function without a printable definition, only its name and argument: `tanh(z)`.
+    /// Returns the definition, such as `relu(z) = 0 if z ≤ 0, else z`. If the function has no definition that can be printed, returns only its name and
+    /// argument: `tanh(z)`.
     #[must_use]
     pub fn definition_text(&self, notation: Notation) -> String {
         let arguments: Vec<Expr> = self.arguments.iter().map(|name| Expr::Name(name)).collect();
         let mut printer = Printer { notation, is_equation: true, name: &mut |slot, _| slot.to_string(), arguments: &[], to: String::new() };
         printer.function_name(self);
-        // the other arguments are constants from the scenario file, such as the α of elu: print elu(z), not elu(z, α)
+        // the other arguments are constants of the scenario file, such as the α of elu, so elu(z) is printed, and not elu(z, α)
         printer.bracketed(|printer| printer.write(&arguments[0], Precedence::Clause));
         let body = match (self.meaning, self.definition) {
             (Some(meaning), _) => Some(meaning),
@@ -85,7 +86,8 @@ impl Primitive {
         }
     }
 
-    /// The name in a step, in Unicode: the symbol if an equation writes the function as a call, such as `σ(z)`; else the name, such as `sum(…)` for `Σ`.
+    /// Returns the name in a step, in Unicode. If an equation writes the function as a call, such as `σ(z)`, it is the symbol. Otherwise it is the name, such
+    /// as `sum(…)` for `Σ`.
     fn name_in_step(&self) -> &'static str {
         if matches!(self.form, Form::Call | Form::Given) { self.symbol } else { self.name }
     }
@@ -96,7 +98,7 @@ impl Primitive {
             Notation::Ascii => self.name.into(),
             Notation::Latex if LATEX_COMMANDS.contains(&self.symbol) => format!(r"\{}", self.symbol).into(),
             Notation::Latex if self.symbol == "Σ" => r"\sum".into(),
-            // the index of a sum is below its sign: Σⱼ
+            // the index of a sum is written below its sign: Σⱼ
             Notation::Latex if self.symbol.starts_with('Σ') => {
                 format!(r"\sum_{{{}}}", glyph::ascii_text(self.symbol.trim_start_matches('Σ'))).into()
             }
@@ -107,23 +109,23 @@ impl Primitive {
 }
 
 impl Expr {
-    /// Text of the expression as one factor of a product. `name(slot, is_whole)` returns the name of the operand in a slot, or of its current entry. In LaTeX, the
-    /// signs have their spaces, as in an equation.
+    /// Returns the text of the expression as one factor of a product. `name(slot, is_whole)` returns the name of the operand in a slot, or of its current
+    /// entry. In LaTeX, signs have spaces, as in an equation.
     pub fn text(&self, notation: Notation, name: &mut dyn FnMut(Slot, bool) -> String) -> String {
         let name = &mut |slot, form| name(slot, form == OperandForm::Whole);
         let mut printer = Printer { notation, is_equation: notation == Notation::Latex, name, arguments: &[], to: String::new() };
-        // as a factor, a sum or a product gets brackets
+        // a sum or a product is put in brackets if it is a factor
         printer.write(self, Precedence::Quotient);
         printer.to
     }
 
-    /// Text of the expression as the right-hand side of an equation. `arguments` replace [`Expr::Arg`]. `name` returns the name of the operand in a slot, in
-    /// `notation`.
+    /// Returns the text of the expression as the right-hand side of an equation. `arguments` replace [`Expr::Arg`]. `name` returns the name of the operand in a
+    /// slot, in `notation`.
     pub fn equation(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandForm) -> String) -> String {
         Printer { notation, is_equation: true, name: &mut name, arguments, to: String::new() }.finish(self)
     }
 
-    /// Text of the expression as a term of a sum, but not the first, with its sign: `+ b` or `− b`. The arguments are those of [`Expr::equation`].
+    /// Returns the text of the expression as a later term of a sum, with its sign: `+ b` or `− b`. The arguments are those of [`Expr::equation`].
     pub fn further_term(&self, notation: Notation, arguments: &[Self], mut name: impl FnMut(Slot, OperandForm) -> String) -> String {
         let (sign, term) = match self {
             Self::Neg(term) => (Sign::Minus, *term),
@@ -131,7 +133,7 @@ impl Expr {
         };
         let mut printer = Printer { notation, is_equation: true, name: &mut name, arguments, to: String::new() };
         printer.to.push_str(sign.text(notation).trim_start());
-        // words at the end of the sum need no brackets
+        // if words end the sum, no brackets are needed
         printer.write(term, if matches!(term, Self::Remark(..) | Self::Where(_)) { Precedence::Clause } else { Precedence::Product });
         printer.to
     }
@@ -169,7 +171,7 @@ impl Printer<'_> {
         self.sign(Sign::Close);
     }
 
-    /// The precedence of the expression's outermost operator, as it is printed.
+    /// Returns the precedence of the outermost operator of the printed expression.
     fn precedence(&self, expr: &Expr) -> Precedence {
         match expr {
             Expr::Remark(..)
@@ -191,7 +193,8 @@ impl Printer<'_> {
         }
     }
 
-    /// Returns whether a division is printed as a tight fraction. In LaTeX every division is; otherwise only a division of two constants, such as 1/n.
+    /// Returns whether a division is printed as a fraction without spaces. In LaTeX every division is; otherwise, only a division of two constants is, such as
+    /// 1/n.
     fn is_fraction(&self, expr: &Expr) -> bool {
         let is_constant = |expr: &Expr| matches!(expr, Expr::Number(_) | Expr::Name(_));
         matches!(expr, Expr::Div([a, b]) if self.notation == Notation::Latex || (is_constant(a) && is_constant(b)))
@@ -299,7 +302,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Appends an expression with a superscript. In LaTeX the expression gets braces, because it may end with a superscript itself, and LaTeX rejects two
+    /// Appends an expression with a superscript. In LaTeX, the expression is put in braces: it may end with a superscript, and LaTeX does not accept two
     /// superscripts in a row.
     fn raised(&mut self, a: &Expr, sign: Sign) {
         let [open, close] = if self.notation == Notation::Latex { ["{", "}"] } else { [""; 2] };
@@ -344,7 +347,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Appends the name of a function; in equations its symbol.
+    /// Appends the name of a function. In equations, it is its symbol.
     fn function_name(&mut self, function: &Primitive) {
         let is_step = !self.is_equation && self.notation == Notation::Unicode;
         let name = if is_step { function.name_in_step().into() } else { function.name_in(self.notation) };
@@ -418,8 +421,8 @@ impl Printer<'_> {
         }
     }
 
-    /// Prepares an argument of a function that is printed as its meaning. In the equation, `Expr::Arg(0)` is the first expression of `self.arguments`; inside
-    /// the meaning, it would be the first argument of the function. So an argument that is an [`Expr::Arg`] is replaced by the expression of the equation.
+    /// Prepares an argument of a function that is printed as its meaning. In the equation, `Expr::Arg(0)` is the first expression of `self.arguments`. Inside
+    /// the meaning, it would be the first argument of the function. So if the argument is an [`Expr::Arg`], it is replaced by the expression of the equation.
     fn resolved(&self, argument: &Expr) -> Expr {
         match argument {
             Expr::Arg(n) => self.arguments.get(*n).copied().unwrap_or(*argument),

@@ -1,4 +1,4 @@
-//! The value of an expression: the tree is evaluated in the order in which it is printed, so that it gives the same bits as the printed formula.
+//! The value of an expression. The tree is evaluated in the order in which it is printed, so the value has the same bits as the printed formula.
 
 use super::{Case, Definition, Expr, Primitive, Relation, Slot};
 
@@ -29,7 +29,7 @@ struct EvaluationContext<'a> {
 const MAX_ARGUMENTS: usize = 8;
 
 impl Expr {
-    /// Evaluates the expression; `entry` returns the entry in a slot. `None` if a subexpression is not a number, such as a whole operand or a name.
+    /// Evaluates the expression. `entry` returns the entry in a slot. Returns `None` if a subexpression is not a number, such as a whole operand or a name.
     pub fn value(&self, entry: &dyn Fn(Slot) -> f64) -> Option<f64> {
         self.evaluate(EvaluationContext { entry, arguments: &[] })
     }
@@ -74,7 +74,7 @@ impl Expr {
         function(values)
     }
 
-    /// The value of the first case whose comparison is true, as an expression; `other` if no comparison is true.
+    /// Returns the value of the first case whose comparison is true, as an expression. If none is true, returns `other`.
     fn matching_case<'e>(cases: &'e [Case], other: &'e Self, context: EvaluationContext<'_>) -> Option<&'e Self> {
         for Case { left, is, right, value } in cases {
             if is.is_true(left.evaluate(context)?, right.evaluate(context)?) {
@@ -84,10 +84,10 @@ impl Expr {
         Some(other)
     }
 
-    /// Returns whether this expression, a derivative of a function, is [`Expr::ClosedGate`] for these arguments. `value` is the function's value.
+    /// Returns whether this derivative of a function is [`Expr::ClosedGate`] for these arguments. `value` is the function's value.
     #[must_use]
     pub fn is_closed_gate(&self, arguments: &[f64], value: f64) -> bool {
-        // the only entry in a derivative is the function's value
+        // in a derivative, the only entry is the function's value
         let context = EvaluationContext { entry: &|_| value, arguments };
         match self {
             Self::ClosedGate => true,
@@ -100,8 +100,8 @@ impl Expr {
 }
 
 impl Primitive {
-    /// The value of the function. `None` for [`Definition::Rule`], [`Definition::Largest`] and [`Definition::Smallest`]: there the rule that applies the function
-    /// computes the value.
+    /// The value of the function. For [`Definition::Rule`], [`Definition::Largest`] and [`Definition::Smallest`] it is `None`, because the rule that applies
+    /// the function computes the value.
     #[must_use]
     pub fn value(&self, arguments: &[f64]) -> Option<f64> {
         match self.definition {
@@ -111,8 +111,7 @@ impl Primitive {
         }
     }
 
-    /// The derivative with respect to argument number `argument`, from the arguments and the value of the function. `None` if the function has no such
-    /// derivative.
+    /// The derivative by the argument with index `argument`, given all arguments and the value of the function. `None` if the function has no such derivative.
     #[must_use]
     pub fn derivative(&self, argument: usize, arguments: &[f64], value: f64) -> Option<f64> {
         self.derivatives.get(argument)?.evaluate(EvaluationContext { entry: &|_| value, arguments })
@@ -153,7 +152,7 @@ mod tests {
                 && RELU_DERIVATIVE.is_closed_gate(&[0.0], 0.0)
                 && !RELU_DERIVATIVE.is_closed_gate(&[1.0], 1.0)
         );
-        // no comparison holds for NaN, and the number 0 is not a gate
+        // a comparison with NaN is never true, and the number 0 is not a gate
         assert!(!RELU_DERIVATIVE.is_closed_gate(&[f64::NAN], 0.0) && !ZERO.is_closed_gate(&[1.0], 0.0));
     }
 }

@@ -2,25 +2,25 @@
 
 use super::{SUBSCRIPTS, ascii, is_in_exponent};
 
-/// Returns a text in spoken words: mathematical signs and Greek letters become words, subscripts become numbers. ASCII signs become words only with a blank on both sides,
-/// as in an equation: `*` is a convolution, `-` a minus. Line breaks are kept.
+/// Converts a text to spoken words. Mathematical signs and Greek letters become words, and subscripts become numbers. An ASCII sign becomes a word only if it
+/// has a blank on both sides, as in an equation: `*` is a convolution, `-` a minus. Line breaks stay.
 #[must_use]
 pub fn spoken(text: &str) -> String {
     let is_equation = true;
     text.split('\n').map(|text| line(text, is_equation)).collect::<Vec<_>>().join("\n")
 }
 
-/// As [`spoken`], but keeps ASCII signs. It is for sentences that may quote what to type, such as `/ > 1`.
+/// Does the same as [`spoken`], but keeps ASCII signs. It is for sentences that may contain a text to type, such as `/ > 1`.
 #[must_use]
 pub fn spoken_sentence(text: &str) -> String {
     let is_equation = false;
     line(text, is_equation)
 }
 
-/// As [`spoken`], for a text of one line.
+/// Does the same as [`spoken`] for one line.
 fn line(text: &str, is_equation: bool) -> String {
     let chars: Vec<char> = text.chars().collect();
-    // each word gets a blank on both sides; superfluous blanks are removed at the end
+    // each word gets a blank on both sides; the blanks that are not needed are removed at the end
     let mut said = String::with_capacity(2 * text.len());
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
@@ -59,7 +59,8 @@ fn run(chars: &[char], is_in: impl Fn(char) -> bool) -> usize {
     chars.iter().position(|c| !is_in(*c)).unwrap_or(chars.len())
 }
 
-/// Returns the number of characters of a subscript at the beginning, such as `₁₀,₂`. A comma that no subscript follows, as in `a₁, a₂`, is not part of it.
+/// Returns the number of characters of a subscript at the beginning, such as `₁₀,₂`. A comma belongs to it only if another subscript follows; in `a₁, a₂`, none
+/// does.
 fn subscript_run(chars: &[char]) -> usize {
     let is_inside = |at: usize| is_in_subscript(chars[at]) || chars[at] == ',' && chars.get(at + 1).is_some_and(|c| is_in_subscript(*c));
     (0..chars.len()).find(|at| !is_inside(*at)).unwrap_or(chars.len())

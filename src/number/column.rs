@@ -1,4 +1,4 @@
-//! The common format of the numbers in a column: as many decimals as fit, aligned at the decimal point.
+//! The common format of the numbers in a column. It has as many decimals as fit, and the decimal points are aligned.
 //!
 //! ```text
 //!  0.5969      The column has 4 decimals: 2 cells before the point, and 5 from the point on.
@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use super::short::{Digits, FIXED_LIMIT, fixed, integer_digits, scientific, whole_or_word};
 
-/// The smallest number of significant digits that a fixed-point column must show of its largest number. If fewer fit, the column has exponents, unless it
+/// The smallest number of significant digits of the largest number for which the column has fixed point. If fewer fit, the column has exponents, unless it
 /// shows all decimals that its numbers have.
 const MIN_DIGITS: usize = 3;
 
@@ -63,7 +63,7 @@ impl ColumnFormat {
 
     /// Returns the format for these numbers, at most about `cap` cells wide. A column with exponents can be some cells wider.
     ///
-    /// Each of these numbers fits. A number added later that does not fit is drawn as `#`.
+    /// All of these numbers fit. If a number that is added later does not fit, it is drawn as `#`.
     #[must_use]
     pub fn within(cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         Self::chosen(Digits::default(), cap, values)
@@ -72,11 +72,11 @@ impl ColumnFormat {
     /// Returns the format for these numbers with this number of digits, at most about `cap` cells wide.
     pub(super) fn chosen(digits: Digits, cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let cap = cap.max(3); // fewer than 3 cells have no room for a decimal, as in `0.5`
-        // a picture of a graph has hundreds of columns of one number
+        // a picture of a graph has hundreds of columns with one number
         let values: SmallVec<[f64; 4]> = values.into_iter().collect();
         let style = choose_style(digits, cap, values.iter().copied().filter(|v| v.is_finite()));
         let mut format = Self { style, digits, before_point: 1, from_point: 0 };
-        // a shortcut: no text is formatted after the column has the largest possible width, because formatting is slow
+        // formatting texts is slow, so it ends when the column has the largest possible width
         let max_widths = format.max_widths(&values);
         for &v in &values {
             if (format.before_point, format.from_point) == max_widths {
@@ -87,22 +87,22 @@ impl ColumnFormat {
                 format.widen(&text, ignore_exponents);
             }
         }
-        // the quick test is valid only for a column of the largest possible width
+        // the quick test is valid only if the column has the largest possible width
         let quick_fit = Some(style).filter(|_| (format.before_point, format.from_point) == max_widths).and_then(QuickFit::new);
-        // the first loop has widened a column with exponents for every finite number
+        // the first loop has already widened a column with exponents for every finite number
         let is_measured = |v: f64| matches!(style, Style::Scientific(_)) && v.is_finite();
         for &v in &values {
             if is_measured(v) || quick_fit.is_some_and(|quick_fit| quick_fit.surely_fits(v)) {
                 continue;
             }
             if format.fitting_text(v).is_none() {
-                // an exponent or a word such as `nan` needs more cells than the texts before
+                // an exponent or a word such as `nan` can need more cells than the texts before it
                 let text = scientific(v, 0);
                 if v.is_finite() {
                     let ignore_exponents = false;
                     format.widen(&text, ignore_exponents);
                 } else {
-                    // the word did not fit, so it is wider than the whole column
+                    // the word does not fit, so it is wider than the column
                     format.before_point += text.chars().count() - format.width();
                 }
             }
@@ -110,8 +110,8 @@ impl ColumnFormat {
         format
     }
 
-    /// Returns a wider column, with room for later numbers: at least `before_point` cells before the point, and `from_point` cells for the point and the decimals. There
-    /// are fewer decimals if the column would be wider than [`Digits::column_width`].
+    /// Returns the column with room for later numbers: at least `before_point` cells before the point, and `from_point` cells for the point and the decimals.
+    /// If the column would be wider than [`Digits::column_width`], it gets fewer decimals.
     #[must_use]
     pub fn with_room(self, before_point: usize, from_point: usize) -> Self {
         let before_point = self.before_point.max(before_point);
@@ -119,7 +119,7 @@ impl ColumnFormat {
         Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
-    /// Returns the format with at least the decimals of another one, if both are in fixed point: a number then has the same text in both.
+    /// Returns the format with at least the decimals of another format, if both are in fixed point. Then a number has the same text in both.
     #[must_use]
     pub fn with_decimals_of(self, other: &Self) -> Self {
         match (self.style, other.style) {
@@ -145,10 +145,10 @@ impl ColumnFormat {
             Style::Fixed(decimals) => (sign + integer_digits(largest).max(1).unsigned_abs(), if decimals == 0 { 0 } else { decimals + 1 }),
             Style::Scientific(decimals) => {
                 let smallest = finite().map(f64::abs).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
-                // the smallest or the largest number has the longest exponent
+                // the longest exponent is that of the smallest or of the largest number
                 let exponent_len = |v: f64| format!("{v:e}").split_once('e').map_or(0, |(_, exponent)| exponent.len());
                 let longest = [smallest, largest].into_iter().filter(|v| *v > 0.0 && v.is_finite()).map(exponent_len).max().unwrap_or(0);
-                // the point and its decimals, the e, the exponent
+                // the cells are for the point and its decimals, the e, and the exponent
                 (sign + 1, if decimals == 0 { 0 } else { 1 + decimals } + 1 + longest)
             }
         }
@@ -176,25 +176,25 @@ impl ColumnFormat {
         self.before_point.saturating_sub(1)
     }
 
-    /// Returns the text of a number without padding; if it does not fit, one `#` for each cell of the width.
+    /// Returns the text of a number without padding. If it does not fit, returns one `#` for each cell of the width.
     #[must_use]
     pub fn text(&self, value: f64) -> String {
         self.fitting_text(value).unwrap_or_else(|| "#".repeat(self.width()))
     }
 
-    /// Returns the text of a number without padding: the text of the column if the number fits, otherwise that of [`Digits::short`].
+    /// Returns the text of a number without padding. If it does not fit, returns the text of [`Digits::short`].
     #[must_use]
     pub fn text_or_short(&self, value: f64) -> String {
         self.fitting_text(value).unwrap_or_else(|| self.digits.short(value))
     }
 
-    /// Returns the text of a number without padding: the text of the column if the column has no exponents and shows about all but one of the significant digits
-    /// of the number, otherwise that of [`Digits::short`].
+    /// Returns the text of a number without padding. It is the text of the column, if the column has no exponents and shows at most one significant digit too
+    /// few. Otherwise it is that of [`Digits::short`].
     #[must_use]
     pub fn precise_text(&self, value: f64) -> String {
         let is_precise = |text: &String| {
             let read = text.replace('−', "-").parse::<f64>();
-            // of four digits, half a unit of the third is at most 0.5 %
+            // with four digits, half a unit of the third digit is at most 0.5 %
             let tolerance = 0.5 * 10_f64.powi(2 - i32::try_from(self.digits.count()).unwrap_or(i32::MAX));
             !value.is_finite() || read.is_ok_and(|read| (read - value).abs() <= tolerance * value.abs())
         };
@@ -209,11 +209,11 @@ impl ColumnFormat {
         self.align(&text)
     }
 
-    /// Pads a text to the width of the column. Its point, or its end if it has no point, is at the column's point.
+    /// Pads a text to the width of the column. The point of the text is at the column's point. If the text has no point, its end is there.
     #[must_use]
     pub fn align(&self, text: &str) -> String {
         let (before, from) = split_at_point(text);
-        // a word such as `−inf` may be wider than the part before the point; then it is right-aligned
+        // a word such as `−inf` may be wider than the part before the point; then it ends at the right edge
         let left_pad = if before > self.before_point { self.width().saturating_sub(before + from) } else { self.before_point - before };
         let right_pad = self.width().saturating_sub(left_pad + before + from);
         let mut out = String::with_capacity(self.width() + 4);
@@ -223,7 +223,7 @@ impl ColumnFormat {
 
     /// Returns the possible texts of a number, the best first.
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
-        // the first candidate; the later candidates have exponents, and mantissas with at most `max_decimals` decimals
+        // the first candidate; the candidates after it have exponents, and at most `max_decimals` decimals before the e
         let (first, max_decimals) = match self.style {
             Style::Fixed(decimals) => (fixed(value, decimals), self.digits.count() - 2),
             Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
@@ -240,11 +240,11 @@ impl ColumnFormat {
     }
 }
 
-/// A quick test for numbers that surely fit a fixed-point column of the largest possible width: zero, and magnitudes of at least two units of the last
-/// decimal. A smaller number might be rounded to zero, and then needs an exponent, so it needs the slow test.
+/// A quick test for numbers that certainly fit a fixed-point column of the largest possible width. They are zero, and numbers of at least two units of the last
+/// decimal. A smaller number could be rounded to zero, and would then need an exponent, so it needs the slow test.
 #[derive(Clone, Copy)]
 struct QuickFit {
-    /// The smallest magnitude that surely fits, except zero.
+    /// The smallest absolute value, except zero, that certainly fits.
     least: f64,
     /// `true` if only whole numbers fit.
     must_be_whole: bool,
@@ -258,7 +258,7 @@ impl QuickFit {
         Some(Self { least: 2.0 * unit, must_be_whole: decimals == 0 })
     }
 
-    /// Returns whether a number surely fits. If the result is `false`, the number may still fit.
+    /// Returns whether a number certainly fits. If the result is `false`, it may fit nevertheless.
     fn surely_fits(self, value: f64) -> bool {
         value == 0.0 || (value.abs() >= self.least && value.abs() < FIXED_LIMIT && (!self.must_be_whole || value.fract() == 0.0))
     }
@@ -284,7 +284,7 @@ pub(super) fn choose_style(digits: Digits, cap: usize, values: impl Iterator<Ite
     }
     let sign = usize::from(has_negative);
     let integer_digits = integer_digits(max);
-    // a number below 1 has a 0 before its point, so there is at least one digit
+    // a number below 1 has a 0 before its point, so there is at least one digit there
     let before_point = sign + integer_digits.max(1).unsigned_abs();
     if before_point > cap {
         return Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).min(digits.count() - 1));
@@ -292,10 +292,10 @@ pub(super) fn choose_style(digits: Digits, cap: usize, values: impl Iterator<Ite
     if all_whole {
         return Style::Fixed(0);
     }
-    // the number of decimals has three limits: the decimals that the numbers have (`decimals`), the decimals that fit (`room`), and the decimals after which
+    // the number of decimals has three limits: the decimals that the numbers have (`decimals`), the decimals that fit (`room`), and the decimals with which
     // the largest number has enough significant digits (`useful`)
     let room = cap.saturating_sub(before_point + 1);
-    // numbers of 1 and more get one decimal more than the significant digits need: of four digits, 12.375 may have three decimals
+    // numbers from 1 on get one more decimal than the significant digits need: with four digits, 12.375 may have three decimals
     let useful = (digits.count().cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();
     let shown = decimals.min(room).min(useful);
     let digits_of_largest = shown.cast_signed() + integer_digits;

@@ -1,5 +1,5 @@
-//! The short text of one number on the screen. It is rounded to a few digits ([`Digits`]), but follows the law of short numbers in [`number`](super): rounding never
-//! changes the sign, never ends at zero, and never goes up to a whole number.
+//! The short text of one number on the screen. It is rounded to a few digits ([`Digits`]). It follows the law of short numbers in [`number`](super): rounding
+//! never changes the sign, and a number other than 0 is never rounded to 0 or up to a whole number.
 
 use super::not_finite;
 
@@ -14,9 +14,9 @@ impl Default for Digits {
 }
 
 impl Digits {
-    /// The fewest digits: with two, most steps of a sum would leave the sum as it is.
+    /// The smallest number of digits. With two, most steps of a sum would not change the text of the sum.
     pub const MIN: usize = 3;
-    /// The most digits: with more, the numbers of an equation do not fit on a narrow screen.
+    /// The largest number of digits. With more, the numbers of an equation would not fit on a narrow screen.
     pub const MAX: usize = 8;
 
     /// Returns this number of digits; `None` unless it is from [`Digits::MIN`] to [`Digits::MAX`].
@@ -51,13 +51,13 @@ impl Digits {
     }
 }
 
-/// The largest number of digits before the point in fixed point: an f64 keeps 15 decimal digits.
+/// The largest number of digits before the point in fixed point. An f64 has about 15 decimal digits.
 const FIXED_DIGITS: i32 = 15;
 /// 10 to the power of [`FIXED_DIGITS`]. A number of at least this magnitude needs an exponent.
 pub(super) const FIXED_LIMIT: f64 = 1e15;
 
-/// Returns the number of digits before the point, ⌊log₁₀ magnitude⌋ + 1: 3 for 123.4, and 0 for 0.5. It is −2 for 0.00123, which has two zeros after the
-/// point. For 0 it is 1.
+/// Returns the number of digits before the point, ⌊log₁₀ magnitude⌋ + 1. It is 3 for 123.4, and 0 for 0.5. It is −2 for 0.00123, which has two zeros after the
+/// point. It is 1 for 0.
 #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is small")]
 pub(super) fn integer_digits(magnitude: f64) -> isize {
     if magnitude == 0.0 { 1 } else { magnitude.log10().floor() as isize + 1 }
@@ -81,7 +81,7 @@ fn signed(value: f64, magnitude: String) -> String {
     if value < 0.0 { format!("−{magnitude}") } else { magnitude }
 }
 
-/// Returns a number in fixed point: with `decimals` decimals, or with fewer if the shorter text is exact. `None` if this text would break the law.
+/// Returns a number in fixed point with `decimals` decimals. If a shorter text is exact, it has fewer. Returns `None` if this text would break the law.
 pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
     if let Some(whole) = whole_or_word(value, FIXED_DIGITS) {
         return Some(whole);
@@ -100,14 +100,14 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
         return None;
     }
     if rounded > magnitude && rounded.fract() == 0.0 {
-        // the number was rounded up to a whole number, such as 0.99996 to `1.0000`: write a nine for every decimal instead
+        // the number was rounded up to a whole number, such as 0.99996 to `1.0000`, so every decimal becomes a nine
         text = format!("{}.{:9<decimals$}", magnitude.trunc(), "");
     }
     // a text without a digit from 1 to 9 would show 0
     text.bytes().any(|b| (b'1'..=b'9').contains(&b)).then(|| signed(value, text))
 }
 
-/// Returns a number with an exponent. Its mantissa has `decimals` decimals, or fewer if the shorter text is exact.
+/// Returns a number with an exponent. The part before the e has `decimals` decimals. If a shorter text is exact, it has fewer.
 pub(super) fn scientific(value: f64, decimals: usize) -> String {
     if let Some(word) = word(value) {
         return word.to_owned();
@@ -118,14 +118,14 @@ pub(super) fn scientific(value: f64, decimals: usize) -> String {
     }
     let exact = format!("{magnitude:e}");
     let (mantissa, exponent) = exact.split_once('e').unwrap_or((&exact, "0"));
-    // the length of a mantissa with `decimals` decimals: the digit before the point, the point, and the decimals
+    // the length of the part before the e: the digit before the point, the point, and the decimals
     let mantissa_len = if decimals == 0 { 1 } else { 2 + decimals };
     if mantissa.len() <= mantissa_len {
         return signed(value, exact.replace("e-", "e−"));
     }
     let mut text = format!("{magnitude:.decimals$e}");
     if !text.ends_with(&format!("e{exponent}")) || text.parse::<f64>().is_ok_and(f64::is_infinite) {
-        // the number was rounded up to a power of ten, such as 9.9996e5 to 1.000e6, or to infinity: cut off the exact mantissa instead of rounding it
+        // the number was rounded up to a power of ten, such as 9.9996e5 to 1.000e6, or to infinity, so the exact digits are cut off instead
         text = format!("{}e{exponent}", &mantissa[..mantissa_len]);
     }
     signed(value, text.replace("e-", "e−"))
@@ -146,7 +146,7 @@ pub fn with_digits(value: f64, significant_digits: usize) -> String {
     }
     // the number of digits of the exact text
     let digits = || format!("{magnitude:e}").bytes().take_while(|&b| b != b'e').filter(u8::is_ascii_digit).count();
-    // `0.0005` is easier to read than `5e−4`, but `1.234e−4` is easier than `0.0001234`
+    // `0.0005` is easier to read than `5e−4`, but `1.234e−4` is easier to read than `0.0001234`
     let is_fixed = (1e-3..1e6).contains(&magnitude) || ((1e-4..1e6).contains(&magnitude) && digits() <= 2);
     if is_fixed {
         let decimals = (significant_digits.cast_signed() - integer_digits(magnitude)).max(1).unsigned_abs();

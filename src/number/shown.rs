@@ -1,23 +1,24 @@
-//! Arithmetic with rounded numbers: whether a reader who adds or multiplies the numbers on the screen gets the result on the screen.
+//! Decides whether a reader who adds or multiplies the rounded numbers on the screen gets the result on the screen.
 //!
 //! ```text
 //! 0.6091 + (−0.1523) = 0.4568      0.4568 is the sum of the shown numbers
 //! −0.0937 + (−0.0993) ≈ −0.1931    their sum is −0.1930: the numbers are rounded, and the result is that of all their digits
 //! ```
 
-/// The sign of a result that follows from the shown numbers.
+/// The sign before a result that follows from the numbers on the screen.
 const EXACT: &str = "=";
-/// The sign of a result whose last digits do not follow from the shown numbers, because these are rounded.
+/// The sign before a result whose last digits do not follow from the numbers on the screen, because these are rounded.
 const ROUNDED: &str = "≈";
 
-/// The largest relative error of this file's calculations in f64. A reader calculates with decimal digits and has no such error.
+/// The largest relative error of the calculations in this file. A reader calculates with decimal digits, and does not have this error.
 const SLACK: f64 = 1e-9;
 
 /// The brackets of a negative number after a sign.
 const BRACKETS: [char; 2] = ['(', ')'];
 
-/// Returns the sign between a sum and its result: `=`, or `≈` if a calculation with the shown numbers has other digits. `terms` are the texts of the terms, each
-/// a number or a product of numbers. `result` is the text of the number `value`. If a term is something else, such as `exp(1)`, the sign is `=`.
+/// Returns the sign between a sum and its result. It is `≈` if calculating with the shown numbers gives other digits, and `=` otherwise. `terms` are the texts
+/// of the terms: each is a number or a product of numbers. `result` is the text of the number `value`. If a term is anything else, such as `exp(1)`, the sign
+/// is `=`.
 ///
 /// ```
 /// # use gradstep::number::result_sign;
@@ -29,7 +30,7 @@ const BRACKETS: [char; 2] = ['(', ')'];
 pub fn result_sign(terms: &[&str], result: &str, value: f64) -> &'static str {
     let calculated: Option<f64> = terms.iter().map(|term| term.split('·').map(quotient).product::<Option<f64>>()).sum();
     let (Some(calculated), Some(shown)) = (calculated, read(result)) else { return EXACT };
-    // a text that is rounded has an error of half a unit of its last digit
+    // a rounded text has an error of at most half a unit of its last digit
     let error = if shown.to_bits() == value.to_bits() { 0.0 } else { last_unit(result) / 2.0 };
     let slack = SLACK * calculated.abs().max(shown.abs());
     if (calculated - shown).abs() <= error + slack { EXACT } else { ROUNDED }
@@ -69,12 +70,12 @@ mod tests {
             (["0.3333", "0.6667"], "1", 1.0, "="),
             (["0.3333", "0.6666"], "1", 1.0, "≈"),
             (["−0.0937", "(−0.0993)"], "−0.1931", -0.193_078, "≈"),
-            // both ways of rounding 0.25 to one decimal are right
+            // 0.25 can be rounded to 0.2 and to 0.3
             (["0.2", "0.05"], "0.2", 0.249, "="),
             (["0.2", "0.05"], "0.3", 0.251, "="),
             (["1.25e−9", "2e−9"], "3.25e−9", 3.25e-9, "="),
             (["1.25e−9", "2e−9"], "3.26e−9", 3.261e-9, "≈"),
-            // an exact result with fewer digits than its summands
+            // the result is exact and has fewer digits than the terms
             (["0.0313", "0.0937"], "0.125", 0.125, "="),
             (["0.0312", "0.0937"], "0.125", 0.125, "≈"),
             (["?", "2"], "?", 0.0, "="),

@@ -164,7 +164,7 @@ fn check_law(value: f64, text: &str) -> Result<(), TestCaseError> {
     if !text.contains(['.', 'e']) {
         prop_assert!(shown == value, "{value:e} as {text}");
     }
-    // a whole number is exact or rounded towards 0
+    // a whole number is exact, or rounded towards 0
     if shown.fract() == 0.0 && !text.contains('e') {
         prop_assert!(shown.abs() <= value.abs(), "{value:e} as {text}");
     }
@@ -179,7 +179,7 @@ proptest! {
     #[test]
     fn a_column_follows_the_law(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize, digits in digits()) {
         let format = ColumnFormat::chosen(digits, cap, values.iter().copied());
-        // the longest texts have exponents, such as −1.235e−300: they may be wider than the cap
+        // the longest texts have exponents, such as −1.235e−300, and may be wider than the cap
         prop_assert!(format.width() <= cap.max(10 + digits.count()), "{:?}", format);
         let mut points = std::collections::BTreeSet::new();
         for &value in &values {
@@ -230,7 +230,7 @@ proptest! {
     }
 }
 
-/// [`ColumnFormat::within`] without its shortcuts.
+/// Computes [`ColumnFormat::within`] without its quick ways.
 fn without_shortcuts(cap: usize, values: &[f64]) -> ColumnFormat {
     let style = choose_style(Digits::default(), cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
     let mut format = ColumnFormat { style, digits: Digits::default(), before_point: 1, from_point: 0 };

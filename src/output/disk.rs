@@ -8,7 +8,7 @@ use std::path::Path;
 #[cfg(test)]
 pub(crate) mod faults;
 
-/// Is called before each change. In tests it can fail.
+/// This is called before each change. In tests it can fail.
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
 fn about_to(_call: &'static str) -> io::Result<()> {
@@ -17,7 +17,7 @@ fn about_to(_call: &'static str) -> io::Result<()> {
 #[cfg(test)]
 use faults::about_to;
 
-/// A file whose writes tests can make fail.
+/// A file. Tests can make its writes fail.
 #[derive(Debug)]
 pub struct DiskFile(pub File);
 
@@ -25,7 +25,7 @@ impl Write for DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(test)]
         if faults::is_next() {
-            // after a failure on a full disk or a kill, a part of the bytes is written
+            // when a disk is full or the process is killed, only a part of the bytes is written
             self.0.write_all(&bytes[..bytes.len() / 2])?;
         }
         about_to("write")?;
@@ -106,7 +106,7 @@ pub fn create_nameless(folder: &Path) -> Option<File> {
     about_to("create without a name").ok()?;
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = File::from(open(folder, flags, Mode::from_raw_mode(0o666)).ok()?);
-    // `link` works only if /proc is there
+    // `link` works only if the folder /proc exists
     fs::metadata(descriptor_path(&file)).is_ok().then_some(file)
 }
 

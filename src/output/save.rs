@@ -1,4 +1,4 @@
-//! Saves a file completely or not at all: writes a temporary file in the same folder, which replaces the target at the end.
+//! Saves a file completely or not at all. It writes a temporary file in the same folder, which replaces the target at the end.
 //!
 //! ```text
 //! begin    open a file without a name (Linux), or create `.gradstep-unfinished-0`; lock the file
@@ -8,12 +8,12 @@
 //!          `.gradstep-unfinished-0`:                        rename it to the target's name
 //! ```
 //!
-//! If the name `.gradstep-unfinished-0` is in use, the number is higher. A rename replaces a file atomically, but only a file with a name can be renamed, so even a file
-//! without a name gets a temporary name for a moment. If the process is killed in this moment, the temporary file remains; on Unix, the next save in the folder
-//! removes it. A locked temporary file is not removed, because another process is still writing it.
+//! If the name `.gradstep-unfinished-0` is in use, the number is higher. A rename replaces a file in one operation, but only a file with a name can be renamed.
+//! So a file without a name gets a temporary name for a moment. If the process is killed in this moment, the temporary file remains. On Unix, the next save in
+//! the folder removes it. A temporary file with a lock is not removed, because another process is still writing it.
 //!
-//! If the target is not a regular file, or if the user may not create files in the folder, the output is written to the target itself, unless the caller forbids this
-//! ([`Existing`]). A save of a new file never replaces a file, even if another program creates it in the meantime.
+//! If the target is not a regular file, or if the user may not create files in the folder, the output is written directly to the target, unless the caller
+//! forbids this ([`Existing`]). A save of a new file never replaces a file, even if another program creates one in the meantime.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -30,7 +30,7 @@ pub enum SaveTarget {
     Temporary(File, PendingSave),
 }
 
-/// The treatment of an existing file at the target's path.
+/// The way in which an existing file at the target's path is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
     /// It is replaced, or overwritten if it cannot be replaced.
@@ -54,8 +54,8 @@ pub struct PendingSave {
 }
 
 impl SaveTarget {
-    /// Opens the file to which the output for a path is written. An existing target is unchanged, unless the output is written to the target itself. Links are followed. The
-    /// new file gets the mode of the existing one.
+    /// Opens the file to which the output for a path is written. An existing target stays unchanged, unless the output is written directly to it. Links are
+    /// followed. The new file gets the mode of the existing one.
     ///
     /// # Errors
     /// If the path cannot be written.
@@ -63,10 +63,10 @@ impl SaveTarget {
         if existing == Existing::Kept {
             return Self::temporary(PendingSave::begin(path.to_owned(), /* replaces */ false)?);
         }
-        // opening the target waits for the reader of a pipe, and fails if the user may not write the file
+        // opening the target waits for the reader of a pipe; it fails if the user may not write the file
         let old = match OpenOptions::new().write(true).open(path) {
             Ok(file) => Some(file),
-            // a link to a file that does not exist creates that file
+            // opening a link to a file that does not exist creates this file
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return File::create(path).map(Self::Direct),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
@@ -89,7 +89,8 @@ impl SaveTarget {
                 }
                 Self::temporary(save)
             }
-            // the user may not create files in the folder: writes to the target itself. After other errors, such as a full disk, this could lose the old file
+            // the user may not create files in the folder, so the target itself is written. After any other error, such as a full disk, this is not done,
+            // because the old file could be lost
             (Err(error), Some(file)) if existing == Existing::Overwritten && is_forbidden(&error) => {
                 file.set_len(0)?;
                 Ok(Self::Direct(file))
@@ -120,7 +121,7 @@ fn copy_mode_and_owner(from: &Metadata, to: &File) -> io::Result<()> {
     {
         use rustix::fs::{Gid, Uid, fchown};
         use std::os::unix::fs::MetadataExt as _;
-        // set the owner before the mode, because chown clears bits of the mode. An error is ignored: not every user may give a file away
+        // the owner is set before the mode, because chown clears bits of the mode. An error is ignored: not every user may give a file to another one
         let _ = fchown(to, Some(Uid::from_raw(from.uid())), Some(Gid::from_raw(from.gid())));
     }
     to.set_permissions(from.permissions())
@@ -131,7 +132,7 @@ impl PendingSave {
     fn begin(target: PathBuf, replaces: bool) -> io::Result<Self> {
         remove_abandoned(folder(&target));
         if let Some(file) = disk::create_nameless(folder(&target)) {
-            // once the file has a name, the lock keeps other saves from removing it
+            // when the file gets a name, the lock prevents that other saves remove it
             lock(&file);
             return Ok(Self { file, temporary: None, target, replaces });
         }
@@ -155,7 +156,7 @@ impl PendingSave {
         let linked = match &self.temporary {
             Some(temporary) if self.replaces => disk::rename(temporary, &self.target).map(|()| self.temporary = None),
             Some(temporary) => match disk::hard_link(temporary, &self.target) {
-                // the file system does not support a second name for a file
+                // the file system does not allow a second name for a file
                 Err(error) if is_forbidden(&error) || error.kind() == io::ErrorKind::Unsupported => self.rename_to_free_target(),
                 linked => linked,
             },
@@ -196,8 +197,8 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The number of temporary names: `.gradstep-unfinished-0` to `.gradstep-unfinished-999`. All processes use the same names, so that each finds the files of killed
-/// processes.
+/// The number of temporary names: `.gradstep-unfinished-0` to `.gradstep-unfinished-999`. All processes use the same names, so that each finds the files of
+/// processes that were killed.
 const MAX_NAMES: u32 = 1000;
 
 /// The temporary name with the number `n`.
@@ -219,7 +220,7 @@ fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) 
 
 /// Removes temporary files of killed processes in a folder.
 fn remove_abandoned(folder: &Path) {
-    // names are checked up to the first unused one, but at least 0 to 8, because name 1 may be in use while name 0 is not
+    // names are checked up to the first unused one. The names 0 to 8 are always checked, because name 1 may be in use while name 0 is not
     const MIN_CHECKED: u32 = 8;
     for n in 0..MAX_NAMES {
         let name = temporary_name(folder, n);
@@ -250,7 +251,7 @@ fn remove_if_abandoned(name: &Path) {
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return;
     }
-    // another process may have replaced the file of this name since it was opened
+    // another process may have replaced the file of this name after it was opened
     let is_same_file = |a: &Metadata, b: &Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino()) && a.is_file();
     if let (Ok(locked), Ok(named)) = (file.metadata(), fs::symlink_metadata(name))
         && is_same_file(&locked, &named)
@@ -300,7 +301,7 @@ mod tests {
         }
     }
 
-    /// Leaves the temporary file unlocked, like a process that is killed between link and rename.
+    /// Leaves the temporary file unlocked, as a process does that is killed between link and rename.
     fn kill(saved: PendingSave) {
         let mut saved = saved;
         if saved.temporary.is_none() {

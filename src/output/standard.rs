@@ -1,7 +1,7 @@
 //! Checks that stdin and stdout were open when the program started. On systems other than Unix nothing is checked.
 //!
-//! If a standard stream is closed, the standard library opens the null device in its place before `main` runs. From then on, all output would be lost without an error. So
-//! the check runs earlier, in a constructor.
+//! If a standard stream is closed, the standard library opens the null device in its place before `main` runs. From then on, all output would be lost without
+//! an error. So the check runs earlier, in a function that the system calls before `main`.
 
 use anyhow::ensure;
 
@@ -45,10 +45,10 @@ mod at_start {
     pub static CLOSED: AtomicU8 = AtomicU8::new(0);
 
     ctor::declarative::ctor! {
-        // `unsafe` promises that this code does not need the standard library to be set up: it makes two system calls and stores an atomic number
+        // `unsafe` promises that this code does not need the standard library, which is not ready yet. It makes two system calls and stores an atomic number
         #[ctor(unsafe)]
         fn record_closed_streams() {
-            // BADF: there is no open file with this number
+            // the error BADF means that there is no open file with this number
             let bit_if_closed = |number: u8, found: rustix::io::Result<_>| if found.err() == Some(Errno::BADF) { 1 << number } else { 0 };
             CLOSED.store(bit_if_closed(0, fcntl_getfd(stdin())) | bit_if_closed(1, fcntl_getfd(stdout())), Relaxed);
         }

@@ -26,8 +26,8 @@ pub fn matrices(view: &View<'_>) -> Vec<String> {
     ids.into_iter().flat_map(|id| matrix(view, id)).collect()
 }
 
-/// Returns the rows of a tensor of this step's network, one matrix after the other. Of a large matrix, returns the rows and columns around the entry that this step reads or
-/// computes.
+/// Returns the rows of a tensor of this step's network, one matrix after the other. If a matrix is large, returns only the rows and columns around the entry
+/// that this step reads or computes.
 #[must_use]
 pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
     let info = view.network().tensor(tensor);

@@ -15,7 +15,7 @@ const WIDTH: usize = 100;
 /// The largest number of points of a curve that are read out.
 const MAX_POINTS: usize = 12;
 
-/// Returns the lines of the open overlay, unless it is a list, for which [`list`] is used.
+/// Returns the lines of the open overlay. For a list, use [`list`] instead.
 pub(super) fn open(view: &View<'_>) -> Vec<String> {
     let Some(overlay) = &view.state.overlay else { return Vec::new() };
     match overlay {

@@ -21,7 +21,8 @@ pub(super) fn effect(view: &View<'_>) -> Vec<String> {
     std::iter::once(effect.edit.summary(view.digits)).chain(facts).map(|fact| sentence(&fact)).collect()
 }
 
-/// Returns the sentences: the equation, the term with the sources of its factors, the sum so far, other ways to compute the entry, and the reason.
+/// Returns the sentences about the step: the equation, the term with the origin of its factors, the sum so far, other ways to compute the entry, and the
+/// reason.
 pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
     let op = view.equation(view.part());
     let constants = equation::constants(view, ", ");
@@ -32,7 +33,7 @@ pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
     lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));
     if !view.hides_number() {
         lines.push(sum(view));
-        // in a path, the arrow means "from", not an assignment
+        // in a path, the arrow means "from" and not an assignment
         lines.extend(equation::alternative_sentences(view).iter().map(|way| sentence(&way.replace('←', " from "))));
     }
     lines.extend(comparison::sentences(view).iter().map(|words| sentence(&words.replace('≠', "Different:"))));
@@ -93,7 +94,7 @@ fn term(view: &View<'_>) -> String {
     sentence(&format!("{head}{joint}{all}"))
 }
 
-/// Returns the sentence about the entry that a factor is or is computed from: its address, the step that computed it, and its value.
+/// Returns the sentence about the entry that a factor is, or from which it is computed: its address, the step that computed it, and its value.
 fn source(view: &View<'_>, factor: &Factor) -> Option<String> {
     let entry = factor.source?;
     let symbol = spoken(&view.factor(factor, view.part()));
@@ -120,7 +121,7 @@ pub(super) fn number(view: &View<'_>, tensor: Id, at: usize) -> String {
     view.entry_text(tensor, at).map_or_else(|| "not computed yet".to_owned(), |text| text.replace('−', "-"))
 }
 
-/// Returns the sentence about the sum so far, or about the value of the complete entry. Must not be called if numbers of the step are hidden.
+/// Returns the sentence about the sum so far or, if the entry is complete, about its value. It must not be called while numbers of the step are hidden.
 fn sum(view: &View<'_>) -> String {
     let result = view.value_text(view.step.sum);
     let is_last = view.is_complete();
