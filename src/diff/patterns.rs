@@ -3,6 +3,7 @@
 //! A pattern of the numbers says how the whole tensor follows from the right one. If there is none, a pattern of the places is searched: it says where the wrong
 //! entries are.
 
+mod clipped;
 mod not_finite;
 mod numbers;
 mod places;
@@ -24,10 +25,16 @@ pub struct Pattern {
     pub id: &'static str,
     /// The pattern as a clause about the tensor: `every entry is 3 times the right one`.
     pub words: String,
+    /// `true` if the pattern is the whole reason for the difference, such as rounding, so that no mistake is searched.
+    pub explains: bool,
 }
 
 /// The id of the pattern of right numbers that were rounded to a few digits.
-pub const ROUNDED: &str = "rounded";
+const ROUNDED: &str = "rounded";
+/// The id of the pattern of gradients that were clipped.
+const CLIPPED: &str = "clipped";
+/// The id of the pattern of a tensor whose numbers are all 0.
+const ZERO: &str = "zero";
 
 /// The largest number of tensors in which patterns are searched.
 const MAX_TENSORS: usize = 100;
@@ -77,9 +84,26 @@ pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: 
         let terms = TermSums::of(trace, gradient);
         let wrong = Wrong { trace, user: values, right: &right, shape: gradient.shape(trace), places: &compared.wrong, tolerance, terms };
         let pattern = numbers::find(&wrong).or_else(|| places::find(&wrong, gradient));
-        found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words }));
+        found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words, explains: id == ROUNDED }));
     }
+    let clipped = clipped::find(trace, user, report);
+    found.retain(|pattern| pattern.explains || clipped.iter().all(|clipped| clipped.tensor != pattern.tensor));
+    found.extend(clipped.into_iter().filter(|clipped| found.iter().all(|pattern| pattern.tensor != clipped.tensor)).collect::<Vec<_>>());
+    explain_zeros(report, &mut found);
     found.extend(places::one_sample(trace, report));
     found.extend(not_finite::find(trace, user, report));
     found
+}
+
+/// If several tensors are wrong, and the numbers of all of them are 0, the zeros are the reason: every mistake that loses the error gives them.
+fn explain_zeros(report: &Report, found: &mut [Pattern]) {
+    let wrong = report.tensors.iter().filter(|compared| matches!(compared.status, Status::Different | Status::NotFinite)).count();
+    let zeros: Vec<&mut Pattern> = found.iter_mut().filter(|pattern| pattern.id == ZERO).collect();
+    if wrong < 2 || zeros.len() < wrong {
+        return;
+    }
+    for pattern in zeros {
+        pattern.explains = true;
+        pattern.words += ": it was never computed, or was set to 0 before you saved it";
+    }
 }

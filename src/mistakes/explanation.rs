@@ -4,7 +4,7 @@ use super::cause::Cause;
 use super::mistake::Specificity;
 use super::search::{Findings, GoOn, cause_of_shape, causes};
 use super::table::MISTAKES;
-use crate::diff::{Compared, Pattern, ROUNDED, Report, Status, TermSums, UserGradients, patterns};
+use crate::diff::{Compared, Pattern, Report, Status, TermSums, UserGradients, patterns};
 use crate::interrupt::Interrupted;
 use crate::trace::Trace;
 
@@ -87,14 +87,14 @@ impl Explanation {
         Self::compared(trace, user).find_causes(trace, learning_rate, go_on)
     }
 
-    /// Returns the indices of the wrong tensors that no mistake of the best group explains. Consequences of other wrong tensors, tensors of another shape and rounded
-    /// tensors do not count.
+    /// Returns the indices of the wrong tensors that no mistake of the best group explains. Consequences of other wrong tensors, tensors of another shape and tensors
+    /// that a pattern explains do not count.
     #[must_use]
     pub fn unexplained(&self) -> Vec<usize> {
         let is_explained = |tensor: &usize| {
             self.causes.iter().any(|cause| cause.group == 1 && cause.explains.contains(tensor))
                 || self.consequences.contains(tensor)
-                || self.patterns.iter().any(|pattern| pattern.id == ROUNDED && pattern.tensor == *tensor)
+                || self.patterns.iter().any(|pattern| pattern.explains && pattern.tensor == *tensor)
         };
         let wrong = self.report.tensors.iter().enumerate();
         let wrong =
@@ -110,7 +110,7 @@ impl Explanation {
     }
 }
 
-/// Searches the mistakes that explain the user's gradients. Rounded numbers have no mistake.
+/// Searches the mistakes that explain the user's gradients. A tensor that a pattern explains, such as a rounded one, has no mistake.
 fn findings(
     trace: &Trace,
     (user, report, patterns): (&UserGradients, &Report, &[Pattern]),
@@ -119,7 +119,7 @@ fn findings(
 ) -> Result<Findings, Interrupted> {
     let tolerance = user.tolerance.smaller(user.precision.tolerance());
     let mut sought = report.clone();
-    for pattern in patterns.iter().filter(|pattern| pattern.id == ROUNDED) {
+    for pattern in patterns.iter().filter(|pattern| pattern.explains) {
         sought.tensors[pattern.tensor].status = Status::Equal;
     }
     let Findings { causes: mut found, consequences } = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;

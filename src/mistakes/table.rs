@@ -27,6 +27,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", AtSite(output::softmax_twice)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", AtSite(output::softmax_diagonal)),
     Mistake::pass("softmax-row-sum-missing", "the sum over the row is not subtracted in the softmax's derivative at {}: aᵢ ∂C/∂aᵢ alone is taken", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ)", AtSite(output::softmax_row_sum_missing)),
+    Mistake::pass("softmax-sum-of-columns", "the sum in the softmax's derivative at {} goes along the wrong axis", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ), with the sum over the entries that the softmax normalises", AtSite(output::softmax_sum_of_columns)),
     Mistake::pass("target-not-subtracted", "the target is not subtracted in the error of the cross-entropy", "the error is p − t: 1 is subtracted at the right class", AtSite(output::target_missing)),
     Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of the cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", AtSite(output::sigmoid_again)),
     Mistake::pass("wrong-target", "the target is another one", "", InPass(output::wrong_target)).apart("a target with other numbers"),
@@ -86,6 +87,7 @@ pub static MISTAKES: &[Mistake] = &[
     // what a gradient reads
     Mistake::pass("z-instead-of-a", "the weight [gradient of {} reads|gradients of {} read] z of the layer before instead of a", "it reads what the layer has read: a", AtSite(linear::z_instead_of_a)),
     Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", AtSite(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
+    Mistake::pass("relu-mask-of-another-layer", "the [relu of {} passes|relus of {} pass] the error on where another layer's z is positive", "it passes it on where its own z is positive", AtSite(activation::mask_of_another)),
     Mistake::pass("activation-instead-of-derivative", "the error is multiplied by the activation a at {} instead of by its derivative", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::times_value)),
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
@@ -93,11 +95,14 @@ pub static MISTAKES: &[Mistake] = &[
         .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", AtSite(activation::at_a)).apart("an input with small and large z of both signs"),
     Mistake::pass("dropout-mask-missing", "the [mask of {} is|masks of {} are] missing in the backward pass", "what was dropped gets no error", AtSite(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", AtSite(norm::scale_missing)),
+    Mistake::pass("dropout-mask-of-another-layer", "the backward pass of {} has the mask of another layer", "the mask is that of the forward pass", AtSite(norm::mask_of_another)),
+    Mistake::pass("dropout-other-mask", "the backward pass of {} has another mask than the forward pass", "what was dropped in the forward pass gets no error, and everything else does", InPass(norm::other_mask)).with_specificity(Specificity::Fitted),
     Mistake::pass("input-off-by-one-layer", "the weight [gradient of {} reads|gradients of {} read] the wrong layer's output", "it reads what the layer has read", AtSite(linear::input_off_by_one)),
     Mistake::pass("error-off-by-one-layer", "[a parameter gradient of {} reads|parameter gradients of {} read] the wrong error", "it reads ∂C/∂z of its own layer", AtSite(linear::error_off_by_one)),
 
     // means
     Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
+    Mistake::pass("mean-twice", "the mean is taken twice", "the loss is divided by the number once", InPass(samples::mean_twice)).apart("another number of samples or outputs"),
 
     // graphs of tensors
     Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", AtSite(graph::not_summed)),
@@ -110,6 +115,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("max-gradient-to-all", "the [gradient of the maximum at {} goes|gradients of the maxima at {} go] to all entries", "it goes to the largest alone", AtSite(graph::max_to_all)),
     Mistake::pass("keepdim-lost", "the [sum at {} goes|sums at {} go] along the wrong axis", "", AtSite(graph::keepdim_lost)),
     Mistake::pass("attention-scale-missing", "the factor 1/√d of {} is missing", "the softmax reads Q Kᵀ / √d, and the error is divided by √d too", AtSite(attention::scale_missing)).apart("another d"),
+    Mistake::pass("attention-scale-twice", "the factor 1/√d of {} is multiplied in twice", "the softmax reads Q Kᵀ / √d, and the error is divided by √d once too", AtSite(attention::scale_twice)).apart("another d"),
     Mistake::pass("scale-missing", "the constant [factor of {} is|factors of {} are] missing in the backward pass", "", AtSite(graph::scale_missing)).apart("another constant"),
     Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which [is|are] detached", "a detached tensor is a constant", InPass(graph_norm::detached)),
 

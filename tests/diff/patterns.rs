@@ -75,3 +75,53 @@ fn a_place_is_said_only_if_chance_does_not_explain_it() {
     assert_eq!(found(&document, "fc2.weight", 16, |index| index[0] == 11), ["only-slice: only the last row is wrong (index 11 of axis 0)"]);
     assert_eq!(found(&document, "fc2.weight", 1, |index| index[0] == 3), ["one-entry: only the entry [3,0] is wrong"]);
 }
+
+/// The gradients of all parameters of a bundled scenario after `change`, with the patterns of the wrong ones.
+fn changed(name: &str, change: impl Fn(&mut [UserTensor])) -> Vec<String> {
+    let document = document(name);
+    let trace = &document.trace;
+    let gradients = trace.network().learnable().map(|of| Gradient { of, loss: LossOf::Batch });
+    let mut mine: Vec<UserTensor> =
+        gradients.map(|gradient| UserTensor { gradient, given: String::new(), values: Ok(gradient.right(trace).into_owned()) }).collect();
+    mine.sort_by_key(|tensor| tensor.gradient.order(trace));
+    change(&mut mine);
+    let report = Report::new(trace, &mine, Tolerance::FLOAT64);
+    let found = patterns(trace, &mine, &report, Tolerance::FLOAT64);
+    let different = report.tensors.iter().filter(|compared| !compared.is_equal()).count();
+    assert_eq!(found.iter().filter(|pattern| pattern.explains).count(), if found.is_empty() { 0 } else { different }, "{found:?}");
+    let mut words: Vec<String> = found.into_iter().map(|pattern| format!("{}: {}", pattern.id, pattern.words)).collect();
+    words.dedup();
+    words
+}
+
+fn numbers(mine: &mut [UserTensor]) -> impl Iterator<Item = &mut f64> {
+    mine.iter_mut().flat_map(|tensor| tensor.values.as_mut().expect("numbers"))
+}
+
+#[test]
+fn clipped_gradients_have_a_pattern() {
+    let by_value = |c: f64| changed("mazur-2-2-2", |mine| numbers(mine).for_each(|number| *number = number.clamp(-c, c)));
+    let beyond = "clipped: every entry beyond ±0.02 is ±0.02, and the others are right: your gradients are clipped by value";
+    assert_eq!(by_value(0.02), [beyond]);
+    assert_eq!(by_value(100.0), [] as [&str; 0]);
+    let scaled_to = |numbers: &mut dyn Iterator<Item = &mut f64>, norm: f64| {
+        let numbers: Vec<&mut f64> = numbers.collect();
+        let all = numbers.iter().map(|number| **number * **number).sum::<f64>().sqrt();
+        assert!(all > norm, "{all}");
+        numbers.into_iter().for_each(|number| *number *= norm / (all + 1e-6));
+    };
+    let by_norm = changed("mazur-2-2-2", |mine| scaled_to(&mut numbers(mine), 0.05));
+    assert!(by_norm.len() == 1 && by_norm[0].ends_with("their common norm is 0.05: your gradients are clipped by norm"), "{by_norm:?}");
+    let each = changed("mazur-2-2-2", |mine| {
+        for tensor in mine {
+            scaled_to(&mut tensor.values.as_mut().expect("numbers").iter_mut(), 0.001);
+        }
+    });
+    assert!(each.len() == 1 && each[0].contains("with the norm 0.001, as each wrong gradient is"), "{each:?}");
+}
+
+#[test]
+fn several_gradients_of_zeros_are_their_own_reason() {
+    let words = changed("mazur-2-2-2", |mine| numbers(mine).for_each(|number| *number = 0.0));
+    assert_eq!(words, ["zero: every entry is 0: it was never computed, or was set to 0 before you saved it"]);
+}

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use gradstep::app::Document;
 use gradstep::diff::{Gradient, LossOf, Report, Status, Tolerance, UserTensor};
-use gradstep::mistakes::{Cause, Findings, MISTAKES, Planting, causes, plantings};
+use gradstep::mistakes::{Cause, Findings, MISTAKES, Planting, causes, gradients_with_other, plantings};
 use gradstep::network::Role;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::trace::Trace;
@@ -114,7 +114,7 @@ fn planted(texts: impl Iterator<Item = String>, wanted: fn(&Trace) -> Vec<Gradie
 fn every_mistake_is_found_where_it_is_planted() {
     let found = planted(networks::all(), parameters);
     // these are fitted to the numbers of the user: see the next test
-    let fitted = ["constant-factor", "weight-decay-added"];
+    let fitted = ["constant-factor", "weight-decay-added", "dropout-other-mask"];
     let missing: Vec<&&str> = found.iter().filter(|(id, count)| **count < NETWORKS && !fitted.contains(id)).map(|(id, _)| id).collect();
     assert!(missing.is_empty(), "{missing:?} of {found:#?}");
 }
@@ -151,6 +151,28 @@ fn fitted_numbers_are_found_and_given() {
         }
     }
     assert!(found.iter().all(|count| *count >= NETWORKS), "{found:?}");
+}
+
+/// A dropout's mask is drawn again in the backward pass. It is read off the user's zeros, and the other numbers confirm it.
+#[test]
+fn another_mask_of_a_dropout_is_found() {
+    let mut found = 0;
+    for text in networks::all().filter(|text| text.contains("two dropouts")) {
+        let document = open(&text);
+        let trace = &document.trace;
+        let of = trace.network().find("fc1.a").expect("a tensor");
+        let wanted = everything(trace);
+        // the third entry is dropped too
+        let numbers = gradients_with_other(trace, &wanted, of, |at, right| if at == 2 { 0.0 } else { right }).expect("a gradient");
+        let mine = tensors(&wanted, &numbers);
+        if Report::new(trace, &mine, Tolerance::FLOAT64).is_equal() {
+            continue;
+        }
+        let named = search(&document, &mine);
+        assert!(named.iter().any(|cause| cause.id == "dropout-other-mask" && cause.at == ["drop1"]), "{:?} in\n{text}", named.first());
+        found += 1;
+    }
+    assert!(found > 1, "{found}");
 }
 
 #[test]

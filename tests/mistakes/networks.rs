@@ -159,6 +159,22 @@ x = { init = "normal", seed = N4, shape = [3, 4] }
 future = [[false, true, true], [false, false, true], [false, false, false]]
 y = [2, 0, 1]
 "#,
+    // two dropouts and two relus of the same shape
+    r#"
+title = "two dropouts"
+layer = [
+  { type = "linear", weight = { init = "normal", seed = N1 }, bias = { init = "normal", seed = N2 }, out_features = 6, activation = "relu" },
+  { type = "dropout", mask = [1, 0, 1, 1, 1, 1], p = 0.2 },
+  { type = "linear", weight = { init = "normal", seed = N3 }, bias = { init = "normal", seed = N4 }, out_features = 6, activation = "relu" },
+  { type = "dropout", mask = [1, 1, 1, 0, 1, 0], p = 0.5 },
+  { type = "linear", weight = { init = "normal", seed = N5 }, out_features = 2 },
+]
+loss = { type = "squared_error" }
+sample = [
+  { input = [0.5, -1.25, 0.75, 1.5], target = [0, 1] },
+  { input = [-0.5, 0.25, 1.75, 0.1], target = [1, 1] },
+]
+"#,
     // a line, whose pool has padding
     r#"
 title = "line"

@@ -34,7 +34,7 @@ pub(super) fn print_causes(own: &OwnGradients, document: &Document, global: &Glo
     let mut lines = Vec::new();
     if !own.report.is_equal() {
         lines.extend(cause_lines(own, trace));
-        lines.extend(pattern_lines(own, trace));
+        lines.extend(pattern_lines(own, trace, false));
     }
     lines = explained(&lines, &mut texts);
     if !own.is_settled {
@@ -203,7 +203,7 @@ const MARGIN: &str = "        ";
 /// Returns the lines about the mistakes. There is a line for each mistake of the best explanation, for a few alternatives, and for the tensors that are not
 /// explained.
 fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines = pattern_lines(own, trace, true);
     let first = own.unexplained.first().copied().filter(|first| own.is_first_of_values(*first));
     if let Some(first) = first {
         let pattern = own.patterns.iter().find(|pattern| pattern.id == NOT_FINITE && own.causes.is_empty());
@@ -238,18 +238,19 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
     lines
 }
 
-/// Returns the lines about the patterns. Tensors with the same pattern share a line.
-fn pattern_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
+/// Returns the lines about the patterns that explain the difference, or about the others. Tensors with the same pattern share a line.
+fn pattern_lines(own: &OwnGradients, trace: &Trace, explains: bool) -> Vec<String> {
     let mut same: Vec<(&Pattern, Vec<usize>)> = Vec::new();
-    // if a number is not finite, the reason is already printed
-    for pattern in own.patterns.iter().filter(|pattern| pattern.id != NOT_FINITE) {
+    // the first number that is not finite has a line of its own
+    for pattern in own.patterns.iter().filter(|pattern| pattern.id != NOT_FINITE && pattern.explains == explains) {
         match same.iter_mut().find(|(first, _)| first.words == pattern.words) {
             Some((_, tensors)) => tensors.push(pattern.tensor),
             None => same.push((pattern, vec![pattern.tensor])),
         }
     }
     let text = |(pattern, tensors): &(&Pattern, Vec<usize>)| {
-        format!("pattern {}: {}", list_of_names(&names(own, trace, tensors.iter().copied())), line(&pattern.words))
+        let head = if explains { "why    " } else { "pattern" };
+        format!("{head} {}: {}", list_of_names(&names(own, trace, tensors.iter().copied())), line(&pattern.words))
     };
     same.iter().map(text).collect()
 }

@@ -31,5 +31,5 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Optio
         name(tensor),
         exact(values[at])
     );
-    Some(Pattern { tensor, id: NOT_FINITE, words })
+    Some(Pattern { tensor, id: NOT_FINITE, words, explains: false })
 }

@@ -1,6 +1,6 @@
 //! Patterns of the numbers: each of my entries follows from the right tensor.
 
-use super::{ROUNDED, Wrong};
+use super::{ROUNDED, Wrong, ZERO};
 use crate::number::with_digits;
 use crate::tensor::{len, ravel, unravel};
 
@@ -64,7 +64,7 @@ fn exponent(value: f64) -> i32 {
 }
 
 fn zero(wrong: &Wrong<'_>) -> Option<Found> {
-    wrong.user.iter().all(|user| *user == 0.0).then(|| ("zero", "every entry is 0".to_owned()))
+    wrong.user.iter().all(|user| *user == 0.0).then(|| (ZERO, "every entry is 0".to_owned()))
 }
 
 /// Every entry is the same multiple of the right one.

@@ -163,7 +163,12 @@ pub(super) fn one_sample(trace: &Trace, report: &Report) -> Option<Pattern> {
     let has_others = of_sample(|status| status == Status::Equal).any(|(_, other)| other != run);
     let number = trace.runs()[run].sample? + 1;
     let is_one = wrong.iter().all(|(_, other)| *other == run) && has_others && wrong.len() >= FEW;
-    is_one.then(|| Pattern { tensor, id: "only-sample", words: format!("of the samples, only sample {number} has wrong gradients") })
+    is_one.then(|| Pattern {
+        tensor,
+        id: "only-sample",
+        words: format!("of the samples, only sample {number} has wrong gradients"),
+        explains: false,
+    })
 }
 
 #[cfg(test)]

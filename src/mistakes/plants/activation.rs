@@ -163,6 +163,31 @@ pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Variant> {
     ]
 }
 
+/// The largest number of other layers whose gates are tried.
+const MAX_OTHER_GATES: usize = 8;
+
+/// The gate of a relu is that of another relu of the same shape.
+pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
+    let is_relu = |site: &Site<'_>| Curve::at(site).is_some_and(|curve| curve.function == RELU);
+    let subject = &site.subject;
+    if !is_relu(site) {
+        return Vec::new();
+    }
+    let others = subject.sites().into_iter().filter(|other| {
+        other.y != site.y
+            && is_relu(other)
+            && subject.shape(other.y) == subject.shape(site.y)
+            && subject.shape(other.of) == subject.shape(site.of)
+    });
+    let variant = |other: Site<'_>| {
+        let rule = with_slope(site.rule, |z, _, _| if z > 0.0 { 1.0 } else { 0.0 });
+        let name = subject.place_of(other.y);
+        let edit = site.with_part(rule, site.operands.clone().with(Input(0), other.of));
+        Variant::named(name.clone(), format!(": where that of {name} is"), [edit])
+    };
+    others.take(MAX_OTHER_GATES).map(variant).collect()
+}
+
 /// Whether an expression applies one of these functions.
 pub(super) fn applies(expr: &Expr, functions: &[&Primitive]) -> bool {
     match expr {

@@ -43,7 +43,11 @@ fn is_product(subject: &Subject<'_>, id: Id) -> bool {
 fn scale_of_scores(site: &Site<'_>) -> Option<f64> {
     let scale = constant_factor(site).filter(|scale| *scale != 0.0 && *scale != 1.0)?;
     let subject = &site.subject;
-    (!subject.has_layers() && is_product(subject, site.of) && feeds_softmax(subject, site.y)).then_some(scale)
+    // Q Kᵀ / √d, or (Q / √d) Kᵀ
+    let is_of_scores = || is_product(subject, site.of) && feeds_softmax(subject, site.y);
+    let products = || subject.network.readers(site.y).iter().map(|reader| subject.network.ops()[reader.op].output);
+    let is_of_factor = || products().any(|product| is_product(subject, product) && feeds_softmax(subject, product));
+    (!subject.has_layers() && (is_of_scores() || is_of_factor())).then_some(scale)
 }
 
 /// Whether a constant factor is the 1/√d of attention.
@@ -59,6 +63,17 @@ pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, 1.0 / scale)) {
         variants.push(Variant::named("both-ways", " in both passes", [forward.clone(), back]));
         variants.push(Variant::named("forward-only", " in the forward pass", [forward]));
+    }
+    variants
+}
+
+/// The factor 1/√d is multiplied in twice, in both passes or in one.
+pub fn scale_twice(site: &Site<'_>) -> Vec<Variant> {
+    let Some(scale) = scale_of_scores(site) else { return Vec::new() };
+    let back = site.with_rule(scaled(site.rule, scale));
+    let mut variants = vec![Variant::named("backward-only", " in the backward pass", [back.clone()])];
+    if let Some(forward) = site.with_forward_rule(|rule| scaled(rule, scale)) {
+        variants.push(Variant::named("both-ways", " in both passes: the scores are divided by d", [forward, back]));
     }
     variants
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::plan::{Change, Edit};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
-use super::super::wrong_rule::{scaled, with_terms};
+use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
 use super::places::{upstream, upstream_times};
 use crate::network::{Id, Part};
 use crate::op::downcast::downcast;
@@ -106,6 +106,42 @@ pub fn mask_missing(site: &Site<'_>) -> Vec<Variant> {
         Variant::only(site.with_rule(with_scale)),
         Variant::named("and-scale", ", and so is the factor 1 / (1 − p)", [site.with_rule(copied)]),
     ]
+}
+
+/// The error is multiplied by the mask of another dropout of the same shape.
+pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
+    if dropout(site).is_none() {
+        return Vec::new();
+    }
+    let subject = &site.subject;
+    let is_other = |other: &Site<'_>| other.y != site.y && dropout(other).is_some() && subject.shape(other.y) == subject.shape(site.y);
+    let variant = |other: Site<'_>| {
+        let name = subject.place_of(other.y);
+        Variant::named(name.clone(), format!(": that of {name}"), [site.with_operand(Input(1), other.operands[Input(1)])])
+    };
+    subject.sites().into_iter().filter(is_other).map(variant).collect()
+}
+
+/// The error is multiplied by a mask that is read off the user's zeros: another mask was drawn in the backward pass. Possible if the wanted tensor is the gradient of
+/// the dropout's input, or has a row for each entry of it, as the weight of the layer before has.
+pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let mut planted = Vec::new();
+    for site in subject.sites().into_iter().filter(|site| dropout(site).is_some()) {
+        let n = subject.len(site.of);
+        let is_before = wanted.of == site.of
+            || subject.network.tensor(wanted.of).layer == subject.network.tensor(site.of).layer && subject.trace.samples() == 1;
+        if !is_before || wanted.user.len() % n != 0 {
+            continue;
+        }
+        let per = wanted.user.len() / n;
+        let mask: Vec<f64> = wanted.user.chunks(per).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
+        if mask.iter().filter(|bit| **bit != 0.0).count() > 1 {
+            let edit = site.with_rule(reading(site.rule, Input(1), Instead::Numbers(mask.into())));
+            planted.push(Variant::only(edit).at(vec![subject.place_of(site.y)]));
+        }
+    }
+    planted
 }
 
 /// The factor 1 / (1 − p) is missing.

@@ -21,7 +21,8 @@ pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
         .collect();
     let own: Vec<(usize, Id)> = ops.iter().copied().filter(|(_, of)| *of == wanted.of).collect();
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-    let share = (samples > 1).then(|| ("divided", " divided by the number of samples", 1.0 / samples as f64));
+    let n = samples as f64;
+    let of_samples = [("divided", " divided by the number of samples", 1.0 / n), ("per-sample", " is added once for each sample", n)];
     let mut planted = Vec::new();
     let name = &subject.network.tensor(wanted.of).name;
     for (place, at, ops) in [(String::new(), Vec::new(), &ops), (format!(" of {name}"), vec![name.to_string()], &own)] {
@@ -30,7 +31,7 @@ pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
         }
         let missing = ops.iter().map(|(op, _)| Edit::Op(Ops::Batch, *op, Change::Keep((0..samples).collect()))).collect::<Vec<_>>();
         planted.push(Variant::named("missing", format!("{place} is missing"), missing).at(at.clone()));
-        for (name, words, factor) in [("half", " has no factor 2", 0.5)].into_iter().chain(share) {
+        for (name, words, factor) in [("half", " has no factor 2", 0.5)].into_iter().chain(of_samples.into_iter().filter(|_| samples > 1)) {
             let scale =
                 |(op, _): &(usize, Id)| Edit::Op(Ops::Batch, *op, Change::Parts(parts(*op), Arc::new(move |rule| scaled(rule, factor))));
             planted.push(Variant::named(name, format!("{place}{words}"), ops.iter().map(scale).collect::<Vec<_>>()).at(at.clone()));

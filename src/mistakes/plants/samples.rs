@@ -6,7 +6,8 @@ use super::super::plan::{Change, Edit, Ops};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::scaled;
-use crate::network::Op;
+use super::scale::parameter_ops;
+use crate::network::{Id, Op};
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::op::downcast::downcast;
@@ -31,30 +32,70 @@ fn coefficient(op: &Op) -> f64 {
     }
 }
 
-/// The edits that scale what the samples add to the gradients of the batch. The penalty of the weights stays.
-fn scale_all(subject: &Subject<'_>, factor: f64) -> Vec<Edit> {
-    let parts = 0..subject.trace.samples();
-    let edit =
-        |(number, _): (usize, &Op)| Edit::Op(Ops::Batch, number, Change::Parts(parts.clone(), Arc::new(move |rule| scaled(rule, factor))));
-    reductions(subject).into_iter().map(edit).collect()
+/// Reductions that have the same mistake: all of them, those of a layer, or a single one.
+struct Reductions<'a> {
+    /// The name of the layer or the parameter; empty for all reductions.
+    at: Vec<String>,
+    ops: Vec<(usize, &'a Op)>,
+}
+
+impl Reductions<'_> {
+    /// The end of a sentence about the place; empty for all reductions.
+    fn place(&self) -> String {
+        self.at.first().map_or_else(String::new, |name| format!(", in {name} alone"))
+    }
+
+    /// The changes that multiply by a factor what the samples add to the gradients of the batch. The penalty of the weights stays.
+    fn scaled(&self, samples: usize, factor: f64) -> Vec<Edit> {
+        let change = move || Change::Parts(0..samples, Arc::new(move |rule| scaled(rule, factor)));
+        self.ops.iter().map(|(number, _)| Edit::Op(Ops::Batch, *number, change())).collect()
+    }
+}
+
+/// The reductions in which a mistake is possible: all of them, those of the wanted parameter's layer, and that of the wanted parameter.
+fn possible<'a>(wanted: &Wanted<'a>) -> Vec<Reductions<'a>> {
+    let subject = &wanted.subject;
+    let all = reductions(subject);
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let parameters: Vec<(usize, Id)> =
+        parameter_ops(subject).into_iter().filter(|(ops, ..)| *ops == Ops::Batch).map(|(_, op, of)| (op, of)).collect();
+    let layer = |of: Id| subject.network.tensor(of).layer;
+    let of_parameters = |is_chosen: &dyn Fn(Id) -> bool| -> Vec<(usize, &'a Op)> {
+        let is_chosen = |number: usize| parameters.iter().any(|(op, of)| *op == number && is_chosen(*of));
+        all.iter().copied().filter(|(number, _)| is_chosen(*number)).collect()
+    };
+    let of_layer = of_parameters(&|of| layer(of).is_some() && layer(of) == layer(wanted.of));
+    let own = of_parameters(&|of| of == wanted.of);
+    let mut places = vec![Reductions { at: Vec::new(), ops: all.clone() }];
+    if of_layer.len() > 1 && of_layer.len() < parameters.len() {
+        places.push(Reductions { at: vec![subject.place_of(wanted.of)], ops: of_layer });
+    }
+    if own.len() < parameters.len() && !own.is_empty() {
+        places.push(Reductions { at: vec![subject.network.tensor(wanted.of).name.to_string()], ops: own });
+    }
+    places
 }
 
 /// Only one sample's gradient is left, without the factor 1/n of the mean or with it.
 fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    let ops = reductions(subject);
-    let Some(coefficient) = ops.first().map(|(_, op)| coefficient(op)) else { return Vec::new() };
-    let kept = |op: &Op| std::iter::once(sample).chain(subject.trace.samples()..op.parts.len()).collect();
-    let keep = |(number, op): &(usize, &Op)| Edit::Op(Ops::Batch, *number, Change::Keep(kept(op)));
-    let kept: Vec<Edit> = ops.iter().map(keep).collect();
-    if coefficient.to_bits() == 1.0_f64.to_bits() {
-        return vec![Variant { name: None, detail: String::new(), edits: kept }.at(Vec::new())];
+    let samples = wanted.subject.trace.samples();
+    let kept = |op: &Op| std::iter::once(sample).chain(samples..op.parts.len()).collect();
+    let mut planted = Vec::new();
+    for reductions in possible(wanted) {
+        let edits: Vec<Edit> = reductions.ops.iter().map(|(number, op)| Edit::Op(Ops::Batch, *number, Change::Keep(kept(op)))).collect();
+        let coefficient = coefficient(reductions.ops[0].1);
+        let place = reductions.place();
+        if coefficient.to_bits() == 1.0_f64.to_bits() {
+            planted.push(Variant { name: None, detail: place, edits }.at(reductions.at));
+            continue;
+        }
+        let undivided = edits.iter().cloned().chain(reductions.scaled(samples, 1.0 / coefficient)).collect::<Vec<_>>();
+        planted.push(Variant::named("undivided", place.clone(), undivided).at(reductions.at.clone()));
+        planted.push(Variant::named("divided", format!(", divided by the number of samples{place}"), edits).at(reductions.at));
     }
-    let undivided = kept.iter().cloned().chain(scale_all(subject, 1.0 / coefficient)).collect::<Vec<_>>();
-    vec![
-        Variant::named("undivided", "", undivided).at(Vec::new()),
-        Variant::named("divided", ", divided by the number of samples", kept).at(Vec::new()),
-    ]
+    planted
 }
 
 pub fn only_last(wanted: &Wanted<'_>) -> Vec<Planted> {
@@ -96,28 +137,39 @@ fn scaled_output(reduction: OutputReduction, factor: f64) -> Edit {
     Edit::sample(reduction.op, Change::Each(Arc::new(move |rule| scaled(rule, factor))))
 }
 
-/// A sum over samples or outputs instead of the mean, or a mean instead of the sum.
+/// Another factor than that of the loss for the samples, for the outputs, and for both. `is_possible` gets whether the loss is a mean over them, and `factor` the number
+/// of samples or outputs.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-fn other_reduction(wanted: &Wanted<'_>, is_mean_right: bool) -> Vec<Planted> {
+fn other_factor(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
     let subject = &wanted.subject;
-    let factor = |n: f64| if is_mean_right { n } else { 1.0 / n };
-    let samples = reductions(subject).first().map(|(_, op)| coefficient(op));
-    let samples = samples.filter(|coefficient| (coefficient.to_bits() == 1.0_f64.to_bits()) != is_mean_right);
-    let of_samples = samples.map(|_| scale_all(subject, factor(subject.trace.samples() as f64)));
-    let of_outputs = outputs(subject).filter(|outputs| outputs.is_mean == is_mean_right);
+    let samples = subject.trace.samples();
+    let is_mean = |reductions: &Reductions<'_>| coefficient(reductions.ops[0].1).to_bits() != 1.0_f64.to_bits();
+    let places: Vec<Reductions<'_>> = possible(wanted).into_iter().filter(|reductions| is_possible(is_mean(reductions))).collect();
+    let of_samples = |reductions: &Reductions<'_>| reductions.scaled(samples, factor(samples as f64));
+    let of_outputs = outputs(subject).filter(|outputs| is_possible(outputs.is_mean));
     let of_outputs = of_outputs.map(|outputs| vec![scaled_output(outputs, factor(outputs.outputs))]);
     let mut planted = Vec::new();
-    planted.extend(of_samples.clone().map(|edits| Variant::named("samples", " over the samples", edits).at(Vec::new())));
-    planted.extend(of_outputs.clone().map(|edits| Variant::named("outputs", " over the outputs", edits).at(Vec::new())));
-    let both = of_samples.zip(of_outputs).map(|(samples, outputs)| [samples, outputs].concat());
-    planted.extend(both.map(|edits| Variant::named("both", " over the samples and the outputs", edits).at(Vec::new())));
+    for (n, reductions) in places.iter().enumerate() {
+        let detail = format!(" over the samples{}", reductions.place());
+        planted.push(Variant::named("samples", detail, of_samples(reductions)).at(reductions.at.clone()));
+        if let Some(of_outputs) = of_outputs.as_ref().filter(|_| n == 0) {
+            let both = [of_samples(reductions), of_outputs.clone()].concat();
+            planted.push(Variant::named("both", " over the samples and the outputs", both).at(Vec::new()));
+        }
+    }
+    planted.extend(of_outputs.map(|edits| Variant::named("outputs", " over the outputs", edits).at(Vec::new())));
     planted
 }
 
 pub fn sum_instead_of_mean(wanted: &Wanted<'_>) -> Vec<Planted> {
-    other_reduction(wanted, true)
+    other_factor(wanted, |is_mean| is_mean, |n| n)
 }
 
 pub fn mean_instead_of_sum(wanted: &Wanted<'_>) -> Vec<Planted> {
-    other_reduction(wanted, false)
+    other_factor(wanted, |is_mean| !is_mean, |n| 1.0 / n)
+}
+
+/// The factor 1/n of the mean is multiplied in twice.
+pub fn mean_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
+    other_factor(wanted, |is_mean| is_mean, |n| 1.0 / n)
 }

@@ -1,0 +1,111 @@
+//! The patterns of clipped gradients. Clipping by value replaces an entry beyond ±c by ±c. Clipping by norm multiplies gradients by a factor that gives them the norm c.
+
+use super::{CLIPPED, Pattern};
+use crate::diff::gradient::LossOf;
+use crate::diff::report::{Report, Status, UserTensor};
+use crate::number::with_digits;
+use crate::trace::Trace;
+
+/// The relative error within which a number is a bound. PyTorch adds 1e-6 to the norm.
+const NEAR: f64 = 1e-4;
+/// The least number of entries, or of gradients, that have the same bound.
+const FEW: usize = 2;
+
+/// A wrong tensor: its index in the user's list, its numbers and the right ones.
+struct Clipped<'a> {
+    tensor: usize,
+    user: &'a [f64],
+    right: Vec<f64>,
+}
+
+/// Returns whether two numbers are equal within [`NEAR`].
+fn is_near(a: f64, b: f64) -> bool {
+    (a - b).abs() <= NEAR * b.abs()
+}
+
+/// Finds the pattern of each clipped tensor.
+pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Vec<Pattern> {
+    let different = report.tensors.iter().enumerate().filter(|(_, compared)| compared.status == Status::Different);
+    let wrong: Vec<Clipped<'_>> = different
+        .filter_map(|(tensor, compared)| {
+            let user = user[tensor].values.as_deref().ok()?;
+            Some(Clipped { tensor, user, right: compared.gradient.right(trace).into_owned() })
+        })
+        .collect();
+    let by_value = by_value(&wrong, report);
+    if by_value.is_empty() { by_norm(trace, &wrong, report) } else { by_value }
+}
+
+/// Clipping by value: all wrong entries of a tensor are ±c, and beyond ±c on the same side in the right tensor.
+fn by_value(wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
+    let bound = |clipped: &Clipped<'_>| {
+        let bound = clipped.user.iter().fold(0.0_f64, |bound, number| bound.max(number.abs()));
+        let places = &report.tensors[clipped.tensor].wrong;
+        let is_clipped = |at: &usize| {
+            let [user, right] = [clipped.user[*at], clipped.right[*at]];
+            (user.abs() - bound).abs() <= 1e-7 * bound && user.signum() == right.signum() && right.abs() > bound
+        };
+        (bound > 0.0 && places.iter().all(is_clipped)).then_some((bound, places.len()))
+    };
+    let bounds: Vec<Option<(f64, usize)>> = wrong.iter().map(bound).collect();
+    let entries =
+        |c: f64| bounds.iter().flatten().filter(|(bound, _)| (bound - c).abs() <= 1e-7 * c).map(|(_, count)| count).sum::<usize>();
+    let pattern = |(clipped, bound): (&Clipped<'_>, &Option<(f64, usize)>)| {
+        let (c, _) = bound.filter(|(c, _)| entries(*c) >= FEW)?;
+        let c = with_digits(c, 6);
+        let words = format!("every entry beyond ±{c} is ±{c}, and the others are right: your gradients are clipped by value");
+        Some(Pattern { tensor: clipped.tensor, id: CLIPPED, words, explains: true })
+    };
+    wrong.iter().zip(&bounds).filter_map(pattern).collect()
+}
+
+/// The factor f of a tensor that is f times the right one; `None` for another tensor.
+fn factor(clipped: &Clipped<'_>) -> Option<f64> {
+    let largest = clipped.right.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
+    let at = clipped.right.iter().position(|number| number.abs() == largest)?;
+    let factor = clipped.user[at] / clipped.right[at];
+    let is_multiple = |(user, right): (&f64, &f64)| (user - factor * right).abs() <= NEAR * factor * largest;
+    (factor > 0.0 && factor < 1.0 && clipped.user.iter().zip(&clipped.right).all(is_multiple)).then_some(factor)
+}
+
+fn norm<'a>(numbers: impl Iterator<Item = &'a f64>) -> f64 {
+    numbers.map(|number| number * number).sum::<f64>().sqrt()
+}
+
+/// The bound near a norm that a person would write: a number with at most two digits.
+fn written(norm: f64) -> Option<f64> {
+    let bound: f64 = format!("{norm:.1e}").parse().ok()?;
+    (bound > 0.0 && is_near(norm, bound)).then_some(bound)
+}
+
+/// Clipping by norm: the gradients of all parameters are right up to one factor, and have a norm with few digits; or each of several gradients by itself.
+fn by_norm(trace: &Trace, wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
+    let network = trace.network();
+    let is_of_parameter = |tensor: usize| {
+        let gradient = report.tensors[tensor].gradient;
+        gradient.loss == LossOf::Batch && network.tensor(gradient.of).role.is_learnable()
+    };
+    let factors: Option<Vec<f64>> = wrong.iter().map(|clipped| factor(clipped).filter(|_| is_of_parameter(clipped.tensor))).collect();
+    let Some(factors) = factors.filter(|factors| factors.len() >= FEW) else { return Vec::new() };
+    let pattern = |clipped: &Clipped<'_>, words: String| Pattern { tensor: clipped.tensor, id: CLIPPED, words, explains: true };
+    let is_equal_to_first = |factor: &f64| is_near(*factor, factors[0]);
+    let bound = written(norm(wrong.iter().flat_map(|clipped| clipped.user)));
+    let is_complete = network.learnable().all(|of| report.tensors.iter().any(|compared| compared.gradient.of == of));
+    if let Some(bound) = bound.filter(|_| is_complete && factors.iter().all(is_equal_to_first)) {
+        let [factor, bound] = [factors[0], bound].map(|number| with_digits(number, 3));
+        let words = format!(
+            "it is {factor} times the right one, as all gradients are, and their common norm is {bound}: your gradients are clipped by norm"
+        );
+        return wrong.iter().map(|clipped| pattern(clipped, words.clone())).collect();
+    }
+    let bounds: Option<Vec<f64>> = wrong.iter().map(|clipped| written(norm(clipped.user.iter()))).collect();
+    let Some(bound) = bounds.filter(|bounds| bounds.iter().all(|bound| bound.to_bits() == bounds[0].to_bits())).map(|bounds| bounds[0])
+    else {
+        return Vec::new();
+    };
+    let words = format!(
+        "it is the right one with the norm {}, as each wrong gradient is: your gradients are clipped by norm, each by itself",
+        with_digits(bound, 3)
+    );
+    wrong.iter().map(|clipped| pattern(clipped, words.clone())).collect()
+}
