@@ -6,8 +6,10 @@ use crate::diff::report::{Report, Status, UserTensor};
 use crate::number::with_digits;
 use crate::trace::Trace;
 
-/// The relative error within which a number is a bound. PyTorch adds 1e-6 to the norm.
+/// The relative error within which a number is a bound.
 const NEAR: f64 = 1e-4;
+/// The number that PyTorch adds to a norm before it divides by it.
+const EPSILON: f64 = 1e-6;
 /// The least number of entries, or of gradients, that have the same bound.
 const FEW: usize = 2;
 
@@ -72,10 +74,10 @@ fn norm<'a>(numbers: impl Iterator<Item = &'a f64>) -> f64 {
     numbers.map(|number| number * number).sum::<f64>().sqrt()
 }
 
-/// The bound near a norm that a person would write: a number with at most two digits.
-fn written(norm: f64) -> Option<f64> {
-    let bound: f64 = format!("{norm:.1e}").parse().ok()?;
-    (bound > 0.0 && is_near(norm, bound)).then_some(bound)
+/// The bound near the user's norm that a person would write: a number with at most two digits. `right` is the norm of the right gradients.
+fn written(user: f64, right: f64) -> Option<f64> {
+    let bound = |norm: f64| format!("{norm:.1e}").parse().ok().filter(|bound| *bound > 0.0 && is_near(norm, *bound));
+    bound(user).or_else(|| bound(user * (right + EPSILON) / right))
 }
 
 /// Clipping by norm: the gradients of all parameters are right up to one factor, and have a norm with few digits; or each of several gradients by itself.
@@ -89,7 +91,7 @@ fn by_norm(trace: &Trace, wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern
     let Some(factors) = factors.filter(|factors| factors.len() >= FEW) else { return Vec::new() };
     let pattern = |clipped: &Clipped<'_>, words: String| Pattern { tensor: clipped.tensor, id: CLIPPED, words, explains: true };
     let is_equal_to_first = |factor: &f64| is_near(*factor, factors[0]);
-    let bound = written(norm(wrong.iter().flat_map(|clipped| clipped.user)));
+    let bound = written(norm(wrong.iter().flat_map(|clipped| clipped.user)), norm(wrong.iter().flat_map(|clipped| &clipped.right)));
     let is_complete = network.learnable().all(|of| report.tensors.iter().any(|compared| compared.gradient.of == of));
     if let Some(bound) = bound.filter(|_| is_complete && factors.iter().all(is_equal_to_first)) {
         let [factor, bound] = [factors[0], bound].map(|number| with_digits(number, 3));
@@ -98,7 +100,7 @@ fn by_norm(trace: &Trace, wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern
         );
         return wrong.iter().map(|clipped| pattern(clipped, words.clone())).collect();
     }
-    let bounds: Option<Vec<f64>> = wrong.iter().map(|clipped| written(norm(clipped.user.iter()))).collect();
+    let bounds: Option<Vec<f64>> = wrong.iter().map(|clipped| written(norm(clipped.user.iter()), norm(clipped.right.iter()))).collect();
     let Some(bound) = bounds.filter(|bounds| bounds.iter().all(|bound| bound.to_bits() == bounds[0].to_bits())).map(|bounds| bounds[0])
     else {
         return Vec::new();
