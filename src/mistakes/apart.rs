@@ -1,4 +1,5 @@
-//! Advice for the user if several mistakes give the same numbers: a gradient that is not in the file yet, and that is different for these mistakes.
+//! Advice for the user if several mistakes give the same numbers. All of it is computed: a gradient that is not in the file yet and is different for these mistakes, or
+//! other weights or inputs with which the gradients of the file are different.
 
 use std::collections::HashSet;
 
@@ -11,6 +12,8 @@ use crate::network::{Id, Role};
 
 /// The largest number of fits that are compared with the best one.
 const MAX_COMPARED: usize = 8;
+/// The least difference between numbers with other weights or inputs, as a share of the tensor's largest entry.
+const CLEAR: f64 = 1e-3;
 
 /// The first difference between a fit and the best one.
 #[derive(Clone, Copy, Debug)]
@@ -23,21 +26,54 @@ enum Separation {
     Unknown,
 }
 
-/// The gradients that are not in the user's file.
+/// A change of given numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OtherNumbers {
+    Weights,
+    Inputs,
+}
+
+impl OtherNumbers {
+    fn changes(self, role: Role) -> bool {
+        match self {
+            Self::Weights => role.is_learnable(),
+            Self::Inputs => matches!(role, Role::Input { learns: false }),
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Weights => "other weights",
+            Self::Inputs => "other inputs",
+        }
+    }
+
+    /// The entry at an index with another value. The same value at the same index always becomes the same other value.
+    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
+    fn other(at: usize, value: f64) -> f64 {
+        let wave = |frequency: f64| libm::sin(frequency * (at as f64 + 1.0));
+        value * (1.0 + 0.4 * wave(12.9898)) + 0.3 * wave(78.233) * value.abs().max(0.1)
+    }
+}
+
+/// The user's file, and what is not in it.
 pub(super) struct Others<'a> {
     subject: Subject<'a>,
     tolerance: Tolerance,
+    /// The gradients of the file.
+    given: Vec<Gradient>,
     /// The tensors whose gradient is not given, in the order of the backward pass.
     tensors: Vec<Id>,
 }
 
 impl<'a> Others<'a> {
-    /// Lists these gradients.
+    /// Lists the gradients of the file, and the others.
     pub fn new(subject: Subject<'a>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance) -> Self {
-        let given: HashSet<Id> = tensors.iter().map(|tensor| tensor.gradient.of).collect();
+        let given: Vec<Gradient> = tensors.iter().map(|tensor| tensor.gradient).collect();
+        let is_given = |of: &Id| given.iter().any(|gradient| gradient.of == *of);
         let of = |id: Id| if let Role::Gradient(of) = subject.network.tensor(id).role { Some(of) } else { None };
-        let tensors = subject.backward_ops().filter_map(|(_, op)| of(op.output)).filter(|of| !given.contains(of)).collect();
-        Self { subject, tolerance, tensors }
+        let tensors = subject.backward_ops().filter_map(|(_, op)| of(op.output)).filter(|of| !is_given(of)).collect();
+        Self { subject, tolerance, given, tensors }
     }
 
     /// For each of several fits with the same numbers, returns a sentence about what separates it from the best one. The sentence is empty if nothing is known.
@@ -47,17 +83,17 @@ impl<'a> Others<'a> {
         };
         let compared = &others[..others.len().min(MAX_COMPARED)];
         let separations = self.separations(best, compared);
-        let mut sentences = vec![self.what_separates(best, others, &separations)];
+        let mut sentences = vec![self.what_separates(best, compared, &separations)];
         let of_other = |(separation, other): (&Separation, &Fit)| {
-            self.what_separates(other, std::slice::from_ref(best), std::slice::from_ref(separation))
+            self.what_separates(best, std::slice::from_ref(other), std::slice::from_ref(separation))
         };
         sentences.extend(separations.iter().zip(compared).map(of_other));
         sentences.resize(fits.len(), String::new());
         sentences
     }
 
-    /// The sentence about what separates a fit from others.
-    fn what_separates(&self, fit: &Fit, others: &[Fit], separations: &[Separation]) -> String {
+    /// The sentence about what separates the best fit from others.
+    fn what_separates(&self, best: &Fit, others: &[Fit], separations: &[Separation]) -> String {
         let mut tensors: Vec<Id> =
             separations.iter().filter_map(|separation| if let Separation::Gradient(of) = separation { Some(*of) } else { None }).collect();
         let mut seen = HashSet::new();
@@ -65,14 +101,51 @@ impl<'a> Others<'a> {
         if !tensors.is_empty() {
             return self.sentence(&tensors);
         }
-        let candidates = fit.candidates.iter().chain(others.iter().flat_map(|other| &other.candidates));
-        let change = candidates.map(|candidate| candidate.mistake.apart).find(|apart| !apart.is_empty());
-        let change = change.map(|change| format!("{change} may tell them apart"));
-        let nothing = separations
-            .iter()
-            .all(|separation| matches!(separation, Separation::Nothing))
-            .then(|| "no gradient of this network differs".to_owned());
+        let nothing = separations.iter().all(|separation| matches!(separation, Separation::Nothing));
+        let nothing = nothing.then(|| "no gradient of this network differs".to_owned());
+        let change = self.other_numbers(best, others).or_else(|| {
+            let sizes = others.iter().find_map(|other| size_that_separates(best, other));
+            sizes.map(|size| format!("{size} may tell them apart"))
+        });
         nothing.into_iter().chain(change).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The clause about other weights or inputs with which a gradient of the file is different for the best fit and for others; `None` if none is.
+    fn other_numbers(&self, best: &Fit, others: &[Fit]) -> Option<String> {
+        [OtherNumbers::Weights, OtherNumbers::Inputs].into_iter().find_map(|change| {
+            let separated = others.iter().filter(|other| self.are_separated(change, best, other)).count();
+            let some = if separated < others.len() { "some of them" } else { "them" };
+            // a graph has no weights: everything that learns is an input
+            let words = if self.subject.has_layers() { change.words() } else { OtherNumbers::Inputs.words() };
+            (separated > 0).then(|| format!("{words} would tell {some} apart"))
+        })
+    }
+
+    /// Computes both passes with other numbers, and returns whether a gradient of the file is different.
+    fn are_separated(&self, change: OtherNumbers, one: &Fit, other: &Fit) -> bool {
+        let has_fixed_numbers =
+            |fit: &Fit| fit.plan.changes_given() || fit.candidates.iter().any(|candidate| candidate.mistake.has_fixed_numbers);
+        if has_fixed_numbers(one) || has_fixed_numbers(other) || one.is_fitted() || other.is_fitted() {
+            return false;
+        }
+        let trace = self.subject.trace;
+        let mut changed: Vec<(usize, Id, Vec<f64>)> = Vec::new();
+        for run in 0..trace.runs().len() {
+            let network = trace.network_of(run);
+            let is_changed = |id: &Id| network.producer(*id).is_none() && change.changes(network.tensor(*id).role);
+            for id in (0..network.tensors().len()).filter(is_changed) {
+                let numbers = trace.run(run).values(id).iter().enumerate().map(|(at, value)| OtherNumbers::other(at, *value));
+                changed.push((run, id, numbers.collect()));
+            }
+        }
+        let [one, other] =
+            [one, other].map(|fit| fit.plan.taking(changed.iter().map(|(run, id, numbers)| (*run, *id, numbers.as_slice()))));
+        let (mut one, mut other) = (WrongPass::new(trace, &one), WrongPass::new(trace, &other));
+        self.given.iter().filter_map(|gradient| gradient.find(trace)).any(|(run, id)| {
+            let [one, other] = [one.values(run, id), other.values(run, id)];
+            let largest = one.iter().chain(other).fold(0.0_f64, |largest, number| largest.max(number.abs()));
+            one.iter().zip(other).any(|(one, other)| (one - other).abs() > CLEAR * largest)
+        })
     }
 
     /// For each of other fits, the first gradient that is different from that of the best fit.
@@ -123,4 +196,21 @@ impl<'a> Others<'a> {
             }
         }
     }
+}
+
+/// The change of a size that separates two fits: that of a mistake that only one of them has. A size on which the other one depends too does not count.
+fn size_that_separates(best: &Fit, other: &Fit) -> Option<&'static str> {
+    let only_in = |one: &Fit, other: &Fit| -> Vec<&'static str> {
+        let has = |fit: &Fit, id: &str| fit.candidates.iter().any(|candidate| candidate.mistake.id == id);
+        one.candidates
+            .iter()
+            .map(|candidate| candidate.mistake)
+            .filter(|mistake| !has(other, mistake.id))
+            .map(|mistake| mistake.apart)
+            .collect()
+    };
+    let [ours, theirs] = [only_in(best, other), only_in(other, best)];
+    let is_one_sided = |size: &&str, others: &[&str]| !size.is_empty() && !others.contains(size);
+    let from_ours = ours.iter().copied().find(|size| is_one_sided(size, &theirs));
+    from_ours.or_else(|| theirs.iter().copied().find(|size| is_one_sided(size, &ours)))
 }

@@ -13,8 +13,11 @@ pub struct Mistake {
     pub words: &'static str,
     /// A clause about the right rule; empty if `words` is enough.
     pub right: &'static str,
-    /// A change of the network that separates this mistake from others with the same numbers; empty if there is no such change.
+    /// A change of the network's sizes or settings that separates this mistake from others with the same numbers, such as `another number of samples`; empty if the
+    /// numbers of the mistake do not depend on a size.
     pub apart: &'static str,
+    /// `true` if the planted rule has numbers of this scenario in it, so that it is not the mistake for other weights or inputs.
+    pub(super) has_fixed_numbers: bool,
     /// The specificity of the explanation.
     pub specificity: Specificity,
     /// The function that plants the mistake in a backward pass.
@@ -72,18 +75,18 @@ impl Mistake {
     /// Creates a row for predicted numbers.
     pub(super) const fn hint(id: &'static str, words: &'static str, instead: &'static str, wrong: WrongNumbers) -> Self {
         let hint = Some(HintRow { words, instead, is_pattern: false, wrong });
-        Self { id, words: "", right: "", apart: "", specificity: Specificity::Rule, planter: Planter::None, hint }
+        Self { id, words: "", right: "", apart: "", has_fixed_numbers: false, specificity: Specificity::Rule, planter: Planter::None, hint }
     }
 
     /// Creates a row for predicted numbers that is only a pattern of the number.
     pub(super) const fn pattern(id: &'static str, words: &'static str, wrong: WrongNumbers) -> Self {
         let hint = Some(HintRow { words, instead: "", is_pattern: true, wrong });
-        Self { id, words: "", right: "", apart: "", specificity: Specificity::Rule, planter: Planter::None, hint }
+        Self { id, words: "", right: "", apart: "", has_fixed_numbers: false, specificity: Specificity::Rule, planter: Planter::None, hint }
     }
 
     /// Creates a row for a backward pass.
     pub(super) const fn pass(id: &'static str, words: &'static str, right: &'static str, planter: Planter) -> Self {
-        Self { id, words, right, apart: "", specificity: Specificity::Rule, planter, hint: None }
+        Self { id, words, right, apart: "", has_fixed_numbers: false, specificity: Specificity::Rule, planter, hint: None }
     }
 
     /// The same row, also for a backward pass.
@@ -91,9 +94,14 @@ impl Mistake {
         Self { words, right, planter, ..self }
     }
 
-    /// The same row with a change of the network that would distinguish the mistake from others.
+    /// The same row with a change of a size that separates the mistake from others.
     pub(super) const fn apart(self, apart: &'static str) -> Self {
         Self { apart, ..self }
+    }
+
+    /// The same row for a rule that has numbers of the scenario in it.
+    pub(super) const fn with_fixed_numbers(self) -> Self {
+        Self { has_fixed_numbers: true, ..self }
     }
 
     /// The same row with another specificity.

@@ -30,7 +30,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("softmax-sum-of-columns", "the sum in the softmax's derivative at {} goes along the wrong axis", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ), with the sum over the entries that the softmax normalises", AtSite(output::softmax_sum_of_columns)),
     Mistake::pass("target-not-subtracted", "the target is not subtracted in the error of the cross-entropy", "the error is p − t: 1 is subtracted at the right class", AtSite(output::target_missing)),
     Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of the cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", AtSite(output::sigmoid_again)),
-    Mistake::pass("wrong-target", "the target is another one", "", InPass(output::wrong_target)).apart("a target with other numbers"),
+    Mistake::pass("wrong-target", "the target is another one", "", InPass(output::wrong_target)).with_fixed_numbers(),
 
     Mistake::hint("learning-rate-missing", "the learning rate {} is missing", "", hints::learning_rate_missing),
     Mistake::hint("constant-missing", "the constant factor {} is missing", "", hints::constant_missing),
@@ -38,21 +38,18 @@ pub static MISTAKES: &[Mistake] = &[
 
     // convolutions
     Mistake::hint("kernel-not-flipped", "the filter was not turned", "here it is turned by 180°", |q| hints::turned_filter(q, true))
-        .and_pass("the [filter|filters] of {} [is|are] not turned by 180° in the input gradient", "the error goes back through the filter turned by 180°", AtSite(convolution::not_flipped))
-        .apart("a filter that is not its own turned copy"),
+        .and_pass("the [filter|filters] of {} [is|are] not turned by 180° in the input gradient", "the error goes back through the filter turned by 180°", AtSite(convolution::not_flipped)),
     Mistake::hint("kernel-flipped", "the filter was turned", "here it is not turned", |q| hints::turned_filter(q, false))
         .and_pass("the [filter|filters] of {} [is|are] turned by 180° in the input gradient", "a transposed convolution turns its filter in the forward pass, and not in the backward pass", AtSite(convolution::flipped)),
     Mistake::hint("kernel-transposed-instead-of-rotated", "the filter was transposed", "its rows and columns are not exchanged", hints::transposed_filter)
-        .and_pass("the [filter|filters] of {} [is|are] transposed in the input gradient", "it is turned by 180°: its rows and its columns are reversed, not exchanged", AtSite(convolution::transposed))
-        .apart("a filter that is not symmetric"),
+        .and_pass("the [filter|filters] of {} [is|are] transposed in the input gradient", "it is turned by 180°: its rows and its columns are reversed, not exchanged", AtSite(convolution::transposed)),
     Mistake::hint("weight-transpose-missing", "row and column of {} were exchanged", "", hints::transposed_factor)
-        .and_pass("the error goes back through W of {} instead of Wᵀ", "∂C/∂x is Wᵀ ∂C/∂z", AtSite(linear::transpose_missing))
-        .apart("a weight that is not symmetric"),
+        .and_pass("the error goes back through W of {} instead of Wᵀ", "∂C/∂x is Wᵀ ∂C/∂z", AtSite(linear::transpose_missing)),
     Mistake::hint("outer-product-transposed", "that is {}, with row and column exchanged", "", hints::transposed_entry)
         .and_pass("the weight [gradient|gradients] of {} [is|are] the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", AtSite(linear::outer_product_transposed)).apart("a weight that is not square"),
     Mistake::hint("error-turned", "the error was turned", "here nothing is turned", hints::turned_error),
     Mistake::hint("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", hints::rotated_entry)
-        .and_pass("the [gradient|gradients] of {}'s [filter is|filters are] turned by 180°", "it has the order of the filter", AtSite(convolution::weight_gradient_rotated)).apart("an error that differs from position to position"),
+        .and_pass("the [gradient|gradients] of {}'s [filter is|filters are] turned by 180°", "it has the order of the filter", AtSite(convolution::weight_gradient_rotated)),
     Mistake::pass("stride-ignored-in-input-gradient", "the input [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", AtSite(convolution::stride_ignored_in_input)),
     Mistake::pass("stride-ignored-in-weight-gradient", "the weight [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", AtSite(convolution::stride_ignored_in_weight)),
     Mistake::pass("dilation-ignored-in-input-gradient", "the input [gradient of {} lays the filter down without its|gradients of {} lay the filters down without their] dilation", "weight k is at the distance k · dilation, as in the forward pass", AtSite(convolution::dilation_ignored_in_input)),
@@ -62,13 +59,13 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("overwrite-instead-of-accumulate", "the backward [pass of {} overwrites its|passes of {} overwrite their] sums", "the products of all windows are added up", AtSite(convolution::overwritten)).apart("windows that overlap, and several filters"),
     Mistake::pass("kernel-channels-swapped", "the [filter of {} is read with its|filters of {} are read with their] input and output channels exchanged in the input gradient", "its first axis is the output channel", AtSite(convolution::channels_swapped)),
     Mistake::pass("weight-gradient-channels-swapped", "the [gradient of {}'s filter has its|gradients of {}'s filters have their] input and output channels exchanged", "its first axis is the output channel", AtSite(convolution::weight_channels_swapped)),
-    Mistake::pass("input-channels-reversed", "the channels that {} [reads|read] are in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)),
+    Mistake::pass("input-channels-reversed", "the channels that {} [reads|read] are in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)).with_fixed_numbers(),
     Mistake::pass("groups-ignored", "the groups of {} are ignored", "each group has its own input channels", AtSite(convolution::groups_ignored)),
 
     // biases, pools, order of entries
-    Mistake::pass("bias-gradient-divided-by-positions", "the bias [gradient of {} is the mean|gradients of {} are means] over the positions", "the errors of all positions are added up", AtSite(bias::divided)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-gradient-first-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the first position alone", "the errors of all positions are added up", AtSite(bias::first_only)).apart("errors that differ from position to position"),
-    Mistake::pass("bias-gradient-last-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the last position alone", "the errors of all positions are added up", AtSite(bias::last_only)).apart("errors that differ from position to position"),
+    Mistake::pass("bias-gradient-divided-by-positions", "the bias [gradient of {} is the mean|gradients of {} are means] over the positions", "the errors of all positions are added up", AtSite(bias::divided)),
+    Mistake::pass("bias-gradient-first-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the first position alone", "the errors of all positions are added up", AtSite(bias::first_only)),
+    Mistake::pass("bias-gradient-last-position-only", "the bias [gradient of {} is the error|gradients of {} are the errors] of the last position alone", "the errors of all positions are added up", AtSite(bias::last_only)),
     Mistake::pass("bias-in-every-product", "the [bias of {} is|biases of {} are] added to every product of the sum", "it is added once, after the sum", AtSite(linear::bias_in_every_product)).apart("a filter of another size"),
     Mistake::pass("max-pool-gradient-to-all-ties", "the whole error of {}'s windows goes to each of several equal maxima", "it goes to the first one alone", AtSite(pool::to_all_ties)),
     Mistake::pass("max-pool-gradient-split-over-ties", "the error of {}'s windows is split among equal maxima", "it goes to the first one alone", AtSite(pool::split_over_ties)),
@@ -86,17 +83,17 @@ pub static MISTAKES: &[Mistake] = &[
 
     // what a gradient reads
     Mistake::pass("z-instead-of-a", "the weight [gradient of {} reads|gradients of {} read] z of the layer before instead of a", "it reads what the layer has read: a", AtSite(linear::z_instead_of_a)),
-    Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", AtSite(activation::mask_from_gradient)).apart("errors of both signs where z is positive"),
+    Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", AtSite(activation::mask_from_gradient)),
     Mistake::pass("relu-mask-of-another-layer", "the [relu of {} passes|relus of {} pass] the error on where another layer's z is positive", "it passes it on where its own z is positive", AtSite(activation::mask_of_another)),
     Mistake::pass("activation-instead-of-derivative", "the error is multiplied by the activation a at {} instead of by its derivative", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::times_value)),
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
-        .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", AtSite(activation::at_a)).apart("an input with small and large z of both signs"),
+        .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", AtSite(activation::at_a)),
     Mistake::pass("dropout-mask-missing", "the [mask of {} is|masks of {} are] missing in the backward pass", "what was dropped gets no error", AtSite(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", AtSite(norm::scale_missing)),
     Mistake::pass("dropout-mask-of-another-layer", "the backward pass of {} has the mask of another layer", "the mask is that of the forward pass", AtSite(norm::mask_of_another)),
-    Mistake::pass("dropout-other-mask", "the backward pass of {} has another mask than the forward pass", "what was dropped in the forward pass gets no error, and everything else does", InPass(norm::other_mask)).with_specificity(Specificity::Fitted),
+    Mistake::pass("dropout-other-mask", "the backward pass of {} has another mask than the forward pass", "what was dropped in the forward pass gets no error, and everything else does", InPass(norm::other_mask)).with_specificity(Specificity::Fitted).with_fixed_numbers(),
     Mistake::pass("input-off-by-one-layer", "the weight [gradient of {} reads|gradients of {} read] the wrong layer's output", "it reads what the layer has read", AtSite(linear::input_off_by_one)),
     Mistake::pass("error-off-by-one-layer", "[a parameter gradient of {} reads|parameter gradients of {} read] the wrong error", "it reads ∂C/∂z of its own layer", AtSite(linear::error_off_by_one)),
 
@@ -105,12 +102,12 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("mean-twice", "the mean is taken twice", "the loss is divided by the number once", InPass(samples::mean_twice)).apart("another number of samples or outputs"),
 
     // graphs of tensors
-    Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", AtSite(graph::not_summed)),
+    Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", AtSite(graph::not_summed)).with_fixed_numbers(),
     Mistake::pass("broadcast-averaged", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] averaged", "the gradients of all its copies are added up", AtSite(graph::averaged)),
     Mistake::pass("repeated-index-overwritten", "where {} [reads|read] an entry several times, its gradients overwrite each other", "they are added up", AtSite(graph::index_overwritten)),
     Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", AtSite(graph::operands_swapped)),
-    Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", AtSite(graph::transpose_missing)).apart("a matrix that is not symmetric"),
-    Mistake::pass("error-transposed", "the error of {} is read as its transpose in the gradient of a factor", "for S = Q Kᵀ, ∂C/∂Q is ∂C/∂S K and ∂C/∂K is (∂C/∂S)ᵀ Q", AtSite(attention::error_transposed)).apart("an error that is not symmetric"),
+    Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", AtSite(graph::transpose_missing)),
+    Mistake::pass("error-transposed", "the error of {} is read as its transpose in the gradient of a factor", "for S = Q Kᵀ, ∂C/∂Q is ∂C/∂S K and ∂C/∂K is (∂C/∂S)ᵀ Q", AtSite(attention::error_transposed)),
     Mistake::pass("power-rule-wrong", "the [derivative of the power at {} is|derivatives of the powers at {} are] wrong", "the derivative of xⁿ is n xⁿ⁻¹", AtSite(graph::power)),
     Mistake::pass("max-gradient-to-all", "the [gradient of the maximum at {} goes|gradients of the maxima at {} go] to all entries", "it goes to the largest alone", AtSite(graph::max_to_all)),
     Mistake::pass("keepdim-lost", "the [sum at {} goes|sums at {} go] along the wrong axis", "", AtSite(graph::keepdim_lost)),
@@ -133,11 +130,11 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("neighbour-term", "that is the term {}, beside this one", "", hints::neighbour_terms),
     Mistake::hint("neighbour-entry", "that is {}, the entry beside this one", "", hints::neighbour_entries),
     Mistake::pass("skip-branch-forgotten", "a branch of the [sum|sums] at {} passes no error back", "the errors of all branches are added up", AtSite(paths::skip_forgotten)),
-    Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", InPass(scale::updated_weights)),
+    Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", InPass(scale::updated_weights)).with_fixed_numbers(),
     Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", InPass(paths::overwritten_per_turn)),
     Mistake::pass("gradients-exchanged", "the gradients of {} are exchanged", "", InPass(paths::exchanged)),
-    Mistake::pass("path-forgotten", "[a use|one use each] of {}", "the gradients of all uses are added up", InPass(paths::forgotten)).apart("other numbers for each use"),
-    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", AtSite(activation::of_another)).apart("an input with small and large z of both signs"),
+    Mistake::pass("path-forgotten", "[a use|one use each] of {}", "the gradients of all uses are added up", InPass(paths::forgotten)),
+    Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", AtSite(activation::of_another)),
 
     // numbers
     Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", InPass(scale::learning_rate)).with_specificity(Specificity::Factor).apart("another learning rate"),
@@ -146,6 +143,6 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
         .and_pass("the numbers are half of the right ones", "", InPass(scale::factor_two_missing)).with_specificity(Specificity::Factor),
     Mistake::pass("penalty-gradient-wrong", "the gradient 2 λ w of the penalty", "the loss of the batch adds λ w² once", InPass(penalty::wrong)),
-    Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", InPass(scale::weight_decay)),
+    Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", InPass(scale::weight_decay)).with_fixed_numbers(),
     Mistake::pass("constant-factor", "the numbers are the right ones times", "", InPass(scale::constant_factor)).with_specificity(Specificity::Fitted),
 ];

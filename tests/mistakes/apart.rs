@@ -57,3 +57,40 @@ fn the_named_gradient_tells_the_mistakes_apart() {
     }
     assert!(count > 7, "{count}");
 }
+
+/// Where other weights or inputs would tell two mistakes apart, they do: with all of them drawn again, the gradients of the same file differ.
+#[test]
+fn other_numbers_tell_the_mistakes_apart() {
+    let mut count = 0;
+    for (text, again) in networks::templates(1).zip(networks::templates(7)) {
+        let document = open(&text);
+        let (trace, rate) = (&document.trace, learning_rate(&document));
+        let all = parameters(trace);
+        let wanted = all[all.len().saturating_sub(2)..].to_vec();
+        let other = open(&again);
+        let planted_again = plantings(&other.trace, &wanted, rate);
+        let mut here = HashSet::new();
+        for planting in plantings(trace, &wanted, rate) {
+            if !here.insert(planting.id) {
+                continue;
+            }
+            let found = search(&document, &tensors(&wanted, &planting.gradients));
+            let group = |number: usize| found.iter().filter(|cause| cause.group == number).collect::<Vec<_>>();
+            let ([best], [second]) = (&group(1)[..], &group(2)[..]) else { continue };
+            if !second.apart.ends_with("would tell them apart") {
+                continue;
+            }
+            let gradients = |cause: &gradstep::mistakes::Cause| {
+                let same =
+                    planted_again.iter().find(|again| (again.id, &again.variant, &again.at) == (cause.id, &cause.variant, &cause.at));
+                same.map(|same| &same.gradients)
+            };
+            let (Some(one), Some(two)) = (gradients(best), gradients(second)) else { continue };
+            let differ =
+                one.iter().flatten().zip(two.iter().flatten()).any(|(one, two)| (one - two).abs() > 1e-9 * one.abs().max(two.abs()));
+            assert!(differ, "{} {:?} and {} {:?}: {} in\n{text}", best.id, best.at, second.id, second.at, second.apart);
+            count += 1;
+        }
+    }
+    assert!(count > 3, "{count}");
+}

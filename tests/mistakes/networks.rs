@@ -11,8 +11,12 @@ use crate::generated::layers;
 
 /// All networks: the templates with a seed, the scenarios of `tests/diff/plants`, then random ones.
 pub fn all() -> impl Iterator<Item = String> {
-    let templates = (1..4).flat_map(|seed| TEMPLATES.iter().map(move |template| template.replace("seed = N", &format!("seed = {seed}"))));
-    templates.chain(of_students()).chain(random(60))
+    (1..4).flat_map(templates).chain(of_students()).chain(random(60))
+}
+
+/// The templates with a seed: their weights and inputs are others for each seed.
+pub fn templates(seed: usize) -> impl Iterator<Item = String> {
+    TEMPLATES.iter().map(move |template| template.replace("seed = N", &format!("seed = {seed}")))
 }
 
 /// Random networks with smooth numbers, the same ones in each run.

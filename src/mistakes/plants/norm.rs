@@ -131,7 +131,7 @@ pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
         let n = subject.len(site.of);
         let is_before = wanted.of == site.of
             || subject.network.tensor(wanted.of).layer == subject.network.tensor(site.of).layer && subject.trace.samples() == 1;
-        if !is_before || wanted.user.len() % n != 0 {
+        if !is_before || !wanted.user.len().is_multiple_of(n) {
             continue;
         }
         let per = wanted.user.len() / n;
