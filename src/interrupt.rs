@@ -3,7 +3,6 @@
 //! [`interruptible`] runs a computation. Its loops report their work with [`goes_on`]. After each [`SLICE`] of work, a function decides whether the result is
 //! still wanted. If it is not, [`goes_on`] returns `false` from then on. Then each loop ends at once, with meaningless numbers, and [`interruptible`] drops
 //! them.
-//! still wanted. If it is not, [`goes_on`] returns `false` from then on: each loop ends at once, with numbers that mean nothing, and [`interruptible`] drops them.
 //!
 //! ```
 //! use gradstep::interrupt::{Interrupted, SLICE, goes_on, interruptible};

@@ -92,5 +92,5 @@ fn other_numbers_tell_the_mistakes_apart() {
             count += 1;
         }
     }
-    assert!(count > 3, "{count}");
+    assert!(count > 2, "{count}");
 }
