@@ -1,13 +1,13 @@
-//! Checks derivatives against finite differences of the loss, as PyTorch's `gradcheck` does.
+//! Checks derivatives with finite differences of the loss, as PyTorch's `gradcheck` does.
 //!
-//! The check moves one entry w of a tensor: it adds a step h to w and computes the loss C again. Then it compares the slope of C with the ∂C/∂w of the
-//! backward pass:
+//! The check moves one entry w of a tensor: it adds a step h to w and computes the loss C again. From several such losses it computes the slope of C, and
+//! compares it with the ∂C/∂w of the backward pass:
 //!
 //! ```text
 //! ∂C/∂w ≈ (8 (C(w + h) − C(w − h)) − (C(w + 2h) − C(w − 2h))) / 12h
 //! ```
 //!
-//! A kink is a point where a derivative jumps, such as 0 for a relu. A difference across a kink has no meaning.
+//! A kink is a point where a derivative jumps, such as 0 for a relu. A difference across a kink does not approximate a derivative.
 //!
 //! | file | contents |
 //! | --- | --- |
@@ -21,8 +21,8 @@
 //! | `batch` | the derivatives of the batch's loss |
 //! | `single` | one derivative, for a question about one entry |
 //!
-//! The check uses nothing of the backward pass except the derivatives that it tests. Otherwise it could not find all errors: if the backward pass misses an
-//! edge of the graph, a check with the same edges misses this edge too.
+//! The check uses nothing of the backward pass except the derivatives that it tests. Otherwise it could not find all errors: if the backward pass lacks an edge
+//! of the graph, a check with the same edges would lack it too.
 
 mod batch;
 mod dependents;
@@ -54,9 +54,9 @@ use perturb::{ForwardPass, Workspace};
 use rounding::rounding_noise;
 use undefined::mark_undefined;
 
-/// The largest relative error of a derivative that agrees with the difference.
+/// The largest relative error with which a derivative agrees with the difference.
 pub const TOLERANCE: f64 = 1e-6;
-/// The smallest divisor of a relative error. The error of a smaller derivative is divided by this number instead of the derivative.
+/// The smallest divisor of a relative error. If a derivative is smaller, its error is divided by this number.
 pub const FLOOR: f64 = 1e-3;
 
 /// The result of the comparison of one derivative with differences.
@@ -66,31 +66,32 @@ pub enum Verdict {
     Agrees,
     /// The derivative is wrong.
     Off,
-    /// The entry is exactly on a kink, so the derivative is a convention. It must be between the slopes to the left and to the right, unless several kinks meet
-    /// at the entry.
+    /// The entry is exactly on a kink, so the derivative there is a convention. It must be between the slopes to the left and to the right. If several kinks
+    /// meet at the entry, any derivative is accepted.
     Kink,
     /// The loss is not finite near the entry.
     NotFinite,
-    /// The differences at several step sizes disagree with each other, for example because rounding hides the slope. They cannot decide.
+    /// The differences at several step sizes do not agree with each other, for example because of rounding errors. So they cannot decide.
     Unsettled,
-    /// The derivative is infinite or NaN, but not wrong: the chain rule meets an infinite local derivative or a product that overflows.
+    /// The derivative is infinite or NaN, but not wrong. The chain rule has an infinite local derivative or a product that overflows.
     Undefined,
 }
 
 /// The check of one derivative.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryCheck {
-    /// The place of the entry: its offset in row-major order.
+    /// The offset of the entry in row-major order.
     pub at: usize,
     /// The derivative from the backward pass.
     pub derivative: f64,
-    /// The slope of the loss from differences; NaN if there is none. For a wrong derivative at a kink, the nearer of the slopes to the left and to the right.
+    /// The slope of the loss from differences; NaN if there is none. If a derivative at a kink is wrong, it is the slope to the left or to the right, whichever
+    /// is nearer.
     pub difference: f64,
     /// |derivative − difference| / max(|derivative|, |difference|, [`FLOOR`]), or NaN without a difference.
     pub error: f64,
     /// The verdict.
     pub verdict: Verdict,
-    /// `true` if the entry is within 10⁻⁶ of a kink, but not on it. The differences then use only steps that do not cross the kink.
+    /// `true` if the entry is within 10⁻⁶ of a kink, but not on it. Then only steps that do not cross the kink are used.
     pub is_near_kink: bool,
 }
 
@@ -112,7 +113,7 @@ pub struct TensorCheck {
     pub entries: usize,
     /// The number of entries to check.
     pub wanted: usize,
-    /// The checks of the entries, in order. Fewer than `wanted` if the check was stopped.
+    /// The checks of the entries, in order. If the check was stopped, there are fewer than `wanted`.
     pub checks: Vec<EntryCheck>,
 }
 
@@ -129,11 +130,11 @@ impl TensorCheck {
         self.checks.iter().filter(|check| check.is_near_kink).count()
     }
 
-    /// Returns the wrong derivative with the largest error; if no derivative is wrong, the agreeing derivative with the largest error.
+    /// Returns the check with the largest error. If a derivative is wrong, only the wrong ones count; otherwise, those that agree.
     #[must_use]
     pub fn worst(&self) -> Option<&EntryCheck> {
         let judged = self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Agrees | Verdict::Off));
-        // `rev`, because `max_by` returns the last of several equal maxima, and the first is wanted
+        // if several maxima are equal, `max_by` returns the last one; with `rev`, this is the first
         judged.rev().max_by(|a, b| {
             (a.verdict == Verdict::Off, a.error).partial_cmp(&(b.verdict == Verdict::Off, b.error)).unwrap_or(Ordering::Equal)
         })
@@ -143,7 +144,7 @@ impl TensorCheck {
 /// The options of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckOptions {
-    /// The largest number of entries to check per tensor. The checked entries are spread over the tensor, and are the same in every check.
+    /// The largest number of entries to check in each tensor. They are spread over the tensor, and are the same in every check.
     pub entries: usize,
     /// The number of threads that share the work. It never changes a result.
     pub threads: NonZero<usize>,
@@ -160,7 +161,7 @@ impl CheckOptions {
     }
 }
 
-/// Iterates over the tensors of derivatives ∂C/∂x in the order of the backward pass, each with its tensor x.
+/// Iterates over the tensors of derivatives ∂C/∂x in the order of the backward pass. Each item is the tensor ∂C/∂x and the tensor x.
 fn gradients(network: &Network) -> impl Iterator<Item = (Id, Id)> {
     let backward = network.ops().iter().filter(|op| op.pass == Pass::Backward);
     backward.filter_map(|op| match network.tensor(op.output).role {
@@ -187,7 +188,7 @@ struct CheckTarget {
 
 /// Checks all derivatives of a run, in the order of the backward pass.
 ///
-/// `progress` is called at least every 50 ms with the number of derivatives that are done. The check stops early when `progress` returns `false`.
+/// `progress` is called at least every 50 ms with the number of derivatives that are done. If it returns `false`, the check ends early.
 pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: impl FnMut(u64) -> bool) -> Vec<TensorCheck> {
     let target = |(gradient, of): (Id, Id)| {
         let entries = len(&network.tensor(of).shape);
@@ -201,7 +202,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
     let (sender, receiver) = channel();
     scope(|threads| {
         let queue = Queue { targets: &targets, blocks: &blocks, next: &next, done: &done, stop: &stop };
-        // `start` runs on another thread, because this thread must be free to call `progress`
+        // `start` runs on another thread, so that this thread can call `progress`
         let workers = options.threads.get().min(queue.blocks.len());
         let worker_sender = sender.clone();
         if !try_spawn(threads, move || queue.start(network, run, workers, worker_sender)) {
@@ -235,7 +236,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
 #[derive(Clone, Copy)]
 struct Queue<'a> {
     targets: &'a [CheckTarget],
-    /// For each block, the index of its target and its first entry.
+    /// For each block, the index of its target and the index of its first entry.
     blocks: &'a [(usize, usize)],
     /// The index of the next block.
     next: &'a AtomicUsize,
@@ -249,7 +250,7 @@ struct Queue<'a> {
 type BlockResult = (usize, Vec<EntryCheck>);
 
 impl Queue<'_> {
-    /// Prepares the data that all threads share, then works on the queue with this number of threads, including the calling thread.
+    /// Prepares the data that all threads share. Then works on the queue with this number of threads, including the calling thread.
     fn start(self, network: &Network, run: &Run, threads: usize, to: Sender<BlockResult>) {
         let forward = ForwardPass::new(network, run, self.stop);
         let noises: Vec<f64> = self.targets.iter().map(|target| rounding_noise(&forward, target.of)).collect();
@@ -295,10 +296,10 @@ impl Queue<'_> {
     }
 }
 
-/// Returns the place of the entry that is checked as number k, from 0, if `count` of a tensor's `entries` entries are checked.
+/// Returns the offset of the k-th entry to check (k from 0), if `count` of a tensor's `entries` entries are checked.
 ///
-/// The entries are divided into `count` equal ranges, and a multiplicative hash of k chooses one entry of range k. Entries at a fixed distance would miss whole
-/// columns of a matrix: every 20th entry of a matrix with 20 columns is in the same column.
+/// The entries are divided into `count` equal ranges, and a hash of k chooses one entry of range k. Entries at equal distances would leave out whole columns of
+/// a matrix: every 20th entry of a matrix with 20 columns is in the same column.
 fn checked_place(k: usize, entries: usize, count: usize) -> usize {
     // the start of range k
     let border = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);

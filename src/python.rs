@@ -5,12 +5,13 @@
 //! J = (diff**2).sum()        Assign([J], Call(Attribute(Power(diff, 2), sum), []))
 //! ```
 //!
-//! [`parse`] splits the text into tokens, with the indentation as tokens too (`lexer`), and the tokens into statements (`parser`, `expression`). A statement
-//! with an error becomes [`StatementKind::Faulty`](tree::StatementKind::Faulty), and the next statement is read, so one run reports the errors of all
-//! statements. Parts of Python that a graph does not support, such as `if`, are errors whose help says what to write instead (`messages`).
+//! [`parse`] splits the text into tokens (`lexer`); the indentation of lines becomes tokens too. Then it parses the tokens into statements (`parser`,
+//! `expression`). A statement with an error becomes [`StatementKind::Faulty`](tree::StatementKind::Faulty), and the parser continues with the next one, so that
+//! the errors of all statements are reported at once. Parts of Python that a graph does not support, such as `if`, are errors whose help says what to write
+//! instead (`messages`).
 //!
-//! As in the scalar graphs of earlier versions, `^` is a power and not Python's exclusive or. The parser is our own: the parsers of the whole language, such as
-//! `rustpython-parser`, bring a large syntax tree, tens of crates, and messages for programs instead of graphs.
+//! As in the scalar graphs of earlier versions, `^` is a power and not Python's exclusive or. The parser is not from a crate: the parsers of the whole
+//! language, such as `rustpython-parser`, need a large syntax tree and tens of crates, and their messages are about programs, not graphs.
 
 mod cursor;
 mod expression;
@@ -35,7 +36,7 @@ pub struct SyntaxError {
     pub span: Span,
     /// The message.
     pub message: String,
-    /// The help: what the reader of the message can do.
+    /// The help: what the user can do.
     pub help: String,
 }
 
@@ -44,7 +45,7 @@ pub struct SyntaxError {
 pub struct Program {
     /// The statements.
     pub statements: Vec<Statement>,
-    /// The errors in the order of the statements: at most 50, and then one that counts the others.
+    /// The errors in the order of the statements. There are at most 50; after them, one error has the number of the others.
     pub errors: Vec<SyntaxError>,
 }
 

@@ -1,12 +1,12 @@
-//! Runs a [`Program`] in the full screen of the terminal: [`run`] sends events to it and draws its frames.
+//! Runs a [`Program`] in the full screen of the terminal. [`run`] sends events to the program and draws its frames.
 //!
 //! ```text
 //! keys, mouse, resize, clock ─▶ run ─▶ Program::input ─▶ Flow ─▶ Program::draw ─▶ Buffer ─▶ one write
 //! ```
 //!
-//! The terminal is restored (`modes::leave`) at any end of the program: a return, a panic, a signal, or the end of the terminal itself.
+//! However the program ends, the terminal is restored (`modes::leave`): after a return, a panic or a signal, and if the terminal itself is closed.
 //!
-//! Only this module reads events and sets terminal modes. A program does no terminal I/O, so tests can run it without a terminal.
+//! Only this module reads events and sets terminal modes. A [`Program`] does no input or output of the terminal, so tests can run it without a terminal.
 
 pub mod capability;
 mod modes;
@@ -50,7 +50,7 @@ pub enum Input {
     Mouse(MouseEvent),
     /// A pasted text. Its control characters are not escaped.
     Paste(String),
-    /// A new size of the terminal: columns and rows. The next frame is drawn even if the program returns [`Flow::Same`].
+    /// The terminal has a new size: columns and rows. The next frame is drawn even if the program returns [`Flow::Same`].
     Resize(u16, u16),
     /// The time that [`Program::wake`] returned is reached.
     Wake,
@@ -108,7 +108,7 @@ pub fn run(program: &mut dyn Program, options: &TerminalOptions) -> anyhow::Resu
     #[cfg(unix)]
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
-    // the reader is created before the size is read, so that it reports every later resize
+    // the reader is made before the size is read, so that it reports every later resize
     let reader = Reader::new().context(READ)?;
     let screen = TerminalScreen::new(tty::size().context(SIZE)?);
     let result = EventLoop { program, reader, screen, start: Instant::now(), needs_frame: true }.run();
@@ -147,7 +147,7 @@ impl EventLoop<'_> {
     fn run(&mut self) -> anyhow::Result<()> {
         loop {
             #[cfg(unix)]
-            // the program was suspended and continued: the whole screen must be drawn
+            // the program was suspended and continued, so the whole screen must be drawn
             if signals::take_resumed() {
                 self.resize()?;
             }
@@ -160,7 +160,7 @@ impl EventLoop<'_> {
         }
     }
 
-    /// Waits for the next event or the wake time, then handles all events that have arrived, for at most [`MAX_FRAME_DELAY`].
+    /// Waits for the next event or the wake time. Then handles all events that have arrived, for at most [`MAX_FRAME_DELAY`].
     fn handle_events(&mut self) -> anyhow::Result<ControlFlow<()>> {
         let mut wait = match self.program.wake() {
             Some(at) => at.saturating_sub(self.start.elapsed()).min(MAX_WAIT),
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_copied_text_is_in_base64() {
         assert_eq!(copy_sequence("0.5"), "\x1b]52;c;MC41\x1b\\");
-        // an escape sequence in the text is encoded
+        // if the text contains an escape sequence, it is encoded too
         assert_eq!(copy_sequence("\x1b]52;c;\x07").matches('\x1b').count(), 2);
     }
 }

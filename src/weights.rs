@@ -1,7 +1,7 @@
 //! Reads tensors from the bytes of `.npy`, `.npz`, `.safetensors` and `.pt` files, and writes `.npz`.
 //!
-//! No header is trusted: before memory is allocated, the sizes in the header are compared with the size of the file. Otherwise a small damaged file could ask
-//! for all memory of the machine.
+//! No header is trusted. Before memory is allocated, the sizes in the header are compared with the size of the file. Otherwise a small damaged file could take
+//! all memory of the machine.
 
 mod dtype;
 mod foreign;
@@ -41,7 +41,7 @@ impl WeightsError {
         Self { message: message.into(), help: help.into() }
     }
 
-    /// The same error, which counts the rows of a tensor from the first of `rows`.
+    /// Returns the same error for a part of a tensor, whose rows are counted from the first of `rows`.
     fn of_rows(self, rows: &Range<usize>) -> Self {
         Self { message: format!("in the rows from {} on, {}", rows.start, self.message), ..self }
     }
@@ -51,7 +51,7 @@ impl WeightsError {
 #[derive(Debug)]
 pub struct TensorNames {
     list: Vec<String>,
-    /// For each name, its position in `list`.
+    /// The index of each name in `list`.
     numbers: HashMap<String, usize>,
 }
 
@@ -75,19 +75,19 @@ impl TensorNames {
         &self.list
     }
 
-    /// Returns the number of the tensor with this name: its position in the file, from 0.
+    /// Returns the index of the tensor with this name, in the order of the file.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
         self.numbers.get(name).copied()
     }
 }
 
-/// An opened file with tensors. Tensors are numbered from 0 in the order of [`TensorNames::list`]. The values of a tensor are read only when `bytes` is called.
+/// An opened file with tensors. The index of a tensor is its position in [`TensorNames::list`]. The values of a tensor are read only when `bytes` is called.
 pub trait Archive: Debug + Send + Sync {
-    /// Returns the names of the tensors; `None` if the file is a single tensor without a name. The number of such a tensor is 0.
+    /// Returns the names of the tensors. Returns `None` if the file is a single tensor without a name, whose index is 0.
     fn names(&self) -> Option<&TensorNames>;
 
-    /// Returns the shape, the number type and the order of a tensor. Checks that they agree with the number of the tensor's bytes.
+    /// Returns the shape, the number type and the order of a tensor. Checks that they fit the number of the tensor's bytes.
     ///
     /// # Errors
     /// If the description is invalid or contradicts the number of bytes.
@@ -144,7 +144,7 @@ pub fn opener(path: &str) -> Result<Open, WeightsError> {
 /// Opens a file from its name and bytes.
 ///
 /// # Errors
-/// If the file is damaged, or of another format than its name says.
+/// If the file is damaged, or has another format than its name says.
 pub fn open(path: &str, bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let open = opener(path)?;
     match ForeignFormat::by_bytes(&bytes) {
@@ -153,7 +153,7 @@ pub fn open(path: &str, bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError
     }
 }
 
-/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`; `None` if there are fewer than `N` bytes from `at` on.
+/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`. Returns `None` if there are fewer than `N` bytes.
 fn read_le<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes: [u8; N] = bytes.get(at..at.checked_add(N)?)?.try_into().ok()?;
     let mut wide = [0; 8];

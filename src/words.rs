@@ -1,9 +1,9 @@
-//! Translates words from other libraries and textbooks into words of the scenario format. `Conv2d` and `convolution` become `conv2d`, `lr` becomes
-//! `learning_rate`.
+//! Translates words from other libraries and textbooks into words of the scenario format. For example, `Conv2d` and `convolution` become `conv2d`, and `lr`
+//! becomes `learning_rate`.
 //!
-//! The table is [`TRANSLATIONS`]. For a thing that the format does not have, such as `batchnorm`, the table has a help text: what to write instead. When
-//! the format gets a new word, that word must be removed from the table. Words are compared after [normalization](normalized), so `nn.Conv_2d(1, 6, 5)` and
-//! `conv2d` are equal.
+//! The table is [`TRANSLATIONS`]. For things that the format does not have, such as `batchnorm`, the table has a help text that says what to write instead.
+//! When the format gets a new word, this word must be removed from the table. Words are compared after [normalization](normalized), so `nn.Conv_2d(1, 6, 5)`
+//! and `conv2d` are equal.
 
 pub mod fuzzy;
 mod rows;
@@ -12,7 +12,7 @@ pub mod tensors;
 
 pub use rows::TRANSLATIONS;
 
-/// The kind of name that the user wrote, such as a key of a layer or the name of a loss. A word may have a different translation in each vocabulary:
+/// The kind of name that the user wrote, such as a key of a layer or the name of a loss. A word may have different translations in different vocabularies:
 /// `filters` means `out_channels` as a key of a layer, and `weight` as a tensor in an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Vocabulary {
@@ -67,7 +67,7 @@ pub struct Translation {
     pub words: &'static str,
     /// The format's word; empty if the format has no such thing.
     pub format_word: &'static str,
-    /// If `format_word` is empty: what to write instead. Otherwise an explanation of the difference; may be empty.
+    /// If `format_word` is empty, it says what to write instead. Otherwise it explains the difference; it may be empty.
     pub help: &'static str,
 }
 
@@ -83,7 +83,7 @@ pub fn normalized(word: &str) -> Option<String> {
     (!normalized.is_empty()).then_some(normalized)
 }
 
-/// Returns the first row of the table that contains a word. A row is skipped if it has a translation for which `is_allowed` returns `false`.
+/// Returns the first row of the table that contains a word. If a row has a translation for which `is_allowed` returns `false`, it is skipped.
 fn find_row(vocabulary: Vocabulary, word: &str, is_allowed: impl Fn(&str) -> bool) -> Option<&'static Translation> {
     let word = normalized(word)?;
     TRANSLATIONS.iter().find(|row| {
@@ -93,13 +93,14 @@ fn find_row(vocabulary: Vocabulary, word: &str, is_allowed: impl Fn(&str) -> boo
     })
 }
 
-/// Returns the candidate that equals the word if both are [`normalized`].
+/// Returns the candidate that equals the word after both are [`normalized`].
 pub fn equal_name<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = normalized(word)?;
     candidates.iter().copied().find(|candidate| normalized(candidate).as_ref() == Some(&word))
 }
 
-/// Returns the candidate that a word most likely means: an equal name, or else the word's translation, or else the most similar name.
+/// Returns the candidate that a word most probably means. It is an equal name; if there is none, the word's translation; if there is none, the most similar
+/// name.
 pub fn best_match<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let is_allowed = |_: &str| true;
     best_match_where(vocabulary, word, candidates, is_allowed)
@@ -111,7 +112,7 @@ pub fn translation<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str
     candidates.iter().copied().find(|candidate| *candidate == row.format_word)
 }
 
-/// Does the same as [`best_match`], but ignores translations for which `is_allowed` returns `false`. The equal name and the most similar name are not checked.
+/// Does the same as [`best_match`], but ignores translations for which `is_allowed` returns `false`. Equal and similar names are not checked.
 pub fn best_match_where<'a>(
     vocabulary: Vocabulary,
     word: &str,
@@ -127,10 +128,10 @@ pub fn best_match_where<'a>(
     }
 }
 
-/// Returns the help line for a word that is not one of the candidates. It names the candidate that is equal after normalization, or else explains the word's
-/// row of the table. `None` if neither exists.
+/// Returns the help line for a word that is not one of the candidates. It names the candidate that is equal after normalization. If there is none, it explains
+/// the word's row of the table. Returns `None` if there is no such row.
 ///
-/// A row whose translation is not a candidate, or not allowed by `is_allowed`, is ignored.
+/// A row is ignored if its translation is not a candidate, or if `is_allowed` returns `false` for it.
 pub fn table_help(vocabulary: Vocabulary, word: &str, candidates: &[&str], is_allowed: impl Fn(&str) -> bool) -> Option<String> {
     if let Some(equal) = equal_name(word, candidates) {
         return Some(suggest::did_you_mean(equal));
@@ -143,8 +144,8 @@ pub fn table_help(vocabulary: Vocabulary, word: &str, candidates: &[&str], is_al
     })
 }
 
-/// Returns the help line for a word that is not one of the candidates: the help of [`table_help`], or else the most similar candidate, or else a list of all
-/// candidates.
+/// Returns the help line for a word that is not one of the candidates. It is the help of [`table_help`]; if there is none, the most similar candidate; if there
+/// is none, a list of all candidates.
 pub fn help(vocabulary: Vocabulary, word: &str, candidates: &[&str]) -> String {
     let is_allowed = |_: &str| true;
     table_help(vocabulary, word, candidates, is_allowed).unwrap_or_else(|| suggest::help(word, candidates))

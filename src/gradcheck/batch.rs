@@ -1,8 +1,8 @@
 //! The check of the derivatives of a batch's loss.
 //!
-//! The loss C of a batch is a sum or mean of the losses Cₛ of its samples, so by the chain rule ∂C/∂w = Σₛ (∂C/∂Cₛ) (∂Cₛ/∂w). Both factors come from
-//! differences: this file computes the first, and the check of sample s has already computed the second. So no further forward pass is needed. If the loss also
-//! has a penalty of w, its slope is added: a difference of the penalty's part alone.
+//! The loss C of a batch is a sum or mean of the losses Cₛ of its samples. So by the chain rule ∂C/∂w = Σₛ (∂C/∂Cₛ) (∂Cₛ/∂w). Both factors are differences:
+//! this file computes the first, and the check of sample s has already computed the second. So no further forward pass is needed. If the loss also has a
+//! penalty on w, the slope of the penalty is added. It is a difference of the penalty alone.
 
 use std::collections::HashMap;
 
@@ -13,15 +13,15 @@ use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// The slope of the batch's loss by one entry: the weighted sum of the samples' differences.
+/// The slope of the batch's loss by one entry. It is the sum of the samples' differences, each with its factor.
 #[derive(Clone, Copy, Debug)]
 struct DifferenceSum {
-    /// The place of the entry.
+    /// The offset of the entry.
     at: usize,
     difference: f64,
-    /// A bound on the error of `difference`. It grows by the error of each sample's derivative that agrees, and by rounding errors.
+    /// A bound on the error of `difference`. Each sample whose derivative agrees adds the error of this derivative, and rounding errors are added too.
     uncertainty: f64,
-    /// The verdict of the first sample that has no difference.
+    /// The verdict of the first sample for which there is no difference.
     missing: Option<Verdict>,
     /// `true` if the entry is near a kink in some sample.
     is_near_kink: bool,
@@ -43,7 +43,7 @@ struct ReducedGradient {
 pub struct BatchCheck<'a> {
     network: &'a Network,
     run: &'a Run,
-    /// For each sample, its share ∂C/∂Cₛ in the batch's loss, from differences.
+    /// The factor ∂C/∂Cₛ of each sample in the batch's loss, from differences.
     shares: Vec<f64>,
     /// The parts of the loss that are penalties.
     penalties: Vec<Part>,
@@ -55,7 +55,7 @@ fn operand(part: &Part) -> Id {
     part.operands[Slot::Input(0)]
 }
 
-/// Returns the slope of a part of the loss by one entry of its operand. Only this entry is computed: the others do not change, and would cancel in the difference.
+/// Returns the slope of a part of the loss by one entry of its operand. Only the terms with this entry are computed, because the others do not change.
 fn slope(part: &Part, value: f64, step: f64) -> f64 {
     let part_with = |moved: f64| {
         let (moved, mut sum) = ([moved], [0.0]);
@@ -66,14 +66,14 @@ fn slope(part: &Part, value: f64, step: f64) -> f64 {
 }
 
 impl<'a> BatchCheck<'a> {
-    /// Starts the check of a batch. `network` and `run` are those of the batch. Returns `None` for a batch without a loss of its own.
+    /// Starts the check of a batch. `network` and `run` are those of the batch. Returns `None` if the batch has no op for its loss.
     #[must_use]
     pub fn new(network: &'a Network, run: &'a Run) -> Option<Self> {
         let loss = network.producer(network.loss()).map(|op| &network.ops()[op]).filter(|op| op.pass == Pass::Reduce)?;
-        // each sample has one part of the loss, and behind them each weight with a penalty
+        // the loss has a part for each sample, and after them a part for each weight with a penalty
         let is_of_sample = |part: &&Part| matches!(network.tensor(operand(part)).source, Some(BatchSource::Sample(..)));
         let of_samples = || loss.parts.iter().take_while(is_of_sample);
-        // C is linear in Cₛ, so a long step is exact and has the smallest rounding error: the step is as large as the largest Cₛ, and at least 1
+        // C is linear in Cₛ, so a long step has no truncation error, and the smallest rounding error. The step is as large as the largest Cₛ, and at least 1
         let step = of_samples().map(|part| run.values(operand(part))[0].abs()).fold(1.0, f64::max);
         let shares: Vec<f64> = of_samples().map(|part| slope(part, run.values(operand(part))[0], step)).collect();
         let penalties = loss.parts[shares.len()..].to_vec();
@@ -108,7 +108,7 @@ impl<'a> BatchCheck<'a> {
                 sum.difference += share * check.difference;
                 match check.verdict {
                     Verdict::Agrees => sum.uncertainty += (share * (check.derivative - check.difference)).abs(),
-                    // a wrong derivative says nothing about the error of its difference
+                    // if the derivative is wrong, it says nothing about the error of the difference
                     Verdict::Off => {}
                     verdict => sum.missing = sum.missing.or(Some(verdict)),
                 }
@@ -124,7 +124,7 @@ impl<'a> BatchCheck<'a> {
         let checked = reduced.into_iter().map(|ReducedGradient { of_batch, mut sums, .. }| {
             for part in penalties.iter().filter(|part| network.gradient_of(operand(part)) == Some(of_batch)) {
                 let values = run.values(operand(part));
-                // a square is as exact with a long step as with a short one
+                // for a square, the difference has no truncation error, however long the step is
                 for sum in &mut sums {
                     sum.add_penalty(slope(part, values[sum.at], values[sum.at].abs().max(1.0)));
                 }
@@ -159,7 +159,7 @@ impl DifferenceSum {
         if error <= TOLERANCE * derivative.abs().max(self.difference.abs()).max(FLOOR) {
             result(self.difference, Verdict::Agrees)
         } else if error <= 2.0 * self.uncertainty {
-            // the samples' derivatives cancel, and the sum is as small as their rounding errors
+            // the derivatives of the samples cancel, and their sum is as small as their rounding errors
             result(f64::NAN, Verdict::Unsettled)
         } else {
             result(self.difference, Verdict::Off)

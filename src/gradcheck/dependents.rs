@@ -1,18 +1,18 @@
-//! The dependents of an entry x: those entries of an op's output that are computed from x. When the gradient check moves x, only its dependents are computed
+//! The dependents of an entry x are the entries of an op's output that are computed from x. When the gradient check changes x, only its dependents are computed
 //! again.
 //!
-//! The dependents are collected from the terms of the forward pass. `Rule::uses` lists the same edges, but belongs to the backward pass, which the check tests.
-//! If an edge were missing there, a check that used the list could not find the error.
+//! The dependents are found in the terms of the forward pass. `Rule::uses` lists the same edges, but it belongs to the backward pass, which the check tests. If
+//! an edge were missing there, a check that used this list could not find the error.
 //!
-//! The dependents of an entry are a linked list in which each node points to the previous one. Lists share their common beginnings. In a linear layer with 2 outputs all
-//! inputs have the same dependents, so all have one list:
+//! The dependents of an entry are a linked list, in which each node points to the node before it. Lists with the same beginning share these nodes. For example,
+//! in a linear layer with 2 outputs all inputs have the same dependents, so all have one list:
 //!
 //! ```text
 //! node 0 (none) ◀─ node 1 (output 0) ◀─ node 2 (output 1)     the list of each input ends with node 2
 //! ```
 //!
-//! When output r is appended to several lists that end with the same node, all of them get one common new node. So a convolution needs one node for each pair
-//! of a pixel and an output that reads the pixel, not one for each channel of the pixel.
+//! If output r is appended to several lists that end with the same node, all of them get the same new node. So a convolution needs one node for each pair of a
+//! pixel and an output that reads the pixel, and not one for each channel of the pixel.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,18 +23,19 @@ use crate::tensor::len;
 
 /// The dependents of every entry that one op reads.
 pub(super) struct Dependents {
-    /// The operands, each with the last node of the list of each of its entries.
+    /// The operands, each with the last nodes of the lists of its entries.
     last_nodes: Vec<(Id, Vec<u32>)>,
-    /// For each node, the previous node and the place of the dependent in the op's output. Node 0 is the empty list.
+    /// For each node, the index of the node before it, and the offset of the dependent in the op's output. Node 0 is the empty list.
     nodes: Vec<(u32, u32)>,
-    /// The largest number of dependents for which computing them one by one is faster than computing the whole tensor.
+    /// Up to this number of dependents, computing them one by one is faster than computing the whole tensor.
     limit: usize,
-    /// The largest rounded magnitude of each entry of the op's output, from which the rounding error of the loss is estimated.
+    /// For each entry of the op's output, the largest absolute value of a rounded number in its computation. The rounding error of the loss is estimated from
+    /// it.
     magnitudes: Vec<f64>,
 }
 
-/// Computes the largest magnitude of the numbers that are rounded in the computation of an entry: products, results of functions, and sums of two or more
-/// terms.
+/// Computes the largest absolute value of the rounded numbers in the computation of an entry. These are products, results of functions, and sums of at least
+/// two terms.
 #[derive(Default)]
 struct RoundedMagnitude {
     /// The running sum of the terms.
@@ -53,7 +54,7 @@ impl RoundedMagnitude {
         if self.terms > 1 {
             self.largest = self.largest.max(self.sum.abs());
         }
-        // a product by 1 or −1 is exact
+        // a product with 1 or −1 is exact
         if kind == Kind::Apply || kind == Kind::Product && args.iter().filter(|arg| arg.value.abs() != 1.0).count() > 1 {
             self.largest = self.largest.max(value.abs());
         }
@@ -66,16 +67,16 @@ const NONE: u32 = u32::MAX;
 impl Dependents {
     /// Collects the dependents of a forward op.
     ///
-    /// Returns `None` for an op that can only be computed as a whole. There are two reasons: a term depends on entries that it does not list, or the sum of the
+    /// Returns `None` if the op can only be computed as a whole. There are two reasons: a term depends on entries that it does not list, or the sum of the
     /// terms has other bits than the result of the kernel. Also returns `None` if `stop` becomes `true`.
     pub fn of(network: &Network, run: &Run, op: &Op, op_number: usize, stop: &AtomicBool) -> Option<Self> {
         let values = run.values(op.output);
-        // places and nodes are stored as `u32`
+        // offsets and nodes are stored as `u32`
         u32::try_from(values.len()).ok()?;
         let mut last_nodes: Vec<(Id, Vec<u32>)> = Vec::new();
         let mut parts = Vec::new();
         for ((rule, x), part) in run.parts(op, op_number).zip(&op.parts) {
-            // a memo is computed from the whole operand, so after a move it would be wrong
+            // a memo is computed from the whole operand, so it would be wrong after an entry was changed
             if x.memo.is_some() {
                 return None;
             }
@@ -90,11 +91,11 @@ impl Dependents {
             parts.push((rule, x, lists));
         }
         let mut nodes = vec![(0, NONE)];
-        // For each node n: the dependent that was last appended to a list that ends with n, and the new node of this dependent. Further lists that end with n
-        // get the same new node. In the linear layer above, input 0 appends output 0 to node 0, which makes node 1: appended[0] = (0, 1). Input 1 finds this
-        // pair, and its list ends with node 1 too.
+        // for each node n, the dependent that was last appended to a list that ends with n, and its node. If another list ends with n, and the same dependent
+        // is appended, it gets the same node. In the linear layer above, input 0 appends output 0 to node 0, which makes node 1: appended[0] = (0, 1). Then
+        // input 1 finds this pair, and its list ends with node 1 too
         let mut appended = vec![(NONE, 0)];
-        // the number of terms of all entries, and the total size of the windows that are searched for a maximum
+        // the number of terms of all entries, and the total size of the windows in which a maximum is searched
         let (mut all_terms, mut windows) = (0, 0);
         let mut magnitudes = Vec::with_capacity(values.len());
         for (at, value) in values.iter().enumerate() {
@@ -142,14 +143,14 @@ impl Dependents {
         Some(Self { last_nodes, nodes, limit: limit(values.len() as u64, all_terms, windows), magnitudes })
     }
 
-    /// For each entry of the op's output, the largest magnitude of the numbers that are rounded in its computation. The rounding error of the loss is
-    /// estimated from it.
+    /// Returns for each entry of the op's output the largest absolute value of a rounded number in its computation. The rounding error of the loss is estimated
+    /// from it.
     pub fn rounded_magnitudes(&self) -> &[f64] {
         &self.magnitudes
     }
 
-    /// Returns the entries that depend on changed entries, unordered, or `None` if computing the whole tensor is faster. `changed` has the places of the
-    /// changed entries of each tensor of the network.
+    /// Returns the entries that depend on changed entries, in any order. Returns `None` if computing the whole tensor is faster. `changed` has the offsets of
+    /// the changed entries of each tensor of the network.
     pub fn of_changed<'m>(&self, changed: &[Vec<usize>], visited: &'m mut Visited) -> Option<&'m [usize]> {
         let Visited { seen_nodes, seen_dependents, nodes, dependents } = visited;
         seen_nodes.resize(self.nodes.len(), false);
@@ -159,7 +160,7 @@ impl Dependents {
         'all: for (id, last_nodes) in &self.last_nodes {
             for &at in &changed[*id] {
                 let mut node = last_nodes[at] as usize;
-                // the loop ends at a visited node, because all nodes before it were visited too
+                // if a node was visited, so were all nodes before it, and the loop ends
                 while node != 0 && !seen_nodes[node] {
                     seen_nodes[node] = true;
                     nodes.push(node);
@@ -190,7 +191,7 @@ impl Dependents {
     }
 }
 
-/// Reusable memory for [`Dependents::of_changed`]. All `bool`s are `false` between two calls.
+/// Memory for [`Dependents::of_changed`], which is used again and again. Between two calls, all `bool`s are `false`.
 #[derive(Default)]
 pub(super) struct Visited {
     /// For each node, `true` if it is in `nodes`.
@@ -208,10 +209,10 @@ pub(super) fn entry_sum(sum: f64, terms: u64) -> f64 {
     if terms == 0 { 0.0 } else { sum }
 }
 
-/// Returns the number of entries at which two methods take the same time: computing these entries one by one, and computing the whole tensor.
+/// Returns the number of entries for which two methods take the same time: computing them one by one, and computing the whole tensor.
 ///
-/// Computing all entries of a tensor takes, in measured nanoseconds, 40·entries + terms + 6·windows one by one, but only entries + terms/4 + 6·windows with the
-/// kernel. `windows` is the total size of the windows that are searched for a maximum.
+/// Computing all entries one by one takes 40·entries + terms + 6·windows nanoseconds (measured). The kernel takes only entries + terms/4 + 6·windows. `windows`
+/// is the total size of the windows in which a maximum is searched.
 fn limit(entries: u64, terms: u64, windows: u64) -> usize {
     let (one_by_one, with_kernel) = (40 * entries + terms + 6 * windows, entries + terms / 4 + 6 * windows);
     usize::try_from(u128::from(entries) * u128::from(with_kernel) / u128::from(one_by_one.max(1))).unwrap_or(usize::MAX)

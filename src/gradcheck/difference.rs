@@ -7,9 +7,9 @@ use super::perturb::{KinkSite, Perturbed};
 pub(super) enum StepSlope {
     /// A finite slope.
     Finite(f64),
-    /// No slope: the step crosses a kink.
+    /// There is no slope, because the step crosses a kink.
     CrossesKink,
-    /// No slope: the loss after a move is not finite.
+    /// There is no slope, because the loss after a move is not finite.
     NotFinite,
 }
 
@@ -29,7 +29,7 @@ impl StepSlope {
     }
 
     /// The one-sided difference (4 (C(h) − C(0)) − (C(2h) − C(0))) / 2h, from the results of the moves h and 2h. If the entry is on the kink `kink`, every move
-    /// crosses this kink; other kinks must not be crossed.
+    /// crosses this kink, but no other kink may be crossed.
     pub fn one_sided([near, far]: &[Perturbed; 2], loss: f64, h: f64, kink: Option<KinkSite>) -> Self {
         if near.crossings != far.crossings || near.crossings.iter().any(|crossing| Some(crossing.site) != kink) {
             return Self::CrossesKink;
@@ -43,20 +43,21 @@ fn three_point([far_left, left, right, far_right]: &[Perturbed; 4], h: f64) -> [
     [(right.loss - left.loss) / (2.0 * h), (far_right.loss - far_left.loss) / (4.0 * h)]
 }
 
-/// Returns whether the loss is smooth at this step size: the slopes and the curvatures at h and at 2h are equal, up to `error`.
+/// Returns whether the loss is smooth at this step size. It is if the slopes and the curvatures at h and at 2h differ by at most `error`.
 pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -> bool {
     let [narrow, wide] = three_point(moves, h);
     let [far_left, left, right, far_right] = moves;
-    // the second difference C(s) + C(−s) − 2 C(0) is about s² C″: h² C″ for s = h, and 4 h² C″ for s = 2h. Both are divided by h, so that they can be compared
-    // with slopes
+    // the second difference C(s) + C(−s) − 2 C(0) is about s² C″, which is h² C″ for s = h and 4 h² C″ for s = 2h. Both are divided by h, so that they can be
+    // compared with slopes
     let second_difference = |left: &Perturbed, right: &Perturbed| (right.loss - loss) / h + (left.loss - loss) / h;
     let (inner, outer) = (second_difference(left, right), second_difference(far_left, far_right));
     let allowed = 0.01 * (narrow.abs().max(wide.abs()) + inner.abs()) + error;
     (narrow - wide).abs() <= allowed && (outer - 4.0 * inner).abs() <= allowed
 }
 
-/// The largest usable ratio of a step size to the next shorter one. It limits only steps that are longer than max(1, |w|), where w is the value of the entry.
-/// Such a long step is not used if its ratio is larger: far from w the loss may be saturated and have the slope 0, which proves nothing about the slope at w.
+/// The largest ratio of a step size to the next shorter one. It limits only steps that are longer than max(1, |w|), where w is the value of the entry. Far from
+/// w, the loss may be saturated and have the slope 0, which says nothing about the slope at w. So such a long step is used only if the ratio is not larger than
+/// this.
 const LARGEST_RATIO: f64 = 64.0;
 
 /// The estimated slope of the loss.
@@ -71,11 +72,11 @@ pub(super) struct Estimate {
 
 /// Estimates the slope from differences at many step sizes, from long to short.
 ///
-/// A step that is too long misses the shape of the loss (a step of 1 for tanh(10⁶ (x − 1000))); a step that is too short shows rounding errors. So the search
-/// starts at the shortest three neighbouring steps with slopes that agree, and continues with longer steps as long as their slopes agree. The result is the
-/// slope with the smallest uncertainty among these steps.
+/// If a step is too long, the shape of the loss is not visible (for example a step of 1 for tanh(10⁶ (x − 1000))). If it is too short, the rounding errors are
+/// too large. So the search begins with the shortest three neighbouring steps whose slopes agree, and continues to longer steps while their slopes agree. The
+/// result is the slope with the smallest uncertainty.
 ///
-/// `slopes` are pairs of a step size and the slope there. `noise` is the rounding error of the loss, `size` is max(1, |w|).
+/// `slopes` are pairs of a step size and its slope. `noise` is the rounding error of the loss, and `size` is max(1, |w|).
 pub(super) fn estimate(slopes: &[(f64, StepSlope)], size: f64, noise: f64) -> Option<Estimate> {
     let slopes: Vec<(f64, f64)> = slopes
         .iter()
@@ -93,7 +94,7 @@ pub(super) fn estimate(slopes: &[(f64, StepSlope)], size: f64, noise: f64) -> Op
     let shortest = slopes.windows(3).zip(&pairs).enumerate().rev().find_map(|(n, (three, pair))| {
         let [(_, long), (_, middle), (h, short)] = *three else { return None };
         let spread = (long - middle).abs().max((long - short).abs()).max((middle - short).abs()) + noise / h;
-        // the limit is relative to the slope: otherwise small random slopes would seem to agree
+        // the limit is relative to the slope, because small random slopes would otherwise seem to agree
         let agree = spread <= (0.01 * middle.abs()).max(10.0 * noise / h);
         agree.then_some((n, Estimate { uncertainty: spread, step: Some(three[0].0), ..*pair }))
     });

@@ -1,8 +1,8 @@
 //! The verdict on one derivative.
 //!
-//! Most derivatives agree with the difference at the first step size, and then no other step size is tried. Otherwise the differences at eight step sizes are
-//! compared (the coarse steps). If these do not confirm the derivative, the differences at many more step sizes are compared (the fine steps). A step that
-//! crosses a kink is not used. An entry on a kink has its own rules.
+//! Most derivatives agree with the difference at the first step size, and no other is tried. Otherwise the differences at eight step sizes are compared (the
+//! coarse steps). If these do not confirm the derivative, the differences at many more step sizes are compared (the fine steps). A step that crosses a kink is
+//! not used. There are other rules for an entry on a kink.
 
 use std::cmp::Ordering;
 
@@ -45,15 +45,15 @@ fn allowed(derivative: f64, difference: f64) -> f64 {
 }
 
 impl Estimate {
-    /// Returns whether the derivative agrees with the slope. `false` also if the slope is too uncertain to decide.
+    /// Returns whether the derivative agrees with the slope. If the slope is too uncertain, returns `false`.
     fn agrees(&self, derivative: f64) -> bool {
         let allowed = allowed(derivative, self.slope);
         (derivative - self.slope).abs() <= allowed && self.uncertainty <= allowed
     }
 
-    /// Returns whether the derivative is certainly wrong. An uncertain slope neither agrees with a finite derivative nor contradicts it.
+    /// Returns whether the derivative is certainly wrong. If the slope is uncertain, a finite derivative neither agrees with it nor contradicts it.
     fn contradicts(&self, derivative: f64) -> bool {
-        // no three neighbouring steps have slopes that agree: only an infinite or NaN derivative is certainly wrong
+        // there are no three neighbouring steps whose slopes agree, so only an infinite or NaN derivative is certainly wrong
         if self.step.is_none() {
             return !derivative.is_finite();
         }
@@ -93,7 +93,7 @@ impl Judge<'_, '_> {
         steps.iter().map(|&h| (h, self.slope(at, h, direction, kink))).collect()
     }
 
-    /// Estimates the slopes to the left and to the right of a kink. Returns the two slopes, the smaller slope first, and the larger of their uncertainties.
+    /// Estimates the slopes to the left and to the right of a kink. Returns the two slopes, the smaller one first, and the larger one of their uncertainties.
     fn slopes_beside(&mut self, at: usize, kink: KinkSite) -> Option<([f64; 2], f64)> {
         let steps = coarse_steps(self.values[at]);
         let [left, right] = [Direction::Left, Direction::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
@@ -102,7 +102,8 @@ impl Judge<'_, '_> {
         Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.uncertainty.max(right.uncertainty)))
     }
 
-    /// The slopes of the loss to the left and to the right of an entry. The entry is on a kink of an op, or on a corner of the loss that no kink explains.
+    /// The slopes of the loss to the left and to the right of an entry. The entry is on a kink of an op, or on a corner of the loss that is not a kink of an
+    /// op.
     pub fn sides(&mut self, at: usize) -> Option<[f64; 2]> {
         let kinks = self.kinks(at);
         let (size, noise) = (self.size(at), self.noise);
@@ -119,11 +120,11 @@ impl Judge<'_, '_> {
         slopes.iter().all(|slope| slope.is_finite()).then_some(slopes)
     }
 
-    /// Judges a derivative at an entry on these kinks. `first` are the results of the moves by −2h, −h, h and 2h, for the first step size h. Returns the
-    /// difference and the verdict.
+    /// Judges a derivative at an entry that is on these kinks. `first` are the results of the moves by −2h, −h, h and 2h, for the first step size h. Returns
+    /// the difference and the verdict.
     ///
-    /// If there is one kink, every derivative from the slope to the left to the slope to the right is accepted, because the derivative at a kink is a
-    /// convention. If several kinks meet, each may have another convention, so every derivative is accepted.
+    /// If there is one kink, every derivative between the slopes to the left and to the right is accepted, because the derivative at a kink is a convention. If
+    /// several kinks meet, each may have a different convention, so every derivative is accepted.
     fn judge_on_kink(&mut self, at: usize, h: f64, derivative: f64, first: [Perturbed; 4], kinks: &[KinkSite]) -> (f64, Verdict) {
         let accepted = (f64::NAN, Verdict::Kink);
         let &[kink] = kinks else { return accepted };
@@ -149,12 +150,14 @@ impl Judge<'_, '_> {
         (if derivative < slopes[0] { slopes[0] } else { slopes[1] }, Verdict::Off)
     }
 
-    /// Looks for a corner of the loss that is not a kink of an op: the slopes to the left and to the right differ, and still differ when the step shrinks.
+    /// Searches for a corner of the loss that is not a kink of an op: the slopes to the left and to the right differ, and they still differ when the step gets
+    /// smaller.
     ///
-    /// Returns [`Verdict::Kink`] if the slope on each side converges, and [`Verdict::Unsettled`] if the slopes differ without converging (strong curvature or
-    /// rounding). Returns `None` if there is no corner, or if a shorter step shows a smooth loss with the slope `slope`.
+    /// Returns [`Verdict::Kink`] if the slope on each side converges, and [`Verdict::Unsettled`] if the slopes differ and do not converge (because of strong
+    /// curvature or rounding errors). Returns `None` if there is no corner, or if a shorter step shows a smooth loss with the slope `slope`.
     fn corner(&mut self, at: usize, mut step: f64, slope: f64) -> Option<Verdict> {
-        // not `self.loss`: after any move of an output of the network, even by 0, the loss is computed from the output instead of z, which rounds differently
+        // `self.loss` is not used: after any move of an output of the network, even by 0, the loss is computed from the output instead of z, and is rounded
+        // differently
         let (loss, noise) = (self.moved(at, 0.0).loss, self.noise);
         let mut slopes = |step: f64| [-1.0, 1.0].map(|sign| (self.moved(at, sign * step).loss - loss) / (sign * step));
         let jump = |[left, right]: [f64; 2]| (right - left).abs();
@@ -165,7 +168,7 @@ impl Judge<'_, '_> {
             let narrow = slopes(step);
             let size = narrow[0].abs().max(narrow[1].abs());
             let rounding = 100.0 * noise / step;
-            // at a smooth point the jump shrinks with the step, to an eighth
+            // at a smooth point, the jump becomes an eighth when the step gets smaller
             let has_jump = jump(narrow) > 0.5 * jump(wide) && jump(narrow) > 0.01 * size && jump(narrow) > rounding;
             if !has_jump {
                 let is_smooth = jump(narrow) <= 0.5 * jump(wide) && rounding <= 0.01 * size;
@@ -180,7 +183,7 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// Returns the kinks that the entry is exactly on. Every step crosses these kinks, so they are among the kinks that the shortest step crosses.
+    /// Returns the kinks on which the entry is exactly. Every step crosses them, so they are among the kinks that the shortest step crosses.
     fn kinks(&mut self, at: usize) -> Vec<KinkSite> {
         let shortest = coarse_steps(self.values[at])[COARSE_STEPS.len() - 1];
         let moves = self.moves(at, shortest);
@@ -191,8 +194,8 @@ impl Judge<'_, '_> {
         kinks
     }
 
-    /// Estimates the slope in each of these directions. Returns the best estimate: an estimate on which three step sizes agree
-    /// is better than the others, and a smaller uncertainty is better.
+    /// Estimates the slope in each of these directions. Returns the best estimate. An estimate in which three step sizes agree is better than another; then,
+    /// the one with the smaller uncertainty is better.
     fn estimate(&mut self, at: usize, steps: &[f64], directions: &[Direction]) -> Option<Estimate> {
         let estimates = directions.iter().filter_map(|&direction| {
             let slopes = self.slopes(at, steps, direction, None);

@@ -1,7 +1,7 @@
 //! The kinks of the forward pass: points where a function such as relu or max changes from one smooth piece to another.
 //!
-//! relu has the pieces z < 0, z = 0 and z > 0; max(a, b, c) has one piece for each argument. The gradient check first computes the number of the piece that
-//! each entry is on. Then it moves one entry of a tensor. If the move changes the piece of any entry, it has crossed a kink.
+//! For example, relu has the pieces z < 0, z = 0 and z > 0, and max(a, b, c) has one piece for each argument. The gradient check first computes the number of
+//! the piece in which each entry is. Then it moves one entry of a tensor. If this changes the piece of any entry, the move has crossed a kink.
 
 use smallvec::SmallVec;
 
@@ -26,7 +26,7 @@ struct EntryPiece {
 struct PartKinks {
     pieces: SmoothPieces,
     entries: Vec<EntryPiece>,
-    /// The arguments, as pairs (n, place). If n < `operands.len()`, the argument is the entry at `place` of operand n; otherwise it is `constants[place]`.
+    /// The arguments, as pairs (n, at). If n < `operands.len()`, the argument is the entry with offset `at` of operand n. Otherwise it is `constants[at]`.
     arguments: Vec<(u32, u32)>,
     operands: Reads<Id>,
     constants: Vec<f64>,
@@ -36,9 +36,9 @@ struct PartKinks {
 struct InnerKink {
     /// The index of the operands and of the function's pieces in [`Kinks::functions`].
     function: usize,
-    /// The place at which the function's arguments are read.
+    /// The offset at which the function reads its arguments.
     place: usize,
-    /// The entry that the term belongs to.
+    /// The entry to which the term belongs.
     entry: usize,
     /// The piece before any move.
     piece: usize,
@@ -46,7 +46,7 @@ struct InnerKink {
     is_tie: bool,
 }
 
-/// A function with kinks inside the terms of a part, with the expressions of its arguments.
+/// A function with kinks inside the terms of a part. It has the expressions of its arguments.
 struct InnerFunction {
     pieces: SmoothPieces,
     arguments: &'static [Expr],
@@ -54,7 +54,7 @@ struct InnerFunction {
 }
 
 impl InnerFunction {
-    /// The arguments, read at this place. `values` returns the entries of a tensor.
+    /// The arguments with this offset. `values` returns the entries of a tensor.
     fn arguments_at<'v>(&self, place: usize, values: impl Fn(Id) -> &'v [f64]) -> SmallVec<[f64; 2]> {
         let entry = |slot| values(self.operands[slot])[place];
         self.arguments.iter().map(|argument| argument.value(&entry).unwrap_or(f64::NAN)).collect()
@@ -64,7 +64,7 @@ impl InnerFunction {
         self.pieces.piece_at(arguments.len(), |i| arguments[i])
     }
 
-    /// The kink of the value at this place. `function` is the index of this function.
+    /// The kink of the value with this offset. `function` is the index of this function.
     fn kink_at<'v>(&self, function: usize, entry: usize, place: usize, values: impl Fn(Id) -> &'v [f64]) -> InnerKink {
         let arguments = self.arguments_at(place, values);
         InnerKink { function, place, entry, piece: self.piece_of(&arguments), is_tie: self.pieces.is_tie(&arguments) }
@@ -79,7 +79,7 @@ fn inner_function(factor: &Arg) -> Option<(SmoothPieces, &'static [Expr])> {
     }
 }
 
-/// For each term of each entry, the entry and the place at which factor `n` reads its operands.
+/// For each term of each entry, the entry and the offset at which factor `n` reads its operands.
 fn places_of_factor<'r, 'o>(
     rule: &'r dyn Rule,
     x: &'r Operands<'o>,
@@ -105,7 +105,7 @@ pub(super) struct Kinks {
 }
 
 impl Kinks {
-    /// Returns the kinks of the op with index `number`, or `None` if it has no kink. `entries` is the number of entries of its output. All terms of a part have
+    /// Returns the kinks of the op with index `number`, or `None` if it has none. `entries` is the number of entries of its output. All terms of a part have
     /// the same function, so the first term shows whether the part has kinks.
     pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
         let (mut parts, mut functions, mut inner) = (Vec::new(), Vec::new(), Vec::new());
@@ -148,7 +148,7 @@ impl Kinks {
         (!parts.is_empty() || !inner.is_empty()).then_some(Self { parts, functions, inner })
     }
 
-    /// Returns whether an entry is exactly on a kink before any move. `part` is a number that [`Kinks::crossed`] has reported.
+    /// Returns whether an entry is exactly on a kink before any move. `part` is a number that [`Kinks::crossed`] has passed to `report`.
     pub fn is_tie(&self, entry: usize, part: usize) -> bool {
         match self.parts.get(part) {
             Some(part) => part.entries[entry].is_tie,
@@ -156,8 +156,8 @@ impl Kinks {
         }
     }
 
-    /// Calls `report(entry, part, piece)` for each of these entries that is now on another piece than before any move. `part` counts the parts that have kinks,
-    /// then the kinks inside terms. `values` returns the current entries of a tensor.
+    /// Calls `report(entry, part, piece)` for each of these entries whose piece has changed. `part` counts the parts that have kinks, and then the kinks inside
+    /// terms. `values` returns the current entries of a tensor.
     pub fn crossed<'v>(
         &self,
         entries: &(impl Iterator<Item = usize> + Clone),
@@ -168,7 +168,7 @@ impl Kinks {
             let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
             let report = |at, piece| report(at, number, piece);
             if let [operand, []] = values[..] {
-                // a shortcut for the usual case of one operand, as in relu and max
+                // most functions with kinks have one operand, as relu and max
                 part.crossed(entries, |(_, place)| operand[place as usize], report);
             } else {
                 part.crossed(entries, |(operand, place)| values[operand as usize][place as usize], report);
@@ -190,7 +190,7 @@ impl Kinks {
 }
 
 impl PartKinks {
-    /// Calls `report(entry, piece)` for each of these entries that is on another piece than before any move. `value` returns the value of an argument.
+    /// Calls `report(entry, piece)` for each of these entries whose piece has changed. `value` returns the value of an argument.
     fn crossed(
         &self,
         entries: &(impl Iterator<Item = usize> + Clone),

@@ -1,5 +1,5 @@
-//! The loss after one entry of a tensor was moved. Only the entries that depend on the moved entry are computed again. They have the same bits as after a
-//! whole forward pass.
+//! Computes the loss after one entry of a tensor was moved. Only the entries that depend on the moved entry are computed again. They have the same bits as
+//! after a whole forward pass.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +11,19 @@ use crate::op::rule::{Operands, Rule};
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// A forward pass and its loss before any move, prepared for moves. All threads share it.
+/// A forward pass and its loss, with the data that makes moves fast. All threads share it.
 pub(super) struct ForwardPass<'a> {
     pub network: &'a Network,
     pub run: &'a Run,
-    /// One element per op; `None` for an op that can only be computed as a whole.
+    /// The dependents of the entries that each op reads; `None` for an op that can only be computed as a whole.
     dependents: Vec<Option<Dependents>>,
-    /// One element per op; `None` for an op without kinks.
+    /// The kinks of each op; `None` for an op without kinks.
     kinks: Vec<Option<Kinks>>,
 }
 
 impl<'a> ForwardPass<'a> {
-    /// Prepares a run. If `stop` becomes `true`, the preparation ends early: the result is valid, but each move computes whole tensors, which is slow.
+    /// Prepares a run. If `stop` becomes `true`, the preparation ends early. The result is then still valid, but each move computes whole tensors, which is
+    /// slow.
     pub fn new(network: &'a Network, run: &'a Run, stop: &AtomicBool) -> Self {
         let ops = || forward_ops(network).enumerate();
         let dependents = ops().map(|(number, op)| Dependents::of(network, run, op, number, stop)).collect();
@@ -30,8 +31,8 @@ impl<'a> ForwardPass<'a> {
         Self { network, run, dependents, kinks }
     }
 
-    /// For each entry of a tensor, the largest magnitude of the numbers that are rounded in its computation. `None` for an input or a parameter, and for an op
-    /// that can only be computed as a whole.
+    /// Returns for each entry of a tensor the largest absolute value of a rounded number in its computation. Returns `None` for an input or a parameter, and
+    /// for an op that can only be computed as a whole.
     pub fn rounded_magnitudes(&self, id: Id) -> Option<&[f64]> {
         let number = self.network.producer(id)?;
         self.dependents.get(number)?.as_ref().map(Dependents::rounded_magnitudes)
@@ -48,9 +49,9 @@ pub(super) fn forward_ops(network: &Network) -> impl Iterator<Item = &Op> {
 pub(super) struct KinkSite {
     /// The number of the op.
     pub op: usize,
-    /// The place of the entry in the op's output.
+    /// The offset of the entry in the op's output.
     pub entry: usize,
-    /// The part, counted among those parts of the op that have kinks.
+    /// The index of the part among those parts of the op that have kinks.
     pub part: usize,
 }
 
@@ -70,14 +71,14 @@ pub(super) struct Perturbed {
     pub crossings: Vec<Crossing>,
 }
 
-/// A thread's copy of the tensors, in which the thread moves entries. Between two moves the copy is equal to the run.
+/// A copy of the tensors, in which one thread moves entries. Between two moves, the copy is equal to the run.
 pub(super) struct Workspace<'a> {
     forward: &'a ForwardPass<'a>,
     /// The tensors by id. A tensor is borrowed from the run until a move changes it.
     tensors: Vec<Cow<'a, [f64]>>,
-    /// For each tensor, the places of the entries that differ from the run.
+    /// The offsets of the entries that differ from the run, for each tensor.
     changed: Vec<Vec<usize>>,
-    /// Memory for [`Dependents::of_changed`], one element per op.
+    /// Memory for [`Dependents::of_changed`], for each op.
     visited: Vec<Visited>,
     /// Memory for the new entries of an op's output.
     sums: Vec<f64>,
@@ -103,7 +104,7 @@ impl<'a> Workspace<'a> {
         self.forward.kinks[op].as_ref().is_some_and(|kinks| kinks.is_tie(entry, part))
     }
 
-    /// Computes the loss with the entry `at` of a tensor set to `value`. Afterwards all tensors are restored.
+    /// Computes the loss with the entry `at` of a tensor set to `value`. Then restores all tensors.
     pub fn perturb(&mut self, id: Id, at: usize, value: f64) -> Perturbed {
         let network = self.forward.network;
         self.tensors[id].to_mut()[at] = value;
@@ -134,7 +135,7 @@ impl<'a> Workspace<'a> {
     /// moved entry.
     fn compute(&mut self, number: usize, op: &Op, moved: Id, crossings: &mut Vec<Crossing>) {
         let dependents = self.forward.dependents[number].as_ref();
-        // the places of the entries to compute; `None` for all entries of the output
+        // the offsets of the entries to compute; `None` for all entries of the output
         let affected = dependents.and_then(|dependents| dependents.of_changed(&self.changed, &mut self.visited[number]));
         let tensor = |id: Id| -> &[f64] { &self.tensors[id] };
         if let Some(entries) = affected {
@@ -154,12 +155,12 @@ impl<'a> Workspace<'a> {
                     sum = rule.add_first_terms(x, at, terms, sum);
                     term_count += terms;
                 }
-                // 0 for an entry without terms
+                // an entry without terms is 0
                 entry_sum(sum, term_count)
             }));
         } else {
-            // some losses read both the network's output and its pre-activation z, and are computed from z. If the output itself is moved, such a loss must be
-            // computed from the output
+            // some losses read both the network's output and its pre-activation z, and are computed from z. But if the output itself is moved, the loss must
+            // be computed from the output
             let reads_moved_output = op.output_and_z().is_some_and(|[output, _]| output == moved);
             let op = if reads_moved_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
             self.sums.resize(len(&self.forward.network.tensor(op.output).shape), 0.0);
@@ -181,7 +182,7 @@ impl<'a> Workspace<'a> {
     }
 }
 
-/// Writes the values that differ from `before`, and adds their places to `changed`. `entries` are pairs of a place and a value.
+/// Writes the values that differ from `before`, and adds their offsets to `changed`. `entries` are pairs of an offset and a value.
 fn write_changes(entries: impl Iterator<Item = (usize, f64)>, before: &[f64], to: &mut Cow<'_, [f64]>, changed: &mut Vec<usize>) {
     let mut different = entries.filter(|&(at, value)| value.to_bits() != before[at].to_bits()).peekable();
     if different.peek().is_some() {

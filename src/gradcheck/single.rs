@@ -1,7 +1,7 @@
 //! The check of a single derivative.
 //!
-//! [`check`](super::check) prepares lists of dependents, which pay off only for many entries. For one entry of a large network these lists are left out, and
-//! each move computes the whole forward pass.
+//! [`check`](super::check) prepares lists of dependents. They save time only if many entries are checked. For one entry of a large network, they are not made,
+//! and each move computes the whole forward pass.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
@@ -15,10 +15,10 @@ use super::{EntryCheck, TensorCheck, Verdict};
 use crate::network::{Id, IterationRun, Network, Op, Role, Run};
 use crate::tensor::len;
 
-/// The largest number of forward terms for which the lists of dependents are prepared, as for a check of all entries.
+/// Up to this number of terms in the forward pass, the lists of dependents are made.
 const LISTED_TERMS: u64 = 4_000_000;
-/// A derivative that is not finite is undefined or wrong. To find out which, the derivatives from which it is computed are checked too. This is the largest
-/// number of such further checks.
+/// A derivative that is not finite is either undefined or wrong. To find out which, the derivatives from which it is computed are checked too. This is the
+/// largest number of such checks.
 const MAX_FURTHER_CHECKS: u32 = 64;
 
 /// The check of one derivative.
@@ -26,7 +26,7 @@ const MAX_FURTHER_CHECKS: u32 = 64;
 pub struct DerivativeCheck {
     /// The result.
     pub check: EntryCheck,
-    /// At a kink: the slopes of the loss to the left and to the right of the entry.
+    /// The slopes of the loss to the left and to the right of the entry, if it is at a kink.
     pub sides: Option<[f64; 2]>,
 }
 
@@ -38,7 +38,7 @@ pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: 
         run.parts(op, number).map(|(rule, x)| rule.prefix_terms(&x, entries)).sum::<u64>()
     };
     let all: u64 = forward_ops(network).enumerate().map(terms).sum();
-    // a stop flag that is `true` from the start, so that the preparation leaves the lists out
+    // the flag is set from the start, so that the lists are not made
     let no_lists = AtomicBool::new(true);
     let forward = ForwardPass::new(network, run, if all <= LISTED_TERMS { stop } else { &no_lists });
     let single = SingleCheck { forward: &forward, stop, further_checks: Cell::new(MAX_FURTHER_CHECKS) };

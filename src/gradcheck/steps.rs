@@ -6,7 +6,7 @@ pub(super) const FIRST_STEP: f64 = 1e-5;
 /// small truncation errors.
 pub(super) const COARSE_STEPS: [f64; 8] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9];
 
-/// Returns the largest power of two that is at most `h`; `h` itself if it is subnormal. With a power of two, w ± h is mostly exact.
+/// Returns the largest power of two that is at most `h`. If `h` is subnormal, returns `h`. With a power of two, w ± h is usually exact.
 pub(super) fn power_of_two(h: f64) -> f64 {
     // clears the 52 bits of the mantissa
     if h.is_normal() { f64::from_bits(h.to_bits() & !((1 << 52) - 1)) } else { h }
@@ -19,10 +19,10 @@ pub(super) fn coarse_steps(value: f64) -> [f64; COARSE_STEPS.len()] {
 
 /// Returns step sizes for all scales on which the loss C may curve, from long to short.
 ///
-/// The scales are max(1, |w|), |w|, |C| / |∂C/∂w| and max(1, |C|) / |∂C/∂w|. For each scale the first step is 1/32 of it, and each further step is a quarter
-/// of the step before. Steps for which rounding changes w ± h or w ± 2h by more than 10⁻⁸ h are left out.
+/// The scales are max(1, |w|), |w|, |C| / |∂C/∂w| and max(1, |C|) / |∂C/∂w|. For each scale, the first step is 1/32 of it, and each further step is a quarter
+/// of the step before. A step is left out if rounding changes w ± h or w ± 2h by more than 10⁻⁸ h.
 pub(super) fn fine_steps(value: f64, loss: f64, derivative: f64) -> Vec<f64> {
-    // Each scale with its number of steps. The shortest of 21 steps is 2⁻⁴⁵ of the scale, the shortest of 12 steps is 2⁻²⁷.
+    // each scale with its number of steps: the shortest of 21 steps is 2⁻⁴⁵ of the scale, and the shortest of 12 steps is 2⁻²⁷ of it
     let scales =
         [(value.abs().max(1.0), 21), (value.abs(), 21), (loss.abs() / derivative.abs(), 12), (loss.abs().max(1.0) / derivative.abs(), 12)];
     let mut steps: Vec<f64> = coarse_steps(value).to_vec();

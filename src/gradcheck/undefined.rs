@@ -1,7 +1,7 @@
 //! Derivatives that are infinite or NaN, but not wrong.
 //!
-//! For √x − √x at 0 the chain rule computes ∞ − ∞ = NaN, although the function is constantly 0 and has the slope 0. PyTorch computes NaN too. Such a derivative
-//! is undefined, not wrong. If the chain rule gives no reason for an infinite or NaN derivative, the derivative is wrong.
+//! For example, for √x − √x at 0 the chain rule computes ∞ − ∞ = NaN, although the function is always 0 and has the slope 0. PyTorch computes NaN too. Such a
+//! derivative counts as undefined. If the chain rule does not explain an infinite or NaN derivative, it counts as wrong.
 
 use std::collections::HashMap;
 
@@ -49,13 +49,13 @@ struct NonFiniteDerivative<'a> {
     gradient: Id,
     /// The tensor x of the derivative ∂C/∂x.
     of: Id,
-    /// The place of the entry in both tensors.
+    /// The offset of the entry in both tensors.
     at: usize,
 }
 
 impl NonFiniteDerivative<'_> {
-    /// Returns whether the derivative equals the sum of its terms, and one of the terms is undefined. `is_off(gradient, place)` returns whether another
-    /// derivative is wrong.
+    /// Returns whether the derivative equals the sum of its terms, and one of the terms is undefined. `is_off(gradient, at)` returns whether another derivative
+    /// is wrong.
     fn is_undefined(&self, is_off: impl Fn(Id, usize) -> bool) -> bool {
         let Self { network, run, gradient, at, .. } = *self;
         let Some(number) = network.producer(gradient) else { return false };
@@ -70,8 +70,8 @@ impl NonFiniteDerivative<'_> {
         parts.any(|((rule, x), part)| (0..count(rule, &x)).any(|term| self.is_term_undefined(&rule.term(&x, at, term), &x, part, &is_off)))
     }
 
-    /// Returns whether a term of the derivative is undefined. An undefined term is infinite or NaN for one of these reasons: it overflows, it reads an infinite
-    /// or NaN number of the forward pass, it reads an undefined derivative, or its local derivative is infinite.
+    /// Returns whether a term of the derivative is undefined: it is infinite or NaN for one of these reasons. It overflows, it reads an infinite or NaN number
+    /// of the forward pass, it reads an undefined derivative, or its local derivative is infinite.
     fn is_term_undefined(&self, term: &Term, x: &Operands<'_>, part: &Part, is_off: impl Fn(Id, usize) -> bool) -> bool {
         let Self { network, of, at, .. } = *self;
         if term.value.is_finite() {
@@ -83,7 +83,7 @@ impl NonFiniteDerivative<'_> {
         let is_forward = |slot: Slot| !matches!(network.tensor(part.operands[slot]).role, Role::Gradient(_));
         let reads_infinite = |arg: &Arg| match arg.origin {
             Origin::Entry { slot, .. } => is_forward(slot),
-            // every operand is looked at, because a factor can depend on operands that its expression does not name: the derivative of 2^∞ depends on 2 and ∞
+            // all operands are checked, because a factor can depend on operands that its expression does not name: the derivative of 2^∞ depends on 2 and ∞
             Origin::Derived { at, .. } => {
                 x.tensors.each().any(|(slot, values)| is_forward(slot) && values.get(at).is_some_and(|value| !value.is_finite()))
             }
@@ -109,8 +109,8 @@ impl NonFiniteDerivative<'_> {
     }
 }
 
-/// Returns whether the local derivative ∂y/∂x is infinite: its differences are not finite, or grow without bound as the step shrinks. Here y is the entry
-/// `output_at` of the tensor `output`, and x is the entry `at` of the tensor `of`.
+/// Returns whether the local derivative ∂y/∂x is infinite: its differences are not finite, or they grow without limit as the step gets smaller. Here y is the
+/// entry `output_at` of the tensor `output`, and x is the entry `at` of the tensor `of`.
 fn is_steep(network: &Network, run: &Run, (output, output_at): (Id, usize), (of, at): (Id, usize)) -> bool {
     let Some(op) = network.producer(output).map(|number| &network.ops()[number]).filter(|op| op.pass != Pass::Backward) else {
         return false;
@@ -126,7 +126,7 @@ fn is_steep(network: &Network, run: &Run, (output, output_at): (Id, usize), (of,
     let y = y_after_move(0.0);
     let scale = if x == 0.0 { 1.0 } else { x.abs() };
     [-scale, scale].iter().any(|direction| {
-        // each slope must be a fifth larger than the slope at the step before, which is 100 times as long
+        // each step is a hundredth of the step before, and its slope must be larger by at least a fifth
         let slopes = [1e-6, 1e-8, 1e-10].map(|step| ((y_after_move(step * direction) - y) / (step * direction)).abs());
         slopes.iter().any(|slope| !slope.is_finite()) || slopes.windows(2).all(|pair| pair[1] > 1.2 * pair[0])
     })

@@ -5,7 +5,7 @@ use super::tree::Span;
 use super::{SyntaxError, messages};
 use crate::text::counted;
 
-/// The largest number of errors that are kept. Further ones are counted.
+/// The largest number of errors that are kept. Further errors are only counted.
 const MAX_ERRORS: usize = 50;
 
 /// The result of parsing a part of the text.
@@ -23,7 +23,7 @@ pub(super) struct Cursor<'t> {
     /// The index of the current token.
     pub at: usize,
     errors: Vec<SyntaxError>,
-    /// The number of errors that are not kept, and the position of the first of them.
+    /// The number of errors that are not kept, and the position of the first of these.
     hidden: (usize, Span),
 }
 
@@ -92,7 +92,7 @@ impl<'t> Cursor<'t> {
         self.at = (self.at + 1).min(self.tokens.len() - 1);
     }
 
-    /// Continues with the next token if the current one is this sign. Returns whether it is.
+    /// If the current token is this sign, continues with the next token. Returns whether it was.
     pub fn eat(&mut self, sign: &str) -> bool {
         let is_sign = self.is(sign);
         if is_sign {
@@ -118,7 +118,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Returns all errors. The last one counts those that are not kept.
+    /// Returns all errors. The last one has the number of those that were not kept.
     pub fn into_errors(mut self) -> Vec<SyntaxError> {
         let (count, span) = self.hidden;
         if count > 0 {

@@ -1,7 +1,7 @@
 //! Parses expressions.
 //!
-//! The operators from the tightest to the loosest are `**` and `^` (right-associative), the unary `-`, `+` and `~`, then `*`, `/`, `//`, `%` and `@`, then `+` and `-`,
-//! `&`, `|`, and the comparisons. So `-x**2` is `-(x**2)`, `2**-1` is ½, and `a > 0 & b` is `a > (0 & b)`, all as in Python.
+//! From the tightest to the loosest, the operators are `**` and `^` (right-associative), the unary `-`, `+` and `~`, then `*`, `/`, `//`, `%` and `@`, then `+`
+//! and `-`, `&`, `|`, and the comparisons. As in Python, `-x**2` is `-(x**2)`, `2**-1` is ½, and `a > 0 & b` is `a > (0 & b)`.
 
 use std::collections::HashSet;
 
@@ -12,13 +12,13 @@ use super::lexer::{AUGMENTED, Token, TokenKind, closing};
 use super::tree::{Argument, BinaryOperator, Comparison, Expr, ExprKind, Link, Span, UnaryOperator, Word};
 use super::{MAX_DEPTH, messages};
 
-/// An expression with the height of its tree: 1 for a name. The expression is boxed, because the parser is recursive and must not need a large stack.
+/// An expression with the height of its tree, which is 1 for a name. The expression is boxed, so that the recursive parser does not need a large stack.
 pub(super) struct ExprWithHeight {
     pub expr: Box<Expr>,
     height: usize,
 }
 
-/// Operators of one precedence. The last one has no right operand yet.
+/// An unfinished chain of operators with the same precedence. Its last operator has no right operand yet.
 struct Pending {
     precedence: usize,
     /// The position of the first operand, with its parentheses.
@@ -61,7 +61,8 @@ fn comparison(kind: TokenKind) -> Option<Comparison> {
 }
 
 impl Cursor<'_> {
-    /// Returns an expression from `start` to the last token, whose parts have at most the height `below`. If its tree is too high, the error is at the last token.
+    /// Returns an expression from `start` to the last token. Its parts have at most the height `below`. If its tree is too high, the error is at the last
+    /// token.
     fn above(&self, start: usize, kind: ExprKind, below: usize) -> Parsed<ExprWithHeight> {
         let end = self.previous().map_or(start, |token| token.end);
         if below >= MAX_DEPTH {
@@ -118,14 +119,14 @@ impl Cursor<'_> {
 
     /// Parses operands with operators between them.
     fn operators(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
-        // the pending chains have increasing precedences, so there are at most four
+        // the precedence increases from one pending chain to the next, so there are at most four
         let mut pending: Vec<Pending> = Vec::new();
         'operands: loop {
             let start = self.span().start;
             let mut operand = self.unary(depth)?;
             let mut operand_start = start;
             let next = binary(self.kind());
-            // an operator ends the chains that bind more tightly, and goes on with the chain of its own precedence
+            // an operator ends the chains with a higher precedence, and continues the chain with its own precedence
             while let Some(mut chain) = pending.pop_if(|chain| next.is_none_or(|(precedence, _)| chain.precedence >= precedence)) {
                 let (operator, span) = chain.last;
                 chain.height = chain.height.max(operand.height);
@@ -215,7 +216,7 @@ impl Cursor<'_> {
         Ok(word)
     }
 
-    /// Parses the arguments of a call up to the closing parenthesis. Raises `height` to that of the highest argument.
+    /// Parses the arguments of a call, up to the closing parenthesis. Raises `height` to that of the highest argument.
     fn arguments(&mut self, open: Token, depth: usize, height: &mut usize) -> Parsed<Vec<Argument>> {
         let mut arguments = Vec::new();
         let mut keywords = HashSet::new();
@@ -298,7 +299,7 @@ impl Cursor<'_> {
         self.above(start, ExprKind::Slice(parts), height)
     }
 
-    /// Reads the closing bracket for the opening one at `open`.
+    /// Reads the closing bracket. `open` is the opening bracket.
     fn close(&mut self, open: Token) -> Parsed<()> {
         let sign = &self.text[open.span()];
         if self.eat(closing(sign)) {
@@ -360,7 +361,8 @@ impl Cursor<'_> {
         }))
     }
 
-    /// Parses an expression in parentheses. The position of the result excludes the parentheses. Empty parentheses are a tuple if they are a whole item or argument.
+    /// Parses an expression in parentheses. The position of the result does not include the parentheses. Empty parentheses are a tuple, if they are a whole
+    /// item or argument.
     fn parentheses(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let open = self.token();
         let before = self.previous().map(|token| token.kind);
@@ -413,7 +415,7 @@ fn push_string(to: &mut String, written: &str) {
             ('\\', Some('t')) => to.push('\t'),
             ('\\', Some(c @ ('\\' | '\'' | '"'))) => to.push(c),
             ('\\', Some('\n')) => {}
-            // other escapes stay as they are written
+            // other escapes stay as they are
             ('\\', Some(other)) => to.extend(['\\', other]),
             _ => to.push(c),
         }

@@ -1,7 +1,7 @@
-//! Splits a text into tokens. As in Python, the indentation of lines becomes tokens too: [`TokenKind::Indent`] before the first line of a block,
-//! [`TokenKind::Dedent`] after its last.
+//! Splits a text into tokens. As in Python, the indentation of lines becomes tokens too: [`TokenKind::Indent`] comes before the first line of a block, and
+//! [`TokenKind::Dedent`] after its last line.
 //!
-//! A wrong character, string, number or indentation becomes a [`TokenKind::Fault`], which the parser reports when it arrives there.
+//! A wrong character, string, number or indentation becomes a [`TokenKind::Fault`]. The parser reports it when it reaches this token.
 
 use super::tree::Span;
 
@@ -34,7 +34,7 @@ pub(super) enum TokenKind {
     Sign(&'static str),
     /// The end of a line, outside brackets.
     Newline,
-    /// The beginning of a block. Its position is the blanks before the first line.
+    /// The beginning of a block. Its position is that of the blanks before the first line.
     Indent,
     /// The end of a block.
     Dedent,
@@ -55,15 +55,15 @@ pub(super) enum Fault {
     IntegerTooLarge,
     FloatTooLarge,
     FloatTooSmall,
-    /// A line that ends a block but continues no outer one.
+    /// A line whose indentation ends a block, but is not that of a block around it.
     Indentation,
-    /// Tabs and spaces whose order depends on the width of a tab.
+    /// Tabs and blanks whose widths cannot be compared without knowing the width of a tab.
     Tabs,
     /// A backslash before the end of the line.
     Backslash,
-    /// A bracket that is not closed; the position is its own.
+    /// An opening bracket that is not closed. The position is that of the bracket.
     OpenBracket,
-    /// A closing bracket of another form than the open one, for which this would be right.
+    /// A closing bracket that does not fit the opening one. The text is the one that would fit.
     WrongBracket(&'static str),
 }
 
@@ -74,14 +74,14 @@ const KEYWORDS: &[&str] = &[
     "while", "with", "yield",
 ];
 
-/// Keywords that begin a statement and appear nowhere else at the beginning of a line.
+/// Keywords that begin a statement, and that cannot stand at the beginning of a line otherwise.
 const STATEMENTS: &[&str] =
     &["assert", "break", "class", "continue", "def", "del", "global", "import", "nonlocal", "pass", "raise", "return", "try"];
 
 /// Keywords of statements that end with a colon. Some may begin a line within brackets.
 const HEADERS: &[&str] = &["for", "if", "while", "with", "elif", "else", "except", "finally", "async"];
 
-/// Operators, brackets and punctuation: longer ones before their beginnings.
+/// Operators, brackets and punctuation. A longer one comes before its beginning: `**` before `*`.
 const SIGNS: &[&str] = &[
     "...", "**=", "//=", "<<=", ">>=", "!=", "->", ":=", "**", "//", "<<", ">>", "<=", ">=", "==", "+=", "-=", "*=", "/=", "%=", "@=",
     "&=", "|=", "^=", "+", "-", "*", "/", "%", "@", "&", "|", "^", "~", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", ";", ".", "=",
@@ -90,7 +90,7 @@ const SIGNS: &[&str] = &[
 /// The operators of augmented assignments.
 pub(super) const AUGMENTED: &[&str] = &["+=", "-=", "*=", "/=", "//=", "%=", "@=", "**=", "^=", "&=", "|=", "<<=", ">>="];
 
-/// The number of open brackets that a wrong closing bracket is compared with.
+/// The number of open brackets with which a wrong closing bracket is compared.
 const COMPARED_BRACKETS: usize = 4;
 
 /// Returns the tokens of a text. The last one is [`TokenKind::End`].
@@ -125,7 +125,7 @@ fn begins_name(c: char) -> bool {
     (c.is_alphabetic() || c == '_') && c != 'ᵀ'
 }
 
-/// Returns whether a name may continue with this character. Combining accents such as in x̂ are part of names, superscript digits such as in x² are not.
+/// Returns whether this character can be in a name, after its first character. A combining accent can, as in x̂; a superscript digit cannot, as in x².
 fn continues_name(c: char) -> bool {
     begins_name(c) || c.is_ascii_digit() || ('\u{300}'..='\u{36f}').contains(&c)
 }
@@ -157,7 +157,7 @@ fn begins_assignment(text: &str) -> bool {
 struct Indent {
     /// The column of the first character, with a tab stop at every eighth column.
     column: usize,
-    /// The column if a tab is as wide as a blank. The order of two indentations must be the same for both widths.
+    /// The column if a tab is as wide as a blank. Two indentations must have the same order in both ways of counting.
     characters: usize,
     /// `true` if an Indent token was written for it.
     is_block: bool,
@@ -196,7 +196,7 @@ impl<'t> Lexer<'t> {
         self.at += if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with(is_line_end)) };
     }
 
-    /// Skips empty lines, and compares the indentation of the next line with that of the open blocks. Returns `false` at the end of the text.
+    /// Skips empty lines, and compares the indentation of the next line with those of the open blocks. Returns `false` at the end of the text.
     fn begin_line(&mut self) -> bool {
         loop {
             let start = self.at;
@@ -275,7 +275,7 @@ impl<'t> Lexer<'t> {
         if let Some(open) = self.brackets.last().copied() {
             self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenBracket), start: open, end: open + 1 });
             self.brackets.clear();
-            // the position is the beginning of the next line
+            // the position of the token is the beginning of the next line
             let end = self.tokens.iter().rev().nth(1).map_or(self.at, |token| token.end);
             self.tokens.push(Token { kind: TokenKind::Newline, start: end, end });
             return;
@@ -284,8 +284,8 @@ impl<'t> Lexer<'t> {
         self.skip_line_end();
     }
 
-    /// Returns whether the line at the current position begins a new statement although a bracket is open: a closing bracket was forgotten. Python would read
-    /// on to the end of the text. The answer is `false` for every line that Python allows within brackets.
+    /// Returns whether the line at the current position begins a new statement although a bracket is open, because a closing bracket was forgotten. Python
+    /// would then read to the end of the text. The result is `false` for every line that Python allows in brackets.
     fn is_statement(&self) -> bool {
         let end = self.line_end();
         let blanks = blank_length(&self.text[self.at..end]);
@@ -367,7 +367,7 @@ impl<'t> Lexer<'t> {
         }
         let end = self.at + prefix + length.min(rest.len());
         if is_long {
-            // the mark is on the opening quotes, and the rest of the text belongs to the string
+            // the error is at the opening quotes, and the rest of the text belongs to the string
             self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenString), start: self.at, end: self.at + prefix + 3 });
             self.at = self.text.len();
         } else {
@@ -410,7 +410,7 @@ impl<'t> Lexer<'t> {
         self.push(TokenKind::Sign(sign), self.at + sign.len());
     }
 
-    /// Writes a fault if a closing bracket does not fit the innermost open one. Returns whether it did.
+    /// Writes a fault if a closing bracket does not fit the innermost open one. Returns whether it wrote one.
     fn is_wrong_bracket(&mut self, sign: &'static str) -> bool {
         let closing_at = |open: usize| closing(&self.text[open..=open]);
         let Some(&open) = self.brackets.last() else { return false };

@@ -18,7 +18,7 @@ const IN_HELP: &str = "compare with ==, and combine masks with |: (a == 1) | (a 
 
 /// Returns a part of the text in quotes, shortened.
 pub(super) fn quoted(part: &str) -> String {
-    // characters beyond the width are not escaped only to be cut
+    // only characters that can be visible are escaped
     let end = part.char_indices().nth(MAX_QUOTED_WIDTH + 1).map_or(part.len(), |(at, _)| at);
     format!("\"{}\"", text::cut(&text::line(&part[..end]), MAX_QUOTED_WIDTH))
 }

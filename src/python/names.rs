@@ -1,11 +1,11 @@
-//! The names that faulty statements would assign. The parser reports such a statement and skips it.
+//! Finds the names that faulty statements would assign. The parser reports such a statement and skips it. Later uses of these names are then not reported.
 
 use compact_str::CompactString;
 
 use super::lexer::{AUGMENTED, Token, TokenKind};
 
-/// Returns the names that the statements of these tokens would assign, as far as they can be seen without parsing: before `=`, `:=` and the like, and after `for`,
-/// `def`, `class`, `as` and `import`.
+/// Returns the names that these statements would assign, if this can be seen without parsing: names before `=`, `:=` and the like, and after `for`, `def`,
+/// `class`, `as` and `import`.
 pub(super) fn assigned(text: &str, tokens: &[Token]) -> Vec<CompactString> {
     let mut names = Vec::new();
     let ends = |token: &Token| matches!(token.kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::Sign(";"));
@@ -22,7 +22,7 @@ fn of_statement(text: &str, tokens: &[Token], names: &mut Vec<CompactString>) {
         names.push(text[*start..*end].into());
         return;
     }
-    // the open brackets, each with `true` if it follows a value, as in a call; and the number of open brackets that follow a value
+    // for each open bracket, `true` if it comes after a value, as in a call; and the number of these brackets
     let (mut brackets, mut calls) = (Vec::new(), 0);
     // the names that are assigned if a = follows
     let mut targets: Vec<&str> = Vec::new();
@@ -33,7 +33,7 @@ fn of_statement(text: &str, tokens: &[Token], names: &mut Vec<CompactString>) {
         let is_after_value = previous.is_some_and(|token| matches!(token.kind, TokenKind::Name | TokenKind::Sign(")" | "]")));
         let word = &text[token.span()];
         match token.kind {
-            // a parenthesis after a value belongs to a call, and has no targets in it
+            // a parenthesis after a value belongs to a call, and contains no names that are assigned
             TokenKind::Sign("(" | "[") => {
                 brackets.push(is_after_value);
                 calls += usize::from(is_after_value);
@@ -41,13 +41,13 @@ fn of_statement(text: &str, tokens: &[Token], names: &mut Vec<CompactString>) {
             TokenKind::Sign(")" | "]") => calls -= usize::from(brackets.pop() == Some(true)),
             TokenKind::Sign("=") if brackets.is_empty() => names.extend(targets.drain(..).map(CompactString::from)),
             TokenKind::Sign(sign) if AUGMENTED.contains(&sign) => names.extend(targets.drain(..).map(CompactString::from)),
-            // in `for i in x: y = i`, the names before the colon are not assigned by the body of the loop
+            // in `for i in x: y = i`, the body of the loop does not assign the names before the colon
             TokenKind::Sign(":") if brackets.is_empty() => targets.clear(),
             TokenKind::Keyword("for") => is_after_for = true,
             TokenKind::Keyword("in") => is_after_for = false,
             TokenKind::Name => {
                 let is_definition = matches!(previous.map(|token| token.kind), Some(TokenKind::Keyword("def" | "class" | "as" | "import")));
-                // in a bracket that is not closed, a name before `=` at the start of a line is assigned too
+                // in a bracket that is not closed, a name at the start of a line is assigned too, if `=` follows
                 let begins_line = previous.is_some_and(|before| text[before.end.min(token.start)..token.start].contains(['\n', '\r']));
                 let is_assigned = next == Some(TokenKind::Sign("=")) && begins_line;
                 if is_after_for || is_definition || is_assigned || next == Some(TokenKind::Sign(":=")) {

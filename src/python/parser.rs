@@ -47,7 +47,7 @@ impl Cursor<'_> {
     /// Parses statements up to the end of the block. `depth` is the number of blocks around them.
     fn statements(&mut self, depth: usize) -> Vec<Statement> {
         let mut statements = Vec::new();
-        // blocks that no statement has opened
+        // the number of blocks that do not belong to a statement
         let mut strays = 0;
         loop {
             match self.kind() {
@@ -67,7 +67,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// Reads the first line of a block that no statement has opened.
+    /// Reads the first line of a block that does not belong to a statement.
     fn stray_block(&mut self) -> Statement {
         let span = self.span();
         self.advance();
@@ -94,7 +94,7 @@ impl Cursor<'_> {
                 self.recover(first);
                 let has_fault = || self.tokens[first..self.at].iter().any(|token| matches!(token.kind, TokenKind::Fault(_)));
                 if is_print && !has_fault() {
-                    // what is printed is not computed, so it may be anything, such as an f-string
+                    // the argument of `print` is not computed, so it may be anything, such as an f-string
                     StatementKind::LeftOut
                 } else {
                     self.report(*error);
@@ -186,8 +186,8 @@ impl Cursor<'_> {
         Ok(StatementKind::Assign(targets, value))
     }
 
-    /// Returns whether the `:` at the current position was probably meant as a division sign, as in `a : b`, and not as the annotation of a name, as in
-    /// `a: int = 3`. The two have different messages.
+    /// Returns whether the `:` at the current position probably means a division, as in `a : b`. Otherwise it is the annotation of a name, as in `a: int = 3`.
+    /// The two have different messages.
     fn is_division_sign(&self) -> bool {
         let blank_before = self.previous().is_some_and(|token| token.end < self.token().start);
         blank_before
@@ -331,7 +331,7 @@ impl Cursor<'_> {
         self.stray()
     }
 
-    /// Parses the body of the statement with this header. `first` is the first token of the statement. After an error in the header, the errors of the body are
+    /// Parses the body of the statement with this header. `first` is the first token of the statement. If the header has an error, the errors of the body are
     /// reported too.
     fn block<H>(
         &mut self,

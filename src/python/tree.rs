@@ -1,7 +1,7 @@
 //! The syntax tree of a Python text: statements and expressions, each with its position.
 //!
-//! The tree has no depth that grows with the length of a line: a long sum `a + b - c + …` is one [`ExprKind::Chain`], and the parser refuses deeper nesting than
-//! [`MAX_DEPTH`](super::MAX_DEPTH). So functions that visit the tree may call themselves.
+//! The depth of the tree does not grow with the length of a line. A long sum `a + b - c + …` is one [`ExprKind::Chain`], and the parser refuses deeper nesting
+//! than [`MAX_DEPTH`](super::MAX_DEPTH). So functions that visit the tree may be recursive.
 
 use std::ops::Range;
 

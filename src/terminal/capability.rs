@@ -26,7 +26,7 @@ struct TerminfoEntry {
 fn terminfo(term: &str) -> Option<TerminfoEntry> {
     use termini::{NumberCapability, StringCapability, TermInfo};
 
-    // the name becomes part of a path, and must not lead to another folder
+    // the name becomes part of a path, so it must not lead to another folder
     if term.is_empty() || term.starts_with('.') || term.contains('/') {
         return None;
     }

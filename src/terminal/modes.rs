@@ -1,7 +1,7 @@
-//! The terminal modes of the full screen: [`enter`] switches them on, [`leave`] switches them off.
+//! The terminal modes of the full screen. [`enter`] switches them on, and [`leave`] switches them off.
 //!
-//! The guard, the panic hook and the threads of `signals` call [`leave`]. It may be called from any thread, at any time and repeatedly, and switches off exactly the
-//! modes that are on.
+//! [`leave`] is called by the guard, the panic hook and the threads of `signals`. It may be called from any thread, at any time and several times. It switches
+//! off exactly those modes that are on.
 
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
@@ -68,18 +68,18 @@ pub(super) fn is_running() -> bool {
     WANTED.load(SeqCst) != 0
 }
 
-/// Switches on the modes that the full screen needs, even those that are on according to `ON`, because other programs may have changed the terminal while this process was
-/// suspended.
+/// Switches on the modes that the full screen needs. This includes modes that are on according to `ON`, because other programs may have changed the terminal
+/// while this process was suspended.
 pub(super) fn enter() -> io::Result<()> {
     let _writing = lock();
     let wanted = WANTED.load(SeqCst);
     if wanted == 0 {
         return Ok(());
     }
-    // set `ON` before the modes are switched on: if a signal interrupts this function, `leave` then switches them off
+    // `ON` is set before the modes are switched on, so that `leave` switches them off if a signal interrupts this function
     if ON.swap(wanted, SeqCst) != 0 {
-        // The process was stopped and continued without `leave`, and the shell may have ended the raw mode. Crossterm does not know this: `enable_raw_mode`
-        // below would do nothing without this call
+        // the process was stopped and continued without `leave`, and the shell may have ended the raw mode. Crossterm does not know this: without this call,
+        // `enable_raw_mode` below would do nothing
         crossterm::terminal::disable_raw_mode()?;
     }
     crossterm::terminal::enable_raw_mode()?;
@@ -96,7 +96,7 @@ pub(super) fn leave() {
     if on == 0 || tty::is_closed() {
         return;
     }
-    // end the raw mode before the main screen is shown, because input after that is meant for the shell
+    // the raw mode ends before the main screen is shown, because later input is meant for the shell
     let _ = crossterm::terminal::disable_raw_mode();
     if tty::accepts_output() {
         let is_reversed = true;

@@ -1,4 +1,5 @@
-//! The panic hook of the full screen. It restores the terminal before it prints the message, which would otherwise vanish with the alternate screen.
+//! The panic hook of the full screen. It restores the terminal before it prints the message, because the message would otherwise disappear with the alternate
+//! screen.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -30,7 +31,7 @@ fn report(panic: &PanicHookInfo<'_>) {
         let _ = writeln!(to, "{backtrace}");
     }
     let _ = to.finish();
-    // a panic in the event loop unwinds to `main`; after a panic in another thread, the program would continue without its screen, so it ends here
+    // a panic in the event loop returns to `main`; after a panic in another thread, the program would continue without its screen, so it ends here
     if was_running && LOOP_THREAD.get() != Some(&thread::current().id()) {
         std::process::exit(101);
     }

@@ -1,6 +1,7 @@
-//! Writes the difference between two frames in few bytes. It uses the escape sequences of a VT100, and those for colours.
+//! Writes the difference between two frames in few bytes, with the escape sequences of a VT100 and those for colours.
 //!
-//! An *ink* is the colours and attributes of a cell. Neighbouring changed cells with the same ink form a *run*. For example, a frame changes from `x = 1` to `x = 2`, with
+//! An *ink* is the colours and attributes of a cell. Neighbouring changed cells with the same ink form a *run*. For example, if a frame changes from `x = 1` to
+//! `x = 2`, with the number in red at row 2, column 5, these bytes are written:
 //! the number in red at row 2, column 5:
 //!
 //! ```text
@@ -10,9 +11,9 @@
 //! Four methods save bytes:
 //!
 //! - The runs are written in two orders, line by line and ink by ink. The shorter result is used.
-//! - The cursor moves by the shortest sequence. Instead of a move over up to 4 unchanged cells, these cells are written again.
-//! - An ink is set by its differences from the last ink, or from the plain ink if this is shorter.
-//! - A blank cell shows only its background, so it keeps the current text colour and attributes.
+//! - The cursor moves by the shortest sequence. A gap of up to 4 unchanged cells is not skipped; its cells are written again.
+//! - An ink is set by its differences from the last ink or, if this is shorter, from the plain ink.
+//! - A blank cell shows only its background. So it does not change the current text colour and attributes.
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
@@ -35,7 +36,7 @@ const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::CROSSED_OUT, 9, 29),
 ];
 
-/// The largest gap of unchanged cells that is written again instead of skipped.
+/// A gap of up to this number of unchanged cells is written again, not skipped.
 const MAX_GAP: u16 = 4;
 
 /// The colours and attributes of the written text.
@@ -80,7 +81,7 @@ struct InkRun {
     y: u16,
     end: u16,
     ink: Ink,
-    /// `true` if all cells are blank, so that only the background of the ink matters.
+    /// `true` if all cells are blank. Then only the background of the ink matters.
     is_blank: bool,
 }
 
@@ -120,8 +121,8 @@ impl Pen {
 
 /// Returns the cells that differ, with column and row, line by line.
 ///
-/// The fast comparison is wrong for wide characters, because half of an old one can remain on the screen. If a wide character changes, ratatui's slower comparison is
-/// used.
+/// The fast comparison is wrong for wide characters, because half of an old one can stay on the screen. If a wide character changes, ratatui's slower
+/// comparison is used.
 fn changed_cells<'a>(shown: &'a Buffer, next: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
     let pairs = shown.content.iter().zip(&next.content).enumerate().filter(|(_, (before, after))| before != after);
     let mut cells = Vec::with_capacity(256);
@@ -140,7 +141,7 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
     let mut runs: Vec<InkRun> = Vec::new();
     for (x, y, cell) in changed_cells(shown, next) {
         let blank = is_blank(cell);
-        // the cell under the second half of a wide character does not show its own text
+        // the cell under the second half of a wide character does not show its text
         let was_half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
         if blank && !was_half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
             continue;
@@ -151,7 +152,7 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
                 run.end = end;
                 continue;
             }
-            // a blank run is continued by a text on the same background
+            // a text on the same background continues a blank run
             if run.is_blank && Ink::of_cell(cell).for_blank(run.ink.bg) == Ink::of_cell(cell) {
                 (run.end, run.ink, run.is_blank) = (end, Ink::of_cell(cell), false);
                 continue;
@@ -191,7 +192,7 @@ impl RunWriter<'_> {
             self.bytes.extend_from_slice(cell.symbol().as_bytes());
             x += width(cell).max(1);
         }
-        // after the last column the position of the cursor depends on the terminal
+        // after the last column, the position of the cursor differs between terminals
         self.cursor = (x < self.next.area.right()).then_some((x, y));
     }
 
@@ -225,7 +226,7 @@ impl RunWriter<'_> {
         (x..end).all(|x| self.next.cell((x, y)).is_some_and(|cell| cell.symbol().len() == 1 && self.ink.can_write(cell)))
     }
 
-    /// Changes the ink by its differences from the last ink, or from the plain ink if this is shorter.
+    /// Changes the ink. The codes are the differences from the last ink or, if this is shorter, from the plain ink.
     fn set_ink(&mut self, ink: Ink) {
         if ink == self.ink {
             return;
@@ -291,7 +292,7 @@ fn append_changes(text: &mut SequenceBytes, from: Ink, to: Ink) {
     for (attribute, _, off) in ATTRIBUTES {
         if on.difference(to.modifier).contains(attribute) {
             append_code(text, off);
-            // the code can switch off two attributes: bold and dim
+            // the code for off can switch off two attributes: bold and dim
             for (other, ..) in ATTRIBUTES.into_iter().filter(|(.., other_off)| *other_off == off) {
                 on.remove(other);
             }

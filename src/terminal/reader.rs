@@ -1,6 +1,6 @@
 //! The reader of terminal events: keys, mouse, pasted text and resizes.
 //!
-//! An escape sequence that stays incomplete for a second is dropped. Otherwise it would swallow the keys that follow.
+//! If an escape sequence stays incomplete for a second, it is dropped. Otherwise the keys after it would be read as a part of it.
 
 #[cfg(unix)]
 pub(super) use unix::Reader;
@@ -25,7 +25,8 @@ mod unix {
     use super::super::sequence::SequenceParser;
     use super::super::tty;
 
-    /// The time without bytes after which an incomplete sequence is dropped. A terminal sends all bytes of a sequence together, and a network seldom pauses for a second.
+    /// If no byte arrives for this time, an incomplete sequence is dropped. A terminal sends all bytes of a sequence together, and a network seldom pauses for
+    /// a second.
     const MAX_SILENCE: Duration = Duration::from_secs(1);
 
     /// The reader of the terminal's events. It reports all resizes after its creation.
@@ -67,7 +68,7 @@ mod unix {
                 let left = wait.saturating_sub(start.elapsed());
                 let silence_left = self.parser.is_incomplete().then(|| MAX_SILENCE.saturating_sub(self.last_byte.elapsed()));
                 let has_read = self.read_input(silence_left.map_or(left, |silence_left| silence_left.min(left)))?;
-                // not if bytes were just read: they may have arrived in time while this thread was late
+                // if bytes were just read, the sequence is not dropped: they may have arrived in time, while this thread was late
                 if !has_read && self.parser.is_incomplete() && self.last_byte.elapsed() >= MAX_SILENCE {
                     self.parser.drop_incomplete();
                 }
@@ -95,7 +96,7 @@ mod unix {
                 Ok(0) => return Ok(false),
                 Ok(_) => {}
                 Err(filedescriptor::Error::Poll(error) | filedescriptor::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {
-                    // interrupted by a signal: something may have arrived
+                    // the wait was interrupted by a signal, and something may have arrived
                     return Ok(true);
                 }
                 Err(error) => return Err(io::Error::other(error)),

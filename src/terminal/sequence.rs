@@ -6,8 +6,8 @@
 //! 1B 78             Alt-x        1B 5B 3C 30 3B ... M  ESC [ < 0 ; … M  a mouse button
 //! ```
 //!
-//! Crossterm's parser waits for the rest of an incomplete sequence without a limit, and swallows all keys until then. This parser can drop the incomplete sequence
-//! ([`SequenceParser::drop_incomplete`]).
+//! Crossterm's parser waits for the rest of an incomplete sequence without a limit, and takes all keys until then as parts of it. This parser can drop an
+//! incomplete sequence ([`SequenceParser::drop_incomplete`]).
 
 use std::collections::VecDeque;
 use std::mem::take;
@@ -22,10 +22,10 @@ const MAX_SEQUENCE: usize = 64;
 /// The longest pasted text, in bytes. A longer text is cut, because it is pasted into a prompt of one line.
 const MAX_PASTE: usize = 1 << 16;
 
-/// The state of the parser: what has been read of the current key or sequence.
+/// The state of the parser: the part of the current key or sequence that was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ParserState {
-    /// Nothing: the next byte begins a key or a sequence.
+    /// Nothing was read: the next byte begins a key or a sequence.
     #[default]
     Start,
     /// ESC: the Esc key, or the first byte of a sequence.
@@ -34,7 +34,7 @@ enum ParserState {
     Csi,
     /// ESC O: a key follows.
     Ss3,
-    /// The beginning of a UTF-8 character, an old mouse report, or a function key of the Linux console, of which this number of bytes is missing.
+    /// The beginning of a UTF-8 character, of an old mouse report, or of a function key of the Linux console. This number of bytes is missing.
     Missing(usize),
     /// A pasted text. Its last n bytes are the first n bytes of [`PASTE_END`].
     Paste(usize),
@@ -46,7 +46,7 @@ pub(super) struct SequenceParser {
     state: ParserState,
     /// The bytes so far: the parameters after ESC [, or the bytes of a character or a pasted text.
     bytes: Vec<u8>,
-    /// `true` if an ESC came before the character. This means Alt.
+    /// `true` if an ESC came before the character, which means Alt.
     has_alt: bool,
     events: VecDeque<Event>,
 }
@@ -82,7 +82,7 @@ impl SequenceParser {
         }
     }
 
-    /// Drops an incomplete sequence. An incomplete pasted text is not dropped: the part that was read is pasted.
+    /// Drops an incomplete sequence. The part of a pasted text that was read is not dropped but pasted.
     pub fn drop_incomplete(&mut self) {
         self.pause();
         if let ParserState::Paste(matched) = self.state {
@@ -116,7 +116,7 @@ impl SequenceParser {
                 }
             },
             ParserState::Ss3 | ParserState::Csi if !(0x20..0x7f).contains(&byte) => {
-                // no sequence contains a control character or a UTF-8 byte. So the sequence was cut off, and the byte (such as Ctrl-C) begins a new key
+                // no sequence contains a control character or a UTF-8 byte, so the sequence was cut off, and the byte (such as Ctrl-C) begins a new key
                 self.begin(ParserState::Start);
                 self.first_byte(byte);
             }
@@ -125,7 +125,7 @@ impl SequenceParser {
                 self.end_sequence(b"", byte);
             }
             ParserState::Csi => match byte {
-                // two sequences continue after a bracket or a letter: `ESC [ [ A` has one more byte, `ESC [ M` three
+                // two sequences continue after a bracket or a letter: `ESC [ [ A` has one more byte, and `ESC [ M` has three more
                 b'[' if self.bytes.is_empty() => self.begin_with(byte, 1),
                 b'M' if self.bytes.is_empty() => self.begin_with(byte, 3),
                 0x40..0x7f => {
@@ -153,7 +153,7 @@ impl SequenceParser {
             }
             ParserState::Paste(matched) => {
                 self.add_to_paste(&PASTE_END[..matched]);
-                // the text only looked like the end; this byte may begin the real end
+                // the bytes before only looked like the end of the text; this byte may begin the real end
                 let begins_end = byte == PASTE_END[0];
                 if !begins_end {
                     self.add_to_paste(&[byte]);
@@ -304,12 +304,12 @@ impl SequenceParser {
         }
     }
 
-    /// Adds a mouse event. The bits of `buttons` are, from the lowest: the low two bits of the button's number, Shift, Alt, Ctrl, motion, the high two bits of the button's
+    /// Adds a mouse event. From the lowest bit on, `buttons` has two bits of the button's number, Shift, Alt, Ctrl, motion, and two more bits of the button's
     /// number. If `buttons` is `None`, the report is invalid, and nothing is added.
     fn add_mouse(&mut self, buttons: Option<u8>, column: u16, row: u16, is_press: bool) {
         const BUTTONS: [MouseButton; 3] = [MouseButton::Left, MouseButton::Middle, MouseButton::Right];
         let (Some(buttons), Some(column), Some(row)) = (buttons, column.checked_sub(1), row.checked_sub(1)) else { return };
-        // 0 to 2 is a button, 3 is no button, 4 to 7 is a direction of the wheel
+        // 0 to 2 are buttons, 3 means no button, and 4 to 7 are directions of the wheel
         let number = buttons & 0b11 | buttons >> 4 & 0b1100;
         let is_motion = buttons & 0b10_0000 != 0;
         let kind = match (number, is_motion) {

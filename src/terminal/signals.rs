@@ -1,7 +1,7 @@
-//! Two threads: one waits for signals, the other for the hang-up of the terminal (its window or connection is closed).
+//! Two threads. One waits for signals. The other waits until the terminal hangs up, which means that its window or its connection is closed.
 //!
-//! The event loop cannot do this, because it may be blocked in a write to a terminal that does not accept output. The threads restore the terminal, then end the process
-//! by the same signal, so that the parent process sees the cause: a shell reports 128 + the number of the signal. The threads never end.
+//! The event loop cannot do this, because it may be blocked in a write to a terminal that does not accept output. The threads restore the terminal and then end
+//! the process by the same signal, so that the parent process sees the reason: a shell reports 128 + the number of the signal. The threads never end.
 
 use std::io;
 use std::sync::OnceLock;
@@ -33,7 +33,7 @@ pub(super) fn start() -> io::Result<()> {
     if STARTED.set(()).is_err() {
         return Ok(());
     }
-    // open the terminal now, because it may be closed when the thread starts
+    // the terminal is opened now, because it may be closed when the thread starts
     let keys = tty::keys()?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT])?;
     thread::Builder::new().name("signals".into()).spawn(move || signals.forever().for_each(handle))?;
@@ -47,20 +47,20 @@ pub(super) fn start() -> io::Result<()> {
 
 /// Handles Ctrl-Z: stops all processes of the shell's job, as the terminal does outside raw mode.
 ///
-/// Returns when the program is in the foreground again. Before that, the program must not read the terminal, because the input is meant for the shell.
+/// Returns when the program is in the foreground again. Until then, it must not read the terminal, because the input is meant for the shell.
 pub(super) fn suspend() {
     if !tty::can_suspend() {
         return;
     }
     SUSPENDED.store(true, SeqCst);
-    // `handle` receives this signal too. It cannot fail for the process's own group
+    // `handle` receives this signal too. The call cannot fail for the process's own group
     let _ = kill_current_process_group(Signal::TSTP);
     while SUSPENDED.load(SeqCst) {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Ends the process by SIGHUP if the terminal is closed. A failing read or write may notice this before the hang-up thread does.
+/// Ends the process by SIGHUP if the terminal is closed. A failed read or write may notice this before the hang-up thread does.
 pub(super) fn end_if_hung_up() {
     if tty::is_closed() {
         end_by(SIGHUP);
@@ -82,8 +82,8 @@ fn handle(signal: i32) {
 
 /// Restores the full screen after a stop.
 fn resume() {
-    // the shell's `bg` has continued the program in the background. A change of the terminal there would stop this thread, which could then not handle SIGTERM. So the whole
-    // process stops again; it handles all signals when it is continued
+    // the shell's `bg` has continued the program in the background. If this thread changed the terminal now, it would be stopped, and could not handle
+    // SIGTERM. So the whole process stops again; it handles all signals when it is continued
     if !tty::in_foreground() && tty::can_suspend() {
         stop();
         return;
@@ -92,7 +92,7 @@ fn resume() {
     let _ = modes::enter();
     RESUMED.store(true, SeqCst);
     SUSPENDED.store(false, SeqCst);
-    // wake the event loop, which handles this signal as a resize
+    // wakes the event loop, which handles this signal as a resize
     let _ = raise(SIGWINCH);
 }
 

@@ -1,7 +1,7 @@
 //! The terminal as a device: checks, size, reads, writes and the foreground job.
 //!
-//! Frames are not written through the standard library's stdout, because it is locked during a write. If the terminal did not accept output, the code that restores the
-//! terminal would wait for this lock forever.
+//! Frames are not written through the standard library's stdout, because it is locked during a write. If the terminal did not accept output, the code that
+//! restores the terminal would wait forever for this lock.
 
 use std::env;
 use std::io::{self, IsTerminal as _};
@@ -46,7 +46,7 @@ mod unix {
             match rustix::io::write(stdio::stdout(), bytes) {
                 Ok(n) => bytes = &bytes[n..],
                 Err(Errno::INTR) => {}
-                // another process that shares the terminal has made it non-blocking
+                // another process that uses the same terminal has made it non-blocking
                 Err(Errno::AGAIN) => {
                     let mut out = [PollFd::from_borrowed_fd(stdio::stdout(), PollFlags::OUT)];
                     poll(&mut out, None)?;
@@ -70,7 +70,7 @@ mod unix {
         poll(&mut out, Some(&limit)).is_ok_and(|n| n > 0)
     }
 
-    /// Changes the raw mode so that a read without input returns at once. Otherwise a read would block if another program has read the bytes first.
+    /// Changes the raw mode so that a read returns at once if there is no input. Otherwise it would block when another program has read the bytes first.
     pub fn set_reads_without_waiting() -> io::Result<()> {
         let keys = keys()?;
         let mut modes = tcgetattr(&keys)?;
@@ -106,7 +106,7 @@ mod unix {
 
     /// Waits at most `limit` until one of `terminals` is closed. Returns `true` if one is.
     ///
-    /// `poll` always reports hang-ups and errors. No other events are requested, so that a key does not end the wait.
+    /// `poll` always reports hang-ups and errors. Other events are not requested, so that a key does not end the wait.
     fn is_closed_within(terminals: &[BorrowedFd<'_>], limit: Option<&Timespec>) -> bool {
         let mut fds: Vec<_> = terminals.iter().map(|&fd| PollFd::from_borrowed_fd(fd, PollFlags::empty())).collect();
         while let Err(error) = poll(&mut fds, limit) {
@@ -120,7 +120,8 @@ mod unix {
 
     /// `true` if a shell can continue the program after a stop.
     ///
-    /// A program that was started without a shell (`ssh -t host gradstep`, `xterm -e gradstep`) is in the process group of its session's leader, and no shell would continue it.
+    /// If a program was started without a shell (`ssh -t host gradstep`, `xterm -e gradstep`), it is in the process group of its session's leader, and no shell
+    /// would continue it.
     pub fn can_suspend() -> bool {
         getsid(None).is_ok_and(|leader| leader != getpgrp())
     }

@@ -69,7 +69,7 @@ impl Dtype {
         }
     }
 
-    /// Converts bytes to numbers. It is an error if f64 cannot hold a number exactly. The error has the position of the first such number, and the reason.
+    /// Converts bytes to numbers. If f64 cannot hold a number exactly, the error has the position of the first such number, and the reason.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         let bytes = (bytes, big_endian);
         match self {
@@ -93,7 +93,7 @@ impl Dtype {
     }
 }
 
-/// Converts each number of `N` bytes with `read`, which gets the number's bytes in little-endian order. An error has the position of the number.
+/// Converts each number of `N` bytes with `read`, which gets these bytes in little-endian order. An error has the position of the number.
 fn each<const N: usize>(
     (bytes, big_endian): (&[u8], bool),
     read: impl Fn([u8; N]) -> Result<f64, WeightsError>,
@@ -109,7 +109,7 @@ fn each<const N: usize>(
     Ok(numbers)
 }
 
-/// Returns an error if a number is not finite: the position of the first such number, and a message that completes "entry `[0,1]` is …".
+/// Returns an error if a number is not finite. It has the position of the first such number, and a message that completes "entry `[0,1]` is …".
 pub(super) fn finite(values: &[f64]) -> Result<(), (usize, WeightsError)> {
     let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
     let what = if values[at].is_nan() { "not a number (NaN)" } else { "infinite" };
@@ -130,11 +130,11 @@ fn exact(value: i128) -> Result<f64, WeightsError> {
 fn half(bits: u16) -> f64 {
     let (exponent, mantissa) = (u64::from(bits >> 10 & 0x1f), u64::from(bits & 0x3ff));
     let magnitude = match exponent {
-        // subnormal: a multiple of 2⁻²⁴
+        // a subnormal number is a multiple of 2⁻²⁴
         0 => f64::from(bits & 0x3ff) / f64::from(1 << 24),
         0x1f if mantissa == 0 => f64::INFINITY,
         0x1f => f64::NAN,
-        // f64 has a bias of 1023 instead of 15, and a mantissa of 52 bits instead of 10, so the mantissa moves up by 42 bits
+        // f64 has the bias 1023 and not 15, and a mantissa of 52 bits and not 10, so the mantissa moves up by 42 bits
         _ => f64::from_bits((exponent + 1023 - 15) << 52 | mantissa << 42),
     };
     if bits >> 15 == 1 { -magnitude } else { magnitude }

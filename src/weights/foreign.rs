@@ -1,4 +1,4 @@
-//! Formats that gradstep does not read, and what to write in Python instead. A format is known by the end of a file's name or by its first bytes.
+//! Formats that gradstep does not read, with help texts that say what to write in Python instead. The end of a file's name or its first bytes show the format.
 
 use super::{WeightsError, tensor_files};
 
@@ -7,7 +7,7 @@ use super::{WeightsError, tensor_files};
 pub struct ForeignFormat {
     /// The ends of file names, in lower case.
     extensions: &'static [&'static str],
-    /// The first bytes of a file. They may be empty: then only the name tells.
+    /// The first bytes of a file. If there are none, only the name shows the format.
     first_bytes: &'static [&'static [u8]],
     /// A description of such a file: "it is …".
     what: &'static str,
@@ -15,7 +15,7 @@ pub struct ForeignFormat {
     help: &'static str,
 }
 
-/// The formats. The first that fits counts.
+/// The formats. The first one that fits is used.
 #[rustfmt::skip]
 const FORMATS: [ForeignFormat; 12] = [
     ForeignFormat { extensions: &[], first_bytes: &[b"version https://git-lfs"],
@@ -62,7 +62,7 @@ impl ForeignFormat {
         FORMATS.iter().find(|format| format.first_bytes.iter().any(|first| bytes.starts_with(first)))
     }
 
-    /// The error for such a file: the message goes on from "… cannot be read: ". `file` is the name of the file.
+    /// The error for such a file. The message continues after "… cannot be read: ". `file` is the name of the file.
     #[must_use]
     pub fn error(&self, file: &str) -> WeightsError {
         WeightsError::new(format!("it is {}", self.what), self.help.replace("FILE", &format!("\"{file}\"")))

@@ -11,13 +11,13 @@ use crate::tensor::{index_text, shape_text, unravel};
 /// The largest number of dimensions. No framework has tensors with more.
 const MAX_RANK: usize = 32;
 
-/// The shape, type and order of a tensor, checked against the number of its bytes.
+/// The shape, the type and the order of a tensor. They fit the number of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorLayout {
     shape: Vec<usize>,
     pub(super) dtype: Dtype,
     pub(super) big_endian: bool,
-    /// `true` for column-major order (Fortran's), in which the first index varies fastest.
+    /// `true` for column-major order (Fortran's): the numbers of a column are neighbours.
     pub(super) fortran: bool,
 }
 
@@ -80,7 +80,7 @@ impl TensorLayout {
         Ok(self.row_major(data))
     }
 
-    /// Converts bytes to numbers in row-major order, as [`Self::numbers`]. Infinities and NaN are numbers here.
+    /// Converts bytes to numbers in row-major order. In contrast to [`Self::numbers`], infinities and NaN are allowed.
     ///
     /// # Errors
     /// If a number is an integer that f64 cannot hold.
@@ -97,7 +97,7 @@ impl TensorLayout {
         self.dtype.numbers(bytes, self.big_endian).map_err(|wrong| self.at_entry(wrong))
     }
 
-    /// Completes a message about the number at a position in the file with the number's index.
+    /// Completes a message about the number at a position in the file: adds the index of the number.
     fn at_entry(&self, (position, wrong): (usize, WeightsError)) -> WeightsError {
         let index = self.index(position);
         let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
@@ -109,7 +109,7 @@ impl TensorLayout {
         if !self.fortran || self.shape.len() < 2 {
             return data;
         }
-        // `f()` means column-major order; `iter` then yields the entries in row-major order
+        // `f()` means column-major order; then `iter` returns the entries in row-major order
         let tensor = ArrayD::from_shape_vec(IxDyn(&self.shape).f(), data).expect("as many entries as the shape has");
         tensor.iter().copied().collect()
     }
@@ -130,7 +130,7 @@ impl TensorLayout {
         if !self.fortran || self.shape.len() < 2 {
             return layout.numbers(&bytes[rows.start * row..rows.end * row]).map_err(|error| error.of_rows(&rows));
         }
-        // in column-major order the rows are the first numbers of each column
+        // in column-major order, the rows are the first numbers of each column
         let size = self.dtype.size();
         let columns = bytes.chunks_exact(count * size);
         let bytes: Vec<u8> = columns.flat_map(|column| column[rows.start * size..rows.end * size].iter().copied()).collect();
@@ -142,7 +142,7 @@ impl TensorLayout {
         if !self.fortran {
             return unravel(position, &self.shape).to_vec();
         }
-        // column-major order is row-major order with the dimensions reversed
+        // column-major order is row-major order with reversed dimensions
         let reversed: Vec<usize> = self.shape.iter().rev().copied().collect();
         unravel(position, &reversed).iter().rev().copied().collect()
     }

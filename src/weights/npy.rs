@@ -42,14 +42,14 @@ impl Archive for Npy {
     }
 }
 
-/// Parses the header of a file. `beginning` has at least the first [`BEGINNING`] bytes of the file, or all of its `size` bytes. Returns the layout and the
+/// Parses the header of a file. `beginning` has at least the first [`BEGINNING`] bytes of the file, or all of its `size` bytes. Returns the layout, and the
 /// position of the first number.
 pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usize), WeightsError> {
     if !beginning.starts_with(MAGIC) {
         return Err(WeightsError::new("it is not an .npy file: it does not begin with \\x93NUMPY", ""));
     }
     let cut = || WeightsError::new("its header is cut off", "the file is damaged or incomplete");
-    // the length of the header is at byte 8, after the magic number and the version. In version 1.0 it takes two bytes, in later versions four
+    // the length of the header is at byte 8, after the magic number and the version. It has two bytes in version 1.0, and four in later versions
     let (length, header_start) = match beginning.get(MAGIC.len()..MAGIC.len() + 2).ok_or_else(cut)? {
         [1, 0] => (read_le::<2>(beginning, 8).ok_or_else(cut)?, 10),
         [2 | 3, 0] => (read_le::<4>(beginning, 8).ok_or_else(cut)?, 12),
@@ -72,7 +72,7 @@ pub(super) fn layout(beginning: &[u8], size: usize) -> Result<(TensorLayout, usi
     Ok((TensorLayout::new(&shape, dtype, big_endian, fortran, size.saturating_sub(data_start))?, data_start))
 }
 
-/// Parses NumPy's description of a type, such as `<f8`. The first result is `true` for big-endian numbers. `None` for a type that is not read.
+/// Parses NumPy's description of a type, such as `<f8`. The first result is `true` for big-endian numbers. Returns `None` for a type that is not read.
 fn dtype(descr: &str) -> Option<(bool, Dtype)> {
     let big_endian = match descr.get(..1)? {
         "<" | "|" => false,
@@ -80,7 +80,7 @@ fn dtype(descr: &str) -> Option<(bool, Dtype)> {
         _ => return None,
     };
     let dtype = Dtype::numpy(&descr[1..])?;
-    // `|` means that there is no byte order, which is valid only for types of one byte
+    // `|` means that there is no byte order; this is valid only for types of one byte
     (dtype.size() == 1 || !descr.starts_with('|')).then_some((big_endian, dtype))
 }
 
@@ -105,11 +105,11 @@ struct NpyHeader {
     shape: Vec<u64>,
 }
 
-/// A parser for the few Python literals in a header. It holds the text that is still to be parsed.
+/// A parser for the few Python literals in a header. Its text is the part that is not parsed yet.
 struct HeaderParser<'a>(&'a str);
 
 impl<'a> HeaderParser<'a> {
-    /// Skips `text` and the blanks before it, and returns `true`. If another text comes after the blanks, skips nothing and returns `false`.
+    /// If `text` comes next, perhaps after blanks, skips it and returns `true`. Otherwise skips nothing and returns `false`.
     fn take(&mut self, text: &str) -> bool {
         let rest = self.0.trim_start().strip_prefix(text);
         self.0 = rest.unwrap_or(self.0);
@@ -136,7 +136,7 @@ impl<'a> HeaderParser<'a> {
     /// Parses a tuple of integers, such as `(2, 3)`, `(3,)` or `()`.
     fn tuple(&mut self) -> Option<Vec<u64>> {
         let mut items = Vec::new();
-        // an item follows the opening bracket or a comma
+        // an item comes after the opening bracket or after a comma
         let mut may_have_item = self.take("(");
         while may_have_item && !self.take(")") {
             items.push(self.integer()?);
@@ -155,9 +155,9 @@ impl NpyHeader {
     fn parse(text: &str) -> Option<Self> {
         let mut rest = HeaderParser(text);
         let (mut descr, mut fortran, mut shape) = (None, None, None);
-        // a key follows the opening brace or a comma
+        // a key comes after the opening brace or after a comma
         let mut may_have_key = rest.take("{");
-        // `replace` returns the earlier value: it must be `None`, because a key may occur only once
+        // `replace` returns the earlier value, which must be `None`, because a key may be there only once
         while may_have_key && !rest.0.trim_start().starts_with('}') {
             let key = rest.string()?;
             let is_valid_and_new = rest.take(":")
@@ -178,8 +178,8 @@ impl NpyHeader {
     }
 }
 
-/// Returns the first bytes of an `.npy` file of little-endian f64 in row-major order, up to the first number. Blanks pad their length to a multiple of 64,
-/// as the format recommends.
+/// Returns the first bytes of an `.npy` file of little-endian f64 in row-major order, up to the first number. As the format recommends, blanks make their
+/// length a multiple of 64.
 pub(super) fn beginning(shape: &[usize]) -> Vec<u8> {
     const ALIGN: usize = 64;
     let shape: String = match shape {
@@ -187,7 +187,7 @@ pub(super) fn beginning(shape: &[usize]) -> Vec<u8> {
         _ => format!("({})", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     };
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
-    // before the header: the magic number, two bytes of version, two of length
+    // before the header are the magic number, two bytes for the version, and two for the length
     let header_start = MAGIC.len() + 4;
     let padded_len = (header_start + header.len() + 1).next_multiple_of(ALIGN) - header_start;
     header.extend(std::iter::repeat_n(' ', padded_len - header.len() - 1));

@@ -55,14 +55,15 @@ impl Archive for Npz {
 /// A tensor to write: its name, shape, and numbers in row-major order.
 pub type NamedTensor<'a> = (String, &'a [usize], &'a [f64]);
 
-/// Writes an `.npz` file that NumPy reads: f64, without compression. The bytes depend only on the tensors, because all entries have the same fixed date.
+/// Writes an `.npz` file that NumPy can read. The numbers are f64, and not compressed. The bytes depend only on the tensors, because all entries of the archive
+/// have the same fixed date.
 ///
 /// # Errors
-/// If writing fails, or if the tensors exceed a limit of the format: 65,534 tensors; 65,535 bytes for a name with `.npy`; and, in bytes, 2³² − 2 (4 GiB) for each
-/// `.npy` file, for the position of each of these files, and for the directory at the end.
+/// If writing fails, or if the tensors exceed a limit of the format. The limits are 65,534 tensors, and 65,535 bytes for a name with `.npy`. In bytes, 2³² − 2
+/// (4 GiB) is the limit for each `.npy` file, for its position, and for the directory at the end.
 pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> {
     let too_much = |what: &str| io::Error::other(format!("{what}: too much for an .npz; use --format json"));
-    // the largest 16-bit count and the largest 32-bit size are not allowed: in a zip archive they mean that the real value is in another field, of 64 bits
+    // the largest 16-bit count and the largest 32-bit size are not allowed: in a zip archive they mean that the real value is in another field of 64 bits
     let count = u16::try_from(tensors.len()).ok().filter(|&n| usize::from(n) < MAX_TENSORS);
     let count = count.ok_or_else(|| too_much(&format!("{} tensors", tensors.len())))?;
     let size = |n: usize| u32::try_from(n).ok().filter(|&n| n < u32::MAX).ok_or_else(|| too_much("more than 4 GiB"));
@@ -75,7 +76,7 @@ pub fn write(to: &mut dyn Write, tensors: &[NamedTensor<'_>]) -> io::Result<()> 
         crc.update(&beginning);
         values.iter().for_each(|x| crc.update(&x.to_le_bytes()));
         let length = beginning.len() + values.len() * 8;
-        // the fields that the local header and the directory share: version 2.0; flags: name in UTF-8; method: stored; time 0:00; date 1 January 1980
+        // these fields are both in the local header and in the directory: version 2.0; flags: name in UTF-8; method: stored; time 0:00; date 1 January 1980
         let mut shared = Vec::new();
         for field in [20, 1 << 11, 0, 0, 0x21_u16] {
             shared.extend(field.to_le_bytes());

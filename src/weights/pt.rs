@@ -1,11 +1,12 @@
-//! `.pt` and `.pth`, the files of `torch.save`. Nothing in such a file is run: [`pickle`] reads the descriptions of tensors and refuses everything else.
+//! `.pt` and `.pth`, the files of `torch.save`. Nothing in such a file is run: [`pickle`] reads the descriptions of tensors, and refuses everything else.
 //!
-//! Since PyTorch 1.6 a file is a zip archive. `NAME/data.pkl` is a pickle that describes the tensors, `NAME/data/0` are the numbers of storage 0, and
-//! `NAME/byteorder` is the order of their bytes. Older files are five pickles (a magic number, a version, facts about the machine, the tensors, the keys of
-//! the storages), and then the storages: the count of each in 8 bytes, and its numbers.
+//! Since PyTorch 1.6 a file is a zip archive. `NAME/data.pkl` is a pickle that describes the tensors, `NAME/data/0` has the numbers of storage 0, and
+//! `NAME/byteorder` has the order of their bytes. Older files are five pickles (a magic number, a version, facts about the machine, the tensors, the keys of
+//! the storages). After them come the storages, each with its number of elements in 8 bytes, and then its elements.
 //!
-//! A tensor is a view of a storage: entry `[i, j]` is the number at `offset + i · strides[0] + j · strides[1]`. Several tensors may share a storage, and a
-//! transposed tensor has the strides of the other order. The names of the tensors are the keys of the dictionaries that lead to them: `state_dict.0.weight`.
+//! A tensor is a view of a storage: entry `[i, j]` is the number at `offset + i · strides[0] + j · strides[1]`. Several tensors may share a storage. A
+//! transposed tensor is such a view, with the strides swapped. The name of a tensor consists of the keys of the dictionaries that contain it:
+//! `state_dict.0.weight`.
 
 mod dtypes;
 mod pickle;
@@ -29,7 +30,7 @@ const ZIP: &[u8] = b"PK\x03\x04";
 const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 /// The version of the files without zip.
 const PROTOCOL: u64 = 1001;
-/// The deepest nesting of dictionaries and lists.
+/// The largest depth of nested dictionaries and lists.
 const MAX_DEPTH: usize = 32;
 /// The largest length in bytes of a tensor's name.
 const MAX_NAME: usize = 1000;
@@ -43,7 +44,7 @@ struct Pt {
     /// The names of the tensors; `None` if the file is a single tensor.
     names: Option<TensorNames>,
     tensors: Vec<TensorInfo>,
-    /// For each storage of the pickle, where its numbers are.
+    /// The position of the numbers of each storage.
     storages: Vec<Arc<Storage>>,
     is_big_endian: bool,
 }
@@ -55,7 +56,7 @@ struct Storage {
     range: Range<usize>,
     /// The entry of the zip archive, with its checksum; `None` in a file without zip.
     entry: Option<ZipEntry>,
-    /// The result of comparing the checksum, once it was compared.
+    /// The result of comparing the checksum; empty until it is compared.
     checked: OnceLock<Result<(), WeightsError>>,
 }
 
@@ -163,7 +164,7 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     Ok(Arc::new(Pt { bytes, names, tensors, storages, is_big_endian }))
 }
 
-/// Returns the tensors of a pickle and their names; `None` for a single tensor. Checks that every tensor is within its storage.
+/// Returns the tensors of a pickle and their names. The names are `None` for a single tensor. Checks that every tensor is within its storage.
 fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<TensorNames>, Vec<TensorInfo>), WeightsError> {
     for (info, storage) in pickle.storages.iter().zip(storages) {
         let size = info.element.map_or(1, |element| element.size as u64);
@@ -194,12 +195,12 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
     Ok((if is_single { None } else { Some(TensorNames::new(names)?) }, tensors))
 }
 
-/// Returns the tensors that dictionaries and lists lead to, with their names, in the order of the pickle. A dictionary that occurs twice, or in itself, is
-/// visited once.
+/// Returns the tensors in the dictionaries and lists of a pickle, with their names, in the order of the pickle. If a dictionary is there twice, or is in
+/// itself, it is visited only once.
 fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, Value)>, WeightsError> {
     let mut found = Vec::new();
     let mut visited = std::collections::HashSet::new();
-    // the containers that are open, each with its name, its entries and the number of the next entry
+    // the containers that are being visited, each with its name, its entries and the index of the next entry
     let mut open = vec![(String::new(), pickle.entries(pickle.root), 0)];
     while let Some((name, entries, next)) = open.last_mut() {
         let Some(&(key, value)) = entries.get(*next) else {
@@ -312,7 +313,7 @@ impl Strided {
         Self { index: vec![0; axes.len()], axes, next: (!is_empty).then(|| position(info.offset)) }
     }
 
-    /// Returns the number of entries if they are neighbours in row-major order.
+    /// Returns the number of entries, if they are neighbours in row-major order.
     fn contiguous(&self) -> Option<usize> {
         self.axes.iter().rev().try_fold(1, |inner, &(n, stride)| (n == 1 || stride == inner).then_some(inner * n))
     }

@@ -35,8 +35,8 @@ struct TensorInfo {
     data_offsets: [usize; 2],
 }
 
-/// The names and descriptions of all tensors in a header. They are in a list, not in a map: a map would keep only one of two equal names, but duplicate names
-/// must be reported.
+/// The names and descriptions of all tensors in a header. They are in a list: a map would keep only one of two equal names, and duplicate names must be
+/// reported.
 struct TensorInfos(Vec<(String, TensorInfo)>);
 
 impl<'de> Deserialize<'de> for TensorInfos {
@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for TensorInfos {
                 let mut all = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        // the values are not used, but a value that is not a string makes the file invalid
+                        // the values are not used; but if a value is not a string, the file is invalid
                         map.next_value::<HashMap<String, String>>()?;
                     } else {
                         all.push((name, map.next_value()?));
@@ -78,7 +78,7 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         return Err(WeightsError::new(format!("its header has {length} bytes, but at most 16 MiB are read"), ""));
     }
     let data_start = 8 + length;
-    // the whole header must be UTF-8; serde would not check the strings that it skips
+    // the whole header must be UTF-8; serde does not check the strings that it skips
     let header = str::from_utf8(&bytes[8..data_start])
         .map_err(|error| damaged(format!("its header is not that of safetensors: it is not UTF-8 at byte {}", 8 + error.valid_up_to())))?;
     let TensorInfos(all) =
@@ -89,13 +89,13 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     Ok(Arc::new(Safetensors { bytes, infos, names, data_start }))
 }
 
-/// Checks the descriptions of all tensors, even of tensors that the scenario does not use, because one wrong description means that the file is damaged.
-/// Together they must cover all `data_len` bytes after the header, without overlaps and gaps.
+/// Checks the descriptions of all tensors, also of those that the scenario does not use: if one description is wrong, the file is damaged. Together, the
+/// tensors must cover all `data_len` bytes after the header, without overlaps and gaps.
 fn check_infos(names: &TensorNames, infos: &[TensorInfo], data_len: usize) -> Result<(), WeightsError> {
-    // the tensors in the order of their bytes
+    // the indices of the tensors, in the order of their bytes
     let mut by_offset: Vec<usize> = (0..infos.len()).collect();
     by_offset.sort_unstable_by_key(|&tensor| infos[tensor].data_offsets);
-    // the number of bytes that the tensors before the current tensor cover
+    // the number of bytes of the tensors before the current one
     let mut covered = 0;
     for tensor in by_offset {
         let TensorInfo { dtype, shape, data_offsets: [from, to] } = &infos[tensor];
@@ -109,7 +109,7 @@ fn check_infos(names: &TensorNames, infos: &[TensorInfo], data_len: usize) -> Re
             return Err(damaged(format!("has the type {dtype:?}, which safetensors does not have")));
         };
         let bits_of_shape = shape.iter().try_fold(bits, |bits, &n| bits.checked_mul(n));
-        // compared in bits, because some types take less than a byte
+        // the sizes are compared in bits, because some types have less than a byte
         if bits_of_shape != (to - from).checked_mul(8).and_then(|bits| bits.try_into().ok()) {
             let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
             return Err(damaged(format!("has the shape [{}] of {dtype}, but {} bytes of numbers", sizes.join(", "), to - from)));
@@ -133,8 +133,8 @@ fn bits(dtype: &str) -> Option<u64> {
     UNREADABLE_TYPES.iter().find(|(name, _)| *name == dtype).map(|(_, bits)| *bits)
 }
 
-/// The types of the format that gradstep does not read, each with the bits of one number. A file may have tensors of these types if the scenario does not use
-/// them.
+/// The types of the format that gradstep does not read, each with the number of bits of one number. A file may have tensors of these types, if the scenario
+/// does not use them.
 const UNREADABLE_TYPES: [(&str, u64); 9] = [
     ("F4", 4),
     ("F6_E2M3", 6),

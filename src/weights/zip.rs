@@ -1,9 +1,9 @@
 //! A reader for the zip archives of `.npz` and `.pt` files. It reads entries (the files in the archive) that are stored or deflated.
 //!
-//! An archive has, in this order: each entry as a local header and its data, the central directory with one record per entry, and an end record, which
-//! has the position of the directory. Sizes of 64 bits are read too, because some writers use them for small files.
+//! An archive consists of the entries, each with a local header and its data, then the central directory with one record for each entry, then an end record,
+//! which has the position of the directory. Sizes of 64 bits are read too, because some writers use them for small files.
 //!
-//! This file does not use a zip crate: such crates keep only one of two entries with the same name, but here duplicate names must be reported.
+//! This file does not use a zip crate: such a crate keeps only one of two entries with the same name, and here duplicate names must be reported.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -30,7 +30,7 @@ const END_SIZE: usize = 22;
 const MAX_RATIO: usize = 1032;
 /// The flags of encryption: encrypted data, strong encryption, encrypted directory.
 const ENCRYPTED: usize = 1 | 1 << 6 | 1 << 13;
-/// The flag of an entry that has its sizes and checksum after its data.
+/// The flag of an entry whose sizes and checksum come after its data.
 const SIZES_AFTER_DATA: usize = 1 << 3;
 /// The flags that do not matter for reading: level of compression (two bits), sizes after the data, name in UTF-8.
 const HARMLESS: usize = 0b110 | SIZES_AFTER_DATA | 1 << 11;
@@ -49,7 +49,7 @@ pub(super) struct ZipEntry {
     crc: u32,
 }
 
-/// The error for an archive that is damaged as `what` describes, such as "it has no zip directory".
+/// The error for a damaged archive. `what` describes the damage, such as "it has no zip directory".
 fn damaged(what: &str) -> WeightsError {
     WeightsError::new(format!("{what}, so this is not a complete zip archive"), "the file is damaged or incomplete")
 }
@@ -62,7 +62,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     let four_bytes = |offset: usize| read_le::<4>(bytes, end + offset).and_then(|at| usize::try_from(at).ok()).ok_or_else(cut);
     // the directory's number of records, length in bytes, and position
     let (count, length, start) = (two_bytes(10)?, four_bytes(12)?, four_bytes(16)?);
-    // 65,535 records would mean that the real number is elsewhere, in 64 bits
+    // 65,535 records would mean that the real number is in another field, of 64 bits
     if count >= MAX_TENSORS as u64 {
         return Err(WeightsError::new(format!("it has {MAX_TENSORS} tensors or more, which is too many"), ""));
     }
@@ -88,8 +88,8 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     Ok(entries)
 }
 
-/// Returns the position at which the directory ends: that of the end record of 64 bits, which PyTorch writes in every file, or else `end`, that of the plain end
-/// record. Both records must have the same values: number of records, length and position of the directory.
+/// Returns the position at which the directory ends. It is that of the end record of 64 bits, which PyTorch writes in every file. Without such a record, it is
+/// `end`, the position of the plain end record. Both records must have the same values: the number of records, and the length and position of the directory.
 fn wide_end_record(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, WeightsError> {
     let locator = end.checked_sub(LOCATOR_SIZE).filter(|&at| read_le::<4>(bytes, at) == Some(LOCATOR_SIGNATURE));
     let Some(locator) = locator else { return Ok(end) };
@@ -102,7 +102,7 @@ fn wide_end_record(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, 
     }
 }
 
-/// Refuses entries that overlap. No writer makes them, and a small file of such entries can unpack to a huge one (a zip bomb).
+/// Refuses entries that overlap. No writer makes such entries, and a small file with them can unpack to a huge one (a zip bomb).
 fn refuse_overlaps(entries: &[ZipEntry]) -> Result<(), WeightsError> {
     let mut order: Vec<&ZipEntry> = entries.iter().collect();
     order.sort_unstable_by_key(|entry| entry.whole.start);
@@ -112,7 +112,7 @@ fn refuse_overlaps(entries: &[ZipEntry]) -> Result<(), WeightsError> {
     }
 }
 
-/// Returns the position of the end record. A comment of up to 65,535 bytes may follow it, so the search goes back from the end of the file.
+/// Returns the position of the end record. A comment of up to 65,535 bytes may come after it, so the search begins at the end of the file and goes back.
 fn find_end_record(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().checked_sub(END_SIZE)?;
     let first = last.saturating_sub(usize::from(u16::MAX));
@@ -136,16 +136,16 @@ struct EntryHeader<'a> {
 /// The result of [`read_header`].
 struct HeaderAndEnd<'a> {
     header: EntryHeader<'a>,
-    /// The position of the entry's local header; 0 if the fields are those of a local header itself.
+    /// The position of the entry's local header. It is 0 if the fields are those of a local header.
     offset: u64,
     /// The position after the extra field.
     end: usize,
 }
 
-/// Reads the fields that a local header and a directory record share. They begin at `at`; the name and the extra field are at `name_at`.
+/// Reads the fields that a local header and a directory record have in common. They begin at `at`; the name and the extra field are at `name_at`.
 ///
-/// `offset` is the 32-bit position of the local header, which only a directory record has; `None` when a local header is read. Values of 64 bits in the extra
-/// field replace the 32-bit values.
+/// `offset` is the 32-bit position of the local header. Only a directory record has it; for a local header it is `None`. Values of 64 bits in the extra field
+/// replace the 32-bit values.
 fn read_header(bytes: &[u8], at: usize, name_at: usize, offset: Option<u64>) -> Option<HeaderAndEnd<'_>> {
     let two_bytes = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
     let four_bytes = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
@@ -178,7 +178,7 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
     let (Some(size), Some(packed), Some(offset)) = (sized(header.sizes[0]), sized(header.sizes[1]), sized(offset)) else {
         return Err(cut());
     };
-    // the data follows the local header, whose extra field may be longer or shorter than that of the directory record
+    // the data comes after the local header, whose extra field can have another length than that of the directory record
     let local = (read_le::<4>(bytes, offset) == Some(LOCAL_SIGNATURE))
         .then(|| read_header(bytes, offset.checked_add(6)?, offset.checked_add(LOCAL_SIZE)?, None))
         .flatten();
@@ -191,7 +191,7 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
         let message = format!("\"{name}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
         return Err(WeightsError::new(message, "the file is damaged, or made to do harm"));
     }
-    // a streaming writer writes the local header before it knows the sizes and the checksum: it writes 0 there, and the values after the data
+    // some writers write the local header before they know the sizes and the checksum: they write 0 there, and the values after the data
     let is_streamed = header.flags & SIZES_AFTER_DATA != 0 && local.crc == 0 && local.sizes.iter().all(|&size| size == 0);
     if local != (if is_streamed { EntryHeader { crc: 0, sizes: [0; 2], ..header } } else { header }) {
         return Err(damaged(&format!("the zip directory and the header of \"{name}\" disagree")));
@@ -219,7 +219,7 @@ fn is_deflated(header: &EntryHeader<'_>, name: &str) -> Result<bool, WeightsErro
 }
 
 /// Returns `fields` (the unpacked size, the packed size and the offset) with their real values. If a field is `0xffff_ffff`, its real value has 64 bits and is
-/// in the extra field. `None` if the extra field is cut off.
+/// in the extra field. Returns `None` if the extra field is cut off.
 fn widen(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
     /// The kind of extra field that has values of 64 bits.
     const ZIP64: u64 = 1;
@@ -245,7 +245,7 @@ impl ZipEntry {
         (!self.is_deflated).then(|| self.packed.clone())
     }
 
-    /// Unpacks the first `most` bytes of the entry, or all if the entry is shorter. `bytes` is the whole archive. The checksum is not verified.
+    /// Unpacks the first `most` bytes of the entry. If the entry is shorter, unpacks all. `bytes` is the whole archive. The checksum is not compared.
     pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let most = most.min(self.size);
@@ -261,7 +261,7 @@ impl ZipEntry {
         }
     }
 
-    /// Unpacks the whole entry and verifies its checksum. `bytes` is the whole archive.
+    /// Unpacks the whole entry and compares its checksum. `bytes` is the whole archive.
     pub fn whole<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.packed.clone()];
         let whole = if self.is_deflated {

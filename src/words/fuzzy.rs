@@ -1,4 +1,4 @@
-//! Finds entries of a list by a few letters of their words: `stp ot` finds "step out". Each typed word must match a word of the entry: this word
+//! Finds entries of a list by a few letters of their words: `stp ot` finds "step out". Each typed word must match a word of the entry. A word matches if it
 //! begins with the first typed letter, and contains the other typed letters in their order.
 //!
 //! ```text
@@ -9,13 +9,13 @@
 use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// The factor of the score of a match in the name. A match in the description has the factor 1.
+/// The factor of the score for a match in the name. For a match in the description, it is 1.
 const NAME_WEIGHT: u32 = 4;
-/// The factor of the matcher's score. The length of the matched word is then subtracted, and so decides between words of about the same score.
+/// The factor of the matcher's score. The length of the matched word is then subtracted, so it decides between words with about the same score.
 const SCORE_WEIGHT: u32 = 8;
 /// The largest number of typed words; further ones are ignored.
 const MAX_WORDS: usize = 8;
-/// The largest length of a typed word. A longer one matches nothing.
+/// The largest length of a typed word in bytes. A longer one matches nothing.
 const MAX_BYTES: usize = 60;
 
 /// A typed text with which entries are compared.
@@ -49,7 +49,7 @@ impl FuzzyText {
         for atom in &self.words {
             let mut best = |text: &str| {
                 let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| have_same_first_letter(word, atom));
-                // of two words that match equally well, the shorter one is better
+                // if two words match equally well, the shorter one is better
                 let score = |word: &str| {
                     let found = atom.score(Utf32Str::new(word, &mut self.characters), &mut self.matcher)?;
                     Some((u32::from(found) * SCORE_WEIGHT).saturating_sub(u32::try_from(word.len()).unwrap_or(u32::MAX)))

@@ -1,8 +1,8 @@
 //! The table that translates words of other libraries into words of the scenario format.
 //!
-//! Each row has a vocabulary (where the word is written), the foreign words, and the result. The result of `means` is the format's word. `means_with_note`
-//! adds an explanation. `unsupported` is for things that the format does not have: its result is a help text that says what to write instead. The foreign
-//! words have only lower-case letters and digits, because a word is normalized before it is looked up.
+//! Each row has a vocabulary (where the word is written), the words of other libraries, and the result. The result of `means` is the format's word.
+//! `means_with_note` adds an explanation. `unsupported` is for things that the format does not have: its result is a help text that says what to write instead.
+//! The words in the table have only lower-case letters and digits, because a word is normalized before it is looked up.
 
 use super::{Translation, Vocabulary};
 
@@ -21,7 +21,7 @@ const fn unsupported(vocabulary: Vocabulary, words: &'static str, help: &'static
     Translation { vocabulary, words, format_word: "", help }
 }
 
-/// All rows. If two rows of a vocabulary have the same word, the first row with a translation that is allowed in the place of the word is used.
+/// All rows. If two rows of a vocabulary have the same word, the first one whose translation is allowed at this place is used.
 #[rustfmt::skip]
 pub const TRANSLATIONS: &[Translation] = &[
     // top-level keys of the file
@@ -272,7 +272,7 @@ pub const TRANSLATIONS: &[Translation] = &[
     means(Vocabulary::InitKey, "row i item slice", "index"),
     unsupported(Vocabulary::InitKey, "data values numbers", "numbers are written without braces: [[1, 2], [3, 4]]"),
 
-    // functions of a number that is typed, such as `:set fc1.bias[0] sqrt(2)`; the functions of a graph are in `graph/functions`
+    // functions in a number that the user types, such as `:set fc1.bias[0] sqrt(2)`; the functions of a graph are in `graph/functions`
     means(Vocabulary::Function, "ln loge", "log"),
     means(Vocabulary::Function, "σ sigma logistic expit sig", "sigmoid"),
     means(Vocabulary::Function, "root squareroot", "sqrt"),

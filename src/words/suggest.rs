@@ -1,19 +1,19 @@
 //! Suggestions for misspelt names: finds the most similar known name, and writes "did you mean …?".
 //!
-//! [`nearest`] finds the name. [`did_you_mean`] and [`clause`] write the suggestion: as a line of its own, or as the end of a sentence. [`help`] suggests a
-//! name, or lists all names if none is similar.
+//! [`nearest`] finds the name. [`did_you_mean`] writes the suggestion as a line, and [`clause`] writes it as the end of a sentence. [`help`] suggests a name,
+//! or lists all names if none is similar.
 
 use std::collections::HashSet;
 
-/// The largest length in bytes of a word or name that is compared. Longer ones would take too much time.
+/// The largest length in bytes of a word or a name that is compared. Comparing longer ones would take too long.
 pub const MAX_BYTES: usize = 60;
 /// The largest number of names that a word is compared with.
 const MAX_CANDIDATES: usize = 1000;
 
 /// Returns the candidate that is most similar to `word`, or `None` if no candidate is similar.
 ///
-/// The distance is the number of characters to insert, delete, replace, or swap with the next one. A candidate is similar if its distance is at most a third
-/// of the word's length: `nearest("kernelsize", …)` can be `kernel_size`, at a distance of 1.
+/// The distance is the number of characters to insert, to delete, to replace, or to swap with the next one. A candidate is similar if its distance is at most a
+/// third of the word's length. For example, `kernel_size` has the distance 1 from `kernelsize`.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > MAX_BYTES {
@@ -26,9 +26,9 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len() <= MAX_BYTES)
         .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
-        // two short names, such as `x` and `y`, are not similar if every character differs
+        // two short names in which every character differs, such as `x` and `y`, are not similar
         .filter(|&(distance, candidate)| distance <= max_distance && distance < length.min(candidate.chars().count()))
-        // of two candidates with the same distance, prefer the one that begins with the word
+        // if two candidates have the same distance, one that begins with the word is better
         .min_by_key(|&(distance, candidate)| (distance, !candidate.starts_with(&lower)))
         .map(|(_, candidate)| candidate)
 }
@@ -51,7 +51,7 @@ pub fn help(word: &str, candidates: &[&str]) -> String {
     nearest(word, candidates.iter().copied()).map_or_else(|| list_names(candidates), did_you_mean)
 }
 
-/// Returns the help line that lists the candidates, each once. Candidates beyond [`MAX_LIST_CHARS`] characters are only counted: `and 3 more`.
+/// Returns the help line that lists the candidates, each once. After [`MAX_LIST_CHARS`] characters, it has only the number of the others: `and 3 more`.
 pub fn list_names(candidates: &[&str]) -> String {
     let mut seen = HashSet::new();
     let all: Vec<&str> = candidates.iter().copied().filter(|candidate| seen.insert(*candidate)).collect();

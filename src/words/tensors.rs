@@ -6,8 +6,8 @@ use super::{self as words, Vocabulary};
 /// The prefix of the name of a gradient: `grad.fc1.weight` is ∂loss/∂`fc1.weight`.
 const GRADIENT: &str = "grad.";
 
-/// Returns the tensor of `names` that an unknown name most likely means. `grad.conv1.w` and PyTorch's `conv1.weight.grad` mean `grad.conv1.weight`. `conv1`
-/// alone means the layer's output, `conv1.a`.
+/// Returns the tensor of `names` that an unknown name most probably means. `grad.conv1.w` and PyTorch's `conv1.weight.grad` mean `grad.conv1.weight`. `conv1`
+/// means the layer's output, `conv1.a`.
 pub fn best_match(name: &str, names: &[&str]) -> Option<String> {
     // the name without `grad.` or `.grad`, and the prefix that the tensor's full name must have
     let (base, prefix) = match (name.strip_prefix(GRADIENT), name.strip_suffix(".grad")) {
@@ -30,7 +30,7 @@ pub fn best_match(name: &str, names: &[&str]) -> Option<String> {
     found.map(|found| format!("{prefix}{found}")).or_else(|| suggest::nearest(name, names.iter().copied()).map(str::to_owned))
 }
 
-/// Returns the names that begin with `prefix` and the layer of `base`. For the base `fc1.w` and the prefix `grad.`, these are `grad.fc1.weight`,
+/// Returns the names that begin with `prefix` and the layer of `base`. For example, for the base `fc1.w` and the prefix `grad.` they are `grad.fc1.weight`,
 /// `grad.fc1.bias` and so on.
 fn names_of_layer<'a>(base: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a str> {
     let Some((layer, _)) = base.rsplit_once('.') else { return Vec::new() };
@@ -42,8 +42,8 @@ fn names_of_layer<'a>(base: &str, prefix: &str, names: &[&'a str]) -> Vec<&'a st
 /// The largest number of names that a help line lists for all layers together. If there are more names, it lists only those of one layer.
 const MAX_LISTED: usize = 12;
 
-/// Returns a help line for an unknown name. It suggests the tensor that the name most likely means. If there is no such tensor, it lists all names if they are
-/// few, and otherwise the tensors of the layer in the name.
+/// Returns a help line for an unknown name. It suggests the tensor that the name most probably means. If there is none, it lists all names if they are few, and
+/// otherwise the tensors of the layer in the name.
 pub fn help(name: &str, names: &[&str]) -> String {
     match best_match(name, names) {
         Some(near) => suggest::did_you_mean(&near),

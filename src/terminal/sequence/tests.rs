@@ -98,7 +98,7 @@ fn a_sequence_may_be_split_and_a_control_character_ends_it() {
     let bytes = "\u{1b}[<0;5;7M\u{1b}[200~aé\u{1b}[201~\u{1b}[1;5Cé\u{1b}OAq".as_bytes();
     let whole = read(bytes);
     assert_eq!(whole.len(), 6, "{whole:?}");
-    // the bytes are not cut after an ESC, because an ESC before a pause is the Esc key
+    // the bytes are not divided after an ESC, because an ESC before a pause is the Esc key
     for cut in (0..bytes.len()).filter(|&cut| cut == 0 || bytes[cut - 1] != ESC) {
         let mut parser = SequenceParser::default();
         for piece in [&bytes[..cut], &bytes[cut..]] {

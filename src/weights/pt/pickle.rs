@@ -1,11 +1,11 @@
 //! A machine for the pickles that `torch.save` writes. It builds dictionaries, lists, tuples, numbers and descriptions of tensors, and nothing else.
 //!
-//! A pickle is a program for a machine with a stack: `}` pushes an empty dictionary, `X` a text, `s` puts the two topmost values into the dictionary below them.
-//! Two instructions make a pickle dangerous in Python: one names any function or class (GLOBAL), the other calls it (REDUCE). Here a name that is not in
-//! [`NAMES`] ends the program with an error, and the only calls are those of this file: they describe a tensor.
+//! A pickle is a program for a machine with a stack. For example, `}` pushes an empty dictionary, `X` pushes a text, and `s` puts the two topmost values into
+//! the dictionary below them. In Python, two instructions make a pickle dangerous: GLOBAL names any function or class, and REDUCE calls it. Here, a name that
+//! is not in [`NAMES`] ends the program with an error, and only the functions of this file are called, which describe a tensor.
 //!
-//! Values are indices into lists of the machine ([`Value`]), so a value that a program uses many times is one value, and nothing is copied or visited
-//! recursively. The number of bytes that a program may fill is limited.
+//! Values are indices into lists of the machine ([`Value`]). So a value that a program uses many times is stored once, and nothing is copied or visited
+//! recursively. The number of bytes that a program may use for its values is limited.
 
 use super::super::{WeightsError, read_le};
 use super::dtypes::ElementType;
@@ -18,9 +18,9 @@ pub(super) const SAVE_STATE_DICT: &str = "nothing in the file is run, so it may 
 const MAX_PICKLE: usize = 16 << 20;
 /// The largest number of bytes that a pickle may fill with its values.
 const MAX_FILLED: usize = 30 << 20;
-/// The number of bytes that a value in a list counts.
+/// The number of bytes that count for a value in a list.
 const VALUE: usize = 16;
-/// The number of bytes that a list counts, besides its values.
+/// The number of bytes that count for a list without its values.
 const CONTAINER: usize = 48;
 
 /// The values of a pickle.
@@ -36,7 +36,7 @@ pub(super) struct Pickle<'a> {
     pub tensors: Vec<TensorInfo>,
     stack: Vec<Value>,
     memo: Vec<Value>,
-    /// The number of bytes that are filled so far.
+    /// The number of bytes used so far.
     filled: usize,
     /// The largest number of values on the stack so far.
     highest: usize,
@@ -85,7 +85,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Counts bytes that are filled.
+    /// Counts bytes that are used for values.
     fn fill(&mut self, bytes: usize) -> Result<(), WeightsError> {
         self.filled += bytes;
         if self.filled <= MAX_FILLED {
@@ -303,7 +303,7 @@ impl<'a> Pickle<'a> {
         Ok(())
     }
 
-    /// Pushes the name that the next two lines give: the module and the name in it.
+    /// Pushes the name in the next two lines: the module, and the name in it.
     fn push_name_of_lines(&mut self) -> Result<(), WeightsError> {
         let mut line = || {
             let rest = &self.bytes[self.end..];
@@ -315,7 +315,7 @@ impl<'a> Pickle<'a> {
         self.push_name(&module, &name)
     }
 
-    /// Pushes the name that the two topmost texts give.
+    /// Pushes the name in the two topmost texts.
     fn push_name_of_texts(&mut self) -> Result<(), WeightsError> {
         let (name, module) = (self.pop()?, self.pop()?);
         match (self.text(module), self.text(name)) {
@@ -343,7 +343,7 @@ impl<'a> Pickle<'a> {
         Err(WeightsError::new(format!("its pickle asks for {shown}"), help))
     }
 
-    /// Calls a function that is named on the stack. It makes a description of a tensor, or an empty dictionary.
+    /// Calls the function whose name is on the stack. It makes a description of a tensor, or an empty dictionary.
     fn call(&mut self) -> Result<(), WeightsError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let (Value::Items(arguments), Value::Name(function)) = (arguments, function) else {
@@ -366,7 +366,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Pushes a dictionary of pairs, as Python 2 wrote it.
+    /// Pushes a dictionary that is given as pairs. Python 2 wrote it in this way.
     fn push_pairs(&mut self, pairs: Value) -> Result<(), WeightsError> {
         self.push_dictionary()?;
         for (_, pair) in self.entries(pairs) {
@@ -407,7 +407,7 @@ impl<'a> Pickle<'a> {
         self.push(Value::Tensor(number_of(&self.tensors)))
     }
 
-    /// Gives attributes to the object on the stack. The attributes of a dictionary describe modules, and are not needed for the tensors.
+    /// Gives attributes to the object on the stack. The attributes of a dictionary describe modules, which are not needed for the tensors.
     fn build(&mut self) -> Result<(), WeightsError> {
         self.pop()?;
         match self.stack.last() {

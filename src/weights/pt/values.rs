@@ -2,10 +2,10 @@
 
 use super::dtypes::ElementType;
 
-/// A value. A container is its number in a list of the machine.
+/// A value. A container is represented by its index in a list of the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value {
-    /// `None`, a decimal number or a negative one: nothing that describes a tensor.
+    /// `None`, a decimal number or a negative number. Such a value describes no tensor.
     Other,
     /// A boolean.
     Flag(bool),
@@ -19,9 +19,9 @@ pub(super) enum Value {
     Dictionary(u32),
     /// The name of a function or class.
     Name(Name),
-    /// A storage: its number.
+    /// A storage, by its index.
     Storage(u32),
-    /// A tensor: its number.
+    /// A tensor, by its index.
     Tensor(u32),
     /// The mark that begins a list of arguments.
     Mark,
@@ -32,11 +32,11 @@ pub(super) enum Value {
 pub(super) enum Name {
     /// A dictionary that keeps its order.
     OrderedDict,
-    /// A tensor of a typed storage: storage, offset, shape, strides, ….
+    /// A function that makes a tensor of a typed storage. Its arguments are the storage, the offset, the shape, the strides, ….
     Tensor,
-    /// A tensor of a storage of bytes; the last argument is the type.
+    /// A function that makes a tensor of a storage of bytes. Its last argument is the type.
     TypedTensor,
-    /// A parameter: a tensor, ….
+    /// A function that makes a parameter. Its arguments are a tensor, ….
     Parameter,
     /// A shape: a tuple.
     Size,
@@ -65,20 +65,20 @@ pub(super) struct StorageInfo {
     pub element: Option<ElementType>,
     /// Its name in the file.
     pub key: String,
-    /// The number of its numbers, or of its bytes.
+    /// The number of its elements, or of its bytes.
     pub count: u64,
 }
 
 /// A tensor: a view of a storage.
 #[derive(Clone, Debug)]
 pub(super) struct TensorInfo {
-    /// The number of its storage.
+    /// The index of its storage.
     pub storage: usize,
     /// The type of its numbers.
     pub element: ElementType,
     /// The position of its first number in the storage.
     pub offset: u64,
     pub shape: Vec<u64>,
-    /// For each axis, the distance in the storage of two neighbours.
+    /// For each axis, the distance in the storage between two neighbouring entries.
     pub strides: Vec<u64>,
 }
