@@ -54,6 +54,7 @@ mod search;
 mod settings;
 mod state;
 mod stepper;
+mod stepper_context;
 mod submit;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
-use super::motion::Motion;
+use super::stepper_context::StepperContext;
 use super::{Document, Search, State};
 use crate::diff::{FileTensor, Gradient, SourceTexts, Status, UserGradients, UserTolerance, both_on_screen};
 use crate::interrupt::Interrupted;
@@ -339,7 +339,7 @@ impl State {
 /// The message if no gradients of the user are loaded.
 pub(super) const NOT_LOADED: &str = "no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)";
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Goes to the first wrong entry. From then on, `n` and `N` go to the next and the previous wrong entry.
     pub(super) fn first_difference(&mut self) {
         let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };

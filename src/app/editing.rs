@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::edits::{Change, Edit, EditEffect, EditKind, PendingEdit};
 use super::given::{check_iteration, edit_of, edit_to, fitting, given_number};
 use super::job::{Job, Seek, SeekGoal};
-use super::motion::Motion;
+use super::stepper_context::StepperContext;
 use super::{Cursor, Document, Mode, Prompt, PromptKind, Stepper};
 use crate::network::Id;
 use crate::op::loss::BatchReduction;
@@ -17,7 +17,7 @@ use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::text::list_of_names;
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Opens the prompt for a new value of the entry under the cursor. Without a cursor, opens the cursor first.
     pub(super) fn begin_edit(&mut self) {
         self.stepper.play = None;

@@ -9,7 +9,7 @@
 //! train    gradient descent for the curve of the loss (`train_job.rs`)            as for a seek
 //! ```
 //!
-//! A job is data. [`super::motion::Motion`] starts a job, does as many *pieces* of it as fit into a time slice (`work.rs`), and ends it.
+//! A job is data. [`super::stepper_context::StepperContext`] starts a job, does as many *pieces* of it as fit into a time slice (`work.rs`), and ends it.
 
 use super::check::Check;
 use super::computation_state::ComputationState;

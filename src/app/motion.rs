@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::return_point::MoveBack;
-use super::{Action, Cursor, KeyMeanings, Message, ReturnPoint, SPEEDS, Settings, Stepper, Visit};
+use super::stepper_context::StepperContext;
+use super::{Action, Cursor, KeyMeanings, ReturnPoint, SPEEDS, Visit};
 use crate::network::Id;
 use crate::scene::{EntryState, Grid, Scene};
 use crate::step::{Address, Location, TensorEntry, Unit};
@@ -12,20 +13,7 @@ use crate::step::{Address, Location, TensorEntry, Unit};
 /// The largest number of units that one key moves by. A larger count is probably a typing error.
 const MAX_UNITS: u64 = 100_000;
 
-/// The stepper with the parts of the state that its moves read and write.
-pub(super) struct Motion<'a> {
-    pub stepper: &'a mut Stepper,
-    pub settings: &'a mut Settings,
-    pub message: &'a mut Option<Message>,
-    pub now: Duration,
-}
-
-impl Motion<'_> {
-    /// Shows a message in the status line.
-    pub fn say(&mut self, text: impl AsRef<str>, is_error: bool) {
-        *self.message = Some(Message::new(text.as_ref(), is_error));
-    }
-
+impl StepperContext<'_> {
     /// Returns the time of the next move of play, one period from now.
     fn next_play_time(&self) -> Duration {
         self.now + self.settings.period()

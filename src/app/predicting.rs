@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use super::motion::Motion;
 use super::prediction::{LooksAhead, Outcome, PredictionQuestion};
+use super::stepper_context::StepperContext;
 use super::{Action, Document, Mode, OverlayKind, Prompt, PromptKind, State, Stepper};
 use crate::glyph::with_minus_signs;
 use crate::mistakes::{Question, TypedNumber, Verdict};
@@ -123,7 +123,7 @@ pub(super) fn looks_ahead(action: &Action) -> bool {
     )
 }
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Opens the prompt for the hidden number. If no number is hidden, goes to the next question.
     pub(super) fn next_question(&mut self) {
         match self.stepper.hidden_number() {

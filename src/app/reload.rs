@@ -9,8 +9,8 @@ use super::document::Experiment;
 use super::edits::{Edits, PendingReload};
 use super::given::fitting;
 use super::job::{Job, Seek, SeekGoal};
-use super::motion::Motion;
 use super::number_name::number_name;
+use super::stepper_context::StepperContext;
 use super::{FileChange, Prediction, State, Stepper};
 use crate::scenario::Scenario;
 use crate::text::{counted, list_of_names};
@@ -18,7 +18,7 @@ use crate::text::{counted, list_of_names};
 impl State {
     /// Shows the new content of the scenario's file, with the unsaved edits or without them.
     pub fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
-        self.motion().iter_mut().for_each(|motion| motion.reload(scenario, keeps_edits));
+        self.context().iter_mut().for_each(|context| context.reload(scenario, keeps_edits));
     }
 
     /// Closes an overlay that is about the old network.
@@ -46,7 +46,7 @@ impl State {
     }
 }
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Begins to compute the iterations of the new file up to the one on the screen.
     fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
         self.begin_other_action();

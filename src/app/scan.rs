@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::breakpoints::BreakpointSpec;
 use super::job::{Job, MAX_SCAN_COST, Seek, SeekGoal};
-use super::motion::Motion;
 use super::scan_job::{ScanGoal, ScanJob, ScanKind};
+use super::stepper_context::StepperContext;
 use super::{Action, Search};
 use crate::scene::EntryState;
 use crate::step::Unit;
@@ -15,7 +15,7 @@ use crate::trace::{Hit, Scanned, ValueTest};
 /// The largest count before the keys of searches and breakpoints.
 const MAX_REPEATS: u64 = 1_000_000;
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Does an action that is about searches or breakpoints.
     pub fn find(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).clamp(1, MAX_REPEATS);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tui_input::InputRequest;
 
 use super::lists;
-use super::motion::Motion;
 use super::prompt::is_written_in_full;
+use super::stepper_context::StepperContext;
 use super::{
     Commands, CurveMarker, Document, Focus, Job, Message, Mode, NetworkMap, Overlay, OverlayKind, Picker, Prompt, PromptKind, Request,
     ScenarioEntry, Settings, Stepper,
@@ -141,13 +141,13 @@ impl State {
         }
     }
 
-    /// Returns the stepper together with the other parts of the state that its moves read and write.
-    pub(super) fn motion(&mut self) -> Option<Motion<'_>> {
+    /// Returns the stepper, with the other parts of the state that its actions read and write; `None` if no scenario is open.
+    pub(super) fn context(&mut self) -> Option<StepperContext<'_>> {
         let stepper = match &mut self.screen {
             Screen::Picker(picker) => picker.stepper.as_deref_mut()?,
             Screen::Stepper(stepper) => stepper,
         };
-        Some(Motion { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
+        Some(StepperContext { stepper, settings: &mut self.settings, message: &mut self.message, now: self.now })
     }
 
     /// Returns the open prompt. It belongs to the picker's filter or to the stepper. An overlay or the picker may cover it.
@@ -202,7 +202,7 @@ impl State {
     /// # Errors
     /// As [`Document::find`].
     pub fn go_to(&mut self, address: Address) -> Result<(), String> {
-        self.motion().map_or(Ok(()), |mut motion| motion.go_to(address))
+        self.context().map_or(Ok(()), |mut context| context.go_to(address))
     }
 
     /// Waits for the next piece of the job, but not longer than this time. Returns whether the piece can be completed now.

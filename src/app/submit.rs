@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::command::{Argument, TypedCommand, TypedCommandKind};
-use super::motion::Motion;
 use super::prediction::LooksAhead;
 use super::prompt::Meaning;
+use super::stepper_context::StepperContext;
 use super::{Action, Cursor, ListKind, Mode, OverlayKind, Request, SPEEDS, State};
 use crate::step::{Address, TensorEntry};
 
@@ -25,7 +25,7 @@ impl State {
             return None;
         }
         if let Meaning::Value(place, text) = meaning {
-            match self.motion()?.set_typed(place, &text) {
+            match self.context()?.set_typed(place, &text) {
                 Ok(()) => self.stepper_mut()?.mode = Mode::Normal,
                 // the prompt stays open, with the reason above it
                 Err(why) => self.say(why, true),
@@ -33,14 +33,14 @@ impl State {
             return None;
         }
         if let Meaning::Answer(text) = meaning {
-            self.with_motion(|motion| motion.judge(&text));
+            self.with_context(|context| context.judge(&text));
             return None;
         }
         stepper.mode = Mode::Normal;
         match meaning {
             Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
-            Meaning::Address(text) => self.motion().iter_mut().for_each(|motion| motion.go_to_typed(&text)),
-            Meaning::Search(text) => self.motion().iter_mut().for_each(|motion| motion.search(&text)),
+            Meaning::Address(text) => self.context().iter_mut().for_each(|context| context.go_to_typed(&text)),
+            Meaning::Search(text) => self.context().iter_mut().for_each(|context| context.search(&text)),
             // the key i opens and closes the cursor, but the typed command `inspect` only opens it
             Meaning::Action(Action::Inspect) if stepper.cursor.is_some() => self.say("the cursor is open already: Esc closes it", false),
             Meaning::Action(action) => return self.user_action(action),
@@ -72,30 +72,30 @@ impl State {
                 self.leaving = Some(Request::Open(argument.to_owned()));
                 return self.user_action(Action::DiscardAndLeave);
             }
-            TypedCommandKind::Set => self.with_motion(|motion| motion.set_number(argument)),
+            TypedCommandKind::Set => self.with_context(|context| context.set_number(argument)),
             TypedCommandKind::Write => return self.write_edits(path_in(argument), None),
             TypedCommandKind::WriteAndQuit => return self.write_edits(path_in(argument), Some(Request::Quit)),
             TypedCommandKind::Open => return self.leave(Request::Open(argument.to_owned())),
             TypedCommandKind::Breaks => self.toggle(OverlayKind::List(ListKind::Breaks)),
             TypedCommandKind::Speed => self.set_speed(argument),
-            TypedCommandKind::Watch => self.with_motion(|motion| motion.watch(argument)),
-            TypedCommandKind::Mark => self.with_motion(|motion| motion.mark(argument)),
+            TypedCommandKind::Watch => self.with_context(|context| context.watch(argument)),
+            TypedCommandKind::Mark => self.with_context(|context| context.mark(argument)),
             TypedCommandKind::Index => self.set_first_index(argument),
             TypedCommandKind::Score => self.score(argument),
             TypedCommandKind::CompareRun if argument.is_empty() => self.forget_runs(),
             TypedCommandKind::CompareRun => return Some(Request::CompareRun(argument.to_owned())),
             TypedCommandKind::Compare if argument.is_empty() => self.toggle(OverlayKind::List(ListKind::Own)),
             TypedCommandKind::Compare => return Some(Request::Compare(argument.to_owned())),
-            TypedCommandKind::Break => self.with_motion(|motion| motion.set_breakpoint(argument)),
-            TypedCommandKind::Delete => self.with_motion(|motion| motion.delete_breakpoint(argument)),
-            TypedCommandKind::NotFinite => self.motion().iter_mut().for_each(Motion::search_not_finite),
+            TypedCommandKind::Break => self.with_context(|context| context.set_breakpoint(argument)),
+            TypedCommandKind::Delete => self.with_context(|context| context.delete_breakpoint(argument)),
+            TypedCommandKind::NotFinite => self.context().iter_mut().for_each(StepperContext::search_not_finite),
         }
         None
     }
 
-    fn with_motion(&mut self, act: impl FnOnce(&mut Motion<'_>)) {
-        if let Some(mut motion) = self.motion() {
-            act(&mut motion);
+    fn with_context(&mut self, act: impl FnOnce(&mut StepperContext<'_>)) {
+        if let Some(mut context) = self.context() {
+            act(&mut context);
         }
     }
 
@@ -133,13 +133,13 @@ impl State {
     /// # Errors
     /// As [`super::Document::find`].
     pub fn open_at(&mut self, address: &Address) -> Result<(), String> {
-        let Some(mut motion) = self.motion() else { return Ok(()) };
-        let Err(why) = motion.go_to(address.clone()) else { return Ok(()) };
-        if motion.inspect_given(address) { Ok(()) } else { Err(why) }
+        let Some(mut context) = self.context() else { return Ok(()) };
+        let Err(why) = context.go_to(address.clone()) else { return Ok(()) };
+        if context.inspect_given(address) { Ok(()) } else { Err(why) }
     }
 }
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Watches an entry of this sample or of the batch, or stops watching it.
     fn watch(&mut self, text: &str) {
         let document = Arc::clone(&self.stepper.document);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::computation_state::ComputationState;
 use super::job::Job;
-use super::motion::Motion;
+use super::stepper_context::StepperContext;
 use super::train_job::{TrainJob, TrainProgress};
 use super::{ComparedRun, Curves, Setting, State, Stepper};
 use crate::network::{Id, Role};
@@ -15,7 +15,7 @@ use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::tensor::{index_text, unravel};
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Chooses the parameter whose values are drawn, and continues the descent. If another job is in progress, the descent does not continue.
     ///
     /// # Errors
@@ -100,12 +100,12 @@ impl Motion<'_> {
 }
 
 impl State {
-    /// Chooses the parameter whose values are drawn, and continues the descent, as [`Motion::ask_for_curve`].
+    /// Chooses the parameter whose values are drawn, and continues the descent, as [`StepperContext::ask_for_curve`].
     ///
     /// # Errors
     /// A sentence if there is no curve.
     pub(super) fn ask_for_curve(&mut self) -> Result<(), String> {
-        self.motion().map_or(Ok(()), |mut motion| motion.ask_for_curve())
+        self.context().map_or(Ok(()), |mut context| context.ask_for_curve())
     }
 
     /// Returns the curves of the open overlay: of the loss, or of a parameter.

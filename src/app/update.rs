@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::motion::Motion;
 use super::predicting::looks_ahead;
 use super::prediction::LooksAhead;
+use super::stepper_context::StepperContext;
 use super::{
     Action, CopyFormat, FileChange, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request,
     ScenarioGroup, Screen, Setting, State,
@@ -31,10 +31,10 @@ impl State {
         match action {
             Action::Clock(now) => {
                 self.now = self.now.max(now);
-                self.motion().iter_mut().for_each(Motion::play_if_due);
+                self.context().iter_mut().for_each(StepperContext::play_if_due);
             }
-            Action::JobIterations(iterations) => self.motion().iter_mut().for_each(|motion| motion.advance_job(iterations, u64::MAX)),
-            Action::JobPieces(pieces) => self.motion().iter_mut().for_each(|motion| motion.advance_job(u64::MAX, pieces)),
+            Action::JobIterations(iterations) => self.context().iter_mut().for_each(|context| context.advance_job(iterations, u64::MAX)),
+            Action::JobPieces(pieces) => self.context().iter_mut().for_each(|context| context.advance_job(u64::MAX, pieces)),
             Action::ScrollAtMost(lines) => {
                 if let Some(overlay) = &mut self.overlay {
                     overlay.scroll = overlay.scroll.min(lines);
@@ -123,7 +123,7 @@ impl State {
             }
             Action::RestoreEdits => {
                 let old = self.stepper_mut().and_then(|stepper| stepper.old_edits.take());
-                self.motion().iter_mut().zip(old).for_each(|(motion, old)| motion.restore_edits(&old));
+                self.context().iter_mut().zip(old).for_each(|(context, old)| context.restore_edits(&old));
             }
             Action::DiscardOldEdits => self.stepper_mut().into_iter().for_each(|stepper| stepper.old_edits = None),
             Action::WriteEdits => return self.write_edits(None, None),
@@ -165,10 +165,10 @@ impl State {
             | Action::ToggleBreakpoint
             | Action::ContinueToBreakpoint(_)
             | Action::GoToBreakpoint(_) => {
-                self.motion().iter_mut().for_each(|motion| motion.find(&action, count));
+                self.context().iter_mut().for_each(|context| context.find(&action, count));
             }
             Action::TogglePrediction => self.toggle_prediction(),
-            Action::ShowAnswer => self.motion().iter_mut().for_each(Motion::show_the_answer),
+            Action::ShowAnswer => self.context().iter_mut().for_each(StepperContext::show_the_answer),
             Action::Edit(request) if self.focus() == Focus::Filter => self.edit_filter(request),
             Action::Edit(_) | Action::Complete | Action::CompleteBack => {
                 if let Some(stepper) = self.stepper_mut() {
@@ -178,8 +178,8 @@ impl State {
             Action::MoveMarker(_) | Action::ToggleRun => self.act_on_curve(&action, count),
             Action::First | Action::Last if self.focus() == Focus::Curve => self.act_on_curve(&action, count),
             move_action => {
-                if let Some(mut motion) = self.motion() {
-                    motion.do_action(&move_action, count);
+                if let Some(mut context) = self.context() {
+                    context.do_action(&move_action, count);
                 }
             }
         }
@@ -297,7 +297,7 @@ impl State {
             Focus::Filter => self.end_filter(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
             Focus::Prompt | Focus::Answer => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
-            Focus::Normal => self.motion().iter_mut().for_each(Motion::stop_job),
+            Focus::Normal => self.context().iter_mut().for_each(StepperContext::stop_job),
         }
     }
 
@@ -365,7 +365,7 @@ impl State {
             }
             Action::First => self.move_marker(i64::MIN),
             Action::Last => self.put_marker(count.unwrap_or(u64::MAX)),
-            Action::ToggleRun => self.motion().iter_mut().for_each(Motion::toggle_run),
+            Action::ToggleRun => self.context().iter_mut().for_each(StepperContext::toggle_run),
             _ => {}
         }
     }
@@ -398,7 +398,7 @@ impl State {
     fn go_to_iteration(&mut self, iteration: u64) {
         self.close();
         let last = self.stepper().map_or(1, |stepper| stepper.document.iterations());
-        self.motion().iter_mut().for_each(|motion| motion.jump_to_iteration(iteration.clamp(1, last)));
+        self.context().iter_mut().for_each(|context| context.jump_to_iteration(iteration.clamp(1, last)));
     }
 
     /// Returns the open map.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::check::Check;
 use super::computation_state::ComputationState;
 use super::job::{Job, Seek, SeekGoal, SeekProgress, SeekResult, UnitMove};
-use super::motion::Motion;
+use super::stepper_context::StepperContext;
 use super::{KeyMeanings, Setting, Stepper, TrainJob};
 use crate::step::{Address, Kind, Location, Scope, Unit};
 
@@ -16,7 +16,7 @@ const MAX_IMMEDIATE_COST: u64 = 10_000_000;
 /// The largest number of products of value 0 that are skipped in one piece of work.
 const MAX_SKIPPED: usize = 256;
 
-impl Motion<'_> {
+impl StepperContext<'_> {
     /// Goes to an address at once. If the computation of its iteration takes long, a job does it.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Motion<'_> {
         Ok(())
     }
 
-    /// Goes to an address as [`Motion::go_to`] does, and adds the step on the screen to the history of jumps.
+    /// Goes to an address as [`StepperContext::go_to`] does, and adds the step on the screen to the history of jumps.
     ///
     /// # Errors
     /// As [`super::Document::find`].
