@@ -406,7 +406,7 @@ impl StepperContext<'_> {
         let before = self.stepper.visit();
         self.stepper.cursor = None;
         if self.go(step) {
-            self.stepper.visits.leave(before);
+            self.stepper.visits.record_jump_from(before);
         }
     }
 }

@@ -108,7 +108,7 @@ impl StepperContext<'_> {
             _ => return,
         };
         if moved && is_jump {
-            self.stepper.visits.leave(before);
+            self.stepper.visits.record_jump_from(before);
         }
         match action {
             _ if moved || self.message.is_some() => {}

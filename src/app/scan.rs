@@ -78,7 +78,7 @@ impl StepperContext<'_> {
         }
         self.begin_other_action();
         *self.message = None;
-        self.stepper.visits.leave(goal.start);
+        self.stepper.visits.record_jump_from(goal.start);
         let document = Arc::clone(&self.stepper.document);
         self.begin(Job::Scan(Box::new(goal.from(&document.trace, step))));
     }

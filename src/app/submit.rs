@@ -180,7 +180,7 @@ impl StepperContext<'_> {
             return Err(why);
         }
         if self.has_moved(here) {
-            self.stepper.visits.leave(here);
+            self.stepper.visits.record_jump_from(here);
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub struct Visits {
 
 impl Visits {
     /// Adds the step at which a jump begins. Jumps that were undone before can no longer be redone.
-    pub fn leave(&mut self, here: Visit) {
+    pub fn record_jump_from(&mut self, here: Visit) {
         self.forward.clear();
         if self.back.last() != Some(&here) {
             self.back.push(here);
@@ -74,30 +74,30 @@ mod tests {
     #[test]
     fn forward_after_back_returns_to_the_same_place() {
         let mut visits = Visits::default();
-        visits.leave(at(1));
-        visits.leave(at(2));
+        visits.record_jump_from(at(1));
+        visits.record_jump_from(at(2));
         assert_eq!(visits.go_back(at(3), 1), Some(at(2)));
         assert_eq!(visits.go_back(at(2), 1), Some(at(1)));
         assert_eq!(visits.go_back(at(1), 1), None);
         assert_eq!(visits.go_forward(at(1), 1), Some(at(2)));
         assert_eq!(visits.go_forward(at(2), 5), Some(at(3)), "as far as it goes");
         assert_eq!(visits.go_back(at(3), 2), Some(at(1)));
-        visits.leave(at(1));
+        visits.record_jump_from(at(1));
         assert_eq!(visits.go_forward(at(7), 1), None, "a jump forgets what was undone");
     }
 
     #[test]
     fn a_stopped_jump_is_not_in_the_history() {
         let mut visits = Visits::default();
-        visits.leave(at(1));
-        visits.leave(at(2));
+        visits.record_jump_from(at(1));
+        visits.record_jump_from(at(2));
         assert_eq!(visits.go_back(at(2), 1), Some(at(1)));
     }
 
     #[test]
     fn the_oldest_places_are_forgotten() {
         let mut visits = Visits::default();
-        (1..=2000).for_each(|step| visits.leave(at(step)));
+        (1..=2000).for_each(|step| visits.record_jump_from(at(step)));
         assert_eq!(visits.go_back(at(2001), 5000), Some(at(1001)));
     }
 }

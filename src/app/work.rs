@@ -51,7 +51,7 @@ impl StepperContext<'_> {
         self.stepper.return_point = None;
         self.go_to(address)?;
         if self.has_moved(here) {
-            self.stepper.visits.leave(here);
+            self.stepper.visits.record_jump_from(here);
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl StepperContext<'_> {
         let places = self.stepper.same_place_in(to);
         self.seek_iteration(to, places);
         if self.has_moved(here) {
-            self.stepper.visits.leave(here);
+            self.stepper.visits.record_jump_from(here);
         }
     }
 
